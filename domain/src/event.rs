@@ -1,0 +1,195 @@
+//! What every aggregate and every event has in common.
+
+use cqrs_es::{Aggregate, DomainEvent};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::SubjectId;
+use crate::privacy::{AnyPersonal, Field, Personal};
+
+/// An aggregate whose decisions are pure: `decide` refuses or tells, `apply` never refuses.
+pub trait Root: Aggregate<Services = ()>
+where
+    Self::Event: Event,
+{
+    /// Raise it whenever the state's meaning changes; older snapshots are dropped.
+    const SNAPSHOT_VERSION: i16;
+
+    /// # Errors
+    /// The reason, when the command is refused.
+    fn decide(&self, command: Self::Command) -> Result<Vec<Self::Event>, Self::Error>;
+}
+
+/// What sees each personal field of an event, with the person it is about.
+pub type Visit<'a, E> = dyn FnMut(SubjectId, &mut dyn AnyPersonal) -> Result<(), E> + 'a;
+
+/// Lifts the data of one version of an event type to the next.
+pub type Upcaster = (&'static str, i16, fn(Value) -> Value);
+
+/// An event as the log keeps it: a type, a version of its shape, and its data.
+pub trait Event: DomainEvent {
+    /// Each type with the version of the shape that is written today.
+    const TYPES: &'static [(&'static str, i16)];
+    /// `(type, version, step)` from each earlier version to the next.
+    const UPCASTERS: &'static [Upcaster];
+
+    fn kind(&self) -> (&'static str, i16);
+
+    /// # Errors
+    /// Whatever `visit` answers.
+    fn each_personal<X>(&mut self, stream: Uuid, visit: &mut Visit<'_, X>) -> Result<(), X>;
+
+    /// The data as the log keeps it, as JSON.
+    ///
+    /// # Errors
+    /// A personal field that is not sealed.
+    fn encode(&self) -> Result<String, serde_json::Error> {
+        let whole = serde_json::to_string(self)?;
+        let head = r#"{"type":"","data":"#.len() + self.kind().0.len();
+        Ok(whole.get(head..whole.len() - 1).unwrap_or("{}").to_owned())
+    }
+
+    /// # Errors
+    /// A type or a version that this code does not know, or data of another shape.
+    fn decode(event_type: &str, version: i16, data: &str) -> Result<Self, Undecodable> {
+        let today = Self::TYPES.iter().find(|(known, _)| *known == event_type);
+        let Some(&(event_type, today)) = today else { return Err(Undecodable::Type) };
+        if version == today {
+            let tagged = format!(r#"{{"type":"{event_type}","data":{data}}}"#);
+            return serde_json::from_str(&tagged).map_err(Undecodable::Data);
+        }
+        let mut lifted: Value = serde_json::from_str(data).map_err(Undecodable::Data)?;
+        for step in version..today {
+            lifted = upcaster::<Self>(event_type, step).ok_or(Undecodable::Version)?(lifted);
+        }
+        if version > today {
+            return Err(Undecodable::Version);
+        }
+        let tagged = serde_json::json!({ "type": event_type, "data": lifted });
+        serde_json::from_value(tagged).map_err(Undecodable::Data)
+    }
+}
+
+fn upcaster<E: Event>(event_type: &str, from: i16) -> Option<fn(Value) -> Value> {
+    let found = E::UPCASTERS.iter().find(|(of, version, _)| (*of, *version) == (event_type, from));
+    found.map(|(_, _, step)| *step)
+}
+
+/// Names the first step that is missing, so that a start-up can refuse.
+///
+/// # Errors
+/// The type and the version that cannot be lifted.
+pub fn check_upcasters<E: Event>() -> Result<(), (&'static str, i16)> {
+    for &(event_type, today) in E::TYPES {
+        for version in 1..today {
+            upcaster::<E>(event_type, version).ok_or((event_type, version))?;
+        }
+    }
+    Ok(())
+}
+
+/// Why stored data is not an event of this code. The data itself is never repeated.
+#[derive(Debug, thiserror::Error)]
+pub enum Undecodable {
+    #[error("the event type is not known")]
+    Type,
+    #[error("the version of the event's shape is not known")]
+    Version,
+    #[error("the data has another shape, at line {} column {}", .0.line(), .0.column())]
+    Data(serde_json::Error),
+    #[error("the sealed fields do not fit the event")]
+    Sealed,
+}
+
+/// What may stand in an event beside personal fields: an id, an enum, a number, a time.
+/// A bare `String` is not: nobody could say whose it is.
+pub trait Plain {}
+
+macro_rules! plain {
+    ($($of:ty),*) => {$(impl $crate::Plain for $of {})*};
+}
+pub(crate) use plain;
+plain!(bool, u16, u32, u64, i64, Uuid, chrono::DateTime<chrono::Utc>);
+
+/// A part of an event.
+pub trait Part {
+    /// # Errors
+    /// Whatever `visit` answers.
+    fn each_personal<X>(&mut self, _: SubjectId, _: &mut Visit<'_, X>) -> Result<(), X> {
+        Ok(())
+    }
+}
+
+impl<T: Plain> Part for T {}
+
+impl<F: Field> Part for Personal<F> {
+    fn each_personal<X>(&mut self, about: SubjectId, visit: &mut Visit<'_, X>) -> Result<(), X> {
+        visit(about, self)
+    }
+}
+
+impl<F: Field> Part for Option<Personal<F>> {
+    fn each_personal<X>(&mut self, about: SubjectId, visit: &mut Visit<'_, X>) -> Result<(), X> {
+        self.as_mut().map_or(Ok(()), |field| visit(about, field))
+    }
+}
+
+impl<T: Plain> Part for Option<T> {}
+
+/// An enum of events. Each field is a [`Part`], so that what is neither plain nor personal does
+/// not compile. `about` names the field whose person the personal fields are about; without it
+/// they are about the stream.
+macro_rules! events {
+    ($(#[$doc:meta])* $name:ident {
+        $($(#[$of:meta])* $type:literal $version:literal $(about $about:ident)? => $variant:ident {
+            $($field:ident: $part:ty),* $(,)?
+        })*
+    } $(upcast $upcasters:expr)?) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+        #[serde(tag = "type", content = "data")]
+        pub enum $name {
+            $($(#[$of])* #[serde(rename = $type)] $variant { $($field: $part),* }),*
+        }
+
+        impl cqrs_es::DomainEvent for $name {
+            fn event_type(&self) -> String {
+                $crate::Event::kind(self).0.to_owned()
+            }
+            fn event_version(&self) -> String {
+                $crate::Event::kind(self).1.to_string()
+            }
+        }
+
+        impl $crate::Event for $name {
+            const TYPES: &'static [(&'static str, i16)] = &[$(($type, $version)),*];
+            const UPCASTERS: &'static [$crate::Upcaster] = {
+                let none: &[$crate::Upcaster] = &[];
+                $(let none = $upcasters;)?
+                none
+            };
+
+            fn kind(&self) -> (&'static str, i16) {
+                match self {
+                    $(Self::$variant { .. } => ($type, $version)),*
+                }
+            }
+
+            #[allow(unused_variables, reason = "an event without fields leaves them aside")]
+            fn each_personal<X>(
+                &mut self,
+                stream: uuid::Uuid,
+                visit: &mut $crate::Visit<'_, X>,
+            ) -> Result<(), X> {
+                match self {
+                    $(Self::$variant { $($field),* } => {
+                        let about = $crate::SubjectId(stream);
+                        $(let about = $crate::SubjectId($about.0);)?
+                        $($crate::event::Part::each_personal($field, about, visit)?;)*
+                    }),*
+                }
+                Ok(())
+            }
+        }
+    };
+}

@@ -1,0 +1,17 @@
+//! What the business knows and decides. Pure: no database, no network, no clock.
+
+#[macro_use]
+mod event;
+pub mod account;
+mod id;
+pub mod operator;
+pub mod privacy;
+mod refused;
+pub mod session;
+
+pub use event::{Event, Plain, Root, Undecodable, Upcaster, Visit, check_upcasters};
+pub use id::{
+    AccountId, ActorId, CommandId, CredentialId, EventId, ProofId, SessionId, SubjectId, TenantId,
+    TokenId,
+};
+pub use refused::Refused;

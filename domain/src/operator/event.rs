@@ -1,0 +1,28 @@
+//! What happened to, and was done with, an operator's token.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// What an operator may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Everything.
+    Admin,
+    /// Read the audit trail and export it.
+    Audit,
+}
+
+crate::event::plain!(Scope);
+
+events! {
+    /// What happened to, and was done with, an operator's token.
+    OperatorEvent {
+        "operator.token_issued" 1 => TokenIssued { scope: Scope, expires_at: DateTime<Utc> }
+        "operator.token_revoked" 1 => TokenRevoked {}
+        "operator.export_started" 1 => ExportStarted { through: i64 }
+        "operator.export_finished" 1 => ExportFinished { through: i64, events: u64, complete: bool }
+        "operator.stream_released" 1 => StreamReleased { stream: Uuid, position: i64 }
+    }
+}

@@ -1,0 +1,92 @@
+//! An operator's token, and what was done with it.
+
+mod command;
+mod error;
+mod event;
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, Utc};
+use cqrs_es::Aggregate;
+use cqrs_es::event_sink::EventSink;
+use serde::{Deserialize, Serialize};
+
+pub use command::OperatorCommand;
+pub use error::OperatorError;
+pub use event::{OperatorEvent, Scope};
+
+use crate::Root;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operator {
+    #[default]
+    Unissued,
+    Live {
+        scope: Scope,
+        expires_at: DateTime<Utc>,
+    },
+    Revoked,
+}
+
+impl Root for Operator {
+    const SNAPSHOT_VERSION: i16 = 1;
+
+    fn decide(&self, command: OperatorCommand) -> Result<Vec<OperatorEvent>, OperatorError> {
+        use OperatorCommand as Ask;
+        use OperatorEvent as Tell;
+        match (self, command) {
+            (Self::Unissued, Ask::IssueToken { scope, expires_at }) => {
+                Ok(vec![Tell::TokenIssued { scope, expires_at }])
+            }
+            (Self::Live { .. } | Self::Revoked, Ask::IssueToken { .. }) => {
+                Err(OperatorError::Issued)
+            }
+            (Self::Unissued, _) => Err(OperatorError::Unknown),
+            (Self::Revoked, Ask::RevokeToken) => Ok(vec![]),
+            (Self::Revoked, _) => Err(OperatorError::Revoked),
+            (Self::Live { .. }, Ask::RevokeToken) => Ok(vec![Tell::TokenRevoked {}]),
+            (Self::Live { .. }, Ask::StartExport { through }) => {
+                Ok(vec![Tell::ExportStarted { through }])
+            }
+            (Self::Live { .. }, Ask::FinishExport { through, events, complete }) => {
+                Ok(vec![Tell::ExportFinished { through, events, complete }])
+            }
+            (Self::Live { .. }, Ask::ReleaseStream { stream, position }) => {
+                Ok(vec![Tell::StreamReleased { stream, position }])
+            }
+        }
+    }
+}
+
+impl Aggregate for Operator {
+    const TYPE: &'static str = "operator";
+    type Command = OperatorCommand;
+    type Event = OperatorEvent;
+    type Error = OperatorError;
+    type Services = ();
+
+    async fn handle(
+        &mut self,
+        command: OperatorCommand,
+        (): &(),
+        sink: &EventSink<Self>,
+    ) -> Result<(), OperatorError> {
+        for event in self.decide(command)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: OperatorEvent) {
+        match event {
+            OperatorEvent::TokenIssued { scope, expires_at } => {
+                *self = Self::Live { scope, expires_at };
+            }
+            OperatorEvent::TokenRevoked {} => *self = Self::Revoked,
+            OperatorEvent::ExportStarted { .. }
+            | OperatorEvent::ExportFinished { .. }
+            | OperatorEvent::StreamReleased { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The personal fields, each declared once: the sealing codec, the record of processing (Art. 30),
+//! the access bundle and the residue search all read this table.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::value::{EmailAddress, IpAddress, PersonName, UserAgent, Username};
+
+/// How long a kind of personal data may be kept, and under which keys it is sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// The life of the account; gone within 30 days of its deletion.
+    Account,
+    /// Addresses and devices: buckets of a day, 90 days by default.
+    Security,
+    /// Its own key, which survives an erasure: buckets of a month, the statutory period.
+    Billing,
+    /// The life of the workspace.
+    Tenant,
+    /// Run logs: a key a blob, outside the event log.
+    Content,
+}
+
+/// The span of time that shares one key, so that it can be forgotten as one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bucket {
+    Day,
+    Month,
+}
+
+impl Class {
+    pub const ALL: [Self; 5] =
+        [Self::Account, Self::Security, Self::Billing, Self::Tenant, Self::Content];
+
+    /// The stable number in the key rows and in the sealed bytes' authenticated data.
+    pub const fn number(self) -> i16 {
+        match self {
+            Self::Account => 1,
+            Self::Security => 2,
+            Self::Billing => 3,
+            Self::Tenant => 4,
+            Self::Content => 5,
+        }
+    }
+
+    pub const fn bucket(self) -> Option<Bucket> {
+        match self {
+            Self::Account | Self::Tenant => None,
+            Self::Security | Self::Content => Some(Bucket::Day),
+            Self::Billing => Some(Bucket::Month),
+        }
+    }
+
+    /// Whether erasing a person destroys that person's key of this class.
+    pub const fn dies_with_person(self) -> bool {
+        !matches!(self, Self::Billing)
+    }
+}
+
+/// Why a value is processed (Art. 5(1)(b) GDPR).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    Authentication,
+    AccountAdministration,
+    ServiceCommunication,
+    SecurityMonitoring,
+    Support,
+    /// Only with consent.
+    UsageAnalysis,
+    /// Only with consent.
+    ProductNews,
+}
+
+impl Purpose {
+    /// Whether the purpose rests on consent, and can be withdrawn at any time (Art. 7(3) GDPR).
+    pub const fn needs_consent(self) -> bool {
+        matches!(self, Self::UsageAnalysis | Self::ProductNews)
+    }
+}
+
+crate::event::plain!(Purpose, Class);
+
+/// The legal ground (Art. 6(1) GDPR).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ground {
+    Contract,
+    LegalObligation,
+    LegitimateInterest,
+    Consent,
+}
+
+/// Who may receive a value (Art. 28 GDPR).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Processor {
+    /// The mail relay.
+    Mail,
+    /// The database's host, which sees ciphertext only.
+    Database,
+}
+
+/// What is declared of one personal field.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Declaration {
+    /// Never reused: sealed bytes are bound to it.
+    pub id: u16,
+    pub name: &'static str,
+    pub class: Class,
+    pub purposes: &'static [Purpose],
+    pub ground: Ground,
+    pub processors: &'static [Processor],
+}
+
+/// A personal field: its declaration and the type of its value.
+pub trait Field: Send + Sync + 'static {
+    type Value: Serialize + DeserializeOwned + Clone + PartialEq + Send + Sync + 'static;
+    const DECLARATION: &'static Declaration;
+}
+
+macro_rules! fields {
+    ($($(#[$doc:meta])* $name:ident $declaration:ident: $value:ty = $id:literal $label:literal,
+        $class:ident, [$($purpose:ident),*], $ground:ident, [$($processor:ident),*];)*) => {
+        $(
+            $(#[$doc])*
+            pub struct $name;
+
+            const $declaration: Declaration = Declaration {
+                id: $id,
+                name: $label,
+                class: Class::$class,
+                purposes: &[$(Purpose::$purpose),*],
+                ground: Ground::$ground,
+                processors: &[$(Processor::$processor),*],
+            };
+
+            impl Field for $name {
+                type Value = $value;
+                const DECLARATION: &'static Declaration = &$declaration;
+            }
+        )*
+
+        /// Every declared field.
+        pub const FIELDS: &[&Declaration] = &[$(&$declaration),*];
+    };
+}
+
+fields! {
+    AccountEmail EMAIL: EmailAddress = 1 "account.email",
+        Account, [Authentication, ServiceCommunication], Contract, [Mail, Database];
+    AccountName NAME: PersonName = 2 "account.name",
+        Account, [AccountAdministration, ServiceCommunication], Contract, [Mail, Database];
+    AccountUsername USERNAME: Username = 3 "account.username",
+        Account, [AccountAdministration], Contract, [Database];
+    LoginIp IP: IpAddress = 4 "login.ip",
+        Security, [SecurityMonitoring], LegitimateInterest, [Database];
+    LoginUserAgent USER_AGENT: UserAgent = 5 "login.user_agent",
+        Security, [SecurityMonitoring], LegitimateInterest, [Database];
+}

@@ -1,0 +1,141 @@
+//! Personal values: checked once, at the edge, and shown by nobody.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// Why a value is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Invalid {
+    #[error("this is empty")]
+    Empty,
+    #[error("this is longer than {0} bytes")]
+    TooLong(usize),
+    #[error("this contains a control character")]
+    Control,
+    #[error("this is not an e-mail address")]
+    NotAnAddress,
+    #[error("this may have letters, digits, dots, hyphens and underscores only")]
+    NotAUsername,
+}
+
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The clear value. Whoever calls this takes care of where it goes.
+            pub fn expose(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!("<", stringify!($name), ">"))
+            }
+        }
+    )*};
+}
+
+texts! {
+    /// At most 254 bytes (RFC 5321, 4.5.3.1.3), one `@`, nothing quoted.
+    EmailAddress
+    /// At most 200 bytes, no control characters.
+    PersonName
+    /// At most 64 bytes.
+    Username
+    /// The first 512 bytes of what the client said of itself.
+    UserAgent
+}
+
+/// The network address that a request came from.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct IpAddress(pub IpAddr);
+
+impl std::fmt::Debug for IpAddress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("<IpAddress>")
+    }
+}
+
+fn checked(text: &str, bytes_max: usize) -> Result<&str, Invalid> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(Invalid::Empty);
+    }
+    if text.len() > bytes_max {
+        return Err(Invalid::TooLong(bytes_max));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Invalid::Control);
+    }
+    Ok(text)
+}
+
+impl EmailAddress {
+    /// # Errors
+    /// What is wrong with the address.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let text = checked(text, 254)?;
+        let (local, host) = text.rsplit_once('@').ok_or(Invalid::NotAnAddress)?;
+        let local_fits = (1..=64).contains(&local.len())
+            && !local.starts_with('.')
+            && !local.ends_with('.')
+            && !local.contains("..")
+            && local.chars().all(|c| {
+                c.is_ascii_alphanumeric() || !c.is_ascii() || "!#$%&'*+-/=?^_`{|}~.".contains(c)
+            });
+        let label_fits = |label: &str| {
+            (1..=63).contains(&label.len())
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.chars().all(|c| c == '-' || c.is_alphanumeric())
+        };
+        if !local_fits || !host.contains('.') || !host.split('.').all(label_fits) {
+            return Err(Invalid::NotAnAddress);
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    /// The form in which two addresses are the same address: letters without case.
+    pub fn folded(&self) -> String {
+        self.0.to_lowercase()
+    }
+}
+
+impl PersonName {
+    /// # Errors
+    /// What is wrong with the name.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        checked(text, 200).map(|text| Self(text.to_owned()))
+    }
+}
+
+impl Username {
+    /// # Errors
+    /// What is wrong with the username.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let text = checked(text, 64)?;
+        if text.chars().all(|c| c.is_alphanumeric() || "._-".contains(c)) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Invalid::NotAUsername)
+        }
+    }
+}
+
+impl UserAgent {
+    /// Takes what the client sent, without control characters, cut to 512 bytes.
+    pub fn cut(text: &str) -> Self {
+        let mut kept: String = text.chars().filter(|c| !c.is_control()).take(512).collect();
+        while kept.len() > 512 {
+            kept.pop();
+        }
+        Self(kept)
+    }
+}

@@ -1,0 +1,13 @@
+//! Every reason to refuse a command, whatever it was asked of.
+
+use crate::account::AccountError;
+use crate::operator::OperatorError;
+use crate::session::SessionError;
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub enum Refused {
+    Account(#[from] AccountError),
+    Session(#[from] SessionError),
+    Operator(#[from] OperatorError),
+}

@@ -1,0 +1,52 @@
+//! What happened to a session.
+
+use serde::{Deserialize, Serialize};
+
+use crate::AccountId;
+use crate::account::LoginRefusal;
+use crate::privacy::{LoginIp, LoginUserAgent, Personal};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionKind {
+    /// A cookie.
+    Browser,
+    /// A bearer token.
+    Client,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CloseReason {
+    SignedOut,
+    ClosedFromAnother,
+    PasswordChanged,
+    ErasureRequested,
+    Idle,
+    Expired,
+}
+
+crate::event::plain!(SessionKind, CloseReason);
+
+events! {
+    /// What happened to a session.
+    SessionEvent {
+        "session.opened" 1 about account => Opened {
+            account: AccountId,
+            kind: SessionKind,
+            ip: Personal<LoginIp>,
+            user_agent: Personal<LoginUserAgent>,
+        }
+        "session.closed" 1 => Closed { reason: CloseReason }
+        "session.refused" 1 => Refused {
+            reason: LoginRefusal,
+            ip: Personal<LoginIp>,
+            user_agent: Personal<LoginUserAgent>,
+        }
+    }
+}
+
+impl SessionEvent {
+    /// The events that a session of an erased account still takes.
+    pub const CLOSING: &'static [&'static str] = &["session.closed"];
+}

@@ -1,0 +1,82 @@
+//! A session: opened once, closed once; or an attempt to sign in that was refused.
+
+mod command;
+mod error;
+mod event;
+#[cfg(test)]
+mod tests;
+
+use cqrs_es::Aggregate;
+use cqrs_es::event_sink::EventSink;
+use serde::{Deserialize, Serialize};
+
+pub use command::SessionCommand;
+pub use error::SessionError;
+pub use event::{CloseReason, SessionEvent, SessionKind};
+
+use crate::{AccountId, Root};
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Session {
+    #[default]
+    Unopened,
+    Open {
+        account: AccountId,
+    },
+    Closed,
+    Refused,
+}
+
+impl Root for Session {
+    const SNAPSHOT_VERSION: i16 = 1;
+
+    fn decide(&self, command: SessionCommand) -> Result<Vec<SessionEvent>, SessionError> {
+        match (self, command) {
+            (Self::Unopened, SessionCommand::Open { account, kind, ip, user_agent }) => {
+                Ok(vec![SessionEvent::Opened { account, kind, ip, user_agent }])
+            }
+            (Self::Unopened, SessionCommand::Refuse { reason, ip, user_agent }) => {
+                Ok(vec![SessionEvent::Refused { reason, ip, user_agent }])
+            }
+            (_, SessionCommand::Open { .. } | SessionCommand::Refuse { .. }) => {
+                Err(SessionError::Opened)
+            }
+            (Self::Unopened | Self::Refused, SessionCommand::Close { .. }) => {
+                Err(SessionError::Unknown)
+            }
+            (Self::Closed, SessionCommand::Close { .. }) => Ok(vec![]),
+            (Self::Open { .. }, SessionCommand::Close { reason }) => {
+                Ok(vec![SessionEvent::Closed { reason }])
+            }
+        }
+    }
+}
+
+impl Aggregate for Session {
+    const TYPE: &'static str = "session";
+    type Command = SessionCommand;
+    type Event = SessionEvent;
+    type Error = SessionError;
+    type Services = ();
+
+    async fn handle(
+        &mut self,
+        command: SessionCommand,
+        (): &(),
+        sink: &EventSink<Self>,
+    ) -> Result<(), SessionError> {
+        for event in self.decide(command)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: SessionEvent) {
+        *self = match event {
+            SessionEvent::Opened { account, .. } => Self::Open { account },
+            SessionEvent::Closed { .. } => Self::Closed,
+            SessionEvent::Refused { .. } => Self::Refused,
+        };
+    }
+}
