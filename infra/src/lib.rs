@@ -1,1 +1,4 @@
+//! Everything that touches the outside.
 
+pub mod clock;
+pub mod ids;
