@@ -1,1 +1,144 @@
-//! Given, when, then.
+//! What a personal field shows, and what it keeps to itself.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::{
+    AccountEmail, AnyPersonal, EmailAddress, FIELDS, Invalid, PersonName, Personal, Sealed,
+    UserAgent, Username, put_together, take_apart,
+};
+use crate::session::{CloseReason, SessionEvent, SessionKind};
+use crate::{AccountId, Event, EventId, Undecodable};
+
+fn clear() -> Personal<AccountEmail> {
+    Personal::Clear(EmailAddress::parse("ada@example.org").unwrap())
+}
+
+fn sealed(event: u128, envelope: &[u8]) -> Sealed {
+    Sealed { event: EventId(Uuid::from_u128(event)), envelope: envelope.to_vec() }
+}
+
+fn opened(first: &Sealed, second: &Sealed) -> SessionEvent {
+    SessionEvent::Opened {
+        account: AccountId(Uuid::from_u128(1)),
+        kind: SessionKind::Client,
+        ip: Personal::Sealed(first.clone()),
+        user_agent: Personal::Sealed(second.clone()),
+    }
+}
+
+#[test]
+fn a_clear_value_is_never_written_nor_shown() {
+    let error = serde_json::to_string(&clear()).unwrap_err().to_string();
+    assert!(!error.contains("ada"));
+    assert_eq!(format!("{:?}", clear()), "<account.email>");
+    let address = EmailAddress::parse("ada@example.org").unwrap();
+    assert_eq!(format!("{address:?}"), "<EmailAddress>");
+}
+
+#[test]
+fn an_event_with_a_clear_field_is_neither_encoded_nor_taken_apart() {
+    let mut event = crate::account::AccountEvent::EmailChanged { email: clear() };
+    assert!(event.encode().is_err());
+    assert!(matches!(take_apart(&mut event, Uuid::nil()), Err(Undecodable::Sealed)));
+}
+
+#[test]
+fn a_sealed_value_keeps_its_bytes_through_json() {
+    let field: Personal<AccountEmail> = Personal::Sealed(sealed(7, b"ciphertext"));
+    let json = serde_json::to_string(&field).unwrap();
+    assert_eq!(serde_json::from_str::<Personal<AccountEmail>>(&json).unwrap(), field);
+}
+
+#[test]
+fn an_event_is_taken_apart_and_put_together() {
+    let (first, second) = (sealed(7, b"one"), sealed(8, b"two"));
+    let mut event = opened(&first, &second);
+    let column = take_apart(&mut event, Uuid::nil()).unwrap().unwrap();
+    let data = event.encode().unwrap();
+    assert!(data.contains(r#""ip":"sealed""#));
+    let mut again = SessionEvent::decode("session.opened", 1, &data).unwrap();
+    put_together(&mut again, Uuid::nil(), Some(&column)).unwrap();
+    assert_eq!(again, opened(&first, &second));
+}
+
+#[test]
+fn a_column_that_does_not_fit_the_event_is_refused() {
+    let mut event = opened(&sealed(7, b"one"), &sealed(8, b"two"));
+    let column = take_apart(&mut event, Uuid::nil()).unwrap().unwrap();
+    let mut closed = SessionEvent::Closed { reason: CloseReason::SignedOut };
+    assert!(put_together(&mut closed, Uuid::nil(), Some(&column)).is_err());
+    assert!(put_together(&mut event, Uuid::nil(), None).is_err());
+    assert!(put_together(&mut event, Uuid::nil(), column.get(..9)).is_err());
+}
+
+#[test]
+fn an_event_names_the_person_of_each_field() {
+    let mut event = opened(&sealed(7, b"one"), &sealed(8, b"two"));
+    let mut seen = Vec::new();
+    event
+        .each_personal::<()>(Uuid::from_u128(99), &mut |about, field: &mut dyn AnyPersonal| {
+            seen.push((about.0.as_u128(), field.declaration().name));
+            Ok(())
+        })
+        .unwrap();
+    assert_eq!(seen, [(1, "login.ip"), (1, "login.user_agent")]);
+}
+
+#[test]
+fn no_two_fields_share_an_id_or_a_name() {
+    let ids: BTreeSet<_> = FIELDS.iter().map(|field| field.id).collect();
+    let names: BTreeSet<_> = FIELDS.iter().map(|field| field.name).collect();
+    assert_eq!((ids.len(), names.len()), (FIELDS.len(), FIELDS.len()));
+    assert!(FIELDS.iter().all(|field| !field.purposes.is_empty()));
+}
+
+#[test]
+fn addresses_are_checked() {
+    for good in ["ada@example.org", "a.b+c@sub.example.co", "jörg@exämple.de"] {
+        assert!(EmailAddress::parse(good).is_ok(), "{good}");
+    }
+    for bad in ["ada", "@example.org", "ada@", "ada@host", "a b@example.org", "a@b..c", ".a@b.cd"] {
+        assert_eq!(EmailAddress::parse(bad).unwrap_err(), Invalid::NotAnAddress, "{bad}");
+    }
+    assert_eq!(EmailAddress::parse(" ").unwrap_err(), Invalid::Empty);
+    let long = format!("{}@example.org", "a".repeat(300));
+    assert_eq!(EmailAddress::parse(&long).unwrap_err(), Invalid::TooLong(254));
+    assert_eq!(EmailAddress::parse("Ada@Example.org").unwrap().folded(), "ada@example.org");
+}
+
+#[test]
+fn names_are_checked() {
+    assert!(PersonName::parse("Ada King, Countess of Lovelace").is_ok());
+    assert_eq!(PersonName::parse("a\nb").unwrap_err(), Invalid::Control);
+    assert!(Username::parse("ada.l-1_x").is_ok());
+    assert_eq!(Username::parse("ada lovelace").unwrap_err(), Invalid::NotAUsername);
+    assert_eq!(UserAgent::cut(&"ä".repeat(600)).expose().len(), 512);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn no_bytes_upset_a_column(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let mut event = opened(&sealed(1, b""), &sealed(2, b""));
+        let _ = put_together(&mut event, Uuid::nil(), Some(&bytes));
+    }
+
+    #[test]
+    fn no_data_upsets_an_event(data in ".{0,120}", version in any::<i16>()) {
+        for (event_type, _) in SessionEvent::TYPES {
+            let _ = SessionEvent::decode(event_type, version, &data);
+        }
+    }
+
+    #[test]
+    fn no_text_upsets_an_address(text in ".{0,300}") {
+        if let Ok(address) = EmailAddress::parse(&text) {
+            prop_assert_eq!(address.expose(), text.trim());
+        }
+    }
+}

@@ -1,1 +1,80 @@
 //! Given, when, then.
+
+use cqrs_es::test::TestFramework;
+use uuid::Uuid;
+
+use super::{CloseReason, Session, SessionCommand, SessionError, SessionEvent, SessionKind};
+use crate::AccountId;
+use crate::account::LoginRefusal;
+use crate::privacy::{IpAddress, LoginIp, LoginUserAgent, Personal, UserAgent};
+
+type Sessions = TestFramework<Session>;
+
+const ACCOUNT: AccountId = AccountId(Uuid::from_u128(1));
+
+fn ip() -> Personal<LoginIp> {
+    Personal::Clear(IpAddress([127, 0, 0, 1].into()))
+}
+
+fn user_agent() -> Personal<LoginUserAgent> {
+    Personal::Clear(UserAgent::cut("curl/8"))
+}
+
+fn open() -> SessionCommand {
+    let kind = SessionKind::Client;
+    SessionCommand::Open { account: ACCOUNT, kind, ip: ip(), user_agent: user_agent() }
+}
+
+fn opened() -> SessionEvent {
+    let kind = SessionKind::Client;
+    SessionEvent::Opened { account: ACCOUNT, kind, ip: ip(), user_agent: user_agent() }
+}
+
+fn refuse() -> SessionCommand {
+    let reason = LoginRefusal::UnknownAddress;
+    SessionCommand::Refuse { reason, ip: ip(), user_agent: user_agent() }
+}
+
+fn refused() -> SessionEvent {
+    let reason = LoginRefusal::UnknownAddress;
+    SessionEvent::Refused { reason, ip: ip(), user_agent: user_agent() }
+}
+
+const CLOSE: SessionCommand = SessionCommand::Close { reason: CloseReason::SignedOut };
+const CLOSED: SessionEvent = SessionEvent::Closed { reason: CloseReason::SignedOut };
+
+#[test]
+fn a_session_opens() {
+    Sessions::with(()).given_no_previous_events().when(open()).then_expect_events(vec![opened()]);
+}
+
+#[test]
+fn an_attempt_is_refused_and_never_opens() {
+    Sessions::with(())
+        .given_no_previous_events()
+        .when(refuse())
+        .then_expect_events(vec![refused()]);
+    Sessions::with(()).given(vec![refused()]).when(open()).then_expect_error(SessionError::Opened);
+    Sessions::with(()).given(vec![refused()]).when(CLOSE).then_expect_error(SessionError::Unknown);
+}
+
+#[test]
+fn a_session_opens_once() {
+    for then in [vec![opened()], vec![opened(), CLOSED]] {
+        Sessions::with(()).given(then).when(open()).then_expect_error(SessionError::Opened);
+    }
+}
+
+#[test]
+fn a_session_closes_once_and_closing_again_changes_nothing() {
+    Sessions::with(()).given(vec![opened()]).when(CLOSE).then_expect_events(vec![CLOSED]);
+    Sessions::with(()).given(vec![opened(), CLOSED]).when(CLOSE).then_expect_events(vec![]);
+}
+
+#[test]
+fn a_session_that_never_opened_cannot_close() {
+    Sessions::with(())
+        .given_no_previous_events()
+        .when(CLOSE)
+        .then_expect_error(SessionError::Unknown);
+}
