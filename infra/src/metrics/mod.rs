@@ -1,0 +1,128 @@
+//! What is counted and timed: one registry, and a typed handle for each metric.
+
+mod family;
+
+use prometheus::{
+    Encoder, Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Registry, TextEncoder,
+};
+
+use family::{COUNTS, Family, SECONDS, SHORT_SECONDS, Shape, families};
+
+pub use prometheus::Error as MetricsError;
+
+families! {
+    /// HTTP requests answered.
+    requests: IntCounterVec = "lethe_http_requests_total" ["route", "method", "status"],
+    /// Time from a request's arrival to its answer's head.
+    request_seconds: HistogramVec = "lethe_http_request_duration_seconds" ["route", "method"] SECONDS,
+
+    /// Appends answered, by what became of them.
+    appends: IntCounterVec = "lethe_appends_total" ["outcome"],
+    /// Time from asking for an append to its answer.
+    append_seconds: Histogram = "lethe_append_duration_seconds" [] SHORT_SECONDS,
+    /// Events committed to the log by this node.
+    events: IntCounter = "lethe_events_appended_total" [],
+    /// Events that one transaction of the log committed.
+    transaction_events: Histogram = "lethe_append_transaction_events" [] COUNTS,
+    /// Appends that one batch gathered.
+    batch_appends: Histogram = "lethe_append_batch_appends" [] COUNTS,
+    /// Appends that met another version than they expected.
+    conflicts: IntCounter = "lethe_append_conflicts_total" [],
+    /// Time that a batch waited for the log's lock.
+    lock_wait_seconds: Histogram = "lethe_log_lock_wait_seconds" [] SHORT_SECONDS,
+    /// The log's last position, as this node knows it.
+    log_position: IntGauge = "lethe_log_position" [],
+    /// 1 when a reader met a position that is missing: the log has a hole, and readers stop.
+    log_hole: IntGauge = "lethe_log_hole" [],
+
+    /// The position up to which a reader has read.
+    reader_position: IntGaugeVec = "lethe_reader_position" ["reader"],
+    /// Events that a reader has yet to read.
+    reader_lag_events: IntGaugeVec = "lethe_reader_lag_events" ["reader"],
+    /// Age of the oldest event that a reader has yet to read.
+    reader_lag_seconds: GaugeVec = "lethe_reader_lag_seconds" ["reader"],
+    /// Streams that a reader has parked at an event it cannot read.
+    parked_streams: IntGaugeVec = "lethe_reader_parked_streams" ["reader"],
+
+    /// Erasures requested and not yet completed.
+    erasures_open: IntGauge = "lethe_erasures_open" [],
+    /// Time since the oldest open erasure was requested.
+    erasure_oldest_seconds: Gauge = "lethe_erasure_oldest_open_seconds" [],
+    /// Open erasures on their 29th day or later.
+    erasures_overdue: IntGauge = "lethe_erasures_overdue" [],
+
+    /// Keys of the keyring: live, destroyed.
+    keys: IntGaugeVec = "lethe_keyring_keys" ["state"],
+    /// Age of the root key that wraps the keys.
+    root_age_seconds: Gauge = "lethe_keyring_root_age_seconds" [],
+
+    /// Mails of the outbox, by state.
+    mails: IntGaugeVec = "lethe_mail_outbox" ["state"],
+    /// Mails handed over, by what became of them.
+    mails_handled: IntCounterVec = "lethe_mails_total" ["outcome"],
+
+    /// Connections that a pool has open.
+    pool_connections: IntGaugeVec = "lethe_pool_connections" ["pool"],
+    /// Connections that a pool has at hand.
+    pool_available: IntGaugeVec = "lethe_pool_available_connections" ["pool"],
+    /// Callers that wait for a pool's connection.
+    pool_waiting: IntGaugeVec = "lethe_pool_waiting_callers" ["pool"],
+    /// Callers that wait for a password to be hashed.
+    argon2_waiting: IntGauge = "lethe_argon2_waiting_callers" [],
+
+    /// Always 1; the labels say what runs.
+    build: IntGaugeVec = "lethe_build_info" ["version", "profile"],
+}
+
+impl Metrics {
+    /// The media type of `text`.
+    pub const CONTENT_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
+
+    /// A registry of its own, with the process's metrics in it.
+    pub fn new() -> Result<Self, MetricsError> {
+        let registry = Registry::new();
+        let process = prometheus::process_collector::ProcessCollector::for_self();
+        registry.register(Box::new(process))?;
+        let metrics = Self::register(registry)?;
+        let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
+        metrics.build.with_label_values(&[env!("CARGO_PKG_VERSION"), profile]).set(1);
+        Ok(metrics)
+    }
+
+    /// Everything, in Prometheus' text format.
+    pub fn text(&self) -> Result<Vec<u8>, MetricsError> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+
+    #[test]
+    fn a_metrics_doc_comment_is_its_help_text() {
+        let metrics = Metrics::new().unwrap();
+        metrics.appends.with_label_values(&["appended"]).inc();
+
+        let text = String::from_utf8(metrics.text().unwrap()).unwrap();
+
+        assert!(text.contains(
+            "# HELP lethe_appends_total Appends answered, by what became of them.\n\
+             # TYPE lethe_appends_total counter\n\
+             lethe_appends_total{outcome=\"appended\"} 1\n"
+        ));
+    }
+
+    #[test]
+    fn the_process_and_the_build_are_told() {
+        let text = String::from_utf8(Metrics::new().unwrap().text().unwrap()).unwrap();
+
+        assert!(text.contains("lethe_build_info{profile="));
+        assert!(text.contains("process_resident_memory_bytes"));
+    }
+}
