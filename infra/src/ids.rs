@@ -26,6 +26,7 @@ impl Ids {
         Self(Some(Arc::new(Sequence { seed, drawn: AtomicU64::new(0) })))
     }
 
+    #[allow(clippy::disallowed_methods, reason = "this is the place that draws ids")]
     pub fn uuid(&self) -> Uuid {
         self.0.as_ref().map_or_else(Uuid::now_v7, |sequence| {
             let drawn = sequence.drawn.fetch_add(1, Ordering::Relaxed);

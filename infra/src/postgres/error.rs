@@ -1,0 +1,74 @@
+//! What went wrong with the database, told without any value of a row or of a parameter.
+
+use std::path::PathBuf;
+
+use tokio_postgres::error::DbError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum PgError {
+    #[error("the database URL cannot be read")]
+    Url,
+    #[error(
+        "{host} is beyond this machine, and sslmode=disable would talk to it in the clear: \
+         remove it from the database URL"
+    )]
+    TlsRequired { host: String },
+    #[error("the root certificate {path} cannot be used: {reason}")]
+    RootCertificate { path: PathBuf, reason: String },
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] rustls::Error),
+    #[error("not a role name: {0}")]
+    Role(&'static str),
+    #[error("PostgreSQL: {0}")]
+    Database(String),
+    #[error("no connection was free in time")]
+    Busy,
+    #[error("migrations: {0}")]
+    Migration(String),
+}
+
+impl From<tokio_postgres::Error> for PgError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(told(&error))
+    }
+}
+
+impl From<deadpool_postgres::PoolError> for PgError {
+    fn from(error: deadpool_postgres::PoolError) -> Self {
+        use deadpool_postgres::PoolError;
+        match error {
+            PoolError::Backend(error) => error.into(),
+            PoolError::Timeout(_) => Self::Busy,
+            error @ (PoolError::Closed
+            | PoolError::NoRuntimeSpecified
+            | PoolError::PostCreateHook(_)) => Self::Database(error.to_string()),
+        }
+    }
+}
+
+/// Code, message and constraint of an error. Neither the DETAIL, which quotes rows, nor the message
+/// of a data exception (class 22), which quotes the value that did not parse.
+pub fn told(error: &tokio_postgres::Error) -> String {
+    if let Some(db) = error.as_db_error() {
+        return told_by_server(db);
+    }
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        // Other causes, such as a JSON value that does not decode, may quote what they read.
+        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+            text = format!("{text}: {io}");
+        }
+        source = cause.source();
+    }
+    text
+}
+
+fn told_by_server(db: &DbError) -> String {
+    let code = db.code().code();
+    let message = if code.starts_with("22") { "a value was refused" } else { db.message() };
+    match db.constraint() {
+        Some(constraint) => format!("{message} ({code}, {constraint})"),
+        None => format!("{message} ({code})"),
+    }
+}

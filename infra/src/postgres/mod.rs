@@ -1,0 +1,20 @@
+//! PostgreSQL: the server that Lethe may start for itself, connections, migrations.
+
+pub mod binaries;
+mod cluster;
+mod error;
+mod migrate;
+mod owner;
+mod pool;
+mod predecessor;
+mod socket;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+mod tls;
+
+pub use cluster::{Cluster, ClusterError, ClusterOptions};
+pub use error::{PgError, told};
+pub use migrate::{migrate_keyring, migrate_log};
+pub use pool::{ConnectOptions, Connection, Pool, connect, connect_one, connect_with_messages};

@@ -1,0 +1,151 @@
+//! Connections: TLS beyond this machine, limits on every statement, and the application's role.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime, Timeouts};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Client, Config, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::{PgError, tls};
+
+pub type Pool = deadpool_postgres::Pool;
+pub type Connection =
+    tokio_postgres::Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
+
+/// What every session of a pool, or a connection of its own, is started with.
+#[derive(Clone, Debug)]
+pub struct ConnectOptions {
+    /// Shown in `pg_stat_activity`.
+    pub application: &'static str,
+    /// The role to take on, such as `lethe_app`. The login role must be a member of it.
+    pub role: Option<&'static str>,
+    pub connections_max: usize,
+    /// How long to wait for a free connection of the pool.
+    pub wait: Duration,
+    pub connect_timeout: Duration,
+    /// Zero is no limit, as in PostgreSQL.
+    pub statement_timeout: Duration,
+    pub lock_timeout: Duration,
+    pub idle_in_transaction_timeout: Duration,
+    /// The URL leads to a transaction-pooling proxy, which refuses start-up settings: role and
+    /// limits must then be set on the login role with `alter role`.
+    pub proxied: bool,
+    /// A PEM file to trust in place of the web's authorities.
+    pub root_certificate: Option<PathBuf>,
+    /// Further settings of the session, as `name=value`.
+    pub settings: Vec<String>,
+}
+
+impl Default for ConnectOptions {
+    fn default() -> Self {
+        Self {
+            application: "lethe",
+            role: None,
+            connections_max: 16,
+            wait: Duration::from_secs(5),
+            connect_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(30),
+            lock_timeout: Duration::from_secs(10),
+            idle_in_transaction_timeout: Duration::from_secs(30),
+            proxied: false,
+            root_certificate: None,
+            settings: Vec::new(),
+        }
+    }
+}
+
+impl ConnectOptions {
+    /// The application's role, on every connection.
+    pub fn app() -> Self {
+        Self { role: Some("lethe_app"), ..Self::default() }
+    }
+
+    /// No time limits, for migrations and long reads.
+    pub fn unlimited() -> Self {
+        Self {
+            statement_timeout: Duration::ZERO,
+            lock_timeout: Duration::ZERO,
+            idle_in_transaction_timeout: Duration::ZERO,
+            ..Self::default()
+        }
+    }
+
+    fn startup(&self) -> Result<String, PgError> {
+        let mut options = String::new();
+        let limits = [
+            ("statement_timeout", self.statement_timeout),
+            ("lock_timeout", self.lock_timeout),
+            ("idle_in_transaction_session_timeout", self.idle_in_transaction_timeout),
+        ];
+        for (name, limit) in limits {
+            let _ = write!(options, " -c {name}={}", limit.as_millis());
+        }
+        if let Some(role) = self.role {
+            let plain = |letter: char| letter.is_ascii_lowercase() || letter == '_';
+            if !role.chars().all(plain) {
+                return Err(PgError::Role(role));
+            }
+            let _ = write!(options, " -c role={role}");
+        }
+        for setting in &self.settings {
+            let setting = setting.replace('\\', "\\\\").replace(' ', "\\ ");
+            let _ = write!(options, " -c {setting}");
+        }
+        Ok(options)
+    }
+}
+
+/// A pool, after one connection of it has been made.
+pub async fn connect(url: &str, options: &ConnectOptions) -> Result<Pool, PgError> {
+    let (config, tls) = prepare(url, options)?;
+    let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let timeouts = Timeouts {
+        wait: Some(options.wait),
+        create: Some(options.connect_timeout),
+        recycle: Some(options.connect_timeout),
+    };
+    let pool = Pool::builder(Manager::from_config(config, tls, recycling))
+        .max_size(options.connections_max)
+        .timeouts(timeouts)
+        .runtime(Runtime::Tokio1)
+        .build()
+        .map_err(|error| PgError::Database(error.to_string()))?;
+    drop(pool.get().await?);
+    Ok(pool)
+}
+
+/// One connection outside any pool; its task ends when the client is dropped.
+pub async fn connect_one(url: &str, options: &ConnectOptions) -> Result<Client, PgError> {
+    let (client, connection) = connect_with_messages(url, options).await?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::warn!(error = super::told(&error), "a database connection ended");
+        }
+    });
+    Ok(client)
+}
+
+/// One connection whose messages, notifications among them, the caller polls.
+pub async fn connect_with_messages(
+    url: &str,
+    options: &ConnectOptions,
+) -> Result<(Client, Connection), PgError> {
+    let (config, tls) = prepare(url, options)?;
+    Ok(config.connect(tls).await?)
+}
+
+fn prepare(url: &str, options: &ConnectOptions) -> Result<(Config, MakeRustlsConnect), PgError> {
+    let mut config = tls::required_beyond_this_machine(url)?;
+    config.application_name(options.application);
+    if config.get_connect_timeout().is_none() {
+        config.connect_timeout(options.connect_timeout);
+    }
+    if !options.proxied {
+        let own = config.get_options().unwrap_or_default().to_owned();
+        config.options(own + &options.startup()?);
+    }
+    Ok((config, tls::connector(options.root_certificate.as_deref())?))
+}

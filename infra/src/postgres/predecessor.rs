@@ -1,0 +1,47 @@
+//! A server that an earlier Lethe left behind: it is stopping, and is waited for.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Waits until no server works in `data`. Whoever calls this holds the folder's lock, so no living
+/// Lethe uses that server, and it is told to stop again while it is waited for.
+/// Answers its process id when it is still there after `limit`.
+pub(super) fn wait_for_end(data: &Path, limit: Duration) -> Result<(), u32> {
+    let until = Instant::now() + limit;
+    let mut asked = false;
+    while let Some(pid) = server_of(data) {
+        if Instant::now() >= until {
+            return Err(pid);
+        }
+        if !asked {
+            tracing::info!(pid, "waiting for an earlier PostgreSQL to stop");
+            interrupt(pid);
+            asked = true;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// The process that the pid file names, if it lives and works in this very folder: after a reboot
+/// the same number may be anybody's.
+fn server_of(data: &Path) -> Option<u32> {
+    let file = fs::read_to_string(data.join("postmaster.pid")).ok()?;
+    let pid: u32 = file.lines().next()?.trim().parse().ok()?;
+    let works_in = fs::read_link(format!("/proc/{pid}/cwd")).ok()?;
+    (works_in == fs::canonicalize(data).ok()?).then_some(pid)
+}
+
+fn interrupt(pid: u32) {
+    let sent = Command::new("sh")
+        .args(["-c", "kill -INT \"$0\"", &pid.to_string()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    if let Err(error) = sent {
+        tracing::warn!(pid, %error, "cannot signal the earlier PostgreSQL");
+    }
+}

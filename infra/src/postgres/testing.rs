@@ -1,0 +1,129 @@
+//! Databases for tests: one scratch server a test process, migrated templates, a copy for each test.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+
+use tokio::sync::OnceCell;
+
+use super::{
+    Cluster, ClusterError, ClusterOptions, ConnectOptions, PgError, binaries, connect_one,
+};
+use super::{migrate_keyring, migrate_log};
+
+const LOG: &str = "template_log";
+const KEYRING: &str = "template_keyring";
+
+static SERVER: OnceCell<Server> = OnceCell::const_new();
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+struct Server {
+    cluster: Cluster,
+    drop: mpsc::Sender<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TestingError {
+    #[error(transparent)]
+    Binaries(#[from] binaries::BinariesError),
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error(transparent)]
+    Postgres(#[from] PgError),
+    #[error(transparent)]
+    File(#[from] std::io::Error),
+}
+
+/// A migrated pair of databases of one test, dropped with this value.
+#[derive(Debug)]
+pub struct Databases {
+    pub log_url: String,
+    pub keyring_url: String,
+    names: [String; 2],
+}
+
+impl Drop for Databases {
+    fn drop(&mut self) {
+        let Some(server) = SERVER.get() else { return };
+        for name in &self.names {
+            // The thread that listens lives as long as the process.
+            let _ = server.drop.send(name.clone());
+        }
+    }
+}
+
+/// The databases of one test: nothing in them but what the migrations put there.
+pub async fn databases() -> Result<Databases, TestingError> {
+    let server = server().await?;
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let names = [format!("log_{number}"), format!("keyring_{number}")];
+    let admin = connect_one(&server.cluster.url("postgres"), &ConnectOptions::default()).await?;
+    for (name, template) in names.iter().zip([LOG, KEYRING]) {
+        let create = format!("create database {name} template {template} strategy file_copy");
+        admin.batch_execute(&create).await.map_err(PgError::from)?;
+    }
+    let [log, keyring] = &names;
+    Ok(Databases {
+        log_url: server.cluster.url(log),
+        keyring_url: server.cluster.url(keyring),
+        names,
+    })
+}
+
+/// An empty database of the test server, with no migration in it. It goes with the server.
+pub async fn empty_database() -> Result<String, TestingError> {
+    let server = server().await?;
+    let name = format!("empty_{}", NEXT.fetch_add(1, Ordering::Relaxed));
+    server.cluster.create_database(&name).await?;
+    Ok(server.cluster.url(&name))
+}
+
+/// The folder of the test server, with its data, WAL and log.
+pub async fn server_folder() -> Result<PathBuf, TestingError> {
+    Ok(server().await?.cluster.dir().to_path_buf())
+}
+
+async fn server() -> Result<&'static Server, TestingError> {
+    SERVER.get_or_try_init(start).await
+}
+
+async fn start() -> Result<Server, TestingError> {
+    let bin = tokio::task::spawn_blocking(|| binaries::find(None));
+    let bin = bin.await.map_err(std::io::Error::other)??;
+    let dir = std::env::temp_dir().join(format!("lethe-test-{}", std::process::id()));
+    if dir.exists() {
+        std::fs::remove_dir_all(&dir)?;
+    }
+    let options = ClusterOptions {
+        fsync: false,
+        scratch: true,
+        settings: vec!["max_connections=400".to_owned()],
+        ..ClusterOptions::default()
+    };
+    let cluster = Cluster::start(&bin, &dir, options).await?;
+    cluster.create_database(LOG).await?;
+    migrate_log(&cluster.url(LOG)).await?;
+    cluster.create_database(KEYRING).await?;
+    migrate_keyring(&cluster.url(KEYRING)).await?;
+    let drop = dropper(cluster.url("postgres"))?;
+    Ok(Server { cluster, drop })
+}
+
+/// Drops databases on a thread of its own: the runtime of the test that used them is gone.
+fn dropper(url: String) -> std::io::Result<mpsc::Sender<String>> {
+    let (sender, names) = mpsc::channel::<String>();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::spawn(move || {
+        while let Ok(name) = names.recv() {
+            let dropped = runtime.block_on(async {
+                let admin = connect_one(&url, &ConnectOptions::default()).await?;
+                let drop = format!("drop database if exists {name} with (force)");
+                admin.batch_execute(&drop).await.map_err(PgError::from)
+            });
+            if let Err(error) = dropped {
+                tracing::warn!(name, %error, "a test database was not dropped");
+            }
+        }
+    });
+    Ok(sender)
+}
