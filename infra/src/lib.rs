@@ -4,3 +4,4 @@ pub mod clock;
 pub mod ids;
 pub mod metrics;
 pub mod postgres;
+pub mod residue;

@@ -1,0 +1,183 @@
+//! Looks for plaintext where none may be: canaries, in many forms, in files and streams.
+//!
+//! A search proves nothing unless it is known to find: plant [`Canaries::planted`] in each place
+//! first, and expect every form of it.
+
+mod form;
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use aho_corasick::{AhoCorasick, BuildError};
+
+pub use form::Form;
+
+/// Values to look for, in every [`Form`].
+pub struct Canaries {
+    needles: Vec<(usize, Form, Vec<u8>)>,
+    machine: AhoCorasick,
+}
+
+/// A canary that was found: which one, by its place in the list, never by its value.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Find {
+    pub canary: usize,
+    pub form: Form,
+    pub place: PathBuf,
+}
+
+/// What a search saw.
+#[derive(Debug, Default)]
+pub struct Report {
+    pub finds: BTreeSet<Find>,
+    pub files: u64,
+    pub bytes: u64,
+    /// Places that could not be read, and so were not searched.
+    pub unread: Vec<PathBuf>,
+}
+
+impl Canaries {
+    /// # Errors
+    /// More or longer values than a search can hold.
+    pub fn new(values: &[&str]) -> Result<Self, BuildError> {
+        let mut needles: Vec<(usize, Form, Vec<u8>)> = Vec::new();
+        for (canary, value) in values.iter().enumerate() {
+            for form in Form::ALL {
+                for bytes in form.of(value) {
+                    if !needles.iter().any(|(_, _, known)| *known == bytes) {
+                        needles.push((canary, form, bytes));
+                    }
+                }
+            }
+        }
+        let machine = AhoCorasick::new(needles.iter().map(|(_, _, bytes)| bytes))?;
+        Ok(Self { needles, machine })
+    }
+
+    /// Every form of every value, to be planted in a place as the positive control.
+    pub fn planted(&self) -> Vec<u8> {
+        let mut all = Vec::new();
+        for (_, _, bytes) in &self.needles {
+            all.extend_from_slice(bytes);
+            all.push(b'\n');
+        }
+        all
+    }
+
+    /// How many distinct `(canary, form)` pairs a complete control finds.
+    pub fn forms(&self) -> usize {
+        let pairs: BTreeSet<_> = self.needles.iter().map(|(n, form, _)| (*n, *form)).collect();
+        pairs.len()
+    }
+
+    /// Reads a stream to its end, in constant memory.
+    ///
+    /// # Errors
+    /// The stream's own.
+    pub fn search(&self, place: &Path, stream: impl Read, report: &mut Report) -> io::Result<()> {
+        let mut counted = Counted { stream, bytes: 0 };
+        let result = self.search_counted(place, &mut counted, report);
+        report.bytes += counted.bytes;
+        result
+    }
+
+    fn search_counted(
+        &self,
+        place: &Path,
+        counted: &mut Counted<impl Read>,
+        report: &mut Report,
+    ) -> io::Result<()> {
+        let mut found = BTreeSet::new();
+        for hit in self.machine.stream_find_iter(counted) {
+            if let Some((canary, form, _)) = self.needles.get(hit?.pattern().as_usize()) {
+                found.insert((*canary, *form));
+            }
+        }
+        report.finds.extend(found.into_iter().map(|(canary, form)| Find {
+            canary,
+            form,
+            place: place.to_owned(),
+        }));
+        Ok(())
+    }
+
+    /// Searches a file, or every file below a directory. What cannot be read is listed.
+    pub fn search_path(&self, path: &Path, report: &mut Report) {
+        let Ok(kind) = path.symlink_metadata() else {
+            report.unread.push(path.to_owned());
+            return;
+        };
+        if kind.is_dir() {
+            match path.read_dir() {
+                Ok(entries) => {
+                    for entry in entries.flatten() {
+                        self.search_path(&entry.path(), report);
+                    }
+                }
+                Err(_) => report.unread.push(path.to_owned()),
+            }
+        } else if kind.is_file() {
+            report.files += 1;
+            let searched = File::open(path).and_then(|file| self.search(path, file, report));
+            if searched.is_err() {
+                report.unread.push(path.to_owned());
+            }
+        }
+    }
+}
+
+struct Counted<R> {
+    stream: R,
+    bytes: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.stream.read(buffer)?;
+        self.bytes += read as u64;
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+
+    #[test]
+    fn every_form_that_is_planted_is_found_and_nothing_else() {
+        let values =
+            ["ada.lovelace@example.org", "Ada \"Countess\" Lovelace-Ümlaut", "10.20.30.40"];
+        let canaries = Canaries::new(&values).unwrap();
+        let mut report = Report::default();
+        let place = Path::new("planted");
+        canaries.search(place, canaries.planted().as_slice(), &mut report).unwrap();
+        assert_eq!(report.finds.len(), canaries.forms());
+        let mut report = Report::default();
+        canaries.search(place, "nothing of hers".repeat(10_000).as_bytes(), &mut report).unwrap();
+        assert!(report.finds.is_empty());
+        assert_eq!(report.bytes, 150_000);
+    }
+
+    #[test]
+    fn base64_is_found_at_any_offset() {
+        use base64::Engine;
+        let value = "ada.lovelace@example.org";
+        let canaries = Canaries::new(&[value]).unwrap();
+        for before in 0..6 {
+            let text = format!("{}{value} and more", "x".repeat(before));
+            for engine in [
+                base64::engine::general_purpose::STANDARD,
+                base64::engine::general_purpose::URL_SAFE_NO_PAD,
+            ] {
+                let mut report = Report::default();
+                let encoded = engine.encode(&text);
+                canaries.search(Path::new("x"), encoded.as_bytes(), &mut report).unwrap();
+                assert_eq!(report.finds.len(), 1, "after {before} bytes");
+            }
+        }
+    }
+}
