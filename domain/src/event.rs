@@ -35,6 +35,9 @@ pub trait Event: DomainEvent {
 
     fn kind(&self) -> (&'static str, i16);
 
+    /// Whom the event is about, with or without a personal field: the subject that a fence names.
+    fn about(&self, stream: Uuid) -> SubjectId;
+
     /// # Errors
     /// Whatever `visit` answers.
     fn each_personal<X>(&mut self, stream: Uuid, visit: &mut Visit<'_, X>) -> Result<(), X>;
@@ -175,16 +178,25 @@ macro_rules! events {
                 }
             }
 
+            #[allow(unused_variables, reason = "most events are about their stream")]
+            fn about(&self, stream: uuid::Uuid) -> $crate::SubjectId {
+                match self {
+                    $(Self::$variant { $($field),* } => {
+                        $(let stream = $about.0;)?
+                        $crate::SubjectId(stream)
+                    }),*
+                }
+            }
+
             #[allow(unused_variables, reason = "an event without fields leaves them aside")]
             fn each_personal<X>(
                 &mut self,
                 stream: uuid::Uuid,
                 visit: &mut $crate::Visit<'_, X>,
             ) -> Result<(), X> {
+                let about = $crate::Event::about(self, stream);
                 match self {
                     $(Self::$variant { $($field),* } => {
-                        let about = $crate::SubjectId(stream);
-                        $(let about = $crate::SubjectId($about.0);)?
                         $($crate::event::Part::each_personal($field, about, visit)?;)*
                     }),*
                 }

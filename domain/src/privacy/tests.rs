@@ -86,6 +86,9 @@ fn an_event_names_the_person_of_each_field() {
         })
         .unwrap();
     assert_eq!(seen, [(1, "login.ip"), (1, "login.user_agent")]);
+    assert_eq!(event.about(Uuid::from_u128(99)).0.as_u128(), 1);
+    let closed = SessionEvent::Closed { reason: CloseReason::SignedOut };
+    assert_eq!(closed.about(Uuid::from_u128(99)).0.as_u128(), 99);
 }
 
 #[test]
