@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod ids;
+pub mod keyring;
 pub mod metrics;
 pub mod postgres;
 pub mod residue;
