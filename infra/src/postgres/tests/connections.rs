@@ -1,0 +1,87 @@
+use std::time::Duration;
+
+use tokio_postgres::config::SslMode;
+
+use crate::postgres::{ConnectOptions, PgError, connect, connect_one, testing, tls, told};
+
+fn mode(url: &str) -> Result<SslMode, PgError> {
+    tls::required_beyond_this_machine(url).map(|config| config.get_ssl_mode())
+}
+
+#[test]
+fn tls_is_required_beyond_this_machine() {
+    for url in [
+        "postgres://u@db.example/l",
+        "postgres://u@db.example/l?sslmode=prefer",
+        "postgres://u@127.0.0.1,10.0.0.7/l",
+        "postgres://u@localhost/l?hostaddr=10.0.0.7",
+        "host=/run/postgresql,db.example",
+        "host=localhost.example",
+    ] {
+        assert_eq!(mode(url).unwrap(), SslMode::Require, "{url}");
+    }
+}
+
+#[test]
+fn a_url_that_would_go_beyond_this_machine_in_the_clear_is_refused() {
+    for url in ["postgres://u@db.example/l?sslmode=disable", "host=::2 sslmode=disable"] {
+        assert!(matches!(mode(url), Err(PgError::TlsRequired { .. })), "{url}");
+    }
+}
+
+#[test]
+fn this_machine_is_asked_for_tls_only_when_the_url_requires_it() {
+    for host in ["localhost", "127.0.0.1", "::1", "/run/postgresql"] {
+        assert_eq!(mode(&format!("host={host}")).unwrap(), SslMode::Disable);
+        assert_eq!(mode(&format!("host={host} sslmode=require")).unwrap(), SslMode::Require);
+    }
+}
+
+#[test]
+fn a_url_that_cannot_be_read_is_not_repeated() {
+    let error = mode("postgres://u:secret@[::1").unwrap_err();
+
+    assert!(!error.to_string().contains("secret"));
+}
+
+#[tokio::test]
+async fn every_session_starts_with_its_limits_and_its_role() {
+    let url = testing::empty_database().await.unwrap();
+    let options = ConnectOptions {
+        statement_timeout: Duration::from_millis(1234),
+        role: Some("pg_monitor"),
+        settings: vec!["jit=off".to_owned(), "search_path=a, b".to_owned()],
+        ..ConnectOptions::default()
+    };
+    let pool = connect(&url, &options).await.unwrap();
+    let client = pool.get().await.unwrap();
+
+    let row = client
+        .query_one(
+            "select current_user::text, current_setting('statement_timeout'), \
+             current_setting('jit'), current_setting('search_path'), \
+             current_setting('application_name')",
+            &[],
+        )
+        .await
+        .unwrap();
+
+    let found: Vec<String> = (0..5).map(|column| row.get(column)).collect();
+    assert_eq!(found, ["pg_monitor", "1234ms", "off", "a, b", "lethe"]);
+}
+
+#[tokio::test]
+async fn an_error_is_told_by_its_code_and_constraint_and_without_values() {
+    let url = testing::empty_database().await.unwrap();
+    let client = connect_one(&url, &ConnectOptions::default()).await.unwrap();
+    client.batch_execute("create table people (name text unique)").await.unwrap();
+    let insert = "insert into people values ('ada'), ('ada')";
+    let doubled = client.batch_execute(insert).await.unwrap_err();
+    let malformed = client.batch_execute("select 'ada'::uuid").await.unwrap_err();
+
+    let (doubled, malformed) = (told(&doubled), told(&malformed));
+
+    assert!(doubled.contains("23505") && doubled.contains("people_name_key"), "{doubled}");
+    assert!(malformed.contains("22P02"), "{malformed}");
+    assert!(!doubled.contains("ada") && !malformed.contains("ada"));
+}
