@@ -1,1 +1,4 @@
+//! The programme `lethe`: its routes, duties and words.
 
+pub mod config;
+pub mod wiring;

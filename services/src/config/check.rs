@@ -1,0 +1,118 @@
+//! What settings must hold together.
+
+use super::{Config, ConfigError, Url};
+
+/// Days that the law leaves, less one to spare (Art. 12(3) GDPR).
+const ERASURE_DAYS: u32 = 29;
+/// A day until the next rotation, and one until its root is destroyed.
+const ROTATION_DAYS: u32 = 2;
+
+impl Config {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        self.check_erasure()?;
+        self.check_places()?;
+        self.check_transport()?;
+        self.check_counts()
+    }
+
+    fn check_erasure(&self) -> Result<(), ConfigError> {
+        let days = u64::from(self.erasure_grace_days)
+            + u64::from(self.escrow_days)
+            + u64::from(ROTATION_DAYS);
+        if days > u64::from(ERASURE_DAYS) {
+            let reason = format!(
+                "{} days of grace, {} of escrow and {ROTATION_DAYS} to rotate are {days}, \
+                 and {ERASURE_DAYS} is the most",
+                self.erasure_grace_days, self.escrow_days
+            );
+            return Err(self.refused("erasure_grace_days", reason));
+        }
+        if self.erasure_grace_days_min > self.erasure_grace_days {
+            return Err(self.refused("erasure_grace_days_min", "above erasure_grace_days"));
+        }
+        if !(1..=24).contains(&self.root_rotation_hours) {
+            return Err(self.refused("root_rotation_hours", "must be 1 to 24"));
+        }
+        Ok(())
+    }
+
+    fn check_places(&self) -> Result<(), ConfigError> {
+        let inside = "must not be inside data_dir: a copy of the data would hold its keys";
+        if self.root_dir.starts_with(&self.data_dir) {
+            return Err(self.refused("root_dir", inside));
+        }
+        if self.escrow_dir().starts_with(&self.data_dir) {
+            return Err(self.refused("escrow_dir", inside));
+        }
+        Ok(())
+    }
+
+    fn check_transport(&self) -> Result<(), ConfigError> {
+        let databases = [
+            ("database_url", &self.database_url),
+            ("keyring_url", &self.keyring_url),
+            ("direct_url", &self.direct_url),
+        ];
+        for (setting, url) in databases {
+            let Some(url) = url else { continue };
+            self.check_database(setting, url)?;
+            if self.database_url.is_none() {
+                return Err(self.refused(setting, "needs database_url"));
+            }
+        }
+        if let Some(url) = &self.smtp_url {
+            let encrypted = url.scheme() == "smtps" || url.expose().contains("tls=required");
+            if !matches!(url.scheme(), "smtp" | "smtps") {
+                return Err(self.refused("smtp_url", "must begin with smtp:// or smtps://"));
+            }
+            if !encrypted && !url.is_loopback() {
+                let reason = "beyond loopback TLS is required: smtps://, or ?tls=required";
+                return Err(self.refused("smtp_url", reason));
+            }
+        }
+        if let Some(url) = self.public_url.as_deref().map(Url::new) {
+            let plain = url.scheme() == "http" && url.is_loopback();
+            if url.scheme() != "https" && !plain {
+                return Err(self.refused("public_url", "beyond loopback https:// is required"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_database(&self, setting: &str, url: &Url) -> Result<(), ConfigError> {
+        use tokio_postgres::config::{Host, SslMode};
+        let parsed: tokio_postgres::Config = url
+            .expose()
+            .parse()
+            .map_err(|_| self.refused(setting, "not a URL of a PostgreSQL database"))?;
+        let is_local = |host: &Host| match host {
+            Host::Tcp(name) => Url::new(format!("tcp://{name}")).is_loopback(),
+            Host::Unix(_) => true,
+        };
+        let encrypted = parsed.get_ssl_mode() == SslMode::Require;
+        if !encrypted && !parsed.get_hosts().iter().all(is_local) {
+            return Err(self.refused(setting, "beyond loopback TLS is required: sslmode=require"));
+        }
+        Ok(())
+    }
+
+    fn check_counts(&self) -> Result<(), ConfigError> {
+        let counts = [
+            ("pool_size", u32::from(self.pool_size), 2),
+            ("session_idle_minutes", self.session_idle_minutes, 1),
+            ("session_absolute_days", self.session_absolute_days, 1),
+            ("workers", self.workers.map_or(1, u32::from), 1),
+        ];
+        for (setting, count, least) in counts {
+            if count < least {
+                return Err(self.refused(setting, format!("must be at least {least}")));
+            }
+        }
+        Ok(())
+    }
+
+    fn refused(&self, setting: &str, reason: impl Into<String>) -> ConfigError {
+        let origin = self.origin(setting).clone();
+        ConfigError { setting: setting.to_owned(), reason: reason.into(), origin }
+    }
+}

@@ -1,0 +1,80 @@
+//! What Lethe is told: flags over the environment over a TOML file over defaults.
+
+mod check;
+mod layers;
+mod place;
+#[macro_use]
+mod settings;
+#[cfg(test)]
+mod tests;
+mod value;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+pub use layers::{Layers, Origin};
+pub use settings::ConfigError;
+pub use value::{LogFormat, Url, Value};
+
+settings! {
+    /// Where the API listens; port 0 takes a free one.
+    listen: SocketAddr = "127.0.0.1:8080",
+    /// Where Prometheus finds the metrics; port 0 takes a free one.
+    metrics_listen: SocketAddr = "127.0.0.1:9090",
+    /// The events' database; without one, Lethe starts a private PostgreSQL.
+    database_url: Option<Url> = "",
+    /// The keyring's database; by default beside the events', its name with `_keys` after it.
+    keyring_url: Option<Url> = "",
+    /// The events' database past any pooling proxy, for LISTEN and migrations.
+    direct_url: Option<Url> = "",
+    /// Connections that a pool may open.
+    pool_size: u16 = "12",
+    /// Where the private PostgreSQL and the mail folder are kept.
+    data_dir: PathBuf = place::data_dir(),
+    /// Where the root keys are kept: outside the data directory, and out of its backups.
+    root_dir: PathBuf = place::root_dir(),
+    /// How links in mails begin; by default the API's own address.
+    public_url: Option<String> = "",
+    /// The mail server; without one, mails are written to a folder.
+    smtp_url: Option<Url> = "",
+    /// Whom mails come from.
+    mail_from: String = "Lethe <lethe@localhost>",
+    /// The folder for mails without a mail server; by default `mail` in the data directory.
+    mail_dir: Option<PathBuf> = "",
+    /// The age recipient to whom old root keys are escrowed; without one they are just destroyed.
+    escrow_recipient: Option<String> = "",
+    /// Where escrowed root keys stand; by default `escrow` beside the root keys' directory.
+    escrow_dir: Option<PathBuf> = "",
+    /// Days for which an old root key stays in escrow.
+    escrow_days: u32 = "7",
+    /// Days for which an erasure can be taken back, unless the request says otherwise.
+    erasure_grace_days: u32 = "7",
+    /// The fewest such days that a request may say.
+    erasure_grace_days_min: u32 = "0",
+    /// Hours after which the root key is replaced.
+    root_rotation_hours: u32 = "24",
+    /// Minutes without a request after which a session ends.
+    session_idle_minutes: u32 = "60",
+    /// Days after which a session ends whatever happens.
+    session_absolute_days: u32 = "30",
+    /// Seconds that requests under way may take once Lethe is told to stop.
+    drain_seconds: u32 = "20",
+    /// Threads that answer requests; by default one a core.
+    workers: Option<u16> = "",
+    /// How the log is written: text or json.
+    log_format: LogFormat = "text",
+    /// What the log says, as tracing's filter takes it.
+    log: String = "info",
+}
+
+impl Config {
+    pub fn mail_dir(&self) -> PathBuf {
+        self.mail_dir.clone().unwrap_or_else(|| self.data_dir.join("mail"))
+    }
+
+    pub fn escrow_dir(&self) -> PathBuf {
+        self.escrow_dir.clone().unwrap_or_else(|| {
+            self.root_dir.parent().unwrap_or_else(|| Path::new("/")).join("escrow")
+        })
+    }
+}

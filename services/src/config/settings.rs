@@ -1,0 +1,77 @@
+//! How a setting is declared: its doc comment is its help text.
+
+use super::Origin;
+
+/// Why a setting is refused, on one line.
+#[derive(Debug, thiserror::Error)]
+#[error("{setting}: {reason} ({origin})")]
+pub struct ConfigError {
+    pub setting: String,
+    pub reason: String,
+    pub origin: Origin,
+}
+
+macro_rules! settings {
+    ($(#[doc = $help:literal] $setting:ident: $value:ty = $default:expr,)+) => {
+        /// Every setting, as it is in force.
+        #[derive(Clone, Debug)]
+        pub struct Config {
+            $(#[doc = $help] pub $setting: $value,)+
+            origins: std::collections::BTreeMap<&'static str, Origin>,
+        }
+
+        /// A flag for each setting.
+        #[derive(Clone, Default, clap::Args)]
+        pub struct Flags {
+            /// The TOML file to read; by default `lethe.toml` in the working directory, if any.
+            #[arg(long, global = true, value_name = "FILE", help_heading = "Settings")]
+            pub config: Option<PathBuf>,
+            $(
+                #[doc = $help]
+                #[arg(long, global = true, value_name = "VALUE", help_heading = "Settings")]
+                pub $setting: Option<String>,
+            )+
+        }
+
+        impl Flags {
+            pub(super) fn given(&self, setting: &str) -> Option<&String> {
+                match setting {
+                    $(stringify!($setting) => self.$setting.as_ref(),)+
+                    _ => None,
+                }
+            }
+        }
+
+        impl Config {
+            pub const SETTINGS: &'static [&'static str] = &[$(stringify!($setting)),+];
+
+            /// Reads every setting from the uppermost layer that has it, then checks them together.
+            pub fn of(layers: &Layers) -> Result<Self, ConfigError> {
+                layers.refuse_unknown(Self::SETTINGS)?;
+                let mut origins = std::collections::BTreeMap::new();
+                $(
+                    let (text, origin) =
+                        layers.find(stringify!($setting), || String::from($default));
+                    let $setting = <$value as Value>::read(&text).map_err(|reason| ConfigError {
+                        setting: stringify!($setting).to_owned(),
+                        reason,
+                        origin: origin.clone(),
+                    })?;
+                    origins.insert(stringify!($setting), origin);
+                )+
+                let config = Self { $($setting,)+ origins };
+                config.check()?;
+                Ok(config)
+            }
+
+            /// Name, value with secrets redacted, and where each setting came from.
+            pub fn shown(&self) -> Vec<(&'static str, String, &Origin)> {
+                vec![$((
+                    stringify!($setting),
+                    Value::shown(&self.$setting),
+                    self.origin(stringify!($setting)),
+                ),)+]
+            }
+        }
+    };
+}

@@ -1,0 +1,86 @@
+//! Layers, origins, secrets and cross-checks.
+
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use super::*;
+
+fn layers(file: &[(&str, &str)], environment: &[(&str, &str)]) -> Layers {
+    let owned = |pairs: &[(&str, &str)]| {
+        pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+    };
+    Layers { environment: owned(environment), file: owned(file), ..Layers::default() }
+}
+
+fn refusal(file: &[(&str, &str)]) -> String {
+    Config::of(&layers(file, &[])).unwrap_err().to_string()
+}
+
+#[test]
+fn a_flag_wins_over_the_environment_over_the_file_over_the_default() {
+    let mut layers = layers(&[("listen", "127.0.0.1:2")], &[]);
+    assert_eq!(Config::of(&layers).unwrap().listen.port(), 2);
+
+    layers.environment.insert("LETHE_LISTEN".to_owned(), "127.0.0.1:3".to_owned());
+    assert_eq!(Config::of(&layers).unwrap().listen.port(), 3);
+
+    layers.flags.listen = Some("127.0.0.1:4".to_owned());
+    let config = Config::of(&layers).unwrap();
+    assert_eq!(config.listen.port(), 4);
+    assert_eq!(config.origin("listen"), &Origin::Flag);
+    assert_eq!(config.origin("metrics_listen"), &Origin::Default);
+}
+
+#[test]
+fn the_databases_url_goes_by_its_common_name_too() {
+    let url = "postgres://me:secret@localhost/lethe";
+    let config = Config::of(&layers(&[], &[("DATABASE_URL", url)])).unwrap();
+
+    assert_eq!(config.database_url.unwrap().expose(), url);
+}
+
+#[test]
+fn what_is_shown_holds_no_password() {
+    let url = "postgres://me:s3cr3t@localhost/lethe?sslmode=disable&password=s3cr3t";
+    let config = Config::of(&layers(&[("database_url", url)], &[])).unwrap();
+
+    let shown = format!("{:?} {config:?}", config.shown());
+
+    assert!(!shown.contains("s3cr3t"));
+    assert!(
+        shown.contains(
+            "postgres://me:[redacted]@localhost/lethe?sslmode=disable&password=[redacted]"
+        )
+    );
+}
+
+#[test]
+fn a_bad_setting_is_refused_by_name_on_one_line() {
+    assert_eq!(
+        refusal(&[("drain_seconds", "soon")]),
+        "drain_seconds: `soon` is not a whole number (file )"
+    );
+    assert!(refusal(&[("listne", "127.0.0.1:1")]).starts_with("listne: there is no such setting"));
+}
+
+#[test]
+fn an_erasure_must_reach_the_backups_within_29_days() {
+    assert!(Config::of(&layers(&[("erasure_grace_days", "20")], &[])).is_ok());
+    assert!(refusal(&[("erasure_grace_days", "21")]).starts_with("erasure_grace_days: "));
+}
+
+#[test]
+fn the_root_keys_stay_out_of_the_data() {
+    let places = [("data_dir", "/srv/lethe"), ("root_dir", "/srv/lethe/roots")];
+    assert!(refusal(&places).starts_with("root_dir: must not be inside data_dir"));
+}
+
+#[test]
+fn beyond_loopback_everything_is_encrypted() {
+    let plain = "postgres://db.example/lethe";
+    assert!(refusal(&[("database_url", plain)]).contains("sslmode=require"));
+    let encrypted = "postgres://db.example/lethe?sslmode=require";
+    assert!(Config::of(&layers(&[("database_url", encrypted)], &[])).is_ok());
+    assert!(refusal(&[("smtp_url", "smtp://mail.example")]).starts_with("smtp_url: "));
+    assert!(refusal(&[("public_url", "http://lethe.example")]).starts_with("public_url: "));
+    assert!(Config::of(&layers(&[("smtp_url", "smtp://127.0.0.1:2525")], &[])).is_ok());
+}

@@ -1,0 +1,158 @@
+//! How the text of a setting is read, and shown again without its secrets.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use secrecy::{ExposeSecret, SecretString};
+
+pub trait Value: Sized {
+    fn read(text: &str) -> Result<Self, String>;
+    fn shown(&self) -> String;
+}
+
+/// A URL that may hold a password: shown without it.
+#[derive(Clone)]
+pub struct Url(SecretString);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Url {
+    pub fn new(url: impl Into<String>) -> Self {
+        Self(url.into().into())
+    }
+
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// The scheme, the user and password, and the rest.
+    fn parts(&self) -> (&str, Option<&str>, &str) {
+        let (scheme, rest) = self.expose().split_once("://").unwrap_or(("", self.expose()));
+        let authority = rest.find(['/', '?']).unwrap_or(rest.len());
+        match rest.get(..authority).and_then(|authority| authority.rfind('@')) {
+            None => (scheme, None, rest),
+            Some(at) => (scheme, rest.get(..at), rest.get(at + 1..).unwrap_or_default()),
+        }
+    }
+
+    pub fn scheme(&self) -> &str {
+        self.parts().0
+    }
+
+    /// Whether its host is this machine, by name or by number; a socket's path counts.
+    pub fn is_loopback(&self) -> bool {
+        let (_, _, rest) = self.parts();
+        let host = rest.split(['/', '?']).next().unwrap_or_default();
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        let name = name.trim_start_matches('[').trim_end_matches(']');
+        name.is_empty()
+            || name == "localhost"
+            || name.starts_with("%2F")
+            || name.starts_with("%2f")
+            || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.shown())
+    }
+}
+
+impl Value for Url {
+    fn read(text: &str) -> Result<Self, String> {
+        match text.split_once("://") {
+            Some((scheme, _)) if !scheme.is_empty() => Ok(Self::new(text)),
+            _ => Err("not a URL".to_owned()),
+        }
+    }
+
+    fn shown(&self) -> String {
+        let (scheme, user, rest) = self.parts();
+        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let query = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+            let secret = pair.starts_with("password=") || pair.starts_with("sslpassword=");
+            let name = pair.split('=').next().unwrap_or_default();
+            if secret { format!("{name}=[redacted]") } else { pair.to_owned() }
+        });
+        let query = query.collect::<Vec<_>>().join("&");
+        let user = user.map_or_else(String::new, |user| match user.split_once(':') {
+            Some((name, _)) => format!("{name}:[redacted]@"),
+            None => format!("{user}@"),
+        });
+        let mark = if query.is_empty() { "" } else { "?" };
+        format!("{scheme}://{user}{place}{mark}{query}")
+    }
+}
+
+impl Value for LogFormat {
+    fn read(text: &str) -> Result<Self, String> {
+        match text {
+            "text" => Ok(Self::Text),
+            "json" => Ok(Self::Json),
+            _ => Err(format!("`{text}` is neither text nor json")),
+        }
+    }
+
+    fn shown(&self) -> String {
+        if *self == Self::Text { "text".to_owned() } else { "json".to_owned() }
+    }
+}
+
+impl Value for PathBuf {
+    fn read(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("no path".to_owned());
+        }
+        std::path::absolute(text).map_err(|error| error.to_string())
+    }
+
+    fn shown(&self) -> String {
+        self.display().to_string()
+    }
+}
+
+impl Value for String {
+    fn read(text: &str) -> Result<Self, String> {
+        Ok(text.to_owned())
+    }
+
+    fn shown(&self) -> String {
+        self.clone()
+    }
+}
+
+impl<V: Value> Value for Option<V> {
+    fn read(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Ok(None) } else { V::read(text).map(Some) }
+    }
+
+    fn shown(&self) -> String {
+        self.as_ref().map_or_else(|| "-".to_owned(), Value::shown)
+    }
+}
+
+macro_rules! parsed {
+    ($($value:ty: $reason:literal),+) => {$(
+        impl Value for $value {
+            fn read(text: &str) -> Result<Self, String> {
+                text.parse().map_err(|_| format!("`{text}` is not {}", $reason))
+            }
+
+            fn shown(&self) -> String {
+                self.to_string()
+            }
+        }
+    )+};
+}
+
+parsed! {
+    SocketAddr: "an address with a port, such as 127.0.0.1:8080",
+    u16: "a whole number from 0 to 65535",
+    u32: "a whole number"
+}
