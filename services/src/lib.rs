@@ -1,4 +1,5 @@
 //! The programme `lethe`: its routes, duties and words.
 
 pub mod config;
+pub mod databases;
 pub mod wiring;

@@ -95,8 +95,7 @@ impl Cluster {
 
     /// Where `database` is, for [`super::connect`]. The user is the cluster's superuser.
     pub fn url(&self, database: &str) -> String {
-        let host = quoted(&self.socket.display().to_string());
-        format!("host={host} user={USER} dbname={}", quoted(database))
+        url_at(&self.socket, database)
     }
 
     pub fn dir(&self) -> &Path {
@@ -286,6 +285,11 @@ fn watch_over(mut child: Child) -> watch::Receiver<bool> {
         tell.send_replace(true);
     });
     ended
+}
+
+pub(super) fn url_at(socket: &Path, database: &str) -> String {
+    let host = quoted(&socket.display().to_string());
+    format!("host={host} user={USER} dbname={}", quoted(database))
 }
 
 fn quoted(value: &str) -> String {

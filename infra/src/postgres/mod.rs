@@ -7,6 +7,7 @@ mod migrate;
 mod owner;
 mod pool;
 mod predecessor;
+mod running;
 mod socket;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
@@ -18,3 +19,4 @@ pub use cluster::{Cluster, ClusterError, ClusterOptions};
 pub use error::{PgError, told};
 pub use migrate::{migrate_keyring, migrate_log};
 pub use pool::{ConnectOptions, Connection, Pool, connect, connect_one, connect_with_messages};
+pub use running::running;

@@ -89,9 +89,11 @@ impl Config {
             Host::Tcp(name) => Url::new(format!("tcp://{name}")).is_loopback(),
             Host::Unix(_) => true,
         };
-        let encrypted = parsed.get_ssl_mode() == SslMode::Require;
-        if !encrypted && !parsed.get_hosts().iter().all(is_local) {
-            return Err(self.refused(setting, "beyond loopback TLS is required: sslmode=require"));
+        let clear = parsed.get_ssl_mode() == SslMode::Disable;
+        if clear && !parsed.get_hosts().iter().all(is_local) {
+            return Err(
+                self.refused(setting, "beyond loopback TLS is required: no sslmode=disable")
+            );
         }
         Ok(())
     }

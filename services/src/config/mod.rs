@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 pub use layers::{Layers, Origin};
 pub use settings::ConfigError;
-pub use value::{LogFormat, Url, Value};
+pub use value::{LogFormat, Url, Value, with_database};
 
 settings! {
     /// Where the API listens; port 0 takes a free one.
@@ -68,6 +68,23 @@ settings! {
 }
 
 impl Config {
+    /// Where the keyring is, when it is in no private cluster.
+    pub fn keyring_url(&self) -> Option<Url> {
+        let events = match (&self.keyring_url, &self.direct_url, &self.database_url) {
+            (Some(keyring), _, _) => return Some(keyring.clone()),
+            (None, Some(events), _) | (None, None, Some(events)) => events.expose(),
+            (None, None, None) => return None,
+        };
+        let parsed: tokio_postgres::Config = events.parse().ok()?;
+        let name = format!("{}_keys", parsed.get_dbname().or(parsed.get_user())?);
+        Some(Url::new(with_database(events, &name)))
+    }
+
+    /// The folder of the private PostgreSQL.
+    pub fn cluster_dir(&self) -> PathBuf {
+        self.data_dir.join("postgres")
+    }
+
     pub fn mail_dir(&self) -> PathBuf {
         self.mail_dir.clone().unwrap_or_else(|| self.data_dir.join("mail"))
     }

@@ -76,11 +76,32 @@ fn the_root_keys_stay_out_of_the_data() {
 
 #[test]
 fn beyond_loopback_everything_is_encrypted() {
-    let plain = "postgres://db.example/lethe";
-    assert!(refusal(&[("database_url", plain)]).contains("sslmode=require"));
-    let encrypted = "postgres://db.example/lethe?sslmode=require";
+    let plain = "postgres://db.example/lethe?sslmode=disable";
+    assert!(refusal(&[("database_url", plain)]).contains("TLS is required"));
+    let encrypted = "postgres://db.example/lethe";
     assert!(Config::of(&layers(&[("database_url", encrypted)], &[])).is_ok());
     assert!(refusal(&[("smtp_url", "smtp://mail.example")]).starts_with("smtp_url: "));
     assert!(refusal(&[("public_url", "http://lethe.example")]).starts_with("public_url: "));
     assert!(Config::of(&layers(&[("smtp_url", "smtp://127.0.0.1:2525")], &[])).is_ok());
+}
+
+#[test]
+fn the_keyring_is_a_database_beside_the_events() {
+    for (events, keyring) in [
+        ("postgres://me@localhost/lethe", "postgres://me@localhost/lethe?dbname=lethe_keys"),
+        (
+            "postgres://localhost/a?sslmode=disable",
+            "postgres://localhost/a?sslmode=disable&dbname=a_keys",
+        ),
+        (
+            "host=/run/pg user=me dbname=lethe",
+            "host=/run/pg user=me dbname=lethe dbname=lethe_keys",
+        ),
+    ] {
+        let config = Config::of(&layers(&[("database_url", events)], &[])).unwrap();
+        let url = config.keyring_url().unwrap();
+        assert_eq!(url.expose(), keyring);
+        let parsed: tokio_postgres::Config = keyring.parse().unwrap();
+        assert!(parsed.get_dbname().unwrap().ends_with("_keys"));
+    }
 }

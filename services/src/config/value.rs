@@ -66,20 +66,19 @@ impl fmt::Debug for Url {
 
 impl Value for Url {
     fn read(text: &str) -> Result<Self, String> {
-        match text.split_once("://") {
-            Some((scheme, _)) if !scheme.is_empty() => Ok(Self::new(text)),
-            _ => Err("not a URL".to_owned()),
-        }
+        let is_url = text.split_once("://").is_some_and(|(scheme, _)| !scheme.is_empty());
+        // PostgreSQL's other form: `host=... dbname=...`.
+        if is_url || text.contains('=') { Ok(Self::new(text)) } else { Err("not a URL".to_owned()) }
     }
 
     fn shown(&self) -> String {
+        if !self.expose().contains("://") {
+            let pairs = self.expose().split_whitespace().map(redacted);
+            return pairs.collect::<Vec<_>>().join(" ");
+        }
         let (scheme, user, rest) = self.parts();
         let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let query = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-            let secret = pair.starts_with("password=") || pair.starts_with("sslpassword=");
-            let name = pair.split('=').next().unwrap_or_default();
-            if secret { format!("{name}=[redacted]") } else { pair.to_owned() }
-        });
+        let query = query.split('&').filter(|pair| !pair.is_empty()).map(redacted);
         let query = query.collect::<Vec<_>>().join("&");
         let user = user.map_or_else(String::new, |user| match user.split_once(':') {
             Some((name, _)) => format!("{name}:[redacted]@"),
@@ -87,6 +86,23 @@ impl Value for Url {
         });
         let mark = if query.is_empty() { "" } else { "?" };
         format!("{scheme}://{user}{place}{mark}{query}")
+    }
+}
+
+/// The same server's database `name`: the later of two names counts, in both forms of a URL.
+pub fn with_database(url: &str, name: &str) -> String {
+    let mark = match (url.contains("://"), url.contains('?')) {
+        (true, true) => "&",
+        (true, false) => "?",
+        (false, _) => " ",
+    };
+    format!("{url}{mark}dbname={name}")
+}
+
+fn redacted(pair: &str) -> String {
+    match pair.split_once('=') {
+        Some((name, _)) if name.contains("password") => format!("{name}=[redacted]"),
+        _ => pair.to_owned(),
     }
 }
 

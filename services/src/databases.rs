@@ -1,0 +1,112 @@
+//! The two databases: of a private server, or of the one that the settings name.
+
+use infra::postgres::{
+    Cluster, ClusterError, ClusterOptions, ConnectOptions, PgError, binaries, connect_one,
+    migrate_keyring, migrate_log, running,
+};
+use std::time::Duration;
+
+use crate::config::{Config, with_database};
+
+const LOG: &str = "lethe";
+const KEYRING: &str = "lethe_keys";
+
+/// Where the databases are, and the server that was started for them.
+#[derive(Debug)]
+pub struct Databases {
+    pub log: String,
+    pub keyring: String,
+    /// The log past any pooling proxy.
+    pub direct: String,
+    pub cluster: Option<Cluster>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum DatabasesError {
+    #[error(transparent)]
+    Binaries(#[from] binaries::BinariesError),
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    #[error("the events' database: {0}")]
+    Log(PgError),
+    #[error("the keyring's database: {0}")]
+    Keyring(PgError),
+    #[error("{0}: {1}")]
+    Folder(String, std::io::Error),
+}
+
+impl Databases {
+    /// The named server's, else those of a private server, which is started.
+    pub async fn own(config: &Config) -> Result<Self, DatabasesError> {
+        if let Some(named) = Self::named(config) {
+            create(&named.direct).await.map_err(DatabasesError::Log)?;
+            create(&named.keyring).await.map_err(DatabasesError::Keyring)?;
+            return Ok(named);
+        }
+        let dir = config.cluster_dir();
+        std::fs::create_dir_all(&config.data_dir).map_err(|error| {
+            DatabasesError::Folder(config.data_dir.display().to_string(), error)
+        })?;
+        let data = dir.join("data");
+        let found = tokio::task::spawn_blocking(move || binaries::find(Some(&data))).await;
+        let bin = found.map_err(|error| {
+            DatabasesError::Folder("postgres".to_owned(), std::io::Error::other(error))
+        })??;
+        let cluster = Cluster::start(&bin, &dir, ClusterOptions::default()).await?;
+        cluster.create_database(LOG).await.map_err(DatabasesError::Log)?;
+        cluster.create_database(KEYRING).await.map_err(DatabasesError::Keyring)?;
+        let log = cluster.url(LOG);
+        Ok(Self { direct: log.clone(), log, keyring: cluster.url(KEYRING), cluster: Some(cluster) })
+    }
+
+    /// The same, but through the private server of a Lethe that runs, if one does.
+    pub async fn reach(config: &Config) -> Result<Self, DatabasesError> {
+        let dir = config.cluster_dir();
+        let running = running(&dir, LOG).zip(running(&dir, KEYRING));
+        match (config.database_url.is_none(), running) {
+            (true, Some((log, keyring))) => {
+                Ok(Self { direct: log.clone(), log, keyring, cluster: None })
+            }
+            _ => Self::own(config).await,
+        }
+    }
+
+    fn named(config: &Config) -> Option<Self> {
+        let log = config.database_url.as_ref()?;
+        Some(Self {
+            log: log.expose().to_owned(),
+            keyring: config.keyring_url()?.expose().to_owned(),
+            direct: config.direct_url.as_ref().unwrap_or(log).expose().to_owned(),
+            cluster: None,
+        })
+    }
+
+    pub async fn migrate(&self) -> Result<(), DatabasesError> {
+        migrate_log(&self.direct).await.map_err(DatabasesError::Log)?;
+        migrate_keyring(&self.keyring).await.map_err(DatabasesError::Keyring)
+    }
+
+    /// Stops the server that was started for them.
+    pub async fn close(self) {
+        let Some(cluster) = self.cluster else { return };
+        if let Err(error) = cluster.stop(Duration::from_secs(30)).await {
+            tracing::error!(%error, "PostgreSQL was not seen to stop");
+        }
+    }
+}
+
+/// Makes the database that `url` names unless it is there.
+async fn create(url: &str) -> Result<(), PgError> {
+    let options = ConnectOptions::default();
+    let missing = match connect_one(url, &options).await {
+        Ok(_) => return Ok(()),
+        // 3D000 is invalid_catalog_name.
+        Err(PgError::Database(text)) if text.contains("3D000") => PgError::Database(text),
+        Err(error) => return Err(error),
+    };
+    let parsed: tokio_postgres::Config = url.parse().map_err(|_| PgError::Url)?;
+    let name = parsed.get_dbname().ok_or(missing)?.replace('"', "\"\"");
+    let admin = connect_one(&with_database(url, "postgres"), &options).await?;
+    admin.batch_execute(&format!("create database \"{name}\"")).await?;
+    Ok(())
+}
