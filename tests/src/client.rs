@@ -1,0 +1,132 @@
+//! A small client of the API: a path, a body, an answer.
+
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+use serde::Serialize;
+use serde_json::Value;
+
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    token: Option<String>,
+}
+
+impl Client {
+    pub fn new(base: &str) -> Self {
+        let http = reqwest::Client::builder().timeout(crate::LIMIT).build().unwrap();
+        Self { http, base: base.to_owned(), token: None }
+    }
+
+    /// The same client, with a session's or an operator's token.
+    pub fn bearing(&self, token: &str) -> Self {
+        Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.call(Method::GET, path).send().await
+    }
+
+    pub async fn post(&self, path: &str, body: impl Serialize) -> Answer {
+        self.call(Method::POST, path).json(body).send().await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.call(Method::DELETE, path).send().await
+    }
+
+    pub async fn put(&self, path: &str, etag: &str, body: impl Serialize) -> Answer {
+        self.call(Method::PUT, path).header("If-Match", etag).json(body).send().await
+    }
+
+    pub async fn patch(&self, path: &str, etag: &str, body: impl Serialize) -> Answer {
+        self.call(Method::PATCH, path).header("If-Match", etag).json(body).send().await
+    }
+
+    pub fn call(&self, method: Method, path: &str) -> Call {
+        let mut request = self.http.request(method, format!("{}{path}", self.base));
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        Call(request)
+    }
+}
+
+/// One request under way.
+pub struct Call(reqwest::RequestBuilder);
+
+impl Call {
+    pub fn header(self, name: &str, value: &str) -> Self {
+        Self(self.0.header(name, value))
+    }
+
+    pub fn json(self, body: impl Serialize) -> Self {
+        Self(self.0.json(&body))
+    }
+
+    pub fn bytes(self, kind: &str, body: impl Into<Vec<u8>>) -> Self {
+        Self(self.0.header("Content-Type", kind).body(body.into()))
+    }
+
+    pub async fn send(self) -> Answer {
+        self.try_send().await.unwrap()
+    }
+
+    /// For tests in which the server may die meanwhile.
+    pub async fn try_send(self) -> Result<Answer, reqwest::Error> {
+        let response = self.0.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok(Answer { status, headers, body: response.bytes().await?.to_vec() })
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// Fails the test, showing the body, unless the status is this one.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.text());
+        self
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+
+    /// A string of the body, by JSON pointer.
+    #[track_caller]
+    pub fn field(&self, pointer: &str) -> String {
+        match self.json().pointer(pointer) {
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+            None => panic!("no {pointer} in {}", self.text()),
+        }
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    #[track_caller]
+    pub fn etag(&self) -> String {
+        self.header("etag").expect("an ETag").to_owned()
+    }
+
+    /// `Lethe-Position`: where in the log the write stands.
+    #[track_caller]
+    pub fn position(&self) -> i64 {
+        self.header("lethe-position").expect("a position").parse().unwrap()
+    }
+}

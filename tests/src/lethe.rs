@@ -1,0 +1,118 @@
+//! A running node: where it is, and the ways to end it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tokio::sync::mpsc;
+
+use crate::{Client, LIMIT};
+
+static STARTED: AtomicU32 = AtomicU32::new(1);
+
+pub struct Lethe {
+    child: Child,
+    places: BTreeMap<String, String>,
+    log: PathBuf,
+}
+
+impl Lethe {
+    /// Starts it and reads where it is from what it prints; the API's line comes last.
+    pub async fn start(mut command: Command) -> Self {
+        let number = STARTED.fetch_add(1, Ordering::Relaxed);
+        let folder = command.get_current_dir().map(PathBuf::from).unwrap_or_default();
+        let log = folder.join(format!("lethe-{number}.log"));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
+        let mut child = command.spawn().unwrap();
+        let lines = read(&mut child);
+        let mut lethe = Self { child, places: BTreeMap::new(), log };
+        match tokio::time::timeout(LIMIT, lethe.listen(lines)).await {
+            Ok(true) => lethe,
+            Ok(false) => panic!("Lethe ended while it started:\n{}", lethe.log_text()),
+            Err(_) => panic!("Lethe was not ready in time:\n{}", lethe.log_text()),
+        }
+    }
+
+    async fn listen(&mut self, mut lines: mpsc::UnboundedReceiver<String>) -> bool {
+        while let Some(line) = lines.recv().await {
+            let Some((name, place)) = line.split_once(char::is_whitespace) else { continue };
+            self.places.insert(name.to_owned(), place.trim().to_owned());
+            if name == "api" {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// `http://127.0.0.1:port`, without a slash at its end.
+    pub fn api(&self) -> &str {
+        &self.places["api"]
+    }
+
+    /// The full address of the metrics.
+    pub fn metrics(&self) -> &str {
+        &self.places["metrics"]
+    }
+
+    pub fn places(&self) -> &BTreeMap<String, String> {
+        &self.places
+    }
+
+    pub fn client(&self) -> Client {
+        Client::new(self.api())
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it logged so far.
+    pub fn log_text(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// kill -9: nothing is drained, nothing is said.
+    pub fn kill(mut self) {
+        self.end();
+    }
+
+    /// SIGTERM, and waits until it has drained.
+    pub async fn stop(mut self) -> ExitStatus {
+        self.signal("TERM");
+        let ended = crate::until("Lethe stops", async || self.child.try_wait().unwrap());
+        ended.await
+    }
+
+    pub fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.pid());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
+    fn end(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            self.child.kill().unwrap();
+            self.child.wait().unwrap();
+        }
+    }
+}
+
+impl Drop for Lethe {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Reads to the end, whether or not anybody still listens: a full pipe would stop Lethe.
+fn read(child: &mut Child) -> mpsc::UnboundedReceiver<String> {
+    let (tell, lines) = mpsc::unbounded_channel();
+    let out = BufReader::new(child.stdout.take().unwrap());
+    std::thread::spawn(move || {
+        for line in out.lines().map_while(Result::ok) {
+            let _ = tell.send(line);
+        }
+    });
+    lines
+}
