@@ -75,7 +75,7 @@ impl Databases {
         let log = config.database_url.as_ref()?;
         Some(Self {
             log: log.expose().to_owned(),
-            keyring: config.keyring_url()?.expose().to_owned(),
+            keyring: config.keyring_url.as_ref()?.expose().to_owned(),
             direct: config.direct_url.as_ref().unwrap_or(log).expose().to_owned(),
             cluster: None,
         })
@@ -84,6 +84,14 @@ impl Databases {
     pub async fn migrate(&self) -> Result<(), DatabasesError> {
         migrate_log(&self.direct).await.map_err(DatabasesError::Log)?;
         migrate_keyring(&self.keyring).await.map_err(DatabasesError::Keyring)
+    }
+
+    /// Resolves when the server that was started for them has ended.
+    pub async fn ended(&self) {
+        match &self.cluster {
+            Some(cluster) => cluster.ended().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Stops the server that was started for them.

@@ -1,5 +1,8 @@
 //! The programme `lethe`: its routes, duties and words.
 
+pub mod cli;
 pub mod config;
 pub mod databases;
+pub mod logging;
+pub mod metrics;
 pub mod wiring;

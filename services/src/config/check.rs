@@ -41,7 +41,7 @@ impl Config {
         if self.root_dir.starts_with(&self.data_dir) {
             return Err(self.refused("root_dir", inside));
         }
-        if self.escrow_dir().starts_with(&self.data_dir) {
+        if self.escrow_dir.starts_with(&self.data_dir) {
             return Err(self.refused("escrow_dir", inside));
         }
         Ok(())

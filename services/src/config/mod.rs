@@ -10,7 +10,7 @@ mod tests;
 mod value;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub use layers::{Layers, Origin};
 pub use settings::ConfigError;
@@ -23,10 +23,10 @@ settings! {
     metrics_listen: SocketAddr = "127.0.0.1:9090",
     /// The events' database; without one, Lethe starts a private PostgreSQL.
     database_url: Option<Url> = "",
-    /// The keyring's database; by default beside the events', its name with `_keys` after it.
-    keyring_url: Option<Url> = "",
     /// The events' database past any pooling proxy, for LISTEN and migrations.
     direct_url: Option<Url> = "",
+    /// The keyring's database; by default beside the events', its name with `_keys` after it.
+    keyring_url: Option<Url> = beside(direct_url.as_ref().or(database_url.as_ref())),
     /// Connections that a pool may open.
     pool_size: u16 = "12",
     /// Where the private PostgreSQL and the mail folder are kept.
@@ -40,11 +40,11 @@ settings! {
     /// Whom mails come from.
     mail_from: String = "Lethe <lethe@localhost>",
     /// The folder for mails without a mail server; by default `mail` in the data directory.
-    mail_dir: Option<PathBuf> = "",
+    mail_dir: PathBuf = data_dir.join("mail").display().to_string(),
     /// The age recipient to whom old root keys are escrowed; without one they are just destroyed.
     escrow_recipient: Option<String> = "",
     /// Where escrowed root keys stand; by default `escrow` beside the root keys' directory.
-    escrow_dir: Option<PathBuf> = "",
+    escrow_dir: PathBuf = root_dir.with_file_name("escrow").display().to_string(),
     /// Days for which an old root key stays in escrow.
     escrow_days: u32 = "7",
     /// Days for which an erasure can be taken back, unless the request says otherwise.
@@ -68,30 +68,17 @@ settings! {
 }
 
 impl Config {
-    /// Where the keyring is, when it is in no private cluster.
-    pub fn keyring_url(&self) -> Option<Url> {
-        let events = match (&self.keyring_url, &self.direct_url, &self.database_url) {
-            (Some(keyring), _, _) => return Some(keyring.clone()),
-            (None, Some(events), _) | (None, None, Some(events)) => events.expose(),
-            (None, None, None) => return None,
-        };
-        let parsed: tokio_postgres::Config = events.parse().ok()?;
-        let name = format!("{}_keys", parsed.get_dbname().or(parsed.get_user())?);
-        Some(Url::new(with_database(events, &name)))
-    }
-
     /// The folder of the private PostgreSQL.
     pub fn cluster_dir(&self) -> PathBuf {
         self.data_dir.join("postgres")
     }
+}
 
-    pub fn mail_dir(&self) -> PathBuf {
-        self.mail_dir.clone().unwrap_or_else(|| self.data_dir.join("mail"))
-    }
-
-    pub fn escrow_dir(&self) -> PathBuf {
-        self.escrow_dir.clone().unwrap_or_else(|| {
-            self.root_dir.parent().unwrap_or_else(|| Path::new("/")).join("escrow")
-        })
-    }
+fn beside(events: Option<&Url>) -> String {
+    let keyring = |events: &Url| {
+        let parsed: tokio_postgres::Config = events.expose().parse().ok()?;
+        let name = format!("{}_keys", parsed.get_dbname().or(parsed.get_user())?);
+        Some(with_database(events.expose(), &name))
+    };
+    events.and_then(keyring).unwrap_or_default()
 }

@@ -99,7 +99,7 @@ fn the_keyring_is_a_database_beside_the_events() {
         ),
     ] {
         let config = Config::of(&layers(&[("database_url", events)], &[])).unwrap();
-        let url = config.keyring_url().unwrap();
+        let url = config.keyring_url.unwrap();
         assert_eq!(url.expose(), keyring);
         let parsed: tokio_postgres::Config = keyring.parse().unwrap();
         assert!(parsed.get_dbname().unwrap().ends_with("_keys"));

@@ -1,0 +1,54 @@
+//! Why a word was not carried out: one line, and an exit code.
+
+use std::process::ExitCode;
+
+use super::terminal;
+use crate::config::ConfigError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// What was asked for cannot be.
+    #[error("{0}")]
+    Input(String),
+    /// It could have been, and was not.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl CliError {
+    pub fn failed(error: impl std::fmt::Display) -> Self {
+        Self::Failed(error.to_string())
+    }
+
+    pub(super) fn told(&self) -> ExitCode {
+        let line = self.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" | ");
+        terminal::complain(&format!("lethe: {line}"));
+        match self {
+            Self::Input(_) => ExitCode::from(2),
+            Self::Failed(_) => ExitCode::FAILURE,
+        }
+    }
+}
+
+impl From<ConfigError> for CliError {
+    fn from(error: ConfigError) -> Self {
+        Self::Input(error.to_string())
+    }
+}
+
+macro_rules! failed {
+    ($($error:ty),+ $(,)?) => {$(
+        impl From<$error> for CliError {
+            fn from(error: $error) -> Self {
+                Self::failed(error)
+            }
+        }
+    )+};
+}
+
+failed! {
+    std::io::Error,
+    infra::postgres::PgError,
+    infra::metrics::MetricsError,
+    crate::databases::DatabasesError,
+}

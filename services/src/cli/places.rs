@@ -1,0 +1,37 @@
+//! Where everything is, said once it can be used.
+
+use super::serve::Running;
+use super::terminal::say;
+use crate::config::{Config, Value};
+
+pub(super) fn say_where(config: &Config, running: &Running) {
+    let line = |name: &str, text: String| say(format_args!("{name:<9}{text}"));
+    match (&running.databases.cluster, &config.database_url) {
+        (Some(cluster), _) => {
+            line("data", format!("{} (a private PostgreSQL)", cluster.dir().display()));
+        }
+        (None, url) => line("data", url.shown()),
+    }
+    line("roots", format!("{} (keep it out of the data's backups)", config.root_dir.display()));
+    line("escrow", escrow(config));
+    match &config.smtp_url {
+        Some(url) => line("mail", url.shown()),
+        None => line("mail", format!("{} (no mail server is set)", config.mail_dir.display())),
+    }
+    line("egress", egress(config));
+    line("metrics", format!("http://{}/metrics", running.metrics_at()));
+}
+
+fn escrow(config: &Config) -> String {
+    match &config.escrow_recipient {
+        None => "none: a replaced root key is destroyed at once".to_owned(),
+        Some(_) => format!("{}, {} days", config.escrow_dir.display(), config.escrow_days),
+    }
+}
+
+fn egress(config: &Config) -> String {
+    match &config.smtp_url {
+        None => "nothing".to_owned(),
+        Some(_) => "the mail server, and nothing else".to_owned(),
+    }
+}

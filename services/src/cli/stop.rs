@@ -1,0 +1,40 @@
+//! SIGTERM and SIGINT: the first asks to stop, the second does not ask.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::CliError;
+
+/// As a shell tells of a process that SIGINT ended.
+const EXIT_CODE: i32 = 130;
+
+#[derive(Clone)]
+pub struct Stop(watch::Receiver<bool>);
+
+impl Stop {
+    pub fn on_signals() -> Result<Self, CliError> {
+        let (tell, asked) = watch::channel(false);
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::spawn(async move {
+            let mut signals = 0;
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                signals += 1;
+                if signals > 1 {
+                    std::process::exit(EXIT_CODE);
+                }
+                tell.send_replace(true);
+            }
+        });
+        Ok(Self(asked))
+    }
+
+    pub async fn asked(&self) {
+        // The sender lives as long as the process.
+        let _ = self.0.clone().wait_for(|asked| *asked).await;
+    }
+}
