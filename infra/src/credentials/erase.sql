@@ -1,0 +1,1 @@
+delete from working.credentials where account_id = $1

@@ -1,0 +1,1 @@
+delete from working.credentials where credential_id = $1

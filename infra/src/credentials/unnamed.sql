@@ -1,0 +1,4 @@
+select account_id, credential_id from working.credentials
+where not named and created_at < $1
+order by created_at
+limit $2

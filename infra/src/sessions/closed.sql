@@ -1,0 +1,1 @@
+delete from working.closings where session_id = any ($1)

@@ -1,0 +1,153 @@
+//! Sessions as rows of `PostgreSQL`.
+
+use chrono::{DateTime, Utc};
+use domain::session::{CloseReason, SessionKind};
+use domain::{AccountId, EventId, SessionId};
+use serde::Deserialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error, StrDeserializer};
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::{Closing, Live, Opening};
+use crate::bearer::TokenHash;
+use crate::postgres::{PgError, Pool};
+use crate::statement::{execute, query, query_opt};
+
+const OPEN: &str = include_str!("open.sql");
+const FIND: &str = include_str!("find.sql");
+const TOUCH: &str = include_str!("touch.sql");
+const CLOSE: &str = include_str!("close.sql");
+const CLOSE_ALL: &str = include_str!("close_all.sql");
+const CLOSE_EXPIRED: &str = include_str!("close_expired.sql");
+const CLOSINGS: &str = include_str!("closings.sql");
+const CLOSED: &str = include_str!("closed.sql");
+
+#[derive(Clone)]
+pub(super) struct Rows(Pool);
+
+impl Rows {
+    pub(super) const fn new(pool: Pool) -> Self {
+        Self(pool)
+    }
+
+    pub(super) async fn open(&self, open: &Opening, now: DateTime<Utc>) -> Result<bool, PgError> {
+        let idle = i32::try_from(open.idle.num_seconds()).unwrap_or(i32::MAX);
+        let (token, absolute) = (open.token.as_bytes(), now + open.absolute);
+        let (session, account) = (&open.session.0, &open.account.0);
+        let kind = kind_name(open.kind);
+        let values = [&token as _, session as _, account as _, &kind as _, &now, &idle, &absolute];
+        Ok(execute(&self.0, OPEN, &values).await? == 1)
+    }
+
+    pub(super) async fn find(
+        &self,
+        token: &TokenHash,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Live>, PgError> {
+        let row = query_opt(&self.0, FIND, &[&token.as_bytes(), &now]).await?;
+        row.map(|row| live(&row)).transpose()
+    }
+
+    pub(super) async fn touch(
+        &self,
+        token: &TokenHash,
+        now: DateTime<Utc>,
+    ) -> Result<Option<DateTime<Utc>>, PgError> {
+        let row = query_opt(&self.0, TOUCH, &[&token.as_bytes(), &now]).await?;
+        row.map(|row| row.try_get(0)).transpose().map_err(PgError::from)
+    }
+
+    pub(super) async fn close(
+        &self,
+        session: SessionId,
+        reason: CloseReason,
+        now: DateTime<Utc>,
+    ) -> Result<bool, PgError> {
+        let values = (&session.0, &reason_name(reason), &now);
+        Ok(execute(&self.0, CLOSE, &[values.0, values.1, values.2]).await? == 1)
+    }
+
+    pub(super) async fn close_all(
+        &self,
+        account: AccountId,
+        except: Option<SessionId>,
+        reason: CloseReason,
+        cause: Option<EventId>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<SessionId>, PgError> {
+        let (except, cause) = (except.map(|one| one.0), cause.map(|event| event.0));
+        let reason = reason_name(reason);
+        let values = [&account.0 as _, &except as _, &reason as _, &cause as _, &now as _];
+        let rows = query(&self.0, CLOSE_ALL, &values).await?;
+        let closed = rows.iter().map(|row| row.try_get(0).map(SessionId));
+        Ok(closed.collect::<Result<_, _>>()?)
+    }
+
+    pub(super) async fn close_expired(
+        &self,
+        now: DateTime<Utc>,
+        limit: i64,
+    ) -> Result<u64, PgError> {
+        execute(&self.0, CLOSE_EXPIRED, &[&now, &limit]).await
+    }
+
+    pub(super) async fn closings(
+        &self,
+        until: DateTime<Utc>,
+        limit: i64,
+    ) -> Result<Vec<Closing>, PgError> {
+        let rows = query(&self.0, CLOSINGS, &[&until, &limit]).await?;
+        rows.iter().map(closing).collect()
+    }
+
+    pub(super) async fn closed(&self, sessions: &[SessionId]) -> Result<(), PgError> {
+        let sessions: Vec<Uuid> = sessions.iter().map(|session| session.0).collect();
+        execute(&self.0, CLOSED, &[&sessions]).await.map(drop)
+    }
+}
+
+fn live(row: &Row) -> Result<Live, PgError> {
+    Ok(Live {
+        session: SessionId(row.try_get("session_id")?),
+        account: AccountId(row.try_get("account_id")?),
+        kind: named(row.try_get("kind")?)?,
+        opened_at: row.try_get("opened_at")?,
+        last_used_at: row.try_get("last_used_at")?,
+        idle_until: row.try_get("idle_until")?,
+        absolute_until: row.try_get("absolute_until")?,
+    })
+}
+
+fn closing(row: &Row) -> Result<Closing, PgError> {
+    Ok(Closing {
+        session: SessionId(row.try_get("session_id")?),
+        account: AccountId(row.try_get("account_id")?),
+        reason: named(row.try_get("reason")?)?,
+        cause: row.try_get::<_, Option<Uuid>>("cause")?.map(EventId),
+    })
+}
+
+const fn kind_name(kind: SessionKind) -> &'static str {
+    match kind {
+        SessionKind::Browser => "browser",
+        SessionKind::Client => "client",
+    }
+}
+
+const fn reason_name(reason: CloseReason) -> &'static str {
+    match reason {
+        CloseReason::SignedOut => "signed_out",
+        CloseReason::ClosedFromAnother => "closed_from_another",
+        CloseReason::PasswordChanged => "password_changed",
+        CloseReason::ErasureRequested => "erasure_requested",
+        CloseReason::Idle => "idle",
+        CloseReason::Expired => "expired",
+    }
+}
+
+/// The variant that serde calls by this name.
+fn named<'de, T: Deserialize<'de>>(name: &'de str) -> Result<T, PgError> {
+    let named: StrDeserializer<'de, Error> = name.into_deserializer();
+    T::deserialize(named).map_err(|error| PgError::Database(error.to_string()))
+}
