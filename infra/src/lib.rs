@@ -1,8 +1,15 @@
 //! Everything that touches the outside.
 
+pub mod bearer;
 pub mod clock;
+pub mod credentials;
 pub mod ids;
 pub mod keyring;
+pub mod mail;
 pub mod metrics;
+pub mod operators;
+pub mod outbox;
 pub mod postgres;
 pub mod residue;
+pub mod sessions;
+mod statement;

@@ -67,9 +67,8 @@ impl Credentials {
         credential: CredentialId,
         hash: &PasswordHash,
     ) -> Result<(), CredentialsError> {
-        let values = [&credential.0 as _, &account.0 as _, &hash.as_str() as _];
-        let [credential, account, hash] = values;
-        execute(&self.pool, INSERT, &[credential, account, hash, &self.clock.now()]).await?;
+        let (hash, now) = (hash.as_str(), self.clock.now());
+        execute(&self.pool, INSERT, &[&credential.0, &account.0, &hash, &now]).await?;
         Ok(())
     }
 
@@ -89,8 +88,8 @@ impl Credentials {
         let right = self.hashing.verify(password.clone(), hash.clone()).await?;
         if right && !hash.is_current() {
             let anew = self.hashing.hash(password.clone()).await?;
-            let values = (&credential.0, &hash.as_str(), &anew.as_str());
-            execute(&self.pool, REHASH, &[values.0, values.1, values.2]).await?;
+            let (old, new) = (hash.as_str(), anew.as_str());
+            execute(&self.pool, REHASH, &[&credential.0, &old, &new]).await?;
         }
         Ok(right)
     }

@@ -34,10 +34,11 @@ impl Rows {
     pub(super) async fn open(&self, open: &Opening, now: DateTime<Utc>) -> Result<bool, PgError> {
         let idle = i32::try_from(open.idle.num_seconds()).unwrap_or(i32::MAX);
         let (token, absolute) = (open.token.as_bytes(), now + open.absolute);
-        let (session, account) = (&open.session.0, &open.account.0);
-        let kind = kind_name(open.kind);
-        let values = [&token as _, session as _, account as _, &kind as _, &now, &idle, &absolute];
-        Ok(execute(&self.0, OPEN, &values).await? == 1)
+        let (session, account, kind) = (open.session.0, open.account.0, kind_name(open.kind));
+        let opened =
+            execute(&self.0, OPEN, &[&token, &session, &account, &kind, &now, &idle, &absolute])
+                .await?;
+        Ok(opened == 1)
     }
 
     pub(super) async fn find(
@@ -64,8 +65,8 @@ impl Rows {
         reason: CloseReason,
         now: DateTime<Utc>,
     ) -> Result<bool, PgError> {
-        let values = (&session.0, &reason_name(reason), &now);
-        Ok(execute(&self.0, CLOSE, &[values.0, values.1, values.2]).await? == 1)
+        let reason = reason_name(reason);
+        Ok(execute(&self.0, CLOSE, &[&session.0, &reason, &now]).await? == 1)
     }
 
     pub(super) async fn close_all(
@@ -78,8 +79,7 @@ impl Rows {
     ) -> Result<Vec<SessionId>, PgError> {
         let (except, cause) = (except.map(|one| one.0), cause.map(|event| event.0));
         let reason = reason_name(reason);
-        let values = [&account.0 as _, &except as _, &reason as _, &cause as _, &now as _];
-        let rows = query(&self.0, CLOSE_ALL, &values).await?;
+        let rows = query(&self.0, CLOSE_ALL, &[&account.0, &except, &reason, &cause, &now]).await?;
         let closed = rows.iter().map(|row| row.try_get(0).map(SessionId));
         Ok(closed.collect::<Result<_, _>>()?)
     }

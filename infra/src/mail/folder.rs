@@ -1,0 +1,73 @@
+//! Mails as files, for a Lethe without SMTP: one a mail, named by its id.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use tokio::fs;
+use tokio::io::AsyncWriteExt;
+use uuid::Uuid;
+
+use super::{Letter, MailError, Outcome};
+
+#[derive(Clone, Debug)]
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub(super) async fn open(path: PathBuf) -> Result<Self, MailError> {
+        fs::create_dir_all(&path).await?;
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        fs::set_permissions(&path, private).await?;
+        Ok(Self(path))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Writing it again is writing the same file.
+    pub(super) async fn write(&self, letter: &Letter) -> Outcome {
+        match self.put(letter).await {
+            Ok(()) => Outcome::Taken,
+            Err(error) => Outcome::Refused {
+                for_good: false,
+                trouble: format!("the mail folder: {}", error.kind()),
+            },
+        }
+    }
+
+    async fn put(&self, letter: &Letter) -> std::io::Result<()> {
+        let unfinished = self.0.join(format!("{}.part", letter.id()));
+        let mut file = fs::File::create(&unfinished).await?;
+        file.write_all(letter.bytes()).await?;
+        file.sync_all().await?;
+        fs::rename(&unfinished, self.file(letter.id())).await
+    }
+
+    pub(super) async fn destroy(&self, mails: &[Uuid]) -> Result<(), MailError> {
+        for mail in mails {
+            for path in [self.file(*mail), self.0.join(format!("{mail}.part"))] {
+                match fs::remove_file(path).await {
+                    Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The mails that there are files of.
+    pub async fn mails(&self) -> Result<Vec<Uuid>, MailError> {
+        let mut found = Vec::new();
+        let mut entries = fs::read_dir(&self.0).await?;
+        while let Some(entry) = entries.next_entry().await? {
+            let name = entry.file_name();
+            let stem = Path::new(&name).file_stem().and_then(|stem| stem.to_str());
+            found.extend(stem.and_then(|stem| Uuid::try_parse(stem).ok()));
+        }
+        Ok(found)
+    }
+
+    fn file(&self, mail: Uuid) -> PathBuf {
+        self.0.join(format!("{mail}.eml"))
+    }
+}

@@ -1,0 +1,144 @@
+//! SMTP (RFC 5321), command by command, so that it is known how far a mail came.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
+use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
+use lettre::transport::smtp::extension::{ClientId, MailParameter};
+use lettre::transport::smtp::{Error, response::Response};
+use percent_encoding::percent_decode_str;
+use tokio::time::timeout;
+use url::{Host, Url};
+
+use super::{Letter, MailError, Outcome};
+
+const CONNECT: Duration = Duration::from_secs(10);
+/// For everything up to the server's leave to send the mail itself.
+const ASK: Duration = Duration::from_secs(30);
+/// RFC 5321, 4.5.3.2.6 would wait ten minutes; the outbox's lease is shorter.
+const HAND_OVER: Duration = Duration::from_secs(90);
+
+#[derive(Clone)]
+pub struct Smtp {
+    host: String,
+    port: u16,
+    security: Security,
+    credentials: Option<Credentials>,
+}
+
+#[derive(Clone)]
+enum Security {
+    /// On this machine only.
+    Clear,
+    StartTls(TlsParameters),
+    Tls(TlsParameters),
+}
+
+impl Smtp {
+    pub(super) fn parse(url: &str) -> Result<Self, MailError> {
+        let url = Url::parse(url).map_err(|_| MailError::Url)?;
+        let (host, is_loopback) = host(&url).ok_or(MailError::Url)?;
+        let tls = || TlsParameters::new(host.clone()).map_err(|_| MailError::Tls);
+        let (security, port) = match url.scheme() {
+            "smtp" if is_loopback => (Security::Clear, 25),
+            "smtp" => (Security::StartTls(tls()?), 587),
+            "smtps" => (Security::Tls(tls()?), 465),
+            _ => return Err(MailError::Url),
+        };
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let credentials = url
+            .password()
+            .map(|password| Credentials::new(decoded(url.username()), decoded(password)));
+        Ok(Self { port: url.port().unwrap_or(port), host, security, credentials })
+    }
+
+    pub(super) async fn send(&self, letter: &Letter) -> Outcome {
+        let mut connection = match timeout(ASK, self.connect()).await {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => return refused(&error, false, "connecting"),
+            Err(_) => return refused_late("connecting"),
+        };
+        match timeout(ASK, ask(&mut connection, letter)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return refused(&error, error.is_permanent(), "asking"),
+            Err(_) => return refused_late("asking"),
+        }
+        let outcome = hand_over(&mut connection, letter).await;
+        let _ = timeout(CONNECT, connection.abort()).await;
+        outcome
+    }
+
+    async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
+        let me = ClientId::default();
+        let (tls, start_tls) = match &self.security {
+            Security::Clear => (None, None),
+            Security::StartTls(tls) => (None, Some(tls)),
+            Security::Tls(tls) => (Some(tls.clone()), None),
+        };
+        let server = (self.host.as_str(), self.port);
+        let mut connection =
+            AsyncSmtpConnection::connect_tokio1(server, Some(CONNECT), &me, tls, None).await?;
+        if let Some(tls) = start_tls {
+            connection.starttls(tls.clone(), &me).await?;
+        }
+        if let Some(credentials) = &self.credentials {
+            connection.auth(DEFAULT_MECHANISMS, credentials).await?;
+        }
+        Ok(connection)
+    }
+}
+
+fn host(url: &Url) -> Option<(String, bool)> {
+    // A scheme that `url` does not know has an opaque host: an address is text there.
+    Some(match url.host()? {
+        Host::Domain(name) => {
+            let address = name.parse::<IpAddr>();
+            let is_loopback = address.map_or(name == "localhost", |address| address.is_loopback());
+            (name.to_owned(), is_loopback)
+        }
+        Host::Ipv4(address) => (address.to_string(), address.is_loopback()),
+        Host::Ipv6(address) => (address.to_string(), address.is_loopback()),
+    })
+}
+
+async fn ask(connection: &mut AsyncSmtpConnection, letter: &Letter) -> Result<(), Error> {
+    let envelope = letter.envelope();
+    let mut addresses = envelope.from().into_iter().chain(envelope.to());
+    let is_ascii = addresses.all(|address| AsRef::<str>::as_ref(address).is_ascii());
+    let parameters = if is_ascii { vec![] } else { vec![MailParameter::SmtpUtfEight] };
+    connection.command(Mail::new(envelope.from().cloned(), parameters)).await?;
+    for to in envelope.to() {
+        connection.command(Rcpt::new(to.clone(), Vec::new())).await?;
+    }
+    connection.command(Data).await.map(drop)
+}
+
+async fn hand_over(connection: &mut AsyncSmtpConnection, letter: &Letter) -> Outcome {
+    let answer: Result<Response, Error> =
+        match timeout(HAND_OVER, connection.message(letter.bytes())).await {
+            Ok(answer) => answer,
+            Err(_) => return Outcome::Unknown { trouble: "no answer to the mail".to_owned() },
+        };
+    match answer {
+        Ok(_) => Outcome::Taken,
+        Err(error) if error.status().is_some() => refused(&error, error.is_permanent(), "the mail"),
+        Err(_) => Outcome::Unknown { trouble: "the connection ended after the mail".to_owned() },
+    }
+}
+
+/// The reply code only: its text may repeat the address.
+fn refused(error: &Error, for_good: bool, at: &str) -> Outcome {
+    let why = match error.status() {
+        Some(code) => code.to_string(),
+        None if error.is_tls() => "TLS".to_owned(),
+        None if error.is_timeout() => "no answer in time".to_owned(),
+        None => "no connection".to_owned(),
+    };
+    Outcome::Refused { for_good, trouble: format!("{at}: {why}") }
+}
+
+fn refused_late(at: &str) -> Outcome {
+    Outcome::Refused { for_good: false, trouble: format!("{at}: no answer in time") }
+}

@@ -1,0 +1,10 @@
+with due as (
+  select mail_id from working.outbox
+  where state = 'queued' and next_at <= $3
+  order by next_at
+  limit $5
+  for update skip locked)
+update working.outbox o
+set state = 'sending', node = $1, via = $2, lease_until = $4, attempts = attempts + 1
+from due where o.mail_id = due.mail_id
+returning o.mail_id, cause, kind, tenant_id, account_id, address, proof_id, until, attempts

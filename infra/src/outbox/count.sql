@@ -1,0 +1,1 @@
+select state, count(*) from working.outbox group by state

@@ -1,0 +1,1 @@
+delete from working.outbox where mail_id = $1

@@ -1,0 +1,1 @@
+delete from working.outbox where account_id = $1
