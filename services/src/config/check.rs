@@ -103,6 +103,11 @@ impl Config {
             ("pool_size", u32::from(self.pool_size), 2),
             ("session_idle_minutes", self.session_idle_minutes, 1),
             ("session_absolute_days", self.session_absolute_days, 1),
+            ("address_requests_per_second", self.address_requests_per_second, 1),
+            ("account_requests_per_second", self.account_requests_per_second, 1),
+            ("sign_ins_per_minute", self.sign_ins_per_minute, 1),
+            ("registrations_per_hour", self.registrations_per_hour, 1),
+            ("mails_per_hour", self.mails_per_hour, 1),
             ("workers", self.workers.map_or(1, u32::from), 1),
         ];
         for (setting, count, least) in counts {

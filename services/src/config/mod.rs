@@ -57,6 +57,18 @@ settings! {
     session_idle_minutes: u32 = "60",
     /// Days after which a session ends whatever happens.
     session_absolute_days: u32 = "30",
+    /// Our own proxies before the API, whose X-Forwarded-For is believed.
+    trusted_proxies: u16 = "0",
+    /// Requests a second that one address may make.
+    address_requests_per_second: u32 = "100",
+    /// Requests a second that one account may make.
+    account_requests_per_second: u32 = "50",
+    /// Sign-ins a minute from one address, or to one account.
+    sign_ins_per_minute: u32 = "10",
+    /// Registrations an hour from one address.
+    registrations_per_hour: u32 = "20",
+    /// Mails an hour that one address may cause, or get.
+    mails_per_hour: u32 = "20",
     /// Seconds that requests under way may take once Lethe is told to stop.
     drain_seconds: u32 = "20",
     /// Threads that answer requests; by default one a core.
