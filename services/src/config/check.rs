@@ -61,13 +61,8 @@ impl Config {
             }
         }
         if let Some(url) = &self.smtp_url {
-            let encrypted = url.scheme() == "smtps" || url.expose().contains("tls=required");
             if !matches!(url.scheme(), "smtp" | "smtps") {
                 return Err(self.refused("smtp_url", "must begin with smtp:// or smtps://"));
-            }
-            if !encrypted && !url.is_loopback() {
-                let reason = "beyond loopback TLS is required: smtps://, or ?tls=required";
-                return Err(self.refused("smtp_url", reason));
             }
         }
         if let Some(url) = self.public_url.as_deref().map(Url::new) {
