@@ -1,6 +1,7 @@
 //! Everything that touches the outside.
 
 pub mod bearer;
+pub mod claims;
 pub mod clock;
 pub mod credentials;
 pub mod ids;
@@ -13,3 +14,4 @@ pub mod postgres;
 pub mod residue;
 pub mod sessions;
 mod statement;
+pub mod turns;

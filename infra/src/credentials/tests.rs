@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::*;
+use crate::ids::Ids;
 use crate::postgres::testing::{Databases, databases};
 use crate::postgres::{ConnectOptions, connect};
 
@@ -17,7 +18,7 @@ async fn given() -> (Databases, Clock, Credentials) {
 }
 
 fn ids() -> (AccountId, CredentialId) {
-    (AccountId(Uuid::now_v7()), CredentialId(Uuid::now_v7()))
+    (AccountId(Ids::system().uuid()), CredentialId(Uuid::now_v7()))
 }
 
 fn secret(text: &str) -> SecretString {

@@ -41,8 +41,9 @@ impl Smtp {
         let url = Url::parse(url).map_err(|_| MailError::Url)?;
         let (host, is_loopback) = host(&url).ok_or(MailError::Url)?;
         let tls = || TlsParameters::new(host.clone()).map_err(|_| MailError::Tls);
+        let asked = url.query_pairs().any(|(name, value)| name == "tls" && value == "required");
         let (security, port) = match url.scheme() {
-            "smtp" if is_loopback => (Security::Clear, 25),
+            "smtp" if is_loopback && !asked => (Security::Clear, 25),
             "smtp" => (Security::StartTls(tls()?), 587),
             "smtps" => (Security::Tls(tls()?), 465),
             _ => return Err(MailError::Url),

@@ -1,1 +1,172 @@
-//! Given, when, then.
+//! Given, when, then; against a server that says what a test tells it to.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use chrono::DateTime;
+use domain::privacy::EmailAddress;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::*;
+
+/// What the server answers to the recipient and to the mail; `None` is to hang up.
+struct Script {
+    recipient: Option<&'static str>,
+    mail: Option<&'static str>,
+}
+
+const WILLING: Script = Script { recipient: Some("250 ok"), mail: Some("250 taken") };
+
+fn letter() -> Letter {
+    let from = Mailbox::parse("Lethe <lethe@lethe.test>").unwrap();
+    let to = EmailAddress::parse("ada@example.org").unwrap();
+    let date = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+    let body = "Grüße:\n\n.a line that begins with a dot\n".to_owned();
+    Letter::compose(Uuid::from_u128(7), &from, &to, date, "Hello", body).unwrap()
+}
+
+/// Serves one connection; answers everything that was said to it.
+async fn serve(script: Script) -> (String, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("smtp://{}", listener.local_addr().unwrap());
+    let served = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = BufReader::new(stream);
+        stream.write_all(b"220 ready\r\n").await.unwrap();
+        let (mut heard, mut in_mail) = (String::new(), false);
+        let mut line = String::new();
+        while stream.read_line(&mut line).await.unwrap_or(0) > 0 {
+            heard.push_str(&line);
+            let answer = match line.trim_end() {
+                "." if in_mail => {
+                    in_mail = false;
+                    script.mail
+                }
+                _ if in_mail => Some(""),
+                "DATA" => {
+                    in_mail = true;
+                    Some("354 go on")
+                }
+                said if said.starts_with("EHLO") => Some("250 test.invalid"),
+                said if said.starts_with("RCPT") => script.recipient,
+                "QUIT" => None,
+                _ => Some("250 ok"),
+            };
+            line.clear();
+            match answer {
+                None => break,
+                Some("") => {}
+                Some(answer) => {
+                    stream.write_all(format!("{answer}\r\n").as_bytes()).await.unwrap();
+                }
+            }
+        }
+        heard
+    });
+    (url, served)
+}
+
+async fn send(script: Script) -> (Outcome, String) {
+    let (url, served) = serve(script).await;
+    let outcome = Transport::smtp(&url).unwrap().send(&letter()).await;
+    (outcome, served.await.unwrap())
+}
+
+#[tokio::test]
+async fn a_willing_server_takes_the_mail_with_what_makes_it_the_same_mail() {
+    let (outcome, heard) = send(WILLING).await;
+
+    assert_eq!(outcome, Outcome::Taken);
+    for said in [
+        "MAIL FROM:<lethe@lethe.test>\r\n",
+        "RCPT TO:<ada@example.org>\r\n",
+        "Message-ID: <00000000-0000-0000-0000-000000000007@lethe.test>\r\n",
+        "Resend-Idempotency-Key: 00000000-0000-0000-0000-000000000007\r\n",
+        "X-Entity-Ref-ID: 00000000-0000-0000-0000-000000000007\r\n",
+        "Auto-Submitted: auto-generated\r\n",
+        "Date: Fri, 15 Jan 2027 08:00:00 +0000\r\n",
+        "Gr=C3=BC=C3=9Fe:",
+        "\r\n..a line that begins with a dot",
+    ] {
+        assert!(heard.contains(said), "{said} is not in {heard}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_has_certainly_not_taken_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("smtp://{}", listener.local_addr().unwrap());
+    drop(listener);
+
+    let outcome = Transport::smtp(&url).unwrap().send(&letter()).await;
+
+    assert!(matches!(outcome, Outcome::Refused { for_good: false, .. }), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn a_refusal_before_the_mail_is_for_now_or_for_good() {
+    let (later, _) = send(Script { recipient: Some("451 ada@example.org later"), ..WILLING }).await;
+    let (never, _) = send(Script { recipient: Some("550 ada@example.org who?"), ..WILLING }).await;
+    let (gone, _) = send(Script { recipient: None, ..WILLING }).await;
+
+    let refused = |for_good, trouble: &str| Outcome::Refused { for_good, trouble: trouble.into() };
+    assert_eq!(later, refused(false, "asking: 451"));
+    assert_eq!(never, refused(true, "asking: 550"));
+    assert_eq!(gone, refused(false, "asking: no connection"));
+}
+
+#[tokio::test]
+async fn a_refusal_of_the_mail_itself_is_known() {
+    let (later, _) = send(Script { mail: Some("452 full"), ..WILLING }).await;
+    let (never, _) = send(Script { mail: Some("554 spam"), ..WILLING }).await;
+
+    assert!(matches!(later, Outcome::Refused { for_good: false, .. }), "{later:?}");
+    assert!(matches!(never, Outcome::Refused { for_good: true, .. }), "{never:?}");
+}
+
+#[tokio::test]
+async fn nobody_knows_what_became_of_a_mail_when_the_server_vanishes_after_it() {
+    let (outcome, heard) = send(Script { mail: None, ..WILLING }).await;
+
+    assert!(heard.ends_with("\r\n.\r\n"));
+    assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn nothing_personal_is_said_without_the_tls_that_is_required() {
+    let (url, served) = serve(WILLING).await;
+
+    let outcome = Transport::smtp(&format!("{url}?tls=required")).unwrap().send(&letter()).await;
+
+    assert!(matches!(outcome, Outcome::Refused { for_good: false, .. }), "{outcome:?}");
+    assert!(!served.await.unwrap().contains("ada"));
+}
+
+#[test]
+fn a_url_that_is_not_smtp_is_refused() {
+    for url in ["", "example.org", "http://example.org", "smtp:"] {
+        assert!(Transport::smtp(url).is_err(), "{url}");
+    }
+    for url in ["smtp://relay.example.org", "smtps://me:p%40ss@relay.example.org:1465"] {
+        assert!(Transport::smtp(url).is_ok(), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_mail_written_twice_is_one_file_and_its_owner_alone_may_read_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("mail");
+    let transport = Transport::folder(&path).await.unwrap();
+
+    assert_eq!(transport.send(&letter()).await, Outcome::Taken);
+    assert_eq!(transport.send(&letter()).await, Outcome::Taken);
+
+    let Transport::Folder(folder) = &transport else { unreachable!() };
+    assert_eq!(folder.mails().await.unwrap(), [letter().id()]);
+    assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+    let file = std::fs::read(path.join(format!("{}.eml", letter().id()))).unwrap();
+    assert_eq!(file, letter().bytes());
+    transport.destroy(&[letter().id(), Uuid::from_u128(8)]).await.unwrap();
+    assert!(folder.mails().await.unwrap().is_empty());
+}

@@ -1,1 +1,38 @@
 //! Given, when, then.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use chrono::TimeDelta;
+use secrecy::ExposeSecret;
+use uuid::Uuid;
+
+use super::*;
+use crate::ids::Ids;
+use crate::postgres::testing::databases;
+use crate::postgres::{ConnectOptions, connect};
+
+#[tokio::test]
+async fn a_token_opens_until_it_expires_or_is_revoked() {
+    let databases = databases().await.unwrap();
+    let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+    let clock = Clock::fixed(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
+    let operators = Operators::new(pool, clock.clone());
+    let expires_at = clock.now() + TimeDelta::days(1);
+    let (first, second) = (Operators::draw_token().unwrap(), Operators::draw_token().unwrap());
+    let admin = Token { id: TokenId(Ids::system().uuid()), scope: Scope::Admin, expires_at };
+    let audit = Token { id: TokenId(Ids::system().uuid()), scope: Scope::Audit, expires_at };
+
+    assert!(operators.insert(&admin, first.hash).await.unwrap());
+    assert!(operators.insert(&audit, second.hash).await.unwrap());
+    assert!(!operators.insert(&admin, second.hash).await.unwrap());
+
+    let find =
+        async |token: &BearerToken| operators.find(token.secret.expose_secret()).await.unwrap();
+    assert_eq!(find(&first).await, Some(admin));
+    assert_eq!(find(&second).await, Some(audit));
+    assert_eq!(operators.find("lo_nothing").await.unwrap(), None);
+    assert!(admin.may(Scope::Audit) && audit.may(Scope::Audit) && !audit.may(Scope::Admin));
+    assert!(operators.revoke(audit.id).await.unwrap());
+    assert_eq!(find(&second).await, None);
+    clock.advance(TimeDelta::days(1));
+    assert_eq!(find(&first).await, None);
+}

@@ -1,1 +1,197 @@
 //! Given, when, then.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use super::*;
+use crate::ids::Ids;
+use crate::postgres::testing::{Databases, databases};
+use crate::postgres::{ConnectOptions, connect};
+
+const NODE: Uuid = Uuid::from_u128(1);
+const OTHER: Uuid = Uuid::from_u128(2);
+
+struct Given {
+    _databases: Databases,
+    clock: Clock,
+    pool: Pool,
+    outbox: Outbox,
+}
+
+async fn given() -> Given {
+    let databases = databases().await.unwrap();
+    let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+    let clock = Clock::fixed(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
+    let outbox = Outbox::new(pool.clone(), clock.clone());
+    Given { _databases: databases, clock, pool, outbox }
+}
+
+impl Given {
+    async fn put(&self, request: &Request) -> bool {
+        let mut client = self.pool.get().await.unwrap();
+        let tx = client.build_transaction().start().await.unwrap();
+        let put = self.outbox.put(&tx, request).await.unwrap();
+        tx.commit().await.unwrap();
+        put
+    }
+
+    async fn claim(&self, node: Uuid, via: Via) -> Vec<Claimed> {
+        self.outbox.claim(node, via, 10).await.unwrap()
+    }
+
+    async fn states(&self) -> Vec<(String, i64)> {
+        self.outbox.count().await.unwrap()
+    }
+}
+
+fn request() -> Request {
+    let account = AccountId(Ids::system().uuid());
+    Request {
+        cause: EventId(Ids::system().uuid()),
+        kind: MailKind::Verification,
+        tenant: account.into(),
+        account,
+        address: Sealed { event: EventId(Ids::system().uuid()), envelope: vec![1, 2, 3] },
+        proof: Some(ProofId(Ids::system().uuid())),
+        until: None,
+    }
+}
+
+fn refused() -> Outcome {
+    Outcome::Refused { for_good: false, trouble: "connecting: no connection".into() }
+}
+
+fn unknown() -> Outcome {
+    Outcome::Unknown { trouble: "the connection ended after the mail".into() }
+}
+
+#[tokio::test]
+async fn a_cause_has_one_mail_of_a_kind() {
+    let given = given().await;
+    let request = request();
+
+    assert!(given.put(&request).await);
+    assert!(!given.put(&request).await);
+    assert!(given.put(&Request { kind: MailKind::PasswordReset, ..request.clone() }).await);
+
+    let claimed = given.claim(NODE, Via::Smtp).await;
+    assert_eq!(claimed.len(), 2);
+    let back = claimed.iter().find(|one| one.request.kind == request.kind).unwrap();
+    assert_eq!(format!("{:?}", back.request), format!("{request:?}"));
+    assert_eq!(back.request.address, request.address);
+}
+
+#[tokio::test]
+async fn a_mail_is_claimed_by_one_node() {
+    let given = given().await;
+    given.put(&request()).await;
+
+    let (one, other) = tokio::join!(given.claim(NODE, Via::Smtp), given.claim(OTHER, Via::Smtp));
+
+    assert_eq!(one.len() + other.len(), 1);
+}
+
+#[tokio::test]
+async fn a_refused_mail_is_tried_again_later_and_fails_in_the_end() {
+    let given = given().await;
+    given.put(&request()).await;
+
+    for attempt in 1..=ATTEMPTS_MAX {
+        let claimed = given.claim(NODE, Via::Smtp).await;
+        let marked = given.outbox.mark(&claimed[0], &refused()).await.unwrap();
+        let last = attempt == ATTEMPTS_MAX;
+        assert_eq!(marked, if last { Marked::Failed } else { Marked::Again });
+        assert!(given.claim(NODE, Via::Smtp).await.is_empty());
+        given.clock.advance(backoff(attempt));
+    }
+
+    assert!(given.claim(NODE, Via::Smtp).await.is_empty());
+    assert_eq!(given.states().await, [("failed".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn a_mail_that_is_refused_for_good_fails_at_once() {
+    let given = given().await;
+    given.put(&request()).await;
+    let claimed = given.claim(NODE, Via::Smtp).await;
+    let never = Outcome::Refused { for_good: true, trouble: "asking: 550".into() };
+
+    assert_eq!(given.outbox.mark(&claimed[0], &never).await.unwrap(), Marked::Failed);
+
+    assert_eq!(given.states().await, [("failed".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_is_never_sent_again() {
+    let given = given().await;
+    given.put(&request()).await;
+    let claimed = given.claim(NODE, Via::Smtp).await;
+
+    assert_eq!(given.outbox.mark(&claimed[0], &unknown()).await.unwrap(), Marked::Unknown);
+
+    given.clock.advance(TimeDelta::days(29));
+    given.outbox.lapse().await.unwrap();
+    assert!(given.claim(NODE, Via::Smtp).await.is_empty());
+    assert_eq!(given.states().await, [("unknown".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn what_a_dead_node_was_sending_is_unknown_by_smtp() {
+    let given = given().await;
+    given.put(&request()).await;
+    let late = given.claim(NODE, Via::Smtp).await;
+
+    assert_eq!(given.outbox.lapse().await.unwrap(), 0);
+    given.clock.advance(LEASE);
+    assert_eq!(given.outbox.lapse().await.unwrap(), 1);
+
+    assert!(given.claim(OTHER, Via::Smtp).await.is_empty());
+    assert_eq!(given.states().await, [("unknown".to_owned(), 1)]);
+    let marked = given.outbox.mark(&late[0], &Outcome::Taken).await.unwrap();
+    assert_eq!(marked, Marked::Sent);
+}
+
+#[tokio::test]
+async fn what_a_dead_node_was_writing_is_written_again() {
+    let given = given().await;
+    given.put(&request()).await;
+    let late = given.claim(NODE, Via::Folder).await;
+    given.clock.advance(LEASE);
+
+    assert_eq!(given.outbox.lapse().await.unwrap(), 0);
+
+    let again = given.claim(OTHER, Via::Folder).await;
+    assert_eq!(again[0].mail, late[0].mail);
+    assert_eq!(given.outbox.mark(&late[0], &Outcome::Taken).await.unwrap(), Marked::Gone);
+    assert_eq!(given.outbox.mark(&again[0], &Outcome::Taken).await.unwrap(), Marked::Sent);
+}
+
+#[tokio::test]
+async fn an_erased_person_has_no_mail_and_gets_none() {
+    let given = given().await;
+    let request = request();
+    given.put(&request).await;
+    let claimed = given.claim(NODE, Via::Folder).await;
+    let client = given.pool.get().await.unwrap();
+    client.execute("select event_log.fence($1, '{}')", &[&request.account.0]).await.unwrap();
+
+    let mails = given.outbox.of_account(request.account).await.unwrap();
+    assert_eq!(mails, [claimed[0].mail]);
+    assert_eq!(given.outbox.erase(request.account).await.unwrap(), 1);
+
+    assert_eq!(given.outbox.mark(&claimed[0], &Outcome::Taken).await.unwrap(), Marked::Gone);
+    assert_eq!(given.outbox.known(&mails).await.unwrap(), Vec::<Uuid>::new());
+    assert!(!given.put(&request).await);
+}
+
+#[tokio::test]
+async fn old_mails_are_forgotten_and_waiting_ones_are_not() {
+    let given = given().await;
+    given.put(&request()).await;
+    let claimed = given.claim(NODE, Via::Smtp).await;
+    given.outbox.mark(&claimed[0], &Outcome::Taken).await.unwrap();
+    given.put(&request()).await;
+    given.clock.advance(TimeDelta::days(30));
+
+    assert_eq!(given.outbox.forget(given.clock.now(), 10).await.unwrap(), 1);
+
+    assert_eq!(given.states().await, [("queued".to_owned(), 1)]);
+}

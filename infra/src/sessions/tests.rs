@@ -5,6 +5,7 @@ use secrecy::ExposeSecret;
 use uuid::Uuid;
 
 use super::*;
+use crate::ids::Ids;
 use crate::postgres::testing::{Databases, databases};
 use crate::postgres::{ConnectOptions, connect};
 
@@ -27,7 +28,7 @@ impl Given {
     async fn opened(&self, account: AccountId) -> (SessionId, String) {
         let token = Sessions::draw_token().unwrap();
         let opening = Opening {
-            session: SessionId(Uuid::now_v7()),
+            session: SessionId(Ids::system().uuid()),
             account,
             kind: SessionKind::Client,
             token: token.hash,
@@ -45,7 +46,7 @@ impl Given {
 }
 
 fn somebody() -> AccountId {
-    AccountId(Uuid::now_v7())
+    AccountId(Ids::system().uuid())
 }
 
 #[tokio::test]
@@ -141,7 +142,7 @@ async fn all_sessions_of_an_account_close_but_the_one_that_asked() {
     let (first, first_token) = given.opened(account).await;
     let (asking, asking_token) = given.opened(account).await;
     let (_, stranger_token) = given.opened(somebody()).await;
-    let cause = Some(EventId(Uuid::now_v7()));
+    let cause = Some(EventId(Ids::system().uuid()));
     let reason = CloseReason::PasswordChanged;
 
     let closed = given.sessions.close_all(account, Some(asking), reason, cause).await.unwrap();
@@ -181,7 +182,7 @@ async fn a_fenced_person_has_no_session_and_opens_none() {
 
     assert_eq!(given.sessions.find(&token).await.unwrap(), None);
     let opening = Opening {
-        session: SessionId(Uuid::now_v7()),
+        session: SessionId(Ids::system().uuid()),
         account,
         kind: SessionKind::Browser,
         token: Sessions::draw_token().unwrap().hash,

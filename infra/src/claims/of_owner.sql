@@ -1,0 +1,1 @@
+select kind, blind_index from event_log.claims where owner = $1 order by kind, blind_index

@@ -1,0 +1,1 @@
+select event_log.release_generation($1)

@@ -1,0 +1,1 @@
+delete from working.turns where node = $1
