@@ -1,0 +1,28 @@
+# The words of this house.
+[private]
+default:
+    @just --list --unsorted
+
+# Serve: API, readers and metrics, on a private PostgreSQL unless told otherwise
+serve *settings:
+    cargo run -- serve {{settings}}
+
+# Tell the story on the terminal: somebody comes, and is forgotten
+demo *settings:
+    cargo run -- demo {{settings}}
+
+# Build a projection again from the log
+replay name *settings:
+    cargo run -- replay {{name}} {{settings}}
+
+# Run every test
+test *filter:
+    .ci/test {{filter}}
+
+# Run what CI runs: tests, format, lints, licences, advisories
+check:
+    .ci/run
+
+# Format
+fmt:
+    cargo fmt --all
