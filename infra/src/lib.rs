@@ -7,6 +7,7 @@ pub mod credentials;
 pub mod ids;
 pub mod keyring;
 pub mod mail;
+pub mod log;
 pub mod metrics;
 pub mod operators;
 pub mod outbox;

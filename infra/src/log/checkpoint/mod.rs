@@ -1,0 +1,93 @@
+//! How far a reader has read, and who may say so: the fence grows with each change of owner.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use deadpool_postgres::Transaction;
+use uuid::Uuid;
+
+use super::parked;
+use super::reader::{Kind, Reader};
+use crate::postgres::{PgError, Pool};
+
+/// A reader that this node owns, and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct Held {
+    pub name: &'static str,
+    pub version: i16,
+    pub node: Uuid,
+    pub fence: i64,
+    pub position: i64,
+    pub lease: Duration,
+}
+
+/// What was read between two checkpoints.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Read {
+    pub processed: i64,
+    pub last_event_at: Option<DateTime<Utc>>,
+}
+
+impl Held {
+    /// Moves the checkpoint, and holds its row until the commit. It comes first in the transaction:
+    /// two owners then never work at once, and `false` (another one has it) costs no work.
+    pub(super) async fn advance(
+        &self,
+        tx: &Transaction<'_>,
+        from: i64,
+        to: i64,
+        read: Read,
+    ) -> Result<bool, tokio_postgres::Error> {
+        let advance = tx.prepare_cached(include_str!("advance.sql")).await?;
+        let lease = self.lease.as_secs_f64();
+        let moved = tx
+            .execute(
+                &advance,
+                &[
+                    &self.name,
+                    &self.version,
+                    &self.node,
+                    &self.fence,
+                    &from,
+                    &to,
+                    &read.processed,
+                    &read.last_event_at,
+                    &lease,
+                ],
+            )
+            .await?;
+        Ok(moved == 1)
+    }
+
+    /// Says what is wrong where an operator looks; the next advance takes it back.
+    pub(super) async fn complain(&self, pool: &Pool, error: Option<&str>) -> Result<(), PgError> {
+        let client = pool.get().await?;
+        let complain = client.prepare_cached(include_str!("complain.sql")).await?;
+        let (name, version, node, fence) = (&self.name, &self.version, &self.node, &self.fence);
+        client.execute(&complain, &[name, version, node, fence, &error]).await?;
+        Ok(())
+    }
+}
+
+/// Makes the reader's table, if it has one and it is not there, and its checkpoint.
+pub(super) async fn install(pool: &Pool, reader: &Reader) -> Result<(), PgError> {
+    let mut client = pool.get().await?;
+    let tx = client.transaction().await?;
+    tx.execute(include_str!("lock_tables.sql"), &[]).await?;
+    let mut made = false;
+    if let Kind::Projection(projection) = &reader.0 {
+        let table = projection.table();
+        let found: bool = tx.query_one(include_str!("find_table.sql"), &[&table]).await?.get(0);
+        if !found {
+            made = true;
+            tx.batch_execute(&projection.table_sql().replace("{table}", &table)).await?;
+            tx.batch_execute(&projection.indexes_sql().replace("{table}", &table)).await?;
+            parked::clear(&tx, reader).await?;
+        }
+    }
+    let checkpoint: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+        [&reader.name(), &reader.version(), &reader.kind(), &made];
+    tx.execute(include_str!("install.sql"), &checkpoint).await?;
+    tx.commit().await?;
+    Ok(())
+}

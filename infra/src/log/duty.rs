@@ -1,0 +1,61 @@
+//! A duty: it acts on what happened, once for each event, and is never replayed.
+
+use async_trait::async_trait;
+use tokio_postgres::Transaction;
+
+use super::{Poison, Recorded};
+use crate::postgres::{PgError, told};
+
+/// Why a duty could not react.
+#[derive(Debug, thiserror::Error)]
+pub enum DutyError {
+    /// It never will: the event's stream is parked.
+    #[error(transparent)]
+    Poison(#[from] Poison),
+    /// It may the next time: the same event is handed in again, after a pause.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl From<domain::Undecodable> for DutyError {
+    fn from(error: domain::Undecodable) -> Self {
+        Self::Poison(error.into())
+    }
+}
+
+impl From<tokio_postgres::Error> for DutyError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        if refused_as_data(&error) {
+            Self::Poison(Poison::Unfit(told(&error)))
+        } else {
+            Self::Unavailable(told(&error))
+        }
+    }
+}
+
+impl From<PgError> for DutyError {
+    fn from(error: PgError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+/// Whether the database refused a value (class 22) or a constraint was broken (class 23): asking
+/// again would be refused again.
+pub(super) fn refused_as_data(error: &tokio_postgres::Error) -> bool {
+    error.code().is_some_and(|code| ["22", "23"].contains(&code.code().get(..2).unwrap_or("")))
+}
+
+#[async_trait]
+pub trait Duty: Send + Sync + 'static {
+    fn name(&self) -> &'static str;
+
+    /// None is all of them.
+    fn event_types(&self) -> &'static [&'static str];
+
+    /// What it writes in `tx` is committed with the reader's checkpoint, once. Anything else can
+    /// happen again after a crash, so it carries the event's id in its command id or its key.
+    ///
+    /// # Errors
+    /// Whether to park the event's stream, or to hand the event in again.
+    async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), DutyError>;
+}

@@ -1,0 +1,82 @@
+//! The log from a position on, page by page or as one stream; a missing position stops it.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use deadpool_postgres::GenericClient;
+use futures_util::Stream;
+use tokio_postgres::{Client, RowStream};
+
+use super::Recorded;
+use crate::postgres::PgError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum FeedError {
+    /// The log is dense, so this is damage: nothing may be read past it.
+    #[error("the log has a hole: position {at} is missing")]
+    Hole { at: i64 },
+    #[error(transparent)]
+    Postgres(#[from] PgError),
+}
+
+impl From<tokio_postgres::Error> for FeedError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Postgres(error.into())
+    }
+}
+
+/// The log as readers see it: always a prefix, without a hole.
+pub struct Feed {
+    rows: Pin<Box<RowStream>>,
+    after: i64,
+}
+
+impl Feed {
+    /// The last position of the log; 0 when it is empty.
+    pub async fn head(client: &impl GenericClient) -> Result<i64, FeedError> {
+        let head = client.prepare_cached(include_str!("head.sql")).await?;
+        Ok(client.query_one(&head, &[]).await?.try_get(0)?)
+    }
+
+    /// At most `limit` events, from `after + 1` on.
+    pub async fn page(
+        client: &impl GenericClient,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<Recorded>, FeedError> {
+        let page = client.prepare_cached(include_str!("page.sql")).await?;
+        let rows = client.query(&page, &[&after, &limit]).await?;
+        let mut expected = after;
+        rows.into_iter()
+            .map(|row| {
+                expected += 1;
+                dense(row.into(), expected)
+            })
+            .collect()
+    }
+
+    /// Every event after `after` up to and with `through`, in constant memory: for replays and
+    /// exports, on a connection without a time limit.
+    pub async fn stream(client: &Client, after: i64, through: i64) -> Result<Self, FeedError> {
+        let stream = client.prepare(include_str!("stream.sql")).await?;
+        let rows = Box::pin(client.query_raw(&stream, [after, through]).await?);
+        Ok(Self { rows, after })
+    }
+}
+
+impl Stream for Feed {
+    type Item = Result<Recorded, FeedError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.rows.as_mut().poll_next(context).map(|next| {
+            next.map(|row| {
+                self.after += 1;
+                dense(row?.into(), self.after)
+            })
+        })
+    }
+}
+
+fn dense(event: Recorded, expected: i64) -> Result<Recorded, FeedError> {
+    if event.position() == expected { Ok(event) } else { Err(FeedError::Hole { at: expected }) }
+}

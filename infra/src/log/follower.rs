@@ -1,0 +1,273 @@
+//! The loop of one reader that this node owns: a page of events, its rows and the checkpoint in
+//! one transaction.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::checkpoint::{Held, Read};
+use super::owner::ReaderOptions;
+use super::parked::{self, Waiting};
+use super::rows::Order;
+use super::tail::Tail;
+use super::work::{Poisoned, Stop, Taken, Work};
+use super::{Poison, Reader, Recorded};
+use crate::metrics::Metrics;
+use crate::postgres::Pool;
+
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+pub(super) struct Follower {
+    pub reader: Reader,
+    pub held: Held,
+    pub pool: Pool,
+    pub tail: Arc<Tail>,
+    pub wake: watch::Receiver<i64>,
+    pub stop: watch::Receiver<bool>,
+    pub options: ReaderOptions,
+    pub metrics: Arc<Metrics>,
+    parked: HashSet<Uuid>,
+    looked: Option<Instant>,
+}
+
+/// What the log had.
+enum Found {
+    Nothing,
+    Some,
+    /// A full page: there may be more.
+    Full,
+}
+
+impl Follower {
+    pub(super) fn new(
+        (reader, held): (Reader, Held),
+        (pool, tail): (Pool, Arc<Tail>),
+        (wake, stop): (watch::Receiver<i64>, watch::Receiver<bool>),
+        options: ReaderOptions,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let (parked, looked) = (HashSet::new(), None);
+        Self { reader, held, pool, tail, wake, stop, options, metrics, parked, looked }
+    }
+
+    /// Reads until it is told to stop, or until another node owns the reader.
+    pub(super) async fn run(mut self) {
+        let mut pause = PAUSE_MIN;
+        let mut complained = false;
+        while !self.stopped() {
+            let found = self.step().await;
+            if found.is_ok() && complained {
+                self.complain(None).await;
+                (pause, complained) = (PAUSE_MIN, false);
+            }
+            match found {
+                Ok(Found::Full) => {}
+                Ok(Found::Some) => self.wait(self.options.pace).await,
+                Ok(Found::Nothing) => self.wait_for_more().await,
+                Err(Stop::Lost) => {
+                    tracing::info!(reader = self.held.name, "another node has taken over");
+                    return;
+                }
+                Err(stop) => {
+                    self.complain(Some(stop)).await;
+                    complained = true;
+                    self.wait(pause).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+            }
+        }
+    }
+
+    async fn step(&mut self) -> Result<Found, Stop> {
+        self.look_at_parked().await?;
+        let (position, limit) = (self.held.position, self.options.page);
+        let page = self.tail.page(&self.pool, position, limit).await?;
+        self.metrics.log_hole.set(0);
+        let events = page.after(position);
+        match self.read(events).await {
+            // One of them is refused: one at a time, to find which.
+            Err(Stop::Data(_)) => {
+                for one in events.chunks(1) {
+                    self.read_or_park(one).await?;
+                }
+            }
+            other => other?,
+        }
+        Ok(match i64::try_from(events.len()).unwrap_or(limit) {
+            0 => Found::Nothing,
+            found if found < limit => Found::Some,
+            _ => Found::Full,
+        })
+    }
+
+    async fn read(&mut self, events: &[Recorded]) -> Result<(), Stop> {
+        let Some(last) = events.last() else { return Ok(()) };
+        let (from, mut to) = (self.held.position, last.position());
+        let waits = |event: &&Recorded| !self.parked.contains(&event.stream_id());
+        let wanted = events.iter().filter(|event| self.reader.reads(event)).filter(waits);
+        let wanted: Vec<_> = wanted.collect();
+        let mut client = self.pool.get().await?;
+        let mut tx = client.transaction().await?;
+        let read = Read {
+            processed: i64::try_from(wanted.len()).unwrap_or_default(),
+            last_event_at: wanted.last().map(|event| event.recorded_at()),
+        };
+        if !self.held.advance(&tx, from, to, read).await? {
+            return Err(Stop::Lost);
+        }
+        let mut work = Work::of(&self.reader);
+        let taken = work.take(&mut tx, &wanted, Order::Log).await?;
+        work.finish(&tx).await?;
+        let Taken { poisoned, processed, short } = taken;
+        let mut unavailable = None;
+        if let Some((reached, why)) = short {
+            unavailable = why;
+            let back = Read { processed: processed - read.processed, last_event_at: None };
+            if !self.held.advance(&tx, to, reached, back).await? {
+                return Err(Stop::Lost);
+            }
+            to = reached;
+        }
+        for poisoned in &poisoned {
+            parked::park(&tx, self.id(), false, poisoned).await?;
+        }
+        tx.commit().await?;
+        self.held.position = to;
+        self.parked.extend(poisoned.iter().map(|poisoned| poisoned.stream));
+        unavailable.map_or(Ok(()), |why| Err(Stop::Unavailable(why)))
+    }
+
+    /// Reads a single event; one that the database refuses parks its stream.
+    async fn read_or_park(&mut self, event: &[Recorded]) -> Result<(), Stop> {
+        let (why, refused) = match (self.read(event).await, event.first()) {
+            (Err(Stop::Data(why)), Some(refused)) => (why, refused),
+            (other, _) => return other,
+        };
+        let (stream, position) = (refused.stream_id(), refused.position());
+        let mut client = self.pool.get().await?;
+        let tx = client.transaction().await?;
+        if !self.held.advance(&tx, self.held.position, position, Read::default()).await? {
+            return Err(Stop::Lost);
+        }
+        let poisoned = Poisoned { stream, position, poison: Poison::Unfit(why) };
+        parked::park(&tx, self.id(), false, &poisoned).await?;
+        tx.commit().await?;
+        self.held.position = position;
+        self.parked.insert(stream);
+        Ok(())
+    }
+
+    /// Learns, at first and then now and again, which streams wait, and reads the released ones.
+    async fn look_at_parked(&mut self) -> Result<(), Stop> {
+        if self.looked.is_some_and(|looked| looked.elapsed() < self.options.poll) {
+            return Ok(());
+        }
+        let client = self.pool.get().await?;
+        let waiting = parked::load(&client, self.id(), false).await?;
+        drop(client);
+        self.parked = waiting.iter().map(|waiting| waiting.stream).collect();
+        self.looked = Some(Instant::now());
+        for waiting in waiting.into_iter().filter(|waiting| waiting.released) {
+            match self.release(waiting).await {
+                Err(Stop::Data(why)) => self.park_again(waiting, why).await?,
+                other => other?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a stream from its poisonous event up to the checkpoint, and lets it go on; or leaves
+    /// it parked where it is poisonous still. One transaction.
+    async fn release(&mut self, waiting: Waiting) -> Result<(), Stop> {
+        let position = self.held.position;
+        let mut client = self.pool.get().await?;
+        let mut tx = client.transaction().await?;
+        if !self.held.advance(&tx, position, position, Read::default()).await? {
+            return Err(Stop::Lost);
+        }
+        let mut work = Work::of(&self.reader);
+        let (mut from, limit) = (waiting.from_position, self.options.page);
+        let poisoned = loop {
+            let events = parked::stream(&tx, waiting.stream, (from, position), limit).await?;
+            let Some(last) = events.last() else { break None };
+            from = last.position() + 1;
+            let wanted: Vec<_> = events.iter().filter(|event| self.reader.reads(event)).collect();
+            let taken = work.take(&mut tx, &wanted, Order::Released).await?;
+            if let Some(poisoned) = taken.poisoned.into_iter().next() {
+                break Some(poisoned);
+            }
+            match taken.short {
+                Some((_, Some(why))) => return Err(Stop::Unavailable(why)),
+                Some((reached, None)) => from = reached + 1,
+                None => {}
+            }
+        };
+        work.finish(&tx).await?;
+        match &poisoned {
+            Some(poisoned) => parked::park(&tx, self.id(), false, poisoned).await?,
+            None => parked::unpark(&tx, self.id(), waiting.stream).await?,
+        }
+        tx.commit().await?;
+        if poisoned.is_none() {
+            tracing::info!(reader = self.held.name, stream = %waiting.stream, "stream released");
+            self.parked.remove(&waiting.stream);
+        }
+        Ok(())
+    }
+
+    async fn park_again(&self, waiting: Waiting, why: String) -> Result<(), Stop> {
+        let (stream, position) = (waiting.stream, waiting.from_position);
+        let mut client = self.pool.get().await?;
+        let tx = client.transaction().await?;
+        let poisoned = Poisoned { stream, position, poison: Poison::Unfit(why) };
+        parked::park(&tx, self.id(), false, &poisoned).await?;
+        Ok(tx.commit().await?)
+    }
+
+    const fn id(&self) -> (&'static str, i16) {
+        (self.held.name, self.held.version)
+    }
+
+    async fn complain(&self, stop: Option<Stop>) {
+        let name = self.held.name;
+        match &stop {
+            Some(Stop::Hole { at }) => {
+                self.metrics.log_hole.set(1);
+                tracing::error!(reader = name, at, "the log has a hole: the reader stands still");
+            }
+            Some(stop) => tracing::warn!(reader = name, error = %stop, "the reader tries again"),
+            None => tracing::info!(reader = name, "the reader goes on"),
+        }
+        let error = stop.map(|stop| stop.to_string());
+        if let Err(error) = self.held.complain(&self.pool, error.as_deref()).await {
+            tracing::warn!(reader = name, %error, "the complaint was not written");
+        }
+    }
+
+    /// A stop whose sender is gone counts as asked for.
+    fn stopped(&self) -> bool {
+        *self.stop.borrow() || self.stop.has_changed().is_err()
+    }
+
+    async fn wait(&mut self, pause: Duration) {
+        // Stopped before the time is over, or the time is over: either way it goes on.
+        let _ = timeout(pause, self.stop.wait_for(|stop| *stop)).await;
+    }
+
+    async fn wait_for_more(&mut self) {
+        let (position, poll) = (self.held.position, self.options.poll);
+        let woken = tokio::select! {
+            _ = self.stop.wait_for(|stop| *stop) => return,
+            woken = timeout(poll, self.wake.wait_for(|head| *head > position)) => woken.map(drop),
+        };
+        // Nobody is left to wake it: it polls.
+        if self.wake.has_changed().is_err() && woken.is_ok() {
+            self.wait(poll).await;
+        }
+    }
+}

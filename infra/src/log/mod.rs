@@ -1,0 +1,29 @@
+//! The log, read in its one order.
+
+mod checkpoint;
+mod duty;
+mod feed;
+mod follower;
+pub(crate) mod json;
+mod owner;
+mod parked;
+mod projection;
+mod reader;
+mod recorded;
+mod rows;
+mod status;
+mod tail;
+mod value;
+mod work;
+
+pub use duty::{Duty, DutyError};
+pub use feed::{Feed, FeedError};
+pub use owner::{ReaderOptions, Readers};
+pub use parked::{Parked, parked, release};
+pub use projection::{Poison, Projection, Row};
+pub use reader::Reader;
+pub use recorded::Recorded;
+pub use status::{ReaderStatus, status, wait_for};
+pub use tokio_postgres::types::{Json, ToSql, Type};
+pub use tokio_postgres::{Error as SqlError, Row as SqlRow};
+pub use value::{JsonString, Value};

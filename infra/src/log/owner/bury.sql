@@ -1,0 +1,1 @@
+delete from readers.nodes where lease_until < clock_timestamp()

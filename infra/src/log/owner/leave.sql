@@ -1,0 +1,1 @@
+delete from readers.nodes where node = $1

@@ -1,0 +1,211 @@
+//! Which node reads what: fenced rows, leases by the database's clock, whole readers that move.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use super::Reader;
+use super::checkpoint::{self, Held};
+use super::follower::Follower;
+use super::tail::Tail;
+use crate::metrics::Metrics;
+use crate::postgres::{PgError, Pool};
+
+/// How a node reads.
+#[derive(Clone, Copy, Debug)]
+pub struct ReaderOptions {
+    pub node: Uuid,
+    /// A node that is not heard of for this long has lost its readers.
+    pub lease: Duration,
+    /// How often to look when nobody wakes the reader.
+    pub poll: Duration,
+    /// Events a transaction, at most.
+    pub page: i64,
+    /// A page that is not full is followed by the next after this time: a commit for each append
+    /// would be dearer.
+    pub pace: Duration,
+}
+
+impl ReaderOptions {
+    pub const fn of(node: Uuid) -> Self {
+        Self {
+            node,
+            lease: Duration::from_secs(5),
+            poll: Duration::from_millis(250),
+            page: 500,
+            pace: Duration::from_millis(5),
+        }
+    }
+}
+
+/// The readers of this node, at work.
+pub struct Readers {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Readers {
+    /// Makes what the readers need in the database, then takes this node's share of them. `wake`
+    /// says the highest position known; without it they poll.
+    ///
+    /// # Errors
+    /// The database's, while the tables and checkpoints are made.
+    pub async fn start(
+        pool: Pool,
+        wake: watch::Receiver<i64>,
+        readers: Vec<Reader>,
+        options: ReaderOptions,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, PgError> {
+        for reader in &readers {
+            checkpoint::install(&pool, reader).await?;
+        }
+        let (stop, stopped) = watch::channel(false);
+        let node = Node {
+            pool,
+            wake,
+            readers: readers.into_iter().map(|reader| (label(&reader), reader)).collect(),
+            options,
+            metrics,
+            tail: Arc::default(),
+            running: HashMap::new(),
+            ended: Arc::default(),
+        };
+        let task = tokio::spawn(node.run(stopped));
+        Ok(Self { stop, task })
+    }
+
+    /// Lets each reader finish its transaction, and gives all of them up to the other nodes.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the readers ended early");
+        }
+    }
+}
+
+fn label(reader: &Reader) -> String {
+    format!("{}/{}", reader.name(), reader.version())
+}
+
+struct Running {
+    stop: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+struct Node {
+    pool: Pool,
+    wake: watch::Receiver<i64>,
+    readers: HashMap<String, Reader>,
+    options: ReaderOptions,
+    metrics: Arc<Metrics>,
+    tail: Arc<Tail>,
+    running: HashMap<String, Running>,
+    ended: Arc<Notify>,
+}
+
+impl Node {
+    async fn run(mut self, mut stopped: watch::Receiver<bool>) {
+        let beat = self.options.lease / 5;
+        loop {
+            if let Err(error) = self.tick().await {
+                tracing::warn!(%error, "this node could not renew its readers' leases");
+            }
+            let ended = Arc::clone(&self.ended);
+            tokio::select! {
+                _ = stopped.wait_for(|stop| *stop) => break,
+                () = ended.notified() => {}
+                () = tokio::time::sleep(beat) => {}
+            }
+        }
+        if let Err(error) = self.leave().await {
+            tracing::warn!(%error, "this node's readers are free once their leases end");
+        }
+    }
+
+    async fn tick(&mut self) -> Result<(), PgError> {
+        self.running.retain(|_, running| !running.task.is_finished());
+        let (node, lease) = (self.options.node, self.options.lease.as_secs_f64());
+        let all: Vec<_> = self.readers.keys().cloned().collect();
+        let client = self.pool.get().await?;
+        let live = client.prepare_cached(include_str!("live.sql")).await?;
+        client.execute(&live, &[&node, &all, &lease]).await?;
+        let bury = client.prepare_cached(include_str!("bury.sql")).await?;
+        client.execute(&bury, &[]).await?;
+        let renew = client.prepare_cached(include_str!("renew.sql")).await?;
+        client.execute(&renew, &[&node, &self.labels(), &lease]).await?;
+        let choose = client.prepare_cached(include_str!("choose.sql")).await?;
+        if let Some(row) = client.query_opt(&choose, &[&node]).await? {
+            let (name, version): (String, i16) = (row.try_get(0)?, row.try_get(1)?);
+            self.let_go(vec![format!("{name}/{version}")]).await?;
+        }
+        let take = client.prepare_cached(include_str!("take.sql")).await?;
+        while let Some(row) =
+            client.query_opt(&take, &[&node, &all, &self.labels(), &lease]).await?
+        {
+            let (name, version): (String, i16) = (row.try_get(0)?, row.try_get(1)?);
+            self.follow(&format!("{name}/{version}"), row.try_get(2)?, row.try_get(3)?);
+        }
+        Ok(())
+    }
+
+    fn labels(&self) -> Vec<String> {
+        self.running.keys().cloned().collect()
+    }
+
+    fn follow(&mut self, label: &str, fence: i64, position: i64) {
+        let Some(reader) = self.readers.get(label) else { return };
+        let held = Held {
+            name: reader.name(),
+            version: reader.version(),
+            node: self.options.node,
+            fence,
+            position,
+            lease: self.options.lease,
+        };
+        tracing::info!(reader = label, fence, position, "this node reads");
+        let (stop, stopped) = watch::channel(false);
+        let follower = Follower::new(
+            (reader.clone(), held),
+            (self.pool.clone(), Arc::clone(&self.tail)),
+            (self.wake.clone(), stopped),
+            self.options,
+            Arc::clone(&self.metrics),
+        );
+        let ended = Arc::clone(&self.ended);
+        let task = tokio::spawn(async move {
+            follower.run().await;
+            ended.notify_one();
+        });
+        self.running.insert(label.to_owned(), Running { stop, task });
+    }
+
+    /// Stops readers after their transaction, then frees them.
+    async fn let_go(&mut self, labels: Vec<String>) -> Result<(), PgError> {
+        let stopping: Vec<_> = labels.iter().filter_map(|it| self.running.remove(it)).collect();
+        for running in &stopping {
+            running.stop.send_replace(true);
+        }
+        for running in stopping {
+            if let Err(error) = running.task.await {
+                tracing::error!(%error, "a reader ended early");
+            }
+        }
+        let client = self.pool.get().await?;
+        let let_go = client.prepare_cached(include_str!("let_go.sql")).await?;
+        client.execute(&let_go, &[&self.options.node, &labels]).await?;
+        tracing::info!(?labels, "this node no longer reads");
+        Ok(())
+    }
+
+    async fn leave(&mut self) -> Result<(), PgError> {
+        self.let_go(self.labels()).await?;
+        let client = self.pool.get().await?;
+        client.execute(include_str!("leave.sql"), &[&self.options.node]).await?;
+        Ok(())
+    }
+}

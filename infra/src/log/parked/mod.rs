@@ -1,0 +1,127 @@
+//! Streams that wait, for one reader, from their poisonous event on.
+
+use chrono::{DateTime, Utc};
+use deadpool_postgres::{GenericClient, Transaction};
+use uuid::Uuid;
+
+use super::work::Poisoned;
+use super::{Reader, Recorded};
+use crate::postgres::{PgError, Pool};
+
+/// A stream that a reader has parked.
+#[derive(Clone, Debug)]
+pub struct Parked {
+    pub reader: String,
+    pub version: i16,
+    pub stream: Uuid,
+    /// Where its poisonous event stands.
+    pub from_position: i64,
+    pub error: String,
+    pub parked_at: DateTime<Utc>,
+    /// When an operator asked to read it again; it stands here until that has been done.
+    pub released_at: Option<DateTime<Utc>>,
+}
+
+/// At most `limit` parked streams after `after`, by reader, version and stream.
+///
+/// # Errors
+/// The database's.
+pub async fn parked(
+    pool: &Pool,
+    after: Option<(&str, i16, Uuid)>,
+    limit: i64,
+) -> Result<Vec<Parked>, PgError> {
+    let client = pool.get().await?;
+    let list = client.prepare_cached(include_str!("list.sql")).await?;
+    let (reader, version, stream) = after.unwrap_or(("", 0, Uuid::nil()));
+    let rows = client.query(&list, &[&reader, &version, &stream, &limit]).await?;
+    let parked = rows.into_iter().map(|row| {
+        Ok(Parked {
+            reader: row.try_get(0)?,
+            version: row.try_get(1)?,
+            stream: row.try_get(2)?,
+            from_position: row.try_get(3)?,
+            error: row.try_get(4)?,
+            parked_at: row.try_get(5)?,
+            released_at: row.try_get(6)?,
+        })
+    });
+    parked.collect()
+}
+
+/// Asks the reader's owner, whichever node that is, to read the stream's events again, in order,
+/// and then to go on with it. `false`: it is not parked.
+///
+/// # Errors
+/// The database's.
+pub async fn release(pool: &Pool, reader: &str, stream: Uuid) -> Result<bool, PgError> {
+    let client = pool.get().await?;
+    let release = client.prepare_cached(include_str!("release.sql")).await?;
+    Ok(client.execute(&release, &[&reader, &stream]).await? > 0)
+}
+
+/// What a reader needs to know of a stream that it has parked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waiting {
+    pub stream: Uuid,
+    pub from_position: i64,
+    pub released: bool,
+}
+
+pub(super) async fn load(
+    client: &impl GenericClient,
+    (name, version): (&str, i16),
+    replay: bool,
+) -> Result<Vec<Waiting>, tokio_postgres::Error> {
+    let load = client.prepare_cached(include_str!("load.sql")).await?;
+    let rows = client.query(&load, &[&name, &version, &replay]).await?;
+    let waiting = rows.into_iter().map(|row| {
+        Ok(Waiting {
+            stream: row.try_get(0)?,
+            from_position: row.try_get(1)?,
+            released: row.try_get(2)?,
+        })
+    });
+    waiting.collect()
+}
+
+pub(super) async fn park(
+    tx: &Transaction<'_>,
+    (name, version): (&str, i16),
+    replay: bool,
+    Poisoned { stream, position, poison }: &Poisoned,
+) -> Result<(), tokio_postgres::Error> {
+    tracing::error!(reader = name, %stream, position, error = %poison, "stream parked");
+    let park = tx.prepare_cached(include_str!("park.sql")).await?;
+    let error = poison.to_string();
+    tx.execute(&park, &[&name, &version, &replay, stream, position, &error]).await?;
+    Ok(())
+}
+
+pub(super) async fn unpark(
+    tx: &Transaction<'_>,
+    (name, version): (&str, i16),
+    stream: Uuid,
+) -> Result<(), tokio_postgres::Error> {
+    let unpark = tx.prepare_cached(include_str!("unpark.sql")).await?;
+    tx.execute(&unpark, &[&name, &version, &stream]).await?;
+    Ok(())
+}
+
+/// Forgets every parked stream of a reader that starts over.
+pub(super) async fn clear(tx: &Transaction<'_>, reader: &Reader) -> Result<(), PgError> {
+    tx.execute(include_str!("clear.sql"), &[&reader.name(), &reader.version()]).await?;
+    Ok(())
+}
+
+/// The events of a stream between two positions, both included.
+pub(super) async fn stream(
+    tx: &Transaction<'_>,
+    stream: Uuid,
+    (from, through): (i64, i64),
+    limit: i64,
+) -> Result<Vec<Recorded>, tokio_postgres::Error> {
+    let events = tx.prepare_cached(include_str!("stream.sql")).await?;
+    let rows = tx.query(&events, &[&stream, &from, &through, &limit]).await?;
+    Ok(rows.into_iter().map(Recorded::from).collect())
+}

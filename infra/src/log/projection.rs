@@ -1,0 +1,153 @@
+//! A projection: a pure fold over keyed rows.
+
+use std::hash::Hash;
+use std::marker::PhantomData;
+
+use domain::Undecodable;
+use tokio_postgres::types::{ToSql, Type};
+
+use super::Recorded;
+use super::rows::{Lane, Rows};
+use super::value::Value;
+
+/// Why an event cannot be read. It parks the event's stream for the reader that met it.
+/// Its words are shown to operators: never a value of the event.
+#[derive(Debug, thiserror::Error)]
+pub enum Poison {
+    #[error(transparent)]
+    Undecodable(#[from] Undecodable),
+    #[error("{0}")]
+    Unfit(String),
+}
+
+impl Poison {
+    /// The event asks for a row that is not there.
+    pub fn no_row() -> Self {
+        Self::Unfit("there is no row to change".to_owned())
+    }
+}
+
+/// What a projection keeps of one key: a struct whose fields are the columns of its table, written
+/// with [`row!`](crate::row). The first column is the key.
+pub trait Row: Send + Sync + Sized + 'static {
+    fn columns() -> Vec<(&'static str, Type)>;
+    /// # Errors
+    /// A table with other columns.
+    fn read(row: &tokio_postgres::Row) -> Result<Self, tokio_postgres::Error>;
+    fn values(&self) -> Vec<&(dyn ToSql + Sync)>;
+    /// Where the last event that was folded into the row stands.
+    fn position(&self) -> i64;
+    fn set_position(&mut self, position: i64);
+}
+
+/// Writes a struct of [`Value`](crate::log::Value)s as a [`Row`](crate::log::Row). It has a field
+/// `position: i64`, which the reader keeps.
+#[macro_export]
+macro_rules! row {
+    ($(#[$doc:meta])* pub struct $name:ident {
+        $($(#[$of:meta])* pub $column:ident: $value:ty),+ $(,)?
+    }) => {
+        $(#[$doc])*
+        pub struct $name {
+            $($(#[$of])* pub $column: $value),+
+        }
+
+        impl $crate::log::Row for $name {
+            fn columns() -> Vec<(&'static str, $crate::log::Type)> {
+                vec![$((stringify!($column), <$value as $crate::log::Value>::TYPE)),+]
+            }
+
+            fn read(row: &$crate::log::SqlRow) -> Result<Self, $crate::log::SqlError> {
+                let mut at = 0..;
+                Ok(Self {
+                    $($column: $crate::log::Value::read(row, at.next().unwrap_or_default())?),+
+                })
+            }
+
+            fn values(&self) -> Vec<&(dyn $crate::log::ToSql + Sync)> {
+                vec![$($crate::log::Value::sql(&self.$column)),+]
+            }
+
+            fn position(&self) -> i64 {
+                self.position
+            }
+
+            fn set_position(&mut self, position: i64) {
+                self.position = position;
+            }
+        }
+    };
+}
+
+/// A read model. It sees sealed bytes only, and needs no keys.
+pub trait Projection: Send + Sync + 'static {
+    /// Folder, table, checkpoint and metric label.
+    const NAME: &'static str;
+    /// Raise it when the fold or the table changes: the new table is built beside the old.
+    const VERSION: i16;
+    /// None is all of them.
+    const EVENT_TYPES: &'static [&'static str];
+    /// `create table {table}`, with its primary key.
+    const TABLE: &'static str;
+    /// `create index on {table}`, made after a replay has written the rows.
+    const INDEXES: &'static str;
+    type Key: Value + Copy + Eq + Hash;
+    type Row: Row;
+
+    fn key(event: &Recorded) -> Self::Key;
+
+    /// Whether the key can have no row before this event: a replay then looks for none.
+    fn begins(event: &Recorded) -> bool;
+
+    /// Changes the row, or leaves it just as it was and says why.
+    ///
+    /// # Errors
+    /// An event that this code cannot read, or that does not fit the row.
+    fn fold(row: &mut Option<Self::Row>, event: &Recorded) -> Result<(), Poison>;
+}
+
+/// A projection whose type is known only at run time.
+pub(super) trait AnyProjection: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn version(&self) -> i16;
+    fn event_types(&self) -> &'static [&'static str];
+    fn table_sql(&self) -> &'static str;
+    fn indexes_sql(&self) -> &'static str;
+    fn rows(&self, table: &str) -> Box<dyn Rows>;
+
+    /// The first version has the bare name; later ones stand beside it.
+    fn table(&self) -> String {
+        match self.version() {
+            1 => format!("read_models.{}", self.name()),
+            version => format!("read_models.{}_v{version}", self.name()),
+        }
+    }
+}
+
+pub(super) struct Of<P>(pub PhantomData<P>);
+
+impl<P: Projection> AnyProjection for Of<P> {
+    fn name(&self) -> &'static str {
+        P::NAME
+    }
+
+    fn version(&self) -> i16 {
+        P::VERSION
+    }
+
+    fn event_types(&self) -> &'static [&'static str] {
+        P::EVENT_TYPES
+    }
+
+    fn table_sql(&self) -> &'static str {
+        P::TABLE
+    }
+
+    fn indexes_sql(&self) -> &'static str {
+        P::INDEXES
+    }
+
+    fn rows(&self, table: &str) -> Box<dyn Rows> {
+        Box::new(Lane::<P>::new(table))
+    }
+}

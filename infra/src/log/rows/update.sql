@@ -1,0 +1,3 @@
+update {table} t set ({columns}) = row({new})
+from unnest({arrays}) as u ({columns})
+where t.{key} = u.{key}

@@ -1,0 +1,9 @@
+select c.name, c.version, c.kind, c.position, h.position, c.owner, c.fence, c.processed, c.last_event_at, c.last_error,
+  coalesce(extract(epoch from clock_timestamp() - n.recorded_at), 0)::float8,
+  (select count(*) from readers.parked p where (p.reader, p.version) = (c.name, c.version) and not p.replay),
+  r.position, r.ceiling
+from readers.checkpoints c
+cross join (select coalesce(max(position), 0) as position from event_log.events) h
+left join event_log.events n on n.position = c.position + 1
+left join readers.replays r on (r.name, r.version) = (c.name, c.version)
+order by c.name, c.version

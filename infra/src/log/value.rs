@@ -1,0 +1,146 @@
+//! What a column of a read model holds, and how it goes to PostgreSQL and back.
+
+use std::error::Error as StdError;
+
+use bytes::BytesMut;
+use chrono::{DateTime, Utc};
+use domain::{AccountId, ActorId, EventId, SessionId, TenantId};
+use serde::de::DeserializeOwned;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+use tokio_postgres::types::{FromSql, IsNull, Json, ToSql, Type, accepts, to_sql_checked};
+use tokio_postgres::{Error, Row};
+use uuid::Uuid;
+
+use super::json::JsonText;
+
+pub trait Value: Sized + Send + Sync + 'static {
+    const TYPE: Type;
+    /// # Errors
+    /// A column of another type.
+    fn read(row: &Row, at: usize) -> Result<Self, Error>;
+    fn sql(&self) -> &(dyn ToSql + Sync);
+}
+
+macro_rules! values {
+    ($($value:ty = $type:ident),* $(,)?) => {$(
+        impl Value for $value {
+            const TYPE: Type = Type::$type;
+            fn read(row: &Row, at: usize) -> Result<Self, Error> {
+                row.try_get(at)
+            }
+            fn sql(&self) -> &(dyn ToSql + Sync) {
+                self
+            }
+        }
+
+        impl Value for Option<$value> {
+            const TYPE: Type = Type::$type;
+            fn read(row: &Row, at: usize) -> Result<Self, Error> {
+                row.try_get(at)
+            }
+            fn sql(&self) -> &(dyn ToSql + Sync) {
+                self
+            }
+        }
+    )*};
+}
+
+values! {
+    bool = BOOL, i16 = INT2, i64 = INT8, String = TEXT, Vec<u8> = BYTEA, Vec<Uuid> = UUID_ARRAY,
+    Uuid = UUID, DateTime<Utc> = TIMESTAMPTZ, JsonString = JSON,
+}
+
+macro_rules! ids {
+    ($($id:ident),*) => {$(
+        impl Value for $id {
+            const TYPE: Type = Type::UUID;
+            fn read(row: &Row, at: usize) -> Result<Self, Error> {
+                row.try_get(at).map(Self)
+            }
+            fn sql(&self) -> &(dyn ToSql + Sync) {
+                &self.0
+            }
+        }
+
+        impl Value for Option<$id> {
+            const TYPE: Type = Type::UUID;
+            fn read(row: &Row, at: usize) -> Result<Self, Error> {
+                row.try_get::<_, Option<Uuid>>(at).map(|id| id.map($id))
+            }
+            fn sql(&self) -> &(dyn ToSql + Sync) {
+                match self {
+                    Some(id) => &id.0,
+                    None => &None::<Uuid>,
+                }
+            }
+        }
+    )*};
+}
+
+ids!(AccountId, ActorId, EventId, SessionId, TenantId);
+
+impl<T> Value for Json<T>
+where
+    T: Serialize + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+{
+    const TYPE: Type = Type::JSON;
+    fn read(row: &Row, at: usize) -> Result<Self, Error> {
+        row.try_get(at)
+    }
+    fn sql(&self) -> &(dyn ToSql + Sync) {
+        self
+    }
+}
+
+/// JSON as the text that it is: its bytes stay as they were written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JsonString(pub String);
+
+impl<'a> FromSql<'a> for JsonString {
+    fn from_sql(of: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
+        JsonText::from_sql(of, raw).map(|text| Self(text.0.to_owned()))
+    }
+
+    accepts!(JSON);
+}
+
+impl ToSql for JsonString {
+    fn to_sql(
+        &self,
+        of: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        JsonText(&self.0).to_sql(of, out)
+    }
+
+    accepts!(JSON);
+    to_sql_checked!();
+}
+
+impl Serialize for JsonString {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let raw: &RawValue = serde_json::from_str(&self.0).map_err(serde::ser::Error::custom)?;
+        raw.serialize(to)
+    }
+}
+
+/// One value among many of its column, so that a column of any type can be sent as an array.
+#[derive(Debug)]
+pub(super) struct Cell<'a>(pub &'a (dyn ToSql + Sync));
+
+impl ToSql for Cell<'_> {
+    fn to_sql(
+        &self,
+        of: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        self.0.to_sql_checked(of, out)
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}

@@ -1,0 +1,177 @@
+//! What a reader does with events inside its transaction: fold them into rows, or react to them.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::Transaction;
+use uuid::Uuid;
+
+use super::duty::refused_as_data;
+use super::reader::{Kind, Reader};
+use super::rows::{Order, Rows, Source};
+use super::{Duty, DutyError, FeedError, Poison, Recorded};
+use crate::postgres::{PgError, told};
+
+/// A duty's transaction holds its checkpoint's row: it is not kept for longer than this.
+const REACTIONS_MAX: Duration = Duration::from_secs(1);
+
+/// Why a reader stops where it is. Only `Lost` ends it; else it tries again after a pause.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Stop {
+    #[error("another node owns this reader")]
+    Lost,
+    #[error("the log has a hole: position {at} is missing")]
+    Hole { at: i64 },
+    /// The database refused a value, and would refuse it again.
+    #[error("{0}")]
+    Data(String),
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl From<tokio_postgres::Error> for Stop {
+    fn from(error: tokio_postgres::Error) -> Self {
+        if refused_as_data(&error) {
+            Self::Data(told(&error))
+        } else {
+            Self::Unavailable(told(&error))
+        }
+    }
+}
+
+impl From<PgError> for Stop {
+    fn from(error: PgError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<deadpool_postgres::PoolError> for Stop {
+    fn from(error: deadpool_postgres::PoolError) -> Self {
+        PgError::from(error).into()
+    }
+}
+
+impl From<FeedError> for Stop {
+    fn from(error: FeedError) -> Self {
+        match error {
+            FeedError::Hole { at } => Self::Hole { at },
+            FeedError::Postgres(error) => error.into(),
+        }
+    }
+}
+
+/// A stream's first event that could not be read.
+pub(super) struct Poisoned {
+    pub stream: Uuid,
+    pub position: i64,
+    pub poison: Poison,
+}
+
+/// How far the events were taken.
+#[derive(Default)]
+pub(super) struct Taken {
+    pub poisoned: Vec<Poisoned>,
+    pub processed: i64,
+    /// A duty came no further than this, and why, if it was not for its time.
+    pub short: Option<(i64, Option<String>)>,
+}
+
+pub(super) enum Work {
+    Rows(Box<dyn Rows>),
+    Duty(Arc<dyn Duty>),
+}
+
+impl Work {
+    pub(super) fn of(reader: &Reader) -> Self {
+        match &reader.0 {
+            Kind::Projection(projection) => Self::Rows(projection.rows(&projection.table())),
+            Kind::Duty(duty) => Self::Duty(Arc::clone(duty)),
+        }
+    }
+
+    pub(super) async fn take(
+        &mut self,
+        tx: &mut Transaction<'_>,
+        events: &[&Recorded],
+        order: Order,
+    ) -> Result<Taken, Stop> {
+        match self {
+            Self::Rows(rows) => {
+                rows.load(Source::Live(tx), events).await?;
+                Ok(fold(rows.as_mut(), events, order))
+            }
+            Self::Duty(duty) => react(duty.as_ref(), tx, events).await,
+        }
+    }
+
+    /// Writes what `take` has left in memory.
+    pub(super) async fn finish(&mut self, tx: &Transaction<'_>) -> Result<(), Stop> {
+        match self {
+            Self::Rows(rows) => Ok(rows.write(tx).await?),
+            Self::Duty(_) => Ok(()),
+        }
+    }
+}
+
+fn fold(rows: &mut dyn Rows, events: &[&Recorded], order: Order) -> Taken {
+    let mut taken = Taken::default();
+    let mut parked = HashSet::new();
+    for event in events {
+        if parked.contains(&event.stream_id()) {
+            continue;
+        }
+        match rows.fold(event, order) {
+            Ok(()) => taken.processed += 1,
+            Err(poison) => {
+                parked.insert(event.stream_id());
+                taken.poisoned.push(Poisoned::by(event, poison));
+            }
+        }
+    }
+    taken
+}
+
+/// Each reaction in a savepoint of its own, so that a poisonous one leaves nothing behind.
+async fn react(
+    duty: &dyn Duty,
+    tx: &mut Transaction<'_>,
+    events: &[&Recorded],
+) -> Result<Taken, Stop> {
+    let mut taken = Taken::default();
+    let mut parked = HashSet::new();
+    let started = Instant::now();
+    for event in events {
+        if parked.contains(&event.stream_id()) {
+            continue;
+        }
+        if taken.processed > 0 && started.elapsed() > REACTIONS_MAX {
+            taken.short = Some((event.position() - 1, None));
+            break;
+        }
+        let point = tx.transaction().await?;
+        match duty.react(event, &point).await {
+            Ok(()) => {
+                point.commit().await?;
+                taken.processed += 1;
+            }
+            Err(DutyError::Poison(poison)) => {
+                point.rollback().await?;
+                parked.insert(event.stream_id());
+                taken.poisoned.push(Poisoned::by(event, poison));
+            }
+            Err(DutyError::Unavailable(why)) => {
+                point.rollback().await?;
+                taken.short = Some((event.position() - 1, Some(why)));
+                break;
+            }
+        }
+    }
+    Ok(taken)
+}
+
+impl Poisoned {
+    fn by(event: &Recorded, poison: Poison) -> Self {
+        Self { stream: event.stream_id(), position: event.position(), poison }
+    }
+}
