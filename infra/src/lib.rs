@@ -4,6 +4,7 @@ pub mod bearer;
 pub mod claims;
 pub mod clock;
 pub mod credentials;
+pub mod event_store;
 pub mod ids;
 pub mod keyring;
 pub mod log;

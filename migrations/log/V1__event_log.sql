@@ -69,7 +69,7 @@ create table event_log.snapshots (
   stream_id        uuid        primary key,
   version          bigint      not null,
   snapshot_version smallint    not null,      -- of the state's meaning: another one is dropped
-  state            text        not null,
+  state            json        not null,
   taken_at         timestamptz not null default now()
 );
 

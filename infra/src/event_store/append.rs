@@ -1,0 +1,186 @@
+//! An append: the events and claims of one command, as `event_log.append` takes them.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use postgres_types::{FromSql, ToSql};
+use uuid::Uuid;
+
+use super::Claim;
+use crate::log::json::JsonText;
+
+/// `event_log.new_event`.
+#[derive(Debug, ToSql)]
+#[postgres(name = "new_event")]
+pub(super) struct NewEvent {
+    pub append: i32,
+    /// On the first event of each stream: the version that the stream must be at.
+    pub expected: Option<i64>,
+    pub tenant_id: Uuid,
+    pub stream_type: &'static str,
+    pub stream_id: Uuid,
+    pub version: i64,
+    pub event_id: Uuid,
+    pub event_type: &'static str,
+    pub schema_version: i16,
+    pub data: Json,
+    pub sealed: Option<Vec<u8>>,
+    pub subjects: Vec<Uuid>,
+    pub actor: Option<Uuid>,
+    pub session: Option<Uuid>,
+    pub request: Option<Uuid>,
+    pub correlation: Option<Uuid>,
+    pub causation: Option<Uuid>,
+    pub command_id: Option<Uuid>,
+    pub request_mac: Option<Vec<u8>>,
+    pub request_mac_before: Option<Vec<u8>>,
+    pub events: Option<i16>,
+}
+
+/// `event_log.new_claim`.
+#[derive(Debug, ToSql)]
+#[postgres(name = "new_claim")]
+pub(super) struct NewClaim {
+    pub append: i32,
+    pub kind: String,
+    pub blind_index: Vec<u8>,
+    pub owner: Uuid,
+    pub taken: bool,
+}
+
+impl From<Claim> for NewClaim {
+    fn from(claim: Claim) -> Self {
+        let (taken, (kind, blind_index, owner)) = match claim {
+            Claim::Take { kind, blind_index, owner } => (true, (kind, blind_index, owner)),
+            Claim::Release { kind, blind_index, owner } => (false, (kind, blind_index, owner)),
+        };
+        Self { append: 0, kind, blind_index, owner, taken }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromSql)]
+#[postgres(name = "outcome", rename_all = "snake_case")]
+pub(super) enum Outcome {
+    Replayed,
+    Reused,
+    Fenced,
+    Conflict,
+    Claimed,
+}
+
+/// A stream and the version that it reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromSql)]
+#[postgres(name = "reached")]
+pub(super) struct Reached {
+    pub stream_id: Uuid,
+    pub version: i64,
+}
+
+#[derive(Debug, FromSql)]
+#[postgres(name = "refusal")]
+pub(super) struct Refusal {
+    pub append: i32,
+    pub outcome: Outcome,
+    pub first_position: Option<i64>,
+    pub last_position: Option<i64>,
+    pub streams: Vec<Reached>,
+}
+
+/// All of one command's events and claims: they stand together, or not at all.
+#[derive(Debug)]
+pub(super) struct Append {
+    pub events: Vec<NewEvent>,
+    pub moves: Vec<NewClaim>,
+}
+
+/// What became of an append.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Appended { first: i64, last: i64 },
+    Replayed { first: i64, last: i64, streams: Vec<Reached> },
+    Reused,
+    Fenced,
+    Conflict,
+    Claimed,
+}
+
+impl Answer {
+    pub const NAMES: [&'static str; 6] =
+        ["appended", "replayed", "reused", "fenced", "conflict", "claimed"];
+
+    /// Its place in `NAMES`.
+    pub const fn number(&self) -> usize {
+        match self {
+            Self::Appended { .. } => 0,
+            Self::Replayed { .. } => 1,
+            Self::Reused => 2,
+            Self::Fenced => 3,
+            Self::Conflict => 4,
+            Self::Claimed => 5,
+        }
+    }
+}
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        match refusal.outcome {
+            Outcome::Replayed => Self::Replayed {
+                first: refusal.first_position.unwrap_or_default(),
+                last: refusal.last_position.unwrap_or_default(),
+                streams: refusal.streams,
+            },
+            Outcome::Reused => Self::Reused,
+            Outcome::Fenced => Self::Fenced,
+            Outcome::Conflict => Self::Conflict,
+            Outcome::Claimed => Self::Claimed,
+        }
+    }
+}
+
+impl Append {
+    /// One event and no claims: what `event_log.append_one` takes.
+    pub fn single(&self) -> Option<&NewEvent> {
+        match (self.events.as_slice(), self.moves.as_slice()) {
+            ([event], []) => Some(event),
+            _ => None,
+        }
+    }
+
+    pub fn number(&mut self, append: i32) {
+        self.events.iter_mut().for_each(|event| event.append = append);
+        self.moves.iter_mut().for_each(|claim| claim.append = append);
+    }
+
+    /// The streams, claims and the command that no other append of a batch may share. Two that
+    /// differ may hash alike; then one waits for the next batch.
+    pub fn keys(&self) -> impl Iterator<Item = u64> {
+        let streams = self.events.iter().filter(|event| event.expected.is_some());
+        let streams = streams.map(|event| hash(&(0, event.stream_id)));
+        let commands = self.events.iter().filter_map(|event| event.command_id);
+        let commands = commands.map(|command| hash(&(1, command)));
+        let claims = self.moves.iter().map(|claim| hash(&(2, &claim.kind, &claim.blind_index)));
+        streams.chain(commands).chain(claims)
+    }
+}
+
+fn hash(of: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// The text of `Event::encode`.
+#[derive(Debug)]
+pub(super) struct Json(pub String);
+
+impl ToSql for Json {
+    fn to_sql(
+        &self,
+        of: &postgres_types::Type,
+        out: &mut bytes::BytesMut,
+    ) -> Result<postgres_types::IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        JsonText(&self.0).to_sql(of, out)
+    }
+
+    postgres_types::accepts!(JSON);
+    postgres_types::to_sql_checked!();
+}

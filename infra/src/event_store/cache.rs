@@ -1,0 +1,76 @@
+//! The states that this node saw last. Their personal fields are sealed.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use domain::TenantId;
+use uuid::Uuid;
+
+use super::step::Standing;
+
+/// Two generations: what is used is in the young one, and what is not goes with the old one.
+pub(super) struct Cache {
+    states_max: usize,
+    generations: Mutex<Generations>,
+}
+
+#[derive(Default)]
+struct Generations {
+    young: HashMap<Uuid, Entry>,
+    old: HashMap<Uuid, Entry>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    tenant: TenantId,
+    stream_type: &'static str,
+    standing: Standing,
+}
+
+impl Cache {
+    pub fn new(states_max: usize) -> Self {
+        Self { states_max, generations: Mutex::default() }
+    }
+
+    pub fn get(&self, tenant: TenantId, stream_type: &str, stream: Uuid) -> Option<Standing> {
+        let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = if let Some(entry) = generations.young.get(&stream) {
+            entry.clone()
+        } else {
+            let entry = generations.old.remove(&stream)?;
+            generations.insert(stream, entry.clone(), self.states_max);
+            entry
+        };
+        ((found.tenant, found.stream_type) == (tenant, stream_type)).then_some(found.standing)
+    }
+
+    /// Keeps the newer of what it has and what it is given.
+    pub fn put(
+        &self,
+        tenant: TenantId,
+        stream_type: &'static str,
+        stream: Uuid,
+        standing: Standing,
+    ) {
+        if standing.version == 0 {
+            return;
+        }
+        let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = generations.young.get(&stream).or_else(|| generations.old.get(&stream));
+        if known.is_some_and(|known| known.standing.version >= standing.version) {
+            return;
+        }
+        generations.old.remove(&stream);
+        let entry = Entry { tenant, stream_type, standing };
+        generations.insert(stream, entry, self.states_max);
+    }
+}
+
+impl Generations {
+    fn insert(&mut self, stream: Uuid, entry: Entry, states_max: usize) {
+        if self.young.len() >= states_max.div_ceil(2) {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(stream, entry);
+    }
+}

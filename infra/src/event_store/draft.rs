@@ -1,0 +1,98 @@
+//! An append being written: events are numbered, sealed and taken apart as they are told.
+
+use domain::privacy::take_apart;
+use domain::{Event, EventId};
+use uuid::Uuid;
+
+use super::append::{Append, Json, NewEvent};
+use super::{ExecuteError, Request};
+use crate::ids::derived;
+use crate::keyring::{Keyring, RequestMacs, SealError};
+
+pub(super) struct Draft<'a> {
+    pub keyring: &'a Keyring,
+    pub request: &'a Request,
+    pub events: Vec<NewEvent>,
+}
+
+/// Where an event goes.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    pub stream_type: &'static str,
+    pub stream: Uuid,
+    pub version: i64,
+    /// On the first event of the stream in its append.
+    pub expected: Option<i64>,
+}
+
+impl Draft<'_> {
+    /// Answers the event as it stands in the log: sealed.
+    pub async fn tell<E: Event>(&mut self, place: Place, mut event: E) -> Result<E, ExecuteError> {
+        let request = self.request;
+        let number = self.events.len() + 1;
+        let event_id = derived(request.command, &format!("event/{number}"));
+        let sealing =
+            self.keyring.seal(request.tenant, place.stream, EventId(event_id), &mut event);
+        let mut subjects: Vec<Uuid> = sealing.await?.into_iter().map(|subject| subject.0).collect();
+        let about = event.about(place.stream).0;
+        if !subjects.contains(&about) {
+            subjects.push(about);
+        }
+        let told = event.clone();
+        let sealed = take_apart(&mut event, place.stream).map_err(unwritable)?;
+        let (event_type, schema_version) = event.kind();
+        self.events.push(NewEvent {
+            append: 0,
+            expected: place.expected,
+            tenant_id: request.tenant.0,
+            stream_type: place.stream_type,
+            stream_id: place.stream,
+            version: place.version,
+            event_id,
+            event_type,
+            schema_version,
+            data: Json(event.encode().map_err(unwritable)?),
+            sealed,
+            subjects,
+            actor: request.actor.map(|actor| actor.0),
+            session: request.session.map(|session| session.0),
+            request: request.request,
+            correlation: request.correlation,
+            causation: request.causation.map(|event| event.0),
+            command_id: None,
+            request_mac: None,
+            request_mac_before: None,
+            events: None,
+        });
+        Ok(told)
+    }
+
+    /// The append, its first event marked with the command.
+    pub fn append(self, macs: Option<RequestMacs>) -> Result<Append, ExecuteError> {
+        let mut events = self.events;
+        let count = i16::try_from(events.len()).map_err(unwritable)?;
+        if let Some(first) = events.first_mut() {
+            first.command_id = Some(self.request.command.0);
+            first.request_mac = macs.map(|macs| macs.today.to_vec());
+            first.request_mac_before = macs.and_then(|macs| macs.before).map(|mac| mac.to_vec());
+            first.events = Some(count);
+        }
+        let moves = self.request.claims.iter().cloned().map(Into::into).collect();
+        Ok(Append { events, moves })
+    }
+}
+
+fn unwritable(error: impl std::fmt::Display) -> ExecuteError {
+    ExecuteError::Unavailable(format!("an event cannot be written: {error}"))
+}
+
+impl From<SealError> for ExecuteError {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::Erased(_) => Self::Fenced,
+            error @ (SealError::Expired | SealError::Unavailable(_)) => {
+                Self::Unavailable(error.to_string())
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+select event_log.extend_ahead($1)

@@ -1,0 +1,1 @@
+select event_log.fence($1, $2)

@@ -1,0 +1,159 @@
+//! The streams as this node sees them: its cache, their snapshots, their events.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use deadpool_postgres::GenericClient;
+use domain::privacy::put_together;
+use domain::{Event, TenantId, Undecodable};
+use futures_util::TryStreamExt;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, RowStream};
+use uuid::Uuid;
+
+use super::cache::Cache;
+use super::snapshot::Snapshots;
+use super::step::Standing;
+use super::{LoadError, Loaded, Stored};
+use crate::log::json::JsonText;
+use crate::postgres::Pool;
+
+/// Whether what this node saw last will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    Cached,
+    Fresh,
+}
+
+pub(super) struct Streams {
+    pub pool: Pool,
+    pub cache: Cache,
+    pub snapshots: Snapshots,
+}
+
+impl Streams {
+    /// Answers also whether it is as fresh as the call.
+    pub async fn load<A: Stored>(
+        &self,
+        tenant: TenantId,
+        stream: Uuid,
+        sight: Sight,
+    ) -> Result<(Loaded<A>, bool), LoadError> {
+        let cached = self.cache.get(tenant, A::TYPE, stream).and_then(|standing| {
+            let state = standing.state.downcast::<A>().ok()?;
+            Some(Loaded { state, version: standing.version })
+        });
+        match cached {
+            Some(loaded) if sight == Sight::Cached => Ok((loaded, false)),
+            Some(loaded) => Ok((self.follow(tenant, stream, loaded).await?, true)),
+            None => Ok((self.read(tenant, stream).await?, true)),
+        }
+    }
+
+    /// Reads on from what the cache has.
+    async fn follow<A: Stored>(
+        &self,
+        tenant: TenantId,
+        stream: Uuid,
+        cached: Loaded<A>,
+    ) -> Result<Loaded<A>, LoadError> {
+        let client = self.pool.get().await?;
+        let query = client.prepare_cached(include_str!("load_after.sql")).await?;
+        let of: [&(dyn ToSql + Sync); 4] = [&stream, &tenant.0, &A::TYPE, &cached.version];
+        let rows = client.query_raw(&query, of).await?;
+        let mut fold = Fold::from(stream, cached);
+        fold.apply_all(rows).await?;
+        Ok(self.keep(tenant, fold))
+    }
+
+    /// Reads from the stream's snapshot on, or from its beginning.
+    async fn read<A: Stored>(
+        &self,
+        tenant: TenantId,
+        stream: Uuid,
+    ) -> Result<Loaded<A>, LoadError> {
+        let client = self.pool.get().await?;
+        let query = client.prepare_cached(include_str!("load.sql")).await?;
+        let of: [&(dyn ToSql + Sync); 4] = [&stream, &tenant.0, &A::TYPE, &A::SNAPSHOT_VERSION];
+        let rows = client.query_raw(&query, of).await?;
+        let mut fold = Fold::from(stream, Loaded { state: Arc::new(A::default()), version: 0 });
+        fold.apply_all(rows).await?;
+        Ok(self.keep(tenant, fold))
+    }
+
+    fn keep<A: Stored>(&self, tenant: TenantId, fold: Fold<A>) -> Loaded<A> {
+        let loaded = fold.loaded;
+        if fold.events > 0 || fold.from_snapshot {
+            let state = Arc::clone(&loaded.state);
+            let standing = Standing { state, version: loaded.version };
+            self.cache.put(tenant, A::TYPE, fold.stream, standing);
+        }
+        self.snapshots.consider::<A>(fold.stream, fold.events, &loaded);
+        loaded
+    }
+}
+
+/// A state on its way through its stream.
+struct Fold<A> {
+    stream: Uuid,
+    loaded: Loaded<A>,
+    /// How many events were read for it.
+    events: i64,
+    from_snapshot: bool,
+}
+
+impl<A: Stored> Fold<A> {
+    const fn from(stream: Uuid, loaded: Loaded<A>) -> Self {
+        Self { stream, loaded, events: 0, from_snapshot: false }
+    }
+
+    async fn apply_all(&mut self, rows: RowStream) -> Result<(), LoadError> {
+        let mut rows = pin!(rows);
+        while let Some(row) = rows.try_next().await? {
+            self.apply(&row)?;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, row: &Row) -> Result<(), LoadError> {
+        let version: i64 = row.try_get(0)?;
+        let data: JsonText<'_> = row.try_get(3)?;
+        let Some(event_type) = row.try_get::<_, Option<&str>>(1)? else {
+            return self.start_from(version, data.0);
+        };
+        if version != self.loaded.version + 1 {
+            let version = self.loaded.version + 1;
+            return Err(LoadError::Missing { stream: self.stream, version });
+        }
+        let event = decode::<A::Event>(self.stream, event_type, row.try_get(2)?, data.0, row)
+            .map_err(|reason| LoadError::Undecodable { stream: self.stream, version, reason })?;
+        Arc::make_mut(&mut self.loaded.state).apply(event);
+        self.loaded.version = version;
+        self.events += 1;
+        Ok(())
+    }
+
+    /// A snapshot is of this code's shape: others were left out by the query.
+    fn start_from(&mut self, version: i64, state: &str) -> Result<(), LoadError> {
+        let state: A = serde_json::from_str(state).map_err(|reason| {
+            let reason = Undecodable::Data(reason);
+            LoadError::Undecodable { stream: self.stream, version, reason }
+        })?;
+        self.loaded = Loaded { state: Arc::new(state), version };
+        self.from_snapshot = true;
+        Ok(())
+    }
+}
+
+fn decode<E: Event>(
+    stream: Uuid,
+    event_type: &str,
+    schema_version: i16,
+    data: &str,
+    row: &Row,
+) -> Result<E, Undecodable> {
+    let sealed: Option<&[u8]> = row.try_get(4).unwrap_or_default();
+    let mut event = E::decode(event_type, schema_version, data)?;
+    put_together(&mut event, stream, sealed)?;
+    Ok(event)
+}
