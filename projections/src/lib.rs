@@ -1,1 +1,21 @@
+//! Read models: pure folds over keyed rows, and the queries that read them.
 
+pub mod accounts;
+pub mod audit_trail;
+pub mod sessions;
+
+use infra::log::Reader;
+
+/// Every projection there is.
+pub fn all() -> Vec<Reader> {
+    vec![
+        Reader::projection::<accounts::Accounts>(),
+        Reader::projection::<sessions::Sessions>(),
+        Reader::projection::<audit_trail::AuditTrail>(),
+    ]
+}
+
+/// The projection of a name.
+pub fn named(name: &str) -> Option<Reader> {
+    all().into_iter().find(|projection| projection.name() == name)
+}

@@ -5,7 +5,7 @@
 
 use uuid::Uuid;
 
-use super::Sealed;
+use super::{Field, Sealed};
 use crate::{Event, Undecodable};
 
 /// Takes the ciphertexts out of an event. `None` when it has none.
@@ -53,4 +53,19 @@ fn next(column: &[u8]) -> Option<(u16, Sealed, &[u8])> {
     let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
     let (sealed, rest) = rest.split_at_checked(length)?;
     Some((u16::from_be_bytes(*id), Sealed::from_bytes(sealed)?, rest))
+}
+
+/// One field's sealed bytes in a row's column, just as they stand there.
+pub fn sealed_bytes<F: Field>(column: Option<&[u8]>) -> Option<&[u8]> {
+    let mut rest = column.unwrap_or_default();
+    while let Some((id, after)) = rest.split_first_chunk::<2>() {
+        let (length, after) = after.split_first_chunk::<4>()?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let (sealed, after) = after.split_at_checked(length)?;
+        if u16::from_be_bytes(*id) == F::DECLARATION.id {
+            return Some(sealed);
+        }
+        rest = after;
+    }
+    None
 }

@@ -5,7 +5,7 @@ mod field;
 mod personal;
 mod value;
 
-pub use column::{put_together, take_apart};
+pub use column::{put_together, sealed_bytes, take_apart};
 pub use field::{
     AccountEmail, AccountName, AccountUsername, Bucket, Class, Declaration, FIELDS, Field, Ground,
     LoginIp, LoginUserAgent, Processor, Purpose,

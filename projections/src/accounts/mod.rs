@@ -1,0 +1,199 @@
+//! Accounts as their owners see them. Erased, a row keeps ids and times only.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use domain::account::{AccountEvent, Consent};
+use domain::privacy::{AccountEmail, AccountName, AccountUsername, Field, Purpose, sealed_bytes};
+use domain::{AccountId, Event, TenantId};
+use infra::log::{Json, Poison, Projection, Recorded, Row};
+use infra::postgres::{PgError, Pool};
+
+pub struct Accounts;
+
+infra::row! {
+    /// One account.
+    pub struct Account {
+        pub account_id: AccountId,
+        pub tenant_id: TenantId,
+        /// The version of the account's stream: the `ETag`.
+        pub version: i64,
+        /// Sealed, as are the other names and addresses.
+        pub email: Option<Vec<u8>>,
+        pub email_verified: bool,
+        pub pending_email: Option<Vec<u8>>,
+        pub name: Option<Vec<u8>>,
+        pub username: Option<Vec<u8>>,
+        pub consents: Json<BTreeMap<Purpose, Consent>>,
+        pub registered_at: DateTime<Utc>,
+        pub erasure_requested_at: Option<DateTime<Utc>>,
+        pub erasure_due: Option<DateTime<Utc>>,
+        pub erased_at: Option<DateTime<Utc>>,
+        pub position: i64,
+    }
+}
+
+impl Projection for Accounts {
+    const NAME: &'static str = "accounts";
+    const VERSION: i16 = 1;
+    const EVENT_TYPES: &'static [&'static str] = &[
+        "account.registered",
+        "account.verification_requested",
+        "account.email_verified",
+        "account.email_change_requested",
+        "account.email_changed",
+        "account.rectified",
+        "account.password_changed",
+        "account.password_reset_requested",
+        "account.login_succeeded",
+        "account.login_failed",
+        "account.consent_given",
+        "account.consent_withdrawn",
+        "account.erasure_requested",
+        "account.erasure_cancelled",
+        "account.erasure_completed",
+        "account.erasure_backup_proven",
+    ];
+    const TABLE: &'static str = include_str!("table.sql");
+    const INDEXES: &'static str = include_str!("indexes.sql");
+    type Key = AccountId;
+    type Row = Account;
+
+    fn key(event: &Recorded) -> AccountId {
+        AccountId(event.stream_id())
+    }
+
+    fn begins(event: &Recorded) -> bool {
+        event.event_type() == "account.registered"
+    }
+
+    fn fold(row: &mut Option<Account>, event: &Recorded) -> Result<(), Poison> {
+        match row {
+            None if Self::begins(event) => *row = Some(registered(event)?),
+            None => return Err(Poison::no_row()),
+            Some(account) => account.fold(event)?,
+        }
+        Ok(())
+    }
+}
+
+fn copied<F: Field>(event: &Recorded) -> Option<Vec<u8>> {
+    sealed_bytes::<F>(event.sealed()).map(<[u8]>::to_vec)
+}
+
+fn sealed<F: Field>(event: &Recorded) -> Result<Option<Vec<u8>>, Poison> {
+    let missing = || Poison::Unfit(format!("{} is not in its row", F::DECLARATION.name));
+    copied::<F>(event).ok_or_else(missing).map(Some)
+}
+
+/// Only what stands beside the JSON is needed of most events: they are not parsed.
+fn told(event: &Recorded) -> Result<AccountEvent, Poison> {
+    Ok(AccountEvent::decode(event.event_type(), event.schema_version(), event.data())?)
+}
+
+fn registered(event: &Recorded) -> Result<Account, Poison> {
+    Ok(Account {
+        account_id: AccountId(event.stream_id()),
+        tenant_id: event.tenant(),
+        version: event.version(),
+        email: sealed::<AccountEmail>(event)?,
+        email_verified: false,
+        pending_email: None,
+        name: sealed::<AccountName>(event)?,
+        username: copied::<AccountUsername>(event),
+        consents: Json(BTreeMap::new()),
+        registered_at: event.recorded_at(),
+        erasure_requested_at: None,
+        erasure_due: None,
+        erased_at: None,
+        position: event.position(),
+    })
+}
+
+impl Account {
+    /// Between the request and its end, and afterwards, nothing is done with the person's data.
+    pub const fn restricted(&self) -> bool {
+        self.erasure_due.is_some() || self.erased_at.is_some()
+    }
+
+    fn fold(&mut self, event: &Recorded) -> Result<(), Poison> {
+        match event.event_type() {
+            "account.email_verified" => self.email_verified = true,
+            "account.email_change_requested" => self.pending_email = sealed::<AccountEmail>(event)?,
+            "account.email_changed" => {
+                self.email = sealed::<AccountEmail>(event)?;
+                (self.email_verified, self.pending_email) = (true, None);
+            }
+            "account.rectified" => {
+                self.name = copied::<AccountName>(event).or_else(|| self.name.take());
+                self.username = copied::<AccountUsername>(event).or_else(|| self.username.take());
+            }
+            "account.consent_given"
+            | "account.consent_withdrawn"
+            | "account.erasure_requested"
+            | "account.erasure_cancelled"
+            | "account.erasure_completed" => self.apply(told(event)?, event.recorded_at()),
+            _ => {}
+        }
+        self.version = event.version();
+        Ok(())
+    }
+
+    fn apply(&mut self, told: AccountEvent, at: DateTime<Utc>) {
+        match told {
+            AccountEvent::ConsentGiven { purpose, policy_version } => {
+                self.consents.0.insert(purpose, Consent { policy_version, given: true });
+            }
+            AccountEvent::ConsentWithdrawn { purpose } => {
+                if let Some(consent) = self.consents.0.get_mut(&purpose) {
+                    consent.given = false;
+                }
+            }
+            AccountEvent::ErasureRequested { requested_at, due } => {
+                self.erasure_requested_at = Some(requested_at);
+                self.erasure_due = Some(due);
+            }
+            AccountEvent::ErasureCancelled {} => {
+                (self.erasure_requested_at, self.erasure_due) = (None, None);
+            }
+            AccountEvent::ErasureCompleted { .. } => {
+                self.erased_at = Some(at);
+                (self.email, self.pending_email) = (None, None);
+                (self.name, self.username) = (None, None);
+                self.consents.0.clear();
+            }
+            AccountEvent::Registered { .. }
+            | AccountEvent::VerificationRequested { .. }
+            | AccountEvent::EmailVerified {}
+            | AccountEvent::EmailChangeRequested { .. }
+            | AccountEvent::EmailChanged { .. }
+            | AccountEvent::Rectified { .. }
+            | AccountEvent::PasswordChanged { .. }
+            | AccountEvent::PasswordResetRequested { .. }
+            | AccountEvent::LoginSucceeded { .. }
+            | AccountEvent::LoginFailed { .. }
+            | AccountEvent::ErasureBackupProven {} => {}
+        }
+    }
+}
+
+/// # Errors
+/// The database's.
+pub async fn by_id(pool: &Pool, account: AccountId) -> Result<Option<Account>, PgError> {
+    let client = pool.get().await?;
+    let find = client.prepare_cached(include_str!("find.sql")).await?;
+    let row = client.query_opt(&find, &[&account.0]).await?;
+    Ok(row.as_ref().map(Account::read).transpose()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_of_an_account_moves_its_version() {
+        let types = AccountEvent::TYPES.iter().map(|(name, _)| *name);
+
+        assert_eq!(types.collect::<Vec<_>>(), Accounts::EVENT_TYPES);
+    }
+}

@@ -1,0 +1,16 @@
+create table {table} (
+  account_id           uuid        not null primary key,
+  tenant_id            uuid        not null,
+  version              bigint      not null,   -- of the stream: the ETag
+  email                bytea,                  -- sealed, as are the other names and addresses
+  email_verified       bool        not null,
+  pending_email        bytea,
+  name                 bytea,
+  username             bytea,
+  consents             json        not null,
+  registered_at        timestamptz not null,
+  erasure_requested_at timestamptz,
+  erasure_due          timestamptz,
+  erased_at            timestamptz,
+  position             bigint      not null
+)
