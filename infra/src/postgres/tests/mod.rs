@@ -8,4 +8,5 @@
 
 mod cluster;
 mod connections;
+mod encryption;
 mod migrations;
