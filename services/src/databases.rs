@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::config::{Config, with_database};
 
-const LOG: &str = "lethe";
-const KEYRING: &str = "lethe_keys";
+pub const LOG: &str = "lethe";
+pub const KEYRING: &str = "lethe_keys";
 
 /// Where the databases are, and the server that was started for them.
 #[derive(Debug)]

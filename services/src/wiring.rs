@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use infra::claims::Claims;
 use infra::clock::Clock;
 use infra::credentials::Credentials;
+use infra::event_store::Executor;
 use infra::ids::Ids;
 use infra::keyring::Keyring;
 use infra::mail::{Mailbox, Transport};
@@ -12,6 +14,7 @@ use infra::operators::Operators;
 use infra::outbox::Outbox;
 use infra::postgres::Pool;
 use infra::sessions::Sessions;
+use infra::turns::Turns;
 use uuid::Uuid;
 
 use crate::config::Config;
@@ -26,11 +29,16 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     /// The events' database, as the application's role.
     pub pool: Pool,
+    /// The keyring's database.
+    pub keyring_pool: Pool,
     pub keyring: Keyring,
+    pub executor: Executor,
+    pub claims: Claims,
     pub credentials: Credentials,
     pub sessions: Sessions,
     pub operators: Operators,
     pub outbox: Outbox,
+    pub turns: Turns,
     pub transport: Transport,
     /// Whom mails come from.
     pub mail_from: Mailbox,
