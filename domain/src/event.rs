@@ -143,6 +143,8 @@ impl<T: Plain> Part for Option<T> {}
 /// not compile. `about` names the field whose person the personal fields are about; without it
 /// they are about the stream.
 macro_rules! events {
+    (@steps) => { &[] };
+    (@steps $upcasters:expr) => { $upcasters };
     ($(#[$doc:meta])* $name:ident {
         $($(#[$of:meta])* $type:literal $version:literal $(about $about:ident)? => $variant:ident {
             $($field:ident: $part:ty),* $(,)?
@@ -166,11 +168,7 @@ macro_rules! events {
 
         impl $crate::Event for $name {
             const TYPES: &'static [(&'static str, i16)] = &[$(($type, $version)),*];
-            const UPCASTERS: &'static [$crate::Upcaster] = {
-                let none: &[$crate::Upcaster] = &[];
-                $(let none = $upcasters;)?
-                none
-            };
+            const UPCASTERS: &'static [$crate::Upcaster] = events!(@steps $($upcasters)?);
 
             fn kind(&self) -> (&'static str, i16) {
                 match self {

@@ -4,6 +4,8 @@ mod command;
 mod error;
 mod event;
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,51 @@
+//! Each event as the log keeps it.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+
+use super::{AccountEvent as Told, LoginRefusal, Proof};
+use crate::privacy::{Personal, Purpose};
+use crate::{CredentialId, ProofId, SessionId, golden};
+
+fn at() -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(1_790_000_000_123_456).unwrap()
+}
+
+#[test]
+fn every_event_of_an_account_is_kept_as_it_ever_was() {
+    let verification = Proof { id: ProofId(Uuid::from_u128(2)), until: at() + TimeDelta::days(1) };
+    let credential = CredentialId(Uuid::from_u128(3));
+    let session = SessionId(Uuid::from_u128(4));
+    golden::check(
+        "account",
+        vec![
+            Told::Registered {
+                email: Personal::Apart,
+                name: Personal::Apart,
+                username: Some(Personal::Apart),
+                credential,
+                verification,
+            },
+            Told::VerificationRequested { verification },
+            Told::EmailVerified {},
+            Told::EmailChangeRequested { email: Personal::Apart, verification },
+            Told::EmailChanged { email: Personal::Apart },
+            Told::Rectified { name: Some(Personal::Apart), username: None },
+            Told::PasswordChanged { credential },
+            Told::PasswordResetRequested { proof: verification },
+            Told::LoginSucceeded { session, ip: Personal::Apart, user_agent: Personal::Apart },
+            Told::LoginFailed {
+                reason: LoginRefusal::WrongPassword,
+                ip: Personal::Apart,
+                user_agent: Personal::Apart,
+            },
+            Told::ConsentGiven { purpose: Purpose::ProductNews, policy_version: 7 },
+            Told::ConsentWithdrawn { purpose: Purpose::UsageAnalysis },
+            Told::ErasureRequested { requested_at: at(), due: at() + TimeDelta::days(7) },
+            Told::ErasureCancelled {},
+            Told::ErasureCompleted { requested_at: at() },
+            Told::ErasureBackupProven {},
+        ],
+    );
+}

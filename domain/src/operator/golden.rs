@@ -1,0 +1,23 @@
+//! Each event as the log keeps it.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use chrono::DateTime;
+use uuid::Uuid;
+
+use super::{OperatorEvent as Told, Scope};
+use crate::golden;
+
+#[test]
+fn every_event_of_an_operators_token_is_kept_as_it_ever_was() {
+    let expires_at = DateTime::from_timestamp_micros(1_790_000_000_123_456).unwrap();
+    golden::check(
+        "operator",
+        vec![
+            Told::TokenIssued { scope: Scope::Audit, expires_at },
+            Told::TokenRevoked {},
+            Told::ExportStarted { through: 41 },
+            Told::ExportFinished { through: 41, events: 40, complete: false },
+            Told::StreamReleased { stream: Uuid::from_u128(5), position: 17 },
+        ],
+    );
+}

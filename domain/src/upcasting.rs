@@ -1,0 +1,71 @@
+//! What was written in an older shape is read in today's.
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use crate::{Event, Undecodable, check_upcasters};
+
+fn split_the_distance(mut data: Value) -> Value {
+    let metres = data["metres"].as_u64().unwrap_or_default();
+    data = json!({ "kilometres": metres / 1000, "metres": metres % 1000 });
+    data
+}
+
+fn name_the_unit(data: Value) -> Value {
+    json!({ "kilometres": data["kilometres"], "metres": data["metres"], "measured": true })
+}
+
+events! {
+    /// A car that drove.
+    CarEvent {
+        "car.drove" 3 => Drove { kilometres: u64, metres: u64, measured: bool }
+        "car.stopped" 1 => Stopped {}
+    } upcast &[("car.drove", 1, split_the_distance), ("car.drove", 2, name_the_unit)]
+}
+
+events! {
+    /// Its second step is missing.
+    LostEvent {
+        "lost.drove" 3 => Drove { kilometres: u64 }
+    } upcast &[("lost.drove", 1, split_the_distance)]
+}
+
+#[test]
+fn an_older_shape_is_lifted_step_by_step() {
+    let today = CarEvent::Drove { kilometres: 12, metres: 345, measured: true };
+
+    assert_eq!(CarEvent::decode("car.drove", 1, r#"{"metres":12345}"#).unwrap(), today);
+    let second = r#"{"kilometres":12,"metres":345}"#;
+    assert_eq!(CarEvent::decode("car.drove", 2, second).unwrap(), today);
+    assert_eq!(CarEvent::decode("car.drove", 3, &today.encode().unwrap()).unwrap(), today);
+}
+
+#[test]
+fn a_missing_step_is_named_before_anything_is_read() {
+    assert_eq!(check_upcasters::<CarEvent>(), Ok(()));
+    assert_eq!(check_upcasters::<LostEvent>(), Err(("lost.drove", 2)));
+    assert_eq!(check_upcasters::<crate::account::AccountEvent>(), Ok(()));
+}
+
+#[test]
+fn a_shape_from_the_future_is_refused() {
+    let read = CarEvent::decode("car.drove", 4, "{}");
+    assert!(matches!(read, Err(Undecodable::Version)));
+    assert!(matches!(CarEvent::decode("car.flew", 1, "{}"), Err(Undecodable::Type)));
+    assert!(matches!(CarEvent::decode("car.drove", 0, "{}"), Err(Undecodable::Version)));
+}
+
+proptest! {
+    #[test]
+    fn an_older_shape_never_panics(metres: u64, version in -2_i16..6) {
+        let data = json!({ "metres": metres }).to_string();
+        let read = CarEvent::decode("car.drove", version, &data);
+        prop_assert_eq!(read.is_ok(), version == 1);
+    }
+
+    #[test]
+    fn no_data_panics(data: String, version in 0_i16..5) {
+        let _ = CarEvent::decode("car.drove", version, &data);
+    }
+}
