@@ -10,17 +10,25 @@ pub struct Client {
     http: reqwest::Client,
     base: String,
     token: Option<String>,
+    headers: Vec<(String, String)>,
 }
 
 impl Client {
     pub fn new(base: &str) -> Self {
         let http = reqwest::Client::builder().timeout(crate::LIMIT).build().unwrap();
-        Self { http, base: base.to_owned(), token: None }
+        Self { http, base: base.to_owned(), token: None, headers: Vec::new() }
     }
 
     /// The same client, with a session's or an operator's token.
     pub fn bearing(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    /// The same client, which sends this header each time.
+    pub fn saying(&self, name: &str, value: &str) -> Self {
+        let mut saying = self.clone();
+        saying.headers.push((name.to_owned(), value.to_owned()));
+        saying
     }
 
     pub async fn get(&self, path: &str) -> Answer {
@@ -47,6 +55,9 @@ impl Client {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
+        }
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
         }
         Call(request)
     }

@@ -11,8 +11,18 @@ use tokio_postgres::Client;
 
 use crate::{Lethe, Mail, programme, until};
 
+/// Wide, unless a test is about them.
+const LIMITS: [&str; 5] = [
+    "address_requests_per_second",
+    "account_requests_per_second",
+    "sign_ins_per_minute",
+    "registrations_per_hour",
+    "mails_per_hour",
+];
+
 pub struct Installation {
-    databases: Databases,
+    /// None: Lethe starts a private server.
+    databases: Option<Databases>,
     folder: TempDir,
     settings: BTreeMap<String, String>,
 }
@@ -24,7 +34,19 @@ impl Installation {
 
     /// With settings of its own, by their names in `lethe config`.
     pub async fn with(settings: &[(&str, &str)]) -> Self {
-        let databases = testing::databases().await.unwrap();
+        Self::over(Some(testing::databases().await.unwrap()), settings)
+    }
+
+    /// Without a server of ours: the node starts a private one in `data`.
+    pub fn private(settings: &[(&str, &str)]) -> Self {
+        let private = Self::over(None, settings);
+        // Its account must be able to come this far.
+        let reached = std::os::unix::fs::PermissionsExt::from_mode(0o711);
+        std::fs::set_permissions(private.folder(), reached).unwrap();
+        private
+    }
+
+    fn over(databases: Option<Databases>, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings.iter().map(|(name, value)| (name.to_string(), value.to_string()));
         Self { databases, folder, settings: settings.collect() }
@@ -32,7 +54,15 @@ impl Installation {
 
     /// Starts a node and waits until it is ready.
     pub async fn node(&self) -> Lethe {
+        self.node_with(&[]).await
+    }
+
+    /// The same, with other settings for this node.
+    pub async fn node_with(&self, settings: &[(&str, &str)]) -> Lethe {
         let mut command = self.command();
+        for (name, value) in settings {
+            command.env(variable(name), value);
+        }
         command.arg("serve");
         Lethe::start(command).await
     }
@@ -56,23 +86,34 @@ impl Installation {
     }
 
     pub async fn log(&self) -> Client {
-        connect_one(self.log_url(), &ConnectOptions::default()).await.unwrap()
+        connect_one(&self.log_url(), &ConnectOptions::default()).await.unwrap()
     }
 
     pub async fn keyring(&self) -> Client {
-        connect_one(self.keyring_url(), &ConnectOptions::default()).await.unwrap()
+        connect_one(&self.keyring_url(), &ConnectOptions::default()).await.unwrap()
     }
 
-    pub fn log_url(&self) -> &str {
-        &self.databases.log_url
+    pub fn log_url(&self) -> String {
+        self.databases.as_ref().map_or_else(|| self.running("lethe"), |own| own.log_url.clone())
     }
 
-    pub fn keyring_url(&self) -> &str {
-        &self.databases.keyring_url
+    pub fn keyring_url(&self) -> String {
+        let own = self.databases.as_ref().map(|own| own.keyring_url.clone());
+        own.unwrap_or_else(|| self.running("lethe_keys"))
+    }
+
+    /// A database of the private server, while a node runs.
+    fn running(&self, database: &str) -> String {
+        let dir = self.data_dir().join("postgres");
+        infra::postgres::running(&dir, database).expect("no node runs")
     }
 
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    pub fn data_dir(&self) -> PathBuf {
+        self.folder().join("data")
     }
 
     pub fn mail_dir(&self) -> PathBuf {
@@ -92,18 +133,22 @@ impl Installation {
                 command.env(name, value);
             }
         }
-        let folder = |name: &str| self.folder().join(name).display().to_string();
-        let own = [
+        let show = |path: PathBuf| path.display().to_string();
+        for (name, value) in [
             ("listen", "127.0.0.1:0".to_owned()),
             ("metrics_listen", "127.0.0.1:0".to_owned()),
-            ("database_url", self.log_url().to_owned()),
-            ("keyring_url", self.keyring_url().to_owned()),
-            ("data_dir", folder("data")),
-            ("root_dir", folder("roots")),
-            ("mail_dir", folder("mail")),
-        ];
-        for (name, value) in own {
+            ("data_dir", show(self.data_dir())),
+            ("root_dir", show(self.root_dir())),
+            ("mail_dir", show(self.mail_dir())),
+        ] {
             command.env(variable(name), value);
+        }
+        if let Some(own) = &self.databases {
+            command.env(variable("database_url"), &own.log_url);
+            command.env(variable("keyring_url"), &own.keyring_url);
+        }
+        for limit in LIMITS {
+            command.env(variable(limit), "100000");
         }
         for (name, value) in &self.settings {
             command.env(variable(name), value);

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -27,7 +27,7 @@ impl Lethe {
         let log = folder.join(format!("lethe-{number}.log"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
         let mut child = command.spawn().unwrap();
-        let lines = read(&mut child);
+        let lines = read(&mut child, &log.with_extension("out"));
         let mut lethe = Self { child, places: BTreeMap::new(), log };
         match tokio::time::timeout(LIMIT, lethe.listen(lines)).await {
             Ok(true) => lethe,
@@ -106,11 +106,13 @@ impl Drop for Lethe {
 }
 
 /// Reads to the end, whether or not anybody still listens: a full pipe would stop Lethe.
-fn read(child: &mut Child) -> mpsc::UnboundedReceiver<String> {
+fn read(child: &mut Child, copy: &Path) -> mpsc::UnboundedReceiver<String> {
     let (tell, lines) = mpsc::unbounded_channel();
     let out = BufReader::new(child.stdout.take().unwrap());
+    let mut copy = File::create(copy).unwrap();
     std::thread::spawn(move || {
         for line in out.lines().map_while(Result::ok) {
+            let _ = writeln!(copy, "{line}");
             let _ = tell.send(line);
         }
     });

@@ -12,19 +12,23 @@
 )]
 
 mod client;
+mod dump;
 mod installation;
 mod lethe;
 mod mail;
+mod person;
 mod programme;
 mod smtp;
 
 use std::time::Duration;
 
 pub use client::{Answer, Call, Client};
+pub use dump::{dump, restore};
 pub use infra::postgres::testing;
 pub use installation::Installation;
 pub use lethe::Lethe;
 pub use mail::Mail;
+pub use person::Person;
 pub use smtp::{Behaviour, Smtp};
 
 const LIMIT: Duration = Duration::from_secs(30);
