@@ -18,6 +18,7 @@ mod lethe;
 mod mail;
 mod person;
 mod programme;
+mod promtool;
 mod smtp;
 
 use std::time::Duration;
@@ -29,6 +30,7 @@ pub use installation::Installation;
 pub use lethe::Lethe;
 pub use mail::Mail;
 pub use person::Person;
+pub use promtool::promtool;
 pub use smtp::{Behaviour, Smtp};
 
 const LIMIT: Duration = Duration::from_secs(30);

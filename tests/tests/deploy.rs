@@ -1,0 +1,47 @@
+//! What operators are given fits the programme.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may"
+)]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use tests::promtool;
+
+const SERIES: [&str; 3] = ["_bucket", "_sum", "_count"];
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
+}
+
+/// Every word that begins as our metrics do.
+fn metrics(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let ours = words.filter(|word| word.starts_with("lethe_"));
+    let bare = |word: &str| SERIES.iter().find_map(|end| word.strip_suffix(end)).map(str::to_owned);
+    ours.map(|word| bare(word).unwrap_or_else(|| word.to_owned())).collect()
+}
+
+#[test]
+fn rules_and_dashboards_name_metrics_that_exist() {
+    let exist = metrics(&read("infra/src/metrics/mod.rs"));
+    assert!(exist.len() > 20);
+
+    for path in ["infra/deploy/rules.yaml", "infra/deploy/dashboard.json"] {
+        let named = metrics(&read(path));
+        let unknown: Vec<_> = named.difference(&exist).collect();
+        assert!(unknown.is_empty(), "{path}: {unknown:?}");
+    }
+}
+
+#[test]
+fn the_alerts_do_what_they_say() {
+    let checked = promtool(&["test", "rules", "infra/deploy/rules.test.yaml"], "");
+
+    assert!(checked.contains("SUCCESS"), "{checked}");
+}
