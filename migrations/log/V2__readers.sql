@@ -46,6 +46,7 @@ create table readers.replays (
   lease_until timestamptz not null,
   position    bigint      not null default 0,
   ceiling     bigint      not null,
+  indexed     bool        not null default false,
   started_at  timestamptz not null default clock_timestamp(),
   primary key (name, version)
 );

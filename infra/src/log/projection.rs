@@ -91,13 +91,17 @@ pub trait Projection: Send + Sync + 'static {
     const TABLE: &'static str;
     /// `create index on {table}`, made after a replay has written the rows.
     const INDEXES: &'static str;
+    /// A row for each event, which never changes: none is kept in memory once it is written.
+    const APPEND_ONLY: bool = false;
     type Key: Value + Copy + Eq + Hash;
     type Row: Row;
 
     fn key(event: &Recorded) -> Self::Key;
 
     /// Whether the key can have no row before this event: a replay then looks for none.
-    fn begins(event: &Recorded) -> bool;
+    fn begins(_: &Recorded) -> bool {
+        Self::APPEND_ONLY
+    }
 
     /// Changes the row, or leaves it just as it was and says why.
     ///

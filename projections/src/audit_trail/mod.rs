@@ -43,15 +43,12 @@ impl Projection for AuditTrail {
     const EVENT_TYPES: &'static [&'static str] = &[];
     const TABLE: &'static str = include_str!("table.sql");
     const INDEXES: &'static str = include_str!("indexes.sql");
+    const APPEND_ONLY: bool = true;
     type Key = i64;
     type Row = Entry;
 
     fn key(event: &Recorded) -> i64 {
         event.position()
-    }
-
-    fn begins(_: &Recorded) -> bool {
-        true
     }
 
     fn fold(row: &mut Option<Entry>, event: &Recorded) -> Result<(), Poison> {

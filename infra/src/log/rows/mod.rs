@@ -25,6 +25,10 @@ pub(super) trait Rows: Send {
     fn fold(&mut self, event: &Recorded, order: Order) -> Result<(), Poison>;
     /// Writes what has changed. After an error, or a rollback, the rows in memory are worthless.
     async fn write(&mut self, tx: &Transaction<'_>) -> Result<(), Error>;
+    /// Takes what has changed for written.
+    fn settle(&mut self);
+    /// How many rows wait to be written.
+    fn changed(&self) -> usize;
     /// How many rows are in memory.
     fn len(&self) -> usize;
     fn clear(&mut self);
@@ -162,9 +166,8 @@ impl<P: Projection> Rows for Lane<P> {
     }
 
     async fn write(&mut self, tx: &Transaction<'_>) -> Result<(), Error> {
-        let changed = std::mem::take(&mut self.changed);
         let (mut new, mut old, mut gone) = (Vec::new(), Vec::new(), Vec::new());
-        for key in &changed {
+        for key in &self.changed {
             let Some(slot) = self.slots.get(key) else { continue };
             match (&slot.row, slot.stored) {
                 (Some(row), false) => new.push(row),
@@ -182,13 +185,24 @@ impl<P: Projection> Rows for Lane<P> {
         if !gone.is_empty() {
             self.delete(tx, &gone).await?;
         }
-        for key in changed {
+        self.settle();
+        Ok(())
+    }
+
+    fn settle(&mut self) {
+        if P::APPEND_ONLY {
+            return self.clear();
+        }
+        for key in self.changed.drain(..) {
             if let Some(slot) = self.slots.get_mut(&key) {
                 slot.stored = slot.row.is_some();
                 slot.changed = false;
             }
         }
-        Ok(())
+    }
+
+    fn changed(&self) -> usize {
+        self.changed.len()
     }
 
     fn len(&self) -> usize {

@@ -1,0 +1,1 @@
+delete from readers.parked where reader = $1 and version = $2 and replay = $3

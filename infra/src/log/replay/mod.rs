@@ -1,0 +1,404 @@
+//! A projection built anew beside its live table, which goes on following until the two are
+//! swapped. A crash resumes where the last lap was committed, or starts over.
+
+mod scan;
+mod swap;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::Client;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+use super::projection::AnyProjection;
+use super::reader::Kind;
+use super::rows::{Order, Rows, Source};
+use super::work::Poisoned;
+use super::{Feed, FeedError, Reader, Recorded, checkpoint, parked};
+use crate::postgres::{PgError, Pool};
+use scan::{Batch, Scan};
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    #[error("a duty acts once, and is never replayed")]
+    Duty,
+    #[error("a replay of {name} is running: it has come to {position} of {ceiling}")]
+    Running { name: &'static str, position: i64, ceiling: i64 },
+    #[error("the replay was cancelled: the table is as it was")]
+    Cancelled,
+    #[error("another replay has taken over")]
+    Lost,
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    #[error(transparent)]
+    Postgres(#[from] PgError),
+}
+
+impl From<tokio_postgres::Error> for ReplayError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Postgres(error.into())
+    }
+}
+
+impl From<deadpool_postgres::PoolError> for ReplayError {
+    fn from(error: deadpool_postgres::PoolError) -> Self {
+        Self::Postgres(error.into())
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct ReplayOptions {
+    pub node: Uuid,
+    /// Goes on with what a crash has left. Only with the same code: what is built already stays.
+    pub resume: bool,
+    /// Positions a transaction, at most.
+    pub lap: i64,
+    /// Changed rows a transaction, about.
+    pub changed_max: usize,
+    /// Rows in memory, about; more are written, forgotten, and loaded again when they change.
+    pub rows_max: usize,
+    /// How long after a crash another replay is refused.
+    pub lease: Duration,
+}
+
+impl ReplayOptions {
+    pub const fn of(node: Uuid) -> Self {
+        Self {
+            node,
+            resume: false,
+            lap: 100_000,
+            changed_max: 20_000,
+            rows_max: 200_000,
+            lease: Duration::from_secs(10),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    pub done: i64,
+    pub total: i64,
+    pub events_per_second: f64,
+    /// How long the rest takes at this rate.
+    pub left: Option<Duration>,
+}
+
+/// What a replay has done.
+#[derive(Clone, Copy, Debug)]
+pub struct Replayed {
+    /// Events of the projection's types.
+    pub events: i64,
+    /// The position that the new table shows.
+    pub through: i64,
+    pub took: Duration,
+    pub parked: usize,
+}
+
+/// Builds the projection's table from the log. Its reader and whoever reads the table go on
+/// meanwhile; the swap stops them for as long as it takes to rename a table.
+///
+/// # Errors
+/// Another replay of it that runs, a hole in the log, the database; the live table is as it was.
+pub async fn replay(
+    pool: &Pool,
+    reader: &Reader,
+    options: ReplayOptions,
+    cancel: watch::Receiver<bool>,
+    mut progress: impl FnMut(Progress) + Send,
+) -> Result<Replayed, ReplayError> {
+    let Kind::Projection(projection) = &reader.0 else { return Err(ReplayError::Duty) };
+    checkpoint::install(pool, reader).await?;
+    let client = pool.get().await?;
+    let ceiling = Feed::head(&client).await?;
+    let mut replay = Replay::begin(pool, client, reader, projection, options, ceiling).await?;
+    replay.cancel = Some(cancel);
+    match replay.build(ceiling, &mut progress).await {
+        Err(ReplayError::Cancelled) => {
+            replay.abandon().await?;
+            Err(ReplayError::Cancelled)
+        }
+        other => other,
+    }
+}
+
+/// Reads and folds the whole log and writes nothing: how fast this machine folds, and which
+/// streams this code cannot read. All rows stay in memory.
+///
+/// # Errors
+/// A hole in the log, the database.
+pub async fn rehearse(pool: &Pool, reader: &Reader) -> Result<Replayed, ReplayError> {
+    let Kind::Projection(projection) = &reader.0 else { return Err(ReplayError::Duty) };
+    let started = Instant::now();
+    let client = pool.get().await?;
+    let through = Feed::head(&client).await?;
+    drop(client);
+    let mut fold = Fold::new(projection.rows(&projection.table()));
+    let lap = ReplayOptions::of(Uuid::nil()).lap;
+    let mut scan = Scan::start(pool.clone(), reader.clone(), (0, through), lap);
+    while let Some(batch) = scan.next().await? {
+        fold.fold(&fold.wanted(&batch.events));
+        fold.rows.settle();
+    }
+    let parked = fold.parked.len();
+    Ok(Replayed { events: fold.events, through, took: started.elapsed(), parked })
+}
+
+/// Rows in memory, and the streams that are parked on the way.
+struct Fold {
+    rows: Box<dyn Rows>,
+    parked: HashSet<Uuid>,
+    poisoned: Vec<Poisoned>,
+    events: i64,
+}
+
+impl Fold {
+    fn new(rows: Box<dyn Rows>) -> Self {
+        Self { rows, parked: HashSet::new(), poisoned: Vec::new(), events: 0 }
+    }
+
+    fn wanted<'e>(&self, events: &'e [Recorded]) -> Vec<&'e Recorded> {
+        events.iter().filter(|event| !self.parked.contains(&event.stream_id())).collect()
+    }
+
+    fn fold(&mut self, events: &[&Recorded]) {
+        for event in events {
+            let stream = event.stream_id();
+            if !self.parked.is_empty() && self.parked.contains(&stream) {
+                continue;
+            }
+            match self.rows.fold(event, Order::Log) {
+                Ok(()) => self.events += 1,
+                Err(poison) => {
+                    self.parked.insert(stream);
+                    self.poisoned.push(Poisoned { stream, position: event.position(), poison });
+                }
+            }
+        }
+    }
+}
+
+struct Replay<'a> {
+    pool: &'a Pool,
+    client: Client,
+    reader: &'a Reader,
+    projection: &'a Arc<dyn AnyProjection>,
+    options: ReplayOptions,
+    fence: i64,
+    /// Up to here the rows are written and committed.
+    written: i64,
+    /// Up to here they are folded.
+    folded: i64,
+    indexed: bool,
+    /// Every row of the table is in memory, so that none needs to be loaded.
+    whole: bool,
+    fold: Fold,
+    started: Instant,
+    first: i64,
+    cancel: Option<watch::Receiver<bool>>,
+    lease: JoinHandle<()>,
+}
+
+impl Drop for Replay<'_> {
+    fn drop(&mut self) {
+        self.lease.abort();
+    }
+}
+
+impl<'a> Replay<'a> {
+    async fn begin(
+        pool: &'a Pool,
+        mut client: Client,
+        reader: &'a Reader,
+        projection: &'a Arc<dyn AnyProjection>,
+        options: ReplayOptions,
+        ceiling: i64,
+    ) -> Result<Self, ReplayError> {
+        let (name, version) = (reader.name(), reader.version());
+        let lease = options.lease.as_secs_f64();
+        let tx = client.transaction().await?;
+        let claim = tx.prepare_cached(include_str!("claim.sql")).await?;
+        let claimed = tx
+            .query_opt(&claim, &[&name, &version, &options.node, &lease, &ceiling, &options.resume])
+            .await?;
+        let Some(claimed) = claimed else {
+            let running = tx.query_opt(include_str!("find.sql"), &[&name, &version]).await?;
+            let (position, ceiling) = match running {
+                Some(row) => (row.try_get(0)?, row.try_get(1)?),
+                None => (0, 0),
+            };
+            return Err(ReplayError::Running { name, position, ceiling });
+        };
+        let (fence, written): (i64, i64) = (claimed.try_get(0)?, claimed.try_get(1)?);
+        let beside = beside(projection.as_ref());
+        let mut fold = Fold::new(projection.rows(&beside));
+        if written == 0 {
+            let drop = include_str!("drop_beside.sql").replace("{beside}", &beside);
+            tx.batch_execute(&drop).await?;
+            tx.batch_execute(&projection.table_sql().replace("{table}", &beside)).await?;
+            tx.execute(include_str!("drop_parked.sql"), &[&name, &version, &true]).await?;
+        } else {
+            let waiting = parked::load(&tx, (name, version), true).await?;
+            fold.parked = waiting.iter().map(|waiting| waiting.stream).collect();
+        }
+        tx.commit().await?;
+        Ok(Self {
+            pool,
+            client,
+            reader,
+            projection,
+            options,
+            fence,
+            written,
+            folded: written,
+            indexed: claimed.try_get(2)?,
+            whole: written == 0,
+            fold,
+            started: Instant::now(),
+            first: written,
+            cancel: None,
+            lease: keep_lease(pool.clone(), (name, version), fence, options.lease),
+        })
+    }
+
+    async fn build(
+        &mut self,
+        ceiling: i64,
+        progress: &mut (impl FnMut(Progress) + Send),
+    ) -> Result<Replayed, ReplayError> {
+        self.read_to(ceiling, progress).await?;
+        self.index().await?;
+        let through = self.swap(progress).await?;
+        Ok(Replayed {
+            events: self.fold.events,
+            through,
+            took: self.started.elapsed(),
+            parked: self.fold.parked.len(),
+        })
+    }
+
+    /// Folds and writes up to `through`.
+    async fn read_to(
+        &mut self,
+        through: i64,
+        progress: &mut (impl FnMut(Progress) + Send),
+    ) -> Result<(), ReplayError> {
+        let range = (self.folded, through);
+        let mut scan = Scan::start(self.pool.clone(), self.reader.clone(), range, self.options.lap);
+        while let Some(Batch { events, reached }) = scan.next().await? {
+            self.check_cancelled()?;
+            let wanted = self.fold.wanted(&events);
+            if !self.whole {
+                self.fold.rows.load(Source::Built(&self.client), &wanted).await?;
+            }
+            self.fold.fold(&wanted);
+            self.folded = reached;
+            if self.folded - self.written >= self.options.lap
+                || self.fold.rows.changed() >= self.options.changed_max
+            {
+                self.write().await?;
+            }
+            progress(self.progress(through));
+        }
+        self.write().await
+    }
+
+    /// Writes the changed rows and how far they have come, in one transaction.
+    async fn write(&mut self) -> Result<(), ReplayError> {
+        if self.folded == self.written {
+            return Ok(());
+        }
+        let (name, version) = (self.reader.name(), self.reader.version());
+        let tx = self.client.transaction().await?;
+        let advance = tx.prepare_cached(include_str!("advance.sql")).await?;
+        let moved = tx
+            .execute(&advance, &[&name, &version, &self.fence, &self.written, &self.folded])
+            .await?;
+        if moved == 0 {
+            return Err(ReplayError::Lost);
+        }
+        self.fold.rows.write(&tx).await?;
+        for poisoned in self.fold.poisoned.drain(..) {
+            parked::park(&tx, (name, version), true, &poisoned).await?;
+        }
+        tx.commit().await?;
+        self.written = self.folded;
+        if self.fold.rows.len() > self.options.rows_max {
+            self.fold.rows.clear();
+            self.whole = false;
+        }
+        Ok(())
+    }
+
+    async fn index(&mut self) -> Result<(), ReplayError> {
+        self.check_cancelled()?;
+        if self.indexed {
+            return Ok(());
+        }
+        let beside = beside(self.projection.as_ref());
+        let tx = self.client.transaction().await?;
+        tx.batch_execute(include_str!("unlimit.sql")).await?;
+        tx.batch_execute(&self.projection.indexes_sql().replace("{table}", &beside)).await?;
+        let (name, version) = (self.reader.name(), self.reader.version());
+        tx.execute(include_str!("indexed.sql"), &[&name, &version, &self.fence]).await?;
+        tx.commit().await?;
+        self.indexed = true;
+        Ok(())
+    }
+
+    /// Drops what was built; the live table is as it was.
+    async fn abandon(&mut self) -> Result<(), ReplayError> {
+        let (name, version) = (self.reader.name(), self.reader.version());
+        let beside = beside(self.projection.as_ref());
+        let tx = self.client.transaction().await?;
+        if tx.execute(include_str!("finish.sql"), &[&name, &version, &self.fence]).await? == 1 {
+            let drop = include_str!("drop_beside.sql").replace("{beside}", &beside);
+            tx.batch_execute(&drop).await?;
+            tx.execute(include_str!("drop_parked.sql"), &[&name, &version, &true]).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    fn check_cancelled(&self) -> Result<(), ReplayError> {
+        match &self.cancel {
+            Some(cancel) if *cancel.borrow() => Err(ReplayError::Cancelled),
+            _ => Ok(()),
+        }
+    }
+
+    fn progress(&self, total: i64) -> Progress {
+        let seconds = self.started.elapsed().as_secs_f64().max(0.001);
+        let (done, rest) = (self.folded, total - self.folded);
+        #[allow(clippy::cast_precision_loss, reason = "a rate is shown in a few digits")]
+        let (read, rest) = ((done - self.first) as f64, rest as f64);
+        let events_per_second = read / seconds;
+        let left = Duration::try_from_secs_f64(rest / events_per_second).ok();
+        Progress { done, total, events_per_second, left }
+    }
+}
+
+fn beside(projection: &dyn AnyProjection) -> String {
+    projection.table() + "_beside"
+}
+
+fn keep_lease(
+    pool: Pool,
+    (name, version): (&'static str, i16),
+    fence: i64,
+    lease: Duration,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(lease / 3).await;
+            // One that was not renewed is so the next time, or another replay takes over.
+            if let Ok(client) = pool.get().await {
+                let renew = include_str!("renew.sql");
+                let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+                    [&name, &version, &fence, &lease.as_secs_f64()];
+                let _ = client.execute(renew, &values).await;
+            }
+        }
+    })
+}

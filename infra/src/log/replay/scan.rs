@@ -1,0 +1,146 @@
+//! The log up to a fixed position, read ahead of the fold: one query a lap, so that no snapshot
+//! is held for long.
+
+use std::pin::pin;
+
+use futures_util::TryStreamExt;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_postgres::types::ToSql;
+
+use super::ReplayError;
+use crate::log::{Feed, FeedError, Reader, Recorded};
+use crate::postgres::{PgError, Pool};
+
+const BATCH: usize = 1000;
+/// Batches that wait for the fold.
+const AHEAD: usize = 8;
+
+/// Events of the reader's types, in order, and the position up to which there are no others.
+pub(super) struct Batch {
+    pub events: Vec<Recorded>,
+    pub reached: i64,
+}
+
+pub(super) struct Scan {
+    batches: mpsc::Receiver<Result<Batch, ReplayError>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Scan {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Scan {
+    pub(super) fn start(
+        pool: Pool,
+        reader: Reader,
+        (after, through): (i64, i64),
+        lap: i64,
+    ) -> Self {
+        let (sender, batches) = mpsc::channel(AHEAD);
+        let task = tokio::spawn(async move {
+            if let Err(error) = scan(&pool, &reader, (after, through), lap, &sender).await {
+                // Nobody waits any more: the replay has ended.
+                let _ = sender.send(Err(error)).await;
+            }
+        });
+        Self { batches, task }
+    }
+
+    pub(super) async fn next(&mut self) -> Result<Option<Batch>, ReplayError> {
+        self.batches.recv().await.transpose()
+    }
+}
+
+type Sender = mpsc::Sender<Result<Batch, ReplayError>>;
+
+async fn scan(
+    pool: &Pool,
+    reader: &Reader,
+    (after, through): (i64, i64),
+    lap: i64,
+    sender: &Sender,
+) -> Result<(), ReplayError> {
+    let client = pool.get().await.map_err(PgError::from)?;
+    let mut after = after;
+    while after < through {
+        let end = through.min(after + lap);
+        if reader.event_types().is_empty() {
+            scan_all(&client, (after, end), sender).await?;
+        } else {
+            scan_some(&client, reader, (after, end), sender).await?;
+        }
+        after = end;
+    }
+    Ok(())
+}
+
+async fn scan_all(
+    client: &deadpool_postgres::Client,
+    (after, end): (i64, i64),
+    sender: &Sender,
+) -> Result<(), ReplayError> {
+    let mut feed = Feed::stream(client, after, end).await?;
+    let (mut events, mut reached) = (Vec::with_capacity(BATCH), after);
+    while let Some(event) = feed.try_next().await? {
+        reached = event.position();
+        events.push(event);
+        if events.len() == BATCH {
+            let events = std::mem::replace(&mut events, Vec::with_capacity(BATCH));
+            send(sender, Batch { events, reached }).await?;
+        }
+    }
+    if reached < end {
+        return Err(FeedError::Hole { at: reached + 1 }.into());
+    }
+    send(sender, Batch { events, reached }).await
+}
+
+async fn scan_some(
+    client: &deadpool_postgres::Client,
+    reader: &Reader,
+    (after, end): (i64, i64),
+    sender: &Sender,
+) -> Result<(), ReplayError> {
+    let scan = client.prepare_cached(include_str!("scan.sql")).await?;
+    let types = reader.event_types();
+    let values: [&(dyn ToSql + Sync); 3] = [&after, &end, &types];
+    let mut rows = pin!(client.query_raw(&scan, values).await?);
+    let (mut events, mut last) = (Vec::with_capacity(BATCH), (after, 0));
+    while let Some(row) = rows.try_next().await? {
+        let nth: i64 = row.try_get(17)?;
+        let event = Recorded::from(row);
+        last = (event.position(), nth);
+        if reader.reads(&event) {
+            events.push(event);
+        }
+        if events.len() == BATCH {
+            let events = std::mem::replace(&mut events, Vec::with_capacity(BATCH));
+            send(sender, Batch { events, reached: last.0 }).await?;
+        }
+    }
+    if last != (end, end - after) {
+        return Err(hole(client, after).await?);
+    }
+    send(sender, Batch { events, reached: end }).await
+}
+
+/// Finds the position that is missing.
+async fn hole(client: &deadpool_postgres::Client, after: i64) -> Result<ReplayError, ReplayError> {
+    let mut feed = Feed::stream(client, after, i64::MAX).await?;
+    let mut at = after + 1;
+    loop {
+        match feed.try_next().await {
+            Ok(Some(event)) => at = event.position() + 1,
+            Ok(None) => return Ok(FeedError::Hole { at }.into()),
+            Err(error) => return Ok(error.into()),
+        }
+    }
+}
+
+async fn send(sender: &Sender, batch: Batch) -> Result<(), ReplayError> {
+    sender.send(Ok(batch)).await.map_err(|_| ReplayError::Cancelled)
+}

@@ -1,0 +1,115 @@
+//! The end of a replay: the tail under the checkpoint's lock, then the new table in the old one's
+//! place, with the checkpoint, in one transaction.
+
+use std::time::Duration;
+
+use tokio_postgres::error::SqlState;
+
+use super::{Progress, Replay, ReplayError, beside};
+use crate::log::rows::Source;
+use crate::log::{Feed, FeedError, parked};
+use crate::postgres::PgError;
+
+/// So few events may be folded while the reader and the table wait.
+const TAIL: i64 = 2000;
+const TRIES: u32 = 120;
+const PAUSE: Duration = Duration::from_millis(250);
+
+impl Replay<'_> {
+    pub(super) async fn swap(
+        &mut self,
+        progress: &mut (impl FnMut(Progress) + Send),
+    ) -> Result<i64, ReplayError> {
+        let mut tries = 0;
+        loop {
+            self.check_cancelled()?;
+            let live = self.live_position().await?;
+            if live - self.folded > TAIL {
+                self.read_to(live, progress).await?;
+                continue;
+            }
+            tries += 1;
+            let events = self.fold.events;
+            match self.try_swap().await {
+                Err(Refused::Busy) if tries < TRIES => {
+                    // What the transaction had folded went with it.
+                    self.fold.rows.clear();
+                    self.fold.events = events;
+                    (self.whole, self.folded) = (false, self.written);
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Err(Refused::Busy) => return Err(PgError::Busy.into()),
+                Err(Refused::Error(error)) => return Err(error),
+                Ok(through) => return Ok(through),
+            }
+        }
+    }
+
+    async fn live_position(&self) -> Result<i64, ReplayError> {
+        let position = self.client.prepare_cached(include_str!("live_position.sql")).await?;
+        let (name, version) = (self.reader.name(), self.reader.version());
+        Ok(self.client.query_one(&position, &[&name, &version]).await?.try_get(0)?)
+    }
+
+    async fn try_swap(&mut self) -> Result<i64, Refused> {
+        let (name, version) = (self.reader.name(), self.reader.version());
+        let (live, beside) = (self.projection.table(), beside(self.projection.as_ref()));
+        let tx = self.client.transaction().await?;
+        tx.batch_execute(include_str!("hurry.sql")).await?;
+        let lock = include_str!("lock_checkpoint.sql");
+        let position: i64 = tx.query_one(lock, &[&name, &version]).await?.try_get(0)?;
+        while self.folded < position {
+            let mut events = Feed::page(&tx, self.folded, TAIL).await?;
+            events.retain(|event| event.position() <= position);
+            self.folded = events.last().map_or(position, super::Recorded::position);
+            events.retain(|event| self.reader.reads(event));
+            let wanted = self.fold.wanted(&events);
+            self.fold.rows.load(Source::Live(&tx), &wanted).await?;
+            self.fold.fold(&wanted);
+        }
+        self.fold.rows.write(&tx).await?;
+        for poisoned in &self.fold.poisoned {
+            parked::park(&tx, (name, version), true, poisoned).await?;
+        }
+        tx.execute(include_str!("drop_parked.sql"), &[&name, &version, &false]).await?;
+        tx.execute(include_str!("keep_parked.sql"), &[&name, &version]).await?;
+        if tx.execute(include_str!("finish.sql"), &[&name, &version, &self.fence]).await? == 0 {
+            return Err(ReplayError::Lost.into());
+        }
+        let restart = include_str!("restart_reader.sql");
+        tx.execute(restart, &[&name, &version, &self.folded]).await?;
+        let renamed = live.rsplit('.').next().unwrap_or_default();
+        let swap = include_str!("swap.sql").replace("{live}", &live);
+        let swap = swap.replace("{beside}", &beside).replace("{name}", renamed);
+        tx.batch_execute(&swap).await?;
+        tx.commit().await?;
+        Ok(self.folded)
+    }
+}
+
+enum Refused {
+    /// Somebody held the table or the checkpoint for longer than the lock's limit.
+    Busy,
+    Error(ReplayError),
+}
+
+impl From<ReplayError> for Refused {
+    fn from(error: ReplayError) -> Self {
+        Self::Error(error)
+    }
+}
+
+impl From<FeedError> for Refused {
+    fn from(error: FeedError) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+impl From<tokio_postgres::Error> for Refused {
+    fn from(error: tokio_postgres::Error) -> Self {
+        match error.code() {
+            Some(&SqlState::LOCK_NOT_AVAILABLE | &SqlState::T_R_DEADLOCK_DETECTED) => Self::Busy,
+            _ => Self::Error(error.into()),
+        }
+    }
+}

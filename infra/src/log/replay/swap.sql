@@ -1,0 +1,2 @@
+drop table {live};
+alter table {beside} rename to {name}
