@@ -1,5 +1,6 @@
 //! The programme `lethe`: its routes, duties and words.
 
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod databases;

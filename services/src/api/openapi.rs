@@ -1,0 +1,76 @@
+//! The document of the API (`OpenAPI` 3.1), made from the handlers, and the page that shows it.
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, web};
+use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Components, InfoBuilder, OpenApi, OpenApiBuilder, Ref};
+use utoipa::{PartialSchema, ToSchema};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use super::auth::COOKIE;
+use super::problem::Shown;
+
+const ADDRESS: &str = "/v1/openapi.json";
+const PROBLEM: &str = "Problem";
+
+/// What does not stand with a handler.
+pub fn document() -> OpenApi {
+    let info =
+        InfoBuilder::new().title("Lethe").version(env!("CARGO_PKG_VERSION")).description(Some(
+            "Remembers every action and can forget any person. Refusals are problem+json \
+             (RFC 9457); their types are listed at /problems.",
+        ));
+    let mut components = Components::new();
+    let session = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("A session's token (ls_...). Browsers show their cookie instead."));
+    let operator = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("An operator's token (lo_...), made by `lethe token create`."));
+    let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(COOKIE)));
+    components.add_security_scheme("session", SecurityScheme::Http(session.build()));
+    components.add_security_scheme("cookie", cookie);
+    components.add_security_scheme("operator", SecurityScheme::Http(operator.build()));
+    let mut schemas = vec![(PROBLEM.to_owned(), Shown::schema())];
+    Shown::schemas(&mut schemas);
+    components.schemas.extend(schemas);
+    OpenApiBuilder::new().info(info.build()).components(Some(components)).build()
+}
+
+/// Says of every operation that it may be refused, and how.
+fn add_refusals(document: &mut OpenApi) {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(PROBLEM))).build();
+    let refusal = ResponseBuilder::new()
+        .description("Refused")
+        .content("application/problem+json", content)
+        .build();
+    for item in document.paths.paths.values_mut() {
+        let operations: [&mut Option<Operation>; 5] =
+            [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            let responses = &mut operation.responses.responses;
+            responses.entry("default".to_owned()).or_insert_with(|| refusal.clone().into());
+        }
+    }
+}
+
+/// Serves the document, and at /docs a page for it that loads nothing from elsewhere.
+pub fn serve(mut document: OpenApi, config: &mut web::ServiceConfig) {
+    add_refusals(&mut document);
+    let json = web::Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
+    let answer = move || {
+        let json = json.clone();
+        async move { HttpResponse::Ok().content_type("application/json").body(json) }
+    };
+    let to_page = || async {
+        HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/docs/")).finish()
+    };
+    let page = Config::from(ADDRESS).validator_url("none");
+    config
+        .route(ADDRESS, web::get().to(answer))
+        .route("/docs", web::get().to(to_page))
+        .service(SwaggerUi::new("/docs/{_:.*}").config(page));
+}

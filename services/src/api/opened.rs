@@ -1,0 +1,33 @@
+//! Opens sealed fields of a person who asks for them: at the edge, and never kept.
+
+use domain::AccountId;
+use domain::privacy::{Field, Personal, Sealed};
+use infra::keyring::OpenError;
+
+use super::Api;
+use super::problem::Problem;
+
+/// `None` where there is nothing, or the period that it was kept for is over.
+pub async fn opened<F: Field>(
+    api: &Api,
+    about: AccountId,
+    bytes: Option<&[u8]>,
+) -> Result<Option<F::Value>, Problem> {
+    let Some(bytes) = bytes else { return Ok(None) };
+    let sealed = Sealed::from_bytes(bytes).ok_or(OpenError::Damaged)?;
+    match api.app.keyring.open::<F>(about.into(), about.into(), &sealed).await {
+        Ok(value) => Ok(Some(value)),
+        Err(OpenError::Expired) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// What a person's own aggregate holds.
+pub async fn held<F: Field>(
+    api: &Api,
+    about: AccountId,
+    field: &Personal<F>,
+) -> Result<F::Value, Problem> {
+    let sealed = field.sealed().ok_or(OpenError::Damaged)?;
+    Ok(api.app.keyring.open::<F>(about.into(), about.into(), sealed).await?)
+}

@@ -1,0 +1,267 @@
+//! Why a request is refused, as `application/problem+json` (RFC 9457).
+
+use std::borrow::Cow;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+macro_rules! kinds {
+    ($($name:ident $slug:literal $status:ident $title:literal $help:literal;)*) => {
+        /// What went wrong, each with an address that never changes.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Kind { $($name),* }
+
+        impl Kind {
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            pub const fn slug(self) -> &'static str {
+                match self { $(Self::$name => $slug),* }
+            }
+
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$name => StatusCode::$status),* }
+            }
+
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title),* }
+            }
+
+            /// What whoever asked can do about it.
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$name => $help),* }
+            }
+        }
+    };
+}
+
+kinds! {
+    AddressTaken "address-taken" CONFLICT "The address is taken"
+        "A live account has this e-mail address: sign in, or reset its password.";
+    AlreadyDone "already-done" CONFLICT "This was done already"
+        "Nothing is left to do.";
+    BadBody "bad-body" UNPROCESSABLE_ENTITY "The body does not fit"
+        "Each entry of `errors` points at a field of the body and says what it should be.";
+    BadCursor "bad-cursor" BAD_REQUEST "The cursor is not one of ours"
+        "Send a cursor back as it came, with the same filters, within a day; or start anew.";
+    BadHeader "bad-header" BAD_REQUEST "A header does not fit"
+        "Each entry of `errors` names a header and says what it should be.";
+    BadJson "bad-json" BAD_REQUEST "The body is not JSON"
+        "`detail` names the line and the column.";
+    BadQuery "bad-query" BAD_REQUEST "The query does not fit"
+        "Each entry of `errors` names a parameter and says what it should be.";
+    ContentType "content-type" UNSUPPORTED_MEDIA_TYPE "The body must be JSON"
+        "Send `Content-Type: application/json`, without a content encoding.";
+    ErasureRequested "erasure-requested" CONFLICT "The erasure has been requested"
+        "Until it is cancelled, the account takes nothing but its cancellation.";
+    ForeignOrigin "foreign-origin" FORBIDDEN "The request came from another site"
+        "With a cookie, send JSON from our own origin; or use a bearer token.";
+    Forbidden "forbidden" FORBIDDEN "The token's scope does not allow this"
+        "Ask for a token of the scope that `detail` names.";
+    IdempotencyKeyReused "idempotency-key-reused" UNPROCESSABLE_ENTITY "The key was used before"
+        "An Idempotency-Key belongs to one request: send another with another body.";
+    Internal "internal" INTERNAL_SERVER_ERROR "This is our mistake"
+        "The request id in X-Request-Id leads us to it.";
+    LinkGone "link-gone" GONE "The link no longer works"
+        "Ask for a new one.";
+    LinkInvalid "link-invalid" BAD_REQUEST "The link is not one of ours"
+        "Copy the whole token out of the mail.";
+    MethodNotAllowed "method-not-allowed" METHOD_NOT_ALLOWED "The method is not allowed here"
+        "The Allow header lists those that are.";
+    NotByConsent "not-by-consent" UNPROCESSABLE_ENTITY "The purpose does not rest on consent"
+        "Consent is given and withdrawn for the purposes that GET /v1/me/consents lists.";
+    NotFound "not-found" NOT_FOUND "There is nothing here"
+        "It does not exist, or it is another's.";
+    NotYet "not-yet" SERVICE_UNAVAILABLE "The position has not been reached"
+        "Ask again: the read side had not caught up with the asked position in time.";
+    PasswordWrong "password-wrong" FORBIDDEN "The password is wrong"
+        "This step asks for the password of the account.";
+    PreconditionFailed "precondition-failed" PRECONDITION_FAILED "The version is stale"
+        "Somebody was faster: read it again, and send its ETag in If-Match.";
+    PreconditionRequired "precondition-required" PRECONDITION_REQUIRED "If-Match is required"
+        "Send the ETag that was last read in If-Match.";
+    Refused "refused" CONFLICT "The command is refused"
+        "`detail` says why.";
+    SignInRefused "sign-in-refused" UNAUTHORIZED "The address or the password is wrong"
+        "Which of the two is not told.";
+    TimedOut "timed-out" SERVICE_UNAVAILABLE "This took too long"
+        "Send it again, with the same Idempotency-Key.";
+    TooLarge "too-large" PAYLOAD_TOO_LARGE "The body is too large"
+        "A body may have 64 KiB.";
+    TooManyRequests "too-many-requests" TOO_MANY_REQUESTS "There were too many requests"
+        "Retry-After says how many seconds to wait.";
+    Unauthorised "unauthorised" UNAUTHORIZED "Sign in first"
+        "Send a live session's token or cookie.";
+    Unavailable "unavailable" SERVICE_UNAVAILABLE "This cannot be done just now"
+        "Send it again in a moment, with the same Idempotency-Key.";
+}
+
+/// One thing that does not fit. It never repeats a value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Misfit {
+    #[serde(flatten)]
+    at: At,
+    detail: Cow<'static, str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum At {
+    /// A JSON pointer (RFC 6901) into the body.
+    Pointer(String),
+    /// A parameter of the query.
+    Parameter(String),
+    /// A header of the request.
+    Header(String),
+}
+
+impl Misfit {
+    pub fn new(at: At, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { at, detail: detail.into() }
+    }
+}
+
+/// A refusal on its way out.
+#[derive(Clone, Debug)]
+pub struct Problem(Box<Inner>);
+
+#[derive(Clone, Debug)]
+struct Inner {
+    kind: Kind,
+    detail: Cow<'static, str>,
+    errors: Vec<Misfit>,
+    headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// `application/problem+json` (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Shown<'a> {
+    /// A relative address, stable and readable.
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "<[Misfit]>::is_empty")]
+    errors: &'a [Misfit],
+}
+
+impl Problem {
+    pub fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Inner { kind, detail: detail.into(), errors: vec![], headers: vec![] }))
+    }
+
+    pub fn of(kind: Kind) -> Self {
+        Self::new(kind, kind.help())
+    }
+
+    pub fn misfits(kind: Kind, errors: Vec<Misfit>) -> Self {
+        let mut problem = Self::of(kind);
+        problem.0.errors = errors;
+        problem
+    }
+
+    pub fn header(name: &'static str, detail: &'static str) -> Self {
+        Self::misfits(Kind::BadHeader, vec![Misfit::new(At::Header(name.to_owned()), detail)])
+    }
+
+    /// For a field of the body that is well formed but does not fit.
+    pub fn field(name: &str, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::misfits(Kind::BadBody, vec![Misfit::new(At::Pointer(format!("/{name}")), detail)])
+    }
+
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
+        self.0.headers.push((name, value.into()));
+        self
+    }
+
+    /// Something failed that whoever asked has no part in: told to the log, not to them.
+    pub fn unavailable(error: &dyn std::error::Error) -> Self {
+        tracing::error!(error = %chain(error), "a request could not be served");
+        Self::of(Kind::Unavailable).with_header(header::RETRY_AFTER, 1)
+    }
+
+    pub fn internal(error: &dyn std::error::Error) -> Self {
+        tracing::error!(error = %chain(error), "a request failed");
+        Self::of(Kind::Internal)
+    }
+}
+
+/// An error with its sources, which a database error needs to say anything.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        text.push_str(": ");
+        text.push_str(&inner.to_string());
+        source = inner.source();
+    }
+    text
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0.kind.slug())
+    }
+}
+
+impl std::error::Error for Problem {}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.0.kind.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let Inner { kind, detail, errors, headers } = &*self.0;
+        let mut answer = HttpResponse::build(kind.status());
+        for (name, value) in headers {
+            answer.append_header((name.clone(), value.clone()));
+        }
+        if kind.status() == StatusCode::UNAUTHORIZED {
+            answer.insert_header((header::WWW_AUTHENTICATE, r#"Bearer realm="lethe""#));
+        }
+        answer.insert_header((header::CONTENT_TYPE, "application/problem+json"));
+        let shown = Shown {
+            r#type: format!("/problems/{}", kind.slug()),
+            title: kind.title(),
+            status: kind.status().as_u16(),
+            detail,
+            errors,
+        };
+        answer.body(serde_json::to_vec(&shown).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_has_an_address_of_its_own() {
+        let slugs: BTreeSet<_> = Kind::ALL.iter().map(|kind| kind.slug()).collect();
+        assert_eq!(slugs.len(), Kind::ALL.len());
+    }
+
+    #[test]
+    fn a_misfit_is_shown_with_its_pointer() {
+        let misfit = Misfit::new(At::Pointer("/email".to_owned()), "this is empty");
+        let shown = serde_json::to_value(misfit).map_err(|e| e.to_string());
+        assert_eq!(
+            shown,
+            Ok(serde_json::json!({ "pointer": "/email", "detail": "this is empty" }))
+        );
+    }
+
+    #[test]
+    fn a_refusal_without_a_session_says_how_to_sign_in() {
+        let answer = Problem::of(Kind::Unauthorised).error_response();
+        assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+        assert!(answer.headers().contains_key(header::WWW_AUTHENTICATE));
+    }
+}

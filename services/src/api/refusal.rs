@@ -1,0 +1,103 @@
+//! The reasons of the domain and of the log, as problems.
+
+use actix_web::http::header;
+use domain::Refused;
+use domain::account::AccountError;
+use domain::operator::OperatorError;
+use domain::session::SessionError;
+use infra::credentials::CredentialsError;
+use infra::event_store::{ExecuteError, LoadError};
+use infra::keyring::{KeyringError, OpenError};
+use infra::postgres::PgError;
+
+use super::precondition::etag;
+use super::problem::{Kind, Problem};
+
+impl From<ExecuteError> for Problem {
+    fn from(error: ExecuteError) -> Self {
+        match error {
+            ExecuteError::Refused(reason) => reason.into(),
+            ExecuteError::Stale { version } => stale(version),
+            ExecuteError::Reused => Self::of(Kind::IdempotencyKeyReused),
+            ExecuteError::Claimed { .. } => Self::of(Kind::AddressTaken),
+            ExecuteError::Fenced => Self::of(Kind::NotFound),
+            error @ (ExecuteError::Conflict
+            | ExecuteError::Overloaded
+            | ExecuteError::Unavailable(_)
+            | ExecuteError::Load(_)) => Self::unavailable(&error),
+        }
+    }
+}
+
+pub fn stale(version: i64) -> Problem {
+    let problem = Problem::of(Kind::PreconditionFailed);
+    match header::HeaderValue::from_str(&etag(version)) {
+        Ok(tag) if version > 0 => problem.with_header(header::ETAG, tag),
+        _ => problem,
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(reason: Refused) -> Self {
+        match reason {
+            Refused::Account(reason) => reason.into(),
+            Refused::Session(SessionError::Unknown) => Self::of(Kind::NotFound),
+            Refused::Operator(OperatorError::Unknown | OperatorError::Revoked) => {
+                Self::of(Kind::Unauthorised)
+            }
+            reason @ (Refused::Session(SessionError::Opened)
+            | Refused::Operator(OperatorError::Issued)) => {
+                Self::new(Kind::Refused, reason.to_string())
+            }
+        }
+    }
+}
+
+impl From<AccountError> for Problem {
+    fn from(reason: AccountError) -> Self {
+        use AccountError as Why;
+        let kind = match reason {
+            Why::Unknown | Why::Erased => return Self::of(Kind::NotFound),
+            Why::GraceOutOfRange => return Self::field("grace_days", reason.to_string()),
+            Why::NothingToRectify => return Self::new(Kind::BadBody, reason.to_string()),
+            Why::EmailVerified => Kind::AlreadyDone,
+            Why::LinkReplaced | Why::LinkExpired => Kind::LinkGone,
+            Why::NotByConsent(_) => Kind::NotByConsent,
+            Why::ErasureRequested => Kind::ErasureRequested,
+            Why::Registered
+            | Why::NotErased
+            | Why::ErasureNotRequested
+            | Why::GraceOver(_)
+            | Why::GraceNotOver(_) => Kind::Refused,
+        };
+        Self::new(kind, reason.to_string())
+    }
+}
+
+impl From<OpenError> for Problem {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Erased | OpenError::Expired => Self::of(Kind::NotFound),
+            OpenError::Damaged => Self::internal(&error),
+            OpenError::Unavailable(error) => error.into(),
+        }
+    }
+}
+
+macro_rules! unavailable {
+    ($($error:ty)*) => {$(
+        impl From<$error> for Problem {
+            fn from(error: $error) -> Self {
+                Self::unavailable(&error)
+            }
+        }
+    )*};
+}
+
+unavailable!(LoadError CredentialsError KeyringError PgError);
+
+impl From<tokio_postgres::Error> for Problem {
+    fn from(error: tokio_postgres::Error) -> Self {
+        PgError::from(error).into()
+    }
+}
