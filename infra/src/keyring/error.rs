@@ -38,8 +38,12 @@ pub enum KeyringError {
     Step { from: &'static str, to: &'static str },
     #[error("the system has no randomness to give")]
     Random,
-    #[error("{0} is outside what the keyring counts")]
-    Range(&'static str),
+    #[error("the cipher refused its input")]
+    Cipher,
+    #[error("this date is outside what the keyring counts")]
+    Date,
+    #[error("a personal value could not be written as JSON")]
+    Value,
 }
 
 impl From<tokio_postgres::Error> for KeyringError {

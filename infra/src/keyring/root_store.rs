@@ -1,10 +1,14 @@
 //! Where root keys are kept: neither in the events' database nor in the keyring's.
 
-use async_trait::async_trait;
-use ring::rand::{SecureRandom, SystemRandom};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use std::fs::{DirBuilder, File, Metadata};
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 
-use super::KeyringError;
+use async_trait::async_trait;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use super::{KeyringError, crypto, durable};
 
 /// The number of a root key; a later root has a higher one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,9 +26,7 @@ pub struct Secret(pub(super) [u8; 32]);
 
 impl Secret {
     pub fn random() -> Result<Self, KeyringError> {
-        let mut bytes = [0; 32];
-        SystemRandom::new().fill(&mut bytes).map_err(|_| KeyringError::Random)?;
-        Ok(Self(bytes))
+        crypto::random().map(Self)
     }
 
     /// For a [`RootStore`], which must write it somewhere.
@@ -47,8 +49,8 @@ impl std::fmt::Debug for Secret {
 pub enum RootStoreError {
     #[error("{path} is in the data directory {data}: a copy of the one would hold the other")]
     InsideData { path: String, data: String },
-    #[error("{path} can be read by others than its owner (mode {mode:o})")]
-    Readable { path: String, mode: u32 },
+    #[error("{path} is open to others than its owner (mode {mode:o})")]
+    Exposed { path: String, mode: u32 },
     #[error("{path} does not hold a root key")]
     NotAKey { path: String },
     #[error("{path}: {reason}")]
@@ -65,4 +67,111 @@ pub trait RootStore: Send + Sync {
     /// Answers once the key is gone; a root that is not there is gone.
     async fn destroy(&self, id: RootId) -> Result<(), RootStoreError>;
     async fn list(&self) -> Result<Vec<RootId>, RootStoreError>;
+}
+
+/// A folder with a file for each root, which its owner alone can read.
+#[derive(Clone, Debug)]
+pub struct RootFolder(PathBuf);
+
+impl RootFolder {
+    /// Makes the folder where there is none. `data` is where the databases' files are, if they are
+    /// on this machine.
+    pub fn open(dir: &Path, data: Option<&Path>) -> Result<Self, RootStoreError> {
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+        made.and_then(|()| dir.canonicalize())
+            .map_err(|reason| file(dir, reason))
+            .and_then(|dir| Self::checked(dir, data))
+    }
+
+    fn checked(dir: PathBuf, data: Option<&Path>) -> Result<Self, RootStoreError> {
+        // A data directory that is not there yet holds nothing; its nearest parent says where it is.
+        let data = data.map(|data| data.canonicalize().unwrap_or_else(|_| data.to_owned()));
+        if let Some(data) = data.filter(|data| dir.starts_with(data)) {
+            let (path, data) = (dir.display().to_string(), data.display().to_string());
+            return Err(RootStoreError::InsideData { path, data });
+        }
+        let found = dir.metadata().map_err(|reason| file(&dir, reason))?;
+        closed_to_others(&dir, &found, 0o022)?;
+        Ok(Self(dir))
+    }
+
+    fn name(id: RootId) -> String {
+        format!("root-{id}.key")
+    }
+}
+
+fn file(path: &Path, reason: std::io::Error) -> RootStoreError {
+    RootStoreError::File { path: path.display().to_string(), reason }
+}
+
+fn closed_to_others(path: &Path, of: &Metadata, bits: u32) -> Result<(), RootStoreError> {
+    let mode = of.permissions().mode() & 0o7777;
+    if mode & bits == 0 {
+        return Ok(());
+    }
+    Err(RootStoreError::Exposed { path: path.display().to_string(), mode })
+}
+
+fn read_key(path: &Path) -> Result<Option<Secret>, RootStoreError> {
+    let mut opened = match File::open(path) {
+        Err(reason) if reason.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(|reason| file(path, reason))?,
+    };
+    let found = opened.metadata().map_err(|reason| file(path, reason))?;
+    closed_to_others(path, &found, 0o077)?;
+    let mut text = Zeroizing::new([0; 65]);
+    let not_a_key = || RootStoreError::NotAKey { path: path.display().to_string() };
+    opened.read_exact(text.as_mut_slice()).map_err(|_| not_a_key())?;
+    let (digits, end) = text.split_at(64);
+    let mut key = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(digits, key.as_mut_slice()).map_err(|_| not_a_key())?;
+    if end != b"\n" || found.len() != 65 {
+        return Err(not_a_key());
+    }
+    Ok(Some(Secret::from_bytes(*key)))
+}
+
+#[async_trait]
+impl RootStore for RootFolder {
+    async fn read(&self, id: RootId) -> Result<Option<Secret>, RootStoreError> {
+        let path = self.0.join(Self::name(id));
+        away(&self.0, move || Ok(read_key(&path))).await?
+    }
+
+    async fn write(&self, id: RootId, key: &Secret) -> Result<(), RootStoreError> {
+        let (dir, key) = (self.0.clone(), key.clone());
+        away(&self.0, move || {
+            let mut text = Zeroizing::new([b'\n'; 65]);
+            let (digits, _) = text.split_at_mut(64);
+            hex::encode_to_slice(key.expose(), digits).map_err(std::io::Error::other)?;
+            durable::write(&dir, &Self::name(id), text.as_slice())
+        })
+        .await
+    }
+
+    async fn destroy(&self, id: RootId) -> Result<(), RootStoreError> {
+        let dir = self.0.clone();
+        away(&self.0, move || durable::destroy(&dir, &Self::name(id))).await
+    }
+
+    async fn list(&self) -> Result<Vec<RootId>, RootStoreError> {
+        let dir = self.0.clone();
+        let names = move || {
+            let entries = std::fs::read_dir(&dir)?;
+            entries.map(|entry| Ok(entry?.file_name())).collect::<Result<Vec<_>, _>>()
+        };
+        let numbered = away(&self.0, names).await?.into_iter().filter_map(|name| {
+            name.to_str()?.strip_prefix("root-")?.strip_suffix(".key")?.parse().ok().map(RootId)
+        });
+        Ok(numbered.collect())
+    }
+}
+
+/// Runs file work where it may block.
+async fn away<T: Send + 'static>(
+    dir: &Path,
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> Result<T, RootStoreError> {
+    let done = tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other);
+    done.flatten().map_err(|reason| file(dir, reason))
 }

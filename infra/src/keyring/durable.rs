@@ -1,0 +1,46 @@
+//! Files that are there after a crash, or are gone.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{Error, ErrorKind, Result, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+const OWNER_ONLY: u32 = 0o600;
+
+/// Writes beside and renames, so that there is never half a file; then syncs file and folder.
+pub(super) fn write(dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    let beside = dir.join(format!("{name}.part"));
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(OWNER_ONLY)
+        .open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&beside, dir.join(name))?;
+    sync(dir)
+}
+
+/// Overwrites, then unlinks, each of them synced. A copying file system or a flash disk may keep
+/// the old blocks all the same.
+pub(super) fn destroy(dir: &Path, name: &str) -> Result<()> {
+    let path = dir.join(name);
+    match OpenOptions::new().write(true).open(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+        Ok(mut file) => {
+            let length = usize::try_from(file.metadata()?.len()).map_err(Error::other)?;
+            file.write_all(&vec![0; length])?;
+            file.sync_all()?;
+        }
+    }
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => sync(dir),
+    }
+}
+
+fn sync(dir: &Path) -> Result<()> {
+    File::open(dir)?.sync_all()
+}

@@ -1,0 +1,1 @@
+insert into keyring.roots (state, created_at) values ('new', $1)

@@ -1,0 +1,1 @@
+select * from keyring.erasures where claim_code_hash = $1

@@ -1,0 +1,1 @@
+select root_id, escrow from keyring.roots where state = 'destroyed' and root_id = any($1)

@@ -1,0 +1,1 @@
+select root_id from keyring.roots where state = 'current'

@@ -1,0 +1,1 @@
+delete from keyring.dropped where dropped_at < $1

@@ -1,0 +1,170 @@
+//! A person is forgotten, everywhere and for good; a period is forgotten for everybody.
+
+use std::time::Instant;
+
+use chrono::NaiveDate;
+use domain::privacy::Class;
+
+use super::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_erased_person_is_closed_here_at_once_and_everywhere_within_a_second() {
+    let house = House::new().await;
+    let (one, two) = (house.node().await, house.node().await);
+    let (ada, bob) = (house.person(), house.person());
+    let [of_ada, _] = house.registered(&one, ada).await.unwrap();
+    let [of_bob, _] = house.registered(&one, bob).await.unwrap();
+    let [ip_of_ada, _] = house.login(&two, ada).await.unwrap();
+    opened(&two, ada, &of_ada).await.unwrap();
+    let forgotten = one.forget(ada.into()).await.unwrap();
+    let erased_at = Instant::now();
+    assert!(matches!(opened(&one, ada, &of_ada).await, Err(OpenError::Erased)));
+    assert_eq!(forgotten.keys, 2);
+    assert_eq!(forgotten.root, Some(one.status().await.unwrap().root));
+    while opened(&two, ada, &of_ada).await.is_ok() {
+        assert!(erased_at.elapsed() < Keyring::lease());
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(opened(&two, ada, &of_ada).await, Err(OpenError::Erased)));
+    assert!(matches!(opened_ip(&two, ada, &ip_of_ada).await, Err(OpenError::Erased)));
+    opened(&two, bob, &of_bob).await.unwrap();
+    opened(&one, bob, &of_bob).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_erased_person_never_gets_a_key_again() {
+    let house = House::new().await;
+    let node = house.node().await;
+    let (ada, eve) = (house.person(), house.person());
+    house.registered(&node, ada).await.unwrap();
+    let first = node.forget(ada.into()).await.unwrap();
+    // The class that never had a key is closed as well.
+    assert!(
+        matches!(house.login(&node, ada).await, Err(SealError::Erased(of)) if of == ada.into())
+    );
+    assert!(matches!(house.registered(&node, ada).await, Err(SealError::Erased(_))));
+    assert_eq!(node.forget(ada.into()).await.unwrap(), first);
+    let never = node.forget(eve.into()).await.unwrap();
+    assert_eq!((never.keys, never.root), (0, None));
+    assert!(matches!(house.registered(&node, eve).await, Err(SealError::Erased(_))));
+    assert!(matches!(house.registered(&house.node().await, eve).await, Err(SealError::Erased(_))));
+}
+
+#[tokio::test]
+async fn the_rows_themselves_refuse_a_destroyed_key_to_return() {
+    let house = House::new().await;
+    let node = house.node().await;
+    let ada = house.person();
+    house.registered(&node, ada).await.unwrap();
+    node.forget(ada.into()).await.unwrap();
+    let url = &house.databases.keyring_url;
+    let owner = connect_one(url, &ConnectOptions::default()).await.unwrap();
+    let revive = "update keyring.keys set wrapped = 'x', destroyed_at = null where subject = $1";
+    let told = owner.execute(revive, &[&ada.0]).await.unwrap_err();
+    assert_eq!(told.as_db_error().unwrap().message(), "a destroyed key stays destroyed");
+    let delete = "delete from keyring.keys where subject = $1";
+    assert!(owner.execute(delete, &[&ada.0]).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_seal_that_races_with_the_erasure_leaves_nothing_that_opens() {
+    let house = House::new().await;
+    let (one, two) = (house.node().await, house.node().await);
+    for _ in 0..40 {
+        let ada = house.person();
+        let (sealed, forgotten) = tokio::join!(house.registered(&two, ada), one.forget(ada.into()));
+        forgotten.unwrap();
+        if let Ok([sealed, _]) = sealed {
+            assert!(matches!(opened(&one, ada, &sealed).await, Err(OpenError::Erased)));
+        }
+        let live = "select count(*) from keyring.keys where subject = $1 and wrapped is not null";
+        assert_eq!(house.sql(live, &[&ada.0]).await[0].get::<_, i64>(0), 0);
+        // A fence for every class that dies with a person.
+        let tombs = "select count(*) from keyring.keys where subject = $1";
+        assert_eq!(house.sql(tombs, &[&ada.0]).await[0].get::<_, i64>(0), 4);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_cannot_renew_opens_nothing_after_a_second() {
+    let house = House::new().await;
+    let node = house.node().await;
+    let ada = house.person();
+    let [sealed, _] = house.registered(&node, ada).await.unwrap();
+    let blocker = connect_one(&house.databases.keyring_url, &ConnectOptions::default()).await;
+    let blocker = blocker.unwrap();
+    let lock = "begin; lock table keyring.dropped, keyring.keys in access exclusive mode";
+    blocker.batch_execute(lock).await.unwrap();
+    let cut_off = Instant::now();
+    let mut last_opened = cut_off;
+    let refused = loop {
+        match opened(&node, ada, &sealed).await {
+            Ok(()) => last_opened = Instant::now(),
+            Err(refused) => break refused,
+        }
+        tokio::task::yield_now().await;
+    };
+    assert!(matches!(refused, OpenError::Unavailable(KeyringError::LeaseLost(_))), "{refused:?}");
+    assert!(last_opened - cut_off < Keyring::lease());
+    assert!(matches!(house.registered(&node, ada).await, Err(SealError::Unavailable(_))));
+    blocker.batch_execute("rollback").await.unwrap();
+    opened(&node, ada, &sealed).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_destroyed_day_is_closed_for_everybody_and_other_days_are_not() {
+    let house = House::new().await;
+    let (one, two) = (house.node().await, house.node().await);
+    let (ada, bob) = (house.person(), house.person());
+    let [first_ada, _] = house.login(&one, ada).await.unwrap();
+    let [first_bob, _] = house.login(&two, bob).await.unwrap();
+    let [mail_ada, _] = house.registered(&one, ada).await.unwrap();
+    house.days_pass(1);
+    let [second_ada, _] = house.login(&one, ada).await.unwrap();
+    let day = noon().date_naive();
+    let early = one.destroy_bucket(Class::Security, day).await;
+    let until: DateTime<Utc> = "2027-02-21T00:00:00Z".parse().unwrap();
+    assert!(matches!(early, Err(KeyringError::TooSoon { until: told }) if told == until));
+    house.days_pass(90);
+    assert!(one.destroy_bucket(Class::Security, day).await.unwrap());
+    assert!(!two.destroy_bucket(Class::Security, day).await.unwrap());
+    assert!(matches!(opened_ip(&one, ada, &first_ada).await, Err(OpenError::Expired)));
+    assert!(matches!(opened_ip(&one, bob, &first_bob).await, Err(OpenError::Expired)));
+    opened_ip(&one, ada, &second_ada).await.unwrap();
+    opened(&one, ada, &mail_ada).await.unwrap();
+    let account = one.destroy_bucket(Class::Account, day).await;
+    assert!(matches!(account, Err(KeyringError::NoBucket)));
+    one.forget(ada.into()).await.unwrap();
+    assert!(matches!(opened_ip(&one, ada, &first_ada).await, Err(OpenError::Erased)));
+}
+
+#[tokio::test]
+async fn what_is_past_its_time_goes_and_the_rest_stays() {
+    let house = House::new().await;
+    let node = house.node().await;
+    let ada = house.person();
+    let [old, _] = house.login(&node, ada).await.unwrap();
+    node.request_macs(ada.into(), b"{}").await.unwrap();
+    house.days_pass(89);
+    let [young, _] = house.login(&node, ada).await.unwrap();
+    let retained = node.retention().await.unwrap();
+    assert_eq!((retained.buckets, retained.request_macs), (0, 2));
+    house.days_pass(2);
+    let retained = node.retention().await.unwrap();
+    assert_eq!(retained.buckets, 1);
+    assert!(matches!(opened_ip(&node, ada, &old).await, Err(OpenError::Expired)));
+    opened_ip(&node, ada, &young).await.unwrap();
+    assert_eq!(node.retention().await.unwrap(), super::super::Retained::default());
+}
+
+#[test]
+fn buckets_start_and_end_where_the_calendar_says() {
+    use super::super::key::{bucket_end, bucket_start, date, day};
+    let of = |text: &str| text.parse::<NaiveDate>().unwrap();
+    assert_eq!(day(of("1970-01-01")), 0);
+    assert_eq!(date(day(of("2026-11-22"))), Some(of("2026-11-22")));
+    assert_eq!(bucket_start(Class::Billing, of("2026-12-31")), Some(of("2026-12-01")));
+    assert_eq!(bucket_end(Class::Billing, of("2026-12-01")), Some(of("2027-01-01")));
+    assert_eq!(bucket_end(Class::Security, of("2028-02-28")), Some(of("2028-02-29")));
+    assert_eq!(bucket_start(Class::Account, of("2026-12-31")), None);
+}

@@ -1,0 +1,130 @@
+//! The keyring on real PostgreSQL: one database and one root folder, and nodes that share them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may"
+)]
+
+mod erasure;
+mod known_answers;
+mod sealing;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::account::{AccountEvent, LoginRefusal, Proof};
+use domain::privacy::{
+    AccountEmail, AccountName, EmailAddress, IpAddress, LoginIp, PersonName, Personal, Sealed,
+    UserAgent,
+};
+use domain::{AccountId, CredentialId, EventId, ProofId, SubjectId, TenantId};
+use tempfile::TempDir;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+use super::{Keyring, KeyringError, KeyringOptions, OpenError, RootFolder, SealError};
+use crate::clock::Clock;
+use crate::ids::Ids;
+use crate::postgres::testing::{Databases, databases};
+use crate::postgres::{ConnectOptions, connect, connect_one};
+
+/// One keyring: its database, its root folder, its time.
+struct House {
+    databases: Databases,
+    roots: TempDir,
+    clock: Clock,
+    ids: Ids,
+    options: KeyringOptions,
+}
+
+fn noon() -> DateTime<Utc> {
+    "2026-11-22T12:00:00Z".parse().unwrap()
+}
+
+impl House {
+    async fn new() -> Self {
+        Self {
+            databases: databases().await.unwrap(),
+            roots: tempfile::tempdir().unwrap(),
+            clock: Clock::fixed(noon()),
+            ids: Ids::seeded(7),
+            options: KeyringOptions::default(),
+        }
+    }
+
+    async fn try_node(&self) -> Result<Keyring, KeyringError> {
+        let pool = connect(&self.databases.keyring_url, &ConnectOptions::app()).await?;
+        let roots = RootFolder::open(self.roots.path(), None)?;
+        Keyring::start(pool, Arc::new(roots), self.options.clone(), self.clock.clone()).await
+    }
+
+    async fn node(&self) -> Keyring {
+        self.try_node().await.unwrap()
+    }
+
+    /// Runs a statement as the owner of the tables.
+    async fn sql(&self, text: &str, with: &[&(dyn ToSql + Sync)]) -> Vec<tokio_postgres::Row> {
+        let owner = ConnectOptions::default();
+        let client = connect_one(&self.databases.keyring_url, &owner).await.unwrap();
+        client.query(text, with).await.unwrap()
+    }
+
+    async fn count(&self, text: &str) -> i64 {
+        self.sql(text, &[]).await[0].get(0)
+    }
+
+    fn person(&self) -> AccountId {
+        AccountId(self.ids.uuid())
+    }
+
+    fn event_id(&self) -> EventId {
+        EventId(self.ids.uuid())
+    }
+
+    fn days_pass(&self, days: i64) {
+        self.clock.advance(TimeDelta::days(days));
+    }
+
+    async fn registered(&self, node: &Keyring, of: AccountId) -> Result<[Sealed; 2], SealError> {
+        let mut event = AccountEvent::Registered {
+            email: Personal::Clear(email(of)),
+            name: Personal::Clear(PersonName::parse("Ada Lovelace").unwrap()),
+            username: None,
+            credential: CredentialId(of.0),
+            verification: Proof { id: ProofId(of.0), until: noon() },
+        };
+        node.seal(of.into(), of.0, self.event_id(), &mut event).await?;
+        let AccountEvent::Registered { email, name, .. } = event else { panic!("it was") };
+        Ok([email.sealed().unwrap().clone(), name.sealed().unwrap().clone()])
+    }
+
+    async fn login(&self, node: &Keyring, of: AccountId) -> Result<[Sealed; 2], SealError> {
+        let mut event = AccountEvent::LoginFailed {
+            reason: LoginRefusal::WrongPassword,
+            ip: Personal::Clear(IpAddress("192.0.2.7".parse().unwrap())),
+            user_agent: Personal::Clear(UserAgent::cut("curl/8.17")),
+        };
+        node.seal(of.into(), of.0, self.event_id(), &mut event).await?;
+        let AccountEvent::LoginFailed { ip, user_agent, .. } = event else { panic!("it was") };
+        Ok([ip.sealed().unwrap().clone(), user_agent.sealed().unwrap().clone()])
+    }
+}
+
+fn email(of: AccountId) -> EmailAddress {
+    EmailAddress::parse(&format!("{}@example.org", of.0.simple())).unwrap()
+}
+
+async fn opened(node: &Keyring, of: AccountId, sealed: &Sealed) -> Result<(), OpenError> {
+    let clear = node.open::<AccountEmail>(of.into(), of.into(), sealed).await?;
+    assert_eq!(clear, email(of));
+    Ok(())
+}
+
+async fn opened_ip(node: &Keyring, of: AccountId, sealed: &Sealed) -> Result<(), OpenError> {
+    let clear = node.open::<LoginIp>(of.into(), of.into(), sealed).await?;
+    assert_eq!(clear, IpAddress("192.0.2.7".parse().unwrap()));
+    Ok(())
+}

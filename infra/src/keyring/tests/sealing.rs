@@ -1,0 +1,242 @@
+//! What is sealed opens where it stands, and nowhere else.
+
+use domain::account::AccountEvent;
+use domain::privacy::{AccountUsername, Username};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+
+use super::super::cache::Slot;
+use super::super::crypto::Binding;
+use super::super::envelope::Envelope;
+use super::super::open::open_field;
+use super::super::seal::seal_field;
+use super::super::{Secret, commitment};
+use super::*;
+
+#[tokio::test]
+async fn what_is_sealed_opens_on_every_node_and_after_a_restart() {
+    let house = House::new().await;
+    let (one, two) = (house.node().await, house.node().await);
+    let ada = house.person();
+    let [sealed, name] = house.registered(&one, ada).await.unwrap();
+    opened(&one, ada, &sealed).await.unwrap();
+    opened(&two, ada, &sealed).await.unwrap();
+    let clear = two.open::<AccountName>(ada.into(), ada.into(), &name).await.unwrap();
+    assert_eq!(clear.expose(), "Ada Lovelace");
+    drop((one, two));
+    opened(&house.node().await, ada, &sealed).await.unwrap();
+}
+
+#[tokio::test]
+async fn the_bytes_hold_no_plaintext_and_are_new_each_time() {
+    let house = House::new().await;
+    let node = house.node().await;
+    let ada = house.person();
+    let [first, _] = house.registered(&node, ada).await.unwrap();
+    let [second, _] = house.registered(&node, ada).await.unwrap();
+    assert_ne!(first.envelope[9..], second.envelope[9..]);
+    assert_ne!(commitment(&first.envelope), commitment(&second.envelope));
+    let plain = email(ada);
+    let hits = first.envelope.windows(8).any(|part| plain.expose().as_bytes().starts_with(part));
+    assert!(!hits);
+}
+
+#[tokio::test]
+async fn a_sealed_field_is_left_as_it_is_and_its_subject_told() {
+    let house = House::new().await;
+    let node = house.node().await;
+    let ada = house.person();
+    let [sealed, _] = house.registered(&node, ada).await.unwrap();
+    let mut event = AccountEvent::EmailChanged { email: Personal::Sealed(sealed.clone()) };
+    let subjects = node.seal(ada.into(), ada.0, house.event_id(), &mut event).await.unwrap();
+    assert_eq!(subjects, [SubjectId::from(ada)]);
+    assert_eq!(event, AccountEvent::EmailChanged { email: Personal::Sealed(sealed) });
+}
+
+#[tokio::test]
+async fn moved_to_another_tenant_person_field_or_event_it_is_damaged() {
+    let house = House::new().await;
+    let node = house.node().await;
+    let (ada, bob) = (house.person(), house.person());
+    let [sealed, _] = house.registered(&node, ada).await.unwrap();
+    house.registered(&node, bob).await.unwrap();
+    let (tenant, subject): (TenantId, SubjectId) = (ada.into(), ada.into());
+    let of_bob = node.open::<AccountEmail>(tenant, bob.into(), &sealed).await;
+    assert!(matches!(of_bob, Err(OpenError::Damaged)));
+    let elsewhere = node.open::<AccountEmail>(bob.into(), subject, &sealed).await;
+    assert!(matches!(elsewhere, Err(OpenError::Damaged)));
+    let as_name = node.open::<AccountName>(tenant, subject, &sealed).await;
+    assert!(matches!(as_name, Err(OpenError::Damaged)));
+    let as_username = node.open::<AccountUsername>(tenant, subject, &sealed).await;
+    assert!(matches!(as_username, Err(OpenError::Damaged)));
+    let of_nobody = node.open::<AccountEmail>(tenant, house.person().into(), &sealed).await;
+    assert!(matches!(of_nobody, Err(OpenError::Damaged)));
+    let later = Sealed { event: house.event_id(), ..sealed.clone() };
+    assert!(matches!(opened(&node, ada, &later).await, Err(OpenError::Damaged)));
+    opened(&node, ada, &sealed).await.unwrap();
+}
+
+#[tokio::test]
+async fn any_changed_bit_is_damage() {
+    let house = House::new().await;
+    let node = house.node().await;
+    let ada = house.person();
+    let [sealed, _] = house.login(&node, ada).await.unwrap();
+    for at in 0..sealed.envelope.len() {
+        let mut changed = sealed.clone();
+        changed.envelope[at] ^= 1;
+        let opened = opened_ip(&node, ada, &changed).await;
+        assert!(matches!(opened, Err(OpenError::Damaged)), "byte {at}: {opened:?}");
+    }
+    for length in 0..sealed.envelope.len() {
+        let mut cut = sealed.clone();
+        cut.envelope.truncate(length);
+        assert!(matches!(opened_ip(&node, ada, &cut).await, Err(OpenError::Damaged)));
+    }
+}
+
+fn binding() -> Binding {
+    let ids = Ids::seeded(3);
+    Binding {
+        tenant: TenantId(ids.uuid()),
+        event: EventId(ids.uuid()),
+        field: 4,
+        subject: SubjectId(ids.uuid()),
+        class: domain::privacy::Class::Security,
+        bucket: 20_000,
+        generation: 1,
+    }
+}
+
+#[test]
+fn every_part_of_the_binding_counts() {
+    let key = Secret::from_bytes([5; 32]);
+    let bound = binding();
+    let bytes = seal_field(&key, bound, [9; 32], &mut b"\"x\"".to_vec()).unwrap();
+    let envelope = Envelope::parse(&bytes, bound.class).unwrap();
+    assert!(open_field(&key, bound, envelope).is_some());
+    let other = Uuid::from_u128(1);
+    let others = [
+        Binding { tenant: TenantId(other), ..bound },
+        Binding { event: EventId(other), ..bound },
+        Binding { field: 5, ..bound },
+        Binding { subject: SubjectId(other), ..bound },
+        Binding { class: domain::privacy::Class::Content, ..bound },
+        Binding { bucket: 20_001, ..bound },
+        Binding { generation: 2, ..bound },
+    ];
+    for other in others {
+        assert!(open_field(&key, other, envelope).is_none(), "{other:?}");
+    }
+    assert!(open_field(&Secret::from_bytes([6; 32]), bound, envelope).is_none());
+}
+
+#[test]
+fn another_commitment_is_refused_though_the_tag_fits() {
+    let key = Secret::from_bytes([5; 32]);
+    let bytes = seal_field(&key, binding(), [9; 32], &mut b"\"x\"".to_vec()).unwrap();
+    let envelope = Envelope::parse(&bytes, binding().class).unwrap();
+    assert_eq!(commitment(&bytes).as_ref(), Some(envelope.commitment));
+    let mut commitment = *envelope.commitment;
+    commitment[31] ^= 0x80;
+    let other = Envelope { commitment: &commitment, ..envelope };
+    assert!(open_field(&key, binding(), other).is_none());
+}
+
+#[tokio::test]
+async fn a_registration_makes_one_key_and_remembers_it() {
+    let house = House::new().await;
+    let node = house.node().await;
+    let ada = house.person();
+    house.registered(&node, ada).await.unwrap();
+    let keys = house.count("select count(*) from keyring.keys where kind = 'subject'").await;
+    assert_eq!(keys, 1);
+    let slot = Slot::Data {
+        subject: ada.into(),
+        class: domain::privacy::Class::Account,
+        generation: None,
+        bucket: 0,
+    };
+    assert!(node.0.cache.look(&[slot]).unwrap()[0].is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_that_seal_for_a_new_person_at_once_agree_on_the_key() {
+    let house = House::new().await;
+    let (one, two) = (house.node().await, house.node().await);
+    for _ in 0..30 {
+        let ada = house.person();
+        let (first, second) = tokio::join!(house.login(&one, ada), house.login(&two, ada));
+        opened_ip(&two, ada, &first.unwrap()[0]).await.unwrap();
+        opened_ip(&one, ada, &second.unwrap()[0]).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bounded_memory_still_opens_everything() {
+    let mut house = House::new().await;
+    house.options.cache_max = 4;
+    let node = house.node().await;
+    let mut sealed = Vec::new();
+    for _ in 0..20 {
+        let person = house.person();
+        let [email, _] = house.registered(&node, person).await.unwrap();
+        sealed.push((person, email));
+    }
+    for (person, email) in &sealed {
+        opened(&node, *person, email).await.unwrap();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn arbitrary_bytes_are_no_envelope(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let key = Secret::from_bytes([5; 32]);
+        for class in domain::privacy::Class::ALL {
+            if let Some(envelope) = Envelope::parse(&bytes, class) {
+                prop_assert_eq!(envelope.to_bytes(), Some(bytes.clone()));
+                prop_assert!(open_field(&key, binding(), envelope).is_none());
+            }
+        }
+        let _ = commitment(&bytes);
+    }
+
+    #[test]
+    fn any_text_comes_back(text in proptest::collection::vec(any::<u8>(), 0..2_000), salt: [u8; 32]) {
+        let key = Secret::from_bytes([5; 32]);
+        let bytes = seal_field(&key, binding(), salt, &mut text.clone()).unwrap();
+        let envelope = Envelope::parse(&bytes, binding().class).unwrap();
+        let opened = open_field(&key, binding(), envelope).unwrap();
+        prop_assert_eq!(&*opened, &text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn arbitrary_events_come_back() {
+    let house = House::new().await;
+    let node = house.node().await;
+    let words = proptest::string::string_regex("[a-zA-Z0-9._-]{1,64}").unwrap();
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    for _ in 0..100 {
+        let word = words.new_tree(&mut runner).unwrap().current();
+        let ada = house.person();
+        let name = PersonName::parse(&word).unwrap();
+        let username = Username::parse(&word).unwrap();
+        let mut event = AccountEvent::Rectified {
+            name: Some(Personal::Clear(name.clone())),
+            username: Some(Personal::Clear(username.clone())),
+        };
+        let clear = event.clone();
+        node.seal(ada.into(), ada.0, house.event_id(), &mut event).await.unwrap();
+        assert_ne!(event, clear);
+        let AccountEvent::Rectified { name: Some(n), username: Some(u) } = event else {
+            panic!("it was")
+        };
+        let (tenant, subject) = (TenantId::from(ada), SubjectId::from(ada));
+        let n = node.open::<AccountName>(tenant, subject, n.sealed().unwrap()).await.unwrap();
+        let u = node.open::<AccountUsername>(tenant, subject, u.sealed().unwrap()).await.unwrap();
+        assert_eq!((n, u), (name, username));
+    }
+}
