@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use chrono::TimeDelta;
-use uuid::Uuid;
 
 use super::*;
 use crate::ids::Ids;
@@ -18,7 +17,7 @@ async fn given() -> (Databases, Clock, Credentials) {
 }
 
 fn ids() -> (AccountId, CredentialId) {
-    (AccountId(Ids::system().uuid()), CredentialId(Uuid::now_v7()))
+    (AccountId(Ids::system().uuid()), CredentialId(Ids::system().uuid()))
 }
 
 fn secret(text: &str) -> SecretString {

@@ -3,7 +3,6 @@
 
 use chrono::TimeDelta;
 use secrecy::ExposeSecret;
-use uuid::Uuid;
 
 use super::*;
 use crate::ids::Ids;

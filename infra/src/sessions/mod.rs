@@ -60,6 +60,7 @@ pub struct Closing {
     pub account: AccountId,
     pub reason: CloseReason,
     pub cause: Option<EventId>,
+    pub closed_at: DateTime<Utc>,
 }
 
 impl Sessions {
@@ -112,9 +113,21 @@ impl Sessions {
         reason: CloseReason,
         cause: Option<EventId>,
     ) -> Result<Vec<SessionId>, PgError> {
+        self.close_opened(account, except, reason, cause, i64::MAX).await
+    }
+
+    /// The same, but for sessions that the log tells of after `position`.
+    pub async fn close_opened(
+        &self,
+        account: AccountId,
+        except: Option<SessionId>,
+        reason: CloseReason,
+        cause: Option<EventId>,
+        position: i64,
+    ) -> Result<Vec<SessionId>, PgError> {
         let now = self.clock.now();
-        let closed = self.rows.close_all(account, except, reason, cause, now).await?;
-        self.cache.forget(|live| live.account == account && Some(live.session) != except);
+        let closed = self.rows.close_all(account, except, reason, cause, now, position).await?;
+        self.cache.forget(|live| closed.contains(&live.session));
         Ok(closed)
     }
 
@@ -123,7 +136,8 @@ impl Sessions {
         self.rows.close_expired(self.clock.now(), limit).await
     }
 
-    /// Closed before `until`, and not in the log as far as is known.
+    /// Sessions whose end is not in the log as far as is known: those that somebody closed before
+    /// `until`, who may yet tell it, and all that nobody but the session closer will tell of.
     pub async fn closings(
         &self,
         until: DateTime<Utc>,

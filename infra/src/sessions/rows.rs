@@ -76,10 +76,13 @@ impl Rows {
         reason: CloseReason,
         cause: Option<EventId>,
         now: DateTime<Utc>,
+        position: i64,
     ) -> Result<Vec<SessionId>, PgError> {
         let (except, cause) = (except.map(|one| one.0), cause.map(|event| event.0));
         let reason = reason_name(reason);
-        let rows = query(&self.0, CLOSE_ALL, &[&account.0, &except, &reason, &cause, &now]).await?;
+        let rows =
+            query(&self.0, CLOSE_ALL, &[&account.0, &except, &reason, &cause, &now, &position])
+                .await?;
         let closed = rows.iter().map(|row| row.try_get(0).map(SessionId));
         Ok(closed.collect::<Result<_, _>>()?)
     }
@@ -125,6 +128,7 @@ fn closing(row: &Row) -> Result<Closing, PgError> {
         account: AccountId(row.try_get("account_id")?),
         reason: named(row.try_get("reason")?)?,
         cause: row.try_get::<_, Option<Uuid>>("cause")?.map(EventId),
+        closed_at: row.try_get("closed_at")?,
     })
 }
 

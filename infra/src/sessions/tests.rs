@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use secrecy::ExposeSecret;
-use uuid::Uuid;
 
 use super::*;
 use crate::ids::Ids;
@@ -149,7 +148,10 @@ async fn all_sessions_of_an_account_close_but_the_one_that_asked() {
 
     assert_eq!(closed, [first]);
     let closings = given.sessions.closings(given.clock.now(), 10).await.unwrap();
-    assert_eq!(closings, [Closing { session: first, account, reason, cause }]);
+    assert_eq!(
+        closings,
+        [Closing { session: first, account, reason, cause, closed_at: given.clock.now() }]
+    );
     assert_eq!(given.sessions.find(&first_token).await.unwrap(), None);
     assert!(given.sessions.find(&asking_token).await.unwrap().is_some());
     assert!(given.sessions.find(&stranger_token).await.unwrap().is_some());
