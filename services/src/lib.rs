@@ -4,6 +4,7 @@ pub mod api;
 pub mod cli;
 pub mod config;
 pub mod databases;
+pub mod duties;
 pub mod logging;
 pub mod metrics;
 pub mod wiring;

@@ -1,0 +1,1 @@
+delete from event_log.snapshots where stream_id = $1

@@ -1,0 +1,87 @@
+//! What the mails say.
+
+use chrono::{DateTime, Utc};
+use infra::keyring::LinkPurpose;
+use infra::outbox::MailKind;
+
+/// A subject and a text.
+pub(super) struct Text {
+    pub subject: &'static str,
+    pub body: String,
+}
+
+/// What the link of a mail is for, and the page that it opens.
+pub(super) const fn link_of(kind: MailKind) -> Option<(LinkPurpose, &'static str)> {
+    match kind {
+        MailKind::Verification => Some((LinkPurpose::VerifyEmail, "verify-email")),
+        MailKind::EmailChange => Some((LinkPurpose::ChangeEmail, "change-email")),
+        MailKind::PasswordReset => Some((LinkPurpose::ResetPassword, "reset-password")),
+        MailKind::EmailChanged
+        | MailKind::PasswordChanged
+        | MailKind::ErasureRequested
+        | MailKind::ErasureCancelled => None,
+    }
+}
+
+/// `link` is empty for a mail without one.
+pub(super) fn text(kind: MailKind, link: &str, until: Option<DateTime<Utc>>) -> Text {
+    let until = until.map(|at| at.format("%-d %B %Y, %H:%M UTC").to_string()).unwrap_or_default();
+    let (subject, lines) = match kind {
+        MailKind::Verification => (
+            "Confirm your e-mail address",
+            format!(
+                "an account was opened with this address. Is it yours? Then follow this link:\n\n\
+                 {link}\n\n\
+                 It works until {until}.\n\n\
+                 If you did not open an account, you need not do anything."
+            ),
+        ),
+        MailKind::EmailChange => (
+            "Confirm your new e-mail address",
+            format!(
+                "you asked to use this address for your account. Follow this link to confirm it:\
+                 \n\n{link}\n\n\
+                 It works until {until}. Until you follow it, your old address stays.\n\n\
+                 If you did not ask for this, you need not do anything."
+            ),
+        ),
+        MailKind::EmailChanged => (
+            "Your e-mail address was changed",
+            "your account now has another e-mail address, and no more mail comes here.\n\n\
+             If it was not you who changed it, somebody else can use your account: please write \
+             to us at once."
+                .to_owned(),
+        ),
+        MailKind::PasswordReset => (
+            "Choose a new password",
+            format!(
+                "somebody, we hope you, asked for a new password. Follow this link to choose \
+                 one:\n\n{link}\n\n\
+                 It works once, until {until}. Your old password works until then.\n\n\
+                 If it was not you, you need not do anything."
+            ),
+        ),
+        MailKind::PasswordChanged => (
+            "Your password was changed",
+            "your account has a new password, and you were signed out on your other devices.\n\n\
+             If it was not you who changed it, ask for a new password at once."
+                .to_owned(),
+        ),
+        MailKind::ErasureRequested => (
+            "Your account will be erased",
+            format!(
+                "you asked us to erase your account. We signed you out everywhere, and will \
+                 erase it for good on {until}.\n\n\
+                 You can change your mind until then: sign in, and cancel the erasure. \
+                 Afterwards nobody can bring your data back, and this is our last mail to you."
+            ),
+        ),
+        MailKind::ErasureCancelled => (
+            "Your account stays",
+            "the erasure of your account was cancelled. Nothing was lost.\n\n\
+             If it was not you who cancelled it, change your password and ask for it again."
+                .to_owned(),
+        ),
+    };
+    Text { subject, body: format!("Hello,\n\n{lines}\n\n-- \nLethe\n") }
+}

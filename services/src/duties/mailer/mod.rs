@@ -1,0 +1,135 @@
+//! Puts down a mail for each event that asks for one, and sends it.
+
+mod letters;
+mod sender;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use domain::ProofId;
+use domain::account::{AccountEvent, Proof};
+use domain::privacy::{AccountEmail, Personal, Sealed};
+use infra::log::{Duty, DutyError, Poison, Recorded};
+use infra::outbox::{MailKind, Outbox, Request};
+use tokio_postgres::Transaction;
+
+pub(super) use sender::send_due;
+
+use super::Wake;
+use crate::wiring::App;
+
+const ADDRESS_BEFORE: &str = include_str!("address_before.sql");
+
+pub(super) struct Mailer {
+    outbox: Outbox,
+    wake: Wake,
+}
+
+/// What an event asks to be mailed.
+struct Asked {
+    kind: MailKind,
+    /// Else to the address that the account had before the event.
+    to: Option<Personal<AccountEmail>>,
+    proof: Option<ProofId>,
+    until: Option<DateTime<Utc>>,
+}
+
+impl Mailer {
+    pub(super) fn new(app: &App, wake: &Wake) -> Self {
+        Self { outbox: app.outbox.clone(), wake: wake.clone() }
+    }
+}
+
+#[async_trait]
+impl Duty for Mailer {
+    fn name(&self) -> &'static str {
+        "mailer"
+    }
+
+    fn event_types(&self) -> &'static [&'static str] {
+        &[
+            "account.registered",
+            "account.verification_requested",
+            "account.email_change_requested",
+            "account.email_changed",
+            "account.password_changed",
+            "account.password_reset_requested",
+            "account.erasure_requested",
+            "account.erasure_cancelled",
+        ]
+    }
+
+    async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), DutyError> {
+        let Some(asked) = asked(event.decode()?) else { return Ok(()) };
+        let address = match asked.to {
+            Some(address) => sealed(&address),
+            None => address_before(event, tx).await?,
+        };
+        let request = Request {
+            cause: event.event_id(),
+            kind: asked.kind,
+            tenant: event.tenant(),
+            account: domain::AccountId(event.stream_id()),
+            address: address.ok_or_else(no_address)?,
+            proof: asked.proof,
+            until: asked.until,
+        };
+        self.outbox.put(tx, &request).await?;
+        self.wake.notify_one();
+        Ok(())
+    }
+}
+
+fn asked(event: AccountEvent) -> Option<Asked> {
+    use AccountEvent as Told;
+    let link = |kind, to, proof: Proof| {
+        Some(Asked { kind, to, proof: Some(proof.id), until: Some(proof.until) })
+    };
+    let notice = |kind, until| Some(Asked { kind, to: None, proof: None, until });
+    match event {
+        Told::Registered { email, verification, .. } => {
+            link(MailKind::Verification, Some(email), verification)
+        }
+        Told::VerificationRequested { verification } => {
+            link(MailKind::Verification, None, verification)
+        }
+        Told::EmailChangeRequested { email, verification } => {
+            link(MailKind::EmailChange, Some(email), verification)
+        }
+        Told::PasswordResetRequested { proof } => link(MailKind::PasswordReset, None, proof),
+        Told::EmailChanged { .. } => notice(MailKind::EmailChanged, None),
+        Told::PasswordChanged { .. } => notice(MailKind::PasswordChanged, None),
+        Told::ErasureRequested { due, .. } => notice(MailKind::ErasureRequested, Some(due)),
+        Told::ErasureCancelled {} => notice(MailKind::ErasureCancelled, None),
+        Told::EmailVerified {}
+        | Told::Rectified { .. }
+        | Told::LoginSucceeded { .. }
+        | Told::LoginFailed { .. }
+        | Told::ConsentGiven { .. }
+        | Told::ConsentWithdrawn { .. }
+        | Told::ErasureCompleted { .. }
+        | Told::ErasureBackupProven {} => None,
+    }
+}
+
+/// From the log, since no state tells the address of an earlier moment.
+async fn address_before(
+    event: &Recorded,
+    tx: &Transaction<'_>,
+) -> Result<Option<Sealed>, DutyError> {
+    let row = tx.query_opt(ADDRESS_BEFORE, &[&event.stream_id(), &event.version()]).await?;
+    let Some(row) = row else { return Ok(None) };
+    let (AccountEvent::Registered { email, .. } | AccountEvent::EmailChanged { email }) =
+        Recorded::from(row).decode()?
+    else {
+        return Ok(None);
+    };
+    Ok(sealed(&email))
+}
+
+fn sealed(address: &Personal<AccountEmail>) -> Option<Sealed> {
+    address.sealed().cloned()
+}
+
+fn no_address() -> DutyError {
+    Poison::Unfit("no address is known of this account".to_owned()).into()
+}

@@ -1,0 +1,111 @@
+//! Claims mails and commits, sends them, and marks what became of them.
+
+use domain::privacy::AccountEmail;
+use futures_util::future::join_all;
+use infra::keyring::OpenError;
+use infra::mail::{Letter, MailError, Outcome};
+use infra::outbox::{Claimed, Marked};
+use infra::postgres::PgError;
+
+use super::letters;
+use crate::wiring::App;
+
+const AT_ONCE: i64 = 8;
+
+/// Why there is nothing to send.
+enum Unwritten {
+    /// The person cannot be written to any more.
+    Erased,
+    NotNow(String),
+    Never(String),
+}
+
+/// Sends everything that is due.
+pub(crate) async fn send_due(app: App) -> Result<(), PgError> {
+    loop {
+        let claimed = app.outbox.claim(app.node, app.transport.via(), AT_ONCE).await?;
+        if claimed.is_empty() {
+            return Ok(());
+        }
+        for sent in join_all(claimed.iter().map(|mail| send(&app, mail))).await {
+            sent?;
+        }
+    }
+}
+
+async fn send(app: &App, mail: &Claimed) -> Result<(), PgError> {
+    let outcome = match compose(app, mail).await {
+        Ok(letter) => app.transport.send(&letter).await,
+        Err(Unwritten::NotNow(trouble)) => Outcome::Refused { for_good: false, trouble },
+        Err(Unwritten::Never(trouble)) => Outcome::Refused { for_good: true, trouble },
+        Err(Unwritten::Erased) => {
+            count(app, "dropped");
+            return app.outbox.drop_mail(mail).await;
+        }
+    };
+    let marked = app.outbox.mark(mail, &outcome).await?;
+    count(app, marked.name());
+    tell(mail, marked, &outcome);
+    if marked == Marked::Gone {
+        destroy(app, mail).await;
+    }
+    Ok(())
+}
+
+async fn compose(app: &App, mail: &Claimed) -> Result<Letter, Unwritten> {
+    let request = &mail.request;
+    let opened =
+        app.keyring.open::<AccountEmail>(request.tenant, request.account.into(), &request.address);
+    let address = opened.await?;
+    let link = match letters::link_of(request.kind).zip(request.proof) {
+        None => String::new(),
+        Some(((purpose, page), proof)) => {
+            let token = app.keyring.link_token(purpose, request.account, proof).await;
+            let token = token.map_err(|error| Unwritten::NotNow(error.to_string()))?;
+            format!("{}/{page}#{token}", app.public_url)
+        }
+    };
+    let text = letters::text(request.kind, &link, request.until);
+    let now = app.clock.now();
+    Ok(Letter::compose(mail.mail, &app.mail_from, &address, now, text.subject, text.body)?)
+}
+
+fn count(app: &App, outcome: &str) {
+    app.metrics.mails_handled.with_label_values(&[outcome]).inc();
+}
+
+fn tell(mail: &Claimed, marked: Marked, outcome: &Outcome) {
+    let (id, kind) = (mail.mail, mail.request.kind.name());
+    let trouble = outcome.trouble().unwrap_or_default();
+    match marked {
+        Marked::Sent | Marked::Gone => tracing::debug!(%id, kind, "mail sent"),
+        Marked::Again => tracing::info!(%id, kind, trouble, "a mail will be tried again"),
+        Marked::Failed => tracing::warn!(%id, kind, trouble, "a mail was not sent"),
+        Marked::Unknown => {
+            tracing::error!(%id, kind, trouble, "a mail may have been sent: it is not sent again");
+        }
+    }
+}
+
+/// The person was erased while the mail was written.
+async fn destroy(app: &App, mail: &Claimed) {
+    if let Err(error) = app.transport.destroy(&[mail.mail]).await {
+        tracing::warn!(id = %mail.mail, %error, "a mail's file stays until the next sweep");
+    }
+}
+
+impl From<OpenError> for Unwritten {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Erased | OpenError::Expired => Self::Erased,
+            OpenError::Damaged => Self::Never(error.to_string()),
+            OpenError::Unavailable(_) => Self::NotNow(error.to_string()),
+        }
+    }
+}
+
+impl From<MailError> for Unwritten {
+    fn from(error: MailError) -> Self {
+        Self::Never(error.to_string())
+    }
+}

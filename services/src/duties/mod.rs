@@ -1,0 +1,68 @@
+//! Duties: what Lethe does about what happened.
+
+mod eraser;
+mod gauges;
+mod keys;
+mod mailer;
+mod orphans;
+mod restored;
+mod session_closer;
+#[cfg(test)]
+mod tests;
+mod timer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use infra::log::Reader;
+use tokio::sync::Notify;
+
+pub use restored::replay_ledger;
+
+use crate::wiring::App;
+use timer::Timers;
+
+/// The duties of a node: those that follow the log, and what runs by the clock.
+pub struct Duties {
+    readers: Vec<Reader>,
+    timers: Timers,
+}
+
+/// How a duty that reads the log wakes its part that runs by the clock.
+type Wake = Arc<Notify>;
+
+impl Duties {
+    /// Starts what runs by the clock. The readers are for the caller to start.
+    pub fn start(app: &App) -> Self {
+        let (mail, close, erase) = (Wake::default(), Wake::default(), Wake::default());
+        let readers = vec![
+            Reader::duty(mailer::Mailer::new(app, &mail)),
+            Reader::duty(session_closer::SessionCloser::new(app, &close)),
+            Reader::duty(eraser::Eraser::new(app, &erase)),
+        ];
+        let mut timers = Timers::new(app);
+        let often = Duration::from_millis(500);
+        let second = Duration::from_secs(1);
+        let minute = Duration::from_mins(1);
+        timers.on_every_node("mailer", often, Some(mail), mailer::send_due);
+        timers.on_every_node("gauges", 5 * second, None, gauges::measure);
+        timers.on_every_node("mail folder", minute, None, orphans::sweep_mail_folder);
+        timers.on_one_node("session closer", second, Some(close), session_closer::close_due);
+        timers.on_one_node("eraser", second, Some(erase), eraser::erase_due);
+        timers.on_one_node("outbox", 5 * second, None, orphans::sweep_outbox);
+        timers.on_one_node("credentials", minute, None, orphans::sweep_credentials);
+        timers.on_one_node("keys", minute, None, keys::turn_keys);
+        timers.on_one_node("e-mail index", minute, None, keys::rotate);
+        Self { readers, timers }
+    }
+
+    /// The duties that follow the log.
+    pub fn readers(&self) -> Vec<Reader> {
+        self.readers.clone()
+    }
+
+    /// Waits until what is under way is done, and lets other nodes have their turn.
+    pub async fn stop(self) {
+        self.timers.stop().await;
+    }
+}

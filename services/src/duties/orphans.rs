@@ -1,0 +1,69 @@
+//! Sweeps up what a crash left behind, and what has been kept long enough.
+
+use std::collections::HashSet;
+
+use chrono::TimeDelta;
+use domain::account::Account;
+use infra::credentials::{CredentialsError, Unnamed};
+use infra::event_store::LoadError;
+use infra::mail::{MailError, Transport};
+use infra::postgres::PgError;
+use uuid::Uuid;
+
+use crate::wiring::App;
+
+/// Far longer than a command takes from its hash to its event.
+const NAMED_WITHIN: TimeDelta = TimeDelta::minutes(10);
+/// As long as command ids: a duty that comes back late still finds what it put down.
+const MAILS_KEPT: TimeDelta = TimeDelta::days(30);
+const AT_ONCE: i64 = 256;
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SweepError {
+    #[error(transparent)]
+    Postgres(#[from] PgError),
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    #[error(transparent)]
+    Mail(#[from] MailError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+/// Hashes that were made for an event that never came.
+pub(super) async fn sweep_credentials(app: App) -> Result<(), SweepError> {
+    let unnamed = app.credentials.unnamed(app.clock.now() - NAMED_WITHIN, AT_ONCE).await?;
+    for Unnamed { account, credential } in unnamed {
+        let loaded = app.executor.load::<Account>(account.into(), account.0).await?;
+        match &*loaded.state {
+            Account::Live(live) if live.credential == credential => {
+                app.credentials.name(account, credential).await?;
+            }
+            Account::Unregistered | Account::Live(_) | Account::Erased { .. } => {
+                app.credentials.remove(credential).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Mails that a dead node was sending, and mails that have been kept long enough.
+pub(super) async fn sweep_outbox(app: App) -> Result<(), SweepError> {
+    let unknown = app.outbox.lapse().await?;
+    if unknown > 0 {
+        app.metrics.mails_handled.with_label_values(&["unknown"]).inc_by(unknown);
+        tracing::error!(unknown, "mails may have been sent by a node that died: not sent again");
+    }
+    app.outbox.forget(app.clock.now() - MAILS_KEPT, AT_ONCE).await?;
+    Ok(())
+}
+
+/// Files of this node's folder whose mails are gone: of erased people, or kept long enough.
+pub(super) async fn sweep_mail_folder(app: App) -> Result<(), SweepError> {
+    let Transport::Folder(folder) = &app.transport else { return Ok(()) };
+    let files = folder.mails().await?;
+    let known: HashSet<Uuid> = app.outbox.known(&files).await?.into_iter().collect();
+    let gone: Vec<Uuid> = files.into_iter().filter(|file| !known.contains(file)).collect();
+    app.transport.destroy(&gone).await?;
+    Ok(())
+}

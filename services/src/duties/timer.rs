@@ -1,0 +1,132 @@
+//! What runs by the clock: on every node, or on one that has its turn.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::time::Duration;
+
+use infra::turns::Turns;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::Wake;
+use crate::wiring::App;
+
+/// After it another node takes the turn of one that died.
+const LEASE: Duration = Duration::from_secs(10);
+
+pub(super) struct Timers {
+    app: App,
+    turns: Turns,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+#[derive(Clone)]
+struct Timer {
+    name: &'static str,
+    period: Duration,
+    wake: Option<Wake>,
+    turns: Option<Turns>,
+}
+
+impl Timers {
+    pub(super) fn new(app: &App) -> Self {
+        Self {
+            app: app.clone(),
+            turns: Turns::new(app.pool.clone(), app.node),
+            stop: watch::Sender::new(false),
+            tasks: JoinSet::new(),
+        }
+    }
+
+    pub(super) fn on_every_node<W, F, E>(
+        &mut self,
+        name: &'static str,
+        period: Duration,
+        wake: Option<Wake>,
+        work: W,
+    ) where
+        W: Fn(App) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), E>> + Send,
+        E: Display + Send,
+    {
+        self.spawn(Timer { name, period, wake, turns: None }, work);
+    }
+
+    pub(super) fn on_one_node<W, F, E>(
+        &mut self,
+        name: &'static str,
+        period: Duration,
+        wake: Option<Wake>,
+        work: W,
+    ) where
+        W: Fn(App) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), E>> + Send,
+        E: Display + Send,
+    {
+        self.spawn(Timer { name, period, wake, turns: Some(self.turns.clone()) }, work);
+    }
+
+    fn spawn<W, F, E>(&mut self, timer: Timer, work: W)
+    where
+        W: Fn(App) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<(), E>> + Send,
+        E: Display + Send,
+    {
+        let (app, mut stop) = (self.app.clone(), self.stop.subscribe());
+        self.tasks.spawn(async move {
+            while !*stop.borrow() {
+                timer.run(&app, &work).await;
+                tokio::select! {
+                    () = timer.wait() => {}
+                    _ = stop.changed() => {}
+                }
+            }
+        });
+    }
+
+    pub(super) async fn stop(mut self) {
+        self.stop.send_replace(true);
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a duty's timer did not end well");
+            }
+        }
+        if let Err(error) = self.turns.give_up().await {
+            tracing::warn!(%error, "turns were not given up: they end by themselves");
+        }
+    }
+}
+
+impl Timer {
+    async fn run<W, F, E>(&self, app: &App, work: &W)
+    where
+        W: Fn(App) -> F,
+        F: Future<Output = Result<(), E>>,
+        E: Display,
+    {
+        if let Some(turns) = &self.turns {
+            match turns.take(self.name, LEASE.max(2 * self.period)).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::warn!(duty = self.name, %error, "it is not known whose turn it is");
+                    return;
+                }
+            }
+        }
+        if let Err(error) = work(app.clone()).await {
+            tracing::warn!(duty = self.name, %error, "put off");
+        }
+    }
+
+    async fn wait(&self) {
+        let period = tokio::time::sleep(self.period);
+        let Some(wake) = &self.wake else { return period.await };
+        tokio::select! {
+            () = period => {}
+            // What woke us is committed with the reader's checkpoint, moments later.
+            () = wake.notified() => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}

@@ -1,0 +1,2 @@
+select s from unnest($1::uuid[]) s
+where not exists (select from event_log.fences where subject = s)
