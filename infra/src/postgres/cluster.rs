@@ -129,7 +129,11 @@ impl Cluster {
     pub async fn stop(mut self, limit: Duration) -> Result<(), ClusterError> {
         drop(self.leash.take());
         let ended = tokio::time::timeout(limit, self.ended()).await;
-        ended.map_err(|_| ClusterError::StillStopping)
+        ended.map_err(|_| ClusterError::StillStopping)?;
+        if self.socket != self.dir {
+            fs::remove_dir(&self.socket).map_err(|error| at(&self.socket, error))?;
+        }
+        Ok(())
     }
 
     async fn answer(&self, until: Instant, limit: Duration) -> Result<(), ClusterError> {
@@ -150,8 +154,7 @@ impl Cluster {
 }
 
 fn launch(bin: &Path, dir: &Path, options: &ClusterOptions) -> Result<Cluster, ClusterError> {
-    let owner = Owner::of_cluster().map_err(|error| at(dir, error))?;
-    owner::private_folder(owner, dir).map_err(|error| at(dir, error))?;
+    let owner = make_folder(dir)?;
     let dir = fs::canonicalize(dir).map_err(|error| at(dir, error))?;
     for path in [dir.as_path(), &bin.join("postgres")] {
         if let Some(folder) = owner::barred(owner, path) {
@@ -181,8 +184,15 @@ fn lock(dir: &Path) -> Result<File, ClusterError> {
     }
 }
 
+/// A private folder for a cluster, made if need be.
+pub(super) fn make_folder(dir: &Path) -> Result<Option<Owner>, ClusterError> {
+    let owner = Owner::of_cluster().map_err(|error| at(dir, error))?;
+    owner::private_folder(owner, dir).map_err(|error| at(dir, error))?;
+    Ok(owner)
+}
+
 /// Made beside and renamed, so that a crash cannot leave half a cluster behind.
-fn initialise(
+pub(super) fn initialise(
     bin: &Path,
     dir: &Path,
     owner: Option<Owner>,
@@ -240,7 +250,7 @@ fn settings(options: &ClusterOptions) -> impl Iterator<Item = String> {
         "log_min_error_statement=panic",
         "log_checkpoints=off",
     ];
-    let unsafe_but_fast = ["fsync=off", "synchronous_commit=off", "full_page_writes=off"];
+    let unsafe_but_fast = ["fsync=off", "full_page_writes=off"];
     let unsafe_but_fast = if options.fsync { &[][..] } else { &unsafe_but_fast[..] };
     let all: Vec<String> = fixed.iter().chain(unsafe_but_fast).map(ToString::to_string).collect();
     all.into_iter().chain(options.settings.clone())

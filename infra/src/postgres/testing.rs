@@ -1,13 +1,14 @@
 //! Databases for tests: one scratch server a test process, migrated templates, a copy for each test.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 
 use tokio::sync::OnceCell;
 
 use super::{
-    Cluster, ClusterError, ClusterOptions, ConnectOptions, PgError, binaries, connect_one,
+    Cluster, ClusterError, ClusterOptions, ConnectOptions, PgError, binaries, cluster, connect_one,
 };
 use super::{migrate_keyring, migrate_log};
 
@@ -100,6 +101,9 @@ async fn start() -> Result<Server, TestingError> {
         settings: vec!["max_connections=400".to_owned()],
         ..ClusterOptions::default()
     };
+    let (making, place, with) = (bin.clone(), dir.clone(), options.clone());
+    let made = tokio::task::spawn_blocking(move || make_data(&making, &place, &with));
+    made.await.map_err(std::io::Error::other)??;
     let cluster = Cluster::start(&bin, &dir, options).await?;
     cluster.create_database(LOG).await?;
     migrate_log(&cluster.url(LOG)).await?;
@@ -107,6 +111,31 @@ async fn start() -> Result<Server, TestingError> {
     migrate_keyring(&cluster.url(KEYRING)).await?;
     let drop = dropper(cluster.url("postgres"))?;
     Ok(Server { cluster, drop })
+}
+
+/// initdb takes most of a second: what it made is kept beside the test binaries, and copied.
+fn make_data(bin: &Path, dir: &Path, options: &ClusterOptions) -> Result<(), TestingError> {
+    let test = std::env::current_exe()?;
+    let beside = test.parent().unwrap_or(dir);
+    let major = binaries::version(bin).unwrap_or_default();
+    let kept = beside.join(format!("postgres-{major}"));
+    let owner = cluster::make_folder(dir)?;
+    if kept.exists() && copy(&kept, &dir.join("data")).is_ok() {
+        return Ok(());
+    }
+    cluster::initialise(bin, dir, owner, options)?;
+    let half = beside.join(format!("postgres-{major}.{}", std::process::id()));
+    copy(&dir.join("data"), &half)?;
+    // Another test process may have kept its own meanwhile.
+    if std::fs::rename(&half, &kept).is_err() {
+        std::fs::remove_dir_all(&half)?;
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    let copied = Command::new("cp").arg("-a").arg(from).arg(to).stderr(Stdio::null()).status()?;
+    if copied.success() { Ok(()) } else { Err(std::io::Error::other("cp failed")) }
 }
 
 /// Drops databases on a thread of its own: the runtime of the test that used them is gone.
