@@ -1,14 +1,16 @@
 //! Being forgotten: asked for, taken back within the grace, and proven by a claim code.
 
 use actix_web::http::StatusCode;
+use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::account::{Account, AccountCommand, AccountError, Erasure};
+use domain::AccountId;
+use domain::account::{Account, AccountCommand, Erasure};
 use domain::session::CloseReason;
-use infra::event_store::{ExecuteError, Receipt, Step};
-use infra::keyring::ledger::{Entry, State};
+use infra::event_store::{Receipt, Step};
+use infra::keyring::ledger::Entry;
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::SecretString;
@@ -28,6 +30,8 @@ use super::routes::Routes;
 use super::{Api, ApiData};
 
 const CODE: &str = "le_";
+/// By then a request has reached the log, or never will.
+const SETTLED: TimeDelta = TimeDelta::minutes(1);
 
 pub fn routes(routes: &mut Routes) {
     routes
@@ -93,18 +97,29 @@ async fn request(
         let receipt = api.app.executor.execute(&request, &[step]).await?;
         return Ok(requested(&receipt, before.due, None));
     }
-    let (code, hash) = draw_code()?;
-    api.app.keyring.ledger_request(account.into(), now + grace, hash).await?;
-    let receipt = match api.app.executor.execute(&request, &[step]).await {
-        Ok(receipt) => receipt,
-        Err(error @ (ExecuteError::Refused(_) | ExecuteError::Reused)) => {
-            // Whoever was faster has an entry of its own by the time it is answered.
-            return Err(error.into());
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let code = enter(&api, account, now + grace).await?;
+    let receipt = api.app.executor.execute(&request, &[step]).await?;
     sign_out(&api, account, None, &request, CloseReason::ErasureRequested).await;
     Ok(requested(&receipt, now + grace, Some(code)))
+}
+
+/// Enters the erasure into the ledger, under a new claim code. The log decides whether it comes to
+/// pass: what it never hears of, the eraser strikes out again.
+async fn enter(api: &Api, account: AccountId, due: DateTime<Utc>) -> Result<String, Problem> {
+    let (code, hash) = draw_code()?;
+    let (keyring, subject) = (&api.app.keyring, account.into());
+    let entry = keyring.ledger_request(subject, due, hash).await?;
+    if entry.claim_code_hash == hash {
+        return Ok(code);
+    }
+    if api.app.clock.now() - entry.requested_at < SETTLED {
+        // Somebody asks at the same time, and may have been told that code.
+        let again = Problem::of(Kind::Unavailable);
+        return Err(again.with_header(header::RETRY_AFTER, SETTLED.num_seconds()));
+    }
+    keyring.ledger_cancel(subject).await?;
+    keyring.ledger_request(subject, due, hash).await?;
+    Ok(code)
 }
 
 fn requested(receipt: &Receipt, due: DateTime<Utc>, code: Option<String>) -> HttpResponse {
@@ -150,16 +165,11 @@ pub struct Pending {
     responses((status = 200, body = Pending), (status = 404, body = super::problem::Shown)),
 )]
 async fn show(api: ApiData, signed_in: SignedIn) -> Result<HttpResponse, Problem> {
-    let (_, erasure) = asked_for(&api, &signed_in).await?;
-    let erasure = erasure.ok_or_else(|| Problem::of(Kind::NotFound))?;
-    let Erasure { requested_at, due } = erasure;
-    Ok(HttpResponse::Ok().json(Pending { requested_at, due }))
-}
-
-async fn asked_for(api: &Api, signed_in: &SignedIn) -> Result<(i64, Option<Erasure>), Problem> {
     let account = signed_in.account;
     let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
-    Ok((loaded.version, live(&loaded)?.erasure))
+    let erasure = live(&loaded)?.erasure.ok_or_else(|| Problem::of(Kind::NotFound))?;
+    let Erasure { requested_at, due } = erasure;
+    Ok(HttpResponse::Ok().json(Pending { requested_at, due }))
 }
 
 /// Takes the request back.
@@ -175,24 +185,15 @@ async fn cancel(
     caller: Caller,
     matches: IfMatch,
 ) -> Result<HttpResponse, Problem> {
-    let now = api.app.clock.now();
-    let (version, erasure) = asked_for(&api, &signed_in).await?;
-    matches.check(version)?;
-    let due = erasure.ok_or(AccountError::ErasureNotRequested)?.due;
-    if now >= due {
-        return Err(AccountError::GraceOver(due).into());
-    }
-    // First where the eraser looks: it can no longer begin once this is answered.
-    let (keyring, subject) = (&api.app.keyring, signed_in.account.into());
-    if !keyring.ledger_cancel(subject).await?
-        && let Some(entry) = keyring.ledger_entry(subject).await?
-        && entry.state >= State::Fenced
-    {
-        return Err(AccountError::GraceOver(due).into());
-    }
-    let step = Step::new::<Account>(signed_in.account.0, AccountCommand::CancelErasure { now });
+    let cancels = AccountCommand::CancelErasure { now: api.app.clock.now() };
+    let step = matches.on(Step::new::<Account>(signed_in.account.0, cancels))?;
     let request = signed_in.request(&caller, vec![]);
-    Ok(done(&api.app.executor.execute(&request, &[matches.on(step)?]).await?))
+    let receipt = api.app.executor.execute(&request, &[step]).await?;
+    // The eraser hears of it from the log, too.
+    if let Err(error) = api.app.keyring.ledger_cancel(signed_in.account.into()).await {
+        tracing::warn!(%error, "a cancellation is left to the eraser");
+    }
+    Ok(done(&receipt))
 }
 
 /// How far an erasure has come, and from its completion on a certificate.
@@ -240,7 +241,7 @@ async fn prove(api: ApiData, code: web::Path<String>) -> Result<HttpResponse, Pr
     let entry = api.app.keyring.ledger_by_code(hash(&code)).await?;
     let entry = entry.ok_or_else(|| Problem::of(Kind::NotFound))?;
     Ok(HttpResponse::Ok().json(Proof {
-        state: named(entry.state),
+        state: entry.state.name(),
         requested_at: entry.requested_at,
         due: entry.due,
         cancelled_at: entry.cancelled_at,
@@ -259,17 +260,6 @@ fn certificate(entry: &Entry) -> Option<Certificate> {
         backup_proven_at: entry.backup_proven_at,
         statement: STATEMENT,
     })
-}
-
-const fn named(state: State) -> &'static str {
-    match state {
-        State::Requested => "requested",
-        State::Cancelled => "cancelled",
-        State::Fenced => "fenced",
-        State::Destroyed => "destroyed",
-        State::Completed => "completed",
-        State::BackupProven => "backup_proven",
-    }
 }
 
 #[cfg(test)]
