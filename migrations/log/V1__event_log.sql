@@ -259,8 +259,8 @@ begin
 end $$;
 
 -- Who holds the log's lock, and how many wait for it.
-create function event_log.lock_holder(
-  out pid int, out since timestamptz, out application text, out client text, out state text, out waiting bigint)
+create function event_log.lock_holder()
+returns table (pid int, since timestamptz, application text, client text, state text, waiting bigint)
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
   select l.pid, a.xact_start, a.application_name, a.client_addr::text, a.state,
     (select count(*) from pg_locks w where not w.granted and (w.locktype, w.database, w.classid, w.objid, w.objsubid)

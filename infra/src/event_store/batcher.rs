@@ -11,16 +11,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::append::{Answer, Append};
 use super::link::{Link, Silence, Told};
+use super::queue::{Message, Queue, Reply, Unanswered};
 use crate::metrics::Metrics;
 use crate::postgres::ConnectOptions;
-
-#[derive(Clone, Debug)]
-pub(super) struct BatcherOptions {
-    pub url: String,
-    pub connect: ConnectOptions,
-    pub appends_max: usize,
-    pub waiting_max: usize,
-}
 
 /// Events of one batch at most, unless one append alone has more.
 const EVENTS_MAX: usize = 4096;
@@ -28,45 +21,12 @@ const EVENTS_MAX: usize = 4096;
 const ASK_AGAIN_FOR: Duration = Duration::from_secs(10);
 const RECONNECT_EVERY: Duration = Duration::from_millis(100);
 
-/// Why there is no answer.
 #[derive(Clone, Debug)]
-pub(super) enum Unanswered {
-    Overloaded,
-    Unavailable(String),
-}
-
-type Reply = oneshot::Sender<Result<Answer, Unanswered>>;
-
-enum Message {
-    Append(Append, Reply),
-    /// Answered once everything before it is.
-    Drain(oneshot::Sender<()>),
-}
-
-/// Where the appends of a node are handed in.
-#[derive(Clone)]
-pub(super) struct Queue(mpsc::Sender<Message>);
-
-impl Queue {
-    pub async fn append(&self, append: Append) -> Result<Answer, Unanswered> {
-        let (reply, answer) = oneshot::channel();
-        self.0.try_send(Message::Append(append, reply)).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => Unanswered::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => stopped(),
-        })?;
-        answer.await.unwrap_or_else(|_| Err(stopped()))
-    }
-
-    pub async fn drain(&self) {
-        let (done, waited) = oneshot::channel();
-        if self.0.send(Message::Drain(done)).await.is_ok() {
-            let _ = waited.await;
-        }
-    }
-}
-
-fn stopped() -> Unanswered {
-    Unanswered::Unavailable("this node is stopping".to_owned())
+pub(super) struct BatcherOptions {
+    pub url: String,
+    pub connect: ConnectOptions,
+    pub appends_max: usize,
+    pub waiting_max: usize,
 }
 
 /// Opens the appending connection, and starts the thread that owns it. The thread ends when every
@@ -93,8 +53,18 @@ pub(super) async fn start(
             let _ = opened.send(Ok(()));
             let outcomes = Answer::NAMES.map(|name| metrics.appends.with_label_values(&[name]));
             let deferred = VecDeque::new();
-            let batcher =
-                Batcher { options, receiver, deferred, link, metrics, outcomes, head, room };
+            let drains = Vec::new();
+            let batcher = Batcher {
+                options,
+                receiver,
+                deferred,
+                drains,
+                link,
+                metrics,
+                outcomes,
+                head,
+                room,
+            };
             batcher.run().await;
         });
     };
@@ -108,6 +78,8 @@ struct Batcher {
     receiver: mpsc::Receiver<Message>,
     /// Waiting for the next batch, since a batch had their stream, claim or command already.
     deferred: VecDeque<(Append, Reply)>,
+    /// Answered once nothing of what came before them waits.
+    drains: Vec<oneshot::Sender<()>>,
     link: Option<Link>,
     metrics: Arc<Metrics>,
     outcomes: [IntCounter; 6],
@@ -120,7 +92,6 @@ struct Batch {
     members: Vec<(Append, Reply)>,
     keys: HashSet<u64>,
     events: usize,
-    drains: Vec<oneshot::Sender<()>>,
 }
 
 impl Batch {
@@ -141,8 +112,10 @@ impl Batcher {
     async fn run(mut self) {
         while let Some(batch) = self.gather().await {
             self.write(batch.members).await;
-            for drained in batch.drains {
-                let _ = drained.send(());
+            if self.deferred.is_empty() {
+                for drained in self.drains.drain(..) {
+                    let _ = drained.send(());
+                }
             }
         }
     }
@@ -157,8 +130,7 @@ impl Batcher {
             self.sort(&mut batch, message);
         }
         let max = self.options.appends_max;
-        // Nothing is read past a drain, so that it is answered after all that came before it.
-        while batch.members.len() < max && self.deferred.len() < max && batch.drains.is_empty() {
+        while batch.members.len() < max && self.deferred.len() < max && self.drains.is_empty() {
             let Ok(message) = self.receiver.try_recv() else { break };
             self.sort(&mut batch, message);
         }
@@ -168,7 +140,7 @@ impl Batcher {
     fn sort(&mut self, batch: &mut Batch, message: Message) {
         match message {
             Message::Append(append, reply) => self.place(batch, append, reply),
-            Message::Drain(drained) => batch.drains.push(drained),
+            Message::Drain(drained) => self.drains.push(drained),
         }
     }
 
@@ -261,6 +233,11 @@ impl Batcher {
     }
 
     fn answer(&self, members: Vec<(Append, Reply)>, told: Told) {
+        self.head.send_if_modified(|head| {
+            let grown = told.head > *head;
+            *head = told.head.max(*head);
+            grown
+        });
         let mut events = 0;
         for ((append, reply), answer) in members.into_iter().zip(told.answers) {
             if let Some(outcome) = self.outcomes.get(answer.number()) {
@@ -278,11 +255,6 @@ impl Batcher {
             self.metrics.events.inc_by(u64::try_from(events).unwrap_or_default());
             self.metrics.transaction_events.observe(count(events));
         }
-        self.head.send_if_modified(|head| {
-            let grown = told.head > *head;
-            *head = told.head.max(*head);
-            grown
-        });
     }
 
     fn alarm(&self) {

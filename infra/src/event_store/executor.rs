@@ -5,75 +5,35 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use deadpool_postgres::GenericClient;
-use domain::account::AccountEvent;
-use domain::operator::OperatorEvent;
-use domain::session::SessionEvent;
-use domain::{SubjectId, TenantId, check_upcasters};
+use domain::{SubjectId, TenantId};
 use tokio::sync::{Mutex, Notify, watch};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
-use super::append::{Answer, Append};
-use super::batcher::{self, BatcherOptions, Queue, Unanswered};
+use super::append::Answer;
+use super::attempt::Attempt;
+use super::batcher::{self, BatcherOptions};
 use super::cache::Cache;
-use super::draft::Draft;
+use super::config::check_all;
+use super::queue::Queue;
 use super::recall::recall;
 use super::snapshot::Snapshots;
-use super::step::Standing;
 use super::streams::{Sight, Streams};
-use super::{Claim, ExecuteError, LoadError, Loaded, Receipt, Request, Step, Stored, room};
+use super::{ExecuteError, ExecutorConfig, LoadError, Loaded, Receipt, Request, StartError, Step};
+use super::{Stored, room};
 use crate::keyring::{Keyring, RequestMacs};
 use crate::log::Feed;
 use crate::metrics::Metrics;
-use crate::postgres::{ConnectOptions, Pool};
-
-#[derive(Clone, Debug)]
-pub struct ExecutorConfig {
-    /// How the appending connection is made.
-    pub connect: ConnectOptions,
-    /// Appends in one batch.
-    pub appends_max: usize,
-    /// Appends that may wait; more are refused as overloaded.
-    pub waiting_max: usize,
-    /// States kept in memory.
-    pub states_max: usize,
-    pub snapshot_events: i64,
-    pub partition_events: i64,
-}
-
-impl Default for ExecutorConfig {
-    fn default() -> Self {
-        Self {
-            connect: ConnectOptions { application: "lethe append", ..ConnectOptions::app() },
-            appends_max: 256,
-            waiting_max: 4096,
-            states_max: 65_536,
-            snapshot_events: 100,
-            partition_events: 100_000_000,
-        }
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    #[error("{event_type} has no step up from version {version}")]
-    Upcaster { event_type: &'static str, version: i16 },
-    #[error("the appending connection: {0}")]
-    Append(String),
-    #[error(transparent)]
-    Load(#[from] LoadError),
-    #[error(transparent)]
-    Feed(#[from] crate::log::FeedError),
-}
+use crate::postgres::Pool;
 
 /// Runs commands on the log. Cheap to clone.
 #[derive(Clone)]
-pub struct Executor(Arc<Inner>);
+pub struct Executor(pub(super) Arc<Inner>);
 
-struct Inner {
-    streams: Streams,
-    queue: Queue,
-    keyring: Keyring,
+pub(super) struct Inner {
+    pub streams: Streams,
+    pub queue: Queue,
+    pub keyring: Keyring,
     metrics: Arc<Metrics>,
     appended: watch::Sender<i64>,
     /// Who met a conflict waits in line with the others of this node who did, by stream.
@@ -90,25 +50,6 @@ impl Drop for Inner {
 const ATTEMPTS_MAX: u32 = 32;
 const LINES: usize = 256;
 
-/// What one attempt came to.
-enum Attempt {
-    Done(Receipt),
-    /// Decided on what the cache had: to be decided again before it is told.
-    Stale,
-    Conflict,
-    /// Decided on the newest state. Told, unless the command was answered before.
-    Refused(ExecuteError),
-    Unchanged(Vec<i64>),
-}
-
-/// A stream that a command touches.
-struct Touched {
-    stream: Uuid,
-    before: i64,
-    fresh: bool,
-    standing: Standing,
-}
-
 impl Executor {
     /// Checks that every event of the log can be read, opens the appending connection, and makes
     /// room in the log. `append_url` must not lead to a transaction-pooling proxy.
@@ -119,9 +60,7 @@ impl Executor {
         keyring: Keyring,
         metrics: Arc<Metrics>,
     ) -> Result<Self, StartError> {
-        check::<AccountEvent>()?;
-        check::<SessionEvent>()?;
-        check::<OperatorEvent>()?;
+        check_all()?;
         room::extend(&pool, config.partition_events).await.map_err(LoadError::from)?;
         let head = Feed::head(&pool.get().await.map_err(LoadError::from)?).await?;
         let appended = watch::Sender::new(head);
@@ -237,82 +176,6 @@ impl Executor {
         Err(ExecuteError::Conflict)
     }
 
-    async fn attempt(
-        &self,
-        request: &Request,
-        steps: &[Step],
-        macs: Option<RequestMacs>,
-        sight: Sight,
-    ) -> Result<Attempt, ExecuteError> {
-        let Inner { streams, keyring, .. } = &*self.0;
-        let mut draft = Draft { keyring, request, events: Vec::with_capacity(steps.len()) };
-        let mut touched: Vec<Touched> = Vec::with_capacity(steps.len());
-        for step in steps {
-            if !touched.iter().any(|known| known.stream == step.stream) {
-                let standing = step.ask.stand(streams, request.tenant, step.stream, sight).await?;
-                let (standing, fresh) = standing;
-                let (stream, before) = (step.stream, standing.version);
-                touched.push(Touched { stream, before, fresh, standing });
-            }
-            let known = touched.iter_mut().find(|known| known.stream == step.stream);
-            let Some(known) = known else { return Ok(Attempt::Conflict) };
-            let refused = match step.expecting {
-                Some(version) if version != known.before => {
-                    Err(ExecuteError::Stale { version: known.before })
-                }
-                _ => {
-                    let decided =
-                        step.ask.decide(&mut draft, step.stream, known.before, &mut known.standing);
-                    decided.await
-                }
-            };
-            if let Err(refused) = refused {
-                let fresh = touched.iter().all(|known| known.fresh);
-                return Ok(if fresh { Attempt::Refused(refused) } else { Attempt::Stale });
-            }
-        }
-        if draft.events.is_empty() {
-            let fresh = touched.iter().all(|known| known.fresh);
-            let versions = versions(steps, &touched, &[]);
-            return Ok(if fresh { Attempt::Unchanged(versions) } else { Attempt::Stale });
-        }
-        let append = draft.append(macs)?;
-        self.append(request, steps, append, touched).await
-    }
-
-    async fn append(
-        &self,
-        request: &Request,
-        steps: &[Step],
-        append: Append,
-        touched: Vec<Touched>,
-    ) -> Result<Attempt, ExecuteError> {
-        match self.0.queue.append(append).await? {
-            Answer::Appended { first, last } => {
-                let versions = versions(steps, &touched, &[]);
-                self.keep(request.tenant, steps, touched);
-                Ok(Attempt::Done(Receipt { first, last, versions, replayed: false }))
-            }
-            Answer::Replayed { first, last, streams } => {
-                let versions = versions(steps, &touched, &streams);
-                Ok(Attempt::Done(Receipt { first, last, versions, replayed: true }))
-            }
-            Answer::Reused => Err(ExecuteError::Reused),
-            Answer::Fenced => Err(ExecuteError::Fenced),
-            Answer::Conflict => Ok(Attempt::Conflict),
-            Answer::Claimed => Err(self.claimed(request).await?),
-        }
-    }
-
-    fn keep(&self, tenant: TenantId, steps: &[Step], touched: Vec<Touched>) {
-        for Touched { stream, before, standing, .. } in touched {
-            let events = standing.version - before;
-            if let Some(step) = steps.iter().find(|step| step.stream == stream) {
-                step.ask.keep(&self.0.streams, tenant, stream, events, standing);
-            }
-        }
-    }
-
     /// Before a refusal is told, or that nothing changed: did this command do it itself?
     async fn tell(
         &self,
@@ -345,45 +208,6 @@ impl Executor {
             Some(_) => Err(ExecuteError::Reused),
         }
     }
-
-    /// Whose claim it was that is another's.
-    async fn claimed(&self, request: &Request) -> Result<ExecuteError, LoadError> {
-        let mut taken = None;
-        for claim in &request.claims {
-            if let Claim::Take { kind, blind_index, owner } = claim {
-                let other = self.claim_owner(kind, blind_index).await?;
-                if other.is_some_and(|other| other != *owner) {
-                    return Ok(ExecuteError::Claimed { kind: kind.clone() });
-                }
-                taken = taken.or(Some(kind));
-            }
-        }
-        Ok(ExecuteError::Claimed { kind: taken.cloned().unwrap_or_default() })
-    }
-}
-
-impl From<Unanswered> for ExecuteError {
-    fn from(unanswered: Unanswered) -> Self {
-        match unanswered {
-            Unanswered::Overloaded => Self::Overloaded,
-            Unanswered::Unavailable(reason) => Self::Unavailable(reason),
-        }
-    }
-}
-
-fn check<E: domain::Event>() -> Result<(), StartError> {
-    let checked = check_upcasters::<E>();
-    checked.map_err(|(event_type, version)| StartError::Upcaster { event_type, version })
-}
-
-/// For each step its stream's version: what it `reached` then, else where it stands now.
-fn versions(steps: &[Step], touched: &[Touched], reached: &[super::append::Reached]) -> Vec<i64> {
-    let version = |step: &Step| {
-        let then = reached.iter().find(|known| known.stream_id == step.stream);
-        let now = touched.iter().find(|known| known.stream == step.stream);
-        then.map(|known| known.version).or(now.map(|known| known.standing.version))
-    };
-    steps.iter().map(|step| version(step).unwrap_or_default()).collect()
 }
 
 /// Up to a few milliseconds, longer with each try.

@@ -18,7 +18,7 @@ pub(super) struct Snapshots {
     queue: mpsc::Sender<Shot>,
 }
 
-struct Shot {
+pub(super) struct Shot {
     stream: Uuid,
     version: i64,
     snapshot_version: i16,
@@ -48,19 +48,21 @@ impl Snapshots {
         if events == 0 || at.version / self.every == before / self.every {
             return;
         }
-        let state: AnyState = Arc::clone(&at.state) as AnyState;
-        let snapshot_version = A::SNAPSHOT_VERSION;
-        let shot =
-            Shot { stream, version: at.version, snapshot_version, state, encode: encode::<A> };
-        let _ = self.queue.try_send(shot);
+        let _ = self.queue.try_send(shot(stream, at));
     }
+}
+
+pub(super) fn shot<A: Stored>(stream: Uuid, at: &Loaded<A>) -> Shot {
+    let state: AnyState = Arc::<A>::clone(&at.state);
+    let snapshot_version = A::SNAPSHOT_VERSION;
+    Shot { stream, version: at.version, snapshot_version, state, encode: encode::<A> }
 }
 
 fn encode<A: Stored>(state: &AnyState) -> Option<String> {
     serde_json::to_string(state.downcast_ref::<A>()?).ok()
 }
 
-async fn write(pool: &Pool, shot: &Shot) -> Result<(), PgError> {
+pub(super) async fn write(pool: &Pool, shot: &Shot) -> Result<(), PgError> {
     let Some(state) = (shot.encode)(&shot.state) else { return Ok(()) };
     let client = pool.get().await?;
     let write = client.prepare_cached(include_str!("snapshot.sql")).await?;

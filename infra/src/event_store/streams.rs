@@ -117,16 +117,14 @@ impl<A: Stored> Fold<A> {
 
     fn apply(&mut self, row: &Row) -> Result<(), LoadError> {
         let version: i64 = row.try_get(0)?;
-        let data: JsonText<'_> = row.try_get(3)?;
-        let Some(event_type) = row.try_get::<_, Option<&str>>(1)? else {
-            return self.start_from(version, data.0);
-        };
+        if row.try_get::<_, Option<&str>>(1)?.is_none() {
+            return self.start_from(version, row.try_get::<_, JsonText<'_>>(3)?.0);
+        }
         if version != self.loaded.version + 1 {
             let version = self.loaded.version + 1;
             return Err(LoadError::Missing { stream: self.stream, version });
         }
-        let event = decode::<A::Event>(self.stream, event_type, row.try_get(2)?, data.0, row)
-            .map_err(|reason| LoadError::Undecodable { stream: self.stream, version, reason })?;
+        let event = decode(self.stream, row)?;
         Arc::make_mut(&mut self.loaded.state).apply(event);
         self.loaded.version = version;
         self.events += 1;
@@ -145,15 +143,15 @@ impl<A: Stored> Fold<A> {
     }
 }
 
-fn decode<E: Event>(
-    stream: Uuid,
-    event_type: &str,
-    schema_version: i16,
-    data: &str,
-    row: &Row,
-) -> Result<E, Undecodable> {
-    let sealed: Option<&[u8]> = row.try_get(4).unwrap_or_default();
-    let mut event = E::decode(event_type, schema_version, data)?;
-    put_together(&mut event, stream, sealed)?;
-    Ok(event)
+/// An event of a row with the columns of `load_after.sql`.
+pub(super) fn decode<E: Event>(stream: Uuid, row: &Row) -> Result<E, LoadError> {
+    let version = row.try_get(0)?;
+    let data: JsonText<'_> = row.try_get(3)?;
+    let sealed: Option<&[u8]> = row.try_get(4)?;
+    let event = E::decode(row.try_get(1)?, row.try_get(2)?, data.0);
+    let whole = event.and_then(|mut event| {
+        put_together(&mut event, stream, sealed)?;
+        Ok(event)
+    });
+    whole.map_err(|reason| LoadError::Undecodable { stream, version, reason })
 }

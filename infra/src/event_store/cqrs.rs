@@ -1,0 +1,173 @@
+//! The log as an event store of `cqrs_es`, for what is written against its traits.
+
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use cqrs_es::{AggregateContext, AggregateError, EventEnvelope, EventStore};
+use deadpool_postgres::GenericClient;
+use domain::{ActorId, CommandId, EventId, SessionId, TenantId};
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+use super::append::Answer;
+use super::draft::{Draft, Place};
+use super::streams::decode;
+use super::{ExecuteError, Executor, LoadError, Request, Stored};
+
+/// One tenant's streams of one aggregate.
+#[derive(Clone)]
+pub struct CqrsStore<A> {
+    executor: Executor,
+    tenant: TenantId,
+    of: PhantomData<fn() -> A>,
+}
+
+/// An aggregate between its load and its commit.
+pub struct CqrsContext<A> {
+    stream: Uuid,
+    aggregate: A,
+    version: i64,
+}
+
+type Refusal<A> = AggregateError<<A as cqrs_es::Aggregate>::Error>;
+
+impl<A: Stored> AggregateContext<A> for CqrsContext<A> {
+    fn aggregate(&mut self) -> &mut A {
+        &mut self.aggregate
+    }
+}
+
+impl Executor {
+    /// `commit` reads from the metadata `command_id`, which it needs, and `actor`, `session`,
+    /// `request`, `correlation` and `causation`; each is a UUID.
+    pub fn cqrs<A: Stored>(&self, tenant: TenantId) -> CqrsStore<A> {
+        CqrsStore { executor: self.clone(), tenant, of: PhantomData }
+    }
+}
+
+impl<A: Stored> EventStore<A> for CqrsStore<A> {
+    type AC = CqrsContext<A>;
+
+    async fn load_events(&self, aggregate_id: &str) -> Result<Vec<EventEnvelope<A>>, Refusal<A>> {
+        let stream = parse::<A>(aggregate_id)?;
+        self.read(stream).await.map_err(unreadable::<A>)
+    }
+
+    async fn load_aggregate(&self, aggregate_id: &str) -> Result<CqrsContext<A>, Refusal<A>> {
+        let stream = parse::<A>(aggregate_id)?;
+        let loaded = self.executor.load::<A>(self.tenant, stream).await.map_err(unreadable::<A>)?;
+        let (state, version) = (loaded.state, loaded.version);
+        Ok(CqrsContext { stream, aggregate: Arc::unwrap_or_clone(state), version })
+    }
+
+    async fn commit(
+        &self,
+        events: Vec<A::Event>,
+        context: CqrsContext<A>,
+        metadata: HashMap<String, String>,
+    ) -> Result<Vec<EventEnvelope<A>>, Refusal<A>> {
+        let request = request::<A>(self.tenant, &metadata)?;
+        let told = self.append(&request, events, &context).await.map_err(refused::<A>)?;
+        let envelopes = told.into_iter().zip(context.version + 1..);
+        Ok(envelopes.map(|(event, at)| envelope(context.stream, at, event, &metadata)).collect())
+    }
+}
+
+impl<A: Stored> CqrsStore<A> {
+    async fn read(&self, stream: Uuid) -> Result<Vec<EventEnvelope<A>>, LoadError> {
+        let client = self.executor.0.streams.pool.get().await?;
+        let query = client.prepare_cached(include_str!("load_after.sql")).await?;
+        let of: [&(dyn ToSql + Sync); 4] = [&stream, &self.tenant.0, &A::TYPE, &0_i64];
+        let rows = client.query(&query, &of).await?;
+        let events = rows.iter().map(|row| {
+            let event = decode(stream, row)?;
+            Ok(envelope(stream, row.try_get(0)?, event, &HashMap::new()))
+        });
+        events.collect()
+    }
+
+    /// Answers the events as they stand in the log: sealed.
+    async fn append(
+        &self,
+        request: &Request,
+        events: Vec<A::Event>,
+        context: &CqrsContext<A>,
+    ) -> Result<Vec<A::Event>, ExecuteError> {
+        let mut draft = Draft { keyring: &self.executor.0.keyring, request, events: Vec::new() };
+        let mut told = Vec::with_capacity(events.len());
+        for (event, version) in events.into_iter().zip(context.version + 1..) {
+            let expected = told.is_empty().then_some(context.version);
+            let place = Place { stream_type: A::TYPE, stream: context.stream, version, expected };
+            told.push(draft.tell(place, event).await?);
+        }
+        if told.is_empty() {
+            return Ok(told);
+        }
+        match self.executor.0.queue.append(draft.append(None)?).await? {
+            Answer::Appended { .. } | Answer::Replayed { .. } => Ok(told),
+            Answer::Conflict => Err(ExecuteError::Conflict),
+            Answer::Reused => Err(ExecuteError::Reused),
+            Answer::Fenced => Err(ExecuteError::Fenced),
+            Answer::Claimed => Err(ExecuteError::Claimed { kind: String::new() }),
+        }
+    }
+}
+
+fn envelope<A: Stored>(
+    stream: Uuid,
+    version: i64,
+    payload: A::Event,
+    metadata: &HashMap<String, String>,
+) -> EventEnvelope<A> {
+    let sequence = usize::try_from(version).unwrap_or_default();
+    EventEnvelope {
+        aggregate_id: stream.to_string(),
+        sequence,
+        payload,
+        metadata: metadata.clone(),
+    }
+}
+
+fn request<A: Stored>(
+    tenant: TenantId,
+    metadata: &HashMap<String, String>,
+) -> Result<Request, Refusal<A>> {
+    let id = |key: &str| metadata.get(key).map(|id| parse::<A>(id)).transpose();
+    let command = id("command_id")?.ok_or_else(|| unexpected::<A>("metadata has no command_id"))?;
+    Ok(Request {
+        actor: id("actor")?.map(ActorId),
+        session: id("session")?.map(SessionId),
+        request: id("request")?,
+        correlation: id("correlation")?,
+        causation: id("causation")?.map(EventId),
+        ..Request::new(tenant, CommandId(command))
+    })
+}
+
+fn parse<A: Stored>(id: &str) -> Result<Uuid, Refusal<A>> {
+    id.parse().map_err(unexpected::<A>)
+}
+
+fn unexpected<A: Stored>(
+    reason: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> Refusal<A> {
+    AggregateError::UnexpectedError(reason.into())
+}
+
+fn unreadable<A: Stored>(error: LoadError) -> Refusal<A> {
+    match error {
+        LoadError::Postgres(error) => AggregateError::DatabaseConnectionError(error.into()),
+        error @ (LoadError::Undecodable { .. } | LoadError::Missing { .. }) => {
+            AggregateError::DeserializationError(error.into())
+        }
+    }
+}
+
+fn refused<A: Stored>(error: ExecuteError) -> Refusal<A> {
+    if matches!(error, ExecuteError::Conflict) {
+        AggregateError::AggregateConflict
+    } else {
+        AggregateError::UnexpectedError(error.into())
+    }
+}

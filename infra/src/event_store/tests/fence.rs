@@ -1,0 +1,85 @@
+//! An append stands wholly before the fence, or wholly after.
+
+use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
+use uuid::Uuid;
+
+use super::super::append::{Answer, Append, NewClaim};
+use super::{appended, databases, event, node, one, owner, pool};
+
+const CLOSING: &[&str] = &["car.scrapped"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_follows_a_fence_in_1000_races() {
+    let databases = databases().await;
+    let nodes = [node(&databases.log_url).await, node(&databases.log_url).await];
+    let pool = pool(&databases.log_url).await;
+
+    let race = async |subject: u128| {
+        let racing = (0..4).map(|n| {
+            let mut event = event(subject * 10 + n, subject * 10 + n, 1);
+            event.subjects = vec![Uuid::nil(), Uuid::from_u128(subject)];
+            nodes[usize::from(n % 2 == 0)].queue.append(one(event))
+        });
+        let fence = async {
+            let client = pool.get().await.unwrap();
+            let fence = include_str!("../fence.sql");
+            let fenced = client.query_one(fence, &[&Uuid::from_u128(subject), &CLOSING]).await;
+            fenced.unwrap().get::<_, i64>(0)
+        };
+        // Which of them comes first is left to the tries.
+        let (answers, fenced) = if subject.is_multiple_of(2) {
+            tokio::join!(join_all(racing), fence)
+        } else {
+            let (fenced, answers) = tokio::join!(fence, join_all(racing));
+            (answers, fenced)
+        };
+        for answer in answers {
+            match answer.unwrap() {
+                Answer::Appended { last, .. } => assert!(last <= fenced, "{last} after {fenced}"),
+                refused @ (Answer::Replayed { .. }
+                | Answer::Reused
+                | Answer::Fenced
+                | Answer::Conflict
+                | Answer::Claimed) => assert_eq!(refused, Answer::Fenced),
+            }
+        }
+    };
+    stream::iter(1..=1000).for_each_concurrent(8, race).await;
+
+    let after = "select count(*) from event_log.events e join event_log.fences f
+        on f.subject = any (e.subjects) where e.position > f.position";
+    let after: i64 = owner(&databases.log_url).await.query_one(after, &[]).await.unwrap().get(0);
+    assert_eq!(after, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fence_lets_closing_events_through_and_frees_the_address() {
+    let databases = databases().await;
+    let node = node(&databases.log_url).await;
+    let client = owner(&databases.log_url).await;
+    let claim = |owner| NewClaim {
+        append: 0,
+        kind: "address".to_owned(),
+        blind_index: vec![1],
+        owner: Uuid::from_u128(owner),
+        taken: true,
+    };
+    let registered = Append { events: vec![event(1, 7, 1)], moves: vec![claim(7)] };
+    assert!(appended(&node.queue.append(registered).await.unwrap()));
+
+    let fence = include_str!("../fence.sql");
+    let of = Uuid::from_u128(7);
+    let fenced: i64 = client.query_one(fence, &[&of, &CLOSING]).await.unwrap().get(0);
+    assert_eq!(fenced, 1);
+
+    assert_eq!(node.queue.append(one(event(2, 7, 2))).await.unwrap(), Answer::Fenced);
+    let mut closing = event(3, 7, 2);
+    closing.event_type = "car.scrapped";
+    assert!(appended(&node.queue.append(one(closing)).await.unwrap()));
+    let registered = Append { events: vec![event(4, 8, 1)], moves: vec![claim(8)] };
+    assert!(appended(&node.queue.append(registered).await.unwrap()));
+    // Told again, it stands where it stood.
+    let again: i64 = client.query_one(fence, &[&of, &CLOSING]).await.unwrap().get(0);
+    assert_eq!(again, 1);
+}

@@ -1,0 +1,100 @@
+//! The event store against a real PostgreSQL.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may"
+)]
+
+mod fence;
+mod lost;
+mod outcomes;
+mod partition;
+mod proxy;
+mod roles;
+mod snapshots;
+mod start;
+
+use std::sync::Arc;
+
+use tokio::sync::{Notify, watch};
+use uuid::Uuid;
+
+use super::append::{Answer, Append, Json, NewEvent};
+use super::batcher::{self, BatcherOptions};
+use super::config::ExecutorConfig;
+use super::queue::Queue;
+use crate::metrics::Metrics;
+use crate::postgres::testing::Databases;
+use crate::postgres::{ConnectOptions, Pool, connect, connect_one, testing};
+
+/// What one node has of the log.
+struct Node {
+    queue: Queue,
+    head: watch::Receiver<i64>,
+    missing: Arc<Notify>,
+}
+
+async fn databases() -> Databases {
+    testing::databases().await.unwrap()
+}
+
+async fn node(url: &str) -> Node {
+    let ExecutorConfig { connect, appends_max, waiting_max, .. } = ExecutorConfig::default();
+    let options = BatcherOptions { url: url.to_owned(), connect, appends_max, waiting_max };
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let (sender, head) = watch::channel(0);
+    let missing = Arc::new(Notify::new());
+    let queue = batcher::start(options, metrics, sender, Arc::clone(&missing)).await.unwrap();
+    Node { queue, head, missing }
+}
+
+async fn pool(url: &str) -> Pool {
+    connect(url, &ConnectOptions::app()).await.unwrap()
+}
+
+async fn owner(url: &str) -> tokio_postgres::Client {
+    connect_one(url, &ConnectOptions::default()).await.unwrap()
+}
+
+/// The event number `version` of a stream, all of one append.
+fn event(command: u128, stream: u128, version: i64) -> NewEvent {
+    let of = Uuid::from_u128;
+    NewEvent {
+        append: 0,
+        expected: Some(version - 1),
+        tenant_id: of(1),
+        stream_type: "car",
+        stream_id: of(stream),
+        version,
+        event_id: crate::ids::hashed(&[&stream.to_be_bytes(), &version.to_be_bytes()]),
+        event_type: "car.drove",
+        schema_version: 1,
+        data: Json(format!(r#"{{"metres":{version}}}"#)),
+        sealed: None,
+        subjects: vec![of(stream)],
+        actor: None,
+        session: None,
+        request: None,
+        correlation: None,
+        causation: None,
+        command_id: Some(of(command)),
+        request_mac: None,
+        request_mac_before: None,
+        events: Some(1),
+    }
+}
+
+fn one(event: NewEvent) -> Append {
+    Append { events: vec![event], moves: Vec::new() }
+}
+
+async fn count(client: &tokio_postgres::Client) -> i64 {
+    let counted = client.query_one("select count(*) from event_log.events", &[]).await;
+    counted.unwrap().get(0)
+}
+
+fn appended(answer: &Answer) -> bool {
+    matches!(answer, Answer::Appended { .. })
+}

@@ -1,0 +1,85 @@
+//! The log goes on from one partition to the next while it is written.
+
+use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
+
+use super::super::append::Answer;
+use super::super::queue::Unanswered;
+use super::super::room;
+use super::{appended, count, databases, event, node, one, owner, pool};
+
+/// A log whose first partition ends at `last`.
+async fn short(client: &tokio_postgres::Client, last: i64) {
+    let small = format!("drop table event_log.events_1; select event_log.extend(1, {last})");
+    client.batch_execute(&small).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_is_extended_under_load_and_nobody_waits() {
+    let databases = databases().await;
+    let client = owner(&databases.log_url).await;
+    short(&client, 1000).await;
+    let nodes = [node(&databases.log_url).await, node(&databases.log_url).await];
+    let pool = pool(&databases.log_url).await;
+    let keeping: Vec<_> = nodes
+        .iter()
+        .map(|node| {
+            let (head, missing) = (node.head.clone(), std::sync::Arc::clone(&node.missing));
+            tokio::spawn(room::keep_ahead(pool.clone(), 1000, head, missing))
+        })
+        .collect();
+
+    let refused: Vec<_> = stream::iter(1..=6000_u128)
+        .map(|n| nodes[usize::from(n % 2 == 0)].queue.append(one(event(n, n, 1))))
+        .buffer_unordered(32)
+        .filter(|answer| std::future::ready(!answer.as_ref().is_ok_and(appended)))
+        .collect()
+        .await;
+
+    assert!(refused.is_empty(), "{refused:?}");
+    assert_eq!(count(&client).await, 6000);
+    let partitions =
+        "select count(*) from pg_inherits where inhparent = 'event_log.events'::regclass";
+    let partitions: i64 = client.query_one(partitions, &[]).await.unwrap().get(0);
+    assert!((6..=8).contains(&partitions), "{partitions} partitions");
+    keeping.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_the_log_ends_appends_stop_and_say_so() {
+    let databases = databases().await;
+    let client = owner(&databases.log_url).await;
+    short(&client, 10).await;
+    let node = node(&databases.log_url).await;
+    for n in 1..=10 {
+        assert!(appended(&node.queue.append(one(event(n, n, 1))).await.unwrap()));
+    }
+
+    let beyond = join_all((11..=20).map(|n| node.queue.append(one(event(n, n, 1))))).await;
+
+    for answer in beyond {
+        assert!(
+            matches!(answer, Err(Unanswered::Unavailable(reason)) if reason.contains("partition"))
+        );
+    }
+    node.missing.notified().await;
+    assert_eq!(room::extend(&pool(&databases.log_url).await, 10).await.unwrap(), 20);
+    let answer = node.queue.append(one(event(11, 11, 1))).await.unwrap();
+    assert_eq!(answer, Answer::Appended { first: 11, last: 11 });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_extend_once() {
+    let databases = databases().await;
+    let client = owner(&databases.log_url).await;
+    short(&client, 10).await;
+    let node = node(&databases.log_url).await;
+    for n in 1..=6 {
+        assert!(appended(&node.queue.append(one(event(n, n, 1))).await.unwrap()));
+    }
+    let pool = pool(&databases.log_url).await;
+
+    let rooms = join_all((0..8).map(|_| room::extend(&pool, 10))).await;
+
+    assert!(rooms.into_iter().all(|room| room.unwrap() == 20));
+}

@@ -1,0 +1,142 @@
+//! A state is the same with and without its snapshot.
+
+use domain::account::{Account, AccountEvent, Proof};
+use domain::privacy::{Personal, Sealed, take_apart};
+use domain::{CredentialId, Event, EventId, ProofId, Root, TenantId};
+use uuid::Uuid;
+
+use super::super::append::{Append, Json, NewEvent};
+use super::super::cache::Cache;
+use super::super::snapshot::{Snapshots, shot, write};
+use super::super::streams::{Sight, Streams};
+use super::super::{LoadError, Loaded};
+use super::{Node, appended, databases, event, node, owner, pool};
+use crate::postgres::Pool;
+
+const TENANT: TenantId = TenantId(Uuid::from_u128(1));
+const STREAM: Uuid = Uuid::from_u128(7);
+
+/// With nothing in its cache.
+fn streams(pool: &Pool) -> Streams {
+    let snapshots = Snapshots::start(pool.clone(), 100);
+    Streams { pool: pool.clone(), cache: Cache::new(10), snapshots }
+}
+
+fn told(version: i64, mut told: AccountEvent) -> NewEvent {
+    let (event_type, schema_version) = told.kind();
+    let mut event = event(u128::try_from(version).unwrap(), 7, version);
+    event.sealed = take_apart(&mut told, STREAM).unwrap();
+    event.data = Json(told.encode().unwrap());
+    NewEvent { stream_type: "account", event_type, schema_version, ..event }
+}
+
+fn registered() -> AccountEvent {
+    let sealed = Sealed { event: EventId(Uuid::from_u128(9)), envelope: vec![1, 2, 3] };
+    AccountEvent::Registered {
+        email: Personal::Sealed(sealed.clone()),
+        name: Personal::Sealed(sealed),
+        username: None,
+        credential: CredentialId(Uuid::from_u128(1)),
+        verification: Proof { id: ProofId(Uuid::nil()), until: chrono::DateTime::default() },
+    }
+}
+
+async fn change_passwords(node: &Node, versions: std::ops::RangeInclusive<i64>) {
+    for version in versions {
+        let credential = CredentialId(Uuid::from_u128(u128::try_from(version).unwrap()));
+        let changed = told(version, AccountEvent::PasswordChanged { credential });
+        let append = Append { events: vec![changed], moves: Vec::new() };
+        assert!(appended(&node.queue.append(append).await.unwrap()));
+    }
+}
+
+async fn load(pool: &Pool) -> Result<Loaded<Account>, LoadError> {
+    Ok(streams(pool).load::<Account>(TENANT, STREAM, Sight::Fresh).await?.0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_is_the_same_from_a_snapshot_and_from_the_beginning() {
+    let databases = databases().await;
+    let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
+    let append = Append { events: vec![told(1, registered())], moves: Vec::new() };
+    assert!(appended(&node.queue.append(append).await.unwrap()));
+    change_passwords(&node, 2..=120).await;
+    let at_120 = load(&pool).await.unwrap();
+    change_passwords(&node, 121..=150).await;
+    let whole = load(&pool).await.unwrap();
+    let client = owner(&databases.log_url).await;
+    client.execute("delete from event_log.snapshots", &[]).await.unwrap();
+
+    write(&pool, &shot(STREAM, &at_120)).await.unwrap();
+    let from_snapshot = load(&pool).await.unwrap();
+
+    assert_eq!((whole.version, from_snapshot.version), (150, 150));
+    assert_eq!(whole.state, from_snapshot.state);
+    // An older snapshot never replaces a newer one.
+    write(&pool, &shot(STREAM, &whole)).await.unwrap();
+    write(&pool, &shot(STREAM, &at_120)).await.unwrap();
+    let kept = "select version from event_log.snapshots";
+    assert_eq!(client.query_one(kept, &[]).await.unwrap().get::<_, i64>(0), 150);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_is_used_and_one_of_another_meaning_is_dropped() {
+    let databases = databases().await;
+    let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
+    let append = Append { events: vec![told(1, registered())], moves: Vec::new() };
+    assert!(appended(&node.queue.append(append).await.unwrap()));
+    change_passwords(&node, 2..=3).await;
+    let read = load(&pool).await.unwrap();
+
+    let marked = Account::Erased { backup_proven: true };
+    let marked = Loaded { state: std::sync::Arc::new(marked), version: 3 };
+    write(&pool, &shot(STREAM, &marked)).await.unwrap();
+    assert_eq!(load(&pool).await.unwrap().state, marked.state);
+
+    let client = owner(&databases.log_url).await;
+    let other = Account::SNAPSHOT_VERSION + 1;
+    let meant = "update event_log.snapshots set snapshot_version = $1";
+    client.execute(meant, &[&other]).await.unwrap();
+    assert_eq!(load(&pool).await.unwrap().state, read.state);
+    // And replaced, though it is no newer.
+    write(&pool, &shot(STREAM, &read)).await.unwrap();
+    client.execute("update event_log.snapshots set version = 3", &[]).await.unwrap();
+    assert_eq!(load(&pool).await.unwrap().state, read.state);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_holds_sealed_fields_only() {
+    let databases = databases().await;
+    let pool = pool(&databases.log_url).await;
+    let mut clear = Account::default();
+    let email = domain::privacy::EmailAddress::parse("ada@example.org").unwrap();
+    let AccountEvent::Registered { name, credential, verification, .. } = registered() else {
+        unreachable!()
+    };
+    let email = Personal::Clear(email);
+    let event = AccountEvent::Registered { email, name, username: None, credential, verification };
+    cqrs_es::Aggregate::apply(&mut clear, event);
+
+    let clear = Loaded { state: std::sync::Arc::new(clear), version: 1 };
+    write(&pool, &shot(STREAM, &clear)).await.unwrap();
+
+    let client = owner(&databases.log_url).await;
+    assert!(client.query("select from event_log.snapshots", &[]).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_tenants_stream_is_not_read() {
+    let databases = databases().await;
+    let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
+    let append = Append { events: vec![told(1, registered())], moves: Vec::new() };
+    assert!(appended(&node.queue.append(append).await.unwrap()));
+    let streams = streams(&pool);
+    let (mine, _) = streams.load::<Account>(TENANT, STREAM, Sight::Fresh).await.unwrap();
+    assert_eq!(mine.version, 1);
+
+    for sight in [Sight::Fresh, Sight::Cached] {
+        let other = TenantId(Uuid::from_u128(2));
+        let (loaded, _) = streams.load::<Account>(other, STREAM, sight).await.unwrap();
+        assert_eq!((loaded.version, loaded.state.as_ref()), (0, &Account::Unregistered));
+    }
+}
