@@ -5,6 +5,7 @@ pub mod cli;
 pub mod config;
 pub mod databases;
 pub mod duties;
+mod gauges;
 pub mod logging;
 pub mod metrics;
 pub mod wiring;

@@ -1,23 +1,26 @@
-//! What the routes and the duties are handed.
+//! What the routes and the duties are handed, and how it is made.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use chrono::TimeDelta;
 use infra::claims::Claims;
 use infra::clock::Clock;
 use infra::credentials::Credentials;
-use infra::event_store::Executor;
+use infra::event_store::{Executor, ExecutorConfig, StartError};
 use infra::ids::Ids;
-use infra::keyring::Keyring;
-use infra::mail::{Mailbox, Transport};
+use infra::keyring::{EscrowOptions, Keyring, KeyringError, KeyringOptions, RootFolder};
+use infra::mail::{MailError, Mailbox, Transport};
 use infra::metrics::Metrics;
 use infra::operators::Operators;
 use infra::outbox::Outbox;
-use infra::postgres::Pool;
+use infra::postgres::{ConnectOptions, PgError, Pool, connect};
 use infra::sessions::Sessions;
 use infra::turns::Turns;
 use uuid::Uuid;
 
 use crate::config::Config;
+use crate::databases::Databases;
 
 #[derive(Clone)]
 pub struct App {
@@ -44,4 +47,97 @@ pub struct App {
     pub mail_from: Mailbox,
     /// How links in mails and in the document begin, without a slash at the end.
     pub public_url: Arc<str>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum WiringError {
+    #[error("the events' database: {0}")]
+    Log(PgError),
+    #[error("the keyring's database: {0}")]
+    KeyringDatabase(PgError),
+    #[error("the keyring: {0}")]
+    Keyring(#[from] KeyringError),
+    #[error("the log: {0}")]
+    Executor(#[from] StartError),
+    #[error("mail: {0}")]
+    Mail(#[from] MailError),
+}
+
+impl App {
+    /// Both databases must be up to date. `public_url` is where the API is reached.
+    pub async fn start(
+        config: Arc<Config>,
+        databases: &Databases,
+        metrics: Arc<Metrics>,
+        public_url: &str,
+    ) -> Result<Self, WiringError> {
+        let (clock, ids) = (Clock::system(), Ids::system());
+        let node = ids.uuid();
+        let pool = log_pool(&config, databases).await?;
+        let keyring_pool = keyring_pool(&config, databases).await?;
+        let keyring = keyring(&config, keyring_pool.clone(), clock.clone()).await?;
+        let executor = Executor::start(
+            ExecutorConfig::default(),
+            pool.clone(),
+            &databases.direct,
+            keyring.clone(),
+            Arc::clone(&metrics),
+        );
+        let transport = match &config.smtp_url {
+            Some(url) => Transport::smtp(url.expose())?,
+            None => Transport::folder(config.mail_dir.clone()).await?,
+        };
+        Ok(Self {
+            node,
+            executor: executor.await?,
+            keyring,
+            claims: Claims::new(pool.clone()),
+            credentials: Credentials::new(pool.clone(), clock.clone()),
+            sessions: Sessions::new(pool.clone(), clock.clone()),
+            operators: Operators::new(pool.clone(), clock.clone()),
+            outbox: Outbox::new(pool.clone(), clock.clone()),
+            turns: Turns::new(pool.clone(), node),
+            transport,
+            mail_from: Mailbox::parse(&config.mail_from)?,
+            public_url: public_url.trim_end_matches('/').into(),
+            config,
+            clock,
+            ids,
+            metrics,
+            pool,
+            keyring_pool,
+        })
+    }
+}
+
+/// Connections to the events' database, as the application's role.
+pub async fn log_pool(config: &Config, databases: &Databases) -> Result<Pool, WiringError> {
+    let options = ConnectOptions {
+        connections_max: config.pool_size.into(),
+        proxied: databases.log != databases.direct,
+        ..ConnectOptions::app()
+    };
+    connect(&databases.log, &options).await.map_err(WiringError::Log)
+}
+
+pub async fn keyring_pool(config: &Config, databases: &Databases) -> Result<Pool, WiringError> {
+    let options = ConnectOptions {
+        connections_max: config.pool_size.into(),
+        // A key is wanted in the middle of a request, so nobody waits long for one.
+        statement_timeout: Duration::from_secs(10),
+        ..ConnectOptions::default()
+    };
+    connect(&databases.keyring, &options).await.map_err(WiringError::KeyringDatabase)
+}
+
+pub async fn keyring(config: &Config, pool: Pool, clock: Clock) -> Result<Keyring, WiringError> {
+    let escrow = config.escrow_recipient.clone().map(|recipient| EscrowOptions {
+        recipient,
+        dir: config.escrow_dir.clone(),
+        keep: TimeDelta::days(config.escrow_days.into()),
+    });
+    let roots =
+        RootFolder::open(&config.root_dir, Some(&config.data_dir)).map_err(KeyringError::from)?;
+    let options = KeyringOptions { escrow, ..KeyringOptions::default() };
+    Ok(Keyring::start(pool, Arc::new(roots), options, clock).await?)
 }

@@ -53,6 +53,8 @@ pub(super) struct Hashing {
     queue: Arc<Semaphore>,
     cores: Arc<Semaphore>,
     nobody: Arc<OnceCell<PasswordHash>>,
+    /// What the two begin with.
+    permits: (usize, usize),
 }
 
 impl Hashing {
@@ -66,7 +68,15 @@ impl Hashing {
             queue: Arc::new(Semaphore::new(cores + waiting)),
             cores: Arc::new(Semaphore::new(cores)),
             nobody: Arc::default(),
+            permits: (cores + waiting, cores),
         }
+    }
+
+    /// Callers that wait for a core.
+    pub(super) fn waiting(&self) -> usize {
+        let (callers, cores) = self.permits;
+        let callers = callers.saturating_sub(self.queue.available_permits());
+        callers.saturating_sub(cores.saturating_sub(self.cores.available_permits()))
     }
 
     pub(super) async fn hash(

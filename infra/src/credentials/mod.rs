@@ -55,6 +55,11 @@ impl Credentials {
         Self { pool, clock, hashing: Hashing::new() }
     }
 
+    /// Callers that wait for a password to be hashed.
+    pub fn waiting(&self) -> usize {
+        self.hashing.waiting()
+    }
+
     pub async fn hash(&self, password: Password) -> Result<PasswordHash, CredentialsError> {
         self.hashing.hash(password.into_secret()).await
     }

@@ -49,7 +49,7 @@ families! {
     erasures_open: IntGauge = "lethe_erasures_open" [],
     /// Time since the oldest open erasure was requested.
     erasure_oldest_seconds: Gauge = "lethe_erasure_oldest_open_seconds" [],
-    /// Open erasures on their 29th day or later.
+    /// 1 when the oldest open erasure is on its 29th day or later.
     erasures_overdue: IntGauge = "lethe_erasures_overdue" [],
 
     /// Keys of the keyring: live, destroyed.

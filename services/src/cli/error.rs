@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use infra::event_store::ExecuteError;
+
 use super::terminal;
 use crate::config::ConfigError;
 
@@ -50,5 +52,24 @@ failed! {
     std::io::Error,
     infra::postgres::PgError,
     infra::metrics::MetricsError,
+    infra::keyring::KeyringError,
+    infra::log::ReplayError,
     crate::databases::DatabasesError,
+    crate::wiring::WiringError,
+}
+
+impl From<ExecuteError> for CliError {
+    fn from(error: ExecuteError) -> Self {
+        match error {
+            ExecuteError::Refused(refused) => Self::Input(refused.to_string()),
+            ExecuteError::Stale { .. }
+            | ExecuteError::Reused
+            | ExecuteError::Claimed { .. }
+            | ExecuteError::Fenced
+            | ExecuteError::Conflict
+            | ExecuteError::Overloaded
+            | ExecuteError::Unavailable(_)
+            | ExecuteError::Load(_) => Self::failed(error),
+        }
+    }
 }

@@ -1,12 +1,18 @@
 //! The words of the programme.
 
+mod doctor;
 mod error;
+mod here;
+mod keys;
+mod listener;
 mod migrate;
 mod places;
+mod replay;
 mod serve;
 mod settings;
 mod stop;
 mod terminal;
+mod token;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -38,6 +44,16 @@ enum Word {
     Work,
     /// Bring both databases up to date.
     Migrate,
+    /// Build a projection anew from the log, while everything goes on.
+    Replay(replay::Asked),
+    /// Operators' tokens.
+    #[command(subcommand)]
+    Token(token::TokenWord),
+    /// Root keys.
+    #[command(subcommand)]
+    Keys(keys::KeysWord),
+    /// Look at everything that can be wrong, and say what an erasure reaches.
+    Doctor,
     /// Print the settings in force and where each came from.
     Config,
 }
@@ -72,6 +88,14 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Word::Api => serve::run(config, serve::Parts::API).await,
             Word::Work => serve::run(config, serve::Parts::WORK).await,
             Word::Migrate => migrate::run(&config).await,
+            Word::Replay(asked) => replay::run(&config, asked).await,
+            Word::Token(word) => {
+                here::with_app(config, async |app| token::run(word, app).await).await
+            }
+            Word::Keys(word) => {
+                here::with_app(config, async |app| keys::run(word, app).await).await
+            }
+            Word::Doctor => doctor::run(config).await,
             Word::Config => {
                 settings::print(&config);
                 Ok(())

@@ -19,7 +19,12 @@ pub(super) fn say_where(config: &Config, running: &Running) {
         None => line("mail", format!("{} (no mail server is set)", config.mail_dir.display())),
     }
     line("egress", egress(config));
-    line("metrics", format!("http://{}/metrics", running.metrics_at()));
+    line("metrics", format!("http://{}/metrics", running.metrics.at));
+    if let Some(api) = &running.api {
+        line("page", format!("http://{}/docs/", api.at));
+        // The last: whoever waits for it knows that all is ready.
+        line("api", format!("http://{}", api.at));
+    }
 }
 
 fn escrow(config: &Config) -> String {

@@ -1,19 +1,22 @@
 //! `lethe serve`, `lethe api` and `lethe work`: starts, says where everything is, stops in order.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::{Server, ServerHandle};
+use infra::log::{ReaderOptions, Readers};
 use infra::metrics::Metrics;
-use tokio::task::JoinHandle;
+use tokio::task::AbortHandle;
 
 use super::CliError;
+use super::listener::Listener;
 use super::places;
 use super::stop::Stop;
 use crate::config::Config;
 use crate::databases::Databases;
-use crate::metrics;
+use crate::duties::{self, Duties};
+use crate::wiring::App;
+use crate::{api, gauges, metrics};
 
 /// What this process runs.
 #[derive(Clone, Copy)]
@@ -31,20 +34,22 @@ impl Parts {
 /// What was started, and is stopped in the opposite order.
 pub(super) struct Running {
     pub databases: Databases,
-    metrics: Listener,
-}
-
-struct Listener {
-    at: SocketAddr,
-    handle: ServerHandle,
-    task: JoinHandle<std::io::Result<()>>,
+    pub api: Option<Listener>,
+    pub metrics: Listener,
+    app: App,
+    gauges: AbortHandle,
+    readers: Option<(Duties, Readers)>,
 }
 
 pub async fn run(config: Arc<Config>, parts: Parts) -> Result<(), CliError> {
     let stop = Stop::on_signals()?;
-    let running = tokio::select! {
-        running = Running::start(&config, parts) => running?,
+    let databases = tokio::select! {
+        databases = Databases::own(&config) => databases?,
         // What was started so far stops as it is dropped.
+        () = stop.asked() => return Ok(()),
+    };
+    let running = tokio::select! {
+        running = Running::start(&config, databases, parts) => running?,
         () = stop.asked() => return Ok(()),
     };
     places::say_where(&config, &running);
@@ -55,40 +60,85 @@ pub async fn run(config: Arc<Config>, parts: Parts) -> Result<(), CliError> {
         }
     };
     tracing::info!("stopping");
-    running.stop(&config).await;
+    running.stop(drain(&config)).await;
     ended
 }
 
 impl Running {
-    async fn start(config: &Config, _parts: Parts) -> Result<Self, CliError> {
+    async fn start(
+        config: &Arc<Config>,
+        databases: Databases,
+        parts: Parts,
+    ) -> Result<Self, CliError> {
         let metrics = Arc::new(Metrics::new()?);
-        let listener = Listener::spawn(metrics::listen(config.metrics_listen, metrics.clone())?);
-        let databases = Databases::own(config).await?;
+        let metrics_listener = metrics::listen(config.metrics_listen, Arc::clone(&metrics));
+        let metrics_listener = metrics_listener.map_err(|error| busy("metrics_listen", &error))?;
+        let listener = if parts.api { Some(bind(config.listen)?) } else { None };
         databases.migrate().await?;
-        Ok(Self { databases, metrics: listener })
+        let public_url = public_url(config, listener.as_ref())?;
+        let app = App::start(Arc::clone(config), &databases, metrics, &public_url).await?;
+        // Nobody whom the ledger knows as erased is served from older events.
+        duties::replay_ledger(&app).await.map_err(CliError::Failed)?;
+        let readers = if parts.readers { Some(read(&app).await?) } else { None };
+        let api = match listener {
+            Some(listener) => Some(api::serve(app.clone(), listener, drain(config))?),
+            None => None,
+        };
+        Ok(Self {
+            databases,
+            api: api.map(Listener::spawn),
+            metrics: Listener::spawn(metrics_listener),
+            gauges: gauges::start(app.clone()),
+            app,
+            readers,
+        })
     }
 
-    pub(super) fn metrics_at(&self) -> SocketAddr {
-        self.metrics.at
-    }
-
-    async fn stop(self, config: &Config) {
-        let _limit = Duration::from_secs(u64::from(config.drain_seconds));
+    async fn stop(self, limit: Duration) {
+        if let Some(api) = self.api {
+            api.stop().await;
+        }
+        if let Some((duties, readers)) = self.readers {
+            readers.stop().await;
+            duties.stop().await;
+        }
+        self.app.executor.drain(limit).await;
+        self.gauges.abort();
         self.metrics.stop().await;
+        drop(self.app);
         self.databases.close().await;
     }
 }
 
-impl Listener {
-    fn spawn((server, at): (Server, SocketAddr)) -> Self {
-        Self { at, handle: server.handle(), task: tokio::spawn(server) }
-    }
+async fn read(app: &App) -> Result<(Duties, Readers), CliError> {
+    let duties = Duties::start(app);
+    let mut all = projections::all();
+    all.extend(duties.readers());
+    let (wake, options) = (app.executor.appended(), ReaderOptions::of(app.node));
+    let metrics = Arc::clone(&app.metrics);
+    let readers = Readers::start(app.pool.clone(), wake, all, options, metrics).await?;
+    Ok((duties, readers))
+}
 
-    /// Takes no more connections, and waits for the requests under way as long as it was built to.
-    async fn stop(self) {
-        self.handle.stop(true).await;
-        if let Err(error) = self.task.await {
-            tracing::error!(%error, "a listener did not end well");
-        }
+fn bind(at: SocketAddr) -> Result<TcpListener, CliError> {
+    let listener = TcpListener::bind(at).map_err(|error| busy("listen", &error))?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+fn busy(setting: &str, error: &std::io::Error) -> CliError {
+    CliError::Input(format!("{setting}: {error}"))
+}
+
+/// What the settings say, else where this node listens.
+fn public_url(config: &Config, listener: Option<&TcpListener>) -> Result<String, CliError> {
+    if let Some(url) = &config.public_url {
+        return Ok(url.clone());
     }
+    let at = listener.map_or(Ok(config.listen), TcpListener::local_addr)?;
+    Ok(format!("http://{at}"))
+}
+
+fn drain(config: &Config) -> Duration {
+    Duration::from_secs(config.drain_seconds.into())
 }

@@ -33,6 +33,11 @@ impl Stop {
         Ok(Self(asked))
     }
 
+    /// Becomes true with the first signal.
+    pub fn watched(&self) -> watch::Receiver<bool> {
+        self.0.clone()
+    }
+
     pub async fn asked(&self) {
         // The sender lives as long as the process.
         let _ = self.0.clone().wait_for(|asked| *asked).await;

@@ -60,10 +60,9 @@ impl Config {
                 return Err(self.refused(setting, "needs database_url"));
             }
         }
-        if let Some(url) = &self.smtp_url {
-            if !matches!(url.scheme(), "smtp" | "smtps") {
-                return Err(self.refused("smtp_url", "must begin with smtp:// or smtps://"));
-            }
+        let smtp = self.smtp_url.as_ref().map_or("smtp", Url::scheme);
+        if !matches!(smtp, "smtp" | "smtps") {
+            return Err(self.refused("smtp_url", "must begin with smtp:// or smtps://"));
         }
         if let Some(url) = self.public_url.as_deref().map(Url::new) {
             let plain = url.scheme() == "http" && url.is_loopback();

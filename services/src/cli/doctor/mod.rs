@@ -1,0 +1,75 @@
+//! `lethe doctor`: looks at everything that can be wrong, and says what an erasure reaches.
+
+mod reach;
+mod roots;
+mod server;
+
+use std::io::{Stdout, Write, stdout};
+use std::sync::Arc;
+
+use super::CliError;
+use crate::config::Config;
+use crate::databases::Databases;
+use crate::wiring;
+
+/// What was found.
+pub(super) struct Findings {
+    out: Stdout,
+    wrong: u32,
+}
+
+impl Findings {
+    fn say(&self, verdict: &str, text: &str) {
+        // A line that nobody reads any more is not missed.
+        let _ = writeln!(&self.out, "{verdict:<7}{text}");
+    }
+
+    pub fn well(&self, text: &str) {
+        self.say("ok", text);
+    }
+
+    /// Nothing is broken, and somebody should know.
+    pub fn know(&self, text: &str) {
+        self.say("know", text);
+    }
+
+    pub fn wrong(&mut self, text: &str) {
+        self.wrong += 1;
+        self.say("WRONG", text);
+    }
+
+    pub fn judge(&mut self, is: bool, well: &str, wrong: &str) {
+        if is { self.well(well) } else { self.wrong(wrong) }
+    }
+}
+
+pub async fn run(config: Arc<Config>) -> Result<(), CliError> {
+    let mut findings = Findings { out: stdout(), wrong: 0 };
+    roots::look(&config, &mut findings);
+    let databases = Databases::reach(&config).await?;
+    let looked = look(&config, &databases, &mut findings).await;
+    databases.close().await;
+    looked?;
+    reach::say(&config, &findings);
+    match findings.wrong {
+        0 => Ok(()),
+        wrong => Err(CliError::Failed(format!("{wrong} things are wrong"))),
+    }
+}
+
+async fn look(
+    config: &Config,
+    databases: &Databases,
+    findings: &mut Findings,
+) -> Result<(), CliError> {
+    databases.migrate().await?;
+    server::look(config, databases, findings).await?;
+    let pool = wiring::keyring_pool(config, databases).await?;
+    match wiring::keyring(config, pool, infra::clock::Clock::system()).await {
+        Ok(keyring) => roots::wrap(&keyring, config, findings).await,
+        Err(error) => {
+            findings.wrong(&error.to_string());
+            Ok(())
+        }
+    }
+}

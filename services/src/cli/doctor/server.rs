@@ -1,0 +1,86 @@
+//! The databases: what keeps a commit, who can listen, and how full things are.
+
+use infra::postgres::{ConnectOptions, connect_one};
+use tokio_postgres::Row;
+
+use super::Findings;
+use crate::cli::CliError;
+use crate::config::{Config, Url};
+use crate::databases::Databases;
+
+pub async fn look(
+    config: &Config,
+    databases: &Databases,
+    findings: &mut Findings,
+) -> Result<(), CliError> {
+    let log = ask(&databases.direct).await?;
+    let keyring = ask(&databases.keyring).await?;
+    for (name, told) in [("the events' database", &log), ("the keyring's database", &keyring)] {
+        server(name, told, findings);
+    }
+    findings.judge(
+        (&log.system, &log.database) != (&keyring.system, &keyring.database),
+        "events and keys are in databases of their own",
+        "events and keys are in one database: a dump of it holds both",
+    );
+    if log.system == keyring.system {
+        findings.know("one server holds events and keys: dump and restore them apart");
+    }
+    match &config.smtp_url {
+        Some(_) => findings.well("mails go out by SMTP"),
+        None => findings.know("mails are written to a folder: nobody gets them"),
+    }
+    let public = config.public_url.as_deref().map(Url::new);
+    let encrypted = public.is_some_and(|url| url.scheme() == "https");
+    findings.judge(
+        config.listen.ip().is_loopback() || encrypted,
+        "the API is reached on this machine, or through a proxy with TLS",
+        "the API listens beyond this machine, and public_url names no proxy with TLS",
+    );
+    Ok(())
+}
+
+/// What a server says of itself.
+struct Told {
+    version: String,
+    fsync: bool,
+    checksums: bool,
+    /// On this machine, or under TLS.
+    private: bool,
+    system: i64,
+    database: String,
+}
+
+async fn ask(url: &str) -> Result<Told, CliError> {
+    let client = connect_one(url, &ConnectOptions::default()).await?;
+    let row = client.query_one(include_str!("server.sql"), &[]).await;
+    read(&row.map_err(infra::postgres::PgError::from)?)
+        .map_err(|error| CliError::failed(infra::postgres::PgError::from(error)))
+}
+
+fn read(row: &Row) -> Result<Told, tokio_postgres::Error> {
+    Ok(Told {
+        version: row.try_get(0)?,
+        fsync: row.try_get(1)?,
+        checksums: row.try_get(2)?,
+        private: row.try_get(3)?,
+        system: row.try_get(4)?,
+        database: row.try_get(5)?,
+    })
+}
+
+fn server(name: &str, told: &Told, findings: &mut Findings) {
+    findings.judge(
+        told.fsync,
+        &format!("{name}: PostgreSQL {}, a commit is on the disk", told.version),
+        &format!("{name}: fsync is off, so a crash of the machine loses commits"),
+    );
+    if !told.checksums {
+        findings.know(&format!("{name}: pages have no checksums"));
+    }
+    findings.judge(
+        told.private,
+        &format!("{name}: nobody can listen on the way"),
+        &format!("{name}: beyond this machine and without TLS"),
+    );
+}

@@ -1,0 +1,38 @@
+//! A word that works on the databases, of a Lethe that runs or of none.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use infra::metrics::Metrics;
+
+use super::CliError;
+use crate::config::Config;
+use crate::databases::Databases;
+use crate::wiring::App;
+
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Brings the databases up to date, does the work, and leaves everything as it was found.
+pub async fn with_app<T>(
+    config: Arc<Config>,
+    work: impl AsyncFnOnce(&App) -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    let databases = Databases::reach(&config).await?;
+    let done = on(config, &databases, work).await;
+    databases.close().await;
+    done
+}
+
+async fn on<T>(
+    config: Arc<Config>,
+    databases: &Databases,
+    work: impl AsyncFnOnce(&App) -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    databases.migrate().await?;
+    let public_url =
+        config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.listen));
+    let app = App::start(config, databases, Arc::new(Metrics::new()?), &public_url).await?;
+    let done = work(&app).await;
+    app.executor.drain(DRAIN).await;
+    done
+}

@@ -1,0 +1,81 @@
+//! `lethe replay`: builds a projection anew from the log, and says how far it is.
+
+use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use infra::ids::Ids;
+use infra::log::{Progress, Reader, ReplayOptions, replay};
+
+use super::CliError;
+use super::stop::Stop;
+use super::terminal::say;
+use crate::config::Config;
+use crate::databases::Databases;
+use crate::wiring;
+
+const BAR: &str = "{prefix} {wide_bar} {pos}/{len} {msg}";
+
+#[derive(Args)]
+pub struct Asked {
+    /// The projection: accounts, sessions or `audit_trail`.
+    projection: String,
+    /// Go on with what a crash has left, built by the same code.
+    #[arg(long)]
+    resume: bool,
+}
+
+pub async fn run(config: &Config, asked: Asked) -> Result<(), CliError> {
+    let Some(reader) = projections::named(&asked.projection) else {
+        let known: Vec<_> = projections::all().iter().map(Reader::name).collect();
+        let (asked, known) = (asked.projection, known.join(", "));
+        return Err(CliError::Input(format!("there is no projection {asked}: {known}")));
+    };
+    let stop = Stop::on_signals()?;
+    let databases = Databases::reach(config).await?;
+    let replayed = play(config, &databases, &reader, asked.resume, &stop).await;
+    databases.close().await;
+    replayed
+}
+
+async fn play(
+    config: &Config,
+    databases: &Databases,
+    reader: &Reader,
+    resume: bool,
+    stop: &Stop,
+) -> Result<(), CliError> {
+    databases.migrate().await?;
+    let pool = wiring::log_pool(config, databases).await?;
+    let bar = bar(reader.name());
+    let options = ReplayOptions { resume, ..ReplayOptions::of(Ids::system().uuid()) };
+    let replayed = replay(&pool, reader, options, stop.watched(), |progress| show(&bar, progress));
+    let replayed = replayed.await;
+    bar.finish_and_clear();
+    let replayed = replayed?;
+    let seconds = replayed.took.as_secs_f64();
+    say(format_args!(
+        "{}: {} events through position {} in {seconds:.1} s",
+        reader.name(),
+        replayed.events,
+        replayed.through,
+    ));
+    if replayed.parked > 0 {
+        say(format_args!("{} streams are parked: see /v1/admin/parked-streams", replayed.parked));
+    }
+    Ok(())
+}
+
+fn bar(name: &'static str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template(BAR).unwrap_or_else(|_| ProgressStyle::default_bar());
+    bar.with_style(style).with_prefix(name)
+}
+
+fn show(bar: &ProgressBar, progress: Progress) {
+    bar.set_length(u64::try_from(progress.total).unwrap_or_default());
+    bar.set_position(u64::try_from(progress.done).unwrap_or_default());
+    let rate = format!("{:.0} events/s", progress.events_per_second);
+    bar.set_message(match progress.left {
+        Some(left) => format!("{rate}, {} s left", left.as_secs()),
+        None => rate,
+    });
+}

@@ -1,0 +1,77 @@
+//! `lethe token`: what an operator shows to the API.
+
+use chrono::TimeDelta;
+use clap::{Subcommand, ValueEnum};
+use domain::operator::{Operator, OperatorCommand, Scope};
+use domain::{CommandId, TenantId, TokenId};
+use infra::event_store::{Request, Step};
+use infra::operators::{Operators, Token};
+use secrecy::ExposeSecret;
+use uuid::Uuid;
+
+use super::CliError;
+use super::terminal::{complain, say};
+use crate::wiring::App;
+
+#[derive(Subcommand)]
+pub enum TokenWord {
+    /// Make a token and print it, once.
+    Create {
+        /// What it may do.
+        #[arg(long, value_enum, default_value = "admin")]
+        scope: ScopeWord,
+        /// Days until it expires.
+        #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..=3650))]
+        days: u16,
+    },
+    /// Revoke a token by its id.
+    Revoke { id: Uuid },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum ScopeWord {
+    /// Everything.
+    Admin,
+    /// Read the audit trail and export it.
+    Audit,
+}
+
+pub async fn run(word: TokenWord, app: &App) -> Result<(), CliError> {
+    match word {
+        TokenWord::Create { scope, days } => {
+            let scope = match scope {
+                ScopeWord::Admin => Scope::Admin,
+                ScopeWord::Audit => Scope::Audit,
+            };
+            create(scope, days, app).await
+        }
+        TokenWord::Revoke { id } => revoke(TokenId(id), app).await,
+    }
+}
+
+/// The token stands alone on standard output, so that a script can take it.
+async fn create(scope: Scope, days: u16, app: &App) -> Result<(), CliError> {
+    let drawn = Operators::draw_token().map_err(CliError::failed)?;
+    let id = TokenId(app.ids.uuid());
+    let expires_at = app.clock.now() + TimeDelta::days(days.into());
+    execute(app, id, OperatorCommand::IssueToken { scope, expires_at }).await?;
+    app.operators.insert(&Token { id, scope, expires_at }, drawn.hash).await?;
+    complain(&format!("token {id}, until {expires_at:.0}; it is shown only now:"));
+    say(drawn.secret.expose_secret());
+    Ok(())
+}
+
+/// The row goes first: what the log tells then is true already.
+async fn revoke(id: TokenId, app: &App) -> Result<(), CliError> {
+    app.operators.revoke(id).await?;
+    execute(app, id, OperatorCommand::RevokeToken).await?;
+    say(format_args!("token {id} is revoked"));
+    Ok(())
+}
+
+async fn execute(app: &App, id: TokenId, command: OperatorCommand) -> Result<(), CliError> {
+    let request = Request::new(TenantId(id.0), CommandId(app.ids.uuid()));
+    let step = Step::new::<Operator>(id.0, command);
+    app.executor.execute(&request, &[step]).await?;
+    Ok(())
+}
