@@ -8,8 +8,13 @@
     reason = "a test may"
 )]
 
+mod email_index;
 mod erasure;
 mod known_answers;
+mod ledger;
+mod links;
+mod root_folder;
+mod rotation;
 mod sealing;
 
 use std::sync::Arc;

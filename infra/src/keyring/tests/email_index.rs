@@ -1,0 +1,156 @@
+//! One address, one account, also while the index changes its key.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use super::super::Reclaim;
+use super::*;
+use crate::claims::{Claims, Index};
+use crate::postgres::Pool;
+
+const FORTNIGHT: TimeDelta = TimeDelta::days(14);
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// The log's claims, and what would be opened from the accounts' events.
+struct Registry {
+    node: Keyring,
+    log: Pool,
+    claims: Claims,
+    addresses: Mutex<HashMap<Uuid, EmailAddress>>,
+}
+
+impl Registry {
+    async fn new(house: &House, node: Keyring) -> Self {
+        let log = connect(&house.databases.log_url, &ConnectOptions::default()).await.unwrap();
+        Self { node, claims: Claims::new(log.clone()), log, addresses: Mutex::default() }
+    }
+
+    /// Takes every claim of the address, or none: what an append does.
+    async fn register(&self, owner: Uuid, email: &EmailAddress) -> bool {
+        let indexes = self.node.email_index(email).await.unwrap();
+        self.addresses.lock().unwrap().insert(owner, email.clone());
+        let mut client = self.log.get().await.unwrap();
+        let append = client.transaction().await.unwrap();
+        for (kind, index) in &indexes {
+            let take = "insert into event_log.claims values ($1, $2, $3) on conflict do nothing";
+            if append.execute(take, &[kind, index, &owner]).await.unwrap() == 0 {
+                return false;
+            }
+        }
+        append.commit().await.unwrap();
+        true
+    }
+
+    async fn owners(&self, kind: &str) -> i64 {
+        let client = self.log.get().await.unwrap();
+        let count = "select count(*) from event_log.claims where kind = $1";
+        client.query_one(count, &[&kind]).await.unwrap().get(0)
+    }
+}
+
+#[async_trait::async_trait]
+impl Reclaim for Registry {
+    async fn behind(
+        &self,
+        old: &str,
+        new: &str,
+        after: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<Uuid>, KeyringError> {
+        Ok(self.claims.behind(old, new, after, limit).await?)
+    }
+
+    async fn reclaim(&self, owner: Uuid) -> Result<(), KeyringError> {
+        let email = self.addresses.lock().unwrap()[&owner].clone();
+        let indexes: Vec<Index> = self.node.email_index(&email).await?;
+        let [new, old] = indexes.as_slice() else { panic!("two are written in a rotation") };
+        assert!(self.claims.reclaim(new, old, owner).await?);
+        Ok(())
+    }
+
+    async fn release(&self, kind: &str) -> Result<(), KeyringError> {
+        Ok(self.claims.release(kind).await?)
+    }
+}
+
+fn address(number: u32) -> EmailAddress {
+    EmailAddress::parse(&format!("someone.{number}@Example.org")).unwrap()
+}
+
+#[tokio::test]
+async fn one_address_is_one_index_on_every_node_whatever_its_case() {
+    let house = House::new().await;
+    let (one, two) = (house.node().await, house.node().await);
+    let index = one.email_index(&address(1)).await.unwrap();
+    assert_eq!(index.len(), 1);
+    assert_eq!((index[0].0.as_str(), index[0].1.len()), ("account.email.1", 32));
+    let other_case = EmailAddress::parse("SOMEONE.1@example.ORG").unwrap();
+    assert_eq!(two.email_index(&other_case).await.unwrap(), index);
+    assert_ne!(two.email_index(&address(2)).await.unwrap(), index);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_address_is_taken_twice_while_the_index_changes_its_key() {
+    let house = House::new().await;
+    let registry = Registry::new(&house, house.node().await).await;
+    let elsewhere = Registry::new(&house, house.node().await).await;
+    for number in 0..50 {
+        assert!(registry.register(house.ids.uuid(), &address(number)).await);
+    }
+    let young = registry.node.rotate_email_index(FORTNIGHT, SETTLE, &registry).await;
+    assert!(!young.unwrap());
+    house.clock.advance(FORTNIGHT);
+
+    let rotated = async {
+        let rotated = registry.node.rotate_email_index(FORTNIGHT, SETTLE, &registry).await;
+        (rotated.unwrap(), std::time::Instant::now())
+    };
+    let registering = async {
+        let mut taken = 50_u32;
+        // Until the new generation is the only one that is written.
+        while elsewhere.node.email_index(&address(0)).await.unwrap()[0].0 != "account.email.2"
+            || elsewhere.node.email_index(&address(0)).await.unwrap().len() != 1
+        {
+            let owner = house.ids.uuid();
+            registry.addresses.lock().unwrap().insert(owner, address(taken));
+            assert!(elsewhere.register(owner, &address(taken)).await);
+            taken += 1;
+            assert!(!elsewhere.register(house.ids.uuid(), &address(taken / 2)).await);
+        }
+        taken
+    };
+    let ((rotated, _), taken) = tokio::join!(rotated, registering);
+    assert!(rotated);
+    assert!(taken > 51, "somebody registered meanwhile");
+    assert_eq!(registry.owners("account.email.1").await, 0);
+    assert_eq!(registry.owners("account.email.2").await, i64::from(taken));
+    for number in 0..taken {
+        assert!(!registry.register(house.ids.uuid(), &address(number)).await);
+    }
+    let live =
+        "select count(*) from keyring.keys where kind = 'email_index' and wrapped is not null";
+    assert_eq!(house.count(live).await, 1);
+    assert_eq!(registry.node.status().await.unwrap().email_generation, 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_of_the_index_killed_anywhere_is_finished_by_the_next() {
+    let house = House::new().await;
+    let registry = Registry::new(&house, house.node().await).await;
+    for number in 0..10 {
+        assert!(registry.register(house.ids.uuid(), &address(number)).await);
+    }
+    house.clock.advance(FORTNIGHT);
+    for after in [20, 1_000, 1_170, 1_190, 1_210, 1_250] {
+        let rotation = registry.node.rotate_email_index(FORTNIGHT, SETTLE, &registry);
+        let _killed = tokio::time::timeout(Duration::from_millis(after), rotation).await;
+    }
+    let last = house.node().await;
+    last.rotate_email_index(FORTNIGHT, SETTLE, &registry).await.unwrap();
+    assert_eq!(registry.owners("account.email.1").await, 0);
+    assert_eq!(registry.owners("account.email.2").await, 10);
+    assert_eq!(last.status().await.unwrap().email_generation, 2);
+    let states = "select string_agg(state, ' ' order by generation) from keyring.email_generations";
+    assert_eq!(house.sql(states, &[]).await[0].get::<_, String>(0), "destroyed live");
+}

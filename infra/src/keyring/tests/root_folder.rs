@@ -1,0 +1,63 @@
+//! The folder of root keys: for its owner alone, and not where the databases' files are.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::super::{RootId, RootStore, RootStoreError, Secret};
+use super::*;
+
+#[tokio::test]
+async fn a_root_is_written_read_listed_and_destroyed() {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = RootFolder::open(&dir.path().join("roots"), None).unwrap();
+    let key = Secret::random().unwrap();
+    assert!(roots.read(RootId(3)).await.unwrap().is_none());
+    roots.write(RootId(3), &key).await.unwrap();
+    assert_eq!(roots.read(RootId(3)).await.unwrap().unwrap().expose(), key.expose());
+    assert_eq!(roots.list().await.unwrap(), [RootId(3)]);
+    let path = dir.path().join("roots/root-3.key");
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let same_blocks = dir.path().join("linked");
+    std::fs::hard_link(&path, &same_blocks).unwrap();
+    roots.destroy(RootId(3)).await.unwrap();
+    roots.destroy(RootId(3)).await.unwrap();
+    assert!(!path.exists());
+    assert_eq!(std::fs::read(same_blocks).unwrap(), [0; 65]);
+    assert!(roots.list().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_root_that_others_can_read_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let roots = RootFolder::open(dir.path(), None).unwrap();
+    roots.write(RootId(1), &Secret::random().unwrap()).await.unwrap();
+    let path = dir.path().join("root-1.key");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let told = roots.read(RootId(1)).await.unwrap_err();
+    assert!(matches!(told, RootStoreError::Exposed { mode: 0o640, .. }));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::write(&path, "not a key").unwrap();
+    let told = roots.read(RootId(1)).await.unwrap_err();
+    assert!(matches!(told, RootStoreError::NotAKey { .. }));
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let told = RootFolder::open(dir.path(), None).unwrap_err();
+    assert!(matches!(told, RootStoreError::Exposed { .. }));
+}
+
+#[test]
+fn a_folder_in_the_data_directory_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let inside = data.path().join("keys/roots");
+    let told = RootFolder::open(&inside, Some(data.path())).unwrap_err();
+    assert!(matches!(told, RootStoreError::InsideData { .. }));
+    let outside = tempfile::tempdir().unwrap();
+    let link = outside.path().join("roots");
+    std::os::unix::fs::symlink(&inside, &link).unwrap();
+    let told = RootFolder::open(&link, Some(data.path())).unwrap_err();
+    assert!(matches!(told, RootStoreError::InsideData { .. }));
+    RootFolder::open(&outside.path().join("other"), Some(data.path())).unwrap();
+}
+
+#[test]
+fn a_secret_shows_nothing() {
+    assert_eq!(format!("{:?}", Secret::from_bytes([1; 32])), "<secret>");
+}

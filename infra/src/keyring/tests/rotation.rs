@@ -1,0 +1,242 @@
+//! Root keys come and go; what is sealed stays open, and what was copied earlier does not.
+
+use std::time::Duration;
+
+use super::super::rotation::Stage;
+use super::super::{EscrowOptions, RootId, RootStore, Secret, crypto};
+use super::*;
+
+impl House {
+    fn folder(&self) -> RootFolder {
+        RootFolder::open(self.roots.path(), None).unwrap()
+    }
+
+    fn with_escrow(&mut self) -> age::x25519::Identity {
+        let identity = age::x25519::Identity::generate();
+        self.options.escrow = Some(EscrowOptions {
+            recipient: identity.to_public().to_string(),
+            dir: self.roots.path().join("escrow"),
+            keep: TimeDelta::days(7),
+        });
+        identity
+    }
+
+    async fn people(&self, node: &Keyring, count: usize) -> Vec<(AccountId, Sealed)> {
+        let mut people = Vec::new();
+        for _ in 0..count {
+            let person = self.person();
+            let [sealed, _] = self.registered(node, person).await.unwrap();
+            people.push((person, sealed));
+        }
+        people
+    }
+
+    /// One current root, which alone wraps keys, and no other root's file.
+    async fn is_rotated(&self, to: RootId) {
+        assert_eq!(self.folder().list().await.unwrap(), [to]);
+        let wrapping = "select distinct root_id from keyring.keys where wrapped is not null";
+        let wrapping: Vec<i64> = self.sql(wrapping, &[]).await.iter().map(|r| r.get(0)).collect();
+        assert_eq!(wrapping, [to.0]);
+        let left = "select root_id from keyring.roots where state <> 'destroyed'";
+        assert_eq!(self.sql(left, &[]).await.len(), 1);
+    }
+}
+
+async fn all_open(node: &Keyring, people: &[(AccountId, Sealed)]) {
+    for (person, sealed) in people {
+        opened(node, *person, sealed).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_empty_keyring_mints_one_root_also_for_two_nodes_at_once() {
+    let house = House::new().await;
+    let (one, two, three) = tokio::join!(house.node(), house.node(), house.node());
+    assert_eq!(house.folder().list().await.unwrap(), [RootId(1)]);
+    for node in [one, two, three] {
+        assert_eq!(node.status().await.unwrap().root, RootId(1));
+    }
+}
+
+#[tokio::test]
+async fn keys_without_their_root_refuse_to_start_and_mint_nothing() {
+    let house = House::new().await;
+    let node = house.node().await;
+    let people = house.people(&node, 1).await;
+    let root = house.folder().read(RootId(1)).await.unwrap().unwrap();
+    house.folder().destroy(RootId(1)).await.unwrap();
+    assert!(matches!(house.try_node().await, Err(KeyringError::RootMissing(RootId(1)))));
+    assert!(house.folder().list().await.unwrap().is_empty());
+    house.folder().write(RootId(1), &Secret::random().unwrap()).await.unwrap();
+    assert!(matches!(house.try_node().await, Err(KeyringError::RootWrong(RootId(1)))));
+    house.folder().write(RootId(1), &root).await.unwrap();
+    all_open(&house.node().await, &people).await;
+    house.sql("delete from keyring.roots", &[]).await;
+    assert!(matches!(house.try_node().await, Err(KeyringError::RootMissing(RootId(1)))));
+    assert_eq!(house.folder().list().await.unwrap(), [RootId(1)]);
+}
+
+#[tokio::test]
+async fn a_rotation_resumes_after_every_step() {
+    let mut house = House::new().await;
+    house.with_escrow();
+    let mut people = house.people(&house.node().await, 3).await;
+    let whole = [
+        Stage::Begun,
+        Stage::Durable,
+        Stage::Switched,
+        Stage::Rewrapped(5),
+        Stage::Escrowed,
+        Stage::Destroyed,
+    ];
+    for stopped in 1..=whole.len() {
+        let broken = house.node().await;
+        broken.email_index(&email(people[0].0)).await.unwrap();
+        let rows = "select count(*) from keyring.keys where wrapped is not null";
+        let rows = u64::try_from(house.count(rows).await).unwrap();
+        let before = broken.status().await.unwrap().root;
+        for (step, expected) in whole.iter().take(stopped).enumerate() {
+            let begin = (step == 0).then_some(DateTime::<Utc>::MAX_UTC);
+            let told = broken.0.rotation_step(begin).await.unwrap();
+            match expected {
+                Stage::Rewrapped(_) => assert_eq!(told, Stage::Rewrapped(rows)),
+                expected => assert_eq!(told, *expected),
+            }
+        }
+        drop(broken);
+        let next = house.node().await;
+        all_open(&next, &people).await;
+        people.extend(house.people(&next, 1).await);
+        let finished = next.rotate_root_when_due(TimeDelta::days(1)).await.unwrap();
+        assert_eq!(finished.is_none(), stopped == whole.len());
+        let current = next.status().await.unwrap().root;
+        assert!(current > before);
+        house.is_rotated(current).await;
+        all_open(&next, &people).await;
+        all_open(&house.node().await, &people).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_crash_left_half_done_is_done_again() {
+    let mut house = House::new().await;
+    let escrowed_to = house.with_escrow();
+    let node = house.node().await;
+    let people = house.people(&node, 2).await;
+    let step = async |begin| node.0.rotation_step(begin).await.unwrap();
+    assert_eq!(step(Some(DateTime::<Utc>::MAX_UTC)).await, Stage::Begun);
+    // The file of the new root was written, its row was not.
+    house.folder().write(RootId(2), &Secret::random().unwrap()).await.unwrap();
+    assert_eq!(step(None).await, Stage::Durable);
+    assert_eq!(step(None).await, Stage::Switched);
+    assert_eq!(step(None).await, Stage::Rewrapped(2));
+    assert_eq!(step(None).await, Stage::Escrowed);
+    // The file of the old root is gone, its row is not.
+    house.folder().destroy(RootId(1)).await.unwrap();
+    assert_eq!(step(None).await, Stage::Destroyed);
+    assert_eq!(step(None).await, Stage::Idle);
+    house.is_rotated(RootId(2)).await;
+    all_open(&house.node().await, &people).await;
+    // The file came back: a restored disk, or a crash before it was unlinked.
+    house.folder().write(RootId(1), &Secret::random().unwrap()).await.unwrap();
+    node.retention().await.unwrap();
+    house.is_rotated(RootId(2)).await;
+    drop(escrowed_to);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rotation_killed_anywhere_is_finished_by_the_next() {
+    let mut house = House::new().await;
+    house.with_escrow();
+    let node = house.node().await;
+    let mut people = house.people(&node, 2).await;
+    for attempt in 0..25_u64 {
+        let after = Duration::from_micros(attempt * 900);
+        let _killed = tokio::time::timeout(after, house.node().await.rotate_root()).await;
+        people.extend(house.people(&node, 1).await);
+        all_open(&node, &people).await;
+    }
+    let rotation = node.rotate_root().await.unwrap();
+    house.is_rotated(rotation.current).await;
+    all_open(&house.node().await, &people).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_rotate_at_once_while_a_third_seals() {
+    let house = House::new().await;
+    let (one, two, three) = (house.node().await, house.node().await, house.node().await);
+    let mut people = house.people(&three, 5).await;
+    for _ in 0..5 {
+        let sealing = house.people(&three, 10);
+        let (first, second, more) = tokio::join!(one.rotate_root(), two.rotate_root(), sealing);
+        first.unwrap();
+        second.unwrap();
+        people.extend(more);
+    }
+    let current = one.status().await.unwrap().root;
+    assert_eq!(two.status().await.unwrap().root, current);
+    house.is_rotated(current).await;
+    for node in [&one, &two, &three, &house.node().await] {
+        all_open(node, &people).await;
+    }
+}
+
+#[tokio::test]
+async fn a_root_is_rotated_when_it_is_old_and_not_before() {
+    let house = House::new().await;
+    let node = house.node().await;
+    let day = TimeDelta::days(1);
+    assert_eq!(node.rotate_root_when_due(day).await.unwrap(), None);
+    house.days_pass(1);
+    let rotated = node.rotate_root_when_due(day).await.unwrap().unwrap();
+    assert_eq!(rotated.current, RootId(2));
+    assert_eq!(node.rotate_root_when_due(day).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_old_dump_of_the_keys_opens_nothing_once_its_root_is_gone() {
+    let mut house = House::new().await;
+    let identity = house.with_escrow();
+    let node = house.node().await;
+    let people = house.people(&node, 3).await;
+    let dumped = house.sql("select * from keyring.keys where wrapped is not null", &[]).await;
+    let old_root = house.folder().read(RootId(1)).await.unwrap().unwrap();
+    node.rotate_root().await.unwrap();
+    assert_eq!(house.folder().list().await.unwrap(), [RootId(2)]);
+    let opens = |root: &Secret, row: &tokio_postgres::Row| {
+        let (subject, class) = (row.get("subject"), row.get("class"));
+        let kind = super::super::key::Kind::named(row.get("kind")).unwrap();
+        let key = super::super::key::KeyId { kind, subject, class, number: row.get("number") };
+        crypto::unwrap(root, &key.identity(), row.get("wrapped")).is_ok()
+    };
+    assert_eq!(dumped.len(), 3);
+    let new_root = house.folder().read(RootId(2)).await.unwrap().unwrap();
+    for row in &dumped {
+        assert!(!opens(&new_root, row));
+        assert!(opens(&old_root, row), "the control: with the old root it does open");
+    }
+    // The escrow's recipient could, for seven days.
+    let escrow = house.options.escrow.as_ref().unwrap().dir.join("root-1.age");
+    let held = age::decrypt(&identity, &std::fs::read(&escrow).unwrap()).unwrap();
+    assert_eq!(held, old_root.expose());
+    assert_eq!(node.status().await.unwrap().escrowed, 1);
+    house.days_pass(6);
+    assert_eq!(node.retention().await.unwrap().escrows, 0);
+    house.days_pass(1);
+    assert_eq!(node.retention().await.unwrap().escrows, 1);
+    assert!(!escrow.exists());
+    assert_eq!(node.status().await.unwrap().escrowed, 0);
+    all_open(&house.node().await, &people).await;
+    // The dump restored in place of the keyring does not even start.
+    house.sql("alter table keyring.keys disable trigger all", &[]).await;
+    house.sql("update keyring.keys set root_id = 1", &[]).await;
+    assert!(matches!(house.try_node().await, Err(KeyringError::RootMissing(RootId(1)))));
+}
+
+#[tokio::test]
+async fn an_escrow_for_nobody_is_refused_at_the_start() {
+    let mut house = House::new().await;
+    house.with_escrow();
+    house.options.escrow.as_mut().unwrap().recipient = "age1nobody".to_owned();
+    assert!(matches!(house.try_node().await, Err(KeyringError::EscrowRecipient)));
+}
