@@ -8,6 +8,7 @@ mod owner;
 mod pool;
 mod predecessor;
 mod running;
+mod server;
 mod socket;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -9,6 +9,7 @@ use tokio::sync::OnceCell;
 
 use super::{
     Cluster, ClusterError, ClusterOptions, ConnectOptions, PgError, binaries, cluster, connect_one,
+    server,
 };
 use super::{migrate_keyring, migrate_log};
 
@@ -123,7 +124,7 @@ fn make_data(bin: &Path, dir: &Path, options: &ClusterOptions) -> Result<(), Tes
     if kept.exists() && copy(&kept, &dir.join("data")).is_ok() {
         return Ok(());
     }
-    cluster::initialise(bin, dir, owner, options)?;
+    server::initialise(bin, dir, owner, options)?;
     let half = beside.join(format!("postgres-{major}.{}", std::process::id()));
     copy(&dir.join("data"), &half)?;
     // Another test process may have kept its own meanwhile.
