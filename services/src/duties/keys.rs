@@ -7,7 +7,6 @@ use chrono::TimeDelta;
 use domain::AccountId;
 use domain::account::{Account, Live};
 use domain::privacy::{AccountEmail, EmailAddress, Personal};
-use infra::claims::Claims;
 use infra::keyring::{KeyringError, OpenError, Reclaim};
 use uuid::Uuid;
 
@@ -31,10 +30,13 @@ pub(super) async fn turn_keys(app: App) -> Result<(), KeyringError> {
     Ok(())
 }
 
-pub(super) async fn rotate(app: App) -> Result<(), KeyringError> {
-    let claims = Claims::new(app.pool.clone());
-    let accounts = Accounts { app: app.clone(), claims };
-    if app.keyring.rotate_email_index(INDEX_DAYS, SETTLE, &accounts).await? {
+pub(super) async fn turn_email_index(app: App) -> Result<(), KeyringError> {
+    turn_email_index_after(app, SETTLE).await
+}
+
+pub(super) async fn turn_email_index_after(app: App, settle: Duration) -> Result<(), KeyringError> {
+    let keyring = app.keyring.clone();
+    if keyring.rotate_email_index(INDEX_DAYS, settle, &Accounts { app }).await? {
         tracing::info!("a new key of the e-mail index");
     }
     Ok(())
@@ -42,7 +44,6 @@ pub(super) async fn rotate(app: App) -> Result<(), KeyringError> {
 
 struct Accounts {
     app: App,
-    claims: Claims,
 }
 
 impl Accounts {
@@ -81,16 +82,16 @@ impl Reclaim for Accounts {
         after: Option<Uuid>,
         limit: i64,
     ) -> Result<Vec<Uuid>, KeyringError> {
-        Ok(self.claims.behind(old, new, after, limit).await?)
+        Ok(self.app.claims.behind(old, new, after, limit).await?)
     }
 
     async fn reclaim(&self, owner: Uuid) -> Result<(), KeyringError> {
-        let held = self.claims.of_owner(owner).await?;
+        let held = self.app.claims.of_owner(owner).await?;
         for address in self.addresses(owner).await? {
             let indexes = self.app.keyring.email_index(&address).await?;
             let Some(old) = indexes.iter().find(|index| held.contains(index)) else { continue };
             for new in indexes.iter().filter(|index| !held.contains(index)) {
-                if !self.claims.reclaim(new, old, owner).await? {
+                if !self.app.claims.reclaim(new, old, owner).await? {
                     tracing::info!(%owner, "a claim was given back meanwhile");
                 }
             }
@@ -99,6 +100,6 @@ impl Reclaim for Accounts {
     }
 
     async fn release(&self, kind: &str) -> Result<(), KeyringError> {
-        Ok(self.claims.release(kind).await?)
+        Ok(self.app.claims.release(kind).await?)
     }
 }

@@ -1,7 +1,6 @@
 //! Duties: what Lethe does about what happened.
 
 mod eraser;
-mod gauges;
 mod keys;
 mod mailer;
 mod orphans;
@@ -45,14 +44,14 @@ impl Duties {
         let second = Duration::from_secs(1);
         let minute = Duration::from_mins(1);
         timers.on_every_node("mailer", often, Some(mail), mailer::send_due);
-        timers.on_every_node("gauges", 5 * second, None, gauges::measure);
         timers.on_every_node("mail folder", minute, None, orphans::sweep_mail_folder);
         timers.on_one_node("session closer", second, Some(close), session_closer::close_due);
         timers.on_one_node("eraser", second, Some(erase), eraser::erase_due);
         timers.on_one_node("outbox", 5 * second, None, orphans::sweep_outbox);
         timers.on_one_node("credentials", minute, None, orphans::sweep_credentials);
+        timers.on_one_node("erasures", 60 * minute, None, orphans::sweep_erasures);
         timers.on_one_node("keys", minute, None, keys::turn_keys);
-        timers.on_one_node("e-mail index", minute, None, keys::rotate);
+        timers.on_one_node("e-mail index", minute, None, keys::turn_email_index);
         Self { readers, timers }
     }
 

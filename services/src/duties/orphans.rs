@@ -3,15 +3,18 @@
 use std::collections::HashSet;
 
 use chrono::TimeDelta;
+use domain::AccountId;
 use domain::account::Account;
 use infra::credentials::{CredentialsError, Unnamed};
 use infra::event_store::LoadError;
+use infra::keyring::KeyringError;
 use infra::mail::{MailError, Transport};
 use infra::postgres::PgError;
 use uuid::Uuid;
 
 use crate::wiring::App;
 
+const OVERDUE: &str = include_str!("overdue.sql");
 /// Far longer than a command takes from its hash to its event.
 const NAMED_WITHIN: TimeDelta = TimeDelta::minutes(10);
 /// As long as command ids: a duty that comes back late still finds what it put down.
@@ -28,6 +31,8 @@ pub(super) enum SweepError {
     Mail(#[from] MailError),
     #[error(transparent)]
     Load(#[from] LoadError),
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
 }
 
 /// Hashes that were made for an event that never came.
@@ -65,5 +70,22 @@ pub(super) async fn sweep_mail_folder(app: App) -> Result<(), SweepError> {
     let known: HashSet<Uuid> = app.outbox.known(&files).await?.into_iter().collect();
     let gone: Vec<Uuid> = files.into_iter().filter(|file| !known.contains(file)).collect();
     app.transport.destroy(&gone).await?;
+    Ok(())
+}
+
+/// Erasures that are over their grace in the log, and which the ledger lost or has as cancelled:
+/// a cancellation that never came into the log, or a keyring that was restored.
+pub(super) async fn sweep_erasures(app: App) -> Result<(), SweepError> {
+    let client = app.pool.get().await.map_err(PgError::from)?;
+    let overdue = client.query(OVERDUE, &[&app.clock.now(), &AT_ONCE]).await;
+    for row in overdue.map_err(PgError::from)? {
+        let account = AccountId(row.try_get(0).map_err(PgError::from)?);
+        let loaded = app.executor.load::<Account>(account.into(), account.0).await?;
+        if let Account::Live(live) = &*loaded.state
+            && let Some(erasure) = live.erasure
+        {
+            super::eraser::enter(&app.keyring, account.into(), erasure.due).await?;
+        }
+    }
     Ok(())
 }

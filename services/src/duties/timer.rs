@@ -16,7 +16,6 @@ const LEASE: Duration = Duration::from_secs(10);
 
 pub(super) struct Timers {
     app: App,
-    turns: Turns,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -31,12 +30,7 @@ struct Timer {
 
 impl Timers {
     pub(super) fn new(app: &App) -> Self {
-        Self {
-            app: app.clone(),
-            turns: Turns::new(app.pool.clone(), app.node),
-            stop: watch::Sender::new(false),
-            tasks: JoinSet::new(),
-        }
+        Self { app: app.clone(), stop: watch::Sender::new(false), tasks: JoinSet::new() }
     }
 
     pub(super) fn on_every_node<W, F, E>(
@@ -64,7 +58,7 @@ impl Timers {
         F: Future<Output = Result<(), E>> + Send,
         E: Display + Send,
     {
-        self.spawn(Timer { name, period, wake, turns: Some(self.turns.clone()) }, work);
+        self.spawn(Timer { name, period, wake, turns: Some(self.app.turns.clone()) }, work);
     }
 
     fn spawn<W, F, E>(&mut self, timer: Timer, work: W)
@@ -92,7 +86,7 @@ impl Timers {
                 tracing::error!(%error, "a duty's timer did not end well");
             }
         }
-        if let Err(error) = self.turns.give_up().await {
+        if let Err(error) = self.app.turns.give_up().await {
             tracing::warn!(%error, "turns were not given up: they end by themselves");
         }
     }

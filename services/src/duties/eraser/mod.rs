@@ -12,8 +12,9 @@ use infra::keyring::{Keyring, KeyringError, Secret};
 use infra::log::{Duty, DutyError, Recorded};
 use tokio_postgres::Transaction;
 
+pub(super) use step::next;
+use step::prove;
 pub(super) use step::{EraserError, close, destroy_rows, raise_fence};
-use step::{next, prove};
 
 use super::Wake;
 use crate::wiring::App;
@@ -31,16 +32,20 @@ impl Eraser {
     pub(super) fn new(app: &App, wake: &Wake) -> Self {
         Self { keyring: app.keyring.clone(), wake: wake.clone() }
     }
+}
 
-    /// The API has entered it with the claim code already, unless the ledger was lost since.
-    async fn enter(&self, subject: SubjectId, due: DateTime<Utc>) -> Result<(), KeyringError> {
-        let entry = self.keyring.ledger_entry(subject).await?;
-        if entry.is_none_or(|entry| entry.state == State::Cancelled) {
-            let nobody_knows = *Secret::random()?.expose();
-            self.keyring.ledger_request(subject, due, nobody_knows).await?;
-        }
-        Ok(())
+/// The API has entered it with the claim code already, unless the ledger was lost since.
+pub(super) async fn enter(
+    keyring: &Keyring,
+    subject: SubjectId,
+    due: DateTime<Utc>,
+) -> Result<(), KeyringError> {
+    let entry = keyring.ledger_entry(subject).await?;
+    if entry.is_none_or(|entry| entry.state == State::Cancelled) {
+        let nobody_knows = *Secret::random()?.expose();
+        keyring.ledger_request(subject, due, nobody_knows).await?;
     }
+    Ok(())
 }
 
 #[async_trait]
@@ -56,7 +61,7 @@ impl Duty for Eraser {
     async fn react(&self, event: &Recorded, _: &Transaction<'_>) -> Result<(), DutyError> {
         let subject = SubjectId(event.stream_id());
         let entered = if let AccountEvent::ErasureRequested { due, .. } = event.decode()? {
-            self.enter(subject, due).await
+            enter(&self.keyring, subject, due).await
         } else {
             self.keyring.ledger_cancel(subject).await.map(drop)
         };

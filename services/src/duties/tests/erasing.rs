@@ -1,0 +1,181 @@
+//! An erasure, interrupted between any two steps, by two nodes, and against late events.
+
+use domain::SubjectId;
+use domain::privacy::AccountEmail;
+use infra::keyring::OpenError;
+use infra::keyring::ledger::{Entry, State, Step as Entered};
+
+use super::super::eraser::{Eraser, erase_due, next};
+use super::super::mailer::{Mailer, send_due};
+use super::super::orphans;
+use super::*;
+
+fn eraser(app: &App) -> Eraser {
+    Eraser::new(app, &Arc::default())
+}
+
+async fn request(app: &App, account: AccountId, grace: TimeDelta) {
+    let now = app.clock.now();
+    ask(app, account, None, AccountCommand::RequestErasure { now, due: now + grace })
+        .await
+        .unwrap();
+    react(app, &eraser(app)).await.unwrap();
+}
+
+async fn entry(app: &App, account: AccountId) -> Entry {
+    app.keyring.ledger_entry(account.into()).await.unwrap().unwrap()
+}
+
+/// A person with something in every place that an erasure reaches.
+async fn somebody(app: &App) -> Person {
+    let ada = register(app, "ada@example.org").await;
+    sign_in(app, ada.account).await;
+    react(app, &Mailer::new(app, &Arc::default())).await.unwrap();
+    send_due(app.clone()).await.unwrap();
+    let snapshot = "insert into event_log.snapshots values ($1, 1, 0, '{}')";
+    app.pool.get().await.unwrap().execute(snapshot, &[&ada.account.0]).await.unwrap();
+    ada
+}
+
+async fn assert_erased(house: &House, app: &App, ada: &Person) {
+    let steps = told(app, ada.account.0).await;
+    let completed = steps.iter().filter(|step| *step == "account.erasure_completed").count();
+    assert_eq!(completed, 1, "{steps:?}");
+    for table in ["credentials", "sessions", "outbox"] {
+        assert_eq!(count(app, &format!("select count(*) from working.{table}")).await, 0);
+    }
+    assert_eq!(count(app, "select count(*) from event_log.claims").await, 0);
+    assert_eq!(count(app, "select count(*) from event_log.snapshots").await, 0);
+    assert!(house.mails().is_empty());
+    let log = log(app).await;
+    let registered = log[0].decode().unwrap();
+    let domain::account::AccountEvent::Registered { email, .. } = registered else { panic!() };
+    let opened = app.keyring.open::<AccountEmail>(
+        ada.account.into(),
+        ada.account.into(),
+        email.sealed().unwrap(),
+    );
+    assert!(matches!(opened.await, Err(OpenError::Erased)));
+    let late =
+        ask(app, ada.account, None, AccountCommand::RequestPasswordReset { proof: proof(app) });
+    assert!(late.await.is_err());
+    assert!(entry(app, ada.account).await.state >= State::Completed);
+}
+
+#[tokio::test]
+async fn an_erasure_interrupted_between_any_two_steps_goes_on() {
+    let house = House::new().await;
+    let app = house.node().await;
+    let ada = somebody(&app).await;
+    request(&app, ada.account, TimeDelta::zero()).await;
+
+    let mut states = vec![];
+    loop {
+        let standing = entry(&app, ada.account).await;
+        states.push(standing.state);
+        // Taken and not entered: the crash comes before the ledger knows.
+        let crashed = house.node().await;
+        let Some(_) = next(&crashed, &standing).await.unwrap() else { break };
+        let again = house.node().await;
+        let step = next(&again, &standing).await.unwrap().unwrap();
+        again.keyring.ledger_advance(standing.subject, step).await.unwrap();
+        // Entered twice: the crash comes before the answer is known.
+        again.keyring.ledger_advance(standing.subject, step).await.unwrap();
+    }
+
+    assert_eq!(states, [State::Requested, State::Fenced, State::Destroyed, State::Completed],);
+    assert_erased(&house, &house.node().await, &ada).await;
+}
+
+#[tokio::test]
+async fn two_nodes_at_once_erase_once() {
+    let house = House::new().await;
+    let (one, other) = (house.node().await, house.node().await);
+    let ada = somebody(&one).await;
+    request(&one, ada.account, TimeDelta::zero()).await;
+
+    let (a, b) = tokio::join!(erase_due(one.clone()), erase_due(other.clone()));
+
+    a.unwrap();
+    b.unwrap();
+    assert_erased(&house, &one, &ada).await;
+}
+
+#[tokio::test]
+async fn nothing_is_erased_before_it_is_due_and_a_cancelled_erasure_never() {
+    let house = House::new().await;
+    let app = house.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let bob = register(&app, "bob@example.org").await;
+    request(&app, ada.account, TimeDelta::days(7)).await;
+    request(&app, bob.account, TimeDelta::days(7)).await;
+
+    house.clock.advance(TimeDelta::days(7) - TimeDelta::seconds(1));
+    erase_due(app.clone()).await.unwrap();
+    assert_eq!(entry(&app, ada.account).await.state, State::Requested);
+    let now = app.clock.now();
+    // The ledger has not heard of it.
+    ask(&app, ada.account, None, AccountCommand::CancelErasure { now }).await.unwrap();
+    house.clock.advance(TimeDelta::seconds(3));
+    erase_due(app.clone()).await.unwrap();
+
+    assert_eq!(entry(&app, bob.account).await.state, State::Completed);
+    assert!(entry(&app, ada.account).await.state <= State::Cancelled);
+    let now = app.clock.now();
+    let again = AccountCommand::RequestErasure { now, due: now };
+    assert!(ask(&app, ada.account, None, again).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_request_that_never_came_into_the_log_is_taken_out_of_the_ledger() {
+    let house = House::new().await;
+    let app = house.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let subject = SubjectId(ada.account.0);
+    app.keyring.ledger_request(subject, app.clock.now(), [7; 32]).await.unwrap();
+
+    erase_due(app.clone()).await.unwrap();
+    assert_eq!(entry(&app, ada.account).await.state, State::Requested);
+    house.clock.advance(TimeDelta::minutes(10));
+    erase_due(app.clone()).await.unwrap();
+
+    assert_eq!(entry(&app, ada.account).await.state, State::Cancelled);
+}
+
+#[tokio::test]
+async fn a_request_that_the_ledger_lost_is_entered_again() {
+    let house = House::new().await;
+    let app = house.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    request(&app, ada.account, TimeDelta::days(7)).await;
+    // A cancellation that crashed between the ledger and the log.
+    app.keyring.ledger_cancel(ada.account.into()).await.unwrap();
+    house.clock.advance(TimeDelta::days(8));
+    project(&app).await;
+
+    orphans::sweep_erasures(app.clone()).await.unwrap();
+    erase_due(app.clone()).await.unwrap();
+
+    assert_eq!(entry(&app, ada.account).await.state, State::Completed);
+}
+
+#[tokio::test]
+async fn backups_are_proven_once_the_last_root_is_gone() {
+    let house = House::new().await;
+    let app = house.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    request(&app, ada.account, TimeDelta::zero()).await;
+    erase_due(app.clone()).await.unwrap();
+    erase_due(app.clone()).await.unwrap();
+    assert_eq!(entry(&app, ada.account).await.state, State::Completed);
+
+    house.clock.advance(TimeDelta::days(1));
+    app.keyring.rotate_root().await.unwrap();
+    erase_due(app.clone()).await.unwrap();
+
+    assert_eq!(entry(&app, ada.account).await.state, State::BackupProven);
+    let steps = told(&app, ada.account.0).await;
+    assert_eq!(steps.last().unwrap(), "account.erasure_backup_proven");
+    let step = Entered::BackupProven;
+    app.keyring.ledger_advance(ada.account.into(), step).await.unwrap();
+}

@@ -1,0 +1,41 @@
+//! Keys turn, and everybody's address stays claimed.
+
+use std::time::Duration;
+
+use super::super::keys::{turn_email_index_after, turn_keys};
+use super::*;
+
+#[tokio::test]
+async fn an_address_stays_claimed_when_the_index_gets_another_key() {
+    let house = House::new().await;
+    let app = house.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let before = app.keyring.email_index(&address(ada.email)).await.unwrap();
+    house.clock.advance(TimeDelta::days(8));
+
+    turn_email_index_after(app.clone(), Duration::ZERO).await.unwrap();
+
+    let after = app.keyring.email_index(&address(ada.email)).await.unwrap();
+    assert_ne!(before, after);
+    assert_eq!(app.claims.of_owner(ada.account.0).await.unwrap(), after);
+    let (kind, index) = &after[0];
+    let owner = app.executor.claim_owner(kind, index).await.unwrap();
+    assert_eq!(owner, Some(ada.account.0));
+    turn_email_index_after(app.clone(), Duration::ZERO).await.unwrap();
+    assert_eq!(app.keyring.email_index(&address(ada.email)).await.unwrap(), after);
+}
+
+#[tokio::test]
+async fn the_root_key_turns_when_it_is_a_day_old() {
+    let house = House::new().await;
+    let app = house.node().await;
+    register(&app, "ada@example.org").await;
+    let before = app.keyring.status().await.unwrap().root;
+
+    turn_keys(app.clone()).await.unwrap();
+    assert_eq!(app.keyring.status().await.unwrap().root, before);
+    house.clock.advance(TimeDelta::days(1));
+    turn_keys(app.clone()).await.unwrap();
+
+    assert!(app.keyring.status().await.unwrap().root > before);
+}

@@ -1,0 +1,155 @@
+//! One mail a cause, to the right address, with a link that works.
+
+use infra::keyring::LinkPurpose;
+
+use super::super::mailer::{Mailer, send_due};
+use super::super::orphans;
+use super::*;
+
+fn mailer(app: &App) -> Mailer {
+    Mailer::new(app, &Arc::default())
+}
+
+/// The token of the only link, put together again where the mail wrapped it.
+fn token(mail: &str) -> String {
+    let text = mail.replace("=\r\n", "").replace("=3D", "=");
+    let (_, link) = text.split_once('#').unwrap();
+    link.split_whitespace().next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_registration_is_mailed_once_with_a_link_that_proves_it() {
+    let house = House::new().await;
+    let app = house.node().await;
+    let ada = register(&app, "ada@example.org").await;
+
+    for _ in 0..2 {
+        react(&app, &mailer(&app)).await.unwrap();
+        send_due(app.clone()).await.unwrap();
+    }
+
+    let mails = house.mails();
+    assert_eq!(mails.len(), 1);
+    assert!(mails[0].contains("\r\nTo: ada@example.org\r\n"), "{}", mails[0]);
+    assert!(mails[0].contains("https://lethe.test/verify-email#"));
+    let read = app.keyring.read_link(LinkPurpose::VerifyEmail, &token(&mails[0])).await.unwrap();
+    assert_eq!(read, Some((ada.account, ada.verification.id)));
+}
+
+#[tokio::test]
+async fn a_changed_address_is_confirmed_at_the_new_one_and_told_to_the_old_one() {
+    let house = House::new().await;
+    let app = house.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let verification = proof(&app);
+    let email = Personal::Clear(address("ada@new.example.org"));
+    let change = AccountCommand::RequestEmailChange { email, verification };
+    ask(&app, ada.account, None, change).await.unwrap();
+    let now = app.clock.now();
+    let confirm = AccountCommand::ConfirmEmailChange { proof: verification.id, now };
+    ask(&app, ada.account, None, confirm).await.unwrap();
+    ask(&app, ada.account, None, AccountCommand::RequestPasswordReset { proof: proof(&app) })
+        .await
+        .unwrap();
+
+    react(&app, &mailer(&app)).await.unwrap();
+    send_due(app.clone()).await.unwrap();
+
+    let mails = house.mails();
+    let to = |address: &str, subject: &str| {
+        let head = [format!("\r\nTo: {address}\r\n"), format!("\r\nSubject: {subject}\r\n")];
+        mails.iter().filter(|mail| head.iter().all(|line| mail.contains(line))).count()
+    };
+    assert_eq!(mails.len(), 4);
+    assert_eq!(to("ada@example.org", "Confirm your e-mail address"), 1);
+    assert_eq!(to("ada@new.example.org", "Confirm your new e-mail address"), 1);
+    assert_eq!(to("ada@example.org", "Your e-mail address was changed"), 1);
+    assert_eq!(to("ada@new.example.org", "Choose a new password"), 1);
+}
+
+#[tokio::test]
+async fn an_erasure_is_told_with_its_end_and_so_is_its_cancellation() {
+    let house = House::new().await;
+    let app = house.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let now = app.clock.now();
+    let request = AccountCommand::RequestErasure { now, due: now + TimeDelta::days(7) };
+    ask(&app, ada.account, None, request).await.unwrap();
+    ask(&app, ada.account, None, AccountCommand::CancelErasure { now }).await.unwrap();
+
+    react(&app, &mailer(&app)).await.unwrap();
+    send_due(app.clone()).await.unwrap();
+
+    let mails = house.mails().concat();
+    assert!(mails.contains("erase it for good on 29 November 2026, 12:00 UTC"), "{mails}");
+    assert!(mails.contains("\r\nSubject: Your account stays\r\n"));
+}
+
+#[tokio::test]
+async fn the_outbox_and_the_log_hold_no_address_in_the_clear() {
+    let house = House::new().await;
+    let app = house.node().await;
+    let ada = register(&app, "ada@example.org").await;
+
+    react(&app, &mailer(&app)).await.unwrap();
+
+    for table in ["working.outbox", "event_log.events"] {
+        let sql = format!(
+            "select count(*) from {table} t where t::text like '%{}%'
+             or t::text like '%' || encode('{}', 'hex') || '%'",
+            ada.email, ada.email
+        );
+        assert_eq!(count(&app, &sql).await, 0, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn a_mail_to_an_erased_person_is_dropped() {
+    let house = House::new().await;
+    let app = house.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    react(&app, &mailer(&app)).await.unwrap();
+
+    app.keyring.forget(ada.account.into()).await.unwrap();
+    send_due(app.clone()).await.unwrap();
+
+    assert!(house.mails().is_empty());
+    assert_eq!(count(&app, "select count(*) from working.outbox").await, 0);
+}
+
+#[tokio::test]
+async fn a_file_whose_mail_is_gone_is_swept() {
+    let house = House::new().await;
+    let app = house.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let bob = register(&app, "bob@example.org").await;
+    react(&app, &mailer(&app)).await.unwrap();
+    send_due(app.clone()).await.unwrap();
+    app.outbox.erase(ada.account).await.unwrap();
+
+    orphans::sweep_mail_folder(app).await.unwrap();
+
+    let mails = house.mails();
+    assert_eq!(mails.len(), 1);
+    assert!(mails[0].contains(bob.email));
+}
+
+#[tokio::test]
+async fn a_mail_server_that_is_not_there_yet_gets_the_mail_later_and_once() {
+    let house = House::new().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("smtp://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let app = house.node_with(Transport::smtp(&url).unwrap(), &house.databases.log_url).await;
+    register(&app, "ada@example.org").await;
+    react(&app, &mailer(&app)).await.unwrap();
+    send_due(app.clone()).await.unwrap();
+    assert_eq!(app.metrics.mails_handled.with_label_values(&["again"]).get(), 1);
+
+    house.clock.advance(TimeDelta::minutes(1));
+    let later = App { transport: house.node().await.transport, ..app };
+    send_due(later.clone()).await.unwrap();
+    send_due(later).await.unwrap();
+
+    assert_eq!(house.mails().len(), 1);
+}

@@ -1,0 +1,245 @@
+//! The duties on real PostgreSQL: a house of databases and folders, and nodes that share it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may"
+)]
+
+mod erasing;
+mod keys;
+mod mailing;
+mod restoring;
+mod signing_out;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::account::{Account, AccountCommand, Proof};
+use domain::privacy::{EmailAddress, IpAddress, PersonName, Personal, UserAgent};
+use domain::session::{Session, SessionCommand, SessionKind};
+use domain::{AccountId, CommandId, CredentialId, ProofId, SessionId};
+use infra::claims::Claims;
+use infra::clock::Clock;
+use infra::credentials::{Credentials, Password};
+use infra::event_store::{Claim, ExecuteError, Executor, ExecutorConfig, Receipt, Request, Step};
+use infra::ids::Ids;
+use infra::keyring::{Keyring, KeyringOptions, RootFolder};
+use infra::log::{Duty, DutyError, Feed, ReaderOptions, Readers, Recorded, wait_for};
+use infra::mail::{Mailbox, Transport};
+use infra::metrics::Metrics;
+use infra::operators::Operators;
+use infra::outbox::Outbox;
+use infra::postgres::testing::{Databases, databases};
+use infra::postgres::{ConnectOptions, connect};
+use infra::sessions::{Opening, Sessions};
+use infra::turns::Turns;
+use secrecy::{ExposeSecret, SecretString};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use crate::config::{Config, Layers};
+use crate::wiring::App;
+
+const PASSWORD: &str = "correct horse battery";
+
+/// Databases, roots, a mail folder and a time that nodes share.
+struct House {
+    databases: Databases,
+    dir: TempDir,
+    clock: Clock,
+    ids: Ids,
+}
+
+struct Person {
+    account: AccountId,
+    credential: CredentialId,
+    verification: Proof,
+    email: &'static str,
+}
+
+fn noon() -> DateTime<Utc> {
+    "2026-11-22T12:00:00Z".parse().unwrap()
+}
+
+impl House {
+    async fn new() -> Self {
+        Self {
+            databases: databases().await.unwrap(),
+            dir: tempfile::tempdir().unwrap(),
+            clock: Clock::fixed(noon()),
+            ids: Ids::seeded(11),
+        }
+    }
+
+    async fn node(&self) -> App {
+        let mail = Transport::folder(self.dir.path().join("mail")).await.unwrap();
+        self.node_with(mail, &self.databases.log_url).await
+    }
+
+    async fn node_with(&self, transport: Transport, log_url: &str) -> App {
+        let options = ConnectOptions::app();
+        let pool = connect(log_url, &options).await.unwrap();
+        let keyring_pool = connect(&self.databases.keyring_url, &options).await.unwrap();
+        let roots = RootFolder::open(self.dir.path().join("roots").as_path(), None).unwrap();
+        let (clock, metrics) = (self.clock.clone(), Arc::new(Metrics::new().unwrap()));
+        let keyring = Keyring::start(
+            keyring_pool.clone(),
+            Arc::new(roots),
+            KeyringOptions::default(),
+            clock.clone(),
+        );
+        let keyring = keyring.await.unwrap();
+        let config = ExecutorConfig::default();
+        let executor =
+            Executor::start(config, pool.clone(), log_url, keyring.clone(), metrics.clone());
+        let node = self.ids.uuid();
+        App {
+            config: Arc::new(Config::of(&Layers::default()).unwrap()),
+            node,
+            ids: self.ids.clone(),
+            executor: executor.await.unwrap(),
+            claims: Claims::new(pool.clone()),
+            credentials: Credentials::new(pool.clone(), clock.clone()),
+            sessions: Sessions::new(pool.clone(), clock.clone()),
+            operators: Operators::new(pool.clone(), clock.clone()),
+            outbox: Outbox::new(pool.clone(), clock.clone()),
+            turns: Turns::new(pool.clone(), node),
+            transport,
+            mail_from: Mailbox::parse("Lethe <lethe@localhost>").unwrap(),
+            public_url: "https://lethe.test".into(),
+            clock,
+            metrics,
+            pool,
+            keyring_pool,
+            keyring,
+        }
+    }
+
+    /// The mails in the folder, in no order.
+    fn mails(&self) -> Vec<String> {
+        let files = std::fs::read_dir(self.dir.path().join("mail")).unwrap();
+        files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect()
+    }
+}
+
+async fn ask(
+    app: &App,
+    account: AccountId,
+    session: Option<SessionId>,
+    command: AccountCommand,
+) -> Result<Receipt, ExecuteError> {
+    let command_id = CommandId(app.ids.uuid());
+    let request = Request { session, ..Request::new(account.into(), command_id) };
+    app.executor.execute(&request, &[Step::new::<Account>(account.0, command)]).await
+}
+
+fn proof(app: &App) -> Proof {
+    Proof { id: ProofId(app.ids.uuid()), until: app.clock.now() + TimeDelta::days(1) }
+}
+
+fn address(email: &str) -> EmailAddress {
+    EmailAddress::parse(email).unwrap()
+}
+
+async fn hash(app: &App, account: AccountId) -> CredentialId {
+    let credential = CredentialId(app.ids.uuid());
+    let password = Password::parse(SecretString::from(PASSWORD)).unwrap();
+    let hash = app.credentials.hash(password).await.unwrap();
+    app.credentials.insert(account, credential, &hash).await.unwrap();
+    credential
+}
+
+async fn register(app: &App, email: &'static str) -> Person {
+    let account = AccountId(app.ids.uuid());
+    register_as(app, account, email).await
+}
+
+async fn register_as(app: &App, account: AccountId, email: &'static str) -> Person {
+    let (credential, verification) = (hash(app, account).await, proof(app));
+    let mut request = Request::new(account.into(), CommandId(app.ids.uuid()));
+    for (kind, blind_index) in app.keyring.email_index(&address(email)).await.unwrap() {
+        request.claims.push(Claim::Take { kind, blind_index, owner: account.0 });
+    }
+    let command = AccountCommand::Register {
+        email: Personal::Clear(address(email)),
+        name: Personal::Clear(PersonName::parse("Ada Lovelace").unwrap()),
+        username: None,
+        credential,
+        verification,
+    };
+    let steps = [Step::new::<Account>(account.0, command)];
+    app.executor.execute(&request, &steps).await.unwrap();
+    Person { account, credential, verification, email }
+}
+
+/// Signs in; answers the session and its token.
+async fn sign_in(app: &App, account: AccountId) -> (SessionId, String) {
+    let session = SessionId(app.ids.uuid());
+    let token = Sessions::draw_token().unwrap();
+    let opening = Opening {
+        session,
+        account,
+        kind: SessionKind::Client,
+        token: token.hash,
+        idle: TimeDelta::minutes(60),
+        absolute: TimeDelta::days(30),
+    };
+    assert!(app.sessions.open(&opening).await.unwrap());
+    let ip = || Personal::Clear(IpAddress("192.0.2.7".parse().unwrap()));
+    let user_agent = || Personal::Clear(UserAgent::cut("a browser"));
+    let opened = SessionCommand::Open {
+        account,
+        kind: SessionKind::Client,
+        ip: ip(),
+        user_agent: user_agent(),
+    };
+    let succeeded = AccountCommand::SucceedLogin { session, ip: ip(), user_agent: user_agent() };
+    let steps =
+        [Step::new::<Account>(account.0, succeeded), Step::new::<Session>(session.0, opened)];
+    let request = Request::new(account.into(), CommandId(app.ids.uuid()));
+    app.executor.execute(&request, &steps).await.unwrap();
+    (session, token.secret.expose_secret().to_owned())
+}
+
+async fn log(app: &App) -> Vec<Recorded> {
+    Feed::page(&app.pool.get().await.unwrap(), 0, 10_000).await.unwrap()
+}
+
+/// The types of the events of a stream.
+async fn told(app: &App, stream: Uuid) -> Vec<String> {
+    let log = log(app).await;
+    let of_stream = log.iter().filter(|event| event.stream_id() == stream);
+    of_stream.map(|event| event.event_type().to_owned()).collect()
+}
+
+/// Hands a duty every event that it reads, each in a transaction of its own.
+async fn react(app: &App, duty: &dyn Duty) -> Result<(), DutyError> {
+    for event in log(app).await {
+        if duty.event_types().contains(&event.event_type()) {
+            let mut client = app.pool.get().await.unwrap();
+            let tx = tokio_postgres::Client::transaction(&mut client).await?;
+            duty.react(&event, &tx).await?;
+            tx.commit().await?;
+        }
+    }
+    Ok(())
+}
+
+async fn count(app: &App, sql: &str) -> i64 {
+    app.pool.get().await.unwrap().query_one(sql, &[]).await.unwrap().get(0)
+}
+
+/// Brings the read models up to the end of the log.
+async fn project(app: &App) {
+    let position = log(app).await.last().unwrap().position();
+    let (wake, options) = (app.executor.appended(), ReaderOptions::of(app.node));
+    let readers =
+        Readers::start(app.pool.clone(), wake, projections::all(), options, app.metrics.clone());
+    let readers = readers.await.unwrap();
+    let limit = Duration::from_secs(10);
+    wait_for::<projections::accounts::Accounts>(&app.pool, position, limit).await.unwrap();
+    readers.stop().await;
+}

@@ -1,0 +1,96 @@
+//! Sessions end with their cause, and the log is told of it once.
+
+use domain::CredentialId;
+
+use super::super::orphans;
+use super::super::session_closer::{SessionCloser, close_due};
+use super::*;
+
+fn closer(app: &App) -> SessionCloser {
+    SessionCloser::new(app, &Arc::default())
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_every_session_but_the_one_that_asked() {
+    let house = House::new().await;
+    let app = house.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let (phone, phone_token) = sign_in(&app, ada.account).await;
+    let (laptop, laptop_token) = sign_in(&app, ada.account).await;
+    let credential = hash(&app, ada.account).await;
+    let change = AccountCommand::ChangePassword { credential };
+    ask(&app, ada.account, Some(laptop), change).await.unwrap();
+    let (later, later_token) = sign_in(&app, ada.account).await;
+
+    for _ in 0..2 {
+        react(&app, &closer(&app)).await.unwrap();
+        close_due(app.clone()).await.unwrap();
+    }
+
+    assert_eq!(app.sessions.find(&phone_token).await.unwrap(), None);
+    assert!(app.sessions.find(&laptop_token).await.unwrap().is_some());
+    assert!(app.sessions.find(&later_token).await.unwrap().is_some());
+    assert_eq!(told(&app, phone.0).await, ["session.opened", "session.closed"]);
+    assert_eq!(told(&app, laptop.0).await, ["session.opened"]);
+    assert_eq!(told(&app, later.0).await, ["session.opened"]);
+    let log = log(&app).await;
+    let of = |event_type: &str| log.iter().find(|event| event.event_type() == event_type).unwrap();
+    let (closed, changed) = (of("session.closed"), of("account.password_changed"));
+    assert_eq!(closed.causation(), Some(changed.event_id()));
+    assert_eq!(closed.data(), r#"{"reason":"password_changed"}"#);
+    assert_eq!(count(&app, "select count(*) from working.closings").await, 0);
+    let hashes = app.credentials.erase(ada.account).await.unwrap();
+    assert_eq!(hashes, 1, "the old hash is gone with the old password");
+}
+
+#[tokio::test]
+async fn a_crash_between_the_row_and_the_event_loses_neither() {
+    let house = House::new().await;
+    let app = house.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let (session, _) = sign_in(&app, ada.account).await;
+    let reason = domain::session::CloseReason::SignedOut;
+    app.sessions.close(session, reason).await.unwrap();
+
+    close_due(app.clone()).await.unwrap();
+    assert_eq!(told(&app, session.0).await, ["session.opened"], "its closer may still tell");
+    house.clock.advance(TimeDelta::seconds(5));
+    close_due(app.clone()).await.unwrap();
+
+    assert_eq!(told(&app, session.0).await, ["session.opened", "session.closed"]);
+}
+
+#[tokio::test]
+async fn a_session_that_is_over_is_closed_in_the_log_with_its_reason() {
+    let house = House::new().await;
+    let app = house.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let (session, _) = sign_in(&app, ada.account).await;
+    house.clock.advance(TimeDelta::minutes(60));
+
+    close_due(app.clone()).await.unwrap();
+
+    let log = log(&app).await;
+    let closed = log.iter().find(|event| event.event_type() == "session.closed").unwrap();
+    assert_eq!((closed.stream_id(), closed.data()), (session.0, r#"{"reason":"idle"}"#));
+}
+
+#[tokio::test]
+async fn a_hash_that_no_event_names_is_swept_and_a_named_one_stays() {
+    let house = House::new().await;
+    let app = house.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let orphan: CredentialId = hash(&app, ada.account).await;
+    let nobody = AccountId(app.ids.uuid());
+    hash(&app, nobody).await;
+
+    orphans::sweep_credentials(app.clone()).await.unwrap();
+    assert_eq!(count(&app, "select count(*) from working.credentials").await, 3);
+    house.clock.advance(TimeDelta::minutes(11));
+    orphans::sweep_credentials(app.clone()).await.unwrap();
+
+    let password = SecretString::from(PASSWORD);
+    assert!(app.credentials.verify(ada.account, ada.credential, &password).await.unwrap());
+    assert!(!app.credentials.verify(ada.account, orphan, &password).await.unwrap());
+    assert_eq!(count(&app, "select count(*) from working.credentials").await, 1);
+}
