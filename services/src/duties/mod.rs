@@ -49,7 +49,7 @@ impl Duties {
         timers.on_one_node("eraser", second, Some(erase), eraser::erase_due);
         timers.on_one_node("outbox", 5 * second, None, orphans::sweep_outbox);
         timers.on_one_node("credentials", minute, None, orphans::sweep_credentials);
-        timers.on_one_node("erasures", 60 * minute, None, orphans::sweep_erasures);
+        timers.on_one_node("erasures", 10 * minute, None, orphans::sweep_erasures);
         timers.on_one_node("keys", minute, None, keys::turn_keys);
         timers.on_one_node("e-mail index", minute, None, keys::turn_email_index);
         Self { readers, timers }

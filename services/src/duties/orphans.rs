@@ -10,6 +10,7 @@ use infra::event_store::LoadError;
 use infra::keyring::KeyringError;
 use infra::mail::{MailError, Transport};
 use infra::postgres::PgError;
+use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
 use crate::wiring::App;
@@ -77,8 +78,12 @@ pub(super) async fn sweep_mail_folder(app: App) -> Result<(), SweepError> {
 /// a cancellation that never came into the log, or a keyring that was restored.
 pub(super) async fn sweep_erasures(app: App) -> Result<(), SweepError> {
     let client = app.pool.get().await.map_err(PgError::from)?;
-    let overdue = client.query(OVERDUE, &[&app.clock.now(), &AT_ONCE]).await;
-    for row in overdue.map_err(PgError::from)? {
+    let overdue = match client.query(OVERDUE, &[&app.clock.now(), &AT_ONCE]).await {
+        // Nothing has been projected yet.
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(()),
+        overdue => overdue.map_err(PgError::from)?,
+    };
+    for row in overdue {
         let account = AccountId(row.try_get(0).map_err(PgError::from)?);
         let loaded = app.executor.load::<Account>(account.into(), account.0).await?;
         if let Account::Live(live) = &*loaded.state
