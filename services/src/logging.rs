@@ -16,8 +16,10 @@ use crate::config::{Config, ConfigError, LogFormat};
 /// Quiet, unless asked for: they speak of what our own lines tell already.
 const QUIET: &str = "actix_server=warn,actix_http=warn,mio=warn,refinery_core=warn";
 
-pub fn start(config: &Config) -> Result<(), ConfigError> {
-    let filter = EnvFilter::try_new(format!("{QUIET},{}", config.log)).map_err(|error| {
+/// `otherwise` is what is said when no setting asks for more or less.
+pub fn start(config: &Config, otherwise: &str) -> Result<(), ConfigError> {
+    let says = config.log.as_deref().unwrap_or(otherwise);
+    let filter = EnvFilter::try_new(format!("{QUIET},{says}")).map_err(|error| {
         let origin = config.origin("log").clone();
         ConfigError { setting: "log".to_owned(), reason: error.to_string(), origin }
     })?;

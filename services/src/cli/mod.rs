@@ -1,5 +1,6 @@
 //! The words of the programme.
 
+mod demo;
 mod doctor;
 mod error;
 mod here;
@@ -54,8 +55,26 @@ enum Word {
     Keys(keys::KeysWord),
     /// Look at everything that can be wrong, and say what an erasure reaches.
     Doctor,
+    /// Play the whole story, and check it: a person comes, and is forgotten.
+    Demo(demo::Asked),
     /// Print the settings in force and where each came from.
     Config,
+}
+
+impl Word {
+    /// What its log says unless the settings do: a word that ends speaks for itself.
+    const fn says(&self) -> &'static str {
+        match self {
+            Self::Serve | Self::Api | Self::Work => "info",
+            Self::Migrate
+            | Self::Replay(_)
+            | Self::Token(_)
+            | Self::Keys(_)
+            | Self::Doctor
+            | Self::Demo(_)
+            | Self::Config => "warn",
+        }
+    }
 }
 
 /// Exit codes: 0 done, 1 failed, 2 asked for something that cannot be.
@@ -80,10 +99,11 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<(), CliError> {
     let config = Arc::new(Config::load(cli.flags)?);
-    logging::start(&config)?;
+    let word = cli.word.unwrap_or(Word::Serve);
+    logging::start(&config, word.says())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        match cli.word.unwrap_or(Word::Serve) {
+        match word {
             Word::Serve => serve::run(config, serve::Parts::ALL).await,
             Word::Api => serve::run(config, serve::Parts::API).await,
             Word::Work => serve::run(config, serve::Parts::WORK).await,
@@ -96,6 +116,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
                 here::with_app(config, async |app| keys::run(word, app).await).await
             }
             Word::Doctor => doctor::run(config).await,
+            Word::Demo(asked) => demo::run(&config, asked).await,
             Word::Config => {
                 settings::print(&config);
                 Ok(())

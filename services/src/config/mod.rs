@@ -75,8 +75,8 @@ settings! {
     workers: Option<u16> = "",
     /// How the log is written: text or json.
     log_format: LogFormat = "text",
-    /// What the log says, as tracing's filter takes it.
-    log: String = "info",
+    /// What the log says, as tracing's filter takes it; by default info of what serves.
+    log: Option<String> = "",
 }
 
 impl Config {

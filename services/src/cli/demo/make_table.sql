@@ -1,0 +1,1 @@
+create table public.planted (said text, bytes bytea)
