@@ -91,8 +91,10 @@ async fn sixty_four_registrations_of_one_address_are_one_account() {
     let answers: Vec<_> = join_all(asked).await.into_iter().map(Result::unwrap).collect();
 
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
-    let claimed = |answer: &&Result<Receipt, ExecuteError>| matches!(answer, Err(ExecuteError::Claimed { kind }) if kind == "email");
-    assert_eq!(answers.iter().filter(claimed).count(), 63);
+    for answer in answers.iter().filter(|answer| answer.is_err()) {
+        let claimed = matches!(answer, Err(ExecuteError::Claimed { kind }) if kind == "email");
+        assert!(claimed, "{answer:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
