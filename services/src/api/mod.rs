@@ -18,6 +18,7 @@ mod fields;
 mod guard;
 mod health;
 mod limits;
+mod links;
 mod me;
 mod openapi;
 mod opened;
@@ -134,6 +135,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     problems::routes(&mut routes);
     let mut document = openapi::document();
     routes.finish(config, &mut document);
+    links::serve(config);
     openapi::serve(document, config);
 }
 

@@ -1,0 +1,58 @@
+//! The story of an account, told through HTTP, each chapter in a database of its own.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a panic is how a test says no"
+)]
+
+mod addresses;
+mod audit;
+mod consents;
+mod erasure;
+mod passwords;
+mod problems;
+mod properties;
+mod registration;
+mod repeated;
+mod sessions;
+
+use tests::{Client, Installation, Lethe, Person};
+
+/// One node, and somebody who has settled there.
+struct Stage {
+    installation: Installation,
+    node: Lethe,
+    /// Nobody in particular.
+    anybody: Client,
+    ada: Person,
+    /// Ada, signed in.
+    signed_in: Client,
+}
+
+impl Stage {
+    async fn set() -> Self {
+        let installation = Installation::new().await;
+        let node = installation.node().await;
+        let anybody = node.client();
+        let ada = Person::named("ada");
+        let signed_in = ada.settle(&anybody, &installation).await;
+        Self { installation, node, anybody, ada, signed_in }
+    }
+
+    /// An operator's client.
+    async fn operator(&self, scope: &str) -> Client {
+        let words = ["token", "create", "--scope", scope];
+        let made = self.installation.run(&words).await;
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let token = String::from_utf8(made.stdout).unwrap();
+        self.anybody.bearing(token.trim())
+    }
+}
+
+/// What `GET` answers once the read side has come to `position`.
+async fn read_at(client: &Client, path: &str, position: i64) -> tests::Answer {
+    client.saying("Lethe-Min-Position", &position.to_string()).get(path).await.expect(200)
+}
