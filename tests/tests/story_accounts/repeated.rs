@@ -62,9 +62,14 @@ async fn sixty_four_registrations_of_one_address_at_once_give_one_account() {
 
     let answers = join_all((0..64).map(|_| ada.try_register(&anybody))).await;
 
-    let registered = answers.iter().filter(|answer| answer.status == 201).count();
-    let taken = answers.iter().filter(|answer| answer.status == 409).count();
-    assert_eq!((registered, taken), (1, 63));
+    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 1, "{statuses:?}");
+    // A slow machine refuses hashes that wait too long: that is no account either.
+    assert!(statuses.iter().all(|status| matches!(status, 201 | 409 | 503)), "{statuses:?}");
+    let log = installation.log().await;
+    let registered =
+        "select count(*) from event_log.events where event_type = 'account.registered'";
+    assert_eq!(log.query_one(registered, &[]).await.unwrap().get::<_, i64>(0), 1);
     ada.sign_in(&anybody).await;
 }
 
