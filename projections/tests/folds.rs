@@ -1,0 +1,155 @@
+//! What each projection makes of events.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+
+#[path = "support/mixed.rs"]
+mod mixed;
+#[path = "support/mod.rs"]
+mod support;
+
+use domain::account::{AccountEvent, Consent};
+use domain::privacy::Purpose;
+use domain::session::{CloseReason, SessionEvent};
+use domain::{SessionId, TenantId};
+use futures_util::TryStreamExt;
+use mixed::{opened, proof, registered};
+use projections::audit_trail::{self, Filter};
+use projections::{accounts, sessions};
+use support::{World, account, bytes, sealed, time};
+use uuid::Uuid;
+
+const ALL: &[&str] = &["accounts", "sessions", "audit_trail"];
+
+#[tokio::test]
+async fn an_account_shows_what_its_events_have_told() {
+    let world = World::new().await;
+    let id = account(2);
+    world.tell("account", id.0, registered(2)).await;
+    world.tell("account", id.0, AccountEvent::EmailVerified {}).await;
+    let consent = AccountEvent::ConsentGiven { purpose: Purpose::ProductNews, policy_version: 3 };
+    world.tell("account", id.0, consent).await;
+    let change = AccountEvent::EmailChangeRequested { email: sealed("new"), verification: proof() };
+    world.tell("account", id.0, change).await;
+    let name = AccountEvent::Rectified { name: Some(sealed("rectified")), username: None };
+    world.tell("account", id.0, name).await;
+
+    let readers = world.read(projections::all()).await;
+    world.caught_up(ALL).await;
+
+    let shown = accounts::by_id(&world.pool, id).await.unwrap().unwrap();
+    assert_eq!(shown.version, 5);
+    assert_eq!(shown.email, Some(bytes("email 2")));
+    assert!(shown.email_verified);
+    assert_eq!(shown.pending_email, Some(bytes("new")));
+    assert_eq!(shown.name, Some(bytes("rectified")));
+    assert_eq!(shown.username, Some(bytes("username")));
+    let given = Consent { policy_version: 3, given: true };
+    assert_eq!(shown.consents.0.get(&Purpose::ProductNews), Some(&given));
+    assert_eq!(shown.registered_at, time(1));
+    assert_eq!(shown.position, 5);
+    assert!(!shown.restricted());
+    readers.stop().await;
+}
+
+#[tokio::test]
+async fn an_erased_account_keeps_ids_and_times_only() {
+    let world = World::new().await;
+    let id = account(2);
+    world.tell("account", id.0, registered(2)).await;
+    let requested = AccountEvent::ErasureRequested { requested_at: time(7), due: time(8) };
+    world.tell("account", id.0, requested).await;
+    world.tell("account", id.0, AccountEvent::ErasureCompleted { requested_at: time(7) }).await;
+
+    let readers = world.read(projections::all()).await;
+    world.caught_up(ALL).await;
+
+    let shown = accounts::by_id(&world.pool, id).await.unwrap().unwrap();
+    assert_eq!((shown.email, shown.name, shown.username), (None, None, None));
+    assert_eq!(shown.erased_at, Some(time(3)));
+    assert_eq!(shown.erasure_due, Some(time(8)));
+    readers.stop().await;
+}
+
+#[tokio::test]
+async fn open_sessions_are_listed_newest_first_and_page_by_page() {
+    let world = World::new().await;
+    for number in 1..=4 {
+        world.tell("session", Uuid::from_u128(number), opened(7)).await;
+    }
+    let closed = SessionEvent::Closed { reason: CloseReason::SignedOut };
+    world.tell("session", Uuid::from_u128(2), closed).await;
+
+    let readers = world.read(projections::all()).await;
+    world.caught_up(ALL).await;
+
+    let first = sessions::open(&world.pool, account(7), None, 2).await.unwrap();
+    let ids: Vec<_> = first.iter().map(|session| session.session_id.0.as_u128()).collect();
+    assert_eq!(ids, [4, 3]);
+    let after = first.last().map(|last| (last.opened_at, last.session_id));
+    let rest = sessions::open(&world.pool, account(7), after, 2).await.unwrap();
+    let ids: Vec<_> = rest.iter().map(|session| session.session_id.0.as_u128()).collect();
+    assert_eq!(ids, [1]);
+    let closed = sessions::by_id(&world.pool, SessionId(Uuid::from_u128(2))).await.unwrap();
+    let closed = closed.unwrap();
+    assert_eq!(closed.close_reason.as_deref(), Some("signed_out"));
+    assert_eq!((closed.kind.as_str(), closed.ip), ("browser", bytes("ip")));
+    assert_eq!(closed.closed_at, Some(time(5)));
+    readers.stop().await;
+}
+
+#[tokio::test]
+async fn the_audit_trail_is_the_log_and_can_be_filtered() {
+    let world = World::new().await;
+    mixed::live(&world, 5).await;
+    let readers = world.read(projections::all()).await;
+    world.caught_up(ALL).await;
+    let pool = &world.pool;
+    let list =
+        |filter: Filter| async move { audit_trail::page(pool, &filter, 0, 200).await.unwrap() };
+
+    let everything = list(Filter::default()).await;
+
+    let positions: Vec<_> = everything.iter().map(|entry| entry.position).collect();
+    assert_eq!(positions, (1..=world.head()).collect::<Vec<_>>());
+    let tenant = Some(TenantId(account(3).0));
+    let of_three = list(Filter { tenant, ..Filter::default() }).await;
+    assert_eq!(of_three.len(), 10);
+    let event_type = Some("session.closed".to_owned());
+    let closed = list(Filter { event_type, ..Filter::default() }).await;
+    assert_eq!(closed.len(), 25);
+    let (since, until) = (Some(time(10)), Some(time(20)));
+    let between = list(Filter { since, until, through: Some(15), ..Filter::default() }).await;
+    assert_eq!(
+        between.iter().map(|entry| entry.position).collect::<Vec<_>>(),
+        [10, 11, 12, 13, 14, 15]
+    );
+    let exported: Vec<_> = audit_trail::export(world.pool.clone(), Filter::default(), 100)
+        .try_collect()
+        .await
+        .unwrap();
+    assert_eq!(exported.len(), everything.len() - 100);
+    readers.stop().await;
+}
+
+#[tokio::test]
+async fn the_same_event_twice_has_no_effect() {
+    let world = World::new().await;
+    mixed::live(&world, 6).await;
+    let readers = world.read(projections::all()).await;
+    world.caught_up(ALL).await;
+    readers.stop().await;
+    let mut before = Vec::new();
+    for name in ALL {
+        before.push(world.checksum(&format!("read_models.{name}")).await);
+    }
+
+    world.admin.execute("update readers.checkpoints set position = 7", &[]).await.unwrap();
+    let readers = world.read(projections::all()).await;
+    world.caught_up(ALL).await;
+
+    for (name, before) in ALL.iter().zip(before) {
+        assert_eq!(world.checksum(&format!("read_models.{name}")).await, before, "{name}");
+    }
+    assert_eq!(world.count("select count(*) from readers.parked").await, 0);
+    readers.stop().await;
+}

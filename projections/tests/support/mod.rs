@@ -1,0 +1,161 @@
+//! A log of a test's own, and readers that follow it.
+
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::privacy::{Field, Personal, Sealed, take_apart};
+use domain::{AccountId, Event, EventId};
+use infra::log::{Reader, ReaderOptions, Readers, status};
+use infra::metrics::Metrics;
+use infra::postgres::testing::{Databases, databases};
+use infra::postgres::{ConnectOptions, Pool, connect, connect_one};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+/// How long anything may take before a test gives up.
+pub const LIMIT: Duration = Duration::from_secs(20);
+
+pub struct World {
+    pub pool: Pool,
+    /// The owner of everything, whom no grant hinders.
+    pub admin: tokio_postgres::Client,
+    pub databases: Databases,
+    head: AtomicI64,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let databases = databases().await.unwrap();
+        let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+        let admin = connect_one(&databases.log_url, &ConnectOptions::default()).await.unwrap();
+        Self { pool, admin, databases, head: AtomicI64::new(0) }
+    }
+
+    pub fn head(&self) -> i64 {
+        self.head.load(Ordering::SeqCst)
+    }
+
+    /// Leaves a hole.
+    pub fn skip_a_position(&self) {
+        self.head.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Appends an event whose personal fields are sealed already; answers its position.
+    pub async fn tell<E: Event>(&self, stream_type: &str, stream: Uuid, mut event: E) -> i64 {
+        let sealed = take_apart(&mut event, stream).unwrap();
+        let (event_type, version) = event.kind();
+        let data = event.encode().unwrap();
+        self.append(stream_type, stream, event_type, version, &data, sealed).await
+    }
+
+    /// Appends an event of any shape.
+    pub async fn append(
+        &self,
+        stream_type: &str,
+        stream: Uuid,
+        event_type: &str,
+        schema_version: i16,
+        data: &str,
+        sealed: Option<Vec<u8>>,
+    ) -> i64 {
+        let position = self.head.fetch_add(1, Ordering::SeqCst) + 1;
+        let event_id = Uuid::from_u128(position.unsigned_abs().into());
+        self.admin
+            .execute(
+                include_str!("append.sql"),
+                &[
+                    &position,
+                    &stream,
+                    &stream_type,
+                    &event_id,
+                    &event_type,
+                    &schema_version,
+                    &data,
+                    &sealed,
+                    &time(position),
+                ],
+            )
+            .await
+            .unwrap();
+        position
+    }
+
+    pub async fn read(&self, readers: Vec<Reader>) -> Readers {
+        self.read_as(options(Uuid::from_u128(1)), readers).await
+    }
+
+    pub async fn read_as(&self, options: ReaderOptions, readers: Vec<Reader>) -> Readers {
+        start(self.pool.clone(), options, readers).await
+    }
+
+    /// Waits until each of the readers has come as far as the log.
+    pub async fn caught_up(&self, readers: &[&str]) {
+        until(|| async {
+            let status = status(&self.pool).await.unwrap();
+            readers
+                .iter()
+                .all(|name| status.iter().any(|it| it.name == *name && it.position == self.head()))
+        })
+        .await;
+    }
+
+    pub async fn count(&self, sql: &str) -> i64 {
+        self.admin.query_one(sql, &[]).await.unwrap().get(0)
+    }
+
+    /// Every row of a table, whole.
+    pub async fn checksum(&self, table: &str) -> String {
+        let sql = include_str!("checksum.sql").replace("{table}", table);
+        self.admin.query_one(&sql, &[]).await.unwrap().get(0)
+    }
+}
+
+/// Readers of a node; without a wake-up they poll, here often.
+pub async fn start(pool: Pool, options: ReaderOptions, readers: Vec<Reader>) -> Readers {
+    let (_, wake) = watch::channel(0);
+    let metrics = Arc::new(Metrics::new().unwrap());
+    Readers::start(pool, wake, readers, options, metrics).await.unwrap()
+}
+
+pub const fn options(node: Uuid) -> ReaderOptions {
+    ReaderOptions {
+        lease: Duration::from_secs(1),
+        poll: Duration::from_millis(10),
+        ..ReaderOptions::of(node)
+    }
+}
+
+/// Asks again and again until it is so.
+pub async fn until<F: Future<Output = bool>>(mut asked: impl FnMut() -> F) {
+    let mut pause = tokio::time::interval(Duration::from_millis(10));
+    let all = async {
+        while !asked().await {
+            pause.tick().await;
+        }
+    };
+    tokio::time::timeout(LIMIT, all).await.expect("it did not become so in time");
+}
+
+/// The time at which the event of a position is recorded.
+pub fn time(position: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::seconds(position)
+}
+
+/// Something that only looks sealed: nobody here opens it.
+pub fn sealed<F: Field>(words: &str) -> Personal<F> {
+    Personal::Sealed(Sealed { event: EventId(Uuid::nil()), envelope: words.into() })
+}
+
+/// How it stands in a read model.
+pub fn bytes(words: &str) -> Vec<u8> {
+    Sealed { event: EventId(Uuid::nil()), envelope: words.into() }.to_bytes()
+}
+
+pub fn account(number: u128) -> AccountId {
+    AccountId(Uuid::from_u128(number))
+}
