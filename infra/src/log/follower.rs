@@ -20,6 +20,8 @@ use crate::metrics::Metrics;
 use crate::postgres::Pool;
 
 const PAUSE_MIN: Duration = Duration::from_millis(50);
+/// Polls between two looks at the parked streams.
+const LOOK: u32 = 4;
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 pub(super) struct Follower {
@@ -164,7 +166,7 @@ impl Follower {
 
     /// Learns, at first and then now and again, which streams wait, and reads the released ones.
     async fn look_at_parked(&mut self) -> Result<(), Stop> {
-        if self.looked.is_some_and(|looked| looked.elapsed() < self.options.poll) {
+        if self.looked.is_some_and(|looked| looked.elapsed() < self.options.poll * LOOK) {
             return Ok(());
         }
         let client = self.pool.get().await?;

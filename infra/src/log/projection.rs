@@ -98,7 +98,7 @@ pub trait Projection: Send + Sync + 'static {
 
     fn key(event: &Recorded) -> Self::Key;
 
-    /// Whether the key can have no row before this event: a replay then looks for none.
+    /// Whether the key has no row before this event, for certain: a replay then looks for none.
     fn begins(_: &Recorded) -> bool {
         Self::APPEND_ONLY
     }

@@ -52,6 +52,12 @@ impl Tail {
 
 async fn read(pool: &Pool, after: i64, limit: i64) -> Result<Arc<Page>, FeedError> {
     let client = pool.get().await.map_err(PgError::from)?;
-    let events = Feed::page(&client, after, limit).await?;
+    let events = match Feed::page(&client, after, limit).await {
+        // What stands before the hole may be read.
+        Err(FeedError::Hole { at }) if at > after + 1 => {
+            Feed::page(&client, after, at - 1 - after).await?
+        }
+        page => page?,
+    };
     Ok(Arc::new(Page { after, events }))
 }

@@ -64,12 +64,12 @@ impl Projection for Accounts {
     }
 
     fn begins(event: &Recorded) -> bool {
-        event.event_type() == "account.registered"
+        event.version() == 1
     }
 
     fn fold(row: &mut Option<Account>, event: &Recorded) -> Result<(), Poison> {
         match row {
-            None if Self::begins(event) => *row = Some(registered(event)?),
+            None if event.event_type() == "account.registered" => *row = Some(registered(event)?),
             None => return Err(Poison::no_row()),
             Some(account) => account.fold(event)?,
         }

@@ -45,7 +45,7 @@ impl Projection for Sessions {
     }
 
     fn begins(event: &Recorded) -> bool {
-        event.event_type() == "session.opened"
+        event.version() == 1
     }
 
     fn fold(row: &mut Option<Session>, event: &Recorded) -> Result<(), Poison> {

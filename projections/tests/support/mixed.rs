@@ -6,7 +6,7 @@ use domain::session::{CloseReason, SessionEvent, SessionKind};
 use domain::{CredentialId, ProofId, SessionId};
 use uuid::Uuid;
 
-use super::{World, account, sealed, time};
+use crate::support::{World, account, sealed, time};
 
 pub fn proof() -> Proof {
     Proof { id: ProofId(Uuid::nil()), until: time(0) }
@@ -16,7 +16,7 @@ pub fn registered(number: u128) -> AccountEvent {
     AccountEvent::Registered {
         email: sealed(&format!("email {number}")),
         name: sealed(&format!("name {number}")),
-        username: (number % 2 == 0).then(|| sealed("username")),
+        username: number.is_multiple_of(2).then(|| sealed("username")),
         credential: CredentialId(Uuid::nil()),
         verification: proof(),
     }
@@ -46,7 +46,7 @@ fn then(number: u128, turn: u32) -> AccountEvent {
             user_agent: sealed("agent"),
         },
         8 => AccountEvent::ErasureRequested { requested_at: time(0), due: time(1) },
-        _ if number % 3 == 0 => AccountEvent::ErasureCancelled {},
+        _ if number.is_multiple_of(3) => AccountEvent::ErasureCancelled {},
         _ => AccountEvent::ErasureCompleted { requested_at: time(0) },
     }
 }

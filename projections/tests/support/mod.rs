@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 /// How long anything may take before a test gives up.
-pub const LIMIT: Duration = Duration::from_secs(20);
+pub const LIMIT: Duration = Duration::from_mins(1);
 
 pub struct World {
     pub pool: Pool,
@@ -123,11 +123,7 @@ pub async fn start(pool: Pool, options: ReaderOptions, readers: Vec<Reader>) -> 
 }
 
 pub const fn options(node: Uuid) -> ReaderOptions {
-    ReaderOptions {
-        lease: Duration::from_secs(1),
-        poll: Duration::from_millis(10),
-        ..ReaderOptions::of(node)
-    }
+    ReaderOptions { poll: Duration::from_millis(20), ..ReaderOptions::of(node) }
 }
 
 /// Asks again and again until it is so.

@@ -19,7 +19,7 @@ type Transaction<'a> = deadpool_postgres::Transaction<'a>;
 
 /// The rows of one projection's table, whichever that is.
 #[async_trait]
-pub(super) trait Rows: Send {
+pub(super) trait Rows: Send + Sync {
     /// Brings in the rows of the events' keys that are not here yet.
     async fn load(&mut self, from: Source<'_>, events: &[&Recorded]) -> Result<(), Error>;
     fn fold(&mut self, event: &Recorded, order: Order) -> Result<(), Poison>;

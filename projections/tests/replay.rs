@@ -1,0 +1,244 @@
+//! Replays: the same table, beside the live one, whatever happens meanwhile.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may")]
+
+#[path = "support/mixed.rs"]
+mod mixed;
+#[path = "support/mod.rs"]
+mod support;
+#[path = "support/tally.rs"]
+mod tally;
+
+use std::time::Duration;
+
+use infra::log::{
+    Progress, Reader, ReplayError, ReplayOptions, Replayed, parked, rehearse, replay, status,
+};
+use infra::postgres::{ConnectOptions, connect};
+use support::{World, until};
+use tally::{Act, Tally, cure};
+use tokio::sync::{mpsc, watch};
+use uuid::Uuid;
+
+const ALL: &[&str] = &["accounts", "sessions", "audit_trail"];
+
+/// So small that rows are written, forgotten and loaded again many times.
+fn small() -> ReplayOptions {
+    let node = Uuid::from_u128(9);
+    let lease = Duration::from_millis(300);
+    ReplayOptions { lap: 17, changed_max: 5, rows_max: 3, lease, ..ReplayOptions::of(node) }
+}
+
+async fn replayed(world: &World, name: &str, options: ReplayOptions) -> Replayed {
+    let (_keep, cancel) = watch::channel(false);
+    let projection = projections::named(name).unwrap();
+    replay(&world.pool, &projection, options, cancel, |_| {}).await.unwrap()
+}
+
+async fn tables(world: &World) -> Vec<String> {
+    let mut tables = Vec::new();
+    for name in ALL {
+        tables.push(world.checksum(&format!("read_models.{name}")).await);
+    }
+    tables
+}
+
+#[tokio::test]
+async fn a_replay_from_zero_gives_the_same_tables() {
+    let world = World::new().await;
+    mixed::live(&world, 12).await;
+    let readers = world.read(projections::all()).await;
+    world.caught_up(ALL).await;
+    let live = tables(&world).await;
+
+    let mut events = Vec::new();
+    for name in ALL {
+        events.push(replayed(&world, name, small()).await.events);
+    }
+
+    assert_eq!(tables(&world).await, live);
+    assert_eq!(events, [120, 180, 300]);
+    let large = ReplayOptions::of(Uuid::from_u128(9));
+    for name in ALL {
+        replayed(&world, name, large).await;
+    }
+    assert_eq!(tables(&world).await, live);
+    let indexes = "select count(*) from pg_indexes where schemaname = 'read_models'";
+    assert_eq!(world.count(indexes).await, 3 + 1 + 1 + 5);
+    readers.stop().await;
+}
+
+#[tokio::test]
+async fn a_replay_gives_the_same_tables_while_events_come() {
+    let world = World::new().await;
+    mixed::live(&world, 6).await;
+    let readers = world.read(projections::all()).await;
+
+    let (replay, ()) = tokio::join!(replayed(&world, "accounts", small()), mixed::live(&world, 5));
+
+    assert!(replay.through <= world.head());
+    world.caught_up(ALL).await;
+    let live = tables(&world).await;
+    readers.stop().await;
+    replayed(&world, "accounts", small()).await;
+    assert_eq!(tables(&world).await, live);
+}
+
+#[tokio::test]
+async fn a_cancelled_replay_leaves_the_live_table_as_it_was() {
+    let world = World::new().await;
+    mixed::live(&world, 12).await;
+    let readers = world.read(projections::all()).await;
+    world.caught_up(ALL).await;
+    let live = tables(&world).await;
+    let (cancel, cancelled) = watch::channel(false);
+    let projection = projections::named("sessions").unwrap();
+    let at_half = move |progress: Progress| {
+        if progress.done > progress.total / 2 {
+            cancel.send_replace(true);
+        }
+    };
+
+    let ended = replay(&world.pool, &projection, small(), cancelled, at_half).await;
+
+    assert!(matches!(ended, Err(ReplayError::Cancelled)), "{ended:?}");
+    assert_eq!(tables(&world).await, live);
+    let tables = "select count(*) from pg_tables where schemaname = 'read_models'";
+    assert_eq!(world.count(tables).await, 3);
+    assert_eq!(world.count("select count(*) from readers.replays").await, 0);
+    readers.stop().await;
+}
+
+/// Kills a replay at about the half, with the runtime it is in.
+fn kill_at_half(world: &World, name: &'static str) {
+    let dying = tokio::runtime::Runtime::new().unwrap();
+    let (half, mut reached) = mpsc::unbounded_channel();
+    let url = world.databases.log_url.clone();
+    dying.spawn(async move {
+        let pool = connect(&url, &ConnectOptions::app()).await.unwrap();
+        let (_keep, cancel) = watch::channel(false);
+        let tell = move |progress: Progress| {
+            if progress.done > progress.total / 2 {
+                half.send(()).unwrap();
+                // Killed here: this thread never comes back.
+                std::thread::park();
+            }
+        };
+        let _ = replay(&pool, &projections::named(name).unwrap(), small(), cancel, tell).await;
+    });
+    reached.blocking_recv().unwrap();
+    dying.shutdown_background();
+}
+
+#[test]
+fn a_killed_replay_refuses_another_for_its_lease_and_is_resumed_after_it() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let world = runtime.block_on(async {
+        let world = World::new().await;
+        mixed::live(&world, 12).await;
+        world
+    });
+    let readers = runtime.block_on(async {
+        let readers = world.read(projections::all()).await;
+        world.caught_up(ALL).await;
+        readers
+    });
+    let live = runtime.block_on(tables(&world));
+
+    for (resume, events) in [(true, 1..180), (false, 180..181)] {
+        kill_at_half(&world, "sessions");
+        runtime.block_on(async {
+            let (_keep, cancel) = watch::channel(false);
+            let sessions = projections::named("sessions").unwrap();
+            let options = ReplayOptions { resume, ..small() };
+            let early = replay(&world.pool, &sessions, options, cancel, |_| {}).await;
+            assert!(matches!(early, Err(ReplayError::Running { .. })), "{early:?}");
+            let ended =
+                "select count(*) from readers.replays where lease_until < clock_timestamp()";
+            until(|| async { world.count(ended).await == 1 }).await;
+
+            let replayed = replayed(&world, "sessions", options).await;
+
+            assert!(events.contains(&replayed.events), "{}", replayed.events);
+            assert_eq!(tables(&world).await, live);
+        });
+    }
+    runtime.block_on(readers.stop());
+}
+
+#[tokio::test]
+async fn a_second_replay_at_once_is_refused() {
+    let world = World::new().await;
+    mixed::live(&world, 12).await;
+    let (_keep, cancel) = watch::channel(false);
+    let sessions = projections::named("sessions").unwrap();
+    let patient = ReplayOptions { lease: Duration::from_mins(1), ..small() };
+    let first = replay(&world.pool, &sessions, patient, cancel.clone(), |_| {});
+    let second = replay(&world.pool, &sessions, patient, cancel, |_| {});
+
+    let (first, second) = tokio::join!(first, second);
+
+    let refused = [&first, &second];
+    let refused = refused.iter().filter(|it| matches!(it, Err(ReplayError::Running { .. })));
+    assert_eq!((refused.count(), first.is_ok() || second.is_ok()), (1, true));
+}
+
+#[tokio::test]
+async fn a_replay_parks_what_it_cannot_read_and_heals_what_it_can() {
+    let world = World::new().await;
+    let tally = Reader::projection::<Tally>();
+    let (sick, healed) = (Uuid::from_u128(0xac), Uuid::from_u128(0xad));
+    for stream in [sick, healed] {
+        for letter in ["a", "!", "b"] {
+            let data = format!(r#"{{"add":"{letter}"}}"#);
+            world.append("tally", stream, "tally.added", 1, &data, None).await;
+        }
+    }
+    let readers = world.read(vec![tally.clone()]).await;
+    world.caught_up(&["tally"]).await;
+    assert_eq!(parked(&world.pool, None, 10).await.unwrap().len(), 2);
+    cure(healed);
+    let (_keep, cancel) = watch::channel(false);
+
+    let replayed = replay(&world.pool, &tally, small(), cancel, |_| {}).await.unwrap();
+
+    assert_eq!((replayed.events, replayed.parked), (4, 1));
+    let left = parked(&world.pool, None, 10).await.unwrap();
+    assert_eq!((left.len(), left[0].stream, left[0].from_position), (1, sick, 2));
+    let letters = "select count(*) from read_models.tally where text in ('a', 'a!b')";
+    assert_eq!(world.count(letters).await, 2);
+    assert_eq!(status(&world.pool).await.unwrap()[0].parked, 1);
+    readers.stop().await;
+}
+
+#[tokio::test]
+async fn a_hole_stops_a_replay() {
+    let world = World::new().await;
+    mixed::live(&world, 3).await;
+    world.skip_a_position();
+    mixed::live(&world, 1).await;
+    for name in ["accounts", "audit_trail"] {
+        let (_keep, cancel) = watch::channel(false);
+        let projection = projections::named(name).unwrap();
+
+        let ended = replay(&world.pool, &projection, small(), cancel, |_| {}).await;
+
+        let told = ended.unwrap_err().to_string();
+        assert_eq!(told, "the log has a hole: position 76 is missing");
+    }
+}
+
+#[tokio::test]
+async fn a_duty_is_never_replayed_and_a_rehearsal_writes_nothing() {
+    let world = World::new().await;
+    mixed::live(&world, 3).await;
+    let (_keep, cancel) = watch::channel(false);
+
+    let refused = replay(&world.pool, &Reader::duty(Act), small(), cancel, |_| {}).await;
+
+    assert!(matches!(refused, Err(ReplayError::Duty)));
+    let accounts = projections::named("accounts").unwrap();
+    assert_eq!(rehearse(&world.pool, &accounts).await.unwrap().events, 30);
+    let tables = "select count(*) from pg_tables where schemaname = 'read_models'";
+    assert_eq!(world.count(tables).await, 0);
+}
