@@ -18,12 +18,12 @@ fn hkdf_answers_as_rfc_5869_says() {
     let okm = crypto::hkdf::<42>(&bytes::<13>(0), &[0x0b; 22], &bytes::<10>(0xf0)).unwrap();
     let known =
         "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865";
-    assert_eq!(hex::encode(&*okm), known);
+    assert_eq!(hex::encode(*okm), known);
     // Test case 3: no salt, no info.
     let okm = crypto::hkdf::<42>(&[], &[0x0b; 22], &[]).unwrap();
     let known =
         "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8";
-    assert_eq!(hex::encode(&*okm), known);
+    assert_eq!(hex::encode(*okm), known);
 }
 
 #[test]
