@@ -125,7 +125,7 @@ pub async fn keyring_pool(config: &Config, databases: &Databases) -> Result<Pool
         connections_max: config.pool_size.into(),
         // A key is wanted in the middle of a request, so nobody waits long for one.
         statement_timeout: Duration::from_secs(10),
-        ..ConnectOptions::default()
+        ..ConnectOptions::app()
     };
     connect(&databases.keyring, &options).await.map_err(WiringError::KeyringDatabase)
 }
