@@ -1,0 +1,105 @@
+//! Starting, and starting again: on nothing, on what a kill -9 left, on somebody else's server.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may"
+)]
+
+use std::process::Command;
+
+use tests::{Installation, Lethe, Person};
+
+fn postgres_of(installation: &Installation) -> String {
+    let file = installation.folder().join("data/postgres/data/postmaster.pid");
+    std::fs::read_to_string(file).unwrap().lines().next().unwrap().to_owned()
+}
+
+/// Waits for the end of a process that is not ours.
+fn ends(pid: &str) -> bool {
+    let wait = ["60", "tail", "--pid", pid, "-f", "/dev/null"];
+    Command::new("timeout").args(wait).status().unwrap().success()
+}
+
+async fn name_of(lethe: &Lethe, person: &Person) -> String {
+    let me = person.sign_in(&lethe.client()).await;
+    me.get("/v1/me").await.expect(200).field("/name")
+}
+
+#[tokio::test]
+async fn a_private_start_finds_its_data_after_a_stop_and_after_kill_9() {
+    let installation = Installation::private(&[]);
+    let ada = Person::named("ada");
+    let first = installation.node().await;
+    ada.settle(&first.client(), &installation).await;
+    let postgres = postgres_of(&installation);
+    assert!(first.stop().await.success());
+    assert!(ends(&postgres));
+
+    let second = installation.node().await;
+    assert_eq!(name_of(&second, &ada).await, ada.name);
+    let postgres = postgres_of(&installation);
+    second.kill();
+    assert!(ends(&postgres), "kill -9 of Lethe left PostgreSQL behind");
+
+    let third = installation.node().await;
+    assert_eq!(name_of(&third, &ada).await, ada.name);
+    assert!(third.stop().await.success());
+}
+
+#[tokio::test]
+async fn a_second_lethe_on_the_same_data_is_refused_and_says_why() {
+    let installation = Installation::private(&[]);
+    let first = installation.node().await;
+
+    let second = installation.run(&["serve"]).await;
+
+    assert!(!second.status.success());
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(said.contains("in use by another Lethe"), "{said}");
+    assert!(first.stop().await.success());
+}
+
+#[tokio::test]
+async fn a_server_beyond_this_machine_is_not_talked_to_in_the_clear() {
+    let clear = "postgres://lethe@db.example/lethe?sslmode=disable";
+    let installation = Installation::with(&[("database_url", clear)]).await;
+
+    let refused = installation.run(&["serve"]).await;
+
+    assert!(!refused.status.success());
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("TLS is required"), "{said}");
+}
+
+#[tokio::test]
+async fn the_settings_in_force_are_shown_without_their_secrets() {
+    let url = "postgres://lethe:hush@db.example/lethe";
+    let installation = Installation::with(&[("database_url", url), ("escrow_days", "3")]).await;
+
+    let shown = installation.run(&["config"]).await;
+
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("escrow_days") && shown.contains("db.example"), "{shown}");
+    assert!(!shown.contains("hush"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_sigterm_ends_it_well_and_what_it_was_asked_is_answered() {
+    let installation = Installation::new().await;
+    let lethe = installation.node().await;
+    let client = lethe.client();
+    let ada = Person::named("ada");
+    let asked = tokio::spawn(async move { ada.try_register(&client).await.status });
+    tests::until("the request is under way or done", async || {
+        let text = lethe.client().get("/healthz").await;
+        (text.status == 200).then_some(())
+    })
+    .await;
+
+    assert!(lethe.stop().await.success());
+
+    assert_eq!(asked.await.unwrap(), 201);
+}
