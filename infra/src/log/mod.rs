@@ -15,6 +15,7 @@ mod rows;
 mod status;
 mod tail;
 mod value;
+mod wake;
 mod work;
 
 pub use duty::{Duty, DutyError};
@@ -29,3 +30,4 @@ pub use status::{ReaderStatus, status, wait_for};
 pub use tokio_postgres::types::{Json, ToSql, Type};
 pub use tokio_postgres::{Error as SqlError, Row as SqlRow};
 pub use value::{JsonString, Value};
+pub use wake::Wake;

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use infra::log::{ReaderOptions, Readers};
+use infra::log::{ReaderOptions, Readers, Wake};
 use infra::metrics::Metrics;
 use tokio::task::AbortHandle;
 
@@ -38,6 +38,7 @@ pub(super) struct Running {
     pub metrics: Listener,
     app: App,
     gauges: AbortHandle,
+    wake: Wake,
     readers: Option<(Duties, Readers)>,
 }
 
@@ -79,7 +80,8 @@ impl Running {
         let app = App::start(Arc::clone(config), &databases, metrics, &public_url).await?;
         // Nobody whom the ledger knows as erased is served from older events.
         duties::replay_ledger(&app).await.map_err(CliError::Failed)?;
-        let readers = if parts.readers { Some(read(&app).await?) } else { None };
+        let wake = Wake::start(databases.direct.clone(), app.executor.appended());
+        let readers = if parts.readers { Some(read(&app, &wake).await?) } else { None };
         let api = match listener {
             Some(listener) => Some(api::serve(app.clone(), listener, drain(config))?),
             None => None,
@@ -90,6 +92,7 @@ impl Running {
             metrics: Listener::spawn(metrics_listener),
             gauges: gauges::start(app.clone()),
             app,
+            wake,
             readers,
         })
     }
@@ -104,19 +107,20 @@ impl Running {
         }
         self.app.executor.drain(limit).await;
         self.gauges.abort();
+        drop(self.wake);
         self.metrics.stop().await;
         drop(self.app);
         self.databases.close().await;
     }
 }
 
-async fn read(app: &App) -> Result<(Duties, Readers), CliError> {
+async fn read(app: &App, wake: &Wake) -> Result<(Duties, Readers), CliError> {
     let duties = Duties::start(app);
     let mut all = projections::all();
     all.extend(duties.readers());
-    let (wake, options) = (app.executor.appended(), ReaderOptions::of(app.node));
+    let (heads, options) = (wake.heads(), ReaderOptions::of(app.node));
     let metrics = Arc::clone(&app.metrics);
-    let readers = Readers::start(app.pool.clone(), wake, all, options, metrics).await?;
+    let readers = Readers::start(app.pool.clone(), heads, all, options, metrics).await?;
     Ok((duties, readers))
 }
 

@@ -1,0 +1,142 @@
+//! Wakes the readers of every node when one has appended: beside the append, on a connection of
+//! its own, and not for each append. Polling stays the backstop.
+
+use std::future::poll_fn;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_postgres::AsyncMessage;
+
+use crate::postgres::{ConnectOptions, PgError, connect_with_messages};
+
+/// Appends within this time are told as one.
+const GATHER: Duration = Duration::from_millis(10);
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The highest position that any node has told of.
+pub struct Wake {
+    heads: watch::Receiver<i64>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Wake {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Wake {
+    /// Tells the others what this node has `appended`. `direct_url` must not lead to a
+    /// transaction-pooling proxy.
+    pub fn start(direct_url: String, appended: watch::Receiver<i64>) -> Self {
+        let (sender, heads) = watch::channel(*appended.borrow());
+        let task = tokio::spawn(async move {
+            let own = follow(appended.clone(), &sender);
+            let others = keep_connected(&direct_url, appended, &sender);
+            tokio::join!(own, others);
+        });
+        Self { heads, task }
+    }
+
+    pub fn heads(&self) -> watch::Receiver<i64> {
+        self.heads.clone()
+    }
+}
+
+fn rise(heads: &watch::Sender<i64>, to: i64) {
+    heads.send_if_modified(|head| {
+        let higher = to > *head;
+        *head = to.max(*head);
+        higher
+    });
+}
+
+/// What this node appends wakes its own readers at once.
+async fn follow(mut appended: watch::Receiver<i64>, heads: &watch::Sender<i64>) {
+    while appended.changed().await.is_ok() {
+        rise(heads, *appended.borrow_and_update());
+    }
+}
+
+async fn keep_connected(url: &str, appended: watch::Receiver<i64>, heads: &watch::Sender<i64>) {
+    while appended.has_changed().is_ok() {
+        if let Err(error) = connected(url, appended.clone(), heads).await {
+            tracing::warn!(%error, "nodes are not woken by each other, and poll");
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn connected(
+    url: &str,
+    mut appended: watch::Receiver<i64>,
+    heads: &watch::Sender<i64>,
+) -> Result<(), PgError> {
+    let options = ConnectOptions { application: "lethe wake", ..ConnectOptions::app() };
+    let (client, mut connection) = connect_with_messages(url, &options).await?;
+    let listen = async {
+        while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+            if let AsyncMessage::Notification(told) = message? {
+                rise(heads, told.payload().parse().unwrap_or_default());
+            }
+        }
+        Ok(())
+    };
+    let tell = async {
+        client.batch_execute(include_str!("listen.sql")).await?;
+        let notify = client.prepare(include_str!("notify.sql")).await?;
+        while appended.changed().await.is_ok() {
+            tokio::time::sleep(GATHER).await;
+            let position = appended.borrow_and_update().to_string();
+            client.execute(&notify, &[&position]).await?;
+        }
+        Ok(())
+    };
+    tokio::select! {
+        ended = listen => ended,
+        ended = tell => ended,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+    use crate::postgres::connect_one;
+    use crate::postgres::testing::databases;
+
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn an_append_of_one_node_wakes_the_other_even_after_its_connection_was_lost() {
+        let databases = databases().await.unwrap();
+        let (one, own) = watch::channel(3);
+        let (_other, others) = watch::channel(0);
+        let first = Wake::start(databases.log_url.clone(), own);
+        let second = Wake::start(databases.log_url.clone(), others);
+        let mut heads = second.heads();
+        let reached = async |heads: &mut watch::Receiver<i64>, position: i64| {
+            let mut at = position;
+            tokio::time::timeout(LIMIT, async {
+                // Told again and again: the other may not be listening yet.
+                while *heads.borrow() < position {
+                    at += 1;
+                    one.send_replace(at);
+                    let _ = tokio::time::timeout(GATHER * 5, heads.changed()).await;
+                }
+            })
+            .await
+            .unwrap();
+            at
+        };
+
+        let at = reached(&mut heads, 10).await;
+        assert!(*first.heads().borrow() >= 10);
+        let admin = connect_one(&databases.log_url, &ConnectOptions::default()).await.unwrap();
+        admin.batch_execute(include_str!("kill.sql")).await.unwrap();
+
+        reached(&mut heads, at + 1000).await;
+    }
+}

@@ -1,0 +1,1 @@
+select pg_notify('lethe_appended', $1)
