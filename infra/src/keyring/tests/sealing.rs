@@ -160,6 +160,20 @@ async fn a_registration_makes_one_key_and_remembers_it() {
     assert!(node.0.cache.look(&[slot]).unwrap()[0].is_some());
 }
 
+#[tokio::test]
+async fn a_key_that_is_there_is_read_without_a_lock() {
+    let house = House::new().await;
+    let (one, two) = (house.node().await, house.node().await);
+    let ada = house.person();
+    house.registered(&one, ada).await.unwrap();
+    let locker = "select xmax::text from keyring.roots where state = 'current'";
+    let before: String = house.sql(locker, &[]).await[0].get(0);
+    house.registered(&two, ada).await.unwrap();
+    assert_eq!(house.sql(locker, &[]).await[0].get::<_, String>(0), before);
+    house.registered(&two, house.person()).await.unwrap();
+    assert_ne!(house.sql(locker, &[]).await[0].get::<_, String>(0), before);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_that_seal_for_a_new_person_at_once_agree_on_the_key() {
     let house = House::new().await;
