@@ -40,7 +40,8 @@ impl Folder {
         let mut file = fs::File::create(&unfinished).await?;
         file.write_all(letter.bytes()).await?;
         file.sync_all().await?;
-        fs::rename(&unfinished, self.file(letter.id())).await
+        fs::rename(&unfinished, self.file(letter.id())).await?;
+        fs::File::open(&self.0).await?.sync_all().await
     }
 
     pub(super) async fn destroy(&self, mails: &[Uuid]) -> Result<(), MailError> {

@@ -28,7 +28,9 @@ const KNOWN: &str = include_str!("known.sql");
 const COUNT: &str = include_str!("count.sql");
 
 /// Longer than a mail may take to be handed over.
-const LEASE: TimeDelta = TimeDelta::minutes(3);
+const SMTP_LEASE: TimeDelta = TimeDelta::minutes(3);
+/// Writing a file again does no harm.
+const FOLDER_LEASE: TimeDelta = TimeDelta::seconds(10);
 const ATTEMPTS_MAX: i32 = 12;
 
 macro_rules! kinds {
@@ -145,7 +147,7 @@ impl Outbox {
     /// Mails for this node to send. They are its own, and counted as tried, once this answers.
     pub async fn claim(&self, node: Uuid, via: Via, limit: i64) -> Result<Vec<Claimed>, PgError> {
         let now = self.clock.now();
-        let lease = now + LEASE;
+        let lease = now + lease(via);
         let rows = query(&self.pool, CLAIM, &[&node, &via.name(), &now, &lease, &limit]).await?;
         rows.iter().map(|row| claimed(row, node)).collect()
     }
@@ -211,6 +213,13 @@ impl Outbox {
         let rows = query(&self.pool, COUNT, &[]).await?;
         let counted = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
         counted.collect()
+    }
+}
+
+const fn lease(via: Via) -> TimeDelta {
+    match via {
+        Via::Smtp => SMTP_LEASE,
+        Via::Folder => FOLDER_LEASE,
     }
 }
 

@@ -140,7 +140,7 @@ async fn what_a_dead_node_was_sending_is_unknown_by_smtp() {
     let late = given.claim(NODE, Via::Smtp).await;
 
     assert_eq!(given.outbox.lapse().await.unwrap(), 0);
-    given.clock.advance(LEASE);
+    given.clock.advance(SMTP_LEASE);
     assert_eq!(given.outbox.lapse().await.unwrap(), 1);
 
     assert!(given.claim(OTHER, Via::Smtp).await.is_empty());
@@ -154,7 +154,7 @@ async fn what_a_dead_node_was_writing_is_written_again() {
     let given = given().await;
     given.put(&request()).await;
     let late = given.claim(NODE, Via::Folder).await;
-    given.clock.advance(LEASE);
+    given.clock.advance(FOLDER_LEASE);
 
     assert_eq!(given.outbox.lapse().await.unwrap(), 0);
 

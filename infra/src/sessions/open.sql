@@ -4,3 +4,4 @@ select $1, $2, $3, $4, $5::timestamptz, $5, $6, $5 + make_interval(secs => $6::i
 where not exists (select from event_log.fences where subject = $3)
   and not exists (select from working.closings where session_id = $2)
 on conflict (session_id) do update set token_hash = excluded.token_hash
+where sessions.account_id = excluded.account_id

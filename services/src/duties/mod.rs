@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use infra::log::Reader;
+use infra::postgres::PgError;
 use tokio::sync::Notify;
 
 pub use restored::replay_ledger;
@@ -43,7 +44,16 @@ impl Duties {
         let often = Duration::from_millis(500);
         let second = Duration::from_secs(1);
         let minute = Duration::from_mins(1);
-        timers.on_every_node("mailer", often, Some(mail), mailer::send_due);
+        let again = mail.clone();
+        timers.on_every_node("mailer", often, Some(mail), move |app| {
+            let again = again.clone();
+            async move {
+                if mailer::send_due(app).await? {
+                    again.notify_one();
+                }
+                Ok::<(), PgError>(())
+            }
+        });
         timers.on_every_node("mail folder", minute, None, orphans::sweep_mail_folder);
         timers.on_one_node("session closer", second, Some(close), session_closer::close_due);
         timers.on_one_node("eraser", second, Some(erase), eraser::erase_due);
@@ -60,7 +70,7 @@ impl Duties {
         self.readers.clone()
     }
 
-    /// Waits until what is under way is done, and lets other nodes have their turn.
+    /// Lets what is under way finish, for some seconds, and other nodes have their turn.
     pub async fn stop(self) {
         self.timers.stop().await;
     }

@@ -12,7 +12,10 @@ use super::Wake;
 use crate::wiring::App;
 
 /// After it another node takes the turn of one that died.
-const LEASE: Duration = Duration::from_secs(10);
+const LEASE: Duration = Duration::from_secs(5);
+
+/// How long work that is under way may take when the node stops.
+const STOP: Duration = Duration::from_secs(10);
 
 pub(super) struct Timers {
     app: App,
@@ -81,10 +84,16 @@ impl Timers {
 
     pub(super) async fn stop(mut self) {
         self.stop.send_replace(true);
-        while let Some(ended) = self.tasks.join_next().await {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a duty's timer did not end well");
+        let ended = async {
+            while let Some(ended) = self.tasks.join_next().await {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a duty's timer did not end well");
+                }
             }
+        };
+        if tokio::time::timeout(STOP, ended).await.is_err() {
+            tracing::warn!("a duty was cut short: it goes on from its last step");
+            self.tasks.shutdown().await;
         }
         if let Err(error) = self.app.turns.give_up().await {
             tracing::warn!(%error, "turns were not given up: they end by themselves");

@@ -10,7 +10,7 @@ use infra::postgres::PgError;
 use super::letters;
 use crate::wiring::App;
 
-const AT_ONCE: i64 = 8;
+const AT_ONCE: i64 = 16;
 
 /// Why there is nothing to send.
 enum Unwritten {
@@ -20,17 +20,13 @@ enum Unwritten {
     Never(String),
 }
 
-/// Sends everything that is due.
-pub(crate) async fn send_due(app: App) -> Result<(), PgError> {
-    loop {
-        let claimed = app.outbox.claim(app.node, app.transport.via(), AT_ONCE).await?;
-        if claimed.is_empty() {
-            return Ok(());
-        }
-        for sent in join_all(claimed.iter().map(|mail| send(&app, mail))).await {
-            sent?;
-        }
+/// Sends some of what is due; answers whether there may be more.
+pub(crate) async fn send_due(app: App) -> Result<bool, PgError> {
+    let claimed = app.outbox.claim(app.node, app.transport.via(), AT_ONCE).await?;
+    for sent in join_all(claimed.iter().map(|mail| send(&app, mail))).await {
+        sent?;
     }
+    Ok(!claimed.is_empty())
 }
 
 async fn send(app: &App, mail: &Claimed) -> Result<(), PgError> {

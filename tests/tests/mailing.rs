@@ -1,0 +1,98 @@
+//! Mails through a real mail server, which may misbehave.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
+use std::collections::BTreeSet;
+
+use serde_json::json;
+use tests::{Behaviour, Installation, Lethe, Person, Smtp, until};
+
+/// Waits until a node has handled this many mails with this outcome.
+async fn handled(lethe: &Lethe, outcome: &str, count: u32) {
+    let line = format!("lethe_mails_total{{outcome=\"{outcome}\"}} {count}\n");
+    until(&line, async || {
+        let metrics = reqwest::get(lethe.metrics()).await.unwrap().text().await.unwrap();
+        metrics.contains(&line).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_that_came_by_smtp_verifies_the_address() {
+    let mut smtp = Smtp::start(Behaviour::Accept).await;
+    let installation = Installation::with(&[("smtp_url", &smtp.url())]).await;
+    let lethe = installation.node().await;
+    let ada = Person::named("ada");
+    ada.register(&lethe.client()).await;
+
+    let mail = smtp.next().await;
+
+    assert_eq!(mail.to, ada.email);
+    let link = json!({ "token": mail.token() });
+    lethe.client().post("/v1/email-verifications", link).await.expect(204);
+    handled(&lethe, "sent", 1).await;
+    assert!(!lethe.log_text().contains(&ada.email));
+}
+
+#[tokio::test]
+async fn a_mail_that_may_have_been_sent_is_not_sent_again() {
+    let mut smtp = Smtp::start(Behaviour::Vanish).await;
+    let installation = Installation::with(&[("smtp_url", &smtp.url())]).await;
+    let lethe = installation.node().await;
+    let (ada, bob) = (Person::named("ada"), Person::named("bob"));
+    ada.register(&lethe.client()).await;
+    assert_eq!(smtp.next().await.to, ada.email);
+    handled(&lethe, "unknown", 1).await;
+    lethe.kill();
+
+    let lethe = installation.node().await;
+    bob.register(&lethe.client()).await;
+
+    assert_eq!(smtp.next().await.to, bob.email);
+    handled(&lethe, "unknown", 1).await;
+    assert_eq!(smtp.taken(), 0);
+    assert!(lethe.log_text().contains("a mail may have been sent"));
+}
+
+#[tokio::test]
+async fn a_mail_that_was_put_off_is_sent_later_and_once() {
+    let deferring = Smtp::start(Behaviour::Defer).await;
+    let mut willing = Smtp::start(Behaviour::Accept).await;
+    let installation = Installation::new().await;
+    let lethe = installation.node_with(&[("smtp_url", &deferring.url())]).await;
+    let ada = Person::named("ada");
+    ada.register(&lethe.client()).await;
+    handled(&lethe, "again", 1).await;
+    assert!(lethe.stop().await.success());
+
+    let lethe = installation.node_with(&[("smtp_url", &willing.url())]).await;
+
+    assert_eq!(willing.next().await.to, ada.email);
+    handled(&lethe, "sent", 1).await;
+    assert_eq!((deferring.taken(), willing.taken()), (0, 0));
+}
+
+#[tokio::test]
+async fn two_nodes_send_each_mail_once() {
+    let mut smtp = Smtp::start(Behaviour::Accept).await;
+    let installation = Installation::with(&[("smtp_url", &smtp.url())]).await;
+    let (one, other) = tokio::join!(installation.node(), installation.node());
+    let people: Vec<Person> = (0..12).map(|n| Person::named(&format!("person{n}"))).collect();
+    for (n, person) in people.iter().enumerate() {
+        let node = if n % 2 == 0 { &one } else { &other };
+        person.register(&node.client()).await;
+    }
+
+    let mut reached = BTreeSet::new();
+    for _ in &people {
+        assert!(reached.insert(smtp.next().await.to));
+    }
+
+    let sent = "select count(*) from working.outbox where state = 'sent'";
+    let log = installation.log().await;
+    until("all mails are marked", async || {
+        let sent: i64 = log.query_one(sent, &[]).await.unwrap().get(0);
+        (sent == 12).then_some(())
+    })
+    .await;
+    assert_eq!(smtp.taken(), 0);
+}
