@@ -1,14 +1,20 @@
-//! Gauges of the pools and of the readers, asked for every few seconds.
+//! Gauges that must be asked for, every few seconds: pools, readers, keys, erasures, mails.
 
+use std::fmt::Display;
 use std::time::Duration;
 
+use chrono::TimeDelta;
+use infra::keyring::KeyringError;
 use infra::log::status;
-use infra::postgres::Pool;
+use infra::postgres::{PgError, Pool};
 use tokio::task::AbortHandle;
 
 use crate::wiring::App;
 
 const EVERY: Duration = Duration::from_secs(5);
+/// The 29th day begins: the law leaves thirty.
+const OVERDUE: TimeDelta = TimeDelta::days(28);
+const MAIL_STATES: [&str; 5] = ["queued", "sending", "sent", "failed", "unknown"];
 
 /// Runs until it is aborted.
 pub fn start(app: App) -> AbortHandle {
@@ -17,7 +23,9 @@ pub fn start(app: App) -> AbortHandle {
         loop {
             ticks.tick().await;
             pools(&app);
-            readers(&app).await;
+            told("readers", readers(&app).await);
+            told("keys", keys(&app).await);
+            told("mails", mails(&app).await);
         }
     };
     tokio::spawn(refreshing).abort_handle()
@@ -42,17 +50,16 @@ fn pool(app: &App, name: &str, pool: &Pool) {
     }
 }
 
-async fn readers(app: &App) {
+fn told<E: Display>(what: &str, asked: Result<(), E>) {
+    if let Err(error) = asked {
+        tracing::warn!(what, %error, "gauges were not refreshed");
+    }
+}
+
+async fn readers(app: &App) -> Result<(), PgError> {
     let metrics = &app.metrics;
     metrics.log_position.set(*app.executor.appended().borrow());
-    let readers = match status(&app.pool).await {
-        Ok(readers) => readers,
-        Err(error) => {
-            tracing::warn!(%error, "the readers' gauges were not refreshed");
-            return;
-        }
-    };
-    for reader in readers {
+    for reader in status(&app.pool).await? {
         metrics.log_position.set(reader.head);
         let name = [reader.name.as_str()];
         metrics.reader_position.with_label_values(&name).set(reader.position);
@@ -60,4 +67,31 @@ async fn readers(app: &App) {
         metrics.reader_lag_seconds.with_label_values(&name).set(reader.lag_seconds);
         metrics.parked_streams.with_label_values(&name).set(reader.parked);
     }
+    Ok(())
+}
+
+async fn keys(app: &App) -> Result<(), KeyringError> {
+    let (metrics, now) = (&app.metrics, app.clock.now());
+    let keys = app.keyring.status().await?;
+    metrics.keys.with_label_values(&["live"]).set(keys.live);
+    metrics.keys.with_label_values(&["destroyed"]).set(keys.destroyed);
+    metrics.root_age_seconds.set((now - keys.root_since).as_seconds_f64());
+    let open = app.keyring.ledger_open().await?;
+    let age = open.oldest.map(|oldest| now - oldest).unwrap_or_default();
+    metrics.erasures_open.set(open.count);
+    metrics.erasure_oldest_seconds.set(age.as_seconds_f64());
+    metrics.erasures_overdue.set(i64::from(age >= OVERDUE));
+    if age >= OVERDUE {
+        tracing::error!(days = age.num_days(), "an erasure must be complete within thirty days");
+    }
+    Ok(())
+}
+
+async fn mails(app: &App) -> Result<(), PgError> {
+    let counted = app.outbox.count().await?;
+    for state in MAIL_STATES {
+        let count = counted.iter().find(|(counted, _)| counted == state).map_or(0, |of| of.1);
+        app.metrics.mails.with_label_values(&[state]).set(count);
+    }
+    Ok(())
 }

@@ -18,6 +18,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::ApiData;
 use super::answer::{done, written};
 use super::auth::SignedIn;
 use super::body::Body;
@@ -27,7 +28,8 @@ use super::password::{live, sign_out, step_up};
 use super::precondition::IfMatch;
 use super::problem::{Kind, Problem};
 use super::routes::Routes;
-use super::{Api, ApiData};
+use crate::config::Config;
+use crate::wiring::App;
 
 const CODE: &str = "le_";
 /// By then a request has reached the log, or never will.
@@ -83,7 +85,7 @@ async fn request(
     body: Body<ErasureRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
-    let grace = grace(&api, form.grace_days)?;
+    let grace = grace(&api.app.config, form.grace_days)?;
     let account = signed_in.account;
     let standing = step_up(&api, account, &form.password).await?;
     let request = signed_in.request(&caller, bytes);
@@ -97,7 +99,7 @@ async fn request(
         let receipt = api.app.executor.execute(&request, &[step]).await?;
         return Ok(requested(&receipt, before.due, None));
     }
-    let code = enter(&api, account, now + grace).await?;
+    let code = enter(&api.app, account, now + grace).await?;
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     sign_out(&api, account, None, &request, CloseReason::ErasureRequested).await;
     Ok(requested(&receipt, now + grace, Some(code)))
@@ -105,14 +107,17 @@ async fn request(
 
 /// Enters the erasure into the ledger, under a new claim code. The log decides whether it comes to
 /// pass: what it never hears of, the eraser strikes out again.
-async fn enter(api: &Api, account: AccountId, due: DateTime<Utc>) -> Result<String, Problem> {
+///
+/// # Errors
+/// The keyring's, or somebody asks at the same time.
+pub async fn enter(app: &App, account: AccountId, due: DateTime<Utc>) -> Result<String, Problem> {
     let (code, hash) = draw_code()?;
-    let (keyring, subject) = (&api.app.keyring, account.into());
+    let (keyring, subject) = (&app.keyring, account.into());
     let entry = keyring.ledger_request(subject, due, hash).await?;
     if entry.claim_code_hash == hash {
         return Ok(code);
     }
-    if api.app.clock.now() - entry.requested_at < SETTLED {
+    if app.clock.now() - entry.requested_at < SETTLED {
         // Somebody asks at the same time, and may have been told that code.
         let again = Problem::of(Kind::Unavailable);
         return Err(again.with_header(header::RETRY_AFTER, SETTLED.num_seconds()));
@@ -127,8 +132,10 @@ fn requested(receipt: &Receipt, due: DateTime<Utc>, code: Option<String>) -> Htt
 }
 
 /// The rotation of the root and its escrow must end within the 30 days, too.
-fn grace(api: &Api, days: Option<i64>) -> Result<TimeDelta, Problem> {
-    let config = &api.app.config;
+///
+/// # Errors
+/// More or fewer days than this installation allows.
+pub fn grace(config: &Config, days: Option<i64>) -> Result<TimeDelta, Problem> {
     let days = days.unwrap_or_else(|| config.erasure_grace_days.into());
     let least = i64::from(config.erasure_grace_days_min);
     let most = 27 - i64::from(config.escrow_days);

@@ -13,7 +13,7 @@ mod caller;
 mod consents;
 mod cursor;
 mod email;
-mod erasure;
+pub mod erasure;
 mod fields;
 mod guard;
 mod health;

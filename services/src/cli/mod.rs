@@ -2,6 +2,7 @@
 
 mod demo;
 mod doctor;
+mod erase;
 mod error;
 mod here;
 mod keys;
@@ -50,6 +51,8 @@ enum Word {
     /// Operators' tokens.
     #[command(subcommand)]
     Token(token::TokenWord),
+    /// Enter a request to be erased that came by mail.
+    Erase(erase::Asked),
     /// Root keys.
     #[command(subcommand)]
     Keys(keys::KeysWord),
@@ -69,6 +72,7 @@ impl Word {
             Self::Migrate
             | Self::Replay(_)
             | Self::Token(_)
+            | Self::Erase(_)
             | Self::Keys(_)
             | Self::Doctor
             | Self::Demo(_)
@@ -111,6 +115,9 @@ fn run(cli: Cli) -> Result<(), CliError> {
             Word::Replay(asked) => replay::run(&config, asked).await,
             Word::Token(word) => {
                 here::with_app(config, async |app| token::run(word, app).await).await
+            }
+            Word::Erase(asked) => {
+                here::with_app(config, async |app| erase::run(asked, app).await).await
             }
             Word::Keys(word) => {
                 here::with_app(config, async |app| keys::run(word, app).await).await

@@ -1,0 +1,51 @@
+//! `lethe erase`: a request to be erased that came by mail, entered by an operator.
+
+use clap::Args;
+use domain::account::{Account, AccountCommand};
+use domain::session::CloseReason;
+use domain::{AccountId, CommandId, EventId};
+use infra::event_store::{Request, Step};
+use infra::ids::derived;
+use uuid::Uuid;
+
+use super::CliError;
+use super::terminal::say;
+use crate::api::erasure::{enter, grace};
+use crate::wiring::App;
+
+#[derive(Args)]
+pub struct Asked {
+    /// Whose. Make sure of who asks: there is no way back after the grace.
+    account: Uuid,
+    /// Days in which it can be taken back; by default what the settings say.
+    #[arg(long)]
+    grace_days: Option<u16>,
+}
+
+/// As if the person had asked: signed out everywhere at once, erased after the grace.
+pub async fn run(asked: Asked, app: &App) -> Result<(), CliError> {
+    let grace = grace(&app.config, asked.grace_days.map(Into::into));
+    let grace = grace.map_err(|problem| CliError::Input(problem.to_string()))?;
+    let account = AccountId(asked.account);
+    let loaded = app.executor.load::<Account>(account.into(), account.0).await;
+    let loaded = loaded.map_err(CliError::failed)?;
+    let Account::Live(live) = &*loaded.state else {
+        return Err(CliError::Input(format!("there is no account {account}")));
+    };
+    if let Some(erasure) = live.erasure {
+        let due = erasure.due;
+        return Err(CliError::Input(format!("its erasure was asked for, and is due {due:.0}")));
+    }
+    let now = app.clock.now();
+    let due = now + grace;
+    let code = enter(app, account, due).await.map_err(CliError::failed)?;
+    let command = CommandId(app.ids.uuid());
+    let step = Step::new::<Account>(account.0, AccountCommand::RequestErasure { now, due });
+    app.executor.execute(&Request::new(account.into(), command), &[step]).await?;
+    let cause = Some(EventId(derived(command, "event/0")));
+    let reason = CloseReason::ErasureRequested;
+    let closed = app.sessions.close_all(account, None, reason, cause).await?;
+    say(format_args!("{} sessions are closed; account {account} is erased {due:.0}", closed.len()));
+    say(format_args!("claim code, for the person: {code}"));
+    Ok(())
+}
