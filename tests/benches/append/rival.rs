@@ -1,0 +1,40 @@
+//! `pgbench`: the same row, one insert a commit, nothing checked.
+
+use std::io::Write;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::house::House;
+
+/// The table that it fills: the log's columns, keys and indexes, in one piece.
+pub async fn prepare(house: &House) {
+    house.owner("log").await.batch_execute(include_str!("rival_table.sql")).await.unwrap();
+}
+
+/// Commits a second.
+pub async fn inserts(house: &House, clients: usize, time: Duration) -> f64 {
+    let script = house.script();
+    let mut pgbench = Command::new(house.bin.join("pgbench"));
+    pgbench
+        .args(["--no-vacuum", "--protocol=prepared", "--host", &house.socket()])
+        .args(["--username", &house.user()])
+        .args(["--client", &clients.to_string(), "--jobs", &clients.min(2).to_string()])
+        .args(["--time", &time.as_secs().to_string()])
+        .arg("--file")
+        .arg(&script)
+        .arg("log");
+    let told = tokio::task::spawn_blocking(move || pgbench.output()).await.unwrap().unwrap();
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    let rate = told.lines().find_map(|line| line.strip_prefix("tps = "));
+    let rate = rate.and_then(|rate| rate.split(' ').next()).unwrap_or_else(|| panic!("{told}"));
+    rate.parse().unwrap()
+}
+
+impl House {
+    fn script(&self) -> std::path::PathBuf {
+        let path = self.path("insert.sql");
+        let mut file = std::fs::File::create(&path).unwrap();
+        file.write_all(include_bytes!("rival_insert.sql")).unwrap();
+        path
+    }
+}

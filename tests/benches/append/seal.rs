@@ -1,0 +1,57 @@
+//! What sealing costs of an append.
+
+use std::time::Instant;
+
+use domain::account::AccountEvent;
+use domain::privacy::{IpAddress, Personal, UserAgent};
+use domain::{EventId, SessionId};
+
+use crate::callers::{Caller, sign_in_for};
+use crate::house::House;
+use crate::seconds;
+use crate::table::Table;
+
+pub async fn measure(house: &House, table: &mut Table) {
+    println!("sealing");
+    let log = house.node("log").await;
+    let one = Caller::come(&log, &house.ids).await;
+    let many = Caller::come_all(std::slice::from_ref(&log), &house.ids, 64).await;
+    let sealing = seal_once_and_again(house, &one).await;
+    let one = sign_in_for(vec![one], seconds()).await;
+    let many = sign_in_for(many, seconds()).await;
+    let micros = |each_second: f64| 1e6 / each_second;
+    // The goal is a share of at most 10 %: here, an append is at least ten times its sealing.
+    let note = "us an append, two fields sealed";
+    table.row(
+        "append over its sealing, 1 caller",
+        micros(one.each_second),
+        sealing,
+        Some(10.0),
+        note,
+    );
+    let note = "us of the whole machine an append";
+    table.row(
+        "append over its sealing, 64 callers",
+        micros(many.each_second),
+        sealing,
+        Some(10.0),
+        note,
+    );
+}
+
+/// Microseconds an event.
+async fn seal_once_and_again(house: &House, caller: &Caller) -> f64 {
+    const TIMES: u32 = 20_000;
+    let since = Instant::now();
+    for _ in 0..TIMES {
+        let mut event = AccountEvent::LoginSucceeded {
+            session: SessionId(uuid::Uuid::nil()),
+            ip: Personal::Clear(IpAddress([203, 0, 113, 7].into())),
+            user_agent: Personal::Clear(UserAgent::cut("Mozilla/5.0 (X11; Linux x86_64)")),
+        };
+        let (account, id) = (caller.account, EventId(house.ids.uuid()));
+        let sealed = caller.node.keyring.seal(account.into(), account.0, id, &mut event).await;
+        sealed.unwrap();
+    }
+    since.elapsed().as_secs_f64() * 1e6 / f64::from(TIMES)
+}
