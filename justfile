@@ -26,3 +26,7 @@ check:
 # Format
 fmt:
     cargo fmt --all
+
+# Measure appends against pgbench and the horizon, and print the table; `LETHE_BENCH_SECONDS` a figure
+bench *settings:
+    cargo bench -p tests --bench append {{settings}}

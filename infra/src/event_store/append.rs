@@ -145,6 +145,12 @@ impl Append {
         }
     }
 
+    /// Whether it brings a stream to just this version.
+    pub fn reaches(&self, reached: &Reached) -> bool {
+        let of = self.events.iter().filter(|event| event.stream_id == reached.stream_id);
+        of.map(|event| event.version).max() == Some(reached.version)
+    }
+
     pub fn number(&mut self, append: i32) {
         self.events.iter_mut().for_each(|event| event.append = append);
         self.moves.iter_mut().for_each(|claim| claim.append = append);

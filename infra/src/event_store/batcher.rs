@@ -188,7 +188,7 @@ impl Batcher {
         link.write(batch).await
     }
 
-    /// `asked` says that they may stand already: what is answered as replayed was then this append.
+    /// `asked` says that they may stand already.
     async fn one_by_one(&mut self, members: Vec<(Append, Reply)>, asked: bool) {
         let until = Instant::now() + ASK_AGAIN_FOR;
         for (mut append, reply) in members {
@@ -209,7 +209,7 @@ impl Batcher {
         loop {
             match self.write_once(&mut [append]).await {
                 Ok(mut told) if asked => {
-                    told.answers.iter_mut().for_each(stands);
+                    told.answers.iter_mut().for_each(|answer| stands(append, answer));
                     return Ok(told);
                 }
                 Ok(told) => return Ok(told),
@@ -265,10 +265,13 @@ impl Batcher {
 
 const NO_ROOM: &str = "the log has no partition for its next position";
 
-/// The answer to a first asking was lost, and this is the answer to the second.
-fn stands(answer: &mut Answer) {
-    if let Answer::Replayed { first, last, .. } = *answer {
-        *answer = Answer::Appended { first, last };
+/// The answer to a first asking was lost, and this is the answer to the second. What stands is this
+/// very append when it brought its streams to the same versions; else it is an earlier one.
+fn stands(append: &Append, answer: &mut Answer) {
+    if let Answer::Replayed { first, last, streams } = answer
+        && streams.iter().all(|reached| append.reaches(reached))
+    {
+        *answer = Answer::Appended { first: *first, last: *last };
     }
 }
 

@@ -9,6 +9,8 @@
 
 mod commands;
 mod control;
+mod cqrs;
+mod feed;
 mod node;
 mod prefix;
 mod reading;

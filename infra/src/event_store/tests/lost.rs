@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 use futures_util::future::join_all;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
+use uuid::Uuid;
 
-use super::super::append::Answer;
+use super::super::append::{Answer, Reached};
 use super::proxy::Proxy;
 use super::{Node, appended, count, databases, event, node, one, owner};
 
@@ -73,4 +74,19 @@ async fn a_killed_connection_loses_and_doubles_nothing() {
     assert!(answers.into_iter().all(|answer| appended(&answer.unwrap())));
     let dense = "select max(position) = 400 and count(*) = 400 from event_log.events";
     assert!(killer.query_one(dense, &[]).await.unwrap().get::<_, bool>(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_earlier_answer_stays_a_replay_though_its_telling_was_lost() {
+    let databases = databases().await;
+    let (node, proxy) = behind_a_proxy(&databases.log_url).await;
+    assert!(appended(&node.queue.append(one(event(1, 7, 1))).await.unwrap()));
+    assert!(appended(&node.queue.append(one(event(2, 7, 2))).await.unwrap()));
+
+    // The first command again, decided on what stands now.
+    proxy.lose_the_next_answer();
+    let answer = node.queue.append(one(event(1, 7, 3))).await.unwrap();
+
+    let streams = vec![Reached { stream_id: Uuid::from_u128(7), version: 1 }];
+    assert_eq!(answer, Answer::Replayed { first: 1, last: 1, streams });
 }

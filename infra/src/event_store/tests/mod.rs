@@ -7,6 +7,7 @@
     reason = "a test may"
 )]
 
+mod batches;
 mod fence;
 mod lost;
 mod outcomes;

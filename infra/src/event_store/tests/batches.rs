@@ -1,0 +1,84 @@
+//! What a batch does when a member is at fault, when it is full, and at the end.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use tokio::sync::{Notify, watch};
+
+use super::super::append::{Answer, Json};
+use super::super::batcher::{self, BatcherOptions};
+use super::super::config::ExecutorConfig;
+use super::super::queue::Unanswered;
+use super::{appended, count, databases, event, node, one, owner};
+use crate::metrics::Metrics;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_cannot_be_written_fails_alone() {
+    let databases = databases().await;
+    let node = node(&databases.log_url).await;
+    let mut holder = owner(&databases.log_url).await;
+    let holding = holder.transaction().await.unwrap();
+    holding.execute("select event_log.lock()", &[]).await.unwrap();
+
+    let asked = (1..=100_u128).map(|n| {
+        let mut event = event(n, n, 1);
+        if n == 50 {
+            event.data = Json("{".to_owned());
+        }
+        node.queue.append(one(event))
+    });
+    let (answers, released) = tokio::join!(join_all(asked), holding.commit());
+    released.unwrap();
+
+    let (written, failed): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+    assert!(written.iter().all(|answer| appended(answer.as_ref().unwrap())));
+    // What the value was is not told: it might be somebody's.
+    let [Err(Unanswered::Unavailable(reason))] = failed.as_slice() else { panic!("{failed:?}") };
+    assert!(reason.contains("22P02") && !reason.contains('{'), "{reason}");
+    assert_eq!((written.len(), count(&owner(&databases.log_url).await).await), (99, 99));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_than_may_wait_are_refused_at_once() {
+    let databases = databases().await;
+    let ExecutorConfig { connect, appends_max, .. } = ExecutorConfig::default();
+    let url = databases.log_url.clone();
+    let options = BatcherOptions { url, connect, appends_max, waiting_max: 4 };
+    let (head, metrics) = (watch::Sender::new(0), Arc::new(Metrics::new().unwrap()));
+    let queue = batcher::start(options, metrics, head, Arc::new(Notify::new())).await.unwrap();
+    let mut holder = owner(&databases.log_url).await;
+    let holding = holder.transaction().await.unwrap();
+    holding.execute("select event_log.lock()", &[]).await.unwrap();
+
+    let asked = join_all((1..=1000_u128).map(|n| queue.append(one(event(n, n, 1)))));
+    let (answers, released) = tokio::join!(asked, holding.commit());
+    released.unwrap();
+
+    let refused =
+        |answer: &Result<Answer, Unanswered>| matches!(answer, Err(Unanswered::Overloaded));
+    let overloaded = answers.iter().filter(|answer| refused(answer)).count();
+    let written = answers.iter().filter(|answer| answer.as_ref().is_ok_and(appended)).count();
+    assert!(overloaded > 0);
+    assert_eq!(overloaded + written, 1000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_waits_for_all_that_came_before_it() {
+    let databases = databases().await;
+    let node = node(&databases.log_url).await;
+    let mut holder = owner(&databases.log_url).await;
+    let holding = holder.transaction().await.unwrap();
+    holding.execute("select event_log.lock()", &[]).await.unwrap();
+
+    // All on one stream, so that each waits for a batch of its own.
+    let asked = join_all((1..=20_u128).map(|n| node.queue.append(one(event(n, 7, 1)))));
+    let mut asked = std::pin::pin!(asked);
+    let first = futures_util::poll!(asked.as_mut());
+    assert!(first.is_pending());
+    let drained = node.queue.drain();
+    let (answers, (), released) = tokio::join!(asked, drained, holding.commit());
+    released.unwrap();
+
+    let written = answers.into_iter().filter(|answer| answer.as_ref().is_ok_and(appended));
+    assert_eq!(written.count(), 1);
+}
