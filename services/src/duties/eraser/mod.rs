@@ -4,8 +4,8 @@ mod step;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::SubjectId;
-use domain::account::AccountEvent;
+use domain::account::{Account, AccountEvent};
+use domain::{AccountId, SubjectId};
 use futures_util::future::join_all;
 use infra::keyring::ledger::{Entry, State};
 use infra::keyring::{Keyring, KeyringError, Secret};
@@ -22,15 +22,43 @@ use crate::wiring::App;
 const AT_ONCE: i64 = 64;
 /// A cancellation that was decided in time may still be on its way, or from a slow clock.
 const LATE_MAX: TimeDelta = TimeDelta::seconds(2);
+/// How long a request takes at most from the ledger into the log.
+const ENTERING: TimeDelta = TimeDelta::minutes(1);
 
 pub(super) struct Eraser {
-    keyring: Keyring,
+    app: App,
     wake: Wake,
 }
 
 impl Eraser {
     pub(super) fn new(app: &App, wake: &Wake) -> Self {
-        Self { keyring: app.keyring.clone(), wake: wake.clone() }
+        Self { app: app.clone(), wake: wake.clone() }
+    }
+
+    /// Whether the log, as it stands by now, asks for the account's erasure.
+    async fn stands(&self, account: AccountId) -> Result<bool, EraserError> {
+        let loaded = self.app.executor.load::<Account>(account.into(), account.0).await?;
+        Ok(matches!(&*loaded.state, Account::Live(live) if live.erasure.is_some()))
+    }
+
+    async fn take_in(&self, account: AccountId, due: DateTime<Utc>) -> Result<(), EraserError> {
+        if self.stands(account).await? {
+            enter(&self.app.keyring, account.into(), due).await?;
+        }
+        Ok(())
+    }
+
+    /// The API has struck it out already, unless it crashed. A request that came after the
+    /// cancellation stays: in the log, or in the ledger only and on its way into the log.
+    async fn strike_out(&self, account: AccountId) -> Result<(), EraserError> {
+        let Self { app, .. } = self;
+        let subject = account.into();
+        let Some(entry) = app.keyring.ledger_entry(subject).await? else { return Ok(()) };
+        let is_settled = app.clock.now() - entry.requested_at >= ENTERING;
+        if is_settled && !self.stands(account).await? {
+            app.keyring.ledger_cancel(subject).await?;
+        }
+        Ok(())
     }
 }
 
@@ -59,11 +87,11 @@ impl Duty for Eraser {
     }
 
     async fn react(&self, event: &Recorded, _: &Transaction<'_>) -> Result<(), DutyError> {
-        let subject = SubjectId(event.stream_id());
+        let account = AccountId(event.stream_id());
         let entered = if let AccountEvent::ErasureRequested { due, .. } = event.decode()? {
-            enter(&self.keyring, subject, due).await
+            self.take_in(account, due).await
         } else {
-            self.keyring.ledger_cancel(subject).await.map(drop)
+            self.strike_out(account).await
         };
         entered.map_err(|error| DutyError::Unavailable(error.to_string()))?;
         self.wake.notify_one();

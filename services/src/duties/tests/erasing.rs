@@ -160,6 +160,42 @@ async fn a_request_that_the_ledger_lost_is_entered_again() {
 }
 
 #[tokio::test]
+async fn a_cancellation_that_is_read_late_leaves_the_next_request_with_its_code() {
+    let house = House::new().await;
+    let app = house.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let now = app.clock.now();
+    let asks = AccountCommand::RequestErasure { now, due: now + TimeDelta::days(7) };
+    ask(&app, ada.account, None, asks.clone()).await.unwrap();
+    ask(&app, ada.account, None, AccountCommand::CancelErasure { now }).await.unwrap();
+    let code = [7; 32];
+    app.keyring.ledger_request(ada.account.into(), now, code).await.unwrap();
+
+    react(&app, &eraser(&app)).await.unwrap();
+    ask(&app, ada.account, None, asks).await.unwrap();
+    house.clock.advance(TimeDelta::minutes(2));
+    react(&app, &eraser(&app)).await.unwrap();
+
+    let entry = entry(&app, ada.account).await;
+    assert_eq!((entry.state, entry.claim_code_hash), (State::Requested, code));
+}
+
+#[tokio::test]
+async fn a_cancellation_that_the_api_did_not_finish_is_struck_out() {
+    let house = House::new().await;
+    let app = house.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    request(&app, ada.account, TimeDelta::days(7)).await;
+    house.clock.advance(TimeDelta::days(1));
+    let now = app.clock.now();
+    ask(&app, ada.account, None, AccountCommand::CancelErasure { now }).await.unwrap();
+
+    react(&app, &eraser(&app)).await.unwrap();
+
+    assert_eq!(entry(&app, ada.account).await.state, State::Cancelled);
+}
+
+#[tokio::test]
 async fn backups_are_proven_once_the_last_root_is_gone() {
     let house = House::new().await;
     let app = house.node().await;
