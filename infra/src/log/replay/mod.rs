@@ -1,10 +1,11 @@
 //! A projection built anew beside its live table, which goes on following until the two are
 //! swapped. A crash resumes where the last lap was committed, or starts over.
 
+mod asked;
+mod fold;
 mod scan;
 mod swap;
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,87 +16,12 @@ use uuid::Uuid;
 
 use super::projection::AnyProjection;
 use super::reader::Kind;
-use super::rows::{Order, Rows, Source};
-use super::work::Poisoned;
-use super::{Feed, FeedError, Reader, Recorded, checkpoint, parked};
-use crate::postgres::{PgError, Pool};
+use super::rows::Source;
+use super::{Feed, Reader, Recorded, checkpoint, parked};
+use crate::postgres::Pool;
+pub use asked::{Progress, ReplayError, ReplayOptions, Replayed};
+use fold::Fold;
 use scan::{Batch, Scan};
-
-#[derive(Debug, thiserror::Error)]
-pub enum ReplayError {
-    #[error("a duty acts once, and is never replayed")]
-    Duty,
-    #[error("a replay of {name} is running: it has come to {position} of {ceiling}")]
-    Running { name: &'static str, position: i64, ceiling: i64 },
-    #[error("the replay was cancelled: the table is as it was")]
-    Cancelled,
-    #[error("another replay has taken over")]
-    Lost,
-    #[error(transparent)]
-    Feed(#[from] FeedError),
-    #[error(transparent)]
-    Postgres(#[from] PgError),
-}
-
-impl From<tokio_postgres::Error> for ReplayError {
-    fn from(error: tokio_postgres::Error) -> Self {
-        Self::Postgres(error.into())
-    }
-}
-
-impl From<deadpool_postgres::PoolError> for ReplayError {
-    fn from(error: deadpool_postgres::PoolError) -> Self {
-        Self::Postgres(error.into())
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-pub struct ReplayOptions {
-    pub node: Uuid,
-    /// Goes on with what a crash has left. Only with the same code: what is built already stays.
-    pub resume: bool,
-    /// Positions a transaction, at most.
-    pub lap: i64,
-    /// Changed rows a transaction, about.
-    pub changed_max: usize,
-    /// Rows in memory, about; more are written, forgotten, and loaded again when they change.
-    pub rows_max: usize,
-    /// How long after a crash another replay is refused.
-    pub lease: Duration,
-}
-
-impl ReplayOptions {
-    pub const fn of(node: Uuid) -> Self {
-        Self {
-            node,
-            resume: false,
-            lap: 100_000,
-            changed_max: 20_000,
-            rows_max: 200_000,
-            lease: Duration::from_secs(10),
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-pub struct Progress {
-    pub done: i64,
-    pub total: i64,
-    pub events_per_second: f64,
-    /// How long the rest takes at this rate.
-    pub left: Option<Duration>,
-}
-
-/// What a replay has done.
-#[derive(Clone, Copy, Debug)]
-pub struct Replayed {
-    /// Events of the projection's types.
-    pub events: i64,
-    /// The position that the new table shows.
-    pub through: i64,
-    pub took: Duration,
-    pub parked: usize,
-}
 
 /// Builds the projection's table from the log. Its reader and whoever reads the table go on
 /// meanwhile; the swap stops them for as long as it takes to rename a table.
@@ -144,40 +70,6 @@ pub async fn rehearse(pool: &Pool, reader: &Reader) -> Result<Replayed, ReplayEr
     }
     let parked = fold.parked.len();
     Ok(Replayed { events: fold.events, through, took: started.elapsed(), parked })
-}
-
-/// Rows in memory, and the streams that are parked on the way.
-struct Fold {
-    rows: Box<dyn Rows>,
-    parked: HashSet<Uuid>,
-    poisoned: Vec<Poisoned>,
-    events: i64,
-}
-
-impl Fold {
-    fn new(rows: Box<dyn Rows>) -> Self {
-        Self { rows, parked: HashSet::new(), poisoned: Vec::new(), events: 0 }
-    }
-
-    fn wanted<'e>(&self, events: &'e [Recorded]) -> Vec<&'e Recorded> {
-        events.iter().filter(|event| !self.parked.contains(&event.stream_id())).collect()
-    }
-
-    fn fold(&mut self, events: &[&Recorded]) {
-        for event in events {
-            let stream = event.stream_id();
-            if !self.parked.is_empty() && self.parked.contains(&stream) {
-                continue;
-            }
-            match self.rows.fold(event, Order::Log) {
-                Ok(()) => self.events += 1,
-                Err(poison) => {
-                    self.parked.insert(stream);
-                    self.poisoned.push(Poisoned { stream, position: event.position(), poison });
-                }
-            }
-        }
-    }
 }
 
 struct Replay<'a> {

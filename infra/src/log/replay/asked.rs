@@ -1,0 +1,84 @@
+//! What a replay is asked for, and what it answers.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::log::FeedError;
+use crate::postgres::PgError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    #[error("a duty acts once, and is never replayed")]
+    Duty,
+    #[error("a replay of {name} is running: it has come to {position} of {ceiling}")]
+    Running { name: &'static str, position: i64, ceiling: i64 },
+    #[error("the replay was cancelled: the table is as it was")]
+    Cancelled,
+    #[error("another replay has taken over")]
+    Lost,
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    #[error(transparent)]
+    Postgres(#[from] PgError),
+}
+
+impl From<tokio_postgres::Error> for ReplayError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Postgres(error.into())
+    }
+}
+
+impl From<deadpool_postgres::PoolError> for ReplayError {
+    fn from(error: deadpool_postgres::PoolError) -> Self {
+        Self::Postgres(error.into())
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct ReplayOptions {
+    pub node: Uuid,
+    /// Goes on with what a crash has left. Only with the same code: what is built already stays.
+    pub resume: bool,
+    /// Positions a transaction, at most.
+    pub lap: i64,
+    /// Changed rows a transaction, about.
+    pub changed_max: usize,
+    /// Rows in memory, about; more are written, forgotten, and loaded again when they change.
+    pub rows_max: usize,
+    /// How long after a crash another replay is refused.
+    pub lease: Duration,
+}
+
+impl ReplayOptions {
+    pub const fn of(node: Uuid) -> Self {
+        Self {
+            node,
+            resume: false,
+            lap: 100_000,
+            changed_max: 20_000,
+            rows_max: 200_000,
+            lease: Duration::from_secs(10),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    pub done: i64,
+    pub total: i64,
+    pub events_per_second: f64,
+    /// How long the rest takes at this rate.
+    pub left: Option<Duration>,
+}
+
+/// What a replay has done.
+#[derive(Clone, Copy, Debug)]
+pub struct Replayed {
+    /// Events of the projection's types.
+    pub events: i64,
+    /// The position that the new table shows.
+    pub through: i64,
+    pub took: Duration,
+    pub parked: usize,
+}

@@ -1,0 +1,43 @@
+//! The rows of a replay, in memory.
+
+use std::collections::HashSet;
+
+use uuid::Uuid;
+
+use crate::log::Recorded;
+use crate::log::rows::{Order, Rows};
+use crate::log::work::Poisoned;
+
+/// Rows in memory, and the streams that are parked on the way.
+pub(super) struct Fold {
+    pub rows: Box<dyn Rows>,
+    pub parked: HashSet<Uuid>,
+    pub poisoned: Vec<Poisoned>,
+    pub events: i64,
+}
+
+impl Fold {
+    pub fn new(rows: Box<dyn Rows>) -> Self {
+        Self { rows, parked: HashSet::new(), poisoned: Vec::new(), events: 0 }
+    }
+
+    pub fn wanted<'e>(&self, events: &'e [Recorded]) -> Vec<&'e Recorded> {
+        events.iter().filter(|event| !self.parked.contains(&event.stream_id())).collect()
+    }
+
+    pub fn fold(&mut self, events: &[&Recorded]) {
+        for event in events {
+            let stream = event.stream_id();
+            if !self.parked.is_empty() && self.parked.contains(&stream) {
+                continue;
+            }
+            match self.rows.fold(event, Order::Log) {
+                Ok(()) => self.events += 1,
+                Err(poison) => {
+                    self.parked.insert(stream);
+                    self.poisoned.push(Poisoned { stream, position: event.position(), poison });
+                }
+            }
+        }
+    }
+}
