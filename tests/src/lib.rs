@@ -19,6 +19,7 @@ mod mail;
 mod person;
 mod programme;
 mod promtool;
+pub mod seed;
 mod smtp;
 
 use std::time::Duration;
