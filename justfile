@@ -15,6 +15,10 @@ demo *settings:
 replay name *settings:
     cargo run -- replay {{name}} {{settings}}
 
+# Fill the log with events of people who come and go
+seed events="1000000":
+    cargo run --release -p tests --bin seed -- {{events}}
+
 # Run every test
 test *filter:
     .ci/test {{filter}}

@@ -1,0 +1,89 @@
+//! Replays against the bare database, each with a ratio measured in the same run.
+//!
+//! `LETHE_BENCH_EVENTS` is how many events the log is seeded with (1,000,000), `LETHE_BENCH_TURNS`
+//! how often each figure is taken (3): the best of each counts.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    reason = "a benchmark may, and prints its table"
+)]
+
+mod house;
+mod rivals;
+#[path = "../append/table.rs"]
+mod table;
+
+use house::House;
+use infra::log::{Projection, Reader, ReplayOptions, rehearse, replay};
+use projections::accounts::Accounts;
+use projections::audit_trail::AuditTrail;
+use projections::sessions::Sessions;
+use table::Table;
+use tokio::sync::watch;
+use uuid::Uuid;
+
+fn set(name: &str, default: i64) -> i64 {
+    std::env::var(name).ok().and_then(|set| set.parse().ok()).unwrap_or(default)
+}
+
+fn main() {
+    // The server ends with the thread that started it, so that is this one.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let house = House::start().await;
+        let (events, took) = house.seed(set("LETHE_BENCH_EVENTS", 1_000_000)).await;
+        let rate = events as f64 / took.as_secs_f64();
+        println!("{events} events seeded, {rate:.0} events/s with {} cores", cores());
+        let owner = house.owner().await;
+        for tidy in ["vacuum analyze event_log.events", "checkpoint"] {
+            owner.batch_execute(tidy).await.unwrap();
+        }
+        let mut table = Table::default();
+        measure::<Accounts>(&house, &mut table).await;
+        measure::<Sessions>(&house, &mut table).await;
+        measure::<AuditTrail>(&house, &mut table).await;
+        table.print();
+        house.stop().await;
+    });
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+async fn measure<P: Projection>(house: &House, rows: &mut Table) {
+    let (reading, mut writing) = (house.owner().await, house.owner().await);
+    let reader = Reader::projection::<P>();
+    let mut best = [0.0_f64; 4];
+    for _ in 0..set("LETHE_BENCH_TURNS", 3) {
+        let taken = [
+            rivals::select::<P>(&reading).await,
+            into_nothing(house, &reader).await,
+            rivals::by_hand::<P>(&reading, &mut writing).await,
+            into_a_table(house, &reader).await,
+        ];
+        for (best, taken) in best.iter_mut().zip(taken) {
+            *best = best.max(taken);
+        }
+    }
+    let [select, nothing, hand, table] = best;
+    let what = |what: &str| format!("replay {} {what}", P::NAME);
+    rows.row(&what("into nothing: bare select"), nothing, select, Some(0.9), "events/s");
+    rows.row(&what("into a table: by hand"), table, hand, Some(0.8), "events/s");
+}
+
+async fn into_nothing(house: &House, reader: &Reader) -> f64 {
+    let rehearsed = rehearse(&house.pool, reader).await.unwrap();
+    rehearsed.events as f64 / rehearsed.took.as_secs_f64()
+}
+
+async fn into_a_table(house: &House, reader: &Reader) -> f64 {
+    let (_keep, cancel) = watch::channel(false);
+    let options = ReplayOptions::of(Uuid::from_u128(1));
+    let replayed = replay(&house.pool, reader, options, cancel, |_| {}).await.unwrap();
+    replayed.events as f64 / replayed.took.as_secs_f64()
+}
