@@ -24,6 +24,10 @@ impl Client {
         Self { token: Some(token.to_owned()), ..self.clone() }
     }
 
+    pub fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
     /// The same client, which sends this header each time.
     pub fn saying(&self, name: &str, value: &str) -> Self {
         let mut saying = self.clone();

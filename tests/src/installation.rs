@@ -74,6 +74,15 @@ impl Installation {
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
 
+    /// A token that may do everything an operator may.
+    pub async fn operator(&self) -> String {
+        let made = self.run(&["token", "create", "--scope", "admin"]).await;
+        let told = String::from_utf8(made.stdout).unwrap();
+        let token = told.split_whitespace().find(|word| word.starts_with("lo_"));
+        let failed = || panic!("no token: {told}{}", String::from_utf8_lossy(&made.stderr));
+        token.unwrap_or_else(failed).to_owned()
+    }
+
     /// The latest mail to this address, once there are at least `count` of them.
     pub async fn mail(&self, address: &str, count: usize) -> Mail {
         let found = async || self.mails(address).into_iter().nth(count - 1);

@@ -25,7 +25,7 @@ impl Lethe {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let folder = command.get_current_dir().map(PathBuf::from).unwrap_or_default();
         let log = folder.join(format!("lethe-{number}.log"));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&log).unwrap());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(appended(&log));
         let mut child = command.spawn().unwrap();
         let lines = read(&mut child, &log.with_extension("out"));
         let mut lethe = Self { child, places: BTreeMap::new(), log };
@@ -69,6 +69,11 @@ impl Lethe {
         self.child.id()
     }
 
+    /// Where it logs; what it prints stands beside, ending in `out`.
+    pub fn log_path(&self) -> &Path {
+        &self.log
+    }
+
     /// What it logged so far.
     pub fn log_text(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
@@ -109,7 +114,7 @@ impl Drop for Lethe {
 fn read(child: &mut Child, copy: &Path) -> mpsc::UnboundedReceiver<String> {
     let (tell, lines) = mpsc::unbounded_channel();
     let out = BufReader::new(child.stdout.take().unwrap());
-    let mut copy = File::create(copy).unwrap();
+    let mut copy = appended(copy);
     std::thread::spawn(move || {
         for line in out.lines().map_while(Result::ok) {
             let _ = writeln!(copy, "{line}");
@@ -117,4 +122,8 @@ fn read(child: &mut Child, copy: &Path) -> mpsc::UnboundedReceiver<String> {
         }
     });
     lines
+}
+
+fn appended(path: &Path) -> File {
+    File::options().create(true).append(true).open(path).unwrap()
 }
