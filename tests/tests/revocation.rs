@@ -1,0 +1,124 @@
+//! A closed session is refused on every node within a second.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may"
+)]
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tests::{Client, Installation, Lethe, Person, until};
+
+const LIMIT: Duration = Duration::from_secs(1);
+/// Sessions closed in each of the three ways.
+const SESSIONS: usize = 17;
+
+/// One session, as two nodes see it.
+struct Session {
+    here: Client,
+    there: Client,
+}
+
+impl Session {
+    async fn open(person: &Person, nodes: &[Lethe; 2]) -> Self {
+        let here = person.sign_in(&nodes[0].client()).await;
+        let there = nodes[1].client().bearing(here.token().unwrap());
+        Self { here, there }
+    }
+
+    async fn id(&self) -> String {
+        let mine = self.here.get("/v1/me/sessions?limit=200").await.expect(200).json();
+        let mine = mine["items"].as_array().unwrap().clone();
+        let current = mine.iter().find(|session| session["current"] == true).unwrap();
+        current["session_id"].as_str().unwrap().to_owned()
+    }
+
+    /// Asks both nodes all the time, from before the close until long after the limit would have
+    /// been broken; answers when the last request was sent that was served.
+    async fn last_served(&self, closed: Instant) -> Duration {
+        let watch = async |node: &Client| {
+            let mut last = closed;
+            loop {
+                let sent = Instant::now();
+                match node.get("/v1/me/consents").await.status {
+                    200 => last = sent,
+                    // Refused once is refused for good: a cache may not bring it back.
+                    401 if closed.elapsed() > 2 * LIMIT => return last,
+                    401 => tokio::task::yield_now().await,
+                    other => panic!("{other}"),
+                }
+                assert!(closed.elapsed() < 5 * LIMIT, "the session is not closed");
+            }
+        };
+        let (here, there) = tokio::join!(watch(&self.here), watch(&self.there));
+        here.max(there).saturating_duration_since(closed)
+    }
+}
+
+async fn open(person: &Person, nodes: &[Lethe; 2], installation: &Installation) -> Vec<Session> {
+    person.settle(&nodes[0].client(), installation).await;
+    join_all((0..SESSIONS).map(|_| Session::open(person, nodes))).await
+}
+
+/// Both nodes have just served every session: whatever they cache, they have.
+async fn warm(sessions: &[Session]) {
+    let asked = sessions.iter().flat_map(|session| [&session.here, &session.there]);
+    let served = asked.map(async |node| {
+        until("served", async || (node.get("/v1/me/consents").await.status == 200).then_some(()))
+            .await;
+    });
+    join_all(served).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_session_is_refused_on_two_nodes_within_a_second() {
+    let installation = Installation::new().await;
+    let nodes = [installation.node().await, installation.node().await];
+    let [ada, bob, cleo] = ["ada", "bob", "cleo"].map(Person::named);
+    let (adas, bobs, cleos) = tokio::join!(
+        open(&ada, &nodes, &installation),
+        open(&bob, &nodes, &installation),
+        open(&cleo, &nodes, &installation),
+    );
+    let mut took = Vec::new();
+
+    // One by one, some here and some there.
+    let ids = join_all(adas.iter().map(Session::id)).await;
+    let keeper = ada.sign_in(&nodes[1].client()).await;
+    warm(&adas).await;
+    let closings = adas.iter().zip(&ids).map(async |(session, id)| {
+        keeper.delete(&format!("/v1/me/sessions/{id}")).await.expect(204);
+        session.last_served(Instant::now()).await
+    });
+    took.extend(join_all(closings).await);
+
+    // All the others, by a new password.
+    let keeper = bob.sign_in(&nodes[1].client()).await;
+    warm(&bobs).await;
+    let change = json!({ "current": bob.password, "new": "another password of bob" });
+    keeper.put("/v1/me/password", "*", change).await.expect(204);
+    let closed = Instant::now();
+    took.extend(join_all(bobs.iter().map(|session| session.last_served(closed))).await);
+    keeper.get("/v1/me").await.expect(200);
+
+    // All of them, by a request to be forgotten.
+    let keeper = cleo.sign_in(&nodes[0].client()).await;
+    warm(&cleos).await;
+    let ask = json!({ "password": cleo.password, "grace_days": 7 });
+    keeper.post("/v1/me/erasure", ask).await.expect(202);
+    let closed = Instant::now();
+    took.extend(join_all(cleos.iter().map(|session| session.last_served(closed))).await);
+    keeper.get("/v1/me").await.expect(401);
+
+    took.sort();
+    let (half, most) = (took[took.len() / 2], took[took.len() - 1]);
+    println!("{} sessions on two nodes: last served {half:?} (p50), {most:?} (max)", took.len());
+    assert!(took.len() >= 50);
+    assert!(most <= LIMIT, "{took:?}");
+}
