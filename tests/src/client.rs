@@ -87,6 +87,11 @@ impl Call {
         self.try_send().await.unwrap()
     }
 
+    /// Reads the answer's head only.
+    pub async fn begin(self) -> reqwest::Response {
+        self.0.send().await.unwrap()
+    }
+
     /// For tests in which the server may die meanwhile.
     pub async fn try_send(self) -> Result<Answer, reqwest::Error> {
         let response = self.0.send().await?;

@@ -165,6 +165,9 @@ async fn release(
     let not_found = || Problem::of(Kind::NotFound);
     let (reader, stream) = path.into_inner();
     let stream: Uuid = stream.parse().map_err(|_| not_found())?;
+    if !reader.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(not_found());
+    }
     let parked = api.query_opt(PARKED, &[&reader, &stream]).await?.ok_or_else(not_found)?;
     let releases = OperatorCommand::ReleaseStream { stream, position: parked.try_get(0)? };
     let actor = Some(operator.actor());

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use super::fields::{Fields, number, parsed, text};
+use super::fields::{Fields, digits, parsed, text};
 
 /// Absent filters let everything through.
 #[derive(Clone, Debug, Default, Serialize, IntoParams)]
@@ -45,8 +45,8 @@ impl Filter {
         let event_type = fields.optional("type", text(event_type));
         let from = fields.optional("from", parsed(TIME));
         let to = fields.optional("to", parsed(TIME));
-        let after = fields.optional("after", number(0, i64::MAX));
-        let before = fields.optional("before", number(0, i64::MAX));
+        let after = fields.optional("after", digits(0, i64::MAX));
+        let before = fields.optional("before", digits(0, i64::MAX));
         Some(Self {
             tenant: tenant?,
             actor: actor?,

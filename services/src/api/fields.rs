@@ -156,14 +156,19 @@ pub fn text<T, E: Display>(
     }
 }
 
-/// A whole number between the two, or its digits.
+/// A whole number between the two.
 pub fn number(least: i64, most: i64) -> impl FnOnce(&Value) -> Result<i64, String> {
-    move |value| {
-        let number = value.as_i64().or_else(|| value.as_str()?.parse().ok());
-        number
-            .filter(|number| (least..=most).contains(number))
-            .ok_or_else(|| format!("this must be a whole number from {least} to {most}"))
-    }
+    move |value| within(value.as_i64(), least, most)
+}
+
+/// The digits of one, as a query has them.
+pub fn digits(least: i64, most: i64) -> impl FnOnce(&Value) -> Result<i64, String> {
+    move |value| within(value.as_str().and_then(|digits| digits.parse().ok()), least, most)
+}
+
+fn within(number: Option<i64>, least: i64, most: i64) -> Result<i64, String> {
+    let number = number.filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| format!("this must be a whole number from {least} to {most}"))
 }
 
 /// One of the words of an enum.

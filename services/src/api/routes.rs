@@ -37,7 +37,11 @@ impl Routes {
         for spoken in P::methods() {
             let method = method(&spoken);
             let route = web::method(method.clone()).to(handler.clone());
-            self.found.entry(P::path()).or_default().push((method, route));
+            let found = self.found.entry(P::path()).or_default();
+            if method == Method::GET {
+                found.push((Method::HEAD, web::head().to(handler.clone())));
+            }
+            found.push((method, route));
             let item = PathItem::new(spoken, P::operation());
             self.paths.merge(Paths::builder().path(P::path(), item).build());
         }

@@ -16,7 +16,7 @@ use super::auth::SignedIn;
 use super::body::{Body, Query};
 use super::caller::Caller;
 use super::cursor::{Cursors, Page};
-use super::fields::{Fields, Form, Nothing, number, text};
+use super::fields::{Fields, Form, Nothing, digits, text};
 use super::opened::opened;
 use super::position::MinPosition;
 use super::problem::{Kind, Problem};
@@ -36,7 +36,7 @@ pub fn routes(routes: &mut Routes) {
 #[into_params(parameter_in = Query)]
 pub struct Paging {
     /// How many, 1 to 200; 50 by default.
-    #[param(minimum = 1, maximum = 200)]
+    #[param(minimum = 1, maximum = 200, required = false)]
     pub limit: i64,
     /// What `next` of the page before said.
     pub cursor: Option<String>,
@@ -47,7 +47,7 @@ pub const LIMIT_MAX: i64 = 200;
 
 impl Form for Paging {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let limit = fields.optional("limit", number(1, LIMIT_MAX));
+        let limit = fields.optional("limit", digits(1, LIMIT_MAX));
         let cursor = fields.optional("cursor", text(|text| Ok::<_, String>(text.to_owned())));
         Some(Self { limit: limit?.unwrap_or(LIMIT_DEFAULT), cursor: cursor? })
     }

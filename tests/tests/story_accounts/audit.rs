@@ -71,6 +71,37 @@ async fn an_export_is_told_before_and_after_and_proves_itself_by_its_trailer() {
     assert_eq!(checked(&filtered.text()).0.len(), 1);
 }
 
+#[tokio::test]
+async fn an_export_that_nobody_reads_to_its_end_is_told_as_incomplete() {
+    let stage = Stage::set().await;
+    let auditor = stage.operator("audit").await;
+    let log = stage.installation.log().await;
+    log.batch_execute(MANY_EVENTS).await.unwrap();
+
+    let mut export = auditor.call("GET".parse().unwrap(), "/v1/audit/export").begin().await;
+    assert!(export.chunk().await.unwrap().is_some());
+    drop(export);
+
+    let told =
+        "select data::text from event_log.events where event_type = 'operator.export_finished'";
+    let told = tests::until("the log knows the end of the export", async || {
+        log.query_opt(told, &[]).await.unwrap().map(|row| row.get::<_, String>(0))
+    });
+    let told: Value = serde_json::from_str(&told.await).unwrap();
+    assert_eq!(told["complete"], false);
+    assert!(told["events"].as_u64().unwrap() < 40_000);
+}
+
+/// Far more than the buffers between here and the node hold.
+const MANY_EVENTS: &str = "
+    select event_log.lock();
+    insert into event_log.events (position, tenant_id, stream_type, stream_id, version, event_id,
+      event_type, schema_version, data, subjects, recorded_at)
+    select (select max(position) from event_log.events) + n, gen_random_uuid(), 'operator',
+      gen_random_uuid(), 1, gen_random_uuid(), 'operator.export_started', 1, '{\"through\":1}',
+      '{}', now()
+    from generate_series(1, 40000) n";
+
 /// The events of an export, after its trailer has been checked.
 fn checked(export: &str) -> (Vec<Value>, Value) {
     let at = export.trim_end().rfind('\n').map_or(0, |end| end + 1);

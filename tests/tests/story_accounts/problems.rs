@@ -48,6 +48,8 @@ async fn a_path_or_a_method_that_does_not_exist_is_a_problem() {
     let wrong = anybody.delete("/v1/accounts").await;
     assert_eq!(kind(&wrong, 405), "method-not-allowed");
     assert_eq!(wrong.header("allow"), Some("POST"));
+    let head = anybody.call("HEAD".parse().unwrap(), "/healthz").send().await.expect(200);
+    assert!(head.body.is_empty());
     assert_eq!(kind(&anybody.get("/v1/me").await, 401), "unauthorised");
     let cut = anybody.bearing("ls_AAAA").get("/v1/me").await;
     assert_eq!(kind(&cut, 401), "unauthorised");
