@@ -31,6 +31,6 @@ check:
 fmt:
     cargo fmt --all
 
-# Measure appends against pgbench and the horizon, and print the table; `LETHE_BENCH_SECONDS` a figure
+# Measure against pgbench, the horizon and bare selects, and print the tables; `LETHE_BENCH_SECONDS` a figure
 bench *settings:
-    cargo bench -p tests --bench append {{settings}}
+    cargo bench -p tests --bench '*' {{settings}}

@@ -39,10 +39,12 @@ impl From<PgError> for DutyError {
     }
 }
 
-/// Whether the database refused a value (class 22) or a constraint was broken (class 23): asking
-/// again would be refused again.
+/// Whether the database refused a value (class 22), its size (54), or found a constraint broken
+/// (23): asking again would be refused again.
 pub(super) fn refused_as_data(error: &tokio_postgres::Error) -> bool {
-    error.code().is_some_and(|code| ["22", "23"].contains(&code.code().get(..2).unwrap_or("")))
+    error
+        .code()
+        .is_some_and(|code| ["22", "23", "54"].contains(&code.code().get(..2).unwrap_or("")))
 }
 
 #[async_trait]

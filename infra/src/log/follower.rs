@@ -114,6 +114,11 @@ impl Follower {
         let wanted = events.iter().filter(|event| self.reader.reads(event)).filter(waits);
         let wanted: Vec<_> = wanted.collect();
         let mut client = self.pool.get().await?;
+        if wanted.is_empty() {
+            let advanced = self.held.advance(&client, from, to, Read::default()).await?;
+            self.held.position = to;
+            return if advanced { Ok(()) } else { Err(Stop::Lost) };
+        }
         let mut tx = client.transaction().await?;
         let read = Read {
             processed: i64::try_from(wanted.len()).unwrap_or_default(),

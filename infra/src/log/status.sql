@@ -5,5 +5,5 @@ select c.name, c.version, c.kind, c.position, h.position, c.owner, c.fence, c.pr
 from readers.checkpoints c
 cross join (select coalesce(max(position), 0) as position from event_log.events) h
 left join event_log.events n on n.position = c.position + 1
-left join readers.replays r on (r.name, r.version) = (c.name, c.version)
+left join readers.replays r on (r.name, r.version) = (c.name, c.version) and r.lease_until > clock_timestamp()
 order by c.name, c.version

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use deadpool_postgres::Transaction;
+use deadpool_postgres::GenericClient;
 use uuid::Uuid;
 
 use super::parked;
@@ -33,7 +33,7 @@ impl Held {
     /// two owners then never work at once, and `false` (another one has it) costs no work.
     pub(super) async fn advance(
         &self,
-        tx: &Transaction<'_>,
+        tx: &impl GenericClient,
         from: i64,
         to: i64,
         read: Read,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
 use super::Reader;
@@ -37,7 +38,7 @@ impl ReaderOptions {
             lease: Duration::from_secs(5),
             poll: Duration::from_millis(250),
             page: 500,
-            pace: Duration::from_millis(5),
+            pace: Duration::from_millis(20),
         }
     }
 }
@@ -184,15 +185,19 @@ impl Node {
         self.running.insert(label.to_owned(), Running { stop, task });
     }
 
-    /// Stops readers after their transaction, then frees them.
+    /// Stops readers after their transaction, if it does not take too long, then frees them.
     async fn let_go(&mut self, labels: Vec<String>) -> Result<(), PgError> {
         let stopping: Vec<_> = labels.iter().filter_map(|it| self.running.remove(it)).collect();
         for running in &stopping {
             running.stop.send_replace(true);
         }
-        for running in stopping {
-            if let Err(error) = running.task.await {
-                tracing::error!(%error, "a reader ended early");
+        let patience = Instant::now() + self.options.lease;
+        for mut running in stopping {
+            match timeout_at(patience, &mut running.task).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::error!(%error, "a reader ended early"),
+                // Its transaction is rolled back.
+                Err(_) => running.task.abort(),
             }
         }
         let client = self.pool.get().await?;
