@@ -39,7 +39,7 @@ impl Snapshots {
                 }
             }
         });
-        Self { every, queue }
+        Self { every: every.max(1), queue }
     }
 
     /// Takes one when the last `events` events passed a hundredth.

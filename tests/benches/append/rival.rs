@@ -34,7 +34,7 @@ impl House {
     fn script(&self) -> std::path::PathBuf {
         let path = self.path("insert.sql");
         let mut file = std::fs::File::create(&path).unwrap();
-        file.write_all(include_bytes!("rival_insert.sql")).unwrap();
+        file.write_all(include_str!("rival_insert.sql").as_bytes()).unwrap();
         path
     }
 }

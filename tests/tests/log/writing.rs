@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use infra::event_store::{ExecuteError, Receipt, Request};
 use infra::ids::hashed;
+use tokio::time::{Instant, interval_at};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
@@ -28,7 +29,8 @@ impl Dice {
 
     pub async fn pause(&mut self, micros_max: usize) {
         let micros = u64::try_from(self.below(micros_max)).unwrap();
-        tokio::time::sleep(Duration::from_micros(micros)).await;
+        let then = Instant::now() + Duration::from_micros(micros);
+        interval_at(then, Duration::from_secs(1)).tick().await;
     }
 }
 
