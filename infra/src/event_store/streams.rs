@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use deadpool_postgres::GenericClient;
 use domain::privacy::put_together;
-use domain::{Event, TenantId, Undecodable};
+use domain::{Event, TenantId};
 use futures_util::TryStreamExt;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, RowStream};
@@ -74,16 +74,22 @@ impl Streams {
     ) -> Result<Loaded<A>, LoadError> {
         let client = self.pool.get().await?;
         let query = client.prepare_cached(include_str!("load.sql")).await?;
-        let of: [&(dyn ToSql + Sync); 4] = [&stream, &tenant.0, &A::TYPE, &A::SNAPSHOT_VERSION];
-        let rows = client.query_raw(&query, of).await?;
-        let mut fold = Fold::from(stream, Loaded { state: Arc::new(A::default()), version: 0 });
-        fold.apply_all(rows).await?;
-        Ok(self.keep(tenant, fold))
+        for snapshots in [A::SNAPSHOT_VERSION, NO_SNAPSHOT] {
+            let of: [&(dyn ToSql + Sync); 4] = [&stream, &tenant.0, &A::TYPE, &snapshots];
+            let rows = client.query_raw(&query, of).await?;
+            let mut fold = Fold::from(stream, Loaded { state: Arc::new(A::default()), version: 0 });
+            fold.apply_all(rows).await?;
+            if fold.snapshot != Snapshot::Unreadable {
+                return Ok(self.keep(tenant, fold));
+            }
+            tracing::warn!(%stream, "a snapshot cannot be read: reading the events");
+        }
+        Err(LoadError::Missing { stream, version: 1 })
     }
 
     fn keep<A: Stored>(&self, tenant: TenantId, fold: Fold<A>) -> Loaded<A> {
         let loaded = fold.loaded;
-        if fold.events > 0 || fold.from_snapshot {
+        if fold.events > 0 || fold.snapshot == Snapshot::Read {
             let state = Arc::clone(&loaded.state);
             let standing = Standing { state, version: loaded.version };
             self.cache.put(tenant, A::TYPE, fold.stream, standing);
@@ -93,24 +99,38 @@ impl Streams {
     }
 }
 
+/// A version that no state has.
+const NO_SNAPSHOT: i16 = -1;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Snapshot {
+    None,
+    Read,
+    /// Another shape under the same version: the events tell the same.
+    Unreadable,
+}
+
 /// A state on its way through its stream.
 struct Fold<A> {
     stream: Uuid,
     loaded: Loaded<A>,
     /// How many events were read for it.
     events: i64,
-    from_snapshot: bool,
+    snapshot: Snapshot,
 }
 
 impl<A: Stored> Fold<A> {
     const fn from(stream: Uuid, loaded: Loaded<A>) -> Self {
-        Self { stream, loaded, events: 0, from_snapshot: false }
+        Self { stream, loaded, events: 0, snapshot: Snapshot::None }
     }
 
     async fn apply_all(&mut self, rows: RowStream) -> Result<(), LoadError> {
         let mut rows = pin!(rows);
         while let Some(row) = rows.try_next().await? {
             self.apply(&row)?;
+            if self.snapshot == Snapshot::Unreadable {
+                break;
+            }
         }
         Ok(())
     }
@@ -118,7 +138,8 @@ impl<A: Stored> Fold<A> {
     fn apply(&mut self, row: &Row) -> Result<(), LoadError> {
         let version: i64 = row.try_get(0)?;
         if row.try_get::<_, Option<&str>>(1)?.is_none() {
-            return self.start_from(version, row.try_get::<_, JsonText<'_>>(3)?.0);
+            self.start_from(version, row.try_get::<_, JsonText<'_>>(3)?.0);
+            return Ok(());
         }
         if version != self.loaded.version + 1 {
             let version = self.loaded.version + 1;
@@ -131,15 +152,14 @@ impl<A: Stored> Fold<A> {
         Ok(())
     }
 
-    /// A snapshot is of this code's shape: others were left out by the query.
-    fn start_from(&mut self, version: i64, state: &str) -> Result<(), LoadError> {
-        let state: A = serde_json::from_str(state).map_err(|reason| {
-            let reason = Undecodable::Data(reason);
-            LoadError::Undecodable { stream: self.stream, version, reason }
-        })?;
-        self.loaded = Loaded { state: Arc::new(state), version };
-        self.from_snapshot = true;
-        Ok(())
+    fn start_from(&mut self, version: i64, state: &str) {
+        match serde_json::from_str::<A>(state) {
+            Ok(state) => {
+                self.loaded = Loaded { state: Arc::new(state), version };
+                self.snapshot = Snapshot::Read;
+            }
+            Err(_) => self.snapshot = Snapshot::Unreadable,
+        }
     }
 }
 

@@ -105,6 +105,22 @@ async fn a_snapshot_is_used_and_one_of_another_meaning_is_dropped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_that_cannot_be_read_gives_way_to_the_events() {
+    let databases = databases().await;
+    let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
+    let append = Append { events: vec![told(1, registered())], moves: Vec::new() };
+    assert!(appended(&node.queue.append(append).await.unwrap()));
+    let read = load(&pool).await.unwrap();
+    write(&pool, &shot(STREAM, &read)).await.unwrap();
+
+    let client = owner(&databases.log_url).await;
+    client.execute(r#"update event_log.snapshots set state = '{"live":7}'"#, &[]).await.unwrap();
+
+    let again = load(&pool).await.unwrap();
+    assert_eq!((again.version, &again.state), (read.version, &read.state));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_holds_sealed_fields_only() {
     let databases = databases().await;
     let pool = pool(&databases.log_url).await;
@@ -133,6 +149,7 @@ async fn another_tenants_stream_is_not_read() {
     let streams = streams(&pool);
     let (mine, _) = streams.load::<Account>(TENANT, STREAM, Sight::Fresh).await.unwrap();
     assert_eq!(mine.version, 1);
+    write(&pool, &shot(STREAM, &mine)).await.unwrap();
 
     for sight in [Sight::Fresh, Sight::Cached] {
         let other = TenantId(Uuid::from_u128(2));
