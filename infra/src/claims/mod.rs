@@ -9,6 +9,7 @@ use crate::postgres::{PgError, Pool};
 use crate::statement::{execute, query, query_opt};
 
 const BEHIND: &str = include_str!("behind.sql");
+const KINDS: &str = include_str!("kinds.sql");
 const OF_OWNER: &str = include_str!("of_owner.sql");
 const RECLAIM: &str = include_str!("reclaim.sql");
 const RELEASE: &str = include_str!("release.sql");
@@ -33,6 +34,12 @@ impl Claims {
         limit: i64,
     ) -> Result<Vec<Uuid>, PgError> {
         let rows = query(&self.0, BEHIND, &[&old, &new, &after, &limit]).await?;
+        Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
+    }
+
+    /// Every kind that there is a claim of.
+    pub async fn kinds(&self) -> Result<Vec<String>, PgError> {
+        let rows = query(&self.0, KINDS, &[]).await?;
         Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
     }
 

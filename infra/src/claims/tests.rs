@@ -30,7 +30,11 @@ async fn a_claim_moves_to_the_next_generation_while_its_owner_holds_it() {
     assert!(claims.reclaim(&index("2", 21), &index("1", 1), ADA).await.unwrap());
     assert_eq!(claims.behind("1", "2", None, 10).await.unwrap(), Vec::<Uuid>::new());
 
+    assert_eq!(claims.kinds().await.unwrap(), ["1", "2"]);
+
     claims.release("1").await.unwrap();
+
+    assert_eq!(claims.kinds().await.unwrap(), ["2"]);
 
     assert_eq!(claims.of_owner(ADA).await.unwrap(), [index("2", 21)]);
     assert_eq!(claims.of_owner(BOB).await.unwrap(), [index("2", 22)]);

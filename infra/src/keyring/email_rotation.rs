@@ -46,7 +46,23 @@ struct Generations {
     retiring: Option<Generation>,
 }
 
+/// The kinds of claim that there are keys for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmailKinds {
+    /// Newest first: an address is claimed under each.
+    pub written: Vec<String>,
+    /// Its claims go when the rotation that is under way ends.
+    pub retiring: Option<String>,
+}
+
 impl Keyring {
+    pub async fn email_kinds(&self) -> Result<EmailKinds, KeyringError> {
+        let Generations { writing, live, retiring } = self.generations().await?;
+        let kind = |generation: Generation| claim_kind(generation.number);
+        let written = writing.into_iter().chain(live).map(kind).collect();
+        Ok(EmailKinds { written, retiring: retiring.map(kind) })
+    }
+
     /// Finishes the rotation that is under way, or makes a whole one when the key is at least as
     /// old as `every`; false when there was nothing to do. `settle` is the longest time from the
     /// reading of an index to the append that claims it. Resumes at any step; two nodes may share

@@ -7,10 +7,13 @@ use chrono::TimeDelta;
 use domain::AccountId;
 use domain::account::{Account, Live};
 use domain::privacy::{AccountEmail, EmailAddress, Personal};
+use futures_util::future::try_join_all;
 use infra::keyring::{KeyringError, OpenError, Reclaim};
 use uuid::Uuid;
 
 use crate::wiring::App;
+
+const AT_ONCE: i64 = 64;
 
 /// Half of what the key may last at most, so that a failed week is made up for in the next.
 const INDEX_DAYS: TimeDelta = TimeDelta::days(7);
@@ -42,11 +45,47 @@ pub(super) async fn turn_email_index_after(app: App, settle: Duration) -> Result
     Ok(())
 }
 
+/// Older events bring back claims under keys that are destroyed: nobody would be found by them.
+/// Claims the addresses of their owners anew; answers how many.
+pub(super) async fn reclaim_restored(app: &App) -> Result<u64, KeyringError> {
+    let kinds = app.keyring.email_kinds().await?;
+    let Some(newest) = kinds.written.first() else { return Ok(0) };
+    let accounts = Accounts { app: app.clone() };
+    let mut reclaimed = 0;
+    for old in app.claims.kinds().await?.iter().filter(|kind| !kinds.written.contains(kind)) {
+        let mut after = None;
+        loop {
+            let owners = app.claims.behind(old, newest, after, AT_ONCE).await?;
+            let Some(last) = owners.last() else { break };
+            after = Some(*last);
+            try_join_all(owners.iter().map(|owner| accounts.restore(*owner, old))).await?;
+            reclaimed += owners.len() as u64;
+        }
+        if kinds.retiring.as_ref() != Some(old) {
+            app.claims.release(old).await?;
+        }
+    }
+    Ok(reclaimed)
+}
+
 struct Accounts {
     app: App,
 }
 
 impl Accounts {
+    /// The claim under `old` is on the account's own address, though its key is gone.
+    async fn restore(&self, owner: Uuid, old: &str) -> Result<(), KeyringError> {
+        let held = self.app.claims.of_owner(owner).await?;
+        let Some(old) = held.iter().find(|(kind, _)| kind == old) else { return Ok(()) };
+        let Some(address) = self.addresses(owner).await?.into_iter().next() else { return Ok(()) };
+        for new in self.app.keyring.email_index(&address).await? {
+            if !self.app.claims.reclaim(&new, old, owner).await? {
+                tracing::warn!(%owner, "the address of a restored account is another's by now");
+            }
+        }
+        Ok(())
+    }
+
     /// The addresses that an account may hold claims on: its own, and the one it changes to.
     async fn addresses(&self, owner: Uuid) -> Result<Vec<EmailAddress>, KeyringError> {
         let account = AccountId(owner);

@@ -10,6 +10,7 @@ use infra::postgres::PgError;
 use uuid::Uuid;
 
 use super::eraser::{EraserError, close, destroy_rows, raise_fence};
+use super::keys::reclaim_restored;
 use crate::wiring::App;
 
 const UNFENCED: &str = include_str!("unfenced.sql");
@@ -22,11 +23,16 @@ const FAR: TimeDelta = TimeDelta::days(400);
 
 /// Raises the fences that the ledger tells of and the log lacks, destroys what the restore brought
 /// back of those people, and asks again for the erasures that the log has lost. Answers how many.
+/// Then everybody else is found by today's index of addresses.
 pub async fn replay_ledger(app: &App) -> Result<u64, String> {
     let replayed = async { Ok::<_, EraserError>(fence_all(app).await? + ask_again(app).await?) };
     let replayed = replayed.await.map_err(|error| error.to_string())?;
     if replayed > 0 {
         tracing::warn!(replayed, "erasures of the ledger were not in the log: it was restored");
+    }
+    let reclaimed = reclaim_restored(app).await.map_err(|error| error.to_string())?;
+    if reclaimed > 0 {
+        tracing::warn!(reclaimed, "accounts were claimed under an index of addresses that is gone");
     }
     Ok(replayed)
 }
