@@ -15,6 +15,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod url;
 
 pub use cluster::{Cluster, ClusterError, ClusterOptions};
 pub use error::{PgError, told};

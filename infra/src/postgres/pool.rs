@@ -1,7 +1,6 @@
 //! Connections: TLS beyond this machine, limits on every statement, and the application's role.
 
 use std::fmt::Write;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime, Timeouts};
@@ -33,8 +32,6 @@ pub struct ConnectOptions {
     /// The URL leads to a transaction-pooling proxy, which refuses start-up settings: role and
     /// limits must then be set on the login role with `alter role`.
     pub proxied: bool,
-    /// A PEM file to trust in place of the web's authorities.
-    pub root_certificate: Option<PathBuf>,
     /// Further settings of the session, as `name=value`.
     pub settings: Vec<String>,
 }
@@ -51,7 +48,6 @@ impl Default for ConnectOptions {
             lock_timeout: Duration::from_secs(10),
             idle_in_transaction_timeout: Duration::from_secs(30),
             proxied: false,
-            root_certificate: None,
             settings: Vec::new(),
         }
     }
@@ -138,7 +134,7 @@ pub async fn connect_with_messages(
 }
 
 fn prepare(url: &str, options: &ConnectOptions) -> Result<(Config, MakeRustlsConnect), PgError> {
-    let mut config = tls::required_beyond_this_machine(url)?;
+    let (mut config, root) = tls::required_beyond_this_machine(url)?;
     config.application_name(options.application);
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(options.connect_timeout);
@@ -147,5 +143,5 @@ fn prepare(url: &str, options: &ConnectOptions) -> Result<(Config, MakeRustlsCon
         let own = config.get_options().unwrap_or_default().to_owned();
         config.options(own + &options.startup()?);
     }
-    Ok((config, tls::connector(options.root_certificate.as_deref())?))
+    Ok((config, tls::connector(root.as_deref())?))
 }

@@ -1,6 +1,6 @@
 //! When a connection is encrypted, and whom it trusts.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::pki_types::CertificateDer;
@@ -10,12 +10,15 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::PgError;
+use super::{PgError, url};
 
 /// Reads the URL. One remote host is enough to require TLS with a verified name; on this machine
 /// it is used only when the URL requires it.
-pub(super) fn required_beyond_this_machine(url: &str) -> Result<Config, PgError> {
-    let mut config: Config = url.parse().map_err(|_| PgError::Url)?;
+/// Answers the certificates to trust, too.
+pub(super) fn required_beyond_this_machine(
+    url: &str,
+) -> Result<(Config, Option<PathBuf>), PgError> {
+    let (mut config, root) = url::read(url)?;
     match remote_host(&config) {
         Some(host) if config.get_ssl_mode() == SslMode::Disable => {
             return Err(PgError::TlsRequired { host });
@@ -25,7 +28,7 @@ pub(super) fn required_beyond_this_machine(url: &str) -> Result<Config, PgError>
         // Debian's local server offers a certificate that nobody signed.
         None => config.ssl_mode(SslMode::Disable),
     };
-    Ok(config)
+    Ok((config, root))
 }
 
 fn remote_host(config: &Config) -> Option<String> {

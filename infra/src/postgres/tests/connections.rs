@@ -5,7 +5,7 @@ use tokio_postgres::config::SslMode;
 use crate::postgres::{ConnectOptions, PgError, connect, connect_one, testing, tls, told};
 
 fn mode(url: &str) -> Result<SslMode, PgError> {
-    tls::required_beyond_this_machine(url).map(|config| config.get_ssl_mode())
+    tls::required_beyond_this_machine(url).map(|(config, _)| config.get_ssl_mode())
 }
 
 #[test]
@@ -34,6 +34,23 @@ fn this_machine_is_asked_for_tls_only_when_the_url_requires_it() {
     for host in ["localhost", "127.0.0.1", "::1", "/run/postgresql"] {
         assert_eq!(mode(&format!("host={host}")).unwrap(), SslMode::Disable);
         assert_eq!(mode(&format!("host={host} sslmode=require")).unwrap(), SslMode::Require);
+    }
+}
+
+#[test]
+fn a_url_may_name_the_certificates_it_trusts() {
+    let trusted = |url: &str| tls::required_beyond_this_machine(url).unwrap().1;
+    let file = Some(std::path::PathBuf::from("/etc/our ca.pem"));
+    for url in [
+        "postgres://u@db.example/l?sslrootcert=%2Fetc%2Four%20ca.pem&sslmode=verify-full",
+        "postgres://u@db.example/l?sslrootcert=/etc/our%20ca.pem",
+        "host=db.example sslmode=verify-full sslrootcert='/etc/our ca.pem' dbname=l",
+    ] {
+        assert_eq!(trusted(url), file, "{url}");
+        assert_eq!(mode(url).unwrap(), SslMode::Require);
+    }
+    for url in ["postgres://u@db.example/l", "host=db.example sslrootcert=system"] {
+        assert_eq!(trusted(url), None, "{url}");
     }
 }
 

@@ -55,10 +55,11 @@ fn read_some(mut stream: impl Read) -> Vec<u8> {
 }
 
 async fn connect(host: &str, port: u16, authority: Option<&str>) -> String {
-    let url = format!("host={host} hostaddr=127.0.0.1 port={port} user=u sslmode=require");
-    let root_certificate = authority.map(|name| folder().join(name));
-    let options = ConnectOptions { root_certificate, ..ConnectOptions::default() };
-    match connect_one(&url, &options).await {
+    let root = authority.map_or("system".into(), |name| folder().join(name).display().to_string());
+    let url = format!(
+        "host={host} hostaddr=127.0.0.1 port={port} user=u sslmode=verify-full sslrootcert='{root}'"
+    );
+    match connect_one(&url, &ConnectOptions::default()).await {
         Ok(_) => String::new(),
         Err(error) => error.to_string(),
     }
