@@ -74,3 +74,61 @@ pub fn serve(mut document: OpenApi, config: &mut web::ServiceConfig) {
         .route("/docs", web::get().to(to_page))
         .service(SwaggerUi::new("/docs/{_:.*}").config(page));
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may")]
+
+    use std::collections::BTreeSet;
+
+    use actix_web::test::{TestRequest, call_and_read_body_json, init_service};
+    use actix_web::{App, rt};
+    use serde_json::Value;
+
+    use super::*;
+
+    fn shown() -> Value {
+        rt::System::new().block_on(async {
+            let app = init_service(App::new().configure(super::super::configure)).await;
+            let asks = TestRequest::get().uri(ADDRESS).to_request();
+            call_and_read_body_json(&app, asks).await
+        })
+    }
+
+    fn references(within: &Value, found: &mut BTreeSet<String>) {
+        match within {
+            Value::Object(map) => {
+                found.extend(map.get("$ref").and_then(Value::as_str).map(ToOwned::to_owned));
+                map.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    #[test]
+    fn every_reference_of_the_document_leads_somewhere() {
+        let document = shown();
+        let mut found = BTreeSet::new();
+        references(&document, &mut found);
+        assert!(found.len() > 10, "{found:?}");
+        for reference in found {
+            let pointer = reference.trim_start_matches('#');
+            assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+        }
+    }
+
+    #[test]
+    fn every_operation_has_a_name_of_its_own_and_says_how_it_is_refused() {
+        let document = shown();
+        let mut names = BTreeSet::new();
+        for item in document["paths"].as_object().unwrap().values() {
+            for operation in item.as_object().unwrap().values() {
+                let name = operation["operationId"].as_str().unwrap().to_owned();
+                assert!(operation["responses"]["default"].is_object(), "{name}");
+                assert!(names.insert(name.clone()), "{name} twice");
+            }
+        }
+        assert!(names.contains("delete_me_sessions_id"), "{names:?}");
+    }
+}

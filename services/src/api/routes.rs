@@ -42,7 +42,9 @@ impl Routes {
                 found.push((Method::HEAD, web::head().to(handler.clone())));
             }
             found.push((method, route));
-            let item = PathItem::new(spoken, P::operation());
+            let mut operation = P::operation();
+            operation.operation_id = Some(operation_id(&spoken, &P::path()));
+            let item = PathItem::new(spoken, operation);
             self.paths.merge(Paths::builder().path(P::path(), item).build());
         }
         self
@@ -71,6 +73,12 @@ impl Routes {
             config.service(resource.default_service(other).wrap(from_fn(in_time)));
         }
     }
+}
+
+/// `delete_me_sessions_id`: handlers of several files have one name, operations must not.
+fn operation_id(spoken: &HttpMethod, path: &str) -> String {
+    let path = path.trim_start_matches("/v1").replace(['{', '}'], "").replace(['/', '-'], "_");
+    format!("{}{path}", method(spoken).as_str().to_lowercase())
 }
 
 fn method(spoken: &HttpMethod) -> Method {
