@@ -1,0 +1,35 @@
+//! `pgbench` on the same server: the log's row, one insert a commit, nothing checked.
+
+use std::process::Command;
+use std::time::Duration;
+
+use infra::postgres::binaries;
+use tests::Installation;
+use tokio_postgres::config::Host;
+
+/// The log's columns, keys and indexes, in one piece.
+pub async fn prepare(installation: &Installation) {
+    let table = include_str!("../append/rival_table.sql");
+    installation.log().await.batch_execute(table).await.unwrap();
+}
+
+/// Commits a second.
+pub async fn inserts(installation: &Installation, clients: usize, time: Duration) -> f64 {
+    let url: tokio_postgres::Config = installation.log_url().parse().unwrap();
+    let Host::Unix(socket) = &url.get_hosts()[0] else { panic!("a private server has a socket") };
+    let script = installation.folder().join("insert.sql");
+    std::fs::write(&script, include_str!("../append/rival_insert.sql")).unwrap();
+    let mut pgbench = Command::new(binaries::find(None).unwrap().join("pgbench"));
+    pgbench
+        .args(["--no-vacuum", "--protocol=prepared", "--host", &socket.display().to_string()])
+        .args(["--username", url.get_user().unwrap(), "--jobs", "2"])
+        .args(["--client", &clients.to_string(), "--time", &time.as_secs().to_string()])
+        .arg("--file")
+        .arg(&script)
+        .arg(url.get_dbname().unwrap());
+    let told = tokio::task::spawn_blocking(move || pgbench.output()).await.unwrap().unwrap();
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    let rate = told.lines().find_map(|line| line.strip_prefix("tps = "));
+    let rate = rate.and_then(|rate| rate.split(' ').next()).unwrap_or_else(|| panic!("{told}"));
+    rate.parse().unwrap()
+}
