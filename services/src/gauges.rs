@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use infra::keyring::KeyringError;
 use infra::log::status;
 use infra::postgres::{PgError, Pool};
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use crate::wiring::App;
 
@@ -17,7 +17,7 @@ const OVERDUE: TimeDelta = TimeDelta::days(28);
 const MAIL_STATES: [&str; 5] = ["queued", "sending", "sent", "failed", "unknown"];
 
 /// Runs until it is aborted.
-pub fn start(app: App) -> AbortHandle {
+pub fn start(app: App) -> JoinHandle<()> {
     let refreshing = async move {
         let mut ticks = tokio::time::interval(EVERY);
         loop {
@@ -28,7 +28,7 @@ pub fn start(app: App) -> AbortHandle {
             told("mails", mails(&app).await);
         }
     };
-    tokio::spawn(refreshing).abort_handle()
+    tokio::spawn(refreshing)
 }
 
 fn pools(app: &App) {

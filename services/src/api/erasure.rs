@@ -85,7 +85,8 @@ async fn request(
     body: Body<ErasureRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
-    let grace = grace(&api.app.config, form.grace_days)?;
+    let grace = grace(&api.app.config, form.grace_days);
+    let grace = grace.map_err(|detail| Problem::field("grace_days", detail))?;
     let account = signed_in.account;
     let standing = step_up(&api, account, &form.password).await?;
     let request = signed_in.request(&caller, bytes);
@@ -135,14 +136,14 @@ fn requested(receipt: &Receipt, due: DateTime<Utc>, code: Option<String>) -> Htt
 ///
 /// # Errors
 /// More or fewer days than this installation allows.
-pub fn grace(config: &Config, days: Option<i64>) -> Result<TimeDelta, Problem> {
+pub fn grace(config: &Config, days: Option<i64>) -> Result<TimeDelta, String> {
     let days = days.unwrap_or_else(|| config.erasure_grace_days.into());
     let least = i64::from(config.erasure_grace_days_min);
     let most = 27 - i64::from(config.escrow_days);
     if (least..=most).contains(&days) {
         return Ok(TimeDelta::days(days));
     }
-    Err(Problem::field("grace_days", format!("this must be {least} to {most} here")))
+    Err(format!("this must be {least} to {most} here"))
 }
 
 fn draw_code() -> Result<(String, [u8; 32]), Problem> {

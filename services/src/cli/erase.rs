@@ -25,7 +25,7 @@ pub struct Asked {
 /// As if the person had asked: signed out everywhere at once, erased after the grace.
 pub async fn run(asked: Asked, app: &App) -> Result<(), CliError> {
     let grace = grace(&app.config, asked.grace_days.map(Into::into));
-    let grace = grace.map_err(|problem| CliError::Input(problem.to_string()))?;
+    let grace = grace.map_err(|detail| CliError::Input(format!("--grace-days: {detail}")))?;
     let account = AccountId(asked.account);
     let loaded = app.executor.load::<Account>(account.into(), account.0).await;
     let loaded = loaded.map_err(CliError::failed)?;

@@ -76,7 +76,8 @@ impl Word {
             | Self::Keys(_)
             | Self::Doctor
             | Self::Demo(_)
-            | Self::Config => "warn",
+            // Its lease on keys may end with it.
+            | Self::Config => "warn,infra::keyring::lease=error",
         }
     }
 }

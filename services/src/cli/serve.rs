@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use infra::log::{ReaderOptions, Readers, Wake};
 use infra::metrics::Metrics;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use super::CliError;
 use super::listener::Listener;
@@ -37,7 +37,7 @@ pub(super) struct Running {
     pub api: Option<Listener>,
     pub metrics: Listener,
     app: App,
-    gauges: AbortHandle,
+    gauges: JoinHandle<()>,
     wake: Wake,
     readers: Option<(Duties, Readers)>,
 }
@@ -107,6 +107,8 @@ impl Running {
         }
         self.app.executor.drain(limit).await;
         self.gauges.abort();
+        // It was aborted: all that is waited for is that it lets go of the pools.
+        let _ = self.gauges.await;
         drop(self.wake);
         self.metrics.stop().await;
         drop(self.app);

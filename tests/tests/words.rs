@@ -1,0 +1,146 @@
+//! The words of the programme: what they do beside a node that runs, and how they refuse.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may"
+)]
+
+use std::process::Output;
+
+use tests::{Installation, Person, until};
+
+/// Exit code, standard output and standard error.
+fn told(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+/// Runs a word that must do what it is asked; answers what it prints.
+async fn done(installation: &Installation, words: &[&str]) -> String {
+    let (code, out, errors) = told(&installation.run(words).await);
+    assert_eq!(code, Some(0), "{words:?}: {errors}");
+    out
+}
+
+/// Runs a word that must refuse; answers its one line.
+async fn refused(installation: &Installation, words: &[&str]) -> String {
+    let (code, _, errors) = told(&installation.run(words).await);
+    assert_eq!(code, Some(2), "{words:?}: {errors}");
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    errors
+}
+
+#[tokio::test]
+async fn an_operators_token_opens_what_its_scope_says_until_it_is_revoked() {
+    let installation = Installation::new().await;
+    let lethe = installation.node().await;
+    let made = installation.run(&["token", "create", "--scope", "audit", "--days", "1"]).await;
+    let (code, token, said) = told(&made);
+    assert_eq!(code, Some(0), "{said}");
+    let id = said.split([' ', ',']).nth(1).unwrap().to_owned();
+    let operator = lethe.client().bearing(&token);
+
+    operator.get("/v1/audit-events").await.expect(200);
+    operator.get("/v1/admin/projections").await.expect(403);
+
+    done(&installation, &["token", "revoke", &id]).await;
+    operator.get("/v1/audit-events").await.expect(401);
+    assert!(!lethe.log_text().contains(&token));
+}
+
+#[tokio::test]
+async fn an_erasure_that_was_asked_for_by_mail_is_entered_by_an_operator() {
+    let installation = Installation::new().await;
+    let lethe = installation.node().await;
+    let ada = Person::named("ada");
+    let account = ada.register(&lethe.client()).await;
+    let signed_in = ada.sign_in(&lethe.client()).await;
+
+    let told = done(&installation, &["erase", &account, "--grace-days", "0"]).await;
+
+    assert!(told.contains("1 sessions are closed"), "{told}");
+    until("the session is refused", async || {
+        (signed_in.get("/v1/me").await.status == 401).then_some(())
+    })
+    .await;
+    let code = told.rsplit(' ').next().unwrap();
+    until("the erasure is complete", async || {
+        let proof = lethe.client().get(&format!("/v1/erasures/{code}")).await.expect(200);
+        (proof.field("/state") == "completed").then_some(())
+    })
+    .await;
+    assert_eq!(ada.try_sign_in(&lethe.client()).await.status, 401);
+    let again = refused(&installation, &["erase", &account]).await;
+    assert!(again.contains("there is no account"), "{again}");
+}
+
+#[tokio::test]
+async fn a_root_key_is_replaced_beside_a_node_that_goes_on_serving() {
+    let installation = Installation::new().await;
+    let lethe = installation.node().await;
+    let ada = Person::named("ada");
+    let signed_in = ada.settle(&lethe.client(), &installation).await;
+
+    let rotated = done(&installation, &["keys", "rotate"]).await;
+
+    assert!(rotated.starts_with("root 2 is current"), "{rotated}");
+    assert!(done(&installation, &["keys", "status"]).await.contains("root       2"));
+    assert_eq!(signed_in.get("/v1/me").await.expect(200).field("/name"), ada.name);
+    let roots = std::fs::read_dir(installation.root_dir()).unwrap();
+    assert_eq!(roots.count(), 1, "the old root is gone");
+}
+
+#[tokio::test]
+async fn the_doctor_says_what_an_erasure_does_not_reach() {
+    let installation = Installation::private(&[]);
+
+    let said = done(&installation, &["doctor"]).await;
+
+    assert!(said.contains("NOT reached: a copy of the whole disk"), "{said}");
+    assert!(!said.contains("WRONG"), "{said}");
+}
+
+#[tokio::test]
+async fn a_word_that_cannot_be_is_refused_on_one_line() {
+    let installation = Installation::new().await;
+
+    let replay = refused(&installation, &["replay", "mailer"]).await;
+    assert_eq!(replay, "lethe: there is no projection mailer: accounts, sessions, audit_trail");
+    let nobody = uuid::Uuid::nil().to_string();
+    assert!(refused(&installation, &["token", "revoke", &nobody]).await.contains("no such token"));
+    let days = refused(&installation, &["erase", &nobody, "--grace-days", "99"]).await;
+    assert_eq!(days, "lethe: --grace-days: this must be 0 to 20 here");
+    assert!(refused(&installation, &["frobnicate"]).await.contains("frobnicate"));
+    let setting = refused(&installation, &["config", "--pool-size", "many"]).await;
+    assert!(setting.starts_with("lethe: pool_size: `many` is not"), "{setting}");
+    std::fs::write(installation.folder().join("lethe.toml"), "listne = 1\n").unwrap();
+    let unknown = refused(&installation, &["config"]).await;
+    assert!(unknown.starts_with("lethe: listne: there is no such setting"), "{unknown}");
+}
+
+#[tokio::test]
+async fn readers_and_api_run_apart() {
+    let installation = Installation::new().await;
+    let work = installation.run(&["migrate"]).await;
+    assert!(work.status.success());
+    let mut command = installation.command();
+    let worker = command.arg("work").stdout(std::process::Stdio::null());
+    let mut worker = worker.stderr(std::process::Stdio::null()).spawn().unwrap();
+    let mut command = installation.command();
+    command.arg("api");
+    let api = tests::Lethe::start(command).await;
+    let ada = Person::named("ada");
+
+    let signed_in = ada.settle(&api.client(), &installation).await;
+
+    until("the readers have come so far", async || {
+        (signed_in.get("/v1/me").await.status == 200).then_some(())
+    })
+    .await;
+    assert!(api.stop().await.success());
+    worker.kill().unwrap();
+    worker.wait().unwrap();
+}
