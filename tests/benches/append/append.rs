@@ -28,7 +28,10 @@ pub async fn measure(house: &House, table: &mut Table, commits_delayed: Duration
             let horizon = sign_in_for(people, seconds()).await;
             let goal = (commits_delayed.is_zero() && count == 1).then_some(goal);
             let what = format!("append, {callers} callers, {nodes_used}, {how} commits");
-            let note = format!("p50 {:.2} ms, p99 {:.2} ms", ours.p50_ms, ours.p99_ms);
+            let note = format!(
+                "p50 {:.2} ms, p99 {:.2} ms, {:.0} us CPU",
+                ours.p50_ms, ours.p99_ms, ours.cpu_us
+            );
             table.row(&format!("{what}: pgbench"), ours.each_second, bare, goal, &note);
             let what = format!("{what}: horizon");
             table.row(&what, ours.each_second, horizon.each_second, None, "");
