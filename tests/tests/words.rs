@@ -8,6 +8,8 @@
     reason = "a test may"
 )]
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::Output;
 
 use tests::{Installation, Person, until};
@@ -143,4 +145,22 @@ async fn readers_and_api_run_apart() {
     assert!(api.stop().await.success());
     worker.kill().unwrap();
     worker.wait().unwrap();
+}
+
+#[tokio::test]
+async fn a_second_signal_does_not_wait_for_a_request_that_hangs() {
+    let installation = Installation::new().await;
+    let lethe = installation.node().await;
+    let mut hanging = TcpStream::connect(lethe.api().trim_start_matches("http://")).unwrap();
+    let head = "POST /v1/accounts HTTP/1.1\r\nHost: lethe\r\nContent-Type: application/json\r\n\
+                Content-Length: 100\r\nExpect: 100-continue\r\n\r\n";
+    hanging.write_all(head.as_bytes()).unwrap();
+    let mut said = [0; 12];
+    hanging.read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"HTTP/1.1 100", "the request is under way");
+
+    lethe.signal("TERM");
+    until("it drains", async || lethe.log_text().contains("stopping").then_some(())).await;
+
+    assert_eq!(lethe.stop().await.code(), Some(130));
 }

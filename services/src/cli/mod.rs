@@ -18,6 +18,7 @@ mod token;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -107,7 +108,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
     let word = cli.word.unwrap_or(Word::Serve);
     logging::start(&config, word.says())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let done = runtime.block_on(async {
         match word {
             Word::Serve => serve::run(config, serve::Parts::ALL).await,
             Word::Api => serve::run(config, serve::Parts::API).await,
@@ -130,5 +131,8 @@ fn run(cli: Cli) -> Result<(), CliError> {
                 Ok(())
             }
         }
-    })
+    });
+    // What still works in the background, such as a download, is not waited for.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    done
 }

@@ -19,6 +19,9 @@ pub(super) fn say_where(config: &Config, running: &Running) {
         None => line("mail", format!("{} (no mail server is set)", config.mail_dir.display())),
     }
     line("egress", egress(config));
+    if !config.is_private() {
+        line("clear", "beyond this machine and without TLS: put a proxy before it".to_owned());
+    }
     line("metrics", format!("http://{}/metrics", running.metrics.at));
     if let Some(api) = &running.api {
         line("page", format!("http://{}/docs/", api.at));

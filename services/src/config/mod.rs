@@ -80,6 +80,13 @@ settings! {
 }
 
 impl Config {
+    /// Whether nobody can listen on the way to the API: it stays on this machine, or is reached
+    /// through a proxy with TLS.
+    pub fn is_private(&self) -> bool {
+        let public = self.public_url.as_deref().map(Url::new);
+        self.listen.ip().is_loopback() || public.is_some_and(|url| url.scheme() == "https")
+    }
+
     /// The folder of the private PostgreSQL.
     pub fn cluster_dir(&self) -> PathBuf {
         self.data_dir.join("postgres")

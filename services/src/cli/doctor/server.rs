@@ -5,7 +5,7 @@ use tokio_postgres::Row;
 
 use super::Findings;
 use crate::cli::CliError;
-use crate::config::{Config, Url};
+use crate::config::Config;
 use crate::databases::Databases;
 
 pub async fn look(
@@ -30,10 +30,8 @@ pub async fn look(
         Some(_) => findings.well("mails go out by SMTP"),
         None => findings.know("mails are written to a folder: nobody gets them"),
     }
-    let public = config.public_url.as_deref().map(Url::new);
-    let encrypted = public.is_some_and(|url| url.scheme() == "https");
     findings.judge(
-        config.listen.ip().is_loopback() || encrypted,
+        config.is_private(),
         "the API is reached on this machine, or through a proxy with TLS",
         "the API listens beyond this machine, and public_url names no proxy with TLS",
     );
