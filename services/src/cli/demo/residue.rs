@@ -81,6 +81,7 @@ fn searched(told: &Told, canaries: &Canaries, places: &[PathBuf]) -> Report {
     report
 }
 
+/// A file that a running server has removed meanwhile is not one that could not be read.
 fn is_clean(report: &Report) -> bool {
-    report.finds.is_empty() && report.unread.is_empty()
+    report.finds.is_empty() && !report.unread.iter().any(|path| path.exists())
 }
