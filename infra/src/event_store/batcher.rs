@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::append::{Answer, Append};
 use super::link::{Link, Silence, Told};
+use super::pace::Pace;
 use super::queue::{Message, Queue, Reply, Unanswered};
 use crate::metrics::Metrics;
 use crate::postgres::ConnectOptions;
@@ -20,6 +21,9 @@ const EVENTS_MAX: usize = 4096;
 /// How long a batch whose answer was lost is asked about.
 const ASK_AGAIN_FOR: Duration = Duration::from_secs(10);
 const RECONNECT_EVERY: Duration = Duration::from_millis(100);
+/// A sleep takes about twice this; a shorter wait is yielded away.
+const SLEEP: Duration = Duration::from_micros(50);
+const SLEEP_FROM: Duration = Duration::from_micros(200);
 
 #[derive(Clone, Debug)]
 pub(super) struct BatcherOptions {
@@ -60,6 +64,7 @@ pub(super) async fn start(
                 deferred,
                 drains,
                 link,
+                pace: Pace::new(),
                 metrics,
                 outcomes,
                 head,
@@ -81,6 +86,7 @@ struct Batcher {
     /// Answered once nothing of what came before them waits.
     drains: Vec<oneshot::Sender<()>>,
     link: Option<Link>,
+    pace: Pace,
     metrics: Arc<Metrics>,
     outcomes: [IntCounter; 6],
     head: watch::Sender<i64>,
@@ -111,7 +117,9 @@ impl Batch {
 impl Batcher {
     async fn run(mut self) {
         while let Some(batch) = self.gather().await {
+            let (members, since) = (batch.members.len(), Instant::now());
             self.write(batch.members).await;
+            self.pace.answered(members, since.elapsed());
             if self.deferred.is_empty() {
                 for drained in self.drains.drain(..) {
                     let _ = drained.send(());
@@ -129,12 +137,38 @@ impl Batcher {
             let message = self.receiver.recv().await?;
             self.sort(&mut batch, message);
         }
+        self.fill(&mut batch);
+        self.linger(&mut batch);
+        Some(batch)
+    }
+
+    fn fill(&mut self, batch: &mut Batch) {
         let max = self.options.appends_max;
         while batch.members.len() < max && self.deferred.len() < max && self.drains.is_empty() {
             let Ok(message) = self.receiver.try_recv() else { break };
-            self.sort(&mut batch, message);
+            self.sort(batch, message);
         }
-        Some(batch)
+    }
+
+    /// Nothing is on its way to the server now, so the thread may wait.
+    fn linger(&mut self, batch: &mut Batch) {
+        let waiting = batch.members.len();
+        let wait = self.pace.wait(waiting);
+        let members = wait.members.min(self.options.appends_max);
+        let mut left = wait.until.saturating_duration_since(Instant::now());
+        if left.is_zero() || members <= waiting {
+            return;
+        }
+        while batch.members.len() < members && !left.is_zero() && self.drains.is_empty() {
+            if left > SLEEP_FROM {
+                std::thread::sleep(SLEEP);
+            } else {
+                std::thread::yield_now();
+            }
+            self.fill(batch);
+            left = wait.until.saturating_duration_since(Instant::now());
+        }
+        self.pace.learn(batch.members.len() - waiting);
     }
 
     fn sort(&mut self, batch: &mut Batch, message: Message) {

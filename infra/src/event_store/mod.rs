@@ -9,6 +9,7 @@ mod cqrs;
 mod draft;
 mod executor;
 mod link;
+mod pace;
 mod queue;
 mod recall;
 mod request;
