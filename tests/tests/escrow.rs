@@ -1,0 +1,55 @@
+//! As long as an old root key waits in escrow, no certificate says that backups are closed.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may"
+)]
+
+use tests::{Client, Installation, Person, until};
+
+/// Of the README of age: nobody here has its identity.
+const RECIPIENT: &str = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+
+async fn state(client: &Client, code: &str) -> String {
+    client.get(&format!("/v1/erasures/{code}")).await.expect(200).field("/state")
+}
+
+#[tokio::test]
+async fn backups_are_proven_closed_only_once_the_escrow_is_gone_too() {
+    let installation = Installation::with(&[("escrow_recipient", RECIPIENT)]).await;
+    let escrow = installation.folder().join("escrow");
+    let files = || std::fs::read_dir(&escrow).map_or(0, std::iter::Iterator::count);
+    let lethe = installation.node().await;
+    let ada = Person::named("ada");
+    let signed_in = ada.settle(&lethe.client(), &installation).await;
+    let code = ada.erase(&signed_in).await;
+    assert!(lethe.stop().await.success());
+
+    assert!(installation.run(&["keys", "rotate"]).await.status.success());
+
+    // The root is gone from its folder, and waits for somebody who is not online.
+    assert_eq!(files(), 1);
+    let lethe = installation.node().await;
+    let bob = Person::named("bob");
+    let bobs = bob.settle(&lethe.client(), &installation).await;
+    bob.erase(&bobs).await;
+    assert_eq!(state(&lethe.client(), &code).await, "completed");
+    assert!(lethe.stop().await.success());
+
+    let keyring = installation.keyring().await;
+    let over = "update keyring.roots set escrow_until = now() - interval '1 second'
+        where escrow = 'held'";
+    assert_eq!(keyring.execute(over, &[]).await.unwrap(), 1);
+    let lethe = installation.node().await;
+
+    until("it is proven", async || {
+        (state(&lethe.client(), &code).await == "backup_proven").then_some(())
+    })
+    .await;
+    assert_eq!(files(), 0);
+    let proof = lethe.client().get(&format!("/v1/erasures/{code}")).await.expect(200);
+    proof.field("/certificate/backup_proven_at");
+}
