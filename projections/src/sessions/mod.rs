@@ -3,9 +3,11 @@
 use chrono::{DateTime, Utc};
 use domain::privacy::{Field, LoginIp, LoginUserAgent, sealed_bytes};
 use domain::session::SessionEvent;
-use domain::{AccountId, Event, SessionId, TenantId};
+use domain::{AccountId, Event, SessionId, TenantId, Undecodable};
 use infra::log::{Poison, Projection, Recorded, Row};
 use infra::postgres::{PgError, Pool};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 pub struct Sessions;
@@ -49,44 +51,57 @@ impl Projection for Sessions {
     }
 
     fn fold(row: &mut Option<Session>, event: &Recorded) -> Result<(), Poison> {
-        let told = SessionEvent::decode(event.event_type(), event.schema_version(), event.data())?;
-        match told {
-            SessionEvent::Opened { account, kind, .. } => {
-                *row = Some(Session {
-                    session_id: SessionId(event.stream_id()),
-                    account_id: account,
-                    tenant_id: event.tenant(),
-                    kind: word(&kind)?,
-                    ip: sealed::<LoginIp>(event)?,
-                    user_agent: sealed::<LoginUserAgent>(event)?,
-                    opened_at: event.recorded_at(),
-                    closed_at: None,
-                    close_reason: None,
-                    version: event.version(),
-                    position: event.position(),
-                });
-            }
-            SessionEvent::Closed { reason } => {
-                let session = row.as_mut().ok_or_else(Poison::no_row)?;
-                session.close_reason = Some(word(&reason)?);
-                session.closed_at = Some(event.recorded_at());
-                session.version = event.version();
-            }
-            SessionEvent::Refused { .. } => {}
+        if event.event_type() == "session.opened" {
+            let Opened { account, kind } = told(event)?;
+            *row = Some(Session {
+                session_id: SessionId(event.stream_id()),
+                account_id: account,
+                tenant_id: event.tenant(),
+                kind,
+                ip: sealed::<LoginIp>(event)?,
+                user_agent: sealed::<LoginUserAgent>(event)?,
+                opened_at: event.recorded_at(),
+                closed_at: None,
+                close_reason: None,
+                version: event.version(),
+                position: event.position(),
+            });
+        } else {
+            let session = row.as_mut().ok_or_else(Poison::no_row)?;
+            session.close_reason = Some(told::<Closed>(event)?.reason);
+            session.closed_at = Some(event.recorded_at());
+            session.version = event.version();
         }
         Ok(())
     }
 }
 
+/// What a row takes from an event, its enums as the words that they are in JSON.
+#[derive(Deserialize)]
+struct Opened {
+    account: AccountId,
+    kind: String,
+}
+
+#[derive(Deserialize)]
+struct Closed {
+    reason: String,
+}
+
+/// Parses no more than is wanted; older shapes are lifted first.
+fn told<T: DeserializeOwned>(event: &Recorded) -> Result<T, Poison> {
+    let (event_type, version) = (event.event_type(), event.schema_version());
+    if SessionEvent::TYPES.contains(&(event_type, version)) {
+        return Ok(serde_json::from_str(event.data()).map_err(Undecodable::Data)?);
+    }
+    let lifted = SessionEvent::decode(event_type, version, event.data())?;
+    let data = lifted.encode().map_err(Undecodable::Data)?;
+    Ok(serde_json::from_str(&data).map_err(Undecodable::Data)?)
+}
+
 fn sealed<F: Field>(event: &Recorded) -> Result<Vec<u8>, Poison> {
     let missing = || Poison::Unfit(format!("{} is not in its row", F::DECLARATION.name));
     sealed_bytes::<F>(event.sealed()).map(<[u8]>::to_vec).ok_or_else(missing)
-}
-
-/// The word that an enum of an event has in JSON.
-fn word(of: &impl serde::Serialize) -> Result<String, Poison> {
-    let quoted = serde_json::to_string(of).map_err(domain::Undecodable::Data)?;
-    Ok(quoted.trim_matches('"').to_owned())
 }
 
 /// # Errors

@@ -22,18 +22,20 @@ impl Fold {
     }
 
     pub fn wanted<'e>(&self, events: &'e [Recorded]) -> Vec<&'e Recorded> {
-        events.iter().filter(|event| !self.parked.contains(&event.stream_id())).collect()
+        let waits =
+            |event: &Recorded| !self.parked.is_empty() && self.parked.contains(&event.stream_id());
+        events.iter().filter(|event| !waits(event)).collect()
     }
 
     pub fn fold(&mut self, events: &[&Recorded]) {
         for event in events {
-            let stream = event.stream_id();
-            if !self.parked.is_empty() && self.parked.contains(&stream) {
+            if !self.parked.is_empty() && self.parked.contains(&event.stream_id()) {
                 continue;
             }
             match self.rows.fold(event, Order::Log) {
                 Ok(()) => self.events += 1,
                 Err(poison) => {
+                    let stream = event.stream_id();
                     self.parked.insert(stream);
                     self.poisoned.push(Poisoned { stream, position: event.position(), poison });
                 }

@@ -62,11 +62,13 @@ pub async fn rehearse(pool: &Pool, reader: &Reader) -> Result<Replayed, ReplayEr
     let through = Feed::head(&client).await?;
     drop(client);
     let mut fold = Fold::new(projection.rows(&projection.table()));
-    let lap = ReplayOptions::of(Uuid::nil()).lap;
+    let ReplayOptions { lap, changed_max, .. } = ReplayOptions::of(Uuid::nil());
     let mut scan = Scan::start(pool.clone(), reader.clone(), (0, through), lap);
     while let Some(batch) = scan.next().await? {
         fold.fold(&fold.wanted(&batch.events));
-        fold.rows.settle();
+        if fold.rows.changed() >= changed_max {
+            fold.rows.settle();
+        }
     }
     let parked = fold.parked.len();
     Ok(Replayed { events: fold.events, through, took: started.elapsed(), parked })

@@ -61,6 +61,8 @@ pub(super) struct Lane<P: Projection> {
     types: Vec<Type>,
     slots: HashMap<P::Key, Slot<P::Row>>,
     changed: Vec<P::Key>,
+    /// Rows that are new and never change.
+    appended: Vec<P::Row>,
 }
 
 struct Sql {
@@ -75,7 +77,7 @@ impl<P: Projection> Lane<P> {
         let columns = P::Row::columns();
         let types = columns.iter().map(|(_, of)| of.clone()).collect();
         let sql = Sql::new(table, &columns);
-        Self { sql, types, slots: HashMap::new(), changed: Vec::new() }
+        Self { sql, types, slots: HashMap::new(), changed: Vec::new(), appended: Vec::new() }
     }
 
     fn missing(&self, events: &[&Recorded], built: bool) -> Vec<P::Key> {
@@ -146,6 +148,15 @@ impl<P: Projection> Rows for Lane<P> {
 
     fn fold(&mut self, event: &Recorded, order: Order) -> Result<(), Poison> {
         let (key, position) = (P::key(event), event.position());
+        if P::APPEND_ONLY && !self.slots.contains_key(&key) {
+            let mut row = None;
+            P::fold(&mut row, event)?;
+            self.appended.extend(row.map(|mut row: P::Row| {
+                row.set_position(position);
+                row
+            }));
+            return Ok(());
+        }
         let slot = match self.slots.entry(key) {
             Entry::Occupied(slot) => slot.into_mut(),
             Entry::Vacant(slot) => slot.insert(Slot { row: None, stored: false, changed: false }),
@@ -166,7 +177,8 @@ impl<P: Projection> Rows for Lane<P> {
     }
 
     async fn write(&mut self, tx: &Transaction<'_>) -> Result<(), Error> {
-        let (mut new, mut old, mut gone) = (Vec::new(), Vec::new(), Vec::new());
+        let mut new: Vec<_> = self.appended.iter().collect();
+        let (mut old, mut gone) = (Vec::new(), Vec::new());
         for key in &self.changed {
             let Some(slot) = self.slots.get(key) else { continue };
             match (&slot.row, slot.stored) {
@@ -202,7 +214,7 @@ impl<P: Projection> Rows for Lane<P> {
     }
 
     fn changed(&self) -> usize {
-        self.changed.len()
+        self.changed.len() + self.appended.len()
     }
 
     fn len(&self) -> usize {
@@ -212,6 +224,7 @@ impl<P: Projection> Rows for Lane<P> {
     fn clear(&mut self) {
         self.slots.clear();
         self.changed.clear();
+        self.appended.clear();
     }
 }
 
