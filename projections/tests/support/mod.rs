@@ -89,8 +89,10 @@ impl World {
         self.read_as(options(Uuid::from_u128(1)), readers).await
     }
 
+    /// On a pool of the node's own: a test may kill its connections, and still looks on.
     pub async fn read_as(&self, options: ReaderOptions, readers: Vec<Reader>) -> Readers {
-        start(self.pool.clone(), options, readers).await
+        let pool = connect(&self.databases.log_url, &ConnectOptions::app()).await.unwrap();
+        start(pool, options, readers).await
     }
 
     /// Waits until each of the readers has come as far as the log.
