@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use tokio::time::timeout;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::cache::{Gone, LEASE};
@@ -49,23 +50,19 @@ pub(super) struct Fetched {
 impl Inner {
     /// The keys in the order they were asked for, to be used at once.
     pub(super) async fn fetch(&self, wanted: &[Wanted]) -> Result<Fetched, KeyringError> {
-        timeout(LEASE, self.fetch_in_time(wanted)).await.map_err(|_| LOST)?
-    }
-
-    async fn fetch_in_time(&self, wanted: &[Wanted]) -> Result<Fetched, KeyringError> {
-        let begun = Instant::now();
         for _ in 0..ATTEMPTS_MAX {
-            if let Some(fetched) = self.obtain(wanted).await? {
-                // The row is as old as the request: a lease's length is the limit here too.
-                return if begun.elapsed() < LEASE { Ok(fetched) } else { Err(LOST) };
+            if let Some((asked, fetched)) = self.obtain(wanted).await? {
+                // The rows are as old as the request: a lease's length is the limit here too.
+                return if asked.elapsed() < LEASE { Ok(fetched) } else { Err(LOST) };
             }
             self.read_current_root().await?;
         }
         Err(KeyringError::RootMissing(self.current_root()))
     }
 
-    /// None when a key was not made, or went to another root meanwhile.
-    async fn obtain(&self, wanted: &[Wanted]) -> Result<Option<Fetched>, KeyringError> {
+    /// The keys, and when they were asked for. None when a key was not made, or went to another root
+    /// meanwhile.
+    async fn obtain(&self, wanted: &[Wanted]) -> Result<Option<(Instant, Fetched)>, KeyringError> {
         let current = self.current_root();
         let candidates = self.candidates(wanted, current).await?;
         let kinds: Vec<&str> = wanted.iter().map(|wanted| wanted.kind.name()).collect();
@@ -73,13 +70,18 @@ impl Inner {
         let classes: Vec<i16> = wanted.iter().map(|wanted| wanted.class).collect();
         let numbers: Vec<Option<i64>> = wanted.iter().map(|wanted| wanted.number).collect();
         let client = self.pool.get().await?;
-        let obtain = client.prepare_cached(include_str!("sql/obtain_keys.sql")).await?;
+        // Whoever waited long for a connection has asked for nothing yet.
+        let asked = Instant::now();
         let now = self.clock.now();
-        let rows = client
-            .query(&obtain, &[&kinds, &subjects, &classes, &numbers, &candidates, &current.0, &now])
-            .await?;
+        let query = async {
+            let obtain = client.prepare_cached(include_str!("sql/obtain_keys.sql")).await?;
+            let of: [&(dyn ToSql + Sync); 7] =
+                [&kinds, &subjects, &classes, &numbers, &candidates, &current.0, &now];
+            client.query(&obtain, &of).await
+        };
+        let rows = timeout(LEASE, query).await.map_err(|_| LOST)??;
         drop(client);
-        self.read(wanted, &rows).await
+        Ok(self.read(wanted, &rows).await?.map(|fetched| (asked, fetched)))
     }
 
     async fn candidates(

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use deadpool_postgres::Object;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_postgres::Row;
 
@@ -19,16 +20,25 @@ impl Inner {
     pub(super) async fn renew(&self) -> Result<(), KeyringError> {
         let wanted = Instant::now();
         let renewal = async {
-            let _one = self.renewing.lock().await;
-            if self.cache.renewed_since(wanted) { Ok(()) } else { self.read_dropped().await }
+            let mut link = self.renewing.lock().await;
+            if self.cache.renewed_since(wanted) {
+                return Ok(());
+            }
+            // A connection of its own, so that a renewal waits behind nobody who needs a key.
+            let client = match link.take() {
+                Some(client) if !client.is_closed() => client,
+                _ => self.pool.get().await?,
+            };
+            self.read_dropped(&client).await?;
+            *link = Some(client);
+            Ok(())
         };
         timeout(LEASE, renewal).await.map_err(|_| LOST)?
     }
 
-    async fn read_dropped(&self) -> Result<(), KeyringError> {
+    async fn read_dropped(&self, client: &Object) -> Result<(), KeyringError> {
         let after = self.cache.sequence();
         let asked = Instant::now();
-        let client = self.pool.get().await?;
         let read = client.prepare_cached(include_str!("sql/list_dropped.sql")).await?;
         let rows = client.query(&read, &[&after]).await?;
         let first = rows.first().ok_or(KeyringError::Damaged)?;

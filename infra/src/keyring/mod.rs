@@ -61,7 +61,8 @@ struct Inner {
     cache: Cache,
     known: Mutex<HashMap<RootId, Arc<Secret>>>,
     current: AtomicI64,
-    renewing: tokio::sync::Mutex<()>,
+    /// One renewal at a time, on the connection that the last one used.
+    renewing: tokio::sync::Mutex<Option<deadpool_postgres::Object>>,
 }
 
 /// How long keys are kept, and where old root keys go.
@@ -105,7 +106,7 @@ impl std::fmt::Debug for Keyring {
 
 impl Keyring {
     /// Checks that the root of every key is there, or mints the first root of an empty keyring.
-    /// `pool` leads to the primary. The lease is renewed for as long as a clone is held.
+    /// `pool` leads to the primary and has two connections at least: one renews. The lease is renewed for as long as a clone is held.
     pub async fn start(
         pool: Pool,
         roots: Arc<dyn RootStore>,
@@ -124,7 +125,7 @@ impl Keyring {
             clock,
             known: Mutex::default(),
             current: AtomicI64::new(0),
-            renewing: tokio::sync::Mutex::new(()),
+            renewing: tokio::sync::Mutex::default(),
         });
         inner.establish().await?;
         inner.begin_email_index().await?;

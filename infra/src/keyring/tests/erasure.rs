@@ -111,6 +111,25 @@ async fn a_node_that_cannot_renew_opens_nothing_after_a_second() {
     opened(&node, ada, &sealed).await.unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_renews_while_every_connection_of_its_pool_is_taken() {
+    let house = House::new().await;
+    let node = house.node().await;
+    let ada = house.person();
+    let [sealed, _] = house.registered(&node, ada).await.unwrap();
+    opened(&node, ada, &sealed).await.unwrap();
+    let pool = &node.0.pool;
+    let mut taken = Vec::new();
+    while pool.status().size < pool.status().max_size || pool.status().available > 0 {
+        taken.push(pool.get().await.unwrap());
+    }
+    let since = Instant::now();
+    while since.elapsed() < Keyring::lease() * 2 {
+        opened(&node, ada, &sealed).await.unwrap();
+        tokio::task::yield_now().await;
+    }
+}
+
 #[tokio::test]
 async fn a_destroyed_day_is_closed_for_everybody_and_other_days_are_not() {
     let house = House::new().await;
