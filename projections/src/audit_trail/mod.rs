@@ -2,13 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use domain::{ActorId, EventId, SessionId, TenantId};
-use futures_util::stream::{Stream, TryStreamExt, iter, try_unfold};
 use infra::log::{JsonString, Poison, Projection, Recorded, Row, ToSql, Type};
 use infra::postgres::{PgError, Pool};
 use uuid::Uuid;
-
-/// Events that an export reads at a time.
-const PAGE: i64 = 1000;
 
 pub struct AuditTrail;
 
@@ -116,21 +112,4 @@ pub async fn page(
     ];
     let rows = client.query_typed(include_str!("list.sql"), &values).await?;
     rows.iter().map(|row| Ok(Entry::read(row)?)).collect()
-}
-
-/// Every event after the position `after`, page by page: no snapshot is held between pages, and
-/// the memory does not grow.
-pub fn export(
-    pool: Pool,
-    filter: Filter,
-    after: i64,
-) -> impl Stream<Item = Result<Entry, PgError>> + Send {
-    let pages = try_unfold((pool, filter, Some(after)), |(pool, filter, after)| async move {
-        let Some(after) = after else { return Ok::<_, PgError>(None) };
-        let page = page(&pool, &filter, after, PAGE).await?;
-        let full = i64::try_from(page.len()).is_ok_and(|found| found == PAGE);
-        let next = page.last().filter(|_| full).map(|last| last.position);
-        Ok(Some((iter(page.into_iter().map(Ok)), (pool, filter, next))))
-    });
-    pages.try_flatten()
 }
