@@ -4,8 +4,8 @@ use cqrs_es::{Aggregate, DomainEvent};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::SubjectId;
 use crate::privacy::{AnyPersonal, Field, Personal};
+use crate::{SubjectId, TenantId};
 
 /// An aggregate whose decisions are pure: `decide` refuses or tells, `apply` never refuses.
 pub trait Root: Aggregate<Services = ()>
@@ -36,11 +36,16 @@ pub trait Event: DomainEvent {
     fn kind(&self) -> (&'static str, i16);
 
     /// Whom the event is about, with or without a personal field: the subject that a fence names.
-    fn about(&self, stream: Uuid) -> SubjectId;
+    fn about(&self, tenant: TenantId, stream: Uuid) -> SubjectId;
 
     /// # Errors
     /// Whatever `visit` answers.
-    fn each_personal<X>(&mut self, stream: Uuid, visit: &mut Visit<'_, X>) -> Result<(), X>;
+    fn each_personal<X>(
+        &mut self,
+        tenant: TenantId,
+        stream: Uuid,
+        visit: &mut Visit<'_, X>,
+    ) -> Result<(), X>;
 
     /// The data as the log keeps it, as JSON.
     ///
@@ -123,6 +128,8 @@ pub trait Part {
     }
 }
 
+impl<T: Plain> Plain for Vec<T> {}
+
 impl<T: Plain> Part for T {}
 
 impl<F: Field> Part for Personal<F> {
@@ -143,9 +150,11 @@ impl<T: Plain> Part for Option<T> {}
 /// not compile. `about` names the field whose person the personal fields are about; without it
 /// they are about the stream.
 macro_rules! events {
+    (@whole $tenant:ident $stream:ident) => { $stream };
+    (@whole $tenant:ident $stream:ident tenant) => { $tenant.0 };
     (@steps) => { &[] };
     (@steps $upcasters:expr) => { $upcasters };
-    ($(#[$doc:meta])* $name:ident {
+    ($(#[$doc:meta])* $name:ident $(about $whole:tt)? {
         $($(#[$of:meta])* $type:literal $version:literal $(about $about:ident)? => $variant:ident {
             $($field:ident: $part:ty),* $(,)?
         })*
@@ -177,11 +186,12 @@ macro_rules! events {
             }
 
             #[allow(unused_variables, reason = "most events are about their stream")]
-            fn about(&self, stream: uuid::Uuid) -> $crate::SubjectId {
+            fn about(&self, tenant: $crate::TenantId, stream: uuid::Uuid) -> $crate::SubjectId {
+                let whole = events!(@whole tenant stream $($whole)?);
                 match self {
                     $(Self::$variant { $($field),* } => {
-                        $(let stream = $about.0;)?
-                        $crate::SubjectId(stream)
+                        $(let whole = $about.0;)?
+                        $crate::SubjectId(whole)
                     }),*
                 }
             }
@@ -189,10 +199,11 @@ macro_rules! events {
             #[allow(unused_variables, reason = "an event without fields leaves them aside")]
             fn each_personal<X>(
                 &mut self,
+                tenant: $crate::TenantId,
                 stream: uuid::Uuid,
                 visit: &mut $crate::Visit<'_, X>,
             ) -> Result<(), X> {
-                let about = $crate::Event::about(self, stream);
+                let about = $crate::Event::about(self, tenant, stream);
                 match self {
                     $(Self::$variant { $($field),* } => {
                         $($crate::event::Part::each_personal($field, about, visit)?;)*

@@ -30,15 +30,28 @@ macro_rules! ids {
 ids! {
     /// A person's account.
     AccountId
-    /// Whoever caused an event: an account, an operator's token, or a duty.
+    /// Whoever caused an event: an account, a token of a workspace or an operator, or a duty.
     ActorId
+    /// A token that acts for a person in one workspace.
+    ApiTokenId
     /// What makes a command the same command when it is sent again.
     CommandId
     /// A password's hash, kept outside the log.
     CredentialId
+    /// A named way to deploy on a server.
+    DeploymentId
     EventId
+    /// An invitation into a workspace: the subject of the address that it was sent to.
+    InvitationId
+    /// One holding of a seat.
+    LeaseId
     /// What a mailed link proves the receipt of.
     ProofId
+    /// A command or a deployment, on one or several servers.
+    RunId
+    /// A private key for a server, kept outside the log.
+    ServerCredentialId
+    ServerId
     SessionId
     /// The person (or workspace) that a personal field is about.
     SubjectId
@@ -46,28 +59,26 @@ ids! {
     TenantId
     /// An operator's token.
     TokenId
+    WorkspaceId
 }
 
-impl From<AccountId> for SubjectId {
-    fn from(account: AccountId) -> Self {
-        Self(account.0)
-    }
+macro_rules! becomes {
+    ($($from:ident => $to:ident),* $(,)?) => {$(
+        impl From<$from> for $to {
+            fn from(id: $from) -> Self {
+                Self(id.0)
+            }
+        }
+    )*};
 }
 
-impl From<AccountId> for TenantId {
-    fn from(account: AccountId) -> Self {
-        Self(account.0)
-    }
-}
-
-impl From<AccountId> for ActorId {
-    fn from(account: AccountId) -> Self {
-        Self(account.0)
-    }
-}
-
-impl From<TokenId> for ActorId {
-    fn from(token: TokenId) -> Self {
-        Self(token.0)
-    }
+becomes! {
+    AccountId => SubjectId,
+    AccountId => TenantId,
+    AccountId => ActorId,
+    TokenId => ActorId,
+    ApiTokenId => ActorId,
+    InvitationId => SubjectId,
+    WorkspaceId => SubjectId,
+    WorkspaceId => TenantId,
 }

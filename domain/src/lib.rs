@@ -9,13 +9,17 @@ mod id;
 pub mod operator;
 pub mod privacy;
 mod refused;
+pub mod seat;
+pub mod server;
 pub mod session;
 #[cfg(test)]
 mod upcasting;
+pub mod workspace;
 
 pub use event::{Event, Plain, Root, Undecodable, Upcaster, Visit, check_upcasters};
 pub use id::{
-    AccountId, ActorId, CommandId, CredentialId, EventId, ProofId, SessionId, SubjectId, TenantId,
-    TokenId,
+    AccountId, ActorId, ApiTokenId, CommandId, CredentialId, DeploymentId, EventId, InvitationId,
+    LeaseId, ProofId, RunId, ServerCredentialId, ServerId, SessionId, SubjectId, TenantId, TokenId,
+    WorkspaceId,
 };
 pub use refused::Refused;

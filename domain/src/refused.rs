@@ -3,6 +3,7 @@
 use crate::account::AccountError;
 use crate::operator::OperatorError;
 use crate::session::SessionError;
+use crate::workspace::WorkspaceError;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(transparent)]
@@ -10,4 +11,5 @@ pub enum Refused {
     Account(#[from] AccountError),
     Session(#[from] SessionError),
     Operator(#[from] OperatorError),
+    Workspace(#[from] WorkspaceError),
 }

@@ -44,6 +44,7 @@ fn purpose_name(purpose: Purpose) -> &'static str {
         Purpose::SecurityMonitoring => "security monitoring",
         Purpose::Support => "support",
         Purpose::UsageAnalysis => "usage analysis",
+        Purpose::ProductOperation => "product operation",
         Purpose::ProductNews => "product news",
     }
 }

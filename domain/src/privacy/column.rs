@@ -6,15 +6,18 @@
 use uuid::Uuid;
 
 use super::{Field, Sealed};
-use crate::{Event, Undecodable};
+use crate::{Event, TenantId, Undecodable};
+
+/// Whom a ciphertext is about does not matter to where it stands.
+const NOBODY: TenantId = TenantId(Uuid::nil());
 
 /// Takes the ciphertexts out of an event. `None` when it has none.
 ///
 /// # Errors
 /// A personal field that is not sealed.
-pub fn take_apart<E: Event>(event: &mut E, stream: Uuid) -> Result<Option<Vec<u8>>, Undecodable> {
+pub fn take_apart<E: Event>(event: &mut E) -> Result<Option<Vec<u8>>, Undecodable> {
     let mut column = Vec::new();
-    event.each_personal(stream, &mut |_, field| {
+    event.each_personal(NOBODY, Uuid::nil(), &mut |_, field| {
         let sealed = field.set_apart().ok_or(Undecodable::Sealed)?.to_bytes();
         let length = u32::try_from(sealed.len()).map_err(|_| Undecodable::Sealed)?;
         column.extend(field.declaration().id.to_be_bytes());
@@ -31,11 +34,10 @@ pub fn take_apart<E: Event>(event: &mut E, stream: Uuid) -> Result<Option<Vec<u8
 /// A column that does not hold just the event's fields, in their order.
 pub fn put_together<E: Event>(
     event: &mut E,
-    stream: Uuid,
     column: Option<&[u8]>,
 ) -> Result<(), Undecodable> {
     let mut rest = column.unwrap_or_default();
-    event.each_personal(stream, &mut |_, field| {
+    event.each_personal(NOBODY, Uuid::nil(), &mut |_, field| {
         let (id, sealed, after) = next(rest).ok_or(Undecodable::Sealed)?;
         if id != field.declaration().id {
             return Err(Undecodable::Sealed);

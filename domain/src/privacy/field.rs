@@ -4,7 +4,10 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::value::{EmailAddress, IpAddress, PersonName, UserAgent, Username};
+use super::value::{
+    CommandLine, DeploymentSteps, EmailAddress, HostName, IpAddress, Label, LoginName, PersonName,
+    RunEnvironment, SecretText, UserAgent, Username,
+};
 
 /// How long a kind of personal data may be kept, and under which keys it is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -67,6 +70,8 @@ pub enum Purpose {
     ServiceCommunication,
     SecurityMonitoring,
     Support,
+    /// What a workspace keeps so that Lethe can reach its servers and run its work.
+    ProductOperation,
     /// Only with consent.
     UsageAnalysis,
     /// Only with consent.
@@ -158,4 +163,31 @@ fields! {
         Security, [SecurityMonitoring], LegitimateInterest, [Database];
     LoginUserAgent USER_AGENT: UserAgent = 5 "login.user_agent",
         Security, [SecurityMonitoring], LegitimateInterest, [Database];
+    WorkspaceName WORKSPACE_NAME: Label = 6 "workspace.name",
+        Tenant, [ProductOperation], Contract, [Database];
+    InvitationEmail INVITATION_EMAIL: EmailAddress = 7 "invitation.email",
+        Tenant, [ServiceCommunication], Contract, [Mail, Database];
+    ApiTokenName API_TOKEN_NAME: Label = 8 "api_token.name",
+        Tenant, [ProductOperation], Contract, [Database];
+    ServerName SERVER_NAME: Label = 9 "server.name",
+        Tenant, [ProductOperation], Contract, [Database];
+    ServerHost SERVER_HOST: HostName = 10 "server.host",
+        Tenant, [ProductOperation], Contract, [Database];
+    ServerUser SERVER_USER: LoginName = 11 "server.user",
+        Tenant, [ProductOperation], Contract, [Database];
+    /// In a working row only.
+    ServerPrivateKey SERVER_PRIVATE_KEY: SecretText = 12 "server.private_key",
+        Tenant, [ProductOperation], Contract, [Database];
+    DeploymentName DEPLOYMENT_NAME: Label = 13 "deployment.name",
+        Tenant, [ProductOperation], Contract, [Database];
+    DeploymentConfig DEPLOYMENT_CONFIG: DeploymentSteps = 14 "deployment.config",
+        Tenant, [ProductOperation], Contract, [Database];
+    RunCommand RUN_COMMAND: CommandLine = 15 "run.command",
+        Tenant, [ProductOperation], Contract, [Database];
+    /// In a working row only.
+    RunSecrets RUN_SECRETS: RunEnvironment = 16 "run.secrets",
+        Tenant, [ProductOperation], Contract, [Database];
+    /// In blobs outside the log only.
+    RunLog RUN_LOG: Vec<u8> = 17 "run.log",
+        Content, [ProductOperation], Contract, [Database];
 }

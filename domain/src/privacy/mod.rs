@@ -7,11 +7,16 @@ mod value;
 
 pub use column::{put_together, sealed_bytes, take_apart};
 pub use field::{
-    AccountEmail, AccountName, AccountUsername, Bucket, Class, Declaration, FIELDS, Field, Ground,
-    LoginIp, LoginUserAgent, Processor, Purpose,
+    AccountEmail, AccountName, AccountUsername, ApiTokenName, Bucket, Class, Declaration,
+    DeploymentConfig, DeploymentName, FIELDS, Field, Ground, InvitationEmail, LoginIp,
+    LoginUserAgent, Processor, Purpose, RunCommand, RunLog, RunSecrets, ServerHost, ServerName,
+    ServerPrivateKey, ServerUser, WorkspaceName,
 };
 pub use personal::{AnyPersonal, Personal, Sealed};
-pub use value::{EmailAddress, Invalid, IpAddress, PersonName, UserAgent, Username};
+pub use value::{
+    CommandLine, DeploymentStep, DeploymentSteps, EmailAddress, HostName, Invalid, IpAddress,
+    Label, LoginName, PersonName, RunEnvironment, SecretText, UserAgent, Username,
+};
 
 #[cfg(test)]
 mod tests;

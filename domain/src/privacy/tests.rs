@@ -11,7 +11,9 @@ use super::{
     UserAgent, Username, put_together, take_apart,
 };
 use crate::session::{CloseReason, SessionEvent, SessionKind};
-use crate::{AccountId, Event, EventId, Undecodable};
+use crate::{AccountId, Event, EventId, TenantId, Undecodable};
+
+const NOBODY: TenantId = TenantId(Uuid::nil());
 
 fn clear() -> Personal<AccountEmail> {
     Personal::Clear(EmailAddress::parse("ada@example.org").unwrap())
@@ -43,7 +45,7 @@ fn a_clear_value_is_never_written_nor_shown() {
 fn an_event_with_a_clear_field_is_neither_encoded_nor_taken_apart() {
     let mut event = crate::account::AccountEvent::EmailChanged { email: clear() };
     assert!(event.encode().is_err());
-    assert!(matches!(take_apart(&mut event, Uuid::nil()), Err(Undecodable::Sealed)));
+    assert!(matches!(take_apart(&mut event), Err(Undecodable::Sealed)));
 }
 
 #[test]
@@ -57,22 +59,22 @@ fn a_sealed_value_keeps_its_bytes_through_json() {
 fn an_event_is_taken_apart_and_put_together() {
     let (first, second) = (sealed(7, b"one"), sealed(8, b"two"));
     let mut event = opened(&first, &second);
-    let column = take_apart(&mut event, Uuid::nil()).unwrap().unwrap();
+    let column = take_apart(&mut event).unwrap().unwrap();
     let data = event.encode().unwrap();
     assert!(data.contains(r#""ip":"sealed""#));
     let mut again = SessionEvent::decode("session.opened", 1, &data).unwrap();
-    put_together(&mut again, Uuid::nil(), Some(&column)).unwrap();
+    put_together(&mut again, Some(&column)).unwrap();
     assert_eq!(again, opened(&first, &second));
 }
 
 #[test]
 fn a_column_that_does_not_fit_the_event_is_refused() {
     let mut event = opened(&sealed(7, b"one"), &sealed(8, b"two"));
-    let column = take_apart(&mut event, Uuid::nil()).unwrap().unwrap();
+    let column = take_apart(&mut event).unwrap().unwrap();
     let mut closed = SessionEvent::Closed { reason: CloseReason::SignedOut };
-    assert!(put_together(&mut closed, Uuid::nil(), Some(&column)).is_err());
-    assert!(put_together(&mut event, Uuid::nil(), None).is_err());
-    assert!(put_together(&mut event, Uuid::nil(), column.get(..9)).is_err());
+    assert!(put_together(&mut closed, Some(&column)).is_err());
+    assert!(put_together(&mut event, None).is_err());
+    assert!(put_together(&mut event, column.get(..9)).is_err());
 }
 
 #[test]
@@ -80,15 +82,15 @@ fn an_event_names_the_person_of_each_field() {
     let mut event = opened(&sealed(7, b"one"), &sealed(8, b"two"));
     let mut seen = Vec::new();
     event
-        .each_personal::<()>(Uuid::from_u128(99), &mut |about, field: &mut dyn AnyPersonal| {
+        .each_personal::<()>(NOBODY, Uuid::from_u128(99), &mut |about, field: &mut dyn AnyPersonal| {
             seen.push((about.0.as_u128(), field.declaration().name));
             Ok(())
         })
         .unwrap();
     assert_eq!(seen, [(1, "login.ip"), (1, "login.user_agent")]);
-    assert_eq!(event.about(Uuid::from_u128(99)).0.as_u128(), 1);
+    assert_eq!(event.about(NOBODY, Uuid::from_u128(99)).0.as_u128(), 1);
     let closed = SessionEvent::Closed { reason: CloseReason::SignedOut };
-    assert_eq!(closed.about(Uuid::from_u128(99)).0.as_u128(), 99);
+    assert_eq!(closed.about(NOBODY, Uuid::from_u128(99)).0.as_u128(), 99);
 }
 
 #[test]
@@ -128,7 +130,7 @@ proptest! {
     #[test]
     fn no_bytes_upset_a_column(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         let mut event = opened(&sealed(1, b""), &sealed(2, b""));
-        let _ = put_together(&mut event, Uuid::nil(), Some(&bytes));
+        let _ = put_together(&mut event, Some(&bytes));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use domain::account::AccountEvent;
 use domain::check_upcasters;
 use domain::operator::OperatorEvent;
 use domain::session::SessionEvent;
+use domain::workspace::WorkspaceEvent;
 
 use super::LoadError;
 use crate::log::FeedError;
@@ -52,7 +53,8 @@ pub enum StartError {
 pub(super) fn check_all() -> Result<(), StartError> {
     check::<AccountEvent>()?;
     check::<SessionEvent>()?;
-    check::<OperatorEvent>()
+    check::<OperatorEvent>()?;
+    check::<WorkspaceEvent>()
 }
 
 pub(super) fn check<E: domain::Event>() -> Result<(), StartError> {

@@ -34,12 +34,12 @@ impl Draft<'_> {
         let sealing =
             self.keyring.seal(request.tenant, place.stream, EventId(event_id), &mut event);
         let mut subjects: Vec<Uuid> = sealing.await?.into_iter().map(|subject| subject.0).collect();
-        let about = event.about(place.stream).0;
+        let about = event.about(request.tenant, place.stream).0;
         if !subjects.contains(&about) {
             subjects.push(about);
         }
         let told = event.clone();
-        let sealed = take_apart(&mut event, place.stream).map_err(unwritable)?;
+        let sealed = take_apart(&mut event).map_err(unwritable)?;
         let (event_type, schema_version) = event.kind();
         self.events.push(NewEvent {
             append: 0,

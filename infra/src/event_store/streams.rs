@@ -170,7 +170,7 @@ pub(super) fn decode<E: Event>(stream: Uuid, row: &Row) -> Result<E, LoadError> 
     let sealed: Option<&[u8]> = row.try_get(4)?;
     let event = E::decode(row.try_get(1)?, row.try_get(2)?, data.0);
     let whole = event.and_then(|mut event| {
-        put_together(&mut event, stream, sealed)?;
+        put_together(&mut event, sealed)?;
         Ok(event)
     });
     whole.map_err(|reason| LoadError::Undecodable { stream, version, reason })

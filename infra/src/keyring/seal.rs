@@ -35,7 +35,7 @@ impl Keyring {
         let today = self.0.clock.now().date_naive();
         let mut fields = Vec::new();
         let mut ordinals = 0..;
-        event.each_personal(stream, &mut |subject, field| {
+        event.each_personal(tenant, stream, &mut |subject, field| {
             if !subjects.contains(&subject) {
                 subjects.push(subject);
             }
@@ -60,7 +60,7 @@ impl Keyring {
         let sealed = seal_all(tenant, event_id, fields, &slots, &held)?;
         let mut sealed = sealed.into_iter().peekable();
         let mut ordinals = 0..;
-        event.each_personal(stream, &mut |_, field| {
+        event.each_personal(tenant, stream, &mut |_, field| {
             let ordinal = ordinals.next();
             if let Some((_, envelope)) = sealed.next_if(|(of, _)| Some(*of) == ordinal) {
                 field.seal(Sealed { event: event_id, envelope });

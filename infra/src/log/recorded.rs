@@ -101,7 +101,7 @@ impl Recorded {
     /// An event that this code does not know, or whose columns do not fit together.
     pub fn decode<E: Event>(&self) -> Result<E, Undecodable> {
         let mut event = E::decode(self.event_type(), self.schema_version(), self.data())?;
-        put_together(&mut event, self.stream_id(), self.sealed())?;
+        put_together(&mut event, self.sealed())?;
         Ok(event)
     }
 }

@@ -25,7 +25,7 @@ fn streams(pool: &Pool) -> Streams {
 fn told(version: i64, mut told: AccountEvent) -> NewEvent {
     let (event_type, schema_version) = told.kind();
     let mut event = event(u128::try_from(version).unwrap(), 7, version);
-    event.sealed = take_apart(&mut told, STREAM).unwrap();
+    event.sealed = take_apart(&mut told).unwrap();
     event.data = Json(told.encode().unwrap());
     NewEvent { stream_type: "account", event_type, schema_version, ..event }
 }

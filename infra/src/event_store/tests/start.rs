@@ -1,7 +1,7 @@
 //! A start that could not read the log is refused.
 
 use cqrs_es::DomainEvent;
-use domain::{Event, SubjectId, Visit};
+use domain::{Event, SubjectId, TenantId, Visit};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -28,10 +28,15 @@ impl Event for Drove {
     fn kind(&self) -> (&'static str, i16) {
         ("car.drove", 3)
     }
-    fn about(&self, stream: Uuid) -> SubjectId {
+    fn about(&self, _: TenantId, stream: Uuid) -> SubjectId {
         SubjectId(stream)
     }
-    fn each_personal<X>(&mut self, _: Uuid, _: &mut Visit<'_, X>) -> Result<(), X> {
+    fn each_personal<X>(
+        &mut self,
+        _: TenantId,
+        _: Uuid,
+        _: &mut Visit<'_, X>,
+    ) -> Result<(), X> {
         Ok(())
     }
 }

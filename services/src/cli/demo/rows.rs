@@ -112,6 +112,7 @@ fn fields_of<E: Event>(
     let mut decoded = decoded.map_err(CliError::failed)?;
     let mut found = Vec::new();
     let visited = decoded.each_personal::<std::convert::Infallible>(
+        event.tenant(),
         event.stream_id(),
         &mut |_, field: &mut dyn AnyPersonal| {
             let declaration = field.declaration();

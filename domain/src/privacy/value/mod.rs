@@ -1,8 +1,15 @@
 //! Personal values: checked once, at the edge, and shown by nobody.
 
+mod operation;
+
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+
+pub use operation::{
+    CommandLine, DeploymentStep, DeploymentSteps, HostName, Label, LoginName, RunEnvironment,
+    SecretText,
+};
 
 /// Why a value is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,6 +24,16 @@ pub enum Invalid {
     NotAnAddress,
     #[error("this may have letters, digits, dots, hyphens and underscores only")]
     NotAUsername,
+    #[error("this is neither a host name nor an address")]
+    NotAHost,
+    #[error("this may have letters, digits, dots, hyphens and underscores, and no hyphen first")]
+    NotALogin,
+    #[error("this has more than {0} entries")]
+    TooMany(usize),
+    #[error("a variable's name has letters, digits and underscores, and no digit first")]
+    NotAVariable,
+    #[error("a secret must have {0} bytes at least")]
+    TooShort(usize),
 }
 
 macro_rules! texts {
@@ -40,6 +57,8 @@ macro_rules! texts {
         }
     )*};
 }
+
+use texts;
 
 texts! {
     /// At most 254 bytes (RFC 5321, 4.5.3.1.3), one `@`, nothing quoted.

@@ -1,0 +1,173 @@
+//! What a workspace keeps of its servers and its work: checked once, at the edge.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Invalid, checked, texts};
+
+texts! {
+    /// What somebody calls a thing: at most 100 bytes, no control characters.
+    Label
+    /// A name (RFC 1123, 2.1) or an IP address; at most 253 bytes.
+    HostName
+    /// Whom one logs in as: at most 64 bytes.
+    LoginName
+    /// What a shell is given: at most 32 KiB, no NUL.
+    CommandLine
+    /// A secret in the form it came in.
+    SecretText
+}
+
+/// One step of a deployment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeploymentStep {
+    pub name: Label,
+    pub command: CommandLine,
+}
+
+/// The steps of a deployment, in order: 1 to 50.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DeploymentSteps(Vec<DeploymentStep>);
+
+/// Secrets that a run is given as environment variables: at most 50.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunEnvironment(BTreeMap<String, String>);
+
+impl std::fmt::Debug for RunEnvironment {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("<RunEnvironment>")
+    }
+}
+
+impl Label {
+    /// # Errors
+    /// What is wrong with the label.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        checked(text, 100).map(|text| Self(text.to_owned()))
+    }
+}
+
+impl HostName {
+    /// # Errors
+    /// What is wrong with the host.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let text = checked(text, 253)?;
+        let fits = |label: &str| {
+            (1..=63).contains(&label.len())
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+                && label.chars().all(|c| c == '-' || c.is_ascii_alphanumeric())
+        };
+        let is_address = text.parse::<std::net::IpAddr>().is_ok();
+        if is_address || text.trim_end_matches('.').split('.').all(fits) {
+            Ok(Self(text.to_ascii_lowercase()))
+        } else {
+            Err(Invalid::NotAHost)
+        }
+    }
+}
+
+impl LoginName {
+    /// # Errors
+    /// What is wrong with the name.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let text = checked(text, 64)?;
+        let fits = text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+        if fits && !text.starts_with('-') {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Invalid::NotALogin)
+        }
+    }
+}
+
+impl CommandLine {
+    /// # Errors
+    /// What is wrong with the command.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        const BYTES_MAX: usize = 32 * 1024;
+        if text.trim().is_empty() {
+            return Err(Invalid::Empty);
+        }
+        if text.len() > BYTES_MAX {
+            return Err(Invalid::TooLong(BYTES_MAX));
+        }
+        if text.contains('\0') {
+            return Err(Invalid::Control);
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl SecretText {
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        const BYTES_MAX: usize = 16 * 1024;
+        if text.is_empty() {
+            return Err(Invalid::Empty);
+        }
+        if text.len() > BYTES_MAX {
+            return Err(Invalid::TooLong(BYTES_MAX));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl DeploymentSteps {
+    pub const STEPS_MAX: usize = 50;
+
+    /// # Errors
+    /// None, or too many.
+    pub fn new(steps: Vec<DeploymentStep>) -> Result<Self, Invalid> {
+        if steps.is_empty() {
+            return Err(Invalid::Empty);
+        }
+        if steps.len() > Self::STEPS_MAX {
+            return Err(Invalid::TooMany(Self::STEPS_MAX));
+        }
+        Ok(Self(steps))
+    }
+
+    pub fn steps(&self) -> &[DeploymentStep] {
+        &self.0
+    }
+}
+
+impl RunEnvironment {
+    pub const VARIABLES_MAX: usize = 50;
+    /// A shorter secret cannot be masked without masking everything.
+    pub const SECRET_BYTES_MIN: usize = 4;
+
+    /// # Errors
+    /// A name that no shell takes, or a value that cannot be masked.
+    pub fn new(variables: BTreeMap<String, String>) -> Result<Self, Invalid> {
+        if variables.len() > Self::VARIABLES_MAX {
+            return Err(Invalid::TooMany(Self::VARIABLES_MAX));
+        }
+        for (name, value) in &variables {
+            let named = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+                && name.starts_with(|c: char| !c.is_ascii_digit())
+                && name.len() <= 100;
+            if !named {
+                return Err(Invalid::NotAVariable);
+            }
+            if value.len() < Self::SECRET_BYTES_MIN {
+                return Err(Invalid::TooShort(Self::SECRET_BYTES_MIN));
+            }
+            SecretText::parse(value)?;
+            if value.contains('\0') {
+                return Err(Invalid::Control);
+            }
+        }
+        Ok(Self(variables))
+    }
+
+    /// The clear values. Whoever calls this takes care of where they go.
+    pub const fn expose(&self) -> &BTreeMap<String, String> {
+        &self.0
+    }
+}

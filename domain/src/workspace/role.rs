@@ -1,0 +1,72 @@
+//! Who may do what in a workspace: a table of facts.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! rights {
+    ($($(#[$doc:meta])* $right:ident $word:literal: $($role:ident)*;)*) => {
+        /// What can be done in a workspace. The words are also the scopes of API tokens.
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
+        pub enum Right {
+            $($(#[$doc])* #[serde(rename = $word)] $right,)*
+        }
+
+        impl Right {
+            pub const ALL: &'static [Self] = &[$(Self::$right),*];
+
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$right => $word),* }
+            }
+
+            /// The roles that have it.
+            pub const fn roles(self) -> &'static [Role] {
+                match self { $(Self::$right => &[$(Role::$role),*]),* }
+            }
+        }
+    };
+}
+
+/// What somebody is in a workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Owner,
+    Admin,
+    Operator,
+    Viewer,
+    Billing,
+    Auditor,
+}
+
+rights! {
+    ReadWorkspace "workspace:read": Owner Admin Operator Viewer Billing Auditor;
+    ManageWorkspace "workspace:manage": Owner Admin;
+    DeleteWorkspace "workspace:delete": Owner;
+    ReadMembers "members:read": Owner Admin Operator Viewer Billing Auditor;
+    ManageMembers "members:manage": Owner Admin;
+    ManageTokens "tokens:manage": Owner Admin;
+    ReadSeats "seats:read": Owner Admin Operator Viewer Billing Auditor;
+    LeaseSeat "seats:lease": Owner Admin Operator;
+    ReadServers "servers:read": Owner Admin Operator Viewer Auditor;
+    ManageServers "servers:manage": Owner Admin;
+    /// Check a server, and approve or attach nothing.
+    UseServers "servers:use": Owner Admin Operator;
+    ReadRuns "runs:read": Owner Admin Operator Viewer Auditor;
+    StartRuns "runs:start": Owner Admin Operator;
+    ReadLogs "logs:read": Owner Admin Operator Viewer;
+    ReadBilling "billing:read": Owner Billing Auditor;
+    ManageBilling "billing:manage": Owner Billing;
+    ReadAudit "audit:read": Owner Admin Auditor;
+}
+
+impl Role {
+    pub const ALL: &'static [Self] =
+        &[Self::Owner, Self::Admin, Self::Operator, Self::Viewer, Self::Billing, Self::Auditor];
+
+    pub fn may(self, right: Right) -> bool {
+        right.roles().contains(&self)
+    }
+}
+
+crate::event::plain!(Role, Right);
