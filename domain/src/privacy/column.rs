@@ -32,10 +32,7 @@ pub fn take_apart<E: Event>(event: &mut E) -> Result<Option<Vec<u8>>, Undecodabl
 ///
 /// # Errors
 /// A column that does not hold just the event's fields, in their order.
-pub fn put_together<E: Event>(
-    event: &mut E,
-    column: Option<&[u8]>,
-) -> Result<(), Undecodable> {
+pub fn put_together<E: Event>(event: &mut E, column: Option<&[u8]>) -> Result<(), Undecodable> {
     let mut rest = column.unwrap_or_default();
     event.each_personal(NOBODY, Uuid::nil(), &mut |_, field| {
         let (id, sealed, after) = next(rest).ok_or(Undecodable::Sealed)?;

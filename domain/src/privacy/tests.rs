@@ -82,10 +82,14 @@ fn an_event_names_the_person_of_each_field() {
     let mut event = opened(&sealed(7, b"one"), &sealed(8, b"two"));
     let mut seen = Vec::new();
     event
-        .each_personal::<()>(NOBODY, Uuid::from_u128(99), &mut |about, field: &mut dyn AnyPersonal| {
-            seen.push((about.0.as_u128(), field.declaration().name));
-            Ok(())
-        })
+        .each_personal::<()>(
+            NOBODY,
+            Uuid::from_u128(99),
+            &mut |about, field: &mut dyn AnyPersonal| {
+                seen.push((about.0.as_u128(), field.declaration().name));
+                Ok(())
+            },
+        )
         .unwrap();
     assert_eq!(seen, [(1, "login.ip"), (1, "login.user_agent")]);
     assert_eq!(event.about(NOBODY, Uuid::from_u128(99)).0.as_u128(), 1);

@@ -20,6 +20,7 @@ pub use error::WorkspaceError;
 pub use event::WorkspaceEvent;
 pub use role::{Right, Role};
 
+use crate::privacy::{Personal, WorkspaceName};
 use crate::{AccountId, Root};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -31,8 +32,9 @@ pub enum Workspace {
 }
 
 /// What decisions about a workspace rest on.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Live {
+    pub name: Personal<WorkspaceName>,
     pub members: BTreeMap<AccountId, Role>,
 }
 
@@ -81,8 +83,8 @@ impl Aggregate for Workspace {
 
     fn apply(&mut self, event: WorkspaceEvent) {
         use WorkspaceEvent as Told;
-        if let Told::Created { .. } = event {
-            *self = Self::Live(Box::default());
+        if let Told::Created { name } = event {
+            *self = Self::Live(Box::new(Live { name, members: BTreeMap::new() }));
             return;
         }
         let Self::Live(live) = self else { return };

@@ -25,6 +25,18 @@ pub struct SignedIn {
 }
 
 impl SignedIn {
+    /// # Errors
+    /// No live session is shown, or it asks too often.
+    pub async fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        let api = Api::of(request)?;
+        let token = shown(request, &api)?;
+        let live = api.app.sessions.find(&token).await;
+        let live = live.map_err(|error| Problem::unavailable(&error))?;
+        let live = live.ok_or_else(|| Problem::of(Kind::Unauthorised))?;
+        api.limits.account(live.account)?;
+        Ok(Self { account: live.account, session: live.session })
+    }
+
     pub fn tenant(&self) -> TenantId {
         self.account.into()
     }
@@ -43,15 +55,8 @@ impl FromRequest for SignedIn {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let shown = Api::of(request).and_then(|api| Ok((shown(request, &api)?, api)));
-        Box::pin(async move {
-            let (token, api) = shown?;
-            let live = api.app.sessions.find(&token).await;
-            let live = live.map_err(|error| Problem::unavailable(&error))?;
-            let live = live.ok_or_else(|| Problem::of(Kind::Unauthorised))?;
-            api.limits.account(live.account)?;
-            Ok(Self { account: live.account, session: live.session })
-        })
+        let request = request.clone();
+        Box::pin(async move { Self::of(&request).await })
     }
 }
 

@@ -20,6 +20,7 @@ mod health;
 mod limits;
 mod links;
 mod me;
+mod member;
 mod openapi;
 mod opened;
 mod password;
@@ -31,6 +32,7 @@ mod refusal;
 mod routes;
 mod sessions;
 mod sign_in;
+mod workspaces;
 
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
@@ -128,6 +130,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     password::routes(&mut routes);
     consents::routes(&mut routes);
     erasure::routes(&mut routes);
+    workspaces::routes(&mut routes);
     admin::routes(&mut routes);
     audit_events::routes(&mut routes);
     audit_export::routes(&mut routes);

@@ -1,7 +1,7 @@
 //! Opens sealed fields of a person who asks for them: at the edge, and never kept.
 
-use domain::AccountId;
 use domain::privacy::{Field, Personal, Sealed};
+use domain::{AccountId, WorkspaceId};
 use infra::keyring::OpenError;
 
 use super::Api;
@@ -30,4 +30,14 @@ pub async fn held<F: Field>(
 ) -> Result<F::Value, Problem> {
     let sealed = field.sealed().ok_or(OpenError::Damaged)?;
     Ok(api.app.keyring.open::<F>(about.into(), about.into(), sealed).await?)
+}
+
+/// What an aggregate of a workspace holds.
+pub async fn of_workspace<F: Field>(
+    api: &Api,
+    workspace: WorkspaceId,
+    field: &Personal<F>,
+) -> Result<F::Value, Problem> {
+    let sealed = field.sealed().ok_or(OpenError::Damaged)?;
+    Ok(api.app.keyring.open::<F>(workspace.into(), workspace.into(), sealed).await?)
 }

@@ -5,6 +5,7 @@ use domain::Refused;
 use domain::account::AccountError;
 use domain::operator::OperatorError;
 use domain::session::SessionError;
+use domain::workspace::WorkspaceError;
 use infra::credentials::CredentialsError;
 use infra::event_store::{ExecuteError, LoadError};
 use infra::keyring::{KeyringError, OpenError};
@@ -42,6 +43,7 @@ impl From<Refused> for Problem {
         match reason {
             Refused::Account(reason) => reason.into(),
             Refused::Session(SessionError::Unknown) => Self::of(Kind::NotFound),
+            Refused::Workspace(reason) => reason.into(),
             Refused::Operator(OperatorError::Unknown | OperatorError::Revoked) => {
                 Self::of(Kind::Unauthorised)
             }
@@ -69,6 +71,15 @@ impl From<AccountError> for Problem {
             | Why::ErasureNotRequested
             | Why::GraceOver(_)
             | Why::GraceNotOver(_) => Kind::Refused,
+        };
+        Self::new(kind, reason.to_string())
+    }
+}
+
+impl From<WorkspaceError> for Problem {
+    fn from(reason: WorkspaceError) -> Self {
+        let kind = match reason {
+            WorkspaceError::Exists => Kind::Refused,
         };
         Self::new(kind, reason.to_string())
     }

@@ -11,6 +11,7 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::{Error, FromRequest, Handler, HttpRequest, HttpResponse, Responder, Route, web};
 use utoipa::openapi::{OpenApi, PathItem, Paths, RefOr, Schema, path::HttpMethod};
 
+use super::member;
 use super::problem::{Kind, Problem};
 
 /// Whoever waits longer has given up; the body of an export may stream on.
@@ -100,8 +101,14 @@ async fn in_time(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     // Only after routing: a request that is shared cannot be routed.
     let asked: HttpRequest = request.request().clone();
-    match tokio::time::timeout(ANSWER_WITHIN, next.call(request)).await {
-        Ok(answer) => Ok(answer?.map_into_boxed_body()),
+    let answer = async {
+        match member::admit(&request).await {
+            Ok(()) => next.call(request).await.map(ServiceResponse::map_into_boxed_body),
+            Err(problem) => Ok(ServiceResponse::from_err(problem, asked.clone())),
+        }
+    };
+    match tokio::time::timeout(ANSWER_WITHIN, answer).await {
+        Ok(answer) => answer,
         Err(_) => Ok(ServiceResponse::from_err(Problem::of(Kind::TimedOut), asked)),
     }
 }

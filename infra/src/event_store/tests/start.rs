@@ -31,12 +31,7 @@ impl Event for Drove {
     fn about(&self, _: TenantId, stream: Uuid) -> SubjectId {
         SubjectId(stream)
     }
-    fn each_personal<X>(
-        &mut self,
-        _: TenantId,
-        _: Uuid,
-        _: &mut Visit<'_, X>,
-    ) -> Result<(), X> {
+    fn each_personal<X>(&mut self, _: TenantId, _: Uuid, _: &mut Visit<'_, X>) -> Result<(), X> {
         Ok(())
     }
 }
