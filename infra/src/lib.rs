@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod operators;
 pub mod outbox;
 pub mod postgres;
+pub mod remote;
 pub mod residue;
 pub mod sessions;
 mod statement;

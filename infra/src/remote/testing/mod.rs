@@ -1,0 +1,264 @@
+//! A real OpenSSH server for tests: on a loopback port, with a home, keys and users of its own.
+
+mod found;
+mod processes;
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use found::Found;
+pub use processes::Process;
+
+const KEEP: &str = include_str!("keep.sh");
+/// Below the ports that the kernel gives to others, so that a stopped server finds its own again.
+const PORTS: std::ops::Range<u16> = 20000..32000;
+
+static NEXT: AtomicU16 = AtomicU16::new(0);
+
+/// What a test may want otherwise.
+#[derive(Clone, Debug)]
+pub struct SshdOptions {
+    /// The name that logs in: as the account that runs the test, whatever it is called.
+    pub user: String,
+    pub shell: PathBuf,
+    /// Lines for the front of `sshd_config`.
+    pub config: String,
+}
+
+impl Default for SshdOptions {
+    fn default() -> Self {
+        Self { user: "root".to_owned(), shell: PathBuf::from("/bin/sh"), config: String::new() }
+    }
+}
+
+/// A running sshd. Dropped, or when the test dies, it and all that was started through it is gone.
+#[derive(Debug)]
+pub struct Sshd {
+    folder: PathBuf,
+    port: u16,
+    user: String,
+    mark: String,
+    found: Found,
+    keeper: Mutex<Keeper>,
+}
+
+#[derive(Debug)]
+struct Keeper {
+    child: Child,
+    /// Taken away to end it.
+    words: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Sshd {
+    pub fn start() -> io::Result<Self> {
+        Self::start_with(&SshdOptions::default())
+    }
+
+    pub fn start_with(options: &SshdOptions) -> io::Result<Self> {
+        let found = found::find()?;
+        let from = u16::try_from(std::process::id() % 12000).unwrap_or_default();
+        for _ in PORTS {
+            let drawn = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(from.wrapping_mul(97));
+            let port = PORTS.start + drawn % (PORTS.end - PORTS.start);
+            let folder = std::env::temp_dir().join(format!("lethe-sshd-{port}"));
+            // The folder is the claim to its port, kept also while the server is stopped.
+            match fs::DirBuilder::new().mode(0o700).create(&folder) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                Err(error) => return Err(error),
+            }
+            let sshd = Self::prepare(found.clone(), folder, port, options)?;
+            if sshd.say("start")? == "started" {
+                return Ok(sshd);
+            }
+            let log = sshd.log();
+            if !log.contains("Address already in use") {
+                return Err(io::Error::other(log));
+            }
+        }
+        Err(io::Error::other("no port is free"))
+    }
+
+    fn prepare(
+        found: Found,
+        folder: PathBuf,
+        port: u16,
+        options: &SshdOptions,
+    ) -> io::Result<Self> {
+        fs::create_dir(folder.join("home"))?;
+        fs::write(folder.join("authorized"), "")?;
+        let mark = format!("{}:{}", folder.display(), std::process::id());
+        write_names(&folder, options)?;
+        write_config(&folder, port, &mark, &found, options)?;
+        make_key(&found, &folder)?;
+        let keeper = Mutex::new(keep(&found, &folder, &mark)?);
+        Ok(Self { folder, port, user: options.user.clone(), mark, found, keeper })
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// The folder that is `~` of everything run through it.
+    pub fn home(&self) -> PathBuf {
+        self.folder.join("home")
+    }
+
+    /// As OpenSSH writes it: `SHA256:` and 43 letters.
+    pub fn host_key_fingerprint(&self) -> io::Result<String> {
+        let mut command = Command::new(&self.found.keygen);
+        let shown = command.arg("-lf").arg(self.folder.join("key.pub")).output()?;
+        let shown = String::from_utf8_lossy(&shown.stdout);
+        let word = shown.split_whitespace().find(|word| word.starts_with("SHA256:"));
+        word.map(ToOwned::to_owned)
+            .ok_or_else(|| io::Error::other("ssh-keygen shows no fingerprint"))
+    }
+
+    /// Lets in who holds the other half of this line of `authorized_keys`.
+    pub fn authorize(&self, public_line: &str) -> io::Result<()> {
+        let mut keys = OpenOptions::new().append(true).open(self.folder.join("authorized"))?;
+        writeln!(keys, "{}", public_line.trim())
+    }
+
+    /// Nobody is let in any more; who is in stays in.
+    pub fn deauthorize(&self) -> io::Result<()> {
+        fs::write(self.folder.join("authorized"), "")
+    }
+
+    /// kill -9 of every connection's sshd; what they started lives on, and the port still answers.
+    pub fn kill_sessions(&self) -> io::Result<()> {
+        self.say("sessions").map(drop)
+    }
+
+    /// kill -9 of the server and of every connection's sshd; what they started lives on.
+    pub fn stop(&self) -> io::Result<()> {
+        self.say("stop").map(drop)
+    }
+
+    /// On the same port, stopped or not.
+    pub fn restart(&self) -> io::Result<()> {
+        self.stop()?;
+        match self.say("start")?.as_str() {
+            "started" => Ok(()),
+            _ => Err(io::Error::other(self.log())),
+        }
+    }
+
+    /// Answers with another host key from the next connection on; the present ones are cut.
+    pub fn change_host_key(&self) -> io::Result<()> {
+        for name in ["key", "key.pub"] {
+            fs::remove_file(self.folder.join(name))?;
+        }
+        make_key(&self.found, &self.folder)?;
+        self.restart()
+    }
+
+    /// Everything alive that was started through it, whoever its parent is by now.
+    pub fn processes(&self) -> io::Result<Vec<Process>> {
+        processes::with_mark(&format!("LETHE_SSHD={}", self.mark))
+    }
+
+    /// What sshd says.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    fn say(&self, word: &str) -> io::Result<String> {
+        let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        let words = keeper.words.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        writeln!(words, "{word}")?;
+        let mut answer = String::new();
+        keeper.answers.read_line(&mut answer)?;
+        Ok(answer.trim_end().to_owned())
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        let keeper = self.keeper.get_mut().unwrap_or_else(PoisonError::into_inner);
+        keeper.words = None;
+        let _ = keeper.child.wait();
+    }
+}
+
+fn keep(found: &Found, folder: &Path, mark: &str) -> io::Result<Keeper> {
+    let mut command = Command::new("sh");
+    command.args(["-c", KEEP, "lethe-sshd"]).arg(folder).arg(mark).arg(&found.sshd);
+    let mut libraries = found.libraries.clone();
+    let known = std::env::var_os("LD_LIBRARY_PATH").unwrap_or_default();
+    libraries.extend(std::env::split_paths(&known));
+    let libraries = std::env::join_paths(libraries).map_err(io::Error::other)?;
+    command.env("PRELOAD", &found.names).env("LD_LIBRARY_PATH", libraries);
+    command.env("NSS_WRAPPER_PASSWD", folder.join("passwd"));
+    command.env("NSS_WRAPPER_GROUP", folder.join("group"));
+    command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn()?;
+    let words = child.stdin.take();
+    let answers = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    Ok(Keeper { child, words, answers: BufReader::new(answers) })
+}
+
+fn make_key(found: &Found, folder: &Path) -> io::Result<()> {
+    let mut command = Command::new(&found.keygen);
+    command.args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"]).arg(folder.join("key"));
+    let made = command.stdin(Stdio::null()).status()?;
+    if made.success() { Ok(()) } else { Err(io::Error::other("ssh-keygen failed")) }
+}
+
+fn write_names(folder: &Path, options: &SshdOptions) -> io::Result<()> {
+    let owner = fs::metadata(folder)?;
+    let (uid, gid, home) = (owner.uid(), owner.gid(), folder.join("home"));
+    let line = |name: &str| {
+        let (home, shell) = (home.display(), options.shell.display());
+        format!("{name}:x:{uid}:{gid}::{home}:{shell}\n")
+    };
+    let apart = "sshd:x:65534:65534::/run/sshd:/usr/sbin/nologin\n";
+    fs::write(folder.join("passwd"), format!("{}{apart}", line(&options.user)))?;
+    fs::write(folder.join("group"), format!("us:x:{gid}:\nnogroup:x:65534:\n"))?;
+    let empty = Path::new("/run/sshd");
+    if uid == 0 && !empty.exists() {
+        // sshd was built to go there, and nothing is ever kept in it.
+        fs::DirBuilder::new().recursive(true).mode(0o755).create(empty)?;
+    }
+    Ok(())
+}
+
+fn write_config(
+    folder: &Path,
+    port: u16,
+    mark: &str,
+    found: &Found,
+    options: &SshdOptions,
+) -> io::Result<()> {
+    let place = folder.display();
+    let session = found.session.as_ref().map_or_else(String::new, |path| {
+        let auth = path.with_file_name("sshd-auth");
+        let auth = if auth.is_file() {
+            format!("SshdAuthPath {}\n", auth.display())
+        } else {
+            String::new()
+        };
+        format!("SshdSessionPath {}\n{auth}", path.display())
+    });
+    let text = format!(
+        "{}\n{session}Port {port}\nListenAddress 127.0.0.1\nHostKey {place}/key\nPidFile {place}/pid\n\
+         AuthorizedKeysFile {place}/authorized\nPermitRootLogin yes\nPasswordAuthentication no\n\
+         KbdInteractiveAuthentication no\nUsePAM no\nUseDNS no\nStrictModes no\nPrintMotd no\n\
+         MaxStartups 1000\nMaxSessions 1000\nSetEnv LETHE_SSHD={mark}\n",
+        options.config
+    );
+    fs::write(folder.join("config"), text)
+}
