@@ -14,7 +14,7 @@ use super::{KeyringError, Secret};
 
 const DATA_KEY: &[u8] = b"lethe data key 1";
 const FIELD: &[u8] = b"lethe field 1";
-const TAG_BYTES: usize = 16;
+pub(super) const TAG_BYTES: usize = 16;
 const NONCE_BYTES: usize = 12;
 
 /// What a sealed field is bound to beside its keys.

@@ -17,6 +17,17 @@ impl Keyring {
         subject: SubjectId,
         sealed: &Sealed,
     ) -> Result<F::Value, OpenError> {
+        let text = self.open_bytes::<F>(tenant, subject, sealed).await?;
+        serde_json::from_slice(&text).map_err(|_| OpenError::Damaged)
+    }
+
+    /// The bytes as they were sealed by [`Keyring::seal_bytes`].
+    pub async fn open_bytes<F: Field>(
+        &self,
+        tenant: TenantId,
+        subject: SubjectId,
+        sealed: &Sealed,
+    ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         let class = F::DECLARATION.class;
         let envelope = Envelope::parse(&sealed.envelope, class).ok_or(OpenError::Damaged)?;
         let Envelope { generation, bucket, .. } = envelope;
@@ -37,8 +48,7 @@ impl Keyring {
             bucket,
             generation,
         };
-        let text = open_field(data_key, bound, envelope).ok_or(OpenError::Damaged)?;
-        serde_json::from_slice(&text).map_err(|_| OpenError::Damaged)
+        open_field(data_key, bound, envelope).ok_or(OpenError::Damaged)
     }
 }
 

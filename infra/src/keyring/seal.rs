@@ -1,6 +1,7 @@
 //! Sealing: each clear personal field of an event under a key of its own, used once.
 
-use domain::privacy::{Declaration, Sealed};
+use chrono::NaiveDate;
+use domain::privacy::{Declaration, Field, Sealed};
 use domain::{Event, EventId, SubjectId, TenantId};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -42,9 +43,7 @@ impl Keyring {
             let ordinal = ordinals.next().unwrap_or_default();
             let Some(text) = field.clear() else { return Ok(()) };
             let declaration = field.declaration();
-            let class = declaration.class;
-            let bucket = key::bucket_start(class, today).map_or(0, key::day);
-            let wanted = Slot::Data { subject, class, generation: None, bucket };
+            let wanted = today_slot(subject, declaration, today);
             let slot = slots.iter().position(|slot| *slot == wanted).unwrap_or(slots.len());
             if slot == slots.len() {
                 slots.push(wanted);
@@ -69,6 +68,60 @@ impl Keyring {
         })?;
         Ok(subjects)
     }
+
+    /// Seals a value that stands in a row of its own, in no event. `id` is any id that is this
+    /// value's alone: whoever opens it says it again, unless it stands in the [`Sealed`].
+    pub async fn seal_value<F: Field>(
+        &self,
+        tenant: TenantId,
+        subject: SubjectId,
+        id: EventId,
+        value: &F::Value,
+    ) -> Result<Sealed, SealError> {
+        // Sized first: a buffer that grows would leave parts of the value behind in memory.
+        let mut size = Counted(0);
+        serde_json::to_writer(&mut size, value).map_err(|_| KeyringError::Value)?;
+        let mut text = Vec::with_capacity(size.0 + crypto::TAG_BYTES);
+        serde_json::to_writer(&mut text, value).map_err(|_| KeyringError::Value)?;
+        self.seal_bytes::<F>(tenant, subject, id, text).await
+    }
+
+    /// Seals bytes as they are, under today's bucket where the class has one.
+    pub async fn seal_bytes<F: Field>(
+        &self,
+        tenant: TenantId,
+        subject: SubjectId,
+        id: EventId,
+        bytes: Vec<u8>,
+    ) -> Result<Sealed, SealError> {
+        let mut text = Zeroizing::new(bytes);
+        let declaration = F::DECLARATION;
+        let slot = today_slot(subject, declaration, self.0.clock.now().date_naive());
+        let held = self.0.held(&[slot], true).await?;
+        let held = held.first().ok_or(KeyringError::Damaged)?;
+        let of = Owned { tenant, event: id, subject, declaration };
+        Ok(Sealed { event: id, envelope: of.seal(&slot, held, &mut text)? })
+    }
+}
+
+/// The newest generation, and the bucket of `today` where the class has one.
+fn today_slot(subject: SubjectId, declaration: &Declaration, today: NaiveDate) -> Slot {
+    let class = declaration.class;
+    let bucket = key::bucket_start(class, today).map_or(0, key::day);
+    Slot::Data { subject, class, generation: None, bucket }
+}
+
+struct Counted(usize);
+
+impl std::io::Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 fn seal_all(
@@ -81,27 +134,45 @@ fn seal_all(
     let mut sealed = Vec::with_capacity(fields.len());
     for field in fields {
         let Clear { ordinal, subject, declaration, mut text, slot } = field;
-        let (Some(Slot::Data { bucket, .. }), Some(held)) = (slots.get(slot), held.get(slot))
-        else {
+        let (Some(slot), Some(held)) = (slots.get(slot), held.get(slot)) else {
             return Err(KeyringError::Damaged.into());
         };
+        let of = Owned { tenant, event, subject, declaration };
+        sealed.push((ordinal, of.seal(slot, held, &mut text)?));
+    }
+    Ok(sealed)
+}
+
+/// Whose value it is, and which.
+struct Owned {
+    tenant: TenantId,
+    event: EventId,
+    subject: SubjectId,
+    declaration: &'static Declaration,
+}
+
+impl Owned {
+    /// The envelope; `text` is left as ciphertext.
+    fn seal(&self, slot: &Slot, held: &Held, text: &mut Vec<u8>) -> Result<Vec<u8>, SealError> {
+        let Slot::Data { bucket, .. } = slot else { return Err(KeyringError::Damaged.into()) };
         let (generation, data_key) = match held {
             Held::Key { generation, key } => (*generation, key),
             Held::Gone(Gone::Expired) => return Err(SealError::Expired),
-            Held::Gone(Gone::Erased | Gone::Absent) => return Err(SealError::Erased(subject)),
+            Held::Gone(Gone::Erased | Gone::Absent) => {
+                return Err(SealError::Erased(self.subject));
+            }
         };
         let bound = Binding {
-            tenant,
-            event,
-            field: declaration.id,
-            subject,
-            class: declaration.class,
+            tenant: self.tenant,
+            event: self.event,
+            field: self.declaration.id,
+            subject: self.subject,
+            class: self.declaration.class,
             bucket: *bucket,
             generation,
         };
-        sealed.push((ordinal, seal_field(data_key, bound, crypto::random()?, &mut text)?));
+        Ok(seal_field(data_key, bound, crypto::random()?, text)?)
     }
-    Ok(sealed)
 }
 
 /// The envelope of one field; `text` is left as ciphertext.

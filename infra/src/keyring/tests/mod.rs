@@ -16,6 +16,7 @@ mod links;
 mod root_folder;
 mod rotation;
 mod sealing;
+mod values;
 
 use std::sync::Arc;
 
