@@ -2,6 +2,7 @@
 
 use crate::account::AccountError;
 use crate::operator::OperatorError;
+use crate::server::ServerError;
 use crate::session::SessionError;
 use crate::workspace::WorkspaceError;
 
@@ -12,4 +13,5 @@ pub enum Refused {
     Session(#[from] SessionError),
     Operator(#[from] OperatorError),
     Workspace(#[from] WorkspaceError),
+    Server(#[from] ServerError),
 }

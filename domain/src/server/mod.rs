@@ -1,5 +1,316 @@
-//! A server that a workspace has Lethe reach over SSH.
+//! A server that a workspace has Lethe reach over SSH. Nothing connects with a credential before
+//! a person approved the key that the server shows, nor once it shows another.
 
+mod command;
+mod error;
+mod event;
+#[cfg(test)]
+mod golden;
 mod key;
+mod patience;
+#[cfg(test)]
+mod tests;
 
-pub use key::{Cause, Fingerprint, KeyAlgorithm};
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use cqrs_es::Aggregate;
+use cqrs_es::event_sink::EventSink;
+use serde::{Deserialize, Serialize};
+
+pub use command::ServerCommand;
+pub use error::ServerError;
+pub use event::ServerEvent;
+pub use key::{Cause, Fingerprint, KeyAlgorithm, NotAFingerprint};
+pub use patience::{Failures, Patience};
+
+use crate::privacy::{
+    DeploymentConfig, DeploymentName, Personal, ServerHost, ServerName, ServerUser,
+};
+use crate::{DeploymentId, Root, ServerCredentialId};
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Server {
+    #[default]
+    Absent,
+    Live(Box<Live>),
+    Removed,
+}
+
+/// What decisions about a server rest on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Live {
+    pub name: Personal<ServerName>,
+    pub host: Personal<ServerHost>,
+    pub port: u16,
+    pub user: Personal<ServerUser>,
+    pub host_key: HostKey,
+    /// Whether a key was ever approved: to approve another is to replace it.
+    pub approved_before: bool,
+    pub credential: Option<Credential>,
+    pub reach: Reach,
+    pub deployments: BTreeMap<DeploymentId, Deployment>,
+}
+
+/// What is known of the key that the server shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HostKey {
+    Unobserved,
+    Observed {
+        fingerprint: Fingerprint,
+    },
+    Approved {
+        fingerprint: Fingerprint,
+    },
+    /// The hard stop: another key was seen, and nobody has approved it.
+    Mismatched {
+        approved: Fingerprint,
+        seen: Fingerprint,
+    },
+}
+
+/// The key that is offered to the server; its private half stands elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credential {
+    pub id: ServerCredentialId,
+    pub algorithm: KeyAlgorithm,
+    pub fingerprint: Fingerprint,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    Unknown,
+    Reachable,
+    Unreachable { cause: Cause, since: DateTime<Utc> },
+}
+
+/// A named way to deploy on the server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Deployment {
+    pub name: Personal<DeploymentName>,
+    pub config: Personal<DeploymentConfig>,
+}
+
+impl HostKey {
+    /// The key that a connection must find; none while nothing may connect with a credential.
+    pub const fn pinned(self) -> Option<Fingerprint> {
+        match self {
+            Self::Approved { fingerprint } => Some(fingerprint),
+            Self::Unobserved | Self::Observed { .. } | Self::Mismatched { .. } => None,
+        }
+    }
+
+    /// What the server showing this key tells, if anything.
+    fn observe(self, algorithm: KeyAlgorithm, seen: Fingerprint) -> Option<ServerEvent> {
+        let mismatch =
+            |approved| Some(ServerEvent::HostKeyMismatched { approved, seen, algorithm });
+        match self {
+            Self::Observed { fingerprint } | Self::Approved { fingerprint }
+                if fingerprint == seen =>
+            {
+                None
+            }
+            Self::Mismatched { approved, seen: before } if [approved, before].contains(&seen) => {
+                None
+            }
+            Self::Unobserved | Self::Observed { .. } => {
+                Some(ServerEvent::HostKeyObserved { algorithm, fingerprint: seen })
+            }
+            Self::Approved { fingerprint: approved } | Self::Mismatched { approved, .. } => {
+                mismatch(approved)
+            }
+        }
+    }
+
+    fn approve(self, fingerprint: Fingerprint) -> Result<Vec<ServerEvent>, ServerError> {
+        let known = match self {
+            Self::Unobserved => return Err(ServerError::NotObserved),
+            Self::Approved { fingerprint: approved } if approved == fingerprint => {
+                return Ok(vec![]);
+            }
+            Self::Approved { .. } => false,
+            Self::Observed { fingerprint: observed } => observed == fingerprint,
+            // The key that was approved may be the right one still, and the other an intruder's.
+            Self::Mismatched { approved, seen } => [approved, seen].contains(&fingerprint),
+        };
+        if known {
+            Ok(vec![ServerEvent::HostKeyApproved { fingerprint }])
+        } else {
+            Err(ServerError::NotTheObserved)
+        }
+    }
+}
+
+impl Live {
+    pub const DEPLOYMENTS_MAX: usize = 32;
+
+    /// Whether Lethe may connect with the credential, and so watches the server.
+    pub const fn is_usable(&self) -> bool {
+        self.host_key.pinned().is_some() && self.credential.is_some()
+    }
+
+    fn decide(&self, command: ServerCommand) -> Result<Vec<ServerEvent>, ServerError> {
+        use ServerCommand as Ask;
+        use ServerEvent as Tell;
+        Ok(match command {
+            Ask::Register { .. } => return Err(ServerError::Exists),
+            Ask::Rename { name } => vec![Tell::Renamed { name }],
+            Ask::ObserveHostKey { algorithm, fingerprint } => {
+                self.host_key.observe(algorithm, fingerprint).into_iter().collect()
+            }
+            Ask::ApproveHostKey { fingerprint } => self.host_key.approve(fingerprint)?,
+            Ask::AttachCredential { credential } => self.attach(credential),
+            Ask::ChangeAddress { host, port, user } => {
+                vec![Tell::AddressChanged { host, port, user }]
+            }
+            // What was measured before the stop, or before the address changed, says nothing.
+            Ask::ReportReachable | Ask::ReportUnreachable { .. } if !self.is_usable() => vec![],
+            Ask::ReportReachable => match self.reach {
+                Reach::Reachable => vec![],
+                Reach::Unknown | Reach::Unreachable { .. } => vec![Tell::Reachable {}],
+            },
+            Ask::ReportUnreachable { cause, failures, since } => match self.reach {
+                Reach::Unreachable { .. } => vec![],
+                Reach::Unknown | Reach::Reachable => {
+                    vec![Tell::Unreachable { cause, failures, since }]
+                }
+            },
+            Ask::ConfigureDeployment { deployment, name, config } => {
+                let full = self.deployments.len() >= Self::DEPLOYMENTS_MAX;
+                if full && !self.deployments.contains_key(&deployment) {
+                    return Err(ServerError::TooManyDeployments);
+                }
+                vec![Tell::DeploymentConfigured { deployment, name, config }]
+            }
+            Ask::RemoveDeployment { deployment } => {
+                if !self.deployments.contains_key(&deployment) {
+                    return Err(ServerError::UnknownDeployment);
+                }
+                vec![Tell::DeploymentRemoved { deployment }]
+            }
+            Ask::Remove => vec![Tell::Removed {}],
+        })
+    }
+
+    fn attach(&self, credential: Credential) -> Vec<ServerEvent> {
+        let Credential { id, algorithm, fingerprint } = credential;
+        match self.credential {
+            Some(before) if before.id == id => vec![],
+            Some(_) => {
+                vec![ServerEvent::CredentialRotated { credential: id, algorithm, fingerprint }]
+            }
+            None => {
+                vec![ServerEvent::CredentialAttached { credential: id, algorithm, fingerprint }]
+            }
+        }
+    }
+
+    fn apply(&mut self, event: ServerEvent) {
+        use ServerEvent as Told;
+        match event {
+            Told::Renamed { name } => self.name = name,
+            Told::HostKeyObserved { fingerprint, .. } => {
+                self.host_key = HostKey::Observed { fingerprint };
+            }
+            Told::HostKeyApproved { fingerprint } => {
+                self.host_key = HostKey::Approved { fingerprint };
+                self.approved_before = true;
+            }
+            Told::HostKeyMismatched { approved, seen, .. } => {
+                self.host_key = HostKey::Mismatched { approved, seen };
+                self.reach = Reach::Unknown;
+            }
+            Told::CredentialAttached { credential: id, algorithm, fingerprint }
+            | Told::CredentialRotated { credential: id, algorithm, fingerprint } => {
+                self.credential = Some(Credential { id, algorithm, fingerprint });
+            }
+            Told::AddressChanged { host, port, user } => {
+                (self.host, self.port, self.user) = (host, port, user);
+                (self.host_key, self.reach) = (HostKey::Unobserved, Reach::Unknown);
+            }
+            Told::Reachable {} => self.reach = Reach::Reachable,
+            Told::Unreachable { cause, since, .. } => {
+                self.reach = Reach::Unreachable { cause, since };
+            }
+            Told::DeploymentConfigured { deployment, name, config } => {
+                self.deployments.insert(deployment, Deployment { name, config });
+            }
+            Told::DeploymentRemoved { deployment } => {
+                self.deployments.remove(&deployment);
+            }
+            Told::Registered { .. } | Told::Removed {} => {}
+        }
+    }
+}
+
+impl Server {
+    pub fn live(&self) -> Option<&Live> {
+        match self {
+            Self::Live(live) => Some(live),
+            Self::Absent | Self::Removed => None,
+        }
+    }
+}
+
+impl Root for Server {
+    const SNAPSHOT_VERSION: i16 = 1;
+
+    fn decide(&self, command: ServerCommand) -> Result<Vec<ServerEvent>, ServerError> {
+        match (self, command) {
+            (Self::Absent, ServerCommand::Register { name, host, port, user }) => {
+                Ok(vec![ServerEvent::Registered { name, host, port, user }])
+            }
+            (Self::Removed, ServerCommand::Register { .. }) => Err(ServerError::Exists),
+            (Self::Removed, ServerCommand::Remove) => Ok(vec![]),
+            (Self::Absent | Self::Removed, _) => Err(ServerError::Unknown),
+            (Self::Live(live), command) => live.decide(command),
+        }
+    }
+}
+
+impl Aggregate for Server {
+    const TYPE: &'static str = "server";
+    type Command = ServerCommand;
+    type Event = ServerEvent;
+    type Error = ServerError;
+    type Services = ();
+
+    async fn handle(
+        &mut self,
+        command: ServerCommand,
+        (): &(),
+        sink: &EventSink<Self>,
+    ) -> Result<(), ServerError> {
+        for event in self.decide(command)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: ServerEvent) {
+        match event {
+            ServerEvent::Registered { name, host, port, user } => {
+                *self = Self::Live(Box::new(Live {
+                    name,
+                    host,
+                    port,
+                    user,
+                    host_key: HostKey::Unobserved,
+                    approved_before: false,
+                    credential: None,
+                    reach: Reach::Unknown,
+                    deployments: BTreeMap::new(),
+                }));
+            }
+            ServerEvent::Removed {} => *self = Self::Removed,
+            event => {
+                if let Self::Live(live) = self {
+                    live.apply(event);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! When a server that is not reached is called unreachable.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// So many failures, from fresh connections, over so long at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    pub failures_min: u32,
+    pub over: TimeDelta,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { failures_min: 3, over: TimeDelta::seconds(90) }
+    }
+}
+
+/// Failures in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failures {
+    pub count: u32,
+    pub since: DateTime<Utc>,
+}
+
+impl Failures {
+    /// One more, at `now`.
+    #[must_use]
+    pub fn more(before: Option<Self>, now: DateTime<Utc>) -> Self {
+        before.map_or(Self { count: 1, since: now }, |before| Self {
+            count: before.count.saturating_add(1),
+            ..before
+        })
+    }
+
+    pub fn exhaust(self, patience: Patience, now: DateTime<Utc>) -> bool {
+        self.count >= patience.failures_min && now - self.since >= patience.over
+    }
+}

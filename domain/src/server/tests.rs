@@ -1,0 +1,341 @@
+//! Given, when, then.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may")]
+
+use chrono::{DateTime, TimeDelta, Utc};
+use cqrs_es::Aggregate;
+use cqrs_es::test::{AggregateTestExecutor, TestFramework};
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::{
+    Cause, Credential, Failures, Fingerprint, HostKey, KeyAlgorithm, Live, Patience, Server,
+    ServerCommand as Ask, ServerError, ServerEvent as Told,
+};
+use crate::privacy::{
+    CommandLine, DeploymentStep, DeploymentSteps, HostName, Label, LoginName, Personal, ServerHost,
+    ServerUser,
+};
+use crate::{DeploymentId, Event, Root, ServerCredentialId, TenantId};
+
+type Servers = TestFramework<Server>;
+
+const KEY: Fingerprint = Fingerprint([1; 32]);
+const OTHER: Fingerprint = Fingerprint([2; 32]);
+const THIRD: Fingerprint = Fingerprint([3; 32]);
+const ED25519: KeyAlgorithm = KeyAlgorithm::Ed25519;
+
+fn noon() -> DateTime<Utc> {
+    "2026-11-22T12:00:00Z".parse().unwrap()
+}
+
+fn label(text: &str) -> Label {
+    Label::parse(text).unwrap()
+}
+
+fn host(text: &str) -> Personal<ServerHost> {
+    Personal::Clear(HostName::parse(text).unwrap())
+}
+
+fn user() -> Personal<ServerUser> {
+    Personal::Clear(LoginName::parse("deploy").unwrap())
+}
+
+fn register() -> Ask {
+    let name = Personal::Clear(label("web"));
+    Ask::Register { name, host: host("web.example"), port: 22, user: user() }
+}
+
+fn registered() -> Told {
+    let name = Personal::Clear(label("web"));
+    Told::Registered { name, host: host("web.example"), port: 22, user: user() }
+}
+
+fn observe(fingerprint: Fingerprint) -> Ask {
+    Ask::ObserveHostKey { algorithm: ED25519, fingerprint }
+}
+
+fn observed(fingerprint: Fingerprint) -> Told {
+    Told::HostKeyObserved { algorithm: ED25519, fingerprint }
+}
+
+fn approve(fingerprint: Fingerprint) -> Ask {
+    Ask::ApproveHostKey { fingerprint }
+}
+
+fn approved(fingerprint: Fingerprint) -> Told {
+    Told::HostKeyApproved { fingerprint }
+}
+
+fn mismatched(seen: Fingerprint) -> Told {
+    Told::HostKeyMismatched { approved: KEY, seen, algorithm: ED25519 }
+}
+
+fn credential(id: u128) -> Credential {
+    let id = ServerCredentialId(Uuid::from_u128(id));
+    Credential { id, algorithm: ED25519, fingerprint: THIRD }
+}
+
+fn attached() -> Told {
+    let Credential { id: credential, algorithm, fingerprint } = credential(1);
+    Told::CredentialAttached { credential, algorithm, fingerprint }
+}
+
+fn move_away() -> Ask {
+    Ask::ChangeAddress { host: host("db.example"), port: 2222, user: user() }
+}
+
+fn moved() -> Told {
+    Told::AddressChanged { host: host("db.example"), port: 2222, user: user() }
+}
+
+fn unreachable() -> Told {
+    Told::Unreachable { cause: Cause::Tcp, failures: 4, since: noon() }
+}
+
+fn report(cause: Cause) -> Ask {
+    Ask::ReportUnreachable { cause, failures: 4, since: noon() }
+}
+
+fn live(then: Vec<Told>) -> AggregateTestExecutor<Server> {
+    Servers::with(()).given([vec![registered()], then].concat())
+}
+
+/// Approved, and with a credential.
+fn usable(then: Vec<Told>) -> AggregateTestExecutor<Server> {
+    live([vec![observed(KEY), approved(KEY), attached()], then].concat())
+}
+
+fn deployment(id: u128) -> DeploymentId {
+    DeploymentId(Uuid::from_u128(id))
+}
+
+fn configure(id: u128) -> (Ask, Told) {
+    let step = DeploymentStep { name: label("pull"), command: CommandLine::parse("pull").unwrap() };
+    let steps = DeploymentSteps::new(vec![step]).unwrap();
+    let (name, config) = (Personal::Clear(label("site")), Personal::Clear(steps));
+    let deployment = deployment(id);
+    let told =
+        Told::DeploymentConfigured { deployment, name: name.clone(), config: config.clone() };
+    (Ask::ConfigureDeployment { deployment, name, config }, told)
+}
+
+#[test]
+fn a_server_is_registered_once() {
+    Servers::with(())
+        .given_no_previous_events()
+        .when(register())
+        .then_expect_events(vec![registered()]);
+    live(vec![]).when(register()).then_expect_error(ServerError::Exists);
+    live(vec![Told::Removed {}]).when(register()).then_expect_error(ServerError::Exists);
+}
+
+#[test]
+fn a_server_that_nobody_registered_or_somebody_removed_does_nothing() {
+    for given in [vec![], vec![registered(), Told::Removed {}]] {
+        for ask in [observe(KEY), approve(KEY), move_away(), Ask::ReportReachable] {
+            Servers::with(())
+                .given(given.clone())
+                .when(ask)
+                .then_expect_error(ServerError::Unknown);
+        }
+    }
+    live(vec![Told::Removed {}]).when(Ask::Remove).then_expect_events(vec![]);
+    live(vec![]).when(Ask::Remove).then_expect_events(vec![Told::Removed {}]);
+}
+
+#[test]
+fn a_server_is_renamed() {
+    let name = || Personal::Clear(label("web-1"));
+    live(vec![])
+        .when(Ask::Rename { name: name() })
+        .then_expect_events(vec![Told::Renamed { name: name() }]);
+}
+
+#[test]
+fn only_the_key_that_was_observed_can_be_approved() {
+    live(vec![]).when(approve(KEY)).then_expect_error(ServerError::NotObserved);
+    live(vec![]).when(observe(KEY)).then_expect_events(vec![observed(KEY)]);
+    live(vec![observed(KEY)]).when(approve(OTHER)).then_expect_error(ServerError::NotTheObserved);
+    live(vec![observed(KEY)]).when(approve(KEY)).then_expect_events(vec![approved(KEY)]);
+    usable(vec![]).when(approve(KEY)).then_expect_events(vec![]);
+    usable(vec![]).when(approve(OTHER)).then_expect_error(ServerError::NotTheObserved);
+}
+
+#[test]
+fn before_the_approval_the_latest_key_counts() {
+    live(vec![observed(KEY)]).when(observe(KEY)).then_expect_events(vec![]);
+    live(vec![observed(KEY)]).when(observe(OTHER)).then_expect_events(vec![observed(OTHER)]);
+    live(vec![observed(KEY), observed(OTHER)])
+        .when(approve(KEY))
+        .then_expect_error(ServerError::NotTheObserved);
+}
+
+#[test]
+fn another_key_than_the_approved_one_is_told_once_and_stops_everything() {
+    usable(vec![]).when(observe(KEY)).then_expect_events(vec![]);
+    usable(vec![]).when(observe(OTHER)).then_expect_events(vec![mismatched(OTHER)]);
+    usable(vec![mismatched(OTHER)]).when(observe(OTHER)).then_expect_events(vec![]);
+    usable(vec![mismatched(OTHER)])
+        .when(observe(THIRD))
+        .then_expect_events(vec![mismatched(THIRD)]);
+    // The approved key shows again: nothing goes on before a person says so.
+    usable(vec![mismatched(OTHER)]).when(observe(KEY)).then_expect_events(vec![]);
+    assert!(!state(&[observed(KEY), approved(KEY), attached(), mismatched(OTHER)]).is_usable());
+}
+
+#[test]
+fn a_person_ends_the_stop_by_approving_one_of_the_two_keys() {
+    for fingerprint in [KEY, OTHER] {
+        usable(vec![mismatched(OTHER)])
+            .when(approve(fingerprint))
+            .then_expect_events(vec![approved(fingerprint)]);
+    }
+    usable(vec![mismatched(OTHER)])
+        .when(approve(THIRD))
+        .then_expect_error(ServerError::NotTheObserved);
+}
+
+#[test]
+fn a_new_address_drops_the_approval_and_the_key_is_observed_anew() {
+    usable(vec![]).when(move_away()).then_expect_events(vec![moved()]);
+    usable(vec![moved()]).when(approve(KEY)).then_expect_error(ServerError::NotObserved);
+    usable(vec![moved()]).when(observe(OTHER)).then_expect_events(vec![observed(OTHER)]);
+    let moved = state(&[observed(KEY), approved(KEY), attached(), moved()]);
+    assert!(!moved.is_usable() && moved.approved_before);
+}
+
+#[test]
+fn a_second_credential_takes_the_place_of_the_first() {
+    live(vec![])
+        .when(Ask::AttachCredential { credential: credential(1) })
+        .then_expect_events(vec![attached()]);
+    live(vec![attached()])
+        .when(Ask::AttachCredential { credential: credential(1) })
+        .then_expect_events(vec![]);
+    let Credential { id, algorithm, fingerprint } = credential(2);
+    live(vec![attached()])
+        .when(Ask::AttachCredential { credential: credential(2) })
+        .then_expect_events(vec![Told::CredentialRotated {
+            credential: id,
+            algorithm,
+            fingerprint,
+        }]);
+}
+
+#[test]
+fn only_changes_of_reach_are_told() {
+    usable(vec![]).when(Ask::ReportReachable).then_expect_events(vec![Told::Reachable {}]);
+    usable(vec![Told::Reachable {}]).when(Ask::ReportReachable).then_expect_events(vec![]);
+    usable(vec![Told::Reachable {}])
+        .when(report(Cause::Tcp))
+        .then_expect_events(vec![unreachable()]);
+    usable(vec![unreachable()]).when(report(Cause::Command)).then_expect_events(vec![]);
+    usable(vec![unreachable()])
+        .when(Ask::ReportReachable)
+        .then_expect_events(vec![Told::Reachable {}]);
+}
+
+#[test]
+fn what_was_measured_before_a_stop_or_a_move_says_nothing() {
+    for given in [mismatched(OTHER), moved()] {
+        usable(vec![given.clone()]).when(report(Cause::Tcp)).then_expect_events(vec![]);
+        usable(vec![given]).when(Ask::ReportReachable).then_expect_events(vec![]);
+    }
+    live(vec![observed(KEY), approved(KEY)]).when(Ask::ReportReachable).then_expect_events(vec![]);
+}
+
+#[test]
+fn three_failures_over_ninety_seconds_exhaust_patience_and_nothing_less_does() {
+    let patience = Patience::default();
+    let at = |seconds| noon() + TimeDelta::seconds(seconds);
+    let mut failures = None;
+    let exhausted: Vec<bool> = [0, 30, 60, 89, 90]
+        .into_iter()
+        .map(|seconds| {
+            let more = Failures::more(failures, at(seconds));
+            failures = Some(more);
+            more.exhaust(patience, at(seconds))
+        })
+        .collect();
+    assert_eq!(exhausted, [false, false, false, false, true]);
+    let twice = Failures::more(Some(Failures::more(None, at(0))), at(600));
+    assert!(!twice.exhaust(patience, at(600)), "two are not three, however long it takes");
+}
+
+#[test]
+fn a_deployment_is_configured_replaced_and_removed() {
+    let (ask, told) = configure(1);
+    live(vec![]).when(ask.clone()).then_expect_events(vec![told.clone()]);
+    live(vec![told.clone()]).when(ask).then_expect_events(vec![told.clone()]);
+    let (removes, removed) = (
+        Ask::RemoveDeployment { deployment: deployment(1) },
+        Told::DeploymentRemoved { deployment: deployment(1) },
+    );
+    live(vec![told.clone()]).when(removes.clone()).then_expect_events(vec![removed.clone()]);
+    live(vec![told, removed]).when(removes).then_expect_error(ServerError::UnknownDeployment);
+}
+
+#[test]
+fn a_server_has_a_bounded_number_of_deployments() {
+    let full: Vec<Told> = (0..32).map(|id| configure(id).1).collect();
+    live(full.clone()).when(configure(32).0).then_expect_error(ServerError::TooManyDeployments);
+    live(full).when(configure(31).0).then_expect_events(vec![configure(31).1]);
+}
+
+#[test]
+fn every_event_is_about_the_workspace() {
+    let tenant = TenantId(Uuid::from_u128(7));
+    for event in [registered(), observed(KEY), mismatched(OTHER), unreachable(), configure(1).1] {
+        assert_eq!(event.about(tenant, Uuid::from_u128(8)).0, tenant.0);
+    }
+}
+
+fn state(told: &[Told]) -> Live {
+    let mut server = Server::default();
+    server.apply(registered());
+    for event in told {
+        server.apply(event.clone());
+    }
+    server.live().unwrap().clone()
+}
+
+proptest! {
+    /// The pin is always the key that a person approved last, and gone after a move or a mismatch.
+    #[test]
+    fn nothing_is_pinned_that_nobody_approved(
+        steps in prop::collection::vec((0_u8..4, 0_u8..3), 0..40)
+    ) {
+        let mut server = Server::default();
+        server.apply(registered());
+        let (mut pinned, mut shown) = (None, Vec::new());
+        for (what, which) in steps {
+            let key = [KEY, OTHER, THIRD][usize::from(which)];
+            let told = server.decide(match what {
+                0 => { shown.push(key); observe(key) }
+                1 => approve(key),
+                2 => move_away(),
+                _ => report(Cause::Tcp),
+            });
+            for event in told.unwrap_or_default() {
+                match &event {
+                    Told::HostKeyApproved { fingerprint } => {
+                        prop_assert!(shown.contains(fingerprint));
+                        pinned = Some(*fingerprint);
+                    }
+                    Told::AddressChanged { .. } => { pinned = None; shown.clear(); }
+                    Told::HostKeyMismatched { .. } => pinned = None,
+                    other => {
+                        let observed = matches!(other, Told::HostKeyObserved { .. });
+                        prop_assert!(observed);
+                    }
+                }
+                server.apply(event);
+            }
+            let host_key = server.live().map(|live| live.host_key).unwrap();
+            prop_assert_eq!(host_key.pinned(), pinned);
+            if let HostKey::Mismatched { approved, seen } = host_key {
+                prop_assert_ne!(approved, seen);
+            }
+        }
+    }
+}
