@@ -3,6 +3,7 @@
 use domain::account::AccountEvent;
 use domain::check_upcasters;
 use domain::operator::OperatorEvent;
+use domain::server::ServerEvent;
 use domain::session::SessionEvent;
 use domain::workspace::WorkspaceEvent;
 
@@ -54,7 +55,8 @@ pub(super) fn check_all() -> Result<(), StartError> {
     check::<AccountEvent>()?;
     check::<SessionEvent>()?;
     check::<OperatorEvent>()?;
-    check::<WorkspaceEvent>()
+    check::<WorkspaceEvent>()?;
+    check::<ServerEvent>()
 }
 
 pub(super) fn check<E: domain::Event>() -> Result<(), StartError> {

@@ -4,6 +4,7 @@ use actix_web::http::header;
 use domain::Refused;
 use domain::account::AccountError;
 use domain::operator::OperatorError;
+use domain::server::ServerError;
 use domain::session::SessionError;
 use domain::workspace::WorkspaceError;
 use infra::credentials::CredentialsError;
@@ -44,6 +45,7 @@ impl From<Refused> for Problem {
             Refused::Account(reason) => reason.into(),
             Refused::Session(SessionError::Unknown) => Self::of(Kind::NotFound),
             Refused::Workspace(reason) => reason.into(),
+            Refused::Server(reason) => reason.into(),
             Refused::Operator(OperatorError::Unknown | OperatorError::Revoked) => {
                 Self::of(Kind::Unauthorised)
             }
@@ -80,6 +82,18 @@ impl From<WorkspaceError> for Problem {
     fn from(reason: WorkspaceError) -> Self {
         let kind = match reason {
             WorkspaceError::Exists => Kind::Refused,
+        };
+        Self::new(kind, reason.to_string())
+    }
+}
+
+impl From<ServerError> for Problem {
+    fn from(reason: ServerError) -> Self {
+        use ServerError as Why;
+        let kind = match reason {
+            Why::Unknown | Why::UnknownDeployment => return Self::of(Kind::NotFound),
+            Why::NotTheObserved => return Self::field("fingerprint", reason.to_string()),
+            Why::Exists | Why::NotObserved | Why::TooManyDeployments => Kind::Refused,
         };
         Self::new(kind, reason.to_string())
     }
