@@ -1,0 +1,161 @@
+//! One running command: its output as it comes.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use russh::client::Msg;
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Error};
+use tokio::time::timeout;
+
+use super::line::Line;
+
+const STANDARD_ERROR: u32 = 1;
+const CLOSE_WITHIN: Duration = Duration::from_secs(5);
+
+/// What comes from a server on one channel; the connection shuts it when it is dropped.
+pub(super) struct Inlet(Mutex<Option<ChannelReadHalf>>);
+
+impl Inlet {
+    pub(super) const fn new(half: ChannelReadHalf) -> Self {
+        Self(Mutex::new(Some(half)))
+    }
+
+    /// Nothing is lost when the future is dropped.
+    pub(super) async fn next(&self) -> Option<ChannelMsg> {
+        poll_fn(|cx| {
+            let mut half = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            match half.as_mut() {
+                Some(half) => pin!(half.wait()).poll(cx),
+                None => Poll::Ready(None),
+            }
+        })
+        .await
+    }
+
+    pub(super) fn shut(&self) {
+        drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub enum Piece {
+    Out(Bytes),
+    Err(Bytes),
+    /// More output may follow.
+    Exit(u32),
+}
+
+type Feed = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
+
+/// A command that was started. Dropped, it is closed; that ends the output, not the command.
+pub struct Channel {
+    inlet: Arc<Inlet>,
+    outlet: Arc<ChannelWriteHalf<Msg>>,
+    feed: Option<Feed>,
+    line: Line,
+    ended: bool,
+    closed: bool,
+}
+
+impl Channel {
+    pub(super) fn new(
+        inlet: Arc<Inlet>,
+        outlet: ChannelWriteHalf<Msg>,
+        stdin: &[u8],
+        line: Line,
+    ) -> Self {
+        let outlet = Arc::new(outlet);
+        let feed = feed(Arc::clone(&outlet), Bytes::copy_from_slice(stdin));
+        Self { inlet, outlet, feed: Some(feed), line, ended: false, closed: false }
+    }
+
+    /// None when the command's output has ended or the connection was lost. The standard input
+    /// is written meanwhile. Nothing is lost when the future is dropped.
+    pub async fn next(&mut self) -> Option<Piece> {
+        loop {
+            let message = self.message().await?;
+            if let ChannelMsg::Close = message {
+                self.ended = true;
+                return None;
+            }
+            if let Some(piece) = piece(message) {
+                return Some(piece);
+            }
+        }
+    }
+
+    async fn message(&mut self) -> Option<ChannelMsg> {
+        if let Some(feed) = &mut self.feed {
+            tokio::select! {
+                message = self.inlet.next() => return message,
+                // An error shows on the other side too, as the end of the channel.
+                _ = feed => self.feed = None,
+            }
+        }
+        self.inlet.next().await
+    }
+
+    /// Whether the server closed it in due form; after `next` told none, false is a lost
+    /// connection.
+    pub const fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Tells the server that nothing more is wanted.
+    pub async fn close(mut self) {
+        self.closed = matches!(timeout(CLOSE_WITHIN, self.outlet.close()).await, Ok(Ok(())));
+    }
+}
+
+fn feed(outlet: Arc<ChannelWriteHalf<Msg>>, stdin: Bytes) -> Feed {
+    Box::pin(async move {
+        outlet.data_bytes(stdin).await?;
+        outlet.eof().await
+    })
+}
+
+fn piece(message: ChannelMsg) -> Option<Piece> {
+    if let ChannelMsg::Data { data } = message {
+        Some(Piece::Out(data))
+    } else if let ChannelMsg::ExtendedData { data, ext: STANDARD_ERROR } = message {
+        Some(Piece::Err(data))
+    } else if let ChannelMsg::ExitStatus { exit_status } = message {
+        Some(Piece::Exit(exit_status))
+    } else {
+        None
+    }
+}
+
+impl Drop for Channel {
+    /// Without the close a server could go on sending to nobody. When there is no room to ask for
+    /// it, the whole connection is stuck.
+    fn drop(&mut self) {
+        let closed =
+            self.ended || self.closed || matches!(self.outlet.close().now_or_never(), Some(Ok(())));
+        if !closed {
+            self.line.cut();
+        }
+    }
+}
+
+impl fmt::Debug for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Out(bytes) => write!(f, "Out({} bytes)", bytes.len()),
+            Self::Err(bytes) => write!(f, "Err({} bytes)", bytes.len()),
+            Self::Exit(status) => write!(f, "Exit({status})"),
+        }
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel").field("ended", &self.ended).finish_non_exhaustive()
+    }
+}

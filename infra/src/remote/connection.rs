@@ -1,0 +1,159 @@
+//! A connection on which commands may run.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use domain::server::Cause;
+use russh::client::Handle;
+use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Error, client};
+use tokio::time::timeout;
+
+use super::channel::{Channel, Inlet, Piece};
+use super::host::Host;
+use super::line::Hold;
+use super::{RemoteError, RemoteOptions};
+
+/// Dropped, its socket is closed, its channels end and its task is gone.
+pub struct Connection {
+    handle: Handle<Host>,
+    hold: Hold,
+    open_within: Duration,
+    inlets: Mutex<Vec<Weak<Inlet>>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// From the request to the end of the command.
+    pub within: Duration,
+    /// Of standard output and standard error together.
+    pub bytes_max: usize,
+}
+
+/// What a command answered. `exit` is none when a signal ended it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Done {
+    pub exit: Option<u32>,
+    pub out: Vec<u8>,
+    pub err: Vec<u8>,
+}
+
+impl Connection {
+    pub(super) fn new(handle: Handle<Host>, hold: Hold, options: &RemoteOptions) -> Self {
+        let inlets = Mutex::new(Vec::new());
+        Self { handle, hold, open_within: options.open_within, inlets }
+    }
+
+    pub fn is_live(&self) -> bool {
+        !self.hold.0.is_cut() && !self.handle.is_closed()
+    }
+
+    /// Runs `command` to its end. Unless the server merely refused it, an error ends the
+    /// connection: what still comes on it would belong to nobody.
+    pub async fn exec(
+        &self,
+        command: &str,
+        stdin: &[u8],
+        limits: Limits,
+    ) -> Result<Done, RemoteError> {
+        let done = timeout(limits.within, self.gather(command, stdin, limits.bytes_max))
+            .await
+            .unwrap_or(Err(RemoteError::TimedOut(Cause::Command)));
+        if done.as_ref().is_err_and(|error| *error != RemoteError::Refused(Cause::Command)) {
+            self.hold.0.cut();
+        }
+        done
+    }
+
+    async fn gather(
+        &self,
+        command: &str,
+        stdin: &[u8],
+        bytes_max: usize,
+    ) -> Result<Done, RemoteError> {
+        let mut channel = self.open(command, stdin).await?;
+        let mut done = Done { exit: None, out: Vec::new(), err: Vec::new() };
+        while let Some(piece) = channel.next().await {
+            match piece {
+                Piece::Out(bytes) => done.out.extend_from_slice(&bytes),
+                Piece::Err(bytes) => done.err.extend_from_slice(&bytes),
+                Piece::Exit(status) => done.exit = Some(status),
+            }
+            if done.out.len() + done.err.len() > bytes_max {
+                return Err(RemoteError::TooMuch);
+            }
+        }
+        if channel.has_ended() { Ok(done) } else { Err(RemoteError::Lost(Cause::Command)) }
+    }
+
+    /// Starts `command` and hands over its output as it comes. A channel that is not read holds
+    /// up every other channel of its connection.
+    pub async fn open(&self, command: &str, stdin: &[u8]) -> Result<Channel, RemoteError> {
+        let opened = timeout(self.open_within, self.start(command))
+            .await
+            .unwrap_or(Err(RemoteError::TimedOut(Cause::Command)));
+        if matches!(opened, Err(RemoteError::TimedOut(_) | RemoteError::Lost(_))) {
+            self.hold.0.cut();
+        }
+        let (inlet, outlet) = opened?;
+        Ok(Channel::new(inlet, outlet, stdin, self.hold.0.clone()))
+    }
+
+    async fn start(
+        &self,
+        command: &str,
+    ) -> Result<(Arc<Inlet>, ChannelWriteHalf<client::Msg>), RemoteError> {
+        let (inlet, outlet) = self.handle.channel_open_session().await.map_err(told)?.split();
+        let inlet = self.keep(inlet);
+        outlet.exec(true, command).await.map_err(told)?;
+        loop {
+            match inlet.next().await {
+                Some(ChannelMsg::Success) => return Ok((inlet, outlet)),
+                Some(ChannelMsg::Failure) => return Err(RemoteError::Refused(Cause::Command)),
+                Some(ChannelMsg::WindowAdjusted { .. }) => {}
+                // Before its answer a server has nothing else to say.
+                _ => return Err(RemoteError::Lost(Cause::Command)),
+            }
+        }
+    }
+
+    fn keep(&self, half: ChannelReadHalf) -> Arc<Inlet> {
+        let inlet = Arc::new(Inlet::new(half));
+        let mut inlets = self.inlets.lock().unwrap_or_else(PoisonError::into_inner);
+        inlets.retain(|inlet| inlet.strong_count() > 0);
+        inlets.push(Arc::downgrade(&inlet));
+        inlet
+    }
+}
+
+fn told(error: Error) -> RemoteError {
+    if matches!(error, Error::ChannelOpenFailure(_)) {
+        RemoteError::Refused(Cause::Command)
+    } else {
+        RemoteError::Lost(Cause::Command)
+    }
+}
+
+impl Drop for Connection {
+    /// russh's task may wait for a channel that is held but not read: no read of the socket, and
+    /// so no cut, would reach it.
+    fn drop(&mut self) {
+        self.hold.0.cut();
+        let inlets = self.inlets.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for inlet in inlets.iter().filter_map(Weak::upgrade) {
+            inlet.shut();
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("live", &self.is_live()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Done({:?}, {} + {} bytes)", self.exit, self.out.len(), self.err.len())
+    }
+}

@@ -1,0 +1,146 @@
+//! The key that Lethe shows to a server.
+
+use std::fmt;
+use std::sync::Arc;
+
+use domain::server::{Cause, Fingerprint, KeyAlgorithm};
+use ring::rand::{SecureRandom, SystemRandom};
+use russh::client::{AuthResult, Handle};
+use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
+use russh::keys::ssh_key::public::RsaPublicKey;
+use russh::keys::ssh_key::{Kdf, LineEnding};
+use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg, decode_secret_key};
+use zeroize::Zeroizing;
+
+use super::host::Host;
+use super::{HostKey, RemoteError};
+
+const PEM_BYTES_MAX: usize = 32 * 1024;
+/// `ssh-keygen` takes 16 to 24; each costs some milliseconds.
+const ROUNDS_MAX: u32 = 256;
+const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
+
+/// A private key. It is zeroed when the last clone is dropped.
+#[derive(Clone)]
+pub struct Identity {
+    key: Arc<PrivateKey>,
+    public: HostKey,
+}
+
+/// Why a key is not taken. Nothing of the key is repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IdentityError {
+    #[error("this is no private key in OpenSSH's format, PKCS#1 or PKCS#8")]
+    Format,
+    #[error("the key is encrypted: its passphrase is needed")]
+    PassphraseNeeded,
+    #[error("the passphrase does not open this key")]
+    Passphrase,
+    #[error("encrypted keys are taken in OpenSSH's format, of at most {ROUNDS_MAX} rounds")]
+    Encryption,
+    #[error("keys are ed25519, ECDSA, or RSA of 2048 to 8192 bits")]
+    Algorithm,
+    #[error("the system has no randomness to give")]
+    Random,
+}
+
+impl Identity {
+    /// A new ed25519 key.
+    pub fn generate() -> Result<Self, IdentityError> {
+        let mut seed = Zeroizing::new([0; 32]);
+        SystemRandom::new().fill(seed.as_mut()).map_err(|_| IdentityError::Random)?;
+        let pair = KeypairData::Ed25519(Ed25519Keypair::from_seed(&seed));
+        Self::of(PrivateKey::new(pair, "").map_err(|_| IdentityError::Format)?)
+    }
+
+    /// A key that somebody brought. With a passphrase this takes a second or so of one core.
+    pub fn parse(pem: &str, passphrase: Option<&str>) -> Result<Self, IdentityError> {
+        if pem.len() > PEM_BYTES_MAX {
+            return Err(IdentityError::Format);
+        }
+        let pem = pem.trim();
+        let openssh = pem.starts_with("-----BEGIN OPENSSH PRIVATE KEY-----");
+        let key = if openssh { openssh_key(pem, passphrase)? } else { other_key(pem)? };
+        Self::of(key)
+    }
+
+    fn of(mut key: PrivateKey) -> Result<Self, IdentityError> {
+        // A comment names a person and a machine.
+        key.set_comment("");
+        let public = HostKey::of(key.public_key()).ok_or(IdentityError::Algorithm)?;
+        let bits = key.public_key().key_data().rsa().map(RsaPublicKey::key_size);
+        if bits.is_some_and(|bits| !RSA_BITS.contains(&bits)) {
+            return Err(IdentityError::Algorithm);
+        }
+        Ok(Self { key: Arc::new(key), public })
+    }
+
+    /// For `authorized_keys`.
+    pub fn public_line(&self) -> String {
+        self.key.public_key().to_openssh().unwrap_or_default()
+    }
+
+    pub const fn fingerprint(&self) -> Fingerprint {
+        self.public.fingerprint
+    }
+
+    pub const fn algorithm(&self) -> KeyAlgorithm {
+        self.public.algorithm
+    }
+
+    /// In OpenSSH's format, not encrypted.
+    pub fn to_pem(&self) -> Zeroizing<String> {
+        self.key.to_openssh(LineEnding::LF).unwrap_or_default()
+    }
+
+    pub(super) async fn authenticate(
+        &self,
+        handle: &mut Handle<Host>,
+        user: &str,
+    ) -> Result<(), RemoteError> {
+        let lost = |_: russh::Error| RemoteError::Lost(Cause::Authentication);
+        let hash = if self.key.algorithm().is_rsa() {
+            match handle.best_supported_rsa_hash().await.map_err(lost)? {
+                // It takes only SHA-1, which is not offered.
+                Some(None) => return Err(RemoteError::Refused(Cause::Authentication)),
+                Some(Some(hash)) => Some(hash),
+                None => Some(HashAlg::Sha256),
+            }
+        } else {
+            None
+        };
+        let key = PrivateKeyWithHashAlg::new(Arc::clone(&self.key), hash);
+        match handle.authenticate_publickey(user, key).await.map_err(lost)? {
+            AuthResult::Success => Ok(()),
+            AuthResult::Failure { .. } => Err(RemoteError::Refused(Cause::Authentication)),
+        }
+    }
+}
+
+fn openssh_key(pem: &str, passphrase: Option<&str>) -> Result<PrivateKey, IdentityError> {
+    let key = PrivateKey::from_openssh(pem).map_err(|_| IdentityError::Format)?;
+    if !key.is_encrypted() {
+        return Ok(key);
+    }
+    // The file says how much work it is to open it.
+    let bearable = matches!(key.kdf(), Kdf::Bcrypt { rounds, .. } if *rounds <= ROUNDS_MAX);
+    if !bearable {
+        return Err(IdentityError::Encryption);
+    }
+    let passphrase = passphrase.ok_or(IdentityError::PassphraseNeeded)?;
+    key.decrypt(passphrase).map_err(|_| IdentityError::Passphrase)
+}
+
+fn other_key(pem: &str) -> Result<PrivateKey, IdentityError> {
+    let encrypted = pem.contains("ENCRYPTED") || pem.starts_with("PuTTY-User-Key-File-");
+    if encrypted {
+        return Err(IdentityError::Encryption);
+    }
+    decode_secret_key(pem, None).map_err(|_| IdentityError::Format)
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Identity(..)")
+    }
+}
