@@ -15,6 +15,7 @@ pub mod outbox;
 pub mod postgres;
 pub mod remote;
 pub mod residue;
+pub mod run_log;
 pub mod sessions;
 mod statement;
 pub mod turns;

@@ -1,0 +1,267 @@
+//! Secrets become `***` before anything is stored, also where they are split over any number of
+//! chunks. No form of a secret crosses a line end.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use aho_corasick::automaton::{Automaton, StateID};
+use aho_corasick::{Anchored, MatchKind, dfa, nfa::contiguous};
+
+use super::forms::{bytes_to_find, forms, is_scattered};
+
+/// A shorter secret would hide half of every text.
+pub const SECRET_BYTES_MIN: usize = 4;
+/// Of all secrets of a run together.
+pub const SECRETS_BYTES_MAX: usize = 32 * 1024;
+const MASK: &[u8] = b"***";
+/// More than this is looked for with less memory, and more slowly.
+const FAST_BYTES_MAX: usize = 4 * 1024;
+
+/// Why a secret cannot be masked. It is not quoted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unmaskable {
+    #[error("a secret of fewer than {SECRET_BYTES_MIN} bytes cannot be masked")]
+    TooShort,
+    #[error("a secret of several lines needs one of at least 8 bytes to be masked")]
+    Scattered,
+    #[error("the secrets of a run may have {SECRETS_BYTES_MAX} bytes together")]
+    TooLong,
+    #[error("the secrets are more than can be looked for")]
+    TooMany,
+}
+
+/// The secrets of a run, in every form that is looked for.
+#[derive(Clone, Default)]
+pub struct Masks(Option<Arc<Machine>>);
+
+impl std::fmt::Debug for Masks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("<masks>")
+    }
+}
+
+impl Masks {
+    pub fn new<S: AsRef<[u8]>>(secrets: &[S]) -> Result<Self, Unmaskable> {
+        let mut all = BTreeSet::new();
+        if secrets.iter().map(|secret| secret.as_ref().len()).sum::<usize>() > SECRETS_BYTES_MAX {
+            return Err(Unmaskable::TooLong);
+        }
+        for secret in secrets {
+            if bytes_to_find(secret.as_ref()) < SECRET_BYTES_MIN {
+                return Err(Unmaskable::TooShort);
+            }
+            if is_scattered(secret.as_ref()) {
+                return Err(Unmaskable::Scattered);
+            }
+            all.extend(forms(secret.as_ref()));
+        }
+        if all.is_empty() {
+            return Ok(Self(None));
+        }
+        Ok(Self(Some(Arc::new(Machine::new(&all).ok_or(Unmaskable::TooMany)?))))
+    }
+
+    /// A mask for one stream.
+    pub fn stream(&self) -> Mask {
+        let state = self.0.as_ref().map(|machine| machine.start).unwrap_or_default();
+        Mask { machine: self.0.clone(), state, held: Vec::new(), marks: Vec::new() }
+    }
+}
+
+enum Table {
+    Fast(dfa::DFA),
+    Small(contiguous::NFA),
+}
+
+/// Finds every form, also where forms overlap: that is why its matches are of the standard kind.
+struct Machine {
+    table: Table,
+    start: StateID,
+    /// The bytes that a form begins with.
+    first: [bool; 256],
+    /// How much of a form stands before each state: what must be held back there.
+    depths: Vec<(StateID, u32)>,
+}
+
+impl Machine {
+    fn new(forms: &BTreeSet<Vec<u8>>) -> Option<Self> {
+        let table = if forms.iter().map(Vec::len).sum::<usize>() > FAST_BYTES_MAX {
+            let mut small = contiguous::Builder::new();
+            Table::Small(small.match_kind(MatchKind::Standard).prefilter(false).build(forms).ok()?)
+        } else {
+            let mut fast = dfa::Builder::new();
+            Table::Fast(fast.match_kind(MatchKind::Standard).prefilter(false).build(forms).ok()?)
+        };
+        let (start, depths) = match &table {
+            Table::Fast(table) => depths(table, forms)?,
+            Table::Small(table) => depths(table, forms)?,
+        };
+        let mut first = [false; 256];
+        for byte in forms.iter().filter_map(|form| form.first()) {
+            *first.get_mut(usize::from(*byte))? = true;
+        }
+        Some(Self { table, start, first, depths })
+    }
+
+    fn depth(&self, state: StateID) -> usize {
+        let found = self.depths.binary_search_by_key(&state, |(state, _)| *state);
+        found.ok().and_then(|at| self.depths.get(at)).map_or(0, |(_, depth)| *depth as usize)
+    }
+
+    /// Reads on from `from`, and tells of each form its first byte and the one after its last.
+    fn read(
+        &self,
+        state: StateID,
+        text: &[u8],
+        from: usize,
+        tell: impl FnMut(usize, usize),
+    ) -> StateID {
+        match &self.table {
+            Table::Fast(table) => self.read_in(table, state, text, from, tell),
+            Table::Small(table) => self.read_in(table, state, text, from, tell),
+        }
+    }
+
+    fn read_in(
+        &self,
+        table: &impl Automaton,
+        mut state: StateID,
+        text: &[u8],
+        from: usize,
+        mut tell: impl FnMut(usize, usize),
+    ) -> StateID {
+        let begins = |byte: &u8| self.first.get(usize::from(*byte)).copied().unwrap_or(true);
+        let mut at = from;
+        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+            if state == self.start {
+                match rest.iter().position(begins) {
+                    Some(skipped) => at += skipped,
+                    None => return state,
+                }
+            }
+            let Some(byte) = text.get(at) else { break };
+            state = table.next_state(Anchored::No, state, *byte);
+            at += 1;
+            if table.is_special(state) && table.is_match(state) {
+                let ending = (0..table.match_len(state)).map(|n| table.match_pattern(state, n));
+                let longest = ending.map(|form| table.pattern_len(form)).max().unwrap_or(0);
+                tell(at - longest, at);
+            }
+        }
+        state
+    }
+}
+
+/// The first state, and how deep each of them is: the forms' own beginnings lead to all of them.
+fn depths(
+    table: &impl Automaton,
+    forms: &BTreeSet<Vec<u8>>,
+) -> Option<(StateID, Vec<(StateID, u32)>)> {
+    let start = table.start_state(Anchored::No).ok()?;
+    let mut depths = Vec::new();
+    for form in forms {
+        let mut state = start;
+        for (byte, depth) in form.iter().zip(1..) {
+            state = table.next_state(Anchored::No, state, *byte);
+            depths.push((state, depth));
+        }
+    }
+    depths.sort_unstable();
+    depths.dedup();
+    depths.shrink_to_fit();
+    Some((start, depths))
+}
+
+/// A stretch of what is held that is masked.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    start: usize,
+    end: usize,
+    /// It began in what has been let go: its `***` is out.
+    told: bool,
+}
+
+/// Masks one stream, and holds back no more than what may be the beginning of a secret.
+pub struct Mask {
+    machine: Option<Arc<Machine>>,
+    state: StateID,
+    held: Vec<u8>,
+    /// In order, apart from each other; their places are counted from the first byte that is held.
+    marks: Vec<Mark>,
+}
+
+impl std::fmt::Debug for Mask {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("<mask>")
+    }
+}
+
+impl Mask {
+    pub fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(bytes.len());
+        self.push_into(bytes, &mut out);
+        out
+    }
+
+    /// The end of the stream: what was held back was no secret.
+    pub fn finish(&mut self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let held = std::mem::take(&mut self.held);
+        self.let_go(&held, held.len(), &mut out);
+        self.marks.clear();
+        self.state = self.machine.as_ref().map(|machine| machine.start).unwrap_or_default();
+        out
+    }
+
+    pub fn push_into(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        let Some(machine) = self.machine.clone() else {
+            out.extend_from_slice(bytes);
+            return;
+        };
+        let read = self.held.len();
+        let mut held = std::mem::take(&mut self.held);
+        let text = if held.is_empty() {
+            bytes
+        } else {
+            held.extend_from_slice(bytes);
+            &held
+        };
+        let marks = &mut self.marks;
+        self.state = machine.read(self.state, text, read, |start, end| add(marks, start, end));
+        let until = text.len().saturating_sub(machine.depth(self.state));
+        self.let_go(text, until, out);
+        self.held = text.get(until..).unwrap_or_default().to_vec();
+    }
+
+    fn let_go(&mut self, text: &[u8], until: usize, out: &mut Vec<u8>) {
+        let mut from = 0;
+        for mark in self.marks.iter_mut().filter(|mark| mark.told || mark.start < until) {
+            if !mark.told {
+                out.extend_from_slice(text.get(from..mark.start).unwrap_or_default());
+                out.extend_from_slice(MASK);
+                mark.told = true;
+            }
+            from = mark.end.min(until);
+        }
+        out.extend_from_slice(text.get(from..until).unwrap_or_default());
+        // One that ends just here may go on with what comes next.
+        self.marks.retain(|mark| mark.end >= until);
+        for mark in &mut self.marks {
+            mark.start = mark.start.saturating_sub(until);
+            mark.end -= until;
+        }
+    }
+}
+
+/// Marks that overlap or touch become one.
+fn add(marks: &mut Vec<Mark>, start: usize, end: usize) {
+    let mut new = Mark { start, end, told: false };
+    while let Some(last) = marks.pop_if(|last| last.end >= new.start) {
+        new = Mark {
+            start: new.start.min(last.start),
+            end: new.end.max(last.end),
+            told: new.told || last.told,
+        };
+    }
+    marks.push(new);
+}
