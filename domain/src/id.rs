@@ -49,6 +49,8 @@ ids! {
     ProofId
     /// A command or a deployment, on one or several servers.
     RunId
+    /// What a run is given and nobody else may see, kept outside the log until it has ended.
+    RunSecretsId
     /// A private key for a server, kept outside the log.
     ServerCredentialId
     ServerId

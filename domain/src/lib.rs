@@ -9,6 +9,7 @@ mod id;
 pub mod operator;
 pub mod privacy;
 mod refused;
+pub mod run;
 pub mod seat;
 pub mod server;
 pub mod session;
@@ -19,7 +20,7 @@ pub mod workspace;
 pub use event::{Event, Plain, Root, Undecodable, Upcaster, Visit, check_upcasters};
 pub use id::{
     AccountId, ActorId, ApiTokenId, CommandId, CredentialId, DeploymentId, EventId, InvitationId,
-    LeaseId, ProofId, RunId, ServerCredentialId, ServerId, SessionId, SubjectId, TenantId, TokenId,
-    WorkspaceId,
+    LeaseId, ProofId, RunId, RunSecretsId, ServerCredentialId, ServerId, SessionId, SubjectId,
+    TenantId, TokenId, WorkspaceId,
 };
 pub use refused::Refused;

@@ -2,6 +2,7 @@
 
 use crate::account::AccountError;
 use crate::operator::OperatorError;
+use crate::run::RunError;
 use crate::server::ServerError;
 use crate::session::SessionError;
 use crate::workspace::WorkspaceError;
@@ -14,4 +15,5 @@ pub enum Refused {
     Operator(#[from] OperatorError),
     Workspace(#[from] WorkspaceError),
     Server(#[from] ServerError),
+    Run(#[from] RunError),
 }

@@ -3,6 +3,7 @@
 use domain::account::AccountEvent;
 use domain::check_upcasters;
 use domain::operator::OperatorEvent;
+use domain::run::RunEvent;
 use domain::server::ServerEvent;
 use domain::session::SessionEvent;
 use domain::workspace::WorkspaceEvent;
@@ -56,7 +57,9 @@ pub(super) fn check_all() -> Result<(), StartError> {
     check::<SessionEvent>()?;
     check::<OperatorEvent>()?;
     check::<WorkspaceEvent>()?;
-    check::<ServerEvent>()
+    check::<ServerEvent>()?;
+    check::<RunEvent>()?;
+    Ok(())
 }
 
 pub(super) fn check<E: domain::Event>() -> Result<(), StartError> {

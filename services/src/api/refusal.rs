@@ -4,6 +4,7 @@ use actix_web::http::header;
 use domain::Refused;
 use domain::account::AccountError;
 use domain::operator::OperatorError;
+use domain::run::RunError;
 use domain::server::ServerError;
 use domain::session::SessionError;
 use domain::workspace::WorkspaceError;
@@ -46,6 +47,7 @@ impl From<Refused> for Problem {
             Refused::Session(SessionError::Unknown) => Self::of(Kind::NotFound),
             Refused::Workspace(reason) => reason.into(),
             Refused::Server(reason) => reason.into(),
+            Refused::Run(reason) => reason.into(),
             Refused::Operator(OperatorError::Unknown | OperatorError::Revoked) => {
                 Self::of(Kind::Unauthorised)
             }
@@ -96,6 +98,32 @@ impl From<ServerError> for Problem {
             Why::Exists | Why::NotObserved | Why::TooManyDeployments => Kind::Refused,
         };
         Self::new(kind, reason.to_string())
+    }
+}
+
+impl From<RunError> for Problem {
+    fn from(reason: RunError) -> Self {
+        use RunError as Why;
+        match reason {
+            Why::Unknown => Self::of(Kind::NotFound),
+            Why::ServersOutOfRange
+            | Why::ServerTwice
+            | Why::DeploymentOnSeveral
+            | Why::OtherServer => Self::field("servers", reason.to_string()),
+            Why::TimeoutOutOfRange => Self::field("timeout_seconds", reason.to_string()),
+            Why::Requested
+            | Why::OtherAttempt
+            | Why::Fenced
+            | Why::TooEarly
+            | Why::Started
+            | Why::Ended
+            | Why::Sealed
+            | Why::NotCancelled
+            | Why::RunEnded
+            | Why::NothingToRetry
+            | Why::NotEnded
+            | Why::DeploymentLost => Self::new(Kind::Refused, reason.to_string()),
+        }
     }
 }
 

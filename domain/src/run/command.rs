@@ -1,0 +1,42 @@
+//! What can be asked of a run.
+
+use super::{Ending, Hold, LogSeal, Work};
+use crate::{AccountId, RunSecretsId, ServerId};
+
+#[derive(Clone, Debug)]
+pub enum RunCommand {
+    Request {
+        work: Work,
+        servers: Vec<ServerId>,
+        timeout_seconds: u32,
+        secrets: Option<RunSecretsId>,
+    },
+    /// A worker has taken the server's task, or taken it over before it was known to have started.
+    Dispatch {
+        hold: Hold,
+    },
+    Start {
+        hold: Hold,
+    },
+    /// A worker has found the command running that another one had started, or that was lost.
+    Reattach {
+        hold: Hold,
+    },
+    End {
+        hold: Hold,
+        ending: Ending,
+    },
+    /// The attempt's log is whole, or all there will be of it.
+    SealLog {
+        hold: Hold,
+        log: LogSeal,
+    },
+    RequestCancel {
+        by: AccountId,
+    },
+    /// Another attempt on these servers; on none named, on all whose last attempt did not succeed.
+    Retry {
+        servers: Vec<ServerId>,
+        secrets: Option<RunSecretsId>,
+    },
+}

@@ -1,0 +1,67 @@
+//! Each event as the log keeps it.
+
+use uuid::Uuid;
+
+use super::{Digest, Failure, LogSeal, Obstacle, RunEvent as Told, StreamSeal, Work};
+use crate::privacy::Personal;
+use crate::{AccountId, DeploymentId, RunSecretsId, ServerId, golden};
+
+const SERVER: ServerId = ServerId(Uuid::from_u128(1));
+
+fn requested() -> Told {
+    Told::Requested {
+        work: Work::Command { command: Personal::Apart },
+        servers: vec![SERVER],
+        timeout_seconds: 3600,
+        secrets: Some(RunSecretsId(Uuid::from_u128(2))),
+    }
+}
+
+fn sealed() -> Told {
+    let stream = StreamSeal { lines: 1, bytes: 6, sha256: Digest([171; 32]) };
+    let log = LogSeal { out: stream, err: stream, lines: 2, bytes: 12, truncated: false };
+    Told::LogSealed { server: SERVER, attempt: 1, log }
+}
+
+#[test]
+fn every_event_of_a_run_is_kept_as_it_ever_was() {
+    let (server, attempt, fence) = (SERVER, 1, 2);
+    golden::check(
+        "run",
+        vec![
+            requested(),
+            Told::Dispatched { server, attempt, fence },
+            Told::Started { server, attempt, fence },
+            Told::Reattached { server, attempt, fence },
+            Told::CancelRequested { by: AccountId(Uuid::from_u128(3)) },
+            Told::Succeeded { server, attempt, fence },
+            Told::Failed { server, attempt, fence, failure: Failure::Exit { code: 255 } },
+            Told::TimedOut { server, attempt, fence },
+            Told::Cancelled { server, attempt, fence, forced: true },
+            Told::Lost { server, attempt, fence },
+            sealed(),
+            Told::Retried { servers: vec![SERVER], secrets: None },
+        ],
+    );
+}
+
+#[test]
+fn a_deployment_and_each_failure_are_kept_as_they_ever_were() {
+    let kept = |value: serde_json::Value, text: &str| assert_eq!(value.to_string(), text);
+    let work = Work::Deployment {
+        deployment: DeploymentId(Uuid::from_u128(4)),
+        version: 7,
+        steps: Personal::Apart,
+    };
+    kept(
+        serde_json::to_value(work).unwrap(),
+        r#"{"deployment":"00000000-0000-0000-0000-000000000004","kind":"deployment","steps":"sealed","version":7}"#,
+    );
+    let signal = serde_json::to_value(Failure::Signal { number: 9 });
+    kept(signal.unwrap(), r#"{"kind":"signal","number":9}"#);
+    let unreached = Failure::NotStarted { obstacle: Obstacle::HostKey };
+    kept(
+        serde_json::to_value(unreached).unwrap(),
+        r#"{"kind":"not_started","obstacle":"host_key"}"#,
+    );
+}

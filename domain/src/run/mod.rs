@@ -1,0 +1,279 @@
+//! A run: a command or a deployment on one or several servers, each a state machine of its own.
+
+mod command;
+mod error;
+mod event;
+#[cfg(test)]
+mod golden;
+mod state;
+mod target;
+#[cfg(test)]
+mod tests;
+mod work;
+
+use std::collections::BTreeMap;
+
+use cqrs_es::Aggregate;
+use cqrs_es::event_sink::EventSink;
+use serde::{Deserialize, Serialize};
+
+pub use command::RunCommand;
+pub use error::RunError;
+pub use event::RunEvent;
+pub use state::RunState;
+pub use target::{Stage, Target};
+pub use work::{Digest, Ending, Failure, Hold, LogSeal, NotADigest, Obstacle, StreamSeal, Work};
+
+use crate::{AccountId, Root, RunSecretsId, ServerId};
+
+pub const SERVERS_MAX: usize = 50;
+pub const TIMEOUT_SECONDS_MAX: u32 = 24 * 3600;
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Run {
+    #[default]
+    Absent,
+    Asked(Box<Asked>),
+}
+
+/// What decisions about a run rest on, and what its workers need.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    pub work: Work,
+    pub timeout_seconds: u32,
+    pub secrets: Option<RunSecretsId>,
+    pub targets: BTreeMap<ServerId, Target>,
+}
+
+impl Run {
+    pub fn asked(&self) -> Option<&Asked> {
+        match self {
+            Self::Asked(asked) => Some(asked),
+            Self::Absent => None,
+        }
+    }
+
+    fn request(
+        work: Work,
+        servers: Vec<ServerId>,
+        timeout_seconds: u32,
+        secrets: Option<RunSecretsId>,
+    ) -> Result<Vec<RunEvent>, RunError> {
+        if !(1..=SERVERS_MAX).contains(&servers.len()) {
+            return Err(RunError::ServersOutOfRange);
+        }
+        refuse_repeated(&servers)?;
+        if matches!(work, Work::Deployment { .. }) && servers.len() > 1 {
+            return Err(RunError::DeploymentOnSeveral);
+        }
+        if !(1..=TIMEOUT_SECONDS_MAX).contains(&timeout_seconds) {
+            return Err(RunError::TimeoutOutOfRange);
+        }
+        Ok(vec![RunEvent::Requested { work, servers, timeout_seconds, secrets }])
+    }
+}
+
+fn refuse_repeated(servers: &[ServerId]) -> Result<(), RunError> {
+    let mut rest = servers;
+    while let Some((first, after)) = rest.split_first() {
+        if after.contains(first) {
+            return Err(RunError::ServerTwice);
+        }
+        rest = after;
+    }
+    Ok(())
+}
+
+impl Asked {
+    /// The target of a worker that is not behind another one.
+    fn held(&self, hold: Hold) -> Result<&Target, RunError> {
+        let target = self.targets.get(&hold.server).ok_or(RunError::OtherServer)?;
+        target.admit(hold)?;
+        Ok(target)
+    }
+
+    fn cancel(&self, by: AccountId) -> Result<Vec<RunEvent>, RunError> {
+        let open = || self.targets.iter().filter(|(_, target)| !target.is_ended());
+        if open().next().is_none() {
+            return Err(RunError::RunEnded);
+        }
+        if open().all(|(_, target)| target.cancelling) {
+            return Ok(vec![]);
+        }
+        let queued = open().filter(|(_, target)| target.stage == Stage::Queued);
+        let cancelled = queued.map(|(server, target)| RunEvent::Cancelled {
+            server: *server,
+            attempt: target.attempt,
+            fence: target.fence,
+            forced: false,
+        });
+        Ok([RunEvent::CancelRequested { by }].into_iter().chain(cancelled).collect())
+    }
+
+    fn retry(
+        &self,
+        named: Vec<ServerId>,
+        secrets: Option<RunSecretsId>,
+    ) -> Result<Vec<RunEvent>, RunError> {
+        let succeeded = |target: &Target| target.stage == Stage::Ended(Ending::Succeeded);
+        let servers = if named.is_empty() {
+            let left = self.targets.iter();
+            let left = left.filter(|(_, target)| target.is_ended() && !succeeded(target));
+            if left.clone().any(|(_, target)| self.may_be_running(target)) {
+                return Err(RunError::DeploymentLost);
+            }
+            left.map(|(server, _)| *server).collect()
+        } else {
+            refuse_repeated(&named)?;
+            for server in &named {
+                let target = self.targets.get(server).ok_or(RunError::OtherServer)?;
+                if !target.is_ended() {
+                    return Err(RunError::NotEnded);
+                }
+            }
+            named
+        };
+        if servers.is_empty() {
+            return Err(RunError::NothingToRetry);
+        }
+        Ok(vec![RunEvent::Retried { servers, secrets }])
+    }
+
+    const fn may_be_running(&self, target: &Target) -> bool {
+        matches!(self.work, Work::Deployment { .. })
+            && matches!(target.stage, Stage::Ended(Ending::Lost))
+    }
+
+    fn at(&mut self, server: ServerId, fence: u64, stage: Stage) {
+        if let Some(target) = self.targets.get_mut(&server) {
+            target.fence = fence;
+            target.stage = stage;
+        }
+    }
+}
+
+impl Root for Run {
+    const SNAPSHOT_VERSION: i16 = 1;
+
+    fn decide(&self, command: RunCommand) -> Result<Vec<RunEvent>, RunError> {
+        use RunCommand as Asks;
+        let asked = match (self, command) {
+            (Self::Absent, Asks::Request { work, servers, timeout_seconds, secrets }) => {
+                return Self::request(work, servers, timeout_seconds, secrets);
+            }
+            (Self::Absent, _) => return Err(RunError::Unknown),
+            (Self::Asked(asked), command) => (asked, command),
+        };
+        let told = match asked {
+            (_, Asks::Request { .. }) => return Err(RunError::Requested),
+            (run, Asks::RequestCancel { by }) => return run.cancel(by),
+            (run, Asks::Retry { servers, secrets }) => return run.retry(servers, secrets),
+            (run, Asks::Dispatch { hold }) => {
+                run.held(hold)?.dispatch(hold)?;
+                let Hold { server, attempt, fence } = hold;
+                RunEvent::Dispatched { server, attempt, fence }
+            }
+            (run, Asks::Start { hold }) => {
+                run.held(hold)?.start()?;
+                let Hold { server, attempt, fence } = hold;
+                RunEvent::Started { server, attempt, fence }
+            }
+            (run, Asks::Reattach { hold }) => {
+                run.held(hold)?.reattach(hold)?;
+                let Hold { server, attempt, fence } = hold;
+                RunEvent::Reattached { server, attempt, fence }
+            }
+            (run, Asks::End { hold, ending }) => {
+                run.held(hold)?.end(ending)?;
+                ended(hold, ending)
+            }
+            (run, Asks::SealLog { hold, log }) => {
+                run.held(hold)?.seal()?;
+                RunEvent::LogSealed { server: hold.server, attempt: hold.attempt, log }
+            }
+        };
+        Ok(vec![told])
+    }
+}
+
+const fn ended(hold: Hold, ending: Ending) -> RunEvent {
+    let Hold { server, attempt, fence } = hold;
+    match ending {
+        Ending::Succeeded => RunEvent::Succeeded { server, attempt, fence },
+        Ending::Failed { failure } => RunEvent::Failed { server, attempt, fence, failure },
+        Ending::TimedOut => RunEvent::TimedOut { server, attempt, fence },
+        Ending::Cancelled { forced } => RunEvent::Cancelled { server, attempt, fence, forced },
+        Ending::Lost => RunEvent::Lost { server, attempt, fence },
+    }
+}
+
+impl Aggregate for Run {
+    const TYPE: &'static str = "run";
+    type Command = RunCommand;
+    type Event = RunEvent;
+    type Error = RunError;
+    type Services = ();
+
+    async fn handle(
+        &mut self,
+        command: RunCommand,
+        (): &(),
+        sink: &EventSink<Self>,
+    ) -> Result<(), RunError> {
+        for event in self.decide(command)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: RunEvent) {
+        use RunEvent as Told;
+        if let Told::Requested { work, servers, timeout_seconds, secrets } = event {
+            let targets = servers.into_iter().map(|server| (server, Target::new(1))).collect();
+            *self = Self::Asked(Box::new(Asked { work, timeout_seconds, secrets, targets }));
+            return;
+        }
+        let Self::Asked(asked) = self else { return };
+        match event {
+            Told::Requested { .. } => {}
+            Told::Dispatched { server, fence, .. } => asked.at(server, fence, Stage::Dispatched),
+            Told::Started { server, fence, .. } | Told::Reattached { server, fence, .. } => {
+                asked.at(server, fence, Stage::Started);
+            }
+            Told::CancelRequested { .. } => {
+                for target in asked.targets.values_mut().filter(|target| !target.is_ended()) {
+                    target.cancelling = true;
+                }
+            }
+            Told::Succeeded { server, fence, .. } => {
+                asked.at(server, fence, Stage::Ended(Ending::Succeeded));
+            }
+            Told::Failed { server, fence, failure, .. } => {
+                asked.at(server, fence, Stage::Ended(Ending::Failed { failure }));
+            }
+            Told::TimedOut { server, fence, .. } => {
+                asked.at(server, fence, Stage::Ended(Ending::TimedOut));
+            }
+            Told::Cancelled { server, fence, forced, .. } => {
+                asked.at(server, fence, Stage::Ended(Ending::Cancelled { forced }));
+            }
+            Told::Lost { server, fence, .. } => {
+                asked.at(server, fence, Stage::Ended(Ending::Lost));
+            }
+            Told::LogSealed { server, .. } => {
+                if let Some(target) = asked.targets.get_mut(&server) {
+                    target.sealed = true;
+                }
+            }
+            Told::Retried { servers, secrets } => {
+                asked.secrets = secrets;
+                for server in servers {
+                    if let Some(target) = asked.targets.get_mut(&server) {
+                        *target = Target::new(target.attempt + 1);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! One server of a run: a state machine for each attempt.
+//!
+//! An attempt ends once. `Lost` is the one end that the truth may replace, and only while it is the
+//! last attempt: a probe may find the command running (it is then reattached) or how it ended.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Ending, Failure, Hold, RunError};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    pub attempt: u32,
+    /// The highest fence that was seen of this attempt.
+    pub fence: u64,
+    pub stage: Stage,
+    /// Somebody asked to cancel it before it ended.
+    pub cancelling: bool,
+    pub sealed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    Queued,
+    /// A worker has it; whether it has started is not known yet.
+    Dispatched,
+    Started,
+    Ended(Ending),
+}
+
+impl Target {
+    pub const fn new(attempt: u32) -> Self {
+        Self { attempt, fence: 0, stage: Stage::Queued, cancelling: false, sealed: false }
+    }
+
+    pub const fn is_ended(&self) -> bool {
+        matches!(self.stage, Stage::Ended(_))
+    }
+
+    /// The word that an API shows.
+    pub const fn word(&self) -> &'static str {
+        match self.stage {
+            Stage::Queued | Stage::Dispatched | Stage::Started if self.cancelling => "cancelling",
+            Stage::Queued => "queued",
+            Stage::Dispatched => "dispatched",
+            Stage::Started => "running",
+            Stage::Ended(Ending::Succeeded) => "succeeded",
+            Stage::Ended(Ending::Failed { .. }) => "failed",
+            Stage::Ended(Ending::TimedOut) => "timed_out",
+            Stage::Ended(Ending::Cancelled { .. }) => "cancelled",
+            Stage::Ended(Ending::Lost) => "lost",
+        }
+    }
+
+    pub(super) fn admit(&self, hold: Hold) -> Result<(), RunError> {
+        if hold.attempt != self.attempt {
+            return Err(RunError::OtherAttempt);
+        }
+        if hold.fence < self.fence { Err(RunError::Fenced) } else { Ok(()) }
+    }
+
+    /// Taken by a worker, or taken over before anybody knew that it had started.
+    pub(super) fn dispatch(&self, hold: Hold) -> Result<(), RunError> {
+        match self.stage {
+            Stage::Queued => Ok(()),
+            Stage::Dispatched if hold.fence > self.fence => Ok(()),
+            Stage::Dispatched => Err(RunError::Fenced),
+            Stage::Started => Err(RunError::Started),
+            Stage::Ended(_) => Err(RunError::Ended),
+        }
+    }
+
+    pub(super) const fn start(&self) -> Result<(), RunError> {
+        match self.stage {
+            Stage::Queued => Err(RunError::TooEarly),
+            Stage::Dispatched => Ok(()),
+            Stage::Started => Err(RunError::Started),
+            Stage::Ended(_) => Err(RunError::Ended),
+        }
+    }
+
+    pub(super) fn reattach(&self, hold: Hold) -> Result<(), RunError> {
+        match self.stage {
+            Stage::Queued | Stage::Dispatched => Err(RunError::TooEarly),
+            Stage::Started | Stage::Ended(Ending::Lost) if hold.fence > self.fence => Ok(()),
+            Stage::Started | Stage::Ended(Ending::Lost) => Err(RunError::Fenced),
+            Stage::Ended(_) => Err(RunError::Ended),
+        }
+    }
+
+    pub(super) fn end(&self, ending: Ending) -> Result<(), RunError> {
+        if matches!(ending, Ending::Cancelled { .. }) && !self.cancelling {
+            return Err(RunError::NotCancelled);
+        }
+        match (self.stage, ending) {
+            (
+                Stage::Dispatched,
+                Ending::Failed { failure: Failure::NotStarted { .. } }
+                | Ending::Cancelled { .. }
+                | Ending::Lost,
+            ) => Ok(()),
+            (Stage::Queued | Stage::Dispatched, _) => Err(RunError::TooEarly),
+            (
+                Stage::Started | Stage::Ended(Ending::Lost),
+                Ending::Failed { failure: Failure::NotStarted { .. } },
+            ) => Err(RunError::Started),
+            (Stage::Ended(Ending::Lost), Ending::Lost) => Err(RunError::Ended),
+            (Stage::Started | Stage::Ended(Ending::Lost), _) => Ok(()),
+            (Stage::Ended(_), _) => Err(RunError::Ended),
+        }
+    }
+
+    pub(super) const fn seal(&self) -> Result<(), RunError> {
+        match self.stage {
+            Stage::Queued | Stage::Dispatched | Stage::Started => Err(RunError::NotEnded),
+            Stage::Ended(_) if self.sealed => Err(RunError::Sealed),
+            Stage::Ended(_) => Ok(()),
+        }
+    }
+}

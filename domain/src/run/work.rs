@@ -1,0 +1,158 @@
+//! What a run does, how it ended, and what is known of its log.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Part, Visit};
+use crate::privacy::{DeploymentConfig, Personal, RunCommand};
+use crate::{DeploymentId, ServerId, SubjectId};
+
+/// What is done on each server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Work {
+    Command {
+        command: Personal<RunCommand>,
+    },
+    /// The steps as they stood in the server's stream at `version`: later changes are not run.
+    Deployment {
+        deployment: DeploymentId,
+        version: i64,
+        steps: Personal<DeploymentConfig>,
+    },
+}
+
+impl Part for Work {
+    fn each_personal<X>(&mut self, about: SubjectId, visit: &mut Visit<'_, X>) -> Result<(), X> {
+        match self {
+            Self::Command { command } => visit(about, command),
+            Self::Deployment { steps, .. } => visit(about, steps),
+        }
+    }
+}
+
+/// A worker's hold on one server's attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Hold {
+    pub server: ServerId,
+    pub attempt: u32,
+    /// Grows with each worker that takes the task.
+    pub fence: u64,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Ending {
+    Succeeded,
+    Failed {
+        failure: Failure,
+    },
+    TimedOut,
+    /// Proven: no process of it is left. `forced` when it did not go by itself.
+    Cancelled {
+        forced: bool,
+    },
+    /// What became of the command is not known.
+    Lost,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Failure {
+    Exit { code: u16 },
+    Signal { number: u16 },
+    NotStarted { obstacle: Obstacle },
+}
+
+/// Why a command was never started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Obstacle {
+    /// The server was not reached.
+    Address,
+    Tcp,
+    Identification,
+    HostKey,
+    Authentication,
+    Command,
+    /// The server is not in the workspace any more, or has no approved key or no credential.
+    NotReady,
+    /// What the run was given to work with is gone.
+    Forgotten,
+}
+
+/// SHA-256, as hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Digest(pub [u8; 32]);
+
+/// One of the two streams of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamSeal {
+    pub lines: u64,
+    pub bytes: u64,
+    /// Of the bytes that are kept, which are masked.
+    pub sha256: Digest,
+}
+
+/// A log as it stands for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogSeal {
+    pub out: StreamSeal,
+    pub err: StreamSeal,
+    pub lines: u64,
+    pub bytes: u64,
+    /// Something was left out: the log was too long, or its end was never read.
+    pub truncated: bool,
+}
+
+crate::event::plain!(Ending, Failure, Obstacle, LogSeal);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this is not a SHA-256 in hexadecimal digits")]
+pub struct NotADigest;
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = NotADigest;
+
+    fn from_str(text: &str) -> Result<Self, NotADigest> {
+        let mut bytes = [0; 32];
+        if text.len() != 64 || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Err(NotADigest);
+        }
+        for (at, byte) in bytes.iter_mut().enumerate() {
+            let digits = text.get(2 * at..2 * at + 2).ok_or(NotADigest)?;
+            *byte = u8::from_str_radix(digits, 16).map_err(|_| NotADigest)?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = NotADigest;
+
+    fn try_from(text: String) -> Result<Self, NotADigest> {
+        text.parse()
+    }
+}
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.to_string()
+    }
+}
