@@ -194,6 +194,12 @@ impl Drop for Sshd {
     }
 }
 
+/// Where ssh-keygen is, for keys of other kinds.
+#[cfg(test)]
+pub(super) fn keygen() -> io::Result<PathBuf> {
+    found::find().map(|found| found.keygen)
+}
+
 fn keep(found: &Found, folder: &Path, mark: &str) -> io::Result<Keeper> {
     let mut command = Command::new("sh");
     command.args(["-c", KEEP, "lethe-sshd"]).arg(folder).arg(mark).arg(&found.sshd);

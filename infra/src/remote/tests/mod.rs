@@ -1,1 +1,81 @@
-//! A server that means harm, and one that does not.
+//! Against a real OpenSSH server.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may"
+)]
+
+mod commands;
+mod doors;
+mod identities;
+
+use std::time::{Duration, Instant};
+
+use domain::server::Fingerprint;
+
+use super::testing::{Sshd, SshdOptions};
+use super::{
+    Address, Connection, Done, Egress, Identity, Limits, Remote, RemoteError, RemoteOptions,
+};
+
+const LIMITS: Limits = Limits { within: Duration::from_secs(20), bytes_max: 1024 * 1024 };
+
+struct Stage {
+    sshd: Sshd,
+    remote: Remote,
+    identity: Identity,
+}
+
+impl Stage {
+    fn set() -> Self {
+        Self::with(Identity::generate().unwrap())
+    }
+
+    fn with(identity: Identity) -> Self {
+        Self::of(identity, "LogLevel DEBUG1".to_owned())
+    }
+
+    fn of(identity: Identity, config: String) -> Self {
+        let sshd = Sshd::start_with(&SshdOptions { config, ..SshdOptions::default() }).unwrap();
+        sshd.authorize(&identity.public_line()).unwrap();
+        let egress = Egress::parse("127.0.0.0/8:*").unwrap();
+        Self { sshd, remote: Remote::new(egress, RemoteOptions::default()), identity }
+    }
+
+    fn address(&self) -> Address {
+        Address::new("127.0.0.1", self.sshd.port())
+    }
+
+    fn key(&self) -> Fingerprint {
+        self.sshd.host_key_fingerprint().unwrap().parse().unwrap()
+    }
+
+    /// Whether the server was asked to let anybody in.
+    fn was_asked(&self) -> bool {
+        self.sshd.log().contains("userauth-request")
+    }
+
+    async fn try_connect(&self, identity: &Identity) -> Result<Connection, RemoteError> {
+        self.remote.connect(&self.address(), self.sshd.user(), self.key(), identity).await
+    }
+
+    async fn connect(&self) -> Connection {
+        self.try_connect(&self.identity).await.unwrap()
+    }
+}
+
+async fn run(connection: &Connection, command: &str) -> Done {
+    connection.exec(command, b"", LIMITS).await.unwrap()
+}
+
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    let mut ticks = tokio::time::interval(Duration::from_millis(5));
+    while !holds() {
+        assert!(started.elapsed() < Duration::from_secs(20), "{what} did not come about");
+        ticks.tick().await;
+    }
+}

@@ -1,0 +1,162 @@
+//! What a command says, and how it ends.
+
+use std::time::Duration;
+
+use domain::server::Cause;
+
+use super::{LIMITS, Stage, run, until};
+use crate::remote::{Limits, Piece, RemoteError};
+
+#[tokio::test]
+async fn a_command_has_input_two_outputs_and_a_status() {
+    let stage = Stage::set();
+    let connection = stage.connect().await;
+    let done = connection.exec("cat; echo trouble >&2; exit 7", b"some input", LIMITS).await;
+    let done = done.unwrap();
+    assert_eq!(done.out, b"some input");
+    assert_eq!(done.err, b"trouble\n");
+    assert_eq!(done.exit, Some(7));
+    assert_eq!(run(&connection, "kill -9 $$").await.exit, None);
+}
+
+#[tokio::test]
+async fn input_and_output_larger_than_every_window_pass_at_once() {
+    let stage = Stage::set();
+    let connection = stage.connect().await;
+    let input: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).take(3_000_000).collect();
+    let limits = Limits { bytes_max: 4_000_000, ..LIMITS };
+    let done = connection.exec("cat", &input, limits).await.unwrap();
+    assert_eq!(done.exit, Some(0));
+    assert!(done.out == input);
+}
+
+#[tokio::test]
+async fn fifty_commands_run_one_after_another() {
+    let stage = Stage::set();
+    let connection = stage.connect().await;
+    for number in 0..50 {
+        let done = run(&connection, &format!("echo {number}; exit {number}")).await;
+        assert_eq!(done.out, format!("{number}\n").into_bytes());
+        assert_eq!(done.exit, Some(number));
+    }
+    assert!(connection.is_live());
+}
+
+#[tokio::test]
+async fn many_commands_run_side_by_side() {
+    let stage = Stage::set();
+    let connection = stage.connect().await;
+    let commands = (0..20).map(|number| {
+        let connection = &connection;
+        async move { run(connection, &format!("sleep 0.0{number}; echo {number}")).await.out }
+    });
+    let outs = futures_util::future::join_all(commands).await;
+    for (number, out) in outs.into_iter().enumerate() {
+        assert_eq!(out, format!("{number}\n").into_bytes());
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_says_too_much_ends_its_connection() {
+    let stage = Stage::set();
+    let connection = stage.connect().await;
+    let outcome = connection.exec("cat /dev/zero", b"", LIMITS).await;
+    assert_eq!(outcome.unwrap_err(), RemoteError::TooMuch);
+    assert!(!connection.is_live());
+    until("the end of cat", || stage.sshd.processes().unwrap().is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_command_that_takes_too_long_ends_its_connection() {
+    let stage = Stage::set();
+    let connection = stage.connect().await;
+    let limits = Limits { within: Duration::from_millis(300), ..LIMITS };
+    let outcome = connection.exec("sleep 1000", b"", limits).await;
+    assert_eq!(outcome.unwrap_err(), RemoteError::TimedOut(Cause::Command));
+    assert!(!connection.is_live());
+    let outcome = connection.exec("echo", b"", LIMITS).await;
+    assert_eq!(outcome.unwrap_err(), RemoteError::Lost(Cause::Command));
+}
+
+#[tokio::test]
+async fn a_killed_session_is_a_lost_connection() {
+    let stage = Stage::set();
+    let connection = stage.connect().await;
+    let mut channel = connection.open("echo here; sleep 1000", b"").await.unwrap();
+    assert_eq!(channel.next().await, Some(Piece::Out("here\n".into())));
+    stage.sshd.kill_sessions().unwrap();
+    assert_eq!(channel.next().await, None);
+    assert!(!channel.has_ended());
+    until("the loss", || !connection.is_live()).await;
+}
+
+#[tokio::test]
+async fn output_comes_while_the_command_runs() {
+    let stage = Stage::set();
+    let connection = stage.connect().await;
+    let command = "echo one; read line; echo \"$line\" >&2; exit 3";
+    let mut channel = connection.open(command, b"two\n").await.unwrap();
+    assert_eq!(channel.next().await, Some(Piece::Out("one\n".into())));
+    assert_eq!(channel.next().await, Some(Piece::Err("two\n".into())));
+    assert_eq!(channel.next().await, Some(Piece::Exit(3)));
+    assert_eq!(channel.next().await, None);
+    assert!(channel.has_ended());
+    assert!(connection.is_live());
+}
+
+#[tokio::test]
+async fn a_closed_channel_leaves_its_connection_to_others() {
+    let stage = Stage::set();
+    let connection = stage.connect().await;
+    let mut flood = connection.open("cat /dev/zero", b"").await.unwrap();
+    assert!(flood.next().await.is_some());
+    flood.close().await;
+    drop(connection.open("cat /dev/zero", b"").await.unwrap());
+    assert_eq!(run(&connection, "echo in").await.out, b"in\n");
+    until("the end of cat", || stage.sshd.processes().unwrap().is_empty()).await;
+}
+
+#[tokio::test]
+async fn a_dropped_connection_ends_its_session_and_its_channels() {
+    let stage = Stage::set();
+    let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let before = alive();
+    let connection = stage.connect().await;
+    let unread = connection.open("cat /dev/zero", b"").await.unwrap();
+    let mut quiet = connection.open("exec sleep 1000", b"").await.unwrap();
+    let waits = tokio::spawn(async move { quiet.next().await });
+    until("the task", || alive() > before).await;
+    drop(connection);
+    assert_eq!(waits.await.unwrap(), None);
+    until("the end of the task", || alive() == before).await;
+    drop(unread);
+    let cat = || stage.sshd.processes().unwrap().iter().any(|one| one.command.contains("cat"));
+    until("the end of cat", || !cat()).await;
+    until("the end of the session", || stage.sshd.log().contains("do_cleanup")).await;
+}
+
+#[tokio::test]
+async fn a_stalled_reader_holds_the_server_up_instead_of_filling_memory() {
+    let stage = Stage::set();
+    let connection = stage.connect().await;
+    let command = "dd if=/dev/zero bs=64k 2>/dev/null & echo $! >&2; wait";
+    let mut channel = connection.open(command, b"").await.unwrap();
+    let pid = loop {
+        if let Some(Piece::Err(line)) = channel.next().await {
+            break String::from_utf8(line.to_vec()).unwrap().trim().to_owned();
+        }
+    };
+    let written = || {
+        let io = std::fs::read_to_string(format!("/proc/{pid}/io")).unwrap();
+        io.lines().nth(1).unwrap().trim_start_matches("wchar: ").parse::<u64>().unwrap()
+    };
+    let mut last = (written(), 0);
+    until("a standstill", || {
+        let now = written();
+        last = if now == last.0 { (now, last.1 + 1) } else { (now, 0) };
+        last.1 == 40
+    })
+    .await;
+    // What stands in pipes, in both sockets and in the window.
+    assert!(last.0 < 32 * 1024 * 1024, "{}", last.0);
+}

@@ -1,0 +1,93 @@
+//! Who is let in, and by whom.
+
+use domain::server::{Cause, Fingerprint, KeyAlgorithm};
+
+use super::{Stage, run};
+use crate::remote::{
+    Address, Egress, HostKey, Identity, Refusal, Remote, RemoteError, RemoteOptions,
+};
+
+#[tokio::test]
+async fn a_host_key_is_observed_without_offering_a_credential() {
+    let stage = Stage::set();
+    let seen = stage.remote.observe(&stage.address()).await.unwrap();
+    assert_eq!(seen, HostKey { algorithm: KeyAlgorithm::Ed25519, fingerprint: stage.key() });
+    assert!(!stage.was_asked());
+    stage.connect().await;
+    assert!(stage.was_asked());
+}
+
+#[tokio::test]
+async fn the_right_key_is_let_in_and_a_wrong_one_is_not() {
+    let stage = Stage::set();
+    assert_eq!(run(&stage.connect().await, "echo in").await.out, b"in\n");
+    let stranger = Identity::generate().unwrap();
+    let error = stage.try_connect(&stranger).await.unwrap_err();
+    assert_eq!(error, RemoteError::Refused(Cause::Authentication));
+    assert_eq!(error.cause(), Cause::Authentication);
+}
+
+#[tokio::test]
+async fn another_host_key_is_a_full_stop_before_any_credential() {
+    let stage = Stage::set();
+    let pinned = stage.key();
+    stage.sshd.change_host_key().unwrap();
+    let seen = HostKey { algorithm: KeyAlgorithm::Ed25519, fingerprint: stage.key() };
+    let user = stage.sshd.user();
+    let outcome = stage.remote.connect(&stage.address(), user, pinned, &stage.identity).await;
+    assert_eq!(outcome.unwrap_err(), RemoteError::HostKey { seen });
+    assert!(!stage.was_asked());
+    let nobody = Fingerprint([0; 32]);
+    let outcome = stage.remote.connect(&stage.address(), user, nobody, &stage.identity).await;
+    assert_eq!(outcome.unwrap_err().cause(), Cause::HostKey);
+}
+
+#[tokio::test]
+async fn an_address_is_checked_again_at_each_connect() {
+    let stage = Stage::set();
+    let closed = Remote::new(Egress::default(), RemoteOptions::default());
+    let port = stage.sshd.port();
+    for host in ["127.0.0.1", "localhost", "::1", "::ffff:127.0.0.1", "0.0.0.0", "nowhere.invalid"]
+    {
+        let outcome = closed.observe(&Address::new(host, port)).await;
+        assert_eq!(outcome.unwrap_err(), RemoteError::Address(Refusal::Place), "{host}");
+    }
+    let outcome = closed.observe(&Address::new("2130706433", port)).await;
+    assert_eq!(outcome.unwrap_err(), RemoteError::Address(Refusal::Form));
+    let outcome = closed.observe(&Address::new("1.1.1.1", 25)).await;
+    assert_eq!(outcome.unwrap_err(), RemoteError::Address(Refusal::Port));
+    let one = format!("127.0.0.1/32:{port}");
+    let open = Remote::new(Egress::parse(&one).unwrap(), RemoteOptions::default());
+    assert!(open.observe(&stage.address()).await.is_ok());
+    assert!(open.observe(&Address::new("::ffff:127.0.0.1", port)).await.is_ok());
+    assert_eq!(
+        open.observe(&Address::new("127.0.0.2", port)).await.unwrap_err().cause(),
+        Cause::Address
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_told_as_tcp() {
+    let stage = Stage::set();
+    stage.sshd.stop().unwrap();
+    let outcome = stage.remote.observe(&stage.address()).await;
+    assert_eq!(outcome.unwrap_err(), RemoteError::Refused(Cause::Tcp));
+}
+
+#[test]
+fn no_word_of_an_address_or_a_key_is_shown() {
+    let identity = Identity::generate().unwrap();
+    let address = Address::new("ada.example", 2022);
+    let shown = format!("{identity:?} {address:?}");
+    assert_eq!(shown, "Identity(..) Address(..)");
+}
+
+#[tokio::test]
+async fn no_rsa_key_is_offered_with_sha_1() {
+    let config = "LogLevel DEBUG1\nPubkeyAcceptedAlgorithms ssh-rsa".to_owned();
+    let (pem, _) = super::identities::plain(&["-t", "rsa", "-b", "2048"]);
+    let stage = Stage::of(Identity::parse(&pem, None).unwrap(), config);
+    let error = stage.try_connect(&stage.identity).await.unwrap_err();
+    assert_eq!(error, RemoteError::Refused(Cause::Authentication));
+    assert!(!stage.sshd.log().contains("pkalg ssh-rsa"));
+}
