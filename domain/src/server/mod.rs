@@ -291,26 +291,22 @@ impl Aggregate for Server {
     }
 
     fn apply(&mut self, event: ServerEvent) {
-        match event {
-            ServerEvent::Registered { name, host, port, user } => {
-                *self = Self::Live(Box::new(Live {
-                    name,
-                    host,
-                    port,
-                    user,
-                    host_key: HostKey::Unobserved,
-                    approved_before: false,
-                    credential: None,
-                    reach: Reach::Unknown,
-                    deployments: BTreeMap::new(),
-                }));
-            }
-            ServerEvent::Removed {} => *self = Self::Removed,
-            event => {
-                if let Self::Live(live) = self {
-                    live.apply(event);
-                }
-            }
+        if let ServerEvent::Registered { name, host, port, user } = event {
+            *self = Self::Live(Box::new(Live {
+                name,
+                host,
+                port,
+                user,
+                host_key: HostKey::Unobserved,
+                approved_before: false,
+                credential: None,
+                reach: Reach::Unknown,
+                deployments: BTreeMap::new(),
+            }));
+        } else if let ServerEvent::Removed {} = event {
+            *self = Self::Removed;
+        } else if let Self::Live(live) = self {
+            live.apply(event);
         }
     }
 }

@@ -1,0 +1,1 @@
+select working.drop_samples($1)

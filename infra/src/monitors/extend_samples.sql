@@ -1,0 +1,1 @@
+select working.extend_samples($1, $2)

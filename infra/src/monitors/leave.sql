@@ -1,0 +1,1 @@
+delete from working.monitor_nodes where node = $1

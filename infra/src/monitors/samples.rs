@@ -1,0 +1,152 @@
+//! What was measured: written for many servers at once, and answered as series.
+
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use domain::ServerId;
+use tokio_postgres::Row;
+
+use super::Monitors;
+use crate::postgres::PgError;
+use crate::statement::{execute, query};
+
+const INSERT: &str = include_str!("insert_samples.sql");
+const EXTEND: &str = include_str!("extend_samples.sql");
+const DROP: &str = include_str!("drop_samples.sql");
+const AGGREGATE: &str = include_str!("aggregate.sql");
+
+/// Days that stand ready: a node may be late by one, and its clock by another.
+const DAYS_AHEAD: i32 = 3;
+
+/// One look at a server.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    /// 0 to 1, of all cores since the sample before; none of the first of a connection.
+    pub cpu_share: Option<f32>,
+    /// Bytes, here and below.
+    pub memory_used: i64,
+    pub memory_total: i64,
+    pub disk_used: i64,
+    pub disk_total: i64,
+    /// Of the last minute.
+    pub load: f32,
+    pub uptime_seconds: i64,
+}
+
+/// A sample, and under which fence it was taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measured {
+    pub server: ServerId,
+    pub fence: i64,
+    pub taken_at: DateTime<Utc>,
+    pub sample: Sample,
+}
+
+/// From when to when, in steps of how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub from: DateTime<Utc>,
+    pub to: DateTime<Utc>,
+    pub step: TimeDelta,
+}
+
+/// Average and highest of one step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Series {
+    pub average: f64,
+    pub highest: f64,
+}
+
+/// One step in which something was measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// Counted from 0.
+    pub step: i64,
+    pub samples: i64,
+    pub cpu_share: Option<Series>,
+    pub memory_used: Series,
+    pub memory_total: i64,
+    pub disk_used: Series,
+    pub disk_total: i64,
+    pub load: Series,
+    pub uptime_seconds: i64,
+}
+
+impl Monitors {
+    /// Writes what was measured under a fence that still holds; answers how much of it that is.
+    pub async fn write(&self, measured: &[Measured]) -> Result<u64, PgError> {
+        if measured.is_empty() {
+            return Ok(0);
+        }
+        macro_rules! column {
+            ($one:ident => $value:expr) => {
+                measured.iter().map(|$one| $value).collect::<Vec<_>>()
+            };
+        }
+        let (servers, fences) = (column!(one => one.server.0), column!(one => one.fence));
+        let (at, cpu) = (column!(one => one.taken_at), column!(one => one.sample.cpu_share));
+        let memory_used = column!(one => one.sample.memory_used);
+        let memory_total = column!(one => one.sample.memory_total);
+        let disk_used = column!(one => one.sample.disk_used);
+        let disk_total = column!(one => one.sample.disk_total);
+        let (load, up) =
+            (column!(one => one.sample.load), column!(one => one.sample.uptime_seconds));
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 10] = [
+            &servers,
+            &fences,
+            &at,
+            &cpu,
+            &memory_used,
+            &memory_total,
+            &disk_used,
+            &disk_total,
+            &load,
+            &up,
+        ];
+        execute(&self.pool, INSERT, &values).await
+    }
+
+    /// Makes the tables of the next days, from yesterday's on.
+    pub async fn extend(&self) -> Result<(), PgError> {
+        let first = self.today().checked_sub_days(Days::new(1)).unwrap_or(self.today());
+        query(&self.pool, EXTEND, &[&first, &DAYS_AHEAD]).await.map(drop)
+    }
+
+    /// Drops the days that are over for longer than `days`; answers how many those are.
+    pub async fn forget(&self, days: u32) -> Result<i32, PgError> {
+        let first = self.today().checked_sub_days(Days::new(days.into())).unwrap_or_default();
+        let rows = query(&self.pool, DROP, &[&first]).await?;
+        Ok(rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or_default())
+    }
+
+    /// The steps in which something was measured, in order.
+    pub async fn series(&self, server: ServerId, span: Span) -> Result<Vec<Point>, PgError> {
+        let seconds = span.step.num_seconds().max(1);
+        let step = i32::try_from(seconds).unwrap_or(i32::MAX);
+        let rows = query(&self.pool, AGGREGATE, &[&server.0, &span.from, &span.to, &step]).await?;
+        rows.iter().map(point).collect()
+    }
+
+    pub(super) fn today(&self) -> NaiveDate {
+        self.clock.now().date_naive()
+    }
+}
+
+fn point(row: &Row) -> Result<Point, PgError> {
+    let series = |of: &str| {
+        let (average, highest) = (format!("{of}_avg"), format!("{of}_max"));
+        let (average, highest) =
+            (row.try_get::<_, Option<f64>>(&*average)?, row.try_get::<_, Option<f64>>(&*highest)?);
+        Ok::<_, PgError>(average.zip(highest).map(|(average, highest)| Series { average, highest }))
+    };
+    let missing = || PgError::Database("a sample cannot be read".to_owned());
+    Ok(Point {
+        step: row.try_get("step")?,
+        samples: row.try_get("samples")?,
+        cpu_share: series("cpu")?,
+        memory_used: series("memory")?.ok_or_else(missing)?,
+        memory_total: row.try_get("memory_total")?,
+        disk_used: series("disk")?.ok_or_else(missing)?,
+        disk_total: row.try_get("disk_total")?,
+        load: series("load")?.ok_or_else(missing)?,
+        uptime_seconds: row.try_get("uptime_seconds")?,
+    })
+}

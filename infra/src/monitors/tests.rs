@@ -1,0 +1,179 @@
+//! Given, when, then.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may")]
+
+use std::collections::BTreeSet;
+
+use chrono::TimeDelta;
+
+use super::*;
+use crate::postgres::testing::{Databases, databases};
+use crate::postgres::{ConnectOptions, connect};
+
+const WORKSPACE: WorkspaceId = WorkspaceId(Uuid::from_u128(1));
+
+struct House {
+    _databases: Databases,
+    pool: Pool,
+    clock: Clock,
+}
+
+fn noon() -> DateTime<Utc> {
+    "2026-11-22T12:00:00Z".parse().unwrap()
+}
+
+fn server(id: u128) -> ServerId {
+    ServerId(Uuid::from_u128(id))
+}
+
+impl House {
+    async fn new() -> Self {
+        let databases = databases().await.unwrap();
+        let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+        Self { _databases: databases, pool, clock: Clock::fixed(noon()) }
+    }
+
+    fn node(&self, id: u128) -> Monitors {
+        Monitors::new(self.pool.clone(), Uuid::from_u128(id), self.clock.clone())
+    }
+
+    async fn keep(&self, id: u128) {
+        let mut client = self.pool.get().await.unwrap();
+        let tx = tokio_postgres::Client::transaction(&mut client).await.unwrap();
+        self.node(1).keep(&tx, WORKSPACE, server(id)).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// As if the node had not said for long that it lives.
+    async fn kill(&self, node: u128) {
+        let client = self.pool.get().await.unwrap();
+        let node = Uuid::from_u128(node);
+        client.execute(LEAVE, &[&node]).await.unwrap();
+    }
+
+    async fn count(&self, sql: &str) -> i64 {
+        self.pool.get().await.unwrap().query_one(sql, &[]).await.unwrap().get(0)
+    }
+}
+
+fn sample(cpu_share: Option<f32>, load: f32) -> Sample {
+    Sample {
+        cpu_share,
+        memory_used: 4,
+        memory_total: 8,
+        disk_used: 10,
+        disk_total: 100,
+        load,
+        uptime_seconds: 60,
+    }
+}
+
+fn servers(held: &[Held]) -> BTreeSet<ServerId> {
+    held.iter().map(|held| held.server).collect()
+}
+
+#[tokio::test]
+async fn each_server_is_watched_by_one_node_and_a_dead_one_is_replaced() {
+    let house = House::new().await;
+    for id in 10..20 {
+        house.keep(id).await;
+    }
+    let (one, two) = (house.node(1), house.node(2));
+
+    assert_eq!(one.round().await.unwrap().len(), 10);
+    assert_eq!(two.round().await.unwrap().len(), 0, "none is free");
+    let ones = one.round().await.unwrap();
+    let twos = two.round().await.unwrap();
+    assert_eq!((ones.len(), twos.len()), (5, 5), "a node that came later gets its share");
+    assert!(servers(&ones).is_disjoint(&servers(&twos)));
+
+    house.kill(1).await;
+    let all = two.round().await.unwrap();
+    assert_eq!(all.len(), 10);
+    let before = ones[0];
+    let after = all.iter().find(|held| held.server == before.server).unwrap();
+    assert!(after.fence > before.fence);
+}
+
+#[tokio::test]
+async fn what_is_measured_under_an_older_fence_is_not_written() {
+    let house = House::new().await;
+    house.keep(10).await;
+    let (one, two) = (house.node(1), house.node(2));
+    one.extend().await.unwrap();
+    let stale = one.round().await.unwrap()[0];
+    house.kill(1).await;
+    let present = two.round().await.unwrap()[0];
+    let measure = |held: Held| Measured {
+        server: held.server,
+        fence: held.fence,
+        taken_at: noon(),
+        sample: sample(None, 0.5),
+    };
+    let failures = Some(Failures { count: 2, since: noon() });
+    let mark = |held: Held| Mark { server: held.server, fence: held.fence, failures };
+
+    assert_eq!(one.write(&[measure(stale)]).await.unwrap(), 0);
+    one.mark(&[mark(stale)]).await.unwrap();
+    assert_eq!(two.round().await.unwrap()[0].failures, None);
+    assert_eq!(two.write(&[measure(present)]).await.unwrap(), 1);
+    two.mark(&[mark(present)]).await.unwrap();
+    house.kill(2).await;
+    assert_eq!(one.round().await.unwrap()[0].failures, failures, "the next node goes on counting");
+
+    house.keep(10).await;
+    let anew = one.round().await.unwrap()[0];
+    assert_eq!(anew.failures, None, "another key or credential begins anew");
+    let mut client = house.pool.get().await.unwrap();
+    let tx = tokio_postgres::Client::transaction(&mut client).await.unwrap();
+    one.drop_server(&tx, server(10)).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(one.round().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn series_are_averages_and_peaks_and_a_gap_stays_a_gap() {
+    let house = House::new().await;
+    house.keep(10).await;
+    let node = house.node(1);
+    node.extend().await.unwrap();
+    let fence = node.round().await.unwrap()[0].fence;
+    let measured = |seconds, cpu_share, load| Measured {
+        server: server(10),
+        fence,
+        taken_at: noon() + TimeDelta::seconds(seconds),
+        sample: sample(cpu_share, load),
+    };
+    let measured =
+        [measured(0, None, 1.0), measured(30, Some(0.5), 3.0), measured(130, Some(1.0), 2.0)];
+    assert_eq!(node.write(&measured).await.unwrap(), 3);
+    assert_eq!(node.write(&measured).await.unwrap(), 0, "the same again is the same");
+
+    let (from, to) = (noon(), noon() + TimeDelta::minutes(5));
+    let span = Span { from, to, step: TimeDelta::minutes(1) };
+    let points = node.series(server(10), span).await.unwrap();
+    let shown: Vec<_> = points.iter().map(|point| (point.step, point.samples)).collect();
+    assert_eq!(shown, [(0, 2), (2, 1)]);
+    assert_eq!(points[0].cpu_share, Some(Series { average: 0.5, highest: 0.5 }));
+    assert_eq!(points[0].load, Series { average: 2.0, highest: 3.0 });
+    assert_eq!((points[0].memory_total, points[0].uptime_seconds), (8, 60));
+    assert!(node.series(server(11), span).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn days_stand_ready_and_go_as_one() {
+    const TABLES: &str = "select count(*) from pg_inherits
+        where inhparent = 'working.server_samples'::regclass";
+    let house = House::new().await;
+    let (one, two) = (house.node(1), house.node(2));
+    let (first, second) = tokio::join!(one.extend(), two.extend());
+    first.unwrap();
+    second.unwrap();
+    assert_eq!(house.count(TABLES).await, 3);
+
+    house.clock.advance(TimeDelta::days(10));
+    one.extend().await.unwrap();
+    assert_eq!(house.count(TABLES).await, 6);
+    assert_eq!(one.forget(30).await.unwrap(), 0);
+    assert_eq!(one.forget(5).await.unwrap(), 3);
+    assert_eq!(house.count(TABLES).await, 3);
+}

@@ -1,0 +1,1 @@
+delete from working.server_credentials where server_id = $1
