@@ -8,4 +8,5 @@ pub mod duties;
 mod gauges;
 pub mod logging;
 pub mod metrics;
+pub mod reach;
 pub mod wiring;

@@ -12,9 +12,12 @@ use infra::ids::Ids;
 use infra::keyring::{EscrowOptions, Keyring, KeyringError, KeyringOptions, RootFolder};
 use infra::mail::{MailError, Mailbox, Transport};
 use infra::metrics::Metrics;
+use infra::monitors::Monitors;
 use infra::operators::Operators;
 use infra::outbox::Outbox;
 use infra::postgres::{ConnectOptions, PgError, Pool, connect};
+use infra::remote::Remote;
+use infra::server_credentials::ServerCredentials;
 use infra::sessions::Sessions;
 use infra::turns::Turns;
 use uuid::Uuid;
@@ -42,6 +45,10 @@ pub struct App {
     pub operators: Operators,
     pub outbox: Outbox,
     pub turns: Turns,
+    /// Every connection to a server starts here.
+    pub remote: Remote,
+    pub server_credentials: ServerCredentials,
+    pub monitors: Monitors,
     pub transport: Transport,
     /// Whom mails come from.
     pub mail_from: Mailbox,
@@ -90,6 +97,11 @@ impl App {
         Ok(Self {
             node,
             executor: executor.await?,
+            server_credentials: ServerCredentials::new(
+                pool.clone(),
+                keyring.clone(),
+                clock.clone(),
+            ),
             keyring,
             claims: Claims::new(pool.clone()),
             credentials: Credentials::new(pool.clone(), clock.clone()),
@@ -97,6 +109,8 @@ impl App {
             operators: Operators::new(pool.clone(), clock.clone()),
             outbox: Outbox::new(pool.clone(), clock.clone()),
             turns: Turns::new(pool.clone(), node),
+            remote: Remote::new(config.egress_allow.clone(), config.remote_options()),
+            monitors: Monitors::new(pool.clone(), node, clock.clone()),
             transport,
             mail_from: Mailbox::parse(&config.mail_from)?,
             public_url: public_url.trim_end_matches('/').into(),

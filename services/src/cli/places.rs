@@ -38,8 +38,6 @@ fn escrow(config: &Config) -> String {
 }
 
 fn egress(config: &Config) -> String {
-    match &config.smtp_url {
-        None => "nothing".to_owned(),
-        Some(_) => "the mail server, and nothing else".to_owned(),
-    }
+    let mail = config.smtp_url.as_ref().map_or("", |_| "the mail server, and ");
+    format!("{mail}servers at {}", config.egress_allow)
 }

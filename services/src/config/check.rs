@@ -102,6 +102,9 @@ impl Config {
             ("sign_ins_per_minute", self.sign_ins_per_minute, 1),
             ("registrations_per_hour", self.registrations_per_hour, 1),
             ("mails_per_hour", self.mails_per_hour, 1),
+            ("checks_per_minute", self.checks_per_minute, 1),
+            ("ssh_connect_seconds", self.ssh_connect_seconds, 1),
+            ("sample_days", self.sample_days, 1),
             ("workers", self.workers.map_or(1, u32::from), 1),
         ];
         for (setting, count, least) in counts {

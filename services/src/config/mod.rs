@@ -11,6 +11,11 @@ mod value;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use domain::server::Patience;
+use infra::remote::{Egress, RemoteOptions};
 
 pub use layers::{Layers, Origin};
 pub use settings::ConfigError;
@@ -69,6 +74,20 @@ settings! {
     registrations_per_hour: u32 = "20",
     /// Mails an hour that one address may cause, or get.
     mails_per_hour: u32 = "20",
+    /// Servers that a workspace may have.
+    servers_max: u32 = "1000",
+    /// Checks of servers a minute that one account may ask for.
+    checks_per_minute: u32 = "20",
+    /// Beside public addresses, where servers may be: CIDR:PORT or CIDR:*, separated by commas.
+    egress_allow: Egress = "",
+    /// Seconds that each stage of a connection to a server may take.
+    ssh_connect_seconds: u32 = "5",
+    /// Seconds between two looks at a server; 0 looks at none.
+    monitor_seconds: u32 = "30",
+    /// Seconds for which a server must fail, at least three times, before it is unreachable.
+    unreachable_seconds: u32 = "90",
+    /// Days for which what was measured of servers is kept.
+    sample_days: u32 = "30",
     /// Seconds that requests under way may take once Lethe is told to stop.
     drain_seconds: u32 = "20",
     /// Threads that answer requests; by default one a core.
@@ -85,6 +104,25 @@ impl Config {
     pub fn is_private(&self) -> bool {
         let public = self.public_url.as_deref().map(Url::new);
         self.listen.ip().is_loopback() || public.is_some_and(|url| url.scheme() == "https")
+    }
+
+    /// How long each stage of a connection to a server may take.
+    pub fn remote_options(&self) -> RemoteOptions {
+        let stage = Duration::from_secs(self.ssh_connect_seconds.into());
+        RemoteOptions {
+            resolve_within: stage,
+            connect_within: stage,
+            identify_within: stage,
+            exchange_within: stage,
+            authenticate_within: stage,
+            open_within: stage,
+        }
+    }
+
+    /// When a server that is not reached is called unreachable.
+    pub fn patience(&self) -> Patience {
+        let over = TimeDelta::seconds(self.unreachable_seconds.into());
+        Patience { over, ..Patience::default() }
     }
 
     /// The folder of the private PostgreSQL.

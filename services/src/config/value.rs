@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use infra::remote::Egress;
 use secrecy::{ExposeSecret, SecretString};
 
 pub trait Value: Sized {
@@ -117,6 +118,16 @@ impl Value for LogFormat {
 
     fn shown(&self) -> String {
         if *self == Self::Text { "text".to_owned() } else { "json".to_owned() }
+    }
+}
+
+impl Value for Egress {
+    fn read(text: &str) -> Result<Self, String> {
+        Self::parse(text).map_err(|error| error.to_string())
+    }
+
+    fn shown(&self) -> String {
+        self.to_string()
     }
 }
 

@@ -30,10 +30,13 @@ use infra::keyring::{Keyring, KeyringOptions, RootFolder};
 use infra::log::{Duty, DutyError, Feed, ReaderOptions, Readers, Recorded, wait_for};
 use infra::mail::{Mailbox, Transport};
 use infra::metrics::Metrics;
+use infra::monitors::Monitors;
 use infra::operators::Operators;
 use infra::outbox::Outbox;
 use infra::postgres::testing::{Databases, databases};
 use infra::postgres::{ConnectOptions, connect};
+use infra::remote::Remote;
+use infra::server_credentials::ServerCredentials;
 use infra::sessions::{Opening, Sessions};
 use infra::turns::Turns;
 use secrecy::{ExposeSecret, SecretString};
@@ -92,12 +95,24 @@ impl House {
             clock.clone(),
         );
         let keyring = keyring.await.unwrap();
-        let config = ExecutorConfig::default();
-        let executor =
-            Executor::start(config, pool.clone(), log_url, keyring.clone(), metrics.clone());
+        let executor = Executor::start(
+            ExecutorConfig::default(),
+            pool.clone(),
+            log_url,
+            keyring.clone(),
+            metrics.clone(),
+        );
         let node = self.ids.uuid();
+        let config = Config::of(&Layers::default()).unwrap();
         App {
-            config: Arc::new(Config::of(&Layers::default()).unwrap()),
+            remote: Remote::new(config.egress_allow.clone(), config.remote_options()),
+            server_credentials: ServerCredentials::new(
+                pool.clone(),
+                keyring.clone(),
+                clock.clone(),
+            ),
+            monitors: Monitors::new(pool.clone(), node, clock.clone()),
+            config: Arc::new(config),
             node,
             ids: self.ids.clone(),
             executor: executor.await.unwrap(),
