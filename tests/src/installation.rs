@@ -12,12 +12,13 @@ use tokio_postgres::Client;
 use crate::{Lethe, Mail, programme, until};
 
 /// Wide, unless a test is about them.
-const LIMITS: [&str; 5] = [
+const LIMITS: [&str; 6] = [
     "address_requests_per_second",
     "account_requests_per_second",
     "sign_ins_per_minute",
     "registrations_per_hour",
     "mails_per_hour",
+    "checks_per_minute",
 ];
 
 pub struct Installation {
