@@ -17,6 +17,7 @@ pub mod postgres;
 pub mod remote;
 pub mod residue;
 pub mod run_log;
+pub mod run_queue;
 pub mod server_credentials;
 pub mod sessions;
 mod statement;

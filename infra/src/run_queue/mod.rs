@@ -1,0 +1,205 @@
+//! The queue of runs: a row for each server's attempt, under a lease and a fence.
+
+mod secrets;
+mod task;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use domain::run::Hold;
+use domain::{DeploymentId, RunId, RunSecretsId, ServerId, WorkspaceId};
+use tokio_postgres::Transaction;
+use tokio_postgres::types::ToSql;
+use uuid::Uuid;
+
+use crate::postgres::{PgError, Pool};
+use crate::statement::{execute, query, query_opt};
+
+pub use secrets::Unused;
+pub use task::{Held, Renewed, Task};
+
+const PUT: &str = include_str!("put.sql");
+const SUPERSEDE: &str = include_str!("supersede.sql");
+const CANCEL: &str = include_str!("cancel.sql");
+const DROP_QUEUED: &str = include_str!("drop_queued.sql");
+const CLAIM: &str = include_str!("claim.sql");
+const RENEW: &str = include_str!("renew.sql");
+const HAND_OVER: &str = include_str!("hand_over.sql");
+const LAUNCH: &str = include_str!("launch.sql");
+const BEGIN: &str = include_str!("begin.sql");
+const LOSE: &str = include_str!("lose.sql");
+const FINISH: &str = include_str!("finish.sql");
+const COUNT: &str = include_str!("count.sql");
+
+/// How many tasks may be at work at once.
+#[derive(Clone, Copy, Debug)]
+pub struct RunLimits {
+    pub per_server: u32,
+    pub per_workspace: u32,
+    pub per_node: u32,
+}
+
+/// A task to put down: an attempt on one server.
+#[derive(Clone, Debug)]
+pub struct Queued {
+    pub run: RunId,
+    pub server: ServerId,
+    pub attempt: u32,
+    pub workspace: WorkspaceId,
+    pub queued_at: DateTime<Utc>,
+    pub deployment: Option<DeploymentId>,
+    pub secrets: Option<RunSecretsId>,
+    pub timeout_seconds: u32,
+}
+
+/// How many tasks there are in one state, and for how long the oldest.
+#[derive(Clone, Debug)]
+pub struct Counted {
+    pub state: String,
+    pub tasks: i64,
+    pub oldest_seconds: f64,
+}
+
+#[derive(Clone)]
+pub struct RunQueue {
+    pool: Pool,
+    /// After it the tasks of a node that died are others'.
+    lease: Duration,
+}
+
+impl RunQueue {
+    pub const fn new(pool: Pool, lease: Duration) -> Self {
+        Self { pool, lease }
+    }
+
+    pub const fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    /// In the reader's transaction. A task is put once; earlier attempts are no longer looked for.
+    pub async fn put(&self, tx: &Transaction<'_>, task: &Queued) -> Result<(), PgError> {
+        let attempt = signed(task.attempt);
+        let (deployment, secrets) = (task.deployment.map(|id| id.0), task.secrets.map(|id| id.0));
+        let timeout = signed(task.timeout_seconds);
+        tx.execute(SUPERSEDE, &[&task.run.0, &task.server.0, &attempt]).await?;
+        let values: [&(dyn ToSql + Sync); 8] = [
+            &task.run.0,
+            &task.server.0,
+            &attempt,
+            &task.workspace.0,
+            &task.queued_at,
+            &deployment,
+            &secrets,
+            &timeout,
+        ];
+        tx.execute(PUT, &values).await?;
+        Ok(())
+    }
+
+    /// In the reader's transaction: the workers of the run's tasks find it out as they renew.
+    pub async fn cancel(&self, tx: &Transaction<'_>, run: RunId) -> Result<(), PgError> {
+        tx.execute(CANCEL, &[&run.0]).await?;
+        Ok(())
+    }
+
+    /// In the reader's transaction: it was cancelled before any worker took it.
+    pub async fn drop_queued(
+        &self,
+        tx: &Transaction<'_>,
+        run: RunId,
+        server: ServerId,
+        attempt: u32,
+    ) -> Result<(), PgError> {
+        tx.execute(DROP_QUEUED, &[&run.0, &server.0, &signed(attempt)]).await?;
+        Ok(())
+    }
+
+    /// Tasks for this node, each under a new fence, once this answers. `most` is what it has
+    /// room for.
+    pub async fn claim(
+        &self,
+        node: Uuid,
+        most: u32,
+        limits: RunLimits,
+    ) -> Result<Vec<Task>, PgError> {
+        let (server, workspace) = (signed(limits.per_server), signed(limits.per_workspace));
+        let lease = self.lease.as_secs_f64();
+        let rows =
+            query(&self.pool, CLAIM, &[&node, &signed(most), &lease, &server, &workspace]).await?;
+        rows.iter().map(|row| Ok(task::read(row)?)).collect()
+    }
+
+    /// Those of `held` that are this node's still, each with whether it is to be cancelled. What
+    /// is not answered has another worker.
+    pub async fn renew(&self, node: Uuid, held: &[Held]) -> Result<Vec<Renewed>, PgError> {
+        let runs: Vec<Uuid> = held.iter().map(|held| held.run.0).collect();
+        let servers: Vec<Uuid> = held.iter().map(|held| held.hold.server.0).collect();
+        let attempts: Vec<i32> = held.iter().map(|held| signed(held.hold.attempt)).collect();
+        let fences: Vec<i64> = held.iter().map(|held| fence(held.hold)).collect();
+        let reached: Vec<bool> = held.iter().map(|held| held.reached).collect();
+        let lease = self.lease.as_secs_f64();
+        let values: [&(dyn ToSql + Sync); 7] =
+            [&node, &lease, &runs, &servers, &attempts, &fences, &reached];
+        let rows = query(&self.pool, RENEW, &values).await?;
+        rows.iter().map(|row| Ok(task::renewed(row)?)).collect()
+    }
+
+    /// Every task of this node is for others to go on with, at once.
+    pub async fn hand_over(&self, node: Uuid) -> Result<u64, PgError> {
+        execute(&self.pool, HAND_OVER, &[&node]).await
+    }
+
+    /// Before the start is sent: from now on nobody knows that it did not arrive.
+    ///
+    /// False when another worker has the task; likewise below.
+    pub async fn launch(&self, run: RunId, hold: Hold) -> Result<bool, PgError> {
+        let (attempt, fence) = (signed(hold.attempt), fence(hold));
+        let values = [&run.0 as &(dyn ToSql + Sync), &hold.server.0, &attempt, &fence];
+        Ok(execute(&self.pool, LAUNCH, &values).await? == 1)
+    }
+
+    /// It runs. Answers how long it may still; the first answer sets its deadline.
+    pub async fn begin(&self, run: RunId, hold: Hold) -> Result<Option<Duration>, PgError> {
+        let (attempt, fence) = (signed(hold.attempt), fence(hold));
+        let row = query_opt(&self.pool, BEGIN, &[&run.0, &hold.server.0, &attempt, &fence]).await?;
+        let left: Option<f64> = row.map(|row| row.try_get(0)).transpose()?;
+        Ok(left.map(task::seconds))
+    }
+
+    /// It is looked for again after `pause`.
+    pub async fn lose(&self, run: RunId, hold: Hold, pause: Duration) -> Result<bool, PgError> {
+        let (attempt, fence, pause) = (signed(hold.attempt), fence(hold), pause.as_secs_f64());
+        let values: [&(dyn ToSql + Sync); 5] = [&run.0, &hold.server.0, &attempt, &fence, &pause];
+        Ok(execute(&self.pool, LOSE, &values).await? == 1)
+    }
+
+    /// Nothing is left to do for it; its secrets go when no other task needs them.
+    pub async fn finish(&self, run: RunId, hold: Hold) -> Result<(), PgError> {
+        let (attempt, fence) = (signed(hold.attempt), fence(hold));
+        execute(&self.pool, FINISH, &[&run.0, &hold.server.0, &attempt, &fence]).await?;
+        Ok(())
+    }
+
+    pub async fn count(&self) -> Result<Vec<Counted>, PgError> {
+        let rows = query(&self.pool, COUNT, &[]).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Counted {
+                    state: row.try_get(0)?,
+                    tasks: row.try_get(1)?,
+                    oldest_seconds: row.try_get(2)?,
+                })
+            })
+            .collect()
+    }
+}
+
+fn signed(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+fn fence(hold: Hold) -> i64 {
+    i64::try_from(hold.fence).unwrap_or(i64::MAX)
+}

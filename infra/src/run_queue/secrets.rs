@@ -1,0 +1,70 @@
+//! What runs are given: sealed, in rows of their own.
+
+use std::time::Duration;
+
+use domain::privacy::Sealed;
+use domain::{RunId, RunSecretsId, WorkspaceId};
+
+use super::RunQueue;
+use crate::postgres::PgError;
+use crate::statement::{execute, query, query_opt};
+
+const PUT: &str = include_str!("put_secrets.sql");
+const FIND: &str = include_str!("find_secrets.sql");
+const LIST_UNUSED: &str = include_str!("list_unused_secrets.sql");
+const DROP: &str = include_str!("drop_secrets.sql");
+
+/// Secrets that no task needs: put down for an event that never came, or has not been read yet.
+#[derive(Clone, Copy, Debug)]
+pub struct Unused {
+    pub secrets: RunSecretsId,
+    pub run: RunId,
+    pub workspace: WorkspaceId,
+}
+
+impl RunQueue {
+    /// Before the event that names them.
+    pub async fn put_secrets(
+        &self,
+        workspace: WorkspaceId,
+        run: RunId,
+        secrets: RunSecretsId,
+        sealed: &Sealed,
+    ) -> Result<(), PgError> {
+        let sealed = sealed.to_bytes();
+        execute(&self.pool, PUT, &[&secrets.0, &run.0, &workspace.0, &sealed]).await.map(drop)
+    }
+
+    pub async fn secrets(
+        &self,
+        workspace: WorkspaceId,
+        secrets: RunSecretsId,
+    ) -> Result<Option<Sealed>, PgError> {
+        let row = query_opt(&self.pool, FIND, &[&secrets.0, &workspace.0]).await?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Sealed::from_bytes(row.try_get(0)?))
+    }
+
+    pub async fn unused_secrets(
+        &self,
+        for_longer_than: Duration,
+        limit: i64,
+    ) -> Result<Vec<Unused>, PgError> {
+        let seconds = for_longer_than.as_secs_f64();
+        let rows = query(&self.pool, LIST_UNUSED, &[&seconds, &limit]).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Unused {
+                    secrets: RunSecretsId(row.try_get(0)?),
+                    run: RunId(row.try_get(1)?),
+                    workspace: WorkspaceId(row.try_get(2)?),
+                })
+            })
+            .collect()
+    }
+
+    /// Unless a task has come to need them.
+    pub async fn drop_secrets(&self, secrets: RunSecretsId) -> Result<(), PgError> {
+        execute(&self.pool, DROP, &[&secrets.0]).await.map(drop)
+    }
+}

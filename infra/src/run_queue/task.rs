@@ -1,0 +1,77 @@
+//! A task as a worker has it.
+
+use std::time::Duration;
+
+use domain::run::Hold;
+use domain::{RunId, RunSecretsId, ServerId, WorkspaceId};
+use tokio_postgres::{Error, Row};
+use uuid::Uuid;
+
+/// A task that this node has just taken.
+#[derive(Clone, Debug)]
+pub struct Task {
+    pub run: RunId,
+    pub workspace: WorkspaceId,
+    pub hold: Hold,
+    pub secrets: Option<RunSecretsId>,
+    /// A start was sent for it, by this worker or one before.
+    pub launched: bool,
+    pub cancel: bool,
+    /// How long it may still run, once it does.
+    pub left: Option<Duration>,
+    /// How long ago the server last answered for it.
+    pub unseen: Duration,
+    /// How long it has been lost, if it is.
+    pub lost: Option<Duration>,
+}
+
+/// A task that a worker of this node believes to have.
+#[derive(Clone, Copy, Debug)]
+pub struct Held {
+    pub run: RunId,
+    pub hold: Hold,
+    /// Whether its server is reached just now.
+    pub reached: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renewed {
+    pub run: RunId,
+    pub server: ServerId,
+    pub attempt: u32,
+    pub cancel: bool,
+}
+
+pub(super) fn read(row: &Row) -> Result<Task, Error> {
+    let (attempt, fence): (i32, i64) = (row.try_get("attempt")?, row.try_get("fence")?);
+    Ok(Task {
+        run: RunId(row.try_get("run_id")?),
+        workspace: WorkspaceId(row.try_get("workspace_id")?),
+        hold: Hold {
+            server: ServerId(row.try_get("server_id")?),
+            attempt: attempt.unsigned_abs(),
+            fence: fence.unsigned_abs(),
+        },
+        secrets: row.try_get::<_, Option<Uuid>>("secrets_id")?.map(RunSecretsId),
+        launched: row.try_get("launched")?,
+        cancel: row.try_get("cancel")?,
+        left: row.try_get::<_, Option<f64>>("left_seconds")?.map(seconds),
+        unseen: seconds(row.try_get::<_, Option<f64>>("unseen_seconds")?.unwrap_or_default()),
+        lost: row.try_get::<_, Option<f64>>("lost_seconds")?.map(seconds),
+    })
+}
+
+pub(super) fn renewed(row: &Row) -> Result<Renewed, Error> {
+    let attempt: i32 = row.try_get("attempt")?;
+    Ok(Renewed {
+        run: RunId(row.try_get("run_id")?),
+        server: ServerId(row.try_get("server_id")?),
+        attempt: attempt.unsigned_abs(),
+        cancel: row.try_get("cancel")?,
+    })
+}
+
+/// None where the time is over.
+pub(super) fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}

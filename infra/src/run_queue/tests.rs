@@ -1,0 +1,219 @@
+//! Given, when, then.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may")]
+
+use domain::EventId;
+use domain::privacy::Sealed;
+
+use super::*;
+use crate::postgres::testing::{Databases, databases};
+use crate::postgres::{ConnectOptions, connect};
+
+const LEASE: Duration = Duration::from_mins(1);
+const ONE: Uuid = Uuid::from_u128(1);
+const OTHER: Uuid = Uuid::from_u128(2);
+const WIDE: RunLimits = RunLimits { per_server: 100, per_workspace: 100, per_node: 100 };
+
+struct Given {
+    _databases: Databases,
+    pool: Pool,
+    queue: RunQueue,
+}
+
+async fn given(lease: Duration) -> Given {
+    let databases = databases().await.unwrap();
+    let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+    let queue = RunQueue::new(pool.clone(), lease);
+    Given { _databases: databases, pool, queue }
+}
+
+/// Number `run` of a workspace, on a server; a later number is younger.
+fn task(workspace: u128, server: u128, run: u128) -> Queued {
+    Queued {
+        run: RunId(Uuid::from_u128(run)),
+        server: ServerId(Uuid::from_u128(server)),
+        attempt: 1,
+        workspace: WorkspaceId(Uuid::from_u128(workspace)),
+        queued_at: DateTime::from_timestamp(i64::try_from(run).unwrap(), 0).unwrap(),
+        deployment: None,
+        secrets: None,
+        timeout_seconds: 60,
+    }
+}
+
+impl Given {
+    async fn put(&self, tasks: impl IntoIterator<Item = Queued>) {
+        for task in tasks {
+            let mut client = self.pool.get().await.unwrap();
+            let tx = tokio_postgres::Client::transaction(&mut client).await.unwrap();
+            self.queue.put(&tx, &task).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+    }
+
+    async fn cancel(&self, run: u128) {
+        let mut client = self.pool.get().await.unwrap();
+        let tx = tokio_postgres::Client::transaction(&mut client).await.unwrap();
+        self.queue.cancel(&tx, RunId(Uuid::from_u128(run))).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    async fn claim(&self, node: Uuid, most: u32, limits: RunLimits) -> Vec<Task> {
+        self.queue.claim(node, most, limits).await.unwrap()
+    }
+
+    async fn claimed(&self, most: u32, limits: RunLimits) -> Vec<u128> {
+        let taken = self.claim(ONE, most, limits).await;
+        taken.iter().map(|task| task.run.0.as_u128()).collect()
+    }
+
+    async fn renewed(&self, node: Uuid, task: &Task) -> Vec<Renewed> {
+        let held = Held { run: task.run, hold: task.hold, reached: true };
+        self.queue.renew(node, &[held]).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn the_workspace_with_the_fewest_at_work_is_next_and_its_oldest_first() {
+    let given = given(LEASE).await;
+    given.put((0..6).map(|run| task(1, run, 10 + run))).await;
+    given.put([task(2, 20, 30), task(2, 21, 31), task(3, 22, 40)]).await;
+
+    assert_eq!(given.claimed(3, WIDE).await, [10, 30, 40]);
+    assert_eq!(given.claimed(3, WIDE).await, [11, 31, 12]);
+    assert_eq!(given.claimed(9, WIDE).await, [13, 14, 15]);
+    assert_eq!(given.claimed(9, WIDE).await, []);
+}
+
+#[tokio::test]
+async fn no_more_are_taken_than_a_server_and_a_workspace_may_have() {
+    let given = given(LEASE).await;
+    given.put((0..5).map(|run| task(1, 7, 10 + run))).await;
+    given.put([task(1, 8, 20), task(2, 9, 30)]).await;
+    let limits = RunLimits { per_server: 2, per_workspace: 3, per_node: 9 };
+
+    assert_eq!(given.claimed(9, limits).await, [10, 30, 11, 20]);
+    assert_eq!(given.claimed(9, limits).await, []);
+}
+
+#[tokio::test]
+async fn a_deployment_waits_for_another_run_of_it_on_its_server() {
+    let given = given(LEASE).await;
+    let deployment = Some(DeploymentId(Uuid::from_u128(5)));
+    let deploys = |server, run| Queued { deployment, ..task(1, server, run) };
+    given.put([deploys(7, 10), deploys(7, 11), task(1, 7, 12), deploys(8, 13)]).await;
+
+    let first = given.claim(ONE, 9, WIDE).await;
+
+    let runs: Vec<u128> = first.iter().map(|task| task.run.0.as_u128()).collect();
+    assert_eq!(runs, [10, 12, 13]);
+    given.queue.lose(first[0].run, first[0].hold, LEASE).await.unwrap();
+    assert_eq!(given.claimed(9, WIDE).await, []);
+    given.queue.finish(first[0].run, first[0].hold).await.unwrap();
+    assert_eq!(given.claimed(9, WIDE).await, [11]);
+}
+
+#[tokio::test]
+async fn the_tasks_of_a_node_that_died_are_anothers_under_a_higher_fence() {
+    let given = given(Duration::ZERO).await;
+    given.put([task(1, 7, 10)]).await;
+    let limits = RunLimits { per_server: 1, per_workspace: 1, per_node: 1 };
+    let first = given.claim(ONE, 1, limits).await.remove(0);
+    assert!(given.queue.launch(first.run, first.hold).await.unwrap());
+    let left = given.queue.begin(first.run, first.hold).await.unwrap().unwrap();
+    assert!(left > Duration::from_secs(55), "{left:?}");
+
+    let second = given.claim(OTHER, 1, limits).await.remove(0);
+
+    assert_eq!((first.hold.fence, second.hold.fence), (1, 2));
+    assert!(!first.launched && second.launched && second.left.is_some());
+    assert_eq!(given.renewed(ONE, &first).await, []);
+    assert!(!given.queue.launch(first.run, first.hold).await.unwrap());
+    assert_eq!(given.queue.begin(first.run, first.hold).await.unwrap(), None);
+    assert_eq!(given.renewed(OTHER, &second).await.len(), 1);
+    given.queue.finish(first.run, first.hold).await.unwrap();
+    assert_eq!(given.renewed(OTHER, &second).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_renewed_task_stays_and_what_is_handed_over_goes_at_once() {
+    let given = given(LEASE).await;
+    given.put([task(1, 7, 10)]).await;
+    let first = given.claim(ONE, 1, WIDE).await.remove(0);
+    assert!(given.claim(OTHER, 1, WIDE).await.is_empty());
+
+    assert_eq!(given.queue.hand_over(ONE).await.unwrap(), 1);
+
+    assert_eq!(given.renewed(ONE, &first).await, []);
+    assert_eq!(given.claim(OTHER, 1, WIDE).await.remove(0).hold.fence, 2);
+}
+
+#[tokio::test]
+async fn a_worker_finds_out_that_its_task_is_cancelled_and_a_queued_one_does_not_wait() {
+    let given = given(LEASE).await;
+    given.put([task(1, 7, 10), task(1, 7, 11)]).await;
+    let limits = RunLimits { per_server: 1, per_workspace: 1, per_node: 9 };
+    let first = given.claim(ONE, 9, limits).await.remove(0);
+    assert!(!given.renewed(ONE, &first).await[0].cancel);
+
+    given.cancel(10).await;
+    given.cancel(11).await;
+
+    assert!(given.renewed(ONE, &first).await[0].cancel);
+    let second = given.claim(ONE, 9, limits).await;
+    assert_eq!((second.len(), second[0].cancel), (1, true));
+}
+
+#[tokio::test]
+async fn what_is_lost_is_looked_for_again_until_another_attempt_is_asked_for() {
+    let given = given(LEASE).await;
+    given.put([task(1, 7, 10)]).await;
+    let first = given.claim(ONE, 1, WIDE).await.remove(0);
+    assert!(given.queue.lose(first.run, first.hold, LEASE).await.unwrap());
+    assert_eq!(given.claimed(1, WIDE).await, []);
+    assert!(given.queue.lose(first.run, first.hold, Duration::ZERO).await.unwrap());
+
+    let again = given.claim(ONE, 1, WIDE).await.remove(0);
+    assert!(again.lost.is_some() && again.hold.fence == 2);
+    given.queue.begin(again.run, again.hold).await.unwrap();
+    assert_eq!(given.queue.count().await.unwrap()[0].state, "running");
+
+    given.put([Queued { attempt: 2, ..task(1, 7, 10) }]).await;
+    assert_eq!(given.renewed(ONE, &again).await, []);
+    assert_eq!(given.claim(ONE, 9, WIDE).await[0].hold.attempt, 2);
+}
+
+#[tokio::test]
+async fn secrets_go_with_the_last_task_that_needs_them() {
+    let given = given(LEASE).await;
+    let secrets = RunSecretsId(Uuid::from_u128(9));
+    let tasks = [task(1, 7, 10), task(1, 8, 10)];
+    given.put(tasks.map(|task| Queued { secrets: Some(secrets), ..task })).await;
+    let (workspace, run) = (WorkspaceId(Uuid::from_u128(1)), RunId(Uuid::from_u128(10)));
+    let sealed = Sealed { event: EventId(secrets.0), envelope: vec![1, 2, 3] };
+    given.queue.put_secrets(workspace, run, secrets, &sealed).await.unwrap();
+    let found = async || given.queue.secrets(workspace, secrets).await.unwrap();
+
+    let taken = given.claim(ONE, 9, WIDE).await;
+    given.queue.finish(run, taken[0].hold).await.unwrap();
+    assert_eq!(found().await, Some(sealed));
+    let stranger = WorkspaceId(Uuid::from_u128(2));
+    assert_eq!(given.queue.secrets(stranger, secrets).await.unwrap(), None);
+    given.queue.finish(run, taken[1].hold).await.unwrap();
+    assert_eq!(found().await, None);
+}
+
+#[tokio::test]
+async fn secrets_that_no_task_needs_are_found_and_dropped() {
+    let given = given(LEASE).await;
+    let (workspace, run) = (WorkspaceId(Uuid::from_u128(1)), RunId(Uuid::from_u128(10)));
+    let secrets = RunSecretsId(Uuid::from_u128(9));
+    let sealed = Sealed { event: EventId(secrets.0), envelope: vec![1] };
+    given.queue.put_secrets(workspace, run, secrets, &sealed).await.unwrap();
+    assert!(given.queue.unused_secrets(LEASE, 9).await.unwrap().is_empty());
+
+    let unused = given.queue.unused_secrets(Duration::ZERO, 9).await.unwrap();
+    assert_eq!(unused[0].secrets, secrets);
+    given.queue.drop_secrets(secrets).await.unwrap();
+
+    assert_eq!(given.queue.secrets(workspace, secrets).await.unwrap(), None);
+}
