@@ -1,9 +1,105 @@
-//! What can be asked of a workspace.
+//! What can be asked of a workspace. `by` is who asks, so that the right is decided in the append.
 
-use crate::AccountId;
-use crate::privacy::{Personal, WorkspaceName};
+use chrono::{DateTime, Utc};
+
+use super::{Right, Role};
+use crate::privacy::{InvitationEmail, Personal, Purpose, WorkspaceName};
+use crate::{AccountId, ApiTokenId, InvitationId};
 
 #[derive(Clone, Debug)]
 pub enum WorkspaceCommand {
-    Create { name: Personal<WorkspaceName>, owner: AccountId },
+    Create {
+        name: Personal<WorkspaceName>,
+        owner: AccountId,
+    },
+    Rename {
+        by: AccountId,
+        name: Personal<WorkspaceName>,
+    },
+    ChangeRole {
+        by: AccountId,
+        member: AccountId,
+        role: Role,
+    },
+    /// Of another, or of oneself.
+    RemoveMember {
+        by: AccountId,
+        member: AccountId,
+    },
+    /// The member's account has been erased: nothing keeps them.
+    ForgetMember {
+        member: AccountId,
+    },
+    OpenMemberNames {
+        by: AccountId,
+        purpose: Purpose,
+        count: u32,
+    },
+    Invite {
+        by: AccountId,
+        invitation: InvitationId,
+        email: Personal<InvitationEmail>,
+        role: Role,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+        /// An earlier invitation of the same address.
+        replaces: Option<InvitationId>,
+    },
+    AcceptInvitation {
+        by: AccountId,
+        invitation: InvitationId,
+        now: DateTime<Utc>,
+    },
+    RevokeInvitation {
+        by: AccountId,
+        invitation: InvitationId,
+    },
+    ExpireInvitation {
+        invitation: InvitationId,
+        now: DateTime<Utc>,
+    },
+    IssueApiToken {
+        by: AccountId,
+        token: ApiTokenId,
+        rights: Vec<Right>,
+        now: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+    },
+    RevokeApiToken {
+        by: AccountId,
+        token: ApiTokenId,
+    },
+    RequestDeletion {
+        by: AccountId,
+        now: DateTime<Utc>,
+        due: DateTime<Utc>,
+    },
+    CancelDeletion {
+        by: AccountId,
+        now: DateTime<Utc>,
+    },
+    /// The account of its only member has been erased: it is to be deleted at once.
+    Abandon {
+        member: AccountId,
+        now: DateTime<Utc>,
+    },
+    CompleteDeletion {
+        now: DateTime<Utc>,
+    },
+}
+
+impl WorkspaceCommand {
+    /// What may still be asked between a request for deletion and its completion.
+    pub(super) const fn fits_a_grace(&self) -> bool {
+        matches!(
+            self,
+            Self::Create { .. }
+                | Self::ForgetMember { .. }
+                | Self::OpenMemberNames { .. }
+                | Self::ExpireInvitation { .. }
+                | Self::CancelDeletion { .. }
+                | Self::Abandon { .. }
+                | Self::CompleteDeletion { .. }
+        )
+    }
 }

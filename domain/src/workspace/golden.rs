@@ -1,18 +1,52 @@
 //! Each event as the log keeps it.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{Role, WorkspaceEvent as Told};
-use crate::privacy::Personal;
-use crate::{AccountId, golden};
+use super::{Right, Role, WorkspaceEvent as Told};
+use crate::privacy::{Personal, Purpose};
+use crate::{AccountId, ApiTokenId, InvitationId, golden};
+
+fn at() -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(1_790_000_000_123_456).unwrap()
+}
 
 #[test]
 fn every_event_of_a_workspace_is_kept_as_it_ever_was() {
+    let account = AccountId(Uuid::from_u128(1));
+    let invitation = InvitationId(Uuid::from_u128(2));
+    let token = ApiTokenId(Uuid::from_u128(3));
+    let until = at() + TimeDelta::days(7);
     golden::check(
         "workspace",
         vec![
             Told::Created { name: Personal::Apart },
-            Told::MemberJoined { account: AccountId(Uuid::from_u128(1)), role: Role::Owner },
+            Told::Renamed { name: Personal::Apart },
+            Told::MemberJoined { account, role: Role::Owner },
+            Told::RoleChanged { account, from: Role::Viewer, to: Role::Operator },
+            Told::MemberRemoved { account },
+            Told::MemberNamesOpened { purpose: Purpose::AccountAdministration, count: 12 },
+            Told::MemberInvited {
+                invitation,
+                email: Personal::Apart,
+                role: Role::Auditor,
+                by: account,
+                until,
+            },
+            Told::InvitationAccepted { invitation, account },
+            Told::InvitationRevoked { invitation },
+            Told::InvitationExpired { invitation },
+            Told::ApiTokenIssued {
+                token,
+                account,
+                rights: vec![Right::ReadRuns, Right::StartRuns],
+                expires_at: until,
+            },
+            Told::ApiTokenRevoked { token },
+            Told::DeletionRequested { requested_at: at(), due: until },
+            Told::DeletionCancelled {},
+            Told::Deleted { requested_at: at() },
         ],
     );
 }

@@ -1,27 +1,36 @@
 //! A workspace: who belongs to it, and as what. It always has an owner.
 
 mod command;
+mod deletion;
 mod error;
 mod event;
 #[cfg(test)]
 mod golden;
+mod invitations;
+mod members;
 mod role;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
 pub use command::WorkspaceCommand;
+pub use deletion::Deletion;
 pub use error::WorkspaceError;
 pub use event::WorkspaceEvent;
+pub use invitations::{INVITATION_DAYS_MAX, INVITATIONS_MAX, Invitation};
+pub use members::MEMBERS_MAX;
 pub use role::{Right, Role};
+pub use tokens::{ApiToken, TOKEN_DAYS_MAX, TOKENS_MAX};
 
 use crate::privacy::{Personal, WorkspaceName};
-use crate::{AccountId, Root};
+use crate::{AccountId, ApiTokenId, InvitationId, Root};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -29,6 +38,7 @@ pub enum Workspace {
     #[default]
     Absent,
     Live(Box<Live>),
+    Deleted,
 }
 
 /// What decisions about a workspace rest on.
@@ -36,28 +46,114 @@ pub enum Workspace {
 pub struct Live {
     pub name: Personal<WorkspaceName>,
     pub members: BTreeMap<AccountId, Role>,
+    pub invitations: BTreeMap<InvitationId, Invitation>,
+    pub tokens: BTreeMap<ApiTokenId, ApiToken>,
+    pub deletion: Option<Deletion>,
 }
 
 impl Workspace {
+    pub fn live(&self) -> Option<&Live> {
+        match self {
+            Self::Live(live) => Some(live),
+            Self::Absent | Self::Deleted => None,
+        }
+    }
+
     /// What the account is in it, while it lives.
     pub fn role_of(&self, account: AccountId) -> Option<Role> {
-        match self {
-            Self::Live(live) => live.members.get(&account).copied(),
-            Self::Absent => None,
-        }
+        self.live()?.members.get(&account).copied()
+    }
+
+    /// A token that works now, and what the member is that it acts for.
+    pub fn token(&self, token: ApiTokenId, now: DateTime<Utc>) -> Option<(&ApiToken, Role)> {
+        let found = self.live()?.tokens.get(&token).filter(|token| now < token.expires_at)?;
+        Some((found, self.role_of(found.account)?))
     }
 }
 
 impl Root for Workspace {
-    const SNAPSHOT_VERSION: i16 = 1;
+    const SNAPSHOT_VERSION: i16 = 2;
 
     fn decide(&self, command: WorkspaceCommand) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
+        use WorkspaceCommand as Ask;
         match (self, command) {
-            (Self::Absent, WorkspaceCommand::Create { name, owner }) => Ok(vec![
+            (Self::Absent, Ask::Create { name, owner }) => Ok(vec![
                 WorkspaceEvent::Created { name },
                 WorkspaceEvent::MemberJoined { account: owner, role: Role::Owner },
             ]),
-            (Self::Live(_), WorkspaceCommand::Create { .. }) => Err(WorkspaceError::Exists),
+            (Self::Live(_) | Self::Deleted, Ask::Create { .. }) => Err(WorkspaceError::Exists),
+            (Self::Live(live), command) => live.decide(command),
+            (Self::Deleted, Ask::CompleteDeletion { .. }) => Ok(vec![]),
+            (Self::Absent | Self::Deleted, _) => Err(WorkspaceError::Unknown),
+        }
+    }
+}
+
+impl Live {
+    fn decide(&self, command: WorkspaceCommand) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
+        use WorkspaceCommand as Ask;
+        if self.deletion.is_some() && !command.fits_a_grace() {
+            return Err(WorkspaceError::DeletionRequested);
+        }
+        match command {
+            Ask::Create { .. } => Err(WorkspaceError::Exists),
+            Ask::Rename { by, name } => {
+                self.needs(by, Right::ManageWorkspace)?;
+                Ok(vec![WorkspaceEvent::Renamed { name }])
+            }
+            Ask::ChangeRole { by, member, role } => self.change_role(by, member, role),
+            Ask::RemoveMember { by, member } => self.remove_member(by, member),
+            Ask::ForgetMember { member } => self.forget_member(member),
+            Ask::OpenMemberNames { by, purpose, count } => self.open_names(by, purpose, count),
+            Ask::Invite { by, invitation, email, role, now, until, replaces } => {
+                self.invite(invitation, Invitation { email, role, by, until }, now, replaces)
+            }
+            Ask::AcceptInvitation { by, invitation, now } => self.accept(by, invitation, now),
+            Ask::RevokeInvitation { by, invitation } => self.revoke_invitation(by, invitation),
+            Ask::ExpireInvitation { invitation, now } => self.expire_invitation(invitation, now),
+            Ask::IssueApiToken { by, token, rights, now, expires_at } => {
+                self.issue_token(by, token, rights, now, expires_at)
+            }
+            Ask::RevokeApiToken { by, token } => self.revoke_token(by, token),
+            Ask::RequestDeletion { by, now, due } => {
+                self.request_deletion(by, Deletion { requested_at: now, due })
+            }
+            Ask::CancelDeletion { by, now } => self.cancel_deletion(by, now),
+            Ask::Abandon { member, now } => self.abandon(member, now),
+            Ask::CompleteDeletion { now } => self.complete_deletion(now),
+        }
+    }
+
+    fn apply(&mut self, event: WorkspaceEvent) {
+        use WorkspaceEvent as Told;
+        match event {
+            Told::Renamed { name } => self.name = name,
+            Told::MemberJoined { account, role } | Told::RoleChanged { account, to: role, .. } => {
+                self.members.insert(account, role);
+            }
+            Told::MemberRemoved { account } => {
+                self.members.remove(&account);
+            }
+            Told::MemberInvited { invitation, email, role, by, until } => {
+                self.invitations.insert(invitation, Invitation { email, role, by, until });
+            }
+            Told::InvitationAccepted { invitation, .. }
+            | Told::InvitationRevoked { invitation }
+            | Told::InvitationExpired { invitation } => {
+                self.invitations.remove(&invitation);
+            }
+            Told::ApiTokenIssued { token, account, rights, expires_at } => {
+                let rights = rights.into_iter().collect();
+                self.tokens.insert(token, ApiToken { account, rights, expires_at });
+            }
+            Told::ApiTokenRevoked { token } => {
+                self.tokens.remove(&token);
+            }
+            Told::DeletionRequested { requested_at, due } => {
+                self.deletion = Some(Deletion { requested_at, due });
+            }
+            Told::DeletionCancelled {} => self.deletion = None,
+            Told::Created { .. } | Told::MemberNamesOpened { .. } | Told::Deleted { .. } => {}
         }
     }
 }
@@ -82,17 +178,19 @@ impl Aggregate for Workspace {
     }
 
     fn apply(&mut self, event: WorkspaceEvent) {
-        use WorkspaceEvent as Told;
-        if let Told::Created { name } = event {
-            *self = Self::Live(Box::new(Live { name, members: BTreeMap::new() }));
-            return;
-        }
-        let Self::Live(live) = self else { return };
-        match event {
-            Told::MemberJoined { account, role } => {
-                live.members.insert(account, role);
+        match (&mut *self, event) {
+            (_, WorkspaceEvent::Created { name }) => {
+                *self = Self::Live(Box::new(Live {
+                    name,
+                    members: BTreeMap::new(),
+                    invitations: BTreeMap::new(),
+                    tokens: BTreeMap::new(),
+                    deletion: None,
+                }));
             }
-            Told::Created { .. } => {}
+            (_, WorkspaceEvent::Deleted { .. }) => *self = Self::Deleted,
+            (Self::Live(live), event) => live.apply(event),
+            (Self::Absent | Self::Deleted, _) => {}
         }
     }
 }

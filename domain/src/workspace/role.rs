@@ -19,6 +19,10 @@ macro_rules! rights {
                 match self { $(Self::$right => $word),* }
             }
 
+            pub fn named(word: &str) -> Option<Self> {
+                match word { $($word => Some(Self::$right),)* _ => None }
+            }
+
             /// The roles that have it.
             pub const fn roles(self) -> &'static [Role] {
                 match self { $(Self::$right => &[$(Role::$role),*]),* }
@@ -60,12 +64,40 @@ rights! {
     ReadAudit "audit:read": Owner Admin Auditor;
 }
 
+impl Right {
+    /// Whether a token may have it: whoever holds one neither makes more of them, nor decides who
+    /// belongs to the workspace, nor ends it.
+    pub const fn is_for_tokens(self) -> bool {
+        !matches!(self, Self::ManageTokens | Self::ManageMembers | Self::DeleteWorkspace)
+    }
+}
+
 impl Role {
     pub const ALL: &'static [Self] =
         &[Self::Owner, Self::Admin, Self::Operator, Self::Viewer, Self::Billing, Self::Auditor];
 
     pub fn may(self, right: Right) -> bool {
         right.roles().contains(&self)
+    }
+
+    pub fn rights(self) -> impl Iterator<Item = Right> {
+        Right::ALL.iter().copied().filter(move |right| self.may(*right))
+    }
+
+    /// Whether whoever has it may do nothing that `other` may not.
+    pub fn is_within(self, other: Self) -> bool {
+        self.rights().all(|right| other.may(right))
+    }
+
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Admin => "admin",
+            Self::Operator => "operator",
+            Self::Viewer => "viewer",
+            Self::Billing => "billing",
+            Self::Auditor => "auditor",
+        }
     }
 }
 

@@ -1,0 +1,84 @@
+//! Invitations: for one address, once, for some days.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::members::MEMBERS_MAX;
+use super::{Live, Right, Role, WorkspaceError, WorkspaceEvent as Tell};
+use crate::privacy::{InvitationEmail, Personal};
+use crate::{AccountId, InvitationId};
+
+type Told = Result<Vec<Tell>, WorkspaceError>;
+
+/// A link that is mailed can be followed for so long.
+pub const INVITATION_DAYS_MAX: i64 = 7;
+pub const INVITATIONS_MAX: usize = 100;
+
+/// An invitation that is open.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Invitation {
+    /// Sealed under the invitation's own key, which dies with it.
+    pub email: Personal<InvitationEmail>,
+    pub role: Role,
+    pub by: AccountId,
+    pub until: DateTime<Utc>,
+}
+
+impl Live {
+    pub(super) fn invite(
+        &self,
+        invitation: InvitationId,
+        of: Invitation,
+        now: DateTime<Utc>,
+        replaces: Option<InvitationId>,
+    ) -> Told {
+        let own = self.needs(of.by, Right::ManageMembers)?;
+        Self::disposes(own, of.role)?;
+        if of.until <= now || of.until > now + TimeDelta::days(INVITATION_DAYS_MAX) {
+            return Err(WorkspaceError::InvitationDays);
+        }
+        let former = replaces.filter(|old| self.invitations.contains_key(old));
+        let open = self.invitations.len() - usize::from(former.is_some());
+        if open >= INVITATIONS_MAX {
+            return Err(WorkspaceError::InvitationsMax(INVITATIONS_MAX));
+        }
+        if open + self.members.len() >= MEMBERS_MAX {
+            return Err(WorkspaceError::MembersMax(MEMBERS_MAX));
+        }
+        let revoked = former.map(|invitation| Tell::InvitationRevoked { invitation });
+        let Invitation { email, role, by, until } = of;
+        let invited = Tell::MemberInvited { invitation, email, role, by, until };
+        Ok(revoked.into_iter().chain([invited]).collect())
+    }
+
+    pub(super) fn accept(&self, by: AccountId, id: InvitationId, now: DateTime<Utc>) -> Told {
+        let invitation = self.invitations.get(&id).ok_or(WorkspaceError::InvitationGone)?;
+        if now >= invitation.until {
+            return Err(WorkspaceError::InvitationExpired);
+        }
+        if self.members.contains_key(&by) {
+            return Err(WorkspaceError::MemberAlready);
+        }
+        Ok(vec![
+            Tell::InvitationAccepted { invitation: id, account: by },
+            Tell::MemberJoined { account: by, role: invitation.role },
+        ])
+    }
+
+    pub(super) fn revoke_invitation(&self, by: AccountId, id: InvitationId) -> Told {
+        let own = self.needs(by, Right::ManageMembers)?;
+        let invitation = self.invitations.get(&id).ok_or(WorkspaceError::NoSuchInvitation)?;
+        Self::disposes(own, invitation.role)?;
+        Ok(vec![Tell::InvitationRevoked { invitation: id }])
+    }
+
+    pub(super) fn expire_invitation(&self, id: InvitationId, now: DateTime<Utc>) -> Told {
+        match self.invitations.get(&id) {
+            None => Ok(vec![]),
+            Some(invitation) if now < invitation.until => {
+                Err(WorkspaceError::InvitationNotExpired(invitation.until))
+            }
+            Some(_) => Ok(vec![Tell::InvitationExpired { invitation: id }]),
+        }
+    }
+}

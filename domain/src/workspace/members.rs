@@ -1,0 +1,109 @@
+//! Who belongs to it, and as what.
+
+use super::{Live, Right, Role, WorkspaceError, WorkspaceEvent as Tell};
+use crate::AccountId;
+use crate::privacy::Purpose;
+
+type Told = Result<Vec<Tell>, WorkspaceError>;
+
+/// Invitations that are open are counted with them.
+pub const MEMBERS_MAX: usize = 1000;
+
+impl Live {
+    pub(super) fn role(&self, account: AccountId) -> Result<Role, WorkspaceError> {
+        self.members.get(&account).copied().ok_or(WorkspaceError::NotAMember)
+    }
+
+    pub(super) fn needs(&self, by: AccountId, right: Right) -> Result<Role, WorkspaceError> {
+        let role = self.role(by)?;
+        if role.may(right) { Ok(role) } else { Err(WorkspaceError::NeedsRight(right)) }
+    }
+
+    /// Whether somebody in `role` may give, or take away, `other`.
+    pub(super) fn disposes(role: Role, other: Role) -> Result<(), WorkspaceError> {
+        if other == Role::Owner && role != Role::Owner {
+            return Err(WorkspaceError::OwnersOnly);
+        }
+        Ok(())
+    }
+
+    /// The account owns it, and nobody else does.
+    pub fn is_sole_owner(&self, account: AccountId) -> bool {
+        let mut owners = self.members.iter().filter(|(_, role)| **role == Role::Owner);
+        owners.next().is_some_and(|(owner, _)| *owner == account) && owners.next().is_none()
+    }
+
+    pub(super) fn change_role(&self, by: AccountId, member: AccountId, to: Role) -> Told {
+        let own = self.needs(by, Right::ManageMembers)?;
+        let from = self.role(member)?;
+        if from == to {
+            return Ok(vec![]);
+        }
+        Self::disposes(own, from)?;
+        Self::disposes(own, to)?;
+        if by == member && !to.is_within(from) {
+            return Err(WorkspaceError::RaisesOneself);
+        }
+        if self.is_sole_owner(member) {
+            return Err(WorkspaceError::LastOwner);
+        }
+        let mut told = vec![Tell::RoleChanged { account: member, from, to }];
+        told.extend(self.withdrawn(member, |role| {
+            !to.may(Right::ManageMembers) || Self::disposes(to, role).is_err()
+        }));
+        Ok(told)
+    }
+
+    pub(super) fn remove_member(&self, by: AccountId, member: AccountId) -> Told {
+        let leaving = self.role(member);
+        if by == member {
+            leaving?;
+        } else {
+            let own = self.needs(by, Right::ManageMembers)?;
+            Self::disposes(own, leaving?)?;
+        }
+        if self.is_sole_owner(member) {
+            return Err(WorkspaceError::LastOwner);
+        }
+        Ok(self.removed(member))
+    }
+
+    /// Whoever is left in the highest role inherits it when its only owner is gone.
+    pub(super) fn forget_member(&self, member: AccountId) -> Told {
+        if self.role(member).is_err() {
+            return Ok(vec![]);
+        }
+        let others = self.members.iter().filter(|(account, _)| **account != member);
+        let heir = others.min_by_key(|(account, role)| (**role, **account));
+        let (&account, &from) = heir.ok_or(WorkspaceError::LastMember)?;
+        let mut told = Vec::new();
+        if self.is_sole_owner(member) {
+            told.push(Tell::RoleChanged { account, from, to: Role::Owner });
+        }
+        told.extend(self.removed(member));
+        Ok(told)
+    }
+
+    /// With a member go the member's tokens, and the invitations that nobody answers for any more.
+    fn removed(&self, member: AccountId) -> Vec<Tell> {
+        let tokens = self.tokens.iter().filter(|(_, token)| token.account == member);
+        let mut told: Vec<Tell> =
+            tokens.map(|(token, _)| Tell::ApiTokenRevoked { token: *token }).collect();
+        told.extend(self.withdrawn(member, |_| true));
+        told.push(Tell::MemberRemoved { account: member });
+        told
+    }
+
+    fn withdrawn(&self, by: AccountId, no_longer: impl Fn(Role) -> bool) -> Vec<Tell> {
+        let of = self.invitations.iter().filter(|(_, of)| of.by == by && no_longer(of.role));
+        of.map(|(invitation, _)| Tell::InvitationRevoked { invitation: *invitation }).collect()
+    }
+
+    pub(super) fn open_names(&self, by: AccountId, purpose: Purpose, count: u32) -> Told {
+        self.needs(by, Right::ManageMembers)?;
+        if !matches!(purpose, Purpose::AccountAdministration | Purpose::ServiceCommunication) {
+            return Err(WorkspaceError::NotAPurpose);
+        }
+        Ok(vec![Tell::MemberNamesOpened { purpose, count }])
+    }
+}

@@ -1,0 +1,96 @@
+//! Deletion.
+
+use super::*;
+
+fn request(by: AccountId, days: i64) -> Ask {
+    Ask::RequestDeletion { by, now: now(), due: in_days(days) }
+}
+
+fn given() -> Vec<Told> {
+    [with_bob(Role::Admin), vec![requested()]].concat()
+}
+
+#[test]
+fn an_owner_asks_for_deletion_with_a_grace() {
+    Workspaces::with(())
+        .given(created())
+        .when(request(ADA, 7))
+        .then_expect_events(vec![requested()]);
+    Workspaces::with(())
+        .given(with_bob(Role::Admin))
+        .when(request(BOB, 7))
+        .then_expect_error(Why::NeedsRight(Right::DeleteWorkspace));
+    Workspaces::with(())
+        .given(created())
+        .when(request(ADA, 31))
+        .then_expect_error(Why::GraceOutOfRange);
+}
+
+#[test]
+fn until_it_is_cancelled_nothing_else_is_done() {
+    for ask in [request(ADA, 7), Ask::RemoveMember { by: BOB, member: BOB }] {
+        Workspaces::with(()).given(given()).when(ask).then_expect_error(Why::DeletionRequested);
+    }
+    let live =
+        Live { deletion: Some(Deletion { requested_at: now(), due: in_days(7) }), ..live(1) };
+    let asked = Workspace::Live(Box::new(live)).decide(Ask::Rename { by: ADA, name: name() });
+    assert_eq!(asked, Err(Why::DeletionRequested));
+}
+
+#[test]
+fn it_is_taken_back_within_the_grace() {
+    let cancel = |by, at| Ask::CancelDeletion { by, now: at };
+    Workspaces::with(())
+        .given(given())
+        .when(cancel(ADA, in_days(6)))
+        .then_expect_events(vec![Told::DeletionCancelled {}]);
+    Workspaces::with(())
+        .given(given())
+        .when(cancel(ADA, in_days(7)))
+        .then_expect_error(Why::GraceOver(in_days(7)));
+    Workspaces::with(())
+        .given(given())
+        .when(cancel(BOB, in_days(6)))
+        .then_expect_error(Why::NeedsRight(Right::DeleteWorkspace));
+    Workspaces::with(())
+        .given(created())
+        .when(cancel(ADA, now()))
+        .then_expect_error(Why::DeletionNotRequested);
+}
+
+#[test]
+fn it_is_completed_once_it_is_due_and_for_good() {
+    let complete = |at| Ask::CompleteDeletion { now: at };
+    let deleted = Told::Deleted { requested_at: now() };
+    Workspaces::with(())
+        .given(given())
+        .when(complete(in_days(7)))
+        .then_expect_events(vec![deleted.clone()]);
+    Workspaces::with(())
+        .given(given())
+        .when(complete(in_days(6)))
+        .then_expect_error(Why::GraceNotOver(in_days(7)));
+    Workspaces::with(())
+        .given(created())
+        .when(complete(now()))
+        .then_expect_error(Why::DeletionNotRequested);
+    let gone = [given(), vec![deleted]].concat();
+    Workspaces::with(()).given(gone.clone()).when(complete(now())).then_expect_events(vec![]);
+    Workspaces::with(()).given(gone.clone()).when(request(ADA, 7)).then_expect_error(Why::Unknown);
+    Workspaces::with(()).given(gone).when(create()).then_expect_error(Why::Exists);
+}
+
+#[test]
+fn what_an_erased_person_leaves_alone_is_deleted_at_once() {
+    let abandon = Ask::Abandon { member: ADA, now: in_days(1) };
+    let at_once = Told::DeletionRequested { requested_at: in_days(1), due: in_days(1) };
+    Workspaces::with(()).given(created()).when(abandon.clone()).then_expect_events(vec![at_once]);
+    Workspaces::with(())
+        .given(with_bob(Role::Viewer))
+        .when(abandon.clone())
+        .then_expect_error(Why::NotAlone);
+    Workspaces::with(())
+        .given([created(), vec![requested()]].concat())
+        .when(abandon)
+        .then_expect_events(vec![]);
+}

@@ -1,0 +1,170 @@
+//! Roles, and leaving.
+
+use super::*;
+
+fn change(by: AccountId, member: AccountId, role: Role) -> Ask {
+    Ask::ChangeRole { by, member, role }
+}
+
+fn changed(account: AccountId, from: Role, to: Role) -> Told {
+    Told::RoleChanged { account, from, to }
+}
+
+fn remove(by: AccountId, member: AccountId) -> Ask {
+    Ask::RemoveMember { by, member }
+}
+
+fn removed(account: AccountId) -> Told {
+    Told::MemberRemoved { account }
+}
+
+#[test]
+fn an_owner_changes_every_role() {
+    for to in [Role::Owner, Role::Admin, Role::Billing] {
+        Workspaces::with(())
+            .given(with_bob(Role::Viewer))
+            .when(change(ADA, BOB, to))
+            .then_expect_events(vec![changed(BOB, Role::Viewer, to)]);
+    }
+    Workspaces::with(())
+        .given(with_bob(Role::Viewer))
+        .when(change(ADA, BOB, Role::Viewer))
+        .then_expect_events(vec![]);
+}
+
+#[test]
+fn an_admin_neither_makes_nor_unmakes_an_owner() {
+    let given = [with_bob(Role::Admin), vec![joined(EVE, Role::Viewer)]].concat();
+    for (member, role) in [(EVE, Role::Owner), (ADA, Role::Viewer)] {
+        Workspaces::with(())
+            .given(given.clone())
+            .when(change(BOB, member, role))
+            .then_expect_error(Why::OwnersOnly);
+    }
+    Workspaces::with(())
+        .given(given.clone())
+        .when(change(BOB, EVE, Role::Operator))
+        .then_expect_events(vec![changed(EVE, Role::Viewer, Role::Operator)]);
+    Workspaces::with(()).given(given).when(remove(BOB, ADA)).then_expect_error(Why::OwnersOnly);
+}
+
+#[test]
+fn nobody_raises_themselves() {
+    Workspaces::with(())
+        .given(with_bob(Role::Admin))
+        .when(change(BOB, BOB, Role::Owner))
+        .then_expect_error(Why::OwnersOnly);
+    Workspaces::with(())
+        .given(with_bob(Role::Admin))
+        .when(change(BOB, BOB, Role::Billing))
+        .then_expect_error(Why::RaisesOneself);
+    Workspaces::with(())
+        .given(with_bob(Role::Operator))
+        .when(change(BOB, BOB, Role::Admin))
+        .then_expect_error(Why::NeedsRight(Right::ManageMembers));
+    Workspaces::with(())
+        .given(with_bob(Role::Admin))
+        .when(change(BOB, BOB, Role::Operator))
+        .then_expect_events(vec![changed(BOB, Role::Admin, Role::Operator)]);
+}
+
+#[test]
+fn there_is_always_an_owner() {
+    Workspaces::with(())
+        .given(with_bob(Role::Admin))
+        .when(change(ADA, ADA, Role::Admin))
+        .then_expect_error(Why::LastOwner);
+    Workspaces::with(())
+        .given(with_bob(Role::Admin))
+        .when(remove(ADA, ADA))
+        .then_expect_error(Why::LastOwner);
+    Workspaces::with(())
+        .given(with_bob(Role::Owner))
+        .when(remove(ADA, ADA))
+        .then_expect_events(vec![removed(ADA)]);
+}
+
+#[test]
+fn everybody_may_leave_and_some_may_remove_others() {
+    Workspaces::with(())
+        .given(with_bob(Role::Viewer))
+        .when(remove(BOB, BOB))
+        .then_expect_events(vec![removed(BOB)]);
+    Workspaces::with(())
+        .given([with_bob(Role::Viewer), vec![joined(EVE, Role::Viewer)]].concat())
+        .when(remove(BOB, EVE))
+        .then_expect_error(Why::NeedsRight(Right::ManageMembers));
+    Workspaces::with(()).given(created()).when(remove(ADA, EVE)).then_expect_error(Why::NotAMember);
+}
+
+#[test]
+fn tokens_and_invitations_of_a_member_go_with_the_member() {
+    let given = [
+        with_bob(Role::Admin),
+        vec![
+            Told::ApiTokenIssued {
+                token: TOKEN,
+                account: BOB,
+                rights: vec![Right::ReadRuns],
+                expires_at: in_days(9),
+            },
+            Told::MemberInvited {
+                invitation: INVITATION,
+                email: email(),
+                role: Role::Viewer,
+                by: BOB,
+                until: in_days(7),
+            },
+        ],
+    ]
+    .concat();
+    Workspaces::with(()).given(given.clone()).when(remove(ADA, BOB)).then_expect_events(vec![
+        Told::ApiTokenRevoked { token: TOKEN },
+        Told::InvitationRevoked { invitation: INVITATION },
+        removed(BOB),
+    ]);
+    Workspaces::with(()).given(given).when(change(ADA, BOB, Role::Viewer)).then_expect_events(
+        vec![
+            changed(BOB, Role::Admin, Role::Viewer),
+            Told::InvitationRevoked { invitation: INVITATION },
+        ],
+    );
+}
+
+#[test]
+fn a_member_who_is_erased_goes_whatever_the_role_and_somebody_inherits() {
+    let given = [with_bob(Role::Viewer), vec![joined(EVE, Role::Operator)]].concat();
+    Workspaces::with(())
+        .given(given.clone())
+        .when(Ask::ForgetMember { member: ADA })
+        .then_expect_events(vec![changed(EVE, Role::Operator, Role::Owner), removed(ADA)]);
+    Workspaces::with(())
+        .given([given.clone(), vec![requested()]].concat())
+        .when(Ask::ForgetMember { member: BOB })
+        .then_expect_events(vec![removed(BOB)]);
+    let gone = [given, vec![removed(BOB)]].concat();
+    let again = Ask::ForgetMember { member: BOB };
+    Workspaces::with(()).given(gone).when(again).then_expect_events(vec![]);
+    Workspaces::with(())
+        .given(created())
+        .when(Ask::ForgetMember { member: ADA })
+        .then_expect_error(Why::LastMember);
+}
+
+#[test]
+fn names_are_opened_for_a_purpose_by_those_who_manage_members() {
+    let open = |by, purpose| Ask::OpenMemberNames { by, purpose, count: 2 };
+    let purpose = Purpose::AccountAdministration;
+    Workspaces::with(())
+        .given(with_bob(Role::Operator))
+        .when(open(ADA, purpose))
+        .then_expect_events(vec![Told::MemberNamesOpened { purpose, count: 2 }]);
+    Workspaces::with(())
+        .given(with_bob(Role::Operator))
+        .when(open(BOB, purpose))
+        .then_expect_error(Why::NeedsRight(Right::ManageMembers));
+    Workspaces::with(())
+        .given(created())
+        .when(open(ADA, Purpose::ProductNews))
+        .then_expect_error(Why::NotAPurpose);
+}

@@ -1,0 +1,99 @@
+//! Tokens.
+
+use super::*;
+use crate::workspace::{ApiToken, TOKENS_MAX};
+
+fn issue(by: AccountId, rights: &[Right], days: i64) -> Ask {
+    let (rights, expires_at) = (rights.to_vec(), in_days(days));
+    Ask::IssueApiToken { by, token: TOKEN, rights, now: now(), expires_at }
+}
+
+fn issued(account: AccountId) -> Told {
+    let rights = vec![Right::ReadRuns, Right::StartRuns];
+    Told::ApiTokenIssued { token: TOKEN, account, rights, expires_at: in_days(30) }
+}
+
+#[test]
+fn a_token_has_some_of_its_issuers_rights() {
+    let twice = [Right::StartRuns, Right::ReadRuns, Right::StartRuns];
+    Workspaces::with(())
+        .given(created())
+        .when(issue(ADA, &twice, 30))
+        .then_expect_events(vec![issued(ADA)]);
+    Workspaces::with(())
+        .given(with_bob(Role::Admin))
+        .when(issue(BOB, &[Right::ManageBilling], 30))
+        .then_expect_error(Why::NeedsRight(Right::ManageBilling));
+    Workspaces::with(())
+        .given(with_bob(Role::Operator))
+        .when(issue(BOB, &[Right::ReadRuns], 30))
+        .then_expect_error(Why::NeedsRight(Right::ManageTokens));
+    Workspaces::with(())
+        .given(created())
+        .when(issue(ADA, &[], 30))
+        .then_expect_error(Why::NoRights);
+}
+
+#[test]
+fn no_token_manages_tokens_or_members_or_ends_the_workspace() {
+    for right in [Right::ManageTokens, Right::ManageMembers, Right::DeleteWorkspace] {
+        Workspaces::with(())
+            .given(created())
+            .when(issue(ADA, &[right], 30))
+            .then_expect_error(Why::NotForTokens(right));
+    }
+}
+
+#[test]
+fn a_token_ends_within_a_year() {
+    for days in [0, 366] {
+        Workspaces::with(())
+            .given(created())
+            .when(issue(ADA, &[Right::ReadRuns], days))
+            .then_expect_error(Why::TokenDays);
+    }
+}
+
+#[test]
+fn a_token_is_revoked_once() {
+    let revoke = |by| Ask::RevokeApiToken { by, token: TOKEN };
+    let given = [with_bob(Role::Operator), vec![issued(ADA)]].concat();
+    Workspaces::with(())
+        .given(given.clone())
+        .when(revoke(ADA))
+        .then_expect_events(vec![Told::ApiTokenRevoked { token: TOKEN }]);
+    Workspaces::with(())
+        .given(given)
+        .when(revoke(BOB))
+        .then_expect_error(Why::NeedsRight(Right::ManageTokens));
+    Workspaces::with(()).given(created()).when(revoke(ADA)).then_expect_error(Why::NoSuchToken);
+}
+
+#[test]
+fn there_are_so_many_tokens_and_no_more() {
+    let mut full = live(1);
+    let token = ApiToken { account: ADA, rights: [].into(), expires_at: in_days(1) };
+    full.tokens = (0..TOKENS_MAX)
+        .map(|n| (ApiTokenId(Uuid::from_u128(n as u128 + 100)), token.clone()))
+        .collect();
+    let full = Workspace::Live(Box::new(full));
+    assert_eq!(full.decide(issue(ADA, &[Right::ReadRuns], 1)), Err(Why::TokensMax(TOKENS_MAX)));
+}
+
+#[test]
+fn a_token_works_until_its_end_while_its_member_belongs() {
+    let mut live = live(1);
+    let token = ApiToken { account: ADA, rights: [Right::ReadRuns].into(), expires_at: in_days(1) };
+    live.tokens.insert(TOKEN, token.clone());
+    let works = |live: &Live, at| {
+        Workspace::Live(Box::new(live.clone())).token(TOKEN, at).map(|(found, role)| {
+            assert_eq!(*found, token);
+            role
+        })
+    };
+    assert_eq!(works(&live, now()), Some(Role::Owner));
+    assert_eq!(works(&live, in_days(1)), None);
+    live.members.clear();
+    assert_eq!(works(&live, now()), None);
+    assert_eq!(Workspace::Deleted.token(TOKEN, now()), None);
+}

@@ -1,0 +1,62 @@
+//! Tokens that act for a member: with some of the member's rights, for some time.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Live, Right, WorkspaceError, WorkspaceEvent as Tell};
+use crate::{AccountId, ApiTokenId};
+
+type Told = Result<Vec<Tell>, WorkspaceError>;
+
+pub const TOKEN_DAYS_MAX: i64 = 365;
+pub const TOKENS_MAX: usize = 100;
+
+/// A token that has not been revoked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiToken {
+    /// Whom it acts for: it may never do what this member may not.
+    pub account: AccountId,
+    pub rights: BTreeSet<Right>,
+    pub expires_at: DateTime<Utc>,
+}
+
+impl Live {
+    pub(super) fn issue_token(
+        &self,
+        account: AccountId,
+        token: ApiTokenId,
+        mut rights: Vec<Right>,
+        now: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+    ) -> Told {
+        self.needs(account, Right::ManageTokens)?;
+        rights.sort_unstable();
+        rights.dedup();
+        if rights.is_empty() {
+            return Err(WorkspaceError::NoRights);
+        }
+        for right in &rights {
+            if !right.is_for_tokens() {
+                return Err(WorkspaceError::NotForTokens(*right));
+            }
+            self.needs(account, *right)?;
+        }
+        if expires_at <= now || expires_at > now + TimeDelta::days(TOKEN_DAYS_MAX) {
+            return Err(WorkspaceError::TokenDays);
+        }
+        if self.tokens.len() >= TOKENS_MAX {
+            return Err(WorkspaceError::TokensMax(TOKENS_MAX));
+        }
+        Ok(vec![Tell::ApiTokenIssued { token, account, rights, expires_at }])
+    }
+
+    pub(super) fn revoke_token(&self, by: AccountId, id: ApiTokenId) -> Told {
+        self.needs(by, Right::ManageTokens)?;
+        if !self.tokens.contains_key(&id) {
+            return Err(WorkspaceError::NoSuchToken);
+        }
+        Ok(vec![Tell::ApiTokenRevoked { token: id }])
+    }
+}
