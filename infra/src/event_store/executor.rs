@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use deadpool_postgres::GenericClient;
 use domain::{SubjectId, TenantId};
 use tokio::sync::{Mutex, Notify, watch};
@@ -116,6 +117,16 @@ impl Executor {
         stream: Uuid,
     ) -> Result<Loaded<A>, LoadError> {
         Ok(self.0.streams.load(tenant, stream, Sight::Fresh).await?.0)
+    }
+
+    /// A stream as it stood at a time: after the events that were recorded by then.
+    pub async fn load_as_of<A: Stored>(
+        &self,
+        tenant: TenantId,
+        stream: Uuid,
+        at: DateTime<Utc>,
+    ) -> Result<Loaded<A>, LoadError> {
+        self.0.streams.load_as_of(tenant, stream, at).await
     }
 
     pub async fn claim_owner(

@@ -3,6 +3,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use deadpool_postgres::GenericClient;
 use domain::privacy::put_together;
 use domain::{Event, TenantId};
@@ -85,6 +86,22 @@ impl Streams {
             tracing::warn!(%stream, "a snapshot cannot be read: reading the events");
         }
         Err(LoadError::Missing { stream, version: 1 })
+    }
+
+    /// As it stood at a time: from the events that were recorded by then.
+    pub async fn load_as_of<A: Stored>(
+        &self,
+        tenant: TenantId,
+        stream: Uuid,
+        at: DateTime<Utc>,
+    ) -> Result<Loaded<A>, LoadError> {
+        let client = self.pool.get().await?;
+        let query = client.prepare_cached(include_str!("load_as_of.sql")).await?;
+        let of: [&(dyn ToSql + Sync); 4] = [&stream, &tenant.0, &A::TYPE, &at];
+        let rows = client.query_raw(&query, of).await?;
+        let mut fold = Fold::from(stream, Loaded { state: Arc::new(A::default()), version: 0 });
+        fold.apply_all(rows).await?;
+        Ok(fold.loaded)
     }
 
     fn keep<A: Stored>(&self, tenant: TenantId, fold: Fold<A>) -> Loaded<A> {

@@ -58,8 +58,8 @@ kinds! {
         "Until it is cancelled, the account takes nothing but its cancellation.";
     ForeignOrigin "foreign-origin" FORBIDDEN "The request came from another site"
         "With a cookie, send JSON from our own origin; or use a bearer token.";
-    Forbidden "forbidden" FORBIDDEN "The token's scope does not allow this"
-        "Ask for a token of the scope that `detail` names.";
+    Forbidden "forbidden" FORBIDDEN "This is not allowed"
+        "Ask for the role, or for a token of the scope, that `detail` names.";
     IdempotencyKeyReused "idempotency-key-reused" UNPROCESSABLE_ENTITY "The key was used before"
         "An Idempotency-Key belongs to one request: send another with another body.";
     Internal "internal" INTERNAL_SERVER_ERROR "This is our mistake"
@@ -72,10 +72,14 @@ kinds! {
         "The Allow header lists those that are.";
     NotByConsent "not-by-consent" UNPROCESSABLE_ENTITY "The purpose does not rest on consent"
         "Consent is given and withdrawn for the purposes that GET /v1/me/consents lists.";
+    NotInvited "not-invited" FORBIDDEN "The invitation is for another address"
+        "Sign in as the person whose proven address it was sent to.";
     NotFound "not-found" NOT_FOUND "There is nothing here"
         "It does not exist, or it is another's.";
     NotYet "not-yet" SERVICE_UNAVAILABLE "The position has not been reached"
         "Ask again: the read side had not caught up with the asked position in time.";
+    OwnsWorkspaces "owns-workspaces" CONFLICT "Others belong to a workspace that only you own"
+        "Make another member an owner, or delete the workspace.";
     PasswordWrong "password-wrong" FORBIDDEN "The password is wrong"
         "This step asks for the password of the account.";
     PreconditionFailed "precondition-failed" PRECONDITION_FAILED "The version is stale"
@@ -96,6 +100,8 @@ kinds! {
         "Send a live session's token or cookie.";
     Unavailable "unavailable" SERVICE_UNAVAILABLE "This cannot be done just now"
         "Send it again in a moment, with the same Idempotency-Key.";
+    WorkspaceDeleting "workspace-deleting" CONFLICT "The workspace is to be deleted"
+        "Until the deletion is cancelled, the workspace is only read.";
 }
 
 /// One thing that does not fit. It never repeats a value.

@@ -82,8 +82,32 @@ impl From<AccountError> for Problem {
 
 impl From<WorkspaceError> for Problem {
     fn from(reason: WorkspaceError) -> Self {
+        use WorkspaceError as Why;
+        let field = |name| Self::field(name, reason.to_string());
         let kind = match reason {
-            WorkspaceError::Exists => Kind::Refused,
+            Why::Unknown | Why::NotAMember | Why::NoSuchInvitation | Why::NoSuchToken => {
+                return Self::of(Kind::NotFound);
+            }
+            Why::InvitationDays => return field("expires_in_days"),
+            Why::TokenDays => return field("expires_at"),
+            Why::NoRights | Why::NotForTokens(_) => return field("scopes"),
+            Why::GraceOutOfRange => return field("grace_days"),
+            Why::NeedsRight(_) | Why::OwnersOnly | Why::RaisesOneself => Kind::Forbidden,
+            Why::NotAPurpose => Kind::BadQuery,
+            Why::MemberAlready => Kind::AlreadyDone,
+            Why::InvitationGone | Why::InvitationExpired => Kind::LinkGone,
+            Why::DeletionRequested => Kind::WorkspaceDeleting,
+            Why::Exists
+            | Why::LastOwner
+            | Why::LastMember
+            | Why::NotAlone
+            | Why::MembersMax(_)
+            | Why::InvitationNotExpired(_)
+            | Why::InvitationsMax(_)
+            | Why::TokensMax(_)
+            | Why::DeletionNotRequested
+            | Why::GraceOver(_)
+            | Why::GraceNotOver(_) => Kind::Refused,
         };
         Self::new(kind, reason.to_string())
     }

@@ -7,6 +7,7 @@
     reason = "a test may"
 )]
 
+mod as_of;
 mod batches;
 mod fence;
 mod lost;

@@ -13,11 +13,11 @@ use super::super::{LoadError, Loaded};
 use super::{Node, appended, databases, event, node, owner, pool};
 use crate::postgres::Pool;
 
-const TENANT: TenantId = TenantId(Uuid::from_u128(1));
-const STREAM: Uuid = Uuid::from_u128(7);
+pub const TENANT: TenantId = TenantId(Uuid::from_u128(1));
+pub const STREAM: Uuid = Uuid::from_u128(7);
 
 /// With nothing in its cache.
-fn streams(pool: &Pool) -> Streams {
+pub fn streams(pool: &Pool) -> Streams {
     let snapshots = Snapshots::start(pool.clone(), 100);
     Streams { pool: pool.clone(), cache: Cache::new(10), snapshots }
 }
@@ -41,13 +41,18 @@ fn registered() -> AccountEvent {
     }
 }
 
-async fn change_passwords(node: &Node, versions: std::ops::RangeInclusive<i64>) {
+pub async fn change_passwords(node: &Node, versions: std::ops::RangeInclusive<i64>) {
     for version in versions {
         let credential = CredentialId(Uuid::from_u128(u128::try_from(version).unwrap()));
         let changed = told(version, AccountEvent::PasswordChanged { credential });
         let append = Append { events: vec![changed], moves: Vec::new() };
         assert!(appended(&node.queue.append(append).await.unwrap()));
     }
+}
+
+pub async fn register(node: &Node) {
+    let append = Append { events: vec![told(1, registered())], moves: Vec::new() };
+    assert!(appended(&node.queue.append(append).await.unwrap()));
 }
 
 async fn load(pool: &Pool) -> Result<Loaded<Account>, LoadError> {
@@ -58,8 +63,7 @@ async fn load(pool: &Pool) -> Result<Loaded<Account>, LoadError> {
 async fn a_state_is_the_same_from_a_snapshot_and_from_the_beginning() {
     let databases = databases().await;
     let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
-    let append = Append { events: vec![told(1, registered())], moves: Vec::new() };
-    assert!(appended(&node.queue.append(append).await.unwrap()));
+    register(&node).await;
     change_passwords(&node, 2..=120).await;
     let at_120 = load(&pool).await.unwrap();
     change_passwords(&node, 121..=150).await;
@@ -83,8 +87,7 @@ async fn a_state_is_the_same_from_a_snapshot_and_from_the_beginning() {
 async fn a_snapshot_is_used_and_one_of_another_meaning_is_dropped() {
     let databases = databases().await;
     let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
-    let append = Append { events: vec![told(1, registered())], moves: Vec::new() };
-    assert!(appended(&node.queue.append(append).await.unwrap()));
+    register(&node).await;
     change_passwords(&node, 2..=3).await;
     let read = load(&pool).await.unwrap();
 
@@ -108,8 +111,7 @@ async fn a_snapshot_is_used_and_one_of_another_meaning_is_dropped() {
 async fn a_snapshot_that_cannot_be_read_gives_way_to_the_events() {
     let databases = databases().await;
     let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
-    let append = Append { events: vec![told(1, registered())], moves: Vec::new() };
-    assert!(appended(&node.queue.append(append).await.unwrap()));
+    register(&node).await;
     let read = load(&pool).await.unwrap();
     write(&pool, &shot(STREAM, &read)).await.unwrap();
 
@@ -144,8 +146,7 @@ async fn a_snapshot_holds_sealed_fields_only() {
 async fn another_tenants_stream_is_not_read() {
     let databases = databases().await;
     let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
-    let append = Append { events: vec![told(1, registered())], moves: Vec::new() };
-    assert!(appended(&node.queue.append(append).await.unwrap()));
+    register(&node).await;
     let streams = streams(&pool);
     let (mine, _) = streams.load::<Account>(TENANT, STREAM, Sight::Fresh).await.unwrap();
     assert_eq!(mine.version, 1);
