@@ -2,7 +2,9 @@
 
 pub mod accounts;
 pub mod audit_trail;
+pub mod memberships;
 pub mod sessions;
+pub mod workspaces;
 
 use infra::log::Reader;
 
@@ -12,6 +14,8 @@ pub fn all() -> Vec<Reader> {
         Reader::projection::<accounts::Accounts>(),
         Reader::projection::<sessions::Sessions>(),
         Reader::projection::<audit_trail::AuditTrail>(),
+        Reader::projection::<workspaces::Workspaces>(),
+        Reader::projection::<memberships::Memberships>(),
     ]
 }
 

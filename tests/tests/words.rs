@@ -110,7 +110,10 @@ async fn a_word_that_cannot_be_is_refused_on_one_line() {
     let installation = Installation::new().await;
 
     let replay = refused(&installation, &["replay", "mailer"]).await;
-    assert_eq!(replay, "lethe: there is no projection mailer: accounts, sessions, audit_trail");
+    assert_eq!(
+        replay,
+        "lethe: there is no projection mailer: accounts, sessions, audit_trail, workspaces, memberships"
+    );
     let nobody = uuid::Uuid::nil().to_string();
     assert!(refused(&installation, &["token", "revoke", &nobody]).await.contains("no such token"));
     let days = refused(&installation, &["erase", &nobody, "--grace-days", "99"]).await;

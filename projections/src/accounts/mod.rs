@@ -8,6 +8,7 @@ use domain::privacy::{AccountEmail, AccountName, AccountUsername, Field, Purpose
 use domain::{AccountId, Event, TenantId};
 use infra::log::{Json, Poison, Projection, Recorded, Row};
 use infra::postgres::{PgError, Pool};
+use uuid::Uuid;
 
 pub struct Accounts;
 
@@ -184,6 +185,18 @@ pub async fn by_id(pool: &Pool, account: AccountId) -> Result<Option<Account>, P
     let find = client.prepare_cached(include_str!("find.sql")).await?;
     let row = client.query_opt(&find, &[&account.0]).await?;
     Ok(row.as_ref().map(Account::read).transpose()?)
+}
+
+/// Those of the accounts that are there, in no order.
+///
+/// # Errors
+/// The database's.
+pub async fn by_ids(pool: &Pool, accounts: &[AccountId]) -> Result<Vec<Account>, PgError> {
+    let client = pool.get().await?;
+    let find = client.prepare_cached(include_str!("find_all.sql")).await?;
+    let accounts: Vec<Uuid> = accounts.iter().map(|account| account.0).collect();
+    let rows = client.query(&find, &[&accounts]).await?;
+    rows.iter().map(|row| Ok(Account::read(row)?)).collect()
 }
 
 #[cfg(test)]

@@ -43,6 +43,15 @@ impl Member {
         Err(Problem::new(Kind::Forbidden, detail))
     }
 
+    /// # Errors
+    /// A token asks for what only people do.
+    pub fn in_person(&self) -> Result<(), Problem> {
+        if self.session.is_some() {
+            return Ok(());
+        }
+        Err(Problem::new(Kind::Forbidden, "No token does this: sign in."))
+    }
+
     /// A command of this member, on streams of the workspace.
     pub fn request(&self, caller: &Caller, body: Vec<u8>) -> Request {
         let actor = Some(self.actor());

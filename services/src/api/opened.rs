@@ -1,6 +1,6 @@
 //! Opens sealed fields of a person who asks for them: at the edge, and never kept.
 
-use domain::privacy::{Field, Personal, Sealed};
+use domain::privacy::{Field, Label, Personal, Sealed, WorkspaceName};
 use domain::{AccountId, WorkspaceId};
 use infra::keyring::OpenError;
 
@@ -30,6 +30,22 @@ pub async fn held<F: Field>(
 ) -> Result<F::Value, Problem> {
     let sealed = field.sealed().ok_or(OpenError::Damaged)?;
     Ok(api.app.keyring.open::<F>(about.into(), about.into(), sealed).await?)
+}
+
+/// A workspace's name as a read model has it; `None` where there is none any more.
+pub async fn name_of(
+    api: &Api,
+    workspace: WorkspaceId,
+    bytes: Option<&[u8]>,
+) -> Result<Option<Label>, Problem> {
+    let Some(bytes) = bytes else { return Ok(None) };
+    let sealed = Sealed::from_bytes(bytes).ok_or(OpenError::Damaged)?;
+    let about = workspace.into();
+    match api.app.keyring.open::<WorkspaceName>(workspace.into(), about, &sealed).await {
+        Ok(name) => Ok(Some(name)),
+        Err(OpenError::Erased | OpenError::Expired) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What an aggregate of a workspace holds.

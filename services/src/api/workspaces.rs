@@ -2,29 +2,39 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
+use chrono::{DateTime, Utc};
 use domain::WorkspaceId;
 use domain::privacy::{Label, Personal};
 use domain::workspace::{Right, Role, Workspace, WorkspaceCommand};
 use infra::event_store::Step;
 use infra::ids::derived;
+use projections::memberships::{Memberships, mine};
+use projections::workspaces::Workspaces;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::ApiData;
-use super::answer::written;
+use super::answer::{done, written};
 use super::auth::SignedIn;
-use super::body::Body;
+use super::body::{Body, Query};
 use super::caller::Caller;
+use super::cursor::{Cursors, Page};
 use super::fields::{Fields, Form, text};
 use super::member::Member;
-use super::opened::of_workspace;
-use super::precondition::etag;
+use super::opened::{name_of, of_workspace};
+use super::position::MinPosition;
+use super::precondition::{MustMatch, etag};
 use super::problem::{Kind, Problem};
 use super::routes::Routes;
+use super::sessions::Paging;
 
 pub fn routes(routes: &mut Routes) {
-    routes.add(__path_create, create).add(__path_show, show);
+    routes
+        .add(__path_create, create)
+        .add(__path_list, list)
+        .add(__path_show, show)
+        .add(__path_rename, rename);
 }
 
 #[derive(ToSchema)]
@@ -71,6 +81,62 @@ async fn create(
 }
 
 #[derive(Serialize, ToSchema)]
+pub struct Listed {
+    workspace_id: Uuid,
+    #[schema(value_type = String)]
+    name: Label,
+    /// What one is in it oneself.
+    #[schema(value_type = String)]
+    role: Role,
+    members: i64,
+    joined_at: DateTime<Utc>,
+    /// The end of the grace, once its deletion has been requested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deletion_due: Option<DateTime<Utc>>,
+}
+
+/// The workspaces that one belongs to.
+#[utoipa::path(
+    get, path = "/v1/workspaces", tag = "workspaces", security(("session" = [])),
+    params(Paging, ("Lethe-Min-Position" = Option<i64>, Header)),
+    responses((status = 200, body = Page<Listed>)),
+)]
+async fn list(
+    api: ApiData,
+    signed_in: SignedIn,
+    least: MinPosition,
+    paging: Query<Paging>,
+) -> Result<HttpResponse, Problem> {
+    let Query(Paging { limit, cursor }) = paging;
+    least.reached::<Workspaces>(&api).await?;
+    least.reached::<Memberships>(&api).await?;
+    let (of, scope) = (signed_in.tenant(), "/v1/workspaces".to_owned());
+    let cursors = Cursors { keyring: &api.app.keyring, of, scope };
+    let after: Option<WorkspaceId> = match cursor {
+        Some(cursor) => Some(cursors.read(&cursor).await?),
+        None => None,
+    };
+    let rows = mine(&api.app.pool, signed_in.account, after, limit + 1).await?;
+    let page = cursors.page(rows, limit, |mine| mine.workspace).await?;
+    let mut items = Vec::with_capacity(page.items.len());
+    for mine in page.items {
+        // One that is being deleted is not there any more.
+        let Some(name) = name_of(&api, mine.workspace, mine.name.as_deref()).await? else {
+            continue;
+        };
+        items.push(Listed {
+            workspace_id: mine.workspace.0,
+            name,
+            role: mine.role,
+            members: mine.members,
+            joined_at: mine.joined_at,
+            deletion_due: mine.deletion_due,
+        });
+    }
+    Ok(HttpResponse::Ok().json(Page { items, next: page.next }))
+}
+
+#[derive(Serialize, ToSchema)]
 pub struct Shown {
     workspace_id: Uuid,
     #[schema(value_type = String)]
@@ -78,6 +144,10 @@ pub struct Shown {
     /// What one is in it oneself.
     #[schema(value_type = String)]
     role: Role,
+    members: usize,
+    /// The end of the grace, once its deletion has been requested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deletion_due: Option<DateTime<Utc>>,
 }
 
 /// A workspace that one belongs to.
@@ -95,6 +165,30 @@ async fn show(api: ApiData, member: Member) -> Result<HttpResponse, Problem> {
         workspace_id: workspace.0,
         name: of_workspace(&api, workspace, &live.name).await?,
         role: member.role,
+        members: live.members.len(),
+        deletion_due: live.deletion.map(|deletion| deletion.due),
     };
     Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(loaded.version))).json(shown))
+}
+
+/// Gives it another name.
+#[utoipa::path(
+    patch, path = "/v1/workspaces/{workspace}", tag = "workspaces", request_body = NewWorkspace,
+    security(("session" = [])), params(("workspace" = Uuid, Path), ("If-Match" = String, Header)),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+)]
+async fn rename(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    matches: MustMatch,
+    body: Body<NewWorkspace>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ManageWorkspace)?;
+    let (form, bytes) = body.read()?;
+    let name = Personal::Clear(form.name);
+    let renames = WorkspaceCommand::Rename { by: member.account, name };
+    let step = matches.0.on(Step::new::<Workspace>(member.workspace.0, renames))?;
+    let request = member.request(&caller, bytes);
+    Ok(done(&api.app.executor.execute(&request, &[step]).await?))
 }

@@ -1,0 +1,4 @@
+select account_id, tenant_id, version, email, email_verified, pending_email, name, username, consents, registered_at,
+  erasure_requested_at, erasure_due, erased_at, position
+from read_models.accounts
+where account_id = any ($1)

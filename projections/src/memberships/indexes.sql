@@ -1,0 +1,1 @@
+create index on {table} (account_id, workspace_id)

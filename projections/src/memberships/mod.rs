@@ -1,0 +1,121 @@
+//! Who belongs to which workspace: a row while the member belongs.
+
+use chrono::{DateTime, Utc};
+use domain::workspace::{Role, WorkspaceEvent};
+use domain::{AccountId, Event, WorkspaceId};
+use infra::ids::hashed;
+use infra::log::{Json, Poison, Projection, Recorded, Row};
+use infra::postgres::{PgError, Pool};
+use serde::Deserialize;
+use uuid::Uuid;
+
+pub struct Memberships;
+
+infra::row! {
+    /// One member of one workspace.
+    pub struct Membership {
+        pub membership_id: Uuid,
+        pub workspace_id: WorkspaceId,
+        pub account_id: AccountId,
+        pub role: Json<Role>,
+        pub joined_at: DateTime<Utc>,
+        pub position: i64,
+    }
+}
+
+impl Projection for Memberships {
+    const NAME: &'static str = "memberships";
+    const VERSION: i16 = 1;
+    const EVENT_TYPES: &'static [&'static str] =
+        &["workspace.member_joined", "workspace.role_changed", "workspace.member_removed"];
+    const TABLE: &'static str = include_str!("table.sql");
+    const INDEXES: &'static str = include_str!("indexes.sql");
+    type Key = Uuid;
+    type Row = Membership;
+
+    fn key(event: &Recorded) -> Uuid {
+        let account = serde_json::from_str(event.data()).map(|of: Of| of.account);
+        id(WorkspaceId(event.stream_id()), account.unwrap_or(AccountId(Uuid::nil())))
+    }
+
+    fn fold(row: &mut Option<Membership>, event: &Recorded) -> Result<(), Poison> {
+        let told =
+            WorkspaceEvent::decode(event.event_type(), event.schema_version(), event.data())?;
+        let workspace_id = WorkspaceId(event.stream_id());
+        if let WorkspaceEvent::MemberJoined { account, role } = told {
+            *row = Some(Membership {
+                membership_id: id(workspace_id, account),
+                workspace_id,
+                account_id: account,
+                role: Json(role),
+                joined_at: event.recorded_at(),
+                position: event.position(),
+            });
+        } else if let WorkspaceEvent::RoleChanged { to, .. } = told {
+            row.as_mut().ok_or_else(Poison::no_row)?.role = Json(to);
+        } else {
+            *row = None;
+        }
+        Ok(())
+    }
+}
+
+/// Whose membership an event is about.
+#[derive(Deserialize)]
+struct Of {
+    account: AccountId,
+}
+
+fn id(workspace: WorkspaceId, account: AccountId) -> Uuid {
+    hashed(&[b"membership", workspace.0.as_bytes(), account.0.as_bytes()])
+}
+
+/// A workspace as one of its members has it.
+pub struct Mine {
+    pub workspace: WorkspaceId,
+    pub role: Role,
+    pub joined_at: DateTime<Utc>,
+    /// Sealed.
+    pub name: Option<Vec<u8>>,
+    pub members: i64,
+    pub deletion_due: Option<DateTime<Utc>>,
+}
+
+/// The account's workspaces that are not deleted, in the order of `workspace_id`, from after one.
+///
+/// # Errors
+/// The database's.
+pub async fn mine(
+    pool: &Pool,
+    account: AccountId,
+    after: Option<WorkspaceId>,
+    limit: i64,
+) -> Result<Vec<Mine>, PgError> {
+    let client = pool.get().await?;
+    let list = client.prepare_cached(include_str!("list_mine.sql")).await?;
+    let after = after.map(|workspace| workspace.0);
+    let rows = client.query(&list, &[&account.0, &after, &limit]).await?;
+    let read = |row: &tokio_postgres::Row| {
+        let Json(role) = row.try_get(1)?;
+        Ok(Mine {
+            workspace: WorkspaceId(row.try_get(0)?),
+            role,
+            joined_at: row.try_get(2)?,
+            name: row.try_get(3)?,
+            members: row.try_get(4)?,
+            deletion_due: row.try_get(5)?,
+        })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Memberships in live workspaces of people who are erased.
+///
+/// # Errors
+/// The database's.
+pub async fn of_the_erased(pool: &Pool, limit: i64) -> Result<Vec<Membership>, PgError> {
+    let client = pool.get().await?;
+    let list = client.prepare_cached(include_str!("list_of_the_erased.sql")).await?;
+    let rows = client.query(&list, &[&limit]).await?;
+    rows.iter().map(|row| Ok(Membership::read(row)?)).collect()
+}
