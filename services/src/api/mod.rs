@@ -22,6 +22,7 @@ mod links;
 mod me;
 mod member;
 mod members;
+mod named;
 mod openapi;
 mod opened;
 mod password;

@@ -11,8 +11,8 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::{Error, FromRequest, Handler, HttpRequest, HttpResponse, Responder, Route, web};
 use utoipa::openapi::{OpenApi, PathItem, Paths, RefOr, Schema, path::HttpMethod};
 
-use super::member;
 use super::problem::{Kind, Problem};
+use super::{member, named};
 
 /// Whoever waits longer has given up; the body of an export may stream on.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -102,7 +102,11 @@ async fn in_time(
     // Only after routing: a request that is shared cannot be routed.
     let asked: HttpRequest = request.request().clone();
     let answer = async {
-        match member::admit(&request).await {
+        let there = async {
+            member::admit(&request).await?;
+            named::check(&request).await
+        };
+        match there.await {
             Ok(()) => next.call(request).await.map(ServiceResponse::map_into_boxed_body),
             Err(problem) => Ok(ServiceResponse::from_err(problem, asked.clone())),
         }

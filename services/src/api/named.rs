@@ -1,0 +1,50 @@
+//! What a path names beside the workspace must be the workspace's: looked up before the handler, so
+//! that what is another tenant's is the same 404 as what is not there, whatever else is asked.
+
+use std::str::FromStr;
+
+use actix_web::HttpMessage;
+use actix_web::dev::ServiceRequest;
+use domain::run::Run;
+use domain::server::Server;
+use domain::{DeploymentId, RunId, ServerId};
+
+use super::Api;
+use super::member::Member;
+use super::problem::{Kind, Problem};
+
+/// # Errors
+/// Something named is not in the workspace, or not any more.
+pub async fn check(request: &ServiceRequest) -> Result<(), Problem> {
+    let Some(workspace) = request.extensions().get::<Member>().map(|member| member.workspace)
+    else {
+        return Ok(());
+    };
+    let (run, server) = (named(request, "run")?, named(request, "server")?);
+    let (api, tenant) = (Api::of(request.request())?, workspace.into());
+    let executor = &api.app.executor;
+    if let Some(RunId(run)) = run {
+        let loaded = executor.load::<Run>(tenant, run).await?;
+        let asked = loaded.state.asked().ok_or_else(nothing)?;
+        // A run outlives the servers that it ran on.
+        if let Some(server) = server {
+            asked.targets.get(&server).ok_or_else(nothing)?;
+        }
+    } else if let Some(ServerId(server)) = server {
+        let loaded = executor.load::<Server>(tenant, server).await?;
+        let live = loaded.state.live().ok_or_else(nothing)?;
+        if let Some(deployment) = named::<DeploymentId>(request, "deployment")? {
+            live.deployments.get(&deployment).ok_or_else(nothing)?;
+        }
+    }
+    Ok(())
+}
+
+fn named<Id: FromStr>(request: &ServiceRequest, name: &str) -> Result<Option<Id>, Problem> {
+    let text = request.match_info().get(name);
+    text.map(|text| text.parse().map_err(|_| nothing())).transpose()
+}
+
+fn nothing() -> Problem {
+    Problem::of(Kind::NotFound)
+}
