@@ -6,6 +6,7 @@ pub mod clock;
 pub mod credentials;
 pub mod event_store;
 pub mod ids;
+pub mod invitations;
 pub mod keyring;
 pub mod log;
 pub mod mail;

@@ -9,6 +9,7 @@ use infra::clock::Clock;
 use infra::credentials::Credentials;
 use infra::event_store::{Executor, ExecutorConfig, StartError};
 use infra::ids::Ids;
+use infra::invitations::Invitations;
 use infra::keyring::{EscrowOptions, Keyring, KeyringError, KeyringOptions, RootFolder};
 use infra::mail::{MailError, Mailbox, Transport};
 use infra::metrics::Metrics;
@@ -44,6 +45,7 @@ pub struct App {
     pub sessions: Sessions,
     pub operators: Operators,
     pub outbox: Outbox,
+    pub invitations: Invitations,
     pub turns: Turns,
     /// Every connection to a server starts here.
     pub remote: Remote,
@@ -108,6 +110,7 @@ impl App {
             sessions: Sessions::new(pool.clone(), clock.clone()),
             operators: Operators::new(pool.clone(), clock.clone()),
             outbox: Outbox::new(pool.clone(), clock.clone()),
+            invitations: Invitations::new(pool.clone()),
             turns: Turns::new(pool.clone(), node),
             remote: Remote::new(config.egress_allow.clone(), config.remote_options()),
             monitors: Monitors::new(pool.clone(), node, clock.clone()),

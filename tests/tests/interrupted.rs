@@ -75,7 +75,7 @@ async fn is_gone(log: &tokio_postgres::Client, subject: Uuid) {
         "select count(*) from event_log.claims where owner = $1",
         "select count(*) from working.credentials where account_id = $1",
         "select count(*) from working.sessions where account_id = $1",
-        "select count(*) from working.outbox where account_id = $1",
+        "select count(*) from working.outbox where subject_id = $1",
     ] {
         assert_eq!(count(left).await, 0, "{left}");
     }

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::{AccountId, ProofId};
+use domain::{ProofId, SubjectId};
 use uuid::Uuid;
 
 use super::cache::{Gone, Held, Slot};
@@ -18,6 +18,7 @@ pub enum LinkPurpose {
     VerifyEmail,
     ChangeEmail,
     ResetPassword,
+    AcceptInvitation,
 }
 
 impl LinkPurpose {
@@ -26,35 +27,37 @@ impl LinkPurpose {
             Self::VerifyEmail => b"verify e-mail",
             Self::ChangeEmail => b"change e-mail",
             Self::ResetPassword => b"reset password",
+            Self::AcceptInvitation => b"accept invitation",
         }
     }
 }
 
 impl Keyring {
-    /// Account, proof, day and HMAC under the day's key, in URL-safe base64.
+    /// Subject, proof, day and HMAC under the day's key, in URL-safe base64. The subject is an
+    /// account, or the workspace that an invitation is from.
     pub async fn link_token(
         &self,
         purpose: LinkPurpose,
-        account: AccountId,
+        of: SubjectId,
         proof: ProofId,
     ) -> Result<String, KeyringError> {
         let today = key::day(self.0.clock.now().date_naive());
         let held = self.0.held(&[Slot::Named(Kind::Link, today)], true).await?;
         let Some(Held::Key { key, .. }) = held.first() else { return Err(KeyringError::Date) };
         let day = u32::try_from(today).map_err(|_| KeyringError::Date)?.to_be_bytes();
-        let mac = crypto::mac(key, &parts(purpose, &account.0, &proof.0, &day));
-        let token = [account.0.as_bytes().as_slice(), proof.0.as_bytes(), &day, &mac].concat();
+        let mac = crypto::mac(key, &parts(purpose, &of.0, &proof.0, &day));
+        let token = [of.0.as_bytes().as_slice(), proof.0.as_bytes(), &day, &mac].concat();
         Ok(URL_SAFE_NO_PAD.encode(token))
     }
 
     /// Whose link it is and what it proves; none for anything that was not made for this purpose
-    /// within the last days. Whether it was used or is too old is for the account to say.
+    /// within the last days. Whether it was used or is too old is for its aggregate to say.
     pub async fn read_link(
         &self,
         purpose: LinkPurpose,
         token: &str,
-    ) -> Result<Option<(AccountId, ProofId)>, KeyringError> {
-        let Some((account, proof, day, mac)) = parse(token) else { return Ok(None) };
+    ) -> Result<Option<(SubjectId, ProofId)>, KeyringError> {
+        let Some((of, proof, day, mac)) = parse(token) else { return Ok(None) };
         let number = i64::from(u32::from_be_bytes(day));
         let today = key::day(self.0.clock.now().date_naive());
         // A node's clock may be a little ahead of this one's.
@@ -68,25 +71,25 @@ impl Keyring {
                 return Ok(None);
             }
         };
-        let fits = crypto::is_mac(key, &parts(purpose, &account, &proof, &day), &mac);
-        Ok(fits.then_some((AccountId(account), ProofId(proof))))
+        let fits = crypto::is_mac(key, &parts(purpose, &of, &proof, &day), &mac);
+        Ok(fits.then_some((SubjectId(of), ProofId(proof))))
     }
 }
 
 fn parts<'a>(
     purpose: LinkPurpose,
-    account: &'a Uuid,
+    of: &'a Uuid,
     proof: &'a Uuid,
     day: &'a [u8; 4],
 ) -> [&'a [u8]; 5] {
-    [b"link", purpose.label(), account.as_bytes(), proof.as_bytes(), day]
+    [b"link", purpose.label(), of.as_bytes(), proof.as_bytes(), day]
 }
 
 fn parse(token: &str) -> Option<(Uuid, Uuid, [u8; 4], [u8; 32])> {
     let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
-    let (account, rest) = bytes.split_first_chunk::<16>()?;
+    let (of, rest) = bytes.split_first_chunk::<16>()?;
     let (proof, rest) = rest.split_first_chunk::<16>()?;
     let (day, rest) = rest.split_first_chunk::<4>()?;
     let mac = <[u8; 32]>::try_from(rest).ok()?;
-    Some((Uuid::from_bytes(*account), Uuid::from_bytes(*proof), *day, mac))
+    Some((Uuid::from_bytes(*of), Uuid::from_bytes(*proof), *day, mac))
 }

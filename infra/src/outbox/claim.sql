@@ -7,4 +7,4 @@ with due as (
 update working.outbox o
 set state = 'sending', node = $1, via = $2, lease_until = $4, attempts = attempts + 1
 from due where o.mail_id = due.mail_id
-returning o.mail_id, cause, kind, tenant_id, account_id, address, proof_id, until, attempts
+returning o.mail_id, cause, kind, tenant_id, subject_id, address, proof_id, until, attempts

@@ -1,1 +1,1 @@
-delete from working.outbox where account_id = $1
+delete from working.outbox where subject_id = $1

@@ -6,7 +6,7 @@ mod tests;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::privacy::Sealed;
-use domain::{AccountId, EventId, ProofId, TenantId};
+use domain::{EventId, ProofId, SubjectId, TenantId};
 use tokio_postgres::{Row, Transaction};
 use uuid::Uuid;
 
@@ -21,7 +21,7 @@ const CLAIM: &str = include_str!("claim.sql");
 const MARK: &str = include_str!("mark.sql");
 const DROP: &str = include_str!("drop.sql");
 const LAPSE: &str = include_str!("lapse.sql");
-const OF_ACCOUNT: &str = include_str!("of_account.sql");
+const OF_SUBJECT: &str = include_str!("of_subject.sql");
 const ERASE: &str = include_str!("erase.sql");
 const FORGET: &str = include_str!("forget.sql");
 const KNOWN: &str = include_str!("known.sql");
@@ -59,6 +59,7 @@ kinds! {
     PasswordChanged "password_changed"
     ErasureRequested "erasure_requested"
     ErasureCancelled "erasure_cancelled"
+    Invitation "invitation"
 }
 
 /// A mail that an event asks for.
@@ -67,7 +68,8 @@ pub struct Request {
     pub cause: EventId,
     pub kind: MailKind,
     pub tenant: TenantId,
-    pub account: AccountId,
+    /// Whose key seals the address: an account's, or an invitation's.
+    pub subject: SubjectId,
     /// Where it goes; opened only when it is sent.
     pub address: Sealed,
     /// What its link proves.
@@ -119,7 +121,7 @@ impl Outbox {
         Self { pool, clock }
     }
 
-    /// In the reader's transaction. The same cause and kind again, and an erased account, put none.
+    /// In the reader's transaction. The same cause and kind again, and an erased subject, put none.
     pub async fn put(&self, tx: &Transaction<'_>, request: &Request) -> Result<bool, PgError> {
         let kind = request.kind.name();
         let mail = hashed(&[b"mail", request.cause.0.as_bytes(), kind.as_bytes()]);
@@ -133,7 +135,7 @@ impl Outbox {
                     &request.cause.0,
                     &kind,
                     &request.tenant.0,
-                    &request.account.0,
+                    &request.subject.0,
                     &address,
                     &proof,
                     &request.until,
@@ -188,14 +190,14 @@ impl Outbox {
         Ok(unknown.count() as u64)
     }
 
-    /// The account's mails, with the names of their files, before they are destroyed.
-    pub async fn of_account(&self, account: AccountId) -> Result<Vec<Uuid>, PgError> {
-        ids(&query(&self.pool, OF_ACCOUNT, &[&account.0]).await?)
+    /// The subject's mails, with the names of their files, before they are destroyed.
+    pub async fn of_subject(&self, subject: SubjectId) -> Result<Vec<Uuid>, PgError> {
+        ids(&query(&self.pool, OF_SUBJECT, &[&subject.0]).await?)
     }
 
-    /// Destroys every mail of the account; answers how many there were.
-    pub async fn erase(&self, account: AccountId) -> Result<u64, PgError> {
-        execute(&self.pool, ERASE, &[&account.0]).await
+    /// Destroys every mail of the subject; answers how many there were.
+    pub async fn erase(&self, subject: SubjectId) -> Result<u64, PgError> {
+        execute(&self.pool, ERASE, &[&subject.0]).await
     }
 
     /// Forgets mails that came to their end before `until`.
@@ -242,7 +244,7 @@ fn claimed(row: &Row, node: Uuid) -> Result<Claimed, PgError> {
             cause: EventId(row.try_get("cause")?),
             kind: MailKind::named(row.try_get("kind")?).ok_or_else(damaged)?,
             tenant: TenantId(row.try_get("tenant_id")?),
-            account: AccountId(row.try_get("account_id")?),
+            subject: SubjectId(row.try_get("subject_id")?),
             address: Sealed::from_bytes(address).ok_or_else(damaged)?,
             proof: row.try_get::<_, Option<Uuid>>("proof_id")?.map(ProofId),
             until: row.try_get("until")?,

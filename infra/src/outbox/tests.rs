@@ -43,12 +43,12 @@ impl Given {
 }
 
 fn request() -> Request {
-    let account = AccountId(Ids::system().uuid());
+    let subject = SubjectId(Ids::system().uuid());
     Request {
         cause: EventId(Ids::system().uuid()),
         kind: MailKind::Verification,
-        tenant: account.into(),
-        account,
+        tenant: TenantId(subject.0),
+        subject,
         address: Sealed { event: EventId(Ids::system().uuid()), envelope: vec![1, 2, 3] },
         proof: Some(ProofId(Ids::system().uuid())),
         until: None,
@@ -171,11 +171,11 @@ async fn an_erased_person_has_no_mail_and_gets_none() {
     given.put(&request).await;
     let claimed = given.claim(NODE, Via::Folder).await;
     let client = given.pool.get().await.unwrap();
-    client.execute("select event_log.fence($1, '{}')", &[&request.account.0]).await.unwrap();
+    client.execute("select event_log.fence($1, '{}')", &[&request.subject.0]).await.unwrap();
 
-    let mails = given.outbox.of_account(request.account).await.unwrap();
+    let mails = given.outbox.of_subject(request.subject).await.unwrap();
     assert_eq!(mails, [claimed[0].mail]);
-    assert_eq!(given.outbox.erase(request.account).await.unwrap(), 1);
+    assert_eq!(given.outbox.erase(request.subject).await.unwrap(), 1);
 
     assert_eq!(given.outbox.mark(&claimed[0], &Outcome::Taken).await.unwrap(), Marked::Gone);
     assert_eq!(given.outbox.known(&mails).await.unwrap(), Vec::<Uuid>::new());

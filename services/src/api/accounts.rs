@@ -6,7 +6,7 @@ use actix_web::http::header;
 use chrono::TimeDelta;
 use domain::account::{Account, AccountCommand, Proof};
 use domain::privacy::{EmailAddress, PersonName, Personal, Username};
-use domain::{AccountId, CommandId, CredentialId, ProofId};
+use domain::{AccountId, CommandId, CredentialId, ProofId, SubjectId};
 use infra::credentials::Password;
 use infra::event_store::{Claim, ExecuteError, Step};
 use infra::ids::derived;
@@ -88,6 +88,16 @@ impl Link {
         api: &Api,
         purpose: LinkPurpose,
     ) -> Result<(AccountId, ProofId), Problem> {
+        let (of, proof) = self.read_for(api, purpose).await?;
+        Ok((AccountId(of.0), proof))
+    }
+
+    /// Whatever the link is of, and what it proves.
+    pub async fn read_for(
+        &self,
+        api: &Api,
+        purpose: LinkPurpose,
+    ) -> Result<(SubjectId, ProofId), Problem> {
         let read = api.app.keyring.read_link(purpose, &self.token).await?;
         read.ok_or_else(|| Problem::of(Kind::LinkInvalid))
     }

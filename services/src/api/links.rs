@@ -19,6 +19,7 @@ pub fn serve(config: &mut ServiceConfig) {
         ("/verify-email", PAGE),
         ("/change-email", PAGE),
         ("/reset-password", PAGE),
+        ("/accept-invitation", PAGE),
         ("/links/links.css", STYLE),
         ("/links/follow.js", SCRIPT),
     ] {

@@ -17,6 +17,7 @@ pub mod erasure;
 mod fields;
 mod guard;
 mod health;
+mod invitations;
 mod limits;
 mod links;
 mod me;
@@ -135,6 +136,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     erasure::routes(&mut routes);
     workspaces::routes(&mut routes);
     members::routes(&mut routes);
+    invitations::routes(&mut routes);
     roles::routes(&mut routes);
     admin::routes(&mut routes);
     audit_events::routes(&mut routes);

@@ -9,6 +9,7 @@ mod session_closer;
 #[cfg(test)]
 mod tests;
 mod timer;
+mod workspace_rows;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +40,7 @@ impl Duties {
             Reader::duty(mailer::Mailer::new(app, &mail)),
             Reader::duty(session_closer::SessionCloser::new(app, &close)),
             Reader::duty(eraser::Eraser::new(app, &erase)),
+            Reader::duty(workspace_rows::WorkspaceRows::new(app)),
         ];
         let mut timers = Timers::new(app);
         let often = Duration::from_millis(500);
@@ -58,6 +60,7 @@ impl Duties {
         timers.on_one_node("session closer", second, Some(close), session_closer::close_due);
         timers.on_one_node("eraser", second, Some(erase), eraser::erase_due);
         timers.on_one_node("outbox", 5 * second, None, orphans::sweep_outbox);
+        timers.on_one_node("invitations", 5 * second, None, workspace_rows::expire_due);
         timers.on_one_node("credentials", minute, None, orphans::sweep_credentials);
         timers.on_one_node("erasures", 10 * minute, None, orphans::sweep_erasures);
         timers.on_one_node("keys", minute, None, keys::turn_keys);

@@ -7,6 +7,7 @@
     reason = "a test may"
 )]
 
+mod invitations;
 mod members;
 
 use serde_json::{Value, json};
@@ -32,6 +33,23 @@ impl Stage {
         let ada = Person::named("ada").settle(&node.client(), &installation).await;
         let path = made(&ada, "Engines").await;
         Self { installation, node, ada, path }
+    }
+
+    /// Ada invites the address; answers the secret of the mailed link.
+    async fn invite(&self, email: &str, role: &str) -> String {
+        let sent = self.installation.mails(email).len();
+        let asks = json!({ "email": email, "role": role });
+        self.ada.post(&self.at("invitations"), asks).await.expect(201);
+        self.installation.mail(email, sent + 1).await.token().to_owned()
+    }
+
+    /// Somebody who has joined in this role.
+    async fn colleague(&self, word: &str, role: &str) -> Client {
+        let colleague = self.person(word).await;
+        let token = self.invite(&format!("{word}@example.org"), role).await;
+        let joins = json!({ "token": token });
+        colleague.post("/v1/invitations/accept", joins).await.expect(200);
+        colleague
     }
 
     async fn person(&self, word: &str) -> Client {
@@ -80,9 +98,9 @@ async fn a_workspace_is_renamed_by_whoever_read_its_last_version() {
     let etag = stage.etag().await;
 
     let renamed = stage.ada.patch(&stage.path, &etag, json!({ "name": "Looms" })).await.expect(204);
-    let stale = stage.ada.patch(&stage.path, &etag, json!({ "name": "Mills" })).await.expect(412);
+    let late = stage.ada.patch(&stage.path, &etag, json!({ "name": "Mills" })).await.expect(412);
 
-    assert_eq!(stale.etag(), renamed.etag());
+    assert_eq!(late.etag(), renamed.etag());
     assert_eq!(stage.ada.get(&stage.path).await.expect(200).field("/name"), "Looms");
     let bare = stage.ada.call(reqwest::Method::PATCH, &stage.path).json(json!({ "name": "Mills" }));
     bare.send().await.expect(428);
@@ -95,8 +113,8 @@ async fn ones_workspaces_are_listed_page_by_page_and_nobody_elses() {
     let stage = Stage::set().await;
     let eve = stage.person("eve").await;
     made(&stage.ada, "Looms").await;
-    let last = stage.ada.post("/v1/workspaces", json!({ "name": "Mills" })).await.expect(201);
-    let least = last.position().to_string();
+    let third = stage.ada.post("/v1/workspaces", json!({ "name": "Mills" })).await.expect(201);
+    let least = third.position().to_string();
     let ada = stage.ada.saying("Lethe-Min-Position", &least);
 
     let mut names = Vec::new();

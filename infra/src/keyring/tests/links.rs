@@ -11,12 +11,14 @@ use super::*;
 async fn a_link_is_read_for_its_purpose_on_every_node_for_a_week() {
     let house = House::new().await;
     let (one, two) = (house.node().await, house.node().await);
-    let (ada, proof) = (house.person(), ProofId(house.ids.uuid()));
+    let (ada, proof) = (SubjectId::from(house.person()), ProofId(house.ids.uuid()));
     let token = one.link_token(LinkPurpose::VerifyEmail, ada, proof).await.unwrap();
     assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
     let read = two.read_link(LinkPurpose::VerifyEmail, &token).await.unwrap();
     assert_eq!(read, Some((ada, proof)));
-    for other in [LinkPurpose::ChangeEmail, LinkPurpose::ResetPassword] {
+    for other in
+        [LinkPurpose::ChangeEmail, LinkPurpose::ResetPassword, LinkPurpose::AcceptInvitation]
+    {
         assert_eq!(two.read_link(other, &token).await.unwrap(), None);
     }
     house.days_pass(8);
@@ -31,7 +33,7 @@ async fn a_link_is_read_for_its_purpose_on_every_node_for_a_week() {
 async fn a_changed_or_invented_link_is_nobodys() {
     let house = House::new().await;
     let node = house.node().await;
-    let (ada, proof) = (house.person(), ProofId(house.ids.uuid()));
+    let (ada, proof) = (SubjectId::from(house.person()), ProofId(house.ids.uuid()));
     let token = node.link_token(LinkPurpose::ResetPassword, ada, proof).await.unwrap();
     for at in 0..token.len() {
         let mut changed = token.clone().into_bytes();

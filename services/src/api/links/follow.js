@@ -4,6 +4,8 @@ const pages = {
   '/change-email': ['/v1/email-changes', 'Use this e-mail address from now on?', 'It is changed.'],
   '/reset-password': ['/v1/password-resets/completions', 'Choose a new password.',
     'It is changed. Sign in with it.'],
+  '/accept-invitation': ['/v1/invitations/accept', 'Join the workspace that invited you?',
+    'You belong to it now.'],
 };
 const [address, question, done] = pages[location.pathname];
 const token = location.hash.slice(1);
@@ -29,7 +31,8 @@ form.addEventListener('submit', async (event) => {
       body: JSON.stringify(body),
     });
     const problem = answer.ok ? null : await answer.json();
-    told.textContent = problem ? (problem.errors?.[0]?.detail ?? problem.detail) : done;
+    const first = answer.status === 401 && 'Sign in with this address first, then confirm.';
+    told.textContent = first ? first : problem ? (problem.errors?.[0]?.detail ?? problem.detail) : done;
     choose.hidden = button.hidden = answer.ok || answer.status === 410;
   } catch {
     told.textContent = 'There was no answer. Try again.';

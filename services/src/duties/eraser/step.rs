@@ -100,8 +100,8 @@ pub(crate) async fn destroy_rows(app: &App, subject: SubjectId) -> Result<(), Er
     let account = AccountId(subject.0);
     app.credentials.erase(account).await?;
     app.sessions.close_all(account, None, CloseReason::ErasureRequested, None).await?;
-    let mails = app.outbox.of_account(account).await?;
-    app.outbox.erase(account).await?;
+    let mails = app.outbox.of_subject(subject).await?;
+    app.outbox.erase(subject).await?;
     app.transport.destroy(&mails).await?;
     let client = app.pool.get().await.map_err(PgError::from)?;
     client.execute(DROP_SNAPSHOT, &[&subject.0]).await.map_err(PgError::from)?;

@@ -16,6 +16,7 @@ pub(super) const fn link_of(kind: MailKind) -> Option<(LinkPurpose, &'static str
         MailKind::Verification => Some((LinkPurpose::VerifyEmail, "verify-email")),
         MailKind::EmailChange => Some((LinkPurpose::ChangeEmail, "change-email")),
         MailKind::PasswordReset => Some((LinkPurpose::ResetPassword, "reset-password")),
+        MailKind::Invitation => Some((LinkPurpose::AcceptInvitation, "accept-invitation")),
         MailKind::EmailChanged
         | MailKind::PasswordChanged
         | MailKind::ErasureRequested
@@ -81,6 +82,15 @@ pub(super) fn text(kind: MailKind, link: &str, until: Option<DateTime<Utc>>) -> 
             "the erasure of your account was cancelled. Nothing was lost.\n\n\
              If it was not you who cancelled it, change your password and ask for it again."
                 .to_owned(),
+        ),
+        MailKind::Invitation => (
+            "You are invited to a workspace",
+            format!(
+                "somebody invites you to work with them on Lethe. Sign in with this address, or \
+                 register it, and follow this link:\n\n{link}\n\n\
+                 It works once, until {until}.\n\n\
+                 If you do not want to, you need not do anything: we then forget this address."
+            ),
         ),
     };
     Text { subject, body: format!("Hello,\n\n{lines}\n\n-- \nLethe\n") }

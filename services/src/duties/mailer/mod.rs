@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use domain::ProofId;
 use domain::account::{AccountEvent, Proof};
 use domain::privacy::{AccountEmail, Personal, Sealed};
+use domain::workspace::WorkspaceEvent;
 use infra::log::{Duty, DutyError, Poison, Recorded};
 use infra::outbox::{MailKind, Outbox, Request};
 use tokio_postgres::Transaction;
@@ -55,28 +56,55 @@ impl Duty for Mailer {
             "account.password_reset_requested",
             "account.erasure_requested",
             "account.erasure_cancelled",
+            "workspace.member_invited",
         ]
     }
 
     async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), DutyError> {
-        let Some(asked) = asked(event.decode()?) else { return Ok(()) };
-        let address = match asked.to {
-            Some(address) => sealed(&address),
-            None => address_before(event, tx).await?,
+        let request = match event.event_type() {
+            "workspace.member_invited" => invitation(event)?,
+            _ => letter(event, tx).await?,
         };
-        let request = Request {
-            cause: event.event_id(),
-            kind: asked.kind,
-            tenant: event.tenant(),
-            account: domain::AccountId(event.stream_id()),
-            address: address.ok_or_else(no_address)?,
-            proof: asked.proof,
-            until: asked.until,
-        };
+        let Some(request) = request else { return Ok(()) };
         self.outbox.put(tx, &request).await?;
         self.wake.notify_one();
         Ok(())
     }
+}
+
+/// A mail to a person who has an account.
+async fn letter(event: &Recorded, tx: &Transaction<'_>) -> Result<Option<Request>, DutyError> {
+    let Some(asked) = asked(event.decode()?) else { return Ok(None) };
+    let address = match asked.to {
+        Some(address) => address.sealed().cloned(),
+        None => address_before(event, tx).await?,
+    };
+    Ok(Some(Request {
+        cause: event.event_id(),
+        kind: asked.kind,
+        tenant: event.tenant(),
+        subject: domain::SubjectId(event.stream_id()),
+        address: address.ok_or_else(no_address)?,
+        proof: asked.proof,
+        until: asked.until,
+    }))
+}
+
+/// A mail to somebody of whom nothing is known but the address.
+fn invitation(event: &Recorded) -> Result<Option<Request>, DutyError> {
+    let told: WorkspaceEvent = event.decode()?;
+    let WorkspaceEvent::MemberInvited { invitation, email, until, .. } = told else {
+        return Ok(None);
+    };
+    Ok(Some(Request {
+        cause: event.event_id(),
+        kind: MailKind::Invitation,
+        tenant: event.tenant(),
+        subject: invitation.into(),
+        address: email.sealed().cloned().ok_or_else(no_address)?,
+        proof: Some(ProofId(invitation.0)),
+        until: Some(until),
+    }))
 }
 
 fn asked(event: AccountEvent) -> Option<Asked> {
@@ -123,13 +151,9 @@ async fn address_before(
     else {
         return Ok(None);
     };
-    Ok(sealed(&email))
-}
-
-fn sealed(address: &Personal<AccountEmail>) -> Option<Sealed> {
-    address.sealed().cloned()
+    Ok(email.sealed().cloned())
 }
 
 fn no_address() -> DutyError {
-    Poison::Unfit("no address is known of this account".to_owned()).into()
+    Poison::Unfit("no address is known for this mail".to_owned()).into()
 }

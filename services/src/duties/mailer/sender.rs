@@ -1,10 +1,11 @@
 //! Claims mails and commits, sends them, and marks what became of them.
 
-use domain::privacy::AccountEmail;
+use domain::SubjectId;
+use domain::privacy::{AccountEmail, InvitationEmail};
 use futures_util::future::join_all;
 use infra::keyring::OpenError;
 use infra::mail::{Letter, MailError, Outcome};
-use infra::outbox::{Claimed, Marked};
+use infra::outbox::{Claimed, MailKind, Marked};
 use infra::postgres::PgError;
 
 use super::letters;
@@ -50,13 +51,25 @@ async fn send(app: &App, mail: &Claimed) -> Result<(), PgError> {
 
 async fn compose(app: &App, mail: &Claimed) -> Result<Letter, Unwritten> {
     let request = &mail.request;
-    let opened =
-        app.keyring.open::<AccountEmail>(request.tenant, request.account.into(), &request.address);
-    let address = opened.await?;
+    let (keyring, tenant, sealed) = (&app.keyring, request.tenant, &request.address);
+    let address = match request.kind {
+        MailKind::Invitation => {
+            keyring.open::<InvitationEmail>(tenant, request.subject, sealed).await?
+        }
+        MailKind::Verification
+        | MailKind::EmailChange
+        | MailKind::EmailChanged
+        | MailKind::PasswordReset
+        | MailKind::PasswordChanged
+        | MailKind::ErasureRequested
+        | MailKind::ErasureCancelled => {
+            keyring.open::<AccountEmail>(tenant, request.subject, sealed).await?
+        }
+    };
     let link = match letters::link_of(request.kind).zip(request.proof) {
         None => String::new(),
         Some(((purpose, page), proof)) => {
-            let token = app.keyring.link_token(purpose, request.account, proof).await;
+            let token = keyring.link_token(purpose, SubjectId(tenant.0), proof).await;
             let token = token.map_err(|error| Unwritten::NotNow(error.to_string()))?;
             format!("{}/{page}#{token}", app.public_url)
         }

@@ -33,7 +33,7 @@ async fn a_registration_is_mailed_once_with_a_link_that_proves_it() {
     assert!(mails[0].contains("\r\nTo: ada@example.org\r\n"), "{}", mails[0]);
     assert!(mails[0].contains("https://lethe.test/verify-email#"));
     let read = app.keyring.read_link(LinkPurpose::VerifyEmail, &token(&mails[0])).await.unwrap();
-    assert_eq!(read, Some((ada.account, ada.verification.id)));
+    assert_eq!(read, Some((ada.account.into(), ada.verification.id)));
 }
 
 #[tokio::test]
@@ -125,7 +125,7 @@ async fn a_file_whose_mail_is_gone_is_swept() {
     let bob = register(&app, "bob@example.org").await;
     react(&app, &mailer(&app)).await.unwrap();
     send_due(app.clone()).await.unwrap();
-    app.outbox.erase(ada.account).await.unwrap();
+    app.outbox.erase(ada.account.into()).await.unwrap();
 
     orphans::sweep_mail_folder(app).await.unwrap();
 

@@ -26,6 +26,7 @@ use infra::clock::Clock;
 use infra::credentials::{Credentials, Password};
 use infra::event_store::{Claim, ExecuteError, Executor, ExecutorConfig, Receipt, Request, Step};
 use infra::ids::Ids;
+use infra::invitations::Invitations;
 use infra::keyring::{Keyring, KeyringOptions, RootFolder};
 use infra::log::{Duty, DutyError, Feed, ReaderOptions, Readers, Recorded, wait_for};
 use infra::mail::{Mailbox, Transport};
@@ -121,6 +122,7 @@ impl House {
             sessions: Sessions::new(pool.clone(), clock.clone()),
             operators: Operators::new(pool.clone(), clock.clone()),
             outbox: Outbox::new(pool.clone(), clock.clone()),
+            invitations: Invitations::new(pool.clone()),
             turns: Turns::new(pool.clone(), node),
             transport,
             mail_from: Mailbox::parse("Lethe <lethe@localhost>").unwrap(),

@@ -1,0 +1,1 @@
+delete from working.invitations where invitation_id = $1

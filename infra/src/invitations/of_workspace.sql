@@ -1,0 +1,1 @@
+select invitation_id from working.invitations where workspace_id = $1

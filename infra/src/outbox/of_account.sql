@@ -1,1 +1,0 @@
-select mail_id from working.outbox where account_id = $1

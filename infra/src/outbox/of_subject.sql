@@ -1,0 +1,1 @@
+select mail_id from working.outbox where subject_id = $1
