@@ -1,7 +1,7 @@
 # Keeps one sshd of a test. $1: its folder, $2: the mark in the environment of all that it runs,
 # $3: the programme. The test holds the other end of our stdin and speaks one word a line; however
 # the test ends, kill -9 included, that pipe closes, and nothing of the server is left.
-trap : HUP INT TERM
+trap : HUP INT TERM PIPE
 folder=$1 mark=$2 sshd=$3 listener=
 
 # The sshd processes below $1: one or two for each connection.
