@@ -68,10 +68,11 @@ impl Channel {
         inlet: Arc<Inlet>,
         outlet: ChannelWriteHalf<Msg>,
         stdin: &[u8],
+        ends: bool,
         line: Line,
     ) -> Self {
         let outlet = Arc::new(outlet);
-        let feed = feed(Arc::clone(&outlet), Bytes::copy_from_slice(stdin));
+        let feed = feed(Arc::clone(&outlet), Bytes::copy_from_slice(stdin), ends);
         Self { inlet, outlet, feed: Some(feed), line, ended: false, closed: false }
     }
 
@@ -113,10 +114,10 @@ impl Channel {
     }
 }
 
-fn feed(outlet: Arc<ChannelWriteHalf<Msg>>, stdin: Bytes) -> Feed {
+fn feed(outlet: Arc<ChannelWriteHalf<Msg>>, stdin: Bytes, ends: bool) -> Feed {
     Box::pin(async move {
         outlet.data_bytes(stdin).await?;
-        outlet.eof().await
+        if ends { outlet.eof().await } else { Ok(()) }
     })
 }
 

@@ -89,6 +89,21 @@ impl Connection {
     /// Starts `command` and hands over its output as it comes. A channel that is not read holds
     /// up every other channel of its connection.
     pub async fn open(&self, command: &str, stdin: &[u8]) -> Result<Channel, RemoteError> {
+        self.channel(command, stdin, true).await
+    }
+
+    /// As `open`, but the standard input ends with the channel only: by it the command learns that
+    /// nobody listens any more.
+    pub async fn open_held(&self, command: &str, stdin: &[u8]) -> Result<Channel, RemoteError> {
+        self.channel(command, stdin, false).await
+    }
+
+    async fn channel(
+        &self,
+        command: &str,
+        stdin: &[u8],
+        ends: bool,
+    ) -> Result<Channel, RemoteError> {
         let opened = timeout(self.open_within, self.start(command))
             .await
             .unwrap_or(Err(RemoteError::TimedOut(Cause::Command)));
@@ -96,7 +111,7 @@ impl Connection {
             self.hold.0.cut();
         }
         let (inlet, outlet) = opened?;
-        Ok(Channel::new(inlet, outlet, stdin, self.hold.0.clone()))
+        Ok(Channel::new(inlet, outlet, stdin, ends, self.hold.0.clone()))
     }
 
     async fn start(

@@ -12,6 +12,7 @@ mod identity;
 mod line;
 mod options;
 mod settings;
+pub mod task;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]

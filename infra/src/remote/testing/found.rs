@@ -37,6 +37,10 @@ pub(super) fn find() -> io::Result<Found> {
     })
 }
 
+pub(super) fn busybox() -> Option<PathBuf> {
+    programme("bin/busybox", tools().as_deref())
+}
+
 /// `target/tools` of the test that runs: two or three folders above it.
 fn tools() -> Option<PathBuf> {
     let test = std::env::current_exe().ok()?;

@@ -23,6 +23,16 @@ const PORTS: std::ops::Range<u16> = 20000..32000;
 
 static NEXT: AtomicU16 = AtomicU16::new(0);
 
+/// Every process of this machine that has exactly `entry` in its environment.
+pub fn processes(entry: &str) -> io::Result<Vec<Process>> {
+    processes::with_mark(entry)
+}
+
+/// A far side without GNU's programmes.
+pub fn busybox() -> Option<PathBuf> {
+    found::busybox()
+}
+
 /// What a test may want otherwise.
 #[derive(Clone, Debug)]
 pub struct SshdOptions {
@@ -31,11 +41,18 @@ pub struct SshdOptions {
     pub shell: PathBuf,
     /// Lines for the front of `sshd_config`.
     pub config: String,
+    /// Set for everything run through it.
+    pub environment: Vec<(String, String)>,
 }
 
 impl Default for SshdOptions {
     fn default() -> Self {
-        Self { user: "root".to_owned(), shell: PathBuf::from("/bin/sh"), config: String::new() }
+        Self {
+            user: "root".to_owned(),
+            shell: PathBuf::from("/bin/sh"),
+            config: String::new(),
+            environment: Vec::new(),
+        }
     }
 }
 
@@ -168,7 +185,7 @@ impl Sshd {
 
     /// Everything alive that was started through it, whoever its parent is by now.
     pub fn processes(&self) -> io::Result<Vec<Process>> {
-        processes::with_mark(&format!("LETHE_SSHD={}", self.mark))
+        processes(&format!("LETHE_SSHD={}", self.mark))
     }
 
     /// What sshd says.
@@ -259,11 +276,13 @@ fn write_config(
         };
         format!("SshdSessionPath {}\n{auth}", path.display())
     });
+    let set = options.environment.iter().map(|(name, value)| format!(" {name}=\"{value}\""));
+    let set: String = set.collect();
     let text = format!(
         "{}\n{session}Port {port}\nListenAddress 127.0.0.1\nHostKey {place}/key\nPidFile {place}/pid\n\
          AuthorizedKeysFile {place}/authorized\nPermitRootLogin yes\nPasswordAuthentication no\n\
          KbdInteractiveAuthentication no\nUsePAM no\nUseDNS no\nStrictModes no\nPrintMotd no\n\
-         MaxStartups 1000\nMaxSessions 1000\nSetEnv LETHE_SSHD={mark}\n",
+         MaxStartups 1000\nMaxSessions 1000\nSetEnv LETHE_SSHD={mark}{set}\n",
         options.config
     );
     fs::write(folder.join("config"), text)

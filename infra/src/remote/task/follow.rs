@@ -1,0 +1,133 @@
+//! A command's output as it is written, from any byte on.
+
+use std::fmt;
+
+use bytes::Bytes;
+use domain::server::Cause;
+
+use super::super::{Channel, Connection, Piece, RemoteError};
+use super::script::Script;
+use super::{TaskError, TaskId};
+
+/// What a login may say before the output.
+const NOISE_BYTES_MAX: usize = 64 * 1024;
+pub(super) const MISSING: u32 = 3;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Output {
+    Out,
+    Err,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub struct Chunk {
+    pub output: Output,
+    /// Of its first byte in that output.
+    pub offset: u64,
+    pub bytes: Bytes,
+}
+
+/// Follows both outputs of a command until it is dropped. It does not end with the command: `wait`
+/// says how much there is to read. Nothing is left on the server, however the connection goes.
+#[derive(Debug)]
+pub struct Tail {
+    channel: Channel,
+    out: Side,
+    err: Side,
+}
+
+/// `after` grows by what was handed over.
+#[derive(Debug)]
+struct Side {
+    noise: Option<Noise>,
+    after: u64,
+}
+
+/// What comes before our mark.
+#[derive(Debug)]
+pub(super) struct Noise {
+    seen: Vec<u8>,
+    mark: Vec<u8>,
+}
+
+/// From the given bytes on.
+pub async fn tail(
+    connection: &Connection,
+    task: &TaskId,
+    out_offset: u64,
+    err_offset: u64,
+) -> Result<Tail, TaskError> {
+    let mark = mark(task);
+    let script = Script::follow(task, &mark, out_offset, err_offset);
+    let channel = connection.open_held(&script.command, &script.stdin).await?;
+    let side = |after| Side { noise: Some(Noise::until(&mark)), after };
+    Ok(Tail { channel, out: side(out_offset), err: side(err_offset) })
+}
+
+impl Tail {
+    /// What came next on either output. The connection may be lost at any time: an error then, and
+    /// what was handed over before it holds. Nothing is lost when the future is dropped.
+    pub async fn next(&mut self) -> Result<Chunk, TaskError> {
+        loop {
+            let (output, bytes) = match self.channel.next().await {
+                Some(Piece::Out(bytes)) => (Output::Out, bytes),
+                Some(Piece::Err(bytes)) => (Output::Err, bytes),
+                Some(Piece::Exit(MISSING)) => return Err(TaskError::Missing),
+                Some(Piece::Exit(_)) | None => {
+                    return Err(RemoteError::Lost(Cause::Command).into());
+                }
+            };
+            let side = match output {
+                Output::Out => &mut self.out,
+                Output::Err => &mut self.err,
+            };
+            let bytes = side.take(bytes)?;
+            if !bytes.is_empty() {
+                let offset = side.after;
+                side.after += bytes.len() as u64;
+                return Ok(Chunk { output, offset, bytes });
+            }
+        }
+    }
+}
+
+impl Side {
+    fn take(&mut self, bytes: Bytes) -> Result<Bytes, TaskError> {
+        let Some(noise) = &mut self.noise else { return Ok(bytes) };
+        let Some(rest) = noise.take(&bytes)? else { return Ok(Bytes::new()) };
+        self.noise = None;
+        Ok(rest)
+    }
+}
+
+/// A line of its own that nobody says by chance.
+pub(super) fn mark(task: &TaskId) -> String {
+    format!("lethe-{task}")
+}
+
+impl Noise {
+    pub fn until(mark: &str) -> Self {
+        Self { seen: Vec::new(), mark: format!("{mark}\n").into_bytes() }
+    }
+
+    /// What follows the mark, once it was seen.
+    pub fn take(&mut self, bytes: &[u8]) -> Result<Option<Bytes>, TaskError> {
+        self.seen.extend_from_slice(bytes);
+        let found = self.seen.windows(self.mark.len()).position(|window| window == self.mark);
+        match found {
+            Some(at) => {
+                let rest = self.seen.split_off(at + self.mark.len());
+                Ok(Some(Bytes::from(rest)))
+            }
+            None if self.seen.len() > NOISE_BYTES_MAX => Err(TaskError::Answer),
+            None => Ok(None),
+        }
+    }
+}
+
+impl fmt::Debug for Chunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (output, offset) = (self.output, self.offset);
+        write!(f, "Chunk({output:?} from {offset}: {} bytes)", self.bytes.len())
+    }
+}

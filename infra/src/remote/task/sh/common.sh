@@ -1,0 +1,30 @@
+umask 077
+place=$HOME/.lethe/runs/$task
+
+# On a line of its own, whatever the login has said before.
+say() {
+    echo
+    echo "lethe: $*"
+}
+
+# The state, group, session and start of process $1.
+look() {
+    { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
+    set -- ${line##*) }
+    state=$1 group=$3 session=$4 start=${20}
+}
+
+# Whether process $1 still is the one that began at tick $2, and lives.
+lives() {
+    look "$1" && [ "$start" = "$2" ] && [ "$state" != Z ] && [ "$state" != X ]
+}
+
+# What the keeper and the command have noted of themselves, if that was since the last boot.
+recall() {
+    keeper= keeper_start= leader= leader_start=
+    read -r keeper keeper_start boot_then <"$place/started" || return 1
+    read -r boot </proc/sys/kernel/random/boot_id
+    [ "$boot_then" = "$boot" ] || { keeper=; return 1; }
+    { read -r leader leader_start <"$place/group"; } 2>/dev/null
+    return 0
+}

@@ -1,0 +1,132 @@
+//! A far side for tests.
+
+use std::path::PathBuf;
+
+use domain::server::Fingerprint;
+use domain::{RunId, ServerId};
+use tokio::time::{Duration, interval, timeout};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::super::*;
+use crate::ids::Ids;
+use crate::remote::testing::{Process, Sshd, SshdOptions, processes};
+use crate::remote::{Address, Connection, Egress, Identity, Remote, RemoteOptions};
+
+pub(super) const LONG: Duration = Duration::from_mins(1);
+
+pub(super) struct Far {
+    pub sshd: Sshd,
+    identity: Identity,
+    remote: Remote,
+}
+
+impl Far {
+    pub fn start() -> Self {
+        Self::with(&SshdOptions::default())
+    }
+
+    pub fn with(options: &SshdOptions) -> Self {
+        let sshd = Sshd::start_with(options).unwrap();
+        let identity = Identity::generate().unwrap();
+        sshd.authorize(&identity.public_line()).unwrap();
+        let egress = Egress::parse("127.0.0.1/32:*").unwrap();
+        Self { sshd, identity, remote: Remote::new(egress, RemoteOptions::default()) }
+    }
+
+    pub async fn connect(&self) -> Connection {
+        let address = Address::new("127.0.0.1", self.sshd.port());
+        let pinned: Fingerprint = self.sshd.host_key_fingerprint().unwrap().parse().unwrap();
+        self.remote.connect(&address, self.sshd.user(), pinned, &self.identity).await.unwrap()
+    }
+
+    pub fn folder(&self, task: &TaskId) -> PathBuf {
+        self.sshd.home().join(".lethe/runs").join(task.to_string())
+    }
+
+    /// Until nothing but these runs here: what a channel leaves behind takes a moment to go.
+    pub async fn until_only(&self, expected: usize) {
+        until(|| self.sshd.processes().unwrap().len() == expected).await;
+    }
+}
+
+/// What runs and carries the task's mark.
+pub(super) fn marked(task: &TaskId) -> Vec<Process> {
+    processes(&format!("LETHE_RUN={task}")).unwrap()
+}
+
+pub(super) async fn until(mut holds: impl FnMut() -> bool) {
+    let mut every = interval(Duration::from_millis(5));
+    let held = async {
+        while !holds() {
+            every.tick().await;
+        }
+    };
+    timeout(LONG, held).await.expect("it never came to hold");
+}
+
+pub(super) fn task() -> TaskId {
+    let ids = Ids::system();
+    TaskId { run: RunId(ids.uuid()), attempt: 1, server: ServerId(Uuid::nil()) }
+}
+
+pub(super) async fn launch(connection: &Connection, command: &str) -> TaskId {
+    launch_with(connection, command, &[]).await
+}
+
+pub(super) async fn launch_with(
+    connection: &Connection,
+    command: &str,
+    environment: &[(&str, &str)],
+) -> TaskId {
+    let task = task();
+    let owned =
+        |(name, value): &(&str, &str)| ((*name).to_owned(), Zeroizing::new((*value).to_owned()));
+    let environment: Vec<_> = environment.iter().map(owned).collect();
+    let launch = Launch { task, command, environment: &environment };
+    assert_eq!(start(connection, &launch).await, Ok(Started::Launched));
+    task
+}
+
+pub(super) async fn end(connection: &Connection, task: &TaskId) -> End {
+    let found = timeout(LONG, wait(connection, task)).await.expect("it did not end");
+    match found.unwrap() {
+        Found::Ended(end) => end,
+        other @ (Found::Missing | Found::Running | Found::Vanished { .. }) => panic!("{other:?}"),
+    }
+}
+
+/// Both outputs, as far as the end says they go.
+pub(super) async fn outputs(connection: &Connection, task: &TaskId, end: &End) -> [Vec<u8>; 2] {
+    let mut read = [Vec::new(), Vec::new()];
+    let mut tail = tail(connection, task, 0, 0).await.unwrap();
+    read_on(&mut tail, &mut read, end.out_bytes, end.err_bytes).await.unwrap();
+    read
+}
+
+/// Reads until both have come to these lengths, and checks that nothing is missing between.
+pub(super) async fn read_on(
+    tail: &mut Tail,
+    read: &mut [Vec<u8>; 2],
+    out_bytes: u64,
+    err_bytes: u64,
+) -> Result<(), TaskError> {
+    while (read[0].len() as u64) < out_bytes || (read[1].len() as u64) < err_bytes {
+        let chunk = timeout(LONG, tail.next()).await.expect("nothing came")?;
+        let into = match chunk.output {
+            Output::Out => &mut read[0],
+            Output::Err => &mut read[1],
+        };
+        assert_eq!(chunk.offset, into.len() as u64);
+        into.extend_from_slice(&chunk.bytes);
+    }
+    Ok(())
+}
+
+/// Runs it to its end.
+pub(super) async fn run(connection: &Connection, command: &str) -> (Ending, String, String) {
+    let task = launch(connection, command).await;
+    let end = end(connection, &task).await;
+    let [out, err] = outputs(connection, &task, &end).await;
+    (end.ending, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+}

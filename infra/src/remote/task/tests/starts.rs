@@ -1,0 +1,128 @@
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+
+use super::super::*;
+use super::far::*;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_starts_once_although_asked_for_20_times_at_once() {
+    let far = Far::start();
+    let connections = join_all((0..5).map(|_| far.connect())).await;
+    let task = task();
+    let launch = Launch { task, command: "echo started >>~/starts; sleep 1000", environment: &[] };
+    let asks = (0..20).map(|ask| start(&connections[ask % 5], &launch));
+    let answers = join_all(asks).await;
+    let launched = answers.iter().filter(|answer| **answer == Ok(Started::Launched)).count();
+    let there = answers.iter().filter(|answer| **answer == Ok(Started::AlreadyThere)).count();
+    assert_eq!((launched, there), (1, 19), "{answers:?}");
+    until(|| far.sshd.home().join("starts").exists()).await;
+    assert_eq!(std::fs::read_to_string(far.sshd.home().join("starts")).unwrap(), "started\n");
+    assert_eq!(start(&connections[0], &launch).await, Ok(Started::AlreadyThere));
+    assert_eq!(kill(&connections[0], &task, LONG).await, Ok(Killed { forced: false }));
+    assert_eq!(start(&connections[0], &launch).await, Ok(Started::AlreadyThere));
+    assert_eq!(std::fs::read_to_string(far.sshd.home().join("starts")).unwrap(), "started\n");
+    let mut kept: Vec<_> = std::fs::read_dir(far.folder(&task)).unwrap().collect();
+    kept.retain(|entry| {
+        let name = entry.as_ref().unwrap().file_name();
+        name.to_string_lossy().starts_with("command") || name.to_string_lossy().starts_with("note")
+    });
+    assert!(kept.is_empty(), "{kept:?}");
+}
+
+#[tokio::test]
+async fn a_command_comes_as_it_was_given() {
+    let far = Far::start();
+    let connection = far.connect().await;
+    let odd = "printf '%s|' \"it's $((1 + 1))\" 'a\nb' '\\n' \"a\\\"b\" '!x' ' two  spaces ' 'žluťoučký 🦀' `echo tick`";
+    let (ending, out, err) = run(&connection, odd).await;
+    assert_eq!(err, "");
+    assert_eq!(out, "it's 2|a\nb|\\n|a\"b|!x| two  spaces |žluťoučký 🦀|tick|");
+    assert_eq!(ending, Ending::Exited(0));
+    let long = format!(": {}\necho end", "x".repeat(900_000));
+    assert_eq!(run(&connection, &long).await.1, "end\n");
+}
+
+#[tokio::test]
+async fn a_command_may_name_its_interpreter() {
+    let far = Far::start();
+    let connection = far.connect().await;
+    let (ending, out, _) = run(&connection, "#!/usr/bin/env -S cat\nI am read\n").await;
+    assert_eq!((ending, out.as_str()), (Ending::Exited(0), "#!/usr/bin/env -S cat\nI am read\n"));
+    let (ending, _, err) = run(&connection, "#!/no/such/interpreter\n").await;
+    assert_eq!(ending, Ending::Exited(127), "{err}");
+    assert!(!err.is_empty());
+}
+
+#[tokio::test]
+async fn secrets_come_whole_and_stand_in_no_file_and_on_no_command_line() {
+    let far = Far::start();
+    let connection = far.connect().await;
+    let odd = "it's\n\"odd\" \\ $HOME `id` \u{1F980}\n\n";
+    let huge = "x".repeat(120 * 1024);
+    let secret = "s3cr3t-never-seen";
+    let command = "printf %s \"$ODD\"; printf %s \"$HUGE\" | wc -c; sleep 1000";
+    let environment = [
+        ("ODD", odd),
+        ("HUGE", &huge),
+        ("A_SECRET", secret),
+        ("HOME", "/elsewhere"),
+        ("PATH", "/usr/bin:/bin"),
+    ];
+    let task = launch_with(&connection, command, &environment).await;
+    let expected = format!("{odd}{}\n", huge.len());
+    let mut tail = tail(&connection, &task, 0, 0).await.unwrap();
+    let mut read = [Vec::new(), Vec::new()];
+    read_on(&mut tail, &mut read, expected.len() as u64, 0).await.unwrap();
+    assert_eq!(String::from_utf8_lossy(&read[0]), expected);
+    let said: String = marked(&task).iter().map(|process| process.command.clone()).collect();
+    assert!(
+        said.contains("sleep 1000") && !said.contains(secret) && !said.contains("ODD"),
+        "{said}"
+    );
+    let kept =
+        std::process::Command::new("grep").args(["-r", secret]).arg(far.sshd.home()).output();
+    assert!(kept.unwrap().stdout.is_empty());
+    kill(&connection, &task, LONG).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_launch_that_no_server_could_take_is_refused() {
+    let far = Far::start();
+    let connection = far.connect().await;
+    let refused = async |command: &str, name: &str, value: &str| {
+        let environment = [(name.to_owned(), value.to_owned().into())];
+        let launch = Launch { task: task(), command, environment: &environment };
+        match start(&connection, &launch).await {
+            Err(TaskError::Unfit(unfit)) => unfit,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(refused("", "A", "").await, Unfit::CommandLength);
+    assert_eq!(refused(&"x".repeat(1024 * 1024 + 1), "A", "").await, Unfit::CommandLength);
+    assert_eq!(refused("echo \0", "A", "").await, Unfit::Nul);
+    assert_eq!(refused("echo", "A", "\0").await, Unfit::Nul);
+    for name in ["", "1A", "A-B", "A B", "Ä", "A=B", "LETHE_RUN", "UID", "A\nB"] {
+        assert_eq!(refused("echo", name, "").await, Unfit::Name, "{name}");
+    }
+    let long = "x".repeat(120 * 1024 + 1);
+    assert_eq!(refused("echo", "A", &long).await, Unfit::EnvironmentLength);
+}
+
+#[tokio::test]
+async fn a_start_that_was_cut_short_starts_nothing_and_may_be_asked_again() {
+    let far = Far::start();
+    let connection = Arc::new(far.connect().await);
+    let task = task();
+    let launch = Launch { task, command: "echo whole >>~/starts", environment: &[] };
+    let script = script::Script::start(&launch).unwrap();
+    for cut in [5, script.stdin.len() / 3, script.stdin.len() - 1] {
+        let limits = Limits { within: LONG, bytes_max: ANSWER_BYTES_MAX };
+        let done = connection.exec(&script.command, &script.stdin[..cut], limits).await.unwrap();
+        assert_ne!(done.out, b"lethe: launched\n");
+        assert_eq!(probe(&connection, &task).await, Ok(Found::Missing));
+    }
+    assert_eq!(start(&connection, &launch).await, Ok(Started::Launched));
+    end(&connection, &task).await;
+    assert_eq!(std::fs::read_to_string(far.sshd.home().join("starts")).unwrap(), "whole\n");
+}

@@ -1,0 +1,69 @@
+use proptest::prelude::*;
+
+use super::super::answer::Answer;
+use super::super::script::{Script, quote};
+use super::super::*;
+use super::far::task;
+
+proptest! {
+    #[test]
+    fn whatever_a_server_answers_is_taken_or_refused(out in any::<Vec<u8>>(), words in "(lethe: )?[a-z0-9 \n]{0,40}\n?") {
+        for out in [out, words.into_bytes()] {
+            if let Ok(answer) = Answer::of(&out) {
+                let _ = (answer.started(), answer.found(), answer.killed(), answer.removed());
+            }
+        }
+    }
+
+    #[test]
+    fn a_quoted_word_is_one_word(value in "[^\0]{0,60}") {
+        let mut quoted = "printf %s ".to_owned();
+        quote(&value, &mut quoted);
+        let output = std::process::Command::new("sh").arg("-c").arg(&quoted).output().unwrap();
+        prop_assert_eq!(String::from_utf8(output.stdout).unwrap(), value);
+    }
+}
+
+fn found(line: &str) -> Result<Found, TaskError> {
+    Answer::of(line.as_bytes())?.found()
+}
+
+#[test]
+fn an_end_is_taken_strictly() {
+    let end = End { ending: Ending::Exited(3), out_bytes: 10, err_bytes: 0 };
+    assert_eq!(found("lethe: exited 3 10 0\n"), Ok(Found::Ended(end)));
+    assert_eq!(found("motd\nlethe: running\n"), Ok(Found::Running));
+    let refused = [
+        "",
+        "\n",
+        "lethe: exited 3 10 0",
+        "lethe: exited 256 0 0\n",
+        "lethe: exited 0 0\n",
+        "lethe: exited -1 0 0\n",
+        "lethe: exited 0 0 0 0\n",
+        "lethe: signalled 0 0 0\n",
+        "lethe: ended 0 0 0\n",
+        "exited 0 0 0\n",
+        "lethe: running\nmore\n",
+        "lethe:  running\n",
+    ];
+    for line in refused {
+        assert_eq!(found(line), Err(TaskError::Answer), "{line:?}");
+    }
+}
+
+#[test]
+fn no_shell_reads_our_command_in_another_way() {
+    let script = Script::probe(&task());
+    let command = script.command.strip_prefix("exec sh -c '").unwrap();
+    let quoted = command.strip_suffix("' lethe").unwrap();
+    assert!(!quoted.contains(['\n', '\\', '!', '\'']), "{quoted}");
+}
+
+#[test]
+fn nothing_of_a_launch_shows() {
+    let environment = [("TOKEN".to_owned(), "hidden".to_owned().into())];
+    let launch = Launch { task: task(), command: "hidden too", environment: &environment };
+    assert!(!format!("{launch:?}").contains("hidden"));
+    assert!(!Script::start(&launch).unwrap().command.contains("hidden"));
+}
