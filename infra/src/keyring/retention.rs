@@ -36,6 +36,11 @@ impl Keyring {
         self.bury(KeyId::bucket(class, key::day(start))).await
     }
 
+    /// For how many days after its day content is kept.
+    pub fn content_days(&self) -> u32 {
+        self.0.options.content_days
+    }
+
     /// The end of what the configuration promises to keep.
     fn kept_until(&self, class: Class, start: NaiveDate) -> Option<DateTime<Utc>> {
         let end = key::bucket_end(class, start)?;

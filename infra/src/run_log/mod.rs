@@ -1,8 +1,92 @@
 //! The logs of runs: masked, numbered by line, sealed in chunks, and read back by line or by byte.
 
+mod chunk;
+mod days;
+mod error;
 mod forms;
+mod lines;
 mod mask;
+mod read;
+mod rows;
+mod seal;
 #[cfg(test)]
 mod tests;
+mod wake;
+mod writer;
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicI32;
+
+use crate::clock::Clock;
+use crate::keyring::Keyring;
+use crate::postgres::Pool;
+use chunk::Kept;
+use wake::Wakes;
+
+pub use chunk::{Line, Task};
+pub use error::RunLogError;
+pub use lines::{LINE_BYTES_MAX, Stream};
 pub use mask::{Mask, Masks, SECRET_BYTES_MIN, SECRETS_BYTES_MAX, Unmaskable};
+pub use rows::Part;
+pub use seal::{StreamSummary, Summary};
+pub use wake::Watch;
+pub use writer::{FLUSH_AFTER, Writer};
+
+/// The logs of all runs. A clone is the same.
+#[derive(Clone)]
+pub struct RunLogs(Arc<Inner>);
+
+struct Inner {
+    pool: Pool,
+    keyring: Keyring,
+    clock: Clock,
+    wakes: Arc<Wakes>,
+    /// Days since the year 1 up to which there are tables.
+    made_until: AtomicI32,
+}
+
+/// Where a log ends, and where whoever takes its task over reads the streams on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Resume {
+    pub next_line: u64,
+    /// Bytes of the streams as the command wrote them. What is read again from there on and is kept
+    /// already is not kept twice.
+    pub out_offset: u64,
+    pub err_offset: u64,
+    /// What is kept of all streams.
+    pub bytes: u64,
+    /// The number of the next chunk.
+    pub seq: u64,
+    kept: Kept,
+}
+
+impl RunLogs {
+    pub fn new(pool: Pool, keyring: Keyring, clock: Clock) -> Self {
+        let (wakes, made_until) = (Arc::default(), AtomicI32::new(0));
+        Self(Arc::new(Inner { pool, keyring, clock, wakes, made_until }))
+    }
+
+    /// Where the log ends. Whoever has taken the task under a greater fence asks after that: then
+    /// no earlier worker writes any more.
+    pub async fn resume(&self, task: &Task) -> Result<Resume, RunLogError> {
+        let (seq, kept) = rows::last(&self.0.pool, task).await?;
+        Ok(Resume {
+            next_line: kept.lines + 1,
+            out_offset: kept.out.raw,
+            err_offset: kept.err.raw,
+            bytes: kept.bytes,
+            seq,
+            kept,
+        })
+    }
+
+    /// Destroys the log of a task; answers the number of its chunks.
+    pub async fn delete(&self, task: &Task) -> Result<u64, RunLogError> {
+        rows::delete(&self.0.pool, task).await
+    }
+
+    /// Wakes whoever reads a log that is written in this process.
+    pub fn watch(&self, task: &Task) -> Watch {
+        self.0.wakes.watch(*task)
+    }
+}

@@ -7,7 +7,131 @@
     reason = "a test may"
 )]
 
+mod bytes;
+mod keeping;
+mod lines;
 mod mask;
+mod resuming;
+mod writing;
+
+use domain::{RunId, ServerId, WorkspaceId};
+use tempfile::TempDir;
+use tokio_postgres::types::ToSql;
+
+use super::*;
+use crate::ids::Ids;
+use crate::keyring::{KeyringOptions, RootFolder};
+use crate::postgres::testing::{Databases, databases};
+use crate::postgres::{ConnectOptions, connect, connect_one};
+
+const BYTES_MAX: u64 = 64 * 1024 * 1024;
+
+struct Given {
+    databases: Databases,
+    roots: TempDir,
+    clock: Clock,
+    pool: Pool,
+    ids: Ids,
+    logs: RunLogs,
+}
+
+async fn given() -> Given {
+    let databases = databases().await.unwrap();
+    let roots = tempfile::tempdir().unwrap();
+    let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+    let clock = Clock::fixed("2026-11-22T12:00:00Z".parse().unwrap());
+    let keyring = keyring(&databases, &roots, &clock).await;
+    let logs = RunLogs::new(pool.clone(), keyring, clock.clone());
+    Given { databases, roots, clock, pool, ids: Ids::seeded(5), logs }
+}
+
+async fn keyring(databases: &Databases, roots: &TempDir, clock: &Clock) -> Keyring {
+    let pool = connect(&databases.keyring_url, &ConnectOptions::app()).await.unwrap();
+    let roots = RootFolder::open(roots.path(), None).unwrap();
+    Keyring::start(pool, Arc::new(roots), KeyringOptions::default(), clock.clone()).await.unwrap()
+}
+
+impl Given {
+    /// Another node: its keys and its wakes are its own.
+    async fn node(&self) -> RunLogs {
+        let keyring = keyring(&self.databases, &self.roots, &self.clock).await;
+        RunLogs::new(self.pool.clone(), keyring, self.clock.clone())
+    }
+
+    async fn sql(&self, text: &str, with: &[&(dyn ToSql + Sync)]) -> u64 {
+        self.pool.get().await.unwrap().execute(text, with).await.unwrap()
+    }
+
+    /// As the owner of the tables: the application may not change a chunk.
+    async fn as_owner(&self, text: &str) {
+        let owner = connect_one(&self.databases.log_url, &ConnectOptions::default()).await.unwrap();
+        owner.batch_execute(text).await.unwrap();
+    }
+
+    async fn count(&self, text: &str) -> i64 {
+        self.pool.get().await.unwrap().query_one(text, &[]).await.unwrap().get(0)
+    }
+
+    /// A task that a worker holds under fence 1.
+    async fn task(&self) -> Task {
+        let task = Task {
+            workspace: WorkspaceId(self.ids.uuid()),
+            run: RunId(self.ids.uuid()),
+            server: ServerId(self.ids.uuid()),
+            attempt: 1,
+        };
+        let insert = "insert into working.run_tasks
+            (run_id, server_id, attempt, workspace_id, state, fence, queued_at)
+            values ($1, $2, 1, $3, 'running', 1, now())";
+        self.sql(insert, &[&task.run.0, &task.server.0, &task.workspace.0]).await;
+        task
+    }
+
+    /// Another worker takes the task.
+    async fn fence(&self, task: &Task, fence: i64) {
+        let update = "update working.run_tasks set fence = $2 where run_id = $1";
+        assert_eq!(self.sql(update, &[&task.run.0, &fence]).await, 1);
+    }
+
+    async fn writer(&self, task: &Task) -> Writer {
+        let resume = self.logs.resume(task).await.unwrap();
+        self.logs.writer(*task, 1, &Masks::default(), BYTES_MAX, &resume)
+    }
+
+    /// A log of so many lines, in chunks of three.
+    async fn log(&self, task: &Task, lines: u64) -> Vec<String> {
+        let mut writer = self.writer(task).await;
+        let (mut texts, mut offset) = (Vec::new(), 0);
+        for number in 1..=lines {
+            let text = format!("line {number} of the log\n");
+            writer.out(offset, text.as_bytes()).await.unwrap();
+            offset += text.len() as u64;
+            texts.push(text);
+            if number % 3 == 0 {
+                writer.flush().await.unwrap();
+            }
+        }
+        writer.finish().await.unwrap();
+        texts
+    }
+}
+
+async fn all(logs: &RunLogs, task: &Task) -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::new();
+    loop {
+        let after = lines.last().map_or(0, |line| line.number);
+        let news = logs.read(task, after, 1_000).await.unwrap();
+        if news.is_empty() {
+            return lines;
+        }
+        lines.extend(news);
+    }
+}
+
+fn of(lines: &[Line], stream: Stream) -> Vec<u8> {
+    let own = lines.iter().filter(|line| line.stream == stream);
+    own.flat_map(|line| line.bytes.clone()).collect()
+}
 
 /// The same numbers in every run (splitmix64).
 struct Random(u64);

@@ -1,0 +1,43 @@
+//! A table a day: made ahead, and dropped once the day's key is gone.
+
+use std::sync::atomic::Ordering;
+
+use chrono::{Datelike, Days, NaiveDate};
+
+use super::{RunLogError, RunLogs};
+use crate::statement::query_opt;
+
+const MAKE: &str = include_str!("make_days.sql");
+const DROP: &str = include_str!("drop_days.sql");
+const DAYS_AHEAD: u64 = 3;
+
+impl RunLogs {
+    /// Makes the tables of the next days, and drops those that are past their time; answers how
+    /// many. Called daily or more often, by any node.
+    pub async fn retain(&self) -> Result<u64, RunLogError> {
+        let today = self.0.clock.now().date_naive();
+        self.make_days(today).await?;
+        // As for the day's key: kept until so many days after its end.
+        let kept = Days::new(u64::from(self.0.keyring.content_days()));
+        let Some(before) = today.checked_sub_days(kept) else { return Ok(0) };
+        let row = query_opt(&self.0.pool, DROP, &[&before]).await?;
+        let dropped = row.map_or(Ok(0), |row| row.try_get::<_, i64>(0));
+        let dropped = dropped.map_err(|error| RunLogError::Database(error.into()))?;
+        u64::try_from(dropped).map_err(|_| RunLogError::Number)
+    }
+
+    /// Before something is written on this day.
+    pub(super) async fn has_day(&self, day: NaiveDate) -> Result<(), RunLogError> {
+        if self.0.made_until.load(Ordering::Relaxed) >= day.num_days_from_ce() {
+            return Ok(());
+        }
+        self.make_days(day).await
+    }
+
+    async fn make_days(&self, since: NaiveDate) -> Result<(), RunLogError> {
+        let until = since.checked_add_days(Days::new(DAYS_AHEAD)).ok_or(RunLogError::Number)?;
+        query_opt(&self.0.pool, MAKE, &[&since, &until]).await?;
+        self.0.made_until.fetch_max(until.num_days_from_ce(), Ordering::Relaxed);
+        Ok(())
+    }
+}

@@ -1,0 +1,130 @@
+//! Masked bytes become lines: each whole, or in pieces where it is very long, and none changed.
+
+/// A longer line is kept in pieces.
+pub const LINE_BYTES_MAX: usize = 64 * 1024;
+
+/// Who wrote a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Stream {
+    Out,
+    Err,
+    /// Lethe itself, about the log.
+    Lethe,
+}
+
+impl Stream {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Out => "out",
+            Self::Err => "err",
+            Self::Lethe => "lethe",
+        }
+    }
+}
+
+/// Where to read a stream on, after all that is kept of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Bytes of the stream as the command wrote it, to the beginning of a line: there a mask can
+    /// begin anew.
+    pub raw: u64,
+    /// How much of what the mask lets through from there is kept already.
+    pub skip: u64,
+}
+
+/// A line, or a piece of one.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece<'a> {
+    /// It goes on with the line of the piece before it.
+    pub continues: bool,
+    pub bytes: &'a [u8],
+    /// Where to read on once this is kept.
+    pub place: Place,
+}
+
+/// The lines of one stream.
+#[derive(Debug)]
+pub(super) struct Lines {
+    /// The part of the line that has come so far and is in no piece.
+    rest: Vec<u8>,
+    /// Where the line began.
+    begun: u64,
+    /// How much of the line is in pieces.
+    cut: u64,
+    /// How much of the line was kept before, by whoever read the stream then.
+    skip: u64,
+}
+
+impl Lines {
+    pub const fn from(place: Place) -> Self {
+        Self { rest: Vec::new(), begun: place.raw, cut: 0, skip: place.skip }
+    }
+
+    /// `raw` began at `from`, and `masked` is what a mask let through of it and of what it had held
+    /// back: it holds back nothing across a line end.
+    pub fn push(&mut self, from: u64, raw: &[u8], masked: &[u8], put: &mut impl FnMut(Piece<'_>)) {
+        let mut raw_lines = lines(raw);
+        let mut raw_end = from;
+        for part in lines(masked) {
+            if ends(part) {
+                raw_end += raw_lines.next().map_or(0, <[u8]>::len) as u64;
+                self.end_line(part, raw_end, put);
+            } else {
+                self.rest.extend_from_slice(part);
+                self.cut_pieces(put);
+            }
+        }
+    }
+
+    /// The end of the stream, at `end`: its last line has no line end.
+    pub fn finish(&mut self, end: u64, masked: &[u8], put: &mut impl FnMut(Piece<'_>)) {
+        self.end_line(masked, end, put);
+    }
+
+    fn end_line(&mut self, part: &[u8], raw_end: u64, put: &mut impl FnMut(Piece<'_>)) {
+        let place = Place { raw: raw_end, skip: 0 };
+        if self.rest.is_empty() && part.len() <= LINE_BYTES_MAX {
+            self.put(part, place, put);
+        } else {
+            self.rest.extend_from_slice(part);
+            self.cut_pieces(put);
+            let rest = std::mem::take(&mut self.rest);
+            self.put(&rest, place, put);
+        }
+        (self.begun, self.cut, self.skip) = (raw_end, 0, 0);
+    }
+
+    fn cut_pieces(&mut self, put: &mut impl FnMut(Piece<'_>)) {
+        while self.rest.len() > LINE_BYTES_MAX {
+            let after = self.rest.split_off(piece_end(&self.rest));
+            let piece = std::mem::replace(&mut self.rest, after);
+            let place = Place { raw: self.begun, skip: self.cut + piece.len() as u64 };
+            self.put(&piece, place, put);
+        }
+    }
+
+    /// What was kept before is not put again.
+    fn put(&mut self, piece: &[u8], place: Place, put: &mut impl FnMut(Piece<'_>)) {
+        let known = usize::try_from(self.skip).unwrap_or(usize::MAX).min(piece.len());
+        self.skip -= known as u64;
+        let bytes = piece.get(known..).unwrap_or_default();
+        if !bytes.is_empty() {
+            put(Piece { continues: self.cut > 0 || known > 0, bytes, place });
+        }
+        self.cut += piece.len() as u64;
+    }
+}
+
+/// Before a character of UTF-8 rather than within it, so that a piece can be shown.
+fn piece_end(line: &[u8]) -> usize {
+    let begins = |at: &usize| line.get(*at).is_some_and(|byte| byte & 0xc0 != 0x80);
+    (LINE_BYTES_MAX - 3..=LINE_BYTES_MAX).rev().find(begins).unwrap_or(LINE_BYTES_MAX)
+}
+
+fn ends(part: &[u8]) -> bool {
+    part.last() == Some(&b'\n')
+}
+
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split_inclusive(|byte| *byte == b'\n')
+}

@@ -1,0 +1,145 @@
+//! Reads a log back, by line and by byte.
+
+use chrono::{DateTime, Utc};
+use domain::privacy::{RunLog, Sealed as SealedBytes};
+use zeroize::Zeroizing;
+
+use super::chunk::{Clear, ClearLine, Kept, Line, Task};
+use super::lines::Stream;
+use super::rows::{self, From, Part, Sealed};
+use super::{RunLogError, RunLogs};
+
+/// A chunk that was opened, and is what its row says.
+pub(super) struct Opened {
+    pub seq: u64,
+    pub before: Kept,
+    pub after: Kept,
+    at: DateTime<Utc>,
+    clear: Zeroizing<Vec<u8>>,
+}
+
+impl Opened {
+    pub fn lines(&self) -> Result<Vec<ClearLine<'_>>, RunLogError> {
+        let damaged = || RunLogError::Damaged { seq: self.seq };
+        let clear = Clear::read(&self.clear).ok_or_else(damaged)?;
+        if clear.number() != self.before.lines + 1 {
+            return Err(damaged());
+        }
+        clear.map(|line| line.ok_or_else(damaged)).collect()
+    }
+
+    /// The row's own account of what it holds, against what it holds.
+    fn check(&self) -> Result<(), RunLogError> {
+        let Kept { mut lines, mut out_bytes, mut err_bytes, mut bytes, .. } = self.before;
+        for line in self.lines()? {
+            let length = line.bytes.len() as u64;
+            lines = line.number;
+            bytes += length;
+            match line.stream {
+                Stream::Out => out_bytes += length,
+                Stream::Err => err_bytes += length,
+                Stream::Lethe => {}
+            }
+        }
+        let after = Kept { lines, out_bytes, err_bytes, bytes, ..self.after };
+        if after == self.after { Ok(()) } else { Err(RunLogError::Damaged { seq: self.seq }) }
+    }
+}
+
+impl RunLogs {
+    pub(super) async fn open(&self, task: &Task, sealed: Sealed) -> Result<Opened, RunLogError> {
+        let (tenant, subject) = (task.workspace.into(), task.workspace.into());
+        let Sealed { seq, before, after, at, envelope } = sealed;
+        let sealed = SealedBytes { event: task.chunk_id(seq), envelope };
+        let clear = self.0.keyring.open_bytes::<RunLog>(tenant, subject, &sealed).await?;
+        let opened = Opened { seq, before, after, at, clear };
+        opened.check()?;
+        Ok(opened)
+    }
+
+    /// The lines that follow line `after` (0: from the first), at most `limit` of them. There may be
+    /// more: none are told only at the end of what is kept.
+    pub async fn read(
+        &self,
+        task: &Task,
+        after: u64,
+        limit: usize,
+    ) -> Result<Vec<Line>, RunLogError> {
+        let mut lines = Vec::new();
+        let mut last = after;
+        for sealed in rows::read(&self.0.pool, task, From::Line(after)).await? {
+            if lines.len() >= limit {
+                break;
+            }
+            let chunk = self.open(task, sealed).await?;
+            if chunk.before.lines > last {
+                return Err(RunLogError::Gap { seq: chunk.seq });
+            }
+            let news = chunk.lines()?.into_iter().filter(|line| line.number > last);
+            lines.extend(news.take(limit - lines.len()).map(|line| Line {
+                number: line.number,
+                stream: line.stream,
+                continues: line.continues,
+                at: chunk.at,
+                bytes: line.bytes.to_vec(),
+            }));
+            last = chunk.after.lines;
+        }
+        Ok(lines)
+    }
+
+    /// Bytes `from` to before `until` of what is kept of a stream, or the beginning of them: the
+    /// answer is empty only where there are none.
+    pub async fn read_range(
+        &self,
+        task: &Task,
+        part: Part,
+        from: u64,
+        until: u64,
+    ) -> Result<Vec<u8>, RunLogError> {
+        let mut bytes = Vec::new();
+        let mut at = from;
+        for sealed in rows::read(&self.0.pool, task, From::Byte(part, from, until)).await? {
+            let chunk = self.open(task, sealed).await?;
+            let mut line_at = end(part, &chunk.before);
+            if line_at > at {
+                return Err(RunLogError::Gap { seq: chunk.seq });
+            }
+            for line in chunk.lines()?.iter().filter(|line| is_of(part, line.stream)) {
+                let line_end = line_at + line.bytes.len() as u64;
+                bytes.extend_from_slice(cut(line.bytes, line_at, at, until));
+                (line_at, at) = (line_end, at.max(line_end.min(until)));
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// How many bytes are kept of a stream.
+    pub async fn length(&self, task: &Task, part: Part) -> Result<u64, RunLogError> {
+        let (_, kept) = rows::last(&self.0.pool, task).await?;
+        Ok(end(part, &kept))
+    }
+}
+
+/// What of `bytes`, which begin at `at`, stands from `from` to before `until`.
+fn cut(bytes: &[u8], at: u64, from: u64, until: u64) -> &[u8] {
+    let within = |place: u64| usize::try_from(place.saturating_sub(at)).unwrap_or(usize::MAX);
+    let (from, until) = (within(from), within(until).min(bytes.len()));
+    bytes.get(from..until).unwrap_or_default()
+}
+
+const fn end(part: Part, kept: &Kept) -> u64 {
+    match part {
+        Part::Out => kept.out_bytes,
+        Part::Err => kept.err_bytes,
+        Part::All => kept.bytes,
+    }
+}
+
+const fn is_of(part: Part, stream: Stream) -> bool {
+    match part {
+        Part::Out => matches!(stream, Stream::Out),
+        Part::Err => matches!(stream, Stream::Err),
+        Part::All => true,
+    }
+}

@@ -1,0 +1,12 @@
+select seq, first_line, last_line, out_bytes, err_bytes, all_bytes, out_end, err_end, all_end,
+  out_offset, err_offset, out_skip, err_skip, truncated, at, sealed
+from (
+  select c.*, sum(all_bytes) over (order by err_end) - all_bytes as before
+  from (
+    select * from working.run_log_chunks
+    where run_id = $1 and server_id = $2 and attempt = $3 and workspace_id = $4 and err_end > $5
+      and err_bytes > 0 and err_end - err_bytes < $8
+    order by err_end
+    limit $6) c) page
+where before < $7
+order by seq

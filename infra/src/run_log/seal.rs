@@ -1,0 +1,99 @@
+//! The end of a log: read back whole, found to be without a gap, counted and hashed.
+
+use ring::digest::{Context, SHA256};
+
+use super::chunk::{Kept, Task};
+use super::lines::Stream;
+use super::rows::{self, From};
+use super::{RunLogError, RunLogs};
+
+/// What is kept of one stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamSummary {
+    pub lines: u64,
+    pub bytes: u64,
+    /// Of the bytes that are kept, which are masked.
+    pub sha256: [u8; 32],
+    /// How many bytes of the command were read, kept or not.
+    pub read: u64,
+}
+
+/// What is kept of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    pub out: StreamSummary,
+    pub err: StreamSummary,
+    /// With Lethe's own.
+    pub lines: u64,
+    pub bytes: u64,
+    /// The rest was dropped, and Lethe's last line says so.
+    pub truncated: bool,
+}
+
+struct Counted {
+    lines: u64,
+    hash: Context,
+}
+
+impl Counted {
+    fn new() -> Self {
+        Self { lines: 0, hash: Context::new(&SHA256) }
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        self.lines += 1;
+        self.hash.update(bytes);
+    }
+
+    fn finish(self, bytes: u64, read: u64) -> StreamSummary {
+        let sha256 = self.hash.finish().as_ref().first_chunk().copied().unwrap_or_default();
+        StreamSummary { lines: self.lines, bytes, sha256, read }
+    }
+}
+
+impl RunLogs {
+    /// Reads the whole log back, a little at a time, after [`super::Writer::finish`]. A gap is an
+    /// error, never a wrong summary.
+    pub async fn seal(&self, task: &Task) -> Result<Summary, RunLogError> {
+        let (mut out, mut err) = (Counted::new(), Counted::new());
+        let (mut seq, mut kept) = (None, Kept::default());
+        loop {
+            let page = rows::read(&self.0.pool, task, From::Chunk(seq)).await?;
+            if page.is_empty() {
+                break;
+            }
+            for sealed in page {
+                let expected = seq.map_or(0, |seq| seq + 1);
+                if sealed.seq != expected || !follows(&sealed.before, &sealed.after, &kept) {
+                    return Err(RunLogError::Gap { seq: sealed.seq });
+                }
+                let chunk = self.open(task, sealed).await?;
+                for line in chunk.lines()? {
+                    match line.stream {
+                        Stream::Out => out.add(line.bytes),
+                        Stream::Err => err.add(line.bytes),
+                        Stream::Lethe => {}
+                    }
+                }
+                (seq, kept) = (Some(chunk.seq), chunk.after);
+            }
+        }
+        Ok(Summary {
+            out: out.finish(kept.out_bytes, kept.out.raw),
+            err: err.finish(kept.err_bytes, kept.err.raw),
+            lines: kept.lines,
+            bytes: kept.bytes,
+            truncated: kept.truncated,
+        })
+    }
+}
+
+/// Whether a chunk begins where the one before it ended.
+fn follows(before: &Kept, after: &Kept, kept: &Kept) -> bool {
+    let Kept { lines, out_bytes, err_bytes, bytes, .. } = *kept;
+    (before.lines, before.out_bytes, before.err_bytes, before.bytes)
+        == (lines, out_bytes, err_bytes, bytes)
+        && after.out.raw >= kept.out.raw
+        && after.err.raw >= kept.err.raw
+        && after.truncated >= kept.truncated
+}
