@@ -3,6 +3,7 @@
 use crate::account::AccountError;
 use crate::operator::OperatorError;
 use crate::run::RunError;
+use crate::seat::SeatError;
 use crate::server::ServerError;
 use crate::session::SessionError;
 use crate::workspace::WorkspaceError;
@@ -14,6 +15,7 @@ pub enum Refused {
     Session(#[from] SessionError),
     Operator(#[from] OperatorError),
     Workspace(#[from] WorkspaceError),
+    Seat(#[from] SeatError),
     Server(#[from] ServerError),
     Run(#[from] RunError),
 }

@@ -3,6 +3,7 @@
 use domain::account::AccountEvent;
 use domain::check_upcasters;
 use domain::operator::OperatorEvent;
+use domain::seat::SeatEvent;
 use domain::run::RunEvent;
 use domain::server::ServerEvent;
 use domain::session::SessionEvent;

@@ -1,0 +1,1 @@
+select count(*) from working.seat_leases where expires_at > clock_timestamp()

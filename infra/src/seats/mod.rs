@@ -1,0 +1,153 @@
+//! Until when seats are held: one row a lease, by the database's clock. Who holds one, the log tells.
+
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::{AccountId, LeaseId, WorkspaceId};
+use tokio_postgres::{Row, Transaction};
+
+use crate::postgres::{PgError, Pool};
+use crate::statement::{execute, query, query_opt};
+
+const PUT: &str = include_str!("put.sql");
+const FIND: &str = include_str!("find.sql");
+const RENEW: &str = include_str!("renew.sql");
+const IS_LIVE: &str = include_str!("is_live.sql");
+const REMOVE: &str = include_str!("remove.sql");
+const REMOVE_ALL: &str = include_str!("remove_all.sql");
+const ENDS: &str = include_str!("ends.sql");
+const OVERDUE: &str = include_str!("overdue.sql");
+const TAKE_OVERDUE: &str = include_str!("take_overdue.sql");
+const COUNT_LIVE: &str = include_str!("count_live.sql");
+
+#[derive(Clone)]
+pub struct Seats {
+    pool: Pool,
+}
+
+/// A lease as the log tells of it. Its row is the same whoever puts it down, and whenever.
+#[derive(Clone, Copy, Debug)]
+pub struct Leased {
+    pub lease: LeaseId,
+    pub workspace: WorkspaceId,
+    pub account: AccountId,
+    pub fence: u64,
+    /// When the event was recorded: the lease runs from then on.
+    pub since: DateTime<Utc>,
+    pub ttl: TimeDelta,
+}
+
+/// How long a lease is held unless it is renewed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    pub expires_at: DateTime<Utc>,
+    pub ttl_seconds: i32,
+}
+
+/// A lease whose time is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overdue {
+    pub lease: LeaseId,
+    pub account: AccountId,
+}
+
+impl Seats {
+    pub const fn new(pool: Pool) -> Self {
+        Self { pool }
+    }
+
+    /// Puts the row down unless it is there. `None`: it came and has gone.
+    pub async fn put(&self, leased: &Leased) -> Result<Option<Held>, PgError> {
+        let Leased { lease, workspace, account, since, .. } = leased;
+        let (fence, ttl) = (fence(leased.fence), seconds(leased.ttl));
+        execute(&self.pool, PUT, &[&lease.0, &workspace.0, &account.0, &fence, &ttl, since])
+            .await?;
+        let row = query_opt(&self.pool, FIND, &[&lease.0]).await?;
+        row.as_ref().map(held).transpose()
+    }
+
+    /// The same in a reader's transaction.
+    pub async fn put_in(tx: &Transaction<'_>, leased: &Leased) -> Result<(), tokio_postgres::Error> {
+        let Leased { lease, workspace, account, since, .. } = leased;
+        let (fence, ttl) = (fence(leased.fence), seconds(leased.ttl));
+        tx.execute(PUT, &[&lease.0, &workspace.0, &account.0, &fence, &ttl, since]).await?;
+        Ok(())
+    }
+
+    /// Only while it is held, and under its own fence. `None`: it is lost, for good.
+    pub async fn renew(&self, lease: LeaseId, of: u64) -> Result<Option<Held>, PgError> {
+        let row = query_opt(&self.pool, RENEW, &[&lease.0, &fence(of)]).await?;
+        row.as_ref().map(held).transpose()
+    }
+
+    pub async fn is_live(&self, lease: LeaseId, of: u64) -> Result<bool, PgError> {
+        let row = query_opt(&self.pool, IS_LIVE, &[&lease.0, &fence(of)]).await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?.unwrap_or_default())
+    }
+
+    pub async fn remove(&self, lease: LeaseId) -> Result<(), PgError> {
+        execute(&self.pool, REMOVE, &[&lease.0]).await.map(drop)
+    }
+
+    pub async fn remove_in(
+        tx: &Transaction<'_>,
+        lease: LeaseId,
+    ) -> Result<(), tokio_postgres::Error> {
+        tx.execute(REMOVE, &[&lease.0]).await.map(drop)
+    }
+
+    pub async fn remove_all_in(
+        tx: &Transaction<'_>,
+        workspace: WorkspaceId,
+    ) -> Result<(), tokio_postgres::Error> {
+        tx.execute(REMOVE_ALL, &[&workspace.0]).await.map(drop)
+    }
+
+    /// When the leases of a workspace end, as far as is known.
+    pub async fn ends(
+        &self,
+        workspace: WorkspaceId,
+    ) -> Result<Vec<(LeaseId, DateTime<Utc>)>, PgError> {
+        let rows = query(&self.pool, ENDS, &[&workspace.0]).await?;
+        let ends = rows.iter().map(|row| Ok((LeaseId(row.try_get(0)?), row.try_get(1)?)));
+        ends.collect()
+    }
+
+    /// Workspaces with leases whose time is over, at most `limit`.
+    pub async fn overdue(&self, limit: i64) -> Result<Vec<WorkspaceId>, PgError> {
+        let rows = query(&self.pool, OVERDUE, &[&limit]).await?;
+        rows.iter().map(|row| Ok(WorkspaceId(row.try_get(0)?))).collect()
+    }
+
+    /// Takes rows whose time is over out of the table. Committed once the log has been told; until
+    /// then nobody renews them, and after a rollback nobody does either.
+    pub async fn take_overdue(
+        tx: &Transaction<'_>,
+        workspace: WorkspaceId,
+        limit: i64,
+    ) -> Result<Vec<Overdue>, PgError> {
+        let rows = tx.query(TAKE_OVERDUE, &[&workspace.0, &limit]).await?;
+        let overdue = |row: &Row| {
+            Ok(Overdue { lease: LeaseId(row.try_get(0)?), account: AccountId(row.try_get(1)?) })
+        };
+        rows.iter().map(overdue).collect()
+    }
+
+    pub async fn count_live(&self) -> Result<i64, PgError> {
+        let row = query_opt(&self.pool, COUNT_LIVE, &[]).await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?.unwrap_or_default())
+    }
+}
+
+fn fence(fence: u64) -> i64 {
+    i64::try_from(fence).unwrap_or(i64::MAX)
+}
+
+fn seconds(ttl: TimeDelta) -> i32 {
+    i32::try_from(ttl.num_seconds()).unwrap_or(i32::MAX)
+}
+
+fn held(row: &Row) -> Result<Held, PgError> {
+    Ok(Held { expires_at: row.try_get(0)?, ttl_seconds: row.try_get(1)? })
+}

@@ -1,0 +1,160 @@
+//! Given, when, then.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
+
+use uuid::Uuid;
+
+use super::*;
+use crate::ids::Ids;
+use crate::postgres::testing::{Databases, databases};
+use crate::postgres::{ConnectOptions, connect};
+
+const ROUNDS: u32 = 1_000;
+const TTL: TimeDelta = TimeDelta::seconds(60);
+
+struct Given {
+    _databases: Databases,
+    pool: Pool,
+    seats: Seats,
+    ids: Ids,
+}
+
+/// What became of a lease that one wants to renew and another to reap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reaped {
+    Committed,
+    RolledBack,
+    Nothing,
+}
+
+async fn given() -> Given {
+    let databases = databases().await.unwrap();
+    let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+    let seats = Seats::new(pool.clone());
+    Given { _databases: databases, pool, seats, ids: Ids::seeded(5) }
+}
+
+impl Given {
+    /// A lease that ends `millis` from now.
+    async fn leased(&self, millis: i64) -> Leased {
+        let now = self.now().await;
+        let leased = Leased {
+            lease: LeaseId(self.ids.uuid()),
+            workspace: WorkspaceId(Uuid::from_u128(1)),
+            account: AccountId(self.ids.uuid()),
+            fence: 7,
+            since: now + TimeDelta::milliseconds(millis) - TTL,
+            ttl: TTL,
+        };
+        self.seats.put(&leased).await.unwrap();
+        leased
+    }
+
+    async fn now(&self) -> DateTime<Utc> {
+        let client = self.pool.get().await.unwrap();
+        client.query_one("select clock_timestamp()", &[]).await.unwrap().get(0)
+    }
+
+    async fn exists(&self, lease: LeaseId) -> bool {
+        query_opt(&self.pool, FIND, &[&lease.0]).await.unwrap().is_some()
+    }
+
+    /// As the reaper does, until the time of the lease is over or somebody has renewed it.
+    async fn reap(&self, leased: Leased, tells: bool) -> Reaped {
+        while self.now().await <= leased.since + TTL {}
+        let mut client = self.pool.get().await.unwrap();
+        let tx = tokio_postgres::Client::transaction(&mut client).await.unwrap();
+        let overdue = Seats::take_overdue(&tx, leased.workspace, 10).await.unwrap();
+        if !overdue.iter().any(|overdue| overdue.lease == leased.lease) {
+            return Reaped::Nothing;
+        }
+        tokio::task::yield_now().await;
+        if tells {
+            tx.commit().await.unwrap();
+            return Reaped::Committed;
+        }
+        tx.rollback().await.unwrap();
+        Reaped::RolledBack
+    }
+}
+
+#[tokio::test]
+async fn a_lease_is_the_same_row_whoever_puts_it_down() {
+    let given = given().await;
+    let leased = given.leased(60_000).await;
+    let first = given.seats.renew(leased.lease, 7).await.unwrap().unwrap();
+
+    let again = given.seats.put(&leased).await.unwrap().unwrap();
+
+    assert_eq!(again, first, "what is renewed stays renewed");
+    assert_eq!(again.ttl_seconds, 60);
+    assert!(given.seats.is_live(leased.lease, 7).await.unwrap());
+    assert_eq!(given.seats.count_live().await.unwrap(), 1);
+    let ends = given.seats.ends(leased.workspace).await.unwrap();
+    assert_eq!(ends, [(leased.lease, again.expires_at)]);
+}
+
+#[tokio::test]
+async fn only_a_live_lease_is_renewed_and_only_under_its_fence() {
+    let given = given().await;
+    let (live, over) = (given.leased(60_000).await, given.leased(-1).await);
+
+    assert_eq!(given.seats.renew(live.lease, 6).await.unwrap(), None);
+    assert_eq!(given.seats.renew(over.lease, 7).await.unwrap(), None);
+    assert!(!given.seats.is_live(over.lease, 7).await.unwrap());
+    let renewed = given.seats.renew(live.lease, 7).await.unwrap().unwrap();
+    assert!(renewed.expires_at >= live.since + TTL);
+
+    given.seats.remove(live.lease).await.unwrap();
+    assert_eq!(given.seats.renew(live.lease, 7).await.unwrap(), None);
+    assert_eq!(given.seats.overdue(9).await.unwrap(), [over.workspace]);
+}
+
+#[tokio::test]
+async fn two_reapers_take_a_lease_once() {
+    let given = given().await;
+    let over = given.leased(-1).await;
+    let mut clients = [given.pool.get().await.unwrap(), given.pool.get().await.unwrap()];
+    let [one, other] = &mut clients;
+    let one = tokio_postgres::Client::transaction(one).await.unwrap();
+    let other = tokio_postgres::Client::transaction(other).await.unwrap();
+
+    let taken = Seats::take_overdue(&one, over.workspace, 9).await.unwrap();
+
+    assert_eq!(taken, [Overdue { lease: over.lease, account: over.account }]);
+    assert_eq!(Seats::take_overdue(&other, over.workspace, 9).await.unwrap(), []);
+    one.commit().await.unwrap();
+    assert_eq!(Seats::take_overdue(&other, over.workspace, 9).await.unwrap(), []);
+}
+
+/// A thousand leases at the very end of their time: half of the reapers die before their commit.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_that_races_the_reaper_wins_wholly_or_is_too_late() {
+    let given = given().await;
+    let (mut won, mut lost) = (0, 0);
+    for round in 0..ROUNDS {
+        let leased = given.leased(i64::from(round % 4)).await;
+        let tells = round.is_multiple_of(2);
+        let (renewed, reaped) = tokio::join!(
+            given.seats.renew(leased.lease, leased.fence),
+            given.reap(leased, tells)
+        );
+        let late = given.seats.renew(leased.lease, leased.fence).await.unwrap();
+        match (renewed.unwrap(), reaped) {
+            (Some(_), Reaped::Nothing) => {
+                assert!(late.is_some(), "who won goes on");
+                won += 1;
+            }
+            (None, Reaped::Committed) => {
+                assert_eq!((late, given.exists(leased.lease).await), (None, false));
+                lost += 1;
+            }
+            (None, Reaped::RolledBack) => {
+                assert_eq!((late, given.exists(leased.lease).await), (None, true));
+                lost += 1;
+            }
+            half => panic!("{half:?} in round {round}"),
+        }
+        given.seats.remove(leased.lease).await.unwrap();
+    }
+    assert!(won > 50 && lost > 50, "{won} won, {lost} lost: no race");
+}
