@@ -19,6 +19,7 @@ pub mod remote;
 pub mod residue;
 pub mod run_log;
 pub mod run_queue;
+pub mod seats;
 pub mod server_credentials;
 pub mod sessions;
 mod statement;

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod audit_trail;
 pub mod memberships;
+pub mod seat_pools;
 pub mod sessions;
 pub mod workspaces;
 
@@ -16,6 +17,7 @@ pub fn all() -> Vec<Reader> {
         Reader::projection::<audit_trail::AuditTrail>(),
         Reader::projection::<workspaces::Workspaces>(),
         Reader::projection::<memberships::Memberships>(),
+        Reader::projection::<seat_pools::SeatPools>(),
     ]
 }
 

@@ -1,4 +1,4 @@
-//! Gauges that must be asked for, every few seconds: pools, readers, keys, erasures, mails.
+//! Gauges that must be asked for, every few seconds: pools, readers, keys, erasures, mails, seats.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -26,6 +26,7 @@ pub fn start(app: App) -> JoinHandle<()> {
             told("readers", readers(&app).await);
             told("keys", keys(&app).await);
             told("mails", mails(&app).await);
+            told("seats", seats(&app).await);
         }
     };
     tokio::spawn(refreshing)
@@ -84,6 +85,11 @@ async fn keys(app: &App) -> Result<(), KeyringError> {
     if age >= OVERDUE {
         tracing::error!(days = age.num_days(), "an erasure must be complete within thirty days");
     }
+    Ok(())
+}
+
+async fn seats(app: &App) -> Result<(), PgError> {
+    app.metrics.seat_leases.set(app.seats.count_live().await?);
     Ok(())
 }
 

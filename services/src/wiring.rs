@@ -18,6 +18,7 @@ use infra::operators::Operators;
 use infra::outbox::Outbox;
 use infra::postgres::{ConnectOptions, PgError, Pool, connect};
 use infra::remote::Remote;
+use infra::seats::Seats;
 use infra::server_credentials::ServerCredentials;
 use infra::sessions::Sessions;
 use infra::turns::Turns;
@@ -43,6 +44,7 @@ pub struct App {
     pub claims: Claims,
     pub credentials: Credentials,
     pub sessions: Sessions,
+    pub seats: Seats,
     pub operators: Operators,
     pub outbox: Outbox,
     pub invitations: Invitations,
@@ -108,6 +110,7 @@ impl App {
             claims: Claims::new(pool.clone()),
             credentials: Credentials::new(pool.clone(), clock.clone()),
             sessions: Sessions::new(pool.clone(), clock.clone()),
+            seats: Seats::new(pool.clone()),
             operators: Operators::new(pool.clone(), clock.clone()),
             outbox: Outbox::new(pool.clone(), clock.clone()),
             invitations: Invitations::new(pool.clone()),

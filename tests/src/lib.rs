@@ -12,6 +12,7 @@
 )]
 
 mod client;
+mod colleague;
 mod dump;
 mod installation;
 mod lethe;

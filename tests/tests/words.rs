@@ -112,7 +112,8 @@ async fn a_word_that_cannot_be_is_refused_on_one_line() {
     let replay = refused(&installation, &["replay", "mailer"]).await;
     assert_eq!(
         replay,
-        "lethe: there is no projection mailer: accounts, sessions, audit_trail, workspaces, memberships"
+        "lethe: there is no projection mailer: accounts, sessions, audit_trail, workspaces, memberships, \
+         seat_pools"
     );
     let nobody = uuid::Uuid::nil().to_string();
     assert!(refused(&installation, &["token", "revoke", &nobody]).await.contains("no such token"));

@@ -28,6 +28,15 @@ pub enum ReleaseReason {
     WorkspaceDeleted,
 }
 
+impl LimitCause {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::Admin => "admin",
+        }
+    }
+}
+
 crate::event::plain!(LimitCause, ReleaseReason);
 
 events! {

@@ -162,18 +162,14 @@ impl Pool {
     }
 
     /// All leases that `of` picks.
-    fn vacate(
-        &self,
-        reason: ReleaseReason,
-        of: impl Fn(AccountId) -> bool,
-    ) -> Result<Vec<SeatEvent>, SeatError> {
+    fn vacate(&self, reason: ReleaseReason, of: impl Fn(AccountId) -> bool) -> Vec<SeatEvent> {
         let leases = self.leases.iter().filter(|(account, _)| of(**account));
         let release = |(account, held): (&AccountId, &Lease)| SeatEvent::LeaseReleased {
             lease: held.id,
             account: *account,
             reason,
         };
-        Ok(leases.map(release).collect())
+        leases.map(release).collect()
     }
 
     fn end(&mut self, account: AccountId, lease: LeaseId) {
@@ -208,8 +204,8 @@ impl Root for SeatPool {
                 Ok(vec![SeatEvent::LeaseTakenOver { account, from, to, fence }])
             }
             SeatCommand::Expire { lease, account } => Ok(pool.expire(lease, account)),
-            SeatCommand::Vacate { account, reason } => pool.vacate(reason, |of| of == account),
-            SeatCommand::VacateAll { reason } => pool.vacate(reason, |_| true),
+            SeatCommand::Vacate { account, reason } => Ok(pool.vacate(reason, |of| of == account)),
+            SeatCommand::VacateAll { reason } => Ok(pool.vacate(reason, |_| true)),
         }
     }
 }

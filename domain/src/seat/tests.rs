@@ -133,8 +133,11 @@ fn whoever_asks_again_and_again_is_denied_once_until_something_changes() {
         .given(full.clone())
         .when(acquire(CYD, 2))
         .then_expect_events(vec![denied(CYD, 1, 1)]);
-    let changes =
-        [vec![set(0)], vec![released(ADA, 1), acquired(CYD, 2, 2)], vec![set(2), acquired(CYD, 2, 2)]];
+    let changes = [
+        vec![set(0)],
+        vec![released(ADA, 1), acquired(CYD, 2, 2)],
+        vec![set(2), acquired(CYD, 2, 2)],
+    ];
     for change in changes {
         let now = given([full.clone(), change.clone()].concat()).taken();
         Seats::with(())
@@ -155,10 +158,7 @@ fn a_person_has_one_lease_and_is_told_which() {
 #[test]
 fn a_lease_is_released_once_and_releasing_again_changes_nothing() {
     let held = vec![limited(1), acquired(ADA, 1, 1)];
-    Seats::with(())
-        .given(held.clone())
-        .when(release(1))
-        .then_expect_events(vec![released(ADA, 1)]);
+    Seats::with(()).given(held.clone()).when(release(1)).then_expect_events(vec![released(ADA, 1)]);
     let gone = [held, vec![released(ADA, 1)]].concat();
     Seats::with(()).given(gone.clone()).when(release(1)).then_expect_events(vec![]);
     Seats::with(()).given(gone).when(release(2)).then_expect_error(SeatError::LeaseUnknown);
@@ -256,6 +256,13 @@ fn every_event_is_about_the_workspace() {
     let tenant = TenantId(Uuid::from_u128(7));
     for event in [limited(1), acquired(ADA, 1, 1), released(ADA, 1), denied(BEN, 1, 1)] {
         assert_eq!(event.about(tenant, Uuid::from_u128(8)).0, tenant.0);
+    }
+}
+
+#[test]
+fn a_causes_word_is_the_events() {
+    for cause in [LimitCause::Default, LimitCause::Admin] {
+        assert_eq!(serde_json::to_value(cause).unwrap(), cause.word());
     }
 }
 

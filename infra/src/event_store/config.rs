@@ -3,8 +3,8 @@
 use domain::account::AccountEvent;
 use domain::check_upcasters;
 use domain::operator::OperatorEvent;
-use domain::seat::SeatEvent;
 use domain::run::RunEvent;
+use domain::seat::SeatEvent;
 use domain::server::ServerEvent;
 use domain::session::SessionEvent;
 use domain::workspace::WorkspaceEvent;
@@ -60,6 +60,7 @@ pub(super) fn check_all() -> Result<(), StartError> {
     check::<WorkspaceEvent>()?;
     check::<ServerEvent>()?;
     check::<RunEvent>()?;
+    check::<SeatEvent>()?;
     Ok(())
 }
 

@@ -62,6 +62,13 @@ families! {
     /// Mails handed over, by what became of them.
     mails_handled: IntCounterVec = "lethe_mails_total" ["outcome"],
 
+    /// Seat leases that are live.
+    seat_leases: IntGauge = "lethe_seat_leases" [],
+    /// Asks for a seat answered, by what became of them.
+    seat_acquisitions: IntCounterVec = "lethe_seat_acquisitions_total" ["outcome"],
+    /// Seat leases whose time was over and that this node ended.
+    seat_expirations: IntCounter = "lethe_seat_leases_expired_total" [],
+
     /// Connections that a pool has open.
     pool_connections: IntGaugeVec = "lethe_pool_connections" ["pool"],
     /// Connections that a pool has at hand.

@@ -68,7 +68,10 @@ impl Seats {
     }
 
     /// The same in a reader's transaction.
-    pub async fn put_in(tx: &Transaction<'_>, leased: &Leased) -> Result<(), tokio_postgres::Error> {
+    pub async fn put_in(
+        tx: &Transaction<'_>,
+        leased: &Leased,
+    ) -> Result<(), tokio_postgres::Error> {
         let Leased { lease, workspace, account, since, .. } = leased;
         let (fence, ttl) = (fence(leased.fence), seconds(leased.ttl));
         tx.execute(PUT, &[&lease.0, &workspace.0, &account.0, &fence, &ttl, since]).await?;

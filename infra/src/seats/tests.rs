@@ -134,10 +134,8 @@ async fn a_renewal_that_races_the_reaper_wins_wholly_or_is_too_late() {
     for round in 0..ROUNDS {
         let leased = given.leased(i64::from(round % 4)).await;
         let tells = round.is_multiple_of(2);
-        let (renewed, reaped) = tokio::join!(
-            given.seats.renew(leased.lease, leased.fence),
-            given.reap(leased, tells)
-        );
+        let (renewed, reaped) =
+            tokio::join!(given.seats.renew(leased.lease, leased.fence), given.reap(leased, tells));
         let late = given.seats.renew(leased.lease, leased.fence).await.unwrap();
         match (renewed.unwrap(), reaped) {
             (Some(_), Reaped::Nothing) => {

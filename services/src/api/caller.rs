@@ -41,6 +41,15 @@ impl Caller {
         self.key.is_some()
     }
 
+    /// # Errors
+    /// A request that could not be told from another when it is sent again.
+    pub fn needs_key(&self) -> Result<(), Problem> {
+        if self.key.is_some() {
+            return Ok(());
+        }
+        Err(Problem::header(IDEMPOTENCY_KEY, "this is required: 16 to 128 characters"))
+    }
+
     /// What stands on every event of the append. `body` is compared when the command comes again.
     pub fn request(
         &self,

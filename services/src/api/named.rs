@@ -6,8 +6,9 @@ use std::str::FromStr;
 use actix_web::HttpMessage;
 use actix_web::dev::ServiceRequest;
 use domain::run::Run;
+use domain::seat::{SeatPool, pool_stream};
 use domain::server::Server;
-use domain::{DeploymentId, RunId, ServerId};
+use domain::{DeploymentId, LeaseId, RunId, ServerId};
 
 use super::Api;
 use super::member::Member;
@@ -23,6 +24,10 @@ pub async fn check(request: &ServiceRequest) -> Result<(), Problem> {
     let (run, server) = (named(request, "run")?, named(request, "server")?);
     let (api, tenant) = (Api::of(request.request())?, workspace.into());
     let executor = &api.app.executor;
+    if let Some(lease) = named::<LeaseId>(request, "lease")? {
+        let loaded = executor.load::<SeatPool>(tenant, pool_stream(workspace)).await?;
+        loaded.state.holder(lease).ok_or_else(nothing)?;
+    }
     if let Some(RunId(run)) = run {
         let loaded = executor.load::<Run>(tenant, run).await?;
         let asked = loaded.state.asked().ok_or_else(nothing)?;

@@ -6,6 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 macro_rules! kinds {
@@ -64,6 +65,8 @@ kinds! {
         "An Idempotency-Key belongs to one request: send another with another body.";
     Internal "internal" INTERNAL_SERVER_ERROR "This is our mistake"
         "The request id in X-Request-Id leads us to it.";
+    LeaseLost "lease-lost" CONFLICT "The lease has ended"
+        "Stop what needs the seat, and ask for another lease.";
     LinkGone "link-gone" GONE "The link no longer works"
         "Ask for a new one.";
     LinkInvalid "link-invalid" BAD_REQUEST "The link is not one of ours"
@@ -88,6 +91,14 @@ kinds! {
         "Send the ETag that was last read in If-Match.";
     Refused "refused" CONFLICT "The command is refused"
         "`detail` says why.";
+    SeatHeld "seat-held" CONFLICT "You have a seat already"
+        "`lease_id` is its lease: where it is not at hand, take it over.";
+    SeatLimitLowered "seat-limit-lowered" CONFLICT "There are fewer seats by now"
+        "Leases that came last are not renewed: this one ends when its time is over.";
+    SeatLimitReached "seat-limit-reached" CONFLICT "Every seat is taken"
+        "`in_use` of `limit` seats: ask again after Retry-After, under another Idempotency-Key.";
+    SeatNeeded "seat-needed" CONFLICT "This needs a seat"
+        "Lease one first, and renew its lease for as long as it is needed.";
     SignInRefused "sign-in-refused" UNAUTHORIZED "The address or the password is wrong"
         "Which of the two is not told.";
     TimedOut "timed-out" SERVICE_UNAVAILABLE "This took too long"
@@ -138,6 +149,7 @@ struct Inner {
     kind: Kind,
     detail: Cow<'static, str>,
     errors: Vec<Misfit>,
+    members: Map<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
@@ -152,11 +164,16 @@ pub struct Shown<'a> {
     detail: &'a str,
     #[serde(skip_serializing_if = "<[Misfit]>::is_empty")]
     errors: &'a [Misfit],
+    /// What only some kinds have (RFC 9457, 3.2).
+    #[serde(flatten)]
+    #[schema(ignore)]
+    members: &'a Map<String, Value>,
 }
 
 impl Problem {
     pub fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Inner { kind, detail: detail.into(), errors: vec![], headers: vec![] }))
+        let (errors, members, headers) = (vec![], Map::new(), vec![]);
+        Self(Box::new(Inner { kind, detail: detail.into(), errors, members, headers }))
     }
 
     pub fn of(kind: Kind) -> Self {
@@ -181,6 +198,17 @@ impl Problem {
     #[must_use]
     pub fn with_header(mut self, name: HeaderName, value: impl Into<HeaderValue>) -> Self {
         self.0.headers.push((name, value.into()));
+        self
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// An extension member: its name is part of what the kind means.
+    #[must_use]
+    pub fn with_member(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.0.members.insert(name.to_owned(), value.into());
         self
     }
 
@@ -222,7 +250,7 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let Inner { kind, detail, errors, headers } = &*self.0;
+        let Inner { kind, detail, errors, members, headers } = &*self.0;
         let mut answer = HttpResponse::build(kind.status());
         for (name, value) in headers {
             answer.append_header((name.clone(), value.clone()));
@@ -237,6 +265,7 @@ impl ResponseError for Problem {
             status: kind.status().as_u16(),
             detail,
             errors,
+            members,
         };
         answer.body(serde_json::to_vec(&shown).unwrap_or_default())
     }

@@ -5,6 +5,7 @@ use domain::Refused;
 use domain::account::AccountError;
 use domain::operator::OperatorError;
 use domain::run::RunError;
+use domain::seat::SeatError;
 use domain::server::ServerError;
 use domain::session::SessionError;
 use domain::workspace::WorkspaceError;
@@ -46,6 +47,7 @@ impl From<Refused> for Problem {
             Refused::Account(reason) => reason.into(),
             Refused::Session(SessionError::Unknown) => Self::of(Kind::NotFound),
             Refused::Workspace(reason) => reason.into(),
+            Refused::Seat(reason) => reason.into(),
             Refused::Server(reason) => reason.into(),
             Refused::Run(reason) => reason.into(),
             Refused::Operator(OperatorError::Unknown | OperatorError::Revoked) => {
@@ -108,6 +110,23 @@ impl From<WorkspaceError> for Problem {
             | Why::DeletionNotRequested
             | Why::GraceOver(_)
             | Why::GraceNotOver(_) => Kind::Refused,
+        };
+        Self::new(kind, reason.to_string())
+    }
+}
+
+impl From<SeatError> for Problem {
+    fn from(reason: SeatError) -> Self {
+        use SeatError as Why;
+        let kind = match reason {
+            Why::Unknown | Why::LeaseUnknown => return Self::of(Kind::NotFound),
+            Why::LimitOutOfRange => return Self::field("limit", reason.to_string()),
+            Why::Held { lease } => {
+                return Self::of(Kind::SeatHeld).with_member("lease_id", lease.to_string());
+            }
+            Why::LeaseLost => Kind::LeaseLost,
+            Why::LimitLowered => Kind::SeatLimitLowered,
+            Why::Opened => Kind::Refused,
         };
         Self::new(kind, reason.to_string())
     }

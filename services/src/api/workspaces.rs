@@ -5,6 +5,7 @@ use actix_web::http::{StatusCode, header};
 use chrono::{DateTime, Utc};
 use domain::WorkspaceId;
 use domain::privacy::{Label, Personal};
+use domain::seat::{SeatCommand, SeatPool, pool_stream};
 use domain::workspace::{Right, Role, Workspace, WorkspaceCommand};
 use infra::event_store::Step;
 use infra::ids::derived;
@@ -74,7 +75,9 @@ async fn create(
     let creates =
         WorkspaceCommand::Create { name: Personal::Clear(form.name), owner: signed_in.account };
     let step = Step::new::<Workspace>(workspace.0, creates);
-    let receipt = api.app.executor.execute(&request, &[step]).await?;
+    let opens = SeatCommand::Open { limit: api.app.config.seat_limit_default };
+    let seats = Step::new::<SeatPool>(pool_stream(workspace), opens);
+    let receipt = api.app.executor.execute(&request, &[step, seats]).await?;
     Ok(written(StatusCode::CREATED, &receipt)
         .insert_header((header::LOCATION, format!("/v1/workspaces/{workspace}")))
         .json(Created { workspace_id: workspace.0 }))

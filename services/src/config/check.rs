@@ -1,11 +1,15 @@
 //! What settings must hold together.
 
+use domain::seat::LIMIT_MAX;
+
 use super::{Config, ConfigError, Url};
 
 /// Days that the law leaves, less one to spare (Art. 12(3) GDPR).
 const ERASURE_DAYS: u32 = 29;
 /// A day until the next rotation, and one until its root is destroyed.
 const ROTATION_DAYS: u32 = 2;
+/// Whoever is gone keeps a seat from the others for so long, at most.
+const LEASE_SECONDS_MAX: u32 = 3_600;
 
 impl Config {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
@@ -93,6 +97,13 @@ impl Config {
     }
 
     fn check_counts(&self) -> Result<(), ConfigError> {
+        if self.seat_limit_default > LIMIT_MAX {
+            return Err(self.refused("seat_limit_default", format!("{LIMIT_MAX} is the most")));
+        }
+        if !(1..=LEASE_SECONDS_MAX).contains(&self.seat_lease_seconds) {
+            let range = format!("must be 1 to {LEASE_SECONDS_MAX}");
+            return Err(self.refused("seat_lease_seconds", range));
+        }
         let counts = [
             ("pool_size", u32::from(self.pool_size), 2),
             ("session_idle_minutes", self.session_idle_minutes, 1),

@@ -62,6 +62,10 @@ settings! {
     session_idle_minutes: u32 = "60",
     /// Days after which a session ends whatever happens.
     session_absolute_days: u32 = "30",
+    /// Seats that a new workspace has.
+    seat_limit_default: u32 = "5",
+    /// Seconds for which a seat is held unless its lease is renewed.
+    seat_lease_seconds: u32 = "120",
     /// Our own proxies before the API, whose X-Forwarded-For is believed.
     trusted_proxies: u16 = "0",
     /// Requests a second that one address may make.

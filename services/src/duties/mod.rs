@@ -2,9 +2,11 @@
 
 mod eraser;
 mod keys;
+mod lease_reaper;
 mod mailer;
 mod orphans;
 mod restored;
+mod seat_leases;
 mod session_closer;
 #[cfg(test)]
 mod tests;
@@ -41,6 +43,7 @@ impl Duties {
             Reader::duty(session_closer::SessionCloser::new(app, &close)),
             Reader::duty(eraser::Eraser::new(app, &erase)),
             Reader::duty(workspace_rows::WorkspaceRows::new(app)),
+            Reader::duty(seat_leases::SeatLeases::new(app)),
         ];
         let mut timers = Timers::new(app);
         let often = Duration::from_millis(500);
@@ -56,6 +59,7 @@ impl Duties {
                 Ok::<(), PgError>(())
             }
         });
+        timers.on_every_node("lease reaper", often, None, lease_reaper::reap_due);
         timers.on_every_node("mail folder", minute, None, orphans::sweep_mail_folder);
         timers.on_one_node("session closer", second, Some(close), session_closer::close_due);
         timers.on_one_node("eraser", second, Some(erase), eraser::erase_due);

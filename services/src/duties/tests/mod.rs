@@ -37,6 +37,7 @@ use infra::outbox::Outbox;
 use infra::postgres::testing::{Databases, databases};
 use infra::postgres::{ConnectOptions, connect};
 use infra::remote::Remote;
+use infra::seats::Seats;
 use infra::server_credentials::ServerCredentials;
 use infra::sessions::{Opening, Sessions};
 use infra::turns::Turns;
@@ -120,6 +121,7 @@ impl House {
             claims: Claims::new(pool.clone()),
             credentials: Credentials::new(pool.clone(), clock.clone()),
             sessions: Sessions::new(pool.clone(), clock.clone()),
+            seats: Seats::new(pool.clone()),
             operators: Operators::new(pool.clone(), clock.clone()),
             outbox: Outbox::new(pool.clone(), clock.clone()),
             invitations: Invitations::new(pool.clone()),

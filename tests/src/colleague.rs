@@ -1,0 +1,59 @@
+//! Colleagues, past the invitations and their mails: a workspace's log says that they have joined.
+
+use std::str::FromStr;
+
+use infra::clock::Clock;
+use infra::ids::Ids;
+use infra::postgres::{ConnectOptions, connect};
+use infra::sessions::{Opening, Sessions};
+use secrecy::ExposeSecret;
+use uuid::Uuid;
+
+use crate::{Client, Installation};
+
+impl Installation {
+    /// Makes the account a member of the workspace.
+    pub async fn join(&self, workspace: &str, account: &str, role: &str) {
+        let (workspace, event) = (Uuid::from_str(workspace).unwrap(), Ids::system().uuid());
+        let data = serde_json::json!({ "account": account, "role": role }).to_string();
+        let log = self.log().await;
+        let joined =
+            log.query_one(include_str!("join.sql"), &[&workspace, &event, &data]).await.unwrap();
+        assert!(joined.get::<_, Option<i64>>(0).is_some(), "somebody else was faster");
+    }
+
+    /// The tokens of people who are operators of the workspace: they have never registered, and
+    /// nothing but their sessions tells of them.
+    pub async fn crowd(&self, workspace: &str, count: usize) -> Vec<String> {
+        let pool = connect(&self.log_url(), &ConnectOptions::app()).await.unwrap();
+        let sessions = Sessions::new(pool, Clock::system());
+        let mut tokens = Vec::new();
+        for _ in 0..count {
+            let account = Ids::system().uuid();
+            let token = Sessions::draw_token().unwrap();
+            let opening = Opening {
+                session: domain::SessionId(Ids::system().uuid()),
+                account: domain::AccountId(account),
+                kind: domain::session::SessionKind::Client,
+                token: token.hash,
+                idle: chrono::TimeDelta::days(1),
+                absolute: chrono::TimeDelta::days(1),
+            };
+            assert!(sessions.open(&opening).await.unwrap());
+            self.join(workspace, &account.to_string(), "operator").await;
+            tokens.push(token.secret.expose_secret().to_owned());
+        }
+        tokens
+    }
+}
+
+impl Client {
+    /// Whose token it bears.
+    pub async fn account(&self) -> String {
+        let me = crate::until("one's account is shown", async || {
+            let me = self.get("/v1/me").await;
+            (me.status == 200).then(|| me.field("/account_id"))
+        });
+        me.await
+    }
+}
