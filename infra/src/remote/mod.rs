@@ -11,6 +11,7 @@ mod host_key;
 mod identity;
 mod line;
 mod options;
+pub mod sample;
 mod settings;
 pub mod task;
 #[cfg(any(test, feature = "testing"))]

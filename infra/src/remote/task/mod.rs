@@ -9,7 +9,7 @@ mod id;
 mod launch;
 mod script;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::time::Duration;
 

@@ -42,11 +42,12 @@ impl Script {
     pub fn follow(task: &TaskId, mark: &str, out_offset: u64, err_offset: u64) -> Self {
         let (out_from, err_from) = (out_offset.saturating_add(1), err_offset.saturating_add(1));
         let with = format!("task={task}\nmark={mark}\nout_from={out_from}\nerr_from={err_from}");
-        Self::of(&format!("{with}\n{COMMON}{FOLLOW}"), &[])
+        Self::of(&format!("{with}\n{COMMON}{FOLLOW}"), &[]).following(task)
     }
 
     pub fn wait(task: &TaskId, mark: &str) -> Self {
-        Self::of(&format!("task={task}\nmark={mark}\n{COMMON}{AWAIT}"), &[])
+        let script = format!("task={task}\nmark={mark}\n{COMMON}{AWAIT}");
+        Self::of(&script, &[]).following(task)
     }
 
     pub fn kill(task: &TaskId, grace_seconds: u64) -> Self {
@@ -55,6 +56,13 @@ impl Script {
 
     pub fn remove(task: &TaskId) -> Self {
         Self::of(&format!("task={task}\n{COMMON}{REMOVE}"), &[])
+    }
+
+    /// Leaves a mark on its processes, by which a remove finds them.
+    fn following(mut self, task: &TaskId) -> Self {
+        let place = self.command.find("sh ").unwrap_or_default();
+        self.command.insert_str(place, &format!("env LETHE_FOLLOWS={task} "));
+        self
     }
 
     /// Means the same to every shell that a login may have: no newline, backslash, `!` or quote

@@ -183,6 +183,12 @@ impl Sshd {
         self.restart()
     }
 
+    /// The listening process; those of connections are its children.
+    pub fn pid(&self) -> io::Result<u32> {
+        let pid = fs::read_to_string(self.folder.join("pid"))?;
+        pid.trim().parse().map_err(io::Error::other)
+    }
+
     /// Everything alive that was started through it, whoever its parent is by now.
     pub fn processes(&self) -> io::Result<Vec<Process>> {
         processes(&format!("LETHE_SSHD={}", self.mark))

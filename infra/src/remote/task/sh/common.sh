@@ -1,3 +1,4 @@
+mask=$(umask)
 umask 077
 place=$HOME/.lethe/runs/$task
 
@@ -28,3 +29,5 @@ recall() {
     { read -r leader leader_start <"$place/group"; } 2>/dev/null
     return 0
 }
+
+nap() { sleep 0.1 2>/dev/null || sleep 1; }

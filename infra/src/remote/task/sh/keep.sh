@@ -2,6 +2,7 @@
 take() {
     dd bs="$1" count=1 iflag=fullblock 2>/dev/null || dd bs=1 count="$1" 2>/dev/null
 }
+mask=$1
 cd "$place" || exit
 inner=$(take "$inner_bytes")
 take "$command_bytes" >"command.$$"
@@ -38,7 +39,7 @@ case $first in "#!"*) chmod 700 command; shell= ;; esac
 # util-linux's setsid tells a signal from an exit code above 128. Elsewhere the shell's own report
 # does, except for INT and PIPE (in bash for TERM too), which then count as exit codes.
 setsid -fw true 2>/dev/null && how=-fw || how=
-{ printf '%s\n' "$inner" | setsid $how sh -c 'eval "$(cat)"' lethe "$place" "$shell"; } 2>report
+{ printf '%s\n' "$inner" | setsid $how sh -c 'eval "$(cat)"' lethe "$place" "$shell" "$mask"; } 2>report
 code=$?
 ending=exited
 if [ ! -s group ]; then

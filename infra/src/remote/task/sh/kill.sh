@@ -3,8 +3,6 @@ recall
 look "${leader:-none}" && [ "$start" != "$leader_start" ] && leader=
 look "${keeper:-none}" && [ "$start" != "$keeper_start" ] && keeper=
 
-nap() { sleep 0.1 2>/dev/null || sleep 1; }
-
 in_session() {
     grep -lsE "^[0-9]+ \(.*\) [^ZX] [0-9]+ [0-9]+ $1 " /proc/[0-9]*/stat
 }

@@ -1,6 +1,21 @@
-if recall && { lives "$keeper" "$keeper_start" || lives "${leader:-none}" "$leader_start"; }; then
+recall
+rounds=0
+while lives "${keeper:-none}" "$keeper_start"; do
+    # It goes soon after it has noted the end.
+    rounds=$((rounds + 1))
+    [ -s "$place/exit" ] && [ "$rounds" -lt 50 ] || { say running; exit; }
+    nap
+done
+if [ ! -s "$place/exit" ] && lives "${leader:-none}" "$leader_start"; then
     say running
-elif rm -rf "$place" 2>/dev/null; then
+    exit
+fi
+# Followers of connections whose end nobody has told the server.
+for one in $(grep -lsF "LETHE_FOLLOWS=$task" /proc/[0-9]*/environ); do
+    one=${one#/proc/}
+    kill "${one%/*}"
+done 2>/dev/null
+if rm -rf "$place" 2>/dev/null; then
     say removed
 else
     say unable folder

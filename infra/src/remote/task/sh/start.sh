@@ -5,7 +5,7 @@ command -v setsid >/dev/null || { say unable setsid; exit; }
 mkdir -p "$place" 2>/dev/null || { say unable folder; exit; }
 # Not in the background, where INT and QUIT would be ignored for good. The keeper lets go of the
 # pipe once it has answered, and nobody waits for it.
-LETHE_RUN=$task setsid sh -c "$load_keeper" lethe 2>/dev/null | {
+LETHE_RUN=$task setsid sh -c "$load_keeper" lethe "$mask" 2>/dev/null | {
     read -r answer
     say "${answer:-unable folder}"
     kill -KILL $$

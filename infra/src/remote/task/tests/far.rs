@@ -15,7 +15,7 @@ use crate::remote::{Address, Connection, Egress, Identity, Remote, RemoteOptions
 
 pub(super) const LONG: Duration = Duration::from_mins(1);
 
-pub(super) struct Far {
+pub(in crate::remote) struct Far {
     pub sshd: Sshd,
     identity: Identity,
     remote: Remote,

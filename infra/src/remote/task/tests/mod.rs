@@ -1,7 +1,7 @@
 //! On a real sshd.
 
 mod ends;
-mod far;
+pub(in crate::remote) mod far;
 mod kills;
 mod outputs;
 mod shells;

@@ -102,6 +102,19 @@ async fn a_killed_session_leaves_the_run_and_no_follower() {
 }
 
 #[tokio::test]
+async fn a_remove_ends_followers_whose_connection_ended_unseen() {
+    let far = Far::start();
+    let connection = far.connect().await;
+    let task = launch(&connection, "echo on").await;
+    let mut tail = tail(&connection, &task, 0, 0).await.unwrap();
+    read_on(&mut tail, &mut [Vec::new(), Vec::new()], 3, 0).await.unwrap();
+    end(&connection, &task).await;
+    remove(&far.connect().await, &task).await.unwrap();
+    far.until_only(0).await;
+    assert!(tail.next().await.is_err());
+}
+
+#[tokio::test]
 async fn a_line_is_told_while_the_command_runs() {
     let far = Far::start();
     let connection = far.connect().await;

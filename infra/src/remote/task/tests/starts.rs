@@ -44,6 +44,19 @@ async fn a_command_comes_as_it_was_given() {
 }
 
 #[tokio::test]
+async fn a_command_finds_what_it_would_find_without_us() {
+    let far = Far::start();
+    let connection = far.connect().await;
+    let command = "umask; pwd; grep Sig[IB] /proc/self/status; ls /proc/self/fd | wc -l; \
+                   env | grep -v -e ^SSH_C -e ^LETHE_RUN= -e ^_= | sort";
+    let limits = Limits { within: LONG, bytes_max: 10_000 };
+    let plain = connection.exec(command, b"", limits).await.unwrap();
+    let (ending, out, err) = run(&connection, command).await;
+    assert_eq!((ending, err.as_str()), (Ending::Exited(0), ""));
+    assert_eq!(out, String::from_utf8(plain.out).unwrap());
+}
+
+#[tokio::test]
 async fn a_command_may_name_its_interpreter() {
     let far = Far::start();
     let connection = far.connect().await;
@@ -75,11 +88,10 @@ async fn secrets_come_whole_and_stand_in_no_file_and_on_no_command_line() {
     let mut read = [Vec::new(), Vec::new()];
     read_on(&mut tail, &mut read, expected.len() as u64, 0).await.unwrap();
     assert_eq!(String::from_utf8_lossy(&read[0]), expected);
-    let said: String = marked(&task).iter().map(|process| process.command.clone()).collect();
-    assert!(
-        said.contains("sleep 1000") && !said.contains(secret) && !said.contains("ODD"),
-        "{said}"
-    );
+    let all = || marked(&task).iter().map(|process| process.command.clone()).collect::<String>();
+    until(|| all().contains("sleep 1000")).await;
+    let said = all();
+    assert!(!said.contains(secret) && !said.contains("ODD"), "{said}");
     let kept =
         std::process::Command::new("grep").args(["-r", secret]).arg(far.sshd.home()).output();
     assert!(kept.unwrap().stdout.is_empty());
