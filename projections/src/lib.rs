@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod audit_trail;
 pub mod memberships;
+pub mod runs;
 pub mod seat_pools;
 pub mod sessions;
 pub mod workspaces;
@@ -18,6 +19,7 @@ pub fn all() -> Vec<Reader> {
         Reader::projection::<workspaces::Workspaces>(),
         Reader::projection::<memberships::Memberships>(),
         Reader::projection::<seat_pools::SeatPools>(),
+        Reader::projection::<runs::Runs>(),
     ]
 }
 

@@ -1,4 +1,5 @@
-//! Gauges that must be asked for, every few seconds: pools, readers, keys, erasures, mails, seats.
+//! Gauges that must be asked for, every few seconds: pools, readers, keys, erasures, mails, seats,
+//! runs.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::wiring::App;
 const EVERY: Duration = Duration::from_secs(5);
 /// The 29th day begins: the law leaves thirty.
 const OVERDUE: TimeDelta = TimeDelta::days(28);
+const RUN_STATES: [&str; 3] = ["queued", "running", "lost"];
 const MAIL_STATES: [&str; 5] = ["queued", "sending", "sent", "failed", "unknown"];
 
 /// Runs until it is aborted.
@@ -27,6 +29,7 @@ pub fn start(app: App) -> JoinHandle<()> {
             told("keys", keys(&app).await);
             told("mails", mails(&app).await);
             told("seats", seats(&app).await);
+            told("runs", runs(&app).await);
         }
     };
     tokio::spawn(refreshing)
@@ -99,5 +102,17 @@ async fn mails(app: &App) -> Result<(), PgError> {
         let count = counted.iter().find(|(counted, _)| counted == state).map_or(0, |of| of.1);
         app.metrics.mails.with_label_values(&[state]).set(count);
     }
+    Ok(())
+}
+
+async fn runs(app: &App) -> Result<(), PgError> {
+    let counted = app.run_queue.count().await?;
+    let of = |state: &str| counted.iter().find(|counted| counted.state == state);
+    for state in RUN_STATES {
+        let tasks = of(state).map_or(0, |counted| counted.tasks);
+        app.metrics.runs.with_label_values(&[state]).set(tasks);
+    }
+    let oldest = of("queued").map_or(0.0, |counted| counted.oldest_seconds);
+    app.metrics.run_queue_age_seconds.set(oldest);
     Ok(())
 }

@@ -18,14 +18,20 @@ use infra::operators::Operators;
 use infra::outbox::Outbox;
 use infra::postgres::{ConnectOptions, PgError, Pool, connect};
 use infra::remote::Remote;
+use infra::run_log::RunLogs;
+use infra::run_queue::RunQueue;
 use infra::seats::Seats;
 use infra::server_credentials::ServerCredentials;
 use infra::sessions::Sessions;
 use infra::turns::Turns;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::config::Config;
 use crate::databases::Databases;
+
+/// After it the runs of a node that died are others'.
+const RUN_LEASE: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 pub struct App {
@@ -53,6 +59,10 @@ pub struct App {
     pub remote: Remote,
     pub server_credentials: ServerCredentials,
     pub monitors: Monitors,
+    pub run_queue: RunQueue,
+    pub run_logs: RunLogs,
+    /// Becomes true when this process is to stop.
+    pub stopping: watch::Sender<bool>,
     pub transport: Transport,
     /// Whom mails come from.
     pub mail_from: Mailbox,
@@ -106,6 +116,7 @@ impl App {
                 keyring.clone(),
                 clock.clone(),
             ),
+            run_logs: RunLogs::new(pool.clone(), keyring.clone(), clock.clone()),
             keyring,
             claims: Claims::new(pool.clone()),
             credentials: Credentials::new(pool.clone(), clock.clone()),
@@ -115,6 +126,8 @@ impl App {
             outbox: Outbox::new(pool.clone(), clock.clone()),
             invitations: Invitations::new(pool.clone()),
             turns: Turns::new(pool.clone(), node),
+            run_queue: RunQueue::new(pool.clone(), RUN_LEASE),
+            stopping: watch::Sender::new(false),
             remote: Remote::new(config.egress_allow.clone(), config.remote_options()),
             monitors: Monitors::new(pool.clone(), node, clock.clone()),
             transport,

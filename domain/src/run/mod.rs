@@ -261,9 +261,9 @@ impl Aggregate for Run {
             Told::Lost { server, fence, .. } => {
                 asked.at(server, fence, Stage::Ended(Ending::Lost));
             }
-            Told::LogSealed { server, .. } => {
+            Told::LogSealed { server, log, .. } => {
                 if let Some(target) = asked.targets.get_mut(&server) {
-                    target.sealed = true;
+                    target.log = Some(log);
                 }
             }
             Told::Retried { servers, secrets } => {

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ending, Failure, Hold, RunError};
+use super::{Ending, Failure, Hold, LogSeal, RunError};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
@@ -15,7 +15,8 @@ pub struct Target {
     pub stage: Stage,
     /// Somebody asked to cancel it before it ended.
     pub cancelling: bool,
-    pub sealed: bool,
+    /// Once it is sealed.
+    pub log: Option<LogSeal>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +31,7 @@ pub enum Stage {
 
 impl Target {
     pub const fn new(attempt: u32) -> Self {
-        Self { attempt, fence: 0, stage: Stage::Queued, cancelling: false, sealed: false }
+        Self { attempt, fence: 0, stage: Stage::Queued, cancelling: false, log: None }
     }
 
     pub const fn is_ended(&self) -> bool {
@@ -113,7 +114,7 @@ impl Target {
     pub(super) const fn seal(&self) -> Result<(), RunError> {
         match self.stage {
             Stage::Queued | Stage::Dispatched | Stage::Started => Err(RunError::NotEnded),
-            Stage::Ended(_) if self.sealed => Err(RunError::Sealed),
+            Stage::Ended(_) if self.log.is_some() => Err(RunError::Sealed),
             Stage::Ended(_) => Ok(()),
         }
     }

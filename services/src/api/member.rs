@@ -66,21 +66,27 @@ impl Member {
 /// # Errors
 /// Nobody is signed in; or there is no such workspace, or none of theirs.
 pub async fn admit(request: &ServiceRequest) -> Result<(), Problem> {
-    let Some(workspace) = request.match_info().get(IN_PATH) else { return Ok(()) };
+    if let Some(member) = find(request.request()).await? {
+        request.extensions_mut().insert(member);
+    }
+    Ok(())
+}
+
+/// Who asks now; none for a path without a workspace in it.
+///
+/// # Errors
+/// As above.
+pub async fn find(request: &HttpRequest) -> Result<Option<Member>, Problem> {
+    let Some(workspace) = request.match_info().get(IN_PATH) else { return Ok(None) };
     let workspace: Option<WorkspaceId> = workspace.parse().ok();
-    let signed_in = SignedIn::of(request.request()).await?;
+    let signed_in = SignedIn::of(request).await?;
     let nothing = || Problem::of(Kind::NotFound);
     let workspace = workspace.ok_or_else(nothing)?;
-    let api = Api::of(request.request())?;
+    let api = Api::of(request)?;
     let loaded = api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
     let role = loaded.state.role_of(signed_in.account).ok_or_else(nothing)?;
-    request.extensions_mut().insert(Member {
-        workspace,
-        account: signed_in.account,
-        role,
-        session: Some(signed_in.session),
-    });
-    Ok(())
+    let (account, session) = (signed_in.account, Some(signed_in.session));
+    Ok(Some(Member { workspace, account, role, session }))
 }
 
 impl FromRequest for Member {

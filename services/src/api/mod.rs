@@ -9,6 +9,7 @@ mod audit_export;
 mod audit_filter;
 mod auth;
 mod body;
+mod byte_range;
 mod caller;
 mod consents;
 mod cursor;
@@ -34,6 +35,10 @@ mod problems;
 mod refusal;
 mod roles;
 mod routes;
+mod run_logs;
+mod run_reads;
+mod run_stream;
+mod runs;
 mod seat_leases;
 mod seat_limit;
 mod seats;
@@ -68,6 +73,7 @@ const IDLE: Duration = Duration::from_secs(75);
 pub struct Api {
     app: App,
     limits: Limits,
+    streams: run_stream::Streams,
     origin: String,
 }
 
@@ -84,7 +90,7 @@ impl Api {
             mails_per_hour: config.mails_per_hour,
         });
         let origin = origin(&app.public_url);
-        Self { app, limits, origin }
+        Self { app, limits, streams: run_stream::Streams::default(), origin }
     }
 
     fn of(request: &HttpRequest) -> Result<ApiData, Problem> {
@@ -144,6 +150,9 @@ pub fn configure(config: &mut web::ServiceConfig) {
     seats::routes(&mut routes);
     seat_leases::routes(&mut routes);
     seat_limit::routes(&mut routes);
+    runs::routes(&mut routes);
+    run_reads::routes(&mut routes);
+    run_logs::routes(&mut routes);
     admin::routes(&mut routes);
     audit_events::routes(&mut routes);
     audit_export::routes(&mut routes);

@@ -89,6 +89,8 @@ kinds! {
         "Somebody was faster: read it again, and send its ETag in If-Match.";
     PreconditionRequired "precondition-required" PRECONDITION_REQUIRED "If-Match is required"
         "Send the ETag that was last read in If-Match.";
+    RangeNotSatisfiable "range-not-satisfiable" RANGE_NOT_SATISFIABLE "There are no such bytes"
+        "Content-Range says how many there are.";
     Refused "refused" CONFLICT "The command is refused"
         "`detail` says why.";
     SeatHeld "seat-held" CONFLICT "You have a seat already"
@@ -107,6 +109,8 @@ kinds! {
         "A body may have 64 KiB.";
     TooManyRequests "too-many-requests" TOO_MANY_REQUESTS "There were too many requests"
         "Retry-After says how many seconds to wait.";
+    TooManyStreams "too-many-streams" TOO_MANY_REQUESTS "There are too many streams"
+        "Close one of the logs that are open.";
     Unauthorised "unauthorised" UNAUTHORIZED "Sign in first"
         "Send a live session's token or cookie.";
     Unavailable "unavailable" SERVICE_UNAVAILABLE "This cannot be done just now"
@@ -210,6 +214,11 @@ impl Problem {
     pub fn with_member(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.0.members.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// Whether it says no, rather than that nothing can be said.
+    pub fn is_refusal(&self) -> bool {
+        self.0.kind.status().is_client_error()
     }
 
     /// Something failed that whoever asked has no part in: told to the log, not to them.

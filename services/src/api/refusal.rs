@@ -13,6 +13,7 @@ use infra::credentials::CredentialsError;
 use infra::event_store::{ExecuteError, LoadError};
 use infra::keyring::{KeyringError, OpenError};
 use infra::postgres::PgError;
+use infra::run_log::RunLogError;
 
 use super::precondition::etag;
 use super::problem::{Kind, Problem};
@@ -176,6 +177,21 @@ impl From<OpenError> for Problem {
             OpenError::Erased | OpenError::Expired => Self::of(Kind::NotFound),
             OpenError::Damaged => Self::internal(&error),
             OpenError::Unavailable(error) => error.into(),
+        }
+    }
+}
+
+impl From<RunLogError> for Problem {
+    fn from(error: RunLogError) -> Self {
+        match error {
+            RunLogError::Open(error) => error.into(),
+            RunLogError::Database(error) => error.into(),
+            error @ (RunLogError::Seal(_)
+            | RunLogError::Fenced
+            | RunLogError::Skipped { .. }
+            | RunLogError::Gap { .. }
+            | RunLogError::Damaged { .. }
+            | RunLogError::Number) => Self::internal(&error),
         }
     }
 }

@@ -210,7 +210,6 @@ async fn release(
 
 /// # Errors
 /// The member has no live lease of a seat.
-#[allow(dead_code, reason = "runs are to ask")]
 pub async fn holds_seat(api: &Api, member: &Member) -> Result<(), Problem> {
     let pool = load(api, member).await?;
     let Some(lease) = pool.lease_of(member.account) else {

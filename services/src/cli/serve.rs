@@ -98,6 +98,7 @@ impl Running {
     }
 
     async fn stop(self, limit: Duration) {
+        self.app.stopping.send_replace(true);
         if let Some(api) = self.api {
             api.stop().await;
         }

@@ -117,6 +117,11 @@ impl Config {
             ("ssh_connect_seconds", self.ssh_connect_seconds, 1),
             ("sample_days", self.sample_days, 1),
             ("workers", self.workers.map_or(1, u32::from), 1),
+            ("runs_per_server", self.runs_per_server, 1),
+            ("runs_per_workspace", self.runs_per_workspace, 1),
+            ("runs_per_node", self.runs_per_node, 1),
+            ("run_lost_seconds", self.run_lost_seconds, 1),
+            ("run_log_bytes_max", self.run_log_bytes_max, 1024),
         ];
         for (setting, count, least) in counts {
             if count < least {

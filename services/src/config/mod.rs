@@ -92,6 +92,16 @@ settings! {
     unreachable_seconds: u32 = "90",
     /// Days for which what was measured of servers is kept.
     sample_days: u32 = "30",
+    /// Runs at work on one server at once.
+    runs_per_server: u32 = "4",
+    /// Runs of one workspace at work at once.
+    runs_per_workspace: u32 = "20",
+    /// Runs that one node works on at once.
+    runs_per_node: u32 = "50",
+    /// Seconds without an answer of its server after which a run counts as lost.
+    run_lost_seconds: u32 = "600",
+    /// Bytes of a run's log that are kept; the log says where it was cut.
+    run_log_bytes_max: u32 = "67108864",
     /// Seconds that requests under way may take once Lethe is told to stop.
     drain_seconds: u32 = "20",
     /// Threads that answer requests; by default one a core.

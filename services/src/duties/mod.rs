@@ -6,6 +6,7 @@ mod lease_reaper;
 mod mailer;
 mod orphans;
 mod restored;
+mod runner;
 mod seat_leases;
 mod session_closer;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use timer::Timers;
 pub struct Duties {
     readers: Vec<Reader>,
     timers: Timers,
+    workers: runner::Workers,
 }
 
 /// How a duty that reads the log wakes its part that runs by the clock.
@@ -38,12 +40,14 @@ impl Duties {
     /// Starts what runs by the clock. The readers are for the caller to start.
     pub fn start(app: &App) -> Self {
         let (mail, close, erase) = (Wake::default(), Wake::default(), Wake::default());
+        let run = Wake::default();
         let readers = vec![
             Reader::duty(mailer::Mailer::new(app, &mail)),
             Reader::duty(session_closer::SessionCloser::new(app, &close)),
             Reader::duty(eraser::Eraser::new(app, &erase)),
             Reader::duty(workspace_rows::WorkspaceRows::new(app)),
             Reader::duty(seat_leases::SeatLeases::new(app)),
+            Reader::duty(runner::RunDispatcher::new(app, &run)),
         ];
         let mut timers = Timers::new(app);
         let often = Duration::from_millis(500);
@@ -69,7 +73,10 @@ impl Duties {
         timers.on_one_node("erasures", 10 * minute, None, orphans::sweep_erasures);
         timers.on_one_node("keys", minute, None, keys::turn_keys);
         timers.on_one_node("e-mail index", minute, None, keys::turn_email_index);
-        Self { readers, timers }
+        timers.on_one_node("run secrets", minute, None, runner::sweep_secrets);
+        let workers = runner::Workers::new(app);
+        runner::keep_going(&mut timers, &workers, run);
+        Self { readers, timers, workers }
     }
 
     /// The duties that follow the log.
@@ -79,6 +86,9 @@ impl Duties {
 
     /// Lets what is under way finish, for some seconds, and other nodes have their turn.
     pub async fn stop(self) {
+        self.workers.stop().await;
         self.timers.stop().await;
+        // A claim may have been under way.
+        self.workers.stop().await;
     }
 }

@@ -32,7 +32,7 @@ pub struct DeploymentStep {
 pub struct DeploymentSteps(Vec<DeploymentStep>);
 
 /// Secrets that a run is given as environment variables: at most 50.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunEnvironment(BTreeMap<String, String>);
 

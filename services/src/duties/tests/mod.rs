@@ -37,12 +37,15 @@ use infra::outbox::Outbox;
 use infra::postgres::testing::{Databases, databases};
 use infra::postgres::{ConnectOptions, connect};
 use infra::remote::Remote;
+use infra::run_log::RunLogs;
+use infra::run_queue::RunQueue;
 use infra::seats::Seats;
 use infra::server_credentials::ServerCredentials;
 use infra::sessions::{Opening, Sessions};
 use infra::turns::Turns;
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::config::{Config, Layers};
@@ -126,6 +129,9 @@ impl House {
             outbox: Outbox::new(pool.clone(), clock.clone()),
             invitations: Invitations::new(pool.clone()),
             turns: Turns::new(pool.clone(), node),
+            run_queue: RunQueue::new(pool.clone(), Duration::from_secs(5)),
+            run_logs: RunLogs::new(pool.clone(), keyring.clone(), clock.clone()),
+            stopping: watch::Sender::new(false),
             transport,
             mail_from: Mailbox::parse("Lethe <lethe@localhost>").unwrap(),
             public_url: "https://lethe.test".into(),

@@ -1,0 +1,195 @@
+//! Runs as a workspace sees them: what was asked, and how far it is on each server.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use cqrs_es::Aggregate;
+use domain::privacy::{DeploymentConfig, Field, RunCommand, sealed_bytes};
+use domain::run::{Run as Asked, RunEvent, RunState, Work};
+use domain::{ActorId, DeploymentId, Event, RunId, ServerId, TenantId, WorkspaceId};
+use infra::log::{Json, Poison, Projection, Recorded, Row};
+use infra::postgres::{PgError, Pool};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+pub struct Runs;
+
+infra::row! {
+    /// One run.
+    pub struct Run {
+        pub run_id: RunId,
+        pub tenant_id: TenantId,
+        pub deployment_id: Option<DeploymentId>,
+        /// Sealed: the command, or the steps of the deployment.
+        pub work: Vec<u8>,
+        /// The domain's word for it.
+        pub state: String,
+        pub server_ids: Vec<Uuid>,
+        /// What the run's events come to, without anything sealed.
+        pub run: Json<Asked>,
+        pub on_servers: Json<BTreeMap<ServerId, OnServer>>,
+        pub requested_by: Option<ActorId>,
+        pub requested_at: DateTime<Utc>,
+        pub version: i64,
+        pub position: i64,
+    }
+}
+
+/// When an attempt came how far.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnServer {
+    pub queued_at: DateTime<Utc>,
+    pub dispatched_at: Option<DateTime<Utc>>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+impl OnServer {
+    const fn since(queued_at: DateTime<Utc>) -> Self {
+        Self { queued_at, dispatched_at: None, started_at: None, ended_at: None }
+    }
+}
+
+impl Projection for Runs {
+    const NAME: &'static str = "runs";
+    const VERSION: i16 = 1;
+    const EVENT_TYPES: &'static [&'static str] = &[
+        "run.requested",
+        "run.dispatched",
+        "run.started",
+        "run.reattached",
+        "run.cancel_requested",
+        "run.succeeded",
+        "run.failed",
+        "run.timed_out",
+        "run.cancelled",
+        "run.lost",
+        "run.log_sealed",
+        "run.retried",
+    ];
+    const TABLE: &'static str = include_str!("table.sql");
+    const INDEXES: &'static str = include_str!("indexes.sql");
+    type Key = RunId;
+    type Row = Run;
+
+    fn key(event: &Recorded) -> RunId {
+        RunId(event.stream_id())
+    }
+
+    fn begins(event: &Recorded) -> bool {
+        event.version() == 1
+    }
+
+    fn fold(row: &mut Option<Run>, event: &Recorded) -> Result<(), Poison> {
+        let told = RunEvent::decode(event.event_type(), event.schema_version(), event.data())?;
+        if let RunEvent::Requested { work, servers, .. } = &told {
+            *row = Some(Run::requested(event, work, servers)?);
+        }
+        let run = row.as_mut().ok_or_else(Poison::no_row)?;
+        run.note(&told, event.recorded_at());
+        run.run.0.apply(told);
+        if let Some(asked) = run.run.0.asked() {
+            RunState::of(asked.targets.values()).word().clone_into(&mut run.state);
+        }
+        run.version = event.version();
+        Ok(())
+    }
+}
+
+fn sealed<F: Field>(event: &Recorded) -> Result<Vec<u8>, Poison> {
+    let missing = || Poison::Unfit(format!("{} is not in its row", F::DECLARATION.name));
+    sealed_bytes::<F>(event.sealed()).map(<[u8]>::to_vec).ok_or_else(missing)
+}
+
+impl Run {
+    fn requested(event: &Recorded, work: &Work, servers: &[ServerId]) -> Result<Self, Poison> {
+        let (deployment_id, work) = match work {
+            Work::Command { .. } => (None, sealed::<RunCommand>(event)?),
+            Work::Deployment { deployment, .. } => {
+                (Some(*deployment), sealed::<DeploymentConfig>(event)?)
+            }
+        };
+        let at = event.recorded_at();
+        let on_servers = servers.iter().map(|server| (*server, OnServer::since(at)));
+        Ok(Self {
+            run_id: RunId(event.stream_id()),
+            tenant_id: event.tenant(),
+            deployment_id,
+            work,
+            state: String::new(),
+            server_ids: servers.iter().map(|server| server.0).collect(),
+            run: Json(Asked::Absent),
+            on_servers: Json(on_servers.collect()),
+            requested_by: event.actor(),
+            requested_at: at,
+            version: event.version(),
+            position: event.position(),
+        })
+    }
+
+    fn note(&mut self, told: &RunEvent, at: DateTime<Utc>) {
+        use RunEvent as Told;
+        let mut on = |server: &ServerId, note: &dyn Fn(&mut OnServer)| {
+            if let Some(on_server) = self.on_servers.0.get_mut(server) {
+                note(on_server);
+            }
+        };
+        match told {
+            Told::Requested { .. } | Told::CancelRequested { .. } | Told::LogSealed { .. } => {}
+            Told::Dispatched { server, .. } => on(server, &|on| on.dispatched_at = Some(at)),
+            Told::Started { server, .. } => on(server, &|on| on.started_at = Some(at)),
+            Told::Reattached { server, .. } => on(server, &|on| on.ended_at = None),
+            Told::Succeeded { server, .. }
+            | Told::Failed { server, .. }
+            | Told::TimedOut { server, .. }
+            | Told::Cancelled { server, .. }
+            | Told::Lost { server, .. } => on(server, &|on| on.ended_at = Some(at)),
+            Told::Retried { servers, .. } => {
+                for server in servers {
+                    on(server, &|on| *on = OnServer::since(at));
+                }
+            }
+        }
+    }
+}
+
+/// # Errors
+/// The database's.
+pub async fn by_id(
+    pool: &Pool,
+    workspace: WorkspaceId,
+    run: RunId,
+) -> Result<Option<Run>, PgError> {
+    let client = pool.get().await?;
+    let find = client.prepare_cached(include_str!("find.sql")).await?;
+    let row = client.query_opt(&find, &[&run.0, &workspace.0]).await?;
+    Ok(row.as_ref().map(Run::read).transpose()?)
+}
+
+/// Which runs to list; what is `None` excludes nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub state: Option<RunState>,
+    pub server: Option<ServerId>,
+}
+
+/// A workspace's runs, the newest first, at most `limit` of them after `after`.
+///
+/// # Errors
+/// The database's.
+pub async fn page(
+    pool: &Pool,
+    workspace: WorkspaceId,
+    filter: &Filter,
+    after: Option<(DateTime<Utc>, RunId)>,
+    limit: i64,
+) -> Result<Vec<Run>, PgError> {
+    let client = pool.get().await?;
+    let list = client.prepare_cached(include_str!("list.sql")).await?;
+    let end = DateTime::from_timestamp(32_503_680_000, 0).unwrap_or_default();
+    let (requested_at, id) = after.unwrap_or((end, RunId(Uuid::max())));
+    let (state, server) = (filter.state.map(RunState::word), filter.server.map(|server| server.0));
+    let rows =
+        client.query(&list, &[&workspace.0, &state, &server, &requested_at, &id.0, &limit]).await?;
+    rows.iter().map(|row| Ok(Run::read(row)?)).collect()
+}

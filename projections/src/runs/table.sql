@@ -1,0 +1,14 @@
+create table {table} (
+  run_id          uuid        not null primary key,
+  tenant_id       uuid        not null,
+  deployment_id   uuid,
+  work            bytea       not null,   -- sealed: the command, or the steps of the deployment
+  state           text        not null,
+  server_ids      uuid[]      not null,
+  run             json        not null,
+  on_servers      json        not null,
+  requested_by    uuid,
+  requested_at    timestamptz not null,
+  version         bigint      not null,
+  position        bigint      not null
+)

@@ -1,0 +1,138 @@
+//! What a command is run with: its text, its secrets, and what is masked of its log.
+
+use domain::WorkspaceId;
+use domain::privacy::{DeploymentConfig, DeploymentSteps, RunCommand, RunSecrets, Sealed};
+use domain::run::{Asked, Work};
+use domain::{RunSecretsId, SubjectId, TenantId};
+use infra::keyring::OpenError;
+use infra::run_log::{Masks, Unmaskable};
+use zeroize::Zeroizing;
+
+use super::worker::Halt;
+use crate::wiring::App;
+
+pub(super) struct Given {
+    pub command: Zeroizing<String>,
+    pub environment: Vec<(String, Zeroizing<String>)>,
+    pub masks: Masks,
+}
+
+impl Given {
+    /// None when it cannot be had any more: the workspace is erased, or the secrets are gone.
+    pub async fn open(
+        app: &App,
+        workspace: WorkspaceId,
+        asked: &Asked,
+        secrets: Option<RunSecretsId>,
+    ) -> Result<Option<Self>, Halt> {
+        let Some(command) = command(app, workspace, &asked.work).await? else { return Ok(None) };
+        let mut given = Self { command, environment: vec![], masks: Masks::default() };
+        let Some(secrets) = secrets else { return Ok(Some(given)) };
+        let Some(sealed) = app.run_queue.secrets(workspace, secrets).await? else {
+            return Ok(None);
+        };
+        let (tenant, subject) = of(workspace);
+        let opened = app.keyring.open::<RunSecrets>(tenant, subject, &sealed).await;
+        let Some(opened) = there(opened)? else { return Ok(None) };
+        let variables = opened.expose().iter();
+        let variables = variables.map(|(name, value)| (name.clone(), value.clone().into()));
+        given.environment = variables.collect();
+        given.masks = masks(&given.environment).map_err(|error| Halt::ours(&error))?;
+        Ok(Some(given))
+    }
+}
+
+fn masks(environment: &[(String, Zeroizing<String>)]) -> Result<Masks, Unmaskable> {
+    let values: Vec<&[u8]> = environment.iter().map(|(_, value)| value.as_bytes()).collect();
+    Masks::new(&values)
+}
+
+async fn command(
+    app: &App,
+    workspace: WorkspaceId,
+    work: &Work,
+) -> Result<Option<Zeroizing<String>>, Halt> {
+    let (tenant, subject) = of(workspace);
+    Ok(match work {
+        Work::Command { command } => {
+            let sealed = sealed(command.sealed())?;
+            let line = there(app.keyring.open::<RunCommand>(tenant, subject, sealed).await)?;
+            line.map(|line| line.expose().to_owned().into())
+        }
+        Work::Deployment { steps, .. } => {
+            let sealed = sealed(steps.sealed())?;
+            let steps = app.keyring.open::<DeploymentConfig>(tenant, subject, sealed).await;
+            there(steps)?.map(|steps| script(&steps).into())
+        }
+    })
+}
+
+fn of(workspace: WorkspaceId) -> (TenantId, SubjectId) {
+    (workspace.into(), workspace.into())
+}
+
+fn sealed(sealed: Option<&Sealed>) -> Result<&Sealed, Halt> {
+    sealed.ok_or_else(|| Halt::ours(&OpenError::Damaged))
+}
+
+fn there<T>(opened: Result<T, OpenError>) -> Result<Option<T>, Halt> {
+    match opened {
+        Ok(value) => Ok(Some(value)),
+        Err(OpenError::Erased | OpenError::Expired) => Ok(None),
+        Err(error @ (OpenError::Damaged | OpenError::Unavailable(_))) => Err(Halt::ours(&error)),
+    }
+}
+
+/// Each step in a shell of its own that ends at its first failure, and the run with it.
+fn script(steps: &DeploymentSteps) -> String {
+    use std::fmt::Write;
+    let mut script = String::from("#!/bin/sh\n");
+    let count = steps.steps().len();
+    for (index, step) in steps.steps().iter().enumerate() {
+        let name = quoted(&format!("--- step {} of {count}: {}", index + 1, step.name.expose()));
+        let command = quoted(step.command.expose());
+        let run = format!("(set -e; eval {command})\ncode=$?\n");
+        let stop = "[ \"$code\" -eq 0 ] || exit \"$code\"\n";
+        let _ = write!(script, "printf '%s\\n' {name}\n{run}{stop}");
+    }
+    script
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may")]
+
+    use std::process::Command;
+
+    use domain::privacy::{CommandLine, DeploymentStep, Label};
+
+    use super::*;
+
+    fn run(commands: &[&str]) -> (Option<i32>, String) {
+        let step = |(index, command): (usize, &&str)| DeploymentStep {
+            name: Label::parse(&format!("it's {index}")).unwrap(),
+            command: CommandLine::parse(command).unwrap(),
+        };
+        let steps = commands.iter().enumerate().map(step).collect();
+        let script = script(&DeploymentSteps::new(steps).unwrap());
+        let done = Command::new("sh").args(["-c", &script]).output().unwrap();
+        (done.status.code(), String::from_utf8(done.stdout).unwrap())
+    }
+
+    #[test]
+    fn steps_run_in_their_order_each_in_a_shell_of_its_own() {
+        let (code, out) = run(&["cd /; x=1; echo 'one'", "echo \"$x$PWD\" | grep -c '^/$'; true"]);
+        assert_eq!(code, Some(0));
+        assert_eq!(out, "--- step 1 of 2: it's 0\none\n--- step 2 of 2: it's 1\n0\n");
+    }
+
+    #[test]
+    fn the_first_failure_ends_the_run_with_its_code() {
+        let (code, out) = run(&["false || echo borne\n(exit 7)\necho never", "echo never"]);
+        assert_eq!((code, out.as_str()), (Some(7), "--- step 1 of 2: it's 0\nborne\n"));
+    }
+}

@@ -1,0 +1,135 @@
+//! Runs what was asked: from the log into the queue, from the queue to workers, and back.
+
+mod given;
+mod obstacle;
+mod sweep;
+mod told;
+mod worker;
+mod workers;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::run::{Asked, Run, RunEvent, Target, Work};
+use domain::{RunId, ServerId, WorkspaceId};
+use infra::event_store::Executor;
+use infra::log::{Duty, DutyError, Recorded};
+use infra::postgres::PgError;
+use infra::run_queue::{Queued, RunQueue};
+use tokio_postgres::Transaction;
+
+pub(super) use sweep::sweep_secrets;
+pub(super) use workers::Workers;
+
+use super::Wake;
+use super::timer::Timers;
+use crate::wiring::App;
+
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+const RENEW_EVERY: Duration = Duration::from_secs(1);
+
+/// Lets the workers of this node take tasks and keep them.
+pub(super) fn keep_going(timers: &mut Timers, workers: &Workers, wake: Wake) {
+    let (taking, again) = (workers.clone(), wake.clone());
+    timers.on_every_node("run tasks", LOOK_EVERY, Some(wake), move |_| {
+        let (taking, again) = (taking.clone(), again.clone());
+        async move {
+            if taking.take().await? {
+                again.notify_one();
+            }
+            Ok::<(), PgError>(())
+        }
+    });
+    let renewing = workers.clone();
+    timers.on_every_node("run leases", RENEW_EVERY, None, move |_| {
+        let renewing = renewing.clone();
+        async move { renewing.renew().await }
+    });
+}
+
+/// Puts down a task for each attempt that the log asks for, and tells workers of cancellations.
+pub(super) struct RunDispatcher {
+    queue: RunQueue,
+    executor: Executor,
+    wake: Wake,
+}
+
+impl RunDispatcher {
+    pub(super) fn new(app: &App, wake: &Wake) -> Self {
+        Self { queue: app.run_queue.clone(), executor: app.executor.clone(), wake: wake.clone() }
+    }
+
+    /// The run as it is by now: what has ended meanwhile needs no worker.
+    async fn put(
+        &self,
+        event: &Recorded,
+        tx: &Transaction<'_>,
+        servers: &[ServerId],
+    ) -> Result<(), DutyError> {
+        let run = self.executor.load::<Run>(event.tenant(), event.stream_id()).await;
+        let run = run.map_err(|error| DutyError::Unavailable(error.to_string()))?;
+        let Some(asked) = run.state.asked() else { return Ok(()) };
+        for server in servers {
+            match asked.targets.get(server) {
+                Some(target) if !target.is_ended() => {
+                    self.queue.put(tx, &queued(event, asked, *server, target)).await?;
+                }
+                Some(_) | None => {}
+            }
+        }
+        self.wake.notify_one();
+        Ok(())
+    }
+}
+
+fn queued(event: &Recorded, asked: &Asked, server: ServerId, target: &Target) -> Queued {
+    Queued {
+        run: RunId(event.stream_id()),
+        server,
+        attempt: target.attempt,
+        workspace: WorkspaceId(event.tenant().0),
+        queued_at: event.recorded_at(),
+        deployment: match &asked.work {
+            Work::Deployment { deployment, .. } => Some(*deployment),
+            Work::Command { .. } => None,
+        },
+        secrets: asked.secrets,
+        timeout_seconds: asked.timeout_seconds,
+    }
+}
+
+#[async_trait]
+impl Duty for RunDispatcher {
+    fn name(&self) -> &'static str {
+        "run_dispatcher"
+    }
+
+    fn event_types(&self) -> &'static [&'static str] {
+        &["run.requested", "run.retried", "run.cancel_requested", "run.cancelled"]
+    }
+
+    async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), DutyError> {
+        let run = RunId(event.stream_id());
+        match event.decode()? {
+            RunEvent::Requested { servers, .. } | RunEvent::Retried { servers, .. } => {
+                self.put(event, tx, &servers).await?;
+            }
+            RunEvent::CancelRequested { .. } => {
+                self.queue.cancel(tx, run).await?;
+                self.wake.notify_one();
+            }
+            RunEvent::Cancelled { server, attempt, .. } => {
+                self.queue.drop_queued(tx, run, server, attempt).await?;
+            }
+            RunEvent::Dispatched { .. }
+            | RunEvent::Started { .. }
+            | RunEvent::Reattached { .. }
+            | RunEvent::Succeeded { .. }
+            | RunEvent::Failed { .. }
+            | RunEvent::TimedOut { .. }
+            | RunEvent::Lost { .. }
+            | RunEvent::LogSealed { .. } => {}
+        }
+        Ok(())
+    }
+}

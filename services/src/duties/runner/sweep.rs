@@ -1,0 +1,35 @@
+//! Secrets of runs that never came to be, or that ended without a worker.
+
+use std::time::Duration;
+
+use domain::run::Run;
+use infra::event_store::LoadError;
+use infra::postgres::PgError;
+
+use crate::wiring::App;
+
+/// Far longer than a request takes from its secrets to its event.
+const NAMED_WITHIN: Duration = Duration::from_mins(10);
+const AT_ONCE: i64 = 256;
+
+#[derive(Debug, thiserror::Error)]
+pub(in crate::duties) enum SweepError {
+    #[error(transparent)]
+    Postgres(#[from] PgError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+pub(in crate::duties) async fn sweep_secrets(app: App) -> Result<(), SweepError> {
+    for unused in app.run_queue.unused_secrets(NAMED_WITHIN, AT_ONCE).await? {
+        let run = app.executor.load::<Run>(unused.workspace.into(), unused.run.0).await?;
+        let needed = run.state.asked().is_some_and(|asked| {
+            let open = asked.targets.values().any(|target| !target.is_ended());
+            open && asked.secrets == Some(unused.secrets)
+        });
+        if !needed {
+            app.run_queue.drop_secrets(unused.secrets).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! Finds out how a task stands on its server, and brings it on from there.
+
+use std::time::Duration;
+
+use domain::run::{Asked, Ending, Obstacle, Stage, Target};
+use infra::remote::Connection;
+use infra::remote::task::{self, Found, Launch, TaskError, TaskId};
+
+use super::super::given::Given;
+use super::super::told;
+use super::{GRACE, Halt, LOOK_AGAIN, Next, Worker};
+use crate::reach;
+
+/// How often a directory on a server is tried to be removed.
+const REMOVALS_MAX: u32 = 3;
+const REMOVAL_PAUSE: Duration = Duration::from_secs(2);
+
+impl Worker {
+    pub(super) async fn connect(&self) -> Result<Connection, Halt> {
+        Ok(reach::connect(&self.app, self.task.workspace, self.task.hold.server).await?)
+    }
+
+    async fn given(&self, asked: &Asked) -> Result<Option<Given>, Halt> {
+        Given::open(&self.app, self.task.workspace, asked, self.task.secrets).await
+    }
+
+    /// A task that has not ended.
+    pub(super) async fn attend(&mut self, asked: &Asked, target: &Target) -> Result<Next, Halt> {
+        if self.is_cancelled() && !self.launched {
+            return self.cancelled_before_it_began().await;
+        }
+        let Some(given) = self.given(asked).await? else { return self.forgotten().await };
+        let connection = self.connect().await?;
+        let mut found = task::probe(&connection, &self.id).await?;
+        self.in_sight();
+        if target.stage == Stage::Started {
+            match found {
+                Found::Missing | Found::Vanished { .. } => {
+                    return self.vanished(&connection, &given).await;
+                }
+                Found::Running if self.has_taken_over(target) => {
+                    told::reattached(&self.app, &self.task).await?;
+                }
+                Found::Running | Found::Ended(_) => {}
+            }
+            return self.follow(connection, &given, found).await;
+        }
+        match found {
+            Found::Missing if self.is_cancelled() => {
+                return self.cancelled_before_it_began().await;
+            }
+            Found::Missing => {
+                if !self.launch(&connection, &given).await? {
+                    return self.fail(Obstacle::Command).await;
+                }
+                found = Found::Running;
+            }
+            Found::Vanished { .. } => return self.vanished(&connection, &given).await,
+            Found::Running | Found::Ended(_) => {}
+        }
+        told::started(&self.app, &self.task).await?;
+        self.follow(connection, &given, found).await
+    }
+
+    async fn cancelled_before_it_began(&self) -> Result<Next, Halt> {
+        let ending = Ending::Cancelled { forced: false };
+        told::ended(&self.app, &self.task, ending, None).await?;
+        self.finish().await
+    }
+
+    /// The server starts it once, however often it is asked. False when it says that it cannot.
+    async fn launch(&mut self, connection: &Connection, given: &Given) -> Result<bool, Halt> {
+        if self.id.attempt > 1 {
+            self.end_before(connection).await?;
+        }
+        if !self.app.run_queue.launch(self.task.run, self.task.hold).await? {
+            return Err(Halt::Gone);
+        }
+        self.launched = true;
+        let Given { command, environment, .. } = given;
+        let launch = Launch { task: self.id, command, environment };
+        match task::start(connection, &launch).await {
+            Ok(_) => Ok(true),
+            Err(TaskError::Unfit(_) | TaskError::Unable(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Of the attempt before, which may have been lost, nothing is left when the next one starts.
+    async fn end_before(&self, connection: &Connection) -> Result<(), Halt> {
+        let before = TaskId { attempt: self.id.attempt - 1, ..self.id };
+        match task::kill(connection, &before, GRACE).await {
+            Ok(_) | Err(TaskError::Missing) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What was lost may be found again: running, or ended.
+    pub(super) async fn look_for(&mut self, asked: &Asked, target: &Target) -> Result<Next, Halt> {
+        let Some(given) = self.given(asked).await? else { return self.give_up().await };
+        let connection = self.connect().await?;
+        let found = task::probe(&connection, &self.id).await?;
+        self.in_sight();
+        match found {
+            Found::Missing | Found::Vanished { .. } => {
+                let log = self.rest_of_log(&connection, &given, found).await?;
+                told::sealed(&self.app, &self.task, log).await?;
+                self.put_away(Some(&connection)).await;
+                self.finish().await
+            }
+            Found::Running if self.has_taken_over(target) => {
+                told::reattached(&self.app, &self.task).await?;
+                self.found_again();
+                self.follow(connection, &given, found).await
+            }
+            Found::Running => {
+                self.app.run_queue.lose(self.task.run, self.task.hold, LOOK_AGAIN).await?;
+                Ok(Next::Done)
+            }
+            Found::Ended(_) => self.follow(connection, &given, found).await,
+        }
+    }
+
+    fn found_again(&mut self) {
+        self.task.lost = None;
+        self.launched = true;
+    }
+
+    /// It does not run any more, and nobody can say how it ended.
+    async fn vanished(&self, connection: &Connection, given: &Given) -> Result<Next, Halt> {
+        let log = self.rest_of_log(connection, given, Found::Vanished { rebooted: false }).await?;
+        told::ended(&self.app, &self.task, Ending::Lost, Some(log)).await?;
+        self.put_away(Some(connection)).await;
+        self.finish().await
+    }
+
+    /// What it was given is gone: without its secrets nothing of its log may be kept.
+    async fn forgotten(&mut self) -> Result<Next, Halt> {
+        if !self.launched {
+            return self.fail(Obstacle::Forgotten).await;
+        }
+        let connection = self.connect().await?;
+        match task::kill(&connection, &self.id, GRACE).await {
+            Ok(_) | Err(TaskError::Missing) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let log = self.stored_log().await?;
+        told::ended(&self.app, &self.task, Ending::Lost, Some(log)).await?;
+        self.put_away(Some(&connection)).await;
+        self.finish().await
+    }
+
+    /// Of an erased workspace nothing runs on, as far as its servers can still be reached.
+    pub(super) async fn drop_erased(&self) {
+        if let Ok(connection) = self.connect().await
+            && task::kill(&connection, &self.id, GRACE).await.is_ok()
+        {
+            self.put_away(Some(&connection)).await;
+        }
+        if let Err(error) = self.finish().await {
+            tracing::warn!(run = %self.task.run, %error, "a task of an erased workspace stays");
+        }
+    }
+
+    /// Removes what the server keeps of it. What cannot be removed is left: it does no harm.
+    pub(super) async fn put_away(&self, connection: Option<&Connection>) {
+        if let Some(connection) = connection
+            && self.removed(connection).await
+        {
+            return;
+        }
+        for _ in 0..REMOVALS_MAX {
+            if let Ok(connection) = self.connect().await
+                && self.removed(&connection).await
+            {
+                return;
+            }
+            tokio::time::sleep(REMOVAL_PAUSE).await;
+        }
+        let (run, server) = (self.task.run, self.task.hold.server);
+        tracing::warn!(%run, %server, "what a server keeps of a run was not removed");
+    }
+
+    async fn removed(&self, connection: &Connection) -> bool {
+        match task::remove(connection, &self.id).await {
+            Ok(()) | Err(TaskError::Missing | TaskError::Running) => true,
+            Err(
+                TaskError::Remote(_)
+                | TaskError::Unfit(_)
+                | TaskError::Unable(_)
+                | TaskError::NotProven
+                | TaskError::Answer,
+            ) => false,
+        }
+    }
+}

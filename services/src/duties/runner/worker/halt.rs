@@ -1,0 +1,86 @@
+//! Why a worker does not go on.
+
+use domain::run::Obstacle;
+use domain::server::Cause;
+use infra::event_store::LoadError;
+use infra::keyring::{OpenError, SealError};
+use infra::postgres::PgError;
+use infra::remote::RemoteError;
+use infra::remote::task::TaskError;
+use infra::run_log::RunLogError;
+
+use super::super::obstacle;
+use crate::reach::Unreached;
+
+#[derive(Debug, thiserror::Error)]
+pub(in crate::duties::runner) enum Halt {
+    #[error("another worker has the task")]
+    Gone,
+    #[error("the workspace has been erased")]
+    Erased,
+    #[error("the server is not reached, or does not answer as it should")]
+    Server(Obstacle),
+    /// Nothing is known of the server: something of our own is not there.
+    #[error("{0}")]
+    Ours(String),
+}
+
+impl Halt {
+    pub fn ours(error: &dyn std::error::Error) -> Self {
+        Self::Ours(error.to_string())
+    }
+}
+
+impl From<RemoteError> for Halt {
+    fn from(error: RemoteError) -> Self {
+        Self::Server(obstacle::from(error.cause()))
+    }
+}
+
+impl From<TaskError> for Halt {
+    fn from(error: TaskError) -> Self {
+        match error {
+            TaskError::Remote(error) => error.into(),
+            TaskError::Unfit(_)
+            | TaskError::Unable(_)
+            | TaskError::Missing
+            | TaskError::NotProven
+            | TaskError::Running
+            | TaskError::Answer => Self::Server(obstacle::from(Cause::Command)),
+        }
+    }
+}
+
+impl From<Unreached> for Halt {
+    fn from(unreached: Unreached) -> Self {
+        obstacle::of(&unreached).map_or_else(|| Self::ours(&unreached), Self::Server)
+    }
+}
+
+impl From<RunLogError> for Halt {
+    fn from(error: RunLogError) -> Self {
+        let erased = matches!(
+            error,
+            RunLogError::Seal(SealError::Erased(_)) | RunLogError::Open(OpenError::Erased)
+        );
+        if erased {
+            Self::Erased
+        } else if matches!(error, RunLogError::Fenced) {
+            Self::Gone
+        } else {
+            Self::ours(&error)
+        }
+    }
+}
+
+macro_rules! ours {
+    ($($error:ty)*) => {$(
+        impl From<$error> for Halt {
+            fn from(error: $error) -> Self {
+                Self::ours(&error)
+            }
+        }
+    )*};
+}
+
+ours!(PgError LoadError);

@@ -1,0 +1,197 @@
+//! The workers of this node: each on one task, for as long as its lease is renewed.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use domain::{RunId, ServerId};
+use infra::postgres::PgError;
+use infra::run_queue::{Held, RunLimits, Task};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::worker::Worker;
+use crate::wiring::App;
+
+type Key = (RunId, ServerId, u32);
+
+/// How long workers may take to let go of what they do.
+const LET_GO_WITHIN: Duration = Duration::from_secs(5);
+
+/// What the worker of a task, and whoever renews its lease, tell one another.
+#[derive(Clone)]
+pub(super) struct Word {
+    /// The server is reached.
+    pub reached: Arc<AtomicBool>,
+    /// The run is to be cancelled.
+    pub cancel: watch::Receiver<bool>,
+}
+
+struct Slot {
+    held: Held,
+    reached: Arc<AtomicBool>,
+    cancel: watch::Sender<bool>,
+    abort: tokio::task::AbortHandle,
+}
+
+struct State {
+    slots: HashMap<Key, Slot>,
+    tasks: JoinSet<Key>,
+    /// When the last renewal that succeeded was asked for.
+    renewed: Instant,
+    stopped: bool,
+}
+
+#[derive(Clone)]
+pub(in crate::duties) struct Workers {
+    app: App,
+    state: Arc<Mutex<State>>,
+}
+
+impl Workers {
+    pub(in crate::duties) fn new(app: &App) -> Self {
+        let state = State {
+            slots: HashMap::new(),
+            tasks: JoinSet::new(),
+            renewed: Instant::now(),
+            stopped: false,
+        };
+        Self { app: app.clone(), state: Arc::new(Mutex::new(state)) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what there is to do and this node has room for. Answers whether there may be more.
+    pub(in crate::duties) async fn take(&self) -> Result<bool, PgError> {
+        let limits = limits(&self.app);
+        let room = {
+            let mut state = self.state();
+            state.reap();
+            limits.per_node.saturating_sub(u32::try_from(state.slots.len()).unwrap_or(u32::MAX))
+        };
+        if room == 0 {
+            return Ok(false);
+        }
+        // Claimed in small helpings, so that other nodes have their part and none waits for long.
+        let most = room.min(8);
+        let tasks = self.app.run_queue.claim(self.app.node, most, limits).await?;
+        let full = tasks.len() >= usize::try_from(most).unwrap_or(usize::MAX);
+        let mut state = self.state();
+        if !state.stopped {
+            for task in tasks {
+                state.start(&self.app, task);
+            }
+        }
+        Ok(full)
+    }
+
+    /// Renews every lease. A worker whose task is another's by now stops where it is.
+    pub(in crate::duties) async fn renew(&self) -> Result<(), PgError> {
+        let asked = Instant::now();
+        let held: Vec<Held> = {
+            let mut state = self.state();
+            state.reap();
+            if state.slots.is_empty() {
+                state.renewed = asked;
+                return Ok(());
+            }
+            state.slots.values().map(Slot::held).collect()
+        };
+        let lease = self.app.run_queue.lease();
+        let renewed = tokio::time::timeout(lease, self.app.run_queue.renew(self.app.node, &held));
+        let renewed = match renewed.await {
+            Ok(Ok(renewed)) => renewed,
+            Ok(Err(error)) => return Err(self.state().doubt(lease, error)),
+            Err(_) => return Err(self.state().doubt(lease, PgError::Busy)),
+        };
+        let mut state = self.state();
+        state.renewed = asked;
+        for Held { run, hold, .. } in held {
+            let key = (run, hold.server, hold.attempt);
+            let still = renewed.iter().find(|one| (one.run, one.server, one.attempt) == key);
+            match (still, state.slots.get(&key)) {
+                (Some(still), Some(slot)) if still.cancel => {
+                    slot.cancel.send_if_modified(|cancel| !std::mem::replace(cancel, true));
+                }
+                (None, Some(slot)) if slot.held.hold == hold => slot.abort.abort(),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets every task go, for other nodes to go on with at once. The commands run on.
+    pub(in crate::duties) async fn stop(&self) {
+        let mut tasks = {
+            let mut state = self.state();
+            state.stopped = true;
+            state.slots.clear();
+            std::mem::take(&mut state.tasks)
+        };
+        if tokio::time::timeout(LET_GO_WITHIN, tasks.shutdown()).await.is_err() {
+            tracing::warn!("a worker did not stop in time");
+        }
+        if let Err(error) = self.app.run_queue.hand_over(self.app.node).await {
+            tracing::warn!(%error, "runs were not handed over: they are taken once their leases end");
+        }
+    }
+}
+
+impl State {
+    fn start(&mut self, app: &App, task: Task) {
+        let key = (task.run, task.hold.server, task.hold.attempt);
+        if let Some(slot) = self.slots.get(&key) {
+            // Its lease had run out: this claim is the newer one.
+            slot.abort.abort();
+        }
+        let (cancel, asked) = watch::channel(task.cancel);
+        let reached = Arc::new(AtomicBool::new(false));
+        let held = Held { run: task.run, hold: task.hold, reached: false };
+        let word = Word { reached: reached.clone(), cancel: asked };
+        let worker = Worker::new(app.clone(), task, word);
+        let abort = self.tasks.spawn(async move {
+            worker.work().await;
+            key
+        });
+        self.slots.insert(key, Slot { held, reached, cancel, abort });
+    }
+
+    /// Forgets the workers that have ended.
+    fn reap(&mut self) {
+        while let Some(ended) = self.tasks.try_join_next() {
+            if let Err(error) = ended
+                && error.is_panic()
+            {
+                tracing::error!("a worker of a run has failed: its task is taken again");
+            }
+        }
+        self.slots.retain(|_, slot| !slot.abort.is_finished());
+    }
+
+    /// The lease may have run out: then the tasks are others', and nothing here touches them.
+    fn doubt(&mut self, lease: Duration, error: PgError) -> PgError {
+        if self.renewed.elapsed() >= lease {
+            for slot in self.slots.values() {
+                slot.abort.abort();
+            }
+        }
+        error
+    }
+}
+
+impl Slot {
+    fn held(&self) -> Held {
+        Held { reached: self.reached.load(Ordering::Relaxed), ..self.held }
+    }
+}
+
+fn limits(app: &App) -> RunLimits {
+    RunLimits {
+        per_server: app.config.runs_per_server,
+        per_workspace: app.config.runs_per_workspace,
+        per_node: app.config.runs_per_node,
+    }
+}
