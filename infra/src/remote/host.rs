@@ -1,6 +1,5 @@
 //! What is answered to a server while it talks.
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use domain::server::Fingerprint;
@@ -10,7 +9,7 @@ use russh::{Channel, ChannelId, Error};
 
 use super::HostKey;
 use super::line::Line;
-use super::settings::{PACKET_MAX, WINDOW};
+use super::settings::PACKET_MAX;
 
 /// More channels than this are not opened by a server in error.
 const UNINVITED_MAX: u32 = 8;
@@ -19,14 +18,7 @@ pub(super) struct Host {
     pinned: Option<Fingerprint>,
     seen: Arc<OnceLock<HostKey>>,
     line: Line,
-    windows: HashMap<ChannelId, Window>,
     uninvited: u32,
-}
-
-/// What a server may still send on a channel. russh delivers also what goes beyond it.
-struct Window {
-    left: u32,
-    refilled: bool,
 }
 
 impl Host {
@@ -35,7 +27,7 @@ impl Host {
         seen: Arc<OnceLock<HostKey>>,
         line: Line,
     ) -> Self {
-        Self { pinned, seen, line, windows: HashMap::new(), uninvited: 0 }
+        Self { pinned, seen, line, uninvited: 0 }
     }
 
     fn uninvited(&mut self) -> Result<(), Error> {
@@ -48,18 +40,10 @@ impl Host {
         Err(Error::Inconsistent)
     }
 
-    fn window(&mut self, channel: ChannelId) -> &mut Window {
-        self.windows.entry(channel).or_insert(Window { left: WINDOW, refilled: false })
-    }
-
-    fn receive(&mut self, channel: ChannelId, data: &[u8]) -> Result<(), Error> {
-        let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
-        let window = self.window(channel);
-        let Some(left) = window.left.checked_sub(length).filter(|_| length <= PACKET_MAX) else {
-            return self.end();
-        };
-        window.left = if std::mem::take(&mut window.refilled) { WINDOW } else { left };
-        Ok(())
+    /// russh takes packets of any size that its buffer holds. What comes beyond the window it
+    /// takes too, but no faster than it is read.
+    fn receive(&self, data: &[u8]) -> Result<(), Error> {
+        if data.len() > PACKET_MAX { self.end() } else { Ok(()) }
     }
 }
 
@@ -73,34 +57,18 @@ impl Handler for Host {
         Ok(first && self.pinned == Some(shown.fingerprint))
     }
 
-    /// Called before `data` when russh grants the whole window again.
-    fn adjust_window(&mut self, channel: ChannelId, window: u32) -> u32 {
-        self.window(channel).refilled = true;
-        window
-    }
-
-    async fn data(
-        &mut self,
-        channel: ChannelId,
-        data: &[u8],
-        _: &mut Session,
-    ) -> Result<(), Error> {
-        self.receive(channel, data)
+    async fn data(&mut self, _: ChannelId, data: &[u8], _: &mut Session) -> Result<(), Error> {
+        self.receive(data)
     }
 
     async fn extended_data(
         &mut self,
-        channel: ChannelId,
+        _: ChannelId,
         _: u32,
         data: &[u8],
         _: &mut Session,
     ) -> Result<(), Error> {
-        self.receive(channel, data)
-    }
-
-    async fn channel_close(&mut self, channel: ChannelId, _: &mut Session) -> Result<(), Error> {
-        self.windows.remove(&channel);
-        Ok(())
+        self.receive(data)
     }
 
     // Lethe forwards nothing. A reply that is dropped refuses.

@@ -112,6 +112,10 @@ impl Identity {
         let key = PrivateKeyWithHashAlg::new(Arc::clone(&self.key), hash);
         match handle.authenticate_publickey(user, key).await.map_err(lost)? {
             AuthResult::Success => Ok(()),
+            // russh tells the end of a connection as a refusal that leaves no way open.
+            AuthResult::Failure { remaining_methods, .. } if remaining_methods.is_empty() => {
+                Err(RemoteError::Lost(Cause::Authentication))
+            }
             AuthResult::Failure { .. } => Err(RemoteError::Refused(Cause::Authentication)),
         }
     }

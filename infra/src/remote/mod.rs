@@ -55,7 +55,8 @@ struct Met {
 
 impl Remote {
     pub fn new(egress: Egress, options: RemoteOptions) -> Self {
-        Self { egress, options, config: Arc::new(settings::config()) }
+        let config = Arc::new(settings::config(&options));
+        Self { egress, options, config }
     }
 
     pub const fn egress(&self) -> &Egress {

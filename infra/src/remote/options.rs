@@ -14,6 +14,8 @@ pub struct RemoteOptions {
     pub authenticate_within: Duration,
     /// Until a command runs: a channel, and the answer to the request.
     pub open_within: Duration,
+    /// Four of these without a word from the server, and it is lost.
+    pub keepalive_every: Duration,
 }
 
 impl Default for RemoteOptions {
@@ -25,6 +27,7 @@ impl Default for RemoteOptions {
             exchange_within: Duration::from_secs(15),
             authenticate_within: Duration::from_secs(15),
             open_within: Duration::from_secs(15),
+            keepalive_every: Duration::from_secs(15),
         }
     }
 }

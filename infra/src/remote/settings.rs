@@ -1,15 +1,16 @@
 //! What is asked of russh.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use russh::client::Config;
 use russh::keys::Algorithm;
 use russh::{Preferred, SshId, compression, kex};
 
-/// What a server may send on one channel before it is read.
-pub(super) const WINDOW: u32 = 256 * 1024;
-pub(super) const PACKET_MAX: u32 = 32 * 1024;
+use super::RemoteOptions;
+
+/// What a server may send on one channel before it is told to go on.
+const WINDOW: u32 = 256 * 1024;
+pub(super) const PACKET_MAX: usize = 32 * 1024;
 
 /// Without the group exchange, whose groups the server makes up, and without the largest groups:
 /// a hostile server would have them computed at will.
@@ -24,15 +25,15 @@ const EXCHANGES: &[kex::Name] = &[
     kex::EXTENSION_OPENSSH_STRICT_KEX_AS_CLIENT,
 ];
 
-pub(super) fn config() -> Config {
+pub(super) fn config(options: &RemoteOptions) -> Config {
     Config {
         client_id: SshId::Standard(Cow::Borrowed("SSH-2.0-Lethe")),
         window_size: WINDOW,
-        maximum_packet_size: PACKET_MAX,
+        maximum_packet_size: u32::try_from(PACKET_MAX).unwrap_or(WINDOW),
         channel_buffer_size: 16,
         preferred: preferred(),
-        inactivity_timeout: Some(Duration::from_mins(1)),
-        keepalive_interval: Some(Duration::from_secs(15)),
+        inactivity_timeout: Some(options.keepalive_every * 4),
+        keepalive_interval: Some(options.keepalive_every),
         keepalive_max: 3,
         nodelay: true,
         ..Config::default()

@@ -130,6 +130,7 @@ impl Config {
             exchange_within: stage,
             authenticate_within: stage,
             open_within: stage,
+            ..RemoteOptions::default()
         }
     }
 

@@ -1,0 +1,44 @@
+//! That the measurements see what they are for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use russh::client;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::ground::{Ground, Memory};
+use crate::wire::Wire;
+
+const CONNECTIONS: usize = 20;
+
+struct Anybody;
+
+impl client::Handler for Anybody {
+    type Error = russh::Error;
+}
+
+/// russh by itself, dropped in the middle: this is what the guard is for.
+#[test]
+fn without_the_guard_a_dropped_connection_stays() {
+    let ground = Ground::clear();
+    let guest = ground.server(|stream| async { Wire::greet(stream).await?.wait().await }, None);
+    ground.ours.block_on(async {
+        for _ in 0..CONNECTIONS {
+            let stream = TcpStream::connect(("127.0.0.1", guest.address.port)).await.unwrap();
+            let connecting = client::connect_stream(Arc::default(), stream, Anybody);
+            assert!(timeout(Duration::from_millis(50), connecting).await.is_err());
+        }
+    });
+    assert_eq!(ground.tasks(), CONNECTIONS);
+    // Both ends are ours, and the listener.
+    assert_eq!(ground.sockets(), 2 * CONNECTIONS + 1);
+}
+
+#[test]
+fn memory_that_was_taken_for_a_moment_is_seen() {
+    let _ground = Ground::clear();
+    let memory = Memory::now();
+    drop(vec![7_u8; 64 << 20]);
+    assert!(memory.growth() > 48 << 20);
+}

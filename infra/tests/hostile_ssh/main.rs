@@ -1,0 +1,18 @@
+//! Servers that mean harm: every call ends with an error in its time, memory stays flat, and no
+//! task and no socket is left.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may"
+)]
+
+mod after;
+mod before;
+mod controls;
+mod ground;
+mod packet;
+mod stalled;
+mod wire;

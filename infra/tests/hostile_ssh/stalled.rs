@@ -1,0 +1,123 @@
+//! Output that nobody reads waits at the server; output that never comes is given up.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use futures_util::future::join_all;
+use infra::remote::{Channel, Connection};
+use tokio::net::TcpStream;
+
+use crate::ground::{Ground, Guest, Memory};
+use crate::packet::Packet;
+use crate::wire::{CLIENT_CHANNEL, Wire};
+
+const AT_ONCE: usize = 10;
+const ROUNDS: usize = 20;
+const PIECE: u32 = 32_000;
+
+async fn stalled(guest: &Guest) -> (Connection, Channel) {
+    let Guest { remote, address, pinned, identity, .. } = guest;
+    let connection = remote.connect(address, "ada", *pinned, identity).await.unwrap();
+    let channel = connection.open("cat /dev/zero", b"").await.unwrap();
+    (connection, channel)
+}
+
+/// 200 connections, 10 at a time, that are left unread until nothing moves any more.
+fn leave_unread<H, F>(harm: H)
+where
+    H: Fn(TcpStream, Arc<AtomicU64>) -> F + Send + 'static,
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    let ground = Ground::clear();
+    let sent = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&sent);
+    let guest = ground.server(move |stream| harm(stream, Arc::clone(&counted)), None);
+    let mut memory = None;
+    for _ in 0..ROUNDS {
+        let held = ground.ours.block_on(join_all((0..AT_ONCE).map(|_| stalled(&guest))));
+        let mut last = (0, 0);
+        ground.until("a standstill", || {
+            let now = sent.load(Ordering::Relaxed);
+            last = if now == last.0 { (now, last.1 + 1) } else { (now, 0) };
+            last.1 == 40
+        });
+        drop(held);
+        ground.until("the end of our tasks", || ground.tasks() == 0);
+        memory.get_or_insert_with(Memory::now);
+    }
+    let growth = memory.unwrap().growth();
+    eprintln!(
+        "unread: memory grew by {} KiB, {} MiB sent",
+        growth / 1024,
+        sent.load(Ordering::Relaxed) >> 20
+    );
+    assert!(growth < 32 << 20, "{growth} bytes");
+    ground.is_left_clear();
+}
+
+async fn running(stream: TcpStream) -> io::Result<Wire> {
+    let mut wire = Wire::greet(stream).await?;
+    wire.exchange().await?;
+    wire.let_in().await?;
+    wire.run().await?;
+    Ok(wire)
+}
+
+fn zeros() -> Packet {
+    Packet::of(94).number(CLIENT_CHANNEL).string(vec![0; usize::try_from(PIECE).unwrap()])
+}
+
+#[test]
+fn a_server_that_falls_silent_under_a_command() {
+    let ground = Ground::clear();
+    let guest = ground.server(
+        |stream| async {
+            let mut wire = running(stream).await?;
+            wire.send(&zeros()).await?;
+            wire.wait().await
+        },
+        None,
+    );
+    ground.ours.block_on(async {
+        let (connection, mut channel) = stalled(&guest).await;
+        assert!(channel.next().await.is_some());
+        assert!(connection.is_live());
+        assert_eq!(channel.next().await, None);
+        assert!(!channel.has_ended());
+        assert!(!connection.is_live());
+    });
+    ground.is_left_clear();
+}
+
+#[test]
+fn zeros_without_end() {
+    leave_unread(|stream, sent| async move {
+        let mut wire = running(stream).await?;
+        let (zeros, mut window) = (zeros(), 256 * 1024);
+        loop {
+            while window >= PIECE {
+                wire.send(&zeros).await?;
+                sent.fetch_add(u64::from(PIECE), Ordering::Relaxed);
+                window -= PIECE;
+            }
+            let heard = wire.receive().await?;
+            if heard[0] == 93 {
+                window += u32::from_be_bytes(heard[5..9].try_into().unwrap());
+            }
+        }
+    });
+}
+
+#[test]
+fn a_flood_that_ignores_the_window() {
+    leave_unread(|stream, sent| async move {
+        let mut wire = running(stream).await?;
+        let zeros = zeros();
+        loop {
+            wire.send(&zeros).await?;
+            sent.fetch_add(u64::from(PIECE), Ordering::Relaxed);
+        }
+    });
+}
