@@ -26,8 +26,19 @@ impl BearerToken {
     pub(crate) fn draw(prefix: &str) -> Result<Self, NoRandomness> {
         let mut random = Zeroizing::new([0; 32]);
         SystemRandom::new().fill(random.as_mut()).map_err(|_| NoRandomness)?;
-        let secret = format!("{prefix}{}", URL_SAFE_NO_PAD.encode(*random));
-        Ok(Self { hash: TokenHash::of(&secret), secret: SecretString::from(secret) })
+        Ok(Self::of(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(*random))))
+    }
+
+    /// The same with a checksum at its end, by which scanners and we know a mistyped one.
+    pub(crate) fn draw_checked(prefix: &str) -> Result<Self, NoRandomness> {
+        let mut random = Zeroizing::new([0; 32]);
+        SystemRandom::new().fill(random.as_mut()).map_err(|_| NoRandomness)?;
+        let whole = Zeroizing::new([random.as_slice(), &checksum(prefix, &random)].concat());
+        Ok(Self::of(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(&*whole))))
+    }
+
+    fn of(secret: String) -> Self {
+        Self { hash: TokenHash::of(&secret), secret: SecretString::from(secret) }
     }
 }
 
@@ -44,7 +55,55 @@ impl TokenHash {
         (random.len() == 32).then(|| Self::of(token))
     }
 
+    /// The same, for one that was drawn with a checksum.
+    pub(crate) fn read_checked(prefix: &str, token: &str) -> Option<Self> {
+        let whole = URL_SAFE_NO_PAD.decode(token.strip_prefix(prefix)?).ok()?;
+        let (random, sum) = whole.split_first_chunk::<32>()?;
+        (sum == checksum(prefix, random)).then(|| Self::of(token))
+    }
+
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+}
+
+/// The first four bytes of SHA-256 over prefix and random bytes.
+fn checksum(prefix: &str, random: &[u8; 32]) -> [u8; 4] {
+    let hash = digest(&SHA256, &[prefix.as_bytes(), random].concat());
+    hash.as_ref().first_chunk().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may")]
+
+    use proptest::prelude::*;
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    #[test]
+    fn a_mistyped_token_is_known_by_its_checksum() {
+        let drawn = BearerToken::draw_checked("lw_").unwrap();
+        let token = drawn.secret.expose_secret();
+        assert_eq!(token.len(), 51);
+        assert_eq!(TokenHash::read_checked("lw_", token), Some(drawn.hash));
+        assert_eq!(TokenHash::read("lw_", token), None);
+        assert_eq!(TokenHash::read_checked("lo_", &token.replace("lw_", "lo_")), None);
+        for at in 3..token.len() {
+            let mut mistyped = token.to_owned().into_bytes();
+            let Some(byte) = mistyped.get_mut(at) else { continue };
+            *byte = if *byte == b'A' { b'B' } else { b'A' };
+            let mistyped = String::from_utf8(mistyped).unwrap();
+            assert_eq!(TokenHash::read_checked("lw_", &mistyped), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,80}") {
+            let _ = TokenHash::read_checked("lw_", &text);
+            let _ = TokenHash::read_checked("lw_", &format!("lw_{text}"));
+        }
     }
 }

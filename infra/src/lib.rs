@@ -1,5 +1,6 @@
 //! Everything that touches the outside.
 
+pub mod api_tokens;
 pub mod bearer;
 pub mod claims;
 pub mod clock;

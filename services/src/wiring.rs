@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use infra::api_tokens::ApiTokens;
 use infra::claims::Claims;
 use infra::clock::Clock;
 use infra::credentials::Credentials;
@@ -54,6 +55,7 @@ pub struct App {
     pub operators: Operators,
     pub outbox: Outbox,
     pub invitations: Invitations,
+    pub api_tokens: ApiTokens,
     pub turns: Turns,
     /// Every connection to a server starts here.
     pub remote: Remote,
@@ -125,6 +127,7 @@ impl App {
             operators: Operators::new(pool.clone(), clock.clone()),
             outbox: Outbox::new(pool.clone(), clock.clone()),
             invitations: Invitations::new(pool.clone()),
+            api_tokens: ApiTokens::new(pool.clone(), clock.clone()),
             turns: Turns::new(pool.clone(), node),
             run_queue: RunQueue::new(pool.clone(), RUN_LEASE),
             stopping: watch::Sender::new(false),

@@ -74,6 +74,11 @@ fn shown(request: &HttpRequest, api: &ApiData) -> Result<String, Problem> {
     Ok(cookie.value().to_owned())
 }
 
+/// A token of a workspace, where one is shown: what it is good for is the workspace's to say.
+pub fn api_token(request: &HttpRequest) -> Option<&str> {
+    bearer(request).filter(|token| token.starts_with(infra::api_tokens::PREFIX))
+}
+
 fn bearer(request: &HttpRequest) -> Option<&str> {
     let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;

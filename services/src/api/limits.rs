@@ -52,7 +52,8 @@ impl Limits {
         self.address.check(self.slot(network(from)))
     }
 
-    pub fn account(&self, account: AccountId) -> Result<(), Problem> {
+    /// By account, or by the token that acts for one.
+    pub fn account(&self, account: impl Hash) -> Result<(), Problem> {
         self.account.check(self.slot(account))
     }
 

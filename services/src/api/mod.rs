@@ -3,6 +3,7 @@
 mod accounts;
 mod admin;
 mod answer;
+mod api_tokens;
 mod audit_event;
 mod audit_events;
 mod audit_export;
@@ -146,6 +147,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     workspaces::routes(&mut routes);
     members::routes(&mut routes);
     invitations::routes(&mut routes);
+    api_tokens::routes(&mut routes);
     roles::routes(&mut routes);
     seats::routes(&mut routes);
     seat_leases::routes(&mut routes);

@@ -8,7 +8,10 @@ use actix_web::dev::ServiceRequest;
 use domain::run::Run;
 use domain::seat::{SeatPool, pool_stream};
 use domain::server::Server;
-use domain::{DeploymentId, LeaseId, RunId, ServerId};
+use domain::workspace::Workspace;
+use domain::{
+    AccountId, ApiTokenId, DeploymentId, InvitationId, LeaseId, RunId, ServerId, WorkspaceId,
+};
 
 use super::Api;
 use super::member::Member;
@@ -24,6 +27,7 @@ pub async fn check(request: &ServiceRequest) -> Result<(), Problem> {
     let (run, server) = (named(request, "run")?, named(request, "server")?);
     let (api, tenant) = (Api::of(request.request())?, workspace.into());
     let executor = &api.app.executor;
+    check_people(request, &api, workspace).await?;
     if let Some(lease) = named::<LeaseId>(request, "lease")? {
         let loaded = executor.load::<SeatPool>(tenant, pool_stream(workspace)).await?;
         loaded.state.holder(lease).ok_or_else(nothing)?;
@@ -43,6 +47,26 @@ pub async fn check(request: &ServiceRequest) -> Result<(), Problem> {
         }
     }
     Ok(())
+}
+
+/// Members, invitations and tokens, which the workspace itself tells of.
+async fn check_people(
+    request: &ServiceRequest,
+    api: &Api,
+    workspace: WorkspaceId,
+) -> Result<(), Problem> {
+    let member = named::<AccountId>(request, "member")?;
+    let invitation = named::<InvitationId>(request, "invitation")?;
+    let token = named::<ApiTokenId>(request, "token")?;
+    if member.is_none() && invitation.is_none() && token.is_none() {
+        return Ok(());
+    }
+    let loaded = api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
+    let live = loaded.state.live().ok_or_else(nothing)?;
+    let there = member.is_none_or(|member| live.members.contains_key(&member))
+        && invitation.is_none_or(|invitation| live.invitations.contains_key(&invitation))
+        && token.is_none_or(|token| live.tokens.contains_key(&token));
+    if there { Ok(()) } else { Err(nothing()) }
 }
 
 fn named<Id: FromStr>(request: &ServiceRequest, name: &str) -> Result<Option<Id>, Problem> {

@@ -30,10 +30,14 @@ pub fn document() -> OpenApi {
     let operator = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .description(Some("An operator's token (lo_...), made by `lethe token create`."));
+    let token = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("A token of one workspace (lw_...), with scopes of its own."));
     let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(COOKIE)));
     components.add_security_scheme("session", SecurityScheme::Http(session.build()));
     components.add_security_scheme("cookie", cookie);
     components.add_security_scheme("operator", SecurityScheme::Http(operator.build()));
+    components.add_security_scheme("token", SecurityScheme::Http(token.build()));
     let mut schemas = vec![(PROBLEM.to_owned(), Shown::schema())];
     Shown::schemas(&mut schemas);
     components.schemas.extend(schemas);

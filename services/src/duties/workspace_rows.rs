@@ -34,6 +34,7 @@ impl Duty for WorkspaceRows {
             "workspace.invitation_accepted",
             "workspace.invitation_revoked",
             "workspace.invitation_expired",
+            "workspace.api_token_revoked",
         ]
     }
 
@@ -51,6 +52,9 @@ impl Duty for WorkspaceRows {
         {
             let forgotten = forget_invitation(app, invitation).await;
             forgotten.map_err(|error| DutyError::Unavailable(error.to_string()))?;
+        }
+        if let Told::ApiTokenRevoked { token } = told {
+            app.api_tokens.remove(token).await?;
         }
         Ok(())
     }

@@ -9,6 +9,7 @@
 
 mod invitations;
 mod members;
+mod tokens;
 
 use serde_json::{Value, json};
 use tests::{Client, Installation, Lethe, Person, until};

@@ -21,6 +21,7 @@ use domain::account::{Account, AccountCommand, Proof};
 use domain::privacy::{EmailAddress, IpAddress, PersonName, Personal, UserAgent};
 use domain::session::{Session, SessionCommand, SessionKind};
 use domain::{AccountId, CommandId, CredentialId, ProofId, SessionId};
+use infra::api_tokens::ApiTokens;
 use infra::claims::Claims;
 use infra::clock::Clock;
 use infra::credentials::{Credentials, Password};
@@ -128,6 +129,7 @@ impl House {
             operators: Operators::new(pool.clone(), clock.clone()),
             outbox: Outbox::new(pool.clone(), clock.clone()),
             invitations: Invitations::new(pool.clone()),
+            api_tokens: ApiTokens::new(pool.clone(), clock.clone()),
             turns: Turns::new(pool.clone(), node),
             run_queue: RunQueue::new(pool.clone(), Duration::from_secs(5)),
             run_logs: RunLogs::new(pool.clone(), keyring.clone(), clock.clone()),

@@ -1,0 +1,1 @@
+delete from working.api_tokens where token_id = $1

@@ -1,0 +1,73 @@
+//! Given, when, then.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may")]
+
+use domain::EventId;
+use secrecy::ExposeSecret;
+
+use super::*;
+use crate::ids::Ids;
+use crate::postgres::testing::databases;
+use crate::postgres::{ConnectOptions, connect};
+
+fn issued(clock: &Clock, workspace: WorkspaceId) -> Issued {
+    let ids = Ids::system();
+    Issued {
+        token: ApiTokenId(ids.uuid()),
+        workspace,
+        account: AccountId(ids.uuid()),
+        name: Sealed { event: EventId(ids.uuid()), envelope: vec![1, 2, 3] },
+        expires_at: clock.now() + TimeDelta::days(1),
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_found_until_it_expires_or_is_removed() {
+    let databases = databases().await.unwrap();
+    let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+    let clock = Clock::fixed(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
+    let tokens = ApiTokens::new(pool, clock.clone());
+    let workspace = WorkspaceId(Ids::system().uuid());
+    let (one, other) = (issued(&clock, workspace), issued(&clock, workspace));
+    let (first, second) = (ApiTokens::draw_token().unwrap(), ApiTokens::draw_token().unwrap());
+
+    assert!(tokens.insert(&one, first.hash).await.unwrap());
+    assert!(!tokens.insert(&one, second.hash).await.unwrap());
+    assert!(tokens.insert(&other, second.hash).await.unwrap());
+
+    let find = async |token: &BearerToken| tokens.find(token.secret.expose_secret()).await.unwrap();
+    assert_eq!(find(&first).await, Some(Found { token: one.token, workspace }));
+    assert_eq!(tokens.find("lw_nothing").await.unwrap(), None);
+    assert_eq!(tokens.of_workspace(workspace).await.unwrap().len(), 2);
+    assert!(tokens.remove(other.token).await.unwrap());
+    assert!(!tokens.remove(other.token).await.unwrap());
+    assert_eq!(find(&second).await, None);
+    clock.advance(TimeDelta::days(1));
+    assert_eq!(find(&first).await, None);
+}
+
+#[tokio::test]
+async fn the_last_use_is_written_once_a_minute() {
+    let databases = databases().await.unwrap();
+    let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+    let clock = Clock::fixed(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
+    let tokens = ApiTokens::new(pool, clock.clone());
+    let one = issued(&clock, WorkspaceId(Ids::system().uuid()));
+    let drawn = ApiTokens::draw_token().unwrap();
+    tokens.insert(&one, drawn.hash).await.unwrap();
+    let used = async || {
+        let kept = tokens.of_workspace(one.workspace).await.unwrap();
+        assert_eq!(kept[0].name, one.name);
+        kept[0].last_used_at
+    };
+    assert_eq!(used().await, None);
+
+    tokens.find(drawn.secret.expose_secret()).await.unwrap();
+    let first = used().await;
+    clock.advance(TimeDelta::seconds(59));
+    tokens.find(drawn.secret.expose_secret()).await.unwrap();
+
+    assert_eq!(used().await, first);
+    clock.advance(TimeDelta::seconds(1));
+    tokens.find(drawn.secret.expose_secret()).await.unwrap();
+    assert_eq!(used().await, Some(clock.now()));
+}
