@@ -86,7 +86,7 @@ impl Ground {
     }
 
     /// Nothing of us is left, and once the servers are gone no socket at all.
-    pub fn is_left_clear(mut self) {
+    pub fn leave_clear(mut self) {
         self.until("the end of our tasks", || self.tasks() == 0);
         self.theirs.take().unwrap().shutdown_timeout(Duration::from_secs(5));
         self.until("the end of the sockets", || sockets() <= self.sockets);
@@ -133,19 +133,16 @@ where
     }
     let slowest = ends.iter().map(|(_, took)| *took).max().unwrap();
     assert!(slowest < SHORT + LONG, "{slowest:?}");
-    assert!(growth < GROWTH_MAX, "{growth} bytes");
     report(slowest, growth);
-    ground.is_left_clear();
+    assert!(growth < GROWTH_MAX, "{growth} bytes");
+    ground.leave_clear();
 }
 
-/// For `cargo test -- --nocapture`.
-fn report(slowest: Duration, growth: u64) {
+/// For `--nocapture`.
+pub fn report(took: Duration, growth: u64) {
     let name = std::thread::current().name().unwrap_or_default().to_owned();
-    eprintln!(
-        "{name}: the slowest took {} ms, memory grew by {} KiB",
-        slowest.as_millis(),
-        growth / 1024
-    );
+    let (took, growth) = (took.as_millis(), growth / 1024);
+    println!("{name}: at most {took} ms, memory grew by {growth} KiB");
 }
 
 pub fn observe(guest: Guest) -> Visit {
@@ -168,7 +165,8 @@ pub fn exec_a_little(guest: Guest) -> Visit {
 }
 
 pub fn exec_with_input(guest: Guest) -> Visit {
-    exec_with(guest, &[7; 1 << 18], 1 << 30)
+    const INPUT: &[u8] = &[7; 1 << 18];
+    exec_with(guest, INPUT, 1 << 30)
 }
 
 fn exec_with(guest: Guest, stdin: &'static [u8], bytes_max: usize) -> Visit {

@@ -4,12 +4,13 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use futures_util::future::join_all;
 use infra::remote::{Channel, Connection};
 use tokio::net::TcpStream;
 
-use crate::ground::{Ground, Guest, Memory};
+use crate::ground::{Ground, Guest, Memory, report};
 use crate::packet::Packet;
 use crate::wire::{CLIENT_CHANNEL, Wire};
 
@@ -34,7 +35,7 @@ where
     let sent = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&sent);
     let guest = ground.server(move |stream| harm(stream, Arc::clone(&counted)), None);
-    let mut memory = None;
+    let (started, mut memory) = (Instant::now(), None);
     for _ in 0..ROUNDS {
         let held = ground.ours.block_on(join_all((0..AT_ONCE).map(|_| stalled(&guest))));
         let mut last = (0, 0);
@@ -48,13 +49,9 @@ where
         memory.get_or_insert_with(Memory::now);
     }
     let growth = memory.unwrap().growth();
-    eprintln!(
-        "unread: memory grew by {} KiB, {} MiB sent",
-        growth / 1024,
-        sent.load(Ordering::Relaxed) >> 20
-    );
+    report(started.elapsed(), growth);
     assert!(growth < 32 << 20, "{growth} bytes");
-    ground.is_left_clear();
+    ground.leave_clear();
 }
 
 async fn running(stream: TcpStream) -> io::Result<Wire> {
@@ -88,7 +85,7 @@ fn a_server_that_falls_silent_under_a_command() {
         assert!(!channel.has_ended());
         assert!(!connection.is_live());
     });
-    ground.is_left_clear();
+    ground.leave_clear();
 }
 
 #[test]
