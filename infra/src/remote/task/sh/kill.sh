@@ -35,22 +35,25 @@ kill_keeper() {
 forced=
 read -r now _ </proc/uptime
 until=$((${now%.*} + grace))
-if [ -n "$(left)" ]; then
+found=$(left)
+if [ -n "$found" ]; then
     send TERM
     send CONT
 fi
-while [ -n "$(left)" ]; do
+while [ -n "$found" ]; do
     read -r now _ </proc/uptime
     [ "${now%.*}" -lt "$until" ] || break
     nap
+    found=$(left)
 done
 rounds=0
-while [ -n "$(left)" ]; do
+while [ -n "$found" ]; do
     forced=forced
     rounds=$((rounds + 1))
     [ "$rounds" -le 50 ] || { say alive; exit; }
     send KILL
     nap
+    found=$(left)
 done
 # The keeper notes the end, and goes.
 while [ -n "$keeper" ] && lives "$keeper" "$keeper_start"; do

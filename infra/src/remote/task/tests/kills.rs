@@ -115,3 +115,18 @@ async fn killed_alone(connection: &crate::remote::Connection, far: &Far, other: 
     kill(connection, &same, LONG).await.unwrap();
     far.until_only(0).await;
 }
+
+#[tokio::test]
+async fn one_that_is_only_just_starting_goes_too() {
+    let far = Far::start();
+    let connection = far.connect().await;
+    for _ in 0..8 {
+        let task = launch(&connection, "sleep 1000").await;
+        kill(&connection, &task, LONG).await.unwrap();
+        assert!(marked(&task).is_empty());
+        let found = probe(&connection, &task).await.unwrap();
+        let ended = matches!(found, Found::Ended(End { ending: Ending::Signalled(15), .. }));
+        assert!(ended || found == Found::Vanished { rebooted: false }, "{found:?}");
+        remove(&connection, &task).await.unwrap();
+    }
+}

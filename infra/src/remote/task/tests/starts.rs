@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use tokio::time::interval;
 
 use super::super::*;
 use super::far::*;
+use crate::ids::Ids;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_starts_once_although_asked_for_20_times_at_once() {
@@ -137,4 +139,31 @@ async fn a_start_that_was_cut_short_starts_nothing_and_may_be_asked_again() {
     assert_eq!(start(&connection, &launch).await, Ok(Started::Launched));
     end(&connection, &task).await;
     assert_eq!(std::fs::read_to_string(far.sshd.home().join("starts")).unwrap(), "whole\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_whose_answer_was_lost_is_asked_for_again() {
+    let far = Far::start();
+    let drawn = Ids::seeded(3);
+    for number in 0..20 {
+        let task = task();
+        let command = format!("echo {number} >>~/starts");
+        let launch = Launch { task, command: &command, environment: &[] };
+        let connection = far.connect().await;
+        let pause = drawn.uuid().as_u64_pair().0 % 20;
+        let cut = async {
+            let mut pause = interval(Duration::from_millis(pause + 1));
+            pause.tick().await;
+            pause.tick().await;
+            far.sshd.kill_sessions().unwrap();
+        };
+        let (first, ()) = tokio::join!(start(&connection, &launch), cut);
+        let again = start(&far.connect().await, &launch).await;
+        assert!(again.is_ok(), "{first:?}, then {again:?}");
+        assert!((first, again) != (Ok(Started::Launched), Ok(Started::Launched)));
+        end(&far.connect().await, &task).await;
+    }
+    let starts = std::fs::read_to_string(far.sshd.home().join("starts")).unwrap();
+    let numbers: Vec<String> = (0..20).map(|number| number.to_string()).collect();
+    assert_eq!(starts.lines().collect::<Vec<_>>(), numbers);
 }
