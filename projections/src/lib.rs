@@ -5,6 +5,7 @@ pub mod audit_trail;
 pub mod memberships;
 pub mod runs;
 pub mod seat_pools;
+pub mod servers;
 pub mod sessions;
 pub mod workspaces;
 
@@ -15,6 +16,7 @@ pub fn all() -> Vec<Reader> {
     vec![
         Reader::projection::<accounts::Accounts>(),
         Reader::projection::<sessions::Sessions>(),
+        Reader::projection::<servers::Servers>(),
         Reader::projection::<audit_trail::AuditTrail>(),
         Reader::projection::<workspaces::Workspaces>(),
         Reader::projection::<memberships::Memberships>(),

@@ -4,7 +4,9 @@ use std::error::Error as StdError;
 
 use bytes::BytesMut;
 use chrono::{DateTime, Utc};
-use domain::{AccountId, ActorId, DeploymentId, EventId, RunId, SessionId, TenantId, WorkspaceId};
+use domain::{
+    AccountId, ActorId, DeploymentId, EventId, RunId, ServerId, SessionId, TenantId, WorkspaceId,
+};
 use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
@@ -78,7 +80,9 @@ macro_rules! ids {
     )*};
 }
 
-ids!(AccountId, ActorId, DeploymentId, EventId, RunId, SessionId, TenantId, WorkspaceId);
+ids!(
+    AccountId, ActorId, DeploymentId, EventId, RunId, ServerId, SessionId, TenantId, WorkspaceId
+);
 
 impl<T> Value for Json<T>
 where

@@ -19,6 +19,7 @@ pub struct Rates {
     pub sign_ins_per_minute: u32,
     pub registrations_per_hour: u32,
     pub mails_per_hour: u32,
+    pub checks_per_minute: u32,
 }
 
 /// Two that fall into one slot share its quota, so that memory stays as it is. The hash is keyed
@@ -30,6 +31,7 @@ pub struct Limits {
     sign_in: Limit,
     registration: Limit,
     mail: Limit,
+    server_check: Limit,
 }
 
 struct Limit(DefaultKeyedRateLimiter<u16>);
@@ -43,6 +45,7 @@ impl Limits {
             sign_in: Limit::new(Quota::per_minute, rates.sign_ins_per_minute, 1),
             registration: Limit::new(Quota::per_hour, rates.registrations_per_hour, 1),
             mail: Limit::new(Quota::per_hour, rates.mails_per_hour, 1),
+            server_check: Limit::new(Quota::per_minute, rates.checks_per_minute, 1),
         }
     }
 
@@ -66,6 +69,11 @@ impl Limits {
     /// A step that asks for the password again.
     pub fn step_up(&self, account: AccountId) -> Result<(), Problem> {
         self.sign_in.check(self.slot(account))
+    }
+
+    /// Whatever connects to a server, or is as much work.
+    pub fn server_check(&self, account: AccountId) -> Result<(), Problem> {
+        self.server_check.check(self.slot(account))
     }
 
     pub fn registration(&self, from: IpAddr) -> Result<(), Problem> {
@@ -122,6 +130,7 @@ mod tests {
         sign_ins_per_minute: 2,
         registrations_per_hour: 1,
         mails_per_hour: 1,
+        checks_per_minute: 1,
     };
 
     #[test]

@@ -14,6 +14,7 @@ mod byte_range;
 mod caller;
 mod consents;
 mod cursor;
+mod deployments;
 mod email;
 pub mod erasure;
 mod fields;
@@ -43,6 +44,11 @@ mod runs;
 mod seat_leases;
 mod seat_limit;
 mod seats;
+mod server_check;
+mod server_keys;
+mod server_metrics;
+mod server_shown;
+mod servers;
 mod sessions;
 mod sign_in;
 mod workspaces;
@@ -89,6 +95,7 @@ impl Api {
             sign_ins_per_minute: config.sign_ins_per_minute,
             registrations_per_hour: config.registrations_per_hour,
             mails_per_hour: config.mails_per_hour,
+            checks_per_minute: config.checks_per_minute,
         });
         let origin = origin(&app.public_url);
         Self { app, limits, streams: run_stream::Streams::default(), origin }
@@ -155,6 +162,11 @@ pub fn configure(config: &mut web::ServiceConfig) {
     runs::routes(&mut routes);
     run_reads::routes(&mut routes);
     run_logs::routes(&mut routes);
+    servers::routes(&mut routes);
+    server_check::routes(&mut routes);
+    server_keys::routes(&mut routes);
+    server_metrics::routes(&mut routes);
+    deployments::routes(&mut routes);
     admin::routes(&mut routes);
     audit_events::routes(&mut routes);
     audit_export::routes(&mut routes);

@@ -1,0 +1,1 @@
+select count(*) from read_models.servers where workspace_id = $1

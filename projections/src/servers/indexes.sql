@@ -1,0 +1,1 @@
+create index on {table} (workspace_id, registered_at desc, server_id desc)

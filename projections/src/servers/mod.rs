@@ -1,0 +1,182 @@
+//! A workspace's servers, as they stand. A removed one has no row.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use domain::privacy::{Field, ServerHost, ServerName, ServerUser, sealed_bytes};
+use domain::server::{Credential, HostKey, Reach, ServerEvent};
+use domain::{DeploymentId, Event, ServerId, WorkspaceId};
+use infra::log::{Json, Poison, Projection, Recorded, Row};
+use infra::postgres::{PgError, Pool};
+use uuid::Uuid;
+
+pub struct Servers;
+
+infra::row! {
+    /// One server.
+    pub struct Server {
+        pub server_id: ServerId,
+        pub workspace_id: WorkspaceId,
+        /// The version of the server's stream: the `ETag`.
+        pub version: i64,
+        /// Sealed, as are host and login.
+        pub name: Vec<u8>,
+        pub host: Vec<u8>,
+        pub port: i64,
+        pub login: Vec<u8>,
+        pub host_key: Json<HostKey>,
+        pub credential: Json<Option<Credential>>,
+        pub reach: Json<Reach>,
+        pub deployments: Json<BTreeSet<DeploymentId>>,
+        pub registered_at: DateTime<Utc>,
+        pub position: i64,
+    }
+}
+
+impl Projection for Servers {
+    const NAME: &'static str = "servers";
+    const VERSION: i16 = 1;
+    const EVENT_TYPES: &'static [&'static str] = &[
+        "server.registered",
+        "server.renamed",
+        "server.host_key_observed",
+        "server.host_key_approved",
+        "server.host_key_mismatched",
+        "server.credential_attached",
+        "server.credential_rotated",
+        "server.address_changed",
+        "server.reachable",
+        "server.unreachable",
+        "server.deployment_configured",
+        "server.deployment_removed",
+        "server.removed",
+    ];
+    const TABLE: &'static str = include_str!("table.sql");
+    const INDEXES: &'static str = include_str!("indexes.sql");
+    type Key = ServerId;
+    type Row = Server;
+
+    fn key(event: &Recorded) -> ServerId {
+        ServerId(event.stream_id())
+    }
+
+    fn begins(event: &Recorded) -> bool {
+        event.version() == 1
+    }
+
+    fn fold(row: &mut Option<Server>, event: &Recorded) -> Result<(), Poison> {
+        let told = ServerEvent::decode(event.event_type(), event.schema_version(), event.data())?;
+        match row {
+            None => *row = Some(registered(&told, event)?),
+            Some(_) if matches!(told, ServerEvent::Removed {}) => *row = None,
+            Some(server) => server.fold(told, event)?,
+        }
+        Ok(())
+    }
+}
+
+fn sealed<F: Field>(event: &Recorded) -> Result<Vec<u8>, Poison> {
+    let missing = || Poison::Unfit(format!("{} is not in its row", F::DECLARATION.name));
+    sealed_bytes::<F>(event.sealed()).map(<[u8]>::to_vec).ok_or_else(missing)
+}
+
+fn registered(told: &ServerEvent, event: &Recorded) -> Result<Server, Poison> {
+    let ServerEvent::Registered { port, .. } = told else { return Err(Poison::no_row()) };
+    Ok(Server {
+        server_id: ServerId(event.stream_id()),
+        workspace_id: WorkspaceId(event.tenant().0),
+        version: event.version(),
+        name: sealed::<ServerName>(event)?,
+        host: sealed::<ServerHost>(event)?,
+        port: (*port).into(),
+        login: sealed::<ServerUser>(event)?,
+        host_key: Json(HostKey::Unobserved),
+        credential: Json(None),
+        reach: Json(Reach::Unknown),
+        deployments: Json(BTreeSet::new()),
+        registered_at: event.recorded_at(),
+        position: event.position(),
+    })
+}
+
+impl Server {
+    fn fold(&mut self, told: ServerEvent, event: &Recorded) -> Result<(), Poison> {
+        use ServerEvent as Told;
+        match told {
+            Told::Renamed { .. } => self.name = sealed::<ServerName>(event)?,
+            Told::HostKeyObserved { fingerprint, .. } => {
+                self.host_key = Json(HostKey::Observed { fingerprint });
+            }
+            Told::HostKeyApproved { fingerprint } => {
+                self.host_key = Json(HostKey::Approved { fingerprint });
+            }
+            Told::HostKeyMismatched { approved, seen, .. } => {
+                self.host_key = Json(HostKey::Mismatched { approved, seen });
+                self.reach = Json(Reach::Unknown);
+            }
+            Told::CredentialAttached { credential: id, algorithm, fingerprint }
+            | Told::CredentialRotated { credential: id, algorithm, fingerprint } => {
+                self.credential = Json(Some(Credential { id, algorithm, fingerprint }));
+            }
+            Told::AddressChanged { port, .. } => {
+                self.host = sealed::<ServerHost>(event)?;
+                self.login = sealed::<ServerUser>(event)?;
+                self.port = port.into();
+                (self.host_key, self.reach) = (Json(HostKey::Unobserved), Json(Reach::Unknown));
+            }
+            Told::Reachable {} => self.reach = Json(Reach::Reachable),
+            Told::Unreachable { cause, since, .. } => {
+                self.reach = Json(Reach::Unreachable { cause, since });
+            }
+            Told::DeploymentConfigured { deployment, .. } => {
+                self.deployments.0.insert(deployment);
+            }
+            Told::DeploymentRemoved { deployment } => {
+                self.deployments.0.remove(&deployment);
+            }
+            Told::Registered { .. } | Told::Removed {} => {}
+        }
+        self.version = event.version();
+        Ok(())
+    }
+}
+
+/// A workspace's servers, the latest first, at most `limit` of them after `after`.
+///
+/// # Errors
+/// The database's.
+pub async fn list(
+    pool: &Pool,
+    workspace: WorkspaceId,
+    after: Option<(DateTime<Utc>, ServerId)>,
+    limit: i64,
+) -> Result<Vec<Server>, PgError> {
+    let client = pool.get().await?;
+    let list = client.prepare_cached(include_str!("list.sql")).await?;
+    let end = DateTime::from_timestamp(32_503_680_000, 0).unwrap_or_default();
+    let (registered_at, id) = after.unwrap_or((end, ServerId(Uuid::max())));
+    let rows = client.query(&list, &[&workspace.0, &registered_at, &id.0, &limit]).await?;
+    rows.iter().map(|row| Ok(Server::read(row)?)).collect()
+}
+
+/// How many servers a workspace has.
+///
+/// # Errors
+/// The database's.
+pub async fn count(pool: &Pool, workspace: WorkspaceId) -> Result<i64, PgError> {
+    let client = pool.get().await?;
+    let count = client.prepare_cached(include_str!("count.sql")).await?;
+    Ok(client.query_one(&count, &[&workspace.0]).await?.try_get(0)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_of_a_server_moves_its_version() {
+        let types = ServerEvent::TYPES.iter().map(|(name, _)| *name);
+
+        assert_eq!(types.collect::<Vec<_>>(), Servers::EVENT_TYPES);
+    }
+}
