@@ -76,6 +76,7 @@ async fn approve(
         .live()
         .is_some_and(|live| live.approved_before && live.host_key.pinned() != Some(fingerprint));
     if replaces {
+        member.in_person()?;
         let asks = "a key was approved before: to approve another asks for your password";
         let password = form.password.ok_or_else(|| Problem::field("password", asks))?;
         step_up(&api, member.account, &password).await?;

@@ -8,6 +8,7 @@ mod orphans;
 mod restored;
 mod runner;
 mod seat_leases;
+mod server_monitor;
 mod session_closer;
 #[cfg(test)]
 mod tests;
@@ -24,13 +25,16 @@ use tokio::sync::Notify;
 pub use restored::replay_ledger;
 
 use crate::wiring::App;
+use server_monitor::Rounds;
 use timer::Timers;
 
 /// The duties of a node: those that follow the log, and what runs by the clock.
 pub struct Duties {
+    app: App,
     readers: Vec<Reader>,
     timers: Timers,
     workers: runner::Workers,
+    rounds: Rounds,
 }
 
 /// How a duty that reads the log wakes its part that runs by the clock.
@@ -41,6 +45,7 @@ impl Duties {
     pub fn start(app: &App) -> Self {
         let (mail, close, erase) = (Wake::default(), Wake::default(), Wake::default());
         let run = Wake::default();
+        let (watch, rounds) = (Wake::default(), Rounds::new());
         let readers = vec![
             Reader::duty(mailer::Mailer::new(app, &mail)),
             Reader::duty(session_closer::SessionCloser::new(app, &close)),
@@ -48,6 +53,7 @@ impl Duties {
             Reader::duty(workspace_rows::WorkspaceRows::new(app)),
             Reader::duty(seat_leases::SeatLeases::new(app)),
             Reader::duty(runner::RunDispatcher::new(app, &run)),
+            Reader::duty(server_monitor::ServerMonitor::new(app, &watch)),
         ];
         let mut timers = Timers::new(app);
         let often = Duration::from_millis(500);
@@ -64,6 +70,7 @@ impl Duties {
             }
         });
         timers.on_every_node("lease reaper", often, None, lease_reaper::reap_due);
+        timers.on_one_node("server keys", minute, None, orphans::sweep_server_credentials);
         timers.on_every_node("mail folder", minute, None, orphans::sweep_mail_folder);
         timers.on_one_node("session closer", second, Some(close), session_closer::close_due);
         timers.on_one_node("eraser", second, Some(erase), eraser::erase_due);
@@ -76,7 +83,8 @@ impl Duties {
         timers.on_one_node("run secrets", minute, None, runner::sweep_secrets);
         let workers = runner::Workers::new(app);
         runner::keep_going(&mut timers, &workers, run);
-        Self { readers, timers, workers }
+        server_monitor::keep_going(&mut timers, &rounds, watch);
+        Self { app: app.clone(), readers, timers, workers, rounds }
     }
 
     /// The duties that follow the log.
@@ -90,5 +98,6 @@ impl Duties {
         self.timers.stop().await;
         // A claim may have been under way.
         self.workers.stop().await;
+        self.rounds.stop(&self.app).await;
     }
 }

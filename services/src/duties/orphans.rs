@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use chrono::TimeDelta;
 use domain::AccountId;
 use domain::account::Account;
+use domain::server::Server;
 use infra::credentials::{CredentialsError, Unnamed};
 use infra::event_store::LoadError;
 use infra::keyring::KeyringError;
@@ -48,6 +49,21 @@ pub(super) async fn sweep_credentials(app: App) -> Result<(), SweepError> {
             Account::Unregistered | Account::Live(_) | Account::Erased { .. } => {
                 app.credentials.remove(credential).await?;
             }
+        }
+    }
+    Ok(())
+}
+
+/// Keys for servers that were made for an event that never came.
+pub(super) async fn sweep_server_credentials(app: App) -> Result<(), SweepError> {
+    let keys = &app.server_credentials;
+    for key in keys.unnamed(app.clock.now() - NAMED_WITHIN, AT_ONCE).await? {
+        let loaded = app.executor.load::<Server>(key.workspace.into(), key.server.0).await?;
+        let named = loaded.state.live().and_then(|live| live.credential);
+        if named.is_some_and(|named| named.id == key.credential) {
+            keys.name(key.server, key.credential).await?;
+        } else {
+            keys.remove(key.credential).await?;
         }
     }
     Ok(())

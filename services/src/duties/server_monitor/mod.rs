@@ -1,0 +1,124 @@
+//! Watches the servers that Lethe may connect to: each by one node, over one connection that
+//! stays open. Samples go to a table of their own; the log is told only when a server's reach
+//! changes.
+
+mod rounds;
+mod watch;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use domain::server::{Server, ServerEvent};
+use domain::{ServerId, TenantId, WorkspaceId};
+use infra::event_store::Executor;
+use infra::log::{Duty, DutyError, Recorded};
+use infra::monitors::Monitors;
+use infra::postgres::PgError;
+use infra::server_credentials::ServerCredentials;
+use tokio_postgres::Transaction;
+
+pub(super) use rounds::Rounds;
+
+use super::Wake;
+use super::timer::Timers;
+use crate::wiring::App;
+
+/// Keeps a row for each server that is to be watched, and the key that it is shown.
+pub(super) struct ServerMonitor {
+    executor: Executor,
+    monitors: Monitors,
+    credentials: ServerCredentials,
+    wake: Wake,
+}
+
+impl ServerMonitor {
+    pub(super) fn new(app: &App, wake: &Wake) -> Self {
+        Self {
+            executor: app.executor.clone(),
+            monitors: app.monitors.clone(),
+            credentials: app.server_credentials.clone(),
+            wake: wake.clone(),
+        }
+    }
+
+    /// By the newest state: whatever comes after this event is read in its turn.
+    async fn follow(
+        &self,
+        tenant: TenantId,
+        server: ServerId,
+        tx: &Transaction<'_>,
+    ) -> Result<(), DutyError> {
+        let loaded = self.executor.load::<Server>(tenant, server.0).await;
+        let loaded = loaded.map_err(|error| DutyError::Unavailable(error.to_string()))?;
+        if loaded.state.live().is_some_and(domain::server::Live::is_usable) {
+            self.monitors.keep(tx, WorkspaceId(tenant.0), server).await?;
+        } else {
+            self.monitors.drop_server(tx, server).await?;
+        }
+        self.wake.notify_one();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Duty for ServerMonitor {
+    fn name(&self) -> &'static str {
+        "server_monitor"
+    }
+
+    fn event_types(&self) -> &'static [&'static str] {
+        &[
+            "server.host_key_approved",
+            "server.host_key_mismatched",
+            "server.credential_attached",
+            "server.credential_rotated",
+            "server.address_changed",
+            "server.removed",
+            "workspace.deleted",
+        ]
+    }
+
+    async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), DutyError> {
+        if event.event_type() == "workspace.deleted" {
+            let workspace = WorkspaceId(event.tenant().0);
+            self.credentials.erase_workspace(workspace).await?;
+            return Ok(self.monitors.drop_workspace(tx, workspace).await?);
+        }
+        let server = ServerId(event.stream_id());
+        match event.decode()? {
+            ServerEvent::CredentialAttached { credential, .. }
+            | ServerEvent::CredentialRotated { credential, .. } => {
+                self.credentials.name(server, credential).await?;
+            }
+            ServerEvent::Removed {} => {
+                self.credentials.erase_server(server).await?;
+            }
+            ServerEvent::Registered { .. }
+            | ServerEvent::Renamed { .. }
+            | ServerEvent::HostKeyObserved { .. }
+            | ServerEvent::HostKeyApproved { .. }
+            | ServerEvent::HostKeyMismatched { .. }
+            | ServerEvent::AddressChanged { .. }
+            | ServerEvent::Reachable {}
+            | ServerEvent::Unreachable { .. }
+            | ServerEvent::DeploymentConfigured { .. }
+            | ServerEvent::DeploymentRemoved { .. } => {}
+        }
+        self.follow(event.tenant(), server, tx).await
+    }
+}
+
+/// What every node does each second, and one node now and then.
+pub(super) fn keep_going(timers: &mut Timers, rounds: &Rounds, wake: Wake) {
+    let rounds = rounds.clone();
+    timers.on_every_node("server monitor", Duration::from_secs(1), Some(wake), move |app| {
+        let rounds = rounds.clone();
+        async move { rounds.round(app).await }
+    });
+    timers.on_one_node("server samples", Duration::from_mins(10), None, forget_samples);
+}
+
+/// Forgets the days that are over for long enough.
+async fn forget_samples(app: App) -> Result<(), PgError> {
+    app.monitors.forget(app.config.sample_days).await.map(drop)
+}

@@ -1,0 +1,149 @@
+//! One server, watched over one connection. A failure counts only on a fresh one.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::{Duration, Instant};
+
+use domain::server::{Cause, Failures, Server, ServerCommand};
+use domain::{CommandId, TenantId};
+use infra::event_store::{ExecuteError, Request, Step};
+use infra::monitors::{Held, Mark, Measured, Sample};
+use infra::remote::{Connection, RemoteError};
+use tokio::sync::mpsc;
+
+use super::rounds::Told;
+use crate::reach::{Unreached, connect};
+use crate::wiring::App;
+
+/// The first looks at many servers are spread over this time at most.
+const SPREAD: Duration = Duration::from_secs(10);
+
+struct Watch {
+    app: App,
+    held: Held,
+    tell: mpsc::Sender<Told>,
+    connection: Option<Connection>,
+    failures: Option<Failures>,
+    /// What this node told the log last: whether the server is reachable.
+    reported: Option<bool>,
+}
+
+/// What one look came to.
+enum Look {
+    Reached(Option<Sample>),
+    Failed(Cause),
+    /// Nothing is known of the server: it waits for a person, or something of ours is away.
+    Nothing,
+}
+
+/// Looks at the server again and again, until it is dropped.
+pub(super) async fn watch(app: App, held: Held, tell: mpsc::Sender<Told>) {
+    let period = Duration::from_secs(app.config.monitor_seconds.into());
+    let failures = held.failures;
+    let mut watch = Watch { app, held, tell, connection: None, failures, reported: None };
+    tokio::time::sleep(SPREAD.min(period).mul_f64(drawn())).await;
+    loop {
+        let began = Instant::now();
+        watch.round().await;
+        let next = period.mul_f64(0.95 + drawn() / 10.0);
+        tokio::time::sleep(next.saturating_sub(began.elapsed())).await;
+    }
+}
+
+impl Watch {
+    async fn round(&mut self) {
+        match self.look().await {
+            Look::Reached(sample) => self.reached(sample).await,
+            Look::Failed(cause) => self.failed(cause).await,
+            Look::Nothing => self.connection = None,
+        }
+    }
+
+    async fn look(&mut self) -> Look {
+        if let Some(connection) = &self.connection
+            && let Ok(sample) = sample(connection).await
+        {
+            return Look::Reached(sample);
+        }
+        // The one that was there may just be old.
+        self.connection = None;
+        let Held { workspace, server, .. } = self.held;
+        let connection = match connect(&self.app, workspace, server).await {
+            Ok(connection) => connection,
+            Err(Unreached::Remote(error)) if error.cause() != Cause::HostKey => {
+                return Look::Failed(error.cause());
+            }
+            Err(Unreached::Remote(_) | Unreached::Unknown) => return Look::Nothing,
+            Err(Unreached::NotApproved | Unreached::NoCredential) => return Look::Nothing,
+            Err(Unreached::Unavailable(error)) => {
+                tracing::warn!(%server, error, "a server is not looked at");
+                return Look::Nothing;
+            }
+        };
+        match sample(&connection).await {
+            Ok(sample) => {
+                self.connection = Some(connection);
+                Look::Reached(sample)
+            }
+            Err(error) => Look::Failed(error.cause()),
+        }
+    }
+
+    async fn reached(&mut self, sample: Option<Sample>) {
+        let Held { server, fence, .. } = self.held;
+        if let Some(sample) = sample {
+            let taken_at = self.app.clock.now();
+            self.tell(Told::Measured(Measured { server, fence, taken_at, sample }));
+        }
+        if self.failures.take().is_some() {
+            self.mark();
+        }
+        if self.reported != Some(true) && self.report(ServerCommand::ReportReachable).await {
+            self.reported = Some(true);
+        }
+    }
+
+    async fn failed(&mut self, cause: Cause) {
+        let now = self.app.clock.now();
+        let failures = Failures::more(self.failures, now);
+        self.failures = Some(failures);
+        self.mark();
+        let exhausted = failures.exhaust(self.app.config.patience(), now);
+        let Failures { count, since } = failures;
+        let report = ServerCommand::ReportUnreachable { cause, failures: count, since };
+        if exhausted && self.reported != Some(false) && self.report(report).await {
+            self.reported = Some(false);
+        }
+    }
+
+    fn mark(&self) {
+        let Held { server, fence, .. } = self.held;
+        self.tell(Told::Marked(Mark { server, fence, failures: self.failures }));
+    }
+
+    fn tell(&self, told: Told) {
+        if self.tell.try_send(told).is_err() {
+            tracing::warn!(server = %self.held.server, "what was measured is lost");
+        }
+    }
+
+    /// Whether the log knows. The aggregate tells only what is new.
+    async fn report(&self, report: ServerCommand) -> bool {
+        let Held { workspace, server, .. } = self.held;
+        let command = CommandId(self.app.ids.uuid());
+        let request = Request::new(TenantId::from(workspace), command);
+        let step = Step::new::<Server>(server.0, report);
+        match self.app.executor.execute(&request, &[step]).await {
+            Ok(_) | Err(ExecuteError::Refused(_) | ExecuteError::Fenced) => true,
+            Err(error) => {
+                tracing::warn!(%server, %error, "a server's reach is told at the next look");
+                false
+            }
+        }
+    }
+}
+
+/// From 0 to 1.
+fn drawn() -> f64 {
+    let drawn = RandomState::new().build_hasher().finish() % 1_000_000;
+    f64::from(u32::try_from(drawn).unwrap_or_default()) / 1_000_000.0
+}

@@ -1,0 +1,117 @@
+//! Watching: samples arrive, and a server is unreachable only after several failures over time.
+
+use std::time::Duration;
+
+use infra::remote::testing::Sshd;
+use serde_json::{Value, json};
+use tests::until;
+
+use super::Stage;
+
+async fn watched() -> (Stage, Sshd, String) {
+    let settings =
+        [("monitor_seconds", "1"), ("unreachable_seconds", "2"), ("ssh_connect_seconds", "1")];
+    let (stage, sshd) = (Stage::with(&settings).await, Sshd::start().unwrap());
+    let server = stage.usable(&sshd).await;
+    (stage, sshd, server)
+}
+
+async fn reach(stage: &Stage, server: &str, state: &str) -> Value {
+    until(&format!("the server is {state}"), async || {
+        let shown = stage.ada.get(server).await.expect(200).json();
+        (shown["reach"]["state"] == state).then(|| shown["reach"].clone())
+    })
+    .await
+}
+
+/// What was measured in the last minutes, in one point.
+async fn measured(stage: &Stage, server: &str) -> Value {
+    let now = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now());
+    let (from, to) = (now - chrono::TimeDelta::hours(1), now + chrono::TimeDelta::hours(1));
+    let moment = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let path = format!("{server}/metrics?from={}&to={}&step=7200", moment(from), moment(to));
+    stage.ada.get(&path).await.expect(200).json()["points"][0].clone()
+}
+
+#[tokio::test]
+async fn samples_arrive_over_one_connection_and_none_is_an_event() {
+    let (stage, sshd, server) = watched().await;
+    let point = until("samples", async || {
+        let point = measured(&stage, &server).await;
+        (point["samples"].as_i64() >= Some(3) && !point["cpu_share"].is_null()).then_some(point)
+    })
+    .await;
+    let share = point["cpu_share"]["max"].as_f64().unwrap();
+    assert!((0.0..=1.0).contains(&share), "{point}");
+    assert!(point["memory_used"]["avg"].as_f64() < point["memory_total"].as_f64(), "{point}");
+    assert!(point["disk_total"].as_i64() > Some(0) && point["uptime_seconds"].as_i64() > Some(0));
+    assert_eq!(sshd.log().matches("Accepted publickey").count(), 1, "{}", sshd.log());
+    reach(&stage, &server, "reachable").await;
+    assert_eq!(stage.told_of("server.reachable").await, 1);
+}
+
+#[tokio::test]
+async fn a_server_is_unreachable_after_several_failures_and_reachable_at_once_again() {
+    let (stage, sshd, server) = watched().await;
+    reach(&stage, &server, "reachable").await;
+    // A connection that breaks is no failure: a fresh one is made.
+    sshd.kill_sessions().unwrap();
+    until("a fresh connection", async || {
+        (sshd.log().matches("Accepted publickey").count() >= 2).then_some(())
+    })
+    .await;
+    assert_eq!(stage.told_of("server.unreachable").await, 0);
+
+    sshd.stop().unwrap();
+    let unreachable = reach(&stage, &server, "unreachable").await;
+    assert_eq!(unreachable["cause"], json!("tcp"));
+    sshd.restart().unwrap();
+    reach(&stage, &server, "reachable").await;
+    assert_eq!(stage.told_of("server.unreachable").await, 1);
+    assert_eq!(stage.told_of("server.reachable").await, 2);
+}
+
+#[tokio::test]
+async fn a_server_that_lets_nobody_in_any_more_says_so() {
+    let (stage, sshd, server) = watched().await;
+    reach(&stage, &server, "reachable").await;
+    sshd.deauthorize().unwrap();
+    sshd.kill_sessions().unwrap();
+    let unreachable = reach(&stage, &server, "unreachable").await;
+    assert_eq!(unreachable["cause"], json!("authentication"));
+}
+
+#[tokio::test]
+async fn another_host_key_stops_the_watch_too_and_is_told_once() {
+    let (stage, sshd, server) = watched().await;
+    reach(&stage, &server, "reachable").await;
+    sshd.change_host_key().unwrap();
+    stage.until_told("server.host_key_mismatched", 1).await;
+    let rows = "select count(*) from working.server_monitors";
+    let client = stage.installation.log().await;
+    until("nobody watches it", async || {
+        let left: i64 = client.query_one(rows, &[]).await.unwrap().get(0);
+        (left == 0).then_some(())
+    })
+    .await;
+    assert_eq!(stage.told_of("server.host_key_mismatched").await, 1);
+    assert_eq!(stage.told_of("server.unreachable").await, 0);
+}
+
+#[tokio::test]
+async fn a_node_that_dies_is_replaced() {
+    let (stage, _sshd, server) = watched().await;
+    reach(&stage, &server, "reachable").await;
+    let Stage { installation, node, ada, path } = stage;
+    let second = installation.node().await;
+    node.kill();
+    let ada = second.client().bearing(ada.token().unwrap());
+    let stage = Stage { installation, node: second, ada, path };
+    let before = measured(&stage, &server).await["samples"].as_i64();
+    let since = std::time::Instant::now();
+    until("the other node measures", async || {
+        (measured(&stage, &server).await["samples"].as_i64() > before.map(|n| n + 1)).then_some(())
+    })
+    .await;
+    assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
+}
