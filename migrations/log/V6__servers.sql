@@ -98,3 +98,7 @@ revoke all on function working.extend_samples(date, integer) from public;
 revoke all on function working.drop_samples(date) from public;
 grant execute on function working.extend_samples(date, integer) to lethe_app;
 grant execute on function working.drop_samples(date) to lethe_app;
+
+-- A host key that changed is told to several people.
+alter table working.outbox drop constraint outbox_cause_kind_key;
+alter table working.outbox add unique (cause, kind, subject_id);

@@ -1,5 +1,5 @@
 //! Mails to be sent: put down with the checkpoint of the duty that reads their cause, then claimed,
-//! sent and marked. Each cause has one mail of a kind, ever.
+//! sent and marked. Each cause has one mail of a kind to a subject, ever.
 
 #[cfg(test)]
 mod tests;
@@ -60,6 +60,7 @@ kinds! {
     ErasureRequested "erasure_requested"
     ErasureCancelled "erasure_cancelled"
     Invitation "invitation"
+    HostKeyMismatched "host_key_mismatched"
 }
 
 /// A mail that an event asks for.
@@ -72,7 +73,7 @@ pub struct Request {
     pub subject: SubjectId,
     /// Where it goes; opened only when it is sent.
     pub address: Sealed,
-    /// What its link proves.
+    /// What its link proves, or what a mail without a link is about.
     pub proof: Option<ProofId>,
     /// When the link expires, or the erasure is due.
     pub until: Option<DateTime<Utc>>,
@@ -121,10 +122,12 @@ impl Outbox {
         Self { pool, clock }
     }
 
-    /// In the reader's transaction. The same cause and kind again, and an erased subject, put none.
+    /// In the reader's transaction. The same cause and kind to the same subject again, and an
+    /// erased subject, put none.
     pub async fn put(&self, tx: &Transaction<'_>, request: &Request) -> Result<bool, PgError> {
         let kind = request.kind.name();
-        let mail = hashed(&[b"mail", request.cause.0.as_bytes(), kind.as_bytes()]);
+        let to = request.subject.0.as_bytes();
+        let mail = hashed(&[b"mail", request.cause.0.as_bytes(), kind.as_bytes(), to]);
         let (address, now) = (request.address.to_bytes(), self.clock.now());
         let proof = request.proof.map(|proof| proof.0);
         let put = tx

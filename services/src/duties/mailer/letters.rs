@@ -20,11 +20,12 @@ pub(super) const fn link_of(kind: MailKind) -> Option<(LinkPurpose, &'static str
         MailKind::EmailChanged
         | MailKind::PasswordChanged
         | MailKind::ErasureRequested
-        | MailKind::ErasureCancelled => None,
+        | MailKind::ErasureCancelled
+        | MailKind::HostKeyMismatched => None,
     }
 }
 
-/// `link` is empty for a mail without one.
+/// `link` is the id of what the mail is about, where it has no link.
 pub(super) fn text(kind: MailKind, link: &str, until: Option<DateTime<Utc>>) -> Text {
     let until = until.map(|at| at.format("%-d %B %Y, %H:%M UTC").to_string()).unwrap_or_default();
     let (subject, lines) = match kind {
@@ -82,6 +83,16 @@ pub(super) fn text(kind: MailKind, link: &str, until: Option<DateTime<Utc>>) -> 
             "the erasure of your account was cancelled. Nothing was lost.\n\n\
              If it was not you who cancelled it, change your password and ask for it again."
                 .to_owned(),
+        ),
+        MailKind::HostKeyMismatched => (
+            "A server shows another host key",
+            format!(
+                "a server of a workspace that you look after shows another host key than the one \
+                 that was approved. Nothing connects to it any more.\n\n\
+                 It is the server {link}.\n\n\
+                 If somebody set it up anew, compare the fingerprint on the server itself and \
+                 approve it. If nobody did, somebody may be in between: find out first."
+            ),
         ),
         MailKind::Invitation => (
             "You are invited to a workspace",

@@ -2,6 +2,7 @@
 
 mod letters;
 mod sender;
+mod warnings;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -9,6 +10,7 @@ use domain::ProofId;
 use domain::account::{AccountEvent, Proof};
 use domain::privacy::{AccountEmail, Personal, Sealed};
 use domain::workspace::WorkspaceEvent;
+use infra::event_store::Executor;
 use infra::log::{Duty, DutyError, Poison, Recorded};
 use infra::outbox::{MailKind, Outbox, Request};
 use tokio_postgres::Transaction;
@@ -21,6 +23,7 @@ use crate::wiring::App;
 const ADDRESS_BEFORE: &str = include_str!("address_before.sql");
 
 pub(super) struct Mailer {
+    executor: Executor,
     outbox: Outbox,
     wake: Wake,
 }
@@ -36,7 +39,8 @@ struct Asked {
 
 impl Mailer {
     pub(super) fn new(app: &App, wake: &Wake) -> Self {
-        Self { outbox: app.outbox.clone(), wake: wake.clone() }
+        let (executor, outbox) = (app.executor.clone(), app.outbox.clone());
+        Self { executor, outbox, wake: wake.clone() }
     }
 }
 
@@ -57,17 +61,20 @@ impl Duty for Mailer {
             "account.erasure_requested",
             "account.erasure_cancelled",
             "workspace.member_invited",
+            "server.host_key_mismatched",
         ]
     }
 
     async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), DutyError> {
-        let request = match event.event_type() {
-            "workspace.member_invited" => invitation(event)?,
-            _ => letter(event, tx).await?,
+        let requests: Vec<Request> = match event.event_type() {
+            "workspace.member_invited" => invitation(event)?.into_iter().collect(),
+            "server.host_key_mismatched" => warnings::mismatch(&self.executor, event).await?,
+            _ => letter(event, tx).await?.into_iter().collect(),
         };
-        let Some(request) = request else { return Ok(()) };
-        self.outbox.put(tx, &request).await?;
-        self.wake.notify_one();
+        for request in requests {
+            self.outbox.put(tx, &request).await?;
+            self.wake.notify_one();
+        }
         Ok(())
     }
 }

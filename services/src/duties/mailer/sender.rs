@@ -62,12 +62,13 @@ async fn compose(app: &App, mail: &Claimed) -> Result<Letter, Unwritten> {
         | MailKind::PasswordReset
         | MailKind::PasswordChanged
         | MailKind::ErasureRequested
-        | MailKind::ErasureCancelled => {
+        | MailKind::ErasureCancelled
+        | MailKind::HostKeyMismatched => {
             keyring.open::<AccountEmail>(tenant, request.subject, sealed).await?
         }
     };
     let link = match letters::link_of(request.kind).zip(request.proof) {
-        None => String::new(),
+        None => request.proof.map(|of| of.to_string()).unwrap_or_default(),
         Some(((purpose, page), proof)) => {
             let token = keyring.link_token(purpose, SubjectId(tenant.0), proof).await;
             let token = token.map_err(|error| Unwritten::NotNow(error.to_string()))?;
