@@ -40,12 +40,12 @@ grant select, insert, update, delete
 create table working.server_samples (
   server_id      uuid        not null,
   taken_at       timestamptz not null,
-  cpu_share      real,                               -- 0 to 1; none of the first of a connection
+  cpu_share      float8,                             -- 0 to 1; none of the first of a connection
   memory_used    bigint      not null,               -- bytes, here and below
   memory_total   bigint      not null,
   disk_used      bigint      not null,
   disk_total     bigint      not null,
-  load           real        not null,               -- of the last minute
+  load           float8      not null,               -- of the last minute
   uptime_seconds bigint      not null,
   primary key (server_id, taken_at)
 ) partition by range (taken_at);

@@ -20,6 +20,7 @@ mod mail;
 mod person;
 mod programme;
 mod promtool;
+mod proxy;
 pub mod seed;
 mod smtp;
 
@@ -33,6 +34,7 @@ pub use lethe::Lethe;
 pub use mail::Mail;
 pub use person::Person;
 pub use promtool::promtool;
+pub use proxy::Proxy;
 pub use smtp::{Behaviour, Smtp};
 
 const LIMIT: Duration = Duration::from_secs(30);

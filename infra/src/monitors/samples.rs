@@ -20,14 +20,14 @@ const DAYS_AHEAD: i32 = 3;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
     /// 0 to 1, of all cores since the sample before; none of the first of a connection.
-    pub cpu_share: Option<f32>,
+    pub cpu_share: Option<f64>,
     /// Bytes, here and below.
     pub memory_used: i64,
     pub memory_total: i64,
     pub disk_used: i64,
     pub disk_total: i64,
     /// Of the last minute.
-    pub load: f32,
+    pub load: f64,
     pub uptime_seconds: i64,
 }
 

@@ -55,7 +55,7 @@ impl House {
     }
 }
 
-fn sample(cpu_share: Option<f32>, load: f32) -> Sample {
+fn sample(cpu_share: Option<f64>, load: f64) -> Sample {
     Sample {
         cpu_share,
         memory_used: 4,

@@ -120,7 +120,7 @@ impl NewCredential {
     async fn identity(self) -> Result<Identity, Problem> {
         let Self { generate, private_key, passphrase } = self;
         let key = match (generate, private_key) {
-            (true, None) => return Identity::generate().map_err(|error| unfit(error)),
+            (true, None) => return Identity::generate().map_err(unfit),
             (false, Some(key)) => key,
             (true, Some(_)) | (false, None) => {
                 let either = "either this is true, or there is a private_key";
@@ -132,7 +132,7 @@ impl NewCredential {
             Identity::parse(key.expose_secret(), passphrase)
         };
         let parsed = web::block(parse).await.map_err(|error| Problem::unavailable(&error))?;
-        parsed.map_err(|error| unfit(error))
+        parsed.map_err(unfit)
     }
 }
 

@@ -64,8 +64,7 @@ impl Stage {
     }
 
     async fn approve(&self, server: &str, body: Value) -> Answer {
-        let call =
-            self.ada.call(reqwest::Method::POST, &format!("{server}/host-key/approve"));
+        let call = self.ada.call(reqwest::Method::POST, &format!("{server}/host-key/approve"));
         call.header("If-Match", &self.etag(server).await).json(body).send().await
     }
 
@@ -79,7 +78,11 @@ impl Stage {
 
     /// Registered, approved, with a key that its sshd lets in.
     async fn usable(&self, sshd: &Sshd) -> String {
-        let server = self.register(sshd.port(), sshd.user()).await;
+        self.usable_at(sshd, sshd.port()).await
+    }
+
+    async fn usable_at(&self, sshd: &Sshd, port: u16) -> String {
+        let server = self.register(port, sshd.user()).await;
         self.check(&server).await;
         let fingerprint = sshd.host_key_fingerprint().unwrap();
         self.approve(&server, json!({ "fingerprint": fingerprint })).await.expect(204);
@@ -151,7 +154,10 @@ async fn a_server_is_listed_renamed_and_removed_for_good() {
     let list = format!("{}/servers?limit=1", stage.path);
     let reader = stage.ada.saying("Lethe-Min-Position", &renamed.position().to_string());
     let page = reader.get(&list).await.expect(200).json();
-    assert_eq!((&page["items"][0]["name"], &page["items"][0]["port"]), (&json!("db"), &json!(2222)));
+    assert_eq!(
+        (&page["items"][0]["name"], &page["items"][0]["port"]),
+        (&json!("db"), &json!(2222))
+    );
     let next = format!("{list}&cursor={}", page["next"].as_str().unwrap());
     let page = reader.get(&next).await.expect(200).json();
     assert_eq!((&page["items"][0]["port"], &page["next"]), (&json!(22), &Value::Null));
@@ -183,7 +189,8 @@ async fn whoever_may_not_is_refused_and_another_tenant_sees_nothing() {
 #[tokio::test]
 async fn a_workspace_has_no_more_servers_than_the_setting_says() {
     let stage = Stage::with(&[("servers_max", "1"), ("monitor_seconds", "0")]).await;
-    let body = |port: u16| json!({ "name": "web", "host": "web.example", "port": port, "user": "u" });
+    let body =
+        |port: u16| json!({ "name": "web", "host": "web.example", "port": port, "user": "u" });
     let made = stage.try_register(body(22)).await.expect(201);
     let list = format!("{}/servers", stage.path);
     let reader = stage.ada.saying("Lethe-Min-Position", &made.position().to_string());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use infra::remote::testing::Sshd;
 use serde_json::{Value, json};
-use tests::until;
+use tests::{Proxy, until};
 
 use super::Stage;
 
@@ -79,6 +79,21 @@ async fn a_server_that_lets_nobody_in_any_more_says_so() {
     sshd.kill_sessions().unwrap();
     let unreachable = reach(&stage, &server, "unreachable").await;
     assert_eq!(unreachable["cause"], json!("authentication"));
+}
+
+#[tokio::test]
+async fn a_network_that_drops_silently_makes_a_server_unreachable_in_time() {
+    let settings =
+        [("monitor_seconds", "1"), ("unreachable_seconds", "2"), ("ssh_connect_seconds", "1")];
+    let (stage, sshd) = (Stage::with(&settings).await, Sshd::start().unwrap());
+    let proxy = Proxy::to(sshd.port()).await;
+    let server = stage.usable_at(&sshd, proxy.port()).await;
+    reach(&stage, &server, "reachable").await;
+    proxy.go_silent();
+    let unreachable = reach(&stage, &server, "unreachable").await;
+    assert_eq!(unreachable["cause"], json!("identification"));
+    proxy.speak();
+    reach(&stage, &server, "reachable").await;
 }
 
 #[tokio::test]

@@ -84,16 +84,7 @@ pub(super) fn text(kind: MailKind, link: &str, until: Option<DateTime<Utc>>) -> 
              If it was not you who cancelled it, change your password and ask for it again."
                 .to_owned(),
         ),
-        MailKind::HostKeyMismatched => (
-            "A server shows another host key",
-            format!(
-                "a server of a workspace that you look after shows another host key than the one \
-                 that was approved. Nothing connects to it any more.\n\n\
-                 It is the server {link}.\n\n\
-                 If somebody set it up anew, compare the fingerprint on the server itself and \
-                 approve it. If nobody did, somebody may be in between: find out first."
-            ),
-        ),
+        MailKind::HostKeyMismatched => ("A server shows another host key", mismatch(link)),
         MailKind::Invitation => (
             "You are invited to a workspace",
             format!(
@@ -105,4 +96,14 @@ pub(super) fn text(kind: MailKind, link: &str, until: Option<DateTime<Utc>>) -> 
         ),
     };
     Text { subject, body: format!("Hello,\n\n{lines}\n\n-- \nLethe\n") }
+}
+
+fn mismatch(server: &str) -> String {
+    format!(
+        "a server of a workspace that you look after shows another host key than the one that was \
+         approved. Nothing connects to it any more.\n\n\
+         It is the server {server}.\n\n\
+         If somebody set it up anew, compare the fingerprint on the server itself and approve it. \
+         If nobody did, somebody may be in between: find out first."
+    )
 }

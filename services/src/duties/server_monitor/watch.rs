@@ -7,7 +7,8 @@ use domain::server::{Cause, Failures, Server, ServerCommand};
 use domain::{CommandId, TenantId};
 use infra::event_store::{ExecuteError, Request, Step};
 use infra::monitors::{Held, Mark, Measured, Sample};
-use infra::remote::{Connection, RemoteError};
+use infra::remote::sample::{self, CpuTime, sample};
+use infra::remote::{Connection, Limits, RemoteError};
 use tokio::sync::mpsc;
 
 use super::rounds::Told;
@@ -17,11 +18,14 @@ use crate::wiring::App;
 /// The first looks at many servers are spread over this time at most.
 const SPREAD: Duration = Duration::from_secs(10);
 
+const ANSWER: Limits = Limits { within: Duration::from_secs(15), bytes_max: 4096 };
+
 struct Watch {
     app: App,
     held: Held,
     tell: mpsc::Sender<Told>,
-    connection: Option<Connection>,
+    /// The one that stays open, and what its cores had done at the last look.
+    connection: Option<(Connection, Option<CpuTime>)>,
     failures: Option<Failures>,
     /// What this node told the log last: whether the server is reachable.
     reported: Option<bool>,
@@ -54,38 +58,56 @@ impl Watch {
         match self.look().await {
             Look::Reached(sample) => self.reached(sample).await,
             Look::Failed(cause) => self.failed(cause).await,
-            Look::Nothing => self.connection = None,
+            Look::Nothing => {}
         }
     }
 
     async fn look(&mut self) -> Look {
-        if let Some(connection) = &self.connection
-            && let Ok(sample) = sample(connection).await
+        if let Some((connection, before)) = self.connection.take()
+            && let Ok(look) = self.measure(connection, before).await
         {
-            return Look::Reached(sample);
+            return look;
         }
-        // The one that was there may just be old.
-        self.connection = None;
+        // The connection that was there may just be old.
         let Held { workspace, server, .. } = self.held;
-        let connection = match connect(&self.app, workspace, server).await {
-            Ok(connection) => connection,
-            Err(Unreached::Remote(error)) if error.cause() != Cause::HostKey => {
-                return Look::Failed(error.cause());
+        let fresh = match connect(&self.app, workspace, server).await {
+            Ok(connection) => self.measure(connection, None).await,
+            Err(Unreached::Remote(error)) => Err(error),
+            Err(Unreached::Unknown | Unreached::NotApproved | Unreached::NoCredential) => {
+                return Look::Nothing;
             }
-            Err(Unreached::Remote(_) | Unreached::Unknown) => return Look::Nothing,
-            Err(Unreached::NotApproved | Unreached::NoCredential) => return Look::Nothing,
             Err(Unreached::Unavailable(error)) => {
                 tracing::warn!(%server, error, "a server is not looked at");
                 return Look::Nothing;
             }
         };
-        match sample(&connection).await {
-            Ok(sample) => {
-                self.connection = Some(connection);
-                Look::Reached(sample)
-            }
+        match fresh {
+            Ok(look) => look,
+            // It is told already, and waits for a person.
+            Err(RemoteError::HostKey { .. }) => Look::Nothing,
             Err(error) => Look::Failed(error.cause()),
         }
+    }
+
+    /// A connection that answers stays open.
+    async fn measure(
+        &mut self,
+        connection: Connection,
+        before: Option<CpuTime>,
+    ) -> Result<Look, RemoteError> {
+        let measured = match sample(&connection).await {
+            Ok(measured) => Some(measured),
+            // A server whose system shows nothing to measure is reached all the same.
+            Err(RemoteError::Refused(Cause::Command)) => {
+                connection.exec("true", &[], ANSWER).await?;
+                None
+            }
+            Err(error) => return Err(error),
+        };
+        let cpu = measured.map(|measured| measured.cpu);
+        let share = before.zip(cpu).and_then(|(before, now)| now.share_since(before));
+        self.connection = Some((connection, cpu));
+        Ok(Look::Reached(measured.map(|measured| kept(&measured, share))))
     }
 
     async fn reached(&mut self, sample: Option<Sample>) {
@@ -139,6 +161,23 @@ impl Watch {
                 false
             }
         }
+    }
+}
+
+fn kept(measured: &sample::Sample, cpu_share: Option<f64>) -> Sample {
+    let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    let used = |all: u64, available: u64| bytes(all.saturating_sub(available));
+    let sample::Sample { memory_bytes, memory_available_bytes, .. } = *measured;
+    let sample::Sample { disk_bytes, disk_available_bytes, load: [load, ..], .. } = *measured;
+    let up = Duration::try_from_secs_f64(measured.uptime_seconds).unwrap_or_default();
+    Sample {
+        cpu_share,
+        memory_used: used(memory_bytes, memory_available_bytes),
+        memory_total: bytes(memory_bytes),
+        disk_used: used(disk_bytes, disk_available_bytes),
+        disk_total: bytes(disk_bytes),
+        load,
+        uptime_seconds: bytes(up.as_secs()),
     }
 }
 
