@@ -80,9 +80,7 @@ macro_rules! ids {
     )*};
 }
 
-ids!(
-    AccountId, ActorId, DeploymentId, EventId, RunId, ServerId, SessionId, TenantId, WorkspaceId
-);
+ids!(AccountId, ActorId, DeploymentId, EventId, RunId, ServerId, SessionId, TenantId, WorkspaceId);
 
 impl<T> Value for Json<T>
 where

@@ -110,9 +110,9 @@ fn run(cli: Cli) -> Result<(), CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(async {
         match word {
-            Word::Serve => serve::run(config, serve::Parts::ALL).await,
-            Word::Api => serve::run(config, serve::Parts::API).await,
-            Word::Work => serve::run(config, serve::Parts::WORK).await,
+            Word::Serve => Box::pin(serve::run(config, serve::Parts::ALL)).await,
+            Word::Api => Box::pin(serve::run(config, serve::Parts::API)).await,
+            Word::Work => Box::pin(serve::run(config, serve::Parts::WORK)).await,
             Word::Migrate => migrate::run(&config).await,
             Word::Replay(asked) => replay::run(&config, asked).await,
             Word::Token(word) => {

@@ -25,7 +25,8 @@ use tests::{Client, Installation, Person, Proxy, until};
 
 const SERVERS: usize = 100;
 const SAMPLES: &str = "select count(*) from working.server_samples";
-const REACHABLE: &str = "select count(*) from event_log.events where event_type = 'server.reachable'";
+const REACHABLE: &str =
+    "select count(*) from event_log.events where event_type = 'server.reachable'";
 
 fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -53,10 +54,8 @@ async fn measure() {
     let log = installation.log().await;
     let count = async |sql| log.query_one(sql, &[]).await.unwrap().get::<_, i64>(0);
     let expected = i64::try_from(SERVERS).unwrap();
-    until("all servers are watched", async || {
-        (count(REACHABLE).await == expected).then_some(())
-    })
-    .await;
+    until("all servers are watched", async || (count(REACHABLE).await == expected).then_some(()))
+        .await;
     let before = count(SAMPLES).await;
     let watching = share(node.pid()).await;
     let samples = count(SAMPLES).await - before;

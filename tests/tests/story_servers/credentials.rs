@@ -94,7 +94,7 @@ async fn no_address_no_login_and_no_key_stands_anywhere_in_clear() {
     let body: Vec<&str> = pem.lines().filter(|line| !line.starts_with('-')).collect();
     let secret = body[3];
     for canary in ["canary", "PRIVATE KEY", secret] {
-        let hex: String = canary.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex::encode(canary);
         for form in [canary.as_bytes(), hex.as_bytes()] {
             assert!(!all.windows(form.len()).any(|window| window == form), "{canary} in clear");
         }

@@ -16,17 +16,17 @@ async fn watched() -> (Stage, Sshd, String) {
     (stage, sshd, server)
 }
 
-async fn reach(stage: &Stage, server: &str, state: &str) -> Value {
-    until(&format!("the server is {state}"), async || {
+async fn reach(stage: &Stage, server: &str, expected: &str) -> Value {
+    until(&format!("the server is {expected}"), async || {
         let shown = stage.ada.get(server).await.expect(200).json();
-        (shown["reach"]["state"] == state).then(|| shown["reach"].clone())
+        (shown["reach"]["state"] == expected).then(|| shown["reach"].clone())
     })
     .await
 }
 
 /// What was measured in the last minutes, in one point.
 async fn measured(stage: &Stage, server: &str) -> Value {
-    let now = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now());
+    let now = infra::clock::Clock::system().now();
     let (from, to) = (now - chrono::TimeDelta::hours(1), now + chrono::TimeDelta::hours(1));
     let moment = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
     let path = format!("{server}/metrics?from={}&to={}&step=7200", moment(from), moment(to));
