@@ -1,0 +1,69 @@
+//! What the log tells of the seats, counted without the programme's own code.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+use tests::Installation;
+
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Every lease there ever was, with its fence.
+    pub leases: BTreeMap<String, u64>,
+    pub most_at_once: usize,
+    pub expirations: usize,
+    pub denials: usize,
+    /// How long after it was acquired a lease that nobody renewed or gave back was ended, at most.
+    pub longest: TimeDelta,
+    live: BTreeMap<String, (String, DateTime<Utc>)>,
+    fence: u64,
+}
+
+impl Told {
+    pub async fn read(installation: &Installation) -> Self {
+        let log = installation.log().await;
+        let rows = log.query(include_str!("list_seat_events.sql"), &[]).await.unwrap();
+        let mut told = Self::default();
+        for row in rows {
+            let data: Value = serde_json::from_str(row.get(1)).unwrap();
+            told.fold(row.get(0), &data, row.get(2));
+        }
+        told
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.live.is_empty()
+    }
+
+    fn fold(&mut self, event_type: &str, data: &Value, at: DateTime<Utc>) {
+        let text = |name: &str| data[name].as_str().unwrap().to_owned();
+        match event_type {
+            "seat.lease_acquired" => {
+                let (account, lease, fence) =
+                    (text("account"), text("lease"), data["fence"].as_u64().unwrap());
+                assert!(fence > self.fence, "the fence of {lease} does not grow");
+                self.fence = fence;
+                assert!(self.leases.insert(lease.clone(), fence).is_none(), "{lease} came twice");
+                let before = self.live.insert(account, (lease, at));
+                assert_eq!(before, None, "a person has one lease");
+                self.most_at_once = self.most_at_once.max(self.live.len());
+            }
+            "seat.lease_released" => {
+                assert!(self.end(&text("account"), &text("lease")).is_some());
+            }
+            "seat.lease_expired" => {
+                let since = self.end(&text("account"), &text("lease")).expect("a live lease");
+                self.longest = self.longest.max(at - since);
+                self.expirations += 1;
+            }
+            "seat.denied" => self.denials += 1,
+            "seat.limit_set" => {}
+            other => panic!("{other} does not belong here"),
+        }
+    }
+
+    fn end(&mut self, account: &str, lease: &str) -> Option<DateTime<Utc>> {
+        let (held, since) = self.live.remove(account)?;
+        (held == lease).then_some(since)
+    }
+}
