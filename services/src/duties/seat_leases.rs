@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use domain::seat::{ReleaseReason, SeatCommand, SeatError, SeatEvent, SeatPool, pool_stream};
+use domain::workspace::{Right, Role};
 use domain::{AccountId, CommandId, LeaseId, Refused, WorkspaceId};
 use infra::event_store::{ExecuteError, Executor, Request, Step};
 use infra::ids::hashed;
@@ -68,10 +69,20 @@ impl SeatLeases {
     }
 }
 
-/// What is wanted of a workspace's event.
+/// What is wanted of a member's event.
 #[derive(Deserialize)]
-struct Gone {
+struct Changed {
     account: AccountId,
+    /// The new role.
+    to: Option<Role>,
+}
+
+/// Why the member has no seat any more, if so.
+fn reason(changed: &Changed) -> Option<ReleaseReason> {
+    match changed.to {
+        None => Some(ReleaseReason::MemberGone),
+        Some(role) => (!role.may(Right::LeaseSeat)).then_some(ReleaseReason::RoleChanged),
+    }
 }
 
 #[async_trait]
@@ -86,6 +97,7 @@ impl Duty for SeatLeases {
             "seat.lease_released",
             "seat.lease_expired",
             "seat.lease_taken_over",
+            "workspace.role_changed",
             "workspace.member_removed",
             "workspace.deleted",
         ]
@@ -93,11 +105,12 @@ impl Duty for SeatLeases {
 
     async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), DutyError> {
         match event.event_type() {
-            "workspace.member_removed" => {
-                let Gone { account } =
+            "workspace.role_changed" | "workspace.member_removed" => {
+                let changed: Changed =
                     serde_json::from_str(event.data()).map_err(domain::Undecodable::Data)?;
-                let reason = ReleaseReason::MemberGone;
-                self.vacate(event, SeatCommand::Vacate { account, reason }).await
+                let Some(reason) = reason(&changed) else { return Ok(()) };
+                let vacates = SeatCommand::Vacate { account: changed.account, reason };
+                self.vacate(event, vacates).await
             }
             "workspace.deleted" => {
                 let reason = ReleaseReason::WorkspaceDeleted;

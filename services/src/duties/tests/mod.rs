@@ -11,6 +11,7 @@ mod erasing;
 mod keys;
 mod mailing;
 mod restoring;
+mod seating;
 mod signing_out;
 
 use std::sync::Arc;
