@@ -9,11 +9,12 @@ mod support;
 
 use domain::account::{AccountEvent, Consent};
 use domain::privacy::Purpose;
+use domain::seat::{LimitCause, SeatEvent};
 use domain::session::{CloseReason, SessionEvent};
-use domain::{SessionId, TenantId};
+use domain::{LeaseId, SessionId, TenantId, WorkspaceId};
 use mixed::{opened, proof, registered};
 use projections::audit_trail::{self, Filter};
-use projections::{accounts, sessions};
+use projections::{accounts, seat_pools, sessions};
 use support::{World, account, bytes, sealed, time};
 use uuid::Uuid;
 
@@ -93,6 +94,34 @@ async fn open_sessions_are_listed_newest_first_and_page_by_page() {
     assert_eq!(closed.close_reason.as_deref(), Some("signed_out"));
     assert_eq!((closed.kind.as_str(), closed.ip), ("browser", bytes("ip")));
     assert_eq!(closed.closed_at, Some(time(5)));
+    readers.stop().await;
+}
+
+#[tokio::test]
+async fn a_seat_pool_shows_its_limit_with_the_cause_and_who_holds_a_seat() {
+    let world = World::new().await;
+    let stream = Uuid::from_u128(9);
+    let [first, second, third] = [1, 2, 3].map(|number| LeaseId(Uuid::from_u128(number)));
+    for event in [
+        SeatEvent::LimitSet { limit: 5, cause: LimitCause::Default },
+        SeatEvent::LeaseAcquired { lease: first, account: account(1), fence: 1 },
+        SeatEvent::LimitSet { limit: 2, cause: LimitCause::Admin },
+        SeatEvent::LeaseAcquired { lease: second, account: account(2), fence: 2 },
+        SeatEvent::Denied { account: account(3), in_use: 2, limit: 2 },
+        SeatEvent::LeaseTakenOver { account: account(1), from: first, to: third, fence: 3 },
+        SeatEvent::LeaseExpired { lease: second, account: account(2), fence: 2 },
+    ] {
+        world.tell("seats", stream, event).await;
+    }
+
+    let readers = world.read(projections::all()).await;
+    world.caught_up(&["seat_pools"]).await;
+
+    let shown = seat_pools::of_workspace(&world.pool, WorkspaceId(stream)).await.unwrap().unwrap();
+    assert_eq!((shown.seat_limit, shown.limit_cause.as_str()), (2, "admin"));
+    assert_eq!((shown.limit_position, shown.limit_set_at), (3, time(3)));
+    let held = seat_pools::Lease { lease_id: third, fence: 3, acquired_at: time(2) };
+    assert_eq!(shown.leases.0.into_iter().collect::<Vec<_>>(), [(account(1), held)]);
     readers.stop().await;
 }
 

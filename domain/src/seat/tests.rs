@@ -3,6 +3,7 @@
 
 use cqrs_es::Aggregate;
 use cqrs_es::test::TestFramework;
+use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
@@ -56,7 +57,9 @@ const fn take_over(account: AccountId, from: u128, to: u128) -> SeatCommand {
 
 fn given(events: Vec<SeatEvent>) -> SeatPool {
     let mut pool = SeatPool::default();
-    events.into_iter().for_each(|event| pool.apply(event));
+    for event in events {
+        pool.apply(event);
+    }
     pool
 }
 
@@ -271,4 +274,47 @@ fn a_pools_stream_is_its_own() {
     let workspace = WorkspaceId(Uuid::from_u128(7));
     assert_ne!(pool_stream(workspace), workspace.0);
     assert_eq!(pool_stream(workspace), pool_stream(workspace));
+}
+
+/// Whatever people and operators ask, by small numbers so that they meet.
+fn anything() -> impl Strategy<Value = SeatCommand> {
+    let (who, of) = (0..6_u128, 0..12_u128);
+    let account = who.prop_map(|who| AccountId(Uuid::from_u128(who)));
+    (account, of.clone(), of, 0..4_u32, 0..8).prop_map(
+        |(account, of, to, limit, kind)| match kind {
+            0 => SeatCommand::SetLimit { limit, cause: LimitCause::Admin },
+            1 => release(of),
+            2 => SeatCommand::TakeOver { account, from: lease(of), to: lease(to + 100) },
+            3 => SeatCommand::Expire { lease: lease(of), account },
+            4 => SeatCommand::Vacate { account, reason: ReleaseReason::MemberGone },
+            _ => acquire(account, of),
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn never_more_than_the_limit_and_fences_grow(asked in prop::collection::vec(anything(), 1..80)) {
+        let (mut pool, mut fence) = (given(vec![limited(3)]), 0);
+        for command in asked {
+            let (before, limit) = pool.taken();
+            for event in pool.decide(command).unwrap_or_default() {
+                let new = match event {
+                    SeatEvent::LeaseAcquired { fence, .. } => {
+                        prop_assert!(before < limit);
+                        Some(fence)
+                    }
+                    SeatEvent::LeaseTakenOver { fence, .. } => Some(fence),
+                    SeatEvent::LimitSet { .. }
+                    | SeatEvent::LeaseReleased { .. }
+                    | SeatEvent::LeaseExpired { .. }
+                    | SeatEvent::Denied { .. } => None,
+                };
+                prop_assert!(new.is_none_or(|new| new > fence));
+                fence = new.unwrap_or(fence);
+                pool.apply(event);
+            }
+            prop_assert!(pool.taken().0 <= before.max(limit));
+        }
+    }
 }
