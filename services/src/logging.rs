@@ -13,9 +13,10 @@ use tracing_subscriber::fmt::Subscriber;
 
 use crate::config::{Config, ConfigError, LogFormat};
 
-/// Quiet, unless asked for: they speak of what our own lines tell already.
-const QUIET: &str =
-    "actix_server=warn,actix_http=warn,mio=warn,refinery_core=warn,deadpool.postgres=error";
+/// Quiet, unless asked for: they speak of what our own lines tell already. russh repeats what
+/// servers say.
+const QUIET: &str = "actix_server=warn,actix_http=warn,mio=warn,refinery_core=warn,\
+    deadpool.postgres=error,russh=off";
 
 /// `otherwise` is what is said when no setting asks for more or less.
 pub fn start(config: &Config, otherwise: &str) -> Result<(), ConfigError> {

@@ -8,11 +8,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
+use domain::server::Cause;
 use futures_util::FutureExt;
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Error};
 use tokio::time::timeout;
 
+use super::RemoteError;
 use super::line::Line;
 
 const STANDARD_ERROR: u32 = 1;
@@ -64,16 +66,33 @@ pub struct Channel {
 }
 
 impl Channel {
-    pub(super) fn new(
-        inlet: Arc<Inlet>,
-        outlet: ChannelWriteHalf<Msg>,
-        stdin: &[u8],
-        ends: bool,
-        line: Line,
-    ) -> Self {
+    pub(super) fn new(inlet: Arc<Inlet>, outlet: ChannelWriteHalf<Msg>, line: Line) -> Self {
         let outlet = Arc::new(outlet);
-        let feed = feed(Arc::clone(&outlet), Bytes::copy_from_slice(stdin), ends);
-        Self { inlet, outlet, feed: Some(feed), line, ended: false, closed: false }
+        Self { inlet, outlet, feed: None, line, ended: false, closed: false }
+    }
+
+    pub(super) async fn start(&mut self, command: &str) -> Result<(), RemoteError> {
+        let lost = || RemoteError::Lost(Cause::Command);
+        self.outlet.exec(true, command).await.map_err(|_| lost())?;
+        loop {
+            match self.inlet.next().await {
+                Some(ChannelMsg::Success) => return Ok(()),
+                Some(ChannelMsg::Failure) => return Err(RemoteError::Refused(Cause::Command)),
+                Some(ChannelMsg::WindowAdjusted { .. }) => {}
+                // Before its answer a server has nothing else to say.
+                _ => return Err(lost()),
+            }
+        }
+    }
+
+    /// `ends`: whether the standard input does, or stays open for as long as the channel.
+    pub(super) fn feed(&mut self, stdin: &[u8], ends: bool) {
+        let outlet = Arc::clone(&self.outlet);
+        let stdin = Bytes::copy_from_slice(stdin);
+        self.feed = Some(Box::pin(async move {
+            outlet.data_bytes(stdin).await?;
+            if ends { outlet.eof().await } else { Ok(()) }
+        }));
     }
 
     /// None when the command's output has ended or the connection was lost. The standard input
@@ -112,13 +131,6 @@ impl Channel {
     pub async fn close(mut self) {
         self.closed = matches!(timeout(CLOSE_WITHIN, self.outlet.close()).await, Ok(Ok(())));
     }
-}
-
-fn feed(outlet: Arc<ChannelWriteHalf<Msg>>, stdin: Bytes, ends: bool) -> Feed {
-    Box::pin(async move {
-        outlet.data_bytes(stdin).await?;
-        if ends { outlet.eof().await } else { Ok(()) }
-    })
 }
 
 fn piece(message: ChannelMsg) -> Option<Piece> {

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use domain::server::Cause;
 use russh::client::Handle;
-use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Error, client};
+use russh::{ChannelReadHalf, Error};
 use tokio::time::timeout;
 
 use super::channel::{Channel, Inlet, Piece};
 use super::host::Host;
 use super::line::Hold;
 use super::{RemoteError, RemoteOptions};
+
+const LOST: RemoteError = RemoteError::Lost(Cause::Command);
 
 /// Dropped, its socket is closed, its channels end and its task is gone.
 pub struct Connection {
@@ -83,11 +85,11 @@ impl Connection {
                 return Err(RemoteError::TooMuch);
             }
         }
-        if channel.has_ended() { Ok(done) } else { Err(RemoteError::Lost(Cause::Command)) }
+        if channel.has_ended() { Ok(done) } else { Err(LOST) }
     }
 
     /// Starts `command` and hands over its output as it comes. A channel that is not read holds
-    /// up every other channel of its connection.
+    /// up every other channel of its connection; a server that does not answer ends it.
     pub async fn open(&self, command: &str, stdin: &[u8]) -> Result<Channel, RemoteError> {
         self.channel(command, stdin, true).await
     }
@@ -110,26 +112,21 @@ impl Connection {
         if matches!(opened, Err(RemoteError::TimedOut(_) | RemoteError::Lost(_))) {
             self.hold.0.cut();
         }
-        let (inlet, outlet) = opened?;
-        Ok(Channel::new(inlet, outlet, stdin, ends, self.hold.0.clone()))
+        let mut channel = opened?;
+        channel.feed(stdin, ends);
+        Ok(channel)
     }
 
-    async fn start(
-        &self,
-        command: &str,
-    ) -> Result<(Arc<Inlet>, ChannelWriteHalf<client::Msg>), RemoteError> {
-        let (inlet, outlet) = self.handle.channel_open_session().await.map_err(told)?.split();
-        let inlet = self.keep(inlet);
-        outlet.exec(true, command).await.map_err(told)?;
-        loop {
-            match inlet.next().await {
-                Some(ChannelMsg::Success) => return Ok((inlet, outlet)),
-                Some(ChannelMsg::Failure) => return Err(RemoteError::Refused(Cause::Command)),
-                Some(ChannelMsg::WindowAdjusted { .. }) => {}
-                // Before its answer a server has nothing else to say.
-                _ => return Err(RemoteError::Lost(Cause::Command)),
-            }
-        }
+    async fn start(&self, command: &str) -> Result<Channel, RemoteError> {
+        let opened = self.handle.channel_open_session().await.map_err(|error| {
+            let refused = matches!(error, Error::ChannelOpenFailure(_));
+            if refused { RemoteError::Refused(Cause::Command) } else { LOST }
+        });
+        let (inlet, outlet) = opened?.split();
+        // From here on a future that is dropped closes what it has opened.
+        let mut channel = Channel::new(self.keep(inlet), outlet, self.hold.0.clone());
+        channel.start(command).await?;
+        Ok(channel)
     }
 
     fn keep(&self, half: ChannelReadHalf) -> Arc<Inlet> {
@@ -138,14 +135,6 @@ impl Connection {
         inlets.retain(|inlet| inlet.strong_count() > 0);
         inlets.push(Arc::downgrade(&inlet));
         inlet
-    }
-}
-
-fn told(error: Error) -> RemoteError {
-    if matches!(error, Error::ChannelOpenFailure(_)) {
-        RemoteError::Refused(Cause::Command)
-    } else {
-        RemoteError::Lost(Cause::Command)
     }
 }
 

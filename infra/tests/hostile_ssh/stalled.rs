@@ -36,8 +36,8 @@ where
     let counted = Arc::clone(&sent);
     let guest = ground.server(move |stream| harm(stream, Arc::clone(&counted)), None);
     let (started, mut memory) = (Instant::now(), None);
-    for _ in 0..ROUNDS {
-        let held = ground.ours.block_on(join_all((0..AT_ONCE).map(|_| stalled(&guest))));
+    for count in std::iter::once(1).chain([AT_ONCE; ROUNDS]) {
+        let held = ground.ours.block_on(join_all((0..count).map(|_| stalled(&guest))));
         let mut last = (0, 0);
         ground.until("a standstill", || {
             let now = sent.load(Ordering::Relaxed);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::server::Cause;
 
 use super::{LIMITS, Stage, run, until};
-use crate::remote::{Limits, Piece, RemoteError};
+use crate::remote::{Identity, Limits, Piece, RemoteError};
 
 #[tokio::test]
 async fn a_command_has_input_two_outputs_and_a_status() {
@@ -102,6 +102,33 @@ async fn output_comes_while_the_command_runs() {
     assert_eq!(channel.next().await, None);
     assert!(channel.has_ended());
     assert!(connection.is_live());
+}
+
+#[tokio::test]
+async fn a_refused_channel_leaves_its_connection_to_others() {
+    let stage = Stage::of(Identity::generate().unwrap(), "MaxSessions 1".to_owned());
+    let connection = stage.connect().await;
+    let first = connection.open("exec sleep 1000", b"").await.unwrap();
+    let outcome = connection.exec("echo", b"", LIMITS).await;
+    assert_eq!(outcome.unwrap_err(), RemoteError::Refused(Cause::Command));
+    assert!(connection.is_live());
+    drop(first);
+    drop(connection);
+    assert_eq!(run(&stage.connect().await, "echo in").await.out, b"in\n");
+}
+
+#[tokio::test]
+async fn a_command_that_is_given_up_half_way_is_closed() {
+    let stage = Stage::set();
+    let connection = stage.connect().await;
+    let flood = connection.exec("cat /dev/zero", b"", Limits { bytes_max: usize::MAX, ..LIMITS });
+    let cat = || stage.sshd.processes().unwrap().iter().any(|one| one.command.contains("cat"));
+    tokio::select! {
+        _ = flood => panic!("it ended"),
+        () = until("cat", cat) => {}
+    }
+    assert_eq!(run(&connection, "echo in").await.out, b"in\n");
+    until("the end of cat", || !cat()).await;
 }
 
 #[tokio::test]

@@ -52,6 +52,8 @@ async fn keys_of_every_kind_are_let_in() {
         let kept = Identity::parse(&identity.to_pem(), None).unwrap();
         assert_eq!(kept.fingerprint(), identity.fingerprint());
         assert!(!identity.to_pem().contains("ada"));
+        let pasted = format!("\r\n {}", pem.replace('\n', "\r\n"));
+        assert_eq!(Identity::parse(&pasted, None).unwrap().fingerprint(), identity.fingerprint());
         is_let_in(kept).await;
     }
 }

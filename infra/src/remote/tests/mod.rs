@@ -11,6 +11,7 @@
 mod commands;
 mod doors;
 mod identities;
+mod lines;
 
 use std::time::{Duration, Instant};
 
