@@ -23,20 +23,18 @@ pub async fn wait(connection: &Connection, task: &TaskId) -> Result<Found, TaskE
                 return Ok(other);
             }
         }
-        if let Ok(told) = timeout(TOLD_WITHIN, told(connection, task)).await {
-            told?;
-        }
+        told(connection, task).await?;
     }
 }
 
-/// Until the keeper's word.
+/// Until the keeper's word, or for so long.
 async fn told(connection: &Connection, task: &TaskId) -> Result<(), TaskError> {
     let mark = mark(task);
     let script = Script::wait(task, &mark);
     let mut channel = connection.open_held(&script.command, &script.stdin).await?;
-    let word = word(&mut channel, &mark).await;
+    let told = timeout(TOLD_WITHIN, word(&mut channel, &mark)).await;
     channel.close().await;
-    word
+    told.unwrap_or(Ok(()))
 }
 
 async fn word(channel: &mut Channel, mark: &str) -> Result<(), TaskError> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use domain::server::Fingerprint;
 use domain::{RunId, ServerId};
-use tokio::time::{Duration, interval, timeout};
+use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -57,6 +57,8 @@ pub(super) fn marked(task: &TaskId) -> Vec<Process> {
 
 pub(super) async fn until(mut holds: impl FnMut() -> bool) {
     let mut every = interval(Duration::from_millis(5));
+    // A look at all processes may take longer than that, and others wait for this thread.
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let held = async {
         while !holds() {
             every.tick().await;

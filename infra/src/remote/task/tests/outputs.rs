@@ -1,3 +1,4 @@
+use futures_util::{FutureExt, StreamExt, stream};
 use ring::digest::{SHA256, digest};
 
 use super::super::*;
@@ -137,4 +138,28 @@ async fn a_line_is_told_while_the_command_runs() {
     }
     println!("the slowest of 49 lines took {longest:?}");
     kill(&connection, &task, LONG).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_at_once_are_each_told_right() {
+    let far = Far::start();
+    let each = async |number: usize| {
+        let connection = far.connect().await;
+        let n = [1, 100, 10_000, 1_000_000][number % 4];
+        let (how, ending) = match number % 3 {
+            0 => ("kill -KILL $$".to_owned(), Ending::Signalled(9)),
+            1 => ("kill -TERM $$".to_owned(), Ending::Signalled(15)),
+            _ => (format!("exit {number}"), Ending::Exited(number.try_into().unwrap())),
+        };
+        let task = launch(&connection, &format!("{}; {how}", chatty(n))).await;
+        let mut tail = tail(&connection, &task, 0, 0).await.unwrap();
+        let mut read = [Vec::new(), Vec::new()];
+        let reading = read_on(&mut tail, &mut read, n as u64, n as u64);
+        let (ended, ()) = tokio::join!(end(&connection, &task), reading.map(Result::unwrap));
+        assert_eq!(ended, End { ending, out_bytes: n as u64, err_bytes: n as u64 });
+        assert!(read == expected(n), "{number}");
+        remove(&connection, &task).await.unwrap();
+    };
+    stream::iter(0..60).map(each).buffer_unordered(20).collect::<()>().await;
+    far.until_only(0).await;
 }
