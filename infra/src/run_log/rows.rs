@@ -55,11 +55,11 @@ pub(super) enum From {
     Byte(Part, u64, u64),
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Written {
     Done,
+    /// Somebody else has the task, or has written this chunk.
     Fenced,
-    /// Somebody else's chunk stands in its place.
-    Other,
 }
 
 pub(super) async fn write(
@@ -114,9 +114,9 @@ pub(super) async fn write(
         return Ok(Written::Done);
     }
     // Its answer was lost, and now it comes again.
-    let again: [&(dyn ToSql + Sync); 6] = [&run, &server, &attempt, &seq, &day, &fence];
+    let again: [&(dyn ToSql + Sync); 6] = [&run, &server, &attempt, &seq, &day, envelope];
     let known = query_opt(pool, WRITTEN, &again).await?;
-    Ok(if known.is_some() { Written::Done } else { Written::Other })
+    Ok(if known.is_some() { Written::Done } else { Written::Fenced })
 }
 
 /// The next chunk's number, and how much is kept before it.

@@ -12,7 +12,8 @@ use super::mask::{Mask, Masks};
 use super::rows::{self, Sealed, Written};
 use super::{Inner, Resume, RunLogError, RunLogs};
 
-/// How long a line may wait for others before it is written.
+/// A line waits for others as long as the last chunk is younger than this: lines that come slowly
+/// are written at once, and those that come fast are written together.
 pub const FLUSH_AFTER: Duration = Duration::from_millis(40);
 /// How often it is noted how far a stream has been read of which no more is kept.
 const DROPPED_BYTES_NOTED: u64 = 16 * 1024 * 1024;
@@ -30,6 +31,8 @@ pub struct Writer {
     /// On its way, and so not to be sealed again.
     sealed: Option<Sealed>,
     due: Option<Instant>,
+    /// When the last chunk was known to be there.
+    written: Option<Instant>,
 }
 
 /// One stream on its way in.
@@ -73,6 +76,7 @@ impl RunLogs {
             chunks: Chunks { full: VecDeque::new(), open: Chunk::new(seq, kept), bytes_max },
             sealed: None,
             due: None,
+            written: None,
         }
     }
 }
@@ -186,7 +190,8 @@ impl Writer {
 
     async fn pushed(&mut self) -> Result<(), RunLogError> {
         if self.due.is_none() && !self.chunks.open.is_empty() {
-            self.due = Some(Instant::now() + FLUSH_AFTER);
+            let now = Instant::now();
+            self.due = Some(self.written.map_or(now, |at| now.max(at + FLUSH_AFTER)));
         }
         self.write().await
     }
@@ -218,12 +223,12 @@ impl Writer {
                 self.sealed = Some(self.logs.seal_chunk(&self.task, chunk).await?);
             }
             let Some(sealed) = &self.sealed else { continue };
-            match rows::write(pool, &self.task, self.fence, sealed).await? {
-                Written::Done => wakes.tell(&self.task, chunk.after.lines),
-                Written::Fenced => return Err(RunLogError::Fenced),
-                Written::Other => return Err(RunLogError::Damaged { seq: chunk.seq }),
+            if rows::write(pool, &self.task, self.fence, sealed).await? == Written::Fenced {
+                return Err(RunLogError::Fenced);
             }
+            wakes.tell(&self.task, chunk.after.lines);
             self.chunks.full.pop_front();
+            self.written = Some(Instant::now());
         }
         if self.chunks.open.is_empty() {
             self.due = None;
