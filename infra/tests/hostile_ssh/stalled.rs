@@ -17,6 +17,9 @@ use crate::wire::{CLIENT_CHANNEL, Wire};
 const AT_ONCE: usize = 10;
 const ROUNDS: usize = 20;
 const PIECE: u32 = 32_000;
+/// SSH_MSG_CHANNEL_REQUEST and SSH_MSG_CHANNEL_CLOSE (RFC 4254, 9).
+const EXEC: u64 = 98;
+const CLOSE: u64 = 97;
 
 async fn stalled(guest: &Guest) -> (Connection, Channel) {
     let Guest { remote, address, pinned, identity, .. } = guest;
@@ -85,6 +88,40 @@ fn a_server_that_falls_silent_under_a_command() {
         assert!(!channel.has_ended());
         assert!(!connection.is_live());
     });
+    ground.leave_clear();
+}
+
+#[test]
+fn a_command_that_is_given_up_before_its_answer_is_closed() {
+    let ground = Ground::clear();
+    let heard = Arc::new(AtomicU64::new(0));
+    let hears = Arc::clone(&heard);
+    let harm = move |stream| {
+        let heard = Arc::clone(&hears);
+        async move {
+            let mut wire = Wire::greet(stream).await?;
+            wire.exchange().await?;
+            wire.let_in().await?;
+            wire.open().await?;
+            loop {
+                heard.store(u64::from(wire.receive().await?[0]), Ordering::Relaxed);
+            }
+        }
+    };
+    let guest = ground.server(harm, None);
+    let Guest { remote, address, pinned, identity, .. } = &guest;
+    let connecting = remote.connect(address, "ada", *pinned, identity);
+    let connection = ground.ours.block_on(connecting).unwrap();
+    let hears = |message: u64| heard.load(Ordering::Relaxed) == message;
+    let mut opening = Box::pin(connection.open("cat /dev/zero", b""));
+    ground.until("the command", || {
+        assert!(futures_util::FutureExt::now_or_never(opening.as_mut()).is_none());
+        hears(EXEC)
+    });
+    drop(opening);
+    ground.until("the close", || hears(CLOSE));
+    assert!(connection.is_live());
+    drop(connection);
     ground.leave_clear();
 }
 
