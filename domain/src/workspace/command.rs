@@ -86,6 +86,15 @@ pub enum WorkspaceCommand {
     CompleteDeletion {
         now: DateTime<Utc>,
     },
+    /// The ledger of erasures knows of a request that the log, restored, has lost.
+    RestoreDeletion {
+        requested_at: DateTime<Utc>,
+        due: DateTime<Utc>,
+    },
+    /// The ledger knows that it was deleted, and a restore of the log brought it back.
+    Bury {
+        requested_at: DateTime<Utc>,
+    },
 }
 
 impl WorkspaceCommand {
@@ -100,6 +109,8 @@ impl WorkspaceCommand {
                 | Self::CancelDeletion { .. }
                 | Self::Abandon { .. }
                 | Self::CompleteDeletion { .. }
+                | Self::RestoreDeletion { .. }
+                | Self::Bury { .. }
         )
     }
 }

@@ -46,6 +46,14 @@ impl Live {
         Ok(vec![Tell::DeletionRequested { requested_at: now, due: now }])
     }
 
+    pub(super) fn restore_deletion(&self, lost: Deletion) -> Vec<Tell> {
+        let Deletion { requested_at, due } = lost;
+        match self.deletion {
+            Some(_) => vec![],
+            None => vec![Tell::DeletionRequested { requested_at, due }],
+        }
+    }
+
     pub(super) fn complete_deletion(&self, now: DateTime<Utc>) -> Told {
         let deletion = self.deletion.ok_or(WorkspaceError::DeletionNotRequested)?;
         if now < deletion.due {

@@ -83,7 +83,7 @@ impl Root for Workspace {
             ]),
             (Self::Live(_) | Self::Deleted, Ask::Create { .. }) => Err(WorkspaceError::Exists),
             (Self::Live(live), command) => live.decide(command),
-            (Self::Deleted, Ask::CompleteDeletion { .. }) => Ok(vec![]),
+            (Self::Deleted, Ask::CompleteDeletion { .. } | Ask::Bury { .. }) => Ok(vec![]),
             (Self::Absent | Self::Deleted, _) => Err(WorkspaceError::Unknown),
         }
     }
@@ -121,6 +121,10 @@ impl Live {
             Ask::CancelDeletion { by, now } => self.cancel_deletion(by, now),
             Ask::Abandon { member, now } => self.abandon(member, now),
             Ask::CompleteDeletion { now } => self.complete_deletion(now),
+            Ask::RestoreDeletion { requested_at, due } => {
+                Ok(self.restore_deletion(Deletion { requested_at, due }))
+            }
+            Ask::Bury { requested_at } => Ok(vec![WorkspaceEvent::Deleted { requested_at }]),
         }
     }
 

@@ -47,9 +47,30 @@ impl State {
     }
 }
 
+/// What is erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Account,
+    Workspace,
+}
+
+impl Kind {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Workspace => "workspace",
+        }
+    }
+
+    fn named(name: &str) -> Option<Self> {
+        [Self::Account, Self::Workspace].into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 /// One erasure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
+    pub kind: Kind,
     pub subject: SubjectId,
     pub state: State,
     pub requested_at: DateTime<Utc>,
@@ -102,6 +123,7 @@ impl Entry {
     fn read(row: &Row) -> Result<Self, KeyringError> {
         let hash: &[u8] = row.try_get("claim_code_hash")?;
         Ok(Self {
+            kind: Kind::named(row.try_get("kind")?).ok_or(KeyringError::Damaged)?,
             subject: SubjectId(row.try_get("subject")?),
             state: State::named(row.try_get("state")?).ok_or(KeyringError::Damaged)?,
             requested_at: row.try_get("requested_at")?,
@@ -125,13 +147,14 @@ impl Keyring {
     /// Enters an erasure, counted from now. One that is open already is answered as it is.
     pub async fn ledger_request(
         &self,
+        kind: Kind,
         subject: SubjectId,
         due: DateTime<Utc>,
         claim_code_hash: [u8; 32],
     ) -> Result<Entry, KeyringError> {
         let code = claim_code_hash.as_slice();
         let request = include_str!("sql/request_erasure.sql");
-        self.change(request, &[&subject.0, &self.0.clock.now(), &due, &code]).await?;
+        self.change(request, &[&subject.0, &kind.name(), &self.0.clock.now(), &due, &code]).await?;
         let read = include_str!("sql/read_requested_erasure.sql");
         let entry = self.entries(read, &[&subject.0, &code]).await?.pop();
         entry.ok_or(KeyringError::NotInLedger(subject))
@@ -217,17 +240,15 @@ impl Keyring {
         })
     }
 
-    /// After a restore of the events: the subjects whose fence must stand, and whose claims must be
-    /// released, before serving; in their order, from after `after`.
+    /// After a restore of the events: the erasures whose fence must stand, and whose claims must be
+    /// released, before serving; in the order of their subjects, from after `after`.
     pub async fn ledger_fences(
         &self,
         after: Option<SubjectId>,
         limit: i64,
-    ) -> Result<Vec<SubjectId>, KeyringError> {
-        let client = self.0.pool.get().await?;
-        let list = include_str!("sql/list_fences.sql");
-        let rows = client.query(list, &[&after.map(|after| after.0), &limit]).await?;
-        rows.iter().map(|row| Ok(SubjectId(row.try_get("subject")?))).collect()
+    ) -> Result<Vec<Entry>, KeyringError> {
+        let after = after.map(|after| after.0);
+        self.entries(include_str!("sql/list_fences.sql"), &[&after, &limit]).await
     }
 
     async fn change(&self, sql: &str, with: &[Parameter<'_>]) -> Result<u64, KeyringError> {

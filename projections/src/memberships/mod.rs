@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::workspace::{Role, WorkspaceEvent};
 use domain::{AccountId, Event, WorkspaceId};
 use infra::ids::hashed;
-use infra::log::{Json, Poison, Projection, Recorded, Row};
+use infra::log::{Json, Poison, Projection, Recorded};
 use infra::postgres::{PgError, Pool};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -107,15 +107,4 @@ pub async fn mine(
         })
     };
     rows.iter().map(read).collect()
-}
-
-/// Memberships in live workspaces of people who are erased.
-///
-/// # Errors
-/// The database's.
-pub async fn of_the_erased(pool: &Pool, limit: i64) -> Result<Vec<Membership>, PgError> {
-    let client = pool.get().await?;
-    let list = client.prepare_cached(include_str!("list_of_the_erased.sql")).await?;
-    let rows = client.query(&list, &[&limit]).await?;
-    rows.iter().map(|row| Ok(Membership::read(row)?)).collect()
 }

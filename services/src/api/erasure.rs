@@ -6,11 +6,11 @@ use actix_web::{HttpResponse, web};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::AccountId;
+use domain::SubjectId;
 use domain::account::{Account, AccountCommand, Erasure};
 use domain::session::CloseReason;
 use infra::event_store::{Receipt, Step};
-use infra::keyring::ledger::Entry;
+use infra::keyring::ledger::{Entry, Kind as Erased};
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::SecretString;
@@ -23,6 +23,7 @@ use super::answer::{done, written};
 use super::auth::SignedIn;
 use super::body::Body;
 use super::caller::Caller;
+use super::depends::check_nobody_depends;
 use super::fields::{Fields, Form, number, secret};
 use super::password::{live, sign_out, step_up};
 use super::precondition::IfMatch;
@@ -47,10 +48,10 @@ pub fn routes(routes: &mut Routes) {
 pub struct ErasureRequest {
     /// The account's password, once more.
     #[schema(value_type = String, format = Password)]
-    password: SecretString,
+    pub password: SecretString,
     /// Days in which it can be taken back; by default what this installation says.
     #[schema(value_type = Option<u32>)]
-    grace_days: Option<i64>,
+    pub grace_days: Option<i64>,
 }
 
 impl Form for ErasureRequest {
@@ -100,7 +101,8 @@ async fn request(
         let receipt = api.app.executor.execute(&request, &[step]).await?;
         return Ok(requested(&receipt, before.due, None));
     }
-    let code = enter(&api.app, account, now + grace).await?;
+    check_nobody_depends(&api, account).await?;
+    let code = enter(&api.app, Erased::Account, account.into(), now + grace).await?;
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     sign_out(&api, account, None, &request, CloseReason::ErasureRequested).await;
     Ok(requested(&receipt, now + grace, Some(code)))
@@ -111,10 +113,15 @@ async fn request(
 ///
 /// # Errors
 /// The keyring's, or somebody asks at the same time.
-pub async fn enter(app: &App, account: AccountId, due: DateTime<Utc>) -> Result<String, Problem> {
+pub async fn enter(
+    app: &App,
+    kind: Erased,
+    subject: SubjectId,
+    due: DateTime<Utc>,
+) -> Result<String, Problem> {
     let (code, hash) = draw_code()?;
-    let (keyring, subject) = (&app.keyring, account.into());
-    let entry = keyring.ledger_request(subject, due, hash).await?;
+    let keyring = &app.keyring;
+    let entry = keyring.ledger_request(kind, subject, due, hash).await?;
     if entry.claim_code_hash == hash {
         return Ok(code);
     }
@@ -124,7 +131,7 @@ pub async fn enter(app: &App, account: AccountId, due: DateTime<Utc>) -> Result<
         return Err(again.with_header(header::RETRY_AFTER, SETTLED.num_seconds()));
     }
     keyring.ledger_cancel(subject).await?;
-    keyring.ledger_request(subject, due, hash).await?;
+    keyring.ledger_request(kind, subject, due, hash).await?;
     Ok(code)
 }
 
@@ -234,6 +241,11 @@ pub struct Certificate {
     statement: &'static str,
 }
 
+const OF_WORKSPACE: &str = "The keys that opened this workspace's data are destroyed in the live \
+    keyring, and its working rows are deleted. Copies of the keyring made before open nothing once \
+    backup_proven_at is set. A copy of a whole machine made before, root key included, is not \
+    reached; nor are servers that were reached from it, or mail that was delivered.";
+
 const STATEMENT: &str = "The keys that opened this person's data are destroyed in the live \
     keyring. Copies of the keyring made before open nothing once backup_proven_at is set. A copy \
     of a whole machine made before, root key included, is not reached; nor is mail that was \
@@ -266,7 +278,10 @@ fn certificate(entry: &Entry) -> Option<Certificate> {
         destroyed_at: entry.destroyed_at,
         completed_at: entry.completed_at?,
         backup_proven_at: entry.backup_proven_at,
-        statement: STATEMENT,
+        statement: match entry.kind {
+            Erased::Account => STATEMENT,
+            Erased::Workspace => OF_WORKSPACE,
+        },
     })
 }
 

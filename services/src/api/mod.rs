@@ -14,6 +14,8 @@ mod byte_range;
 mod caller;
 mod consents;
 mod cursor;
+mod deletion;
+mod depends;
 mod deployments;
 mod email;
 pub mod erasure;
@@ -155,6 +157,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
     members::routes(&mut routes);
     invitations::routes(&mut routes);
     api_tokens::routes(&mut routes);
+    deletion::routes(&mut routes);
     roles::routes(&mut routes);
     seats::routes(&mut routes);
     seat_leases::routes(&mut routes);

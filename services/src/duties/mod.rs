@@ -1,5 +1,6 @@
 //! Duties: what Lethe does about what happened.
 
+mod departures;
 mod eraser;
 mod keys;
 mod lease_reaper;
@@ -75,6 +76,7 @@ impl Duties {
         timers.on_one_node("session closer", second, Some(close), session_closer::close_due);
         timers.on_one_node("eraser", second, Some(erase), eraser::erase_due);
         timers.on_one_node("outbox", 5 * second, None, orphans::sweep_outbox);
+        timers.on_one_node("departures", 5 * second, None, departures::remove_departed);
         timers.on_one_node("invitations", 5 * second, None, workspace_rows::expire_due);
         timers.on_one_node("credentials", minute, None, orphans::sweep_credentials);
         timers.on_one_node("erasures", 10 * minute, None, orphans::sweep_erasures);

@@ -3,12 +3,14 @@
 use std::collections::HashSet;
 
 use chrono::TimeDelta;
-use domain::AccountId;
 use domain::account::Account;
 use domain::server::Server;
+use domain::workspace::Workspace;
+use domain::{SubjectId, TenantId};
 use infra::credentials::{CredentialsError, Unnamed};
 use infra::event_store::LoadError;
 use infra::keyring::KeyringError;
+use infra::keyring::ledger::Kind;
 use infra::mail::{MailError, Transport};
 use infra::postgres::PgError;
 use tokio_postgres::error::SqlState;
@@ -17,6 +19,7 @@ use uuid::Uuid;
 use crate::wiring::App;
 
 const OVERDUE: &str = include_str!("overdue.sql");
+const OVERDUE_WORKSPACES: &str = include_str!("overdue_workspaces.sql");
 /// Far longer than a command takes from its hash to its event.
 const NAMED_WITHIN: TimeDelta = TimeDelta::minutes(10);
 /// As long as command ids: a duty that comes back late still finds what it put down.
@@ -93,20 +96,31 @@ pub(super) async fn sweep_mail_folder(app: App) -> Result<(), SweepError> {
 /// Erasures that are over their grace in the log, and which the ledger lost or has as cancelled:
 /// a cancellation that never came into the log, or a keyring that was restored.
 pub(super) async fn sweep_erasures(app: App) -> Result<(), SweepError> {
-    let client = app.pool.get().await.map_err(PgError::from)?;
-    let overdue = match client.query(OVERDUE, &[&app.clock.now(), &AT_ONCE]).await {
-        // Nothing has been projected yet.
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(()),
-        overdue => overdue.map_err(PgError::from)?,
-    };
-    for row in overdue {
-        let account = AccountId(row.try_get(0).map_err(PgError::from)?);
-        let loaded = app.executor.load::<Account>(account.into(), account.0).await?;
+    for account in overdue(&app, OVERDUE).await? {
+        let loaded = app.executor.load::<Account>(TenantId(account), account).await?;
         if let Account::Live(live) = &*loaded.state
             && let Some(erasure) = live.erasure
         {
-            super::eraser::enter(&app.keyring, account.into(), erasure.due).await?;
+            let subject = SubjectId(account);
+            super::eraser::enter(&app.keyring, Kind::Account, subject, erasure.due).await?;
+        }
+    }
+    for workspace in overdue(&app, OVERDUE_WORKSPACES).await? {
+        let loaded = app.executor.load::<Workspace>(TenantId(workspace), workspace).await?;
+        if let Some(deletion) = loaded.state.live().and_then(|live| live.deletion) {
+            let subject = SubjectId(workspace);
+            super::eraser::enter(&app.keyring, Kind::Workspace, subject, deletion.due).await?;
         }
     }
     Ok(())
+}
+
+async fn overdue(app: &App, list: &str) -> Result<Vec<Uuid>, PgError> {
+    let client = app.pool.get().await?;
+    let rows = match client.query(list, &[&app.clock.now(), &AT_ONCE]).await {
+        // Nothing has been projected yet.
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(vec![]),
+        overdue => overdue?,
+    };
+    Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
 }

@@ -2,14 +2,15 @@
 
 use chrono::TimeDelta;
 use domain::account::{Account, AccountCommand};
-use domain::{AccountId, CommandId, SubjectId};
+use domain::workspace::{Workspace, WorkspaceCommand};
+use domain::{CommandId, SubjectId, TenantId};
 use infra::event_store::{ExecuteError, Request, Step};
 use infra::ids::hashed;
-use infra::keyring::ledger::{Entry, State};
+use infra::keyring::ledger::{Entry, Kind, State};
 use infra::postgres::PgError;
 use uuid::Uuid;
 
-use super::eraser::{EraserError, close, destroy_rows, raise_fence};
+use super::eraser::{EraserError, close, destroy_rows, raise_fence, workspace};
 use super::keys::reclaim_restored;
 use crate::wiring::App;
 
@@ -22,7 +23,7 @@ const TELLING: TimeDelta = TimeDelta::minutes(1);
 const FAR: TimeDelta = TimeDelta::days(400);
 
 /// Raises the fences that the ledger tells of and the log lacks, destroys what the restore brought
-/// back of those people, and asks again for the erasures that the log has lost. Answers how many.
+/// back of what was erased, and asks again for the erasures that the log has lost. Answers how many.
 /// Then everybody else is found by today's index of addresses.
 pub async fn replay_ledger(app: &App) -> Result<u64, String> {
     let replayed = async { Ok::<_, EraserError>(fence_all(app).await? + ask_again(app).await?) };
@@ -40,21 +41,33 @@ pub async fn replay_ledger(app: &App) -> Result<u64, String> {
 async fn fence_all(app: &App) -> Result<u64, EraserError> {
     let (mut after, mut fenced) = (None, 0);
     loop {
-        let subjects = app.keyring.ledger_fences(after, AT_ONCE).await?;
-        let Some(last) = subjects.last() else { return Ok(fenced) };
-        after = Some(*last);
-        for subject in unfenced(app, &subjects).await? {
-            raise_fence(app, subject).await?;
-            destroy_rows(app, subject).await?;
-            let now = app.clock.now();
-            close(app, subject, "completed", AccountCommand::CompleteErasure { now }).await?;
+        let entries = app.keyring.ledger_fences(after, AT_ONCE).await?;
+        let Some(last) = entries.last() else { return Ok(fenced) };
+        after = Some(last.subject);
+        let unfenced = unfenced(app, &entries).await?;
+        for entry in entries.iter().filter(|entry| unfenced.contains(&entry.subject)) {
+            raise_fence(app, entry.kind, entry.subject).await?;
+            destroy_rows(app, entry.kind, entry.subject).await?;
+            close_again(app, entry).await?;
             fenced += 1;
         }
     }
 }
 
-async fn unfenced(app: &App, subjects: &[SubjectId]) -> Result<Vec<SubjectId>, PgError> {
-    let subjects: Vec<Uuid> = subjects.iter().map(|subject| subject.0).collect();
+async fn close_again(app: &App, entry: &Entry) -> Result<(), EraserError> {
+    let (subject, requested_at, now) = (entry.subject, entry.requested_at, app.clock.now());
+    match entry.kind {
+        Kind::Account => {
+            close(app, subject, "completed", AccountCommand::CompleteErasure { now }).await
+        }
+        Kind::Workspace => {
+            workspace::close(app, subject, WorkspaceCommand::Bury { requested_at }).await
+        }
+    }
+}
+
+async fn unfenced(app: &App, entries: &[Entry]) -> Result<Vec<SubjectId>, PgError> {
+    let subjects: Vec<Uuid> = entries.iter().map(|entry| entry.subject.0).collect();
     let client = app.pool.get().await?;
     let rows = client.query(UNFENCED, &[&subjects]).await?;
     Ok(rows.iter().map(|row| row.try_get(0).map(SubjectId)).collect::<Result<_, _>>()?)
@@ -72,24 +85,41 @@ async fn ask_again(app: &App) -> Result<u64, EraserError> {
 }
 
 async fn is_lost(app: &App, entry: &Entry) -> Result<bool, EraserError> {
-    let account = AccountId(entry.subject.0);
-    let loaded = app.executor.load::<Account>(account.into(), account.0).await?;
-    let Account::Live(live) = &*loaded.state else { return Ok(false) };
-    if live.erasure.is_some() {
+    let (of, id) = (TenantId(entry.subject.0), entry.subject.0);
+    let is_asked = match entry.kind {
+        Kind::Account => match &*app.executor.load::<Account>(of, id).await?.state {
+            Account::Live(live) => live.erasure.is_some(),
+            Account::Unregistered | Account::Erased { .. } => true,
+        },
+        Kind::Workspace => match &*app.executor.load::<Workspace>(of, id).await?.state {
+            Workspace::Live(live) => live.deletion.is_some(),
+            Workspace::Absent | Workspace::Deleted => true,
+        },
+    };
+    if is_asked {
         return Ok(false);
     }
     let client = app.pool.get().await.map_err(PgError::from)?;
-    let row = client.query_one(WAS_CANCELLED, &[&account.0, &entry.requested_at]).await;
+    let row = client.query_one(WAS_CANCELLED, &[&id, &entry.requested_at]).await;
     Ok(!row.and_then(|row| row.try_get::<_, bool>(0)).map_err(PgError::from)?)
 }
 
 async fn ask(app: &App, entry: &Entry) -> Result<bool, EraserError> {
-    let account = AccountId(entry.subject.0);
-    let since = entry.requested_at.timestamp_micros().to_be_bytes();
-    let id = hashed(&[b"account.erasure_requested", account.0.as_bytes(), &since]);
-    let request = Request::new(account.into(), CommandId(id));
-    let again = AccountCommand::RequestErasure { now: entry.requested_at, due: entry.due };
-    let steps = [Step::new::<Account>(account.0, again)];
+    let (subject, requested_at, due) = (entry.subject.0, entry.requested_at, entry.due);
+    let since = requested_at.timestamp_micros().to_be_bytes();
+    let label = format!("{}.erasure_requested", entry.kind.name());
+    let id = hashed(&[label.as_bytes(), subject.as_bytes(), &since]);
+    let request = Request::new(TenantId(subject), CommandId(id));
+    let steps = [match entry.kind {
+        Kind::Account => {
+            let again = AccountCommand::RequestErasure { now: requested_at, due };
+            Step::new::<Account>(subject, again)
+        }
+        Kind::Workspace => {
+            let again = WorkspaceCommand::RestoreDeletion { requested_at, due };
+            Step::new::<Workspace>(subject, again)
+        }
+    }];
     match app.executor.execute(&request, &steps).await {
         Ok(_) => Ok(true),
         Err(ExecuteError::Refused(_)) => Ok(false),

@@ -7,7 +7,9 @@
     reason = "a test may"
 )]
 
+mod deletion;
 mod invitations;
+mod matrix;
 mod members;
 mod tokens;
 

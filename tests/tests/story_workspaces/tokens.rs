@@ -11,13 +11,13 @@ fn asks(scopes: &[&str]) -> Value {
     json!({ "name": "the loom's own", "scopes": scopes, "expires_at": in_days(30) })
 }
 
-fn in_days(days: i64) -> String {
+pub fn in_days(days: i64) -> String {
     (Clock::system().now() + TimeDelta::days(days)).to_rfc3339()
 }
 
 impl Stage {
     /// A new token of whoever asks; answers its id and a client that bears it.
-    async fn token(&self, of: &Client, scopes: &[&str]) -> (String, Client) {
+    pub async fn token(&self, of: &Client, scopes: &[&str]) -> (String, Client) {
         let issued = of.post(&self.at("api-tokens"), asks(scopes)).await.expect(201);
         (issued.field("/token_id"), self.node.client().bearing(&issued.field("/token")))
     }

@@ -94,3 +94,23 @@ fn what_an_erased_person_leaves_alone_is_deleted_at_once() {
         .when(abandon)
         .then_expect_events(vec![]);
 }
+
+#[test]
+fn a_restore_brings_back_neither_a_deleted_workspace_nor_one_that_was_to_be() {
+    let restore = Ask::RestoreDeletion { requested_at: now(), due: in_days(7) };
+    Workspaces::with(())
+        .given(created())
+        .when(restore.clone())
+        .then_expect_events(vec![requested()]);
+    Workspaces::with(()).given(given()).when(restore).then_expect_events(vec![]);
+    let bury = Ask::Bury { requested_at: now() };
+    let deleted = Told::Deleted { requested_at: now() };
+    for before in [created(), given()] {
+        Workspaces::with(())
+            .given(before)
+            .when(bury.clone())
+            .then_expect_events(vec![deleted.clone()]);
+    }
+    let gone = [created(), vec![deleted]].concat();
+    Workspaces::with(()).given(gone).when(bury).then_expect_events(vec![]);
+}

@@ -1,7 +1,7 @@
 //! Each erasure goes through its steps once, whatever is asked twice.
 
 use super::super::RootId;
-use super::super::ledger::{Open, State, Step};
+use super::super::ledger::{Kind, Open, State, Step};
 use super::*;
 
 fn week() -> DateTime<Utc> {
@@ -13,11 +13,11 @@ async fn an_erasure_steps_forward_and_every_step_may_be_repeated() {
     let house = House::new().await;
     let node = house.node().await;
     let ada = SubjectId::from(house.person());
-    let asked = node.ledger_request(ada, week(), [1; 32]).await.unwrap();
+    let asked = node.ledger_request(Kind::Account, ada, week(), [1; 32]).await.unwrap();
     assert_eq!((asked.state, asked.requested_at), (State::Requested, noon()));
-    assert_eq!(node.ledger_request(ada, week(), [1; 32]).await.unwrap(), asked);
+    assert_eq!(node.ledger_request(Kind::Account, ada, week(), [1; 32]).await.unwrap(), asked);
     // Another code for the same erasure does not replace the first.
-    assert_eq!(node.ledger_request(ada, week(), [2; 32]).await.unwrap(), asked);
+    assert_eq!(node.ledger_request(Kind::Account, ada, week(), [2; 32]).await.unwrap(), asked);
     assert_eq!(node.ledger_due(noon(), 10).await.unwrap(), []);
     assert_eq!(node.ledger_due(week(), 10).await.unwrap(), std::slice::from_ref(&asked));
     let open = Open { count: 1, oldest: Some(noon()), overdue: 0 };
@@ -44,7 +44,8 @@ async fn an_erasure_steps_forward_and_every_step_may_be_repeated() {
     assert_eq!(node.ledger_by_code([1; 32]).await.unwrap(), Some(entry));
     assert_eq!(node.ledger_by_code([9; 32]).await.unwrap(), None);
     assert_eq!(node.ledger_open().await.unwrap(), Open::default());
-    assert_eq!(node.ledger_fences(None, 10).await.unwrap(), [ada]);
+    let fences = node.ledger_fences(None, 10).await.unwrap();
+    assert_eq!((fences.len(), fences[0].kind, fences[0].subject), (1, Kind::Account, ada));
     assert_eq!(node.ledger_fences(Some(ada), 10).await.unwrap(), []);
 }
 
@@ -54,16 +55,16 @@ async fn a_cancelled_erasure_is_asked_for_anew() {
     let node = house.node().await;
     let ada = SubjectId::from(house.person());
     assert!(!node.ledger_cancel(ada).await.unwrap());
-    node.ledger_request(ada, week(), [1; 32]).await.unwrap();
+    node.ledger_request(Kind::Account, ada, week(), [1; 32]).await.unwrap();
     assert!(node.ledger_cancel(ada).await.unwrap());
     assert!(node.ledger_cancel(ada).await.unwrap());
     assert!(node.ledger_advance(ada, Step::Fenced { position: 1 }).await.is_err());
     assert_eq!(node.ledger_due(week(), 10).await.unwrap(), []);
     assert_eq!(node.ledger_fences(None, 10).await.unwrap(), []);
-    let again = node.ledger_request(ada, week(), [1; 32]).await.unwrap();
+    let again = node.ledger_request(Kind::Account, ada, week(), [1; 32]).await.unwrap();
     assert_eq!(again.state, State::Cancelled);
     house.clock.advance(TimeDelta::hours(1));
-    let anew = node.ledger_request(ada, week(), [2; 32]).await.unwrap();
+    let anew = node.ledger_request(Kind::Account, ada, week(), [2; 32]).await.unwrap();
     assert_eq!((anew.state, anew.claim_code_hash), (State::Requested, [2; 32]));
     assert_eq!(node.ledger_entry(ada).await.unwrap(), Some(anew));
     house.days_pass(28);
@@ -76,7 +77,7 @@ async fn a_cancellation_and_a_fence_at_once_have_one_winner() {
     let (one, two) = (house.node().await, house.node().await);
     for code in 0..20 {
         let ada = SubjectId::from(house.person());
-        one.ledger_request(ada, noon(), [code; 32]).await.unwrap();
+        one.ledger_request(Kind::Account, ada, noon(), [code; 32]).await.unwrap();
         let fence = two.ledger_advance(ada, Step::Fenced { position: 1 });
         let (cancelled, fenced) = tokio::join!(one.ledger_cancel(ada), fence);
         assert_ne!(cancelled.unwrap(), fenced.is_ok());
@@ -94,8 +95,8 @@ async fn backups_are_proven_once_the_last_root_and_its_escrow_are_gone() {
     let node = house.node().await;
     let (ada, never) = (house.person(), SubjectId::from(house.person()));
     house.registered(&node, ada).await.unwrap();
-    for (code, subject) in [(1, ada.into()), (2, never)] {
-        node.ledger_request(subject, noon(), [code; 32]).await.unwrap();
+    for (code, kind, subject) in [(1, Kind::Account, ada.into()), (2, Kind::Workspace, never)] {
+        node.ledger_request(kind, subject, noon(), [code; 32]).await.unwrap();
         node.ledger_advance(subject, Step::Fenced { position: 1 }).await.unwrap();
         let gone = node.forget(subject).await.unwrap();
         let step = Step::Destroyed { keys: gone.keys, last_root: gone.root };

@@ -1,13 +1,15 @@
-//! Erases people: enters what is asked for into the ledger, and acts on it when it is due.
+//! Erases people and workspaces: enters what is asked for into the ledger, and acts on it when it is due.
 
 mod step;
+pub(super) mod workspace;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::{Account, AccountEvent};
-use domain::{AccountId, SubjectId};
+use domain::workspace::{Workspace, WorkspaceEvent};
+use domain::{SubjectId, TenantId};
 use futures_util::future::join_all;
-use infra::keyring::ledger::{Entry, State};
+use infra::keyring::ledger::{Entry, Kind, State};
 use infra::keyring::{Keyring, KeyringError, Secret};
 use infra::log::{Duty, DutyError, Recorded};
 use tokio_postgres::Transaction;
@@ -35,43 +37,73 @@ impl Eraser {
         Self { app: app.clone(), wake: wake.clone() }
     }
 
-    /// Whether the log, as it stands by now, asks for the account's erasure.
-    async fn stands(&self, account: AccountId) -> Result<bool, EraserError> {
-        let loaded = self.app.executor.load::<Account>(account.into(), account.0).await?;
-        Ok(matches!(&*loaded.state, Account::Live(live) if live.erasure.is_some()))
+    /// Whether the log, as it stands by now, asks for the erasure.
+    async fn stands(&self, kind: Kind, subject: SubjectId) -> Result<bool, EraserError> {
+        let (executor, of, id) = (&self.app.executor, TenantId(subject.0), subject.0);
+        Ok(match kind {
+            Kind::Account => {
+                let loaded = executor.load::<Account>(of, id).await?;
+                matches!(&*loaded.state, Account::Live(live) if live.erasure.is_some())
+            }
+            Kind::Workspace => {
+                let loaded = executor.load::<Workspace>(of, id).await?;
+                loaded.state.live().is_some_and(|live| live.deletion.is_some())
+            }
+        })
     }
 
-    async fn take_in(&self, account: AccountId, due: DateTime<Utc>) -> Result<(), EraserError> {
-        if self.stands(account).await? {
-            enter(&self.app.keyring, account.into(), due).await?;
+    async fn take_in(
+        &self,
+        kind: Kind,
+        subject: SubjectId,
+        due: DateTime<Utc>,
+    ) -> Result<(), EraserError> {
+        if self.stands(kind, subject).await? {
+            enter(&self.app.keyring, kind, subject, due).await?;
         }
         Ok(())
     }
 
     /// The API has struck it out already, unless it crashed. A request that came after the
     /// cancellation stays: in the log, or in the ledger only and on its way into the log.
-    async fn strike_out(&self, account: AccountId) -> Result<(), EraserError> {
+    async fn strike_out(&self, kind: Kind, subject: SubjectId) -> Result<(), EraserError> {
         let Self { app, .. } = self;
-        let subject = account.into();
         let Some(entry) = app.keyring.ledger_entry(subject).await? else { return Ok(()) };
         let is_settled = app.clock.now() - entry.requested_at >= ENTERING;
-        if is_settled && !self.stands(account).await? {
+        if is_settled && !self.stands(kind, subject).await? {
             app.keyring.ledger_cancel(subject).await?;
         }
         Ok(())
     }
 }
 
+/// What an event asks for, and when; `None` where it takes that back.
+fn asked(event: &Recorded) -> Result<(Kind, Option<DateTime<Utc>>), DutyError> {
+    if event.stream_type() == "workspace" {
+        let told: WorkspaceEvent = event.decode()?;
+        let WorkspaceEvent::DeletionRequested { due, .. } = told else {
+            return Ok((Kind::Workspace, None));
+        };
+        return Ok((Kind::Workspace, Some(due)));
+    }
+    let told: AccountEvent = event.decode()?;
+    let AccountEvent::ErasureRequested { due, .. } = told else {
+        return Ok((Kind::Account, None));
+    };
+    Ok((Kind::Account, Some(due)))
+}
+
 /// The API has entered it with the claim code already, unless the ledger was lost since.
 pub(super) async fn enter(
     keyring: &Keyring,
+    kind: Kind,
     subject: SubjectId,
     due: DateTime<Utc>,
 ) -> Result<(), KeyringError> {
     let entry = keyring.ledger_entry(subject).await?;
     if entry.is_none_or(|entry| entry.state == State::Cancelled) {
         let nobody_knows = *Secret::random()?.expose();
-        keyring.ledger_request(subject, due, nobody_knows).await?;
+        keyring.ledger_request(kind, subject, due, nobody_knows).await?;
     }
     Ok(())
 }
@@ -83,15 +115,19 @@ impl Duty for Eraser {
     }
 
     fn event_types(&self) -> &'static [&'static str] {
-        &["account.erasure_requested", "account.erasure_cancelled"]
+        &[
+            "account.erasure_requested",
+            "account.erasure_cancelled",
+            "workspace.deletion_requested",
+            "workspace.deletion_cancelled",
+        ]
     }
 
     async fn react(&self, event: &Recorded, _: &Transaction<'_>) -> Result<(), DutyError> {
-        let account = AccountId(event.stream_id());
-        let entered = if let AccountEvent::ErasureRequested { due, .. } = event.decode()? {
-            self.take_in(account, due).await
-        } else {
-            self.strike_out(account).await
+        let subject = SubjectId(event.stream_id());
+        let entered = match asked(event)? {
+            (kind, Some(due)) => self.take_in(kind, subject, due).await,
+            (kind, None) => self.strike_out(kind, subject).await,
         };
         entered.map_err(|error| DutyError::Unavailable(error.to_string()))?;
         self.wake.notify_one();

@@ -3,15 +3,17 @@
 use chrono::TimeDelta;
 use domain::account::{Account, AccountCommand, AccountError, AccountEvent};
 use domain::session::{CloseReason, SessionEvent};
-use domain::{AccountId, CommandId, Refused, SubjectId};
+use domain::workspace::{Workspace, WorkspaceCommand, WorkspaceEvent};
+use domain::{AccountId, CommandId, Refused, SubjectId, TenantId};
 use infra::credentials::CredentialsError;
 use infra::event_store::{ExecuteError, LoadError, Request};
 use infra::ids::hashed;
-use infra::keyring::ledger::{Entry, State, Step};
+use infra::keyring::ledger::{Entry, Kind, State, Step};
 use infra::keyring::{Keyring, KeyringError};
 use infra::mail::MailError;
 use infra::postgres::PgError;
 
+use super::workspace;
 use crate::wiring::App;
 
 const DROP_SNAPSHOT: &str = include_str!("drop_snapshot.sql");
@@ -42,61 +44,89 @@ pub(crate) async fn next(app: &App, entry: &Entry) -> Result<Option<Step>, Erase
             if !is_due(app, entry).await? {
                 return Ok(None);
             }
-            let position = raise_fence(app, subject).await?;
+            let position = raise_fence(app, entry.kind, subject).await?;
             Ok(Some(Step::Fenced { position }))
         }
         State::Fenced => {
             let forgotten = app.keyring.forget(subject).await?;
-            destroy_rows(app, subject).await?;
+            destroy_rows(app, entry.kind, subject).await?;
             Ok(Some(Step::Destroyed { keys: forgotten.keys, last_root: forgotten.root }))
         }
         State::Destroyed => {
-            // No node opens anything of this person once its lease has passed.
+            // No node opens anything of this subject once its lease has passed.
             tokio::time::sleep(Keyring::lease()).await;
-            destroy_rows(app, subject).await?;
-            let now = app.clock.now();
-            close(app, subject, "completed", AccountCommand::CompleteErasure { now }).await?;
+            destroy_rows(app, entry.kind, subject).await?;
+            complete(app, entry).await?;
             Ok(Some(Step::Completed))
         }
         State::Cancelled | State::Completed | State::BackupProven => Ok(None),
     }
 }
 
-/// No backup opens anything of this person either.
+async fn complete(app: &App, entry: &Entry) -> Result<(), EraserError> {
+    let (subject, now) = (entry.subject, app.clock.now());
+    match entry.kind {
+        Kind::Account => {
+            close(app, subject, "completed", AccountCommand::CompleteErasure { now }).await
+        }
+        Kind::Workspace => {
+            workspace::close(app, subject, WorkspaceCommand::CompleteDeletion { now }).await
+        }
+    }
+}
+
+/// No backup opens anything of this subject either. The log of a workspace has ended by then.
 pub(crate) async fn prove(app: &App, entry: &Entry) -> Result<(), EraserError> {
-    let command = AccountCommand::ProveBackupErasure;
-    close(app, entry.subject, "backup_proven", command).await?;
+    if entry.kind == Kind::Account {
+        let command = AccountCommand::ProveBackupErasure;
+        close(app, entry.subject, "backup_proven", command).await?;
+    }
     app.keyring.ledger_advance(entry.subject, Step::BackupProven).await?;
     Ok(())
 }
 
 /// The log has the last word: it may know of a cancellation that the ledger has yet to hear of.
 async fn is_due(app: &App, entry: &Entry) -> Result<bool, EraserError> {
-    let (account, now) = (AccountId(entry.subject.0), app.clock.now());
-    let loaded = app.executor.load::<Account>(account.into(), account.0).await?;
-    match &*loaded.state {
-        Account::Live(live) => {
-            if let Some(erasure) = live.erasure {
-                return Ok(now >= erasure.due);
-            }
-            // It is being asked for, or was refused, or was cancelled.
-            if now - entry.requested_at >= TELLING {
-                app.keyring.ledger_cancel(entry.subject).await?;
-            }
-            Ok(false)
-        }
-        Account::Unregistered | Account::Erased { .. } => Ok(true),
+    let (of, id, now) = (TenantId(entry.subject.0), entry.subject.0, app.clock.now());
+    let due = match entry.kind {
+        Kind::Account => match &*app.executor.load::<Account>(of, id).await?.state {
+            Account::Live(live) => live.erasure.map(|erasure| erasure.due),
+            Account::Unregistered | Account::Erased { .. } => return Ok(true),
+        },
+        Kind::Workspace => match &*app.executor.load::<Workspace>(of, id).await?.state {
+            Workspace::Live(live) => live.deletion.map(|deletion| deletion.due),
+            Workspace::Absent | Workspace::Deleted => return Ok(true),
+        },
+    };
+    // It is being asked for, or was refused, or was cancelled.
+    if due.is_none() && now - entry.requested_at >= TELLING {
+        app.keyring.ledger_cancel(entry.subject).await?;
     }
+    Ok(due.is_some_and(|due| now >= due))
 }
 
 /// The fence stands before the keys die, so that no late event brings one back.
-pub(crate) async fn raise_fence(app: &App, subject: SubjectId) -> Result<i64, EraserError> {
-    let closing = [AccountEvent::CLOSING, SessionEvent::CLOSING].concat();
+pub(crate) async fn raise_fence(
+    app: &App,
+    kind: Kind,
+    subject: SubjectId,
+) -> Result<i64, EraserError> {
+    let closing = match kind {
+        Kind::Account => [AccountEvent::CLOSING, SessionEvent::CLOSING].concat(),
+        Kind::Workspace => WorkspaceEvent::CLOSING.to_vec(),
+    };
     Ok(app.executor.fence(subject, &closing).await?)
 }
 
-/// Destroys what working rows there are of a fenced person: no new ones come.
-pub(crate) async fn destroy_rows(app: &App, subject: SubjectId) -> Result<(), EraserError> {
+/// Destroys what working rows there are of a fenced subject: no new ones come.
+pub(crate) async fn destroy_rows(
+    app: &App,
+    kind: Kind,
+    subject: SubjectId,
+) -> Result<(), EraserError> {
+    if kind == Kind::Workspace {
+        return workspace::destroy_rows(app, subject).await;
+    }
     let account = AccountId(subject.0);
     app.credentials.erase(account).await?;
     app.sessions.close_all(account, None, CloseReason::ErasureRequested, None).await?;

@@ -3,7 +3,7 @@
 use domain::SubjectId;
 use domain::privacy::AccountEmail;
 use infra::keyring::OpenError;
-use infra::keyring::ledger::{Entry, State, Step as Entered};
+use infra::keyring::ledger::{Entry, Kind, State, Step as Entered};
 
 use super::super::eraser::{Eraser, erase_due, next};
 use super::super::mailer::{Mailer, send_due};
@@ -132,7 +132,7 @@ async fn a_request_that_never_came_into_the_log_is_taken_out_of_the_ledger() {
     let app = house.node().await;
     let ada = register(&app, "ada@example.org").await;
     let subject = SubjectId(ada.account.0);
-    app.keyring.ledger_request(subject, app.clock.now(), [7; 32]).await.unwrap();
+    app.keyring.ledger_request(Kind::Account, subject, app.clock.now(), [7; 32]).await.unwrap();
 
     erase_due(app.clone()).await.unwrap();
     assert_eq!(entry(&app, ada.account).await.state, State::Requested);
@@ -169,7 +169,7 @@ async fn a_cancellation_that_is_read_late_leaves_the_next_request_with_its_code(
     ask(&app, ada.account, None, asks.clone()).await.unwrap();
     ask(&app, ada.account, None, AccountCommand::CancelErasure { now }).await.unwrap();
     let code = [7; 32];
-    app.keyring.ledger_request(ada.account.into(), now, code).await.unwrap();
+    app.keyring.ledger_request(Kind::Account, ada.account.into(), now, code).await.unwrap();
 
     react(&app, &eraser(&app)).await.unwrap();
     ask(&app, ada.account, None, asks).await.unwrap();

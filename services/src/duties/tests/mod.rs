@@ -13,6 +13,7 @@ mod mailing;
 mod restoring;
 mod seating;
 mod signing_out;
+mod workspaces;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,0 +1,54 @@
+//! Removes people who are erased from the workspaces that they belonged to; what they leave alone is
+//! deleted with them.
+
+use domain::workspace::{Workspace, WorkspaceCommand};
+use domain::{AccountId, CommandId, WorkspaceId};
+use infra::event_store::{ExecuteError, Request, Step};
+use infra::ids::hashed;
+use infra::postgres::PgError;
+use tokio_postgres::error::SqlState;
+
+use super::eraser::EraserError;
+use crate::wiring::App;
+
+const DEPARTED: &str = include_str!("departed.sql");
+const AT_ONCE: i64 = 256;
+
+/// Follows the fences, not the events: a restored log brings back memberships without those.
+pub(super) async fn remove_departed(app: App) -> Result<(), EraserError> {
+    let client = app.pool.get().await.map_err(PgError::from)?;
+    let departed = match client.query(DEPARTED, &[&AT_ONCE]).await {
+        // Nothing has been projected yet.
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(()),
+        departed => departed.map_err(PgError::from)?,
+    };
+    drop(client);
+    for row in departed {
+        let workspace = WorkspaceId(row.try_get(0).map_err(PgError::from)?);
+        let member = AccountId(row.try_get(1).map_err(PgError::from)?);
+        depart(&app, workspace, member).await?;
+    }
+    Ok(())
+}
+
+async fn depart(app: &App, workspace: WorkspaceId, member: AccountId) -> Result<(), EraserError> {
+    let loaded = app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
+    let Some(live) = loaded.state.live() else { return Ok(()) };
+    if !live.members.contains_key(&member) {
+        return Ok(());
+    }
+    let now = app.clock.now();
+    let (step, command) = if live.members.len() == 1 {
+        (b"abandoned".as_slice(), WorkspaceCommand::Abandon { member, now })
+    } else {
+        (b"forgotten".as_slice(), WorkspaceCommand::ForgetMember { member })
+    };
+    let version = loaded.version.to_be_bytes();
+    let parts = [b"departure", step, workspace.0.as_bytes(), member.0.as_bytes(), &version];
+    let request = Request::new(workspace.into(), CommandId(hashed(&parts)));
+    match app.executor.execute(&request, &[Step::new::<Workspace>(workspace.0, command)]).await {
+        // Others came or went meanwhile: the next turn decides anew.
+        Ok(_) | Err(ExecuteError::Fenced | ExecuteError::Refused(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,1 @@
+delete from working.api_tokens where workspace_id = $1

@@ -1,0 +1,1 @@
+delete from working.invitations where workspace_id = $1

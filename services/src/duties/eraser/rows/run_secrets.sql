@@ -1,0 +1,1 @@
+delete from working.run_secrets where workspace_id = $1

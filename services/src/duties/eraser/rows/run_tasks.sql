@@ -1,0 +1,1 @@
+delete from working.run_tasks where workspace_id = $1

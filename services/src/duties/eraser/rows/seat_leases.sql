@@ -1,0 +1,1 @@
+delete from working.seat_leases where workspace_id = $1

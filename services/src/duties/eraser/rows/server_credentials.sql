@@ -1,0 +1,1 @@
+delete from working.server_credentials where workspace_id = $1

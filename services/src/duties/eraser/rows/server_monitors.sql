@@ -1,0 +1,1 @@
+delete from working.server_monitors where workspace_id = $1

@@ -1,0 +1,71 @@
+//! What is a workspace's own in its erasure.
+
+use std::collections::BTreeSet;
+
+use domain::workspace::{Workspace, WorkspaceCommand, WorkspaceError};
+use domain::{CommandId, InvitationId, Refused, SubjectId, WorkspaceId};
+use infra::event_store::{ExecuteError, Request, Step};
+use infra::ids::hashed;
+use infra::postgres::PgError;
+
+use super::EraserError;
+use crate::duties::workspace_rows::forget_invitation;
+use crate::wiring::App;
+
+/// The rows that are a workspace's, each by its id.
+const ROWS: &[&str] = &[
+    include_str!("rows/api_tokens.sql"),
+    include_str!("rows/invitations.sql"),
+    include_str!("rows/seat_leases.sql"),
+    include_str!("rows/server_credentials.sql"),
+    include_str!("rows/server_monitors.sql"),
+    include_str!("rows/run_tasks.sql"),
+    include_str!("rows/run_secrets.sql"),
+    include_str!("rows/run_log_chunks.sql"),
+];
+const DROP_SNAPSHOTS: &str = include_str!("drop_snapshots.sql");
+
+/// Destroys what there is of a fenced workspace beside its keys: no new rows come.
+pub(super) async fn destroy_rows(app: &App, subject: SubjectId) -> Result<(), EraserError> {
+    for invitation in invitations(app, WorkspaceId(subject.0)).await? {
+        forget_invitation(app, invitation).await?;
+    }
+    let client = app.pool.get().await.map_err(PgError::from)?;
+    for rows in ROWS.iter().chain([&DROP_SNAPSHOTS]) {
+        client.execute(*rows, &[&subject.0]).await.map_err(PgError::from)?;
+    }
+    Ok(())
+}
+
+/// Those that are open: of the log, and of the rows that may be ahead of it or behind.
+async fn invitations(
+    app: &App,
+    workspace: WorkspaceId,
+) -> Result<BTreeSet<InvitationId>, EraserError> {
+    let loaded = app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
+    let told = loaded.state.live().map(|live| live.invitations.keys().copied());
+    let mut open: BTreeSet<InvitationId> = told.into_iter().flatten().collect();
+    open.extend(app.invitations.of_workspace(workspace).await?);
+    Ok(open)
+}
+
+/// Appends the closing event. A log that never knew the workspace has nothing to close.
+pub(crate) async fn close(
+    app: &App,
+    subject: SubjectId,
+    command: WorkspaceCommand,
+) -> Result<(), EraserError> {
+    let id = hashed(&[b"workspace.deleted", subject.0.as_bytes()]);
+    let request = Request::new(WorkspaceId(subject.0).into(), CommandId(id));
+    let steps = [Step::new::<Workspace>(subject.0, command)];
+    match app.executor.execute(&request, &steps).await {
+        Ok(_)
+        | Err(
+            ExecuteError::Fenced
+            | ExecuteError::Refused(Refused::Workspace(
+                WorkspaceError::Unknown | WorkspaceError::DeletionNotRequested,
+            )),
+        ) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,128 @@
+//! Workspaces: their deletion, after a restore too, and the end of their invitations.
+
+use domain::privacy::{InvitationEmail, Label};
+use domain::workspace::{Role, Workspace, WorkspaceCommand};
+use domain::{InvitationId, WorkspaceId};
+use infra::keyring::OpenError;
+use infra::keyring::ledger::State;
+
+use super::super::eraser::{Eraser, erase_due};
+use super::super::replay_ledger;
+use super::super::workspace_rows::{WorkspaceRows, expire_due};
+use super::*;
+
+async fn order(
+    app: &App,
+    workspace: WorkspaceId,
+    command: WorkspaceCommand,
+) -> Result<Receipt, ExecuteError> {
+    let request = Request::new(workspace.into(), CommandId(app.ids.uuid()));
+    app.executor.execute(&request, &[Step::new::<Workspace>(workspace.0, command)]).await
+}
+
+async fn found(app: &App, workspace: WorkspaceId, owner: AccountId) {
+    let name = Personal::Clear(Label::parse("Engines").unwrap());
+    order(app, workspace, WorkspaceCommand::Create { name, owner }).await.unwrap();
+}
+
+async fn delete(app: &App, workspace: WorkspaceId, by: AccountId, grace: TimeDelta) {
+    let now = app.clock.now();
+    let asks = WorkspaceCommand::RequestDeletion { by, now, due: now + grace };
+    order(app, workspace, asks).await.unwrap();
+    react(app, &Eraser::new(app, &Arc::default())).await.unwrap();
+}
+
+async fn state(app: &App, workspace: WorkspaceId) -> Workspace {
+    let loaded = app.executor.load::<Workspace>(workspace.into(), workspace.0).await.unwrap();
+    (*loaded.state).clone()
+}
+
+#[tokio::test]
+async fn a_restore_brings_back_no_workspace_that_was_deleted() {
+    let house = House::new().await;
+    let app = house.node().await;
+    let before = databases().await.unwrap();
+    let restored = house.node_with(app.transport.clone(), &before.log_url).await;
+    let ada = AccountId(app.ids.uuid());
+    let (gone, going) = (WorkspaceId(app.ids.uuid()), WorkspaceId(app.ids.uuid()));
+    for workspace in [gone, going] {
+        found(&app, workspace, ada).await;
+        found(&restored, workspace, ada).await;
+    }
+    delete(&app, gone, ada, TimeDelta::zero()).await;
+    erase_due(app.clone()).await.unwrap();
+    assert_eq!(state(&app, gone).await, Workspace::Deleted);
+    delete(&app, going, ada, TimeDelta::days(7)).await;
+    house.clock.advance(TimeDelta::days(2));
+
+    assert_eq!(replay_ledger(&restored).await.unwrap(), 2);
+
+    assert_eq!(replay_ledger(&restored).await.unwrap(), 0);
+    assert_eq!(replay_ledger(&app).await.unwrap(), 0);
+    assert_eq!(state(&restored, gone).await, Workspace::Deleted);
+    assert!(state(&restored, going).await.live().unwrap().deletion.is_some());
+    house.clock.advance(TimeDelta::days(6));
+    erase_due(restored.clone()).await.unwrap();
+    assert_eq!(state(&restored, going).await, Workspace::Deleted);
+    for workspace in [gone, going] {
+        let entry = app.keyring.ledger_entry(workspace.into()).await.unwrap().unwrap();
+        assert_eq!(entry.state, State::Completed);
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_that_was_taken_back_never_comes() {
+    let house = House::new().await;
+    let app = house.node().await;
+    let (ada, workspace) = (AccountId(app.ids.uuid()), WorkspaceId(app.ids.uuid()));
+    found(&app, workspace, ada).await;
+    delete(&app, workspace, ada, TimeDelta::days(7)).await;
+    house.clock.advance(TimeDelta::days(6));
+    let cancels = WorkspaceCommand::CancelDeletion { by: ada, now: app.clock.now() };
+    order(&app, workspace, cancels).await.unwrap();
+
+    house.clock.advance(TimeDelta::days(2));
+    erase_due(app.clone()).await.unwrap();
+
+    assert!(state(&app, workspace).await.live().unwrap().deletion.is_none());
+    let entry = app.keyring.ledger_entry(workspace.into()).await.unwrap().unwrap();
+    assert_eq!(entry.state, State::Cancelled);
+}
+
+#[tokio::test]
+async fn an_invitation_ends_with_its_time_and_its_address_is_forgotten() {
+    let house = House::new().await;
+    let app = house.node().await;
+    let (ada, workspace) = (AccountId(app.ids.uuid()), WorkspaceId(app.ids.uuid()));
+    let invitation = InvitationId(app.ids.uuid());
+    found(&app, workspace, ada).await;
+    let now = app.clock.now();
+    let invites = WorkspaceCommand::Invite {
+        by: ada,
+        invitation,
+        email: Personal::Clear(address("bob@example.org")),
+        role: Role::Viewer,
+        now,
+        until: now + TimeDelta::days(7),
+        replaces: None,
+    };
+    order(&app, workspace, invites).await.unwrap();
+    react(&app, &WorkspaceRows::new(&app)).await.unwrap();
+    let sealed = {
+        let state = state(&app, workspace).await;
+        state.live().unwrap().invitations[&invitation].email.sealed().unwrap().clone()
+    };
+    let open = async || {
+        let of = (workspace.into(), invitation.into());
+        app.keyring.open::<InvitationEmail>(of.0, of.1, &sealed).await
+    };
+
+    expire_due(app.clone()).await.unwrap();
+    assert_eq!(open().await.unwrap(), address("bob@example.org"));
+    house.clock.advance(TimeDelta::days(7));
+    expire_due(app.clone()).await.unwrap();
+
+    assert!(state(&app, workspace).await.live().unwrap().invitations.is_empty());
+    assert!(matches!(open().await, Err(OpenError::Erased)));
+    assert_eq!(count(&app, "select count(*) from working.invitations").await, 0);
+}
