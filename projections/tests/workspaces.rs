@@ -1,0 +1,98 @@
+//! What the read models make of workspaces and their members.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may")]
+
+#[path = "support/mod.rs"]
+mod support;
+
+use domain::WorkspaceId;
+use domain::workspace::{Role, WorkspaceEvent as Told};
+use projections::memberships::mine;
+use support::{World, account, bytes, sealed, time};
+use uuid::Uuid;
+
+const READERS: &[&str] = &["workspaces", "memberships"];
+
+fn workspace(number: u128) -> WorkspaceId {
+    WorkspaceId(Uuid::from_u128(number))
+}
+
+async fn tell(world: &World, of: WorkspaceId, told: Vec<Told>) {
+    for event in told {
+        world.tell("workspace", of.0, event).await;
+    }
+}
+
+fn founded(owner: u128) -> Vec<Told> {
+    vec![
+        Told::Created { name: sealed("name") },
+        Told::MemberJoined { account: account(owner), role: Role::Owner },
+    ]
+}
+
+#[tokio::test]
+async fn ones_workspaces_are_those_that_one_belongs_to_now() {
+    let world = World::new().await;
+    let joined = |member, role| Told::MemberJoined { account: account(member), role };
+    tell(&world, workspace(11), founded(1)).await;
+    tell(&world, workspace(12), founded(2)).await;
+    tell(&world, workspace(13), founded(1)).await;
+    let (from, to) = (Role::Viewer, Role::Admin);
+    let raised = Told::RoleChanged { account: account(1), from, to };
+    let again = vec![joined(1, from), raised, Told::Renamed { name: sealed("renamed") }];
+    tell(&world, workspace(12), again).await;
+    let left = Told::MemberRemoved { account: account(2) };
+    tell(&world, workspace(12), vec![left]).await;
+    let asked = Told::DeletionRequested { requested_at: time(5), due: time(9) };
+    tell(&world, workspace(13), vec![asked]).await;
+
+    let readers = world.read(projections::all()).await;
+    world.caught_up(READERS).await;
+
+    let found = mine(&world.pool, account(1), None, 10).await.unwrap();
+    let ids: Vec<WorkspaceId> = found.iter().map(|mine| mine.workspace).collect();
+    assert_eq!(ids, [workspace(11), workspace(12), workspace(13)]);
+    assert_eq!((found[1].role, found[1].members), (Role::Admin, 1));
+    assert_eq!(found[1].name, Some(bytes("renamed")));
+    assert_eq!(found[2].deletion_due, Some(time(9)));
+    let second = mine(&world.pool, account(1), Some(workspace(11)), 1).await.unwrap();
+    assert_eq!(second.len(), 1);
+    assert_eq!(second[0].workspace, workspace(12));
+    assert!(mine(&world.pool, account(2), None, 10).await.unwrap().is_empty());
+    readers.stop().await;
+}
+
+#[tokio::test]
+async fn a_deleted_workspace_keeps_ids_and_times_only_and_is_nobodys() {
+    let world = World::new().await;
+    tell(&world, workspace(11), founded(1)).await;
+    let asked = Told::DeletionRequested { requested_at: time(1), due: time(2) };
+    let taken_back = Told::DeletionCancelled {};
+    let deleted = Told::Deleted { requested_at: time(1) };
+    tell(&world, workspace(11), vec![asked.clone(), taken_back, asked, deleted]).await;
+
+    let readers = world.read(projections::all()).await;
+    world.caught_up(READERS).await;
+
+    assert!(mine(&world.pool, account(1), None, 10).await.unwrap().is_empty());
+    let left = "select count(*) from read_models.workspaces
+        where name is null and deleted_at is not null and version = 6";
+    assert_eq!(world.count(left).await, 1);
+    readers.stop().await;
+}
+
+#[tokio::test]
+async fn members_come_and_go_and_come_again() {
+    let world = World::new().await;
+    tell(&world, workspace(11), founded(1)).await;
+    let joined = Told::MemberJoined { account: account(2), role: Role::Viewer };
+    let left = Told::MemberRemoved { account: account(2) };
+    tell(&world, workspace(11), vec![joined.clone(), left, joined]).await;
+
+    let readers = world.read(projections::all()).await;
+    world.caught_up(READERS).await;
+
+    let found = mine(&world.pool, account(2), None, 10).await.unwrap();
+    assert_eq!((found.len(), found[0].joined_at, found[0].members), (1, time(5), 2));
+    readers.stop().await;
+}
