@@ -17,7 +17,7 @@ use crate::wire::{CLIENT_CHANNEL, Wire};
 const AT_ONCE: usize = 10;
 const ROUNDS: usize = 20;
 const PIECE: u32 = 32_000;
-/// SSH_MSG_CHANNEL_REQUEST and SSH_MSG_CHANNEL_CLOSE (RFC 4254, 9).
+/// A request on a channel, and its close (RFC 4254, 9).
 const EXEC: u64 = 98;
 const CLOSE: u64 = 97;
 
@@ -95,16 +95,16 @@ fn a_server_that_falls_silent_under_a_command() {
 fn a_command_that_is_given_up_before_its_answer_is_closed() {
     let ground = Ground::clear();
     let heard = Arc::new(AtomicU64::new(0));
-    let hears = Arc::clone(&heard);
+    let last = Arc::clone(&heard);
     let harm = move |stream| {
-        let heard = Arc::clone(&hears);
+        let last = Arc::clone(&last);
         async move {
             let mut wire = Wire::greet(stream).await?;
             wire.exchange().await?;
             wire.let_in().await?;
             wire.open().await?;
             loop {
-                heard.store(u64::from(wire.receive().await?[0]), Ordering::Relaxed);
+                last.store(u64::from(wire.receive().await?[0]), Ordering::Relaxed);
             }
         }
     };
@@ -112,14 +112,14 @@ fn a_command_that_is_given_up_before_its_answer_is_closed() {
     let Guest { remote, address, pinned, identity, .. } = &guest;
     let connecting = remote.connect(address, "ada", *pinned, identity);
     let connection = ground.ours.block_on(connecting).unwrap();
-    let hears = |message: u64| heard.load(Ordering::Relaxed) == message;
+    let was = |message: u64| heard.load(Ordering::Relaxed) == message;
     let mut opening = Box::pin(connection.open("cat /dev/zero", b""));
     ground.until("the command", || {
         assert!(futures_util::FutureExt::now_or_never(opening.as_mut()).is_none());
-        hears(EXEC)
+        was(EXEC)
     });
     drop(opening);
-    ground.until("the close", || hears(CLOSE));
+    ground.until("the close", || was(CLOSE));
     assert!(connection.is_live());
     drop(connection);
     ground.leave_clear();
