@@ -69,6 +69,11 @@ families! {
     /// Seat leases whose time was over and that this node ended.
     seat_expirations: IntCounter = "lethe_seat_leases_expired_total" [],
 
+    /// Servers that this node watches.
+    servers_watched: IntGauge = "lethe_servers_watched" [],
+    /// Looks at servers, by what became of them.
+    server_looks: IntCounterVec = "lethe_server_looks_total" ["outcome"],
+
     /// Attempts of runs that have not come to their end, by state.
     runs: IntGaugeVec = "lethe_runs" ["state"],
     /// Attempts of runs that have come to their end, by what became of them.

@@ -11,6 +11,7 @@ mod addresses;
 mod credentials;
 mod deployments;
 mod host_keys;
+mod rights;
 mod watching;
 
 use infra::remote::testing::Sshd;

@@ -96,6 +96,8 @@ impl State {
                 self.watches.insert(held.server, watch);
             }
         }
+        let watched = i64::try_from(self.watches.len()).unwrap_or(i64::MAX);
+        app.metrics.servers_watched.set(watched);
     }
 
     async fn write(&mut self, app: &App) -> Result<(), PgError> {

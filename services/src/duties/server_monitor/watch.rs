@@ -39,6 +39,16 @@ enum Look {
     Nothing,
 }
 
+impl Look {
+    const fn outcome(&self) -> &'static str {
+        match self {
+            Self::Reached(_) => "reached",
+            Self::Failed(_) => "failed",
+            Self::Nothing => "nothing",
+        }
+    }
+}
+
 /// Looks at the server again and again, until it is dropped.
 pub(super) async fn watch(app: App, held: Held, tell: mpsc::Sender<Told>) {
     let period = Duration::from_secs(app.config.monitor_seconds.into());
@@ -55,7 +65,9 @@ pub(super) async fn watch(app: App, held: Held, tell: mpsc::Sender<Told>) {
 
 impl Watch {
     async fn round(&mut self) {
-        match self.look().await {
+        let look = self.look().await;
+        self.app.metrics.server_looks.with_label_values(&[look.outcome()]).inc();
+        match look {
             Look::Reached(sample) => self.reached(sample).await,
             Look::Failed(cause) => self.failed(cause).await,
             Look::Nothing => {}
