@@ -9,4 +9,5 @@ mod gauges;
 pub mod logging;
 pub mod metrics;
 pub mod reach;
+mod reaping;
 pub mod wiring;

@@ -22,28 +22,33 @@ impl Installation {
         assert!(joined.get::<_, Option<i64>>(0).is_some(), "somebody else was faster");
     }
 
-    /// The tokens of people who are operators of the workspace: they have never registered, and
-    /// nothing but their sessions tells of them.
+    /// The tokens of people who are operators of the workspace.
     pub async fn crowd(&self, workspace: &str, count: usize) -> Vec<String> {
-        let pool = connect(&self.log_url(), &ConnectOptions::app()).await.unwrap();
-        let sessions = Sessions::new(pool, Clock::system());
         let mut tokens = Vec::new();
         for _ in 0..count {
-            let account = Ids::system().uuid();
-            let token = Sessions::draw_token().unwrap();
-            let opening = Opening {
-                session: domain::SessionId(Ids::system().uuid()),
-                account: domain::AccountId(account),
-                kind: domain::session::SessionKind::Client,
-                token: token.hash,
-                idle: chrono::TimeDelta::days(1),
-                absolute: chrono::TimeDelta::days(1),
-            };
-            assert!(sessions.open(&opening).await.unwrap());
-            self.join(workspace, &account.to_string(), "operator").await;
-            tokens.push(token.secret.expose_secret().to_owned());
+            let (account, token) = self.stranger().await;
+            self.join(workspace, &account, "operator").await;
+            tokens.push(token);
         }
         tokens
+    }
+
+    /// Somebody who has never registered: nothing but a session tells of them. The account, and
+    /// the session's token.
+    pub async fn stranger(&self) -> (String, String) {
+        let pool = connect(&self.log_url(), &ConnectOptions::app()).await.unwrap();
+        let account = Ids::system().uuid();
+        let token = Sessions::draw_token().unwrap();
+        let opening = Opening {
+            session: domain::SessionId(Ids::system().uuid()),
+            account: domain::AccountId(account),
+            kind: domain::session::SessionKind::Client,
+            token: token.hash,
+            idle: chrono::TimeDelta::days(1),
+            absolute: chrono::TimeDelta::days(1),
+        };
+        assert!(Sessions::new(pool, Clock::system()).open(&opening).await.unwrap());
+        (account.to_string(), token.secret.expose_secret().to_owned())
     }
 }
 

@@ -18,6 +18,7 @@ const REMOVE: &str = include_str!("remove.sql");
 const REMOVE_ALL: &str = include_str!("remove_all.sql");
 const ENDS: &str = include_str!("ends.sql");
 const OVERDUE: &str = include_str!("overdue.sql");
+const IS_OVERDUE: &str = include_str!("is_overdue.sql");
 const TAKE_OVERDUE: &str = include_str!("take_overdue.sql");
 const COUNT_LIVE: &str = include_str!("count_live.sql");
 
@@ -121,6 +122,11 @@ impl Seats {
     pub async fn overdue(&self, limit: i64) -> Result<Vec<WorkspaceId>, PgError> {
         let rows = query(&self.pool, OVERDUE, &[&limit]).await?;
         rows.iter().map(|row| Ok(WorkspaceId(row.try_get(0)?))).collect()
+    }
+
+    pub async fn is_overdue(&self, workspace: WorkspaceId) -> Result<bool, PgError> {
+        let row = query_opt(&self.pool, IS_OVERDUE, &[&workspace.0]).await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?.unwrap_or_default())
     }
 
     /// Takes rows whose time is over out of the table. Committed once the log has been told; until

@@ -107,6 +107,7 @@ async fn only_a_live_lease_is_renewed_and_only_under_its_fence() {
     given.seats.remove(live.lease).await.unwrap();
     assert_eq!(given.seats.renew(live.lease, 7).await.unwrap(), None);
     assert_eq!(given.seats.overdue(9).await.unwrap(), [over.workspace]);
+    assert!(given.seats.is_overdue(over.workspace).await.unwrap());
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ use super::member::Member;
 use super::problem::{Kind, Problem};
 use super::routes::Routes;
 use super::{Api, ApiData};
+use crate::reaping::reap;
 
 /// Seconds after which somebody who was denied may ask again.
 const ASK_AGAIN: i32 = 5;
@@ -72,6 +73,12 @@ async fn acquire(
     member.needs(Right::LeaseSeat)?;
     caller.needs_key()?;
     let (Nothing, bytes) = body.read()?;
+    let pool = load(&api, &member).await?;
+    let (in_use, limit) = pool.taken();
+    if in_use >= limit || pool.lease_of(member.account).is_some() {
+        // Nobody is denied for a lease whose time is over.
+        reap(&api.app, member.workspace).await.map_err(|error| Problem::unavailable(&error))?;
+    }
     let request = member.request(&caller, bytes);
     let lease = LeaseId(derived(request.command, "lease"));
     let acquires = SeatCommand::Acquire { lease, account: member.account };

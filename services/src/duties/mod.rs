@@ -70,7 +70,7 @@ impl Duties {
                 Ok::<(), PgError>(())
             }
         });
-        timers.on_every_node("lease reaper", often, None, lease_reaper::reap_due);
+        timers.on_every_node("lease reaper", often / 2, None, lease_reaper::reap_due);
         timers.on_one_node("server keys", minute, None, orphans::sweep_server_credentials);
         timers.on_every_node("mail folder", minute, None, orphans::sweep_mail_folder);
         timers.on_one_node("session closer", second, Some(close), session_closer::close_due);

@@ -1,8 +1,10 @@
 //! One lease a person, under a fence that grows.
 
 use chrono::{DateTime, Utc};
+use infra::ids::Ids;
+use reqwest::Method;
 use serde_json::json;
-use tests::until;
+use tests::{Client, Installation, Lethe, until};
 
 use crate::house::{House, held, problem};
 
@@ -94,4 +96,36 @@ async fn whoever_is_gone_loses_the_seat_when_its_time_is_over() {
     let expired = house.told("seat.lease_expired").await;
     assert_eq!(expired[0]["lease"], lease);
     assert_eq!(problem(&house.renew(&house.ada, &lease, fence).await, 409), "lease-lost");
+}
+
+#[tokio::test]
+async fn nobody_is_denied_for_a_lease_whose_time_is_over_even_where_no_duty_runs() {
+    let settings = [("seat_lease_seconds", "1"), ("seat_limit_default", "1")];
+    let installation = Installation::with(&settings).await;
+    assert!(installation.run(&["migrate"]).await.status.success());
+    let mut command = installation.command();
+    command.arg("api");
+    let api = Lethe::start(command).await;
+    let (ada, bo) = (installation.stranger().await, installation.stranger().await);
+    let [ada_asks, bo_asks] = [&ada.1, &bo.1].map(|token| api.client().bearing(token));
+    let made = ada_asks.post("/v1/workspaces", json!({ "name": "Engines" })).await.expect(201);
+    let workspace = made.field("/workspace_id");
+    installation.join(&workspace, &bo.0, "operator").await;
+    let path = format!("/v1/workspaces/{workspace}/seat-leases");
+    let ask = async |who: &Client| {
+        let key = Ids::system().uuid().to_string();
+        who.call(Method::POST, &path).header("Idempotency-Key", &key).send().await
+    };
+    let first = held(&ask(&ada_asks).await.expect(201));
+
+    let second = until("the seat is free", async || {
+        Some(ask(&bo_asks).await).filter(|answer| answer.status == 201)
+    });
+    let second = held(&second.await);
+    let third = until("one's own lease is over", async || {
+        Some(ask(&bo_asks).await).filter(|answer| answer.status == 201)
+    });
+    let third = held(&third.await);
+
+    assert!(first.1 < second.1 && second.1 < third.1);
 }

@@ -1,0 +1,3 @@
+select exists (
+  select from working.seat_leases
+  where workspace_id = $1 and expires_at <= clock_timestamp())
