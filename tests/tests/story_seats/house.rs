@@ -78,9 +78,8 @@ impl House {
         .await
     }
 
-    pub async fn set_limit(&self, limit: u32) {
+    pub async fn set_limit(&self, operator: &Client, limit: u32) {
         let path = format!("/v1/admin/workspaces/{}/seat-limit", self.workspace);
-        let operator = self.operator().await;
         operator.call(Method::PUT, &path).json(json!({ "limit": limit })).send().await.expect(204);
     }
 

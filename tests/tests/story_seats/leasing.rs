@@ -82,7 +82,7 @@ async fn on_another_device_one_takes_ones_own_lease_over() {
 
 #[tokio::test]
 async fn whoever_is_gone_loses_the_seat_when_its_time_is_over() {
-    let house = House::with(&[("seat_lease_seconds", "1"), ("seat_limit_default", "1")]).await;
+    let house = House::with(&[("seat_lease_seconds", "5"), ("seat_limit_default", "1")]).await;
     let bo = house.colleague("bo", "operator").await;
     let (lease, fence) = house.lease(&house.ada).await;
     assert_eq!(problem(&house.ask(&bo).await, 409), "seat-limit-reached");

@@ -39,7 +39,7 @@ async fn a_limit_has_a_cause() {
         (&json!("seat.limit_set"), &json!(house.ada.account().await))
     );
 
-    house.set_limit(7).await;
+    house.set_limit(&house.operator().await, 7).await;
 
     let seats = house.seats(|seats| seats["limit"] == 7).await;
     let cause = &seats["limit_cause"];
@@ -72,12 +72,13 @@ async fn only_an_operator_sets_a_limit_and_only_a_real_one() {
 
 #[tokio::test]
 async fn under_a_lowered_limit_nobody_is_cut_off_and_the_newest_go_first() {
-    let house = House::with(&[("seat_lease_seconds", "2")]).await;
+    let house = House::with(&[("seat_lease_seconds", "8")]).await;
     let bo = house.colleague("bo", "operator").await;
+    let operator = house.operator().await;
     let (oldest, first) = house.lease(&house.ada).await;
     let (newest, second) = house.lease(&bo).await;
 
-    house.set_limit(1).await;
+    house.set_limit(&operator, 1).await;
 
     let refused = house.renew(&bo, &newest, second).await;
     assert_eq!(problem(&refused, 409), "seat-limit-lowered");
