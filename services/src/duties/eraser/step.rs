@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use domain::account::{Account, AccountCommand, AccountError, AccountEvent};
+use domain::seat::SeatEvent;
 use domain::session::{CloseReason, SessionEvent};
 use domain::workspace::{Workspace, WorkspaceCommand, WorkspaceEvent};
 use domain::{AccountId, CommandId, Refused, SubjectId, TenantId};
@@ -113,7 +114,7 @@ pub(crate) async fn raise_fence(
 ) -> Result<i64, EraserError> {
     let closing = match kind {
         Kind::Account => [AccountEvent::CLOSING, SessionEvent::CLOSING].concat(),
-        Kind::Workspace => WorkspaceEvent::CLOSING.to_vec(),
+        Kind::Workspace => [WorkspaceEvent::CLOSING, SeatEvent::CLOSING].concat(),
     };
     Ok(app.executor.fence(subject, &closing).await?)
 }
