@@ -176,16 +176,23 @@ async fn sixty_four_race_for_five_seats_and_never_six_have_one() {
         Some(Told::read(race.nodes.installation()).await).filter(Told::is_empty)
     })
     .await;
-    let answered = by_lease(&won);
+    eprint!(
+        "{rounds} rounds, {requests} requests in {seconds:.1} s; {unheard} never asked again; "
+    );
+    compare(&won, &told);
+}
+
+/// What the clients were answered, against what the log tells.
+fn compare(won: &[Won], told: &Told) {
+    let answered = by_lease(won);
     for (lease, fence) in &answered {
         assert_eq!(told.leases.get(lease), Some(fence), "what was answered stands in the log");
     }
-    let at_once = most_at_once(&won);
+    let at_once = most_at_once(won);
     let late = told.longest - TimeDelta::seconds(LEASE_SECONDS);
     eprintln!(
-        "{rounds} rounds, {requests} requests in {seconds:.1} s; {} leases, at most {} live in the \
-         log and {at_once} by the answers; {} denials told; {unheard} never asked again, {} leases \
-         answered to nobody; {} expired, the last {} ms after its time",
+        "{} leases, at most {} live in the log and {at_once} by the answers; {} denials told; \
+         {} leases answered to nobody; {} expired, the last {} ms after its time",
         told.leases.len(),
         told.most_at_once,
         told.denials,
