@@ -14,6 +14,7 @@
 mod client;
 mod colleague;
 mod dump;
+mod events;
 mod installation;
 mod lethe;
 mod mail;
@@ -21,6 +22,7 @@ mod person;
 mod programme;
 mod promtool;
 mod proxy;
+mod rig;
 pub mod seed;
 mod smtp;
 
@@ -28,6 +30,7 @@ use std::time::Duration;
 
 pub use client::{Answer, Call, Client};
 pub use dump::{dump, restore};
+pub use events::{Event, Events};
 pub use infra::postgres::testing;
 pub use installation::Installation;
 pub use lethe::Lethe;
@@ -35,6 +38,7 @@ pub use mail::Mail;
 pub use person::Person;
 pub use promtool::promtool;
 pub use proxy::Proxy;
+pub use rig::Rig;
 pub use smtp::{Behaviour, Smtp};
 
 const LIMIT: Duration = Duration::from_secs(30);

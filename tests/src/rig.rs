@@ -1,0 +1,159 @@
+//! A workspace with a seat, and a real sshd that it has approved: where runs run.
+
+use std::time::Duration;
+
+use infra::ids::Ids;
+use infra::remote::testing::Sshd;
+use serde_json::{Value, json};
+
+use crate::{Answer, Client, Installation, Lethe, Person, until};
+
+pub struct Rig {
+    pub installation: Installation,
+    pub ada: Client,
+    /// `/v1/workspaces/...`
+    pub workspace: String,
+    pub sshd: Sshd,
+    /// The server's id.
+    pub server: String,
+}
+
+const ENDED: [&str; 5] = ["succeeded", "failed", "cancelled", "timed_out", "lost"];
+
+impl Rig {
+    pub async fn new() -> (Self, Lethe) {
+        Self::with(&[]).await
+    }
+
+    /// With settings of its own; nodes reach this machine's servers.
+    pub async fn with(settings: &[(&str, &str)]) -> (Self, Lethe) {
+        let egress = ("egress_allow", "127.0.0.1/32:*");
+        let settings = [&[egress], settings].concat();
+        let installation = Installation::with(&settings).await;
+        let node = installation.node().await;
+        let ada = Person::named("ada").settle(&node.client(), &installation).await;
+        let made = ada.post("/v1/workspaces", json!({ "name": "Engines" })).await.expect(201);
+        let workspace = made.header("location").unwrap().to_owned();
+        let operator = node.client().bearing(&installation.operator().await);
+        let id = workspace.rsplit('/').next().unwrap();
+        let limit = operator.call("PUT".parse().unwrap(), &seat_limit(id));
+        limit.json(json!({ "limit": 5 })).send().await.expect(204);
+        let sshd = Sshd::start().unwrap();
+        let mut rig = Self { installation, ada, workspace, sshd, server: String::new() };
+        rig.server = rig.register(&rig.sshd, rig.sshd.port()).await;
+        rig.take_seat().await;
+        (rig, node)
+    }
+
+    pub fn path(&self, rest: &str) -> String {
+        format!("{}/{rest}", self.workspace)
+    }
+
+    /// A POST that may act outside.
+    pub async fn post(&self, rest: &str, body: Value) -> Answer {
+        let key = Ids::system().uuid().to_string();
+        let call = self.ada.call("POST".parse().unwrap(), &self.path(rest));
+        call.header("Idempotency-Key", &key).json(body).send().await
+    }
+
+    pub async fn get(&self, rest: &str) -> Answer {
+        self.ada.get(&self.path(rest)).await
+    }
+
+    pub async fn take_seat(&self) {
+        self.post("seat-leases", json!({})).await.expect(201);
+    }
+
+    /// Registers, approves and gives a key to a server; answers its id.
+    pub async fn register(&self, sshd: &Sshd, port: u16) -> String {
+        let place = json!({
+            "name": "engine", "host": "127.0.0.1", "port": port, "user": sshd.user()
+        });
+        let server = self.post("servers", place).await.expect(201).field("/server_id");
+        let at = |rest: &str| self.path(&format!("servers/{server}{rest}"));
+        let checked = self.ada.post(&at("/check"), json!({})).await.expect(200);
+        let approval = json!({ "fingerprint": sshd.host_key_fingerprint().unwrap() });
+        let approve = self.ada.call("POST".parse().unwrap(), &at("/host-key/approve"));
+        let approve = approve.header("If-Match", &checked.etag()).json(approval).send();
+        let approved = approve.await.expect(204);
+        let generate = json!({ "generate": true });
+        let attached = self.ada.put(&at("/credential"), &approved.etag(), generate).await;
+        sshd.authorize(&attached.expect(200).field("/public_line")).unwrap();
+        server
+    }
+
+    /// Asks for a run on this rig's server; answers its path after the workspace's.
+    pub async fn start(&self, command: &str) -> String {
+        self.ask(json!({ "command": command, "servers": [self.server] })).await
+    }
+
+    pub async fn ask(&self, body: Value) -> String {
+        let asked = self.post("runs", body).await.expect(201);
+        format!("runs/{}", asked.field("/run_id"))
+    }
+
+    pub fn log_of(&self, run: &str) -> String {
+        format!("{run}/servers/{}/log", self.server)
+    }
+
+    /// The run, once it is listed.
+    pub async fn run(&self, run: &str) -> Option<Value> {
+        let shown = self.get(run).await;
+        (shown.status == 200).then(|| shown.json())
+    }
+
+    /// The run, once this is its state.
+    pub async fn in_state(&self, run: &str, state: &str) -> Value {
+        until(&format!("{run} is {state}"), async || {
+            let shown = self.run(run).await?;
+            let now = shown["state"].as_str().unwrap();
+            assert!(now == state || !ENDED.contains(&now), "{shown}");
+            (now == state).then_some(shown)
+        })
+        .await
+    }
+
+    /// The run, once it has ended, and that is within `limit`.
+    pub async fn ended(&self, run: &str, limit: Duration) -> Value {
+        let mut ticks = tokio::time::interval(Duration::from_millis(50));
+        let ended = async {
+            loop {
+                ticks.tick().await;
+                match self.run(run).await {
+                    Some(shown) if ENDED.contains(&shown["state"].as_str().unwrap()) => {
+                        return shown;
+                    }
+                    _ => {}
+                }
+            }
+        };
+        let ended = tokio::time::timeout(limit, ended).await;
+        ended.unwrap_or_else(|_| panic!("{run} has not ended within {limit:?}"))
+    }
+
+    /// The bytes of one stream of a log, as they are kept.
+    pub async fn bytes(&self, run: &str, stream: &str) -> Vec<u8> {
+        let path = self.path(&format!("{}?stream={stream}", self.log_of(run)));
+        let call = self.ada.call("GET".parse().unwrap(), &path).header("Accept", "text/plain");
+        call.send().await.expect(200).body
+    }
+
+    /// Every line of a log, page by page.
+    pub async fn lines(&self, run: &str) -> Vec<Value> {
+        let mut lines: Vec<Value> = Vec::new();
+        loop {
+            let after = lines.last().map_or(0, |line| line["n"].as_u64().unwrap());
+            let page = self.get(&format!("{}?after={after}&limit=2000", self.log_of(run))).await;
+            let page = page.expect(200).text();
+            let before = lines.len();
+            lines.extend(page.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()));
+            if lines.len() == before {
+                return lines;
+            }
+        }
+    }
+}
+
+fn seat_limit(workspace: &str) -> String {
+    format!("/v1/admin/workspaces/{workspace}/seat-limit")
+}
