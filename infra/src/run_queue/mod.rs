@@ -98,9 +98,15 @@ impl RunQueue {
         Ok(())
     }
 
-    /// In the reader's transaction: the workers of the run's tasks find it out as they renew.
-    pub async fn cancel(&self, tx: &Transaction<'_>, run: RunId) -> Result<(), PgError> {
-        tx.execute(CANCEL, &[&run.0]).await?;
+    /// In the reader's transaction: the worker of the task finds it out as it renews.
+    pub async fn cancel(
+        &self,
+        tx: &Transaction<'_>,
+        run: RunId,
+        server: ServerId,
+        attempt: u32,
+    ) -> Result<(), PgError> {
+        tx.execute(CANCEL, &[&run.0, &server.0, &signed(attempt)]).await?;
         Ok(())
     }
 

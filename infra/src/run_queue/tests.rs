@@ -53,7 +53,8 @@ impl Given {
     async fn cancel(&self, run: u128) {
         let mut client = self.pool.get().await.unwrap();
         let tx = tokio_postgres::Client::transaction(&mut client).await.unwrap();
-        self.queue.cancel(&tx, RunId(Uuid::from_u128(run))).await.unwrap();
+        let (run, server) = (RunId(Uuid::from_u128(run)), ServerId(Uuid::from_u128(7)));
+        self.queue.cancel(&tx, run, server, 1).await.unwrap();
         tx.commit().await.unwrap();
     }
 

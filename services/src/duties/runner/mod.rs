@@ -7,6 +7,7 @@ mod told;
 mod worker;
 mod workers;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -66,9 +67,8 @@ impl RunDispatcher {
         tx: &Transaction<'_>,
         servers: &[ServerId],
     ) -> Result<(), DutyError> {
-        let run = self.executor.load::<Run>(event.tenant(), event.stream_id()).await;
-        let run = run.map_err(|error| DutyError::Unavailable(error.to_string()))?;
-        let Some(asked) = run.state.asked() else { return Ok(()) };
+        let run = self.run(event).await?;
+        let Some(asked) = run.asked() else { return Ok(()) };
         for server in servers {
             match asked.targets.get(server) {
                 Some(target) if !target.is_ended() => {
@@ -79,6 +79,28 @@ impl RunDispatcher {
         }
         self.wake.notify_one();
         Ok(())
+    }
+
+    /// Only what is still to be cancelled: a later attempt is none of it.
+    async fn cancel(
+        &self,
+        event: &Recorded,
+        tx: &Transaction<'_>,
+        run: RunId,
+    ) -> Result<(), DutyError> {
+        let asked = self.run(event).await?;
+        for (server, target) in asked.asked().into_iter().flat_map(|asked| &asked.targets) {
+            if target.cancelling && !target.is_ended() {
+                self.queue.cancel(tx, run, *server, target.attempt).await?;
+            }
+        }
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    async fn run(&self, event: &Recorded) -> Result<Arc<Run>, DutyError> {
+        let loaded = self.executor.load::<Run>(event.tenant(), event.stream_id()).await;
+        Ok(loaded.map_err(|error| DutyError::Unavailable(error.to_string()))?.state)
     }
 }
 
@@ -115,8 +137,7 @@ impl Duty for RunDispatcher {
                 self.put(event, tx, &servers).await?;
             }
             RunEvent::CancelRequested { .. } => {
-                self.queue.cancel(tx, run).await?;
-                self.wake.notify_one();
+                self.cancel(event, tx, run).await?;
             }
             RunEvent::Cancelled { server, attempt, .. } => {
                 self.queue.drop_queued(tx, run, server, attempt).await?;

@@ -90,7 +90,12 @@ impl Worker {
     async fn end_before(&self, connection: &Connection) -> Result<(), Halt> {
         let before = TaskId { attempt: self.id.attempt - 1, ..self.id };
         match task::kill(connection, &before, GRACE).await {
-            Ok(_) | Err(TaskError::Missing) => Ok(()),
+            Ok(_) => {
+                // What cannot be removed is left: it does no harm.
+                let _ = task::remove(connection, &before).await;
+                Ok(())
+            }
+            Err(TaskError::Missing) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }

@@ -1,0 +1,62 @@
+//! Cancelled, a run leaves no process on its server, whatever it does against it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may"
+)]
+
+use serde_json::json;
+use tests::{Rig, until};
+
+/// Each sleeps for a time of its own, by which `ps` tells it.
+const COMMANDS: [(&str, bool); 5] = [
+    ("sleep 4001 & sh -c 'sleep 4001 & sleep 4001' & wait", false),
+    ("trap '' TERM; sleep 4002 & while :; do sleep 4002; done", true),
+    ("exec sleep 4003", false),
+    ("setsid sleep 4004 & nohup sleep 4004 >/dev/null 2>&1 & sleep 4004", false),
+    ("(trap '' TERM HUP INT; while :; do sleep 4005; done) & wait", true),
+];
+
+fn ps(rig: &Rig, mark: &str) -> Vec<String> {
+    let processes = rig.sshd.processes().unwrap();
+    let of_run = processes.into_iter().map(|process| process.command);
+    of_run.filter(|command| command.contains(mark)).collect()
+}
+
+#[tokio::test]
+async fn ps_shows_nothing_of_a_cancelled_run() {
+    let (rig, _node) = Rig::with(&[("runs_per_server", "5")]).await;
+    let mut runs = Vec::new();
+    for (number, (command, forced)) in (4001..).zip(COMMANDS) {
+        let mark = format!("sleep {number}");
+        let run = rig.start(command).await;
+        until(&format!("{mark} is there"), async || {
+            ps(&rig, &mark).iter().any(|command| *command == mark).then_some(())
+        })
+        .await;
+        runs.push((run, mark, forced));
+    }
+
+    for (run, ..) in &runs {
+        rig.post(&format!("{run}/cancel"), json!({})).await.expect(202);
+    }
+
+    for (run, mark, forced) in &runs {
+        let shown = rig.in_state(run, "cancelled").await;
+        assert_eq!(ps(&rig, mark), Vec::<String>::new(), "{mark}");
+        let ending = &shown["servers"][0]["ending"];
+        assert_eq!(ending, &json!({ "kind": "cancelled", "forced": forced }), "{mark}");
+    }
+    let kept = rig.sshd.home().join(".lethe/runs");
+    until("nothing is kept of it", async || {
+        std::fs::read_dir(&kept).unwrap().next().is_none().then_some(())
+    })
+    .await;
+    until("nothing is left", async || {
+        let left = rig.sshd.processes().unwrap();
+        left.iter().all(|left| left.command.contains("sshd")).then_some(())
+    })
+    .await;
+}
