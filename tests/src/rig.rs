@@ -104,31 +104,33 @@ impl Rig {
 
     /// The run, once this is its state.
     pub async fn in_state(&self, run: &str, state: &str) -> Value {
-        until(&format!("{run} is {state}"), async || {
-            let shown = self.run(run).await?;
-            let now = shown["state"].as_str().unwrap();
-            assert!(now == state || !ENDED.contains(&now), "{shown}");
-            (now == state).then_some(shown)
-        })
-        .await
+        let shown =
+            self.reaches(run, Duration::from_secs(30), |now| now == state || ENDED.contains(&now));
+        let shown = shown.await;
+        assert_eq!(shown["state"], state, "{shown}");
+        shown
     }
 
     /// The run, once it has ended, and that is within `limit`.
     pub async fn ended(&self, run: &str, limit: Duration) -> Value {
+        self.reaches(run, limit, |now| ENDED.contains(&now)).await
+    }
+
+    async fn reaches(&self, run: &str, limit: Duration, so_far: impl Fn(&str) -> bool) -> Value {
         let mut ticks = tokio::time::interval(Duration::from_millis(50));
-        let ended = async {
+        let mut last = String::new();
+        let reached = async {
             loop {
                 ticks.tick().await;
-                match self.run(run).await {
-                    Some(shown) if ENDED.contains(&shown["state"].as_str().unwrap()) => {
-                        return shown;
-                    }
-                    _ => {}
+                let shown = self.get(run).await;
+                last = shown.text();
+                if shown.status == 200 && so_far(&shown.field("/state")) {
+                    return shown.json();
                 }
             }
         };
-        let ended = tokio::time::timeout(limit, ended).await;
-        ended.unwrap_or_else(|_| panic!("{run} has not ended within {limit:?}"))
+        let reached = tokio::time::timeout(limit, reached).await;
+        reached.unwrap_or_else(|_| panic!("after {limit:?}: {last}"))
     }
 
     /// The bytes of one stream of a log, as they are kept.

@@ -1,0 +1,72 @@
+//! What the projection of runs makes of events.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+
+#[path = "support/mod.rs"]
+mod support;
+
+use domain::privacy::{self, Personal};
+use domain::run::{Digest, LogSeal, RunEvent as Told, RunState, StreamSeal, Work};
+use domain::{AccountId, RunId, ServerId, WorkspaceId};
+use projections::runs::{Filter, by_id, page};
+use support::{World, bytes, sealed, time};
+use uuid::Uuid;
+
+const RUN: Uuid = Uuid::from_u128(7);
+const ONE: ServerId = ServerId(Uuid::from_u128(11));
+const TWO: ServerId = ServerId(Uuid::from_u128(12));
+
+fn requested() -> Told {
+    let command: Personal<privacy::RunCommand> = sealed("make");
+    let (work, servers) = (Work::Command { command }, vec![ONE, TWO]);
+    Told::Requested { work, servers, timeout_seconds: 60, secrets: None }
+}
+
+fn log() -> LogSeal {
+    let stream = StreamSeal { lines: 1, bytes: 2, sha256: Digest([9; 32]) };
+    LogSeal { out: stream, err: stream, lines: 2, bytes: 4, truncated: false }
+}
+
+#[tokio::test]
+async fn a_run_shows_how_far_it_is_on_each_server() {
+    let world = World::new().await;
+    let (server, attempt, fence) = (ONE, 1, 1);
+    for event in [
+        requested(),
+        Told::Dispatched { server, attempt, fence },
+        Told::Started { server, attempt, fence },
+        Told::CancelRequested { by: AccountId(Uuid::from_u128(1)) },
+        Told::Cancelled { server: TWO, attempt, fence: 0, forced: false },
+        Told::Cancelled { server, attempt, fence, forced: true },
+        Told::LogSealed { server, attempt, log: log() },
+        Told::Retried { servers: vec![TWO], secrets: None },
+    ] {
+        world.tell("run", RUN, event).await;
+    }
+
+    let readers = world.read(projections::all()).await;
+    world.caught_up(&["runs"]).await;
+
+    // The world's streams are their own tenants.
+    let workspace = WorkspaceId(RUN);
+    let run = by_id(&world.pool, workspace, RunId(RUN)).await.unwrap().unwrap();
+    assert_eq!((run.state.as_str(), run.version), ("running", 8));
+    assert_eq!(run.work, bytes("make"));
+    let targets = &run.run.0.asked().unwrap().targets;
+    assert_eq!((targets[&ONE].word(), targets[&ONE].log), ("cancelled", Some(log())));
+    assert_eq!((targets[&TWO].word(), targets[&TWO].attempt), ("queued", 2));
+    let on = &run.on_servers.0[&ONE];
+    assert_eq!((on.started_at, on.ended_at), (Some(time(3)), Some(time(6))));
+    assert_eq!(run.on_servers.0[&TWO].queued_at, time(8));
+    for (state, server, count) in [
+        (None, None, 1),
+        (Some(RunState::Running), Some(TWO), 1),
+        (Some(RunState::Lost), None, 0),
+        (None, Some(ServerId(RUN)), 0),
+    ] {
+        let listed = page(&world.pool, workspace, &Filter { state, server }, None, 10).await;
+        assert_eq!(listed.unwrap().len(), count);
+    }
+    let stranger = WorkspaceId(Uuid::from_u128(8));
+    assert!(by_id(&world.pool, stranger, RunId(RUN)).await.unwrap().is_none());
+    readers.stop().await;
+}
