@@ -30,8 +30,10 @@ fn log() -> LogSeal {
 async fn a_run_shows_how_far_it_is_on_each_server() {
     let world = World::new().await;
     let (server, attempt, fence) = (ONE, 1, 1);
+    world.tell("run", RUN, requested()).await;
+    let readers = world.read(projections::all()).await;
+    world.caught_up(&["runs"]).await;
     for event in [
-        requested(),
         Told::Dispatched { server, attempt, fence },
         Told::Started { server, attempt, fence },
         Told::CancelRequested { by: AccountId(Uuid::from_u128(1)) },
@@ -42,8 +44,6 @@ async fn a_run_shows_how_far_it_is_on_each_server() {
     ] {
         world.tell("run", RUN, event).await;
     }
-
-    let readers = world.read(projections::all()).await;
     world.caught_up(&["runs"]).await;
 
     // The world's streams are their own tenants.

@@ -130,7 +130,18 @@ impl Rig {
             }
         };
         let reached = tokio::time::timeout(limit, reached).await;
-        reached.unwrap_or_else(|_| panic!("after {limit:?}: {last}"))
+        reached.unwrap_or_else(|_| panic!("after {limit:?}: {last}\n{}", self.logged()))
+    }
+
+    /// What the nodes have logged.
+    fn logged(&self) -> String {
+        let files = std::fs::read_dir(self.installation.folder()).unwrap();
+        let paths = files.map(|file| file.unwrap().path());
+        let logs = paths.filter(|path| path.extension().is_some_and(|ending| ending == "log"));
+        let text: String =
+            logs.map(|path| std::fs::read_to_string(path).unwrap_or_default()).collect();
+        let told = text.lines().filter(|line| !line.contains(": answered "));
+        told.collect::<Vec<_>>().join("\n")
     }
 
     /// The bytes of one stream of a log, as they are kept.

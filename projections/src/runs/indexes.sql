@@ -1,2 +1,1 @@
-create index on {table} (tenant_id, requested_at desc, run_id desc);
-create index on {table} using gin (server_ids)
+create index on {table} (tenant_id, requested_at desc, run_id desc)

@@ -24,7 +24,6 @@ infra::row! {
         pub work: Vec<u8>,
         /// The domain's word for it.
         pub state: String,
-        pub server_ids: Vec<Uuid>,
         /// What the run's events come to, without anything sealed.
         pub run: Json<Asked>,
         pub on_servers: Json<BTreeMap<ServerId, OnServer>>,
@@ -117,7 +116,6 @@ impl Run {
             deployment_id,
             work,
             state: String::new(),
-            server_ids: servers.iter().map(|server| server.0).collect(),
             run: Json(Asked::Absent),
             on_servers: Json(on_servers.collect()),
             requested_by: event.actor(),

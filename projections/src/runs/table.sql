@@ -4,7 +4,6 @@ create table {table} (
   deployment_id   uuid,
   work            bytea       not null,   -- sealed: the command, or the steps of the deployment
   state           text        not null,
-  server_ids      uuid[]      not null,
   run             json        not null,
   on_servers      json        not null,
   requested_by    uuid,
