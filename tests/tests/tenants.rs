@@ -4,11 +4,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::TimeDelta;
+use infra::clock::Clock;
+use infra::ids::Ids;
 use infra::remote::testing::Sshd;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Client, Installation, Person};
-use uuid::Uuid;
+use tests::{Client, Installation, Person, register};
 
 /// One of everything, by the name that it has in paths.
 type Things = BTreeMap<&'static str, String>;
@@ -21,8 +23,7 @@ struct Tenant {
 }
 
 fn key() -> String {
-    #[allow(clippy::disallowed_methods, reason = "a test's own key")]
-    Uuid::now_v7().to_string()
+    Ids::system().uuid().to_string()
 }
 
 /// Creates something, and answers its id.
@@ -43,16 +44,12 @@ impl Tenant {
         let guest = json!({ "email": format!("guest.{word}@example.org"), "role": "viewer" });
         let invitation = make("invitations", guest, "/invitation_id").await;
         let scopes = ["workspace:read", "members:read", "servers:read", "runs:read", "logs:read"];
-        let wants = json!({ "name": "ci", "scopes": scopes, "expires_in_days": 1 });
+        let until = Clock::system().now() + TimeDelta::days(1);
+        let wants = json!({ "name": "ci", "scopes": scopes, "expires_at": until });
         let answer = session.post(&format!("{at}/api-tokens"), wants).await.expect(201);
         let (token, secret) = (answer.field("/token_id"), answer.field("/token"));
         let lease = make("seat-leases", json!({}), "/lease_id").await;
-        let place = json!({
-            "name": "build", "host": "127.0.0.1", "port": sshd.port(), "user": sshd.user(),
-        });
-        let server = make("servers", place, "/server_id").await;
-        let path = format!("{at}/servers/{server}");
-        approve(&session, &path, sshd).await;
+        let server = register(&session, &at, sshd, sshd.port()).await;
         let steps = json!({ "name": "web", "steps": [{ "name": "one", "command": "true" }] });
         let deployment =
             make(&format!("servers/{server}/deployments"), steps, "/deployment_id").await;
@@ -71,19 +68,6 @@ impl Tenant {
         let token = client.bearing(&secret);
         Self { session, token, things }
     }
-}
-
-/// The host key, and a credential that the server takes.
-async fn approve(session: &Client, path: &str, sshd: &Sshd) {
-    session.post(&format!("{path}/check"), json!({})).await.expect(200);
-    let etag = session.get(path).await.expect(200).etag();
-    let body = json!({ "fingerprint": sshd.host_key_fingerprint().unwrap() });
-    let approves = session.call(Method::POST, &format!("{path}/host-key/approve"));
-    let approved = approves.header("If-Match", &etag).json(body).send().await;
-    assert!(approved.status < 300, "{}", approved.text());
-    let etag = session.get(path).await.expect(200).etag();
-    let key = session.put(&format!("{path}/credential"), &etag, json!({ "generate": true })).await;
-    sshd.authorize(&key.expect(200).field("/public_line")).unwrap();
 }
 
 /// Method and path of each operation below a workspace.
@@ -162,7 +146,8 @@ async fn whatever_is_another_tenants_is_not_there_and_nothing_tells_it_from_noth
 
     // The control: to Ada all of it is there.
     for (method, path) in operations.iter().filter(|(method, _)| *method == Method::GET) {
-        let (status, body) = ask(&ada.session, method, &filled(path, |it| ada.things[it].clone())).await;
+        let (status, body) =
+            ask(&ada.session, method, &filled(path, |it| ada.things[it].clone())).await;
         assert_ne!(status, 404, "{path}: {body}");
     }
 }

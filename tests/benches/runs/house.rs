@@ -2,34 +2,28 @@
 
 use std::time::Duration;
 
-use infra::remote::testing::Sshd;
 use serde_json::{Value, json};
-use tests::{Events, Installation, Lethe, Team};
+use tests::{Events, Installation, Lethe, Rig};
 
 use super::delay;
 
 pub struct House {
-    pub sshd: Sshd,
-    /// Its server's fsync is on.
-    _installation: Installation,
+    pub rig: Rig,
     node: Lethe,
-    team: Team,
-    server: String,
 }
 
 impl House {
+    /// On a private server, whose fsync is on.
     pub async fn open() -> Self {
-        let sshd = Sshd::start().unwrap();
-        let allow = format!("127.0.0.1/32:{}", sshd.port());
         let bytes = (1 << 30).to_string();
-        let settings =
-            [("log", "warn"), ("egress_allow", &*allow), ("run_log_bytes_max", &*bytes)];
-        let installation = Installation::private(&settings);
-        let node = installation.node().await;
-        let team = Team::of("ada", &installation, &node.client()).await;
-        team.take_seat().await;
-        let server = team.server(&sshd).await;
-        Self { sshd, _installation: installation, node, team, server }
+        let settings = [
+            ("log", "warn"),
+            ("egress_allow", "127.0.0.1/32:*"),
+            ("run_log_bytes_max", &*bytes),
+            ("seat_lease_seconds", "3600"),
+        ];
+        let (rig, node) = Rig::on(Installation::private(&settings)).await;
+        Self { rig, node }
     }
 
     pub async fn close(self) {
@@ -37,22 +31,17 @@ impl House {
     }
 
     async fn watch(&self, command: &str) -> Events {
-        let run = self.team.run(&self.server, command).await;
-        let path = format!("{}/runs/{run}/servers/{}/log", self.team.path, self.server);
-        Events::open(&self.team.owner, &path).await
+        let run = self.rig.start(command).await;
+        let path = self.rig.path(&self.rig.log_of(&run));
+        Events::open(self.rig.ada.call("GET".parse().unwrap(), &path)).await
     }
 
-    /// Answers the seal of its log.
+    /// Answers the seal of its log. Nobody watches: what is measured is the way into the log.
     pub async fn run(&self, command: &str) -> Value {
-        let mut events = self.watch(command).await;
-        loop {
-            let event = events.next().await.expect("an end");
-            if event.name == "end" {
-                let end: Value = serde_json::from_str(&event.data).unwrap();
-                assert_eq!(end["state"], json!("succeeded"), "{end}");
-                return end["log"].clone();
-            }
-        }
+        let run = self.rig.start(command).await;
+        let shown = self.rig.ended(&run, Duration::from_mins(10)).await;
+        assert_eq!(shown["state"], json!("succeeded"), "{shown}");
+        shown["servers"][0]["log"].clone()
     }
 
     pub async fn delays(&self, command: &str) -> Vec<Duration> {
@@ -60,8 +49,7 @@ impl House {
         let mut delays = vec![];
         while let Some(event) = events.next().await {
             if event.name == "line" {
-                let line: Value = serde_json::from_str(&event.data).unwrap();
-                delays.extend(line["text"].as_str().and_then(delay));
+                delays.extend(event.data["text"].as_str().and_then(delay));
             }
         }
         delays

@@ -31,7 +31,7 @@ fn main() {
 
 async fn measure() {
     let house = House::open().await;
-    let plain = Plain::of(&house.sshd);
+    let plain = Plain::of(&house.rig.sshd);
     let mut table = Table::default();
 
     let chatty = format!("seq 1 {LINES}");

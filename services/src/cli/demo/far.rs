@@ -24,11 +24,7 @@ pub struct Far<'a> {
 }
 
 impl<'a> Far<'a> {
-    pub async fn register(
-        told: &mut Told,
-        team: &Team,
-        sshd: &'a Sshd,
-    ) -> Result<Self, CliError> {
+    pub async fn register(told: &mut Told, team: &Team, sshd: &'a Sshd) -> Result<Self, CliError> {
         told.chapter("A real sshd is registered, and its host key approved");
         let body = json!({
             "name": "build", "host": "127.0.0.1", "port": sshd.port(), "user": sshd.user(),
@@ -39,7 +35,8 @@ impl<'a> Far<'a> {
         let far = Self { sshd, server };
         let path = format!("{}/servers/{}", team.path, far.server);
 
-        let checked = api.post(&format!("{path}/check"), json!({})).await?.expect(200, "a check")?;
+        let checked =
+            api.post(&format!("{path}/check"), json!({})).await?.expect(200, "a check")?;
         told.see(&checked.body);
         let own = sshd.host_key_fingerprint()?;
         let seen = checked.body.to_string().contains(&own);
@@ -51,11 +48,13 @@ impl<'a> Far<'a> {
         told.holds("Grace approves it", approved.status < 300);
 
         let etag = api.get(&path).await?.etag().to_owned();
-        let key = api.put(&format!("{path}/credential"), json!({ "generate": true }), &etag).await?;
+        let key =
+            api.put(&format!("{path}/credential"), json!({ "generate": true }), &etag).await?;
         let line = key.expect(200, "a credential")?.text("/public_line");
         told.see(&line);
         sshd.authorize(&line)?;
-        let checked = api.post(&format!("{path}/check"), json!({})).await?.expect(200, "a check")?;
+        let checked =
+            api.post(&format!("{path}/check"), json!({})).await?.expect(200, "a check")?;
         told.see(&checked.body);
         told.holds("with its key let in, the whole way is open", checked.text("/ok") == "true");
         Ok(far)
@@ -156,8 +155,7 @@ impl<'a> Far<'a> {
         told.see(&shown.body);
         told.holds("the run is found again, and succeeds", shown.text("/state") == "succeeded");
         let lines = team.ada.api.lines(&format!("{}?limit=200", self.log(&run))).await?;
-        let lines: Vec<&str> =
-            lines.iter().filter_map(|line| line.get("text")?.as_str()).collect();
+        let lines: Vec<&str> = lines.iter().filter_map(|line| line.get("text")?.as_str()).collect();
         let whole: Vec<String> = (1..=60).map(|number| format!("line {number}")).collect();
         let same = lines.iter().map(|line| line.trim_end()).eq(whole.iter().map(String::as_str));
         told.holds("its log has every line once, in order", same);
