@@ -94,11 +94,11 @@ fn sent(fields: Vec<String>) -> impl Strategy<Value = Sent> {
     let query = "(limit|cursor|after|tenant|type|from|x)=[a-zA-Z0-9_%.-]{0,40}";
     (
         body(fields),
-        proptest::collection::vec(segment(), 2),
+        proptest::collection::vec(segment(), 4),
         prop_oneof![Just(String::new()), query],
         proptest::collection::vec((names, header()), 0..4),
         0..4u8,
-        "l[so]_[A-Za-z0-9_-]{0,60}",
+        "l[sow]_[A-Za-z0-9_-]{0,60}",
     )
         .prop_map(|(body, segments, query, headers, bears, token)| Sent {
             body,
