@@ -81,6 +81,12 @@ impl Lines {
         self.end_line(masked, end, put);
     }
 
+    /// The part of the line that has come so far, since nobody knows whether more will.
+    pub fn pause(&mut self, put: &mut impl FnMut(Piece<'_>)) {
+        let rest = std::mem::take(&mut self.rest);
+        self.put_piece(&rest, put);
+    }
+
     fn end_line(&mut self, part: &[u8], raw_end: u64, put: &mut impl FnMut(Piece<'_>)) {
         let place = Place { raw: raw_end, skip: 0 };
         if self.rest.is_empty() && part.len() <= LINE_BYTES_MAX {
@@ -98,9 +104,13 @@ impl Lines {
         while self.rest.len() > LINE_BYTES_MAX {
             let after = self.rest.split_off(piece_end(&self.rest));
             let piece = std::mem::replace(&mut self.rest, after);
-            let place = Place { raw: self.begun, skip: self.cut + piece.len() as u64 };
-            self.put(&piece, place, put);
+            self.put_piece(&piece, put);
         }
+    }
+
+    fn put_piece(&mut self, piece: &[u8], put: &mut impl FnMut(Piece<'_>)) {
+        let place = Place { raw: self.begun, skip: self.cut + piece.len() as u64 };
+        self.put(piece, place, put);
     }
 
     /// What was kept before is not put again.

@@ -57,8 +57,8 @@ impl RunLogs {
         Ok(opened)
     }
 
-    /// The lines that follow line `after` (0: from the first), at most `limit` of them. There may be
-    /// more: none are told only at the end of what is kept.
+    /// The lines that follow line `after` (0: from the first), at most `limit` of them. There may
+    /// be more: none are told only at the end of what is kept.
     pub async fn read(
         &self,
         task: &Task,

@@ -19,8 +19,8 @@ pub const FLUSH_AFTER: Duration = Duration::from_millis(40);
 const DROPPED_BYTES_NOTED: u64 = 16 * 1024 * 1024;
 
 /// Takes what a command writes, and keeps it as lines. What was pushed is written once
-/// [`Writer::flush`] or [`Writer::finish`] has answered; after an error the same may be called
-/// again, and nothing is lost or doubled. Dropping a call half-way does no harm either.
+/// [`Writer::flush`], [`Writer::pause`] or [`Writer::finish`] has answered; after an error the same
+/// may be called again, and nothing is lost or doubled. Dropping a call half-way does no harm.
 pub struct Writer {
     logs: RunLogs,
     task: Task,
@@ -205,6 +205,15 @@ impl Writer {
     pub async fn flush(&mut self) -> Result<(), RunLogError> {
         self.chunks.flush(self.out.place(), self.err.place(), false);
         self.write().await
+    }
+
+    /// Nobody knows whether the command goes on. Also the part of a line that has come is written,
+    /// but not what may be the beginning of a secret: whoever resumes goes on with the same line.
+    pub async fn pause(&mut self) -> Result<(), RunLogError> {
+        let Self { out, err, chunks, .. } = self;
+        out.lines.pause(&mut |piece| chunks.add(Stream::Out, piece));
+        err.lines.pause(&mut |piece| chunks.add(Stream::Err, piece));
+        self.flush().await
     }
 
     /// The command has ended and everything was pushed: also a last line without an end is written.

@@ -7,6 +7,7 @@ mod lease_reaper;
 mod mailer;
 mod orphans;
 mod restored;
+mod run_logs;
 mod runner;
 mod seat_leases;
 mod server_monitor;
@@ -82,6 +83,7 @@ impl Duties {
         timers.on_one_node("erasures", 10 * minute, None, orphans::sweep_erasures);
         timers.on_one_node("keys", minute, None, keys::turn_keys);
         timers.on_one_node("e-mail index", minute, None, keys::turn_email_index);
+        timers.on_one_node("run logs", 10 * minute, None, run_logs::retain);
         timers.on_one_node("run secrets", minute, None, runner::sweep_secrets);
         let workers = runner::Workers::new(app);
         runner::keep_going(&mut timers, &workers, run);

@@ -31,14 +31,15 @@ fn story(random: &mut Random) -> Vec<(Stream, Vec<u8>)> {
     story
 }
 
-/// Pushes what was not read before, flushing now and then; all of it, or until `cut` chunks.
+/// Pushes what was not read before, flushing now and then; all of it, or until there are so many
+/// chunks: then it pauses, or is gone at once.
 async fn tell(
     given: &Given,
     random: &mut Random,
     writer: &mut Writer,
     story: &[(Stream, Vec<u8>)],
     resume: &Resume,
-    cut: Option<i64>,
+    cut: Option<(i64, bool)>,
 ) {
     let (mut out, mut err) = (0, 0);
     for (stream, bytes) in story {
@@ -60,9 +61,12 @@ async fn tell(
             writer.flush().await.unwrap();
         }
         if random.below(15) == 0
-            && let Some(cut) = cut
-            && given.count("select count(*) from working.run_log_chunks").await >= cut
+            && let Some((chunks, pauses)) = cut
+            && given.count("select count(*) from working.run_log_chunks").await >= chunks
         {
+            if pauses {
+                writer.pause().await.unwrap();
+            }
             return;
         }
     }
@@ -73,8 +77,47 @@ fn plain(lines: Vec<Line>) -> Vec<(u64, Stream, bool, Vec<u8>)> {
     lines.into_iter().map(|line| (line.number, line.stream, line.continues, line.bytes)).collect()
 }
 
+#[tokio::test]
+async fn a_secret_that_a_pause_cuts_in_two_is_masked_all_the_same() {
+    let given = given().await;
+    let task = given.task().await;
+    let masks = Masks::new(&SECRETS).unwrap();
+    let resume = given.logs.resume(&task).await.unwrap();
+    let mut writer = given.logs.writer(task, 1, &masks, BYTES_MAX, &resume);
+    writer.out(0, b"first\npassword: hunt").await.unwrap();
+    writer.err(0, b"hunter22 is").await.unwrap();
+    writer.pause().await.unwrap();
+    writer.pause().await.unwrap();
+    let lines = plain(all(&given.logs, &task).await);
+    assert_eq!(
+        lines[1..],
+        [
+            (2, Stream::Out, false, b"password: ".to_vec()),
+            (3, Stream::Err, false, b"*** is".to_vec()),
+        ]
+    );
+
+    let resume = given.logs.resume(&task).await.unwrap();
+    assert_eq!((resume.next_line, resume.out_offset, resume.err_offset), (4, 6, 0));
+    let mut later = given.logs.writer(task, 1, &masks, BYTES_MAX, &resume);
+    later.out(6, b"password: hunter22.\nlast").await.unwrap();
+    later.err(0, b"hunter22 is mine\n").await.unwrap();
+    later.finish().await.unwrap();
+
+    let lines = plain(all(&given.logs, &task).await);
+    assert_eq!(
+        lines[3..],
+        [
+            (4, Stream::Out, true, b"***.\n".to_vec()),
+            (5, Stream::Err, true, b" mine\n".to_vec()),
+            (6, Stream::Out, false, b"last".to_vec()),
+        ]
+    );
+    assert_eq!(given.logs.seal(&task).await.unwrap().out.read, 30);
+}
+
 /// The log of a story whose worker is replaced after every few chunks is the log of the story.
-async fn cut_anywhere(seed: u64, stories: usize, bytes_max: u64) {
+async fn cut_anywhere(seed: u64, stories: usize, bytes_max: u64, pauses: bool) {
     let given = given().await;
     let masks = Masks::new(&SECRETS).unwrap();
     let mut random = Random(seed);
@@ -94,24 +137,29 @@ async fn cut_anywhere(seed: u64, stories: usize, bytes_max: u64) {
 
         given.sql("delete from working.run_log_chunks", &[]).await;
         let task = given.task().await;
-        let (mut fence, mut cut) = (1, Some(1));
+        let (mut fence, mut cut) = (1, Some((1, pauses)));
         while cut.is_some() {
             given.fence(&task, fence).await;
             let resume = given.logs.resume(&task).await.unwrap();
-            cut = (fence < 6).then_some(i64::try_from(resume.seq).unwrap() + 1);
+            cut = (fence < 6).then_some((i64::try_from(resume.seq).unwrap() + 1, pauses));
             let mut writer = given.logs.writer(task, fence, &masks, bytes_max, &resume);
             tell(&given, &mut random, &mut writer, &story, &resume, cut).await;
             fence += 1;
         }
-        assert_eq!(plain(all(&given.logs, &task).await), whole);
-        assert_eq!(given.logs.seal(&task).await.unwrap(), summary);
+        let (lines, cut) = (plain(all(&given.logs, &task).await), given.logs.seal(&task).await);
+        // A pause leaves a line in pieces, and changes nothing else.
+        if !pauses {
+            assert_eq!(lines, whole);
+            assert_eq!(cut.as_ref().unwrap(), &summary);
+        }
         if summary.truncated {
             continue;
         }
-        for (stream, of) in [(Stream::Out, &summary.out), (Stream::Err, &summary.err)] {
+        let cut = cut.unwrap();
+        for (stream, of) in [(Stream::Out, &cut.out), (Stream::Err, &cut.err)] {
             let mut mask = masks.stream();
             let masked = [mask.push(&clear(stream)), mask.finish()].concat();
-            let own = whole.iter().filter(|(_, own, ..)| *own == stream);
+            let own = lines.iter().filter(|(_, own, ..)| *own == stream);
             let kept: Vec<u8> = own.flat_map(|(.., bytes)| bytes.clone()).collect();
             assert!(kept == masked);
             let hash = ring::digest::digest(&ring::digest::SHA256, &masked);
@@ -122,12 +170,17 @@ async fn cut_anywhere(seed: u64, stories: usize, bytes_max: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_is_the_same_wherever_its_worker_was_replaced() {
-    cut_anywhere(11, 25, BYTES_MAX).await;
+    cut_anywhere(11, 25, BYTES_MAX, false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_is_the_same_wherever_its_worker_paused() {
+    cut_anywhere(13, 15, BYTES_MAX, true).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_is_too_long_is_cut_in_the_same_place() {
-    cut_anywhere(12, 15, 100_000).await;
+    cut_anywhere(12, 15, 100_000, false).await;
 }
 
 #[tokio::test]

@@ -81,6 +81,11 @@ impl Reading {
         }
     }
 
+    /// Whether more will come is not known.
+    async fn pause(mut self) -> Result<(), Halt> {
+        Ok(self.writer.pause().await?)
+    }
+
     pub async fn finish(mut self) -> Result<(), Halt> {
         Ok(self.writer.finish().await?)
     }
@@ -98,7 +103,7 @@ impl Worker {
             match Reading::begin(self, connection, given).await {
                 Ok(mut reading) => {
                     let read = reading.until_quiet().await;
-                    reading.finish().await?;
+                    reading.pause().await?;
                     if matches!(read, Err(Halt::Gone | Halt::Erased | Halt::Ours(_))) {
                         read?;
                     }
