@@ -38,7 +38,7 @@ pub use mail::Mail;
 pub use person::Person;
 pub use promtool::promtool;
 pub use proxy::Proxy;
-pub use rig::Rig;
+pub use rig::{Rig, register};
 pub use smtp::{Behaviour, Smtp};
 
 const LIMIT: Duration = Duration::from_secs(30);

@@ -28,8 +28,11 @@ impl Rig {
     /// With settings of its own; nodes reach this machine's servers.
     pub async fn with(settings: &[(&str, &str)]) -> (Self, Lethe) {
         let egress = ("egress_allow", "127.0.0.1/32:*");
-        let settings = [&[egress], settings].concat();
-        let installation = Installation::with(&settings).await;
+        Self::on(Installation::with(&[&[egress], settings].concat()).await).await
+    }
+
+    /// On an installation whose nodes reach this machine's servers.
+    pub async fn on(installation: Installation) -> (Self, Lethe) {
         let node = installation.node().await;
         let ada = Person::named("ada").settle(&node.client(), &installation).await;
         let made = ada.post("/v1/workspaces", json!({ "name": "Engines" })).await.expect(201);
@@ -64,22 +67,9 @@ impl Rig {
         self.post("seat-leases", json!({})).await.expect(201);
     }
 
-    /// Registers, approves and gives a key to a server; answers its id.
+    /// Answers the id of the server, which takes Lethe's key.
     pub async fn register(&self, sshd: &Sshd, port: u16) -> String {
-        let place = json!({
-            "name": "engine", "host": "127.0.0.1", "port": port, "user": sshd.user()
-        });
-        let server = self.post("servers", place).await.expect(201).field("/server_id");
-        let at = |rest: &str| self.path(&format!("servers/{server}{rest}"));
-        let checked = self.ada.post(&at("/check"), json!({})).await.expect(200);
-        let approval = json!({ "fingerprint": sshd.host_key_fingerprint().unwrap() });
-        let approve = self.ada.call("POST".parse().unwrap(), &at("/host-key/approve"));
-        let approve = approve.header("If-Match", &checked.etag()).json(approval).send();
-        let approved = approve.await.expect(204);
-        let generate = json!({ "generate": true });
-        let attached = self.ada.put(&at("/credential"), &approved.etag(), generate).await;
-        sshd.authorize(&attached.expect(200).field("/public_line")).unwrap();
-        server
+        register(&self.ada, &self.workspace, sshd, port).await
     }
 
     /// Asks for a run on this rig's server; answers its path after the workspace's.
@@ -169,4 +159,22 @@ impl Rig {
 
 fn seat_limit(workspace: &str) -> String {
     format!("/v1/admin/workspaces/{workspace}/seat-limit")
+}
+
+/// Registers, approves and gives a key to a server; answers its id.
+pub async fn register(ada: &Client, workspace: &str, sshd: &Sshd, port: u16) -> String {
+    let place = json!({ "name": "engine", "host": "127.0.0.1", "port": port, "user": sshd.user() });
+    let key = Ids::system().uuid().to_string();
+    let servers = ada.call("POST".parse().unwrap(), &format!("{workspace}/servers"));
+    let made = servers.header("Idempotency-Key", &key).json(place).send().await;
+    let server = made.expect(201).field("/server_id");
+    let at = |rest: &str| format!("{workspace}/servers/{server}{rest}");
+    let checked = ada.post(&at("/check"), json!({})).await.expect(200);
+    let approval = json!({ "fingerprint": sshd.host_key_fingerprint().unwrap() });
+    let approve = ada.call("POST".parse().unwrap(), &at("/host-key/approve"));
+    let approved = approve.header("If-Match", &checked.etag()).json(approval).send().await;
+    let etag = approved.expect(204).etag();
+    let attached = ada.put(&at("/credential"), &etag, json!({ "generate": true })).await;
+    sshd.authorize(&attached.expect(200).field("/public_line")).unwrap();
+    server
 }

@@ -32,10 +32,8 @@ async fn ps_shows_nothing_of_a_cancelled_run() {
     for (number, (command, forced)) in (4001..).zip(COMMANDS) {
         let mark = format!("sleep {number}");
         let run = rig.start(command).await;
-        until(&format!("{mark} is there"), async || {
-            ps(&rig, &mark).iter().any(|command| *command == mark).then_some(())
-        })
-        .await;
+        until(&format!("{mark} is there"), async || ps(&rig, &mark).contains(&mark).then_some(()))
+            .await;
         runs.push((run, mark, forced));
     }
 

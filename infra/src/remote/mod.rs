@@ -14,7 +14,6 @@ mod options;
 pub mod sample;
 mod settings;
 pub mod task;
-#[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]
 mod tests;

@@ -49,7 +49,8 @@ async fn a_log_is_read_by_byte_and_by_line() {
     let (rig, _node) = Rig::new().await;
     let run = rig.start("seq 1 5000; printf '\\377\\n' >&2").await;
     let shown = rig.in_state(&run, "succeeded").await;
-    let whole: String = (1..=5000).map(|n| format!("{n}\n")).collect();
+    let numbers: Vec<String> = (1..=5000).map(|n| n.to_string()).collect();
+    let whole = numbers.join("\n") + "\n";
 
     assert_eq!(rig.bytes(&run, "out").await, whole.as_bytes());
     let path = rig.path(&rig.log_of(&run));

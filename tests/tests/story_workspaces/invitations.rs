@@ -124,3 +124,14 @@ async fn the_address_of_an_invitation_that_ended_is_forgotten() {
     gone.post("/v1/invitations/accept", json!({ "token": token })).await.expect(410);
     assert_ne!(account(&gone).await, account(&stage.ada).await);
 }
+
+#[tokio::test]
+async fn so_many_invitations_are_mailed_in_an_hour_and_no_more() {
+    let stage = Stage::with(&[("mails_per_hour", "1")]).await;
+    let asks = |email: &str| json!({ "email": email, "role": "viewer" });
+    stage.ada.post(&stage.at("invitations"), asks("bob@example.org")).await.expect(201);
+
+    let refused = stage.ada.post(&stage.at("invitations"), asks("eve@example.org")).await;
+
+    assert!(refused.expect(429).header("retry-after").is_some());
+}

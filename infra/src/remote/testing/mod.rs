@@ -194,6 +194,15 @@ impl Sshd {
         processes(&format!("LETHE_SSHD={}", self.mark))
     }
 
+    /// OpenSSH's own client, which shows the private key in this file; the command is to be added.
+    pub fn ssh(&self, key: &Path) -> Command {
+        let mut ssh = Command::new(self.found.keygen.with_file_name("ssh"));
+        ssh.args(["-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"]);
+        ssh.args(["-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-i"]).arg(key);
+        ssh.args(["-p", &self.port.to_string(), &format!("{}@127.0.0.1", self.user)]);
+        ssh
+    }
+
     /// What sshd says.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()

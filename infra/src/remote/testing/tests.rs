@@ -18,12 +18,8 @@ impl Client {
     }
 
     fn command(&self, sshd: &Sshd, command: &str) -> Command {
-        let keygen = &sshd.found.keygen;
-        let mut ssh = Command::new(keygen.with_file_name("ssh"));
-        ssh.args(["-F", "none", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"]);
-        ssh.args(["-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-i"]);
-        ssh.arg(self.folder.path().join("key")).args(["-p", &sshd.port().to_string()]);
-        ssh.arg(format!("{}@127.0.0.1", sshd.user())).arg(command);
+        let mut ssh = sshd.ssh(&self.folder.path().join("key"));
+        ssh.arg(command);
         ssh
     }
 

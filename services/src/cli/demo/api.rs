@@ -1,8 +1,10 @@
 //! The API as a person's programme uses it.
 
+use infra::ids::Ids;
 use reqwest::Method;
 use serde_json::Value;
 
+use super::events::Events;
 use crate::cli::CliError;
 
 /// One caller: from where, with what, and as whom.
@@ -36,6 +38,10 @@ impl Api {
         Self { base: base.trim_end_matches('/').to_owned(), ..self.clone() }
     }
 
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     pub fn bearing(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }
     }
@@ -46,6 +52,24 @@ impl Api {
 
     pub async fn post(&self, path: &str, body: Value) -> Result<Answer, CliError> {
         self.call(Method::POST, path, Some(body), None).await
+    }
+
+    /// A POST that changes something as it was read.
+    pub async fn post_on(&self, path: &str, body: Value, etag: &str) -> Result<Answer, CliError> {
+        self.call(Method::POST, path, Some(body), Some(etag)).await
+    }
+
+    /// An answer that has a value on each line.
+    pub async fn lines(&self, path: &str) -> Result<Vec<Value>, CliError> {
+        let response = self.request(Method::GET, path).send().await.map_err(CliError::failed)?;
+        let text = response.text().await.map_err(CliError::failed)?;
+        text.lines().map(|line| serde_json::from_str(line).map_err(CliError::failed)).collect()
+    }
+
+    /// What a server-sent stream tells from its beginning on.
+    pub async fn events(&self, path: &str) -> Result<Events, CliError> {
+        let request = self.request(Method::GET, path).header("Accept", "text/event-stream");
+        Ok(Events::of(request.send().await.map_err(CliError::failed)?))
     }
 
     pub async fn put(&self, path: &str, body: Value, etag: &str) -> Result<Answer, CliError> {
@@ -63,7 +87,11 @@ impl Api {
         body: Option<Value>,
         etag: Option<&str>,
     ) -> Result<Answer, CliError> {
-        let mut request = self.request(method, path);
+        let mut request = self.request(method.clone(), path);
+        if method == Method::POST {
+            let key = Ids::system().uuid().to_string();
+            request = request.header("Idempotency-Key", key);
+        }
         if let Some(etag) = etag {
             request = request.header("If-Match", etag);
         }

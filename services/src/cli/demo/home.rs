@@ -16,18 +16,28 @@ const START_LIMIT: Duration = Duration::from_mins(3);
 const STOP_LIMIT: Duration = Duration::from_mins(1);
 
 /// The folders of one installation.
-pub struct Home(PathBuf);
+pub struct Home {
+    dir: PathBuf,
+    /// What else than public addresses its servers may have.
+    egress: String,
+}
 
 impl Home {
     /// PostgreSQL, which does not run as root, must be able to pass through.
     pub fn new(dir: PathBuf) -> Result<Self, CliError> {
         fs::create_dir_all(&dir)?;
         fs::set_permissions(&dir, fs::Permissions::from_mode(0o755))?;
-        Ok(Self(dir))
+        Ok(Self { dir, egress: String::new() })
+    }
+
+    /// A Lethe that may reach this port of this machine.
+    #[must_use]
+    pub fn reaching(self, port: u16) -> Self {
+        Self { egress: format!("127.0.0.1/32:{port}"), ..self }
     }
 
     pub fn data(&self) -> PathBuf {
-        self.0.join("data")
+        self.dir.join("data")
     }
 
     /// Where the private PostgreSQL is.
@@ -36,7 +46,7 @@ impl Home {
     }
 
     pub fn roots(&self) -> PathBuf {
-        self.0.join("roots")
+        self.dir.join("roots")
     }
 
     pub fn mail(&self) -> PathBuf {
@@ -44,11 +54,11 @@ impl Home {
     }
 
     pub fn log(&self) -> PathBuf {
-        self.0.join("lethe.log")
+        self.dir.join("lethe.log")
     }
 
     pub fn folder(&self) -> &Path {
-        &self.0
+        &self.dir
     }
 
     /// This programme, with this home's settings and nobody else's.
@@ -67,8 +77,9 @@ impl Home {
             ("LETHE_METRICS_LISTEN", "127.0.0.1:0".to_owned()),
             // The story says from where its people come.
             ("LETHE_TRUSTED_PROXIES", "1".to_owned()),
+            ("LETHE_EGRESS_ALLOW", self.egress.clone()),
         ];
-        command.args(words).envs(settings).current_dir(&self.0).stdin(Stdio::null());
+        command.args(words).envs(settings).current_dir(&self.dir).stdin(Stdio::null());
         command.kill_on_drop(true);
         Ok(command)
     }
@@ -122,6 +133,11 @@ impl Node {
 
     pub fn places(&self) -> &BTreeMap<String, String> {
         &self.places
+    }
+
+    /// kill -9: nothing is drained, nothing is said.
+    pub async fn kill(mut self) -> Result<(), CliError> {
+        Ok(self.child.kill().await?)
     }
 
     /// SIGTERM: everything is drained.

@@ -2,6 +2,8 @@
 
 mod api;
 mod drill;
+mod events;
+mod far;
 mod home;
 mod mailbox;
 mod person;
@@ -9,6 +11,7 @@ mod replayed;
 mod residue;
 mod rows;
 mod story;
+mod team;
 mod told;
 mod tools;
 
@@ -16,12 +19,15 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use infra::ids::Ids;
+use infra::remote::testing::Sshd;
 
 use self::drill::Before;
+use self::far::Far;
 use self::home::{Home, Node};
 use self::mailbox::Mailbox;
 use self::rows::Opened;
 use self::story::Story;
+use self::team::Team;
 use self::told::Told;
 use self::tools::{Tools, url};
 use super::CliError;
@@ -93,7 +99,12 @@ async fn own(told: &mut Told, keep: bool) -> Result<(), CliError> {
 
 async fn play(told: &mut Told, scratch: &Path) -> Result<(), CliError> {
     told.chapter("A Lethe of its own starts");
+    let sshd = Sshd::start();
     let home = Home::new(scratch.join("lethe"))?;
+    let home = match &sshd {
+        Ok(sshd) => home.reaching(sshd.port()),
+        Err(_) => home,
+    };
     let node = home.serve().await?;
     for (name, place) in node.places() {
         told.see(format_args!("{name:<9}{place}"));
@@ -102,6 +113,14 @@ async fn play(told: &mut Told, scratch: &Path) -> Result<(), CliError> {
     let token = home.done(&["token", "create"]).await?;
     let mut story = Story::new(node.api(), &token, Mailbox::new(home.mail()), &mark());
     let device = story.begin(told).await?;
+    let team = Team::gather(told, &mut story, &device).await?;
+    let node = match &sshd {
+        Ok(sshd) => work(told, (&home, node), &mut story, &team, sshd).await?,
+        Err(error) => {
+            told.see(format_args!("servers and runs are left out: {error}"));
+            node
+        }
+    };
     story.trail(told).await?;
     told.chapter("Her rows in the log, and what opens of them");
     let rows = rows_of_ada(told, &home, &story).await?;
@@ -130,6 +149,20 @@ async fn play(told: &mut Told, scratch: &Path) -> Result<(), CliError> {
     let drilled = Home::new(scratch.join("drill"))?;
     drill::current_keys(told, &tools, (&before, &now), (&home, &drilled), &mut story).await?;
     drill::whole_disk(told, &before, &mut story).await
+}
+
+/// Answers the Lethe that was started again.
+async fn work(
+    told: &mut Told,
+    (home, node): (&Home, Node),
+    story: &mut Story,
+    team: &Team,
+    sshd: &Sshd,
+) -> Result<Node, CliError> {
+    let far = Far::register(told, team, sshd).await?;
+    far.watched(told, team).await?;
+    far.cancelled(told, team).await?;
+    far.survives(told, (home, node), story, team).await
 }
 
 async fn rows_of_ada(told: &Told, home: &Home, story: &Story) -> Result<Opened, CliError> {

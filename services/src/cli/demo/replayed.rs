@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use infra::log::status;
+use infra::log::{Reader, status};
 use infra::postgres::{ConnectOptions, PgError, Pool, connect};
 
 use super::home::Home;
@@ -12,7 +12,6 @@ use super::tools::url;
 use crate::cli::CliError;
 use crate::databases::LOG;
 
-const PROJECTIONS: [&str; 3] = ["accounts", "sessions", "audit_trail"];
 const CAUGHT_UP_WITHIN: Duration = Duration::from_secs(30);
 
 /// Rows and checksum of each table.
@@ -23,8 +22,8 @@ pub async fn compare(told: &mut Told, home: &Home) -> Result<(), CliError> {
     let pool = connect(&url(home, LOG)?, &ConnectOptions::default()).await?;
     caught_up(&pool).await?;
     let before = checksums(&pool).await?;
-    for projection in PROJECTIONS {
-        home.done(&["replay", projection]).await?;
+    for projection in projections::all() {
+        home.done(&["replay", projection.name()]).await?;
     }
     caught_up(&pool).await?;
     let after = checksums(&pool).await?;
@@ -53,7 +52,7 @@ async fn caught_up(pool: &Pool) -> Result<(), CliError> {
 async fn checksums(pool: &Pool) -> Result<Tables, CliError> {
     let client = pool.get().await.map_err(PgError::from)?;
     let mut tables = Tables::new();
-    for table in PROJECTIONS {
+    for table in projections::all().iter().map(Reader::name) {
         let sql = include_str!("checksum.sql").replace("{table}", table);
         let row = client.query_one(&sql, &[]).await.map_err(PgError::from)?;
         let rows = row.try_get(0).map_err(PgError::from)?;
