@@ -144,8 +144,9 @@ async fn whatever_is_another_tenants_is_not_there_and_nothing_tells_it_from_noth
     }
     assert!(asked.len() >= operations.len());
 
-    // The control: to Ada all of it is there.
-    for (method, path) in operations.iter().filter(|(method, _)| *method == Method::GET) {
+    // The control: to Ada all of it is there, but for a deletion that she has not asked for.
+    let reads = operations.iter().filter(|(method, _)| *method == Method::GET);
+    for (method, path) in reads.filter(|(_, path)| !path.ends_with("/deletion")) {
         let (status, body) =
             ask(&ada.session, method, &filled(path, |it| ada.things[it].clone())).await;
         assert_ne!(status, 404, "{path}: {body}");

@@ -125,7 +125,8 @@ mod tests {
 
     #[test]
     fn steps_run_in_their_order_each_in_a_shell_of_its_own() {
-        let (code, out) = run(&["cd /; x=1; echo 'one'", "echo \"$x$PWD\" | grep -c '^/$'; true"]);
+        let (code, out) =
+            run(&["cd /; x=1; echo 'one'", "echo \"$x-$PWD\" | grep -c '^-/$' || true"]);
         assert_eq!(code, Some(0));
         assert_eq!(out, "--- step 1 of 2: it's 0\none\n--- step 2 of 2: it's 1\n0\n");
     }
