@@ -267,12 +267,10 @@ fn a_deployment_is_configured_replaced_and_removed() {
     let (ask, told) = configure(1);
     live(vec![]).when(ask.clone()).then_expect_events(vec![told.clone()]);
     live(vec![told.clone()]).when(ask).then_expect_events(vec![told.clone()]);
-    let (removes, removed) = (
-        Ask::RemoveDeployment { deployment: deployment(1) },
-        Told::DeploymentRemoved { deployment: deployment(1) },
-    );
-    live(vec![told.clone()]).when(removes.clone()).then_expect_events(vec![removed.clone()]);
-    live(vec![told, removed]).when(removes).then_expect_error(ServerError::UnknownDeployment);
+    let remove = Ask::RemoveDeployment { deployment: deployment(1) };
+    let gone = Told::DeploymentRemoved { deployment: deployment(1) };
+    live(vec![told.clone()]).when(remove.clone()).then_expect_events(vec![gone.clone()]);
+    live(vec![told, gone]).when(remove).then_expect_error(ServerError::UnknownDeployment);
 }
 
 #[test]
@@ -317,17 +315,17 @@ proptest! {
                 _ => report(Cause::Tcp),
             });
             for event in told.unwrap_or_default() {
-                match &event {
-                    Told::HostKeyApproved { fingerprint } => {
-                        prop_assert!(shown.contains(fingerprint));
-                        pinned = Some(*fingerprint);
-                    }
-                    Told::AddressChanged { .. } => { pinned = None; shown.clear(); }
-                    Told::HostKeyMismatched { .. } => pinned = None,
-                    other => {
-                        let observed = matches!(other, Told::HostKeyObserved { .. });
-                        prop_assert!(observed);
-                    }
+                if let Told::HostKeyApproved { fingerprint } = &event {
+                    prop_assert!(shown.contains(fingerprint));
+                    pinned = Some(*fingerprint);
+                } else if let Told::AddressChanged { .. } = &event {
+                    pinned = None;
+                    shown.clear();
+                } else if let Told::HostKeyMismatched { .. } = &event {
+                    pinned = None;
+                } else {
+                    let observed = matches!(event, Told::HostKeyObserved { .. });
+                    prop_assert!(observed);
                 }
                 server.apply(event);
             }
