@@ -151,12 +151,14 @@ async fn a_network_that_goes_silent_makes_a_run_lost_and_found_again() {
 
 /// What notes of this boot there are say another one, and nothing of the run is left.
 fn reboot(rig: &Rig) {
-    let processes = rig.sshd.processes().unwrap();
-    let run = processes.iter().filter(|process| !process.command.contains("sshd"));
-    for process in run {
+    for process in rig.sshd.processes().unwrap() {
         let pid = process.pid.to_string();
         Command::new("kill").args(["-9", &pid]).status().unwrap();
     }
+    forget_boot(rig);
+}
+
+fn forget_boot(rig: &Rig) {
     for started in started(&rig.sshd.home().join(".lethe")) {
         let note = fs::read_to_string(&started).unwrap();
         let (process, _) = note.trim_end().rsplit_once(' ').unwrap();
@@ -176,6 +178,20 @@ fn started(folder: &PathBuf) -> Vec<PathBuf> {
         }
     }
     found
+}
+
+#[tokio::test]
+async fn what_a_lost_command_left_running_does_not_keep_its_run_open() {
+    let (rig, _node) = Rig::new().await;
+    let run = rig.start(&counting("noisy")).await;
+    lines_of(&rig, &run, 5).await;
+
+    rig.sshd.stop().unwrap();
+    forget_boot(&rig);
+    rig.sshd.restart().unwrap();
+
+    assert_eq!(rig.ended(&run, LIMIT).await["state"], "lost");
+    go(&rig);
 }
 
 #[tokio::test]

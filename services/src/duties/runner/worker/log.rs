@@ -1,6 +1,6 @@
 //! What is read of a command's output, and what is left of it at the end.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::run::{Digest, LogSeal, StreamSeal};
 use infra::remote::Connection;
@@ -12,6 +12,8 @@ use super::{Halt, Worker};
 
 /// What nothing more is said for so long has said all.
 const QUIET: Duration = Duration::from_secs(1);
+/// What a command has left running may write on for ever: no more of it is read.
+const NOISE: Duration = Duration::from_secs(20);
 
 /// The output of a command on its way into its log.
 pub(super) struct Reading {
@@ -70,15 +72,17 @@ impl Reading {
         self.out >= out_bytes && self.err >= err_bytes
     }
 
-    /// As long as something comes.
+    /// As long as something comes, but not for ever.
     pub async fn until_quiet(&mut self) -> Result<(), Halt> {
-        loop {
+        let since = Instant::now();
+        while since.elapsed() < NOISE {
             match tokio::time::timeout(QUIET, self.next()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(halt)) => return Err(halt),
                 Err(_) => return Ok(()),
             }
         }
+        Ok(())
     }
 
     /// Whether more will come is not known.
