@@ -8,7 +8,7 @@ use crate::{Call, LIMIT};
 /// A stream that is open.
 pub struct Events {
     response: Response,
-    text: String,
+    read: Vec<u8>,
 }
 
 #[derive(Clone, Debug)]
@@ -22,20 +22,20 @@ impl Events {
     pub async fn open(call: Call) -> Self {
         let response = call.header("Accept", "text/event-stream").begin().await;
         assert_eq!(response.status().as_u16(), 200);
-        Self { response, text: String::new() }
+        Self { response, read: Vec::new() }
     }
 
     /// None when the stream has ended. Pings and the like are left out.
     pub async fn next(&mut self) -> Option<Event> {
         loop {
-            while let Some(at) = self.text.find("\n\n") {
-                let block: String = self.text.drain(..at + 2).collect();
-                if let Some(event) = event(&block) {
+            while let Some(at) = self.read.windows(2).position(|two| two == b"\n\n") {
+                let block: Vec<u8> = self.read.drain(..at + 2).collect();
+                if let Some(event) = event(std::str::from_utf8(&block).unwrap()) {
                     return Some(event);
                 }
             }
             let chunk = tokio::time::timeout(LIMIT, self.response.chunk()).await.unwrap();
-            self.text.push_str(std::str::from_utf8(&chunk.unwrap()?).unwrap());
+            self.read.extend(chunk.unwrap()?);
         }
     }
 

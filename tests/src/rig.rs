@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use infra::ids::Ids;
-use infra::remote::testing::Sshd;
+use infra::remote::sshd::Sshd;
 use serde_json::{Value, json};
 
 use crate::{Answer, Client, Installation, Lethe, Person};

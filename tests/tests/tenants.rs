@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::TimeDelta;
 use infra::clock::Clock;
 use infra::ids::Ids;
-use infra::remote::testing::Sshd;
+use infra::remote::sshd::Sshd;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Client, Installation, Person, register};

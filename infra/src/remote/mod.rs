@@ -13,8 +13,8 @@ mod line;
 mod options;
 pub mod sample;
 mod settings;
+pub mod sshd;
 pub mod task;
-pub mod testing;
 #[cfg(test)]
 mod tests;
 

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use cpu::Cpu;
 use infra::remote::Identity;
-use infra::remote::testing::Sshd;
+use infra::remote::sshd::Sshd;
 use reqwest::Method;
 use serde_json::json;
 use tests::{Client, Installation, Person, Proxy, until};

@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use infra::remote::Identity;
-use infra::remote::testing::Sshd;
+use infra::remote::sshd::Sshd;
 use tempfile::TempDir;
 
 use super::delay;

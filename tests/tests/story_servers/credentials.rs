@@ -1,7 +1,7 @@
 //! Keys for servers: made or brought, changed for another, and shown to nobody.
 
 use infra::remote::Identity;
-use infra::remote::testing::Sshd;
+use infra::remote::sshd::Sshd;
 use serde_json::json;
 use tests::{dump, until};
 

@@ -1,6 +1,6 @@
 //! Host keys: another one than a person approved stops everything.
 
-use infra::remote::testing::Sshd;
+use infra::remote::sshd::Sshd;
 use serde_json::json;
 use tests::until;
 

@@ -14,7 +14,7 @@ mod host_keys;
 mod rights;
 mod watching;
 
-use infra::remote::testing::Sshd;
+use infra::remote::sshd::Sshd;
 use serde_json::{Value, json};
 use tests::{Answer, Client, Installation, Lethe, Person, until};
 

@@ -1,6 +1,6 @@
 //! Who may do what with servers, and who is written to.
 
-use infra::remote::testing::Sshd;
+use infra::remote::sshd::Sshd;
 use reqwest::Method;
 use serde_json::json;
 use tests::{Client, Person, until};

@@ -6,7 +6,7 @@ use domain::server::KeyAlgorithm;
 use tempfile::tempdir;
 
 use super::{Stage, run};
-use crate::remote::testing::keygen;
+use crate::remote::sshd::keygen;
 use crate::remote::{Identity, IdentityError};
 
 /// A key as people make it, with the comment that names them, and its public half.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use domain::server::Fingerprint;
 
-use super::testing::{Sshd, SshdOptions};
+use super::sshd::{Sshd, SshdOptions};
 use super::{
     Address, Connection, Done, Egress, Identity, Limits, Remote, RemoteError, RemoteOptions,
 };

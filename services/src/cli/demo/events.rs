@@ -6,27 +6,27 @@ use crate::cli::CliError;
 
 pub struct Events {
     response: reqwest::Response,
-    read: String,
+    read: Vec<u8>,
 }
 
 impl Events {
     pub const fn of(response: reqwest::Response) -> Self {
-        Self { response, read: String::new() }
+        Self { response, read: Vec::new() }
     }
 
     /// The name and the data of the next one; none at the end of the stream.
     pub async fn next(&mut self, within: Duration) -> Result<Option<(String, String)>, CliError> {
         let found = async {
             loop {
-                while let Some((block, rest)) = self.read.split_once("\n\n") {
-                    let (event, rest) = (parse(block), rest.to_owned());
-                    self.read = rest;
+                while let Some(at) = self.read.windows(2).position(|two| two == b"\n\n") {
+                    let block: Vec<u8> = self.read.drain(..at + 2).collect();
+                    let event = parse(&String::from_utf8_lossy(&block));
                     if event.is_some() {
                         return Ok(event);
                     }
                 }
                 match self.response.chunk().await.map_err(CliError::failed)? {
-                    Some(bytes) => self.read.push_str(&String::from_utf8_lossy(&bytes)),
+                    Some(bytes) => self.read.extend(bytes),
                     None => return Ok(None),
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use infra::remote::testing::Sshd;
+use infra::remote::sshd::Sshd;
 use serde_json::json;
 
 use super::api::Answer;

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use infra::ids::Ids;
-use infra::remote::testing::Sshd;
+use infra::remote::sshd::Sshd;
 
 use self::drill::Before;
 use self::far::Far;

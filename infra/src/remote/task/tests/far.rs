@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 
 use super::super::*;
 use crate::ids::Ids;
-use crate::remote::testing::{Process, Sshd, SshdOptions, processes};
+use crate::remote::sshd::{Process, Sshd, SshdOptions, processes};
 use crate::remote::{Address, Connection, Egress, Identity, Remote, RemoteOptions};
 
 pub(super) const LONG: Duration = Duration::from_mins(1);

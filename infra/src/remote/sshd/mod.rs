@@ -1,4 +1,4 @@
-//! A real OpenSSH server for tests: on a loopback port, with a home, keys and users of its own.
+//! A real OpenSSH server for the demo and for tests: on a loopback port, with a home, keys and users of its own.
 
 mod found;
 mod processes;
