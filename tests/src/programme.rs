@@ -34,6 +34,14 @@ fn build() {
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }
+    // What cargo tells a test of its package would tell ring's build script that everything changed.
+    let told = std::env::vars_os().map(|(name, _)| name).filter(|name| {
+        let name = name.to_string_lossy();
+        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+    });
+    for name in told {
+        command.env_remove(name);
+    }
     let built = command.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap();
     assert!(built.success(), "the programme does not build");
 }
