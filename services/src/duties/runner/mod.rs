@@ -28,8 +28,6 @@ use crate::wiring::App;
 
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 const RENEW_EVERY: Duration = Duration::from_secs(1);
-/// Days of logs whose keys are gone.
-const FORGET_EVERY: Duration = Duration::from_mins(10);
 
 /// Lets the workers of this node take tasks and keep them.
 pub(super) fn keep_going(timers: &mut Timers, workers: &Workers, wake: Wake) {
@@ -42,9 +40,6 @@ pub(super) fn keep_going(timers: &mut Timers, workers: &Workers, wake: Wake) {
             }
             Ok::<(), PgError>(())
         }
-    });
-    timers.on_one_node("run logs", FORGET_EVERY, None, |app| async move {
-        app.run_logs.retain().await.map(drop)
     });
     let renewing = workers.clone();
     timers.on_every_node("run leases", RENEW_EVERY, None, move |_| {
