@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use infra::log::{Reader, status};
+use infra::log::{Feed, Reader, status};
 use infra::postgres::{ConnectOptions, PgError, Pool, connect};
 
 use super::home::Home;
@@ -20,18 +20,35 @@ type Tables = BTreeMap<&'static str, (i64, String)>;
 pub async fn compare(told: &mut Told, home: &Home) -> Result<(), CliError> {
     told.chapter("Every read model is replayed from zero");
     let pool = connect(&url(home, LOG)?, &ConnectOptions::default()).await?;
-    caught_up(&pool).await?;
-    let before = checksums(&pool).await?;
-    for projection in projections::all() {
-        home.done(&["replay", projection.name()]).await?;
-    }
-    caught_up(&pool).await?;
-    let after = checksums(&pool).await?;
+    let (before, after) = loop {
+        let (at, before) = still(&pool).await?;
+        for projection in projections::all() {
+            home.done(&["replay", projection.name()]).await?;
+        }
+        // A duty may have told of something meanwhile: then it is not the same log.
+        match still(&pool).await? {
+            (now, after) if now == at => break (before, after),
+            _ => told.see("something happened meanwhile: once more"),
+        }
+    };
     for (table, (rows, checksum)) in &after {
         told.see(format_args!("{table:<12}{rows:>5} rows  {checksum}"));
     }
     told.holds("the tables are the same, byte for byte", before == after);
     Ok(())
+}
+
+/// The tables, and the position that all of them have reached.
+async fn still(pool: &Pool) -> Result<(i64, Tables), CliError> {
+    let client = pool.get().await.map_err(PgError::from)?;
+    loop {
+        let head = Feed::head(&client).await.map_err(CliError::failed)?;
+        caught_up(pool).await?;
+        let tables = checksums(pool).await?;
+        if Feed::head(&client).await.map_err(CliError::failed)? == head {
+            return Ok((head, tables));
+        }
+    }
 }
 
 async fn caught_up(pool: &Pool) -> Result<(), CliError> {
