@@ -36,9 +36,13 @@ impl House {
         Events::open(self.rig.ada.call("GET".parse().unwrap(), &path)).await
     }
 
-    /// Answers the seal of its log. Nobody watches: what is measured is the way into the log.
+    /// Answers the seal of its log. Nobody watches: what is measured is the way into the log. A
+    /// secret that does not occur is looked for all the same.
     pub async fn run(&self, command: &str) -> Value {
-        let run = self.rig.start(command).await;
+        let secrets = json!({ "TOKEN": "correct horse battery staple" });
+        let servers = [&self.rig.server];
+        let asks = json!({ "command": command, "servers": servers, "secrets": secrets });
+        let run = self.rig.ask(asks).await;
         let shown = self.rig.ended(&run, Duration::from_mins(10)).await;
         assert_eq!(shown["state"], json!("succeeded"), "{shown}");
         shown["servers"][0]["log"].clone()

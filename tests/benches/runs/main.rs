@@ -21,7 +21,7 @@ use house::House;
 use plain::Plain;
 use table::Table;
 
-const LINES: u32 = 1_000_000;
+const LINES: u32 = 5_000_000;
 const TICKS: u32 = 400;
 
 fn main() {
