@@ -22,7 +22,7 @@ use super::opened::of_workspace;
 use super::precondition::{MustMatch, etag};
 use super::problem::{Kind, Problem};
 use super::routes::Routes;
-use super::servers::found;
+use super::servers::{found, named};
 use super::{Api, ApiData};
 
 pub fn routes(routes: &mut Routes) {
@@ -132,7 +132,7 @@ async fn create(
     body: Body<NewDeployment>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageServers)?;
-    let (server, _) = found(&api, &member, &path.1).await?;
+    let server = named(&path.1)?;
     let (form, bytes) = body.read()?;
     let request = member.request(&caller, bytes);
     let deployment = DeploymentId(derived(request.command, "deployment"));
@@ -243,7 +243,7 @@ async fn remove(
     path: web::Path<(String, String, String)>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageServers)?;
-    let (server, _) = found(&api, &member, &path.1).await?;
+    let server = named(&path.1)?;
     let deployment = path.2.parse().map_err(|_| Problem::of(Kind::NotFound))?;
     let removes = ServerCommand::RemoveDeployment { deployment };
     let step = matches.0.on(Step::new::<Server>(server.0, removes))?;

@@ -24,7 +24,7 @@ use super::precondition::MustMatch;
 use super::problem::{Kind, Problem};
 use super::routes::Routes;
 use super::server_shown::CredentialShown;
-use super::servers::found;
+use super::servers::{found, named};
 use super::{Api, ApiData};
 
 pub fn routes(routes: &mut Routes) {
@@ -176,7 +176,7 @@ async fn attach(
     body: Body<NewCredential>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageServers)?;
-    let (server, _) = found(&api, &member, &path.1).await?;
+    let server = named(&path.1)?;
     let (form, bytes) = body.read()?;
     api.limits.server_check(member.account)?;
     let identity = form.identity().await?;

@@ -13,7 +13,7 @@ use super::fields::{Fields, Form, digits, parsed};
 use super::member::Member;
 use super::problem::{At, Kind, Misfit, Problem};
 use super::routes::Routes;
-use super::servers::found;
+use super::servers::named;
 
 const POINTS_MAX: i64 = 2000;
 const STEP_MAX: i64 = 86_400;
@@ -129,7 +129,7 @@ async fn metrics(
     asked: Query<Asked>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ReadServers)?;
-    let (server, _) = found(&api, &member, &path.1).await?;
+    let server = named(&path.1)?;
     let Query(asked) = asked;
     let (span, count) = asked.span()?;
     let measured = api.app.monitors.series(server, span).await?;

@@ -41,6 +41,14 @@ pub fn routes(routes: &mut Routes) {
         .add(__path_remove, remove);
 }
 
+/// The server that the path names: before any handler it was looked up, and lives.
+///
+/// # Errors
+/// No id.
+pub fn named(server: &str) -> Result<ServerId, Problem> {
+    server.parse().map_err(|_| Problem::of(Kind::NotFound))
+}
+
 /// The live server of the workspace that the path names.
 ///
 /// # Errors
@@ -51,7 +59,7 @@ pub async fn found(
     server: &str,
 ) -> Result<(ServerId, Loaded<Server>), Problem> {
     let nothing = || Problem::of(Kind::NotFound);
-    let server: ServerId = server.parse().map_err(|_| nothing())?;
+    let server = named(server)?;
     let loaded = api.app.executor.load::<Server>(member.tenant(), server.0).await?;
     loaded.state.live().ok_or_else(nothing)?;
     Ok((server, loaded))
@@ -237,7 +245,7 @@ async fn rename(
     body: Body<ServerRenamed>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageServers)?;
-    let (server, _) = found(&api, &member, &path.1).await?;
+    let server = named(&path.1)?;
     let (form, bytes) = body.read()?;
     let renames = ServerCommand::Rename { name: Personal::Clear(form.name) };
     let step = matches.0.on(Step::new::<Server>(server.0, renames))?;
@@ -261,7 +269,7 @@ async fn change_address(
     body: Body<Place>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageServers)?;
-    let (server, _) = found(&api, &member, &path.1).await?;
+    let server = named(&path.1)?;
     let (form, bytes) = body.read()?;
     check(&form.host, form.port)?;
     let (host, user) = (Personal::Clear(form.host), Personal::Clear(form.user));
@@ -285,7 +293,7 @@ async fn remove(
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageServers)?;
-    let (server, _) = found(&api, &member, &path.1).await?;
+    let server = named(&path.1)?;
     let step = matches.0.on(Step::new::<Server>(server.0, ServerCommand::Remove))?;
     let receipt = api.app.executor.execute(&member.request(&caller, vec![]), &[step]).await?;
     Ok(done(&receipt))
