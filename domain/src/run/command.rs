@@ -11,14 +11,14 @@ pub enum RunCommand {
         timeout_seconds: u32,
         secrets: Option<RunSecretsId>,
     },
-    /// A worker has taken the server's task, or taken it over before it was known to have started.
+    /// A node has taken the server's task, or taken it over before it was known to have started.
     Dispatch {
         hold: Hold,
     },
     Start {
         hold: Hold,
     },
-    /// A worker has found the command running that another one had started, or that was lost.
+    /// A node has found the command running that another one had started, or that was lost.
     Reattach {
         hold: Hold,
     },

@@ -20,7 +20,7 @@ pub enum RunError {
     OtherServer,
     #[error("another attempt is the last one")]
     OtherAttempt,
-    #[error("another worker has taken this task over")]
+    #[error("another node has taken this task over")]
     Fenced,
     #[error("this attempt has not come so far")]
     TooEarly,

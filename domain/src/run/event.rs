@@ -4,7 +4,7 @@ use super::{Failure, LogSeal, Work};
 use crate::{AccountId, RunSecretsId, ServerId};
 
 events! {
-    /// What happened to a run. What a worker tells carries the attempt and the worker's fence.
+    /// What happened to a run. What a node tells carries the attempt and the node's fence.
     RunEvent about tenant {
         "run.requested" 1 => Requested {
             work: Work,

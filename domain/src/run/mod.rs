@@ -37,7 +37,7 @@ pub enum Run {
     Asked(Box<Asked>),
 }
 
-/// What decisions about a run rest on, and what its workers need.
+/// What decisions about a run rest on, and what the nodes that run it need.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Asked {
     pub work: Work,
@@ -86,7 +86,7 @@ fn refuse_repeated(servers: &[ServerId]) -> Result<(), RunError> {
 }
 
 impl Asked {
-    /// The target of a worker that is not behind another one.
+    /// The target of a node that is not behind another one.
     fn held(&self, hold: Hold) -> Result<&Target, RunError> {
         let target = self.targets.get(&hold.server).ok_or(RunError::OtherServer)?;
         target.admit(hold)?;

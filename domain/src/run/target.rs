@@ -23,7 +23,7 @@ pub struct Target {
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
     Queued,
-    /// A worker has it; whether it has started is not known yet.
+    /// A node has it; whether it has started is not known yet.
     Dispatched,
     Started,
     Ended(Ending),
@@ -60,7 +60,7 @@ impl Target {
         if hold.fence < self.fence { Err(RunError::Fenced) } else { Ok(()) }
     }
 
-    /// Taken by a worker, or taken over before anybody knew that it had started.
+    /// Taken by a node, or taken over before anybody knew that it had started.
     pub(super) fn dispatch(&self, hold: Hold) -> Result<(), RunError> {
         match self.stage {
             Stage::Queued => Ok(()),

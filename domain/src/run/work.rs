@@ -33,12 +33,12 @@ impl Part for Work {
     }
 }
 
-/// A worker's hold on one server's attempt.
+/// A node's hold on one server's attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Hold {
     pub server: ServerId,
     pub attempt: u32,
-    /// Grows with each worker that takes the task.
+    /// Grows with each node that takes the task.
     pub fence: u64,
 }
 

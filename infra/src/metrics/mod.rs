@@ -78,11 +78,11 @@ families! {
     runs: IntGaugeVec = "lethe_runs" ["state"],
     /// Attempts of runs that have come to their end, by what became of them.
     runs_ended: IntCounterVec = "lethe_runs_ended_total" ["outcome"],
-    /// Age of the oldest task that waits for a worker.
+    /// Age of the oldest task that waits for a node.
     run_queue_age_seconds: Gauge = "lethe_run_queue_age_seconds" [],
     /// Attempts of which nobody knows what became of them, counted when that was told.
     runs_lost: IntCounter = "lethe_runs_lost_total" [],
-    /// Attempts that another worker found running and went on with.
+    /// Attempts that another node found running and went on with.
     runs_reattached: IntCounter = "lethe_runs_reattached_total" [],
     /// Bytes of the logs of attempts that have ended.
     run_log_bytes: IntCounter = "lethe_run_log_bytes_total" [],

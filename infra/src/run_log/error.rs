@@ -11,7 +11,7 @@ pub enum RunLogError {
     Seal(#[from] SealError),
     #[error("a chunk was not opened: {0}")]
     Open(#[from] OpenError),
-    #[error("another worker has taken this task")]
+    #[error("another node has taken this task")]
     Fenced,
     #[error("the stream was read from byte {from}, but is kept up to byte {until} only")]
     Skipped { from: u64, until: u64 },

@@ -67,7 +67,7 @@ impl RunLogs {
     }
 
     /// Where the log ends. Whoever has taken the task under a greater fence asks after that: then
-    /// no earlier worker writes any more.
+    /// no earlier node writes any more.
     pub async fn resume(&self, task: &Task) -> Result<Resume, RunLogError> {
         let (seq, kept) = rows::last(&self.0.pool, task).await?;
         Ok(Resume {

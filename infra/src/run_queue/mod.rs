@@ -98,7 +98,7 @@ impl RunQueue {
         Ok(())
     }
 
-    /// In the reader's transaction: the worker of the task finds it out as it renews.
+    /// In the reader's transaction: the node of the task finds it out as it renews.
     pub async fn cancel(
         &self,
         tx: &Transaction<'_>,
@@ -110,7 +110,7 @@ impl RunQueue {
         Ok(())
     }
 
-    /// In the reader's transaction: it was cancelled before any worker took it.
+    /// In the reader's transaction: it was cancelled before any node took it.
     pub async fn drop_queued(
         &self,
         tx: &Transaction<'_>,
@@ -138,7 +138,7 @@ impl RunQueue {
     }
 
     /// Those of `held` that are this node's still, each with whether it is to be cancelled. What
-    /// is not answered has another worker.
+    /// is not answered has another node.
     pub async fn renew(&self, node: Uuid, held: &[Held]) -> Result<Vec<Renewed>, PgError> {
         let runs: Vec<Uuid> = held.iter().map(|held| held.run.0).collect();
         let servers: Vec<Uuid> = held.iter().map(|held| held.hold.server.0).collect();
@@ -159,7 +159,7 @@ impl RunQueue {
 
     /// Before the start is sent: from now on nobody knows that it did not arrive.
     ///
-    /// False when another worker has the task; likewise below.
+    /// False when another node has the task; likewise below.
     pub async fn launch(&self, run: RunId, hold: Hold) -> Result<bool, PgError> {
         let (attempt, fence) = (signed(hold.attempt), fence(hold));
         let values = [&run.0 as &(dyn ToSql + Sync), &hold.server.0, &attempt, &fence];

@@ -1,4 +1,4 @@
-//! A task as a worker has it.
+//! A task as a node has it.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub struct Task {
     pub workspace: WorkspaceId,
     pub hold: Hold,
     pub secrets: Option<RunSecretsId>,
-    /// A start was sent for it, by this worker or one before.
+    /// A start was sent for it, by this node or one before.
     pub launched: bool,
     pub cancel: bool,
     /// How long it may still run, once it does.
@@ -25,7 +25,7 @@ pub struct Task {
     pub lost: Option<Duration>,
 }
 
-/// A task that a worker of this node believes to have.
+/// A task that this node believes to have.
 #[derive(Clone, Copy, Debug)]
 pub struct Held {
     pub run: RunId,

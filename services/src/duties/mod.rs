@@ -35,7 +35,7 @@ pub struct Duties {
     app: App,
     readers: Vec<Reader>,
     timers: Timers,
-    workers: runner::Workers,
+    attempts: runner::Attempts,
     rounds: Rounds,
 }
 
@@ -85,10 +85,10 @@ impl Duties {
         timers.on_one_node("e-mail index", minute, None, keys::turn_email_index);
         timers.on_one_node("run logs", 10 * minute, None, run_logs::retain);
         timers.on_one_node("run secrets", minute, None, runner::sweep_secrets);
-        let workers = runner::Workers::new(app);
-        runner::keep_going(&mut timers, &workers, run);
+        let attempts = runner::Attempts::new(app);
+        runner::keep_going(&mut timers, &attempts, run);
         server_monitor::keep_going(&mut timers, &rounds, watch);
-        Self { app: app.clone(), readers, timers, workers, rounds }
+        Self { app: app.clone(), readers, timers, attempts, rounds }
     }
 
     /// The duties that follow the log.
@@ -98,10 +98,10 @@ impl Duties {
 
     /// Lets what is under way finish, for some seconds, and other nodes have their turn.
     pub async fn stop(self) {
-        self.workers.stop().await;
+        self.attempts.stop().await;
         self.timers.stop().await;
         // A claim may have been under way.
-        self.workers.stop().await;
+        self.attempts.stop().await;
         self.rounds.stop(&self.app).await;
     }
 }

@@ -72,7 +72,7 @@ impl Given {
         self.pool.get().await.unwrap().query_one(text, &[]).await.unwrap().get(0)
     }
 
-    /// A task that a worker holds under fence 1.
+    /// A task that a node holds under fence 1.
     async fn task(&self) -> Task {
         let task = Task {
             workspace: WorkspaceId(self.ids.uuid()),
@@ -87,7 +87,7 @@ impl Given {
         task
     }
 
-    /// Another worker takes the task.
+    /// Another node takes the task.
     async fn fence(&self, task: &Task, fence: i64) {
         let update = "update working.run_tasks set fence = $2 where run_id = $1";
         assert_eq!(self.sql(update, &[&task.run.0, &fence]).await, 1);

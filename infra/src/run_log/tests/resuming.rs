@@ -116,7 +116,7 @@ async fn a_secret_that_a_pause_cuts_in_two_is_masked_all_the_same() {
     assert_eq!(given.logs.seal(&task).await.unwrap().out.read, 30);
 }
 
-/// The log of a story whose worker is replaced after every few chunks is the log of the story.
+/// The log of a story whose node is replaced after every few chunks is the log of the story.
 async fn cut_anywhere(seed: u64, stories: usize, bytes_max: u64, pauses: bool) {
     let given = given().await;
     let masks = Masks::new(&SECRETS).unwrap();

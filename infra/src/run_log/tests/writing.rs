@@ -1,4 +1,4 @@
-//! What a worker writes is kept once, in order, and only while it holds the task.
+//! What a node writes is kept once, in order, and only while it holds the task.
 
 use std::time::Duration;
 

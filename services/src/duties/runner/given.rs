@@ -8,7 +8,7 @@ use infra::keyring::OpenError;
 use infra::run_log::{Masks, Unmaskable};
 use zeroize::Zeroizing;
 
-use super::worker::Halt;
+use super::attempt::Halt;
 use crate::wiring::App;
 
 pub(super) struct Given {

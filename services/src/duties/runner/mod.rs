@@ -1,11 +1,11 @@
-//! Runs what was asked: from the log into the queue, from the queue to workers, and back.
+//! Runs what was asked: from the log into the queue, from the queue to attempts, and back.
 
+mod attempt;
+mod attempts;
 mod given;
 mod obstacle;
 mod sweep;
 mod told;
-mod worker;
-mod workers;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +19,8 @@ use infra::postgres::PgError;
 use infra::run_queue::{Queued, RunQueue};
 use tokio_postgres::Transaction;
 
+pub(super) use attempts::Attempts;
 pub(super) use sweep::sweep_secrets;
-pub(super) use workers::Workers;
 
 use super::Wake;
 use super::timer::Timers;
@@ -29,9 +29,9 @@ use crate::wiring::App;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 const RENEW_EVERY: Duration = Duration::from_secs(1);
 
-/// Lets the workers of this node take tasks and keep them.
-pub(super) fn keep_going(timers: &mut Timers, workers: &Workers, wake: Wake) {
-    let (taking, again) = (workers.clone(), wake.clone());
+/// Lets the attempts of this node take tasks and keep them.
+pub(super) fn keep_going(timers: &mut Timers, attempts: &Attempts, wake: Wake) {
+    let (taking, again) = (attempts.clone(), wake.clone());
     timers.on_every_node("run tasks", LOOK_EVERY, Some(wake), move |_| {
         let (taking, again) = (taking.clone(), again.clone());
         async move {
@@ -41,14 +41,14 @@ pub(super) fn keep_going(timers: &mut Timers, workers: &Workers, wake: Wake) {
             Ok::<(), PgError>(())
         }
     });
-    let renewing = workers.clone();
+    let renewing = attempts.clone();
     timers.on_every_node("run leases", RENEW_EVERY, None, move |_| {
         let renewing = renewing.clone();
         async move { renewing.renew().await }
     });
 }
 
-/// Puts down a task for each attempt that the log asks for, and tells workers of cancellations.
+/// Puts down a task for each attempt that the log asks for, and tells attempts of cancellations.
 pub(super) struct RunDispatcher {
     queue: RunQueue,
     executor: Executor,
@@ -60,7 +60,7 @@ impl RunDispatcher {
         Self { queue: app.run_queue.clone(), executor: app.executor.clone(), wake: wake.clone() }
     }
 
-    /// The run as it is by now: what has ended meanwhile needs no worker.
+    /// The run as it is by now: what has ended meanwhile needs no task.
     async fn put(
         &self,
         event: &Recorded,

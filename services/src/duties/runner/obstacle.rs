@@ -1,4 +1,4 @@
-//! What keeps a worker from its server, and for how long that is borne.
+//! What keeps an attempt from its server, and for how long that is borne.
 
 use domain::run::Obstacle;
 use domain::server::Cause;

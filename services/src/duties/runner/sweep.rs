@@ -1,4 +1,4 @@
-//! Secrets of runs that never came to be, or that ended without a worker.
+//! Secrets of runs that never came to be, or that ended while no node had them.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a worker tells the log, each thing once, under its fence.
+//! What an attempt appends to the log: each event once, under its fence.
 
 use domain::run::{Ending, LogSeal, Run, RunCommand, RunError};
 use domain::{CommandId, Refused};
@@ -6,7 +6,7 @@ use infra::event_store::{ExecuteError, Request, Step};
 use infra::ids::hashed;
 use infra::run_queue::Task;
 
-use super::worker::Halt;
+use super::attempt::Halt;
 use crate::wiring::App;
 
 pub(super) async fn dispatched(app: &App, task: &Task) -> Result<(), Halt> {
@@ -65,7 +65,7 @@ async fn tell(app: &App, task: &Task, what: &str, commands: Vec<RunCommand>) -> 
         Err(ExecuteError::Refused(Refused::Run(
             RunError::Fenced | RunError::OtherAttempt | RunError::OtherServer,
         ))) => Err(Halt::Gone),
-        // Also when somebody else has told of it meanwhile: the worker looks again.
+        // Also when somebody else has told of it meanwhile: the attempt looks again.
         Err(error) => Err(Halt::ours(&error)),
     }
 }

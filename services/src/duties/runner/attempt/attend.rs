@@ -8,14 +8,14 @@ use infra::remote::task::{self, Found, Launch, TaskError, TaskId};
 
 use super::super::given::Given;
 use super::super::told;
-use super::{GRACE, Halt, LOOK_AGAIN, Next, Worker};
+use super::{Attempt, GRACE, Halt, LOOK_AGAIN, Next};
 use crate::reach;
 
 /// How often a directory on a server is tried to be removed.
 const REMOVALS_MAX: u32 = 3;
 const REMOVAL_PAUSE: Duration = Duration::from_secs(2);
 
-impl Worker {
+impl Attempt {
     pub(super) async fn connect(&self) -> Result<Connection, Halt> {
         Ok(reach::connect(&self.app, self.task.workspace, self.task.hold.server).await?)
     }

@@ -1,4 +1,4 @@
-//! Why a worker does not go on.
+//! Why an attempt does not go on.
 
 use domain::run::Obstacle;
 use domain::server::Cause;
@@ -14,7 +14,7 @@ use crate::reach::Unreached;
 
 #[derive(Debug, thiserror::Error)]
 pub(in crate::duties::runner) enum Halt {
-    #[error("another worker has the task")]
+    #[error("another node has the task")]
     Gone,
     #[error("the workspace has been erased")]
     Erased,

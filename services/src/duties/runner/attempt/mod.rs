@@ -1,4 +1,4 @@
-//! One worker on one task: takes it from wherever it stands to its end, or to who comes next.
+//! One attempt at one task: takes it from wherever it stands to its end, or to the next node.
 
 mod attend;
 mod follow;
@@ -15,7 +15,7 @@ use infra::run_queue::Task;
 
 pub(super) use halt::Halt;
 
-use super::workers::Word;
+use super::attempts::Word;
 use super::{obstacle, told};
 use crate::wiring::App;
 
@@ -28,7 +28,7 @@ const LOOK_AGAIN: Duration = Duration::from_mins(1);
 const LOOK_FOR: Duration = Duration::from_hours(24);
 const GRACE: Duration = Duration::from_secs(10);
 
-pub(super) struct Worker {
+pub(super) struct Attempt {
     app: App,
     task: Task,
     word: Word,
@@ -48,7 +48,7 @@ enum Next {
     Done,
 }
 
-impl Worker {
+impl Attempt {
     pub fn new(app: App, task: Task, word: Word) -> Self {
         let (run, attempt, server) = (task.run, task.hold.attempt, task.hold.server);
         let now = Instant::now();
@@ -180,7 +180,7 @@ impl Worker {
         *self.word.cancel.borrow()
     }
 
-    /// Whether it is another worker's start that this one has found.
+    /// Whether it is another node's start that this one has found.
     const fn has_taken_over(&self, target: &Target) -> bool {
         target.fence < self.task.hold.fence
     }

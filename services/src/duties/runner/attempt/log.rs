@@ -8,7 +8,7 @@ use infra::remote::task::{self, Chunk, Found, Output, Tail};
 use infra::run_log::{StreamSummary, Summary, Writer};
 
 use super::super::given::Given;
-use super::{Halt, Worker};
+use super::{Attempt, Halt};
 
 /// What nothing more is said for so long has said all.
 const QUIET: Duration = Duration::from_secs(1);
@@ -26,17 +26,17 @@ pub(super) struct Reading {
 impl Reading {
     /// Goes on where the log ends.
     pub async fn begin(
-        worker: &Worker,
+        attempt: &Attempt,
         connection: &Connection,
         given: &Given,
     ) -> Result<Self, Halt> {
-        let logs = &worker.app.run_logs;
-        let resume = logs.resume(&worker.log).await?;
-        let fence = i64::try_from(worker.task.hold.fence).unwrap_or(i64::MAX);
-        let bytes_max = u64::from(worker.app.config.run_log_bytes_max);
-        let writer = logs.writer(worker.log, fence, &given.masks, bytes_max, &resume);
+        let logs = &attempt.app.run_logs;
+        let resume = logs.resume(&attempt.log).await?;
+        let fence = i64::try_from(attempt.task.hold.fence).unwrap_or(i64::MAX);
+        let bytes_max = u64::from(attempt.app.config.run_log_bytes_max);
+        let writer = logs.writer(attempt.log, fence, &given.masks, bytes_max, &resume);
         let (out, err) = (resume.out_offset, resume.err_offset);
-        let tail = task::tail(connection, &worker.id, out, err).await?;
+        let tail = task::tail(connection, &attempt.id, out, err).await?;
         Ok(Self { tail, writer, out, err })
     }
 
@@ -95,7 +95,7 @@ impl Reading {
     }
 }
 
-impl Worker {
+impl Attempt {
     /// Reads what there is of a command that nobody knows the end of, and seals its log.
     pub(super) async fn rest_of_log(
         &self,

@@ -1,4 +1,4 @@
-//! The workers of this node: each on one task, for as long as its lease is renewed.
+//! The attempts of this node: each at one task, for as long as its lease is renewed.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,15 +11,15 @@ use infra::run_queue::{Held, RunLimits, Task};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::worker::Worker;
+use super::attempt::Attempt;
 use crate::wiring::App;
 
 type Key = (RunId, ServerId, u32);
 
-/// How long workers may take to let go of what they do.
+/// How long attempts may take to let go of what they do.
 const LET_GO_WITHIN: Duration = Duration::from_secs(5);
 
-/// What the worker of a task, and whoever renews its lease, tell one another.
+/// What the attempt at a task, and whoever renews its lease, tell one another.
 #[derive(Clone)]
 pub(super) struct Word {
     /// The server is reached.
@@ -44,12 +44,12 @@ struct State {
 }
 
 #[derive(Clone)]
-pub(in crate::duties) struct Workers {
+pub(in crate::duties) struct Attempts {
     app: App,
     state: Arc<Mutex<State>>,
 }
 
-impl Workers {
+impl Attempts {
     pub(in crate::duties) fn new(app: &App) -> Self {
         let state = State {
             slots: HashMap::new(),
@@ -88,7 +88,7 @@ impl Workers {
         Ok(full)
     }
 
-    /// Renews every lease. A worker whose task is another's by now stops where it is.
+    /// Renews every lease. An attempt whose task is another's by now stops where it is.
     pub(in crate::duties) async fn renew(&self) -> Result<(), PgError> {
         let asked = Instant::now();
         let held: Vec<Held> = {
@@ -132,7 +132,7 @@ impl Workers {
             std::mem::take(&mut state.tasks)
         };
         if tokio::time::timeout(LET_GO_WITHIN, tasks.shutdown()).await.is_err() {
-            tracing::warn!("a worker did not stop in time");
+            tracing::warn!("an attempt did not stop in time");
         }
         if let Err(error) = self.app.run_queue.hand_over(self.app.node).await {
             tracing::warn!(%error, "runs were not handed over: they are taken once their leases end");
@@ -151,21 +151,21 @@ impl State {
         let reached = Arc::new(AtomicBool::new(false));
         let held = Held { run: task.run, hold: task.hold, reached: false };
         let word = Word { reached: reached.clone(), cancel: asked };
-        let worker = Worker::new(app.clone(), task, word);
+        let attempt = Attempt::new(app.clone(), task, word);
         let abort = self.tasks.spawn(async move {
-            worker.work().await;
+            attempt.work().await;
             key
         });
         self.slots.insert(key, Slot { held, reached, cancel, abort });
     }
 
-    /// Forgets the workers that have ended.
+    /// Deletes the attempts that have ended.
     fn reap(&mut self) {
         while let Some(ended) = self.tasks.try_join_next() {
             if let Err(error) = ended
                 && error.is_panic()
             {
-                tracing::error!("a worker of a run has failed: its task is taken again");
+                tracing::error!("an attempt at a run has failed: its task is taken again");
             }
         }
         self.slots.retain(|_, slot| !slot.abort.is_finished());

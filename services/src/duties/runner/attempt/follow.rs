@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::super::given::Given;
 use super::super::told;
 use super::log::Reading;
-use super::{GRACE, Halt, Next, Worker};
+use super::{Attempt, GRACE, Halt, Next};
 use crate::reach;
 use crate::wiring::App;
 
@@ -40,7 +40,7 @@ struct Over {
     stopped: Option<(Stop, Killed)>,
 }
 
-impl Worker {
+impl Attempt {
     pub(super) async fn follow(
         &mut self,
         connection: Connection,
@@ -67,7 +67,7 @@ impl Worker {
         self.finish().await
     }
 
-    /// A worker before this one may have stopped it, and not have come to tell.
+    /// A node before this one may have stopped it, and not have come to tell.
     fn was_ended_by_us(&self, end: End, deadline: Instant) -> bool {
         let by_signal = match end.ending {
             Ended::Signalled(number) => number == TERM || number == KILL,
@@ -90,7 +90,7 @@ impl Worker {
         let mut found = None;
         let (stop, mut killing) = loop {
             tokio::select! {
-                // First what may have come before this worker.
+                // First what may have come from the node before.
                 biased;
                 () = &mut asked => break (Stop::Cancelled, self.kill()),
                 () = &mut time => break (Stop::TimedOut, self.kill()),
