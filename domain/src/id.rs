@@ -30,7 +30,7 @@ macro_rules! ids {
 ids! {
     /// A person's account.
     AccountId
-    /// Whoever caused an event: an account, a token of a workspace or an operator, or a duty.
+    /// Whoever caused an event: an account, a token of a workspace or an operator, or a worker.
     ActorId
     /// A token that acts for a person in one workspace.
     ApiTokenId

@@ -94,13 +94,13 @@ async fn a_stream_that_is_poisoned_again_stays_parked_with_the_new_reason() {
 }
 
 #[tokio::test]
-async fn a_duty_acts_once_and_its_half_done_act_is_undone() {
+async fn a_worker_acts_once_and_its_half_done_act_is_undone() {
     let world = World::new().await;
     world.admin.batch_execute(ACTS).await.unwrap();
     let (sick, well) = (Uuid::from_u128(0xa4), Uuid::from_u128(0xa5));
     add(&world, sick, "a!").await;
     add(&world, well, "xy?z").await;
-    let readers = world.read(vec![Reader::duty(Act)]).await;
+    let readers = world.read(vec![Reader::worker(Act)]).await;
     world.caught_up(&["act"]).await;
     assert_eq!(letters(&world, "acts", sick).await.as_deref(), Some("a"));
     assert_eq!(letters(&world, "acts", well).await.as_deref(), Some("xy"));

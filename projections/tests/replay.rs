@@ -230,14 +230,14 @@ async fn a_hole_stops_a_replay() {
 }
 
 #[tokio::test]
-async fn a_duty_is_never_replayed_and_a_rehearsal_writes_nothing() {
+async fn a_worker_is_never_replayed_and_a_rehearsal_writes_nothing() {
     let world = World::new().await;
     mixed::live(&world, 3).await;
     let (_keep, cancel) = watch::channel(false);
 
-    let refused = replay(&world.pool, &Reader::duty(Act), small(), cancel, |_| {}).await;
+    let refused = replay(&world.pool, &Reader::worker(Act), small(), cancel, |_| {}).await;
 
-    assert!(matches!(refused, Err(ReplayError::Duty)));
+    assert!(matches!(refused, Err(ReplayError::Worker)));
     let accounts = projections::named("accounts").unwrap();
     assert_eq!(rehearse(&world.pool, &accounts).await.unwrap().events, 30);
     let tables = "select count(*) from pg_tables where schemaname = 'read_models'";

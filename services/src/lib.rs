@@ -1,13 +1,13 @@
-//! The programme `lethe`: its routes, duties and words.
+//! The programme `lethe`: its routes, workers and subcommands.
 
 pub mod api;
 pub mod cli;
 pub mod config;
 pub mod databases;
-pub mod duties;
 mod gauges;
 pub mod logging;
 pub mod metrics;
 pub mod reach;
 mod reaping;
 pub mod wiring;
+pub mod workers;

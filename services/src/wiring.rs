@@ -1,4 +1,4 @@
-//! What the routes and the duties are handed, and how it is made.
+//! What the routes and the workers are handed, and how it is made.
 
 use std::sync::Arc;
 use std::time::Duration;

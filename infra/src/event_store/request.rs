@@ -13,7 +13,7 @@ pub struct Request {
     pub tenant: TenantId,
     pub command: CommandId,
     /// The canonical bytes of the request, compared when the command id comes again. `None` for
-    /// duties, whose command ids say everything.
+    /// workers, whose command ids say everything.
     pub body: Option<Vec<u8>>,
     pub actor: Option<ActorId>,
     pub session: Option<SessionId>,

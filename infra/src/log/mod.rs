@@ -1,7 +1,6 @@
 //! The log, read in its one order.
 
 mod checkpoint;
-mod duty;
 mod feed;
 mod follower;
 pub(crate) mod json;
@@ -17,8 +16,8 @@ mod tail;
 mod value;
 mod wake;
 mod work;
+mod worker;
 
-pub use duty::{Duty, DutyError};
 pub use feed::{Feed, FeedError};
 pub use owner::{ReaderOptions, Readers};
 pub use parked::{Parked, parked, release};
@@ -31,3 +30,4 @@ pub use tokio_postgres::types::{Json, ToSql, Type};
 pub use tokio_postgres::{Error as SqlError, Row as SqlRow};
 pub use value::{JsonString, Value};
 pub use wake::Wake;
+pub use worker::{Worker, WorkerError};

@@ -1,10 +1,10 @@
-//! A reader: a projection writes rows, a duty acts.
+//! A reader: a projection writes rows, a worker acts.
 
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::projection::{AnyProjection, Of};
-use super::{Duty, Projection, Recorded};
+use super::{Projection, Recorded, Worker};
 
 /// Follows the log with a checkpoint.
 #[derive(Clone)]
@@ -13,7 +13,7 @@ pub struct Reader(pub(super) Kind);
 #[derive(Clone)]
 pub(super) enum Kind {
     Projection(Arc<dyn AnyProjection>),
-    Duty(Arc<dyn Duty>),
+    Worker(Arc<dyn Worker>),
 }
 
 impl Reader {
@@ -21,36 +21,36 @@ impl Reader {
         Self(Kind::Projection(Arc::new(Of::<P>(PhantomData))))
     }
 
-    pub fn duty(duty: impl Duty) -> Self {
-        Self(Kind::Duty(Arc::new(duty)))
+    pub fn worker(worker: impl Worker) -> Self {
+        Self(Kind::Worker(Arc::new(worker)))
     }
 
     pub fn name(&self) -> &'static str {
         match &self.0 {
             Kind::Projection(projection) => projection.name(),
-            Kind::Duty(duty) => duty.name(),
+            Kind::Worker(worker) => worker.name(),
         }
     }
 
-    /// A duty has one version: its reactions are not repeated.
+    /// A worker has one version: its reactions are not repeated.
     pub fn version(&self) -> i16 {
         match &self.0 {
             Kind::Projection(projection) => projection.version(),
-            Kind::Duty(_) => 1,
+            Kind::Worker(_) => 1,
         }
     }
 
     pub const fn kind(&self) -> &'static str {
         match self.0 {
             Kind::Projection(_) => "projection",
-            Kind::Duty(_) => "duty",
+            Kind::Worker(_) => "duty",
         }
     }
 
     pub(super) fn event_types(&self) -> &'static [&'static str] {
         match &self.0 {
             Kind::Projection(projection) => projection.event_types(),
-            Kind::Duty(duty) => duty.event_types(),
+            Kind::Worker(worker) => worker.event_types(),
         }
     }
 

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use deadpool_postgres::Transaction;
 use uuid::Uuid;
 
-use super::duty::refused_as_data;
 use super::reader::{Kind, Reader};
 use super::rows::{Order, Rows, Source};
-use super::{Duty, DutyError, FeedError, Poison, Recorded};
+use super::worker::refused_as_data;
+use super::{FeedError, Poison, Recorded, Worker, WorkerError};
 use crate::postgres::{PgError, told};
 
-/// A duty's transaction holds its checkpoint's row: it is not kept for longer than this.
+/// A worker's transaction holds its checkpoint's row: it is not kept for longer than this.
 const REACTIONS_MAX: Duration = Duration::from_secs(1);
 
 /// Why a reader stops where it is. Only `Lost` ends it; else it tries again after a pause.
@@ -73,20 +73,20 @@ pub(super) struct Poisoned {
 pub(super) struct Taken {
     pub poisoned: Vec<Poisoned>,
     pub processed: i64,
-    /// A duty came no further than this, and why, if it was not for its time.
+    /// A worker came no further than this, and why, if it was not for its time.
     pub short: Option<(i64, Option<String>)>,
 }
 
 pub(super) enum Work {
     Rows(Box<dyn Rows>),
-    Duty(Arc<dyn Duty>),
+    Worker(Arc<dyn Worker>),
 }
 
 impl Work {
     pub(super) fn of(reader: &Reader) -> Self {
         match &reader.0 {
             Kind::Projection(projection) => Self::Rows(projection.rows(&projection.table())),
-            Kind::Duty(duty) => Self::Duty(Arc::clone(duty)),
+            Kind::Worker(worker) => Self::Worker(Arc::clone(worker)),
         }
     }
 
@@ -101,7 +101,7 @@ impl Work {
                 rows.load(Source::Live(tx), events).await?;
                 Ok(fold(rows.as_mut(), events, order))
             }
-            Self::Duty(duty) => react(duty.as_ref(), tx, events).await,
+            Self::Worker(worker) => react(worker.as_ref(), tx, events).await,
         }
     }
 
@@ -109,7 +109,7 @@ impl Work {
     pub(super) async fn finish(&mut self, tx: &Transaction<'_>) -> Result<(), Stop> {
         match self {
             Self::Rows(rows) => Ok(rows.write(tx).await?),
-            Self::Duty(_) => Ok(()),
+            Self::Worker(_) => Ok(()),
         }
     }
 }
@@ -134,7 +134,7 @@ fn fold(rows: &mut dyn Rows, events: &[&Recorded], order: Order) -> Taken {
 
 /// Each reaction in a savepoint of its own, so that a poisonous one leaves nothing behind.
 async fn react(
-    duty: &dyn Duty,
+    worker: &dyn Worker,
     tx: &mut Transaction<'_>,
     events: &[&Recorded],
 ) -> Result<Taken, Stop> {
@@ -150,17 +150,17 @@ async fn react(
             break;
         }
         let point = tx.transaction().await?;
-        match duty.react(event, &point).await {
+        match worker.react(event, &point).await {
             Ok(()) => {
                 point.commit().await?;
                 taken.processed += 1;
             }
-            Err(DutyError::Poison(poison)) => {
+            Err(WorkerError::Poison(poison)) => {
                 point.rollback().await?;
                 parked.insert(event.stream_id());
                 taken.poisoned.push(Poisoned::by(event, poison));
             }
-            Err(DutyError::Unavailable(why)) => {
+            Err(WorkerError::Unavailable(why)) => {
                 point.rollback().await?;
                 taken.short = Some((event.position() - 1, Some(why)));
                 break;

@@ -1,4 +1,4 @@
-//! Mails to be sent: put down with the checkpoint of the duty that reads their cause, then claimed,
+//! Mails to be sent: put down with the checkpoint of the worker that reads their cause, then claimed,
 //! sent and marked. Each cause has one mail of a kind to a subject, ever.
 
 #[cfg(test)]

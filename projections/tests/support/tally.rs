@@ -1,4 +1,4 @@
-//! A projection and a duty that can be made to fail.
+//! A projection and a worker that can be made to fail.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::sync::{LazyLock, Mutex};
 
 use async_trait::async_trait;
-use infra::log::{Duty, DutyError, Poison, Projection, Recorded};
+use infra::log::{Poison, Projection, Recorded, Worker, WorkerError};
 use tokio_postgres::Transaction;
 use uuid::Uuid;
 
@@ -65,7 +65,7 @@ impl Projection for Tally {
 pub struct Act;
 
 #[async_trait]
-impl Duty for Act {
+impl Worker for Act {
     fn name(&self) -> &'static str {
         "act"
     }
@@ -74,7 +74,7 @@ impl Duty for Act {
         &["tally.added"]
     }
 
-    async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), DutyError> {
+    async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), WorkerError> {
         tx.execute(
             "insert into read_models.acts select $1, coalesce(max(text), '') || $2
              from (select text from read_models.acts where stream = $1 order by at desc limit 1) last",

@@ -38,7 +38,7 @@ pub struct Readers {
     items: Vec<ReaderShown>,
 }
 
-/// A projection or a duty, and how far it has come.
+/// A projection or a worker, and how far it has come.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Reader)]
 pub struct ReaderShown {

@@ -213,7 +213,7 @@ async fn revoke(
     let revokes = WorkspaceCommand::RevokeApiToken { by: member.account, token };
     let step = matches.on(Step::new::<Workspace>(member.workspace.0, revokes))?;
     let receipt = api.app.executor.execute(&member.request(&caller, vec![]), &[step]).await?;
-    // It is refused without its event; a row that stays is swept by the duty that reads the log.
+    // It is refused without its event; a row that stays is swept by the worker that reads the log.
     api.app.api_tokens.remove(token).await?;
     Ok(done(&receipt))
 }

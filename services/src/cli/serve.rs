@@ -14,8 +14,8 @@ use super::places;
 use super::stop::Stop;
 use crate::config::Config;
 use crate::databases::Databases;
-use crate::duties::{self, Duties};
 use crate::wiring::App;
+use crate::workers::{self, Workers};
 use crate::{api, gauges, metrics};
 
 /// What this process runs.
@@ -39,7 +39,7 @@ pub(super) struct Running {
     app: App,
     gauges: JoinHandle<()>,
     wake: Wake,
-    readers: Option<(Duties, Readers)>,
+    readers: Option<(Workers, Readers)>,
 }
 
 pub async fn run(config: Arc<Config>, parts: Parts) -> Result<(), CliError> {
@@ -79,7 +79,7 @@ impl Running {
         let public_url = public_url(config, listener.as_ref())?;
         let app = App::start(Arc::clone(config), &databases, metrics, &public_url).await?;
         // Nobody whom the ledger knows as erased is served from older events.
-        duties::replay_ledger(&app).await.map_err(CliError::Failed)?;
+        workers::replay_ledger(&app).await.map_err(CliError::Failed)?;
         let wake = Wake::start(databases.direct.clone(), app.executor.appended());
         let readers = if parts.readers { Some(read(&app, &wake).await?) } else { None };
         let api = match listener {
@@ -102,9 +102,9 @@ impl Running {
         if let Some(api) = self.api {
             api.stop().await;
         }
-        if let Some((duties, readers)) = self.readers {
+        if let Some((workers, readers)) = self.readers {
             readers.stop().await;
-            duties.stop().await;
+            workers.stop().await;
         }
         self.app.executor.drain(limit).await;
         self.gauges.abort();
@@ -117,14 +117,14 @@ impl Running {
     }
 }
 
-async fn read(app: &App, wake: &Wake) -> Result<(Duties, Readers), CliError> {
-    let duties = Duties::start(app);
+async fn read(app: &App, wake: &Wake) -> Result<(Workers, Readers), CliError> {
+    let workers = Workers::start(app);
     let mut all = projections::all();
-    all.extend(duties.readers());
+    all.extend(workers.readers());
     let (heads, options) = (wake.heads(), ReaderOptions::of(app.node));
     let metrics = Arc::clone(&app.metrics);
     let readers = Readers::start(app.pool.clone(), heads, all, options, metrics).await?;
-    Ok((duties, readers))
+    Ok((workers, readers))
 }
 
 fn bind(at: SocketAddr) -> Result<TcpListener, CliError> {

@@ -99,7 +99,7 @@ async fn whoever_is_gone_loses_the_seat_when_its_time_is_over() {
 }
 
 #[tokio::test]
-async fn nobody_is_denied_for_a_lease_whose_time_is_over_even_where_no_duty_runs() {
+async fn nobody_is_denied_for_a_lease_whose_time_is_over_even_where_no_worker_runs() {
     let settings = [("seat_lease_seconds", "1"), ("seat_limit_default", "1")];
     let installation = Installation::with(&settings).await;
     assert!(installation.run(&["migrate"]).await.status.success());

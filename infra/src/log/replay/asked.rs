@@ -9,8 +9,8 @@ use crate::postgres::PgError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    #[error("a duty acts once, and is never replayed")]
-    Duty,
+    #[error("a worker acts once, and is never replayed")]
+    Worker,
     #[error("a replay of {name} is running: it has come to {position} of {ceiling}")]
     Running { name: &'static str, position: i64, ceiling: i64 },
     #[error("the replay was cancelled: the table is as it was")]

@@ -35,7 +35,7 @@ pub async fn replay(
     cancel: watch::Receiver<bool>,
     mut progress: impl FnMut(Progress) + Send,
 ) -> Result<Replayed, ReplayError> {
-    let Kind::Projection(projection) = &reader.0 else { return Err(ReplayError::Duty) };
+    let Kind::Projection(projection) = &reader.0 else { return Err(ReplayError::Worker) };
     checkpoint::install(pool, reader).await?;
     let client = pool.get().await?;
     let ceiling = Feed::head(&client).await?;
@@ -56,7 +56,7 @@ pub async fn replay(
 /// # Errors
 /// A hole in the log, the database.
 pub async fn rehearse(pool: &Pool, reader: &Reader) -> Result<Replayed, ReplayError> {
-    let Kind::Projection(projection) = &reader.0 else { return Err(ReplayError::Duty) };
+    let Kind::Projection(projection) = &reader.0 else { return Err(ReplayError::Worker) };
     let started = Instant::now();
     let client = pool.get().await?;
     let through = Feed::head(&client).await?;

@@ -25,7 +25,7 @@ pub async fn compare(told: &mut Told, home: &Home) -> Result<(), CliError> {
         for projection in projections::all() {
             home.done(&["replay", projection.name()]).await?;
         }
-        // A duty may have told of something meanwhile: then it is not the same log.
+        // A worker may have told of something meanwhile: then it is not the same log.
         match still(&pool).await? {
             (now, after) if now == at => break (before, after),
             _ => told.see("something happened meanwhile: once more"),

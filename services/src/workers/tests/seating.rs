@@ -125,7 +125,7 @@ async fn a_crash_between_the_event_and_the_commit_expires_a_lease_once() {
 
     assert_eq!(count(&app, ROWS).await, 0);
     assert_eq!(told(&app, pool_stream(of)).await.len(), 3);
-    // A duty that comes late puts the row down again, and takes it away with the next event.
+    // A worker that comes late puts the row down again, and takes it away with the next event.
     react(&app, &SeatLeases::new(&app)).await.unwrap();
     assert_eq!(count(&app, ROWS).await, 0);
 }

@@ -1,4 +1,4 @@
-//! A duty: it acts on what happened, once for each event, and is never replayed.
+//! A worker: it acts on what happened, once for each event, and is never replayed.
 
 use async_trait::async_trait;
 use tokio_postgres::Transaction;
@@ -6,9 +6,9 @@ use tokio_postgres::Transaction;
 use super::{Poison, Recorded};
 use crate::postgres::{PgError, told};
 
-/// Why a duty could not react.
+/// Why a worker could not react.
 #[derive(Debug, thiserror::Error)]
-pub enum DutyError {
+pub enum WorkerError {
     /// It never will: the event's stream is parked.
     #[error(transparent)]
     Poison(#[from] Poison),
@@ -17,13 +17,13 @@ pub enum DutyError {
     Unavailable(String),
 }
 
-impl From<domain::Undecodable> for DutyError {
+impl From<domain::Undecodable> for WorkerError {
     fn from(error: domain::Undecodable) -> Self {
         Self::Poison(error.into())
     }
 }
 
-impl From<tokio_postgres::Error> for DutyError {
+impl From<tokio_postgres::Error> for WorkerError {
     fn from(error: tokio_postgres::Error) -> Self {
         if refused_as_data(&error) {
             Self::Poison(Poison::Unfit(told(&error)))
@@ -33,7 +33,7 @@ impl From<tokio_postgres::Error> for DutyError {
     }
 }
 
-impl From<PgError> for DutyError {
+impl From<PgError> for WorkerError {
     fn from(error: PgError) -> Self {
         Self::Unavailable(error.to_string())
     }
@@ -48,7 +48,7 @@ pub(super) fn refused_as_data(error: &tokio_postgres::Error) -> bool {
 }
 
 #[async_trait]
-pub trait Duty: Send + Sync + 'static {
+pub trait Worker: Send + Sync + 'static {
     fn name(&self) -> &'static str;
 
     /// None is all of them.
@@ -59,5 +59,5 @@ pub trait Duty: Send + Sync + 'static {
     ///
     /// # Errors
     /// Whether to park the event's stream, or to hand the event in again.
-    async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), DutyError>;
+    async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), WorkerError>;
 }

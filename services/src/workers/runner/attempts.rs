@@ -44,13 +44,13 @@ struct State {
 }
 
 #[derive(Clone)]
-pub(in crate::duties) struct Attempts {
+pub(in crate::workers) struct Attempts {
     app: App,
     state: Arc<Mutex<State>>,
 }
 
 impl Attempts {
-    pub(in crate::duties) fn new(app: &App) -> Self {
+    pub(in crate::workers) fn new(app: &App) -> Self {
         let state = State {
             slots: HashMap::new(),
             tasks: JoinSet::new(),
@@ -65,7 +65,7 @@ impl Attempts {
     }
 
     /// Takes what there is to do and this node has room for. Answers whether there may be more.
-    pub(in crate::duties) async fn take(&self) -> Result<bool, PgError> {
+    pub(in crate::workers) async fn take(&self) -> Result<bool, PgError> {
         let limits = limits(&self.app);
         let room = {
             let mut state = self.state();
@@ -89,7 +89,7 @@ impl Attempts {
     }
 
     /// Renews every lease. An attempt whose task is another's by now stops where it is.
-    pub(in crate::duties) async fn renew(&self) -> Result<(), PgError> {
+    pub(in crate::workers) async fn renew(&self) -> Result<(), PgError> {
         let asked = Instant::now();
         let held: Vec<Held> = {
             let mut state = self.state();
@@ -124,7 +124,7 @@ impl Attempts {
     }
 
     /// Lets every task go, for other nodes to go on with at once. The commands run on.
-    pub(in crate::duties) async fn stop(&self) {
+    pub(in crate::workers) async fn stop(&self) {
         let mut tasks = {
             let mut state = self.state();
             state.stopped = true;

@@ -9,8 +9,8 @@ use infra::ids::hashed;
 use infra::postgres::PgError;
 
 use super::EraserError;
-use crate::duties::workspace_rows::forget_invitation;
 use crate::wiring::App;
+use crate::workers::workspace_rows::forget_invitation;
 
 /// The rows that are a workspace's, each by its id.
 const ROWS: &[&str] = &[

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use domain::run::{Asked, Run, RunEvent, Target, Work};
 use domain::{RunId, ServerId, WorkspaceId};
 use infra::event_store::Executor;
-use infra::log::{Duty, DutyError, Recorded};
+use infra::log::{Recorded, Worker, WorkerError};
 use infra::postgres::PgError;
 use infra::run_queue::{Queued, RunQueue};
 use tokio_postgres::Transaction;
@@ -66,7 +66,7 @@ impl RunDispatcher {
         event: &Recorded,
         tx: &Transaction<'_>,
         servers: &[ServerId],
-    ) -> Result<(), DutyError> {
+    ) -> Result<(), WorkerError> {
         let run = self.run(event).await?;
         let Some(asked) = run.asked() else { return Ok(()) };
         for server in servers {
@@ -87,7 +87,7 @@ impl RunDispatcher {
         event: &Recorded,
         tx: &Transaction<'_>,
         run: RunId,
-    ) -> Result<(), DutyError> {
+    ) -> Result<(), WorkerError> {
         let asked = self.run(event).await?;
         for (server, target) in asked.asked().into_iter().flat_map(|asked| &asked.targets) {
             if target.cancelling && !target.is_ended() {
@@ -98,9 +98,9 @@ impl RunDispatcher {
         Ok(())
     }
 
-    async fn run(&self, event: &Recorded) -> Result<Arc<Run>, DutyError> {
+    async fn run(&self, event: &Recorded) -> Result<Arc<Run>, WorkerError> {
         let loaded = self.executor.load::<Run>(event.tenant(), event.stream_id()).await;
-        Ok(loaded.map_err(|error| DutyError::Unavailable(error.to_string()))?.state)
+        Ok(loaded.map_err(|error| WorkerError::Unavailable(error.to_string()))?.state)
     }
 }
 
@@ -121,7 +121,7 @@ fn queued(event: &Recorded, asked: &Asked, server: ServerId, target: &Target) ->
 }
 
 #[async_trait]
-impl Duty for RunDispatcher {
+impl Worker for RunDispatcher {
     fn name(&self) -> &'static str {
         "run_dispatcher"
     }
@@ -130,7 +130,7 @@ impl Duty for RunDispatcher {
         &["run.requested", "run.retried", "run.cancel_requested", "run.cancelled"]
     }
 
-    async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), DutyError> {
+    async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), WorkerError> {
         let run = RunId(event.stream_id());
         match event.decode()? {
             RunEvent::Requested { servers, .. } | RunEvent::Retried { servers, .. } => {

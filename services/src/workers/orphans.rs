@@ -22,7 +22,7 @@ const OVERDUE: &str = include_str!("overdue.sql");
 const OVERDUE_WORKSPACES: &str = include_str!("overdue_workspaces.sql");
 /// Far longer than a command takes from its hash to its event.
 const NAMED_WITHIN: TimeDelta = TimeDelta::minutes(10);
-/// As long as command ids: a duty that comes back late still finds what it put down.
+/// As long as command ids: a worker that comes back late still finds what it put down.
 const MAILS_KEPT: TimeDelta = TimeDelta::days(30);
 const AT_ONCE: i64 = 256;
 

@@ -1,4 +1,4 @@
-//! Duties: what Lethe does about what happened.
+//! Workers follow the log or a clock, and act outside.
 
 mod departures;
 mod eraser;
@@ -30,8 +30,8 @@ use crate::wiring::App;
 use server_monitor::Rounds;
 use timer::Timers;
 
-/// The duties of a node: those that follow the log, and what runs by the clock.
-pub struct Duties {
+/// The workers of a node: those that follow the log, and those that run by the clock.
+pub struct Workers {
     app: App,
     readers: Vec<Reader>,
     timers: Timers,
@@ -39,23 +39,23 @@ pub struct Duties {
     rounds: Rounds,
 }
 
-/// How a duty that reads the log wakes its part that runs by the clock.
+/// How a worker that reads the log wakes its part that runs by the clock.
 type Wake = Arc<Notify>;
 
-impl Duties {
+impl Workers {
     /// Starts what runs by the clock. The readers are for the caller to start.
     pub fn start(app: &App) -> Self {
         let (mail, close, erase) = (Wake::default(), Wake::default(), Wake::default());
         let run = Wake::default();
         let (watch, rounds) = (Wake::default(), Rounds::new());
         let readers = vec![
-            Reader::duty(mailer::Mailer::new(app, &mail)),
-            Reader::duty(session_closer::SessionCloser::new(app, &close)),
-            Reader::duty(eraser::Eraser::new(app, &erase)),
-            Reader::duty(workspace_rows::WorkspaceRows::new(app)),
-            Reader::duty(seat_leases::SeatLeases::new(app)),
-            Reader::duty(runner::RunDispatcher::new(app, &run)),
-            Reader::duty(server_monitor::ServerMonitor::new(app, &watch)),
+            Reader::worker(mailer::Mailer::new(app, &mail)),
+            Reader::worker(session_closer::SessionCloser::new(app, &close)),
+            Reader::worker(eraser::Eraser::new(app, &erase)),
+            Reader::worker(workspace_rows::WorkspaceRows::new(app)),
+            Reader::worker(seat_leases::SeatLeases::new(app)),
+            Reader::worker(runner::RunDispatcher::new(app, &run)),
+            Reader::worker(server_monitor::ServerMonitor::new(app, &watch)),
         ];
         let mut timers = Timers::new(app);
         let often = Duration::from_millis(500);
@@ -91,7 +91,7 @@ impl Duties {
         Self { app: app.clone(), readers, timers, attempts, rounds }
     }
 
-    /// The duties that follow the log.
+    /// The workers that follow the log.
     pub fn readers(&self) -> Vec<Reader> {
         self.readers.clone()
     }

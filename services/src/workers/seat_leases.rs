@@ -7,7 +7,7 @@ use domain::workspace::{Right, Role};
 use domain::{AccountId, CommandId, LeaseId, Refused, WorkspaceId};
 use infra::event_store::{ExecuteError, Executor, Request, Step};
 use infra::ids::hashed;
-use infra::log::{Duty, DutyError, Recorded};
+use infra::log::{Recorded, Worker, WorkerError};
 use infra::seats::{Leased, Seats};
 use serde::Deserialize;
 use tokio_postgres::Transaction;
@@ -26,7 +26,7 @@ impl SeatLeases {
     }
 
     /// Whoever acquired a lease puts its row down, too: here it comes after a crash.
-    async fn follow(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), DutyError> {
+    async fn follow(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), WorkerError> {
         let leased = |lease: LeaseId, account: AccountId, fence: u64| Leased {
             lease,
             workspace: WorkspaceId(event.tenant().0),
@@ -51,7 +51,7 @@ impl SeatLeases {
         Ok(())
     }
 
-    async fn vacate(&self, event: &Recorded, command: SeatCommand) -> Result<(), DutyError> {
+    async fn vacate(&self, event: &Recorded, command: SeatCommand) -> Result<(), WorkerError> {
         let id = hashed(&[b"seat.vacate", event.event_id().0.as_bytes()]);
         let request = Request {
             causation: Some(event.event_id()),
@@ -64,7 +64,7 @@ impl SeatLeases {
             | Err(
                 ExecuteError::Fenced | ExecuteError::Refused(Refused::Seat(SeatError::Unknown)),
             ) => Ok(()),
-            Err(error) => Err(DutyError::Unavailable(error.to_string())),
+            Err(error) => Err(WorkerError::Unavailable(error.to_string())),
         }
     }
 }
@@ -86,7 +86,7 @@ fn reason(changed: &Changed) -> Option<ReleaseReason> {
 }
 
 #[async_trait]
-impl Duty for SeatLeases {
+impl Worker for SeatLeases {
     fn name(&self) -> &'static str {
         "seat_leases"
     }
@@ -103,7 +103,7 @@ impl Duty for SeatLeases {
         ]
     }
 
-    async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), DutyError> {
+    async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), WorkerError> {
         match event.event_type() {
             "workspace.role_changed" | "workspace.member_removed" => {
                 let changed: Changed =

@@ -87,12 +87,12 @@ impl Timers {
         let ended = async {
             while let Some(ended) = self.tasks.join_next().await {
                 if let Err(error) = ended {
-                    tracing::error!(%error, "a duty's timer did not end well");
+                    tracing::error!(%error, "a worker's timer did not end well");
                 }
             }
         };
         if tokio::time::timeout(STOP, ended).await.is_err() {
-            tracing::warn!("a duty was cut short: it goes on from its last step");
+            tracing::warn!("a worker was cut short: it goes on from its last step");
             self.tasks.shutdown().await;
         }
         if let Err(error) = self.app.turns.give_up().await {
@@ -113,13 +113,13 @@ impl Timer {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => {
-                    tracing::warn!(duty = self.name, %error, "it is not known whose turn it is");
+                    tracing::warn!(worker = self.name, %error, "it is not known whose turn it is");
                     return;
                 }
             }
         }
         if let Err(error) = work(app.clone()).await {
-            tracing::warn!(duty = self.name, %error, "put off");
+            tracing::warn!(worker = self.name, %error, "put off");
         }
     }
 

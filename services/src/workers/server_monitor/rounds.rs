@@ -25,7 +25,7 @@ pub(super) enum Told {
 }
 
 #[derive(Clone)]
-pub(in crate::duties) struct Rounds(Arc<Mutex<State>>);
+pub(in crate::workers) struct Rounds(Arc<Mutex<State>>);
 
 struct State {
     watches: HashMap<ServerId, Watch>,
@@ -48,12 +48,12 @@ impl Drop for Watch {
 }
 
 impl Rounds {
-    pub(in crate::duties) fn new() -> Self {
+    pub(in crate::workers) fn new() -> Self {
         let (tell, told) = mpsc::channel(WAITING_MAX);
         Self(Arc::new(Mutex::new(State { watches: HashMap::new(), tell, told, day: None })))
     }
 
-    pub(in crate::duties) async fn round(&self, app: App) -> Result<(), PgError> {
+    pub(in crate::workers) async fn round(&self, app: App) -> Result<(), PgError> {
         if app.config.monitor_seconds == 0 {
             return Ok(());
         }
@@ -69,7 +69,7 @@ impl Rounds {
     }
 
     /// Ends every watch, and lets the other nodes have them at once.
-    pub(in crate::duties) async fn stop(&self, app: &App) {
+    pub(in crate::workers) async fn stop(&self, app: &App) {
         let mut state = self.0.lock().await;
         state.watches.clear();
         if app.config.monitor_seconds == 0 {

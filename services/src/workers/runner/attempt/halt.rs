@@ -13,7 +13,7 @@ use super::super::obstacle;
 use crate::reach::Unreached;
 
 #[derive(Debug, thiserror::Error)]
-pub(in crate::duties::runner) enum Halt {
+pub(in crate::workers::runner) enum Halt {
     #[error("another node has the task")]
     Gone,
     #[error("the workspace has been erased")]

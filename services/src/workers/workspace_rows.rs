@@ -6,7 +6,7 @@ use domain::workspace::{Workspace, WorkspaceCommand, WorkspaceEvent};
 use domain::{CommandId, InvitationId, WorkspaceId};
 use infra::event_store::{ExecuteError, Request, Step};
 use infra::ids::hashed;
-use infra::log::{Duty, DutyError, Recorded};
+use infra::log::{Recorded, Worker, WorkerError};
 use tokio_postgres::Transaction;
 
 use super::eraser::EraserError;
@@ -23,7 +23,7 @@ impl WorkspaceRows {
 }
 
 #[async_trait]
-impl Duty for WorkspaceRows {
+impl Worker for WorkspaceRows {
     fn name(&self) -> &'static str {
         "workspace_rows"
     }
@@ -38,7 +38,7 @@ impl Duty for WorkspaceRows {
         ]
     }
 
-    async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), DutyError> {
+    async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), WorkerError> {
         use WorkspaceEvent as Told;
         let Self(app) = self;
         let told: WorkspaceEvent = event.decode()?;
@@ -51,7 +51,7 @@ impl Duty for WorkspaceRows {
         | Told::InvitationExpired { invitation } = told
         {
             let forgotten = forget_invitation(app, invitation).await;
-            forgotten.map_err(|error| DutyError::Unavailable(error.to_string()))?;
+            forgotten.map_err(|error| WorkerError::Unavailable(error.to_string()))?;
         }
         if let Told::ApiTokenRevoked { token } = told {
             app.api_tokens.remove(token).await?;

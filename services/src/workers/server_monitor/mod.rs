@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use domain::server::{Server, ServerEvent};
 use domain::{ServerId, TenantId, WorkspaceId};
 use infra::event_store::Executor;
-use infra::log::{Duty, DutyError, Recorded};
+use infra::log::{Recorded, Worker, WorkerError};
 use infra::monitors::Monitors;
 use infra::postgres::PgError;
 use infra::server_credentials::ServerCredentials;
@@ -47,9 +47,9 @@ impl ServerMonitor {
         tenant: TenantId,
         server: ServerId,
         tx: &Transaction<'_>,
-    ) -> Result<(), DutyError> {
+    ) -> Result<(), WorkerError> {
         let loaded = self.executor.load::<Server>(tenant, server.0).await;
-        let loaded = loaded.map_err(|error| DutyError::Unavailable(error.to_string()))?;
+        let loaded = loaded.map_err(|error| WorkerError::Unavailable(error.to_string()))?;
         if loaded.state.live().is_some_and(domain::server::Live::is_usable) {
             self.monitors.keep(tx, WorkspaceId(tenant.0), server).await?;
         } else {
@@ -61,7 +61,7 @@ impl ServerMonitor {
 }
 
 #[async_trait]
-impl Duty for ServerMonitor {
+impl Worker for ServerMonitor {
     fn name(&self) -> &'static str {
         "server_monitor"
     }
@@ -78,7 +78,7 @@ impl Duty for ServerMonitor {
         ]
     }
 
-    async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), DutyError> {
+    async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), WorkerError> {
         if event.event_type() == "workspace.deleted" {
             let workspace = WorkspaceId(event.tenant().0);
             self.credentials.erase_workspace(workspace).await?;

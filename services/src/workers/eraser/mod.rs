@@ -11,7 +11,7 @@ use domain::{SubjectId, TenantId};
 use futures_util::future::join_all;
 use infra::keyring::ledger::{Entry, Kind, State};
 use infra::keyring::{Keyring, KeyringError, Secret};
-use infra::log::{Duty, DutyError, Recorded};
+use infra::log::{Recorded, Worker, WorkerError};
 use tokio_postgres::Transaction;
 
 pub(super) use step::next;
@@ -78,7 +78,7 @@ impl Eraser {
 }
 
 /// What an event asks for, and when; `None` where it takes that back.
-fn asked(event: &Recorded) -> Result<(Kind, Option<DateTime<Utc>>), DutyError> {
+fn asked(event: &Recorded) -> Result<(Kind, Option<DateTime<Utc>>), WorkerError> {
     if event.stream_type() == "workspace" {
         let told: WorkspaceEvent = event.decode()?;
         let WorkspaceEvent::DeletionRequested { due, .. } = told else {
@@ -109,7 +109,7 @@ pub(super) async fn enter(
 }
 
 #[async_trait]
-impl Duty for Eraser {
+impl Worker for Eraser {
     fn name(&self) -> &'static str {
         "eraser"
     }
@@ -123,13 +123,13 @@ impl Duty for Eraser {
         ]
     }
 
-    async fn react(&self, event: &Recorded, _: &Transaction<'_>) -> Result<(), DutyError> {
+    async fn react(&self, event: &Recorded, _: &Transaction<'_>) -> Result<(), WorkerError> {
         let subject = SubjectId(event.stream_id());
         let entered = match asked(event)? {
             (kind, Some(due)) => self.take_in(kind, subject, due).await,
             (kind, None) => self.strike_out(kind, subject).await,
         };
-        entered.map_err(|error| DutyError::Unavailable(error.to_string()))?;
+        entered.map_err(|error| WorkerError::Unavailable(error.to_string()))?;
         self.wake.notify_one();
         Ok(())
     }

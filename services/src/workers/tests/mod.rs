@@ -1,4 +1,4 @@
-//! The duties on real PostgreSQL: a house of databases and folders, and nodes that share it.
+//! The workers on real PostgreSQL: a house of databases and folders, and nodes that share it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -31,7 +31,7 @@ use infra::event_store::{Claim, ExecuteError, Executor, ExecutorConfig, Receipt,
 use infra::ids::Ids;
 use infra::invitations::Invitations;
 use infra::keyring::{Keyring, KeyringOptions, RootFolder};
-use infra::log::{Duty, DutyError, Feed, ReaderOptions, Readers, Recorded, wait_for};
+use infra::log::{Feed, ReaderOptions, Readers, Recorded, Worker, WorkerError, wait_for};
 use infra::mail::{Mailbox, Transport};
 use infra::metrics::Metrics;
 use infra::monitors::Monitors;
@@ -244,13 +244,13 @@ async fn told(app: &App, stream: Uuid) -> Vec<String> {
     of_stream.map(|event| event.event_type().to_owned()).collect()
 }
 
-/// Hands a duty every event that it reads, each in a transaction of its own.
-async fn react(app: &App, duty: &dyn Duty) -> Result<(), DutyError> {
+/// Hands a worker every event that it reads, each in a transaction of its own.
+async fn react(app: &App, worker: &dyn Worker) -> Result<(), WorkerError> {
     for event in log(app).await {
-        if duty.event_types().contains(&event.event_type()) {
+        if worker.event_types().contains(&event.event_type()) {
             let mut client = app.pool.get().await.unwrap();
             let tx = tokio_postgres::Client::transaction(&mut client).await?;
-            duty.react(&event, &tx).await?;
+            worker.react(&event, &tx).await?;
             tx.commit().await?;
         }
     }

@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use infra::credentials::Credentials;
 use infra::event_store::{ExecuteError, Request, Step};
 use infra::ids::hashed;
-use infra::log::{Duty, DutyError, Recorded};
+use infra::log::{Recorded, Worker, WorkerError};
 use infra::postgres::PgError;
 use infra::sessions::{Closing, Sessions};
 use tokio_postgres::Transaction;
@@ -44,7 +44,7 @@ impl SessionCloser {
         event: &Recorded,
         except: Option<SessionId>,
         reason: CloseReason,
-    ) -> Result<(), DutyError> {
+    ) -> Result<(), WorkerError> {
         let account = AccountId(event.stream_id());
         let (cause, position) = (Some(event.event_id()), event.position());
         let closed = self.sessions.close_opened(account, except, reason, cause, position).await?;
@@ -56,7 +56,7 @@ impl SessionCloser {
 }
 
 #[async_trait]
-impl Duty for SessionCloser {
+impl Worker for SessionCloser {
     fn name(&self) -> &'static str {
         "session_closer"
     }
@@ -70,7 +70,7 @@ impl Duty for SessionCloser {
         ]
     }
 
-    async fn react(&self, event: &Recorded, _: &Transaction<'_>) -> Result<(), DutyError> {
+    async fn react(&self, event: &Recorded, _: &Transaction<'_>) -> Result<(), WorkerError> {
         if event.event_type() == "session.closed" {
             return Ok(self.sessions.closed(&[SessionId(event.stream_id())]).await?);
         }
@@ -79,7 +79,7 @@ impl Duty for SessionCloser {
         };
         self.close_all(event, event.session(), CloseReason::PasswordChanged).await?;
         let named = self.credentials.name(AccountId(event.stream_id()), credential).await;
-        named.map_err(|error| DutyError::Unavailable(error.to_string()))
+        named.map_err(|error| WorkerError::Unavailable(error.to_string()))
     }
 }
 

@@ -11,7 +11,7 @@ use domain::account::{AccountEvent, Proof};
 use domain::privacy::{AccountEmail, Personal, Sealed};
 use domain::workspace::WorkspaceEvent;
 use infra::event_store::Executor;
-use infra::log::{Duty, DutyError, Poison, Recorded};
+use infra::log::{Poison, Recorded, Worker, WorkerError};
 use infra::outbox::{MailKind, Outbox, Request};
 use tokio_postgres::Transaction;
 
@@ -45,7 +45,7 @@ impl Mailer {
 }
 
 #[async_trait]
-impl Duty for Mailer {
+impl Worker for Mailer {
     fn name(&self) -> &'static str {
         "mailer"
     }
@@ -65,7 +65,7 @@ impl Duty for Mailer {
         ]
     }
 
-    async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), DutyError> {
+    async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), WorkerError> {
         let requests: Vec<Request> = match event.event_type() {
             "workspace.member_invited" => invitation(event)?.into_iter().collect(),
             "server.host_key_mismatched" => warnings::mismatch(&self.executor, event).await?,
@@ -80,7 +80,7 @@ impl Duty for Mailer {
 }
 
 /// A mail to a person who has an account.
-async fn letter(event: &Recorded, tx: &Transaction<'_>) -> Result<Option<Request>, DutyError> {
+async fn letter(event: &Recorded, tx: &Transaction<'_>) -> Result<Option<Request>, WorkerError> {
     let Some(asked) = asked(event.decode()?) else { return Ok(None) };
     let address = match asked.to {
         Some(address) => address.sealed().cloned(),
@@ -98,7 +98,7 @@ async fn letter(event: &Recorded, tx: &Transaction<'_>) -> Result<Option<Request
 }
 
 /// A mail to somebody of whom nothing is known but the address.
-fn invitation(event: &Recorded) -> Result<Option<Request>, DutyError> {
+fn invitation(event: &Recorded) -> Result<Option<Request>, WorkerError> {
     let told: WorkspaceEvent = event.decode()?;
     let WorkspaceEvent::MemberInvited { invitation, email, until, .. } = told else {
         return Ok(None);
@@ -150,7 +150,7 @@ fn asked(event: AccountEvent) -> Option<Asked> {
 async fn address_before(
     event: &Recorded,
     tx: &Transaction<'_>,
-) -> Result<Option<Sealed>, DutyError> {
+) -> Result<Option<Sealed>, WorkerError> {
     let row = tx.query_opt(ADDRESS_BEFORE, &[&event.stream_id(), &event.version()]).await?;
     let Some(row) = row else { return Ok(None) };
     let (AccountEvent::Registered { email, .. } | AccountEvent::EmailChanged { email }) =
@@ -161,6 +161,6 @@ async fn address_before(
     Ok(email.sealed().cloned())
 }
 
-fn no_address() -> DutyError {
+fn no_address() -> WorkerError {
     Poison::Unfit("no address is known for this mail".to_owned()).into()
 }

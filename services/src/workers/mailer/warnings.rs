@@ -4,15 +4,15 @@ use domain::account::{Account, EmailState};
 use domain::workspace::{Role, Workspace};
 use domain::{AccountId, ProofId};
 use infra::event_store::{Executor, LoadError};
-use infra::log::{DutyError, Recorded};
+use infra::log::{Recorded, WorkerError};
 use infra::outbox::{MailKind, Request};
 
 /// One mail a person: by ids, since neither name nor address of a server is for a mail relay.
 pub(super) async fn mismatch(
     executor: &Executor,
     event: &Recorded,
-) -> Result<Vec<Request>, DutyError> {
-    let away = |error: LoadError| DutyError::Unavailable(error.to_string());
+) -> Result<Vec<Request>, WorkerError> {
+    let away = |error: LoadError| WorkerError::Unavailable(error.to_string());
     let (tenant, server) = (event.tenant(), ProofId(event.stream_id()));
     let loaded = executor.load::<Workspace>(tenant, tenant.0).await.map_err(away)?;
     let mut requests = Vec::new();
