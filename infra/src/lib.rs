@@ -1,4 +1,4 @@
-//! Everything that touches the outside.
+#![doc = include_str!("../README.md")]
 
 pub mod api_tokens;
 pub mod bearer;

@@ -1,4 +1,4 @@
-//! The programme `lethe`: its routes, workers and subcommands.
+#![doc = include_str!("../README.md")]
 
 pub mod api;
 pub mod cli;
