@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::privacy::{AnyPersonal, Field, Personal};
 use crate::{SubjectId, TenantId};
 
-/// An aggregate whose decisions are pure: `decide` refuses or tells, `apply` never refuses.
+/// An aggregate whose decisions are pure: `decide` refuses or answers with events, `apply` never refuses.
 pub trait Root: Aggregate<Services = ()>
 where
     Self::Event: Event,

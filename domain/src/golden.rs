@@ -6,12 +6,12 @@ use std::path::Path;
 
 use crate::Event;
 
-/// `told` has one event of each type. `LETHE_BLESS=1` writes the files that are missing; it never
+/// `events` has one event of each type. `LETHE_BLESS=1` writes the files that are missing; it never
 /// changes one, since the log holds such events.
-pub fn check<E: Event>(folder: &str, told: Vec<E>) {
+pub fn check<E: Event>(folder: &str, events: Vec<E>) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder).join("golden");
-    let mut told_types = BTreeSet::new();
-    for event in told {
+    let mut given_types = BTreeSet::new();
+    for event in events {
         let (event_type, version) = event.kind();
         let path = folder.join(format!("{event_type}.{version}.json"));
         let encoded = event.encode().unwrap();
@@ -23,10 +23,10 @@ pub fn check<E: Event>(folder: &str, told: Vec<E>) {
             std::fs::read_to_string(&path).unwrap_or_else(|_| panic!("{path:?} is missing"));
         assert_eq!(encoded, golden.trim_end(), "{event_type} is written as it was");
         assert_eq!(E::decode(event_type, version, golden.trim_end()).unwrap(), event);
-        told_types.insert(event_type);
+        given_types.insert(event_type);
     }
     let types: BTreeSet<_> = E::TYPES.iter().map(|(event_type, _)| *event_type).collect();
-    assert_eq!(told_types, types, "one event of each type");
+    assert_eq!(given_types, types, "one event of each type");
 
     for file in std::fs::read_dir(&folder).unwrap() {
         let name = file.as_ref().unwrap().file_name().into_string().unwrap();

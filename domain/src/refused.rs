@@ -1,4 +1,4 @@
-//! Every reason to refuse a command, whatever it was asked of.
+//! Every reason to refuse a command, of whichever aggregate.
 
 use crate::account::AccountError;
 use crate::operator::OperatorError;

@@ -5,7 +5,7 @@
 mod support;
 
 use domain::privacy::{self, Personal};
-use domain::run::{Digest, LogSeal, RunEvent as Told, RunState, StreamSeal, Work};
+use domain::run::{Digest, LogSeal, RunEvent, RunState, StreamSeal, Work};
 use domain::{AccountId, RunId, ServerId, WorkspaceId};
 use projections::runs::{Filter, by_id, page};
 use support::{World, bytes, sealed, time};
@@ -15,10 +15,10 @@ const RUN: Uuid = Uuid::from_u128(7);
 const ONE: ServerId = ServerId(Uuid::from_u128(11));
 const TWO: ServerId = ServerId(Uuid::from_u128(12));
 
-fn requested() -> Told {
+fn requested() -> RunEvent {
     let command: Personal<privacy::RunCommand> = sealed("make");
     let (work, servers) = (Work::Command { command }, vec![ONE, TWO]);
-    Told::Requested { work, servers, timeout_seconds: 60, secrets: None }
+    RunEvent::Requested { work, servers, timeout_seconds: 60, secrets: None }
 }
 
 fn log() -> LogSeal {
@@ -34,13 +34,13 @@ async fn a_run_shows_how_far_it_is_on_each_server() {
     let readers = world.read(projections::all()).await;
     world.caught_up(&["runs"]).await;
     for event in [
-        Told::Dispatched { server, attempt, fence },
-        Told::Started { server, attempt, fence },
-        Told::CancelRequested { by: AccountId(Uuid::from_u128(1)) },
-        Told::Cancelled { server: TWO, attempt, fence: 0, forced: false },
-        Told::Cancelled { server, attempt, fence, forced: true },
-        Told::LogSealed { server, attempt, log: log() },
-        Told::Retried { servers: vec![TWO], secrets: None },
+        RunEvent::Dispatched { server, attempt, fence },
+        RunEvent::Started { server, attempt, fence },
+        RunEvent::CancelRequested { by: AccountId(Uuid::from_u128(1)) },
+        RunEvent::Cancelled { server: TWO, attempt, fence: 0, forced: false },
+        RunEvent::Cancelled { server, attempt, fence, forced: true },
+        RunEvent::LogSealed { server, attempt, log: log() },
+        RunEvent::Retried { servers: vec![TWO], secrets: None },
     ] {
         world.tell("run", RUN, event).await;
     }

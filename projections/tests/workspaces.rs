@@ -6,7 +6,7 @@
 mod support;
 
 use domain::WorkspaceId;
-use domain::workspace::{Role, WorkspaceEvent as Told};
+use domain::workspace::{Role, WorkspaceEvent};
 use projections::memberships::mine;
 use support::{World, account, bytes, sealed, time};
 use uuid::Uuid;
@@ -17,33 +17,33 @@ fn workspace(number: u128) -> WorkspaceId {
     WorkspaceId(Uuid::from_u128(number))
 }
 
-async fn tell(world: &World, of: WorkspaceId, told: Vec<Told>) {
+async fn tell(world: &World, of: WorkspaceId, told: Vec<WorkspaceEvent>) {
     for event in told {
         world.tell("workspace", of.0, event).await;
     }
 }
 
-fn founded(owner: u128) -> Vec<Told> {
+fn founded(owner: u128) -> Vec<WorkspaceEvent> {
     vec![
-        Told::Created { name: sealed("name") },
-        Told::MemberJoined { account: account(owner), role: Role::Owner },
+        WorkspaceEvent::Created { name: sealed("name") },
+        WorkspaceEvent::MemberJoined { account: account(owner), role: Role::Owner },
     ]
 }
 
 #[tokio::test]
 async fn ones_workspaces_are_those_that_one_belongs_to_now() {
     let world = World::new().await;
-    let joined = |member, role| Told::MemberJoined { account: account(member), role };
+    let joined = |member, role| WorkspaceEvent::MemberJoined { account: account(member), role };
     tell(&world, workspace(11), founded(1)).await;
     tell(&world, workspace(12), founded(2)).await;
     tell(&world, workspace(13), founded(1)).await;
     let (from, to) = (Role::Viewer, Role::Admin);
-    let raised = Told::RoleChanged { account: account(1), from, to };
-    let again = vec![joined(1, from), raised, Told::Renamed { name: sealed("renamed") }];
+    let raised = WorkspaceEvent::RoleChanged { account: account(1), from, to };
+    let again = vec![joined(1, from), raised, WorkspaceEvent::Renamed { name: sealed("renamed") }];
     tell(&world, workspace(12), again).await;
-    let left = Told::MemberRemoved { account: account(2) };
+    let left = WorkspaceEvent::MemberRemoved { account: account(2) };
     tell(&world, workspace(12), vec![left]).await;
-    let asked = Told::DeletionRequested { requested_at: time(5), due: time(9) };
+    let asked = WorkspaceEvent::DeletionRequested { requested_at: time(5), due: time(9) };
     tell(&world, workspace(13), vec![asked]).await;
 
     let readers = world.read(projections::all()).await;
@@ -66,9 +66,9 @@ async fn ones_workspaces_are_those_that_one_belongs_to_now() {
 async fn a_deleted_workspace_keeps_ids_and_times_only_and_is_nobodys() {
     let world = World::new().await;
     tell(&world, workspace(11), founded(1)).await;
-    let asked = Told::DeletionRequested { requested_at: time(1), due: time(2) };
-    let taken_back = Told::DeletionCancelled {};
-    let deleted = Told::Deleted { requested_at: time(1) };
+    let asked = WorkspaceEvent::DeletionRequested { requested_at: time(1), due: time(2) };
+    let taken_back = WorkspaceEvent::DeletionCancelled {};
+    let deleted = WorkspaceEvent::Deleted { requested_at: time(1) };
     tell(&world, workspace(11), vec![asked.clone(), taken_back, asked, deleted]).await;
 
     let readers = world.read(projections::all()).await;
@@ -85,8 +85,8 @@ async fn a_deleted_workspace_keeps_ids_and_times_only_and_is_nobodys() {
 async fn members_come_and_go_and_come_again() {
     let world = World::new().await;
     tell(&world, workspace(11), founded(1)).await;
-    let joined = Told::MemberJoined { account: account(2), role: Role::Viewer };
-    let left = Told::MemberRemoved { account: account(2) };
+    let joined = WorkspaceEvent::MemberJoined { account: account(2), role: Role::Viewer };
+    let left = WorkspaceEvent::MemberRemoved { account: account(2) };
     tell(&world, workspace(11), vec![joined.clone(), left, joined]).await;
 
     let readers = world.read(projections::all()).await;

@@ -1,4 +1,4 @@
-//! What can be asked of an account.
+//! The commands of an account.
 
 use chrono::{DateTime, Utc};
 
@@ -81,7 +81,7 @@ pub enum AccountCommand {
 }
 
 impl AccountCommand {
-    /// What may still be asked between a request for erasure and its completion.
+    /// Whether the command is accepted between a request for erasure and its completion.
     pub(super) const fn fits_a_grace(&self) -> bool {
         matches!(
             self,

@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{AccountEvent as Told, LoginRefusal, Proof};
+use super::{AccountEvent, LoginRefusal, Proof};
 use crate::privacy::{Personal, Purpose};
 use crate::{CredentialId, ProofId, SessionId, golden};
 
@@ -20,32 +20,36 @@ fn every_event_of_an_account_is_kept_as_it_ever_was() {
     golden::check(
         "account",
         vec![
-            Told::Registered {
+            AccountEvent::Registered {
                 email: Personal::Apart,
                 name: Personal::Apart,
                 username: Some(Personal::Apart),
                 credential,
                 verification,
             },
-            Told::VerificationRequested { verification },
-            Told::EmailVerified {},
-            Told::EmailChangeRequested { email: Personal::Apart, verification },
-            Told::EmailChanged { email: Personal::Apart },
-            Told::Rectified { name: Some(Personal::Apart), username: None },
-            Told::PasswordChanged { credential },
-            Told::PasswordResetRequested { proof: verification },
-            Told::LoginSucceeded { session, ip: Personal::Apart, user_agent: Personal::Apart },
-            Told::LoginFailed {
+            AccountEvent::VerificationRequested { verification },
+            AccountEvent::EmailVerified {},
+            AccountEvent::EmailChangeRequested { email: Personal::Apart, verification },
+            AccountEvent::EmailChanged { email: Personal::Apart },
+            AccountEvent::Rectified { name: Some(Personal::Apart), username: None },
+            AccountEvent::PasswordChanged { credential },
+            AccountEvent::PasswordResetRequested { proof: verification },
+            AccountEvent::LoginSucceeded {
+                session,
+                ip: Personal::Apart,
+                user_agent: Personal::Apart,
+            },
+            AccountEvent::LoginFailed {
                 reason: LoginRefusal::WrongPassword,
                 ip: Personal::Apart,
                 user_agent: Personal::Apart,
             },
-            Told::ConsentGiven { purpose: Purpose::ProductNews, policy_version: 7 },
-            Told::ConsentWithdrawn { purpose: Purpose::UsageAnalysis },
-            Told::ErasureRequested { requested_at: at(), due: at() + TimeDelta::days(7) },
-            Told::ErasureCancelled {},
-            Told::ErasureCompleted { requested_at: at() },
-            Told::ErasureBackupProven {},
+            AccountEvent::ConsentGiven { purpose: Purpose::ProductNews, policy_version: 7 },
+            AccountEvent::ConsentWithdrawn { purpose: Purpose::UsageAnalysis },
+            AccountEvent::ErasureRequested { requested_at: at(), due: at() + TimeDelta::days(7) },
+            AccountEvent::ErasureCancelled {},
+            AccountEvent::ErasureCompleted { requested_at: at() },
+            AccountEvent::ErasureBackupProven {},
         ],
     );
 }

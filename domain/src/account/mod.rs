@@ -97,20 +97,30 @@ impl Root for Account {
     const SNAPSHOT_VERSION: i16 = 1;
 
     fn decide(&self, command: AccountCommand) -> Result<Vec<AccountEvent>, AccountError> {
-        use AccountCommand as Ask;
-        use AccountEvent as Tell;
         match self {
             Self::Unregistered => {
-                let Ask::Register { email, name, username, credential, verification } = command
+                let AccountCommand::Register { email, name, username, credential, verification } =
+                    command
                 else {
                     return Err(AccountError::Unknown);
                 };
-                Ok(vec![Tell::Registered { email, name, username, credential, verification }])
+                Ok(vec![AccountEvent::Registered {
+                    email,
+                    name,
+                    username,
+                    credential,
+                    verification,
+                }])
             }
             Self::Live(live) => live.decide(command),
             Self::Erased { backup_proven } => match (command, backup_proven) {
-                (Ask::ProveBackupErasure, false) => Ok(vec![Tell::ErasureBackupProven {}]),
-                (Ask::CompleteErasure { .. } | Ask::ProveBackupErasure, _) => Ok(vec![]),
+                (AccountCommand::ProveBackupErasure, false) => {
+                    Ok(vec![AccountEvent::ErasureBackupProven {}])
+                }
+                (
+                    AccountCommand::CompleteErasure { .. } | AccountCommand::ProveBackupErasure,
+                    _,
+                ) => Ok(vec![]),
                 _ => Err(AccountError::Erased),
             },
         }
@@ -119,75 +129,87 @@ impl Root for Account {
 
 impl Live {
     fn decide(&self, command: AccountCommand) -> Result<Vec<AccountEvent>, AccountError> {
-        use AccountCommand as Ask;
-        use AccountEvent as Tell;
         if self.erasure.is_some() && !command.fits_a_grace() {
             return Err(AccountError::ErasureRequested);
         }
         let event = match command {
-            Ask::RequestVerification { verification } => match self.email_state {
+            AccountCommand::RequestVerification { verification } => match self.email_state {
                 EmailState::Verified => return Err(AccountError::EmailVerified),
-                EmailState::Unverified(_) => Tell::VerificationRequested { verification },
+                EmailState::Unverified(_) => AccountEvent::VerificationRequested { verification },
             },
-            Ask::VerifyEmail { proof, now } => match self.email_state {
+            AccountCommand::VerifyEmail { proof, now } => match self.email_state {
                 EmailState::Verified => return Err(AccountError::EmailVerified),
                 EmailState::Unverified(sent) => {
                     sent.check(proof, now)?;
-                    Tell::EmailVerified {}
+                    AccountEvent::EmailVerified {}
                 }
             },
-            Ask::RequestEmailChange { email, verification } => {
-                Tell::EmailChangeRequested { email, verification }
+            AccountCommand::RequestEmailChange { email, verification } => {
+                AccountEvent::EmailChangeRequested { email, verification }
             }
-            Ask::ConfirmEmailChange { proof, now } => {
+            AccountCommand::ConfirmEmailChange { proof, now } => {
                 let change = self.email_change.as_ref().ok_or(AccountError::LinkReplaced)?;
                 change.proof.check(proof, now)?;
-                Tell::EmailChanged { email: change.email.clone() }
+                AccountEvent::EmailChanged { email: change.email.clone() }
             }
-            Ask::ChangePassword { credential } => Tell::PasswordChanged { credential },
-            Ask::RequestPasswordReset { proof } => Tell::PasswordResetRequested { proof },
-            Ask::ResetPassword { proof, credential, now } => {
+            AccountCommand::ChangePassword { credential } => {
+                AccountEvent::PasswordChanged { credential }
+            }
+            AccountCommand::RequestPasswordReset { proof } => {
+                AccountEvent::PasswordResetRequested { proof }
+            }
+            AccountCommand::ResetPassword { proof, credential, now } => {
                 self.password_reset.ok_or(AccountError::LinkReplaced)?.check(proof, now)?;
-                Tell::PasswordChanged { credential }
+                AccountEvent::PasswordChanged { credential }
             }
-            Ask::Rectify { name: None, username: None } => {
+            AccountCommand::Rectify { name: None, username: None } => {
                 return Err(AccountError::NothingToRectify);
             }
-            Ask::Rectify { name, username } => Tell::Rectified { name, username },
-            Ask::GiveConsent { purpose, .. } | Ask::WithdrawConsent { purpose }
-                if !purpose.needs_consent() =>
-            {
-                return Err(AccountError::NotByConsent(purpose));
+            AccountCommand::Rectify { name, username } => {
+                AccountEvent::Rectified { name, username }
             }
-            Ask::GiveConsent { purpose, policy_version } => {
-                let given = Consent { policy_version, given: true };
-                if self.consents.get(&purpose) == Some(&given) {
-                    return Ok(vec![]);
-                }
-                Tell::ConsentGiven { purpose, policy_version }
+            AccountCommand::GiveConsent { purpose, policy_version } => {
+                return self.give_consent(purpose, policy_version);
             }
-            Ask::WithdrawConsent { purpose } => match self.consents.get(&purpose) {
-                Some(consent) if consent.given => Tell::ConsentWithdrawn { purpose },
-                _ => return Ok(vec![]),
-            },
-            Ask::RequestErasure { now, due } => {
-                if due < now || due > now + chrono::Duration::days(ERASURE_DAYS_MAX) {
-                    return Err(AccountError::GraceOutOfRange);
-                }
-                Tell::ErasureRequested { requested_at: now, due }
+            AccountCommand::WithdrawConsent { purpose } => return self.withdraw_consent(purpose),
+            AccountCommand::RequestErasure { now, due } => return request_erasure(now, due),
+            AccountCommand::SucceedLogin { session, ip, user_agent } => {
+                AccountEvent::LoginSucceeded { session, ip, user_agent }
             }
-            Ask::SucceedLogin { session, ip, user_agent } => {
-                Tell::LoginSucceeded { session, ip, user_agent }
+            AccountCommand::FailLogin { reason, ip, user_agent } => {
+                AccountEvent::LoginFailed { reason, ip, user_agent }
             }
-            Ask::FailLogin { reason, ip, user_agent } => {
-                Tell::LoginFailed { reason, ip, user_agent }
-            }
-            Ask::CancelErasure { now } => return self.cancel_erasure(now),
-            Ask::CompleteErasure { now } => return self.complete_erasure(now),
-            Ask::ProveBackupErasure => return Err(AccountError::NotErased),
-            Ask::Register { .. } => return Err(AccountError::Registered),
+            AccountCommand::CancelErasure { now } => return self.cancel_erasure(now),
+            AccountCommand::CompleteErasure { now } => return self.complete_erasure(now),
+            AccountCommand::ProveBackupErasure => return Err(AccountError::NotErased),
+            AccountCommand::Register { .. } => return Err(AccountError::Registered),
         };
         Ok(vec![event])
+    }
+
+    fn give_consent(
+        &self,
+        purpose: Purpose,
+        policy_version: u32,
+    ) -> Result<Vec<AccountEvent>, AccountError> {
+        if !purpose.needs_consent() {
+            return Err(AccountError::NotByConsent(purpose));
+        }
+        let given = Consent { policy_version, given: true };
+        if self.consents.get(&purpose) == Some(&given) {
+            return Ok(vec![]);
+        }
+        Ok(vec![AccountEvent::ConsentGiven { purpose, policy_version }])
+    }
+
+    fn withdraw_consent(&self, purpose: Purpose) -> Result<Vec<AccountEvent>, AccountError> {
+        if !purpose.needs_consent() {
+            return Err(AccountError::NotByConsent(purpose));
+        }
+        match self.consents.get(&purpose) {
+            Some(consent) if consent.given => Ok(vec![AccountEvent::ConsentWithdrawn { purpose }]),
+            Some(_) | None => Ok(vec![]),
+        }
     }
 
     fn cancel_erasure(&self, now: DateTime<Utc>) -> Result<Vec<AccountEvent>, AccountError> {
@@ -205,6 +227,16 @@ impl Live {
         }
         Ok(vec![AccountEvent::ErasureCompleted { requested_at: erasure.requested_at }])
     }
+}
+
+fn request_erasure(
+    now: DateTime<Utc>,
+    due: DateTime<Utc>,
+) -> Result<Vec<AccountEvent>, AccountError> {
+    if due < now || due > now + chrono::Duration::days(ERASURE_DAYS_MAX) {
+        return Err(AccountError::GraceOutOfRange);
+    }
+    Ok(vec![AccountEvent::ErasureRequested { requested_at: now, due }])
 }
 
 impl Aggregate for Account {
@@ -227,8 +259,7 @@ impl Aggregate for Account {
     }
 
     fn apply(&mut self, event: AccountEvent) {
-        use AccountEvent as Told;
-        if let Told::Registered { email, credential, verification, .. } = event {
+        if let AccountEvent::Registered { email, credential, verification, .. } = event {
             *self = Self::Live(Box::new(Live {
                 email,
                 email_state: EmailState::Unverified(verification),
@@ -241,46 +272,46 @@ impl Aggregate for Account {
             return;
         }
         if let Self::Erased { backup_proven } = self {
-            *backup_proven |= matches!(event, Told::ErasureBackupProven {});
+            *backup_proven |= matches!(event, AccountEvent::ErasureBackupProven {});
             return;
         }
         let Self::Live(live) = self else { return };
         match event {
-            Told::EmailVerified {} => live.email_state = EmailState::Verified,
-            Told::VerificationRequested { verification } => {
+            AccountEvent::EmailVerified {} => live.email_state = EmailState::Verified,
+            AccountEvent::VerificationRequested { verification } => {
                 live.email_state = EmailState::Unverified(verification);
             }
-            Told::EmailChangeRequested { email, verification } => {
+            AccountEvent::EmailChangeRequested { email, verification } => {
                 live.email_change = Some(EmailChange { email, proof: verification });
             }
-            Told::EmailChanged { email } => {
+            AccountEvent::EmailChanged { email } => {
                 live.email = email;
                 live.email_state = EmailState::Verified;
                 live.email_change = None;
             }
-            Told::PasswordChanged { credential } => {
+            AccountEvent::PasswordChanged { credential } => {
                 live.credential = credential;
                 live.password_reset = None;
             }
-            Told::PasswordResetRequested { proof } => live.password_reset = Some(proof),
-            Told::ConsentGiven { purpose, policy_version } => {
+            AccountEvent::PasswordResetRequested { proof } => live.password_reset = Some(proof),
+            AccountEvent::ConsentGiven { purpose, policy_version } => {
                 live.consents.insert(purpose, Consent { policy_version, given: true });
             }
-            Told::ConsentWithdrawn { purpose } => {
+            AccountEvent::ConsentWithdrawn { purpose } => {
                 if let Some(consent) = live.consents.get_mut(&purpose) {
                     consent.given = false;
                 }
             }
-            Told::ErasureRequested { requested_at, due } => {
+            AccountEvent::ErasureRequested { requested_at, due } => {
                 live.erasure = Some(Erasure { requested_at, due });
             }
-            Told::ErasureCancelled {} => live.erasure = None,
-            Told::ErasureCompleted { .. } => *self = Self::Erased { backup_proven: false },
-            Told::Registered { .. }
-            | Told::Rectified { .. }
-            | Told::LoginSucceeded { .. }
-            | Told::LoginFailed { .. }
-            | Told::ErasureBackupProven {} => {}
+            AccountEvent::ErasureCancelled {} => live.erasure = None,
+            AccountEvent::ErasureCompleted { .. } => *self = Self::Erased { backup_proven: false },
+            AccountEvent::Registered { .. }
+            | AccountEvent::Rectified { .. }
+            | AccountEvent::LoginSucceeded { .. }
+            | AccountEvent::LoginFailed { .. }
+            | AccountEvent::ErasureBackupProven {} => {}
         }
     }
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::test::TestFramework;
 use uuid::Uuid;
 
-use super::{Account, AccountCommand as Ask, AccountError, AccountEvent as Told, LoginRefusal};
+use super::{Account, AccountCommand, AccountError, AccountEvent, LoginRefusal};
 use super::{Proof, Root};
 use crate::privacy::{
     AccountEmail, AccountName, EmailAddress, IpAddress, LoginIp, LoginUserAgent, PersonName,
@@ -43,8 +43,8 @@ fn proof(n: u128) -> Proof {
     Proof { id: ProofId(Uuid::from_u128(n)), until: noon() + TimeDelta::hours(1) }
 }
 
-fn registered() -> Told {
-    Told::Registered {
+fn registered() -> AccountEvent {
+    AccountEvent::Registered {
         email: email("ada@example.org"),
         name: name(),
         username: None,
@@ -53,11 +53,11 @@ fn registered() -> Told {
     }
 }
 
-fn given(events: Vec<Told>) -> cqrs_es::test::AggregateTestExecutor<Account> {
+fn given(events: Vec<AccountEvent>) -> cqrs_es::test::AggregateTestExecutor<Account> {
     Accounts::with(()).given(events)
 }
 
-fn live(then: Vec<Told>) -> cqrs_es::test::AggregateTestExecutor<Account> {
+fn live(then: Vec<AccountEvent>) -> cqrs_es::test::AggregateTestExecutor<Account> {
     given([vec![registered()], then].concat())
 }
 
@@ -65,16 +65,16 @@ fn leaving() -> cqrs_es::test::AggregateTestExecutor<Account> {
     live(vec![erasure_requested()])
 }
 
-fn erasure_requested() -> Told {
-    Told::ErasureRequested { requested_at: noon(), due: noon() + TimeDelta::days(7) }
+fn erasure_requested() -> AccountEvent {
+    AccountEvent::ErasureRequested { requested_at: noon(), due: noon() + TimeDelta::days(7) }
 }
 
 fn erased() -> cqrs_es::test::AggregateTestExecutor<Account> {
-    live(vec![erasure_requested(), Told::ErasureCompleted { requested_at: noon() }])
+    live(vec![erasure_requested(), AccountEvent::ErasureCompleted { requested_at: noon() }])
 }
 
-fn registration() -> Ask {
-    Ask::Register {
+fn registration() -> AccountCommand {
+    AccountCommand::Register {
         email: email("ada@example.org"),
         name: name(),
         username: None,
@@ -101,119 +101,126 @@ fn an_account_is_registered_once() {
 fn nothing_can_be_asked_of_an_account_that_nobody_registered() {
     Accounts::with(())
         .given_no_previous_events()
-        .when(Ask::ChangePassword { credential: credential(2) })
+        .when(AccountCommand::ChangePassword { credential: credential(2) })
         .then_expect_error(AccountError::Unknown);
 }
 
 #[test]
 fn the_mailed_link_verifies_the_address() {
     live(vec![])
-        .when(Ask::VerifyEmail { proof: proof(1).id, now: noon() })
-        .then_expect_events(vec![Told::EmailVerified {}]);
+        .when(AccountCommand::VerifyEmail { proof: proof(1).id, now: noon() })
+        .then_expect_events(vec![AccountEvent::EmailVerified {}]);
 }
 
 #[test]
 fn a_link_works_until_it_expires_and_only_once() {
     let late = noon() + TimeDelta::hours(1);
     live(vec![])
-        .when(Ask::VerifyEmail { proof: proof(1).id, now: late })
+        .when(AccountCommand::VerifyEmail { proof: proof(1).id, now: late })
         .then_expect_error(AccountError::LinkExpired);
-    live(vec![Told::EmailVerified {}])
-        .when(Ask::VerifyEmail { proof: proof(1).id, now: noon() })
+    live(vec![AccountEvent::EmailVerified {}])
+        .when(AccountCommand::VerifyEmail { proof: proof(1).id, now: noon() })
         .then_expect_error(AccountError::EmailVerified);
 }
 
 #[test]
 fn a_newer_link_replaces_the_one_before() {
-    live(vec![Told::VerificationRequested { verification: proof(2) }])
-        .when(Ask::VerifyEmail { proof: proof(1).id, now: noon() })
+    live(vec![AccountEvent::VerificationRequested { verification: proof(2) }])
+        .when(AccountCommand::VerifyEmail { proof: proof(1).id, now: noon() })
         .then_expect_error(AccountError::LinkReplaced);
 }
 
 #[test]
 fn a_link_is_sent_again_until_the_address_is_verified() {
     live(vec![])
-        .when(Ask::RequestVerification { verification: proof(2) })
-        .then_expect_events(vec![Told::VerificationRequested { verification: proof(2) }]);
-    live(vec![Told::EmailVerified {}])
-        .when(Ask::RequestVerification { verification: proof(2) })
+        .when(AccountCommand::RequestVerification { verification: proof(2) })
+        .then_expect_events(vec![AccountEvent::VerificationRequested { verification: proof(2) }]);
+    live(vec![AccountEvent::EmailVerified {}])
+        .when(AccountCommand::RequestVerification { verification: proof(2) })
         .then_expect_error(AccountError::EmailVerified);
 }
 
 #[test]
 fn the_address_changes_when_the_new_one_is_proven() {
-    let asked =
-        Told::EmailChangeRequested { email: email("countess@example.org"), verification: proof(3) };
+    let requested = AccountEvent::EmailChangeRequested {
+        email: email("countess@example.org"),
+        verification: proof(3),
+    };
     live(vec![])
-        .when(Ask::RequestEmailChange {
+        .when(AccountCommand::RequestEmailChange {
             email: email("countess@example.org"),
             verification: proof(3),
         })
-        .then_expect_events(vec![asked.clone()]);
-    live(vec![asked.clone()])
-        .when(Ask::ConfirmEmailChange { proof: proof(3).id, now: noon() })
-        .then_expect_events(vec![Told::EmailChanged { email: email("countess@example.org") }]);
-    live(vec![asked, Told::EmailChanged { email: email("countess@example.org") }])
-        .when(Ask::ConfirmEmailChange { proof: proof(3).id, now: noon() })
+        .then_expect_events(vec![requested.clone()]);
+    live(vec![requested.clone()])
+        .when(AccountCommand::ConfirmEmailChange { proof: proof(3).id, now: noon() })
+        .then_expect_events(vec![AccountEvent::EmailChanged {
+            email: email("countess@example.org"),
+        }]);
+    live(vec![requested, AccountEvent::EmailChanged { email: email("countess@example.org") }])
+        .when(AccountCommand::ConfirmEmailChange { proof: proof(3).id, now: noon() })
         .then_expect_error(AccountError::LinkReplaced);
 }
 
 #[test]
 fn a_password_is_reset_once_with_the_mailed_link() {
-    let asked = Told::PasswordResetRequested { proof: proof(4) };
-    let reset =
-        || Ask::ResetPassword { proof: proof(4).id, credential: credential(2), now: noon() };
+    let requested = AccountEvent::PasswordResetRequested { proof: proof(4) };
+    let reset = || AccountCommand::ResetPassword {
+        proof: proof(4).id,
+        credential: credential(2),
+        now: noon(),
+    };
     live(vec![])
-        .when(Ask::RequestPasswordReset { proof: proof(4) })
-        .then_expect_events(vec![asked.clone()]);
-    let changed = Told::PasswordChanged { credential: credential(2) };
-    live(vec![asked.clone()]).when(reset()).then_expect_events(vec![changed.clone()]);
-    live(vec![asked, changed]).when(reset()).then_expect_error(AccountError::LinkReplaced);
+        .when(AccountCommand::RequestPasswordReset { proof: proof(4) })
+        .then_expect_events(vec![requested.clone()]);
+    let changed = AccountEvent::PasswordChanged { credential: credential(2) };
+    live(vec![requested.clone()]).when(reset()).then_expect_events(vec![changed.clone()]);
+    live(vec![requested, changed]).when(reset()).then_expect_error(AccountError::LinkReplaced);
     live(vec![]).when(reset()).then_expect_error(AccountError::LinkReplaced);
 }
 
 #[test]
 fn a_password_is_changed() {
     live(vec![])
-        .when(Ask::ChangePassword { credential: credential(2) })
-        .then_expect_events(vec![Told::PasswordChanged { credential: credential(2) }]);
+        .when(AccountCommand::ChangePassword { credential: credential(2) })
+        .then_expect_events(vec![AccountEvent::PasswordChanged { credential: credential(2) }]);
 }
 
 #[test]
 fn what_is_wrong_is_corrected_and_nothing_else() {
     let username = Personal::Clear(Username::parse("ada").unwrap());
     live(vec![])
-        .when(Ask::Rectify { name: None, username: Some(username.clone()) })
-        .then_expect_events(vec![Told::Rectified { name: None, username: Some(username) }]);
+        .when(AccountCommand::Rectify { name: None, username: Some(username.clone()) })
+        .then_expect_events(vec![AccountEvent::Rectified { name: None, username: Some(username) }]);
     live(vec![])
-        .when(Ask::Rectify { name: None, username: None })
+        .when(AccountCommand::Rectify { name: None, username: None })
         .then_expect_error(AccountError::NothingToRectify);
 }
 
 #[test]
 fn a_consent_is_given_and_withdrawn_in_one_step_each() {
     let purpose = Purpose::ProductNews;
-    let yes = Told::ConsentGiven { purpose, policy_version: 3 };
+    let yes = AccountEvent::ConsentGiven { purpose, policy_version: 3 };
     live(vec![])
-        .when(Ask::GiveConsent { purpose, policy_version: 3 })
+        .when(AccountCommand::GiveConsent { purpose, policy_version: 3 })
         .then_expect_events(vec![yes.clone()]);
     live(vec![yes.clone()])
-        .when(Ask::GiveConsent { purpose, policy_version: 3 })
+        .when(AccountCommand::GiveConsent { purpose, policy_version: 3 })
         .then_expect_events(vec![]);
     live(vec![yes.clone()])
-        .when(Ask::GiveConsent { purpose, policy_version: 4 })
-        .then_expect_events(vec![Told::ConsentGiven { purpose, policy_version: 4 }]);
+        .when(AccountCommand::GiveConsent { purpose, policy_version: 4 })
+        .then_expect_events(vec![AccountEvent::ConsentGiven { purpose, policy_version: 4 }]);
     live(vec![yes])
-        .when(Ask::WithdrawConsent { purpose })
-        .then_expect_events(vec![Told::ConsentWithdrawn { purpose }]);
-    live(vec![]).when(Ask::WithdrawConsent { purpose }).then_expect_events(vec![]);
+        .when(AccountCommand::WithdrawConsent { purpose })
+        .then_expect_events(vec![AccountEvent::ConsentWithdrawn { purpose }]);
+    live(vec![]).when(AccountCommand::WithdrawConsent { purpose }).then_expect_events(vec![]);
 }
 
 #[test]
 fn what_rests_on_the_contract_is_no_matter_of_consent() {
     let purpose = Purpose::Authentication;
     live(vec![])
-        .when(Ask::WithdrawConsent { purpose })
+        .when(AccountCommand::WithdrawConsent { purpose })
         .then_expect_error(AccountError::NotByConsent(purpose));
 }
 
@@ -221,27 +228,31 @@ fn what_rests_on_the_contract_is_no_matter_of_consent() {
 fn sign_ins_are_remembered_even_during_the_grace() {
     let session = SessionId(Uuid::from_u128(9));
     leaving()
-        .when(Ask::SucceedLogin { session, ip: ip(), user_agent: user_agent() })
-        .then_expect_events(vec![Told::LoginSucceeded {
+        .when(AccountCommand::SucceedLogin { session, ip: ip(), user_agent: user_agent() })
+        .then_expect_events(vec![AccountEvent::LoginSucceeded {
             session,
             ip: ip(),
             user_agent: user_agent(),
         }]);
     let reason = LoginRefusal::WrongPassword;
     live(vec![])
-        .when(Ask::FailLogin { reason, ip: ip(), user_agent: user_agent() })
-        .then_expect_events(vec![Told::LoginFailed { reason, ip: ip(), user_agent: user_agent() }]);
+        .when(AccountCommand::FailLogin { reason, ip: ip(), user_agent: user_agent() })
+        .then_expect_events(vec![AccountEvent::LoginFailed {
+            reason,
+            ip: ip(),
+            user_agent: user_agent(),
+        }]);
 }
 
 #[test]
 fn an_erasure_is_requested_with_a_grace_of_at_most_30_days() {
     let due = noon() + TimeDelta::days(7);
     live(vec![])
-        .when(Ask::RequestErasure { now: noon(), due })
-        .then_expect_events(vec![Told::ErasureRequested { requested_at: noon(), due }]);
+        .when(AccountCommand::RequestErasure { now: noon(), due })
+        .then_expect_events(vec![AccountEvent::ErasureRequested { requested_at: noon(), due }]);
     for due in [noon() + TimeDelta::days(31), noon() - TimeDelta::seconds(1)] {
         live(vec![])
-            .when(Ask::RequestErasure { now: noon(), due })
+            .when(AccountCommand::RequestErasure { now: noon(), due })
             .then_expect_error(AccountError::GraceOutOfRange);
     }
 }
@@ -249,7 +260,7 @@ fn an_erasure_is_requested_with_a_grace_of_at_most_30_days() {
 #[test]
 fn a_requested_erasure_restricts_the_account() {
     leaving()
-        .when(Ask::ChangePassword { credential: credential(2) })
+        .when(AccountCommand::ChangePassword { credential: credential(2) })
         .then_expect_error(AccountError::ErasureRequested);
 }
 
@@ -257,47 +268,51 @@ fn a_requested_erasure_restricts_the_account() {
 fn an_erasure_is_cancelled_within_the_grace_only() {
     let due = noon() + TimeDelta::days(7);
     leaving()
-        .when(Ask::CancelErasure { now: noon() })
-        .then_expect_events(vec![Told::ErasureCancelled {}]);
-    leaving().when(Ask::CancelErasure { now: due }).then_expect_error(AccountError::GraceOver(due));
+        .when(AccountCommand::CancelErasure { now: noon() })
+        .then_expect_events(vec![AccountEvent::ErasureCancelled {}]);
+    leaving()
+        .when(AccountCommand::CancelErasure { now: due })
+        .then_expect_error(AccountError::GraceOver(due));
     live(vec![])
-        .when(Ask::CancelErasure { now: noon() })
+        .when(AccountCommand::CancelErasure { now: noon() })
         .then_expect_error(AccountError::ErasureNotRequested);
-    live(vec![erasure_requested(), Told::ErasureCancelled {}])
-        .when(Ask::ChangePassword { credential: credential(2) })
-        .then_expect_events(vec![Told::PasswordChanged { credential: credential(2) }]);
+    live(vec![erasure_requested(), AccountEvent::ErasureCancelled {}])
+        .when(AccountCommand::ChangePassword { credential: credential(2) })
+        .then_expect_events(vec![AccountEvent::PasswordChanged { credential: credential(2) }]);
 }
 
 #[test]
 fn an_erasure_is_completed_after_the_grace_and_proven_afterwards() {
     let due = noon() + TimeDelta::days(7);
     leaving()
-        .when(Ask::CompleteErasure { now: due })
-        .then_expect_events(vec![Told::ErasureCompleted { requested_at: noon() }]);
+        .when(AccountCommand::CompleteErasure { now: due })
+        .then_expect_events(vec![AccountEvent::ErasureCompleted { requested_at: noon() }]);
     leaving()
-        .when(Ask::CompleteErasure { now: noon() })
+        .when(AccountCommand::CompleteErasure { now: noon() })
         .then_expect_error(AccountError::GraceNotOver(due));
     live(vec![])
-        .when(Ask::CompleteErasure { now: noon() })
+        .when(AccountCommand::CompleteErasure { now: noon() })
         .then_expect_error(AccountError::ErasureNotRequested);
-    leaving().when(Ask::ProveBackupErasure).then_expect_error(AccountError::NotErased);
-    erased().when(Ask::ProveBackupErasure).then_expect_events(vec![Told::ErasureBackupProven {}]);
+    leaving().when(AccountCommand::ProveBackupErasure).then_expect_error(AccountError::NotErased);
+    erased()
+        .when(AccountCommand::ProveBackupErasure)
+        .then_expect_events(vec![AccountEvent::ErasureBackupProven {}]);
 }
 
 #[test]
 fn an_erased_account_does_nothing_more_and_repeats_nothing() {
     erased()
-        .when(Ask::ChangePassword { credential: credential(2) })
+        .when(AccountCommand::ChangePassword { credential: credential(2) })
         .then_expect_error(AccountError::Erased);
-    erased().when(Ask::CompleteErasure { now: noon() }).then_expect_events(vec![]);
+    erased().when(AccountCommand::CompleteErasure { now: noon() }).then_expect_events(vec![]);
 }
 
 #[test]
 fn an_erased_account_keeps_no_field_in_its_state() {
     let mut account = Account::default();
-    for event in [registered(), Told::ErasureCompleted { requested_at: noon() }] {
+    for event in [registered(), AccountEvent::ErasureCompleted { requested_at: noon() }] {
         cqrs_es::Aggregate::apply(&mut account, event);
     }
     assert_eq!(account, Account::Erased { backup_proven: false });
-    assert!(account.decide(Ask::ProveBackupErasure).is_ok());
+    assert!(account.decide(AccountCommand::ProveBackupErasure).is_ok());
 }

@@ -1,4 +1,4 @@
-//! What can be asked of, and is done with, an operator's token.
+//! The commands of an operator's token.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;

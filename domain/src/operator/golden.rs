@@ -4,7 +4,7 @@
 use chrono::DateTime;
 use uuid::Uuid;
 
-use super::{OperatorEvent as Told, Scope};
+use super::{OperatorEvent, Scope};
 use crate::golden;
 
 #[test]
@@ -13,11 +13,11 @@ fn every_event_of_an_operators_token_is_kept_as_it_ever_was() {
     golden::check(
         "operator",
         vec![
-            Told::TokenIssued { scope: Scope::Audit, expires_at },
-            Told::TokenRevoked {},
-            Told::ExportStarted { through: 41 },
-            Told::ExportFinished { through: 41, events: 40, complete: false },
-            Told::StreamReleased { stream: Uuid::from_u128(5), position: 17 },
+            OperatorEvent::TokenIssued { scope: Scope::Audit, expires_at },
+            OperatorEvent::TokenRevoked {},
+            OperatorEvent::ExportStarted { through: 41 },
+            OperatorEvent::ExportFinished { through: 41, events: 40, complete: false },
+            OperatorEvent::StreamReleased { stream: Uuid::from_u128(5), position: 17 },
         ],
     );
 }

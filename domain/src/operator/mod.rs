@@ -35,27 +35,27 @@ impl Root for Operator {
     const SNAPSHOT_VERSION: i16 = 1;
 
     fn decide(&self, command: OperatorCommand) -> Result<Vec<OperatorEvent>, OperatorError> {
-        use OperatorCommand as Ask;
-        use OperatorEvent as Tell;
         match (self, command) {
-            (Self::Unissued, Ask::IssueToken { scope, expires_at }) => {
-                Ok(vec![Tell::TokenIssued { scope, expires_at }])
+            (Self::Unissued, OperatorCommand::IssueToken { scope, expires_at }) => {
+                Ok(vec![OperatorEvent::TokenIssued { scope, expires_at }])
             }
-            (Self::Live { .. } | Self::Revoked, Ask::IssueToken { .. }) => {
+            (Self::Live { .. } | Self::Revoked, OperatorCommand::IssueToken { .. }) => {
                 Err(OperatorError::Issued)
             }
             (Self::Unissued, _) => Err(OperatorError::Unknown),
-            (Self::Revoked, Ask::RevokeToken) => Ok(vec![]),
+            (Self::Revoked, OperatorCommand::RevokeToken) => Ok(vec![]),
             (Self::Revoked, _) => Err(OperatorError::Revoked),
-            (Self::Live { .. }, Ask::RevokeToken) => Ok(vec![Tell::TokenRevoked {}]),
-            (Self::Live { .. }, Ask::StartExport { through }) => {
-                Ok(vec![Tell::ExportStarted { through }])
+            (Self::Live { .. }, OperatorCommand::RevokeToken) => {
+                Ok(vec![OperatorEvent::TokenRevoked {}])
             }
-            (Self::Live { .. }, Ask::FinishExport { through, events, complete }) => {
-                Ok(vec![Tell::ExportFinished { through, events, complete }])
+            (Self::Live { .. }, OperatorCommand::StartExport { through }) => {
+                Ok(vec![OperatorEvent::ExportStarted { through }])
             }
-            (Self::Live { .. }, Ask::ReleaseStream { stream, position }) => {
-                Ok(vec![Tell::StreamReleased { stream, position }])
+            (Self::Live { .. }, OperatorCommand::FinishExport { through, events, complete }) => {
+                Ok(vec![OperatorEvent::ExportFinished { through, events, complete }])
+            }
+            (Self::Live { .. }, OperatorCommand::ReleaseStream { stream, position }) => {
+                Ok(vec![OperatorEvent::StreamReleased { stream, position }])
             }
         }
     }

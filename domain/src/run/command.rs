@@ -1,4 +1,4 @@
-//! What can be asked of a run.
+//! The commands of a run.
 
 use super::{Ending, Hold, LogSeal, Work};
 use crate::{AccountId, RunSecretsId, ServerId};

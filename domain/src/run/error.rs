@@ -30,7 +30,7 @@ pub enum RunError {
     Ended,
     #[error("the log of this attempt is sealed")]
     Sealed,
-    #[error("nobody has asked to cancel this run")]
+    #[error("this run has not been cancelled: request its cancellation first")]
     NotCancelled,
     #[error("this run has ended")]
     RunEnded,

@@ -4,7 +4,7 @@ use super::{Failure, LogSeal, Work};
 use crate::{AccountId, RunSecretsId, ServerId};
 
 events! {
-    /// What happened to a run. What a node tells carries the attempt and the node's fence.
+    /// What happened to a run. Those that a node causes carry the attempt and the node's fence.
     RunEvent about tenant {
         "run.requested" 1 => Requested {
             work: Work,

@@ -2,14 +2,14 @@
 
 use uuid::Uuid;
 
-use super::{Digest, Failure, LogSeal, Obstacle, RunEvent as Told, StreamSeal, Work};
+use super::{Digest, Failure, LogSeal, Obstacle, RunEvent, StreamSeal, Work};
 use crate::privacy::Personal;
 use crate::{AccountId, DeploymentId, RunSecretsId, ServerId, golden};
 
 const SERVER: ServerId = ServerId(Uuid::from_u128(1));
 
-fn requested() -> Told {
-    Told::Requested {
+fn requested() -> RunEvent {
+    RunEvent::Requested {
         work: Work::Command { command: Personal::Apart },
         servers: vec![SERVER],
         timeout_seconds: 3600,
@@ -17,10 +17,10 @@ fn requested() -> Told {
     }
 }
 
-fn sealed() -> Told {
+fn sealed() -> RunEvent {
     let stream = StreamSeal { lines: 1, bytes: 6, sha256: Digest([171; 32]) };
     let log = LogSeal { out: stream, err: stream, lines: 2, bytes: 12, truncated: false };
-    Told::LogSealed { server: SERVER, attempt: 1, log }
+    RunEvent::LogSealed { server: SERVER, attempt: 1, log }
 }
 
 #[test]
@@ -30,17 +30,17 @@ fn every_event_of_a_run_is_kept_as_it_ever_was() {
         "run",
         vec![
             requested(),
-            Told::Dispatched { server, attempt, fence },
-            Told::Started { server, attempt, fence },
-            Told::Reattached { server, attempt, fence },
-            Told::CancelRequested { by: AccountId(Uuid::from_u128(3)) },
-            Told::Succeeded { server, attempt, fence },
-            Told::Failed { server, attempt, fence, failure: Failure::Exit { code: 255 } },
-            Told::TimedOut { server, attempt, fence },
-            Told::Cancelled { server, attempt, fence, forced: true },
-            Told::Lost { server, attempt, fence },
+            RunEvent::Dispatched { server, attempt, fence },
+            RunEvent::Started { server, attempt, fence },
+            RunEvent::Reattached { server, attempt, fence },
+            RunEvent::CancelRequested { by: AccountId(Uuid::from_u128(3)) },
+            RunEvent::Succeeded { server, attempt, fence },
+            RunEvent::Failed { server, attempt, fence, failure: Failure::Exit { code: 255 } },
+            RunEvent::TimedOut { server, attempt, fence },
+            RunEvent::Cancelled { server, attempt, fence, forced: true },
+            RunEvent::Lost { server, attempt, fence },
             sealed(),
-            Told::Retried { servers: vec![SERVER], secrets: None },
+            RunEvent::Retried { servers: vec![SERVER], secrets: None },
         ],
     );
 }

@@ -157,38 +157,37 @@ impl Root for Run {
     const SNAPSHOT_VERSION: i16 = 1;
 
     fn decide(&self, command: RunCommand) -> Result<Vec<RunEvent>, RunError> {
-        use RunCommand as Asks;
         let asked = match (self, command) {
-            (Self::Absent, Asks::Request { work, servers, timeout_seconds, secrets }) => {
+            (Self::Absent, RunCommand::Request { work, servers, timeout_seconds, secrets }) => {
                 return Self::request(work, servers, timeout_seconds, secrets);
             }
             (Self::Absent, _) => return Err(RunError::Unknown),
             (Self::Asked(asked), command) => (asked, command),
         };
         let told = match asked {
-            (_, Asks::Request { .. }) => return Err(RunError::Requested),
-            (run, Asks::RequestCancel { by }) => return run.cancel(by),
-            (run, Asks::Retry { servers, secrets }) => return run.retry(servers, secrets),
-            (run, Asks::Dispatch { hold }) => {
+            (_, RunCommand::Request { .. }) => return Err(RunError::Requested),
+            (run, RunCommand::RequestCancel { by }) => return run.cancel(by),
+            (run, RunCommand::Retry { servers, secrets }) => return run.retry(servers, secrets),
+            (run, RunCommand::Dispatch { hold }) => {
                 run.held(hold)?.dispatch(hold)?;
                 let Hold { server, attempt, fence } = hold;
                 RunEvent::Dispatched { server, attempt, fence }
             }
-            (run, Asks::Start { hold }) => {
+            (run, RunCommand::Start { hold }) => {
                 run.held(hold)?.start()?;
                 let Hold { server, attempt, fence } = hold;
                 RunEvent::Started { server, attempt, fence }
             }
-            (run, Asks::Reattach { hold }) => {
+            (run, RunCommand::Reattach { hold }) => {
                 run.held(hold)?.reattach(hold)?;
                 let Hold { server, attempt, fence } = hold;
                 RunEvent::Reattached { server, attempt, fence }
             }
-            (run, Asks::End { hold, ending }) => {
+            (run, RunCommand::End { hold, ending }) => {
                 run.held(hold)?.end(ending)?;
                 ended(hold, ending)
             }
-            (run, Asks::SealLog { hold, log }) => {
+            (run, RunCommand::SealLog { hold, log }) => {
                 run.held(hold)?.seal()?;
                 RunEvent::LogSealed { server: hold.server, attempt: hold.attempt, log }
             }
@@ -228,45 +227,47 @@ impl Aggregate for Run {
     }
 
     fn apply(&mut self, event: RunEvent) {
-        use RunEvent as Told;
-        if let Told::Requested { work, servers, timeout_seconds, secrets } = event {
+        if let RunEvent::Requested { work, servers, timeout_seconds, secrets } = event {
             let targets = servers.into_iter().map(|server| (server, Target::new(1))).collect();
             *self = Self::Asked(Box::new(Asked { work, timeout_seconds, secrets, targets }));
             return;
         }
         let Self::Asked(asked) = self else { return };
         match event {
-            Told::Requested { .. } => {}
-            Told::Dispatched { server, fence, .. } => asked.at(server, fence, Stage::Dispatched),
-            Told::Started { server, fence, .. } | Told::Reattached { server, fence, .. } => {
+            RunEvent::Requested { .. } => {}
+            RunEvent::Dispatched { server, fence, .. } => {
+                asked.at(server, fence, Stage::Dispatched);
+            }
+            RunEvent::Started { server, fence, .. }
+            | RunEvent::Reattached { server, fence, .. } => {
                 asked.at(server, fence, Stage::Started);
             }
-            Told::CancelRequested { .. } => {
+            RunEvent::CancelRequested { .. } => {
                 for target in asked.targets.values_mut().filter(|target| !target.is_ended()) {
                     target.cancelling = true;
                 }
             }
-            Told::Succeeded { server, fence, .. } => {
+            RunEvent::Succeeded { server, fence, .. } => {
                 asked.at(server, fence, Stage::Ended(Ending::Succeeded));
             }
-            Told::Failed { server, fence, failure, .. } => {
+            RunEvent::Failed { server, fence, failure, .. } => {
                 asked.at(server, fence, Stage::Ended(Ending::Failed { failure }));
             }
-            Told::TimedOut { server, fence, .. } => {
+            RunEvent::TimedOut { server, fence, .. } => {
                 asked.at(server, fence, Stage::Ended(Ending::TimedOut));
             }
-            Told::Cancelled { server, fence, forced, .. } => {
+            RunEvent::Cancelled { server, fence, forced, .. } => {
                 asked.at(server, fence, Stage::Ended(Ending::Cancelled { forced }));
             }
-            Told::Lost { server, fence, .. } => {
+            RunEvent::Lost { server, fence, .. } => {
                 asked.at(server, fence, Stage::Ended(Ending::Lost));
             }
-            Told::LogSealed { server, log, .. } => {
+            RunEvent::LogSealed { server, log, .. } => {
                 if let Some(target) = asked.targets.get_mut(&server) {
                     target.log = Some(log);
                 }
             }
-            Told::Retried { servers, secrets } => {
+            RunEvent::Retried { servers, secrets } => {
                 asked.secrets = secrets;
                 for server in servers {
                     if let Some(target) = asked.targets.get_mut(&server) {

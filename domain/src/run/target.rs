@@ -13,7 +13,7 @@ pub struct Target {
     /// The highest fence that was seen of this attempt.
     pub fence: u64,
     pub stage: Stage,
-    /// Somebody asked to cancel it before it ended.
+    /// Its cancellation was requested before it ended.
     pub cancelling: bool,
     /// Once it is sealed.
     pub log: Option<LogSeal>,

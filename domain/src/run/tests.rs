@@ -6,8 +6,8 @@ use cqrs_es::test::TestFramework;
 use uuid::Uuid;
 
 use super::{
-    Digest, Ending, Failure, Hold, LogSeal, Obstacle, Run, RunCommand as Asks, RunError,
-    RunEvent as Told, RunState, StreamSeal, Work,
+    Digest, Ending, Failure, Hold, LogSeal, Obstacle, Run, RunCommand, RunError, RunEvent,
+    RunState, StreamSeal, Work,
 };
 use crate::privacy::{self, CommandLine, Personal};
 use crate::{AccountId, DeploymentId, Event, ServerId, TenantId};
@@ -31,27 +31,27 @@ fn deployment() -> Work {
     Work::Deployment { deployment, version: 2, steps: Personal::Apart }
 }
 
-fn request(work: Work, servers: &[ServerId], timeout_seconds: u32) -> Asks {
-    Asks::Request { work, servers: servers.to_vec(), timeout_seconds, secrets: None }
+fn request(work: Work, servers: &[ServerId], timeout_seconds: u32) -> RunCommand {
+    RunCommand::Request { work, servers: servers.to_vec(), timeout_seconds, secrets: None }
 }
 
-fn requested(work: Work, servers: &[ServerId]) -> Told {
-    Told::Requested { work, servers: servers.to_vec(), timeout_seconds: 60, secrets: None }
+fn requested(work: Work, servers: &[ServerId]) -> RunEvent {
+    RunEvent::Requested { work, servers: servers.to_vec(), timeout_seconds: 60, secrets: None }
 }
 
 fn hold(attempt: u32, fence: u64) -> Hold {
     Hold { server: ONE, attempt, fence }
 }
 
-fn dispatched(fence: u64) -> Told {
-    Told::Dispatched { server: ONE, attempt: 1, fence }
+fn dispatched(fence: u64) -> RunEvent {
+    RunEvent::Dispatched { server: ONE, attempt: 1, fence }
 }
 
-fn started(fence: u64) -> Told {
-    Told::Started { server: ONE, attempt: 1, fence }
+fn started(fence: u64) -> RunEvent {
+    RunEvent::Started { server: ONE, attempt: 1, fence }
 }
 
-fn ended(ending: Ending) -> Told {
+fn ended(ending: Ending) -> RunEvent {
     super::ended(hold(1, 1), ending)
 }
 
@@ -61,21 +61,21 @@ fn log() -> LogSeal {
 }
 
 /// On one server, and then.
-fn given(then: &[Told]) -> Vec<Told> {
+fn given(then: &[RunEvent]) -> Vec<RunEvent> {
     [requested(command(), &[ONE])].into_iter().chain(then.iter().cloned()).collect()
 }
 
 #[track_caller]
-fn refuses(given: Vec<Told>, command: Asks, why: RunError) {
+fn refuses(given: Vec<RunEvent>, command: RunCommand, why: RunError) {
     Runs::with(()).given(given).when(command).then_expect_error(why);
 }
 
 #[track_caller]
-fn tells(given: Vec<Told>, command: Asks, then: Vec<Told>) {
+fn emits(given: Vec<RunEvent>, command: RunCommand, then: Vec<RunEvent>) {
     Runs::with(()).given(given).when(command).then_expect_events(then);
 }
 
-fn state(events: Vec<Told>) -> RunState {
+fn state(events: Vec<RunEvent>) -> RunState {
     let mut run = Run::default();
     for event in events {
         run.apply(event);
@@ -85,75 +85,75 @@ fn state(events: Vec<Told>) -> RunState {
 
 #[test]
 fn a_run_is_requested_once_on_some_servers_for_some_time() {
-    let ask = |servers: &[ServerId], seconds| request(command(), servers, seconds);
-    tells(vec![], ask(&[ONE, TWO], 60), vec![requested(command(), &[ONE, TWO])]);
-    refuses(given(&[]), ask(&[ONE], 60), RunError::Requested);
-    refuses(vec![], ask(&[], 60), RunError::ServersOutOfRange);
-    refuses(vec![], ask(&[ONE; 51], 60), RunError::ServersOutOfRange);
-    refuses(vec![], ask(&[ONE, TWO, ONE], 60), RunError::ServerTwice);
-    refuses(vec![], ask(&[ONE], 0), RunError::TimeoutOutOfRange);
-    refuses(vec![], ask(&[ONE], 86_401), RunError::TimeoutOutOfRange);
+    let on = |servers: &[ServerId], seconds| request(command(), servers, seconds);
+    emits(vec![], on(&[ONE, TWO], 60), vec![requested(command(), &[ONE, TWO])]);
+    refuses(given(&[]), on(&[ONE], 60), RunError::Requested);
+    refuses(vec![], on(&[], 60), RunError::ServersOutOfRange);
+    refuses(vec![], on(&[ONE; 51], 60), RunError::ServersOutOfRange);
+    refuses(vec![], on(&[ONE, TWO, ONE], 60), RunError::ServerTwice);
+    refuses(vec![], on(&[ONE], 0), RunError::TimeoutOutOfRange);
+    refuses(vec![], on(&[ONE], 86_401), RunError::TimeoutOutOfRange);
     refuses(vec![], request(deployment(), &[ONE, TWO], 60), RunError::DeploymentOnSeveral);
-    refuses(vec![], Asks::RequestCancel { by: ADA }, RunError::Unknown);
+    refuses(vec![], RunCommand::RequestCancel { by: ADA }, RunError::Unknown);
 }
 
 #[test]
 fn a_worker_takes_a_task_starts_it_and_tells_its_end() {
     let (first, end) = (hold(1, 1), Ending::Succeeded);
-    tells(given(&[]), Asks::Dispatch { hold: first }, vec![dispatched(1)]);
-    tells(given(&[dispatched(1)]), Asks::Start { hold: first }, vec![started(1)]);
+    emits(given(&[]), RunCommand::Dispatch { hold: first }, vec![dispatched(1)]);
+    emits(given(&[dispatched(1)]), RunCommand::Start { hold: first }, vec![started(1)]);
     let running = || given(&[dispatched(1), started(1)]);
-    tells(running(), Asks::End { hold: first, ending: end }, vec![ended(end)]);
-    let sealed = Told::LogSealed { server: ONE, attempt: 1, log: log() };
+    emits(running(), RunCommand::End { hold: first, ending: end }, vec![ended(end)]);
+    let sealed = RunEvent::LogSealed { server: ONE, attempt: 1, log: log() };
     let over = || given(&[dispatched(1), started(1), ended(end)]);
-    tells(over(), Asks::SealLog { hold: first, log: log() }, vec![sealed.clone()]);
+    emits(over(), RunCommand::SealLog { hold: first, log: log() }, vec![sealed.clone()]);
     let whole = [over(), vec![sealed]].concat();
-    refuses(whole, Asks::SealLog { hold: first, log: log() }, RunError::Sealed);
-    refuses(running(), Asks::SealLog { hold: first, log: log() }, RunError::NotEnded);
+    refuses(whole, RunCommand::SealLog { hold: first, log: log() }, RunError::Sealed);
+    refuses(running(), RunCommand::SealLog { hold: first, log: log() }, RunError::NotEnded);
 }
 
 #[test]
 fn what_has_not_come_so_far_is_not_told() {
     let first = hold(1, 1);
-    refuses(given(&[]), Asks::Start { hold: first }, RunError::TooEarly);
-    refuses(given(&[]), Asks::Reattach { hold: first }, RunError::TooEarly);
-    refuses(given(&[]), Asks::End { hold: first, ending: Ending::Lost }, RunError::TooEarly);
+    refuses(given(&[]), RunCommand::Start { hold: first }, RunError::TooEarly);
+    refuses(given(&[]), RunCommand::Reattach { hold: first }, RunError::TooEarly);
+    refuses(given(&[]), RunCommand::End { hold: first, ending: Ending::Lost }, RunError::TooEarly);
     let taken = || given(&[dispatched(1)]);
-    refuses(taken(), Asks::Reattach { hold: hold(1, 2) }, RunError::TooEarly);
-    refuses(taken(), Asks::End { hold: first, ending: EXIT }, RunError::TooEarly);
-    tells(taken(), Asks::End { hold: first, ending: UNREACHED }, vec![ended(UNREACHED)]);
+    refuses(taken(), RunCommand::Reattach { hold: hold(1, 2) }, RunError::TooEarly);
+    refuses(taken(), RunCommand::End { hold: first, ending: EXIT }, RunError::TooEarly);
+    emits(taken(), RunCommand::End { hold: first, ending: UNREACHED }, vec![ended(UNREACHED)]);
     let running = || given(&[dispatched(1), started(1)]);
-    refuses(running(), Asks::End { hold: first, ending: UNREACHED }, RunError::Started);
-    refuses(running(), Asks::Start { hold: first }, RunError::Started);
-    refuses(running(), Asks::Dispatch { hold: hold(1, 2) }, RunError::Started);
+    refuses(running(), RunCommand::End { hold: first, ending: UNREACHED }, RunError::Started);
+    refuses(running(), RunCommand::Start { hold: first }, RunError::Started);
+    refuses(running(), RunCommand::Dispatch { hold: hold(1, 2) }, RunError::Started);
 }
 
 #[test]
 fn an_older_fence_and_another_attempt_are_refused() {
     let taken_over = || given(&[dispatched(2)]);
-    refuses(taken_over(), Asks::Start { hold: hold(1, 1) }, RunError::Fenced);
-    refuses(taken_over(), Asks::Dispatch { hold: hold(1, 2) }, RunError::Fenced);
-    tells(taken_over(), Asks::Dispatch { hold: hold(1, 3) }, vec![dispatched(3)]);
-    refuses(taken_over(), Asks::Start { hold: hold(2, 3) }, RunError::OtherAttempt);
+    refuses(taken_over(), RunCommand::Start { hold: hold(1, 1) }, RunError::Fenced);
+    refuses(taken_over(), RunCommand::Dispatch { hold: hold(1, 2) }, RunError::Fenced);
+    emits(taken_over(), RunCommand::Dispatch { hold: hold(1, 3) }, vec![dispatched(3)]);
+    refuses(taken_over(), RunCommand::Start { hold: hold(2, 3) }, RunError::OtherAttempt);
     let elsewhere = Hold { server: TWO, attempt: 1, fence: 1 };
-    refuses(taken_over(), Asks::Start { hold: elsewhere }, RunError::OtherServer);
+    refuses(taken_over(), RunCommand::Start { hold: elsewhere }, RunError::OtherServer);
     let running = || given(&[dispatched(2), started(2)]);
-    let late = Asks::End { hold: hold(1, 1), ending: Ending::Succeeded };
+    let late = RunCommand::End { hold: hold(1, 1), ending: Ending::Succeeded };
     refuses(running(), late, RunError::Fenced);
-    refuses(running(), Asks::Reattach { hold: hold(1, 2) }, RunError::Fenced);
-    let reattached = Told::Reattached { server: ONE, attempt: 1, fence: 3 };
-    tells(running(), Asks::Reattach { hold: hold(1, 3) }, vec![reattached]);
+    refuses(running(), RunCommand::Reattach { hold: hold(1, 2) }, RunError::Fenced);
+    let reattached = RunEvent::Reattached { server: ONE, attempt: 1, fence: 3 };
+    emits(running(), RunCommand::Reattach { hold: hold(1, 3) }, vec![reattached]);
 }
 
 #[test]
 fn an_attempt_ends_once() {
     for ending in [Ending::Succeeded, EXIT, Ending::TimedOut] {
         let over = || given(&[dispatched(1), started(1), ended(ending)]);
-        let again = Asks::End { hold: hold(1, 2), ending: Ending::Succeeded };
+        let again = RunCommand::End { hold: hold(1, 2), ending: Ending::Succeeded };
         refuses(over(), again, RunError::Ended);
-        refuses(over(), Asks::Dispatch { hold: hold(1, 2) }, RunError::Ended);
-        refuses(over(), Asks::Start { hold: hold(1, 2) }, RunError::Ended);
-        refuses(over(), Asks::Reattach { hold: hold(1, 2) }, RunError::Ended);
+        refuses(over(), RunCommand::Dispatch { hold: hold(1, 2) }, RunError::Ended);
+        refuses(over(), RunCommand::Start { hold: hold(1, 2) }, RunError::Ended);
+        refuses(over(), RunCommand::Reattach { hold: hold(1, 2) }, RunError::Ended);
     }
 }
 
@@ -161,68 +161,74 @@ fn an_attempt_ends_once() {
 fn the_truth_may_follow_lost_while_it_is_the_last_attempt() {
     let lost = || given(&[dispatched(1), started(1), ended(Ending::Lost)]);
     let again = hold(1, 2);
-    let reattached = Told::Reattached { server: ONE, attempt: 1, fence: 2 };
-    tells(lost(), Asks::Reattach { hold: again }, vec![reattached]);
+    let reattached = RunEvent::Reattached { server: ONE, attempt: 1, fence: 2 };
+    emits(lost(), RunCommand::Reattach { hold: again }, vec![reattached]);
     let truth =
-        Told::Failed { server: ONE, attempt: 1, fence: 2, failure: Failure::Exit { code: 3 } };
-    tells(lost(), Asks::End { hold: again, ending: EXIT }, vec![truth]);
-    refuses(lost(), Asks::End { hold: again, ending: Ending::Lost }, RunError::Ended);
-    let retried = Told::Retried { servers: vec![ONE], secrets: None };
+        RunEvent::Failed { server: ONE, attempt: 1, fence: 2, failure: Failure::Exit { code: 3 } };
+    emits(lost(), RunCommand::End { hold: again, ending: EXIT }, vec![truth]);
+    refuses(lost(), RunCommand::End { hold: again, ending: Ending::Lost }, RunError::Ended);
+    let retried = RunEvent::Retried { servers: vec![ONE], secrets: None };
     let newer = [lost(), vec![retried]].concat();
-    refuses(newer, Asks::End { hold: again, ending: EXIT }, RunError::OtherAttempt);
+    refuses(newer, RunCommand::End { hold: again, ending: EXIT }, RunError::OtherAttempt);
 }
 
 #[test]
 fn a_cancel_ends_what_is_queued_and_asks_the_worker_of_what_runs() {
     let both = vec![requested(command(), &[ONE, TWO]), dispatched(1), started(1)];
-    let queued = Told::Cancelled { server: TWO, attempt: 1, fence: 0, forced: false };
-    let asked = Told::CancelRequested { by: ADA };
-    let cancel = || Asks::RequestCancel { by: ADA };
-    tells(both.clone(), cancel(), vec![asked.clone(), queued.clone()]);
-    let cancelling = [both, vec![asked, queued]].concat();
-    tells(cancelling.clone(), cancel(), vec![]);
+    let queued = RunEvent::Cancelled { server: TWO, attempt: 1, fence: 0, forced: false };
+    let requested = RunEvent::CancelRequested { by: ADA };
+    let cancel = || RunCommand::RequestCancel { by: ADA };
+    emits(both.clone(), cancel(), vec![requested.clone(), queued.clone()]);
+    let cancelling = [both, vec![requested, queued]].concat();
+    emits(cancelling.clone(), cancel(), vec![]);
     let proven = Ending::Cancelled { forced: true };
-    let told = vec![ended(proven)];
-    tells(cancelling.clone(), Asks::End { hold: hold(1, 1), ending: proven }, told.clone());
-    let over = [cancelling, told].concat();
+    let cancelled = vec![ended(proven)];
+    emits(
+        cancelling.clone(),
+        RunCommand::End { hold: hold(1, 1), ending: proven },
+        cancelled.clone(),
+    );
+    let over = [cancelling, cancelled].concat();
     refuses(over, cancel(), RunError::RunEnded);
     let running = given(&[dispatched(1), started(1)]);
-    refuses(running, Asks::End { hold: hold(1, 1), ending: proven }, RunError::NotCancelled);
+    refuses(running, RunCommand::End { hold: hold(1, 1), ending: proven }, RunError::NotCancelled);
 }
 
 #[test]
 fn a_retry_takes_what_did_not_succeed_or_what_is_named() {
     let both = vec![requested(command(), &[ONE, TWO]), dispatched(1), started(1), ended(EXIT)];
-    let retry = |servers: &[ServerId]| Asks::Retry { servers: servers.to_vec(), secrets: None };
-    let retried = || vec![Told::Retried { servers: vec![ONE], secrets: None }];
-    tells(both.clone(), retry(&[]), retried());
+    let retry =
+        |servers: &[ServerId]| RunCommand::Retry { servers: servers.to_vec(), secrets: None };
+    let retried = || vec![RunEvent::Retried { servers: vec![ONE], secrets: None }];
+    emits(both.clone(), retry(&[]), retried());
     refuses(both.clone(), retry(&[TWO]), RunError::NotEnded);
     refuses(both.clone(), retry(&[ONE, ONE]), RunError::ServerTwice);
     refuses(both, retry(&[ServerId(Uuid::from_u128(13))]), RunError::OtherServer);
     let done = given(&[dispatched(1), started(1), ended(Ending::Succeeded)]);
     refuses(done.clone(), retry(&[]), RunError::NothingToRetry);
-    tells(done, retry(&[ONE]), retried());
+    emits(done, retry(&[ONE]), retried());
 }
 
 #[test]
 fn a_lost_deployment_is_retried_only_by_its_servers_name() {
     let lost = vec![requested(deployment(), &[ONE]), dispatched(1), ended(Ending::Lost)];
-    let retry = |servers: Vec<ServerId>| Asks::Retry { servers, secrets: None };
+    let retry = |servers: Vec<ServerId>| RunCommand::Retry { servers, secrets: None };
     refuses(lost.clone(), retry(vec![]), RunError::DeploymentLost);
-    let retried = Told::Retried { servers: vec![ONE], secrets: None };
-    tells(lost, retry(vec![ONE]), vec![retried]);
+    let retried = RunEvent::Retried { servers: vec![ONE], secrets: None };
+    emits(lost, retry(vec![ONE]), vec![retried]);
 }
 
 #[test]
 fn a_runs_state_is_the_least_certain_of_its_servers() {
-    let both =
-        |then: &[Told]| state([vec![requested(command(), &[ONE, TWO])], then.to_vec()].concat());
+    let both = |then: &[RunEvent]| {
+        state([vec![requested(command(), &[ONE, TWO])], then.to_vec()].concat())
+    };
     assert_eq!(both(&[]), RunState::Queued);
     assert_eq!(both(&[dispatched(1)]), RunState::Running);
     assert_eq!(both(&[dispatched(1), started(1), ended(EXIT)]), RunState::Running);
-    let asked = Told::CancelRequested { by: ADA };
-    let queued = Told::Cancelled { server: TWO, attempt: 1, fence: 0, forced: false };
-    let cancelling = [dispatched(1), asked, queued];
+    let requested = RunEvent::CancelRequested { by: ADA };
+    let queued = RunEvent::Cancelled { server: TWO, attempt: 1, fence: 0, forced: false };
+    let cancelling = [dispatched(1), requested, queued];
     assert_eq!(both(&cancelling), RunState::Cancelling);
     let then = |ending| both(&[&cancelling[..], &[started(1), ended(ending)]].concat());
     assert_eq!(then(Ending::Succeeded), RunState::Cancelled);

@@ -1,4 +1,4 @@
-//! What can be asked of a seat pool.
+//! The commands of a seat pool.
 
 use super::{LimitCause, ReleaseReason};
 use crate::{AccountId, LeaseId};

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{LimitCause, ReleaseReason, SeatEvent as Told};
+use super::{LimitCause, ReleaseReason, SeatEvent};
 use crate::{AccountId, LeaseId, golden};
 
 #[test]
@@ -12,17 +12,17 @@ fn every_event_of_a_seat_pool_is_kept_as_it_ever_was() {
     golden::check(
         "seat",
         vec![
-            Told::LimitSet { limit: 5, cause: LimitCause::Default },
-            Told::LeaseAcquired { lease, account, fence: 1 },
-            Told::LeaseReleased { lease, account, reason: ReleaseReason::RemovedByAdmin },
-            Told::LeaseExpired { lease, account, fence: 1 },
-            Told::LeaseTakenOver {
+            SeatEvent::LimitSet { limit: 5, cause: LimitCause::Default },
+            SeatEvent::LeaseAcquired { lease, account, fence: 1 },
+            SeatEvent::LeaseReleased { lease, account, reason: ReleaseReason::RemovedByAdmin },
+            SeatEvent::LeaseExpired { lease, account, fence: 1 },
+            SeatEvent::LeaseTakenOver {
                 account,
                 from: lease,
                 to: LeaseId(Uuid::from_u128(3)),
                 fence: 2,
             },
-            Told::Denied { account, in_use: 5, limit: 5 },
+            SeatEvent::Denied { account, in_use: 5, limit: 5 },
         ],
     );
 }

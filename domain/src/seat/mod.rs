@@ -46,7 +46,7 @@ pub struct Pool {
     /// The last lease of each person that has ended.
     ended: BTreeMap<AccountId, LeaseId>,
     fence: u64,
-    /// Who has been told that no seat is free, as things are.
+    /// Who has a `denied` event since the last change of limit or leases.
     denied: BTreeSet<AccountId>,
 }
 
@@ -85,7 +85,7 @@ impl SeatPool {
         self.open().map_or((0, 0), |pool| (pool.in_use(), pool.limit))
     }
 
-    /// Whether the lease may be renewed, which the log is not told of.
+    /// Whether the lease may be renewed. A renewal is no event.
     ///
     /// # Errors
     /// The lease is not the person's, has ended, has another fence, or is one too many.

@@ -276,7 +276,7 @@ fn a_pools_stream_is_its_own() {
     assert_eq!(pool_stream(workspace), pool_stream(workspace));
 }
 
-/// Whatever people and operators ask, by small numbers so that they meet.
+/// Any command of people and operators, with small numbers so that they meet.
 fn anything() -> impl Strategy<Value = SeatCommand> {
     let (who, of) = (0..6_u128, 0..12_u128);
     let account = who.prop_map(|who| AccountId(Uuid::from_u128(who)));
@@ -294,9 +294,9 @@ fn anything() -> impl Strategy<Value = SeatCommand> {
 
 proptest! {
     #[test]
-    fn never_more_than_the_limit_and_fences_grow(asked in prop::collection::vec(anything(), 1..80)) {
+    fn never_more_than_the_limit_and_fences_grow(commands in prop::collection::vec(anything(), 1..80)) {
         let (mut pool, mut fence) = (given(vec![limited(3)]), 0);
-        for command in asked {
+        for command in commands {
             let (before, limit) = pool.taken();
             for event in pool.decide(command).unwrap_or_default() {
                 let new = match event {

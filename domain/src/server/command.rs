@@ -1,4 +1,4 @@
-//! What can be asked of a server.
+//! The commands of a server.
 
 use chrono::{DateTime, Utc};
 

@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use uuid::Uuid;
 
-use super::{Cause, Fingerprint, KeyAlgorithm, ServerEvent as Told};
+use super::{Cause, Fingerprint, KeyAlgorithm, ServerEvent};
 use crate::privacy::Personal;
 use crate::{DeploymentId, ServerCredentialId, golden};
 
@@ -17,36 +17,40 @@ fn every_event_of_a_server_is_kept_as_it_ever_was() {
     golden::check(
         "server",
         vec![
-            Told::Registered {
+            ServerEvent::Registered {
                 name: Personal::Apart,
                 host: Personal::Apart,
                 port: 22,
                 user: Personal::Apart,
             },
-            Told::Renamed { name: Personal::Apart },
-            Told::HostKeyObserved { algorithm, fingerprint: one },
-            Told::HostKeyApproved { fingerprint: one },
-            Told::HostKeyMismatched {
+            ServerEvent::Renamed { name: Personal::Apart },
+            ServerEvent::HostKeyObserved { algorithm, fingerprint: one },
+            ServerEvent::HostKeyApproved { fingerprint: one },
+            ServerEvent::HostKeyMismatched {
                 approved: one,
                 seen: other,
                 algorithm: KeyAlgorithm::EcdsaP256,
             },
-            Told::CredentialAttached { credential, algorithm, fingerprint: one },
-            Told::CredentialRotated {
+            ServerEvent::CredentialAttached { credential, algorithm, fingerprint: one },
+            ServerEvent::CredentialRotated {
                 credential,
                 algorithm: KeyAlgorithm::Rsa,
                 fingerprint: other,
             },
-            Told::AddressChanged { host: Personal::Apart, port: 2222, user: Personal::Apart },
-            Told::Reachable {},
-            Told::Unreachable { cause: Cause::Tcp, failures: 4, since },
-            Told::DeploymentConfigured {
+            ServerEvent::AddressChanged {
+                host: Personal::Apart,
+                port: 2222,
+                user: Personal::Apart,
+            },
+            ServerEvent::Reachable {},
+            ServerEvent::Unreachable { cause: Cause::Tcp, failures: 4, since },
+            ServerEvent::DeploymentConfigured {
                 deployment,
                 name: Personal::Apart,
                 config: Personal::Apart,
             },
-            Told::DeploymentRemoved { deployment },
-            Told::Removed {},
+            ServerEvent::DeploymentRemoved { deployment },
+            ServerEvent::Removed {},
         ],
     );
 }

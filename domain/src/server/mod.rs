@@ -103,7 +103,7 @@ impl HostKey {
         }
     }
 
-    /// What the server showing this key tells, if anything.
+    /// The event, if any, when the server shows this key.
     fn observe(self, algorithm: KeyAlgorithm, seen: Fingerprint) -> Option<ServerEvent> {
         let mismatch =
             |approved| Some(ServerEvent::HostKeyMismatched { approved, seen, algorithm });
@@ -153,45 +153,47 @@ impl Live {
     }
 
     fn decide(&self, command: ServerCommand) -> Result<Vec<ServerEvent>, ServerError> {
-        use ServerCommand as Ask;
-        use ServerEvent as Tell;
         Ok(match command {
-            Ask::Register { .. } => return Err(ServerError::Exists),
-            Ask::Rename { name } => vec![Tell::Renamed { name }],
-            Ask::ObserveHostKey { algorithm, fingerprint } => {
+            ServerCommand::Register { .. } => return Err(ServerError::Exists),
+            ServerCommand::Rename { name } => vec![ServerEvent::Renamed { name }],
+            ServerCommand::ObserveHostKey { algorithm, fingerprint } => {
                 self.host_key.observe(algorithm, fingerprint).into_iter().collect()
             }
-            Ask::ApproveHostKey { fingerprint } => self.host_key.approve(fingerprint)?,
-            Ask::AttachCredential { credential } => self.attach(credential),
-            Ask::ChangeAddress { host, port, user } => {
-                vec![Tell::AddressChanged { host, port, user }]
+            ServerCommand::ApproveHostKey { fingerprint } => self.host_key.approve(fingerprint)?,
+            ServerCommand::AttachCredential { credential } => self.attach(credential),
+            ServerCommand::ChangeAddress { host, port, user } => {
+                vec![ServerEvent::AddressChanged { host, port, user }]
             }
             // What was measured before the stop, or before the address changed, says nothing.
-            Ask::ReportReachable | Ask::ReportUnreachable { .. } if !self.is_usable() => vec![],
-            Ask::ReportReachable => match self.reach {
+            ServerCommand::ReportReachable | ServerCommand::ReportUnreachable { .. }
+                if !self.is_usable() =>
+            {
+                vec![]
+            }
+            ServerCommand::ReportReachable => match self.reach {
                 Reach::Reachable => vec![],
-                Reach::Unknown | Reach::Unreachable { .. } => vec![Tell::Reachable {}],
+                Reach::Unknown | Reach::Unreachable { .. } => vec![ServerEvent::Reachable {}],
             },
-            Ask::ReportUnreachable { cause, failures, since } => match self.reach {
+            ServerCommand::ReportUnreachable { cause, failures, since } => match self.reach {
                 Reach::Unreachable { .. } => vec![],
                 Reach::Unknown | Reach::Reachable => {
-                    vec![Tell::Unreachable { cause, failures, since }]
+                    vec![ServerEvent::Unreachable { cause, failures, since }]
                 }
             },
-            Ask::ConfigureDeployment { deployment, name, config } => {
+            ServerCommand::ConfigureDeployment { deployment, name, config } => {
                 let full = self.deployments.len() >= Self::DEPLOYMENTS_MAX;
                 if full && !self.deployments.contains_key(&deployment) {
                     return Err(ServerError::TooManyDeployments);
                 }
-                vec![Tell::DeploymentConfigured { deployment, name, config }]
+                vec![ServerEvent::DeploymentConfigured { deployment, name, config }]
             }
-            Ask::RemoveDeployment { deployment } => {
+            ServerCommand::RemoveDeployment { deployment } => {
                 if !self.deployments.contains_key(&deployment) {
                     return Err(ServerError::UnknownDeployment);
                 }
-                vec![Tell::DeploymentRemoved { deployment }]
+                vec![ServerEvent::DeploymentRemoved { deployment }]
             }
-            Ask::Remove => vec![Tell::Removed {}],
+            ServerCommand::Remove => vec![ServerEvent::Removed {}],
         })
     }
 
@@ -209,39 +211,38 @@ impl Live {
     }
 
     fn apply(&mut self, event: ServerEvent) {
-        use ServerEvent as Told;
         match event {
-            Told::Renamed { name } => self.name = name,
-            Told::HostKeyObserved { fingerprint, .. } => {
+            ServerEvent::Renamed { name } => self.name = name,
+            ServerEvent::HostKeyObserved { fingerprint, .. } => {
                 self.host_key = HostKey::Observed { fingerprint };
             }
-            Told::HostKeyApproved { fingerprint } => {
+            ServerEvent::HostKeyApproved { fingerprint } => {
                 self.host_key = HostKey::Approved { fingerprint };
                 self.approved_before = true;
             }
-            Told::HostKeyMismatched { approved, seen, .. } => {
+            ServerEvent::HostKeyMismatched { approved, seen, .. } => {
                 self.host_key = HostKey::Mismatched { approved, seen };
                 self.reach = Reach::Unknown;
             }
-            Told::CredentialAttached { credential: id, algorithm, fingerprint }
-            | Told::CredentialRotated { credential: id, algorithm, fingerprint } => {
+            ServerEvent::CredentialAttached { credential: id, algorithm, fingerprint }
+            | ServerEvent::CredentialRotated { credential: id, algorithm, fingerprint } => {
                 self.credential = Some(Credential { id, algorithm, fingerprint });
             }
-            Told::AddressChanged { host, port, user } => {
+            ServerEvent::AddressChanged { host, port, user } => {
                 (self.host, self.port, self.user) = (host, port, user);
                 (self.host_key, self.reach) = (HostKey::Unobserved, Reach::Unknown);
             }
-            Told::Reachable {} => self.reach = Reach::Reachable,
-            Told::Unreachable { cause, since, .. } => {
+            ServerEvent::Reachable {} => self.reach = Reach::Reachable,
+            ServerEvent::Unreachable { cause, since, .. } => {
                 self.reach = Reach::Unreachable { cause, since };
             }
-            Told::DeploymentConfigured { deployment, name, config } => {
+            ServerEvent::DeploymentConfigured { deployment, name, config } => {
                 self.deployments.insert(deployment, Deployment { name, config });
             }
-            Told::DeploymentRemoved { deployment } => {
+            ServerEvent::DeploymentRemoved { deployment } => {
                 self.deployments.remove(&deployment);
             }
-            Told::Registered { .. } | Told::Removed {} => {}
+            ServerEvent::Registered { .. } | ServerEvent::Removed {} => {}
         }
     }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     Cause, Credential, Failures, Fingerprint, HostKey, KeyAlgorithm, Live, Patience, Server,
-    ServerCommand as Ask, ServerError, ServerEvent as Told,
+    ServerCommand, ServerError, ServerEvent,
 };
 use crate::privacy::{
     CommandLine, DeploymentStep, DeploymentSteps, HostName, Label, LoginName, Personal, ServerHost,
@@ -40,34 +40,34 @@ fn user() -> Personal<ServerUser> {
     Personal::Clear(LoginName::parse("deploy").unwrap())
 }
 
-fn register() -> Ask {
+fn register() -> ServerCommand {
     let name = Personal::Clear(label("web"));
-    Ask::Register { name, host: host("web.example"), port: 22, user: user() }
+    ServerCommand::Register { name, host: host("web.example"), port: 22, user: user() }
 }
 
-fn registered() -> Told {
+fn registered() -> ServerEvent {
     let name = Personal::Clear(label("web"));
-    Told::Registered { name, host: host("web.example"), port: 22, user: user() }
+    ServerEvent::Registered { name, host: host("web.example"), port: 22, user: user() }
 }
 
-fn observe(fingerprint: Fingerprint) -> Ask {
-    Ask::ObserveHostKey { algorithm: ED25519, fingerprint }
+fn observe(fingerprint: Fingerprint) -> ServerCommand {
+    ServerCommand::ObserveHostKey { algorithm: ED25519, fingerprint }
 }
 
-fn observed(fingerprint: Fingerprint) -> Told {
-    Told::HostKeyObserved { algorithm: ED25519, fingerprint }
+fn observed(fingerprint: Fingerprint) -> ServerEvent {
+    ServerEvent::HostKeyObserved { algorithm: ED25519, fingerprint }
 }
 
-fn approve(fingerprint: Fingerprint) -> Ask {
-    Ask::ApproveHostKey { fingerprint }
+fn approve(fingerprint: Fingerprint) -> ServerCommand {
+    ServerCommand::ApproveHostKey { fingerprint }
 }
 
-fn approved(fingerprint: Fingerprint) -> Told {
-    Told::HostKeyApproved { fingerprint }
+fn approved(fingerprint: Fingerprint) -> ServerEvent {
+    ServerEvent::HostKeyApproved { fingerprint }
 }
 
-fn mismatched(seen: Fingerprint) -> Told {
-    Told::HostKeyMismatched { approved: KEY, seen, algorithm: ED25519 }
+fn mismatched(seen: Fingerprint) -> ServerEvent {
+    ServerEvent::HostKeyMismatched { approved: KEY, seen, algorithm: ED25519 }
 }
 
 fn credential(id: u128) -> Credential {
@@ -75,33 +75,33 @@ fn credential(id: u128) -> Credential {
     Credential { id, algorithm: ED25519, fingerprint: THIRD }
 }
 
-fn attached() -> Told {
+fn attached() -> ServerEvent {
     let Credential { id: credential, algorithm, fingerprint } = credential(1);
-    Told::CredentialAttached { credential, algorithm, fingerprint }
+    ServerEvent::CredentialAttached { credential, algorithm, fingerprint }
 }
 
-fn move_away() -> Ask {
-    Ask::ChangeAddress { host: host("db.example"), port: 2222, user: user() }
+fn move_away() -> ServerCommand {
+    ServerCommand::ChangeAddress { host: host("db.example"), port: 2222, user: user() }
 }
 
-fn moved() -> Told {
-    Told::AddressChanged { host: host("db.example"), port: 2222, user: user() }
+fn moved() -> ServerEvent {
+    ServerEvent::AddressChanged { host: host("db.example"), port: 2222, user: user() }
 }
 
-fn unreachable() -> Told {
-    Told::Unreachable { cause: Cause::Tcp, failures: 4, since: noon() }
+fn unreachable() -> ServerEvent {
+    ServerEvent::Unreachable { cause: Cause::Tcp, failures: 4, since: noon() }
 }
 
-fn report(cause: Cause) -> Ask {
-    Ask::ReportUnreachable { cause, failures: 4, since: noon() }
+fn report(cause: Cause) -> ServerCommand {
+    ServerCommand::ReportUnreachable { cause, failures: 4, since: noon() }
 }
 
-fn live(then: Vec<Told>) -> AggregateTestExecutor<Server> {
+fn live(then: Vec<ServerEvent>) -> AggregateTestExecutor<Server> {
     Servers::with(()).given([vec![registered()], then].concat())
 }
 
 /// Approved, and with a credential.
-fn usable(then: Vec<Told>) -> AggregateTestExecutor<Server> {
+fn usable(then: Vec<ServerEvent>) -> AggregateTestExecutor<Server> {
     live([vec![observed(KEY), approved(KEY), attached()], then].concat())
 }
 
@@ -109,14 +109,17 @@ fn deployment(id: u128) -> DeploymentId {
     DeploymentId(Uuid::from_u128(id))
 }
 
-fn configure(id: u128) -> (Ask, Told) {
+fn configure(id: u128) -> (ServerCommand, ServerEvent) {
     let step = DeploymentStep { name: label("pull"), command: CommandLine::parse("pull").unwrap() };
     let steps = DeploymentSteps::new(vec![step]).unwrap();
     let (name, config) = (Personal::Clear(label("site")), Personal::Clear(steps));
     let deployment = deployment(id);
-    let told =
-        Told::DeploymentConfigured { deployment, name: name.clone(), config: config.clone() };
-    (Ask::ConfigureDeployment { deployment, name, config }, told)
+    let configured = ServerEvent::DeploymentConfigured {
+        deployment,
+        name: name.clone(),
+        config: config.clone(),
+    };
+    (ServerCommand::ConfigureDeployment { deployment, name, config }, configured)
 }
 
 #[test]
@@ -126,29 +129,29 @@ fn a_server_is_registered_once() {
         .when(register())
         .then_expect_events(vec![registered()]);
     live(vec![]).when(register()).then_expect_error(ServerError::Exists);
-    live(vec![Told::Removed {}]).when(register()).then_expect_error(ServerError::Exists);
+    live(vec![ServerEvent::Removed {}]).when(register()).then_expect_error(ServerError::Exists);
 }
 
 #[test]
 fn a_server_that_nobody_registered_or_somebody_removed_does_nothing() {
-    for given in [vec![], vec![registered(), Told::Removed {}]] {
-        for ask in [observe(KEY), approve(KEY), move_away(), Ask::ReportReachable] {
+    for given in [vec![], vec![registered(), ServerEvent::Removed {}]] {
+        for command in [observe(KEY), approve(KEY), move_away(), ServerCommand::ReportReachable] {
             Servers::with(())
                 .given(given.clone())
-                .when(ask)
+                .when(command)
                 .then_expect_error(ServerError::Unknown);
         }
     }
-    live(vec![Told::Removed {}]).when(Ask::Remove).then_expect_events(vec![]);
-    live(vec![]).when(Ask::Remove).then_expect_events(vec![Told::Removed {}]);
+    live(vec![ServerEvent::Removed {}]).when(ServerCommand::Remove).then_expect_events(vec![]);
+    live(vec![]).when(ServerCommand::Remove).then_expect_events(vec![ServerEvent::Removed {}]);
 }
 
 #[test]
 fn a_server_is_renamed() {
     let name = || Personal::Clear(label("web-1"));
     live(vec![])
-        .when(Ask::Rename { name: name() })
-        .then_expect_events(vec![Told::Renamed { name: name() }]);
+        .when(ServerCommand::Rename { name: name() })
+        .then_expect_events(vec![ServerEvent::Renamed { name: name() }]);
 }
 
 #[test]
@@ -207,15 +210,15 @@ fn a_new_address_drops_the_approval_and_the_key_is_observed_anew() {
 #[test]
 fn a_second_credential_takes_the_place_of_the_first() {
     live(vec![])
-        .when(Ask::AttachCredential { credential: credential(1) })
+        .when(ServerCommand::AttachCredential { credential: credential(1) })
         .then_expect_events(vec![attached()]);
     live(vec![attached()])
-        .when(Ask::AttachCredential { credential: credential(1) })
+        .when(ServerCommand::AttachCredential { credential: credential(1) })
         .then_expect_events(vec![]);
     let Credential { id, algorithm, fingerprint } = credential(2);
     live(vec![attached()])
-        .when(Ask::AttachCredential { credential: credential(2) })
-        .then_expect_events(vec![Told::CredentialRotated {
+        .when(ServerCommand::AttachCredential { credential: credential(2) })
+        .then_expect_events(vec![ServerEvent::CredentialRotated {
             credential: id,
             algorithm,
             fingerprint,
@@ -224,24 +227,30 @@ fn a_second_credential_takes_the_place_of_the_first() {
 
 #[test]
 fn only_changes_of_reach_are_told() {
-    usable(vec![]).when(Ask::ReportReachable).then_expect_events(vec![Told::Reachable {}]);
-    usable(vec![Told::Reachable {}]).when(Ask::ReportReachable).then_expect_events(vec![]);
-    usable(vec![Told::Reachable {}])
+    usable(vec![])
+        .when(ServerCommand::ReportReachable)
+        .then_expect_events(vec![ServerEvent::Reachable {}]);
+    usable(vec![ServerEvent::Reachable {}])
+        .when(ServerCommand::ReportReachable)
+        .then_expect_events(vec![]);
+    usable(vec![ServerEvent::Reachable {}])
         .when(report(Cause::Tcp))
         .then_expect_events(vec![unreachable()]);
     usable(vec![unreachable()]).when(report(Cause::Command)).then_expect_events(vec![]);
     usable(vec![unreachable()])
-        .when(Ask::ReportReachable)
-        .then_expect_events(vec![Told::Reachable {}]);
+        .when(ServerCommand::ReportReachable)
+        .then_expect_events(vec![ServerEvent::Reachable {}]);
 }
 
 #[test]
 fn what_was_measured_before_a_stop_or_a_move_says_nothing() {
     for given in [mismatched(OTHER), moved()] {
         usable(vec![given.clone()]).when(report(Cause::Tcp)).then_expect_events(vec![]);
-        usable(vec![given]).when(Ask::ReportReachable).then_expect_events(vec![]);
+        usable(vec![given]).when(ServerCommand::ReportReachable).then_expect_events(vec![]);
     }
-    live(vec![observed(KEY), approved(KEY)]).when(Ask::ReportReachable).then_expect_events(vec![]);
+    live(vec![observed(KEY), approved(KEY)])
+        .when(ServerCommand::ReportReachable)
+        .then_expect_events(vec![]);
 }
 
 #[test]
@@ -264,18 +273,18 @@ fn three_failures_over_ninety_seconds_exhaust_patience_and_nothing_less_does() {
 
 #[test]
 fn a_deployment_is_configured_replaced_and_removed() {
-    let (ask, told) = configure(1);
-    live(vec![]).when(ask.clone()).then_expect_events(vec![told.clone()]);
-    live(vec![told.clone()]).when(ask).then_expect_events(vec![told.clone()]);
-    let remove = Ask::RemoveDeployment { deployment: deployment(1) };
-    let gone = Told::DeploymentRemoved { deployment: deployment(1) };
-    live(vec![told.clone()]).when(remove.clone()).then_expect_events(vec![gone.clone()]);
-    live(vec![told, gone]).when(remove).then_expect_error(ServerError::UnknownDeployment);
+    let (command, configured) = configure(1);
+    live(vec![]).when(command.clone()).then_expect_events(vec![configured.clone()]);
+    live(vec![configured.clone()]).when(command).then_expect_events(vec![configured.clone()]);
+    let remove = ServerCommand::RemoveDeployment { deployment: deployment(1) };
+    let gone = ServerEvent::DeploymentRemoved { deployment: deployment(1) };
+    live(vec![configured.clone()]).when(remove.clone()).then_expect_events(vec![gone.clone()]);
+    live(vec![configured, gone]).when(remove).then_expect_error(ServerError::UnknownDeployment);
 }
 
 #[test]
 fn a_server_has_a_bounded_number_of_deployments() {
-    let full: Vec<Told> = (0..32).map(|id| configure(id).1).collect();
+    let full: Vec<ServerEvent> = (0..32).map(|id| configure(id).1).collect();
     live(full.clone()).when(configure(32).0).then_expect_error(ServerError::TooManyDeployments);
     live(full).when(configure(31).0).then_expect_events(vec![configure(31).1]);
 }
@@ -288,10 +297,10 @@ fn every_event_is_about_the_workspace() {
     }
 }
 
-fn state(told: &[Told]) -> Live {
+fn state(events: &[ServerEvent]) -> Live {
     let mut server = Server::default();
     server.apply(registered());
-    for event in told {
+    for event in events {
         server.apply(event.clone());
     }
     server.live().unwrap().clone()
@@ -308,23 +317,23 @@ proptest! {
         let (mut pinned, mut shown) = (None, Vec::new());
         for (what, which) in steps {
             let key = [KEY, OTHER, THIRD][usize::from(which)];
-            let told = server.decide(match what {
+            let decided = server.decide(match what {
                 0 => { shown.push(key); observe(key) }
                 1 => approve(key),
                 2 => move_away(),
                 _ => report(Cause::Tcp),
             });
-            for event in told.unwrap_or_default() {
-                if let Told::HostKeyApproved { fingerprint } = &event {
+            for event in decided.unwrap_or_default() {
+                if let ServerEvent::HostKeyApproved { fingerprint } = &event {
                     prop_assert!(shown.contains(fingerprint));
                     pinned = Some(*fingerprint);
-                } else if let Told::AddressChanged { .. } = &event {
+                } else if let ServerEvent::AddressChanged { .. } = &event {
                     pinned = None;
                     shown.clear();
-                } else if let Told::HostKeyMismatched { .. } = &event {
+                } else if let ServerEvent::HostKeyMismatched { .. } = &event {
                     pinned = None;
                 } else {
-                    let observed = matches!(event, Told::HostKeyObserved { .. });
+                    let observed = matches!(event, ServerEvent::HostKeyObserved { .. });
                     prop_assert!(observed);
                 }
                 server.apply(event);

@@ -1,4 +1,4 @@
-//! What can be asked of a workspace. `by` is who asks, so that the right is decided in the append.
+//! The commands of a workspace. `by` is the member who acts: their right is checked in the decision itself.
 
 use chrono::{DateTime, Utc};
 
@@ -98,7 +98,7 @@ pub enum WorkspaceCommand {
 }
 
 impl WorkspaceCommand {
-    /// What may still be asked between a request for deletion and its completion.
+    /// Whether the command is accepted between a request for deletion and its completion.
     pub(super) const fn fits_a_grace(&self) -> bool {
         matches!(
             self,

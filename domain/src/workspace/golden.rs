@@ -4,7 +4,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::{Right, Role, WorkspaceEvent as Told};
+use super::{Right, Role, WorkspaceEvent};
 use crate::privacy::{Personal, Purpose};
 use crate::{AccountId, ApiTokenId, InvitationId, golden};
 
@@ -21,32 +21,35 @@ fn every_event_of_a_workspace_is_kept_as_it_ever_was() {
     golden::check(
         "workspace",
         vec![
-            Told::Created { name: Personal::Apart },
-            Told::Renamed { name: Personal::Apart },
-            Told::MemberJoined { account, role: Role::Owner },
-            Told::RoleChanged { account, from: Role::Viewer, to: Role::Operator },
-            Told::MemberRemoved { account },
-            Told::MemberNamesOpened { purpose: Purpose::AccountAdministration, count: 12 },
-            Told::MemberInvited {
+            WorkspaceEvent::Created { name: Personal::Apart },
+            WorkspaceEvent::Renamed { name: Personal::Apart },
+            WorkspaceEvent::MemberJoined { account, role: Role::Owner },
+            WorkspaceEvent::RoleChanged { account, from: Role::Viewer, to: Role::Operator },
+            WorkspaceEvent::MemberRemoved { account },
+            WorkspaceEvent::MemberNamesOpened {
+                purpose: Purpose::AccountAdministration,
+                count: 12,
+            },
+            WorkspaceEvent::MemberInvited {
                 invitation,
                 email: Personal::Apart,
                 role: Role::Auditor,
                 by: account,
                 until,
             },
-            Told::InvitationAccepted { invitation, account },
-            Told::InvitationRevoked { invitation },
-            Told::InvitationExpired { invitation },
-            Told::ApiTokenIssued {
+            WorkspaceEvent::InvitationAccepted { invitation, account },
+            WorkspaceEvent::InvitationRevoked { invitation },
+            WorkspaceEvent::InvitationExpired { invitation },
+            WorkspaceEvent::ApiTokenIssued {
                 token,
                 account,
                 rights: vec![Right::ReadRuns, Right::StartRuns],
                 expires_at: until,
             },
-            Told::ApiTokenRevoked { token },
-            Told::DeletionRequested { requested_at: at(), due: until },
-            Told::DeletionCancelled {},
-            Told::Deleted { requested_at: at() },
+            WorkspaceEvent::ApiTokenRevoked { token },
+            WorkspaceEvent::DeletionRequested { requested_at: at(), due: until },
+            WorkspaceEvent::DeletionCancelled {},
+            WorkspaceEvent::Deleted { requested_at: at() },
         ],
     );
 }

@@ -4,11 +4,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::members::MEMBERS_MAX;
-use super::{Live, Right, Role, WorkspaceError, WorkspaceEvent as Tell};
+use super::{Live, Right, Role, WorkspaceError, WorkspaceEvent};
 use crate::privacy::{InvitationEmail, Personal};
 use crate::{AccountId, InvitationId};
-
-type Told = Result<Vec<Tell>, WorkspaceError>;
 
 /// A link that is mailed can be followed for so long.
 pub const INVITATION_DAYS_MAX: i64 = 7;
@@ -31,7 +29,7 @@ impl Live {
         of: Invitation,
         now: DateTime<Utc>,
         replaces: Option<InvitationId>,
-    ) -> Told {
+    ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         let own = self.needs(of.by, Right::ManageMembers)?;
         Self::disposes(own, of.role)?;
         if of.until <= now || of.until > now + TimeDelta::days(INVITATION_DAYS_MAX) {
@@ -45,13 +43,18 @@ impl Live {
         if open + self.members.len() >= MEMBERS_MAX {
             return Err(WorkspaceError::MembersMax(MEMBERS_MAX));
         }
-        let revoked = former.map(|invitation| Tell::InvitationRevoked { invitation });
+        let revoked = former.map(|invitation| WorkspaceEvent::InvitationRevoked { invitation });
         let Invitation { email, role, by, until } = of;
-        let invited = Tell::MemberInvited { invitation, email, role, by, until };
+        let invited = WorkspaceEvent::MemberInvited { invitation, email, role, by, until };
         Ok(revoked.into_iter().chain([invited]).collect())
     }
 
-    pub(super) fn accept(&self, by: AccountId, id: InvitationId, now: DateTime<Utc>) -> Told {
+    pub(super) fn accept(
+        &self,
+        by: AccountId,
+        id: InvitationId,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         let invitation = self.invitations.get(&id).ok_or(WorkspaceError::InvitationGone)?;
         if now >= invitation.until {
             return Err(WorkspaceError::InvitationExpired);
@@ -60,25 +63,33 @@ impl Live {
             return Err(WorkspaceError::MemberAlready);
         }
         Ok(vec![
-            Tell::InvitationAccepted { invitation: id, account: by },
-            Tell::MemberJoined { account: by, role: invitation.role },
+            WorkspaceEvent::InvitationAccepted { invitation: id, account: by },
+            WorkspaceEvent::MemberJoined { account: by, role: invitation.role },
         ])
     }
 
-    pub(super) fn revoke_invitation(&self, by: AccountId, id: InvitationId) -> Told {
+    pub(super) fn revoke_invitation(
+        &self,
+        by: AccountId,
+        id: InvitationId,
+    ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         let own = self.needs(by, Right::ManageMembers)?;
         let invitation = self.invitations.get(&id).ok_or(WorkspaceError::NoSuchInvitation)?;
         Self::disposes(own, invitation.role)?;
-        Ok(vec![Tell::InvitationRevoked { invitation: id }])
+        Ok(vec![WorkspaceEvent::InvitationRevoked { invitation: id }])
     }
 
-    pub(super) fn expire_invitation(&self, id: InvitationId, now: DateTime<Utc>) -> Told {
+    pub(super) fn expire_invitation(
+        &self,
+        id: InvitationId,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         match self.invitations.get(&id) {
             None => Ok(vec![]),
             Some(invitation) if now < invitation.until => {
                 Err(WorkspaceError::InvitationNotExpired(invitation.until))
             }
-            Some(_) => Ok(vec![Tell::InvitationExpired { invitation: id }]),
+            Some(_) => Ok(vec![WorkspaceEvent::InvitationExpired { invitation: id }]),
         }
     }
 }

@@ -1,10 +1,8 @@
 //! Who belongs to it, and as what.
 
-use super::{Live, Right, Role, WorkspaceError, WorkspaceEvent as Tell};
+use super::{Live, Right, Role, WorkspaceError, WorkspaceEvent};
 use crate::AccountId;
 use crate::privacy::Purpose;
-
-type Told = Result<Vec<Tell>, WorkspaceError>;
 
 /// Invitations that are open are counted with them.
 pub const MEMBERS_MAX: usize = 1000;
@@ -33,7 +31,12 @@ impl Live {
         owners.next().is_some_and(|(owner, _)| *owner == account) && owners.next().is_none()
     }
 
-    pub(super) fn change_role(&self, by: AccountId, member: AccountId, to: Role) -> Told {
+    pub(super) fn change_role(
+        &self,
+        by: AccountId,
+        member: AccountId,
+        to: Role,
+    ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         let own = self.needs(by, Right::ManageMembers)?;
         let from = self.role(member)?;
         if from == to {
@@ -47,14 +50,18 @@ impl Live {
         if self.is_sole_owner(member) {
             return Err(WorkspaceError::LastOwner);
         }
-        let mut told = vec![Tell::RoleChanged { account: member, from, to }];
-        told.extend(self.withdrawn(member, |role| {
+        let mut events = vec![WorkspaceEvent::RoleChanged { account: member, from, to }];
+        events.extend(self.withdrawn(member, |role| {
             !to.may(Right::ManageMembers) || Self::disposes(to, role).is_err()
         }));
-        Ok(told)
+        Ok(events)
     }
 
-    pub(super) fn remove_member(&self, by: AccountId, member: AccountId) -> Told {
+    pub(super) fn remove_member(
+        &self,
+        by: AccountId,
+        member: AccountId,
+    ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         let leaving = self.role(member);
         if by == member {
             leaving?;
@@ -69,41 +76,50 @@ impl Live {
     }
 
     /// Whoever is left in the highest role inherits it when its only owner is gone.
-    pub(super) fn forget_member(&self, member: AccountId) -> Told {
+    pub(super) fn forget_member(
+        &self,
+        member: AccountId,
+    ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         if self.role(member).is_err() {
             return Ok(vec![]);
         }
         let others = self.members.iter().filter(|(account, _)| **account != member);
         let heir = others.min_by_key(|(account, role)| (**role, **account));
         let (&account, &from) = heir.ok_or(WorkspaceError::LastMember)?;
-        let mut told = Vec::new();
+        let mut events = Vec::new();
         if self.is_sole_owner(member) {
-            told.push(Tell::RoleChanged { account, from, to: Role::Owner });
+            events.push(WorkspaceEvent::RoleChanged { account, from, to: Role::Owner });
         }
-        told.extend(self.removed(member));
-        Ok(told)
+        events.extend(self.removed(member));
+        Ok(events)
     }
 
     /// With a member go the member's tokens, and the invitations that nobody answers for any more.
-    fn removed(&self, member: AccountId) -> Vec<Tell> {
+    fn removed(&self, member: AccountId) -> Vec<WorkspaceEvent> {
         let tokens = self.tokens.iter().filter(|(_, token)| token.account == member);
-        let mut told: Vec<Tell> =
-            tokens.map(|(token, _)| Tell::ApiTokenRevoked { token: *token }).collect();
-        told.extend(self.withdrawn(member, |_| true));
-        told.push(Tell::MemberRemoved { account: member });
-        told
+        let mut events: Vec<WorkspaceEvent> =
+            tokens.map(|(token, _)| WorkspaceEvent::ApiTokenRevoked { token: *token }).collect();
+        events.extend(self.withdrawn(member, |_| true));
+        events.push(WorkspaceEvent::MemberRemoved { account: member });
+        events
     }
 
-    fn withdrawn(&self, by: AccountId, no_longer: impl Fn(Role) -> bool) -> Vec<Tell> {
+    fn withdrawn(&self, by: AccountId, no_longer: impl Fn(Role) -> bool) -> Vec<WorkspaceEvent> {
         let of = self.invitations.iter().filter(|(_, of)| of.by == by && no_longer(of.role));
-        of.map(|(invitation, _)| Tell::InvitationRevoked { invitation: *invitation }).collect()
+        of.map(|(invitation, _)| WorkspaceEvent::InvitationRevoked { invitation: *invitation })
+            .collect()
     }
 
-    pub(super) fn open_names(&self, by: AccountId, purpose: Purpose, count: u32) -> Told {
+    pub(super) fn open_names(
+        &self,
+        by: AccountId,
+        purpose: Purpose,
+        count: u32,
+    ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         self.needs(by, Right::ManageMembers)?;
         if !matches!(purpose, Purpose::AccountAdministration | Purpose::ServiceCommunication) {
             return Err(WorkspaceError::NotAPurpose);
         }
-        Ok(vec![Tell::MemberNamesOpened { purpose, count }])
+        Ok(vec![WorkspaceEvent::MemberNamesOpened { purpose, count }])
     }
 }

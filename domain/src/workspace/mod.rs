@@ -75,15 +75,19 @@ impl Root for Workspace {
     const SNAPSHOT_VERSION: i16 = 2;
 
     fn decide(&self, command: WorkspaceCommand) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
-        use WorkspaceCommand as Ask;
         match (self, command) {
-            (Self::Absent, Ask::Create { name, owner }) => Ok(vec![
+            (Self::Absent, WorkspaceCommand::Create { name, owner }) => Ok(vec![
                 WorkspaceEvent::Created { name },
                 WorkspaceEvent::MemberJoined { account: owner, role: Role::Owner },
             ]),
-            (Self::Live(_) | Self::Deleted, Ask::Create { .. }) => Err(WorkspaceError::Exists),
+            (Self::Live(_) | Self::Deleted, WorkspaceCommand::Create { .. }) => {
+                Err(WorkspaceError::Exists)
+            }
             (Self::Live(live), command) => live.decide(command),
-            (Self::Deleted, Ask::CompleteDeletion { .. } | Ask::Bury { .. }) => Ok(vec![]),
+            (
+                Self::Deleted,
+                WorkspaceCommand::CompleteDeletion { .. } | WorkspaceCommand::Bury { .. },
+            ) => Ok(vec![]),
             (Self::Absent | Self::Deleted, _) => Err(WorkspaceError::Unknown),
         }
     }
@@ -91,73 +95,84 @@ impl Root for Workspace {
 
 impl Live {
     fn decide(&self, command: WorkspaceCommand) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
-        use WorkspaceCommand as Ask;
         if self.deletion.is_some() && !command.fits_a_grace() {
             return Err(WorkspaceError::DeletionRequested);
         }
         match command {
-            Ask::Create { .. } => Err(WorkspaceError::Exists),
-            Ask::Rename { by, name } => {
+            WorkspaceCommand::Create { .. } => Err(WorkspaceError::Exists),
+            WorkspaceCommand::Rename { by, name } => {
                 self.needs(by, Right::ManageWorkspace)?;
                 Ok(vec![WorkspaceEvent::Renamed { name }])
             }
-            Ask::ChangeRole { by, member, role } => self.change_role(by, member, role),
-            Ask::RemoveMember { by, member } => self.remove_member(by, member),
-            Ask::ForgetMember { member } => self.forget_member(member),
-            Ask::OpenMemberNames { by, purpose, count } => self.open_names(by, purpose, count),
-            Ask::Invite { by, invitation, email, role, now, until, replaces } => {
+            WorkspaceCommand::ChangeRole { by, member, role } => self.change_role(by, member, role),
+            WorkspaceCommand::RemoveMember { by, member } => self.remove_member(by, member),
+            WorkspaceCommand::ForgetMember { member } => self.forget_member(member),
+            WorkspaceCommand::OpenMemberNames { by, purpose, count } => {
+                self.open_names(by, purpose, count)
+            }
+            WorkspaceCommand::Invite { by, invitation, email, role, now, until, replaces } => {
                 self.invite(invitation, Invitation { email, role, by, until }, now, replaces)
             }
-            Ask::AcceptInvitation { by, invitation, now } => self.accept(by, invitation, now),
-            Ask::RevokeInvitation { by, invitation } => self.revoke_invitation(by, invitation),
-            Ask::ExpireInvitation { invitation, now } => self.expire_invitation(invitation, now),
-            Ask::IssueApiToken { by, token, rights, now, expires_at } => {
+            WorkspaceCommand::AcceptInvitation { by, invitation, now } => {
+                self.accept(by, invitation, now)
+            }
+            WorkspaceCommand::RevokeInvitation { by, invitation } => {
+                self.revoke_invitation(by, invitation)
+            }
+            WorkspaceCommand::ExpireInvitation { invitation, now } => {
+                self.expire_invitation(invitation, now)
+            }
+            WorkspaceCommand::IssueApiToken { by, token, rights, now, expires_at } => {
                 self.issue_token(by, token, rights, now, expires_at)
             }
-            Ask::RevokeApiToken { by, token } => self.revoke_token(by, token),
-            Ask::RequestDeletion { by, now, due } => {
+            WorkspaceCommand::RevokeApiToken { by, token } => self.revoke_token(by, token),
+            WorkspaceCommand::RequestDeletion { by, now, due } => {
                 self.request_deletion(by, Deletion { requested_at: now, due })
             }
-            Ask::CancelDeletion { by, now } => self.cancel_deletion(by, now),
-            Ask::Abandon { member, now } => self.abandon(member, now),
-            Ask::CompleteDeletion { now } => self.complete_deletion(now),
-            Ask::RestoreDeletion { requested_at, due } => {
+            WorkspaceCommand::CancelDeletion { by, now } => self.cancel_deletion(by, now),
+            WorkspaceCommand::Abandon { member, now } => self.abandon(member, now),
+            WorkspaceCommand::CompleteDeletion { now } => self.complete_deletion(now),
+            WorkspaceCommand::RestoreDeletion { requested_at, due } => {
                 Ok(self.restore_deletion(Deletion { requested_at, due }))
             }
-            Ask::Bury { requested_at } => Ok(vec![WorkspaceEvent::Deleted { requested_at }]),
+            WorkspaceCommand::Bury { requested_at } => {
+                Ok(vec![WorkspaceEvent::Deleted { requested_at }])
+            }
         }
     }
 
     fn apply(&mut self, event: WorkspaceEvent) {
-        use WorkspaceEvent as Told;
         match event {
-            Told::Renamed { name } => self.name = name,
-            Told::MemberJoined { account, role } | Told::RoleChanged { account, to: role, .. } => {
+            WorkspaceEvent::Renamed { name } => self.name = name,
+            WorkspaceEvent::MemberJoined { account, role }
+            | WorkspaceEvent::RoleChanged { account, to: role, .. } => {
                 self.members.insert(account, role);
             }
-            Told::MemberRemoved { account } => {
+            WorkspaceEvent::MemberRemoved { account } => {
                 self.members.remove(&account);
             }
-            Told::MemberInvited { invitation, email, role, by, until } => {
+            WorkspaceEvent::MemberInvited { invitation, email, role, by, until } => {
                 self.invitations.insert(invitation, Invitation { email, role, by, until });
             }
-            Told::InvitationAccepted { invitation, .. }
-            | Told::InvitationRevoked { invitation }
-            | Told::InvitationExpired { invitation } => {
+            WorkspaceEvent::InvitationAccepted { invitation, .. }
+            | WorkspaceEvent::InvitationRevoked { invitation }
+            | WorkspaceEvent::InvitationExpired { invitation } => {
                 self.invitations.remove(&invitation);
             }
-            Told::ApiTokenIssued { token, account, rights, expires_at } => {
+            WorkspaceEvent::ApiTokenIssued { token, account, rights, expires_at } => {
                 let rights = rights.into_iter().collect();
                 self.tokens.insert(token, ApiToken { account, rights, expires_at });
             }
-            Told::ApiTokenRevoked { token } => {
+            WorkspaceEvent::ApiTokenRevoked { token } => {
                 self.tokens.remove(&token);
             }
-            Told::DeletionRequested { requested_at, due } => {
+            WorkspaceEvent::DeletionRequested { requested_at, due } => {
                 self.deletion = Some(Deletion { requested_at, due });
             }
-            Told::DeletionCancelled {} => self.deletion = None,
-            Told::Created { .. } | Told::MemberNamesOpened { .. } | Told::Deleted { .. } => {}
+            WorkspaceEvent::DeletionCancelled {} => self.deletion = None,
+            WorkspaceEvent::Created { .. }
+            | WorkspaceEvent::MemberNamesOpened { .. }
+            | WorkspaceEvent::Deleted { .. } => {}
         }
     }
 }

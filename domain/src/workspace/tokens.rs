@@ -5,10 +5,8 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Live, Right, WorkspaceError, WorkspaceEvent as Tell};
+use super::{Live, Right, WorkspaceError, WorkspaceEvent};
 use crate::{AccountId, ApiTokenId};
-
-type Told = Result<Vec<Tell>, WorkspaceError>;
 
 pub const TOKEN_DAYS_MAX: i64 = 365;
 pub const TOKENS_MAX: usize = 100;
@@ -30,7 +28,7 @@ impl Live {
         mut rights: Vec<Right>,
         now: DateTime<Utc>,
         expires_at: DateTime<Utc>,
-    ) -> Told {
+    ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         self.needs(account, Right::ManageTokens)?;
         rights.sort_unstable();
         rights.dedup();
@@ -49,14 +47,18 @@ impl Live {
         if self.tokens.len() >= TOKENS_MAX {
             return Err(WorkspaceError::TokensMax(TOKENS_MAX));
         }
-        Ok(vec![Tell::ApiTokenIssued { token, account, rights, expires_at }])
+        Ok(vec![WorkspaceEvent::ApiTokenIssued { token, account, rights, expires_at }])
     }
 
-    pub(super) fn revoke_token(&self, by: AccountId, id: ApiTokenId) -> Told {
+    pub(super) fn revoke_token(
+        &self,
+        by: AccountId,
+        id: ApiTokenId,
+    ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         self.needs(by, Right::ManageTokens)?;
         if !self.tokens.contains_key(&id) {
             return Err(WorkspaceError::NoSuchToken);
         }
-        Ok(vec![Tell::ApiTokenRevoked { token: id }])
+        Ok(vec![WorkspaceEvent::ApiTokenRevoked { token: id }])
     }
 }

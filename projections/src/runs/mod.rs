@@ -126,23 +126,24 @@ impl Run {
     }
 
     fn note(&mut self, told: &RunEvent, at: DateTime<Utc>) {
-        use RunEvent as Told;
         let mut on = |server: &ServerId, note: &dyn Fn(&mut OnServer)| {
             if let Some(on_server) = self.on_servers.0.get_mut(server) {
                 note(on_server);
             }
         };
         match told {
-            Told::Requested { .. } | Told::CancelRequested { .. } | Told::LogSealed { .. } => {}
-            Told::Dispatched { server, .. } => on(server, &|on| on.dispatched_at = Some(at)),
-            Told::Started { server, .. } => on(server, &|on| on.started_at = Some(at)),
-            Told::Reattached { server, .. } => on(server, &|on| on.ended_at = None),
-            Told::Succeeded { server, .. }
-            | Told::Failed { server, .. }
-            | Told::TimedOut { server, .. }
-            | Told::Cancelled { server, .. }
-            | Told::Lost { server, .. } => on(server, &|on| on.ended_at = Some(at)),
-            Told::Retried { servers, .. } => {
+            RunEvent::Requested { .. }
+            | RunEvent::CancelRequested { .. }
+            | RunEvent::LogSealed { .. } => {}
+            RunEvent::Dispatched { server, .. } => on(server, &|on| on.dispatched_at = Some(at)),
+            RunEvent::Started { server, .. } => on(server, &|on| on.started_at = Some(at)),
+            RunEvent::Reattached { server, .. } => on(server, &|on| on.ended_at = None),
+            RunEvent::Succeeded { server, .. }
+            | RunEvent::Failed { server, .. }
+            | RunEvent::TimedOut { server, .. }
+            | RunEvent::Cancelled { server, .. }
+            | RunEvent::Lost { server, .. } => on(server, &|on| on.ended_at = Some(at)),
+            RunEvent::Retried { servers, .. } => {
                 for server in servers {
                     on(server, &|on| *on = OnServer::since(at));
                 }

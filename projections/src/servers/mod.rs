@@ -101,40 +101,39 @@ fn registered(told: &ServerEvent, event: &Recorded) -> Result<Server, Poison> {
 
 impl Server {
     fn fold(&mut self, told: ServerEvent, event: &Recorded) -> Result<(), Poison> {
-        use ServerEvent as Told;
         match told {
-            Told::Renamed { .. } => self.name = sealed::<ServerName>(event)?,
-            Told::HostKeyObserved { fingerprint, .. } => {
+            ServerEvent::Renamed { .. } => self.name = sealed::<ServerName>(event)?,
+            ServerEvent::HostKeyObserved { fingerprint, .. } => {
                 self.host_key = Json(HostKey::Observed { fingerprint });
             }
-            Told::HostKeyApproved { fingerprint } => {
+            ServerEvent::HostKeyApproved { fingerprint } => {
                 self.host_key = Json(HostKey::Approved { fingerprint });
             }
-            Told::HostKeyMismatched { approved, seen, .. } => {
+            ServerEvent::HostKeyMismatched { approved, seen, .. } => {
                 self.host_key = Json(HostKey::Mismatched { approved, seen });
                 self.reach = Json(Reach::Unknown);
             }
-            Told::CredentialAttached { credential: id, algorithm, fingerprint }
-            | Told::CredentialRotated { credential: id, algorithm, fingerprint } => {
+            ServerEvent::CredentialAttached { credential: id, algorithm, fingerprint }
+            | ServerEvent::CredentialRotated { credential: id, algorithm, fingerprint } => {
                 self.credential = Json(Some(Credential { id, algorithm, fingerprint }));
             }
-            Told::AddressChanged { port, .. } => {
+            ServerEvent::AddressChanged { port, .. } => {
                 self.host = sealed::<ServerHost>(event)?;
                 self.login = sealed::<ServerUser>(event)?;
                 self.port = port.into();
                 (self.host_key, self.reach) = (Json(HostKey::Unobserved), Json(Reach::Unknown));
             }
-            Told::Reachable {} => self.reach = Json(Reach::Reachable),
-            Told::Unreachable { cause, since, .. } => {
+            ServerEvent::Reachable {} => self.reach = Json(Reach::Reachable),
+            ServerEvent::Unreachable { cause, since, .. } => {
                 self.reach = Json(Reach::Unreachable { cause, since });
             }
-            Told::DeploymentConfigured { deployment, .. } => {
+            ServerEvent::DeploymentConfigured { deployment, .. } => {
                 self.deployments.0.insert(deployment);
             }
-            Told::DeploymentRemoved { deployment } => {
+            ServerEvent::DeploymentRemoved { deployment } => {
                 self.deployments.0.remove(&deployment);
             }
-            Told::Registered { .. } | Told::Removed {} => {}
+            ServerEvent::Registered { .. } | ServerEvent::Removed {} => {}
         }
         self.version = event.version();
         Ok(())

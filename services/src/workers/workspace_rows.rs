@@ -39,21 +39,20 @@ impl Worker for WorkspaceRows {
     }
 
     async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), WorkerError> {
-        use WorkspaceEvent as Told;
         let Self(app) = self;
         let told: WorkspaceEvent = event.decode()?;
-        if let Told::MemberInvited { invitation, until, .. } = told {
+        if let WorkspaceEvent::MemberInvited { invitation, until, .. } = told {
             let workspace = WorkspaceId(event.stream_id());
             return Ok(app.invitations.put(tx, invitation, workspace, until).await?);
         }
-        if let Told::InvitationAccepted { invitation, .. }
-        | Told::InvitationRevoked { invitation }
-        | Told::InvitationExpired { invitation } = told
+        if let WorkspaceEvent::InvitationAccepted { invitation, .. }
+        | WorkspaceEvent::InvitationRevoked { invitation }
+        | WorkspaceEvent::InvitationExpired { invitation } = told
         {
             let forgotten = forget_invitation(app, invitation).await;
             forgotten.map_err(|error| WorkerError::Unavailable(error.to_string()))?;
         }
-        if let Told::ApiTokenRevoked { token } = told {
+        if let WorkspaceEvent::ApiTokenRevoked { token } = told {
             app.api_tokens.remove(token).await?;
         }
         Ok(())

@@ -2,11 +2,11 @@
 
 use super::*;
 
-fn request(by: AccountId, days: i64) -> Ask {
-    Ask::RequestDeletion { by, now: now(), due: in_days(days) }
+fn request(by: AccountId, days: i64) -> WorkspaceCommand {
+    WorkspaceCommand::RequestDeletion { by, now: now(), due: in_days(days) }
 }
 
-fn given() -> Vec<Told> {
+fn given() -> Vec<WorkspaceEvent> {
     [with_bob(Role::Admin), vec![requested()]].concat()
 }
 
@@ -19,49 +19,53 @@ fn an_owner_asks_for_deletion_with_a_grace() {
     Workspaces::with(())
         .given(with_bob(Role::Admin))
         .when(request(BOB, 7))
-        .then_expect_error(Why::NeedsRight(Right::DeleteWorkspace));
+        .then_expect_error(WorkspaceError::NeedsRight(Right::DeleteWorkspace));
     Workspaces::with(())
         .given(created())
         .when(request(ADA, 31))
-        .then_expect_error(Why::GraceOutOfRange);
+        .then_expect_error(WorkspaceError::GraceOutOfRange);
 }
 
 #[test]
 fn until_it_is_cancelled_nothing_else_is_done() {
-    for ask in [request(ADA, 7), Ask::RemoveMember { by: BOB, member: BOB }] {
-        Workspaces::with(()).given(given()).when(ask).then_expect_error(Why::DeletionRequested);
+    for command in [request(ADA, 7), WorkspaceCommand::RemoveMember { by: BOB, member: BOB }] {
+        Workspaces::with(())
+            .given(given())
+            .when(command)
+            .then_expect_error(WorkspaceError::DeletionRequested);
     }
     let live =
         Live { deletion: Some(Deletion { requested_at: now(), due: in_days(7) }), ..live(1) };
-    let asked = Workspace::Live(Box::new(live)).decide(Ask::Rename { by: ADA, name: name() });
-    assert_eq!(asked, Err(Why::DeletionRequested));
+    let refused =
+        Workspace::Live(Box::new(live)).decide(WorkspaceCommand::Rename { by: ADA, name: name() });
+    assert_eq!(refused, Err(WorkspaceError::DeletionRequested));
 }
 
 #[test]
 fn it_is_taken_back_within_the_grace() {
-    let cancel = |by, at| Ask::CancelDeletion { by, now: at };
+    let cancel = |by, at| WorkspaceCommand::CancelDeletion { by, now: at };
     Workspaces::with(())
         .given(given())
         .when(cancel(ADA, in_days(6)))
-        .then_expect_events(vec![Told::DeletionCancelled {}]);
+        .then_expect_events(vec![WorkspaceEvent::DeletionCancelled {}]);
     Workspaces::with(())
         .given(given())
         .when(cancel(ADA, in_days(7)))
-        .then_expect_error(Why::GraceOver(in_days(7)));
+        .then_expect_error(WorkspaceError::GraceOver(in_days(7)));
     Workspaces::with(())
         .given(given())
         .when(cancel(BOB, in_days(6)))
-        .then_expect_error(Why::NeedsRight(Right::DeleteWorkspace));
+        .then_expect_error(WorkspaceError::NeedsRight(Right::DeleteWorkspace));
     Workspaces::with(())
         .given(created())
         .when(cancel(ADA, now()))
-        .then_expect_error(Why::DeletionNotRequested);
+        .then_expect_error(WorkspaceError::DeletionNotRequested);
 }
 
 #[test]
 fn it_is_completed_once_it_is_due_and_for_good() {
-    let complete = |at| Ask::CompleteDeletion { now: at };
-    let deleted = Told::Deleted { requested_at: now() };
+    let complete = |at| WorkspaceCommand::CompleteDeletion { now: at };
+    let deleted = WorkspaceEvent::Deleted { requested_at: now() };
     Workspaces::with(())
         .given(given())
         .when(complete(in_days(7)))
@@ -69,26 +73,29 @@ fn it_is_completed_once_it_is_due_and_for_good() {
     Workspaces::with(())
         .given(given())
         .when(complete(in_days(6)))
-        .then_expect_error(Why::GraceNotOver(in_days(7)));
+        .then_expect_error(WorkspaceError::GraceNotOver(in_days(7)));
     Workspaces::with(())
         .given(created())
         .when(complete(now()))
-        .then_expect_error(Why::DeletionNotRequested);
+        .then_expect_error(WorkspaceError::DeletionNotRequested);
     let gone = [given(), vec![deleted]].concat();
     Workspaces::with(()).given(gone.clone()).when(complete(now())).then_expect_events(vec![]);
-    Workspaces::with(()).given(gone.clone()).when(request(ADA, 7)).then_expect_error(Why::Unknown);
-    Workspaces::with(()).given(gone).when(create()).then_expect_error(Why::Exists);
+    Workspaces::with(())
+        .given(gone.clone())
+        .when(request(ADA, 7))
+        .then_expect_error(WorkspaceError::Unknown);
+    Workspaces::with(()).given(gone).when(create()).then_expect_error(WorkspaceError::Exists);
 }
 
 #[test]
 fn what_an_erased_person_leaves_alone_is_deleted_at_once() {
-    let abandon = Ask::Abandon { member: ADA, now: in_days(1) };
-    let at_once = Told::DeletionRequested { requested_at: in_days(1), due: in_days(1) };
+    let abandon = WorkspaceCommand::Abandon { member: ADA, now: in_days(1) };
+    let at_once = WorkspaceEvent::DeletionRequested { requested_at: in_days(1), due: in_days(1) };
     Workspaces::with(()).given(created()).when(abandon.clone()).then_expect_events(vec![at_once]);
     Workspaces::with(())
         .given(with_bob(Role::Viewer))
         .when(abandon.clone())
-        .then_expect_error(Why::NotAlone);
+        .then_expect_error(WorkspaceError::NotAlone);
     Workspaces::with(())
         .given([created(), vec![requested()]].concat())
         .when(abandon)
@@ -97,14 +104,14 @@ fn what_an_erased_person_leaves_alone_is_deleted_at_once() {
 
 #[test]
 fn a_restore_brings_back_neither_a_deleted_workspace_nor_one_that_was_to_be() {
-    let restore = Ask::RestoreDeletion { requested_at: now(), due: in_days(7) };
+    let restore = WorkspaceCommand::RestoreDeletion { requested_at: now(), due: in_days(7) };
     Workspaces::with(())
         .given(created())
         .when(restore.clone())
         .then_expect_events(vec![requested()]);
     Workspaces::with(()).given(given()).when(restore).then_expect_events(vec![]);
-    let bury = Ask::Bury { requested_at: now() };
-    let deleted = Told::Deleted { requested_at: now() };
+    let bury = WorkspaceCommand::Bury { requested_at: now() };
+    let deleted = WorkspaceEvent::Deleted { requested_at: now() };
     for before in [created(), given()] {
         Workspaces::with(())
             .given(before)

@@ -3,9 +3,9 @@
 use super::*;
 use crate::workspace::{INVITATIONS_MAX, Invitation, MEMBERS_MAX};
 
-fn invite(by: AccountId, role: Role) -> Ask {
+fn invite(by: AccountId, role: Role) -> WorkspaceCommand {
     let until = in_days(7);
-    Ask::Invite {
+    WorkspaceCommand::Invite {
         by,
         invitation: INVITATION,
         email: email(),
@@ -16,20 +16,20 @@ fn invite(by: AccountId, role: Role) -> Ask {
     }
 }
 
-fn invited(invitation: InvitationId, by: AccountId, role: Role) -> Told {
-    Told::MemberInvited { invitation, email: email(), role, by, until: in_days(7) }
+fn invited(invitation: InvitationId, by: AccountId, role: Role) -> WorkspaceEvent {
+    WorkspaceEvent::MemberInvited { invitation, email: email(), role, by, until: in_days(7) }
 }
 
-fn given() -> Vec<Told> {
+fn given() -> Vec<WorkspaceEvent> {
     [created(), vec![invited(INVITATION, ADA, Role::Operator)]].concat()
 }
 
-fn accept(at: DateTime<Utc>) -> Ask {
-    Ask::AcceptInvitation { by: BOB, invitation: INVITATION, now: at }
+fn accept(at: DateTime<Utc>) -> WorkspaceCommand {
+    WorkspaceCommand::AcceptInvitation { by: BOB, invitation: INVITATION, now: at }
 }
 
-fn ended() -> Vec<Told> {
-    [given(), vec![Told::InvitationRevoked { invitation: INVITATION }]].concat()
+fn ended() -> Vec<WorkspaceEvent> {
+    [given(), vec![WorkspaceEvent::InvitationRevoked { invitation: INVITATION }]].concat()
 }
 
 #[test]
@@ -41,28 +41,28 @@ fn whoever_manages_members_invites_and_only_owners_invite_owners() {
     Workspaces::with(())
         .given(with_bob(Role::Admin))
         .when(invite(BOB, Role::Owner))
-        .then_expect_error(Why::OwnersOnly);
+        .then_expect_error(WorkspaceError::OwnersOnly);
     Workspaces::with(())
         .given(with_bob(Role::Viewer))
         .when(invite(BOB, Role::Viewer))
-        .then_expect_error(Why::NeedsRight(Right::ManageMembers));
+        .then_expect_error(WorkspaceError::NeedsRight(Right::ManageMembers));
 }
 
 #[test]
 fn an_invitation_makes_a_member_once() {
     Workspaces::with(()).given(given()).when(accept(now())).then_expect_events(vec![
-        Told::InvitationAccepted { invitation: INVITATION, account: BOB },
+        WorkspaceEvent::InvitationAccepted { invitation: INVITATION, account: BOB },
         joined(BOB, Role::Operator),
     ]);
-    let taken = Told::InvitationAccepted { invitation: INVITATION, account: EVE };
+    let taken = WorkspaceEvent::InvitationAccepted { invitation: INVITATION, account: EVE };
     Workspaces::with(())
         .given([given(), vec![taken]].concat())
         .when(accept(now()))
-        .then_expect_error(Why::InvitationGone);
+        .then_expect_error(WorkspaceError::InvitationGone);
     Workspaces::with(())
         .given([given(), vec![joined(BOB, Role::Viewer)]].concat())
         .when(accept(now()))
-        .then_expect_error(Why::MemberAlready);
+        .then_expect_error(WorkspaceError::MemberAlready);
 }
 
 #[test]
@@ -70,19 +70,19 @@ fn an_invitation_expires() {
     Workspaces::with(())
         .given(given())
         .when(accept(in_days(7)))
-        .then_expect_error(Why::InvitationExpired);
-    let expire = |at| Ask::ExpireInvitation { invitation: INVITATION, now: at };
+        .then_expect_error(WorkspaceError::InvitationExpired);
+    let expire = |at| WorkspaceCommand::ExpireInvitation { invitation: INVITATION, now: at };
     Workspaces::with(())
         .given(given())
         .when(expire(in_days(6)))
-        .then_expect_error(Why::InvitationNotExpired(in_days(7)));
+        .then_expect_error(WorkspaceError::InvitationNotExpired(in_days(7)));
     Workspaces::with(())
         .given(given())
         .when(expire(in_days(7)))
-        .then_expect_events(vec![Told::InvitationExpired { invitation: INVITATION }]);
+        .then_expect_events(vec![WorkspaceEvent::InvitationExpired { invitation: INVITATION }]);
     Workspaces::with(()).given(ended()).when(expire(in_days(7))).then_expect_events(vec![]);
     for days in [0, 8] {
-        let invite = Ask::Invite {
+        let invite = WorkspaceCommand::Invite {
             by: ADA,
             invitation: INVITATION,
             email: email(),
@@ -91,25 +91,34 @@ fn an_invitation_expires() {
             until: in_days(days),
             replaces: None,
         };
-        Workspaces::with(()).given(created()).when(invite).then_expect_error(Why::InvitationDays);
+        Workspaces::with(())
+            .given(created())
+            .when(invite)
+            .then_expect_error(WorkspaceError::InvitationDays);
     }
 }
 
 #[test]
 fn an_invitation_is_revoked() {
-    let revoke = |by| Ask::RevokeInvitation { by, invitation: INVITATION };
+    let revoke = |by| WorkspaceCommand::RevokeInvitation { by, invitation: INVITATION };
     Workspaces::with(())
         .given(given())
         .when(revoke(ADA))
-        .then_expect_events(vec![Told::InvitationRevoked { invitation: INVITATION }]);
-    Workspaces::with(()).given(ended()).when(revoke(ADA)).then_expect_error(Why::NoSuchInvitation);
+        .then_expect_events(vec![WorkspaceEvent::InvitationRevoked { invitation: INVITATION }]);
+    Workspaces::with(())
+        .given(ended())
+        .when(revoke(ADA))
+        .then_expect_error(WorkspaceError::NoSuchInvitation);
     let owners = [with_bob(Role::Admin), vec![invited(INVITATION, ADA, Role::Owner)]].concat();
-    Workspaces::with(()).given(owners).when(revoke(BOB)).then_expect_error(Why::OwnersOnly);
+    Workspaces::with(())
+        .given(owners)
+        .when(revoke(BOB))
+        .then_expect_error(WorkspaceError::OwnersOnly);
 }
 
 #[test]
 fn a_later_invitation_replaces_the_first() {
-    let again = |replaces| Ask::Invite {
+    let again = |replaces| WorkspaceCommand::Invite {
         by: ADA,
         invitation: LATER,
         email: email(),
@@ -120,7 +129,7 @@ fn a_later_invitation_replaces_the_first() {
     };
     let later = invited(LATER, ADA, Role::Viewer);
     Workspaces::with(()).given(given()).when(again(Some(INVITATION))).then_expect_events(vec![
-        Told::InvitationRevoked { invitation: INVITATION },
+        WorkspaceEvent::InvitationRevoked { invitation: INVITATION },
         later.clone(),
     ]);
     Workspaces::with(())
@@ -132,7 +141,10 @@ fn a_later_invitation_replaces_the_first() {
 #[test]
 fn there_are_so_many_and_no_more() {
     let full = Workspace::Live(Box::new(live(MEMBERS_MAX)));
-    assert_eq!(full.decide(invite(ADA, Role::Viewer)), Err(Why::MembersMax(MEMBERS_MAX)));
+    assert_eq!(
+        full.decide(invite(ADA, Role::Viewer)),
+        Err(WorkspaceError::MembersMax(MEMBERS_MAX))
+    );
     let mut open = live(1);
     let invitation =
         Invitation { email: Personal::Apart, role: Role::Viewer, by: ADA, until: in_days(7) };
@@ -140,5 +152,8 @@ fn there_are_so_many_and_no_more() {
         .map(|n| (InvitationId(Uuid::from_u128(n as u128 + 100)), invitation.clone()))
         .collect();
     let open = Workspace::Live(Box::new(open));
-    assert_eq!(open.decide(invite(ADA, Role::Viewer)), Err(Why::InvitationsMax(INVITATIONS_MAX)));
+    assert_eq!(
+        open.decide(invite(ADA, Role::Viewer)),
+        Err(WorkspaceError::InvitationsMax(INVITATIONS_MAX))
+    );
 }

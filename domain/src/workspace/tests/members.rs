@@ -2,20 +2,20 @@
 
 use super::*;
 
-fn change(by: AccountId, member: AccountId, role: Role) -> Ask {
-    Ask::ChangeRole { by, member, role }
+fn change(by: AccountId, member: AccountId, role: Role) -> WorkspaceCommand {
+    WorkspaceCommand::ChangeRole { by, member, role }
 }
 
-fn changed(account: AccountId, from: Role, to: Role) -> Told {
-    Told::RoleChanged { account, from, to }
+fn changed(account: AccountId, from: Role, to: Role) -> WorkspaceEvent {
+    WorkspaceEvent::RoleChanged { account, from, to }
 }
 
-fn remove(by: AccountId, member: AccountId) -> Ask {
-    Ask::RemoveMember { by, member }
+fn remove(by: AccountId, member: AccountId) -> WorkspaceCommand {
+    WorkspaceCommand::RemoveMember { by, member }
 }
 
-fn removed(account: AccountId) -> Told {
-    Told::MemberRemoved { account }
+fn removed(account: AccountId) -> WorkspaceEvent {
+    WorkspaceEvent::MemberRemoved { account }
 }
 
 #[test]
@@ -39,13 +39,16 @@ fn an_admin_neither_makes_nor_unmakes_an_owner() {
         Workspaces::with(())
             .given(given.clone())
             .when(change(BOB, member, role))
-            .then_expect_error(Why::OwnersOnly);
+            .then_expect_error(WorkspaceError::OwnersOnly);
     }
     Workspaces::with(())
         .given(given.clone())
         .when(change(BOB, EVE, Role::Operator))
         .then_expect_events(vec![changed(EVE, Role::Viewer, Role::Operator)]);
-    Workspaces::with(()).given(given).when(remove(BOB, ADA)).then_expect_error(Why::OwnersOnly);
+    Workspaces::with(())
+        .given(given)
+        .when(remove(BOB, ADA))
+        .then_expect_error(WorkspaceError::OwnersOnly);
 }
 
 #[test]
@@ -53,15 +56,15 @@ fn nobody_raises_themselves() {
     Workspaces::with(())
         .given(with_bob(Role::Admin))
         .when(change(BOB, BOB, Role::Owner))
-        .then_expect_error(Why::OwnersOnly);
+        .then_expect_error(WorkspaceError::OwnersOnly);
     Workspaces::with(())
         .given(with_bob(Role::Admin))
         .when(change(BOB, BOB, Role::Billing))
-        .then_expect_error(Why::RaisesOneself);
+        .then_expect_error(WorkspaceError::RaisesOneself);
     Workspaces::with(())
         .given(with_bob(Role::Operator))
         .when(change(BOB, BOB, Role::Admin))
-        .then_expect_error(Why::NeedsRight(Right::ManageMembers));
+        .then_expect_error(WorkspaceError::NeedsRight(Right::ManageMembers));
     Workspaces::with(())
         .given(with_bob(Role::Admin))
         .when(change(BOB, BOB, Role::Operator))
@@ -73,11 +76,11 @@ fn there_is_always_an_owner() {
     Workspaces::with(())
         .given(with_bob(Role::Admin))
         .when(change(ADA, ADA, Role::Admin))
-        .then_expect_error(Why::LastOwner);
+        .then_expect_error(WorkspaceError::LastOwner);
     Workspaces::with(())
         .given(with_bob(Role::Admin))
         .when(remove(ADA, ADA))
-        .then_expect_error(Why::LastOwner);
+        .then_expect_error(WorkspaceError::LastOwner);
     Workspaces::with(())
         .given(with_bob(Role::Owner))
         .when(remove(ADA, ADA))
@@ -93,8 +96,11 @@ fn everybody_may_leave_and_some_may_remove_others() {
     Workspaces::with(())
         .given([with_bob(Role::Viewer), vec![joined(EVE, Role::Viewer)]].concat())
         .when(remove(BOB, EVE))
-        .then_expect_error(Why::NeedsRight(Right::ManageMembers));
-    Workspaces::with(()).given(created()).when(remove(ADA, EVE)).then_expect_error(Why::NotAMember);
+        .then_expect_error(WorkspaceError::NeedsRight(Right::ManageMembers));
+    Workspaces::with(())
+        .given(created())
+        .when(remove(ADA, EVE))
+        .then_expect_error(WorkspaceError::NotAMember);
 }
 
 #[test]
@@ -102,13 +108,13 @@ fn tokens_and_invitations_of_a_member_go_with_the_member() {
     let given = [
         with_bob(Role::Admin),
         vec![
-            Told::ApiTokenIssued {
+            WorkspaceEvent::ApiTokenIssued {
                 token: TOKEN,
                 account: BOB,
                 rights: vec![Right::ReadRuns],
                 expires_at: in_days(9),
             },
-            Told::MemberInvited {
+            WorkspaceEvent::MemberInvited {
                 invitation: INVITATION,
                 email: email(),
                 role: Role::Viewer,
@@ -119,14 +125,14 @@ fn tokens_and_invitations_of_a_member_go_with_the_member() {
     ]
     .concat();
     Workspaces::with(()).given(given.clone()).when(remove(ADA, BOB)).then_expect_events(vec![
-        Told::ApiTokenRevoked { token: TOKEN },
-        Told::InvitationRevoked { invitation: INVITATION },
+        WorkspaceEvent::ApiTokenRevoked { token: TOKEN },
+        WorkspaceEvent::InvitationRevoked { invitation: INVITATION },
         removed(BOB),
     ]);
     Workspaces::with(()).given(given).when(change(ADA, BOB, Role::Viewer)).then_expect_events(
         vec![
             changed(BOB, Role::Admin, Role::Viewer),
-            Told::InvitationRevoked { invitation: INVITATION },
+            WorkspaceEvent::InvitationRevoked { invitation: INVITATION },
         ],
     );
 }
@@ -136,35 +142,35 @@ fn a_member_who_is_erased_goes_whatever_the_role_and_somebody_inherits() {
     let given = [with_bob(Role::Viewer), vec![joined(EVE, Role::Operator)]].concat();
     Workspaces::with(())
         .given(given.clone())
-        .when(Ask::ForgetMember { member: ADA })
+        .when(WorkspaceCommand::ForgetMember { member: ADA })
         .then_expect_events(vec![changed(EVE, Role::Operator, Role::Owner), removed(ADA)]);
     Workspaces::with(())
         .given([given.clone(), vec![requested()]].concat())
-        .when(Ask::ForgetMember { member: BOB })
+        .when(WorkspaceCommand::ForgetMember { member: BOB })
         .then_expect_events(vec![removed(BOB)]);
     let gone = [given, vec![removed(BOB)]].concat();
-    let again = Ask::ForgetMember { member: BOB };
+    let again = WorkspaceCommand::ForgetMember { member: BOB };
     Workspaces::with(()).given(gone).when(again).then_expect_events(vec![]);
     Workspaces::with(())
         .given(created())
-        .when(Ask::ForgetMember { member: ADA })
-        .then_expect_error(Why::LastMember);
+        .when(WorkspaceCommand::ForgetMember { member: ADA })
+        .then_expect_error(WorkspaceError::LastMember);
 }
 
 #[test]
 fn names_are_opened_for_a_purpose_by_those_who_manage_members() {
-    let open = |by, purpose| Ask::OpenMemberNames { by, purpose, count: 2 };
+    let open = |by, purpose| WorkspaceCommand::OpenMemberNames { by, purpose, count: 2 };
     let purpose = Purpose::AccountAdministration;
     Workspaces::with(())
         .given(with_bob(Role::Operator))
         .when(open(ADA, purpose))
-        .then_expect_events(vec![Told::MemberNamesOpened { purpose, count: 2 }]);
+        .then_expect_events(vec![WorkspaceEvent::MemberNamesOpened { purpose, count: 2 }]);
     Workspaces::with(())
         .given(with_bob(Role::Operator))
         .when(open(BOB, purpose))
-        .then_expect_error(Why::NeedsRight(Right::ManageMembers));
+        .then_expect_error(WorkspaceError::NeedsRight(Right::ManageMembers));
     Workspaces::with(())
         .given(created())
         .when(open(ADA, Purpose::ProductNews))
-        .then_expect_error(Why::NotAPurpose);
+        .then_expect_error(WorkspaceError::NotAPurpose);
 }

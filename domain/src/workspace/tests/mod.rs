@@ -11,8 +11,7 @@ use cqrs_es::test::TestFramework;
 use uuid::Uuid;
 
 use super::{
-    Deletion, Live, Right, Role, Workspace, WorkspaceCommand as Ask, WorkspaceError as Why,
-    WorkspaceEvent as Told,
+    Deletion, Live, Right, Role, Workspace, WorkspaceCommand, WorkspaceError, WorkspaceEvent,
 };
 use crate::privacy::{EmailAddress, InvitationEmail, Label, Personal, Purpose, WorkspaceName};
 use crate::{AccountId, ApiTokenId, Event, InvitationId, Root, TenantId};
@@ -42,25 +41,25 @@ fn email() -> Personal<InvitationEmail> {
     Personal::Clear(EmailAddress::parse("bob@example.org").unwrap())
 }
 
-fn create() -> Ask {
-    Ask::Create { name: name(), owner: ADA }
+fn create() -> WorkspaceCommand {
+    WorkspaceCommand::Create { name: name(), owner: ADA }
 }
 
-fn joined(account: AccountId, role: Role) -> Told {
-    Told::MemberJoined { account, role }
+fn joined(account: AccountId, role: Role) -> WorkspaceEvent {
+    WorkspaceEvent::MemberJoined { account, role }
 }
 
-fn created() -> Vec<Told> {
-    vec![Told::Created { name: name() }, joined(ADA, Role::Owner)]
+fn created() -> Vec<WorkspaceEvent> {
+    vec![WorkspaceEvent::Created { name: name() }, joined(ADA, Role::Owner)]
 }
 
 /// Ada owns it, and Bob is in it.
-fn with_bob(role: Role) -> Vec<Told> {
+fn with_bob(role: Role) -> Vec<WorkspaceEvent> {
     [created(), vec![joined(BOB, role)]].concat()
 }
 
-fn requested() -> Told {
-    Told::DeletionRequested { requested_at: now(), due: in_days(7) }
+fn requested() -> WorkspaceEvent {
+    WorkspaceEvent::DeletionRequested { requested_at: now(), due: in_days(7) }
 }
 
 /// A workspace of so many, without the events that led there.
@@ -82,28 +81,34 @@ fn whoever_creates_a_workspace_owns_it() {
 
 #[test]
 fn a_workspace_is_created_once() {
-    Workspaces::with(()).given(created()).when(create()).then_expect_error(Why::Exists);
+    Workspaces::with(()).given(created()).when(create()).then_expect_error(WorkspaceError::Exists);
 }
 
 #[test]
 fn nothing_is_asked_of_what_is_not_there() {
-    let rename = Ask::Rename { by: ADA, name: name() };
-    Workspaces::with(()).given_no_previous_events().when(rename).then_expect_error(Why::Unknown);
+    let rename = WorkspaceCommand::Rename { by: ADA, name: name() };
+    Workspaces::with(())
+        .given_no_previous_events()
+        .when(rename)
+        .then_expect_error(WorkspaceError::Unknown);
 }
 
 #[test]
 fn owners_and_admins_rename_it() {
     for (role, may) in [(Role::Admin, true), (Role::Operator, false)] {
         let renames = Workspaces::with(()).given(with_bob(role));
-        let renames = renames.when(Ask::Rename { by: BOB, name: name() });
+        let renames = renames.when(WorkspaceCommand::Rename { by: BOB, name: name() });
         if may {
-            renames.then_expect_events(vec![Told::Renamed { name: name() }]);
+            renames.then_expect_events(vec![WorkspaceEvent::Renamed { name: name() }]);
         } else {
-            renames.then_expect_error(Why::NeedsRight(Right::ManageWorkspace));
+            renames.then_expect_error(WorkspaceError::NeedsRight(Right::ManageWorkspace));
         }
     }
-    let stranger = Ask::Rename { by: EVE, name: name() };
-    Workspaces::with(()).given(created()).when(stranger).then_expect_error(Why::NotAMember);
+    let stranger = WorkspaceCommand::Rename { by: EVE, name: name() };
+    Workspaces::with(())
+        .given(created())
+        .when(stranger)
+        .then_expect_error(WorkspaceError::NotAMember);
 }
 
 #[test]
@@ -112,7 +117,7 @@ fn every_event_is_about_the_workspace_but_an_invitation_is_about_the_invited() {
     for event in created() {
         assert_eq!(event.about(tenant, Uuid::from_u128(8)).0, tenant.0);
     }
-    let invited = Told::MemberInvited {
+    let invited = WorkspaceEvent::MemberInvited {
         invitation: INVITATION,
         email: email(),
         role: Role::Viewer,

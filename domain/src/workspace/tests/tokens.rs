@@ -3,14 +3,14 @@
 use super::*;
 use crate::workspace::{ApiToken, TOKENS_MAX};
 
-fn issue(by: AccountId, rights: &[Right], days: i64) -> Ask {
+fn issue(by: AccountId, rights: &[Right], days: i64) -> WorkspaceCommand {
     let (rights, expires_at) = (rights.to_vec(), in_days(days));
-    Ask::IssueApiToken { by, token: TOKEN, rights, now: now(), expires_at }
+    WorkspaceCommand::IssueApiToken { by, token: TOKEN, rights, now: now(), expires_at }
 }
 
-fn issued(account: AccountId) -> Told {
+fn issued(account: AccountId) -> WorkspaceEvent {
     let rights = vec![Right::ReadRuns, Right::StartRuns];
-    Told::ApiTokenIssued { token: TOKEN, account, rights, expires_at: in_days(30) }
+    WorkspaceEvent::ApiTokenIssued { token: TOKEN, account, rights, expires_at: in_days(30) }
 }
 
 #[test]
@@ -23,15 +23,15 @@ fn a_token_has_some_of_its_issuers_rights() {
     Workspaces::with(())
         .given(with_bob(Role::Admin))
         .when(issue(BOB, &[Right::ManageBilling], 30))
-        .then_expect_error(Why::NeedsRight(Right::ManageBilling));
+        .then_expect_error(WorkspaceError::NeedsRight(Right::ManageBilling));
     Workspaces::with(())
         .given(with_bob(Role::Operator))
         .when(issue(BOB, &[Right::ReadRuns], 30))
-        .then_expect_error(Why::NeedsRight(Right::ManageTokens));
+        .then_expect_error(WorkspaceError::NeedsRight(Right::ManageTokens));
     Workspaces::with(())
         .given(created())
         .when(issue(ADA, &[], 30))
-        .then_expect_error(Why::NoRights);
+        .then_expect_error(WorkspaceError::NoRights);
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn no_token_manages_tokens_or_members_or_ends_the_workspace() {
         Workspaces::with(())
             .given(created())
             .when(issue(ADA, &[right], 30))
-            .then_expect_error(Why::NotForTokens(right));
+            .then_expect_error(WorkspaceError::NotForTokens(right));
     }
 }
 
@@ -50,23 +50,26 @@ fn a_token_ends_within_a_year() {
         Workspaces::with(())
             .given(created())
             .when(issue(ADA, &[Right::ReadRuns], days))
-            .then_expect_error(Why::TokenDays);
+            .then_expect_error(WorkspaceError::TokenDays);
     }
 }
 
 #[test]
 fn a_token_is_revoked_once() {
-    let revoke = |by| Ask::RevokeApiToken { by, token: TOKEN };
+    let revoke = |by| WorkspaceCommand::RevokeApiToken { by, token: TOKEN };
     let given = [with_bob(Role::Operator), vec![issued(ADA)]].concat();
     Workspaces::with(())
         .given(given.clone())
         .when(revoke(ADA))
-        .then_expect_events(vec![Told::ApiTokenRevoked { token: TOKEN }]);
+        .then_expect_events(vec![WorkspaceEvent::ApiTokenRevoked { token: TOKEN }]);
     Workspaces::with(())
         .given(given)
         .when(revoke(BOB))
-        .then_expect_error(Why::NeedsRight(Right::ManageTokens));
-    Workspaces::with(()).given(created()).when(revoke(ADA)).then_expect_error(Why::NoSuchToken);
+        .then_expect_error(WorkspaceError::NeedsRight(Right::ManageTokens));
+    Workspaces::with(())
+        .given(created())
+        .when(revoke(ADA))
+        .then_expect_error(WorkspaceError::NoSuchToken);
 }
 
 #[test]
@@ -77,7 +80,10 @@ fn there_are_so_many_tokens_and_no_more() {
         .map(|n| (ApiTokenId(Uuid::from_u128(n as u128 + 100)), token.clone()))
         .collect();
     let full = Workspace::Live(Box::new(full));
-    assert_eq!(full.decide(issue(ADA, &[Right::ReadRuns], 1)), Err(Why::TokensMax(TOKENS_MAX)));
+    assert_eq!(
+        full.decide(issue(ADA, &[Right::ReadRuns], 1)),
+        Err(WorkspaceError::TokensMax(TOKENS_MAX))
+    );
 }
 
 #[test]

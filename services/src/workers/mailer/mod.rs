@@ -115,34 +115,35 @@ fn invitation(event: &Recorded) -> Result<Option<Request>, WorkerError> {
 }
 
 fn asked(event: AccountEvent) -> Option<Asked> {
-    use AccountEvent as Told;
     let link = |kind, to, proof: Proof| {
         Some(Asked { kind, to, proof: Some(proof.id), until: Some(proof.until) })
     };
     let notice = |kind, until| Some(Asked { kind, to: None, proof: None, until });
     match event {
-        Told::Registered { email, verification, .. } => {
+        AccountEvent::Registered { email, verification, .. } => {
             link(MailKind::Verification, Some(email), verification)
         }
-        Told::VerificationRequested { verification } => {
+        AccountEvent::VerificationRequested { verification } => {
             link(MailKind::Verification, None, verification)
         }
-        Told::EmailChangeRequested { email, verification } => {
+        AccountEvent::EmailChangeRequested { email, verification } => {
             link(MailKind::EmailChange, Some(email), verification)
         }
-        Told::PasswordResetRequested { proof } => link(MailKind::PasswordReset, None, proof),
-        Told::EmailChanged { .. } => notice(MailKind::EmailChanged, None),
-        Told::PasswordChanged { .. } => notice(MailKind::PasswordChanged, None),
-        Told::ErasureRequested { due, .. } => notice(MailKind::ErasureRequested, Some(due)),
-        Told::ErasureCancelled {} => notice(MailKind::ErasureCancelled, None),
-        Told::EmailVerified {}
-        | Told::Rectified { .. }
-        | Told::LoginSucceeded { .. }
-        | Told::LoginFailed { .. }
-        | Told::ConsentGiven { .. }
-        | Told::ConsentWithdrawn { .. }
-        | Told::ErasureCompleted { .. }
-        | Told::ErasureBackupProven {} => None,
+        AccountEvent::PasswordResetRequested { proof } => {
+            link(MailKind::PasswordReset, None, proof)
+        }
+        AccountEvent::EmailChanged { .. } => notice(MailKind::EmailChanged, None),
+        AccountEvent::PasswordChanged { .. } => notice(MailKind::PasswordChanged, None),
+        AccountEvent::ErasureRequested { due, .. } => notice(MailKind::ErasureRequested, Some(due)),
+        AccountEvent::ErasureCancelled {} => notice(MailKind::ErasureCancelled, None),
+        AccountEvent::EmailVerified {}
+        | AccountEvent::Rectified { .. }
+        | AccountEvent::LoginSucceeded { .. }
+        | AccountEvent::LoginFailed { .. }
+        | AccountEvent::ConsentGiven { .. }
+        | AccountEvent::ConsentWithdrawn { .. }
+        | AccountEvent::ErasureCompleted { .. }
+        | AccountEvent::ErasureBackupProven {} => None,
     }
 }
 
