@@ -1,58 +1,13 @@
 //! HTTP: what can be asked from outside.
 
-mod accounts;
-mod admin;
-mod answer;
-mod api_tokens;
-mod audit_event;
-mod audit_events;
-mod audit_export;
-mod audit_filter;
+pub mod accounts;
+mod audit;
 mod auth;
-mod body;
-mod byte_range;
-mod caller;
-mod consents;
-mod cursor;
-mod deletion;
-mod depends;
-mod deployments;
-mod email;
-pub mod erasure;
-mod fields;
-mod guard;
-mod health;
-mod invitations;
-mod limits;
-mod links;
-mod me;
-mod member;
-mod members;
-mod named;
-mod openapi;
-mod opened;
-mod password;
-mod position;
-mod precondition;
-mod problem;
-mod problems;
-mod refusal;
-mod roles;
-mod routes;
-mod run_logs;
-mod run_reads;
-mod run_stream;
+mod http;
+mod operators;
 mod runs;
-mod seat_leases;
-mod seat_limit;
 mod seats;
-mod server_check;
-mod server_keys;
-mod server_metrics;
-mod server_shown;
 mod servers;
-mod sessions;
-mod sign_in;
 mod workspaces;
 
 use std::net::{SocketAddr, TcpListener};
@@ -67,10 +22,13 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use tracing_actix_web::TracingLogger;
 
-use guard::{RequestSpan, guard};
-use limits::{Limits, Rates};
-use problem::{Kind, Problem};
-use routes::Routes;
+use http::body::BODY_BYTES_MAX;
+use http::guard::{RequestSpan, guard};
+use http::limits::{Limits, Rates};
+use http::problem::{Kind, Problem};
+use http::routes::Routes;
+use http::{link_pages, openapi};
+use runs::log_stream::Streams;
 
 use crate::wiring::App;
 
@@ -82,7 +40,7 @@ const IDLE: Duration = Duration::from_secs(75);
 pub struct Api {
     app: App,
     limits: Limits,
-    streams: run_stream::Streams,
+    streams: Streams,
     origin: String,
 }
 
@@ -100,7 +58,7 @@ impl Api {
             checks_per_minute: config.checks_per_minute,
         });
         let origin = origin(&app.public_url);
-        Self { app, limits, streams: run_stream::Streams::default(), origin }
+        Self { app, limits, streams: Streams::default(), origin }
     }
 
     fn of(request: &HttpRequest) -> Result<ApiData, Problem> {
@@ -145,39 +103,18 @@ fn origin(url: &str) -> String {
 /// Puts every route into an application of a worker.
 pub fn configure(config: &mut web::ServiceConfig) {
     let mut routes = Routes::default();
+    auth::routes(&mut routes);
     accounts::routes(&mut routes);
-    sign_in::routes(&mut routes);
-    sessions::routes(&mut routes);
-    me::routes(&mut routes);
-    email::routes(&mut routes);
-    password::routes(&mut routes);
-    consents::routes(&mut routes);
-    erasure::routes(&mut routes);
     workspaces::routes(&mut routes);
-    members::routes(&mut routes);
-    invitations::routes(&mut routes);
-    api_tokens::routes(&mut routes);
-    deletion::routes(&mut routes);
-    roles::routes(&mut routes);
     seats::routes(&mut routes);
-    seat_leases::routes(&mut routes);
-    seat_limit::routes(&mut routes);
-    runs::routes(&mut routes);
-    run_reads::routes(&mut routes);
-    run_logs::routes(&mut routes);
     servers::routes(&mut routes);
-    server_check::routes(&mut routes);
-    server_keys::routes(&mut routes);
-    server_metrics::routes(&mut routes);
-    deployments::routes(&mut routes);
-    admin::routes(&mut routes);
-    audit_events::routes(&mut routes);
-    audit_export::routes(&mut routes);
-    health::routes(&mut routes);
-    problems::routes(&mut routes);
+    runs::routes(&mut routes);
+    operators::routes(&mut routes);
+    audit::routes(&mut routes);
+    http::routes(&mut routes);
     let mut document = openapi::document();
     routes.finish(config, &mut document);
-    links::serve(config);
+    link_pages::serve(config);
     openapi::serve(document, config);
 }
 
@@ -197,7 +134,7 @@ pub fn serve(
     let server = HttpServer::new(move || {
         Web::new()
             .app_data(api.clone())
-            .app_data(web::PayloadConfig::new(body::BODY_BYTES_MAX))
+            .app_data(web::PayloadConfig::new(BODY_BYTES_MAX))
             .app_data(
                 web::PathConfig::default().error_handler(|_, _| Problem::of(Kind::NotFound).into()),
             )

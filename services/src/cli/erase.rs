@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::CliError;
 use super::terminal::say;
-use crate::api::erasure::{enter, grace};
+use crate::api::accounts::erasure::{enter, grace};
 use crate::wiring::App;
 
 #[derive(Args)]

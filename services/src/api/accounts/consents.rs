@@ -1,0 +1,132 @@
+//! Consent, given and withdrawn purpose by purpose. Withdrawing is as easy as giving (Art. 7(3)
+//! GDPR): neither needs If-Match, since both say the same when said twice.
+
+use actix_web::{HttpResponse, web};
+use domain::account::{Account, AccountCommand};
+use domain::privacy::Purpose;
+use infra::event_store::Step;
+use projections::accounts::by_id;
+use serde::Serialize;
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error, StrDeserializer};
+use utoipa::ToSchema;
+
+use crate::api::ApiData;
+use crate::api::auth::caller::Caller;
+use crate::api::auth::signed_in::SignedIn;
+use crate::api::http::answer::done;
+use crate::api::http::body::Body;
+use crate::api::http::fields::{Fields, Form, number};
+use crate::api::http::position::{MinPosition, not_yet};
+use crate::api::http::precondition::IfMatch;
+use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::routes::Routes;
+
+/// The purposes that rest on consent.
+const PURPOSES: [(&str, Purpose); 2] =
+    [("usage_analysis", Purpose::UsageAnalysis), ("product_news", Purpose::ProductNews)];
+
+pub fn routes(routes: &mut Routes) {
+    routes.add(__path_list, list).add(__path_give, give).add(__path_withdraw, withdraw);
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Consents {
+    items: Vec<ConsentTo>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ConsentTo {
+    purpose: &'static str,
+    given: bool,
+    /// Of the policy that was agreed to last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy_version: Option<u32>,
+}
+
+/// Every purpose that rests on consent, and whether it has been given.
+#[utoipa::path(
+    get, path = "/v1/me/consents", tag = "consents", security(("session" = [])),
+    params(("Lethe-Min-Position" = Option<i64>, Header)),
+    responses((status = 200, body = Consents)),
+)]
+async fn list(
+    api: ApiData,
+    signed_in: SignedIn,
+    least: MinPosition,
+) -> Result<HttpResponse, Problem> {
+    least.reached::<projections::accounts::Accounts>(&api).await?;
+    let row = by_id(&api.app.pool, signed_in.account).await?.ok_or_else(not_yet)?;
+    let items = PURPOSES.map(|(name, purpose)| {
+        let consent = row.consents.0.get(&purpose);
+        ConsentTo {
+            purpose: name,
+            given: consent.is_some_and(|consent| consent.given),
+            policy_version: consent.map(|consent| consent.policy_version),
+        }
+    });
+    Ok(HttpResponse::Ok().json(Consents { items: items.into() }))
+}
+
+#[derive(ToSchema)]
+pub struct ConsentGiven {
+    /// Of the policy that was shown.
+    #[schema(minimum = 1)]
+    policy_version: u32,
+}
+
+impl Form for ConsentGiven {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let version = fields.required("policy_version", number(1, u32::MAX.into()))?;
+        u32::try_from(version).ok().map(|policy_version| Self { policy_version })
+    }
+}
+
+/// Gives consent.
+#[utoipa::path(
+    put, path = "/v1/me/consents/{purpose}", tag = "consents", request_body = ConsentGiven,
+    security(("session" = [])),
+    params(("purpose" = String, Path), ("If-Match" = Option<String>, Header)),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+)]
+async fn give(
+    api: ApiData,
+    signed_in: SignedIn,
+    caller: Caller,
+    matches: IfMatch,
+    purpose: web::Path<String>,
+    body: Body<ConsentGiven>,
+) -> Result<HttpResponse, Problem> {
+    let (ConsentGiven { policy_version }, bytes) = body.read()?;
+    let purpose = named(&purpose)?;
+    let gives = AccountCommand::GiveConsent { purpose, policy_version };
+    let step = matches.on(Step::new::<Account>(signed_in.account.0, gives))?;
+    let request = signed_in.request(&caller, bytes);
+    Ok(done(&api.app.executor.execute(&request, &[step]).await?))
+}
+
+/// Withdraws consent.
+#[utoipa::path(
+    delete, path = "/v1/me/consents/{purpose}", tag = "consents", security(("session" = [])),
+    params(("purpose" = String, Path), ("If-Match" = Option<String>, Header)),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+)]
+async fn withdraw(
+    api: ApiData,
+    signed_in: SignedIn,
+    caller: Caller,
+    matches: IfMatch,
+    purpose: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let purpose = named(&purpose)?;
+    let withdraws = AccountCommand::WithdrawConsent { purpose };
+    let step = matches.on(Step::new::<Account>(signed_in.account.0, withdraws))?;
+    let request = signed_in.request(&caller, vec![]);
+    Ok(done(&api.app.executor.execute(&request, &[step]).await?))
+}
+
+/// A purpose by its name; whether it rests on consent is the account's to say.
+fn named(name: &str) -> Result<Purpose, Problem> {
+    let name: StrDeserializer<'_, Error> = name.into_deserializer();
+    serde::Deserialize::deserialize(name).map_err(|_| Problem::of(Kind::NotFound))
+}

@@ -1,0 +1,111 @@
+//! Another e-mail address: asked for here, proven by the link that goes there.
+
+use actix_web::HttpResponse;
+use chrono::TimeDelta;
+use domain::AccountId;
+use domain::account::{Account, AccountCommand};
+use domain::privacy::{EmailAddress, Personal};
+use infra::event_store::{Claim, Step};
+use infra::keyring::LinkPurpose;
+use secrecy::SecretString;
+use utoipa::ToSchema;
+
+use crate::api::accounts::password::{live, step_up};
+use crate::api::accounts::register::{Link, claims, owner, proof};
+use crate::api::auth::caller::Caller;
+use crate::api::auth::signed_in::SignedIn;
+use crate::api::http::answer::{accepted, done};
+use crate::api::http::body::Body;
+use crate::api::http::fields::{Fields, Form, secret, text};
+use crate::api::http::precondition::MustMatch;
+use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::routes::Routes;
+use crate::api::http::unseal::held;
+use crate::api::{Api, ApiData};
+
+const CHANGE: TimeDelta = TimeDelta::days(1);
+
+pub fn routes(routes: &mut Routes) {
+    routes.add(__path_change, change).add(__path_confirm, confirm);
+}
+
+#[derive(ToSchema)]
+pub struct NewAddress {
+    #[schema(value_type = String, format = Email, max_length = 254)]
+    email: EmailAddress,
+    /// The account's password, once more.
+    #[schema(value_type = String, format = Password)]
+    password: SecretString,
+}
+
+impl Form for NewAddress {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let email = fields.required("email", text(EmailAddress::parse));
+        let password = fields.required("password", secret);
+        Some(Self { email: email?, password: password? })
+    }
+}
+
+/// Asks for another address. It changes once the link that is mailed there is followed.
+#[utoipa::path(
+    put, path = "/v1/me/email", tag = "accounts", request_body = NewAddress,
+    security(("session" = [])), params(("If-Match" = String, Header)),
+    responses((status = 202, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+)]
+async fn change(
+    api: ApiData,
+    signed_in: SignedIn,
+    caller: Caller,
+    matches: MustMatch,
+    body: Body<NewAddress>,
+) -> Result<HttpResponse, Problem> {
+    let (form, bytes) = body.read()?;
+    let account = step_up(&api, signed_in.account, &form.password).await?;
+    matches.0.check(account.version)?;
+    api.limits.mail(caller.address, form.email.folded())?;
+    match owner(&api, &form.email).await? {
+        Some(owner) if owner == signed_in.account => {
+            return Err(Problem::field("email", "this is the address already"));
+        }
+        Some(_) => return Err(Problem::of(Kind::AddressTaken)),
+        None => {}
+    }
+    let request = signed_in.request(&caller, bytes);
+    let asks = AccountCommand::RequestEmailChange {
+        email: Personal::Clear(form.email),
+        verification: proof(&api, request.command, CHANGE),
+    };
+    let step = matches.0.on(Step::new::<Account>(signed_in.account.0, asks))?;
+    Ok(accepted(&api.app.executor.execute(&request, &[step]).await?))
+}
+
+/// Changes the address, by the link that was mailed to it.
+#[utoipa::path(
+    post, path = "/v1/email-changes", tag = "accounts", request_body = Link,
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    responses((status = 204), (status = 409, body = crate::api::http::problem::Shown),
+        (status = 410, body = crate::api::http::problem::Shown)),
+)]
+async fn confirm(api: ApiData, caller: Caller, body: Body<Link>) -> Result<HttpResponse, Problem> {
+    let (link, bytes) = body.read()?;
+    let (account, proof) = link.follow(&api, LinkPurpose::ChangeEmail).await?;
+    let actor = Some(account.into());
+    let mut request = caller.request(account.into(), caller.command(actor), actor, bytes);
+    request.claims = moved(&api, account).await?;
+    let confirms = AccountCommand::ConfirmEmailChange { proof, now: api.app.clock.now() };
+    let step = Step::new::<Account>(account.0, confirms);
+    Ok(done(&api.app.executor.execute(&request, &[step]).await?))
+}
+
+/// Takes the address that is asked for, and gives back the one until now.
+async fn moved(api: &Api, account: AccountId) -> Result<Vec<Claim>, Problem> {
+    let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
+    let live = live(&loaded)?;
+    let Some(change) = &live.email_change else { return Ok(vec![]) };
+    let to = held(api, account, &change.email).await?;
+    let mut moved = claims(api, &to, account).await?;
+    for (kind, blind_index) in api.app.claims.of_owner(account.0).await? {
+        moved.push(Claim::Release { kind, blind_index, owner: account.0 });
+    }
+    Ok(moved)
+}

@@ -1,0 +1,300 @@
+//! Being forgotten: asked for, taken back within the grace, and proven by a claim code.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::{HttpResponse, web};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::SubjectId;
+use domain::account::{Account, AccountCommand, Erasure};
+use domain::session::CloseReason;
+use infra::event_store::{Receipt, Step};
+use infra::keyring::ledger::{Entry, Kind as Erased};
+use ring::digest::{SHA256, digest};
+use ring::rand::{SecureRandom, SystemRandom};
+use secrecy::SecretString;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::ApiData;
+use crate::api::accounts::password::{live, sign_out, step_up};
+use crate::api::accounts::sole_owner::check_nobody_depends;
+use crate::api::auth::caller::Caller;
+use crate::api::auth::signed_in::SignedIn;
+use crate::api::http::answer::{done, written};
+use crate::api::http::body::Body;
+use crate::api::http::fields::{Fields, Form, number, secret};
+use crate::api::http::precondition::IfMatch;
+use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::routes::Routes;
+use crate::config::Config;
+use crate::wiring::App;
+
+const CODE: &str = "le_";
+/// By then a request has reached the log, or never will.
+const SETTLED: TimeDelta = TimeDelta::minutes(1);
+
+pub fn routes(routes: &mut Routes) {
+    routes
+        .add(__path_request, request)
+        .add(__path_show, show)
+        .add(__path_cancel, cancel)
+        .add(__path_prove, prove);
+}
+
+#[derive(ToSchema)]
+pub struct ErasureRequest {
+    /// The account's password, once more.
+    #[schema(value_type = String, format = Password)]
+    pub password: SecretString,
+    /// Days in which it can be taken back; by default what this installation says.
+    #[schema(value_type = Option<u32>)]
+    pub grace_days: Option<i64>,
+}
+
+impl Form for ErasureRequest {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let password = fields.required("password", secret);
+        let grace_days = fields.optional("grace_days", number(0, i64::from(u16::MAX)));
+        Some(Self { password: password?, grace_days: grace_days? })
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ErasureRequested {
+    /// Until then it can be taken back: sign in again, and delete the request.
+    due: DateTime<Utc>,
+    /// Shown once. It asks for the certificate when nobody can sign in any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claim_code: Option<String>,
+}
+
+/// Asks for everything about oneself to be destroyed. Signs out everywhere, at once.
+#[utoipa::path(
+    post, path = "/v1/me/erasure", tag = "erasure", request_body = ErasureRequest,
+    security(("session" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    responses((status = 202, body = ErasureRequested),
+        (status = 409, body = crate::api::http::problem::Shown)),
+)]
+async fn request(
+    api: ApiData,
+    signed_in: SignedIn,
+    caller: Caller,
+    body: Body<ErasureRequest>,
+) -> Result<HttpResponse, Problem> {
+    let (form, bytes) = body.read()?;
+    let grace = grace(&api.app.config, form.grace_days);
+    let grace = grace.map_err(|detail| Problem::field("grace_days", detail))?;
+    let account = signed_in.account;
+    let standing = step_up(&api, account, &form.password).await?;
+    let request = signed_in.request(&caller, bytes);
+    let before = live(&standing)?.erasure;
+    let now = api.app.clock.now();
+    let asks = AccountCommand::RequestErasure { now, due: now + grace };
+    let step = Step::new::<Account>(account.0, asks);
+
+    if let Some(before) = before {
+        // Refused, unless it is this command that came before.
+        let receipt = api.app.executor.execute(&request, &[step]).await?;
+        return Ok(requested(&receipt, before.due, None));
+    }
+    check_nobody_depends(&api, account).await?;
+    let code = enter(&api.app, Erased::Account, account.into(), now + grace).await?;
+    let receipt = api.app.executor.execute(&request, &[step]).await?;
+    sign_out(&api, account, None, &request, CloseReason::ErasureRequested).await;
+    Ok(requested(&receipt, now + grace, Some(code)))
+}
+
+/// Enters the erasure into the ledger, under a new claim code. The log decides whether it comes to
+/// pass: what it never hears of, the eraser strikes out again.
+///
+/// # Errors
+/// The keyring's, or somebody asks at the same time.
+pub async fn enter(
+    app: &App,
+    kind: Erased,
+    subject: SubjectId,
+    due: DateTime<Utc>,
+) -> Result<String, Problem> {
+    let (code, hash) = draw_code()?;
+    let keyring = &app.keyring;
+    let entry = keyring.ledger_request(kind, subject, due, hash).await?;
+    if entry.claim_code_hash == hash {
+        return Ok(code);
+    }
+    if app.clock.now() - entry.requested_at < SETTLED {
+        // Somebody asks at the same time, and may have been told that code.
+        let again = Problem::of(Kind::Unavailable);
+        return Err(again.with_header(header::RETRY_AFTER, SETTLED.num_seconds()));
+    }
+    keyring.ledger_cancel(subject).await?;
+    keyring.ledger_request(kind, subject, due, hash).await?;
+    Ok(code)
+}
+
+fn requested(receipt: &Receipt, due: DateTime<Utc>, code: Option<String>) -> HttpResponse {
+    written(StatusCode::ACCEPTED, receipt).json(ErasureRequested { due, claim_code: code })
+}
+
+/// The rotation of the root and its escrow must end within the 30 days, too.
+///
+/// # Errors
+/// More or fewer days than this installation allows.
+pub fn grace(config: &Config, days: Option<i64>) -> Result<TimeDelta, String> {
+    let days = days.unwrap_or_else(|| config.erasure_grace_days.into());
+    let least = i64::from(config.erasure_grace_days_min);
+    let most = 27 - i64::from(config.escrow_days);
+    if (least..=most).contains(&days) {
+        return Ok(TimeDelta::days(days));
+    }
+    Err(format!("this must be {least} to {most} here"))
+}
+
+fn draw_code() -> Result<(String, [u8; 32]), Problem> {
+    let mut random = [0; 24];
+    let drawn = SystemRandom::new().fill(&mut random);
+    drawn.map_err(|_| Problem::of(Kind::Unavailable))?;
+    let code = format!("{CODE}{}", URL_SAFE_NO_PAD.encode(random));
+    let hash = hash(&code);
+    Ok((code, hash))
+}
+
+/// What is kept of a code, and looked up: a look-up by hash tells nothing by its time.
+fn hash(code: &str) -> [u8; 32] {
+    let hash = digest(&SHA256, code.as_bytes());
+    hash.as_ref().first_chunk().copied().unwrap_or_default()
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Pending {
+    requested_at: DateTime<Utc>,
+    due: DateTime<Utc>,
+}
+
+/// The erasure that has been asked for.
+#[utoipa::path(
+    get, path = "/v1/me/erasure", tag = "erasure", security(("session" = [])),
+    responses((status = 200, body = Pending), (status = 404, body = crate::api::http::problem::Shown)),
+)]
+async fn show(api: ApiData, signed_in: SignedIn) -> Result<HttpResponse, Problem> {
+    let account = signed_in.account;
+    let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
+    let erasure = live(&loaded)?.erasure.ok_or_else(|| Problem::of(Kind::NotFound))?;
+    let Erasure { requested_at, due } = erasure;
+    Ok(HttpResponse::Ok().json(Pending { requested_at, due }))
+}
+
+/// Takes the request back.
+#[utoipa::path(
+    delete, path = "/v1/me/erasure", tag = "erasure", security(("session" = [])),
+    params(("If-Match" = Option<String>, Header)),
+    responses((status = 204), (status = 409, description = "The grace is over, or none was asked",
+        body = crate::api::http::problem::Shown)),
+)]
+async fn cancel(
+    api: ApiData,
+    signed_in: SignedIn,
+    caller: Caller,
+    matches: IfMatch,
+) -> Result<HttpResponse, Problem> {
+    let cancels = AccountCommand::CancelErasure { now: api.app.clock.now() };
+    let step = matches.on(Step::new::<Account>(signed_in.account.0, cancels))?;
+    let request = signed_in.request(&caller, vec![]);
+    let receipt = api.app.executor.execute(&request, &[step]).await?;
+    // The eraser hears of it from the log, too.
+    if let Err(error) = api.app.keyring.ledger_cancel(signed_in.account.into()).await {
+        tracing::warn!(%error, "a cancellation is left to the eraser");
+    }
+    Ok(done(&receipt))
+}
+
+/// How far an erasure has come, and from its completion on a certificate.
+#[derive(Serialize, ToSchema)]
+pub struct Proof {
+    /// requested, cancelled, fenced, destroyed, completed or `backup_proven`.
+    state: &'static str,
+    requested_at: DateTime<Utc>,
+    due: DateTime<Utc>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancelled_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate: Option<Certificate>,
+}
+
+/// What was done when. It says what is stated, not more.
+#[derive(Serialize, ToSchema)]
+pub struct Certificate {
+    /// An opaque id, which no longer leads to anybody.
+    subject: Uuid,
+    /// From this position of the log on, nothing was accepted about the subject.
+    fenced_at_position: Option<i64>,
+    fenced_at: Option<DateTime<Utc>>,
+    /// How many keys were destroyed.
+    keys_destroyed: Option<i64>,
+    destroyed_at: Option<DateTime<Utc>>,
+    completed_at: DateTime<Utc>,
+    /// From then on no backup of keys opens anything, either.
+    backup_proven_at: Option<DateTime<Utc>>,
+    statement: &'static str,
+}
+
+const OF_WORKSPACE: &str = "The keys that opened this workspace's data are destroyed in the live \
+    keyring, and its working rows are deleted. Copies of the keyring made before open nothing once \
+    backup_proven_at is set. A copy of a whole machine made before, root key included, is not \
+    reached; nor are servers that were reached from it, or mail that was delivered.";
+
+const STATEMENT: &str = "The keys that opened this person's data are destroyed in the live \
+    keyring. Copies of the keyring made before open nothing once backup_proven_at is set. A copy \
+    of a whole machine made before, root key included, is not reached; nor is mail that was \
+    delivered.";
+
+/// The state of an erasure, for whoever has its claim code.
+#[utoipa::path(
+    get, path = "/v1/erasures/{claim_code}", tag = "erasure",
+    params(("claim_code" = String, Path)),
+    responses((status = 200, body = Proof), (status = 404, body = crate::api::http::problem::Shown)),
+)]
+async fn prove(api: ApiData, code: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let entry = api.app.keyring.ledger_by_code(hash(&code)).await?;
+    let entry = entry.ok_or_else(|| Problem::of(Kind::NotFound))?;
+    Ok(HttpResponse::Ok().json(Proof {
+        state: entry.state.name(),
+        requested_at: entry.requested_at,
+        due: entry.due,
+        cancelled_at: entry.cancelled_at,
+        certificate: certificate(&entry),
+    }))
+}
+
+fn certificate(entry: &Entry) -> Option<Certificate> {
+    Some(Certificate {
+        subject: entry.subject.0,
+        fenced_at_position: entry.fenced_at_position,
+        fenced_at: entry.fenced_at,
+        keys_destroyed: entry.keys,
+        destroyed_at: entry.destroyed_at,
+        completed_at: entry.completed_at?,
+        backup_proven_at: entry.backup_proven_at,
+        statement: match entry.kind {
+            Erased::Account => STATEMENT,
+            Erased::Workspace => OF_WORKSPACE,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+
+    #[test]
+    fn a_claim_code_is_drawn_anew_and_found_by_its_hash() {
+        let (code, kept) = draw_code().unwrap();
+        assert_eq!(hash(&code), kept);
+        assert_ne!(draw_code().unwrap().0, code);
+    }
+}

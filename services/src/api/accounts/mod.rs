@@ -1,0 +1,20 @@
+//! One's own account, from registration to erasure.
+
+pub mod consents;
+pub mod email;
+pub mod erasure;
+pub mod me;
+pub mod password;
+pub mod register;
+pub mod sole_owner;
+
+use super::http::routes::Routes;
+
+pub fn routes(routes: &mut Routes) {
+    register::routes(routes);
+    me::routes(routes);
+    email::routes(routes);
+    password::routes(routes);
+    consents::routes(routes);
+    erasure::routes(routes);
+}

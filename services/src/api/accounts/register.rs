@@ -1,0 +1,216 @@
+//! Registering, and following the link that proves the address.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header;
+use chrono::TimeDelta;
+use domain::account::{Account, AccountCommand, Proof};
+use domain::privacy::{EmailAddress, PersonName, Personal, Username};
+use domain::{AccountId, CommandId, CredentialId, ProofId, SubjectId};
+use infra::credentials::Password;
+use infra::event_store::{Claim, ExecuteError, Step};
+use infra::ids::derived;
+use infra::keyring::LinkPurpose;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::auth::caller::Caller;
+use crate::api::auth::signed_in::SignedIn;
+use crate::api::http::answer::{accepted, done, written};
+use crate::api::http::body::Body;
+use crate::api::http::fields::{Fields, Form, Nothing, password, text};
+use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::routes::Routes;
+use crate::api::{Api, ApiData};
+
+/// How long a link that proves an address works.
+const VERIFICATION: TimeDelta = TimeDelta::days(3);
+
+pub fn routes(routes: &mut Routes) {
+    routes
+        .add(__path_register, register)
+        .add(__path_verify, verify)
+        .add(__path_send_again, send_again);
+}
+
+#[derive(ToSchema)]
+pub struct Registration {
+    #[schema(value_type = String, format = Email, max_length = 254)]
+    email: EmailAddress,
+    #[schema(value_type = String, max_length = 200)]
+    name: PersonName,
+    #[schema(value_type = Option<String>, max_length = 64)]
+    username: Option<Username>,
+    #[schema(value_type = String, format = Password, min_length = 12, max_length = 1024)]
+    password: Password,
+}
+
+impl Form for Registration {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let email = fields.required("email", text(EmailAddress::parse));
+        let name = fields.required("name", text(PersonName::parse));
+        let username = fields.optional("username", text(Username::parse));
+        let password = fields.required("password", password);
+        Some(Self { email: email?, name: name?, username: username?, password: password? })
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Registered {
+    account_id: Uuid,
+}
+
+/// The secret of a link that was mailed.
+#[derive(ToSchema)]
+pub struct Link {
+    token: String,
+}
+
+impl Form for Link {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Self::token(fields).map(Self::new)
+    }
+}
+
+impl Link {
+    pub const fn new(token: String) -> Self {
+        Self { token }
+    }
+
+    pub fn token(fields: &mut Fields) -> Option<String> {
+        fields.required("token", text(|token| Ok::<_, String>(token.to_owned())))
+    }
+
+    /// Whom the link was sent to, and what it proves.
+    pub async fn follow(
+        &self,
+        api: &Api,
+        purpose: LinkPurpose,
+    ) -> Result<(AccountId, ProofId), Problem> {
+        let (of, proof) = self.read_for(api, purpose).await?;
+        Ok((AccountId(of.0), proof))
+    }
+
+    /// Whatever the link is of, and what it proves.
+    pub async fn read_for(
+        &self,
+        api: &Api,
+        purpose: LinkPurpose,
+    ) -> Result<(SubjectId, ProofId), Problem> {
+        let read = api.app.keyring.read_link(purpose, &self.token).await?;
+        read.ok_or_else(|| Problem::of(Kind::LinkInvalid))
+    }
+}
+
+/// What a link proves that this command has mailed, for as long.
+pub fn proof(api: &Api, command: CommandId, lasts: TimeDelta) -> Proof {
+    Proof { id: ProofId(derived(command, "proof")), until: api.app.clock.now() + lasts }
+}
+
+/// Claims on an address, under each generation of the index.
+pub async fn claims(
+    api: &Api,
+    email: &EmailAddress,
+    owner: AccountId,
+) -> Result<Vec<Claim>, Problem> {
+    let index = api.app.keyring.email_index(email).await?;
+    let take = |(kind, blind_index)| Claim::Take { kind, blind_index, owner: owner.0 };
+    Ok(index.into_iter().map(take).collect())
+}
+
+/// Who has this address.
+pub async fn owner(api: &Api, email: &EmailAddress) -> Result<Option<AccountId>, Problem> {
+    for (kind, blind_index) in api.app.keyring.email_index(email).await? {
+        if let Some(owner) = api.app.executor.claim_owner(&kind, &blind_index).await? {
+            return Ok(Some(AccountId(owner)));
+        }
+    }
+    Ok(None)
+}
+
+/// Registers a person, and mails a link that proves the address.
+#[utoipa::path(
+    post, path = "/v1/accounts", tag = "accounts", request_body = Registration,
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    responses(
+        (status = 201, body = Registered),
+        (status = 409, description = "The address is taken", body = crate::api::http::problem::Shown),
+    ),
+)]
+async fn register(
+    api: ApiData,
+    caller: Caller,
+    body: Body<Registration>,
+) -> Result<HttpResponse, Problem> {
+    api.limits.registration(caller.address)?;
+    let (form, bytes) = body.read()?;
+    let command = caller.command(None);
+    let account = AccountId(derived(command, "account"));
+    if owner(&api, &form.email).await?.is_some_and(|owner| owner != account) {
+        return Err(Problem::of(Kind::AddressTaken));
+    }
+    let credential = CredentialId(derived(command, "credential"));
+    let hash = api.app.credentials.hash(form.password).await?;
+    api.app.credentials.insert(account, credential, &hash).await?;
+
+    let mut request = caller.request(account.into(), command, Some(account.into()), bytes);
+    request.claims = claims(&api, &form.email, account).await?;
+    let registers = AccountCommand::Register {
+        email: Personal::Clear(form.email),
+        name: Personal::Clear(form.name),
+        username: form.username.map(Personal::Clear),
+        credential,
+        verification: proof(&api, command, VERIFICATION),
+    };
+    let step = Step::new::<Account>(account.0, registers);
+    let receipt = match api.app.executor.execute(&request, &[step]).await {
+        Ok(receipt) => receipt,
+        Err(error @ ExecuteError::Claimed { .. }) => {
+            api.app.credentials.remove(credential).await?;
+            return Err(error.into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok(written(StatusCode::CREATED, &receipt)
+        .insert_header((header::LOCATION, "/v1/me"))
+        .json(Registered { account_id: account.0 }))
+}
+
+/// Proves an address by the link that was mailed to it.
+#[utoipa::path(
+    post, path = "/v1/email-verifications", tag = "accounts", request_body = Link,
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    responses((status = 204), (status = 410, description = "The link is used, replaced or over",
+        body = crate::api::http::problem::Shown)),
+)]
+async fn verify(api: ApiData, caller: Caller, body: Body<Link>) -> Result<HttpResponse, Problem> {
+    let (link, bytes) = body.read()?;
+    let (account, proof) = link.follow(&api, LinkPurpose::VerifyEmail).await?;
+    let actor = Some(account.into());
+    let request = caller.request(account.into(), caller.command(actor), actor, bytes);
+    let verifies = AccountCommand::VerifyEmail { proof, now: api.app.clock.now() };
+    let step = Step::new::<Account>(account.0, verifies);
+    Ok(done(&api.app.executor.execute(&request, &[step]).await?))
+}
+
+/// Mails the link again; the earlier one no longer works.
+#[utoipa::path(
+    post, path = "/v1/me/email-verification", tag = "accounts", security(("session" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    responses((status = 202)),
+)]
+async fn send_again(
+    api: ApiData,
+    signed_in: SignedIn,
+    caller: Caller,
+    body: Body<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    let (Nothing, bytes) = body.read()?;
+    api.limits.mail(caller.address, signed_in.account)?;
+    let request = signed_in.request(&caller, bytes);
+    let verification = proof(&api, request.command, VERIFICATION);
+    let asks = AccountCommand::RequestVerification { verification };
+    let step = Step::new::<Account>(signed_in.account.0, asks);
+    Ok(accepted(&api.app.executor.execute(&request, &[step]).await?))
+}

@@ -1,0 +1,41 @@
+//! Whether others depend on somebody: nobody leaves a workspace without an owner.
+
+use std::time::Duration;
+
+use domain::AccountId;
+use domain::workspace::{Role, Workspace};
+use infra::log::wait_for;
+use projections::memberships::{Memberships, mine};
+
+use crate::api::Api;
+use crate::api::http::problem::{Kind, Problem};
+
+const WAIT: Duration = Duration::from_secs(2);
+const AT_ONCE: i64 = 200;
+
+/// # Errors
+/// Others belong to a workspace that only this account owns.
+pub async fn check_nobody_depends(api: &Api, account: AccountId) -> Result<(), Problem> {
+    let pool = &api.app.pool;
+    let head = *api.app.executor.appended().borrow();
+    if !wait_for::<Memberships>(pool, head, WAIT).await? {
+        // No lag of ours stands in the way of being forgotten: the highest role left inherits.
+        tracing::warn!("an erasure is asked for while the memberships lag behind");
+        return Ok(());
+    }
+    let mut after = None;
+    loop {
+        let page = mine(pool, account, after, AT_ONCE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = Some(last.workspace);
+        for owned in page.iter().filter(|mine| mine.role == Role::Owner) {
+            let (tenant, stream) = (owned.workspace.into(), owned.workspace.0);
+            let loaded = api.app.executor.load::<Workspace>(tenant, stream).await?;
+            let Some(live) = loaded.state.live() else { continue };
+            let alone = live.members.len() == 1 || live.deletion.is_some();
+            if !alone && live.is_sole_owner(account) {
+                return Err(Problem::of(Kind::OwnsWorkspaces));
+            }
+        }
+    }
+}

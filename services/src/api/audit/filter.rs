@@ -1,0 +1,92 @@
+//! Which events of the trail are asked for.
+
+use chrono::{DateTime, Utc};
+use domain::{ActorId, TenantId};
+use infra::log::Recorded;
+use projections::audit_trail;
+use serde::Serialize;
+use utoipa::IntoParams;
+use uuid::Uuid;
+
+use crate::api::http::fields::{Fields, digits, parsed, text};
+
+/// Absent filters let everything through.
+#[derive(Clone, Debug, Default, Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Filter {
+    /// The workspace, or the account for an account's own streams.
+    pub tenant: Option<Uuid>,
+    /// Whoever caused it.
+    pub actor: Option<Uuid>,
+    pub stream: Option<Uuid>,
+    /// Such as `account.registered`.
+    #[serde(rename = "type")]
+    #[param(rename = "type")]
+    pub event_type: Option<String>,
+    /// Recorded then or later.
+    pub from: Option<DateTime<Utc>>,
+    /// Recorded before.
+    pub to: Option<DateTime<Utc>>,
+    /// Positions after this one.
+    #[param(minimum = 0)]
+    pub after: Option<i64>,
+    /// Positions before this one.
+    #[param(minimum = 0)]
+    pub before: Option<i64>,
+}
+
+const TIME: &str = "a time, such as 2026-01-31T12:00:00Z";
+
+impl Filter {
+    pub fn read(fields: &mut Fields) -> Option<Self> {
+        let tenant = fields.optional("tenant", parsed("an id"));
+        let actor = fields.optional("actor", parsed("an id"));
+        let stream = fields.optional("stream", parsed("an id"));
+        let event_type = fields.optional("type", text(event_type));
+        let from = fields.optional("from", parsed(TIME));
+        let to = fields.optional("to", parsed(TIME));
+        let after = fields.optional("after", digits(0, i64::MAX));
+        let before = fields.optional("before", digits(0, i64::MAX));
+        Some(Self {
+            tenant: tenant?,
+            actor: actor?,
+            stream: stream?,
+            event_type: event_type?,
+            from: from?,
+            to: to?,
+            after: after?,
+            before: before?,
+        })
+    }
+
+    pub fn of_trail(&self) -> audit_trail::Filter {
+        audit_trail::Filter {
+            tenant: self.tenant.map(TenantId),
+            stream: self.stream,
+            actor: self.actor.map(ActorId),
+            event_type: self.event_type.clone(),
+            through: self.before.map(|before| before.saturating_sub(1)),
+            since: self.from,
+            until: self.to,
+        }
+    }
+
+    /// The same, of an event as the log has it.
+    pub fn lets_through(&self, event: &Recorded) -> bool {
+        let at = event.recorded_at();
+        let is = |asked: Option<Uuid>, found: Uuid| asked.is_none_or(|asked| asked == found);
+        is(self.tenant, event.tenant().0)
+            && is(self.stream, event.stream_id())
+            && self.actor.is_none_or(|actor| event.actor().is_some_and(|found| found.0 == actor))
+            && self.event_type.as_deref().is_none_or(|asked| asked == event.event_type())
+            && self.from.is_none_or(|from| at >= from)
+            && self.to.is_none_or(|to| at < to)
+            && self.before.is_none_or(|before| event.position() < before)
+    }
+}
+
+fn event_type(text: &str) -> Result<String, &'static str> {
+    let fits = text.len() <= 64
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'.' | b'_'));
+    if fits { Ok(text.to_owned()) } else { Err("this must be a type of event") }
+}

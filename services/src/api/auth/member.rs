@@ -1,0 +1,184 @@
+//! Who asks, in a workspace: decided before anything else of a request is looked at, so that what
+//! is another tenant's looks the same as what is not there.
+
+use std::collections::BTreeSet;
+
+use actix_web::dev::{Payload, ServiceRequest};
+use actix_web::http::Method;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use chrono::{DateTime, Utc};
+use domain::workspace::{Right, Role, Workspace, WorkspaceError};
+use domain::{AccountId, ActorId, ApiTokenId, SessionId, TenantId, WorkspaceId};
+use infra::api_tokens::Found;
+use infra::event_store::Request;
+
+use crate::api::Api;
+use crate::api::auth::caller::Caller;
+use crate::api::auth::signed_in::{SignedIn, api_token};
+use crate::api::http::problem::{Kind, Problem};
+
+/// The name of the workspace's id in a path.
+pub const IN_PATH: &str = "workspace";
+
+/// A live member of the workspace that the path names.
+#[derive(Clone, Debug)]
+pub struct Member {
+    pub workspace: WorkspaceId,
+    pub account: AccountId,
+    pub role: Role,
+    /// A person asks; or else a token, with so much of the member's rights.
+    pub session: Option<SessionId>,
+    pub token: Option<Scoped>,
+}
+
+/// A token that acts for a member.
+#[derive(Clone, Debug)]
+pub struct Scoped {
+    pub id: ApiTokenId,
+    pub rights: BTreeSet<Right>,
+}
+
+impl Member {
+    pub fn tenant(&self) -> TenantId {
+        self.workspace.into()
+    }
+
+    pub fn actor(&self) -> ActorId {
+        self.token.as_ref().map_or_else(|| self.account.into(), |token| token.id.into())
+    }
+
+    /// # Errors
+    /// A role, or a token, that does not have the right.
+    pub fn needs(&self, right: Right) -> Result<(), Problem> {
+        let in_scope = self.token.as_ref().is_none_or(|token| token.rights.contains(&right));
+        if self.role.may(right) && in_scope {
+            return Ok(());
+        }
+        let detail = format!("This needs the right {}.", right.word());
+        Err(Problem::new(Kind::Forbidden, detail))
+    }
+
+    /// # Errors
+    /// A token asks for what only people do.
+    pub fn in_person(&self) -> Result<(), Problem> {
+        if self.session.is_some() {
+            return Ok(());
+        }
+        Err(Problem::new(Kind::Forbidden, "No token does this: sign in."))
+    }
+
+    /// A command of this member, on streams of the workspace.
+    pub fn request(&self, caller: &Caller, body: Vec<u8>) -> Request {
+        let actor = Some(self.actor());
+        let mut request = caller.request(self.tenant(), caller.command(actor), actor, body);
+        request.session = self.session;
+        request
+    }
+}
+
+/// Finds out who asks, for a path with a workspace in it, and keeps it with the request.
+///
+/// # Errors
+/// Nobody is signed in; or there is no such workspace, or none of theirs; or it is only read now.
+pub async fn admit(request: &ServiceRequest) -> Result<(), Problem> {
+    if let Some(member) = find(request.request()).await? {
+        request.extensions_mut().insert(member);
+    }
+    Ok(())
+}
+
+/// Who asks now; none for a path without a workspace in it.
+///
+/// # Errors
+/// As above.
+pub async fn find(request: &HttpRequest) -> Result<Option<Member>, Problem> {
+    let Some(workspace) = request.match_info().get(IN_PATH) else { return Ok(None) };
+    let workspace: Option<WorkspaceId> = workspace.parse().ok();
+    let shown = Shown::of(request).await?;
+    let workspace = workspace.filter(|workspace| shown.may_be_of(*workspace));
+    let workspace = workspace.ok_or_else(nothing)?;
+    let api = Api::of(request)?;
+    let loaded = api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
+    let live = loaded.state.live().ok_or_else(nothing)?;
+    let member = shown.member(workspace, &loaded.state, api.app.clock.now())?;
+    if live.deletion.is_some() && !fits_a_grace(request) {
+        return Err(WorkspaceError::DeletionRequested.into());
+    }
+    Ok(Some(member))
+}
+
+fn nothing() -> Problem {
+    Problem::of(Kind::NotFound)
+}
+
+/// Until its deletion is cancelled, a workspace is only read.
+fn fits_a_grace(request: &HttpRequest) -> bool {
+    const CANCELLATION: &str = "/v1/workspaces/{workspace}/deletion";
+    const ITSELF: &str = "/v1/workspaces/{workspace}";
+    match *request.method() {
+        Method::GET | Method::HEAD => true,
+        Method::DELETE => {
+            let path = request.match_pattern();
+            path.is_some_and(|path| path == CANCELLATION || path == ITSELF)
+        }
+        _ => false,
+    }
+}
+
+/// What a request to a workspace shows.
+enum Shown {
+    Person(SignedIn),
+    Token(Found),
+}
+
+impl Shown {
+    async fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        let Some(token) = api_token(request) else {
+            return SignedIn::of(request).await.map(Self::Person);
+        };
+        let api = Api::of(request)?;
+        let found = api.app.api_tokens.find(token).await?;
+        let found = found.ok_or_else(|| Problem::of(Kind::Unauthorised))?;
+        api.limits.account(found.token)?;
+        Ok(Self::Token(found))
+    }
+
+    fn may_be_of(&self, workspace: WorkspaceId) -> bool {
+        match self {
+            Self::Person(_) => true,
+            Self::Token(found) => found.workspace == workspace,
+        }
+    }
+
+    fn member(
+        &self,
+        workspace: WorkspaceId,
+        state: &Workspace,
+        now: DateTime<Utc>,
+    ) -> Result<Member, Problem> {
+        match *self {
+            Self::Person(SignedIn { account, session }) => {
+                let role = state.role_of(account).ok_or_else(nothing)?;
+                Ok(Member { workspace, account, role, session: Some(session), token: None })
+            }
+            Self::Token(Found { token: id, .. }) => {
+                // Revoked, or its member belongs no more.
+                let (token, role) =
+                    state.token(id, now).ok_or_else(|| Problem::of(Kind::Unauthorised))?;
+                let scoped = Scoped { id, rights: token.rights.clone() };
+                let account = token.account;
+                Ok(Member { workspace, account, role, session: None, token: Some(scoped) })
+            }
+        }
+    }
+}
+
+impl FromRequest for Member {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let found = request.extensions().get::<Self>().cloned();
+        std::future::ready(found.ok_or_else(nothing))
+    }
+}

@@ -1,0 +1,15 @@
+//! Who asks, and what the path names: sessions, tokens, members.
+
+pub mod caller;
+pub mod member;
+pub mod path_resources;
+pub mod sessions;
+pub mod sign_in;
+pub mod signed_in;
+
+use super::http::routes::Routes;
+
+pub fn routes(routes: &mut Routes) {
+    sign_in::routes(routes);
+    sessions::routes(routes);
+}

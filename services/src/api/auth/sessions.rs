@@ -1,0 +1,195 @@
+//! The sessions that one has, and signing out.
+
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, Utc};
+use domain::SessionId;
+use domain::privacy::{LoginIp, LoginUserAgent};
+use domain::session::{CloseReason, Session, SessionCommand};
+use infra::event_store::Step;
+use projections::sessions::{Session as Row, open};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::api::auth::caller::Caller;
+use crate::api::auth::signed_in::SignedIn;
+use crate::api::http::answer::done;
+use crate::api::http::body::{Body, Query};
+use crate::api::http::cursor::{Cursors, Page};
+use crate::api::http::fields::{Fields, Form, Nothing, digits, text};
+use crate::api::http::position::MinPosition;
+use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::routes::Routes;
+use crate::api::http::unseal::opened;
+use crate::api::{Api, ApiData};
+
+pub fn routes(routes: &mut Routes) {
+    routes
+        .add(__path_list, list)
+        .add(__path_close, close)
+        .add(__path_close_current, close_current)
+        .add(__path_close_others, close_others);
+}
+
+/// Which page of a listing.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Paging {
+    /// How many, 1 to 200; 50 by default.
+    #[param(minimum = 1, maximum = 200, required = false)]
+    pub limit: i64,
+    /// What `next` of the page before said.
+    pub cursor: Option<String>,
+}
+
+pub const LIMIT_DEFAULT: i64 = 50;
+pub const LIMIT_MAX: i64 = 200;
+
+impl Form for Paging {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let limit = fields.optional("limit", digits(1, LIMIT_MAX));
+        let cursor = fields.optional("cursor", text(|text| Ok::<_, String>(text.to_owned())));
+        Some(Self { limit: limit?.unwrap_or(LIMIT_DEFAULT), cursor: cursor? })
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct OpenSession {
+    session_id: Uuid,
+    kind: String,
+    /// Whether it is the one that asks.
+    current: bool,
+    opened_at: DateTime<Utc>,
+    /// Absent once its period is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    ip: Option<<LoginIp as domain::privacy::Field>::Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    user_agent: Option<<LoginUserAgent as domain::privacy::Field>::Value>,
+}
+
+/// The open sessions, the latest first.
+#[utoipa::path(
+    get, path = "/v1/me/sessions", tag = "sessions", security(("session" = [])),
+    params(Paging, ("Lethe-Min-Position" = Option<i64>, Header)),
+    responses((status = 200, body = Page<OpenSession>)),
+)]
+async fn list(
+    api: ApiData,
+    signed_in: SignedIn,
+    least: MinPosition,
+    paging: Query<Paging>,
+) -> Result<HttpResponse, Problem> {
+    let Query(Paging { limit, cursor }) = paging;
+    least.reached::<projections::sessions::Sessions>(&api).await?;
+    let cursors = Cursors {
+        keyring: &api.app.keyring,
+        of: signed_in.tenant(),
+        scope: "/v1/me/sessions".to_owned(),
+    };
+    let after: Option<(DateTime<Utc>, SessionId)> = match cursor {
+        Some(cursor) => Some(cursors.read(&cursor).await?),
+        None => None,
+    };
+    let rows = open(&api.app.pool, signed_in.account, after, limit + 1).await?;
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        found.push(read(&api, &signed_in, row).await?);
+    }
+    let page = cursors.page(found, limit, |session| (session.opened_at, session.session_id));
+    Ok(HttpResponse::Ok().json(page.await?))
+}
+
+async fn read(api: &Api, signed_in: &SignedIn, row: Row) -> Result<OpenSession, Problem> {
+    let about = signed_in.account;
+    Ok(OpenSession {
+        session_id: row.session_id.0,
+        current: signed_in.session == row.session_id,
+        opened_at: row.opened_at,
+        ip: opened::<LoginIp>(api, about, Some(&row.ip)).await?,
+        user_agent: opened::<LoginUserAgent>(api, about, Some(&row.user_agent)).await?,
+        kind: row.kind,
+    })
+}
+
+/// Signs out here.
+#[utoipa::path(
+    delete, path = "/v1/me/sessions/current", tag = "sessions", security(("session" = [])),
+    responses((status = 204)),
+)]
+async fn close_current(
+    api: ApiData,
+    signed_in: SignedIn,
+    caller: Caller,
+) -> Result<HttpResponse, Problem> {
+    end(&api, &signed_in, &caller, signed_in.session, CloseReason::SignedOut).await
+}
+
+/// Closes one of one's own sessions.
+#[utoipa::path(
+    delete, path = "/v1/me/sessions/{id}", tag = "sessions", security(("session" = [])),
+    params(("id" = Uuid, Path)),
+    responses((status = 204), (status = 404, body = crate::api::http::problem::Shown)),
+)]
+async fn close(
+    api: ApiData,
+    signed_in: SignedIn,
+    caller: Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let session = id.parse().map(SessionId).map_err(|_| Problem::of(Kind::NotFound))?;
+    let own = session == signed_in.session;
+    let reason = if own { CloseReason::SignedOut } else { CloseReason::ClosedFromAnother };
+    end(&api, &signed_in, &caller, session, reason).await
+}
+
+/// Closes all one's sessions but the one that asks.
+#[utoipa::path(
+    delete, path = "/v1/me/sessions", tag = "sessions", security(("session" = [])),
+    responses((status = 204)),
+)]
+async fn close_others(
+    api: ApiData,
+    signed_in: SignedIn,
+    caller: Caller,
+    body: Body<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    let (Nothing, bytes) = body.read()?;
+    let (reason, keep) = (CloseReason::ClosedFromAnother, Some(signed_in.session));
+    let sessions = &api.app.sessions;
+    let closed = sessions.close_all(signed_in.account, keep, reason, None).await?;
+    if closed.is_empty() {
+        return Ok(HttpResponse::NoContent().finish());
+    }
+    let end =
+        |session: &SessionId| Step::new::<Session>(session.0, SessionCommand::Close { reason });
+    let steps: Vec<Step> = closed.iter().map(end).collect();
+    let request = signed_in.request(&caller, bytes);
+    let receipt = api.app.executor.execute(&request, &steps).await?;
+    sessions.closed(&closed).await?;
+    Ok(HttpResponse::NoContent()
+        .insert_header((crate::api::http::answer::POSITION, receipt.last))
+        .finish())
+}
+
+/// The row goes first, so that the token is refused from then on; the closer tells the log if
+/// this request does not get to it.
+async fn end(
+    api: &Api,
+    signed_in: &SignedIn,
+    caller: &Caller,
+    session: SessionId,
+    reason: CloseReason,
+) -> Result<HttpResponse, Problem> {
+    let found = api.app.executor.load::<Session>(signed_in.tenant(), session.0).await?;
+    if matches!(*found.state, Session::Unopened | Session::Refused) {
+        return Err(Problem::of(Kind::NotFound));
+    }
+    api.app.sessions.close(session, reason).await?;
+    let step = Step::new::<Session>(session.0, SessionCommand::Close { reason });
+    let request = signed_in.request(caller, vec![]);
+    let receipt = api.app.executor.execute(&request, &[step]).await?;
+    api.app.sessions.closed(&[session]).await?;
+    Ok(done(&receipt))
+}

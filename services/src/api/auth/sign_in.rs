@@ -1,0 +1,197 @@
+//! Signing in: an answer, and an event, whatever becomes of it.
+
+use actix_web::HttpResponse;
+use actix_web::cookie::{Cookie, SameSite, time::Duration};
+use actix_web::http::StatusCode;
+use chrono::TimeDelta;
+use domain::account::{Account, AccountCommand, LoginRefusal};
+use domain::privacy::EmailAddress;
+use domain::session::{Session, SessionCommand, SessionKind};
+use domain::{AccountId, SessionId, TenantId};
+use infra::event_store::{Loaded, Step};
+use infra::ids::derived;
+use infra::sessions::{Opening, Sessions};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::accounts::register::owner;
+use crate::api::auth::caller::Caller;
+use crate::api::auth::signed_in::COOKIE;
+use crate::api::http::answer::written;
+use crate::api::http::body::Body;
+use crate::api::http::fields::{Fields, Form, secret, text, word};
+use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::routes::Routes;
+use crate::api::{Api, ApiData};
+
+pub fn routes(routes: &mut Routes) {
+    routes.add(__path_open, open);
+}
+
+#[derive(ToSchema)]
+pub struct SignIn {
+    #[schema(value_type = String, format = Email)]
+    email: EmailAddress,
+    #[schema(value_type = String, format = Password)]
+    password: SecretString,
+    /// `browser` sets a cookie, `client` answers a bearer token.
+    #[schema(value_type = Option<String>, example = "client")]
+    kind: SessionKind,
+}
+
+impl Form for SignIn {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let email = fields.required("email", text(EmailAddress::parse));
+        let password = fields.required("password", secret);
+        let kind = fields.optional("kind", word("browser, client"));
+        let kind = kind.map(|kind| kind.unwrap_or(SessionKind::Client));
+        Some(Self { email: email?, password: password?, kind: kind? })
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Opened {
+    session_id: Uuid,
+    account_id: Uuid,
+    /// Only in the first answer, and only for a client.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+    /// The session ends after so many seconds, however much it is used.
+    expires_in: i64,
+}
+
+/// Signs in. An unknown address and a wrong password are one refusal, and the same work.
+#[utoipa::path(
+    post, path = "/v1/sessions", tag = "sessions", request_body = SignIn,
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    responses((status = 201, body = Opened), (status = 401, body = crate::api::http::problem::Shown)),
+)]
+async fn open(api: ApiData, caller: Caller, body: Body<SignIn>) -> Result<HttpResponse, Problem> {
+    let (form, bytes) = body.read()?;
+    api.limits.sign_in(caller.address, &form.email.folded())?;
+    let command = caller.command(None);
+    let session = SessionId(derived(command, "session"));
+    let Some((account, live)) = known(&api, &form.email).await? else {
+        api.app.credentials.verify_nothing(&form.password).await?;
+        return refuse_unknown(&api, &caller, session, bytes).await;
+    };
+    let Account::Live(live) = &*live.state else { return Err(refused()) };
+    if !api.app.credentials.verify(account, live.credential, &form.password).await? {
+        return refuse_known(&api, &caller, account, bytes).await;
+    }
+    admit(&api, &caller, account, session, form.kind, bytes).await
+}
+
+/// The account that has this address, as long as it lives.
+async fn known(
+    api: &Api,
+    email: &EmailAddress,
+) -> Result<Option<(AccountId, Loaded<Account>)>, Problem> {
+    let Some(account) = owner(api, email).await? else { return Ok(None) };
+    let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
+    Ok(matches!(*loaded.state, Account::Live(_)).then_some((account, loaded)))
+}
+
+fn refused() -> Problem {
+    Problem::of(Kind::SignInRefused)
+}
+
+async fn refuse_unknown(
+    api: &Api,
+    caller: &Caller,
+    session: SessionId,
+    bytes: Vec<u8>,
+) -> Result<HttpResponse, Problem> {
+    let refuses = SessionCommand::Refuse {
+        reason: LoginRefusal::UnknownAddress,
+        ip: caller.ip(),
+        user_agent: caller.user_agent(),
+    };
+    let request = caller.request(TenantId(session.0), caller.command(None), None, bytes);
+    let step = Step::new::<Session>(session.0, refuses);
+    api.app.executor.execute(&request, &[step]).await?;
+    Err(refused())
+}
+
+async fn refuse_known(
+    api: &Api,
+    caller: &Caller,
+    account: AccountId,
+    bytes: Vec<u8>,
+) -> Result<HttpResponse, Problem> {
+    let fails = AccountCommand::FailLogin {
+        reason: LoginRefusal::WrongPassword,
+        ip: caller.ip(),
+        user_agent: caller.user_agent(),
+    };
+    let request = caller.request(account.into(), caller.command(None), None, bytes);
+    let step = Step::new::<Account>(account.0, fails);
+    api.app.executor.execute(&request, &[step]).await?;
+    Err(refused())
+}
+
+async fn admit(
+    api: &Api,
+    caller: &Caller,
+    account: AccountId,
+    session: SessionId,
+    kind: SessionKind,
+    bytes: Vec<u8>,
+) -> Result<HttpResponse, Problem> {
+    let token = Sessions::draw_token().map_err(|error| Problem::unavailable(&error))?;
+    let config = &api.app.config;
+    let opening = Opening {
+        session,
+        account,
+        kind,
+        token: token.hash,
+        idle: TimeDelta::minutes(config.session_idle_minutes.into()),
+        absolute: TimeDelta::days(config.session_absolute_days.into()),
+    };
+    let request = caller.request(account.into(), caller.command(None), Some(account.into()), bytes);
+    if !is_repeated(api, caller, &opening).await? && !api.app.sessions.open(&opening).await? {
+        return Err(refused());
+    }
+    let (ip, user_agent) = (caller.ip(), caller.user_agent());
+    let opens =
+        SessionCommand::Open { account, kind, ip: ip.clone(), user_agent: user_agent.clone() };
+    let succeeds = AccountCommand::SucceedLogin { session, ip, user_agent };
+    let steps = [Step::new::<Session>(session.0, opens), Step::new::<Account>(account.0, succeeds)];
+    let receipt = api.app.executor.execute(&request, &steps).await?;
+
+    let secret = (!receipt.replayed).then(|| token.secret.expose_secret().to_owned());
+    let mut answer = written(StatusCode::CREATED, &receipt);
+    let mut body = Opened {
+        session_id: session.0,
+        account_id: account.0,
+        token: secret,
+        expires_in: opening.absolute.num_seconds(),
+    };
+    if kind == SessionKind::Browser
+        && let Some(secret) = body.token.take()
+    {
+        answer.cookie(cookie(secret, opening.absolute));
+    }
+    Ok(answer.json(body))
+}
+
+/// Whether this command opened the session before: its token stays the one that was shown.
+async fn is_repeated(api: &Api, caller: &Caller, opening: &Opening) -> Result<bool, Problem> {
+    if !caller.may_repeat() {
+        return Ok(false);
+    }
+    let (tenant, session) = (opening.account.into(), opening.session.0);
+    Ok(api.app.executor.load::<Session>(tenant, session).await?.version > 0)
+}
+
+fn cookie(secret: String, lasts: TimeDelta) -> Cookie<'static> {
+    Cookie::build(COOKIE, secret)
+        .secure(true)
+        .http_only(true)
+        .same_site(SameSite::Lax)
+        .path("/")
+        .max_age(Duration::seconds(lasts.num_seconds()))
+        .finish()
+}

@@ -1,0 +1,143 @@
+//! Whose session it is, or whose token.
+
+use actix_web::dev::Payload;
+use actix_web::http::{Method, header};
+use actix_web::{FromRequest, HttpRequest};
+use domain::operator::Scope;
+use domain::{AccountId, ActorId, SessionId, TenantId};
+use futures_util::future::LocalBoxFuture;
+use infra::event_store::Request;
+use infra::operators::Token;
+
+use crate::api::auth::caller::Caller;
+use crate::api::http::body::is_json;
+use crate::api::http::problem::{Kind, Problem};
+use crate::api::{Api, ApiData};
+
+/// Bound to this host and to TLS by its name (RFC 6265bis, 4.1.3.2).
+pub const COOKIE: &str = "__Host-lethe";
+
+/// The person who asks.
+#[derive(Clone, Copy, Debug)]
+pub struct SignedIn {
+    pub account: AccountId,
+    pub session: SessionId,
+}
+
+impl SignedIn {
+    /// # Errors
+    /// No live session is shown, or it asks too often.
+    pub async fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        let api = Api::of(request)?;
+        let token = shown(request, &api)?;
+        let live = api.app.sessions.find(&token).await;
+        let live = live.map_err(|error| Problem::unavailable(&error))?;
+        let live = live.ok_or_else(|| Problem::of(Kind::Unauthorised))?;
+        api.limits.account(live.account)?;
+        Ok(Self { account: live.account, session: live.session })
+    }
+
+    pub fn tenant(&self) -> TenantId {
+        self.account.into()
+    }
+
+    /// A command of this person, on streams of this person's own.
+    pub fn request(&self, caller: &Caller, body: Vec<u8>) -> Request {
+        let actor = Some(self.account.into());
+        let mut request = caller.request(self.tenant(), caller.command(actor), actor, body);
+        request.session = Some(self.session);
+        request
+    }
+}
+
+impl FromRequest for SignedIn {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move { Self::of(&request).await })
+    }
+}
+
+/// The token that is shown; a cookie only where no other site can have sent it.
+fn shown(request: &HttpRequest, api: &ApiData) -> Result<String, Problem> {
+    if let Some(token) = bearer(request) {
+        return Ok(token.to_owned());
+    }
+    let cookie = request.cookie(COOKIE).ok_or_else(|| Problem::of(Kind::Unauthorised))?;
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let origin = request.headers().get(header::ORIGIN).map(header::HeaderValue::as_bytes);
+    if !reads && (!is_json(request) || origin != Some(api.origin().as_bytes())) {
+        return Err(Problem::of(Kind::ForeignOrigin));
+    }
+    Ok(cookie.value().to_owned())
+}
+
+/// A token of a workspace, where one is shown: what it is good for is the workspace's to say.
+pub fn api_token(request: &HttpRequest) -> Option<&str> {
+    bearer(request).filter(|token| token.starts_with(infra::api_tokens::PREFIX))
+}
+
+fn bearer(request: &HttpRequest) -> Option<&str> {
+    let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// An operator's token that is live.
+#[derive(Clone, Copy, Debug)]
+pub struct Operator(pub Token);
+
+impl Operator {
+    /// # Errors
+    /// A scope that does not reach so far.
+    pub fn needs(&self, scope: Scope) -> Result<(), Problem> {
+        let name = match scope {
+            Scope::Admin => "This needs a token of scope admin.",
+            Scope::Audit => "This needs a token of scope audit or admin.",
+        };
+        if self.0.may(scope) { Ok(()) } else { Err(Problem::new(Kind::Forbidden, name)) }
+    }
+
+    pub fn actor(&self) -> ActorId {
+        self.0.id.into()
+    }
+
+    /// An operator's token is a stream of its own, and its own tenant.
+    pub fn tenant(&self) -> TenantId {
+        TenantId(self.0.id.0)
+    }
+}
+
+impl FromRequest for Operator {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let api = Api::of(request);
+        let token = bearer(request).map(ToOwned::to_owned);
+        Box::pin(async move {
+            let unauthorised = || Problem::of(Kind::Unauthorised);
+            let token = token.ok_or_else(unauthorised)?;
+            let found = api?.app.operators.find(&token).await;
+            let found = found.map_err(|error| Problem::unavailable(&error))?;
+            found.map(Self).ok_or_else(unauthorised)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn a_bearer_token_is_taken_whatever_the_case_of_its_scheme() {
+        let request = |value| TestRequest::default().insert_header(("Authorization", value));
+        assert_eq!(bearer(&request("bearer ls_x").to_http_request()), Some("ls_x"));
+        assert_eq!(bearer(&request("Basic ls_x").to_http_request()), None);
+        assert_eq!(bearer(&request("Bearer").to_http_request()), None);
+    }
+}

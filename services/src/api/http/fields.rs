@@ -1,0 +1,278 @@
+//! Reads the fields of a body or a query, and says of all at once which do not fit.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use infra::credentials::Password;
+use secrecy::SecretString;
+use serde_json::Value;
+
+use crate::api::http::problem::{At, Kind, Misfit, Problem};
+
+/// What is read out of fields. It answers `None` when a field did not fit, which has been noted.
+pub trait Form: Sized {
+    /// Whether an empty body stands for one without fields.
+    const EMPTY: bool = false;
+
+    fn read(fields: &mut Fields) -> Option<Self>;
+}
+
+/// A body or a query that has no fields.
+pub struct Nothing;
+
+impl Form for Nothing {
+    const EMPTY: bool = true;
+
+    fn read(_: &mut Fields) -> Option<Self> {
+        Some(Self)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Body,
+    Query,
+}
+
+/// The fields that have not been read yet, and what did not fit so far.
+pub struct Fields {
+    source: Source,
+    left: BTreeMap<String, Value>,
+    misfits: Vec<Misfit>,
+}
+
+impl Fields {
+    /// # Errors
+    /// What is no JSON object, with its line and column, or does not fit.
+    pub fn body<F: Form>(bytes: &[u8]) -> Result<F, Problem> {
+        if F::EMPTY && bytes.is_empty() {
+            return Self::read(Source::Body, BTreeMap::new(), vec![]);
+        }
+        match serde_json::from_slice(bytes) {
+            Ok(Value::Object(map)) => Self::read(Source::Body, map.into_iter().collect(), vec![]),
+            Ok(_) => {
+                let whole = Misfit::new(At::Pointer(String::new()), "this must be an object");
+                Err(Problem::misfits(Kind::BadBody, vec![whole]))
+            }
+            Err(error) => {
+                let (line, column) = (error.line(), error.column());
+                let detail = format!("The JSON is malformed at line {line}, column {column}.");
+                Err(Problem::new(Kind::BadJson, detail))
+            }
+        }
+    }
+
+    /// # Errors
+    /// What is no query, or does not fit.
+    pub fn query<F: Form>(query: &str) -> Result<F, Problem> {
+        let pairs = actix_web::web::Query::<Vec<(String, String)>>::from_query(query);
+        let pairs = pairs.map_err(|_| Problem::of(Kind::BadQuery))?.into_inner();
+        let (mut left, mut misfits) = (BTreeMap::new(), vec![]);
+        for (name, value) in pairs {
+            if left.insert(name.clone(), Value::String(value)).is_some() {
+                misfits.push(misfit(Source::Query, &name, "this is given twice"));
+            }
+        }
+        Self::read(Source::Query, left, misfits)
+    }
+
+    fn read<F: Form>(
+        source: Source,
+        left: BTreeMap<String, Value>,
+        misfits: Vec<Misfit>,
+    ) -> Result<F, Problem> {
+        let mut fields = Self { source, left, misfits };
+        let form = F::read(&mut fields);
+        let Self { left, mut misfits, .. } = fields;
+        misfits.extend(left.keys().map(|name| misfit(source, name, "this field is not known")));
+        match form {
+            Some(form) if misfits.is_empty() => Ok(form),
+            _ => Err(Problem::misfits(source.kind(), misfits)),
+        }
+    }
+
+    pub fn required<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&Value) -> Result<T, String>,
+    ) -> Option<T> {
+        let found = self.optional(name, read)?;
+        if found.is_none() {
+            self.misfits.push(misfit(self.source, name, "this is required"));
+        }
+        found
+    }
+
+    /// `Some(None)` when the field is absent or null.
+    #[allow(clippy::option_option, reason = "the outer one is whether it fits")]
+    pub fn optional<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&Value) -> Result<T, String>,
+    ) -> Option<Option<T>> {
+        let value = self.left.remove(name).unwrap_or_default();
+        if value.is_null() {
+            return Some(None);
+        }
+        match read(&value) {
+            Ok(value) => Some(Some(value)),
+            Err(detail) => {
+                self.misfits.push(misfit(self.source, name, detail));
+                None
+            }
+        }
+    }
+}
+
+impl Source {
+    const fn kind(self) -> Kind {
+        match self {
+            Self::Body => Kind::BadBody,
+            Self::Query => Kind::BadQuery,
+        }
+    }
+}
+
+/// A name that somebody else chose may itself tell something: only words are repeated.
+fn misfit(source: Source, name: &str, detail: impl Into<std::borrow::Cow<'static, str>>) -> Misfit {
+    let word = (1..=40).contains(&name.len())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let name = if word { name } else { "" };
+    let at = match source {
+        Source::Body if word => At::Pointer(format!("/{name}")),
+        Source::Body => At::Pointer(String::new()),
+        Source::Query => At::Parameter(name.to_owned()),
+    };
+    Misfit::new(at, detail)
+}
+
+/// A text that `parse` accepts.
+pub fn text<T, E: Display>(
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> impl FnOnce(&Value) -> Result<T, String> {
+    move |value| {
+        let text = value.as_str().ok_or("this must be a text")?;
+        parse(text).map_err(|error| error.to_string())
+    }
+}
+
+/// A whole number between the two.
+pub fn number(least: i64, most: i64) -> impl FnOnce(&Value) -> Result<i64, String> {
+    move |value| within(value.as_i64(), least, most)
+}
+
+/// The digits of one, as a query has them.
+pub fn digits(least: i64, most: i64) -> impl FnOnce(&Value) -> Result<i64, String> {
+    move |value| within(value.as_str().and_then(|digits| digits.parse().ok()), least, most)
+}
+
+fn within(number: Option<i64>, least: i64, most: i64) -> Result<i64, String> {
+    let number = number.filter(|number| (least..=most).contains(number));
+    number.ok_or_else(|| format!("this must be a whole number from {least} to {most}"))
+}
+
+/// One of the words of an enum.
+pub fn word<T: serde::de::DeserializeOwned>(
+    words: &'static str,
+) -> impl FnOnce(&Value) -> Result<T, String> {
+    move |value| T::deserialize(value).map_err(|_| format!("this must be one of {words}"))
+}
+
+/// An id, a time: whatever its own parser knows.
+pub fn parsed<T: std::str::FromStr>(
+    what: &'static str,
+) -> impl FnOnce(&Value) -> Result<T, String> {
+    move |value| {
+        let parsed = value.as_str().and_then(|text| text.parse().ok());
+        parsed.ok_or_else(|| format!("this must be {what}"))
+    }
+}
+
+/// A password that is typed to prove who somebody is.
+pub fn secret(value: &Value) -> Result<SecretString, String> {
+    let text = value.as_str().filter(|text| !text.is_empty());
+    text.map(SecretString::from).ok_or_else(|| "this must be a text".to_owned())
+}
+
+/// A password that is chosen.
+pub fn password(value: &Value) -> Result<Password, String> {
+    Password::parse(secret(value)?).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
+
+    use actix_web::ResponseError;
+    use domain::privacy::EmailAddress;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    struct Pair {
+        email: EmailAddress,
+        count: Option<i64>,
+    }
+
+    impl Form for Pair {
+        fn read(fields: &mut Fields) -> Option<Self> {
+            let email = fields.required("email", text(EmailAddress::parse));
+            let count = fields.optional("count", number(1, 5));
+            Some(Self { email: email?, count: count? })
+        }
+    }
+
+    fn refusal(body: &str) -> (u16, String) {
+        let problem = Fields::body::<Pair>(body.as_bytes()).err().expect("a refusal");
+        let status = problem.status_code().as_u16();
+        let bytes = actix_web::body::to_bytes(problem.error_response().into_body());
+        let bytes = futures_util::FutureExt::now_or_never(bytes).unwrap().unwrap();
+        (status, String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn a_body_that_fits_is_read() {
+        let pair = Fields::body::<Pair>(br#"{"email":"a@b.example","count":2}"#).unwrap();
+        assert_eq!((pair.email.expose(), pair.count), ("a@b.example", Some(2)));
+    }
+
+    #[test]
+    fn all_that_does_not_fit_is_said_at_once() {
+        let (status, shown) = refusal(r#"{"count":9,"colour":1}"#);
+        assert_eq!(status, 422);
+        for pointer in ["/email", "/count", "/colour"] {
+            assert!(shown.contains(&format!(r#""pointer":"{pointer}""#)), "{shown}");
+        }
+    }
+
+    #[test]
+    fn malformed_json_names_its_line_and_column() {
+        let (status, shown) = refusal("{\n\"email\": x}");
+        assert_eq!(status, 400);
+        assert!(shown.contains("line 2, column 10"), "{shown}");
+    }
+
+    #[test]
+    fn no_value_and_no_foreign_name_is_repeated() {
+        let (_, shown) = refusal(r#"{"email":"ada-at-home","ada@home.example":1}"#);
+        assert!(!shown.contains("ada"), "{shown}");
+    }
+
+    #[test]
+    fn a_parameter_that_is_given_twice_is_refused() {
+        assert!(Fields::query::<Nothing>("a=1&a=2").is_err());
+        assert!(Fields::query::<Nothing>("").is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Fields::body::<Pair>(&bytes);
+        }
+
+        #[test]
+        fn any_query_is_read_or_refused(query in ".{0,80}") {
+            let _ = Fields::query::<Pair>(&query);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Whether this node runs, and whether it can serve.
+
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use infra::log::Reader;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::http::routes::Routes;
+use crate::api::{Api, ApiData};
+
+/// A read model that is further behind shows the past.
+const LAG_SECONDS_MAX: f64 = 30.0;
+const WITHIN: Duration = Duration::from_secs(2);
+
+pub fn routes(routes: &mut Routes) {
+    routes.add(__path_alive, alive).add(__path_ready, ready);
+}
+
+/// Answers as long as the process does.
+#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200)))]
+async fn alive() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(r#"{"status":"ok"}"#)
+}
+
+/// `ok`, or what is not.
+#[derive(Serialize, ToSchema)]
+pub struct Readiness {
+    ready: bool,
+    database: String,
+    keyring: String,
+    readers: String,
+}
+
+/// Whether database, keyring and readers are there.
+#[utoipa::path(
+    get, path = "/readyz", tag = "health",
+    responses((status = 200, body = Readiness), (status = 503, body = Readiness)),
+)]
+async fn ready(api: ApiData) -> HttpResponse {
+    let (database, keyring, readers) =
+        futures_util::join!(told(database(&api)), told(keyring(&api)), told(readers(&api)),);
+    let ready = [&database, &keyring, &readers].iter().all(|told| *told == "ok");
+    let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
+    answer.json(Readiness { ready, database, keyring, readers })
+}
+
+async fn told(check: impl Future<Output = Result<(), String>>) -> String {
+    match tokio::time::timeout(WITHIN, check).await {
+        Ok(Ok(())) => "ok".to_owned(),
+        Ok(Err(why)) => why,
+        Err(_) => format!("no answer within {} s", WITHIN.as_secs()),
+    }
+}
+
+async fn database(api: &Api) -> Result<(), String> {
+    api.query("select", &[]).await.map(drop).map_err(|problem| problem.to_string())
+}
+
+async fn keyring(api: &Api) -> Result<(), String> {
+    api.app.keyring.status().await.map(drop).map_err(|error| error.to_string())
+}
+
+/// What this node's own versions of the projections show.
+async fn readers(api: &Api) -> Result<(), String> {
+    let readers = infra::log::status(&api.app.pool).await.map_err(|error| error.to_string())?;
+    let own = projections::all();
+    let late = |projection: &Reader| {
+        let of = (projection.name(), projection.version());
+        let found = readers.iter().find(|reader| (reader.name.as_str(), reader.version) == of);
+        match found {
+            None => Some(format!("{} has not begun", of.0)),
+            Some(found) if found.lag_seconds > LAG_SECONDS_MAX => {
+                Some(format!("{} is {:.0} s behind", of.0, found.lag_seconds))
+            }
+            Some(_) => None,
+        }
+    };
+    let late: Vec<String> = own.iter().filter_map(late).collect();
+    if late.is_empty() { Ok(()) } else { Err(late.join(", ")) }
+}

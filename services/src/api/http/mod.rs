@@ -1,0 +1,26 @@
+//! What every endpoint shares: reading a request, answering, refusing, the document.
+
+pub mod answer;
+pub mod body;
+pub mod byte_range;
+pub mod cursor;
+pub mod fields;
+pub mod guard;
+pub mod health;
+pub mod limits;
+pub mod link_pages;
+pub mod openapi;
+pub mod position;
+pub mod precondition;
+pub mod problem;
+pub mod problems;
+pub mod refusal;
+pub mod routes;
+pub mod unseal;
+
+use routes::Routes;
+
+pub fn routes(routes: &mut Routes) {
+    health::routes(routes);
+    problems::routes(routes);
+}

@@ -1,0 +1,138 @@
+//! The document of the API (`OpenAPI` 3.1), made from the handlers, and the page that shows it.
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, web};
+use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::path::Operation;
+use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Components, InfoBuilder, OpenApi, OpenApiBuilder, Ref};
+use utoipa::{PartialSchema, ToSchema};
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::api::auth::signed_in::COOKIE;
+use crate::api::http::problem::Shown;
+
+const ADDRESS: &str = "/v1/openapi.json";
+const PROBLEM: &str = "Problem";
+
+/// What does not stand with a handler.
+pub fn document() -> OpenApi {
+    let info =
+        InfoBuilder::new().title("Lethe").version(env!("CARGO_PKG_VERSION")).description(Some(
+            "Remembers every action and can forget any person. Refusals are problem+json \
+             (RFC 9457); their types are listed at /problems.",
+        ));
+    let mut components = Components::new();
+    let session = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("A session's token (ls_...). Browsers show their cookie instead."));
+    let operator = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("An operator's token (lo_...), made by `lethe token create`."));
+    let token = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some("A token of one workspace (lw_...), with scopes of its own."));
+    let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new(COOKIE)));
+    components.add_security_scheme("session", SecurityScheme::Http(session.build()));
+    components.add_security_scheme("cookie", cookie);
+    components.add_security_scheme("operator", SecurityScheme::Http(operator.build()));
+    components.add_security_scheme("token", SecurityScheme::Http(token.build()));
+    let mut schemas = vec![(PROBLEM.to_owned(), Shown::schema())];
+    Shown::schemas(&mut schemas);
+    components.schemas.extend(schemas);
+    OpenApiBuilder::new().info(info.build()).components(Some(components)).build()
+}
+
+/// Says of every operation that it may be refused, and how.
+fn add_refusals(document: &mut OpenApi) {
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(PROBLEM))).build();
+    let refusal = ResponseBuilder::new()
+        .description("Refused")
+        .content("application/problem+json", content)
+        .build();
+    for item in document.paths.paths.values_mut() {
+        let operations: [&mut Option<Operation>; 5] =
+            [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            let responses = &mut operation.responses.responses;
+            responses.entry("default".to_owned()).or_insert_with(|| refusal.clone().into());
+        }
+    }
+}
+
+/// Serves the document, and at /docs a page for it that loads nothing from elsewhere.
+pub fn serve(mut document: OpenApi, config: &mut web::ServiceConfig) {
+    add_refusals(&mut document);
+    let json = web::Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
+    let answer = move || {
+        let json = json.clone();
+        async move { HttpResponse::Ok().content_type("application/json").body(json) }
+    };
+    let to_page = || async {
+        HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/docs/")).finish()
+    };
+    let page = Config::from(ADDRESS).validator_url("none");
+    config
+        .route(ADDRESS, web::get().to(answer))
+        .route("/docs", web::get().to(to_page))
+        .service(SwaggerUi::new("/docs/{_:.*}").config(page));
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may")]
+
+    use std::collections::BTreeSet;
+
+    use actix_web::test::{TestRequest, call_and_read_body_json, init_service};
+    use actix_web::{App, rt};
+    use serde_json::Value;
+
+    use super::*;
+
+    fn shown() -> Value {
+        rt::System::new().block_on(async {
+            let app = init_service(App::new().configure(crate::api::configure)).await;
+            let asks = TestRequest::get().uri(ADDRESS).to_request();
+            call_and_read_body_json(&app, asks).await
+        })
+    }
+
+    fn references(within: &Value, found: &mut BTreeSet<String>) {
+        match within {
+            Value::Object(map) => {
+                found.extend(map.get("$ref").and_then(Value::as_str).map(ToOwned::to_owned));
+                map.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+
+    #[test]
+    fn every_reference_of_the_document_leads_somewhere() {
+        let document = shown();
+        let mut found = BTreeSet::new();
+        references(&document, &mut found);
+        assert!(found.len() > 10, "{found:?}");
+        for reference in found {
+            let pointer = reference.trim_start_matches('#');
+            assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+        }
+    }
+
+    #[test]
+    fn every_operation_has_a_name_of_its_own_and_says_how_it_is_refused() {
+        let document = shown();
+        let mut names = BTreeSet::new();
+        for item in document["paths"].as_object().unwrap().values() {
+            for operation in item.as_object().unwrap().values() {
+                let name = operation["operationId"].as_str().unwrap().to_owned();
+                assert!(operation["responses"]["default"].is_object(), "{name}");
+                assert!(names.insert(name.clone()), "{name} twice");
+            }
+        }
+        assert!(names.contains("delete_me_sessions_id"), "{names:?}");
+    }
+}

@@ -1,0 +1,124 @@
+//! `ETag` and If-Match (RFC 9110): the tag is the version of the stream.
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest};
+use infra::event_store::Step;
+
+use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::refusal::stale;
+
+pub fn etag(version: i64) -> String {
+    format!("\"{version}\"")
+}
+
+/// What If-Match asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfMatch {
+    /// `*`, or no header.
+    Any,
+    Version(i64),
+    /// Tags of which none is ever a version.
+    Never,
+}
+
+impl IfMatch {
+    /// # Errors
+    /// More than one tag, or what is no tag.
+    fn parse(value: &str) -> Result<Self, Problem> {
+        let value = value.trim();
+        if value == "*" {
+            return Ok(Self::Any);
+        }
+        let weak = value.starts_with("W/");
+        let tag =
+            value.trim_start_matches("W/").strip_prefix('"').and_then(|t| t.strip_suffix('"'));
+        let tag = tag.filter(|tag| !tag.contains('"'));
+        let tag = tag.ok_or_else(|| Problem::header("If-Match", "this must be one ETag, or *"))?;
+        Ok(match tag.parse() {
+            Ok(version) if !weak && version > 0 => Self::Version(version),
+            _ => Self::Never,
+        })
+    }
+
+    /// The step, at that version only.
+    ///
+    /// # Errors
+    /// A tag that is no version.
+    pub fn on(self, step: Step) -> Result<Step, Problem> {
+        match self {
+            Self::Any => Ok(step),
+            Self::Version(version) => Ok(step.expecting(version)),
+            Self::Never => Err(Problem::of(Kind::PreconditionFailed)),
+        }
+    }
+
+    /// Refuses early, before work that could not be taken back.
+    ///
+    /// # Errors
+    /// Another version than this one was asked for.
+    pub fn check(self, version: i64) -> Result<(), Problem> {
+        match self {
+            Self::Any => Ok(()),
+            Self::Version(asked) if asked == version => Ok(()),
+            Self::Version(_) | Self::Never => Err(stale(version)),
+        }
+    }
+}
+
+/// If-Match where a change of an aggregate cannot do without.
+pub struct MustMatch(pub IfMatch);
+
+impl FromRequest for IfMatch {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let found = request.headers().get(header::IF_MATCH);
+        std::future::ready(
+            found.map_or(Ok(Self::Any), |value| Self::parse(value.to_str().unwrap_or_default())),
+        )
+    }
+}
+
+impl FromRequest for MustMatch {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        if !request.headers().contains_key(header::IF_MATCH) {
+            return std::future::ready(Err(Problem::of(Kind::PreconditionRequired)));
+        }
+        std::future::ready(IfMatch::from_request(request, payload).into_inner().map(Self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_was_shown_matches() {
+        assert_eq!(IfMatch::parse(&etag(7)).unwrap(), IfMatch::Version(7));
+        assert_eq!(IfMatch::parse("*").unwrap(), IfMatch::Any);
+    }
+
+    #[test]
+    fn a_weak_or_foreign_tag_never_matches() {
+        assert_eq!(IfMatch::parse("W/\"7\"").unwrap(), IfMatch::Never);
+        assert_eq!(IfMatch::parse("\"seven\"").unwrap(), IfMatch::Never);
+        assert!(IfMatch::parse("7").is_err());
+        assert!(IfMatch::parse("\"7\", \"8\"").is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_is_read_or_refused(text in ".{0,40}") {
+            let _ = IfMatch::parse(&text);
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Collects the handlers: one resource a path, so that another method is 405, and the document.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{Error, FromRequest, Handler, HttpRequest, HttpResponse, Responder, Route, web};
+use utoipa::openapi::{OpenApi, PathItem, Paths, RefOr, Schema, path::HttpMethod};
+
+use crate::api::auth::{member, path_resources};
+use crate::api::http::problem::{Kind, Problem};
+
+/// Whoever waits longer has given up; the body of an export may stream on.
+const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+
+/// The routes so far. Path and method stand once, in each handler's `utoipa::path`.
+#[derive(Default)]
+pub struct Routes {
+    found: BTreeMap<String, Vec<(Method, Route)>>,
+    paths: Paths,
+    schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+impl Routes {
+    /// Adds a handler by what `utoipa::path` says of it.
+    pub fn add<P, H, A>(&mut self, _: P, handler: H) -> &mut Self
+    where
+        P: utoipa::Path + utoipa::__dev::SchemaReferences,
+        H: Handler<A>,
+        A: FromRequest + 'static,
+        H::Output: Responder + 'static,
+    {
+        P::schemas(&mut self.schemas);
+        for spoken in P::methods() {
+            let method = method(&spoken);
+            let route = web::method(method.clone()).to(handler.clone());
+            let found = self.found.entry(P::path()).or_default();
+            if method == Method::GET {
+                found.push((Method::HEAD, web::head().to(handler.clone())));
+            }
+            found.push((method, route));
+            let mut operation = P::operation();
+            operation.operation_id = Some(operation_id(&spoken, &P::path()));
+            let item = PathItem::new(spoken, operation);
+            self.paths.merge(Paths::builder().path(P::path(), item).build());
+        }
+        self
+    }
+
+    /// Puts what was collected into the document, and the resources into the application.
+    pub fn finish(self, config: &mut web::ServiceConfig, document: &mut OpenApi) {
+        document.paths.merge(self.paths);
+        document.components.get_or_insert_default().schemas.extend(self.schemas);
+        for (path, found) in self.found {
+            let allowed: Vec<&str> = found.iter().map(|(method, _)| method.as_str()).collect();
+            let allow = HeaderValue::from_str(&allowed.join(", "));
+            let allow = allow.unwrap_or(HeaderValue::from_static(""));
+            let mut resource = web::resource(path);
+            for (_, route) in found {
+                resource = resource.route(route);
+            }
+            let refuse = move || {
+                let problem = Problem::of(Kind::MethodNotAllowed);
+                std::future::ready(problem.with_header(header::ALLOW, allow.clone()))
+            };
+            let other = web::to(move || {
+                let problem = refuse();
+                async move { Err::<HttpResponse, Problem>(problem.await) }
+            });
+            config.service(resource.default_service(other).wrap(from_fn(in_time)));
+        }
+    }
+}
+
+/// `delete_me_sessions_id`: handlers of several files have one name, operations must not.
+fn operation_id(spoken: &HttpMethod, path: &str) -> String {
+    let path = path.trim_start_matches("/v1").replace(['{', '}'], "").replace(['/', '-'], "_");
+    format!("{}{path}", method(spoken).as_str().to_lowercase())
+}
+
+fn method(spoken: &HttpMethod) -> Method {
+    match spoken {
+        HttpMethod::Get => Method::GET,
+        HttpMethod::Post => Method::POST,
+        HttpMethod::Put => Method::PUT,
+        HttpMethod::Delete => Method::DELETE,
+        HttpMethod::Options => Method::OPTIONS,
+        HttpMethod::Head => Method::HEAD,
+        HttpMethod::Patch => Method::PATCH,
+        HttpMethod::Trace => Method::TRACE,
+    }
+}
+
+async fn in_time(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    // Only after routing: a request that is shared cannot be routed.
+    let asked: HttpRequest = request.request().clone();
+    let answer = async {
+        let there = async {
+            member::admit(&request).await?;
+            path_resources::check(&request).await
+        };
+        match there.await {
+            Ok(()) => next.call(request).await.map(ServiceResponse::map_into_boxed_body),
+            Err(problem) => Ok(ServiceResponse::from_err(problem, asked.clone())),
+        }
+    };
+    match tokio::time::timeout(ANSWER_WITHIN, answer).await {
+        Ok(answer) => answer,
+        Err(_) => Ok(ServiceResponse::from_err(Problem::of(Kind::TimedOut), asked)),
+    }
+}

@@ -1,0 +1,215 @@
+//! What an operator sees and does: readers, parked streams, the log's lock.
+
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, Utc};
+use domain::operator::{Operator as Token, OperatorCommand, Scope};
+use infra::event_store::Step;
+use infra::log::{self, Parked, ReaderStatus};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::ApiData;
+use crate::api::auth::caller::Caller;
+use crate::api::auth::sessions::Paging;
+use crate::api::auth::signed_in::Operator;
+use crate::api::http::answer::accepted;
+use crate::api::http::body::{Body, Query};
+use crate::api::http::cursor::{Cursors, Page};
+use crate::api::http::fields::Nothing;
+use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::routes::Routes;
+
+const LOG_LOCK: &str = include_str!("find_log_lock.sql");
+const PARKED: &str = include_str!("find_parked.sql");
+
+pub fn routes(routes: &mut Routes) {
+    routes
+        .add(__path_projections, projections)
+        .add(__path_parked_streams, parked_streams)
+        .add(__path_release, release)
+        .add(__path_log_lock, log_lock);
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Readers {
+    /// The log's last position.
+    head: i64,
+    items: Vec<ReaderShown>,
+}
+
+/// A projection or a worker, and how far it has come.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Reader)]
+pub struct ReaderShown {
+    name: String,
+    version: i16,
+    kind: String,
+    position: i64,
+    lag_events: i64,
+    lag_seconds: f64,
+    /// The node that reads for it.
+    owner: Option<Uuid>,
+    parked_streams: i64,
+    last_error: Option<String>,
+    /// How far a replay has come, and how far it goes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay: Option<Replay>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Replay {
+    position: i64,
+    ceiling: i64,
+}
+
+impl From<ReaderStatus> for ReaderShown {
+    fn from(status: ReaderStatus) -> Self {
+        Self {
+            name: status.name,
+            version: status.version,
+            kind: status.kind,
+            position: status.position,
+            lag_events: status.lag_events,
+            lag_seconds: status.lag_seconds,
+            owner: status.owner,
+            parked_streams: status.parked,
+            last_error: status.last_error,
+            replay: status.replay.map(|(position, ceiling)| Replay { position, ceiling }),
+        }
+    }
+}
+
+/// Every reader of the log: position, lag, owner.
+#[utoipa::path(
+    get, path = "/v1/admin/projections", tag = "operators", security(("operator" = [])),
+    responses((status = 200, body = Readers)),
+)]
+async fn projections(api: ApiData, operator: Operator) -> Result<HttpResponse, Problem> {
+    operator.needs(Scope::Admin)?;
+    let readers = log::status(&api.app.pool).await?;
+    let head = readers.first().map_or(0, |reader| reader.head);
+    let items = readers.into_iter().map(ReaderShown::from).collect();
+    Ok(HttpResponse::Ok().json(Readers { head, items }))
+}
+
+/// A stream that waits, for one reader, from its poisonous event on.
+#[derive(Serialize, ToSchema)]
+pub struct ParkedStream {
+    reader: String,
+    version: i16,
+    stream: Uuid,
+    from_position: i64,
+    error: String,
+    parked_at: DateTime<Utc>,
+    /// Asked to be read again, and not read yet.
+    released_at: Option<DateTime<Utc>>,
+}
+
+impl From<Parked> for ParkedStream {
+    fn from(parked: Parked) -> Self {
+        Self {
+            reader: parked.reader,
+            version: parked.version,
+            stream: parked.stream,
+            from_position: parked.from_position,
+            error: parked.error,
+            parked_at: parked.parked_at,
+            released_at: parked.released_at,
+        }
+    }
+}
+
+/// The streams that are parked.
+#[utoipa::path(
+    get, path = "/v1/admin/parked-streams", tag = "operators", security(("operator" = [])),
+    params(Paging), responses((status = 200, body = Page<ParkedStream>)),
+)]
+async fn parked_streams(
+    api: ApiData,
+    operator: Operator,
+    paging: Query<Paging>,
+) -> Result<HttpResponse, Problem> {
+    operator.needs(Scope::Admin)?;
+    let Query(Paging { limit, cursor }) = paging;
+    let scope = "/v1/admin/parked-streams".to_owned();
+    let cursors = Cursors { keyring: &api.app.keyring, of: operator.tenant(), scope };
+    let after: Option<(String, i16, Uuid)> = match cursor {
+        Some(cursor) => Some(cursors.read(&cursor).await?),
+        None => None,
+    };
+    let after = after.as_ref().map(|(reader, version, stream)| (&**reader, *version, *stream));
+    let parked = log::parked(&api.app.pool, after, limit + 1).await?;
+    let parked: Vec<ParkedStream> = parked.into_iter().map(ParkedStream::from).collect();
+    let page = cursors.page(parked, limit, |at| (at.reader.clone(), at.version, at.stream));
+    Ok(HttpResponse::Ok().json(page.await?))
+}
+
+/// Lets a parked stream be read again, in order, from its poisonous event on.
+#[utoipa::path(
+    post, path = "/v1/admin/parked-streams/{reader}/{stream}/release", tag = "operators",
+    security(("operator" = [])),
+    params(("reader" = String, Path), ("stream" = Uuid, Path),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    responses((status = 202), (status = 404, body = crate::api::http::problem::Shown)),
+)]
+async fn release(
+    api: ApiData,
+    operator: Operator,
+    caller: Caller,
+    path: web::Path<(String, String)>,
+    body: Body<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    operator.needs(Scope::Admin)?;
+    let (Nothing, bytes) = body.read()?;
+    let not_found = || Problem::of(Kind::NotFound);
+    let (reader, stream) = path.into_inner();
+    let stream: Uuid = stream.parse().map_err(|_| not_found())?;
+    if !reader.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(not_found());
+    }
+    let parked = api.query_opt(PARKED, &[&reader, &stream]).await?.ok_or_else(not_found)?;
+    let releases = OperatorCommand::ReleaseStream { stream, position: parked.try_get(0)? };
+    let actor = Some(operator.actor());
+    let request = caller.request(operator.tenant(), caller.command(actor), actor, bytes);
+    let step = Step::new::<Token>(operator.0.id.0, releases);
+    let receipt = api.app.executor.execute(&request, &[step]).await?;
+    log::release(&api.app.pool, &reader, stream).await?;
+    Ok(accepted(&receipt))
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct LogLock {
+    /// Empty while nobody writes. The holder comes first, then those who wait.
+    items: Vec<LogLockShare>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct LogLockShare {
+    pid: i32,
+    application: Option<String>,
+    holds: bool,
+    /// Known where the database lets us see it.
+    since: Option<DateTime<Utc>>,
+}
+
+/// Who holds the lock that all appends take in turn, and who waits for it.
+#[utoipa::path(
+    get, path = "/v1/admin/log-lock", tag = "operators", security(("operator" = [])),
+    responses((status = 200, body = LogLock)),
+)]
+async fn log_lock(api: ApiData, operator: Operator) -> Result<HttpResponse, Problem> {
+    operator.needs(Scope::Admin)?;
+    let rows = api.query(LOG_LOCK, &[]).await?;
+    let items = rows.iter().map(|row| {
+        let (since, waits): (Option<_>, Option<_>) = (row.try_get(3)?, row.try_get(4)?);
+        Ok(LogLockShare {
+            pid: row.try_get(0)?,
+            application: row.try_get(1)?,
+            holds: row.try_get(2)?,
+            since: waits.or(since),
+        })
+    });
+    let items = items.collect::<Result<_, tokio_postgres::Error>>()?;
+    Ok(HttpResponse::Ok().json(LogLock { items }))
+}

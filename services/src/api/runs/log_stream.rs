@@ -1,0 +1,235 @@
+//! A log as server-sent events: each line once, in order, from wherever the reader left off.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse};
+use domain::AccountId;
+use domain::run::LogSeal;
+use domain::workspace::Right;
+use futures_util::stream;
+use infra::run_log::{Task, Watch};
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::api::ApiData;
+use crate::api::auth::member::{self, Member};
+use crate::api::http::problem::{Kind, Problem};
+use crate::api::runs::logs::{json, target};
+
+/// The state of an attempt that another one followed.
+pub const SUPERSEDED: &str = "superseded";
+
+const LINES: usize = 500;
+/// Lines that another node keeps are found by asking.
+const POLL: Duration = Duration::from_millis(200);
+const PING: Duration = Duration::from_secs(10);
+const ADMIT_AGAIN: Duration = Duration::from_secs(30);
+const STREAMS_MAX: u32 = 10;
+
+/// How many streams each account has open on this node.
+#[derive(Clone, Default)]
+pub struct Streams(Arc<Mutex<HashMap<AccountId, u32>>>);
+
+/// One stream; dropped, there is one less.
+struct Seat {
+    streams: Streams,
+    account: AccountId,
+}
+
+impl Streams {
+    fn open(&self, account: AccountId) -> Option<Seat> {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(account).or_default();
+        if *count >= STREAMS_MAX {
+            return None;
+        }
+        *count += 1;
+        Some(Seat { streams: self.clone(), account })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut counts = self.streams.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.account) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.account);
+            }
+        }
+    }
+}
+
+/// The line that the client saw last.
+pub fn last_event(request: &HttpRequest) -> Result<Option<u64>, Problem> {
+    let value = request.headers().get("Last-Event-ID");
+    let line = value.map(|value| value.to_str().ok().and_then(|text| text.parse().ok()));
+    match line {
+        None => Ok(None),
+        Some(Some(line)) => Ok(Some(line)),
+        Some(None) => Err(Problem::header("Last-Event-ID", "this must be the number of a line")),
+    }
+}
+
+pub fn answer(
+    api: &ApiData,
+    member: &Member,
+    request: &HttpRequest,
+    task: Task,
+    after: u64,
+) -> Result<HttpResponse, Problem> {
+    let seat = api.streams.open(member.account);
+    let seat = seat.ok_or_else(|| Problem::of(Kind::TooManyStreams))?;
+    let following = Following {
+        api: api.clone(),
+        request: request.clone(),
+        task,
+        after,
+        state: "",
+        lines: api.app.run_logs.watch(&task),
+        stopping: api.app.stopping.subscribe(),
+        admitted: Instant::now(),
+        stage: Stage::Begun,
+        _seat: seat,
+    };
+    let events = stream::unfold(following, |mut following| async move {
+        match following.next().await {
+            Ok(Some(events)) => Some((Ok::<_, Problem>(events), following)),
+            Ok(None) => None,
+            Err(problem) => {
+                following.stage = Stage::Over;
+                Some((Err(problem), following))
+            }
+        }
+    });
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header(("Cache-Control", "no-store"))
+        .insert_header(("X-Accel-Buffering", "no"))
+        .streaming(Box::pin(events)))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Begun,
+    Following,
+    Over,
+}
+
+struct Following {
+    api: ApiData,
+    request: HttpRequest,
+    task: Task,
+    /// The last line that was sent.
+    after: u64,
+    /// The last state that was told.
+    state: &'static str,
+    lines: Watch,
+    stopping: watch::Receiver<bool>,
+    admitted: Instant,
+    stage: Stage,
+    _seat: Seat,
+}
+
+#[derive(Serialize)]
+struct State {
+    state: &'static str,
+}
+
+#[derive(Serialize)]
+struct End {
+    state: &'static str,
+    /// Absent where nothing is sealed: the attempt never started, or may be found again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<LogSeal>,
+}
+
+impl Following {
+    async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        match self.stage {
+            Stage::Begun => {
+                self.stage = Stage::Following;
+                return Ok(Some(Bytes::from_static(b"retry: 1000\n\n")));
+            }
+            Stage::Over => return Ok(None),
+            Stage::Following => {}
+        }
+        let since = Instant::now();
+        loop {
+            // The client comes back, to another node.
+            if *self.stopping.borrow() || !self.is_admitted().await? {
+                return Ok(None);
+            }
+            if let Some(lines) = self.read().await? {
+                return Ok(Some(lines));
+            }
+            if let Some(event) = self.look().await? {
+                return Ok(Some(event));
+            }
+            if since.elapsed() >= PING {
+                return Ok(Some(Bytes::from_static(b": ping\n\n")));
+            }
+            tokio::select! {
+                () = self.lines.changed() => {}
+                () = tokio::time::sleep(POLL) => {}
+                _ = self.stopping.changed() => {}
+            }
+        }
+    }
+
+    /// A stream ends with the session, the membership or the right of whoever reads it.
+    async fn is_admitted(&mut self) -> Result<bool, Problem> {
+        if self.admitted.elapsed() < ADMIT_AGAIN {
+            return Ok(true);
+        }
+        self.admitted = Instant::now();
+        match member::find(&self.request).await {
+            Ok(Some(member)) => Ok(member.needs(Right::ReadLogs).is_ok()),
+            Ok(None) => Ok(false),
+            Err(problem) if problem.is_refusal() => Ok(false),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    async fn read(&mut self) -> Result<Option<Bytes>, Problem> {
+        let lines = self.api.app.run_logs.read(&self.task, self.after, LINES).await?;
+        let mut events = Vec::new();
+        for line in lines {
+            self.after = line.number;
+            events
+                .extend_from_slice(format!("id: {}\nevent: line\ndata: ", line.number).as_bytes());
+            events.extend(json(line)?);
+            events.extend_from_slice(b"\n\n");
+        }
+        Ok((!events.is_empty()).then(|| Bytes::from(events)))
+    }
+
+    /// Another state, or the end: told after every line, for the lines are kept before the end is.
+    async fn look(&mut self) -> Result<Option<Bytes>, Problem> {
+        let Task { workspace, run, server, attempt } = self.task;
+        let target = target(&self.api, workspace, run, server).await?;
+        let last = target.attempt == attempt;
+        let state = if last { target.word() } else { SUPERSEDED };
+        if target.is_ended() || !last {
+            if let Some(lines) = self.read().await? {
+                return Ok(Some(lines));
+            }
+            self.stage = Stage::Over;
+            let log = if last { target.log } else { None };
+            return event("end", &End { state, log }).map(Some);
+        }
+        if self.state == state {
+            return Ok(None);
+        }
+        self.state = state;
+        event("state", &State { state }).map(Some)
+    }
+}
+
+fn event(name: &str, data: &impl Serialize) -> Result<Bytes, Problem> {
+    let data = serde_json::to_string(data).map_err(|error| Problem::internal(&error))?;
+    Ok(Bytes::from(format!("event: {name}\ndata: {data}\n\n")))
+}

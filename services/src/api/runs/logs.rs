@@ -1,0 +1,217 @@
+//! The log of a run on one server: lines, bytes, or a stream of lines as they come.
+
+use actix_web::body::SizedStream;
+use actix_web::http::{StatusCode, header};
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse, web};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use domain::ServerId;
+use domain::run::{Run, Target};
+use domain::workspace::Right;
+use futures_util::stream;
+use infra::run_log::{Line, Part, Task};
+use serde::{Deserialize, Serialize};
+use utoipa::IntoParams;
+
+use crate::api::auth::member::Member;
+use crate::api::http::body::Query;
+use crate::api::http::byte_range::{ByteRange, Ranged};
+use crate::api::http::fields::{Fields, Form, digits, word};
+use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::routes::Routes;
+use crate::api::runs::log_stream;
+use crate::api::runs::request::run_of;
+use crate::api::{Api, ApiData};
+
+const LINES: i64 = 500;
+const LINES_MAX: i64 = 2000;
+const PIECE_BYTES: u64 = 256 * 1024;
+
+pub fn routes(routes: &mut Routes) {
+    routes.add(__path_read, read);
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    Out,
+    Err,
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Which {
+    /// By default the last one.
+    #[param(value_type = Option<i64>, minimum = 1)]
+    attempt: Option<u32>,
+    /// The line after which to go on; by default from the first.
+    #[param(value_type = Option<i64>, minimum = 0)]
+    after: Option<u64>,
+    /// Of lines.
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 2000)]
+    limit: usize,
+    /// As bytes: `out` or `err` alone, just as it was written and masked.
+    #[param(value_type = Option<String>)]
+    stream: Option<Side>,
+}
+
+impl Form for Which {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let attempt = fields.optional("attempt", digits(1, i64::from(u32::MAX)));
+        let after = fields.optional("after", digits(0, i64::MAX));
+        let limit = fields.optional("limit", digits(1, LINES_MAX));
+        let stream = fields.optional("stream", word("out, err"));
+        Some(Self {
+            attempt: attempt?.and_then(|attempt| u32::try_from(attempt).ok()),
+            after: after?.map(i64::unsigned_abs),
+            limit: usize::try_from(limit?.unwrap_or(LINES)).ok()?,
+            stream: stream?,
+        })
+    }
+}
+
+/// One line of a log.
+#[derive(Serialize)]
+pub struct Shown {
+    n: u64,
+    stream: &'static str,
+    /// With its line end, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    /// In place of `text`, where the bytes are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base64: Option<String>,
+    /// It goes on with the line of its stream before it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    continued: bool,
+    at: DateTime<Utc>,
+}
+
+impl From<Line> for Shown {
+    fn from(line: Line) -> Self {
+        let Line { number, stream, continues, at, bytes } = line;
+        let (text, base64) = match String::from_utf8(bytes) {
+            Ok(text) => (Some(text), None),
+            Err(error) => (None, Some(STANDARD.encode(error.as_bytes()))),
+        };
+        Self { n: number, stream: stream.name(), text, base64, continued: continues, at }
+    }
+}
+
+/// A log, by what is accepted: `application/x-ndjson` (a line of JSON each, and by default),
+/// `text/plain` (bytes, with ranges) or `text/event-stream` (lines as they come; it goes on after
+/// Last-Event-ID, and its `end` tells the final state and the log's SHA-256).
+#[utoipa::path(
+    get, path = "/v1/workspaces/{workspace}/runs/{run}/servers/{server}/log", tag = "runs",
+    security(("session" = [])),
+    params(("workspace" = Uuid, Path), ("run" = Uuid, Path), ("server" = Uuid, Path), Which,
+        ("Last-Event-ID" = Option<i64>, Header), ("Range" = Option<String>, Header)),
+    responses(
+        (status = 200, content(
+            (String = "application/x-ndjson"),
+            (String = "text/plain"),
+            (String = "text/event-stream"),
+        ), headers(("Lethe-Run-State" = String))),
+        (status = 206, content_type = "text/plain", body = String),
+        (status = 416, body = crate::api::http::problem::Shown),
+        (status = 429, body = crate::api::http::problem::Shown),
+    ),
+)]
+async fn read(
+    api: ApiData,
+    member: Member,
+    path: web::Path<(String, String, String)>,
+    which: Query<Which>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ReadLogs)?;
+    let Query(which) = which;
+    let run = run_of(&path.1)?;
+    let server: ServerId = path.2.parse().map_err(|_| Problem::of(Kind::NotFound))?;
+    let last = target(&api, member.workspace, run, server).await?;
+    let attempt = which.attempt.unwrap_or(last.attempt);
+    if attempt > last.attempt {
+        return Err(Problem::of(Kind::NotFound));
+    }
+    let task = Task { workspace: member.workspace, run, server, attempt };
+    let accepted = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let accepts = |kind| accepted.is_some_and(|accepted| accepted.contains(kind));
+    if accepts("text/event-stream") {
+        let after = match log_stream::last_event(&request)? {
+            Some(last) => last,
+            None => which.after.unwrap_or_default(),
+        };
+        return log_stream::answer(&api, &member, &request, task, after);
+    }
+    let state = if attempt == last.attempt { last.word() } else { log_stream::SUPERSEDED };
+    if accepts("text/plain") {
+        return bytes(&api, &request, task, which.stream, state).await;
+    }
+    let lines = api.app.run_logs.read(&task, which.after.unwrap_or_default(), which.limit).await?;
+    let mut body = Vec::new();
+    for line in lines {
+        body.extend(json(line)?);
+        body.push(b'\n');
+    }
+    Ok(HttpResponse::Ok()
+        .insert_header(("Lethe-Run-State", state))
+        .content_type("application/x-ndjson")
+        .body(body))
+}
+
+pub fn json(line: Line) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec(&Shown::from(line)).map_err(|error| Problem::internal(&error))
+}
+
+/// How a run stands on one of its servers.
+pub async fn target(
+    api: &Api,
+    workspace: domain::WorkspaceId,
+    run: domain::RunId,
+    server: ServerId,
+) -> Result<Target, Problem> {
+    let loaded = api.app.executor.load::<Run>(workspace.into(), run.0).await?;
+    let target = loaded.state.asked().and_then(|asked| asked.targets.get(&server)).cloned();
+    target.ok_or_else(|| Problem::of(Kind::NotFound))
+}
+
+async fn bytes(
+    api: &ApiData,
+    request: &HttpRequest,
+    task: Task,
+    side: Option<Side>,
+    state: &'static str,
+) -> Result<HttpResponse, Problem> {
+    let part = match side {
+        Some(Side::Out) => Part::Out,
+        Some(Side::Err) => Part::Err,
+        None => Part::All,
+    };
+    let length = api.app.run_logs.length(&task, part).await?;
+    let Ranged { status, from, until } = ByteRange::of(request).within(length)?;
+    let api = api.clone();
+    let pieces = stream::try_unfold(from, move |at| {
+        let api = api.clone();
+        async move {
+            if at >= until {
+                return Ok::<_, Problem>(None);
+            }
+            let end = until.min(at + PIECE_BYTES);
+            let piece = api.app.run_logs.read_range(&task, part, at, end).await?;
+            let next = at + piece.len() as u64;
+            Ok((!piece.is_empty()).then(|| (Bytes::from(piece), next)))
+        }
+    });
+    let mut answer = HttpResponse::build(status);
+    answer
+        .insert_header(("Lethe-Run-State", state))
+        .insert_header((header::ACCEPT_RANGES, "bytes"))
+        .content_type("text/plain; charset=utf-8");
+    if status == StatusCode::PARTIAL_CONTENT {
+        let last = until.saturating_sub(1);
+        answer.insert_header((header::CONTENT_RANGE, format!("bytes {from}-{last}/{length}")));
+    }
+    Ok(answer.body(SizedStream::new(until - from, Box::pin(pieces))))
+}

@@ -1,0 +1,195 @@
+//! Runs as a workspace sees them.
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, Utc};
+use domain::privacy::{DeploymentConfig, DeploymentStep, RunCommand, Sealed};
+use domain::run::{Ending, LogSeal, RunState, Stage};
+use domain::workspace::Right;
+use domain::{RunId, ServerId};
+use infra::keyring::OpenError;
+use projections::runs::{Filter, Run, Runs, by_id, page};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::api::ApiData;
+use crate::api::auth::member::Member;
+use crate::api::http::body::Query;
+use crate::api::http::cursor::{Cursors, Page};
+use crate::api::http::fields::{Fields, Form, digits, parsed, text, word};
+use crate::api::http::position::MinPosition;
+use crate::api::http::precondition::etag;
+use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::routes::Routes;
+use crate::api::runs::request::run_of;
+
+const STATES: &str = "queued, running, cancelling, succeeded, failed, cancelled, timed_out, lost";
+
+pub fn routes(routes: &mut Routes) {
+    routes.add(__path_list, list).add(__path_show, show);
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Which {
+    #[param(value_type = Option<String>)]
+    state: Option<RunState>,
+    #[param(value_type = Option<Uuid>)]
+    server: Option<ServerId>,
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 200)]
+    limit: i64,
+    cursor: Option<String>,
+}
+
+impl Form for Which {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let state = fields.optional("state", word(STATES));
+        let server = fields.optional("server", parsed("an id"));
+        let limit = fields.optional("limit", digits(1, 200));
+        let cursor = fields.optional("cursor", text(|text| Ok::<_, String>(text.to_owned())));
+        Some(Self { state: state?, server: server?, limit: limit?.unwrap_or(50), cursor: cursor? })
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct RunListed {
+    run_id: Uuid,
+    /// `command` or `deployment`.
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deployment_id: Option<Uuid>,
+    state: String,
+    /// The account or the token that asked for it.
+    requested_by: Option<Uuid>,
+    requested_at: DateTime<Utc>,
+    servers: Vec<OnServer>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct OnServer {
+    server_id: Uuid,
+    attempt: u32,
+    state: &'static str,
+    /// How it ended, as its event tells it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    ending: Option<Ending>,
+    queued_at: DateTime<Utc>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dispatched_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    started_at: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<DateTime<Utc>>,
+    /// Once it is sealed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    log: Option<LogSeal>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct RunShown {
+    #[serde(flatten)]
+    run: RunListed,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<Object>>)]
+    steps: Option<Vec<DeploymentStep>>,
+    timeout_seconds: u32,
+}
+
+/// The runs of a workspace, the newest first.
+#[utoipa::path(
+    get, path = "/v1/workspaces/{workspace}/runs", tag = "runs", security(("session" = [])),
+    params(("workspace" = Uuid, Path), Which,
+        ("Lethe-Min-Position" = Option<i64>, Header)),
+    responses((status = 200, body = Page<RunListed>)),
+)]
+async fn list(
+    api: ApiData,
+    member: Member,
+    least: MinPosition,
+    which: Query<Which>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ReadRuns)?;
+    let Query(Which { state, server, limit, cursor }) = which;
+    least.reached::<Runs>(&api).await?;
+    let of = member.tenant();
+    let filters = [state.map_or("", RunState::word).to_owned(), format!("{server:?}")];
+    let scope = format!("/v1/workspaces/{}/runs?{}", member.workspace, filters.join("&"));
+    let cursors = Cursors { keyring: &api.app.keyring, of, scope };
+    let after: Option<(DateTime<Utc>, RunId)> = match cursor {
+        Some(cursor) => Some(cursors.read(&cursor).await?),
+        None => None,
+    };
+    let filter = Filter { state, server };
+    let rows = page(&api.app.pool, member.workspace, &filter, after, limit + 1).await?;
+    let listed: Vec<RunListed> = rows.iter().map(listed).collect();
+    let page = cursors.page(listed, limit, |run| (run.requested_at, run.run_id));
+    Ok(HttpResponse::Ok().json(page.await?))
+}
+
+/// A run: what was asked, and how far it is on each server.
+#[utoipa::path(
+    get, path = "/v1/workspaces/{workspace}/runs/{run}", tag = "runs",
+    security(("session" = [])),
+    params(("workspace" = Uuid, Path), ("run" = Uuid, Path),
+        ("Lethe-Min-Position" = Option<i64>, Header)),
+    responses((status = 200, body = RunShown, headers(("ETag" = String)))),
+)]
+async fn show(
+    api: ApiData,
+    member: Member,
+    least: MinPosition,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ReadRuns)?;
+    least.reached::<Runs>(&api).await?;
+    let run = by_id(&api.app.pool, member.workspace, run_of(&path.1)?).await?;
+    let run = run.ok_or_else(|| Problem::of(Kind::NotFound))?;
+    let sealed = Sealed::from_bytes(&run.work).ok_or(OpenError::Damaged)?;
+    let (tenant, subject) = (member.workspace.into(), member.workspace.into());
+    let keyring = &api.app.keyring;
+    let (command, steps) = if run.deployment_id.is_some() {
+        let steps = keyring.open::<DeploymentConfig>(tenant, subject, &sealed).await?;
+        (None, Some(steps.steps().to_vec()))
+    } else {
+        let command = keyring.open::<RunCommand>(tenant, subject, &sealed).await?;
+        (Some(command.expose().to_owned()), None)
+    };
+    let timeout_seconds = run.run.0.asked().map_or(0, |asked| asked.timeout_seconds);
+    let shown = RunShown { run: listed(&run), command, steps, timeout_seconds };
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(run.version))).json(shown))
+}
+
+fn listed(run: &Run) -> RunListed {
+    let targets = run.run.0.asked().into_iter().flat_map(|asked| &asked.targets);
+    let servers = targets.filter_map(|(server, target)| {
+        let on = run.on_servers.0.get(server)?;
+        Some(OnServer {
+            server_id: server.0,
+            attempt: target.attempt,
+            state: target.word(),
+            ending: match target.stage {
+                Stage::Ended(ending) => Some(ending),
+                Stage::Queued | Stage::Dispatched | Stage::Started => None,
+            },
+            queued_at: on.queued_at,
+            dispatched_at: on.dispatched_at,
+            started_at: on.started_at,
+            ended_at: on.ended_at,
+            log: target.log,
+        })
+    });
+    RunListed {
+        run_id: run.run_id.0,
+        kind: if run.deployment_id.is_some() { "deployment" } else { "command" },
+        deployment_id: run.deployment_id.map(|id| id.0),
+        state: run.state.clone(),
+        requested_by: run.requested_by.map(|actor| actor.0),
+        requested_at: run.requested_at,
+        servers: servers.collect(),
+    }
+}

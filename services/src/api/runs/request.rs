@@ -1,0 +1,267 @@
+//! Runs: asked for, cancelled, tried again.
+
+use std::collections::BTreeMap;
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, web};
+use domain::privacy::{self, CommandLine, Personal, RunEnvironment};
+use domain::run::{Run, RunCommand, SERVERS_MAX, TIMEOUT_SECONDS_MAX, Work};
+use domain::server::{Live, Server};
+use domain::workspace::Right;
+use domain::{DeploymentId, EventId, RunId, RunSecretsId, ServerId, WorkspaceId};
+use infra::event_store::{Request, Step};
+use infra::ids::derived;
+use infra::run_log::Masks;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::auth::caller::Caller;
+use crate::api::auth::member::Member;
+use crate::api::http::answer::{accepted, written};
+use crate::api::http::body::Body;
+use crate::api::http::fields::{Fields, Form, Nothing, number, parsed, text};
+use crate::api::http::problem::{At, Kind, Misfit, Problem};
+use crate::api::http::routes::Routes;
+use crate::api::seats::leases::holds_seat;
+use crate::api::{Api, ApiData};
+
+const TIMEOUT_SECONDS: i64 = 3600;
+
+pub fn routes(routes: &mut Routes) {
+    routes.add(__path_ask, ask).add(__path_cancel, cancel).add(__path_retry, retry);
+}
+
+/// A command, or a deployment of one server.
+#[derive(ToSchema)]
+pub struct NewRun {
+    #[schema(value_type = Option<String>, max_length = 32768)]
+    command: Option<CommandLine>,
+    #[schema(value_type = Option<Uuid>)]
+    deployment: Option<DeploymentId>,
+    #[schema(value_type = Vec<Uuid>, min_items = 1, max_items = 50)]
+    servers: Vec<ServerId>,
+    /// Given to the command as environment variables, masked in its log, and kept until its end.
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    secrets: RunEnvironment,
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 86400)]
+    timeout_seconds: u32,
+}
+
+impl Form for NewRun {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let command = fields.optional("command", text(CommandLine::parse));
+        let deployment = fields.optional("deployment", parsed("an id"));
+        let servers = fields.required("servers", servers);
+        let secrets = fields.optional("secrets", secrets);
+        let timeout = fields.optional("timeout_seconds", number(1, i64::from(TIMEOUT_SECONDS_MAX)));
+        Some(Self {
+            command: command?,
+            deployment: deployment?,
+            servers: servers?,
+            secrets: secrets?.unwrap_or_default(),
+            timeout_seconds: u32::try_from(timeout?.unwrap_or(TIMEOUT_SECONDS)).ok()?,
+        })
+    }
+}
+
+fn servers(value: &Value) -> Result<Vec<ServerId>, String> {
+    let ids: Option<Vec<ServerId>> =
+        value.as_array().and_then(|ids| ids.iter().map(|id| id.as_str()?.parse().ok()).collect());
+    ids.filter(|ids| ids.len() <= SERVERS_MAX)
+        .ok_or_else(|| format!("this must be a list of up to {SERVERS_MAX} ids"))
+}
+
+fn secrets(value: &Value) -> Result<RunEnvironment, String> {
+    let variables: Option<BTreeMap<String, String>> = value.as_object().and_then(|variables| {
+        let pair = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.into()));
+        variables.iter().map(pair).collect()
+    });
+    let variables = variables.ok_or("this must be an object of texts")?;
+    let environment = RunEnvironment::new(variables).map_err(|error| error.to_string())?;
+    let values: Vec<&str> = environment.expose().values().map(String::as_str).collect();
+    Masks::new(&values).map_err(|error| error.to_string())?;
+    Ok(environment)
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Asked {
+    run_id: Uuid,
+}
+
+/// Asks for a run. It needs a live seat; it is what it was asked to be, whatever changes later.
+#[utoipa::path(
+    post, path = "/v1/workspaces/{workspace}/runs", tag = "runs", request_body = NewRun,
+    security(("session" = [])),
+    params(("workspace" = Uuid, Path),
+        ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128)),
+    responses((status = 201, body = Asked), (status = 409, body = crate::api::http::problem::Shown)),
+)]
+async fn ask(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    body: Body<NewRun>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::StartRuns)?;
+    caller.needs_key()?;
+    let (form, bytes) = body.read()?;
+    holds_seat(&api, &member).await?;
+    let NewRun { command, deployment, servers, secrets, timeout_seconds } = form;
+    let ready = ready(&api, member.workspace, &servers).await?;
+    let work = match (command, deployment) {
+        (Some(command), None) => {
+            Work::Command { command: Personal::<privacy::RunCommand>::Clear(command) }
+        }
+        (None, Some(deployment)) => deployed(deployment, &ready)?,
+        _ => return Err(Problem::field("command", "give a command or a deployment, one of both")),
+    };
+    let request = member.request(&caller, bytes);
+    let run = RunId(derived(request.command, "run"));
+    let secrets = keep(&api, member.workspace, run, &request, &secrets).await?;
+    let asks = RunCommand::Request { work, servers, timeout_seconds, secrets };
+    let receipt = api.app.executor.execute(&request, &[Step::new::<Run>(run.0, asks)]).await?;
+    let place = format!("/v1/workspaces/{}/runs/{run}", member.workspace);
+    Ok(written(StatusCode::CREATED, &receipt)
+        .insert_header((header::LOCATION, place))
+        .json(Asked { run_id: run.0 }))
+}
+
+/// A server with what it is by now.
+struct Ready {
+    live: Live,
+    version: i64,
+}
+
+/// Every server must be one that can be reached with a credential.
+async fn ready(
+    api: &Api,
+    workspace: WorkspaceId,
+    servers: &[ServerId],
+) -> Result<Vec<Ready>, Problem> {
+    let mut ready = Vec::with_capacity(servers.len());
+    let mut misfits = vec![];
+    for (index, server) in servers.iter().enumerate() {
+        let loaded = api.app.executor.load::<Server>(workspace.into(), server.0).await?;
+        let misfit = match loaded.state.live() {
+            None => "there is no such server in this workspace",
+            Some(live) if live.host_key.pinned().is_none() => "its host key is not approved",
+            Some(live) if live.credential.is_none() => "it has no credential",
+            Some(live) => {
+                ready.push(Ready { live: live.clone(), version: loaded.version });
+                continue;
+            }
+        };
+        misfits.push(Misfit::new(At::Pointer(format!("/servers/{index}")), misfit));
+    }
+    if misfits.is_empty() { Ok(ready) } else { Err(Problem::misfits(Kind::BadBody, misfits)) }
+}
+
+/// Its steps as they are now, still sealed.
+fn deployed(deployment: DeploymentId, servers: &[Ready]) -> Result<Work, Problem> {
+    let [Ready { live, version }] = servers else {
+        return Err(Problem::field("servers", "a deployment is one server's"));
+    };
+    let found = live.deployments.get(&deployment);
+    let found =
+        found.ok_or_else(|| Problem::field("deployment", "the server has no such deployment"))?;
+    Ok(Work::Deployment { deployment, version: *version, steps: found.config.clone() })
+}
+
+/// Sealed, before the event that names them; a row that no event names is swept.
+async fn keep(
+    api: &Api,
+    workspace: WorkspaceId,
+    run: RunId,
+    request: &Request,
+    secrets: &RunEnvironment,
+) -> Result<Option<RunSecretsId>, Problem> {
+    if secrets.expose().is_empty() {
+        return Ok(None);
+    }
+    let id = RunSecretsId(derived(request.command, "secrets"));
+    let (tenant, subject) = (workspace.into(), workspace.into());
+    let keyring = &api.app.keyring;
+    let sealed =
+        keyring.seal_value::<privacy::RunSecrets>(tenant, subject, EventId(id.0), secrets).await;
+    let sealed = sealed.map_err(|error| Problem::unavailable(&error))?;
+    api.app.run_queue.put_secrets(workspace, run, id, &sealed).await?;
+    Ok(Some(id))
+}
+
+/// Asks that a run be cancelled: what waits is cancelled at once, what runs is ended, all of it.
+#[utoipa::path(
+    post, path = "/v1/workspaces/{workspace}/runs/{run}/cancel", tag = "runs",
+    security(("session" = [])),
+    params(("workspace" = Uuid, Path), ("run" = Uuid, Path),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    responses((status = 202), (status = 409, description = "The run has ended",
+        body = crate::api::http::problem::Shown)),
+)]
+async fn cancel(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    path: web::Path<(String, String)>,
+    body: Body<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::StartRuns)?;
+    let (Nothing, bytes) = body.read()?;
+    let request = member.request(&caller, bytes);
+    let cancels = RunCommand::RequestCancel { by: member.account };
+    let step = Step::new::<Run>(run_of(&path.1)?.0, cancels);
+    Ok(accepted(&api.app.executor.execute(&request, &[step]).await?))
+}
+
+/// On which servers to try again; by default on all where the last attempt did not succeed.
+#[derive(ToSchema)]
+pub struct Again {
+    #[schema(value_type = Option<Vec<Uuid>>, max_items = 50)]
+    servers: Vec<ServerId>,
+    /// They are kept no longer than an attempt: send them again.
+    #[schema(value_type = Option<BTreeMap<String, String>>)]
+    secrets: RunEnvironment,
+}
+
+impl Form for Again {
+    const EMPTY: bool = true;
+
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let servers = fields.optional("servers", servers);
+        let secrets = fields.optional("secrets", secrets);
+        Some(Self { servers: servers?.unwrap_or_default(), secrets: secrets?.unwrap_or_default() })
+    }
+}
+
+/// Another attempt, of the same command or the same steps.
+#[utoipa::path(
+    post, path = "/v1/workspaces/{workspace}/runs/{run}/retry", tag = "runs",
+    request_body = Again, security(("session" = [])),
+    params(("workspace" = Uuid, Path), ("run" = Uuid, Path),
+        ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128)),
+    responses((status = 202), (status = 409, body = crate::api::http::problem::Shown)),
+)]
+async fn retry(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    path: web::Path<(String, String)>,
+    body: Body<Again>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::StartRuns)?;
+    caller.needs_key()?;
+    let (Again { servers, secrets }, bytes) = body.read()?;
+    holds_seat(&api, &member).await?;
+    ready(&api, member.workspace, &servers).await?;
+    let run = run_of(&path.1)?;
+    let request = member.request(&caller, bytes);
+    let secrets = keep(&api, member.workspace, run, &request, &secrets).await?;
+    let retries = RunCommand::Retry { servers, secrets };
+    let step = Step::new::<Run>(run.0, retries);
+    Ok(accepted(&api.app.executor.execute(&request, &[step]).await?))
+}
+
+pub fn run_of(text: &str) -> Result<RunId, Problem> {
+    text.parse().map_err(|_| Problem::of(Kind::NotFound))
+}

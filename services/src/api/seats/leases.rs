@@ -1,0 +1,290 @@
+//! Leases of seats: asked for, renewed, taken over, given back.
+
+use std::sync::Arc;
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::LeaseId;
+use domain::seat::{ReleaseReason, SeatCommand, SeatError, SeatEvent, SeatPool, pool_stream};
+use domain::workspace::Right;
+use infra::event_store::{Receipt, Step};
+use infra::ids::derived;
+use infra::log::{Feed, Recorded};
+use infra::postgres::PgError;
+use infra::seats::{Held, Leased};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::auth::caller::Caller;
+use crate::api::auth::member::Member;
+use crate::api::http::answer::{done, written};
+use crate::api::http::body::Body;
+use crate::api::http::fields::{Fields, Form, Nothing, number};
+use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::routes::Routes;
+use crate::api::{Api, ApiData};
+use crate::reaping::reap;
+
+/// Seconds after which somebody who was denied may ask again.
+const ASK_AGAIN: i32 = 5;
+
+pub fn routes(routes: &mut Routes) {
+    routes
+        .add(__path_acquire, acquire)
+        .add(__path_renew, renew)
+        .add(__path_take_over, take_over)
+        .add(__path_release, release);
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct SeatHeld {
+    lease_id: Uuid,
+    /// Greater than that of every lease before: whoever shows a smaller one is out of date.
+    fence: u64,
+    expires_at: DateTime<Utc>,
+    ttl_seconds: i32,
+}
+
+impl SeatHeld {
+    const fn of(lease: LeaseId, fence: u64, held: Held) -> Self {
+        let Held { expires_at, ttl_seconds } = held;
+        Self { lease_id: lease.0, fence, expires_at, ttl_seconds }
+    }
+}
+
+/// Leases a seat. Whoever asks again under the same key gets the same answer: to ask anew after a
+/// denial takes another key.
+#[utoipa::path(
+    post, path = "/v1/workspaces/{workspace}/seat-leases", tag = "seats",
+    security(("session" = [])),
+    params(("workspace" = Uuid, Path),
+        ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128)),
+    responses((status = 201, body = SeatHeld, headers(("Lethe-Position" = i64))),
+        (status = 409, body = crate::api::http::problem::Shown)),
+)]
+async fn acquire(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    body: Body<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::LeaseSeat)?;
+    caller.needs_key()?;
+    let (Nothing, bytes) = body.read()?;
+    let pool = load(&api, &member).await?;
+    let (in_use, limit) = pool.taken();
+    if in_use >= limit || pool.lease_of(member.account).is_some() {
+        // Nobody is denied for a lease whose time is over.
+        reap(&api.app, member.workspace).await.map_err(|error| Problem::unavailable(&error))?;
+    }
+    let request = member.request(&caller, bytes);
+    let lease = LeaseId(derived(request.command, "lease"));
+    let acquires = SeatCommand::Acquire { lease, account: member.account };
+    let step = Step::new::<SeatPool>(pool_stream(member.workspace), acquires);
+    let receipt = api.app.executor.execute(&request, &[step]).await;
+    let answer = match receipt {
+        Ok(receipt) => acquired(&api, &member, &receipt).await,
+        Err(error) => Err(error.into()),
+    };
+    count(&api, &answer);
+    answer
+}
+
+/// What was decided stands in the log; a denial that had been told before does not.
+async fn acquired(api: &Api, member: &Member, receipt: &Receipt) -> Result<HttpResponse, Problem> {
+    let Some(event) = told(api, receipt).await? else {
+        let (in_use, limit) = load(api, member).await?.taken();
+        return Err(denied(in_use, limit));
+    };
+    match decoded(&event)? {
+        SeatEvent::LeaseAcquired { lease, fence, .. } => {
+            let held = put(api, member, receipt, &event, (lease, fence)).await?;
+            Ok(created(member, receipt, SeatHeld::of(lease, fence, held)))
+        }
+        SeatEvent::Denied { in_use, limit, .. } => Err(denied(in_use, limit)),
+        SeatEvent::LimitSet { .. }
+        | SeatEvent::LeaseReleased { .. }
+        | SeatEvent::LeaseExpired { .. }
+        | SeatEvent::LeaseTakenOver { .. } => Err(Problem::of(Kind::Internal)),
+    }
+}
+
+fn denied(in_use: u32, limit: u32) -> Problem {
+    Problem::of(Kind::SeatLimitReached)
+        .with_member("in_use", in_use)
+        .with_member("limit", limit)
+        .with_header(header::RETRY_AFTER, ASK_AGAIN)
+}
+
+#[derive(ToSchema)]
+pub struct Renewal {
+    /// That of the lease.
+    #[schema(minimum = 1)]
+    fence: u64,
+}
+
+impl Form for Renewal {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let fence = fields.required("fence", number(1, i64::MAX))?;
+        u64::try_from(fence).ok().map(|fence| Self { fence })
+    }
+}
+
+/// Goes on holding a seat. The log is not told of it.
+#[utoipa::path(
+    post, path = "/v1/workspaces/{workspace}/seat-leases/{lease}/renew", tag = "seats",
+    request_body = Renewal, security(("session" = [])),
+    params(("workspace" = Uuid, Path), ("lease" = Uuid, Path)),
+    responses((status = 200, body = SeatHeld), (status = 409, body = crate::api::http::problem::Shown)),
+)]
+async fn renew(
+    api: ApiData,
+    member: Member,
+    path: web::Path<(String, String)>,
+    body: Body<Renewal>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::LeaseSeat)?;
+    let (Renewal { fence }, _) = body.read()?;
+    let lease = named(&path)?;
+    load(&api, &member).await?.check_renewal(member.account, lease, fence)?;
+    let renewed = api.app.seats.renew(lease, fence).await?;
+    let held = renewed.ok_or(SeatError::LeaseLost)?;
+    Ok(HttpResponse::Ok().json(SeatHeld::of(lease, fence, held)))
+}
+
+/// Takes one's own seat over from another device: the old lease ends at once.
+#[utoipa::path(
+    post, path = "/v1/workspaces/{workspace}/seat-leases/{lease}/take-over", tag = "seats",
+    security(("session" = [])),
+    params(("workspace" = Uuid, Path), ("lease" = Uuid, Path),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    responses((status = 201, body = SeatHeld, headers(("Lethe-Position" = i64))),
+        (status = 409, body = crate::api::http::problem::Shown)),
+)]
+async fn take_over(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    path: web::Path<(String, String)>,
+    body: Body<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::LeaseSeat)?;
+    let (Nothing, bytes) = body.read()?;
+    let from = named(&path)?;
+    let request = member.request(&caller, bytes);
+    let to = LeaseId(derived(request.command, "lease"));
+    let takes = SeatCommand::TakeOver { account: member.account, from, to };
+    let step = Step::new::<SeatPool>(pool_stream(member.workspace), takes);
+    let receipt = api.app.executor.execute(&request, &[step]).await?;
+    let event = told(&api, &receipt).await?.ok_or(SeatError::LeaseLost)?;
+    let SeatEvent::LeaseTakenOver { to, fence, .. } = decoded(&event)? else {
+        return Err(Problem::of(Kind::Internal));
+    };
+    api.app.seats.remove(from).await?;
+    let held = put(&api, &member, &receipt, &event, (to, fence)).await?;
+    Ok(created(&member, &receipt, SeatHeld::of(to, fence, held)))
+}
+
+/// Gives one's seat back; those who manage members may end anybody's lease.
+#[utoipa::path(
+    delete, path = "/v1/workspaces/{workspace}/seat-leases/{lease}", tag = "seats",
+    security(("session" = [])), params(("workspace" = Uuid, Path), ("lease" = Uuid, Path)),
+    responses((status = 204, headers(("Lethe-Position" = i64)))),
+)]
+async fn release(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::LeaseSeat)?;
+    let lease = named(&path)?;
+    let holder = load(&api, &member).await?.holder(lease).ok_or(SeatError::LeaseUnknown)?;
+    let reason = if holder == member.account {
+        ReleaseReason::Released
+    } else {
+        member.needs(Right::ManageMembers).map_err(|_| SeatError::LeaseUnknown)?;
+        ReleaseReason::RemovedByAdmin
+    };
+    let releases = SeatCommand::Release { lease, reason };
+    let step = Step::new::<SeatPool>(pool_stream(member.workspace), releases);
+    let receipt = api.app.executor.execute(&member.request(&caller, vec![]), &[step]).await?;
+    api.app.seats.remove(lease).await?;
+    Ok(done(&receipt))
+}
+
+/// # Errors
+/// The member has no live lease of a seat.
+pub async fn holds_seat(api: &Api, member: &Member) -> Result<(), Problem> {
+    let pool = load(api, member).await?;
+    let Some(lease) = pool.lease_of(member.account) else {
+        return Err(Problem::of(Kind::SeatNeeded));
+    };
+    let live = api.app.seats.is_live(lease.id, lease.fence).await?;
+    if live { Ok(()) } else { Err(Problem::of(Kind::SeatNeeded)) }
+}
+
+fn named(path: &web::Path<(String, String)>) -> Result<LeaseId, Problem> {
+    path.1.parse().map_err(|_| Problem::of(Kind::NotFound))
+}
+
+async fn load(api: &Api, member: &Member) -> Result<Arc<SeatPool>, Problem> {
+    let stream = pool_stream(member.workspace);
+    Ok(api.app.executor.load::<SeatPool>(member.tenant(), stream).await?.state)
+}
+
+/// The event of a receipt; `None` when nothing was told.
+async fn told(api: &Api, receipt: &Receipt) -> Result<Option<Recorded>, Problem> {
+    if receipt.last == 0 {
+        return Ok(None);
+    }
+    let client = api.app.pool.get().await.map_err(PgError::from)?;
+    let page = Feed::page(&client, receipt.first - 1, 1).await;
+    Ok(page.map_err(|error| Problem::unavailable(&error))?.pop())
+}
+
+fn decoded(event: &Recorded) -> Result<SeatEvent, Problem> {
+    event.decode().map_err(|error| Problem::internal(&error))
+}
+
+/// Puts down until when the lease is held, unless it has ended since the same request came first.
+async fn put(
+    api: &Api,
+    member: &Member,
+    receipt: &Receipt,
+    event: &Recorded,
+    (lease, fence): (LeaseId, u64),
+) -> Result<Held, Problem> {
+    if receipt.replayed {
+        let pool = load(api, member).await?;
+        pool.lease_of(member.account)
+            .filter(|held| held.id == lease)
+            .ok_or(SeatError::LeaseLost)?;
+    }
+    let leased = Leased {
+        lease,
+        workspace: member.workspace,
+        account: member.account,
+        fence,
+        since: event.recorded_at(),
+        ttl: TimeDelta::seconds(api.app.config.seat_lease_seconds.into()),
+    };
+    Ok(api.app.seats.put(&leased).await?.ok_or(SeatError::LeaseLost)?)
+}
+
+fn created(member: &Member, receipt: &Receipt, held: SeatHeld) -> HttpResponse {
+    let at = format!("/v1/workspaces/{}/seat-leases/{}", member.workspace, held.lease_id);
+    written(StatusCode::CREATED, receipt).insert_header((header::LOCATION, at)).json(held)
+}
+
+fn count(api: &Api, answer: &Result<HttpResponse, Problem>) {
+    let outcome = match answer.as_ref().map_err(Problem::kind) {
+        Ok(_) => "acquired",
+        Err(Kind::SeatLimitReached) => "denied",
+        Err(Kind::SeatHeld) => "held",
+        Err(_) => return,
+    };
+    api.app.metrics.seat_acquisitions.with_label_values(&[outcome]).inc();
+}

@@ -1,0 +1,59 @@
+//! How many seats a workspace has, as an operator sets it.
+
+use actix_web::{HttpResponse, web};
+use domain::WorkspaceId;
+use domain::operator::Scope;
+use domain::seat::{LIMIT_MAX, LimitCause, SeatCommand, SeatPool, pool_stream};
+use infra::event_store::Step;
+use utoipa::ToSchema;
+
+use crate::api::ApiData;
+use crate::api::auth::caller::Caller;
+use crate::api::auth::signed_in::Operator;
+use crate::api::http::answer::done;
+use crate::api::http::body::Body;
+use crate::api::http::fields::{Fields, Form, number};
+use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::routes::Routes;
+
+pub fn routes(routes: &mut Routes) {
+    routes.add(__path_set, set);
+}
+
+#[derive(ToSchema)]
+pub struct SeatLimit {
+    #[schema(maximum = 10_000)]
+    limit: u32,
+}
+
+impl Form for SeatLimit {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let limit = fields.required("limit", number(0, LIMIT_MAX.into()))?;
+        u32::try_from(limit).ok().map(|limit| Self { limit })
+    }
+}
+
+/// Sets how many seats a workspace has. Under a lowered limit nobody is cut off: leases are no
+/// longer renewed, those that came last first.
+#[utoipa::path(
+    put, path = "/v1/admin/workspaces/{workspace_id}/seat-limit", tag = "operators",
+    request_body = SeatLimit, security(("operator" = [])), params(("workspace_id" = uuid::Uuid, Path)),
+    responses((status = 204, headers(("Lethe-Position" = i64))),
+        (status = 404, body = crate::api::http::problem::Shown)),
+)]
+async fn set(
+    api: ApiData,
+    operator: Operator,
+    caller: Caller,
+    workspace: web::Path<String>,
+    body: Body<SeatLimit>,
+) -> Result<HttpResponse, Problem> {
+    operator.needs(Scope::Admin)?;
+    let (SeatLimit { limit }, bytes) = body.read()?;
+    let workspace = workspace.parse().map(WorkspaceId).map_err(|_| Problem::of(Kind::NotFound))?;
+    let actor = Some(operator.actor());
+    let request = caller.request(workspace.into(), caller.command(actor), actor, bytes);
+    let sets = SeatCommand::SetLimit { limit, cause: LimitCause::Admin };
+    let step = Step::new::<SeatPool>(pool_stream(workspace), sets);
+    Ok(done(&api.app.executor.execute(&request, &[step]).await?))
+}

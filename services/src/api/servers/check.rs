@@ -1,0 +1,238 @@
+//! Checks a server while somebody waits: how far a connection comes. What the server says, and
+//! whether a port is closed or silent, is told to nobody: Lethe is no scanner.
+
+use std::time::Duration;
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, web};
+use domain::ServerId;
+use domain::server::{Cause, Server};
+use domain::workspace::Right;
+use infra::event_store::Loaded;
+use infra::remote::{Limits, RemoteError};
+use serde::Serialize;
+use tokio::time::timeout;
+use utoipa::ToSchema;
+
+use crate::api::auth::member::Member;
+use crate::api::http::answer::POSITION;
+use crate::api::http::body::Body;
+use crate::api::http::fields::Nothing;
+use crate::api::http::precondition::etag;
+use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::routes::Routes;
+use crate::api::servers::server::found;
+use crate::api::servers::view::HostKeyShown;
+use crate::api::{Api, ApiData};
+use crate::reach::{self, Unreached};
+
+/// Shorter than an answer may take.
+const WITHIN: Duration = Duration::from_secs(12);
+const COMMAND: &str = "true";
+const COMMAND_LIMITS: Limits = Limits { within: Duration::from_secs(5), bytes_max: 4096 };
+
+pub fn routes(routes: &mut Routes) {
+    routes.add(__path_check, check);
+}
+
+/// What a connection goes through, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = CheckStage)]
+pub enum Stage {
+    /// The name has an address, and the egress policy lets us go there.
+    Address,
+    /// TCP, identification and key exchange, as one.
+    Connection,
+    /// It is the key that a person approved.
+    HostKey,
+    Authentication,
+    Command,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StageResult {
+    Ok,
+    Failed,
+    NotTried,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct CheckedStage {
+    stage: Stage,
+    result: StageResult,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ServerChecked {
+    /// Whether a command ran on the server.
+    ok: bool,
+    stages: Vec<CheckedStage>,
+    /// Why it went no further, where there is more to say than which stage it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'static str>,
+    host_key: HostKeyShown,
+}
+
+/// How far a check came: the first stage that failed, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Done,
+    Failed(Stage),
+    /// Nothing is wrong so far, and a person has to do something before it goes on.
+    Waits(Stage, &'static str),
+}
+
+const ALL: [Stage; 5] =
+    [Stage::Address, Stage::Connection, Stage::HostKey, Stage::Authentication, Stage::Command];
+
+const APPROVE: &str = "Compare the fingerprint with the server's own, and approve it.";
+const MISMATCH: &str = "The server shows another host key than the approved one. Nothing connects \
+                        to it until a person approves one of the two.";
+const ATTACH: &str = "The server has no credential yet.";
+
+impl Outcome {
+    fn stages(self) -> Vec<CheckedStage> {
+        let result = |stage| match self {
+            Self::Done => StageResult::Ok,
+            Self::Failed(failed) | Self::Waits(failed, _) if stage < failed => StageResult::Ok,
+            Self::Failed(failed) if stage == failed => StageResult::Failed,
+            Self::Failed(_) | Self::Waits(..) => StageResult::NotTried,
+        };
+        ALL.into_iter().map(|stage| CheckedStage { stage, result: result(stage) }).collect()
+    }
+
+    const fn detail(self) -> Option<&'static str> {
+        match self {
+            Self::Done | Self::Failed(_) => None,
+            Self::Waits(_, detail) => Some(detail),
+        }
+    }
+}
+
+const fn stage(cause: Cause) -> Stage {
+    match cause {
+        Cause::Address => Stage::Address,
+        Cause::Tcp | Cause::Identification => Stage::Connection,
+        Cause::HostKey => Stage::HostKey,
+        Cause::Authentication => Stage::Authentication,
+        Cause::Command => Stage::Command,
+    }
+}
+
+/// Connects to the server as far as it is let. Without an approved host key that is to its key,
+/// which is kept to be approved; with one, and with a credential, to a command.
+#[utoipa::path(
+    post, path = "/v1/workspaces/{workspace}/servers/{server}/check", tag = "servers",
+    security(("session" = [])), params(("workspace" = Uuid, Path), ("server" = Uuid, Path)),
+    responses((status = 200, body = ServerChecked,
+        headers(("ETag" = String), ("Lethe-Position" = i64)))),
+)]
+async fn check(
+    api: ApiData,
+    member: Member,
+    path: web::Path<(String, String)>,
+    body: Body<Nothing>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::UseServers)?;
+    let (server, loaded) = found(&api, &member, &path.1).await?;
+    body.read()?;
+    api.limits.server_check(member.account)?;
+    let usable = loaded.state.live().is_some_and(domain::server::Live::is_usable);
+    let mut position = 0;
+    let outcome = if usable {
+        timeout(WITHIN, whole(&api, &member, server)).await
+    } else {
+        timeout(WITHIN, look(&api, &member, server, &loaded, &mut position)).await
+    };
+    let outcome = outcome.unwrap_or(Ok(Outcome::Failed(Stage::Connection)))?;
+    let after = api.app.executor.load::<Server>(member.tenant(), server.0).await?;
+    let live = after.state.live().ok_or_else(|| Problem::of(Kind::NotFound))?;
+    let mut answer = HttpResponse::Ok();
+    answer.insert_header((header::ETAG, etag(after.version)));
+    if position > 0 {
+        answer.insert_header((POSITION, position));
+    }
+    Ok(answer.json(ServerChecked {
+        ok: outcome == Outcome::Done,
+        stages: outcome.stages(),
+        detail: outcome.detail(),
+        host_key: live.host_key.into(),
+    }))
+}
+
+/// To the server's key, and no further.
+async fn look(
+    api: &Api,
+    member: &Member,
+    server: ServerId,
+    loaded: &Loaded<Server>,
+    position: &mut i64,
+) -> Result<Outcome, Problem> {
+    let live = loaded.state.live().ok_or_else(|| Problem::of(Kind::NotFound))?;
+    let address = reach::address(&api.app.keyring, member.workspace, live).await?;
+    let seen = match api.app.remote.observe(&address).await {
+        Ok(seen) => seen,
+        Err(error) => return Ok(Outcome::Failed(stage(error.cause()))),
+    };
+    let told = reach::observed(&api.app, member.workspace, server, loaded, seen).await?;
+    *position = told.map_or(0, |receipt| receipt.last);
+    Ok(match live.host_key.pinned() {
+        Some(approved) if approved == seen.fingerprint => {
+            Outcome::Waits(Stage::Authentication, ATTACH)
+        }
+        Some(_) => Outcome::Failed(Stage::HostKey),
+        None if matches!(live.host_key, domain::server::HostKey::Mismatched { .. }) => {
+            Outcome::Waits(Stage::HostKey, MISMATCH)
+        }
+        None => Outcome::Waits(Stage::HostKey, APPROVE),
+    })
+}
+
+async fn whole(api: &Api, member: &Member, server: ServerId) -> Result<Outcome, Problem> {
+    let connection = match reach::connect(&api.app, member.workspace, server).await {
+        Ok(connection) => connection,
+        Err(Unreached::Remote(error)) => return Ok(Outcome::Failed(stage(error.cause()))),
+        Err(Unreached::NotApproved) => return Ok(Outcome::Waits(Stage::HostKey, APPROVE)),
+        Err(Unreached::NoCredential) => return Ok(Outcome::Waits(Stage::Authentication, ATTACH)),
+        Err(Unreached::Unknown) => return Err(Problem::of(Kind::NotFound)),
+        Err(error @ Unreached::Unavailable(_)) => return Err(Problem::unavailable(&error)),
+    };
+    match connection.exec(COMMAND, &[], COMMAND_LIMITS).await {
+        Ok(ran) if ran.exit == Some(0) => Ok(Outcome::Done),
+        Ok(_)
+        | Err(
+            RemoteError::Address(_)
+            | RemoteError::HostKey { .. }
+            | RemoteError::Refused(_)
+            | RemoteError::TimedOut(_)
+            | RemoteError::Lost(_)
+            | RemoteError::TooMuch,
+        ) => Ok(Outcome::Failed(Stage::Command)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn results(outcome: Outcome) -> Vec<StageResult> {
+        outcome.stages().into_iter().map(|stage| stage.result).collect()
+    }
+
+    #[test]
+    fn what_comes_after_a_failure_was_not_tried() {
+        use StageResult::{Failed, NotTried, Ok};
+        assert_eq!(results(Outcome::Done), [Ok; 5]);
+        let failed = Outcome::Failed(Stage::HostKey);
+        assert_eq!(results(failed), [Ok, Ok, Failed, NotTried, NotTried]);
+        let waits = Outcome::Waits(Stage::HostKey, APPROVE);
+        assert_eq!(results(waits), [Ok, Ok, NotTried, NotTried, NotTried]);
+    }
+
+    #[test]
+    fn a_closed_port_and_a_silent_one_look_the_same() {
+        assert_eq!(stage(Cause::Tcp), stage(Cause::Identification));
+    }
+}

@@ -1,0 +1,251 @@
+//! A server's deployments: named lists of steps.
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, web};
+use domain::DeploymentId;
+use domain::privacy::{CommandLine, DeploymentStep, DeploymentSteps, Label, Personal};
+use domain::server::{Deployment, Server, ServerCommand};
+use domain::workspace::Right;
+use infra::event_store::Step;
+use infra::ids::derived;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::auth::caller::Caller;
+use crate::api::auth::member::Member;
+use crate::api::http::answer::{done, written};
+use crate::api::http::body::Body;
+use crate::api::http::fields::{Fields, Form, text};
+use crate::api::http::precondition::{MustMatch, etag};
+use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::routes::Routes;
+use crate::api::http::unseal::of_workspace;
+use crate::api::servers::server::{found, named};
+use crate::api::{Api, ApiData};
+
+pub fn routes(routes: &mut Routes) {
+    routes
+        .add(__path_create, create)
+        .add(__path_list, list)
+        .add(__path_show, show)
+        .add(__path_replace, replace)
+        .add(__path_remove, remove);
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct StepShown {
+    #[schema(value_type = String, max_length = 100)]
+    name: Label,
+    /// What a shell is given.
+    #[schema(value_type = String, max_length = 32768)]
+    command: CommandLine,
+}
+
+#[derive(ToSchema)]
+pub struct NewDeployment {
+    #[schema(value_type = String, max_length = 100)]
+    name: Label,
+    #[schema(value_type = Vec<StepShown>, min_items = 1, max_items = 50)]
+    steps: DeploymentSteps,
+}
+
+impl Form for NewDeployment {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let name = fields.required("name", text(Label::parse));
+        let steps = fields.required("steps", steps);
+        Some(Self { name: name?, steps: steps? })
+    }
+}
+
+fn steps(value: &Value) -> Result<DeploymentSteps, String> {
+    let list = value.as_array().ok_or("this must be a list")?;
+    let read = |(index, step): (usize, &Value)| {
+        let part = |name: &str| step.get(name).and_then(Value::as_str).ok_or("a text is missing");
+        let odd = step.as_object().is_none_or(|step| step.len() != 2);
+        let at = |reason: &dyn std::fmt::Display| format!("step {}: {reason}", index + 1);
+        if odd {
+            return Err(at(&"it has a name and a command, and nothing else"));
+        }
+        let name = part("name").map_err(|reason| at(&reason))?;
+        let command = part("command").map_err(|reason| at(&reason))?;
+        Ok(DeploymentStep {
+            name: Label::parse(name).map_err(|reason| at(&reason))?,
+            command: CommandLine::parse(command).map_err(|reason| at(&reason))?,
+        })
+    };
+    let steps = list.iter().enumerate().map(read).collect::<Result<Vec<_>, String>>()?;
+    DeploymentSteps::new(steps).map_err(|reason| reason.to_string())
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Deployment)]
+pub struct DeploymentShown {
+    deployment_id: Uuid,
+    #[schema(value_type = String)]
+    name: Label,
+    steps: Vec<StepShown>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct DeploymentCreated {
+    deployment_id: Uuid,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Deployments {
+    items: Vec<DeploymentShown>,
+}
+
+async fn opened(
+    api: &Api,
+    member: &Member,
+    id: DeploymentId,
+    deployment: &Deployment,
+) -> Result<DeploymentShown, Problem> {
+    let config = of_workspace(api, member.workspace, &deployment.config).await?;
+    let step = |step: &DeploymentStep| StepShown {
+        name: step.name.clone(),
+        command: step.command.clone(),
+    };
+    Ok(DeploymentShown {
+        deployment_id: id.0,
+        name: of_workspace(api, member.workspace, &deployment.name).await?,
+        steps: config.steps().iter().map(step).collect(),
+    })
+}
+
+/// Names a way to deploy on the server.
+#[utoipa::path(
+    post, path = "/v1/workspaces/{workspace}/servers/{server}/deployments", tag = "servers",
+    request_body = NewDeployment, security(("session" = [])),
+    params(("workspace" = Uuid, Path), ("server" = Uuid, Path),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    responses((status = 201, body = DeploymentCreated)),
+)]
+async fn create(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    path: web::Path<(String, String)>,
+    body: Body<NewDeployment>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ManageServers)?;
+    let server = named(&path.1)?;
+    let (form, bytes) = body.read()?;
+    let request = member.request(&caller, bytes);
+    let deployment = DeploymentId(derived(request.command, "deployment"));
+    let configures = ServerCommand::ConfigureDeployment {
+        deployment,
+        name: Personal::Clear(form.name),
+        config: Personal::Clear(form.steps),
+    };
+    let step = Step::new::<Server>(server.0, configures);
+    let receipt = api.app.executor.execute(&request, &[step]).await?;
+    let workspace = member.workspace;
+    let location = format!("/v1/workspaces/{workspace}/servers/{server}/deployments/{deployment}");
+    Ok(written(StatusCode::CREATED, &receipt)
+        .insert_header((header::LOCATION, location))
+        .json(DeploymentCreated { deployment_id: deployment.0 }))
+}
+
+/// The ways to deploy on the server: 32 at most.
+#[utoipa::path(
+    get, path = "/v1/workspaces/{workspace}/servers/{server}/deployments", tag = "servers",
+    security(("session" = [])), params(("workspace" = Uuid, Path), ("server" = Uuid, Path)),
+    responses((status = 200, body = Deployments, headers(("ETag" = String)))),
+)]
+async fn list(
+    api: ApiData,
+    member: Member,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ReadServers)?;
+    let (_, loaded) = found(&api, &member, &path.1).await?;
+    let deployments = loaded.state.live().map(|live| &live.deployments);
+    let mut items = Vec::new();
+    for (id, deployment) in deployments.into_iter().flatten() {
+        items.push(opened(&api, &member, *id, deployment).await?);
+    }
+    let tag = etag(loaded.version);
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(Deployments { items }))
+}
+
+/// One way to deploy on the server. Its `ETag` is the server's.
+#[utoipa::path(
+    get, path = "/v1/workspaces/{workspace}/servers/{server}/deployments/{deployment}",
+    tag = "servers", security(("session" = [])),
+    params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("deployment" = Uuid, Path)),
+    responses((status = 200, body = DeploymentShown, headers(("ETag" = String)))),
+)]
+async fn show(
+    api: ApiData,
+    member: Member,
+    path: web::Path<(String, String, String)>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ReadServers)?;
+    let (_, loaded) = found(&api, &member, &path.1).await?;
+    let nothing = || Problem::of(Kind::NotFound);
+    let id: DeploymentId = path.2.parse().map_err(|_| nothing())?;
+    let deployment = loaded.state.live().and_then(|live| live.deployments.get(&id));
+    let shown = opened(&api, &member, id, deployment.ok_or_else(nothing)?).await?;
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(loaded.version))).json(shown))
+}
+
+/// Replaces a way to deploy.
+#[utoipa::path(
+    put, path = "/v1/workspaces/{workspace}/servers/{server}/deployments/{deployment}",
+    tag = "servers", request_body = NewDeployment, security(("session" = [])),
+    params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("deployment" = Uuid, Path),
+        ("If-Match" = String, Header)),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+)]
+async fn replace(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    matches: MustMatch,
+    path: web::Path<(String, String, String)>,
+    body: Body<NewDeployment>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ManageServers)?;
+    let (server, loaded) = found(&api, &member, &path.1).await?;
+    let nothing = || Problem::of(Kind::NotFound);
+    let deployment: DeploymentId = path.2.parse().map_err(|_| nothing())?;
+    let known = loaded.state.live().is_some_and(|live| live.deployments.contains_key(&deployment));
+    if !known {
+        return Err(nothing());
+    }
+    let (form, bytes) = body.read()?;
+    let configures = ServerCommand::ConfigureDeployment {
+        deployment,
+        name: Personal::Clear(form.name),
+        config: Personal::Clear(form.steps),
+    };
+    let step = matches.0.on(Step::new::<Server>(server.0, configures))?;
+    Ok(done(&api.app.executor.execute(&member.request(&caller, bytes), &[step]).await?))
+}
+
+/// Removes a way to deploy.
+#[utoipa::path(
+    delete, path = "/v1/workspaces/{workspace}/servers/{server}/deployments/{deployment}",
+    tag = "servers", security(("session" = [])),
+    params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("deployment" = Uuid, Path),
+        ("If-Match" = String, Header)),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+)]
+async fn remove(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    matches: MustMatch,
+    path: web::Path<(String, String, String)>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ManageServers)?;
+    let server = named(&path.1)?;
+    let deployment = path.2.parse().map_err(|_| Problem::of(Kind::NotFound))?;
+    let removes = ServerCommand::RemoveDeployment { deployment };
+    let step = matches.0.on(Step::new::<Server>(server.0, removes))?;
+    Ok(done(&api.app.executor.execute(&member.request(&caller, vec![]), &[step]).await?))
+}

@@ -1,0 +1,239 @@
+//! The keys between Lethe and a server: the server's own, observed and approved by a person, and
+//! the one that Lethe shows to it.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, web};
+use domain::server::{Credential, Fingerprint, Server, ServerCommand};
+use domain::workspace::Right;
+use domain::{ServerCredentialId, ServerId};
+use infra::event_store::{ExecuteError, Receipt, Request, Step};
+use infra::ids::derived;
+use infra::remote::{Identity, IdentityError};
+use infra::server_credentials::ServerCredentialsError;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::accounts::password::step_up;
+use crate::api::auth::caller::Caller;
+use crate::api::auth::member::Member;
+use crate::api::http::answer::{done, written};
+use crate::api::http::body::Body;
+use crate::api::http::fields::{Fields, Form, parsed, secret};
+use crate::api::http::precondition::MustMatch;
+use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::routes::Routes;
+use crate::api::servers::server::{found, named};
+use crate::api::servers::view::CredentialShown;
+use crate::api::{Api, ApiData};
+
+pub fn routes(routes: &mut Routes) {
+    routes.add(__path_approve, approve).add(__path_attach, attach);
+}
+
+#[derive(ToSchema)]
+pub struct Approval {
+    /// `SHA256:` and 43 letters, as `ssh-keygen -lf` shows it on the server itself.
+    #[schema(value_type = String)]
+    fingerprint: Fingerprint,
+    /// Asked for where a key was approved before.
+    #[schema(value_type = Option<String>, format = Password)]
+    password: Option<SecretString>,
+}
+
+impl Form for Approval {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let fingerprint = fields.required("fingerprint", parsed("a fingerprint: SHA256:..."));
+        let password = fields.optional("password", secret);
+        Some(Self { fingerprint: fingerprint?, password: password? })
+    }
+}
+
+/// Approves the host key that was observed. From then on nothing connects to a server that shows
+/// another.
+#[utoipa::path(
+    post, path = "/v1/workspaces/{workspace}/servers/{server}/host-key/approve", tag = "servers",
+    request_body = Approval, security(("session" = [])),
+    params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("If-Match" = String, Header),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+)]
+async fn approve(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    matches: MustMatch,
+    path: web::Path<(String, String)>,
+    body: Body<Approval>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ManageServers)?;
+    let (server, loaded) = found(&api, &member, &path.1).await?;
+    let (form, bytes) = body.read()?;
+    let fingerprint = form.fingerprint;
+    // Whoever stole a session, or moved the server to a place of their own, stops here.
+    let replaces = loaded
+        .state
+        .live()
+        .is_some_and(|live| live.approved_before && live.host_key.pinned() != Some(fingerprint));
+    if replaces {
+        member.in_person()?;
+        let asks = "a key was approved before: to approve another asks for your password";
+        let password = form.password.ok_or_else(|| Problem::field("password", asks))?;
+        step_up(&api, member.account, &password).await?;
+    }
+    let approves = ServerCommand::ApproveHostKey { fingerprint };
+    let step = matches.0.on(Step::new::<Server>(server.0, approves))?;
+    Ok(done(&api.app.executor.execute(&member.request(&caller, bytes), &[step]).await?))
+}
+
+/// Either `generate`, or a key of one's own.
+#[derive(ToSchema)]
+pub struct NewCredential {
+    /// Makes a new ed25519 key, whose private half nobody ever sees.
+    #[schema(value_type = Option<bool>)]
+    generate: bool,
+    /// In OpenSSH's format, PKCS#1 or PKCS#8: ed25519, ECDSA, or RSA of 2048 bits at least.
+    #[schema(value_type = Option<String>, format = Password)]
+    private_key: Option<SecretString>,
+    /// Used once, to open the key; it is not kept.
+    #[schema(value_type = Option<String>, format = Password)]
+    passphrase: Option<SecretString>,
+}
+
+impl Form for NewCredential {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let generate = fields.optional("generate", |value| {
+            value.as_bool().ok_or_else(|| "this must be true or false".to_owned())
+        });
+        let private_key = fields.optional("private_key", secret);
+        let passphrase = fields.optional("passphrase", secret);
+        Some(Self {
+            generate: generate?.unwrap_or_default(),
+            private_key: private_key?,
+            passphrase: passphrase?,
+        })
+    }
+}
+
+impl NewCredential {
+    /// On a thread that may take its time: to open a key with a passphrase is work.
+    async fn identity(self) -> Result<Identity, Problem> {
+        let Self { generate, private_key, passphrase } = self;
+        let key = match (generate, private_key) {
+            (true, None) => return Identity::generate().map_err(unfit),
+            (false, Some(key)) => key,
+            (true, Some(_)) | (false, None) => {
+                let either = "either this is true, or there is a private_key";
+                return Err(Problem::field("generate", either));
+            }
+        };
+        let parse = move || {
+            let passphrase = passphrase.as_ref().map(ExposeSecret::expose_secret);
+            Identity::parse(key.expose_secret(), passphrase)
+        };
+        let parsed = web::block(parse).await.map_err(|error| Problem::unavailable(&error))?;
+        parsed.map_err(unfit)
+    }
+}
+
+fn unfit(error: IdentityError) -> Problem {
+    match error {
+        IdentityError::PassphraseNeeded | IdentityError::Passphrase => {
+            Problem::field("passphrase", error.to_string())
+        }
+        IdentityError::Format | IdentityError::Encryption | IdentityError::Algorithm => {
+            Problem::field("private_key", error.to_string())
+        }
+        IdentityError::Random => Problem::unavailable(&error),
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct CredentialAttached {
+    #[serde(flatten)]
+    credential: CredentialShown,
+    /// To be put into `authorized_keys` on the server. Absent when it has been replaced since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    public_line: Option<String>,
+}
+
+/// Gives the server a key that Lethe shows to it, in place of the one before. The private half
+/// stays sealed, and no answer ever holds it.
+#[utoipa::path(
+    put, path = "/v1/workspaces/{workspace}/servers/{server}/credential", tag = "servers",
+    request_body = NewCredential, security(("session" = [])),
+    params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("If-Match" = String, Header),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    responses((status = 200, body = CredentialAttached,
+        headers(("ETag" = String), ("Lethe-Position" = i64)))),
+)]
+async fn attach(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    matches: MustMatch,
+    path: web::Path<(String, String)>,
+    body: Body<NewCredential>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ManageServers)?;
+    let server = named(&path.1)?;
+    let (form, bytes) = body.read()?;
+    api.limits.server_check(member.account)?;
+    let identity = form.identity().await?;
+    let request = member.request(&caller, bytes);
+    let credential = keep(&api, &member, server, &request, &identity).await?;
+    let attaches = ServerCommand::AttachCredential { credential };
+    let step = matches.0.on(Step::new::<Server>(server.0, attaches))?;
+    let receipt = name(&api, &request, step, credential).await?;
+    let line = api.app.server_credentials.public_line(member.workspace, credential.id).await?;
+    let shown = CredentialAttached { credential: credential.into(), public_line: line };
+    Ok(written(StatusCode::OK, &receipt).json(shown))
+}
+
+/// The key stands before the event that names it. A request that came before has its key there
+/// already, and it is that one that counts.
+async fn keep(
+    api: &Api,
+    member: &Member,
+    server: ServerId,
+    request: &Request,
+    identity: &Identity,
+) -> Result<Credential, Problem> {
+    let id = ServerCredentialId(derived(request.command, "credential"));
+    let (keys, workspace) = (&api.app.server_credentials, member.workspace);
+    keys.insert(workspace, server, id, identity).await?;
+    let kept = keys.identity(workspace, id).await?.ok_or_else(|| Problem::of(Kind::NotFound))?;
+    Ok(Credential { id, algorithm: kept.algorithm(), fingerprint: kept.fingerprint() })
+}
+
+/// Appends the change; a key whose event is refused goes again.
+async fn name(
+    api: &Api,
+    request: &Request,
+    step: Step,
+    credential: Credential,
+) -> Result<Receipt, Problem> {
+    match api.app.executor.execute(request, &[step]).await {
+        Ok(receipt) => Ok(receipt),
+        Err(error @ (ExecuteError::Refused(_) | ExecuteError::Stale { .. })) => {
+            api.app.server_credentials.remove(credential.id).await?;
+            Err(error.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl From<ServerCredentialsError> for Problem {
+    fn from(error: ServerCredentialsError) -> Self {
+        match error {
+            ServerCredentialsError::Open(error) => error.into(),
+            ServerCredentialsError::Unavailable(error) => error.into(),
+            ServerCredentialsError::Seal(infra::keyring::SealError::Erased(_)) => {
+                Self::of(Kind::NotFound)
+            }
+            error @ (ServerCredentialsError::Seal(_) | ServerCredentialsError::Identity(_)) => {
+                Self::unavailable(&error)
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What was measured of a server, as series.
+
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::workspace::Right;
+use infra::monitors::{Point, Series, Span};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::api::ApiData;
+use crate::api::auth::member::Member;
+use crate::api::http::body::Query;
+use crate::api::http::fields::{Fields, Form, digits, parsed};
+use crate::api::http::problem::{At, Kind, Misfit, Problem};
+use crate::api::http::routes::Routes;
+use crate::api::servers::server::named;
+
+const POINTS_MAX: i64 = 2000;
+const STEP_MAX: i64 = 86_400;
+
+pub fn routes(routes: &mut Routes) {
+    routes.add(__path_metrics, metrics);
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Asked {
+    /// From this moment on.
+    from: DateTime<Utc>,
+    /// Up to this moment, and without it.
+    to: DateTime<Utc>,
+    /// Seconds that a point stands for; 2000 points at most.
+    #[param(minimum = 1, maximum = 86400)]
+    step: i64,
+}
+
+impl Form for Asked {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let moment = || parsed("a moment such as 2026-11-22T12:00:00Z");
+        let from = fields.required("from", moment());
+        let to = fields.required("to", moment());
+        let step = fields.required("step", digits(1, STEP_MAX));
+        Some(Self { from: from?, to: to?, step: step? })
+    }
+}
+
+impl Asked {
+    /// The span, and how many points it has.
+    fn span(&self) -> Result<(Span, i64), Problem> {
+        let refuse = |name: &str, why| {
+            let at = At::Parameter(name.to_owned());
+            Problem::misfits(Kind::BadQuery, vec![Misfit::new(at, why)])
+        };
+        if self.to <= self.from {
+            return Err(refuse("to", "this must be after from"));
+        }
+        let millis = (self.to - self.from).num_milliseconds();
+        let points = millis.div_euclid(self.step * 1000)
+            + i64::from(millis.rem_euclid(self.step * 1000) > 0);
+        if points > POINTS_MAX {
+            return Err(refuse("step", "with this there are more than 2000 points"));
+        }
+        let step = TimeDelta::seconds(self.step);
+        Ok((Span { from: self.from, to: self.to, step }, points.max(1)))
+    }
+}
+
+#[derive(Clone, Copy, Serialize, ToSchema)]
+pub struct Spread {
+    avg: f64,
+    max: f64,
+}
+
+impl From<Series> for Spread {
+    fn from(series: Series) -> Self {
+        Self { avg: series.average, max: series.highest }
+    }
+}
+
+/// What was measured from `at` on, for a step. Where `samples` is 0, nothing was.
+#[derive(Serialize, ToSchema)]
+pub struct MetricsPoint {
+    at: DateTime<Utc>,
+    samples: i64,
+    /// 0 to 1, of all cores.
+    cpu_share: Option<Spread>,
+    /// Bytes, here and below.
+    memory_used: Option<Spread>,
+    memory_total: Option<i64>,
+    disk_used: Option<Spread>,
+    disk_total: Option<i64>,
+    load: Option<Spread>,
+    uptime_seconds: Option<i64>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ServerMetrics {
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+    step_seconds: i64,
+    points: Vec<MetricsPoint>,
+}
+
+fn shown(at: DateTime<Utc>, point: Option<&Point>) -> MetricsPoint {
+    MetricsPoint {
+        at,
+        samples: point.map_or(0, |point| point.samples),
+        cpu_share: point.and_then(|point| point.cpu_share).map(Into::into),
+        memory_used: point.map(|point| point.memory_used.into()),
+        memory_total: point.map(|point| point.memory_total),
+        disk_used: point.map(|point| point.disk_used.into()),
+        disk_total: point.map(|point| point.disk_total),
+        load: point.map(|point| point.load.into()),
+        uptime_seconds: point.map(|point| point.uptime_seconds),
+    }
+}
+
+/// CPU, memory, disk, load and uptime of a server: average and highest of each step.
+#[utoipa::path(
+    get, path = "/v1/workspaces/{workspace}/servers/{server}/metrics", tag = "servers",
+    security(("session" = [])),
+    params(("workspace" = Uuid, Path), ("server" = Uuid, Path), Asked),
+    responses((status = 200, body = ServerMetrics)),
+)]
+async fn metrics(
+    api: ApiData,
+    member: Member,
+    path: web::Path<(String, String)>,
+    asked: Query<Asked>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ReadServers)?;
+    let server = named(&path.1)?;
+    let Query(asked) = asked;
+    let (span, count) = asked.span()?;
+    let measured = api.app.monitors.series(server, span).await?;
+    let mut measured = measured.into_iter().peekable();
+    let points = (0..count).map(|step| {
+        let point = measured.next_if(|point| point.step == step);
+        let at = span.from + TimeDelta::seconds(step * asked.step);
+        shown(at, point.as_ref())
+    });
+    Ok(HttpResponse::Ok().json(ServerMetrics {
+        from: span.from,
+        to: span.to,
+        step_seconds: asked.step,
+        points: points.collect(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+
+    fn points(seconds: i64, step: i64) -> Option<i64> {
+        let from = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let asked = Asked { from, to: from + TimeDelta::seconds(seconds), step };
+        asked.span().ok().map(|(_, points)| points)
+    }
+
+    #[test]
+    fn a_span_has_2000_points_at_most_and_the_last_may_be_short() {
+        assert_eq!(points(60, 30), Some(2));
+        assert_eq!(points(61, 30), Some(3));
+        assert_eq!(points(2000, 1), Some(2000));
+        assert_eq!(points(2001, 1), None);
+        assert_eq!((points(0, 1), points(-5, 1)), (None, None));
+    }
+}

@@ -1,0 +1,18 @@
+//! The servers of a workspace.
+
+pub mod check;
+pub mod deployments;
+pub mod keys;
+pub mod metrics;
+pub mod server;
+pub mod view;
+
+use super::http::routes::Routes;
+
+pub fn routes(routes: &mut Routes) {
+    server::routes(routes);
+    check::routes(routes);
+    keys::routes(routes);
+    metrics::routes(routes);
+    deployments::routes(routes);
+}

@@ -1,0 +1,300 @@
+//! A workspace's servers: registered, shown, renamed, moved, removed.
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, Utc};
+use domain::ServerId;
+use domain::privacy::{HostName, Label, LoginName, Personal};
+use domain::server::{Server, ServerCommand};
+use domain::workspace::Right;
+use infra::event_store::{Loaded, Step};
+use infra::ids::derived;
+use infra::remote::Address;
+use projections::servers::{Servers, count, list as listing};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::auth::caller::Caller;
+use crate::api::auth::member::Member;
+use crate::api::auth::sessions::Paging;
+use crate::api::http::answer::{done, written};
+use crate::api::http::body::{Body, Query};
+use crate::api::http::cursor::{Cursors, Page};
+use crate::api::http::fields::{Fields, Form, number, text};
+use crate::api::http::position::MinPosition;
+use crate::api::http::precondition::{MustMatch, etag};
+use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::routes::Routes;
+use crate::api::servers::view::{ServerShown, listed, shown};
+use crate::api::{Api, ApiData};
+
+const PORT: i64 = 22;
+
+pub fn routes(routes: &mut Routes) {
+    routes
+        .add(__path_register, register)
+        .add(__path_list, list)
+        .add(__path_show, show)
+        .add(__path_rename, rename)
+        .add(__path_change_address, change_address)
+        .add(__path_remove, remove);
+}
+
+/// The server that the path names: before any handler it was looked up, and lives.
+///
+/// # Errors
+/// No id.
+pub fn named(server: &str) -> Result<ServerId, Problem> {
+    server.parse().map_err(|_| Problem::of(Kind::NotFound))
+}
+
+/// The live server of the workspace that the path names.
+///
+/// # Errors
+/// There is none: not here, or not any more.
+pub async fn found(
+    api: &Api,
+    member: &Member,
+    server: &str,
+) -> Result<(ServerId, Loaded<Server>), Problem> {
+    let nothing = || Problem::of(Kind::NotFound);
+    let server = named(server)?;
+    let loaded = api.app.executor.load::<Server>(member.tenant(), server.0).await?;
+    loaded.state.live().ok_or_else(nothing)?;
+    Ok((server, loaded))
+}
+
+/// Where a server is, and whom Lethe logs in as.
+#[derive(ToSchema)]
+#[schema(as = ServerAddress)]
+pub struct Place {
+    /// A name or an IP address.
+    #[schema(value_type = String, max_length = 253)]
+    host: HostName,
+    /// 22 by default.
+    #[schema(value_type = Option<u16>, minimum = 1, maximum = 65535)]
+    port: u16,
+    #[schema(value_type = String, max_length = 64)]
+    user: LoginName,
+}
+
+impl Form for Place {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let host = fields.required("host", text(HostName::parse));
+        let port = fields.optional("port", number(1, u16::MAX.into()));
+        let user = fields.required("user", text(LoginName::parse));
+        let port = u16::try_from(port?.unwrap_or(PORT)).ok()?;
+        Some(Self { host: host?, port, user: user? })
+    }
+}
+
+/// What only a connection would find out is not asked here.
+fn check(host: &HostName, port: u16) -> Result<(), Problem> {
+    let formed = Address::new(host.expose(), port).check();
+    formed.map_err(|refusal| Problem::field("host", refusal.to_string()))
+}
+
+#[derive(ToSchema)]
+pub struct NewServer {
+    #[schema(value_type = String, max_length = 100)]
+    name: Label,
+    /// A name or an IP address.
+    #[schema(value_type = String, max_length = 253)]
+    host: HostName,
+    /// 22 by default.
+    #[schema(value_type = Option<u16>, minimum = 1, maximum = 65535)]
+    port: u16,
+    #[schema(value_type = String, max_length = 64)]
+    user: LoginName,
+}
+
+impl Form for NewServer {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let name = fields.required("name", text(Label::parse));
+        let Place { host, port, user } = Place::read(fields)?;
+        Some(Self { name: name?, host, port, user })
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ServerRegistered {
+    server_id: Uuid,
+    /// What is to be done before Lethe offers a credential to it.
+    next: &'static str,
+}
+
+const NEXT: &str = "Check the server, so that its host key is observed; compare the fingerprint \
+                    with the server's own, and approve it.";
+
+/// Registers a server. Nothing connects to it yet: its host key is to be observed and approved.
+#[utoipa::path(
+    post, path = "/v1/workspaces/{workspace}/servers", tag = "servers",
+    request_body = NewServer, security(("session" = [])),
+    params(("workspace" = Uuid, Path),
+        ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128)),
+    responses((status = 201, body = ServerRegistered)),
+)]
+async fn register(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    body: Body<NewServer>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ManageServers)?;
+    caller.needs_key()?;
+    let (form, bytes) = body.read()?;
+    check(&form.host, form.port)?;
+    let workspace = member.workspace;
+    let most = i64::from(api.app.config.servers_max);
+    let request = member.request(&caller, bytes);
+    let server = ServerId(derived(request.command, "server"));
+    let again = api.app.executor.load::<Server>(member.tenant(), server.0).await?.version > 0;
+    if !again && count(&api.app.pool, workspace).await? >= most {
+        let detail = format!("A workspace has {most} servers at most.");
+        return Err(Problem::new(Kind::Refused, detail));
+    }
+    let registers = ServerCommand::Register {
+        name: Personal::Clear(form.name),
+        host: Personal::Clear(form.host),
+        port: form.port,
+        user: Personal::Clear(form.user),
+    };
+    let step = Step::new::<Server>(server.0, registers);
+    let receipt = api.app.executor.execute(&request, &[step]).await?;
+    let location = format!("/v1/workspaces/{workspace}/servers/{server}");
+    Ok(written(StatusCode::CREATED, &receipt)
+        .insert_header((header::LOCATION, location))
+        .json(ServerRegistered { server_id: server.0, next: NEXT }))
+}
+
+/// The workspace's servers, the latest first.
+#[utoipa::path(
+    get, path = "/v1/workspaces/{workspace}/servers", tag = "servers", security(("session" = [])),
+    params(("workspace" = Uuid, Path), Paging, ("Lethe-Min-Position" = Option<i64>, Header)),
+    responses((status = 200, body = Page<ServerShown>)),
+)]
+async fn list(
+    api: ApiData,
+    member: Member,
+    least: MinPosition,
+    paging: Query<Paging>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ReadServers)?;
+    let Query(Paging { limit, cursor }) = paging;
+    least.reached::<Servers>(&api).await?;
+    let scope = "servers".to_owned();
+    let cursors = Cursors { keyring: &api.app.keyring, of: member.tenant(), scope };
+    let after: Option<(DateTime<Utc>, ServerId)> = match cursor {
+        Some(cursor) => Some(cursors.read(&cursor).await?),
+        None => None,
+    };
+    let rows = listing(&api.app.pool, member.workspace, after, limit + 1).await?;
+    let mut found = Vec::with_capacity(rows.len());
+    for row in rows {
+        found.push((row.registered_at, listed(&api, row).await?));
+    }
+    let page = cursors.page(found, limit, |(at, server)| (*at, server.server_id)).await?;
+    let items = page.items.into_iter().map(|(_, server)| server).collect();
+    Ok(HttpResponse::Ok().json(Page { items, next: page.next }))
+}
+
+/// A server as it stands.
+#[utoipa::path(
+    get, path = "/v1/workspaces/{workspace}/servers/{server}", tag = "servers",
+    security(("session" = [])), params(("workspace" = Uuid, Path), ("server" = Uuid, Path)),
+    responses((status = 200, body = ServerShown, headers(("ETag" = String)))),
+)]
+async fn show(
+    api: ApiData,
+    member: Member,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ReadServers)?;
+    let (server, loaded) = found(&api, &member, &path.1).await?;
+    let live = loaded.state.live().ok_or_else(|| Problem::of(Kind::NotFound))?;
+    let shown = shown(&api, member.workspace, server, live).await?;
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(loaded.version))).json(shown))
+}
+
+#[derive(ToSchema)]
+pub struct ServerRenamed {
+    #[schema(value_type = String, max_length = 100)]
+    name: Label,
+}
+
+impl Form for ServerRenamed {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { name: fields.required("name", text(Label::parse))? })
+    }
+}
+
+/// Renames a server.
+#[utoipa::path(
+    patch, path = "/v1/workspaces/{workspace}/servers/{server}", tag = "servers",
+    request_body = ServerRenamed, security(("session" = [])),
+    params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("If-Match" = String, Header)),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+)]
+async fn rename(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    matches: MustMatch,
+    path: web::Path<(String, String)>,
+    body: Body<ServerRenamed>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ManageServers)?;
+    let server = named(&path.1)?;
+    let (form, bytes) = body.read()?;
+    let renames = ServerCommand::Rename { name: Personal::Clear(form.name) };
+    let step = matches.0.on(Step::new::<Server>(server.0, renames))?;
+    Ok(done(&api.app.executor.execute(&member.request(&caller, bytes), &[step]).await?))
+}
+
+/// Changes where a server is. The approval of its host key falls: the key is to be observed and
+/// approved again.
+#[utoipa::path(
+    put, path = "/v1/workspaces/{workspace}/servers/{server}/address", tag = "servers",
+    request_body = Place, security(("session" = [])),
+    params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("If-Match" = String, Header)),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+)]
+async fn change_address(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    matches: MustMatch,
+    path: web::Path<(String, String)>,
+    body: Body<Place>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ManageServers)?;
+    let server = named(&path.1)?;
+    let (form, bytes) = body.read()?;
+    check(&form.host, form.port)?;
+    let (host, user) = (Personal::Clear(form.host), Personal::Clear(form.user));
+    let moves = ServerCommand::ChangeAddress { host, port: form.port, user };
+    let step = matches.0.on(Step::new::<Server>(server.0, moves))?;
+    Ok(done(&api.app.executor.execute(&member.request(&caller, bytes), &[step]).await?))
+}
+
+/// Removes a server, with its credential and its deployments.
+#[utoipa::path(
+    delete, path = "/v1/workspaces/{workspace}/servers/{server}", tag = "servers",
+    security(("session" = [])),
+    params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("If-Match" = String, Header)),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+)]
+async fn remove(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    matches: MustMatch,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ManageServers)?;
+    let server = named(&path.1)?;
+    let step = matches.0.on(Step::new::<Server>(server.0, ServerCommand::Remove))?;
+    let receipt = api.app.executor.execute(&member.request(&caller, vec![]), &[step]).await?;
+    Ok(done(&receipt))
+}

@@ -1,0 +1,146 @@
+//! How a server is shown: never with its key, nor with anything that it said.
+
+use chrono::{DateTime, Utc};
+use domain::privacy::{Field, Personal, Sealed, ServerHost, ServerName, ServerUser};
+use domain::server::{Cause, Credential, Fingerprint, HostKey, KeyAlgorithm, Live, Reach};
+use domain::{DeploymentId, ServerId, WorkspaceId};
+use infra::keyring::OpenError;
+use projections::servers::Server as Row;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::Api;
+use crate::api::http::problem::Problem;
+use crate::api::http::unseal::of_workspace;
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Server)]
+pub struct ServerShown {
+    pub server_id: Uuid,
+    #[schema(value_type = String)]
+    name: <ServerName as Field>::Value,
+    #[schema(value_type = String)]
+    host: <ServerHost as Field>::Value,
+    port: u16,
+    #[schema(value_type = String)]
+    user: <ServerUser as Field>::Value,
+    host_key: HostKeyShown,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    credential: Option<CredentialShown>,
+    reach: ReachShown,
+    deployments: Vec<Uuid>,
+}
+
+/// `unobserved`, `observed`, `approved`, or `mismatched`: nothing connects with the credential
+/// unless it is approved.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[schema(as = HostKey)]
+pub struct HostKeyShown {
+    state: &'static str,
+    /// What a person approved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    approved: Option<Fingerprint>,
+    /// What the server showed, and nobody approved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    seen: Option<Fingerprint>,
+}
+
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[schema(as = ServerCredential)]
+pub struct CredentialShown {
+    credential_id: Uuid,
+    #[schema(value_type = String)]
+    algorithm: KeyAlgorithm,
+    #[schema(value_type = String)]
+    fingerprint: Fingerprint,
+}
+
+/// `unknown`, `reachable` or `unreachable`.
+#[derive(Clone, Copy, Serialize, ToSchema)]
+#[schema(as = Reach)]
+pub struct ReachShown {
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    cause: Option<Cause>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<DateTime<Utc>>,
+}
+
+impl From<HostKey> for HostKeyShown {
+    fn from(host_key: HostKey) -> Self {
+        let (state, approved, seen) = match host_key {
+            HostKey::Unobserved => ("unobserved", None, None),
+            HostKey::Observed { fingerprint } => ("observed", None, Some(fingerprint)),
+            HostKey::Approved { fingerprint } => ("approved", Some(fingerprint), None),
+            HostKey::Mismatched { approved, seen } => ("mismatched", Some(approved), Some(seen)),
+        };
+        Self { state, approved, seen }
+    }
+}
+
+impl From<Credential> for CredentialShown {
+    fn from(credential: Credential) -> Self {
+        let Credential { id, algorithm, fingerprint } = credential;
+        Self { credential_id: id.0, algorithm, fingerprint }
+    }
+}
+
+impl From<Reach> for ReachShown {
+    fn from(reach: Reach) -> Self {
+        let (state, cause, since) = match reach {
+            Reach::Unknown => ("unknown", None, None),
+            Reach::Reachable => ("reachable", None, None),
+            Reach::Unreachable { cause, since } => ("unreachable", Some(cause), Some(since)),
+        };
+        Self { state, cause, since }
+    }
+}
+
+/// As it stands in the log.
+pub async fn shown(
+    api: &Api,
+    workspace: WorkspaceId,
+    server: ServerId,
+    live: &Live,
+) -> Result<ServerShown, Problem> {
+    Ok(ServerShown {
+        server_id: server.0,
+        name: of_workspace(api, workspace, &live.name).await?,
+        host: of_workspace(api, workspace, &live.host).await?,
+        port: live.port,
+        user: of_workspace(api, workspace, &live.user).await?,
+        host_key: live.host_key.into(),
+        credential: live.credential.map(Into::into),
+        reach: live.reach.into(),
+        deployments: live.deployments.keys().map(|deployment| deployment.0).collect(),
+    })
+}
+
+/// As it stands in the read model.
+pub async fn listed(api: &Api, row: Row) -> Result<ServerShown, Problem> {
+    let workspace = row.workspace_id;
+    Ok(ServerShown {
+        server_id: row.server_id.0,
+        name: of_row::<ServerName>(api, workspace, &row.name).await?,
+        host: of_row::<ServerHost>(api, workspace, &row.host).await?,
+        port: u16::try_from(row.port).unwrap_or_default(),
+        user: of_row::<ServerUser>(api, workspace, &row.login).await?,
+        host_key: row.host_key.0.into(),
+        credential: row.credential.0.map(Into::into),
+        reach: row.reach.0.into(),
+        deployments: row.deployments.0.iter().map(|DeploymentId(id)| *id).collect(),
+    })
+}
+
+async fn of_row<F: Field>(
+    api: &Api,
+    workspace: WorkspaceId,
+    bytes: &[u8],
+) -> Result<F::Value, Problem> {
+    let sealed = Sealed::from_bytes(bytes).ok_or(OpenError::Damaged)?;
+    of_workspace(api, workspace, &Personal::<F>::Sealed(sealed)).await
+}

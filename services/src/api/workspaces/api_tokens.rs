@@ -1,0 +1,219 @@
+//! Tokens that act for a member: for programmes, with some of the member's rights, for some time.
+
+use std::collections::BTreeMap;
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, Utc};
+use domain::privacy::{ApiTokenName, Label, Sealed};
+use domain::workspace::{ApiToken, Right, Workspace, WorkspaceCommand, WorkspaceError};
+use domain::{ApiTokenId, EventId, WorkspaceId};
+use infra::api_tokens::{ApiTokens, Issued, Kept};
+use infra::event_store::Step;
+use infra::ids::derived;
+use infra::keyring::SealError;
+use secrecy::ExposeSecret;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::auth::caller::Caller;
+use crate::api::auth::member::Member;
+use crate::api::http::answer::{done, written};
+use crate::api::http::body::Body;
+use crate::api::http::fields::{Fields, Form, parsed, text};
+use crate::api::http::precondition::IfMatch;
+use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::routes::Routes;
+use crate::api::{Api, ApiData};
+
+pub fn routes(routes: &mut Routes) {
+    routes.add(__path_issue, issue).add(__path_list, list).add(__path_revoke, revoke);
+}
+
+#[derive(ToSchema)]
+pub struct NewToken {
+    #[schema(value_type = String, max_length = 100)]
+    name: Label,
+    /// Rights of `/v1/roles` that tokens may have; no more than one has oneself.
+    #[schema(value_type = Vec<String>, example = json!(["runs:read", "runs:start"]))]
+    scopes: Vec<Right>,
+    /// Within 365 days.
+    expires_at: DateTime<Utc>,
+}
+
+impl Form for NewToken {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let name = fields.required("name", text(Label::parse));
+        let scopes = fields.required("scopes", scopes);
+        let expires_at = fields.required("expires_at", parsed("a time"));
+        Some(Self { name: name?, scopes: scopes?, expires_at: expires_at? })
+    }
+}
+
+fn scopes(value: &Value) -> Result<Vec<Right>, String> {
+    let misfit = || "this must be a list of rights, as /v1/roles has them".to_owned();
+    let words = value.as_array().ok_or_else(misfit)?.iter();
+    let rights = words.map(|word| word.as_str().and_then(Right::named).ok_or_else(misfit));
+    rights.collect()
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct TokenIssued {
+    token_id: Uuid,
+    /// Shown once, and kept only as a hash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+}
+
+/// Issues a token that acts for oneself, in this workspace only.
+#[utoipa::path(
+    post, path = "/v1/workspaces/{workspace}/api-tokens", tag = "workspaces",
+    request_body = NewToken, security(("session" = [])),
+    params(("workspace" = Uuid, Path),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    responses((status = 201, body = TokenIssued), (status = 409, body = crate::api::http::problem::Shown)),
+)]
+async fn issue(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    body: Body<NewToken>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ManageTokens)?;
+    let (form, bytes) = body.read()?;
+    let request = member.request(&caller, bytes);
+    let token = ApiTokenId(derived(request.command, "token"));
+    let (workspace, expires_at) = (member.workspace, form.expires_at);
+    let name = seal(&api, workspace, token, &form.name).await?;
+    let drawn = ApiTokens::draw_token().map_err(|error| Problem::unavailable(&error))?;
+    let issues = WorkspaceCommand::IssueApiToken {
+        by: member.account,
+        token,
+        rights: form.scopes,
+        now: api.app.clock.now(),
+        expires_at,
+    };
+    let step = Step::new::<Workspace>(workspace.0, issues);
+    let receipt = api.app.executor.execute(&request, &[step]).await?;
+    let mut secret = None;
+    if !receipt.replayed {
+        let row = Issued { token, workspace, account: member.account, name, expires_at };
+        api.app.api_tokens.insert(&row, drawn.hash).await?;
+        secret = Some(drawn.secret.expose_secret().to_owned());
+    }
+    Ok(written(StatusCode::CREATED, &receipt)
+        .insert_header((header::LOCATION, format!("/v1/workspaces/{workspace}/api-tokens/{token}")))
+        .json(TokenIssued { token_id: token.0, token: secret }))
+}
+
+async fn seal(
+    api: &Api,
+    workspace: WorkspaceId,
+    token: ApiTokenId,
+    name: &Label,
+) -> Result<Sealed, Problem> {
+    let (tenant, subject, id) = (workspace.into(), workspace.into(), EventId(token.0));
+    let sealed = api.app.keyring.seal_value::<ApiTokenName>(tenant, subject, id, name);
+    sealed.await.map_err(|error| match error {
+        SealError::Erased(_) => Problem::of(Kind::NotFound),
+        error @ (SealError::Expired | SealError::Unavailable(_)) => Problem::unavailable(&error),
+    })
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Tokens {
+    items: Vec<TokenShown>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ApiToken)]
+pub struct TokenShown {
+    token_id: Uuid,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    name: Option<Label>,
+    /// Whom it acts for.
+    account_id: Uuid,
+    /// It has those of them that the member has, too.
+    scopes: Vec<&'static str>,
+    expires_at: DateTime<Utc>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued_at: Option<DateTime<Utc>>,
+    /// To the minute; absent while it has not been used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<DateTime<Utc>>,
+}
+
+/// The tokens of the workspace that have not been revoked.
+#[utoipa::path(
+    get, path = "/v1/workspaces/{workspace}/api-tokens", tag = "workspaces",
+    security(("session" = [])), params(("workspace" = Uuid, Path)),
+    responses((status = 200, body = Tokens)),
+)]
+async fn list(api: ApiData, member: Member) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ManageTokens)?;
+    let workspace = member.workspace;
+    let loaded = api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
+    let live = loaded.state.live().ok_or(WorkspaceError::Unknown)?;
+    let kept = api.app.api_tokens.of_workspace(workspace).await?;
+    let mut kept: BTreeMap<ApiTokenId, Kept> =
+        kept.into_iter().map(|kept| (kept.token, kept)).collect();
+    let mut items = Vec::with_capacity(live.tokens.len());
+    for (id, token) in &live.tokens {
+        items.push(shown(&api, workspace, *id, token, kept.remove(id)).await?);
+    }
+    Ok(HttpResponse::Ok().json(Tokens { items }))
+}
+
+async fn shown(
+    api: &Api,
+    workspace: WorkspaceId,
+    id: ApiTokenId,
+    token: &ApiToken,
+    kept: Option<Kept>,
+) -> Result<TokenShown, Problem> {
+    let name = match &kept {
+        Some(kept) => {
+            let about = workspace.into();
+            let name = api.app.keyring.open::<ApiTokenName>(workspace.into(), about, &kept.name);
+            Some(name.await?)
+        }
+        None => None,
+    };
+    Ok(TokenShown {
+        token_id: id.0,
+        name,
+        account_id: token.account.0,
+        scopes: token.rights.iter().map(|right| right.word()).collect(),
+        expires_at: token.expires_at,
+        issued_at: kept.as_ref().map(|kept| kept.issued_at),
+        last_used_at: kept.and_then(|kept| kept.last_used_at),
+    })
+}
+
+/// Revokes a token: it is refused from now on, on every node.
+#[utoipa::path(
+    delete, path = "/v1/workspaces/{workspace}/api-tokens/{token}", tag = "workspaces",
+    security(("session" = [])),
+    params(("workspace" = Uuid, Path), ("token" = Uuid, Path),
+        ("If-Match" = Option<String>, Header)),
+    responses((status = 204), (status = 404, body = crate::api::http::problem::Shown)),
+)]
+async fn revoke(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    matches: IfMatch,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ManageTokens)?;
+    let token = path.1.parse().map_err(|_| Problem::of(Kind::NotFound))?;
+    let revokes = WorkspaceCommand::RevokeApiToken { by: member.account, token };
+    let step = matches.on(Step::new::<Workspace>(member.workspace.0, revokes))?;
+    let receipt = api.app.executor.execute(&member.request(&caller, vec![]), &[step]).await?;
+    // It is refused without its event; a row that stays is swept by the worker that reads the log.
+    api.app.api_tokens.remove(token).await?;
+    Ok(done(&receipt))
+}

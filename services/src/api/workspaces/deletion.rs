@@ -1,0 +1,125 @@
+//! The deletion of a workspace: asked for, taken back within the grace.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use chrono::{DateTime, Utc};
+use domain::workspace::{Deletion, Right, Workspace, WorkspaceCommand, WorkspaceError};
+use infra::event_store::{Receipt, Step};
+use infra::keyring::ledger::Kind as Erased;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::ApiData;
+use crate::api::accounts::erasure::{ErasureRequest, enter, grace};
+use crate::api::accounts::password::step_up;
+use crate::api::auth::caller::Caller;
+use crate::api::auth::member::Member;
+use crate::api::http::answer::{done, written};
+use crate::api::http::body::Body;
+use crate::api::http::precondition::{IfMatch, MustMatch};
+use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::routes::Routes;
+
+pub fn routes(routes: &mut Routes) {
+    routes.add(__path_request, request).add(__path_show, show).add(__path_cancel, cancel);
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct DeletionRequested {
+    /// Until then it can be taken back.
+    due: DateTime<Utc>,
+    /// Shown once. It asks for the certificate at `/v1/erasures/{claim_code}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claim_code: Option<String>,
+}
+
+/// Asks for the workspace to be deleted, with everything in it. From now on it is only read.
+#[utoipa::path(
+    delete, path = "/v1/workspaces/{workspace}", tag = "workspaces",
+    request_body = ErasureRequest, security(("session" = [])),
+    params(("workspace" = Uuid, Path), ("If-Match" = String, Header),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    responses((status = 202, body = DeletionRequested),
+        (status = 409, body = crate::api::http::problem::Shown)),
+)]
+async fn request(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    matches: MustMatch,
+    body: Body<ErasureRequest>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::DeleteWorkspace)?;
+    let (form, bytes) = body.read()?;
+    let grace = grace(&api.app.config, form.grace_days);
+    let grace = grace.map_err(|detail| Problem::field("grace_days", detail))?;
+    step_up(&api, member.account, &form.password).await?;
+    let request = member.request(&caller, bytes);
+    let (workspace, now) = (member.workspace, api.app.clock.now());
+    let loaded = api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
+    let before = loaded.state.live().ok_or(WorkspaceError::Unknown)?.deletion;
+    let asks = WorkspaceCommand::RequestDeletion { by: member.account, now, due: now + grace };
+    let step = matches.0.on(Step::new::<Workspace>(workspace.0, asks))?;
+
+    if let Some(before) = before {
+        // Refused, unless it is this command that came before.
+        let receipt = api.app.executor.execute(&request, &[step]).await?;
+        return Ok(requested(&receipt, before.due, None));
+    }
+    matches.0.check(loaded.version)?;
+    let code = enter(&api.app, Erased::Workspace, workspace.into(), now + grace).await?;
+    let receipt = api.app.executor.execute(&request, &[step]).await?;
+    Ok(requested(&receipt, now + grace, Some(code)))
+}
+
+fn requested(receipt: &Receipt, due: DateTime<Utc>, code: Option<String>) -> HttpResponse {
+    written(StatusCode::ACCEPTED, receipt).json(DeletionRequested { due, claim_code: code })
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct PendingDeletion {
+    requested_at: DateTime<Utc>,
+    due: DateTime<Utc>,
+}
+
+/// The deletion that has been asked for.
+#[utoipa::path(
+    get, path = "/v1/workspaces/{workspace}/deletion", tag = "workspaces",
+    security(("session" = []), ("token" = [])), params(("workspace" = Uuid, Path)),
+    responses((status = 200, body = PendingDeletion), (status = 404, body = crate::api::http::problem::Shown)),
+)]
+async fn show(api: ApiData, member: Member) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ReadWorkspace)?;
+    let workspace = member.workspace;
+    let loaded = api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
+    let pending = loaded.state.live().and_then(|live| live.deletion);
+    let Deletion { requested_at, due } = pending.ok_or_else(|| Problem::of(Kind::NotFound))?;
+    Ok(HttpResponse::Ok().json(PendingDeletion { requested_at, due }))
+}
+
+/// Takes the request back.
+#[utoipa::path(
+    delete, path = "/v1/workspaces/{workspace}/deletion", tag = "workspaces",
+    security(("session" = [])),
+    params(("workspace" = Uuid, Path), ("If-Match" = Option<String>, Header)),
+    responses((status = 204), (status = 409, description = "The grace is over, or none was asked",
+        body = crate::api::http::problem::Shown)),
+)]
+async fn cancel(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    matches: IfMatch,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::DeleteWorkspace)?;
+    let now = api.app.clock.now();
+    let cancels = WorkspaceCommand::CancelDeletion { by: member.account, now };
+    let step = matches.on(Step::new::<Workspace>(member.workspace.0, cancels))?;
+    let request = member.request(&caller, vec![]);
+    let receipt = api.app.executor.execute(&request, &[step]).await?;
+    // The eraser hears of it from the log, too.
+    if let Err(error) = api.app.keyring.ledger_cancel(member.workspace.into()).await {
+        tracing::warn!(%error, "a cancellation is left to the eraser");
+    }
+    Ok(done(&receipt))
+}

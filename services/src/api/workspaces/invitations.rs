@@ -1,0 +1,294 @@
+//! Invitations: mailed to one address, and accepted by the person whose address it is.
+
+use actix_web::http::{StatusCode, header};
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::account::{Account, AccountError, EmailState};
+use domain::privacy::{EmailAddress, InvitationEmail, Personal};
+use domain::workspace::{
+    INVITATION_DAYS_MAX, Invitation, Live, Right, Role, Workspace, WorkspaceCommand, WorkspaceError,
+};
+use domain::{InvitationId, WorkspaceId};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use infra::event_store::{ExecuteError, Loaded, Step};
+use infra::ids::derived;
+use infra::keyring::{LinkPurpose, OpenError};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::accounts::password::live;
+use crate::api::accounts::register::{Link, owner};
+use crate::api::auth::caller::Caller;
+use crate::api::auth::member::Member;
+use crate::api::auth::signed_in::SignedIn;
+use crate::api::http::answer::{done, written};
+use crate::api::http::body::Body;
+use crate::api::http::fields::{Fields, Form, number, text};
+use crate::api::http::precondition::IfMatch;
+use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::routes::Routes;
+use crate::api::http::unseal::held;
+use crate::api::workspaces::members::role;
+use crate::api::{Api, ApiData};
+
+/// How many addresses are opened at once.
+const AT_ONCE: usize = 16;
+/// How often others may be faster.
+const TRIES: usize = 8;
+
+pub fn routes(routes: &mut Routes) {
+    routes
+        .add(__path_invite, invite)
+        .add(__path_list, list)
+        .add(__path_revoke, revoke)
+        .add(__path_accept, accept);
+}
+
+#[derive(ToSchema)]
+pub struct NewInvitation {
+    #[schema(value_type = String, format = Email, max_length = 254)]
+    email: EmailAddress,
+    #[schema(value_type = String, example = "operator")]
+    role: Role,
+    /// Days until the link stops working, 1 to 7; 7 by default.
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 7)]
+    expires_in_days: i64,
+}
+
+impl Form for NewInvitation {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let email = fields.required("email", text(EmailAddress::parse));
+        let role = role(fields);
+        let days = fields.optional("expires_in_days", number(1, INVITATION_DAYS_MAX));
+        let expires_in_days = days?.unwrap_or(INVITATION_DAYS_MAX);
+        Some(Self { email: email?, role: role?, expires_in_days })
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Invited {
+    invitation_id: Uuid,
+}
+
+/// Mails an invitation. A second one to the same address replaces the first.
+#[utoipa::path(
+    post, path = "/v1/workspaces/{workspace}/invitations", tag = "workspaces",
+    request_body = NewInvitation, security(("session" = [])),
+    params(("workspace" = Uuid, Path),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    responses((status = 201, body = Invited), (status = 409, body = crate::api::http::problem::Shown)),
+)]
+async fn invite(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    body: Body<NewInvitation>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ManageMembers)?;
+    let (form, bytes) = body.read()?;
+    api.limits.mail(caller.address, form.email.folded())?;
+    let known = owner(&api, &form.email).await?;
+    let request = member.request(&caller, bytes);
+    let (workspace, now) = (member.workspace, api.app.clock.now());
+    let invitation = InvitationId(derived(request.command, "invitation"));
+    for _ in 0..TRIES {
+        let loaded = load(&api, workspace).await?;
+        let standing = loaded.state.live().ok_or(WorkspaceError::Unknown)?;
+        if known.is_some_and(|known| standing.members.contains_key(&known)) {
+            return Err(WorkspaceError::MemberAlready.into());
+        }
+        let invites = WorkspaceCommand::Invite {
+            by: member.account,
+            invitation,
+            email: Personal::Clear(form.email.clone()),
+            role: form.role,
+            now,
+            until: now + TimeDelta::days(form.expires_in_days),
+            replaces: same_address(&api, workspace, standing, &form.email).await?,
+        };
+        let step = Step::new::<Workspace>(workspace.0, invites).expecting(loaded.version);
+        match api.app.executor.execute(&request, &[step]).await {
+            Err(ExecuteError::Stale { .. }) => {}
+            Err(error) => return Err(error.into()),
+            Ok(receipt) => {
+                let at = format!("/v1/workspaces/{workspace}/invitations/{invitation}");
+                return Ok(written(StatusCode::CREATED, &receipt)
+                    .insert_header((header::LOCATION, at))
+                    .json(Invited { invitation_id: invitation.0 }));
+            }
+        }
+    }
+    Err(Problem::of(Kind::Unavailable).with_header(header::RETRY_AFTER, 1))
+}
+
+async fn load(api: &Api, workspace: WorkspaceId) -> Result<Loaded<Workspace>, Problem> {
+    Ok(api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?)
+}
+
+/// `None` once the address has been forgotten.
+async fn address(
+    api: &Api,
+    workspace: WorkspaceId,
+    id: InvitationId,
+    invitation: &Invitation,
+) -> Result<Option<EmailAddress>, Problem> {
+    let sealed = invitation.email.sealed().ok_or(OpenError::Damaged)?;
+    let opened = api.app.keyring.open::<InvitationEmail>(workspace.into(), id.into(), sealed);
+    match opened.await {
+        Ok(address) => Ok(Some(address)),
+        Err(OpenError::Erased | OpenError::Expired) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+type Addressed<'a> = (InvitationId, &'a Invitation, Option<EmailAddress>);
+
+async fn addresses<'a>(
+    api: &Api,
+    workspace: WorkspaceId,
+    standing: &'a Live,
+) -> Result<Vec<Addressed<'a>>, Problem> {
+    let opening = standing.invitations.iter().map(|(id, invitation)| async move {
+        let address = address(api, workspace, *id, invitation).await?;
+        Ok::<_, Problem>((*id, invitation, address))
+    });
+    stream::iter(opening).buffered(AT_ONCE).try_collect().await
+}
+
+async fn same_address(
+    api: &Api,
+    workspace: WorkspaceId,
+    standing: &Live,
+    email: &EmailAddress,
+) -> Result<Option<InvitationId>, Problem> {
+    let open = addresses(api, workspace, standing).await?;
+    let same = |of: &Addressed<'_>| of.2.as_ref().is_some_and(|to| to.folded() == email.folded());
+    Ok(open.into_iter().find(same).map(|(id, ..)| id))
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Invitations {
+    items: Vec<InvitationShown>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Invitation)]
+pub struct InvitationShown {
+    invitation_id: Uuid,
+    #[schema(value_type = String)]
+    role: Role,
+    invited_by: Uuid,
+    expires_at: DateTime<Utc>,
+    /// For owners and admins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = Email)]
+    email: Option<EmailAddress>,
+}
+
+/// The invitations that are open.
+#[utoipa::path(
+    get, path = "/v1/workspaces/{workspace}/invitations", tag = "workspaces",
+    security(("session" = []), ("token" = [])), params(("workspace" = Uuid, Path)),
+    responses((status = 200, body = Invitations)),
+)]
+async fn list(api: ApiData, member: Member) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ReadMembers)?;
+    let workspace = member.workspace;
+    let loaded = load(&api, workspace).await?;
+    let standing = loaded.state.live().ok_or(WorkspaceError::Unknown)?;
+    let may_see = member.needs(Right::ManageMembers).is_ok();
+    let open = if may_see {
+        addresses(&api, workspace, standing).await?
+    } else {
+        standing.invitations.iter().map(|(id, invitation)| (*id, invitation, None)).collect()
+    };
+    let items = open.into_iter().map(|(id, invitation, email)| InvitationShown {
+        invitation_id: id.0,
+        role: invitation.role,
+        invited_by: invitation.by.0,
+        expires_at: invitation.until,
+        email,
+    });
+    Ok(HttpResponse::Ok().json(Invitations { items: items.collect() }))
+}
+
+/// Withdraws an invitation: its link stops working, and its address is forgotten.
+#[utoipa::path(
+    delete, path = "/v1/workspaces/{workspace}/invitations/{invitation}", tag = "workspaces",
+    security(("session" = [])),
+    params(("workspace" = Uuid, Path), ("invitation" = Uuid, Path),
+        ("If-Match" = Option<String>, Header)),
+    responses((status = 204), (status = 404, body = crate::api::http::problem::Shown)),
+)]
+async fn revoke(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    matches: IfMatch,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ManageMembers)?;
+    let invitation = path.1.parse().map_err(|_| Problem::of(Kind::NotFound))?;
+    let revokes = WorkspaceCommand::RevokeInvitation { by: member.account, invitation };
+    let step = matches.on(Step::new::<Workspace>(member.workspace.0, revokes))?;
+    let request = member.request(&caller, vec![]);
+    Ok(done(&api.app.executor.execute(&request, &[step]).await?))
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Joined {
+    workspace_id: Uuid,
+}
+
+/// Joins a workspace, by the link that was mailed to one's own address.
+#[utoipa::path(
+    post, path = "/v1/invitations/accept", tag = "workspaces", request_body = Link,
+    security(("session" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    responses((status = 200, body = Joined), (status = 403, body = crate::api::http::problem::Shown),
+        (status = 410, body = crate::api::http::problem::Shown)),
+)]
+async fn accept(
+    api: ApiData,
+    signed_in: SignedIn,
+    caller: Caller,
+    body: Body<Link>,
+) -> Result<HttpResponse, Problem> {
+    let (link, bytes) = body.read()?;
+    let (of, proof) = link.read_for(&api, LinkPurpose::AcceptInvitation).await?;
+    let (workspace, invitation) = (WorkspaceId(of.0), InvitationId(proof.0));
+    let loaded = load(&api, workspace).await?;
+    let standing = loaded.state.live().ok_or(WorkspaceError::InvitationGone)?;
+    if let Some(open) = standing.invitations.get(&invitation) {
+        let sent_to = address(&api, workspace, invitation, open).await?;
+        let sent_to = sent_to.ok_or(WorkspaceError::InvitationGone)?;
+        check_is_theirs(&api, &signed_in, &sent_to).await?;
+    }
+    let mut request = signed_in.request(&caller, bytes);
+    request.tenant = workspace.into();
+    let now = api.app.clock.now();
+    let accepts = WorkspaceCommand::AcceptInvitation { by: signed_in.account, invitation, now };
+    let step = Step::new::<Workspace>(workspace.0, accepts);
+    let receipt = api.app.executor.execute(&request, &[step]).await?;
+    Ok(written(StatusCode::OK, &receipt).json(Joined { workspace_id: workspace.0 }))
+}
+
+/// Whoever forwards the mail forwards no invitation.
+async fn check_is_theirs(
+    api: &Api,
+    signed_in: &SignedIn,
+    sent_to: &EmailAddress,
+) -> Result<(), Problem> {
+    let account = signed_in.account;
+    let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
+    let standing = live(&loaded)?;
+    if standing.erasure.is_some() {
+        return Err(AccountError::ErasureRequested.into());
+    }
+    let own = held(api, account, &standing.email).await?;
+    if standing.email_state != EmailState::Verified || own.folded() != sent_to.folded() {
+        return Err(Problem::of(Kind::NotInvited));
+    }
+    Ok(())
+}

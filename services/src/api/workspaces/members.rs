@@ -1,0 +1,242 @@
+//! The members of a workspace, today or at a time, and what they are in it.
+
+use std::collections::BTreeMap;
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, web};
+use chrono::{DateTime, Utc};
+use domain::AccountId;
+use domain::privacy::{AccountEmail, AccountName, EmailAddress, Field, PersonName, Purpose};
+use domain::workspace::{Right, Role, Workspace, WorkspaceCommand};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use infra::event_store::Step;
+use projections::accounts::{Account, by_ids};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::api::auth::caller::Caller;
+use crate::api::auth::member::Member;
+use crate::api::http::answer::done;
+use crate::api::http::body::{Body, Query};
+use crate::api::http::fields::{Fields, Form, parsed, word};
+use crate::api::http::precondition::{IfMatch, MustMatch, etag};
+use crate::api::http::problem::{At, Kind, Misfit, Problem};
+use crate::api::http::routes::Routes;
+use crate::api::http::unseal::opened;
+use crate::api::{Api, ApiData};
+
+const ROLES: &str = "owner, admin, operator, viewer, billing, auditor";
+const PURPOSES: &str = "account_administration, service_communication";
+/// How many names are opened at once.
+const AT_ONCE: usize = 16;
+
+pub fn routes(routes: &mut Routes) {
+    routes.add(__path_list, list).add(__path_change, change).add(__path_remove, remove);
+}
+
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Which {
+    /// The members at that time, out of the log.
+    #[param(value_type = Option<String>, format = DateTime)]
+    as_of: Option<DateTime<Utc>>,
+    /// With names, and addresses where the purpose allows; for owners and admins. It is recorded.
+    #[param(required = false)]
+    names: bool,
+    /// What the names are opened for: `account_administration` (names) or `service_communication`
+    /// (names and addresses).
+    #[param(value_type = Option<String>)]
+    purpose: Option<Purpose>,
+}
+
+impl Form for Which {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let as_of = fields.optional("as_of", parsed("a time such as 2026-11-22T08:00:00Z"));
+        let names = fields.optional("names", parsed("true or false"));
+        let purpose = fields.optional("purpose", word(PURPOSES));
+        Some(Self { as_of: as_of?, names: names?.unwrap_or(false), purpose: purpose? })
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Members {
+    /// The time that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    as_of: Option<DateTime<Utc>>,
+    items: Vec<MemberShown>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct MemberShown {
+    account_id: Uuid,
+    #[schema(value_type = String)]
+    role: Role,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    name: Option<PersonName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = Email)]
+    email: Option<EmailAddress>,
+}
+
+/// Who belongs to the workspace, or did at a time; what a role may do is in `/v1/roles`.
+#[utoipa::path(
+    get, path = "/v1/workspaces/{workspace}/members", tag = "workspaces",
+    security(("session" = []), ("token" = [])),
+    params(("workspace" = Uuid, Path), Which),
+    responses((status = 200, body = Members, headers(("ETag" = String)))),
+)]
+async fn list(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    which: Query<Which>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ReadMembers)?;
+    let Query(Which { as_of, names, purpose }) = which;
+    let (executor, of) = (&api.app.executor, member.workspace);
+    let loaded = executor.load::<Workspace>(of.into(), of.0).await?;
+    let mut version = loaded.version;
+    let state = match as_of {
+        Some(at) => executor.load_as_of::<Workspace>(of.into(), of.0, at).await?.state,
+        None => loaded.state,
+    };
+    let members = state.live().map(|live| live.members.clone()).unwrap_or_default();
+    let mut people = BTreeMap::new();
+    if names {
+        let purpose = purpose.ok_or_else(no_purpose)?;
+        version = open(&api, &member, &caller, purpose, members.len()).await?;
+        people = opened_people(&api, purpose, &members).await?;
+    }
+    let items = members.into_iter().map(|(account, role)| {
+        let (name, email) = people.remove(&account).unwrap_or_default();
+        MemberShown { account_id: account.0, role, name, email }
+    });
+    let shown = Members { as_of, items: items.collect() };
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(version))).json(shown))
+}
+
+fn no_purpose() -> Problem {
+    let at = At::Parameter("purpose".to_owned());
+    let detail = format!("names are opened for a purpose: one of {PURPOSES}");
+    Problem::misfits(Kind::BadQuery, vec![Misfit::new(at, detail)])
+}
+
+/// The log is told before anything is opened; answers the version from then on.
+async fn open(
+    api: &Api,
+    member: &Member,
+    caller: &Caller,
+    purpose: Purpose,
+    count: usize,
+) -> Result<i64, Problem> {
+    member.needs(Right::ManageMembers)?;
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    let opens = WorkspaceCommand::OpenMemberNames { by: member.account, purpose, count };
+    let step = Step::new::<Workspace>(member.workspace.0, opens);
+    let receipt = api.app.executor.execute(&member.request(caller, vec![]), &[step]).await?;
+    Ok(receipt.versions.first().copied().unwrap_or_default())
+}
+
+type Opened = (Option<PersonName>, Option<EmailAddress>);
+
+/// Nothing of people whose erasure has been requested is opened.
+async fn opened_people(
+    api: &Api,
+    purpose: Purpose,
+    members: &BTreeMap<AccountId, Role>,
+) -> Result<BTreeMap<AccountId, Opened>, Problem> {
+    let accounts: Vec<AccountId> = members.keys().copied().collect();
+    let rows = by_ids(&api.app.pool, &accounts).await?;
+    let rows = rows.into_iter().filter(|row| !row.restricted());
+    let opening = rows.map(|row| opened_person(api, purpose, row));
+    stream::iter(opening).buffer_unordered(AT_ONCE).try_collect().await
+}
+
+async fn opened_person(
+    api: &Api,
+    purpose: Purpose,
+    row: Account,
+) -> Result<(AccountId, Opened), Problem> {
+    let about = row.account_id;
+    let name = row.name.as_deref().filter(|_| is_for::<AccountName>(purpose));
+    let email = row.email.as_deref().filter(|_| is_for::<AccountEmail>(purpose));
+    let name = opened::<AccountName>(api, about, name).await?;
+    Ok((about, (name, opened::<AccountEmail>(api, about, email).await?)))
+}
+
+fn is_for<F: Field>(purpose: Purpose) -> bool {
+    F::DECLARATION.purposes.contains(&purpose)
+}
+
+#[derive(ToSchema)]
+pub struct NewRole {
+    #[schema(value_type = String, example = "operator")]
+    role: Role,
+}
+
+impl Form for NewRole {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { role: role(fields)? })
+    }
+}
+
+pub fn role(fields: &mut Fields) -> Option<Role> {
+    fields.required("role", word(ROLES))
+}
+
+fn account(member: &str) -> Result<AccountId, Problem> {
+    member.parse().map_err(|_| Problem::of(Kind::NotFound))
+}
+
+/// Gives a member another role.
+#[utoipa::path(
+    put, path = "/v1/workspaces/{workspace}/members/{member}", tag = "workspaces",
+    request_body = NewRole, security(("session" = [])),
+    params(("workspace" = Uuid, Path), ("member" = Uuid, Path), ("If-Match" = String, Header)),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+)]
+async fn change(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    matches: MustMatch,
+    path: web::Path<(String, String)>,
+    body: Body<NewRole>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ManageMembers)?;
+    let (NewRole { role }, bytes) = body.read()?;
+    let changes =
+        WorkspaceCommand::ChangeRole { by: member.account, member: account(&path.1)?, role };
+    let step = matches.0.on(Step::new::<Workspace>(member.workspace.0, changes))?;
+    let request = member.request(&caller, bytes);
+    Ok(done(&api.app.executor.execute(&request, &[step]).await?))
+}
+
+/// Removes a member, and with the member the tokens that act for them; or leaves.
+#[utoipa::path(
+    delete, path = "/v1/workspaces/{workspace}/members/{member}", tag = "workspaces",
+    security(("session" = [])),
+    params(("workspace" = Uuid, Path), ("member" = Uuid, Path),
+        ("If-Match" = Option<String>, Header)),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64))),
+        (status = 409, description = "The last owner stays", body = crate::api::http::problem::Shown)),
+)]
+async fn remove(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    matches: IfMatch,
+    path: web::Path<(String, String)>,
+) -> Result<HttpResponse, Problem> {
+    member.in_person()?;
+    let whom = account(&path.1)?;
+    if whom != member.account {
+        member.needs(Right::ManageMembers)?;
+    }
+    let removes = WorkspaceCommand::RemoveMember { by: member.account, member: whom };
+    let step = matches.on(Step::new::<Workspace>(member.workspace.0, removes))?;
+    let request = member.request(&caller, vec![]);
+    Ok(done(&api.app.executor.execute(&request, &[step]).await?))
+}

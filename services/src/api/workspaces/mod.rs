@@ -1,0 +1,19 @@
+//! Workspaces, and who belongs to them.
+
+pub mod api_tokens;
+pub mod deletion;
+pub mod invitations;
+pub mod members;
+pub mod roles;
+pub mod workspace;
+
+use super::http::routes::Routes;
+
+pub fn routes(routes: &mut Routes) {
+    workspace::routes(routes);
+    members::routes(routes);
+    roles::routes(routes);
+    invitations::routes(routes);
+    api_tokens::routes(routes);
+    deletion::routes(routes);
+}

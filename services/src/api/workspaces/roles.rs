@@ -1,0 +1,53 @@
+//! Who may do what, as data.
+
+use actix_web::HttpResponse;
+use domain::workspace::{Right, Role};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::http::routes::Routes;
+
+pub fn routes(routes: &mut Routes) {
+    routes.add(__path_list, list);
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Roles {
+    roles: Vec<RoleShown>,
+    rights: Vec<RightShown>,
+}
+
+/// A role, and everything that it may do.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Role)]
+pub struct RoleShown {
+    role: &'static str,
+    rights: Vec<&'static str>,
+}
+
+/// A right, and whoever may have it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Right)]
+pub struct RightShown {
+    right: &'static str,
+    roles: Vec<&'static str>,
+    /// Whether it can be a scope of an API token.
+    tokens: bool,
+}
+
+/// The roles in a workspace and their rights: the table that every request is decided by.
+#[utoipa::path(
+    get, path = "/v1/roles", tag = "workspaces", responses((status = 200, body = Roles)),
+)]
+async fn list() -> HttpResponse {
+    let roles = Role::ALL.iter().map(|role| RoleShown {
+        role: role.word(),
+        rights: role.rights().map(Right::word).collect(),
+    });
+    let rights = Right::ALL.iter().map(|right| RightShown {
+        right: right.word(),
+        roles: right.roles().iter().map(|role| role.word()).collect(),
+        tokens: right.is_for_tokens(),
+    });
+    HttpResponse::Ok().json(Roles { roles: roles.collect(), rights: rights.collect() })
+}

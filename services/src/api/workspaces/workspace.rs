@@ -1,0 +1,197 @@
+//! Workspaces.
+
+use actix_web::HttpResponse;
+use actix_web::http::{StatusCode, header};
+use chrono::{DateTime, Utc};
+use domain::WorkspaceId;
+use domain::privacy::{Label, Personal};
+use domain::seat::{SeatCommand, SeatPool, pool_stream};
+use domain::workspace::{Right, Role, Workspace, WorkspaceCommand};
+use infra::event_store::Step;
+use infra::ids::derived;
+use projections::memberships::{Memberships, mine};
+use projections::workspaces::Workspaces;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::ApiData;
+use crate::api::auth::caller::Caller;
+use crate::api::auth::member::Member;
+use crate::api::auth::sessions::Paging;
+use crate::api::auth::signed_in::SignedIn;
+use crate::api::http::answer::{done, written};
+use crate::api::http::body::{Body, Query};
+use crate::api::http::cursor::{Cursors, Page};
+use crate::api::http::fields::{Fields, Form, text};
+use crate::api::http::position::MinPosition;
+use crate::api::http::precondition::{MustMatch, etag};
+use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::routes::Routes;
+use crate::api::http::unseal::{name_of, of_workspace};
+
+pub fn routes(routes: &mut Routes) {
+    routes
+        .add(__path_create, create)
+        .add(__path_list, list)
+        .add(__path_show, show)
+        .add(__path_rename, rename);
+}
+
+#[derive(ToSchema)]
+pub struct NewWorkspace {
+    #[schema(value_type = String, max_length = 100)]
+    name: Label,
+}
+
+impl Form for NewWorkspace {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { name: fields.required("name", text(Label::parse))? })
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Created {
+    workspace_id: Uuid,
+}
+
+/// Creates a workspace, which one then owns.
+#[utoipa::path(
+    post, path = "/v1/workspaces", tag = "workspaces", request_body = NewWorkspace,
+    security(("session" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    responses((status = 201, body = Created)),
+)]
+async fn create(
+    api: ApiData,
+    signed_in: SignedIn,
+    caller: Caller,
+    body: Body<NewWorkspace>,
+) -> Result<HttpResponse, Problem> {
+    let (form, bytes) = body.read()?;
+    let mut request = signed_in.request(&caller, bytes);
+    let workspace = WorkspaceId(derived(request.command, "workspace"));
+    request.tenant = workspace.into();
+    let creates =
+        WorkspaceCommand::Create { name: Personal::Clear(form.name), owner: signed_in.account };
+    let step = Step::new::<Workspace>(workspace.0, creates);
+    let opens = SeatCommand::Open { limit: api.app.config.seat_limit_default };
+    let seats = Step::new::<SeatPool>(pool_stream(workspace), opens);
+    let receipt = api.app.executor.execute(&request, &[step, seats]).await?;
+    Ok(written(StatusCode::CREATED, &receipt)
+        .insert_header((header::LOCATION, format!("/v1/workspaces/{workspace}")))
+        .json(Created { workspace_id: workspace.0 }))
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Listed {
+    workspace_id: Uuid,
+    #[schema(value_type = String)]
+    name: Label,
+    /// What one is in it oneself.
+    #[schema(value_type = String)]
+    role: Role,
+    members: i64,
+    joined_at: DateTime<Utc>,
+    /// The end of the grace, once its deletion has been requested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deletion_due: Option<DateTime<Utc>>,
+}
+
+/// The workspaces that one belongs to.
+#[utoipa::path(
+    get, path = "/v1/workspaces", tag = "workspaces", security(("session" = [])),
+    params(Paging, ("Lethe-Min-Position" = Option<i64>, Header)),
+    responses((status = 200, body = Page<Listed>)),
+)]
+async fn list(
+    api: ApiData,
+    signed_in: SignedIn,
+    least: MinPosition,
+    paging: Query<Paging>,
+) -> Result<HttpResponse, Problem> {
+    let Query(Paging { limit, cursor }) = paging;
+    least.reached::<Workspaces>(&api).await?;
+    least.reached::<Memberships>(&api).await?;
+    let (of, scope) = (signed_in.tenant(), "/v1/workspaces".to_owned());
+    let cursors = Cursors { keyring: &api.app.keyring, of, scope };
+    let after: Option<WorkspaceId> = match cursor {
+        Some(cursor) => Some(cursors.read(&cursor).await?),
+        None => None,
+    };
+    let rows = mine(&api.app.pool, signed_in.account, after, limit + 1).await?;
+    let page = cursors.page(rows, limit, |mine| mine.workspace).await?;
+    let mut items = Vec::with_capacity(page.items.len());
+    for mine in page.items {
+        // One that is being deleted is not there any more.
+        let Some(name) = name_of(&api, mine.workspace, mine.name.as_deref()).await? else {
+            continue;
+        };
+        items.push(Listed {
+            workspace_id: mine.workspace.0,
+            name,
+            role: mine.role,
+            members: mine.members,
+            joined_at: mine.joined_at,
+            deletion_due: mine.deletion_due,
+        });
+    }
+    Ok(HttpResponse::Ok().json(Page { items, next: page.next }))
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Shown {
+    workspace_id: Uuid,
+    #[schema(value_type = String)]
+    name: Label,
+    /// What one is in it oneself.
+    #[schema(value_type = String)]
+    role: Role,
+    members: usize,
+    /// The end of the grace, once its deletion has been requested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deletion_due: Option<DateTime<Utc>>,
+}
+
+/// A workspace that one belongs to.
+#[utoipa::path(
+    get, path = "/v1/workspaces/{workspace}", tag = "workspaces",
+    security(("session" = [])), params(("workspace" = Uuid, Path)),
+    responses((status = 200, body = Shown, headers(("ETag" = String)))),
+)]
+async fn show(api: ApiData, member: Member) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ReadWorkspace)?;
+    let workspace = member.workspace;
+    let loaded = api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
+    let Workspace::Live(live) = &*loaded.state else { return Err(Problem::of(Kind::NotFound)) };
+    let shown = Shown {
+        workspace_id: workspace.0,
+        name: of_workspace(&api, workspace, &live.name).await?,
+        role: member.role,
+        members: live.members.len(),
+        deletion_due: live.deletion.map(|deletion| deletion.due),
+    };
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(loaded.version))).json(shown))
+}
+
+/// Gives it another name.
+#[utoipa::path(
+    patch, path = "/v1/workspaces/{workspace}", tag = "workspaces", request_body = NewWorkspace,
+    security(("session" = [])), params(("workspace" = Uuid, Path), ("If-Match" = String, Header)),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+)]
+async fn rename(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    matches: MustMatch,
+    body: Body<NewWorkspace>,
+) -> Result<HttpResponse, Problem> {
+    member.needs(Right::ManageWorkspace)?;
+    let (form, bytes) = body.read()?;
+    let name = Personal::Clear(form.name);
+    let renames = WorkspaceCommand::Rename { by: member.account, name };
+    let step = matches.0.on(Step::new::<Workspace>(member.workspace.0, renames))?;
+    let request = member.request(&caller, bytes);
+    Ok(done(&api.app.executor.execute(&request, &[step]).await?))
+}
