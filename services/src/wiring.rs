@@ -12,6 +12,7 @@ use infra::event_store::{Executor, ExecutorConfig, StartError};
 use infra::ids::Ids;
 use infra::invitations::Invitations;
 use infra::keyring::{EscrowOptions, Keyring, KeyringError, KeyringOptions, RootFolder};
+use infra::leader_lease::LeaderLease;
 use infra::mail::{MailError, Mailbox, Transport};
 use infra::metrics::Metrics;
 use infra::monitors::Monitors;
@@ -24,7 +25,6 @@ use infra::run_queue::RunQueue;
 use infra::seats::Seats;
 use infra::server_credentials::ServerCredentials;
 use infra::sessions::Sessions;
-use infra::turns::Turns;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -56,7 +56,7 @@ pub struct App {
     pub outbox: Outbox,
     pub invitations: Invitations,
     pub api_tokens: ApiTokens,
-    pub turns: Turns,
+    pub leader_lease: LeaderLease,
     /// Every connection to a server starts here.
     pub remote: Remote,
     pub server_credentials: ServerCredentials,
@@ -128,7 +128,7 @@ impl App {
             outbox: Outbox::new(pool.clone(), clock.clone()),
             invitations: Invitations::new(pool.clone()),
             api_tokens: ApiTokens::new(pool.clone(), clock.clone()),
-            turns: Turns::new(pool.clone(), node),
+            leader_lease: LeaderLease::new(pool.clone(), node),
             run_queue: RunQueue::new(pool.clone(), RUN_LEASE),
             stopping: watch::Sender::new(false),
             remote: Remote::new(config.egress_allow.clone(), config.remote_options()),

@@ -47,7 +47,7 @@ async fn depart(app: &App, workspace: WorkspaceId, member: AccountId) -> Result<
     let parts = [b"departure", step, workspace.0.as_bytes(), member.0.as_bytes(), &version];
     let request = Request::new(workspace.into(), CommandId(hashed(&parts)));
     match app.executor.execute(&request, &[Step::new::<Workspace>(workspace.0, command)]).await {
-        // Others came or went meanwhile: the next turn decides anew.
+        // Others came or went meanwhile: the next round decides anew.
         Ok(_) | Err(ExecuteError::Fenced | ExecuteError::Refused(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -1,5 +1,5 @@
 //! Ends seat leases whose time is over. It runs on every node, so that no seat waits for another
-//! node to take the turn of one that died: the rows are locked, and each is reaped once.
+//! node to acquire the leader lease of one that died: the rows are locked, and each is reaped once.
 
 use infra::postgres::PgError;
 

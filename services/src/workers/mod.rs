@@ -96,7 +96,7 @@ impl Workers {
         self.readers.clone()
     }
 
-    /// Lets what is under way finish, for some seconds, and other nodes have their turn.
+    /// Lets what is under way finish, for some seconds, and releases the leader leases.
     pub async fn stop(self) {
         self.attempts.stop().await;
         self.timers.stop().await;

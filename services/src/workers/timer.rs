@@ -1,17 +1,17 @@
-//! What runs by the clock: on every node, or on one that has its turn.
+//! What runs by the clock: on every node, or on the one that has the leader lease.
 
 use std::fmt::Display;
 use std::future::Future;
 use std::time::Duration;
 
-use infra::turns::Turns;
+use infra::leader_lease::LeaderLease;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::Wake;
 use crate::wiring::App;
 
-/// After it another node takes the turn of one that died.
+/// After it another node acquires the leader lease of one that died.
 const LEASE: Duration = Duration::from_secs(5);
 
 /// How long work that is under way may take when the node stops.
@@ -28,7 +28,7 @@ struct Timer {
     name: &'static str,
     period: Duration,
     wake: Option<Wake>,
-    turns: Option<Turns>,
+    leader_lease: Option<LeaderLease>,
 }
 
 impl Timers {
@@ -47,7 +47,7 @@ impl Timers {
         F: Future<Output = Result<(), E>> + Send,
         E: Display + Send,
     {
-        self.spawn(Timer { name, period, wake, turns: None }, work);
+        self.spawn(Timer { name, period, wake, leader_lease: None }, work);
     }
 
     pub(super) fn on_one_node<W, F, E>(
@@ -61,7 +61,10 @@ impl Timers {
         F: Future<Output = Result<(), E>> + Send,
         E: Display + Send,
     {
-        self.spawn(Timer { name, period, wake, turns: Some(self.app.turns.clone()) }, work);
+        self.spawn(
+            Timer { name, period, wake, leader_lease: Some(self.app.leader_lease.clone()) },
+            work,
+        );
     }
 
     fn spawn<W, F, E>(&mut self, timer: Timer, work: W)
@@ -95,8 +98,8 @@ impl Timers {
             tracing::warn!("a worker was cut short: it goes on from its last step");
             self.tasks.shutdown().await;
         }
-        if let Err(error) = self.app.turns.give_up().await {
-            tracing::warn!(%error, "turns were not given up: they end by themselves");
+        if let Err(error) = self.app.leader_lease.release().await {
+            tracing::warn!(%error, "leader leases were not released: they end by themselves");
         }
     }
 }
@@ -108,12 +111,12 @@ impl Timer {
         F: Future<Output = Result<(), E>>,
         E: Display,
     {
-        if let Some(turns) = &self.turns {
-            match turns.take(self.name, LEASE.max(2 * self.period)).await {
+        if let Some(lease) = &self.leader_lease {
+            match lease.acquire(self.name, LEASE.max(2 * self.period)).await {
                 Ok(true) => {}
                 Ok(false) => return,
                 Err(error) => {
-                    tracing::warn!(worker = self.name, %error, "it is not known whose turn it is");
+                    tracing::warn!(worker = self.name, %error, "the leader lease was not acquired");
                     return;
                 }
             }

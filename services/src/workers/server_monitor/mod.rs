@@ -41,7 +41,7 @@ impl ServerMonitor {
         }
     }
 
-    /// By the newest state: whatever comes after this event is read in its turn.
+    /// By the newest state: whatever comes after this event is read later.
     async fn follow(
         &self,
         tenant: TenantId,

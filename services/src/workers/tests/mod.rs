@@ -31,6 +31,7 @@ use infra::event_store::{Claim, ExecuteError, Executor, ExecutorConfig, Receipt,
 use infra::ids::Ids;
 use infra::invitations::Invitations;
 use infra::keyring::{Keyring, KeyringOptions, RootFolder};
+use infra::leader_lease::LeaderLease;
 use infra::log::{Feed, ReaderOptions, Readers, Recorded, Worker, WorkerError, wait_for};
 use infra::mail::{Mailbox, Transport};
 use infra::metrics::Metrics;
@@ -45,7 +46,6 @@ use infra::run_queue::RunQueue;
 use infra::seats::Seats;
 use infra::server_credentials::ServerCredentials;
 use infra::sessions::{Opening, Sessions};
-use infra::turns::Turns;
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -132,7 +132,7 @@ impl House {
             outbox: Outbox::new(pool.clone(), clock.clone()),
             invitations: Invitations::new(pool.clone()),
             api_tokens: ApiTokens::new(pool.clone(), clock.clone()),
-            turns: Turns::new(pool.clone(), node),
+            leader_lease: LeaderLease::new(pool.clone(), node),
             run_queue: RunQueue::new(pool.clone(), Duration::from_secs(5)),
             run_logs: RunLogs::new(pool.clone(), keyring.clone(), clock.clone()),
             stopping: watch::Sender::new(false),
