@@ -2,7 +2,6 @@
 
 pub mod api_tokens;
 pub mod bearer;
-pub mod claims;
 pub mod clock;
 pub mod credentials;
 pub mod event_store;
@@ -18,6 +17,7 @@ pub mod operators;
 pub mod outbox;
 pub mod postgres;
 pub mod remote;
+pub mod reservations;
 pub mod residue;
 pub mod run_log;
 pub mod run_queue;

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use infra::api_tokens::ApiTokens;
-use infra::claims::Claims;
 use infra::clock::Clock;
 use infra::credentials::Credentials;
 use infra::event_store::{Executor, ExecutorConfig, StartError};
@@ -20,6 +19,7 @@ use infra::operators::Operators;
 use infra::outbox::Outbox;
 use infra::postgres::{ConnectOptions, PgError, Pool, connect};
 use infra::remote::Remote;
+use infra::reservations::Reservations;
 use infra::run_log::RunLogs;
 use infra::run_queue::RunQueue;
 use infra::seats::Seats;
@@ -48,7 +48,7 @@ pub struct App {
     pub keyring_pool: Pool,
     pub keyring: Keyring,
     pub executor: Executor,
-    pub claims: Claims,
+    pub reservations: Reservations,
     pub credentials: Credentials,
     pub sessions: Sessions,
     pub seats: Seats,
@@ -120,7 +120,7 @@ impl App {
             ),
             run_logs: RunLogs::new(pool.clone(), keyring.clone(), clock.clone()),
             keyring,
-            claims: Claims::new(pool.clone()),
+            reservations: Reservations::new(pool.clone()),
             credentials: Credentials::new(pool.clone(), clock.clone()),
             sessions: Sessions::new(pool.clone(), clock.clone()),
             seats: Seats::new(pool.clone()),

@@ -11,7 +11,7 @@ use domain::privacy::{
 };
 use domain::session::{CloseReason, Session, SessionCommand, SessionKind};
 use domain::{AccountId, CommandId, CredentialId, ProofId, SessionId};
-use infra::event_store::{Claim, Executor, Request, Step};
+use infra::event_store::{Executor, Request, ReservationChange, Step};
 use infra::ids::{Ids, derived, hashed};
 use infra::keyring::Keyring;
 use tokio::task::JoinSet;
@@ -157,7 +157,7 @@ impl<'a> Person<'a> {
         let email = email.unwrap();
         let index = again!(self.crowd.keyring.email_index(&email));
         let owner = self.account.0;
-        let take = |(kind, blind_index)| Claim::Take { kind, blind_index, owner };
+        let take = |(kind, blind_index)| ReservationChange::Take { kind, blind_index, owner };
         let command = self.next();
         let until = self.now + TimeDelta::days(3);
         let proof = Proof { id: ProofId(derived(command, "proof")), until };
@@ -170,7 +170,7 @@ impl<'a> Person<'a> {
             verification: proof,
         };
         let mut request = self.request(command);
-        request.claims = index.into_iter().map(take).collect();
+        request.reservations = index.into_iter().map(take).collect();
         self.append(request, vec![Step::new::<Account>(owner, register)]).await;
         self.ask(AccountCommand::VerifyEmail { proof: proof.id, now: self.now }).await;
     }

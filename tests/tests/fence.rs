@@ -19,7 +19,9 @@ use domain::privacy::{
 use domain::{AccountId, CommandId, CredentialId, ProofId};
 use futures_util::{StreamExt, stream};
 use infra::clock::Clock;
-use infra::event_store::{Claim, ExecuteError, Executor, ExecutorConfig, Receipt, Request, Step};
+use infra::event_store::{
+    ExecuteError, Executor, ExecutorConfig, Receipt, Request, ReservationChange, Step,
+};
 use infra::ids::Ids;
 use infra::keyring::{Keyring, KeyringOptions, RootFolder};
 use infra::metrics::Metrics;
@@ -65,18 +67,19 @@ impl Node {
         &self,
         account: AccountId,
         command: AccountCommand,
-        claims: Vec<Claim>,
+        reservations: Vec<ReservationChange>,
     ) -> Result<Receipt, ExecuteError> {
         let mut request = Request::new(account.into(), CommandId(id()));
-        request.claims = claims;
+        request.reservations = reservations;
         let step = Step::new::<Account>(account.0, command);
         self.executor.execute(&request, &[step]).await
     }
 
     async fn register(&self, account: AccountId) {
         let email = EmailAddress::parse(&format!("{account}@example.org")).unwrap();
-        let take = |(kind, blind_index)| Claim::Take { kind, blind_index, owner: account.0 };
-        let claims = self.keyring.email_index(&email).await.unwrap().into_iter().map(take);
+        let take =
+            |(kind, blind_index)| ReservationChange::Take { kind, blind_index, owner: account.0 };
+        let reservations = self.keyring.email_index(&email).await.unwrap().into_iter().map(take);
         let registers = AccountCommand::Register {
             email: Personal::<AccountEmail>::Clear(email),
             name: Personal::Clear(PersonName::parse("Ada").unwrap()),
@@ -84,7 +87,7 @@ impl Node {
             credential: CredentialId(id()),
             verification: Proof { id: ProofId(id()), until: now() },
         };
-        self.ask(account, registers, claims.collect()).await.unwrap();
+        self.ask(account, registers, reservations.collect()).await.unwrap();
     }
 }
 

@@ -17,7 +17,9 @@ use chrono::TimeDelta;
 use domain::privacy::{AccountName, Sealed};
 use domain::{AccountId, SubjectId, TenantId};
 use infra::clock::Clock;
-use infra::keyring::{Keyring, KeyringError, KeyringOptions, OpenError, Reclaim, RootFolder};
+use infra::keyring::{
+    AddressReservations, Keyring, KeyringError, KeyringOptions, OpenError, RootFolder,
+};
 use infra::postgres::{ConnectOptions, connect, connect_one};
 use tests::{Client, Installation, Lethe, Person, dump, restore, until};
 use uuid::Uuid;
@@ -92,7 +94,7 @@ impl Drill {
 struct Thrown;
 
 #[async_trait]
-impl Reclaim for Thrown {
+impl AddressReservations for Thrown {
     async fn behind(
         &self,
         _: &str,
@@ -103,11 +105,11 @@ impl Reclaim for Thrown {
         Ok(Vec::new())
     }
 
-    async fn reclaim(&self, _: Uuid) -> Result<(), KeyringError> {
+    async fn reserve_again(&self, _: Uuid) -> Result<(), KeyringError> {
         Ok(())
     }
 
-    async fn release(&self, _: &str) -> Result<(), KeyringError> {
+    async fn delete_kind(&self, _: &str) -> Result<(), KeyringError> {
         Ok(())
     }
 }
@@ -199,8 +201,8 @@ async fn old_events_with_todays_keyring_serve_everybody_but_the_erased() {
     let log = connect_one(&events, &ConnectOptions::default()).await.unwrap();
     let fence = "select closing from event_log.fences where subject = $1";
     assert_eq!(log.query(fence, &[&drill.adas_account.0]).await.unwrap().len(), 1);
-    let claims = "select from event_log.claims where owner = $1";
-    assert!(log.query(claims, &[&drill.adas_account.0]).await.unwrap().is_empty());
+    let reservations = "select from event_log.claims where owner = $1";
+    assert!(log.query(reservations, &[&drill.adas_account.0]).await.unwrap().is_empty());
 
     // Ada stays forgotten: her password, her old session and her address lead nowhere.
     let client = lethe.client();

@@ -1,11 +1,11 @@
-//! An append: the events and claims of one command, as `event_log.append` takes them.
+//! An append: the events and reservations of one command, as `event_log.append` takes them.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use postgres_types::{FromSql, ToSql};
 use uuid::Uuid;
 
-use super::Claim;
+use super::ReservationChange;
 use crate::log::json::JsonText;
 
 /// `event_log.new_event`.
@@ -39,7 +39,7 @@ pub(super) struct NewEvent {
 /// `event_log.new_claim`.
 #[derive(Debug, ToSql)]
 #[postgres(name = "new_claim")]
-pub(super) struct NewClaim {
+pub(super) struct NewReservation {
     pub append: i32,
     pub kind: String,
     pub blind_index: Vec<u8>,
@@ -47,11 +47,15 @@ pub(super) struct NewClaim {
     pub taken: bool,
 }
 
-impl From<Claim> for NewClaim {
-    fn from(claim: Claim) -> Self {
-        let (taken, (kind, blind_index, owner)) = match claim {
-            Claim::Take { kind, blind_index, owner } => (true, (kind, blind_index, owner)),
-            Claim::Release { kind, blind_index, owner } => (false, (kind, blind_index, owner)),
+impl From<ReservationChange> for NewReservation {
+    fn from(change: ReservationChange) -> Self {
+        let (taken, (kind, blind_index, owner)) = match change {
+            ReservationChange::Take { kind, blind_index, owner } => {
+                (true, (kind, blind_index, owner))
+            }
+            ReservationChange::Release { kind, blind_index, owner } => {
+                (false, (kind, blind_index, owner))
+            }
         };
         Self { append: 0, kind, blind_index, owner, taken }
     }
@@ -64,7 +68,8 @@ pub(super) enum Outcome {
     Reused,
     Fenced,
     Conflict,
-    Claimed,
+    #[postgres(name = "claimed")]
+    Reserved,
 }
 
 /// A stream and the version that it reached.
@@ -85,11 +90,11 @@ pub(super) struct Refusal {
     pub streams: Vec<Reached>,
 }
 
-/// All of one command's events and claims: they stand together, or not at all.
+/// All of one command's events and reservations: they stand together, or not at all.
 #[derive(Debug)]
 pub(super) struct Append {
     pub events: Vec<NewEvent>,
-    pub moves: Vec<NewClaim>,
+    pub moves: Vec<NewReservation>,
 }
 
 /// What became of an append.
@@ -100,12 +105,12 @@ pub(super) enum Answer {
     Reused,
     Fenced,
     Conflict,
-    Claimed,
+    Reserved,
 }
 
 impl Answer {
     pub const NAMES: [&'static str; 6] =
-        ["appended", "replayed", "reused", "fenced", "conflict", "claimed"];
+        ["appended", "replayed", "reused", "fenced", "conflict", "reserved"];
 
     /// Its place in `NAMES`.
     pub const fn number(&self) -> usize {
@@ -115,7 +120,7 @@ impl Answer {
             Self::Reused => 2,
             Self::Fenced => 3,
             Self::Conflict => 4,
-            Self::Claimed => 5,
+            Self::Reserved => 5,
         }
     }
 }
@@ -131,13 +136,13 @@ impl From<Refusal> for Answer {
             Outcome::Reused => Self::Reused,
             Outcome::Fenced => Self::Fenced,
             Outcome::Conflict => Self::Conflict,
-            Outcome::Claimed => Self::Claimed,
+            Outcome::Reserved => Self::Reserved,
         }
     }
 }
 
 impl Append {
-    /// One event and no claims: what `event_log.append_one` takes.
+    /// One event and no reservations: what `event_log.append_one` takes.
     pub fn single(&self) -> Option<&NewEvent> {
         match (self.events.as_slice(), self.moves.as_slice()) {
             ([event], []) => Some(event),
@@ -153,18 +158,21 @@ impl Append {
 
     pub fn number(&mut self, append: i32) {
         self.events.iter_mut().for_each(|event| event.append = append);
-        self.moves.iter_mut().for_each(|claim| claim.append = append);
+        self.moves.iter_mut().for_each(|reservation| reservation.append = append);
     }
 
-    /// The streams, claims and the command that no other append of a batch may share. Two that
-    /// differ may hash alike; then one waits for the next batch.
+    /// The streams, reservations and the command that no other append of a batch may share. Two
+    /// that differ may hash alike; then one waits for the next batch.
     pub fn keys(&self) -> impl Iterator<Item = u64> {
         let streams = self.events.iter().filter(|event| event.expected.is_some());
         let streams = streams.map(|event| hash(&(0, event.stream_id)));
         let commands = self.events.iter().filter_map(|event| event.command_id);
         let commands = commands.map(|command| hash(&(1, command)));
-        let claims = self.moves.iter().map(|claim| hash(&(2, &claim.kind, &claim.blind_index)));
-        streams.chain(commands).chain(claims)
+        let reservations = self
+            .moves
+            .iter()
+            .map(|reservation| hash(&(2, &reservation.kind, &reservation.blind_index)));
+        streams.chain(commands).chain(reservations)
     }
 }
 

@@ -9,7 +9,7 @@ use super::executor::{Executor, Inner};
 use super::queue::Unanswered;
 use super::step::Standing;
 use super::streams::Sight;
-use super::{Claim, ExecuteError, LoadError, Receipt, Request, Step};
+use super::{ExecuteError, LoadError, Receipt, Request, ReservationChange, Step};
 use crate::keyring::RequestMacs;
 
 /// What one attempt came to.
@@ -95,7 +95,7 @@ impl Executor {
             Answer::Reused => Err(ExecuteError::Reused),
             Answer::Fenced => Err(ExecuteError::Fenced),
             Answer::Conflict => Ok(Attempt::Conflict),
-            Answer::Claimed => Err(self.claimed(request).await?),
+            Answer::Reserved => Err(self.reserved(request).await?),
         }
     }
 
@@ -108,19 +108,19 @@ impl Executor {
         }
     }
 
-    /// Whose claim it was that is another's.
-    async fn claimed(&self, request: &Request) -> Result<ExecuteError, LoadError> {
+    /// Which reservation another owner has.
+    async fn reserved(&self, request: &Request) -> Result<ExecuteError, LoadError> {
         let mut taken = None;
-        for claim in &request.claims {
-            if let Claim::Take { kind, blind_index, owner } = claim {
-                let other = self.claim_owner(kind, blind_index).await?;
+        for reservation in &request.reservations {
+            if let ReservationChange::Take { kind, blind_index, owner } = reservation {
+                let other = self.reservation_owner(kind, blind_index).await?;
                 if other.is_some_and(|other| other != *owner) {
-                    return Ok(ExecuteError::Claimed { kind: kind.clone() });
+                    return Ok(ExecuteError::Reserved { kind: kind.clone() });
                 }
                 taken = taken.or(Some(kind));
             }
         }
-        Ok(ExecuteError::Claimed { kind: taken.cloned().unwrap_or_default() })
+        Ok(ExecuteError::Reserved { kind: taken.cloned().unwrap_or_default() })
     }
 }
 

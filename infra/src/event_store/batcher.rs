@@ -81,7 +81,7 @@ pub(super) async fn start(
 struct Batcher {
     options: BatcherOptions,
     receiver: mpsc::Receiver<Message>,
-    /// Waiting for the next batch, since a batch had their stream, claim or command already.
+    /// Waiting for the next batch, since a batch had their stream, reservation or command already.
     deferred: VecDeque<(Append, Reply)>,
     /// Answered once nothing of what came before them waits.
     drains: Vec<oneshot::Sender<()>>,
@@ -101,7 +101,7 @@ struct Batch {
 }
 
 impl Batch {
-    /// Hands it back when the batch has its stream, claim or command already.
+    /// Hands it back when the batch has its stream, reservation or command already.
     fn take(&mut self, append: Append, reply: Reply) -> Option<(Append, Reply)> {
         let fits = self.members.is_empty() || self.events + append.events.len() <= EVENTS_MAX;
         if !fits || append.keys().any(|key| self.keys.contains(&key)) {
@@ -280,7 +280,7 @@ impl Batcher {
             match &answer {
                 Answer::Appended { .. } => events += append.events.len(),
                 Answer::Conflict => self.metrics.conflicts.inc(),
-                Answer::Replayed { .. } | Answer::Reused | Answer::Fenced | Answer::Claimed => {}
+                Answer::Replayed { .. } | Answer::Reused | Answer::Fenced | Answer::Reserved => {}
             }
             let _ = reply.send(Ok(answer));
         }

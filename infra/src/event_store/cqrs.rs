@@ -109,7 +109,7 @@ impl<A: Stored> CqrsStore<A> {
             Answer::Conflict => Err(ExecuteError::Conflict),
             Answer::Reused => Err(ExecuteError::Reused),
             Answer::Fenced => Err(ExecuteError::Fenced),
-            Answer::Claimed => Err(ExecuteError::Claimed { kind: String::new() }),
+            Answer::Reserved => Err(ExecuteError::Reserved { kind: String::new() }),
         }
     }
 }

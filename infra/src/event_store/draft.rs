@@ -77,7 +77,7 @@ impl Draft<'_> {
             first.request_mac_before = macs.and_then(|macs| macs.before).map(|mac| mac.to_vec());
             first.events = Some(count);
         }
-        let moves = self.request.claims.iter().cloned().map(Into::into).collect();
+        let moves = self.request.reservations.iter().cloned().map(Into::into).collect();
         Ok(Append { events, moves })
     }
 }

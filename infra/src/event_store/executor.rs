@@ -129,19 +129,19 @@ impl Executor {
         self.0.streams.load_as_of(tenant, stream, at).await
     }
 
-    pub async fn claim_owner(
+    pub async fn reservation_owner(
         &self,
         kind: &str,
         blind_index: &[u8],
     ) -> Result<Option<Uuid>, LoadError> {
         let client = self.0.streams.pool.get().await?;
-        let find = client.prepare_cached(include_str!("find_claim.sql")).await?;
+        let find = client.prepare_cached(include_str!("find_reservation.sql")).await?;
         let found = client.query_opt(&find, &[&kind, &blind_index]).await?;
         Ok(found.map(|row| row.try_get(0)).transpose()?)
     }
 
     /// After it nothing about the subject is appended but the `closing` event types, for good; its
-    /// claims are given back in the same commit. Answers the last position before the fence.
+    /// reservations are given back in the same commit. Answers the last position before the fence.
     pub async fn fence(&self, subject: SubjectId, closing: &[&str]) -> Result<i64, LoadError> {
         let client = self.0.streams.pool.get().await?;
         let fence = client.prepare_cached(include_str!("fence.sql")).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::{Client, Error, Row, Statement};
 
-use super::append::{Answer, Append, NewClaim, NewEvent, Refusal};
+use super::append::{Answer, Append, NewEvent, NewReservation, Refusal};
 use crate::postgres::{ConnectOptions, PgError, connect_one, told};
 
 /// Longer than any statement may take: then the server is not there any more.
@@ -70,7 +70,7 @@ impl Link {
             append.number(number);
         }
         let news: Vec<&NewEvent> = batch.iter().flat_map(|append| &append.events).collect();
-        let moves: Vec<&NewClaim> = batch.iter().flat_map(|append| &append.moves).collect();
+        let moves: Vec<&NewReservation> = batch.iter().flat_map(|append| &append.moves).collect();
         let row = self.client.query_one(&self.append, &[&news, &moves]).await?;
         answers(&row, batch)
     }

@@ -23,5 +23,5 @@ mod tests;
 pub use config::{ExecutorConfig, StartError};
 pub use cqrs::{CqrsContext, CqrsStore};
 pub use executor::Executor;
-pub use request::{Claim, ExecuteError, LoadError, Loaded, Receipt, Request};
+pub use request::{ExecuteError, LoadError, Loaded, Receipt, Request, ReservationChange};
 pub use step::{Step, Stored};

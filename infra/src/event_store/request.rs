@@ -20,7 +20,7 @@ pub struct Request {
     pub request: Option<Uuid>,
     pub correlation: Option<Uuid>,
     pub causation: Option<EventId>,
-    pub claims: Vec<Claim>,
+    pub reservations: Vec<ReservationChange>,
 }
 
 impl Request {
@@ -34,14 +34,14 @@ impl Request {
             request: None,
             correlation: None,
             causation: None,
-            claims: Vec::new(),
+            reservations: Vec::new(),
         }
     }
 }
 
 /// What one owner at a time may have, taken or given back in the append's own commit.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Claim {
+pub enum ReservationChange {
     Take { kind: String, blind_index: Vec<u8>, owner: Uuid },
     Release { kind: String, blind_index: Vec<u8>, owner: Uuid },
 }
@@ -66,8 +66,8 @@ pub enum ExecuteError {
     Stale { version: i64 },
     #[error("this command id came with another request before")]
     Reused,
-    #[error("{kind} is another's")]
-    Claimed { kind: String },
+    #[error("{kind} is reserved by another")]
+    Reserved { kind: String },
     #[error("this person has been erased")]
     Fenced,
     #[error("others changed the same streams again and again")]

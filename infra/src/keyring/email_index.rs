@@ -10,14 +10,14 @@ use super::cache::{Held, LEASE, Slot};
 use super::key::Kind;
 use super::{Inner, Keyring, KeyringError, crypto, lease};
 
-/// The kind of claim that one generation of the index takes.
-pub(super) fn claim_kind(generation: i64) -> String {
+/// The kind of reservation that one generation of the index takes.
+pub(super) fn reservation_kind(generation: i64) -> String {
     format!("account.email.{generation}")
 }
 
 impl Keyring {
-    /// `(kind of claim, blind index)` under each generation that is written, newest first: one, or
-    /// two during a rotation. An address is taken under all of them and found under any.
+    /// `(kind of reservation, blind index)` under each generation that is written, newest first: one,
+    /// or two during a rotation. An address is taken under all of them and found under any.
     pub async fn email_index(
         &self,
         email: &EmailAddress,
@@ -33,7 +33,7 @@ impl Keyring {
         for held in held {
             if let Held::Key { generation, key } = held {
                 let index = crypto::mac(&key, &[b"e-mail", folded.as_bytes()]);
-                indexes.push((claim_kind(generation), index.to_vec()));
+                indexes.push((reservation_kind(generation), index.to_vec()));
             }
         }
         if indexes.is_empty() { Err(KeyringError::Damaged) } else { Ok(indexes) }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::email_index::claim_kind;
+use super::email_index::reservation_kind;
 use super::key::{KeyId, Kind};
 use super::rotation::drop_keys;
 use super::{Keyring, KeyringError};
@@ -17,8 +17,8 @@ const PASSES_MAX: u32 = 8;
 
 /// What a rotation of the e-mail index asks of the log. Each call may be repeated.
 #[async_trait]
-pub trait Reclaim: Send + Sync {
-    /// Owners after `after`, in their order, with fewer claims of kind `new` than of kind `old`.
+pub trait AddressReservations: Send + Sync {
+    /// Owners after `after`, in their order, with fewer reservations of kind `new` than `old`.
     async fn behind(
         &self,
         old: &str,
@@ -26,10 +26,10 @@ pub trait Reclaim: Send + Sync {
         after: Option<Uuid>,
         limit: i64,
     ) -> Result<Vec<Uuid>, KeyringError>;
-    /// Opens the owner's addresses and claims them under every generation of the index.
-    async fn reclaim(&self, owner: Uuid) -> Result<(), KeyringError>;
-    /// Deletes every claim of a kind whose key is about to be destroyed.
-    async fn release(&self, kind: &str) -> Result<(), KeyringError>;
+    /// Opens the owner's addresses and reserves them under every generation of the index.
+    async fn reserve_again(&self, owner: Uuid) -> Result<(), KeyringError>;
+    /// Deletes every reservation of a kind whose key is about to be destroyed.
+    async fn delete_kind(&self, kind: &str) -> Result<(), KeyringError>;
 }
 
 #[derive(Clone, Copy)]
@@ -46,32 +46,32 @@ struct Generations {
     retiring: Option<Generation>,
 }
 
-/// The kinds of claim that there are keys for.
+/// The kinds of reservation that there are keys for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmailKinds {
-    /// Newest first: an address is claimed under each.
+    /// Newest first: an address is reserved under each.
     pub written: Vec<String>,
-    /// Its claims go when the rotation that is under way ends.
+    /// Its reservations go when the rotation that is under way ends.
     pub retiring: Option<String>,
 }
 
 impl Keyring {
     pub async fn email_kinds(&self) -> Result<EmailKinds, KeyringError> {
         let Generations { writing, live, retiring } = self.generations().await?;
-        let kind = |generation: Generation| claim_kind(generation.number);
+        let kind = |generation: Generation| reservation_kind(generation.number);
         let written = writing.into_iter().chain(live).map(kind).collect();
         Ok(EmailKinds { written, retiring: retiring.map(kind) })
     }
 
     /// Finishes the rotation that is under way, or makes a whole one when the key is at least as
     /// old as `every`; false when there was nothing to do. `settle` is the longest time from the
-    /// reading of an index to the append that claims it. Resumes at any step; two nodes may share
+    /// reading of an index to the append that reserves it. Resumes at any step; two nodes may share
     /// it.
     pub async fn rotate_email_index(
         &self,
         every: TimeDelta,
         settle: Duration,
-        accounts: &dyn Reclaim,
+        accounts: &dyn AddressReservations,
     ) -> Result<bool, KeyringError> {
         let cut_off = self.0.clock.now() - every;
         let mut progress = false;
@@ -79,14 +79,15 @@ impl Keyring {
             let found = self.generations().await?;
             if let Some(old) = found.retiring {
                 self.0.settle(settle).await;
-                accounts.release(&claim_kind(old.number)).await?;
+                accounts.delete_kind(&reservation_kind(old.number)).await?;
                 self.end_generation(old.number).await?;
                 return Ok(true);
             }
             let live = found.live.ok_or(KeyringError::Damaged)?;
             if let Some(new) = found.writing {
                 self.0.settle(settle).await;
-                move_all(accounts, &claim_kind(live.number), &claim_kind(new.number)).await?;
+                move_all(accounts, &reservation_kind(live.number), &reservation_kind(new.number))
+                    .await?;
                 self.switch_generation(live.number, new.number).await?;
             } else if !progress && live.since <= cut_off {
                 self.begin_generation(live.number + 1).await?;
@@ -161,7 +162,11 @@ impl Keyring {
     }
 }
 
-async fn move_all(accounts: &dyn Reclaim, old: &str, new: &str) -> Result<(), KeyringError> {
+async fn move_all(
+    accounts: &dyn AddressReservations,
+    old: &str,
+    new: &str,
+) -> Result<(), KeyringError> {
     for _ in 0..PASSES_MAX {
         let (mut after, mut moved) = (None, 0_u64);
         loop {
@@ -169,7 +174,7 @@ async fn move_all(accounts: &dyn Reclaim, old: &str, new: &str) -> Result<(), Ke
             let Some(last) = owners.last() else { break };
             after = Some(*last);
             for owner in owners {
-                accounts.reclaim(owner).await?;
+                accounts.reserve_again(owner).await?;
                 moved += 1;
             }
         }
@@ -177,5 +182,7 @@ async fn move_all(accounts: &dyn Reclaim, old: &str, new: &str) -> Result<(), Ke
             return Ok(());
         }
     }
-    Err(KeyringError::Reclaim(format!("some hold a claim of {old} and do not take one of {new}")))
+    Err(KeyringError::Reservations(format!(
+        "some hold a reservation of {old} and do not take one of {new}"
+    )))
 }

@@ -31,7 +31,7 @@ pub enum KeyringError {
     #[error("the escrow file: {0}")]
     Escrow(std::io::Error),
     #[error("an account could not be moved to the new index: {0}")]
-    Reclaim(String),
+    Reservations(String),
     #[error("the erasure of {0} is not in the ledger")]
     NotInLedger(SubjectId),
     #[error("an erasure cannot step from {from} to {to}")]

@@ -240,8 +240,8 @@ impl Keyring {
         })
     }
 
-    /// After a restore of the events: the erasures whose fence must stand, and whose claims must be
-    /// released, before serving; in the order of their subjects, from after `after`.
+    /// After a restore of the events: the erasures whose fence must stand, and whose reservations must
+    /// be released, before serving; in the order of their subjects, from after `after`.
     pub async fn ledger_fences(
         &self,
         after: Option<SubjectId>,

@@ -38,7 +38,7 @@ use crate::clock::Clock;
 use crate::postgres::Pool;
 use cache::Cache;
 
-pub use email_rotation::{EmailKinds, Reclaim};
+pub use email_rotation::{AddressReservations, EmailKinds};
 pub use envelope::commitment;
 pub use error::{KeyringError, OpenError, SealError};
 pub use forget::Forgotten;

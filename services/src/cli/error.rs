@@ -64,7 +64,7 @@ impl From<ExecuteError> for CliError {
             ExecuteError::Refused(refused) => Self::Input(refused.to_string()),
             ExecuteError::Stale { .. }
             | ExecuteError::Reused
-            | ExecuteError::Claimed { .. }
+            | ExecuteError::Reserved { .. }
             | ExecuteError::Fenced
             | ExecuteError::Conflict
             | ExecuteError::Overloaded

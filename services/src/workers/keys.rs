@@ -8,7 +8,7 @@ use domain::AccountId;
 use domain::account::{Account, Live};
 use domain::privacy::{AccountEmail, EmailAddress, Personal};
 use futures_util::future::try_join_all;
-use infra::keyring::{KeyringError, OpenError, Reclaim};
+use infra::keyring::{AddressReservations, KeyringError, OpenError};
 use uuid::Uuid;
 
 use crate::wiring::App;
@@ -45,27 +45,27 @@ pub(super) async fn turn_email_index_after(app: App, settle: Duration) -> Result
     Ok(())
 }
 
-/// Older events bring back claims under keys that are destroyed: nobody would be found by them.
-/// Claims the addresses of their owners anew; answers how many.
-pub(super) async fn reclaim_restored(app: &App) -> Result<u64, KeyringError> {
+/// Older events bring back reservations under keys that are destroyed: nobody would be found by
+/// them. Reserves the addresses of their owners again; returns how many owners there were.
+pub(super) async fn reserve_restored(app: &App) -> Result<u64, KeyringError> {
     let kinds = app.keyring.email_kinds().await?;
     let Some(newest) = kinds.written.first() else { return Ok(0) };
     let accounts = Accounts { app: app.clone() };
-    let mut reclaimed = 0;
-    for old in app.claims.kinds().await?.iter().filter(|kind| !kinds.written.contains(kind)) {
+    let mut reserved = 0;
+    for old in app.reservations.kinds().await?.iter().filter(|kind| !kinds.written.contains(kind)) {
         let mut after = None;
         loop {
-            let owners = app.claims.behind(old, newest, after, AT_ONCE).await?;
+            let owners = app.reservations.behind(old, newest, after, AT_ONCE).await?;
             let Some(last) = owners.last() else { break };
             after = Some(*last);
             try_join_all(owners.iter().map(|owner| accounts.restore(*owner, old))).await?;
-            reclaimed += owners.len() as u64;
+            reserved += owners.len() as u64;
         }
         if kinds.retiring.as_ref() != Some(old) {
-            app.claims.release(old).await?;
+            app.reservations.delete_kind(old).await?;
         }
     }
-    Ok(reclaimed)
+    Ok(reserved)
 }
 
 struct Accounts {
@@ -73,24 +73,24 @@ struct Accounts {
 }
 
 impl Accounts {
-    /// The claim under `old` is on the account's own address, though its key is gone.
+    /// The reservation under `old` is on the account's own address, though its key is gone.
     async fn restore(&self, owner: Uuid, old: &str) -> Result<(), KeyringError> {
-        let held = self.app.claims.of_owner(owner).await?;
+        let held = self.app.reservations.of_owner(owner).await?;
         let Some(old) = held.iter().find(|(kind, _)| kind == old) else { return Ok(()) };
         let Some(address) = self.addresses(owner).await?.into_iter().next() else { return Ok(()) };
         for new in self.app.keyring.email_index(&address).await? {
-            if !self.app.claims.reclaim(&new, old, owner).await? {
+            if !self.app.reservations.reserve_again(&new, old, owner).await? {
                 tracing::warn!(%owner, "the address of a restored account is another's by now");
             }
         }
         Ok(())
     }
 
-    /// The addresses that an account may hold claims on: its own, and the one it changes to.
+    /// The addresses that an account may hold reservations on: its own, and the one it changes to.
     async fn addresses(&self, owner: Uuid) -> Result<Vec<EmailAddress>, KeyringError> {
         let account = AccountId(owner);
         let loaded = self.app.executor.load::<Account>(account.into(), owner).await;
-        let loaded = loaded.map_err(|error| KeyringError::Reclaim(error.to_string()))?;
+        let loaded = loaded.map_err(|error| KeyringError::Reservations(error.to_string()))?;
         let Account::Live(live) = &*loaded.state else { return Ok(Vec::new()) };
         let mut addresses = Vec::new();
         for sealed in held(live) {
@@ -113,7 +113,7 @@ fn held(live: &Live) -> impl Iterator<Item = &Personal<AccountEmail>> {
 }
 
 #[async_trait]
-impl Reclaim for Accounts {
+impl AddressReservations for Accounts {
     async fn behind(
         &self,
         old: &str,
@@ -121,24 +121,24 @@ impl Reclaim for Accounts {
         after: Option<Uuid>,
         limit: i64,
     ) -> Result<Vec<Uuid>, KeyringError> {
-        Ok(self.app.claims.behind(old, new, after, limit).await?)
+        Ok(self.app.reservations.behind(old, new, after, limit).await?)
     }
 
-    async fn reclaim(&self, owner: Uuid) -> Result<(), KeyringError> {
-        let held = self.app.claims.of_owner(owner).await?;
+    async fn reserve_again(&self, owner: Uuid) -> Result<(), KeyringError> {
+        let held = self.app.reservations.of_owner(owner).await?;
         for address in self.addresses(owner).await? {
             let indexes = self.app.keyring.email_index(&address).await?;
             let Some(old) = indexes.iter().find(|index| held.contains(index)) else { continue };
             for new in indexes.iter().filter(|index| !held.contains(index)) {
-                if !self.app.claims.reclaim(new, old, owner).await? {
-                    tracing::info!(%owner, "a claim was given back meanwhile");
+                if !self.app.reservations.reserve_again(new, old, owner).await? {
+                    tracing::info!(%owner, "a reservation was given back meanwhile");
                 }
             }
         }
         Ok(())
     }
 
-    async fn release(&self, kind: &str) -> Result<(), KeyringError> {
-        Ok(self.app.claims.release(kind).await?)
+    async fn delete_kind(&self, kind: &str) -> Result<(), KeyringError> {
+        Ok(self.app.reservations.delete_kind(kind).await?)
     }
 }

@@ -11,7 +11,7 @@ use infra::postgres::PgError;
 use uuid::Uuid;
 
 use super::eraser::{EraserError, close, destroy_rows, raise_fence, workspace};
-use super::keys::reclaim_restored;
+use super::keys::reserve_restored;
 use crate::wiring::App;
 
 const UNFENCED: &str = include_str!("unfenced.sql");
@@ -31,9 +31,12 @@ pub async fn replay_ledger(app: &App) -> Result<u64, String> {
     if replayed > 0 {
         tracing::warn!(replayed, "erasures of the ledger were not in the log: it was restored");
     }
-    let reclaimed = reclaim_restored(app).await.map_err(|error| error.to_string())?;
-    if reclaimed > 0 {
-        tracing::warn!(reclaimed, "accounts were claimed under an index of addresses that is gone");
+    let reserved = reserve_restored(app).await.map_err(|error| error.to_string())?;
+    if reserved > 0 {
+        tracing::warn!(
+            reserved,
+            "addresses are reserved again: their e-mail index key is destroyed"
+        );
     }
     Ok(replayed)
 }

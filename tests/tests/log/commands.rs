@@ -7,7 +7,7 @@ use domain::privacy::{EmailAddress, PersonName, Personal, Purpose};
 use domain::{CommandId, CredentialId, ProofId, SubjectId, TenantId};
 use futures_util::future::join_all;
 use infra::clock::Clock;
-use infra::event_store::{Claim, ExecuteError, Receipt, Request, Step};
+use infra::event_store::{ExecuteError, Receipt, Request, ReservationChange, Step};
 use uuid::Uuid;
 
 use crate::node::{House, TENANT, export};
@@ -22,14 +22,17 @@ fn register(address: &str) -> AccountCommand {
     }
 }
 
-/// A request of an account of its own tenant, its claim with it.
+/// A request of an account of its own tenant, its reservation with it.
 fn registration(house: &House, address: u8) -> (Request, Step) {
     let account = house.ids.uuid();
-    let claim =
-        Claim::Take { kind: "email".to_owned(), blind_index: vec![address], owner: account };
-    let claims = vec![claim];
+    let reservation = ReservationChange::Take {
+        kind: "email".to_owned(),
+        blind_index: vec![address],
+        owner: account,
+    };
+    let reservations = vec![reservation];
     let command = CommandId(house.ids.uuid());
-    let request = Request { claims, ..Request::new(TenantId(account), command) };
+    let request = Request { reservations, ..Request::new(TenantId(account), command) };
     (request, Step::new::<Account>(account, register("ada@example.org")))
 }
 
@@ -92,8 +95,8 @@ async fn sixty_four_registrations_of_one_address_are_one_account() {
 
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
     for answer in answers.iter().filter(|answer| answer.is_err()) {
-        let claimed = matches!(answer, Err(ExecuteError::Claimed { kind }) if kind == "email");
-        assert!(claimed, "{answer:?}");
+        let reserved = matches!(answer, Err(ExecuteError::Reserved { kind }) if kind == "email");
+        assert!(reserved, "{answer:?}");
     }
 }
 

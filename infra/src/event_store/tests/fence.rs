@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 use uuid::Uuid;
 
-use super::super::append::{Answer, Append, NewClaim};
+use super::super::append::{Answer, Append, NewReservation};
 use super::{appended, databases, event, node, one, owner, pool};
 
 const CLOSING: &[&str] = &["car.scrapped"];
@@ -41,7 +41,7 @@ async fn nothing_follows_a_fence_in_1000_races() {
                 | Answer::Reused
                 | Answer::Fenced
                 | Answer::Conflict
-                | Answer::Claimed) => assert_eq!(refused, Answer::Fenced),
+                | Answer::Reserved) => assert_eq!(refused, Answer::Fenced),
             }
         }
     };
@@ -58,14 +58,14 @@ async fn a_fence_lets_closing_events_through_and_frees_the_address() {
     let databases = databases().await;
     let node = node(&databases.log_url).await;
     let client = owner(&databases.log_url).await;
-    let claim = |owner| NewClaim {
+    let reservation = |owner| NewReservation {
         append: 0,
         kind: "address".to_owned(),
         blind_index: vec![1],
         owner: Uuid::from_u128(owner),
         taken: true,
     };
-    let registered = Append { events: vec![event(1, 7, 1)], moves: vec![claim(7)] };
+    let registered = Append { events: vec![event(1, 7, 1)], moves: vec![reservation(7)] };
     assert!(appended(&node.queue.append(registered).await.unwrap()));
 
     let fence = include_str!("../fence.sql");
@@ -77,7 +77,7 @@ async fn a_fence_lets_closing_events_through_and_frees_the_address() {
     let mut closing = event(3, 7, 2);
     closing.event_type = "car.scrapped";
     assert!(appended(&node.queue.append(one(closing)).await.unwrap()));
-    let registered = Append { events: vec![event(4, 8, 1)], moves: vec![claim(8)] };
+    let registered = Append { events: vec![event(4, 8, 1)], moves: vec![reservation(8)] };
     assert!(appended(&node.queue.append(registered).await.unwrap()));
     // Told again, it stands where it stood.
     let again: i64 = client.query_one(fence, &[&of, &CLOSING]).await.unwrap().get(0);

@@ -3,13 +3,13 @@
 use futures_util::future::join_all;
 use uuid::Uuid;
 
-use super::super::append::{Answer, Append, NewClaim, Reached};
+use super::super::append::{Answer, Append, NewReservation, Reached};
 use super::{appended, count, databases, event, node, one, owner};
 
-fn claim(address: u128, owner: u128, taken: bool) -> NewClaim {
+fn reservation(address: u128, owner: u128, taken: bool) -> NewReservation {
     let blind_index = address.to_be_bytes().to_vec();
     let owner = Uuid::from_u128(owner);
-    NewClaim { append: 0, kind: "address".to_owned(), blind_index, owner, taken }
+    NewReservation { append: 0, kind: "address".to_owned(), blind_index, owner, taken }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,37 +100,43 @@ async fn the_same_command_64_times_at_once_is_one_event() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_64_claims_of_one_address_one_is_taken() {
+async fn of_64_reservations_of_one_address_one_is_taken() {
     let databases = databases().await;
     let nodes = [node(&databases.log_url).await, node(&databases.log_url).await];
 
     let asked = (0..64_u128).map(|n| {
-        let append = Append { events: vec![event(n, n, 1)], moves: vec![claim(1, n, true)] };
+        let append = Append { events: vec![event(n, n, 1)], moves: vec![reservation(1, n, true)] };
         nodes[usize::from(n % 2 == 0)].queue.append(append)
     });
     let answers: Vec<Answer> = join_all(asked).await.into_iter().map(Result::unwrap).collect();
 
     assert_eq!(answers.iter().filter(|answer| appended(answer)).count(), 1);
-    assert_eq!(answers.iter().filter(|answer| **answer == Answer::Claimed).count(), 63);
+    assert_eq!(answers.iter().filter(|answer| **answer == Answer::Reserved).count(), 63);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_claim_given_back_is_free_for_the_next() {
+async fn a_reservation_given_back_is_free_for_the_next() {
     let databases = databases().await;
     let node = node(&databases.log_url).await;
     let append = |n, version, moves| Append { events: vec![event(n * 10, n, version)], moves };
 
-    assert!(appended(&node.queue.append(append(1, 1, vec![claim(1, 1, true)])).await.unwrap()));
+    assert!(appended(
+        &node.queue.append(append(1, 1, vec![reservation(1, 1, true)])).await.unwrap()
+    ));
     let moved = Append {
         events: vec![event(11, 1, 2)],
-        moves: vec![claim(1, 1, false), claim(2, 1, true)],
+        moves: vec![reservation(1, 1, false), reservation(2, 1, true)],
     };
     assert!(appended(&node.queue.append(moved).await.unwrap()));
-    assert!(appended(&node.queue.append(append(2, 1, vec![claim(1, 2, true)])).await.unwrap()));
+    assert!(appended(
+        &node.queue.append(append(2, 1, vec![reservation(1, 2, true)])).await.unwrap()
+    ));
     // Only its owner gives it back.
-    assert!(appended(&node.queue.append(append(3, 1, vec![claim(1, 3, false)])).await.unwrap()));
-    let taken = node.queue.append(append(4, 1, vec![claim(1, 4, true)])).await.unwrap();
-    assert_eq!(taken, Answer::Claimed);
+    assert!(appended(
+        &node.queue.append(append(3, 1, vec![reservation(1, 3, false)])).await.unwrap()
+    ));
+    let taken = node.queue.append(append(4, 1, vec![reservation(1, 4, true)])).await.unwrap();
+    assert_eq!(taken, Answer::Reserved);
 }
 
 #[tokio::test(flavor = "multi_thread")]

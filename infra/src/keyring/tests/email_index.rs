@@ -4,29 +4,34 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::super::Reclaim;
+use super::super::AddressReservations;
 use super::*;
-use crate::claims::{Claims, Index};
 use crate::postgres::Pool;
+use crate::reservations::{Index, Reservations};
 
 const FORTNIGHT: TimeDelta = TimeDelta::days(14);
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// The log's claims, and what would be opened from the accounts' events.
+/// The log's reservations, and what would be opened from the accounts' events.
 struct Registry {
     node: Keyring,
     log: Pool,
-    claims: Claims,
+    reservations: Reservations,
     addresses: Mutex<HashMap<Uuid, EmailAddress>>,
 }
 
 impl Registry {
     async fn new(house: &House, node: Keyring) -> Self {
         let log = connect(&house.databases.log_url, &ConnectOptions::default()).await.unwrap();
-        Self { node, claims: Claims::new(log.clone()), log, addresses: Mutex::default() }
+        Self {
+            node,
+            reservations: Reservations::new(log.clone()),
+            log,
+            addresses: Mutex::default(),
+        }
     }
 
-    /// Takes every claim of the address, or none: what an append does.
+    /// Takes every reservation of the address, or none: what an append does.
     async fn register(&self, owner: Uuid, email: &EmailAddress) -> bool {
         let indexes = self.node.email_index(email).await.unwrap();
         self.addresses.lock().unwrap().insert(owner, email.clone());
@@ -50,7 +55,7 @@ impl Registry {
 }
 
 #[async_trait::async_trait]
-impl Reclaim for Registry {
+impl AddressReservations for Registry {
     async fn behind(
         &self,
         old: &str,
@@ -58,19 +63,19 @@ impl Reclaim for Registry {
         after: Option<Uuid>,
         limit: i64,
     ) -> Result<Vec<Uuid>, KeyringError> {
-        Ok(self.claims.behind(old, new, after, limit).await?)
+        Ok(self.reservations.behind(old, new, after, limit).await?)
     }
 
-    async fn reclaim(&self, owner: Uuid) -> Result<(), KeyringError> {
+    async fn reserve_again(&self, owner: Uuid) -> Result<(), KeyringError> {
         let email = self.addresses.lock().unwrap()[&owner].clone();
         let indexes: Vec<Index> = self.node.email_index(&email).await?;
         let [new, old] = indexes.as_slice() else { panic!("two are written in a rotation") };
-        assert!(self.claims.reclaim(new, old, owner).await?);
+        assert!(self.reservations.reserve_again(new, old, owner).await?);
         Ok(())
     }
 
-    async fn release(&self, kind: &str) -> Result<(), KeyringError> {
-        Ok(self.claims.release(kind).await?)
+    async fn delete_kind(&self, kind: &str) -> Result<(), KeyringError> {
+        Ok(self.reservations.delete_kind(kind).await?)
     }
 }
 

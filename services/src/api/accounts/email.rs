@@ -5,13 +5,13 @@ use chrono::TimeDelta;
 use domain::AccountId;
 use domain::account::{Account, AccountCommand};
 use domain::privacy::{EmailAddress, Personal};
-use infra::event_store::{Claim, Step};
+use infra::event_store::{ReservationChange, Step};
 use infra::keyring::LinkPurpose;
 use secrecy::SecretString;
 use utoipa::ToSchema;
 
 use crate::api::accounts::password::{live, step_up};
-use crate::api::accounts::register::{Link, claims, owner, proof};
+use crate::api::accounts::register::{Link, owner, proof, reservations};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::answer::{accepted, done};
@@ -91,21 +91,21 @@ async fn confirm(api: ApiData, caller: Caller, body: Body<Link>) -> Result<HttpR
     let (account, proof) = link.follow(&api, LinkPurpose::ChangeEmail).await?;
     let actor = Some(account.into());
     let mut request = caller.request(account.into(), caller.command(actor), actor, bytes);
-    request.claims = moved(&api, account).await?;
+    request.reservations = moved(&api, account).await?;
     let confirms = AccountCommand::ConfirmEmailChange { proof, now: api.app.clock.now() };
     let step = Step::new::<Account>(account.0, confirms);
     Ok(done(&api.app.executor.execute(&request, &[step]).await?))
 }
 
 /// Takes the address that is asked for, and gives back the one until now.
-async fn moved(api: &Api, account: AccountId) -> Result<Vec<Claim>, Problem> {
+async fn moved(api: &Api, account: AccountId) -> Result<Vec<ReservationChange>, Problem> {
     let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
     let live = live(&loaded)?;
     let Some(change) = &live.email_change else { return Ok(vec![]) };
     let to = held(api, account, &change.email).await?;
-    let mut moved = claims(api, &to, account).await?;
-    for (kind, blind_index) in api.app.claims.of_owner(account.0).await? {
-        moved.push(Claim::Release { kind, blind_index, owner: account.0 });
+    let mut moved = reservations(api, &to, account).await?;
+    for (kind, blind_index) in api.app.reservations.of_owner(account.0).await? {
+        moved.push(ReservationChange::Release { kind, blind_index, owner: account.0 });
     }
     Ok(moved)
 }

@@ -8,7 +8,7 @@ use domain::account::{Account, AccountCommand, Proof};
 use domain::privacy::{EmailAddress, PersonName, Personal, Username};
 use domain::{AccountId, CommandId, CredentialId, ProofId, SubjectId};
 use infra::credentials::Password;
-use infra::event_store::{Claim, ExecuteError, Step};
+use infra::event_store::{ExecuteError, ReservationChange, Step};
 use infra::ids::derived;
 use infra::keyring::LinkPurpose;
 use serde::Serialize;
@@ -108,21 +108,21 @@ pub fn proof(api: &Api, command: CommandId, lasts: TimeDelta) -> Proof {
     Proof { id: ProofId(derived(command, "proof")), until: api.app.clock.now() + lasts }
 }
 
-/// Claims on an address, under each generation of the index.
-pub async fn claims(
+/// Reservations on an address, under each generation of the index.
+pub async fn reservations(
     api: &Api,
     email: &EmailAddress,
     owner: AccountId,
-) -> Result<Vec<Claim>, Problem> {
+) -> Result<Vec<ReservationChange>, Problem> {
     let index = api.app.keyring.email_index(email).await?;
-    let take = |(kind, blind_index)| Claim::Take { kind, blind_index, owner: owner.0 };
+    let take = |(kind, blind_index)| ReservationChange::Take { kind, blind_index, owner: owner.0 };
     Ok(index.into_iter().map(take).collect())
 }
 
 /// Who has this address.
 pub async fn owner(api: &Api, email: &EmailAddress) -> Result<Option<AccountId>, Problem> {
     for (kind, blind_index) in api.app.keyring.email_index(email).await? {
-        if let Some(owner) = api.app.executor.claim_owner(&kind, &blind_index).await? {
+        if let Some(owner) = api.app.executor.reservation_owner(&kind, &blind_index).await? {
             return Ok(Some(AccountId(owner)));
         }
     }
@@ -155,7 +155,7 @@ async fn register(
     api.app.credentials.insert(account, credential, &hash).await?;
 
     let mut request = caller.request(account.into(), command, Some(account.into()), bytes);
-    request.claims = claims(&api, &form.email, account).await?;
+    request.reservations = reservations(&api, &form.email, account).await?;
     let registers = AccountCommand::Register {
         email: Personal::Clear(form.email),
         name: Personal::Clear(form.name),
@@ -166,7 +166,7 @@ async fn register(
     let step = Step::new::<Account>(account.0, registers);
     let receipt = match api.app.executor.execute(&request, &[step]).await {
         Ok(receipt) => receipt,
-        Err(error @ ExecuteError::Claimed { .. }) => {
+        Err(error @ ExecuteError::Reserved { .. }) => {
             api.app.credentials.remove(credential).await?;
             return Err(error.into());
         }

@@ -24,7 +24,7 @@ impl From<ExecuteError> for Problem {
             ExecuteError::Refused(reason) => reason.into(),
             ExecuteError::Stale { version } => stale(version),
             ExecuteError::Reused => Self::of(Kind::IdempotencyKeyReused),
-            ExecuteError::Claimed { .. } => Self::of(Kind::AddressTaken),
+            ExecuteError::Reserved { .. } => Self::of(Kind::AddressTaken),
             ExecuteError::Fenced => Self::of(Kind::NotFound),
             error @ (ExecuteError::Conflict
             | ExecuteError::Overloaded

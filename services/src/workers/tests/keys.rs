@@ -1,4 +1,4 @@
-//! Keys turn, and everybody's address stays claimed.
+//! Keys turn, and everybody's address stays reserved.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::super::keys::{turn_email_index_after, turn_keys};
 use super::*;
 
 #[tokio::test]
-async fn an_address_stays_claimed_when_the_index_gets_another_key() {
+async fn an_address_stays_reserved_when_the_index_gets_another_key() {
     let house = House::new().await;
     let app = house.node().await;
     let ada = register(&app, "ada@example.org").await;
@@ -17,9 +17,9 @@ async fn an_address_stays_claimed_when_the_index_gets_another_key() {
 
     let after = app.keyring.email_index(&address(ada.email)).await.unwrap();
     assert_ne!(before, after);
-    assert_eq!(app.claims.of_owner(ada.account.0).await.unwrap(), after);
+    assert_eq!(app.reservations.of_owner(ada.account.0).await.unwrap(), after);
     let (kind, index) = &after[0];
-    let owner = app.executor.claim_owner(kind, index).await.unwrap();
+    let owner = app.executor.reservation_owner(kind, index).await.unwrap();
     assert_eq!(owner, Some(ada.account.0));
     turn_email_index_after(app.clone(), Duration::ZERO).await.unwrap();
     assert_eq!(app.keyring.email_index(&address(ada.email)).await.unwrap(), after);

@@ -24,10 +24,11 @@ use domain::privacy::{EmailAddress, IpAddress, PersonName, Personal, UserAgent};
 use domain::session::{Session, SessionCommand, SessionKind};
 use domain::{AccountId, CommandId, CredentialId, ProofId, SessionId};
 use infra::api_tokens::ApiTokens;
-use infra::claims::Claims;
 use infra::clock::Clock;
 use infra::credentials::{Credentials, Password};
-use infra::event_store::{Claim, ExecuteError, Executor, ExecutorConfig, Receipt, Request, Step};
+use infra::event_store::{
+    ExecuteError, Executor, ExecutorConfig, Receipt, Request, ReservationChange, Step,
+};
 use infra::ids::Ids;
 use infra::invitations::Invitations;
 use infra::keyring::{Keyring, KeyringOptions, RootFolder};
@@ -41,6 +42,7 @@ use infra::outbox::Outbox;
 use infra::postgres::testing::{Databases, databases};
 use infra::postgres::{ConnectOptions, connect};
 use infra::remote::Remote;
+use infra::reservations::Reservations;
 use infra::run_log::RunLogs;
 use infra::run_queue::RunQueue;
 use infra::seats::Seats;
@@ -124,7 +126,7 @@ impl House {
             node,
             ids: self.ids.clone(),
             executor: executor.await.unwrap(),
-            claims: Claims::new(pool.clone()),
+            reservations: Reservations::new(pool.clone()),
             credentials: Credentials::new(pool.clone(), clock.clone()),
             sessions: Sessions::new(pool.clone(), clock.clone()),
             seats: Seats::new(pool.clone()),
@@ -190,7 +192,7 @@ async fn register_as(app: &App, account: AccountId, email: &'static str) -> Pers
     let (credential, verification) = (hash(app, account).await, proof(app));
     let mut request = Request::new(account.into(), CommandId(app.ids.uuid()));
     for (kind, blind_index) in app.keyring.email_index(&address(email)).await.unwrap() {
-        request.claims.push(Claim::Take { kind, blind_index, owner: account.0 });
+        request.reservations.push(ReservationChange::Take { kind, blind_index, owner: account.0 });
     }
     let command = AccountCommand::Register {
         email: Personal::Clear(address(email)),
