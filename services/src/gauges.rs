@@ -80,7 +80,7 @@ async fn keys(app: &App) -> Result<(), KeyringError> {
     metrics.keys.with_label_values(&["live"]).set(keys.live);
     metrics.keys.with_label_values(&["destroyed"]).set(keys.destroyed);
     metrics.root_age_seconds.set((now - keys.root_since).as_seconds_f64());
-    let open = app.keyring.ledger_open().await?;
+    let open = app.keyring.ledger.open().await?;
     let age = open.oldest.map(|oldest| now - oldest).unwrap_or_default();
     metrics.erasures_open.set(open.count);
     metrics.erasure_oldest_seconds.set(age.as_seconds_f64());

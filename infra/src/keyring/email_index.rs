@@ -22,12 +22,14 @@ impl Keyring {
         &self,
         email: &EmailAddress,
     ) -> Result<Vec<(String, Vec<u8>)>, KeyringError> {
-        let generations = match self.0.cache.email() {
+        let generations = match self.inner.cache.email() {
             Some(generations) => generations,
-            None => timeout(LEASE, self.0.read_generations()).await.map_err(|_| lease::LOST)??,
+            None => {
+                timeout(LEASE, self.inner.read_generations()).await.map_err(|_| lease::LOST)??
+            }
         };
         let slots = generations.iter().map(|number| Slot::Named(Kind::EmailIndex, *number));
-        let held = self.0.held(&slots.collect::<Vec<_>>(), true).await?;
+        let held = self.inner.held(&slots.collect::<Vec<_>>(), true).await?;
         let folded = zeroize::Zeroizing::new(email.folded());
         let mut indexes = Vec::with_capacity(held.len());
         for held in held {

@@ -73,19 +73,19 @@ impl Keyring {
         settle: Duration,
         accounts: &dyn AddressReservations,
     ) -> Result<bool, KeyringError> {
-        let cut_off = self.0.clock.now() - every;
+        let cut_off = self.inner.clock.now() - every;
         let mut progress = false;
         loop {
             let found = self.generations().await?;
             if let Some(old) = found.retiring {
-                self.0.settle(settle).await;
+                self.inner.settle(settle).await;
                 accounts.delete_kind(&reservation_kind(old.number)).await?;
                 self.end_generation(old.number).await?;
                 return Ok(true);
             }
             let live = found.live.ok_or(KeyringError::Damaged)?;
             if let Some(new) = found.writing {
-                self.0.settle(settle).await;
+                self.inner.settle(settle).await;
                 move_all(accounts, &reservation_kind(live.number), &reservation_kind(new.number))
                     .await?;
                 self.switch_generation(live.number, new.number).await?;
@@ -99,7 +99,7 @@ impl Keyring {
     }
 
     async fn generations(&self) -> Result<Generations, KeyringError> {
-        let client = self.0.pool.get().await?;
+        let client = self.inner.pool.get().await?;
         let mut found = Generations::default();
         for row in client.query(include_str!("sql/read_email_rotation.sql"), &[]).await? {
             let generation = Generation {
@@ -117,8 +117,8 @@ impl Keyring {
     }
 
     async fn begin_generation(&self, new: i64) -> Result<(), KeyringError> {
-        let now = self.0.clock.now();
-        let mut client = self.0.pool.get().await?;
+        let now = self.inner.clock.now();
+        let mut client = self.inner.pool.get().await?;
         let begin = client.transaction().await?;
         let inserted = include_str!("sql/begin_email_generation.sql");
         if begin.execute(inserted, &[&new, &now]).await? == 0 {
@@ -128,15 +128,15 @@ impl Keyring {
         drop_keys(&begin, &dropped, now).await?;
         begin.commit().await?;
         drop(client);
-        self.0.drop_here(&dropped).await;
+        self.inner.drop_here(&dropped).await;
         tracing::info!(generation = new, "a new key of the e-mail index is written beside the old");
         Ok(())
     }
 
     async fn switch_generation(&self, old: i64, new: i64) -> Result<(), KeyringError> {
-        let now = self.0.clock.now();
+        let now = self.inner.clock.now();
         let change = include_str!("sql/change_email_generation.sql");
-        let mut client = self.0.pool.get().await?;
+        let mut client = self.inner.pool.get().await?;
         let switch = client.transaction().await?;
         let retired = switch.execute(change, &[&old, &"live", &"retiring", &now]).await?;
         let promoted = switch.execute(change, &[&new, &"writing", &"live", &now]).await?;
@@ -147,15 +147,15 @@ impl Keyring {
         drop_keys(&switch, &dropped, now).await?;
         switch.commit().await?;
         drop(client);
-        self.0.drop_here(&dropped).await;
+        self.inner.drop_here(&dropped).await;
         Ok(())
     }
 
     async fn end_generation(&self, old: i64) -> Result<(), KeyringError> {
         self.bury(KeyId::named(Kind::EmailIndex, old)).await?;
-        let client = self.0.pool.get().await?;
+        let client = self.inner.pool.get().await?;
         let change = include_str!("sql/change_email_generation.sql");
-        let now = self.0.clock.now();
+        let now = self.inner.clock.now();
         client.execute(change, &[&old, &"retiring", &"destroyed", &now]).await?;
         tracing::info!(generation = old, "an old key of the e-mail index is destroyed");
         Ok(())

@@ -34,8 +34,8 @@ pub enum KeyringError {
     Reservations(String),
     #[error("the erasure of {0} is not in the ledger")]
     NotInLedger(SubjectId),
-    #[error("an erasure cannot step from {from} to {to}")]
-    Step { from: &'static str, to: &'static str },
+    #[error("an erasure cannot go from {from} to {to}: the stages between must be noted first")]
+    StageSkipped { from: &'static str, to: &'static str },
     #[error("the system has no randomness to give")]
     Random,
     #[error("the cipher refused its input")]

@@ -24,8 +24,8 @@ impl Keyring {
         let dying = Class::ALL.into_iter().filter(|class| class.dies_with_person());
         let classes: Vec<Class> = dying.collect();
         let numbers: Vec<i16> = classes.iter().map(|class| class.number()).collect();
-        let now = self.0.clock.now();
-        let mut client = self.0.pool.get().await?;
+        let now = self.inner.clock.now();
+        let mut client = self.inner.pool.get().await?;
         let erasure = client.transaction().await?;
         // Whoever makes a key of a class takes its first generation's row: first come, first served.
         let bury = include_str!("sql/bury_subject.sql");
@@ -39,7 +39,7 @@ impl Keyring {
         drop_keys(&erasure, &buried, now).await?;
         erasure.commit().await?;
         drop(client);
-        self.0.drop_here(&buried).await;
+        self.inner.drop_here(&buried).await;
         let root: Option<i64> = sum.try_get("root")?;
         Ok(Forgotten { classes, keys: sum.try_get("keys")?, root: root.map(RootId) })
     }

@@ -41,8 +41,8 @@ impl Keyring {
         of: SubjectId,
         proof: ProofId,
     ) -> Result<String, KeyringError> {
-        let today = key::day(self.0.clock.now().date_naive());
-        let held = self.0.held(&[Slot::Named(Kind::Link, today)], true).await?;
+        let today = key::day(self.inner.clock.now().date_naive());
+        let held = self.inner.held(&[Slot::Named(Kind::Link, today)], true).await?;
         let Some(Held::Key { key, .. }) = held.first() else { return Err(KeyringError::Date) };
         let day = u32::try_from(today).map_err(|_| KeyringError::Date)?.to_be_bytes();
         let mac = crypto::mac(key, &parts(purpose, &of.0, &proof.0, &day));
@@ -59,12 +59,12 @@ impl Keyring {
     ) -> Result<Option<(SubjectId, ProofId)>, KeyringError> {
         let Some((of, proof, day, mac)) = parse(token) else { return Ok(None) };
         let number = i64::from(u32::from_be_bytes(day));
-        let today = key::day(self.0.clock.now().date_naive());
+        let today = key::day(self.inner.clock.now().date_naive());
         // A node's clock may be a little ahead of this one's.
         if !(today - DAYS_KEPT..=today + 1).contains(&number) {
             return Ok(None);
         }
-        let held = self.0.held(&[Slot::Named(Kind::Link, number)], false).await?;
+        let held = self.inner.held(&[Slot::Named(Kind::Link, number)], false).await?;
         let key = match held.first() {
             Some(Held::Key { key, .. }) => key,
             Some(Held::Gone(Gone::Erased | Gone::Expired | Gone::Absent)) | None => {

@@ -6,6 +6,8 @@ mod durable;
 mod email_index;
 mod email_rotation;
 mod envelope;
+mod erasure_entry;
+mod erasure_ledger;
 mod error;
 mod escrow;
 mod fetch;
@@ -13,7 +15,6 @@ mod forget;
 mod held;
 mod key;
 mod lease;
-pub mod ledger;
 mod link;
 mod open;
 mod request_macs;
@@ -40,6 +41,8 @@ use cache::Cache;
 
 pub use email_rotation::{AddressReservations, EmailKinds};
 pub use envelope::commitment;
+pub use erasure_entry::{ErasureEntry, ErasureStage, ErasureState, OpenErasures, SubjectKind};
+pub use erasure_ledger::ErasureLedger;
 pub use error::{KeyringError, OpenError, SealError};
 pub use forget::Forgotten;
 pub use link::LinkPurpose;
@@ -51,7 +54,10 @@ pub use status::Status;
 
 /// The keys of one node, cached under a lease of one second.
 #[derive(Clone)]
-pub struct Keyring(Arc<Inner>);
+pub struct Keyring {
+    inner: Arc<Inner>,
+    pub ledger: ErasureLedger,
+}
 
 struct Inner {
     pool: Pool,
@@ -117,6 +123,7 @@ impl Keyring {
             escrow::recipient(escrow)?;
         }
         // Nothing is in memory yet, so the first renewal may take the list from its end.
+        let ledger = ErasureLedger::new(pool.clone(), clock.clone());
         let inner = Arc::new(Inner {
             cache: Cache::new(options.cache_max),
             pool,
@@ -131,7 +138,7 @@ impl Keyring {
         inner.begin_email_index().await?;
         inner.renew().await?;
         lease::keep_renewed(&inner);
-        Ok(Self(inner))
+        Ok(Self { inner, ledger })
     }
 
     /// How long it takes until every node has stopped using what was destroyed before.

@@ -32,7 +32,7 @@ impl Keyring {
         let envelope = Envelope::parse(&sealed.envelope, class).ok_or(OpenError::Damaged)?;
         let Envelope { generation, bucket, .. } = envelope;
         let slot = Slot::Data { subject, class, generation: Some(generation), bucket };
-        let held = self.0.held(&[slot], false).await?;
+        let held = self.inner.held(&[slot], false).await?;
         let data_key = match held.first() {
             Some(Held::Key { key, .. }) => key,
             Some(Held::Gone(Gone::Erased)) => return Err(OpenError::Erased),

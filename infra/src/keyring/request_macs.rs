@@ -22,10 +22,10 @@ impl Keyring {
         tenant: TenantId,
         body: &[u8],
     ) -> Result<RequestMacs, KeyringError> {
-        let today = key::day(self.0.clock.now().date_naive());
+        let today = key::day(self.inner.clock.now().date_naive());
         let days = [Slot::Named(Kind::RequestMac, today), Slot::Named(Kind::RequestMac, today - 1)];
         // Yesterday's is made too where there is none: then that there is none is settled.
-        let held = self.0.held(&days, true).await?;
+        let held = self.inner.held(&days, true).await?;
         let mac = |held: Option<&Held>| match held {
             Some(Held::Key { key, .. }) => {
                 Some(crypto::mac(key, &[b"request", tenant.0.as_bytes(), body]))

@@ -30,7 +30,7 @@ impl Keyring {
     ) -> Result<bool, KeyringError> {
         let start = key::bucket_start(class, date).ok_or(KeyringError::NoBucket)?;
         let until = self.kept_until(class, start).ok_or(KeyringError::Date)?;
-        if until > self.0.clock.now() {
+        if until > self.inner.clock.now() {
             return Err(KeyringError::TooSoon { until });
         }
         self.bury(KeyId::bucket(class, key::day(start))).await
@@ -38,13 +38,13 @@ impl Keyring {
 
     /// For how many days after its day content is kept.
     pub fn content_days(&self) -> u32 {
-        self.0.options.content_days
+        self.inner.options.content_days
     }
 
     /// The end of what the configuration promises to keep.
     fn kept_until(&self, class: Class, start: NaiveDate) -> Option<DateTime<Utc>> {
         let end = key::bucket_end(class, start)?;
-        let options = &self.0.options;
+        let options = &self.inner.options;
         let until = match class {
             Class::Security => end.checked_add_days(Days::new(options.security_days.into())),
             Class::Content => end.checked_add_days(Days::new(options.content_days.into())),
@@ -58,7 +58,7 @@ impl Keyring {
     /// escrowed roots. What a crash left of a destroyed root goes too.
     pub async fn retention(&self) -> Result<Retained, KeyringError> {
         let mut retained = Retained::default();
-        let now = self.0.clock.now();
+        let now = self.inner.clock.now();
         let today = key::day(now.date_naive());
         for class in Class::ALL.into_iter().filter(|class| class.bucket().is_some()) {
             for day in self.live(KeyId::bucket(class, today)).await? {
@@ -74,7 +74,7 @@ impl Keyring {
         retained.links = self.bury_before(Kind::Link, today - link::DAYS_KEPT).await?;
         retained.escrows = self.end_escrows(now).await?;
         self.sweep_roots().await?;
-        let client = self.0.pool.get().await?;
+        let client = self.inner.pool.get().await?;
         client.execute(include_str!("sql/trim_dropped.sql"), &[&(now - DROPPED_KEPT)]).await?;
         Ok(retained)
     }
@@ -89,7 +89,7 @@ impl Keyring {
 
     /// The live keys of the same family with a lower number.
     async fn live(&self, before: KeyId) -> Result<Vec<i64>, KeyringError> {
-        let client = self.0.pool.get().await?;
+        let client = self.inner.pool.get().await?;
         let KeyId { kind, subject, class, number } = before;
         let list = include_str!("sql/list_live_numbers.sql");
         let rows = client.query(list, &[&kind.name(), &subject, &class, &number]).await?;
@@ -98,8 +98,8 @@ impl Keyring {
 
     /// Destroys a key that is nobody's. False when it was destroyed before.
     pub(super) async fn bury(&self, key: KeyId) -> Result<bool, KeyringError> {
-        let now = self.0.clock.now();
-        let mut client = self.0.pool.get().await?;
+        let now = self.inner.clock.now();
+        let mut client = self.inner.pool.get().await?;
         let destruction = client.transaction().await?;
         let bury = include_str!("sql/bury_key.sql");
         let nobody = Uuid::nil();
@@ -111,13 +111,13 @@ impl Keyring {
         drop_keys(&destruction, &[key], now).await?;
         destruction.commit().await?;
         drop(client);
-        self.0.drop_here(&[key]).await;
+        self.inner.drop_here(&[key]).await;
         Ok(true)
     }
 
     async fn end_escrows(&self, now: DateTime<Utc>) -> Result<u64, KeyringError> {
-        let Some(options) = &self.0.options.escrow else { return Ok(0) };
-        let mut client = self.0.pool.get().await?;
+        let Some(options) = &self.inner.options.escrow else { return Ok(0) };
+        let mut client = self.inner.pool.get().await?;
         let end = client.transaction().await?;
         end.execute(include_str!("sql/lock_roots.sql"), &[]).await?;
         let due = end.query(include_str!("sql/list_due_escrows.sql"), &[&now]).await?;
@@ -133,14 +133,15 @@ impl Keyring {
 
     /// A crash may have left the file or the memory of a root that the rows call destroyed.
     async fn sweep_roots(&self) -> Result<(), KeyringError> {
-        let mut there: Vec<i64> = self.0.roots.list().await?.iter().map(|root| root.0).collect();
-        there.extend(self.0.known_roots().keys().map(|root| root.0));
-        let client = self.0.pool.get().await?;
+        let mut there: Vec<i64> =
+            self.inner.roots.list().await?.iter().map(|root| root.0).collect();
+        there.extend(self.inner.known_roots().keys().map(|root| root.0));
+        let client = self.inner.pool.get().await?;
         let destroyed = include_str!("sql/list_destroyed_roots.sql");
         for row in client.query(destroyed, &[&there]).await? {
             let id = RootId(row.try_get("root_id")?);
-            self.0.known_roots().remove(&id);
-            self.0.roots.destroy(id).await?;
+            self.inner.known_roots().remove(&id);
+            self.inner.roots.destroy(id).await?;
         }
         Ok(())
     }

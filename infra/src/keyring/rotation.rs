@@ -44,7 +44,7 @@ impl Keyring {
         &self,
         every: TimeDelta,
     ) -> Result<Option<Rotation>, KeyringError> {
-        let (rotation, steps) = self.rotate(self.0.clock.now() - every).await?;
+        let (rotation, steps) = self.rotate(self.inner.clock.now() - every).await?;
         Ok((steps > 0).then_some(rotation))
     }
 
@@ -52,7 +52,7 @@ impl Keyring {
         let (mut rewrapped, mut steps) = (0, 0);
         let mut begin = Some(older_than);
         loop {
-            match self.0.rotation_step(begin.take()).await? {
+            match self.inner.rotation_step(begin.take()).await? {
                 Stage::Idle => break,
                 Stage::Rewrapped(rows) => rewrapped += rows,
                 Stage::Begun
@@ -63,8 +63,8 @@ impl Keyring {
             }
             steps += 1;
         }
-        self.0.read_current_root().await?;
-        Ok((Rotation { current: self.0.current_root(), rewrapped }, steps))
+        self.inner.read_current_root().await?;
+        Ok((Rotation { current: self.inner.current_root(), rewrapped }, steps))
     }
 }
 

@@ -33,7 +33,7 @@ impl Keyring {
     ) -> Result<Vec<SubjectId>, SealError> {
         let mut subjects = Vec::new();
         let mut slots = Vec::new();
-        let today = self.0.clock.now().date_naive();
+        let today = self.inner.clock.now().date_naive();
         let mut fields = Vec::new();
         let mut ordinals = 0..;
         event.each_personal(tenant, stream, &mut |subject, field| {
@@ -55,7 +55,7 @@ impl Keyring {
         if fields.is_empty() {
             return Ok(subjects);
         }
-        let held = self.0.held(&slots, true).await?;
+        let held = self.inner.held(&slots, true).await?;
         let sealed = seal_all(tenant, event_id, fields, &slots, &held)?;
         let mut sealed = sealed.into_iter().peekable();
         let mut ordinals = 0..;
@@ -96,8 +96,8 @@ impl Keyring {
     ) -> Result<Sealed, SealError> {
         let mut text = Zeroizing::new(bytes);
         let declaration = F::DECLARATION;
-        let slot = today_slot(subject, declaration, self.0.clock.now().date_naive());
-        let held = self.0.held(&[slot], true).await?;
+        let slot = today_slot(subject, declaration, self.inner.clock.now().date_naive());
+        let held = self.inner.held(&[slot], true).await?;
         let held = held.first().ok_or(KeyringError::Damaged)?;
         let of = Owned { tenant, event: id, subject, declaration };
         Ok(Sealed { event: id, envelope: of.seal(&slot, held, &mut text)? })

@@ -21,7 +21,7 @@ pub struct Status {
 impl Keyring {
     /// Counts rows: ask at most every few seconds.
     pub async fn status(&self) -> Result<Status, KeyringError> {
-        let client = self.0.pool.get().await?;
+        let client = self.inner.pool.get().await?;
         let row = client.query_one(include_str!("sql/read_status.sql"), &[]).await?;
         Ok(Status {
             live: row.try_get("live")?,
@@ -31,7 +31,7 @@ impl Keyring {
             escrowed: row.try_get("escrowed")?,
             email_generation: row.try_get("generation")?,
             email_generation_since: row.try_get("generation_at")?,
-            leased: self.0.cache.leased(),
+            leased: self.inner.cache.leased(),
         })
     }
 }

@@ -6,7 +6,7 @@ use domain::session::CloseReason;
 use domain::{AccountId, CommandId, EventId};
 use infra::event_store::{Request, Step};
 use infra::ids::derived;
-use infra::keyring::ledger::Kind;
+use infra::keyring::SubjectKind;
 use uuid::Uuid;
 
 use super::CliError;
@@ -39,7 +39,8 @@ pub async fn run(asked: Asked, app: &App) -> Result<(), CliError> {
     }
     let now = app.clock.now();
     let due = now + grace;
-    let code = enter(app, Kind::Account, account.into(), due).await.map_err(CliError::failed)?;
+    let code =
+        enter(app, SubjectKind::Account, account.into(), due).await.map_err(CliError::failed)?;
     let command = CommandId(app.ids.uuid());
     let step = Step::new::<Account>(account.0, AccountCommand::RequestErasure { now, due });
     app.executor.execute(&Request::new(account.into(), command), &[step]).await?;

@@ -9,8 +9,7 @@ use domain::workspace::Workspace;
 use domain::{SubjectId, TenantId};
 use infra::credentials::{CredentialsError, Unnamed};
 use infra::event_store::LoadError;
-use infra::keyring::KeyringError;
-use infra::keyring::ledger::Kind;
+use infra::keyring::{KeyringError, SubjectKind};
 use infra::mail::{MailError, Transport};
 use infra::postgres::PgError;
 use tokio_postgres::error::SqlState;
@@ -102,14 +101,15 @@ pub(super) async fn sweep_erasures(app: App) -> Result<(), SweepError> {
             && let Some(erasure) = live.erasure
         {
             let subject = SubjectId(account);
-            super::eraser::enter(&app.keyring, Kind::Account, subject, erasure.due).await?;
+            super::eraser::enter(&app.keyring, SubjectKind::Account, subject, erasure.due).await?;
         }
     }
     for workspace in overdue(&app, OVERDUE_WORKSPACES).await? {
         let loaded = app.executor.load::<Workspace>(TenantId(workspace), workspace).await?;
         if let Some(deletion) = loaded.state.live().and_then(|live| live.deletion) {
             let subject = SubjectId(workspace);
-            super::eraser::enter(&app.keyring, Kind::Workspace, subject, deletion.due).await?;
+            super::eraser::enter(&app.keyring, SubjectKind::Workspace, subject, deletion.due)
+                .await?;
         }
     }
     Ok(())

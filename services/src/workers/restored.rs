@@ -6,11 +6,11 @@ use domain::workspace::{Workspace, WorkspaceCommand};
 use domain::{CommandId, SubjectId, TenantId};
 use infra::event_store::{ExecuteError, Request, Step};
 use infra::ids::hashed;
-use infra::keyring::ledger::{Entry, Kind, State};
+use infra::keyring::{ErasureEntry, ErasureState, SubjectKind};
 use infra::postgres::PgError;
 use uuid::Uuid;
 
-use super::eraser::{EraserError, close, destroy_rows, raise_fence, workspace};
+use super::eraser::{EraserError, close, delete_rows, raise_fence, workspace};
 use super::keys::reserve_restored;
 use crate::wiring::App;
 
@@ -44,32 +44,32 @@ pub async fn replay_ledger(app: &App) -> Result<u64, String> {
 async fn fence_all(app: &App) -> Result<u64, EraserError> {
     let (mut after, mut fenced) = (None, 0);
     loop {
-        let entries = app.keyring.ledger_fences(after, AT_ONCE).await?;
+        let entries = app.keyring.ledger.fenced(after, AT_ONCE).await?;
         let Some(last) = entries.last() else { return Ok(fenced) };
         after = Some(last.subject);
         let unfenced = unfenced(app, &entries).await?;
         for entry in entries.iter().filter(|entry| unfenced.contains(&entry.subject)) {
             raise_fence(app, entry.kind, entry.subject).await?;
-            destroy_rows(app, entry.kind, entry.subject).await?;
+            delete_rows(app, entry.kind, entry.subject).await?;
             close_again(app, entry).await?;
             fenced += 1;
         }
     }
 }
 
-async fn close_again(app: &App, entry: &Entry) -> Result<(), EraserError> {
+async fn close_again(app: &App, entry: &ErasureEntry) -> Result<(), EraserError> {
     let (subject, requested_at, now) = (entry.subject, entry.requested_at, app.clock.now());
     match entry.kind {
-        Kind::Account => {
+        SubjectKind::Account => {
             close(app, subject, "completed", AccountCommand::CompleteErasure { now }).await
         }
-        Kind::Workspace => {
+        SubjectKind::Workspace => {
             workspace::close(app, subject, WorkspaceCommand::Bury { requested_at }).await
         }
     }
 }
 
-async fn unfenced(app: &App, entries: &[Entry]) -> Result<Vec<SubjectId>, PgError> {
+async fn unfenced(app: &App, entries: &[ErasureEntry]) -> Result<Vec<SubjectId>, PgError> {
     let subjects: Vec<Uuid> = entries.iter().map(|entry| entry.subject.0).collect();
     let client = app.pool.get().await?;
     let rows = client.query(UNFENCED, &[&subjects]).await?;
@@ -78,23 +78,23 @@ async fn unfenced(app: &App, entries: &[Entry]) -> Result<Vec<SubjectId>, PgErro
 
 async fn ask_again(app: &App) -> Result<u64, EraserError> {
     let mut asked = 0;
-    for entry in app.keyring.ledger_due(app.clock.now() + FAR, i64::MAX).await? {
+    for entry in app.keyring.ledger.due(app.clock.now() + FAR, i64::MAX).await? {
         let is_old = app.clock.now() - entry.requested_at >= TELLING;
-        if entry.state == State::Requested && is_old && is_lost(app, &entry).await? {
+        if entry.state == ErasureState::Requested && is_old && is_lost(app, &entry).await? {
             asked += u64::from(ask(app, &entry).await?);
         }
     }
     Ok(asked)
 }
 
-async fn is_lost(app: &App, entry: &Entry) -> Result<bool, EraserError> {
+async fn is_lost(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
     let (of, id) = (TenantId(entry.subject.0), entry.subject.0);
     let is_asked = match entry.kind {
-        Kind::Account => match &*app.executor.load::<Account>(of, id).await?.state {
+        SubjectKind::Account => match &*app.executor.load::<Account>(of, id).await?.state {
             Account::Live(live) => live.erasure.is_some(),
             Account::Unregistered | Account::Erased { .. } => true,
         },
-        Kind::Workspace => match &*app.executor.load::<Workspace>(of, id).await?.state {
+        SubjectKind::Workspace => match &*app.executor.load::<Workspace>(of, id).await?.state {
             Workspace::Live(live) => live.deletion.is_some(),
             Workspace::Absent | Workspace::Deleted => true,
         },
@@ -107,18 +107,18 @@ async fn is_lost(app: &App, entry: &Entry) -> Result<bool, EraserError> {
     Ok(!row.and_then(|row| row.try_get::<_, bool>(0)).map_err(PgError::from)?)
 }
 
-async fn ask(app: &App, entry: &Entry) -> Result<bool, EraserError> {
+async fn ask(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
     let (subject, requested_at, due) = (entry.subject.0, entry.requested_at, entry.due);
     let since = requested_at.timestamp_micros().to_be_bytes();
-    let label = format!("{}.erasure_requested", entry.kind.name());
+    let label = format!("{}.erasure_requested", entry.kind.as_str());
     let id = hashed(&[label.as_bytes(), subject.as_bytes(), &since]);
     let request = Request::new(TenantId(subject), CommandId(id));
     let steps = [match entry.kind {
-        Kind::Account => {
+        SubjectKind::Account => {
             let again = AccountCommand::RequestErasure { now: requested_at, due };
             Step::new::<Account>(subject, again)
         }
-        Kind::Workspace => {
+        SubjectKind::Workspace => {
             let again = WorkspaceCommand::RestoreDeletion { requested_at, due };
             Step::new::<Workspace>(subject, again)
         }

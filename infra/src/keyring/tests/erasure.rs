@@ -118,7 +118,7 @@ async fn a_node_renews_while_every_connection_of_its_pool_is_taken() {
     let ada = house.person();
     let [sealed, _] = house.registered(&node, ada).await.unwrap();
     opened(&node, ada, &sealed).await.unwrap();
-    let pool = &node.0.pool;
+    let pool = &node.inner.pool;
     let mut taken = Vec::new();
     while pool.status().size < pool.status().max_size || pool.status().available > 0 {
         taken.push(pool.get().await.unwrap());

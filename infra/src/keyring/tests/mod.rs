@@ -10,8 +10,8 @@
 
 mod email_index;
 mod erasure;
+mod erasure_ledger;
 mod known_answers;
-mod ledger;
 mod links;
 mod root_folder;
 mod rotation;

@@ -97,7 +97,7 @@ async fn a_rotation_resumes_after_every_step() {
         let before = broken.status().await.unwrap().root;
         for (step, expected) in whole.iter().take(stopped).enumerate() {
             let begin = (step == 0).then_some(DateTime::<Utc>::MAX_UTC);
-            let told = broken.0.rotation_step(begin).await.unwrap();
+            let told = broken.inner.rotation_step(begin).await.unwrap();
             let rewraps = matches!(expected, Stage::Rewrapped(_));
             assert_eq!(told, if rewraps { Stage::Rewrapped(rows) } else { *expected });
         }
@@ -121,7 +121,7 @@ async fn what_a_crash_left_half_done_is_done_again() {
     let escrowed_to = house.with_escrow();
     let node = house.node().await;
     let people = house.people(&node, 2).await;
-    let step = async |begin| node.0.rotation_step(begin).await.unwrap();
+    let step = async |begin| node.inner.rotation_step(begin).await.unwrap();
     assert_eq!(step(Some(DateTime::<Utc>::MAX_UTC)).await, Stage::Begun);
     // The file of the new root was written, its row was not.
     house.folder().write(RootId(2), &Secret::random().unwrap()).await.unwrap();

@@ -157,7 +157,7 @@ async fn a_registration_makes_one_key_and_remembers_it() {
         generation: None,
         bucket: 0,
     };
-    assert!(node.0.cache.look(&[slot]).unwrap()[0].is_some());
+    assert!(node.inner.cache.look(&[slot]).unwrap()[0].is_some());
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use domain::SubjectId;
 use domain::account::{Account, AccountCommand, Erasure};
 use domain::session::CloseReason;
 use infra::event_store::{Receipt, Step};
-use infra::keyring::ledger::{Entry, Kind as Erased};
+use infra::keyring::{ErasureEntry, SubjectKind};
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::SecretString;
@@ -102,7 +102,7 @@ async fn request(
         return Ok(requested(&receipt, before.due, None));
     }
     check_nobody_depends(&api, account).await?;
-    let code = enter(&api.app, Erased::Account, account.into(), now + grace).await?;
+    let code = enter(&api.app, SubjectKind::Account, account.into(), now + grace).await?;
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     sign_out(&api, account, None, &request, CloseReason::ErasureRequested).await;
     Ok(requested(&receipt, now + grace, Some(code)))
@@ -115,13 +115,13 @@ async fn request(
 /// The keyring's, or somebody asks at the same time.
 pub async fn enter(
     app: &App,
-    kind: Erased,
+    kind: SubjectKind,
     subject: SubjectId,
     due: DateTime<Utc>,
 ) -> Result<String, Problem> {
     let (code, hash) = draw_code()?;
     let keyring = &app.keyring;
-    let entry = keyring.ledger_request(kind, subject, due, hash).await?;
+    let entry = keyring.ledger.request(kind, subject, due, hash).await?;
     if entry.claim_code_hash == hash {
         return Ok(code);
     }
@@ -130,8 +130,8 @@ pub async fn enter(
         let again = Problem::of(Kind::Unavailable);
         return Err(again.with_header(header::RETRY_AFTER, SETTLED.num_seconds()));
     }
-    keyring.ledger_cancel(subject).await?;
-    keyring.ledger_request(kind, subject, due, hash).await?;
+    keyring.ledger.cancel(subject).await?;
+    keyring.ledger.request(kind, subject, due, hash).await?;
     Ok(code)
 }
 
@@ -205,7 +205,7 @@ async fn cancel(
     let request = signed_in.request(&caller, vec![]);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     // The eraser hears of it from the log, too.
-    if let Err(error) = api.app.keyring.ledger_cancel(signed_in.account.into()).await {
+    if let Err(error) = api.app.keyring.ledger.cancel(signed_in.account.into()).await {
         tracing::warn!(%error, "a cancellation is left to the eraser");
     }
     Ok(done(&receipt))
@@ -258,10 +258,10 @@ const STATEMENT: &str = "The keys that opened this person's data are destroyed i
     responses((status = 200, body = Proof), (status = 404, body = crate::api::http::problem::Shown)),
 )]
 async fn prove(api: ApiData, code: web::Path<String>) -> Result<HttpResponse, Problem> {
-    let entry = api.app.keyring.ledger_by_code(hash(&code)).await?;
+    let entry = api.app.keyring.ledger.entry_by_code(hash(&code)).await?;
     let entry = entry.ok_or_else(|| Problem::of(Kind::NotFound))?;
     Ok(HttpResponse::Ok().json(Proof {
-        state: entry.state.name(),
+        state: entry.state.as_str(),
         requested_at: entry.requested_at,
         due: entry.due,
         cancelled_at: entry.cancelled_at,
@@ -269,18 +269,18 @@ async fn prove(api: ApiData, code: web::Path<String>) -> Result<HttpResponse, Pr
     }))
 }
 
-fn certificate(entry: &Entry) -> Option<Certificate> {
+fn certificate(entry: &ErasureEntry) -> Option<Certificate> {
     Some(Certificate {
         subject: entry.subject.0,
         fenced_at_position: entry.fenced_at_position,
         fenced_at: entry.fenced_at,
         keys_destroyed: entry.keys,
-        destroyed_at: entry.destroyed_at,
+        destroyed_at: entry.keys_erased_at,
         completed_at: entry.completed_at?,
         backup_proven_at: entry.backup_proven_at,
         statement: match entry.kind {
-            Erased::Account => STATEMENT,
-            Erased::Workspace => OF_WORKSPACE,
+            SubjectKind::Account => STATEMENT,
+            SubjectKind::Workspace => OF_WORKSPACE,
         },
     })
 }

@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use chrono::{DateTime, Utc};
 use domain::workspace::{Deletion, Right, Workspace, WorkspaceCommand, WorkspaceError};
 use infra::event_store::{Receipt, Step};
-use infra::keyring::ledger::Kind as Erased;
+use infra::keyring::SubjectKind;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -67,7 +67,7 @@ async fn request(
         return Ok(requested(&receipt, before.due, None));
     }
     matches.0.check(loaded.version)?;
-    let code = enter(&api.app, Erased::Workspace, workspace.into(), now + grace).await?;
+    let code = enter(&api.app, SubjectKind::Workspace, workspace.into(), now + grace).await?;
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     Ok(requested(&receipt, now + grace, Some(code)))
 }
@@ -118,7 +118,7 @@ async fn cancel(
     let request = member.request(&caller, vec![]);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     // The eraser hears of it from the log, too.
-    if let Err(error) = api.app.keyring.ledger_cancel(member.workspace.into()).await {
+    if let Err(error) = api.app.keyring.ledger.cancel(member.workspace.into()).await {
         tracing::warn!(%error, "a cancellation is left to the eraser");
     }
     Ok(done(&receipt))

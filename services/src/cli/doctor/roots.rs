@@ -50,7 +50,7 @@ pub async fn wrap(
         &format!("root {} is {} hours old", status.root, age.num_hours()),
         &format!("root {} is {} hours old: nothing rotates it", status.root, age.num_hours()),
     );
-    let open = keyring.ledger_open().await?;
+    let open = keyring.ledger.open().await?;
     let oldest = open.oldest.map_or(0, |oldest| (now - oldest).num_days());
     findings.judge(
         oldest < ERASURE_DAYS_MAX - 1,

@@ -1,6 +1,6 @@
 //! Erases people and workspaces: enters what is asked for into the ledger, and acts on it when it is due.
 
-mod step;
+mod stage;
 pub(super) mod workspace;
 
 use async_trait::async_trait;
@@ -9,14 +9,13 @@ use domain::account::{Account, AccountEvent};
 use domain::workspace::{Workspace, WorkspaceEvent};
 use domain::{SubjectId, TenantId};
 use futures_util::future::join_all;
-use infra::keyring::ledger::{Entry, Kind, State};
-use infra::keyring::{Keyring, KeyringError, Secret};
+use infra::keyring::{ErasureEntry, ErasureState, Keyring, KeyringError, Secret, SubjectKind};
 use infra::log::{Recorded, Worker, WorkerError};
 use tokio_postgres::Transaction;
 
-pub(super) use step::next;
-use step::prove;
-pub(super) use step::{EraserError, close, destroy_rows, raise_fence};
+pub(super) use stage::next_stage;
+use stage::prove;
+pub(super) use stage::{EraserError, close, delete_rows, raise_fence};
 
 use super::Wake;
 use crate::wiring::App;
@@ -38,14 +37,14 @@ impl Eraser {
     }
 
     /// Whether the log, as it stands by now, asks for the erasure.
-    async fn stands(&self, kind: Kind, subject: SubjectId) -> Result<bool, EraserError> {
+    async fn stands(&self, kind: SubjectKind, subject: SubjectId) -> Result<bool, EraserError> {
         let (executor, of, id) = (&self.app.executor, TenantId(subject.0), subject.0);
         Ok(match kind {
-            Kind::Account => {
+            SubjectKind::Account => {
                 let loaded = executor.load::<Account>(of, id).await?;
                 matches!(&*loaded.state, Account::Live(live) if live.erasure.is_some())
             }
-            Kind::Workspace => {
+            SubjectKind::Workspace => {
                 let loaded = executor.load::<Workspace>(of, id).await?;
                 loaded.state.live().is_some_and(|live| live.deletion.is_some())
             }
@@ -54,7 +53,7 @@ impl Eraser {
 
     async fn take_in(
         &self,
-        kind: Kind,
+        kind: SubjectKind,
         subject: SubjectId,
         due: DateTime<Utc>,
     ) -> Result<(), EraserError> {
@@ -66,44 +65,44 @@ impl Eraser {
 
     /// The API has struck it out already, unless it crashed. A request that came after the
     /// cancellation stays: in the log, or in the ledger only and on its way into the log.
-    async fn strike_out(&self, kind: Kind, subject: SubjectId) -> Result<(), EraserError> {
+    async fn strike_out(&self, kind: SubjectKind, subject: SubjectId) -> Result<(), EraserError> {
         let Self { app, .. } = self;
-        let Some(entry) = app.keyring.ledger_entry(subject).await? else { return Ok(()) };
+        let Some(entry) = app.keyring.ledger.entry(subject).await? else { return Ok(()) };
         let is_settled = app.clock.now() - entry.requested_at >= ENTERING;
         if is_settled && !self.stands(kind, subject).await? {
-            app.keyring.ledger_cancel(subject).await?;
+            app.keyring.ledger.cancel(subject).await?;
         }
         Ok(())
     }
 }
 
 /// What an event asks for, and when; `None` where it takes that back.
-fn asked(event: &Recorded) -> Result<(Kind, Option<DateTime<Utc>>), WorkerError> {
+fn asked(event: &Recorded) -> Result<(SubjectKind, Option<DateTime<Utc>>), WorkerError> {
     if event.stream_type() == "workspace" {
         let told: WorkspaceEvent = event.decode()?;
         let WorkspaceEvent::DeletionRequested { due, .. } = told else {
-            return Ok((Kind::Workspace, None));
+            return Ok((SubjectKind::Workspace, None));
         };
-        return Ok((Kind::Workspace, Some(due)));
+        return Ok((SubjectKind::Workspace, Some(due)));
     }
     let told: AccountEvent = event.decode()?;
     let AccountEvent::ErasureRequested { due, .. } = told else {
-        return Ok((Kind::Account, None));
+        return Ok((SubjectKind::Account, None));
     };
-    Ok((Kind::Account, Some(due)))
+    Ok((SubjectKind::Account, Some(due)))
 }
 
 /// The API has entered it with the claim code already, unless the ledger was lost since.
 pub(super) async fn enter(
     keyring: &Keyring,
-    kind: Kind,
+    kind: SubjectKind,
     subject: SubjectId,
     due: DateTime<Utc>,
 ) -> Result<(), KeyringError> {
-    let entry = keyring.ledger_entry(subject).await?;
-    if entry.is_none_or(|entry| entry.state == State::Cancelled) {
+    let entry = keyring.ledger.entry(subject).await?;
+    if entry.is_none_or(|entry| entry.state == ErasureState::Cancelled) {
         let nobody_knows = *Secret::random()?.expose();
-        keyring.ledger_request(kind, subject, due, nobody_knows).await?;
+        keyring.ledger.request(kind, subject, due, nobody_knows).await?;
     }
     Ok(())
 }
@@ -137,14 +136,14 @@ impl Worker for Eraser {
 
 /// Takes every erasure that is due as far as it goes now.
 pub(super) async fn erase_due(app: App) -> Result<(), KeyringError> {
-    let due = app.keyring.ledger_due(app.clock.now(), AT_ONCE).await?;
+    let due = app.keyring.ledger.due(app.clock.now(), AT_ONCE).await?;
     let ripe = due.into_iter().filter(|entry| is_ripe(&app, entry));
     join_all(ripe.map(|entry| async {
         let subject = entry.subject;
         tell(subject, erase(&app, entry).await);
     }))
     .await;
-    let provable = app.keyring.ledger_provable(AT_ONCE).await?;
+    let provable = app.keyring.ledger.provable(AT_ONCE).await?;
     join_all(provable.iter().map(|entry| async {
         tell(entry.subject, prove(&app, entry).await);
     }))
@@ -158,16 +157,16 @@ fn tell(subject: SubjectId, went: Result<(), EraserError>) {
     }
 }
 
-fn is_ripe(app: &App, entry: &Entry) -> bool {
+fn is_ripe(app: &App, entry: &ErasureEntry) -> bool {
     let grace = entry.due - entry.requested_at;
     let late = LATE_MAX.min(grace.max(TimeDelta::zero()));
-    entry.state != State::Requested || app.clock.now() >= entry.due + late
+    entry.state != ErasureState::Requested || app.clock.now() >= entry.due + late
 }
 
-/// Step by step, each entered into the ledger once it is taken: a crash between goes on from there.
-async fn erase(app: &App, mut entry: Entry) -> Result<(), EraserError> {
-    while let Some(step) = next(app, &entry).await? {
-        entry = app.keyring.ledger_advance(entry.subject, step).await?;
+/// Stage after stage, each noted in the ledger once it is reached: after a crash it goes on from there.
+async fn erase(app: &App, mut entry: ErasureEntry) -> Result<(), EraserError> {
+    while let Some(stage) = next_stage(app, &entry).await? {
+        entry = app.keyring.ledger.advance(entry.subject, stage).await?;
         tracing::info!(subject = %entry.subject, state = ?entry.state, "an erasure went on");
     }
     Ok(())

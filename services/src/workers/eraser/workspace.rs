@@ -25,8 +25,8 @@ const ROWS: &[&str] = &[
 ];
 const DROP_SNAPSHOTS: &str = include_str!("drop_snapshots.sql");
 
-/// Destroys what there is of a fenced workspace beside its keys: no new rows come.
-pub(super) async fn destroy_rows(app: &App, subject: SubjectId) -> Result<(), EraserError> {
+/// Deletes what there is of a fenced workspace beside its keys: no new rows come.
+pub(super) async fn delete_rows(app: &App, subject: SubjectId) -> Result<(), EraserError> {
     for invitation in invitations(app, WorkspaceId(subject.0)).await? {
         forget_invitation(app, invitation).await?;
     }

@@ -2,10 +2,9 @@
 
 use domain::SubjectId;
 use domain::privacy::AccountEmail;
-use infra::keyring::OpenError;
-use infra::keyring::ledger::{Entry, Kind, State, Step as Entered};
+use infra::keyring::{ErasureEntry, ErasureStage, ErasureState, OpenError, SubjectKind};
 
-use super::super::eraser::{Eraser, erase_due, next};
+use super::super::eraser::{Eraser, erase_due, next_stage};
 use super::super::mailer::{Mailer, send_due};
 use super::super::orphans;
 use super::*;
@@ -22,8 +21,8 @@ async fn request(app: &App, account: AccountId, grace: TimeDelta) {
     react(app, &eraser(app)).await.unwrap();
 }
 
-async fn entry(app: &App, account: AccountId) -> Entry {
-    app.keyring.ledger_entry(account.into()).await.unwrap().unwrap()
+async fn entry(app: &App, account: AccountId) -> ErasureEntry {
+    app.keyring.ledger.entry(account.into()).await.unwrap().unwrap()
 }
 
 /// A person with something in every place that an erasure reaches.
@@ -59,11 +58,11 @@ async fn assert_erased(house: &House, app: &App, ada: &Person) {
     let late =
         ask(app, ada.account, None, AccountCommand::RequestPasswordReset { proof: proof(app) });
     assert!(late.await.is_err());
-    assert!(entry(app, ada.account).await.state >= State::Completed);
+    assert!(entry(app, ada.account).await.state >= ErasureState::Completed);
 }
 
 #[tokio::test]
-async fn an_erasure_interrupted_between_any_two_steps_goes_on() {
+async fn an_erasure_interrupted_between_any_two_stages_goes_on() {
     let house = House::new().await;
     let app = house.node().await;
     let ada = somebody(&app).await;
@@ -75,15 +74,23 @@ async fn an_erasure_interrupted_between_any_two_steps_goes_on() {
         states.push(standing.state);
         // Taken and not entered: the crash comes before the ledger knows.
         let crashed = house.node().await;
-        let Some(_) = next(&crashed, &standing).await.unwrap() else { break };
+        let Some(_) = next_stage(&crashed, &standing).await.unwrap() else { break };
         let again = house.node().await;
-        let step = next(&again, &standing).await.unwrap().unwrap();
-        again.keyring.ledger_advance(standing.subject, step).await.unwrap();
+        let stage = next_stage(&again, &standing).await.unwrap().unwrap();
+        again.keyring.ledger.advance(standing.subject, stage).await.unwrap();
         // Entered twice: the crash comes before the answer is known.
-        again.keyring.ledger_advance(standing.subject, step).await.unwrap();
+        again.keyring.ledger.advance(standing.subject, stage).await.unwrap();
     }
 
-    assert_eq!(states, [State::Requested, State::Fenced, State::Destroyed, State::Completed],);
+    assert_eq!(
+        states,
+        [
+            ErasureState::Requested,
+            ErasureState::Fenced,
+            ErasureState::KeysErased,
+            ErasureState::Completed
+        ],
+    );
     assert_erased(&house, &house.node().await, &ada).await;
 }
 
@@ -112,15 +119,15 @@ async fn nothing_is_erased_before_it_is_due_and_a_cancelled_erasure_never() {
 
     house.clock.advance(TimeDelta::days(7) - TimeDelta::seconds(1));
     erase_due(app.clone()).await.unwrap();
-    assert_eq!(entry(&app, ada.account).await.state, State::Requested);
+    assert_eq!(entry(&app, ada.account).await.state, ErasureState::Requested);
     let now = app.clock.now();
     // The ledger has not heard of it.
     ask(&app, ada.account, None, AccountCommand::CancelErasure { now }).await.unwrap();
     house.clock.advance(TimeDelta::seconds(3));
     erase_due(app.clone()).await.unwrap();
 
-    assert_eq!(entry(&app, bob.account).await.state, State::Completed);
-    assert!(entry(&app, ada.account).await.state <= State::Cancelled);
+    assert_eq!(entry(&app, bob.account).await.state, ErasureState::Completed);
+    assert!(entry(&app, ada.account).await.state <= ErasureState::Cancelled);
     let now = app.clock.now();
     let again = AccountCommand::RequestErasure { now, due: now };
     assert!(ask(&app, ada.account, None, again).await.is_ok());
@@ -132,14 +139,18 @@ async fn a_request_that_never_came_into_the_log_is_taken_out_of_the_ledger() {
     let app = house.node().await;
     let ada = register(&app, "ada@example.org").await;
     let subject = SubjectId(ada.account.0);
-    app.keyring.ledger_request(Kind::Account, subject, app.clock.now(), [7; 32]).await.unwrap();
+    app.keyring
+        .ledger
+        .request(SubjectKind::Account, subject, app.clock.now(), [7; 32])
+        .await
+        .unwrap();
 
     erase_due(app.clone()).await.unwrap();
-    assert_eq!(entry(&app, ada.account).await.state, State::Requested);
+    assert_eq!(entry(&app, ada.account).await.state, ErasureState::Requested);
     house.clock.advance(TimeDelta::minutes(10));
     erase_due(app.clone()).await.unwrap();
 
-    assert_eq!(entry(&app, ada.account).await.state, State::Cancelled);
+    assert_eq!(entry(&app, ada.account).await.state, ErasureState::Cancelled);
 }
 
 #[tokio::test]
@@ -149,14 +160,14 @@ async fn a_request_that_the_ledger_lost_is_entered_again() {
     let ada = register(&app, "ada@example.org").await;
     request(&app, ada.account, TimeDelta::days(7)).await;
     // A cancellation that crashed between the ledger and the log.
-    app.keyring.ledger_cancel(ada.account.into()).await.unwrap();
+    app.keyring.ledger.cancel(ada.account.into()).await.unwrap();
     house.clock.advance(TimeDelta::days(8));
     project(&app).await;
 
     orphans::sweep_erasures(app.clone()).await.unwrap();
     erase_due(app.clone()).await.unwrap();
 
-    assert_eq!(entry(&app, ada.account).await.state, State::Completed);
+    assert_eq!(entry(&app, ada.account).await.state, ErasureState::Completed);
 }
 
 #[tokio::test]
@@ -169,7 +180,7 @@ async fn a_cancellation_that_is_read_late_leaves_the_next_request_with_its_code(
     ask(&app, ada.account, None, asks.clone()).await.unwrap();
     ask(&app, ada.account, None, AccountCommand::CancelErasure { now }).await.unwrap();
     let code = [7; 32];
-    app.keyring.ledger_request(Kind::Account, ada.account.into(), now, code).await.unwrap();
+    app.keyring.ledger.request(SubjectKind::Account, ada.account.into(), now, code).await.unwrap();
 
     react(&app, &eraser(&app)).await.unwrap();
     ask(&app, ada.account, None, asks).await.unwrap();
@@ -177,7 +188,7 @@ async fn a_cancellation_that_is_read_late_leaves_the_next_request_with_its_code(
     react(&app, &eraser(&app)).await.unwrap();
 
     let entry = entry(&app, ada.account).await;
-    assert_eq!((entry.state, entry.claim_code_hash), (State::Requested, code));
+    assert_eq!((entry.state, entry.claim_code_hash), (ErasureState::Requested, code));
 }
 
 #[tokio::test]
@@ -192,7 +203,7 @@ async fn a_cancellation_that_the_api_did_not_finish_is_struck_out() {
 
     react(&app, &eraser(&app)).await.unwrap();
 
-    assert_eq!(entry(&app, ada.account).await.state, State::Cancelled);
+    assert_eq!(entry(&app, ada.account).await.state, ErasureState::Cancelled);
 }
 
 #[tokio::test]
@@ -203,15 +214,15 @@ async fn backups_are_proven_once_the_last_root_is_gone() {
     request(&app, ada.account, TimeDelta::zero()).await;
     erase_due(app.clone()).await.unwrap();
     erase_due(app.clone()).await.unwrap();
-    assert_eq!(entry(&app, ada.account).await.state, State::Completed);
+    assert_eq!(entry(&app, ada.account).await.state, ErasureState::Completed);
 
     house.clock.advance(TimeDelta::days(1));
     app.keyring.rotate_root().await.unwrap();
     erase_due(app.clone()).await.unwrap();
 
-    assert_eq!(entry(&app, ada.account).await.state, State::BackupProven);
+    assert_eq!(entry(&app, ada.account).await.state, ErasureState::BackupProven);
     let steps = told(&app, ada.account.0).await;
     assert_eq!(steps.last().unwrap(), "account.erasure_backup_proven");
-    let step = Entered::BackupProven;
-    app.keyring.ledger_advance(ada.account.into(), step).await.unwrap();
+    let stage = ErasureStage::BackupProven;
+    app.keyring.ledger.advance(ada.account.into(), stage).await.unwrap();
 }

@@ -1,6 +1,6 @@
 //! Older events under the ledger of today.
 
-use infra::keyring::ledger::State;
+use infra::keyring::ErasureState;
 
 use super::super::eraser::{Eraser, erase_due};
 use super::super::replay_ledger;
@@ -47,6 +47,6 @@ async fn who_was_erased_is_fenced_again_before_anything_is_served() {
     assert_eq!(steps.last().unwrap(), "account.erasure_requested");
     house.clock.advance(TimeDelta::days(6));
     erase_due(restored.clone()).await.unwrap();
-    let entry = restored.keyring.ledger_entry(bob.account.into()).await.unwrap().unwrap();
-    assert_eq!(entry.state, State::Completed);
+    let entry = restored.keyring.ledger.entry(bob.account.into()).await.unwrap().unwrap();
+    assert_eq!(entry.state, ErasureState::Completed);
 }

@@ -3,8 +3,7 @@
 use domain::privacy::{InvitationEmail, Label};
 use domain::workspace::{Role, Workspace, WorkspaceCommand};
 use domain::{InvitationId, WorkspaceId};
-use infra::keyring::OpenError;
-use infra::keyring::ledger::State;
+use infra::keyring::{ErasureState, OpenError};
 
 use super::super::eraser::{Eraser, erase_due};
 use super::super::replay_ledger;
@@ -65,8 +64,8 @@ async fn a_restore_brings_back_no_workspace_that_was_deleted() {
     erase_due(restored.clone()).await.unwrap();
     assert_eq!(state(&restored, going).await, Workspace::Deleted);
     for workspace in [gone, going] {
-        let entry = app.keyring.ledger_entry(workspace.into()).await.unwrap().unwrap();
-        assert_eq!(entry.state, State::Completed);
+        let entry = app.keyring.ledger.entry(workspace.into()).await.unwrap().unwrap();
+        assert_eq!(entry.state, ErasureState::Completed);
     }
 }
 
@@ -85,8 +84,8 @@ async fn a_deletion_that_was_taken_back_never_comes() {
     erase_due(app.clone()).await.unwrap();
 
     assert!(state(&app, workspace).await.live().unwrap().deletion.is_none());
-    let entry = app.keyring.ledger_entry(workspace.into()).await.unwrap().unwrap();
-    assert_eq!(entry.state, State::Cancelled);
+    let entry = app.keyring.ledger.entry(workspace.into()).await.unwrap().unwrap();
+    assert_eq!(entry.state, ErasureState::Cancelled);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The steps of an erasure. Each may be taken again.
+//! The stages of an erasure. The work of each may be done again.
 
 use chrono::TimeDelta;
 use domain::account::{Account, AccountCommand, AccountError, AccountEvent};
@@ -9,8 +9,9 @@ use domain::{AccountId, CommandId, Refused, SubjectId, TenantId};
 use infra::credentials::CredentialsError;
 use infra::event_store::{ExecuteError, LoadError, Request};
 use infra::ids::hashed;
-use infra::keyring::ledger::{Entry, Kind, State, Step};
-use infra::keyring::{Keyring, KeyringError};
+use infra::keyring::{
+    ErasureEntry, ErasureStage, ErasureState, Keyring, KeyringError, SubjectKind,
+};
 use infra::mail::MailError;
 use infra::postgres::PgError;
 
@@ -37,71 +38,75 @@ pub(crate) enum EraserError {
     Mail(#[from] MailError),
 }
 
-/// Takes the next step; answers what to enter into the ledger. `None`: nothing is left to do now.
-pub(crate) async fn next(app: &App, entry: &Entry) -> Result<Option<Step>, EraserError> {
+/// Does the work of the next stage, and answers it: the caller notes it in the ledger. `None` when
+/// there is nothing to do now.
+pub(crate) async fn next_stage(
+    app: &App,
+    entry: &ErasureEntry,
+) -> Result<Option<ErasureStage>, EraserError> {
     let subject = entry.subject;
     match entry.state {
-        State::Requested => {
+        ErasureState::Requested => {
             if !is_due(app, entry).await? {
                 return Ok(None);
             }
             let position = raise_fence(app, entry.kind, subject).await?;
-            Ok(Some(Step::Fenced { position }))
+            Ok(Some(ErasureStage::Fenced { position }))
         }
-        State::Fenced => {
+        ErasureState::Fenced => {
             let forgotten = app.keyring.forget(subject).await?;
-            destroy_rows(app, entry.kind, subject).await?;
-            Ok(Some(Step::Destroyed { keys: forgotten.keys, last_root: forgotten.root }))
+            delete_rows(app, entry.kind, subject).await?;
+            Ok(Some(ErasureStage::KeysErased { keys: forgotten.keys, last_root: forgotten.root }))
         }
-        State::Destroyed => {
+        ErasureState::KeysErased => {
             // No node opens anything of this subject once its lease has passed.
             tokio::time::sleep(Keyring::lease()).await;
-            destroy_rows(app, entry.kind, subject).await?;
+            delete_rows(app, entry.kind, subject).await?;
             complete(app, entry).await?;
-            Ok(Some(Step::Completed))
+            Ok(Some(ErasureStage::Completed))
         }
-        State::Cancelled | State::Completed | State::BackupProven => Ok(None),
+        ErasureState::Cancelled | ErasureState::Completed | ErasureState::BackupProven => Ok(None),
     }
 }
 
-async fn complete(app: &App, entry: &Entry) -> Result<(), EraserError> {
+async fn complete(app: &App, entry: &ErasureEntry) -> Result<(), EraserError> {
     let (subject, now) = (entry.subject, app.clock.now());
     match entry.kind {
-        Kind::Account => {
+        SubjectKind::Account => {
             close(app, subject, "completed", AccountCommand::CompleteErasure { now }).await
         }
-        Kind::Workspace => {
+        SubjectKind::Workspace => {
             workspace::close(app, subject, WorkspaceCommand::CompleteDeletion { now }).await
         }
     }
 }
 
 /// No backup opens anything of this subject either. The log of a workspace has ended by then.
-pub(crate) async fn prove(app: &App, entry: &Entry) -> Result<(), EraserError> {
-    if entry.kind == Kind::Account {
+pub(crate) async fn prove(app: &App, entry: &ErasureEntry) -> Result<(), EraserError> {
+    if entry.kind == SubjectKind::Account {
         let command = AccountCommand::ProveBackupErasure;
         close(app, entry.subject, "backup_proven", command).await?;
     }
-    app.keyring.ledger_advance(entry.subject, Step::BackupProven).await?;
+    app.keyring.ledger.advance(entry.subject, ErasureStage::BackupProven).await?;
     Ok(())
 }
 
 /// The log has the last word: it may know of a cancellation that the ledger has yet to hear of.
-async fn is_due(app: &App, entry: &Entry) -> Result<bool, EraserError> {
+async fn is_due(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
     let (of, id, now) = (TenantId(entry.subject.0), entry.subject.0, app.clock.now());
     let due = match entry.kind {
-        Kind::Account => match &*app.executor.load::<Account>(of, id).await?.state {
+        SubjectKind::Account => match &*app.executor.load::<Account>(of, id).await?.state {
             Account::Live(live) => live.erasure.map(|erasure| erasure.due),
             Account::Unregistered | Account::Erased { .. } => return Ok(true),
         },
-        Kind::Workspace => match &*app.executor.load::<Workspace>(of, id).await?.state {
+        SubjectKind::Workspace => match &*app.executor.load::<Workspace>(of, id).await?.state {
             Workspace::Live(live) => live.deletion.map(|deletion| deletion.due),
             Workspace::Absent | Workspace::Deleted => return Ok(true),
         },
     };
     // It is being asked for, or was refused, or was cancelled.
     if due.is_none() && now - entry.requested_at >= TELLING {
-        app.keyring.ledger_cancel(entry.subject).await?;
+        app.keyring.ledger.cancel(entry.subject).await?;
     }
     Ok(due.is_some_and(|due| now >= due))
 }
@@ -109,24 +114,24 @@ async fn is_due(app: &App, entry: &Entry) -> Result<bool, EraserError> {
 /// The fence stands before the keys die, so that no late event brings one back.
 pub(crate) async fn raise_fence(
     app: &App,
-    kind: Kind,
+    kind: SubjectKind,
     subject: SubjectId,
 ) -> Result<i64, EraserError> {
     let closing = match kind {
-        Kind::Account => [AccountEvent::CLOSING, SessionEvent::CLOSING].concat(),
-        Kind::Workspace => [WorkspaceEvent::CLOSING, SeatEvent::CLOSING].concat(),
+        SubjectKind::Account => [AccountEvent::CLOSING, SessionEvent::CLOSING].concat(),
+        SubjectKind::Workspace => [WorkspaceEvent::CLOSING, SeatEvent::CLOSING].concat(),
     };
     Ok(app.executor.fence(subject, &closing).await?)
 }
 
-/// Destroys what working rows there are of a fenced subject: no new ones come.
-pub(crate) async fn destroy_rows(
+/// Deletes what working rows there are of a fenced subject: no new ones come.
+pub(crate) async fn delete_rows(
     app: &App,
-    kind: Kind,
+    kind: SubjectKind,
     subject: SubjectId,
 ) -> Result<(), EraserError> {
-    if kind == Kind::Workspace {
-        return workspace::destroy_rows(app, subject).await;
+    if kind == SubjectKind::Workspace {
+        return workspace::delete_rows(app, subject).await;
     }
     let account = AccountId(subject.0);
     app.credentials.erase(account).await?;

@@ -1,0 +1,161 @@
+//! One erasure in the ledger: whose it is, and how far it has come.
+
+use chrono::{DateTime, Utc};
+use domain::SubjectId;
+use tokio_postgres::Row;
+
+use super::{KeyringError, RootId};
+
+/// How far an erasure has come. The order is the order in which it goes through them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ErasureState {
+    /// It can still be cancelled.
+    Requested,
+    /// Ended without an erasure. A new request is a new entry.
+    Cancelled,
+    /// The fence stands: nothing more is appended for the subject.
+    Fenced,
+    /// The keys and the working rows are gone. Stored as `destroyed`.
+    KeysErased,
+    /// The log has the closing event, and no node opens anything of the subject.
+    Completed,
+    /// No backup of the keyring opens anything of the subject either.
+    BackupProven,
+}
+
+impl ErasureState {
+    const ALL: [Self; 6] = [
+        Self::Requested,
+        Self::Cancelled,
+        Self::Fenced,
+        Self::KeysErased,
+        Self::Completed,
+        Self::BackupProven,
+    ];
+
+    /// The name in rows and in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Cancelled => "cancelled",
+            Self::Fenced => "fenced",
+            Self::KeysErased => "destroyed",
+            Self::Completed => "completed",
+            Self::BackupProven => "backup_proven",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// What kind of subject is erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubjectKind {
+    /// A person: the subject's id is the account's.
+    Account,
+    /// The subject's id is the workspace's.
+    Workspace,
+}
+
+impl SubjectKind {
+    /// The name in rows.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Workspace => "workspace",
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        [Self::Account, Self::Workspace].into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// A stage that an erasure has reached, with what is noted about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErasureStage {
+    /// `position`: the log's last position when the fence was raised.
+    Fenced {
+        position: i64,
+    },
+    /// How many keys there were, and the youngest root key that ever wrapped one of them.
+    KeysErased {
+        keys: i64,
+        last_root: Option<RootId>,
+    },
+    Completed,
+    BackupProven,
+}
+
+impl ErasureStage {
+    pub(super) const fn state(self) -> ErasureState {
+        match self {
+            Self::Fenced { .. } => ErasureState::Fenced,
+            Self::KeysErased { .. } => ErasureState::KeysErased,
+            Self::Completed => ErasureState::Completed,
+            Self::BackupProven => ErasureState::BackupProven,
+        }
+    }
+}
+
+/// One erasure: a row of the ledger. A time is `None` until its stage is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ErasureEntry {
+    pub kind: SubjectKind,
+    pub subject: SubjectId,
+    pub state: ErasureState,
+    /// The deadline of the GDPR is counted from here.
+    pub requested_at: DateTime<Utc>,
+    /// The end of the grace period.
+    pub due: DateTime<Utc>,
+    /// SHA-256 of the code that asks for the certificate.
+    pub claim_code_hash: [u8; 32],
+    pub cancelled_at: Option<DateTime<Utc>>,
+    pub fenced_at: Option<DateTime<Utc>>,
+    /// The log's last position when the fence was raised.
+    pub fenced_at_position: Option<i64>,
+    pub keys_erased_at: Option<DateTime<Utc>>,
+    /// How many keys were erased.
+    pub keys: Option<i64>,
+    /// The youngest root key that ever wrapped the subject's keys; `None` also where there were no
+    /// keys.
+    pub last_root: Option<RootId>,
+    pub completed_at: Option<DateTime<Utc>>,
+    pub backup_proven_at: Option<DateTime<Utc>>,
+}
+
+impl ErasureEntry {
+    pub(super) fn from_row(row: &Row) -> Result<Self, KeyringError> {
+        let hash: &[u8] = row.try_get("claim_code_hash")?;
+        let kind = SubjectKind::parse(row.try_get("kind")?);
+        let state = ErasureState::parse(row.try_get("state")?);
+        Ok(Self {
+            kind: kind.ok_or(KeyringError::Damaged)?,
+            subject: SubjectId(row.try_get("subject")?),
+            state: state.ok_or(KeyringError::Damaged)?,
+            requested_at: row.try_get("requested_at")?,
+            due: row.try_get("due")?,
+            claim_code_hash: hash.try_into().map_err(|_| KeyringError::Damaged)?,
+            cancelled_at: row.try_get("cancelled_at")?,
+            fenced_at: row.try_get("fenced_at")?,
+            fenced_at_position: row.try_get("fenced_at_position")?,
+            keys_erased_at: row.try_get("destroyed_at")?,
+            keys: row.try_get("keys")?,
+            last_root: row.try_get::<_, Option<i64>>("last_root")?.map(RootId),
+            completed_at: row.try_get("completed_at")?,
+            backup_proven_at: row.try_get("backup_proven_at")?,
+        })
+    }
+}
+
+/// The erasures that are requested and not completed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenErasures {
+    pub count: i64,
+    /// When the oldest of them was requested.
+    pub oldest: Option<DateTime<Utc>>,
+    /// Those on their 29th day or later.
+    pub overdue: i64,
+}

@@ -1,0 +1,173 @@
+//! The erasure ledger: which erasures were requested, and how far each has come.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::SubjectId;
+use tokio_postgres::types::ToSql;
+
+use super::{ErasureEntry, ErasureStage, ErasureState, KeyringError, OpenErasures, SubjectKind};
+use crate::clock::Clock;
+use crate::postgres::Pool;
+
+const REQUEST: &str = include_str!("sql/request_erasure.sql");
+const CANCEL: &str = "update keyring.erasures set state = 'cancelled', cancelled_at = $2
+where subject = $1 and state = 'requested'";
+const READ: &str = "select * from keyring.erasures where subject = $1
+order by state = 'cancelled', requested_at desc limit 1";
+const READ_REQUESTED: &str = include_str!("sql/read_requested_erasure.sql");
+const READ_BY_CODE: &str = "select * from keyring.erasures where claim_code_hash = $1";
+const LIST_DUE: &str = include_str!("sql/list_due_erasures.sql");
+const LIST_PROVABLE: &str = include_str!("sql/list_provable_erasures.sql");
+const LIST_FENCED: &str = include_str!("sql/list_fenced_erasures.sql");
+const COUNT_OPEN: &str = include_str!("sql/count_open_erasures.sql");
+const NOTE_FENCED: &str = "update keyring.erasures
+set state = 'fenced', fenced_at = $2, fenced_at_position = $3
+where subject = $1 and state = 'requested'";
+const NOTE_KEYS_ERASED: &str = "update keyring.erasures
+set state = 'destroyed', destroyed_at = $2, keys = $3, last_root = $4
+where subject = $1 and state = 'fenced'";
+const NOTE_COMPLETED: &str = "update keyring.erasures
+set state = 'completed', completed_at = $2 where subject = $1 and state = 'destroyed'";
+const NOTE_BACKUP_PROVEN: &str = "update keyring.erasures
+set state = 'backup_proven', backup_proven_at = $2 where subject = $1 and state = 'completed'";
+
+/// A subject has at most one erasure that is not cancelled. The ledger stands in the keyring's
+/// database, which is not restored together with the events: after a restore of the events it says
+/// what must be erased again, before anything is served.
+///
+/// Every method fails with [`KeyringError::Database`] when the database does not answer, and with
+/// [`KeyringError::Damaged`] when a row holds what no version wrote.
+#[derive(Clone)]
+pub struct ErasureLedger {
+    pool: Pool,
+    clock: Clock,
+}
+
+type Parameter<'a> = &'a (dyn ToSql + Sync);
+
+impl ErasureLedger {
+    pub(super) const fn new(pool: Pool, clock: Clock) -> Self {
+        Self { pool, clock }
+    }
+
+    /// Enters an erasure, counted from now. Where one is open already, that one is answered,
+    /// unchanged: compare `claim_code_hash` to know whether it is yours.
+    pub async fn request(
+        &self,
+        kind: SubjectKind,
+        subject: SubjectId,
+        due: DateTime<Utc>,
+        claim_code_hash: [u8; 32],
+    ) -> Result<ErasureEntry, KeyringError> {
+        let (now, code) = (self.clock.now(), claim_code_hash.as_slice());
+        self.change(REQUEST, &[&subject.0, &kind.as_str(), &now, &due, &code]).await?;
+        let entry = self.entries(READ_REQUESTED, &[&subject.0, &code]).await?.pop();
+        entry.ok_or(KeyringError::NotInLedger(subject))
+    }
+
+    /// Whether the erasure is cancelled. `false` once it is fenced, or when there is none.
+    pub async fn cancel(&self, subject: SubjectId) -> Result<bool, KeyringError> {
+        self.change(CANCEL, &[&subject.0, &self.clock.now()]).await?;
+        let entry = self.entry(subject).await?;
+        Ok(entry.is_some_and(|entry| entry.state == ErasureState::Cancelled))
+    }
+
+    /// The subject's erasure: the one that is not cancelled, else the last that was.
+    pub async fn entry(&self, subject: SubjectId) -> Result<Option<ErasureEntry>, KeyringError> {
+        Ok(self.entries(READ, &[&subject.0]).await?.pop())
+    }
+
+    /// The erasure that was entered with this SHA-256 of a claim code.
+    pub async fn entry_by_code(
+        &self,
+        claim_code_hash: [u8; 32],
+    ) -> Result<Option<ErasureEntry>, KeyringError> {
+        Ok(self.entries(READ_BY_CODE, &[&claim_code_hash.as_slice()]).await?.pop())
+    }
+
+    /// The erasures that are due at `now` and not completed, the longest due first.
+    pub async fn due(
+        &self,
+        now: DateTime<Utc>,
+        limit: i64,
+    ) -> Result<Vec<ErasureEntry>, KeyringError> {
+        self.entries(LIST_DUE, &[&now, &limit]).await
+    }
+
+    /// The completed erasures of which no root key that wrapped the subject's keys is left, nor an
+    /// escrow of one.
+    pub async fn provable(&self, limit: i64) -> Result<Vec<ErasureEntry>, KeyringError> {
+        self.entries(LIST_PROVABLE, &[&limit]).await
+    }
+
+    /// Notes that an erasure has reached a stage. A stage that was noted before is answered as it
+    /// was noted then.
+    ///
+    /// # Errors
+    /// [`KeyringError::StageSkipped`] unless the stage before was noted;
+    /// [`KeyringError::NotInLedger`] for a subject without an erasure.
+    pub async fn advance(
+        &self,
+        subject: SubjectId,
+        stage: ErasureStage,
+    ) -> Result<ErasureEntry, KeyringError> {
+        let now = self.clock.now();
+        match stage {
+            ErasureStage::Fenced { position } => {
+                self.change(NOTE_FENCED, &[&subject.0, &now, &position]).await?;
+            }
+            ErasureStage::KeysErased { keys, last_root } => {
+                let root = last_root.map(|root| root.0);
+                self.change(NOTE_KEYS_ERASED, &[&subject.0, &now, &keys, &root]).await?;
+            }
+            ErasureStage::Completed => {
+                self.change(NOTE_COMPLETED, &[&subject.0, &now]).await?;
+            }
+            ErasureStage::BackupProven => {
+                self.change(NOTE_BACKUP_PROVEN, &[&subject.0, &now]).await?;
+            }
+        }
+        let entry = self.entry(subject).await?;
+        let entry = entry.ok_or(KeyringError::NotInLedger(subject))?;
+        if entry.state < stage.state() {
+            let (from, to) = (entry.state.as_str(), stage.state().as_str());
+            return Err(KeyringError::StageSkipped { from, to });
+        }
+        Ok(entry)
+    }
+
+    /// Counts the erasures that are requested and not completed.
+    pub async fn open(&self) -> Result<OpenErasures, KeyringError> {
+        const DAYS_28: TimeDelta = TimeDelta::days(28);
+        let client = self.pool.get().await?;
+        let row = client.query_one(COUNT_OPEN, &[&(self.clock.now() - DAYS_28)]).await?;
+        Ok(OpenErasures {
+            count: row.try_get("count")?,
+            oldest: row.try_get("oldest")?,
+            overdue: row.try_get("overdue")?,
+        })
+    }
+
+    /// For use after a restore of the events: the erasures whose fence must stand before anything
+    /// is served, in the order of their subjects, from the first after `after`.
+    pub async fn fenced(
+        &self,
+        after: Option<SubjectId>,
+        limit: i64,
+    ) -> Result<Vec<ErasureEntry>, KeyringError> {
+        let after = after.map(|after| after.0);
+        self.entries(LIST_FENCED, &[&after, &limit]).await
+    }
+
+    async fn change(&self, sql: &str, with: &[Parameter<'_>]) -> Result<u64, KeyringError> {
+        Ok(self.pool.get().await?.execute(sql, with).await?)
+    }
+
+    async fn entries(
+        &self,
+        sql: &str,
+        with: &[Parameter<'_>],
+    ) -> Result<Vec<ErasureEntry>, KeyringError> {
+        let rows = self.pool.get().await?.query(sql, with).await?;
+        rows.iter().map(ErasureEntry::from_row).collect()
+    }
+}

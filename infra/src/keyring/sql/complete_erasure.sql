@@ -1,1 +1,0 @@
-update keyring.erasures set state = 'completed', completed_at = $2 where subject = $1 and state = 'destroyed'

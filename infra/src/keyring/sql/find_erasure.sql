@@ -1,1 +1,0 @@
-select * from keyring.erasures where claim_code_hash = $1

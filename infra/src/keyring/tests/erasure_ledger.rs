@@ -1,0 +1,131 @@
+//! Each erasure goes through its stages once, however often one is noted.
+
+use super::super::{ErasureStage, ErasureState, OpenErasures, RootId, SubjectKind};
+use super::*;
+
+fn week() -> DateTime<Utc> {
+    noon() + TimeDelta::days(7)
+}
+
+#[tokio::test]
+async fn an_erasure_goes_forward_and_every_stage_may_be_noted_again() {
+    let house = House::new().await;
+    let node = house.node().await;
+    let ada = SubjectId::from(house.person());
+    let asked = node.ledger.request(SubjectKind::Account, ada, week(), [1; 32]).await.unwrap();
+    assert_eq!((asked.state, asked.requested_at), (ErasureState::Requested, noon()));
+    assert_eq!(
+        node.ledger.request(SubjectKind::Account, ada, week(), [1; 32]).await.unwrap(),
+        asked
+    );
+    // Another code for the same erasure does not replace the first.
+    assert_eq!(
+        node.ledger.request(SubjectKind::Account, ada, week(), [2; 32]).await.unwrap(),
+        asked
+    );
+    assert_eq!(node.ledger.due(noon(), 10).await.unwrap(), []);
+    assert_eq!(node.ledger.due(week(), 10).await.unwrap(), std::slice::from_ref(&asked));
+    let open = OpenErasures { count: 1, oldest: Some(noon()), overdue: 0 };
+    assert_eq!(node.ledger.open().await.unwrap(), open);
+    let too_far = node.ledger.advance(ada, ErasureStage::Completed).await;
+    let expected = KeyringError::StageSkipped { from: "requested", to: "completed" }.to_string();
+    assert_eq!(too_far.unwrap_err().to_string(), expected);
+
+    let stages = [
+        (ErasureStage::Fenced { position: 41 }, ErasureState::Fenced),
+        (
+            ErasureStage::KeysErased { keys: 2, last_root: Some(RootId(1)) },
+            ErasureState::KeysErased,
+        ),
+        (ErasureStage::Completed, ErasureState::Completed),
+    ];
+    for (stage, state) in stages {
+        let entry = node.ledger.advance(ada, stage).await.unwrap();
+        assert_eq!(entry.state, state);
+        house.clock.advance(TimeDelta::minutes(1));
+        assert_eq!(node.ledger.advance(ada, stage).await.unwrap(), entry);
+    }
+    // An earlier stage, noted late and with other values, changes nothing.
+    let entry = node.ledger.advance(ada, ErasureStage::Fenced { position: 99 }).await.unwrap();
+    assert_eq!((entry.fenced_at_position, entry.keys), (Some(41), Some(2)));
+    assert!(!node.ledger.cancel(ada).await.unwrap());
+    assert_eq!(node.ledger.entry_by_code([1; 32]).await.unwrap(), Some(entry));
+    assert_eq!(node.ledger.entry_by_code([9; 32]).await.unwrap(), None);
+    assert_eq!(node.ledger.open().await.unwrap(), OpenErasures::default());
+    let fences = node.ledger.fenced(None, 10).await.unwrap();
+    assert_eq!((fences.len(), fences[0].kind, fences[0].subject), (1, SubjectKind::Account, ada));
+    assert_eq!(node.ledger.fenced(Some(ada), 10).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_cancelled_erasure_is_asked_for_anew() {
+    let house = House::new().await;
+    let node = house.node().await;
+    let ada = SubjectId::from(house.person());
+    assert!(!node.ledger.cancel(ada).await.unwrap());
+    node.ledger.request(SubjectKind::Account, ada, week(), [1; 32]).await.unwrap();
+    assert!(node.ledger.cancel(ada).await.unwrap());
+    assert!(node.ledger.cancel(ada).await.unwrap());
+    assert!(node.ledger.advance(ada, ErasureStage::Fenced { position: 1 }).await.is_err());
+    assert_eq!(node.ledger.due(week(), 10).await.unwrap(), []);
+    assert_eq!(node.ledger.fenced(None, 10).await.unwrap(), []);
+    let again = node.ledger.request(SubjectKind::Account, ada, week(), [1; 32]).await.unwrap();
+    assert_eq!(again.state, ErasureState::Cancelled);
+    house.clock.advance(TimeDelta::hours(1));
+    let anew = node.ledger.request(SubjectKind::Account, ada, week(), [2; 32]).await.unwrap();
+    assert_eq!((anew.state, anew.claim_code_hash), (ErasureState::Requested, [2; 32]));
+    assert_eq!(node.ledger.entry(ada).await.unwrap(), Some(anew));
+    house.days_pass(28);
+    assert_eq!(node.ledger.open().await.unwrap().overdue, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancellation_and_a_fence_at_once_have_one_winner() {
+    let house = House::new().await;
+    let (one, two) = (house.node().await, house.node().await);
+    for code in 0..20 {
+        let ada = SubjectId::from(house.person());
+        one.ledger.request(SubjectKind::Account, ada, noon(), [code; 32]).await.unwrap();
+        let fence = two.ledger.advance(ada, ErasureStage::Fenced { position: 1 });
+        let (cancelled, fenced) = tokio::join!(one.ledger.cancel(ada), fence);
+        assert_ne!(cancelled.unwrap(), fenced.is_ok());
+    }
+}
+
+#[tokio::test]
+async fn backups_are_proven_once_the_last_root_and_its_escrow_are_gone() {
+    let mut house = House::new().await;
+    house.options.escrow = Some(super::super::EscrowOptions {
+        recipient: age::x25519::Identity::generate().to_public().to_string(),
+        dir: house.roots.path().join("escrow"),
+        keep: TimeDelta::days(7),
+    });
+    let node = house.node().await;
+    let (ada, never) = (house.person(), SubjectId::from(house.person()));
+    house.registered(&node, ada).await.unwrap();
+    for (code, kind, subject) in
+        [(1, SubjectKind::Account, ada.into()), (2, SubjectKind::Workspace, never)]
+    {
+        node.ledger.request(kind, subject, noon(), [code; 32]).await.unwrap();
+        node.ledger.advance(subject, ErasureStage::Fenced { position: 1 }).await.unwrap();
+        let gone = node.forget(subject).await.unwrap();
+        let stage = ErasureStage::KeysErased { keys: gone.keys, last_root: gone.root };
+        node.ledger.advance(subject, stage).await.unwrap();
+        node.ledger.advance(subject, ErasureStage::Completed).await.unwrap();
+    }
+    let provable = async || -> Vec<SubjectId> {
+        node.ledger.provable(10).await.unwrap().iter().map(|entry| entry.subject).collect()
+    };
+    // Nothing of a subject without keys stands in any backup.
+    assert_eq!(provable().await, [never]);
+    node.ledger.advance(never, ErasureStage::BackupProven).await.unwrap();
+    assert!(provable().await.is_empty());
+    node.rotate_root().await.unwrap();
+    assert!(provable().await.is_empty());
+    house.days_pass(7);
+    node.retention().await.unwrap();
+    assert_eq!(provable().await, [ada.into()]);
+    let proven = node.ledger.advance(ada.into(), ErasureStage::BackupProven).await.unwrap();
+    assert_eq!(proven.state, ErasureState::BackupProven);
+    assert!(provable().await.is_empty());
+}
