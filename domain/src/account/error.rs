@@ -9,7 +9,7 @@ pub enum AccountError {
     #[error("there is no such account")]
     Unknown,
     #[error("this account is registered already")]
-    Registered,
+    AlreadyExists,
     #[error("this account has been erased")]
     Erased,
     #[error("this account has not been erased")]

@@ -182,7 +182,7 @@ impl Live {
             AccountCommand::CancelErasure { now } => return self.cancel_erasure(now),
             AccountCommand::CompleteErasure { now } => return self.complete_erasure(now),
             AccountCommand::ProveBackupErasure => return Err(AccountError::NotErased),
-            AccountCommand::Register { .. } => return Err(AccountError::Registered),
+            AccountCommand::Register { .. } => return Err(AccountError::AlreadyExists),
         };
         Ok(vec![event])
     }

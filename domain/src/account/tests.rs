@@ -93,8 +93,8 @@ fn a_person_registers() {
 
 #[test]
 fn an_account_is_registered_once() {
-    live(vec![]).when(registration()).then_expect_error(AccountError::Registered);
-    leaving().when(registration()).then_expect_error(AccountError::Registered);
+    live(vec![]).when(registration()).then_expect_error(AccountError::AlreadyExists);
+    leaving().when(registration()).then_expect_error(AccountError::AlreadyExists);
 }
 
 #[test]

@@ -5,7 +5,7 @@ pub enum OperatorError {
     #[error("there is no such token")]
     Unknown,
     #[error("this token was issued already")]
-    Issued,
+    AlreadyExists,
     #[error("this token has been revoked")]
     Revoked,
 }

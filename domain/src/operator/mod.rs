@@ -40,7 +40,7 @@ impl Root for Operator {
                 Ok(vec![OperatorEvent::TokenIssued { scope, expires_at }])
             }
             (Self::Live { .. } | Self::Revoked, OperatorCommand::IssueToken { .. }) => {
-                Err(OperatorError::Issued)
+                Err(OperatorError::AlreadyExists)
             }
             (Self::Unissued, _) => Err(OperatorError::Unknown),
             (Self::Revoked, OperatorCommand::RevokeToken) => Ok(vec![]),

@@ -24,7 +24,7 @@ fn given(events: Vec<OperatorEvent>) -> cqrs_es::test::AggregateTestExecutor<Ope
 #[test]
 fn a_token_is_issued_once() {
     unissued().when(ISSUE).then_expect_events(vec![ISSUED]);
-    given(vec![ISSUED]).when(ISSUE).then_expect_error(OperatorError::Issued);
+    given(vec![ISSUED]).when(ISSUE).then_expect_error(OperatorError::AlreadyExists);
 }
 
 #[test]

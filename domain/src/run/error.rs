@@ -7,7 +7,7 @@ pub enum RunError {
     #[error("there is no such run")]
     Unknown,
     #[error("this run was requested already")]
-    Requested,
+    AlreadyExists,
     #[error("a run is on 1 to {SERVERS_MAX} servers")]
     ServersOutOfRange,
     #[error("a server is named twice")]

@@ -165,7 +165,7 @@ impl Root for Run {
             (Self::Asked(asked), command) => (asked, command),
         };
         let told = match asked {
-            (_, RunCommand::Request { .. }) => return Err(RunError::Requested),
+            (_, RunCommand::Request { .. }) => return Err(RunError::AlreadyExists),
             (run, RunCommand::RequestCancel { by }) => return run.cancel(by),
             (run, RunCommand::Retry { servers, secrets }) => return run.retry(servers, secrets),
             (run, RunCommand::Dispatch { hold }) => {

@@ -87,7 +87,7 @@ fn state(events: Vec<RunEvent>) -> RunState {
 fn a_run_is_requested_once_on_some_servers_for_some_time() {
     let on = |servers: &[ServerId], seconds| request(command(), servers, seconds);
     emits(vec![], on(&[ONE, TWO], 60), vec![requested(command(), &[ONE, TWO])]);
-    refuses(given(&[]), on(&[ONE], 60), RunError::Requested);
+    refuses(given(&[]), on(&[ONE], 60), RunError::AlreadyExists);
     refuses(vec![], on(&[], 60), RunError::ServersOutOfRange);
     refuses(vec![], on(&[ONE; 51], 60), RunError::ServersOutOfRange);
     refuses(vec![], on(&[ONE, TWO, ONE], 60), RunError::ServerTwice);

@@ -8,7 +8,7 @@ pub enum SeatError {
     #[error("there is no such seat pool")]
     Unknown,
     #[error("this seat pool was opened already")]
-    Opened,
+    AlreadyExists,
     #[error("this must be a whole number from 0 to {LIMIT_MAX}")]
     LimitOutOfRange,
     #[error("you have a seat already: take its lease over")]

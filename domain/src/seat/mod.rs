@@ -185,7 +185,7 @@ impl Root for SeatPool {
     fn decide(&self, command: SeatCommand) -> Result<Vec<SeatEvent>, SeatError> {
         if let SeatCommand::Open { limit } = command {
             return match self {
-                Self::Open(_) => Err(SeatError::Opened),
+                Self::Open(_) => Err(SeatError::AlreadyExists),
                 Self::Unopened if limit > LIMIT_MAX => Err(SeatError::LimitOutOfRange),
                 Self::Unopened => {
                     Ok(vec![SeatEvent::LimitSet { limit, cause: LimitCause::Default }])
@@ -194,7 +194,7 @@ impl Root for SeatPool {
         }
         let pool = self.open()?;
         match command {
-            SeatCommand::Open { .. } => Err(SeatError::Opened),
+            SeatCommand::Open { .. } => Err(SeatError::AlreadyExists),
             SeatCommand::SetLimit { limit, cause } => pool.set_limit(limit, cause),
             SeatCommand::Acquire { lease, account } => pool.acquire(lease, account),
             SeatCommand::Release { lease, reason } => pool.release(lease, reason),

@@ -70,7 +70,7 @@ fn a_pool_is_opened_once_with_its_first_limit() {
         .given_no_previous_events()
         .when(open.clone())
         .then_expect_events(vec![limited(5)]);
-    Seats::with(()).given(vec![limited(5)]).when(open).then_expect_error(SeatError::Opened);
+    Seats::with(()).given(vec![limited(5)]).when(open).then_expect_error(SeatError::AlreadyExists);
     Seats::with(())
         .given_no_previous_events()
         .when(SeatCommand::Open { limit: LIMIT_MAX + 1 })

@@ -3,7 +3,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ServerError {
     #[error("this server exists already")]
-    Exists,
+    AlreadyExists,
     #[error("there is no such server")]
     Unknown,
     #[error("its host key has not been observed yet: check the server first")]

@@ -154,7 +154,7 @@ impl Live {
 
     fn decide(&self, command: ServerCommand) -> Result<Vec<ServerEvent>, ServerError> {
         Ok(match command {
-            ServerCommand::Register { .. } => return Err(ServerError::Exists),
+            ServerCommand::Register { .. } => return Err(ServerError::AlreadyExists),
             ServerCommand::Rename { name } => vec![ServerEvent::Renamed { name }],
             ServerCommand::ObserveHostKey { algorithm, fingerprint } => {
                 self.host_key.observe(algorithm, fingerprint).into_iter().collect()
@@ -264,7 +264,7 @@ impl Root for Server {
             (Self::Absent, ServerCommand::Register { name, host, port, user }) => {
                 Ok(vec![ServerEvent::Registered { name, host, port, user }])
             }
-            (Self::Removed, ServerCommand::Register { .. }) => Err(ServerError::Exists),
+            (Self::Removed, ServerCommand::Register { .. }) => Err(ServerError::AlreadyExists),
             (Self::Removed, ServerCommand::Remove) => Ok(vec![]),
             (Self::Absent | Self::Removed, _) => Err(ServerError::Unknown),
             (Self::Live(live), command) => live.decide(command),

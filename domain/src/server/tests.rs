@@ -128,8 +128,10 @@ fn a_server_is_registered_once() {
         .given_no_previous_events()
         .when(register())
         .then_expect_events(vec![registered()]);
-    live(vec![]).when(register()).then_expect_error(ServerError::Exists);
-    live(vec![ServerEvent::Removed {}]).when(register()).then_expect_error(ServerError::Exists);
+    live(vec![]).when(register()).then_expect_error(ServerError::AlreadyExists);
+    live(vec![ServerEvent::Removed {}])
+        .when(register())
+        .then_expect_error(ServerError::AlreadyExists);
 }
 
 #[test]

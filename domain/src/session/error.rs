@@ -5,5 +5,5 @@ pub enum SessionError {
     #[error("there is no such session")]
     Unknown,
     #[error("this session was opened already")]
-    Opened,
+    AlreadyExists,
 }

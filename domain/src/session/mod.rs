@@ -42,7 +42,7 @@ impl Root for Session {
                 Ok(vec![SessionEvent::Refused { reason, ip, user_agent }])
             }
             (_, SessionCommand::Open { .. } | SessionCommand::Refuse { .. }) => {
-                Err(SessionError::Opened)
+                Err(SessionError::AlreadyExists)
             }
             (Self::Unopened | Self::Refused, SessionCommand::Close { .. }) => {
                 Err(SessionError::Unknown)

@@ -54,14 +54,17 @@ fn an_attempt_is_refused_and_never_opens() {
         .given_no_previous_events()
         .when(refuse())
         .then_expect_events(vec![refused()]);
-    Sessions::with(()).given(vec![refused()]).when(open()).then_expect_error(SessionError::Opened);
+    Sessions::with(())
+        .given(vec![refused()])
+        .when(open())
+        .then_expect_error(SessionError::AlreadyExists);
     Sessions::with(()).given(vec![refused()]).when(CLOSE).then_expect_error(SessionError::Unknown);
 }
 
 #[test]
 fn a_session_opens_once() {
     for then in [vec![opened()], vec![opened(), CLOSED]] {
-        Sessions::with(()).given(then).when(open()).then_expect_error(SessionError::Opened);
+        Sessions::with(()).given(then).when(open()).then_expect_error(SessionError::AlreadyExists);
     }
 }
 

@@ -7,7 +7,7 @@ use super::Right;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WorkspaceError {
     #[error("this workspace exists already")]
-    Exists,
+    AlreadyExists,
     #[error("there is no such workspace")]
     Unknown,
     #[error("there is no such member")]

@@ -81,7 +81,7 @@ impl Root for Workspace {
                 WorkspaceEvent::MemberJoined { account: owner, role: Role::Owner },
             ]),
             (Self::Live(_) | Self::Deleted, WorkspaceCommand::Create { .. }) => {
-                Err(WorkspaceError::Exists)
+                Err(WorkspaceError::AlreadyExists)
             }
             (Self::Live(live), command) => live.decide(command),
             (
@@ -99,7 +99,7 @@ impl Live {
             return Err(WorkspaceError::DeletionRequested);
         }
         match command {
-            WorkspaceCommand::Create { .. } => Err(WorkspaceError::Exists),
+            WorkspaceCommand::Create { .. } => Err(WorkspaceError::AlreadyExists),
             WorkspaceCommand::Rename { by, name } => {
                 self.needs(by, Right::ManageWorkspace)?;
                 Ok(vec![WorkspaceEvent::Renamed { name }])

@@ -116,7 +116,7 @@ async fn a_command_sent_again_gets_its_answer_again_though_it_would_be_refused_n
         let step = Step::new::<Account>(tenant.0, register("ada@example.org"));
         let anew = Request::new(tenant, CommandId(house.ids.uuid()));
         let refused = node.executor.execute(&anew, &[step]).await;
-        let registered = Refused::Account(AccountError::Registered);
+        let registered = Refused::Account(AccountError::AlreadyExists);
         assert!(matches!(refused, Err(ExecuteError::Refused(reason)) if reason == registered));
     }
 }
@@ -179,7 +179,7 @@ async fn several_steps_are_all_done_or_none() {
     let issue = OperatorCommand::IssueToken { scope: Scope::Admin, expires_at };
     let one_refused = [export(tokens[0], 3), Step::new::<Operator>(tokens[1], issue)];
     let refused = node.executor.execute(&house.request(), &one_refused).await;
-    let issued = Refused::Operator(OperatorError::Issued);
+    let issued = Refused::Operator(OperatorError::AlreadyExists);
     assert!(matches!(refused, Err(ExecuteError::Refused(reason)) if reason == issued));
     let first = node.executor.load::<Operator>(TENANT, tokens[0]).await.unwrap();
     assert_eq!(first.version, 3);

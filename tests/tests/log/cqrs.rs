@@ -30,7 +30,7 @@ async fn a_framework_of_cqrs_es_runs_on_the_log() {
     operators.execute_with_metadata(&token, revoke, metadata(&house)).await.unwrap();
     let again = operators.execute_with_metadata(&token, issue, metadata(&house)).await;
 
-    assert!(matches!(again, Err(AggregateError::UserError(OperatorError::Issued))));
+    assert!(matches!(again, Err(AggregateError::UserError(OperatorError::AlreadyExists))));
     let events = store.load_events(&token).await.unwrap();
     let told: Vec<_> = events.into_iter().map(|event| (event.sequence, event.payload)).collect();
     let issued = OperatorEvent::TokenIssued { scope: Scope::Audit, expires_at };

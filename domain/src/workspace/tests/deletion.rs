@@ -84,7 +84,10 @@ fn it_is_completed_once_it_is_due_and_for_good() {
         .given(gone.clone())
         .when(request(ADA, 7))
         .then_expect_error(WorkspaceError::Unknown);
-    Workspaces::with(()).given(gone).when(create()).then_expect_error(WorkspaceError::Exists);
+    Workspaces::with(())
+        .given(gone)
+        .when(create())
+        .then_expect_error(WorkspaceError::AlreadyExists);
 }
 
 #[test]

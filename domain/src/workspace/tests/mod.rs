@@ -81,7 +81,10 @@ fn whoever_creates_a_workspace_owns_it() {
 
 #[test]
 fn a_workspace_is_created_once() {
-    Workspaces::with(()).given(created()).when(create()).then_expect_error(WorkspaceError::Exists);
+    Workspaces::with(())
+        .given(created())
+        .when(create())
+        .then_expect_error(WorkspaceError::AlreadyExists);
 }
 
 #[test]

@@ -54,8 +54,8 @@ impl From<Refused> for Problem {
             Refused::Operator(OperatorError::Unknown | OperatorError::Revoked) => {
                 Self::of(Kind::Unauthorised)
             }
-            reason @ (Refused::Session(SessionError::Opened)
-            | Refused::Operator(OperatorError::Issued)) => {
+            reason @ (Refused::Session(SessionError::AlreadyExists)
+            | Refused::Operator(OperatorError::AlreadyExists)) => {
                 Self::new(Kind::Refused, reason.to_string())
             }
         }
@@ -64,20 +64,19 @@ impl From<Refused> for Problem {
 
 impl From<AccountError> for Problem {
     fn from(reason: AccountError) -> Self {
-        use AccountError as Why;
         let kind = match reason {
-            Why::Unknown | Why::Erased => return Self::of(Kind::NotFound),
-            Why::GraceOutOfRange => return Self::field("grace_days", reason.to_string()),
-            Why::NothingToRectify => return Self::new(Kind::BadBody, reason.to_string()),
-            Why::EmailVerified => Kind::AlreadyDone,
-            Why::LinkReplaced | Why::LinkExpired => Kind::LinkGone,
-            Why::NotByConsent(_) => Kind::NotByConsent,
-            Why::ErasureRequested => Kind::ErasureRequested,
-            Why::Registered
-            | Why::NotErased
-            | Why::ErasureNotRequested
-            | Why::GraceOver(_)
-            | Why::GraceNotOver(_) => Kind::Refused,
+            AccountError::Unknown | AccountError::Erased => return Self::of(Kind::NotFound),
+            AccountError::GraceOutOfRange => return Self::field("grace_days", reason.to_string()),
+            AccountError::NothingToRectify => return Self::new(Kind::BadBody, reason.to_string()),
+            AccountError::EmailVerified => Kind::AlreadyDone,
+            AccountError::LinkReplaced | AccountError::LinkExpired => Kind::LinkGone,
+            AccountError::NotByConsent(_) => Kind::NotByConsent,
+            AccountError::ErasureRequested => Kind::ErasureRequested,
+            AccountError::AlreadyExists
+            | AccountError::NotErased
+            | AccountError::ErasureNotRequested
+            | AccountError::GraceOver(_)
+            | AccountError::GraceNotOver(_) => Kind::Refused,
         };
         Self::new(kind, reason.to_string())
     }
@@ -85,32 +84,36 @@ impl From<AccountError> for Problem {
 
 impl From<WorkspaceError> for Problem {
     fn from(reason: WorkspaceError) -> Self {
-        use WorkspaceError as Why;
         let field = |name| Self::field(name, reason.to_string());
         let kind = match reason {
-            Why::Unknown | Why::NotAMember | Why::NoSuchInvitation | Why::NoSuchToken => {
+            WorkspaceError::Unknown
+            | WorkspaceError::NotAMember
+            | WorkspaceError::NoSuchInvitation
+            | WorkspaceError::NoSuchToken => {
                 return Self::of(Kind::NotFound);
             }
-            Why::InvitationDays => return field("expires_in_days"),
-            Why::TokenDays => return field("expires_at"),
-            Why::NoRights | Why::NotForTokens(_) => return field("scopes"),
-            Why::GraceOutOfRange => return field("grace_days"),
-            Why::NeedsRight(_) | Why::OwnersOnly | Why::RaisesOneself => Kind::Forbidden,
-            Why::NotAPurpose => Kind::BadQuery,
-            Why::MemberAlready => Kind::AlreadyDone,
-            Why::InvitationGone | Why::InvitationExpired => Kind::LinkGone,
-            Why::DeletionRequested => Kind::WorkspaceDeleting,
-            Why::Exists
-            | Why::LastOwner
-            | Why::LastMember
-            | Why::NotAlone
-            | Why::MembersMax(_)
-            | Why::InvitationNotExpired(_)
-            | Why::InvitationsMax(_)
-            | Why::TokensMax(_)
-            | Why::DeletionNotRequested
-            | Why::GraceOver(_)
-            | Why::GraceNotOver(_) => Kind::Refused,
+            WorkspaceError::InvitationDays => return field("expires_in_days"),
+            WorkspaceError::TokenDays => return field("expires_at"),
+            WorkspaceError::NoRights | WorkspaceError::NotForTokens(_) => return field("scopes"),
+            WorkspaceError::GraceOutOfRange => return field("grace_days"),
+            WorkspaceError::NeedsRight(_)
+            | WorkspaceError::OwnersOnly
+            | WorkspaceError::RaisesOneself => Kind::Forbidden,
+            WorkspaceError::NotAPurpose => Kind::BadQuery,
+            WorkspaceError::MemberAlready => Kind::AlreadyDone,
+            WorkspaceError::InvitationGone | WorkspaceError::InvitationExpired => Kind::LinkGone,
+            WorkspaceError::DeletionRequested => Kind::WorkspaceDeleting,
+            WorkspaceError::AlreadyExists
+            | WorkspaceError::LastOwner
+            | WorkspaceError::LastMember
+            | WorkspaceError::NotAlone
+            | WorkspaceError::MembersMax(_)
+            | WorkspaceError::InvitationNotExpired(_)
+            | WorkspaceError::InvitationsMax(_)
+            | WorkspaceError::TokensMax(_)
+            | WorkspaceError::DeletionNotRequested
+            | WorkspaceError::GraceOver(_)
+            | WorkspaceError::GraceNotOver(_) => Kind::Refused,
         };
         Self::new(kind, reason.to_string())
     }
@@ -118,16 +121,15 @@ impl From<WorkspaceError> for Problem {
 
 impl From<SeatError> for Problem {
     fn from(reason: SeatError) -> Self {
-        use SeatError as Why;
         let kind = match reason {
-            Why::Unknown | Why::LeaseUnknown => return Self::of(Kind::NotFound),
-            Why::LimitOutOfRange => return Self::field("limit", reason.to_string()),
-            Why::Held { lease } => {
+            SeatError::Unknown | SeatError::LeaseUnknown => return Self::of(Kind::NotFound),
+            SeatError::LimitOutOfRange => return Self::field("limit", reason.to_string()),
+            SeatError::Held { lease } => {
                 return Self::of(Kind::SeatHeld).with_member("lease_id", lease.to_string());
             }
-            Why::LeaseLost => Kind::LeaseLost,
-            Why::LimitLowered => Kind::SeatLimitLowered,
-            Why::Opened => Kind::Refused,
+            SeatError::LeaseLost => Kind::LeaseLost,
+            SeatError::LimitLowered => Kind::SeatLimitLowered,
+            SeatError::AlreadyExists => Kind::Refused,
         };
         Self::new(kind, reason.to_string())
     }
@@ -135,11 +137,14 @@ impl From<SeatError> for Problem {
 
 impl From<ServerError> for Problem {
     fn from(reason: ServerError) -> Self {
-        use ServerError as Why;
         let kind = match reason {
-            Why::Unknown | Why::UnknownDeployment => return Self::of(Kind::NotFound),
-            Why::NotTheObserved => return Self::field("fingerprint", reason.to_string()),
-            Why::Exists | Why::NotObserved | Why::TooManyDeployments => Kind::Refused,
+            ServerError::Unknown | ServerError::UnknownDeployment => {
+                return Self::of(Kind::NotFound);
+            }
+            ServerError::NotTheObserved => return Self::field("fingerprint", reason.to_string()),
+            ServerError::AlreadyExists
+            | ServerError::NotObserved
+            | ServerError::TooManyDeployments => Kind::Refused,
         };
         Self::new(kind, reason.to_string())
     }
@@ -147,26 +152,25 @@ impl From<ServerError> for Problem {
 
 impl From<RunError> for Problem {
     fn from(reason: RunError) -> Self {
-        use RunError as Why;
         match reason {
-            Why::Unknown => Self::of(Kind::NotFound),
-            Why::ServersOutOfRange
-            | Why::ServerTwice
-            | Why::DeploymentOnSeveral
-            | Why::OtherServer => Self::field("servers", reason.to_string()),
-            Why::TimeoutOutOfRange => Self::field("timeout_seconds", reason.to_string()),
-            Why::Requested
-            | Why::OtherAttempt
-            | Why::Fenced
-            | Why::TooEarly
-            | Why::Started
-            | Why::Ended
-            | Why::Sealed
-            | Why::NotCancelled
-            | Why::RunEnded
-            | Why::NothingToRetry
-            | Why::NotEnded
-            | Why::DeploymentLost => Self::new(Kind::Refused, reason.to_string()),
+            RunError::Unknown => Self::of(Kind::NotFound),
+            RunError::ServersOutOfRange
+            | RunError::ServerTwice
+            | RunError::DeploymentOnSeveral
+            | RunError::OtherServer => Self::field("servers", reason.to_string()),
+            RunError::TimeoutOutOfRange => Self::field("timeout_seconds", reason.to_string()),
+            RunError::AlreadyExists
+            | RunError::OtherAttempt
+            | RunError::Fenced
+            | RunError::TooEarly
+            | RunError::Started
+            | RunError::Ended
+            | RunError::Sealed
+            | RunError::NotCancelled
+            | RunError::RunEnded
+            | RunError::NothingToRetry
+            | RunError::NotEnded
+            | RunError::DeploymentLost => Self::new(Kind::Refused, reason.to_string()),
         }
     }
 }
