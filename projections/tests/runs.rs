@@ -51,7 +51,7 @@ async fn a_run_shows_how_far_it_is_on_each_server() {
     let run = by_id(&world.pool, workspace, RunId(RUN)).await.unwrap().unwrap();
     assert_eq!((run.state.as_str(), run.version), ("running", 8));
     assert_eq!(run.work, bytes("make"));
-    let targets = &run.run.0.asked().unwrap().targets;
+    let targets = &run.run.0.requested().unwrap().targets;
     assert_eq!((targets[&ONE].word(), targets[&ONE].log), ("cancelled", Some(log())));
     assert_eq!((targets[&TWO].word(), targets[&TWO].attempt), ("queued", 2));
     let on = &run.on_servers.0[&ONE];

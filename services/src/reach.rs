@@ -1,7 +1,7 @@
 //! A connection to a workspace's server: with its own key, to the host key that a person approved.
 
 use domain::privacy::{Personal, ServerHost, ServerUser};
-use domain::server::{Cause, Live, Server, ServerCommand};
+use domain::server::{Cause, LiveServer, Server, ServerCommand};
 use domain::{CommandId, Refused, ServerId, TenantId, WorkspaceId};
 use infra::event_store::{ExecuteError, LoadError, Loaded, Receipt, Request, Step};
 use infra::ids::hashed;
@@ -86,7 +86,7 @@ pub async fn connect(
 pub async fn identity(
     app: &App,
     workspace: WorkspaceId,
-    live: &Live,
+    live: &LiveServer,
 ) -> Result<Option<Identity>, Unreached> {
     let Some(credential) = live.credential else { return Ok(None) };
     Ok(app.server_credentials.identity(workspace, credential.id).await?)
@@ -95,7 +95,7 @@ pub async fn identity(
 pub async fn address(
     keyring: &Keyring,
     workspace: WorkspaceId,
-    live: &Live,
+    live: &LiveServer,
 ) -> Result<Address, OpenError> {
     let host = live.host.sealed().ok_or(OpenError::Damaged)?;
     let host = keyring.open::<ServerHost>(workspace.into(), workspace.into(), host).await?;

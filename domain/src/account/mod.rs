@@ -29,16 +29,16 @@ pub const ERASURE_DAYS_MAX: i64 = 30;
 #[serde(rename_all = "snake_case")]
 pub enum Account {
     #[default]
-    Unregistered,
-    Live(Box<Live>),
-    Erased {
+    Absent,
+    Live(Box<LiveAccount>),
+    Ended {
         backup_proven: bool,
     },
 }
 
 /// What decisions about a registered account rest on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Live {
+pub struct LiveAccount {
     pub email: Personal<AccountEmail>,
     pub email_state: EmailState,
     pub email_change: Option<EmailChange>,
@@ -94,11 +94,11 @@ impl Proof {
 }
 
 impl Root for Account {
-    const SNAPSHOT_VERSION: i16 = 1;
+    const SNAPSHOT_VERSION: i16 = 2;
 
     fn decide(&self, command: AccountCommand) -> Result<Vec<AccountEvent>, AccountError> {
         match self {
-            Self::Unregistered => {
+            Self::Absent => {
                 let AccountCommand::Register { email, name, username, credential, verification } =
                     command
                 else {
@@ -113,7 +113,7 @@ impl Root for Account {
                 }])
             }
             Self::Live(live) => live.decide(command),
-            Self::Erased { backup_proven } => match (command, backup_proven) {
+            Self::Ended { backup_proven } => match (command, backup_proven) {
                 (AccountCommand::ProveBackupErasure, false) => {
                     Ok(vec![AccountEvent::ErasureBackupProven {}])
                 }
@@ -127,7 +127,7 @@ impl Root for Account {
     }
 }
 
-impl Live {
+impl LiveAccount {
     fn decide(&self, command: AccountCommand) -> Result<Vec<AccountEvent>, AccountError> {
         if self.erasure.is_some() && !command.fits_a_grace() {
             return Err(AccountError::ErasureRequested);
@@ -260,7 +260,7 @@ impl Aggregate for Account {
 
     fn apply(&mut self, event: AccountEvent) {
         if let AccountEvent::Registered { email, credential, verification, .. } = event {
-            *self = Self::Live(Box::new(Live {
+            *self = Self::Live(Box::new(LiveAccount {
                 email,
                 email_state: EmailState::Unverified(verification),
                 email_change: None,
@@ -271,7 +271,7 @@ impl Aggregate for Account {
             }));
             return;
         }
-        if let Self::Erased { backup_proven } = self {
+        if let Self::Ended { backup_proven } = self {
             *backup_proven |= matches!(event, AccountEvent::ErasureBackupProven {});
             return;
         }
@@ -306,7 +306,7 @@ impl Aggregate for Account {
                 live.erasure = Some(Erasure { requested_at, due });
             }
             AccountEvent::ErasureCancelled {} => live.erasure = None,
-            AccountEvent::ErasureCompleted { .. } => *self = Self::Erased { backup_proven: false },
+            AccountEvent::ErasureCompleted { .. } => *self = Self::Ended { backup_proven: false },
             AccountEvent::Registered { .. }
             | AccountEvent::Rectified { .. }
             | AccountEvent::LoginSucceeded { .. }

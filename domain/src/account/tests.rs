@@ -313,6 +313,6 @@ fn an_erased_account_keeps_no_field_in_its_state() {
     for event in [registered(), AccountEvent::ErasureCompleted { requested_at: noon() }] {
         cqrs_es::Aggregate::apply(&mut account, event);
     }
-    assert_eq!(account, Account::Erased { backup_proven: false });
+    assert_eq!(account, Account::Ended { backup_proven: false });
     assert!(account.decide(AccountCommand::ProveBackupErasure).is_ok());
 }

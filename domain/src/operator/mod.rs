@@ -23,28 +23,28 @@ use crate::Root;
 #[serde(rename_all = "snake_case")]
 pub enum Operator {
     #[default]
-    Unissued,
+    Absent,
     Live {
         scope: Scope,
         expires_at: DateTime<Utc>,
     },
-    Revoked,
+    Ended,
 }
 
 impl Root for Operator {
-    const SNAPSHOT_VERSION: i16 = 1;
+    const SNAPSHOT_VERSION: i16 = 2;
 
     fn decide(&self, command: OperatorCommand) -> Result<Vec<OperatorEvent>, OperatorError> {
         match (self, command) {
-            (Self::Unissued, OperatorCommand::IssueToken { scope, expires_at }) => {
+            (Self::Absent, OperatorCommand::IssueToken { scope, expires_at }) => {
                 Ok(vec![OperatorEvent::TokenIssued { scope, expires_at }])
             }
-            (Self::Live { .. } | Self::Revoked, OperatorCommand::IssueToken { .. }) => {
+            (Self::Live { .. } | Self::Ended, OperatorCommand::IssueToken { .. }) => {
                 Err(OperatorError::AlreadyExists)
             }
-            (Self::Unissued, _) => Err(OperatorError::Unknown),
-            (Self::Revoked, OperatorCommand::RevokeToken) => Ok(vec![]),
-            (Self::Revoked, _) => Err(OperatorError::Revoked),
+            (Self::Absent, _) => Err(OperatorError::Unknown),
+            (Self::Ended, OperatorCommand::RevokeToken) => Ok(vec![]),
+            (Self::Ended, _) => Err(OperatorError::Revoked),
             (Self::Live { .. }, OperatorCommand::RevokeToken) => {
                 Ok(vec![OperatorEvent::TokenRevoked {}])
             }
@@ -85,7 +85,7 @@ impl Aggregate for Operator {
             OperatorEvent::TokenIssued { scope, expires_at } => {
                 *self = Self::Live { scope, expires_at };
             }
-            OperatorEvent::TokenRevoked {} => *self = Self::Revoked,
+            OperatorEvent::TokenRevoked {} => *self = Self::Ended,
             OperatorEvent::ExportStarted { .. }
             | OperatorEvent::ExportFinished { .. }
             | OperatorEvent::StreamReleased { .. } => {}

@@ -34,12 +34,15 @@ pub const TIMEOUT_SECONDS_MAX: u32 = 24 * 3600;
 pub enum Run {
     #[default]
     Absent,
-    Asked(Box<Asked>),
+    /// It stays so: an attempt that has ended can be retried.
+    // The stored rows of the projection of runs have this name.
+    #[serde(rename = "asked")]
+    Requested(Box<RequestedRun>),
 }
 
 /// What decisions about a run rest on, and what the nodes that run it need.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Asked {
+pub struct RequestedRun {
     pub work: Work,
     pub timeout_seconds: u32,
     pub secrets: Option<RunSecretsId>,
@@ -47,9 +50,9 @@ pub struct Asked {
 }
 
 impl Run {
-    pub fn asked(&self) -> Option<&Asked> {
+    pub fn requested(&self) -> Option<&RequestedRun> {
         match self {
-            Self::Asked(asked) => Some(asked),
+            Self::Requested(run) => Some(run),
             Self::Absent => None,
         }
     }
@@ -85,7 +88,7 @@ fn refuse_repeated(servers: &[ServerId]) -> Result<(), RunError> {
     Ok(())
 }
 
-impl Asked {
+impl RequestedRun {
     /// The target of a node that is not behind another one.
     fn held(&self, hold: Hold) -> Result<&Target, RunError> {
         let target = self.targets.get(&hold.server).ok_or(RunError::OtherServer)?;
@@ -157,14 +160,14 @@ impl Root for Run {
     const SNAPSHOT_VERSION: i16 = 1;
 
     fn decide(&self, command: RunCommand) -> Result<Vec<RunEvent>, RunError> {
-        let asked = match (self, command) {
+        let run = match (self, command) {
             (Self::Absent, RunCommand::Request { work, servers, timeout_seconds, secrets }) => {
                 return Self::request(work, servers, timeout_seconds, secrets);
             }
             (Self::Absent, _) => return Err(RunError::Unknown),
-            (Self::Asked(asked), command) => (asked, command),
+            (Self::Requested(run), command) => (run, command),
         };
-        let told = match asked {
+        let event = match run {
             (_, RunCommand::Request { .. }) => return Err(RunError::AlreadyExists),
             (run, RunCommand::RequestCancel { by }) => return run.cancel(by),
             (run, RunCommand::Retry { servers, secrets }) => return run.retry(servers, secrets),
@@ -192,7 +195,7 @@ impl Root for Run {
                 RunEvent::LogSealed { server: hold.server, attempt: hold.attempt, log }
             }
         };
-        Ok(vec![told])
+        Ok(vec![event])
     }
 }
 
@@ -229,48 +232,49 @@ impl Aggregate for Run {
     fn apply(&mut self, event: RunEvent) {
         if let RunEvent::Requested { work, servers, timeout_seconds, secrets } = event {
             let targets = servers.into_iter().map(|server| (server, Target::new(1))).collect();
-            *self = Self::Asked(Box::new(Asked { work, timeout_seconds, secrets, targets }));
+            *self =
+                Self::Requested(Box::new(RequestedRun { work, timeout_seconds, secrets, targets }));
             return;
         }
-        let Self::Asked(asked) = self else { return };
+        let Self::Requested(run) = self else { return };
         match event {
             RunEvent::Requested { .. } => {}
             RunEvent::Dispatched { server, fence, .. } => {
-                asked.at(server, fence, Stage::Dispatched);
+                run.at(server, fence, Stage::Dispatched);
             }
             RunEvent::Started { server, fence, .. }
             | RunEvent::Reattached { server, fence, .. } => {
-                asked.at(server, fence, Stage::Started);
+                run.at(server, fence, Stage::Started);
             }
             RunEvent::CancelRequested { .. } => {
-                for target in asked.targets.values_mut().filter(|target| !target.is_ended()) {
+                for target in run.targets.values_mut().filter(|target| !target.is_ended()) {
                     target.cancelling = true;
                 }
             }
             RunEvent::Succeeded { server, fence, .. } => {
-                asked.at(server, fence, Stage::Ended(Ending::Succeeded));
+                run.at(server, fence, Stage::Ended(Ending::Succeeded));
             }
             RunEvent::Failed { server, fence, failure, .. } => {
-                asked.at(server, fence, Stage::Ended(Ending::Failed { failure }));
+                run.at(server, fence, Stage::Ended(Ending::Failed { failure }));
             }
             RunEvent::TimedOut { server, fence, .. } => {
-                asked.at(server, fence, Stage::Ended(Ending::TimedOut));
+                run.at(server, fence, Stage::Ended(Ending::TimedOut));
             }
             RunEvent::Cancelled { server, fence, forced, .. } => {
-                asked.at(server, fence, Stage::Ended(Ending::Cancelled { forced }));
+                run.at(server, fence, Stage::Ended(Ending::Cancelled { forced }));
             }
             RunEvent::Lost { server, fence, .. } => {
-                asked.at(server, fence, Stage::Ended(Ending::Lost));
+                run.at(server, fence, Stage::Ended(Ending::Lost));
             }
             RunEvent::LogSealed { server, log, .. } => {
-                if let Some(target) = asked.targets.get_mut(&server) {
+                if let Some(target) = run.targets.get_mut(&server) {
                     target.log = Some(log);
                 }
             }
             RunEvent::Retried { servers, secrets } => {
-                asked.secrets = secrets;
+                run.secrets = secrets;
                 for server in servers {
-                    if let Some(target) = asked.targets.get_mut(&server) {
+                    if let Some(target) = run.targets.get_mut(&server) {
                         *target = Target::new(target.attempt + 1);
                     }
                 }

@@ -80,7 +80,7 @@ fn state(events: Vec<RunEvent>) -> RunState {
     for event in events {
         run.apply(event);
     }
-    RunState::of(run.asked().unwrap().targets.values())
+    RunState::of(run.requested().unwrap().targets.values())
 }
 
 #[test]

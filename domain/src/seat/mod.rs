@@ -33,13 +33,13 @@ pub const fn pool_stream(workspace: WorkspaceId) -> Uuid {
 #[serde(rename_all = "snake_case")]
 pub enum SeatPool {
     #[default]
-    Unopened,
-    Open(Box<Pool>),
+    Absent,
+    Live(Box<LiveSeatPool>),
 }
 
 /// What decisions about seats rest on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Pool {
+pub struct LiveSeatPool {
     pub limit: u32,
     pub cause: LimitCause,
     leases: BTreeMap<AccountId, Lease>,
@@ -60,21 +60,22 @@ pub struct Lease {
 }
 
 impl SeatPool {
-    const fn open(&self) -> Result<&Pool, SeatError> {
+    /// The pool, once it has been opened.
+    pub fn live(&self) -> Option<&LiveSeatPool> {
         match self {
-            Self::Open(pool) => Ok(pool),
-            Self::Unopened => Err(SeatError::Unknown),
+            Self::Live(pool) => Some(pool),
+            Self::Absent => None,
         }
     }
 
     /// The lease that the person has.
     pub fn lease_of(&self, account: AccountId) -> Option<&Lease> {
-        self.open().ok()?.leases.get(&account)
+        self.live()?.leases.get(&account)
     }
 
     /// Who has this lease, or had it last.
     pub fn holder(&self, lease: LeaseId) -> Option<AccountId> {
-        let pool = self.open().ok()?;
+        let pool = self.live()?;
         let live = pool.leases.iter().find(|(_, held)| held.id == lease);
         let ended = || pool.ended.iter().find(|(_, ended)| **ended == lease);
         live.map(|(account, _)| *account).or_else(|| ended().map(|(account, _)| *account))
@@ -82,7 +83,7 @@ impl SeatPool {
 
     /// How many seats are taken, and how many there are.
     pub fn taken(&self) -> (u32, u32) {
-        self.open().map_or((0, 0), |pool| (pool.in_use(), pool.limit))
+        self.live().map_or((0, 0), |pool| (pool.in_use(), pool.limit))
     }
 
     /// Whether the lease may be renewed. A renewal is no event.
@@ -95,12 +96,12 @@ impl SeatPool {
         lease: LeaseId,
         fence: u64,
     ) -> Result<(), SeatError> {
-        let held = self.open()?.own(account, lease)?;
+        let held = self.live().ok_or(SeatError::Unknown)?.own(account, lease)?;
         if held.fence == fence { Ok(()) } else { Err(SeatError::LeaseLost) }
     }
 }
 
-impl Pool {
+impl LiveSeatPool {
     fn in_use(&self) -> u32 {
         u32::try_from(self.leases.len()).unwrap_or(u32::MAX)
     }
@@ -180,19 +181,17 @@ impl Pool {
 }
 
 impl Root for SeatPool {
-    const SNAPSHOT_VERSION: i16 = 1;
+    const SNAPSHOT_VERSION: i16 = 2;
 
     fn decide(&self, command: SeatCommand) -> Result<Vec<SeatEvent>, SeatError> {
         if let SeatCommand::Open { limit } = command {
             return match self {
-                Self::Open(_) => Err(SeatError::AlreadyExists),
-                Self::Unopened if limit > LIMIT_MAX => Err(SeatError::LimitOutOfRange),
-                Self::Unopened => {
-                    Ok(vec![SeatEvent::LimitSet { limit, cause: LimitCause::Default }])
-                }
+                Self::Live(_) => Err(SeatError::AlreadyExists),
+                Self::Absent if limit > LIMIT_MAX => Err(SeatError::LimitOutOfRange),
+                Self::Absent => Ok(vec![SeatEvent::LimitSet { limit, cause: LimitCause::Default }]),
             };
         }
-        let pool = self.open()?;
+        let pool = self.live().ok_or(SeatError::Unknown)?;
         match command {
             SeatCommand::Open { .. } => Err(SeatError::AlreadyExists),
             SeatCommand::SetLimit { limit, cause } => pool.set_limit(limit, cause),
@@ -230,8 +229,8 @@ impl Aggregate for SeatPool {
     }
 
     fn apply(&mut self, event: SeatEvent) {
-        if let (Self::Unopened, SeatEvent::LimitSet { limit, cause }) = (&*self, &event) {
-            *self = Self::Open(Box::new(Pool {
+        if let (Self::Absent, SeatEvent::LimitSet { limit, cause }) = (&*self, &event) {
+            *self = Self::Live(Box::new(LiveSeatPool {
                 limit: *limit,
                 cause: *cause,
                 leases: BTreeMap::new(),
@@ -241,7 +240,7 @@ impl Aggregate for SeatPool {
             }));
             return;
         }
-        let Self::Open(pool) = self else { return };
+        let Self::Live(pool) = self else { return };
         match event {
             SeatEvent::LimitSet { limit, cause } => {
                 (pool.limit, pool.cause) = (limit, cause);

@@ -12,6 +12,6 @@ pub enum ServerError {
     NotTheObserved,
     #[error("there is no such deployment")]
     UnknownDeployment,
-    #[error("a server has {} deployments at most", super::Live::DEPLOYMENTS_MAX)]
+    #[error("a server has {} deployments at most", super::LiveServer::DEPLOYMENTS_MAX)]
     TooManyDeployments,
 }

@@ -34,13 +34,13 @@ use crate::{DeploymentId, Root, ServerCredentialId};
 pub enum Server {
     #[default]
     Absent,
-    Live(Box<Live>),
-    Removed,
+    Live(Box<LiveServer>),
+    Ended,
 }
 
 /// What decisions about a server rest on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Live {
+pub struct LiveServer {
     pub name: Personal<ServerName>,
     pub host: Personal<ServerHost>,
     pub port: u16,
@@ -144,7 +144,7 @@ impl HostKey {
     }
 }
 
-impl Live {
+impl LiveServer {
     pub const DEPLOYMENTS_MAX: usize = 32;
 
     /// Whether Lethe may connect with the credential, and so watches the server.
@@ -248,25 +248,25 @@ impl Live {
 }
 
 impl Server {
-    pub fn live(&self) -> Option<&Live> {
+    pub fn live(&self) -> Option<&LiveServer> {
         match self {
             Self::Live(live) => Some(live),
-            Self::Absent | Self::Removed => None,
+            Self::Absent | Self::Ended => None,
         }
     }
 }
 
 impl Root for Server {
-    const SNAPSHOT_VERSION: i16 = 1;
+    const SNAPSHOT_VERSION: i16 = 2;
 
     fn decide(&self, command: ServerCommand) -> Result<Vec<ServerEvent>, ServerError> {
         match (self, command) {
             (Self::Absent, ServerCommand::Register { name, host, port, user }) => {
                 Ok(vec![ServerEvent::Registered { name, host, port, user }])
             }
-            (Self::Removed, ServerCommand::Register { .. }) => Err(ServerError::AlreadyExists),
-            (Self::Removed, ServerCommand::Remove) => Ok(vec![]),
-            (Self::Absent | Self::Removed, _) => Err(ServerError::Unknown),
+            (Self::Ended, ServerCommand::Register { .. }) => Err(ServerError::AlreadyExists),
+            (Self::Ended, ServerCommand::Remove) => Ok(vec![]),
+            (Self::Absent | Self::Ended, _) => Err(ServerError::Unknown),
             (Self::Live(live), command) => live.decide(command),
         }
     }
@@ -293,7 +293,7 @@ impl Aggregate for Server {
 
     fn apply(&mut self, event: ServerEvent) {
         if let ServerEvent::Registered { name, host, port, user } = event {
-            *self = Self::Live(Box::new(Live {
+            *self = Self::Live(Box::new(LiveServer {
                 name,
                 host,
                 port,
@@ -305,7 +305,7 @@ impl Aggregate for Server {
                 deployments: BTreeMap::new(),
             }));
         } else if let ServerEvent::Removed {} = event {
-            *self = Self::Removed;
+            *self = Self::Ended;
         } else if let Self::Live(live) = self {
             live.apply(event);
         }

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    Cause, Credential, Failures, Fingerprint, HostKey, KeyAlgorithm, Live, Patience, Server,
+    Cause, Credential, Failures, Fingerprint, HostKey, KeyAlgorithm, LiveServer, Patience, Server,
     ServerCommand, ServerError, ServerEvent,
 };
 use crate::privacy::{
@@ -299,7 +299,7 @@ fn every_event_is_about_the_workspace() {
     }
 }
 
-fn state(events: &[ServerEvent]) -> Live {
+fn state(events: &[ServerEvent]) -> LiveServer {
     let mut server = Server::default();
     server.apply(registered());
     for event in events {

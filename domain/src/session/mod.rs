@@ -22,33 +22,33 @@ use crate::{AccountId, Root};
 #[serde(rename_all = "snake_case")]
 pub enum Session {
     #[default]
-    Unopened,
-    Open {
+    Absent,
+    Live {
         account: AccountId,
     },
-    Closed,
+    Ended,
     Refused,
 }
 
 impl Root for Session {
-    const SNAPSHOT_VERSION: i16 = 1;
+    const SNAPSHOT_VERSION: i16 = 2;
 
     fn decide(&self, command: SessionCommand) -> Result<Vec<SessionEvent>, SessionError> {
         match (self, command) {
-            (Self::Unopened, SessionCommand::Open { account, kind, ip, user_agent }) => {
+            (Self::Absent, SessionCommand::Open { account, kind, ip, user_agent }) => {
                 Ok(vec![SessionEvent::Opened { account, kind, ip, user_agent }])
             }
-            (Self::Unopened, SessionCommand::Refuse { reason, ip, user_agent }) => {
+            (Self::Absent, SessionCommand::Refuse { reason, ip, user_agent }) => {
                 Ok(vec![SessionEvent::Refused { reason, ip, user_agent }])
             }
             (_, SessionCommand::Open { .. } | SessionCommand::Refuse { .. }) => {
                 Err(SessionError::AlreadyExists)
             }
-            (Self::Unopened | Self::Refused, SessionCommand::Close { .. }) => {
+            (Self::Absent | Self::Refused, SessionCommand::Close { .. }) => {
                 Err(SessionError::Unknown)
             }
-            (Self::Closed, SessionCommand::Close { .. }) => Ok(vec![]),
-            (Self::Open { .. }, SessionCommand::Close { reason }) => {
+            (Self::Ended, SessionCommand::Close { .. }) => Ok(vec![]),
+            (Self::Live { .. }, SessionCommand::Close { reason }) => {
                 Ok(vec![SessionEvent::Closed { reason }])
             }
         }
@@ -76,8 +76,8 @@ impl Aggregate for Session {
 
     fn apply(&mut self, event: SessionEvent) {
         *self = match event {
-            SessionEvent::Opened { account, .. } => Self::Open { account },
-            SessionEvent::Closed { .. } => Self::Closed,
+            SessionEvent::Opened { account, .. } => Self::Live { account },
+            SessionEvent::Closed { .. } => Self::Ended,
             SessionEvent::Refused { .. } => Self::Refused,
         };
     }

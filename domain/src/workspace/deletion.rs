@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Live, Right, WorkspaceError, WorkspaceEvent};
+use super::{LiveWorkspace, Right, WorkspaceError, WorkspaceEvent};
 use crate::AccountId;
 use crate::account::ERASURE_DAYS_MAX;
 
@@ -14,7 +14,7 @@ pub struct Deletion {
     pub due: DateTime<Utc>,
 }
 
-impl Live {
+impl LiveWorkspace {
     pub(super) fn request_deletion(
         &self,
         by: AccountId,

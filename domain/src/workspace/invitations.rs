@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::members::MEMBERS_MAX;
-use super::{Live, Right, Role, WorkspaceError, WorkspaceEvent};
+use super::{LiveWorkspace, Right, Role, WorkspaceError, WorkspaceEvent};
 use crate::privacy::{InvitationEmail, Personal};
 use crate::{AccountId, InvitationId};
 
@@ -22,7 +22,7 @@ pub struct Invitation {
     pub until: DateTime<Utc>,
 }
 
-impl Live {
+impl LiveWorkspace {
     pub(super) fn invite(
         &self,
         invitation: InvitationId,

@@ -1,13 +1,13 @@
 //! Who belongs to it, and as what.
 
-use super::{Live, Right, Role, WorkspaceError, WorkspaceEvent};
+use super::{LiveWorkspace, Right, Role, WorkspaceError, WorkspaceEvent};
 use crate::AccountId;
 use crate::privacy::Purpose;
 
 /// Invitations that are open are counted with them.
 pub const MEMBERS_MAX: usize = 1000;
 
-impl Live {
+impl LiveWorkspace {
     pub(super) fn role(&self, account: AccountId) -> Result<Role, WorkspaceError> {
         self.members.get(&account).copied().ok_or(WorkspaceError::NotAMember)
     }

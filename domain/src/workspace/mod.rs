@@ -37,13 +37,13 @@ use crate::{AccountId, ApiTokenId, InvitationId, Root};
 pub enum Workspace {
     #[default]
     Absent,
-    Live(Box<Live>),
-    Deleted,
+    Live(Box<LiveWorkspace>),
+    Ended,
 }
 
 /// What decisions about a workspace rest on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Live {
+pub struct LiveWorkspace {
     pub name: Personal<WorkspaceName>,
     pub members: BTreeMap<AccountId, Role>,
     pub invitations: BTreeMap<InvitationId, Invitation>,
@@ -52,10 +52,10 @@ pub struct Live {
 }
 
 impl Workspace {
-    pub fn live(&self) -> Option<&Live> {
+    pub fn live(&self) -> Option<&LiveWorkspace> {
         match self {
             Self::Live(live) => Some(live),
-            Self::Absent | Self::Deleted => None,
+            Self::Absent | Self::Ended => None,
         }
     }
 
@@ -72,7 +72,7 @@ impl Workspace {
 }
 
 impl Root for Workspace {
-    const SNAPSHOT_VERSION: i16 = 2;
+    const SNAPSHOT_VERSION: i16 = 3;
 
     fn decide(&self, command: WorkspaceCommand) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         match (self, command) {
@@ -80,20 +80,20 @@ impl Root for Workspace {
                 WorkspaceEvent::Created { name },
                 WorkspaceEvent::MemberJoined { account: owner, role: Role::Owner },
             ]),
-            (Self::Live(_) | Self::Deleted, WorkspaceCommand::Create { .. }) => {
+            (Self::Live(_) | Self::Ended, WorkspaceCommand::Create { .. }) => {
                 Err(WorkspaceError::AlreadyExists)
             }
             (Self::Live(live), command) => live.decide(command),
             (
-                Self::Deleted,
+                Self::Ended,
                 WorkspaceCommand::CompleteDeletion { .. } | WorkspaceCommand::Bury { .. },
             ) => Ok(vec![]),
-            (Self::Absent | Self::Deleted, _) => Err(WorkspaceError::Unknown),
+            (Self::Absent | Self::Ended, _) => Err(WorkspaceError::Unknown),
         }
     }
 }
 
-impl Live {
+impl LiveWorkspace {
     fn decide(&self, command: WorkspaceCommand) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         if self.deletion.is_some() && !command.fits_a_grace() {
             return Err(WorkspaceError::DeletionRequested);
@@ -199,7 +199,7 @@ impl Aggregate for Workspace {
     fn apply(&mut self, event: WorkspaceEvent) {
         match (&mut *self, event) {
             (_, WorkspaceEvent::Created { name }) => {
-                *self = Self::Live(Box::new(Live {
+                *self = Self::Live(Box::new(LiveWorkspace {
                     name,
                     members: BTreeMap::new(),
                     invitations: BTreeMap::new(),
@@ -207,9 +207,9 @@ impl Aggregate for Workspace {
                     deletion: None,
                 }));
             }
-            (_, WorkspaceEvent::Deleted { .. }) => *self = Self::Deleted,
+            (_, WorkspaceEvent::Deleted { .. }) => *self = Self::Ended,
             (Self::Live(live), event) => live.apply(event),
-            (Self::Absent | Self::Deleted, _) => {}
+            (Self::Absent | Self::Ended, _) => {}
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Live, Right, WorkspaceError, WorkspaceEvent};
+use super::{LiveWorkspace, Right, WorkspaceError, WorkspaceEvent};
 use crate::{AccountId, ApiTokenId};
 
 pub const TOKEN_DAYS_MAX: i64 = 365;
@@ -20,7 +20,7 @@ pub struct ApiToken {
     pub expires_at: DateTime<Utc>,
 }
 
-impl Live {
+impl LiveWorkspace {
     pub(super) fn issue_token(
         &self,
         account: AccountId,

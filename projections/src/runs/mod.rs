@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use domain::privacy::{DeploymentConfig, Field, RunCommand, sealed_bytes};
-use domain::run::{Run as Asked, RunEvent, RunState, Work};
+use domain::run::{self, RunEvent, RunState, Work};
 use domain::{ActorId, DeploymentId, Event, RunId, ServerId, TenantId, WorkspaceId};
 use infra::log::{Json, Poison, Projection, Recorded, Row};
 use infra::postgres::{PgError, Pool};
@@ -25,7 +25,7 @@ infra::row! {
         /// The domain's word for it.
         pub state: String,
         /// What the run's events come to, without anything sealed.
-        pub run: Json<Asked>,
+        pub run: Json<run::Run>,
         pub on_servers: Json<BTreeMap<ServerId, OnServer>>,
         pub requested_by: Option<ActorId>,
         pub requested_at: DateTime<Utc>,
@@ -87,8 +87,8 @@ impl Projection for Runs {
         let run = row.as_mut().ok_or_else(Poison::no_row)?;
         run.note(&told, event.recorded_at());
         run.run.0.apply(told);
-        if let Some(asked) = run.run.0.asked() {
-            RunState::of(asked.targets.values()).word().clone_into(&mut run.state);
+        if let Some(requested) = run.run.0.requested() {
+            RunState::of(requested.targets.values()).word().clone_into(&mut run.state);
         }
         run.version = event.version();
         Ok(())
@@ -116,7 +116,7 @@ impl Run {
             deployment_id,
             work,
             state: String::new(),
-            run: Json(Asked::Absent),
+            run: Json(run::Run::Absent),
             on_servers: Json(on_servers.collect()),
             requested_by: event.actor(),
             requested_at: at,

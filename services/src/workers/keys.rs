@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use domain::AccountId;
-use domain::account::{Account, Live};
+use domain::account::{Account, LiveAccount};
 use domain::privacy::{AccountEmail, EmailAddress, Personal};
 use futures_util::future::try_join_all;
 use infra::keyring::{AddressReservations, KeyringError, OpenError};
@@ -108,7 +108,7 @@ impl Accounts {
     }
 }
 
-fn held(live: &Live) -> impl Iterator<Item = &Personal<AccountEmail>> {
+fn held(live: &LiveAccount) -> impl Iterator<Item = &Personal<AccountEmail>> {
     std::iter::once(&live.email).chain(live.email_change.as_ref().map(|change| &change.email))
 }
 

@@ -48,7 +48,7 @@ pub(super) async fn sweep_credentials(app: App) -> Result<(), SweepError> {
             Account::Live(live) if live.credential == credential => {
                 app.credentials.name(account, credential).await?;
             }
-            Account::Unregistered | Account::Live(_) | Account::Erased { .. } => {
+            Account::Absent | Account::Live(_) | Account::Ended { .. } => {
                 app.credentials.remove(credential).await?;
             }
         }

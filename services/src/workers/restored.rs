@@ -92,11 +92,11 @@ async fn is_lost(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
     let is_asked = match entry.kind {
         SubjectKind::Account => match &*app.executor.load::<Account>(of, id).await?.state {
             Account::Live(live) => live.erasure.is_some(),
-            Account::Unregistered | Account::Erased { .. } => true,
+            Account::Absent | Account::Ended { .. } => true,
         },
         SubjectKind::Workspace => match &*app.executor.load::<Workspace>(of, id).await?.state {
             Workspace::Live(live) => live.deletion.is_some(),
-            Workspace::Absent | Workspace::Deleted => true,
+            Workspace::Absent | Workspace::Ended => true,
         },
     };
     if is_asked {

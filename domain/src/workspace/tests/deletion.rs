@@ -34,8 +34,10 @@ fn until_it_is_cancelled_nothing_else_is_done() {
             .when(command)
             .then_expect_error(WorkspaceError::DeletionRequested);
     }
-    let live =
-        Live { deletion: Some(Deletion { requested_at: now(), due: in_days(7) }), ..live(1) };
+    let live = LiveWorkspace {
+        deletion: Some(Deletion { requested_at: now(), due: in_days(7) }),
+        ..live(1)
+    };
     let refused =
         Workspace::Live(Box::new(live)).decide(WorkspaceCommand::Rename { by: ADA, name: name() });
     assert_eq!(refused, Err(WorkspaceError::DeletionRequested));

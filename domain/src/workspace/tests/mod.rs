@@ -11,7 +11,8 @@ use cqrs_es::test::TestFramework;
 use uuid::Uuid;
 
 use super::{
-    Deletion, Live, Right, Role, Workspace, WorkspaceCommand, WorkspaceError, WorkspaceEvent,
+    Deletion, LiveWorkspace, Right, Role, Workspace, WorkspaceCommand, WorkspaceError,
+    WorkspaceEvent,
 };
 use crate::privacy::{EmailAddress, InvitationEmail, Label, Personal, Purpose, WorkspaceName};
 use crate::{AccountId, ApiTokenId, Event, InvitationId, Root, TenantId};
@@ -63,9 +64,9 @@ fn requested() -> WorkspaceEvent {
 }
 
 /// A workspace of so many, without the events that led there.
-fn live(members: usize) -> Live {
+fn live(members: usize) -> LiveWorkspace {
     let others = (0..members).map(|n| (AccountId(Uuid::from_u128(n as u128 + 1)), Role::Owner));
-    Live {
+    LiveWorkspace {
         name: Personal::Apart,
         members: others.collect(),
         invitations: std::collections::BTreeMap::new(),

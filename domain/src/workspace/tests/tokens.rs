@@ -91,7 +91,7 @@ fn a_token_works_until_its_end_while_its_member_belongs() {
     let mut live = live(1);
     let token = ApiToken { account: ADA, rights: [Right::ReadRuns].into(), expires_at: in_days(1) };
     live.tokens.insert(TOKEN, token.clone());
-    let works = |live: &Live, at| {
+    let works = |live: &LiveWorkspace, at| {
         Workspace::Live(Box::new(live.clone())).token(TOKEN, at).map(|(found, role)| {
             assert_eq!(*found, token);
             role
@@ -101,5 +101,5 @@ fn a_token_works_until_its_end_while_its_member_belongs() {
     assert_eq!(works(&live, in_days(1)), None);
     live.members.clear();
     assert_eq!(works(&live, now()), None);
-    assert_eq!(Workspace::Deleted.token(TOKEN, now()), None);
+    assert_eq!(Workspace::Ended.token(TOKEN, now()), None);
 }

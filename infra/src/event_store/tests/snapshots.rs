@@ -91,7 +91,7 @@ async fn a_snapshot_is_used_and_one_of_another_meaning_is_dropped() {
     change_passwords(&node, 2..=3).await;
     let read = load(&pool).await.unwrap();
 
-    let marked = Account::Erased { backup_proven: true };
+    let marked = Account::Ended { backup_proven: true };
     let marked = Loaded { state: std::sync::Arc::new(marked), version: 3 };
     write(&pool, &shot(STREAM, &marked)).await.unwrap();
     assert_eq!(load(&pool).await.unwrap().state, marked.state);
@@ -155,6 +155,6 @@ async fn another_tenants_stream_is_not_read() {
     for sight in [Sight::Fresh, Sight::Cached] {
         let other = TenantId(Uuid::from_u128(2));
         let (loaded, _) = streams.load::<Account>(other, STREAM, sight).await.unwrap();
-        assert_eq!((loaded.version, loaded.state.as_ref()), (0, &Account::Unregistered));
+        assert_eq!((loaded.version, loaded.state.as_ref()), (0, &Account::Absent));
     }
 }

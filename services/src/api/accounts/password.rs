@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use chrono::TimeDelta;
-use domain::account::{Account, AccountCommand, AccountError, Live};
+use domain::account::{Account, AccountCommand, AccountError, LiveAccount};
 use domain::privacy::EmailAddress;
 use domain::session::{CloseReason, Session, SessionCommand};
 use domain::{AccountId, CommandId, CredentialId, EventId, SessionId};
@@ -34,10 +34,10 @@ pub fn routes(routes: &mut Routes) {
 ///
 /// # Errors
 /// None is there, or it has been erased.
-pub fn live(loaded: &Loaded<Account>) -> Result<&Live, Problem> {
+pub fn live(loaded: &Loaded<Account>) -> Result<&LiveAccount, Problem> {
     match &*loaded.state {
         Account::Live(live) => Ok(live),
-        Account::Unregistered | Account::Erased { .. } => Err(AccountError::Unknown.into()),
+        Account::Absent | Account::Ended { .. } => Err(AccountError::Unknown.into()),
     }
 }
 

@@ -34,10 +34,10 @@ pub async fn check(request: &ServiceRequest) -> Result<(), Problem> {
     }
     if let Some(RunId(run)) = run {
         let loaded = executor.load::<Run>(tenant, run).await?;
-        let asked = loaded.state.asked().ok_or_else(nothing)?;
+        let requested = loaded.state.requested().ok_or_else(nothing)?;
         // A run outlives the servers that it ran on.
         if let Some(server) = server {
-            asked.targets.get(&server).ok_or_else(nothing)?;
+            requested.targets.get(&server).ok_or_else(nothing)?;
         }
     } else if let Some(ServerId(server)) = server {
         let loaded = executor.load::<Server>(tenant, server).await?;

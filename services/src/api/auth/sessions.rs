@@ -183,7 +183,7 @@ async fn end(
     reason: CloseReason,
 ) -> Result<HttpResponse, Problem> {
     let found = api.app.executor.load::<Session>(signed_in.tenant(), session.0).await?;
-    if matches!(*found.state, Session::Unopened | Session::Refused) {
+    if matches!(*found.state, Session::Absent | Session::Refused) {
         return Err(Problem::of(Kind::NotFound));
     }
     api.app.sessions.close(session, reason).await?;

@@ -173,7 +173,7 @@ pub async fn target(
     server: ServerId,
 ) -> Result<Target, Problem> {
     let loaded = api.app.executor.load::<Run>(workspace.into(), run.0).await?;
-    let target = loaded.state.asked().and_then(|asked| asked.targets.get(&server)).cloned();
+    let target = loaded.state.requested().and_then(|run| run.targets.get(&server)).cloned();
     target.ok_or_else(|| Problem::of(Kind::NotFound))
 }
 

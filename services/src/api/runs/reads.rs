@@ -159,13 +159,13 @@ async fn show(
         let command = keyring.open::<RunCommand>(tenant, subject, &sealed).await?;
         (Some(command.expose().to_owned()), None)
     };
-    let timeout_seconds = run.run.0.asked().map_or(0, |asked| asked.timeout_seconds);
+    let timeout_seconds = run.run.0.requested().map_or(0, |run| run.timeout_seconds);
     let shown = RunShown { run: listed(&run), command, steps, timeout_seconds };
     Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(run.version))).json(shown))
 }
 
 fn listed(run: &Run) -> RunListed {
-    let targets = run.run.0.asked().into_iter().flat_map(|asked| &asked.targets);
+    let targets = run.run.0.requested().into_iter().flat_map(|run| &run.targets);
     let servers = targets.filter_map(|(server, target)| {
         let on = run.on_servers.0.get(server)?;
         Some(OnServer {

@@ -6,7 +6,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, web};
 use domain::privacy::{self, CommandLine, Personal, RunEnvironment};
 use domain::run::{Run, RunCommand, SERVERS_MAX, TIMEOUT_SECONDS_MAX, Work};
-use domain::server::{Live, Server};
+use domain::server::{LiveServer, Server};
 use domain::workspace::Right;
 use domain::{DeploymentId, EventId, RunId, RunSecretsId, ServerId, WorkspaceId};
 use infra::event_store::{Request, Step};
@@ -130,7 +130,7 @@ async fn ask(
 
 /// A server with what it is by now.
 struct Ready {
-    live: Live,
+    live: LiveServer,
     version: i64,
 }
 

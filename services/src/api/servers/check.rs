@@ -139,7 +139,7 @@ async fn check(
     let (server, loaded) = found(&api, &member, &path.1).await?;
     body.read()?;
     api.limits.server_check(member.account)?;
-    let usable = loaded.state.live().is_some_and(domain::server::Live::is_usable);
+    let usable = loaded.state.live().is_some_and(domain::server::LiveServer::is_usable);
     let mut position = 0;
     let outcome = if usable {
         timeout(WITHIN, whole(&api, &member, server)).await

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::privacy::{Field, Personal, Sealed, ServerHost, ServerName, ServerUser};
-use domain::server::{Cause, Credential, Fingerprint, HostKey, KeyAlgorithm, Live, Reach};
+use domain::server::{Cause, Credential, Fingerprint, HostKey, KeyAlgorithm, LiveServer, Reach};
 use domain::{DeploymentId, ServerId, WorkspaceId};
 use infra::keyring::OpenError;
 use projections::servers::Server as Row;
@@ -105,7 +105,7 @@ pub async fn shown(
     api: &Api,
     workspace: WorkspaceId,
     server: ServerId,
-    live: &Live,
+    live: &LiveServer,
 ) -> Result<ServerShown, Problem> {
     Ok(ServerShown {
         server_id: server.0,

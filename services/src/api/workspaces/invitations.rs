@@ -6,7 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::{Account, AccountError, EmailState};
 use domain::privacy::{EmailAddress, InvitationEmail, Personal};
 use domain::workspace::{
-    INVITATION_DAYS_MAX, Invitation, Live, Right, Role, Workspace, WorkspaceCommand, WorkspaceError,
+    INVITATION_DAYS_MAX, Invitation, LiveWorkspace, Right, Role, Workspace, WorkspaceCommand,
+    WorkspaceError,
 };
 use domain::{InvitationId, WorkspaceId};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -147,7 +148,7 @@ type Addressed<'a> = (InvitationId, &'a Invitation, Option<EmailAddress>);
 async fn addresses<'a>(
     api: &Api,
     workspace: WorkspaceId,
-    standing: &'a Live,
+    standing: &'a LiveWorkspace,
 ) -> Result<Vec<Addressed<'a>>, Problem> {
     let opening = standing.invitations.iter().map(|(id, invitation)| async move {
         let address = address(api, workspace, *id, invitation).await?;
@@ -159,7 +160,7 @@ async fn addresses<'a>(
 async fn same_address(
     api: &Api,
     workspace: WorkspaceId,
-    standing: &Live,
+    standing: &LiveWorkspace,
     email: &EmailAddress,
 ) -> Result<Option<InvitationId>, Problem> {
     let open = addresses(api, workspace, standing).await?;

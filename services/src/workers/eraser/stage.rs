@@ -97,11 +97,11 @@ async fn is_due(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
     let due = match entry.kind {
         SubjectKind::Account => match &*app.executor.load::<Account>(of, id).await?.state {
             Account::Live(live) => live.erasure.map(|erasure| erasure.due),
-            Account::Unregistered | Account::Erased { .. } => return Ok(true),
+            Account::Absent | Account::Ended { .. } => return Ok(true),
         },
         SubjectKind::Workspace => match &*app.executor.load::<Workspace>(of, id).await?.state {
             Workspace::Live(live) => live.deletion.map(|deletion| deletion.due),
-            Workspace::Absent | Workspace::Deleted => return Ok(true),
+            Workspace::Absent | Workspace::Ended => return Ok(true),
         },
     };
     // It is being asked for, or was refused, or was cancelled.

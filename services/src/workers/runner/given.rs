@@ -2,7 +2,7 @@
 
 use domain::WorkspaceId;
 use domain::privacy::{DeploymentConfig, DeploymentSteps, RunCommand, RunSecrets, Sealed};
-use domain::run::{Asked, Work};
+use domain::run::{RequestedRun, Work};
 use domain::{RunSecretsId, SubjectId, TenantId};
 use infra::keyring::OpenError;
 use infra::run_log::{Masks, Unmaskable};
@@ -22,10 +22,10 @@ impl Given {
     pub async fn open(
         app: &App,
         workspace: WorkspaceId,
-        asked: &Asked,
+        run: &RequestedRun,
         secrets: Option<RunSecretsId>,
     ) -> Result<Option<Self>, Halt> {
-        let Some(command) = command(app, workspace, &asked.work).await? else { return Ok(None) };
+        let Some(command) = command(app, workspace, &run.work).await? else { return Ok(None) };
         let mut given = Self { command, environment: vec![], masks: Masks::default() };
         let Some(secrets) = secrets else { return Ok(Some(given)) };
         let Some(sealed) = app.run_queue.secrets(workspace, secrets).await? else {

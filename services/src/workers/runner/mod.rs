@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::run::{Asked, Run, RunEvent, Target, Work};
+use domain::run::{RequestedRun, Run, RunEvent, Target, Work};
 use domain::{RunId, ServerId, WorkspaceId};
 use infra::event_store::Executor;
 use infra::log::{Recorded, Worker, WorkerError};
@@ -68,11 +68,11 @@ impl RunDispatcher {
         servers: &[ServerId],
     ) -> Result<(), WorkerError> {
         let run = self.run(event).await?;
-        let Some(asked) = run.asked() else { return Ok(()) };
+        let Some(requested) = run.requested() else { return Ok(()) };
         for server in servers {
-            match asked.targets.get(server) {
+            match requested.targets.get(server) {
                 Some(target) if !target.is_ended() => {
-                    self.queue.put(tx, &queued(event, asked, *server, target)).await?;
+                    self.queue.put(tx, &queued(event, requested, *server, target)).await?;
                 }
                 Some(_) | None => {}
             }
@@ -88,8 +88,8 @@ impl RunDispatcher {
         tx: &Transaction<'_>,
         run: RunId,
     ) -> Result<(), WorkerError> {
-        let asked = self.run(event).await?;
-        for (server, target) in asked.asked().into_iter().flat_map(|asked| &asked.targets) {
+        let state = self.run(event).await?;
+        for (server, target) in state.requested().into_iter().flat_map(|run| &run.targets) {
             if target.cancelling && !target.is_ended() {
                 self.queue.cancel(tx, run, *server, target.attempt).await?;
             }
@@ -104,19 +104,19 @@ impl RunDispatcher {
     }
 }
 
-fn queued(event: &Recorded, asked: &Asked, server: ServerId, target: &Target) -> Queued {
+fn queued(event: &Recorded, run: &RequestedRun, server: ServerId, target: &Target) -> Queued {
     Queued {
         run: RunId(event.stream_id()),
         server,
         attempt: target.attempt,
         workspace: WorkspaceId(event.tenant().0),
         queued_at: event.recorded_at(),
-        deployment: match &asked.work {
+        deployment: match &run.work {
             Work::Deployment { deployment, .. } => Some(*deployment),
             Work::Command { .. } => None,
         },
-        secrets: asked.secrets,
-        timeout_seconds: asked.timeout_seconds,
+        secrets: run.secrets,
+        timeout_seconds: run.timeout_seconds,
     }
 }
 

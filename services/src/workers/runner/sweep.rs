@@ -23,9 +23,9 @@ pub(in crate::workers) enum SweepError {
 pub(in crate::workers) async fn sweep_secrets(app: App) -> Result<(), SweepError> {
     for unused in app.run_queue.unused_secrets(NAMED_WITHIN, AT_ONCE).await? {
         let run = app.executor.load::<Run>(unused.workspace.into(), unused.run.0).await?;
-        let needed = run.state.asked().is_some_and(|asked| {
-            let open = asked.targets.values().any(|target| !target.is_ended());
-            open && asked.secrets == Some(unused.secrets)
+        let needed = run.state.requested().is_some_and(|run| {
+            let open = run.targets.values().any(|target| !target.is_ended());
+            open && run.secrets == Some(unused.secrets)
         });
         if !needed {
             app.run_queue.drop_secrets(unused.secrets).await?;

@@ -50,7 +50,7 @@ impl ServerMonitor {
     ) -> Result<(), WorkerError> {
         let loaded = self.executor.load::<Server>(tenant, server.0).await;
         let loaded = loaded.map_err(|error| WorkerError::Unavailable(error.to_string()))?;
-        if loaded.state.live().is_some_and(domain::server::Live::is_usable) {
+        if loaded.state.live().is_some_and(domain::server::LiveServer::is_usable) {
             self.monitors.keep(tx, WorkspaceId(tenant.0), server).await?;
         } else {
             self.monitors.drop_server(tx, server).await?;

@@ -50,7 +50,7 @@ async fn a_restore_brings_back_no_workspace_that_was_deleted() {
     }
     delete(&app, gone, ada, TimeDelta::zero()).await;
     erase_due(app.clone()).await.unwrap();
-    assert_eq!(state(&app, gone).await, Workspace::Deleted);
+    assert_eq!(state(&app, gone).await, Workspace::Ended);
     delete(&app, going, ada, TimeDelta::days(7)).await;
     house.clock.advance(TimeDelta::days(2));
 
@@ -58,11 +58,11 @@ async fn a_restore_brings_back_no_workspace_that_was_deleted() {
 
     assert_eq!(replay_ledger(&restored).await.unwrap(), 0);
     assert_eq!(replay_ledger(&app).await.unwrap(), 0);
-    assert_eq!(state(&restored, gone).await, Workspace::Deleted);
+    assert_eq!(state(&restored, gone).await, Workspace::Ended);
     assert!(state(&restored, going).await.live().unwrap().deletion.is_some());
     house.clock.advance(TimeDelta::days(6));
     erase_due(restored.clone()).await.unwrap();
-    assert_eq!(state(&restored, going).await, Workspace::Deleted);
+    assert_eq!(state(&restored, going).await, Workspace::Ended);
     for workspace in [gone, going] {
         let entry = app.keyring.ledger.entry(workspace.into()).await.unwrap().unwrap();
         assert_eq!(entry.state, ErasureState::Completed);

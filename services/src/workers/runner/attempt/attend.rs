@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::run::{Asked, Ending, Obstacle, Stage, Target};
+use domain::run::{Ending, Obstacle, RequestedRun, Stage, Target};
 use infra::remote::Connection;
 use infra::remote::task::{self, Found, Launch, TaskError, TaskId};
 
@@ -20,16 +20,20 @@ impl Attempt {
         Ok(reach::connect(&self.app, self.task.workspace, self.task.hold.server).await?)
     }
 
-    async fn given(&self, asked: &Asked) -> Result<Option<Given>, Halt> {
-        Given::open(&self.app, self.task.workspace, asked, self.task.secrets).await
+    async fn given(&self, run: &RequestedRun) -> Result<Option<Given>, Halt> {
+        Given::open(&self.app, self.task.workspace, run, self.task.secrets).await
     }
 
     /// A task that has not ended.
-    pub(super) async fn attend(&mut self, asked: &Asked, target: &Target) -> Result<Next, Halt> {
+    pub(super) async fn attend(
+        &mut self,
+        run: &RequestedRun,
+        target: &Target,
+    ) -> Result<Next, Halt> {
         if self.is_cancelled() && !self.launched {
             return self.cancelled_before_it_began().await;
         }
-        let Some(given) = self.given(asked).await? else { return self.forgotten().await };
+        let Some(given) = self.given(run).await? else { return self.forgotten().await };
         let connection = self.connect().await?;
         let mut found = task::probe(&connection, &self.id).await?;
         self.in_sight();
@@ -68,7 +72,7 @@ impl Attempt {
         self.finish().await
     }
 
-    /// The server starts it once, however often it is asked. False when it says that it cannot.
+    /// The server starts it once, however often it gets the request. False when it says that it cannot.
     async fn launch(&mut self, connection: &Connection, given: &Given) -> Result<bool, Halt> {
         if self.id.attempt > 1 {
             self.end_before(connection).await?;
@@ -101,8 +105,12 @@ impl Attempt {
     }
 
     /// What was lost may be found again: running, or ended.
-    pub(super) async fn look_for(&mut self, asked: &Asked, target: &Target) -> Result<Next, Halt> {
-        let Some(given) = self.given(asked).await? else { return self.give_up().await };
+    pub(super) async fn look_for(
+        &mut self,
+        run: &RequestedRun,
+        target: &Target,
+    ) -> Result<Next, Halt> {
+        let Some(given) = self.given(run).await? else { return self.give_up().await };
         let connection = self.connect().await?;
         let found = task::probe(&connection, &self.id).await?;
         self.in_sight();

@@ -97,18 +97,20 @@ impl Attempt {
         let (workspace, run) = (self.task.workspace, self.task.run);
         let loaded = self.app.executor.load::<Run>(workspace.into(), run.0).await?;
         let hold = self.task.hold;
-        let asked = loaded.state.asked();
-        let target = asked.and_then(|asked| asked.targets.get(&hold.server));
-        let (Some(asked), Some(target)) = (asked, target) else { return self.finish().await };
+        let requested = loaded.state.requested();
+        let target = requested.and_then(|run| run.targets.get(&hold.server));
+        let (Some(requested), Some(target)) = (requested, target) else {
+            return self.finish().await;
+        };
         if target.attempt != hold.attempt {
             return self.finish().await;
         }
         match target.stage {
             Stage::Queued => self.dispatch().await,
             Stage::Dispatched if target.fence < hold.fence => self.dispatch().await,
-            Stage::Dispatched | Stage::Started => self.attend(asked, target).await,
+            Stage::Dispatched | Stage::Started => self.attend(requested, target).await,
             Stage::Ended(Ending::Lost) if target.log.is_none() => {
-                self.look_for(asked, target).await
+                self.look_for(requested, target).await
             }
             Stage::Ended(_) => {
                 self.put_away(None).await;
