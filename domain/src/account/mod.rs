@@ -81,18 +81,6 @@ pub struct Erasure {
     pub due: DateTime<Utc>,
 }
 
-impl Proof {
-    fn check(self, shown: ProofId, now: DateTime<Utc>) -> Result<(), AccountError> {
-        if self.id != shown {
-            return Err(AccountError::LinkReplaced);
-        }
-        if now >= self.until {
-            return Err(AccountError::LinkExpired);
-        }
-        Ok(())
-    }
-}
-
 impl Root for Account {
     const SNAPSHOT_VERSION: i16 = 2;
 
@@ -123,6 +111,83 @@ impl Root for Account {
                 ) => Ok(vec![]),
                 _ => Err(AccountError::Erased),
             },
+        }
+    }
+}
+
+impl Aggregate for Account {
+    const TYPE: &'static str = "account";
+    type Command = AccountCommand;
+    type Event = AccountEvent;
+    type Error = AccountError;
+    type Services = ();
+
+    async fn handle(
+        &mut self,
+        command: AccountCommand,
+        (): &(),
+        sink: &EventSink<Self>,
+    ) -> Result<(), AccountError> {
+        for event in self.decide(command)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: AccountEvent) {
+        if let AccountEvent::Registered { email, credential, verification, .. } = event {
+            *self = Self::Live(Box::new(LiveAccount {
+                email,
+                email_state: EmailState::Unverified(verification),
+                email_change: None,
+                credential,
+                password_reset: None,
+                consents: BTreeMap::new(),
+                erasure: None,
+            }));
+            return;
+        }
+        if let Self::Ended { backup_proven } = self {
+            *backup_proven |= matches!(event, AccountEvent::ErasureBackupProven {});
+            return;
+        }
+        let Self::Live(live) = self else { return };
+        match event {
+            AccountEvent::EmailVerified {} => live.email_state = EmailState::Verified,
+            AccountEvent::VerificationRequested { verification } => {
+                live.email_state = EmailState::Unverified(verification);
+            }
+            AccountEvent::EmailChangeRequested { email, verification } => {
+                live.email_change = Some(EmailChange { email, proof: verification });
+            }
+            AccountEvent::EmailChanged { email } => {
+                live.email = email;
+                live.email_state = EmailState::Verified;
+                live.email_change = None;
+            }
+            AccountEvent::PasswordChanged { credential } => {
+                live.credential = credential;
+                live.password_reset = None;
+            }
+            AccountEvent::PasswordResetRequested { proof } => live.password_reset = Some(proof),
+            AccountEvent::ConsentGiven { purpose, policy_version } => {
+                live.consents.insert(purpose, Consent { policy_version, given: true });
+            }
+            AccountEvent::ConsentWithdrawn { purpose } => {
+                if let Some(consent) = live.consents.get_mut(&purpose) {
+                    consent.given = false;
+                }
+            }
+            AccountEvent::ErasureRequested { requested_at, due } => {
+                live.erasure = Some(Erasure { requested_at, due });
+            }
+            AccountEvent::ErasureCancelled {} => live.erasure = None,
+            AccountEvent::ErasureCompleted { .. } => *self = Self::Ended { backup_proven: false },
+            AccountEvent::Registered { .. }
+            | AccountEvent::Rectified { .. }
+            | AccountEvent::LoginSucceeded { .. }
+            | AccountEvent::LoginFailed { .. }
+            | AccountEvent::ErasureBackupProven {} => {}
         }
     }
 }
@@ -229,6 +294,18 @@ impl LiveAccount {
     }
 }
 
+impl Proof {
+    fn check(self, shown: ProofId, now: DateTime<Utc>) -> Result<(), AccountError> {
+        if self.id != shown {
+            return Err(AccountError::LinkReplaced);
+        }
+        if now >= self.until {
+            return Err(AccountError::LinkExpired);
+        }
+        Ok(())
+    }
+}
+
 fn request_erasure(
     now: DateTime<Utc>,
     due: DateTime<Utc>,
@@ -237,81 +314,4 @@ fn request_erasure(
         return Err(AccountError::GraceOutOfRange);
     }
     Ok(vec![AccountEvent::ErasureRequested { requested_at: now, due }])
-}
-
-impl Aggregate for Account {
-    const TYPE: &'static str = "account";
-    type Command = AccountCommand;
-    type Event = AccountEvent;
-    type Error = AccountError;
-    type Services = ();
-
-    async fn handle(
-        &mut self,
-        command: AccountCommand,
-        (): &(),
-        sink: &EventSink<Self>,
-    ) -> Result<(), AccountError> {
-        for event in self.decide(command)? {
-            sink.write(event, self).await;
-        }
-        Ok(())
-    }
-
-    fn apply(&mut self, event: AccountEvent) {
-        if let AccountEvent::Registered { email, credential, verification, .. } = event {
-            *self = Self::Live(Box::new(LiveAccount {
-                email,
-                email_state: EmailState::Unverified(verification),
-                email_change: None,
-                credential,
-                password_reset: None,
-                consents: BTreeMap::new(),
-                erasure: None,
-            }));
-            return;
-        }
-        if let Self::Ended { backup_proven } = self {
-            *backup_proven |= matches!(event, AccountEvent::ErasureBackupProven {});
-            return;
-        }
-        let Self::Live(live) = self else { return };
-        match event {
-            AccountEvent::EmailVerified {} => live.email_state = EmailState::Verified,
-            AccountEvent::VerificationRequested { verification } => {
-                live.email_state = EmailState::Unverified(verification);
-            }
-            AccountEvent::EmailChangeRequested { email, verification } => {
-                live.email_change = Some(EmailChange { email, proof: verification });
-            }
-            AccountEvent::EmailChanged { email } => {
-                live.email = email;
-                live.email_state = EmailState::Verified;
-                live.email_change = None;
-            }
-            AccountEvent::PasswordChanged { credential } => {
-                live.credential = credential;
-                live.password_reset = None;
-            }
-            AccountEvent::PasswordResetRequested { proof } => live.password_reset = Some(proof),
-            AccountEvent::ConsentGiven { purpose, policy_version } => {
-                live.consents.insert(purpose, Consent { policy_version, given: true });
-            }
-            AccountEvent::ConsentWithdrawn { purpose } => {
-                if let Some(consent) = live.consents.get_mut(&purpose) {
-                    consent.given = false;
-                }
-            }
-            AccountEvent::ErasureRequested { requested_at, due } => {
-                live.erasure = Some(Erasure { requested_at, due });
-            }
-            AccountEvent::ErasureCancelled {} => live.erasure = None,
-            AccountEvent::ErasureCompleted { .. } => *self = Self::Ended { backup_proven: false },
-            AccountEvent::Registered { .. }
-            | AccountEvent::Rectified { .. }
-            | AccountEvent::LoginSucceeded { .. }
-            | AccountEvent::LoginFailed { .. }
-            | AccountEvent::ErasureBackupProven {} => {}
-        }
-    }
 }

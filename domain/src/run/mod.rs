@@ -27,6 +27,7 @@ pub use work::{Digest, Ending, Failure, Hold, LogSeal, NotADigest, Obstacle, Str
 use crate::{AccountId, Root, RunSecretsId, ServerId};
 
 pub const SERVERS_MAX: usize = 50;
+
 pub const TIMEOUT_SECONDS_MAX: u32 = 24 * 3600;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -77,85 +78,6 @@ impl Run {
     }
 }
 
-fn refuse_repeated(servers: &[ServerId]) -> Result<(), RunError> {
-    let mut rest = servers;
-    while let Some((first, after)) = rest.split_first() {
-        if after.contains(first) {
-            return Err(RunError::ServerTwice);
-        }
-        rest = after;
-    }
-    Ok(())
-}
-
-impl RequestedRun {
-    /// The target of a node that is not behind another one.
-    fn held(&self, hold: Hold) -> Result<&Target, RunError> {
-        let target = self.targets.get(&hold.server).ok_or(RunError::OtherServer)?;
-        target.admit(hold)?;
-        Ok(target)
-    }
-
-    fn cancel(&self, by: AccountId) -> Result<Vec<RunEvent>, RunError> {
-        let open = || self.targets.iter().filter(|(_, target)| !target.is_ended());
-        if open().next().is_none() {
-            return Err(RunError::RunEnded);
-        }
-        if open().all(|(_, target)| target.cancelling) {
-            return Ok(vec![]);
-        }
-        let queued = open().filter(|(_, target)| target.stage == Stage::Queued);
-        let cancelled = queued.map(|(server, target)| RunEvent::Cancelled {
-            server: *server,
-            attempt: target.attempt,
-            fence: target.fence,
-            forced: false,
-        });
-        Ok([RunEvent::CancelRequested { by }].into_iter().chain(cancelled).collect())
-    }
-
-    fn retry(
-        &self,
-        named: Vec<ServerId>,
-        secrets: Option<RunSecretsId>,
-    ) -> Result<Vec<RunEvent>, RunError> {
-        let succeeded = |target: &Target| target.stage == Stage::Ended(Ending::Succeeded);
-        let servers = if named.is_empty() {
-            let left = self.targets.iter();
-            let left = left.filter(|(_, target)| target.is_ended() && !succeeded(target));
-            if left.clone().any(|(_, target)| self.may_be_running(target)) {
-                return Err(RunError::DeploymentLost);
-            }
-            left.map(|(server, _)| *server).collect()
-        } else {
-            refuse_repeated(&named)?;
-            for server in &named {
-                let target = self.targets.get(server).ok_or(RunError::OtherServer)?;
-                if !target.is_ended() {
-                    return Err(RunError::NotEnded);
-                }
-            }
-            named
-        };
-        if servers.is_empty() {
-            return Err(RunError::NothingToRetry);
-        }
-        Ok(vec![RunEvent::Retried { servers, secrets }])
-    }
-
-    const fn may_be_running(&self, target: &Target) -> bool {
-        matches!(self.work, Work::Deployment { .. })
-            && matches!(target.stage, Stage::Ended(Ending::Lost))
-    }
-
-    fn at(&mut self, server: ServerId, fence: u64, stage: Stage) {
-        if let Some(target) = self.targets.get_mut(&server) {
-            target.fence = fence;
-            target.stage = stage;
-        }
-    }
-}
-
 impl Root for Run {
     const SNAPSHOT_VERSION: i16 = 1;
 
@@ -196,17 +118,6 @@ impl Root for Run {
             }
         };
         Ok(vec![event])
-    }
-}
-
-const fn ended(hold: Hold, ending: Ending) -> RunEvent {
-    let Hold { server, attempt, fence } = hold;
-    match ending {
-        Ending::Succeeded => RunEvent::Succeeded { server, attempt, fence },
-        Ending::Failed { failure } => RunEvent::Failed { server, attempt, fence, failure },
-        Ending::TimedOut => RunEvent::TimedOut { server, attempt, fence },
-        Ending::Cancelled { forced } => RunEvent::Cancelled { server, attempt, fence, forced },
-        Ending::Lost => RunEvent::Lost { server, attempt, fence },
     }
 }
 
@@ -280,5 +191,95 @@ impl Aggregate for Run {
                 }
             }
         }
+    }
+}
+
+impl RequestedRun {
+    /// The target of a node that is not behind another one.
+    fn held(&self, hold: Hold) -> Result<&Target, RunError> {
+        let target = self.targets.get(&hold.server).ok_or(RunError::OtherServer)?;
+        target.admit(hold)?;
+        Ok(target)
+    }
+
+    fn cancel(&self, by: AccountId) -> Result<Vec<RunEvent>, RunError> {
+        let open = || self.targets.iter().filter(|(_, target)| !target.is_ended());
+        if open().next().is_none() {
+            return Err(RunError::RunEnded);
+        }
+        if open().all(|(_, target)| target.cancelling) {
+            return Ok(vec![]);
+        }
+        let queued = open().filter(|(_, target)| target.stage == Stage::Queued);
+        let cancelled = queued.map(|(server, target)| RunEvent::Cancelled {
+            server: *server,
+            attempt: target.attempt,
+            fence: target.fence,
+            forced: false,
+        });
+        Ok([RunEvent::CancelRequested { by }].into_iter().chain(cancelled).collect())
+    }
+
+    fn retry(
+        &self,
+        named: Vec<ServerId>,
+        secrets: Option<RunSecretsId>,
+    ) -> Result<Vec<RunEvent>, RunError> {
+        let succeeded = |target: &Target| target.stage == Stage::Ended(Ending::Succeeded);
+        let servers = if named.is_empty() {
+            let left = self.targets.iter();
+            let left = left.filter(|(_, target)| target.is_ended() && !succeeded(target));
+            if left.clone().any(|(_, target)| self.may_be_running(target)) {
+                return Err(RunError::DeploymentLost);
+            }
+            left.map(|(server, _)| *server).collect()
+        } else {
+            refuse_repeated(&named)?;
+            for server in &named {
+                let target = self.targets.get(server).ok_or(RunError::OtherServer)?;
+                if !target.is_ended() {
+                    return Err(RunError::NotEnded);
+                }
+            }
+            named
+        };
+        if servers.is_empty() {
+            return Err(RunError::NothingToRetry);
+        }
+        Ok(vec![RunEvent::Retried { servers, secrets }])
+    }
+
+    const fn may_be_running(&self, target: &Target) -> bool {
+        matches!(self.work, Work::Deployment { .. })
+            && matches!(target.stage, Stage::Ended(Ending::Lost))
+    }
+
+    fn at(&mut self, server: ServerId, fence: u64, stage: Stage) {
+        if let Some(target) = self.targets.get_mut(&server) {
+            target.fence = fence;
+            target.stage = stage;
+        }
+    }
+}
+
+fn refuse_repeated(servers: &[ServerId]) -> Result<(), RunError> {
+    let mut rest = servers;
+    while let Some((first, after)) = rest.split_first() {
+        if after.contains(first) {
+            return Err(RunError::ServerTwice);
+        }
+        rest = after;
+    }
+    Ok(())
+}
+
+const fn ended(hold: Hold, ending: Ending) -> RunEvent {
+    let Hold { server, attempt, fence } = hold;
+    match ending {
+        Ending::Succeeded => RunEvent::Succeeded { server, attempt, fence },
+        Ending::Failed { failure } => RunEvent::Failed { server, attempt, fence, failure },
+        Ending::TimedOut => RunEvent::TimedOut { server, attempt, fence },
+        Ending::Cancelled { forced } => RunEvent::Cancelled { server, attempt, fence, forced },
+        Ending::Lost => RunEvent::Lost { server, attempt, fence },
     }
 }

@@ -101,85 +101,6 @@ impl SeatPool {
     }
 }
 
-impl LiveSeatPool {
-    fn in_use(&self) -> u32 {
-        u32::try_from(self.leases.len()).unwrap_or(u32::MAX)
-    }
-
-    /// A lease that goes on: under a lowered limit those who came last leave first.
-    fn own(&self, account: AccountId, lease: LeaseId) -> Result<&Lease, SeatError> {
-        let held = self.leases.get(&account).filter(|held| held.id == lease);
-        let Some(held) = held else {
-            let lost = self.ended.get(&account) == Some(&lease);
-            return Err(if lost { SeatError::LeaseLost } else { SeatError::LeaseUnknown });
-        };
-        let before = self.leases.values().filter(|other| other.since < held.since).count();
-        if u32::try_from(before).is_ok_and(|before| before < self.limit) {
-            Ok(held)
-        } else {
-            Err(SeatError::LimitLowered)
-        }
-    }
-
-    fn set_limit(&self, limit: u32, cause: LimitCause) -> Result<Vec<SeatEvent>, SeatError> {
-        if limit > LIMIT_MAX {
-            return Err(SeatError::LimitOutOfRange);
-        }
-        if (limit, cause) == (self.limit, self.cause) {
-            return Ok(vec![]);
-        }
-        Ok(vec![SeatEvent::LimitSet { limit, cause }])
-    }
-
-    fn acquire(&self, lease: LeaseId, account: AccountId) -> Result<Vec<SeatEvent>, SeatError> {
-        if let Some(held) = self.leases.get(&account) {
-            return Err(SeatError::Held { lease: held.id });
-        }
-        let (in_use, limit) = (self.in_use(), self.limit);
-        if in_use < limit {
-            return Ok(vec![SeatEvent::LeaseAcquired { lease, account, fence: self.fence + 1 }]);
-        }
-        if self.denied.contains(&account) {
-            return Ok(vec![]);
-        }
-        Ok(vec![SeatEvent::Denied { account, in_use, limit }])
-    }
-
-    fn release(&self, lease: LeaseId, reason: ReleaseReason) -> Result<Vec<SeatEvent>, SeatError> {
-        let held = self.leases.iter().find(|(_, held)| held.id == lease);
-        match held {
-            Some((account, _)) => {
-                Ok(vec![SeatEvent::LeaseReleased { lease, account: *account, reason }])
-            }
-            None if self.ended.values().any(|ended| *ended == lease) => Ok(vec![]),
-            None => Err(SeatError::LeaseUnknown),
-        }
-    }
-
-    fn expire(&self, lease: LeaseId, account: AccountId) -> Vec<SeatEvent> {
-        let held = self.leases.get(&account).filter(|held| held.id == lease);
-        let expired = |held: &Lease| SeatEvent::LeaseExpired { lease, account, fence: held.fence };
-        held.map(expired).into_iter().collect()
-    }
-
-    /// All leases that `of` picks.
-    fn vacate(&self, reason: ReleaseReason, of: impl Fn(AccountId) -> bool) -> Vec<SeatEvent> {
-        let leases = self.leases.iter().filter(|(account, _)| of(**account));
-        let release = |(account, held): (&AccountId, &Lease)| SeatEvent::LeaseReleased {
-            lease: held.id,
-            account: *account,
-            reason,
-        };
-        leases.map(release).collect()
-    }
-
-    fn end(&mut self, account: AccountId, lease: LeaseId) {
-        self.leases.remove(&account);
-        self.ended.insert(account, lease);
-        self.denied.clear();
-    }
-}
-
 impl Root for SeatPool {
     const SNAPSHOT_VERSION: i16 = 2;
 
@@ -264,5 +185,84 @@ impl Aggregate for SeatPool {
                 pool.denied.insert(account);
             }
         }
+    }
+}
+
+impl LiveSeatPool {
+    fn in_use(&self) -> u32 {
+        u32::try_from(self.leases.len()).unwrap_or(u32::MAX)
+    }
+
+    /// A lease that goes on: under a lowered limit those who came last leave first.
+    fn own(&self, account: AccountId, lease: LeaseId) -> Result<&Lease, SeatError> {
+        let held = self.leases.get(&account).filter(|held| held.id == lease);
+        let Some(held) = held else {
+            let lost = self.ended.get(&account) == Some(&lease);
+            return Err(if lost { SeatError::LeaseLost } else { SeatError::LeaseUnknown });
+        };
+        let before = self.leases.values().filter(|other| other.since < held.since).count();
+        if u32::try_from(before).is_ok_and(|before| before < self.limit) {
+            Ok(held)
+        } else {
+            Err(SeatError::LimitLowered)
+        }
+    }
+
+    fn set_limit(&self, limit: u32, cause: LimitCause) -> Result<Vec<SeatEvent>, SeatError> {
+        if limit > LIMIT_MAX {
+            return Err(SeatError::LimitOutOfRange);
+        }
+        if (limit, cause) == (self.limit, self.cause) {
+            return Ok(vec![]);
+        }
+        Ok(vec![SeatEvent::LimitSet { limit, cause }])
+    }
+
+    fn acquire(&self, lease: LeaseId, account: AccountId) -> Result<Vec<SeatEvent>, SeatError> {
+        if let Some(held) = self.leases.get(&account) {
+            return Err(SeatError::Held { lease: held.id });
+        }
+        let (in_use, limit) = (self.in_use(), self.limit);
+        if in_use < limit {
+            return Ok(vec![SeatEvent::LeaseAcquired { lease, account, fence: self.fence + 1 }]);
+        }
+        if self.denied.contains(&account) {
+            return Ok(vec![]);
+        }
+        Ok(vec![SeatEvent::Denied { account, in_use, limit }])
+    }
+
+    fn release(&self, lease: LeaseId, reason: ReleaseReason) -> Result<Vec<SeatEvent>, SeatError> {
+        let held = self.leases.iter().find(|(_, held)| held.id == lease);
+        match held {
+            Some((account, _)) => {
+                Ok(vec![SeatEvent::LeaseReleased { lease, account: *account, reason }])
+            }
+            None if self.ended.values().any(|ended| *ended == lease) => Ok(vec![]),
+            None => Err(SeatError::LeaseUnknown),
+        }
+    }
+
+    fn expire(&self, lease: LeaseId, account: AccountId) -> Vec<SeatEvent> {
+        let held = self.leases.get(&account).filter(|held| held.id == lease);
+        let expired = |held: &Lease| SeatEvent::LeaseExpired { lease, account, fence: held.fence };
+        held.map(expired).into_iter().collect()
+    }
+
+    /// All leases that `of` picks.
+    fn vacate(&self, reason: ReleaseReason, of: impl Fn(AccountId) -> bool) -> Vec<SeatEvent> {
+        let leases = self.leases.iter().filter(|(account, _)| of(**account));
+        let release = |(account, held): (&AccountId, &Lease)| SeatEvent::LeaseReleased {
+            lease: held.id,
+            account: *account,
+            reason,
+        };
+        leases.map(release).collect()
+    }
+
+    fn end(&mut self, account: AccountId, lease: LeaseId) {
+        self.leases.remove(&account);
+        self.ended.insert(account, lease);
+        self.denied.clear();
     }
 }

@@ -6,6 +6,7 @@ mod error;
 mod event;
 #[cfg(test)]
 mod golden;
+mod host_key;
 mod key;
 mod patience;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 pub use command::ServerCommand;
 pub use error::ServerError;
 pub use event::ServerEvent;
+pub use host_key::HostKey;
 pub use key::{Cause, Fingerprint, KeyAlgorithm, NotAFingerprint};
 pub use patience::{Failures, Patience};
 
@@ -53,24 +55,6 @@ pub struct LiveServer {
     pub deployments: BTreeMap<DeploymentId, Deployment>,
 }
 
-/// What is known of the key that the server shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HostKey {
-    Unobserved,
-    Observed {
-        fingerprint: Fingerprint,
-    },
-    Approved {
-        fingerprint: Fingerprint,
-    },
-    /// The hard stop: another key was seen, and nobody has approved it.
-    Mismatched {
-        approved: Fingerprint,
-        seen: Fingerprint,
-    },
-}
-
 /// The key that is offered to the server; its private half stands elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
@@ -94,52 +78,67 @@ pub struct Deployment {
     pub config: Personal<DeploymentConfig>,
 }
 
-impl HostKey {
-    /// The key that a connection must find; none while nothing may connect with a credential.
-    pub const fn pinned(self) -> Option<Fingerprint> {
+impl Server {
+    pub fn live(&self) -> Option<&LiveServer> {
         match self {
-            Self::Approved { fingerprint } => Some(fingerprint),
-            Self::Unobserved | Self::Observed { .. } | Self::Mismatched { .. } => None,
+            Self::Live(live) => Some(live),
+            Self::Absent | Self::Ended => None,
         }
     }
+}
 
-    /// The event, if any, when the server shows this key.
-    fn observe(self, algorithm: KeyAlgorithm, seen: Fingerprint) -> Option<ServerEvent> {
-        let mismatch =
-            |approved| Some(ServerEvent::HostKeyMismatched { approved, seen, algorithm });
-        match self {
-            Self::Observed { fingerprint } | Self::Approved { fingerprint }
-                if fingerprint == seen =>
-            {
-                None
+impl Root for Server {
+    const SNAPSHOT_VERSION: i16 = 2;
+
+    fn decide(&self, command: ServerCommand) -> Result<Vec<ServerEvent>, ServerError> {
+        match (self, command) {
+            (Self::Absent, ServerCommand::Register { name, host, port, user }) => {
+                Ok(vec![ServerEvent::Registered { name, host, port, user }])
             }
-            Self::Mismatched { approved, seen: before } if [approved, before].contains(&seen) => {
-                None
-            }
-            Self::Unobserved | Self::Observed { .. } => {
-                Some(ServerEvent::HostKeyObserved { algorithm, fingerprint: seen })
-            }
-            Self::Approved { fingerprint: approved } | Self::Mismatched { approved, .. } => {
-                mismatch(approved)
-            }
+            (Self::Ended, ServerCommand::Register { .. }) => Err(ServerError::AlreadyExists),
+            (Self::Ended, ServerCommand::Remove) => Ok(vec![]),
+            (Self::Absent | Self::Ended, _) => Err(ServerError::Unknown),
+            (Self::Live(live), command) => live.decide(command),
         }
     }
+}
 
-    fn approve(self, fingerprint: Fingerprint) -> Result<Vec<ServerEvent>, ServerError> {
-        let known = match self {
-            Self::Unobserved => return Err(ServerError::NotObserved),
-            Self::Approved { fingerprint: approved } if approved == fingerprint => {
-                return Ok(vec![]);
-            }
-            Self::Approved { .. } => false,
-            Self::Observed { fingerprint: observed } => observed == fingerprint,
-            // The key that was approved may be the right one still, and the other an intruder's.
-            Self::Mismatched { approved, seen } => [approved, seen].contains(&fingerprint),
-        };
-        if known {
-            Ok(vec![ServerEvent::HostKeyApproved { fingerprint }])
-        } else {
-            Err(ServerError::NotTheObserved)
+impl Aggregate for Server {
+    const TYPE: &'static str = "server";
+    type Command = ServerCommand;
+    type Event = ServerEvent;
+    type Error = ServerError;
+    type Services = ();
+
+    async fn handle(
+        &mut self,
+        command: ServerCommand,
+        (): &(),
+        sink: &EventSink<Self>,
+    ) -> Result<(), ServerError> {
+        for event in self.decide(command)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: ServerEvent) {
+        if let ServerEvent::Registered { name, host, port, user } = event {
+            *self = Self::Live(Box::new(LiveServer {
+                name,
+                host,
+                port,
+                user,
+                host_key: HostKey::Unobserved,
+                approved_before: false,
+                credential: None,
+                reach: Reach::Unknown,
+                deployments: BTreeMap::new(),
+            }));
+        } else if let ServerEvent::Removed {} = event {
+            *self = Self::Ended;
+        } else if let Self::Live(live) = self {
+            live.apply(event);
         }
     }
 }
@@ -243,71 +242,6 @@ impl LiveServer {
                 self.deployments.remove(&deployment);
             }
             ServerEvent::Registered { .. } | ServerEvent::Removed {} => {}
-        }
-    }
-}
-
-impl Server {
-    pub fn live(&self) -> Option<&LiveServer> {
-        match self {
-            Self::Live(live) => Some(live),
-            Self::Absent | Self::Ended => None,
-        }
-    }
-}
-
-impl Root for Server {
-    const SNAPSHOT_VERSION: i16 = 2;
-
-    fn decide(&self, command: ServerCommand) -> Result<Vec<ServerEvent>, ServerError> {
-        match (self, command) {
-            (Self::Absent, ServerCommand::Register { name, host, port, user }) => {
-                Ok(vec![ServerEvent::Registered { name, host, port, user }])
-            }
-            (Self::Ended, ServerCommand::Register { .. }) => Err(ServerError::AlreadyExists),
-            (Self::Ended, ServerCommand::Remove) => Ok(vec![]),
-            (Self::Absent | Self::Ended, _) => Err(ServerError::Unknown),
-            (Self::Live(live), command) => live.decide(command),
-        }
-    }
-}
-
-impl Aggregate for Server {
-    const TYPE: &'static str = "server";
-    type Command = ServerCommand;
-    type Event = ServerEvent;
-    type Error = ServerError;
-    type Services = ();
-
-    async fn handle(
-        &mut self,
-        command: ServerCommand,
-        (): &(),
-        sink: &EventSink<Self>,
-    ) -> Result<(), ServerError> {
-        for event in self.decide(command)? {
-            sink.write(event, self).await;
-        }
-        Ok(())
-    }
-
-    fn apply(&mut self, event: ServerEvent) {
-        if let ServerEvent::Registered { name, host, port, user } = event {
-            *self = Self::Live(Box::new(LiveServer {
-                name,
-                host,
-                port,
-                user,
-                host_key: HostKey::Unobserved,
-                approved_before: false,
-                credential: None,
-                reach: Reach::Unknown,
-                deployments: BTreeMap::new(),
-            }));
-        } else if let ServerEvent::Removed {} = event {
-            *self = Self::Ended;
-        } else if let Self::Live(live) = self {
-            live.apply(event);
         }
     }
 }

@@ -93,6 +93,43 @@ impl Root for Workspace {
     }
 }
 
+impl Aggregate for Workspace {
+    const TYPE: &'static str = "workspace";
+    type Command = WorkspaceCommand;
+    type Event = WorkspaceEvent;
+    type Error = WorkspaceError;
+    type Services = ();
+
+    async fn handle(
+        &mut self,
+        command: WorkspaceCommand,
+        (): &(),
+        sink: &EventSink<Self>,
+    ) -> Result<(), WorkspaceError> {
+        for event in self.decide(command)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: WorkspaceEvent) {
+        match (&mut *self, event) {
+            (_, WorkspaceEvent::Created { name }) => {
+                *self = Self::Live(Box::new(LiveWorkspace {
+                    name,
+                    members: BTreeMap::new(),
+                    invitations: BTreeMap::new(),
+                    tokens: BTreeMap::new(),
+                    deletion: None,
+                }));
+            }
+            (_, WorkspaceEvent::Deleted { .. }) => *self = Self::Ended,
+            (Self::Live(live), event) => live.apply(event),
+            (Self::Absent | Self::Ended, _) => {}
+        }
+    }
+}
+
 impl LiveWorkspace {
     fn decide(&self, command: WorkspaceCommand) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         if self.deletion.is_some() && !command.fits_a_grace() {
@@ -173,43 +210,6 @@ impl LiveWorkspace {
             WorkspaceEvent::Created { .. }
             | WorkspaceEvent::MemberNamesOpened { .. }
             | WorkspaceEvent::Deleted { .. } => {}
-        }
-    }
-}
-
-impl Aggregate for Workspace {
-    const TYPE: &'static str = "workspace";
-    type Command = WorkspaceCommand;
-    type Event = WorkspaceEvent;
-    type Error = WorkspaceError;
-    type Services = ();
-
-    async fn handle(
-        &mut self,
-        command: WorkspaceCommand,
-        (): &(),
-        sink: &EventSink<Self>,
-    ) -> Result<(), WorkspaceError> {
-        for event in self.decide(command)? {
-            sink.write(event, self).await;
-        }
-        Ok(())
-    }
-
-    fn apply(&mut self, event: WorkspaceEvent) {
-        match (&mut *self, event) {
-            (_, WorkspaceEvent::Created { name }) => {
-                *self = Self::Live(Box::new(LiveWorkspace {
-                    name,
-                    members: BTreeMap::new(),
-                    invitations: BTreeMap::new(),
-                    tokens: BTreeMap::new(),
-                    deletion: None,
-                }));
-            }
-            (_, WorkspaceEvent::Deleted { .. }) => *self = Self::Ended,
-            (Self::Live(live), event) => live.apply(event),
-            (Self::Absent | Self::Ended, _) => {}
         }
     }
 }
