@@ -10,7 +10,7 @@ use russh::{ChannelReadHalf, Error};
 use tokio::time::timeout;
 
 use super::channel::{Channel, Inlet, Piece};
-use super::host::Host;
+use super::client_handler::ClientHandler;
 use super::line::Hold;
 use super::{RemoteError, RemoteOptions};
 
@@ -18,7 +18,7 @@ const LOST: RemoteError = RemoteError::Lost(Cause::Command);
 
 /// Dropped, its socket is closed, its channels end and its task is gone.
 pub struct Connection {
-    handle: Handle<Host>,
+    handle: Handle<ClientHandler>,
     hold: Hold,
     open_within: Duration,
     inlets: Mutex<Vec<Weak<Inlet>>>,
@@ -41,7 +41,7 @@ pub struct Done {
 }
 
 impl Connection {
-    pub(super) fn new(handle: Handle<Host>, hold: Hold, options: &RemoteOptions) -> Self {
+    pub(super) fn new(handle: Handle<ClientHandler>, hold: Hold, options: &RemoteOptions) -> Self {
         let inlets = Mutex::new(Vec::new());
         Self { handle, hold, open_within: options.open_within, inlets }
     }

@@ -12,7 +12,7 @@ use russh::keys::ssh_key::{Kdf, LineEnding};
 use russh::keys::{HashAlg, PrivateKey, PrivateKeyWithHashAlg, decode_secret_key};
 use zeroize::Zeroizing;
 
-use super::host::Host;
+use super::client_handler::ClientHandler;
 use super::{HostKey, RemoteError};
 
 const PEM_BYTES_MAX: usize = 32 * 1024;
@@ -95,7 +95,7 @@ impl Identity {
 
     pub(super) async fn authenticate(
         &self,
-        handle: &mut Handle<Host>,
+        handle: &mut Handle<ClientHandler>,
         user: &str,
     ) -> Result<(), RemoteError> {
         let lost = |_: russh::Error| RemoteError::Lost(Cause::Authentication);

@@ -6,7 +6,7 @@ mod connection;
 mod dial;
 mod egress;
 mod error;
-mod host;
+mod client_handler;
 mod host_key;
 mod identity;
 mod line;
@@ -34,7 +34,7 @@ use russh::client;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use host::Host;
+use client_handler::ClientHandler;
 use line::{Guarded, Hold, Line};
 
 /// What every connection to a server starts from; cheap to clone.
@@ -47,7 +47,7 @@ pub struct Remote {
 
 /// A server before it was asked to let anybody in.
 struct Met {
-    outcome: Result<client::Handle<Host>, RemoteError>,
+    outcome: Result<client::Handle<ClientHandler>, RemoteError>,
     seen: Option<HostKey>,
     hold: Hold,
 }
@@ -96,8 +96,8 @@ impl Remote {
         let line = Line::default();
         let hold = Hold(line.clone());
         let seen = Arc::new(OnceLock::new());
-        let host = Host::new(pinned, Arc::clone(&seen), line.clone());
-        let outcome = self.shake_hands(stream, &line, host).await;
+        let handler = ClientHandler::new(pinned, Arc::clone(&seen), line.clone());
+        let outcome = self.shake_hands(stream, &line, handler).await;
         let seen = seen.get().copied();
         let outcome = match seen {
             Some(seen) if Some(seen.fingerprint) != pinned => Err(RemoteError::HostKey { seen }),
@@ -111,10 +111,10 @@ impl Remote {
         &self,
         stream: TcpStream,
         line: &Line,
-        host: Host,
-    ) -> Result<client::Handle<Host>, RemoteError> {
+        handler: ClientHandler,
+    ) -> Result<client::Handle<ClientHandler>, RemoteError> {
         let guarded = Guarded::new(stream, line.clone());
-        let exchange = client::connect_stream(Arc::clone(&self.config), guarded, host);
+        let exchange = client::connect_stream(Arc::clone(&self.config), guarded, handler);
         tokio::pin!(exchange);
         let identified = timeout(self.options.identify_within, async {
             tokio::select! {

@@ -14,14 +14,14 @@ use super::settings::PACKET_MAX;
 /// More channels than this are not opened by a server in error.
 const UNINVITED_MAX: u32 = 8;
 
-pub(super) struct Host {
+pub(super) struct ClientHandler {
     pinned: Option<Fingerprint>,
     seen: Arc<OnceLock<HostKey>>,
     line: Line,
     uninvited: u32,
 }
 
-impl Host {
+impl ClientHandler {
     pub(super) fn new(
         pinned: Option<Fingerprint>,
         seen: Arc<OnceLock<HostKey>>,
@@ -47,7 +47,7 @@ impl Host {
     }
 }
 
-impl Handler for Host {
+impl Handler for ClientHandler {
     type Error = Error;
 
     async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Error> {
