@@ -1,4 +1,4 @@
-//! A socket that can be cut off: a russh task holds it for longer than its caller waits.
+//! A stream that can be cancelled: a russh task holds it for longer than its caller waits.
 
 use std::io;
 use std::pin::Pin;
@@ -11,70 +11,71 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 
 #[derive(Debug, Default)]
-struct Wire {
-    cut: AtomicBool,
+struct Shared {
+    cancelled: AtomicBool,
     reader: AtomicWaker,
     writer: AtomicWaker,
     identified: Notify,
 }
 
-/// One end's word on whether the socket is still wanted.
+/// Ends a stream that russh's task owns. Clones end the same stream.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Line(Arc<Wire>);
+pub(super) struct CancelHandle(Arc<Shared>);
 
-impl Line {
-    /// From now on every read and write fails, also those that wait.
-    pub(super) fn cut(&self) {
-        self.0.cut.store(true, Ordering::Release);
+impl CancelHandle {
+    /// From now on every read and write fails, those that already wait included.
+    pub(super) fn cancel(&self) {
+        self.0.cancelled.store(true, Ordering::Release);
         self.0.reader.wake();
         self.0.writer.wake();
     }
 
-    pub(super) fn is_cut(&self) -> bool {
-        self.0.cut.load(Ordering::Acquire)
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.0.cancelled.load(Ordering::Acquire)
     }
 
+    /// Resolves once the server has sent its identification line (RFC 4253, 4.2).
     pub(super) async fn identified(&self) {
         self.0.identified.notified().await;
     }
 
     fn check(&self) -> io::Result<()> {
-        if self.is_cut() { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
+        if self.is_cancelled() { Err(io::ErrorKind::ConnectionAborted.into()) } else { Ok(()) }
     }
 }
 
-/// Cuts the line when it is dropped.
+/// Cancels the stream when it is dropped.
 #[derive(Debug)]
-pub(super) struct Hold(pub(super) Line);
+pub(super) struct AbortOnDrop(pub(super) CancelHandle);
 
-impl Drop for Hold {
+impl Drop for AbortOnDrop {
     fn drop(&mut self) {
-        self.0.cut();
+        self.0.cancel();
     }
 }
 
-pub(super) struct Guarded<S> {
+/// A socket whose reads and writes fail once its handle is cancelled.
+pub(super) struct CancellableStream<S> {
     stream: S,
-    line: Line,
+    cancel: CancelHandle,
     greeting: Option<Greeting>,
 }
 
-impl<S> Guarded<S> {
-    pub(super) fn new(stream: S, line: Line) -> Self {
-        Self { stream, line, greeting: Some(Greeting::default()) }
+impl<S> CancellableStream<S> {
+    pub(super) fn new(stream: S, cancel: CancelHandle) -> Self {
+        Self { stream, cancel, greeting: Some(Greeting::default()) }
     }
 
-    fn listen(&mut self, heard: &[u8]) {
+    fn watch_greeting(&mut self, received: &[u8]) {
         let Some(greeting) = &mut self.greeting else { return };
-        if greeting.ends_in(heard) {
+        if greeting.ends_in(received) {
             self.greeting = None;
-            self.line.0.identified.notify_one();
+            self.cancel.0.identified.notify_one();
         }
     }
 }
 
-/// What a server says until its identification: lines, of which the one that starts `SSH-` counts
-/// (RFC 4253, 4.2).
+/// Finds the server's identification: the first line that starts with `SSH-` (RFC 4253, 4.2).
 #[derive(Default)]
 struct Greeting {
     at: usize,
@@ -82,8 +83,8 @@ struct Greeting {
 }
 
 impl Greeting {
-    fn ends_in(&mut self, heard: &[u8]) -> bool {
-        heard.iter().any(|byte| self.takes(*byte))
+    fn ends_in(&mut self, received: &[u8]) -> bool {
+        received.iter().any(|byte| self.takes(*byte))
     }
 
     fn takes(&mut self, byte: u8) -> bool {
@@ -100,45 +101,45 @@ impl Greeting {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Guarded<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for CancellableStream<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.line.0.reader.register(cx.waker());
-        this.line.check()?;
+        this.cancel.0.reader.register(cx.waker());
+        this.cancel.check()?;
         let before = buf.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
-        this.listen(buf.filled().get(before..).unwrap_or_default());
+        this.watch_greeting(buf.filled().get(before..).unwrap_or_default());
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for CancellableStream<S> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.line.0.writer.register(cx.waker());
-        this.line.check()?;
+        this.cancel.0.writer.register(cx.waker());
+        this.cancel.check()?;
         Pin::new(&mut this.stream).poll_write(cx, buf)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.line.0.writer.register(cx.waker());
-        this.line.check()?;
+        this.cancel.0.writer.register(cx.waker());
+        this.cancel.check()?;
         Pin::new(&mut this.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.line.0.writer.register(cx.waker());
-        this.line.check()?;
+        this.cancel.0.writer.register(cx.waker());
+        this.cancel.check()?;
         Pin::new(&mut this.stream).poll_shutdown(cx)
     }
 }

@@ -15,7 +15,7 @@ use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Error};
 use tokio::time::timeout;
 
 use super::RemoteError;
-use super::line::Line;
+use super::cancel::CancelHandle;
 
 const STANDARD_ERROR: u32 = 1;
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
@@ -60,15 +60,19 @@ pub struct Channel {
     inlet: Arc<Inlet>,
     outlet: Arc<ChannelWriteHalf<Msg>>,
     feed: Option<Feed>,
-    line: Line,
+    cancel: CancelHandle,
     ended: bool,
     closed: bool,
 }
 
 impl Channel {
-    pub(super) fn new(inlet: Arc<Inlet>, outlet: ChannelWriteHalf<Msg>, line: Line) -> Self {
+    pub(super) fn new(
+        inlet: Arc<Inlet>,
+        outlet: ChannelWriteHalf<Msg>,
+        cancel: CancelHandle,
+    ) -> Self {
         let outlet = Arc::new(outlet);
-        Self { inlet, outlet, feed: None, line, ended: false, closed: false }
+        Self { inlet, outlet, feed: None, cancel, ended: false, closed: false }
     }
 
     pub(super) async fn start(&mut self, command: &str) -> Result<(), RemoteError> {
@@ -152,7 +156,7 @@ impl Drop for Channel {
         let closed =
             self.ended || self.closed || matches!(self.outlet.close().now_or_never(), Some(Ok(())));
         if !closed {
-            self.line.cut();
+            self.cancel.cancel();
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is answered to a server while it talks.
+//! Answers what a server asks of the client during a connection.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,7 +8,7 @@ use russh::keys::{PublicKey, PublicKeyOrCertificate};
 use russh::{Channel, ChannelId, Error};
 
 use super::HostKey;
-use super::line::Line;
+use super::cancel::CancelHandle;
 use super::settings::PACKET_MAX;
 
 /// More channels than this are not opened by a server in error.
@@ -17,7 +17,7 @@ const UNINVITED_MAX: u32 = 8;
 pub(super) struct ClientHandler {
     pinned: Option<Fingerprint>,
     seen: Arc<OnceLock<HostKey>>,
-    line: Line,
+    cancel: CancelHandle,
     uninvited: u32,
 }
 
@@ -25,9 +25,9 @@ impl ClientHandler {
     pub(super) fn new(
         pinned: Option<Fingerprint>,
         seen: Arc<OnceLock<HostKey>>,
-        line: Line,
+        cancel: CancelHandle,
     ) -> Self {
-        Self { pinned, seen, line, uninvited: 0 }
+        Self { pinned, seen, cancel, uninvited: 0 }
     }
 
     fn uninvited(&mut self) -> Result<(), Error> {
@@ -36,7 +36,7 @@ impl ClientHandler {
     }
 
     fn end(&self) -> Result<(), Error> {
-        self.line.cut();
+        self.cancel.cancel();
         Err(Error::Inconsistent)
     }
 
@@ -106,7 +106,7 @@ impl Handler for ClientHandler {
     }
 
     async fn should_accept_unknown_server_channel(&mut self, _: ChannelId, _: &str) -> bool {
-        // The count cuts the line; there is no error to answer with here.
+        // Past the limit this cancels the stream; there is no error to answer with here.
         let _ = self.uninvited();
         false
     }

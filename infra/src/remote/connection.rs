@@ -9,9 +9,9 @@ use russh::client::Handle;
 use russh::{ChannelReadHalf, Error};
 use tokio::time::timeout;
 
+use super::cancel::AbortOnDrop;
 use super::channel::{Channel, Inlet, Piece};
 use super::client_handler::ClientHandler;
-use super::line::Hold;
 use super::{RemoteError, RemoteOptions};
 
 const LOST: RemoteError = RemoteError::Lost(Cause::Command);
@@ -19,7 +19,7 @@ const LOST: RemoteError = RemoteError::Lost(Cause::Command);
 /// Dropped, its socket is closed, its channels end and its task is gone.
 pub struct Connection {
     handle: Handle<ClientHandler>,
-    hold: Hold,
+    abort: AbortOnDrop,
     open_within: Duration,
     inlets: Mutex<Vec<Weak<Inlet>>>,
 }
@@ -41,13 +41,17 @@ pub struct Done {
 }
 
 impl Connection {
-    pub(super) fn new(handle: Handle<ClientHandler>, hold: Hold, options: &RemoteOptions) -> Self {
+    pub(super) fn new(
+        handle: Handle<ClientHandler>,
+        abort: AbortOnDrop,
+        options: &RemoteOptions,
+    ) -> Self {
         let inlets = Mutex::new(Vec::new());
-        Self { handle, hold, open_within: options.open_within, inlets }
+        Self { handle, abort, open_within: options.open_within, inlets }
     }
 
     pub fn is_live(&self) -> bool {
-        !self.hold.0.is_cut() && !self.handle.is_closed()
+        !self.abort.0.is_cancelled() && !self.handle.is_closed()
     }
 
     /// Runs `command` to its end. Unless the server merely refused it, an error ends the
@@ -62,7 +66,7 @@ impl Connection {
             .await
             .unwrap_or(Err(RemoteError::TimedOut(Cause::Command)));
         if done.as_ref().is_err_and(|error| *error != RemoteError::Refused(Cause::Command)) {
-            self.hold.0.cut();
+            self.abort.0.cancel();
         }
         done
     }
@@ -110,7 +114,7 @@ impl Connection {
             .await
             .unwrap_or(Err(RemoteError::TimedOut(Cause::Command)));
         if matches!(opened, Err(RemoteError::TimedOut(_) | RemoteError::Lost(_))) {
-            self.hold.0.cut();
+            self.abort.0.cancel();
         }
         let mut channel = opened?;
         channel.feed(stdin, ends);
@@ -124,7 +128,7 @@ impl Connection {
         });
         let (inlet, outlet) = opened?.split();
         // From here on a future that is dropped closes what it has opened.
-        let mut channel = Channel::new(self.keep(inlet), outlet, self.hold.0.clone());
+        let mut channel = Channel::new(self.keep(inlet), outlet, self.abort.0.clone());
         channel.start(command).await?;
         Ok(channel)
     }
@@ -142,7 +146,7 @@ impl Drop for Connection {
     /// russh's task may wait for a channel that is held but not read: no read of the socket, and
     /// so no cut, would reach it.
     fn drop(&mut self) {
-        self.hold.0.cut();
+        self.abort.0.cancel();
         let inlets = self.inlets.get_mut().unwrap_or_else(PoisonError::into_inner);
         for inlet in inlets.iter().filter_map(Weak::upgrade) {
             inlet.shut();

@@ -1,15 +1,15 @@
 //! Servers reached over SSH. Their addresses come from users, so the other end may be hostile.
 
 mod address;
+mod cancel;
 mod channel;
+mod client_handler;
 mod connection;
 mod dial;
 mod egress;
 mod error;
-mod client_handler;
 mod host_key;
 mod identity;
-mod line;
 mod options;
 pub mod sample;
 mod settings;
@@ -34,8 +34,8 @@ use russh::client;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use cancel::{AbortOnDrop, CancelHandle, CancellableStream};
 use client_handler::ClientHandler;
-use line::{Guarded, Hold, Line};
 
 /// What every connection to a server starts from; cheap to clone.
 #[derive(Clone, Debug)]
@@ -45,11 +45,11 @@ pub struct Remote {
     config: Arc<client::Config>,
 }
 
-/// A server before it was asked to let anybody in.
-struct Met {
+/// A server after the key exchange, before any credential is offered.
+struct Handshake {
     outcome: Result<client::Handle<ClientHandler>, RemoteError>,
     seen: Option<HostKey>,
-    hold: Hold,
+    abort: AbortOnDrop,
 }
 
 impl Remote {
@@ -64,9 +64,10 @@ impl Remote {
 
     /// The key that the server proves to hold. No credential is offered.
     pub async fn observe(&self, address: &Address) -> Result<HostKey, RemoteError> {
-        let met = self.meet(address, None).await?;
-        met.seen
-            .ok_or_else(|| met.outcome.err().unwrap_or(RemoteError::Lost(Cause::Identification)))
+        let handshake = self.handshake(address, None).await?;
+        handshake.seen.ok_or_else(|| {
+            handshake.outcome.err().unwrap_or(RemoteError::Lost(Cause::Identification))
+        })
     }
 
     /// A connection on which `identity` was let in as `user`, by the server of the `pinned` key.
@@ -78,48 +79,48 @@ impl Remote {
         pinned: Fingerprint,
         identity: &Identity,
     ) -> Result<Connection, RemoteError> {
-        let met = self.meet(address, Some(pinned)).await?;
-        let mut handle = met.outcome?;
+        let handshake = self.handshake(address, Some(pinned)).await?;
+        let mut handle = handshake.outcome?;
         let within = self.options.authenticate_within;
         timeout(within, identity.authenticate(&mut handle, user))
             .await
             .unwrap_or(Err(RemoteError::TimedOut(Cause::Authentication)))?;
-        Ok(Connection::new(handle, met.hold, &self.options))
+        Ok(Connection::new(handle, handshake.abort, &self.options))
     }
 
-    async fn meet(
+    async fn handshake(
         &self,
         address: &Address,
         pinned: Option<Fingerprint>,
-    ) -> Result<Met, RemoteError> {
+    ) -> Result<Handshake, RemoteError> {
         let stream = dial::dial(&self.egress, &self.options, address).await?;
-        let line = Line::default();
-        let hold = Hold(line.clone());
+        let cancel = CancelHandle::default();
+        let abort = AbortOnDrop(cancel.clone());
         let seen = Arc::new(OnceLock::new());
-        let handler = ClientHandler::new(pinned, Arc::clone(&seen), line.clone());
-        let outcome = self.shake_hands(stream, &line, handler).await;
+        let handler = ClientHandler::new(pinned, Arc::clone(&seen), cancel.clone());
+        let outcome = self.exchange_keys(stream, &cancel, handler).await;
         let seen = seen.get().copied();
         let outcome = match seen {
             Some(seen) if Some(seen.fingerprint) != pinned => Err(RemoteError::HostKey { seen }),
             Some(_) | None => outcome,
         };
-        Ok(Met { outcome, seen, hold })
+        Ok(Handshake { outcome, seen, abort })
     }
 
     /// russh sets no limit of its own to what comes before the end of the key exchange.
-    async fn shake_hands(
+    async fn exchange_keys(
         &self,
         stream: TcpStream,
-        line: &Line,
+        cancel: &CancelHandle,
         handler: ClientHandler,
     ) -> Result<client::Handle<ClientHandler>, RemoteError> {
-        let guarded = Guarded::new(stream, line.clone());
-        let exchange = client::connect_stream(Arc::clone(&self.config), guarded, handler);
+        let stream = CancellableStream::new(stream, cancel.clone());
+        let exchange = client::connect_stream(Arc::clone(&self.config), stream, handler);
         tokio::pin!(exchange);
         let identified = timeout(self.options.identify_within, async {
             tokio::select! {
                 biased;
-                () = line.identified() => None,
+                () = cancel.identified() => None,
                 done = &mut exchange => Some(done),
             }
         });
@@ -130,7 +131,7 @@ impl Remote {
                     .await
                     .map_err(|_| RemoteError::TimedOut(Cause::Identification))?,
             };
-        // What the server said stays in russh's error, and goes no further.
+        // russh's error may repeat what the server sent: it is not passed on.
         done.map_err(|_| RemoteError::Lost(Cause::Identification))
     }
 }

@@ -8,10 +8,10 @@
     reason = "a test may"
 )]
 
+mod cancel;
 mod commands;
 mod doors;
 mod identities;
-mod lines;
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! A socket that can be cut off, and what is heard on it.
+//! A stream that can be cancelled, and the server's identification on it.
 
 use std::io::ErrorKind;
 
@@ -6,19 +6,19 @@ use futures_util::FutureExt;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
-use crate::remote::line::{Guarded, Hold, Line};
+use crate::remote::cancel::{AbortOnDrop, CancelHandle, CancellableStream};
 
-async fn is_identified(heard: &[u8], piece: usize) -> bool {
-    let line = Line::default();
-    let mut guarded = Guarded::new(heard, line.clone());
+async fn is_identified(received: &[u8], piece: usize) -> bool {
+    let cancel = CancelHandle::default();
+    let mut stream = CancellableStream::new(received, cancel.clone());
     let mut piece = vec![0; piece];
-    while guarded.read(&mut piece).await.unwrap() > 0 {}
-    line.identified().now_or_never().is_some()
+    while stream.read(&mut piece).await.unwrap() > 0 {}
+    cancel.identified().now_or_never().is_some()
 }
 
 #[tokio::test]
 async fn an_identification_is_a_whole_line_that_starts_with_ssh() {
-    for (heard, expected) in [
+    for (received, expected) in [
         ("SSH-2.0-x\r\n", true),
         ("hello\r\nSSH-2.0-x\n", true),
         ("\n\nSSH-\n", true),
@@ -30,8 +30,8 @@ async fn an_identification_is_a_whole_line_that_starts_with_ssh() {
         ("xSH-\n", false),
         ("", false),
     ] {
-        for piece in 1..=heard.len() + 1 {
-            assert_eq!(is_identified(heard.as_bytes(), piece).await, expected, "{heard:?}");
+        for piece in 1..=received.len() + 1 {
+            assert_eq!(is_identified(received.as_bytes(), piece).await, expected, "{received:?}");
         }
     }
 }
@@ -50,16 +50,16 @@ proptest! {
 }
 
 #[tokio::test]
-async fn reads_and_writes_that_wait_fail_once_the_line_is_cut() {
-    let (near, far) = duplex(16);
-    let line = Line::default();
-    let hold = Hold(line.clone());
-    let (mut reads, mut writes) = tokio::io::split(Guarded::new(near, line));
+async fn reads_and_writes_that_wait_fail_once_the_stream_is_cancelled() {
+    let (client, server) = duplex(16);
+    let cancel = CancelHandle::default();
+    let abort = AbortOnDrop(cancel.clone());
+    let (mut reads, mut writes) = tokio::io::split(CancellableStream::new(client, cancel));
     let waits = tokio::spawn(async move { reads.read(&mut [0; 1]).await });
     let stuck = tokio::spawn(async move { writes.write_all(&[0; 64]).await });
     tokio::task::yield_now().await;
-    drop(hold);
+    drop(abort);
     assert_eq!(waits.await.unwrap().unwrap_err().kind(), ErrorKind::ConnectionAborted);
     assert_eq!(stuck.await.unwrap().unwrap_err().kind(), ErrorKind::ConnectionAborted);
-    drop(far);
+    drop(server);
 }
