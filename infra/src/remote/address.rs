@@ -1,14 +1,14 @@
-//! Where a server says it is.
+//! The address of a server, as a user entered it.
 
 use std::fmt;
 use std::net::IpAddr;
 
-use super::Refusal;
+use super::AddressError;
 
 const NAME_MAX: usize = 253;
 const LABEL_MAX: usize = 63;
 
-/// Personal: its `Debug` shows neither host nor port.
+/// A host name or IP address and a port. Personal data: `Debug` shows neither.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     pub host: String,
@@ -20,11 +20,14 @@ impl Address {
         Self { host: host.into(), port }
     }
 
-    /// Whether it is an IP address or a host name at all. Numbers that only the C library takes
-    /// for an address, such as `0177.1` and `2130706433`, are neither.
-    pub fn check(&self) -> Result<(), Refusal> {
+    /// Checks the syntax; nothing is resolved. Numbers that only the C library takes for an address,
+    /// such as `0177.1` and `2130706433`, are neither addresses nor names.
+    ///
+    /// # Errors
+    /// [`AddressError::Malformed`].
+    pub fn check(&self) -> Result<(), AddressError> {
         let well_formed = self.host.parse::<IpAddr>().is_ok() || is_name(&self.host);
-        if well_formed && self.port != 0 { Ok(()) } else { Err(Refusal::Form) }
+        if well_formed && self.port != 0 { Ok(()) } else { Err(AddressError::Malformed) }
     }
 }
 
@@ -47,7 +50,7 @@ fn is_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
-/// As the URL standard says that a host ends in a number.
+/// The URL standard's test for a host that ends in a number.
 fn is_number(label: &str) -> bool {
     let hex = label.strip_prefix("0x").or_else(|| label.strip_prefix("0X"));
     match hex {

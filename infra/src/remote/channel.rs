@@ -46,7 +46,7 @@ impl Inlet {
 }
 
 #[derive(Clone, PartialEq, Eq)]
-pub enum Piece {
+pub enum ChannelEvent {
     Out(Bytes),
     Err(Bytes),
     /// More output may follow.
@@ -101,15 +101,15 @@ impl Channel {
 
     /// None when the command's output has ended or the connection was lost. The standard input
     /// is written meanwhile. Nothing is lost when the future is dropped.
-    pub async fn next(&mut self) -> Option<Piece> {
+    pub async fn next(&mut self) -> Option<ChannelEvent> {
         loop {
             let message = self.message().await?;
             if let ChannelMsg::Close = message {
                 self.ended = true;
                 return None;
             }
-            if let Some(piece) = piece(message) {
-                return Some(piece);
+            if let Some(event) = event(message) {
+                return Some(event);
             }
         }
     }
@@ -137,13 +137,13 @@ impl Channel {
     }
 }
 
-fn piece(message: ChannelMsg) -> Option<Piece> {
+fn event(message: ChannelMsg) -> Option<ChannelEvent> {
     if let ChannelMsg::Data { data } = message {
-        Some(Piece::Out(data))
+        Some(ChannelEvent::Out(data))
     } else if let ChannelMsg::ExtendedData { data, ext: STANDARD_ERROR } = message {
-        Some(Piece::Err(data))
+        Some(ChannelEvent::Err(data))
     } else if let ChannelMsg::ExitStatus { exit_status } = message {
-        Some(Piece::Exit(exit_status))
+        Some(ChannelEvent::Exit(exit_status))
     } else {
         None
     }
@@ -161,7 +161,7 @@ impl Drop for Channel {
     }
 }
 
-impl fmt::Debug for Piece {
+impl fmt::Debug for ChannelEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Out(bytes) => write!(f, "Out({} bytes)", bytes.len()),

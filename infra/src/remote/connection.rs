@@ -1,4 +1,4 @@
-//! A connection on which commands may run.
+//! An authenticated connection, on which commands run.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -10,13 +10,13 @@ use russh::{ChannelReadHalf, Error};
 use tokio::time::timeout;
 
 use super::cancel::AbortOnDrop;
-use super::channel::{Channel, Inlet, Piece};
+use super::channel::{Channel, ChannelEvent, Inlet};
 use super::client_handler::ClientHandler;
 use super::{RemoteError, RemoteOptions};
 
 const LOST: RemoteError = RemoteError::Lost(Cause::Command);
 
-/// Dropped, its socket is closed, its channels end and its task is gone.
+/// An authenticated connection. Dropping it closes the socket and ends its channels and its task.
 pub struct Connection {
     handle: Handle<ClientHandler>,
     abort: AbortOnDrop,
@@ -24,6 +24,7 @@ pub struct Connection {
     inlets: Mutex<Vec<Weak<Inlet>>>,
 }
 
+/// Limits of one command.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// From the request to the end of the command.
@@ -32,9 +33,9 @@ pub struct Limits {
     pub bytes_max: usize,
 }
 
-/// What a command answered. `exit` is none when a signal ended it.
+/// What a command wrote, and its exit status: `None` when a signal ended it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Done {
+pub struct CommandOutput {
     pub exit: Option<u32>,
     pub out: Vec<u8>,
     pub err: Vec<u8>,
@@ -50,18 +51,22 @@ impl Connection {
         Self { handle, abort, open_within: options.open_within, inlets }
     }
 
+    /// Whether commands can still be started on it, as far as this side knows.
     pub fn is_live(&self) -> bool {
         !self.abort.0.is_cancelled() && !self.handle.is_closed()
     }
 
-    /// Runs `command` to its end. Unless the server merely refused it, an error ends the
-    /// connection: what still comes on it would belong to nobody.
+    /// Runs `command` to its end, with `stdin` as its whole standard input.
+    ///
+    /// # Errors
+    /// `Refused`: the server does not run it; the connection stays usable. `TimedOut`, `Lost` and
+    /// `TooMuch` close the connection, since output of this command could still arrive on it.
     pub async fn exec(
         &self,
         command: &str,
         stdin: &[u8],
         limits: Limits,
-    ) -> Result<Done, RemoteError> {
+    ) -> Result<CommandOutput, RemoteError> {
         let done = timeout(limits.within, self.gather(command, stdin, limits.bytes_max))
             .await
             .unwrap_or(Err(RemoteError::TimedOut(Cause::Command)));
@@ -76,30 +81,33 @@ impl Connection {
         command: &str,
         stdin: &[u8],
         bytes_max: usize,
-    ) -> Result<Done, RemoteError> {
+    ) -> Result<CommandOutput, RemoteError> {
         let mut channel = self.open(command, stdin).await?;
-        let mut done = Done { exit: None, out: Vec::new(), err: Vec::new() };
-        while let Some(piece) = channel.next().await {
-            match piece {
-                Piece::Out(bytes) => done.out.extend_from_slice(&bytes),
-                Piece::Err(bytes) => done.err.extend_from_slice(&bytes),
-                Piece::Exit(status) => done.exit = Some(status),
+        let mut output = CommandOutput { exit: None, out: Vec::new(), err: Vec::new() };
+        while let Some(event) = channel.next().await {
+            match event {
+                ChannelEvent::Out(bytes) => output.out.extend_from_slice(&bytes),
+                ChannelEvent::Err(bytes) => output.err.extend_from_slice(&bytes),
+                ChannelEvent::Exit(status) => output.exit = Some(status),
             }
-            if done.out.len() + done.err.len() > bytes_max {
+            if output.out.len() + output.err.len() > bytes_max {
                 return Err(RemoteError::TooMuch);
             }
         }
-        if channel.has_ended() { Ok(done) } else { Err(LOST) }
+        if channel.has_ended() { Ok(output) } else { Err(LOST) }
     }
 
-    /// Starts `command` and hands over its output as it comes. A channel that is not read holds
-    /// up every other channel of its connection; a server that does not answer ends it.
+    /// Starts `command` and returns a channel that yields its output as it comes. A channel that is
+    /// not read blocks every other channel of its connection.
+    ///
+    /// # Errors
+    /// As for [`Self::exec`], within [`RemoteOptions::open_within`].
     pub async fn open(&self, command: &str, stdin: &[u8]) -> Result<Channel, RemoteError> {
         self.channel(command, stdin, true).await
     }
 
-    /// As `open`, but the standard input ends with the channel only: by it the command learns that
-    /// nobody listens any more.
+    /// Like [`Self::open`], but the standard input stays open until the channel is dropped, by which
+    /// the command learns that nobody reads its output any more.
     pub async fn open_held(&self, command: &str, stdin: &[u8]) -> Result<Channel, RemoteError> {
         self.channel(command, stdin, false).await
     }
@@ -160,8 +168,8 @@ impl fmt::Debug for Connection {
     }
 }
 
-impl fmt::Debug for Done {
+impl fmt::Debug for CommandOutput {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Done({:?}, {} + {} bytes)", self.exit, self.out.len(), self.err.len())
+        write!(f, "CommandOutput({:?}, {} + {} bytes)", self.exit, self.out.len(), self.err.len())
     }
 }

@@ -1,33 +1,35 @@
-//! A TCP connection to an address that the policy admits.
+//! Opens a TCP connection to an address that the egress policy allows.
 
 use domain::server::Cause;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
-use super::{Address, Egress, Refusal, RemoteError, RemoteOptions};
+use super::{Address, AddressError, Egress, RemoteError, RemoteOptions};
 
-/// The name is looked up once, and what was checked is what is connected to.
+/// Resolves the name once, checks every address, and connects to what was checked: a later answer of
+/// the resolver changes nothing.
 pub(super) async fn dial(
     egress: &Egress,
     options: &RemoteOptions,
     address: &Address,
 ) -> Result<TcpStream, RemoteError> {
     address.check().map_err(RemoteError::Address)?;
-    let found = timeout(options.resolve_within, lookup_host((address.host.as_str(), address.port)));
-    let found = found.await.ok().and_then(Result::ok);
-    let found = found.ok_or(RemoteError::Address(Refusal::Place))?;
-    let targets = egress.admit(found).map_err(RemoteError::Address)?;
+    let resolved =
+        timeout(options.resolve_within, lookup_host((address.host.as_str(), address.port)));
+    let resolved = resolved.await.ok().and_then(Result::ok);
+    let resolved = resolved.ok_or(RemoteError::Address(AddressError::NotAllowed))?;
+    let targets = egress.admit(resolved).map_err(RemoteError::Address)?;
     let share = u32::try_from(targets.len()).unwrap_or(u32::MAX).max(1);
-    let mut trouble = RemoteError::Lost(Cause::Tcp);
+    let mut last_error = RemoteError::Lost(Cause::Tcp);
     for target in targets {
         match timeout(options.connect_within / share, TcpStream::connect(target)).await {
             Ok(Ok(stream)) => {
                 stream.set_nodelay(true).map_err(|_| RemoteError::Lost(Cause::Tcp))?;
                 return Ok(stream);
             }
-            Ok(Err(_)) => trouble = RemoteError::Refused(Cause::Tcp),
-            Err(_) => trouble = RemoteError::TimedOut(Cause::Tcp),
+            Ok(Err(_)) => last_error = RemoteError::Refused(Cause::Tcp),
+            Err(_) => last_error = RemoteError::TimedOut(Cause::Tcp),
         }
     }
-    Err(trouble)
+    Err(last_error)
 }

@@ -3,38 +3,51 @@
 use domain::server::Cause;
 
 use super::HostKey;
+use super::egress::PORTS_REFUSED;
 
+/// Why a connection, or a command on it, failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RemoteError {
+    /// Nothing was sent: the address is malformed, or Lethe does not connect to it.
     #[error("{0}")]
-    Address(Refusal),
+    Address(AddressError),
+    /// Nothing but the key exchange took place; no credential was offered.
     #[error("the server shows another host key than the approved one")]
     HostKey { seen: HostKey },
-    /// It answered, and the answer was no.
+    /// The server answered, and the answer was no.
     #[error("the server refuses: {}", stage(*.0))]
     Refused(Cause),
+    /// A limit of [`super::RemoteOptions`] or [`super::Limits`] passed.
     #[error("the server did not answer in time: {}", stage(*.0))]
     TimedOut(Cause),
     /// The connection ended, or what came was not SSH.
     #[error("the connection was lost: {}", stage(*.0))]
     Lost(Cause),
-    #[error("the command says more than it may")]
+    /// More than [`super::Limits::bytes_max`] came; the connection is closed.
+    #[error("the command wrote more output than is allowed")]
     TooMuch,
 }
 
-/// Why an address is not connected to. A name without an address and a name with one that may not
-/// be reached are told as one, so that nobody can look around the network with it.
+/// Why Lethe does not connect to an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
-    #[error("this is neither a host name nor an IP address, with a port")]
-    Form,
-    #[error("servers are reached on port 22 and from 1024, and on some of those not")]
-    Port,
-    #[error("there is no address here that may be reached")]
-    Place,
+pub enum AddressError {
+    #[error(
+        "this is not an address: give a host name or an IP address, and a port from 1 to 65535"
+    )]
+    Malformed,
+    #[error("port {port} is not allowed: use 22, or 1024 to 65535 except {}", refused_ports())]
+    Port { port: u16 },
+    /// A name without an address and a name with a forbidden address are the same error, so that
+    /// nobody can explore the network with it.
+    #[error(
+        "no public address was found for this host: check its name, or have the operator allow its \
+         network (egress_allow)"
+    )]
+    NotAllowed,
 }
 
 impl RemoteError {
+    /// How far the connection came.
     pub const fn cause(&self) -> Cause {
         match self {
             Self::Address(_) => Cause::Address,
@@ -43,6 +56,11 @@ impl RemoteError {
             Self::TooMuch => Cause::Command,
         }
     }
+}
+
+fn refused_ports() -> String {
+    let ports: Vec<String> = PORTS_REFUSED.iter().map(u16::to_string).collect();
+    ports.join(", ")
 }
 
 const fn stage(cause: Cause) -> &'static str {

@@ -19,10 +19,10 @@ pub mod task;
 mod tests;
 
 pub use address::Address;
-pub use channel::{Channel, Piece};
-pub use connection::{Connection, Done, Limits};
+pub use channel::{Channel, ChannelEvent};
+pub use connection::{CommandOutput, Connection, Limits};
 pub use egress::{Egress, NotAnAllowance};
-pub use error::{Refusal, RemoteError};
+pub use error::{AddressError, RemoteError};
 pub use host_key::HostKey;
 pub use identity::{Identity, IdentityError};
 pub use options::RemoteOptions;

@@ -1,20 +1,23 @@
-//! How long each stage of a connection may take.
+//! Time limits of a connection.
 
 use std::time::Duration;
 
+/// How long each stage of a connection may take.
 #[derive(Clone, Copy, Debug)]
 pub struct RemoteOptions {
+    /// For the look-up of the host name.
     pub resolve_within: Duration,
-    /// Shared by all addresses of a name.
+    /// For TCP; divided among the addresses of a name.
     pub connect_within: Duration,
     /// Until the server's identification line.
     pub identify_within: Duration,
     /// From there to the end of the key exchange.
     pub exchange_within: Duration,
+    /// For public-key authentication.
     pub authenticate_within: Duration,
-    /// Until a command runs: a channel, and the answer to the request.
+    /// Until a command runs: opening its channel, and the server's answer to the request.
     pub open_within: Duration,
-    /// Four of these without a word from the server, and it is lost.
+    /// A connection on which the server sends nothing for four of these is closed.
     pub keepalive_every: Duration,
 }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::Egress;
 use super::allowance::{cidr, within};
-use crate::remote::{Address, Refusal};
+use crate::remote::{Address, AddressError};
 
 /// RFC 6890 and its successors, written apart from the code.
 const REFUSED_V4: &[&str] = &[
@@ -66,7 +66,7 @@ const PUBLIC: &[&str] = &[
     "2002:808:808::1",
 ];
 
-fn judge(ip: IpAddr, port: u16) -> Result<SocketAddr, Refusal> {
+fn judge(ip: IpAddr, port: u16) -> Result<SocketAddr, AddressError> {
     Egress::default().judge(SocketAddr::new(ip, port))
 }
 
@@ -117,14 +117,14 @@ fn wrappings(ip: Ipv4Addr, other: u128) -> Vec<Ipv6Addr> {
 proptest! {
     #[test]
     fn no_special_address_is_admitted(ip in inside(REFUSED_V4), v6 in inside(REFUSED_V6)) {
-        prop_assert_eq!(judge(ip, 22), Err(Refusal::Place));
-        prop_assert_eq!(judge(v6, 22), Err(Refusal::Place));
+        prop_assert_eq!(judge(ip, 22), Err(AddressError::NotAllowed));
+        prop_assert_eq!(judge(v6, 22), Err(AddressError::NotAllowed));
     }
 
     #[test]
     fn no_wrapping_helps(ip in v4_inside(REFUSED_V4), other: u128) {
         for wrapped in wrappings(ip, other) {
-            prop_assert_eq!(judge(IpAddr::V6(wrapped), 22), Err(Refusal::Place), "{}", wrapped);
+            prop_assert_eq!(judge(IpAddr::V6(wrapped), 22), Err(AddressError::NotAllowed), "{}", wrapped);
         }
     }
 
@@ -166,7 +166,7 @@ proptest! {
         let egress = Egress::default();
         prop_assert_eq!(egress.admit(found.clone().into_iter()), Ok(found.clone()));
         found[at] = SocketAddr::new(ip, 22);
-        prop_assert_eq!(egress.admit(found.into_iter()), Err(Refusal::Place));
+        prop_assert_eq!(egress.admit(found.into_iter()), Err(AddressError::NotAllowed));
     }
 }
 
@@ -178,10 +178,33 @@ fn public_addresses_are_admitted_on_the_usual_ports() {
             [(22, true), (2222, true), (65535, true), (23, false), (80, false), (6379, false)]
         {
             let judged = judge(ip, port);
-            let expected =
-                if admitted { Ok(SocketAddr::new(ip, port)) } else { Err(Refusal::Port) };
+            let expected = if admitted {
+                Ok(SocketAddr::new(ip, port))
+            } else {
+                Err(AddressError::Port { port })
+            };
             assert_eq!(judged, expected, "{ip} {port}");
         }
+    }
+}
+
+/// Written apart from the code: databases, queues and administration of common software.
+const OTHER_SERVICES: &[u16] = &[
+    1433, 1521, 2049, 2375, 2376, 2379, 2380, 3306, 3389, 5432, 5672, 5984, 6379, 6443, 8086, 8500,
+    9042, 9092, 9200, 9300, 10250, 11211, 27017,
+];
+
+#[test]
+fn a_port_of_another_service_is_refused_and_the_error_says_which_ports_are_allowed() {
+    let ip: IpAddr = "1.1.1.1".parse().unwrap();
+    for port in OTHER_SERVICES.iter().copied() {
+        assert_eq!(judge(ip, port), Err(AddressError::Port { port }));
+        assert!(judge(ip, port + 1).is_ok() || OTHER_SERVICES.contains(&(port + 1)), "{port}");
+    }
+    let text = AddressError::Port { port: 5432 }.to_string();
+    assert!(text.starts_with("port 5432 is not allowed: use 22, or 1024 to 65535 except 1433, "));
+    for port in OTHER_SERVICES {
+        assert!(text.contains(&format!("{port}")), "{port}");
     }
 }
 
@@ -202,7 +225,7 @@ fn metadata_is_never_a_server() {
         "255.255.255.255",
     ] {
         let judged = egress.judge(SocketAddr::new(ip.parse().unwrap(), 22));
-        assert_eq!(judged, Err(Refusal::Place), "{ip}");
+        assert_eq!(judged, Err(AddressError::NotAllowed), "{ip}");
     }
 }
 
@@ -227,8 +250,8 @@ fn too_many_addresses_and_none_are_refused() {
     let one: SocketAddr = "1.1.1.1:22".parse().unwrap();
     let egress = Egress::default();
     assert!(egress.admit(std::iter::repeat_n(one, 16)).is_ok());
-    assert_eq!(egress.admit(std::iter::repeat_n(one, 17)), Err(Refusal::Place));
-    assert_eq!(egress.admit(std::iter::empty()), Err(Refusal::Place));
+    assert_eq!(egress.admit(std::iter::repeat_n(one, 17)), Err(AddressError::NotAllowed));
+    assert_eq!(egress.admit(std::iter::empty()), Err(AddressError::NotAllowed));
 }
 
 #[test]
@@ -272,7 +295,7 @@ fn numbers_that_only_the_c_library_reads_are_no_hosts() {
         "a/b",
         "a\0b",
     ] {
-        assert_eq!(Address::new(host, 22).check(), Err(Refusal::Form), "{host}");
+        assert_eq!(Address::new(host, 22).check(), Err(AddressError::Malformed), "{host}");
         assert!(host.parse::<IpAddr>().is_err(), "{host}");
     }
     let long = format!("{}.example", "a".repeat(64));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::server::Cause;
 use tokio::time::timeout;
 
-use super::super::{Channel, Connection, Piece, RemoteError};
+use super::super::{Channel, ChannelEvent, Connection, RemoteError};
 use super::follow::{MISSING, Noise, mark};
 use super::script::Script;
 use super::{Found, TaskError, TaskId, probe};
@@ -42,8 +42,8 @@ async fn word(channel: &mut Channel, mark: &str) -> Result<(), TaskError> {
     let mut marked = false;
     while let Some(piece) = channel.next().await {
         match piece {
-            Piece::Out(_) if marked => return Ok(()),
-            Piece::Out(bytes) => {
+            ChannelEvent::Out(_) if marked => return Ok(()),
+            ChannelEvent::Out(bytes) => {
                 if let Some(rest) = noise.take(&bytes)? {
                     marked = true;
                     if !rest.is_empty() {
@@ -51,8 +51,8 @@ async fn word(channel: &mut Channel, mark: &str) -> Result<(), TaskError> {
                     }
                 }
             }
-            Piece::Exit(MISSING) => return Ok(()),
-            Piece::Err(_) | Piece::Exit(_) => {}
+            ChannelEvent::Exit(MISSING) => return Ok(()),
+            ChannelEvent::Err(_) | ChannelEvent::Exit(_) => {}
         }
     }
     Err(RemoteError::Lost(Cause::Command).into())

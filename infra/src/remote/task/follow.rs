@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use domain::server::Cause;
 
-use super::super::{Channel, Connection, Piece, RemoteError};
+use super::super::{Channel, ChannelEvent, Connection, RemoteError};
 use super::script::Script;
 use super::{TaskError, TaskId};
 
@@ -70,10 +70,10 @@ impl Tail {
     pub async fn next(&mut self) -> Result<Chunk, TaskError> {
         loop {
             let (output, bytes) = match self.channel.next().await {
-                Some(Piece::Out(bytes)) => (Output::Out, bytes),
-                Some(Piece::Err(bytes)) => (Output::Err, bytes),
-                Some(Piece::Exit(MISSING)) => return Err(TaskError::Missing),
-                Some(Piece::Exit(_)) | None => {
+                Some(ChannelEvent::Out(bytes)) => (Output::Out, bytes),
+                Some(ChannelEvent::Err(bytes)) => (Output::Err, bytes),
+                Some(ChannelEvent::Exit(MISSING)) => return Err(TaskError::Missing),
+                Some(ChannelEvent::Exit(_)) | None => {
                     return Err(RemoteError::Lost(Cause::Command).into());
                 }
             };

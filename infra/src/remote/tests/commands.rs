@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::server::Cause;
 
 use super::{LIMITS, Stage, run, until};
-use crate::remote::{Identity, Limits, Piece, RemoteError};
+use crate::remote::{ChannelEvent, Identity, Limits, RemoteError};
 
 #[tokio::test]
 async fn a_command_has_input_two_outputs_and_a_status() {
@@ -83,7 +83,7 @@ async fn a_killed_session_is_a_lost_connection() {
     let stage = Stage::set();
     let connection = stage.connect().await;
     let mut channel = connection.open("echo here; sleep 1000", b"").await.unwrap();
-    assert_eq!(channel.next().await, Some(Piece::Out("here\n".into())));
+    assert_eq!(channel.next().await, Some(ChannelEvent::Out("here\n".into())));
     stage.sshd.kill_sessions().unwrap();
     assert_eq!(channel.next().await, None);
     assert!(!channel.has_ended());
@@ -96,11 +96,11 @@ async fn output_comes_while_the_command_runs() {
     let connection = stage.connect().await;
     let command = "echo one; read line; echo \"$line\" >&2; exit 3";
     let mut channel = connection.open(command, b"two\n").await.unwrap();
-    assert_eq!(channel.next().await, Some(Piece::Out("one\n".into())));
+    assert_eq!(channel.next().await, Some(ChannelEvent::Out("one\n".into())));
     // Which of the two a server tells first is its own affair.
     let mut rest = [channel.next().await, channel.next().await];
-    rest.sort_by_key(|piece| matches!(piece, Some(Piece::Exit(_))));
-    assert_eq!(rest, [Some(Piece::Err("two\n".into())), Some(Piece::Exit(3))]);
+    rest.sort_by_key(|piece| matches!(piece, Some(ChannelEvent::Exit(_))));
+    assert_eq!(rest, [Some(ChannelEvent::Err("two\n".into())), Some(ChannelEvent::Exit(3))]);
     assert_eq!(channel.next().await, None);
     assert!(channel.has_ended());
     assert!(connection.is_live());
@@ -171,7 +171,7 @@ async fn a_stalled_reader_holds_the_server_up_instead_of_filling_memory() {
     let command = "dd if=/dev/zero bs=64k 2>/dev/null & echo $! >&2; wait";
     let mut channel = connection.open(command, b"").await.unwrap();
     let pid = loop {
-        if let Some(Piece::Err(line)) = channel.next().await {
+        if let Some(ChannelEvent::Err(line)) = channel.next().await {
             break String::from_utf8(line.to_vec()).unwrap().trim().to_owned();
         }
     };

@@ -4,7 +4,7 @@ use domain::server::{Cause, Fingerprint, KeyAlgorithm};
 
 use super::{Stage, run};
 use crate::remote::{
-    Address, Egress, HostKey, Identity, Refusal, Remote, RemoteError, RemoteOptions,
+    Address, AddressError, Egress, HostKey, Identity, Remote, RemoteError, RemoteOptions,
 };
 
 #[tokio::test]
@@ -50,12 +50,12 @@ async fn an_address_is_checked_again_at_each_connect() {
     for host in ["127.0.0.1", "localhost", "::1", "::ffff:127.0.0.1", "0.0.0.0", "nowhere.invalid"]
     {
         let outcome = closed.observe(&Address::new(host, port)).await;
-        assert_eq!(outcome.unwrap_err(), RemoteError::Address(Refusal::Place), "{host}");
+        assert_eq!(outcome.unwrap_err(), RemoteError::Address(AddressError::NotAllowed), "{host}");
     }
     let outcome = closed.observe(&Address::new("2130706433", port)).await;
-    assert_eq!(outcome.unwrap_err(), RemoteError::Address(Refusal::Form));
+    assert_eq!(outcome.unwrap_err(), RemoteError::Address(AddressError::Malformed));
     let outcome = closed.observe(&Address::new("1.1.1.1", 25)).await;
-    assert_eq!(outcome.unwrap_err(), RemoteError::Address(Refusal::Port));
+    assert_eq!(outcome.unwrap_err(), RemoteError::Address(AddressError::Port { port: 25 }));
     let one = format!("127.0.0.1/32:{port}");
     let open = Remote::new(Egress::parse(&one).unwrap(), RemoteOptions::default());
     assert!(open.observe(&stage.address()).await.is_ok());

@@ -19,7 +19,8 @@ use domain::server::Fingerprint;
 
 use super::sshd::{Sshd, SshdOptions};
 use super::{
-    Address, Connection, Done, Egress, Identity, Limits, Remote, RemoteError, RemoteOptions,
+    Address, CommandOutput, Connection, Egress, Identity, Limits, Remote, RemoteError,
+    RemoteOptions,
 };
 
 const LIMITS: Limits = Limits { within: Duration::from_secs(20), bytes_max: 1024 * 1024 };
@@ -68,7 +69,7 @@ impl Stage {
     }
 }
 
-async fn run(connection: &Connection, command: &str) -> Done {
+async fn run(connection: &Connection, command: &str) -> CommandOutput {
     connection.exec(command, b"", LIMITS).await.unwrap()
 }
 
