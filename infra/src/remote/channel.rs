@@ -1,4 +1,4 @@
-//! One running command: its output as it comes.
+//! A running command: its output as it arrives, and its standard input.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -20,7 +20,7 @@ use super::cancel::CancelHandle;
 const STANDARD_ERROR: u32 = 1;
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
-/// What comes from a server on one channel; the connection shuts it when it is dropped.
+/// The receiving half of a channel. The connection closes it when the connection is dropped.
 pub(super) struct Inlet(Mutex<Option<ChannelReadHalf>>);
 
 impl Inlet {
@@ -28,7 +28,7 @@ impl Inlet {
         Self(Mutex::new(Some(half)))
     }
 
-    /// Nothing is lost when the future is dropped.
+    /// The next message; `None` at the end. Nothing is lost when the future is dropped.
     pub(super) async fn next(&self) -> Option<ChannelMsg> {
         poll_fn(|cx| {
             let mut half = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -45,17 +45,20 @@ impl Inlet {
     }
 }
 
+/// What a command did.
 #[derive(Clone, PartialEq, Eq)]
 pub enum ChannelEvent {
+    /// Bytes of the standard output.
     Out(Bytes),
+    /// Bytes of the standard error.
     Err(Bytes),
-    /// More output may follow.
+    /// The exit status. More output may follow.
     Exit(u32),
 }
 
 type Feed = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
-/// A command that was started. Dropped, it is closed; that ends the output, not the command.
+/// A command that was started. Dropping it closes the channel: the output ends, the command may not.
 pub struct Channel {
     inlet: Arc<Inlet>,
     outlet: Arc<ChannelWriteHalf<Msg>>,
@@ -83,13 +86,14 @@ impl Channel {
                 Some(ChannelMsg::Success) => return Ok(()),
                 Some(ChannelMsg::Failure) => return Err(RemoteError::Refused(Cause::Command)),
                 Some(ChannelMsg::WindowAdjusted { .. }) => {}
-                // Before its answer a server has nothing else to say.
+                // Nothing else may come before the answer.
                 _ => return Err(lost()),
             }
         }
     }
 
-    /// `ends`: whether the standard input does, or stays open for as long as the channel.
+    /// Queues the standard input, which is written while the output is read. `ends`: whether it is
+    /// closed after that, or stays open as long as the channel.
     pub(super) fn feed(&mut self, stdin: &[u8], ends: bool) {
         let outlet = Arc::clone(&self.outlet);
         let stdin = Bytes::copy_from_slice(stdin);
@@ -99,8 +103,9 @@ impl Channel {
         }));
     }
 
-    /// None when the command's output has ended or the connection was lost. The standard input
-    /// is written meanwhile. Nothing is lost when the future is dropped.
+    /// The next event; `None` when the output has ended or the connection was lost
+    /// ([`Self::has_ended`] distinguishes them). The standard input is written meanwhile. Nothing is
+    /// lost when the future is dropped.
     pub async fn next(&mut self) -> Option<ChannelEvent> {
         loop {
             let message = self.message().await?;
@@ -118,20 +123,20 @@ impl Channel {
         if let Some(feed) = &mut self.feed {
             tokio::select! {
                 message = self.inlet.next() => return message,
-                // An error shows on the other side too, as the end of the channel.
+                // An error also ends the receiving half.
                 _ = feed => self.feed = None,
             }
         }
         self.inlet.next().await
     }
 
-    /// Whether the server closed it in due form; after `next` told none, false is a lost
-    /// connection.
+    /// Whether the server closed the channel. After [`Self::next`] returned `None`, `false` means that
+    /// the connection was lost.
     pub const fn has_ended(&self) -> bool {
         self.ended
     }
 
-    /// Tells the server that nothing more is wanted.
+    /// Tells the server to stop sending, and waits up to 5 seconds for that to be sent.
     pub async fn close(mut self) {
         self.closed = matches!(timeout(CLOSE_WITHIN, self.outlet.close()).await, Ok(Ok(())));
     }
@@ -150,8 +155,8 @@ fn event(message: ChannelMsg) -> Option<ChannelEvent> {
 }
 
 impl Drop for Channel {
-    /// Without the close a server could go on sending to nobody. When there is no room to ask for
-    /// it, the whole connection is stuck.
+    /// Without the close a server could go on sending. When the close cannot be sent at once, the
+    /// connection is stuck, and is cancelled.
     fn drop(&mut self) {
         let closed =
             self.ended || self.closed || matches!(self.outlet.close().now_or_never(), Some(Ok(())));

@@ -1,11 +1,13 @@
-//! The key that a server shows.
+//! A server's host key.
 
 use domain::server::{Fingerprint, KeyAlgorithm};
 use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKey};
 
+/// The host key that a server proved to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostKey {
     pub algorithm: KeyAlgorithm,
+    /// SHA-256 of the public key.
     pub fingerprint: Fingerprint,
 }
 

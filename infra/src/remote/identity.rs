@@ -1,4 +1,4 @@
-//! The key that Lethe shows to a server.
+//! The private key with which Lethe authenticates to a server.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,32 +20,37 @@ const PEM_BYTES_MAX: usize = 32 * 1024;
 const ROUNDS_MAX: u32 = 256;
 const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
 
-/// A private key. It is zeroed when the last clone is dropped.
+/// A private key. Its memory is zeroed when the last clone is dropped; `Debug` shows nothing of it.
 #[derive(Clone)]
 pub struct Identity {
     key: Arc<PrivateKey>,
     public: HostKey,
 }
 
-/// Why a key is not taken. Nothing of the key is repeated.
+/// Why a key is not accepted. Nothing of the key is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
-    #[error("this is no private key in OpenSSH's format, PKCS#1 or PKCS#8")]
+    #[error("this is not a private key: use OpenSSH's format, PKCS#1 or PKCS#8, of at most 32 KiB")]
     Format,
-    #[error("the key is encrypted: its passphrase is needed")]
+    #[error("the key is encrypted: send its passphrase too")]
     PassphraseNeeded,
-    #[error("the passphrase does not open this key")]
+    #[error("the passphrase does not decrypt this key")]
     Passphrase,
-    #[error("encrypted keys are taken in OpenSSH's format, of at most {ROUNDS_MAX} rounds")]
+    #[error(
+        "this kind of encryption is not supported: use OpenSSH's format with at most {ROUNDS_MAX} rounds"
+    )]
     Encryption,
-    #[error("keys are ed25519, ECDSA, or RSA of 2048 to 8192 bits")]
+    #[error("this kind of key is not supported: use ed25519, ECDSA, or RSA of 2048 to 8192 bits")]
     Algorithm,
-    #[error("the system has no randomness to give")]
+    #[error("the system returned no random bytes")]
     Random,
 }
 
 impl Identity {
     /// A new ed25519 key.
+    ///
+    /// # Errors
+    /// `Random`.
     pub fn generate() -> Result<Self, IdentityError> {
         let mut seed = Zeroizing::new([0; 32]);
         SystemRandom::new().fill(seed.as_mut()).map_err(|_| IdentityError::Random)?;
@@ -53,7 +58,11 @@ impl Identity {
         Self::of(PrivateKey::new(pair, "").map_err(|_| IdentityError::Format)?)
     }
 
-    /// A key that somebody brought. With a passphrase this takes a second or so of one core.
+    /// Reads a key that a user sent. With a passphrase this takes about a second of one core: call it
+    /// on a blocking thread.
+    ///
+    /// # Errors
+    /// Any but `Random`.
     pub fn parse(pem: &str, passphrase: Option<&str>) -> Result<Self, IdentityError> {
         if pem.len() > PEM_BYTES_MAX {
             return Err(IdentityError::Format);
@@ -75,20 +84,22 @@ impl Identity {
         Ok(Self { key: Arc::new(key), public })
     }
 
-    /// For `authorized_keys`.
+    /// The public key as a line of `authorized_keys`.
     pub fn public_line(&self) -> String {
         self.key.public_key().to_openssh().unwrap_or_default()
     }
 
+    /// SHA-256 of the public key.
     pub const fn fingerprint(&self) -> Fingerprint {
         self.public.fingerprint
     }
 
+    /// The algorithm of the key.
     pub const fn algorithm(&self) -> KeyAlgorithm {
         self.public.algorithm
     }
 
-    /// In OpenSSH's format, not encrypted.
+    /// The private key in OpenSSH's format, not encrypted.
     pub fn to_pem(&self) -> Zeroizing<String> {
         self.key.to_openssh(LineEnding::LF).unwrap_or_default()
     }
@@ -101,7 +112,7 @@ impl Identity {
         let lost = |_: russh::Error| RemoteError::Lost(Cause::Authentication);
         let hash = if self.key.algorithm().is_rsa() {
             match handle.best_supported_rsa_hash().await.map_err(lost)? {
-                // It takes only SHA-1, which is not offered.
+                // The server accepts only SHA-1, which is not offered.
                 Some(None) => return Err(RemoteError::Refused(Cause::Authentication)),
                 Some(Some(hash)) => Some(hash),
                 None => Some(HashAlg::Sha256),
@@ -112,7 +123,7 @@ impl Identity {
         let key = PrivateKeyWithHashAlg::new(Arc::clone(&self.key), hash);
         match handle.authenticate_publickey(user, key).await.map_err(lost)? {
             AuthResult::Success => Ok(()),
-            // russh tells the end of a connection as a refusal that leaves no way open.
+            // russh reports the end of a connection as a refusal without remaining methods.
             AuthResult::Failure { remaining_methods, .. } if remaining_methods.is_empty() => {
                 Err(RemoteError::Lost(Cause::Authentication))
             }
@@ -127,8 +138,8 @@ fn openssh_key(pem: &str, passphrase: Option<&str>) -> Result<PrivateKey, Identi
         return Ok(key);
     }
     // The file says how much work it is to open it.
-    let bearable = matches!(key.kdf(), Kdf::Bcrypt { rounds, .. } if *rounds <= ROUNDS_MAX);
-    if !bearable {
+    let is_affordable = matches!(key.kdf(), Kdf::Bcrypt { rounds, .. } if *rounds <= ROUNDS_MAX);
+    if !is_affordable {
         return Err(IdentityError::Encryption);
     }
     let passphrase = passphrase.ok_or(IdentityError::PassphraseNeeded)?;

@@ -21,7 +21,7 @@ mod tests;
 pub use address::Address;
 pub use channel::{Channel, ChannelEvent};
 pub use connection::{CommandOutput, Connection, Limits};
-pub use egress::{Egress, NotAnAllowance};
+pub use egress::{AllowanceError, Egress};
 pub use error::{AddressError, RemoteError};
 pub use host_key::HostKey;
 pub use identity::{Identity, IdentityError};
@@ -37,7 +37,7 @@ use tokio::time::timeout;
 use cancel::{AbortOnDrop, CancelHandle, CancellableStream};
 use client_handler::ClientHandler;
 
-/// What every connection to a server starts from; cheap to clone.
+/// Connects to servers under one egress policy and one set of time limits. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Remote {
     egress: Egress,
@@ -58,11 +58,15 @@ impl Remote {
         Self { egress, options, config }
     }
 
+    /// The addresses that may be connected to.
     pub const fn egress(&self) -> &Egress {
         &self.egress
     }
 
-    /// The key that the server proves to hold. No credential is offered.
+    /// The host key that the server proves to hold. No credential is offered.
+    ///
+    /// # Errors
+    /// How far the connection came.
     pub async fn observe(&self, address: &Address) -> Result<HostKey, RemoteError> {
         let handshake = self.handshake(address, None).await?;
         handshake.seen.ok_or_else(|| {
@@ -70,8 +74,12 @@ impl Remote {
         })
     }
 
-    /// A connection on which `identity` was let in as `user`, by the server of the `pinned` key.
-    /// It ends when it is dropped.
+    /// Connects to the server with the `pinned` host key, as `user`, with `identity`. The connection
+    /// is closed when it is dropped.
+    ///
+    /// # Errors
+    /// `HostKey` when the server shows another key: no credential was offered. Else how far the
+    /// connection came.
     pub async fn connect(
         &self,
         address: &Address,

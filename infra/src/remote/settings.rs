@@ -1,4 +1,4 @@
-//! What is asked of russh.
+//! The configuration of russh.
 
 use std::borrow::Cow;
 
@@ -8,12 +8,12 @@ use russh::{Preferred, SshId, compression, kex};
 
 use super::RemoteOptions;
 
-/// What a server may send on one channel before it is told to go on.
+/// Bytes that a server may send on one channel before the window is extended.
 const WINDOW: u32 = 256 * 1024;
 pub(super) const PACKET_MAX: usize = 32 * 1024;
 
-/// Without the group exchange, whose groups the server makes up, and without the largest groups:
-/// a hostile server would have them computed at will.
+/// Without the group exchange, whose groups the server chooses, and without the largest groups: a
+/// hostile server could make the client compute with them at will.
 const EXCHANGES: &[kex::Name] = &[
     kex::MLKEM768X25519_SHA256,
     kex::CURVE25519,

@@ -19,7 +19,7 @@ const FAST_BYTES_MAX: usize = 4 * 1024;
 
 /// Why a secret cannot be masked. It is not quoted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unmaskable {
+pub enum MaskError {
     #[error("a secret of fewer than {SECRET_BYTES_MIN} bytes cannot be masked")]
     TooShort,
     #[error("a secret of several lines needs one of at least 8 bytes to be masked")]
@@ -41,24 +41,24 @@ impl std::fmt::Debug for Masks {
 }
 
 impl Masks {
-    pub fn new<S: AsRef<[u8]>>(secrets: &[S]) -> Result<Self, Unmaskable> {
+    pub fn new<S: AsRef<[u8]>>(secrets: &[S]) -> Result<Self, MaskError> {
         let mut all = BTreeSet::new();
         if secrets.iter().map(|secret| secret.as_ref().len()).sum::<usize>() > SECRETS_BYTES_MAX {
-            return Err(Unmaskable::TooLong);
+            return Err(MaskError::TooLong);
         }
         for secret in secrets {
             if bytes_to_find(secret.as_ref()) < SECRET_BYTES_MIN {
-                return Err(Unmaskable::TooShort);
+                return Err(MaskError::TooShort);
             }
             if is_scattered(secret.as_ref()) {
-                return Err(Unmaskable::Scattered);
+                return Err(MaskError::Scattered);
             }
             all.extend(forms(secret.as_ref()));
         }
         if all.is_empty() {
             return Ok(Self(None));
         }
-        Ok(Self(Some(Arc::new(Machine::new(&all).ok_or(Unmaskable::TooMany)?))))
+        Ok(Self(Some(Arc::new(Machine::new(&all).ok_or(MaskError::TooMany)?))))
     }
 
     /// A mask for one stream.

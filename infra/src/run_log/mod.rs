@@ -26,7 +26,7 @@ use wake::Wakes;
 pub use chunk::{Line, Task};
 pub use error::RunLogError;
 pub use lines::{LINE_BYTES_MAX, Stream};
-pub use mask::{Mask, Masks, SECRET_BYTES_MIN, SECRETS_BYTES_MAX, Unmaskable};
+pub use mask::{Mask, MaskError, Masks, SECRET_BYTES_MIN, SECRETS_BYTES_MAX};
 pub use rows::Part;
 pub use seal::{StreamSummary, Summary};
 pub use wake::Watch;

@@ -1,4 +1,4 @@
-//! One exception from the policy: a network, and one port or all.
+//! One exception from the egress policy: a network, and one port or all ports.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,9 +11,12 @@ pub(super) struct Allowance {
     port: Option<u16>,
 }
 
+/// An exception cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an allowance is CIDR:PORT or CIDR:*, such as 10.0.0.0/8:22 or fd00::/8:*")]
-pub struct NotAnAllowance;
+#[error(
+    "this is not a network with a port: use CIDR:PORT or CIDR:*, such as 10.0.0.0/8:22 or fd00::/8:*"
+)]
+pub struct AllowanceError;
 
 impl Allowance {
     pub(super) fn covers(&self, ip: IpAddr, port: u16) -> bool {
@@ -36,7 +39,7 @@ pub(super) fn within(ip: IpAddr, network: IpAddr, prefix: u32) -> bool {
     }
 }
 
-/// `network` and the length of its prefix.
+/// Reads `NETWORK/PREFIX`.
 pub(super) fn cidr(text: &str) -> Option<(IpAddr, u32)> {
     let (network, prefix) = text.split_once('/')?;
     let network: IpAddr = network.parse().ok()?;
@@ -46,14 +49,14 @@ pub(super) fn cidr(text: &str) -> Option<(IpAddr, u32)> {
 }
 
 impl FromStr for Allowance {
-    type Err = NotAnAllowance;
+    type Err = AllowanceError;
 
-    fn from_str(text: &str) -> Result<Self, NotAnAllowance> {
-        let (network, port) = text.rsplit_once(':').ok_or(NotAnAllowance)?;
-        let (network, prefix) = cidr(network).ok_or(NotAnAllowance)?;
+    fn from_str(text: &str) -> Result<Self, AllowanceError> {
+        let (network, port) = text.rsplit_once(':').ok_or(AllowanceError)?;
+        let (network, prefix) = cidr(network).ok_or(AllowanceError)?;
         let port = match port {
             "*" => None,
-            port => Some(port.parse().map_err(|_| NotAnAllowance)?),
+            port => Some(port.parse().map_err(|_| AllowanceError)?),
         };
         Ok(Self { network, prefix, port })
     }

@@ -5,7 +5,7 @@ mod ranges;
 #[cfg(test)]
 mod tests;
 
-pub use allowance::NotAnAllowance;
+pub use allowance::AllowanceError;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -33,7 +33,7 @@ pub struct Egress {
 impl Egress {
     /// Reads the operator's exceptions: `CIDR:PORT` or `CIDR:*`, separated by commas. Empty: public
     /// addresses only.
-    pub fn parse(allow: &str) -> Result<Self, NotAnAllowance> {
+    pub fn parse(allow: &str) -> Result<Self, AllowanceError> {
         let entries = allow.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         Ok(Self { allowed: entries.map(str::parse).collect::<Result<_, _>>()? })
     }

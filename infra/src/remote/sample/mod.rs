@@ -1,4 +1,4 @@
-//! How a server does: its CPU, memory, disk, load and uptime, read from /proc by one command.
+//! Measures a server: CPU, memory, disk, load and uptime, read from /proc by one command.
 
 mod parse;
 #[cfg(test)]
@@ -10,16 +10,17 @@ use domain::server::Cause;
 
 use super::{Connection, Limits, RemoteError};
 
-/// One line for every login shell: in it stand no newline, backslash, `!` or quote. The shell
+/// One line that means the same to every login shell: no newline, backslash, `!` or quote. The shell
 /// itself reads /proc; `df` is the only other programme.
 const COMMAND: &str = include_str!("sample.sh");
 const LIMITS: Limits = Limits { within: Duration::from_secs(15), bytes_max: 64 * 1024 };
 
+/// One measurement.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
     pub cpu: CpuTime,
     pub memory_bytes: u64,
-    /// What a new programme could have without swapping.
+    /// What a new programme could use without swapping (`MemAvailable`).
     pub memory_available_bytes: u64,
     /// Of the file system of `/`.
     pub disk_bytes: u64,
@@ -29,7 +30,7 @@ pub struct Sample {
     pub uptime_seconds: f64,
 }
 
-/// Of all cores since the boot, in ticks.
+/// CPU time of all cores since the server was started, in ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CpuTime {
     pub busy: u64,
@@ -37,8 +38,8 @@ pub struct CpuTime {
 }
 
 impl CpuTime {
-    /// The share of busy time since `earlier`, from 0 to 1; none when no tick has passed or the
-    /// server has been started again.
+    /// The share of busy time since `earlier`, from 0 to 1; `None` when no tick has passed or the
+    /// server has been restarted.
     pub fn share_since(self, earlier: Self) -> Option<f64> {
         let total = self.total.checked_sub(earlier.total).filter(|total| *total > 0)?;
         // Waiting for I/O is idle, and the kernel may take some of it back.
@@ -48,7 +49,10 @@ impl CpuTime {
     }
 }
 
-/// How the server does now. It costs the server some milliseconds of CPU.
+/// Measures the server now. It costs the server some milliseconds of CPU.
+///
+/// # Errors
+/// `Refused(Command)` where the server has no /proc or `df`.
 pub async fn sample(connection: &Connection) -> Result<Sample, RemoteError> {
     let done = connection.exec(COMMAND.trim_end(), b"", LIMITS).await?;
     // A server without /proc or df answers, but not with a sample.

@@ -1,4 +1,4 @@
-//! Takes a sample from what a server says, strictly.
+//! Parses a sample from a server's answer, strictly.
 
 use super::{CpuTime, Sample};
 
@@ -17,7 +17,8 @@ pub(super) fn sample(out: &[u8]) -> Option<Sample> {
     let load = load(lines.next()?)?;
     let uptime_seconds = uptime(lines.next()?)?;
     let [disk_bytes, disk_available_bytes] = disk(lines.nth(1)?)?;
-    let whole = memory_available_bytes <= memory_bytes && disk_available_bytes <= disk_bytes;
+    let is_consistent =
+        memory_available_bytes <= memory_bytes && disk_available_bytes <= disk_bytes;
     let sample = Sample {
         cpu,
         memory_bytes,
@@ -27,7 +28,7 @@ pub(super) fn sample(out: &[u8]) -> Option<Sample> {
         load,
         uptime_seconds,
     };
-    (whole && lines.next().is_none()).then_some(sample)
+    (is_consistent && lines.next().is_none()).then_some(sample)
 }
 
 /// `cpu 12 0 34 5678 9 0 1 0 0 0`

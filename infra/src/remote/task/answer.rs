@@ -1,31 +1,37 @@
-//! What a server answers, taken strictly.
+//! Parses the answers of the scripts on a server, strictly.
 
 use super::super::RemoteError;
-use super::Unfit;
+use super::LaunchError;
 
-/// Our scripts begin their words with this; a login may say other things before.
-const OURS: &str = "lethe: ";
+/// The prefix of the scripts' answers; a login may print other lines before.
+const PREFIX: &str = "lethe: ";
 const WORDS_MAX: usize = 8;
 
+/// The answer to a start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Started {
+    /// This request started the command.
     Launched,
+    /// An earlier request started it; it may have ended since.
     AlreadyThere,
 }
 
+/// What a server knows of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum TaskState {
     /// Never started here, or removed.
     Missing,
     Running,
     Ended(End),
-    /// It does not run any more and nobody noted how it ended.
+    /// It does not run any more, and how it ended was not recorded.
     Vanished {
+        /// The server has been restarted since.
         rebooted: bool,
     },
 }
 
-/// What the command had written by its end; what it left running may write on.
+/// How a command ended, and how many bytes it had written by then. Processes that it left running
+/// may write more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {
     pub ending: Ending,
@@ -33,46 +39,53 @@ pub struct End {
     pub err_bytes: u64,
 }
 
+/// How the command's first process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     Exited(u8),
-    /// Told apart from an exit code above 128 where `setsid` is util-linux's. Elsewhere INT and
-    /// PIPE, with bash as `sh` also TERM, come as `Exited(128 + n)`.
+    /// The number of the signal. It is distinguished from an exit code above 128 where `setsid` is
+    /// util-linux's; elsewhere INT and PIPE, with bash as `sh` also TERM, are `Exited(128 + n)`.
     Signalled(u8),
 }
 
+/// No process of the command is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Killed {
-    /// Some of it did not go by itself.
+    /// A process was still there after TERM and the grace, and got KILL.
     pub forced: bool,
 }
 
-/// Why a server cannot hold a run.
+/// Why a server cannot run commands for Lethe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unable {
-    #[error("the server has no /proc, which Lethe needs to know a process again")]
+pub enum Unsupported {
+    #[error("the server has no /proc, by which Lethe recognises a process: mount it")]
     Proc,
-    #[error("the server has no setsid, which Lethe needs to detach a run")]
+    #[error(
+        "the server has no setsid, with which Lethe detaches a command: install util-linux or busybox"
+    )]
     Setsid,
-    #[error("the server cannot keep a file in the folder .lethe of the user's home")]
+    #[error(
+        "the server cannot write to the folder .lethe in the user's home: check permissions and disk space"
+    )]
     Folder,
 }
 
+/// Why a request about a command failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TaskError {
     #[error(transparent)]
     Remote(#[from] RemoteError),
     #[error(transparent)]
-    Unfit(#[from] Unfit),
+    Launch(#[from] LaunchError),
     #[error(transparent)]
-    Unable(#[from] Unable),
-    #[error("the server knows nothing of this run")]
+    Unsupported(#[from] Unsupported),
+    #[error("the server has no record of this run")]
     Missing,
-    #[error("processes of the run may be left on the server")]
+    #[error("processes of the run may still be running on the server")]
     NotProven,
-    #[error("the run has not ended")]
+    #[error("the run has not ended: end it first")]
     Running,
-    #[error("the server answers something else than was asked")]
+    #[error("the server's answer is not in the expected form")]
     Answer,
 }
 
@@ -85,7 +98,7 @@ impl Answer {
         let text = out.strip_suffix(b"\n").ok_or(TaskError::Answer)?;
         let line = text.rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
         let line = std::str::from_utf8(line).map_err(|_| TaskError::Answer)?;
-        let words = line.strip_prefix(OURS).ok_or(TaskError::Answer)?;
+        let words = line.strip_prefix(PREFIX).ok_or(TaskError::Answer)?;
         let words: Vec<String> = words.split(' ').take(WORDS_MAX).map(ToOwned::to_owned).collect();
         Ok(Self(words))
     }
@@ -98,13 +111,13 @@ impl Answer {
         }
     }
 
-    pub fn found(&self) -> Result<Found, TaskError> {
+    pub fn state(&self) -> Result<TaskState, TaskError> {
         match self.words().as_slice() {
-            ["missing"] => Ok(Found::Missing),
-            ["running"] => Ok(Found::Running),
-            ["vanished"] => Ok(Found::Vanished { rebooted: false }),
-            ["rebooted"] => Ok(Found::Vanished { rebooted: true }),
-            [how, code, out, err] => end(how, code, out, err).map(Found::Ended),
+            ["missing"] => Ok(TaskState::Missing),
+            ["running"] => Ok(TaskState::Running),
+            ["vanished"] => Ok(TaskState::Vanished { rebooted: false }),
+            ["rebooted"] => Ok(TaskState::Vanished { rebooted: true }),
+            [how, code, out, err] => end(how, code, out, err).map(TaskState::Ended),
             other => Err(failed(other)),
         }
     }
@@ -144,9 +157,9 @@ fn end(how: &str, code: &str, out: &str, err: &str) -> Result<End, TaskError> {
 
 fn failed(words: &[&str]) -> TaskError {
     match words {
-        ["unable", "proc"] => Unable::Proc.into(),
-        ["unable", "setsid"] => Unable::Setsid.into(),
-        ["unable", "folder"] => Unable::Folder.into(),
+        ["unable", "proc"] => Unsupported::Proc.into(),
+        ["unable", "setsid"] => Unsupported::Setsid.into(),
+        ["unable", "folder"] => Unsupported::Folder.into(),
         _ => TaskError::Answer,
     }
 }

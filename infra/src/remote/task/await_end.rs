@@ -8,36 +8,39 @@ use tokio::time::timeout;
 use super::super::{Channel, ChannelEvent, Connection, RemoteError};
 use super::follow::{MISSING, Noise, mark};
 use super::script::Script;
-use super::{Found, TaskError, TaskId, probe};
+use super::{TaskError, TaskId, TaskState, probe};
 
-/// After this long the server is asked again: the keeper that tells of the end may be gone.
-const TOLD_WITHIN: Duration = Duration::from_secs(30);
+/// After this long the state is asked for again: the process on the server that signals the end may
+/// have died.
+const SIGNAL_WITHIN: Duration = Duration::from_secs(30);
 
-/// Resolves when the command does not run any more; never `Running`. A connection that is lost
-/// meanwhile is an error, and says nothing about the command.
-pub async fn wait(connection: &Connection, task: &TaskId) -> Result<Found, TaskError> {
+/// Waits until the command does not run any more; never returns `Running`.
+///
+/// # Errors
+/// A connection that is lost meanwhile is an error, and says nothing about the command.
+pub async fn wait(connection: &Connection, task: &TaskId) -> Result<TaskState, TaskError> {
     loop {
         match probe(connection, task).await? {
-            Found::Running => {}
-            other @ (Found::Missing | Found::Ended(_) | Found::Vanished { .. }) => {
+            TaskState::Running => {}
+            other @ (TaskState::Missing | TaskState::Ended(_) | TaskState::Vanished { .. }) => {
                 return Ok(other);
             }
         }
-        told(connection, task).await?;
+        wait_for_signal(connection, task).await?;
     }
 }
 
-/// Until the keeper's word, or for so long.
-async fn told(connection: &Connection, task: &TaskId) -> Result<(), TaskError> {
+/// Returns when the server signals the end, or after [`SIGNAL_WITHIN`].
+async fn wait_for_signal(connection: &Connection, task: &TaskId) -> Result<(), TaskError> {
     let mark = mark(task);
     let script = Script::wait(task, &mark);
     let mut channel = connection.open_held(&script.command, &script.stdin).await?;
-    let told = timeout(TOLD_WITHIN, word(&mut channel, &mark)).await;
+    let signalled = timeout(SIGNAL_WITHIN, read_signal(&mut channel, &mark)).await;
     channel.close().await;
-    told.unwrap_or(Ok(()))
+    signalled.unwrap_or(Ok(()))
 }
 
-async fn word(channel: &mut Channel, mark: &str) -> Result<(), TaskError> {
+async fn read_signal(channel: &mut Channel, mark: &str) -> Result<(), TaskError> {
     let mut noise = Noise::until(mark);
     let mut marked = false;
     while let Some(piece) = channel.next().await {

@@ -9,26 +9,29 @@ use super::super::{Channel, ChannelEvent, Connection, RemoteError};
 use super::script::Script;
 use super::{TaskError, TaskId};
 
-/// What a login may say before the output.
+/// What a login may print before the output.
 const NOISE_BYTES_MAX: usize = 64 * 1024;
 pub(super) const MISSING: u32 = 3;
 
+/// One of the two outputs of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Output {
     Out,
     Err,
 }
 
+/// A part of an output.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Chunk {
     pub output: Output,
-    /// Of its first byte in that output.
+    /// The place of its first byte in that output, from 0.
     pub offset: u64,
     pub bytes: Bytes,
 }
 
-/// Follows both outputs of a command until it is dropped. It does not end with the command: `wait`
-/// says how much there is to read. Nothing is left on the server, however the connection goes.
+/// Follows both outputs of a command until it is dropped. It does not end with the command:
+/// [`super::wait`] says how much there is to read. No process is left on the server, however the
+/// connection ends.
 #[derive(Debug)]
 pub struct Tail {
     channel: Channel,
@@ -36,21 +39,24 @@ pub struct Tail {
     err: Side,
 }
 
-/// `after` grows by what was handed over.
+/// One output. `next_offset` grows by what was returned.
 #[derive(Debug)]
 struct Side {
     noise: Option<Noise>,
-    after: u64,
+    next_offset: u64,
 }
 
-/// What comes before our mark.
+/// Skips what comes before a mark.
 #[derive(Debug)]
 pub(super) struct Noise {
     seen: Vec<u8>,
     mark: Vec<u8>,
 }
 
-/// From the given bytes on.
+/// Follows the outputs, each from the given byte on.
+///
+/// # Errors
+/// The server did not start the script; what is missing shows in [`Tail::next`].
 pub async fn tail(
     connection: &Connection,
     task: &TaskId,
@@ -60,13 +66,16 @@ pub async fn tail(
     let mark = mark(task);
     let script = Script::follow(task, &mark, out_offset, err_offset);
     let channel = connection.open_held(&script.command, &script.stdin).await?;
-    let side = |after| Side { noise: Some(Noise::until(&mark)), after };
+    let side = |offset| Side { noise: Some(Noise::until(&mark)), next_offset: offset };
     Ok(Tail { channel, out: side(out_offset), err: side(err_offset) })
 }
 
 impl Tail {
-    /// What came next on either output. The connection may be lost at any time: an error then, and
-    /// what was handed over before it holds. Nothing is lost when the future is dropped.
+    /// The next bytes of either output. Nothing is lost when the future is dropped.
+    ///
+    /// # Errors
+    /// `Missing` when the server has no record of the command; `Remote` when the connection is lost:
+    /// what was returned before stays valid.
     pub async fn next(&mut self) -> Result<Chunk, TaskError> {
         loop {
             let (output, bytes) = match self.channel.next().await {
@@ -83,8 +92,8 @@ impl Tail {
             };
             let bytes = side.take(bytes)?;
             if !bytes.is_empty() {
-                let offset = side.after;
-                side.after += bytes.len() as u64;
+                let offset = side.next_offset;
+                side.next_offset += bytes.len() as u64;
                 return Ok(Chunk { output, offset, bytes });
             }
         }
@@ -100,7 +109,7 @@ impl Side {
     }
 }
 
-/// A line of its own that nobody says by chance.
+/// A line that no login prints by chance.
 pub(super) fn mark(task: &TaskId) -> String {
     format!("lethe-{task}")
 }
@@ -110,11 +119,11 @@ impl Noise {
         Self { seen: Vec::new(), mark: format!("{mark}\n").into_bytes() }
     }
 
-    /// What follows the mark, once it was seen.
+    /// What follows the mark, once it has come.
     pub fn take(&mut self, bytes: &[u8]) -> Result<Option<Bytes>, TaskError> {
         self.seen.extend_from_slice(bytes);
-        let found = self.seen.windows(self.mark.len()).position(|window| window == self.mark);
-        match found {
+        let mark_at = self.seen.windows(self.mark.len()).position(|window| window == self.mark);
+        match mark_at {
             Some(at) => {
                 let rest = self.seen.split_off(at + self.mark.len());
                 Ok(Some(Bytes::from(rest)))

@@ -1,4 +1,4 @@
-//! Which command on which server.
+//! Names one command on one server.
 
 use std::fmt;
 

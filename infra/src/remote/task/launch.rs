@@ -1,4 +1,4 @@
-//! What is to be run.
+//! A command that is to be started, and what may be started.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use zeroize::Zeroizing;
 use super::TaskId;
 
 const COMMAND_BYTES_MAX: usize = 1024 * 1024;
-/// Linux takes no longer string into a process, and about 2 MiB in all.
+/// Linux passes no longer string to a process (`MAX_ARG_STRLEN` is 128 KiB), and about 2 MiB in all.
 const VALUE_BYTES_MAX: usize = 120 * 1024;
 const ENVIRONMENT_BYTES_MAX: usize = 1024 * 1024;
 const NAME_BYTES_MAX: usize = 255;
-/// Read by the shell itself, or its own.
-const TAKEN: &[&str] = &[
+/// Variables that the shell reads or sets itself.
+const RESERVED: &[&str] = &[
     "BASHOPTS",
     "BASH_VERSINFO",
     "EUID",
@@ -29,44 +29,50 @@ const TAKEN: &[&str] = &[
 pub struct Launch<'a> {
     pub task: TaskId,
     pub command: &'a str,
-    /// Added to that of the login. Names are checked, values may hold anything but NUL.
+    /// Added to the environment of the login: names and values. A value may hold any byte but NUL.
     pub environment: &'a [(String, Zeroizing<String>)],
 }
 
-/// Why a command cannot be given to a server. Nothing of it is repeated.
+/// Why a command is not sent to a server. Its text is never repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unfit {
-    #[error("a command has from 1 to {COMMAND_BYTES_MAX} bytes")]
+pub enum LaunchError {
+    #[error("the command is empty or too long: it may have 1 to {COMMAND_BYTES_MAX} bytes")]
     CommandLength,
-    #[error("neither a command nor a variable may hold a NUL")]
+    #[error("the command or a variable holds a NUL byte: remove it")]
     Nul,
-    #[error("a variable's name has letters, digits and _, and is not one of the shell's own")]
+    #[error(
+        "a variable's name is not allowed: use letters, digits and _, and none of the shell's own names"
+    )]
     Name,
     #[error(
-        "a variable has up to {VALUE_BYTES_MAX} bytes, and all of them up to {ENVIRONMENT_BYTES_MAX}"
+        "the variables are too long: each may have {VALUE_BYTES_MAX} bytes, and all together {ENVIRONMENT_BYTES_MAX}"
     )]
     EnvironmentLength,
 }
 
 impl Launch<'_> {
-    pub fn check(&self) -> Result<(), Unfit> {
+    /// Whether the command may be sent to a server.
+    ///
+    /// # Errors
+    /// The first thing that is not allowed.
+    pub fn check(&self) -> Result<(), LaunchError> {
         if self.command.is_empty() || self.command.len() > COMMAND_BYTES_MAX {
-            return Err(Unfit::CommandLength);
+            return Err(LaunchError::CommandLength);
         }
         let mut all = 0;
         for (name, value) in self.environment {
             if !is_name(name) {
-                return Err(Unfit::Name);
+                return Err(LaunchError::Name);
             }
             if value.contains('\0') {
-                return Err(Unfit::Nul);
+                return Err(LaunchError::Nul);
             }
             all += name.len() + value.len() + 2;
             if value.len() > VALUE_BYTES_MAX || all > ENVIRONMENT_BYTES_MAX {
-                return Err(Unfit::EnvironmentLength);
+                return Err(LaunchError::EnvironmentLength);
             }
         }
-        if self.command.contains('\0') { Err(Unfit::Nul) } else { Ok(()) }
+        if self.command.contains('\0') { Err(LaunchError::Nul) } else { Ok(()) }
     }
 }
 
@@ -75,7 +81,7 @@ fn is_name(name: &str) -> bool {
     name.len() <= NAME_BYTES_MAX
         && name.bytes().next().is_some_and(letter)
         && name.bytes().all(|byte| letter(byte) || byte.is_ascii_digit())
-        && !TAKEN.contains(&name)
+        && !RESERVED.contains(&name)
 }
 
 impl fmt::Debug for Launch<'_> {

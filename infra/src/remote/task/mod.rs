@@ -1,6 +1,6 @@
 //! One run's command on a server: started once, followed, waited for and killed, whatever becomes
-//! of connections. The far side is POSIX shell on Linux, fed through standard input, so that no
-//! login shell's quoting matters and nothing given to a run stands on a command line.
+//! of connections. The server runs POSIX shell scripts on Linux, which it reads from standard input, so
+//! that no login shell's quoting matters and no secret of a run appears on a command line.
 
 mod answer;
 mod await_end;
@@ -13,36 +13,46 @@ pub(super) mod tests;
 
 use std::time::Duration;
 
-pub use answer::{End, Ending, Found, Killed, Started, TaskError, Unable};
+pub use answer::{End, Ending, Killed, Started, TaskError, TaskState, Unsupported};
 pub use await_end::wait;
 pub use follow::{Chunk, Output, Tail, tail};
 pub use id::TaskId;
-pub use launch::{Launch, Unfit};
+pub use launch::{Launch, LaunchError};
 
 use super::{Connection, Limits};
 use script::Script;
 
-/// What a login may say before our own words.
+/// The answer, and what a login may print before it.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 const START_WITHIN: Duration = Duration::from_mins(1);
 /// What a kill may take longer than its grace.
 const KILL_WITHIN: Duration = Duration::from_secs(40);
 
-/// Starts the command, unless it ever was started. Asked any number of times, also at once and
-/// from several places, one of them is told `Launched`. After a lost connection, ask again.
+/// Starts the command, unless it was started before. Of any number of requests, also at the same
+/// time and from several nodes, exactly one gets `Launched`. After a lost connection, call it again.
+///
+/// # Errors
+/// `Launch` and `Unsupported`: nothing was started. `Remote`: it is unknown whether it was.
 pub async fn start(connection: &Connection, launch: &Launch<'_>) -> Result<Started, TaskError> {
     let script = Script::start(launch)?;
     ask(connection, &script, START_WITHIN).await?.started()
 }
 
-/// What has become of the command, as the server knows it.
-pub async fn probe(connection: &Connection, task: &TaskId) -> Result<Found, TaskError> {
-    ask(connection, &Script::probe(task), ANSWER_WITHIN).await?.found()
+/// What the server knows of the command.
+///
+/// # Errors
+/// The server was not reached, or its answer cannot be read.
+pub async fn probe(connection: &Connection, task: &TaskId) -> Result<TaskState, TaskError> {
+    ask(connection, &Script::probe(task), ANSWER_WITHIN).await?.state()
 }
 
-/// Ends the command: TERM for its process group, KILL for what is left after `grace`, until no
-/// process is left that carries its mark or is of its session. Also when it has ended already.
+/// Ends the command: TERM to its process group, KILL to what is left after `grace` (whole seconds),
+/// until no process is left that carries its mark or belongs to its session. Also works on what a
+/// command that has ended left running.
+///
+/// # Errors
+/// `Missing`: never started, or removed. `NotProven`: processes may still be running.
 pub async fn kill(
     connection: &Connection,
     task: &TaskId,
@@ -52,8 +62,11 @@ pub async fn kill(
     ask(connection, &script, KILL_WITHIN.saturating_add(grace)).await?.killed()
 }
 
-/// Removes what the server keeps of a command that does not run any more. The server then would
-/// start the same task again.
+/// Removes the files that the server keeps of a command that does not run any more. After that the
+/// server would start the same task again.
+///
+/// # Errors
+/// `Running`: it has not ended.
 pub async fn remove(connection: &Connection, task: &TaskId) -> Result<(), TaskError> {
     ask(connection, &Script::remove(task), ANSWER_WITHIN).await?.removed()
 }

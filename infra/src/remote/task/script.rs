@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::{Launch, TaskId, Unfit};
+use super::{Launch, LaunchError, TaskId};
 
 const COMMON: &str = include_str!("sh/common.sh");
 const START: &str = include_str!("sh/start.sh");
@@ -21,7 +21,7 @@ pub(super) struct Script {
 }
 
 impl Script {
-    pub fn start(launch: &Launch<'_>) -> Result<Self, Unfit> {
+    pub fn start(launch: &Launch<'_>) -> Result<Self, LaunchError> {
         launch.check()?;
         let inner = inner(launch);
         let (inner_bytes, command_bytes) = (inner.len(), launch.command.len());

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::super::forms::forms;
-use super::super::{Masks, SECRETS_BYTES_MAX, Unmaskable};
+use super::super::{MaskError, Masks, SECRETS_BYTES_MAX};
 use super::Random;
 use crate::residue::{Canaries, Form, Report};
 
@@ -194,11 +194,11 @@ fn base64_is_masked_also_where_it_is_wrapped() {
 #[test]
 fn what_cannot_be_masked_is_refused_without_being_told() {
     let refused = |secret: &str| Masks::new(&[secret]).unwrap_err();
-    assert_eq!(refused("abc"), Unmaskable::TooShort);
-    assert_eq!(refused("  abc\n"), Unmaskable::TooShort);
-    assert_eq!(refused(""), Unmaskable::TooShort);
-    assert_eq!(refused("abcd\nefgh\n"), Unmaskable::Scattered);
-    assert_eq!(refused(&"x".repeat(SECRETS_BYTES_MAX + 1)), Unmaskable::TooLong);
+    assert_eq!(refused("abc"), MaskError::TooShort);
+    assert_eq!(refused("  abc\n"), MaskError::TooShort);
+    assert_eq!(refused(""), MaskError::TooShort);
+    assert_eq!(refused("abcd\nefgh\n"), MaskError::Scattered);
+    assert_eq!(refused(&"x".repeat(SECRETS_BYTES_MAX + 1)), MaskError::TooLong);
     assert!(Masks::new(&["abcd"]).is_ok());
     let shown = format!("{:?} {:?}", Masks::new(&["hunter22"]), Masks::default().stream());
     assert!(!shown.contains("hunter"), "{shown}");

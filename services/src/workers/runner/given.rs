@@ -5,7 +5,7 @@ use domain::privacy::{DeploymentConfig, DeploymentSteps, RunCommand, RunSecrets,
 use domain::run::{RequestedRun, Work};
 use domain::{RunSecretsId, SubjectId, TenantId};
 use infra::keyring::OpenError;
-use infra::run_log::{Masks, Unmaskable};
+use infra::run_log::{MaskError, Masks};
 use zeroize::Zeroizing;
 
 use super::attempt::Halt;
@@ -42,7 +42,7 @@ impl Given {
     }
 }
 
-fn masks(environment: &[(String, Zeroizing<String>)]) -> Result<Masks, Unmaskable> {
+fn masks(environment: &[(String, Zeroizing<String>)]) -> Result<Masks, MaskError> {
     let values: Vec<&[u8]> = environment.iter().map(|(_, value)| value.as_bytes()).collect();
     Masks::new(&values)
 }

@@ -44,7 +44,7 @@ async fn children_that_keep_the_output_open_do_not_keep_the_run() {
     until(|| marked(&task).len() == 1).await;
     assert_eq!(kill(&connection, &task, LONG).await, Ok(Killed { forced: false }));
     assert!(marked(&task).is_empty());
-    assert_eq!(probe(&connection, &task).await, Ok(Found::Ended(end)));
+    assert_eq!(probe(&connection, &task).await, Ok(TaskState::Ended(end)));
 }
 
 #[tokio::test]
@@ -61,8 +61,8 @@ async fn nothing_is_left_after_a_remove() {
     drop(tail);
     far.until_only(0).await;
     assert!(std::fs::read_dir(far.sshd.home().join(".lethe/runs")).unwrap().next().is_none());
-    assert_eq!(probe(&connection, &task).await, Ok(Found::Missing));
-    assert_eq!(wait(&connection, &task).await, Ok(Found::Missing));
+    assert_eq!(probe(&connection, &task).await, Ok(TaskState::Missing));
+    assert_eq!(wait(&connection, &task).await, Ok(TaskState::Missing));
     assert_eq!(kill(&connection, &task, LONG).await, Ok(Killed { forced: false }));
     assert_eq!(
         super::super::tail(&connection, &task, 0, 0).await.unwrap().next().await,
@@ -83,9 +83,9 @@ async fn a_keeper_that_was_killed_is_never_taken_for_a_success() {
     for process in marked(&task).iter().filter(|process| process.command.contains("setsid")) {
         signal("-KILL", process.pid);
     }
-    assert_eq!(probe(&connection, &task).await, Ok(Found::Running));
+    assert_eq!(probe(&connection, &task).await, Ok(TaskState::Running));
     assert_eq!(kill(&connection, &task, LONG).await, Ok(Killed { forced: false }));
-    assert_eq!(probe(&connection, &task).await, Ok(Found::Vanished { rebooted: false }));
+    assert_eq!(probe(&connection, &task).await, Ok(TaskState::Vanished { rebooted: false }));
 }
 
 #[tokio::test]
@@ -99,7 +99,7 @@ async fn after_a_reboot_a_process_of_the_same_number_is_not_the_run() {
     let mut words = now.split_whitespace();
     let (pid, start) = (words.next().unwrap(), words.next().unwrap());
     std::fs::write(&note, format!("{pid} {start} 00000000-0000-0000-0000-000000000000\n")).unwrap();
-    assert_eq!(probe(&connection, &task).await, Ok(Found::Vanished { rebooted: true }));
+    assert_eq!(probe(&connection, &task).await, Ok(TaskState::Vanished { rebooted: true }));
     // Another process has the numbers of both.
     let one_too_many = start.parse::<u64>().unwrap() + 1;
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
@@ -107,7 +107,7 @@ async fn after_a_reboot_a_process_of_the_same_number_is_not_the_run() {
     let group = far.folder(&task).join("group");
     let now = std::fs::read_to_string(&group).unwrap();
     std::fs::write(&group, format!("{} 1\n", now.split_whitespace().next().unwrap())).unwrap();
-    assert_eq!(probe(&connection, &task).await, Ok(Found::Vanished { rebooted: false }));
+    assert_eq!(probe(&connection, &task).await, Ok(TaskState::Vanished { rebooted: false }));
 }
 
 pub(super) fn signal(signal: &str, pid: u32) {

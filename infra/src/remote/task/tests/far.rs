@@ -93,8 +93,10 @@ pub(super) async fn launch_with(
 pub(super) async fn end(connection: &Connection, task: &TaskId) -> End {
     let found = timeout(LONG, wait(connection, task)).await.expect("it did not end");
     match found.unwrap() {
-        Found::Ended(end) => end,
-        other @ (Found::Missing | Found::Running | Found::Vanished { .. }) => panic!("{other:?}"),
+        TaskState::Ended(end) => end,
+        other @ (TaskState::Missing | TaskState::Running | TaskState::Vanished { .. }) => {
+            panic!("{other:?}")
+        }
     }
 }
 

@@ -79,7 +79,7 @@ async fn a_daemon_is_found_after_its_run_has_ended() {
     until(|| marked(&task).len() == 1).await;
     assert_eq!(kill(&connection, &task, LONG).await, Ok(Killed { forced: false }));
     assert!(marked(&task).is_empty());
-    assert_eq!(probe(&connection, &task).await, Ok(Found::Ended(ended)));
+    assert_eq!(probe(&connection, &task).await, Ok(TaskState::Ended(ended)));
 }
 
 #[tokio::test]
@@ -111,7 +111,7 @@ async fn killed_alone(connection: &crate::remote::Connection, far: &Far, other: 
     until(|| far.folder(&same).join("group").exists()).await;
     kill(connection, other, LONG).await.unwrap();
     assert!(marked(other).is_empty());
-    assert_eq!(probe(connection, &same).await, Ok(Found::Running));
+    assert_eq!(probe(connection, &same).await, Ok(TaskState::Running));
     kill(connection, &same, LONG).await.unwrap();
     far.until_only(0).await;
 }
@@ -125,8 +125,8 @@ async fn one_that_is_only_just_starting_goes_too() {
         kill(&connection, &task, LONG).await.unwrap();
         assert!(marked(&task).is_empty());
         let found = probe(&connection, &task).await.unwrap();
-        let ended = matches!(found, Found::Ended(End { ending: Ending::Signalled(15), .. }));
-        assert!(ended || found == Found::Vanished { rebooted: false }, "{found:?}");
+        let ended = matches!(found, TaskState::Ended(End { ending: Ending::Signalled(15), .. }));
+        assert!(ended || found == TaskState::Vanished { rebooted: false }, "{found:?}");
         remove(&connection, &task).await.unwrap();
     }
 }

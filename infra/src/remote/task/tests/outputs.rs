@@ -97,7 +97,7 @@ async fn a_killed_session_leaves_the_run_and_no_follower() {
     assert!(matches!(tail.next().await, Err(TaskError::Remote(_))));
     far.until_only(running).await;
     let connection = far.connect().await;
-    assert_eq!(probe(&connection, &task).await, Ok(Found::Running));
+    assert_eq!(probe(&connection, &task).await, Ok(TaskState::Running));
     assert_eq!(kill(&connection, &task, LONG).await, Ok(Killed { forced: false }));
     far.until_only(0).await;
 }

@@ -22,7 +22,7 @@ async fn story(options: &SshdOptions, exact: bool) {
     let mut tail = tail(&connection, &launch.task, 0, 0).await.unwrap();
     read_on(&mut tail, &mut [Vec::new(), Vec::new()], 3, 0).await.unwrap();
     drop(tail);
-    assert_eq!(probe(&connection, &launch.task).await, Ok(Found::Running));
+    assert_eq!(probe(&connection, &launch.task).await, Ok(TaskState::Running));
     assert_eq!(kill(&connection, &launch.task, LONG).await, Ok(Killed { forced: false }));
     let ended = end(&connection, &launch.task).await;
     assert_eq!(ended.ending, Ending::Signalled(15));
@@ -101,6 +101,6 @@ async fn a_full_disk_is_never_a_success() {
     // Lazily: a process that is just ending still stands in it.
     let umount = std::process::Command::new("umount").arg("-l").arg(&place).status();
     assert!(umount.unwrap().success());
-    assert_eq!(found, Ok(Found::Vanished { rebooted: false }));
-    assert_eq!(refused, Err(TaskError::Unable(Unable::Folder)));
+    assert_eq!(found, Ok(TaskState::Vanished { rebooted: false }));
+    assert_eq!(refused, Err(TaskError::Unsupported(Unsupported::Folder)));
 }

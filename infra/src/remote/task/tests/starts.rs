@@ -110,19 +110,19 @@ async fn a_launch_that_no_server_could_take_is_refused() {
         let environment = [(name.to_owned(), value.to_owned().into())];
         let launch = Launch { task: task(), command, environment: &environment };
         match start(&connection, &launch).await {
-            Err(TaskError::Unfit(unfit)) => unfit,
+            Err(TaskError::Launch(unfit)) => unfit,
             other => panic!("{other:?}"),
         }
     };
-    assert_eq!(refused("", "A", "").await, Unfit::CommandLength);
-    assert_eq!(refused(&"x".repeat(1024 * 1024 + 1), "A", "").await, Unfit::CommandLength);
-    assert_eq!(refused("echo \0", "A", "").await, Unfit::Nul);
-    assert_eq!(refused("echo", "A", "\0").await, Unfit::Nul);
+    assert_eq!(refused("", "A", "").await, LaunchError::CommandLength);
+    assert_eq!(refused(&"x".repeat(1024 * 1024 + 1), "A", "").await, LaunchError::CommandLength);
+    assert_eq!(refused("echo \0", "A", "").await, LaunchError::Nul);
+    assert_eq!(refused("echo", "A", "\0").await, LaunchError::Nul);
     for name in ["", "1A", "A-B", "A B", "Ä", "A=B", "LETHE_RUN", "UID", "A\nB"] {
-        assert_eq!(refused("echo", name, "").await, Unfit::Name, "{name}");
+        assert_eq!(refused("echo", name, "").await, LaunchError::Name, "{name}");
     }
     let long = "x".repeat(120 * 1024 + 1);
-    assert_eq!(refused("echo", "A", &long).await, Unfit::EnvironmentLength);
+    assert_eq!(refused("echo", "A", &long).await, LaunchError::EnvironmentLength);
 }
 
 #[tokio::test]
@@ -136,7 +136,7 @@ async fn a_start_that_was_cut_short_starts_nothing_and_may_be_asked_again() {
         let limits = Limits { within: LONG, bytes_max: ANSWER_BYTES_MAX };
         let done = connection.exec(&script.command, &script.stdin[..cut], limits).await.unwrap();
         assert_ne!(done.out, b"lethe: launched\n");
-        assert_eq!(probe(&connection, &task).await, Ok(Found::Missing));
+        assert_eq!(probe(&connection, &task).await, Ok(TaskState::Missing));
     }
     assert_eq!(start(&connection, &launch).await, Ok(Started::Launched));
     end(&connection, &task).await;

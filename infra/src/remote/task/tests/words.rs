@@ -10,7 +10,7 @@ proptest! {
     fn whatever_a_server_answers_is_taken_or_refused(out in any::<Vec<u8>>(), words in "(lethe: )?[a-z0-9 \n]{0,40}\n?") {
         for out in [out, words.into_bytes()] {
             if let Ok(answer) = Answer::of(&out) {
-                let _ = (answer.started(), answer.found(), answer.killed(), answer.removed());
+                let _ = (answer.started(), answer.state(), answer.killed(), answer.removed());
             }
         }
     }
@@ -24,15 +24,15 @@ proptest! {
     }
 }
 
-fn found(line: &str) -> Result<Found, TaskError> {
-    Answer::of(line.as_bytes())?.found()
+fn state(line: &str) -> Result<TaskState, TaskError> {
+    Answer::of(line.as_bytes())?.state()
 }
 
 #[test]
 fn an_end_is_taken_strictly() {
     let end = End { ending: Ending::Exited(3), out_bytes: 10, err_bytes: 0 };
-    assert_eq!(found("lethe: exited 3 10 0\n"), Ok(Found::Ended(end)));
-    assert_eq!(found("motd\nlethe: running\n"), Ok(Found::Running));
+    assert_eq!(found("lethe: exited 3 10 0\n"), Ok(TaskState::Ended(end)));
+    assert_eq!(found("motd\nlethe: running\n"), Ok(TaskState::Running));
     let refused = [
         "",
         "\n",

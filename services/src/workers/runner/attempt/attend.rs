@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::run::{Ending, Obstacle, RequestedRun, Stage, Target};
 use infra::remote::Connection;
-use infra::remote::task::{self, Found, Launch, TaskError, TaskId};
+use infra::remote::task::{self, Launch, TaskError, TaskId, TaskState};
 
 use super::super::given::Given;
 use super::super::told;
@@ -39,28 +39,28 @@ impl Attempt {
         self.in_sight();
         if target.stage == Stage::Started {
             match found {
-                Found::Missing | Found::Vanished { .. } => {
+                TaskState::Missing | TaskState::Vanished { .. } => {
                     return self.vanished(&connection, &given).await;
                 }
-                Found::Running if self.has_taken_over(target) => {
+                TaskState::Running if self.has_taken_over(target) => {
                     told::reattached(&self.app, &self.task).await?;
                 }
-                Found::Running | Found::Ended(_) => {}
+                TaskState::Running | TaskState::Ended(_) => {}
             }
             return self.follow(connection, &given, found).await;
         }
         match found {
-            Found::Missing if self.is_cancelled() => {
+            TaskState::Missing if self.is_cancelled() => {
                 return self.cancelled_before_it_began().await;
             }
-            Found::Missing => {
+            TaskState::Missing => {
                 if !self.launch(&connection, &given).await? {
                     return self.fail(Obstacle::Command).await;
                 }
-                found = Found::Running;
+                found = TaskState::Running;
             }
-            Found::Vanished { .. } => return self.vanished(&connection, &given).await,
-            Found::Running | Found::Ended(_) => {}
+            TaskState::Vanished { .. } => return self.vanished(&connection, &given).await,
+            TaskState::Running | TaskState::Ended(_) => {}
         }
         told::started(&self.app, &self.task).await?;
         self.follow(connection, &given, found).await
@@ -85,7 +85,7 @@ impl Attempt {
         let launch = Launch { task: self.id, command, environment };
         match task::start(connection, &launch).await {
             Ok(_) => Ok(true),
-            Err(TaskError::Unfit(_) | TaskError::Unable(_)) => Ok(false),
+            Err(TaskError::Launch(_) | TaskError::Unsupported(_)) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }
@@ -115,22 +115,22 @@ impl Attempt {
         let found = task::probe(&connection, &self.id).await?;
         self.in_sight();
         match found {
-            Found::Missing | Found::Vanished { .. } => {
+            TaskState::Missing | TaskState::Vanished { .. } => {
                 let log = self.rest_of_log(&connection, &given, found).await?;
                 told::sealed(&self.app, &self.task, log).await?;
                 self.put_away(Some(&connection)).await;
                 self.finish().await
             }
-            Found::Running if self.has_taken_over(target) => {
+            TaskState::Running if self.has_taken_over(target) => {
                 told::reattached(&self.app, &self.task).await?;
                 self.found_again();
                 self.follow(connection, &given, found).await
             }
-            Found::Running => {
+            TaskState::Running => {
                 self.app.run_queue.lose(self.task.run, self.task.hold, LOOK_AGAIN).await?;
                 Ok(Next::Done)
             }
-            Found::Ended(_) => self.follow(connection, &given, found).await,
+            TaskState::Ended(_) => self.follow(connection, &given, found).await,
         }
     }
 
@@ -141,7 +141,8 @@ impl Attempt {
 
     /// It does not run any more, and nobody can say how it ended.
     async fn vanished(&self, connection: &Connection, given: &Given) -> Result<Next, Halt> {
-        let log = self.rest_of_log(connection, given, Found::Vanished { rebooted: false }).await?;
+        let log =
+            self.rest_of_log(connection, given, TaskState::Vanished { rebooted: false }).await?;
         told::ended(&self.app, &self.task, Ending::Lost, Some(log)).await?;
         self.put_away(Some(connection)).await;
         self.finish().await
@@ -199,8 +200,8 @@ impl Attempt {
             Ok(()) | Err(TaskError::Missing | TaskError::Running) => true,
             Err(
                 TaskError::Remote(_)
-                | TaskError::Unfit(_)
-                | TaskError::Unable(_)
+                | TaskError::Launch(_)
+                | TaskError::Unsupported(_)
                 | TaskError::NotProven
                 | TaskError::Answer,
             ) => false,

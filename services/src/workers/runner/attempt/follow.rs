@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::run::{Ending, Failure, LogSeal};
 use infra::remote::Connection;
-use infra::remote::task::{self, End, Ending as Ended, Found, Killed, TaskError, TaskId};
+use infra::remote::task::{self, End, Ending as Ended, Killed, TaskError, TaskId, TaskState};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -36,7 +36,7 @@ enum Stop {
 
 /// How a command came to its end.
 struct Over {
-    found: Found,
+    found: TaskState,
     stopped: Option<(Stop, Killed)>,
 }
 
@@ -45,18 +45,19 @@ impl Attempt {
         &mut self,
         connection: Connection,
         given: &Given,
-        found: Found,
+        found: TaskState,
     ) -> Result<Next, Halt> {
         let left = self.app.run_queue.begin(self.task.run, self.task.hold).await?;
         let deadline = Instant::now() + left.ok_or(Halt::Gone)?;
         let mut reading = Reading::begin(self, &connection, given).await?;
         let over = match found {
-            Found::Ended(end) if !self.was_ended_by_us(end, deadline) => {
+            TaskState::Ended(end) if !self.was_ended_by_us(end, deadline) => {
                 Over { found, stopped: None }
             }
-            Found::Running | Found::Ended(_) | Found::Missing | Found::Vanished { .. } => {
-                self.see(&connection, &mut reading, deadline).await?
-            }
+            TaskState::Running
+            | TaskState::Ended(_)
+            | TaskState::Missing
+            | TaskState::Vanished { .. } => self.see(&connection, &mut reading, deadline).await?,
         };
         let whole = self.drain(&mut reading, over.found).await?;
         reading.finish().await?;
@@ -111,7 +112,7 @@ impl Attempt {
                 read = reading.next() => read?,
             }
         }
-        let found = found.unwrap_or(Found::Missing);
+        let found = found.unwrap_or(TaskState::Missing);
         Ok(Over { found, stopped: Some((stop, killed)) })
     }
 
@@ -130,8 +131,8 @@ impl Attempt {
     }
 
     /// Reads up to where the output ended. False when the file has become shorter than that.
-    async fn drain(&mut self, reading: &mut Reading, found: Found) -> Result<bool, Halt> {
-        let Found::Ended(end) = found else {
+    async fn drain(&mut self, reading: &mut Reading, found: TaskState) -> Result<bool, Halt> {
+        let TaskState::Ended(end) = found else {
             reading.until_quiet().await?;
             return Ok(false);
         };
@@ -168,18 +169,20 @@ impl Over {
         match (self.stopped, self.found) {
             (Some((Stop::Cancelled, killed)), found) => {
                 let forced =
-                    matches!(found, Found::Ended(End { ending: Ended::Signalled(KILL), .. }));
+                    matches!(found, TaskState::Ended(End { ending: Ended::Signalled(KILL), .. }));
                 Ending::Cancelled { forced: forced || killed.forced }
             }
             (Some((Stop::TimedOut, _)), _) => Ending::TimedOut,
-            (None, Found::Ended(End { ending: Ended::Exited(0), .. })) => Ending::Succeeded,
-            (None, Found::Ended(End { ending: Ended::Exited(code), .. })) => {
+            (None, TaskState::Ended(End { ending: Ended::Exited(0), .. })) => Ending::Succeeded,
+            (None, TaskState::Ended(End { ending: Ended::Exited(code), .. })) => {
                 Ending::Failed { failure: Failure::Exit { code: code.into() } }
             }
-            (None, Found::Ended(End { ending: Ended::Signalled(number), .. })) => {
+            (None, TaskState::Ended(End { ending: Ended::Signalled(number), .. })) => {
                 Ending::Failed { failure: Failure::Signal { number: number.into() } }
             }
-            (None, Found::Missing | Found::Running | Found::Vanished { .. }) => Ending::Lost,
+            (None, TaskState::Missing | TaskState::Running | TaskState::Vanished { .. }) => {
+                Ending::Lost
+            }
         }
     }
 }

@@ -41,8 +41,8 @@ impl From<TaskError> for Halt {
     fn from(error: TaskError) -> Self {
         match error {
             TaskError::Remote(error) => error.into(),
-            TaskError::Unfit(_)
-            | TaskError::Unable(_)
+            TaskError::Launch(_)
+            | TaskError::Unsupported(_)
             | TaskError::Missing
             | TaskError::NotProven
             | TaskError::Running

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use domain::run::{Digest, LogSeal, StreamSeal};
 use infra::remote::Connection;
-use infra::remote::task::{self, Chunk, Found, Output, Tail};
+use infra::remote::task::{self, Chunk, Output, Tail, TaskState};
 use infra::run_log::{StreamSummary, Summary, Writer};
 
 use super::super::given::Given;
@@ -101,9 +101,9 @@ impl Attempt {
         &self,
         connection: &Connection,
         given: &Given,
-        found: Found,
+        found: TaskState,
     ) -> Result<LogSeal, Halt> {
-        if found != Found::Missing {
+        if found != TaskState::Missing {
             match Reading::begin(self, connection, given).await {
                 Ok(mut reading) => {
                     let read = reading.until_quiet().await;
