@@ -5,7 +5,7 @@ use domain::{CommandId, Refused, WorkspaceId};
 use infra::event_store::{ExecuteError, Request, Step};
 use infra::ids::hashed;
 use infra::postgres::PgError;
-use infra::seats::{Overdue, Seats};
+use infra::seats::{OverdueLease, Seats};
 use tokio::sync::Semaphore;
 
 use crate::wiring::App;
@@ -55,13 +55,13 @@ async fn reap_some(app: &App, workspace: WorkspaceId) -> Result<usize, ReapError
 }
 
 /// Answers how many leases it ended: a row whose lease has ended already is only dropped.
-async fn tell(app: &App, workspace: WorkspaceId, overdue: &[Overdue]) -> Result<u64, ExecuteError> {
+async fn tell(app: &App, workspace: WorkspaceId, overdue: &[OverdueLease]) -> Result<u64, ExecuteError> {
     let stream = pool_stream(workspace);
     let leases: Vec<&[u8]> =
         overdue.iter().map(|over| over.lease.0.as_bytes().as_slice()).collect();
     let id = hashed(&[[b"seat.expire".as_slice()].as_slice(), leases.as_slice()].concat());
     let request = Request::new(workspace.into(), CommandId(id));
-    let steps = overdue.iter().map(|&Overdue { lease, account }| {
+    let steps = overdue.iter().map(|&OverdueLease { lease, account }| {
         Step::new::<SeatPool>(stream, SeatCommand::Expire { lease, account })
     });
     let steps: Vec<Step> = steps.collect();

@@ -14,9 +14,9 @@ const PUT: &str = include_str!("put.sql");
 const FIND: &str = include_str!("find.sql");
 const RENEW: &str = include_str!("renew.sql");
 const IS_LIVE: &str = include_str!("is_live.sql");
-const REMOVE: &str = include_str!("remove.sql");
-const REMOVE_ALL: &str = include_str!("remove_all.sql");
-const ENDS: &str = include_str!("ends.sql");
+const DELETE: &str = include_str!("delete.sql");
+const DELETE_ALL: &str = include_str!("delete_all.sql");
+const EXPIRIES: &str = include_str!("expiries.sql");
 const OVERDUE: &str = include_str!("overdue.sql");
 const IS_OVERDUE: &str = include_str!("is_overdue.sql");
 const TAKE_OVERDUE: &str = include_str!("take_overdue.sql");
@@ -29,7 +29,7 @@ pub struct Seats {
 
 /// A lease as the log tells of it. Its row is the same whoever puts it down, and whenever.
 #[derive(Clone, Copy, Debug)]
-pub struct Leased {
+pub struct NewSeatLease {
     pub lease: LeaseId,
     pub workspace: WorkspaceId,
     pub account: AccountId,
@@ -41,14 +41,14 @@ pub struct Leased {
 
 /// How long a lease is held unless it is renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct SeatLeaseRow {
     pub expires_at: DateTime<Utc>,
     pub ttl_seconds: i32,
 }
 
 /// A lease whose time is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Overdue {
+pub struct OverdueLease {
     pub lease: LeaseId,
     pub account: AccountId,
 }
@@ -59,8 +59,8 @@ impl Seats {
     }
 
     /// Puts the row down unless it is there. `None`: it came and has gone.
-    pub async fn put(&self, leased: &Leased) -> Result<Option<Held>, PgError> {
-        let Leased { lease, workspace, account, since, .. } = leased;
+    pub async fn put(&self, leased: &NewSeatLease) -> Result<Option<SeatLeaseRow>, PgError> {
+        let NewSeatLease { lease, workspace, account, since, .. } = leased;
         let (fence, ttl) = (fence(leased.fence), seconds(leased.ttl));
         execute(&self.pool, PUT, &[&lease.0, &workspace.0, &account.0, &fence, &ttl, since])
             .await?;
@@ -71,16 +71,16 @@ impl Seats {
     /// The same in a reader's transaction.
     pub async fn put_in(
         tx: &Transaction<'_>,
-        leased: &Leased,
+        leased: &NewSeatLease,
     ) -> Result<(), tokio_postgres::Error> {
-        let Leased { lease, workspace, account, since, .. } = leased;
+        let NewSeatLease { lease, workspace, account, since, .. } = leased;
         let (fence, ttl) = (fence(leased.fence), seconds(leased.ttl));
         tx.execute(PUT, &[&lease.0, &workspace.0, &account.0, &fence, &ttl, since]).await?;
         Ok(())
     }
 
     /// Only while it is held, and under its own fence. `None`: it is lost, for good.
-    pub async fn renew(&self, lease: LeaseId, of: u64) -> Result<Option<Held>, PgError> {
+    pub async fn renew(&self, lease: LeaseId, of: u64) -> Result<Option<SeatLeaseRow>, PgError> {
         let row = query_opt(&self.pool, RENEW, &[&lease.0, &fence(of)]).await?;
         row.as_ref().map(held).transpose()
     }
@@ -90,30 +90,30 @@ impl Seats {
         Ok(row.map(|row| row.try_get(0)).transpose()?.unwrap_or_default())
     }
 
-    pub async fn remove(&self, lease: LeaseId) -> Result<(), PgError> {
-        execute(&self.pool, REMOVE, &[&lease.0]).await.map(drop)
+    pub async fn delete(&self, lease: LeaseId) -> Result<(), PgError> {
+        execute(&self.pool, DELETE, &[&lease.0]).await.map(drop)
     }
 
-    pub async fn remove_in(
+    pub async fn delete_in(
         tx: &Transaction<'_>,
         lease: LeaseId,
     ) -> Result<(), tokio_postgres::Error> {
-        tx.execute(REMOVE, &[&lease.0]).await.map(drop)
+        tx.execute(DELETE, &[&lease.0]).await.map(drop)
     }
 
-    pub async fn remove_all_in(
+    pub async fn delete_all_in(
         tx: &Transaction<'_>,
         workspace: WorkspaceId,
     ) -> Result<(), tokio_postgres::Error> {
-        tx.execute(REMOVE_ALL, &[&workspace.0]).await.map(drop)
+        tx.execute(DELETE_ALL, &[&workspace.0]).await.map(drop)
     }
 
     /// When the leases of a workspace end, as far as is known.
-    pub async fn ends(
+    pub async fn expiries(
         &self,
         workspace: WorkspaceId,
     ) -> Result<Vec<(LeaseId, DateTime<Utc>)>, PgError> {
-        let rows = query(&self.pool, ENDS, &[&workspace.0]).await?;
+        let rows = query(&self.pool, EXPIRIES, &[&workspace.0]).await?;
         let ends = rows.iter().map(|row| Ok((LeaseId(row.try_get(0)?), row.try_get(1)?)));
         ends.collect()
     }
@@ -135,10 +135,10 @@ impl Seats {
         tx: &Transaction<'_>,
         workspace: WorkspaceId,
         limit: i64,
-    ) -> Result<Vec<Overdue>, PgError> {
+    ) -> Result<Vec<OverdueLease>, PgError> {
         let rows = tx.query(TAKE_OVERDUE, &[&workspace.0, &limit]).await?;
         let overdue = |row: &Row| {
-            Ok(Overdue { lease: LeaseId(row.try_get(0)?), account: AccountId(row.try_get(1)?) })
+            Ok(OverdueLease { lease: LeaseId(row.try_get(0)?), account: AccountId(row.try_get(1)?) })
         };
         rows.iter().map(overdue).collect()
     }
@@ -157,6 +157,6 @@ fn seconds(ttl: TimeDelta) -> i32 {
     i32::try_from(ttl.num_seconds()).unwrap_or(i32::MAX)
 }
 
-fn held(row: &Row) -> Result<Held, PgError> {
-    Ok(Held { expires_at: row.try_get(0)?, ttl_seconds: row.try_get(1)? })
+fn held(row: &Row) -> Result<SeatLeaseRow, PgError> {
+    Ok(SeatLeaseRow { expires_at: row.try_get(0)?, ttl_seconds: row.try_get(1)? })
 }

@@ -35,9 +35,9 @@ async fn given() -> Given {
 
 impl Given {
     /// A lease that ends `millis` from now.
-    async fn leased(&self, millis: i64) -> Leased {
+    async fn leased(&self, millis: i64) -> NewSeatLease {
         let now = self.now().await;
-        let leased = Leased {
+        let leased = NewSeatLease {
             lease: LeaseId(self.ids.uuid()),
             workspace: WorkspaceId(Uuid::from_u128(1)),
             account: AccountId(self.ids.uuid()),
@@ -59,7 +59,7 @@ impl Given {
     }
 
     /// As the reaper does, until the time of the lease is over or somebody has renewed it.
-    async fn reap(&self, leased: Leased, tells: bool) -> Reaped {
+    async fn reap(&self, leased: NewSeatLease, tells: bool) -> Reaped {
         while self.now().await <= leased.since + TTL {}
         let mut client = self.pool.get().await.unwrap();
         let tx = tokio_postgres::Client::transaction(&mut client).await.unwrap();
@@ -89,7 +89,7 @@ async fn a_lease_is_the_same_row_whoever_puts_it_down() {
     assert_eq!(again.ttl_seconds, 60);
     assert!(given.seats.is_live(leased.lease, 7).await.unwrap());
     assert_eq!(given.seats.count_live().await.unwrap(), 1);
-    let ends = given.seats.ends(leased.workspace).await.unwrap();
+    let ends = given.seats.expiries(leased.workspace).await.unwrap();
     assert_eq!(ends, [(leased.lease, again.expires_at)]);
 }
 
@@ -104,7 +104,7 @@ async fn only_a_live_lease_is_renewed_and_only_under_its_fence() {
     let renewed = given.seats.renew(live.lease, 7).await.unwrap().unwrap();
     assert!(renewed.expires_at >= live.since + TTL);
 
-    given.seats.remove(live.lease).await.unwrap();
+    given.seats.delete(live.lease).await.unwrap();
     assert_eq!(given.seats.renew(live.lease, 7).await.unwrap(), None);
     assert_eq!(given.seats.overdue(9).await.unwrap(), [over.workspace]);
     assert!(given.seats.is_overdue(over.workspace).await.unwrap());
@@ -121,7 +121,7 @@ async fn two_reapers_take_a_lease_once() {
 
     let taken = Seats::take_overdue(&one, over.workspace, 9).await.unwrap();
 
-    assert_eq!(taken, [Overdue { lease: over.lease, account: over.account }]);
+    assert_eq!(taken, [OverdueLease { lease: over.lease, account: over.account }]);
     assert_eq!(Seats::take_overdue(&other, over.workspace, 9).await.unwrap(), []);
     one.commit().await.unwrap();
     assert_eq!(Seats::take_overdue(&other, over.workspace, 9).await.unwrap(), []);
@@ -157,7 +157,7 @@ async fn a_renewal_that_races_the_reaper_wins_wholly_or_is_too_late() {
             }
             half => panic!("{half:?} in round {round}"),
         }
-        given.seats.remove(leased.lease).await.unwrap();
+        given.seats.delete(leased.lease).await.unwrap();
     }
     assert!(won > 50 && lost > 50, "{won} won, {lost} lost: no race");
 }

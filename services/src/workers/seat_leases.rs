@@ -8,7 +8,7 @@ use domain::{AccountId, CommandId, LeaseId, Refused, WorkspaceId};
 use infra::event_store::{ExecuteError, Executor, Request, Step};
 use infra::ids::hashed;
 use infra::log::{Recorded, Worker, WorkerError};
-use infra::seats::{Leased, Seats};
+use infra::seats::{NewSeatLease, Seats};
 use serde::Deserialize;
 use tokio_postgres::Transaction;
 
@@ -27,7 +27,7 @@ impl SeatLeases {
 
     /// Whoever acquired a lease puts its row down, too: here it comes after a crash.
     async fn follow(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), WorkerError> {
-        let leased = |lease: LeaseId, account: AccountId, fence: u64| Leased {
+        let leased = |lease: LeaseId, account: AccountId, fence: u64| NewSeatLease {
             lease,
             workspace: WorkspaceId(event.tenant().0),
             account,
@@ -40,11 +40,11 @@ impl SeatLeases {
                 Seats::put_in(tx, &leased(lease, account, fence)).await?;
             }
             SeatEvent::LeaseTakenOver { account, from, to, fence } => {
-                Seats::remove_in(tx, from).await?;
+                Seats::delete_in(tx, from).await?;
                 Seats::put_in(tx, &leased(to, account, fence)).await?;
             }
             SeatEvent::LeaseReleased { lease, .. } | SeatEvent::LeaseExpired { lease, .. } => {
-                Seats::remove_in(tx, lease).await?;
+                Seats::delete_in(tx, lease).await?;
             }
             SeatEvent::LimitSet { .. } | SeatEvent::Denied { .. } => {}
         }
@@ -115,7 +115,7 @@ impl Worker for SeatLeases {
             "workspace.deleted" => {
                 let reason = ReleaseReason::WorkspaceDeleted;
                 self.vacate(event, SeatCommand::VacateAll { reason }).await?;
-                Ok(Seats::remove_all_in(tx, WorkspaceId(event.tenant().0)).await?)
+                Ok(Seats::delete_all_in(tx, WorkspaceId(event.tenant().0)).await?)
             }
             _ => self.follow(event, tx).await,
         }

@@ -12,7 +12,7 @@ use infra::event_store::{Receipt, Step};
 use infra::ids::derived;
 use infra::log::{Feed, Recorded};
 use infra::postgres::PgError;
-use infra::seats::{Held, Leased};
+use infra::seats::{NewSeatLease, SeatLeaseRow};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -48,8 +48,8 @@ pub struct SeatHeld {
 }
 
 impl SeatHeld {
-    const fn of(lease: LeaseId, fence: u64, held: Held) -> Self {
-        let Held { expires_at, ttl_seconds } = held;
+    const fn of(lease: LeaseId, fence: u64, held: SeatLeaseRow) -> Self {
+        let SeatLeaseRow { expires_at, ttl_seconds } = held;
         Self { lease_id: lease.0, fence, expires_at, ttl_seconds }
     }
 }
@@ -182,7 +182,7 @@ async fn take_over(
     let SeatEvent::LeaseTakenOver { to, fence, .. } = decoded(&event)? else {
         return Err(Problem::of(Kind::Internal));
     };
-    api.app.seats.remove(from).await?;
+    api.app.seats.delete(from).await?;
     let held = put(&api, &member, &receipt, &event, (to, fence)).await?;
     Ok(created(&member, &receipt, SeatHeld::of(to, fence, held)))
 }
@@ -211,7 +211,7 @@ async fn release(
     let releases = SeatCommand::Release { lease, reason };
     let step = Step::new::<SeatPool>(pool_stream(member.workspace), releases);
     let receipt = api.app.executor.execute(&member.request(&caller, vec![]), &[step]).await?;
-    api.app.seats.remove(lease).await?;
+    api.app.seats.delete(lease).await?;
     Ok(done(&receipt))
 }
 
@@ -256,14 +256,14 @@ async fn put(
     receipt: &Receipt,
     event: &Recorded,
     (lease, fence): (LeaseId, u64),
-) -> Result<Held, Problem> {
+) -> Result<SeatLeaseRow, Problem> {
     if receipt.replayed {
         let pool = load(api, member).await?;
         pool.lease_of(member.account)
             .filter(|held| held.id == lease)
             .ok_or(SeatError::LeaseLost)?;
     }
-    let leased = Leased {
+    let leased = NewSeatLease {
         lease,
         workspace: member.workspace,
         account: member.account,

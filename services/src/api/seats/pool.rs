@@ -64,7 +64,7 @@ async fn show(api: ApiData, member: Member, least: MinPosition) -> Result<HttpRe
     member.needs(Right::ReadSeats)?;
     least.reached::<SeatPools>(&api).await?;
     let pool = of_workspace(&api.app.pool, member.workspace).await?.ok_or_else(not_yet)?;
-    let ends = api.app.seats.ends(member.workspace).await?;
+    let ends = api.app.seats.expiries(member.workspace).await?;
     Ok(HttpResponse::Ok().json(shown(&member, pool, &ends.into_iter().collect())))
 }
 

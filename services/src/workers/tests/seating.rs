@@ -66,7 +66,7 @@ async fn a_lease_whose_node_died_before_its_row_ends_when_its_time_is_over() {
         react(&app, &SeatLeases::new(&app)).await.unwrap();
     }
 
-    let ends = app.seats.ends(of).await.unwrap();
+    let ends = app.seats.expiries(of).await.unwrap();
     let acquired = log(&app).await.last().unwrap().recorded_at();
     assert_eq!(ends, [(held, acquired + TimeDelta::seconds(120))], "from the event on");
     reap_due(app.clone()).await.unwrap();
@@ -156,7 +156,7 @@ async fn a_row_without_a_lease_is_dropped_and_nothing_is_told() {
     for workspace in [of, WorkspaceId(app.ids.uuid())] {
         let (lease, since) = (LeaseId(app.ids.uuid()), noon() - TimeDelta::days(9_000));
         let ttl = TimeDelta::seconds(1);
-        let orphan = infra::seats::Leased { lease, workspace, account: ada, fence: 9, since, ttl };
+        let orphan = infra::seats::NewSeatLease { lease, workspace, account: ada, fence: 9, since, ttl };
         app.seats.put(&orphan).await.unwrap();
     }
 
