@@ -55,7 +55,11 @@ async fn reap_some(app: &App, workspace: WorkspaceId) -> Result<usize, ReapError
 }
 
 /// Answers how many leases it ended: a row whose lease has ended already is only dropped.
-async fn tell(app: &App, workspace: WorkspaceId, overdue: &[OverdueLease]) -> Result<u64, ExecuteError> {
+async fn tell(
+    app: &App,
+    workspace: WorkspaceId,
+    overdue: &[OverdueLease],
+) -> Result<u64, ExecuteError> {
     let stream = pool_stream(workspace);
     let leases: Vec<&[u8]> =
         overdue.iter().map(|over| over.lease.0.as_bytes().as_slice()).collect();

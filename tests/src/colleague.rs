@@ -5,7 +5,7 @@ use std::str::FromStr;
 use infra::clock::Clock;
 use infra::ids::Ids;
 use infra::postgres::{ConnectOptions, connect};
-use infra::sessions::{Opening, Sessions};
+use infra::sessions::{NewSession, Sessions};
 use secrecy::ExposeSecret;
 use uuid::Uuid;
 
@@ -39,7 +39,7 @@ impl Installation {
         let pool = connect(&self.log_url(), &ConnectOptions::app()).await.unwrap();
         let account = Ids::system().uuid();
         let token = Sessions::draw_token().unwrap();
-        let opening = Opening {
+        let opening = NewSession {
             session: domain::SessionId(Ids::system().uuid()),
             account: domain::AccountId(account),
             kind: domain::session::SessionKind::Client,

@@ -138,7 +138,10 @@ impl Seats {
     ) -> Result<Vec<OverdueLease>, PgError> {
         let rows = tx.query(TAKE_OVERDUE, &[&workspace.0, &limit]).await?;
         let overdue = |row: &Row| {
-            Ok(OverdueLease { lease: LeaseId(row.try_get(0)?), account: AccountId(row.try_get(1)?) })
+            Ok(OverdueLease {
+                lease: LeaseId(row.try_get(0)?),
+                account: AccountId(row.try_get(1)?),
+            })
         };
         rows.iter().map(overdue).collect()
     }

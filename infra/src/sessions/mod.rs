@@ -1,4 +1,4 @@
-//! Live sessions: what the token of a request is looked up in.
+//! Live sessions, looked up by the token of a request.
 
 mod cache;
 mod rows;
@@ -21,7 +21,7 @@ use rows::Rows;
 const PREFIX: &str = "ls_";
 const TOUCHED_EVERY: TimeDelta = TimeDelta::minutes(1);
 
-/// `rows` is the seam: where Redis is configured, it will hold what `working.sessions` holds.
+/// Sessions by token, with a cache of half a second. `rows` is where a Redis store would go.
 #[derive(Clone)]
 pub struct Sessions {
     rows: Rows,
@@ -29,21 +29,22 @@ pub struct Sessions {
     clock: Clock,
 }
 
-/// A session that is about to be opened.
+/// A session that is to be opened.
 #[derive(Clone, Debug)]
-pub struct Opening {
+pub struct NewSession {
     pub session: SessionId,
     pub account: AccountId,
     pub kind: SessionKind,
     pub token: TokenHash,
-    /// How long it lives after its last use, and at most.
+    /// How long it lives after its last use.
     pub idle: TimeDelta,
+    /// How long it lives at most, from now on.
     pub absolute: TimeDelta,
 }
 
-/// A session whose token was shown.
+/// An open session, found by its token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Live {
+pub struct LiveSession {
     pub session: SessionId,
     pub account: AccountId,
     pub kind: SessionKind,
@@ -53,7 +54,7 @@ pub struct Live {
     pub absolute_until: DateTime<Utc>,
 }
 
-/// A session whose row is gone and whose end the log has not been told yet.
+/// A session whose row has been deleted and whose closing event is not in the log yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closing {
     pub session: SessionId,
@@ -68,44 +69,49 @@ impl Sessions {
         Self { rows: Rows::new(pool), cache: Arc::default(), clock }
     }
 
-    /// A token that no session has yet: its secret is for the client, its hash for [`Opening`].
+    /// A new token: its secret is for the client, its hash for [`NewSession`].
+    ///
+    /// # Errors
+    /// The system returned no random bytes.
     pub fn draw_token() -> Result<BearerToken, NoRandomness> {
         BearerToken::draw(PREFIX)
     }
 
-    /// Comes before the event: a row without one is harmless, since nobody was told its token. The
-    /// same session again takes the later token. An erased account opens none: `false`.
-    pub async fn open(&self, opening: &Opening) -> Result<bool, PgError> {
-        self.rows.open(opening, self.clock.now()).await
+    /// Writes the row. Call it before the event is appended: a row without an event is harmless,
+    /// since nobody was given its token. The same session again takes the later token. `false`: the
+    /// account is erased, or the session is closed; nothing was written.
+    pub async fn open(&self, session: &NewSession) -> Result<bool, PgError> {
+        self.rows.open(session, self.clock.now()).await
     }
 
-    /// The live session of a token. A closed one is refused within a second on every node: an
-    /// answer is repeated for at most half a second, counted from before it was asked for.
-    pub async fn find(&self, token: &str) -> Result<Option<Live>, PgError> {
+    /// The session of a token, if it is open. A closed session is refused within a second on every
+    /// node: a row is cached for at most half a second, counted from before it was read.
+    pub async fn find(&self, token: &str) -> Result<Option<LiveSession>, PgError> {
         let Some(hash) = TokenHash::read(PREFIX, token) else { return Ok(None) };
         let now = self.clock.now();
         if let Some(live) = self.cache.get(&hash) {
             return Ok(live.is_live(now).then_some(live));
         }
-        let asked = Instant::now();
+        let queried_at = Instant::now();
         let Some(mut live) = self.rows.find(&hash, now).await? else { return Ok(None) };
         if now - live.last_used_at >= TOUCHED_EVERY {
             let Some(idle_until) = self.rows.touch(&hash, now).await? else { return Ok(None) };
-            live = Live { last_used_at: now, idle_until, ..live };
+            live = LiveSession { last_used_at: now, idle_until, ..live };
         }
-        self.cache.put(hash, live, asked);
+        self.cache.put(hash, live, queried_at);
         Ok(Some(live))
     }
 
-    /// Deletes the row; the log is told afterwards, by the caller or else by the session closer.
-    /// `false` when it was closed already.
+    /// Deletes the row. The caller then appends the closing event; if it does not, the session closer
+    /// does. `false`: it was closed already.
     pub async fn close(&self, session: SessionId, reason: CloseReason) -> Result<bool, PgError> {
         let closed = self.rows.close(session, reason, self.clock.now()).await?;
-        self.cache.forget(|live| live.session == session);
+        self.cache.evict(|live| live.session == session);
         Ok(closed)
     }
 
-    /// Deletes every row of the account but one; answers the sessions that were closed.
+    /// Deletes every row of the account except `except`; returns the sessions that were closed.
+    /// `cause` is the event because of which they are closed.
     pub async fn close_all(
         &self,
         account: AccountId,
@@ -116,7 +122,7 @@ impl Sessions {
         self.close_opened(account, except, reason, cause, i64::MAX).await
     }
 
-    /// The same, but for sessions that the log tells of after `position`.
+    /// Like [`Self::close_all`], except sessions whose opening event comes after `position`.
     pub async fn close_opened(
         &self,
         account: AccountId,
@@ -127,17 +133,17 @@ impl Sessions {
     ) -> Result<Vec<SessionId>, PgError> {
         let now = self.clock.now();
         let closed = self.rows.close_all(account, except, reason, cause, now, position).await?;
-        self.cache.forget(|live| closed.contains(&live.session));
+        self.cache.evict(|live| closed.contains(&live.session));
         Ok(closed)
     }
 
-    /// Deletes rows whose time is over; answers how many.
+    /// Deletes at most `limit` rows whose time is over; returns how many.
     pub async fn close_expired(&self, limit: i64) -> Result<u64, PgError> {
         self.rows.close_expired(self.clock.now(), limit).await
     }
 
-    /// Sessions whose end is not in the log as far as is known: those that somebody closed before
-    /// `until`, who may yet tell it, and all that nobody but the session closer will tell of.
+    /// Sessions whose closing event is missing as far as is known: those that a request closed before
+    /// `until` (the request may still append it), and all that only the session closer appends.
     pub async fn closings(
         &self,
         until: DateTime<Utc>,
@@ -146,13 +152,13 @@ impl Sessions {
         self.rows.closings(until, limit).await
     }
 
-    /// The log has been told.
+    /// The closing events of these sessions are in the log.
     pub async fn closed(&self, sessions: &[SessionId]) -> Result<(), PgError> {
         self.rows.closed(sessions).await
     }
 }
 
-impl Live {
+impl LiveSession {
     fn is_live(&self, now: DateTime<Utc>) -> bool {
         now < self.idle_until && now < self.absolute_until
     }

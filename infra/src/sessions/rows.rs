@@ -9,7 +9,7 @@ use serde::de::value::{Error, StrDeserializer};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{Closing, Live, Opening};
+use super::{Closing, LiveSession, NewSession};
 use crate::bearer::TokenHash;
 use crate::postgres::{PgError, Pool};
 use crate::statement::{execute, query, query_opt};
@@ -31,7 +31,11 @@ impl Rows {
         Self(pool)
     }
 
-    pub(super) async fn open(&self, open: &Opening, now: DateTime<Utc>) -> Result<bool, PgError> {
+    pub(super) async fn open(
+        &self,
+        open: &NewSession,
+        now: DateTime<Utc>,
+    ) -> Result<bool, PgError> {
         let idle = i32::try_from(open.idle.num_seconds()).unwrap_or(i32::MAX);
         let (token, absolute) = (open.token.as_bytes(), now + open.absolute);
         let (session, account, kind) = (open.session.0, open.account.0, kind_name(open.kind));
@@ -45,7 +49,7 @@ impl Rows {
         &self,
         token: &TokenHash,
         now: DateTime<Utc>,
-    ) -> Result<Option<Live>, PgError> {
+    ) -> Result<Option<LiveSession>, PgError> {
         let row = query_opt(&self.0, FIND, &[&token.as_bytes(), &now]).await?;
         row.map(|row| live(&row)).transpose()
     }
@@ -110,8 +114,8 @@ impl Rows {
     }
 }
 
-fn live(row: &Row) -> Result<Live, PgError> {
-    Ok(Live {
+fn live(row: &Row) -> Result<LiveSession, PgError> {
+    Ok(LiveSession {
         session: SessionId(row.try_get("session_id")?),
         account: AccountId(row.try_get("account_id")?),
         kind: named(row.try_get("kind")?)?,

@@ -26,7 +26,7 @@ async fn given() -> Given {
 impl Given {
     async fn opened(&self, account: AccountId) -> (SessionId, String) {
         let token = Sessions::draw_token().unwrap();
-        let opening = Opening {
+        let opening = NewSession {
             session: SessionId(Ids::system().uuid()),
             account,
             kind: SessionKind::Client,
@@ -183,7 +183,7 @@ async fn a_fenced_person_has_no_session_and_opens_none() {
     client.execute("select event_log.fence($1, '{}')", &[&account.0]).await.unwrap();
 
     assert_eq!(given.sessions.find(&token).await.unwrap(), None);
-    let opening = Opening {
+    let opening = NewSession {
         session: SessionId(Ids::system().uuid()),
         account,
         kind: SessionKind::Browser,

@@ -10,7 +10,7 @@ use domain::session::{Session, SessionCommand, SessionKind};
 use domain::{AccountId, SessionId, TenantId};
 use infra::event_store::{Loaded, Step};
 use infra::ids::derived;
-use infra::sessions::{Opening, Sessions};
+use infra::sessions::{NewSession, Sessions};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -142,7 +142,7 @@ async fn admit(
 ) -> Result<HttpResponse, Problem> {
     let token = Sessions::draw_token().map_err(|error| Problem::unavailable(&error))?;
     let config = &api.app.config;
-    let opening = Opening {
+    let opening = NewSession {
         session,
         account,
         kind,
@@ -178,7 +178,7 @@ async fn admit(
 }
 
 /// Whether this command opened the session before: its token stays the one that was shown.
-async fn is_repeated(api: &Api, caller: &Caller, opening: &Opening) -> Result<bool, Problem> {
+async fn is_repeated(api: &Api, caller: &Caller, opening: &NewSession) -> Result<bool, Problem> {
     if !caller.may_repeat() {
         return Ok(false);
     }

@@ -47,7 +47,7 @@ use infra::run_log::RunLogs;
 use infra::run_queue::RunQueue;
 use infra::seats::Seats;
 use infra::server_credentials::ServerCredentials;
-use infra::sessions::{Opening, Sessions};
+use infra::sessions::{NewSession, Sessions};
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
 use tokio::sync::watch;
@@ -210,7 +210,7 @@ async fn register_as(app: &App, account: AccountId, email: &'static str) -> Pers
 async fn sign_in(app: &App, account: AccountId) -> (SessionId, String) {
     let session = SessionId(app.ids.uuid());
     let token = Sessions::draw_token().unwrap();
-    let opening = Opening {
+    let opening = NewSession {
         session,
         account,
         kind: SessionKind::Client,

@@ -156,7 +156,8 @@ async fn a_row_without_a_lease_is_dropped_and_nothing_is_told() {
     for workspace in [of, WorkspaceId(app.ids.uuid())] {
         let (lease, since) = (LeaseId(app.ids.uuid()), noon() - TimeDelta::days(9_000));
         let ttl = TimeDelta::seconds(1);
-        let orphan = infra::seats::NewSeatLease { lease, workspace, account: ada, fence: 9, since, ttl };
+        let orphan =
+            infra::seats::NewSeatLease { lease, workspace, account: ada, fence: 9, since, ttl };
         app.seats.put(&orphan).await.unwrap();
     }
 
