@@ -7,7 +7,7 @@ use tokio::fs;
 use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
-use super::{Letter, MailError, Outcome};
+use super::{Letter, MailError, SendOutcome};
 
 #[derive(Clone, Debug)]
 pub struct Folder(PathBuf);
@@ -25,10 +25,10 @@ impl Folder {
     }
 
     /// Writing it again is writing the same file.
-    pub(super) async fn write(&self, letter: &Letter) -> Outcome {
+    pub(super) async fn write(&self, letter: &Letter) -> SendOutcome {
         match self.put(letter).await {
-            Ok(()) => Outcome::Taken,
-            Err(error) => Outcome::Refused {
+            Ok(()) => SendOutcome::Accepted,
+            Err(error) => SendOutcome::Refused {
                 for_good: false,
                 trouble: format!("the mail folder: {}", error.kind()),
             },
@@ -44,7 +44,7 @@ impl Folder {
         fs::File::open(&self.0).await?.sync_all().await
     }
 
-    pub(super) async fn destroy(&self, mails: &[Uuid]) -> Result<(), MailError> {
+    pub(super) async fn delete(&self, mails: &[Uuid]) -> Result<(), MailError> {
         for mail in mails {
             for path in [self.file(*mail), self.0.join(format!("{mail}.part"))] {
                 match fs::remove_file(path).await {
@@ -56,16 +56,16 @@ impl Folder {
         Ok(())
     }
 
-    /// The mails that there are files of.
+    /// The ids of the mails that have a file.
     pub async fn mails(&self) -> Result<Vec<Uuid>, MailError> {
-        let mut found = Vec::new();
+        let mut mails = Vec::new();
         let mut entries = fs::read_dir(&self.0).await?;
         while let Some(entry) = entries.next_entry().await? {
             let name = entry.file_name();
             let stem = Path::new(&name).file_stem().and_then(|stem| stem.to_str());
-            found.extend(stem.and_then(|stem| Uuid::try_parse(stem).ok()));
+            mails.extend(stem.and_then(|stem| Uuid::try_parse(stem).ok()));
         }
-        Ok(found)
+        Ok(mails)
     }
 
     fn file(&self, mail: Uuid) -> PathBuf {

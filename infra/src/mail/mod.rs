@@ -1,4 +1,4 @@
-//! Mails on their way out: by SMTP, or into a folder.
+//! Sends mails: by SMTP, or into a folder.
 
 mod folder;
 mod letter;
@@ -12,11 +12,14 @@ pub use smtp::Smtp;
 
 use uuid::Uuid;
 
+/// Mail is not configured as it must be, or a mail cannot be made.
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
-    #[error("the SMTP URL cannot be read: smtp://HOST[:PORT] or smtps://USER:PASSWORD@HOST[:PORT]")]
+    #[error(
+        "the SMTP URL cannot be read: use smtp://HOST[:PORT] or smtps://USER:PASSWORD@HOST[:PORT]"
+    )]
     Url,
-    #[error("the sender is not a mailbox: NAME <ADDRESS> or ADDRESS")]
+    #[error("the sender is not a mailbox: use NAME <ADDRESS> or ADDRESS")]
     From,
     #[error("TLS cannot be set up for mail")]
     Tls,
@@ -26,31 +29,29 @@ pub enum MailError {
     Compose(&'static str),
 }
 
-/// What became of a mail that was handed over.
+/// The result of sending a mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    Taken,
-    /// Certainly not taken. `for_good`: the address or the mail itself was refused.
-    Refused {
-        for_good: bool,
-        trouble: String,
-    },
+pub enum SendOutcome {
+    /// The server has accepted it, or the file is written.
+    Accepted,
+    /// Certainly not accepted. `for_good`: the address or the mail itself was refused.
+    Refused { for_good: bool, trouble: String },
     /// The connection ended between the last byte of the mail and the answer to it.
-    Unknown {
-        trouble: String,
-    },
+    Unknown { trouble: String },
 }
 
-impl Outcome {
-    /// A reply code or a few words; no value of the mail, whose text a server may repeat.
+impl SendOutcome {
+    /// What went wrong: a reply code or a few words of Lethe's own, since a server's text may repeat
+    /// the address.
     pub fn trouble(&self) -> Option<&str> {
         match self {
-            Self::Taken => None,
+            Self::Accepted => None,
             Self::Refused { trouble, .. } | Self::Unknown { trouble } => Some(trouble),
         }
     }
 }
 
+/// The kind of a transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Via {
     Smtp,
@@ -66,6 +67,7 @@ impl Via {
     }
 }
 
+/// How mails leave Lethe.
 #[derive(Clone)]
 pub enum Transport {
     Smtp(Smtp),
@@ -73,11 +75,19 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// `smtp://` or `smtps://`. Beyond loopback TLS is required, with STARTTLS for `smtp://`.
+    /// Reads an `smtp://` or `smtps://` URL. Beyond loopback TLS is required, with STARTTLS for
+    /// `smtp://`.
+    ///
+    /// # Errors
+    /// `Url`, `Tls`.
     pub fn smtp(url: &str) -> Result<Self, MailError> {
         Smtp::parse(url).map(Self::Smtp)
     }
 
+    /// Opens the folder, which is created with mode 0700 if it is missing.
+    ///
+    /// # Errors
+    /// `Folder`.
     pub async fn folder(path: impl Into<std::path::PathBuf>) -> Result<Self, MailError> {
         Folder::open(path.into()).await.map(Self::Folder)
     }
@@ -89,18 +99,22 @@ impl Transport {
         }
     }
 
-    pub async fn send(&self, letter: &Letter) -> Outcome {
+    /// Sends one mail. It takes up to 130 seconds.
+    pub async fn send(&self, letter: &Letter) -> SendOutcome {
         match self {
             Self::Smtp(smtp) => smtp.send(letter).await,
             Self::Folder(folder) => folder.write(letter).await,
         }
     }
 
-    /// Destroys what this node still holds of these mails: files of the folder.
-    pub async fn destroy(&self, mails: &[Uuid]) -> Result<(), MailError> {
+    /// Deletes the files of these mails, where mails go into a folder.
+    ///
+    /// # Errors
+    /// `Folder`: some may be left.
+    pub async fn delete(&self, mails: &[Uuid]) -> Result<(), MailError> {
         match self {
             Self::Smtp(_) => Ok(()),
-            Self::Folder(folder) => folder.destroy(mails).await,
+            Self::Folder(folder) => folder.delete(mails).await,
         }
     }
 }

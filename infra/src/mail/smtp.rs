@@ -12,11 +12,11 @@ use percent_encoding::percent_decode_str;
 use tokio::time::timeout;
 use url::{Host, Url};
 
-use super::{Letter, MailError, Outcome};
+use super::{Letter, MailError, SendOutcome};
 
 const CONNECT: Duration = Duration::from_secs(10);
-/// For everything up to the server's leave to send the mail itself.
-const ASK: Duration = Duration::from_secs(30);
+/// For connecting, and again for everything up to the reply to DATA.
+const SUBMIT: Duration = Duration::from_secs(30);
 /// RFC 5321, 4.5.3.2.6 would wait ten minutes; the outbox's lease is shorter.
 const HAND_OVER: Duration = Duration::from_secs(90);
 
@@ -41,9 +41,10 @@ impl Smtp {
         let url = Url::parse(url).map_err(|_| MailError::Url)?;
         let (host, is_loopback) = host(&url).ok_or(MailError::Url)?;
         let tls = || TlsParameters::new(host.clone()).map_err(|_| MailError::Tls);
-        let asked = url.query_pairs().any(|(name, value)| name == "tls" && value == "required");
+        let tls_required =
+            url.query_pairs().any(|(name, value)| name == "tls" && value == "required");
         let (security, port) = match url.scheme() {
-            "smtp" if is_loopback && !asked => (Security::Clear, 25),
+            "smtp" if is_loopback && !tls_required => (Security::Clear, 25),
             "smtp" => (Security::StartTls(tls()?), 587),
             "smtps" => (Security::Tls(tls()?), 465),
             _ => return Err(MailError::Url),
@@ -55,13 +56,13 @@ impl Smtp {
         Ok(Self { port: url.port().unwrap_or(port), host, security, credentials })
     }
 
-    pub(super) async fn send(&self, letter: &Letter) -> Outcome {
-        let mut connection = match timeout(ASK, self.connect()).await {
+    pub(super) async fn send(&self, letter: &Letter) -> SendOutcome {
+        let mut connection = match timeout(SUBMIT, self.connect()).await {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => return refused(&error, false, "connecting"),
             Err(_) => return refused_late("connecting"),
         };
-        match timeout(ASK, ask(&mut connection, letter)).await {
+        match timeout(SUBMIT, submit(&mut connection, letter)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return refused(&error, error.is_permanent(), "asking"),
             Err(_) => return refused_late("asking"),
@@ -72,7 +73,7 @@ impl Smtp {
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
-        let me = ClientId::default();
+        let client_id = ClientId::default();
         let (tls, start_tls) = match &self.security {
             Security::Clear => (None, None),
             Security::StartTls(tls) => (None, Some(tls)),
@@ -80,9 +81,10 @@ impl Smtp {
         };
         let server = (self.host.as_str(), self.port);
         let mut connection =
-            AsyncSmtpConnection::connect_tokio1(server, Some(CONNECT), &me, tls, None).await?;
+            AsyncSmtpConnection::connect_tokio1(server, Some(CONNECT), &client_id, tls, None)
+                .await?;
         if let Some(tls) = start_tls {
-            connection.starttls(tls.clone(), &me).await?;
+            connection.starttls(tls.clone(), &client_id).await?;
         }
         if let Some(credentials) = &self.credentials {
             connection.auth(DEFAULT_MECHANISMS, credentials).await?;
@@ -104,7 +106,7 @@ fn host(url: &Url) -> Option<(String, bool)> {
     })
 }
 
-async fn ask(connection: &mut AsyncSmtpConnection, letter: &Letter) -> Result<(), Error> {
+async fn submit(connection: &mut AsyncSmtpConnection, letter: &Letter) -> Result<(), Error> {
     let envelope = letter.envelope();
     let mut addresses = envelope.from().into_iter().chain(envelope.to());
     let is_ascii = addresses.all(|address| AsRef::<str>::as_ref(address).is_ascii());
@@ -116,30 +118,32 @@ async fn ask(connection: &mut AsyncSmtpConnection, letter: &Letter) -> Result<()
     connection.command(Data).await.map(drop)
 }
 
-async fn hand_over(connection: &mut AsyncSmtpConnection, letter: &Letter) -> Outcome {
+async fn hand_over(connection: &mut AsyncSmtpConnection, letter: &Letter) -> SendOutcome {
     let answer: Result<Response, Error> =
         match timeout(HAND_OVER, connection.message(letter.bytes())).await {
             Ok(answer) => answer,
-            Err(_) => return Outcome::Unknown { trouble: "no answer to the mail".to_owned() },
+            Err(_) => return SendOutcome::Unknown { trouble: "no answer to the mail".to_owned() },
         };
     match answer {
-        Ok(_) => Outcome::Taken,
+        Ok(_) => SendOutcome::Accepted,
         Err(error) if error.status().is_some() => refused(&error, error.is_permanent(), "the mail"),
-        Err(_) => Outcome::Unknown { trouble: "the connection ended after the mail".to_owned() },
+        Err(_) => {
+            SendOutcome::Unknown { trouble: "the connection ended after the mail".to_owned() }
+        }
     }
 }
 
 /// The reply code only: its text may repeat the address.
-fn refused(error: &Error, for_good: bool, at: &str) -> Outcome {
+fn refused(error: &Error, for_good: bool, at: &str) -> SendOutcome {
     let why = match error.status() {
         Some(code) => code.to_string(),
         None if error.is_tls() => "TLS".to_owned(),
         None if error.is_timeout() => "no answer in time".to_owned(),
         None => "no connection".to_owned(),
     };
-    Outcome::Refused { for_good, trouble: format!("{at}: {why}") }
+    SendOutcome::Refused { for_good, trouble: format!("{at}: {why}") }
 }
 
-fn refused_late(at: &str) -> Outcome {
-    Outcome::Refused { for_good: false, trouble: format!("{at}: no answer in time") }
+fn refused_late(at: &str) -> SendOutcome {
+    SendOutcome::Refused { for_good: false, trouble: format!("{at}: no answer in time") }
 }

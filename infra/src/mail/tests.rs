@@ -66,7 +66,7 @@ async fn serve(script: Script) -> (String, JoinHandle<String>) {
     (url, served)
 }
 
-async fn send(script: Script) -> (Outcome, String) {
+async fn send(script: Script) -> (SendOutcome, String) {
     let (url, served) = serve(script).await;
     let outcome = Transport::smtp(&url).unwrap().send(&letter()).await;
     (outcome, served.await.unwrap())
@@ -76,7 +76,7 @@ async fn send(script: Script) -> (Outcome, String) {
 async fn a_willing_server_takes_the_mail_with_what_makes_it_the_same_mail() {
     let (outcome, heard) = send(WILLING).await;
 
-    assert_eq!(outcome, Outcome::Taken);
+    assert_eq!(outcome, SendOutcome::Accepted);
     for said in [
         "MAIL FROM:<lethe@lethe.test>\r\n",
         "RCPT TO:<ada@example.org>\r\n",
@@ -100,7 +100,7 @@ async fn a_server_that_is_not_there_has_certainly_not_taken_it() {
 
     let outcome = Transport::smtp(&url).unwrap().send(&letter()).await;
 
-    assert!(matches!(outcome, Outcome::Refused { for_good: false, .. }), "{outcome:?}");
+    assert!(matches!(outcome, SendOutcome::Refused { for_good: false, .. }), "{outcome:?}");
 }
 
 #[tokio::test]
@@ -109,7 +109,8 @@ async fn a_refusal_before_the_mail_is_for_now_or_for_good() {
     let (never, _) = send(Script { recipient: Some("550 ada@example.org who?"), ..WILLING }).await;
     let (gone, _) = send(Script { recipient: None, ..WILLING }).await;
 
-    let refused = |for_good, trouble: &str| Outcome::Refused { for_good, trouble: trouble.into() };
+    let refused =
+        |for_good, trouble: &str| SendOutcome::Refused { for_good, trouble: trouble.into() };
     assert_eq!(later, refused(false, "asking: 451"));
     assert_eq!(never, refused(true, "asking: 550"));
     assert_eq!(gone, refused(false, "asking: no connection"));
@@ -120,8 +121,8 @@ async fn a_refusal_of_the_mail_itself_is_known() {
     let (later, _) = send(Script { mail: Some("452 full"), ..WILLING }).await;
     let (never, _) = send(Script { mail: Some("554 spam"), ..WILLING }).await;
 
-    assert!(matches!(later, Outcome::Refused { for_good: false, .. }), "{later:?}");
-    assert!(matches!(never, Outcome::Refused { for_good: true, .. }), "{never:?}");
+    assert!(matches!(later, SendOutcome::Refused { for_good: false, .. }), "{later:?}");
+    assert!(matches!(never, SendOutcome::Refused { for_good: true, .. }), "{never:?}");
 }
 
 #[tokio::test]
@@ -129,7 +130,7 @@ async fn nobody_knows_what_became_of_a_mail_when_the_server_vanishes_after_it() 
     let (outcome, heard) = send(Script { mail: None, ..WILLING }).await;
 
     assert!(heard.ends_with("\r\n.\r\n"));
-    assert!(matches!(outcome, Outcome::Unknown { .. }), "{outcome:?}");
+    assert!(matches!(outcome, SendOutcome::Unknown { .. }), "{outcome:?}");
 }
 
 #[tokio::test]
@@ -138,7 +139,7 @@ async fn nothing_personal_is_said_without_the_tls_that_is_required() {
 
     let outcome = Transport::smtp(&format!("{url}?tls=required")).unwrap().send(&letter()).await;
 
-    assert!(matches!(outcome, Outcome::Refused { for_good: false, .. }), "{outcome:?}");
+    assert!(matches!(outcome, SendOutcome::Refused { for_good: false, .. }), "{outcome:?}");
     assert!(!served.await.unwrap().contains("ada"));
 }
 
@@ -159,14 +160,14 @@ async fn a_mail_written_twice_is_one_file_and_its_owner_alone_may_read_it() {
     let path = dir.path().join("mail");
     let transport = Transport::folder(&path).await.unwrap();
 
-    assert_eq!(transport.send(&letter()).await, Outcome::Taken);
-    assert_eq!(transport.send(&letter()).await, Outcome::Taken);
+    assert_eq!(transport.send(&letter()).await, SendOutcome::Accepted);
+    assert_eq!(transport.send(&letter()).await, SendOutcome::Accepted);
 
     let Transport::Folder(folder) = &transport else { unreachable!() };
     assert_eq!(folder.mails().await.unwrap(), [letter().id()]);
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
     let file = std::fs::read(path.join(format!("{}.eml", letter().id()))).unwrap();
     assert_eq!(file, letter().bytes());
-    transport.destroy(&[letter().id(), Uuid::from_u128(8)]).await.unwrap();
+    transport.delete(&[letter().id(), Uuid::from_u128(8)]).await.unwrap();
     assert!(folder.mails().await.unwrap().is_empty());
 }

@@ -1,5 +1,5 @@
 //! Mails to be sent: put down with the checkpoint of the worker that reads their cause, then claimed,
-//! sent and marked. Each cause has one mail of a kind to a subject, ever.
+//! sent and marked. A cause has at most one mail of a kind to a subject, ever.
 
 #[cfg(test)]
 mod tests;
@@ -12,19 +12,19 @@ use uuid::Uuid;
 
 use crate::clock::Clock;
 use crate::ids::hashed;
-use crate::mail::{Outcome, Via};
+use crate::mail::{SendOutcome, Via};
 use crate::postgres::{PgError, Pool};
 use crate::statement::{execute, query};
 
 const PUT: &str = include_str!("put.sql");
 const CLAIM: &str = include_str!("claim.sql");
 const MARK: &str = include_str!("mark.sql");
-const DROP: &str = include_str!("drop.sql");
-const LAPSE: &str = include_str!("lapse.sql");
+const DELETE: &str = include_str!("delete.sql");
+const EXPIRE_LEASES: &str = include_str!("expire_leases.sql");
 const OF_SUBJECT: &str = include_str!("of_subject.sql");
-const ERASE: &str = include_str!("erase.sql");
-const FORGET: &str = include_str!("forget.sql");
-const KNOWN: &str = include_str!("known.sql");
+const DELETE_OF_SUBJECT: &str = include_str!("delete_of_subject.sql");
+const DELETE_FINISHED: &str = include_str!("delete_finished.sql");
+const EXISTING: &str = include_str!("existing.sql");
 const COUNT: &str = include_str!("count.sql");
 
 /// Longer than a mail may take to be handed over.
@@ -63,9 +63,9 @@ kinds! {
     HostKeyMismatched "host_key_mismatched"
 }
 
-/// A mail that an event asks for.
+/// A mail that an event causes.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct MailRequest {
     pub cause: EventId,
     pub kind: MailKind,
     pub tenant: TenantId,
@@ -73,40 +73,43 @@ pub struct Request {
     pub subject: SubjectId,
     /// Where it goes; opened only when it is sent.
     pub address: Sealed,
-    /// What its link proves, or what a mail without a link is about.
+    /// The id that its link proves, or the id that a mail without a link names.
     pub proof: Option<ProofId>,
     /// When the link expires, or the erasure is due.
     pub until: Option<DateTime<Utc>>,
 }
 
-/// A mail that this node is to send, now.
+/// A mail that this node has claimed and sends now.
 #[derive(Clone, Debug)]
-pub struct Claimed {
+pub struct ClaimedMail {
     pub mail: Uuid,
-    pub request: Request,
+    pub request: MailRequest,
     node: Uuid,
     attempt: i32,
 }
 
-/// What became of a mail that was handed over.
+/// The state of a mail after an attempt to send it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Marked {
+pub enum MarkOutcome {
     Sent,
+    /// It is queued again, with a pause.
     Again,
+    /// It was refused for good, or too often.
     Failed,
+    /// Nobody knows whether it was sent; it is not sent again.
     Unknown,
-    /// Its row is gone: the person was erased meanwhile.
-    Gone,
+    /// Its row was deleted meanwhile: the person was erased.
+    Deleted,
 }
 
-impl Marked {
+impl MarkOutcome {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sent => "sent",
             Self::Again => "again",
             Self::Failed => "failed",
             Self::Unknown => "unknown",
-            Self::Gone => "gone",
+            Self::Deleted => "gone",
         }
     }
 }
@@ -122,9 +125,9 @@ impl Outbox {
         Self { pool, clock }
     }
 
-    /// In the reader's transaction. The same cause and kind to the same subject again, and an
-    /// erased subject, put none.
-    pub async fn put(&self, tx: &Transaction<'_>, request: &Request) -> Result<bool, PgError> {
+    /// Queues a mail in the reader's transaction. `false`: there is a mail of this cause and kind to
+    /// the subject already, or the subject is erased.
+    pub async fn put(&self, tx: &Transaction<'_>, request: &MailRequest) -> Result<bool, PgError> {
         let kind = request.kind.name();
         let to = request.subject.0.as_bytes();
         let mail = hashed(&[b"mail", request.cause.0.as_bytes(), kind.as_bytes(), to]);
@@ -149,25 +152,36 @@ impl Outbox {
         Ok(put == 1)
     }
 
-    /// Mails for this node to send. They are its own, and counted as tried, once this answers.
-    pub async fn claim(&self, node: Uuid, via: Via, limit: i64) -> Result<Vec<Claimed>, PgError> {
+    /// Claims at most `limit` mails that are due. Once this returns they are this node's, until their
+    /// lease ends, and the attempt is counted.
+    pub async fn claim(
+        &self,
+        node: Uuid,
+        via: Via,
+        limit: i64,
+    ) -> Result<Vec<ClaimedMail>, PgError> {
         let now = self.clock.now();
         let lease = now + lease(via);
         let rows = query(&self.pool, CLAIM, &[&node, &via.name(), &now, &lease, &limit]).await?;
         rows.iter().map(|row| claimed(row, node)).collect()
     }
 
-    pub async fn mark(&self, mail: &Claimed, outcome: &Outcome) -> Result<Marked, PgError> {
+    /// Records what became of a claimed mail.
+    pub async fn mark(
+        &self,
+        mail: &ClaimedMail,
+        outcome: &SendOutcome,
+    ) -> Result<MarkOutcome, PgError> {
         let now = self.clock.now();
         let marked = match outcome {
-            Outcome::Taken => Marked::Sent,
-            Outcome::Unknown { .. } => Marked::Unknown,
-            Outcome::Refused { for_good: true, .. } => Marked::Failed,
-            Outcome::Refused { .. } if mail.attempt >= ATTEMPTS_MAX => Marked::Failed,
-            Outcome::Refused { .. } => Marked::Again,
+            SendOutcome::Accepted => MarkOutcome::Sent,
+            SendOutcome::Unknown { .. } => MarkOutcome::Unknown,
+            SendOutcome::Refused { for_good: true, .. } => MarkOutcome::Failed,
+            SendOutcome::Refused { .. } if mail.attempt >= ATTEMPTS_MAX => MarkOutcome::Failed,
+            SendOutcome::Refused { .. } => MarkOutcome::Again,
         };
-        let state = if marked == Marked::Again { "queued" } else { marked.name() };
-        let finished = (marked != Marked::Again).then_some(now);
+        let state = if marked == MarkOutcome::Again { "queued" } else { marked.name() };
+        let finished = (marked != MarkOutcome::Again).then_some(now);
         let next = now + backoff(mail.attempt);
         let trouble = outcome.trouble();
         let updated = execute(
@@ -176,44 +190,45 @@ impl Outbox {
             &[&mail.mail, &mail.node, &mail.attempt, &state, &next, &finished, &trouble],
         )
         .await?;
-        Ok(if updated == 1 { marked } else { Marked::Gone })
+        Ok(if updated == 1 { marked } else { MarkOutcome::Deleted })
     }
 
-    /// The person cannot be written to any more.
-    pub async fn drop_mail(&self, mail: &Claimed) -> Result<(), PgError> {
-        execute(&self.pool, DROP, &[&mail.mail]).await.map(drop)
+    /// Deletes a mail whose person is erased.
+    pub async fn delete(&self, mail: &ClaimedMail) -> Result<(), PgError> {
+        execute(&self.pool, DELETE, &[&mail.mail]).await.map(drop)
     }
 
-    /// Mails whose node died while it sent them: into a folder they are written again; by SMTP
-    /// nobody knows, and they are never sent again. Answers how many of those there are.
-    pub async fn lapse(&self) -> Result<u64, PgError> {
-        let rows = query(&self.pool, LAPSE, &[&self.clock.now()]).await?;
+    /// Ends the leases of nodes that died while they sent: mails for a folder are queued again; of
+    /// mails by SMTP nobody knows whether they were sent, and they are not sent again. Returns the
+    /// number of the latter.
+    pub async fn expire_leases(&self) -> Result<u64, PgError> {
+        let rows = query(&self.pool, EXPIRE_LEASES, &[&self.clock.now()]).await?;
         let unknown =
             rows.iter().filter(|row| row.try_get(0).is_ok_and(|state: &str| state == "unknown"));
         Ok(unknown.count() as u64)
     }
 
-    /// The subject's mails, with the names of their files, before they are destroyed.
+    /// The ids of the subject's mails, which are also the names of their files.
     pub async fn of_subject(&self, subject: SubjectId) -> Result<Vec<Uuid>, PgError> {
         ids(&query(&self.pool, OF_SUBJECT, &[&subject.0]).await?)
     }
 
-    /// Destroys every mail of the subject; answers how many there were.
-    pub async fn erase(&self, subject: SubjectId) -> Result<u64, PgError> {
-        execute(&self.pool, ERASE, &[&subject.0]).await
+    /// Deletes every mail of the subject; returns how many.
+    pub async fn delete_of_subject(&self, subject: SubjectId) -> Result<u64, PgError> {
+        execute(&self.pool, DELETE_OF_SUBJECT, &[&subject.0]).await
     }
 
-    /// Forgets mails that came to their end before `until`.
-    pub async fn forget(&self, until: DateTime<Utc>, limit: i64) -> Result<u64, PgError> {
-        execute(&self.pool, FORGET, &[&until, &limit]).await
+    /// Deletes at most `limit` mails that were finished before `until`; returns how many.
+    pub async fn delete_finished(&self, until: DateTime<Utc>, limit: i64) -> Result<u64, PgError> {
+        execute(&self.pool, DELETE_FINISHED, &[&until, &limit]).await
     }
 
-    /// Which of these mails there still are.
-    pub async fn known(&self, mails: &[Uuid]) -> Result<Vec<Uuid>, PgError> {
-        ids(&query(&self.pool, KNOWN, &[&mails]).await?)
+    /// Those of these mails that still have a row.
+    pub async fn existing(&self, mails: &[Uuid]) -> Result<Vec<Uuid>, PgError> {
+        ids(&query(&self.pool, EXISTING, &[&mails]).await?)
     }
 
-    /// How many mails there are in each state.
+    /// The number of mails by state.
     pub async fn count(&self) -> Result<Vec<(String, i64)>, PgError> {
         let rows = query(&self.pool, COUNT, &[]).await?;
         let counted = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
@@ -238,12 +253,12 @@ fn ids(rows: &[Row]) -> Result<Vec<Uuid>, PgError> {
     Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
 }
 
-fn claimed(row: &Row, node: Uuid) -> Result<Claimed, PgError> {
+fn claimed(row: &Row, node: Uuid) -> Result<ClaimedMail, PgError> {
     let damaged = || PgError::Database("a row of the outbox cannot be read".to_owned());
     let address: &[u8] = row.try_get("address")?;
-    Ok(Claimed {
+    Ok(ClaimedMail {
         mail: row.try_get("mail_id")?,
-        request: Request {
+        request: MailRequest {
             cause: EventId(row.try_get("cause")?),
             kind: MailKind::named(row.try_get("kind")?).ok_or_else(damaged)?,
             tenant: TenantId(row.try_get("tenant_id")?),

@@ -25,7 +25,7 @@ async fn given() -> Given {
 }
 
 impl Given {
-    async fn put(&self, request: &Request) -> bool {
+    async fn put(&self, request: &MailRequest) -> bool {
         let mut client = self.pool.get().await.unwrap();
         let tx = client.build_transaction().start().await.unwrap();
         let put = self.outbox.put(&tx, request).await.unwrap();
@@ -33,7 +33,7 @@ impl Given {
         put
     }
 
-    async fn claim(&self, node: Uuid, via: Via) -> Vec<Claimed> {
+    async fn claim(&self, node: Uuid, via: Via) -> Vec<ClaimedMail> {
         self.outbox.claim(node, via, 10).await.unwrap()
     }
 
@@ -42,9 +42,9 @@ impl Given {
     }
 }
 
-fn request() -> Request {
+fn request() -> MailRequest {
     let subject = SubjectId(Ids::system().uuid());
-    Request {
+    MailRequest {
         cause: EventId(Ids::system().uuid()),
         kind: MailKind::Verification,
         tenant: TenantId(subject.0),
@@ -55,12 +55,12 @@ fn request() -> Request {
     }
 }
 
-fn refused() -> Outcome {
-    Outcome::Refused { for_good: false, trouble: "connecting: no connection".into() }
+fn refused() -> SendOutcome {
+    SendOutcome::Refused { for_good: false, trouble: "connecting: no connection".into() }
 }
 
-fn unknown() -> Outcome {
-    Outcome::Unknown { trouble: "the connection ended after the mail".into() }
+fn unknown() -> SendOutcome {
+    SendOutcome::Unknown { trouble: "the connection ended after the mail".into() }
 }
 
 #[tokio::test]
@@ -70,7 +70,7 @@ async fn a_cause_has_one_mail_of_a_kind() {
 
     assert!(given.put(&request).await);
     assert!(!given.put(&request).await);
-    assert!(given.put(&Request { kind: MailKind::PasswordReset, ..request.clone() }).await);
+    assert!(given.put(&MailRequest { kind: MailKind::PasswordReset, ..request.clone() }).await);
 
     let claimed = given.claim(NODE, Via::Smtp).await;
     assert_eq!(claimed.len(), 2);
@@ -98,7 +98,7 @@ async fn a_refused_mail_is_tried_again_later_and_fails_in_the_end() {
         let claimed = given.claim(NODE, Via::Smtp).await;
         let marked = given.outbox.mark(&claimed[0], &refused()).await.unwrap();
         let last = attempt == ATTEMPTS_MAX;
-        assert_eq!(marked, if last { Marked::Failed } else { Marked::Again });
+        assert_eq!(marked, if last { MarkOutcome::Failed } else { MarkOutcome::Again });
         assert!(given.claim(NODE, Via::Smtp).await.is_empty());
         given.clock.advance(backoff(attempt));
     }
@@ -112,9 +112,9 @@ async fn a_mail_that_is_refused_for_good_fails_at_once() {
     let given = given().await;
     given.put(&request()).await;
     let claimed = given.claim(NODE, Via::Smtp).await;
-    let never = Outcome::Refused { for_good: true, trouble: "asking: 550".into() };
+    let never = SendOutcome::Refused { for_good: true, trouble: "asking: 550".into() };
 
-    assert_eq!(given.outbox.mark(&claimed[0], &never).await.unwrap(), Marked::Failed);
+    assert_eq!(given.outbox.mark(&claimed[0], &never).await.unwrap(), MarkOutcome::Failed);
 
     assert_eq!(given.states().await, [("failed".to_owned(), 1)]);
 }
@@ -125,10 +125,10 @@ async fn an_unknown_outcome_is_never_sent_again() {
     given.put(&request()).await;
     let claimed = given.claim(NODE, Via::Smtp).await;
 
-    assert_eq!(given.outbox.mark(&claimed[0], &unknown()).await.unwrap(), Marked::Unknown);
+    assert_eq!(given.outbox.mark(&claimed[0], &unknown()).await.unwrap(), MarkOutcome::Unknown);
 
     given.clock.advance(TimeDelta::days(29));
-    given.outbox.lapse().await.unwrap();
+    given.outbox.expire_leases().await.unwrap();
     assert!(given.claim(NODE, Via::Smtp).await.is_empty());
     assert_eq!(given.states().await, [("unknown".to_owned(), 1)]);
 }
@@ -139,14 +139,14 @@ async fn what_a_dead_node_was_sending_is_unknown_by_smtp() {
     given.put(&request()).await;
     let late = given.claim(NODE, Via::Smtp).await;
 
-    assert_eq!(given.outbox.lapse().await.unwrap(), 0);
+    assert_eq!(given.outbox.expire_leases().await.unwrap(), 0);
     given.clock.advance(SMTP_LEASE);
-    assert_eq!(given.outbox.lapse().await.unwrap(), 1);
+    assert_eq!(given.outbox.expire_leases().await.unwrap(), 1);
 
     assert!(given.claim(OTHER, Via::Smtp).await.is_empty());
     assert_eq!(given.states().await, [("unknown".to_owned(), 1)]);
-    let marked = given.outbox.mark(&late[0], &Outcome::Taken).await.unwrap();
-    assert_eq!(marked, Marked::Sent);
+    let marked = given.outbox.mark(&late[0], &SendOutcome::Accepted).await.unwrap();
+    assert_eq!(marked, MarkOutcome::Sent);
 }
 
 #[tokio::test]
@@ -156,12 +156,18 @@ async fn what_a_dead_node_was_writing_is_written_again() {
     let late = given.claim(NODE, Via::Folder).await;
     given.clock.advance(FOLDER_LEASE);
 
-    assert_eq!(given.outbox.lapse().await.unwrap(), 0);
+    assert_eq!(given.outbox.expire_leases().await.unwrap(), 0);
 
     let again = given.claim(OTHER, Via::Folder).await;
     assert_eq!(again[0].mail, late[0].mail);
-    assert_eq!(given.outbox.mark(&late[0], &Outcome::Taken).await.unwrap(), Marked::Gone);
-    assert_eq!(given.outbox.mark(&again[0], &Outcome::Taken).await.unwrap(), Marked::Sent);
+    assert_eq!(
+        given.outbox.mark(&late[0], &SendOutcome::Accepted).await.unwrap(),
+        MarkOutcome::Deleted
+    );
+    assert_eq!(
+        given.outbox.mark(&again[0], &SendOutcome::Accepted).await.unwrap(),
+        MarkOutcome::Sent
+    );
 }
 
 #[tokio::test]
@@ -175,10 +181,13 @@ async fn an_erased_person_has_no_mail_and_gets_none() {
 
     let mails = given.outbox.of_subject(request.subject).await.unwrap();
     assert_eq!(mails, [claimed[0].mail]);
-    assert_eq!(given.outbox.erase(request.subject).await.unwrap(), 1);
+    assert_eq!(given.outbox.delete_of_subject(request.subject).await.unwrap(), 1);
 
-    assert_eq!(given.outbox.mark(&claimed[0], &Outcome::Taken).await.unwrap(), Marked::Gone);
-    assert_eq!(given.outbox.known(&mails).await.unwrap(), Vec::<Uuid>::new());
+    assert_eq!(
+        given.outbox.mark(&claimed[0], &SendOutcome::Accepted).await.unwrap(),
+        MarkOutcome::Deleted
+    );
+    assert_eq!(given.outbox.existing(&mails).await.unwrap(), Vec::<Uuid>::new());
     assert!(!given.put(&request).await);
 }
 
@@ -187,11 +196,11 @@ async fn old_mails_are_forgotten_and_waiting_ones_are_not() {
     let given = given().await;
     given.put(&request()).await;
     let claimed = given.claim(NODE, Via::Smtp).await;
-    given.outbox.mark(&claimed[0], &Outcome::Taken).await.unwrap();
+    given.outbox.mark(&claimed[0], &SendOutcome::Accepted).await.unwrap();
     given.put(&request()).await;
     given.clock.advance(TimeDelta::days(30));
 
-    assert_eq!(given.outbox.forget(given.clock.now(), 10).await.unwrap(), 1);
+    assert_eq!(given.outbox.delete_finished(given.clock.now(), 10).await.unwrap(), 1);
 
     assert_eq!(given.states().await, [("queued".to_owned(), 1)]);
 }

@@ -73,12 +73,12 @@ pub(super) async fn sweep_server_credentials(app: App) -> Result<(), SweepError>
 
 /// Mails that a dead node was sending, and mails that have been kept long enough.
 pub(super) async fn sweep_outbox(app: App) -> Result<(), SweepError> {
-    let unknown = app.outbox.lapse().await?;
+    let unknown = app.outbox.expire_leases().await?;
     if unknown > 0 {
         app.metrics.mails_handled.with_label_values(&["unknown"]).inc_by(unknown);
         tracing::error!(unknown, "mails may have been sent by a node that died: not sent again");
     }
-    app.outbox.forget(app.clock.now() - MAILS_KEPT, AT_ONCE).await?;
+    app.outbox.delete_finished(app.clock.now() - MAILS_KEPT, AT_ONCE).await?;
     Ok(())
 }
 
@@ -86,9 +86,9 @@ pub(super) async fn sweep_outbox(app: App) -> Result<(), SweepError> {
 pub(super) async fn sweep_mail_folder(app: App) -> Result<(), SweepError> {
     let Transport::Folder(folder) = &app.transport else { return Ok(()) };
     let files = folder.mails().await?;
-    let known: HashSet<Uuid> = app.outbox.known(&files).await?.into_iter().collect();
+    let known: HashSet<Uuid> = app.outbox.existing(&files).await?.into_iter().collect();
     let gone: Vec<Uuid> = files.into_iter().filter(|file| !known.contains(file)).collect();
-    app.transport.destroy(&gone).await?;
+    app.transport.delete(&gone).await?;
     Ok(())
 }
 

@@ -67,8 +67,8 @@ pub(super) async fn forget_invitation(
     let subject = invitation.into();
     app.keyring.forget(subject).await?;
     let mails = app.outbox.of_subject(subject).await?;
-    app.outbox.erase(subject).await?;
-    app.transport.destroy(&mails).await?;
+    app.outbox.delete_of_subject(subject).await?;
+    app.transport.delete(&mails).await?;
     Ok(app.invitations.end(invitation).await?)
 }
 

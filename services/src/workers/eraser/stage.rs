@@ -137,8 +137,8 @@ pub(crate) async fn delete_rows(
     app.credentials.erase(account).await?;
     app.sessions.close_all(account, None, CloseReason::ErasureRequested, None).await?;
     let mails = app.outbox.of_subject(subject).await?;
-    app.outbox.erase(subject).await?;
-    app.transport.destroy(&mails).await?;
+    app.outbox.delete_of_subject(subject).await?;
+    app.transport.delete(&mails).await?;
     let client = app.pool.get().await.map_err(PgError::from)?;
     client.execute(DROP_SNAPSHOT, &[&subject.0]).await.map_err(PgError::from)?;
     Ok(())

@@ -12,7 +12,7 @@ use domain::privacy::{AccountEmail, Personal, Sealed};
 use domain::workspace::WorkspaceEvent;
 use infra::event_store::Executor;
 use infra::log::{Poison, Recorded, Worker, WorkerError};
-use infra::outbox::{MailKind, Outbox, Request};
+use infra::outbox::{MailKind, MailRequest, Outbox};
 use tokio_postgres::Transaction;
 
 pub(super) use sender::send_due;
@@ -66,7 +66,7 @@ impl Worker for Mailer {
     }
 
     async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), WorkerError> {
-        let requests: Vec<Request> = match event.event_type() {
+        let requests: Vec<MailRequest> = match event.event_type() {
             "workspace.member_invited" => invitation(event)?.into_iter().collect(),
             "server.host_key_mismatched" => warnings::mismatch(&self.executor, event).await?,
             _ => letter(event, tx).await?.into_iter().collect(),
@@ -80,13 +80,16 @@ impl Worker for Mailer {
 }
 
 /// A mail to a person who has an account.
-async fn letter(event: &Recorded, tx: &Transaction<'_>) -> Result<Option<Request>, WorkerError> {
+async fn letter(
+    event: &Recorded,
+    tx: &Transaction<'_>,
+) -> Result<Option<MailRequest>, WorkerError> {
     let Some(asked) = asked(event.decode()?) else { return Ok(None) };
     let address = match asked.to {
         Some(address) => address.sealed().cloned(),
         None => address_before(event, tx).await?,
     };
-    Ok(Some(Request {
+    Ok(Some(MailRequest {
         cause: event.event_id(),
         kind: asked.kind,
         tenant: event.tenant(),
@@ -98,12 +101,12 @@ async fn letter(event: &Recorded, tx: &Transaction<'_>) -> Result<Option<Request
 }
 
 /// A mail to somebody of whom nothing is known but the address.
-fn invitation(event: &Recorded) -> Result<Option<Request>, WorkerError> {
+fn invitation(event: &Recorded) -> Result<Option<MailRequest>, WorkerError> {
     let told: WorkspaceEvent = event.decode()?;
     let WorkspaceEvent::MemberInvited { invitation, email, until, .. } = told else {
         return Ok(None);
     };
-    Ok(Some(Request {
+    Ok(Some(MailRequest {
         cause: event.event_id(),
         kind: MailKind::Invitation,
         tenant: event.tenant(),

@@ -4,8 +4,8 @@ use domain::SubjectId;
 use domain::privacy::{AccountEmail, InvitationEmail};
 use futures_util::future::join_all;
 use infra::keyring::OpenError;
-use infra::mail::{Letter, MailError, Outcome};
-use infra::outbox::{Claimed, MailKind, Marked};
+use infra::mail::{Letter, MailError, SendOutcome};
+use infra::outbox::{ClaimedMail, MailKind, MarkOutcome};
 use infra::postgres::PgError;
 
 use super::letters;
@@ -30,26 +30,26 @@ pub(crate) async fn send_due(app: App) -> Result<bool, PgError> {
     Ok(!claimed.is_empty())
 }
 
-async fn send(app: &App, mail: &Claimed) -> Result<(), PgError> {
+async fn send(app: &App, mail: &ClaimedMail) -> Result<(), PgError> {
     let outcome = match compose(app, mail).await {
         Ok(letter) => app.transport.send(&letter).await,
-        Err(Unwritten::NotNow(trouble)) => Outcome::Refused { for_good: false, trouble },
-        Err(Unwritten::Never(trouble)) => Outcome::Refused { for_good: true, trouble },
+        Err(Unwritten::NotNow(trouble)) => SendOutcome::Refused { for_good: false, trouble },
+        Err(Unwritten::Never(trouble)) => SendOutcome::Refused { for_good: true, trouble },
         Err(Unwritten::Erased) => {
             count(app, "dropped");
-            return app.outbox.drop_mail(mail).await;
+            return app.outbox.delete(mail).await;
         }
     };
     let marked = app.outbox.mark(mail, &outcome).await?;
     count(app, marked.name());
     tell(mail, marked, &outcome);
-    if marked == Marked::Gone {
+    if marked == MarkOutcome::Deleted {
         destroy(app, mail).await;
     }
     Ok(())
 }
 
-async fn compose(app: &App, mail: &Claimed) -> Result<Letter, Unwritten> {
+async fn compose(app: &App, mail: &ClaimedMail) -> Result<Letter, Unwritten> {
     let request = &mail.request;
     let (keyring, tenant, sealed) = (&app.keyring, request.tenant, &request.address);
     let address = match request.kind {
@@ -84,22 +84,22 @@ fn count(app: &App, outcome: &str) {
     app.metrics.mails_handled.with_label_values(&[outcome]).inc();
 }
 
-fn tell(mail: &Claimed, marked: Marked, outcome: &Outcome) {
+fn tell(mail: &ClaimedMail, marked: MarkOutcome, outcome: &SendOutcome) {
     let (id, kind) = (mail.mail, mail.request.kind.name());
     let trouble = outcome.trouble().unwrap_or_default();
     match marked {
-        Marked::Sent | Marked::Gone => tracing::debug!(%id, kind, "mail sent"),
-        Marked::Again => tracing::info!(%id, kind, trouble, "a mail will be tried again"),
-        Marked::Failed => tracing::warn!(%id, kind, trouble, "a mail was not sent"),
-        Marked::Unknown => {
+        MarkOutcome::Sent | MarkOutcome::Deleted => tracing::debug!(%id, kind, "mail sent"),
+        MarkOutcome::Again => tracing::info!(%id, kind, trouble, "a mail will be tried again"),
+        MarkOutcome::Failed => tracing::warn!(%id, kind, trouble, "a mail was not sent"),
+        MarkOutcome::Unknown => {
             tracing::error!(%id, kind, trouble, "a mail may have been sent: it is not sent again");
         }
     }
 }
 
 /// The person was erased while the mail was written.
-async fn destroy(app: &App, mail: &Claimed) {
-    if let Err(error) = app.transport.destroy(&[mail.mail]).await {
+async fn destroy(app: &App, mail: &ClaimedMail) {
+    if let Err(error) = app.transport.delete(&[mail.mail]).await {
         tracing::warn!(id = %mail.mail, %error, "a mail's file stays until the next sweep");
     }
 }

@@ -5,13 +5,13 @@ use domain::workspace::{Role, Workspace};
 use domain::{AccountId, ProofId};
 use infra::event_store::{Executor, LoadError};
 use infra::log::{Recorded, WorkerError};
-use infra::outbox::{MailKind, Request};
+use infra::outbox::{MailKind, MailRequest};
 
 /// One mail a person: by ids, since neither name nor address of a server is for a mail relay.
 pub(super) async fn mismatch(
     executor: &Executor,
     event: &Recorded,
-) -> Result<Vec<Request>, WorkerError> {
+) -> Result<Vec<MailRequest>, WorkerError> {
     let away = |error: LoadError| WorkerError::Unavailable(error.to_string());
     let (tenant, server) = (event.tenant(), ProofId(event.stream_id()));
     let loaded = executor.load::<Workspace>(tenant, tenant.0).await.map_err(away)?;
@@ -29,7 +29,7 @@ pub(super) async fn mismatch(
             continue;
         }
         let Some(address) = live.email.sealed().cloned() else { continue };
-        requests.push(Request {
+        requests.push(MailRequest {
             cause: event.event_id(),
             kind: MailKind::HostKeyMismatched,
             tenant: (*account).into(),

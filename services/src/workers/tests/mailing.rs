@@ -125,7 +125,7 @@ async fn a_file_whose_mail_is_gone_is_swept() {
     let bob = register(&app, "bob@example.org").await;
     react(&app, &mailer(&app)).await.unwrap();
     send_due(app.clone()).await.unwrap();
-    app.outbox.erase(ada.account.into()).await.unwrap();
+    app.outbox.delete_of_subject(ada.account.into()).await.unwrap();
 
     orphans::sweep_mail_folder(app).await.unwrap();
 
