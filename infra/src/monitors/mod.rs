@@ -1,4 +1,4 @@
-//! Which node watches which server, under a fence; and what was measured, in a table a day.
+//! Which node watches which server, under a fence; and the samples, in a table for each day.
 
 mod samples;
 #[cfg(test)]
@@ -18,40 +18,41 @@ use crate::clock::Clock;
 use crate::postgres::{PgError, Pool};
 use crate::statement::{execute, query};
 
-const KEEP: &str = include_str!("keep.sql");
-const DROP: &str = include_str!("drop.sql");
-const DROP_WORKSPACE: &str = include_str!("drop_workspace.sql");
-const BEAT: &str = include_str!("beat.sql");
-const BURY: &str = include_str!("bury.sql");
-const LEAVE: &str = include_str!("leave.sql");
-const RELEASE: &str = include_str!("release.sql");
+const WATCH: &str = include_str!("watch.sql");
+const DELETE: &str = include_str!("delete.sql");
+const DELETE_WORKSPACE: &str = include_str!("delete_workspace.sql");
+const HEARTBEAT: &str = include_str!("heartbeat.sql");
+const DELETE_EXPIRED: &str = include_str!("delete_expired.sql");
+const DELETE_NODE: &str = include_str!("delete_node.sql");
+const RELEASE_SURPLUS: &str = include_str!("release_surplus.sql");
 const CLAIM: &str = include_str!("claim.sql");
-const HELD: &str = include_str!("held.sql");
-const MARK: &str = include_str!("mark.sql");
+const WATCHED: &str = include_str!("watched.sql");
+const RECORD_FAILURES: &str = include_str!("record_failures.sql");
 
-/// After it, what a node had is free for the others.
+/// A node that has not sent a heartbeat for so long loses its servers to the others.
 const LEASE: Duration = Duration::from_secs(5);
-/// Monitors that a node takes, or lets go of, in one round.
+/// Servers that a node takes, or releases, in one round.
 const AT_ONCE: i64 = 64;
 
-/// A server that this node watches, for as long as nobody raises the fence.
+/// A server that this node watches, until another node raises the fence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
+pub struct WatchedServer {
     pub server: ServerId,
     pub workspace: WorkspaceId,
     pub fence: i64,
-    /// In a row, whichever nodes met them.
+    /// Consecutive failures, whichever nodes saw them.
     pub failures: Option<Failures>,
 }
 
-/// How many failures in a row a server has now.
+/// The consecutive failures of a server, as they are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mark {
+pub struct ServerFailures {
     pub server: ServerId,
     pub fence: i64,
     pub failures: Option<Failures>,
 }
 
+/// The servers that are watched, and their samples, as one node sees them.
 #[derive(Clone)]
 pub struct Monitors {
     pool: Pool,
@@ -64,68 +65,73 @@ impl Monitors {
         Self { pool, node, clock }
     }
 
-    /// The server is watched from now on, from its beginning.
-    pub async fn keep(
+    /// In a reader's transaction: the server is watched from now on, without failures. A node that
+    /// watches it already loses it.
+    pub async fn watch(
         &self,
         tx: &Transaction<'_>,
         workspace: WorkspaceId,
         server: ServerId,
     ) -> Result<(), tokio_postgres::Error> {
-        tx.execute(KEEP, &[&server.0, &workspace.0]).await.map(drop)
+        tx.execute(WATCH, &[&server.0, &workspace.0]).await.map(drop)
     }
 
-    pub async fn drop_server(
+    /// In a reader's transaction: the server is not watched any more.
+    pub async fn delete_server(
         &self,
         tx: &Transaction<'_>,
         server: ServerId,
     ) -> Result<(), tokio_postgres::Error> {
-        tx.execute(DROP, &[&server.0]).await.map(drop)
+        tx.execute(DELETE, &[&server.0]).await.map(drop)
     }
 
-    pub async fn drop_workspace(
+    /// The same for every server of a workspace.
+    pub async fn delete_workspace(
         &self,
         tx: &Transaction<'_>,
         workspace: WorkspaceId,
     ) -> Result<(), tokio_postgres::Error> {
-        tx.execute(DROP_WORKSPACE, &[&workspace.0]).await.map(drop)
+        tx.execute(DELETE_WORKSPACE, &[&workspace.0]).await.map(drop)
     }
 
-    /// Says that this node lives, lets go of more than its share, and takes what is free of it.
-    /// Answers what it watches now.
-    pub async fn round(&self) -> Result<Vec<Held>, PgError> {
-        execute(&self.pool, BEAT, &[&self.node, &LEASE.as_secs_f64()]).await?;
-        execute(&self.pool, BURY, &[]).await?;
-        execute(&self.pool, RELEASE, &[&self.node, &AT_ONCE]).await?;
+    /// Sends this node's heartbeat, releases servers beyond its share, and takes free ones up to it.
+    /// Returns the servers that it watches now. Call it at least every two seconds.
+    pub async fn round(&self) -> Result<Vec<WatchedServer>, PgError> {
+        execute(&self.pool, HEARTBEAT, &[&self.node, &LEASE.as_secs_f64()]).await?;
+        execute(&self.pool, DELETE_EXPIRED, &[]).await?;
+        execute(&self.pool, RELEASE_SURPLUS, &[&self.node, &AT_ONCE]).await?;
         execute(&self.pool, CLAIM, &[&self.node, &AT_ONCE]).await?;
-        let rows = query(&self.pool, HELD, &[&self.node]).await?;
-        rows.iter().map(held).collect()
+        let rows = query(&self.pool, WATCHED, &[&self.node]).await?;
+        rows.iter().map(watched).collect()
     }
 
-    /// Lets the others have what this node watches, at once.
-    pub async fn leave(&self) -> Result<(), PgError> {
-        execute(&self.pool, LEAVE, &[&self.node]).await.map(drop)
+    /// Releases every server of this node at once.
+    pub async fn release_all(&self) -> Result<(), PgError> {
+        execute(&self.pool, DELETE_NODE, &[&self.node]).await.map(drop)
     }
 
-    /// Under a fence that somebody raised, a mark says nothing.
-    pub async fn mark(&self, marks: &[Mark]) -> Result<(), PgError> {
-        if marks.is_empty() {
+    /// Writes the failures, except under a fence that another node has raised.
+    pub async fn record_failures(&self, failures: &[ServerFailures]) -> Result<(), PgError> {
+        if failures.is_empty() {
             return Ok(());
         }
-        let servers: Vec<Uuid> = marks.iter().map(|mark| mark.server.0).collect();
-        let fences: Vec<i64> = marks.iter().map(|mark| mark.fence).collect();
-        let count = |mark: &Mark| mark.failures.map_or(0, |failures| failures.count);
-        let counts: Vec<i32> =
-            marks.iter().map(|mark| i32::try_from(count(mark)).unwrap_or(i32::MAX)).collect();
+        let servers: Vec<Uuid> = failures.iter().map(|server| server.server.0).collect();
+        let fences: Vec<i64> = failures.iter().map(|server| server.fence).collect();
+        let count = |server: &ServerFailures| server.failures.map_or(0, |failures| failures.count);
+        let counts: Vec<i32> = failures
+            .iter()
+            .map(|server| i32::try_from(count(server)).unwrap_or(i32::MAX))
+            .collect();
         let since: Vec<Option<DateTime<Utc>>> =
-            marks.iter().map(|mark| mark.failures.map(|failures| failures.since)).collect();
-        execute(&self.pool, MARK, &[&servers, &fences, &counts, &since]).await.map(drop)
+            failures.iter().map(|server| server.failures.map(|failures| failures.since)).collect();
+        execute(&self.pool, RECORD_FAILURES, &[&servers, &fences, &counts, &since]).await.map(drop)
     }
 }
 
-fn held(row: &Row) -> Result<Held, PgError> {
+fn watched(row: &Row) -> Result<WatchedServer, PgError> {
     let (count, since): (i32, Option<DateTime<Utc>>) = (row.try_get(3)?, row.try_get(4)?);
     let count = u32::try_from(count).unwrap_or_default();
-    Ok(Held {
+    Ok(WatchedServer {
         server: ServerId(row.try_get(0)?),
         workspace: WorkspaceId(row.try_get(1)?),
         fence: row.try_get(2)?,

@@ -1,4 +1,4 @@
-//! What was measured: written for many servers at once, and answered as series.
+//! Samples: written for many servers at once, read as series.
 
 use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use domain::ServerId;
@@ -9,29 +9,30 @@ use crate::postgres::PgError;
 use crate::statement::{execute, query};
 
 const INSERT: &str = include_str!("insert_samples.sql");
-const EXTEND: &str = include_str!("extend_samples.sql");
-const DROP: &str = include_str!("drop_samples.sql");
+const CREATE_DAYS: &str = include_str!("create_days.sql");
+const DELETE_DAYS: &str = include_str!("delete_days.sql");
 const AGGREGATE: &str = include_str!("aggregate.sql");
 
-/// Days that stand ready: a node may be late by one, and its clock by another.
+/// Days whose tables are created ahead: a node may be late by one, and its clock by another.
 const DAYS_AHEAD: i32 = 3;
 
-/// One look at a server.
+/// One measurement of a server.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
-    /// 0 to 1, of all cores since the sample before; none of the first of a connection.
+    /// Busy share of all cores since the previous sample, 0 to 1; `None` for the first sample of a
+    /// connection.
     pub cpu_share: Option<f64>,
     /// Bytes, here and below.
     pub memory_used: i64,
     pub memory_total: i64,
     pub disk_used: i64,
     pub disk_total: i64,
-    /// Of the last minute.
+    /// Load average of the last minute.
     pub load: f64,
     pub uptime_seconds: i64,
 }
 
-/// A sample, and under which fence it was taken.
+/// A sample, and the fence under which it was taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Measured {
     pub server: ServerId,
@@ -40,7 +41,7 @@ pub struct Measured {
     pub sample: Sample,
 }
 
-/// From when to when, in steps of how long.
+/// A time range, `to` excluded, and the length of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     pub from: DateTime<Utc>,
@@ -48,17 +49,17 @@ pub struct Span {
     pub step: TimeDelta,
 }
 
-/// Average and highest of one step.
+/// Average and maximum within one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Series {
     pub average: f64,
     pub highest: f64,
 }
 
-/// One step in which something was measured.
+/// One step of a series that has samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Point {
-    /// Counted from 0.
+    /// The number of the step, from 0.
     pub step: i64,
     pub samples: i64,
     pub cpu_share: Option<Series>,
@@ -71,7 +72,7 @@ pub struct Point {
 }
 
 impl Monitors {
-    /// Writes what was measured under a fence that still holds; answers how much of it that is.
+    /// Writes the samples whose fence is still valid; returns how many.
     pub async fn write(&self, measured: &[Measured]) -> Result<u64, PgError> {
         if measured.is_empty() {
             return Ok(0);
@@ -104,20 +105,20 @@ impl Monitors {
         execute(&self.pool, INSERT, &values).await
     }
 
-    /// Makes the tables of the next days, from yesterday's on.
-    pub async fn extend(&self) -> Result<(), PgError> {
+    /// Creates the tables of the next days, from yesterday's on.
+    pub async fn create_days(&self) -> Result<(), PgError> {
         let first = self.today().checked_sub_days(Days::new(1)).unwrap_or(self.today());
-        query(&self.pool, EXTEND, &[&first, &DAYS_AHEAD]).await.map(drop)
+        query(&self.pool, CREATE_DAYS, &[&first, &DAYS_AHEAD]).await.map(drop)
     }
 
-    /// Drops the days that are over for longer than `days`; answers how many those are.
-    pub async fn forget(&self, days: u32) -> Result<i32, PgError> {
+    /// Drops the tables of days that ended more than `days` days ago; returns how many.
+    pub async fn delete_days(&self, days: u32) -> Result<i32, PgError> {
         let first = self.today().checked_sub_days(Days::new(days.into())).unwrap_or_default();
-        let rows = query(&self.pool, DROP, &[&first]).await?;
+        let rows = query(&self.pool, DELETE_DAYS, &[&first]).await?;
         Ok(rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or_default())
     }
 
-    /// The steps in which something was measured, in order.
+    /// The steps that have samples, in order.
     pub async fn series(&self, server: ServerId, span: Span) -> Result<Vec<Point>, PgError> {
         let seconds = span.step.num_seconds().max(1);
         let step = i32::try_from(seconds).unwrap_or(i32::MAX);

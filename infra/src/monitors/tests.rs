@@ -36,10 +36,10 @@ impl House {
         Monitors::new(self.pool.clone(), Uuid::from_u128(id), self.clock.clone())
     }
 
-    async fn keep(&self, id: u128) {
+    async fn watch(&self, id: u128) {
         let mut client = self.pool.get().await.unwrap();
         let tx = tokio_postgres::Client::transaction(&mut client).await.unwrap();
-        self.node(1).keep(&tx, WORKSPACE, server(id)).await.unwrap();
+        self.node(1).watch(&tx, WORKSPACE, server(id)).await.unwrap();
         tx.commit().await.unwrap();
     }
 
@@ -47,7 +47,7 @@ impl House {
     async fn kill(&self, node: u128) {
         let client = self.pool.get().await.unwrap();
         let node = Uuid::from_u128(node);
-        client.execute(LEAVE, &[&node]).await.unwrap();
+        client.execute(DELETE_NODE, &[&node]).await.unwrap();
     }
 
     async fn count(&self, sql: &str) -> i64 {
@@ -67,15 +67,15 @@ fn sample(cpu_share: Option<f64>, load: f64) -> Sample {
     }
 }
 
-fn servers(held: &[Held]) -> BTreeSet<ServerId> {
-    held.iter().map(|held| held.server).collect()
+fn servers(watched: &[WatchedServer]) -> BTreeSet<ServerId> {
+    watched.iter().map(|watched| watched.server).collect()
 }
 
 #[tokio::test]
 async fn each_server_is_watched_by_one_node_and_a_dead_one_is_replaced() {
     let house = House::new().await;
     for id in 10..20 {
-        house.keep(id).await;
+        house.watch(id).await;
     }
     let (one, two) = (house.node(1), house.node(2));
 
@@ -90,42 +90,46 @@ async fn each_server_is_watched_by_one_node_and_a_dead_one_is_replaced() {
     let all = two.round().await.unwrap();
     assert_eq!(all.len(), 10);
     let before = ones[0];
-    let after = all.iter().find(|held| held.server == before.server).unwrap();
+    let after = all.iter().find(|watched| watched.server == before.server).unwrap();
     assert!(after.fence > before.fence);
 }
 
 #[tokio::test]
 async fn what_is_measured_under_an_older_fence_is_not_written() {
     let house = House::new().await;
-    house.keep(10).await;
+    house.watch(10).await;
     let (one, two) = (house.node(1), house.node(2));
-    one.extend().await.unwrap();
+    one.create_days().await.unwrap();
     let stale = one.round().await.unwrap()[0];
     house.kill(1).await;
     let present = two.round().await.unwrap()[0];
-    let measure = |held: Held| Measured {
-        server: held.server,
-        fence: held.fence,
+    let measure = |watched: WatchedServer| Measured {
+        server: watched.server,
+        fence: watched.fence,
         taken_at: noon(),
         sample: sample(None, 0.5),
     };
     let failures = Some(Failures { count: 2, since: noon() });
-    let mark = |held: Held| Mark { server: held.server, fence: held.fence, failures };
+    let server = |watched: WatchedServer| ServerFailures {
+        server: watched.server,
+        fence: watched.fence,
+        failures,
+    };
 
     assert_eq!(one.write(&[measure(stale)]).await.unwrap(), 0);
-    one.mark(&[mark(stale)]).await.unwrap();
+    one.record_failures(&[server(stale)]).await.unwrap();
     assert_eq!(two.round().await.unwrap()[0].failures, None);
     assert_eq!(two.write(&[measure(present)]).await.unwrap(), 1);
-    two.mark(&[mark(present)]).await.unwrap();
+    two.record_failures(&[server(present)]).await.unwrap();
     house.kill(2).await;
     assert_eq!(one.round().await.unwrap()[0].failures, failures, "the next node goes on counting");
 
-    house.keep(10).await;
+    house.watch(10).await;
     let anew = one.round().await.unwrap()[0];
     assert_eq!(anew.failures, None, "another key or credential begins anew");
     let mut client = house.pool.get().await.unwrap();
     let tx = tokio_postgres::Client::transaction(&mut client).await.unwrap();
-    one.drop_server(&tx, server(10)).await.unwrap();
+    one.delete_server(&tx, server(10)).await.unwrap();
     tx.commit().await.unwrap();
     assert!(one.round().await.unwrap().is_empty());
 }
@@ -133,9 +137,9 @@ async fn what_is_measured_under_an_older_fence_is_not_written() {
 #[tokio::test]
 async fn series_are_averages_and_peaks_and_a_gap_stays_a_gap() {
     let house = House::new().await;
-    house.keep(10).await;
+    house.watch(10).await;
     let node = house.node(1);
-    node.extend().await.unwrap();
+    node.create_days().await.unwrap();
     let fence = node.round().await.unwrap()[0].fence;
     let measured = |seconds, cpu_share, load| Measured {
         server: server(10),
@@ -165,15 +169,15 @@ async fn days_stand_ready_and_go_as_one() {
         where inhparent = 'working.server_samples'::regclass";
     let house = House::new().await;
     let (one, two) = (house.node(1), house.node(2));
-    let (first, second) = tokio::join!(one.extend(), two.extend());
+    let (first, second) = tokio::join!(one.create_days(), two.create_days());
     first.unwrap();
     second.unwrap();
     assert_eq!(house.count(TABLES).await, 3);
 
     house.clock.advance(TimeDelta::days(10));
-    one.extend().await.unwrap();
+    one.create_days().await.unwrap();
     assert_eq!(house.count(TABLES).await, 6);
-    assert_eq!(one.forget(30).await.unwrap(), 0);
-    assert_eq!(one.forget(5).await.unwrap(), 3);
+    assert_eq!(one.delete_days(30).await.unwrap(), 0);
+    assert_eq!(one.delete_days(5).await.unwrap(), 3);
     assert_eq!(house.count(TABLES).await, 3);
 }

@@ -1,6 +1,6 @@
 //! Watches the servers that Lethe may connect to: each by one node, over one connection that
-//! stays open. Samples go to a table of their own; the log is told only when a server's reach
-//! changes.
+//! stays open. Samples go to a table of their own; an event is appended only when a server becomes
+//! reachable or unreachable.
 
 mod rounds;
 mod watch;
@@ -23,7 +23,8 @@ use super::Wake;
 use super::timer::Timers;
 use crate::wiring::App;
 
-/// Keeps a row for each server that is to be watched, and the key that it is shown.
+/// Keeps a row for each server that is to be watched, and deletes private keys that are replaced or
+/// whose server is removed.
 pub(super) struct ServerMonitor {
     executor: Executor,
     monitors: Monitors,
@@ -41,7 +42,7 @@ impl ServerMonitor {
         }
     }
 
-    /// By the newest state: whatever comes after this event is read later.
+    /// Uses the newest state, not the event: later events are read in their turn.
     async fn follow(
         &self,
         tenant: TenantId,
@@ -51,9 +52,9 @@ impl ServerMonitor {
         let loaded = self.executor.load::<Server>(tenant, server.0).await;
         let loaded = loaded.map_err(|error| WorkerError::Unavailable(error.to_string()))?;
         if loaded.state.live().is_some_and(domain::server::LiveServer::is_usable) {
-            self.monitors.keep(tx, WorkspaceId(tenant.0), server).await?;
+            self.monitors.watch(tx, WorkspaceId(tenant.0), server).await?;
         } else {
-            self.monitors.drop_server(tx, server).await?;
+            self.monitors.delete_server(tx, server).await?;
         }
         self.wake.notify_one();
         Ok(())
@@ -82,7 +83,7 @@ impl Worker for ServerMonitor {
         if event.event_type() == "workspace.deleted" {
             let workspace = WorkspaceId(event.tenant().0);
             self.credentials.erase_workspace(workspace).await?;
-            return Ok(self.monitors.drop_workspace(tx, workspace).await?);
+            return Ok(self.monitors.delete_workspace(tx, workspace).await?);
         }
         let server = ServerId(event.stream_id());
         match event.decode()? {
@@ -108,17 +109,17 @@ impl Worker for ServerMonitor {
     }
 }
 
-/// What every node does each second, and one node now and then.
+/// Starts the timers: the watching on every node, the retention on one.
 pub(super) fn keep_going(timers: &mut Timers, rounds: &Rounds, wake: Wake) {
     let rounds = rounds.clone();
     timers.on_every_node("server monitor", Duration::from_secs(1), Some(wake), move |app| {
         let rounds = rounds.clone();
         async move { rounds.round(app).await }
     });
-    timers.on_one_node("server samples", Duration::from_mins(10), None, forget_samples);
+    timers.on_one_node("server samples", Duration::from_mins(10), None, delete_samples);
 }
 
-/// Forgets the days that are over for long enough.
-async fn forget_samples(app: App) -> Result<(), PgError> {
-    app.monitors.forget(app.config.sample_days).await.map(drop)
+/// Deletes the days that are past `sample_days`.
+async fn delete_samples(app: App) -> Result<(), PgError> {
+    app.monitors.delete_days(app.config.sample_days).await.map(drop)
 }

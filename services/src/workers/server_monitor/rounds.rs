@@ -1,12 +1,12 @@
-//! What a node does every second about the servers that it watches: one look at what is its own,
-//! and one write of what was measured, however many servers there are.
+//! One round a second: take or release servers, and write what was measured in one statement,
+//! however many servers there are.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
 use domain::ServerId;
-use infra::monitors::{Held, Mark, Measured};
+use infra::monitors::{Measured, ServerFailures, WatchedServer};
 use infra::postgres::PgError;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::AbortHandle;
@@ -14,14 +14,14 @@ use tokio::task::AbortHandle;
 use super::watch;
 use crate::wiring::App;
 
-/// What waits to be written while the database is away; more is lost.
+/// Reports that wait to be written while the database is unreachable; more are lost.
 const WAITING_MAX: usize = 4096;
 
-/// What a watch has to tell.
+/// What the task of a server reports, to be written.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Told {
+pub(super) enum WatchReport {
     Measured(Measured),
-    Marked(Mark),
+    Failures(ServerFailures),
 }
 
 #[derive(Clone)]
@@ -29,13 +29,13 @@ pub(in crate::workers) struct Rounds(Arc<Mutex<State>>);
 
 struct State {
     watches: HashMap<ServerId, Watch>,
-    tell: mpsc::Sender<Told>,
-    told: mpsc::Receiver<Told>,
-    /// The day up to which there are tables for sure.
+    reports: mpsc::Sender<WatchReport>,
+    received: mpsc::Receiver<WatchReport>,
+    /// The day on which the tables of the next days were created.
     day: Option<NaiveDate>,
 }
 
-/// A task, for as long as the fence holds.
+/// The task that watches one server, for as long as this node has its fence.
 struct Watch {
     fence: i64,
     task: AbortHandle,
@@ -49,8 +49,13 @@ impl Drop for Watch {
 
 impl Rounds {
     pub(in crate::workers) fn new() -> Self {
-        let (tell, told) = mpsc::channel(WAITING_MAX);
-        Self(Arc::new(Mutex::new(State { watches: HashMap::new(), tell, told, day: None })))
+        let (sender, receiver) = mpsc::channel(WAITING_MAX);
+        Self(Arc::new(Mutex::new(State {
+            watches: HashMap::new(),
+            reports: sender,
+            received: receiver,
+            day: None,
+        })))
     }
 
     pub(in crate::workers) async fn round(&self, app: App) -> Result<(), PgError> {
@@ -60,11 +65,11 @@ impl Rounds {
         let mut state = self.0.lock().await;
         let today = app.clock.now().date_naive();
         if state.day != Some(today) {
-            app.monitors.extend().await?;
+            app.monitors.create_days().await?;
             state.day = Some(today);
         }
-        let held = app.monitors.round().await?;
-        state.follow(&app, &held);
+        let watched = app.monitors.round().await?;
+        state.follow(&app, &watched);
         state.write(&app).await
     }
 
@@ -78,22 +83,22 @@ impl Rounds {
         if let Err(error) = state.write(app).await {
             tracing::warn!(%error, "the last samples were not written");
         }
-        if let Err(error) = app.monitors.leave().await {
+        if let Err(error) = app.monitors.release_all().await {
             tracing::warn!(%error, "servers are watched by another node in some seconds");
         }
     }
 }
 
 impl State {
-    fn follow(&mut self, app: &App, held: &[Held]) {
+    fn follow(&mut self, app: &App, watched: &[WatchedServer]) {
         let fences: HashMap<ServerId, i64> =
-            held.iter().map(|held| (held.server, held.fence)).collect();
+            watched.iter().map(|watched| (watched.server, watched.fence)).collect();
         self.watches.retain(|server, watch| fences.get(server) == Some(&watch.fence));
-        for held in held {
-            if !self.watches.contains_key(&held.server) {
-                let task = tokio::spawn(watch::watch(app.clone(), *held, self.tell.clone()));
-                let watch = Watch { fence: held.fence, task: task.abort_handle() };
-                self.watches.insert(held.server, watch);
+        for watched in watched {
+            if !self.watches.contains_key(&watched.server) {
+                let task = tokio::spawn(watch::watch(app.clone(), *watched, self.reports.clone()));
+                let watch = Watch { fence: watched.fence, task: task.abort_handle() };
+                self.watches.insert(watched.server, watch);
             }
         }
         let watched = i64::try_from(self.watches.len()).unwrap_or(i64::MAX);
@@ -101,15 +106,15 @@ impl State {
     }
 
     async fn write(&mut self, app: &App) -> Result<(), PgError> {
-        let (mut measured, mut marks) = (Vec::new(), HashMap::new());
-        while let Ok(told) = self.told.try_recv() {
-            match told {
-                Told::Measured(one) => measured.push(one),
-                Told::Marked(mark) => drop(marks.insert(mark.server, mark)),
+        let (mut measured, mut failures) = (Vec::new(), HashMap::new());
+        while let Ok(report) = self.received.try_recv() {
+            match report {
+                WatchReport::Measured(one) => measured.push(one),
+                WatchReport::Failures(one) => drop(failures.insert(one.server, one)),
             }
         }
-        let marks: Vec<Mark> = marks.into_values().collect();
+        let failures: Vec<ServerFailures> = failures.into_values().collect();
         app.monitors.write(&measured).await?;
-        app.monitors.mark(&marks).await
+        app.monitors.record_failures(&failures).await
     }
 }

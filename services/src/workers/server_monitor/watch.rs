@@ -6,36 +6,37 @@ use std::time::{Duration, Instant};
 use domain::server::{Cause, Failures, Server, ServerCommand};
 use domain::{CommandId, TenantId};
 use infra::event_store::{ExecuteError, Request, Step};
-use infra::monitors::{Held, Mark, Measured, Sample};
+use infra::monitors::{Measured, Sample, ServerFailures, WatchedServer};
 use infra::remote::sample::{self, CpuTime, sample};
 use infra::remote::{Connection, Limits, RemoteError};
 use tokio::sync::mpsc;
 
-use super::rounds::Told;
+use super::rounds::WatchReport;
 use crate::reach::{Unreached, connect};
 use crate::wiring::App;
 
-/// The first looks at many servers are spread over this time at most.
+/// The first looks at many servers are spread over at most this time.
 const SPREAD: Duration = Duration::from_secs(10);
 
 const ANSWER: Limits = Limits { within: Duration::from_secs(15), bytes_max: 4096 };
 
 struct Watch {
     app: App,
-    held: Held,
-    tell: mpsc::Sender<Told>,
-    /// The one that stays open, and what its cores had done at the last look.
+    watched: WatchedServer,
+    reports: mpsc::Sender<WatchReport>,
+    /// The connection that stays open, and its CPU time at the last look.
     connection: Option<(Connection, Option<CpuTime>)>,
     failures: Option<Failures>,
-    /// What this node told the log last: whether the server is reachable.
+    /// Whether the server is reachable, as this node last appended it.
     reported: Option<bool>,
 }
 
-/// What one look came to.
+/// The result of one look.
 enum Look {
     Reached(Option<Sample>),
     Failed(Cause),
-    /// Nothing is known of the server: it waits for a person, or something of ours is away.
+    /// Nothing is known of the server: a person must act first, or Lethe's database or keyring is
+    /// unreachable.
     Nothing,
 }
 
@@ -50,15 +51,15 @@ impl Look {
 }
 
 /// Looks at the server again and again, until it is dropped.
-pub(super) async fn watch(app: App, held: Held, tell: mpsc::Sender<Told>) {
+pub(super) async fn watch(app: App, watched: WatchedServer, reports: mpsc::Sender<WatchReport>) {
     let period = Duration::from_secs(app.config.monitor_seconds.into());
-    let failures = held.failures;
-    let mut watch = Watch { app, held, tell, connection: None, failures, reported: None };
-    tokio::time::sleep(SPREAD.min(period).mul_f64(drawn())).await;
+    let failures = watched.failures;
+    let mut watch = Watch { app, watched, reports, connection: None, failures, reported: None };
+    tokio::time::sleep(SPREAD.min(period).mul_f64(random())).await;
     loop {
         let began = Instant::now();
         watch.round().await;
-        let next = period.mul_f64(0.95 + drawn() / 10.0);
+        let next = period.mul_f64(0.95 + random() / 10.0);
         tokio::time::sleep(next.saturating_sub(began.elapsed())).await;
     }
 }
@@ -80,8 +81,8 @@ impl Watch {
         {
             return look;
         }
-        // The connection that was there may just be old.
-        let Held { workspace, server, .. } = self.held;
+        // The old connection may have been closed: only a fresh one counts as a failure.
+        let WatchedServer { workspace, server, .. } = self.watched;
         let fresh = match connect(&self.app, workspace, server).await {
             Ok(connection) => self.measure(connection, None).await,
             Err(Unreached::Remote(error)) => Err(error),
@@ -89,13 +90,13 @@ impl Watch {
                 return Look::Nothing;
             }
             Err(Unreached::Unavailable(error)) => {
-                tracing::warn!(%server, error, "a server is not looked at");
+                tracing::warn!(%server, error, "a server could not be checked");
                 return Look::Nothing;
             }
         };
         match fresh {
             Ok(look) => look,
-            // It is told already, and waits for a person.
+            // The event is appended already; a person must approve the key.
             Err(RemoteError::HostKey { .. }) => Look::Nothing,
             Err(error) => Look::Failed(error.cause()),
         }
@@ -119,17 +120,17 @@ impl Watch {
         let cpu = measured.map(|measured| measured.cpu);
         let share = before.zip(cpu).and_then(|(before, now)| now.share_since(before));
         self.connection = Some((connection, cpu));
-        Ok(Look::Reached(measured.map(|measured| kept(&measured, share))))
+        Ok(Look::Reached(measured.map(|measured| to_row(&measured, share))))
     }
 
     async fn reached(&mut self, sample: Option<Sample>) {
-        let Held { server, fence, .. } = self.held;
+        let WatchedServer { server, fence, .. } = self.watched;
         if let Some(sample) = sample {
             let taken_at = self.app.clock.now();
-            self.tell(Told::Measured(Measured { server, fence, taken_at, sample }));
+            self.send(WatchReport::Measured(Measured { server, fence, taken_at, sample }));
         }
         if self.failures.take().is_some() {
-            self.mark();
+            self.report_failures();
         }
         if self.reported != Some(true) && self.report(ServerCommand::ReportReachable).await {
             self.reported = Some(true);
@@ -140,7 +141,7 @@ impl Watch {
         let now = self.app.clock.now();
         let failures = Failures::more(self.failures, now);
         self.failures = Some(failures);
-        self.mark();
+        self.report_failures();
         let exhausted = failures.exhaust(self.app.config.patience(), now);
         let Failures { count, since } = failures;
         let report = ServerCommand::ReportUnreachable { cause, failures: count, since };
@@ -149,34 +150,34 @@ impl Watch {
         }
     }
 
-    fn mark(&self) {
-        let Held { server, fence, .. } = self.held;
-        self.tell(Told::Marked(Mark { server, fence, failures: self.failures }));
+    fn report_failures(&self) {
+        let WatchedServer { server, fence, .. } = self.watched;
+        self.send(WatchReport::Failures(ServerFailures { server, fence, failures: self.failures }));
     }
 
-    fn tell(&self, told: Told) {
-        if self.tell.try_send(told).is_err() {
-            tracing::warn!(server = %self.held.server, "what was measured is lost");
+    fn send(&self, report: WatchReport) {
+        if self.reports.try_send(report).is_err() {
+            tracing::warn!(server = %self.watched.server, "a measurement was dropped: too many wait to be written");
         }
     }
 
-    /// Whether the log knows. The aggregate tells only what is new.
+    /// Appends the report, if it is news to the aggregate. `false`: it is not in the log yet.
     async fn report(&self, report: ServerCommand) -> bool {
-        let Held { workspace, server, .. } = self.held;
+        let WatchedServer { workspace, server, .. } = self.watched;
         let command = CommandId(self.app.ids.uuid());
         let request = Request::new(TenantId::from(workspace), command);
         let step = Step::new::<Server>(server.0, report);
         match self.app.executor.execute(&request, &[step]).await {
             Ok(_) | Err(ExecuteError::Refused(_) | ExecuteError::Fenced) => true,
             Err(error) => {
-                tracing::warn!(%server, %error, "a server's reach is told at the next look");
+                tracing::warn!(%server, %error, "whether a server is reachable is not in the log yet: tried again at the next look");
                 false
             }
         }
     }
 }
 
-fn kept(measured: &sample::Sample, cpu_share: Option<f64>) -> Sample {
+fn to_row(measured: &sample::Sample, cpu_share: Option<f64>) -> Sample {
     let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     let used = |all: u64, available: u64| bytes(all.saturating_sub(available));
     let sample::Sample { memory_bytes, memory_available_bytes, .. } = *measured;
@@ -193,8 +194,8 @@ fn kept(measured: &sample::Sample, cpu_share: Option<f64>) -> Sample {
     }
 }
 
-/// From 0 to 1.
-fn drawn() -> f64 {
+/// A random number from 0 to 1.
+fn random() -> f64 {
     let drawn = RandomState::new().build_hasher().finish() % 1_000_000;
     f64::from(u32::try_from(drawn).unwrap_or_default()) / 1_000_000.0
 }
