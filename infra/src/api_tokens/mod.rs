@@ -1,5 +1,5 @@
-//! Tokens that act for a member in one workspace: what the token of a request is looked up in.
-//! Whether it still works, and what it may do, is the workspace's own state to say.
+//! API tokens, each of which acts for a member in one workspace: found by the token of a request.
+//! Whether a token still works, and what it may do, is decided on the workspace's state.
 
 #[cfg(test)]
 mod tests;
@@ -14,24 +14,25 @@ use crate::clock::Clock;
 use crate::postgres::{PgError, Pool};
 use crate::statement::{execute, query, query_opt};
 
-/// By which people and scanners know what it is.
+/// How a token begins, so that people and secret scanners recognise it.
 pub const PREFIX: &str = "lw_";
 const TOUCHED_EVERY: TimeDelta = TimeDelta::minutes(1);
 const INSERT: &str = include_str!("insert.sql");
 const FIND: &str = include_str!("find.sql");
 const TOUCH: &str = include_str!("touch.sql");
 const LIST: &str = include_str!("list.sql");
-const REMOVE: &str = include_str!("remove.sql");
+const DELETE: &str = include_str!("delete.sql");
 
+/// The rows of API tokens.
 #[derive(Clone)]
 pub struct ApiTokens {
     pool: Pool,
     clock: Clock,
 }
 
-/// A token whose event is in the log.
+/// A token whose `api_token_issued` event is in the log.
 #[derive(Clone, Debug)]
-pub struct Issued {
+pub struct NewApiToken {
     pub token: ApiTokenId,
     pub workspace: WorkspaceId,
     pub account: AccountId,
@@ -40,16 +41,16 @@ pub struct Issued {
     pub expires_at: DateTime<Utc>,
 }
 
-/// What a token that was shown is a token of.
+/// The row that a token was found by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct ApiTokenRow {
     pub token: ApiTokenId,
     pub workspace: WorkspaceId,
 }
 
-/// What is kept of a token beside its event.
+/// A token of a workspace as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
+pub struct ListedApiToken {
     pub token: ApiTokenId,
     pub name: Sealed,
     pub issued_at: DateTime<Utc>,
@@ -61,14 +62,18 @@ impl ApiTokens {
         Self { pool, clock }
     }
 
+    /// A new token.
+    ///
+    /// # Errors
+    /// The system returned no random bytes.
     pub fn draw_token() -> Result<BearerToken, NoRandomness> {
         BearerToken::draw_checked(PREFIX)
     }
 
-    /// Comes after the event: every token that opens anything is in the log. The same id again
-    /// keeps the first hash: `false`.
-    pub async fn insert(&self, issued: &Issued, hash: TokenHash) -> Result<bool, PgError> {
-        let Issued { token, workspace, account, name, expires_at } = issued;
+    /// Writes the row. Call it after the event is appended, so that every token that works is in the
+    /// log. `false`: there is a row of this id; its hash stays.
+    pub async fn insert(&self, issued: &NewApiToken, hash: TokenHash) -> Result<bool, PgError> {
+        let NewApiToken { token, workspace, account, name, expires_at } = issued;
         let (hash, name, now) = (hash.as_bytes(), name.to_bytes(), self.clock.now());
         let inserted = execute(
             &self.pool,
@@ -79,9 +84,9 @@ impl ApiTokens {
         Ok(inserted == 1)
     }
 
-    /// What a token is of, and writes down that it is used: once a minute at most. One that was
-    /// mistyped is never looked up.
-    pub async fn find(&self, token: &str) -> Result<Option<Found>, PgError> {
+    /// Finds a token, and records that it is used, at most once a minute. A token with a wrong
+    /// checksum is not looked up.
+    pub async fn find(&self, token: &str) -> Result<Option<ApiTokenRow>, PgError> {
         let Some(hash) = TokenHash::read_checked(PREFIX, token) else { return Ok(None) };
         let now = self.clock.now();
         let row = query_opt(&self.pool, FIND, &[&hash.as_bytes(), &now]).await?;
@@ -92,23 +97,27 @@ impl ApiTokens {
         if used.is_none_or(|used| used <= before) {
             execute(&self.pool, TOUCH, &[&token.0, &now, &before]).await?;
         }
-        Ok(Some(Found { token, workspace }))
+        Ok(Some(ApiTokenRow { token, workspace }))
     }
 
-    pub async fn of_workspace(&self, workspace: WorkspaceId) -> Result<Vec<Kept>, PgError> {
+    /// Every token of a workspace that has a row.
+    pub async fn of_workspace(
+        &self,
+        workspace: WorkspaceId,
+    ) -> Result<Vec<ListedApiToken>, PgError> {
         let rows = query(&self.pool, LIST, &[&workspace.0]).await?;
-        rows.iter().map(kept).collect()
+        rows.iter().map(listed).collect()
     }
 
-    /// `false` when it was gone already.
-    pub async fn remove(&self, token: ApiTokenId) -> Result<bool, PgError> {
-        Ok(execute(&self.pool, REMOVE, &[&token.0]).await? == 1)
+    /// `false`: there was no row.
+    pub async fn delete(&self, token: ApiTokenId) -> Result<bool, PgError> {
+        Ok(execute(&self.pool, DELETE, &[&token.0]).await? == 1)
     }
 }
 
-fn kept(row: &Row) -> Result<Kept, PgError> {
+fn listed(row: &Row) -> Result<ListedApiToken, PgError> {
     let damaged = || PgError::Database("the name of a token cannot be read".to_owned());
-    Ok(Kept {
+    Ok(ListedApiToken {
         token: ApiTokenId(row.try_get(0)?),
         name: Sealed::from_bytes(row.try_get(1)?).ok_or_else(damaged)?,
         issued_at: row.try_get(2)?,

@@ -9,9 +9,9 @@ use crate::ids::Ids;
 use crate::postgres::testing::databases;
 use crate::postgres::{ConnectOptions, connect};
 
-fn issued(clock: &Clock, workspace: WorkspaceId) -> Issued {
+fn issued(clock: &Clock, workspace: WorkspaceId) -> NewApiToken {
     let ids = Ids::system();
-    Issued {
+    NewApiToken {
         token: ApiTokenId(ids.uuid()),
         workspace,
         account: AccountId(ids.uuid()),
@@ -35,11 +35,11 @@ async fn a_token_is_found_until_it_expires_or_is_removed() {
     assert!(tokens.insert(&other, second.hash).await.unwrap());
 
     let find = async |token: &BearerToken| tokens.find(token.secret.expose_secret()).await.unwrap();
-    assert_eq!(find(&first).await, Some(Found { token: one.token, workspace }));
+    assert_eq!(find(&first).await, Some(ApiTokenRow { token: one.token, workspace }));
     assert_eq!(tokens.find("lw_nothing").await.unwrap(), None);
     assert_eq!(tokens.of_workspace(workspace).await.unwrap().len(), 2);
-    assert!(tokens.remove(other.token).await.unwrap());
-    assert!(!tokens.remove(other.token).await.unwrap());
+    assert!(tokens.delete(other.token).await.unwrap());
+    assert!(!tokens.delete(other.token).await.unwrap());
     assert_eq!(find(&second).await, None);
     clock.advance(TimeDelta::days(1));
     assert_eq!(find(&first).await, None);

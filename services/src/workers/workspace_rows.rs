@@ -53,7 +53,7 @@ impl Worker for WorkspaceRows {
             forgotten.map_err(|error| WorkerError::Unavailable(error.to_string()))?;
         }
         if let WorkspaceEvent::ApiTokenRevoked { token } = told {
-            app.api_tokens.remove(token).await?;
+            app.api_tokens.delete(token).await?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use chrono::{DateTime, Utc};
 use domain::workspace::{Right, Role, Workspace, WorkspaceError};
 use domain::{AccountId, ActorId, ApiTokenId, SessionId, TenantId, WorkspaceId};
-use infra::api_tokens::Found;
+use infra::api_tokens::ApiTokenRow;
 use infra::event_store::Request;
 
 use crate::api::Api;
@@ -128,7 +128,7 @@ fn fits_a_grace(request: &HttpRequest) -> bool {
 /// What a request to a workspace shows.
 enum Shown {
     Person(SignedIn),
-    Token(Found),
+    Token(ApiTokenRow),
 }
 
 impl Shown {
@@ -161,7 +161,7 @@ impl Shown {
                 let role = state.role_of(account).ok_or_else(nothing)?;
                 Ok(Member { workspace, account, role, session: Some(session), token: None })
             }
-            Self::Token(Found { token: id, .. }) => {
+            Self::Token(ApiTokenRow { token: id, .. }) => {
                 // Revoked, or its member belongs no more.
                 let (token, role) =
                     state.token(id, now).ok_or_else(|| Problem::of(Kind::Unauthorised))?;

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use domain::privacy::{ApiTokenName, Label, Sealed};
 use domain::workspace::{ApiToken, Right, Workspace, WorkspaceCommand, WorkspaceError};
 use domain::{ApiTokenId, EventId, WorkspaceId};
-use infra::api_tokens::{ApiTokens, Issued, Kept};
+use infra::api_tokens::{ApiTokens, ListedApiToken, NewApiToken};
 use infra::event_store::Step;
 use infra::ids::derived;
 use infra::keyring::SealError;
@@ -99,7 +99,7 @@ async fn issue(
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     let mut secret = None;
     if !receipt.replayed {
-        let row = Issued { token, workspace, account: member.account, name, expires_at };
+        let row = NewApiToken { token, workspace, account: member.account, name, expires_at };
         api.app.api_tokens.insert(&row, drawn.hash).await?;
         secret = Some(drawn.secret.expose_secret().to_owned());
     }
@@ -158,7 +158,7 @@ async fn list(api: ApiData, member: Member) -> Result<HttpResponse, Problem> {
     let loaded = api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
     let live = loaded.state.live().ok_or(WorkspaceError::Unknown)?;
     let kept = api.app.api_tokens.of_workspace(workspace).await?;
-    let mut kept: BTreeMap<ApiTokenId, Kept> =
+    let mut kept: BTreeMap<ApiTokenId, ListedApiToken> =
         kept.into_iter().map(|kept| (kept.token, kept)).collect();
     let mut items = Vec::with_capacity(live.tokens.len());
     for (id, token) in &live.tokens {
@@ -172,7 +172,7 @@ async fn shown(
     workspace: WorkspaceId,
     id: ApiTokenId,
     token: &ApiToken,
-    kept: Option<Kept>,
+    kept: Option<ListedApiToken>,
 ) -> Result<TokenShown, Problem> {
     let name = match &kept {
         Some(kept) => {
@@ -214,6 +214,6 @@ async fn revoke(
     let step = matches.on(Step::new::<Workspace>(member.workspace.0, revokes))?;
     let receipt = api.app.executor.execute(&member.request(&caller, vec![]), &[step]).await?;
     // It is refused without its event; a row that stays is swept by the worker that reads the log.
-    api.app.api_tokens.remove(token).await?;
+    api.app.api_tokens.delete(token).await?;
     Ok(done(&receipt))
 }
