@@ -1,4 +1,4 @@
-//! The queue of runs: a row for each server's attempt, under a lease and a fence.
+//! The queue of runs: a row for each attempt on a server, under a lease and a fence.
 
 mod secrets;
 mod task;
@@ -17,13 +17,13 @@ use uuid::Uuid;
 use crate::postgres::{PgError, Pool};
 use crate::statement::{execute, query, query_opt};
 
-pub use secrets::Unused;
-pub use task::{Held, Renewed, Task};
+pub use secrets::UnusedSecrets;
+pub use task::{HeldTask, RenewedTask, Task};
 
 const PUT: &str = include_str!("put.sql");
 const SUPERSEDE: &str = include_str!("supersede.sql");
 const CANCEL: &str = include_str!("cancel.sql");
-const DROP_QUEUED: &str = include_str!("drop_queued.sql");
+const DELETE_QUEUED: &str = include_str!("delete_queued.sql");
 const CLAIM: &str = include_str!("claim.sql");
 const RENEW: &str = include_str!("renew.sql");
 const HAND_OVER: &str = include_str!("hand_over.sql");
@@ -33,7 +33,7 @@ const LOSE: &str = include_str!("lose.sql");
 const FINISH: &str = include_str!("finish.sql");
 const COUNT: &str = include_str!("count.sql");
 
-/// How many tasks may be at work at once.
+/// How many tasks may be worked on at the same time.
 #[derive(Clone, Copy, Debug)]
 pub struct RunLimits {
     pub per_server: u32,
@@ -41,9 +41,9 @@ pub struct RunLimits {
     pub per_node: u32,
 }
 
-/// A task to put down: an attempt on one server.
+/// A task to queue: an attempt on one server.
 #[derive(Clone, Debug)]
-pub struct Queued {
+pub struct NewTask {
     pub run: RunId,
     pub server: ServerId,
     pub attempt: u32,
@@ -54,18 +54,19 @@ pub struct Queued {
     pub timeout_seconds: u32,
 }
 
-/// How many tasks there are in one state, and for how long the oldest.
+/// The number of tasks in one state, and the age of the oldest in seconds.
 #[derive(Clone, Debug)]
-pub struct Counted {
+pub struct TaskCount {
     pub state: String,
     pub tasks: i64,
     pub oldest_seconds: f64,
 }
 
+/// The queue, shared by all nodes.
 #[derive(Clone)]
 pub struct RunQueue {
     pool: Pool,
-    /// After it the tasks of a node that died are others'.
+    /// Without a renewal for so long, a task is free for other nodes.
     lease: Duration,
 }
 
@@ -78,8 +79,9 @@ impl RunQueue {
         self.lease
     }
 
-    /// In the reader's transaction. A task is put once; earlier attempts are no longer looked for.
-    pub async fn put(&self, tx: &Transaction<'_>, task: &Queued) -> Result<(), PgError> {
+    /// Queues a task in the reader's transaction, once. Earlier attempts on the server are superseded:
+    /// a lost one is not looked for any more.
+    pub async fn put(&self, tx: &Transaction<'_>, task: &NewTask) -> Result<(), PgError> {
         let attempt = signed(task.attempt);
         let (deployment, secrets) = (task.deployment.map(|id| id.0), task.secrets.map(|id| id.0));
         let timeout = signed(task.timeout_seconds);
@@ -111,19 +113,18 @@ impl RunQueue {
     }
 
     /// In the reader's transaction: it was cancelled before any node took it.
-    pub async fn drop_queued(
+    pub async fn delete_queued(
         &self,
         tx: &Transaction<'_>,
         run: RunId,
         server: ServerId,
         attempt: u32,
     ) -> Result<(), PgError> {
-        tx.execute(DROP_QUEUED, &[&run.0, &server.0, &signed(attempt)]).await?;
+        tx.execute(DELETE_QUEUED, &[&run.0, &server.0, &signed(attempt)]).await?;
         Ok(())
     }
 
-    /// Tasks for this node, each under a new fence, once this answers. `most` is what it has
-    /// room for.
+    /// Claims at most `most` tasks for this node, each under a new fence, within the limits.
     pub async fn claim(
         &self,
         node: Uuid,
@@ -139,7 +140,7 @@ impl RunQueue {
 
     /// Those of `held` that are this node's still, each with whether it is to be cancelled. What
     /// is not answered has another node.
-    pub async fn renew(&self, node: Uuid, held: &[Held]) -> Result<Vec<Renewed>, PgError> {
+    pub async fn renew(&self, node: Uuid, held: &[HeldTask]) -> Result<Vec<RenewedTask>, PgError> {
         let runs: Vec<Uuid> = held.iter().map(|held| held.run.0).collect();
         let servers: Vec<Uuid> = held.iter().map(|held| held.hold.server.0).collect();
         let attempts: Vec<i32> = held.iter().map(|held| signed(held.hold.attempt)).collect();
@@ -152,7 +153,7 @@ impl RunQueue {
         rows.iter().map(|row| Ok(task::renewed(row)?)).collect()
     }
 
-    /// Every task of this node is for others to go on with, at once.
+    /// Releases every task of this node at once; returns how many.
     pub async fn hand_over(&self, node: Uuid) -> Result<u64, PgError> {
         execute(&self.pool, HAND_OVER, &[&node]).await
     }
@@ -166,7 +167,8 @@ impl RunQueue {
         Ok(execute(&self.pool, LAUNCH, &values).await? == 1)
     }
 
-    /// It runs. Answers how long it may still; the first answer sets its deadline.
+    /// Records that the command runs. Returns how long it may still run; the first call sets the
+    /// deadline. `None` when another node has the task.
     pub async fn begin(&self, run: RunId, hold: Hold) -> Result<Option<Duration>, PgError> {
         let (attempt, fence) = (signed(hold.attempt), fence(hold));
         let row = query_opt(&self.pool, BEGIN, &[&run.0, &hold.server.0, &attempt, &fence]).await?;
@@ -174,25 +176,26 @@ impl RunQueue {
         Ok(left.map(task::seconds))
     }
 
-    /// It is looked for again after `pause`.
+    /// Records that the task is lost. It can be claimed again after `pause`, to be looked for.
     pub async fn lose(&self, run: RunId, hold: Hold, pause: Duration) -> Result<bool, PgError> {
         let (attempt, fence, pause) = (signed(hold.attempt), fence(hold), pause.as_secs_f64());
         let values: [&(dyn ToSql + Sync); 5] = [&run.0, &hold.server.0, &attempt, &fence, &pause];
         Ok(execute(&self.pool, LOSE, &values).await? == 1)
     }
 
-    /// Nothing is left to do for it; its secrets go when no other task needs them.
+    /// Deletes the task, and its secrets unless another task needs them.
     pub async fn finish(&self, run: RunId, hold: Hold) -> Result<(), PgError> {
         let (attempt, fence) = (signed(hold.attempt), fence(hold));
         execute(&self.pool, FINISH, &[&run.0, &hold.server.0, &attempt, &fence]).await?;
         Ok(())
     }
 
-    pub async fn count(&self) -> Result<Vec<Counted>, PgError> {
+    /// The number of tasks by state.
+    pub async fn count(&self) -> Result<Vec<TaskCount>, PgError> {
         let rows = query(&self.pool, COUNT, &[]).await?;
         rows.iter()
             .map(|row| {
-                Ok(Counted {
+                Ok(TaskCount {
                     state: row.try_get(0)?,
                     tasks: row.try_get(1)?,
                     oldest_seconds: row.try_get(2)?,

@@ -1,4 +1,4 @@
-//! What runs are given: sealed, in rows of their own.
+//! The secrets of runs: sealed, in rows of their own.
 
 use std::time::Duration;
 
@@ -12,18 +12,18 @@ use crate::statement::{execute, query, query_opt};
 const PUT: &str = include_str!("put_secrets.sql");
 const FIND: &str = include_str!("find_secrets.sql");
 const LIST_UNUSED: &str = include_str!("list_unused_secrets.sql");
-const DROP: &str = include_str!("drop_secrets.sql");
+const DELETE: &str = include_str!("delete_secrets.sql");
 
-/// Secrets that no task needs: put down for an event that never came, or has not been read yet.
+/// Secrets that no task needs: their event was never appended, or has not been read yet.
 #[derive(Clone, Copy, Debug)]
-pub struct Unused {
+pub struct UnusedSecrets {
     pub secrets: RunSecretsId,
     pub run: RunId,
     pub workspace: WorkspaceId,
 }
 
 impl RunQueue {
-    /// Before the event that names them.
+    /// Writes the secrets. Call it before the event that names them is appended.
     pub async fn put_secrets(
         &self,
         workspace: WorkspaceId,
@@ -35,6 +35,7 @@ impl RunQueue {
         execute(&self.pool, PUT, &[&secrets.0, &run.0, &workspace.0, &sealed]).await.map(drop)
     }
 
+    /// The sealed secrets, while a task needs them.
     pub async fn secrets(
         &self,
         workspace: WorkspaceId,
@@ -45,16 +46,17 @@ impl RunQueue {
         Ok(Sealed::from_bytes(row.try_get(0)?))
     }
 
+    /// At most `limit` secrets that no task has needed for so long.
     pub async fn unused_secrets(
         &self,
         for_longer_than: Duration,
         limit: i64,
-    ) -> Result<Vec<Unused>, PgError> {
+    ) -> Result<Vec<UnusedSecrets>, PgError> {
         let seconds = for_longer_than.as_secs_f64();
         let rows = query(&self.pool, LIST_UNUSED, &[&seconds, &limit]).await?;
         rows.iter()
             .map(|row| {
-                Ok(Unused {
+                Ok(UnusedSecrets {
                     secrets: RunSecretsId(row.try_get(0)?),
                     run: RunId(row.try_get(1)?),
                     workspace: WorkspaceId(row.try_get(2)?),
@@ -63,8 +65,8 @@ impl RunQueue {
             .collect()
     }
 
-    /// Unless a task has come to need them.
-    pub async fn drop_secrets(&self, secrets: RunSecretsId) -> Result<(), PgError> {
-        execute(&self.pool, DROP, &[&secrets.0]).await.map(drop)
+    /// Deletes secrets, unless a task needs them by now.
+    pub async fn delete_secrets(&self, secrets: RunSecretsId) -> Result<(), PgError> {
+        execute(&self.pool, DELETE, &[&secrets.0]).await.map(drop)
     }
 }

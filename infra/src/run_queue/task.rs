@@ -7,7 +7,7 @@ use domain::{RunId, RunSecretsId, ServerId, WorkspaceId};
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
-/// A task that this node has just taken.
+/// A task that this node has just claimed.
 #[derive(Clone, Debug)]
 pub struct Task {
     pub run: RunId,
@@ -17,25 +17,25 @@ pub struct Task {
     /// A start was sent for it, by this node or one before.
     pub launched: bool,
     pub cancel: bool,
-    /// How long it may still run, once it does.
+    /// How long the command may still run; `None` before it runs.
     pub left: Option<Duration>,
     /// How long ago the server last answered for it.
     pub unseen: Duration,
-    /// How long it has been lost, if it is.
+    /// How long it has been lost; `None` if it is not.
     pub lost: Option<Duration>,
 }
 
 /// A task that this node believes to have.
 #[derive(Clone, Copy, Debug)]
-pub struct Held {
+pub struct HeldTask {
     pub run: RunId,
     pub hold: Hold,
-    /// Whether its server is reached just now.
+    /// Whether its server is reached at the moment.
     pub reached: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Renewed {
+pub struct RenewedTask {
     pub run: RunId,
     pub server: ServerId,
     pub attempt: u32,
@@ -61,9 +61,9 @@ pub(super) fn read(row: &Row) -> Result<Task, Error> {
     })
 }
 
-pub(super) fn renewed(row: &Row) -> Result<Renewed, Error> {
+pub(super) fn renewed(row: &Row) -> Result<RenewedTask, Error> {
     let attempt: i32 = row.try_get("attempt")?;
-    Ok(Renewed {
+    Ok(RenewedTask {
         run: RunId(row.try_get("run_id")?),
         server: ServerId(row.try_get("server_id")?),
         attempt: attempt.unsigned_abs(),
@@ -71,7 +71,7 @@ pub(super) fn renewed(row: &Row) -> Result<Renewed, Error> {
     })
 }
 
-/// None where the time is over.
+/// Zero for a time that has passed.
 pub(super) fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }

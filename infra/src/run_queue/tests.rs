@@ -27,8 +27,8 @@ async fn given(lease: Duration) -> Given {
 }
 
 /// Number `run` of a workspace, on a server; a later number is younger.
-fn task(workspace: u128, server: u128, run: u128) -> Queued {
-    Queued {
+fn task(workspace: u128, server: u128, run: u128) -> NewTask {
+    NewTask {
         run: RunId(Uuid::from_u128(run)),
         server: ServerId(Uuid::from_u128(server)),
         attempt: 1,
@@ -41,7 +41,7 @@ fn task(workspace: u128, server: u128, run: u128) -> Queued {
 }
 
 impl Given {
-    async fn put(&self, tasks: impl IntoIterator<Item = Queued>) {
+    async fn put(&self, tasks: impl IntoIterator<Item = NewTask>) {
         for task in tasks {
             let mut client = self.pool.get().await.unwrap();
             let tx = tokio_postgres::Client::transaction(&mut client).await.unwrap();
@@ -67,8 +67,8 @@ impl Given {
         taken.iter().map(|task| task.run.0.as_u128()).collect()
     }
 
-    async fn renewed(&self, node: Uuid, task: &Task) -> Vec<Renewed> {
-        let held = Held { run: task.run, hold: task.hold, reached: true };
+    async fn renewed(&self, node: Uuid, task: &Task) -> Vec<RenewedTask> {
+        let held = HeldTask { run: task.run, hold: task.hold, reached: true };
         self.queue.renew(node, &[held]).await.unwrap()
     }
 }
@@ -100,7 +100,7 @@ async fn no_more_are_taken_than_a_server_and_a_workspace_may_have() {
 async fn a_deployment_waits_for_another_run_of_it_on_its_server() {
     let given = given(LEASE).await;
     let deployment = Some(DeploymentId(Uuid::from_u128(5)));
-    let deploys = |server, run| Queued { deployment, ..task(1, server, run) };
+    let deploys = |server, run| NewTask { deployment, ..task(1, server, run) };
     given.put([deploys(7, 10), deploys(7, 11), task(1, 7, 12), deploys(8, 13)]).await;
 
     let first = given.claim(ONE, 9, WIDE).await;
@@ -178,7 +178,7 @@ async fn what_is_lost_is_looked_for_again_until_another_attempt_is_asked_for() {
     given.queue.begin(again.run, again.hold).await.unwrap();
     assert_eq!(given.queue.count().await.unwrap()[0].state, "running");
 
-    given.put([Queued { attempt: 2, ..task(1, 7, 10) }]).await;
+    given.put([NewTask { attempt: 2, ..task(1, 7, 10) }]).await;
     assert_eq!(given.renewed(ONE, &again).await, []);
     assert_eq!(given.claim(ONE, 9, WIDE).await[0].hold.attempt, 2);
 }
@@ -188,7 +188,7 @@ async fn secrets_go_with_the_last_task_that_needs_them() {
     let given = given(LEASE).await;
     let secrets = RunSecretsId(Uuid::from_u128(9));
     let tasks = [task(1, 7, 10), task(1, 8, 10)];
-    given.put(tasks.map(|task| Queued { secrets: Some(secrets), ..task })).await;
+    given.put(tasks.map(|task| NewTask { secrets: Some(secrets), ..task })).await;
     let (workspace, run) = (WorkspaceId(Uuid::from_u128(1)), RunId(Uuid::from_u128(10)));
     let sealed = Sealed { event: EventId(secrets.0), envelope: vec![1, 2, 3] };
     given.queue.put_secrets(workspace, run, secrets, &sealed).await.unwrap();
@@ -214,7 +214,7 @@ async fn secrets_that_no_task_needs_are_found_and_dropped() {
 
     let unused = given.queue.unused_secrets(Duration::ZERO, 9).await.unwrap();
     assert_eq!(unused[0].secrets, secrets);
-    given.queue.drop_secrets(secrets).await.unwrap();
+    given.queue.delete_secrets(secrets).await.unwrap();
 
     assert_eq!(given.queue.secrets(workspace, secrets).await.unwrap(), None);
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use domain::{RunId, ServerId};
 use infra::postgres::PgError;
-use infra::run_queue::{Held, RunLimits, Task};
+use infra::run_queue::{HeldTask, RunLimits, Task};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -29,7 +29,7 @@ pub(super) struct Word {
 }
 
 struct Slot {
-    held: Held,
+    held: HeldTask,
     reached: Arc<AtomicBool>,
     cancel: watch::Sender<bool>,
     abort: tokio::task::AbortHandle,
@@ -91,7 +91,7 @@ impl Attempts {
     /// Renews every lease. An attempt whose task is another's by now stops where it is.
     pub(in crate::workers) async fn renew(&self) -> Result<(), PgError> {
         let asked = Instant::now();
-        let held: Vec<Held> = {
+        let held: Vec<HeldTask> = {
             let mut state = self.state();
             state.reap();
             if state.slots.is_empty() {
@@ -109,7 +109,7 @@ impl Attempts {
         };
         let mut state = self.state();
         state.renewed = asked;
-        for Held { run, hold, .. } in held {
+        for HeldTask { run, hold, .. } in held {
             let key = (run, hold.server, hold.attempt);
             let still = renewed.iter().find(|one| (one.run, one.server, one.attempt) == key);
             match (still, state.slots.get(&key)) {
@@ -149,7 +149,7 @@ impl State {
         }
         let (cancel, asked) = watch::channel(task.cancel);
         let reached = Arc::new(AtomicBool::new(false));
-        let held = Held { run: task.run, hold: task.hold, reached: false };
+        let held = HeldTask { run: task.run, hold: task.hold, reached: false };
         let word = Word { reached: reached.clone(), cancel: asked };
         let attempt = Attempt::new(app.clone(), task, word);
         let abort = self.tasks.spawn(async move {
@@ -183,8 +183,8 @@ impl State {
 }
 
 impl Slot {
-    fn held(&self) -> Held {
-        Held { reached: self.reached.load(Ordering::Relaxed), ..self.held }
+    fn held(&self) -> HeldTask {
+        HeldTask { reached: self.reached.load(Ordering::Relaxed), ..self.held }
     }
 }
 

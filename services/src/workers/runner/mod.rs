@@ -16,7 +16,7 @@ use domain::{RunId, ServerId, WorkspaceId};
 use infra::event_store::Executor;
 use infra::log::{Recorded, Worker, WorkerError};
 use infra::postgres::PgError;
-use infra::run_queue::{Queued, RunQueue};
+use infra::run_queue::{NewTask, RunQueue};
 use tokio_postgres::Transaction;
 
 pub(super) use attempts::Attempts;
@@ -72,7 +72,7 @@ impl RunDispatcher {
         for server in servers {
             match requested.targets.get(server) {
                 Some(target) if !target.is_ended() => {
-                    self.queue.put(tx, &queued(event, requested, *server, target)).await?;
+                    self.queue.put(tx, &new_task(event, requested, *server, target)).await?;
                 }
                 Some(_) | None => {}
             }
@@ -104,8 +104,8 @@ impl RunDispatcher {
     }
 }
 
-fn queued(event: &Recorded, run: &RequestedRun, server: ServerId, target: &Target) -> Queued {
-    Queued {
+fn new_task(event: &Recorded, run: &RequestedRun, server: ServerId, target: &Target) -> NewTask {
+    NewTask {
         run: RunId(event.stream_id()),
         server,
         attempt: target.attempt,
@@ -140,7 +140,7 @@ impl Worker for RunDispatcher {
                 self.cancel(event, tx, run).await?;
             }
             RunEvent::Cancelled { server, attempt, .. } => {
-                self.queue.drop_queued(tx, run, server, attempt).await?;
+                self.queue.delete_queued(tx, run, server, attempt).await?;
             }
             RunEvent::Dispatched { .. }
             | RunEvent::Started { .. }

@@ -28,7 +28,7 @@ pub(in crate::workers) async fn sweep_secrets(app: App) -> Result<(), SweepError
             open && run.secrets == Some(unused.secrets)
         });
         if !needed {
-            app.run_queue.drop_secrets(unused.secrets).await?;
+            app.run_queue.delete_secrets(unused.secrets).await?;
         }
     }
     Ok(())
