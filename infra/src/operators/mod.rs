@@ -1,4 +1,4 @@
-//! Operators' tokens: made on the command line, shown once.
+//! Tokens of operators: created on the command line, shown once.
 
 #[cfg(test)]
 mod tests;
@@ -17,22 +17,23 @@ const INSERT: &str = include_str!("insert.sql");
 const FIND: &str = include_str!("find.sql");
 const REVOKE: &str = include_str!("revoke.sql");
 
+/// The rows of operators' tokens.
 #[derive(Clone)]
 pub struct Operators {
     pool: Pool,
     clock: Clock,
 }
 
-/// A token that is neither revoked nor past its time.
+/// A token that is neither revoked nor expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Token {
+pub struct OperatorToken {
     pub id: TokenId,
     pub scope: Scope,
     pub expires_at: DateTime<Utc>,
 }
 
-impl Token {
-    /// Whether it may do what `needed` names: an admin's may do everything.
+impl OperatorToken {
+    /// Whether it may do what needs this scope: `admin` may do everything.
     pub fn may(&self, needed: Scope) -> bool {
         self.scope == Scope::Admin || self.scope == needed
     }
@@ -43,13 +44,17 @@ impl Operators {
         Self { pool, clock }
     }
 
+    /// A new token.
+    ///
+    /// # Errors
+    /// The system returned no random bytes.
     pub fn draw_token() -> Result<BearerToken, NoRandomness> {
         BearerToken::draw(PREFIX)
     }
 
-    /// Comes after the event: every token that opens anything is in the log. The same id again
-    /// keeps the first hash: `false`.
-    pub async fn insert(&self, token: &Token, hash: TokenHash) -> Result<bool, PgError> {
+    /// Writes the row. Call it after the event is appended, so that every token that works is in the
+    /// log. `false`: there is a row of this id; its hash stays.
+    pub async fn insert(&self, token: &OperatorToken, hash: TokenHash) -> Result<bool, PgError> {
         let (scope, now) = (scope_name(token.scope), self.clock.now());
         let expires_at = token.expires_at;
         let hash = hash.as_bytes();
@@ -58,23 +63,29 @@ impl Operators {
         Ok(inserted == 1)
     }
 
-    pub async fn find(&self, token: &str) -> Result<Option<Token>, PgError> {
+    /// The token, unless it is unknown, expired or revoked.
+    ///
+    /// # Errors
+    /// The database is unreachable, or the row holds a scope that this version does not know.
+    pub async fn find(&self, token: &str) -> Result<Option<OperatorToken>, PgError> {
         let Some(hash) = TokenHash::read(PREFIX, token) else { return Ok(None) };
         let now = self.clock.now();
         let found = query_opt(&self.pool, FIND, &[&hash.as_bytes(), &now]).await?;
         let Some(row) = found else { return Ok(None) };
-        let scope = match row.try_get("scope")? {
-            "admin" => Scope::Admin,
-            _ => Scope::Audit,
-        };
+        let scope = scope_named(row.try_get("scope")?)?;
         let id = TokenId(row.try_get("token_id")?);
-        Ok(Some(Token { id, scope, expires_at: row.try_get("expires_at")? }))
+        Ok(Some(OperatorToken { id, scope, expires_at: row.try_get("expires_at")? }))
     }
 
-    /// Comes before the event; `false` when it was revoked already.
+    /// Revokes the token. Call it before the event is appended. `false`: it was revoked already.
     pub async fn revoke(&self, token: TokenId) -> Result<bool, PgError> {
         Ok(execute(&self.pool, REVOKE, &[&token.0, &self.clock.now()]).await? == 1)
     }
+}
+
+fn scope_named(name: &str) -> Result<Scope, PgError> {
+    let scope = [Scope::Admin, Scope::Audit].into_iter().find(|scope| scope_name(*scope) == name);
+    scope.ok_or_else(|| PgError::Database("the scope of an operator's token is damaged".to_owned()))
 }
 
 const fn scope_name(scope: Scope) -> &'static str {

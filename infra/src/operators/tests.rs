@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use super::*;
 use crate::ids::Ids;
 use crate::postgres::testing::databases;
-use crate::postgres::{ConnectOptions, connect};
+use crate::postgres::{ConnectOptions, connect, connect_one};
 
 #[tokio::test]
 async fn a_token_opens_until_it_expires_or_is_revoked() {
@@ -17,8 +17,10 @@ async fn a_token_opens_until_it_expires_or_is_revoked() {
     let operators = Operators::new(pool, clock.clone());
     let expires_at = clock.now() + TimeDelta::days(1);
     let (first, second) = (Operators::draw_token().unwrap(), Operators::draw_token().unwrap());
-    let admin = Token { id: TokenId(Ids::system().uuid()), scope: Scope::Admin, expires_at };
-    let audit = Token { id: TokenId(Ids::system().uuid()), scope: Scope::Audit, expires_at };
+    let admin =
+        OperatorToken { id: TokenId(Ids::system().uuid()), scope: Scope::Admin, expires_at };
+    let audit =
+        OperatorToken { id: TokenId(Ids::system().uuid()), scope: Scope::Audit, expires_at };
 
     assert!(operators.insert(&admin, first.hash).await.unwrap());
     assert!(operators.insert(&audit, second.hash).await.unwrap());
@@ -34,4 +36,25 @@ async fn a_token_opens_until_it_expires_or_is_revoked() {
     assert_eq!(find(&second).await, None);
     clock.advance(TimeDelta::days(1));
     assert_eq!(find(&first).await, None);
+}
+
+#[tokio::test]
+async fn a_scope_that_cannot_be_read_is_an_error_and_not_the_audit_scope() {
+    let databases = databases().await.unwrap();
+    let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+    let clock = Clock::fixed(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
+    let operators = Operators::new(pool, clock.clone());
+    let drawn = Operators::draw_token().unwrap();
+    let id = TokenId(Ids::system().uuid());
+    let expires_at = clock.now() + TimeDelta::days(1);
+    let token = OperatorToken { id, scope: Scope::Admin, expires_at };
+    operators.insert(&token, drawn.hash).await.unwrap();
+
+    let owner = connect_one(&databases.log_url, &ConnectOptions::default()).await.unwrap();
+    let damage = "alter table working.operator_tokens drop constraint operator_tokens_scope_check;
+                  update working.operator_tokens set scope = 'Admin'";
+    owner.batch_execute(damage).await.unwrap();
+
+    let found = operators.find(drawn.secret.expose_secret()).await;
+    assert!(matches!(found, Err(PgError::Database(_))), "{found:?}");
 }

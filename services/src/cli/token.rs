@@ -5,7 +5,7 @@ use clap::{Subcommand, ValueEnum};
 use domain::operator::{Operator, OperatorCommand, Scope};
 use domain::{CommandId, TenantId, TokenId};
 use infra::event_store::{Request, Step};
-use infra::operators::{Operators, Token};
+use infra::operators::{OperatorToken, Operators};
 use secrecy::ExposeSecret;
 use uuid::Uuid;
 
@@ -55,7 +55,7 @@ async fn create(scope: Scope, days: u16, app: &App) -> Result<(), CliError> {
     let id = TokenId(app.ids.uuid());
     let expires_at = app.clock.now() + TimeDelta::days(days.into());
     execute(app, id, OperatorCommand::IssueToken { scope, expires_at }).await?;
-    app.operators.insert(&Token { id, scope, expires_at }, drawn.hash).await?;
+    app.operators.insert(&OperatorToken { id, scope, expires_at }, drawn.hash).await?;
     complain(&format!("token {id}, until {expires_at:.0}; it is shown only now:"));
     say(drawn.secret.expose_secret());
     Ok(())

@@ -7,7 +7,7 @@ use domain::operator::Scope;
 use domain::{AccountId, ActorId, SessionId, TenantId};
 use futures_util::future::LocalBoxFuture;
 use infra::event_store::Request;
-use infra::operators::Token;
+use infra::operators::OperatorToken;
 
 use crate::api::auth::caller::Caller;
 use crate::api::http::body::is_json;
