@@ -11,14 +11,14 @@ use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 use super::CredentialsError;
 use super::password::LENGTH_MAX;
 
-/// OWASP's least for Argon2id: 19 MiB, two passes, one lane.
+/// OWASP's minimum for Argon2id: 19 MiB, two passes, one lane.
 const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
-/// About one second of work for a core: whoever stood behind it would have given up.
+/// About one second of work for a core: a longer queue would only serve callers that have given up.
 const WAITING_PER_CORE: usize = 32;
 
-/// A PHC string: the algorithm, its parameters, the salt and the hash.
+/// A PHC string: the algorithm, its parameters, the salt and the hash. `Debug` does not show it.
 #[derive(Clone)]
 pub struct PasswordHash(String);
 
@@ -47,13 +47,14 @@ impl std::fmt::Debug for PasswordHash {
     }
 }
 
-/// As many at once as there are cores, and a queue with an end: each takes 19 MiB.
+/// Hashes as many passwords at the same time as there are cores, behind a bounded queue: each needs
+/// 19 MiB.
 #[derive(Clone)]
 pub(super) struct Hashing {
     queue: Arc<Semaphore>,
     cores: Arc<Semaphore>,
     nobody: Arc<OnceCell<PasswordHash>>,
-    /// What the two begin with.
+    /// The initial permits of the two semaphores.
     permits: (usize, usize),
 }
 
@@ -90,7 +91,7 @@ impl Hashing {
         made.await?.map(|hash: phc::PasswordHash| PasswordHash(hash.to_string()))
     }
 
-    /// A password that nobody could have chosen is wrong, and costs as much.
+    /// A password longer than any that may be chosen is wrong, and takes the same work.
     pub(super) async fn verify(
         &self,
         password: SecretString,
@@ -122,7 +123,7 @@ impl Hashing {
         let waiting = Arc::clone(&self.queue).try_acquire_owned();
         let waiting = waiting.map_err(|_| CredentialsError::Overloaded)?;
         let core = Arc::clone(&self.cores).acquire_owned().await.map_err(overloaded)?;
-        // The permits go along: a request that is given up does not free the core it still uses.
+        // The permits move into the thread: a request that is dropped does not free the core it uses.
         let held: (OwnedSemaphorePermit, OwnedSemaphorePermit) = (waiting, core);
         let done = tokio::task::spawn_blocking(move || {
             let answer = work();

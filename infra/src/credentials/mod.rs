@@ -1,4 +1,4 @@
-//! Password hashes, kept apart from the log: an event names one by its id.
+//! Password hashes, in rows of their own: an event names a hash by its id.
 
 mod hashing;
 mod password;
@@ -21,10 +21,11 @@ const INSERT: &str = include_str!("insert.sql");
 const FIND: &str = include_str!("find.sql");
 const REHASH: &str = include_str!("rehash.sql");
 const NAME: &str = include_str!("name.sql");
-const ERASE: &str = include_str!("erase.sql");
-const REMOVE: &str = include_str!("remove.sql");
+const DELETE_OF_ACCOUNT: &str = include_str!("delete_of_account.sql");
+const DELETE: &str = include_str!("delete.sql");
 const UNNAMED: &str = include_str!("unnamed.sql");
 
+/// A password was not hashed, checked or stored.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialsError {
     #[error("too many passwords are being checked: try again in a moment")]
@@ -35,6 +36,7 @@ pub enum CredentialsError {
     Unavailable(#[from] PgError),
 }
 
+/// Password hashes, and the threads that compute them.
 #[derive(Clone)]
 pub struct Credentials {
     pool: Pool,
@@ -42,30 +44,35 @@ pub struct Credentials {
     hashing: Hashing,
 }
 
-/// A hash that no event has been seen to name.
+/// A hash that no event names yet, as far as is known.
 #[derive(Clone, Copy, Debug)]
-pub struct Unnamed {
+pub struct UnnamedCredential {
     pub account: AccountId,
     pub credential: CredentialId,
 }
 
 impl Credentials {
-    /// Hashes as many passwords at once as there are cores, and refuses when the queue is long.
+    /// Hashes as many passwords at the same time as there are cores. 32 callers for each core may
+    /// wait; more get `Overloaded`.
     pub fn new(pool: Pool, clock: Clock) -> Self {
         Self { pool, clock, hashing: Hashing::new() }
     }
 
-    /// Callers that wait for a password to be hashed.
+    /// The number of callers that wait for a core.
     pub fn waiting(&self) -> usize {
         self.hashing.waiting()
     }
 
+    /// Hashes a password with Argon2id.
+    ///
+    /// # Errors
+    /// `Overloaded`, `Hashing`.
     pub async fn hash(&self, password: Password) -> Result<PasswordHash, CredentialsError> {
         self.hashing.hash(password.into_secret()).await
     }
 
-    /// Comes before the event that names it. The same id again keeps the first hash; an erased
-    /// account gets none.
+    /// Writes the hash. Call it before the event that names it is appended. There is already a row of
+    /// this id: its hash stays. The account is erased: nothing is written.
     pub async fn insert(
         &self,
         account: AccountId,
@@ -77,7 +84,8 @@ impl Credentials {
         Ok(())
     }
 
-    /// Whether the password is this credential's. A hash made with older parameters is made anew.
+    /// Whether the password is the one of this credential. After a correct password, a hash with older
+    /// parameters is replaced.
     pub async fn verify(
         &self,
         account: AccountId,
@@ -99,13 +107,13 @@ impl Credentials {
         Ok(right)
     }
 
-    /// Does the same work for an address that nobody has.
+    /// Does the same work as [`Self::verify`], for an address without an account.
     pub async fn verify_nothing(&self, password: &SecretString) -> Result<(), CredentialsError> {
         let nobody = self.hashing.nobody().await?;
         self.hashing.verify(password.clone(), nobody).await.map(drop)
     }
 
-    /// An event names this one: it stays, and those before it go.
+    /// Records that an event names this hash, and deletes the account's earlier ones.
     pub async fn name(
         &self,
         account: AccountId,
@@ -115,28 +123,33 @@ impl Credentials {
         Ok(())
     }
 
-    /// Hashes made before `until` whose event has not been seen: it may never have come.
+    /// At most `limit` hashes that were made before `until` and that no event names yet.
     pub async fn unnamed(
         &self,
         until: DateTime<Utc>,
         limit: i64,
-    ) -> Result<Vec<Unnamed>, CredentialsError> {
+    ) -> Result<Vec<UnnamedCredential>, CredentialsError> {
         let rows = query(&self.pool, UNNAMED, &[&until, &limit]).await?;
         let read = |row: &tokio_postgres::Row| {
             let (account, credential) = (row.try_get(0)?, row.try_get(1)?);
-            Ok(Unnamed { account: AccountId(account), credential: CredentialId(credential) })
+            Ok(UnnamedCredential {
+                account: AccountId(account),
+                credential: CredentialId(credential),
+            })
         };
-        let rows: Result<Vec<Unnamed>, tokio_postgres::Error> = rows.iter().map(read).collect();
+        let rows: Result<Vec<UnnamedCredential>, tokio_postgres::Error> =
+            rows.iter().map(read).collect();
         Ok(rows.map_err(PgError::from)?)
     }
 
-    pub async fn remove(&self, credential: CredentialId) -> Result<(), CredentialsError> {
-        execute(&self.pool, REMOVE, &[&credential.0]).await?;
+    /// Deletes one hash.
+    pub async fn delete(&self, credential: CredentialId) -> Result<(), CredentialsError> {
+        execute(&self.pool, DELETE, &[&credential.0]).await?;
         Ok(())
     }
 
-    /// Destroys every hash of the account; answers how many there were.
-    pub async fn erase(&self, account: AccountId) -> Result<u64, CredentialsError> {
-        Ok(execute(&self.pool, ERASE, &[&account.0]).await?)
+    /// Deletes every hash of the account; returns how many.
+    pub async fn delete_of_account(&self, account: AccountId) -> Result<u64, CredentialsError> {
+        Ok(execute(&self.pool, DELETE_OF_ACCOUNT, &[&account.0]).await?)
     }
 }

@@ -1,28 +1,36 @@
-//! A password that somebody may choose: long enough, and not one that everybody chooses.
+//! Which passwords may be chosen: long enough, and not among the most common.
 
 use secrecy::{ExposeSecret, SecretString};
 
+/// In bytes of UTF-8.
 pub const LENGTH_MIN: usize = 12;
+/// In bytes of UTF-8.
 pub const LENGTH_MAX: usize = 1024;
 
-/// The usual ones of at least twelve bytes, which are tried first by whoever guesses.
+/// Common passwords of at least twelve bytes, one a line.
 const COMMON: &str = include_str!("common.txt");
 
+/// Why a password may not be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PasswordError {
-    #[error("a password has at least {LENGTH_MIN} bytes")]
+    #[error("the password is too short: use at least {LENGTH_MIN} bytes")]
     TooShort,
-    #[error("a password has at most {LENGTH_MAX} bytes")]
+    #[error("the password is too long: use at most {LENGTH_MAX} bytes")]
     TooLong,
-    #[error("this password is among the first that are guessed: choose another")]
+    #[error("this password is one of the most common: choose another")]
     Common,
 }
 
-/// By NIST SP 800-63B, 3.1.1.2: a length, no rules of composition, and a list of refused ones.
+/// A password that may be chosen, by NIST SP 800-63B, 3.1.1.2: a length, a list of refused ones, and
+/// no rules of composition.
 #[derive(Clone, Debug)]
 pub struct Password(SecretString);
 
 impl Password {
+    /// Checks the length and the list.
+    ///
+    /// # Errors
+    /// [`PasswordError`].
     pub fn parse(text: SecretString) -> Result<Self, PasswordError> {
         let clear = text.expose_secret();
         if clear.len() < LENGTH_MIN {

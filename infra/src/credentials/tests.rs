@@ -117,7 +117,7 @@ async fn a_named_hash_replaces_those_before_it_and_an_unnamed_one_is_found() {
     credentials.name(account, second).await.unwrap();
 
     assert!(query_opt(&credentials.pool, FIND, &[&first.0, &account.0]).await.unwrap().is_none());
-    assert_eq!(credentials.erase(account).await.unwrap(), 1);
+    assert_eq!(credentials.delete_of_account(account).await.unwrap(), 1);
 }
 
 #[tokio::test]
@@ -130,5 +130,5 @@ async fn a_fenced_person_gets_no_hash() {
 
     credentials.insert(account, credential, &hash).await.unwrap();
 
-    assert_eq!(credentials.erase(account).await.unwrap(), 0);
+    assert_eq!(credentials.delete_of_account(account).await.unwrap(), 0);
 }

@@ -1,4 +1,4 @@
-//! Invitations that are open: each has a key of its own, to be forgotten when it ends.
+//! Open invitations: each has a key of its own in the keyring, which is erased when it ends.
 
 #[cfg(test)]
 mod tests;
@@ -11,10 +11,11 @@ use crate::postgres::{PgError, Pool};
 use crate::statement::query;
 
 const PUT: &str = include_str!("put.sql");
-const END: &str = include_str!("end.sql");
+const DELETE: &str = include_str!("delete.sql");
 const DUE: &str = include_str!("due.sql");
 const OF_WORKSPACE: &str = include_str!("of_workspace.sql");
 
+/// The rows of open invitations.
 #[derive(Clone)]
 pub struct Invitations {
     pool: Pool,
@@ -25,7 +26,7 @@ impl Invitations {
         Self { pool }
     }
 
-    /// In the reader's transaction. The same one again changes nothing.
+    /// Writes the row in the reader's transaction, unless it is there.
     pub async fn put(
         &self,
         tx: &Transaction<'_>,
@@ -37,12 +38,12 @@ impl Invitations {
         Ok(())
     }
 
-    /// Its key has been forgotten.
-    pub async fn end(&self, invitation: InvitationId) -> Result<(), PgError> {
-        query(&self.pool, END, &[&invitation.0]).await.map(drop)
+    /// Deletes the row. Call it once the invitation's key is erased.
+    pub async fn delete(&self, invitation: InvitationId) -> Result<(), PgError> {
+        query(&self.pool, DELETE, &[&invitation.0]).await.map(drop)
     }
 
-    /// Those whose time is over.
+    /// At most `limit` invitations that have expired.
     pub async fn due(
         &self,
         now: DateTime<Utc>,
@@ -52,6 +53,7 @@ impl Invitations {
         rows.iter().map(read).collect()
     }
 
+    /// The open invitations of a workspace.
     pub async fn of_workspace(&self, workspace: WorkspaceId) -> Result<Vec<InvitationId>, PgError> {
         let rows = query(&self.pool, OF_WORKSPACE, &[&workspace.0]).await?;
         Ok(rows.iter().map(|row| row.try_get(0).map(InvitationId)).collect::<Result<_, _>>()?)

@@ -26,6 +26,6 @@ async fn an_invitation_is_due_at_its_end_and_gone_once_it_has_ended() {
     assert_eq!(invitations.due(until - TimeDelta::seconds(1), 9).await.unwrap(), []);
     assert_eq!(invitations.due(until, 9).await.unwrap(), [(id, workspace)]);
     assert_eq!(invitations.of_workspace(workspace).await.unwrap(), [id]);
-    invitations.end(id).await.unwrap();
+    invitations.delete(id).await.unwrap();
     assert_eq!(invitations.due(until, 9).await.unwrap(), []);
 }

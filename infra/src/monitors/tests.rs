@@ -110,17 +110,17 @@ async fn what_is_measured_under_an_older_fence_is_not_written() {
         sample: sample(None, 0.5),
     };
     let failures = Some(Failures { count: 2, since: noon() });
-    let server = |watched: WatchedServer| ServerFailures {
+    let row = |watched: WatchedServer| ServerFailures {
         server: watched.server,
         fence: watched.fence,
         failures,
     };
 
     assert_eq!(one.write(&[measure(stale)]).await.unwrap(), 0);
-    one.record_failures(&[server(stale)]).await.unwrap();
+    one.record_failures(&[row(stale)]).await.unwrap();
     assert_eq!(two.round().await.unwrap()[0].failures, None);
     assert_eq!(two.write(&[measure(present)]).await.unwrap(), 1);
-    two.record_failures(&[server(present)]).await.unwrap();
+    two.record_failures(&[row(present)]).await.unwrap();
     house.kill(2).await;
     assert_eq!(one.round().await.unwrap()[0].failures, failures, "the next node goes on counting");
 

@@ -100,7 +100,8 @@ impl RunQueue {
         Ok(())
     }
 
-    /// In the reader's transaction: the node of the task finds it out as it renews.
+    /// Marks a task as cancelled, in the reader's transaction. Its node learns of it with the next
+    /// renewal.
     pub async fn cancel(
         &self,
         tx: &Transaction<'_>,
@@ -112,7 +113,7 @@ impl RunQueue {
         Ok(())
     }
 
-    /// In the reader's transaction: it was cancelled before any node took it.
+    /// Deletes a task that no node has claimed, in the reader's transaction.
     pub async fn delete_queued(
         &self,
         tx: &Transaction<'_>,
@@ -138,8 +139,8 @@ impl RunQueue {
         rows.iter().map(|row| Ok(task::read(row)?)).collect()
     }
 
-    /// Those of `held` that are this node's still, each with whether it is to be cancelled. What
-    /// is not answered has another node.
+    /// Renews the leases of `held`. Returns the tasks that are still this node's, and whether each is
+    /// to be cancelled; a task that is missing belongs to another node.
     pub async fn renew(&self, node: Uuid, held: &[HeldTask]) -> Result<Vec<RenewedTask>, PgError> {
         let runs: Vec<Uuid> = held.iter().map(|held| held.run.0).collect();
         let servers: Vec<Uuid> = held.iter().map(|held| held.hold.server.0).collect();
@@ -158,9 +159,9 @@ impl RunQueue {
         execute(&self.pool, HAND_OVER, &[&node]).await
     }
 
-    /// Before the start is sent: from now on nobody knows that it did not arrive.
+    /// Records that a start is about to be sent: from now on it may have reached the server.
     ///
-    /// False when another node has the task; likewise below.
+    /// `false` when another node has the task, here and in [`Self::lose`].
     pub async fn launch(&self, run: RunId, hold: Hold) -> Result<bool, PgError> {
         let (attempt, fence) = (signed(hold.attempt), fence(hold));
         let values = [&run.0 as &(dyn ToSql + Sync), &hold.server.0, &attempt, &fence];

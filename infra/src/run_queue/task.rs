@@ -1,4 +1,4 @@
-//! A task as a node has it.
+//! A claimed task.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ pub struct Task {
     pub workspace: WorkspaceId,
     pub hold: Hold,
     pub secrets: Option<RunSecretsId>,
-    /// A start was sent for it, by this node or one before.
+    /// A start may have been sent, by this node or an earlier one.
     pub launched: bool,
     pub cancel: bool,
     /// How long the command may still run; `None` before it runs.

@@ -1,4 +1,5 @@
-//! Until when seats are held: one row a lease, by the database's clock. Who holds one, the log tells.
+//! When seat leases expire: a row for each lease, by the database's clock. Who holds a lease is in the
+//! log.
 
 #[cfg(test)]
 mod tests;
@@ -22,12 +23,13 @@ const IS_OVERDUE: &str = include_str!("is_overdue.sql");
 const TAKE_OVERDUE: &str = include_str!("take_overdue.sql");
 const COUNT_LIVE: &str = include_str!("count_live.sql");
 
+/// The rows of seat leases.
 #[derive(Clone)]
 pub struct Seats {
     pool: Pool,
 }
 
-/// A lease as the log tells of it. Its row is the same whoever puts it down, and whenever.
+/// A lease as its event says it. Its row is the same whoever writes it, and whenever.
 #[derive(Clone, Copy, Debug)]
 pub struct NewSeatLease {
     pub lease: LeaseId,
@@ -39,14 +41,14 @@ pub struct NewSeatLease {
     pub ttl: TimeDelta,
 }
 
-/// How long a lease is held unless it is renewed.
+/// When a lease expires unless it is renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SeatLeaseRow {
     pub expires_at: DateTime<Utc>,
     pub ttl_seconds: i32,
 }
 
-/// A lease whose time is over.
+/// A lease that has expired and whose event is not in the log yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OverdueLease {
     pub lease: LeaseId,
@@ -58,7 +60,7 @@ impl Seats {
         Self { pool }
     }
 
-    /// Puts the row down unless it is there. `None`: it came and has gone.
+    /// Writes the row unless it is there, and returns it. `None`: it was there and has been deleted.
     pub async fn put(&self, leased: &NewSeatLease) -> Result<Option<SeatLeaseRow>, PgError> {
         let NewSeatLease { lease, workspace, account, since, .. } = leased;
         let (fence, ttl) = (fence(leased.fence), seconds(leased.ttl));
@@ -68,7 +70,7 @@ impl Seats {
         row.as_ref().map(held).transpose()
     }
 
-    /// The same in a reader's transaction.
+    /// Writes the row in a reader's transaction, unless it is there.
     pub async fn put_in(
         tx: &Transaction<'_>,
         leased: &NewSeatLease,
@@ -79,21 +81,24 @@ impl Seats {
         Ok(())
     }
 
-    /// Only while it is held, and under its own fence. `None`: it is lost, for good.
+    /// Renews the lease, if it has not expired and has this fence. `None`: it has ended for good.
     pub async fn renew(&self, lease: LeaseId, of: u64) -> Result<Option<SeatLeaseRow>, PgError> {
         let row = query_opt(&self.pool, RENEW, &[&lease.0, &fence(of)]).await?;
         row.as_ref().map(held).transpose()
     }
 
+    /// Whether the lease has this fence and has not expired.
     pub async fn is_live(&self, lease: LeaseId, of: u64) -> Result<bool, PgError> {
         let row = query_opt(&self.pool, IS_LIVE, &[&lease.0, &fence(of)]).await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?.unwrap_or_default())
     }
 
+    /// Deletes the row of a lease.
     pub async fn delete(&self, lease: LeaseId) -> Result<(), PgError> {
         execute(&self.pool, DELETE, &[&lease.0]).await.map(drop)
     }
 
+    /// The same in a reader's transaction.
     pub async fn delete_in(
         tx: &Transaction<'_>,
         lease: LeaseId,
@@ -101,6 +106,7 @@ impl Seats {
         tx.execute(DELETE, &[&lease.0]).await.map(drop)
     }
 
+    /// Deletes the rows of a workspace, in a reader's transaction.
     pub async fn delete_all_in(
         tx: &Transaction<'_>,
         workspace: WorkspaceId,
@@ -108,7 +114,7 @@ impl Seats {
         tx.execute(DELETE_ALL, &[&workspace.0]).await.map(drop)
     }
 
-    /// When the leases of a workspace end, as far as is known.
+    /// When each lease of a workspace expires. A lease whose row is not written yet is missing.
     pub async fn expiries(
         &self,
         workspace: WorkspaceId,
@@ -118,19 +124,21 @@ impl Seats {
         ends.collect()
     }
 
-    /// Workspaces with leases whose time is over, at most `limit`.
+    /// At most `limit` workspaces that have expired leases, the longest expired first.
     pub async fn overdue(&self, limit: i64) -> Result<Vec<WorkspaceId>, PgError> {
         let rows = query(&self.pool, OVERDUE, &[&limit]).await?;
         rows.iter().map(|row| Ok(WorkspaceId(row.try_get(0)?))).collect()
     }
 
+    /// Whether a workspace has expired leases.
     pub async fn is_overdue(&self, workspace: WorkspaceId) -> Result<bool, PgError> {
         let row = query_opt(&self.pool, IS_OVERDUE, &[&workspace.0]).await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?.unwrap_or_default())
     }
 
-    /// Takes rows whose time is over out of the table. Committed once the log has been told; until
-    /// then nobody renews them, and after a rollback nobody does either.
+    /// Deletes at most `limit` rows of expired leases and returns them. Append the events before the
+    /// transaction is committed: until then nobody can renew these leases, and after a rollback they
+    /// are still expired.
     pub async fn take_overdue(
         tx: &Transaction<'_>,
         workspace: WorkspaceId,
@@ -146,6 +154,7 @@ impl Seats {
         rows.iter().map(overdue).collect()
     }
 
+    /// The number of leases that have not expired, over all workspaces.
     pub async fn count_live(&self) -> Result<i64, PgError> {
         let row = query_opt(&self.pool, COUNT_LIVE, &[]).await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?.unwrap_or_default())

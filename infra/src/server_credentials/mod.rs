@@ -1,5 +1,5 @@
-//! Private keys for servers, sealed and kept apart from the log: an event names one by its id.
-//! No answer ever holds one.
+//! Private keys for servers, sealed, in rows of their own: an event names a key by its id. The API
+//! never returns one.
 
 #[cfg(test)]
 mod tests;
@@ -19,31 +19,33 @@ use crate::statement::{execute, query, query_opt};
 const INSERT: &str = include_str!("insert.sql");
 const FIND: &str = include_str!("find.sql");
 const NAME: &str = include_str!("name.sql");
-const REMOVE: &str = include_str!("remove.sql");
-const ERASE_SERVER: &str = include_str!("erase_server.sql");
-const ERASE_WORKSPACE: &str = include_str!("erase_workspace.sql");
+const DELETE: &str = include_str!("delete.sql");
+const DELETE_OF_SERVER: &str = include_str!("delete_of_server.sql");
+const DELETE_OF_WORKSPACE: &str = include_str!("delete_of_workspace.sql");
 const UNNAMED: &str = include_str!("unnamed.sql");
 
+/// A private key was not stored or not read.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerCredentialsError {
     #[error(transparent)]
     Seal(#[from] SealError),
     #[error(transparent)]
     Open(#[from] OpenError),
-    #[error("a stored key: {0}")]
+    #[error("a stored private key cannot be read: {0}")]
     Identity(#[from] IdentityError),
     #[error(transparent)]
     Unavailable(#[from] PgError),
 }
 
-/// A key whose event has not been seen: it may never have come.
+/// A private key that no event names yet, as far as is known.
 #[derive(Clone, Copy, Debug)]
-pub struct Unnamed {
+pub struct UnnamedServerKey {
     pub workspace: WorkspaceId,
     pub server: ServerId,
     pub credential: ServerCredentialId,
 }
 
+/// The private keys for servers.
 #[derive(Clone)]
 pub struct ServerCredentials {
     pool: Pool,
@@ -56,8 +58,8 @@ impl ServerCredentials {
         Self { pool, keyring, clock }
     }
 
-    /// Comes before the event that names it. The same id again keeps the first key; a deleted
-    /// workspace gets none.
+    /// Seals and writes a key. Call it before the event that names it is appended. There is already a
+    /// row of this id: its key stays. The workspace is deleted: nothing is written.
     pub async fn insert(
         &self,
         workspace: WorkspaceId,
@@ -76,7 +78,7 @@ impl ServerCredentials {
         Ok(())
     }
 
-    /// The key itself, to be offered to its server.
+    /// The private key, to authenticate to its server.
     pub async fn identity(
         &self,
         workspace: WorkspaceId,
@@ -92,7 +94,7 @@ impl ServerCredentials {
         Ok(Some(Identity::parse(pem, None)?))
     }
 
-    /// The public half, as a line of `authorized_keys`.
+    /// The public key, as a line of `authorized_keys`.
     pub async fn public_line(
         &self,
         workspace: WorkspaceId,
@@ -110,7 +112,7 @@ impl ServerCredentials {
         query_opt(&self.pool, FIND, &[&credential.0, &workspace.0]).await
     }
 
-    /// An event names this one: it stays, and those before it go.
+    /// Records that an event names this key, and deletes the server's earlier ones.
     pub async fn name(
         &self,
         server: ServerId,
@@ -119,11 +121,15 @@ impl ServerCredentials {
         execute(&self.pool, NAME, &[&server.0, &credential.0]).await.map(drop)
     }
 
-    /// Keys made before `until` whose event has not been seen.
-    pub async fn unnamed(&self, until: DateTime<Utc>, limit: i64) -> Result<Vec<Unnamed>, PgError> {
+    /// At most `limit` keys that were made before `until` and that no event names yet.
+    pub async fn unnamed(
+        &self,
+        until: DateTime<Utc>,
+        limit: i64,
+    ) -> Result<Vec<UnnamedServerKey>, PgError> {
         let rows = query(&self.pool, UNNAMED, &[&until, &limit]).await?;
         let read = |row: &Row| {
-            Ok(Unnamed {
+            Ok(UnnamedServerKey {
                 workspace: WorkspaceId(row.try_get(0)?),
                 server: ServerId(row.try_get(1)?),
                 credential: ServerCredentialId(row.try_get(2)?),
@@ -132,17 +138,18 @@ impl ServerCredentials {
         rows.iter().map(read).collect()
     }
 
-    pub async fn remove(&self, credential: ServerCredentialId) -> Result<(), PgError> {
-        execute(&self.pool, REMOVE, &[&credential.0]).await.map(drop)
+    /// Deletes one key.
+    pub async fn delete(&self, credential: ServerCredentialId) -> Result<(), PgError> {
+        execute(&self.pool, DELETE, &[&credential.0]).await.map(drop)
     }
 
-    /// Destroys every key of a server.
-    pub async fn erase_server(&self, server: ServerId) -> Result<u64, PgError> {
-        execute(&self.pool, ERASE_SERVER, &[&server.0]).await
+    /// Deletes every key of a server; returns how many.
+    pub async fn delete_of_server(&self, server: ServerId) -> Result<u64, PgError> {
+        execute(&self.pool, DELETE_OF_SERVER, &[&server.0]).await
     }
 
-    /// Destroys every key of a workspace.
-    pub async fn erase_workspace(&self, workspace: WorkspaceId) -> Result<u64, PgError> {
-        execute(&self.pool, ERASE_WORKSPACE, &[&workspace.0]).await
+    /// Deletes every key of a workspace; returns how many.
+    pub async fn delete_of_workspace(&self, workspace: WorkspaceId) -> Result<u64, PgError> {
+        execute(&self.pool, DELETE_OF_WORKSPACE, &[&workspace.0]).await
     }
 }

@@ -71,6 +71,6 @@ async fn a_named_key_stays_and_those_before_it_go() {
     assert_eq!((there(3).await, there(4).await, there(5).await), (false, true, true));
     let unnamed = credentials.unnamed(clock.now(), 10).await.unwrap();
     assert_eq!(unnamed.iter().map(|of| of.credential).collect::<Vec<_>>(), [credential(5)]);
-    assert_eq!(credentials.erase_server(SERVER).await.unwrap(), 2);
-    assert_eq!(credentials.erase_workspace(WORKSPACE).await.unwrap(), 0);
+    assert_eq!(credentials.delete_of_server(SERVER).await.unwrap(), 2);
+    assert_eq!(credentials.delete_of_workspace(WORKSPACE).await.unwrap(), 0);
 }

@@ -7,7 +7,7 @@ use domain::account::Account;
 use domain::server::Server;
 use domain::workspace::Workspace;
 use domain::{SubjectId, TenantId};
-use infra::credentials::{CredentialsError, Unnamed};
+use infra::credentials::{CredentialsError, UnnamedCredential};
 use infra::event_store::LoadError;
 use infra::keyring::{KeyringError, SubjectKind};
 use infra::mail::{MailError, Transport};
@@ -42,14 +42,14 @@ pub(super) enum SweepError {
 /// Hashes that were made for an event that never came.
 pub(super) async fn sweep_credentials(app: App) -> Result<(), SweepError> {
     let unnamed = app.credentials.unnamed(app.clock.now() - NAMED_WITHIN, AT_ONCE).await?;
-    for Unnamed { account, credential } in unnamed {
+    for UnnamedCredential { account, credential } in unnamed {
         let loaded = app.executor.load::<Account>(account.into(), account.0).await?;
         match &*loaded.state {
             Account::Live(live) if live.credential == credential => {
                 app.credentials.name(account, credential).await?;
             }
             Account::Absent | Account::Live(_) | Account::Ended { .. } => {
-                app.credentials.remove(credential).await?;
+                app.credentials.delete(credential).await?;
             }
         }
     }
@@ -65,7 +65,7 @@ pub(super) async fn sweep_server_credentials(app: App) -> Result<(), SweepError>
         if named.is_some_and(|named| named.id == key.credential) {
             keys.name(key.server, key.credential).await?;
         } else {
-            keys.remove(key.credential).await?;
+            keys.delete(key.credential).await?;
         }
     }
     Ok(())

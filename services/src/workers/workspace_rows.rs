@@ -69,7 +69,7 @@ pub(super) async fn forget_invitation(
     let mails = app.outbox.of_subject(subject).await?;
     app.outbox.delete_of_subject(subject).await?;
     app.transport.delete(&mails).await?;
-    Ok(app.invitations.end(invitation).await?)
+    Ok(app.invitations.delete(invitation).await?)
 }
 
 /// Ends the invitations whose time is over.

@@ -202,7 +202,7 @@ async fn replace(
     match api.app.executor.execute(request, &[step]).await {
         Ok(receipt) => Ok(receipt),
         Err(error @ (ExecuteError::Refused(_) | ExecuteError::Stale { .. })) => {
-            api.app.credentials.remove(credential).await?;
+            api.app.credentials.delete(credential).await?;
             Err(error.into())
         }
         Err(error) => Err(error.into()),

@@ -167,7 +167,7 @@ async fn register(
     let receipt = match api.app.executor.execute(&request, &[step]).await {
         Ok(receipt) => receipt,
         Err(error @ ExecuteError::Reserved { .. }) => {
-            api.app.credentials.remove(credential).await?;
+            api.app.credentials.delete(credential).await?;
             return Err(error.into());
         }
         Err(error) => return Err(error.into()),

@@ -216,7 +216,7 @@ async fn name(
     match api.app.executor.execute(request, &[step]).await {
         Ok(receipt) => Ok(receipt),
         Err(error @ (ExecuteError::Refused(_) | ExecuteError::Stale { .. })) => {
-            api.app.server_credentials.remove(credential.id).await?;
+            api.app.server_credentials.delete(credential.id).await?;
             Err(error.into())
         }
         Err(error) => Err(error.into()),

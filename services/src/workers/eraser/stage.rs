@@ -134,7 +134,7 @@ pub(crate) async fn delete_rows(
         return workspace::delete_rows(app, subject).await;
     }
     let account = AccountId(subject.0);
-    app.credentials.erase(account).await?;
+    app.credentials.delete_of_account(account).await?;
     app.sessions.close_all(account, None, CloseReason::ErasureRequested, None).await?;
     let mails = app.outbox.of_subject(subject).await?;
     app.outbox.delete_of_subject(subject).await?;

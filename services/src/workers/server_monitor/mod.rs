@@ -82,7 +82,7 @@ impl Worker for ServerMonitor {
     async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), WorkerError> {
         if event.event_type() == "workspace.deleted" {
             let workspace = WorkspaceId(event.tenant().0);
-            self.credentials.erase_workspace(workspace).await?;
+            self.credentials.delete_of_workspace(workspace).await?;
             return Ok(self.monitors.delete_workspace(tx, workspace).await?);
         }
         let server = ServerId(event.stream_id());
@@ -92,7 +92,7 @@ impl Worker for ServerMonitor {
                 self.credentials.name(server, credential).await?;
             }
             ServerEvent::Removed {} => {
-                self.credentials.erase_server(server).await?;
+                self.credentials.delete_of_server(server).await?;
             }
             ServerEvent::Registered { .. }
             | ServerEvent::Renamed { .. }

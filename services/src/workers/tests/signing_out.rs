@@ -39,7 +39,7 @@ async fn a_changed_password_ends_every_session_but_the_one_that_asked() {
     assert_eq!(closed.causation(), Some(changed.event_id()));
     assert_eq!(closed.data(), r#"{"reason":"password_changed"}"#);
     assert_eq!(count(&app, "select count(*) from working.closings").await, 0);
-    let hashes = app.credentials.erase(ada.account).await.unwrap();
+    let hashes = app.credentials.delete_of_account(ada.account).await.unwrap();
     assert_eq!(hashes, 1, "the old hash is gone with the old password");
 }
 

@@ -31,8 +31,8 @@ fn state(line: &str) -> Result<TaskState, TaskError> {
 #[test]
 fn an_end_is_taken_strictly() {
     let end = End { ending: Ending::Exited(3), out_bytes: 10, err_bytes: 0 };
-    assert_eq!(found("lethe: exited 3 10 0\n"), Ok(TaskState::Ended(end)));
-    assert_eq!(found("motd\nlethe: running\n"), Ok(TaskState::Running));
+    assert_eq!(state("lethe: exited 3 10 0\n"), Ok(TaskState::Ended(end)));
+    assert_eq!(state("motd\nlethe: running\n"), Ok(TaskState::Running));
     let refused = [
         "",
         "\n",
@@ -48,7 +48,7 @@ fn an_end_is_taken_strictly() {
         "lethe:  running\n",
     ];
     for line in refused {
-        assert_eq!(found(line), Err(TaskError::Answer), "{line:?}");
+        assert_eq!(state(line), Err(TaskError::Answer), "{line:?}");
     }
 }
 
