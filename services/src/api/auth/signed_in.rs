@@ -87,7 +87,7 @@ fn bearer(request: &HttpRequest) -> Option<&str> {
 
 /// An operator's token that is live.
 #[derive(Clone, Copy, Debug)]
-pub struct Operator(pub Token);
+pub struct Operator(pub OperatorToken);
 
 impl Operator {
     /// # Errors
