@@ -7,9 +7,11 @@ default:
 serve *settings:
     cargo run -- serve {{settings}}
 
-# Tell the story on the terminal: somebody comes, and is forgotten
-demo *settings:
-    cargo run -- demo {{settings}}
+# Play the whole story on the terminal, and check it: two people come, and one is erased
+demo *options:
+    .ci/tools sshd
+    cargo build --workspace
+    cargo run -p tests --bin demo -- {{options}}
 
 # Build a projection again from the log
 replay name *settings:

@@ -1,5 +1,6 @@
 //! A small client of the API: a path, a body, an answer.
 
+use infra::ids::Ids;
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde::Serialize;
@@ -17,6 +18,15 @@ impl Client {
     pub fn new(base: &str) -> Self {
         let http = reqwest::Client::builder().timeout(crate::LIMIT).build().unwrap();
         Self { http, base: base.to_owned(), token: None, headers: Vec::new() }
+    }
+
+    /// The same client, for the server at another address.
+    pub fn at(&self, base: &str) -> Self {
+        Self { base: base.to_owned(), ..self.clone() }
+    }
+
+    pub fn base(&self) -> &str {
+        &self.base
     }
 
     /// The same client, with a session's or an operator's token.
@@ -41,6 +51,13 @@ impl Client {
 
     pub async fn post(&self, path: &str, body: impl Serialize) -> Answer {
         self.call(Method::POST, path).json(body).send().await
+    }
+
+    /// With an `Idempotency-Key` of its own.
+    pub async fn post_once(&self, path: &str, body: impl Serialize) -> Answer {
+        let key = Ids::system().uuid().to_string();
+        let call = self.call(Method::POST, path).header("Idempotency-Key", &key);
+        call.json(body).send().await
     }
 
     pub async fn delete(&self, path: &str) -> Answer {

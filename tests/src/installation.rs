@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use infra::postgres::testing::{self, Databases};
 use infra::postgres::{ConnectOptions, connect_one};
 use tempfile::TempDir;
+use test_support::{Databases, databases};
 use tokio_postgres::Client;
 
-use crate::{Lethe, Mail, programme, until};
+use crate::{Mail, Mailbox, TestServer, programme};
 
 /// Wide, unless a test is about them.
 const LIMITS: [&str; 6] = [
@@ -35,7 +35,7 @@ impl Installation {
 
     /// With settings of its own, by their names in `lethe config`.
     pub async fn with(settings: &[(&str, &str)]) -> Self {
-        Self::over(Some(testing::databases().await.unwrap()), settings)
+        Self::over(Some(databases().await.unwrap()), settings)
     }
 
     /// Without a server of ours: the node starts a private one in `data`.
@@ -53,19 +53,35 @@ impl Installation {
         Self { databases, folder, settings: settings.collect() }
     }
 
+    /// Leaves its folder behind.
+    #[must_use]
+    pub fn keep(mut self) -> Self {
+        self.folder.disable_cleanup(true);
+        self
+    }
+
     /// Starts a node and waits until it is ready.
-    pub async fn node(&self) -> Lethe {
+    pub async fn node(&self) -> TestServer {
         self.node_with(&[]).await
     }
 
     /// The same, with other settings for this node.
-    pub async fn node_with(&self, settings: &[(&str, &str)]) -> Lethe {
+    pub async fn node_with(&self, settings: &[(&str, &str)]) -> TestServer {
+        TestServer::start(self.serve(settings)).await
+    }
+
+    /// Starts a node; the error is what it logged when it refused to serve.
+    pub async fn try_node(&self) -> Result<TestServer, String> {
+        TestServer::try_start(self.serve(&[])).await
+    }
+
+    fn serve(&self, settings: &[(&str, &str)]) -> Command {
         let mut command = self.command();
         for (name, value) in settings {
             command.env(variable(name), value);
         }
         command.arg("serve");
-        Lethe::start(command).await
+        command
     }
 
     /// Runs another word of the programme to its end, such as `["replay", "accounts"]`.
@@ -84,15 +100,18 @@ impl Installation {
         token.unwrap_or_else(failed).to_owned()
     }
 
-    /// The latest mail to this address, once there are at least `count` of them.
+    /// Mail number `count` to this address, once it is there.
     pub async fn mail(&self, address: &str, count: usize) -> Mail {
-        let found = async || self.mails(address).into_iter().nth(count - 1);
-        until(&format!("mail {count} to {address}"), found).await
+        self.mailbox().mail(address, count).await
     }
 
     /// Every mail to this address, the oldest first.
     pub fn mails(&self, address: &str) -> Vec<Mail> {
-        Mail::folder(&self.mail_dir()).into_iter().filter(|mail| mail.to == address).collect()
+        self.mailbox().mails(address)
+    }
+
+    pub fn mailbox(&self) -> Mailbox {
+        Mailbox::new(self.mail_dir())
     }
 
     pub async fn log(&self) -> Client {

@@ -1,6 +1,8 @@
 //! Mails as they were written to the mail folder.
 
-use std::path::Path;
+use std::path::PathBuf;
+
+use crate::until;
 
 #[derive(Clone, Debug)]
 pub struct Mail {
@@ -9,10 +11,24 @@ pub struct Mail {
     pub text: String,
 }
 
-impl Mail {
-    /// Every mail of a folder, the oldest first.
-    pub fn folder(folder: &Path) -> Vec<Self> {
-        let mut files: Vec<_> = std::fs::read_dir(folder)
+/// A mail folder.
+#[derive(Clone, Debug)]
+pub struct Mailbox(PathBuf);
+
+impl Mailbox {
+    pub const fn new(folder: PathBuf) -> Self {
+        Self(folder)
+    }
+
+    /// Mail number `count` to this address, once it is there.
+    pub async fn mail(&self, address: &str, count: usize) -> Mail {
+        let found = async || self.mails(address).into_iter().nth(count - 1);
+        until(&format!("mail {count} to {address}"), found).await
+    }
+
+    /// Every mail to this address, the oldest first.
+    pub fn mails(&self, address: &str) -> Vec<Mail> {
+        let mut files: Vec<_> = std::fs::read_dir(&self.0)
             .into_iter()
             .flatten()
             .flatten()
@@ -21,9 +37,11 @@ impl Mail {
             .collect();
         files.sort();
         let text = files.into_iter().filter_map(|(_, path)| std::fs::read_to_string(path).ok());
-        text.map(|text| Self::parse(&text)).collect()
+        text.map(|text| Mail::parse(&text)).filter(|mail| mail.to == address).collect()
     }
+}
 
+impl Mail {
     pub fn parse(source: &str) -> Self {
         let source = source.replace("\r\n", "\n");
         let (head, body) = source.split_once("\n\n").unwrap_or((&source, ""));

@@ -1,47 +1,43 @@
-//! The built programme: brought up to date by cargo once a test run, so that no test meets an old one.
+//! The built programme, which `cargo build --workspace` makes before the tests run.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::OnceLock;
 
 static PATH: OnceLock<PathBuf> = OnceLock::new();
 
 pub(crate) fn path() -> &'static Path {
     PATH.get_or_init(|| {
-        build();
         let path = folder().join("lethe");
-        assert!(path.is_file(), "{} is missing: run `cargo build` first", path.display());
+        if let Some(why) = outdated(&path) {
+            panic!("{}: {why}: run `cargo build --workspace` first", path.display());
+        }
         path
     })
 }
 
-/// Where cargo puts what it builds: `target/debug` for a test in `target/debug/deps`.
+/// Why the programme is not the one that the sources make: cargo notes beside it what it was made of.
+fn outdated(path: &Path) -> Option<String> {
+    let Ok(built) = path.metadata().and_then(|file| file.modified()) else {
+        return Some("it is not there".to_owned());
+    };
+    let made_of = std::fs::read_to_string(path.with_extension("d")).unwrap_or_default();
+    let sources = made_of.split_once(": ").map_or("", |(_, sources)| sources);
+    let newer = sources.split_whitespace().find(|source| {
+        let changed = Path::new(source).metadata().and_then(|file| file.modified());
+        changed.map_or(true, |changed| changed > built)
+    });
+    newer.map(|source| format!("{source} has changed since it was built"))
+}
+
+/// Where cargo puts what it builds: `target/debug` for a test in `target/debug/deps`, and for a
+/// programme of ours beside it.
 fn folder() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    test.ancestors().nth(2).unwrap().to_path_buf()
+    let own = std::env::current_exe().unwrap();
+    let folder = own.parent().unwrap();
+    if folder.ends_with("deps") { folder.parent().unwrap() } else { folder }.to_path_buf()
 }
 
 /// `target/tools`: where `.ci/test` puts what only tests need.
 pub(crate) fn tools() -> PathBuf {
     folder().parent().unwrap().join("tools")
-}
-
-fn build() {
-    // Only cargo sets it: a test binary started by hand takes the programme that is there.
-    let Some(cargo) = std::env::var_os("CARGO") else { return };
-    let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--workspace", "--bin", "lethe"]);
-    if !cfg!(debug_assertions) {
-        command.arg("--release");
-    }
-    // What cargo tells a test of its package would tell ring's build script that everything changed.
-    let told = std::env::vars_os().map(|(name, _)| name).filter(|name| {
-        let name = name.to_string_lossy();
-        name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
-    });
-    for name in told {
-        command.env_remove(name);
-    }
-    let built = command.current_dir(env!("CARGO_MANIFEST_DIR")).status().unwrap();
-    assert!(built.success(), "the programme does not build");
 }

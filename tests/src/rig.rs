@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use infra::ids::Ids;
-use infra::remote::sshd::Sshd;
 use serde_json::{Value, json};
 
-use crate::{Answer, Client, Installation, Lethe, Person};
+use crate::{Answer, Client, Installation, Person, Sshd, TestServer};
 
 pub struct Rig {
     pub installation: Installation,
@@ -21,18 +19,18 @@ pub struct Rig {
 const ENDED: [&str; 5] = ["succeeded", "failed", "cancelled", "timed_out", "lost"];
 
 impl Rig {
-    pub async fn new() -> (Self, Lethe) {
+    pub async fn new() -> (Self, TestServer) {
         Self::with(&[]).await
     }
 
     /// With settings of its own; nodes reach this machine's servers.
-    pub async fn with(settings: &[(&str, &str)]) -> (Self, Lethe) {
+    pub async fn with(settings: &[(&str, &str)]) -> (Self, TestServer) {
         let egress = ("egress_allow", "127.0.0.1/32:*");
         Self::on(Installation::with(&[&[egress], settings].concat()).await).await
     }
 
     /// On an installation whose nodes reach this machine's servers.
-    pub async fn on(installation: Installation) -> (Self, Lethe) {
+    pub async fn on(installation: Installation) -> (Self, TestServer) {
         let node = installation.node().await;
         let ada = Person::named("ada").settle(&node.client(), &installation).await;
         let made = ada.post("/v1/workspaces", json!({ "name": "Engines" })).await.expect(201);
@@ -54,9 +52,7 @@ impl Rig {
 
     /// A POST that may act outside.
     pub async fn post(&self, rest: &str, body: Value) -> Answer {
-        let key = Ids::system().uuid().to_string();
-        let call = self.ada.call("POST".parse().unwrap(), &self.path(rest));
-        call.header("Idempotency-Key", &key).json(body).send().await
+        self.ada.post_once(&self.path(rest), body).await
     }
 
     pub async fn get(&self, rest: &str) -> Answer {
@@ -164,9 +160,7 @@ fn seat_limit(workspace: &str) -> String {
 /// Registers, approves and gives a key to a server; answers its id.
 pub async fn register(ada: &Client, workspace: &str, sshd: &Sshd, port: u16) -> String {
     let place = json!({ "name": "engine", "host": "127.0.0.1", "port": port, "user": sshd.user() });
-    let key = Ids::system().uuid().to_string();
-    let servers = ada.call("POST".parse().unwrap(), &format!("{workspace}/servers"));
-    let made = servers.header("Idempotency-Key", &key).json(place).send().await;
+    let made = ada.post_once(&format!("{workspace}/servers"), place).await;
     let server = made.expect(201).field("/server_id");
     let at = |rest: &str| format!("{workspace}/servers/{server}{rest}");
     let checked = ada.post(&at("/check"), json!({})).await.expect(200);

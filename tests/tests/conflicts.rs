@@ -1,25 +1,16 @@
 //! Many at once: each lands once or is refused, and none is lost or doubled.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test may"
-)]
-
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tests::{Answer, Client, Installation, Lethe, Person, until};
+use tests::{Answer, Client, Installation, Person, TestServer, until};
 
 const AT_ONCE: usize = 64;
 
 struct House {
     installation: Installation,
-    nodes: [Lethe; 2],
+    nodes: [TestServer; 2],
     operator: Client,
 }
 

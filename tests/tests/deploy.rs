@@ -1,13 +1,5 @@
 //! What operators are given fits the programme.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may"
-)]
-
 use std::collections::BTreeSet;
 use std::path::Path;
 

@@ -1,13 +1,5 @@
 //! As long as an old root key waits in escrow, no certificate says that backups are closed.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may"
-)]
-
 use tests::{Client, Installation, Person, until};
 
 /// Of the README of age: nobody here has its identity.

@@ -1,14 +1,5 @@
 //! After the fence of an erased person nothing about that person is appended, however close the race.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test may"
-)]
-
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -26,7 +17,7 @@ use infra::ids::Ids;
 use infra::keyring::{Keyring, KeyringOptions, RootFolder};
 use infra::metrics::Metrics;
 use infra::postgres::{ConnectOptions, connect, connect_one};
-use tests::testing::{self, Databases};
+use test_support::Databases;
 use tokio::sync::Notify;
 use tokio_postgres::Client;
 use uuid::Uuid;
@@ -158,7 +149,7 @@ async fn count(log: &Client, select: &str) -> usize {
 }
 
 async fn nothing_comes_after(ask: fn(u32) -> AccountCommand) {
-    let databases = testing::databases().await.unwrap();
+    let databases = test_support::databases().await.unwrap();
     let roots = tempfile::tempdir().unwrap();
     let nodes =
         [Node::start(&databases, roots.path()).await, Node::start(&databases, roots.path()).await];
@@ -196,7 +187,7 @@ async fn nothing_at_all_is_appended_after_the_fence_in_500_races() {
 
 #[tokio::test]
 async fn the_closing_events_are_still_taken() {
-    let databases = testing::databases().await.unwrap();
+    let databases = test_support::databases().await.unwrap();
     let roots = tempfile::tempdir().unwrap();
     let node = Node::start(&databases, roots.path()).await;
     let account = AccountId(id());

@@ -1,13 +1,5 @@
 //! What is interrupted goes on: an erasure that kill -9 cut short, and work while root keys turn.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may"
-)]
-
 use futures_util::future::join_all;
 use serde_json::json;
 use tests::{Client, Installation, Person, until};

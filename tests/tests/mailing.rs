@@ -1,13 +1,12 @@
 //! Mails through a real mail server, which may misbehave.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
 
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use tests::{Behaviour, Installation, Lethe, Person, Smtp, until};
+use tests::{Behaviour, Installation, Person, Smtp, TestServer, until};
 
 /// Waits until a node has handled this many mails with this outcome.
-async fn handled(lethe: &Lethe, outcome: &str, count: u32) {
+async fn handled(lethe: &TestServer, outcome: &str, count: u32) {
     let line = format!("lethe_mails_total{{outcome=\"{outcome}\"}} {count}\n");
     until(&line, async || {
         let metrics = reqwest::get(lethe.metrics()).await.unwrap().text().await.unwrap();

@@ -1,13 +1,5 @@
 //! What Prometheus finds: names as it expects them, and labels that stay few.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may"
-)]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;

@@ -1,11 +1,4 @@
 //! Cancelled, a run leaves no process on its server, whatever it does against it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may"
-)]
 
 use serde_json::json;
 use tests::{Rig, until};

@@ -1,11 +1,4 @@
 //! A dump of the databases shows no command and no line of a log.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may"
-)]
 
 use serde_json::json;
 use tests::{Rig, dump};

@@ -1,12 +1,5 @@
 //! Whatever dies between Lethe and a command, the run is found again or said to be lost: it never
 //! runs twice, and no line of its log is missing or doubled.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may"
-)]
 
 use std::fs;
 use std::path::PathBuf;

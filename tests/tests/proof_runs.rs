@@ -1,13 +1,5 @@
 //! Many runs on a real sshd, many at once: every state right, every log whole. With `LETHE_LONG=1`
 //! there are 200 of them, of up to 10 MB.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stderr,
-    reason = "a test may"
-)]
 
 use std::time::{Duration, Instant};
 

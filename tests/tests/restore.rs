@@ -1,13 +1,5 @@
 //! The restore drill: what old dumps of events and of keys open, and what they do not any more.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may"
-)]
-
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +13,7 @@ use infra::keyring::{
     AddressReservations, Keyring, KeyringError, KeyringOptions, OpenError, RootFolder,
 };
 use infra::postgres::{ConnectOptions, connect, connect_one};
-use tests::{Client, Installation, Lethe, Person, dump, restore, until};
+use tests::{Client, Installation, Person, TestServer, dump, restore, until};
 use uuid::Uuid;
 
 /// An installation in which Ada was erased after everything had been backed up.
@@ -83,7 +75,7 @@ impl Drill {
     }
 
     /// A Lethe on other databases or roots than the installation's.
-    async fn serve(&self, log: &str, keyring: &str, roots: &Path) -> Lethe {
+    async fn serve(&self, log: &str, keyring: &str, roots: &Path) -> TestServer {
         let roots = roots.display().to_string();
         let settings = [("database_url", log), ("keyring_url", keyring), ("root_dir", &roots)];
         self.installation.node_with(&settings).await

@@ -1,19 +1,10 @@
 //! A closed session is refused on every node within a second.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test may"
-)]
-
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::json;
-use tests::{Client, Installation, Lethe, Person, until};
+use tests::{Client, Installation, Person, TestServer, until};
 
 const LIMIT: Duration = Duration::from_secs(1);
 const EVERY: Duration = Duration::from_millis(10);
@@ -28,7 +19,7 @@ struct Session {
 }
 
 impl Session {
-    async fn open(person: &Person, nodes: &[Lethe; 2]) -> Self {
+    async fn open(person: &Person, nodes: &[TestServer; 2]) -> Self {
         let opened = person.try_sign_in(&nodes[0].client()).await.expect(201);
         let token = opened.field("/token");
         let [here, there] = [0, 1].map(|node| nodes[node].client().bearing(&token));
@@ -59,7 +50,11 @@ impl Session {
     }
 }
 
-async fn open(person: &Person, nodes: &[Lethe; 2], installation: &Installation) -> Vec<Session> {
+async fn open(
+    person: &Person,
+    nodes: &[TestServer; 2],
+    installation: &Installation,
+) -> Vec<Session> {
     person.settle(&nodes[0].client(), installation).await;
     join_all((0..SESSIONS).map(|_| Session::open(person, nodes))).await
 }

@@ -1,16 +1,8 @@
 //! Starting, and starting again: on nothing, on what a kill -9 left, on somebody else's server.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may"
-)]
-
 use std::process::Command;
 
-use tests::{Installation, Lethe, Person};
+use tests::{Installation, Person, TestServer};
 
 fn postgres_of(installation: &Installation) -> String {
     let file = installation.folder().join("data/postgres/data/postmaster.pid");
@@ -23,7 +15,7 @@ fn ends(pid: &str) -> bool {
     Command::new("timeout").args(wait).status().unwrap().success()
 }
 
-async fn name_of(lethe: &Lethe, person: &Person) -> String {
+async fn name_of(lethe: &TestServer, person: &Person) -> String {
     let me = person.sign_in(&lethe.client()).await;
     me.get("/v1/me").await.expect(200).field("/name")
 }

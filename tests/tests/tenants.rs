@@ -1,15 +1,14 @@
 //! What one workspace has, another cannot see, count or infer: every route of the document, asked
 //! with another's ids and tokens, answers as if nothing were there.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test may")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use infra::clock::Clock;
 use infra::ids::Ids;
-use infra::remote::sshd::Sshd;
 use reqwest::Method;
 use serde_json::{Value, json};
+use test_support::sshd::Sshd;
 use tests::{Client, Installation, Person, register};
 
 /// One of everything, by the name that it has in paths.

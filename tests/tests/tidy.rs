@@ -1,13 +1,5 @@
 //! What a tired eye misses, counted.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may"
-)]
-
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::path::{Component, Path, PathBuf};

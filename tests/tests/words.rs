@@ -1,13 +1,5 @@
 //! The words of the programme: what they do beside a node that runs, and how they refuse.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may"
-)]
-
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::Output;
@@ -136,7 +128,7 @@ async fn readers_and_api_run_apart() {
     let mut worker = worker.stderr(std::process::Stdio::null()).spawn().unwrap();
     let mut command = installation.command();
     command.arg("api");
-    let api = tests::Lethe::start(command).await;
+    let api = tests::TestServer::start(command).await;
     let ada = Person::named("ada");
 
     let signed_in = ada.settle(&api.client(), &installation).await;

@@ -6,8 +6,8 @@ use secrecy::ExposeSecret;
 
 use super::*;
 use crate::ids::Ids;
-use crate::postgres::testing::databases;
 use crate::postgres::{ConnectOptions, connect};
+use test_support::databases;
 
 fn issued(clock: &Clock, workspace: WorkspaceId) -> NewApiToken {
     let ids = Ids::system();

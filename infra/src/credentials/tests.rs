@@ -5,8 +5,8 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::ids::Ids;
-use crate::postgres::testing::{Databases, databases};
 use crate::postgres::{ConnectOptions, connect};
+use test_support::{Databases, databases};
 
 async fn given() -> (Databases, Clock, Credentials) {
     let databases = databases().await.unwrap();

@@ -5,8 +5,8 @@ use chrono::TimeDelta;
 
 use super::*;
 use crate::ids::Ids;
-use crate::postgres::testing::databases;
 use crate::postgres::{ConnectOptions, connect};
+use test_support::databases;
 
 #[tokio::test]
 async fn an_invitation_is_due_at_its_end_and_gone_once_it_has_ended() {

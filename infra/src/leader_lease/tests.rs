@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use super::*;
-use crate::postgres::testing::databases;
 use crate::postgres::{ConnectOptions, connect};
+use test_support::databases;
 
 #[tokio::test]
 async fn a_lease_is_one_nodes_until_it_ends_or_is_released() {

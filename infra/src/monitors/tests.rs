@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 
 use super::*;
-use crate::postgres::testing::{Databases, databases};
 use crate::postgres::{ConnectOptions, connect};
+use test_support::{Databases, databases};
 
 const WORKSPACE: WorkspaceId = WorkspaceId(Uuid::from_u128(1));
 

@@ -6,8 +6,8 @@ use secrecy::ExposeSecret;
 
 use super::*;
 use crate::ids::Ids;
-use crate::postgres::testing::databases;
 use crate::postgres::{ConnectOptions, connect, connect_one};
+use test_support::databases;
 
 #[tokio::test]
 async fn a_token_opens_until_it_expires_or_is_revoked() {

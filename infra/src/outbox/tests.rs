@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::ids::Ids;
-use crate::postgres::testing::{Databases, databases};
 use crate::postgres::{ConnectOptions, connect};
+use test_support::{Databases, databases};
 
 const NODE: Uuid = Uuid::from_u128(1);
 const OTHER: Uuid = Uuid::from_u128(2);

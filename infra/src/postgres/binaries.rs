@@ -100,7 +100,7 @@ fn made_by(data: &Path) -> Option<u32> {
 }
 
 /// The major version of the server in `bin`, when it is there with `initdb` and runs.
-pub(super) fn version(bin: &Path) -> Option<u32> {
+pub fn version(bin: &Path) -> Option<u32> {
     if !bin.join("initdb").is_file() || !bin.join("postgres").is_file() {
         return None;
     }

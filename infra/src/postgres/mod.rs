@@ -10,8 +10,6 @@ mod predecessor;
 mod running;
 mod server;
 mod socket;
-#[cfg(any(test, feature = "testing"))]
-pub mod testing;
 #[cfg(test)]
 mod tests;
 mod tls;

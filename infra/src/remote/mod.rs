@@ -13,7 +13,6 @@ mod identity;
 mod options;
 pub mod sample;
 mod settings;
-pub mod sshd;
 pub mod task;
 #[cfg(test)]
 mod tests;

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use super::*;
-use crate::postgres::testing::databases;
 use crate::postgres::{ConnectOptions, connect, connect_one};
+use test_support::databases;
 
 const ADA: Uuid = Uuid::from_u128(1);
 const BOB: Uuid = Uuid::from_u128(2);

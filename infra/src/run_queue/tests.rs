@@ -5,8 +5,8 @@ use domain::EventId;
 use domain::privacy::Sealed;
 
 use super::*;
-use crate::postgres::testing::{Databases, databases};
 use crate::postgres::{ConnectOptions, connect};
+use test_support::{Databases, databases};
 
 const LEASE: Duration = Duration::from_mins(1);
 const ONE: Uuid = Uuid::from_u128(1);

@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::ids::Ids;
-use crate::postgres::testing::{Databases, databases};
 use crate::postgres::{ConnectOptions, connect};
+use test_support::{Databases, databases};
 
 const ROUNDS: u32 = 1_000;
 const TTL: TimeDelta = TimeDelta::seconds(60);

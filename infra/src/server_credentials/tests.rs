@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::keyring::{KeyringOptions, RootFolder};
-use crate::postgres::testing::{Databases, databases};
 use crate::postgres::{ConnectOptions, connect};
+use test_support::{Databases, databases};
 
 const WORKSPACE: WorkspaceId = WorkspaceId(Uuid::from_u128(1));
 const SERVER: ServerId = ServerId(Uuid::from_u128(2));

@@ -5,8 +5,8 @@ use secrecy::ExposeSecret;
 
 use super::*;
 use crate::ids::Ids;
-use crate::postgres::testing::{Databases, databases};
 use crate::postgres::{ConnectOptions, connect};
+use test_support::{Databases, databases};
 
 struct Given {
     _databases: Databases,

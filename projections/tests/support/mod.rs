@@ -12,8 +12,8 @@ use domain::privacy::{Field, Personal, Sealed, take_apart};
 use domain::{AccountId, Event, EventId};
 use infra::log::{Reader, ReaderOptions, Readers, status};
 use infra::metrics::Metrics;
-use infra::postgres::testing::{Databases, databases};
 use infra::postgres::{ConnectOptions, Pool, connect, connect_one};
+use test_support::{Databases, databases};
 use tokio::sync::watch;
 use uuid::Uuid;
 

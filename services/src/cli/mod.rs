@@ -1,6 +1,5 @@
 //! The words of the programme.
 
-mod demo;
 mod doctor;
 mod erase;
 mod error;
@@ -59,8 +58,6 @@ enum Word {
     Keys(keys::KeysWord),
     /// Look at everything that can be wrong, and say what an erasure reaches.
     Doctor,
-    /// Play the whole story, and check it: a person comes, and is forgotten.
-    Demo(demo::Asked),
     /// Print the settings in force and where each came from.
     Config,
 }
@@ -76,7 +73,6 @@ impl Word {
             | Self::Erase(_)
             | Self::Keys(_)
             | Self::Doctor
-            | Self::Demo(_)
             // Its lease on keys may end with it.
             | Self::Config => "warn,infra::keyring::lease=error",
         }
@@ -125,7 +121,6 @@ fn run(cli: Cli) -> Result<(), CliError> {
                 here::with_app(config, async |app| keys::run(word, app).await).await
             }
             Word::Doctor => doctor::run(config).await,
-            Word::Demo(asked) => demo::run(&config, asked).await,
             Word::Config => {
                 settings::print(&config);
                 Ok(())

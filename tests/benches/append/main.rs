@@ -2,15 +2,6 @@
 //!
 //! `LETHE_BENCH_SECONDS` is how long each figure is measured (3), `LETHE_BENCH_ONLY` picks parts by
 //! name: `append`, `slow`, `stream`, `seal`, `size`.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::cast_precision_loss,
-    reason = "a benchmark may, and prints its table"
-)]
 
 mod append;
 mod callers;

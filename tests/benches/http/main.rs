@@ -1,15 +1,6 @@
 //! A request against a no-op route of the same server, and a command against the bare database.
 //!
 //! `LETHE_BENCH_SECONDS` is how long each figure is measured (5).
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::cast_precision_loss,
-    reason = "a benchmark may, and prints its table"
-)]
 
 mod connection;
 mod rival;
@@ -21,7 +12,7 @@ use std::time::{Duration, Instant};
 use connection::{Connection, request};
 use futures_util::future::join_all;
 use table::Table;
-use tests::{Installation, Lethe, Person};
+use tests::{Installation, Person, TestServer};
 
 const CONNECTIONS: usize = 64;
 const CONSENT: &str = "/v1/me/consents/product_news";
@@ -50,7 +41,7 @@ async fn measure() {
 
     let mut api = installation.command();
     api.arg("api");
-    let node = Lethe::start(api).await;
+    let node = TestServer::start(api).await;
     let bare = rival::inserts(&installation, CONNECTIONS, seconds()).await;
     let command = commands(&node, &tokens).await;
     let what = "a command, its readers elsewhere: pgbench";
@@ -65,7 +56,7 @@ fn seconds() -> Duration {
 }
 
 /// One person a connection; answers their tokens.
-async fn settle(node: &Lethe) -> Vec<String> {
+async fn settle(node: &TestServer) -> Vec<String> {
     let anybody = node.client();
     let mut tokens = vec![];
     for number in 0..CONNECTIONS {
@@ -83,13 +74,13 @@ async fn settle(node: &Lethe) -> Vec<String> {
 
 type Measured = (f64, String);
 
-async fn get(node: &Lethe, tokens: &[String], path: &str) -> Measured {
+async fn get(node: &TestServer, tokens: &[String], path: &str) -> Measured {
     let requests = tokens.iter().map(|token| vec![(request("GET", path, token, ""), 200)]);
     drive(node, requests.collect()).await
 }
 
 /// Consent given and withdrawn in turn: one event each.
-async fn commands(node: &Lethe, tokens: &[String]) -> Measured {
+async fn commands(node: &TestServer, tokens: &[String]) -> Measured {
     let requests = tokens.iter().map(|token| {
         let gives = request("PUT", CONSENT, token, r#"{"policy_version":1}"#);
         vec![(gives, 204), (request("DELETE", CONSENT, token, ""), 204)]
@@ -98,7 +89,7 @@ async fn commands(node: &Lethe, tokens: &[String]) -> Measured {
 }
 
 /// Each connection sends its requests in turn, and waits for each answer.
-async fn drive(node: &Lethe, requests: Vec<Vec<(Vec<u8>, u16)>>) -> Measured {
+async fn drive(node: &TestServer, requests: Vec<Vec<(Vec<u8>, u16)>>) -> Measured {
     let at = node.api().trim_start_matches("http://").to_owned();
     let opened = requests.iter().map(|_| Connection::open(&at));
     let connections = join_all(opened).await;

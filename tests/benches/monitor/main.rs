@@ -2,15 +2,6 @@
 //! same node with no server to watch.
 //!
 //! `LETHE_BENCH_SECONDS` is how long each figure is measured (60: two looks at each server).
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::cast_precision_loss,
-    reason = "a benchmark may, and prints its table"
-)]
 
 mod cpu;
 
@@ -18,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use cpu::Cpu;
 use infra::remote::Identity;
-use infra::remote::sshd::Sshd;
 use reqwest::Method;
 use serde_json::json;
+use test_support::sshd::Sshd;
 use tests::{Client, Installation, Person, Proxy, until};
 
 const SERVERS: usize = 100;

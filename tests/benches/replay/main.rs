@@ -2,15 +2,6 @@
 //!
 //! `LETHE_BENCH_EVENTS` is how many events the log is seeded with (1,000,000), `LETHE_BENCH_TURNS`
 //! how often each figure is taken (3): the best of each counts.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::cast_precision_loss,
-    reason = "a benchmark may, and prints its table"
-)]
 
 mod house;
 mod rivals;

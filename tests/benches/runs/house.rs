@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::{Events, Installation, Lethe, Rig};
+use tests::{Events, Installation, Rig, TestServer};
 
 use super::delay;
 
 pub struct House {
     pub rig: Rig,
-    node: Lethe,
+    node: TestServer,
 }
 
 impl House {

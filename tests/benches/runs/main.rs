@@ -1,14 +1,5 @@
 //! A command on a server, from its output to a stored, masked, sealed log and to whoever watches,
 //! against plain `ssh host command` on the same server.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::cast_precision_loss,
-    reason = "a benchmark may, and prints its table"
-)]
 
 mod house;
 mod plain;

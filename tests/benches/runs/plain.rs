@@ -6,8 +6,8 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use infra::remote::Identity;
-use infra::remote::sshd::Sshd;
 use tempfile::TempDir;
+use test_support::sshd::Sshd;
 
 use super::delay;
 

@@ -1,13 +1,5 @@
 //! `just seed 1000000`: fills the databases that the settings name, or the private ones.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::print_stderr,
-    clippy::cast_precision_loss,
-    reason = "a tool for the bench says what it does, and stops where it cannot"
-)]
-
 use std::sync::Arc;
 use std::time::Instant;
 

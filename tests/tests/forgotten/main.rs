@@ -1,21 +1,11 @@
 //! After an erasure nothing of that person can be read anywhere, and everybody else still can be.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may"
-)]
-
 mod ada;
-mod place;
 
 use ada::{Ada, CLIENT, IP};
 use infra::residue::{Canaries, Form};
-use place::Place;
 use serde_json::json;
-use tests::{Client, Installation, Lethe, Person, until};
+use tests::{Client, Installation, Person, Place, TestServer, until};
 
 /// The routes whose answers are searched, as an operator asks for them.
 const ANSWERS: [&str; 6] = [
@@ -27,7 +17,7 @@ const ANSWERS: [&str; 6] = [
     "/v1/openapi.json",
 ];
 
-async fn answers(lethe: &Lethe, operator: &Client, code: Option<&str>) -> Vec<u8> {
+async fn answers(lethe: &TestServer, operator: &Client, code: Option<&str>) -> Vec<u8> {
     let mut all = operator.get(&format!("/v1/erasures/{}", code.unwrap_or("none"))).await.body;
     for path in ANSWERS {
         all.extend(operator.get(path).await.expect(200).body);
@@ -38,7 +28,7 @@ async fn answers(lethe: &Lethe, operator: &Client, code: Option<&str>) -> Vec<u8
 
 async fn places(
     installation: &Installation,
-    lethe: &Lethe,
+    lethe: &TestServer,
     operator: &Client,
     code: Option<&str>,
 ) -> Vec<Place> {

@@ -10,9 +10,9 @@ use infra::event_store::{Executor, ExecutorConfig, Request, Step};
 use infra::ids::Ids;
 use infra::keyring::{Keyring, KeyringOptions, RootFolder};
 use infra::metrics::Metrics;
-use infra::postgres::testing::{Databases, databases};
 use infra::postgres::{ConnectOptions, Pool, connect, connect_one};
 use tempfile::TempDir;
+use test_support::{Databases, databases};
 use tokio_postgres::Client;
 use uuid::Uuid;
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use reqwest::Method;
 use serde_json::json;
-use tests::{Answer, Client, Installation, Lethe, until};
+use tests::{Answer, Client, Installation, TestServer, until};
 
 #[derive(Clone)]
 pub struct Nodes(Arc<Inner>);
@@ -18,7 +18,7 @@ struct Inner {
 
 struct Place {
     client: Client,
-    node: Option<Lethe>,
+    node: Option<TestServer>,
 }
 
 impl Nodes {

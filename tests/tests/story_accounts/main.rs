@@ -1,13 +1,5 @@
 //! The story of an account, told through HTTP, each chapter in a database of its own.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a panic is how a test says no"
-)]
-
 mod addresses;
 mod audit;
 mod consents;
@@ -19,12 +11,12 @@ mod registration;
 mod repeated;
 mod sessions;
 
-use tests::{Client, Installation, Lethe, Person};
+use tests::{Client, Installation, Person, TestServer};
 
 /// One node, and somebody who has settled there.
 struct Stage {
     installation: Installation,
-    node: Lethe,
+    node: TestServer,
     /// Nobody in particular.
     anybody: Client,
     ada: Person,

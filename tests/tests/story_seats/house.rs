@@ -3,11 +3,11 @@
 use infra::ids::Ids;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Answer, Client, Installation, Lethe, Person, until};
+use tests::{Answer, Client, Installation, Person, TestServer, until};
 
 pub struct House {
     pub installation: Installation,
-    pub node: Lethe,
+    pub node: TestServer,
     pub workspace: String,
     /// Who owns the workspace.
     pub ada: Client,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use infra::ids::Ids;
 use reqwest::Method;
 use serde_json::json;
-use tests::{Client, Installation, Lethe, until};
+use tests::{Client, Installation, TestServer, until};
 
 use crate::house::{House, held, problem};
 
@@ -105,7 +105,7 @@ async fn nobody_is_denied_for_a_lease_whose_time_is_over_even_where_no_worker_ru
     assert!(installation.run(&["migrate"]).await.status.success());
     let mut command = installation.command();
     command.arg("api");
-    let api = Lethe::start(command).await;
+    let api = TestServer::start(command).await;
     let (ada, bo) = (installation.stranger().await, installation.stranger().await);
     let [ada_asks, bo_asks] = [&ada.1, &bo.1].map(|token| api.client().bearing(token));
     let made = ada_asks.post("/v1/workspaces", json!({ "name": "Engines" })).await.expect(201);

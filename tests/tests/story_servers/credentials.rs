@@ -1,8 +1,8 @@
 //! Keys for servers: made or brought, changed for another, and shown to nobody.
 
 use infra::remote::Identity;
-use infra::remote::sshd::Sshd;
 use serde_json::json;
+use test_support::sshd::Sshd;
 use tests::{dump, until};
 
 use super::{Stage, results};

@@ -1,7 +1,7 @@
 //! Host keys: another one than a person approved stops everything.
 
-use infra::remote::sshd::Sshd;
 use serde_json::json;
+use test_support::sshd::Sshd;
 use tests::until;
 
 use super::{Stage, results};

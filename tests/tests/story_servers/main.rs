@@ -1,11 +1,4 @@
 //! Servers, through HTTP, on a real sshd.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may"
-)]
 
 mod addresses;
 mod credentials;
@@ -14,14 +7,14 @@ mod host_keys;
 mod rights;
 mod watching;
 
-use infra::remote::sshd::Sshd;
 use serde_json::{Value, json};
-use tests::{Answer, Client, Installation, Lethe, Person, until};
+use test_support::sshd::Sshd;
+use tests::{Answer, Client, Installation, Person, TestServer, until};
 
 /// An installation that may go to this machine's own sshd, with a workspace of Ada's.
 struct Stage {
     installation: Installation,
-    node: Lethe,
+    node: TestServer,
     ada: Client,
     /// The path of the workspace.
     path: String,

@@ -1,8 +1,8 @@
 //! Who may do what with servers, and who is written to.
 
-use infra::remote::sshd::Sshd;
 use reqwest::Method;
 use serde_json::json;
+use test_support::sshd::Sshd;
 use tests::{Client, Person, until};
 
 use super::Stage;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use infra::remote::sshd::Sshd;
 use serde_json::{Value, json};
+use test_support::sshd::Sshd;
 use tests::{Proxy, until};
 
 use super::Stage;

@@ -1,11 +1,4 @@
 //! Workspaces, through HTTP.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may"
-)]
 
 mod deletion;
 mod invitations;
@@ -14,12 +7,12 @@ mod members;
 mod tokens;
 
 use serde_json::{Value, json};
-use tests::{Client, Installation, Lethe, Person, until};
+use tests::{Client, Installation, Person, TestServer, until};
 
 /// An installation on which Ada has made a workspace.
 struct Stage {
     installation: Installation,
-    node: Lethe,
+    node: TestServer,
     ada: Client,
     /// The path of the workspace.
     path: String,

@@ -28,8 +28,8 @@ use super::batcher::{self, BatcherOptions};
 use super::config::ExecutorConfig;
 use super::queue::Queue;
 use crate::metrics::Metrics;
-use crate::postgres::testing::Databases;
-use crate::postgres::{ConnectOptions, Pool, connect, connect_one, testing};
+use crate::postgres::{ConnectOptions, Pool, connect, connect_one};
+use test_support::Databases;
 
 /// What one node has of the log.
 struct Node {
@@ -39,7 +39,7 @@ struct Node {
 }
 
 async fn databases() -> Databases {
-    testing::databases().await.unwrap()
+    test_support::databases().await.unwrap()
 }
 
 async fn node(url: &str) -> Node {

@@ -34,8 +34,8 @@ use uuid::Uuid;
 use super::{Keyring, KeyringError, KeyringOptions, OpenError, RootFolder, SealError};
 use crate::clock::Clock;
 use crate::ids::Ids;
-use crate::postgres::testing::{Databases, databases};
 use crate::postgres::{ConnectOptions, connect, connect_one};
+use test_support::{Databases, databases};
 
 /// One keyring: its database, its root folder, its time.
 struct House {

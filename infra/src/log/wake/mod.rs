@@ -105,7 +105,7 @@ mod tests {
 
     use super::*;
     use crate::postgres::connect_one;
-    use crate::postgres::testing::databases;
+    use test_support::databases;
 
     const LIMIT: Duration = Duration::from_secs(20);
 

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio_postgres::config::SslMode;
 
-use crate::postgres::{ConnectOptions, PgError, connect, connect_one, testing, tls, told};
+use crate::postgres::{ConnectOptions, PgError, connect, connect_one, tls, told};
 
 fn mode(url: &str) -> Result<SslMode, PgError> {
     tls::required_beyond_this_machine(url).map(|(config, _)| config.get_ssl_mode())
@@ -63,7 +63,7 @@ fn a_url_that_cannot_be_read_is_not_repeated() {
 
 #[tokio::test]
 async fn every_session_starts_with_its_limits_and_its_role() {
-    let url = testing::empty_database().await.unwrap();
+    let url = test_support::empty_database().await.unwrap();
     let options = ConnectOptions {
         statement_timeout: Duration::from_millis(1234),
         role: Some("pg_monitor"),
@@ -89,7 +89,7 @@ async fn every_session_starts_with_its_limits_and_its_role() {
 
 #[tokio::test]
 async fn an_error_is_told_by_its_code_and_constraint_and_without_values() {
-    let url = testing::empty_database().await.unwrap();
+    let url = test_support::empty_database().await.unwrap();
     let client = connect_one(&url, &ConnectOptions::default()).await.unwrap();
     client.batch_execute("create table people (name text unique)").await.unwrap();
     let insert = "insert into people values ('ada'), ('ada')";

@@ -1,4 +1,4 @@
-use crate::postgres::{ConnectOptions, connect_one, migrate_keyring, migrate_log, testing};
+use crate::postgres::{ConnectOptions, connect_one, migrate_keyring, migrate_log};
 
 async fn versions(url: &str) -> Vec<i32> {
     let client = connect_one(url, &ConnectOptions::default()).await.unwrap();
@@ -11,7 +11,8 @@ async fn versions(url: &str) -> Vec<i32> {
 
 #[tokio::test]
 async fn each_test_gets_a_migrated_pair_of_its_own() {
-    let (one, other) = (testing::databases().await.unwrap(), testing::databases().await.unwrap());
+    let (one, other) =
+        (test_support::databases().await.unwrap(), test_support::databases().await.unwrap());
 
     assert_ne!(one.log_url, other.log_url);
     assert_eq!(versions(&one.log_url).await, versions(&other.log_url).await);
@@ -20,9 +21,11 @@ async fn each_test_gets_a_migrated_pair_of_its_own() {
 
 #[tokio::test]
 async fn migrations_by_two_at_once_are_done_once() {
-    let migrated = testing::databases().await.unwrap();
-    let (log, keyring) =
-        (testing::empty_database().await.unwrap(), testing::empty_database().await.unwrap());
+    let migrated = test_support::databases().await.unwrap();
+    let (log, keyring) = (
+        test_support::empty_database().await.unwrap(),
+        test_support::empty_database().await.unwrap(),
+    );
 
     let done = tokio::join!(
         migrate_log(&log),

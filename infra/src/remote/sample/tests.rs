@@ -5,8 +5,8 @@ use proptest::prelude::*;
 
 use super::parse;
 use super::{CpuTime, Sample, sample};
-use crate::remote::sshd::SshdOptions;
 use crate::remote::task::tests::far::Far;
+use test_support::sshd::SshdOptions;
 
 const GOOD: &str = "Welcome\n\nlethe: sample\ncpu 10 0 20 60 10 0 0 0 0 0\nMemTotal: 8000 kB\n\
     MemAvailable: 5000 kB\nload 0.20 1.18 10.12 1/80 11206\nup 350735.47 234388.90\n\

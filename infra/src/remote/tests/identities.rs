@@ -6,8 +6,8 @@ use domain::server::KeyAlgorithm;
 use tempfile::tempdir;
 
 use super::{Stage, run};
-use crate::remote::sshd::keygen;
 use crate::remote::{Identity, IdentityError};
+use test_support::sshd::keygen;
 
 /// A key as people make it, with the comment that names them, and its public half.
 fn made(options: &[&str]) -> (String, String) {

@@ -17,11 +17,11 @@ use std::time::{Duration, Instant};
 
 use domain::server::Fingerprint;
 
-use super::sshd::{Sshd, SshdOptions};
 use super::{
     Address, CommandOutput, Connection, Egress, Identity, Limits, Remote, RemoteError,
     RemoteOptions,
 };
+use test_support::sshd::{Sshd, SshdOptions};
 
 const LIMITS: Limits = Limits { within: Duration::from_secs(20), bytes_max: 1024 * 1024 };
 

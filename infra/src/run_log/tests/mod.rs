@@ -21,8 +21,8 @@ use tokio_postgres::types::ToSql;
 use super::*;
 use crate::ids::Ids;
 use crate::keyring::{KeyringOptions, RootFolder};
-use crate::postgres::testing::{Databases, databases};
 use crate::postgres::{ConnectOptions, connect, connect_one};
+use test_support::{Databases, databases};
 
 const BYTES_MAX: u64 = 64 * 1024 * 1024;
 

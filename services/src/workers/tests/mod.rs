@@ -39,7 +39,6 @@ use infra::metrics::Metrics;
 use infra::monitors::Monitors;
 use infra::operators::Operators;
 use infra::outbox::Outbox;
-use infra::postgres::testing::{Databases, databases};
 use infra::postgres::{ConnectOptions, connect};
 use infra::remote::Remote;
 use infra::reservations::Reservations;
@@ -50,6 +49,7 @@ use infra::server_credentials::ServerCredentials;
 use infra::sessions::{NewSession, Sessions};
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
+use test_support::{Databases, databases};
 use tokio::sync::watch;
 use uuid::Uuid;
 

@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 
 use super::super::*;
 use crate::ids::Ids;
-use crate::remote::sshd::{Process, Sshd, SshdOptions, processes};
 use crate::remote::{Address, Connection, Egress, Identity, Remote, RemoteOptions};
+use test_support::sshd::{Process, Sshd, SshdOptions, processes};
 
 pub(super) const LONG: Duration = Duration::from_mins(1);
 

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::*;
 use super::far::*;
-use crate::remote::sshd::SshdOptions;
+use test_support::sshd::SshdOptions;
 
 /// The whole story, on a far side of another make.
 async fn story(options: &SshdOptions, exact: bool) {
@@ -52,7 +52,7 @@ async fn bash_as_a_login_shell_and_as_sh() {
 
 #[tokio::test]
 async fn busybox_alone() {
-    let Some(busybox) = crate::remote::sshd::busybox() else {
+    let Some(busybox) = test_support::sshd::busybox() else {
         panic!("busybox is missing: `.ci/tools busybox` gets it")
     };
     let all = [

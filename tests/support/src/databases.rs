@@ -4,17 +4,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
+use std::time::Duration;
 
-use tokio::sync::OnceCell;
-
-use super::{
-    Cluster, ClusterError, ClusterOptions, ConnectOptions, PgError, binaries, cluster, connect_one,
-    server,
+use infra::postgres::{
+    Cluster, ClusterError, ClusterOptions, ConnectOptions, PgError, binaries, connect_one,
+    migrate_keyring, migrate_log,
 };
-use super::{migrate_keyring, migrate_log};
+use tokio::sync::OnceCell;
 
 const LOG: &str = "template_log";
 const KEYRING: &str = "template_keyring";
+
+const STOP_LIMIT: Duration = Duration::from_mins(1);
 
 static SERVER: OnceCell<Server> = OnceCell::const_new();
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -102,9 +103,7 @@ async fn start() -> Result<Server, TestingError> {
         settings: vec!["max_connections=400".to_owned()],
         ..ClusterOptions::default()
     };
-    let (making, place, with) = (bin.clone(), dir.clone(), options.clone());
-    let made = tokio::task::spawn_blocking(move || make_data(&making, &place, &with));
-    made.await.map_err(std::io::Error::other)??;
+    copy_data(&bin, &dir).await?;
     let cluster = Cluster::start(&bin, &dir, options).await?;
     cluster.create_database(LOG).await?;
     migrate_log(&cluster.url(LOG)).await?;
@@ -115,23 +114,25 @@ async fn start() -> Result<Server, TestingError> {
 }
 
 /// initdb takes most of a second: what it made is kept beside the test binaries, and copied.
-fn make_data(bin: &Path, dir: &Path, options: &ClusterOptions) -> Result<(), TestingError> {
+async fn copy_data(bin: &Path, dir: &Path) -> Result<(), TestingError> {
     let test = std::env::current_exe()?;
     let beside = test.parent().unwrap_or(dir);
     let major = binaries::version(bin).unwrap_or_default();
     let kept = beside.join(format!("postgres-{major}"));
-    let owner = cluster::make_folder(dir)?;
-    if kept.exists() && copy(&kept, &dir.join("data")).is_ok() {
-        return Ok(());
+    if !kept.exists() {
+        let made = std::env::temp_dir().join(format!("lethe-initdb-{}", std::process::id()));
+        let options = ClusterOptions { fsync: false, ..ClusterOptions::default() };
+        Cluster::start(bin, &made, options).await?.stop(STOP_LIMIT).await?;
+        let half = beside.join(format!("postgres-{major}.{}", std::process::id()));
+        copy(&made.join("data"), &half)?;
+        std::fs::remove_dir_all(&made)?;
+        // Another test process may have kept its own meanwhile.
+        if std::fs::rename(&half, &kept).is_err() {
+            std::fs::remove_dir_all(&half)?;
+        }
     }
-    server::initialise(bin, dir, owner, options)?;
-    let half = beside.join(format!("postgres-{major}.{}", std::process::id()));
-    copy(&dir.join("data"), &half)?;
-    // Another test process may have kept its own meanwhile.
-    if std::fs::rename(&half, &kept).is_err() {
-        std::fs::remove_dir_all(&half)?;
-    }
-    Ok(())
+    std::fs::create_dir_all(dir)?;
+    Ok(copy(&kept, &dir.join("data"))?)
 }
 
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {

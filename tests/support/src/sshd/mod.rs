@@ -1,4 +1,4 @@
-//! A real OpenSSH server for the demo and for tests: on a loopback port, with a home, keys and users of its own.
+//! A real OpenSSH server: on a loopback port, with a home, keys and users of its own.
 
 mod found;
 mod processes;
@@ -227,8 +227,7 @@ impl Drop for Sshd {
 }
 
 /// Where ssh-keygen is, for keys of other kinds.
-#[cfg(test)]
-pub(super) fn keygen() -> io::Result<PathBuf> {
+pub fn keygen() -> io::Result<PathBuf> {
     found::find().map(|found| found.keygen)
 }
 

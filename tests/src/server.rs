@@ -1,4 +1,4 @@
-//! A running node: where it is, and the ways to end it.
+//! A process of the programme that serves: where it is, and the ways to end it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -6,33 +6,45 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use crate::{Client, LIMIT};
+use crate::Client;
+
+/// On a loaded machine initdb alone takes seconds.
+const START_LIMIT: Duration = Duration::from_mins(3);
 
 static STARTED: AtomicU32 = AtomicU32::new(1);
 
-pub struct Lethe {
+pub struct TestServer {
     child: Child,
     places: BTreeMap<String, String>,
     log: PathBuf,
 }
 
-impl Lethe {
-    /// Starts it and reads where it is from what it prints; the API's line comes last.
-    pub async fn start(mut command: Command) -> Self {
+impl TestServer {
+    pub async fn start(command: Command) -> Self {
+        match Self::try_start(command).await {
+            Ok(server) => server,
+            Err(log) => panic!("Lethe ended while it started:\n{log}"),
+        }
+    }
+
+    /// Starts it and reads where it is from what it prints; the API's line comes last. The error is
+    /// what it logged when it refused to serve.
+    pub async fn try_start(mut command: Command) -> Result<Self, String> {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let folder = command.get_current_dir().map(PathBuf::from).unwrap_or_default();
         let log = folder.join(format!("lethe-{number}.log"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(appended(&log));
         let mut child = command.spawn().unwrap();
         let lines = read(&mut child, &log.with_extension("out"));
-        let mut lethe = Self { child, places: BTreeMap::new(), log };
-        match tokio::time::timeout(LIMIT, lethe.listen(lines)).await {
-            Ok(true) => lethe,
-            Ok(false) => panic!("Lethe ended while it started:\n{}", lethe.log_text()),
-            Err(_) => panic!("Lethe was not ready in time:\n{}", lethe.log_text()),
+        let mut server = Self { child, places: BTreeMap::new(), log };
+        match tokio::time::timeout(START_LIMIT, server.listen(lines)).await {
+            Ok(true) => Ok(server),
+            Ok(false) => Err(server.log_text()),
+            Err(_) => panic!("not ready within {START_LIMIT:?}:\n{}", server.log_text()),
         }
     }
 
@@ -104,7 +116,7 @@ impl Lethe {
     }
 }
 
-impl Drop for Lethe {
+impl Drop for TestServer {
     fn drop(&mut self) {
         self.end();
     }

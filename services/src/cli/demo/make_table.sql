@@ -1,1 +1,0 @@
-create table public.planted (said text, bytes bytea)

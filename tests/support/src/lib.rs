@@ -1,0 +1,22 @@
+//! What the tests of every package share: databases, a real sshd, a proxy, and [`until`].
+//!
+//! It is built on the library `infra`. The unit tests of `infra` itself use it too, and see another
+//! build of their own crate: nothing but URLs, ports and paths may pass between the two.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a panic is how a test fails"
+)]
+
+mod databases;
+mod proxy;
+pub mod sshd;
+mod until;
+
+pub use databases::{Databases, TestingError, databases, empty_database, server_folder};
+pub use proxy::Proxy;
+pub use sshd::{Sshd, SshdOptions};
+pub use until::{LIMIT, Observation, until, until_within};
