@@ -6,7 +6,7 @@ use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::{Client, Error, Row, Statement};
 
 use super::append::{Answer, Append, NewEvent, NewReservation, Refusal};
-use crate::postgres::{ConnectOptions, PgError, connect_one, told};
+use crate::postgres::{ConnectOptions, PgError, connect_one, describe};
 
 /// Longer than any statement may take: then the server is not there any more.
 const ANSWER_WITHIN: Duration = Duration::from_secs(40);
@@ -62,9 +62,9 @@ impl Link {
     async fn write_all(&self, batch: &mut [&mut Append]) -> Result<Told, Error> {
         if let [append] = batch
             && let Some(event) = append.single()
-            && let Some(told) = self.write_one(event).await?
+            && let Some(describe) = self.write_one(event).await?
         {
-            return Ok(told);
+            return Ok(describe);
         }
         for (append, number) in batch.iter_mut().zip(0..) {
             append.number(number);
@@ -83,19 +83,19 @@ impl Link {
     }
 
     fn silence(&self, error: &Error) -> Silence {
-        let Some(db) = error.as_db_error() else { return Silence::Lost(told(error)) };
+        let Some(db) = error.as_db_error() else { return Silence::Lost(describe(error)) };
         let fatal = matches!(db.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
         if fatal || self.is_closed() {
-            return Silence::Lost(told(error));
+            return Silence::Lost(describe(error));
         }
         let code = db.code();
         if *code == SqlState::CHECK_VIOLATION {
             return Silence::NoRoom;
         }
         if *code == SqlState::QUERY_CANCELED || *code == SqlState::LOCK_NOT_AVAILABLE {
-            return Silence::NotNow(told(error));
+            return Silence::NotNow(describe(error));
         }
-        Silence::Failed(told(error))
+        Silence::Failed(describe(error))
     }
 }
 

@@ -11,7 +11,7 @@ use super::reader::{Kind, Reader};
 use super::rows::{Order, Rows, Source};
 use super::worker::refused_as_data;
 use super::{FeedError, Poison, Recorded, Worker, WorkerError};
-use crate::postgres::{PgError, told};
+use crate::postgres::{PgError, describe};
 
 /// A worker's transaction holds its checkpoint's row: it is not kept for longer than this.
 const REACTIONS_MAX: Duration = Duration::from_secs(1);
@@ -33,9 +33,9 @@ pub(super) enum Stop {
 impl From<tokio_postgres::Error> for Stop {
     fn from(error: tokio_postgres::Error) -> Self {
         if refused_as_data(&error) {
-            Self::Data(told(&error))
+            Self::Data(describe(&error))
         } else {
-            Self::Unavailable(told(&error))
+            Self::Unavailable(describe(&error))
         }
     }
 }

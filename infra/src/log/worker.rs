@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use tokio_postgres::Transaction;
 
 use super::{Poison, Recorded};
-use crate::postgres::{PgError, told};
+use crate::postgres::{PgError, describe};
 
 /// Why a worker could not react.
 #[derive(Debug, thiserror::Error)]
@@ -26,9 +26,9 @@ impl From<domain::Undecodable> for WorkerError {
 impl From<tokio_postgres::Error> for WorkerError {
     fn from(error: tokio_postgres::Error) -> Self {
         if refused_as_data(&error) {
-            Self::Poison(Poison::Unfit(told(&error)))
+            Self::Poison(Poison::Unfit(describe(&error)))
         } else {
-            Self::Unavailable(told(&error))
+            Self::Unavailable(describe(&error))
         }
     }
 }

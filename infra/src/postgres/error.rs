@@ -1,4 +1,4 @@
-//! What went wrong with the database, told without any value of a row or of a parameter.
+//! Errors of the database, described without any value of a row or of a parameter.
 
 use std::path::PathBuf;
 
@@ -29,7 +29,7 @@ pub enum PgError {
 
 impl From<tokio_postgres::Error> for PgError {
     fn from(error: tokio_postgres::Error) -> Self {
-        Self::Database(told(&error))
+        Self::Database(describe(&error))
     }
 }
 
@@ -46,11 +46,11 @@ impl From<deadpool_postgres::PoolError> for PgError {
     }
 }
 
-/// Code, message and constraint of an error. Neither the DETAIL, which quotes rows, nor the message
-/// of a data exception (class 22), which quotes the value that did not parse.
-pub fn told(error: &tokio_postgres::Error) -> String {
+/// Describes an error by its code, message and constraint. Left out are the DETAIL, which quotes rows,
+/// and the message of a data exception (class 22), which quotes the value that did not parse.
+pub fn describe(error: &tokio_postgres::Error) -> String {
     if let Some(db) = error.as_db_error() {
-        return told_by_server(db);
+        return describe_server_error(db);
     }
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
@@ -64,7 +64,7 @@ pub fn told(error: &tokio_postgres::Error) -> String {
     text
 }
 
-fn told_by_server(db: &DbError) -> String {
+fn describe_server_error(db: &DbError) -> String {
     let code = db.code().code();
     let message = if code.starts_with("22") { "a value was refused" } else { db.message() };
     match db.constraint() {

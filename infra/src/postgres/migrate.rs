@@ -42,7 +42,7 @@ fn reason(error: refinery::Error) -> PgError {
     let mut source = std::error::Error::source(&error);
     while let Some(cause) = source {
         if let Some(cause) = cause.downcast_ref::<tokio_postgres::Error>() {
-            text = format!("{text}: {}", super::told(cause));
+            text = format!("{text}: {}", super::describe(cause));
         }
         source = cause.source();
     }

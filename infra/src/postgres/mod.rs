@@ -16,7 +16,7 @@ mod tls;
 mod url;
 
 pub use cluster::{Cluster, ClusterError, ClusterOptions};
-pub use error::{PgError, told};
+pub use error::{PgError, describe};
 pub use migrate::{migrate_keyring, migrate_log};
 pub use pool::{ConnectOptions, Connection, Pool, connect, connect_one, connect_with_messages};
 pub use running::running;

@@ -118,7 +118,7 @@ pub async fn connect_one(url: &str, options: &ConnectOptions) -> Result<Client, 
     let (client, connection) = connect_with_messages(url, options).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
-            tracing::warn!(error = super::told(&error), "a database connection ended");
+            tracing::warn!(error = super::describe(&error), "a database connection ended");
         }
     });
     Ok(client)

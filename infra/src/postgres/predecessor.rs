@@ -7,19 +7,19 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// Waits until no server works in `data`. Whoever calls this holds the folder's lock, so no living
-/// Lethe uses that server, and it is told to stop again while it is waited for.
+/// Lethe uses that server, and it is asked again to stop while it is waited for.
 /// Answers its process id when it is still there after `limit`.
 pub(super) fn wait_for_end(data: &Path, limit: Duration) -> Result<(), u32> {
     let until = Instant::now() + limit;
-    let mut asked = false;
+    let mut interrupted = false;
     while let Some(pid) = server_of(data) {
         if Instant::now() >= until {
             return Err(pid);
         }
-        if !asked {
+        if !interrupted {
             tracing::info!(pid, "waiting for an earlier PostgreSQL to stop");
             interrupt(pid);
-            asked = true;
+            interrupted = true;
         }
         thread::sleep(Duration::from_millis(20));
     }

@@ -15,7 +15,7 @@ use super::owner::{self, Owner};
 const SUPERVISE: &str = include_str!("supervise.sh");
 const LOG_BYTES_MAX: u64 = 16 << 20;
 
-/// Made beside and renamed, so that a crash cannot leave half a cluster behind.
+/// Made in a folder of its own and renamed, so that a crash cannot leave half a cluster behind.
 pub(super) fn initialise(
     bin: &Path,
     dir: &Path,
@@ -110,13 +110,13 @@ pub(super) fn log_tail(dir: &Path) -> String {
 }
 
 pub(super) fn watch_over(mut child: Child) -> watch::Receiver<bool> {
-    let (tell, ended) = watch::channel(false);
+    let (sender, ended) = watch::channel(false);
     thread::spawn(move || {
         match child.wait() {
             Ok(status) => tracing::info!(%status, "PostgreSQL has stopped"),
             Err(error) => tracing::error!(%error, "cannot wait for PostgreSQL"),
         }
-        tell.send_replace(true);
+        sender.send_replace(true);
     });
     ended
 }

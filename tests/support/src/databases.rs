@@ -113,17 +113,17 @@ async fn start() -> Result<Server, TestingError> {
     Ok(Server { cluster, drop })
 }
 
-/// initdb takes most of a second: what it made is kept beside the test binaries, and copied.
+/// initdb takes most of a second: what it made is kept next to the test binaries, and copied.
 async fn copy_data(bin: &Path, dir: &Path) -> Result<(), TestingError> {
     let test = std::env::current_exe()?;
-    let beside = test.parent().unwrap_or(dir);
+    let folder = test.parent().unwrap_or(dir);
     let major = binaries::version(bin).unwrap_or_default();
-    let kept = beside.join(format!("postgres-{major}"));
+    let kept = folder.join(format!("postgres-{major}"));
     if !kept.exists() {
         let made = std::env::temp_dir().join(format!("lethe-initdb-{}", std::process::id()));
         let options = ClusterOptions { fsync: false, ..ClusterOptions::default() };
         Cluster::start(bin, &made, options).await?.stop(STOP_LIMIT).await?;
-        let half = beside.join(format!("postgres-{major}.{}", std::process::id()));
+        let half = folder.join(format!("postgres-{major}.{}", std::process::id()));
         copy(&made.join("data"), &half)?;
         std::fs::remove_dir_all(&made)?;
         // Another test process may have kept its own meanwhile.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio_postgres::config::SslMode;
 
-use crate::postgres::{ConnectOptions, PgError, connect, connect_one, tls, told};
+use crate::postgres::{ConnectOptions, PgError, connect, connect_one, describe, tls};
 
 fn mode(url: &str) -> Result<SslMode, PgError> {
     tls::required_beyond_this_machine(url).map(|(config, _)| config.get_ssl_mode())
@@ -96,7 +96,7 @@ async fn an_error_is_told_by_its_code_and_constraint_and_without_values() {
     let doubled = client.batch_execute(insert).await.unwrap_err();
     let malformed = client.batch_execute("select 'ada'::uuid").await.unwrap_err();
 
-    let (doubled, malformed) = (told(&doubled), told(&malformed));
+    let (doubled, malformed) = (describe(&doubled), describe(&malformed));
 
     assert!(doubled.contains("23505") && doubled.contains("people_name_key"), "{doubled}");
     assert!(malformed.contains("22P02"), "{malformed}");
