@@ -1,4 +1,4 @@
-//! Replays: the same table, beside the live one, whatever happens meanwhile.
+//! Replays: a shadow table that equals the live one, whatever happens meanwhile.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may")]
 

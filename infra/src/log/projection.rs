@@ -83,7 +83,7 @@ macro_rules! row {
 pub trait Projection: Send + Sync + 'static {
     /// Folder, table, checkpoint and metric label.
     const NAME: &'static str;
-    /// Raise it when the fold or the table changes: the new table is built beside the old.
+    /// Raise it when the fold or the table changes: the new table is built next to the old.
     const VERSION: i16;
     /// None is all of them.
     const EVENT_TYPES: &'static [&'static str];
@@ -119,7 +119,7 @@ pub(super) trait AnyProjection: Send + Sync {
     fn indexes_sql(&self) -> &'static str;
     fn rows(&self, table: &str) -> Box<dyn Rows>;
 
-    /// The first version has the bare name; later ones stand beside it.
+    /// The first version has the bare name; later versions are tables of their own.
     fn table(&self) -> String {
         match self.version() {
             1 => format!("read_models.{}", self.name()),

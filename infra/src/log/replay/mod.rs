@@ -1,5 +1,5 @@
-//! A projection built anew beside its live table, which goes on following until the two are
-//! swapped. A crash resumes where the last lap was committed, or starts over.
+//! Builds a projection again in a shadow table, while its live table follows the log until the two
+//! are swapped. After a crash it resumes where the last lap was committed, or starts over.
 
 mod asked;
 mod fold;
@@ -126,12 +126,12 @@ impl<'a> Replay<'a> {
             return Err(ReplayError::Running { name, position, ceiling });
         };
         let (fence, written): (i64, i64) = (claimed.try_get(0)?, claimed.try_get(1)?);
-        let beside = beside(projection.as_ref());
-        let mut fold = Fold::new(projection.rows(&beside));
+        let shadow = shadow_table(projection.as_ref());
+        let mut fold = Fold::new(projection.rows(&shadow));
         if written == 0 {
-            let drop = include_str!("drop_beside.sql").replace("{beside}", &beside);
+            let drop = include_str!("drop_shadow.sql").replace("{shadow}", &shadow);
             tx.batch_execute(&drop).await?;
-            tx.batch_execute(&projection.table_sql().replace("{table}", &beside)).await?;
+            tx.batch_execute(&projection.table_sql().replace("{table}", &shadow)).await?;
             tx.execute(include_str!("drop_parked.sql"), &[&name, &version, &true]).await?;
         } else {
             let waiting = parked::load(&tx, (name, version), true).await?;
@@ -231,10 +231,10 @@ impl<'a> Replay<'a> {
         if self.indexed {
             return Ok(());
         }
-        let beside = beside(self.projection.as_ref());
+        let shadow = shadow_table(self.projection.as_ref());
         let tx = self.client.transaction().await?;
         tx.batch_execute(include_str!("unlimit.sql")).await?;
-        tx.batch_execute(&self.projection.indexes_sql().replace("{table}", &beside)).await?;
+        tx.batch_execute(&self.projection.indexes_sql().replace("{table}", &shadow)).await?;
         let (name, version) = (self.reader.name(), self.reader.version());
         tx.execute(include_str!("indexed.sql"), &[&name, &version, &self.fence]).await?;
         tx.commit().await?;
@@ -245,10 +245,10 @@ impl<'a> Replay<'a> {
     /// Drops what was built; the live table is as it was.
     async fn abandon(&mut self) -> Result<(), ReplayError> {
         let (name, version) = (self.reader.name(), self.reader.version());
-        let beside = beside(self.projection.as_ref());
+        let shadow = shadow_table(self.projection.as_ref());
         let tx = self.client.transaction().await?;
         if tx.execute(include_str!("finish.sql"), &[&name, &version, &self.fence]).await? == 1 {
-            let drop = include_str!("drop_beside.sql").replace("{beside}", &beside);
+            let drop = include_str!("drop_shadow.sql").replace("{shadow}", &shadow);
             tx.batch_execute(&drop).await?;
             tx.execute(include_str!("drop_parked.sql"), &[&name, &version, &true]).await?;
         }
@@ -273,8 +273,8 @@ impl<'a> Replay<'a> {
     }
 }
 
-fn beside(projection: &dyn AnyProjection) -> String {
-    projection.table() + "_beside"
+fn shadow_table(projection: &dyn AnyProjection) -> String {
+    projection.table() + "_shadow"
 }
 
 fn keep_lease(

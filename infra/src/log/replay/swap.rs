@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 
-use super::{Progress, Replay, ReplayError, beside};
+use super::{Progress, Replay, ReplayError, shadow_table};
 use crate::log::rows::Source;
 use crate::log::{Feed, FeedError, parked};
 use crate::postgres::PgError;
@@ -53,7 +53,7 @@ impl Replay<'_> {
 
     async fn try_swap(&mut self) -> Result<i64, Refused> {
         let (name, version) = (self.reader.name(), self.reader.version());
-        let (live, beside) = (self.projection.table(), beside(self.projection.as_ref()));
+        let (live, shadow) = (self.projection.table(), shadow_table(self.projection.as_ref()));
         let tx = self.client.transaction().await?;
         tx.batch_execute(include_str!("hurry.sql")).await?;
         let lock = include_str!("lock_checkpoint.sql");
@@ -80,7 +80,7 @@ impl Replay<'_> {
         tx.execute(restart, &[&name, &version, &self.folded]).await?;
         let renamed = live.rsplit('.').next().unwrap_or_default();
         let swap = include_str!("swap.sql").replace("{live}", &live);
-        let swap = swap.replace("{beside}", &beside).replace("{name}", renamed);
+        let swap = swap.replace("{shadow}", &shadow).replace("{name}", renamed);
         tx.batch_execute(&swap).await?;
         tx.commit().await?;
         Ok(self.folded)

@@ -1,2 +1,2 @@
 drop table {live};
-alter table {beside} rename to {name}
+alter table {shadow} rename to {name}
