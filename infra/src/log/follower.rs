@@ -9,75 +9,71 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::checkpoint::{Held, Read};
-use super::owner::ReaderOptions;
+use super::checkpoint::{OwnedReader, Read};
 use super::parked::{self, Waiting};
 use super::rows::Order;
 use super::tail::Tail;
 use super::work::{Poisoned, Stop, Taken, Work};
-use super::{Poison, Reader, Recorded};
+use super::{Poison, Reader, ReaderOptions, Recorded};
 use crate::metrics::Metrics;
 use crate::postgres::Pool;
 
 const PAUSE_MIN: Duration = Duration::from_millis(50);
-/// Polls between two looks at the parked streams.
-const LOOK: u32 = 4;
+/// The parked streams are loaded again after so many polls.
+const POLLS_A_LOAD: u32 = 4;
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
+/// One reader that this node owns, and what it reads with.
 pub(super) struct Follower {
     pub reader: Reader,
-    pub held: Held,
+    pub owned: OwnedReader,
     pub pool: Pool,
     pub tail: Arc<Tail>,
+    /// The highest position known.
     pub wake: watch::Receiver<i64>,
     pub stop: watch::Receiver<bool>,
     pub options: ReaderOptions,
     pub metrics: Arc<Metrics>,
-    parked: HashSet<Uuid>,
-    looked: Option<Instant>,
+    pub parked: ParkedStreams,
 }
 
-/// What the log had.
-enum Found {
-    Nothing,
-    Some,
-    /// A full page: there may be more.
+/// The streams that the reader passes over, as of the last time they were loaded.
+#[derive(Default)]
+pub(super) struct ParkedStreams {
+    streams: HashSet<Uuid>,
+    loaded: Option<Instant>,
+}
+
+/// How much of a page the log had.
+enum PageRead {
+    Empty,
+    Partial,
+    /// There may be more.
     Full,
 }
 
 impl Follower {
-    pub(super) fn new(
-        (reader, held): (Reader, Held),
-        (pool, tail): (Pool, Arc<Tail>),
-        (wake, stop): (watch::Receiver<i64>, watch::Receiver<bool>),
-        options: ReaderOptions,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        let (parked, looked) = (HashSet::new(), None);
-        Self { reader, held, pool, tail, wake, stop, options, metrics, parked, looked }
-    }
-
-    /// Reads until it is told to stop, or until another node owns the reader.
+    /// Reads until it is stopped, or until another node owns the reader.
     pub(super) async fn run(mut self) {
         let mut pause = PAUSE_MIN;
-        let mut complained = false;
+        let mut failed = false;
         while !self.stopped() {
             let found = self.step().await;
-            if found.is_ok() && complained {
-                self.complain(None).await;
-                (pause, complained) = (PAUSE_MIN, false);
+            if found.is_ok() && failed {
+                self.record_error(None).await;
+                (pause, failed) = (PAUSE_MIN, false);
             }
             match found {
-                Ok(Found::Full) => {}
-                Ok(Found::Some) => self.wait(self.options.pace).await,
-                Ok(Found::Nothing) => self.wait_for_more().await,
+                Ok(PageRead::Full) => {}
+                Ok(PageRead::Partial) => self.wait(self.options.page_delay).await,
+                Ok(PageRead::Empty) => self.wait_for_more().await,
                 Err(Stop::Lost) => {
-                    tracing::info!(reader = self.held.name, "another node has taken over");
+                    tracing::info!(reader = self.owned.name, "another node has taken over");
                     return;
                 }
                 Err(stop) => {
-                    self.complain(Some(stop)).await;
-                    complained = true;
+                    self.record_error(Some(stop)).await;
+                    failed = true;
                     self.wait(pause).await;
                     pause = (pause * 2).min(PAUSE_MAX);
                 }
@@ -85,9 +81,9 @@ impl Follower {
         }
     }
 
-    async fn step(&mut self) -> Result<Found, Stop> {
-        self.look_at_parked().await?;
-        let (position, limit) = (self.held.position, self.options.page);
+    async fn step(&mut self) -> Result<PageRead, Stop> {
+        self.load_parked().await?;
+        let (position, limit) = (self.owned.position, self.options.page);
         let page = self.tail.page(&self.pool, position, limit).await?;
         self.metrics.log_hole.set(0);
         let events = page.after(position);
@@ -101,22 +97,22 @@ impl Follower {
             other => other?,
         }
         Ok(match i64::try_from(events.len()).unwrap_or(limit) {
-            0 => Found::Nothing,
-            found if found < limit => Found::Some,
-            _ => Found::Full,
+            0 => PageRead::Empty,
+            found if found < limit => PageRead::Partial,
+            _ => PageRead::Full,
         })
     }
 
     async fn read(&mut self, events: &[Recorded]) -> Result<(), Stop> {
         let Some(last) = events.last() else { return Ok(()) };
-        let (from, mut to) = (self.held.position, last.position());
-        let waits = |event: &&Recorded| !self.parked.contains(&event.stream_id());
+        let (from, mut to) = (self.owned.position, last.position());
+        let waits = |event: &&Recorded| !self.parked.streams.contains(&event.stream_id());
         let wanted = events.iter().filter(|event| self.reader.reads(event)).filter(waits);
         let wanted: Vec<_> = wanted.collect();
         let mut client = self.pool.get().await?;
         if wanted.is_empty() {
-            let advanced = self.held.advance(&client, from, to, Read::default()).await?;
-            self.held.position = to;
+            let advanced = self.owned.advance(&client, from, to, Read::default()).await?;
+            self.owned.position = to;
             return if advanced { Ok(()) } else { Err(Stop::Lost) };
         }
         let mut tx = client.transaction().await?;
@@ -124,7 +120,7 @@ impl Follower {
             processed: i64::try_from(wanted.len()).unwrap_or_default(),
             last_event_at: wanted.last().map(|event| event.recorded_at()),
         };
-        if !self.held.advance(&tx, from, to, read).await? {
+        if !self.owned.advance(&tx, from, to, read).await? {
             return Err(Stop::Lost);
         }
         let mut work = Work::of(&self.reader);
@@ -135,7 +131,7 @@ impl Follower {
         if let Some((reached, why)) = short {
             unavailable = why;
             let back = Read { processed: processed - read.processed, last_event_at: None };
-            if !self.held.advance(&tx, to, reached, back).await? {
+            if !self.owned.advance(&tx, to, reached, back).await? {
                 return Err(Stop::Lost);
             }
             to = reached;
@@ -144,8 +140,8 @@ impl Follower {
             parked::park(&tx, self.id(), false, poisoned).await?;
         }
         tx.commit().await?;
-        self.held.position = to;
-        self.parked.extend(poisoned.iter().map(|poisoned| poisoned.stream));
+        self.owned.position = to;
+        self.parked.streams.extend(poisoned.iter().map(|poisoned| poisoned.stream));
         unavailable.map_or(Ok(()), |why| Err(Stop::Unavailable(why)))
     }
 
@@ -158,27 +154,33 @@ impl Follower {
         let (stream, position) = (refused.stream_id(), refused.position());
         let mut client = self.pool.get().await?;
         let tx = client.transaction().await?;
-        if !self.held.advance(&tx, self.held.position, position, Read::default()).await? {
+        if !self.owned.advance(&tx, self.owned.position, position, Read::default()).await? {
             return Err(Stop::Lost);
         }
         let poisoned = Poisoned { stream, position, poison: Poison::Unfit(why) };
         parked::park(&tx, self.id(), false, &poisoned).await?;
         tx.commit().await?;
-        self.held.position = position;
-        self.parked.insert(stream);
+        self.owned.position = position;
+        self.parked.streams.insert(stream);
         Ok(())
     }
 
-    /// Learns, at first and then now and again, which streams wait, and reads the released ones.
-    async fn look_at_parked(&mut self) -> Result<(), Stop> {
-        if self.looked.is_some_and(|looked| looked.elapsed() < self.options.poll * LOOK) {
+    /// Loads from time to time which streams are parked, and reads the released ones.
+    async fn load_parked(&mut self) -> Result<(), Stop> {
+        if self
+            .parked
+            .loaded
+            .is_some_and(|loaded| loaded.elapsed() < self.options.poll * POLLS_A_LOAD)
+        {
             return Ok(());
         }
         let client = self.pool.get().await?;
         let waiting = parked::load(&client, self.id(), false).await?;
         drop(client);
-        self.parked = waiting.iter().map(|waiting| waiting.stream).collect();
-        self.looked = Some(Instant::now());
+        self.parked = ParkedStreams {
+            streams: waiting.iter().map(|waiting| waiting.stream).collect(),
+            loaded: Some(Instant::now()),
+        };
         for waiting in waiting.into_iter().filter(|waiting| waiting.released) {
             match self.release(waiting).await {
                 Err(Stop::Data(why)) => self.park_again(waiting, why).await?,
@@ -191,10 +193,10 @@ impl Follower {
     /// Reads a stream from its poisonous event up to the checkpoint, and lets it go on; or leaves
     /// it parked where it is poisonous still. One transaction.
     async fn release(&mut self, waiting: Waiting) -> Result<(), Stop> {
-        let position = self.held.position;
+        let position = self.owned.position;
         let mut client = self.pool.get().await?;
         let mut tx = client.transaction().await?;
-        if !self.held.advance(&tx, position, position, Read::default()).await? {
+        if !self.owned.advance(&tx, position, position, Read::default()).await? {
             return Err(Stop::Lost);
         }
         let mut work = Work::of(&self.reader);
@@ -217,12 +219,12 @@ impl Follower {
         work.finish(&tx).await?;
         match &poisoned {
             Some(poisoned) => parked::park(&tx, self.id(), false, poisoned).await?,
-            None => parked::unpark(&tx, self.id(), waiting.stream).await?,
+            None => parked::delete(&tx, self.id(), waiting.stream).await?,
         }
         tx.commit().await?;
         if poisoned.is_none() {
-            tracing::info!(reader = self.held.name, stream = %waiting.stream, "stream released");
-            self.parked.remove(&waiting.stream);
+            tracing::info!(reader = self.owned.name, stream = %waiting.stream, "stream released");
+            self.parked.streams.remove(&waiting.stream);
         }
         Ok(())
     }
@@ -237,11 +239,11 @@ impl Follower {
     }
 
     const fn id(&self) -> (&'static str, i16) {
-        (self.held.name, self.held.version)
+        (self.owned.name, self.owned.version)
     }
 
-    async fn complain(&self, stop: Option<Stop>) {
-        let name = self.held.name;
+    async fn record_error(&self, stop: Option<Stop>) {
+        let name = self.owned.name;
         match &stop {
             Some(Stop::Hole { at }) => {
                 self.metrics.log_hole.set(1);
@@ -251,8 +253,8 @@ impl Follower {
             None => tracing::info!(reader = name, "the reader goes on"),
         }
         let error = stop.map(|stop| stop.to_string());
-        if let Err(error) = self.held.complain(&self.pool, error.as_deref()).await {
-            tracing::warn!(reader = name, %error, "the complaint was not written");
+        if let Err(error) = self.owned.record_error(&self.pool, error.as_deref()).await {
+            tracing::warn!(reader = name, %error, "the reader's error was not written to its checkpoint");
         }
     }
 
@@ -267,7 +269,7 @@ impl Follower {
     }
 
     async fn wait_for_more(&mut self) {
-        let (position, poll) = (self.held.position, self.options.poll);
+        let (position, poll) = (self.owned.position, self.options.poll);
         let woken = tokio::select! {
             _ = self.stop.wait_for(|stop| *stop) => return,
             woken = timeout(poll, self.wake.wait_for(|head| *head > position)) => woken.map(drop),

@@ -1,9 +1,11 @@
 //! The log, read in its one order.
 
+mod any_projection;
 mod checkpoint;
 mod feed;
 mod follower;
 pub(crate) mod json;
+mod options;
 mod owner;
 mod parked;
 mod projection;
@@ -19,7 +21,8 @@ mod work;
 mod worker;
 
 pub use feed::{Feed, FeedError};
-pub use owner::{ReaderOptions, Readers};
+pub use options::ReaderOptions;
+pub use owner::Readers;
 pub use parked::{Parked, parked, release};
 pub use projection::{Poison, Projection, Row};
 pub use reader::Reader;

@@ -1,13 +1,11 @@
 //! A projection: a pure fold over keyed rows.
 
 use std::hash::Hash;
-use std::marker::PhantomData;
 
 use domain::Undecodable;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::Recorded;
-use super::rows::{Lane, Rows};
 use super::value::Value;
 
 /// Why an event cannot be read. It parks the event's stream for the reader that met it.
@@ -108,50 +106,4 @@ pub trait Projection: Send + Sync + 'static {
     /// # Errors
     /// An event that this code cannot read, or that does not fit the row.
     fn fold(row: &mut Option<Self::Row>, event: &Recorded) -> Result<(), Poison>;
-}
-
-/// A projection whose type is known only at run time.
-pub(super) trait AnyProjection: Send + Sync {
-    fn name(&self) -> &'static str;
-    fn version(&self) -> i16;
-    fn event_types(&self) -> &'static [&'static str];
-    fn table_sql(&self) -> &'static str;
-    fn indexes_sql(&self) -> &'static str;
-    fn rows(&self, table: &str) -> Box<dyn Rows>;
-
-    /// The first version has the bare name; later versions are tables of their own.
-    fn table(&self) -> String {
-        match self.version() {
-            1 => format!("read_models.{}", self.name()),
-            version => format!("read_models.{}_v{version}", self.name()),
-        }
-    }
-}
-
-pub(super) struct Of<P>(pub PhantomData<P>);
-
-impl<P: Projection> AnyProjection for Of<P> {
-    fn name(&self) -> &'static str {
-        P::NAME
-    }
-
-    fn version(&self) -> i16 {
-        P::VERSION
-    }
-
-    fn event_types(&self) -> &'static [&'static str] {
-        P::EVENT_TYPES
-    }
-
-    fn table_sql(&self) -> &'static str {
-        P::TABLE
-    }
-
-    fn indexes_sql(&self) -> &'static str {
-        P::INDEXES
-    }
-
-    fn rows(&self, table: &str) -> Box<dyn Rows> {
-        Box::new(Lane::<P>::new(table))
-    }
 }

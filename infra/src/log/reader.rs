@@ -3,54 +3,54 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::projection::{AnyProjection, Of};
+use super::any_projection::{AnyProjection, ErasedProjection};
 use super::{Projection, Recorded, Worker};
 
 /// Follows the log with a checkpoint.
 #[derive(Clone)]
-pub struct Reader(pub(super) Kind);
+pub struct Reader(pub(super) ReaderKind);
 
 #[derive(Clone)]
-pub(super) enum Kind {
+pub(super) enum ReaderKind {
     Projection(Arc<dyn AnyProjection>),
     Worker(Arc<dyn Worker>),
 }
 
 impl Reader {
     pub fn projection<P: Projection>() -> Self {
-        Self(Kind::Projection(Arc::new(Of::<P>(PhantomData))))
+        Self(ReaderKind::Projection(Arc::new(ErasedProjection::<P>(PhantomData))))
     }
 
     pub fn worker(worker: impl Worker) -> Self {
-        Self(Kind::Worker(Arc::new(worker)))
+        Self(ReaderKind::Worker(Arc::new(worker)))
     }
 
     pub fn name(&self) -> &'static str {
         match &self.0 {
-            Kind::Projection(projection) => projection.name(),
-            Kind::Worker(worker) => worker.name(),
+            ReaderKind::Projection(projection) => projection.name(),
+            ReaderKind::Worker(worker) => worker.name(),
         }
     }
 
     /// A worker has one version: its reactions are not repeated.
     pub fn version(&self) -> i16 {
         match &self.0 {
-            Kind::Projection(projection) => projection.version(),
-            Kind::Worker(_) => 1,
+            ReaderKind::Projection(projection) => projection.version(),
+            ReaderKind::Worker(_) => 1,
         }
     }
 
     pub const fn kind(&self) -> &'static str {
         match self.0 {
-            Kind::Projection(_) => "projection",
-            Kind::Worker(_) => "duty",
+            ReaderKind::Projection(_) => "projection",
+            ReaderKind::Worker(_) => "duty",
         }
     }
 
     pub(super) fn event_types(&self) -> &'static [&'static str] {
         match &self.0 {
-            Kind::Projection(projection) => projection.event_types(),
-            Kind::Worker(worker) => worker.event_types(),
+            ReaderKind::Projection(projection) => projection.event_types(),
+            ReaderKind::Worker(worker) => worker.event_types(),
         }
     }
 

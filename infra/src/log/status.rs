@@ -39,28 +39,30 @@ pub struct ReaderStatus {
 pub async fn status(pool: &Pool) -> Result<Vec<ReaderStatus>, PgError> {
     let client = pool.get().await?;
     let status = client.prepare_cached(include_str!("status.sql")).await?;
-    client.query(&status, &[]).await?.iter().map(|row| Ok(told(row)?)).collect()
+    client.query(&status, &[]).await?.iter().map(|row| Ok(ReaderStatus::from_row(row)?)).collect()
 }
 
-fn told(row: &Row) -> Result<ReaderStatus, tokio_postgres::Error> {
-    let (position, head): (i64, i64) = (row.try_get(3)?, row.try_get(4)?);
-    let (replayed, ceiling): (Option<i64>, Option<i64>) = (row.try_get(12)?, row.try_get(13)?);
-    Ok(ReaderStatus {
-        name: row.try_get(0)?,
-        version: row.try_get(1)?,
-        kind: row.try_get(2)?,
-        position,
-        head,
-        lag_events: head - position,
-        lag_seconds: row.try_get(10)?,
-        owner: row.try_get(5)?,
-        fence: row.try_get(6)?,
-        processed: row.try_get(7)?,
-        last_event_at: row.try_get(8)?,
-        last_error: row.try_get(9)?,
-        parked: row.try_get(11)?,
-        replay: replayed.zip(ceiling),
-    })
+impl ReaderStatus {
+    fn from_row(row: &Row) -> Result<Self, tokio_postgres::Error> {
+        let (position, head): (i64, i64) = (row.try_get(3)?, row.try_get(4)?);
+        let (replayed, ceiling): (Option<i64>, Option<i64>) = (row.try_get(12)?, row.try_get(13)?);
+        Ok(Self {
+            name: row.try_get(0)?,
+            version: row.try_get(1)?,
+            kind: row.try_get(2)?,
+            position,
+            head,
+            lag_events: head - position,
+            lag_seconds: row.try_get(10)?,
+            owner: row.try_get(5)?,
+            fence: row.try_get(6)?,
+            processed: row.try_get(7)?,
+            last_event_at: row.try_get(8)?,
+            last_error: row.try_get(9)?,
+            parked: row.try_get(11)?,
+            replay: replayed.zip(ceiling),
+        })
+    }
 }
 
 /// Waits until the projection shows what stands at `position`; `false` when it does not in time.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use deadpool_postgres::Transaction;
 use uuid::Uuid;
 
-use super::reader::{Kind, Reader};
+use super::reader::{Reader, ReaderKind};
 use super::rows::{Order, Rows, Source};
 use super::worker::refused_as_data;
 use super::{FeedError, Poison, Recorded, Worker, WorkerError};
@@ -85,8 +85,8 @@ pub(super) enum Work {
 impl Work {
     pub(super) fn of(reader: &Reader) -> Self {
         match &reader.0 {
-            Kind::Projection(projection) => Self::Rows(projection.rows(&projection.table())),
-            Kind::Worker(worker) => Self::Worker(Arc::clone(worker)),
+            ReaderKind::Projection(projection) => Self::Rows(projection.rows(&projection.table())),
+            ReaderKind::Worker(worker) => Self::Worker(Arc::clone(worker)),
         }
     }
 

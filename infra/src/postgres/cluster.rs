@@ -1,7 +1,6 @@
 //! A private PostgreSQL: a folder, a socket in it, no port, and no life of its own.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ChildStdin;
 use std::time::{Duration, Instant};
@@ -9,60 +8,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::owner::{self, Owner};
-use super::server::{at, initialise, log_tail, spawn, watch_over};
-use super::{ConnectOptions, PgError, predecessor, socket};
+use super::server::{USER, at, initialise, log_tail, spawn, watch_over};
+use super::{ClusterError, ClusterOptions, ConnectOptions, PgError, predecessor, socket};
 
-pub(super) const USER: &str = "lethe";
 const POLL: Duration = Duration::from_millis(10);
-
-/// How the server is run.
-#[derive(Clone, Debug)]
-pub struct ClusterOptions {
-    /// Off only for tests: a crash of the machine then loses the cluster.
-    pub fsync: bool,
-    /// Remove the whole folder when the server has stopped.
-    pub scratch: bool,
-    /// Further settings, as `name=value`.
-    pub settings: Vec<String>,
-    /// How long a start may take. Recovery after a crash is part of it.
-    pub start_limit: Duration,
-}
-
-impl Default for ClusterOptions {
-    fn default() -> Self {
-        Self {
-            fsync: true,
-            scratch: false,
-            settings: Vec::new(),
-            start_limit: Duration::from_mins(5),
-        }
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum ClusterError {
-    #[error("{0} is in use by another Lethe: stop that one, or choose another data folder")]
-    InUse(PathBuf),
-    #[error(
-        "PostgreSQL does not run as root, and the account it runs as may not enter {0}: \
-         choose a data folder (and PG_BINDIR) that other accounts can reach"
-    )]
-    Barred(PathBuf),
-    #[error("an earlier PostgreSQL (process {0}) still works in the data folder and does not stop")]
-    StillRunning(u32),
-    #[error("initdb failed:\n{0}")]
-    InitDb(String),
-    #[error("PostgreSQL stopped while it started; its log ends with:\n{0}")]
-    Stopped(String),
-    #[error("PostgreSQL did not answer within {0:?}")]
-    Slow(Duration),
-    #[error("{0}: {1}")]
-    File(PathBuf, io::Error),
-    #[error("PostgreSQL is still stopping")]
-    StillStopping,
-    #[error(transparent)]
-    Database(#[from] PgError),
-}
 
 /// A running server. It stops when this is dropped, or when this process ends in any way.
 #[derive(Debug)]

@@ -1,6 +1,8 @@
 //! Errors of the database, described without any value of a row or of a parameter.
 
+use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio_postgres::error::DbError;
 
@@ -25,6 +27,32 @@ pub enum PgError {
     Busy,
     #[error("migrations: {0}")]
     Migration(String),
+}
+
+/// Why a private server did not start or stop.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    #[error("{0} is in use by another Lethe: stop that one, or choose another data folder")]
+    InUse(PathBuf),
+    #[error(
+        "PostgreSQL does not run as root, and the account it runs as may not enter {0}: \
+         choose a data folder (and PG_BINDIR) that other accounts can reach"
+    )]
+    Barred(PathBuf),
+    #[error("an earlier PostgreSQL (process {0}) still works in the data folder and does not stop")]
+    StillRunning(u32),
+    #[error("initdb failed:\n{0}")]
+    InitDb(String),
+    #[error("PostgreSQL stopped while it started; its log ends with:\n{0}")]
+    Stopped(String),
+    #[error("PostgreSQL did not answer within {0:?}")]
+    Slow(Duration),
+    #[error("{0}: {1}")]
+    File(PathBuf, io::Error),
+    #[error("PostgreSQL is still stopping")]
+    StillStopping,
+    #[error(transparent)]
+    Database(#[from] PgError),
 }
 
 impl From<tokio_postgres::Error> for PgError {

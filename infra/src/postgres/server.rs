@@ -9,9 +9,11 @@ use std::thread;
 
 use tokio::sync::watch;
 
-use super::cluster::{ClusterError, ClusterOptions, USER};
 use super::owner::{self, Owner};
+use super::{ClusterError, ClusterOptions};
 
+/// The superuser of a private server.
+pub(super) const USER: &str = "lethe";
 const SUPERVISE: &str = include_str!("supervise.sh");
 const LOG_BYTES_MAX: u64 = 16 << 20;
 

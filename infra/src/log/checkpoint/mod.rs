@@ -7,12 +7,12 @@ use deadpool_postgres::GenericClient;
 use uuid::Uuid;
 
 use super::parked;
-use super::reader::{Kind, Reader};
+use super::reader::{Reader, ReaderKind};
 use crate::postgres::{PgError, Pool};
 
 /// A reader that this node owns, and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Held {
+pub(super) struct OwnedReader {
     pub name: &'static str,
     pub version: i16,
     pub node: Uuid,
@@ -28,7 +28,7 @@ pub(super) struct Read {
     pub last_event_at: Option<DateTime<Utc>>,
 }
 
-impl Held {
+impl OwnedReader {
     /// Moves the checkpoint, and holds its row until the commit. It comes first in the transaction:
     /// two owners then never work at once, and `false` (another one has it) costs no work.
     pub(super) async fn advance(
@@ -59,12 +59,16 @@ impl Held {
         Ok(moved == 1)
     }
 
-    /// Says what is wrong where an operator looks; the next advance takes it back.
-    pub(super) async fn complain(&self, pool: &Pool, error: Option<&str>) -> Result<(), PgError> {
+    /// Records what is wrong, for operators to see; the next advance deletes it.
+    pub(super) async fn record_error(
+        &self,
+        pool: &Pool,
+        error: Option<&str>,
+    ) -> Result<(), PgError> {
         let client = pool.get().await?;
-        let complain = client.prepare_cached(include_str!("complain.sql")).await?;
+        let record = client.prepare_cached(include_str!("record_error.sql")).await?;
         let (name, version, node, fence) = (&self.name, &self.version, &self.node, &self.fence);
-        client.execute(&complain, &[name, version, node, fence, &error]).await?;
+        client.execute(&record, &[name, version, node, fence, &error]).await?;
         Ok(())
     }
 }
@@ -75,14 +79,14 @@ pub(super) async fn install(pool: &Pool, reader: &Reader) -> Result<(), PgError>
     let tx = client.transaction().await?;
     tx.execute(include_str!("lock_tables.sql"), &[]).await?;
     let mut made = false;
-    if let Kind::Projection(projection) = &reader.0 {
+    if let ReaderKind::Projection(projection) = &reader.0 {
         let table = projection.table();
         let found: bool = tx.query_one(include_str!("find_table.sql"), &[&table]).await?.get(0);
         if !found {
             made = true;
             tx.batch_execute(&projection.table_sql().replace("{table}", &table)).await?;
             tx.batch_execute(&projection.indexes_sql().replace("{table}", &table)).await?;
-            parked::clear(&tx, reader).await?;
+            parked::delete_all(&tx, reader).await?;
         }
     }
     let checkpoint: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =

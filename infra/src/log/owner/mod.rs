@@ -2,46 +2,17 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
-use uuid::Uuid;
 
-use super::Reader;
-use super::checkpoint::{self, Held};
-use super::follower::Follower;
+use super::checkpoint::{self, OwnedReader};
+use super::follower::{Follower, ParkedStreams};
 use super::tail::Tail;
+use super::{Reader, ReaderOptions};
 use crate::metrics::Metrics;
 use crate::postgres::{PgError, Pool};
-
-/// How a node reads.
-#[derive(Clone, Copy, Debug)]
-pub struct ReaderOptions {
-    pub node: Uuid,
-    /// A node that is not heard of for this long has lost its readers.
-    pub lease: Duration,
-    /// How often to look when nobody wakes the reader.
-    pub poll: Duration,
-    /// Events a transaction, at most.
-    pub page: i64,
-    /// A page that is not full is followed by the next after this time: a commit for each append
-    /// would be dearer.
-    pub pace: Duration,
-}
-
-impl ReaderOptions {
-    pub const fn of(node: Uuid) -> Self {
-        Self {
-            node,
-            lease: Duration::from_secs(5),
-            poll: Duration::from_millis(250),
-            page: 500,
-            pace: Duration::from_millis(20),
-        }
-    }
-}
 
 /// The readers of this node, at work.
 pub struct Readers {
@@ -80,7 +51,7 @@ impl Readers {
         Ok(Self { stop, task })
     }
 
-    /// Lets each reader finish its transaction, and gives all of them up to the other nodes.
+    /// Lets each reader finish its transaction, then releases all of them to the other nodes.
     pub async fn stop(self) {
         self.stop.send_replace(true);
         if let Err(error) = self.task.await {
@@ -98,6 +69,7 @@ struct Running {
     task: JoinHandle<()>,
 }
 
+/// The loop that keeps this node's share of the readers.
 struct Node {
     pool: Pool,
     wake: watch::Receiver<i64>,
@@ -111,7 +83,7 @@ struct Node {
 
 impl Node {
     async fn run(mut self, mut stopped: watch::Receiver<bool>) {
-        let beat = self.options.lease / 5;
+        let heartbeat = self.options.lease / 5;
         loop {
             if let Err(error) = self.tick().await {
                 tracing::warn!(%error, "this node could not renew its readers' leases");
@@ -120,7 +92,7 @@ impl Node {
             tokio::select! {
                 _ = stopped.wait_for(|stop| *stop) => break,
                 () = ended.notified() => {}
-                () = tokio::time::sleep(beat) => {}
+                () = tokio::time::sleep(heartbeat) => {}
             }
         }
         if let Err(error) = self.leave().await {
@@ -133,20 +105,20 @@ impl Node {
         let (node, lease) = (self.options.node, self.options.lease.as_secs_f64());
         let all: Vec<_> = self.readers.keys().cloned().collect();
         let client = self.pool.get().await?;
-        let live = client.prepare_cached(include_str!("live.sql")).await?;
-        client.execute(&live, &[&node, &all, &lease]).await?;
-        let bury = client.prepare_cached(include_str!("bury.sql")).await?;
-        client.execute(&bury, &[]).await?;
+        let heartbeat = client.prepare_cached(include_str!("heartbeat.sql")).await?;
+        client.execute(&heartbeat, &[&node, &all, &lease]).await?;
+        let expired = client.prepare_cached(include_str!("delete_expired.sql")).await?;
+        client.execute(&expired, &[]).await?;
         let renew = client.prepare_cached(include_str!("renew.sql")).await?;
         client.execute(&renew, &[&node, &self.labels(), &lease]).await?;
         let choose = client.prepare_cached(include_str!("choose.sql")).await?;
         if let Some(row) = client.query_opt(&choose, &[&node]).await? {
             let (name, version): (String, i16) = (row.try_get(0)?, row.try_get(1)?);
-            self.let_go(vec![format!("{name}/{version}")]).await?;
+            self.release(vec![format!("{name}/{version}")]).await?;
         }
-        let take = client.prepare_cached(include_str!("take.sql")).await?;
+        let acquire = client.prepare_cached(include_str!("acquire.sql")).await?;
         while let Some(row) =
-            client.query_opt(&take, &[&node, &all, &self.labels(), &lease]).await?
+            client.query_opt(&acquire, &[&node, &all, &self.labels(), &lease]).await?
         {
             let (name, version): (String, i16) = (row.try_get(0)?, row.try_get(1)?);
             self.follow(&format!("{name}/{version}"), row.try_get(2)?, row.try_get(3)?);
@@ -160,7 +132,7 @@ impl Node {
 
     fn follow(&mut self, label: &str, fence: i64, position: i64) {
         let Some(reader) = self.readers.get(label) else { return };
-        let held = Held {
+        let owned = OwnedReader {
             name: reader.name(),
             version: reader.version(),
             node: self.options.node,
@@ -170,13 +142,17 @@ impl Node {
         };
         tracing::info!(reader = label, fence, position, "this node reads");
         let (stop, stopped) = watch::channel(false);
-        let follower = Follower::new(
-            (reader.clone(), held),
-            (self.pool.clone(), Arc::clone(&self.tail)),
-            (self.wake.clone(), stopped),
-            self.options,
-            Arc::clone(&self.metrics),
-        );
+        let follower = Follower {
+            reader: reader.clone(),
+            owned,
+            pool: self.pool.clone(),
+            tail: Arc::clone(&self.tail),
+            wake: self.wake.clone(),
+            stop: stopped,
+            options: self.options,
+            metrics: Arc::clone(&self.metrics),
+            parked: ParkedStreams::default(),
+        };
         let ended = Arc::clone(&self.ended);
         let task = tokio::spawn(async move {
             follower.run().await;
@@ -185,15 +161,15 @@ impl Node {
         self.running.insert(label.to_owned(), Running { stop, task });
     }
 
-    /// Stops readers after their transaction, if it does not take too long, then frees them.
-    async fn let_go(&mut self, labels: Vec<String>) -> Result<(), PgError> {
+    /// Stops readers after their transaction, within the length of a lease, then releases them.
+    async fn release(&mut self, labels: Vec<String>) -> Result<(), PgError> {
         let stopping: Vec<_> = labels.iter().filter_map(|it| self.running.remove(it)).collect();
         for running in &stopping {
             running.stop.send_replace(true);
         }
-        let patience = Instant::now() + self.options.lease;
+        let deadline = Instant::now() + self.options.lease;
         for mut running in stopping {
-            match timeout_at(patience, &mut running.task).await {
+            match timeout_at(deadline, &mut running.task).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => tracing::error!(%error, "a reader ended early"),
                 // Its transaction is rolled back.
@@ -201,16 +177,16 @@ impl Node {
             }
         }
         let client = self.pool.get().await?;
-        let let_go = client.prepare_cached(include_str!("let_go.sql")).await?;
-        client.execute(&let_go, &[&self.options.node, &labels]).await?;
+        let release = client.prepare_cached(include_str!("release.sql")).await?;
+        client.execute(&release, &[&self.options.node, &labels]).await?;
         tracing::info!(?labels, "this node no longer reads");
         Ok(())
     }
 
     async fn leave(&mut self) -> Result<(), PgError> {
-        self.let_go(self.labels()).await?;
+        self.release(self.labels()).await?;
         let client = self.pool.get().await?;
-        client.execute(include_str!("leave.sql"), &[&self.options.node]).await?;
+        client.execute(include_str!("delete_node.sql"), &[&self.options.node]).await?;
         Ok(())
     }
 }

@@ -18,7 +18,7 @@ pub struct Parked {
     pub from_position: i64,
     pub error: String,
     pub parked_at: DateTime<Utc>,
-    /// When an operator asked to read it again; it stands here until that has been done.
+    /// When an operator released it. It stays in the list until its events have been read again.
     pub released_at: Option<DateTime<Utc>>,
 }
 
@@ -49,7 +49,7 @@ pub async fn parked(
     parked.collect()
 }
 
-/// Asks the reader's owner, whichever node that is, to read the stream's events again, in order,
+/// Lets the reader's owner, whichever node that is, read the stream's events again, in order,
 /// and then to go on with it. `false`: it is not parked.
 ///
 /// # Errors
@@ -98,19 +98,19 @@ pub(super) async fn park(
     Ok(())
 }
 
-pub(super) async fn unpark(
+pub(super) async fn delete(
     tx: &Transaction<'_>,
     (name, version): (&str, i16),
     stream: Uuid,
 ) -> Result<(), tokio_postgres::Error> {
-    let unpark = tx.prepare_cached(include_str!("unpark.sql")).await?;
-    tx.execute(&unpark, &[&name, &version, &stream]).await?;
+    let delete = tx.prepare_cached(include_str!("delete.sql")).await?;
+    tx.execute(&delete, &[&name, &version, &stream]).await?;
     Ok(())
 }
 
-/// Forgets every parked stream of a reader that starts over.
-pub(super) async fn clear(tx: &Transaction<'_>, reader: &Reader) -> Result<(), PgError> {
-    tx.execute(include_str!("clear.sql"), &[&reader.name(), &reader.version()]).await?;
+/// Deletes every parked stream of a reader that starts over.
+pub(super) async fn delete_all(tx: &Transaction<'_>, reader: &Reader) -> Result<(), PgError> {
+    tx.execute(include_str!("delete_all.sql"), &[&reader.name(), &reader.version()]).await?;
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 //! Builds a projection again in a shadow table, while its live table follows the log until the two
 //! are swapped. After a crash it resumes where the last lap was committed, or starts over.
 
-mod asked;
 mod fold;
+mod options;
 mod scan;
 mod swap;
 
@@ -14,13 +14,13 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use super::projection::AnyProjection;
-use super::reader::Kind;
+use super::any_projection::AnyProjection;
+use super::reader::ReaderKind;
 use super::rows::Source;
 use super::{Feed, Reader, Recorded, checkpoint, parked};
 use crate::postgres::Pool;
-pub use asked::{Progress, ReplayError, ReplayOptions, Replayed};
 use fold::Fold;
+pub use options::{Progress, ReplayError, ReplayOptions, Replayed};
 use scan::{Batch, Scan};
 
 /// Builds the projection's table from the log. Its reader and whoever reads the table go on
@@ -35,7 +35,7 @@ pub async fn replay(
     cancel: watch::Receiver<bool>,
     mut progress: impl FnMut(Progress) + Send,
 ) -> Result<Replayed, ReplayError> {
-    let Kind::Projection(projection) = &reader.0 else { return Err(ReplayError::Worker) };
+    let ReaderKind::Projection(projection) = &reader.0 else { return Err(ReplayError::Worker) };
     checkpoint::install(pool, reader).await?;
     let client = pool.get().await?;
     let ceiling = Feed::head(&client).await?;
@@ -56,7 +56,7 @@ pub async fn replay(
 /// # Errors
 /// A hole in the log, the database.
 pub async fn rehearse(pool: &Pool, reader: &Reader) -> Result<Replayed, ReplayError> {
-    let Kind::Projection(projection) = &reader.0 else { return Err(ReplayError::Worker) };
+    let ReaderKind::Projection(projection) = &reader.0 else { return Err(ReplayError::Worker) };
     let started = Instant::now();
     let client = pool.get().await?;
     let through = Feed::head(&client).await?;
@@ -67,7 +67,7 @@ pub async fn rehearse(pool: &Pool, reader: &Reader) -> Result<Replayed, ReplayEr
     while let Some(batch) = scan.next().await? {
         fold.fold(&fold.wanted(&batch.events));
         if fold.rows.changed() >= changed_max {
-            fold.rows.settle();
+            fold.rows.mark_written();
         }
     }
     let parked = fold.parked.len();
@@ -113,11 +113,14 @@ impl<'a> Replay<'a> {
         let (name, version) = (reader.name(), reader.version());
         let lease = options.lease.as_secs_f64();
         let tx = client.transaction().await?;
-        let claim = tx.prepare_cached(include_str!("claim.sql")).await?;
-        let claimed = tx
-            .query_opt(&claim, &[&name, &version, &options.node, &lease, &ceiling, &options.resume])
+        let acquire = tx.prepare_cached(include_str!("acquire.sql")).await?;
+        let acquired = tx
+            .query_opt(
+                &acquire,
+                &[&name, &version, &options.node, &lease, &ceiling, &options.resume],
+            )
             .await?;
-        let Some(claimed) = claimed else {
+        let Some(acquired) = acquired else {
             let running = tx.query_opt(include_str!("find.sql"), &[&name, &version]).await?;
             let (position, ceiling) = match running {
                 Some(row) => (row.try_get(0)?, row.try_get(1)?),
@@ -125,14 +128,14 @@ impl<'a> Replay<'a> {
             };
             return Err(ReplayError::Running { name, position, ceiling });
         };
-        let (fence, written): (i64, i64) = (claimed.try_get(0)?, claimed.try_get(1)?);
+        let (fence, written): (i64, i64) = (acquired.try_get(0)?, acquired.try_get(1)?);
         let shadow = shadow_table(projection.as_ref());
         let mut fold = Fold::new(projection.rows(&shadow));
         if written == 0 {
             let drop = include_str!("drop_shadow.sql").replace("{shadow}", &shadow);
             tx.batch_execute(&drop).await?;
             tx.batch_execute(&projection.table_sql().replace("{table}", &shadow)).await?;
-            tx.execute(include_str!("drop_parked.sql"), &[&name, &version, &true]).await?;
+            tx.execute(include_str!("delete_parked.sql"), &[&name, &version, &true]).await?;
         } else {
             let waiting = parked::load(&tx, (name, version), true).await?;
             fold.parked = waiting.iter().map(|waiting| waiting.stream).collect();
@@ -147,7 +150,7 @@ impl<'a> Replay<'a> {
             fence,
             written,
             folded: written,
-            indexed: claimed.try_get(2)?,
+            indexed: acquired.try_get(2)?,
             whole: written == 0,
             fold,
             started: Instant::now(),
@@ -233,7 +236,7 @@ impl<'a> Replay<'a> {
         }
         let shadow = shadow_table(self.projection.as_ref());
         let tx = self.client.transaction().await?;
-        tx.batch_execute(include_str!("unlimit.sql")).await?;
+        tx.batch_execute(include_str!("no_statement_timeout.sql")).await?;
         tx.batch_execute(&self.projection.indexes_sql().replace("{table}", &shadow)).await?;
         let (name, version) = (self.reader.name(), self.reader.version());
         tx.execute(include_str!("indexed.sql"), &[&name, &version, &self.fence]).await?;
@@ -242,15 +245,15 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    /// Drops what was built; the live table is as it was.
+    /// Deletes what was built; the live table is as it was.
     async fn abandon(&mut self) -> Result<(), ReplayError> {
         let (name, version) = (self.reader.name(), self.reader.version());
         let shadow = shadow_table(self.projection.as_ref());
         let tx = self.client.transaction().await?;
-        if tx.execute(include_str!("finish.sql"), &[&name, &version, &self.fence]).await? == 1 {
+        if tx.execute(include_str!("delete.sql"), &[&name, &version, &self.fence]).await? == 1 {
             let drop = include_str!("drop_shadow.sql").replace("{shadow}", &shadow);
             tx.batch_execute(&drop).await?;
-            tx.execute(include_str!("drop_parked.sql"), &[&name, &version, &true]).await?;
+            tx.execute(include_str!("delete_parked.sql"), &[&name, &version, &true]).await?;
         }
         Ok(tx.commit().await?)
     }

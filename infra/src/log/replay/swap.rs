@@ -55,7 +55,7 @@ impl Replay<'_> {
         let (name, version) = (self.reader.name(), self.reader.version());
         let (live, shadow) = (self.projection.table(), shadow_table(self.projection.as_ref()));
         let tx = self.client.transaction().await?;
-        tx.batch_execute(include_str!("hurry.sql")).await?;
+        tx.batch_execute(include_str!("limit_lock_wait.sql")).await?;
         let lock = include_str!("lock_checkpoint.sql");
         let position: i64 = tx.query_one(lock, &[&name, &version]).await?.try_get(0)?;
         while self.folded < position {
@@ -71,9 +71,9 @@ impl Replay<'_> {
         for poisoned in &self.fold.poisoned {
             parked::park(&tx, (name, version), true, poisoned).await?;
         }
-        tx.execute(include_str!("drop_parked.sql"), &[&name, &version, &false]).await?;
+        tx.execute(include_str!("delete_parked.sql"), &[&name, &version, &false]).await?;
         tx.execute(include_str!("keep_parked.sql"), &[&name, &version]).await?;
-        if tx.execute(include_str!("finish.sql"), &[&name, &version, &self.fence]).await? == 0 {
+        if tx.execute(include_str!("delete.sql"), &[&name, &version, &self.fence]).await? == 0 {
             return Err(ReplayError::Lost.into());
         }
         let restart = include_str!("restart_reader.sql");

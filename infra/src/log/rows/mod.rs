@@ -25,8 +25,8 @@ pub(super) trait Rows: Send + Sync {
     fn fold(&mut self, event: &Recorded, order: Order) -> Result<(), Poison>;
     /// Writes what has changed. After an error, or a rollback, the rows in memory are worthless.
     async fn write(&mut self, tx: &Transaction<'_>) -> Result<(), Error>;
-    /// Takes what has changed for written.
-    fn settle(&mut self);
+    /// Treats what has changed as written.
+    fn mark_written(&mut self);
     /// How many rows wait to be written.
     fn changed(&self) -> usize;
     /// How many rows are in memory.
@@ -56,7 +56,8 @@ struct Slot<R> {
     changed: bool,
 }
 
-pub(super) struct Lane<P: Projection> {
+/// The rows of projection `P`, in a table that need not be the live one.
+pub(super) struct TypedRows<P: Projection> {
     sql: Sql,
     types: Vec<Type>,
     slots: HashMap<P::Key, Slot<P::Row>>,
@@ -72,7 +73,7 @@ struct Sql {
     delete: String,
 }
 
-impl<P: Projection> Lane<P> {
+impl<P: Projection> TypedRows<P> {
     pub(super) fn new(table: &str) -> Self {
         let columns = P::Row::columns();
         let types = columns.iter().map(|(_, of)| of.clone()).collect();
@@ -121,7 +122,7 @@ impl<P: Projection> Lane<P> {
 }
 
 #[async_trait]
-impl<P: Projection> Rows for Lane<P> {
+impl<P: Projection> Rows for TypedRows<P> {
     async fn load(&mut self, from: Source<'_>, events: &[&Recorded]) -> Result<(), Error> {
         let missing = self.missing(events, matches!(from, Source::Built(_)));
         if missing.is_empty() {
@@ -197,11 +198,11 @@ impl<P: Projection> Rows for Lane<P> {
         if !gone.is_empty() {
             self.delete(tx, &gone).await?;
         }
-        self.settle();
+        self.mark_written();
         Ok(())
     }
 
-    fn settle(&mut self) {
+    fn mark_written(&mut self) {
         if P::APPEND_ONLY {
             return self.clear();
         }

@@ -1,5 +1,5 @@
-//! Wakes the readers of every node when one has appended: beside the append, on a connection of
-//! its own, and not for each append. Polling stays the backstop.
+//! Wakes the readers of every node when one has appended: on a connection of its own, and not for
+//! each append. Polling stays the backstop.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use tokio_postgres::AsyncMessage;
 
 use crate::postgres::{ConnectOptions, PgError, connect_with_messages};
 
-/// Appends within this time are told as one.
+/// Appends within this time are notified as one.
 const GATHER: Duration = Duration::from_millis(10);
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The highest position that any node has told of.
+/// The highest position that any node has notified of.
 pub struct Wake {
     heads: watch::Receiver<i64>,
     task: JoinHandle<()>,
@@ -27,7 +27,7 @@ impl Drop for Wake {
 }
 
 impl Wake {
-    /// Tells the others what this node has `appended`. `direct_url` must not lead to a
+    /// Notifies the other nodes of what this node has `appended`. `direct_url` must not lead to a
     /// transaction-pooling proxy.
     pub fn start(direct_url: String, appended: watch::Receiver<i64>) -> Self {
         let (sender, heads) = watch::channel(*appended.borrow());
@@ -77,25 +77,25 @@ async fn connected(
     let (client, mut connection) = connect_with_messages(url, &options).await?;
     let listen = async {
         while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
-            if let AsyncMessage::Notification(told) = message? {
-                rise(heads, told.payload().parse().unwrap_or_default());
+            if let AsyncMessage::Notification(notification) = message? {
+                rise(heads, notification.payload().parse().unwrap_or_default());
             }
         }
         Ok(())
     };
-    let tell = async {
+    let notify = async {
         client.batch_execute(include_str!("listen.sql")).await?;
-        let notify = client.prepare(include_str!("notify.sql")).await?;
+        let statement = client.prepare(include_str!("notify.sql")).await?;
         while appended.changed().await.is_ok() {
             tokio::time::sleep(GATHER).await;
             let position = appended.borrow_and_update().to_string();
-            client.execute(&notify, &[&position]).await?;
+            client.execute(&statement, &[&position]).await?;
         }
         Ok(())
     };
     tokio::select! {
         ended = listen => ended,
-        ended = tell => ended,
+        ended = notify => ended,
     }
 }
 
@@ -120,7 +120,7 @@ mod tests {
         let reached = async |heads: &mut watch::Receiver<i64>, position: i64| {
             let mut at = position;
             tokio::time::timeout(LIMIT, async {
-                // Told again and again: the other may not be listening yet.
+                // Sent again and again: the other may not be listening yet.
                 while *heads.borrow() < position {
                     at += 1;
                     one.send_replace(at);

@@ -1,4 +1,4 @@
-//! What a replay is asked for, and what it answers.
+//! The options of a replay, its progress, its outcome and its errors.
 
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub struct ReplayOptions {
     pub lap: i64,
     /// Changed rows a transaction, about.
     pub changed_max: usize,
-    /// Rows in memory, about; more are written, forgotten, and loaded again when they change.
+    /// Rows in memory, about; more are written, evicted, and loaded again when they change.
     pub rows_max: usize,
     /// How long after a crash another replay is refused.
     pub lease: Duration,

@@ -1,0 +1,34 @@
+//! How a node reads the log.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+/// The times and sizes that the readers of one node keep to.
+#[derive(Clone, Copy, Debug)]
+pub struct ReaderOptions {
+    /// Who owns the readers, in leases and in the list of nodes.
+    pub node: Uuid,
+    /// A node that is not heard of for this long has lost its readers.
+    pub lease: Duration,
+    /// How often to look when nobody wakes the reader.
+    pub poll: Duration,
+    /// Events a transaction, at most.
+    pub page: i64,
+    /// A page that is not full is followed by the next after this time: a commit for each append
+    /// would be dearer.
+    pub page_delay: Duration,
+}
+
+impl ReaderOptions {
+    /// What a node of a running installation uses.
+    pub const fn of(node: Uuid) -> Self {
+        Self {
+            node,
+            lease: Duration::from_secs(5),
+            poll: Duration::from_millis(250),
+            page: 500,
+            page_delay: Duration::from_millis(20),
+        }
+    }
+}
