@@ -7,7 +7,7 @@ use infra::credentials::Password;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::api::http::problem::{At, Kind, Misfit, Problem};
+use crate::api::http::problem::{At, Kind, FieldError, Problem};
 
 /// What is read out of fields. It answers `None` when a field did not fit, which has been noted.
 pub trait Form: Sized {
@@ -38,7 +38,7 @@ enum Source {
 pub struct Fields {
     source: Source,
     left: BTreeMap<String, Value>,
-    misfits: Vec<Misfit>,
+    errors: Vec<FieldError>,
 }
 
 impl Fields {
@@ -51,8 +51,8 @@ impl Fields {
         match serde_json::from_slice(bytes) {
             Ok(Value::Object(map)) => Self::read(Source::Body, map.into_iter().collect(), vec![]),
             Ok(_) => {
-                let whole = Misfit::new(At::Pointer(String::new()), "this must be an object");
-                Err(Problem::misfits(Kind::BadBody, vec![whole]))
+                let whole = FieldError::new(At::Pointer(String::new()), "this must be an object");
+                Err(Problem::invalid(Kind::BadBody, vec![whole]))
             }
             Err(error) => {
                 let (line, column) = (error.line(), error.column());
@@ -67,27 +67,27 @@ impl Fields {
     pub fn query<F: Form>(query: &str) -> Result<F, Problem> {
         let pairs = actix_web::web::Query::<Vec<(String, String)>>::from_query(query);
         let pairs = pairs.map_err(|_| Problem::of(Kind::BadQuery))?.into_inner();
-        let (mut left, mut misfits) = (BTreeMap::new(), vec![]);
+        let (mut left, mut errors) = (BTreeMap::new(), vec![]);
         for (name, value) in pairs {
             if left.insert(name.clone(), Value::String(value)).is_some() {
-                misfits.push(misfit(Source::Query, &name, "this is given twice"));
+                errors.push(field_error(Source::Query, &name, "this is given twice"));
             }
         }
-        Self::read(Source::Query, left, misfits)
+        Self::read(Source::Query, left, errors)
     }
 
     fn read<F: Form>(
         source: Source,
         left: BTreeMap<String, Value>,
-        misfits: Vec<Misfit>,
+        errors: Vec<FieldError>,
     ) -> Result<F, Problem> {
-        let mut fields = Self { source, left, misfits };
+        let mut fields = Self { source, left, errors };
         let form = F::read(&mut fields);
-        let Self { left, mut misfits, .. } = fields;
-        misfits.extend(left.keys().map(|name| misfit(source, name, "this field is not known")));
+        let Self { left, mut errors, .. } = fields;
+        errors.extend(left.keys().map(|name| field_error(source, name, "this field is not known")));
         match form {
-            Some(form) if misfits.is_empty() => Ok(form),
-            _ => Err(Problem::misfits(source.kind(), misfits)),
+            Some(form) if errors.is_empty() => Ok(form),
+            _ => Err(Problem::invalid(source.kind(), errors)),
         }
     }
 
@@ -98,7 +98,7 @@ impl Fields {
     ) -> Option<T> {
         let found = self.optional(name, read)?;
         if found.is_none() {
-            self.misfits.push(misfit(self.source, name, "this is required"));
+            self.errors.push(field_error(self.source, name, "this is required"));
         }
         found
     }
@@ -117,7 +117,7 @@ impl Fields {
         match read(&value) {
             Ok(value) => Some(Some(value)),
             Err(detail) => {
-                self.misfits.push(misfit(self.source, name, detail));
+                self.errors.push(field_error(self.source, name, detail));
                 None
             }
         }
@@ -134,7 +134,7 @@ impl Source {
 }
 
 /// A name that somebody else chose may itself tell something: only words are repeated.
-fn misfit(source: Source, name: &str, detail: impl Into<std::borrow::Cow<'static, str>>) -> Misfit {
+fn field_error(source: Source, name: &str, detail: impl Into<std::borrow::Cow<'static, str>>) -> FieldError {
     let word = (1..=40).contains(&name.len())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     let name = if word { name } else { "" };
@@ -143,7 +143,7 @@ fn misfit(source: Source, name: &str, detail: impl Into<std::borrow::Cow<'static
         Source::Body => At::Pointer(String::new()),
         Source::Query => At::Parameter(name.to_owned()),
     };
-    Misfit::new(at, detail)
+    FieldError::new(at, detail)
 }
 
 /// A text that `parse` accepts.

@@ -121,7 +121,7 @@ kinds! {
 
 /// One thing that does not fit. It never repeats a value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
-pub struct Misfit {
+pub struct FieldError {
     #[serde(flatten)]
     at: At,
     detail: Cow<'static, str>,
@@ -138,7 +138,7 @@ pub enum At {
     Header(String),
 }
 
-impl Misfit {
+impl FieldError {
     pub fn new(at: At, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { at, detail: detail.into() }
     }
@@ -152,7 +152,7 @@ pub struct Problem(Box<Inner>);
 struct Inner {
     kind: Kind,
     detail: Cow<'static, str>,
-    errors: Vec<Misfit>,
+    errors: Vec<FieldError>,
     members: Map<String, Value>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -166,8 +166,8 @@ pub struct Shown<'a> {
     title: &'static str,
     status: u16,
     detail: &'a str,
-    #[serde(skip_serializing_if = "<[Misfit]>::is_empty")]
-    errors: &'a [Misfit],
+    #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
+    errors: &'a [FieldError],
     /// What only some kinds have (RFC 9457, 3.2).
     #[serde(flatten)]
     #[schema(ignore)]
@@ -184,19 +184,19 @@ impl Problem {
         Self::new(kind, kind.help())
     }
 
-    pub fn misfits(kind: Kind, errors: Vec<Misfit>) -> Self {
+    pub fn invalid(kind: Kind, errors: Vec<FieldError>) -> Self {
         let mut problem = Self::of(kind);
         problem.0.errors = errors;
         problem
     }
 
     pub fn header(name: &'static str, detail: &'static str) -> Self {
-        Self::misfits(Kind::BadHeader, vec![Misfit::new(At::Header(name.to_owned()), detail)])
+        Self::invalid(Kind::BadHeader, vec![FieldError::new(At::Header(name.to_owned()), detail)])
     }
 
     /// For a field of the body that is well formed but does not fit.
     pub fn field(name: &str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::misfits(Kind::BadBody, vec![Misfit::new(At::Pointer(format!("/{name}")), detail)])
+        Self::invalid(Kind::BadBody, vec![FieldError::new(At::Pointer(format!("/{name}")), detail)])
     }
 
     #[must_use]
@@ -293,9 +293,9 @@ mod tests {
     }
 
     #[test]
-    fn a_misfit_is_shown_with_its_pointer() {
-        let misfit = Misfit::new(At::Pointer("/email".to_owned()), "this is empty");
-        let shown = serde_json::to_value(misfit).map_err(|e| e.to_string());
+    fn a_field_error_is_shown_with_its_pointer() {
+        let field_error = FieldError::new(At::Pointer("/email".to_owned()), "this is empty");
+        let shown = serde_json::to_value(field_error).map_err(|e| e.to_string());
         assert_eq!(
             shown,
             Ok(serde_json::json!({ "pointer": "/email", "detail": "this is empty" }))

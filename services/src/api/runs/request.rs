@@ -22,7 +22,7 @@ use crate::api::auth::member::Member;
 use crate::api::http::answer::{accepted, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, Form, Nothing, number, parsed, text};
-use crate::api::http::problem::{At, Kind, Misfit, Problem};
+use crate::api::http::problem::{At, Kind, FieldError, Problem};
 use crate::api::http::routes::Routes;
 use crate::api::seats::leases::holds_seat;
 use crate::api::{Api, ApiData};
@@ -141,10 +141,10 @@ async fn ready(
     servers: &[ServerId],
 ) -> Result<Vec<Ready>, Problem> {
     let mut ready = Vec::with_capacity(servers.len());
-    let mut misfits = vec![];
+    let mut errors = vec![];
     for (index, server) in servers.iter().enumerate() {
         let loaded = api.app.executor.load::<Server>(workspace.into(), server.0).await?;
-        let misfit = match loaded.state.live() {
+        let field_error = match loaded.state.live() {
             None => "there is no such server in this workspace",
             Some(live) if live.host_key.pinned().is_none() => "its host key is not approved",
             Some(live) if live.credential.is_none() => "it has no credential",
@@ -153,9 +153,9 @@ async fn ready(
                 continue;
             }
         };
-        misfits.push(Misfit::new(At::Pointer(format!("/servers/{index}")), misfit));
+        errors.push(FieldError::new(At::Pointer(format!("/servers/{index}")), field_error));
     }
-    if misfits.is_empty() { Ok(ready) } else { Err(Problem::misfits(Kind::BadBody, misfits)) }
+    if errors.is_empty() { Ok(ready) } else { Err(Problem::invalid(Kind::BadBody, errors)) }
 }
 
 /// Its steps as they are now, still sealed.

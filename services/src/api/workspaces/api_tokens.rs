@@ -53,9 +53,9 @@ impl Form for NewToken {
 }
 
 fn scopes(value: &Value) -> Result<Vec<Right>, String> {
-    let misfit = || "this must be a list of rights, as /v1/roles has them".to_owned();
-    let words = value.as_array().ok_or_else(misfit)?.iter();
-    let rights = words.map(|word| word.as_str().and_then(Right::named).ok_or_else(misfit));
+    let field_error = || "this must be a list of rights, as /v1/roles has them".to_owned();
+    let words = value.as_array().ok_or_else(field_error)?.iter();
+    let rights = words.map(|word| word.as_str().and_then(Right::named).ok_or_else(field_error));
     rights.collect()
 }
 
