@@ -16,7 +16,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::answer::done;
 use crate::api::http::body::Body;
-use crate::api::http::fields::{Fields, Form, number};
+use crate::api::http::fields::{Fields, FromFields, number};
 use crate::api::http::position::{MinPosition, not_yet};
 use crate::api::http::precondition::IfMatch;
 use crate::api::http::problem::{Kind, Problem};
@@ -75,7 +75,7 @@ pub struct ConsentGiven {
     policy_version: u32,
 }
 
-impl Form for ConsentGiven {
+impl FromFields for ConsentGiven {
     fn read(fields: &mut Fields) -> Option<Self> {
         let version = fields.required("policy_version", number(1, u32::MAX.into()))?;
         u32::try_from(version).ok().map(|policy_version| Self { policy_version })

@@ -16,7 +16,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::answer::{accepted, done};
 use crate::api::http::body::Body;
-use crate::api::http::fields::{Fields, Form, secret, text};
+use crate::api::http::fields::{Fields, FromFields, secret, text};
 use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Kind, Problem};
 use crate::api::http::routes::Routes;
@@ -38,7 +38,7 @@ pub struct NewAddress {
     password: SecretString,
 }
 
-impl Form for NewAddress {
+impl FromFields for NewAddress {
     fn read(fields: &mut Fields) -> Option<Self> {
         let email = fields.required("email", text(EmailAddress::parse));
         let password = fields.required("password", secret);

@@ -25,7 +25,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
-use crate::api::http::fields::{Fields, Form, number, secret};
+use crate::api::http::fields::{Fields, FromFields, number, secret};
 use crate::api::http::precondition::IfMatch;
 use crate::api::http::problem::{Kind, Problem};
 use crate::api::http::routes::Routes;
@@ -54,7 +54,7 @@ pub struct ErasureRequest {
     pub grace_days: Option<i64>,
 }
 
-impl Form for ErasureRequest {
+impl FromFields for ErasureRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let password = fields.required("password", secret);
         let grace_days = fields.optional("grace_days", number(0, i64::from(u16::MAX)));

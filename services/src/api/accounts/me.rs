@@ -18,7 +18,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::answer::done;
 use crate::api::http::body::Body;
-use crate::api::http::fields::{Fields, Form, text};
+use crate::api::http::fields::{Fields, FromFields, text};
 use crate::api::http::position::{MinPosition, not_yet};
 use crate::api::http::precondition::{MustMatch, etag};
 use crate::api::http::problem::Problem;
@@ -87,7 +87,7 @@ pub struct Rectification {
     username: Option<Username>,
 }
 
-impl Form for Rectification {
+impl FromFields for Rectification {
     fn read(fields: &mut Fields) -> Option<Self> {
         let name = fields.optional("name", text(PersonName::parse));
         let username = fields.optional("username", text(Username::parse));

@@ -18,7 +18,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::answer::done;
 use crate::api::http::body::Body;
-use crate::api::http::fields::{Fields, Form, password, secret, text};
+use crate::api::http::fields::{Fields, FromFields, password, secret, text};
 use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Kind, Problem};
 use crate::api::http::routes::Routes;
@@ -68,7 +68,7 @@ pub struct PasswordChange {
     new: Password,
 }
 
-impl Form for PasswordChange {
+impl FromFields for PasswordChange {
     fn read(fields: &mut Fields) -> Option<Self> {
         let current = fields.required("current", secret);
         let new = fields.required("new", password);
@@ -108,7 +108,7 @@ pub struct Forgotten {
     email: EmailAddress,
 }
 
-impl Form for Forgotten {
+impl FromFields for Forgotten {
     fn read(fields: &mut Fields) -> Option<Self> {
         let email = fields.required("email", text(EmailAddress::parse));
         Some(Self { email: email? })
@@ -147,7 +147,7 @@ pub struct PasswordReset {
     password: Password,
 }
 
-impl Form for PasswordReset {
+impl FromFields for PasswordReset {
     fn read(fields: &mut Fields) -> Option<Self> {
         let token = Link::token(fields);
         let password = fields.required("password", password);

@@ -19,7 +19,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::answer::{accepted, done, written};
 use crate::api::http::body::Body;
-use crate::api::http::fields::{Fields, Form, Nothing, password, text};
+use crate::api::http::fields::{Fields, FromFields, Nothing, password, text};
 use crate::api::http::problem::{Kind, Problem};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
@@ -46,7 +46,7 @@ pub struct Registration {
     password: Password,
 }
 
-impl Form for Registration {
+impl FromFields for Registration {
     fn read(fields: &mut Fields) -> Option<Self> {
         let email = fields.required("email", text(EmailAddress::parse));
         let name = fields.required("name", text(PersonName::parse));
@@ -67,7 +67,7 @@ pub struct Link {
     token: String,
 }
 
-impl Form for Link {
+impl FromFields for Link {
     fn read(fields: &mut Fields) -> Option<Self> {
         Self::token(fields).map(Self::new)
     }

@@ -22,7 +22,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::Operator;
 use crate::api::http::answer::POSITION;
 use crate::api::http::body::Query;
-use crate::api::http::fields::{Fields, Form};
+use crate::api::http::fields::{Fields, FromFields};
 use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
 
@@ -33,7 +33,7 @@ pub fn routes(routes: &mut Routes) {
     routes.add(__path_export, export);
 }
 
-impl Form for Filter {
+impl FromFields for Filter {
     fn read(fields: &mut Fields) -> Option<Self> {
         Self::read(fields)
     }

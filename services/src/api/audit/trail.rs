@@ -11,7 +11,7 @@ use crate::api::auth::sessions::Paging;
 use crate::api::auth::signed_in::Operator;
 use crate::api::http::body::Query;
 use crate::api::http::cursor::{Cursors, Page};
-use crate::api::http::fields::{Fields, Form};
+use crate::api::http::fields::{Fields, FromFields};
 use crate::api::http::position::MinPosition;
 use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
@@ -25,7 +25,7 @@ struct Asked {
     paging: Paging,
 }
 
-impl Form for Asked {
+impl FromFields for Asked {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (filter, paging) = (Filter::read(fields), Paging::read(fields));
         Some(Self { filter: filter?, paging: paging? })

@@ -16,7 +16,7 @@ use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::answer::done;
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::{Cursors, Page};
-use crate::api::http::fields::{Fields, Form, Nothing, digits, text};
+use crate::api::http::fields::{Fields, FromFields, Nothing, digits, text};
 use crate::api::http::position::MinPosition;
 use crate::api::http::problem::{Kind, Problem};
 use crate::api::http::routes::Routes;
@@ -45,7 +45,7 @@ pub struct Paging {
 pub const LIMIT_DEFAULT: i64 = 50;
 pub const LIMIT_MAX: i64 = 200;
 
-impl Form for Paging {
+impl FromFields for Paging {
     fn read(fields: &mut Fields) -> Option<Self> {
         let limit = fields.optional("limit", digits(1, LIMIT_MAX));
         let cursor = fields.optional("cursor", text(|text| Ok::<_, String>(text.to_owned())));

@@ -21,7 +21,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::COOKIE;
 use crate::api::http::answer::written;
 use crate::api::http::body::Body;
-use crate::api::http::fields::{Fields, Form, secret, text, word};
+use crate::api::http::fields::{Fields, FromFields, secret, text, word};
 use crate::api::http::problem::{Kind, Problem};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
@@ -41,7 +41,7 @@ pub struct SignIn {
     kind: SessionKind,
 }
 
-impl Form for SignIn {
+impl FromFields for SignIn {
     fn read(fields: &mut Fields) -> Option<Self> {
         let email = fields.required("email", text(EmailAddress::parse));
         let password = fields.required("password", secret);

@@ -9,7 +9,7 @@ use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 
-use crate::api::http::fields::{Fields, Form};
+use crate::api::http::fields::{Fields, FromFields};
 use crate::api::http::problem::{Kind, Problem};
 
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -22,7 +22,7 @@ pub struct Body<F> {
     form: PhantomData<F>,
 }
 
-impl<F: Form> Body<F> {
+impl<F: FromFields> Body<F> {
     /// The form, and the bytes that it was read from.
     ///
     /// # Errors
@@ -36,7 +36,7 @@ impl<F: Form> Body<F> {
     }
 }
 
-impl<F: Form> FromRequest for Body<F> {
+impl<F: FromFields> FromRequest for Body<F> {
     type Error = actix_web::Error;
     type Future = LocalBoxFuture<'static, Result<Self, Self::Error>>;
 
@@ -72,7 +72,7 @@ fn refuse(error: &actix_web::Error) -> Problem {
 /// The query of a request, as an `F`.
 pub struct Query<F>(pub F);
 
-impl<F: Form> FromRequest for Query<F> {
+impl<F: FromFields> FromRequest for Query<F> {
     type Error = Problem;
     type Future = std::future::Ready<Result<Self, Problem>>;
 

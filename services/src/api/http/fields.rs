@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::api::http::problem::{At, Kind, FieldError, Problem};
 
 /// What is read out of fields. It answers `None` when a field did not fit, which has been noted.
-pub trait Form: Sized {
+pub trait FromFields: Sized {
     /// Whether an empty body stands for one without fields.
     const EMPTY: bool = false;
 
@@ -20,7 +20,7 @@ pub trait Form: Sized {
 /// A body or a query that has no fields.
 pub struct Nothing;
 
-impl Form for Nothing {
+impl FromFields for Nothing {
     const EMPTY: bool = true;
 
     fn read(_: &mut Fields) -> Option<Self> {
@@ -44,7 +44,7 @@ pub struct Fields {
 impl Fields {
     /// # Errors
     /// What is no JSON object, with its line and column, or does not fit.
-    pub fn body<F: Form>(bytes: &[u8]) -> Result<F, Problem> {
+    pub fn body<F: FromFields>(bytes: &[u8]) -> Result<F, Problem> {
         if F::EMPTY && bytes.is_empty() {
             return Self::read(Source::Body, BTreeMap::new(), vec![]);
         }
@@ -64,7 +64,7 @@ impl Fields {
 
     /// # Errors
     /// What is no query, or does not fit.
-    pub fn query<F: Form>(query: &str) -> Result<F, Problem> {
+    pub fn query<F: FromFields>(query: &str) -> Result<F, Problem> {
         let pairs = actix_web::web::Query::<Vec<(String, String)>>::from_query(query);
         let pairs = pairs.map_err(|_| Problem::of(Kind::BadQuery))?.into_inner();
         let (mut left, mut errors) = (BTreeMap::new(), vec![]);
@@ -76,7 +76,7 @@ impl Fields {
         Self::read(Source::Query, left, errors)
     }
 
-    fn read<F: Form>(
+    fn read<F: FromFields>(
         source: Source,
         left: BTreeMap<String, Value>,
         errors: Vec<FieldError>,
@@ -214,7 +214,7 @@ mod tests {
         count: Option<i64>,
     }
 
-    impl Form for Pair {
+    impl FromFields for Pair {
         fn read(fields: &mut Fields) -> Option<Self> {
             let email = fields.required("email", text(EmailAddress::parse));
             let count = fields.optional("count", number(1, 5));

@@ -18,7 +18,7 @@ use utoipa::IntoParams;
 use crate::api::auth::member::Member;
 use crate::api::http::body::Query;
 use crate::api::http::byte_range::{ByteRange, Ranged};
-use crate::api::http::fields::{Fields, Form, digits, word};
+use crate::api::http::fields::{Fields, FromFields, digits, word};
 use crate::api::http::problem::{Kind, Problem};
 use crate::api::http::routes::Routes;
 use crate::api::runs::log_stream;
@@ -57,7 +57,7 @@ pub struct Which {
     stream: Option<Side>,
 }
 
-impl Form for Which {
+impl FromFields for Which {
     fn read(fields: &mut Fields) -> Option<Self> {
         let attempt = fields.optional("attempt", digits(1, i64::from(u32::MAX)));
         let after = fields.optional("after", digits(0, i64::MAX));

@@ -17,7 +17,7 @@ use crate::api::ApiData;
 use crate::api::auth::member::Member;
 use crate::api::http::body::Query;
 use crate::api::http::cursor::{Cursors, Page};
-use crate::api::http::fields::{Fields, Form, digits, parsed, text, word};
+use crate::api::http::fields::{Fields, FromFields, digits, parsed, text, word};
 use crate::api::http::position::MinPosition;
 use crate::api::http::precondition::etag;
 use crate::api::http::problem::{Kind, Problem};
@@ -42,7 +42,7 @@ pub struct Which {
     cursor: Option<String>,
 }
 
-impl Form for Which {
+impl FromFields for Which {
     fn read(fields: &mut Fields) -> Option<Self> {
         let state = fields.optional("state", word(STATES));
         let server = fields.optional("server", parsed("an id"));

@@ -21,7 +21,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::http::answer::{accepted, written};
 use crate::api::http::body::Body;
-use crate::api::http::fields::{Fields, Form, Nothing, number, parsed, text};
+use crate::api::http::fields::{Fields, FromFields, Nothing, number, parsed, text};
 use crate::api::http::problem::{At, Kind, FieldError, Problem};
 use crate::api::http::routes::Routes;
 use crate::api::seats::leases::holds_seat;
@@ -49,7 +49,7 @@ pub struct NewRun {
     timeout_seconds: u32,
 }
 
-impl Form for NewRun {
+impl FromFields for NewRun {
     fn read(fields: &mut Fields) -> Option<Self> {
         let command = fields.optional("command", text(CommandLine::parse));
         let deployment = fields.optional("deployment", parsed("an id"));
@@ -224,7 +224,7 @@ pub struct Again {
     secrets: RunEnvironment,
 }
 
-impl Form for Again {
+impl FromFields for Again {
     const EMPTY: bool = true;
 
     fn read(fields: &mut Fields) -> Option<Self> {

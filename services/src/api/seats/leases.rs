@@ -21,7 +21,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
-use crate::api::http::fields::{Fields, Form, Nothing, number};
+use crate::api::http::fields::{Fields, FromFields, Nothing, number};
 use crate::api::http::problem::{Kind, Problem};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
@@ -125,7 +125,7 @@ pub struct Renewal {
     fence: u64,
 }
 
-impl Form for Renewal {
+impl FromFields for Renewal {
     fn read(fields: &mut Fields) -> Option<Self> {
         let fence = fields.required("fence", number(1, i64::MAX))?;
         u64::try_from(fence).ok().map(|fence| Self { fence })

@@ -12,7 +12,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::Operator;
 use crate::api::http::answer::done;
 use crate::api::http::body::Body;
-use crate::api::http::fields::{Fields, Form, number};
+use crate::api::http::fields::{Fields, FromFields, number};
 use crate::api::http::problem::{Kind, Problem};
 use crate::api::http::routes::Routes;
 
@@ -26,7 +26,7 @@ pub struct SeatLimit {
     limit: u32,
 }
 
-impl Form for SeatLimit {
+impl FromFields for SeatLimit {
     fn read(fields: &mut Fields) -> Option<Self> {
         let limit = fields.required("limit", number(0, LIMIT_MAX.into()))?;
         u32::try_from(limit).ok().map(|limit| Self { limit })

@@ -17,7 +17,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
-use crate::api::http::fields::{Fields, Form, text};
+use crate::api::http::fields::{Fields, FromFields, text};
 use crate::api::http::precondition::{MustMatch, etag};
 use crate::api::http::problem::{Kind, Problem};
 use crate::api::http::routes::Routes;
@@ -51,7 +51,7 @@ pub struct NewDeployment {
     steps: DeploymentSteps,
 }
 
-impl Form for NewDeployment {
+impl FromFields for NewDeployment {
     fn read(fields: &mut Fields) -> Option<Self> {
         let name = fields.required("name", text(Label::parse));
         let steps = fields.required("steps", steps);

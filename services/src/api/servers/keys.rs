@@ -19,7 +19,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
-use crate::api::http::fields::{Fields, Form, parsed, secret};
+use crate::api::http::fields::{Fields, FromFields, parsed, secret};
 use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Kind, Problem};
 use crate::api::http::routes::Routes;
@@ -41,7 +41,7 @@ pub struct Approval {
     password: Option<SecretString>,
 }
 
-impl Form for Approval {
+impl FromFields for Approval {
     fn read(fields: &mut Fields) -> Option<Self> {
         let fingerprint = fields.required("fingerprint", parsed("a fingerprint: SHA256:..."));
         let password = fields.optional("password", secret);
@@ -100,7 +100,7 @@ pub struct NewCredential {
     passphrase: Option<SecretString>,
 }
 
-impl Form for NewCredential {
+impl FromFields for NewCredential {
     fn read(fields: &mut Fields) -> Option<Self> {
         let generate = fields.optional("generate", |value| {
             value.as_bool().ok_or_else(|| "this must be true or false".to_owned())

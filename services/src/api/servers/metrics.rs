@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::api::ApiData;
 use crate::api::auth::member::Member;
 use crate::api::http::body::Query;
-use crate::api::http::fields::{Fields, Form, digits, parsed};
+use crate::api::http::fields::{Fields, FromFields, digits, parsed};
 use crate::api::http::problem::{At, Kind, FieldError, Problem};
 use crate::api::http::routes::Routes;
 use crate::api::servers::server::named;
@@ -34,7 +34,7 @@ pub struct Asked {
     step: i64,
 }
 
-impl Form for Asked {
+impl FromFields for Asked {
     fn read(fields: &mut Fields) -> Option<Self> {
         let moment = || parsed("a moment such as 2026-11-22T12:00:00Z");
         let from = fields.required("from", moment());

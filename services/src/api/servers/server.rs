@@ -21,7 +21,7 @@ use crate::api::auth::sessions::Paging;
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::{Cursors, Page};
-use crate::api::http::fields::{Fields, Form, number, text};
+use crate::api::http::fields::{Fields, FromFields, number, text};
 use crate::api::http::position::MinPosition;
 use crate::api::http::precondition::{MustMatch, etag};
 use crate::api::http::problem::{Kind, Problem};
@@ -79,7 +79,7 @@ pub struct Place {
     user: LoginName,
 }
 
-impl Form for Place {
+impl FromFields for Place {
     fn read(fields: &mut Fields) -> Option<Self> {
         let host = fields.required("host", text(HostName::parse));
         let port = fields.optional("port", number(1, u16::MAX.into()));
@@ -109,7 +109,7 @@ pub struct NewServer {
     user: LoginName,
 }
 
-impl Form for NewServer {
+impl FromFields for NewServer {
     fn read(fields: &mut Fields) -> Option<Self> {
         let name = fields.required("name", text(Label::parse));
         let Place { host, port, user } = Place::read(fields)?;
@@ -223,7 +223,7 @@ pub struct ServerRenamed {
     name: Label,
 }
 
-impl Form for ServerRenamed {
+impl FromFields for ServerRenamed {
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self { name: fields.required("name", text(Label::parse))? })
     }

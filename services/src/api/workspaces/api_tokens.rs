@@ -22,7 +22,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
-use crate::api::http::fields::{Fields, Form, parsed, text};
+use crate::api::http::fields::{Fields, FromFields, parsed, text};
 use crate::api::http::precondition::IfMatch;
 use crate::api::http::problem::{Kind, Problem};
 use crate::api::http::routes::Routes;
@@ -43,7 +43,7 @@ pub struct NewToken {
     expires_at: DateTime<Utc>,
 }
 
-impl Form for NewToken {
+impl FromFields for NewToken {
     fn read(fields: &mut Fields) -> Option<Self> {
         let name = fields.required("name", text(Label::parse));
         let scopes = fields.required("scopes", scopes);

@@ -25,7 +25,7 @@ use crate::api::auth::member::Member;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
-use crate::api::http::fields::{Fields, Form, number, text};
+use crate::api::http::fields::{Fields, FromFields, number, text};
 use crate::api::http::precondition::IfMatch;
 use crate::api::http::problem::{Kind, Problem};
 use crate::api::http::routes::Routes;
@@ -57,7 +57,7 @@ pub struct NewInvitation {
     expires_in_days: i64,
 }
 
-impl Form for NewInvitation {
+impl FromFields for NewInvitation {
     fn read(fields: &mut Fields) -> Option<Self> {
         let email = fields.required("email", text(EmailAddress::parse));
         let role = role(fields);

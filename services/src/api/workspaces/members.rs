@@ -19,7 +19,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::http::answer::done;
 use crate::api::http::body::{Body, Query};
-use crate::api::http::fields::{Fields, Form, parsed, word};
+use crate::api::http::fields::{Fields, FromFields, parsed, word};
 use crate::api::http::precondition::{IfMatch, MustMatch, etag};
 use crate::api::http::problem::{At, Kind, FieldError, Problem};
 use crate::api::http::routes::Routes;
@@ -50,7 +50,7 @@ pub struct Which {
     purpose: Option<Purpose>,
 }
 
-impl Form for Which {
+impl FromFields for Which {
     fn read(fields: &mut Fields) -> Option<Self> {
         let as_of = fields.optional("as_of", parsed("a time such as 2026-11-22T08:00:00Z"));
         let names = fields.optional("names", parsed("true or false"));
@@ -176,7 +176,7 @@ pub struct NewRole {
     role: Role,
 }
 
-impl Form for NewRole {
+impl FromFields for NewRole {
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self { role: role(fields)? })
     }

@@ -23,7 +23,7 @@ use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::{Cursors, Page};
-use crate::api::http::fields::{Fields, Form, text};
+use crate::api::http::fields::{Fields, FromFields, text};
 use crate::api::http::position::MinPosition;
 use crate::api::http::precondition::{MustMatch, etag};
 use crate::api::http::problem::{Kind, Problem};
@@ -44,7 +44,7 @@ pub struct NewWorkspace {
     name: Label,
 }
 
-impl Form for NewWorkspace {
+impl FromFields for NewWorkspace {
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self { name: fields.required("name", text(Label::parse))? })
     }
