@@ -25,7 +25,7 @@ use tracing_actix_web::TracingLogger;
 use http::body::BODY_BYTES_MAX;
 use http::guard::{RequestSpan, guard};
 use http::limits::{Limits, Rates};
-use http::problem::{Kind, Problem};
+use http::problem::{Problem, ProblemKind};
 use http::routes::Routes;
 use http::{link_pages, openapi};
 use runs::log_stream::Streams;
@@ -63,7 +63,7 @@ impl Api {
 
     fn of(request: &HttpRequest) -> Result<ApiData, Problem> {
         let api = request.app_data::<ApiData>().cloned();
-        api.ok_or_else(|| Problem::of(Kind::Internal))
+        api.ok_or_else(|| Problem::of(ProblemKind::Internal))
     }
 
     /// The origin that our own pages have.
@@ -136,7 +136,8 @@ pub fn serve(
             .app_data(api.clone())
             .app_data(web::PayloadConfig::new(BODY_BYTES_MAX))
             .app_data(
-                web::PathConfig::default().error_handler(|_, _| Problem::of(Kind::NotFound).into()),
+                web::PathConfig::default()
+                    .error_handler(|_, _| Problem::of(ProblemKind::NotFound).into()),
             )
             .configure(configure)
             .default_service(web::to(nothing))
@@ -155,7 +156,7 @@ pub fn serve(
 }
 
 async fn nothing() -> Result<HttpResponse, Problem> {
-    Err(Problem::of(Kind::NotFound))
+    Err(Problem::of(ProblemKind::NotFound))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, number};
 use crate::api::http::position::{MinPosition, not_yet};
 use crate::api::http::precondition::IfMatch;
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 
 /// The purposes that rest on consent.
@@ -128,5 +128,5 @@ async fn withdraw(
 /// A purpose by its name; whether it rests on consent is the account's to say.
 fn named(name: &str) -> Result<Purpose, Problem> {
     let name: StrDeserializer<'_, Error> = name.into_deserializer();
-    serde::Deserialize::deserialize(name).map_err(|_| Problem::of(Kind::NotFound))
+    serde::Deserialize::deserialize(name).map_err(|_| Problem::of(ProblemKind::NotFound))
 }

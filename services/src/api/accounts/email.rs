@@ -18,7 +18,7 @@ use crate::api::http::answer::{accepted, done};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, secret, text};
 use crate::api::http::precondition::MustMatch;
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::unseal::held;
 use crate::api::{Api, ApiData};
@@ -67,7 +67,7 @@ async fn change(
         Some(owner) if owner == signed_in.account => {
             return Err(Problem::field("email", "this is the address already"));
         }
-        Some(_) => return Err(Problem::of(Kind::AddressTaken)),
+        Some(_) => return Err(Problem::of(ProblemKind::AddressTaken)),
         None => {}
     }
     let request = signed_in.request(&caller, bytes);

@@ -27,7 +27,7 @@ use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, number, secret};
 use crate::api::http::precondition::IfMatch;
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::config::Config;
 use crate::wiring::App;
@@ -127,7 +127,7 @@ pub async fn enter(
     }
     if app.clock.now() - entry.requested_at < SETTLED {
         // Somebody asks at the same time, and may have been told that code.
-        let again = Problem::of(Kind::Unavailable);
+        let again = Problem::of(ProblemKind::Unavailable);
         return Err(again.with_header(header::RETRY_AFTER, SETTLED.num_seconds()));
     }
     keyring.ledger.cancel(subject).await?;
@@ -156,7 +156,7 @@ pub fn grace(config: &Config, days: Option<i64>) -> Result<TimeDelta, String> {
 fn draw_code() -> Result<(String, [u8; 32]), Problem> {
     let mut random = [0; 24];
     let drawn = SystemRandom::new().fill(&mut random);
-    drawn.map_err(|_| Problem::of(Kind::Unavailable))?;
+    drawn.map_err(|_| Problem::of(ProblemKind::Unavailable))?;
     let code = format!("{CODE}{}", URL_SAFE_NO_PAD.encode(random));
     let hash = hash(&code);
     Ok((code, hash))
@@ -182,7 +182,7 @@ pub struct Pending {
 async fn show(api: ApiData, signed_in: SignedIn) -> Result<HttpResponse, Problem> {
     let account = signed_in.account;
     let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
-    let erasure = live(&loaded)?.erasure.ok_or_else(|| Problem::of(Kind::NotFound))?;
+    let erasure = live(&loaded)?.erasure.ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
     let Erasure { requested_at, due } = erasure;
     Ok(HttpResponse::Ok().json(Pending { requested_at, due }))
 }
@@ -259,7 +259,7 @@ const STATEMENT: &str = "The keys that opened this person's data are destroyed i
 )]
 async fn prove(api: ApiData, code: web::Path<String>) -> Result<HttpResponse, Problem> {
     let entry = api.app.keyring.ledger.entry_by_code(hash(&code)).await?;
-    let entry = entry.ok_or_else(|| Problem::of(Kind::NotFound))?;
+    let entry = entry.ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
     Ok(HttpResponse::Ok().json(Proof {
         state: entry.state.as_str(),
         requested_at: entry.requested_at,

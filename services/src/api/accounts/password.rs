@@ -20,7 +20,7 @@ use crate::api::http::answer::done;
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, password, secret, text};
 use crate::api::http::precondition::MustMatch;
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
 
@@ -56,7 +56,7 @@ pub async fn step_up(
     if api.app.credentials.verify(account, credential, password).await? {
         Ok(loaded)
     } else {
-        Err(Problem::of(Kind::PasswordWrong))
+        Err(Problem::of(ProblemKind::PasswordWrong))
     }
 }
 

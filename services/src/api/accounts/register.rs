@@ -20,7 +20,7 @@ use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::answer::{accepted, done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, Nothing, password, text};
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
 
@@ -99,7 +99,7 @@ impl Link {
         purpose: LinkPurpose,
     ) -> Result<(SubjectId, ProofId), Problem> {
         let read = api.app.keyring.read_link(purpose, &self.token).await?;
-        read.ok_or_else(|| Problem::of(Kind::LinkInvalid))
+        read.ok_or_else(|| Problem::of(ProblemKind::LinkInvalid))
     }
 }
 
@@ -148,7 +148,7 @@ async fn register(
     let command = caller.command(None);
     let account = AccountId(derived(command, "account"));
     if owner(&api, &form.email).await?.is_some_and(|owner| owner != account) {
-        return Err(Problem::of(Kind::AddressTaken));
+        return Err(Problem::of(ProblemKind::AddressTaken));
     }
     let credential = CredentialId(derived(command, "credential"));
     let hash = api.app.credentials.hash(form.password).await?;

@@ -8,7 +8,7 @@ use infra::log::wait_for;
 use projections::memberships::{Memberships, mine};
 
 use crate::api::Api;
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 
 const WAIT: Duration = Duration::from_secs(2);
 const AT_ONCE: i64 = 200;
@@ -34,7 +34,7 @@ pub async fn check_nobody_depends(api: &Api, account: AccountId) -> Result<(), P
             let Some(live) = loaded.state.live() else { continue };
             let alone = live.members.len() == 1 || live.deletion.is_some();
             if !alone && live.is_sole_owner(account) {
-                return Err(Problem::of(Kind::OwnsWorkspaces));
+                return Err(Problem::of(ProblemKind::OwnsWorkspaces));
             }
         }
     }

@@ -15,7 +15,7 @@ use infra::event_store::Request;
 use crate::api::Api;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::{SignedIn, api_token};
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 
 /// The name of the workspace's id in a path.
 pub const IN_PATH: &str = "workspace";
@@ -55,7 +55,7 @@ impl Member {
             return Ok(());
         }
         let detail = format!("This needs the right {}.", right.word());
-        Err(Problem::new(Kind::Forbidden, detail))
+        Err(Problem::new(ProblemKind::Forbidden, detail))
     }
 
     /// # Errors
@@ -64,7 +64,7 @@ impl Member {
         if self.session.is_some() {
             return Ok(());
         }
-        Err(Problem::new(Kind::Forbidden, "No token does this: sign in."))
+        Err(Problem::new(ProblemKind::Forbidden, "No token does this: sign in."))
     }
 
     /// A command of this member, on streams of the workspace.
@@ -108,7 +108,7 @@ pub async fn find(request: &HttpRequest) -> Result<Option<Member>, Problem> {
 }
 
 fn nothing() -> Problem {
-    Problem::of(Kind::NotFound)
+    Problem::of(ProblemKind::NotFound)
 }
 
 /// Until its deletion is cancelled, a workspace is only read.
@@ -138,7 +138,7 @@ impl Shown {
         };
         let api = Api::of(request)?;
         let found = api.app.api_tokens.find(token).await?;
-        let found = found.ok_or_else(|| Problem::of(Kind::Unauthorised))?;
+        let found = found.ok_or_else(|| Problem::of(ProblemKind::Unauthorised))?;
         api.limits.account(found.token)?;
         Ok(Self::Token(found))
     }
@@ -164,7 +164,7 @@ impl Shown {
             Self::Token(ApiTokenRow { token: id, .. }) => {
                 // Revoked, or its member belongs no more.
                 let (token, role) =
-                    state.token(id, now).ok_or_else(|| Problem::of(Kind::Unauthorised))?;
+                    state.token(id, now).ok_or_else(|| Problem::of(ProblemKind::Unauthorised))?;
                 let scoped = Scoped { id, rights: token.rights.clone() };
                 let account = token.account;
                 Ok(Member { workspace, account, role, session: None, token: Some(scoped) })

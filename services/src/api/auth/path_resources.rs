@@ -15,7 +15,7 @@ use domain::{
 
 use crate::api::Api;
 use crate::api::auth::member::Member;
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 
 /// # Errors
 /// Something named is not in the workspace, or not any more.
@@ -75,5 +75,5 @@ fn named<Id: FromStr>(request: &ServiceRequest, name: &str) -> Result<Option<Id>
 }
 
 fn nothing() -> Problem {
-    Problem::of(Kind::NotFound)
+    Problem::of(ProblemKind::NotFound)
 }

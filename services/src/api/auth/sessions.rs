@@ -18,7 +18,7 @@ use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::{Cursors, Page};
 use crate::api::http::fields::{Fields, FromFields, Nothing, digits, text};
 use crate::api::http::position::MinPosition;
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::unseal::opened;
 use crate::api::{Api, ApiData};
@@ -138,7 +138,7 @@ async fn close(
     caller: Caller,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let session = id.parse().map(SessionId).map_err(|_| Problem::of(Kind::NotFound))?;
+    let session = id.parse().map(SessionId).map_err(|_| Problem::of(ProblemKind::NotFound))?;
     let own = session == signed_in.session;
     let reason = if own { CloseReason::SignedOut } else { CloseReason::ClosedFromAnother };
     end(&api, &signed_in, &caller, session, reason).await
@@ -184,7 +184,7 @@ async fn end(
 ) -> Result<HttpResponse, Problem> {
     let found = api.app.executor.load::<Session>(signed_in.tenant(), session.0).await?;
     if matches!(*found.state, Session::Absent | Session::Refused) {
-        return Err(Problem::of(Kind::NotFound));
+        return Err(Problem::of(ProblemKind::NotFound));
     }
     api.app.sessions.close(session, reason).await?;
     let step = Step::new::<Session>(session.0, SessionCommand::Close { reason });

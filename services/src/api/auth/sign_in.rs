@@ -22,7 +22,7 @@ use crate::api::auth::signed_in::COOKIE;
 use crate::api::http::answer::written;
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, secret, text, word};
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
 
@@ -95,7 +95,7 @@ async fn known(
 }
 
 fn refused() -> Problem {
-    Problem::of(Kind::SignInRefused)
+    Problem::of(ProblemKind::SignInRefused)
 }
 
 async fn refuse_unknown(

@@ -11,7 +11,7 @@ use infra::operators::OperatorToken;
 
 use crate::api::auth::caller::Caller;
 use crate::api::http::body::is_json;
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::{Api, ApiData};
 
 /// Bound to this host and to TLS by its name (RFC 6265bis, 4.1.3.2).
@@ -32,7 +32,7 @@ impl SignedIn {
         let token = shown(request, &api)?;
         let live = api.app.sessions.find(&token).await;
         let live = live.map_err(|error| Problem::unavailable(&error))?;
-        let live = live.ok_or_else(|| Problem::of(Kind::Unauthorised))?;
+        let live = live.ok_or_else(|| Problem::of(ProblemKind::Unauthorised))?;
         api.limits.account(live.account)?;
         Ok(Self { account: live.account, session: live.session })
     }
@@ -65,11 +65,11 @@ fn shown(request: &HttpRequest, api: &ApiData) -> Result<String, Problem> {
     if let Some(token) = bearer(request) {
         return Ok(token.to_owned());
     }
-    let cookie = request.cookie(COOKIE).ok_or_else(|| Problem::of(Kind::Unauthorised))?;
+    let cookie = request.cookie(COOKIE).ok_or_else(|| Problem::of(ProblemKind::Unauthorised))?;
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let origin = request.headers().get(header::ORIGIN).map(header::HeaderValue::as_bytes);
     if !reads && (!is_json(request) || origin != Some(api.origin().as_bytes())) {
-        return Err(Problem::of(Kind::ForeignOrigin));
+        return Err(Problem::of(ProblemKind::ForeignOrigin));
     }
     Ok(cookie.value().to_owned())
 }
@@ -97,7 +97,7 @@ impl Operator {
             Scope::Admin => "This needs a token of scope admin.",
             Scope::Audit => "This needs a token of scope audit or admin.",
         };
-        if self.0.may(scope) { Ok(()) } else { Err(Problem::new(Kind::Forbidden, name)) }
+        if self.0.may(scope) { Ok(()) } else { Err(Problem::new(ProblemKind::Forbidden, name)) }
     }
 
     pub fn actor(&self) -> ActorId {
@@ -118,7 +118,7 @@ impl FromRequest for Operator {
         let api = Api::of(request);
         let token = bearer(request).map(ToOwned::to_owned);
         Box::pin(async move {
-            let unauthorised = || Problem::of(Kind::Unauthorised);
+            let unauthorised = || Problem::of(ProblemKind::Unauthorised);
             let token = token.ok_or_else(unauthorised)?;
             let found = api?.app.operators.find(&token).await;
             let found = found.map_err(|error| Problem::unavailable(&error))?;

@@ -10,7 +10,7 @@ use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 
 use crate::api::http::fields::{Fields, FromFields};
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
@@ -30,7 +30,7 @@ impl<F: FromFields> Body<F> {
     pub fn read(self) -> Result<(F, Vec<u8>), Problem> {
         let absent = F::EMPTY && self.bytes.is_empty();
         if !self.json && !absent {
-            return Err(Problem::of(Kind::ContentType));
+            return Err(Problem::of(ProblemKind::ContentType));
         }
         Ok((Fields::body(&self.bytes)?, self.bytes.to_vec()))
     }
@@ -61,11 +61,11 @@ pub fn is_json(request: &HttpRequest) -> bool {
 
 fn refuse(error: &actix_web::Error) -> Problem {
     match error.as_error::<PayloadError>() {
-        Some(PayloadError::Overflow) => Problem::of(Kind::TooLarge),
-        _ if error.as_response_error().status_code() == Kind::TooLarge.status() => {
-            Problem::of(Kind::TooLarge)
+        Some(PayloadError::Overflow) => Problem::of(ProblemKind::TooLarge),
+        _ if error.as_response_error().status_code() == ProblemKind::TooLarge.status() => {
+            Problem::of(ProblemKind::TooLarge)
         }
-        _ => Problem::new(Kind::BadJson, "The body breaks off."),
+        _ => Problem::new(ProblemKind::BadJson, "The body breaks off."),
     }
 }
 

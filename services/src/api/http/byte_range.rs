@@ -3,7 +3,7 @@
 use actix_web::HttpRequest;
 use actix_web::http::{StatusCode, header};
 
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ByteRange {
@@ -51,7 +51,7 @@ impl ByteRange {
         };
         if from >= until {
             let range = header::HeaderValue::from_str(&format!("bytes */{length}"));
-            let problem = Problem::of(Kind::RangeNotSatisfiable);
+            let problem = Problem::of(ProblemKind::RangeNotSatisfiable);
             return Err(match range {
                 Ok(range) => problem.with_header(header::CONTENT_RANGE, range),
                 Err(_) => problem,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 
 const MAC_BYTES: usize = 16;
 
@@ -39,7 +39,7 @@ impl Cursors<'_> {
     /// # Errors
     /// A cursor that was not given here, or is a day old.
     pub async fn read<T: DeserializeOwned>(&self, cursor: &str) -> Result<T, Problem> {
-        let bad = || Problem::of(Kind::BadCursor);
+        let bad = || Problem::of(ProblemKind::BadCursor);
         let (mac, at) = unpack(cursor).ok_or_else(bad)?;
         if !fits(&self.macs(&at).await?, &mac) {
             return Err(bad());

@@ -7,7 +7,7 @@ use infra::credentials::Password;
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::api::http::problem::{At, Kind, FieldError, Problem};
+use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
 
 /// What is read out of fields. It answers `None` when a field did not fit, which has been noted.
 pub trait FromFields: Sized {
@@ -52,12 +52,12 @@ impl Fields {
             Ok(Value::Object(map)) => Self::read(Source::Body, map.into_iter().collect(), vec![]),
             Ok(_) => {
                 let whole = FieldError::new(At::Pointer(String::new()), "this must be an object");
-                Err(Problem::invalid(Kind::BadBody, vec![whole]))
+                Err(Problem::invalid(ProblemKind::BadBody, vec![whole]))
             }
             Err(error) => {
                 let (line, column) = (error.line(), error.column());
                 let detail = format!("The JSON is malformed at line {line}, column {column}.");
-                Err(Problem::new(Kind::BadJson, detail))
+                Err(Problem::new(ProblemKind::BadJson, detail))
             }
         }
     }
@@ -66,7 +66,7 @@ impl Fields {
     /// What is no query, or does not fit.
     pub fn query<F: FromFields>(query: &str) -> Result<F, Problem> {
         let pairs = actix_web::web::Query::<Vec<(String, String)>>::from_query(query);
-        let pairs = pairs.map_err(|_| Problem::of(Kind::BadQuery))?.into_inner();
+        let pairs = pairs.map_err(|_| Problem::of(ProblemKind::BadQuery))?.into_inner();
         let (mut left, mut errors) = (BTreeMap::new(), vec![]);
         for (name, value) in pairs {
             if left.insert(name.clone(), Value::String(value)).is_some() {
@@ -125,16 +125,20 @@ impl Fields {
 }
 
 impl Source {
-    const fn kind(self) -> Kind {
+    const fn kind(self) -> ProblemKind {
         match self {
-            Self::Body => Kind::BadBody,
-            Self::Query => Kind::BadQuery,
+            Self::Body => ProblemKind::BadBody,
+            Self::Query => ProblemKind::BadQuery,
         }
     }
 }
 
 /// A name that somebody else chose may itself tell something: only words are repeated.
-fn field_error(source: Source, name: &str, detail: impl Into<std::borrow::Cow<'static, str>>) -> FieldError {
+fn field_error(
+    source: Source,
+    name: &str,
+    detail: impl Into<std::borrow::Cow<'static, str>>,
+) -> FieldError {
     let word = (1..=40).contains(&name.len())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     let name = if word { name } else { "" };

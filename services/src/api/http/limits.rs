@@ -9,7 +9,7 @@ use domain::AccountId;
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 
 /// What the configuration says of each.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +102,7 @@ impl Limit {
     fn check(&self, slot: u16) -> Result<(), Problem> {
         self.0.check_key(&slot).map_err(|until| {
             let wait = until.wait_time_from(DefaultClock::default().now());
-            Problem::of(Kind::TooManyRequests)
+            Problem::of(ProblemKind::TooManyRequests)
                 .with_header(header::RETRY_AFTER, wait.as_secs().saturating_add(1))
         })
     }

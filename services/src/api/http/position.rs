@@ -9,7 +9,7 @@ use actix_web::{FromRequest, HttpRequest};
 use infra::log::{Projection, wait_for};
 
 use crate::api::Api;
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 
 const NAME: &str = "Lethe-Min-Position";
 const WAIT: Duration = Duration::from_secs(2);
@@ -27,7 +27,7 @@ impl MinPosition {
 }
 
 pub fn not_yet() -> Problem {
-    Problem::of(Kind::NotYet).with_header(header::RETRY_AFTER, 1)
+    Problem::of(ProblemKind::NotYet).with_header(header::RETRY_AFTER, 1)
 }
 
 impl FromRequest for MinPosition {

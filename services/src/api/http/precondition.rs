@@ -5,7 +5,7 @@ use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest};
 use infra::event_store::Step;
 
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::refusal::stale;
 
 pub fn etag(version: i64) -> String {
@@ -49,7 +49,7 @@ impl IfMatch {
         match self {
             Self::Any => Ok(step),
             Self::Version(version) => Ok(step.expecting(version)),
-            Self::Never => Err(Problem::of(Kind::PreconditionFailed)),
+            Self::Never => Err(Problem::of(ProblemKind::PreconditionFailed)),
         }
     }
 
@@ -87,7 +87,7 @@ impl FromRequest for MustMatch {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         if !request.headers().contains_key(header::IF_MATCH) {
-            return std::future::ready(Err(Problem::of(Kind::PreconditionRequired)));
+            return std::future::ready(Err(Problem::of(ProblemKind::PreconditionRequired)));
         }
         std::future::ready(IfMatch::from_request(request, payload).into_inner().map(Self))
     }

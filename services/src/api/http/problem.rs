@@ -13,9 +13,9 @@ macro_rules! kinds {
     ($($name:ident $slug:literal $status:ident $title:literal $help:literal;)*) => {
         /// What went wrong, each with an address that never changes.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum Kind { $($name),* }
+        pub enum ProblemKind { $($name),* }
 
-        impl Kind {
+        impl ProblemKind {
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
             pub const fn slug(self) -> &'static str {
@@ -150,7 +150,7 @@ pub struct Problem(Box<Inner>);
 
 #[derive(Clone, Debug)]
 struct Inner {
-    kind: Kind,
+    kind: ProblemKind,
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
     members: Map<String, Value>,
@@ -175,28 +175,34 @@ pub struct Shown<'a> {
 }
 
 impl Problem {
-    pub fn new(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
+    pub fn new(kind: ProblemKind, detail: impl Into<Cow<'static, str>>) -> Self {
         let (errors, members, headers) = (vec![], Map::new(), vec![]);
         Self(Box::new(Inner { kind, detail: detail.into(), errors, members, headers }))
     }
 
-    pub fn of(kind: Kind) -> Self {
+    pub fn of(kind: ProblemKind) -> Self {
         Self::new(kind, kind.help())
     }
 
-    pub fn invalid(kind: Kind, errors: Vec<FieldError>) -> Self {
+    pub fn invalid(kind: ProblemKind, errors: Vec<FieldError>) -> Self {
         let mut problem = Self::of(kind);
         problem.0.errors = errors;
         problem
     }
 
     pub fn header(name: &'static str, detail: &'static str) -> Self {
-        Self::invalid(Kind::BadHeader, vec![FieldError::new(At::Header(name.to_owned()), detail)])
+        Self::invalid(
+            ProblemKind::BadHeader,
+            vec![FieldError::new(At::Header(name.to_owned()), detail)],
+        )
     }
 
     /// For a field of the body that is well formed but does not fit.
     pub fn field(name: &str, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self::invalid(Kind::BadBody, vec![FieldError::new(At::Pointer(format!("/{name}")), detail)])
+        Self::invalid(
+            ProblemKind::BadBody,
+            vec![FieldError::new(At::Pointer(format!("/{name}")), detail)],
+        )
     }
 
     #[must_use]
@@ -205,7 +211,7 @@ impl Problem {
         self
     }
 
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> ProblemKind {
         self.0.kind
     }
 
@@ -224,12 +230,12 @@ impl Problem {
     /// Something failed that whoever asked has no part in: told to the log, not to them.
     pub fn unavailable(error: &dyn std::error::Error) -> Self {
         tracing::error!(error = %chain(error), "a request could not be served");
-        Self::of(Kind::Unavailable).with_header(header::RETRY_AFTER, 1)
+        Self::of(ProblemKind::Unavailable).with_header(header::RETRY_AFTER, 1)
     }
 
     pub fn internal(error: &dyn std::error::Error) -> Self {
         tracing::error!(error = %chain(error), "a request failed");
-        Self::of(Kind::Internal)
+        Self::of(ProblemKind::Internal)
     }
 }
 
@@ -288,8 +294,8 @@ mod tests {
 
     #[test]
     fn every_kind_has_an_address_of_its_own() {
-        let slugs: BTreeSet<_> = Kind::ALL.iter().map(|kind| kind.slug()).collect();
-        assert_eq!(slugs.len(), Kind::ALL.len());
+        let slugs: BTreeSet<_> = ProblemKind::ALL.iter().map(|kind| kind.slug()).collect();
+        assert_eq!(slugs.len(), ProblemKind::ALL.len());
     }
 
     #[test]
@@ -304,7 +310,7 @@ mod tests {
 
     #[test]
     fn a_refusal_without_a_session_says_how_to_sign_in() {
-        let answer = Problem::of(Kind::Unauthorised).error_response();
+        let answer = Problem::of(ProblemKind::Unauthorised).error_response();
         assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
         assert!(answer.headers().contains_key(header::WWW_AUTHENTICATE));
     }

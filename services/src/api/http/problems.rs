@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 
 pub fn routes(routes: &mut Routes) {
@@ -13,7 +13,7 @@ pub fn routes(routes: &mut Routes) {
 #[utoipa::path(get, path = "/problems", tag = "problems",
     responses((status = 200, content_type = "text/plain", body = String)))]
 async fn list() -> HttpResponse {
-    let lines = Kind::ALL.iter().map(|kind| {
+    let lines = ProblemKind::ALL.iter().map(|kind| {
         format!("/problems/{} · {} · {}\n", kind.slug(), kind.status().as_u16(), kind.title())
     });
     text(lines.collect())
@@ -24,8 +24,8 @@ async fn list() -> HttpResponse {
     params(("slug" = String, Path)),
     responses((status = 200, content_type = "text/plain", body = String)))]
 async fn show(slug: web::Path<String>) -> Result<HttpResponse, Problem> {
-    let kind = Kind::ALL.iter().find(|kind| kind.slug() == slug.as_str());
-    let kind = kind.ok_or_else(|| Problem::of(Kind::NotFound))?;
+    let kind = ProblemKind::ALL.iter().find(|kind| kind.slug() == slug.as_str());
+    let kind = kind.ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
     let (status, title, help) = (kind.status().as_u16(), kind.title(), kind.help());
     Ok(text(format!("{title} ({status})\n\n{help}\n")))
 }

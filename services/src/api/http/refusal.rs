@@ -16,16 +16,16 @@ use infra::postgres::PgError;
 use infra::run_log::RunLogError;
 
 use crate::api::http::precondition::etag;
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 
 impl From<ExecuteError> for Problem {
     fn from(error: ExecuteError) -> Self {
         match error {
             ExecuteError::Refused(reason) => reason.into(),
             ExecuteError::Stale { version } => stale(version),
-            ExecuteError::Reused => Self::of(Kind::IdempotencyKeyReused),
-            ExecuteError::Reserved { .. } => Self::of(Kind::AddressTaken),
-            ExecuteError::Fenced => Self::of(Kind::NotFound),
+            ExecuteError::Reused => Self::of(ProblemKind::IdempotencyKeyReused),
+            ExecuteError::Reserved { .. } => Self::of(ProblemKind::AddressTaken),
+            ExecuteError::Fenced => Self::of(ProblemKind::NotFound),
             error @ (ExecuteError::Conflict
             | ExecuteError::Overloaded
             | ExecuteError::Unavailable(_)
@@ -35,7 +35,7 @@ impl From<ExecuteError> for Problem {
 }
 
 pub fn stale(version: i64) -> Problem {
-    let problem = Problem::of(Kind::PreconditionFailed);
+    let problem = Problem::of(ProblemKind::PreconditionFailed);
     match header::HeaderValue::from_str(&etag(version)) {
         Ok(tag) if version > 0 => problem.with_header(header::ETAG, tag),
         _ => problem,
@@ -46,17 +46,17 @@ impl From<Refused> for Problem {
     fn from(reason: Refused) -> Self {
         match reason {
             Refused::Account(reason) => reason.into(),
-            Refused::Session(SessionError::Unknown) => Self::of(Kind::NotFound),
+            Refused::Session(SessionError::Unknown) => Self::of(ProblemKind::NotFound),
             Refused::Workspace(reason) => reason.into(),
             Refused::Seat(reason) => reason.into(),
             Refused::Server(reason) => reason.into(),
             Refused::Run(reason) => reason.into(),
             Refused::Operator(OperatorError::Unknown | OperatorError::Revoked) => {
-                Self::of(Kind::Unauthorised)
+                Self::of(ProblemKind::Unauthorised)
             }
             reason @ (Refused::Session(SessionError::AlreadyExists)
             | Refused::Operator(OperatorError::AlreadyExists)) => {
-                Self::new(Kind::Refused, reason.to_string())
+                Self::new(ProblemKind::Refused, reason.to_string())
             }
         }
     }
@@ -65,18 +65,18 @@ impl From<Refused> for Problem {
 impl From<AccountError> for Problem {
     fn from(reason: AccountError) -> Self {
         let kind = match reason {
-            AccountError::Unknown | AccountError::Erased => return Self::of(Kind::NotFound),
+            AccountError::Unknown | AccountError::Erased => return Self::of(ProblemKind::NotFound),
             AccountError::GraceOutOfRange => return Self::field("grace_days", reason.to_string()),
-            AccountError::NothingToRectify => return Self::new(Kind::BadBody, reason.to_string()),
-            AccountError::EmailVerified => Kind::AlreadyDone,
-            AccountError::LinkReplaced | AccountError::LinkExpired => Kind::LinkGone,
-            AccountError::NotByConsent(_) => Kind::NotByConsent,
-            AccountError::ErasureRequested => Kind::ErasureRequested,
+            AccountError::NothingToRectify => return Self::new(ProblemKind::BadBody, reason.to_string()),
+            AccountError::EmailVerified => ProblemKind::AlreadyDone,
+            AccountError::LinkReplaced | AccountError::LinkExpired => ProblemKind::LinkGone,
+            AccountError::NotByConsent(_) => ProblemKind::NotByConsent,
+            AccountError::ErasureRequested => ProblemKind::ErasureRequested,
             AccountError::AlreadyExists
             | AccountError::NotErased
             | AccountError::ErasureNotRequested
             | AccountError::GraceOver(_)
-            | AccountError::GraceNotOver(_) => Kind::Refused,
+            | AccountError::GraceNotOver(_) => ProblemKind::Refused,
         };
         Self::new(kind, reason.to_string())
     }
@@ -90,7 +90,7 @@ impl From<WorkspaceError> for Problem {
             | WorkspaceError::NotAMember
             | WorkspaceError::NoSuchInvitation
             | WorkspaceError::NoSuchToken => {
-                return Self::of(Kind::NotFound);
+                return Self::of(ProblemKind::NotFound);
             }
             WorkspaceError::InvitationDays => return field("expires_in_days"),
             WorkspaceError::TokenDays => return field("expires_at"),
@@ -98,11 +98,11 @@ impl From<WorkspaceError> for Problem {
             WorkspaceError::GraceOutOfRange => return field("grace_days"),
             WorkspaceError::NeedsRight(_)
             | WorkspaceError::OwnersOnly
-            | WorkspaceError::RaisesOneself => Kind::Forbidden,
-            WorkspaceError::NotAPurpose => Kind::BadQuery,
-            WorkspaceError::MemberAlready => Kind::AlreadyDone,
-            WorkspaceError::InvitationGone | WorkspaceError::InvitationExpired => Kind::LinkGone,
-            WorkspaceError::DeletionRequested => Kind::WorkspaceDeleting,
+            | WorkspaceError::RaisesOneself => ProblemKind::Forbidden,
+            WorkspaceError::NotAPurpose => ProblemKind::BadQuery,
+            WorkspaceError::MemberAlready => ProblemKind::AlreadyDone,
+            WorkspaceError::InvitationGone | WorkspaceError::InvitationExpired => ProblemKind::LinkGone,
+            WorkspaceError::DeletionRequested => ProblemKind::WorkspaceDeleting,
             WorkspaceError::AlreadyExists
             | WorkspaceError::LastOwner
             | WorkspaceError::LastMember
@@ -113,7 +113,7 @@ impl From<WorkspaceError> for Problem {
             | WorkspaceError::TokensMax(_)
             | WorkspaceError::DeletionNotRequested
             | WorkspaceError::GraceOver(_)
-            | WorkspaceError::GraceNotOver(_) => Kind::Refused,
+            | WorkspaceError::GraceNotOver(_) => ProblemKind::Refused,
         };
         Self::new(kind, reason.to_string())
     }
@@ -122,14 +122,14 @@ impl From<WorkspaceError> for Problem {
 impl From<SeatError> for Problem {
     fn from(reason: SeatError) -> Self {
         let kind = match reason {
-            SeatError::Unknown | SeatError::LeaseUnknown => return Self::of(Kind::NotFound),
+            SeatError::Unknown | SeatError::LeaseUnknown => return Self::of(ProblemKind::NotFound),
             SeatError::LimitOutOfRange => return Self::field("limit", reason.to_string()),
             SeatError::Held { lease } => {
-                return Self::of(Kind::SeatHeld).with_member("lease_id", lease.to_string());
+                return Self::of(ProblemKind::SeatHeld).with_member("lease_id", lease.to_string());
             }
-            SeatError::LeaseLost => Kind::LeaseLost,
-            SeatError::LimitLowered => Kind::SeatLimitLowered,
-            SeatError::AlreadyExists => Kind::Refused,
+            SeatError::LeaseLost => ProblemKind::LeaseLost,
+            SeatError::LimitLowered => ProblemKind::SeatLimitLowered,
+            SeatError::AlreadyExists => ProblemKind::Refused,
         };
         Self::new(kind, reason.to_string())
     }
@@ -139,12 +139,12 @@ impl From<ServerError> for Problem {
     fn from(reason: ServerError) -> Self {
         let kind = match reason {
             ServerError::Unknown | ServerError::UnknownDeployment => {
-                return Self::of(Kind::NotFound);
+                return Self::of(ProblemKind::NotFound);
             }
             ServerError::NotTheObserved => return Self::field("fingerprint", reason.to_string()),
             ServerError::AlreadyExists
             | ServerError::NotObserved
-            | ServerError::TooManyDeployments => Kind::Refused,
+            | ServerError::TooManyDeployments => ProblemKind::Refused,
         };
         Self::new(kind, reason.to_string())
     }
@@ -153,7 +153,7 @@ impl From<ServerError> for Problem {
 impl From<RunError> for Problem {
     fn from(reason: RunError) -> Self {
         match reason {
-            RunError::Unknown => Self::of(Kind::NotFound),
+            RunError::Unknown => Self::of(ProblemKind::NotFound),
             RunError::ServersOutOfRange
             | RunError::ServerTwice
             | RunError::DeploymentOnSeveral
@@ -170,7 +170,7 @@ impl From<RunError> for Problem {
             | RunError::RunEnded
             | RunError::NothingToRetry
             | RunError::NotEnded
-            | RunError::DeploymentLost => Self::new(Kind::Refused, reason.to_string()),
+            | RunError::DeploymentLost => Self::new(ProblemKind::Refused, reason.to_string()),
         }
     }
 }
@@ -178,7 +178,7 @@ impl From<RunError> for Problem {
 impl From<OpenError> for Problem {
     fn from(error: OpenError) -> Self {
         match error {
-            OpenError::Erased | OpenError::Expired => Self::of(Kind::NotFound),
+            OpenError::Erased | OpenError::Expired => Self::of(ProblemKind::NotFound),
             OpenError::Damaged => Self::internal(&error),
             OpenError::Unavailable(error) => error.into(),
         }

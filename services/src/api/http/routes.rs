@@ -12,7 +12,7 @@ use actix_web::{Error, FromRequest, Handler, HttpRequest, HttpResponse, Responde
 use utoipa::openapi::{OpenApi, PathItem, Paths, RefOr, Schema, path::HttpMethod};
 
 use crate::api::auth::{member, path_resources};
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 
 /// Whoever waits longer has given up; the body of an export may stream on.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
@@ -64,7 +64,7 @@ impl Routes {
                 resource = resource.route(route);
             }
             let refuse = move || {
-                let problem = Problem::of(Kind::MethodNotAllowed);
+                let problem = Problem::of(ProblemKind::MethodNotAllowed);
                 std::future::ready(problem.with_header(header::ALLOW, allow.clone()))
             };
             let other = web::to(move || {
@@ -113,6 +113,6 @@ async fn in_time(
     };
     match tokio::time::timeout(ANSWER_WITHIN, answer).await {
         Ok(answer) => answer,
-        Err(_) => Ok(ServiceResponse::from_err(Problem::of(Kind::TimedOut), asked)),
+        Err(_) => Ok(ServiceResponse::from_err(Problem::of(ProblemKind::TimedOut), asked)),
     }
 }

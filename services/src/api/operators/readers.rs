@@ -17,7 +17,7 @@ use crate::api::http::answer::accepted;
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::{Cursors, Page};
 use crate::api::http::fields::Nothing;
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 
 const LOG_LOCK: &str = include_str!("find_log_lock.sql");
@@ -162,7 +162,7 @@ async fn release(
 ) -> Result<HttpResponse, Problem> {
     operator.needs(Scope::Admin)?;
     let (Nothing, bytes) = body.read()?;
-    let not_found = || Problem::of(Kind::NotFound);
+    let not_found = || Problem::of(ProblemKind::NotFound);
     let (reader, stream) = path.into_inner();
     let stream: Uuid = stream.parse().map_err(|_| not_found())?;
     if !reader.bytes().all(|byte| byte.is_ascii_graphic()) {

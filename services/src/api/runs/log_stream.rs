@@ -16,7 +16,7 @@ use tokio::sync::watch;
 
 use crate::api::ApiData;
 use crate::api::auth::member::{self, Member};
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::runs::logs::{json, target};
 
 /// The state of an attempt that another one followed.
@@ -82,7 +82,7 @@ pub fn answer(
     after: u64,
 ) -> Result<HttpResponse, Problem> {
     let seat = api.streams.open(member.account);
-    let seat = seat.ok_or_else(|| Problem::of(Kind::TooManyStreams))?;
+    let seat = seat.ok_or_else(|| Problem::of(ProblemKind::TooManyStreams))?;
     let following = Following {
         api: api.clone(),
         request: request.clone(),

@@ -19,7 +19,7 @@ use crate::api::auth::member::Member;
 use crate::api::http::body::Query;
 use crate::api::http::byte_range::{ByteRange, Ranged};
 use crate::api::http::fields::{Fields, FromFields, digits, word};
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::runs::log_stream;
 use crate::api::runs::request::run_of;
@@ -129,11 +129,11 @@ async fn read(
     member.needs(Right::ReadLogs)?;
     let Query(which) = which;
     let run = run_of(&path.1)?;
-    let server: ServerId = path.2.parse().map_err(|_| Problem::of(Kind::NotFound))?;
+    let server: ServerId = path.2.parse().map_err(|_| Problem::of(ProblemKind::NotFound))?;
     let last = target(&api, member.workspace, run, server).await?;
     let attempt = which.attempt.unwrap_or(last.attempt);
     if attempt > last.attempt {
-        return Err(Problem::of(Kind::NotFound));
+        return Err(Problem::of(ProblemKind::NotFound));
     }
     let task = Task { workspace: member.workspace, run, server, attempt };
     let accepted = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
@@ -174,7 +174,7 @@ pub async fn target(
 ) -> Result<Target, Problem> {
     let loaded = api.app.executor.load::<Run>(workspace.into(), run.0).await?;
     let target = loaded.state.requested().and_then(|run| run.targets.get(&server)).cloned();
-    target.ok_or_else(|| Problem::of(Kind::NotFound))
+    target.ok_or_else(|| Problem::of(ProblemKind::NotFound))
 }
 
 async fn bytes(

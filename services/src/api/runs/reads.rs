@@ -20,7 +20,7 @@ use crate::api::http::cursor::{Cursors, Page};
 use crate::api::http::fields::{Fields, FromFields, digits, parsed, text, word};
 use crate::api::http::position::MinPosition;
 use crate::api::http::precondition::etag;
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::runs::request::run_of;
 
@@ -148,7 +148,7 @@ async fn show(
     member.needs(Right::ReadRuns)?;
     least.reached::<Runs>(&api).await?;
     let run = by_id(&api.app.pool, member.workspace, run_of(&path.1)?).await?;
-    let run = run.ok_or_else(|| Problem::of(Kind::NotFound))?;
+    let run = run.ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
     let sealed = Sealed::from_bytes(&run.work).ok_or(OpenError::Damaged)?;
     let (tenant, subject) = (member.workspace.into(), member.workspace.into());
     let keyring = &api.app.keyring;

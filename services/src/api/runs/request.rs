@@ -22,7 +22,7 @@ use crate::api::auth::member::Member;
 use crate::api::http::answer::{accepted, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, Nothing, number, parsed, text};
-use crate::api::http::problem::{At, Kind, FieldError, Problem};
+use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::seats::leases::holds_seat;
 use crate::api::{Api, ApiData};
@@ -155,7 +155,7 @@ async fn ready(
         };
         errors.push(FieldError::new(At::Pointer(format!("/servers/{index}")), field_error));
     }
-    if errors.is_empty() { Ok(ready) } else { Err(Problem::invalid(Kind::BadBody, errors)) }
+    if errors.is_empty() { Ok(ready) } else { Err(Problem::invalid(ProblemKind::BadBody, errors)) }
 }
 
 /// Its steps as they are now, still sealed.
@@ -263,5 +263,5 @@ async fn retry(
 }
 
 pub fn run_of(text: &str) -> Result<RunId, Problem> {
-    text.parse().map_err(|_| Problem::of(Kind::NotFound))
+    text.parse().map_err(|_| Problem::of(ProblemKind::NotFound))
 }

@@ -22,7 +22,7 @@ use crate::api::auth::member::Member;
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, Nothing, number};
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
 use crate::reaping::reap;
@@ -107,12 +107,12 @@ async fn acquired(api: &Api, member: &Member, receipt: &Receipt) -> Result<HttpR
         SeatEvent::LimitSet { .. }
         | SeatEvent::LeaseReleased { .. }
         | SeatEvent::LeaseExpired { .. }
-        | SeatEvent::LeaseTakenOver { .. } => Err(Problem::of(Kind::Internal)),
+        | SeatEvent::LeaseTakenOver { .. } => Err(Problem::of(ProblemKind::Internal)),
     }
 }
 
 fn denied(in_use: u32, limit: u32) -> Problem {
-    Problem::of(Kind::SeatLimitReached)
+    Problem::of(ProblemKind::SeatLimitReached)
         .with_member("in_use", in_use)
         .with_member("limit", limit)
         .with_header(header::RETRY_AFTER, ASK_AGAIN)
@@ -180,7 +180,7 @@ async fn take_over(
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     let event = told(&api, &receipt).await?.ok_or(SeatError::LeaseLost)?;
     let SeatEvent::LeaseTakenOver { to, fence, .. } = decoded(&event)? else {
-        return Err(Problem::of(Kind::Internal));
+        return Err(Problem::of(ProblemKind::Internal));
     };
     api.app.seats.delete(from).await?;
     let held = put(&api, &member, &receipt, &event, (to, fence)).await?;
@@ -220,14 +220,14 @@ async fn release(
 pub async fn holds_seat(api: &Api, member: &Member) -> Result<(), Problem> {
     let pool = load(api, member).await?;
     let Some(lease) = pool.lease_of(member.account) else {
-        return Err(Problem::of(Kind::SeatNeeded));
+        return Err(Problem::of(ProblemKind::SeatNeeded));
     };
     let live = api.app.seats.is_live(lease.id, lease.fence).await?;
-    if live { Ok(()) } else { Err(Problem::of(Kind::SeatNeeded)) }
+    if live { Ok(()) } else { Err(Problem::of(ProblemKind::SeatNeeded)) }
 }
 
 fn named(path: &web::Path<(String, String)>) -> Result<LeaseId, Problem> {
-    path.1.parse().map_err(|_| Problem::of(Kind::NotFound))
+    path.1.parse().map_err(|_| Problem::of(ProblemKind::NotFound))
 }
 
 async fn load(api: &Api, member: &Member) -> Result<Arc<SeatPool>, Problem> {
@@ -282,8 +282,8 @@ fn created(member: &Member, receipt: &Receipt, held: SeatHeld) -> HttpResponse {
 fn count(api: &Api, answer: &Result<HttpResponse, Problem>) {
     let outcome = match answer.as_ref().map_err(Problem::kind) {
         Ok(_) => "acquired",
-        Err(Kind::SeatLimitReached) => "denied",
-        Err(Kind::SeatHeld) => "held",
+        Err(ProblemKind::SeatLimitReached) => "denied",
+        Err(ProblemKind::SeatHeld) => "held",
         Err(_) => return,
     };
     api.app.metrics.seat_acquisitions.with_label_values(&[outcome]).inc();

@@ -13,7 +13,7 @@ use crate::api::auth::signed_in::Operator;
 use crate::api::http::answer::done;
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, number};
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 
 pub fn routes(routes: &mut Routes) {
@@ -50,7 +50,8 @@ async fn set(
 ) -> Result<HttpResponse, Problem> {
     operator.needs(Scope::Admin)?;
     let (SeatLimit { limit }, bytes) = body.read()?;
-    let workspace = workspace.parse().map(WorkspaceId).map_err(|_| Problem::of(Kind::NotFound))?;
+    let workspace =
+        workspace.parse().map(WorkspaceId).map_err(|_| Problem::of(ProblemKind::NotFound))?;
     let actor = Some(operator.actor());
     let request = caller.request(workspace.into(), caller.command(actor), actor, bytes);
     let sets = SeatCommand::SetLimit { limit, cause: LimitCause::Admin };

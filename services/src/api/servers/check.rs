@@ -19,7 +19,7 @@ use crate::api::http::answer::POSITION;
 use crate::api::http::body::Body;
 use crate::api::http::fields::Nothing;
 use crate::api::http::precondition::etag;
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::servers::server::found;
 use crate::api::servers::view::HostKeyShown;
@@ -148,7 +148,7 @@ async fn check(
     };
     let outcome = outcome.unwrap_or(Ok(Outcome::Failed(Stage::Connection)))?;
     let after = api.app.executor.load::<Server>(member.tenant(), server.0).await?;
-    let live = after.state.live().ok_or_else(|| Problem::of(Kind::NotFound))?;
+    let live = after.state.live().ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
     let mut answer = HttpResponse::Ok();
     answer.insert_header((header::ETAG, etag(after.version)));
     if position > 0 {
@@ -170,7 +170,7 @@ async fn look(
     loaded: &Loaded<Server>,
     position: &mut i64,
 ) -> Result<Outcome, Problem> {
-    let live = loaded.state.live().ok_or_else(|| Problem::of(Kind::NotFound))?;
+    let live = loaded.state.live().ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
     let address = reach::address(&api.app.keyring, member.workspace, live).await?;
     let seen = match api.app.remote.observe(&address).await {
         Ok(seen) => seen,
@@ -196,7 +196,7 @@ async fn whole(api: &Api, member: &Member, server: ServerId) -> Result<Outcome, 
         Err(Unreached::Remote(error)) => return Ok(Outcome::Failed(stage(error.cause()))),
         Err(Unreached::NotApproved) => return Ok(Outcome::Waits(Stage::HostKey, APPROVE)),
         Err(Unreached::NoCredential) => return Ok(Outcome::Waits(Stage::Authentication, ATTACH)),
-        Err(Unreached::Unknown) => return Err(Problem::of(Kind::NotFound)),
+        Err(Unreached::Unknown) => return Err(Problem::of(ProblemKind::NotFound)),
         Err(error @ Unreached::Unavailable(_)) => return Err(Problem::unavailable(&error)),
     };
     match connection.exec(COMMAND, &[], COMMAND_LIMITS).await {

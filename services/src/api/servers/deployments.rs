@@ -19,7 +19,7 @@ use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, text};
 use crate::api::http::precondition::{MustMatch, etag};
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::unseal::of_workspace;
 use crate::api::servers::server::{found, named};
@@ -186,7 +186,7 @@ async fn show(
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ReadServers)?;
     let (_, loaded) = found(&api, &member, &path.1).await?;
-    let nothing = || Problem::of(Kind::NotFound);
+    let nothing = || Problem::of(ProblemKind::NotFound);
     let id: DeploymentId = path.2.parse().map_err(|_| nothing())?;
     let deployment = loaded.state.live().and_then(|live| live.deployments.get(&id));
     let shown = opened(&api, &member, id, deployment.ok_or_else(nothing)?).await?;
@@ -211,7 +211,7 @@ async fn replace(
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageServers)?;
     let (server, loaded) = found(&api, &member, &path.1).await?;
-    let nothing = || Problem::of(Kind::NotFound);
+    let nothing = || Problem::of(ProblemKind::NotFound);
     let deployment: DeploymentId = path.2.parse().map_err(|_| nothing())?;
     let known = loaded.state.live().is_some_and(|live| live.deployments.contains_key(&deployment));
     if !known {
@@ -244,7 +244,7 @@ async fn remove(
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageServers)?;
     let server = named(&path.1)?;
-    let deployment = path.2.parse().map_err(|_| Problem::of(Kind::NotFound))?;
+    let deployment = path.2.parse().map_err(|_| Problem::of(ProblemKind::NotFound))?;
     let removes = ServerCommand::RemoveDeployment { deployment };
     let step = matches.0.on(Step::new::<Server>(server.0, removes))?;
     Ok(done(&api.app.executor.execute(&member.request(&caller, vec![]), &[step]).await?))

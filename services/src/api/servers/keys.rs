@@ -21,7 +21,7 @@ use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, parsed, secret};
 use crate::api::http::precondition::MustMatch;
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::servers::server::{found, named};
 use crate::api::servers::view::CredentialShown;
@@ -202,7 +202,8 @@ async fn keep(
     let id = ServerCredentialId(derived(request.command, "credential"));
     let (keys, workspace) = (&api.app.server_credentials, member.workspace);
     keys.insert(workspace, server, id, identity).await?;
-    let kept = keys.identity(workspace, id).await?.ok_or_else(|| Problem::of(Kind::NotFound))?;
+    let kept =
+        keys.identity(workspace, id).await?.ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
     Ok(Credential { id, algorithm: kept.algorithm(), fingerprint: kept.fingerprint() })
 }
 
@@ -229,7 +230,7 @@ impl From<ServerCredentialsError> for Problem {
             ServerCredentialsError::Open(error) => error.into(),
             ServerCredentialsError::Unavailable(error) => error.into(),
             ServerCredentialsError::Seal(infra::keyring::SealError::Erased(_)) => {
-                Self::of(Kind::NotFound)
+                Self::of(ProblemKind::NotFound)
             }
             error @ (ServerCredentialsError::Seal(_) | ServerCredentialsError::Identity(_)) => {
                 Self::unavailable(&error)

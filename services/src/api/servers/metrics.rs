@@ -11,7 +11,7 @@ use crate::api::ApiData;
 use crate::api::auth::member::Member;
 use crate::api::http::body::Query;
 use crate::api::http::fields::{Fields, FromFields, digits, parsed};
-use crate::api::http::problem::{At, Kind, FieldError, Problem};
+use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::servers::server::named;
 
@@ -49,7 +49,7 @@ impl Asked {
     fn span(&self) -> Result<(Span, i64), Problem> {
         let refuse = |name: &str, why| {
             let at = At::Parameter(name.to_owned());
-            Problem::invalid(Kind::BadQuery, vec![FieldError::new(at, why)])
+            Problem::invalid(ProblemKind::BadQuery, vec![FieldError::new(at, why)])
         };
         if self.to <= self.from {
             return Err(refuse("to", "this must be after from"));

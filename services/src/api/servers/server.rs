@@ -24,7 +24,7 @@ use crate::api::http::cursor::{Cursors, Page};
 use crate::api::http::fields::{Fields, FromFields, number, text};
 use crate::api::http::position::MinPosition;
 use crate::api::http::precondition::{MustMatch, etag};
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::servers::view::{ServerShown, listed, shown};
 use crate::api::{Api, ApiData};
@@ -46,7 +46,7 @@ pub fn routes(routes: &mut Routes) {
 /// # Errors
 /// No id.
 pub fn named(server: &str) -> Result<ServerId, Problem> {
-    server.parse().map_err(|_| Problem::of(Kind::NotFound))
+    server.parse().map_err(|_| Problem::of(ProblemKind::NotFound))
 }
 
 /// The live server of the workspace that the path names.
@@ -58,7 +58,7 @@ pub async fn found(
     member: &Member,
     server: &str,
 ) -> Result<(ServerId, Loaded<Server>), Problem> {
-    let nothing = || Problem::of(Kind::NotFound);
+    let nothing = || Problem::of(ProblemKind::NotFound);
     let server = named(server)?;
     let loaded = api.app.executor.load::<Server>(member.tenant(), server.0).await?;
     loaded.state.live().ok_or_else(nothing)?;
@@ -152,7 +152,7 @@ async fn register(
     let again = api.app.executor.load::<Server>(member.tenant(), server.0).await?.version > 0;
     if !again && count(&api.app.pool, workspace).await? >= most {
         let detail = format!("A workspace has {most} servers at most.");
-        return Err(Problem::new(Kind::Refused, detail));
+        return Err(Problem::new(ProblemKind::Refused, detail));
     }
     let registers = ServerCommand::Register {
         name: Personal::Clear(form.name),
@@ -212,7 +212,7 @@ async fn show(
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ReadServers)?;
     let (server, loaded) = found(&api, &member, &path.1).await?;
-    let live = loaded.state.live().ok_or_else(|| Problem::of(Kind::NotFound))?;
+    let live = loaded.state.live().ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
     let shown = shown(&api, member.workspace, server, live).await?;
     Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(loaded.version))).json(shown))
 }

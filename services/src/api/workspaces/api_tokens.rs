@@ -24,7 +24,7 @@ use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, parsed, text};
 use crate::api::http::precondition::IfMatch;
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
 
@@ -117,7 +117,7 @@ async fn seal(
     let (tenant, subject, id) = (workspace.into(), workspace.into(), EventId(token.0));
     let sealed = api.app.keyring.seal_value::<ApiTokenName>(tenant, subject, id, name);
     sealed.await.map_err(|error| match error {
-        SealError::Erased(_) => Problem::of(Kind::NotFound),
+        SealError::Erased(_) => Problem::of(ProblemKind::NotFound),
         error @ (SealError::Expired | SealError::Unavailable(_)) => Problem::unavailable(&error),
     })
 }
@@ -209,7 +209,7 @@ async fn revoke(
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageTokens)?;
-    let token = path.1.parse().map_err(|_| Problem::of(Kind::NotFound))?;
+    let token = path.1.parse().map_err(|_| Problem::of(ProblemKind::NotFound))?;
     let revokes = WorkspaceCommand::RevokeApiToken { by: member.account, token };
     let step = matches.on(Step::new::<Workspace>(member.workspace.0, revokes))?;
     let receipt = api.app.executor.execute(&member.request(&caller, vec![]), &[step]).await?;

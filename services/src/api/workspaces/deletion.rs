@@ -17,7 +17,7 @@ use crate::api::auth::member::Member;
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::precondition::{IfMatch, MustMatch};
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 
 pub fn routes(routes: &mut Routes) {
@@ -93,7 +93,8 @@ async fn show(api: ApiData, member: Member) -> Result<HttpResponse, Problem> {
     let workspace = member.workspace;
     let loaded = api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
     let pending = loaded.state.live().and_then(|live| live.deletion);
-    let Deletion { requested_at, due } = pending.ok_or_else(|| Problem::of(Kind::NotFound))?;
+    let Deletion { requested_at, due } =
+        pending.ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
     Ok(HttpResponse::Ok().json(PendingDeletion { requested_at, due }))
 }
 

@@ -27,7 +27,7 @@ use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, number, text};
 use crate::api::http::precondition::IfMatch;
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::unseal::held;
 use crate::api::workspaces::members::role;
@@ -120,7 +120,7 @@ async fn invite(
             }
         }
     }
-    Err(Problem::of(Kind::Unavailable).with_header(header::RETRY_AFTER, 1))
+    Err(Problem::of(ProblemKind::Unavailable).with_header(header::RETRY_AFTER, 1))
 }
 
 async fn load(api: &Api, workspace: WorkspaceId) -> Result<Loaded<Workspace>, Problem> {
@@ -230,7 +230,7 @@ async fn revoke(
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageMembers)?;
-    let invitation = path.1.parse().map_err(|_| Problem::of(Kind::NotFound))?;
+    let invitation = path.1.parse().map_err(|_| Problem::of(ProblemKind::NotFound))?;
     let revokes = WorkspaceCommand::RevokeInvitation { by: member.account, invitation };
     let step = matches.on(Step::new::<Workspace>(member.workspace.0, revokes))?;
     let request = member.request(&caller, vec![]);
@@ -289,7 +289,7 @@ async fn check_is_theirs(
     }
     let own = held(api, account, &standing.email).await?;
     if standing.email_state != EmailState::Verified || own.folded() != sent_to.folded() {
-        return Err(Problem::of(Kind::NotInvited));
+        return Err(Problem::of(ProblemKind::NotInvited));
     }
     Ok(())
 }

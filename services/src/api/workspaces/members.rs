@@ -21,7 +21,7 @@ use crate::api::http::answer::done;
 use crate::api::http::body::{Body, Query};
 use crate::api::http::fields::{Fields, FromFields, parsed, word};
 use crate::api::http::precondition::{IfMatch, MustMatch, etag};
-use crate::api::http::problem::{At, Kind, FieldError, Problem};
+use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::unseal::opened;
 use crate::api::{Api, ApiData};
@@ -120,7 +120,7 @@ async fn list(
 fn no_purpose() -> Problem {
     let at = At::Parameter("purpose".to_owned());
     let detail = format!("names are opened for a purpose: one of {PURPOSES}");
-    Problem::invalid(Kind::BadQuery, vec![FieldError::new(at, detail)])
+    Problem::invalid(ProblemKind::BadQuery, vec![FieldError::new(at, detail)])
 }
 
 /// The log is told before anything is opened; answers the version from then on.
@@ -187,7 +187,7 @@ pub fn role(fields: &mut Fields) -> Option<Role> {
 }
 
 fn account(member: &str) -> Result<AccountId, Problem> {
-    member.parse().map_err(|_| Problem::of(Kind::NotFound))
+    member.parse().map_err(|_| Problem::of(ProblemKind::NotFound))
 }
 
 /// Gives a member another role.

@@ -26,7 +26,7 @@ use crate::api::http::cursor::{Cursors, Page};
 use crate::api::http::fields::{Fields, FromFields, text};
 use crate::api::http::position::MinPosition;
 use crate::api::http::precondition::{MustMatch, etag};
-use crate::api::http::problem::{Kind, Problem};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::unseal::{name_of, of_workspace};
 
@@ -163,7 +163,9 @@ async fn show(api: ApiData, member: Member) -> Result<HttpResponse, Problem> {
     member.needs(Right::ReadWorkspace)?;
     let workspace = member.workspace;
     let loaded = api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
-    let Workspace::Live(live) = &*loaded.state else { return Err(Problem::of(Kind::NotFound)) };
+    let Workspace::Live(live) = &*loaded.state else {
+        return Err(Problem::of(ProblemKind::NotFound));
+    };
     let shown = Shown {
         workspace_id: workspace.0,
         name: of_workspace(&api, workspace, &live.name).await?,
