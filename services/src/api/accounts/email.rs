@@ -18,7 +18,7 @@ use crate::api::http::answer::{accepted, done};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, secret, text};
 use crate::api::http::precondition::MustMatch;
-use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::http::unseal::held;
 use crate::api::{Api, ApiData};
@@ -83,8 +83,8 @@ async fn change(
 #[utoipa::path(
     post, path = "/v1/email-changes", tag = "accounts", request_body = Link,
     params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
-    responses((status = 204), (status = 409, body = crate::api::http::problem::Shown),
-        (status = 410, body = crate::api::http::problem::Shown)),
+    responses((status = 204), (status = 409, body = ProblemView),
+        (status = 410, body = ProblemView)),
 )]
 async fn confirm(api: ApiData, caller: Caller, body: Body<Link>) -> Result<HttpResponse, Problem> {
     let (link, bytes) = body.read()?;

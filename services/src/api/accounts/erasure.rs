@@ -27,7 +27,7 @@ use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, number, secret};
 use crate::api::http::precondition::IfMatch;
-use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::config::Config;
 use crate::wiring::App;
@@ -77,7 +77,7 @@ pub struct ErasureRequested {
     security(("session" = [])),
     params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
     responses((status = 202, body = ErasureRequested),
-        (status = 409, body = crate::api::http::problem::Shown)),
+        (status = 409, body = ProblemView)),
 )]
 async fn request(
     api: ApiData,
@@ -177,7 +177,7 @@ pub struct Pending {
 /// The erasure that has been asked for.
 #[utoipa::path(
     get, path = "/v1/me/erasure", tag = "erasure", security(("session" = [])),
-    responses((status = 200, body = Pending), (status = 404, body = crate::api::http::problem::Shown)),
+    responses((status = 200, body = Pending), (status = 404, body = ProblemView)),
 )]
 async fn show(api: ApiData, signed_in: SignedIn) -> Result<HttpResponse, Problem> {
     let account = signed_in.account;
@@ -192,7 +192,7 @@ async fn show(api: ApiData, signed_in: SignedIn) -> Result<HttpResponse, Problem
     delete, path = "/v1/me/erasure", tag = "erasure", security(("session" = [])),
     params(("If-Match" = Option<String>, Header)),
     responses((status = 204), (status = 409, description = "The grace is over, or none was asked",
-        body = crate::api::http::problem::Shown)),
+        body = ProblemView)),
 )]
 async fn cancel(
     api: ApiData,
@@ -255,7 +255,7 @@ const STATEMENT: &str = "The keys that opened this person's data are destroyed i
 #[utoipa::path(
     get, path = "/v1/erasures/{claim_code}", tag = "erasure",
     params(("claim_code" = String, Path)),
-    responses((status = 200, body = Proof), (status = 404, body = crate::api::http::problem::Shown)),
+    responses((status = 200, body = Proof), (status = 404, body = ProblemView)),
 )]
 async fn prove(api: ApiData, code: web::Path<String>) -> Result<HttpResponse, Problem> {
     let entry = api.app.keyring.ledger.entry_by_code(hash(&code)).await?;

@@ -20,7 +20,7 @@ use crate::api::http::answer::done;
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, password, secret, text};
 use crate::api::http::precondition::MustMatch;
-use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
 
@@ -159,7 +159,7 @@ impl FromFields for PasswordReset {
 #[utoipa::path(
     post, path = "/v1/password-resets/completions", tag = "accounts", request_body = PasswordReset,
     params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
-    responses((status = 204), (status = 410, body = crate::api::http::problem::Shown)),
+    responses((status = 204), (status = 410, body = ProblemView)),
 )]
 async fn reset(
     api: ApiData,

@@ -20,7 +20,7 @@ use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::answer::{accepted, done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, Nothing, password, text};
-use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
 
@@ -135,7 +135,7 @@ pub async fn owner(api: &Api, email: &EmailAddress) -> Result<Option<AccountId>,
     params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
     responses(
         (status = 201, body = Registered),
-        (status = 409, description = "The address is taken", body = crate::api::http::problem::Shown),
+        (status = 409, description = "The address is taken", body = ProblemView),
     ),
 )]
 async fn register(
@@ -182,7 +182,7 @@ async fn register(
     post, path = "/v1/email-verifications", tag = "accounts", request_body = Link,
     params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
     responses((status = 204), (status = 410, description = "The link is used, replaced or over",
-        body = crate::api::http::problem::Shown)),
+        body = ProblemView)),
 )]
 async fn verify(api: ApiData, caller: Caller, body: Body<Link>) -> Result<HttpResponse, Problem> {
     let (link, bytes) = body.read()?;

@@ -94,7 +94,7 @@ pub async fn admit(request: &ServiceRequest) -> Result<(), Problem> {
 pub async fn find(request: &HttpRequest) -> Result<Option<Member>, Problem> {
     let Some(workspace) = request.match_info().get(IN_PATH) else { return Ok(None) };
     let workspace: Option<WorkspaceId> = workspace.parse().ok();
-    let shown = Shown::of(request).await?;
+    let shown = Authenticated::of(request).await?;
     let workspace = workspace.filter(|workspace| shown.may_be_of(*workspace));
     let workspace = workspace.ok_or_else(nothing)?;
     let api = Api::of(request)?;
@@ -126,12 +126,12 @@ fn fits_a_grace(request: &HttpRequest) -> bool {
 }
 
 /// What a request to a workspace shows.
-enum Shown {
+enum Authenticated {
     Person(SignedIn),
     Token(ApiTokenRow),
 }
 
-impl Shown {
+impl Authenticated {
     async fn of(request: &HttpRequest) -> Result<Self, Problem> {
         let Some(token) = api_token(request) else {
             return SignedIn::of(request).await.map(Self::Person);

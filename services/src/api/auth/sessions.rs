@@ -18,7 +18,7 @@ use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::{Cursors, Page};
 use crate::api::http::fields::{Fields, FromFields, Nothing, digits, text};
 use crate::api::http::position::MinPosition;
-use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::http::unseal::opened;
 use crate::api::{Api, ApiData};
@@ -130,7 +130,7 @@ async fn close_current(
 #[utoipa::path(
     delete, path = "/v1/me/sessions/{id}", tag = "sessions", security(("session" = [])),
     params(("id" = Uuid, Path)),
-    responses((status = 204), (status = 404, body = crate::api::http::problem::Shown)),
+    responses((status = 204), (status = 404, body = ProblemView)),
 )]
 async fn close(
     api: ApiData,

@@ -22,7 +22,7 @@ use crate::api::auth::signed_in::COOKIE;
 use crate::api::http::answer::written;
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, secret, text, word};
-use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
 
@@ -66,7 +66,7 @@ pub struct Opened {
 #[utoipa::path(
     post, path = "/v1/sessions", tag = "sessions", request_body = SignIn,
     params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
-    responses((status = 201, body = Opened), (status = 401, body = crate::api::http::problem::Shown)),
+    responses((status = 201, body = Opened), (status = 401, body = ProblemView)),
 )]
 async fn open(api: ApiData, caller: Caller, body: Body<SignIn>) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;

@@ -11,7 +11,7 @@ use utoipa::{PartialSchema, ToSchema};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use crate::api::auth::signed_in::COOKIE;
-use crate::api::http::problem::Shown;
+use crate::api::http::problem::ProblemView;
 
 const ADDRESS: &str = "/v1/openapi.json";
 const PROBLEM: &str = "Problem";
@@ -38,8 +38,8 @@ pub fn document() -> OpenApi {
     components.add_security_scheme("cookie", cookie);
     components.add_security_scheme("operator", SecurityScheme::Http(operator.build()));
     components.add_security_scheme("token", SecurityScheme::Http(token.build()));
-    let mut schemas = vec![(PROBLEM.to_owned(), Shown::schema())];
-    Shown::schemas(&mut schemas);
+    let mut schemas = vec![(PROBLEM.to_owned(), ProblemView::schema())];
+    ProblemView::schemas(&mut schemas);
     components.schemas.extend(schemas);
     OpenApiBuilder::new().info(info.build()).components(Some(components)).build()
 }

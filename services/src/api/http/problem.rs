@@ -160,7 +160,7 @@ struct Inner {
 /// `application/problem+json` (RFC 9457).
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
-pub struct Shown<'a> {
+pub struct ProblemView<'a> {
     /// A relative address, stable and readable.
     r#type: String,
     title: &'static str,
@@ -274,7 +274,7 @@ impl ResponseError for Problem {
             answer.insert_header((header::WWW_AUTHENTICATE, r#"Bearer realm="lethe""#));
         }
         answer.insert_header((header::CONTENT_TYPE, "application/problem+json"));
-        let shown = Shown {
+        let shown = ProblemView {
             r#type: format!("/problems/{}", kind.slug()),
             title: kind.title(),
             status: kind.status().as_u16(),

@@ -17,7 +17,7 @@ use crate::api::http::answer::accepted;
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::{Cursors, Page};
 use crate::api::http::fields::Nothing;
-use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 
 const LOG_LOCK: &str = include_str!("find_log_lock.sql");
@@ -35,13 +35,13 @@ pub fn routes(routes: &mut Routes) {
 pub struct Readers {
     /// The log's last position.
     head: i64,
-    items: Vec<ReaderShown>,
+    items: Vec<ReaderView>,
 }
 
 /// A projection or a worker, and how far it has come.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Reader)]
-pub struct ReaderShown {
+pub struct ReaderView {
     name: String,
     version: i16,
     kind: String,
@@ -63,7 +63,7 @@ pub struct Replay {
     ceiling: i64,
 }
 
-impl From<ReaderStatus> for ReaderShown {
+impl From<ReaderStatus> for ReaderView {
     fn from(status: ReaderStatus) -> Self {
         Self {
             name: status.name,
@@ -89,7 +89,7 @@ async fn projections(api: ApiData, operator: Operator) -> Result<HttpResponse, P
     operator.needs(Scope::Admin)?;
     let readers = log::status(&api.app.pool).await?;
     let head = readers.first().map_or(0, |reader| reader.head);
-    let items = readers.into_iter().map(ReaderShown::from).collect();
+    let items = readers.into_iter().map(ReaderView::from).collect();
     Ok(HttpResponse::Ok().json(Readers { head, items }))
 }
 
@@ -151,7 +151,7 @@ async fn parked_streams(
     security(("operator" = [])),
     params(("reader" = String, Path), ("stream" = Uuid, Path),
         ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
-    responses((status = 202), (status = 404, body = crate::api::http::problem::Shown)),
+    responses((status = 202), (status = 404, body = ProblemView)),
 )]
 async fn release(
     api: ApiData,

@@ -19,7 +19,7 @@ use crate::api::auth::member::Member;
 use crate::api::http::body::Query;
 use crate::api::http::byte_range::{ByteRange, Ranged};
 use crate::api::http::fields::{Fields, FromFields, digits, word};
-use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::runs::log_stream;
 use crate::api::runs::request::run_of;
@@ -74,7 +74,7 @@ impl FromFields for Which {
 
 /// One line of a log.
 #[derive(Serialize)]
-pub struct Shown {
+pub struct LogLineView {
     n: u64,
     stream: &'static str,
     /// With its line end, if it has one.
@@ -89,7 +89,7 @@ pub struct Shown {
     at: DateTime<Utc>,
 }
 
-impl From<Line> for Shown {
+impl From<Line> for LogLineView {
     fn from(line: Line) -> Self {
         let Line { number, stream, continues, at, bytes } = line;
         let (text, base64) = match String::from_utf8(bytes) {
@@ -115,8 +115,8 @@ impl From<Line> for Shown {
             (String = "text/event-stream"),
         ), headers(("Lethe-Run-State" = String))),
         (status = 206, content_type = "text/plain", body = String),
-        (status = 416, body = crate::api::http::problem::Shown),
-        (status = 429, body = crate::api::http::problem::Shown),
+        (status = 416, body = ProblemView),
+        (status = 429, body = ProblemView),
     ),
 )]
 async fn read(
@@ -162,7 +162,7 @@ async fn read(
 }
 
 pub fn json(line: Line) -> Result<Vec<u8>, Problem> {
-    serde_json::to_vec(&Shown::from(line)).map_err(|error| Problem::internal(&error))
+    serde_json::to_vec(&LogLineView::from(line)).map_err(|error| Problem::internal(&error))
 }
 
 /// How a run stands on one of its servers.

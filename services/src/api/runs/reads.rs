@@ -53,7 +53,7 @@ impl FromFields for Which {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct RunListed {
+pub struct RunSummary {
     run_id: Uuid,
     /// `command` or `deployment`.
     kind: &'static str,
@@ -89,9 +89,10 @@ pub struct OnServer {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct RunShown {
+#[schema(as = Run)]
+pub struct RunView {
     #[serde(flatten)]
-    run: RunListed,
+    run: RunSummary,
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,7 +106,7 @@ pub struct RunShown {
     get, path = "/v1/workspaces/{workspace}/runs", tag = "runs", security(("session" = [])),
     params(("workspace" = Uuid, Path), Which,
         ("Lethe-Min-Position" = Option<i64>, Header)),
-    responses((status = 200, body = Page<RunListed>)),
+    responses((status = 200, body = Page<RunSummary>)),
 )]
 async fn list(
     api: ApiData,
@@ -126,8 +127,8 @@ async fn list(
     };
     let filter = Filter { state, server };
     let rows = page(&api.app.pool, member.workspace, &filter, after, limit + 1).await?;
-    let listed: Vec<RunListed> = rows.iter().map(listed).collect();
-    let page = cursors.page(listed, limit, |run| (run.requested_at, run.run_id));
+    let runs: Vec<RunSummary> = rows.iter().map(summary).collect();
+    let page = cursors.page(runs, limit, |run| (run.requested_at, run.run_id));
     Ok(HttpResponse::Ok().json(page.await?))
 }
 
@@ -137,7 +138,7 @@ async fn list(
     security(("session" = [])),
     params(("workspace" = Uuid, Path), ("run" = Uuid, Path),
         ("Lethe-Min-Position" = Option<i64>, Header)),
-    responses((status = 200, body = RunShown, headers(("ETag" = String)))),
+    responses((status = 200, body = RunView, headers(("ETag" = String)))),
 )]
 async fn show(
     api: ApiData,
@@ -160,11 +161,11 @@ async fn show(
         (Some(command.expose().to_owned()), None)
     };
     let timeout_seconds = run.run.0.requested().map_or(0, |run| run.timeout_seconds);
-    let shown = RunShown { run: listed(&run), command, steps, timeout_seconds };
+    let shown = RunView { run: summary(&run), command, steps, timeout_seconds };
     Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(run.version))).json(shown))
 }
 
-fn listed(run: &Run) -> RunListed {
+fn summary(run: &Run) -> RunSummary {
     let targets = run.run.0.requested().into_iter().flat_map(|run| &run.targets);
     let servers = targets.filter_map(|(server, target)| {
         let on = run.on_servers.0.get(server)?;
@@ -183,7 +184,7 @@ fn listed(run: &Run) -> RunListed {
             log: target.log,
         })
     });
-    RunListed {
+    RunSummary {
         run_id: run.run_id.0,
         kind: if run.deployment_id.is_some() { "deployment" } else { "command" },
         deployment_id: run.deployment_id.map(|id| id.0),

@@ -22,7 +22,7 @@ use crate::api::auth::member::Member;
 use crate::api::http::answer::{accepted, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, Nothing, number, parsed, text};
-use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
+use crate::api::http::problem::{At, FieldError, Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::seats::leases::holds_seat;
 use crate::api::{Api, ApiData};
@@ -96,7 +96,7 @@ pub struct Asked {
     security(("session" = [])),
     params(("workspace" = Uuid, Path),
         ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128)),
-    responses((status = 201, body = Asked), (status = 409, body = crate::api::http::problem::Shown)),
+    responses((status = 201, body = Asked), (status = 409, body = ProblemView)),
 )]
 async fn ask(
     api: ApiData,
@@ -197,7 +197,7 @@ async fn keep(
     params(("workspace" = Uuid, Path), ("run" = Uuid, Path),
         ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
     responses((status = 202), (status = 409, description = "The run has ended",
-        body = crate::api::http::problem::Shown)),
+        body = ProblemView)),
 )]
 async fn cancel(
     api: ApiData,
@@ -240,7 +240,7 @@ impl FromFields for Again {
     request_body = Again, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("run" = Uuid, Path),
         ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128)),
-    responses((status = 202), (status = 409, body = crate::api::http::problem::Shown)),
+    responses((status = 202), (status = 409, body = ProblemView)),
 )]
 async fn retry(
     api: ApiData,

@@ -22,7 +22,7 @@ use crate::api::auth::member::Member;
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, Nothing, number};
-use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
 use crate::reaping::reap;
@@ -62,7 +62,7 @@ impl SeatHeld {
     params(("workspace" = Uuid, Path),
         ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128)),
     responses((status = 201, body = SeatHeld, headers(("Lethe-Position" = i64))),
-        (status = 409, body = crate::api::http::problem::Shown)),
+        (status = 409, body = ProblemView)),
 )]
 async fn acquire(
     api: ApiData,
@@ -137,7 +137,7 @@ impl FromFields for Renewal {
     post, path = "/v1/workspaces/{workspace}/seat-leases/{lease}/renew", tag = "seats",
     request_body = Renewal, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("lease" = Uuid, Path)),
-    responses((status = 200, body = SeatHeld), (status = 409, body = crate::api::http::problem::Shown)),
+    responses((status = 200, body = SeatHeld), (status = 409, body = ProblemView)),
 )]
 async fn renew(
     api: ApiData,
@@ -161,7 +161,7 @@ async fn renew(
     params(("workspace" = Uuid, Path), ("lease" = Uuid, Path),
         ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
     responses((status = 201, body = SeatHeld, headers(("Lethe-Position" = i64))),
-        (status = 409, body = crate::api::http::problem::Shown)),
+        (status = 409, body = ProblemView)),
 )]
 async fn take_over(
     api: ApiData,

@@ -13,7 +13,7 @@ use crate::api::auth::signed_in::Operator;
 use crate::api::http::answer::done;
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, number};
-use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 
 pub fn routes(routes: &mut Routes) {
@@ -39,7 +39,7 @@ impl FromFields for SeatLimit {
     put, path = "/v1/admin/workspaces/{workspace_id}/seat-limit", tag = "operators",
     request_body = SeatLimit, security(("operator" = [])), params(("workspace_id" = uuid::Uuid, Path)),
     responses((status = 204, headers(("Lethe-Position" = i64))),
-        (status = 404, body = crate::api::http::problem::Shown)),
+        (status = 404, body = ProblemView)),
 )]
 async fn set(
     api: ApiData,

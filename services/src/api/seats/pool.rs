@@ -65,10 +65,10 @@ async fn show(api: ApiData, member: Member, least: MinPosition) -> Result<HttpRe
     least.reached::<SeatPools>(&api).await?;
     let pool = of_workspace(&api.app.pool, member.workspace).await?.ok_or_else(not_yet)?;
     let ends = api.app.seats.expiries(member.workspace).await?;
-    Ok(HttpResponse::Ok().json(shown(&member, pool, &ends.into_iter().collect())))
+    Ok(HttpResponse::Ok().json(view(&member, pool, &ends.into_iter().collect())))
 }
 
-fn shown(member: &Member, pool: SeatPool, ends: &BTreeMap<LeaseId, DateTime<Utc>>) -> Seats {
+fn view(member: &Member, pool: SeatPool, ends: &BTreeMap<LeaseId, DateTime<Utc>>) -> Seats {
     let leases = pool.leases.0.iter().map(|(account, lease)| SeatLease {
         lease_id: lease.lease_id.0,
         account_id: account.0,

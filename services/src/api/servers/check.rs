@@ -22,7 +22,7 @@ use crate::api::http::precondition::etag;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::servers::server::found;
-use crate::api::servers::view::HostKeyShown;
+use crate::api::servers::view::HostKeyView;
 use crate::api::{Api, ApiData};
 use crate::reach::{self, Unreached};
 
@@ -72,7 +72,7 @@ pub struct ServerChecked {
     /// Why it went no further, where there is more to say than which stage it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'static str>,
-    host_key: HostKeyShown,
+    host_key: HostKeyView,
 }
 
 /// How far a check came: the first stage that failed, or none.

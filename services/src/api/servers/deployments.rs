@@ -35,7 +35,8 @@ pub fn routes(routes: &mut Routes) {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct StepShown {
+#[schema(as = DeploymentStep)]
+pub struct StepView {
     #[schema(value_type = String, max_length = 100)]
     name: Label,
     /// What a shell is given.
@@ -47,7 +48,7 @@ pub struct StepShown {
 pub struct NewDeployment {
     #[schema(value_type = String, max_length = 100)]
     name: Label,
-    #[schema(value_type = Vec<StepShown>, min_items = 1, max_items = 50)]
+    #[schema(value_type = Vec<StepView>, min_items = 1, max_items = 50)]
     steps: DeploymentSteps,
 }
 
@@ -81,11 +82,11 @@ fn steps(value: &Value) -> Result<DeploymentSteps, String> {
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Deployment)]
-pub struct DeploymentShown {
+pub struct DeploymentView {
     deployment_id: Uuid,
     #[schema(value_type = String)]
     name: Label,
-    steps: Vec<StepShown>,
+    steps: Vec<StepView>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -95,7 +96,7 @@ pub struct DeploymentCreated {
 
 #[derive(Serialize, ToSchema)]
 pub struct Deployments {
-    items: Vec<DeploymentShown>,
+    items: Vec<DeploymentView>,
 }
 
 async fn opened(
@@ -103,13 +104,11 @@ async fn opened(
     member: &Member,
     id: DeploymentId,
     deployment: &Deployment,
-) -> Result<DeploymentShown, Problem> {
+) -> Result<DeploymentView, Problem> {
     let config = of_workspace(api, member.workspace, &deployment.config).await?;
-    let step = |step: &DeploymentStep| StepShown {
-        name: step.name.clone(),
-        command: step.command.clone(),
-    };
-    Ok(DeploymentShown {
+    let step =
+        |step: &DeploymentStep| StepView { name: step.name.clone(), command: step.command.clone() };
+    Ok(DeploymentView {
         deployment_id: id.0,
         name: of_workspace(api, member.workspace, &deployment.name).await?,
         steps: config.steps().iter().map(step).collect(),
@@ -177,7 +176,7 @@ async fn list(
     get, path = "/v1/workspaces/{workspace}/servers/{server}/deployments/{deployment}",
     tag = "servers", security(("session" = [])),
     params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("deployment" = Uuid, Path)),
-    responses((status = 200, body = DeploymentShown, headers(("ETag" = String)))),
+    responses((status = 200, body = DeploymentView, headers(("ETag" = String)))),
 )]
 async fn show(
     api: ApiData,

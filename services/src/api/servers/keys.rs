@@ -24,7 +24,7 @@ use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::servers::server::{found, named};
-use crate::api::servers::view::CredentialShown;
+use crate::api::servers::view::CredentialView;
 use crate::api::{Api, ApiData};
 
 pub fn routes(routes: &mut Routes) {
@@ -151,7 +151,7 @@ fn unfit(error: IdentityError) -> Problem {
 #[derive(Serialize, ToSchema)]
 pub struct CredentialAttached {
     #[serde(flatten)]
-    credential: CredentialShown,
+    credential: CredentialView,
     /// To be put into `authorized_keys` on the server. Absent when it has been replaced since.
     #[serde(skip_serializing_if = "Option::is_none")]
     public_line: Option<String>,

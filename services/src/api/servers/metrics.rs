@@ -101,7 +101,7 @@ pub struct ServerMetrics {
     points: Vec<MetricsPoint>,
 }
 
-fn shown(at: DateTime<Utc>, point: Option<&Point>) -> MetricsPoint {
+fn view(at: DateTime<Utc>, point: Option<&Point>) -> MetricsPoint {
     MetricsPoint {
         at,
         samples: point.map_or(0, |point| point.samples),
@@ -137,7 +137,7 @@ async fn metrics(
     let points = (0..count).map(|step| {
         let point = measured.next_if(|point| point.step == step);
         let at = span.from + TimeDelta::seconds(step * asked.step);
-        shown(at, point.as_ref())
+        view(at, point.as_ref())
     });
     Ok(HttpResponse::Ok().json(ServerMetrics {
         from: span.from,

@@ -26,7 +26,7 @@ use crate::api::http::position::MinPosition;
 use crate::api::http::precondition::{MustMatch, etag};
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
-use crate::api::servers::view::{ServerShown, listed, shown};
+use crate::api::servers::view::{ServerView, view, view_of_row};
 use crate::api::{Api, ApiData};
 
 const PORT: i64 = 22;
@@ -172,7 +172,7 @@ async fn register(
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace}/servers", tag = "servers", security(("session" = [])),
     params(("workspace" = Uuid, Path), Paging, ("Lethe-Min-Position" = Option<i64>, Header)),
-    responses((status = 200, body = Page<ServerShown>)),
+    responses((status = 200, body = Page<ServerView>)),
 )]
 async fn list(
     api: ApiData,
@@ -192,7 +192,7 @@ async fn list(
     let rows = listing(&api.app.pool, member.workspace, after, limit + 1).await?;
     let mut found = Vec::with_capacity(rows.len());
     for row in rows {
-        found.push((row.registered_at, listed(&api, row).await?));
+        found.push((row.registered_at, view_of_row(&api, row).await?));
     }
     let page = cursors.page(found, limit, |(at, server)| (*at, server.server_id)).await?;
     let items = page.items.into_iter().map(|(_, server)| server).collect();
@@ -203,7 +203,7 @@ async fn list(
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace}/servers/{server}", tag = "servers",
     security(("session" = [])), params(("workspace" = Uuid, Path), ("server" = Uuid, Path)),
-    responses((status = 200, body = ServerShown, headers(("ETag" = String)))),
+    responses((status = 200, body = ServerView, headers(("ETag" = String)))),
 )]
 async fn show(
     api: ApiData,
@@ -213,7 +213,7 @@ async fn show(
     member.needs(Right::ReadServers)?;
     let (server, loaded) = found(&api, &member, &path.1).await?;
     let live = loaded.state.live().ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
-    let shown = shown(&api, member.workspace, server, live).await?;
+    let shown = view(&api, member.workspace, server, live).await?;
     Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(loaded.version))).json(shown))
 }
 

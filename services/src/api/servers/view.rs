@@ -16,7 +16,7 @@ use crate::api::http::unseal::of_workspace;
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Server)]
-pub struct ServerShown {
+pub struct ServerView {
     pub server_id: Uuid,
     #[schema(value_type = String)]
     name: <ServerName as Field>::Value,
@@ -25,10 +25,10 @@ pub struct ServerShown {
     port: u16,
     #[schema(value_type = String)]
     user: <ServerUser as Field>::Value,
-    host_key: HostKeyShown,
+    host_key: HostKeyView,
     #[serde(skip_serializing_if = "Option::is_none")]
-    credential: Option<CredentialShown>,
-    reach: ReachShown,
+    credential: Option<CredentialView>,
+    reach: ReachView,
     deployments: Vec<Uuid>,
 }
 
@@ -36,7 +36,7 @@ pub struct ServerShown {
 /// unless it is approved.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[schema(as = HostKey)]
-pub struct HostKeyShown {
+pub struct HostKeyView {
     state: &'static str,
     /// What a person approved.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,7 +50,7 @@ pub struct HostKeyShown {
 
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[schema(as = ServerCredential)]
-pub struct CredentialShown {
+pub struct CredentialView {
     credential_id: Uuid,
     #[schema(value_type = String)]
     algorithm: KeyAlgorithm,
@@ -61,7 +61,7 @@ pub struct CredentialShown {
 /// `unknown`, `reachable` or `unreachable`.
 #[derive(Clone, Copy, Serialize, ToSchema)]
 #[schema(as = Reach)]
-pub struct ReachShown {
+pub struct ReachView {
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -70,7 +70,7 @@ pub struct ReachShown {
     since: Option<DateTime<Utc>>,
 }
 
-impl From<HostKey> for HostKeyShown {
+impl From<HostKey> for HostKeyView {
     fn from(host_key: HostKey) -> Self {
         let (state, approved, seen) = match host_key {
             HostKey::Unobserved => ("unobserved", None, None),
@@ -82,14 +82,14 @@ impl From<HostKey> for HostKeyShown {
     }
 }
 
-impl From<Credential> for CredentialShown {
+impl From<Credential> for CredentialView {
     fn from(credential: Credential) -> Self {
         let Credential { id, algorithm, fingerprint } = credential;
         Self { credential_id: id.0, algorithm, fingerprint }
     }
 }
 
-impl From<Reach> for ReachShown {
+impl From<Reach> for ReachView {
     fn from(reach: Reach) -> Self {
         let (state, cause, since) = match reach {
             Reach::Unknown => ("unknown", None, None),
@@ -101,13 +101,13 @@ impl From<Reach> for ReachShown {
 }
 
 /// As it stands in the log.
-pub async fn shown(
+pub async fn view(
     api: &Api,
     workspace: WorkspaceId,
     server: ServerId,
     live: &LiveServer,
-) -> Result<ServerShown, Problem> {
-    Ok(ServerShown {
+) -> Result<ServerView, Problem> {
+    Ok(ServerView {
         server_id: server.0,
         name: of_workspace(api, workspace, &live.name).await?,
         host: of_workspace(api, workspace, &live.host).await?,
@@ -121,9 +121,9 @@ pub async fn shown(
 }
 
 /// As it stands in the read model.
-pub async fn listed(api: &Api, row: Row) -> Result<ServerShown, Problem> {
+pub async fn view_of_row(api: &Api, row: Row) -> Result<ServerView, Problem> {
     let workspace = row.workspace_id;
-    Ok(ServerShown {
+    Ok(ServerView {
         server_id: row.server_id.0,
         name: of_row::<ServerName>(api, workspace, &row.name).await?,
         host: of_row::<ServerHost>(api, workspace, &row.host).await?,

@@ -24,7 +24,7 @@ use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, parsed, text};
 use crate::api::http::precondition::IfMatch;
-use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
 
@@ -73,7 +73,7 @@ pub struct TokenIssued {
     request_body = NewToken, security(("session" = [])),
     params(("workspace" = Uuid, Path),
         ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
-    responses((status = 201, body = TokenIssued), (status = 409, body = crate::api::http::problem::Shown)),
+    responses((status = 201, body = TokenIssued), (status = 409, body = ProblemView)),
 )]
 async fn issue(
     api: ApiData,
@@ -124,12 +124,12 @@ async fn seal(
 
 #[derive(Serialize, ToSchema)]
 pub struct Tokens {
-    items: Vec<TokenShown>,
+    items: Vec<TokenView>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = ApiToken)]
-pub struct TokenShown {
+pub struct TokenView {
     token_id: Uuid,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -162,18 +162,18 @@ async fn list(api: ApiData, member: Member) -> Result<HttpResponse, Problem> {
         kept.into_iter().map(|kept| (kept.token, kept)).collect();
     let mut items = Vec::with_capacity(live.tokens.len());
     for (id, token) in &live.tokens {
-        items.push(shown(&api, workspace, *id, token, kept.remove(id)).await?);
+        items.push(view(&api, workspace, *id, token, kept.remove(id)).await?);
     }
     Ok(HttpResponse::Ok().json(Tokens { items }))
 }
 
-async fn shown(
+async fn view(
     api: &Api,
     workspace: WorkspaceId,
     id: ApiTokenId,
     token: &ApiToken,
     kept: Option<ListedApiToken>,
-) -> Result<TokenShown, Problem> {
+) -> Result<TokenView, Problem> {
     let name = match &kept {
         Some(kept) => {
             let about = workspace.into();
@@ -182,7 +182,7 @@ async fn shown(
         }
         None => None,
     };
-    Ok(TokenShown {
+    Ok(TokenView {
         token_id: id.0,
         name,
         account_id: token.account.0,
@@ -199,7 +199,7 @@ async fn shown(
     security(("session" = [])),
     params(("workspace" = Uuid, Path), ("token" = Uuid, Path),
         ("If-Match" = Option<String>, Header)),
-    responses((status = 204), (status = 404, body = crate::api::http::problem::Shown)),
+    responses((status = 204), (status = 404, body = ProblemView)),
 )]
 async fn revoke(
     api: ApiData,

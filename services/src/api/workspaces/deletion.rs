@@ -17,7 +17,7 @@ use crate::api::auth::member::Member;
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::precondition::{IfMatch, MustMatch};
-use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 
 pub fn routes(routes: &mut Routes) {
@@ -40,7 +40,7 @@ pub struct DeletionRequested {
     params(("workspace" = Uuid, Path), ("If-Match" = String, Header),
         ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
     responses((status = 202, body = DeletionRequested),
-        (status = 409, body = crate::api::http::problem::Shown)),
+        (status = 409, body = ProblemView)),
 )]
 async fn request(
     api: ApiData,
@@ -86,7 +86,7 @@ pub struct PendingDeletion {
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace}/deletion", tag = "workspaces",
     security(("session" = []), ("token" = [])), params(("workspace" = Uuid, Path)),
-    responses((status = 200, body = PendingDeletion), (status = 404, body = crate::api::http::problem::Shown)),
+    responses((status = 200, body = PendingDeletion), (status = 404, body = ProblemView)),
 )]
 async fn show(api: ApiData, member: Member) -> Result<HttpResponse, Problem> {
     member.needs(Right::ReadWorkspace)?;
@@ -104,7 +104,7 @@ async fn show(api: ApiData, member: Member) -> Result<HttpResponse, Problem> {
     security(("session" = [])),
     params(("workspace" = Uuid, Path), ("If-Match" = Option<String>, Header)),
     responses((status = 204), (status = 409, description = "The grace is over, or none was asked",
-        body = crate::api::http::problem::Shown)),
+        body = ProblemView)),
 )]
 async fn cancel(
     api: ApiData,

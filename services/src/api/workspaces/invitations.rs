@@ -27,7 +27,7 @@ use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, number, text};
 use crate::api::http::precondition::IfMatch;
-use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::http::unseal::held;
 use crate::api::workspaces::members::role;
@@ -78,7 +78,7 @@ pub struct Invited {
     request_body = NewInvitation, security(("session" = [])),
     params(("workspace" = Uuid, Path),
         ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
-    responses((status = 201, body = Invited), (status = 409, body = crate::api::http::problem::Shown)),
+    responses((status = 201, body = Invited), (status = 409, body = ProblemView)),
 )]
 async fn invite(
     api: ApiData,
@@ -170,12 +170,12 @@ async fn same_address(
 
 #[derive(Serialize, ToSchema)]
 pub struct Invitations {
-    items: Vec<InvitationShown>,
+    items: Vec<InvitationView>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Invitation)]
-pub struct InvitationShown {
+pub struct InvitationView {
     invitation_id: Uuid,
     #[schema(value_type = String)]
     role: Role,
@@ -204,7 +204,7 @@ async fn list(api: ApiData, member: Member) -> Result<HttpResponse, Problem> {
     } else {
         standing.invitations.iter().map(|(id, invitation)| (*id, invitation, None)).collect()
     };
-    let items = open.into_iter().map(|(id, invitation, email)| InvitationShown {
+    let items = open.into_iter().map(|(id, invitation, email)| InvitationView {
         invitation_id: id.0,
         role: invitation.role,
         invited_by: invitation.by.0,
@@ -220,7 +220,7 @@ async fn list(api: ApiData, member: Member) -> Result<HttpResponse, Problem> {
     security(("session" = [])),
     params(("workspace" = Uuid, Path), ("invitation" = Uuid, Path),
         ("If-Match" = Option<String>, Header)),
-    responses((status = 204), (status = 404, body = crate::api::http::problem::Shown)),
+    responses((status = 204), (status = 404, body = ProblemView)),
 )]
 async fn revoke(
     api: ApiData,
@@ -247,8 +247,8 @@ pub struct Joined {
     post, path = "/v1/invitations/accept", tag = "workspaces", request_body = Link,
     security(("session" = [])),
     params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
-    responses((status = 200, body = Joined), (status = 403, body = crate::api::http::problem::Shown),
-        (status = 410, body = crate::api::http::problem::Shown)),
+    responses((status = 200, body = Joined), (status = 403, body = ProblemView),
+        (status = 410, body = ProblemView)),
 )]
 async fn accept(
     api: ApiData,

@@ -21,7 +21,7 @@ use crate::api::http::answer::done;
 use crate::api::http::body::{Body, Query};
 use crate::api::http::fields::{Fields, FromFields, parsed, word};
 use crate::api::http::precondition::{IfMatch, MustMatch, etag};
-use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
+use crate::api::http::problem::{At, FieldError, Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::http::unseal::opened;
 use crate::api::{Api, ApiData};
@@ -64,11 +64,12 @@ pub struct Members {
     /// The time that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     as_of: Option<DateTime<Utc>>,
-    items: Vec<MemberShown>,
+    items: Vec<MemberView>,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct MemberShown {
+#[schema(as = Member)]
+pub struct MemberView {
     account_id: Uuid,
     #[schema(value_type = String)]
     role: Role,
@@ -111,7 +112,7 @@ async fn list(
     }
     let items = members.into_iter().map(|(account, role)| {
         let (name, email) = people.remove(&account).unwrap_or_default();
-        MemberShown { account_id: account.0, role, name, email }
+        MemberView { account_id: account.0, role, name, email }
     });
     let shown = Members { as_of, items: items.collect() };
     Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(version))).json(shown))
@@ -221,7 +222,7 @@ async fn change(
     params(("workspace" = Uuid, Path), ("member" = Uuid, Path),
         ("If-Match" = Option<String>, Header)),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64))),
-        (status = 409, description = "The last owner stays", body = crate::api::http::problem::Shown)),
+        (status = 409, description = "The last owner stays", body = ProblemView)),
 )]
 async fn remove(
     api: ApiData,

@@ -13,14 +13,14 @@ pub fn routes(routes: &mut Routes) {
 
 #[derive(Serialize, ToSchema)]
 pub struct Roles {
-    roles: Vec<RoleShown>,
-    rights: Vec<RightShown>,
+    roles: Vec<RoleView>,
+    rights: Vec<RightView>,
 }
 
 /// A role, and everything that it may do.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Role)]
-pub struct RoleShown {
+pub struct RoleView {
     role: &'static str,
     rights: Vec<&'static str>,
 }
@@ -28,7 +28,7 @@ pub struct RoleShown {
 /// A right, and whoever may have it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Right)]
-pub struct RightShown {
+pub struct RightView {
     right: &'static str,
     roles: Vec<&'static str>,
     /// Whether it can be a scope of an API token.
@@ -40,11 +40,11 @@ pub struct RightShown {
     get, path = "/v1/roles", tag = "workspaces", responses((status = 200, body = Roles)),
 )]
 async fn list() -> HttpResponse {
-    let roles = Role::ALL.iter().map(|role| RoleShown {
+    let roles = Role::ALL.iter().map(|role| RoleView {
         role: role.word(),
         rights: role.rights().map(Right::word).collect(),
     });
-    let rights = Right::ALL.iter().map(|right| RightShown {
+    let rights = Right::ALL.iter().map(|right| RightView {
         right: right.word(),
         roles: right.roles().iter().map(|role| role.word()).collect(),
         tokens: right.is_for_tokens(),

@@ -84,7 +84,7 @@ async fn create(
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct Listed {
+pub struct WorkspaceSummary {
     workspace_id: Uuid,
     #[schema(value_type = String)]
     name: Label,
@@ -102,7 +102,7 @@ pub struct Listed {
 #[utoipa::path(
     get, path = "/v1/workspaces", tag = "workspaces", security(("session" = [])),
     params(Paging, ("Lethe-Min-Position" = Option<i64>, Header)),
-    responses((status = 200, body = Page<Listed>)),
+    responses((status = 200, body = Page<WorkspaceSummary>)),
 )]
 async fn list(
     api: ApiData,
@@ -127,7 +127,7 @@ async fn list(
         let Some(name) = name_of(&api, mine.workspace, mine.name.as_deref()).await? else {
             continue;
         };
-        items.push(Listed {
+        items.push(WorkspaceSummary {
             workspace_id: mine.workspace.0,
             name,
             role: mine.role,
@@ -140,7 +140,8 @@ async fn list(
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct Shown {
+#[schema(as = Workspace)]
+pub struct WorkspaceView {
     workspace_id: Uuid,
     #[schema(value_type = String)]
     name: Label,
@@ -157,7 +158,7 @@ pub struct Shown {
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace}", tag = "workspaces",
     security(("session" = [])), params(("workspace" = Uuid, Path)),
-    responses((status = 200, body = Shown, headers(("ETag" = String)))),
+    responses((status = 200, body = WorkspaceView, headers(("ETag" = String)))),
 )]
 async fn show(api: ApiData, member: Member) -> Result<HttpResponse, Problem> {
     member.needs(Right::ReadWorkspace)?;
@@ -166,7 +167,7 @@ async fn show(api: ApiData, member: Member) -> Result<HttpResponse, Problem> {
     let Workspace::Live(live) = &*loaded.state else {
         return Err(Problem::of(ProblemKind::NotFound));
     };
-    let shown = Shown {
+    let shown = WorkspaceView {
         workspace_id: workspace.0,
         name: of_workspace(&api, workspace, &live.name).await?,
         role: member.role,
