@@ -20,12 +20,12 @@ pub fn routes(routes: &mut Routes) {
     routes.add(__path_list, list);
 }
 
-struct Asked {
+struct TrailQuery {
     filter: Filter,
     paging: Paging,
 }
 
-impl FromFields for Asked {
+impl FromFields for TrailQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
         let (filter, paging) = (Filter::read(fields), Paging::read(fields));
         Some(Self { filter: filter?, paging: paging? })
@@ -42,10 +42,10 @@ async fn list(
     api: ApiData,
     operator: Operator,
     least: MinPosition,
-    asked: Query<Asked>,
+    query: Query<TrailQuery>,
 ) -> Result<HttpResponse, Problem> {
     operator.needs(Scope::Audit)?;
-    let Query(Asked { filter, paging }) = asked;
+    let Query(TrailQuery { filter, paging }) = query;
     least.reached::<projections::audit_trail::AuditTrail>(&api).await?;
     let scope = serde_json::to_string(&filter).map_err(|error| Problem::internal(&error))?;
     let scope = format!("/v1/audit-events{scope}");

@@ -42,7 +42,7 @@ pub enum Side {
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Which {
+pub struct LogQuery {
     /// By default the last one.
     #[param(value_type = Option<i64>, minimum = 1)]
     attempt: Option<u32>,
@@ -57,7 +57,7 @@ pub struct Which {
     stream: Option<Side>,
 }
 
-impl FromFields for Which {
+impl FromFields for LogQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
         let attempt = fields.optional("attempt", digits(1, i64::from(u32::MAX)));
         let after = fields.optional("after", digits(0, i64::MAX));
@@ -106,7 +106,7 @@ impl From<Line> for LogLineView {
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace}/runs/{run}/servers/{server}/log", tag = "runs",
     security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("run" = Uuid, Path), ("server" = Uuid, Path), Which,
+    params(("workspace" = Uuid, Path), ("run" = Uuid, Path), ("server" = Uuid, Path), LogQuery,
         ("Last-Event-ID" = Option<i64>, Header), ("Range" = Option<String>, Header)),
     responses(
         (status = 200, content(
@@ -123,15 +123,15 @@ async fn read(
     api: ApiData,
     member: Member,
     path: web::Path<(String, String, String)>,
-    which: Query<Which>,
+    query: Query<LogQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ReadLogs)?;
-    let Query(which) = which;
+    let Query(query) = query;
     let run = run_of(&path.1)?;
     let server: ServerId = path.2.parse().map_err(|_| Problem::of(ProblemKind::NotFound))?;
     let last = target(&api, member.workspace, run, server).await?;
-    let attempt = which.attempt.unwrap_or(last.attempt);
+    let attempt = query.attempt.unwrap_or(last.attempt);
     if attempt > last.attempt {
         return Err(Problem::of(ProblemKind::NotFound));
     }
@@ -141,15 +141,15 @@ async fn read(
     if accepts("text/event-stream") {
         let after = match log_stream::last_event(&request)? {
             Some(last) => last,
-            None => which.after.unwrap_or_default(),
+            None => query.after.unwrap_or_default(),
         };
         return log_stream::answer(&api, &member, &request, task, after);
     }
     let state = if attempt == last.attempt { last.word() } else { log_stream::SUPERSEDED };
     if accepts("text/plain") {
-        return bytes(&api, &request, task, which.stream, state).await;
+        return bytes(&api, &request, task, query.stream, state).await;
     }
-    let lines = api.app.run_logs.read(&task, which.after.unwrap_or_default(), which.limit).await?;
+    let lines = api.app.run_logs.read(&task, query.after.unwrap_or_default(), query.limit).await?;
     let mut body = Vec::new();
     for line in lines {
         body.extend(json(line)?);

@@ -32,7 +32,7 @@ pub fn routes(routes: &mut Routes) {
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Which {
+pub struct RunsQuery {
     #[param(value_type = Option<String>)]
     state: Option<RunState>,
     #[param(value_type = Option<Uuid>)]
@@ -42,7 +42,7 @@ pub struct Which {
     cursor: Option<String>,
 }
 
-impl FromFields for Which {
+impl FromFields for RunsQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
         let state = fields.optional("state", word(STATES));
         let server = fields.optional("server", parsed("an id"));
@@ -104,7 +104,7 @@ pub struct RunView {
 /// The runs of a workspace, the newest first.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace}/runs", tag = "runs", security(("session" = [])),
-    params(("workspace" = Uuid, Path), Which,
+    params(("workspace" = Uuid, Path), RunsQuery,
         ("Lethe-Min-Position" = Option<i64>, Header)),
     responses((status = 200, body = Page<RunSummary>)),
 )]
@@ -112,10 +112,10 @@ async fn list(
     api: ApiData,
     member: Member,
     least: MinPosition,
-    which: Query<Which>,
+    query: Query<RunsQuery>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ReadRuns)?;
-    let Query(Which { state, server, limit, cursor }) = which;
+    let Query(RunsQuery { state, server, limit, cursor }) = query;
     least.reached::<Runs>(&api).await?;
     let of = member.tenant();
     let filters = [state.map_or("", RunState::word).to_owned(), format!("{server:?}")];

@@ -86,7 +86,7 @@ fn secrets(value: &Value) -> Result<RunEnvironment, String> {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct Asked {
+pub struct RunRequested {
     run_id: Uuid,
 }
 
@@ -96,7 +96,7 @@ pub struct Asked {
     security(("session" = [])),
     params(("workspace" = Uuid, Path),
         ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128)),
-    responses((status = 201, body = Asked), (status = 409, body = ProblemView)),
+    responses((status = 201, body = RunRequested), (status = 409, body = ProblemView)),
 )]
 async fn ask(
     api: ApiData,
@@ -125,7 +125,7 @@ async fn ask(
     let place = format!("/v1/workspaces/{}/runs/{run}", member.workspace);
     Ok(written(StatusCode::CREATED, &receipt)
         .insert_header((header::LOCATION, place))
-        .json(Asked { run_id: run.0 }))
+        .json(RunRequested { run_id: run.0 }))
 }
 
 /// A server with what it is by now.

@@ -24,7 +24,7 @@ pub fn routes(routes: &mut Routes) {
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Asked {
+pub struct MetricsQuery {
     /// From this moment on.
     from: DateTime<Utc>,
     /// Up to this moment, and without it.
@@ -34,7 +34,7 @@ pub struct Asked {
     step: i64,
 }
 
-impl FromFields for Asked {
+impl FromFields for MetricsQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
         let moment = || parsed("a moment such as 2026-11-22T12:00:00Z");
         let from = fields.required("from", moment());
@@ -44,7 +44,7 @@ impl FromFields for Asked {
     }
 }
 
-impl Asked {
+impl MetricsQuery {
     /// The span, and how many points it has.
     fn span(&self) -> Result<(Span, i64), Problem> {
         let refuse = |name: &str, why| {
@@ -119,30 +119,30 @@ fn view(at: DateTime<Utc>, point: Option<&Point>) -> MetricsPoint {
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace}/servers/{server}/metrics", tag = "servers",
     security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("server" = Uuid, Path), Asked),
+    params(("workspace" = Uuid, Path), ("server" = Uuid, Path), MetricsQuery),
     responses((status = 200, body = ServerMetrics)),
 )]
 async fn metrics(
     api: ApiData,
     member: Member,
     path: web::Path<(String, String)>,
-    asked: Query<Asked>,
+    query: Query<MetricsQuery>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ReadServers)?;
     let server = named(&path.1)?;
-    let Query(asked) = asked;
-    let (span, count) = asked.span()?;
+    let Query(query) = query;
+    let (span, count) = query.span()?;
     let measured = api.app.monitors.series(server, span).await?;
     let mut measured = measured.into_iter().peekable();
     let points = (0..count).map(|step| {
         let point = measured.next_if(|point| point.step == step);
-        let at = span.from + TimeDelta::seconds(step * asked.step);
+        let at = span.from + TimeDelta::seconds(step * query.step);
         view(at, point.as_ref())
     });
     Ok(HttpResponse::Ok().json(ServerMetrics {
         from: span.from,
         to: span.to,
-        step_seconds: asked.step,
+        step_seconds: query.step,
         points: points.collect(),
     }))
 }
@@ -155,8 +155,8 @@ mod tests {
 
     fn points(seconds: i64, step: i64) -> Option<i64> {
         let from = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        let asked = Asked { from, to: from + TimeDelta::seconds(seconds), step };
-        asked.span().ok().map(|(_, points)| points)
+        let query = MetricsQuery { from, to: from + TimeDelta::seconds(seconds), step };
+        query.span().ok().map(|(_, points)| points)
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub fn routes(routes: &mut Routes) {
 
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Which {
+pub struct MembersQuery {
     /// The members at that time, out of the log.
     #[param(value_type = Option<String>, format = DateTime)]
     as_of: Option<DateTime<Utc>>,
@@ -50,7 +50,7 @@ pub struct Which {
     purpose: Option<Purpose>,
 }
 
-impl FromFields for Which {
+impl FromFields for MembersQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
         let as_of = fields.optional("as_of", parsed("a time such as 2026-11-22T08:00:00Z"));
         let names = fields.optional("names", parsed("true or false"));
@@ -85,17 +85,17 @@ pub struct MemberView {
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace}/members", tag = "workspaces",
     security(("session" = []), ("token" = [])),
-    params(("workspace" = Uuid, Path), Which),
+    params(("workspace" = Uuid, Path), MembersQuery),
     responses((status = 200, body = Members, headers(("ETag" = String)))),
 )]
 async fn list(
     api: ApiData,
     member: Member,
     caller: Caller,
-    which: Query<Which>,
+    query: Query<MembersQuery>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ReadMembers)?;
-    let Query(Which { as_of, names, purpose }) = which;
+    let Query(MembersQuery { as_of, names, purpose }) = query;
     let (executor, of) = (&api.app.executor, member.workspace);
     let loaded = executor.load::<Workspace>(of.into(), of.0).await?;
     let mut version = loaded.version;
