@@ -34,24 +34,24 @@ const STREAMS_MAX: u32 = 10;
 pub struct Streams(Arc<Mutex<HashMap<AccountId, u32>>>);
 
 /// One stream; dropped, there is one less.
-struct Seat {
+struct StreamSlot {
     streams: Streams,
     account: AccountId,
 }
 
 impl Streams {
-    fn open(&self, account: AccountId) -> Option<Seat> {
+    fn open(&self, account: AccountId) -> Option<StreamSlot> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(account).or_default();
         if *count >= STREAMS_MAX {
             return None;
         }
         *count += 1;
-        Some(Seat { streams: self.clone(), account })
+        Some(StreamSlot { streams: self.clone(), account })
     }
 }
 
-impl Drop for Seat {
+impl Drop for StreamSlot {
     fn drop(&mut self) {
         let mut counts = self.streams.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = counts.get_mut(&self.account) {
@@ -81,8 +81,8 @@ pub fn answer(
     task: Task,
     after: u64,
 ) -> Result<HttpResponse, Problem> {
-    let seat = api.streams.open(member.account);
-    let seat = seat.ok_or_else(|| Problem::of(ProblemKind::TooManyStreams))?;
+    let slot = api.streams.open(member.account);
+    let slot = slot.ok_or_else(|| Problem::of(ProblemKind::TooManyStreams))?;
     let following = Following {
         api: api.clone(),
         request: request.clone(),
@@ -92,15 +92,15 @@ pub fn answer(
         lines: api.app.run_logs.watch(&task),
         stopping: api.app.stopping.subscribe(),
         admitted: Instant::now(),
-        stage: Stage::Begun,
-        _seat: seat,
+        stage: StreamStage::Begun,
+        _slot: slot,
     };
     let events = stream::unfold(following, |mut following| async move {
         match following.next().await {
             Ok(Some(events)) => Some((Ok::<_, Problem>(events), following)),
             Ok(None) => None,
             Err(problem) => {
-                following.stage = Stage::Over;
+                following.stage = StreamStage::Over;
                 Some((Err(problem), following))
             }
         }
@@ -113,7 +113,7 @@ pub fn answer(
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum StreamStage {
     Begun,
     Following,
     Over,
@@ -130,8 +130,8 @@ struct Following {
     lines: Watch,
     stopping: watch::Receiver<bool>,
     admitted: Instant,
-    stage: Stage,
-    _seat: Seat,
+    stage: StreamStage,
+    _slot: StreamSlot,
 }
 
 #[derive(Serialize)]
@@ -150,12 +150,12 @@ struct End {
 impl Following {
     async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
         match self.stage {
-            Stage::Begun => {
-                self.stage = Stage::Following;
+            StreamStage::Begun => {
+                self.stage = StreamStage::Following;
                 return Ok(Some(Bytes::from_static(b"retry: 1000\n\n")));
             }
-            Stage::Over => return Ok(None),
-            Stage::Following => {}
+            StreamStage::Over => return Ok(None),
+            StreamStage::Following => {}
         }
         let since = Instant::now();
         loop {
@@ -217,7 +217,7 @@ impl Following {
             if let Some(lines) = self.read().await? {
                 return Ok(Some(lines));
             }
-            self.stage = Stage::Over;
+            self.stage = StreamStage::Over;
             let log = if last { target.log } else { None };
             return event("end", &End { state, log }).map(Some);
         }
