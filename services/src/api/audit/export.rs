@@ -71,7 +71,7 @@ async fn export(
         filter,
         hash: Context::new(&SHA256),
         ending: Guard { ending: Some(ending), events: 0 },
-        stage: Stage::Lines,
+        stage: ExportStage::Lines,
     };
     Ok(HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "application/x-ndjson"))
@@ -96,11 +96,11 @@ struct Export {
     filter: Filter,
     hash: Context,
     ending: Guard,
-    stage: Stage,
+    stage: ExportStage,
 }
 
 #[derive(Clone, Copy)]
-enum Stage {
+enum ExportStage {
     Lines,
     Trailer,
     Sent,
@@ -122,17 +122,17 @@ impl Export {
     async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
         loop {
             match self.stage {
-                Stage::Lines => {
+                ExportStage::Lines => {
                     let chunk = self.lines().await?;
                     if !chunk.is_empty() {
                         return Ok(Some(chunk));
                     }
                 }
-                Stage::Trailer => {
-                    self.stage = Stage::Sent;
+                ExportStage::Trailer => {
+                    self.stage = ExportStage::Sent;
                     return self.trailer().map(Some);
                 }
-                Stage::Sent => {
+                ExportStage::Sent => {
                     self.ending.finish().await?;
                     return Ok(None);
                 }
@@ -160,7 +160,7 @@ impl Export {
             self.ending.events += 1;
         }
         if self.after >= *through || page.is_empty() {
-            self.stage = Stage::Trailer;
+            self.stage = ExportStage::Trailer;
         }
         self.hash.update(&lines);
         Ok(lines.freeze())
