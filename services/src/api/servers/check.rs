@@ -38,8 +38,7 @@ pub fn routes(routes: &mut Routes) {
 /// What a connection goes through, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-#[schema(as = CheckStage)]
-pub enum Stage {
+pub enum CheckStage {
     /// The name has an address, and the egress policy lets us go there.
     Address,
     /// TCP, identification and key exchange, as one.
@@ -60,12 +59,12 @@ pub enum StageResult {
 
 #[derive(Serialize, ToSchema)]
 pub struct CheckedStage {
-    stage: Stage,
+    stage: CheckStage,
     result: StageResult,
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct ServerChecked {
+pub struct CheckServerResponse {
     /// Whether a command ran on the server.
     ok: bool,
     stages: Vec<CheckedStage>,
@@ -79,13 +78,18 @@ pub struct ServerChecked {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     Done,
-    Failed(Stage),
+    Failed(CheckStage),
     /// Nothing is wrong so far, and a person has to do something before it goes on.
-    Waits(Stage, &'static str),
+    Waits(CheckStage, &'static str),
 }
 
-const ALL: [Stage; 5] =
-    [Stage::Address, Stage::Connection, Stage::HostKey, Stage::Authentication, Stage::Command];
+const ALL: [CheckStage; 5] = [
+    CheckStage::Address,
+    CheckStage::Connection,
+    CheckStage::HostKey,
+    CheckStage::Authentication,
+    CheckStage::Command,
+];
 
 const APPROVE: &str = "Compare the fingerprint with the server's own, and approve it.";
 const MISMATCH: &str = "The server shows another host key than the approved one. Nothing connects \
@@ -111,13 +115,13 @@ impl Outcome {
     }
 }
 
-const fn stage(cause: Cause) -> Stage {
+const fn stage(cause: Cause) -> CheckStage {
     match cause {
-        Cause::Address => Stage::Address,
-        Cause::Tcp | Cause::Identification => Stage::Connection,
-        Cause::HostKey => Stage::HostKey,
-        Cause::Authentication => Stage::Authentication,
-        Cause::Command => Stage::Command,
+        Cause::Address => CheckStage::Address,
+        Cause::Tcp | Cause::Identification => CheckStage::Connection,
+        Cause::HostKey => CheckStage::HostKey,
+        Cause::Authentication => CheckStage::Authentication,
+        Cause::Command => CheckStage::Command,
     }
 }
 
@@ -126,7 +130,7 @@ const fn stage(cause: Cause) -> Stage {
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace}/servers/{server}/check", tag = "servers",
     security(("session" = [])), params(("workspace" = Uuid, Path), ("server" = Uuid, Path)),
-    responses((status = 200, body = ServerChecked,
+    responses((status = 200, body = CheckServerResponse,
         headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn check(
@@ -146,7 +150,7 @@ async fn check(
     } else {
         timeout(WITHIN, look(&api, &member, server, &loaded, &mut position)).await
     };
-    let outcome = outcome.unwrap_or(Ok(Outcome::Failed(Stage::Connection)))?;
+    let outcome = outcome.unwrap_or(Ok(Outcome::Failed(CheckStage::Connection)))?;
     let after = api.app.executor.load::<Server>(member.tenant(), server.0).await?;
     let live = after.state.live().ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
     let mut answer = HttpResponse::Ok();
@@ -154,7 +158,7 @@ async fn check(
     if position > 0 {
         answer.insert_header((POSITION, position));
     }
-    Ok(answer.json(ServerChecked {
+    Ok(answer.json(CheckServerResponse {
         ok: outcome == Outcome::Done,
         stages: outcome.stages(),
         detail: outcome.detail(),
@@ -180,13 +184,13 @@ async fn look(
     *position = told.map_or(0, |receipt| receipt.last);
     Ok(match live.host_key.pinned() {
         Some(approved) if approved == seen.fingerprint => {
-            Outcome::Waits(Stage::Authentication, ATTACH)
+            Outcome::Waits(CheckStage::Authentication, ATTACH)
         }
-        Some(_) => Outcome::Failed(Stage::HostKey),
+        Some(_) => Outcome::Failed(CheckStage::HostKey),
         None if matches!(live.host_key, domain::server::HostKey::Mismatched { .. }) => {
-            Outcome::Waits(Stage::HostKey, MISMATCH)
+            Outcome::Waits(CheckStage::HostKey, MISMATCH)
         }
-        None => Outcome::Waits(Stage::HostKey, APPROVE),
+        None => Outcome::Waits(CheckStage::HostKey, APPROVE),
     })
 }
 
@@ -194,8 +198,10 @@ async fn whole(api: &Api, member: &Member, server: ServerId) -> Result<Outcome, 
     let connection = match reach::connect(&api.app, member.workspace, server).await {
         Ok(connection) => connection,
         Err(Unreached::Remote(error)) => return Ok(Outcome::Failed(stage(error.cause()))),
-        Err(Unreached::NotApproved) => return Ok(Outcome::Waits(Stage::HostKey, APPROVE)),
-        Err(Unreached::NoCredential) => return Ok(Outcome::Waits(Stage::Authentication, ATTACH)),
+        Err(Unreached::NotApproved) => return Ok(Outcome::Waits(CheckStage::HostKey, APPROVE)),
+        Err(Unreached::NoCredential) => {
+            return Ok(Outcome::Waits(CheckStage::Authentication, ATTACH));
+        }
         Err(Unreached::Unknown) => return Err(Problem::of(ProblemKind::NotFound)),
         Err(error @ Unreached::Unavailable(_)) => return Err(Problem::unavailable(&error)),
     };
@@ -209,7 +215,7 @@ async fn whole(api: &Api, member: &Member, server: ServerId) -> Result<Outcome, 
             | RemoteError::TimedOut(_)
             | RemoteError::Lost(_)
             | RemoteError::TooMuch,
-        ) => Ok(Outcome::Failed(Stage::Command)),
+        ) => Ok(Outcome::Failed(CheckStage::Command)),
     }
 }
 
@@ -225,9 +231,9 @@ mod tests {
     fn what_comes_after_a_failure_was_not_tried() {
         use StageResult::{Failed, NotTried, Ok};
         assert_eq!(results(Outcome::Done), [Ok; 5]);
-        let failed = Outcome::Failed(Stage::HostKey);
+        let failed = Outcome::Failed(CheckStage::HostKey);
         assert_eq!(results(failed), [Ok, Ok, Failed, NotTried, NotTried]);
-        let waits = Outcome::Waits(Stage::HostKey, APPROVE);
+        let waits = Outcome::Waits(CheckStage::HostKey, APPROVE);
         assert_eq!(results(waits), [Ok, Ok, NotTried, NotTried, NotTried]);
     }
 
