@@ -69,13 +69,13 @@ async fn list(
 }
 
 #[derive(ToSchema)]
-pub struct ConsentGiven {
+pub struct GiveConsentRequest {
     /// Of the policy that was shown.
     #[schema(minimum = 1)]
     policy_version: u32,
 }
 
-impl FromFields for ConsentGiven {
+impl FromFields for GiveConsentRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let version = fields.required("policy_version", number(1, u32::MAX.into()))?;
         u32::try_from(version).ok().map(|policy_version| Self { policy_version })
@@ -84,7 +84,7 @@ impl FromFields for ConsentGiven {
 
 /// Gives consent.
 #[utoipa::path(
-    put, path = "/v1/me/consents/{purpose}", tag = "consents", request_body = ConsentGiven,
+    put, path = "/v1/me/consents/{purpose}", tag = "consents", request_body = GiveConsentRequest,
     security(("session" = [])),
     params(("purpose" = String, Path), ("If-Match" = Option<String>, Header)),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
@@ -95,9 +95,9 @@ async fn give(
     caller: Caller,
     matches: IfMatch,
     purpose: web::Path<String>,
-    body: Body<ConsentGiven>,
+    body: Body<GiveConsentRequest>,
 ) -> Result<HttpResponse, Problem> {
-    let (ConsentGiven { policy_version }, bytes) = body.read()?;
+    let (GiveConsentRequest { policy_version }, bytes) = body.read()?;
     let purpose = named(&purpose)?;
     let gives = AccountCommand::GiveConsent { purpose, policy_version };
     let step = matches.on(Step::new::<Account>(signed_in.account.0, gives))?;

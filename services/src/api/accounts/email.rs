@@ -30,7 +30,7 @@ pub fn routes(routes: &mut Routes) {
 }
 
 #[derive(ToSchema)]
-pub struct NewAddress {
+pub struct ChangeEmailRequest {
     #[schema(value_type = String, format = Email, max_length = 254)]
     email: EmailAddress,
     /// The account's password, once more.
@@ -38,7 +38,7 @@ pub struct NewAddress {
     password: SecretString,
 }
 
-impl FromFields for NewAddress {
+impl FromFields for ChangeEmailRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let email = fields.required("email", text(EmailAddress::parse));
         let password = fields.required("password", secret);
@@ -48,7 +48,7 @@ impl FromFields for NewAddress {
 
 /// Asks for another address. It changes once the link that is mailed there is followed.
 #[utoipa::path(
-    put, path = "/v1/me/email", tag = "accounts", request_body = NewAddress,
+    put, path = "/v1/me/email", tag = "accounts", request_body = ChangeEmailRequest,
     security(("session" = [])), params(("If-Match" = String, Header)),
     responses((status = 202, headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
@@ -57,7 +57,7 @@ async fn change(
     signed_in: SignedIn,
     caller: Caller,
     matches: MustMatch,
-    body: Body<NewAddress>,
+    body: Body<ChangeEmailRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
     let account = step_up(&api, signed_in.account, &form.password).await?;

@@ -63,7 +63,7 @@ impl FromFields for ErasureRequest {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct ErasureRequested {
+pub struct ErasureResponse {
     /// Until then it can be taken back: sign in again, and delete the request.
     due: DateTime<Utc>,
     /// Shown once. It asks for the certificate when nobody can sign in any more.
@@ -76,7 +76,7 @@ pub struct ErasureRequested {
     post, path = "/v1/me/erasure", tag = "erasure", request_body = ErasureRequest,
     security(("session" = [])),
     params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
-    responses((status = 202, body = ErasureRequested),
+    responses((status = 202, body = ErasureResponse),
         (status = 409, body = ProblemView)),
 )]
 async fn request(
@@ -136,7 +136,7 @@ pub async fn enter(
 }
 
 fn requested(receipt: &Receipt, due: DateTime<Utc>, code: Option<String>) -> HttpResponse {
-    written(StatusCode::ACCEPTED, receipt).json(ErasureRequested { due, claim_code: code })
+    written(StatusCode::ACCEPTED, receipt).json(ErasureResponse { due, claim_code: code })
 }
 
 /// The rotation of the root and its escrow must end within the 30 days, too.
@@ -169,7 +169,7 @@ fn hash(code: &str) -> [u8; 32] {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct Pending {
+pub struct ErasureView {
     requested_at: DateTime<Utc>,
     due: DateTime<Utc>,
 }
@@ -177,14 +177,14 @@ pub struct Pending {
 /// The erasure that has been asked for.
 #[utoipa::path(
     get, path = "/v1/me/erasure", tag = "erasure", security(("session" = [])),
-    responses((status = 200, body = Pending), (status = 404, body = ProblemView)),
+    responses((status = 200, body = ErasureView), (status = 404, body = ProblemView)),
 )]
 async fn show(api: ApiData, signed_in: SignedIn) -> Result<HttpResponse, Problem> {
     let account = signed_in.account;
     let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
     let erasure = live(&loaded)?.erasure.ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
     let Erasure { requested_at, due } = erasure;
-    Ok(HttpResponse::Ok().json(Pending { requested_at, due }))
+    Ok(HttpResponse::Ok().json(ErasureView { requested_at, due }))
 }
 
 /// Takes the request back.
@@ -213,7 +213,7 @@ async fn cancel(
 
 /// How far an erasure has come, and from its completion on a certificate.
 #[derive(Serialize, ToSchema)]
-pub struct Proof {
+pub struct ErasureProof {
     /// requested, cancelled, fenced, destroyed, completed or `backup_proven`.
     state: &'static str,
     requested_at: DateTime<Utc>,
@@ -255,12 +255,12 @@ const STATEMENT: &str = "The keys that opened this person's data are destroyed i
 #[utoipa::path(
     get, path = "/v1/erasures/{claim_code}", tag = "erasure",
     params(("claim_code" = String, Path)),
-    responses((status = 200, body = Proof), (status = 404, body = ProblemView)),
+    responses((status = 200, body = ErasureProof), (status = 404, body = ProblemView)),
 )]
 async fn prove(api: ApiData, code: web::Path<String>) -> Result<HttpResponse, Problem> {
     let entry = api.app.keyring.ledger.entry_by_code(hash(&code)).await?;
     let entry = entry.ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
-    Ok(HttpResponse::Ok().json(Proof {
+    Ok(HttpResponse::Ok().json(ErasureProof {
         state: entry.state.as_str(),
         requested_at: entry.requested_at,
         due: entry.due,

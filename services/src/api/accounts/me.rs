@@ -80,14 +80,14 @@ async fn show(
 
 /// What is to be put right; what is absent stays.
 #[derive(ToSchema)]
-pub struct Rectification {
+pub struct RectifyRequest {
     #[schema(value_type = Option<String>, max_length = 200)]
     name: Option<PersonName>,
     #[schema(value_type = Option<String>, max_length = 64)]
     username: Option<Username>,
 }
 
-impl FromFields for Rectification {
+impl FromFields for RectifyRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let name = fields.optional("name", text(PersonName::parse));
         let username = fields.optional("username", text(Username::parse));
@@ -97,7 +97,7 @@ impl FromFields for Rectification {
 
 /// Puts one's name or username right.
 #[utoipa::path(
-    patch, path = "/v1/me", tag = "accounts", request_body = Rectification,
+    patch, path = "/v1/me", tag = "accounts", request_body = RectifyRequest,
     security(("session" = [])), params(("If-Match" = String, Header)),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
@@ -106,7 +106,7 @@ async fn rectify(
     signed_in: SignedIn,
     caller: Caller,
     matches: MustMatch,
-    body: Body<Rectification>,
+    body: Body<RectifyRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
     let rectifies = AccountCommand::Rectify {

@@ -61,14 +61,14 @@ pub async fn step_up(
 }
 
 #[derive(ToSchema)]
-pub struct PasswordChange {
+pub struct ChangePasswordRequest {
     #[schema(value_type = String, format = Password)]
     current: SecretString,
     #[schema(value_type = String, format = Password, min_length = 12, max_length = 1024)]
     new: Password,
 }
 
-impl FromFields for PasswordChange {
+impl FromFields for ChangePasswordRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let current = fields.required("current", secret);
         let new = fields.required("new", password);
@@ -78,7 +78,7 @@ impl FromFields for PasswordChange {
 
 /// Changes the password, and signs out everywhere else.
 #[utoipa::path(
-    put, path = "/v1/me/password", tag = "accounts", request_body = PasswordChange,
+    put, path = "/v1/me/password", tag = "accounts", request_body = ChangePasswordRequest,
     security(("session" = [])), params(("If-Match" = String, Header)),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
@@ -87,7 +87,7 @@ async fn change(
     signed_in: SignedIn,
     caller: Caller,
     matches: MustMatch,
-    body: Body<PasswordChange>,
+    body: Body<ChangePasswordRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
     let account = signed_in.account;
@@ -103,12 +103,12 @@ async fn change(
 }
 
 #[derive(ToSchema)]
-pub struct Forgotten {
+pub struct ForgottenPasswordRequest {
     #[schema(value_type = String, format = Email)]
     email: EmailAddress,
 }
 
-impl FromFields for Forgotten {
+impl FromFields for ForgottenPasswordRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let email = fields.required("email", text(EmailAddress::parse));
         Some(Self { email: email? })
@@ -117,11 +117,15 @@ impl FromFields for Forgotten {
 
 /// Mails a link to choose another password; the answer is the same when nobody has the address.
 #[utoipa::path(
-    post, path = "/v1/password-resets", tag = "accounts", request_body = Forgotten,
+    post, path = "/v1/password-resets", tag = "accounts", request_body = ForgottenPasswordRequest,
     params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
     responses((status = 202)),
 )]
-async fn ask(api: ApiData, caller: Caller, body: Body<Forgotten>) -> Result<HttpResponse, Problem> {
+async fn ask(
+    api: ApiData,
+    caller: Caller,
+    body: Body<ForgottenPasswordRequest>,
+) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
     api.limits.mail(caller.address, form.email.folded())?;
     // Neither a position nor a refusal may tell whether there was somebody to mail to.
@@ -140,14 +144,14 @@ async fn ask(api: ApiData, caller: Caller, body: Body<Forgotten>) -> Result<Http
 }
 
 #[derive(ToSchema)]
-pub struct PasswordReset {
+pub struct ResetPasswordRequest {
     /// The secret of the link.
     token: String,
     #[schema(value_type = String, format = Password, min_length = 12, max_length = 1024)]
     password: Password,
 }
 
-impl FromFields for PasswordReset {
+impl FromFields for ResetPasswordRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let token = Link::token(fields);
         let password = fields.required("password", password);
@@ -157,14 +161,15 @@ impl FromFields for PasswordReset {
 
 /// Chooses another password by the link that was mailed, and signs out everywhere.
 #[utoipa::path(
-    post, path = "/v1/password-resets/completions", tag = "accounts", request_body = PasswordReset,
+    post, path = "/v1/password-resets/completions", tag = "accounts",
+    request_body = ResetPasswordRequest,
     params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
     responses((status = 204), (status = 410, body = ProblemView)),
 )]
 async fn reset(
     api: ApiData,
     caller: Caller,
-    body: Body<PasswordReset>,
+    body: Body<ResetPasswordRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
     let link = Link::new(form.token);

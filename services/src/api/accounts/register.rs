@@ -35,7 +35,7 @@ pub fn routes(routes: &mut Routes) {
 }
 
 #[derive(ToSchema)]
-pub struct Registration {
+pub struct RegisterRequest {
     #[schema(value_type = String, format = Email, max_length = 254)]
     email: EmailAddress,
     #[schema(value_type = String, max_length = 200)]
@@ -46,7 +46,7 @@ pub struct Registration {
     password: Password,
 }
 
-impl FromFields for Registration {
+impl FromFields for RegisterRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let email = fields.required("email", text(EmailAddress::parse));
         let name = fields.required("name", text(PersonName::parse));
@@ -57,7 +57,7 @@ impl FromFields for Registration {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct Registered {
+pub struct RegisterResponse {
     account_id: Uuid,
 }
 
@@ -131,17 +131,17 @@ pub async fn owner(api: &Api, email: &EmailAddress) -> Result<Option<AccountId>,
 
 /// Registers a person, and mails a link that proves the address.
 #[utoipa::path(
-    post, path = "/v1/accounts", tag = "accounts", request_body = Registration,
+    post, path = "/v1/accounts", tag = "accounts", request_body = RegisterRequest,
     params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
     responses(
-        (status = 201, body = Registered),
+        (status = 201, body = RegisterResponse),
         (status = 409, description = "The address is taken", body = ProblemView),
     ),
 )]
 async fn register(
     api: ApiData,
     caller: Caller,
-    body: Body<Registration>,
+    body: Body<RegisterRequest>,
 ) -> Result<HttpResponse, Problem> {
     api.limits.registration(caller.address)?;
     let (form, bytes) = body.read()?;
@@ -174,7 +174,7 @@ async fn register(
     };
     Ok(written(StatusCode::CREATED, &receipt)
         .insert_header((header::LOCATION, "/v1/me"))
-        .json(Registered { account_id: account.0 }))
+        .json(RegisterResponse { account_id: account.0 }))
 }
 
 /// Proves an address by the link that was mailed to it.

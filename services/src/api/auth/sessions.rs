@@ -54,7 +54,8 @@ impl FromFields for Paging {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct OpenSession {
+#[schema(as = Session)]
+pub struct SessionView {
     session_id: Uuid,
     kind: String,
     /// Whether it is the one that asks.
@@ -73,7 +74,7 @@ pub struct OpenSession {
 #[utoipa::path(
     get, path = "/v1/me/sessions", tag = "sessions", security(("session" = [])),
     params(Paging, ("Lethe-Min-Position" = Option<i64>, Header)),
-    responses((status = 200, body = Page<OpenSession>)),
+    responses((status = 200, body = Page<SessionView>)),
 )]
 async fn list(
     api: ApiData,
@@ -101,9 +102,9 @@ async fn list(
     Ok(HttpResponse::Ok().json(page.await?))
 }
 
-async fn read(api: &Api, signed_in: &SignedIn, row: Row) -> Result<OpenSession, Problem> {
+async fn read(api: &Api, signed_in: &SignedIn, row: Row) -> Result<SessionView, Problem> {
     let about = signed_in.account;
-    Ok(OpenSession {
+    Ok(SessionView {
         session_id: row.session_id.0,
         current: signed_in.session == row.session_id,
         opened_at: row.opened_at,

@@ -31,7 +31,7 @@ pub fn routes(routes: &mut Routes) {
 }
 
 #[derive(ToSchema)]
-pub struct SignIn {
+pub struct SignInRequest {
     #[schema(value_type = String, format = Email)]
     email: EmailAddress,
     #[schema(value_type = String, format = Password)]
@@ -41,7 +41,7 @@ pub struct SignIn {
     kind: SessionKind,
 }
 
-impl FromFields for SignIn {
+impl FromFields for SignInRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let email = fields.required("email", text(EmailAddress::parse));
         let password = fields.required("password", secret);
@@ -52,7 +52,7 @@ impl FromFields for SignIn {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct Opened {
+pub struct SignInResponse {
     session_id: Uuid,
     account_id: Uuid,
     /// Only in the first answer, and only for a client.
@@ -64,11 +64,15 @@ pub struct Opened {
 
 /// Signs in. An unknown address and a wrong password are one refusal, and the same work.
 #[utoipa::path(
-    post, path = "/v1/sessions", tag = "sessions", request_body = SignIn,
+    post, path = "/v1/sessions", tag = "sessions", request_body = SignInRequest,
     params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
-    responses((status = 201, body = Opened), (status = 401, body = ProblemView)),
+    responses((status = 201, body = SignInResponse), (status = 401, body = ProblemView)),
 )]
-async fn open(api: ApiData, caller: Caller, body: Body<SignIn>) -> Result<HttpResponse, Problem> {
+async fn open(
+    api: ApiData,
+    caller: Caller,
+    body: Body<SignInRequest>,
+) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
     api.limits.sign_in(caller.address, &form.email.folded())?;
     let command = caller.command(None);
@@ -163,7 +167,7 @@ async fn admit(
 
     let secret = (!receipt.replayed).then(|| token.secret.expose_secret().to_owned());
     let mut answer = written(StatusCode::CREATED, &receipt);
-    let mut body = Opened {
+    let mut body = SignInResponse {
         session_id: session.0,
         account_id: account.0,
         token: secret,

@@ -67,7 +67,9 @@ impl From<AccountError> for Problem {
         let kind = match reason {
             AccountError::Unknown | AccountError::Erased => return Self::of(ProblemKind::NotFound),
             AccountError::GraceOutOfRange => return Self::field("grace_days", reason.to_string()),
-            AccountError::NothingToRectify => return Self::new(ProblemKind::BadBody, reason.to_string()),
+            AccountError::NothingToRectify => {
+                return Self::new(ProblemKind::BadBody, reason.to_string());
+            }
             AccountError::EmailVerified => ProblemKind::AlreadyDone,
             AccountError::LinkReplaced | AccountError::LinkExpired => ProblemKind::LinkGone,
             AccountError::NotByConsent(_) => ProblemKind::NotByConsent,
@@ -101,7 +103,9 @@ impl From<WorkspaceError> for Problem {
             | WorkspaceError::RaisesOneself => ProblemKind::Forbidden,
             WorkspaceError::NotAPurpose => ProblemKind::BadQuery,
             WorkspaceError::MemberAlready => ProblemKind::AlreadyDone,
-            WorkspaceError::InvitationGone | WorkspaceError::InvitationExpired => ProblemKind::LinkGone,
+            WorkspaceError::InvitationGone | WorkspaceError::InvitationExpired => {
+                ProblemKind::LinkGone
+            }
             WorkspaceError::DeletionRequested => ProblemKind::WorkspaceDeleting,
             WorkspaceError::AlreadyExists
             | WorkspaceError::LastOwner

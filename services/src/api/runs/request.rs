@@ -35,7 +35,7 @@ pub fn routes(routes: &mut Routes) {
 
 /// A command, or a deployment of one server.
 #[derive(ToSchema)]
-pub struct NewRun {
+pub struct StartRunRequest {
     #[schema(value_type = Option<String>, max_length = 32768)]
     command: Option<CommandLine>,
     #[schema(value_type = Option<Uuid>)]
@@ -49,7 +49,7 @@ pub struct NewRun {
     timeout_seconds: u32,
 }
 
-impl FromFields for NewRun {
+impl FromFields for StartRunRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let command = fields.optional("command", text(CommandLine::parse));
         let deployment = fields.optional("deployment", parsed("an id"));
@@ -86,29 +86,29 @@ fn secrets(value: &Value) -> Result<RunEnvironment, String> {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct RunRequested {
+pub struct StartRunResponse {
     run_id: Uuid,
 }
 
 /// Asks for a run. It needs a live seat; it is what it was asked to be, whatever changes later.
 #[utoipa::path(
-    post, path = "/v1/workspaces/{workspace}/runs", tag = "runs", request_body = NewRun,
+    post, path = "/v1/workspaces/{workspace}/runs", tag = "runs", request_body = StartRunRequest,
     security(("session" = [])),
     params(("workspace" = Uuid, Path),
         ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128)),
-    responses((status = 201, body = RunRequested), (status = 409, body = ProblemView)),
+    responses((status = 201, body = StartRunResponse), (status = 409, body = ProblemView)),
 )]
 async fn ask(
     api: ApiData,
     member: Member,
     caller: Caller,
-    body: Body<NewRun>,
+    body: Body<StartRunRequest>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::StartRuns)?;
     caller.needs_key()?;
     let (form, bytes) = body.read()?;
     holds_seat(&api, &member).await?;
-    let NewRun { command, deployment, servers, secrets, timeout_seconds } = form;
+    let StartRunRequest { command, deployment, servers, secrets, timeout_seconds } = form;
     let ready = ready(&api, member.workspace, &servers).await?;
     let work = match (command, deployment) {
         (Some(command), None) => {
@@ -125,7 +125,7 @@ async fn ask(
     let place = format!("/v1/workspaces/{}/runs/{run}", member.workspace);
     Ok(written(StatusCode::CREATED, &receipt)
         .insert_header((header::LOCATION, place))
-        .json(RunRequested { run_id: run.0 }))
+        .json(StartRunResponse { run_id: run.0 }))
 }
 
 /// A server with what it is by now.
@@ -216,7 +216,7 @@ async fn cancel(
 
 /// On which servers to try again; by default on all where the last attempt did not succeed.
 #[derive(ToSchema)]
-pub struct Again {
+pub struct RetryRunRequest {
     #[schema(value_type = Option<Vec<Uuid>>, max_items = 50)]
     servers: Vec<ServerId>,
     /// They are kept no longer than an attempt: send them again.
@@ -224,7 +224,7 @@ pub struct Again {
     secrets: RunEnvironment,
 }
 
-impl FromFields for Again {
+impl FromFields for RetryRunRequest {
     const EMPTY: bool = true;
 
     fn read(fields: &mut Fields) -> Option<Self> {
@@ -237,7 +237,7 @@ impl FromFields for Again {
 /// Another attempt, of the same command or the same steps.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace}/runs/{run}/retry", tag = "runs",
-    request_body = Again, security(("session" = [])),
+    request_body = RetryRunRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("run" = Uuid, Path),
         ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128)),
     responses((status = 202), (status = 409, body = ProblemView)),
@@ -247,11 +247,11 @@ async fn retry(
     member: Member,
     caller: Caller,
     path: web::Path<(String, String)>,
-    body: Body<Again>,
+    body: Body<RetryRunRequest>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::StartRuns)?;
     caller.needs_key()?;
-    let (Again { servers, secrets }, bytes) = body.read()?;
+    let (RetryRunRequest { servers, secrets }, bytes) = body.read()?;
     holds_seat(&api, &member).await?;
     ready(&api, member.workspace, &servers).await?;
     let run = run_of(&path.1)?;

@@ -119,13 +119,13 @@ fn denied(in_use: u32, limit: u32) -> Problem {
 }
 
 #[derive(ToSchema)]
-pub struct Renewal {
+pub struct RenewLeaseRequest {
     /// That of the lease.
     #[schema(minimum = 1)]
     fence: u64,
 }
 
-impl FromFields for Renewal {
+impl FromFields for RenewLeaseRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let fence = fields.required("fence", number(1, i64::MAX))?;
         u64::try_from(fence).ok().map(|fence| Self { fence })
@@ -135,7 +135,7 @@ impl FromFields for Renewal {
 /// Goes on holding a seat. The log is not told of it.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace}/seat-leases/{lease}/renew", tag = "seats",
-    request_body = Renewal, security(("session" = [])),
+    request_body = RenewLeaseRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("lease" = Uuid, Path)),
     responses((status = 200, body = SeatHeld), (status = 409, body = ProblemView)),
 )]
@@ -143,10 +143,10 @@ async fn renew(
     api: ApiData,
     member: Member,
     path: web::Path<(String, String)>,
-    body: Body<Renewal>,
+    body: Body<RenewLeaseRequest>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::LeaseSeat)?;
-    let (Renewal { fence }, _) = body.read()?;
+    let (RenewLeaseRequest { fence }, _) = body.read()?;
     let lease = named(&path)?;
     load(&api, &member).await?.check_renewal(member.account, lease, fence)?;
     let renewed = api.app.seats.renew(lease, fence).await?;

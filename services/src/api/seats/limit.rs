@@ -21,12 +21,12 @@ pub fn routes(routes: &mut Routes) {
 }
 
 #[derive(ToSchema)]
-pub struct SeatLimit {
+pub struct SetSeatLimitRequest {
     #[schema(maximum = 10_000)]
     limit: u32,
 }
 
-impl FromFields for SeatLimit {
+impl FromFields for SetSeatLimitRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let limit = fields.required("limit", number(0, LIMIT_MAX.into()))?;
         u32::try_from(limit).ok().map(|limit| Self { limit })
@@ -37,7 +37,8 @@ impl FromFields for SeatLimit {
 /// longer renewed, those that came last first.
 #[utoipa::path(
     put, path = "/v1/admin/workspaces/{workspace_id}/seat-limit", tag = "operators",
-    request_body = SeatLimit, security(("operator" = [])), params(("workspace_id" = uuid::Uuid, Path)),
+    request_body = SetSeatLimitRequest, security(("operator" = [])),
+    params(("workspace_id" = uuid::Uuid, Path)),
     responses((status = 204, headers(("Lethe-Position" = i64))),
         (status = 404, body = ProblemView)),
 )]
@@ -46,10 +47,10 @@ async fn set(
     operator: Operator,
     caller: Caller,
     workspace: web::Path<String>,
-    body: Body<SeatLimit>,
+    body: Body<SetSeatLimitRequest>,
 ) -> Result<HttpResponse, Problem> {
     operator.needs(Scope::Admin)?;
-    let (SeatLimit { limit }, bytes) = body.read()?;
+    let (SetSeatLimitRequest { limit }, bytes) = body.read()?;
     let workspace =
         workspace.parse().map(WorkspaceId).map_err(|_| Problem::of(ProblemKind::NotFound))?;
     let actor = Some(operator.actor());

@@ -45,14 +45,14 @@ pub struct StepView {
 }
 
 #[derive(ToSchema)]
-pub struct NewDeployment {
+pub struct DeploymentRequest {
     #[schema(value_type = String, max_length = 100)]
     name: Label,
     #[schema(value_type = Vec<StepView>, min_items = 1, max_items = 50)]
     steps: DeploymentSteps,
 }
 
-impl FromFields for NewDeployment {
+impl FromFields for DeploymentRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let name = fields.required("name", text(Label::parse));
         let steps = fields.required("steps", steps);
@@ -90,7 +90,7 @@ pub struct DeploymentView {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct DeploymentCreated {
+pub struct CreateDeploymentResponse {
     deployment_id: Uuid,
 }
 
@@ -118,17 +118,17 @@ async fn opened(
 /// Names a way to deploy on the server.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace}/servers/{server}/deployments", tag = "servers",
-    request_body = NewDeployment, security(("session" = [])),
+    request_body = DeploymentRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("server" = Uuid, Path),
         ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
-    responses((status = 201, body = DeploymentCreated)),
+    responses((status = 201, body = CreateDeploymentResponse)),
 )]
 async fn create(
     api: ApiData,
     member: Member,
     caller: Caller,
     path: web::Path<(String, String)>,
-    body: Body<NewDeployment>,
+    body: Body<DeploymentRequest>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageServers)?;
     let server = named(&path.1)?;
@@ -146,7 +146,7 @@ async fn create(
     let location = format!("/v1/workspaces/{workspace}/servers/{server}/deployments/{deployment}");
     Ok(written(StatusCode::CREATED, &receipt)
         .insert_header((header::LOCATION, location))
-        .json(DeploymentCreated { deployment_id: deployment.0 }))
+        .json(CreateDeploymentResponse { deployment_id: deployment.0 }))
 }
 
 /// The ways to deploy on the server: 32 at most.
@@ -195,7 +195,7 @@ async fn show(
 /// Replaces a way to deploy.
 #[utoipa::path(
     put, path = "/v1/workspaces/{workspace}/servers/{server}/deployments/{deployment}",
-    tag = "servers", request_body = NewDeployment, security(("session" = [])),
+    tag = "servers", request_body = DeploymentRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("deployment" = Uuid, Path),
         ("If-Match" = String, Header)),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
@@ -206,7 +206,7 @@ async fn replace(
     caller: Caller,
     matches: MustMatch,
     path: web::Path<(String, String, String)>,
-    body: Body<NewDeployment>,
+    body: Body<DeploymentRequest>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageServers)?;
     let (server, loaded) = found(&api, &member, &path.1).await?;

@@ -32,7 +32,7 @@ pub fn routes(routes: &mut Routes) {
 }
 
 #[derive(ToSchema)]
-pub struct Approval {
+pub struct ApproveHostKeyRequest {
     /// `SHA256:` and 43 letters, as `ssh-keygen -lf` shows it on the server itself.
     #[schema(value_type = String)]
     fingerprint: Fingerprint,
@@ -41,7 +41,7 @@ pub struct Approval {
     password: Option<SecretString>,
 }
 
-impl FromFields for Approval {
+impl FromFields for ApproveHostKeyRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let fingerprint = fields.required("fingerprint", parsed("a fingerprint: SHA256:..."));
         let password = fields.optional("password", secret);
@@ -53,7 +53,7 @@ impl FromFields for Approval {
 /// another.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace}/servers/{server}/host-key/approve", tag = "servers",
-    request_body = Approval, security(("session" = [])),
+    request_body = ApproveHostKeyRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("If-Match" = String, Header),
         ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
@@ -64,7 +64,7 @@ async fn approve(
     caller: Caller,
     matches: MustMatch,
     path: web::Path<(String, String)>,
-    body: Body<Approval>,
+    body: Body<ApproveHostKeyRequest>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageServers)?;
     let (server, loaded) = found(&api, &member, &path.1).await?;
@@ -88,7 +88,7 @@ async fn approve(
 
 /// Either `generate`, or a key of one's own.
 #[derive(ToSchema)]
-pub struct NewCredential {
+pub struct AttachCredentialRequest {
     /// Makes a new ed25519 key, whose private half nobody ever sees.
     #[schema(value_type = Option<bool>)]
     generate: bool,
@@ -100,7 +100,7 @@ pub struct NewCredential {
     passphrase: Option<SecretString>,
 }
 
-impl FromFields for NewCredential {
+impl FromFields for AttachCredentialRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let generate = fields.optional("generate", |value| {
             value.as_bool().ok_or_else(|| "this must be true or false".to_owned())
@@ -115,7 +115,7 @@ impl FromFields for NewCredential {
     }
 }
 
-impl NewCredential {
+impl AttachCredentialRequest {
     /// On a thread that may take its time: to open a key with a passphrase is work.
     async fn identity(self) -> Result<Identity, Problem> {
         let Self { generate, private_key, passphrase } = self;
@@ -149,7 +149,7 @@ fn unfit(error: IdentityError) -> Problem {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct CredentialAttached {
+pub struct AttachCredentialResponse {
     #[serde(flatten)]
     credential: CredentialView,
     /// To be put into `authorized_keys` on the server. Absent when it has been replaced since.
@@ -161,10 +161,10 @@ pub struct CredentialAttached {
 /// stays sealed, and no answer ever holds it.
 #[utoipa::path(
     put, path = "/v1/workspaces/{workspace}/servers/{server}/credential", tag = "servers",
-    request_body = NewCredential, security(("session" = [])),
+    request_body = AttachCredentialRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("If-Match" = String, Header),
         ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
-    responses((status = 200, body = CredentialAttached,
+    responses((status = 200, body = AttachCredentialResponse,
         headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn attach(
@@ -173,7 +173,7 @@ async fn attach(
     caller: Caller,
     matches: MustMatch,
     path: web::Path<(String, String)>,
-    body: Body<NewCredential>,
+    body: Body<AttachCredentialRequest>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageServers)?;
     let server = named(&path.1)?;
@@ -186,7 +186,7 @@ async fn attach(
     let step = matches.0.on(Step::new::<Server>(server.0, attaches))?;
     let receipt = name(&api, &request, step, credential).await?;
     let line = api.app.server_credentials.public_line(member.workspace, credential.id).await?;
-    let shown = CredentialAttached { credential: credential.into(), public_line: line };
+    let shown = AttachCredentialResponse { credential: credential.into(), public_line: line };
     Ok(written(StatusCode::OK, &receipt).json(shown))
 }
 

@@ -67,8 +67,7 @@ pub async fn found(
 
 /// Where a server is, and whom Lethe logs in as.
 #[derive(ToSchema)]
-#[schema(as = ServerAddress)]
-pub struct Place {
+pub struct ServerAddressRequest {
     /// A name or an IP address.
     #[schema(value_type = String, max_length = 253)]
     host: HostName,
@@ -79,7 +78,7 @@ pub struct Place {
     user: LoginName,
 }
 
-impl FromFields for Place {
+impl FromFields for ServerAddressRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let host = fields.required("host", text(HostName::parse));
         let port = fields.optional("port", number(1, u16::MAX.into()));
@@ -96,7 +95,7 @@ fn check(host: &HostName, port: u16) -> Result<(), Problem> {
 }
 
 #[derive(ToSchema)]
-pub struct NewServer {
+pub struct RegisterServerRequest {
     #[schema(value_type = String, max_length = 100)]
     name: Label,
     /// A name or an IP address.
@@ -109,16 +108,16 @@ pub struct NewServer {
     user: LoginName,
 }
 
-impl FromFields for NewServer {
+impl FromFields for RegisterServerRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let name = fields.required("name", text(Label::parse));
-        let Place { host, port, user } = Place::read(fields)?;
+        let ServerAddressRequest { host, port, user } = ServerAddressRequest::read(fields)?;
         Some(Self { name: name?, host, port, user })
     }
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct ServerRegistered {
+pub struct RegisterServerResponse {
     server_id: Uuid,
     /// What is to be done before Lethe offers a credential to it.
     next: &'static str,
@@ -130,16 +129,16 @@ const NEXT: &str = "Check the server, so that its host key is observed; compare 
 /// Registers a server. Nothing connects to it yet: its host key is to be observed and approved.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace}/servers", tag = "servers",
-    request_body = NewServer, security(("session" = [])),
+    request_body = RegisterServerRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path),
         ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128)),
-    responses((status = 201, body = ServerRegistered)),
+    responses((status = 201, body = RegisterServerResponse)),
 )]
 async fn register(
     api: ApiData,
     member: Member,
     caller: Caller,
-    body: Body<NewServer>,
+    body: Body<RegisterServerRequest>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageServers)?;
     caller.needs_key()?;
@@ -165,7 +164,7 @@ async fn register(
     let location = format!("/v1/workspaces/{workspace}/servers/{server}");
     Ok(written(StatusCode::CREATED, &receipt)
         .insert_header((header::LOCATION, location))
-        .json(ServerRegistered { server_id: server.0, next: NEXT }))
+        .json(RegisterServerResponse { server_id: server.0, next: NEXT }))
 }
 
 /// The workspace's servers, the latest first.
@@ -218,12 +217,12 @@ async fn show(
 }
 
 #[derive(ToSchema)]
-pub struct ServerRenamed {
+pub struct RenameServerRequest {
     #[schema(value_type = String, max_length = 100)]
     name: Label,
 }
 
-impl FromFields for ServerRenamed {
+impl FromFields for RenameServerRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self { name: fields.required("name", text(Label::parse))? })
     }
@@ -232,7 +231,7 @@ impl FromFields for ServerRenamed {
 /// Renames a server.
 #[utoipa::path(
     patch, path = "/v1/workspaces/{workspace}/servers/{server}", tag = "servers",
-    request_body = ServerRenamed, security(("session" = [])),
+    request_body = RenameServerRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
@@ -242,7 +241,7 @@ async fn rename(
     caller: Caller,
     matches: MustMatch,
     path: web::Path<(String, String)>,
-    body: Body<ServerRenamed>,
+    body: Body<RenameServerRequest>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageServers)?;
     let server = named(&path.1)?;
@@ -256,7 +255,7 @@ async fn rename(
 /// approved again.
 #[utoipa::path(
     put, path = "/v1/workspaces/{workspace}/servers/{server}/address", tag = "servers",
-    request_body = Place, security(("session" = [])),
+    request_body = ServerAddressRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
@@ -266,7 +265,7 @@ async fn change_address(
     caller: Caller,
     matches: MustMatch,
     path: web::Path<(String, String)>,
-    body: Body<Place>,
+    body: Body<ServerAddressRequest>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageServers)?;
     let server = named(&path.1)?;

@@ -33,7 +33,7 @@ pub fn routes(routes: &mut Routes) {
 }
 
 #[derive(ToSchema)]
-pub struct NewToken {
+pub struct IssueTokenRequest {
     #[schema(value_type = String, max_length = 100)]
     name: Label,
     /// Rights of `/v1/roles` that tokens may have; no more than one has oneself.
@@ -43,7 +43,7 @@ pub struct NewToken {
     expires_at: DateTime<Utc>,
 }
 
-impl FromFields for NewToken {
+impl FromFields for IssueTokenRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let name = fields.required("name", text(Label::parse));
         let scopes = fields.required("scopes", scopes);
@@ -60,7 +60,7 @@ fn scopes(value: &Value) -> Result<Vec<Right>, String> {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct TokenIssued {
+pub struct IssueTokenResponse {
     token_id: Uuid,
     /// Shown once, and kept only as a hash.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -70,16 +70,16 @@ pub struct TokenIssued {
 /// Issues a token that acts for oneself, in this workspace only.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace}/api-tokens", tag = "workspaces",
-    request_body = NewToken, security(("session" = [])),
+    request_body = IssueTokenRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path),
         ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
-    responses((status = 201, body = TokenIssued), (status = 409, body = ProblemView)),
+    responses((status = 201, body = IssueTokenResponse), (status = 409, body = ProblemView)),
 )]
 async fn issue(
     api: ApiData,
     member: Member,
     caller: Caller,
-    body: Body<NewToken>,
+    body: Body<IssueTokenRequest>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageTokens)?;
     let (form, bytes) = body.read()?;
@@ -105,7 +105,7 @@ async fn issue(
     }
     Ok(written(StatusCode::CREATED, &receipt)
         .insert_header((header::LOCATION, format!("/v1/workspaces/{workspace}/api-tokens/{token}")))
-        .json(TokenIssued { token_id: token.0, token: secret }))
+        .json(IssueTokenResponse { token_id: token.0, token: secret }))
 }
 
 async fn seal(

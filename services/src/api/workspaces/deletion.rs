@@ -25,7 +25,7 @@ pub fn routes(routes: &mut Routes) {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct DeletionRequested {
+pub struct DeleteWorkspaceResponse {
     /// Until then it can be taken back.
     due: DateTime<Utc>,
     /// Shown once. It asks for the certificate at `/v1/erasures/{claim_code}`.
@@ -39,7 +39,7 @@ pub struct DeletionRequested {
     request_body = ErasureRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("If-Match" = String, Header),
         ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
-    responses((status = 202, body = DeletionRequested),
+    responses((status = 202, body = DeleteWorkspaceResponse),
         (status = 409, body = ProblemView)),
 )]
 async fn request(
@@ -73,11 +73,11 @@ async fn request(
 }
 
 fn requested(receipt: &Receipt, due: DateTime<Utc>, code: Option<String>) -> HttpResponse {
-    written(StatusCode::ACCEPTED, receipt).json(DeletionRequested { due, claim_code: code })
+    written(StatusCode::ACCEPTED, receipt).json(DeleteWorkspaceResponse { due, claim_code: code })
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct PendingDeletion {
+pub struct DeletionView {
     requested_at: DateTime<Utc>,
     due: DateTime<Utc>,
 }
@@ -86,7 +86,7 @@ pub struct PendingDeletion {
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace}/deletion", tag = "workspaces",
     security(("session" = []), ("token" = [])), params(("workspace" = Uuid, Path)),
-    responses((status = 200, body = PendingDeletion), (status = 404, body = ProblemView)),
+    responses((status = 200, body = DeletionView), (status = 404, body = ProblemView)),
 )]
 async fn show(api: ApiData, member: Member) -> Result<HttpResponse, Problem> {
     member.needs(Right::ReadWorkspace)?;
@@ -95,7 +95,7 @@ async fn show(api: ApiData, member: Member) -> Result<HttpResponse, Problem> {
     let pending = loaded.state.live().and_then(|live| live.deletion);
     let Deletion { requested_at, due } =
         pending.ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
-    Ok(HttpResponse::Ok().json(PendingDeletion { requested_at, due }))
+    Ok(HttpResponse::Ok().json(DeletionView { requested_at, due }))
 }
 
 /// Takes the request back.

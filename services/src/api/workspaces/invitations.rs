@@ -47,7 +47,7 @@ pub fn routes(routes: &mut Routes) {
 }
 
 #[derive(ToSchema)]
-pub struct NewInvitation {
+pub struct InviteRequest {
     #[schema(value_type = String, format = Email, max_length = 254)]
     email: EmailAddress,
     #[schema(value_type = String, example = "operator")]
@@ -57,7 +57,7 @@ pub struct NewInvitation {
     expires_in_days: i64,
 }
 
-impl FromFields for NewInvitation {
+impl FromFields for InviteRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let email = fields.required("email", text(EmailAddress::parse));
         let role = role(fields);
@@ -68,23 +68,23 @@ impl FromFields for NewInvitation {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct Invited {
+pub struct InviteResponse {
     invitation_id: Uuid,
 }
 
 /// Mails an invitation. A second one to the same address replaces the first.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace}/invitations", tag = "workspaces",
-    request_body = NewInvitation, security(("session" = [])),
+    request_body = InviteRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path),
         ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
-    responses((status = 201, body = Invited), (status = 409, body = ProblemView)),
+    responses((status = 201, body = InviteResponse), (status = 409, body = ProblemView)),
 )]
 async fn invite(
     api: ApiData,
     member: Member,
     caller: Caller,
-    body: Body<NewInvitation>,
+    body: Body<InviteRequest>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageMembers)?;
     let (form, bytes) = body.read()?;
@@ -116,7 +116,7 @@ async fn invite(
                 let at = format!("/v1/workspaces/{workspace}/invitations/{invitation}");
                 return Ok(written(StatusCode::CREATED, &receipt)
                     .insert_header((header::LOCATION, at))
-                    .json(Invited { invitation_id: invitation.0 }));
+                    .json(InviteResponse { invitation_id: invitation.0 }));
             }
         }
     }
@@ -238,7 +238,7 @@ async fn revoke(
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct Joined {
+pub struct AcceptInvitationResponse {
     workspace_id: Uuid,
 }
 
@@ -247,7 +247,7 @@ pub struct Joined {
     post, path = "/v1/invitations/accept", tag = "workspaces", request_body = Link,
     security(("session" = [])),
     params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
-    responses((status = 200, body = Joined), (status = 403, body = ProblemView),
+    responses((status = 200, body = AcceptInvitationResponse), (status = 403, body = ProblemView),
         (status = 410, body = ProblemView)),
 )]
 async fn accept(
@@ -272,7 +272,8 @@ async fn accept(
     let accepts = WorkspaceCommand::AcceptInvitation { by: signed_in.account, invitation, now };
     let step = Step::new::<Workspace>(workspace.0, accepts);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
-    Ok(written(StatusCode::OK, &receipt).json(Joined { workspace_id: workspace.0 }))
+    Ok(written(StatusCode::OK, &receipt)
+        .json(AcceptInvitationResponse { workspace_id: workspace.0 }))
 }
 
 /// Whoever forwards the mail forwards no invitation.

@@ -172,12 +172,12 @@ fn is_for<F: Field>(purpose: Purpose) -> bool {
 }
 
 #[derive(ToSchema)]
-pub struct NewRole {
+pub struct ChangeRoleRequest {
     #[schema(value_type = String, example = "operator")]
     role: Role,
 }
 
-impl FromFields for NewRole {
+impl FromFields for ChangeRoleRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self { role: role(fields)? })
     }
@@ -194,7 +194,7 @@ fn account(member: &str) -> Result<AccountId, Problem> {
 /// Gives a member another role.
 #[utoipa::path(
     put, path = "/v1/workspaces/{workspace}/members/{member}", tag = "workspaces",
-    request_body = NewRole, security(("session" = [])),
+    request_body = ChangeRoleRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("member" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
@@ -204,10 +204,10 @@ async fn change(
     caller: Caller,
     matches: MustMatch,
     path: web::Path<(String, String)>,
-    body: Body<NewRole>,
+    body: Body<ChangeRoleRequest>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageMembers)?;
-    let (NewRole { role }, bytes) = body.read()?;
+    let (ChangeRoleRequest { role }, bytes) = body.read()?;
     let changes =
         WorkspaceCommand::ChangeRole { by: member.account, member: account(&path.1)?, role };
     let step = matches.0.on(Step::new::<Workspace>(member.workspace.0, changes))?;

@@ -39,34 +39,34 @@ pub fn routes(routes: &mut Routes) {
 }
 
 #[derive(ToSchema)]
-pub struct NewWorkspace {
+pub struct WorkspaceRequest {
     #[schema(value_type = String, max_length = 100)]
     name: Label,
 }
 
-impl FromFields for NewWorkspace {
+impl FromFields for WorkspaceRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         Some(Self { name: fields.required("name", text(Label::parse))? })
     }
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct Created {
+pub struct CreateWorkspaceResponse {
     workspace_id: Uuid,
 }
 
 /// Creates a workspace, which one then owns.
 #[utoipa::path(
-    post, path = "/v1/workspaces", tag = "workspaces", request_body = NewWorkspace,
+    post, path = "/v1/workspaces", tag = "workspaces", request_body = WorkspaceRequest,
     security(("session" = [])),
     params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
-    responses((status = 201, body = Created)),
+    responses((status = 201, body = CreateWorkspaceResponse)),
 )]
 async fn create(
     api: ApiData,
     signed_in: SignedIn,
     caller: Caller,
-    body: Body<NewWorkspace>,
+    body: Body<WorkspaceRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
     let mut request = signed_in.request(&caller, bytes);
@@ -80,7 +80,7 @@ async fn create(
     let receipt = api.app.executor.execute(&request, &[step, seats]).await?;
     Ok(written(StatusCode::CREATED, &receipt)
         .insert_header((header::LOCATION, format!("/v1/workspaces/{workspace}")))
-        .json(Created { workspace_id: workspace.0 }))
+        .json(CreateWorkspaceResponse { workspace_id: workspace.0 }))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -179,7 +179,7 @@ async fn show(api: ApiData, member: Member) -> Result<HttpResponse, Problem> {
 
 /// Gives it another name.
 #[utoipa::path(
-    patch, path = "/v1/workspaces/{workspace}", tag = "workspaces", request_body = NewWorkspace,
+    patch, path = "/v1/workspaces/{workspace}", tag = "workspaces", request_body = WorkspaceRequest,
     security(("session" = [])), params(("workspace" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
@@ -188,7 +188,7 @@ async fn rename(
     member: Member,
     caller: Caller,
     matches: MustMatch,
-    body: Body<NewWorkspace>,
+    body: Body<WorkspaceRequest>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageWorkspace)?;
     let (form, bytes) = body.read()?;
