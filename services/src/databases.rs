@@ -1,8 +1,8 @@
 //! The two databases: of a private server, or of the one that the settings name.
 
 use infra::postgres::{
-    Cluster, ClusterError, ClusterOptions, ConnectOptions, PgError, binaries, connect_one,
-    migrate_keyring, migrate_log, running,
+    Cluster, ClusterError, ClusterOptions, ConnectOptions, Migrated, PgError, binaries,
+    connect_one, migrate_keyring, migrate_log, running,
 };
 use std::time::Duration;
 
@@ -81,9 +81,11 @@ impl Databases {
         })
     }
 
-    pub async fn migrate(&self) -> Result<(), DatabasesError> {
-        migrate_log(&self.direct).await.map_err(DatabasesError::Log)?;
-        migrate_keyring(&self.keyring).await.map_err(DatabasesError::Keyring)
+    /// What was done in the events' database, and in the keyring's.
+    pub async fn migrate(&self) -> Result<[Migrated; 2], DatabasesError> {
+        let log = migrate_log(&self.direct).await.map_err(DatabasesError::Log)?;
+        let keyring = migrate_keyring(&self.keyring).await.map_err(DatabasesError::Keyring)?;
+        Ok([log, keyring])
     }
 
     /// Resolves when the server that was started for them has ended.

@@ -172,7 +172,7 @@ async fn nothing_comes_after(ask: fn(u32) -> AccountCommand) {
     // What was acknowledged is there, and nothing else but the registrations.
     let events = count(&log, "select count(*) from event_log.events").await;
     assert_eq!(events, landed + RACES);
-    assert_eq!(count(&log, "select count(*) from event_log.claims").await, 0);
+    assert_eq!(count(&log, "select count(*) from event_log.reservations").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

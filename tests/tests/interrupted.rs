@@ -64,7 +64,7 @@ async fn is_gone(log: &tokio_postgres::Client, subject: Uuid) {
         where stream_id = $1 and event_type = 'account.erasure_completed'";
     assert_eq!(count(completed).await, 1, "completed once");
     for left in [
-        "select count(*) from event_log.claims where owner = $1",
+        "select count(*) from event_log.reservations where owner = $1",
         "select count(*) from working.credentials where account_id = $1",
         "select count(*) from working.sessions where account_id = $1",
         "select count(*) from working.outbox where subject_id = $1",

@@ -193,7 +193,7 @@ async fn old_events_with_todays_keyring_serve_everybody_but_the_erased() {
     let log = connect_one(&events, &ConnectOptions::default()).await.unwrap();
     let fence = "select closing from event_log.fences where subject = $1";
     assert_eq!(log.query(fence, &[&drill.adas_account.0]).await.unwrap().len(), 1);
-    let reservations = "select from event_log.claims where owner = $1";
+    let reservations = "select from event_log.reservations where owner = $1";
     assert!(log.query(reservations, &[&drill.adas_account.0]).await.unwrap().is_empty());
 
     // Ada stays forgotten: her password, her old session and her address lead nowhere.

@@ -143,6 +143,7 @@ fn every_statement_is_included_somewhere() {
         }
     }
     let statements = files("sql");
+    // A test of infra compares the functions with those in the database.
     let own = statements.iter().filter(|file| !file.path.starts_with("migrations"));
     let forgotten = own.filter(|file| !included.contains(&file.path));
     none("included nowhere", forgotten.map(|file| file.path.display()));
@@ -151,7 +152,9 @@ fn every_statement_is_included_somewhere() {
 #[test]
 fn migrations_are_numbered_and_sql_is_lower_case() {
     let statements = files("sql");
-    let migrations = statements.iter().filter(|file| file.path.starts_with("migrations"));
+    let folders = ["migrations/log", "migrations/keyring"];
+    let migrations =
+        statements.iter().filter(|file| folders.iter().any(|folder| file.path.starts_with(folder)));
     let misnamed = migrations.filter(|file| {
         let name = file.path.file_stem().unwrap().to_string_lossy();
         let number = name.split_once("__").and_then(|(number, _)| number.strip_prefix('V'));

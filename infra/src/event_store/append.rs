@@ -36,9 +36,9 @@ pub(super) struct NewEvent {
     pub events: Option<i16>,
 }
 
-/// `event_log.new_claim`.
+/// `event_log.new_reservation`.
 #[derive(Debug, ToSql)]
-#[postgres(name = "new_claim")]
+#[postgres(name = "new_reservation")]
 pub(super) struct NewReservation {
     pub append: i32,
     pub kind: String,
@@ -68,7 +68,6 @@ pub(super) enum Outcome {
     Reused,
     Fenced,
     Conflict,
-    #[postgres(name = "claimed")]
     Reserved,
 }
 

@@ -1,1 +1,1 @@
-select event_log.extend_ahead($1)
+select event_log.create_partitions_ahead($1)

@@ -1,1 +1,1 @@
-select owner from event_log.claims where kind = $1 and blind_index = $2
+select owner from event_log.reservations where kind = $1 and blind_index = $2

@@ -1,1 +1,1 @@
-delete from working.turns where node = $1
+delete from working.leader_leases where node = $1

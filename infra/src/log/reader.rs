@@ -43,7 +43,7 @@ impl Reader {
     pub const fn kind(&self) -> &'static str {
         match self.0 {
             ReaderKind::Projection(_) => "projection",
-            ReaderKind::Worker(_) => "duty",
+            ReaderKind::Worker(_) => "worker",
         }
     }
 

@@ -13,7 +13,7 @@ use crate::postgres::{PgError, Pool};
 pub struct ReaderStatus {
     pub name: String,
     pub version: i16,
-    /// `projection` or `duty`.
+    /// `projection` or `worker`.
     pub kind: String,
     pub position: i64,
     /// The log's last position.

@@ -1,1 +1,1 @@
-select working.extend_samples($1, $2)
+select working.create_sample_partitions($1, $2)

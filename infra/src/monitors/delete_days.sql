@@ -1,1 +1,1 @@
-select working.drop_samples($1)
+select working.drop_sample_partitions($1)

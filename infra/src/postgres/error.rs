@@ -27,6 +27,11 @@ pub enum PgError {
     Busy,
     #[error("migrations: {0}")]
     Migration(String),
+    #[error(
+        "the database has another text of revision {revision} of the function {name}, written by \
+         another build: raise the revision in infra/src/postgres/functions.rs, or use that build"
+    )]
+    FunctionDiffers { name: &'static str, revision: u32 },
 }
 
 /// Why a private server did not start or stop.

@@ -2,9 +2,13 @@
 
 use refinery::Runner;
 
+use super::functions::{self, Function};
 use super::{ConnectOptions, PgError, connect_one};
 
-mod log {
+const LOCK: &str = "select pg_advisory_lock(hashtextextended('lethe.migrate', 0))";
+const UNLOCK: &str = "select pg_advisory_unlock(hashtextextended('lethe.migrate', 0))";
+
+pub(super) mod log {
     refinery::embed_migrations!("../migrations/log");
 }
 
@@ -12,29 +16,44 @@ mod keyring {
     refinery::embed_migrations!("../migrations/keyring");
 }
 
+/// What a migration found missing, and did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Migrated {
+    /// The numbered migrations, as `V9__plain_words`.
+    pub migrations: Vec<String>,
+    /// The functions that were created or replaced, with their schemas.
+    pub functions: Vec<&'static str>,
+}
+
 /// Brings the events' database up to date. The role of `url` owns what is made; it is not the role
 /// that the pool takes on.
-pub async fn migrate_log(url: &str) -> Result<(), PgError> {
-    migrate(url, log::migrations::runner()).await
+pub async fn migrate_log(url: &str) -> Result<Migrated, PgError> {
+    migrate(url, log::migrations::runner(), functions::LOG).await
 }
 
 /// Brings the keyring's database up to date.
-pub async fn migrate_keyring(url: &str) -> Result<(), PgError> {
-    migrate(url, keyring::migrations::runner()).await
+pub async fn migrate_keyring(url: &str) -> Result<Migrated, PgError> {
+    migrate(url, keyring::migrations::runner(), functions::KEYRING).await
 }
 
-async fn migrate(url: &str, runner: Runner) -> Result<(), PgError> {
+async fn migrate(url: &str, runner: Runner, functions: &[Function]) -> Result<Migrated, PgError> {
     // Another node may migrate for minutes, and a migration may take as long.
     let patient = ConnectOptions { application: "lethe migrate", ..ConnectOptions::unlimited() };
     let mut client = connect_one(url, &patient).await?;
     // refinery takes no lock of its own. The lock ends with this connection, whatever happens.
-    client.batch_execute(include_str!("lock_migrations.sql")).await?;
+    client.batch_execute(LOCK).await?;
     let report = runner.run_async(&mut client).await.map_err(reason)?;
-    for migration in report.applied_migrations() {
-        tracing::info!(%migration, "migrated");
+    let migrations = report.applied_migrations().iter().map(ToString::to_string).collect();
+    let functions = functions::apply(&mut client, functions).await?;
+    client.batch_execute(UNLOCK).await?;
+    let migrated = Migrated { migrations, functions };
+    for name in &migrated.migrations {
+        tracing::info!(migration = name, "migrated");
     }
-    client.batch_execute(include_str!("unlock_migrations.sql")).await?;
-    Ok(())
+    for function in &migrated.functions {
+        tracing::info!(function, "a database function was created or replaced");
+    }
+    Ok(migrated)
 }
 
 fn reason(error: refinery::Error) -> PgError {

@@ -3,6 +3,7 @@
 pub mod binaries;
 mod cluster;
 mod error;
+mod functions;
 mod migrate;
 mod options;
 mod owner;
@@ -18,7 +19,7 @@ mod url;
 
 pub use cluster::Cluster;
 pub use error::{ClusterError, PgError, describe};
-pub use migrate::{migrate_keyring, migrate_log};
+pub use migrate::{Migrated, migrate_keyring, migrate_log};
 pub use options::ClusterOptions;
 pub use pool::{ConnectOptions, Connection, Pool, connect, connect_one, connect_with_messages};
 pub use running::running;

@@ -1,1 +1,1 @@
-select event_log.release_generation($1)
+select event_log.delete_reservations($1)

@@ -1,1 +1,1 @@
-select kind, blind_index from event_log.claims where owner = $1 order by kind, blind_index
+select kind, blind_index from event_log.reservations where owner = $1 order by kind, blind_index

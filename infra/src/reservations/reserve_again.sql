@@ -1,1 +1,1 @@
-select event_log.reclaim($1, $2, $3, $4, $5)
+select event_log.reserve_again($1, $2, $3, $4, $5)

@@ -16,7 +16,8 @@ fn index(kind: &str, of: u8) -> Index {
 async fn a_reservation_moves_to_the_next_generation_while_its_owner_holds_it() {
     let databases = databases().await.unwrap();
     let admin = connect_one(&databases.log_url, &ConnectOptions::default()).await.unwrap();
-    let insert = "insert into event_log.claims (kind, blind_index, owner) values ($1, $2, $3)";
+    let insert =
+        "insert into event_log.reservations (kind, blind_index, owner) values ($1, $2, $3)";
     for (kind, of, owner) in [("1", 1_u8, ADA), ("1", 2, BOB), ("2", 22, BOB)] {
         admin.execute(insert, &[&kind, &vec![of], &owner]).await.unwrap();
     }

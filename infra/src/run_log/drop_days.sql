@@ -1,1 +1,1 @@
-select working.drop_run_log_days($1)
+select working.drop_run_log_partitions($1)

@@ -1,1 +1,1 @@
-select working.make_run_log_days($1, $2)
+select working.create_run_log_partitions($1, $2)

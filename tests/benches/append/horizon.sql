@@ -6,7 +6,7 @@ create table event_log.horizon (like event_log.events, tx bigint not null, prima
 create unique index on event_log.horizon (stream_id, version);
 create unique index on event_log.horizon (tenant_id, command_id) where command_id is not null;
 
-create function event_log.lock_all(news event_log.new_event[], moves event_log.new_claim[]) returns void
+create function event_log.lock_all(news event_log.new_event[], moves event_log.new_reservation[]) returns void
 language plpgsql as $$
 begin
   if pg_current_xact_id_if_assigned() is not null then
@@ -21,7 +21,7 @@ begin
     order by 1) keys;
 end $$;
 
-create or replace function event_log.append(news event_log.new_event[], moves event_log.new_claim[],
+create or replace function event_log.append(news event_log.new_event[], moves event_log.new_reservation[],
   out head bigint, out refused event_log.refusal[], out waited_seconds float8)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -56,8 +56,8 @@ begin
         where x.stream_id = e.stream_id and e.expected is not null
         order by x.version desc limit 1) s on true
       union all
-      select m.append, null, null, 'claimed'
-      from unnest(moves) m join event_log.claims c using (kind, blind_index)
+      select m.append, null, null, 'reserved'
+      from unnest(moves) m join event_log.reservations c using (kind, blind_index)
       where m.taken and c.owner <> m.owner) judged
     where outcome is not null
     group by append)
@@ -73,10 +73,10 @@ begin
   head := currval('event_log.drawn') - cardinality(news);
 
   if cardinality(moves) > 0 then
-    delete from event_log.claims c using unnest(moves) m
+    delete from event_log.reservations c using unnest(moves) m
     where not m.taken and m.append <> all (no)
       and (c.kind, c.blind_index, c.owner) = (m.kind, m.blind_index, m.owner);
-    insert into event_log.claims
+    insert into event_log.reservations
     select kind, blind_index, owner from unnest(moves) where taken and append <> all (no)
     on conflict do nothing;
   end if;

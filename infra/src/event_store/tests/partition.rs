@@ -10,7 +10,8 @@ use super::{appended, count, databases, event, node, one, owner, pool};
 
 /// A log whose first partition ends at `last`.
 async fn short(client: &tokio_postgres::Client, last: i64) {
-    let small = format!("drop table event_log.events_1; select event_log.extend(1, {last})");
+    let small =
+        format!("drop table event_log.events_1; select event_log.create_partition(1, {last})");
     client.batch_execute(&small).await.unwrap();
 }
 

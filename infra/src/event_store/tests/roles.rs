@@ -16,14 +16,14 @@ async fn the_programme_reads_the_log_and_writes_through_its_functions_only() {
     client.batch_execute("set role lethe_app").await.unwrap();
 
     client.batch_execute("select * from event_log.events").await.unwrap();
-    for table in ["events", "events_1", "claims", "fences"] {
+    for table in ["events", "events_1", "reservations", "fences"] {
         refused(&client, &format!("insert into event_log.{table} default values")).await;
         refused(&client, &format!("delete from event_log.{table}")).await;
         refused(&client, &format!("truncate event_log.{table}")).await;
     }
     refused(&client, "update event_log.events set actor = null").await;
-    refused(&client, "update event_log.claims set owner = gen_random_uuid()").await;
-    refused(&client, "select event_log.extend(1, 2)").await;
+    refused(&client, "update event_log.reservations set owner = gen_random_uuid()").await;
+    refused(&client, "select event_log.create_partition(1, 2)").await;
     refused(&client, "select event_log.lock()").await;
     refused(&client, "drop table event_log.events").await;
 }

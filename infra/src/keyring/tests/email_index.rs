@@ -38,7 +38,8 @@ impl Registry {
         let mut client = self.log.get().await.unwrap();
         let append = client.transaction().await.unwrap();
         for (kind, index) in &indexes {
-            let take = "insert into event_log.claims values ($1, $2, $3) on conflict do nothing";
+            let take =
+                "insert into event_log.reservations values ($1, $2, $3) on conflict do nothing";
             if append.execute(take, &[kind, index, &owner]).await.unwrap() == 0 {
                 return false;
             }
@@ -49,7 +50,7 @@ impl Registry {
 
     async fn owners(&self, kind: &str) -> i64 {
         let client = self.log.get().await.unwrap();
-        let count = "select count(*) from event_log.claims where kind = $1";
+        let count = "select count(*) from event_log.reservations where kind = $1";
         client.query_one(count, &[&kind]).await.unwrap().get(0)
     }
 }

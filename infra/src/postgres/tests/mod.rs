@@ -9,4 +9,6 @@
 mod cluster;
 mod connections;
 mod encryption;
+mod functions;
 mod migrations;
+mod upgrade;

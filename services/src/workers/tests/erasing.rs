@@ -43,7 +43,7 @@ async fn assert_erased(house: &House, app: &App, ada: &Person) {
     for table in ["credentials", "sessions", "outbox"] {
         assert_eq!(count(app, &format!("select count(*) from working.{table}")).await, 0);
     }
-    assert_eq!(count(app, "select count(*) from event_log.claims").await, 0);
+    assert_eq!(count(app, "select count(*) from event_log.reservations").await, 0);
     assert_eq!(count(app, "select count(*) from event_log.snapshots").await, 0);
     assert!(house.mails().is_empty());
     let log = log(app).await;

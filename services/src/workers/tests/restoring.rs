@@ -39,7 +39,10 @@ async fn who_was_erased_is_fenced_again_before_anything_is_served() {
     assert_eq!(restored.sessions.find(&token).await.unwrap(), None);
     let hashes = "select count(*) from working.credentials";
     assert_eq!(count(&restored, hashes).await, 1);
-    assert_eq!(count(&restored, "select count(distinct owner) from event_log.claims").await, 1);
+    assert_eq!(
+        count(&restored, "select count(distinct owner) from event_log.reservations").await,
+        1
+    );
     let late = AccountCommand::RequestPasswordReset { proof: proof(&restored) };
     let late = ask(&restored, ada.account, None, late).await;
     assert!(matches!(late, Err(ExecuteError::Fenced)), "{late:?}");

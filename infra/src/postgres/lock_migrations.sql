@@ -1,1 +1,0 @@
-select pg_advisory_lock(hashtextextended('lethe.migrate', 0));

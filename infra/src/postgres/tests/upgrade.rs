@@ -1,0 +1,88 @@
+//! A database of an older programme is brought up to date, and loses nothing.
+
+use refinery::Target;
+use tokio_postgres::Client;
+
+use crate::postgres::migrate::log;
+use crate::postgres::{ConnectOptions, connect_one, migrate_log};
+
+const DESCRIBE: &str = include_str!("describe_schema.sql");
+const FILL: &str = include_str!("fill_v8.sql");
+const RESERVE: &str = include_str!("reserve.sql");
+
+/// A database as V8 left it, with rows in what V9 renames.
+async fn filled_v8() -> (String, Client) {
+    let url = test_support::empty_database().await.unwrap();
+    let mut client = connect_one(&url, &ConnectOptions::unlimited()).await.unwrap();
+    let to_v8 = log::migrations::runner().set_target(Target::Version(8));
+    to_v8.run_async(&mut client).await.unwrap();
+    client.batch_execute(FILL).await.unwrap();
+    (url, client)
+}
+
+async fn description(client: &Client) -> Vec<String> {
+    let rows = client.query(DESCRIBE, &[]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+async fn text(client: &Client, query: &str) -> Vec<String> {
+    let rows = client.query(query, &[]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+#[tokio::test]
+async fn a_filled_database_of_v8_keeps_its_rows() {
+    let (url, client) = filled_v8().await;
+
+    migrate_log(&url).await.unwrap();
+
+    let reservations = "select kind || ' ' || owner from event_log.reservations";
+    let owner = "00000000-0000-0000-0000-00000000000a";
+    assert_eq!(text(&client, reservations).await, [format!("email/1 {owner}")]);
+    let leases = "select name || ' ' || node from working.leader_leases";
+    assert_eq!(text(&client, leases).await, [format!("sweeper {owner}")]);
+    let readers =
+        "select name || ' ' || kind || ' ' || position from readers.checkpoints order by 1";
+    assert_eq!(text(&client, readers).await, ["accounts projection 1", "mailer worker 1"]);
+    let events = "select position || ' ' || event_type from event_log.events";
+    assert_eq!(text(&client, events).await, ["1 account.registered"]);
+}
+
+#[tokio::test]
+async fn a_reservation_of_v8_is_still_refused_to_another_owner() {
+    let (url, client) = filled_v8().await;
+
+    migrate_log(&url).await.unwrap();
+
+    let row = client.query_one(RESERVE, &[]).await.unwrap();
+    assert_eq!(row.get::<_, i64>("head"), 1);
+    assert_eq!(row.get::<_, String>("outcome"), "reserved");
+    assert_eq!(text(&client, "select kind from event_log.reservations").await, ["email/1"]);
+}
+
+#[tokio::test]
+async fn an_upgraded_database_is_like_a_new_one() {
+    let (url, upgraded) = filled_v8().await;
+    let fresh = test_support::databases().await.unwrap();
+    let fresh = connect_one(&fresh.log_url, &ConnectOptions::default()).await.unwrap();
+
+    migrate_log(&url).await.unwrap();
+
+    let described = description(&upgraded).await;
+    assert!(described.iter().any(|line| line.contains("event_log.append")), "{described:?}");
+    assert_eq!(described, description(&fresh).await);
+}
+
+#[tokio::test]
+async fn the_old_words_are_gone_from_the_database() {
+    let databases = test_support::databases().await.unwrap();
+    let client = connect_one(&databases.log_url, &ConnectOptions::default()).await.unwrap();
+
+    let described = description(&client).await.join("\n");
+
+    let words = ["claims", "claimed", "new_claim", "turns ", "duty", "extend(", "extend_", "room("];
+    for word in words {
+        let lines = described.lines().filter(|line| line.contains(word));
+        assert_eq!(lines.collect::<Vec<_>>(), Vec::<&str>::new(), "{word}");
+    }
+}
