@@ -1,6 +1,6 @@
 //! The commands of a run.
 
-use super::{Ending, Hold, LogSeal, Work};
+use super::{Ending, LogSeal, TaskLease, Work};
 use crate::{AccountId, RunSecretsId, ServerId};
 
 #[derive(Clone, Debug)]
@@ -13,22 +13,22 @@ pub enum RunCommand {
     },
     /// A node has taken the server's task, or taken it over before it was known to have started.
     Dispatch {
-        hold: Hold,
+        lease: TaskLease,
     },
     Start {
-        hold: Hold,
+        lease: TaskLease,
     },
     /// A node has found the command running that another one had started, or that was lost.
     Reattach {
-        hold: Hold,
+        lease: TaskLease,
     },
     End {
-        hold: Hold,
+        lease: TaskLease,
         ending: Ending,
     },
     /// The attempt's log is whole, or all there will be of it.
     SealLog {
-        hold: Hold,
+        lease: TaskLease,
         log: LogSeal,
     },
     RequestCancel {

@@ -22,7 +22,9 @@ pub use error::RunError;
 pub use event::RunEvent;
 pub use state::RunState;
 pub use target::{Stage, Target};
-pub use work::{Digest, Ending, Failure, Hold, LogSeal, NotADigest, Obstacle, StreamSeal, Work};
+pub use work::{
+    Digest, Ending, Failure, LogSeal, NotADigest, Obstacle, StreamSeal, TaskLease, Work,
+};
 
 use crate::{AccountId, Root, RunSecretsId, ServerId};
 
@@ -93,28 +95,28 @@ impl Root for Run {
             (_, RunCommand::Request { .. }) => return Err(RunError::AlreadyExists),
             (run, RunCommand::RequestCancel { by }) => return run.cancel(by),
             (run, RunCommand::Retry { servers, secrets }) => return run.retry(servers, secrets),
-            (run, RunCommand::Dispatch { hold }) => {
-                run.held(hold)?.dispatch(hold)?;
-                let Hold { server, attempt, fence } = hold;
+            (run, RunCommand::Dispatch { lease }) => {
+                run.leased(lease)?.dispatch(lease)?;
+                let TaskLease { server, attempt, fence } = lease;
                 RunEvent::Dispatched { server, attempt, fence }
             }
-            (run, RunCommand::Start { hold }) => {
-                run.held(hold)?.start()?;
-                let Hold { server, attempt, fence } = hold;
+            (run, RunCommand::Start { lease }) => {
+                run.leased(lease)?.start()?;
+                let TaskLease { server, attempt, fence } = lease;
                 RunEvent::Started { server, attempt, fence }
             }
-            (run, RunCommand::Reattach { hold }) => {
-                run.held(hold)?.reattach(hold)?;
-                let Hold { server, attempt, fence } = hold;
+            (run, RunCommand::Reattach { lease }) => {
+                run.leased(lease)?.reattach(lease)?;
+                let TaskLease { server, attempt, fence } = lease;
                 RunEvent::Reattached { server, attempt, fence }
             }
-            (run, RunCommand::End { hold, ending }) => {
-                run.held(hold)?.end(ending)?;
-                ended(hold, ending)
+            (run, RunCommand::End { lease, ending }) => {
+                run.leased(lease)?.end(ending)?;
+                ended(lease, ending)
             }
-            (run, RunCommand::SealLog { hold, log }) => {
-                run.held(hold)?.seal()?;
-                RunEvent::LogSealed { server: hold.server, attempt: hold.attempt, log }
+            (run, RunCommand::SealLog { lease, log }) => {
+                run.leased(lease)?.seal()?;
+                RunEvent::LogSealed { server: lease.server, attempt: lease.attempt, log }
             }
         };
         Ok(vec![event])
@@ -196,9 +198,9 @@ impl Aggregate for Run {
 
 impl RequestedRun {
     /// The target of a node that is not behind another one.
-    fn held(&self, hold: Hold) -> Result<&Target, RunError> {
-        let target = self.targets.get(&hold.server).ok_or(RunError::OtherServer)?;
-        target.admit(hold)?;
+    fn leased(&self, lease: TaskLease) -> Result<&Target, RunError> {
+        let target = self.targets.get(&lease.server).ok_or(RunError::OtherServer)?;
+        target.admit(lease)?;
         Ok(target)
     }
 
@@ -273,8 +275,8 @@ fn refuse_repeated(servers: &[ServerId]) -> Result<(), RunError> {
     Ok(())
 }
 
-const fn ended(hold: Hold, ending: Ending) -> RunEvent {
-    let Hold { server, attempt, fence } = hold;
+const fn ended(lease: TaskLease, ending: Ending) -> RunEvent {
+    let TaskLease { server, attempt, fence } = lease;
     match ending {
         Ending::Succeeded => RunEvent::Succeeded { server, attempt, fence },
         Ending::Failed { failure } => RunEvent::Failed { server, attempt, fence, failure },

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ending, Failure, Hold, LogSeal, RunError};
+use super::{Ending, Failure, LogSeal, RunError, TaskLease};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
@@ -53,18 +53,18 @@ impl Target {
         }
     }
 
-    pub(super) fn admit(&self, hold: Hold) -> Result<(), RunError> {
-        if hold.attempt != self.attempt {
+    pub(super) fn admit(&self, lease: TaskLease) -> Result<(), RunError> {
+        if lease.attempt != self.attempt {
             return Err(RunError::OtherAttempt);
         }
-        if hold.fence < self.fence { Err(RunError::Fenced) } else { Ok(()) }
+        if lease.fence < self.fence { Err(RunError::Fenced) } else { Ok(()) }
     }
 
     /// Taken by a node, or taken over before anybody knew that it had started.
-    pub(super) fn dispatch(&self, hold: Hold) -> Result<(), RunError> {
+    pub(super) fn dispatch(&self, lease: TaskLease) -> Result<(), RunError> {
         match self.stage {
             Stage::Queued => Ok(()),
-            Stage::Dispatched if hold.fence > self.fence => Ok(()),
+            Stage::Dispatched if lease.fence > self.fence => Ok(()),
             Stage::Dispatched => Err(RunError::Fenced),
             Stage::Started => Err(RunError::Started),
             Stage::Ended(_) => Err(RunError::Ended),
@@ -80,10 +80,10 @@ impl Target {
         }
     }
 
-    pub(super) fn reattach(&self, hold: Hold) -> Result<(), RunError> {
+    pub(super) fn reattach(&self, lease: TaskLease) -> Result<(), RunError> {
         match self.stage {
             Stage::Queued | Stage::Dispatched => Err(RunError::TooEarly),
-            Stage::Started | Stage::Ended(Ending::Lost) if hold.fence > self.fence => Ok(()),
+            Stage::Started | Stage::Ended(Ending::Lost) if lease.fence > self.fence => Ok(()),
             Stage::Started | Stage::Ended(Ending::Lost) => Err(RunError::Fenced),
             Stage::Ended(_) => Err(RunError::Ended),
         }

@@ -6,8 +6,8 @@ use cqrs_es::test::TestFramework;
 use uuid::Uuid;
 
 use super::{
-    Digest, Ending, Failure, Hold, LogSeal, Obstacle, Run, RunCommand, RunError, RunEvent,
-    RunState, StreamSeal, Work,
+    Digest, Ending, Failure, LogSeal, Obstacle, Run, RunCommand, RunError, RunEvent, RunState,
+    StreamSeal, TaskLease, Work,
 };
 use crate::privacy::{self, CommandLine, Personal};
 use crate::{AccountId, DeploymentId, Event, ServerId, TenantId};
@@ -39,8 +39,8 @@ fn requested(work: Work, servers: &[ServerId]) -> RunEvent {
     RunEvent::Requested { work, servers: servers.to_vec(), timeout_seconds: 60, secrets: None }
 }
 
-fn hold(attempt: u32, fence: u64) -> Hold {
-    Hold { server: ONE, attempt, fence }
+fn lease(attempt: u32, fence: u64) -> TaskLease {
+    TaskLease { server: ONE, attempt, fence }
 }
 
 fn dispatched(fence: u64) -> RunEvent {
@@ -52,7 +52,7 @@ fn started(fence: u64) -> RunEvent {
 }
 
 fn ended(ending: Ending) -> RunEvent {
-    super::ended(hold(1, 1), ending)
+    super::ended(lease(1, 1), ending)
 }
 
 fn log() -> LogSeal {
@@ -99,77 +99,77 @@ fn a_run_is_requested_once_on_some_servers_for_some_time() {
 
 #[test]
 fn a_worker_takes_a_task_starts_it_and_tells_its_end() {
-    let (first, end) = (hold(1, 1), Ending::Succeeded);
-    emits(given(&[]), RunCommand::Dispatch { hold: first }, vec![dispatched(1)]);
-    emits(given(&[dispatched(1)]), RunCommand::Start { hold: first }, vec![started(1)]);
+    let (first, end) = (lease(1, 1), Ending::Succeeded);
+    emits(given(&[]), RunCommand::Dispatch { lease: first }, vec![dispatched(1)]);
+    emits(given(&[dispatched(1)]), RunCommand::Start { lease: first }, vec![started(1)]);
     let running = || given(&[dispatched(1), started(1)]);
-    emits(running(), RunCommand::End { hold: first, ending: end }, vec![ended(end)]);
+    emits(running(), RunCommand::End { lease: first, ending: end }, vec![ended(end)]);
     let sealed = RunEvent::LogSealed { server: ONE, attempt: 1, log: log() };
     let over = || given(&[dispatched(1), started(1), ended(end)]);
-    emits(over(), RunCommand::SealLog { hold: first, log: log() }, vec![sealed.clone()]);
+    emits(over(), RunCommand::SealLog { lease: first, log: log() }, vec![sealed.clone()]);
     let whole = [over(), vec![sealed]].concat();
-    refuses(whole, RunCommand::SealLog { hold: first, log: log() }, RunError::Sealed);
-    refuses(running(), RunCommand::SealLog { hold: first, log: log() }, RunError::NotEnded);
+    refuses(whole, RunCommand::SealLog { lease: first, log: log() }, RunError::Sealed);
+    refuses(running(), RunCommand::SealLog { lease: first, log: log() }, RunError::NotEnded);
 }
 
 #[test]
 fn what_has_not_come_so_far_is_not_told() {
-    let first = hold(1, 1);
-    refuses(given(&[]), RunCommand::Start { hold: first }, RunError::TooEarly);
-    refuses(given(&[]), RunCommand::Reattach { hold: first }, RunError::TooEarly);
-    refuses(given(&[]), RunCommand::End { hold: first, ending: Ending::Lost }, RunError::TooEarly);
+    let first = lease(1, 1);
+    refuses(given(&[]), RunCommand::Start { lease: first }, RunError::TooEarly);
+    refuses(given(&[]), RunCommand::Reattach { lease: first }, RunError::TooEarly);
+    refuses(given(&[]), RunCommand::End { lease: first, ending: Ending::Lost }, RunError::TooEarly);
     let taken = || given(&[dispatched(1)]);
-    refuses(taken(), RunCommand::Reattach { hold: hold(1, 2) }, RunError::TooEarly);
-    refuses(taken(), RunCommand::End { hold: first, ending: EXIT }, RunError::TooEarly);
-    emits(taken(), RunCommand::End { hold: first, ending: UNREACHED }, vec![ended(UNREACHED)]);
+    refuses(taken(), RunCommand::Reattach { lease: lease(1, 2) }, RunError::TooEarly);
+    refuses(taken(), RunCommand::End { lease: first, ending: EXIT }, RunError::TooEarly);
+    emits(taken(), RunCommand::End { lease: first, ending: UNREACHED }, vec![ended(UNREACHED)]);
     let running = || given(&[dispatched(1), started(1)]);
-    refuses(running(), RunCommand::End { hold: first, ending: UNREACHED }, RunError::Started);
-    refuses(running(), RunCommand::Start { hold: first }, RunError::Started);
-    refuses(running(), RunCommand::Dispatch { hold: hold(1, 2) }, RunError::Started);
+    refuses(running(), RunCommand::End { lease: first, ending: UNREACHED }, RunError::Started);
+    refuses(running(), RunCommand::Start { lease: first }, RunError::Started);
+    refuses(running(), RunCommand::Dispatch { lease: lease(1, 2) }, RunError::Started);
 }
 
 #[test]
 fn an_older_fence_and_another_attempt_are_refused() {
     let taken_over = || given(&[dispatched(2)]);
-    refuses(taken_over(), RunCommand::Start { hold: hold(1, 1) }, RunError::Fenced);
-    refuses(taken_over(), RunCommand::Dispatch { hold: hold(1, 2) }, RunError::Fenced);
-    emits(taken_over(), RunCommand::Dispatch { hold: hold(1, 3) }, vec![dispatched(3)]);
-    refuses(taken_over(), RunCommand::Start { hold: hold(2, 3) }, RunError::OtherAttempt);
-    let elsewhere = Hold { server: TWO, attempt: 1, fence: 1 };
-    refuses(taken_over(), RunCommand::Start { hold: elsewhere }, RunError::OtherServer);
+    refuses(taken_over(), RunCommand::Start { lease: lease(1, 1) }, RunError::Fenced);
+    refuses(taken_over(), RunCommand::Dispatch { lease: lease(1, 2) }, RunError::Fenced);
+    emits(taken_over(), RunCommand::Dispatch { lease: lease(1, 3) }, vec![dispatched(3)]);
+    refuses(taken_over(), RunCommand::Start { lease: lease(2, 3) }, RunError::OtherAttempt);
+    let elsewhere = TaskLease { server: TWO, attempt: 1, fence: 1 };
+    refuses(taken_over(), RunCommand::Start { lease: elsewhere }, RunError::OtherServer);
     let running = || given(&[dispatched(2), started(2)]);
-    let late = RunCommand::End { hold: hold(1, 1), ending: Ending::Succeeded };
+    let late = RunCommand::End { lease: lease(1, 1), ending: Ending::Succeeded };
     refuses(running(), late, RunError::Fenced);
-    refuses(running(), RunCommand::Reattach { hold: hold(1, 2) }, RunError::Fenced);
+    refuses(running(), RunCommand::Reattach { lease: lease(1, 2) }, RunError::Fenced);
     let reattached = RunEvent::Reattached { server: ONE, attempt: 1, fence: 3 };
-    emits(running(), RunCommand::Reattach { hold: hold(1, 3) }, vec![reattached]);
+    emits(running(), RunCommand::Reattach { lease: lease(1, 3) }, vec![reattached]);
 }
 
 #[test]
 fn an_attempt_ends_once() {
     for ending in [Ending::Succeeded, EXIT, Ending::TimedOut] {
         let over = || given(&[dispatched(1), started(1), ended(ending)]);
-        let again = RunCommand::End { hold: hold(1, 2), ending: Ending::Succeeded };
+        let again = RunCommand::End { lease: lease(1, 2), ending: Ending::Succeeded };
         refuses(over(), again, RunError::Ended);
-        refuses(over(), RunCommand::Dispatch { hold: hold(1, 2) }, RunError::Ended);
-        refuses(over(), RunCommand::Start { hold: hold(1, 2) }, RunError::Ended);
-        refuses(over(), RunCommand::Reattach { hold: hold(1, 2) }, RunError::Ended);
+        refuses(over(), RunCommand::Dispatch { lease: lease(1, 2) }, RunError::Ended);
+        refuses(over(), RunCommand::Start { lease: lease(1, 2) }, RunError::Ended);
+        refuses(over(), RunCommand::Reattach { lease: lease(1, 2) }, RunError::Ended);
     }
 }
 
 #[test]
 fn the_truth_may_follow_lost_while_it_is_the_last_attempt() {
     let lost = || given(&[dispatched(1), started(1), ended(Ending::Lost)]);
-    let again = hold(1, 2);
+    let again = lease(1, 2);
     let reattached = RunEvent::Reattached { server: ONE, attempt: 1, fence: 2 };
-    emits(lost(), RunCommand::Reattach { hold: again }, vec![reattached]);
+    emits(lost(), RunCommand::Reattach { lease: again }, vec![reattached]);
     let truth =
         RunEvent::Failed { server: ONE, attempt: 1, fence: 2, failure: Failure::Exit { code: 3 } };
-    emits(lost(), RunCommand::End { hold: again, ending: EXIT }, vec![truth]);
-    refuses(lost(), RunCommand::End { hold: again, ending: Ending::Lost }, RunError::Ended);
+    emits(lost(), RunCommand::End { lease: again, ending: EXIT }, vec![truth]);
+    refuses(lost(), RunCommand::End { lease: again, ending: Ending::Lost }, RunError::Ended);
     let retried = RunEvent::Retried { servers: vec![ONE], secrets: None };
     let newer = [lost(), vec![retried]].concat();
-    refuses(newer, RunCommand::End { hold: again, ending: EXIT }, RunError::OtherAttempt);
+    refuses(newer, RunCommand::End { lease: again, ending: EXIT }, RunError::OtherAttempt);
 }
 
 #[test]
@@ -185,13 +185,17 @@ fn a_cancel_ends_what_is_queued_and_asks_the_worker_of_what_runs() {
     let cancelled = vec![ended(proven)];
     emits(
         cancelling.clone(),
-        RunCommand::End { hold: hold(1, 1), ending: proven },
+        RunCommand::End { lease: lease(1, 1), ending: proven },
         cancelled.clone(),
     );
     let over = [cancelling, cancelled].concat();
     refuses(over, cancel(), RunError::RunEnded);
     let running = given(&[dispatched(1), started(1)]);
-    refuses(running, RunCommand::End { hold: hold(1, 1), ending: proven }, RunError::NotCancelled);
+    refuses(
+        running,
+        RunCommand::End { lease: lease(1, 1), ending: proven },
+        RunError::NotCancelled,
+    );
 }
 
 #[test]

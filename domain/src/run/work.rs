@@ -33,9 +33,9 @@ impl Part for Work {
     }
 }
 
-/// A node's hold on one server's attempt.
+/// A node's lease of one server's attempt: the right to work at it until another node takes it over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Hold {
+pub struct TaskLease {
     pub server: ServerId,
     pub attempt: u32,
     /// Grows with each node that takes the task.

@@ -8,7 +8,7 @@ mod tests;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use domain::run::Hold;
+use domain::run::TaskLease;
 use domain::{DeploymentId, RunId, RunSecretsId, ServerId, WorkspaceId};
 use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
@@ -143,9 +143,9 @@ impl RunQueue {
     /// to be cancelled; a task that is missing belongs to another node.
     pub async fn renew(&self, node: Uuid, held: &[HeldTask]) -> Result<Vec<RenewedTask>, PgError> {
         let runs: Vec<Uuid> = held.iter().map(|held| held.run.0).collect();
-        let servers: Vec<Uuid> = held.iter().map(|held| held.hold.server.0).collect();
-        let attempts: Vec<i32> = held.iter().map(|held| signed(held.hold.attempt)).collect();
-        let fences: Vec<i64> = held.iter().map(|held| fence(held.hold)).collect();
+        let servers: Vec<Uuid> = held.iter().map(|held| held.lease.server.0).collect();
+        let attempts: Vec<i32> = held.iter().map(|held| signed(held.lease.attempt)).collect();
+        let fences: Vec<i64> = held.iter().map(|held| fence(held.lease)).collect();
         let reached: Vec<bool> = held.iter().map(|held| held.reached).collect();
         let lease = self.lease.as_secs_f64();
         let values: [&(dyn ToSql + Sync); 7] =
@@ -162,32 +162,38 @@ impl RunQueue {
     /// Records that a start is about to be sent: from now on it may have reached the server.
     ///
     /// `false` when another node has the task, here and in [`Self::lose`].
-    pub async fn launch(&self, run: RunId, hold: Hold) -> Result<bool, PgError> {
-        let (attempt, fence) = (signed(hold.attempt), fence(hold));
-        let values = [&run.0 as &(dyn ToSql + Sync), &hold.server.0, &attempt, &fence];
+    pub async fn launch(&self, run: RunId, lease: TaskLease) -> Result<bool, PgError> {
+        let (attempt, fence) = (signed(lease.attempt), fence(lease));
+        let values = [&run.0 as &(dyn ToSql + Sync), &lease.server.0, &attempt, &fence];
         Ok(execute(&self.pool, LAUNCH, &values).await? == 1)
     }
 
     /// Records that the command runs. Returns how long it may still run; the first call sets the
     /// deadline. `None` when another node has the task.
-    pub async fn begin(&self, run: RunId, hold: Hold) -> Result<Option<Duration>, PgError> {
-        let (attempt, fence) = (signed(hold.attempt), fence(hold));
-        let row = query_opt(&self.pool, BEGIN, &[&run.0, &hold.server.0, &attempt, &fence]).await?;
+    pub async fn begin(&self, run: RunId, lease: TaskLease) -> Result<Option<Duration>, PgError> {
+        let (attempt, fence) = (signed(lease.attempt), fence(lease));
+        let row =
+            query_opt(&self.pool, BEGIN, &[&run.0, &lease.server.0, &attempt, &fence]).await?;
         let left: Option<f64> = row.map(|row| row.try_get(0)).transpose()?;
         Ok(left.map(task::seconds))
     }
 
     /// Records that the task is lost. It can be claimed again after `pause`, to be looked for.
-    pub async fn lose(&self, run: RunId, hold: Hold, pause: Duration) -> Result<bool, PgError> {
-        let (attempt, fence, pause) = (signed(hold.attempt), fence(hold), pause.as_secs_f64());
-        let values: [&(dyn ToSql + Sync); 5] = [&run.0, &hold.server.0, &attempt, &fence, &pause];
+    pub async fn lose(
+        &self,
+        run: RunId,
+        lease: TaskLease,
+        pause: Duration,
+    ) -> Result<bool, PgError> {
+        let (attempt, fence, pause) = (signed(lease.attempt), fence(lease), pause.as_secs_f64());
+        let values: [&(dyn ToSql + Sync); 5] = [&run.0, &lease.server.0, &attempt, &fence, &pause];
         Ok(execute(&self.pool, LOSE, &values).await? == 1)
     }
 
     /// Deletes the task, and its secrets unless another task needs them.
-    pub async fn finish(&self, run: RunId, hold: Hold) -> Result<(), PgError> {
-        let (attempt, fence) = (signed(hold.attempt), fence(hold));
-        execute(&self.pool, FINISH, &[&run.0, &hold.server.0, &attempt, &fence]).await?;
+    pub async fn finish(&self, run: RunId, lease: TaskLease) -> Result<(), PgError> {
+        let (attempt, fence) = (signed(lease.attempt), fence(lease));
+        execute(&self.pool, FINISH, &[&run.0, &lease.server.0, &attempt, &fence]).await?;
         Ok(())
     }
 
@@ -210,6 +216,6 @@ fn signed(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
-fn fence(hold: Hold) -> i64 {
-    i64::try_from(hold.fence).unwrap_or(i64::MAX)
+fn fence(lease: TaskLease) -> i64 {
+    i64::try_from(lease.fence).unwrap_or(i64::MAX)
 }

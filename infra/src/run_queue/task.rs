@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::run::Hold;
+use domain::run::TaskLease;
 use domain::{RunId, RunSecretsId, ServerId, WorkspaceId};
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 pub struct Task {
     pub run: RunId,
     pub workspace: WorkspaceId,
-    pub hold: Hold,
+    pub lease: TaskLease,
     pub secrets: Option<RunSecretsId>,
     /// A start may have been sent, by this node or an earlier one.
     pub launched: bool,
@@ -29,7 +29,7 @@ pub struct Task {
 #[derive(Clone, Copy, Debug)]
 pub struct HeldTask {
     pub run: RunId,
-    pub hold: Hold,
+    pub lease: TaskLease,
     /// Whether its server is reached at the moment.
     pub reached: bool,
 }
@@ -47,7 +47,7 @@ pub(super) fn read(row: &Row) -> Result<Task, Error> {
     Ok(Task {
         run: RunId(row.try_get("run_id")?),
         workspace: WorkspaceId(row.try_get("workspace_id")?),
-        hold: Hold {
+        lease: TaskLease {
             server: ServerId(row.try_get("server_id")?),
             attempt: attempt.unsigned_abs(),
             fence: fence.unsigned_abs(),

@@ -68,7 +68,7 @@ impl Given {
     }
 
     async fn renewed(&self, node: Uuid, task: &Task) -> Vec<RenewedTask> {
-        let held = HeldTask { run: task.run, hold: task.hold, reached: true };
+        let held = HeldTask { run: task.run, lease: task.lease, reached: true };
         self.queue.renew(node, &[held]).await.unwrap()
     }
 }
@@ -107,9 +107,9 @@ async fn a_deployment_waits_for_another_run_of_it_on_its_server() {
 
     let runs: Vec<u128> = first.iter().map(|task| task.run.0.as_u128()).collect();
     assert_eq!(runs, [10, 12, 13]);
-    given.queue.lose(first[0].run, first[0].hold, LEASE).await.unwrap();
+    given.queue.lose(first[0].run, first[0].lease, LEASE).await.unwrap();
     assert_eq!(given.claimed(9, WIDE).await, []);
-    given.queue.finish(first[0].run, first[0].hold).await.unwrap();
+    given.queue.finish(first[0].run, first[0].lease).await.unwrap();
     assert_eq!(given.claimed(9, WIDE).await, [11]);
 }
 
@@ -119,19 +119,19 @@ async fn the_tasks_of_a_node_that_died_are_anothers_under_a_higher_fence() {
     given.put([task(1, 7, 10)]).await;
     let limits = RunLimits { per_server: 1, per_workspace: 1, per_node: 1 };
     let first = given.claim(ONE, 1, limits).await.remove(0);
-    assert!(given.queue.launch(first.run, first.hold).await.unwrap());
-    let left = given.queue.begin(first.run, first.hold).await.unwrap().unwrap();
+    assert!(given.queue.launch(first.run, first.lease).await.unwrap());
+    let left = given.queue.begin(first.run, first.lease).await.unwrap().unwrap();
     assert!(left > Duration::from_secs(55), "{left:?}");
 
     let second = given.claim(OTHER, 1, limits).await.remove(0);
 
-    assert_eq!((first.hold.fence, second.hold.fence), (1, 2));
+    assert_eq!((first.lease.fence, second.lease.fence), (1, 2));
     assert!(!first.launched && second.launched && second.left.is_some());
     assert_eq!(given.renewed(ONE, &first).await, []);
-    assert!(!given.queue.launch(first.run, first.hold).await.unwrap());
-    assert_eq!(given.queue.begin(first.run, first.hold).await.unwrap(), None);
+    assert!(!given.queue.launch(first.run, first.lease).await.unwrap());
+    assert_eq!(given.queue.begin(first.run, first.lease).await.unwrap(), None);
     assert_eq!(given.renewed(OTHER, &second).await.len(), 1);
-    given.queue.finish(first.run, first.hold).await.unwrap();
+    given.queue.finish(first.run, first.lease).await.unwrap();
     assert_eq!(given.renewed(OTHER, &second).await.len(), 1);
 }
 
@@ -145,7 +145,7 @@ async fn a_renewed_task_stays_and_what_is_handed_over_goes_at_once() {
     assert_eq!(given.queue.hand_over(ONE).await.unwrap(), 1);
 
     assert_eq!(given.renewed(ONE, &first).await, []);
-    assert_eq!(given.claim(OTHER, 1, WIDE).await.remove(0).hold.fence, 2);
+    assert_eq!(given.claim(OTHER, 1, WIDE).await.remove(0).lease.fence, 2);
 }
 
 #[tokio::test]
@@ -169,18 +169,18 @@ async fn what_is_lost_is_looked_for_again_until_another_attempt_is_asked_for() {
     let given = given(LEASE).await;
     given.put([task(1, 7, 10)]).await;
     let first = given.claim(ONE, 1, WIDE).await.remove(0);
-    assert!(given.queue.lose(first.run, first.hold, LEASE).await.unwrap());
+    assert!(given.queue.lose(first.run, first.lease, LEASE).await.unwrap());
     assert_eq!(given.claimed(1, WIDE).await, []);
-    assert!(given.queue.lose(first.run, first.hold, Duration::ZERO).await.unwrap());
+    assert!(given.queue.lose(first.run, first.lease, Duration::ZERO).await.unwrap());
 
     let again = given.claim(ONE, 1, WIDE).await.remove(0);
-    assert!(again.lost.is_some() && again.hold.fence == 2);
-    given.queue.begin(again.run, again.hold).await.unwrap();
+    assert!(again.lost.is_some() && again.lease.fence == 2);
+    given.queue.begin(again.run, again.lease).await.unwrap();
     assert_eq!(given.queue.count().await.unwrap()[0].state, "running");
 
     given.put([NewTask { attempt: 2, ..task(1, 7, 10) }]).await;
     assert_eq!(given.renewed(ONE, &again).await, []);
-    assert_eq!(given.claim(ONE, 9, WIDE).await[0].hold.attempt, 2);
+    assert_eq!(given.claim(ONE, 9, WIDE).await[0].lease.attempt, 2);
 }
 
 #[tokio::test]
@@ -195,11 +195,11 @@ async fn secrets_go_with_the_last_task_that_needs_them() {
     let found = async || given.queue.secrets(workspace, secrets).await.unwrap();
 
     let taken = given.claim(ONE, 9, WIDE).await;
-    given.queue.finish(run, taken[0].hold).await.unwrap();
+    given.queue.finish(run, taken[0].lease).await.unwrap();
     assert_eq!(found().await, Some(sealed));
     let stranger = WorkspaceId(Uuid::from_u128(2));
     assert_eq!(given.queue.secrets(stranger, secrets).await.unwrap(), None);
-    given.queue.finish(run, taken[1].hold).await.unwrap();
+    given.queue.finish(run, taken[1].lease).await.unwrap();
     assert_eq!(found().await, None);
 }
 

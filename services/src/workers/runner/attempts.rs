@@ -109,14 +109,14 @@ impl Attempts {
         };
         let mut state = self.state();
         state.renewed = asked;
-        for HeldTask { run, hold, .. } in held {
-            let key = (run, hold.server, hold.attempt);
+        for HeldTask { run, lease, .. } in held {
+            let key = (run, lease.server, lease.attempt);
             let still = renewed.iter().find(|one| (one.run, one.server, one.attempt) == key);
             match (still, state.slots.get(&key)) {
                 (Some(still), Some(slot)) if still.cancel => {
                     slot.cancel.send_if_modified(|cancel| !std::mem::replace(cancel, true));
                 }
-                (None, Some(slot)) if slot.held.hold == hold => slot.abort.abort(),
+                (None, Some(slot)) if slot.held.lease == lease => slot.abort.abort(),
                 _ => {}
             }
         }
@@ -142,14 +142,14 @@ impl Attempts {
 
 impl State {
     fn start(&mut self, app: &App, task: Task) {
-        let key = (task.run, task.hold.server, task.hold.attempt);
+        let key = (task.run, task.lease.server, task.lease.attempt);
         if let Some(slot) = self.slots.get(&key) {
             // Its lease had run out: this claim is the newer one.
             slot.abort.abort();
         }
         let (cancel, asked) = watch::channel(task.cancel);
         let reached = Arc::new(AtomicBool::new(false));
-        let held = HeldTask { run: task.run, hold: task.hold, reached: false };
+        let held = HeldTask { run: task.run, lease: task.lease, reached: false };
         let word = Word { reached: reached.clone(), cancel: asked };
         let attempt = Attempt::new(app.clone(), task, word);
         let abort = self.tasks.spawn(async move {

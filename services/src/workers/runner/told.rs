@@ -10,16 +10,16 @@ use super::attempt::Halt;
 use crate::wiring::App;
 
 pub(super) async fn dispatched(app: &App, task: &Task) -> Result<(), Halt> {
-    tell(app, task, "dispatch", vec![RunCommand::Dispatch { hold: task.hold }]).await
+    tell(app, task, "dispatch", vec![RunCommand::Dispatch { lease: task.lease }]).await
 }
 
 pub(super) async fn started(app: &App, task: &Task) -> Result<(), Halt> {
-    tell(app, task, "start", vec![RunCommand::Start { hold: task.hold }]).await
+    tell(app, task, "start", vec![RunCommand::Start { lease: task.lease }]).await
 }
 
 pub(super) async fn reattached(app: &App, task: &Task) -> Result<(), Halt> {
     app.metrics.runs_reattached.inc();
-    tell(app, task, "reattach", vec![RunCommand::Reattach { hold: task.hold }]).await
+    tell(app, task, "reattach", vec![RunCommand::Reattach { lease: task.lease }]).await
 }
 
 /// With its log, in one append: whoever sees the end sees all of the log.
@@ -29,8 +29,8 @@ pub(super) async fn ended(
     ending: Ending,
     log: Option<LogSeal>,
 ) -> Result<(), Halt> {
-    let mut commands = vec![RunCommand::End { hold: task.hold, ending }];
-    commands.extend(log.map(|log| RunCommand::SealLog { hold: task.hold, log }));
+    let mut commands = vec![RunCommand::End { lease: task.lease, ending }];
+    commands.extend(log.map(|log| RunCommand::SealLog { lease: task.lease, log }));
     tell(app, task, "end", commands).await?;
     let outcome = match ending {
         Ending::Succeeded => "succeeded",
@@ -48,13 +48,13 @@ pub(super) async fn ended(
 
 /// The log of an attempt that stays lost.
 pub(super) async fn sealed(app: &App, task: &Task, log: LogSeal) -> Result<(), Halt> {
-    tell(app, task, "seal", vec![RunCommand::SealLog { hold: task.hold, log }]).await
+    tell(app, task, "seal", vec![RunCommand::SealLog { lease: task.lease, log }]).await
 }
 
 async fn tell(app: &App, task: &Task, what: &str, commands: Vec<RunCommand>) -> Result<(), Halt> {
-    let (run, hold) = (task.run, task.hold);
-    let (attempt, fence) = (hold.attempt.to_be_bytes(), hold.fence.to_be_bytes());
-    let server = hold.server.0.as_bytes();
+    let (run, lease) = (task.run, task.lease);
+    let (attempt, fence) = (lease.attempt.to_be_bytes(), lease.fence.to_be_bytes());
+    let server = lease.server.0.as_bytes();
     let parts = [b"run", what.as_bytes(), run.0.as_bytes(), server, &attempt, &fence];
     let request = Request::new(task.workspace.into(), CommandId(hashed(&parts)));
     let steps = commands.into_iter().map(|command| Step::new::<Run>(run.0, command));

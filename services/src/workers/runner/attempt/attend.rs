@@ -17,7 +17,7 @@ const REMOVAL_PAUSE: Duration = Duration::from_secs(2);
 
 impl Attempt {
     pub(super) async fn connect(&self) -> Result<Connection, Halt> {
-        Ok(reach::connect(&self.app, self.task.workspace, self.task.hold.server).await?)
+        Ok(reach::connect(&self.app, self.task.workspace, self.task.lease.server).await?)
     }
 
     async fn given(&self, run: &RequestedRun) -> Result<Option<Given>, Halt> {
@@ -77,7 +77,7 @@ impl Attempt {
         if self.id.attempt > 1 {
             self.end_before(connection).await?;
         }
-        if !self.app.run_queue.launch(self.task.run, self.task.hold).await? {
+        if !self.app.run_queue.launch(self.task.run, self.task.lease).await? {
             return Err(Halt::Gone);
         }
         self.launched = true;
@@ -127,7 +127,7 @@ impl Attempt {
                 self.follow(connection, &given, found).await
             }
             TaskState::Running => {
-                self.app.run_queue.lose(self.task.run, self.task.hold, LOOK_AGAIN).await?;
+                self.app.run_queue.lose(self.task.run, self.task.lease, LOOK_AGAIN).await?;
                 Ok(Next::Done)
             }
             TaskState::Ended(_) => self.follow(connection, &given, found).await,
@@ -191,7 +191,7 @@ impl Attempt {
             }
             tokio::time::sleep(REMOVAL_PAUSE).await;
         }
-        let (run, server) = (self.task.run, self.task.hold.server);
+        let (run, server) = (self.task.run, self.task.lease.server);
         tracing::warn!(%run, %server, "what a server keeps of a run was not removed");
     }
 

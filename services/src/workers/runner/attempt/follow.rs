@@ -47,7 +47,7 @@ impl Attempt {
         given: &Given,
         found: TaskState,
     ) -> Result<Next, Halt> {
-        let left = self.app.run_queue.begin(self.task.run, self.task.hold).await?;
+        let left = self.app.run_queue.begin(self.task.run, self.task.lease).await?;
         let deadline = Instant::now() + left.ok_or(Halt::Gone)?;
         let mut reading = Reading::begin(self, &connection, given).await?;
         let over = match found {

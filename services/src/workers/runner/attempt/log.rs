@@ -32,7 +32,7 @@ impl Reading {
     ) -> Result<Self, Halt> {
         let logs = &attempt.app.run_logs;
         let resume = logs.resume(&attempt.log).await?;
-        let fence = i64::try_from(attempt.task.hold.fence).unwrap_or(i64::MAX);
+        let fence = i64::try_from(attempt.task.lease.fence).unwrap_or(i64::MAX);
         let bytes_max = u64::from(attempt.app.config.run_log_bytes_max);
         let writer = logs.writer(attempt.log, fence, &given.masks, bytes_max, &resume);
         let (out, err) = (resume.out_offset, resume.err_offset);

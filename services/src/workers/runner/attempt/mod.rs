@@ -50,7 +50,7 @@ enum Next {
 
 impl Attempt {
     pub fn new(app: App, task: Task, word: Word) -> Self {
-        let (run, attempt, server) = (task.run, task.hold.attempt, task.hold.server);
+        let (run, attempt, server) = (task.run, task.lease.attempt, task.lease.server);
         let now = Instant::now();
         Self {
             id: TaskId { run, attempt, server },
@@ -77,7 +77,7 @@ impl Attempt {
                 Err(Halt::Erased) => return self.drop_erased().await,
                 Err(halt) => {
                     self.out_of_sight();
-                    let (run, server) = (self.task.run, self.task.hold.server);
+                    let (run, server) = (self.task.run, self.task.lease.server);
                     tracing::debug!(%run, %server, %halt, "a run waits");
                     let mut cancel = self.word.cancel.clone();
                     let asked = async {
@@ -96,18 +96,18 @@ impl Attempt {
     async fn turn(&mut self) -> Result<Next, Halt> {
         let (workspace, run) = (self.task.workspace, self.task.run);
         let loaded = self.app.executor.load::<Run>(workspace.into(), run.0).await?;
-        let hold = self.task.hold;
+        let lease = self.task.lease;
         let requested = loaded.state.requested();
-        let target = requested.and_then(|run| run.targets.get(&hold.server));
+        let target = requested.and_then(|run| run.targets.get(&lease.server));
         let (Some(requested), Some(target)) = (requested, target) else {
             return self.finish().await;
         };
-        if target.attempt != hold.attempt {
+        if target.attempt != lease.attempt {
             return self.finish().await;
         }
         match target.stage {
             Stage::Queued => self.dispatch().await,
-            Stage::Dispatched if target.fence < hold.fence => self.dispatch().await,
+            Stage::Dispatched if target.fence < lease.fence => self.dispatch().await,
             Stage::Dispatched | Stage::Started => self.attend(requested, target).await,
             Stage::Ended(Ending::Lost) if target.log.is_none() => {
                 self.look_for(requested, target).await
@@ -132,7 +132,7 @@ impl Attempt {
             if lost >= LOOK_FOR {
                 return self.give_up().await;
             }
-            self.app.run_queue.lose(self.task.run, self.task.hold, LOOK_AGAIN).await?;
+            self.app.run_queue.lose(self.task.run, self.task.lease, LOOK_AGAIN).await?;
             return Ok(Next::Done);
         }
         if !self.launched {
@@ -143,7 +143,7 @@ impl Attempt {
             return Err(Halt::Server(obstacle));
         }
         told::ended(&self.app, &self.task, Ending::Lost, None).await?;
-        self.app.run_queue.lose(self.task.run, self.task.hold, LOOK_AGAIN).await?;
+        self.app.run_queue.lose(self.task.run, self.task.lease, LOOK_AGAIN).await?;
         Ok(Next::Done)
     }
 
@@ -163,7 +163,7 @@ impl Attempt {
 
     /// No row, no secrets: nothing is left to do here.
     async fn finish(&self) -> Result<Next, Halt> {
-        self.app.run_queue.finish(self.task.run, self.task.hold).await?;
+        self.app.run_queue.finish(self.task.run, self.task.lease).await?;
         Ok(Next::Done)
     }
 
@@ -184,6 +184,6 @@ impl Attempt {
 
     /// Whether it is another node's start that this one has found.
     const fn has_taken_over(&self, target: &Target) -> bool {
-        target.fence < self.task.hold.fence
+        target.fence < self.task.lease.fence
     }
 }
