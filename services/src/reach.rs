@@ -1,7 +1,7 @@
 //! A connection to a workspace's server: with its own key, to the host key that a person approved.
 
 use domain::privacy::{Personal, ServerHost, ServerUser};
-use domain::server::{Cause, LiveServer, Server, ServerCommand};
+use domain::server::{ConnectFailure, LiveServer, Server, ServerCommand};
 use domain::{CommandId, Refused, ServerId, TenantId, WorkspaceId};
 use infra::event_store::{ExecuteError, LoadError, Loaded, Receipt, Request, Step};
 use infra::ids::hashed;
@@ -32,10 +32,10 @@ pub enum Unreached {
 
 impl Unreached {
     /// How far it came; none when the server has no part in it.
-    pub const fn cause(&self) -> Option<Cause> {
+    pub const fn cause(&self) -> Option<ConnectFailure> {
         match self {
-            Self::NotApproved => Some(Cause::HostKey),
-            Self::NoCredential => Some(Cause::Authentication),
+            Self::NotApproved => Some(ConnectFailure::HostKey),
+            Self::NoCredential => Some(ConnectFailure::Authentication),
             Self::Remote(error) => Some(error.cause()),
             Self::Unknown | Self::Unavailable(_) => None,
         }

@@ -2,8 +2,9 @@
 
 use uuid::Uuid;
 
-use super::{Digest, Failure, LogSeal, Obstacle, RunEvent, StreamSeal, Work};
+use super::{Digest, Failure, LogSeal, RunEvent, StartFailure, StreamSeal, Work};
 use crate::privacy::Personal;
+use crate::server::ConnectFailure;
 use crate::{AccountId, DeploymentId, RunSecretsId, ServerId, golden};
 
 const SERVER: ServerId = ServerId(Uuid::from_u128(1));
@@ -59,9 +60,28 @@ fn a_deployment_and_each_failure_are_kept_as_they_ever_were() {
     );
     let signal = serde_json::to_value(Failure::Signal { number: 9 });
     kept(signal.unwrap(), r#"{"kind":"signal","number":9}"#);
-    let unreached = Failure::NotStarted { obstacle: Obstacle::HostKey };
+    let unreached = Failure::NotStarted { cause: StartFailure::Connect(ConnectFailure::HostKey) };
     kept(
         serde_json::to_value(unreached).unwrap(),
         r#"{"kind":"not_started","obstacle":"host_key"}"#,
     );
+}
+
+#[test]
+fn every_start_failure_is_kept_as_one_word() {
+    let words = [
+        (StartFailure::Connect(ConnectFailure::Address), "address"),
+        (StartFailure::Connect(ConnectFailure::Tcp), "tcp"),
+        (StartFailure::Connect(ConnectFailure::Identification), "identification"),
+        (StartFailure::Connect(ConnectFailure::HostKey), "host_key"),
+        (StartFailure::Connect(ConnectFailure::Authentication), "authentication"),
+        (StartFailure::Connect(ConnectFailure::Command), "command"),
+        (StartFailure::NotReady, "not_ready"),
+        (StartFailure::InputsDeleted, "forgotten"),
+    ];
+    for (failure, word) in words {
+        assert_eq!(serde_json::to_value(failure).unwrap(), word);
+        assert_eq!(serde_json::from_value::<StartFailure>(word.into()).unwrap(), failure);
+    }
+    assert!(serde_json::from_value::<StartFailure>("lazy".into()).is_err());
 }

@@ -23,7 +23,7 @@ pub use event::RunEvent;
 pub use state::RunState;
 pub use target::{Stage, Target};
 pub use work::{
-    Digest, Ending, Failure, LogSeal, NotADigest, Obstacle, StreamSeal, TaskLease, Work,
+    Digest, Ending, Failure, LogSeal, NotADigest, StartFailure, StreamSeal, TaskLease, Work,
 };
 
 use crate::{AccountId, Root, RunSecretsId, ServerId};

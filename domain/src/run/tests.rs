@@ -6,10 +6,11 @@ use cqrs_es::test::TestFramework;
 use uuid::Uuid;
 
 use super::{
-    Digest, Ending, Failure, LogSeal, Obstacle, Run, RunCommand, RunError, RunEvent, RunState,
+    Digest, Ending, Failure, LogSeal, Run, RunCommand, RunError, RunEvent, RunState, StartFailure,
     StreamSeal, TaskLease, Work,
 };
 use crate::privacy::{self, CommandLine, Personal};
+use crate::server::ConnectFailure;
 use crate::{AccountId, DeploymentId, Event, ServerId, TenantId};
 
 type Runs = TestFramework<Run>;
@@ -18,8 +19,9 @@ const ADA: AccountId = AccountId(Uuid::from_u128(1));
 const ONE: ServerId = ServerId(Uuid::from_u128(11));
 const TWO: ServerId = ServerId(Uuid::from_u128(12));
 const EXIT: Ending = Ending::Failed { failure: Failure::Exit { code: 3 } };
-const UNREACHED: Ending =
-    Ending::Failed { failure: Failure::NotStarted { obstacle: Obstacle::Tcp } };
+const UNREACHED: Ending = Ending::Failed {
+    failure: Failure::NotStarted { cause: StartFailure::Connect(ConnectFailure::Tcp) },
+};
 
 fn command() -> Work {
     let line = CommandLine::parse("make").unwrap();

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Part, Visit};
 use crate::privacy::{DeploymentConfig, Personal, RunCommand};
+use crate::server::ConnectFailure;
 use crate::{DeploymentId, ServerId, SubjectId};
 
 /// What is done on each server.
@@ -62,26 +63,30 @@ pub enum Ending {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Failure {
-    Exit { code: u16 },
-    Signal { number: u16 },
-    NotStarted { obstacle: Obstacle },
+    Exit {
+        code: u16,
+    },
+    Signal {
+        number: u16,
+    },
+    NotStarted {
+        #[serde(rename = "obstacle")]
+        cause: StartFailure,
+    },
 }
 
 /// Why a command was never started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Obstacle {
-    /// The server was not reached.
-    Address,
-    Tcp,
-    Identification,
-    HostKey,
-    Authentication,
-    Command,
+pub enum StartFailure {
     /// The server is not in the workspace any more, or has no approved key or no credential.
     NotReady,
-    /// What the run was given to work with is gone.
-    Forgotten,
+    /// What the run was given to work with has been deleted.
+    #[serde(rename = "forgotten")]
+    InputsDeleted,
+    /// The server was not reached. Stored as the failure's own word, beside the other two.
+    #[serde(untagged)]
+    Connect(ConnectFailure),
 }
 
 /// SHA-256, as hexadecimal digits.
@@ -109,7 +114,7 @@ pub struct LogSeal {
     pub truncated: bool,
 }
 
-crate::event::plain!(Ending, Failure, Obstacle, LogSeal);
+crate::event::plain!(Ending, Failure, StartFailure, LogSeal);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this is not a SHA-256 in hexadecimal digits")]

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Cause, Credential, Fingerprint, KeyAlgorithm};
+use super::{ConnectFailure, Credential, Fingerprint, KeyAlgorithm};
 use crate::DeploymentId;
 use crate::privacy::{
     DeploymentConfig, DeploymentName, Personal, ServerHost, ServerName, ServerUser,
@@ -36,9 +36,9 @@ pub enum ServerCommand {
         user: Personal<ServerUser>,
     },
     ReportReachable,
-    /// It was not reached for longer than there is patience.
+    /// As often and as long as the [`UnreachableThreshold`](super::UnreachableThreshold) says.
     ReportUnreachable {
-        cause: Cause,
+        cause: ConnectFailure,
         failures: u32,
         since: DateTime<Utc>,
     },

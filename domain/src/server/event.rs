@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Cause, Fingerprint, KeyAlgorithm};
+use super::{ConnectFailure, Fingerprint, KeyAlgorithm};
 use crate::privacy::{
     DeploymentConfig, DeploymentName, Personal, ServerHost, ServerName, ServerUser,
 };
@@ -45,7 +45,7 @@ events! {
         }
         "server.reachable" 1 => Reachable {}
         "server.unreachable" 1 => Unreachable {
-            cause: Cause,
+            cause: ConnectFailure,
             failures: u32,
             since: DateTime<Utc>,
         }

@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use uuid::Uuid;
 
-use super::{Cause, Fingerprint, KeyAlgorithm, ServerEvent};
+use super::{ConnectFailure, Fingerprint, KeyAlgorithm, ServerEvent};
 use crate::privacy::Personal;
 use crate::{DeploymentId, ServerCredentialId, golden};
 
@@ -43,7 +43,7 @@ fn every_event_of_a_server_is_kept_as_it_ever_was() {
                 user: Personal::Apart,
             },
             ServerEvent::Reachable {},
-            ServerEvent::Unreachable { cause: Cause::Tcp, failures: 4, since },
+            ServerEvent::Unreachable { cause: ConnectFailure::Tcp, failures: 4, since },
             ServerEvent::DeploymentConfigured {
                 deployment,
                 name: Personal::Apart,

@@ -1,4 +1,4 @@
-//! What is known of a server's keys, and why a server is not reached.
+//! Keys of servers: their algorithms and fingerprints.
 
 use std::fmt;
 use std::str::FromStr;
@@ -27,23 +27,7 @@ pub enum KeyAlgorithm {
     Rsa,
 }
 
-/// How far a connection came that failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cause {
-    /// The name has no address, or the egress policy refuses one of its addresses or the port.
-    Address,
-    Tcp,
-    /// No SSH server, or its key exchange did not come to an end.
-    Identification,
-    /// Another key than the approved one.
-    HostKey,
-    Authentication,
-    /// A command could not be run, or did not answer.
-    Command,
-}
-
-crate::event::plain!(Fingerprint, KeyAlgorithm, Cause);
+crate::event::plain!(Fingerprint, KeyAlgorithm);
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

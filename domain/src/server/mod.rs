@@ -2,15 +2,16 @@
 //! a person approved the key that the server shows, nor once it shows another.
 
 mod command;
+mod connect_failure;
 mod error;
 mod event;
 #[cfg(test)]
 mod golden;
 mod host_key;
 mod key;
-mod patience;
 #[cfg(test)]
 mod tests;
+mod unreachable;
 
 use std::collections::BTreeMap;
 
@@ -20,11 +21,12 @@ use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
 pub use command::ServerCommand;
+pub use connect_failure::ConnectFailure;
 pub use error::ServerError;
 pub use event::ServerEvent;
 pub use host_key::HostKey;
-pub use key::{Cause, Fingerprint, KeyAlgorithm, NotAFingerprint};
-pub use patience::{Failures, Patience};
+pub use key::{Fingerprint, KeyAlgorithm, NotAFingerprint};
+pub use unreachable::{Failures, UnreachableThreshold};
 
 use crate::privacy::{
     DeploymentConfig, DeploymentName, Personal, ServerHost, ServerName, ServerUser,
@@ -68,7 +70,7 @@ pub struct Credential {
 pub enum Reach {
     Unknown,
     Reachable,
-    Unreachable { cause: Cause, since: DateTime<Utc> },
+    Unreachable { cause: ConnectFailure, since: DateTime<Utc> },
 }
 
 /// A named way to deploy on the server.

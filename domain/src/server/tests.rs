@@ -8,8 +8,8 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    Cause, Credential, Failures, Fingerprint, HostKey, KeyAlgorithm, LiveServer, Patience, Server,
-    ServerCommand, ServerError, ServerEvent,
+    ConnectFailure, Credential, Failures, Fingerprint, HostKey, KeyAlgorithm, LiveServer, Server,
+    ServerCommand, ServerError, ServerEvent, UnreachableThreshold,
 };
 use crate::privacy::{
     CommandLine, DeploymentStep, DeploymentSteps, HostName, Label, LoginName, Personal, ServerHost,
@@ -89,10 +89,10 @@ fn moved() -> ServerEvent {
 }
 
 fn unreachable() -> ServerEvent {
-    ServerEvent::Unreachable { cause: Cause::Tcp, failures: 4, since: noon() }
+    ServerEvent::Unreachable { cause: ConnectFailure::Tcp, failures: 4, since: noon() }
 }
 
-fn report(cause: Cause) -> ServerCommand {
+fn report(cause: ConnectFailure) -> ServerCommand {
     ServerCommand::ReportUnreachable { cause, failures: 4, since: noon() }
 }
 
@@ -236,9 +236,9 @@ fn only_changes_of_reach_are_told() {
         .when(ServerCommand::ReportReachable)
         .then_expect_events(vec![]);
     usable(vec![ServerEvent::Reachable {}])
-        .when(report(Cause::Tcp))
+        .when(report(ConnectFailure::Tcp))
         .then_expect_events(vec![unreachable()]);
-    usable(vec![unreachable()]).when(report(Cause::Command)).then_expect_events(vec![]);
+    usable(vec![unreachable()]).when(report(ConnectFailure::Command)).then_expect_events(vec![]);
     usable(vec![unreachable()])
         .when(ServerCommand::ReportReachable)
         .then_expect_events(vec![ServerEvent::Reachable {}]);
@@ -247,7 +247,7 @@ fn only_changes_of_reach_are_told() {
 #[test]
 fn what_was_measured_before_a_stop_or_a_move_says_nothing() {
     for given in [mismatched(OTHER), moved()] {
-        usable(vec![given.clone()]).when(report(Cause::Tcp)).then_expect_events(vec![]);
+        usable(vec![given.clone()]).when(report(ConnectFailure::Tcp)).then_expect_events(vec![]);
         usable(vec![given]).when(ServerCommand::ReportReachable).then_expect_events(vec![]);
     }
     live(vec![observed(KEY), approved(KEY)])
@@ -257,7 +257,7 @@ fn what_was_measured_before_a_stop_or_a_move_says_nothing() {
 
 #[test]
 fn three_failures_over_ninety_seconds_exhaust_patience_and_nothing_less_does() {
-    let patience = Patience::default();
+    let threshold = UnreachableThreshold::default();
     let at = |seconds| noon() + TimeDelta::seconds(seconds);
     let mut failures = None;
     let exhausted: Vec<bool> = [0, 30, 60, 89, 90]
@@ -265,12 +265,12 @@ fn three_failures_over_ninety_seconds_exhaust_patience_and_nothing_less_does() {
         .map(|seconds| {
             let more = Failures::more(failures, at(seconds));
             failures = Some(more);
-            more.exhaust(patience, at(seconds))
+            more.reach(threshold, at(seconds))
         })
         .collect();
     assert_eq!(exhausted, [false, false, false, false, true]);
     let twice = Failures::more(Some(Failures::more(None, at(0))), at(600));
-    assert!(!twice.exhaust(patience, at(600)), "two are not three, however long it takes");
+    assert!(!twice.reach(threshold, at(600)), "two are not three, however long it takes");
 }
 
 #[test]
@@ -323,7 +323,7 @@ proptest! {
                 0 => { shown.push(key); observe(key) }
                 1 => approve(key),
                 2 => move_away(),
-                _ => report(Cause::Tcp),
+                _ => report(ConnectFailure::Tcp),
             });
             for event in decided.unwrap_or_default() {
                 if let ServerEvent::HostKeyApproved { fingerprint } = &event {

@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use domain::server::Cause;
+use domain::server::ConnectFailure;
 use futures_util::FutureExt;
 use russh::client::Msg;
 use russh::{ChannelMsg, ChannelReadHalf, ChannelWriteHalf, Error};
@@ -79,12 +79,14 @@ impl Channel {
     }
 
     pub(super) async fn start(&mut self, command: &str) -> Result<(), RemoteError> {
-        let lost = || RemoteError::Lost(Cause::Command);
+        let lost = || RemoteError::Lost(ConnectFailure::Command);
         self.outlet.exec(true, command).await.map_err(|_| lost())?;
         loop {
             match self.inlet.next().await {
                 Some(ChannelMsg::Success) => return Ok(()),
-                Some(ChannelMsg::Failure) => return Err(RemoteError::Refused(Cause::Command)),
+                Some(ChannelMsg::Failure) => {
+                    return Err(RemoteError::Refused(ConnectFailure::Command));
+                }
                 Some(ChannelMsg::WindowAdjusted { .. }) => {}
                 // Nothing else may come before the answer.
                 _ => return Err(lost()),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use domain::server::Cause;
+use domain::server::ConnectFailure;
 use russh::client::Handle;
 use russh::{ChannelReadHalf, Error};
 use tokio::time::timeout;
@@ -14,7 +14,7 @@ use super::channel::{Channel, ChannelEvent, Inlet};
 use super::client_handler::ClientHandler;
 use super::{RemoteError, RemoteOptions};
 
-const LOST: RemoteError = RemoteError::Lost(Cause::Command);
+const LOST: RemoteError = RemoteError::Lost(ConnectFailure::Command);
 
 /// An authenticated connection. Dropping it closes the socket and ends its channels and its task.
 pub struct Connection {
@@ -69,8 +69,9 @@ impl Connection {
     ) -> Result<CommandOutput, RemoteError> {
         let done = timeout(limits.within, self.gather(command, stdin, limits.bytes_max))
             .await
-            .unwrap_or(Err(RemoteError::TimedOut(Cause::Command)));
-        if done.as_ref().is_err_and(|error| *error != RemoteError::Refused(Cause::Command)) {
+            .unwrap_or(Err(RemoteError::TimedOut(ConnectFailure::Command)));
+        if done.as_ref().is_err_and(|error| *error != RemoteError::Refused(ConnectFailure::Command))
+        {
             self.abort.0.cancel();
         }
         done
@@ -120,7 +121,7 @@ impl Connection {
     ) -> Result<Channel, RemoteError> {
         let opened = timeout(self.open_within, self.start(command))
             .await
-            .unwrap_or(Err(RemoteError::TimedOut(Cause::Command)));
+            .unwrap_or(Err(RemoteError::TimedOut(ConnectFailure::Command)));
         if matches!(opened, Err(RemoteError::TimedOut(_) | RemoteError::Lost(_))) {
             self.abort.0.cancel();
         }
@@ -132,7 +133,7 @@ impl Connection {
     async fn start(&self, command: &str) -> Result<Channel, RemoteError> {
         let opened = self.handle.channel_open_session().await.map_err(|error| {
             let refused = matches!(error, Error::ChannelOpenFailure(_));
-            if refused { RemoteError::Refused(Cause::Command) } else { LOST }
+            if refused { RemoteError::Refused(ConnectFailure::Command) } else { LOST }
         });
         let (inlet, outlet) = opened?.split();
         // From here on a future that is dropped closes what it has opened.

@@ -1,6 +1,6 @@
 //! Opens a TCP connection to an address that the egress policy allows.
 
-use domain::server::Cause;
+use domain::server::ConnectFailure;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
@@ -20,15 +20,15 @@ pub(super) async fn dial(
     let resolved = resolved.ok_or(RemoteError::Address(AddressError::NotAllowed))?;
     let targets = egress.admit(resolved).map_err(RemoteError::Address)?;
     let share = u32::try_from(targets.len()).unwrap_or(u32::MAX).max(1);
-    let mut last_error = RemoteError::Lost(Cause::Tcp);
+    let mut last_error = RemoteError::Lost(ConnectFailure::Tcp);
     for target in targets {
         match timeout(options.connect_within / share, TcpStream::connect(target)).await {
             Ok(Ok(stream)) => {
-                stream.set_nodelay(true).map_err(|_| RemoteError::Lost(Cause::Tcp))?;
+                stream.set_nodelay(true).map_err(|_| RemoteError::Lost(ConnectFailure::Tcp))?;
                 return Ok(stream);
             }
-            Ok(Err(_)) => last_error = RemoteError::Refused(Cause::Tcp),
-            Err(_) => last_error = RemoteError::TimedOut(Cause::Tcp),
+            Ok(Err(_)) => last_error = RemoteError::Refused(ConnectFailure::Tcp),
+            Err(_) => last_error = RemoteError::TimedOut(ConnectFailure::Tcp),
         }
     }
     Err(last_error)

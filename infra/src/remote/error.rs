@@ -1,6 +1,6 @@
 //! Why a server was not reached. Nothing here repeats what a server or a resolver said.
 
-use domain::server::Cause;
+use domain::server::ConnectFailure;
 
 use super::HostKey;
 use super::egress::PORTS_REFUSED;
@@ -16,13 +16,13 @@ pub enum RemoteError {
     HostKey { seen: HostKey },
     /// The server answered, and the answer was no.
     #[error("the server refuses: {}", stage(*.0))]
-    Refused(Cause),
+    Refused(ConnectFailure),
     /// A limit of [`super::RemoteOptions`] or [`super::Limits`] passed.
     #[error("the server did not answer in time: {}", stage(*.0))]
-    TimedOut(Cause),
+    TimedOut(ConnectFailure),
     /// The connection ended, or what came was not SSH.
     #[error("the connection was lost: {}", stage(*.0))]
-    Lost(Cause),
+    Lost(ConnectFailure),
     /// More than [`super::Limits::bytes_max`] came; the connection is closed.
     #[error("the command wrote more output than is allowed")]
     TooMuch,
@@ -48,12 +48,12 @@ pub enum AddressError {
 
 impl RemoteError {
     /// How far the connection came.
-    pub const fn cause(&self) -> Cause {
+    pub const fn cause(&self) -> ConnectFailure {
         match self {
-            Self::Address(_) => Cause::Address,
-            Self::HostKey { .. } => Cause::HostKey,
+            Self::Address(_) => ConnectFailure::Address,
+            Self::HostKey { .. } => ConnectFailure::HostKey,
             Self::Refused(cause) | Self::TimedOut(cause) | Self::Lost(cause) => *cause,
-            Self::TooMuch => Cause::Command,
+            Self::TooMuch => ConnectFailure::Command,
         }
     }
 }
@@ -63,13 +63,13 @@ fn refused_ports() -> String {
     ports.join(", ")
 }
 
-const fn stage(cause: Cause) -> &'static str {
+const fn stage(cause: ConnectFailure) -> &'static str {
     match cause {
-        Cause::Address => "its address",
-        Cause::Tcp => "TCP",
-        Cause::Identification => "identification and key exchange",
-        Cause::HostKey => "its host key",
-        Cause::Authentication => "authentication",
-        Cause::Command => "a command",
+        ConnectFailure::Address => "its address",
+        ConnectFailure::Tcp => "TCP",
+        ConnectFailure::Identification => "identification and key exchange",
+        ConnectFailure::HostKey => "its host key",
+        ConnectFailure::Authentication => "authentication",
+        ConnectFailure::Command => "a command",
     }
 }

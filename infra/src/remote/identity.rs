@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use domain::server::{Cause, Fingerprint, KeyAlgorithm};
+use domain::server::{ConnectFailure, Fingerprint, KeyAlgorithm};
 use ring::rand::{SecureRandom, SystemRandom};
 use russh::client::{AuthResult, Handle};
 use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
@@ -109,11 +109,11 @@ impl Identity {
         handle: &mut Handle<ClientHandler>,
         user: &str,
     ) -> Result<(), RemoteError> {
-        let lost = |_: russh::Error| RemoteError::Lost(Cause::Authentication);
+        let lost = |_: russh::Error| RemoteError::Lost(ConnectFailure::Authentication);
         let hash = if self.key.algorithm().is_rsa() {
             match handle.best_supported_rsa_hash().await.map_err(lost)? {
                 // The server accepts only SHA-1, which is not offered.
-                Some(None) => return Err(RemoteError::Refused(Cause::Authentication)),
+                Some(None) => return Err(RemoteError::Refused(ConnectFailure::Authentication)),
                 Some(Some(hash)) => Some(hash),
                 None => Some(HashAlg::Sha256),
             }
@@ -125,9 +125,9 @@ impl Identity {
             AuthResult::Success => Ok(()),
             // russh reports the end of a connection as a refusal without remaining methods.
             AuthResult::Failure { remaining_methods, .. } if remaining_methods.is_empty() => {
-                Err(RemoteError::Lost(Cause::Authentication))
+                Err(RemoteError::Lost(ConnectFailure::Authentication))
             }
-            AuthResult::Failure { .. } => Err(RemoteError::Refused(Cause::Authentication)),
+            AuthResult::Failure { .. } => Err(RemoteError::Refused(ConnectFailure::Authentication)),
         }
     }
 }

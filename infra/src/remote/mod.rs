@@ -28,7 +28,7 @@ pub use options::RemoteOptions;
 
 use std::sync::{Arc, OnceLock};
 
-use domain::server::{Cause, Fingerprint};
+use domain::server::{ConnectFailure, Fingerprint};
 use russh::client;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -69,7 +69,7 @@ impl Remote {
     pub async fn observe(&self, address: &Address) -> Result<HostKey, RemoteError> {
         let handshake = self.handshake(address, None).await?;
         handshake.seen.ok_or_else(|| {
-            handshake.outcome.err().unwrap_or(RemoteError::Lost(Cause::Identification))
+            handshake.outcome.err().unwrap_or(RemoteError::Lost(ConnectFailure::Identification))
         })
     }
 
@@ -91,7 +91,7 @@ impl Remote {
         let within = self.options.authenticate_within;
         timeout(within, identity.authenticate(&mut handle, user))
             .await
-            .unwrap_or(Err(RemoteError::TimedOut(Cause::Authentication)))?;
+            .unwrap_or(Err(RemoteError::TimedOut(ConnectFailure::Authentication)))?;
         Ok(Connection::new(handle, handshake.abort, &self.options))
     }
 
@@ -131,14 +131,16 @@ impl Remote {
                 done = &mut exchange => Some(done),
             }
         });
-        let done =
-            match identified.await.map_err(|_| RemoteError::TimedOut(Cause::Identification))? {
-                Some(done) => done,
-                None => timeout(self.options.exchange_within, exchange)
-                    .await
-                    .map_err(|_| RemoteError::TimedOut(Cause::Identification))?,
-            };
+        let done = match identified
+            .await
+            .map_err(|_| RemoteError::TimedOut(ConnectFailure::Identification))?
+        {
+            Some(done) => done,
+            None => timeout(self.options.exchange_within, exchange)
+                .await
+                .map_err(|_| RemoteError::TimedOut(ConnectFailure::Identification))?,
+        };
         // russh's error may repeat what the server sent: it is not passed on.
-        done.map_err(|_| RemoteError::Lost(Cause::Identification))
+        done.map_err(|_| RemoteError::Lost(ConnectFailure::Identification))
     }
 }

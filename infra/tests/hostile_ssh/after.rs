@@ -4,7 +4,7 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use domain::server::Cause;
+use domain::server::ConnectFailure;
 use infra::remote::RemoteError;
 use tokio::net::TcpStream;
 use tokio::time::interval;
@@ -13,10 +13,10 @@ use crate::ground::{connect, exec, exec_a_little, exec_with_input, storm};
 use crate::packet::Packet;
 use crate::wire::{CLIENT_CHANNEL, Wire, kexinit};
 
-const UNHEARD: RemoteError = RemoteError::TimedOut(Cause::Authentication);
-const SHUT_OUT: RemoteError = RemoteError::Lost(Cause::Authentication);
-const TIMED_OUT: RemoteError = RemoteError::TimedOut(Cause::Command);
-const LOST: RemoteError = RemoteError::Lost(Cause::Command);
+const UNHEARD: RemoteError = RemoteError::TimedOut(ConnectFailure::Authentication);
+const SHUT_OUT: RemoteError = RemoteError::Lost(ConnectFailure::Authentication);
+const TIMED_OUT: RemoteError = RemoteError::TimedOut(ConnectFailure::Command);
+const LOST: RemoteError = RemoteError::Lost(ConnectFailure::Command);
 
 async fn exchanged(stream: TcpStream) -> io::Result<Wire> {
     let mut wire = Wire::greet(stream).await?;

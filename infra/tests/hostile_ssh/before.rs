@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use domain::server::Cause;
+use domain::server::ConnectFailure;
 use infra::remote::RemoteError;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -13,8 +13,8 @@ use crate::ground::{connect, observe, storm};
 use crate::packet::Packet;
 use crate::wire::{Wire, kexinit};
 
-const TIMED_OUT: RemoteError = RemoteError::TimedOut(Cause::Identification);
-const LOST: RemoteError = RemoteError::Lost(Cause::Identification);
+const TIMED_OUT: RemoteError = RemoteError::TimedOut(ConnectFailure::Identification);
+const LOST: RemoteError = RemoteError::Lost(ConnectFailure::Identification);
 const WORDS: &str = "please send your password";
 
 async fn silence(mut stream: TcpStream) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use domain::server::{Cause, Fingerprint};
+use domain::server::{ConnectFailure, Fingerprint};
 use futures_util::future::join_all;
 use infra::remote::{Address, Egress, Identity, Limits, Remote, RemoteError, RemoteOptions};
 use tokio::net::{TcpListener, TcpStream};
@@ -73,7 +73,7 @@ impl Ground {
             address: Address::new("127.0.0.1", port),
             pinned: host_fingerprint(),
             identity: Identity::generate().unwrap(),
-            within: limit(Cause::Command, expected),
+            within: limit(ConnectFailure::Command, expected),
         }
     }
 
@@ -180,7 +180,7 @@ fn exec_with(guest: Guest, stdin: &'static [u8], bytes_max: usize) -> Visit {
     })
 }
 
-fn limit(stage: Cause, expected: Option<&RemoteError>) -> Duration {
+fn limit(stage: ConnectFailure, expected: Option<&RemoteError>) -> Duration {
     if expected == Some(&RemoteError::TimedOut(stage)) { SHORT } else { LONG }
 }
 
@@ -188,10 +188,10 @@ fn options(expected: Option<&RemoteError>) -> RemoteOptions {
     RemoteOptions {
         resolve_within: LONG,
         connect_within: LONG,
-        identify_within: limit(Cause::Identification, expected),
-        exchange_within: limit(Cause::Identification, expected),
-        authenticate_within: limit(Cause::Authentication, expected),
-        open_within: limit(Cause::Command, expected),
+        identify_within: limit(ConnectFailure::Identification, expected),
+        exchange_within: limit(ConnectFailure::Identification, expected),
+        authenticate_within: limit(ConnectFailure::Authentication, expected),
+        open_within: limit(ConnectFailure::Command, expected),
         keepalive_every: SHORT,
     }
 }

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use domain::server::Patience;
+use domain::server::UnreachableThreshold;
 use infra::remote::{Egress, RemoteOptions};
 
 pub use layers::{Layers, Origin};
@@ -135,9 +135,9 @@ impl Config {
     }
 
     /// When a server that is not reached is called unreachable.
-    pub fn patience(&self) -> Patience {
+    pub fn unreachable_threshold(&self) -> UnreachableThreshold {
         let over = TimeDelta::seconds(self.unreachable_seconds.into());
-        Patience { over, ..Patience::default() }
+        UnreachableThreshold { over, ..UnreachableThreshold::default() }
     }
 
     /// The folder of the private PostgreSQL.

@@ -6,7 +6,7 @@ mod tests;
 
 use std::time::Duration;
 
-use domain::server::Cause;
+use domain::server::ConnectFailure;
 
 use super::{Connection, Limits, RemoteError};
 
@@ -56,5 +56,5 @@ impl CpuTime {
 pub async fn sample(connection: &Connection) -> Result<Sample, RemoteError> {
     let done = connection.exec(COMMAND.trim_end(), b"", LIMITS).await?;
     // A server without /proc or df answers, but not with a sample.
-    parse::sample(&done.out).ok_or(RemoteError::Refused(Cause::Command))
+    parse::sample(&done.out).ok_or(RemoteError::Refused(ConnectFailure::Command))
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::server::Cause;
+use domain::server::ConnectFailure;
 use tokio::time::timeout;
 
 use super::super::{Channel, ChannelEvent, Connection, RemoteError};
@@ -58,5 +58,5 @@ async fn read_signal(channel: &mut Channel, mark: &str) -> Result<(), TaskError>
             ChannelEvent::Err(_) | ChannelEvent::Exit(_) => {}
         }
     }
-    Err(RemoteError::Lost(Cause::Command).into())
+    Err(RemoteError::Lost(ConnectFailure::Command).into())
 }

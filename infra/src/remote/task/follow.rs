@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use domain::server::Cause;
+use domain::server::ConnectFailure;
 
 use super::super::{Channel, ChannelEvent, Connection, RemoteError};
 use super::script::Script;
@@ -83,7 +83,7 @@ impl Tail {
                 Some(ChannelEvent::Err(bytes)) => (Output::Err, bytes),
                 Some(ChannelEvent::Exit(MISSING)) => return Err(TaskError::Missing),
                 Some(ChannelEvent::Exit(_)) | None => {
-                    return Err(RemoteError::Lost(Cause::Command).into());
+                    return Err(RemoteError::Lost(ConnectFailure::Command).into());
                 }
             };
             let side = match output {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::server::Cause;
+use domain::server::ConnectFailure;
 
 use super::{LIMITS, Stage, run, until};
 use crate::remote::{ChannelEvent, Identity, Limits, RemoteError};
@@ -72,10 +72,10 @@ async fn a_command_that_takes_too_long_ends_its_connection() {
     let connection = stage.connect().await;
     let limits = Limits { within: Duration::from_millis(300), ..LIMITS };
     let outcome = connection.exec("sleep 1000", b"", limits).await;
-    assert_eq!(outcome.unwrap_err(), RemoteError::TimedOut(Cause::Command));
+    assert_eq!(outcome.unwrap_err(), RemoteError::TimedOut(ConnectFailure::Command));
     assert!(!connection.is_live());
     let outcome = connection.exec("echo", b"", LIMITS).await;
-    assert_eq!(outcome.unwrap_err(), RemoteError::Lost(Cause::Command));
+    assert_eq!(outcome.unwrap_err(), RemoteError::Lost(ConnectFailure::Command));
 }
 
 #[tokio::test]
@@ -112,7 +112,7 @@ async fn a_refused_channel_leaves_its_connection_to_others() {
     let connection = stage.connect().await;
     let first = connection.open("exec sleep 1000", b"").await.unwrap();
     let outcome = connection.exec("echo", b"", LIMITS).await;
-    assert_eq!(outcome.unwrap_err(), RemoteError::Refused(Cause::Command));
+    assert_eq!(outcome.unwrap_err(), RemoteError::Refused(ConnectFailure::Command));
     assert!(connection.is_live());
     drop(first);
     drop(connection);

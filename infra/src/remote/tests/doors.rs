@@ -1,6 +1,6 @@
 //! Who is let in, and by whom.
 
-use domain::server::{Cause, Fingerprint, KeyAlgorithm};
+use domain::server::{ConnectFailure, Fingerprint, KeyAlgorithm};
 
 use super::{Stage, run};
 use crate::remote::{
@@ -23,8 +23,8 @@ async fn the_right_key_is_let_in_and_a_wrong_one_is_not() {
     assert_eq!(run(&stage.connect().await, "echo in").await.out, b"in\n");
     let stranger = Identity::generate().unwrap();
     let error = stage.try_connect(&stranger).await.unwrap_err();
-    assert_eq!(error, RemoteError::Refused(Cause::Authentication));
-    assert_eq!(error.cause(), Cause::Authentication);
+    assert_eq!(error, RemoteError::Refused(ConnectFailure::Authentication));
+    assert_eq!(error.cause(), ConnectFailure::Authentication);
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn another_host_key_is_a_full_stop_before_any_credential() {
     assert!(!stage.was_asked());
     let nobody = Fingerprint([0; 32]);
     let outcome = stage.remote.connect(&stage.address(), user, nobody, &stage.identity).await;
-    assert_eq!(outcome.unwrap_err().cause(), Cause::HostKey);
+    assert_eq!(outcome.unwrap_err().cause(), ConnectFailure::HostKey);
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn an_address_is_checked_again_at_each_connect() {
     assert!(open.observe(&Address::new("::ffff:127.0.0.1", port)).await.is_ok());
     assert_eq!(
         open.observe(&Address::new("127.0.0.2", port)).await.unwrap_err().cause(),
-        Cause::Address
+        ConnectFailure::Address
     );
 }
 
@@ -71,7 +71,7 @@ async fn a_server_that_is_not_there_is_told_as_tcp() {
     let stage = Stage::set();
     stage.sshd.stop().unwrap();
     let outcome = stage.remote.observe(&stage.address()).await;
-    assert_eq!(outcome.unwrap_err(), RemoteError::Refused(Cause::Tcp));
+    assert_eq!(outcome.unwrap_err(), RemoteError::Refused(ConnectFailure::Tcp));
 }
 
 #[test]
@@ -88,6 +88,6 @@ async fn no_rsa_key_is_offered_with_sha_1() {
     let (pem, _) = super::identities::plain(&["-t", "rsa", "-b", "2048"]);
     let stage = Stage::of(Identity::parse(&pem, None).unwrap(), config);
     let error = stage.try_connect(&stage.identity).await.unwrap_err();
-    assert_eq!(error, RemoteError::Refused(Cause::Authentication));
+    assert_eq!(error, RemoteError::Refused(ConnectFailure::Authentication));
     assert!(!stage.sshd.log().contains("pkalg ssh-rsa"));
 }

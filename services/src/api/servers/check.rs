@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use domain::ServerId;
-use domain::server::{Cause, Server};
+use domain::server::{ConnectFailure, Server};
 use domain::workspace::Right;
 use infra::event_store::Loaded;
 use infra::remote::{Limits, RemoteError};
@@ -115,13 +115,13 @@ impl Outcome {
     }
 }
 
-const fn stage(cause: Cause) -> CheckStage {
+const fn stage(cause: ConnectFailure) -> CheckStage {
     match cause {
-        Cause::Address => CheckStage::Address,
-        Cause::Tcp | Cause::Identification => CheckStage::Connection,
-        Cause::HostKey => CheckStage::HostKey,
-        Cause::Authentication => CheckStage::Authentication,
-        Cause::Command => CheckStage::Command,
+        ConnectFailure::Address => CheckStage::Address,
+        ConnectFailure::Tcp | ConnectFailure::Identification => CheckStage::Connection,
+        ConnectFailure::HostKey => CheckStage::HostKey,
+        ConnectFailure::Authentication => CheckStage::Authentication,
+        ConnectFailure::Command => CheckStage::Command,
     }
 }
 
@@ -239,6 +239,6 @@ mod tests {
 
     #[test]
     fn a_closed_port_and_a_silent_one_look_the_same() {
-        assert_eq!(stage(Cause::Tcp), stage(Cause::Identification));
+        assert_eq!(stage(ConnectFailure::Tcp), stage(ConnectFailure::Identification));
     }
 }

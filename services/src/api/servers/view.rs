@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use domain::privacy::{Field, Personal, Sealed, ServerHost, ServerName, ServerUser};
-use domain::server::{Cause, Credential, Fingerprint, HostKey, KeyAlgorithm, LiveServer, Reach};
+use domain::server::{
+    ConnectFailure, Credential, Fingerprint, HostKey, KeyAlgorithm, LiveServer, Reach,
+};
 use domain::{DeploymentId, ServerId, WorkspaceId};
 use infra::keyring::OpenError;
 use projections::servers::Server as Row;
@@ -65,7 +67,7 @@ pub struct ReachView {
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    cause: Option<Cause>,
+    cause: Option<ConnectFailure>,
     #[serde(skip_serializing_if = "Option::is_none")]
     since: Option<DateTime<Utc>>,
 }

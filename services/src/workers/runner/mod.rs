@@ -3,7 +3,7 @@
 mod attempt;
 mod attempts;
 mod given;
-mod obstacle;
+mod start_failure;
 mod sweep;
 mod told;
 

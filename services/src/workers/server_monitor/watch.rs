@@ -3,7 +3,7 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
-use domain::server::{Cause, Failures, Server, ServerCommand};
+use domain::server::{ConnectFailure, Failures, Server, ServerCommand};
 use domain::{CommandId, TenantId};
 use infra::event_store::{ExecuteError, Request, Step};
 use infra::monitors::{Measured, Sample, ServerFailures, WatchedServer};
@@ -34,7 +34,7 @@ struct Watch {
 /// The result of one look.
 enum Look {
     Reached(Option<Sample>),
-    Failed(Cause),
+    Failed(ConnectFailure),
     /// Nothing is known of the server: a person must act first, or Lethe's database or keyring is
     /// unreachable.
     Nothing,
@@ -111,7 +111,7 @@ impl Watch {
         let measured = match sample(&connection).await {
             Ok(measured) => Some(measured),
             // A server whose system shows nothing to measure is reached all the same.
-            Err(RemoteError::Refused(Cause::Command)) => {
+            Err(RemoteError::Refused(ConnectFailure::Command)) => {
                 connection.exec("true", &[], ANSWER).await?;
                 None
             }
@@ -137,12 +137,12 @@ impl Watch {
         }
     }
 
-    async fn failed(&mut self, cause: Cause) {
+    async fn failed(&mut self, cause: ConnectFailure) {
         let now = self.app.clock.now();
         let failures = Failures::more(self.failures, now);
         self.failures = Some(failures);
         self.report_failures();
-        let exhausted = failures.exhaust(self.app.config.patience(), now);
+        let exhausted = failures.reach(self.app.config.unreachable_threshold(), now);
         let Failures { count, since } = failures;
         let report = ServerCommand::ReportUnreachable { cause, failures: count, since };
         if exhausted && self.reported != Some(false) && self.report(report).await {

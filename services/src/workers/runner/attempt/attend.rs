@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use domain::run::{Ending, Obstacle, RequestedRun, Stage, Target};
+use domain::run::{Ending, RequestedRun, Stage, StartFailure, Target};
+use domain::server::ConnectFailure;
 use infra::remote::Connection;
 use infra::remote::task::{self, Launch, TaskError, TaskId, TaskState};
 
@@ -55,7 +56,7 @@ impl Attempt {
             }
             TaskState::Missing => {
                 if !self.launch(&connection, &given).await? {
-                    return self.fail(Obstacle::Command).await;
+                    return self.fail(StartFailure::Connect(ConnectFailure::Command)).await;
                 }
                 found = TaskState::Running;
             }
@@ -151,7 +152,7 @@ impl Attempt {
     /// What it was given is gone: without its secrets nothing of its log may be kept.
     async fn forgotten(&mut self) -> Result<Next, Halt> {
         if !self.launched {
-            return self.fail(Obstacle::Forgotten).await;
+            return self.fail(StartFailure::InputsDeleted).await;
         }
         let connection = self.connect().await?;
         match task::kill(&connection, &self.id, GRACE).await {

@@ -5,6 +5,7 @@ use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use domain::run::{Ending, Failure, LogSeal};
+use domain::server::ConnectFailure;
 use infra::remote::Connection;
 use infra::remote::task::{self, End, Ending as Ended, Killed, TaskError, TaskId, TaskState};
 use tokio::sync::watch;
@@ -142,7 +143,9 @@ impl Attempt {
                 Err(_) if self.drained >= DRAINS_MAX => return Ok(false),
                 Err(_) => {
                     self.drained += 1;
-                    return Err(Halt::Server(domain::run::Obstacle::Command));
+                    return Err(Halt::Server(domain::run::StartFailure::Connect(
+                        ConnectFailure::Command,
+                    )));
                 }
             }
         }

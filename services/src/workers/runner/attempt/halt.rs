@@ -1,7 +1,7 @@
 //! Why an attempt does not go on.
 
-use domain::run::Obstacle;
-use domain::server::Cause;
+use domain::run::StartFailure;
+use domain::server::ConnectFailure;
 use infra::event_store::LoadError;
 use infra::keyring::{OpenError, SealError};
 use infra::postgres::PgError;
@@ -9,7 +9,7 @@ use infra::remote::RemoteError;
 use infra::remote::task::TaskError;
 use infra::run_log::RunLogError;
 
-use super::super::obstacle;
+use super::super::start_failure;
 use crate::reach::Unreached;
 
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +19,7 @@ pub(in crate::workers::runner) enum Halt {
     #[error("the workspace has been erased")]
     Erased,
     #[error("the server is not reached, or does not answer as it should")]
-    Server(Obstacle),
+    Server(StartFailure),
     /// Nothing is known of the server: something of our own is not there.
     #[error("{0}")]
     Ours(String),
@@ -33,7 +33,7 @@ impl Halt {
 
 impl From<RemoteError> for Halt {
     fn from(error: RemoteError) -> Self {
-        Self::Server(obstacle::from(error.cause()))
+        Self::Server(StartFailure::Connect(error.cause()))
     }
 }
 
@@ -46,14 +46,14 @@ impl From<TaskError> for Halt {
             | TaskError::Missing
             | TaskError::NotProven
             | TaskError::Running
-            | TaskError::Answer => Self::Server(obstacle::from(Cause::Command)),
+            | TaskError::Answer => Self::Server(StartFailure::Connect(ConnectFailure::Command)),
         }
     }
 }
 
 impl From<Unreached> for Halt {
     fn from(unreached: Unreached) -> Self {
-        obstacle::of(&unreached).map_or_else(|| Self::ours(&unreached), Self::Server)
+        start_failure::of(&unreached).map_or_else(|| Self::ours(&unreached), Self::Server)
     }
 }
 

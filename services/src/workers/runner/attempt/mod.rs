@@ -8,7 +8,7 @@ mod log;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use domain::run::{Ending, Failure, Obstacle, Run, Stage, Target};
+use domain::run::{Ending, Failure, Run, Stage, StartFailure, Target};
 use infra::remote::task::TaskId;
 use infra::run_log;
 use infra::run_queue::Task;
@@ -16,7 +16,7 @@ use infra::run_queue::Task;
 pub(super) use halt::Halt;
 
 use super::attempts::Word;
-use super::{obstacle, told};
+use super::{start_failure, told};
 use crate::wiring::App;
 
 const PAUSE_MIN: Duration = Duration::from_millis(250);
@@ -68,7 +68,7 @@ impl Attempt {
         let mut pause = PAUSE_MIN;
         loop {
             let turn = match self.turn().await {
-                Err(Halt::Server(obstacle)) => self.bear(obstacle).await,
+                Err(Halt::Server(cause)) => self.bear(cause).await,
                 turn => turn,
             };
             match turn {
@@ -125,7 +125,7 @@ impl Attempt {
     }
 
     /// The server is not reached, or does not answer as it should.
-    async fn bear(&mut self, obstacle: Obstacle) -> Result<Next, Halt> {
+    async fn bear(&mut self, cause: StartFailure) -> Result<Next, Halt> {
         self.out_of_sight();
         let unseen = self.seen.elapsed();
         if let Some(lost) = self.task.lost {
@@ -136,11 +136,11 @@ impl Attempt {
             return Ok(Next::Done);
         }
         if !self.launched {
-            let over = obstacle::is_for_good(obstacle) || unseen >= START_WITHIN;
-            return if over { self.fail(obstacle).await } else { Err(Halt::Server(obstacle)) };
+            let over = start_failure::is_for_good(cause) || unseen >= START_WITHIN;
+            return if over { self.fail(cause).await } else { Err(Halt::Server(cause)) };
         }
         if unseen < Duration::from_secs(self.app.config.run_lost_seconds.into()) {
-            return Err(Halt::Server(obstacle));
+            return Err(Halt::Server(cause));
         }
         told::ended(&self.app, &self.task, Ending::Lost, None).await?;
         self.app.run_queue.lose(self.task.run, self.task.lease, LOOK_AGAIN).await?;
@@ -148,8 +148,8 @@ impl Attempt {
     }
 
     /// Nothing was started, for certain.
-    async fn fail(&self, obstacle: Obstacle) -> Result<Next, Halt> {
-        let failure = Failure::NotStarted { obstacle };
+    async fn fail(&self, cause: StartFailure) -> Result<Next, Halt> {
+        let failure = Failure::NotStarted { cause };
         told::ended(&self.app, &self.task, Ending::Failed { failure }, None).await?;
         self.finish().await
     }

@@ -2,14 +2,14 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// So many failures, from fresh connections, over so long at least.
+/// A server is unreachable after this many failures of fresh connections in a row, over this long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct UnreachableThreshold {
     pub failures_min: u32,
     pub over: TimeDelta,
 }
 
-impl Default for Patience {
+impl Default for UnreachableThreshold {
     fn default() -> Self {
         Self { failures_min: 3, over: TimeDelta::seconds(90) }
     }
@@ -32,7 +32,7 @@ impl Failures {
         })
     }
 
-    pub fn exhaust(self, patience: Patience, now: DateTime<Utc>) -> bool {
-        self.count >= patience.failures_min && now - self.since >= patience.over
+    pub fn reach(self, threshold: UnreachableThreshold, now: DateTime<Utc>) -> bool {
+        self.count >= threshold.failures_min && now - self.since >= threshold.over
     }
 }
