@@ -185,7 +185,7 @@ def copies(texts):
 
 
 def terms(tree):
-    own = {pathlib.Path("tests/tests/tidy.rs")}
+    own = {pathlib.Path("tests/tests/tree/tidy.rs")}
     found = collections.defaultdict(list)
     for path, text in {**tree.rust, **tree.sql}.items():
         if path in own or path.match("migrations/*/V[1-8]__*.sql"):

@@ -1,5 +1,6 @@
 //! The harness of the stories and misfortunes: the real programme, real databases, real mail.
 
+mod alone;
 mod client;
 mod colleague;
 pub mod demo;
@@ -16,6 +17,7 @@ pub mod seed;
 mod server;
 mod smtp;
 
+pub use alone::alone;
 pub use client::{Answer, Call, Client};
 pub use dump::{dump, restore};
 pub use events::{Event, Events};

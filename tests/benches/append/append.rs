@@ -3,28 +3,28 @@
 use std::time::Duration;
 
 use crate::callers::{Caller, sign_in_for};
-use crate::house::House;
+use crate::harness::Harness;
 use crate::table::Table;
 use crate::{rival, seconds};
 
 const CALLERS: [(usize, f64); 4] = [(1, 0.65), (8, 0.9), (64, 2.0), (256, 2.5)];
 
-pub async fn measure(house: &House, table: &mut Table, commits_delayed: Duration) {
+pub async fn measure(harness: &Harness, table: &mut Table, commits_delayed: Duration) {
     let how = if commits_delayed.is_zero() { "local" } else { "5 ms" };
     println!("appends, commits {how}");
-    rival::prepare(house).await;
-    let nodes = [house.node("log").await, house.node("log").await];
-    let others = [house.node("horizon").await, house.node("horizon").await];
-    house.delay_commits(commits_delayed).await;
+    rival::prepare(harness).await;
+    let nodes = [harness.node("log").await, harness.node("log").await];
+    let others = [harness.node("horizon").await, harness.node("horizon").await];
+    harness.delay_commits(commits_delayed).await;
     for (callers, goal) in CALLERS {
-        let bare = rival::inserts(house, callers, seconds()).await;
+        let bare = rival::inserts(harness, callers, seconds()).await;
         for (count, nodes_used) in [(1, "1 node"), (2, "2 nodes")] {
             if count > callers {
                 continue;
             }
-            let people = Caller::come_all(&nodes[..count], &house.ids, callers).await;
+            let people = Caller::come_all(&nodes[..count], &harness.ids, callers).await;
             let ours = sign_in_for(people, seconds()).await;
-            let people = Caller::come_all(&others[..count], &house.ids, callers).await;
+            let people = Caller::come_all(&others[..count], &harness.ids, callers).await;
             let horizon = sign_in_for(people, seconds()).await;
             let goal = (commits_delayed.is_zero() && count == 1).then_some(goal);
             let what = format!("append, {callers} callers, {nodes_used}, {how} commits");
@@ -37,5 +37,5 @@ pub async fn measure(house: &House, table: &mut Table, commits_delayed: Duration
             table.row(&what, ours.each_second, horizon.each_second, None, "");
         }
     }
-    house.delay_commits(Duration::ZERO).await;
+    harness.delay_commits(Duration::ZERO).await;
 }

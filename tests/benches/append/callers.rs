@@ -10,7 +10,7 @@ use infra::event_store::{Request, Step};
 use infra::ids::Ids;
 use uuid::Uuid;
 
-use crate::house::Node;
+use test_support::TestNode;
 
 /// What so many callers got done.
 pub struct Done {
@@ -25,13 +25,13 @@ pub struct Done {
 #[derive(Clone)]
 pub struct Caller {
     pub account: AccountId,
-    pub node: Node,
+    pub node: TestNode,
     ids: Ids,
 }
 
 impl Caller {
     /// Registered, and signed in once, so that the keys of today are there.
-    pub async fn come(node: &Node, ids: &Ids) -> Self {
+    pub async fn come(node: &TestNode, ids: &Ids) -> Self {
         let account = AccountId(ids.uuid());
         let caller = Self { account, node: node.clone(), ids: ids.clone() };
         let register = AccountCommand::Register {
@@ -46,7 +46,7 @@ impl Caller {
         caller
     }
 
-    pub async fn come_all(nodes: &[Node], ids: &Ids, callers: usize) -> Vec<Self> {
+    pub async fn come_all(nodes: &[TestNode], ids: &Ids, callers: usize) -> Vec<Self> {
         join_all((0..callers).map(|n| Self::come(&nodes[n % nodes.len()], ids))).await
     }
 

@@ -5,7 +5,7 @@
 
 mod append;
 mod callers;
-mod house;
+mod harness;
 mod rival;
 mod seal;
 mod size;
@@ -14,7 +14,7 @@ mod table;
 
 use std::time::Duration;
 
-use house::House;
+use harness::Harness;
 use table::Table;
 
 /// How long each figure is measured.
@@ -31,24 +31,24 @@ fn main() {
     // The server ends with the thread that started it, so that is this one.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let house = House::start().await;
+        let harness = Harness::start().await;
         let mut table = Table::default();
         if wanted("append") {
-            append::measure(&house, &mut table, Duration::ZERO).await;
+            append::measure(&harness, &mut table, Duration::ZERO).await;
         }
         if wanted("slow") {
-            append::measure(&house, &mut table, Duration::from_millis(5)).await;
+            append::measure(&harness, &mut table, Duration::from_millis(5)).await;
         }
         if wanted("seal") {
-            seal::measure(&house, &mut table).await;
+            seal::measure(&harness, &mut table).await;
         }
         if wanted("stream") {
-            stream::measure(&house, &mut table).await;
+            stream::measure(&harness, &mut table).await;
         }
         if wanted("size") {
-            size::measure(&house, &mut table).await;
+            size::measure(&harness, &mut table).await;
         }
         table.print();
-        house.stop().await;
+        harness.stop().await;
     });
 }

@@ -4,20 +4,20 @@ use std::io::Write;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::house::House;
+use crate::harness::Harness;
 
 /// The table that it fills: the log's columns, keys and indexes, in one piece.
-pub async fn prepare(house: &House) {
-    house.owner("log").await.batch_execute(include_str!("rival_table.sql")).await.unwrap();
+pub async fn prepare(harness: &Harness) {
+    harness.owner("log").await.batch_execute(include_str!("rival_table.sql")).await.unwrap();
 }
 
 /// Commits a second.
-pub async fn inserts(house: &House, clients: usize, time: Duration) -> f64 {
-    let script = house.script();
-    let mut pgbench = Command::new(house.bin.join("pgbench"));
+pub async fn inserts(harness: &Harness, clients: usize, time: Duration) -> f64 {
+    let script = harness.script();
+    let mut pgbench = Command::new(harness.bin.join("pgbench"));
     pgbench
-        .args(["--no-vacuum", "--protocol=prepared", "--host", &house.socket()])
-        .args(["--username", &house.user()])
+        .args(["--no-vacuum", "--protocol=prepared", "--host", &harness.socket()])
+        .args(["--username", &harness.user()])
         .args(["--client", &clients.to_string(), "--jobs", &clients.min(2).to_string()])
         .args(["--time", &time.as_secs().to_string()])
         .arg("--file")
@@ -30,7 +30,7 @@ pub async fn inserts(house: &House, clients: usize, time: Duration) -> f64 {
     rate.parse().unwrap()
 }
 
-impl House {
+impl Harness {
     fn script(&self) -> std::path::PathBuf {
         let path = self.path("insert.sql");
         let mut file = std::fs::File::create(&path).unwrap();

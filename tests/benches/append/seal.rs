@@ -7,16 +7,16 @@ use domain::privacy::{IpAddress, Personal, UserAgent};
 use domain::{EventId, SessionId};
 
 use crate::callers::{Caller, sign_in_for};
-use crate::house::House;
+use crate::harness::Harness;
 use crate::seconds;
 use crate::table::Table;
 
-pub async fn measure(house: &House, table: &mut Table) {
+pub async fn measure(harness: &Harness, table: &mut Table) {
     println!("sealing");
-    let log = house.node("log").await;
-    let one = Caller::come(&log, &house.ids).await;
-    let many = Caller::come_all(std::slice::from_ref(&log), &house.ids, 64).await;
-    let sealing = seal_once_and_again(house, &one).await;
+    let log = harness.node("log").await;
+    let one = Caller::come(&log, &harness.ids).await;
+    let many = Caller::come_all(std::slice::from_ref(&log), &harness.ids, 64).await;
+    let sealing = seal_once_and_again(harness, &one).await;
     let one = sign_in_for(vec![one], seconds()).await;
     let many = sign_in_for(many, seconds()).await;
     let micros = |each_second: f64| 1e6 / each_second;
@@ -36,7 +36,7 @@ pub async fn measure(house: &House, table: &mut Table) {
 }
 
 /// Microseconds an event.
-async fn seal_once_and_again(house: &House, caller: &Caller) -> f64 {
+async fn seal_once_and_again(harness: &Harness, caller: &Caller) -> f64 {
     const TIMES: u32 = 20_000;
     let since = Instant::now();
     for _ in 0..TIMES {
@@ -45,7 +45,7 @@ async fn seal_once_and_again(house: &House, caller: &Caller) -> f64 {
             ip: Personal::Clear(IpAddress([203, 0, 113, 7].into())),
             user_agent: Personal::Clear(UserAgent::cut("Mozilla/5.0 (X11; Linux x86_64)")),
         };
-        let (account, id) = (caller.account, EventId(house.ids.uuid()));
+        let (account, id) = (caller.account, EventId(harness.ids.uuid()));
         let sealed = caller.node.keyring.seal(account.into(), account.0, id, &mut event).await;
         sealed.unwrap();
     }

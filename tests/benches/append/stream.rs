@@ -8,7 +8,9 @@ use infra::event_store::ExecutorConfig;
 use tokio_postgres::{Client, Statement};
 
 use crate::callers::{Caller, done};
-use crate::house::{House, Node};
+use test_support::TestNode;
+
+use crate::harness::Harness;
 use crate::table::Table;
 use crate::{rival, seconds};
 
@@ -16,16 +18,16 @@ const EVENTS: usize = 1000;
 /// More than such a small cache holds, so that each load is a whole one.
 const STREAMS: usize = 8;
 
-pub async fn measure(house: &House, table: &mut Table) {
+pub async fn measure(harness: &Harness, table: &mut Table) {
     println!("streams of {EVENTS} events");
     let forgetful = |snapshot_events| ExecutorConfig {
         states_max: 2,
         snapshot_events,
         ..ExecutorConfig::default()
     };
-    let whole = house.node_with("log", forgetful(i64::MAX)).await;
-    let people = long_streams(house, &whole).await;
-    let client = house.owner("log").await;
+    let whole = harness.node_with("log", forgetful(i64::MAX)).await;
+    let people = long_streams(harness, &whole).await;
+    let client = harness.owner("log").await;
     let select = "select version, event_type, schema_version, data::text, sealed
         from event_log.events where stream_id = $1 order by version";
     let select = client.prepare(select).await.unwrap();
@@ -44,10 +46,10 @@ pub async fn measure(house: &House, table: &mut Table) {
     let (loads, bare) = (each_second(loads), each_second(bare));
     table.row("events loaded: select and parse", loads, bare, Some(0.85), "events/s");
 
-    rival::prepare(house).await;
-    let bare = rival::inserts(house, 1, seconds()).await;
-    let snapshots = house.node_with("log", forgetful(100)).await;
-    let people = long_streams(house, &snapshots).await;
+    rival::prepare(harness).await;
+    let bare = rival::inserts(harness, 1, seconds()).await;
+    let snapshots = harness.node_with("log", forgetful(100)).await;
+    let people = long_streams(harness, &snapshots).await;
     let mut took = Vec::new();
     let until = Instant::now() + seconds();
     while Instant::now() < until {
@@ -62,8 +64,8 @@ pub async fn measure(house: &House, table: &mut Table) {
     table.row(what, ours.each_second, bare, Some(0.5), &note);
 }
 
-async fn long_streams(house: &House, node: &Node) -> Vec<Caller> {
-    let people = Caller::come_all(std::slice::from_ref(node), &house.ids, STREAMS).await;
+async fn long_streams(harness: &Harness, node: &TestNode) -> Vec<Caller> {
+    let people = Caller::come_all(std::slice::from_ref(node), &harness.ids, STREAMS).await;
     for caller in &people {
         for _ in 2..EVENTS {
             caller.sign_in().await;
@@ -78,7 +80,7 @@ async fn timed(what: impl Future) -> Duration {
     since.elapsed()
 }
 
-async fn load(node: &Node, caller: &Caller) {
+async fn load(node: &TestNode, caller: &Caller) {
     let loaded = node.executor.load::<Account>(caller.account.into(), caller.account.0).await;
     assert_eq!(usize::try_from(loaded.unwrap().version).unwrap(), EVENTS);
 }

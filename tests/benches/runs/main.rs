@@ -1,14 +1,14 @@
 //! A command on a server, from its output to a stored, masked, sealed log and to whoever watches,
 //! against plain `ssh host command` on the same server.
 
-mod house;
+mod harness;
 mod plain;
 #[path = "../append/table.rs"]
 mod table;
 
 use std::time::{Duration, Instant};
 
-use house::House;
+use harness::Harness;
 use plain::Plain;
 use table::Table;
 
@@ -21,8 +21,8 @@ fn main() {
 }
 
 async fn measure() {
-    let house = House::open().await;
-    let plain = Plain::of(&house.rig.sshd);
+    let harness = Harness::open().await;
+    let plain = Plain::of(&harness.rig.sshd);
     let mut table = Table::default();
 
     let chatty = format!("seq 1 {LINES}");
@@ -30,7 +30,7 @@ async fn measure() {
     assert_eq!(plain.lines(&chatty), u64::from(LINES));
     let theirs = f64::from(LINES) / since.elapsed().as_secs_f64();
     let since = Instant::now();
-    let log = house.run(&chatty).await;
+    let log = harness.run(&chatty).await;
     let ours = f64::from(LINES) / since.elapsed().as_secs_f64();
     assert_eq!(log["lines"], LINES);
     let note = "asked, run, masked, sealed, its log closed with its hash";
@@ -40,7 +40,7 @@ async fn measure() {
     let ticking =
         format!("i=0; while [ $i -lt {TICKS} ]; do i=$((i+1)); date +%s%N; sleep 0.01; done");
     let theirs = Spread::of(plain.delays(&ticking));
-    let ours = Spread::of(house.delays(&ticking).await);
+    let ours = Spread::of(harness.delays(&ticking).await);
     for (name, ours, theirs) in
         [("p50", ours.at(50), theirs.at(50)), ("p99", ours.at(99), theirs.at(99))]
     {
@@ -49,7 +49,7 @@ async fn measure() {
         table.row(&what, ours, theirs, None, note);
     }
     table.print();
-    house.close().await;
+    harness.close().await;
 }
 
 struct Spread(Vec<Duration>);

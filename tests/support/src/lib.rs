@@ -1,4 +1,4 @@
-//! What the tests of every package share: databases, a real sshd, a proxy, and [`until`].
+//! What the tests of every package share: databases, nodes, a real sshd, a proxy, and [`until`].
 //!
 //! It is built on the library `infra`. The unit tests of `infra` itself use it too, and see another
 //! build of their own crate: nothing but URLs, ports and paths may pass between the two.
@@ -12,11 +12,13 @@
 )]
 
 mod databases;
+mod node;
 mod proxy;
 pub mod sshd;
 mod until;
 
 pub use databases::{Databases, TestingError, databases, empty_database, server_folder};
+pub use node::{NodeHarness, TENANT, TestNode, export};
 pub use proxy::Proxy;
 pub use sshd::{Sshd, SshdOptions};
 pub use until::{LIMIT, Observation, until, until_within};

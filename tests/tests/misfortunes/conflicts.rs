@@ -1,0 +1,187 @@
+//! Many at once: each lands once or is refused, and none is lost or doubled.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tests::{Answer, Client, Installation, Person, TestServer, until};
+
+const AT_ONCE: usize = 64;
+
+struct House {
+    installation: Installation,
+    nodes: [TestServer; 2],
+    operator: Client,
+}
+
+impl House {
+    async fn new() -> Self {
+        let installation = Installation::new().await;
+        let nodes = [installation.node().await, installation.node().await];
+        let operator = nodes[0].client().bearing(&installation.operator().await);
+        Self { installation, nodes, operator }
+    }
+
+    /// The same session on the node whose turn it is.
+    fn node(&self, turn: usize, like: Option<&Client>) -> Client {
+        let client = self.nodes[turn % 2].client();
+        like.and_then(Client::token).map_or_else(|| client.clone(), |token| client.bearing(token))
+    }
+
+    /// Asks 64 times at once, over both nodes. Whoever is told to ask again does so.
+    async fn at_once<A: Future<Output = Answer>>(
+        &self,
+        like: Option<&Client>,
+        ask: impl Fn(usize, Client) -> A,
+    ) -> Vec<Answer> {
+        let asked = (0..AT_ONCE).map(async |turn| {
+            let client = self.node(turn, like);
+            until("an answer that settles it", async || {
+                Some(ask(turn, client.clone()).await).filter(|answer| answer.status != 503)
+            })
+            .await
+        });
+        join_all(asked).await
+    }
+
+    /// Every event of a type in the audit trail, once it has come as far as `position`.
+    async fn trail(&self, event_type: &str, position: i64) -> Vec<Value> {
+        let path = format!("/v1/audit-events?limit=200&type={event_type}");
+        let found = until("the trail has come so far", async || {
+            let ask = self.operator.call(reqwest::Method::GET, &path);
+            let answer = ask.header("Lethe-Min-Position", &position.to_string()).send().await;
+            (answer.status == 200).then(|| answer.json())
+        });
+        found.await["items"].as_array().unwrap().clone()
+    }
+}
+
+fn statuses(answers: &[Answer]) -> Vec<u16> {
+    let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    statuses.sort_unstable();
+    statuses
+}
+
+fn positions(answers: &[Answer]) -> BTreeSet<i64> {
+    let landed = answers.iter().filter(|answer| answer.status < 300);
+    landed.map(Answer::position).collect()
+}
+
+fn positions_of(events: &[Value]) -> BTreeSet<i64> {
+    events.iter().map(|event| event["position"].as_i64().unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_64_registrations_of_one_address_one_lands() {
+    let _alone = tests::alone().await;
+    let house = House::new().await;
+    let ada = Person::named("ada");
+
+    let answers = house.at_once(None, async |turn, client| {
+        let client = client.saying("Idempotency-Key", &format!("registration-{turn:04}"));
+        ada.try_register(&client).await
+    });
+    let answers = answers.await;
+
+    assert_eq!(statuses(&answers), [&[201][..], &[409; AT_ONCE - 1]].concat());
+    let landed = positions(&answers);
+    let last = *landed.last().unwrap();
+    assert_eq!(positions_of(&house.trail("account.registered", last).await), landed);
+    // And it is one that can be used.
+    ada.verify(&house.node(1, None), &house.installation).await;
+    ada.sign_in(&house.node(0, None)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_64_commands_at_one_version_one_lands() {
+    let _alone = tests::alone().await;
+    let house = House::new().await;
+    let ada = Person::named("ada");
+    let signed_in = ada.settle(&house.node(0, None), &house.installation).await;
+    // The sign-in itself is an event of the account: the version that stands is the one that lands.
+    let etag = until("caught up", async || {
+        let me = signed_in.get("/v1/me").await;
+        let etag = me.header("etag")?.to_owned();
+        let first = signed_in.patch("/v1/me", &etag, json!({ "name": "first" })).await;
+        (first.status == 204).then(|| first.etag())
+    });
+    let etag = etag.await;
+
+    let answers = house.at_once(Some(&signed_in), async |turn, client| {
+        client.patch("/v1/me", &etag, json!({ "name": format!("name {turn}") })).await
+    });
+    let answers = answers.await;
+
+    assert_eq!(statuses(&answers), [&[204][..], &[412; AT_ONCE - 1]].concat());
+    let winner = answers.iter().position(|answer| answer.status == 204).unwrap();
+    let read = signed_in.call(reqwest::Method::GET, "/v1/me");
+    let position = answers[winner].position().to_string();
+    let me = read.header("Lethe-Min-Position", &position).send().await.expect(200);
+    assert_eq!(me.field("/name"), format!("name {winner}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_64_commands_on_one_account_each_lands_once_or_is_refused() {
+    let _alone = tests::alone().await;
+    let house = House::new().await;
+    let ada = Person::named("ada");
+    let signed_in = ada.settle(&house.node(0, None), &house.installation).await;
+
+    let answers = house.at_once(Some(&signed_in), async |turn, client| {
+        let given = json!({ "policy_version": turn + 1 });
+        client.put("/v1/me/consents/product_news", "*", given).await
+    });
+    let answers = answers.await;
+
+    let landed = positions(&answers);
+    let done = answers.iter().filter(|answer| answer.status == 204).count();
+    println!("{done} of {AT_ONCE} landed, {:?}", statuses(&answers));
+    assert!(answers.iter().all(|answer| [204, 409].contains(&answer.status)));
+    assert_eq!(landed.len(), done, "two answers name one position");
+    let etags: BTreeSet<String> =
+        answers.iter().filter(|answer| answer.status == 204).map(Answer::etag).collect();
+    assert_eq!(etags.len(), done, "two answers name one version");
+    let last = *landed.last().unwrap();
+    let told = house.trail("account.consent_given", last).await;
+    assert_eq!(positions_of(&told), landed);
+    assert!(done > AT_ONCE / 2, "most are refused");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_key_64_times_at_once_is_one_event_and_one_answer() {
+    let _alone = tests::alone().await;
+    let house = House::new().await;
+    let (ada, key) = (Person::named("ada"), "0123456789abcdef-ada");
+    let keyed =
+        async |_, client: Client| ada.try_register(&client.saying("Idempotency-Key", key)).await;
+    let answers = house.at_once(None, keyed).await;
+
+    same(&answers, 201);
+    let position = answers[0].position();
+    assert_eq!(house.trail("account.registered", position).await.len(), 1);
+
+    let other = json!({ "email": ada.email, "name": "Another", "password": ada.password });
+    let again = house.node(1, None).saying("Idempotency-Key", key);
+    again.post("/v1/accounts", other).await.expect(422);
+
+    // And of somebody who is signed in.
+    let signed_in = ada.sign_in(&house.node(0, None)).await;
+    let answers = house.at_once(Some(&signed_in), async |_, client| {
+        let client = client.saying("Idempotency-Key", key);
+        client.post("/v1/me/email-verification", json!({})).await
+    });
+    let answers = answers.await;
+    same(&answers, 202);
+    let position = answers[0].position();
+    assert_eq!(house.trail("account.verification_requested", position).await.len(), 1);
+    house.installation.mail(&ada.email, 2).await;
+}
+
+fn same(answers: &[Answer], status: u16) {
+    let first = answers[0].clone().expect(status);
+    for answer in answers {
+        assert_eq!((answer.status, &answer.body), (status, &first.body), "{}", answer.text());
+        assert_eq!(answer.header("lethe-position"), first.header("lethe-position"));
+        assert_eq!(answer.header("etag"), first.header("etag"));
+    }
+}

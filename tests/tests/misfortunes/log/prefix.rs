@@ -1,0 +1,152 @@
+//! No hole, no skip, no inversion.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use tokio::sync::watch;
+use tokio_postgres::Client;
+use uuid::Uuid;
+
+use super::reading::follow;
+use super::writing::{Acknowledged, Dice, dawdle, write};
+use test_support::{NodeHarness, TestNode};
+
+const WRITERS: u64 = 14;
+const DAWDLERS: u64 = 2;
+const READERS: usize = 3;
+
+/// Ten seconds; a minute with `LETHE_LONG=1`.
+pub fn duration() -> Duration {
+    let long = std::env::var_os("LETHE_LONG").is_some();
+    Duration::from_secs(if long { 60 } else { 10 })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_reader_sees_every_event_once_and_in_order_while_backends_are_killed() {
+    let _alone = tests::alone().await;
+    let harness = Arc::new(NodeHarness::new().await);
+    let nodes = [harness.node().await, harness.node().await];
+    let mut tokens = Vec::new();
+    for _ in 0..24 {
+        tokens.push(harness.token(&nodes[0]).await);
+    }
+    let tokens: Arc<[Uuid]> = tokens.into();
+    let until = Instant::now() + duration();
+    let (finished, done) = watch::channel(false);
+    let readers: Vec<_> = (0..READERS)
+        .map(|n| tokio::spawn(follow(nodes[n % 2].pool.clone(), done.clone())))
+        .collect();
+    let killed = tokio::spawn(kill_holders(harness.owner().await, until));
+
+    let writers = (0..WRITERS).map(|seed| {
+        let node = nodes[usize::from(seed.is_multiple_of(2))].clone();
+        tokio::spawn(write_until(until, Arc::clone(&harness), node, Arc::clone(&tokens), seed))
+    });
+    let dawdlers = (0..DAWDLERS)
+        .map(|seed| tokio::spawn(dawdle_until(until, Arc::clone(&harness), WRITERS + seed)));
+    let (written, by_hand) = tokio::join!(join_all(writers), join_all(dawdlers));
+    let acknowledged: Vec<Acknowledged> =
+        written.into_iter().flat_map(|written| written.unwrap()).collect();
+    let by_hand: Vec<Uuid> = by_hand.into_iter().flat_map(|by_hand| by_hand.unwrap()).collect();
+    finished.send_replace(true);
+
+    let log = Log::read(&harness.owner().await).await;
+    for reader in readers {
+        assert_eq!(reader.await.unwrap(), log.events, "a reader saw each event once, in order");
+    }
+    let killed = killed.await.unwrap();
+    assert!(killed > 3, "{killed} killed with the lock in their hands");
+    for (command, receipt) in &acknowledged {
+        log.has(*command, receipt.first);
+    }
+    for command in &by_hand {
+        assert!(log.commands.iter().any(|(known, _)| known == command));
+    }
+    eprintln!(
+        "{} events, {} commands and {} by hand acknowledged, {killed} killed with the lock",
+        log.events.len(),
+        acknowledged.len(),
+        by_hand.len()
+    );
+}
+
+async fn write_until(
+    until: Instant,
+    harness: Arc<NodeHarness>,
+    node: TestNode,
+    tokens: Arc<[Uuid]>,
+    seed: u64,
+) -> Vec<Acknowledged> {
+    let mut dice = Dice::new(seed);
+    let mut acknowledged = Vec::new();
+    while Instant::now() < until {
+        acknowledged.extend(write(&harness, &node, &tokens, &mut dice).await);
+    }
+    acknowledged
+}
+
+async fn dawdle_until(until: Instant, harness: Arc<NodeHarness>, seed: u64) -> Vec<Uuid> {
+    let mut dice = Dice::new(seed);
+    let mut client = harness.owner().await;
+    let mut committed = Vec::new();
+    while Instant::now() < until {
+        dice.pause(40_000).await;
+        match dawdle(&mut client, &harness, &mut dice).await {
+            Ok(command) => committed.extend(command),
+            Err(_) => client = harness.owner().await,
+        }
+    }
+    committed
+}
+
+/// Ends whoever holds the log's lock, several times a second.
+async fn kill_holders(client: Client, until: Instant) -> usize {
+    let killed = AtomicUsize::new(0);
+    let mut ticks = tokio::time::interval(Duration::from_millis(150));
+    while Instant::now() < until {
+        ticks.tick().await;
+        // Looks until it finds somebody, which with 16 writers is soon.
+        while Instant::now() < until {
+            let kill = include_str!("kill_holder.sql");
+            let found = client.query(kill, &[]).await.unwrap();
+            if !found.is_empty() {
+                killed.fetch_add(1, Ordering::Relaxed);
+                break;
+            }
+        }
+    }
+    killed.into_inner()
+}
+
+/// All of the log, as its owner reads it.
+struct Log {
+    events: Vec<Uuid>,
+    commands: Vec<(Uuid, i64)>,
+}
+
+impl Log {
+    async fn read(client: &Client) -> Self {
+        let all = "select position, event_id, command_id from event_log.events order by position";
+        let rows = client.query(all, &[]).await.unwrap();
+        let mut log = Self { events: Vec::new(), commands: Vec::new() };
+        for row in rows {
+            log.events.push(row.get(1));
+            let position: i64 = row.get(0);
+            assert_eq!(position, i64::try_from(log.events.len()).unwrap(), "dense");
+            if let Some(command) = row.get::<_, Option<Uuid>>(2) {
+                log.commands.push((command, position));
+            }
+        }
+        log.commands.sort_unstable();
+        let doubled = log.commands.windows(2).find(|pair| pair[0].0 == pair[1].0);
+        assert_eq!(doubled, None, "a command stands once");
+        log
+    }
+
+    fn has(&self, command: Uuid, first: i64) {
+        let found = self.commands.binary_search(&(command, first));
+        assert!(found.is_ok(), "{command} was acknowledged at {first}");
+    }
+}

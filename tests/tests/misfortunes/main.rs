@@ -1,0 +1,8 @@
+//! Kills, conflicts and races. Many need the machine for themselves: they wait for `tests::alone`.
+
+mod conflicts;
+mod fence;
+mod interrupted;
+mod kill;
+mod log;
+mod seat_race;

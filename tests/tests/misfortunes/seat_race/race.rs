@@ -1,0 +1,208 @@
+//! The race.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join_all;
+use infra::clock::Clock;
+use infra::ids::Ids;
+use reqwest::Method;
+use serde_json::json;
+use tests::{Answer, Installation, Person, until};
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+
+use super::answers::{Won, by_lease, most_at_once};
+use super::nodes::{Call, Nodes};
+use super::told::Told;
+
+const CLIENTS: usize = 64;
+const SEATS: usize = 5;
+/// Longer than a reader's lease: what a node had begun when it was killed is taken up in time.
+const LEASE_SECONDS: i64 = 8;
+/// How long after its time a lease may be ended, at most.
+const REAPED_WITHIN: TimeDelta = TimeDelta::seconds(1);
+/// Every so many rounds somebody keeps a seat and is never heard of again.
+const VANISHES: usize = 40;
+
+/// A thousand rounds with `LETHE_LONG=1`.
+fn rounds() -> usize {
+    if std::env::var_os("LETHE_LONG").is_some() { 1_000 } else { 60 }
+}
+
+struct Race {
+    nodes: Nodes,
+    path: String,
+    tokens: Vec<String>,
+    ids: Ids,
+    clock: Clock,
+    /// Answers of the round under way.
+    answers: AtomicUsize,
+    answered: Notify,
+}
+
+enum Outcome {
+    Won(Won),
+    Denied,
+    /// The node died, and this client does not ask again.
+    Vanished,
+}
+
+impl Race {
+    async fn new() -> Self {
+        let seats = SEATS.to_string();
+        let seconds = LEASE_SECONDS.to_string();
+        let settings = [("seat_limit_default", &*seats), ("seat_lease_seconds", &*seconds)];
+        let nodes = Nodes::start(Installation::with(&settings).await).await;
+        let ada = Person::named("ada").settle(&nodes.client(0), nodes.installation()).await;
+        let made = ada.post("/v1/workspaces", json!({ "name": "Engines" })).await.expect(201);
+        let workspace = made.field("/workspace_id");
+        let tokens = nodes.installation().crowd(&workspace, CLIENTS).await;
+        Self {
+            nodes,
+            path: format!("/v1/workspaces/{workspace}/seat-leases"),
+            tokens,
+            ids: Ids::system(),
+            clock: Clock::system(),
+            answers: AtomicUsize::new(0),
+            answered: Notify::new(),
+        }
+    }
+
+    /// Everybody asks at once, half of them each node.
+    async fn round(&self) -> Vec<(usize, Outcome)> {
+        self.answers.store(0, Ordering::SeqCst);
+        join_all((0..CLIENTS).map(|who| async move { (who, self.compete(who).await) })).await
+    }
+
+    async fn compete(&self, who: usize) -> Outcome {
+        let key = Some(self.ids.uuid().to_string());
+        let call = Call { key, ..Call::new(Method::POST, self.path.clone()) };
+        let first = self.nodes.once(who, &self.tokens[who], &call).await;
+        let answer = match first {
+            Some(answer) => answer,
+            None if who % 4 == 1 => return Outcome::Vanished,
+            // The same key: whether it was done is known by asking again.
+            None => self.nodes.ask(who + 1, &self.tokens[who], &call).await,
+        };
+        self.answers.fetch_add(1, Ordering::SeqCst);
+        self.answered.notify_waiters();
+        self.outcome(&answer)
+    }
+
+    fn outcome(&self, answer: &Answer) -> Outcome {
+        if answer.status == 409 {
+            // Of somebody who was given a seat and never heard of it, or kept one.
+            if answer.field("/type") == "/problems/seat-held" {
+                return Outcome::Denied;
+            }
+            assert_eq!(answer.field("/type"), "/problems/seat-limit-reached");
+            let body = answer.json();
+            assert!(body["in_use"].as_u64().unwrap() <= SEATS as u64, "{body}");
+            assert_eq!(body["limit"], SEATS);
+            return Outcome::Denied;
+        }
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        let until: DateTime<Utc> = answer.field("/expires_at").parse().unwrap();
+        Outcome::Won(Won {
+            lease: answer.field("/lease_id"),
+            fence: answer.json()["fence"].as_u64().unwrap(),
+            answered: self.clock.now(),
+            until,
+        })
+    }
+
+    async fn give_back(&self, who: usize, won: &mut Won) {
+        won.until = won.until.min(self.clock.now());
+        let call = Call::new(Method::DELETE, format!("{}/{}", self.path, won.lease));
+        let answer = self.nodes.ask(who, &self.tokens[who], &call).await;
+        assert_eq!(answer.status, 204, "{}", answer.text());
+    }
+
+    /// Kills a node once some of the round have their answers.
+    async fn kill(&self, place: usize) {
+        let after = usize::try_from(self.ids.uuid().as_u128() % 40).unwrap();
+        loop {
+            let answered = self.answered.notified();
+            if self.answers.load(Ordering::SeqCst) >= after {
+                break;
+            }
+            answered.await;
+        }
+        self.nodes.replace(place).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_four_race_for_five_seats_and_never_six_have_one() {
+    let _alone = tests::alone().await;
+    let race = Arc::new(Race::new().await);
+    let kills = if rounds() > 100 { 3 } else { 1 };
+    let (rounds, since, before) = (rounds(), Instant::now(), race.nodes.requests());
+    let (mut won, mut unheard) = (Vec::new(), 0);
+    let mut killing: Option<JoinHandle<()>> = None;
+    for round in 0..rounds {
+        if round > 0 && round.is_multiple_of(rounds / (kills + 1)) && round < rounds - kills {
+            if let Some(killing) = killing.take() {
+                killing.await.unwrap();
+            }
+            race.answers.store(0, Ordering::SeqCst);
+            let race = Arc::clone(&race);
+            killing = Some(tokio::spawn(async move { race.kill(1).await }));
+        }
+        let outcomes = race.round().await;
+        let mut winners = Vec::new();
+        for (who, outcome) in outcomes {
+            match outcome {
+                Outcome::Won(won) => winners.push((who, won)),
+                Outcome::Denied => {}
+                Outcome::Vanished => unheard += 1,
+            }
+        }
+        assert!(winners.len() <= SEATS, "{} have a seat", winners.len());
+        if round < VANISHES.min(rounds / (kills + 1)) {
+            assert_eq!(winners.len(), SEATS, "every seat is given to somebody");
+        }
+        let vanishes = round % VANISHES == VANISHES - 1;
+        let stay = winners.iter_mut().skip(usize::from(vanishes));
+        join_all(stay.map(|(who, won)| race.give_back(*who, won))).await;
+        won.extend(winners.into_iter().map(|(_, won)| won));
+    }
+    killing.expect("a node was killed").await.unwrap();
+    let (seconds, requests) = (since.elapsed().as_secs_f64(), race.nodes.requests() - before);
+
+    let told = until("every lease has ended", async || {
+        Some(Told::read(race.nodes.installation()).await).filter(Told::is_empty)
+    })
+    .await;
+    eprint!(
+        "{rounds} rounds, {requests} requests in {seconds:.1} s; {unheard} never asked again; "
+    );
+    compare(&won, &told);
+}
+
+/// What the clients were answered, against what the log tells.
+fn compare(won: &[Won], told: &Told) {
+    let answered = by_lease(won);
+    for (lease, fence) in &answered {
+        assert_eq!(told.leases.get(lease), Some(fence), "what was answered stands in the log");
+    }
+    let at_once = most_at_once(won);
+    let late = told.longest - TimeDelta::seconds(LEASE_SECONDS);
+    eprintln!(
+        "{} leases, at most {} live in the log and {at_once} by the answers; {} denials told; \
+         {} leases answered to nobody; {} expired, the last {} ms after its time",
+        told.leases.len(),
+        told.most_at_once,
+        told.denials,
+        told.leases.len() - answered.len(),
+        told.expirations,
+        late.num_milliseconds(),
+    );
+    assert_eq!(told.most_at_once, SEATS);
+    assert!(at_once <= SEATS, "{at_once} held a seat at once");
+    assert!(told.expirations > 0, "somebody vanished");
+    assert!(late <= REAPED_WITHIN, "a seat was lost for {late} longer than its lease");
+}

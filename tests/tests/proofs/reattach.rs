@@ -1,0 +1,219 @@
+//! Whatever dies between Lethe and a command, the run is found again or said to be lost: it never
+//! runs twice, and no line of its log is missing or doubled.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tests::{Proxy, Rig, until};
+
+const LINES: usize = 150;
+const LIMIT: Duration = Duration::from_mins(3);
+
+/// Notes each time that it starts, and counts slowly until it is let go.
+fn counting(name: &str) -> String {
+    format!(
+        "echo started >> ~/{name}; n=0; while [ $n -lt {LINES} ] || ! [ -e ~/go ]; do \
+         n=$((n + 1)); echo {name} $n; sleep 0.05; done"
+    )
+}
+
+async fn lines_of(rig: &Rig, run: &str, least: usize) {
+    until(&format!("{run} has said something"), async || {
+        let lines = rig.get(&format!("{}?limit=2000", rig.log_of(run))).await;
+        (lines.status == 200 && lines.text().lines().count() >= least).then_some(())
+    })
+    .await;
+}
+
+/// Every line once, in order, and started once.
+async fn check(rig: &Rig, name: &str, run: &str) {
+    let lines = rig.lines(run).await;
+    assert!(lines.len() >= LINES, "{} lines", lines.len());
+    for (at, line) in lines.iter().enumerate() {
+        assert_eq!(line["n"], at + 1);
+        assert_eq!(line["text"], format!("{name} {}\n", at + 1));
+    }
+    let started = fs::read_to_string(rig.sshd.home().join(name)).unwrap();
+    assert_eq!(started, "started\n", "{name} ran twice");
+}
+
+async fn told(rig: &Rig, event_type: &str) -> i64 {
+    let log = rig.installation.log().await;
+    let count = "select count(*) from event_log.events where event_type = $1";
+    log.query_one(count, &[&event_type]).await.unwrap().get(0)
+}
+
+fn go(rig: &Rig) {
+    fs::write(rig.sshd.home().join("go"), "").unwrap();
+}
+
+#[tokio::test]
+async fn runs_go_on_when_lethe_is_killed_and_another_node_finds_them_all() {
+    let _alone = tests::alone().await;
+    let (mut rig, node) = Rig::with(&[("runs_per_server", "10")]).await;
+    let names: Vec<String> = (0..10).map(|number| format!("run{number}")).collect();
+    let mut runs = Vec::new();
+    for name in &names {
+        runs.push(rig.start(&counting(name)).await);
+    }
+    for run in &runs {
+        lines_of(&rig, run, 5).await;
+    }
+
+    node.kill();
+    let second = rig.installation.node().await;
+    let token = rig.ada.token().unwrap().to_owned();
+    rig.ada = second.client().bearing(&token);
+    until("all are found again", async || (told(&rig, "run.reattached").await == 10).then_some(()))
+        .await;
+    go(&rig);
+
+    for (name, run) in names.iter().zip(&runs) {
+        assert_eq!(rig.ended(run, LIMIT).await["state"], "succeeded");
+        check(&rig, name, run).await;
+    }
+    assert_eq!(told(&rig, "run.started").await, 10);
+    drop(second);
+}
+
+#[tokio::test]
+async fn a_node_that_stops_hands_its_runs_over_at_once() {
+    let (mut rig, node) = Rig::new().await;
+    let run = rig.start(&counting("handed")).await;
+    lines_of(&rig, &run, 5).await;
+    let second = rig.installation.node().await;
+
+    assert!(node.stop().await.success());
+
+    let token = rig.ada.token().unwrap().to_owned();
+    rig.ada = second.client().bearing(&token);
+    until("it is found again", async || (told(&rig, "run.reattached").await == 1).then_some(()))
+        .await;
+    go(&rig);
+    assert_eq!(rig.ended(&run, LIMIT).await["state"], "succeeded");
+    check(&rig, "handed", &run).await;
+}
+
+#[tokio::test]
+async fn a_run_outlives_the_sessions_of_sshd_and_sshd_itself() {
+    let (rig, _node) = Rig::new().await;
+    let run = rig.start(&counting("cut")).await;
+    lines_of(&rig, &run, 5).await;
+    rig.sshd.kill_sessions().unwrap();
+    lines_of(&rig, &run, 30).await;
+    rig.sshd.restart().unwrap();
+    lines_of(&rig, &run, 60).await;
+    go(&rig);
+
+    assert_eq!(rig.ended(&run, LIMIT).await["state"], "succeeded");
+    check(&rig, "cut", &run).await;
+    assert_eq!(told(&rig, "run.started").await, 1);
+}
+
+#[tokio::test]
+async fn a_network_that_goes_silent_makes_a_run_lost_and_found_again() {
+    let _alone = tests::alone().await;
+    let (mut rig, _node) = Rig::with(&[("run_lost_seconds", "1")]).await;
+    let proxy = Proxy::to(rig.sshd.port()).await;
+    rig.server = rig.register(&rig.sshd, proxy.port()).await;
+    let run = rig.start(&counting("silent")).await;
+    lines_of(&rig, &run, 5).await;
+
+    proxy.go_silent();
+    let lost = rig.ended(&run, LIMIT).await;
+    assert_eq!(lost["state"], "lost", "{lost}");
+    proxy.speak();
+    go(&rig);
+
+    let mut ticks = tokio::time::interval(Duration::from_millis(200));
+    let found = async {
+        loop {
+            ticks.tick().await;
+            let shown = rig.run(&run).await.unwrap();
+            if shown["state"] == "succeeded" {
+                return;
+            }
+            assert!(["lost", "running"].contains(&shown["state"].as_str().unwrap()), "{shown}");
+        }
+    };
+    tokio::time::timeout(LIMIT, found).await.unwrap();
+    check(&rig, "silent", &run).await;
+}
+
+/// What notes of this boot there are say another one, and nothing of the run is left.
+fn reboot(rig: &Rig) {
+    for process in rig.sshd.processes().unwrap() {
+        let pid = process.pid.to_string();
+        Command::new("kill").args(["-9", &pid]).status().unwrap();
+    }
+    forget_boot(rig);
+}
+
+fn forget_boot(rig: &Rig) {
+    for started in started(&rig.sshd.home().join(".lethe")) {
+        let note = fs::read_to_string(&started).unwrap();
+        let (process, _) = note.trim_end().rsplit_once(' ').unwrap();
+        let other = format!("{process} 00000000-0000-4000-8000-000000000000\n");
+        fs::write(started, other).unwrap();
+    }
+}
+
+fn started(folder: &PathBuf) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(started(&path));
+        } else if path.file_name().is_some_and(|name| name == "started") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn what_a_lost_command_left_running_does_not_keep_its_run_open() {
+    let (rig, _node) = Rig::new().await;
+    let run = rig.start(&counting("noisy")).await;
+    lines_of(&rig, &run, 5).await;
+
+    rig.sshd.stop().unwrap();
+    forget_boot(&rig);
+    rig.sshd.restart().unwrap();
+
+    assert_eq!(rig.ended(&run, LIMIT).await["state"], "lost");
+    go(&rig);
+}
+
+#[tokio::test]
+async fn a_server_that_reboots_loses_its_runs_and_their_logs_say_so() {
+    let (rig, _node) = Rig::new().await;
+    let runs = [rig.start(&counting("one")).await, rig.start(&counting("two")).await];
+    for run in &runs {
+        lines_of(&rig, run, 5).await;
+    }
+
+    rig.sshd.stop().unwrap();
+    reboot(&rig);
+    rig.sshd.restart().unwrap();
+
+    let ended = join_all(runs.iter().map(|run| rig.ended(run, LIMIT))).await;
+    for (run, shown) in runs.iter().zip(ended) {
+        assert_eq!(shown["state"], "lost", "{shown}");
+        assert_eq!(shown["servers"][0]["log"]["truncated"], true, "{shown}");
+        let lines: Vec<Value> = rig.lines(run).await;
+        assert!(lines.len() >= 5 && shown["servers"][0]["log"]["lines"] == lines.len());
+    }
+    rig.post(&format!("{}/retry", runs[0]), json!({})).await.expect(202);
+    go(&rig);
+    until("the second attempt has succeeded", async || {
+        let shown = rig.run(&runs[0]).await?;
+        let on = &shown["servers"][0];
+        (on["attempt"] == 2 && on["state"] == "succeeded").then_some(())
+    })
+    .await;
+}

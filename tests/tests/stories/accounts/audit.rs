@@ -1,0 +1,145 @@
+//! What an operator reads: the trail, its export, and how the readers are.
+
+use serde_json::{Value, json};
+
+use super::{Stage, read_at};
+
+#[tokio::test]
+async fn the_trail_is_filtered_and_paged_and_shows_nobody() {
+    let stage = Stage::set().await;
+    let auditor = stage.operator("audit").await;
+    let me = stage.signed_in.get("/v1/me").await.expect(200);
+    let account = me.field("/account_id");
+    let change = json!({ "name": "Ada King" });
+    let position = stage.signed_in.patch("/v1/me", "*", change).await.expect(204).position();
+
+    let path = format!("/v1/audit-events?tenant={account}&limit=3");
+    let mut found: Vec<Value> = vec![];
+    let mut next = path.clone();
+    loop {
+        let page = read_at(&auditor, &next, position).await.json();
+        found.extend(page["items"].as_array().unwrap().clone());
+        let Some(cursor) = page["next"].as_str() else { break };
+        next = format!("{path}&cursor={cursor}");
+    }
+    let types: Vec<&str> = found.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    assert_eq!(types.first(), Some(&"account.registered"));
+    assert!(types.contains(&"session.opened") && types.contains(&"account.rectified"));
+    assert_eq!(found.last().unwrap()["actor"], json!(account));
+    let shown = serde_json::to_string(&found).unwrap();
+    for secret in [&stage.ada.email, &stage.ada.name, "Ada King", "127.0.0.1"] {
+        assert!(!shown.contains(secret), "{secret} is shown");
+    }
+
+    let narrow = format!("{path}&type=account.rectified&after=1&before={}", position + 1);
+    assert_eq!(auditor.get(&narrow).await.expect(200).json()["items"][0]["position"], position);
+    let foreign = next.replace(&account, "00000000-0000-0000-0000-000000000001");
+    auditor.get(&foreign).await.expect(400);
+    auditor.get("/v1/audit-events?type=Account.Registered").await.expect(400);
+    stage.signed_in.get("/v1/audit-events").await.expect(401);
+    stage.anybody.get("/v1/audit-events").await.expect(401);
+}
+
+#[tokio::test]
+async fn an_export_is_told_before_and_after_and_proves_itself_by_its_trailer() {
+    let stage = Stage::set().await;
+    let auditor = stage.operator("audit").await;
+
+    let export = auditor.get("/v1/audit/export").await.expect(200);
+    assert_eq!(export.header("content-type"), Some("application/x-ndjson"));
+    let (events, trailer) = checked(&export.text());
+    let positions: Vec<i64> =
+        events.iter().map(|event| event["position"].as_i64().unwrap()).collect();
+    let through = trailer["through"].as_i64().unwrap();
+    assert_eq!(positions, (1..=through).collect::<Vec<_>>());
+    assert_eq!(export.position(), through + 1);
+
+    let (after, _) = checked(&auditor.get("/v1/audit/export?after=2").await.expect(200).text());
+    assert_eq!(after[0]["position"], 3);
+    let told: Vec<&Value> =
+        after.iter().filter(|event| event["stream_type"] == "operator").collect();
+    assert_eq!(told[0]["type"], "operator.token_issued");
+    assert_eq!(told[1]["type"], "operator.export_started");
+    assert_eq!(told[2]["type"], "operator.export_finished");
+    assert_eq!(
+        told[2]["data"],
+        json!({
+            "through": through, "events": through, "complete": true,
+        })
+    );
+    let filtered = auditor.get("/v1/audit/export?type=account.registered").await.expect(200);
+    assert_eq!(checked(&filtered.text()).0.len(), 1);
+}
+
+#[tokio::test]
+async fn an_export_that_nobody_reads_to_its_end_is_told_as_incomplete() {
+    let stage = Stage::set().await;
+    let auditor = stage.operator("audit").await;
+    let log = stage.installation.log().await;
+    log.batch_execute(MANY_EVENTS).await.unwrap();
+
+    let mut export = auditor.call("GET".parse().unwrap(), "/v1/audit/export").begin().await;
+    assert!(export.chunk().await.unwrap().is_some());
+    drop(export);
+
+    let told =
+        "select data::text from event_log.events where event_type = 'operator.export_finished'";
+    let told = tests::until("the log knows the end of the export", async || {
+        log.query_opt(told, &[]).await.unwrap().map(|row| row.get::<_, String>(0))
+    });
+    let told: Value = serde_json::from_str(&told.await).unwrap();
+    assert_eq!(told["complete"], false);
+    assert!(told["events"].as_u64().unwrap() < 40_000);
+}
+
+/// Far more than the buffers between here and the node hold.
+const MANY_EVENTS: &str = "
+    select event_log.lock();
+    insert into event_log.events (position, tenant_id, stream_type, stream_id, version, event_id,
+      event_type, schema_version, data, subjects, recorded_at)
+    select (select max(position) from event_log.events) + n, gen_random_uuid(), 'operator',
+      gen_random_uuid(), 1, gen_random_uuid(), 'operator.export_started', 1, '{\"through\":1}',
+      '{}', now()
+    from generate_series(1, 40000) n";
+
+/// The events of an export, after its trailer has been checked.
+fn checked(export: &str) -> (Vec<Value>, Value) {
+    let at = export.trim_end().rfind('\n').map_or(0, |end| end + 1);
+    let (lines, last) = export.split_at(at);
+    let trailer = serde_json::from_str::<Value>(last).unwrap()["trailer"].clone();
+    let events: Vec<Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(trailer["events"], events.len());
+    assert_eq!(trailer["sha256"], sha256(lines.as_bytes()));
+    (events, trailer)
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    hex::encode(ring::digest::digest(&ring::digest::SHA256, bytes))
+}
+
+#[tokio::test]
+async fn an_operator_sees_the_readers_and_releases_what_is_parked() {
+    let stage = Stage::set().await;
+    let admin = stage.operator("admin").await;
+    let readers = admin.get("/v1/admin/projections").await.expect(200).json();
+    let names: Vec<&str> = readers["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["name"].as_str().unwrap())
+        .collect();
+    for name in ["accounts", "sessions", "audit_trail", "mailer", "eraser", "session_closer"] {
+        assert!(names.contains(&name), "{name} is not in {names:?}");
+    }
+    assert!(readers["head"].as_i64().unwrap() > 0);
+    admin.get("/v1/admin/log-lock").await.expect(200);
+    let parked = admin.get("/v1/admin/parked-streams").await.expect(200);
+    assert_eq!(parked.json(), json!({ "items": [] }));
+    let nothing = "/v1/admin/parked-streams/accounts/00000000-0000-0000-0000-000000000001/release";
+    admin.post(nothing, json!({})).await.expect(404);
+
+    let auditor = stage.operator("audit").await;
+    let refused = auditor.get("/v1/admin/projections").await.expect(403);
+    assert_eq!(refused.field("/type"), "/problems/forbidden");
+}

@@ -1,0 +1,70 @@
+//! Being forgotten, and changing one's mind.
+
+use serde_json::json;
+use tests::until;
+
+use super::Stage;
+
+#[tokio::test]
+async fn an_erasure_signs_out_everywhere_and_is_taken_back_within_its_grace() {
+    let stage = Stage::set().await;
+    let (ada, anybody, signed_in) = (&stage.ada, &stage.anybody, &stage.signed_in);
+    signed_in.get("/v1/me/erasure").await.expect(404);
+    let asks = json!({ "password": ada.password, "grace_days": 3 });
+    let wrong = json!({ "password": "not the password of ada" });
+    signed_in.post("/v1/me/erasure", wrong).await.expect(403);
+    let long = json!({ "password": ada.password, "grace_days": 29 });
+    let long = signed_in.post("/v1/me/erasure", long).await.expect(422);
+    assert_eq!(long.field("/errors/0/pointer"), "/grace_days");
+
+    let asked = signed_in.post("/v1/me/erasure", &asks).await.expect(202);
+    signed_in.get("/v1/me").await.expect(401);
+    let code = format!("/v1/erasures/{}", asked.field("/claim_code"));
+    assert_eq!(anybody.get(&code).await.expect(200).field("/state"), "requested");
+
+    let back = ada.sign_in(anybody).await;
+    let pending = back.get("/v1/me/erasure").await.expect(200);
+    assert_eq!(pending.field("/due"), asked.field("/due"));
+    let news = "/v1/me/consents/product_news";
+    let refused = back.put(news, "*", json!({ "policy_version": 1 })).await.expect(409);
+    assert_eq!(refused.field("/type"), "/problems/erasure-requested");
+    let twice = back.post("/v1/me/erasure", &asks).await.expect(409);
+    assert_eq!(twice.field("/type"), "/problems/erasure-requested");
+
+    back.delete("/v1/me/erasure").await.expect(204);
+    assert_eq!(anybody.get(&code).await.expect(200).field("/state"), "cancelled");
+    back.delete("/v1/me/erasure").await.expect(409);
+    back.put(news, "*", json!({ "policy_version": 1 })).await.expect(204);
+    let anew = back.post("/v1/me/erasure", &asks).await.expect(202);
+    let anew = format!("/v1/erasures/{}", anew.field("/claim_code"));
+    assert_eq!(anybody.get(&anew).await.expect(200).field("/state"), "requested");
+}
+
+#[tokio::test]
+async fn somebody_is_forgotten_and_has_a_certificate_of_it() {
+    let stage = Stage::set().await;
+    let (ada, anybody) = (&stage.ada, &stage.anybody);
+    let id = stage.signed_in.get("/v1/me").await.expect(200).field("/account_id");
+
+    let code = ada.erase(&stage.signed_in).await;
+
+    let proof = anybody.get(&format!("/v1/erasures/{code}")).await.expect(200);
+    assert_eq!(proof.field("/certificate/subject"), id);
+    for stated in ["fenced_at_position", "keys_destroyed", "destroyed_at", "completed_at"] {
+        assert_ne!(proof.field(&format!("/certificate/{stated}")), "null", "{stated}");
+    }
+    ada.try_sign_in(anybody).await.expect(401);
+    stage.signed_in.get("/v1/me").await.expect(401);
+    anybody.post("/v1/password-resets", json!({ "email": ada.email })).await.expect(202);
+    let wrong = format!("/v1/erasures/{code}x");
+    assert_eq!(anybody.get(&wrong).await.expect(404).field("/type"), "/problems/not-found");
+
+    let next = ada.register(anybody).await;
+    assert_ne!(next, id);
+    until("the next owner of the address reads it back", async || {
+        let client = ada.sign_in(anybody).await;
+        let me = client.get("/v1/me").await;
+        (me.status == 200).then(|| assert_eq!(me.field("/account_id"), next))
+    })
+    .await;
+}

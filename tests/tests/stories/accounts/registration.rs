@@ -1,0 +1,84 @@
+//! Somebody comes, proves an address, and puts a name right.
+
+use serde_json::json;
+use tests::{Installation, Person};
+
+use super::{Stage, read_at};
+
+#[tokio::test]
+async fn somebody_registers_proves_the_address_and_reads_it_back() {
+    let installation = Installation::new().await;
+    let node = installation.node().await;
+    let (anybody, ada) = (node.client(), Person::named("ada"));
+
+    let registered = ada.try_register(&anybody).await.expect(201);
+    assert_eq!(registered.header("location"), Some("/v1/me"));
+    assert_eq!(registered.etag(), "\"1\"");
+    let signed_in = ada.sign_in(&anybody).await;
+    let me = read_at(&signed_in, "/v1/me", registered.position()).await;
+    assert_eq!(me.field("/email"), ada.email);
+    assert_eq!(me.field("/name"), ada.name);
+    assert_eq!(me.field("/username"), ada.username);
+    assert_eq!(me.field("/email_verified"), "false");
+    assert_eq!(me.header("cache-control"), Some("no-store"));
+
+    let token = installation.mail(&ada.email, 1).await.token().to_owned();
+    let proven = anybody.post("/v1/email-verifications", json!({ "token": token })).await;
+    let proven = proven.expect(204);
+    let me = read_at(&signed_in, "/v1/me", proven.position()).await;
+    assert_eq!(me.field("/email_verified"), "true");
+    let again = anybody.post("/v1/email-verifications", json!({ "token": token })).await;
+    assert_eq!(again.expect(409).field("/type"), "/problems/already-done");
+}
+
+#[tokio::test]
+async fn an_earlier_link_no_longer_works_once_another_was_sent() {
+    let installation = Installation::new().await;
+    let node = installation.node().await;
+    let (anybody, ada) = (node.client(), Person::named("ada"));
+    ada.register(&anybody).await;
+    let signed_in = ada.sign_in(&anybody).await;
+    let first = installation.mail(&ada.email, 1).await.token().to_owned();
+
+    signed_in.post("/v1/me/email-verification", json!({})).await.expect(202);
+    let second = installation.mail(&ada.email, 2).await.token().to_owned();
+
+    let gone = anybody.post("/v1/email-verifications", json!({ "token": first })).await;
+    assert_eq!(gone.expect(410).field("/type"), "/problems/link-gone");
+    anybody.post("/v1/email-verifications", json!({ "token": second })).await.expect(204);
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_refused_whatever_its_case() {
+    let stage = Stage::set().await;
+    let mut other = Person::named("other");
+    other.email = stage.ada.email.to_uppercase();
+
+    let refused = other.try_register(&stage.anybody).await.expect(409);
+
+    assert_eq!(refused.field("/type"), "/problems/address-taken");
+    assert!(!refused.text().contains(&other.email));
+}
+
+#[tokio::test]
+async fn a_name_is_put_right_at_the_version_that_was_read() {
+    let Stage { signed_in, ada, node: _node, installation: _in, .. } = Stage::set().await;
+    let me = signed_in.get("/v1/me").await.expect(200);
+    let name = json!({ "name": "Ada King" });
+
+    let call = signed_in.call("PATCH".parse().unwrap(), "/v1/me").json(&name);
+    assert_eq!(call.send().await.expect(428).field("/type"), "/problems/precondition-required");
+    let stale = signed_in.patch("/v1/me", "\"1\"", &name).await.expect(412);
+    assert_eq!(stale.field("/type"), "/problems/precondition-failed");
+    let current = stale.etag();
+    let done = signed_in.patch("/v1/me", &current, &name).await.expect(204);
+    signed_in.patch("/v1/me", &current, &name).await.expect(412);
+
+    let me_now = read_at(&signed_in, "/v1/me", done.position()).await;
+    assert_eq!(me_now.field("/name"), "Ada King");
+    assert_eq!(me_now.field("/username"), ada.username);
+    assert_eq!(me_now.etag(), done.etag());
+    assert_ne!(me_now.etag(), me.etag());
+    let nothing = signed_in.patch("/v1/me", &done.etag(), json!({})).await;
+    nothing.expect(422);
+}

@@ -1,0 +1,80 @@
+//! The same request again: the same answer, and nothing done twice.
+
+use futures_util::future::join_all;
+use serde_json::json;
+use tests::{Installation, Person};
+
+use super::Stage;
+
+const KEY: &str = "0123456789abcdef-a-key";
+
+#[tokio::test]
+async fn a_registration_sent_again_is_answered_as_it_was() {
+    let installation = Installation::new().await;
+    let node = installation.node().await;
+    let anybody = node.client().saying("Idempotency-Key", KEY);
+    let ada = Person::named("ada");
+
+    let first = ada.try_register(&anybody).await.expect(201);
+    let again = ada.try_register(&anybody).await.expect(201);
+    assert_eq!(first.body, again.body);
+    assert_eq!((first.position(), first.etag()), (again.position(), again.etag()));
+
+    let other = Person { name: "Somebody Else".to_owned(), ..ada.clone() };
+    let refused = other.try_register(&anybody).await.expect(422);
+    assert_eq!(refused.field("/type"), "/problems/idempotency-key-reused");
+    ada.sign_in(&node.client()).await;
+}
+
+#[tokio::test]
+async fn a_token_is_shown_once_and_stays_the_one_that_was_shown() {
+    let stage = Stage::set().await;
+    let repeating = stage.anybody.saying("Idempotency-Key", KEY);
+
+    let first = stage.ada.try_sign_in(&repeating).await.expect(201);
+    let again = stage.ada.try_sign_in(&repeating).await.expect(201);
+
+    assert_eq!(first.field("/session_id"), again.field("/session_id"));
+    assert!(again.json().get("token").is_none());
+    stage.anybody.bearing(&first.field("/token")).get("/v1/me").await.expect(200);
+}
+
+#[tokio::test]
+async fn the_same_key_64_times_at_once_is_one_event() {
+    let stage = Stage::set().await;
+    let repeating = stage.signed_in.saying("Idempotency-Key", KEY);
+    let before = count(&stage, "account.password_reset_requested").await;
+
+    let body = json!({ "email": stage.ada.email });
+    let answers = (0..64).map(|_| repeating.post("/v1/password-resets", &body));
+    for answer in join_all(answers).await {
+        answer.expect(202);
+    }
+
+    assert_eq!(count(&stage, "account.password_reset_requested").await, before + 1);
+}
+
+#[tokio::test]
+async fn sixty_four_registrations_of_one_address_at_once_give_one_account() {
+    let installation = Installation::new().await;
+    let node = installation.node().await;
+    let (anybody, ada) = (node.client(), Person::named("ada"));
+
+    let answers = join_all((0..64).map(|_| ada.try_register(&anybody))).await;
+
+    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 1, "{statuses:?}");
+    // A slow machine refuses hashes that wait too long: that is no account either.
+    assert!(statuses.iter().all(|status| matches!(status, 201 | 409 | 503)), "{statuses:?}");
+    let log = installation.log().await;
+    let registered =
+        "select count(*) from event_log.events where event_type = 'account.registered'";
+    assert_eq!(log.query_one(registered, &[]).await.unwrap().get::<_, i64>(0), 1);
+    ada.sign_in(&anybody).await;
+}
+
+async fn count(stage: &Stage, event_type: &str) -> i64 {
+    let log = stage.installation.log().await;
+    let count = "select count(*) from event_log.events where event_type = $1";
+    log.query_one(count, &[&event_type]).await.unwrap().get(0)
+}

@@ -1,0 +1,126 @@
+//! Signing in and out, on several devices.
+
+use serde_json::json;
+use tests::Person;
+
+use super::{Stage, read_at};
+
+#[tokio::test]
+async fn a_session_that_was_closed_from_another_is_refused() {
+    let Stage { anybody, ada, signed_in: desk, node: _node, installation: _in } =
+        Stage::set().await;
+    let opened = ada.try_sign_in(&anybody).await.expect(201);
+    let phone = anybody.bearing(&opened.field("/token"));
+    let sessions = read_at(&desk, "/v1/me/sessions", opened.position()).await;
+    let sessions = sessions.json()["items"].as_array().unwrap().clone();
+    assert_eq!(sessions.len(), 2);
+    assert_eq!(sessions[0]["session_id"], opened.json()["session_id"]);
+    assert_eq!((&sessions[0]["current"], &sessions[1]["current"]), (&false.into(), &true.into()));
+    assert_eq!(sessions[0]["ip"], "127.0.0.1");
+
+    let path = format!("/v1/me/sessions/{}", opened.field("/session_id"));
+    let closed = desk.delete(&path).await.expect(204);
+    phone.get("/v1/me").await.expect(401);
+    let left = read_at(&desk, "/v1/me/sessions", closed.position()).await;
+    assert_eq!(left.json()["items"].as_array().unwrap().len(), 1);
+    desk.delete("/v1/me/sessions/current").await.expect(204);
+    let refused = desk.get("/v1/me").await.expect(401);
+    assert_eq!(refused.header("www-authenticate"), Some("Bearer realm=\"lethe\""));
+}
+
+#[tokio::test]
+async fn all_other_sessions_are_closed_at_once() {
+    let Stage { anybody, ada, signed_in: desk, node: _node, installation: _in } =
+        Stage::set().await;
+    let others = [ada.sign_in(&anybody).await, ada.sign_in(&anybody).await];
+
+    desk.delete("/v1/me/sessions").await.expect(204);
+
+    for other in others {
+        other.get("/v1/me").await.expect(401);
+    }
+    desk.get("/v1/me").await.expect(200);
+}
+
+#[tokio::test]
+async fn nobody_sees_or_closes_another_persons_session() {
+    let stage = Stage::set().await;
+    let bob = Person::named("bob");
+    bob.register(&stage.anybody).await;
+    let opened = bob.try_sign_in(&stage.anybody).await.expect(201);
+
+    let path = format!("/v1/me/sessions/{}", opened.field("/session_id"));
+    let refused = stage.signed_in.delete(&path).await.expect(404);
+
+    assert_eq!(refused.field("/type"), "/problems/not-found");
+    stage.anybody.bearing(&opened.field("/token")).get("/v1/me/sessions").await.expect(200);
+}
+
+#[tokio::test]
+async fn an_unknown_address_and_a_wrong_password_are_one_refusal() {
+    let stage = Stage::set().await;
+    let mut wrong = stage.ada.clone();
+    wrong.password = "not the password of ada".to_owned();
+
+    let known = wrong.try_sign_in(&stage.anybody).await.expect(401);
+    let unknown = Person::named("nobody").try_sign_in(&stage.anybody).await.expect(401);
+
+    assert_eq!(known.body, unknown.body);
+    let log = stage.installation.log().await;
+    let told = "select count(*) from event_log.events where event_type = any ($1)";
+    let types = vec!["account.login_failed", "session.refused"];
+    assert_eq!(log.query_one(told, &[&types]).await.unwrap().get::<_, i64>(0), 2);
+}
+
+#[tokio::test]
+async fn sessions_are_paged_by_a_signed_cursor() {
+    let Stage { anybody, ada, signed_in, node: _node, installation: _in } = Stage::set().await;
+    let mut position = 0;
+    for _ in 0..4 {
+        position = ada.try_sign_in(&anybody).await.expect(201).position();
+    }
+    let mut found = vec![];
+    let mut path = "/v1/me/sessions?limit=2".to_owned();
+    loop {
+        let page = read_at(&signed_in, &path, position).await.json();
+        let ids = page["items"].as_array().unwrap().iter().map(|item| item["session_id"].clone());
+        found.extend(ids);
+        let Some(next) = page["next"].as_str() else { break };
+        path = format!("/v1/me/sessions?limit=2&cursor={next}");
+    }
+    assert_eq!(found.len(), 5);
+    found.dedup();
+    assert_eq!(found.len(), 5);
+
+    let forged = path.replace("cursor=", "cursor=A");
+    let refused = signed_in.get(&forged).await.expect(400);
+    assert_eq!(refused.field("/type"), "/problems/bad-cursor");
+    let others = Person::named("bob");
+    others.register(&anybody).await;
+    others.sign_in(&anybody).await.get(&path).await.expect(400);
+}
+
+#[tokio::test]
+async fn a_browsers_cookie_changes_nothing_from_another_site() {
+    let Stage { anybody, ada, node, installation: _in, .. } = Stage::set().await;
+    let body = json!({ "email": ada.email, "password": ada.password, "kind": "browser" });
+    let opened = anybody.post("/v1/sessions", body).await.expect(201);
+    assert!(opened.json().get("token").is_none());
+    let cookie = opened.header("set-cookie").unwrap().to_owned();
+    for attribute in ["__Host-lethe=ls_", "; HttpOnly", "; Secure", "; SameSite=Lax", "; Path=/"] {
+        assert!(cookie.contains(attribute), "{attribute} is missing");
+    }
+    let pair = cookie.split(';').next().unwrap();
+    let browser = anybody.saying("Cookie", pair);
+
+    browser.get("/v1/me").await.expect(200);
+    let foreign = browser.saying("Origin", "https://elsewhere.example");
+    let refused = foreign.post("/v1/me/email-verification", json!({})).await.expect(403);
+    assert_eq!(refused.field("/type"), "/problems/foreign-origin");
+    browser.post("/v1/me/email-verification", json!({})).await.expect(403);
+    let own = browser.saying("Origin", node.api());
+    own.delete("/v1/me/sessions/current").await.expect(403);
+    let signs_out = own.call("DELETE".parse().unwrap(), "/v1/me/sessions/current");
+    signs_out.json(json!({})).send().await.expect(204);
+    browser.get("/v1/me").await.expect(401);
+}

@@ -1,0 +1,17 @@
+//! What people do, through HTTP and the command line, each test on databases of its own.
+
+mod accounts;
+mod command_line;
+mod demo;
+mod erased;
+mod escrow;
+mod mailing;
+mod metrics;
+mod restore;
+mod revocation;
+mod runs;
+mod seats;
+mod servers;
+mod starting;
+mod tenants;
+mod workspaces;
