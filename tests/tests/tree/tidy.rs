@@ -1,4 +1,4 @@
-//! What a tired eye misses, counted.
+//! Rules that every file of the tree keeps.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 const LINES_MAX: usize = 350;
 const COMMENT_PERCENT_MAX: usize = 10;
-const HOUSE: [&str; 5] = ["domain", "infra", "projections", "services", "tests"];
+const PACKAGES: [&str; 5] = ["domain", "infra", "projections", "services", "tests"];
 const TOP: [&str; 10] = [
     "Cargo.lock",
     "Cargo.toml",
@@ -21,7 +21,7 @@ const TOP: [&str; 10] = [
 ];
 
 struct File {
-    /// From the top of the house.
+    /// From the top of the tree.
     path: PathBuf,
     text: String,
 }
@@ -32,7 +32,7 @@ fn top() -> PathBuf {
 
 fn files(ending: &str) -> Vec<File> {
     let mut found = Vec::new();
-    for folder in HOUSE.iter().chain(&["migrations"]) {
+    for folder in PACKAGES.iter().chain(&["migrations"]) {
         walk(&top().join(folder), ending, &mut found);
     }
     assert!(!found.is_empty(), "no .{ending} anywhere: this test looks in the wrong place");
@@ -195,8 +195,8 @@ fn domain_knows_no_outside() {
 
 #[test]
 fn each_package_uses_only_those_to_its_left() {
-    for (index, package) in HOUSE.iter().enumerate() {
-        let right: BTreeSet<&str> = HOUSE[index..].iter().copied().collect();
+    for (index, package) in PACKAGES.iter().enumerate() {
+        let right: BTreeSet<&str> = PACKAGES[index..].iter().copied().collect();
         let wrong = dependencies(package).into_iter().filter(|name| right.contains(name.as_str()));
         none(&format!("{package} uses to its right"), wrong);
     }
@@ -229,12 +229,25 @@ fn the_top_level_stays_these_names() {
 }
 
 #[test]
-fn every_package_takes_the_lints_of_the_house() {
-    let manifest = |package: &&str| std::fs::read_to_string(top().join(package).join("Cargo.toml"));
-    let without = HOUSE
-        .iter()
-        .filter(|package| !manifest(package).unwrap().contains("[lints]\nworkspace = true"));
+fn every_package_takes_the_lints_of_the_workspace() {
+    let read = |path: &str| std::fs::read_to_string(top().join(path)).unwrap();
+    let taken = |text: &str| text.contains("[lints]\nworkspace = true");
+    let packages = PACKAGES.iter().copied().filter(|package| *package != "tests");
+    let others = packages.chain(["tests/support"]);
+    let without = others.filter(|package| !taken(&read(&format!("{package}/Cargo.toml"))));
     none("without the lints", without);
+
+    // A test fails by a panic and says what it saw: it is free of these lints, and of no other.
+    let free = ["unwrap_used", "expect_used", "panic", "indexing_slicing", "print_"];
+    let manifest = read("Cargo.toml");
+    let lints = manifest
+        .split("[workspace.lints.")
+        .skip(1)
+        .flat_map(|section| section.lines().skip(1).take_while(|line| !line.starts_with('[')));
+    let own = read("tests/Cargo.toml");
+    let missed = lints.filter(|line| !line.is_empty() && !own.lines().any(|known| known == *line));
+    let missed = missed.filter(|line| !free.iter().any(|name| line.starts_with(name)));
+    none("not among the lints of tests", missed);
 }
 
 /// The names under `[dependencies]`.
