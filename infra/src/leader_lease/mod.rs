@@ -12,7 +12,7 @@ use crate::postgres::{PgError, Pool};
 use crate::statement::execute;
 
 const ACQUIRE: &str = include_str!("acquire.sql");
-const RELEASE: &str = include_str!("release.sql");
+const RELEASE: &str = "delete from working.leader_leases where node = $1";
 
 /// The leader leases as one node sees them, one for each name.
 #[derive(Clone)]

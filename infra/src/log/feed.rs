@@ -10,6 +10,10 @@ use tokio_postgres::{Client, RowStream};
 use super::Recorded;
 use crate::postgres::PgError;
 
+const HEAD: &str = "select coalesce(max(position), 0) from event_log.events";
+const PAGE: &str = include_str!("page.sql");
+const STREAM: &str = include_str!("stream.sql");
+
 #[derive(Debug, thiserror::Error)]
 pub enum FeedError {
     /// The log is dense, so this is damage: nothing may be read past it.
@@ -34,7 +38,7 @@ pub struct Feed {
 impl Feed {
     /// The last position of the log; 0 when it is empty.
     pub async fn head(client: &impl GenericClient) -> Result<i64, FeedError> {
-        let head = client.prepare_cached(include_str!("head.sql")).await?;
+        let head = client.prepare_cached(HEAD).await?;
         Ok(client.query_one(&head, &[]).await?.try_get(0)?)
     }
 
@@ -44,7 +48,7 @@ impl Feed {
         after: i64,
         limit: i64,
     ) -> Result<Vec<Recorded>, FeedError> {
-        let page = client.prepare_cached(include_str!("page.sql")).await?;
+        let page = client.prepare_cached(PAGE).await?;
         let rows = client.query(&page, &[&after, &limit]).await?;
         let mut expected = after;
         rows.into_iter()
@@ -58,7 +62,7 @@ impl Feed {
     /// Every event after `after` up to and with `through`, in constant memory: for replays and
     /// exports, on a connection without a time limit.
     pub async fn stream(client: &Client, after: i64, through: i64) -> Result<Self, FeedError> {
-        let stream = client.prepare(include_str!("stream.sql")).await?;
+        let stream = client.prepare(STREAM).await?;
         let rows = Box::pin(client.query_raw(&stream, [after, through]).await?);
         Ok(Self { rows, after })
     }

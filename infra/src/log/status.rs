@@ -9,6 +9,9 @@ use uuid::Uuid;
 use super::Projection;
 use crate::postgres::{PgError, Pool};
 
+const STATUS: &str = include_str!("status.sql");
+const REACHED: &str = "select position from readers.checkpoints where name = $1 and version = $2";
+
 #[derive(Clone, Debug)]
 pub struct ReaderStatus {
     pub name: String,
@@ -38,7 +41,7 @@ pub struct ReaderStatus {
 /// The database's.
 pub async fn status(pool: &Pool) -> Result<Vec<ReaderStatus>, PgError> {
     let client = pool.get().await?;
-    let status = client.prepare_cached(include_str!("status.sql")).await?;
+    let status = client.prepare_cached(STATUS).await?;
     client.query(&status, &[]).await?.iter().map(|row| Ok(ReaderStatus::from_row(row)?)).collect()
 }
 
@@ -78,7 +81,7 @@ pub async fn wait_for<P: Projection>(
     let mut pause = Duration::from_millis(2);
     loop {
         let client = pool.get().await?;
-        let reached = client.prepare_cached(include_str!("reached.sql")).await?;
+        let reached = client.prepare_cached(REACHED).await?;
         let row = client.query_opt(&reached, &[&P::NAME, &P::VERSION]).await?;
         drop(client);
         let reached: Option<i64> = row.map(|row| row.try_get(0)).transpose()?;

@@ -19,13 +19,13 @@ use crate::statement::{execute, query};
 const PUT: &str = include_str!("put.sql");
 const CLAIM: &str = include_str!("claim.sql");
 const MARK: &str = include_str!("mark.sql");
-const DELETE: &str = include_str!("delete.sql");
+const DELETE: &str = "delete from working.outbox where mail_id = $1";
 const EXPIRE_LEASES: &str = include_str!("expire_leases.sql");
-const OF_SUBJECT: &str = include_str!("of_subject.sql");
-const DELETE_OF_SUBJECT: &str = include_str!("delete_of_subject.sql");
+const OF_SUBJECT: &str = "select mail_id from working.outbox where subject_id = $1";
+const DELETE_OF_SUBJECT: &str = "delete from working.outbox where subject_id = $1";
 const DELETE_FINISHED: &str = include_str!("delete_finished.sql");
-const EXISTING: &str = include_str!("existing.sql");
-const COUNT: &str = include_str!("count.sql");
+const EXISTING: &str = "select mail_id from working.outbox where mail_id = any ($1)";
+const COUNT: &str = "select state, count(*) from working.outbox group by state";
 
 /// Longer than a mail may take to be handed over.
 const SMTP_LEASE: TimeDelta = TimeDelta::minutes(3);

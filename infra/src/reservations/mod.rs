@@ -10,9 +10,10 @@ use crate::statement::{execute, query, query_opt};
 
 const BEHIND: &str = include_str!("behind.sql");
 const KINDS: &str = include_str!("kinds.sql");
-const OF_OWNER: &str = include_str!("of_owner.sql");
-const RESERVE_AGAIN: &str = include_str!("reserve_again.sql");
-const DELETE_KIND: &str = include_str!("delete_kind.sql");
+const OF_OWNER: &str = "select kind, blind_index from event_log.reservations where owner = $1 \
+    order by kind, blind_index";
+const RESERVE_AGAIN: &str = "select event_log.reserve_again($1, $2, $3, $4, $5)";
+const DELETE_KIND: &str = "select event_log.delete_reservations($1)";
 
 #[derive(Clone)]
 pub struct Reservations(Pool);

@@ -12,16 +12,18 @@ use crate::postgres::{PgError, Pool};
 use crate::statement::{execute, query, query_opt};
 
 const PUT: &str = include_str!("put.sql");
-const FIND: &str = include_str!("find.sql");
+const FIND: &str = "select expires_at, ttl_seconds from working.seat_leases where lease_id = $1";
 const RENEW: &str = include_str!("renew.sql");
 const IS_LIVE: &str = include_str!("is_live.sql");
-const DELETE: &str = include_str!("delete.sql");
-const DELETE_ALL: &str = include_str!("delete_all.sql");
-const EXPIRIES: &str = include_str!("expiries.sql");
+const DELETE: &str = "delete from working.seat_leases where lease_id = $1";
+const DELETE_ALL: &str = "delete from working.seat_leases where workspace_id = $1";
+const EXPIRIES: &str =
+    "select lease_id, expires_at from working.seat_leases where workspace_id = $1";
 const OVERDUE: &str = include_str!("overdue.sql");
 const IS_OVERDUE: &str = include_str!("is_overdue.sql");
 const TAKE_OVERDUE: &str = include_str!("take_overdue.sql");
-const COUNT_LIVE: &str = include_str!("count_live.sql");
+const COUNT_LIVE: &str =
+    "select count(*) from working.seat_leases where expires_at > clock_timestamp()";
 
 /// The rows of seat leases.
 #[derive(Clone)]

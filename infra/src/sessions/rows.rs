@@ -21,7 +21,7 @@ const CLOSE: &str = include_str!("close.sql");
 const CLOSE_ALL: &str = include_str!("close_all.sql");
 const CLOSE_EXPIRED: &str = include_str!("close_expired.sql");
 const CLOSINGS: &str = include_str!("closings.sql");
-const CLOSED: &str = include_str!("closed.sql");
+const CLOSED: &str = "delete from working.closings where session_id = any ($1)";
 
 #[derive(Clone)]
 pub(super) struct Rows(Pool);

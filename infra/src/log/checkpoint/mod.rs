@@ -10,6 +10,13 @@ use super::parked;
 use super::reader::{Reader, ReaderKind};
 use crate::postgres::{PgError, Pool};
 
+const ADVANCE: &str = include_str!("advance.sql");
+const RECORD_ERROR: &str = "update readers.checkpoints set last_error = $5 \
+    where name = $1 and version = $2 and owner = $3 and fence = $4";
+const LOCK_TABLES: &str = "select pg_advisory_xact_lock('readers.checkpoints'::regclass::bigint)";
+const FIND_TABLE: &str = "select to_regclass($1) is not null";
+const INSTALL: &str = include_str!("install.sql");
+
 /// A reader that this node owns, and where it stands.
 #[derive(Clone, Debug)]
 pub(super) struct OwnedReader {
@@ -38,7 +45,7 @@ impl OwnedReader {
         to: i64,
         read: Read,
     ) -> Result<bool, tokio_postgres::Error> {
-        let advance = tx.prepare_cached(include_str!("advance.sql")).await?;
+        let advance = tx.prepare_cached(ADVANCE).await?;
         let lease = self.lease.as_secs_f64();
         let moved = tx
             .execute(
@@ -66,7 +73,7 @@ impl OwnedReader {
         error: Option<&str>,
     ) -> Result<(), PgError> {
         let client = pool.get().await?;
-        let record = client.prepare_cached(include_str!("record_error.sql")).await?;
+        let record = client.prepare_cached(RECORD_ERROR).await?;
         let (name, version, node, fence) = (&self.name, &self.version, &self.node, &self.fence);
         client.execute(&record, &[name, version, node, fence, &error]).await?;
         Ok(())
@@ -77,11 +84,11 @@ impl OwnedReader {
 pub(super) async fn install(pool: &Pool, reader: &Reader) -> Result<(), PgError> {
     let mut client = pool.get().await?;
     let tx = client.transaction().await?;
-    tx.execute(include_str!("lock_tables.sql"), &[]).await?;
+    tx.execute(LOCK_TABLES, &[]).await?;
     let mut made = false;
     if let ReaderKind::Projection(projection) = &reader.0 {
         let table = projection.table();
-        let found: bool = tx.query_one(include_str!("find_table.sql"), &[&table]).await?.get(0);
+        let found: bool = tx.query_one(FIND_TABLE, &[&table]).await?.get(0);
         if !found {
             made = true;
             tx.batch_execute(&projection.table_sql().replace("{table}", &table)).await?;
@@ -91,7 +98,7 @@ pub(super) async fn install(pool: &Pool, reader: &Reader) -> Result<(), PgError>
     }
     let checkpoint: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
         [&reader.name(), &reader.version(), &reader.kind(), &made];
-    tx.execute(include_str!("install.sql"), &checkpoint).await?;
+    tx.execute(INSTALL, &checkpoint).await?;
     tx.commit().await?;
     Ok(())
 }

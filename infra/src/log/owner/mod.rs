@@ -14,6 +14,16 @@ use super::{Reader, ReaderOptions};
 use crate::metrics::Metrics;
 use crate::postgres::{PgError, Pool};
 
+const HEARTBEAT: &str = include_str!("heartbeat.sql");
+const DELETE_EXPIRED: &str = "delete from readers.nodes where lease_until < clock_timestamp()";
+const RENEW: &str = include_str!("renew.sql");
+const CHOOSE: &str = include_str!("choose.sql");
+const ACQUIRE: &str = include_str!("acquire.sql");
+const RELEASE: &str = "\
+    update readers.checkpoints set owner = null, lease_until = clock_timestamp() \
+    where owner = $1 and name || '/' || version = any($2)";
+const DELETE_NODE: &str = "delete from readers.nodes where node = $1";
+
 /// The readers of this node, at work.
 pub struct Readers {
     stop: watch::Sender<bool>,
@@ -105,18 +115,18 @@ impl Node {
         let (node, lease) = (self.options.node, self.options.lease.as_secs_f64());
         let all: Vec<_> = self.readers.keys().cloned().collect();
         let client = self.pool.get().await?;
-        let heartbeat = client.prepare_cached(include_str!("heartbeat.sql")).await?;
+        let heartbeat = client.prepare_cached(HEARTBEAT).await?;
         client.execute(&heartbeat, &[&node, &all, &lease]).await?;
-        let expired = client.prepare_cached(include_str!("delete_expired.sql")).await?;
+        let expired = client.prepare_cached(DELETE_EXPIRED).await?;
         client.execute(&expired, &[]).await?;
-        let renew = client.prepare_cached(include_str!("renew.sql")).await?;
+        let renew = client.prepare_cached(RENEW).await?;
         client.execute(&renew, &[&node, &self.labels(), &lease]).await?;
-        let choose = client.prepare_cached(include_str!("choose.sql")).await?;
+        let choose = client.prepare_cached(CHOOSE).await?;
         if let Some(row) = client.query_opt(&choose, &[&node]).await? {
             let (name, version): (String, i16) = (row.try_get(0)?, row.try_get(1)?);
             self.release(vec![format!("{name}/{version}")]).await?;
         }
-        let acquire = client.prepare_cached(include_str!("acquire.sql")).await?;
+        let acquire = client.prepare_cached(ACQUIRE).await?;
         while let Some(row) =
             client.query_opt(&acquire, &[&node, &all, &self.labels(), &lease]).await?
         {
@@ -177,7 +187,7 @@ impl Node {
             }
         }
         let client = self.pool.get().await?;
-        let release = client.prepare_cached(include_str!("release.sql")).await?;
+        let release = client.prepare_cached(RELEASE).await?;
         client.execute(&release, &[&self.options.node, &labels]).await?;
         tracing::info!(?labels, "this node no longer reads");
         Ok(())
@@ -186,7 +196,7 @@ impl Node {
     async fn leave(&mut self) -> Result<(), PgError> {
         self.release(self.labels()).await?;
         let client = self.pool.get().await?;
-        client.execute(include_str!("delete_node.sql"), &[&self.options.node]).await?;
+        client.execute(DELETE_NODE, &[&self.options.node]).await?;
         Ok(())
     }
 }

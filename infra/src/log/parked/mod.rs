@@ -8,6 +8,16 @@ use super::work::Poisoned;
 use super::{Reader, Recorded};
 use crate::postgres::{PgError, Pool};
 
+const LIST: &str = include_str!("list.sql");
+const RELEASE: &str = "update readers.parked set released_at = clock_timestamp() \
+    where reader = $1 and stream_id = $2 and not replay";
+const LOAD: &str = include_str!("load.sql");
+const PARK: &str = include_str!("park.sql");
+const DELETE: &str = "delete from readers.parked where reader = $1 and version = $2 and not replay \
+    and stream_id = $3";
+const DELETE_ALL: &str = "delete from readers.parked where reader = $1 and version = $2";
+const STREAM: &str = include_str!("stream.sql");
+
 /// A stream that a reader has parked.
 #[derive(Clone, Debug)]
 pub struct Parked {
@@ -32,7 +42,7 @@ pub async fn parked(
     limit: i64,
 ) -> Result<Vec<Parked>, PgError> {
     let client = pool.get().await?;
-    let list = client.prepare_cached(include_str!("list.sql")).await?;
+    let list = client.prepare_cached(LIST).await?;
     let (reader, version, stream) = after.unwrap_or(("", 0, Uuid::nil()));
     let rows = client.query(&list, &[&reader, &version, &stream, &limit]).await?;
     let parked = rows.into_iter().map(|row| {
@@ -56,7 +66,7 @@ pub async fn parked(
 /// The database's.
 pub async fn release(pool: &Pool, reader: &str, stream: Uuid) -> Result<bool, PgError> {
     let client = pool.get().await?;
-    let release = client.prepare_cached(include_str!("release.sql")).await?;
+    let release = client.prepare_cached(RELEASE).await?;
     Ok(client.execute(&release, &[&reader, &stream]).await? > 0)
 }
 
@@ -73,7 +83,7 @@ pub(super) async fn load(
     (name, version): (&str, i16),
     replay: bool,
 ) -> Result<Vec<Waiting>, tokio_postgres::Error> {
-    let load = client.prepare_cached(include_str!("load.sql")).await?;
+    let load = client.prepare_cached(LOAD).await?;
     let rows = client.query(&load, &[&name, &version, &replay]).await?;
     let waiting = rows.into_iter().map(|row| {
         Ok(Waiting {
@@ -92,7 +102,7 @@ pub(super) async fn park(
     Poisoned { stream, position, poison }: &Poisoned,
 ) -> Result<(), tokio_postgres::Error> {
     tracing::error!(reader = name, %stream, position, error = %poison, "stream parked");
-    let park = tx.prepare_cached(include_str!("park.sql")).await?;
+    let park = tx.prepare_cached(PARK).await?;
     let error = poison.to_string();
     tx.execute(&park, &[&name, &version, &replay, stream, position, &error]).await?;
     Ok(())
@@ -103,14 +113,14 @@ pub(super) async fn delete(
     (name, version): (&str, i16),
     stream: Uuid,
 ) -> Result<(), tokio_postgres::Error> {
-    let delete = tx.prepare_cached(include_str!("delete.sql")).await?;
+    let delete = tx.prepare_cached(DELETE).await?;
     tx.execute(&delete, &[&name, &version, &stream]).await?;
     Ok(())
 }
 
 /// Deletes every parked stream of a reader that starts over.
 pub(super) async fn delete_all(tx: &Transaction<'_>, reader: &Reader) -> Result<(), PgError> {
-    tx.execute(include_str!("delete_all.sql"), &[&reader.name(), &reader.version()]).await?;
+    tx.execute(DELETE_ALL, &[&reader.name(), &reader.version()]).await?;
     Ok(())
 }
 
@@ -121,7 +131,7 @@ pub(super) async fn stream(
     (from, through): (i64, i64),
     limit: i64,
 ) -> Result<Vec<Recorded>, tokio_postgres::Error> {
-    let events = tx.prepare_cached(include_str!("stream.sql")).await?;
+    let events = tx.prepare_cached(STREAM).await?;
     let rows = tx.query(&events, &[&stream, &from, &through, &limit]).await?;
     Ok(rows.into_iter().map(Recorded::from).collect())
 }

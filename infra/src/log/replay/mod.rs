@@ -23,6 +23,20 @@ use fold::Fold;
 pub use options::{Progress, ReplayError, ReplayOptions, Replayed};
 use scan::{Batch, Scan};
 
+const ACQUIRE: &str = include_str!("acquire.sql");
+const FIND: &str = "select position, ceiling from readers.replays where name = $1 and version = $2";
+const DROP_SHADOW: &str = "drop table if exists {shadow}";
+const DELETE_PARKED: &str =
+    "delete from readers.parked where reader = $1 and version = $2 and replay = $3";
+const ADVANCE: &str = include_str!("advance.sql");
+const NO_STATEMENT_TIMEOUT: &str = "set local statement_timeout = 0";
+const INDEXED: &str =
+    "update readers.replays set indexed = true where name = $1 and version = $2 and fence = $3";
+const DELETE: &str = "delete from readers.replays where name = $1 and version = $2 and fence = $3";
+const RENEW: &str = "\
+    update readers.replays set lease_until = clock_timestamp() + make_interval(secs => $4) \
+    where name = $1 and version = $2 and fence = $3";
+
 /// Builds the projection's table from the log. Its reader and whoever reads the table go on
 /// meanwhile; the swap stops them for as long as it takes to rename a table.
 ///
@@ -113,7 +127,7 @@ impl<'a> Replay<'a> {
         let (name, version) = (reader.name(), reader.version());
         let lease = options.lease.as_secs_f64();
         let tx = client.transaction().await?;
-        let acquire = tx.prepare_cached(include_str!("acquire.sql")).await?;
+        let acquire = tx.prepare_cached(ACQUIRE).await?;
         let acquired = tx
             .query_opt(
                 &acquire,
@@ -121,7 +135,7 @@ impl<'a> Replay<'a> {
             )
             .await?;
         let Some(acquired) = acquired else {
-            let running = tx.query_opt(include_str!("find.sql"), &[&name, &version]).await?;
+            let running = tx.query_opt(FIND, &[&name, &version]).await?;
             let (position, ceiling) = match running {
                 Some(row) => (row.try_get(0)?, row.try_get(1)?),
                 None => (0, 0),
@@ -132,10 +146,10 @@ impl<'a> Replay<'a> {
         let shadow = shadow_table(projection.as_ref());
         let mut fold = Fold::new(projection.rows(&shadow));
         if written == 0 {
-            let drop = include_str!("drop_shadow.sql").replace("{shadow}", &shadow);
+            let drop = DROP_SHADOW.replace("{shadow}", &shadow);
             tx.batch_execute(&drop).await?;
             tx.batch_execute(&projection.table_sql().replace("{table}", &shadow)).await?;
-            tx.execute(include_str!("delete_parked.sql"), &[&name, &version, &true]).await?;
+            tx.execute(DELETE_PARKED, &[&name, &version, &true]).await?;
         } else {
             let waiting = parked::load(&tx, (name, version), true).await?;
             fold.parked = waiting.iter().map(|waiting| waiting.stream).collect();
@@ -209,7 +223,7 @@ impl<'a> Replay<'a> {
         }
         let (name, version) = (self.reader.name(), self.reader.version());
         let tx = self.client.transaction().await?;
-        let advance = tx.prepare_cached(include_str!("advance.sql")).await?;
+        let advance = tx.prepare_cached(ADVANCE).await?;
         let moved = tx
             .execute(&advance, &[&name, &version, &self.fence, &self.written, &self.folded])
             .await?;
@@ -236,10 +250,10 @@ impl<'a> Replay<'a> {
         }
         let shadow = shadow_table(self.projection.as_ref());
         let tx = self.client.transaction().await?;
-        tx.batch_execute(include_str!("no_statement_timeout.sql")).await?;
+        tx.batch_execute(NO_STATEMENT_TIMEOUT).await?;
         tx.batch_execute(&self.projection.indexes_sql().replace("{table}", &shadow)).await?;
         let (name, version) = (self.reader.name(), self.reader.version());
-        tx.execute(include_str!("indexed.sql"), &[&name, &version, &self.fence]).await?;
+        tx.execute(INDEXED, &[&name, &version, &self.fence]).await?;
         tx.commit().await?;
         self.indexed = true;
         Ok(())
@@ -250,10 +264,10 @@ impl<'a> Replay<'a> {
         let (name, version) = (self.reader.name(), self.reader.version());
         let shadow = shadow_table(self.projection.as_ref());
         let tx = self.client.transaction().await?;
-        if tx.execute(include_str!("delete.sql"), &[&name, &version, &self.fence]).await? == 1 {
-            let drop = include_str!("drop_shadow.sql").replace("{shadow}", &shadow);
+        if tx.execute(DELETE, &[&name, &version, &self.fence]).await? == 1 {
+            let drop = DROP_SHADOW.replace("{shadow}", &shadow);
             tx.batch_execute(&drop).await?;
-            tx.execute(include_str!("delete_parked.sql"), &[&name, &version, &true]).await?;
+            tx.execute(DELETE_PARKED, &[&name, &version, &true]).await?;
         }
         Ok(tx.commit().await?)
     }
@@ -291,10 +305,9 @@ fn keep_lease(
             tokio::time::sleep(lease / 3).await;
             // One that was not renewed is so the next time, or another replay takes over.
             if let Ok(client) = pool.get().await {
-                let renew = include_str!("renew.sql");
                 let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
                     [&name, &version, &fence, &lease.as_secs_f64()];
-                let _ = client.execute(renew, &values).await;
+                let _ = client.execute(RENEW, &values).await;
             }
         }
     })

@@ -12,6 +12,9 @@ use super::ReplayError;
 use crate::log::{Feed, FeedError, Reader, Recorded};
 use crate::postgres::{PgError, Pool};
 
+const SCAN: &str = include_str!("scan.sql");
+const COUNT: &str = "select count(*) from event_log.events where position > $1 and position <= $2";
+
 const BATCH: usize = 1000;
 /// Batches that wait for the fold.
 const AHEAD: usize = 8;
@@ -105,7 +108,7 @@ async fn scan_some(
     (after, end): (i64, i64),
     sender: &Sender,
 ) -> Result<(), ReplayError> {
-    let scan = client.prepare_cached(include_str!("scan.sql")).await?;
+    let scan = client.prepare_cached(SCAN).await?;
     let types = reader.event_types();
     let values: [&(dyn ToSql + Sync); 3] = [&after, &end, &types];
     let mut rows = pin!(client.query_raw(&scan, values).await?);
@@ -119,7 +122,7 @@ async fn scan_some(
             send(sender, Batch { events, reached }).await?;
         }
     }
-    let count = client.prepare_cached(include_str!("count.sql")).await?;
+    let count = client.prepare_cached(COUNT).await?;
     let found: i64 = client.query_one(&count, &[&after, &end]).await?.try_get(0)?;
     if found != end - after {
         return Err(hole(client, after).await?);

@@ -5,10 +5,20 @@ use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 
-use super::{Progress, Replay, ReplayError, shadow_table};
+use super::{DELETE, DELETE_PARKED, Progress, Replay, ReplayError, shadow_table};
 use crate::log::rows::Source;
 use crate::log::{Feed, FeedError, parked};
 use crate::postgres::PgError;
+
+const LIVE_POSITION: &str =
+    "select position from readers.checkpoints where name = $1 and version = $2";
+const LIMIT_LOCK_WAIT: &str = "set local lock_timeout = '500ms'";
+const LOCK_CHECKPOINT: &str =
+    "select position from readers.checkpoints where name = $1 and version = $2 for update";
+const KEEP_PARKED: &str =
+    "update readers.parked set replay = false where reader = $1 and version = $2 and replay";
+const RESTART_READER: &str = include_str!("restart_reader.sql");
+const SWAP: &str = "drop table {live}; alter table {shadow} rename to {name}";
 
 /// So few events may be folded while the reader and the table wait.
 const TAIL: i64 = 2000;
@@ -46,7 +56,7 @@ impl Replay<'_> {
     }
 
     async fn live_position(&self) -> Result<i64, ReplayError> {
-        let position = self.client.prepare_cached(include_str!("live_position.sql")).await?;
+        let position = self.client.prepare_cached(LIVE_POSITION).await?;
         let (name, version) = (self.reader.name(), self.reader.version());
         Ok(self.client.query_one(&position, &[&name, &version]).await?.try_get(0)?)
     }
@@ -55,9 +65,8 @@ impl Replay<'_> {
         let (name, version) = (self.reader.name(), self.reader.version());
         let (live, shadow) = (self.projection.table(), shadow_table(self.projection.as_ref()));
         let tx = self.client.transaction().await?;
-        tx.batch_execute(include_str!("limit_lock_wait.sql")).await?;
-        let lock = include_str!("lock_checkpoint.sql");
-        let position: i64 = tx.query_one(lock, &[&name, &version]).await?.try_get(0)?;
+        tx.batch_execute(LIMIT_LOCK_WAIT).await?;
+        let position: i64 = tx.query_one(LOCK_CHECKPOINT, &[&name, &version]).await?.try_get(0)?;
         while self.folded < position {
             let mut events = Feed::page(&tx, self.folded, TAIL).await?;
             events.retain(|event| event.position() <= position);
@@ -71,15 +80,14 @@ impl Replay<'_> {
         for poisoned in &self.fold.poisoned {
             parked::park(&tx, (name, version), true, poisoned).await?;
         }
-        tx.execute(include_str!("delete_parked.sql"), &[&name, &version, &false]).await?;
-        tx.execute(include_str!("keep_parked.sql"), &[&name, &version]).await?;
-        if tx.execute(include_str!("delete.sql"), &[&name, &version, &self.fence]).await? == 0 {
+        tx.execute(DELETE_PARKED, &[&name, &version, &false]).await?;
+        tx.execute(KEEP_PARKED, &[&name, &version]).await?;
+        if tx.execute(DELETE, &[&name, &version, &self.fence]).await? == 0 {
             return Err(ReplayError::Lost.into());
         }
-        let restart = include_str!("restart_reader.sql");
-        tx.execute(restart, &[&name, &version, &self.folded]).await?;
+        tx.execute(RESTART_READER, &[&name, &version, &self.folded]).await?;
         let renamed = live.rsplit('.').next().unwrap_or_default();
-        let swap = include_str!("swap.sql").replace("{live}", &live);
+        let swap = SWAP.replace("{live}", &live);
         let swap = swap.replace("{shadow}", &shadow).replace("{name}", renamed);
         tx.batch_execute(&swap).await?;
         tx.commit().await?;

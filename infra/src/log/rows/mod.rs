@@ -14,6 +14,11 @@ use super::Recorded;
 use super::projection::{Poison, Projection, Row};
 use super::value::{Cell, Value};
 
+const LOAD: &str = "select {columns} from {table} where {key} = any($1)";
+const COPY: &str = "copy {table} ({columns}) from stdin (format binary)";
+const UPDATE: &str = include_str!("update.sql");
+const DELETE: &str = "delete from {table} where {key} = any($1)";
+
 type Client = deadpool_postgres::Client;
 type Transaction<'a> = deadpool_postgres::Transaction<'a>;
 
@@ -245,10 +250,10 @@ impl Sql {
                 .replace("{arrays}", &arrays.join(", "))
         };
         Self {
-            load: filled(include_str!("load.sql")),
-            copy: filled(include_str!("copy.sql")),
-            update: filled(include_str!("update.sql")),
-            delete: filled(include_str!("delete.sql")),
+            load: filled(LOAD),
+            copy: filled(COPY),
+            update: filled(UPDATE),
+            delete: filled(DELETE),
         }
     }
 }

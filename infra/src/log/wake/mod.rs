@@ -10,6 +10,9 @@ use tokio_postgres::AsyncMessage;
 
 use crate::postgres::{ConnectOptions, PgError, connect_with_messages};
 
+const LISTEN: &str = "listen lethe_appended";
+const NOTIFY: &str = "select pg_notify('lethe_appended', $1)";
+
 /// Appends within this time are notified as one.
 const GATHER: Duration = Duration::from_millis(10);
 const PAUSE: Duration = Duration::from_secs(1);
@@ -84,8 +87,8 @@ async fn connected(
         Ok(())
     };
     let notify = async {
-        client.batch_execute(include_str!("listen.sql")).await?;
-        let statement = client.prepare(include_str!("notify.sql")).await?;
+        client.batch_execute(LISTEN).await?;
+        let statement = client.prepare(NOTIFY).await?;
         while appended.changed().await.is_ok() {
             tokio::time::sleep(GATHER).await;
             let position = appended.borrow_and_update().to_string();
@@ -108,6 +111,8 @@ mod tests {
     use test_support::databases;
 
     const LIMIT: Duration = Duration::from_secs(20);
+    const KILL: &str = "select pg_terminate_backend(pid) from pg_stat_activity \
+        where application_name = 'lethe wake' and datname = current_database()";
 
     #[tokio::test]
     async fn an_append_of_one_node_wakes_the_other_even_after_its_connection_was_lost() {
@@ -135,7 +140,7 @@ mod tests {
         let at = reached(&mut heads, 10).await;
         assert!(*first.heads().borrow() >= 10);
         let admin = connect_one(&databases.log_url, &ConnectOptions::default()).await.unwrap();
-        admin.batch_execute(include_str!("kill.sql")).await.unwrap();
+        admin.batch_execute(KILL).await.unwrap();
 
         reached(&mut heads, at + 1000).await;
     }

@@ -1,1 +1,0 @@
-delete from working.leader_leases where node = $1

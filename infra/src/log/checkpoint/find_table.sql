@@ -1,1 +1,0 @@
-select to_regclass($1) is not null

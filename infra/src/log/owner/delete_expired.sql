@@ -1,1 +1,0 @@
-delete from readers.nodes where lease_until < clock_timestamp()

@@ -1,1 +1,0 @@
-delete from readers.nodes where node = $1

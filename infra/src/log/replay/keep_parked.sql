@@ -1,1 +1,0 @@
-update readers.parked set replay = false where reader = $1 and version = $2 and replay

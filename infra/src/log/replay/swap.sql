@@ -1,2 +1,0 @@
-drop table {live};
-alter table {shadow} rename to {name}

@@ -1,1 +1,0 @@
-select {columns} from {table} where {key} = any($1)

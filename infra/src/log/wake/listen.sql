@@ -1,1 +1,0 @@
-listen lethe_appended

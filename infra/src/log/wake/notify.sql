@@ -1,1 +1,0 @@
-select pg_notify('lethe_appended', $1)

@@ -1,1 +1,0 @@
-select state, count(*) from working.outbox group by state

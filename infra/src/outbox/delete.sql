@@ -1,1 +1,0 @@
-delete from working.outbox where mail_id = $1

@@ -1,1 +1,0 @@
-delete from working.outbox where subject_id = $1

@@ -1,1 +1,0 @@
-select mail_id from working.outbox where subject_id = $1

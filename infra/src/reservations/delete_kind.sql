@@ -1,1 +1,0 @@
-select event_log.delete_reservations($1)

@@ -1,1 +1,0 @@
-select expires_at, ttl_seconds from working.seat_leases where lease_id = $1

@@ -1,1 +1,0 @@
-delete from working.closings where session_id = any ($1)
