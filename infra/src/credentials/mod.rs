@@ -18,11 +18,13 @@ use crate::statement::{execute, query, query_opt};
 use hashing::Hashing;
 
 const INSERT: &str = include_str!("insert.sql");
-const FIND: &str = include_str!("find.sql");
-const REHASH: &str = include_str!("rehash.sql");
+const FIND: &str =
+    "select hash from working.credentials where credential_id = $1 and account_id = $2";
+const REHASH: &str =
+    "update working.credentials set hash = $3 where credential_id = $1 and hash = $2";
 const NAME: &str = include_str!("name.sql");
-const DELETE_OF_ACCOUNT: &str = include_str!("delete_of_account.sql");
-const DELETE: &str = include_str!("delete.sql");
+const DELETE_OF_ACCOUNT: &str = "delete from working.credentials where account_id = $1";
+const DELETE: &str = "delete from working.credentials where credential_id = $1";
 const UNNAMED: &str = include_str!("unnamed.sql");
 
 /// A password was not hashed, checked or stored.

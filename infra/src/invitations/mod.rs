@@ -10,10 +10,13 @@ use tokio_postgres::{Row, Transaction};
 use crate::postgres::{PgError, Pool};
 use crate::statement::query;
 
-const PUT: &str = include_str!("put.sql");
-const DELETE: &str = include_str!("delete.sql");
-const DUE: &str = include_str!("due.sql");
-const OF_WORKSPACE: &str = include_str!("of_workspace.sql");
+const PUT: &str = "\
+    insert into working.invitations (invitation_id, workspace_id, until) values ($1, $2, $3) \
+    on conflict do nothing";
+const DELETE: &str = "delete from working.invitations where invitation_id = $1";
+const DUE: &str = "select invitation_id, workspace_id from working.invitations where until <= $1 \
+    order by until limit $2";
+const OF_WORKSPACE: &str = "select invitation_id from working.invitations where workspace_id = $1";
 
 /// The rows of open invitations.
 #[derive(Clone)]

@@ -19,14 +19,17 @@ use crate::postgres::{PgError, Pool};
 use crate::statement::{execute, query};
 
 const WATCH: &str = include_str!("watch.sql");
-const DELETE: &str = include_str!("delete.sql");
-const DELETE_WORKSPACE: &str = include_str!("delete_workspace.sql");
+const DELETE: &str = "delete from working.server_monitors where server_id = $1";
+const DELETE_WORKSPACE: &str = "delete from working.server_monitors where workspace_id = $1";
 const HEARTBEAT: &str = include_str!("heartbeat.sql");
-const DELETE_EXPIRED: &str = include_str!("delete_expired.sql");
-const DELETE_NODE: &str = include_str!("delete_node.sql");
+const DELETE_EXPIRED: &str =
+    "delete from working.monitor_nodes where until < clock_timestamp() - interval '1 minute'";
+const DELETE_NODE: &str = "delete from working.monitor_nodes where node = $1";
 const RELEASE_SURPLUS: &str = include_str!("release_surplus.sql");
 const CLAIM: &str = include_str!("claim.sql");
-const WATCHED: &str = include_str!("watched.sql");
+const WATCHED: &str = "\
+    select server_id, workspace_id, fence, failures, failing_since from working.server_monitors \
+    where node = $1";
 const RECORD_FAILURES: &str = include_str!("record_failures.sql");
 
 /// A node that has not sent a heartbeat for so long loses its servers to the others.

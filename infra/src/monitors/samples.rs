@@ -9,8 +9,8 @@ use crate::postgres::PgError;
 use crate::statement::{execute, query};
 
 const INSERT: &str = include_str!("insert_samples.sql");
-const CREATE_DAYS: &str = include_str!("create_days.sql");
-const DELETE_DAYS: &str = include_str!("delete_days.sql");
+const CREATE_DAYS: &str = "select working.create_sample_partitions($1, $2)";
+const DELETE_DAYS: &str = "select working.drop_sample_partitions($1)";
 const AGGREGATE: &str = include_str!("aggregate.sql");
 
 /// Days whose tables are created ahead: a node may be late by one, and its clock by another.

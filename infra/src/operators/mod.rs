@@ -14,8 +14,10 @@ use crate::statement::{execute, query_opt};
 
 const PREFIX: &str = "lo_";
 const INSERT: &str = include_str!("insert.sql");
-const FIND: &str = include_str!("find.sql");
-const REVOKE: &str = include_str!("revoke.sql");
+const FIND: &str = "select token_id, scope, expires_at from working.operator_tokens \
+    where token_hash = $1 and expires_at > $2 and revoked_at is null";
+const REVOKE: &str =
+    "update working.operator_tokens set revoked_at = $2 where token_id = $1 and revoked_at is null";
 
 /// The rows of operators' tokens.
 #[derive(Clone)]

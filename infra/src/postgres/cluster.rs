@@ -11,6 +11,8 @@ use super::owner::{self, Owner};
 use super::server::{USER, at, initialise, log_tail, spawn, watch_over};
 use super::{ClusterError, ClusterOptions, ConnectOptions, PgError, predecessor, socket};
 
+const FIND_DATABASE: &str = "select from pg_database where datname = $1";
+
 const POLL: Duration = Duration::from_millis(10);
 
 /// A running server. It stops when this is dropped, or when this process ends in any way.
@@ -56,7 +58,7 @@ impl Cluster {
     /// Makes the database unless it is there.
     pub async fn create_database(&self, name: &str) -> Result<(), PgError> {
         let client = super::connect_one(&self.url("postgres"), &ConnectOptions::default()).await?;
-        let found = client.query_opt(include_str!("find_database.sql"), &[&name]).await?;
+        let found = client.query_opt(FIND_DATABASE, &[&name]).await?;
         if found.is_none() {
             let name = name.replace('"', "\"\"");
             client.batch_execute(&format!("create database \"{name}\"")).await?;

@@ -7,8 +7,8 @@ use chrono::{Datelike, Days, NaiveDate};
 use super::{RunLogError, RunLogs};
 use crate::statement::query_opt;
 
-const MAKE: &str = include_str!("make_days.sql");
-const DROP: &str = include_str!("drop_days.sql");
+const MAKE: &str = "select working.create_run_log_partitions($1, $2)";
+const DROP: &str = "select working.drop_run_log_partitions($1)";
 const DAYS_AHEAD: u64 = 3;
 
 impl RunLogs {

@@ -12,14 +12,16 @@ use crate::postgres::Pool;
 use crate::statement::{execute, query, query_opt};
 
 const WRITE: &str = include_str!("write.sql");
-const WRITTEN: &str = include_str!("written.sql");
+const WRITTEN: &str = "select from working.run_log_chunks where run_id = $1 and server_id = $2 and \
+    attempt = $3 and seq = $4 and day = $5 and sealed = $6";
 const LAST: &str = include_str!("last.sql");
 const READ_LINES: &str = include_str!("read_lines.sql");
 const READ_CHUNKS: &str = include_str!("read_chunks.sql");
 const READ_OUT: &str = include_str!("read_out.sql");
 const READ_ERR: &str = include_str!("read_err.sql");
 const READ_ALL: &str = include_str!("read_all.sql");
-const DELETE: &str = include_str!("delete.sql");
+const DELETE: &str = "delete from working.run_log_chunks \
+    where run_id = $1 and server_id = $2 and attempt = $3 and workspace_id = $4";
 
 /// What is read at once: so many chunks, or the chunks that begin within so many bytes.
 const PAGE_CHUNKS: i64 = 64;

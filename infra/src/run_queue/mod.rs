@@ -22,12 +22,16 @@ pub use task::{HeldTask, RenewedTask, Task};
 
 const PUT: &str = include_str!("put.sql");
 const SUPERSEDE: &str = include_str!("supersede.sql");
-const CANCEL: &str = include_str!("cancel.sql");
-const DELETE_QUEUED: &str = include_str!("delete_queued.sql");
+const CANCEL: &str = "update working.run_tasks set cancel = true, next_at = null \
+    where run_id = $1 and server_id = $2 and attempt = $3 and state <> 'lost'";
+const DELETE_QUEUED: &str = "delete from working.run_tasks \
+    where run_id = $1 and server_id = $2 and attempt = $3 and state = 'queued'";
 const CLAIM: &str = include_str!("claim.sql");
 const RENEW: &str = include_str!("renew.sql");
-const HAND_OVER: &str = include_str!("hand_over.sql");
-const LAUNCH: &str = include_str!("launch.sql");
+const HAND_OVER: &str =
+    "update working.run_tasks set node = null, lease_until = null where node = $1";
+const LAUNCH: &str = "update working.run_tasks set launched = true \
+    where run_id = $1 and server_id = $2 and attempt = $3 and fence = $4";
 const BEGIN: &str = include_str!("begin.sql");
 const LOSE: &str = include_str!("lose.sql");
 const FINISH: &str = include_str!("finish.sql");

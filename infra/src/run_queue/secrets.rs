@@ -9,8 +9,10 @@ use super::RunQueue;
 use crate::postgres::PgError;
 use crate::statement::{execute, query, query_opt};
 
-const PUT: &str = include_str!("put_secrets.sql");
-const FIND: &str = include_str!("find_secrets.sql");
+const PUT: &str = "insert into working.run_secrets (secrets_id, run_id, workspace_id, sealed) \
+    values ($1, $2, $3, $4) on conflict do nothing";
+const FIND: &str =
+    "select sealed from working.run_secrets where secrets_id = $1 and workspace_id = $2";
 const LIST_UNUSED: &str = include_str!("list_unused_secrets.sql");
 const DELETE: &str = include_str!("delete_secrets.sql");
 

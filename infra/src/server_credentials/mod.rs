@@ -17,11 +17,12 @@ use crate::remote::{Identity, IdentityError};
 use crate::statement::{execute, query, query_opt};
 
 const INSERT: &str = include_str!("insert.sql");
-const FIND: &str = include_str!("find.sql");
+const FIND: &str = "select private_key, public_line from working.server_credentials \
+    where credential_id = $1 and workspace_id = $2";
 const NAME: &str = include_str!("name.sql");
-const DELETE: &str = include_str!("delete.sql");
-const DELETE_OF_SERVER: &str = include_str!("delete_of_server.sql");
-const DELETE_OF_WORKSPACE: &str = include_str!("delete_of_workspace.sql");
+const DELETE: &str = "delete from working.server_credentials where credential_id = $1";
+const DELETE_OF_SERVER: &str = "delete from working.server_credentials where server_id = $1";
+const DELETE_OF_WORKSPACE: &str = "delete from working.server_credentials where workspace_id = $1";
 const UNNAMED: &str = include_str!("unnamed.sql");
 
 /// A private key was not stored or not read.

@@ -1,1 +1,0 @@
-delete from working.credentials where credential_id = $1

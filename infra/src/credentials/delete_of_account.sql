@@ -1,1 +1,0 @@
-delete from working.credentials where account_id = $1

@@ -1,1 +1,0 @@
-delete from working.invitations where invitation_id = $1

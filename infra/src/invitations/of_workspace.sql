@@ -1,1 +1,0 @@
-select invitation_id from working.invitations where workspace_id = $1

@@ -1,1 +1,0 @@
-select working.create_sample_partitions($1, $2)

@@ -1,1 +1,0 @@
-select working.drop_sample_partitions($1)

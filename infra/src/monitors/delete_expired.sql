@@ -1,1 +1,0 @@
-delete from working.monitor_nodes where until < clock_timestamp() - interval '1 minute'

@@ -1,1 +1,0 @@
-delete from working.monitor_nodes where node = $1

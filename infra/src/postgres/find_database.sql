@@ -1,1 +1,0 @@
-select from pg_database where datname = $1

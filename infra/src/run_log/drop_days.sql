@@ -1,1 +1,0 @@
-select working.drop_run_log_partitions($1)

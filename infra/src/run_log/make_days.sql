@@ -1,1 +1,0 @@
-select working.create_run_log_partitions($1, $2)

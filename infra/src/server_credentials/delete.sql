@@ -1,1 +1,0 @@
-delete from working.server_credentials where credential_id = $1
