@@ -17,6 +17,9 @@ use support::{LIMIT, World, options, start, until};
 use tally::{ACTS, Act, Tally, cure};
 use uuid::Uuid;
 
+const DIE_ONCE: &str = include_str!("support/die_once.sql");
+const REPLACE_OWNER: &str = include_str!("support/replace_owner.sql");
+
 fn tally() -> Vec<Reader> {
     vec![Reader::projection::<Tally>()]
 }
@@ -119,7 +122,7 @@ async fn rows_and_checkpoint_are_one_write_when_the_connection_dies_between_them
     let world = World::new().await;
     let readers = world.read(tally()).await;
     readers.stop().await;
-    world.admin.batch_execute(include_str!("support/die_once.sql")).await.unwrap();
+    world.admin.batch_execute(DIE_ONCE).await.unwrap();
     let stream = Uuid::from_u128(0xa6);
     add(&world, stream, "abc").await;
 
@@ -246,7 +249,7 @@ async fn an_owner_that_was_replaced_writes_nothing_more() {
     add(&world, stream, "ab").await;
     world.caught_up(&["tally", "audit_trail"]).await;
 
-    world.admin.batch_execute(include_str!("support/replace_owner.sql")).await.unwrap();
+    world.admin.batch_execute(REPLACE_OWNER).await.unwrap();
     add(&world, stream, "cd").await;
 
     world.caught_up(&["audit_trail"]).await;

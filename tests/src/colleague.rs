@@ -11,14 +11,15 @@ use uuid::Uuid;
 
 use crate::{Client, Installation};
 
+const JOIN: &str = include_str!("join.sql");
+
 impl Installation {
     /// Makes the account a member of the workspace.
     pub async fn join(&self, workspace: &str, account: &str, role: &str) {
         let (workspace, event) = (Uuid::from_str(workspace).unwrap(), Ids::system().uuid());
         let data = serde_json::json!({ "account": account, "role": role }).to_string();
         let log = self.log().await;
-        let joined =
-            log.query_one(include_str!("join.sql"), &[&workspace, &event, &data]).await.unwrap();
+        let joined = log.query_one(JOIN, &[&workspace, &event, &data]).await.unwrap();
         assert!(joined.get::<_, Option<i64>>(0).is_some(), "somebody else was faster");
     }
 

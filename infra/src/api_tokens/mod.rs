@@ -18,12 +18,12 @@ use crate::statement::{execute, query, query_opt};
 pub const PREFIX: &str = "lw_";
 const TOUCHED_EVERY: TimeDelta = TimeDelta::minutes(1);
 const INSERT: &str = include_str!("insert.sql");
-const FIND: &str = "select token_id, workspace_id, last_used_at from working.api_tokens where \
-    token_hash = $1 and expires_at > $2";
+const FIND: &str = "select token_id, workspace_id, last_used_at from working.api_tokens \
+    where token_hash = $1 and expires_at > $2";
 const TOUCH: &str = "update working.api_tokens set last_used_at = $2 \
     where token_id = $1 and (last_used_at is null or last_used_at <= $3)";
-const LIST: &str = "select token_id, name, issued_at, last_used_at from working.api_tokens where \
-    workspace_id = $1";
+const LIST: &str = "select token_id, name, issued_at, last_used_at from working.api_tokens \
+    where workspace_id = $1";
 const DELETE: &str = "delete from working.api_tokens where token_id = $1";
 
 /// The rows of API tokens.

@@ -12,8 +12,9 @@ use crate::postgres::Pool;
 use crate::statement::{execute, query, query_opt};
 
 const WRITE: &str = include_str!("write.sql");
-const WRITTEN: &str = "select from working.run_log_chunks where run_id = $1 and server_id = $2 and \
-    attempt = $3 and seq = $4 and day = $5 and sealed = $6";
+const WRITTEN: &str = "select from working.run_log_chunks \
+    where run_id = $1 and server_id = $2 and attempt = $3 \
+    and seq = $4 and day = $5 and sealed = $6";
 const LAST: &str = include_str!("last.sql");
 const READ_LINES: &str = include_str!("read_lines.sql");
 const READ_CHUNKS: &str = include_str!("read_chunks.sql");

@@ -10,6 +10,9 @@ use infra::log::{Json, Poison, Projection, Recorded, Row};
 use infra::postgres::{PgError, Pool};
 use uuid::Uuid;
 
+const FIND: &str = include_str!("find.sql");
+const FIND_ALL: &str = include_str!("find_all.sql");
+
 pub struct Accounts;
 
 infra::row! {
@@ -56,7 +59,8 @@ impl Projection for Accounts {
         "account.erasure_backup_proven",
     ];
     const TABLE: &'static str = include_str!("table.sql");
-    const INDEXES: &'static str = include_str!("indexes.sql");
+    const INDEXES: &'static str =
+        "create index on {table} (erasure_due) where erasure_due is not null and erased_at is null";
     type Key = AccountId;
     type Row = Account;
 
@@ -182,7 +186,7 @@ impl Account {
 /// The database's.
 pub async fn by_id(pool: &Pool, account: AccountId) -> Result<Option<Account>, PgError> {
     let client = pool.get().await?;
-    let find = client.prepare_cached(include_str!("find.sql")).await?;
+    let find = client.prepare_cached(FIND).await?;
     let row = client.query_opt(&find, &[&account.0]).await?;
     Ok(row.as_ref().map(Account::read).transpose()?)
 }
@@ -193,7 +197,7 @@ pub async fn by_id(pool: &Pool, account: AccountId) -> Result<Option<Account>, P
 /// The database's.
 pub async fn by_ids(pool: &Pool, accounts: &[AccountId]) -> Result<Vec<Account>, PgError> {
     let client = pool.get().await?;
-    let find = client.prepare_cached(include_str!("find_all.sql")).await?;
+    let find = client.prepare_cached(FIND_ALL).await?;
     let accounts: Vec<Uuid> = accounts.iter().map(|account| account.0).collect();
     let rows = client.query(&find, &[&accounts]).await?;
     rows.iter().map(|row| Ok(Account::read(row)?)).collect()

@@ -6,6 +6,8 @@ use infra::log::{JsonString, Poison, Projection, Recorded, Row, ToSql, Type};
 use infra::postgres::{PgError, Pool};
 use uuid::Uuid;
 
+const LIST: &str = include_str!("list.sql");
+
 pub struct AuditTrail;
 
 infra::row! {
@@ -110,6 +112,6 @@ pub async fn page(
         (&filter.until, Type::TIMESTAMPTZ),
         (&limit, Type::INT8),
     ];
-    let rows = client.query_typed(include_str!("list.sql"), &values).await?;
+    let rows = client.query_typed(LIST, &values).await?;
     rows.iter().map(|row| Ok(Entry::read(row)?)).collect()
 }

@@ -9,6 +9,8 @@ use infra::postgres::{PgError, Pool};
 use serde::Deserialize;
 use uuid::Uuid;
 
+const LIST_MINE: &str = include_str!("list_mine.sql");
+
 pub struct Memberships;
 
 infra::row! {
@@ -29,7 +31,7 @@ impl Projection for Memberships {
     const EVENT_TYPES: &'static [&'static str] =
         &["workspace.member_joined", "workspace.role_changed", "workspace.member_removed"];
     const TABLE: &'static str = include_str!("table.sql");
-    const INDEXES: &'static str = include_str!("indexes.sql");
+    const INDEXES: &'static str = "create index on {table} (account_id, workspace_id)";
     type Key = Uuid;
     type Row = Membership;
 
@@ -92,7 +94,7 @@ pub async fn mine(
     limit: i64,
 ) -> Result<Vec<Mine>, PgError> {
     let client = pool.get().await?;
-    let list = client.prepare_cached(include_str!("list_mine.sql")).await?;
+    let list = client.prepare_cached(LIST_MINE).await?;
     let after = after.map(|workspace| workspace.0);
     let rows = client.query(&list, &[&account.0, &after, &limit]).await?;
     let read = |row: &tokio_postgres::Row| {

@@ -12,6 +12,9 @@ use infra::postgres::{PgError, Pool};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+const FIND: &str = include_str!("find.sql");
+const LIST: &str = include_str!("list.sql");
+
 pub struct Runs;
 
 infra::row! {
@@ -67,7 +70,8 @@ impl Projection for Runs {
         "run.retried",
     ];
     const TABLE: &'static str = include_str!("table.sql");
-    const INDEXES: &'static str = include_str!("indexes.sql");
+    const INDEXES: &'static str =
+        "create index on {table} (tenant_id, requested_at desc, run_id desc)";
     type Key = RunId;
     type Row = Run;
 
@@ -160,7 +164,7 @@ pub async fn by_id(
     run: RunId,
 ) -> Result<Option<Run>, PgError> {
     let client = pool.get().await?;
-    let find = client.prepare_cached(include_str!("find.sql")).await?;
+    let find = client.prepare_cached(FIND).await?;
     let row = client.query_opt(&find, &[&run.0, &workspace.0]).await?;
     Ok(row.as_ref().map(Run::read).transpose()?)
 }
@@ -184,7 +188,7 @@ pub async fn page(
     limit: i64,
 ) -> Result<Vec<Run>, PgError> {
     let client = pool.get().await?;
-    let list = client.prepare_cached(include_str!("list.sql")).await?;
+    let list = client.prepare_cached(LIST).await?;
     let end = DateTime::from_timestamp(32_503_680_000, 0).unwrap_or_default();
     let (requested_at, id) = after.unwrap_or((end, RunId(Uuid::max())));
     let (state, server) = (filter.state.map(RunState::word), filter.server.map(|server| server.0));

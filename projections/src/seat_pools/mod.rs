@@ -9,6 +9,8 @@ use infra::log::{Json, Poison, Projection, Recorded, Row};
 use infra::postgres::{PgError, Pool};
 use serde::{Deserialize, Serialize};
 
+const FIND: &str = include_str!("find.sql");
+
 pub struct SeatPools;
 
 infra::row! {
@@ -47,7 +49,7 @@ impl Projection for SeatPools {
         "seat.lease_taken_over",
     ];
     const TABLE: &'static str = include_str!("table.sql");
-    const INDEXES: &'static str = include_str!("indexes.sql");
+    const INDEXES: &'static str = "";
     type Key = WorkspaceId;
     type Row = SeatPool;
 
@@ -102,7 +104,7 @@ pub async fn of_workspace(
     workspace: WorkspaceId,
 ) -> Result<Option<SeatPool>, PgError> {
     let client = pool.get().await?;
-    let find = client.prepare_cached(include_str!("find.sql")).await?;
+    let find = client.prepare_cached(FIND).await?;
     let row = client.query_opt(&find, &[&workspace.0]).await?;
     Ok(row.as_ref().map(SeatPool::read).transpose()?)
 }

@@ -10,6 +10,9 @@ use infra::log::{Json, Poison, Projection, Recorded, Row};
 use infra::postgres::{PgError, Pool};
 use uuid::Uuid;
 
+const LIST: &str = include_str!("list.sql");
+const COUNT: &str = "select count(*) from read_models.servers where workspace_id = $1";
+
 pub struct Servers;
 
 infra::row! {
@@ -52,7 +55,8 @@ impl Projection for Servers {
         "server.removed",
     ];
     const TABLE: &'static str = include_str!("table.sql");
-    const INDEXES: &'static str = include_str!("indexes.sql");
+    const INDEXES: &'static str =
+        "create index on {table} (workspace_id, registered_at desc, server_id desc)";
     type Key = ServerId;
     type Row = Server;
 
@@ -151,7 +155,7 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<Server>, PgError> {
     let client = pool.get().await?;
-    let list = client.prepare_cached(include_str!("list.sql")).await?;
+    let list = client.prepare_cached(LIST).await?;
     let end = DateTime::from_timestamp(32_503_680_000, 0).unwrap_or_default();
     let (registered_at, id) = after.unwrap_or((end, ServerId(Uuid::max())));
     let rows = client.query(&list, &[&workspace.0, &registered_at, &id.0, &limit]).await?;
@@ -164,7 +168,7 @@ pub async fn list(
 /// The database's.
 pub async fn count(pool: &Pool, workspace: WorkspaceId) -> Result<i64, PgError> {
     let client = pool.get().await?;
-    let count = client.prepare_cached(include_str!("count.sql")).await?;
+    let count = client.prepare_cached(COUNT).await?;
     Ok(client.query_one(&count, &[&workspace.0]).await?.try_get(0)?)
 }
 

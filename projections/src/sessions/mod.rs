@@ -10,6 +10,9 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+const FIND: &str = include_str!("find.sql");
+const LIST_OPEN: &str = include_str!("list_open.sql");
+
 pub struct Sessions;
 
 infra::row! {
@@ -38,7 +41,9 @@ impl Projection for Sessions {
     const VERSION: i16 = 1;
     const EVENT_TYPES: &'static [&'static str] = &["session.opened", "session.closed"];
     const TABLE: &'static str = include_str!("table.sql");
-    const INDEXES: &'static str = include_str!("indexes.sql");
+    const INDEXES: &'static str = "\
+        create index on {table} (account_id, opened_at desc, session_id desc) \
+        where closed_at is null";
     type Key = SessionId;
     type Row = Session;
 
@@ -108,7 +113,7 @@ fn sealed<F: Field>(event: &Recorded) -> Result<Vec<u8>, Poison> {
 /// The database's.
 pub async fn by_id(pool: &Pool, session: SessionId) -> Result<Option<Session>, PgError> {
     let client = pool.get().await?;
-    let find = client.prepare_cached(include_str!("find.sql")).await?;
+    let find = client.prepare_cached(FIND).await?;
     let row = client.query_opt(&find, &[&session.0]).await?;
     Ok(row.as_ref().map(Session::read).transpose()?)
 }
@@ -124,7 +129,7 @@ pub async fn open(
     limit: i64,
 ) -> Result<Vec<Session>, PgError> {
     let client = pool.get().await?;
-    let list = client.prepare_cached(include_str!("list_open.sql")).await?;
+    let list = client.prepare_cached(LIST_OPEN).await?;
     let end = DateTime::from_timestamp(32_503_680_000, 0).unwrap_or_default();
     let (opened_at, id) = after.unwrap_or((end, SessionId(Uuid::max())));
     let rows = client.query(&list, &[&account.0, &opened_at, &id.0, &limit]).await?;

@@ -46,7 +46,8 @@ impl Projection for Workspaces {
         "workspace.deleted",
     ];
     const TABLE: &'static str = include_str!("table.sql");
-    const INDEXES: &'static str = include_str!("indexes.sql");
+    const INDEXES: &'static str = "create index on {table} (deletion_due) \
+        where deletion_due is not null and deleted_at is null";
     type Key = WorkspaceId;
     type Row = Workspace;
 

@@ -17,6 +17,10 @@ use test_support::{Databases, databases};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+const APPEND: &str = include_str!("append.sql");
+const CHECKSUM: &str = "select count(*) || ' ' || coalesce(md5(string_agg(t::text, '|' \
+    order by t::text)), '') from {table} t";
+
 /// How long anything may take before a test gives up.
 pub const LIMIT: Duration = Duration::from_mins(1);
 
@@ -67,7 +71,7 @@ impl World {
         let event_id = Uuid::from_u128(position.unsigned_abs().into());
         self.admin
             .execute(
-                include_str!("append.sql"),
+                APPEND,
                 &[
                     &position,
                     &stream,
@@ -112,7 +116,7 @@ impl World {
 
     /// Every row of a table, whole.
     pub async fn checksum(&self, table: &str) -> String {
-        let sql = include_str!("checksum.sql").replace("{table}", table);
+        let sql = CHECKSUM.replace("{table}", table);
         self.admin.query_one(&sql, &[]).await.unwrap().get(0)
     }
 }

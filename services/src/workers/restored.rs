@@ -14,7 +14,8 @@ use super::eraser::{EraserError, close, delete_rows, raise_fence, workspace};
 use super::keys::reserve_restored;
 use crate::wiring::App;
 
-const UNFENCED: &str = include_str!("unfenced.sql");
+const UNFENCED: &str = "select s from unnest($1::uuid[]) s \
+    where not exists (select from event_log.fences where subject = s)";
 const WAS_CANCELLED: &str = include_str!("was_cancelled.sql");
 const AT_ONCE: i64 = 512;
 /// Requests that are younger may still be on their way into the log, from another node.

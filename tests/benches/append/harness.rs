@@ -12,6 +12,8 @@ use tempfile::TempDir;
 use test_support::TestNode;
 use tokio_postgres::Client;
 
+const HORIZON: &str = include_str!("horizon.sql");
+
 pub struct Harness {
     pub bin: PathBuf,
     pub ids: Ids,
@@ -40,8 +42,7 @@ impl Harness {
         for log in ["log", "horizon"] {
             harness.log(log).await;
         }
-        let rewrite = include_str!("horizon.sql");
-        harness.owner("horizon").await.batch_execute(rewrite).await.unwrap();
+        harness.owner("horizon").await.batch_execute(HORIZON).await.unwrap();
         harness
     }
 

@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use crate::harness::Harness;
 
+const RIVAL_TABLE: &str = include_str!("rival_table.sql");
+const RIVAL_INSERT: &str = include_str!("rival_insert.sql");
+
 /// The table that it fills: the log's columns, keys and indexes, in one piece.
 pub async fn prepare(harness: &Harness) {
-    harness.owner("log").await.batch_execute(include_str!("rival_table.sql")).await.unwrap();
+    harness.owner("log").await.batch_execute(RIVAL_TABLE).await.unwrap();
 }
 
 /// Commits a second.
@@ -34,7 +37,7 @@ impl Harness {
     fn script(&self) -> std::path::PathBuf {
         let path = self.path("insert.sql");
         let mut file = std::fs::File::create(&path).unwrap();
-        file.write_all(include_str!("rival_insert.sql").as_bytes()).unwrap();
+        file.write_all(RIVAL_INSERT.as_bytes()).unwrap();
         path
     }
 }

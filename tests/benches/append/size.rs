@@ -5,15 +5,17 @@ use crate::harness::Harness;
 use crate::seconds;
 use crate::table::Table;
 
+const FILL: &str = include_str!("fill.sql");
+
 const LOG: &str = "large";
 
 pub async fn measure(harness: &Harness, table: &mut Table) {
     println!("appends to a log of 10,000 and of 1,000,000 events");
     harness.log(LOG).await;
     let owner = harness.owner(LOG).await;
-    owner.execute(include_str!("fill.sql"), &[&10_000_i64]).await.unwrap();
+    owner.execute(FILL, &[&10_000_i64]).await.unwrap();
     let small = rates(harness).await;
-    owner.execute(include_str!("fill.sql"), &[&1_000_000_i64]).await.unwrap();
+    owner.execute(FILL, &[&1_000_000_i64]).await.unwrap();
     for settle in ["vacuum analyze event_log.events", "checkpoint"] {
         owner.batch_execute(settle).await.unwrap();
     }

@@ -7,10 +7,12 @@ use infra::postgres::binaries;
 use tests::Installation;
 use tokio_postgres::config::Host;
 
+const RIVAL_TABLE: &str = include_str!("../append/rival_table.sql");
+const RIVAL_INSERT: &str = include_str!("../append/rival_insert.sql");
+
 /// The log's columns, keys and indexes, in one piece.
 pub async fn prepare(installation: &Installation) {
-    let table = include_str!("../append/rival_table.sql");
-    installation.log().await.batch_execute(table).await.unwrap();
+    installation.log().await.batch_execute(RIVAL_TABLE).await.unwrap();
 }
 
 /// Commits a second.
@@ -18,7 +20,7 @@ pub async fn inserts(installation: &Installation, clients: usize, time: Duration
     let url: tokio_postgres::Config = installation.log_url().parse().unwrap();
     let Host::Unix(socket) = &url.get_hosts()[0] else { panic!("a private server has a socket") };
     let script = installation.folder().join("insert.sql");
-    std::fs::write(&script, include_str!("../append/rival_insert.sql")).unwrap();
+    std::fs::write(&script, RIVAL_INSERT).unwrap();
     let mut pgbench = Command::new(binaries::find(None).unwrap().join("pgbench"));
     pgbench
         .args(["--no-vacuum", "--protocol=prepared", "--host", &socket.display().to_string()])

@@ -11,15 +11,20 @@ use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{IsNull, to_sql_checked};
 use tokio_postgres::{Client, RowStream};
 
+const SELECT_ALL: &str = include_str!("select_all.sql");
+const SELECT_SOME: &str = include_str!("select_some.sql");
+const UPSERT: &str = "insert into {table} ({columns}) select * from unnest({arrays}) \
+    on conflict ({key}) do update set ({columns}) = row({excluded})";
+
 const TRANSACTION_EVENTS: usize = 5000;
 
 async fn rows<P: Projection>(client: &Client) -> RowStream {
     if P::EVENT_TYPES.is_empty() {
-        let select = client.prepare(include_str!("select_all.sql")).await.unwrap();
+        let select = client.prepare(SELECT_ALL).await.unwrap();
         let none: [i64; 0] = [];
         return client.query_raw(&select, none).await.unwrap();
     }
-    let select = client.prepare(include_str!("select_some.sql")).await.unwrap();
+    let select = client.prepare(SELECT_SOME).await.unwrap();
     client.query_raw(&select, [P::EVENT_TYPES]).await.unwrap()
 }
 
@@ -96,7 +101,7 @@ async fn upsert<R: Row>(tx: &tokio_postgres::Transaction<'_>, table: &str, rows:
     let names: Vec<_> = columns.iter().map(|(name, _)| *name).collect();
     let excluded: Vec<_> = names.iter().map(|name| format!("excluded.{name}")).collect();
     let arrays = (1..).zip(&columns).map(|(at, (_, of))| format!("${at}::{}[]", of.name()));
-    let sql = include_str!("upsert.sql")
+    let sql = UPSERT
         .replace("{table}", table)
         .replace("{columns}", &names.join(", "))
         .replace("{arrays}", &arrays.collect::<Vec<_>>().join(", "))

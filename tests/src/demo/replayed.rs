@@ -8,6 +8,10 @@ use infra::postgres::{ConnectOptions, Pool, connect};
 use super::claims::Claims;
 use crate::{Installation, until};
 
+const CHECKSUM: &str = "\
+    select count(*), md5(coalesce(string_agg(of::text, e'\\n' order by of::text), '')) \
+    from read_models.{table} of";
+
 /// Rows and checksum of each table.
 type Tables = BTreeMap<&'static str, (i64, String)>;
 
@@ -53,7 +57,7 @@ async fn checksums(pool: &Pool) -> Tables {
     let client = pool.get().await.unwrap();
     let mut tables = Tables::new();
     for table in projections::all().iter().map(Reader::name) {
-        let sql = include_str!("checksum.sql").replace("{table}", table);
+        let sql = CHECKSUM.replace("{table}", table);
         let row = client.query_one(&sql, &[]).await.unwrap();
         tables.insert(table, (row.get(0), row.get(1)));
     }

@@ -13,8 +13,8 @@ const RELEASE: &str = "update readers.parked set released_at = clock_timestamp()
     where reader = $1 and stream_id = $2 and not replay";
 const LOAD: &str = include_str!("load.sql");
 const PARK: &str = include_str!("park.sql");
-const DELETE: &str = "delete from readers.parked where reader = $1 and version = $2 and not replay \
-    and stream_id = $3";
+const DELETE: &str = "delete from readers.parked \
+    where reader = $1 and version = $2 and not replay and stream_id = $3";
 const DELETE_ALL: &str = "delete from readers.parked where reader = $1 and version = $2";
 const STREAM: &str = include_str!("stream.sql");
 

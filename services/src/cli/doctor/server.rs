@@ -8,6 +8,8 @@ use crate::cli::CliError;
 use crate::config::Config;
 use crate::databases::Databases;
 
+const SERVER: &str = include_str!("server.sql");
+
 pub async fn look(
     config: &Config,
     databases: &Databases,
@@ -51,7 +53,7 @@ struct Told {
 
 async fn ask(url: &str) -> Result<Told, CliError> {
     let client = connect_one(url, &ConnectOptions::default()).await?;
-    let row = client.query_one(include_str!("server.sql"), &[]).await;
+    let row = client.query_one(SERVER, &[]).await;
     read(&row.map_err(infra::postgres::PgError::from)?)
         .map_err(|error| CliError::failed(infra::postgres::PgError::from(error)))
 }

@@ -18,7 +18,7 @@ use infra::postgres::PgError;
 use super::workspace;
 use crate::wiring::App;
 
-const DROP_SNAPSHOT: &str = include_str!("drop_snapshot.sql");
+const DROP_SNAPSHOT: &str = "delete from event_log.snapshots where stream_id = $1";
 /// How long a request may be in the ledger before the log tells of it.
 const TELLING: TimeDelta = TimeDelta::minutes(10);
 

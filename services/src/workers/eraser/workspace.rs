@@ -14,14 +14,14 @@ use crate::workers::workspace_rows::forget_invitation;
 
 /// The rows that are a workspace's, each by its id.
 const ROWS: &[&str] = &[
-    include_str!("rows/api_tokens.sql"),
-    include_str!("rows/invitations.sql"),
-    include_str!("rows/seat_leases.sql"),
-    include_str!("rows/server_credentials.sql"),
-    include_str!("rows/server_monitors.sql"),
-    include_str!("rows/run_tasks.sql"),
-    include_str!("rows/run_secrets.sql"),
-    include_str!("rows/run_log_chunks.sql"),
+    "delete from working.api_tokens where workspace_id = $1",
+    "delete from working.invitations where workspace_id = $1",
+    "delete from working.seat_leases where workspace_id = $1",
+    "delete from working.server_credentials where workspace_id = $1",
+    "delete from working.server_monitors where workspace_id = $1",
+    "delete from working.run_tasks where workspace_id = $1",
+    "delete from working.run_secrets where workspace_id = $1",
+    "delete from working.run_log_chunks where workspace_id = $1",
 ];
 const DROP_SNAPSHOTS: &str = include_str!("drop_snapshots.sql");
 

@@ -13,6 +13,8 @@ use super::reading::follow;
 use super::writing::{Acknowledged, Dice, dawdle, write};
 use test_support::{NodeHarness, TestNode};
 
+const KILL_HOLDER: &str = "select pg_terminate_backend(pid) from event_log.lock_holder()";
+
 const WRITERS: u64 = 14;
 const DAWDLERS: u64 = 2;
 const READERS: usize = 3;
@@ -109,8 +111,7 @@ async fn kill_holders(client: Client, until: Instant) -> usize {
         ticks.tick().await;
         // Looks until it finds somebody, which with 16 writers is soon.
         while Instant::now() < until {
-            let kill = include_str!("kill_holder.sql");
-            let found = client.query(kill, &[]).await.unwrap();
+            let found = client.query(KILL_HOLDER, &[]).await.unwrap();
             if !found.is_empty() {
                 killed.fetch_add(1, Ordering::Relaxed);
                 break;

@@ -10,6 +10,8 @@ use uuid::Uuid;
 
 use test_support::{NodeHarness, TestNode, export};
 
+const APPEND_BY_HAND: &str = include_str!("append_by_hand.sql");
+
 /// Numbers that look drawn, the same for the same seed.
 pub struct Dice {
     seed: u64,
@@ -84,7 +86,7 @@ pub async fn dawdle(
     dice: &mut Dice,
 ) -> Result<Option<Uuid>, tokio_postgres::Error> {
     let (stream, command) = (harness.ids.uuid(), harness.ids.uuid());
-    let append = client.prepare(include_str!("append_by_hand.sql")).await?;
+    let append = client.prepare(APPEND_BY_HAND).await?;
     let transaction = client.transaction().await?;
     let at = transaction.query_one(&append, &[&stream, &command, &harness.ids.uuid()]).await?;
     assert!(at.get::<_, Option<i64>>(0).is_some());

@@ -6,6 +6,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use tests::Installation;
 
+const LIST_SEAT_EVENTS: &str = "select event_type, data::text, recorded_at from event_log.events \
+    where stream_type = 'seats' order by position";
+
 #[derive(Debug, Default)]
 pub struct Told {
     /// Every lease there ever was, with its fence.
@@ -22,7 +25,7 @@ pub struct Told {
 impl Told {
     pub async fn read(installation: &Installation) -> Self {
         let log = installation.log().await;
-        let rows = log.query(include_str!("list_seat_events.sql"), &[]).await.unwrap();
+        let rows = log.query(LIST_SEAT_EVENTS, &[]).await.unwrap();
         let mut told = Self::default();
         for row in rows {
             let data: Value = serde_json::from_str(row.get(1)).unwrap();

@@ -1,1 +1,0 @@
-create index on {table} (account_id, workspace_id)

@@ -1,1 +1,0 @@
-create index on {table} (workspace_id, registered_at desc, server_id desc)

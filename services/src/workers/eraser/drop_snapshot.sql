@@ -1,1 +1,0 @@
-delete from event_log.snapshots where stream_id = $1

@@ -1,1 +1,0 @@
-delete from working.api_tokens where workspace_id = $1

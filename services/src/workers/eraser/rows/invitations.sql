@@ -1,1 +1,0 @@
-delete from working.invitations where workspace_id = $1

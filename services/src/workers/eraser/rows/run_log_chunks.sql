@@ -1,1 +1,0 @@
-delete from working.run_log_chunks where workspace_id = $1

@@ -1,1 +1,0 @@
-delete from working.run_secrets where workspace_id = $1

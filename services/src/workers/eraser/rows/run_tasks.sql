@@ -1,1 +1,0 @@
-delete from working.run_tasks where workspace_id = $1

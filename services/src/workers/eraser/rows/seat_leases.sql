@@ -1,1 +1,0 @@
-delete from working.seat_leases where workspace_id = $1

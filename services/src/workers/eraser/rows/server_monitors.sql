@@ -1,1 +1,0 @@
-delete from working.server_monitors where workspace_id = $1

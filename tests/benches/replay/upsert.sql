@@ -1,2 +1,0 @@
-insert into {table} ({columns}) select * from unnest({arrays})
-on conflict ({key}) do update set ({columns}) = row({excluded})
