@@ -72,8 +72,8 @@ async fn tell(
     // Of many who ask a busy pool at once, whoever has seen it last is not sent back into the line.
     app.executor.load::<SeatPool>(workspace.into(), stream).await?;
     match app.executor.execute(&request, &steps).await {
-        Ok(receipt) if receipt.last > 0 && !receipt.replayed => {
-            Ok((receipt.last - receipt.first + 1).unsigned_abs())
+        Ok(receipt) if !receipt.replayed() => {
+            Ok(u64::try_from(receipt.events().len()).unwrap_or(u64::MAX))
         }
         // A deleted workspace's seats have ended with it.
         Ok(_)

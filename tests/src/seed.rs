@@ -227,9 +227,7 @@ impl<'a> Person<'a> {
 
     async fn append(&self, request: Request, steps: Vec<Step>) {
         let receipt = again!(self.crowd.executor.execute(&request, &steps));
-        if receipt.last > 0 {
-            let events = receipt.last - receipt.first + 1;
-            self.crowd.appended.fetch_add(events, Ordering::Relaxed);
-        }
+        let events = i64::try_from(receipt.events().len()).unwrap();
+        self.crowd.appended.fetch_add(events, Ordering::Relaxed);
     }
 }

@@ -9,21 +9,24 @@ use domain::server::ServerEvent;
 use domain::session::SessionEvent;
 use domain::workspace::WorkspaceEvent;
 
-use super::LoadError;
+use super::load::state::LoadError;
 use crate::log::FeedError;
 use crate::postgres::ConnectOptions;
 
+/// The limits of an executor.
 #[derive(Clone, Debug)]
 pub struct ExecutorConfig {
-    /// How the appending connection is made.
+    /// How the appending connection is opened.
     pub connect: ConnectOptions,
-    /// Appends in one batch.
+    /// Appends in one batch, at most.
     pub appends_max: usize,
-    /// Appends that may wait; more are refused as overloaded.
+    /// Appends that wait for a batch, at most; the next one is refused as `Overloaded`.
     pub waiting_max: usize,
-    /// States kept in memory.
+    /// States kept in memory, about.
     pub states_max: usize,
+    /// A snapshot is written each time a stream has so many events more.
     pub snapshot_events: i64,
+    /// Positions that one partition of the log takes.
     pub partition_events: i64,
 }
 
@@ -40,19 +43,29 @@ impl Default for ExecutorConfig {
     }
 }
 
+/// Why an executor was not started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("{event_type} has no step up from version {version}")]
-    Upcaster { event_type: &'static str, version: i16 },
-    #[error("the appending connection: {0}")]
+    /// Events of this version could not be read: this programme lacks a step.
+    #[error("{event_type} has no upcaster from version {version} to the next")]
+    Upcaster {
+        /// The event's type.
+        event_type: &'static str,
+        /// The version that the missing upcaster starts from.
+        version: i16,
+    },
+    /// The appending connection cannot be opened.
+    #[error("the appending connection cannot be opened: {0}")]
     Append(String),
+    /// The database cannot be reached, or the partition not be created.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The log's last position cannot be read.
     #[error(transparent)]
     Feed(#[from] FeedError),
 }
 
-/// Every event that may stand in the log can be lifted to its shape of today.
+/// Every event that the log may hold can be lifted to its newest version.
 pub(super) fn check_all() -> Result<(), StartError> {
     check::<AccountEvent>()?;
     check::<SessionEvent>()?;

@@ -10,10 +10,12 @@ use domain::{ActorId, CommandId, EventId, SessionId, TenantId};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::append::Answer;
-use super::draft::{Draft, Place};
-use super::streams::decode;
-use super::{ExecuteError, Executor, LoadError, Request, Stored};
+use super::append::draft::{Draft, Place};
+use super::error::ExecuteError;
+use super::executor::Executor;
+use super::load::state::{LoadError, Stored};
+use super::load::streams::{LOAD_AFTER, decode};
+use super::request::Request;
 
 /// One tenant's streams of one aggregate.
 #[derive(Clone)]
@@ -68,16 +70,18 @@ impl<A: Stored> EventStore<A> for CqrsStore<A> {
         metadata: HashMap<String, String>,
     ) -> Result<Vec<EventEnvelope<A>>, Refusal<A>> {
         let request = request::<A>(self.tenant, &metadata)?;
-        let told = self.append(&request, events, &context).await.map_err(refused::<A>)?;
-        let envelopes = told.into_iter().zip(context.version + 1..);
-        Ok(envelopes.map(|(event, at)| envelope(context.stream, at, event, &metadata)).collect())
+        let appended = self.append(&request, events, &context).await.map_err(refused::<A>)?;
+        let envelopes = appended.into_iter();
+        Ok(envelopes
+            .map(|(version, event)| envelope(context.stream, version, event, &metadata))
+            .collect())
     }
 }
 
 impl<A: Stored> CqrsStore<A> {
     async fn read(&self, stream: Uuid) -> Result<Vec<EventEnvelope<A>>, LoadError> {
         let client = self.executor.0.streams.pool.get().await?;
-        let query = client.prepare_cached(include_str!("load_after.sql")).await?;
+        let query = client.prepare_cached(LOAD_AFTER).await?;
         let of: [&(dyn ToSql + Sync); 4] = [&stream, &self.tenant.0, &A::TYPE, &0_i64];
         let rows = client.query(&query, &of).await?;
         let events = rows.iter().map(|row| {
@@ -87,30 +91,26 @@ impl<A: Stored> CqrsStore<A> {
         events.collect()
     }
 
-    /// Answers the events as they stand in the log: sealed.
+    /// Answers the events as the log has them, sealed, with their versions.
     async fn append(
         &self,
         request: &Request,
         events: Vec<A::Event>,
         context: &CqrsContext<A>,
-    ) -> Result<Vec<A::Event>, ExecuteError> {
-        let mut draft = Draft { keyring: &self.executor.0.keyring, request, events: Vec::new() };
-        let mut told = Vec::with_capacity(events.len());
+    ) -> Result<Vec<(i64, A::Event)>, ExecuteError> {
+        let mut draft = Draft::new(&self.executor.0.keyring, request, events.len());
+        let mut sealed = Vec::with_capacity(events.len());
         for (event, version) in events.into_iter().zip(context.version + 1..) {
-            let expected = told.is_empty().then_some(context.version);
+            let expected = sealed.is_empty().then_some(context.version);
             let place = Place { stream_type: A::TYPE, stream: context.stream, version, expected };
-            told.push(draft.tell(place, event).await?);
+            sealed.push(draft.add(place, event).await?);
         }
-        if told.is_empty() {
-            return Ok(told);
+        if sealed.is_empty() {
+            return Ok(Vec::new());
         }
-        match self.executor.0.queue.append(draft.append(None)?).await? {
-            Answer::Appended { .. } | Answer::Replayed { .. } => Ok(told),
-            Answer::Conflict => Err(ExecuteError::Conflict),
-            Answer::Reused => Err(ExecuteError::Reused),
-            Answer::Fenced => Err(ExecuteError::Fenced),
-            Answer::Reserved => Err(ExecuteError::Reserved { kind: String::new() }),
-        }
+        let appended = self.executor.0.append(draft, None).await?;
+        let (appended, _) = appended.ok_or(ExecuteError::Conflict)?;
+        Ok(appended.iter().map(|event| event.version).zip(sealed).collect())
     }
 }
 
@@ -158,9 +158,9 @@ fn unexpected<A: Stored>(
 fn unreadable<A: Stored>(error: LoadError) -> Refusal<A> {
     match error {
         LoadError::Postgres(error) => AggregateError::DatabaseConnectionError(error.into()),
-        error @ (LoadError::Undecodable { .. } | LoadError::Missing { .. }) => {
-            AggregateError::DeserializationError(error.into())
-        }
+        error @ (LoadError::Undecodable { .. }
+        | LoadError::Missing { .. }
+        | LoadError::WrongType { .. }) => AggregateError::DeserializationError(error.into()),
     }
 }
 

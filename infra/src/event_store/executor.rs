@@ -1,4 +1,4 @@
-//! Runs commands: load, decide, seal, append; and again when others were faster.
+//! Runs commands: load, decide, append; and again when others were faster.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -7,25 +7,32 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use deadpool_postgres::GenericClient;
 use domain::{SubjectId, TenantId};
-use tokio::sync::{Mutex, Notify, watch};
+use tokio::sync::{Mutex, MutexGuard, Notify, watch};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
-use super::append::Answer;
-use super::attempt::Attempt;
-use super::batcher::{self, BatcherOptions};
-use super::cache::Cache;
-use super::config::check_all;
-use super::queue::Queue;
-use super::recall::recall;
-use super::snapshot::Snapshots;
-use super::streams::{Sight, Streams};
-use super::{ExecuteError, ExecutorConfig, LoadError, Loaded, Receipt, Request, StartError, Step};
-use super::{Stored, room};
+use super::append::batcher::{self, BatcherOptions};
+use super::append::lookup::look_up;
+use super::append::partitions::{create_partitions_ahead, keep_partitions_ahead};
+use super::append::queue::Queue;
+use super::config::{ExecutorConfig, StartError, check_all};
+use super::decide::{Decision, receipt};
+use super::error::ExecuteError;
+use super::load::cache::Cache;
+use super::load::snapshot::Snapshots;
+use super::load::state::{LoadError, Loaded, Stored};
+use super::load::streams::{Freshness, Streams};
+use super::receipt::Receipt;
+use super::request::Request;
+use super::step::Step;
 use crate::keyring::{Keyring, RequestMacs};
 use crate::log::Feed;
 use crate::metrics::Metrics;
 use crate::postgres::Pool;
+
+const RESERVATION_OWNER: &str =
+    "select owner from event_log.reservations where kind = $1 and blind_index = $2";
+pub(super) const FENCE: &str = "select event_log.fence($1, $2)";
 
 /// Runs commands on the log. Cheap to clone.
 #[derive(Clone)]
@@ -37,23 +44,29 @@ pub(super) struct Inner {
     pub keyring: Keyring,
     metrics: Arc<Metrics>,
     appended: watch::Sender<i64>,
-    /// Who met a conflict waits in line with the others of this node who did, by stream.
-    lines: Vec<Mutex<()>>,
-    room: AbortHandle,
+    /// Commands of this node that met a conflict take turns, by stream.
+    conflict_locks: Vec<Mutex<()>>,
+    partitions: AbortHandle,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.room.abort();
+        self.partitions.abort();
     }
 }
 
+/// Attempts of a command after its first conflict.
 const ATTEMPTS_MAX: u32 = 32;
-const LINES: usize = 256;
+const CONFLICT_LOCKS: usize = 256;
 
 impl Executor {
-    /// Checks that every event of the log can be read, opens the appending connection, and makes
-    /// room in the log. `append_url` must not lead to a transaction-pooling proxy.
+    /// Checks that every event of the log can be decoded, creates the log's next partition when it
+    /// is near, and opens the appending connection. `append_url` leads to PostgreSQL itself, not to
+    /// a transaction-pooling proxy: the connection's settings and statements must last.
+    ///
+    /// # Errors
+    /// `Upcaster` when this programme lacks a step between two versions of an event; `Append` when
+    /// the connection cannot be opened; `Load` or `Feed` when the log cannot be read.
     pub async fn start(
         config: ExecutorConfig,
         pool: Pool,
@@ -62,7 +75,7 @@ impl Executor {
         metrics: Arc<Metrics>,
     ) -> Result<Self, StartError> {
         check_all()?;
-        room::extend(&pool, config.partition_events).await.map_err(LoadError::from)?;
+        create_partitions_ahead(&pool, config.partition_events).await.map_err(LoadError::from)?;
         let head = Feed::head(&pool.get().await.map_err(LoadError::from)?).await?;
         let appended = watch::Sender::new(head);
         let missing = Arc::new(Notify::new());
@@ -75,17 +88,22 @@ impl Executor {
         let starting =
             batcher::start(options, Arc::clone(&metrics), appended.clone(), Arc::clone(&missing));
         let queue = starting.await.map_err(StartError::Append)?;
-        let ahead =
-            room::keep_ahead(pool.clone(), config.partition_events, appended.subscribe(), missing);
-        let room = tokio::spawn(ahead).abort_handle();
+        let (size, head) = (config.partition_events, appended.subscribe());
+        let ahead = keep_partitions_ahead(pool.clone(), size, head, missing);
+        let partitions = tokio::spawn(ahead).abort_handle();
         let snapshots = Snapshots::start(pool.clone(), config.snapshot_events);
         let streams = Streams { pool, cache: Cache::new(config.states_max), snapshots };
-        let lines = (0..LINES).map(|_| Mutex::new(())).collect();
-        Ok(Self(Arc::new(Inner { streams, queue, keyring, metrics, appended, lines, room })))
+        let conflict_locks = (0..CONFLICT_LOCKS).map(|_| Mutex::new(())).collect();
+        let inner =
+            Inner { streams, queue, keyring, metrics, appended, conflict_locks, partitions };
+        Ok(Self(Arc::new(inner)))
     }
 
-    /// All steps are one append. The same command id with the same request is done once, however
-    /// often it is asked.
+    /// Runs a command: all its steps are one append. It may be sent again with the same command id
+    /// as often as the caller likes: it is done once, and answered alike.
+    ///
+    /// # Errors
+    /// See `ExecuteError`.
     pub async fn execute(
         &self,
         request: &Request,
@@ -96,30 +114,91 @@ impl Executor {
             Some(body) => Some(self.macs(request.tenant, body).await?),
             None => None,
         };
-        let done = match self.attempt(request, steps, macs, Sight::Cached).await? {
-            Attempt::Stale => self.attempt(request, steps, macs, Sight::Fresh).await?,
-            Attempt::Conflict => self.in_line(request, steps, macs).await?,
-            done @ (Attempt::Done(_) | Attempt::Refused(_) | Attempt::Unchanged(_)) => done,
-        };
-        let done = match done {
-            Attempt::Stale | Attempt::Conflict => self.in_line(request, steps, macs).await?,
-            done @ (Attempt::Done(_) | Attempt::Refused(_) | Attempt::Unchanged(_)) => done,
-        };
-        let receipt = self.tell(request, steps, macs, done).await;
-        self.0.metrics.append_seconds.observe(since.elapsed().as_secs_f64());
-        receipt
+        let answer = self.attempt(request, steps, macs).await;
+        if matches!(answer, Ok(_) | Err(ExecuteError::Refused(_) | ExecuteError::Stale { .. })) {
+            self.0.metrics.append_seconds.observe(since.elapsed().as_secs_f64());
+        }
+        answer
     }
 
-    /// The newest state of a stream. Its personal fields are sealed.
+    /// First on the cached states; on the newest ones before anything is refused, or after a
+    /// conflict; and after a conflict one command at a time, for this node.
+    async fn attempt(
+        &self,
+        request: &Request,
+        steps: &[Step],
+        macs: Option<RequestMacs>,
+    ) -> Result<Receipt, ExecuteError> {
+        let mut freshness = Freshness::Cached;
+        let mut turn: Option<MutexGuard<'_, ()>> = None;
+        let mut conflicts = 0;
+        loop {
+            let decision = self.0.decide(request, steps, freshness).await?;
+            freshness = Freshness::Fresh;
+            if !decision.appends() {
+                if decision.is_fresh() {
+                    return self.answer_without_append(request, steps, macs, decision).await;
+                }
+                continue;
+            }
+            let Decision { draft, loaded, .. } = decision;
+            if let Some(appended) = self.0.append(draft, macs).await? {
+                let receipt = receipt(steps, &loaded, Some(appended));
+                if !receipt.replayed() {
+                    self.0.cache(request.tenant, steps, loaded);
+                }
+                return Ok(receipt);
+            }
+            if conflicts > ATTEMPTS_MAX {
+                return Err(ExecuteError::Conflict);
+            }
+            if turn.is_some() {
+                tokio::time::sleep(jitter(conflicts)).await;
+            } else if let Some(lock) = self.conflict_lock(steps) {
+                turn = Some(lock.lock().await);
+            }
+            conflicts += 1;
+        }
+    }
+
+    /// Before a refusal is answered, or that nothing changed: did this very command do it before?
+    async fn answer_without_append(
+        &self,
+        request: &Request,
+        steps: &[Step],
+        macs: Option<RequestMacs>,
+        decision: Decision<'_>,
+    ) -> Result<Receipt, ExecuteError> {
+        let earlier = look_up(&self.0.streams.pool, request, macs).await?;
+        match (earlier, decision.refused) {
+            (None, Some(refused)) => Err(refused),
+            (earlier, _) => {
+                Ok(receipt(steps, &decision.loaded, earlier.map(|events| (events, true))))
+            }
+        }
+    }
+
+    fn conflict_lock(&self, steps: &[Step]) -> Option<&Mutex<()>> {
+        let stream = steps.first()?.stream.as_u128();
+        self.0.conflict_locks.get(usize::try_from(stream % CONFLICT_LOCKS as u128).ok()?)
+    }
+
+    /// The newest state of a stream.
+    ///
+    /// # Errors
+    /// See `LoadError`.
     pub async fn load<A: Stored>(
         &self,
         tenant: TenantId,
         stream: Uuid,
     ) -> Result<Loaded<A>, LoadError> {
-        Ok(self.0.streams.load(tenant, stream, Sight::Fresh).await?.0)
+        Ok(self.0.streams.load(tenant, stream, Freshness::Fresh).await?.0)
     }
 
-    /// A stream as it stood at a time: after the events that were recorded by then.
+    /// The state of a stream at a time: after the events that were recorded by then.
+    ///
+    /// # Errors
+    /// See `LoadError`.
     pub async fn load_as_of<A: Stored>(
         &self,
         tenant: TenantId,
@@ -129,31 +208,36 @@ impl Executor {
         self.0.streams.load_as_of(tenant, stream, at).await
     }
 
+    /// Who has taken this; `None` when it is free.
+    ///
+    /// # Errors
+    /// The database's.
     pub async fn reservation_owner(
         &self,
         kind: &str,
         blind_index: &[u8],
     ) -> Result<Option<Uuid>, LoadError> {
-        let client = self.0.streams.pool.get().await?;
-        let find = client.prepare_cached(include_str!("find_reservation.sql")).await?;
-        let found = client.query_opt(&find, &[&kind, &blind_index]).await?;
-        Ok(found.map(|row| row.try_get(0)).transpose()?)
+        self.0.reservation_owner(kind, blind_index).await
     }
 
-    /// After it nothing about the subject is appended but the `closing` event types, for good; its
-    /// reservations are given back in the same commit. Answers the last position before the fence.
+    /// Fences an erased subject for good: after it, no event about the subject is appended but of
+    /// the types `closing`. What the subject has taken is given back in the same commit. Answers the
+    /// log's last position before the fence, the same when it is called again.
+    ///
+    /// # Errors
+    /// The database's.
     pub async fn fence(&self, subject: SubjectId, closing: &[&str]) -> Result<i64, LoadError> {
         let client = self.0.streams.pool.get().await?;
-        let fence = client.prepare_cached(include_str!("fence.sql")).await?;
+        let fence = client.prepare_cached(FENCE).await?;
         Ok(client.query_one(&fence, &[&subject.0, &closing]).await?.try_get(0)?)
     }
 
-    /// The highest position that this node knows of.
+    /// The log's last position, as far as this node knows it from its own appends.
     pub fn appended(&self) -> watch::Receiver<i64> {
         self.0.appended.subscribe()
     }
 
-    /// Waits until what was handed in is answered.
+    /// Waits until every append that was handed in before is answered, but not longer than `limit`.
     pub async fn drain(&self, limit: Duration) {
         if tokio::time::timeout(limit, self.0.queue.drain()).await.is_err() {
             tracing::warn!("appends were still waiting when the time to drain was over");
@@ -164,66 +248,24 @@ impl Executor {
         let macs = self.0.keyring.request_macs(tenant, body).await;
         macs.map_err(|error| ExecuteError::Unavailable(error.to_string()))
     }
+}
 
-    /// After a conflict: one at a time on this node, each on the newest state.
-    async fn in_line(
+impl Inner {
+    pub async fn reservation_owner(
         &self,
-        request: &Request,
-        steps: &[Step],
-        macs: Option<RequestMacs>,
-    ) -> Result<Attempt, ExecuteError> {
-        let stream = steps.first().map_or(0, |step| step.stream.as_u128());
-        let line = usize::try_from(stream % LINES as u128).unwrap_or_default();
-        let line = self.0.lines.get(line).ok_or(ExecuteError::Conflict)?;
-        let _turn = line.lock().await;
-        for tried in 0..ATTEMPTS_MAX {
-            match self.attempt(request, steps, macs, Sight::Fresh).await? {
-                Attempt::Conflict | Attempt::Stale => tokio::time::sleep(jitter(tried)).await,
-                done @ (Attempt::Done(_) | Attempt::Refused(_) | Attempt::Unchanged(_)) => {
-                    return Ok(done);
-                }
-            }
-        }
-        Err(ExecuteError::Conflict)
-    }
-
-    /// Before a refusal is told, or that nothing changed: did this command do it itself?
-    async fn tell(
-        &self,
-        request: &Request,
-        steps: &[Step],
-        macs: Option<RequestMacs>,
-        done: Attempt,
-    ) -> Result<Receipt, ExecuteError> {
-        let (untold, unchanged) = match done {
-            Attempt::Done(receipt) => return Ok(receipt),
-            Attempt::Stale | Attempt::Conflict => return Err(ExecuteError::Conflict),
-            Attempt::Refused(reason) => (Err(reason), Vec::new()),
-            Attempt::Unchanged(versions) => {
-                let receipt =
-                    Receipt { first: 0, last: 0, versions: versions.clone(), replayed: false };
-                (Ok(receipt), versions)
-            }
-        };
-        match recall(&self.0.streams.pool, request, macs).await? {
-            None => untold,
-            Some(Answer::Replayed { first, last, streams }) => {
-                let reached = |step: (usize, &Step)| {
-                    let known = streams.iter().find(|known| known.stream_id == step.1.stream);
-                    known.map_or(unchanged.get(step.0).copied(), |known| Some(known.version))
-                };
-                let versions = steps.iter().enumerate().map(reached);
-                let versions = versions.map(Option::unwrap_or_default).collect();
-                Ok(Receipt { first, last, versions, replayed: true })
-            }
-            Some(_) => Err(ExecuteError::Reused),
-        }
+        kind: &str,
+        blind_index: &[u8],
+    ) -> Result<Option<Uuid>, LoadError> {
+        let client = self.streams.pool.get().await?;
+        let owner = client.prepare_cached(RESERVATION_OWNER).await?;
+        let found = client.query_opt(&owner, &[&kind, &blind_index]).await?;
+        Ok(found.map(|row| row.try_get(0)).transpose()?)
     }
 }
 
-/// Up to a few milliseconds, longer with each try.
-fn jitter(tried: u32) -> Duration {
+/// Up to a few milliseconds, longer with each conflict.
+fn jitter(conflicts: u32) -> Duration {
     let drawn = RandomState::new().build_hasher().finish();
-    let micros_max = 500 * u64::from(tried.min(16) + 1);
+    let micros_max = 500 * u64::from(conflicts.min(16) + 1);
     Duration::from_micros(drawn % micros_max)
 }

@@ -1,40 +1,31 @@
 //! One aggregate's part of a command.
 
-use std::any::Any;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use domain::{Event, Refused, Root, TenantId};
+use domain::TenantId;
 use uuid::Uuid;
 
-use super::draft::{Draft, Place};
-use super::streams::{Sight, Streams};
-use super::{ExecuteError, LoadError, Loaded};
+use super::append::draft::{Draft, Place};
+use super::error::ExecuteError;
+use super::load::state::{LoadError, Loaded, Stored, StreamState};
+use super::load::streams::{Freshness, Streams};
 
-/// An aggregate that the event store keeps.
-pub trait Stored:
-    Root<Event: Event, Command: Clone + Send + Sync, Error: Into<Refused>> + Clone + 'static
-{
-}
-
-impl<A> Stored for A where
-    A: Root<Event: Event, Command: Clone + Send + Sync, Error: Into<Refused>> + Clone + 'static
-{
-}
-
-/// What one aggregate is asked. Several steps are one append: all of them, or none.
+/// A command for one aggregate. Several steps are one append: all of them, or none.
 pub struct Step {
     pub(super) stream: Uuid,
     pub(super) expecting: Option<i64>,
-    pub(super) ask: Box<dyn Ask>,
+    pub(super) command: Box<dyn StepCommand>,
 }
 
 impl Step {
+    /// A command for the aggregate of this stream, at whatever version it is.
     pub fn new<A: Stored>(stream: Uuid, command: A::Command) -> Self {
-        Self { stream, expecting: None, ask: Box::new(Asked::<A> { command }) }
+        Self { stream, expecting: None, command: Box::new(CommandOf::<A>(command)) }
     }
 
-    /// Refused as stale when the stream stands at another version.
+    /// Refused with `ExecuteError::Stale` when the stream is at another version; 0 expects that it
+    /// has no event.
     #[must_use]
     pub fn expecting(mut self, version: i64) -> Self {
         self.expecting = Some(version);
@@ -42,98 +33,80 @@ impl Step {
     }
 }
 
-/// A state whose type only its step knows.
-pub(super) type AnyState = Arc<dyn Any + Send + Sync>;
-
-/// Where a stream stands: its state after `version` events.
-#[derive(Clone)]
-pub(super) struct Standing {
-    pub state: AnyState,
-    pub version: i64,
+/// A stream that a command is decided on.
+pub(super) struct LoadedStream {
+    pub stream: Uuid,
+    /// Its version before the command.
+    pub before: i64,
+    /// Whether `before` is the newest version.
+    pub fresh: bool,
+    /// The state after the steps that are decided so far.
+    pub state: StreamState,
 }
 
+/// The command of a step; only the step knows of which aggregate.
 #[async_trait]
-pub(super) trait Ask: Send + Sync {
-    /// Answers also whether it is as fresh as the call.
-    async fn stand(
+pub(super) trait StepCommand: Send + Sync {
+    async fn load(
         &self,
         streams: &Streams,
         tenant: TenantId,
         stream: Uuid,
-        sight: Sight,
-    ) -> Result<(Standing, bool), LoadError>;
+        freshness: Freshness,
+    ) -> Result<LoadedStream, LoadError>;
 
-    /// Decides on `standing`, moves it on, and drafts what happened.
+    /// Decides, drafts the events, and applies them to the state.
     async fn decide(
         &self,
         draft: &mut Draft<'_>,
-        stream: Uuid,
-        before: i64,
-        standing: &mut Standing,
+        loaded: &mut LoadedStream,
     ) -> Result<(), ExecuteError>;
 
-    /// What stands by now: `events` of it are new.
-    fn keep(
-        &self,
-        streams: &Streams,
-        tenant: TenantId,
-        stream: Uuid,
-        events: i64,
-        standing: Standing,
-    );
+    /// Puts the state into the cache, once its events are appended.
+    fn cache(&self, streams: &Streams, tenant: TenantId, loaded: LoadedStream);
 }
 
-struct Asked<A: Stored> {
-    command: A::Command,
-}
+struct CommandOf<A: Stored>(A::Command);
 
 #[async_trait]
-impl<A: Stored> Ask for Asked<A> {
-    async fn stand(
+impl<A: Stored> StepCommand for CommandOf<A> {
+    async fn load(
         &self,
         streams: &Streams,
         tenant: TenantId,
         stream: Uuid,
-        sight: Sight,
-    ) -> Result<(Standing, bool), LoadError> {
-        let (loaded, fresh) = streams.load::<A>(tenant, stream, sight).await?;
-        Ok((Standing { state: loaded.state, version: loaded.version }, fresh))
+        freshness: Freshness,
+    ) -> Result<LoadedStream, LoadError> {
+        let (loaded, fresh) = streams.load::<A>(tenant, stream, freshness).await?;
+        Ok(LoadedStream { stream, before: loaded.version, fresh, state: loaded.into() })
     }
 
     async fn decide(
         &self,
         draft: &mut Draft<'_>,
-        stream: Uuid,
-        before: i64,
-        standing: &mut Standing,
+        loaded: &mut LoadedStream,
     ) -> Result<(), ExecuteError> {
-        let state = Arc::clone(&standing.state).downcast::<A>();
-        let mut state = state.map_err(|_| ExecuteError::Conflict)?;
-        let told = state.decide(self.command.clone()).map_err(Into::into)?;
-        for event in told {
-            let version = standing.version + 1;
-            let expected = (standing.version == before).then_some(before);
+        let LoadedStream { stream, before, .. } = *loaded;
+        let known = loaded.state.clone().typed::<A>();
+        let Loaded { mut state, mut version } =
+            known.ok_or(LoadError::WrongType { stream, stream_type: A::TYPE })?;
+        for event in state.decide(self.0.clone()).map_err(Into::into)? {
+            let expected = (version == before).then_some(before);
+            version += 1;
             let place = Place { stream_type: A::TYPE, stream, version, expected };
-            let event = draft.tell(place, event).await?;
+            let event = draft.add(place, event).await?;
             Arc::make_mut(&mut state).apply(event);
-            standing.version = version;
         }
-        standing.state = state;
+        loaded.state = Loaded { state, version }.into();
         Ok(())
     }
 
-    fn keep(
-        &self,
-        streams: &Streams,
-        tenant: TenantId,
-        stream: Uuid,
-        events: i64,
-        standing: Standing,
-    ) {
-        let version = standing.version;
-        streams.cache.put(tenant, A::TYPE, stream, standing.clone());
-        if let Ok(state) = standing.state.downcast::<A>() {
-            streams.snapshots.consider(stream, events, &Loaded { state, version });
+    fn cache(&self, streams: &Streams, tenant: TenantId, loaded: LoadedStream) {
+        let LoadedStream { stream, before, state, .. } = loaded;
+        let events = state.version - before;
+        streams.cache.put(tenant, A::TYPE, stream, state.clone());
+        if let Some(loaded) = state.typed::<A>() {
+            streams.snapshots.take_if_due(stream, events, &loaded);
         }
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use tokio::sync::{Notify, watch};
 
-use super::super::append::{Answer, Json};
-use super::super::batcher::{self, BatcherOptions};
+use super::super::ExecuteError;
+use super::super::append::batcher::{self, BatcherOptions};
+use super::super::append::outcome::AppendOutcome;
+use super::super::append::rows::Json;
 use super::super::config::ExecutorConfig;
-use super::super::queue::Unanswered;
 use super::{appended, count, databases, event, node, one, owner};
 use crate::metrics::Metrics;
 
@@ -33,7 +34,7 @@ async fn a_member_that_cannot_be_written_fails_alone() {
     let (written, failed): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
     assert!(written.iter().all(|answer| appended(answer.as_ref().unwrap())));
     // What the value was is not told: it might be somebody's.
-    let [Err(Unanswered::Unavailable(reason))] = failed.as_slice() else { panic!("{failed:?}") };
+    let [Err(ExecuteError::Unavailable(reason))] = failed.as_slice() else { panic!("{failed:?}") };
     assert!(reason.contains("22P02") && !reason.contains('{'), "{reason}");
     assert_eq!((written.len(), count(&owner(&databases.log_url).await).await), (99, 99));
 }
@@ -54,8 +55,9 @@ async fn more_than_may_wait_are_refused_at_once() {
     let (answers, released) = tokio::join!(asked, holding.commit());
     released.unwrap();
 
-    let refused =
-        |answer: &Result<Answer, Unanswered>| matches!(answer, Err(Unanswered::Overloaded));
+    let refused = |answer: &Result<AppendOutcome, ExecuteError>| {
+        matches!(answer, Err(ExecuteError::Overloaded))
+    };
     let overloaded = answers.iter().filter(|answer| refused(answer)).count();
     let written = answers.iter().filter(|answer| answer.as_ref().is_ok_and(appended)).count();
     assert!(overloaded > 0);

@@ -4,7 +4,9 @@ use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 use uuid::Uuid;
 
-use super::super::append::{Answer, Append, NewReservation};
+use super::super::append::outcome::AppendOutcome;
+use super::super::append::rows::{Append, NewReservation};
+use super::super::executor::FENCE;
 use super::{appended, databases, event, node, one, owner, pool};
 
 const CLOSING: &[&str] = &["car.scrapped"];
@@ -23,8 +25,7 @@ async fn nothing_follows_a_fence_in_1000_races() {
         });
         let fence = async {
             let client = pool.get().await.unwrap();
-            let fence = include_str!("../fence.sql");
-            let fenced = client.query_one(fence, &[&Uuid::from_u128(subject), &CLOSING]).await;
+            let fenced = client.query_one(FENCE, &[&Uuid::from_u128(subject), &CLOSING]).await;
             fenced.unwrap().get::<_, i64>(0)
         };
         // Which of them comes first is left to the tries.
@@ -36,12 +37,14 @@ async fn nothing_follows_a_fence_in_1000_races() {
         };
         for answer in answers {
             match answer.unwrap() {
-                Answer::Appended { last, .. } => assert!(last <= fenced, "{last} after {fenced}"),
-                refused @ (Answer::Replayed { .. }
-                | Answer::Reused
-                | Answer::Fenced
-                | Answer::Conflict
-                | Answer::Reserved) => assert_eq!(refused, Answer::Fenced),
+                AppendOutcome::Appended { last, .. } => {
+                    assert!(last <= fenced, "{last} after {fenced}");
+                }
+                refused @ (AppendOutcome::Replayed { .. }
+                | AppendOutcome::Reused
+                | AppendOutcome::Fenced
+                | AppendOutcome::Conflict
+                | AppendOutcome::Reserved) => assert_eq!(refused, AppendOutcome::Fenced),
             }
         }
     };
@@ -65,21 +68,20 @@ async fn a_fence_lets_closing_events_through_and_frees_the_address() {
         owner: Uuid::from_u128(owner),
         taken: true,
     };
-    let registered = Append { events: vec![event(1, 7, 1)], moves: vec![reservation(7)] };
+    let registered = Append { events: vec![event(1, 7, 1)], reservations: vec![reservation(7)] };
     assert!(appended(&node.queue.append(registered).await.unwrap()));
 
-    let fence = include_str!("../fence.sql");
     let of = Uuid::from_u128(7);
-    let fenced: i64 = client.query_one(fence, &[&of, &CLOSING]).await.unwrap().get(0);
+    let fenced: i64 = client.query_one(FENCE, &[&of, &CLOSING]).await.unwrap().get(0);
     assert_eq!(fenced, 1);
 
-    assert_eq!(node.queue.append(one(event(2, 7, 2))).await.unwrap(), Answer::Fenced);
+    assert_eq!(node.queue.append(one(event(2, 7, 2))).await.unwrap(), AppendOutcome::Fenced);
     let mut closing = event(3, 7, 2);
     closing.event_type = "car.scrapped";
     assert!(appended(&node.queue.append(one(closing)).await.unwrap()));
-    let registered = Append { events: vec![event(4, 8, 1)], moves: vec![reservation(8)] };
+    let registered = Append { events: vec![event(4, 8, 1)], reservations: vec![reservation(8)] };
     assert!(appended(&node.queue.append(registered).await.unwrap()));
     // Told again, it stands where it stood.
-    let again: i64 = client.query_one(fence, &[&of, &CLOSING]).await.unwrap().get(0);
+    let again: i64 = client.query_one(FENCE, &[&of, &CLOSING]).await.unwrap().get(0);
     assert_eq!(again, 1);
 }

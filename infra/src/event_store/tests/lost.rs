@@ -7,7 +7,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 use uuid::Uuid;
 
-use super::super::append::{Answer, Reached};
+use super::super::append::outcome::{AppendOutcome, StreamVersion};
 use super::proxy::Proxy;
 use super::{Node, appended, count, databases, event, node, one, owner};
 
@@ -28,7 +28,7 @@ async fn an_answer_lost_after_its_commit_is_the_same_answer() {
     proxy.lose_the_next_answer();
     let answer = node.queue.append(one(event(2, 7, 2))).await.unwrap();
 
-    assert_eq!(answer, Answer::Appended { first: 2, last: 2 });
+    assert_eq!(answer, AppendOutcome::Appended { first: 2, last: 2 });
     assert_eq!(proxy.connections.load(Ordering::Relaxed), 2);
     assert_eq!(count(&owner(&databases.log_url).await).await, 2);
 }
@@ -49,9 +49,9 @@ async fn a_batch_whose_answer_was_lost_answers_each_of_its_members() {
     let (answers, released) = tokio::join!(join_all(asked), holding.commit());
     released.unwrap();
 
-    let answers: Vec<Answer> = answers.into_iter().map(Result::unwrap).collect();
+    let answers: Vec<AppendOutcome> = answers.into_iter().map(Result::unwrap).collect();
     assert_eq!(answers.iter().filter(|answer| appended(answer)).count(), 90);
-    assert_eq!(answers.iter().filter(|answer| **answer == Answer::Conflict).count(), 10);
+    assert_eq!(answers.iter().filter(|answer| **answer == AppendOutcome::Conflict).count(), 10);
     assert_eq!(count(&owner(&databases.log_url).await).await, 90);
 }
 
@@ -87,6 +87,6 @@ async fn an_earlier_answer_stays_a_replay_though_its_telling_was_lost() {
     proxy.lose_the_next_answer();
     let answer = node.queue.append(one(event(1, 7, 3))).await.unwrap();
 
-    let streams = vec![Reached { stream_id: Uuid::from_u128(7), version: 1 }];
-    assert_eq!(answer, Answer::Replayed { first: 1, last: 1, streams });
+    let streams = vec![StreamVersion { stream_id: Uuid::from_u128(7), version: 1 }];
+    assert_eq!(answer, AppendOutcome::Replayed { first: 1, last: 1, streams });
 }

@@ -23,10 +23,11 @@ use std::sync::Arc;
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-use super::append::{Answer, Append, Json, NewEvent};
-use super::batcher::{self, BatcherOptions};
+use super::append::batcher::{self, BatcherOptions};
+use super::append::outcome::AppendOutcome;
+use super::append::queue::Queue;
+use super::append::rows::{Append, Json, NewEvent};
 use super::config::ExecutorConfig;
-use super::queue::Queue;
 use crate::metrics::Metrics;
 use crate::postgres::{ConnectOptions, Pool, connect, connect_one};
 use test_support::Databases;
@@ -89,7 +90,7 @@ fn event(command: u128, stream: u128, version: i64) -> NewEvent {
 }
 
 fn one(event: NewEvent) -> Append {
-    Append { events: vec![event], moves: Vec::new() }
+    Append { events: vec![event], reservations: Vec::new() }
 }
 
 async fn count(client: &tokio_postgres::Client) -> i64 {
@@ -97,6 +98,6 @@ async fn count(client: &tokio_postgres::Client) -> i64 {
     counted.unwrap().get(0)
 }
 
-fn appended(answer: &Answer) -> bool {
-    matches!(answer, Answer::Appended { .. })
+fn appended(answer: &AppendOutcome) -> bool {
+    matches!(answer, AppendOutcome::Appended { .. })
 }

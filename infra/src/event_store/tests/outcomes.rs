@@ -3,7 +3,8 @@
 use futures_util::future::join_all;
 use uuid::Uuid;
 
-use super::super::append::{Answer, Append, NewReservation, Reached};
+use super::super::append::outcome::{AppendOutcome, StreamVersion};
+use super::super::append::rows::{Append, NewReservation};
 use super::{appended, count, databases, event, node, one, owner};
 
 fn reservation(address: u128, owner: u128, taken: bool) -> NewReservation {
@@ -19,16 +20,16 @@ async fn a_version_is_appended_once() {
 
     assert_eq!(
         node.queue.append(one(event(1, 7, 1))).await.unwrap(),
-        Answer::Appended { first: 1, last: 1 }
+        AppendOutcome::Appended { first: 1, last: 1 }
     );
-    assert_eq!(node.queue.append(one(event(2, 7, 1))).await.unwrap(), Answer::Conflict);
-    assert_eq!(node.queue.append(one(event(3, 7, 3))).await.unwrap(), Answer::Conflict);
+    assert_eq!(node.queue.append(one(event(2, 7, 1))).await.unwrap(), AppendOutcome::Conflict);
+    assert_eq!(node.queue.append(one(event(3, 7, 3))).await.unwrap(), AppendOutcome::Conflict);
     let mut of_another = event(4, 7, 2);
     of_another.tenant_id = Uuid::from_u128(2);
-    assert_eq!(node.queue.append(one(of_another)).await.unwrap(), Answer::Conflict);
+    assert_eq!(node.queue.append(one(of_another)).await.unwrap(), AppendOutcome::Conflict);
     assert_eq!(
         node.queue.append(one(event(5, 7, 2))).await.unwrap(),
-        Answer::Appended { first: 2, last: 2 }
+        AppendOutcome::Appended { first: 2, last: 2 }
     );
     assert_eq!(*node.head.borrow(), 2);
 }
@@ -43,15 +44,16 @@ async fn several_streams_are_one_append_or_none() {
         second.events = None;
         let mut first = event(command, 7, first);
         first.events = Some(2);
-        Append { events: vec![first, second], moves: Vec::new() }
+        Append { events: vec![first, second], reservations: Vec::new() }
     };
 
     let answer = node.queue.append(both(1, 1, 1)).await.unwrap();
-    assert_eq!(answer, Answer::Appended { first: 1, last: 2 });
-    assert_eq!(node.queue.append(both(2, 2, 1)).await.unwrap(), Answer::Conflict);
-    let streams = [7, 8].map(|of| Reached { stream_id: Uuid::from_u128(of), version: 1 }).to_vec();
+    assert_eq!(answer, AppendOutcome::Appended { first: 1, last: 2 });
+    assert_eq!(node.queue.append(both(2, 2, 1)).await.unwrap(), AppendOutcome::Conflict);
+    let streams =
+        [7, 8].map(|of| StreamVersion { stream_id: Uuid::from_u128(of), version: 1 }).to_vec();
     let answer = node.queue.append(both(1, 1, 1)).await.unwrap();
-    assert_eq!(answer, Answer::Replayed { first: 1, last: 2, streams });
+    assert_eq!(answer, AppendOutcome::Replayed { first: 1, last: 2, streams });
     assert_eq!(count(&owner(&databases.log_url).await).await, 2);
 }
 
@@ -70,13 +72,13 @@ async fn a_refused_append_leaves_the_others_of_its_batch_alone() {
     });
     let (answers, released) = tokio::join!(join_all(asked), holding.commit());
     released.unwrap();
-    let answers: Vec<Answer> = answers.into_iter().map(Result::unwrap).collect();
+    let answers: Vec<AppendOutcome> = answers.into_iter().map(Result::unwrap).collect();
 
-    assert_eq!(answers.iter().filter(|answer| **answer == Answer::Conflict).count(), 66);
+    assert_eq!(answers.iter().filter(|answer| **answer == AppendOutcome::Conflict).count(), 66);
     let mut positions: Vec<i64> = answers
         .iter()
         .filter_map(|answer| {
-            let Answer::Appended { first, .. } = answer else { return None };
+            let AppendOutcome::Appended { first, .. } = answer else { return None };
             Some(*first)
         })
         .collect();
@@ -90,10 +92,11 @@ async fn the_same_command_64_times_at_once_is_one_event() {
     let nodes = [node(&databases.log_url).await, node(&databases.log_url).await];
 
     let asked = (0..64).map(|n| nodes[n % 2].queue.append(one(event(1, 7, 1))));
-    let answers: Vec<Answer> = join_all(asked).await.into_iter().map(Result::unwrap).collect();
+    let answers: Vec<AppendOutcome> =
+        join_all(asked).await.into_iter().map(Result::unwrap).collect();
 
-    let streams = vec![Reached { stream_id: Uuid::from_u128(7), version: 1 }];
-    let replayed = Answer::Replayed { first: 1, last: 1, streams };
+    let streams = vec![StreamVersion { stream_id: Uuid::from_u128(7), version: 1 }];
+    let replayed = AppendOutcome::Replayed { first: 1, last: 1, streams };
     assert_eq!(answers.iter().filter(|answer| appended(answer)).count(), 1);
     assert_eq!(answers.iter().filter(|answer| **answer == replayed).count(), 63);
     assert_eq!(count(&owner(&databases.log_url).await).await, 1);
@@ -105,27 +108,30 @@ async fn of_64_reservations_of_one_address_one_is_taken() {
     let nodes = [node(&databases.log_url).await, node(&databases.log_url).await];
 
     let asked = (0..64_u128).map(|n| {
-        let append = Append { events: vec![event(n, n, 1)], moves: vec![reservation(1, n, true)] };
+        let append =
+            Append { events: vec![event(n, n, 1)], reservations: vec![reservation(1, n, true)] };
         nodes[usize::from(n % 2 == 0)].queue.append(append)
     });
-    let answers: Vec<Answer> = join_all(asked).await.into_iter().map(Result::unwrap).collect();
+    let answers: Vec<AppendOutcome> =
+        join_all(asked).await.into_iter().map(Result::unwrap).collect();
 
     assert_eq!(answers.iter().filter(|answer| appended(answer)).count(), 1);
-    assert_eq!(answers.iter().filter(|answer| **answer == Answer::Reserved).count(), 63);
+    assert_eq!(answers.iter().filter(|answer| **answer == AppendOutcome::Reserved).count(), 63);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reservation_given_back_is_free_for_the_next() {
     let databases = databases().await;
     let node = node(&databases.log_url).await;
-    let append = |n, version, moves| Append { events: vec![event(n * 10, n, version)], moves };
+    let append =
+        |n, version, reservations| Append { events: vec![event(n * 10, n, version)], reservations };
 
     assert!(appended(
         &node.queue.append(append(1, 1, vec![reservation(1, 1, true)])).await.unwrap()
     ));
     let moved = Append {
         events: vec![event(11, 1, 2)],
-        moves: vec![reservation(1, 1, false), reservation(2, 1, true)],
+        reservations: vec![reservation(1, 1, false), reservation(2, 1, true)],
     };
     assert!(appended(&node.queue.append(moved).await.unwrap()));
     assert!(appended(
@@ -136,7 +142,7 @@ async fn a_reservation_given_back_is_free_for_the_next() {
         &node.queue.append(append(3, 1, vec![reservation(1, 3, false)])).await.unwrap()
     ));
     let taken = node.queue.append(append(4, 1, vec![reservation(1, 4, true)])).await.unwrap();
-    assert_eq!(taken, Answer::Reserved);
+    assert_eq!(taken, AppendOutcome::Reserved);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,11 +157,13 @@ async fn a_command_id_with_another_request_is_reused() {
     };
 
     assert!(appended(&node.queue.append(with(Some(1), None)).await.unwrap()));
-    let replayed = |answer: &Answer| matches!(answer, Answer::Replayed { first: 1, last: 1, .. });
+    let replayed = |answer: &AppendOutcome| {
+        matches!(answer, AppendOutcome::Replayed { first: 1, last: 1, .. })
+    };
     assert!(replayed(&node.queue.append(with(Some(1), Some(9))).await.unwrap()));
     // After midnight: today's key made another MAC, yesterday's the same.
     assert!(replayed(&node.queue.append(with(Some(2), Some(1))).await.unwrap()));
     for other in [with(Some(2), None), with(Some(2), Some(3)), with(None, None)] {
-        assert_eq!(node.queue.append(other).await.unwrap(), Answer::Reused);
+        assert_eq!(node.queue.append(other).await.unwrap(), AppendOutcome::Reused);
     }
 }

@@ -3,9 +3,9 @@
 use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 
-use super::super::append::Answer;
-use super::super::queue::Unanswered;
-use super::super::room;
+use super::super::ExecuteError;
+use super::super::append::outcome::AppendOutcome;
+use super::super::append::partitions::{create_partitions_ahead, keep_partitions_ahead};
 use super::{appended, count, databases, event, node, one, owner, pool};
 
 /// A log whose first partition ends at `last`.
@@ -26,7 +26,7 @@ async fn the_log_is_extended_under_load_and_nobody_waits() {
         .iter()
         .map(|node| {
             let (head, missing) = (node.head.clone(), std::sync::Arc::clone(&node.missing));
-            tokio::spawn(room::keep_ahead(pool.clone(), 1000, head, missing))
+            tokio::spawn(keep_partitions_ahead(pool.clone(), 1000, head, missing))
         })
         .collect();
 
@@ -60,13 +60,13 @@ async fn where_the_log_ends_appends_stop_and_say_so() {
 
     for answer in beyond {
         assert!(
-            matches!(answer, Err(Unanswered::Unavailable(reason)) if reason.contains("partition"))
+            matches!(answer, Err(ExecuteError::Unavailable(reason)) if reason.contains("partition"))
         );
     }
     node.missing.notified().await;
-    assert_eq!(room::extend(&pool(&databases.log_url).await, 10).await.unwrap(), 20);
+    assert_eq!(create_partitions_ahead(&pool(&databases.log_url).await, 10).await.unwrap(), 20);
     let answer = node.queue.append(one(event(11, 11, 1))).await.unwrap();
-    assert_eq!(answer, Answer::Appended { first: 11, last: 11 });
+    assert_eq!(answer, AppendOutcome::Appended { first: 11, last: 11 });
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,7 +80,7 @@ async fn two_nodes_extend_once() {
     }
     let pool = pool(&databases.log_url).await;
 
-    let rooms = join_all((0..8).map(|_| room::extend(&pool, 10))).await;
+    let rooms = join_all((0..8).map(|_| create_partitions_ahead(&pool, 10))).await;
 
     assert!(rooms.into_iter().all(|room| room.unwrap() == 20));
 }

@@ -5,10 +5,10 @@ use domain::privacy::{Personal, Sealed, take_apart};
 use domain::{CredentialId, Event, EventId, ProofId, Root, TenantId};
 use uuid::Uuid;
 
-use super::super::append::{Append, Json, NewEvent};
-use super::super::cache::Cache;
-use super::super::snapshot::{Snapshots, shot, write};
-use super::super::streams::{Sight, Streams};
+use super::super::append::rows::{Append, Json, NewEvent};
+use super::super::load::cache::Cache;
+use super::super::load::snapshot::{Snapshot, Snapshots};
+use super::super::load::streams::{Freshness, Streams};
 use super::super::{LoadError, Loaded};
 use super::{Node, appended, databases, event, node, owner, pool};
 use crate::postgres::Pool;
@@ -45,18 +45,18 @@ pub async fn change_passwords(node: &Node, versions: std::ops::RangeInclusive<i6
     for version in versions {
         let credential = CredentialId(Uuid::from_u128(u128::try_from(version).unwrap()));
         let changed = told(version, AccountEvent::PasswordChanged { credential });
-        let append = Append { events: vec![changed], moves: Vec::new() };
+        let append = Append { events: vec![changed], reservations: Vec::new() };
         assert!(appended(&node.queue.append(append).await.unwrap()));
     }
 }
 
 pub async fn register(node: &Node) {
-    let append = Append { events: vec![told(1, registered())], moves: Vec::new() };
+    let append = Append { events: vec![told(1, registered())], reservations: Vec::new() };
     assert!(appended(&node.queue.append(append).await.unwrap()));
 }
 
 async fn load(pool: &Pool) -> Result<Loaded<Account>, LoadError> {
-    Ok(streams(pool).load::<Account>(TENANT, STREAM, Sight::Fresh).await?.0)
+    Ok(streams(pool).load::<Account>(TENANT, STREAM, Freshness::Fresh).await?.0)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,14 +71,14 @@ async fn a_state_is_the_same_from_a_snapshot_and_from_the_beginning() {
     let client = owner(&databases.log_url).await;
     client.execute("delete from event_log.snapshots", &[]).await.unwrap();
 
-    write(&pool, &shot(STREAM, &at_120)).await.unwrap();
+    Snapshot::of(STREAM, &at_120).write(&pool).await.unwrap();
     let from_snapshot = load(&pool).await.unwrap();
 
     assert_eq!((whole.version, from_snapshot.version), (150, 150));
     assert_eq!(whole.state, from_snapshot.state);
     // An older snapshot never replaces a newer one.
-    write(&pool, &shot(STREAM, &whole)).await.unwrap();
-    write(&pool, &shot(STREAM, &at_120)).await.unwrap();
+    Snapshot::of(STREAM, &whole).write(&pool).await.unwrap();
+    Snapshot::of(STREAM, &at_120).write(&pool).await.unwrap();
     let kept = "select version from event_log.snapshots";
     assert_eq!(client.query_one(kept, &[]).await.unwrap().get::<_, i64>(0), 150);
 }
@@ -93,7 +93,7 @@ async fn a_snapshot_is_used_and_one_of_another_meaning_is_dropped() {
 
     let marked = Account::Ended { backup_proven: true };
     let marked = Loaded { state: std::sync::Arc::new(marked), version: 3 };
-    write(&pool, &shot(STREAM, &marked)).await.unwrap();
+    Snapshot::of(STREAM, &marked).write(&pool).await.unwrap();
     assert_eq!(load(&pool).await.unwrap().state, marked.state);
 
     let client = owner(&databases.log_url).await;
@@ -102,7 +102,7 @@ async fn a_snapshot_is_used_and_one_of_another_meaning_is_dropped() {
     client.execute(meant, &[&other]).await.unwrap();
     assert_eq!(load(&pool).await.unwrap().state, read.state);
     // And replaced, though it is no newer.
-    write(&pool, &shot(STREAM, &read)).await.unwrap();
+    Snapshot::of(STREAM, &read).write(&pool).await.unwrap();
     client.execute("update event_log.snapshots set version = 3", &[]).await.unwrap();
     assert_eq!(load(&pool).await.unwrap().state, read.state);
 }
@@ -113,7 +113,7 @@ async fn a_snapshot_that_cannot_be_read_gives_way_to_the_events() {
     let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
     register(&node).await;
     let read = load(&pool).await.unwrap();
-    write(&pool, &shot(STREAM, &read)).await.unwrap();
+    Snapshot::of(STREAM, &read).write(&pool).await.unwrap();
 
     let client = owner(&databases.log_url).await;
     client.execute(r#"update event_log.snapshots set state = '{"live":7}'"#, &[]).await.unwrap();
@@ -136,7 +136,7 @@ async fn a_snapshot_holds_sealed_fields_only() {
     cqrs_es::Aggregate::apply(&mut clear, event);
 
     let clear = Loaded { state: std::sync::Arc::new(clear), version: 1 };
-    write(&pool, &shot(STREAM, &clear)).await.unwrap();
+    Snapshot::of(STREAM, &clear).write(&pool).await.unwrap();
 
     let client = owner(&databases.log_url).await;
     assert!(client.query("select from event_log.snapshots", &[]).await.unwrap().is_empty());
@@ -148,13 +148,13 @@ async fn another_tenants_stream_is_not_read() {
     let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
     register(&node).await;
     let streams = streams(&pool);
-    let (mine, _) = streams.load::<Account>(TENANT, STREAM, Sight::Fresh).await.unwrap();
+    let (mine, _) = streams.load::<Account>(TENANT, STREAM, Freshness::Fresh).await.unwrap();
     assert_eq!(mine.version, 1);
-    write(&pool, &shot(STREAM, &mine)).await.unwrap();
+    Snapshot::of(STREAM, &mine).write(&pool).await.unwrap();
 
-    for sight in [Sight::Fresh, Sight::Cached] {
+    for freshness in [Freshness::Fresh, Freshness::Cached] {
         let other = TenantId(Uuid::from_u128(2));
-        let (loaded, _) = streams.load::<Account>(other, STREAM, sight).await.unwrap();
+        let (loaded, _) = streams.load::<Account>(other, STREAM, freshness).await.unwrap();
         assert_eq!((loaded.version, loaded.state.as_ref()), (0, &Account::Absent));
     }
 }

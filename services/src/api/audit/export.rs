@@ -20,7 +20,7 @@ use crate::api::audit::event::AuditEvent;
 use crate::api::audit::filter::Filter;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::Operator;
-use crate::api::http::answer::POSITION;
+use crate::api::http::answer::insert_position;
 use crate::api::http::body::Query;
 use crate::api::http::fields::{Fields, FromFields};
 use crate::api::http::problem::Problem;
@@ -73,10 +73,11 @@ async fn export(
         ending: Guard { ending: Some(ending), events: 0 },
         stage: ExportStage::Lines,
     };
-    Ok(HttpResponse::Ok()
+    let mut answer = HttpResponse::Ok();
+    insert_position(&mut answer, &receipt);
+    Ok(answer
         .insert_header((header::CONTENT_TYPE, "application/x-ndjson"))
         .insert_header((header::CONTENT_DISPOSITION, "attachment; filename=\"audit.ndjson\""))
-        .insert_header((POSITION, receipt.last))
         .streaming(chunks(export)))
 }
 

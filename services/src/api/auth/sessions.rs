@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
-use crate::api::http::answer::done;
+use crate::api::http::answer::{done, insert_position};
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::{Cursors, Page};
 use crate::api::http::fields::{Fields, FromFields, Nothing, digits, text};
@@ -169,9 +169,9 @@ async fn close_others(
     let request = signed_in.request(&caller, bytes);
     let receipt = api.app.executor.execute(&request, &steps).await?;
     sessions.closed(&closed).await?;
-    Ok(HttpResponse::NoContent()
-        .insert_header((crate::api::http::answer::POSITION, receipt.last))
-        .finish())
+    let mut answer = HttpResponse::NoContent();
+    insert_position(&mut answer, &receipt);
+    Ok(answer.finish())
 }
 
 /// The row goes first, so that the token is refused from then on; the closer tells the log if

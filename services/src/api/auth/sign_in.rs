@@ -165,7 +165,7 @@ async fn admit(
     let steps = [Step::new::<Session>(session.0, opens), Step::new::<Account>(account.0, succeeds)];
     let receipt = api.app.executor.execute(&request, &steps).await?;
 
-    let secret = (!receipt.replayed).then(|| token.secret.expose_secret().to_owned());
+    let secret = (!receipt.replayed()).then(|| token.secret.expose_secret().to_owned());
     let mut answer = written(StatusCode::CREATED, &receipt);
     let mut body = SignInResponse {
         session_id: session.0,

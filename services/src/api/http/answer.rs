@@ -12,13 +12,19 @@ pub const POSITION: &str = "Lethe-Position";
 /// The version is that of the first step's stream.
 pub fn written(status: StatusCode, receipt: &Receipt) -> HttpResponseBuilder {
     let mut answer = HttpResponse::build(status);
-    if receipt.last > 0 {
-        answer.insert_header((POSITION, receipt.last));
-    }
-    if let Some(version) = receipt.versions.first().filter(|version| **version > 0) {
-        answer.insert_header((header::ETAG, etag(*version)));
+    insert_position(&mut answer, receipt);
+    let version = receipt.version();
+    if version > 0 {
+        answer.insert_header((header::ETAG, etag(version)));
     }
     answer
+}
+
+/// Where the write ends in the log, for a read that must see it; nothing when it changed nothing.
+pub fn insert_position(answer: &mut HttpResponseBuilder, receipt: &Receipt) {
+    if let Some(position) = receipt.position() {
+        answer.insert_header((POSITION, position));
+    }
 }
 
 pub fn done(receipt: &Receipt) -> HttpResponse {

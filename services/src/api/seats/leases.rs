@@ -237,11 +237,9 @@ async fn load(api: &Api, member: &Member) -> Result<Arc<SeatPool>, Problem> {
 
 /// The event of a receipt; `None` when nothing was told.
 async fn told(api: &Api, receipt: &Receipt) -> Result<Option<Recorded>, Problem> {
-    if receipt.last == 0 {
-        return Ok(None);
-    }
+    let Some(first) = receipt.events().first() else { return Ok(None) };
     let client = api.app.pool.get().await.map_err(PgError::from)?;
-    let page = Feed::page(&client, receipt.first - 1, 1).await;
+    let page = Feed::page(&client, first.position - 1, 1).await;
     Ok(page.map_err(|error| Problem::unavailable(&error))?.pop())
 }
 
@@ -257,7 +255,7 @@ async fn put(
     event: &Recorded,
     (lease, fence): (LeaseId, u64),
 ) -> Result<SeatLeaseRow, Problem> {
-    if receipt.replayed {
+    if receipt.replayed() {
         let pool = load(api, member).await?;
         pool.lease_of(member.account)
             .filter(|held| held.id == lease)

@@ -181,7 +181,7 @@ async fn look(
         Err(error) => return Ok(Outcome::Failed(stage(error.cause()))),
     };
     let told = reach::observed(&api.app, member.workspace, server, loaded, seen).await?;
-    *position = told.map_or(0, |receipt| receipt.last);
+    *position = told.and_then(|receipt| receipt.position()).unwrap_or_default();
     Ok(match live.host_key.pinned() {
         Some(approved) if approved == seen.fingerprint => {
             Outcome::Waits(CheckStage::Authentication, ATTACH)

@@ -98,7 +98,7 @@ async fn issue(
     let step = Step::new::<Workspace>(workspace.0, issues);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     let mut secret = None;
-    if !receipt.replayed {
+    if !receipt.replayed() {
         let row = NewApiToken { token, workspace, account: member.account, name, expires_at };
         api.app.api_tokens.insert(&row, drawn.hash).await?;
         secret = Some(drawn.secret.expose_secret().to_owned());

@@ -137,7 +137,7 @@ async fn open(
     let opens = WorkspaceCommand::OpenMemberNames { by: member.account, purpose, count };
     let step = Step::new::<Workspace>(member.workspace.0, opens);
     let receipt = api.app.executor.execute(&member.request(caller, vec![]), &[step]).await?;
-    Ok(receipt.versions.first().copied().unwrap_or_default())
+    Ok(receipt.version())
 }
 
 type Opened = (Option<PersonName>, Option<EmailAddress>);

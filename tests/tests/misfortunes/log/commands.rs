@@ -7,7 +7,8 @@ use domain::privacy::{EmailAddress, PersonName, Personal, Purpose};
 use domain::{CommandId, CredentialId, ProofId, SubjectId, TenantId};
 use futures_util::future::join_all;
 use infra::clock::Clock;
-use infra::event_store::{ExecuteError, Receipt, Request, ReservationChange, Step};
+use infra::event_store::{AppendedEvent, ExecuteError, Receipt, Request, ReservationChange, Step};
+use infra::log::{Feed, Recorded};
 use uuid::Uuid;
 
 use test_support::{NodeHarness, TENANT, export};
@@ -50,7 +51,7 @@ async fn sixty_four_commands_on_one_stream_all_land_once() {
     let receipts: Vec<Receipt> =
         join_all(asked).await.into_iter().map(|receipt| receipt.unwrap().unwrap()).collect();
 
-    let mut versions: Vec<i64> = receipts.iter().map(|receipt| receipt.versions[0]).collect();
+    let mut versions: Vec<i64> = receipts.iter().map(Receipt::version).collect();
     versions.sort_unstable();
     assert_eq!(versions, (2..=65).collect::<Vec<i64>>());
     let exports = "select count(distinct (data ->> 'through')) from event_log.events
@@ -73,9 +74,11 @@ async fn the_same_command_64_times_at_once_is_one_event_and_one_answer() {
     let receipts: Vec<Receipt> =
         join_all(asked).await.into_iter().map(|receipt| receipt.unwrap().unwrap()).collect();
 
-    assert_eq!(receipts.iter().filter(|receipt| !receipt.replayed).count(), 1);
+    let first = receipts[0].clone();
+    assert_eq!(receipts.iter().filter(|receipt| !receipt.replayed()).count(), 1);
     for receipt in receipts {
-        assert_eq!((receipt.first, receipt.last, receipt.versions), (2, 2, vec![2]));
+        assert_eq!((receipt.position(), receipt.version()), (Some(2), 2));
+        assert_eq!(receipt.events(), first.events());
     }
     let other = Request { body: Some(b"{ }".to_vec()), ..request };
     let reused = nodes[0].executor.execute(&other, &[export(token, 9)]).await;
@@ -111,7 +114,8 @@ async fn a_command_sent_again_gets_its_answer_again_though_it_would_be_refused_n
         let Request { tenant, .. } = request;
         let step = Step::new::<Account>(tenant.0, register("ada@example.org"));
         let again = node.executor.execute(&request, &[step]).await.unwrap();
-        assert_eq!(again, Receipt { replayed: true, ..first.clone() });
+        assert!(again.replayed() && !first.replayed());
+        assert_eq!((again.events(), again.versions()), (first.events(), first.versions()));
         // With another command id it is refused.
         let step = Step::new::<Account>(tenant.0, register("ada@example.org"));
         let anew = Request::new(tenant, CommandId(harness.ids.uuid()));
@@ -135,19 +139,19 @@ async fn a_refusal_is_decided_on_the_newest_state_before_it_is_told() {
     let consent = AccountCommand::GiveConsent { purpose: Purpose::ProductNews, policy_version: 1 };
     let (asked, step) = ask(consent.clone());
     let given = other.executor.execute(&asked, &step).await.unwrap();
-    assert_eq!(given.versions, [2]);
+    assert_eq!(given.version(), 2);
 
     // This node has not seen the consent: what it would append is a conflict, and then nothing.
     let (asked, step) = ask(consent);
     let unchanged = node.executor.execute(&asked, &step).await.unwrap();
-    assert_eq!((unchanged.first, unchanged.last, unchanged.versions), (0, 0, vec![2]));
+    assert_eq!(unchanged, Receipt::Unchanged { versions: vec![2] });
     // Nor the withdrawal, by which a second one changes nothing.
     let withdraw = AccountCommand::WithdrawConsent { purpose: Purpose::ProductNews };
     let (asked, step) = ask(withdraw.clone());
     other.executor.execute(&asked, &step).await.unwrap();
     let (asked, step) = ask(withdraw);
     let unchanged = node.executor.execute(&asked, &step).await.unwrap();
-    assert_eq!(unchanged.versions, [3]);
+    assert_eq!(unchanged, Receipt::Unchanged { versions: vec![3] });
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,12 +160,12 @@ async fn a_stale_version_is_refused_and_told_the_present_one() {
     let (node, other) = (harness.node().await, harness.node().await);
     let token = harness.token(&node).await;
     let moved = other.executor.execute(&harness.request(), &[export(token, 1)]).await.unwrap();
-    assert_eq!(moved.versions, [2]);
+    assert_eq!(moved.version(), 2);
 
     let stale = node.executor.execute(&harness.request(), &[export(token, 2).expecting(1)]).await;
     assert!(matches!(stale, Err(ExecuteError::Stale { version: 2 })));
     let fitting = node.executor.execute(&harness.request(), &[export(token, 2).expecting(2)]).await;
-    assert_eq!(fitting.unwrap().versions, [3]);
+    assert_eq!(fitting.unwrap().version(), 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,9 +175,23 @@ async fn several_steps_are_all_done_or_none() {
     let tokens = [harness.token(&node).await, harness.token(&node).await];
 
     let both = [export(tokens[0], 1), export(tokens[1], 1), export(tokens[0], 2)];
-    let receipt = node.executor.execute(&harness.request(), &both).await.unwrap();
-    assert_eq!((receipt.first, receipt.last), (3, 5));
-    assert_eq!(receipt.versions, [3, 2, 3]);
+    let request = harness.request();
+    let receipt = node.executor.execute(&request, &both).await.unwrap();
+    assert_eq!(receipt.versions(), [3, 2, 3]);
+    let stands = |event: &AppendedEvent| (event.position, event.stream, event.version);
+    let stand: Vec<_> = receipt.events().iter().map(stands).collect();
+    assert_eq!(stand, [(3, tokens[0], 2), (4, tokens[1], 2), (5, tokens[0], 3)]);
+    assert_eq!(receipt.first_of(tokens[0]), receipt.events().first());
+    assert_eq!(receipt.last_of(tokens[0]), receipt.events().last());
+    assert_eq!(receipt.last_of(harness.ids.uuid()), None);
+    // As the log has them, and again in the same order when it is sent again.
+    let client = node.pool.get().await.unwrap();
+    let recorded = Feed::page(&client, 2, 10).await.unwrap();
+    let ids = |receipt: &Receipt| receipt.events().iter().map(|event| event.id).collect::<Vec<_>>();
+    assert_eq!(ids(&receipt), recorded.iter().map(Recorded::event_id).collect::<Vec<_>>());
+    let again = node.executor.execute(&request, &both).await.unwrap();
+    assert!(again.replayed());
+    assert_eq!(again.events(), receipt.events());
 
     let expires_at = Clock::system().now();
     let issue = OperatorCommand::IssueToken { scope: Scope::Admin, expires_at };
@@ -207,7 +225,7 @@ async fn a_fenced_person_is_refused_but_for_what_closes() {
         ask(AccountCommand::CancelErasure { now: now - chrono::TimeDelta::days(1) }).await,
         Err(ExecuteError::Fenced)
     ));
-    assert_eq!(ask(AccountCommand::CompleteErasure { now }).await.unwrap().versions, [3]);
+    assert_eq!(ask(AccountCommand::CompleteErasure { now }).await.unwrap().version(), 3);
     let (request, step) = registration(&harness, 1);
     node.executor.execute(&request, &[step]).await.unwrap();
 }

@@ -50,7 +50,7 @@ async fn an_event_shows_who_asked_and_why() {
         causation: Some(domain::EventId(uuid::Uuid::from_u128(5))),
         ..harness.request()
     };
-    node.executor.execute(&request, &[export(token, 7)]).await.unwrap();
+    let receipt = node.executor.execute(&request, &[export(token, 7)]).await.unwrap();
 
     let client = node.pool.get().await.unwrap();
     let event = Feed::page(&client, 1, 1).await.unwrap().remove(0);
@@ -61,7 +61,10 @@ async fn an_event_shows_who_asked_and_why() {
     assert_eq!((event.actor(), event.session()), (request.actor, request.session));
     assert_eq!((event.request(), event.correlation()), (request.request, request.correlation));
     assert_eq!(event.causation(), request.causation);
-    assert_eq!(event.event_id().0, infra::ids::derived(request.command, "event/1"));
+    assert_eq!(
+        receipt.events().iter().map(|event| event.id).collect::<Vec<_>>(),
+        [event.event_id()]
+    );
     assert_eq!(event.subjects(), [domain::SubjectId(token)]);
     assert_eq!((event.data(), event.sealed()), (r#"{"through":7}"#, None));
     let told: domain::operator::OperatorEvent = event.decode().unwrap();

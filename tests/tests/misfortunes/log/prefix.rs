@@ -61,7 +61,7 @@ async fn every_reader_sees_every_event_once_and_in_order_while_backends_are_kill
     let killed = killed.await.unwrap();
     assert!(killed > 3, "{killed} killed with the lock in their hands");
     for (command, receipt) in &acknowledged {
-        log.has(*command, receipt.first);
+        log.has(*command, receipt.events()[0].position);
     }
     for command in &by_hand {
         assert!(log.commands.iter().any(|(known, _)| known == command));

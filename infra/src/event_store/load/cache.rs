@@ -1,4 +1,4 @@
-//! The states that this node saw last. Their personal fields are sealed.
+//! The states that this node used last. Their personal fields are sealed.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -6,10 +6,11 @@ use std::sync::{Mutex, PoisonError};
 use domain::TenantId;
 use uuid::Uuid;
 
-use super::step::Standing;
+use super::state::StreamState;
 
-/// Two generations: what is used is in the young one, and what is not goes with the old one.
-pub(super) struct Cache {
+/// Two generations: a state that is used moves to the young one; when that is full it becomes the
+/// old one, and what the old one still held is dropped.
+pub struct Cache {
     states_max: usize,
     generations: Mutex<Generations>,
 }
@@ -24,7 +25,7 @@ struct Generations {
 struct Entry {
     tenant: TenantId,
     stream_type: &'static str,
-    standing: Standing,
+    state: StreamState,
 }
 
 impl Cache {
@@ -32,7 +33,7 @@ impl Cache {
         Self { states_max, generations: Mutex::default() }
     }
 
-    pub fn get(&self, tenant: TenantId, stream_type: &str, stream: Uuid) -> Option<Standing> {
+    pub fn get(&self, tenant: TenantId, stream_type: &str, stream: Uuid) -> Option<StreamState> {
         let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
         let found = if let Some(entry) = generations.young.get(&stream) {
             entry.clone()
@@ -41,7 +42,7 @@ impl Cache {
             generations.insert(stream, entry.clone(), self.states_max);
             entry
         };
-        ((found.tenant, found.stream_type) == (tenant, stream_type)).then_some(found.standing)
+        ((found.tenant, found.stream_type) == (tenant, stream_type)).then_some(found.state)
     }
 
     /// Keeps the newer of what it has and what it is given.
@@ -50,18 +51,18 @@ impl Cache {
         tenant: TenantId,
         stream_type: &'static str,
         stream: Uuid,
-        standing: Standing,
+        state: StreamState,
     ) {
-        if standing.version == 0 {
+        if state.version == 0 {
             return;
         }
         let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
         let known = generations.young.get(&stream).or_else(|| generations.old.get(&stream));
-        if known.is_some_and(|known| known.standing.version >= standing.version) {
+        if known.is_some_and(|known| known.state.version >= state.version) {
             return;
         }
         generations.old.remove(&stream);
-        let entry = Entry { tenant, stream_type, standing };
+        let entry = Entry { tenant, stream_type, state };
         generations.insert(stream, entry, self.states_max);
     }
 }

@@ -7,26 +7,28 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prometheus::IntCounter;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 
-use super::append::{Answer, Append};
-use super::link::{Link, Silence, Told};
-use super::pace::Pace;
-use super::queue::{Message, Queue, Reply, Unanswered};
+use super::connection::{Connection, Observers};
+use super::linger::Linger;
+use super::outcome::{AppendError, AppendOutcome};
+use super::queue::{Message, Queue, Reply};
+use super::rows::Append;
+use crate::event_store::error::ExecuteError;
 use crate::metrics::Metrics;
-use crate::postgres::ConnectOptions;
+use crate::postgres::{ConnectOptions, PgError};
 
 /// Events of one batch at most, unless one append alone has more.
 const EVENTS_MAX: usize = 4096;
-/// How long a batch whose answer was lost is asked about.
-const ASK_AGAIN_FOR: Duration = Duration::from_secs(10);
+/// How long a batch whose answer was lost is sent again.
+const RESEND_FOR: Duration = Duration::from_secs(10);
 const RECONNECT_EVERY: Duration = Duration::from_millis(100);
-/// A sleep takes about twice this; a shorter wait is yielded away.
+/// A sleep takes about twice this; for a shorter wait the thread yields.
 const SLEEP: Duration = Duration::from_micros(50);
 const SLEEP_FROM: Duration = Duration::from_micros(200);
 
 #[derive(Clone, Debug)]
-pub(super) struct BatcherOptions {
+pub struct BatcherOptions {
     pub url: String,
     pub connect: ConnectOptions,
     pub appends_max: usize,
@@ -35,11 +37,11 @@ pub(super) struct BatcherOptions {
 
 /// Opens the appending connection, and starts the thread that owns it. The thread ends when every
 /// `Queue` is gone.
-pub(super) async fn start(
+pub async fn start(
     options: BatcherOptions,
     metrics: Arc<Metrics>,
     head: watch::Sender<i64>,
-    room: Arc<tokio::sync::Notify>,
+    partition_missing: Arc<Notify>,
 ) -> Result<Queue, String> {
     let (sender, receiver) = mpsc::channel(options.waiting_max);
     let (opened, started) = oneshot::channel();
@@ -50,26 +52,24 @@ pub(super) async fn start(
             Err(error) => return drop(opened.send(Err(error.to_string()))),
         };
         runtime.block_on(async move {
-            let link = match Link::open(&options.url, &options.connect).await {
-                Ok(link) => Some(link),
-                Err(error) => return drop(opened.send(Err(error.to_string()))),
-            };
-            let _ = opened.send(Ok(()));
-            let outcomes = Answer::NAMES.map(|name| metrics.appends.with_label_values(&[name]));
-            let deferred = VecDeque::new();
-            let drains = Vec::new();
-            let batcher = Batcher {
+            let outcomes =
+                AppendOutcome::NAMES.map(|name| metrics.appends.with_label_values(&[name]));
+            let mut batcher = Batcher {
                 options,
                 receiver,
-                deferred,
-                drains,
-                link,
-                pace: Pace::new(),
-                metrics,
+                deferred: VecDeque::new(),
+                drains: Vec::new(),
+                connection: None,
+                linger: Linger::new(),
+                observers: Observers { metrics, head },
                 outcomes,
-                head,
-                room,
+                partition_missing,
             };
+            match batcher.open().await {
+                Ok(connection) => batcher.connection = Some(connection),
+                Err(error) => return drop(opened.send(Err(error.to_string()))),
+            }
+            let _ = opened.send(Ok(()));
             batcher.run().await;
         });
     };
@@ -85,12 +85,12 @@ struct Batcher {
     deferred: VecDeque<(Append, Reply)>,
     /// Answered once nothing of what came before them waits.
     drains: Vec<oneshot::Sender<()>>,
-    link: Option<Link>,
-    pace: Pace,
-    metrics: Arc<Metrics>,
+    connection: Option<Connection>,
+    linger: Linger,
+    observers: Observers,
+    /// By `AppendOutcome::number`.
     outcomes: [IntCounter; 6],
-    head: watch::Sender<i64>,
-    room: Arc<tokio::sync::Notify>,
+    partition_missing: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -119,7 +119,7 @@ impl Batcher {
         while let Some(batch) = self.gather().await {
             let (members, since) = (batch.members.len(), Instant::now());
             self.write(batch.members).await;
-            self.pace.answered(members, since.elapsed());
+            self.linger.answered(members, since.elapsed());
             if self.deferred.is_empty() {
                 for drained in self.drains.drain(..) {
                     let _ = drained.send(());
@@ -138,7 +138,7 @@ impl Batcher {
             self.sort(&mut batch, message);
         }
         self.fill(&mut batch);
-        self.linger(&mut batch);
+        self.wait_for_more(&mut batch);
         Some(batch)
     }
 
@@ -151,9 +151,9 @@ impl Batcher {
     }
 
     /// Nothing is on its way to the server now, so the thread may wait.
-    fn linger(&mut self, batch: &mut Batch) {
+    fn wait_for_more(&mut self, batch: &mut Batch) {
         let waiting = batch.members.len();
-        let wait = self.pace.wait(waiting);
+        let wait = self.linger.wait_for(waiting);
         let members = wait.members.min(self.options.appends_max);
         let mut left = wait.until.saturating_duration_since(Instant::now());
         if left.is_zero() || members <= waiting {
@@ -168,7 +168,7 @@ impl Batcher {
             self.fill(batch);
             left = wait.until.saturating_duration_since(Instant::now());
         }
-        self.pace.learn(batch.members.len() - waiting);
+        self.linger.adapt(batch.members.len() - waiting);
     }
 
     fn sort(&mut self, batch: &mut Batch, message: Message) {
@@ -192,126 +192,139 @@ impl Batcher {
         if members.is_empty() {
             return;
         }
-        self.metrics.batch_appends.observe(count(members.len()));
+        self.observers.metrics.batch_appends.observe(count(members.len()));
         let mut appends: Vec<&mut Append> = members.iter_mut().map(|(append, _)| append).collect();
         match self.write_once(&mut appends).await {
-            Ok(told) => self.answer(members, told),
-            Err(Silence::Lost(reason)) => {
-                self.link = None;
-                tracing::warn!(reason, "the appending connection was lost: asking again");
+            Ok(outcomes) => self.reply(members, outcomes),
+            Err(AppendError::AnswerLost(reason)) => {
+                tracing::warn!(reason, "the answer to a batch was lost: sending it again");
                 self.one_by_one(members, true).await;
             }
-            Err(Silence::Failed(reason)) => {
+            Err(AppendError::Failed(reason)) => {
                 tracing::warn!(reason, "a batch failed: writing its members one by one");
                 self.one_by_one(members, false).await;
             }
-            Err(Silence::NotNow(reason)) => refuse(members, &reason),
-            Err(Silence::NoRoom) => {
+            Err(AppendError::Unavailable(reason)) => refuse(members, &reason),
+            Err(AppendError::NoPartition) => {
                 self.alarm();
-                refuse(members, NO_ROOM);
+                refuse(members, NO_PARTITION);
             }
         }
     }
 
-    async fn write_once(&mut self, batch: &mut [&mut Append]) -> Result<Told, Silence> {
-        if self.link.as_ref().is_none_or(Link::is_closed) {
-            let opened = Link::open(&self.options.url, &self.options.connect).await;
-            self.link = Some(opened.map_err(|error| Silence::NotNow(error.to_string()))?);
-        }
-        let link = self.link.as_ref().ok_or(Silence::NotNow(String::new()))?;
-        link.write(batch).await
+    async fn open(&self) -> Result<Connection, PgError> {
+        let BatcherOptions { url, connect, .. } = &self.options;
+        Connection::open(url, connect, self.observers.clone()).await
     }
 
-    /// `asked` says that they may stand already.
-    async fn one_by_one(&mut self, members: Vec<(Append, Reply)>, asked: bool) {
-        let until = Instant::now() + ASK_AGAIN_FOR;
+    /// On the open connection, or a new one; one whose answer was lost is given up.
+    async fn write_once(
+        &mut self,
+        batch: &mut [&mut Append],
+    ) -> Result<Vec<AppendOutcome>, AppendError> {
+        let open = self.connection.take().filter(|connection| !connection.is_closed());
+        let connection = if let Some(connection) = open {
+            connection
+        } else {
+            let opened = self.open().await;
+            opened.map_err(|error| AppendError::Unavailable(error.to_string()))?
+        };
+        let written = connection.write(batch).await;
+        if !matches!(written, Err(AppendError::AnswerLost(_))) {
+            self.connection = Some(connection);
+        }
+        written
+    }
+
+    /// `sent` says that they may be written already.
+    async fn one_by_one(&mut self, members: Vec<(Append, Reply)>, sent: bool) {
+        let until = Instant::now() + RESEND_FOR;
         for (mut append, reply) in members {
-            match self.ask(&mut append, asked, until).await {
-                Ok(told) => self.answer(vec![(append, reply)], told),
-                Err(reason) => drop(reply.send(Err(Unanswered::Unavailable(reason)))),
+            match self.write_alone(&mut append, sent, until).await {
+                Ok(outcomes) => self.reply(vec![(append, reply)], outcomes),
+                Err(reason) => drop(reply.send(Err(ExecuteError::Unavailable(reason)))),
             }
         }
     }
 
-    async fn ask(
+    async fn write_alone(
         &mut self,
         append: &mut Append,
-        asked: bool,
+        mut sent: bool,
         until: Instant,
-    ) -> Result<Told, String> {
-        let mut asked = asked;
+    ) -> Result<Vec<AppendOutcome>, String> {
         loop {
             match self.write_once(&mut [append]).await {
-                Ok(mut told) if asked => {
-                    told.answers.iter_mut().for_each(|answer| stands(append, answer));
-                    return Ok(told);
+                Ok(mut outcomes) => {
+                    if sent {
+                        for outcome in &mut outcomes {
+                            resolve(append, outcome);
+                        }
+                    }
+                    return Ok(outcomes);
                 }
-                Ok(told) => return Ok(told),
-                Err(Silence::Failed(reason)) => return Err(reason),
-                Err(Silence::NoRoom) => {
+                Err(AppendError::Failed(reason)) => return Err(reason),
+                Err(AppendError::NoPartition) => {
                     self.alarm();
-                    return Err(NO_ROOM.to_owned());
+                    return Err(NO_PARTITION.to_owned());
                 }
-                Err(Silence::NotNow(reason)) if !asked || Instant::now() > until => {
+                Err(AppendError::Unavailable(reason)) if !sent || Instant::now() > until => {
                     return Err(reason);
                 }
-                Err(Silence::Lost(reason)) if Instant::now() > until => return Err(reason),
-                Err(Silence::Lost(_)) => {
-                    asked = true;
-                    self.link = None;
+                Err(AppendError::AnswerLost(reason)) if Instant::now() > until => {
+                    return Err(reason);
                 }
-                Err(Silence::NotNow(_)) => {}
+                Err(AppendError::AnswerLost(_)) => sent = true,
+                Err(AppendError::Unavailable(_)) => {}
             }
             tokio::time::sleep(RECONNECT_EVERY).await;
         }
     }
 
-    fn answer(&self, members: Vec<(Append, Reply)>, told: Told) {
-        self.head.send_if_modified(|head| {
-            let grown = told.head > *head;
-            *head = told.head.max(*head);
-            grown
-        });
+    fn reply(&self, members: Vec<(Append, Reply)>, outcomes: Vec<AppendOutcome>) {
+        let metrics = &self.observers.metrics;
         let mut events = 0;
-        for ((append, reply), answer) in members.into_iter().zip(told.answers) {
-            if let Some(outcome) = self.outcomes.get(answer.number()) {
-                outcome.inc();
+        for ((append, reply), outcome) in members.into_iter().zip(outcomes) {
+            if let Some(counter) = self.outcomes.get(outcome.number()) {
+                counter.inc();
             }
-            match &answer {
-                Answer::Appended { .. } => events += append.events.len(),
-                Answer::Conflict => self.metrics.conflicts.inc(),
-                Answer::Replayed { .. } | Answer::Reused | Answer::Fenced | Answer::Reserved => {}
+            match &outcome {
+                AppendOutcome::Appended { .. } => events += append.events.len(),
+                AppendOutcome::Conflict => metrics.conflicts.inc(),
+                AppendOutcome::Replayed { .. }
+                | AppendOutcome::Reused
+                | AppendOutcome::Fenced
+                | AppendOutcome::Reserved => {}
             }
-            let _ = reply.send(Ok(answer));
+            let _ = reply.send(Ok(outcome));
         }
-        self.metrics.lock_wait_seconds.observe(told.waited_seconds);
         if events > 0 {
-            self.metrics.events.inc_by(u64::try_from(events).unwrap_or_default());
-            self.metrics.transaction_events.observe(count(events));
+            metrics.events.inc_by(u64::try_from(events).unwrap_or_default());
+            metrics.transaction_events.observe(count(events));
         }
     }
 
     fn alarm(&self) {
-        tracing::error!("{NO_ROOM}");
-        self.room.notify_one();
+        tracing::error!("{NO_PARTITION}");
+        self.partition_missing.notify_one();
     }
 }
 
-const NO_ROOM: &str = "the log has no partition for its next position";
+const NO_PARTITION: &str = "the log has no partition for its next position";
 
-/// The answer to a first asking was lost, and this is the answer to the second. What stands is this
+/// The answer to the first sending was lost; `outcome` answers the second. What is in the log is this
 /// very append when it brought its streams to the same versions; else it is an earlier one.
-fn stands(append: &Append, answer: &mut Answer) {
-    if let Answer::Replayed { first, last, streams } = answer
+fn resolve(append: &Append, outcome: &mut AppendOutcome) {
+    if let AppendOutcome::Replayed { first, last, streams } = outcome
         && streams.iter().all(|reached| append.reaches(reached))
     {
-        *answer = Answer::Appended { first: *first, last: *last };
+        *outcome = AppendOutcome::Appended { first: *first, last: *last };
     }
 }
 
 fn refuse(members: Vec<(Append, Reply)>, reason: &str) {
     for (_, reply) in members {
-        let _ = reply.send(Err(Unanswered::Unavailable(reason.to_owned())));
+        let _ = reply.send(Err(ExecuteError::Unavailable(reason.to_owned())));
     }
 }
 

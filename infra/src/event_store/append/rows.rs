@@ -2,16 +2,19 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use postgres_types::{FromSql, ToSql};
+use domain::EventId;
+use postgres_types::ToSql;
 use uuid::Uuid;
 
-use super::ReservationChange;
+use super::outcome::StreamVersion;
+use crate::event_store::receipt::AppendedEvent;
+use crate::event_store::request::ReservationChange;
 use crate::log::json::JsonText;
 
 /// `event_log.new_event`.
 #[derive(Debug, ToSql)]
 #[postgres(name = "new_event")]
-pub(super) struct NewEvent {
+pub struct NewEvent {
     pub append: i32,
     /// On the first event of each stream: the version that the stream must be at.
     pub expected: Option<i64>,
@@ -39,7 +42,7 @@ pub(super) struct NewEvent {
 /// `event_log.new_reservation`.
 #[derive(Debug, ToSql)]
 #[postgres(name = "new_reservation")]
-pub(super) struct NewReservation {
+pub struct NewReservation {
     pub append: i32,
     pub kind: String,
     pub blind_index: Vec<u8>,
@@ -61,103 +64,43 @@ impl From<ReservationChange> for NewReservation {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromSql)]
-#[postgres(name = "outcome", rename_all = "snake_case")]
-pub(super) enum Outcome {
-    Replayed,
-    Reused,
-    Fenced,
-    Conflict,
-    Reserved,
-}
-
-/// A stream and the version that it reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, FromSql)]
-#[postgres(name = "reached")]
-pub(super) struct Reached {
-    pub stream_id: Uuid,
-    pub version: i64,
-}
-
-#[derive(Debug, FromSql)]
-#[postgres(name = "refusal")]
-pub(super) struct Refusal {
-    pub append: i32,
-    pub outcome: Outcome,
-    pub first_position: Option<i64>,
-    pub last_position: Option<i64>,
-    pub streams: Vec<Reached>,
-}
-
-/// All of one command's events and reservations: they stand together, or not at all.
+/// All of one command's events and reservations: all of them are written, or none.
 #[derive(Debug)]
-pub(super) struct Append {
+pub struct Append {
     pub events: Vec<NewEvent>,
-    pub moves: Vec<NewReservation>,
-}
-
-/// What became of an append.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
-    Appended { first: i64, last: i64 },
-    Replayed { first: i64, last: i64, streams: Vec<Reached> },
-    Reused,
-    Fenced,
-    Conflict,
-    Reserved,
-}
-
-impl Answer {
-    pub const NAMES: [&'static str; 6] =
-        ["appended", "replayed", "reused", "fenced", "conflict", "reserved"];
-
-    /// Its place in `NAMES`.
-    pub const fn number(&self) -> usize {
-        match self {
-            Self::Appended { .. } => 0,
-            Self::Replayed { .. } => 1,
-            Self::Reused => 2,
-            Self::Fenced => 3,
-            Self::Conflict => 4,
-            Self::Reserved => 5,
-        }
-    }
-}
-
-impl From<Refusal> for Answer {
-    fn from(refusal: Refusal) -> Self {
-        match refusal.outcome {
-            Outcome::Replayed => Self::Replayed {
-                first: refusal.first_position.unwrap_or_default(),
-                last: refusal.last_position.unwrap_or_default(),
-                streams: refusal.streams,
-            },
-            Outcome::Reused => Self::Reused,
-            Outcome::Fenced => Self::Fenced,
-            Outcome::Conflict => Self::Conflict,
-            Outcome::Reserved => Self::Reserved,
-        }
-    }
+    pub reservations: Vec<NewReservation>,
 }
 
 impl Append {
+    /// Its events as they stand once they are appended after this position.
+    pub fn appended_after(&self, position: i64) -> Vec<AppendedEvent> {
+        let events = self.events.iter().zip(position + 1..);
+        let appended = events.map(|(event, position)| AppendedEvent {
+            id: EventId(event.event_id),
+            position,
+            stream: event.stream_id,
+            version: event.version,
+        });
+        appended.collect()
+    }
+
     /// One event and no reservations: what `event_log.append_one` takes.
     pub fn single(&self) -> Option<&NewEvent> {
-        match (self.events.as_slice(), self.moves.as_slice()) {
+        match (self.events.as_slice(), self.reservations.as_slice()) {
             ([event], []) => Some(event),
             _ => None,
         }
     }
 
     /// Whether it brings a stream to just this version.
-    pub fn reaches(&self, reached: &Reached) -> bool {
+    pub fn reaches(&self, reached: &StreamVersion) -> bool {
         let of = self.events.iter().filter(|event| event.stream_id == reached.stream_id);
         of.map(|event| event.version).max() == Some(reached.version)
     }
 
     pub fn number(&mut self, append: i32) {
         self.events.iter_mut().for_each(|event| event.append = append);
-        self.moves.iter_mut().for_each(|reservation| reservation.append = append);
+        self.reservations.iter_mut().for_each(|reservation| reservation.append = append);
     }
 
     /// The streams, reservations and the command that no other append of a batch may share. Two
@@ -168,7 +111,7 @@ impl Append {
         let commands = self.events.iter().filter_map(|event| event.command_id);
         let commands = commands.map(|command| hash(&(1, command)));
         let reservations = self
-            .moves
+            .reservations
             .iter()
             .map(|reservation| hash(&(2, &reservation.kind, &reservation.blind_index)));
         streams.chain(commands).chain(reservations)
@@ -183,7 +126,7 @@ fn hash(of: &impl Hash) -> u64 {
 
 /// The text of `Event::encode`.
 #[derive(Debug)]
-pub(super) struct Json(pub String);
+pub struct Json(pub String);
 
 impl ToSql for Json {
     fn to_sql(

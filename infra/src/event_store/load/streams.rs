@@ -1,4 +1,4 @@
-//! The streams as this node sees them: its cache, their snapshots, their events.
+//! Loads streams: from this node's cache, their snapshots, and their events.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,52 +14,54 @@ use uuid::Uuid;
 
 use super::cache::Cache;
 use super::snapshot::Snapshots;
-use super::step::Standing;
-use super::{LoadError, Loaded, Stored};
+use super::state::{LoadError, Loaded, Stored, StreamState};
 use crate::log::json::JsonText;
 use crate::postgres::Pool;
 
-/// Whether what this node saw last will do.
+const LOAD: &str = include_str!("load.sql");
+pub const LOAD_AFTER: &str = include_str!("load_after.sql");
+const LOAD_AS_OF: &str = include_str!("load_as_of.sql");
+
+/// How new a state must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Sight {
+pub enum Freshness {
+    /// What this node has in its cache will do.
     Cached,
+    /// With every event that was committed before the call.
     Fresh,
 }
 
-pub(super) struct Streams {
+pub struct Streams {
     pub pool: Pool,
     pub cache: Cache,
     pub snapshots: Snapshots,
 }
 
 impl Streams {
-    /// Answers also whether it is as fresh as the call.
+    /// `true` when the state is fresh, though a cached one was enough.
     pub async fn load<A: Stored>(
         &self,
         tenant: TenantId,
         stream: Uuid,
-        sight: Sight,
+        freshness: Freshness,
     ) -> Result<(Loaded<A>, bool), LoadError> {
-        let cached = self.cache.get(tenant, A::TYPE, stream).and_then(|standing| {
-            let state = standing.state.downcast::<A>().ok()?;
-            Some(Loaded { state, version: standing.version })
-        });
+        let cached = self.cache.get(tenant, A::TYPE, stream).and_then(StreamState::typed);
         match cached {
-            Some(loaded) if sight == Sight::Cached => Ok((loaded, false)),
-            Some(loaded) => Ok((self.follow(tenant, stream, loaded).await?, true)),
-            None => Ok((self.read(tenant, stream).await?, true)),
+            Some(loaded) if freshness == Freshness::Cached => Ok((loaded, false)),
+            Some(loaded) => Ok((self.read_on(tenant, stream, loaded).await?, true)),
+            None => Ok((self.read_whole(tenant, stream).await?, true)),
         }
     }
 
-    /// Reads on from what the cache has.
-    async fn follow<A: Stored>(
+    /// Reads the events after the cached state.
+    async fn read_on<A: Stored>(
         &self,
         tenant: TenantId,
         stream: Uuid,
         cached: Loaded<A>,
     ) -> Result<Loaded<A>, LoadError> {
         let client = self.pool.get().await?;
-        let query = client.prepare_cached(include_str!("load_after.sql")).await?;
+        let query = client.prepare_cached(LOAD_AFTER).await?;
         let of: [&(dyn ToSql + Sync); 4] = [&stream, &tenant.0, &A::TYPE, &cached.version];
         let rows = client.query_raw(&query, of).await?;
         let mut fold = Fold::from(stream, cached);
@@ -67,28 +69,36 @@ impl Streams {
         Ok(self.keep(tenant, fold))
     }
 
-    /// Reads from the stream's snapshot on, or from its beginning.
-    async fn read<A: Stored>(
+    /// Reads from the stream's snapshot on, or from the beginning.
+    async fn read_whole<A: Stored>(
         &self,
         tenant: TenantId,
         stream: Uuid,
     ) -> Result<Loaded<A>, LoadError> {
-        let client = self.pool.get().await?;
-        let query = client.prepare_cached(include_str!("load.sql")).await?;
-        for snapshots in [A::SNAPSHOT_VERSION, NO_SNAPSHOT] {
-            let of: [&(dyn ToSql + Sync); 4] = [&stream, &tenant.0, &A::TYPE, &snapshots];
-            let rows = client.query_raw(&query, of).await?;
-            let mut fold = Fold::from(stream, Loaded { state: Arc::new(A::default()), version: 0 });
-            fold.apply_all(rows).await?;
-            if fold.snapshot != Snapshot::Unreadable {
-                return Ok(self.keep(tenant, fold));
-            }
+        let mut fold = self.fold(tenant, stream, A::SNAPSHOT_VERSION).await?;
+        if fold.snapshot == SnapshotUse::Unreadable {
             tracing::warn!(%stream, "a snapshot cannot be read: reading the events");
+            fold = self.fold(tenant, stream, NO_SNAPSHOT).await?;
         }
-        Err(LoadError::Missing { stream, version: 1 })
+        Ok(self.keep(tenant, fold))
     }
 
-    /// As it stood at a time: from the events that were recorded by then.
+    async fn fold<A: Stored>(
+        &self,
+        tenant: TenantId,
+        stream: Uuid,
+        snapshot_version: i16,
+    ) -> Result<Fold<A>, LoadError> {
+        let client = self.pool.get().await?;
+        let query = client.prepare_cached(LOAD).await?;
+        let of: [&(dyn ToSql + Sync); 4] = [&stream, &tenant.0, &A::TYPE, &snapshot_version];
+        let rows = client.query_raw(&query, of).await?;
+        let mut fold = Fold::from(stream, Loaded::empty());
+        fold.apply_all(rows).await?;
+        Ok(fold)
+    }
+
+    /// The state at a time: after the events that were recorded by then. Never from the cache.
     pub async fn load_as_of<A: Stored>(
         &self,
         tenant: TenantId,
@@ -96,56 +106,54 @@ impl Streams {
         at: DateTime<Utc>,
     ) -> Result<Loaded<A>, LoadError> {
         let client = self.pool.get().await?;
-        let query = client.prepare_cached(include_str!("load_as_of.sql")).await?;
+        let query = client.prepare_cached(LOAD_AS_OF).await?;
         let of: [&(dyn ToSql + Sync); 4] = [&stream, &tenant.0, &A::TYPE, &at];
         let rows = client.query_raw(&query, of).await?;
-        let mut fold = Fold::from(stream, Loaded { state: Arc::new(A::default()), version: 0 });
+        let mut fold = Fold::from(stream, Loaded::empty());
         fold.apply_all(rows).await?;
         Ok(fold.loaded)
     }
 
     fn keep<A: Stored>(&self, tenant: TenantId, fold: Fold<A>) -> Loaded<A> {
         let loaded = fold.loaded;
-        if fold.events > 0 || fold.snapshot == Snapshot::Read {
-            let state = Arc::clone(&loaded.state);
-            let standing = Standing { state, version: loaded.version };
-            self.cache.put(tenant, A::TYPE, fold.stream, standing);
+        if fold.events > 0 || fold.snapshot == SnapshotUse::Read {
+            self.cache.put(tenant, A::TYPE, fold.stream, loaded.clone().into());
         }
-        self.snapshots.consider::<A>(fold.stream, fold.events, &loaded);
+        self.snapshots.take_if_due(fold.stream, fold.events, &loaded);
         loaded
     }
 }
 
-/// A version that no state has.
+/// A snapshot version that no aggregate has.
 const NO_SNAPSHOT: i16 = -1;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Snapshot {
+enum SnapshotUse {
     None,
     Read,
-    /// Another shape under the same version: the events tell the same.
+    /// It has another shape under the same version: the events say the same.
     Unreadable,
 }
 
-/// A state on its way through its stream.
+/// A state, and how far the stream has been applied to it.
 struct Fold<A> {
     stream: Uuid,
     loaded: Loaded<A>,
     /// How many events were read for it.
     events: i64,
-    snapshot: Snapshot,
+    snapshot: SnapshotUse,
 }
 
 impl<A: Stored> Fold<A> {
     const fn from(stream: Uuid, loaded: Loaded<A>) -> Self {
-        Self { stream, loaded, events: 0, snapshot: Snapshot::None }
+        Self { stream, loaded, events: 0, snapshot: SnapshotUse::None }
     }
 
     async fn apply_all(&mut self, rows: RowStream) -> Result<(), LoadError> {
         let mut rows = pin!(rows);
         while let Some(row) = rows.try_next().await? {
             self.apply(&row)?;
-            if self.snapshot == Snapshot::Unreadable {
+            if self.snapshot == SnapshotUse::Unreadable {
                 break;
             }
         }
@@ -173,15 +181,15 @@ impl<A: Stored> Fold<A> {
         match serde_json::from_str::<A>(state) {
             Ok(state) => {
                 self.loaded = Loaded { state: Arc::new(state), version };
-                self.snapshot = Snapshot::Read;
+                self.snapshot = SnapshotUse::Read;
             }
-            Err(_) => self.snapshot = Snapshot::Unreadable,
+            Err(_) => self.snapshot = SnapshotUse::Unreadable,
         }
     }
 }
 
 /// An event of a row with the columns of `load_after.sql`.
-pub(super) fn decode<E: Event>(stream: Uuid, row: &Row) -> Result<E, LoadError> {
+pub fn decode<E: Event>(stream: Uuid, row: &Row) -> Result<E, LoadError> {
     let version = row.try_get(0)?;
     let data: JsonText<'_> = row.try_get(3)?;
     let sealed: Option<&[u8]> = row.try_get(4)?;

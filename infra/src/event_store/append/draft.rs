@@ -1,15 +1,16 @@
-//! An append being written: events are numbered, sealed and taken apart as they are told.
+//! An append being drafted: its events are numbered, sealed and encoded as they are added.
 
 use domain::privacy::take_apart;
 use domain::{Event, EventId};
 use uuid::Uuid;
 
-use super::append::{Append, Json, NewEvent};
-use super::{ExecuteError, Request};
+use super::rows::{Append, Json, NewEvent};
+use crate::event_store::error::ExecuteError;
+use crate::event_store::request::Request;
 use crate::ids::derived;
-use crate::keyring::{Keyring, RequestMacs, SealError};
+use crate::keyring::{Keyring, RequestMacs};
 
-pub(super) struct Draft<'a> {
+pub struct Draft<'a> {
     pub keyring: &'a Keyring,
     pub request: &'a Request,
     pub events: Vec<NewEvent>,
@@ -17,7 +18,7 @@ pub(super) struct Draft<'a> {
 
 /// Where an event goes.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub struct Place {
     pub stream_type: &'static str,
     pub stream: Uuid,
     pub version: i64,
@@ -25,10 +26,15 @@ pub(super) struct Place {
     pub expected: Option<i64>,
 }
 
-impl Draft<'_> {
-    /// Answers the event as it stands in the log: sealed.
-    pub async fn tell<E: Event>(&mut self, place: Place, mut event: E) -> Result<E, ExecuteError> {
+impl<'a> Draft<'a> {
+    pub fn new(keyring: &'a Keyring, request: &'a Request, capacity: usize) -> Self {
+        Self { keyring, request, events: Vec::with_capacity(capacity) }
+    }
+
+    /// Adds an event. Answers it as the log will have it: sealed.
+    pub async fn add<E: Event>(&mut self, place: Place, mut event: E) -> Result<E, ExecuteError> {
         let request = self.request;
+        // The same command draws the same ids when it is sent again.
         let number = self.events.len() + 1;
         let event_id = derived(request.command, &format!("event/{number}"));
         let sealing =
@@ -38,7 +44,7 @@ impl Draft<'_> {
         if !subjects.contains(&about) {
             subjects.push(about);
         }
-        let told = event.clone();
+        let whole = event.clone();
         let sealed = take_apart(&mut event).map_err(unwritable)?;
         let (event_type, schema_version) = event.kind();
         self.events.push(NewEvent {
@@ -64,11 +70,11 @@ impl Draft<'_> {
             request_mac_before: None,
             events: None,
         });
-        Ok(told)
+        Ok(whole)
     }
 
     /// The append, its first event marked with the command.
-    pub fn append(self, macs: Option<RequestMacs>) -> Result<Append, ExecuteError> {
+    pub fn finish(self, macs: Option<RequestMacs>) -> Result<Append, ExecuteError> {
         let mut events = self.events;
         let count = i16::try_from(events.len()).map_err(unwritable)?;
         if let Some(first) = events.first_mut() {
@@ -77,22 +83,11 @@ impl Draft<'_> {
             first.request_mac_before = macs.and_then(|macs| macs.before).map(|mac| mac.to_vec());
             first.events = Some(count);
         }
-        let moves = self.request.reservations.iter().cloned().map(Into::into).collect();
-        Ok(Append { events, moves })
+        let reservations = self.request.reservations.iter().cloned().map(Into::into).collect();
+        Ok(Append { events, reservations })
     }
 }
 
 fn unwritable(error: impl std::fmt::Display) -> ExecuteError {
     ExecuteError::Unavailable(format!("an event cannot be written: {error}"))
-}
-
-impl From<SealError> for ExecuteError {
-    fn from(error: SealError) -> Self {
-        match error {
-            SealError::Erased(_) => Self::Fenced,
-            error @ (SealError::Expired | SealError::Unavailable(_)) => {
-                Self::Unavailable(error.to_string())
-            }
-        }
-    }
 }

@@ -1,0 +1,171 @@
+//! The connection of the batcher: its session is set up once, its statements are prepared once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_postgres::error::{Severity, SqlState};
+use tokio_postgres::{Client, Error, Row, Statement};
+
+use super::outcome::{AppendError, AppendOutcome};
+use super::rows::{Append, NewEvent, NewReservation};
+use crate::metrics::Metrics;
+use crate::postgres::{ConnectOptions, PgError, connect_one, describe};
+
+/// Longer than any statement may take: then the server is not there any more.
+const ANSWER_WITHIN: Duration = Duration::from_secs(40);
+const APPEND: &str = include_str!("append.sql");
+const APPEND_ONE: &str = "select at, waited_seconds from event_log.append_one($1)";
+const SESSION_SETTINGS: &str = include_str!("session_settings.sql");
+
+/// What a connection reports beside its outcomes; kept when it is opened again.
+#[derive(Clone)]
+pub struct Observers {
+    pub metrics: Arc<Metrics>,
+    /// The last position of the log, as far as an answer told it.
+    pub head: watch::Sender<i64>,
+}
+
+pub struct Connection {
+    client: Client,
+    append: Statement,
+    append_one: Statement,
+    observers: Observers,
+}
+
+impl Connection {
+    pub async fn open(
+        url: &str,
+        options: &ConnectOptions,
+        observers: Observers,
+    ) -> Result<Self, PgError> {
+        let client = connect_one(url, options).await?;
+        client.batch_execute(SESSION_SETTINGS).await?;
+        let append = client.prepare(APPEND).await?;
+        let append_one = client.prepare(APPEND_ONE).await?;
+        Ok(Self { client, append, append_one, observers })
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Writes a batch in one transaction. Answers one outcome for each member, in their order.
+    pub async fn write(
+        &self,
+        batch: &mut [&mut Append],
+    ) -> Result<Vec<AppendOutcome>, AppendError> {
+        match tokio::time::timeout(ANSWER_WITHIN, self.write_all(batch)).await {
+            Ok(written) => written,
+            Err(_) => Err(AppendError::AnswerLost("no answer in time".to_owned())),
+        }
+    }
+
+    async fn write_all(
+        &self,
+        batch: &mut [&mut Append],
+    ) -> Result<Vec<AppendOutcome>, AppendError> {
+        if let [append] = batch
+            && let Some(event) = append.single()
+            && let Some(at) = self.write_one(event).await.map_err(|error| self.failure(&error))?
+        {
+            return Ok(vec![AppendOutcome::Appended { first: at, last: at }]);
+        }
+        for (append, number) in batch.iter_mut().zip(0..) {
+            append.number(number);
+        }
+        let events: Vec<&NewEvent> = batch.iter().flat_map(|append| &append.events).collect();
+        let reservations: Vec<&NewReservation> =
+            batch.iter().flat_map(|append| &append.reservations).collect();
+        let rows = self.client.query(&self.append, &[&events, &reservations]).await;
+        let rows = rows.map_err(|error| self.failure(&error))?;
+        self.outcomes(&rows, batch)
+    }
+
+    /// `None` when anything stands against the event: `event_log.append` says what.
+    async fn write_one(&self, event: &NewEvent) -> Result<Option<i64>, Error> {
+        let row = self.client.query_one(&self.append_one, &[event]).await?;
+        let at: Option<i64> = row.try_get(0)?;
+        if let Some(at) = at {
+            self.observe(at, row.try_get(1)?);
+        }
+        Ok(at)
+    }
+
+    /// From the rows of `append.sql`: one for each append that is refused, or one without any.
+    fn outcomes(
+        &self,
+        rows: &[Row],
+        batch: &[&mut Append],
+    ) -> Result<Vec<AppendOutcome>, AppendError> {
+        let unreadable = |error: Error| AppendError::AnswerLost(describe(&error));
+        let first = rows.first().ok_or_else(|| unknown("no row"))?;
+        let mut head: i64 = first.try_get(0).map_err(unreadable)?;
+        let waited_seconds = first.try_get(1).map_err(unreadable)?;
+        let mut refused: Vec<Option<AppendOutcome>> = batch.iter().map(|_| None).collect();
+        for row in rows {
+            let append: Option<i32> = row.try_get(2).map_err(unreadable)?;
+            let place = append.and_then(|append| usize::try_from(append).ok());
+            if let Some(refused) = place.and_then(|place| refused.get_mut(place)) {
+                let label = row.try_get(3).map_err(unreadable)?;
+                *refused =
+                    Some(refusal(label, row).map_err(unreadable)?.ok_or_else(|| unknown(label))?);
+            }
+        }
+        let outcomes = refused.into_iter().zip(batch).map(|(refused, append)| {
+            refused.unwrap_or_else(|| {
+                let first = head + 1;
+                head += i64::try_from(append.events.len()).unwrap_or_default();
+                AppendOutcome::Appended { first, last: head }
+            })
+        });
+        let outcomes = outcomes.collect();
+        self.observe(head, waited_seconds);
+        Ok(outcomes)
+    }
+
+    fn observe(&self, head: i64, waited_seconds: f64) {
+        self.observers.metrics.lock_wait_seconds.observe(waited_seconds);
+        self.observers.head.send_if_modified(|known| {
+            let grown = head > *known;
+            *known = head.max(*known);
+            grown
+        });
+    }
+
+    fn failure(&self, error: &Error) -> AppendError {
+        let Some(db) = error.as_db_error() else { return AppendError::AnswerLost(describe(error)) };
+        let fatal = matches!(db.parsed_severity(), Some(Severity::Fatal | Severity::Panic));
+        if fatal || self.is_closed() {
+            return AppendError::AnswerLost(describe(error));
+        }
+        let code = db.code();
+        if *code == SqlState::CHECK_VIOLATION {
+            return AppendError::NoPartition;
+        }
+        if *code == SqlState::QUERY_CANCELED || *code == SqlState::LOCK_NOT_AVAILABLE {
+            return AppendError::Unavailable(describe(error));
+        }
+        AppendError::Failed(describe(error))
+    }
+}
+
+/// By the label of `event_log.outcome`; `None` for one that this programme does not know.
+fn refusal(label: &str, row: &Row) -> Result<Option<AppendOutcome>, Error> {
+    Ok(Some(match label {
+        "replayed" => AppendOutcome::Replayed {
+            first: row.try_get(4)?,
+            last: row.try_get(5)?,
+            streams: row.try_get(6)?,
+        },
+        "reused" => AppendOutcome::Reused,
+        "fenced" => AppendOutcome::Fenced,
+        "conflict" => AppendOutcome::Conflict,
+        "reserved" => AppendOutcome::Reserved,
+        _ => return Ok(None),
+    }))
+}
+
+fn unknown(answer: &str) -> AppendError {
+    AppendError::AnswerLost(format!("event_log.append answered {answer}: update this programme"))
+}

@@ -1,0 +1,59 @@
+//! The batch delay (linger): how long a batch waits for the callers of the one before it, who often
+//! come straight back.
+//!
+//! Without it, callers that wait for their answers fall into two groups that take turns, each in a
+//! batch of half the size.
+
+use std::time::{Duration, Instant};
+
+/// The wait is the last batch's time divided by this: `DIVISOR_MIN` while callers come back in that
+/// time, up to `DIVISOR_MAX` while they do not.
+const DIVISOR_MIN: u32 = 8;
+const DIVISOR_MAX: u32 = 128;
+const WAIT_MAX: Duration = Duration::from_millis(1);
+/// Every so many batches the longest wait is tried again.
+const TRY_EVERY: u32 = 16;
+
+pub struct Linger {
+    answered: usize,
+    took: Duration,
+    ended: Instant,
+    divisor: u32,
+    batches: u32,
+}
+
+/// Wait until the batch has so many members, or until then.
+#[derive(Clone, Copy)]
+pub struct WaitFor {
+    pub members: usize,
+    pub until: Instant,
+}
+
+impl Linger {
+    pub fn new() -> Self {
+        let (took, ended) = (Duration::ZERO, Instant::now());
+        Self { answered: 0, took, ended, divisor: DIVISOR_MIN, batches: 0 }
+    }
+
+    /// A batch of so many members was answered just now.
+    pub fn answered(&mut self, members: usize, took: Duration) {
+        self.answered = members;
+        self.took = took;
+        self.ended = Instant::now();
+        self.batches = self.batches.wrapping_add(1);
+    }
+
+    /// For a batch that has `members` already.
+    pub fn wait_for(&self, members: usize) -> WaitFor {
+        let trying = self.batches.is_multiple_of(TRY_EVERY);
+        let divisor = if trying { DIVISOR_MIN } else { self.divisor };
+        let until = self.ended + (self.took / divisor).min(WAIT_MAX);
+        WaitFor { members: members + self.answered, until }
+    }
+
+    /// `came` members came in that time.
+    pub fn adapt(&mut self, came: usize) {
+        let paid = came * 2 >= self.answered;
+        self.divisor = if paid { DIVISOR_MIN } else { (self.divisor * 2).min(DIVISOR_MAX) };
+    }
+}

@@ -1,0 +1,56 @@
+//! Look-up by idempotency key: which events a command appended when it came before.
+
+use deadpool_postgres::GenericClient;
+use domain::EventId;
+use tokio_postgres::Row;
+
+use crate::event_store::error::ExecuteError;
+use crate::event_store::load::state::LoadError;
+use crate::event_store::receipt::AppendedEvent;
+use crate::event_store::request::Request;
+use crate::keyring::RequestMacs;
+use crate::postgres::Pool;
+
+/// `None` when the command id is new, or its events are deleted.
+///
+/// # Errors
+/// `Reused` when it came with another request; `Load` when the database does not answer.
+pub async fn look_up(
+    pool: &Pool,
+    request: &Request,
+    macs: Option<RequestMacs>,
+) -> Result<Option<Vec<AppendedEvent>>, ExecuteError> {
+    let rows = find(pool, request).await?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    if !same(first.try_get(4).map_err(LoadError::from)?, macs) {
+        return Err(ExecuteError::Reused);
+    }
+    let events = rows.iter().map(appended).collect::<Result<_, _>>();
+    Ok(Some(events.map_err(LoadError::from)?))
+}
+
+async fn find(pool: &Pool, request: &Request) -> Result<Vec<Row>, LoadError> {
+    let client = pool.get().await?;
+    let look_up = client.prepare_cached(include_str!("look_up.sql")).await?;
+    Ok(client.query(&look_up, &[&request.tenant.0, &request.command.0]).await?)
+}
+
+fn appended(row: &Row) -> Result<AppendedEvent, tokio_postgres::Error> {
+    Ok(AppendedEvent {
+        id: EventId(row.try_get(0)?),
+        position: row.try_get(1)?,
+        stream: row.try_get(2)?,
+        version: row.try_get(3)?,
+    })
+}
+
+/// As `event_log.append` compares them.
+fn same(stored: Option<&[u8]>, macs: Option<RequestMacs>) -> bool {
+    match (stored, macs) {
+        (None, None) => true,
+        (Some(stored), Some(macs)) => {
+            stored == macs.today || macs.before.is_some_and(|before| stored == before)
+        }
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}

@@ -1,0 +1,11 @@
+//! Events are appended: drafted, queued, gathered into batches, and written on one connection.
+
+pub(super) mod batcher;
+mod connection;
+pub(super) mod draft;
+mod linger;
+pub(super) mod lookup;
+pub(super) mod outcome;
+pub(super) mod partitions;
+pub(super) mod queue;
+pub(super) mod rows;

@@ -1,0 +1,147 @@
+//! One attempt at a command: load its streams, decide, append.
+
+use domain::TenantId;
+use uuid::Uuid;
+
+use super::append::draft::Draft;
+use super::append::lookup::look_up;
+use super::append::outcome::AppendOutcome;
+use super::error::ExecuteError;
+use super::executor::Inner;
+use super::load::state::LoadError;
+use super::load::streams::Freshness;
+use super::receipt::{AppendedEvent, Receipt};
+use super::request::{Request, ReservationChange};
+use super::step::{LoadedStream, Step};
+use crate::keyring::RequestMacs;
+
+/// What the steps of a command decided, each on the states after the steps before it.
+pub(super) struct Decision<'a> {
+    pub draft: Draft<'a>,
+    pub loaded: Vec<LoadedStream>,
+    /// Why a step was refused; the steps after it were not decided.
+    pub refused: Option<ExecuteError>,
+}
+
+impl Decision<'_> {
+    pub fn appends(&self) -> bool {
+        self.refused.is_none() && !self.draft.events.is_empty()
+    }
+
+    /// Whether it was decided on the newest states. A refusal that was not is decided again.
+    pub fn is_fresh(&self) -> bool {
+        self.loaded.iter().all(|known| known.fresh)
+    }
+
+    async fn add(&mut self, step: &Step, mut loaded: LoadedStream) {
+        let decided = match step.expecting {
+            Some(version) if version != loaded.before => {
+                Err(ExecuteError::Stale { version: loaded.before })
+            }
+            Some(_) | None => step.command.decide(&mut self.draft, &mut loaded).await,
+        };
+        self.refused = decided.err();
+        self.loaded.push(loaded);
+    }
+}
+
+impl Inner {
+    pub async fn decide<'a>(
+        &'a self,
+        request: &'a Request,
+        steps: &[Step],
+        freshness: Freshness,
+    ) -> Result<Decision<'a>, LoadError> {
+        let draft = Draft::new(&self.keyring, request, steps.len());
+        let loaded = Vec::with_capacity(steps.len());
+        let mut decision = Decision { draft, loaded, refused: None };
+        for step in steps {
+            let known = decision.loaded.iter().position(|known| known.stream == step.stream);
+            let loaded = if let Some(at) = known {
+                decision.loaded.swap_remove(at)
+            } else {
+                let (tenant, stream) = (request.tenant, step.stream);
+                step.command.load(&self.streams, tenant, stream, freshness).await?
+            };
+            decision.add(step, loaded).await;
+            if decision.refused.is_some() {
+                break;
+            }
+        }
+        Ok(decision)
+    }
+
+    /// Appends what was decided. `None` when it was decided on what has changed since.
+    pub async fn append(
+        &self,
+        draft: Draft<'_>,
+        macs: Option<RequestMacs>,
+    ) -> Result<Option<(Vec<AppendedEvent>, bool)>, ExecuteError> {
+        let request = draft.request;
+        let append = draft.finish(macs)?;
+        let mut events = append.appended_after(0);
+        match self.queue.append(append).await? {
+            AppendOutcome::Appended { first, .. } => {
+                for event in &mut events {
+                    event.position += first - 1;
+                }
+                Ok(Some((events, false)))
+            }
+            AppendOutcome::Replayed { .. } => {
+                let earlier = look_up(&self.streams.pool, request, macs).await?;
+                Ok(earlier.map(|events| (events, true)))
+            }
+            AppendOutcome::Reused => Err(ExecuteError::Reused),
+            AppendOutcome::Fenced => Err(ExecuteError::Fenced),
+            AppendOutcome::Conflict => Ok(None),
+            AppendOutcome::Reserved => match self.reserved_kind(request).await? {
+                Some(kind) => Err(ExecuteError::Reserved { kind }),
+                None => Ok(None),
+            },
+        }
+    }
+
+    /// Puts the states into the cache that an append led to.
+    pub fn cache(&self, tenant: TenantId, steps: &[Step], loaded: Vec<LoadedStream>) {
+        for loaded in loaded {
+            if let Some(step) = steps.iter().find(|step| step.stream == loaded.stream) {
+                step.command.cache(&self.streams, tenant, loaded);
+            }
+        }
+    }
+
+    /// The first kind that the request takes and another owner has; `None` when it was given back
+    /// in the meantime.
+    async fn reserved_kind(&self, request: &Request) -> Result<Option<String>, LoadError> {
+        for reservation in &request.reservations {
+            if let ReservationChange::Take { kind, blind_index, owner } = reservation {
+                let other = self.reservation_owner(kind, blind_index).await?;
+                if other.is_some_and(|other| other != *owner) {
+                    return Ok(Some(kind.clone()));
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Of an append of these events, or of none.
+pub(super) fn receipt(
+    steps: &[Step],
+    loaded: &[LoadedStream],
+    appended: Option<(Vec<AppendedEvent>, bool)>,
+) -> Receipt {
+    let (events, replayed) = appended.unwrap_or_default();
+    let before = |stream: Uuid| loaded.iter().find(|known| known.stream == stream);
+    let version = |step: &Step| {
+        let last = events.iter().rfind(|event| event.stream == step.stream);
+        let before = || before(step.stream).map(|known| known.before);
+        last.map(|event| event.version).or_else(before).unwrap_or_default()
+    };
+    let versions = steps.iter().map(version).collect();
+    if events.is_empty() {
+        Receipt::Unchanged { versions }
+    } else {
+        Receipt::Appended { versions, events, replayed }
+    }
+}

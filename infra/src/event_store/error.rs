@@ -1,0 +1,56 @@
+//! Why a command was not done.
+
+use domain::Refused;
+
+use super::load::state::LoadError;
+use crate::keyring::SealError;
+
+/// Why a command was not done. Only after `Unavailable` may it have been done all the same: the same
+/// command id, sent again, answers what became of it.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecuteError {
+    /// The aggregate refused, on its newest state.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// A step expects another version of its stream: load it again.
+    #[error("the stream is at version {version}, not at the version that was expected")]
+    Stale {
+        /// Where the stream is.
+        version: i64,
+    },
+    /// The command id came before, with another request: use a new one.
+    #[error("this command id was used before, with another request: use a new one")]
+    Reused,
+    /// Another owner has what the request takes.
+    #[error("this {kind} is taken: another owner has it")]
+    Reserved {
+        /// The kind of the one that is taken.
+        kind: String,
+    },
+    /// One of the subjects is erased: only closing events are still appended.
+    #[error("the person or workspace that this is about has been erased")]
+    Fenced,
+    /// Others changed the same streams at each of 33 attempts.
+    #[error("others keep changing the same streams: try again later")]
+    Conflict,
+    /// More appends wait than `ExecutorConfig::waiting_max`.
+    #[error("too many appends are waiting: try again later")]
+    Overloaded,
+    /// The database or the keyring cannot be reached, or this node is stopping.
+    #[error("not available: {0}")]
+    Unavailable(String),
+    /// A stream cannot be loaded.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+impl From<SealError> for ExecuteError {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::Erased(_) => Self::Fenced,
+            error @ (SealError::Expired | SealError::Unavailable(_)) => {
+                Self::Unavailable(error.to_string())
+            }
+        }
+    }
+}

@@ -1,1 +1,0 @@
-select event_log.create_partitions_ahead($1)

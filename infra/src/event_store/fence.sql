@@ -1,1 +1,0 @@
-select event_log.fence($1, $2)

@@ -1,0 +1,108 @@
+//! The state of a stream: typed for those who read it, untyped for those who only keep it.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use domain::{Event, Refused, Root, Undecodable};
+use uuid::Uuid;
+
+use crate::postgres::PgError;
+
+/// An aggregate that the event store keeps. Every aggregate of `domain` is one: the trait only
+/// gathers the bounds.
+pub trait Stored:
+    Root<Event: Event, Command: Clone + Send + Sync, Error: Into<Refused>> + Clone + 'static
+{
+}
+
+impl<A> Stored for A where
+    A: Root<Event: Event, Command: Clone + Send + Sync, Error: Into<Refused>> + Clone + 'static
+{
+}
+
+/// The state of an aggregate after the first `version` events of its stream. Its personal fields
+/// are sealed.
+#[derive(Clone, Debug)]
+pub struct Loaded<A> {
+    /// The state; the aggregate's default when the stream has no event.
+    pub state: Arc<A>,
+    /// The number of the stream's newest event, from 1; 0 when the stream has no event.
+    pub version: i64,
+}
+
+impl<A: Stored> Loaded<A> {
+    /// The state of a stream without events.
+    pub(in crate::event_store) fn empty() -> Self {
+        Self { state: Arc::new(A::default()), version: 0 }
+    }
+}
+
+/// A state whose type only the step that loaded it knows.
+pub type AnyState = Arc<dyn Any + Send + Sync>;
+
+/// The untyped form of `Loaded`.
+#[derive(Clone)]
+pub struct StreamState {
+    pub state: AnyState,
+    pub version: i64,
+}
+
+impl StreamState {
+    /// `None` when it is the state of another aggregate.
+    pub fn typed<A: Stored>(self) -> Option<Loaded<A>> {
+        let state = self.state.downcast::<A>().ok()?;
+        Some(Loaded { state, version: self.version })
+    }
+}
+
+impl<A: Stored> From<Loaded<A>> for StreamState {
+    fn from(loaded: Loaded<A>) -> Self {
+        Self { state: loaded.state, version: loaded.version }
+    }
+}
+
+/// Why a stream cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The database cannot be reached, or refused the statement.
+    #[error(transparent)]
+    Postgres(#[from] PgError),
+    /// An event of the stream has a type, a version or a shape that this programme does not know.
+    #[error("stream {stream} cannot be read at version {version}: {reason}")]
+    Undecodable {
+        /// The stream.
+        stream: Uuid,
+        /// The event's number in its stream.
+        version: i64,
+        /// What is wrong with the event.
+        reason: Undecodable,
+    },
+    /// A version is missing between two others: the log is damaged.
+    #[error("stream {stream} lacks version {version}")]
+    Missing {
+        /// The stream.
+        stream: Uuid,
+        /// The first version that is missing.
+        version: i64,
+    },
+    /// Two steps of one command name the same stream, but different aggregates.
+    #[error("stream {stream} is of another aggregate than {stream_type}")]
+    WrongType {
+        /// The stream.
+        stream: Uuid,
+        /// The aggregate that the step names.
+        stream_type: &'static str,
+    },
+}
+
+impl From<tokio_postgres::Error> for LoadError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Postgres(error.into())
+    }
+}
+
+impl From<deadpool_postgres::PoolError> for LoadError {
+    fn from(error: deadpool_postgres::PoolError) -> Self {
+        Self::Postgres(error.into())
+    }
+}

@@ -1,0 +1,80 @@
+//! What a command is answered: which events were appended, and where they stand.
+
+use domain::EventId;
+use uuid::Uuid;
+
+/// An event that a command appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AppendedEvent {
+    /// The event's id. No other place derives one.
+    pub id: EventId,
+    /// Its number in the whole log, from 1.
+    pub position: i64,
+    /// The stream that it belongs to.
+    pub stream: Uuid,
+    /// Its number in its stream, from 1.
+    pub version: i64,
+}
+
+/// What a command was answered. The same command sent again is answered the same events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Receipt {
+    /// Every step was done already: nothing was appended.
+    Unchanged {
+        /// For each step, its stream's version.
+        versions: Vec<i64>,
+    },
+    /// One append, of one event or more.
+    Appended {
+        /// For each step, its stream's version after the append.
+        versions: Vec<i64>,
+        /// In the order of their positions, which are dense.
+        events: Vec<AppendedEvent>,
+        /// `true` when an earlier call with this command id appended them.
+        replayed: bool,
+    },
+}
+
+impl Receipt {
+    /// The appended events, in the order of their positions; empty when nothing changed.
+    pub fn events(&self) -> &[AppendedEvent] {
+        match self {
+            Self::Unchanged { .. } => &[],
+            Self::Appended { events, .. } => events,
+        }
+    }
+
+    /// For each step, its stream's version afterwards.
+    pub fn versions(&self) -> &[i64] {
+        match self {
+            Self::Unchanged { versions } | Self::Appended { versions, .. } => versions,
+        }
+    }
+
+    /// The version of the first step's stream afterwards, as an `ETag` shows it; 0 without a step.
+    pub fn version(&self) -> i64 {
+        self.versions().first().copied().unwrap_or_default()
+    }
+
+    /// The position of the last appended event, as `Lethe-Position` shows it; `None` when nothing
+    /// changed.
+    pub fn position(&self) -> Option<i64> {
+        self.events().last().map(|event| event.position)
+    }
+
+    /// Whether an earlier call with this command id appended the events.
+    pub fn replayed(&self) -> bool {
+        matches!(self, Self::Appended { replayed: true, .. })
+    }
+
+    /// The first event of a stream, which is the cause of what follows from the command; `None`
+    /// when the command appended none to it.
+    pub fn first_of(&self, stream: Uuid) -> Option<&AppendedEvent> {
+        self.events().iter().find(|event| event.stream == stream)
+    }
+
+    /// The last event of a stream; `None` when the command appended none to it.
+    pub fn last_of(&self, stream: Uuid) -> Option<&AppendedEvent> {
+        self.events().iter().rfind(|event| event.stream == stream)
+    }
+}
