@@ -78,7 +78,7 @@ async fn keys(app: &App) -> Result<(), KeyringError> {
     let (metrics, now) = (&app.metrics, app.clock.now());
     let keys = app.keyring.status().await?;
     metrics.keys.with_label_values(&["live"]).set(keys.live);
-    metrics.keys.with_label_values(&["destroyed"]).set(keys.destroyed);
+    metrics.keys.with_label_values(&["destroyed"]).set(keys.erased);
     metrics.root_age_seconds.set((now - keys.root_since).as_seconds_f64());
     let open = app.keyring.ledger.open().await?;
     let age = open.oldest.map(|oldest| now - oldest).unwrap_or_default();

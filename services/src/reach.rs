@@ -70,7 +70,8 @@ pub async fn connect(
     let identity = identity(app, workspace, live).await?.ok_or(Unreached::NoCredential)?;
     let address = address(&app.keyring, workspace, live).await?;
     let user = live.user.sealed().ok_or(OpenError::Damaged)?;
-    let user = app.keyring.open::<ServerUser>(workspace.into(), workspace.into(), user).await?;
+    let user =
+        app.keyring.sealer.open::<ServerUser>(workspace.into(), workspace.into(), user).await?;
     match app.remote.connect(&address, user.expose(), pinned, &identity).await {
         Err(error @ RemoteError::HostKey { seen }) => {
             if let Err(untold) = observed(app, workspace, server, &loaded, seen).await {
@@ -98,7 +99,7 @@ pub async fn address(
     live: &LiveServer,
 ) -> Result<Address, OpenError> {
     let host = live.host.sealed().ok_or(OpenError::Damaged)?;
-    let host = keyring.open::<ServerHost>(workspace.into(), workspace.into(), host).await?;
+    let host = keyring.sealer.open::<ServerHost>(workspace.into(), workspace.into(), host).await?;
     Ok(Address::new(host.expose(), live.port))
 }
 

@@ -155,7 +155,7 @@ impl<'a> Person<'a> {
             self.crowd.run & 0xffff_ffff
         ));
         let email = email.unwrap();
-        let index = again!(self.crowd.keyring.email_index(&email));
+        let index = again!(self.crowd.keyring.email_index.indexes(&email));
         let owner = self.account.0;
         let take = |(kind, blind_index)| ReservationChange::Take { kind, blind_index, owner };
         let command = self.next();

@@ -245,7 +245,7 @@ impl Executor {
     }
 
     async fn macs(&self, tenant: TenantId, body: &[u8]) -> Result<RequestMacs, ExecuteError> {
-        let macs = self.0.keyring.request_macs(tenant, body).await;
+        let macs = self.0.keyring.request_macs.macs(tenant, body).await;
         macs.map_err(|error| ExecuteError::Unavailable(error.to_string()))
     }
 }

@@ -7,24 +7,24 @@ use std::path::Path;
 
 const OWNER_ONLY: u32 = 0o600;
 
-/// Writes beside and renames, so that there is never half a file; then syncs file and folder.
+/// Writes another file and renames it, so that there is never half a file; then syncs file and folder.
 pub(super) fn write(dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {
-    let beside = dir.join(format!("{name}.part"));
+    let partial = dir.join(format!("{name}.part"));
     let mut file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(OWNER_ONLY)
-        .open(&beside)?;
+        .open(&partial)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(&beside, dir.join(name))?;
+    fs::rename(&partial, dir.join(name))?;
     sync(dir)
 }
 
 /// Overwrites, then unlinks, each of them synced. A copying file system or a flash disk may keep
 /// the old blocks all the same.
-pub(super) fn destroy(dir: &Path, name: &str) -> Result<()> {
+pub(super) fn erase(dir: &Path, name: &str) -> Result<()> {
     let path = dir.join(name);
     match OpenOptions::new().write(true).open(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),

@@ -1,49 +1,68 @@
-//! What went wrong with the keyring, told without any value.
+//! What went wrong with the keyring. No text holds a value.
 
 use chrono::{DateTime, Utc};
 use domain::SubjectId;
 
+use super::key_cache::LEASE;
 use super::root_store::{RootId, RootStoreError};
 use crate::postgres::PgError;
 
+/// Why the keyring did not do what it was asked to do.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
+    /// The keyring's database did not answer, or refused.
     #[error("the keyring's database: {0}")]
     Database(#[from] PgError),
+    /// Milliseconds. Keys in memory are not used until the database answers again.
     #[error("no answer from the keyring for {0} ms: its cached keys are not used")]
     LeaseLost(u128),
+    /// A standby may not know of the last keys that were erased.
     #[error("the keyring's database is a standby: keys are used from the primary only")]
     Standby,
+    /// Keys are wrapped under a root that is in no store.
     #[error("keys are wrapped under root key {0}, which is not there: put it back to start")]
     RootMissing(RootId),
+    /// The store has another key under this number.
     #[error("root key {0} is not the one that the keyring knows by that number")]
     RootWrong(RootId),
+    /// A root key could not be read, written or erased.
     #[error(transparent)]
     Roots(#[from] RootStoreError),
-    #[error("a row of the keyring does not open under its root key")]
+    /// A row holds what was never written there.
+    #[error("a row of the keyring does not open under its root key, or is damaged")]
     Damaged,
-    #[error("kept until {until}: this key cannot be destroyed before")]
+    /// The configuration promises to keep what the key opens.
+    #[error("this key is kept until {until}: it cannot be erased before")]
     TooSoon { until: DateTime<Utc> },
-    #[error("keys of this class are not kept by bucket")]
+    /// Keys of the class belong to a subject only.
+    #[error("keys of this class are not kept by period")]
     NoBucket,
-    #[error("the escrow's recipient is not an age recipient")]
+    #[error("the escrow's recipient is not an age recipient: it begins with age1")]
     EscrowRecipient,
+    /// An escrow file could not be written or erased.
     #[error("the escrow file: {0}")]
     Escrow(std::io::Error),
+    /// The rotation of the e-mail index waits for an account.
     #[error("an account could not be moved to the new index: {0}")]
     Reservations(String),
     #[error("the erasure of {0} is not in the ledger")]
     NotInLedger(SubjectId),
+    /// The states of an erasure, as in [`super::ErasureState::as_str`].
     #[error("an erasure cannot go from {from} to {to}: the stages between must be noted first")]
     StageSkipped { from: &'static str, to: &'static str },
-    #[error("the system has no randomness to give")]
+    #[error("the system gives no random bytes")]
     Random,
     #[error("the cipher refused its input")]
     Cipher,
-    #[error("this date is outside what the keyring counts")]
+    /// Before 1970, or so long ago that the key of the day is erased.
+    #[error("there is no key for this date: check the clock")]
     Date,
     #[error("a personal value could not be written as JSON")]
     Value,
+}
+
+impl KeyringError {
+    pub(super) const LEASE_LOST: Self = Self::LeaseLost(LEASE.as_millis());
 }
 
 impl From<tokio_postgres::Error> for KeyringError {
@@ -58,13 +77,16 @@ impl From<deadpool_postgres::PoolError> for KeyringError {
     }
 }
 
-/// Why an event was not sealed.
+/// Why a value was not sealed. Nothing of it was kept.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
+    /// For good: an erased subject never gets a key again.
     #[error("{0} was erased: nothing more is sealed for this subject")]
     Erased(SubjectId),
-    #[error("the keys of this period are destroyed")]
+    /// This clock is behind: today's key came to its end already.
+    #[error("the keys of this period are erased: check the clock")]
     Expired,
+    /// Nothing is known of the value: ask again later.
     #[error(transparent)]
     Unavailable(#[from] KeyringError),
 }
@@ -72,13 +94,16 @@ pub enum SealError {
 /// Why a sealed value was not opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    #[error("the person was erased")]
+    /// For good: the subject's key is erased.
+    #[error("the subject was erased")]
     Erased,
+    /// For good: the key of the period in which the value was sealed is erased.
     #[error("the period that this value was kept for is over")]
     Expired,
     /// Not this field of this subject in this tenant, or not bytes that were sealed here.
     #[error("the sealed value does not belong here, or was changed")]
     Damaged,
+    /// Nothing is known of the value: ask again later.
     #[error(transparent)]
     Unavailable(#[from] KeyringError),
 }

@@ -1,44 +1,54 @@
 //! Old root keys, encrypted to somebody who is not online, for as long as the configuration says.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use age::x25519::Recipient;
+use chrono::TimeDelta;
 
 use super::{EscrowOptions, KeyringError, RootId, Secret, durable};
 
-fn name(id: RootId) -> String {
+/// A folder of `root-<id>.age` files.
+#[derive(Clone)]
+pub(super) struct Escrow {
+    recipient: Recipient,
+    dir: PathBuf,
+    pub keep: TimeDelta,
+}
+
+impl Escrow {
+    /// Fails with [`KeyringError::EscrowRecipient`].
+    pub fn new(options: &EscrowOptions) -> Result<Self, KeyringError> {
+        let recipient = options.recipient.trim().parse();
+        let recipient = recipient.map_err(|_| KeyringError::EscrowRecipient)?;
+        Ok(Self { recipient, dir: options.dir.clone(), keep: options.keep })
+    }
+
+    /// Answers once the file would survive a crash of the machine.
+    pub async fn put(&self, id: RootId, key: &Secret) -> Result<(), KeyringError> {
+        let sealed = age::encrypt(&self.recipient, key.expose())
+            .map_err(|error| KeyringError::Escrow(std::io::Error::other(error)))?;
+        self.blocking(move |dir| {
+            std::fs::create_dir_all(dir)?;
+            durable::write(dir, &file_name(id), &sealed)
+        })
+        .await
+    }
+
+    /// Answers once the file is gone. A file that is not there is gone.
+    pub async fn erase(&self, id: RootId) -> Result<(), KeyringError> {
+        self.blocking(move |dir| durable::erase(dir, &file_name(id))).await
+    }
+
+    async fn blocking(
+        &self,
+        work: impl FnOnce(&Path) -> std::io::Result<()> + Send + 'static,
+    ) -> Result<(), KeyringError> {
+        let dir = self.dir.clone();
+        let done = tokio::task::spawn_blocking(move || work(&dir)).await;
+        done.map_err(std::io::Error::other).flatten().map_err(KeyringError::Escrow)
+    }
+}
+
+fn file_name(id: RootId) -> String {
     format!("root-{id}.age")
-}
-
-pub(super) fn recipient(options: &EscrowOptions) -> Result<Recipient, KeyringError> {
-    options.recipient.trim().parse().map_err(|_| KeyringError::EscrowRecipient)
-}
-
-/// Answers once the file would survive a crash of the machine.
-pub(super) async fn put(
-    options: &EscrowOptions,
-    id: RootId,
-    key: &Secret,
-) -> Result<(), KeyringError> {
-    let sealed = age::encrypt(&recipient(options)?, key.expose())
-        .map_err(|error| KeyringError::Escrow(std::io::Error::other(error)))?;
-    away(&options.dir, move |dir| {
-        std::fs::create_dir_all(dir)?;
-        durable::write(dir, &name(id), &sealed)
-    })
-    .await
-}
-
-/// Answers once the file is gone.
-pub(super) async fn destroy(options: &EscrowOptions, id: RootId) -> Result<(), KeyringError> {
-    away(&options.dir, move |dir| durable::destroy(dir, &name(id))).await
-}
-
-async fn away(
-    dir: &Path,
-    work: impl FnOnce(&Path) -> std::io::Result<()> + Send + 'static,
-) -> Result<(), KeyringError> {
-    let dir = dir.to_owned();
-    let done = tokio::task::spawn_blocking(move || work(&dir)).await;
-    done.map_err(std::io::Error::other).flatten().map_err(KeyringError::Escrow)
 }

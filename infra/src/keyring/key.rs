@@ -3,27 +3,30 @@
 use chrono::{Datelike, NaiveDate};
 use domain::SubjectId;
 use domain::privacy::{Bucket, Class};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::KeyringError;
 use super::crypto::framed;
 
-/// The families of keys. The names stand in rows.
+/// The families of keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
+pub(super) enum KeyKind {
     Subject,
     Bucket,
     EmailIndex,
     RequestMac,
     Link,
-    /// Not a row of keys: in the list of what nodes drop, a root.
+    /// Not a row of keys: a root key, in the list of invalidations.
     Root,
 }
 
-impl Kind {
+impl KeyKind {
     const ALL: [Self; 6] =
         [Self::Subject, Self::Bucket, Self::EmailIndex, Self::RequestMac, Self::Link, Self::Root];
 
-    pub const fn name(self) -> &'static str {
+    /// The name in rows. Wrapped keys are bound to it: it never changes.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Subject => "subject",
             Self::Bucket => "bucket",
@@ -34,45 +37,76 @@ impl Kind {
         }
     }
 
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
 /// One key: a row's identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct KeyId {
-    pub kind: Kind,
-    /// Nil where the key is nobody's.
+    pub kind: KeyKind,
+    /// Nil for a key that belongs to no subject.
     pub subject: Uuid,
     /// 0 where there is none.
     pub class: i16,
-    /// A generation, or the days since 1970-01-01 to a period's first.
+    /// A generation, or the days from 1970-01-01 to the first day of a period.
     pub number: i64,
 }
 
 impl KeyId {
     pub const fn subject(subject: SubjectId, class: Class, generation: i64) -> Self {
-        Self { kind: Kind::Subject, subject: subject.0, class: class.number(), number: generation }
+        let (kind, class) = (KeyKind::Subject, class.number());
+        Self { kind, subject: subject.0, class, number: generation }
     }
 
     pub const fn bucket(class: Class, bucket: i64) -> Self {
-        Self { kind: Kind::Bucket, subject: Uuid::nil(), class: class.number(), number: bucket }
+        let (kind, class) = (KeyKind::Bucket, class.number());
+        Self { kind, subject: Uuid::nil(), class, number: bucket }
     }
 
-    pub const fn named(kind: Kind, number: i64) -> Self {
+    /// A key that belongs to no subject and no class.
+    pub const fn numbered(kind: KeyKind, number: i64) -> Self {
         Self { kind, subject: Uuid::nil(), class: 0, number }
+    }
+
+    pub fn from_row(row: &Row) -> Result<Self, KeyringError> {
+        Ok(Self {
+            kind: KeyKind::parse(row.try_get("kind")?).ok_or(KeyringError::Damaged)?,
+            subject: row.try_get("subject")?,
+            class: row.try_get("class")?,
+            number: row.try_get("number")?,
+        })
     }
 
     /// What the wrapped bytes of the row are bound to.
     pub fn identity(&self) -> Vec<u8> {
         framed(&[
             b"lethe key 1",
-            self.kind.name().as_bytes(),
+            self.kind.as_str().as_bytes(),
             self.subject.as_bytes(),
             &self.class.to_be_bytes(),
             &self.number.to_be_bytes(),
         ])
+    }
+}
+
+/// Keys as the arrays of a statement.
+pub(super) struct KeyColumns {
+    pub kinds: Vec<&'static str>,
+    pub subjects: Vec<Uuid>,
+    pub classes: Vec<i16>,
+    pub numbers: Vec<i64>,
+}
+
+impl KeyColumns {
+    pub fn of(keys: &[KeyId]) -> Self {
+        Self {
+            kinds: keys.iter().map(|key| key.kind.as_str()).collect(),
+            subjects: keys.iter().map(|key| key.subject).collect(),
+            classes: keys.iter().map(|key| key.class).collect(),
+            numbers: keys.iter().map(|key| key.number).collect(),
+        }
     }
 }
 

@@ -1,85 +1,102 @@
-//! Keys in a database of their own: sealing, forgetting, and the rotation of root keys.
+//! Keys, in a database of their own: what is sealed under them, and how they come to their end.
+//!
+//! A [`Keyring`] holds the parts, and each part is used by itself: give a caller the part that it
+//! needs. The event store, for example, gets a [`Sealer`] and the [`RequestMacKeys`].
 
-mod cache;
 mod crypto;
 mod durable;
+mod email_generations;
 mod email_index;
-mod email_rotation;
 mod envelope;
 mod erasure_entry;
 mod erasure_ledger;
 mod error;
 mod escrow;
-mod fetch;
-mod forget;
-mod held;
+mod invalidations;
 mod key;
-mod lease;
-mod link;
-mod open;
-mod request_macs;
-mod retention;
+mod key_cache;
+mod key_eraser;
+mod key_rows;
+mod keys;
+mod link_tokens;
+mod request_mac_keys;
+mod root_rotation;
+mod root_row;
 mod root_store;
 mod roots;
-mod rotation;
-mod seal;
+mod sealed_field;
+mod sealer;
 mod status;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::atomic::AtomicI64;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 
 use crate::clock::Clock;
 use crate::postgres::Pool;
-use cache::Cache;
+use escrow::Escrow;
+use key_cache::KeyCache;
+use key_rows::KeyRows;
+use keys::Keys;
+use roots::Roots;
 
-pub use email_rotation::{AddressReservations, EmailKinds};
+pub use email_index::{AddressReservations, EmailIndex, EmailKinds};
 pub use envelope::commitment;
 pub use erasure_entry::{ErasureEntry, ErasureStage, ErasureState, OpenErasures, SubjectKind};
 pub use erasure_ledger::ErasureLedger;
 pub use error::{KeyringError, OpenError, SealError};
-pub use forget::Forgotten;
-pub use link::LinkPurpose;
-pub use request_macs::RequestMacs;
-pub use retention::Retained;
+pub use key_eraser::{ErasedSubject, ExpiredKeys, KeyEraser};
+pub use link_tokens::{LinkPurpose, LinkTokens};
+pub use request_mac_keys::{RequestMacKeys, RequestMacs};
+pub use root_rotation::{RootRotation, RotatedRoot};
 pub use root_store::{RootFolder, RootId, RootStore, RootStoreError, Secret};
-pub use rotation::Rotation;
-pub use status::Status;
+pub use sealer::Sealer;
+pub use status::KeyringStatus;
 
-/// The keys of one node, cached under a lease of one second.
+/// One node's keyring: a handle to its [`KeyringParts`], which clones share.
 #[derive(Clone)]
-pub struct Keyring {
-    inner: Arc<Inner>,
-    pub ledger: ErasureLedger,
-}
+pub struct Keyring(Arc<KeyringParts>);
 
-struct Inner {
+/// The parts of a keyring, over one set of root keys and one memory of keys. Keys in memory are used
+/// under a lease, which is renewed for as long as the keyring, or a part that uses keys, is held.
+pub struct KeyringParts {
+    /// Seals and opens personal fields.
+    pub sealer: Sealer,
+    /// Which erasures were requested, and how far each has come.
+    pub ledger: ErasureLedger,
+    /// Tokens in mailed links.
+    pub link_tokens: LinkTokens,
+    /// MACs by which a repeated request is known.
+    pub request_macs: RequestMacKeys,
+    /// The blind index of e-mail addresses.
+    pub email_index: EmailIndex,
+    /// Erases keys.
+    pub eraser: KeyEraser,
+    /// Replaces the root key.
+    pub root_rotation: RootRotation,
+    /// For how many days after its day content is kept.
+    pub content_days: u32,
     pool: Pool,
-    roots: Arc<dyn RootStore>,
-    options: KeyringOptions,
-    clock: Clock,
-    cache: Cache,
-    known: Mutex<HashMap<RootId, Arc<Secret>>>,
-    current: AtomicI64,
-    /// One renewal at a time, on the connection that the last one used.
-    renewing: tokio::sync::Mutex<Option<deadpool_postgres::Object>>,
+    keys: Arc<Keys>,
 }
 
 /// How long keys are kept, and where old root keys go.
 #[derive(Clone, Debug)]
 pub struct KeyringOptions {
-    /// Keys held in memory at most.
+    /// Keys in memory at most.
     pub cache_max: usize,
+    /// Days for which a day's security data is kept after that day.
     pub security_days: u32,
+    /// Days for which a day's run output is kept after that day.
     pub content_days: u32,
+    /// Months for which a month's billing data is kept after that month.
     pub billing_months: u32,
-    /// None: an old root is destroyed without escrow.
+    /// `None`: an old root is erased without escrow.
     pub escrow: Option<EscrowOptions>,
 }
 
@@ -100,8 +117,18 @@ impl Default for KeyringOptions {
 pub struct EscrowOptions {
     /// An age recipient: `age1...`.
     pub recipient: String,
+    /// The folder of the escrow files.
     pub dir: PathBuf,
+    /// How long an old root is kept there.
     pub keep: TimeDelta,
+}
+
+impl Deref for Keyring {
+    type Target = KeyringParts;
+
+    fn deref(&self) -> &KeyringParts {
+        &self.0
+    }
 }
 
 impl std::fmt::Debug for Keyring {
@@ -111,38 +138,63 @@ impl std::fmt::Debug for Keyring {
 }
 
 impl Keyring {
-    /// Checks that the root of every key is there, or mints the first root of an empty keyring.
-    /// `pool` leads to the primary and has two connections at least: one renews. The lease is renewed for as long as a clone is held.
+    /// How long it takes until every node has stopped using what was erased before.
+    pub const LEASE: Duration = key_cache::LEASE;
+
+    /// Checks that the root of every key is there, or makes the first root of an empty keyring.
+    /// `pool` leads to the primary and has two connections at least: one renews the lease.
+    ///
+    /// # Errors
+    /// [`KeyringError::RootMissing`] and [`KeyringError::RootWrong`] when `roots` does not have the
+    /// root of a key; [`KeyringError::EscrowRecipient`]; [`KeyringError::Standby`];
+    /// [`KeyringError::Database`].
     pub async fn start(
         pool: Pool,
         roots: Arc<dyn RootStore>,
         options: KeyringOptions,
         clock: Clock,
     ) -> Result<Self, KeyringError> {
-        if let Some(escrow) = &options.escrow {
-            escrow::recipient(escrow)?;
-        }
+        let escrow = options.escrow.as_ref().map(Escrow::new).transpose()?;
+        let roots = Arc::new(Roots::new(roots, pool.clone()));
+        let rows = KeyRows::new(pool.clone(), clock.clone(), Arc::clone(&roots));
+        let cache = KeyCache::new(options.cache_max);
+        let keys = Arc::new(Keys::new(cache, rows, Arc::clone(&roots), pool.clone()));
+        let root_rotation = RootRotation::new(pool.clone(), clock.clone(), roots, escrow);
+        let eraser = KeyEraser::new(
+            Arc::clone(&keys),
+            pool.clone(),
+            clock.clone(),
+            root_rotation.clone(),
+            &options,
+        );
+        let email_index =
+            EmailIndex::new(Arc::clone(&keys), pool.clone(), clock.clone(), eraser.clone());
+        root_rotation.establish().await?;
+        email_index.establish().await?;
         // Nothing is in memory yet, so the first renewal may take the list from its end.
-        let ledger = ErasureLedger::new(pool.clone(), clock.clone());
-        let inner = Arc::new(Inner {
-            cache: Cache::new(options.cache_max),
+        keys.renew().await?;
+        keys::keep_renewed(&keys);
+        Ok(Self(Arc::new(KeyringParts {
+            sealer: Sealer::new(Arc::clone(&keys), clock.clone()),
+            ledger: ErasureLedger::new(pool.clone(), clock.clone()),
+            link_tokens: LinkTokens::new(Arc::clone(&keys), clock.clone()),
+            request_macs: RequestMacKeys::new(Arc::clone(&keys), clock),
+            email_index,
+            eraser,
+            root_rotation,
+            content_days: options.content_days,
             pool,
-            roots,
-            options,
-            clock,
-            known: Mutex::default(),
-            current: AtomicI64::new(0),
-            renewing: tokio::sync::Mutex::default(),
-        });
-        inner.establish().await?;
-        inner.begin_email_index().await?;
-        inner.renew().await?;
-        lease::keep_renewed(&inner);
-        Ok(Self { inner, ledger })
+            keys,
+        })))
     }
 
-    /// How long it takes until every node has stopped using what was destroyed before.
-    pub const fn lease() -> Duration {
-        cache::LEASE
+    /// Counts rows: ask at most every few seconds.
+    ///
+    /// # Errors
+    /// [`KeyringError::Database`].
+    pub async fn status(&self) -> Result<KeyringStatus, KeyringError> {
+        let client = self.pool.get().await?;
+        let row = client.query_one(KeyringStatus::READ, &[]).await?;
+        KeyringStatus::from_row(&row, self.keys.cache.is_leased(Instant::now()))
     }
 }

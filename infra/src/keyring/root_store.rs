@@ -65,7 +65,7 @@ pub trait RootStore: Send + Sync {
     /// Answers once the key would survive a crash of the machine.
     async fn write(&self, id: RootId, key: &Secret) -> Result<(), RootStoreError>;
     /// Answers once the key is gone; a root that is not there is gone.
-    async fn destroy(&self, id: RootId) -> Result<(), RootStoreError>;
+    async fn erase(&self, id: RootId) -> Result<(), RootStoreError>;
     async fn list(&self) -> Result<Vec<RootId>, RootStoreError>;
 }
 
@@ -149,9 +149,9 @@ impl RootStore for RootFolder {
         .await
     }
 
-    async fn destroy(&self, id: RootId) -> Result<(), RootStoreError> {
+    async fn erase(&self, id: RootId) -> Result<(), RootStoreError> {
         let dir = self.0.clone();
-        away(&self.0, move || durable::destroy(&dir, &Self::name(id))).await
+        away(&self.0, move || durable::erase(&dir, &Self::name(id))).await
     }
 
     async fn list(&self) -> Result<Vec<RootId>, RootStoreError> {

@@ -1,37 +1,41 @@
 //! What metrics and operators are shown of the keyring.
 
 use chrono::{DateTime, Utc};
+use tokio_postgres::Row;
 
-use super::{Keyring, KeyringError, RootId};
+use super::{KeyringError, RootId};
 
+/// Counts and ages; no key and no subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
+pub struct KeyringStatus {
+    /// Keys that open something.
     pub live: i64,
-    pub destroyed: i64,
+    /// Keys that are erased.
+    pub erased: i64,
+    /// The root under which keys are wrapped.
     pub root: RootId,
     pub root_since: DateTime<Utc>,
     /// Old roots that their escrow's recipient could still open.
     pub escrowed: i64,
     pub email_generation: i64,
     pub email_generation_since: DateTime<Utc>,
-    /// Whether this node may use what it holds in memory.
-    pub leased: bool,
+    /// Whether this node may use what it has in memory.
+    pub is_leased: bool,
 }
 
-impl Keyring {
-    /// Counts rows: ask at most every few seconds.
-    pub async fn status(&self) -> Result<Status, KeyringError> {
-        let client = self.inner.pool.get().await?;
-        let row = client.query_one(include_str!("sql/read_status.sql"), &[]).await?;
-        Ok(Status {
+impl KeyringStatus {
+    pub(super) const READ: &str = include_str!("sql/read_status.sql");
+
+    pub(super) fn from_row(row: &Row, is_leased: bool) -> Result<Self, KeyringError> {
+        Ok(Self {
             live: row.try_get("live")?,
-            destroyed: row.try_get("destroyed")?,
+            erased: row.try_get("destroyed")?,
             root: RootId(row.try_get("root_id")?),
             root_since: row.try_get("current_at")?,
             escrowed: row.try_get("escrowed")?,
             email_generation: row.try_get("generation")?,
             email_generation_since: row.try_get("generation_at")?,
-            leased: self.inner.cache.leased(),
+            is_leased,
         })
     }
 }

@@ -254,7 +254,7 @@ impl RunLogs {
         self.has_day(at.date_naive()).await?;
         let clear = chunk.clear.to_vec();
         let id = task.chunk_id(chunk.seq);
-        let sealed = keyring.seal_bytes::<RunLog>(tenant, subject, id, clear).await?;
+        let sealed = keyring.sealer.seal_bytes::<RunLog>(tenant, subject, id, clear).await?;
         let Chunk { seq, before, after, .. } = *chunk;
         Ok(Sealed { seq, before, after, at, envelope: sealed.envelope })
     }

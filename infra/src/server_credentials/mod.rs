@@ -71,7 +71,8 @@ impl ServerCredentials {
         let pem = identity.to_pem().as_bytes().to_vec();
         let id = EventId(credential.0);
         let (tenant, subject) = (workspace.into(), workspace.into());
-        let sealed = self.keyring.seal_bytes::<ServerPrivateKey>(tenant, subject, id, pem).await?;
+        let sealed =
+            self.keyring.sealer.seal_bytes::<ServerPrivateKey>(tenant, subject, id, pem).await?;
         let (key, line, now) = (sealed.to_bytes(), identity.public_line(), self.clock.now());
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
             [&credential.0, &workspace.0, &server.0, &key, &line, &now];
@@ -90,7 +91,7 @@ impl ServerCredentials {
         let sealed = Sealed::from_bytes(sealed).ok_or(OpenError::Damaged)?;
         let (tenant, subject) = (workspace.into(), workspace.into());
         let pem: Zeroizing<Vec<u8>> =
-            self.keyring.open_bytes::<ServerPrivateKey>(tenant, subject, &sealed).await?;
+            self.keyring.sealer.open_bytes::<ServerPrivateKey>(tenant, subject, &sealed).await?;
         let pem = std::str::from_utf8(&pem).map_err(|_| OpenError::Damaged)?;
         Ok(Some(Identity::parse(pem, None)?))
     }

@@ -17,7 +17,7 @@ pub enum KeysWord {
 pub async fn run(word: KeysWord, app: &App) -> Result<(), CliError> {
     match word {
         KeysWord::Rotate => {
-            let rotation = app.keyring.rotate_root().await?;
+            let rotation = app.keyring.root_rotation.rotate().await?;
             say(format_args!(
                 "root {} is current, {} keys were wrapped anew",
                 rotation.current, rotation.rewrapped
@@ -26,7 +26,7 @@ pub async fn run(word: KeysWord, app: &App) -> Result<(), CliError> {
         KeysWord::Status => {
             let status = app.keyring.status().await?;
             say(format_args!("root       {} since {:.0}", status.root, status.root_since));
-            say(format_args!("keys       {} live, {} destroyed", status.live, status.destroyed));
+            say(format_args!("keys       {} live, {} destroyed", status.live, status.erased));
             say(format_args!("escrowed   {} roots", status.escrowed));
             say(format_args!(
                 "e-mail     generation {} of the index since {:.0}",

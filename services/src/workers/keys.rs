@@ -22,12 +22,12 @@ const SETTLE: Duration = Duration::from_secs(30);
 
 /// Destroys what is past its time, and the root key when it is old enough.
 pub(super) async fn turn_keys(app: App) -> Result<(), KeyringError> {
-    let retained = app.keyring.retention().await?;
-    if retained != infra::keyring::Retained::default() {
+    let retained = app.keyring.eraser.erase_expired().await?;
+    if retained != infra::keyring::ExpiredKeys::default() {
         tracing::info!(?retained, "keys came to their end");
     }
     let every = TimeDelta::hours(i64::from(app.config.root_rotation_hours));
-    if let Some(rotation) = app.keyring.rotate_root_when_due(every).await? {
+    if let Some(rotation) = app.keyring.root_rotation.rotate_when_due(every).await? {
         tracing::info!(root = %rotation.current, rewrapped = rotation.rewrapped, "a new root key");
     }
     Ok(())
@@ -39,7 +39,7 @@ pub(super) async fn turn_email_index(app: App) -> Result<(), KeyringError> {
 
 pub(super) async fn turn_email_index_after(app: App, settle: Duration) -> Result<(), KeyringError> {
     let keyring = app.keyring.clone();
-    if keyring.rotate_email_index(INDEX_DAYS, settle, &Accounts { app }).await? {
+    if keyring.email_index.rotate(INDEX_DAYS, settle, &Accounts { app }).await? {
         tracing::info!("a new key of the e-mail index");
     }
     Ok(())
@@ -48,7 +48,7 @@ pub(super) async fn turn_email_index_after(app: App, settle: Duration) -> Result
 /// Older events bring back reservations under keys that are destroyed: nobody would be found by
 /// them. Reserves the addresses of their owners again; returns how many owners there were.
 pub(super) async fn reserve_restored(app: &App) -> Result<u64, KeyringError> {
-    let kinds = app.keyring.email_kinds().await?;
+    let kinds = app.keyring.email_index.kinds().await?;
     let Some(newest) = kinds.written.first() else { return Ok(0) };
     let accounts = Accounts { app: app.clone() };
     let mut reserved = 0;
@@ -78,7 +78,7 @@ impl Accounts {
         let held = self.app.reservations.of_owner(owner).await?;
         let Some(old) = held.iter().find(|(kind, _)| kind == old) else { return Ok(()) };
         let Some(address) = self.addresses(owner).await?.into_iter().next() else { return Ok(()) };
-        for new in self.app.keyring.email_index(&address).await? {
+        for new in self.app.keyring.email_index.indexes(&address).await? {
             if !self.app.reservations.reserve_again(&new, old, owner).await? {
                 tracing::warn!(%owner, "the address of a restored account is another's by now");
             }
@@ -95,8 +95,11 @@ impl Accounts {
         let mut addresses = Vec::new();
         for sealed in held(live) {
             let Personal::Sealed(sealed) = sealed else { continue };
-            let opened =
-                self.app.keyring.open::<AccountEmail>(account.into(), account.into(), sealed);
+            let opened = self.app.keyring.sealer.open::<AccountEmail>(
+                account.into(),
+                account.into(),
+                sealed,
+            );
             match opened.await {
                 Ok(address) => addresses.push(address),
                 Err(OpenError::Erased | OpenError::Expired) => {}
@@ -127,7 +130,7 @@ impl AddressReservations for Accounts {
     async fn reserve_again(&self, owner: Uuid) -> Result<(), KeyringError> {
         let held = self.app.reservations.of_owner(owner).await?;
         for address in self.addresses(owner).await? {
-            let indexes = self.app.keyring.email_index(&address).await?;
+            let indexes = self.app.keyring.email_index.indexes(&address).await?;
             let Some(old) = indexes.iter().find(|index| held.contains(index)) else { continue };
             for new in indexes.iter().filter(|index| !held.contains(index)) {
                 if !self.app.reservations.reserve_again(new, old, owner).await? {

@@ -65,7 +65,7 @@ pub(super) async fn forget_invitation(
     invitation: InvitationId,
 ) -> Result<(), EraserError> {
     let subject = invitation.into();
-    app.keyring.forget(subject).await?;
+    app.keyring.eraser.erase_subject(subject).await?;
     let mails = app.outbox.of_subject(subject).await?;
     app.outbox.delete_of_subject(subject).await?;
     app.transport.delete(&mails).await?;

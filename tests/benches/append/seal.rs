@@ -46,7 +46,8 @@ async fn seal_once_and_again(harness: &Harness, caller: &Caller) -> f64 {
             user_agent: Personal::Clear(UserAgent::cut("Mozilla/5.0 (X11; Linux x86_64)")),
         };
         let (account, id) = (caller.account, EventId(harness.ids.uuid()));
-        let sealed = caller.node.keyring.seal(account.into(), account.0, id, &mut event).await;
+        let sealed =
+            caller.node.keyring.sealer.seal(account.into(), account.0, id, &mut event).await;
         sealed.unwrap();
     }
     since.elapsed().as_secs_f64() * 1e6 / f64::from(TIMES)

@@ -140,7 +140,7 @@ async fn open_as<F: Field>(
     subject: SubjectId,
     found: &Found,
 ) -> Result<String, String> {
-    let clear = keyring.open::<F>(found.tenant, subject, &found.sealed).await;
+    let clear = keyring.sealer.open::<F>(found.tenant, subject, &found.sealed).await;
     let clear = clear.map_err(|error| error.to_string())?;
     serde_json::to_string(&clear).map_err(|error| error.to_string())
 }

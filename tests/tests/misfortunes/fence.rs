@@ -44,7 +44,8 @@ async fn register(node: &TestNode, account: AccountId) {
     let email = EmailAddress::parse(&format!("{account}@example.org")).unwrap();
     let take =
         |(kind, blind_index)| ReservationChange::Take { kind, blind_index, owner: account.0 };
-    let reservations = node.keyring.email_index(&email).await.unwrap().into_iter().map(take);
+    let reservations =
+        node.keyring.email_index.indexes(&email).await.unwrap().into_iter().map(take);
     let registers = AccountCommand::Register {
         email: Personal::<AccountEmail>::Clear(email),
         name: Personal::Clear(PersonName::parse("Ada").unwrap()),
@@ -86,7 +87,7 @@ async fn race(number: usize, nodes: &[TestNode; 2], ask: fn(u32) -> AccountComma
     let fenced = async {
         begin.notified().await;
         let fence = there.executor.fence(account.into(), AccountEvent::CLOSING).await.unwrap();
-        there.keyring.forget(account.into()).await.unwrap();
+        there.keyring.eraser.erase_subject(account.into()).await.unwrap();
         fence
     };
     let appends = async |node: &TestNode| {
@@ -169,7 +170,7 @@ async fn the_closing_events_are_still_taken() {
     ask(&node, account, AccountCommand::RequestErasure { now, due }, vec![]).await.unwrap();
 
     let fence = node.executor.fence(account.into(), AccountEvent::CLOSING).await.unwrap();
-    node.keyring.forget(account.into()).await.unwrap();
+    node.keyring.eraser.erase_subject(account.into()).await.unwrap();
 
     let again = node.executor.fence(account.into(), AccountEvent::CLOSING).await.unwrap();
     assert_eq!(again, fence);

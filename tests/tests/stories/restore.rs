@@ -66,7 +66,7 @@ impl Drill {
     async fn rotate(&self) {
         let ring = keyring(&self.installation.keyring_url(), &self.installation.root_dir()).await;
         let ring = ring.unwrap();
-        let turned = ring.rotate_email_index(TimeDelta::zero(), Duration::ZERO, &Thrown);
+        let turned = ring.email_index.rotate(TimeDelta::zero(), Duration::ZERO, &Thrown);
         assert!(turned.await.unwrap());
         let told = self.installation.run(&["keys", "rotate"]).await;
         assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
@@ -145,7 +145,8 @@ async fn sealed_name(log: &str, of: AccountId) -> Sealed {
 
 async fn name(keyring: &Keyring, log: &str, of: AccountId) -> Result<String, OpenError> {
     let sealed = sealed_name(log, of).await;
-    let opened = keyring.open::<AccountName>(TenantId::from(of), SubjectId::from(of), &sealed);
+    let opened =
+        keyring.sealer.open::<AccountName>(TenantId::from(of), SubjectId::from(of), &sealed);
     Ok(opened.await?.expose().to_owned())
 }
 

@@ -38,7 +38,7 @@ impl<'a> Draft<'a> {
         let number = self.events.len() + 1;
         let event_id = derived(request.command, &format!("event/{number}"));
         let sealing =
-            self.keyring.seal(request.tenant, place.stream, EventId(event_id), &mut event);
+            self.keyring.sealer.seal(request.tenant, place.stream, EventId(event_id), &mut event);
         let mut subjects: Vec<Uuid> = sealing.await?.into_iter().map(|subject| subject.0).collect();
         let about = event.about(request.tenant, place.stream).0;
         if !subjects.contains(&about) {

@@ -33,7 +33,7 @@ impl Registry {
 
     /// Takes every reservation of the address, or none: what an append does.
     async fn register(&self, owner: Uuid, email: &EmailAddress) -> bool {
-        let indexes = self.node.email_index(email).await.unwrap();
+        let indexes = self.node.email_index.indexes(email).await.unwrap();
         self.addresses.lock().unwrap().insert(owner, email.clone());
         let mut client = self.log.get().await.unwrap();
         let append = client.transaction().await.unwrap();
@@ -69,7 +69,7 @@ impl AddressReservations for Registry {
 
     async fn reserve_again(&self, owner: Uuid) -> Result<(), KeyringError> {
         let email = self.addresses.lock().unwrap()[&owner].clone();
-        let indexes: Vec<Index> = self.node.email_index(&email).await?;
+        let indexes: Vec<Index> = self.node.email_index.indexes(&email).await?;
         let [new, old] = indexes.as_slice() else { panic!("two are written in a rotation") };
         assert!(self.reservations.reserve_again(new, old, owner).await?);
         Ok(())
@@ -88,12 +88,12 @@ fn address(number: u32) -> EmailAddress {
 async fn one_address_is_one_index_on_every_node_whatever_its_case() {
     let house = House::new().await;
     let (one, two) = (house.node().await, house.node().await);
-    let index = one.email_index(&address(1)).await.unwrap();
+    let index = one.email_index.indexes(&address(1)).await.unwrap();
     assert_eq!(index.len(), 1);
     assert_eq!((index[0].0.as_str(), index[0].1.len()), ("account.email.1", 32));
     let other_case = EmailAddress::parse("SOMEONE.1@example.ORG").unwrap();
-    assert_eq!(two.email_index(&other_case).await.unwrap(), index);
-    assert_ne!(two.email_index(&address(2)).await.unwrap(), index);
+    assert_eq!(two.email_index.indexes(&other_case).await.unwrap(), index);
+    assert_ne!(two.email_index.indexes(&address(2)).await.unwrap(), index);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -104,19 +104,20 @@ async fn no_address_is_taken_twice_while_the_index_changes_its_key() {
     for number in 0..50 {
         assert!(registry.register(house.ids.uuid(), &address(number)).await);
     }
-    let young = registry.node.rotate_email_index(FORTNIGHT, SETTLE, &registry).await;
+    let young = registry.node.email_index.rotate(FORTNIGHT, SETTLE, &registry).await;
     assert!(!young.unwrap());
     house.clock.advance(FORTNIGHT);
 
     let rotated = async {
-        let rotated = registry.node.rotate_email_index(FORTNIGHT, SETTLE, &registry).await;
+        let rotated = registry.node.email_index.rotate(FORTNIGHT, SETTLE, &registry).await;
         (rotated.unwrap(), std::time::Instant::now())
     };
     let registering = async {
         let mut taken = 50_u32;
         // Until the new generation is the only one that is written.
-        while elsewhere.node.email_index(&address(0)).await.unwrap()[0].0 != "account.email.2"
-            || elsewhere.node.email_index(&address(0)).await.unwrap().len() != 1
+        while elsewhere.node.email_index.indexes(&address(0)).await.unwrap()[0].0
+            != "account.email.2"
+            || elsewhere.node.email_index.indexes(&address(0)).await.unwrap().len() != 1
         {
             let owner = house.ids.uuid();
             registry.addresses.lock().unwrap().insert(owner, address(taken));
@@ -149,11 +150,11 @@ async fn a_change_of_the_index_killed_anywhere_is_finished_by_the_next() {
     }
     house.clock.advance(FORTNIGHT);
     for after in [20, 1_000, 1_170, 1_190, 1_210, 1_250] {
-        let rotation = registry.node.rotate_email_index(FORTNIGHT, SETTLE, &registry);
+        let rotation = registry.node.email_index.rotate(FORTNIGHT, SETTLE, &registry);
         let _killed = tokio::time::timeout(Duration::from_millis(after), rotation).await;
     }
     let last = house.node().await;
-    last.rotate_email_index(FORTNIGHT, SETTLE, &registry).await.unwrap();
+    last.email_index.rotate(FORTNIGHT, SETTLE, &registry).await.unwrap();
     assert_eq!(registry.owners("account.email.1").await, 0);
     assert_eq!(registry.owners("account.email.2").await, 10);
     assert_eq!(last.status().await.unwrap().email_generation, 2);

@@ -16,13 +16,13 @@ async fn an_erased_person_is_closed_here_at_once_and_everywhere_within_a_second(
     let [of_bob, _] = house.registered(&one, bob).await.unwrap();
     let [ip_of_ada, _] = house.login(&two, ada).await.unwrap();
     opened(&two, ada, &of_ada).await.unwrap();
-    let forgotten = one.forget(ada.into()).await.unwrap();
+    let forgotten = one.eraser.erase_subject(ada.into()).await.unwrap();
     let erased_at = Instant::now();
     assert!(matches!(opened(&one, ada, &of_ada).await, Err(OpenError::Erased)));
     assert_eq!(forgotten.keys, 2);
-    assert_eq!(forgotten.root, Some(one.status().await.unwrap().root));
+    assert_eq!(forgotten.last_root, Some(one.status().await.unwrap().root));
     while opened(&two, ada, &of_ada).await.is_ok() {
-        assert!(erased_at.elapsed() < Keyring::lease());
+        assert!(erased_at.elapsed() < Keyring::LEASE);
         tokio::task::yield_now().await;
     }
     assert!(matches!(opened(&two, ada, &of_ada).await, Err(OpenError::Erased)));
@@ -37,15 +37,15 @@ async fn an_erased_person_never_gets_a_key_again() {
     let node = house.node().await;
     let (ada, eve) = (house.person(), house.person());
     house.registered(&node, ada).await.unwrap();
-    let first = node.forget(ada.into()).await.unwrap();
+    let first = node.eraser.erase_subject(ada.into()).await.unwrap();
     // The class that never had a key is closed as well.
     assert!(
         matches!(house.login(&node, ada).await, Err(SealError::Erased(of)) if of == ada.into())
     );
     assert!(matches!(house.registered(&node, ada).await, Err(SealError::Erased(_))));
-    assert_eq!(node.forget(ada.into()).await.unwrap(), first);
-    let never = node.forget(eve.into()).await.unwrap();
-    assert_eq!((never.keys, never.root), (0, None));
+    assert_eq!(node.eraser.erase_subject(ada.into()).await.unwrap(), first);
+    let never = node.eraser.erase_subject(eve.into()).await.unwrap();
+    assert_eq!((never.keys, never.last_root), (0, None));
     assert!(matches!(house.registered(&node, eve).await, Err(SealError::Erased(_))));
     assert!(matches!(house.registered(&house.node().await, eve).await, Err(SealError::Erased(_))));
 }
@@ -56,7 +56,7 @@ async fn the_rows_themselves_refuse_a_destroyed_key_to_return() {
     let node = house.node().await;
     let ada = house.person();
     house.registered(&node, ada).await.unwrap();
-    node.forget(ada.into()).await.unwrap();
+    node.eraser.erase_subject(ada.into()).await.unwrap();
     let url = &house.databases.keyring_url;
     let owner = connect_one(url, &ConnectOptions::default()).await.unwrap();
     let revive = "update keyring.keys set wrapped = 'x', destroyed_at = null where subject = $1";
@@ -72,7 +72,8 @@ async fn a_seal_that_races_with_the_erasure_leaves_nothing_that_opens() {
     let (one, two) = (house.node().await, house.node().await);
     for _ in 0..40 {
         let ada = house.person();
-        let (sealed, forgotten) = tokio::join!(house.registered(&two, ada), one.forget(ada.into()));
+        let (sealed, forgotten) =
+            tokio::join!(house.registered(&two, ada), one.eraser.erase_subject(ada.into()));
         forgotten.unwrap();
         if let Ok([sealed, _]) = sealed {
             assert!(matches!(opened(&one, ada, &sealed).await, Err(OpenError::Erased)));
@@ -105,7 +106,7 @@ async fn a_node_that_cannot_renew_opens_nothing_after_a_second() {
         tokio::task::yield_now().await;
     };
     assert!(matches!(refused, OpenError::Unavailable(KeyringError::LeaseLost(_))), "{refused:?}");
-    assert!(last_opened - cut_off < Keyring::lease());
+    assert!(last_opened - cut_off < Keyring::LEASE);
     assert!(matches!(house.registered(&node, ada).await, Err(SealError::Unavailable(_))));
     blocker.batch_execute("rollback").await.unwrap();
     opened(&node, ada, &sealed).await.unwrap();
@@ -118,13 +119,13 @@ async fn a_node_renews_while_every_connection_of_its_pool_is_taken() {
     let ada = house.person();
     let [sealed, _] = house.registered(&node, ada).await.unwrap();
     opened(&node, ada, &sealed).await.unwrap();
-    let pool = &node.inner.pool;
+    let pool = &node.pool;
     let mut taken = Vec::new();
     while pool.status().size < pool.status().max_size || pool.status().available > 0 {
         taken.push(pool.get().await.unwrap());
     }
     let since = Instant::now();
-    while since.elapsed() < Keyring::lease() * 2 {
+    while since.elapsed() < Keyring::LEASE * 2 {
         opened(&node, ada, &sealed).await.unwrap();
         tokio::task::yield_now().await;
     }
@@ -141,19 +142,19 @@ async fn a_destroyed_day_is_closed_for_everybody_and_other_days_are_not() {
     house.days_pass(1);
     let [second_ada, _] = house.login(&one, ada).await.unwrap();
     let day = noon().date_naive();
-    let early = one.destroy_bucket(Class::Security, day).await;
+    let early = one.eraser.erase_bucket(Class::Security, day).await;
     let until: DateTime<Utc> = "2027-02-21T00:00:00Z".parse().unwrap();
     assert!(matches!(early, Err(KeyringError::TooSoon { until: told }) if told == until));
     house.days_pass(90);
-    assert!(one.destroy_bucket(Class::Security, day).await.unwrap());
-    assert!(!two.destroy_bucket(Class::Security, day).await.unwrap());
+    assert!(one.eraser.erase_bucket(Class::Security, day).await.unwrap());
+    assert!(!two.eraser.erase_bucket(Class::Security, day).await.unwrap());
     assert!(matches!(opened_ip(&one, ada, &first_ada).await, Err(OpenError::Expired)));
     assert!(matches!(opened_ip(&one, bob, &first_bob).await, Err(OpenError::Expired)));
     opened_ip(&one, ada, &second_ada).await.unwrap();
     opened(&one, ada, &mail_ada).await.unwrap();
-    let account = one.destroy_bucket(Class::Account, day).await;
+    let account = one.eraser.erase_bucket(Class::Account, day).await;
     assert!(matches!(account, Err(KeyringError::NoBucket)));
-    one.forget(ada.into()).await.unwrap();
+    one.eraser.erase_subject(ada.into()).await.unwrap();
     assert!(matches!(opened_ip(&one, ada, &first_ada).await, Err(OpenError::Erased)));
 }
 
@@ -163,17 +164,17 @@ async fn what_is_past_its_time_goes_and_the_rest_stays() {
     let node = house.node().await;
     let ada = house.person();
     let [old, _] = house.login(&node, ada).await.unwrap();
-    node.request_macs(ada.into(), b"{}").await.unwrap();
+    node.request_macs.macs(ada.into(), b"{}").await.unwrap();
     house.days_pass(89);
     let [young, _] = house.login(&node, ada).await.unwrap();
-    let retained = node.retention().await.unwrap();
+    let retained = node.eraser.erase_expired().await.unwrap();
     assert_eq!((retained.buckets, retained.request_macs), (0, 2));
     house.days_pass(2);
-    let retained = node.retention().await.unwrap();
+    let retained = node.eraser.erase_expired().await.unwrap();
     assert_eq!(retained.buckets, 1);
     assert!(matches!(opened_ip(&node, ada, &old).await, Err(OpenError::Expired)));
     opened_ip(&node, ada, &young).await.unwrap();
-    assert_eq!(node.retention().await.unwrap(), super::super::Retained::default());
+    assert_eq!(node.eraser.erase_expired().await.unwrap(), super::super::ExpiredKeys::default());
 }
 
 #[test]

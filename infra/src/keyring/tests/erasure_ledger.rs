@@ -108,8 +108,8 @@ async fn backups_are_proven_once_the_last_root_and_its_escrow_are_gone() {
     {
         node.ledger.request(kind, subject, noon(), [code; 32]).await.unwrap();
         node.ledger.advance(subject, ErasureStage::Fenced { position: 1 }).await.unwrap();
-        let gone = node.forget(subject).await.unwrap();
-        let stage = ErasureStage::KeysErased { keys: gone.keys, last_root: gone.root };
+        let gone = node.eraser.erase_subject(subject).await.unwrap();
+        let stage = ErasureStage::KeysErased { keys: gone.keys, last_root: gone.last_root };
         node.ledger.advance(subject, stage).await.unwrap();
         node.ledger.advance(subject, ErasureStage::Completed).await.unwrap();
     }
@@ -120,10 +120,10 @@ async fn backups_are_proven_once_the_last_root_and_its_escrow_are_gone() {
     assert_eq!(provable().await, [never]);
     node.ledger.advance(never, ErasureStage::BackupProven).await.unwrap();
     assert!(provable().await.is_empty());
-    node.rotate_root().await.unwrap();
+    node.root_rotation.rotate().await.unwrap();
     assert!(provable().await.is_empty());
     house.days_pass(7);
-    node.retention().await.unwrap();
+    node.eraser.erase_expired().await.unwrap();
     assert_eq!(provable().await, [ada.into()]);
     let proven = node.ledger.advance(ada.into(), ErasureStage::BackupProven).await.unwrap();
     assert_eq!(proven.state, ErasureState::BackupProven);

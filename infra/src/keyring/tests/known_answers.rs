@@ -5,7 +5,7 @@ use domain::privacy::Class;
 
 use super::super::Secret;
 use super::super::crypto::{self, Binding};
-use super::super::seal::seal_field;
+use super::super::sealed_field::seal_field;
 use super::*;
 
 fn bytes<const N: usize>(from: u8) -> [u8; N] {

@@ -12,21 +12,24 @@ async fn a_link_is_read_for_its_purpose_on_every_node_for_a_week() {
     let house = House::new().await;
     let (one, two) = (house.node().await, house.node().await);
     let (ada, proof) = (SubjectId::from(house.person()), ProofId(house.ids.uuid()));
-    let token = one.link_token(LinkPurpose::VerifyEmail, ada, proof).await.unwrap();
+    let token = one.link_tokens.make(LinkPurpose::VerifyEmail, ada, proof).await.unwrap();
     assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
-    let read = two.read_link(LinkPurpose::VerifyEmail, &token).await.unwrap();
+    let read = two.link_tokens.read(LinkPurpose::VerifyEmail, &token).await.unwrap();
     assert_eq!(read, Some((ada, proof)));
     for other in
         [LinkPurpose::ChangeEmail, LinkPurpose::ResetPassword, LinkPurpose::AcceptInvitation]
     {
-        assert_eq!(two.read_link(other, &token).await.unwrap(), None);
+        assert_eq!(two.link_tokens.read(other, &token).await.unwrap(), None);
     }
     house.days_pass(8);
-    one.retention().await.unwrap();
-    assert_eq!(two.read_link(LinkPurpose::VerifyEmail, &token).await.unwrap(), Some((ada, proof)));
+    one.eraser.erase_expired().await.unwrap();
+    assert_eq!(
+        two.link_tokens.read(LinkPurpose::VerifyEmail, &token).await.unwrap(),
+        Some((ada, proof))
+    );
     house.days_pass(1);
-    assert_eq!(one.retention().await.unwrap().links, 1);
-    assert_eq!(one.read_link(LinkPurpose::VerifyEmail, &token).await.unwrap(), None);
+    assert_eq!(one.eraser.erase_expired().await.unwrap().links, 1);
+    assert_eq!(one.link_tokens.read(LinkPurpose::VerifyEmail, &token).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -34,12 +37,15 @@ async fn a_changed_or_invented_link_is_nobodys() {
     let house = House::new().await;
     let node = house.node().await;
     let (ada, proof) = (SubjectId::from(house.person()), ProofId(house.ids.uuid()));
-    let token = node.link_token(LinkPurpose::ResetPassword, ada, proof).await.unwrap();
+    let token = node.link_tokens.make(LinkPurpose::ResetPassword, ada, proof).await.unwrap();
     for at in 0..token.len() {
         let mut changed = token.clone().into_bytes();
         changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
         let changed = String::from_utf8(changed).unwrap();
-        assert_eq!(node.read_link(LinkPurpose::ResetPassword, &changed).await.unwrap(), None);
+        assert_eq!(
+            node.link_tokens.read(LinkPurpose::ResetPassword, &changed).await.unwrap(),
+            None
+        );
     }
     let texts = [".*", "[A-Za-z0-9_-]{0,120}", "[A-Za-z0-9_-]{91}"];
     let mut runner = TestRunner::deterministic();
@@ -47,7 +53,10 @@ async fn a_changed_or_invented_link_is_nobodys() {
         let any = proptest::string::string_regex(pattern).unwrap();
         for _ in 0..100 {
             let text = any.new_tree(&mut runner).unwrap().current();
-            assert_eq!(node.read_link(LinkPurpose::ResetPassword, &text).await.unwrap(), None);
+            assert_eq!(
+                node.link_tokens.read(LinkPurpose::ResetPassword, &text).await.unwrap(),
+                None
+            );
         }
     }
 }
@@ -57,17 +66,17 @@ async fn a_request_is_recognised_for_a_day_and_not_longer() {
     let house = House::new().await;
     let (one, two) = (house.node().await, house.node().await);
     let (ada, bob) = (house.person(), house.person());
-    let first = one.request_macs(ada.into(), b"body").await.unwrap();
-    assert_eq!(two.request_macs(ada.into(), b"body").await.unwrap(), first);
-    assert_ne!(one.request_macs(ada.into(), b"other").await.unwrap().today, first.today);
-    assert_ne!(one.request_macs(bob.into(), b"body").await.unwrap().today, first.today);
+    let first = one.request_macs.macs(ada.into(), b"body").await.unwrap();
+    assert_eq!(two.request_macs.macs(ada.into(), b"body").await.unwrap(), first);
+    assert_ne!(one.request_macs.macs(ada.into(), b"other").await.unwrap().today, first.today);
+    assert_ne!(one.request_macs.macs(bob.into(), b"body").await.unwrap().today, first.today);
     house.days_pass(1);
-    one.retention().await.unwrap();
-    let next = two.request_macs(ada.into(), b"body").await.unwrap();
+    one.eraser.erase_expired().await.unwrap();
+    let next = two.request_macs.macs(ada.into(), b"body").await.unwrap();
     assert_eq!(next.before, Some(first.today));
     assert_ne!(next.today, first.today);
     house.days_pass(1);
-    assert_eq!(one.retention().await.unwrap().request_macs, 1);
+    assert_eq!(one.eraser.erase_expired().await.unwrap().request_macs, 1);
     let live =
         "select count(*) from keyring.keys where kind = 'request_mac' and wrapped is not null";
     assert_eq!(house.count(live).await, 1);

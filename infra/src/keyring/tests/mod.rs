@@ -102,7 +102,7 @@ impl House {
             credential: CredentialId(of.0),
             verification: Proof { id: ProofId(of.0), until: noon() },
         };
-        node.seal(of.into(), of.0, self.event_id(), &mut event).await?;
+        node.sealer.seal(of.into(), of.0, self.event_id(), &mut event).await?;
         let AccountEvent::Registered { email, name, .. } = event else { panic!("it was") };
         Ok([email.sealed().unwrap().clone(), name.sealed().unwrap().clone()])
     }
@@ -113,7 +113,7 @@ impl House {
             ip: Personal::Clear(IpAddress("192.0.2.7".parse().unwrap())),
             user_agent: Personal::Clear(UserAgent::cut("curl/8.17")),
         };
-        node.seal(of.into(), of.0, self.event_id(), &mut event).await?;
+        node.sealer.seal(of.into(), of.0, self.event_id(), &mut event).await?;
         let AccountEvent::LoginFailed { ip, user_agent, .. } = event else { panic!("it was") };
         Ok([ip.sealed().unwrap().clone(), user_agent.sealed().unwrap().clone()])
     }
@@ -124,13 +124,13 @@ fn email(of: AccountId) -> EmailAddress {
 }
 
 async fn opened(node: &Keyring, of: AccountId, sealed: &Sealed) -> Result<(), OpenError> {
-    let clear = node.open::<AccountEmail>(of.into(), of.into(), sealed).await?;
+    let clear = node.sealer.open::<AccountEmail>(of.into(), of.into(), sealed).await?;
     assert_eq!(clear, email(of));
     Ok(())
 }
 
 async fn opened_ip(node: &Keyring, of: AccountId, sealed: &Sealed) -> Result<(), OpenError> {
-    let clear = node.open::<LoginIp>(of.into(), of.into(), sealed).await?;
+    let clear = node.sealer.open::<LoginIp>(of.into(), of.into(), sealed).await?;
     assert_eq!(clear, IpAddress("192.0.2.7".parse().unwrap()));
     Ok(())
 }

@@ -18,8 +18,8 @@ async fn a_root_is_written_read_listed_and_destroyed() {
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     let same_blocks = dir.path().join("linked");
     std::fs::hard_link(&path, &same_blocks).unwrap();
-    roots.destroy(RootId(3)).await.unwrap();
-    roots.destroy(RootId(3)).await.unwrap();
+    roots.erase(RootId(3)).await.unwrap();
+    roots.erase(RootId(3)).await.unwrap();
     assert!(!path.exists());
     assert_eq!(std::fs::read(same_blocks).unwrap(), [0; 65]);
     assert!(roots.list().await.unwrap().is_empty());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::rotation::Stage;
+use super::super::root_rotation::RotationStep;
 use super::super::{EscrowOptions, RootId, RootStore, Secret, crypto};
 use super::*;
 
@@ -64,7 +64,7 @@ async fn keys_without_their_root_refuse_to_start_and_mint_nothing() {
     let node = house.node().await;
     let people = house.people(&node, 1).await;
     let root = house.folder().read(RootId(1)).await.unwrap().unwrap();
-    house.folder().destroy(RootId(1)).await.unwrap();
+    house.folder().erase(RootId(1)).await.unwrap();
     assert!(matches!(house.try_node().await, Err(KeyringError::RootMissing(RootId(1)))));
     assert!(house.folder().list().await.unwrap().is_empty());
     house.folder().write(RootId(1), &Secret::random().unwrap()).await.unwrap();
@@ -82,30 +82,30 @@ async fn a_rotation_resumes_after_every_step() {
     house.with_escrow();
     let mut people = house.people(&house.node().await, 3).await;
     let whole = [
-        Stage::Begun,
-        Stage::Durable,
-        Stage::Switched,
-        Stage::Rewrapped(0),
-        Stage::Escrowed,
-        Stage::Destroyed,
+        RotationStep::Begun,
+        RotationStep::Durable,
+        RotationStep::Switched,
+        RotationStep::Rewrapped(0),
+        RotationStep::Escrowed,
+        RotationStep::Erased,
     ];
     for stopped in 1..=whole.len() {
         let broken = house.node().await;
-        broken.email_index(&email(people[0].0)).await.unwrap();
+        broken.email_index.indexes(&email(people[0].0)).await.unwrap();
         let rows = "select count(*) from keyring.keys where wrapped is not null";
         let rows = u64::try_from(house.count(rows).await).unwrap();
         let before = broken.status().await.unwrap().root;
         for (step, expected) in whole.iter().take(stopped).enumerate() {
             let begin = (step == 0).then_some(DateTime::<Utc>::MAX_UTC);
-            let told = broken.inner.rotation_step(begin).await.unwrap();
-            let rewraps = matches!(expected, Stage::Rewrapped(_));
-            assert_eq!(told, if rewraps { Stage::Rewrapped(rows) } else { *expected });
+            let told = broken.root_rotation.step(begin).await.unwrap();
+            let rewraps = matches!(expected, RotationStep::Rewrapped(_));
+            assert_eq!(told, if rewraps { RotationStep::Rewrapped(rows) } else { *expected });
         }
         drop(broken);
         let next = house.node().await;
         all_open(&next, &people).await;
         people.extend(house.people(&next, 1).await);
-        let finished = next.rotate_root_when_due(TimeDelta::days(1)).await.unwrap();
+        let finished = next.root_rotation.rotate_when_due(TimeDelta::days(1)).await.unwrap();
         assert_eq!(finished.is_none(), stopped == whole.len());
         let current = next.status().await.unwrap().root;
         assert!(current > before);
@@ -121,23 +121,23 @@ async fn what_a_crash_left_half_done_is_done_again() {
     let escrowed_to = house.with_escrow();
     let node = house.node().await;
     let people = house.people(&node, 2).await;
-    let step = async |begin| node.inner.rotation_step(begin).await.unwrap();
-    assert_eq!(step(Some(DateTime::<Utc>::MAX_UTC)).await, Stage::Begun);
+    let step = async |begin| node.root_rotation.step(begin).await.unwrap();
+    assert_eq!(step(Some(DateTime::<Utc>::MAX_UTC)).await, RotationStep::Begun);
     // The file of the new root was written, its row was not.
     house.folder().write(RootId(2), &Secret::random().unwrap()).await.unwrap();
-    assert_eq!(step(None).await, Stage::Durable);
-    assert_eq!(step(None).await, Stage::Switched);
-    assert_eq!(step(None).await, Stage::Rewrapped(2));
-    assert_eq!(step(None).await, Stage::Escrowed);
+    assert_eq!(step(None).await, RotationStep::Durable);
+    assert_eq!(step(None).await, RotationStep::Switched);
+    assert_eq!(step(None).await, RotationStep::Rewrapped(2));
+    assert_eq!(step(None).await, RotationStep::Escrowed);
     // The file of the old root is gone, its row is not.
-    house.folder().destroy(RootId(1)).await.unwrap();
-    assert_eq!(step(None).await, Stage::Destroyed);
-    assert_eq!(step(None).await, Stage::Idle);
+    house.folder().erase(RootId(1)).await.unwrap();
+    assert_eq!(step(None).await, RotationStep::Erased);
+    assert_eq!(step(None).await, RotationStep::Idle);
     house.is_rotated(RootId(2)).await;
     all_open(&house.node().await, &people).await;
     // The file came back: a restored disk, or a crash before it was unlinked.
     house.folder().write(RootId(1), &Secret::random().unwrap()).await.unwrap();
-    node.retention().await.unwrap();
+    node.eraser.erase_expired().await.unwrap();
     house.is_rotated(RootId(2)).await;
     drop(escrowed_to);
 }
@@ -150,11 +150,11 @@ async fn a_rotation_killed_anywhere_is_finished_by_the_next() {
     let mut people = house.people(&node, 2).await;
     for attempt in 0..25_u64 {
         let after = Duration::from_micros(attempt * 900);
-        let _killed = tokio::time::timeout(after, house.node().await.rotate_root()).await;
+        let _killed = tokio::time::timeout(after, house.node().await.root_rotation.rotate()).await;
         people.extend(house.people(&node, 1).await);
         all_open(&node, &people).await;
     }
-    let rotation = node.rotate_root().await.unwrap();
+    let rotation = node.root_rotation.rotate().await.unwrap();
     house.is_rotated(rotation.current).await;
     all_open(&house.node().await, &people).await;
 }
@@ -166,7 +166,8 @@ async fn two_nodes_rotate_at_once_while_a_third_seals() {
     let mut people = house.people(&three, 5).await;
     for _ in 0..5 {
         let sealing = house.people(&three, 10);
-        let (first, second, more) = tokio::join!(one.rotate_root(), two.rotate_root(), sealing);
+        let (first, second, more) =
+            tokio::join!(one.root_rotation.rotate(), two.root_rotation.rotate(), sealing);
         first.unwrap();
         second.unwrap();
         people.extend(more);
@@ -184,11 +185,11 @@ async fn a_root_is_rotated_when_it_is_old_and_not_before() {
     let house = House::new().await;
     let node = house.node().await;
     let day = TimeDelta::days(1);
-    assert_eq!(node.rotate_root_when_due(day).await.unwrap(), None);
+    assert_eq!(node.root_rotation.rotate_when_due(day).await.unwrap(), None);
     house.days_pass(1);
-    let rotated = node.rotate_root_when_due(day).await.unwrap().unwrap();
+    let rotated = node.root_rotation.rotate_when_due(day).await.unwrap().unwrap();
     assert_eq!(rotated.current, RootId(2));
-    assert_eq!(node.rotate_root_when_due(day).await.unwrap(), None);
+    assert_eq!(node.root_rotation.rotate_when_due(day).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -199,11 +200,11 @@ async fn an_old_dump_of_the_keys_opens_nothing_once_its_root_is_gone() {
     let people = house.people(&node, 3).await;
     let dumped = house.sql("select * from keyring.keys where wrapped is not null", &[]).await;
     let old_root = house.folder().read(RootId(1)).await.unwrap().unwrap();
-    node.rotate_root().await.unwrap();
+    node.root_rotation.rotate().await.unwrap();
     assert_eq!(house.folder().list().await.unwrap(), [RootId(2)]);
     let opens = |root: &Secret, row: &tokio_postgres::Row| {
         let (subject, class) = (row.get("subject"), row.get("class"));
-        let kind = super::super::key::Kind::named(row.get("kind")).unwrap();
+        let kind = super::super::key::KeyKind::parse(row.get("kind")).unwrap();
         let key = super::super::key::KeyId { kind, subject, class, number: row.get("number") };
         crypto::unwrap(root, &key.identity(), row.get("wrapped")).is_ok()
     };
@@ -219,9 +220,9 @@ async fn an_old_dump_of_the_keys_opens_nothing_once_its_root_is_gone() {
     assert_eq!(held, old_root.expose());
     assert_eq!(node.status().await.unwrap().escrowed, 1);
     house.days_pass(6);
-    assert_eq!(node.retention().await.unwrap().escrows, 0);
+    assert_eq!(node.eraser.erase_expired().await.unwrap().escrows, 0);
     house.days_pass(1);
-    assert_eq!(node.retention().await.unwrap().escrows, 1);
+    assert_eq!(node.eraser.erase_expired().await.unwrap().escrows, 1);
     assert!(!escrow.exists());
     assert_eq!(node.status().await.unwrap().escrowed, 0);
     all_open(&house.node().await, &people).await;

@@ -5,11 +5,11 @@ use domain::privacy::{AccountUsername, Username};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
-use super::super::cache::Slot;
 use super::super::crypto::Binding;
 use super::super::envelope::Envelope;
-use super::super::open::open_field;
-use super::super::seal::seal_field;
+use super::super::key_cache::KeySlot;
+use super::super::sealed_field::open_field;
+use super::super::sealed_field::seal_field;
 use super::super::{Secret, commitment};
 use super::*;
 
@@ -21,7 +21,7 @@ async fn what_is_sealed_opens_on_every_node_and_after_a_restart() {
     let [sealed, name] = house.registered(&one, ada).await.unwrap();
     opened(&one, ada, &sealed).await.unwrap();
     opened(&two, ada, &sealed).await.unwrap();
-    let clear = two.open::<AccountName>(ada.into(), ada.into(), &name).await.unwrap();
+    let clear = two.sealer.open::<AccountName>(ada.into(), ada.into(), &name).await.unwrap();
     assert_eq!(clear.expose(), "Ada Lovelace");
     drop((one, two));
     opened(&house.node().await, ada, &sealed).await.unwrap();
@@ -48,7 +48,7 @@ async fn a_sealed_field_is_left_as_it_is_and_its_subject_told() {
     let ada = house.person();
     let [sealed, _] = house.registered(&node, ada).await.unwrap();
     let mut event = AccountEvent::EmailChanged { email: Personal::Sealed(sealed.clone()) };
-    let subjects = node.seal(ada.into(), ada.0, house.event_id(), &mut event).await.unwrap();
+    let subjects = node.sealer.seal(ada.into(), ada.0, house.event_id(), &mut event).await.unwrap();
     assert_eq!(subjects, [SubjectId::from(ada)]);
     assert_eq!(event, AccountEvent::EmailChanged { email: Personal::Sealed(sealed) });
 }
@@ -61,15 +61,15 @@ async fn moved_to_another_tenant_person_field_or_event_it_is_damaged() {
     let [sealed, _] = house.registered(&node, ada).await.unwrap();
     house.registered(&node, bob).await.unwrap();
     let (tenant, subject): (TenantId, SubjectId) = (ada.into(), ada.into());
-    let of_bob = node.open::<AccountEmail>(tenant, bob.into(), &sealed).await;
+    let of_bob = node.sealer.open::<AccountEmail>(tenant, bob.into(), &sealed).await;
     assert!(matches!(of_bob, Err(OpenError::Damaged)));
-    let elsewhere = node.open::<AccountEmail>(bob.into(), subject, &sealed).await;
+    let elsewhere = node.sealer.open::<AccountEmail>(bob.into(), subject, &sealed).await;
     assert!(matches!(elsewhere, Err(OpenError::Damaged)));
-    let as_name = node.open::<AccountName>(tenant, subject, &sealed).await;
+    let as_name = node.sealer.open::<AccountName>(tenant, subject, &sealed).await;
     assert!(matches!(as_name, Err(OpenError::Damaged)));
-    let as_username = node.open::<AccountUsername>(tenant, subject, &sealed).await;
+    let as_username = node.sealer.open::<AccountUsername>(tenant, subject, &sealed).await;
     assert!(matches!(as_username, Err(OpenError::Damaged)));
-    let of_nobody = node.open::<AccountEmail>(tenant, house.person().into(), &sealed).await;
+    let of_nobody = node.sealer.open::<AccountEmail>(tenant, house.person().into(), &sealed).await;
     assert!(matches!(of_nobody, Err(OpenError::Damaged)));
     let later = Sealed { event: house.event_id(), ..sealed.clone() };
     assert!(matches!(opened(&node, ada, &later).await, Err(OpenError::Damaged)));
@@ -151,13 +151,13 @@ async fn a_registration_makes_one_key_and_remembers_it() {
     house.registered(&node, ada).await.unwrap();
     let keys = house.count("select count(*) from keyring.keys where kind = 'subject'").await;
     assert_eq!(keys, 1);
-    let slot = Slot::Data {
+    let slot = KeySlot::Data {
         subject: ada.into(),
         class: domain::privacy::Class::Account,
         generation: None,
         bucket: 0,
     };
-    assert!(node.inner.cache.look(&[slot]).unwrap()[0].is_some());
+    assert!(node.keys.cache.look(&[slot], std::time::Instant::now()).unwrap()[0].is_some());
 }
 
 #[tokio::test]
@@ -243,14 +243,19 @@ async fn arbitrary_events_come_back() {
             username: Some(Personal::Clear(username.clone())),
         };
         let clear = event.clone();
-        node.seal(ada.into(), ada.0, house.event_id(), &mut event).await.unwrap();
+        node.sealer.seal(ada.into(), ada.0, house.event_id(), &mut event).await.unwrap();
         assert_ne!(event, clear);
         let AccountEvent::Rectified { name: Some(n), username: Some(u) } = event else {
             panic!("it was")
         };
         let (tenant, subject) = (TenantId::from(ada), SubjectId::from(ada));
-        let n = node.open::<AccountName>(tenant, subject, n.sealed().unwrap()).await.unwrap();
-        let u = node.open::<AccountUsername>(tenant, subject, u.sealed().unwrap()).await.unwrap();
+        let n =
+            node.sealer.open::<AccountName>(tenant, subject, n.sealed().unwrap()).await.unwrap();
+        let u = node
+            .sealer
+            .open::<AccountUsername>(tenant, subject, u.sealed().unwrap())
+            .await
+            .unwrap();
         assert_eq!((n, u), (name, username));
     }
 }

@@ -33,11 +33,11 @@ impl Field for Blob {
 
 async fn sealed(house: &House, node: &Keyring, of: AccountId) -> Result<Sealed, SealError> {
     let bytes = b"not \xff text".to_vec();
-    node.seal_bytes::<Blob>(of.into(), of.into(), house.event_id(), bytes).await
+    node.sealer.seal_bytes::<Blob>(of.into(), of.into(), house.event_id(), bytes).await
 }
 
 async fn opened(node: &Keyring, of: AccountId, sealed: &Sealed) -> Result<Vec<u8>, OpenError> {
-    let bytes = node.open_bytes::<Blob>(of.into(), of.into(), sealed).await?;
+    let bytes = node.sealer.open_bytes::<Blob>(of.into(), of.into(), sealed).await?;
     Ok(bytes.to_vec())
 }
 
@@ -49,16 +49,16 @@ async fn a_value_opens_for_whom_it_was_sealed_and_under_its_own_id() {
     let name = PersonName::parse("web \"1\"").unwrap();
     let id = house.event_id();
 
-    let sealed = one.seal_value::<Note>(ada.into(), ada.into(), id, &name).await.unwrap();
+    let sealed = one.sealer.seal_value::<Note>(ada.into(), ada.into(), id, &name).await.unwrap();
 
     assert_eq!(sealed.event, id);
-    let clear = two.open::<Note>(ada.into(), ada.into(), &sealed).await.unwrap();
+    let clear = two.sealer.open::<Note>(ada.into(), ada.into(), &sealed).await.unwrap();
     assert_eq!(clear, name);
-    one.seal_value::<Note>(bob.into(), bob.into(), id, &name).await.unwrap();
+    one.sealer.seal_value::<Note>(bob.into(), bob.into(), id, &name).await.unwrap();
     let moved = Sealed { event: house.event_id(), ..sealed.clone() };
     for (tenant, subject, sealed) in [(bob, ada, &sealed), (ada, bob, &sealed), (ada, ada, &moved)]
     {
-        let opened = two.open::<Note>(tenant.into(), subject.into(), sealed).await;
+        let opened = two.sealer.open::<Note>(tenant.into(), subject.into(), sealed).await;
         assert!(matches!(opened, Err(OpenError::Damaged)), "{opened:?}");
     }
 }
@@ -70,7 +70,7 @@ async fn bytes_are_kept_as_they_are() {
     let ada = house.person();
     let blob = sealed(&house, &node, ada).await.unwrap();
     assert_eq!(opened(&node, ada, &blob).await.unwrap(), b"not \xff text");
-    let as_note = node.open_bytes::<Note>(ada.into(), ada.into(), &blob).await;
+    let as_note = node.sealer.open_bytes::<Note>(ada.into(), ada.into(), &blob).await;
     assert!(matches!(as_note, Err(OpenError::Damaged)));
 }
 
@@ -85,10 +85,10 @@ async fn content_is_forgotten_with_its_day_for_everybody() {
     ];
 
     house.days_pass(30);
-    assert_eq!(one.retention().await.unwrap().buckets, 0);
+    assert_eq!(one.eraser.erase_expired().await.unwrap().buckets, 0);
     let later = sealed(&house, &one, ada).await.unwrap();
     house.days_pass(1);
-    assert_eq!(one.retention().await.unwrap().buckets, 1);
+    assert_eq!(one.eraser.erase_expired().await.unwrap().buckets, 1);
 
     for (of, blob) in &blobs {
         assert!(matches!(opened(&one, *of, blob).await, Err(OpenError::Expired)));
@@ -103,7 +103,7 @@ async fn nothing_is_sealed_for_a_subject_that_is_erased() {
     let ada = house.person();
     let blob = sealed(&house, &node, ada).await.unwrap();
 
-    node.forget(ada.into()).await.unwrap();
+    node.eraser.erase_subject(ada.into()).await.unwrap();
 
     assert!(matches!(opened(&node, ada, &blob).await, Err(OpenError::Erased)));
     assert!(matches!(sealed(&house, &node, ada).await, Err(SealError::Erased(_))));

@@ -98,7 +98,7 @@ impl Link {
         api: &Api,
         purpose: LinkPurpose,
     ) -> Result<(SubjectId, ProofId), Problem> {
-        let read = api.app.keyring.read_link(purpose, &self.token).await?;
+        let read = api.app.keyring.link_tokens.read(purpose, &self.token).await?;
         read.ok_or_else(|| Problem::of(ProblemKind::LinkInvalid))
     }
 }
@@ -114,14 +114,14 @@ pub async fn reservations(
     email: &EmailAddress,
     owner: AccountId,
 ) -> Result<Vec<ReservationChange>, Problem> {
-    let index = api.app.keyring.email_index(email).await?;
+    let index = api.app.keyring.email_index.indexes(email).await?;
     let take = |(kind, blind_index)| ReservationChange::Take { kind, blind_index, owner: owner.0 };
     Ok(index.into_iter().map(take).collect())
 }
 
 /// Who has this address.
 pub async fn owner(api: &Api, email: &EmailAddress) -> Result<Option<AccountId>, Problem> {
-    for (kind, blind_index) in api.app.keyring.email_index(email).await? {
+    for (kind, blind_index) in api.app.keyring.email_index.indexes(email).await? {
         if let Some(owner) = api.app.executor.reservation_owner(&kind, &blind_index).await? {
             return Ok(Some(AccountId(owner)));
         }

@@ -67,7 +67,7 @@ impl Cursors<'_> {
     async fn macs(&self, at: &[u8]) -> Result<RequestMacs, Problem> {
         let length = self.scope.len().to_be_bytes();
         let text = [b"cursor".as_slice(), &length, self.scope.as_bytes(), at].concat();
-        let macs = self.keyring.request_macs(self.of, &text).await;
+        let macs = self.keyring.request_macs.macs(self.of, &text).await;
         macs.map_err(|error| Problem::unavailable(&error))
     }
 }

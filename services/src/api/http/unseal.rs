@@ -15,7 +15,7 @@ pub async fn opened<F: Field>(
 ) -> Result<Option<F::Value>, Problem> {
     let Some(bytes) = bytes else { return Ok(None) };
     let sealed = Sealed::from_bytes(bytes).ok_or(OpenError::Damaged)?;
-    match api.app.keyring.open::<F>(about.into(), about.into(), &sealed).await {
+    match api.app.keyring.sealer.open::<F>(about.into(), about.into(), &sealed).await {
         Ok(value) => Ok(Some(value)),
         Err(OpenError::Expired) => Ok(None),
         Err(error) => Err(error.into()),
@@ -29,7 +29,7 @@ pub async fn held<F: Field>(
     field: &Personal<F>,
 ) -> Result<F::Value, Problem> {
     let sealed = field.sealed().ok_or(OpenError::Damaged)?;
-    Ok(api.app.keyring.open::<F>(about.into(), about.into(), sealed).await?)
+    Ok(api.app.keyring.sealer.open::<F>(about.into(), about.into(), sealed).await?)
 }
 
 /// A workspace's name as a read model has it; `None` where there is none any more.
@@ -41,7 +41,7 @@ pub async fn name_of(
     let Some(bytes) = bytes else { return Ok(None) };
     let sealed = Sealed::from_bytes(bytes).ok_or(OpenError::Damaged)?;
     let about = workspace.into();
-    match api.app.keyring.open::<WorkspaceName>(workspace.into(), about, &sealed).await {
+    match api.app.keyring.sealer.open::<WorkspaceName>(workspace.into(), about, &sealed).await {
         Ok(name) => Ok(Some(name)),
         Err(OpenError::Erased | OpenError::Expired) => Ok(None),
         Err(error) => Err(error.into()),
@@ -55,5 +55,5 @@ pub async fn of_workspace<F: Field>(
     field: &Personal<F>,
 ) -> Result<F::Value, Problem> {
     let sealed = field.sealed().ok_or(OpenError::Damaged)?;
-    Ok(api.app.keyring.open::<F>(workspace.into(), workspace.into(), sealed).await?)
+    Ok(api.app.keyring.sealer.open::<F>(workspace.into(), workspace.into(), sealed).await?)
 }

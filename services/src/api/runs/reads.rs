@@ -154,10 +154,10 @@ async fn show(
     let (tenant, subject) = (member.workspace.into(), member.workspace.into());
     let keyring = &api.app.keyring;
     let (command, steps) = if run.deployment_id.is_some() {
-        let steps = keyring.open::<DeploymentConfig>(tenant, subject, &sealed).await?;
+        let steps = keyring.sealer.open::<DeploymentConfig>(tenant, subject, &sealed).await?;
         (None, Some(steps.steps().to_vec()))
     } else {
-        let command = keyring.open::<RunCommand>(tenant, subject, &sealed).await?;
+        let command = keyring.sealer.open::<RunCommand>(tenant, subject, &sealed).await?;
         (Some(command.expose().to_owned()), None)
     };
     let timeout_seconds = run.run.0.requested().map_or(0, |run| run.timeout_seconds);

@@ -183,8 +183,10 @@ async fn keep(
     let id = RunSecretsId(derived(request.command, "secrets"));
     let (tenant, subject) = (workspace.into(), workspace.into());
     let keyring = &api.app.keyring;
-    let sealed =
-        keyring.seal_value::<privacy::RunSecrets>(tenant, subject, EventId(id.0), secrets).await;
+    let sealed = keyring
+        .sealer
+        .seal_value::<privacy::RunSecrets>(tenant, subject, EventId(id.0), secrets)
+        .await;
     let sealed = sealed.map_err(|error| Problem::unavailable(&error))?;
     api.app.run_queue.put_secrets(workspace, run, id, &sealed).await?;
     Ok(Some(id))

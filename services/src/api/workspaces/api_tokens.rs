@@ -115,7 +115,7 @@ async fn seal(
     name: &Label,
 ) -> Result<Sealed, Problem> {
     let (tenant, subject, id) = (workspace.into(), workspace.into(), EventId(token.0));
-    let sealed = api.app.keyring.seal_value::<ApiTokenName>(tenant, subject, id, name);
+    let sealed = api.app.keyring.sealer.seal_value::<ApiTokenName>(tenant, subject, id, name);
     sealed.await.map_err(|error| match error {
         SealError::Erased(_) => Problem::of(ProblemKind::NotFound),
         error @ (SealError::Expired | SealError::Unavailable(_)) => Problem::unavailable(&error),
@@ -177,7 +177,8 @@ async fn view(
     let name = match &kept {
         Some(kept) => {
             let about = workspace.into();
-            let name = api.app.keyring.open::<ApiTokenName>(workspace.into(), about, &kept.name);
+            let name =
+                api.app.keyring.sealer.open::<ApiTokenName>(workspace.into(), about, &kept.name);
             Some(name.await?)
         }
         None => None,

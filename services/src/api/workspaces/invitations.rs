@@ -135,7 +135,8 @@ async fn address(
     invitation: &Invitation,
 ) -> Result<Option<EmailAddress>, Problem> {
     let sealed = invitation.email.sealed().ok_or(OpenError::Damaged)?;
-    let opened = api.app.keyring.open::<InvitationEmail>(workspace.into(), id.into(), sealed);
+    let opened =
+        api.app.keyring.sealer.open::<InvitationEmail>(workspace.into(), id.into(), sealed);
     match opened.await {
         Ok(address) => Ok(Some(address)),
         Err(OpenError::Erased | OpenError::Expired) => Ok(None),

@@ -54,13 +54,13 @@ pub(crate) async fn next_stage(
             Ok(Some(ErasureStage::Fenced { position }))
         }
         ErasureState::Fenced => {
-            let forgotten = app.keyring.forget(subject).await?;
+            let erased = app.keyring.eraser.erase_subject(subject).await?;
             delete_rows(app, entry.kind, subject).await?;
-            Ok(Some(ErasureStage::KeysErased { keys: forgotten.keys, last_root: forgotten.root }))
+            Ok(Some(ErasureStage::KeysErased { keys: erased.keys, last_root: erased.last_root }))
         }
         ErasureState::KeysErased => {
             // No node opens anything of this subject once its lease has passed.
-            tokio::time::sleep(Keyring::lease()).await;
+            tokio::time::sleep(Keyring::LEASE).await;
             delete_rows(app, entry.kind, subject).await?;
             complete(app, entry).await?;
             Ok(Some(ErasureStage::Completed))

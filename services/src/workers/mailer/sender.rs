@@ -54,7 +54,7 @@ async fn compose(app: &App, mail: &ClaimedMail) -> Result<Letter, Unwritten> {
     let (keyring, tenant, sealed) = (&app.keyring, request.tenant, &request.address);
     let address = match request.kind {
         MailKind::Invitation => {
-            keyring.open::<InvitationEmail>(tenant, request.subject, sealed).await?
+            keyring.sealer.open::<InvitationEmail>(tenant, request.subject, sealed).await?
         }
         MailKind::Verification
         | MailKind::EmailChange
@@ -64,13 +64,13 @@ async fn compose(app: &App, mail: &ClaimedMail) -> Result<Letter, Unwritten> {
         | MailKind::ErasureRequested
         | MailKind::ErasureCancelled
         | MailKind::HostKeyMismatched => {
-            keyring.open::<AccountEmail>(tenant, request.subject, sealed).await?
+            keyring.sealer.open::<AccountEmail>(tenant, request.subject, sealed).await?
         }
     };
     let link = match letters::link_of(request.kind).zip(request.proof) {
         None => request.proof.map(|of| of.to_string()).unwrap_or_default(),
         Some(((purpose, page), proof)) => {
-            let token = keyring.link_token(purpose, SubjectId(tenant.0), proof).await;
+            let token = keyring.link_tokens.make(purpose, SubjectId(tenant.0), proof).await;
             let token = token.map_err(|error| Unwritten::NotNow(error.to_string()))?;
             format!("{}/{page}#{token}", app.public_url)
         }

@@ -32,7 +32,7 @@ impl Given {
             return Ok(None);
         };
         let (tenant, subject) = of(workspace);
-        let opened = app.keyring.open::<RunSecrets>(tenant, subject, &sealed).await;
+        let opened = app.keyring.sealer.open::<RunSecrets>(tenant, subject, &sealed).await;
         let Some(opened) = there(opened)? else { return Ok(None) };
         let variables = opened.expose().iter();
         let variables = variables.map(|(name, value)| (name.clone(), value.clone().into()));
@@ -56,12 +56,12 @@ async fn command(
     Ok(match work {
         Work::Command { command } => {
             let sealed = sealed(command.sealed())?;
-            let line = there(app.keyring.open::<RunCommand>(tenant, subject, sealed).await)?;
+            let line = there(app.keyring.sealer.open::<RunCommand>(tenant, subject, sealed).await)?;
             line.map(|line| line.expose().to_owned().into())
         }
         Work::Deployment { steps, .. } => {
             let sealed = sealed(steps.sealed())?;
-            let steps = app.keyring.open::<DeploymentConfig>(tenant, subject, sealed).await;
+            let steps = app.keyring.sealer.open::<DeploymentConfig>(tenant, subject, sealed).await;
             there(steps)?.map(|steps| script(&steps).into())
         }
     })

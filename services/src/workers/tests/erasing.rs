@@ -49,7 +49,7 @@ async fn assert_erased(house: &House, app: &App, ada: &Person) {
     let log = log(app).await;
     let registered = log[0].decode().unwrap();
     let domain::account::AccountEvent::Registered { email, .. } = registered else { panic!() };
-    let opened = app.keyring.open::<AccountEmail>(
+    let opened = app.keyring.sealer.open::<AccountEmail>(
         ada.account.into(),
         ada.account.into(),
         email.sealed().unwrap(),
@@ -217,7 +217,7 @@ async fn backups_are_proven_once_the_last_root_is_gone() {
     assert_eq!(entry(&app, ada.account).await.state, ErasureState::Completed);
 
     house.clock.advance(TimeDelta::days(1));
-    app.keyring.rotate_root().await.unwrap();
+    app.keyring.root_rotation.rotate().await.unwrap();
     erase_due(app.clone()).await.unwrap();
 
     assert_eq!(entry(&app, ada.account).await.state, ErasureState::BackupProven);

@@ -10,19 +10,19 @@ async fn an_address_stays_reserved_when_the_index_gets_another_key() {
     let house = House::new().await;
     let app = house.node().await;
     let ada = register(&app, "ada@example.org").await;
-    let before = app.keyring.email_index(&address(ada.email)).await.unwrap();
+    let before = app.keyring.email_index.indexes(&address(ada.email)).await.unwrap();
     house.clock.advance(TimeDelta::days(8));
 
     turn_email_index_after(app.clone(), Duration::ZERO).await.unwrap();
 
-    let after = app.keyring.email_index(&address(ada.email)).await.unwrap();
+    let after = app.keyring.email_index.indexes(&address(ada.email)).await.unwrap();
     assert_ne!(before, after);
     assert_eq!(app.reservations.of_owner(ada.account.0).await.unwrap(), after);
     let (kind, index) = &after[0];
     let owner = app.executor.reservation_owner(kind, index).await.unwrap();
     assert_eq!(owner, Some(ada.account.0));
     turn_email_index_after(app.clone(), Duration::ZERO).await.unwrap();
-    assert_eq!(app.keyring.email_index(&address(ada.email)).await.unwrap(), after);
+    assert_eq!(app.keyring.email_index.indexes(&address(ada.email)).await.unwrap(), after);
 }
 
 #[tokio::test]

@@ -32,7 +32,8 @@ async fn a_registration_is_mailed_once_with_a_link_that_proves_it() {
     assert_eq!(mails.len(), 1);
     assert!(mails[0].contains("\r\nTo: ada@example.org\r\n"), "{}", mails[0]);
     assert!(mails[0].contains("https://lethe.test/verify-email#"));
-    let read = app.keyring.read_link(LinkPurpose::VerifyEmail, &token(&mails[0])).await.unwrap();
+    let read =
+        app.keyring.link_tokens.read(LinkPurpose::VerifyEmail, &token(&mails[0])).await.unwrap();
     assert_eq!(read, Some((ada.account.into(), ada.verification.id)));
 }
 
@@ -110,7 +111,7 @@ async fn a_mail_to_an_erased_person_is_dropped() {
     let ada = register(&app, "ada@example.org").await;
     react(&app, &mailer(&app)).await.unwrap();
 
-    app.keyring.forget(ada.account.into()).await.unwrap();
+    app.keyring.eraser.erase_subject(ada.account.into()).await.unwrap();
     send_due(app.clone()).await.unwrap();
 
     assert!(house.mails().is_empty());

@@ -191,7 +191,7 @@ async fn register(app: &App, email: &'static str) -> Person {
 async fn register_as(app: &App, account: AccountId, email: &'static str) -> Person {
     let (credential, verification) = (hash(app, account).await, proof(app));
     let mut request = Request::new(account.into(), CommandId(app.ids.uuid()));
-    for (kind, blind_index) in app.keyring.email_index(&address(email)).await.unwrap() {
+    for (kind, blind_index) in app.keyring.email_index.indexes(&address(email)).await.unwrap() {
         request.reservations.push(ReservationChange::Take { kind, blind_index, owner: account.0 });
     }
     let command = AccountCommand::Register {

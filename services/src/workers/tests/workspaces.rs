@@ -113,7 +113,7 @@ async fn an_invitation_ends_with_its_time_and_its_address_is_forgotten() {
     };
     let open = async || {
         let of = (workspace.into(), invitation.into());
-        app.keyring.open::<InvitationEmail>(of.0, of.1, &sealed).await
+        app.keyring.sealer.open::<InvitationEmail>(of.0, of.1, &sealed).await
     };
 
     expire_due(app.clone()).await.unwrap();

@@ -1,18 +1,22 @@
-//! Mailed links: a token proves that whoever holds it got the mail.
+//! Tokens in mailed links: whoever holds one received the mail.
+
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::{ProofId, SubjectId};
 use uuid::Uuid;
 
-use super::cache::{Gone, Held, Slot};
-use super::key::{self, Kind};
-use super::{Keyring, KeyringError, crypto};
+use super::key::{self, KeyKind};
+use super::key_cache::{KeySlot, KeyState};
+use super::keys::Keys;
+use super::{KeyringError, crypto};
+use crate::clock::Clock;
 
 /// A day longer than the longest link.
 pub(super) const DAYS_KEPT: i64 = 8;
 
-/// What a mailed link is for: a link for the one does not do the other.
+/// What a mailed link is for. A token is read for its own purpose only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkPurpose {
     VerifyEmail,
@@ -32,47 +36,62 @@ impl LinkPurpose {
     }
 }
 
-impl Keyring {
-    /// Subject, proof, day and HMAC under the day's key, in URL-safe base64. The subject is an
-    /// account, or the workspace that an invitation is from.
-    pub async fn link_token(
+/// Makes and reads tokens, under a key of the day (UTC) that is erased after 8 more days.
+#[derive(Clone)]
+pub struct LinkTokens {
+    keys: Arc<Keys>,
+    clock: Clock,
+}
+
+impl LinkTokens {
+    pub(super) const fn new(keys: Arc<Keys>, clock: Clock) -> Self {
+        Self { keys, clock }
+    }
+
+    /// Subject, proof, day and HMAC-SHA256 under the day's key, in URL-safe base64: 91 characters.
+    /// The subject is an account, or the workspace that an invitation is from.
+    ///
+    /// # Errors
+    /// [`KeyringError::Database`] and [`KeyringError::LeaseLost`] when the keyring is not reached;
+    /// [`KeyringError::Date`] when today's key is erased, since this clock is days behind.
+    pub async fn make(
         &self,
         purpose: LinkPurpose,
         of: SubjectId,
         proof: ProofId,
     ) -> Result<String, KeyringError> {
-        let today = key::day(self.inner.clock.now().date_naive());
-        let held = self.inner.held(&[Slot::Named(Kind::Link, today)], true).await?;
-        let Some(Held::Key { key, .. }) = held.first() else { return Err(KeyringError::Date) };
+        let today = key::day(self.clock.now().date_naive());
+        let keys = self.keys.get(&[KeySlot::Numbered(KeyKind::Link, today)], true).await?;
+        let Some(KeyState::Live { key, .. }) = keys.first() else {
+            return Err(KeyringError::Date);
+        };
         let day = u32::try_from(today).map_err(|_| KeyringError::Date)?.to_be_bytes();
         let mac = crypto::mac(key, &parts(purpose, &of.0, &proof.0, &day));
         let token = [of.0.as_bytes().as_slice(), proof.0.as_bytes(), &day, &mac].concat();
         Ok(URL_SAFE_NO_PAD.encode(token))
     }
 
-    /// Whose link it is and what it proves; none for anything that was not made for this purpose
-    /// within the last days. Whether it was used or is too old is for its aggregate to say.
-    pub async fn read_link(
+    /// Whose link it is and what it proves; `None` for anything that was not made for this purpose
+    /// within the last 8 days. Whether it was used or is too old is for its aggregate to say.
+    ///
+    /// # Errors
+    /// [`KeyringError::Database`] and [`KeyringError::LeaseLost`] when the keyring is not reached.
+    pub async fn read(
         &self,
         purpose: LinkPurpose,
         token: &str,
     ) -> Result<Option<(SubjectId, ProofId)>, KeyringError> {
         let Some((of, proof, day, mac)) = parse(token) else { return Ok(None) };
         let number = i64::from(u32::from_be_bytes(day));
-        let today = key::day(self.inner.clock.now().date_naive());
+        let today = key::day(self.clock.now().date_naive());
         // A node's clock may be a little ahead of this one's.
         if !(today - DAYS_KEPT..=today + 1).contains(&number) {
             return Ok(None);
         }
-        let held = self.inner.held(&[Slot::Named(Kind::Link, number)], false).await?;
-        let key = match held.first() {
-            Some(Held::Key { key, .. }) => key,
-            Some(Held::Gone(Gone::Erased | Gone::Expired | Gone::Absent)) | None => {
-                return Ok(None);
-            }
-        };
-        let fits = crypto::is_mac(key, &parts(purpose, &of, &proof, &day), &mac);
-        Ok(fits.then_some((SubjectId(of), ProofId(proof))))
+        let keys = self.keys.get(&[KeySlot::Numbered(KeyKind::Link, number)], false).await?;
+        let Some(KeyState::Live { key, .. }) = keys.first() else { return Ok(None) };
+        let is_ours = crypto::is_mac(key, &parts(purpose, &of, &proof, &day), &mac);
+        Ok(is_ours.then_some((SubjectId(of), ProofId(proof))))
     }
 }
 

@@ -1,0 +1,64 @@
+//! The list of keys that no node may use from memory any more, which every node reads.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use deadpool_postgres::{GenericClient, Object};
+use tokio_postgres::Row;
+
+use super::KeyringError;
+use super::key::{KeyColumns, KeyId};
+
+const APPEND: &str = include_str!("sql/append_invalidations.sql");
+const LIST: &str = include_str!("sql/list_invalidations.sql");
+const DELETE_OLD: &str = "delete from keyring.dropped where dropped_at < $1";
+/// Nodes read the list every third of a second; one that is further behind evicts everything.
+const KEPT: TimeDelta = TimeDelta::days(2);
+
+/// Puts keys on the list. Call it last in the transaction: its lock is held until the commit.
+pub(super) async fn append(
+    client: &impl GenericClient,
+    keys: &[KeyId],
+    now: DateTime<Utc>,
+) -> Result<(), KeyringError> {
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let KeyColumns { kinds, subjects, classes, numbers } = KeyColumns::of(keys);
+    client.execute(APPEND, &[&kinds, &subjects, &classes, &numbers, &now]).await?;
+    Ok(())
+}
+
+/// The list's last number, and the keys after `after`: `None` when the list was cut short, or ends
+/// before `after` (an older keyring was put in its place). Then nothing in memory can be trusted.
+pub(super) async fn read(
+    client: &Object,
+    after: i64,
+) -> Result<(i64, Option<Vec<KeyId>>), KeyringError> {
+    let statement = client.prepare_cached(LIST).await?;
+    let rows = client.query(&statement, &[&after]).await?;
+    let first = rows.first().ok_or(KeyringError::Damaged)?;
+    if first.try_get("standby")? {
+        return Err(KeyringError::Standby);
+    }
+    let last = first.try_get("last")?;
+    Ok((last, since(&rows, after, last)?))
+}
+
+fn since(rows: &[Row], after: i64, last: i64) -> Result<Option<Vec<KeyId>>, KeyringError> {
+    if last == after {
+        return Ok(Some(Vec::new()));
+    }
+    let first: Option<i64> = rows.first().map(|row| row.try_get("sequence")).transpose()?.flatten();
+    if first != Some(after + 1) {
+        return Ok(None);
+    }
+    rows.iter().map(KeyId::from_row).collect::<Result<_, _>>().map(Some)
+}
+
+/// Deletes what is older than any node needs.
+pub(super) async fn delete_old(
+    client: &impl GenericClient,
+    now: DateTime<Utc>,
+) -> Result<(), KeyringError> {
+    client.execute(DELETE_OLD, &[&(now - KEPT)]).await?;
+    Ok(())
+}

@@ -1,0 +1,189 @@
+//! Keys to use now: from memory under the lease, else from their rows.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::Object;
+use domain::SubjectId;
+use domain::privacy::Class;
+use tokio::sync::Mutex;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::key::KeyId;
+use super::key_cache::{KeyCache, KeySlot, KeyState, LEASE, Renewal};
+use super::key_rows::{FetchedKeys, KeyRows, WantedKey};
+use super::roots::Roots;
+use super::{KeyringError, crypto, invalidations};
+use crate::postgres::Pool;
+
+const RENEW_EVERY: Duration = Duration::from_millis(300);
+
+/// The keys of one node. All parts of the keyring share one.
+pub(super) struct Keys {
+    pub cache: KeyCache,
+    rows: KeyRows,
+    roots: Arc<Roots>,
+    pool: Pool,
+    /// One renewal at a time, on the connection that the last one used.
+    renewing: Mutex<Option<Object>>,
+}
+
+impl Keys {
+    pub fn new(cache: KeyCache, rows: KeyRows, roots: Arc<Roots>, pool: Pool) -> Self {
+        Self { cache, rows, roots, pool, renewing: Mutex::default() }
+    }
+
+    /// The state of each slot's key, in their order. One round trip for all that are not in memory;
+    /// `make` says whether those that never were are made.
+    pub async fn get(&self, slots: &[KeySlot], make: bool) -> Result<Vec<KeyState>, KeyringError> {
+        let mut cached = self.cache.look(slots, Instant::now());
+        if cached.is_none() {
+            self.renew().await?;
+            cached = self.cache.look(slots, Instant::now());
+        }
+        let cached = cached.ok_or(KeyringError::LEASE_LOST)?;
+        if cached.iter().all(Option::is_some) {
+            return Ok(cached.into_iter().flatten().collect());
+        }
+        // All of them: what was in memory may be erased by the time the others are there.
+        self.read(slots, make).await
+    }
+
+    async fn read(&self, slots: &[KeySlot], make: bool) -> Result<Vec<KeyState>, KeyringError> {
+        let mut wanted = Vec::with_capacity(slots.len() * 2);
+        for key in slots.iter().flat_map(|slot| keys_of(slot, make)) {
+            if !wanted.contains(&key) {
+                wanted.push(key);
+            }
+        }
+        let fetched = self.rows.fetch(&wanted).await?;
+        let read = slots.iter().map(|slot| derive(slot, make, &wanted, &fetched));
+        let read = read.collect::<Result<Vec<_>, _>>()?;
+        // What was never there may be made at any time.
+        let kept = slots.iter().copied().zip(read.iter().cloned());
+        let kept = kept.filter(|(_, state)| !matches!(state, KeyState::Absent));
+        self.cache.keep(fetched.sequence, kept);
+        Ok(read)
+    }
+
+    /// Renews the lease: reads what was invalidated since the last time. One request at a time, for
+    /// all who wait.
+    pub async fn renew(&self) -> Result<(), KeyringError> {
+        let since = Instant::now();
+        let renewal = async {
+            let mut connection = self.renewing.lock().await;
+            if self.cache.is_renewed_since(since) {
+                return Ok(());
+            }
+            // A connection of its own, so that a renewal waits behind nobody who needs a key.
+            let client = match connection.take() {
+                Some(client) if !client.is_closed() => client,
+                _ => self.pool.get().await?,
+            };
+            self.read_invalidations(&client).await?;
+            *connection = Some(client);
+            Ok(())
+        };
+        timeout(LEASE, renewal).await.map_err(|_| KeyringError::LEASE_LOST)?
+    }
+
+    async fn read_invalidations(&self, client: &Object) -> Result<(), KeyringError> {
+        let requested_at = Instant::now();
+        let (last, invalidated) = invalidations::read(client, self.cache.sequence()).await?;
+        self.roots.evict(invalidated.as_deref());
+        self.cache.renew(&Renewal { requested_at, last, invalidated });
+        Ok(())
+    }
+
+    /// Stops using keys that this node has just invalidated.
+    pub async fn evict(&self, keys: &[KeyId]) {
+        if keys.is_empty() {
+            return;
+        }
+        self.cache.evict(keys);
+        // What was read before the commit and arrives after it must not be kept. Without the
+        // renewal the lease ends by itself.
+        if let Err(error) = self.renew().await {
+            tracing::warn!(%error, "the keyring's lease is not renewed after keys were erased");
+        }
+    }
+
+    /// Waits until no node, and no command that takes at most `command_max`, acts on what was so
+    /// before.
+    pub async fn wait_for_other_nodes(&self, command_max: Duration) {
+        const MARGIN: Duration = Duration::from_millis(50);
+        tokio::time::sleep(LEASE + MARGIN + command_max).await;
+    }
+}
+
+/// Renews well before the lease ends, for as long as somebody holds the keys.
+pub(super) fn keep_renewed(keys: &Arc<Keys>) {
+    let keys = Arc::downgrade(keys);
+    tokio::spawn(async move {
+        let mut every = interval(RENEW_EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut is_well = true;
+        loop {
+            every.tick().await;
+            let Some(keys) = keys.upgrade() else { return };
+            let renewed = keys.renew().await;
+            match &renewed {
+                Err(error) if is_well => {
+                    tracing::warn!(%error, "the keyring's lease is not renewed");
+                }
+                Ok(()) if !is_well => tracing::info!("the keyring's lease is renewed again"),
+                Ok(()) | Err(_) => {}
+            }
+            is_well = renewed.is_ok();
+        }
+    });
+}
+
+fn keys_of(slot: &KeySlot, make: bool) -> Vec<WantedKey> {
+    match *slot {
+        KeySlot::Numbered(kind, number) => {
+            vec![WantedKey::new(KeyId::numbered(kind, number), make)]
+        }
+        KeySlot::Data { subject, class, generation, bucket } => {
+            let mut keys = vec![subject_key(subject, class, generation, make)];
+            if bucket > 0 {
+                keys.push(WantedKey::new(KeyId::bucket(class, bucket), make));
+            }
+            keys
+        }
+    }
+}
+
+fn subject_key(subject: SubjectId, class: Class, generation: Option<i64>, make: bool) -> WantedKey {
+    WantedKey { number: generation, ..WantedKey::new(KeyId::subject(subject, class, 0), make) }
+}
+
+fn derive(
+    slot: &KeySlot,
+    make: bool,
+    wanted: &[WantedKey],
+    fetched: &FetchedKeys,
+) -> Result<KeyState, KeyringError> {
+    let find = |key: WantedKey| {
+        let at = wanted.iter().position(|wanted| *wanted == key);
+        at.and_then(|at| fetched.keys.get(at)).ok_or(KeyringError::Damaged)
+    };
+    match *slot {
+        KeySlot::Numbered(kind, number) => {
+            find(WantedKey::new(KeyId::numbered(kind, number), make)).cloned()
+        }
+        KeySlot::Data { subject, class, generation, bucket } => {
+            let of_subject = find(subject_key(subject, class, generation, make))?;
+            let KeyState::Live { number, key } = of_subject else { return Ok(of_subject.clone()) };
+            let bucket_key = if bucket == 0 {
+                None
+            } else {
+                let of_bucket = find(WantedKey::new(KeyId::bucket(class, bucket), make))?;
+                let KeyState::Live { key, .. } = of_bucket else { return Ok(of_bucket.clone()) };
+                Some(&**key)
+            };
+            let data_key = crypto::data_key(key, bucket_key, (subject, class, *number, bucket))?;
+            Ok(KeyState::Live { number: *number, key: Arc::new(data_key) })
+        }
+    }
+}

@@ -1,1 +1,0 @@
-insert into keyring.roots (state, created_at) values ('new', $1)

@@ -1,1 +1,0 @@
-select root_id from keyring.roots where state = 'current'

@@ -1,1 +1,0 @@
-select generation, state, created_at from keyring.email_generations where state <> 'destroyed' order by generation

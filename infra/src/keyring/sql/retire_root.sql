@@ -1,1 +1,0 @@
-update keyring.roots set state = 'retiring', retired_at = $1 where state = 'current'

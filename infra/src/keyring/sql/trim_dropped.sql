@@ -1,1 +1,0 @@
-delete from keyring.dropped where dropped_at < $1
