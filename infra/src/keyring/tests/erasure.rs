@@ -1,11 +1,14 @@
-//! A person is forgotten, everywhere and for good; a period is forgotten for everybody.
+//! A subject's keys are erased everywhere and for good; a period's keys for everybody.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
 use domain::privacy::Class;
 
 use super::*;
+
+/// What is promised of the lease.
+const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_erased_person_is_closed_here_at_once_and_everywhere_within_a_second() {
@@ -16,13 +19,13 @@ async fn an_erased_person_is_closed_here_at_once_and_everywhere_within_a_second(
     let [of_bob, _] = house.registered(&one, bob).await.unwrap();
     let [ip_of_ada, _] = house.login(&two, ada).await.unwrap();
     opened(&two, ada, &of_ada).await.unwrap();
-    let forgotten = one.eraser.erase_subject(ada.into()).await.unwrap();
+    let erased = one.eraser.erase_subject(ada.into()).await.unwrap();
     let erased_at = Instant::now();
     assert!(matches!(opened(&one, ada, &of_ada).await, Err(OpenError::Erased)));
-    assert_eq!(forgotten.keys, 2);
-    assert_eq!(forgotten.last_root, Some(one.status().await.unwrap().root));
+    assert_eq!(erased.keys, 2);
+    assert_eq!(erased.last_root, Some(one.status().await.unwrap().root));
     while opened(&two, ada, &of_ada).await.is_ok() {
-        assert!(erased_at.elapsed() < Keyring::LEASE);
+        assert!(erased_at.elapsed() < SECOND);
         tokio::task::yield_now().await;
     }
     assert!(matches!(opened(&two, ada, &of_ada).await, Err(OpenError::Erased)));
@@ -51,7 +54,7 @@ async fn an_erased_person_never_gets_a_key_again() {
 }
 
 #[tokio::test]
-async fn the_rows_themselves_refuse_a_destroyed_key_to_return() {
+async fn the_rows_themselves_refuse_the_return_of_an_erased_key() {
     let house = House::new().await;
     let node = house.node().await;
     let ada = house.person();
@@ -60,8 +63,8 @@ async fn the_rows_themselves_refuse_a_destroyed_key_to_return() {
     let url = &house.databases.keyring_url;
     let owner = connect_one(url, &ConnectOptions::default()).await.unwrap();
     let revive = "update keyring.keys set wrapped = 'x', destroyed_at = null where subject = $1";
-    let told = owner.execute(revive, &[&ada.0]).await.unwrap_err();
-    assert_eq!(told.as_db_error().unwrap().message(), "a destroyed key stays destroyed");
+    let refused = owner.execute(revive, &[&ada.0]).await.unwrap_err();
+    assert_eq!(refused.as_db_error().unwrap().message(), "a destroyed key stays destroyed");
     let delete = "delete from keyring.keys where subject = $1";
     assert!(owner.execute(delete, &[&ada.0]).await.is_err());
 }
@@ -72,17 +75,17 @@ async fn a_seal_that_races_with_the_erasure_leaves_nothing_that_opens() {
     let (one, two) = (house.node().await, house.node().await);
     for _ in 0..40 {
         let ada = house.person();
-        let (sealed, forgotten) =
+        let (sealed, erased) =
             tokio::join!(house.registered(&two, ada), one.eraser.erase_subject(ada.into()));
-        forgotten.unwrap();
+        erased.unwrap();
         if let Ok([sealed, _]) = sealed {
             assert!(matches!(opened(&one, ada, &sealed).await, Err(OpenError::Erased)));
         }
         let live = "select count(*) from keyring.keys where subject = $1 and wrapped is not null";
         assert_eq!(house.sql(live, &[&ada.0]).await[0].get::<_, i64>(0), 0);
         // A fence for every class that dies with a person.
-        let tombs = "select count(*) from keyring.keys where subject = $1";
-        assert_eq!(house.sql(tombs, &[&ada.0]).await[0].get::<_, i64>(0), 4);
+        let rows = "select count(*) from keyring.keys where subject = $1";
+        assert_eq!(house.sql(rows, &[&ada.0]).await[0].get::<_, i64>(0), 4);
     }
 }
 
@@ -106,7 +109,7 @@ async fn a_node_that_cannot_renew_opens_nothing_after_a_second() {
         tokio::task::yield_now().await;
     };
     assert!(matches!(refused, OpenError::Unavailable(KeyringError::LeaseLost(_))), "{refused:?}");
-    assert!(last_opened - cut_off < Keyring::LEASE);
+    assert!(last_opened - cut_off < SECOND);
     assert!(matches!(house.registered(&node, ada).await, Err(SealError::Unavailable(_))));
     blocker.batch_execute("rollback").await.unwrap();
     opened(&node, ada, &sealed).await.unwrap();
@@ -125,14 +128,14 @@ async fn a_node_renews_while_every_connection_of_its_pool_is_taken() {
         taken.push(pool.get().await.unwrap());
     }
     let since = Instant::now();
-    while since.elapsed() < Keyring::LEASE * 2 {
+    while since.elapsed() < SECOND * 2 {
         opened(&node, ada, &sealed).await.unwrap();
         tokio::task::yield_now().await;
     }
 }
 
 #[tokio::test]
-async fn a_destroyed_day_is_closed_for_everybody_and_other_days_are_not() {
+async fn an_erased_day_is_closed_for_everybody_and_other_days_are_not() {
     let house = House::new().await;
     let (one, two) = (house.node().await, house.node().await);
     let (ada, bob) = (house.person(), house.person());
@@ -144,7 +147,7 @@ async fn a_destroyed_day_is_closed_for_everybody_and_other_days_are_not() {
     let day = noon().date_naive();
     let early = one.eraser.erase_bucket(Class::Security, day).await;
     let until: DateTime<Utc> = "2027-02-21T00:00:00Z".parse().unwrap();
-    assert!(matches!(early, Err(KeyringError::TooSoon { until: told }) if told == until));
+    assert!(matches!(early, Err(KeyringError::TooSoon { until: kept }) if kept == until));
     house.days_pass(90);
     assert!(one.eraser.erase_bucket(Class::Security, day).await.unwrap());
     assert!(!two.eraser.erase_bucket(Class::Security, day).await.unwrap());
@@ -167,11 +170,11 @@ async fn what_is_past_its_time_goes_and_the_rest_stays() {
     node.request_macs.macs(ada.into(), b"{}").await.unwrap();
     house.days_pass(89);
     let [young, _] = house.login(&node, ada).await.unwrap();
-    let retained = node.eraser.erase_expired().await.unwrap();
-    assert_eq!((retained.buckets, retained.request_macs), (0, 2));
+    let expired = node.eraser.erase_expired().await.unwrap();
+    assert_eq!((expired.buckets, expired.request_macs), (0, 2));
     house.days_pass(2);
-    let retained = node.eraser.erase_expired().await.unwrap();
-    assert_eq!(retained.buckets, 1);
+    let expired = node.eraser.erase_expired().await.unwrap();
+    assert_eq!(expired.buckets, 1);
     assert!(matches!(opened_ip(&node, ada, &old).await, Err(OpenError::Expired)));
     opened_ip(&node, ada, &young).await.unwrap();
     assert_eq!(node.eraser.erase_expired().await.unwrap(), super::super::ExpiredKeys::default());

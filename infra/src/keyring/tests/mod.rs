@@ -12,6 +12,7 @@ mod email_index;
 mod erasure;
 mod erasure_ledger;
 mod known_answers;
+mod lease;
 mod links;
 mod root_folder;
 mod rotation;

@@ -97,9 +97,9 @@ async fn a_rotation_resumes_after_every_step() {
         let before = broken.status().await.unwrap().root;
         for (step, expected) in whole.iter().take(stopped).enumerate() {
             let begin = (step == 0).then_some(DateTime::<Utc>::MAX_UTC);
-            let told = broken.root_rotation.step(begin).await.unwrap();
+            let step_taken = broken.root_rotation.step(begin).await.unwrap();
             let rewraps = matches!(expected, RotationStep::Rewrapped(_));
-            assert_eq!(told, if rewraps { RotationStep::Rewrapped(rows) } else { *expected });
+            assert_eq!(step_taken, if rewraps { RotationStep::Rewrapped(rows) } else { *expected });
         }
         drop(broken);
         let next = house.node().await;

@@ -1,8 +1,11 @@
-//! An erasure, interrupted between any two steps, by two nodes, and against late events.
+//! An erasure, interrupted between any two stages, by two nodes, and against late events.
+
+use std::time::Instant;
 
 use domain::SubjectId;
 use domain::privacy::AccountEmail;
 use infra::keyring::{ErasureEntry, ErasureStage, ErasureState, OpenError, SubjectKind};
+use tokio::time::timeout;
 
 use super::super::eraser::{Eraser, erase_due, next_stage};
 use super::super::mailer::{Mailer, send_due};
@@ -92,6 +95,31 @@ async fn an_erasure_interrupted_between_any_two_stages_goes_on() {
         ],
     );
     assert_erased(&house, &house.node().await, &ada).await;
+}
+
+#[tokio::test]
+async fn an_erasure_is_completed_no_sooner_than_a_second_after_its_keys_are_erased() {
+    let house = House::new().await;
+    let app = house.node().await;
+    let ada = somebody(&app).await;
+    request(&app, ada.account, TimeDelta::zero()).await;
+    let mut standing = entry(&app, ada.account).await;
+    while standing.state < ErasureState::KeysErased {
+        let stage = next_stage(&app, &standing).await.unwrap().unwrap();
+        standing = app.keyring.ledger.advance(standing.subject, stage).await.unwrap();
+    }
+
+    // Until then another node may open what it has in memory.
+    let early = timeout(Duration::from_millis(900), next_stage(&app, &standing)).await;
+    assert!(early.is_err(), "{early:?}");
+    let closed = "account.erasure_completed";
+    assert!(!told(&app, ada.account.0).await.iter().any(|event| event == closed));
+
+    let since = Instant::now();
+    let stage = next_stage(&app, &standing).await.unwrap();
+    assert!(since.elapsed() >= Duration::from_secs(1));
+    assert_eq!(stage, Some(ErasureStage::Completed));
+    assert!(told(&app, ada.account.0).await.iter().any(|event| event == closed));
 }
 
 #[tokio::test]

@@ -1,0 +1,41 @@
+//! The length of the lease, in numbers of the test's own.
+
+use std::time::{Duration, Instant};
+
+use super::super::Secret;
+use super::super::key::KeyKind;
+use super::super::key_cache::{KeyCache, KeySlot, KeyState, Renewal};
+use super::*;
+
+#[test]
+fn keys_in_memory_are_used_for_less_than_a_second_after_the_renewal_was_requested() {
+    let cache = KeyCache::new(16);
+    let requested_at = Instant::now();
+    let at = |millis| requested_at + Duration::from_millis(millis);
+    let renewed = |requested_at| Renewal { requested_at, last: 0, invalidated: Some(vec![]) };
+    let slot = KeySlot::Numbered(KeyKind::Link, 20_000);
+    let key = Arc::new(Secret::from_bytes([1; 32]));
+
+    cache.renew(&renewed(requested_at));
+    cache.keep(0, [(slot, KeyState::Live { number: 20_000, key })]);
+    cache.keep_email_generations(0, [1].into());
+
+    assert!(cache.look(&[slot], at(999)).unwrap()[0].is_some());
+    assert!(cache.email_generations(at(999)).is_some());
+    assert!(cache.is_leased(at(999)));
+    assert!(cache.look(&[slot], at(1_000)).is_none());
+    assert!(cache.email_generations(at(1_000)).is_none());
+    assert!(!cache.is_leased(at(1_000)));
+
+    // A request that was sent later prolongs it; one that was sent earlier and answered later does
+    // not shorten it.
+    cache.renew(&renewed(at(600)));
+    cache.renew(&renewed(at(300)));
+    assert!(cache.is_leased(at(1_599)));
+    assert!(!cache.is_leased(at(1_600)));
+}
+
+#[test]
+fn whoever_waits_for_other_nodes_waits_for_a_second() {
+    assert_eq!(Keyring::LEASE, Duration::from_secs(1));
+}
