@@ -1,6 +1,7 @@
 //! What every aggregate and every event has in common.
 
 use cqrs_es::{Aggregate, DomainEvent};
+use serde::ser::Error as _;
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -50,13 +51,21 @@ pub trait Event: DomainEvent {
     /// The data as the log keeps it, as JSON.
     ///
     /// # Errors
-    /// A personal field that is not sealed.
+    /// A personal field that is not sealed, or an event that does not serialise as its type and
+    /// its data, as those of `events!` do.
     fn encode(&self) -> Result<String, serde_json::Error> {
         let whole = serde_json::to_string(self)?;
-        let head = r#"{"type":"","data":"#.len() + self.kind().0.len();
-        Ok(whole.get(head..whole.len() - 1).unwrap_or("{}").to_owned())
+        let data = whole
+            .strip_prefix(r#"{"type":""#)
+            .and_then(|rest| rest.strip_prefix(self.kind().0))
+            .and_then(|rest| rest.strip_prefix(r#"","data":"#))
+            .and_then(|rest| rest.strip_suffix('}'));
+        let untagged = || serde_json::Error::custom("the event has no type and data of its own");
+        data.map(str::to_owned).ok_or_else(untagged)
     }
 
+    /// Reads data of today's shape, or of an earlier one through its upcasters.
+    ///
     /// # Errors
     /// A type or a version that this code does not know, or data of another shape.
     fn decode(event_type: &str, version: i16, data: &str) -> Result<Self, Undecodable> {
@@ -66,12 +75,12 @@ pub trait Event: DomainEvent {
             let tagged = format!(r#"{{"type":"{event_type}","data":{data}}}"#);
             return serde_json::from_str(&tagged).map_err(Undecodable::Data);
         }
+        if version > today {
+            return Err(Undecodable::Version);
+        }
         let mut lifted: Value = serde_json::from_str(data).map_err(Undecodable::Data)?;
         for step in version..today {
             lifted = upcaster::<Self>(event_type, step).ok_or(Undecodable::Version)?(lifted);
-        }
-        if version > today {
-            return Err(Undecodable::Version);
         }
         let tagged = serde_json::json!({ "type": event_type, "data": lifted });
         serde_json::from_value(tagged).map_err(Undecodable::Data)

@@ -69,3 +69,49 @@ proptest! {
         let _ = CarEvent::decode("car.drove", version, &data);
     }
 }
+
+/// An event that is not written as its type and its data.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+struct UntaggedEvent;
+
+impl cqrs_es::DomainEvent for UntaggedEvent {
+    fn event_type(&self) -> String {
+        "untagged".to_owned()
+    }
+    fn event_version(&self) -> String {
+        "1".to_owned()
+    }
+}
+
+impl Event for UntaggedEvent {
+    const TYPES: &'static [(&'static str, i16)] = &[("untagged", 1)];
+    const UPCASTERS: &'static [crate::Upcaster] = &[];
+
+    fn kind(&self) -> (&'static str, i16) {
+        ("untagged", 1)
+    }
+
+    fn about(&self, _: crate::TenantId, stream: uuid::Uuid) -> crate::SubjectId {
+        crate::SubjectId(stream)
+    }
+
+    fn each_personal<X>(
+        &mut self,
+        _: crate::TenantId,
+        _: uuid::Uuid,
+        _: &mut crate::Visit<'_, X>,
+    ) -> Result<(), X> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_event_without_its_tags_is_refused_and_not_written_as_empty() {
+    assert!(UntaggedEvent.encode().is_err());
+}
+
+#[test]
+fn the_version_is_checked_before_the_data_is_read() {
+    let read = CarEvent::decode("car.drove", 4, "no JSON");
+    assert!(matches!(read, Err(Undecodable::Version)));
+}
