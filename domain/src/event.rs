@@ -9,7 +9,7 @@ use crate::privacy::{AnyPersonal, Field, Personal};
 use crate::{SubjectId, TenantId};
 
 /// An aggregate whose decisions are pure: `decide` refuses or answers with events, `apply` never refuses.
-pub trait Root: Aggregate<Services = ()>
+pub trait AggregateRoot: Aggregate<Services = ()>
 where
     Self::Event: Event,
 {
@@ -22,7 +22,7 @@ where
 }
 
 /// What sees each personal field of an event, with the person it is about.
-pub type Visit<'a, E> = dyn FnMut(SubjectId, &mut dyn AnyPersonal) -> Result<(), E> + 'a;
+pub type PersonalVisitor<'a, E> = dyn FnMut(SubjectId, &mut dyn AnyPersonal) -> Result<(), E> + 'a;
 
 /// Lifts the data of one version of an event type to the next.
 pub type Upcaster = (&'static str, i16, fn(Value) -> Value);
@@ -34,18 +34,18 @@ pub trait Event: DomainEvent {
     /// `(type, version, step)` from each earlier version to the next.
     const UPCASTERS: &'static [Upcaster];
 
-    fn kind(&self) -> (&'static str, i16);
+    fn type_and_version(&self) -> (&'static str, i16);
 
     /// Whom the event is about, with or without a personal field: the subject that a fence names.
-    fn about(&self, tenant: TenantId, stream: Uuid) -> SubjectId;
+    fn subject(&self, tenant: TenantId, stream: Uuid) -> SubjectId;
 
     /// # Errors
     /// Whatever `visit` answers.
-    fn each_personal<X>(
+    fn visit_personal<X>(
         &mut self,
         tenant: TenantId,
         stream: Uuid,
-        visit: &mut Visit<'_, X>,
+        visit: &mut PersonalVisitor<'_, X>,
     ) -> Result<(), X>;
 
     /// The data as the log keeps it, as JSON.
@@ -57,7 +57,7 @@ pub trait Event: DomainEvent {
         let whole = serde_json::to_string(self)?;
         let data = whole
             .strip_prefix(r#"{"type":""#)
-            .and_then(|rest| rest.strip_prefix(self.kind().0))
+            .and_then(|rest| rest.strip_prefix(self.type_and_version().0))
             .and_then(|rest| rest.strip_prefix(r#"","data":"#))
             .and_then(|rest| rest.strip_suffix('}'));
         let untagged = || serde_json::Error::custom("the event has no type and data of its own");
@@ -68,22 +68,22 @@ pub trait Event: DomainEvent {
     ///
     /// # Errors
     /// A type or a version that this code does not know, or data of another shape.
-    fn decode(event_type: &str, version: i16, data: &str) -> Result<Self, Undecodable> {
+    fn decode(event_type: &str, version: i16, data: &str) -> Result<Self, DecodeError> {
         let today = Self::TYPES.iter().find(|(known, _)| *known == event_type);
-        let Some(&(event_type, today)) = today else { return Err(Undecodable::Type) };
+        let Some(&(event_type, today)) = today else { return Err(DecodeError::Type) };
         if version == today {
             let tagged = format!(r#"{{"type":"{event_type}","data":{data}}}"#);
-            return serde_json::from_str(&tagged).map_err(Undecodable::Data);
+            return serde_json::from_str(&tagged).map_err(DecodeError::Data);
         }
         if version > today {
-            return Err(Undecodable::Version);
+            return Err(DecodeError::Version);
         }
-        let mut lifted: Value = serde_json::from_str(data).map_err(Undecodable::Data)?;
+        let mut lifted: Value = serde_json::from_str(data).map_err(DecodeError::Data)?;
         for step in version..today {
-            lifted = upcaster::<Self>(event_type, step).ok_or(Undecodable::Version)?(lifted);
+            lifted = upcaster::<Self>(event_type, step).ok_or(DecodeError::Version)?(lifted);
         }
         let tagged = serde_json::json!({ "type": event_type, "data": lifted });
-        serde_json::from_value(tagged).map_err(Undecodable::Data)
+        serde_json::from_value(tagged).map_err(DecodeError::Data)
     }
 }
 
@@ -107,7 +107,7 @@ pub fn check_upcasters<E: Event>() -> Result<(), (&'static str, i16)> {
 
 /// Why stored data is not an event of this code. The data itself is never repeated.
 #[derive(Debug, thiserror::Error)]
-pub enum Undecodable {
+pub enum DecodeError {
     #[error("the event type is not known")]
     Type,
     #[error("the version of the event's shape is not known")]
@@ -120,51 +120,59 @@ pub enum Undecodable {
 
 /// What may stand in an event beside personal fields: an id, an enum, a number, a time.
 /// A bare `String` is not: nobody could say whose it is.
-pub trait Plain {}
+pub trait NonPersonal {}
 
-macro_rules! plain {
-    ($($of:ty),*) => {$(impl $crate::Plain for $of {})*};
+macro_rules! non_personal {
+    ($($of:ty),*) => {$(impl $crate::NonPersonal for $of {})*};
 }
-pub(crate) use plain;
-plain!(bool, u16, u32, u64, i64, Uuid, chrono::DateTime<chrono::Utc>);
+pub(crate) use non_personal;
+non_personal!(bool, u16, u32, u64, i64, Uuid, chrono::DateTime<chrono::Utc>);
 
 /// A part of an event.
-pub trait Part {
+pub trait EventField {
     /// # Errors
     /// Whatever `visit` answers.
-    fn each_personal<X>(&mut self, _: SubjectId, _: &mut Visit<'_, X>) -> Result<(), X> {
+    fn visit_personal<X>(&mut self, _: SubjectId, _: &mut PersonalVisitor<'_, X>) -> Result<(), X> {
         Ok(())
     }
 }
 
-impl<T: Plain> Plain for Vec<T> {}
+impl<T: NonPersonal> NonPersonal for Vec<T> {}
 
-impl<T: Plain> Part for T {}
+impl<T: NonPersonal> EventField for T {}
 
-impl<F: Field> Part for Personal<F> {
-    fn each_personal<X>(&mut self, about: SubjectId, visit: &mut Visit<'_, X>) -> Result<(), X> {
-        visit(about, self)
+impl<F: Field> EventField for Personal<F> {
+    fn visit_personal<X>(
+        &mut self,
+        subject: SubjectId,
+        visit: &mut PersonalVisitor<'_, X>,
+    ) -> Result<(), X> {
+        visit(subject, self)
     }
 }
 
-impl<F: Field> Part for Option<Personal<F>> {
-    fn each_personal<X>(&mut self, about: SubjectId, visit: &mut Visit<'_, X>) -> Result<(), X> {
-        self.as_mut().map_or(Ok(()), |field| visit(about, field))
+impl<F: Field> EventField for Option<Personal<F>> {
+    fn visit_personal<X>(
+        &mut self,
+        subject: SubjectId,
+        visit: &mut PersonalVisitor<'_, X>,
+    ) -> Result<(), X> {
+        self.as_mut().map_or(Ok(()), |field| visit(subject, field))
     }
 }
 
-impl<T: Plain> Part for Option<T> {}
+impl<T: NonPersonal> EventField for Option<T> {}
 
-/// An enum of events. Each field is a [`Part`], so that what is neither plain nor personal does
-/// not compile. `about` names the field whose person the personal fields are about; without it
+/// An enum of events. Each field is a [`EventField`], so that what is neither plain nor personal does
+/// not compile. `subject` names the field whose person the personal fields are about; without it
 /// they are about the stream.
 macro_rules! events {
     (@whole $tenant:ident $stream:ident) => { $stream };
     (@whole $tenant:ident $stream:ident tenant) => { $tenant.0 };
     (@steps) => { &[] };
     (@steps $upcasters:expr) => { $upcasters };
-    ($(#[$doc:meta])* $name:ident $(about $whole:tt)? {
-        $($(#[$of:meta])* $type:literal $version:literal $(about $about:ident)? => $variant:ident {
+    ($(#[$doc:meta])* $name:ident $(subject $whole:tt)? {
+        $($(#[$of:meta])* $type:literal $version:literal $(subject $subject:ident)? => $variant:ident {
             $($field:ident: $part:ty),* $(,)?
         })*
     } $(upcast $upcasters:expr)?) => {
@@ -177,10 +185,10 @@ macro_rules! events {
 
         impl cqrs_es::DomainEvent for $name {
             fn event_type(&self) -> String {
-                $crate::Event::kind(self).0.to_owned()
+                $crate::Event::type_and_version(self).0.to_owned()
             }
             fn event_version(&self) -> String {
-                $crate::Event::kind(self).1.to_string()
+                $crate::Event::type_and_version(self).1.to_string()
             }
         }
 
@@ -188,34 +196,34 @@ macro_rules! events {
             const TYPES: &'static [(&'static str, i16)] = &[$(($type, $version)),*];
             const UPCASTERS: &'static [$crate::Upcaster] = events!(@steps $($upcasters)?);
 
-            fn kind(&self) -> (&'static str, i16) {
+            fn type_and_version(&self) -> (&'static str, i16) {
                 match self {
                     $(Self::$variant { .. } => ($type, $version)),*
                 }
             }
 
             #[allow(unused_variables, reason = "most events are about their stream")]
-            fn about(&self, tenant: $crate::TenantId, stream: uuid::Uuid) -> $crate::SubjectId {
+            fn subject(&self, tenant: $crate::TenantId, stream: uuid::Uuid) -> $crate::SubjectId {
                 let whole = events!(@whole tenant stream $($whole)?);
                 match self {
                     $(Self::$variant { $($field),* } => {
-                        $(let whole = $about.0;)?
+                        $(let whole = $subject.0;)?
                         $crate::SubjectId(whole)
                     }),*
                 }
             }
 
             #[allow(unused_variables, reason = "an event without fields leaves them aside")]
-            fn each_personal<X>(
+            fn visit_personal<X>(
                 &mut self,
                 tenant: $crate::TenantId,
                 stream: uuid::Uuid,
-                visit: &mut $crate::Visit<'_, X>,
+                visit: &mut $crate::PersonalVisitor<'_, X>,
             ) -> Result<(), X> {
-                let about = $crate::Event::about(self, tenant, stream);
+                let subject = $crate::Event::subject(self, tenant, stream);
                 match self {
                     $(Self::$variant { $($field),* } => {
-                        $($crate::event::Part::each_personal($field, about, visit)?;)*
+                        $($crate::event::EventField::visit_personal($field, subject, visit)?;)*
                     }),*
                 }
                 Ok(())

@@ -12,7 +12,7 @@ pub fn check<E: Event>(folder: &str, events: Vec<E>) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(folder).join("golden");
     let mut given_types = BTreeSet::new();
     for event in events {
-        let (event_type, version) = event.kind();
+        let (event_type, version) = event.type_and_version();
         let path = folder.join(format!("{event_type}.{version}.json"));
         let encoded = event.encode().unwrap();
         if std::env::var_os("LETHE_BLESS").is_some() && !path.exists() {
@@ -33,6 +33,6 @@ pub fn check<E: Event>(folder: &str, events: Vec<E>) {
         let (event_type, version) = name.strip_suffix(".json").unwrap().rsplit_once('.').unwrap();
         let golden = std::fs::read_to_string(file.unwrap().path()).unwrap();
         let read = E::decode(event_type, version.parse().unwrap(), golden.trim_end());
-        assert_eq!(read.unwrap().kind().0, event_type, "{name} is read");
+        assert_eq!(read.unwrap().type_and_version().0, event_type, "{name} is read");
     }
 }

@@ -23,7 +23,7 @@ macro_rules! ids {
             }
         }
 
-        impl $crate::event::Plain for $name {}
+        impl $crate::event::NonPersonal for $name {}
     )*};
 }
 

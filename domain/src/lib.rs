@@ -17,7 +17,9 @@ pub mod session;
 mod upcasting;
 pub mod workspace;
 
-pub use event::{Event, Plain, Root, Undecodable, Upcaster, Visit, check_upcasters};
+pub use event::{
+    AggregateRoot, DecodeError, Event, NonPersonal, PersonalVisitor, Upcaster, check_upcasters,
+};
 pub use id::{
     AccountId, ActorId, ApiTokenId, CommandId, CredentialId, DeploymentId, EventId, InvitationId,
     LeaseId, ProofId, RunId, RunSecretsId, ServerCredentialId, ServerId, SessionId, SubjectId,

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::{Event, Undecodable, check_upcasters};
+use crate::{DecodeError, Event, check_upcasters};
 
 fn split_the_distance(mut data: Value) -> Value {
     let metres = data["metres"].as_u64().unwrap_or_default();
@@ -51,9 +51,9 @@ fn a_missing_step_is_named_before_anything_is_read() {
 #[test]
 fn a_shape_from_the_future_is_refused() {
     let read = CarEvent::decode("car.drove", 4, "{}");
-    assert!(matches!(read, Err(Undecodable::Version)));
-    assert!(matches!(CarEvent::decode("car.flew", 1, "{}"), Err(Undecodable::Type)));
-    assert!(matches!(CarEvent::decode("car.drove", 0, "{}"), Err(Undecodable::Version)));
+    assert!(matches!(read, Err(DecodeError::Version)));
+    assert!(matches!(CarEvent::decode("car.flew", 1, "{}"), Err(DecodeError::Type)));
+    assert!(matches!(CarEvent::decode("car.drove", 0, "{}"), Err(DecodeError::Version)));
 }
 
 proptest! {
@@ -87,19 +87,19 @@ impl Event for UntaggedEvent {
     const TYPES: &'static [(&'static str, i16)] = &[("untagged", 1)];
     const UPCASTERS: &'static [crate::Upcaster] = &[];
 
-    fn kind(&self) -> (&'static str, i16) {
+    fn type_and_version(&self) -> (&'static str, i16) {
         ("untagged", 1)
     }
 
-    fn about(&self, _: crate::TenantId, stream: uuid::Uuid) -> crate::SubjectId {
+    fn subject(&self, _: crate::TenantId, stream: uuid::Uuid) -> crate::SubjectId {
         crate::SubjectId(stream)
     }
 
-    fn each_personal<X>(
+    fn visit_personal<X>(
         &mut self,
         _: crate::TenantId,
         _: uuid::Uuid,
-        _: &mut crate::Visit<'_, X>,
+        _: &mut crate::PersonalVisitor<'_, X>,
     ) -> Result<(), X> {
         Ok(())
     }
@@ -113,5 +113,5 @@ fn an_event_without_its_tags_is_refused_and_not_written_as_empty() {
 #[test]
 fn the_version_is_checked_before_the_data_is_read() {
     let read = CarEvent::decode("car.drove", 4, "no JSON");
-    assert!(matches!(read, Err(Undecodable::Version)));
+    assert!(matches!(read, Err(DecodeError::Version)));
 }

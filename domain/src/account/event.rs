@@ -17,7 +17,7 @@ pub enum LoginRefusal {
     UnknownAddress,
 }
 
-crate::event::plain!(Proof, LoginRefusal);
+crate::event::non_personal!(Proof, LoginRefusal);
 
 events! {
     /// What happened to an account.

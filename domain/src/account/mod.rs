@@ -20,7 +20,7 @@ pub use error::AccountError;
 pub use event::{AccountEvent, LoginRefusal};
 
 use crate::privacy::{AccountEmail, Personal, Purpose};
-use crate::{CredentialId, ProofId, Root};
+use crate::{AggregateRoot, CredentialId, ProofId};
 
 /// The days from a request for erasure until it must be complete (Art. 12(3) GDPR).
 pub const ERASURE_DAYS_MAX: i64 = 30;
@@ -81,7 +81,7 @@ pub struct Erasure {
     pub due: DateTime<Utc>,
 }
 
-impl Root for Account {
+impl AggregateRoot for Account {
     const SNAPSHOT_VERSION: i16 = 2;
 
     fn decide(&self, command: AccountCommand) -> Result<Vec<AccountEvent>, AccountError> {

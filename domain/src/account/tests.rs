@@ -6,7 +6,7 @@ use cqrs_es::test::TestFramework;
 use uuid::Uuid;
 
 use super::{Account, AccountCommand, AccountError, AccountEvent, LoginRefusal};
-use super::{Proof, Root};
+use super::{AggregateRoot, Proof};
 use crate::privacy::{
     AccountEmail, AccountName, EmailAddress, IpAddress, LoginIp, LoginUserAgent, PersonName,
     Personal, Purpose, UserAgent, Username,

@@ -14,7 +14,7 @@ pub enum Scope {
     Audit,
 }
 
-crate::event::plain!(Scope);
+crate::event::non_personal!(Scope);
 
 events! {
     /// What happened to, and was done with, an operator's token.

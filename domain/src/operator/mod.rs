@@ -17,7 +17,7 @@ pub use command::OperatorCommand;
 pub use error::OperatorError;
 pub use event::{OperatorEvent, Scope};
 
-use crate::Root;
+use crate::AggregateRoot;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -31,7 +31,7 @@ pub enum Operator {
     Ended,
 }
 
-impl Root for Operator {
+impl AggregateRoot for Operator {
     const SNAPSHOT_VERSION: i16 = 2;
 
     fn decide(&self, command: OperatorCommand) -> Result<Vec<OperatorEvent>, OperatorError> {

@@ -6,7 +6,7 @@
 use uuid::Uuid;
 
 use super::{Field, Sealed};
-use crate::{Event, TenantId, Undecodable};
+use crate::{DecodeError, Event, TenantId};
 
 /// Whom a ciphertext is about does not matter to where it stands.
 const NOBODY: TenantId = TenantId(Uuid::nil());
@@ -15,11 +15,11 @@ const NOBODY: TenantId = TenantId(Uuid::nil());
 ///
 /// # Errors
 /// A personal field that is not sealed.
-pub fn take_apart<E: Event>(event: &mut E) -> Result<Option<Vec<u8>>, Undecodable> {
+pub fn take_apart<E: Event>(event: &mut E) -> Result<Option<Vec<u8>>, DecodeError> {
     let mut column = Vec::new();
-    event.each_personal(NOBODY, Uuid::nil(), &mut |_, field| {
-        let sealed = field.set_apart().ok_or(Undecodable::Sealed)?.to_bytes();
-        let length = u32::try_from(sealed.len()).map_err(|_| Undecodable::Sealed)?;
+    event.visit_personal(NOBODY, Uuid::nil(), &mut |_, field| {
+        let sealed = field.set_apart().ok_or(DecodeError::Sealed)?.to_bytes();
+        let length = u32::try_from(sealed.len()).map_err(|_| DecodeError::Sealed)?;
         column.extend(field.declaration().id.to_be_bytes());
         column.extend(length.to_be_bytes());
         column.extend(sealed);
@@ -32,18 +32,18 @@ pub fn take_apart<E: Event>(event: &mut E) -> Result<Option<Vec<u8>>, Undecodabl
 ///
 /// # Errors
 /// A column that does not hold just the event's fields, in their order.
-pub fn put_together<E: Event>(event: &mut E, column: Option<&[u8]>) -> Result<(), Undecodable> {
+pub fn put_together<E: Event>(event: &mut E, column: Option<&[u8]>) -> Result<(), DecodeError> {
     let mut rest = column.unwrap_or_default();
-    event.each_personal(NOBODY, Uuid::nil(), &mut |_, field| {
-        let (id, sealed, after) = next(rest).ok_or(Undecodable::Sealed)?;
+    event.visit_personal(NOBODY, Uuid::nil(), &mut |_, field| {
+        let (id, sealed, after) = next(rest).ok_or(DecodeError::Sealed)?;
         if id != field.declaration().id {
-            return Err(Undecodable::Sealed);
+            return Err(DecodeError::Sealed);
         }
         field.seal(sealed);
         rest = after;
         Ok(())
     })?;
-    if rest.is_empty() { Ok(()) } else { Err(Undecodable::Sealed) }
+    if rest.is_empty() { Ok(()) } else { Err(DecodeError::Sealed) }
 }
 
 fn next(column: &[u8]) -> Option<(u16, Sealed, &[u8])> {

@@ -85,7 +85,7 @@ impl Purpose {
     }
 }
 
-crate::event::plain!(Purpose, Class);
+crate::event::non_personal!(Purpose, Class);
 
 /// The legal ground (Art. 6(1) GDPR).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -11,7 +11,7 @@ use super::{
     UserAgent, Username, put_together, take_apart,
 };
 use crate::session::{CloseReason, SessionEvent, SessionKind};
-use crate::{AccountId, Event, EventId, TenantId, Undecodable};
+use crate::{AccountId, DecodeError, Event, EventId, TenantId};
 
 const NOBODY: TenantId = TenantId(Uuid::nil());
 
@@ -45,7 +45,7 @@ fn a_clear_value_is_never_written_nor_shown() {
 fn an_event_with_a_clear_field_is_neither_encoded_nor_taken_apart() {
     let mut event = crate::account::AccountEvent::EmailChanged { email: clear() };
     assert!(event.encode().is_err());
-    assert!(matches!(take_apart(&mut event), Err(Undecodable::Sealed)));
+    assert!(matches!(take_apart(&mut event), Err(DecodeError::Sealed)));
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn an_event_names_the_person_of_each_field() {
     let mut event = opened(&sealed(7, b"one"), &sealed(8, b"two"));
     let mut seen = Vec::new();
     event
-        .each_personal::<()>(
+        .visit_personal::<()>(
             NOBODY,
             Uuid::from_u128(99),
             &mut |about, field: &mut dyn AnyPersonal| {
@@ -92,9 +92,9 @@ fn an_event_names_the_person_of_each_field() {
         )
         .unwrap();
     assert_eq!(seen, [(1, "login.ip"), (1, "login.user_agent")]);
-    assert_eq!(event.about(NOBODY, Uuid::from_u128(99)).0.as_u128(), 1);
+    assert_eq!(event.subject(NOBODY, Uuid::from_u128(99)).0.as_u128(), 1);
     let closed = SessionEvent::Closed { reason: CloseReason::SignedOut };
-    assert_eq!(closed.about(NOBODY, Uuid::from_u128(99)).0.as_u128(), 99);
+    assert_eq!(closed.subject(NOBODY, Uuid::from_u128(99)).0.as_u128(), 99);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::{AccountId, RunSecretsId, ServerId};
 
 events! {
     /// What happened to a run. Those that a node causes carry the attempt and the node's fence.
-    RunEvent about tenant {
+    RunEvent subject tenant {
         "run.requested" 1 => Requested {
             work: Work,
             servers: Vec<ServerId>,

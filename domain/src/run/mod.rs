@@ -26,7 +26,7 @@ pub use work::{
     Digest, Ending, Failure, LogSeal, NotADigest, StartFailure, StreamSeal, TaskLease, Work,
 };
 
-use crate::{AccountId, Root, RunSecretsId, ServerId};
+use crate::{AccountId, AggregateRoot, RunSecretsId, ServerId};
 
 pub const SERVERS_MAX: usize = 50;
 
@@ -80,7 +80,7 @@ impl Run {
     }
 }
 
-impl Root for Run {
+impl AggregateRoot for Run {
     const SNAPSHOT_VERSION: i16 = 1;
 
     fn decide(&self, command: RunCommand) -> Result<Vec<RunEvent>, RunError> {

@@ -251,9 +251,9 @@ fn a_runs_state_is_the_least_certain_of_its_servers() {
 fn every_event_is_about_the_workspace() {
     let tenant = TenantId(Uuid::from_u128(7));
     let mut event = requested(command(), &[ONE]);
-    assert_eq!(event.about(tenant, Uuid::from_u128(8)).0, tenant.0);
+    assert_eq!(event.subject(tenant, Uuid::from_u128(8)).0, tenant.0);
     let mut fields = vec![];
-    let seen = event.each_personal::<()>(tenant, Uuid::from_u128(8), &mut |about, field| {
+    let seen = event.visit_personal::<()>(tenant, Uuid::from_u128(8), &mut |about, field| {
         fields.push((about.0, field.declaration().name));
         Ok(())
     });

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Part, Visit};
+use crate::event::{EventField, PersonalVisitor};
 use crate::privacy::{DeploymentConfig, Personal, RunCommand};
 use crate::server::ConnectFailure;
 use crate::{DeploymentId, ServerId, SubjectId};
@@ -25,11 +25,15 @@ pub enum Work {
     },
 }
 
-impl Part for Work {
-    fn each_personal<X>(&mut self, about: SubjectId, visit: &mut Visit<'_, X>) -> Result<(), X> {
+impl EventField for Work {
+    fn visit_personal<X>(
+        &mut self,
+        subject: SubjectId,
+        visit: &mut PersonalVisitor<'_, X>,
+    ) -> Result<(), X> {
         match self {
-            Self::Command { command } => visit(about, command),
-            Self::Deployment { steps, .. } => visit(about, steps),
+            Self::Command { command } => visit(subject, command),
+            Self::Deployment { steps, .. } => visit(subject, steps),
         }
     }
 }
@@ -114,7 +118,7 @@ pub struct LogSeal {
     pub truncated: bool,
 }
 
-crate::event::plain!(Ending, Failure, StartFailure, LogSeal);
+crate::event::non_personal!(Ending, Failure, StartFailure, LogSeal);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this is not a SHA-256 in hexadecimal digits")]

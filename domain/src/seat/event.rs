@@ -37,11 +37,11 @@ impl LimitCause {
     }
 }
 
-crate::event::plain!(LimitCause, ReleaseReason);
+crate::event::non_personal!(LimitCause, ReleaseReason);
 
 events! {
     /// What happened to the seats of a workspace.
-    SeatEvent about tenant {
+    SeatEvent subject tenant {
         "seat.limit_set" 1 => LimitSet { limit: u32, cause: LimitCause }
         "seat.lease_acquired" 1 => LeaseAcquired { lease: LeaseId, account: AccountId, fence: u64 }
         "seat.lease_released" 1 => LeaseReleased {

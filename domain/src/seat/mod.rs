@@ -20,7 +20,7 @@ pub use command::SeatCommand;
 pub use error::SeatError;
 pub use event::{LimitCause, ReleaseReason, SeatEvent};
 
-use crate::{AccountId, LeaseId, Root, WorkspaceId};
+use crate::{AccountId, AggregateRoot, LeaseId, WorkspaceId};
 
 pub const LIMIT_MAX: u32 = 10_000;
 
@@ -101,7 +101,7 @@ impl SeatPool {
     }
 }
 
-impl Root for SeatPool {
+impl AggregateRoot for SeatPool {
     const SNAPSHOT_VERSION: i16 = 2;
 
     fn decide(&self, command: SeatCommand) -> Result<Vec<SeatEvent>, SeatError> {

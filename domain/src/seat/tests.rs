@@ -258,7 +258,7 @@ fn whoever_goes_leaves_their_seat_and_a_deleted_workspace_has_none() {
 fn every_event_is_about_the_workspace() {
     let tenant = TenantId(Uuid::from_u128(7));
     for event in [limited(1), acquired(ADA, 1, 1), released(ADA, 1), denied(BEN, 1, 1)] {
-        assert_eq!(event.about(tenant, Uuid::from_u128(8)).0, tenant.0);
+        assert_eq!(event.subject(tenant, Uuid::from_u128(8)).0, tenant.0);
     }
 }
 

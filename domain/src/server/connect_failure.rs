@@ -20,4 +20,4 @@ pub enum ConnectFailure {
     Command,
 }
 
-crate::event::plain!(ConnectFailure);
+crate::event::non_personal!(ConnectFailure);

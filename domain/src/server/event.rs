@@ -10,7 +10,7 @@ use crate::{DeploymentId, ServerCredentialId};
 
 events! {
     /// What happened to a server.
-    ServerEvent about tenant {
+    ServerEvent subject tenant {
         "server.registered" 1 => Registered {
             name: Personal<ServerName>,
             host: Personal<ServerHost>,

@@ -27,7 +27,7 @@ pub enum KeyAlgorithm {
     Rsa,
 }
 
-crate::event::plain!(Fingerprint, KeyAlgorithm);
+crate::event::non_personal!(Fingerprint, KeyAlgorithm);
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

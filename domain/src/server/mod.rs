@@ -31,7 +31,7 @@ pub use unreachable::{Failures, UnreachableThreshold};
 use crate::privacy::{
     DeploymentConfig, DeploymentName, Personal, ServerHost, ServerName, ServerUser,
 };
-use crate::{DeploymentId, Root, ServerCredentialId};
+use crate::{AggregateRoot, DeploymentId, ServerCredentialId};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -89,7 +89,7 @@ impl Server {
     }
 }
 
-impl Root for Server {
+impl AggregateRoot for Server {
     const SNAPSHOT_VERSION: i16 = 2;
 
     fn decide(&self, command: ServerCommand) -> Result<Vec<ServerEvent>, ServerError> {

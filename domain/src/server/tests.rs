@@ -15,7 +15,7 @@ use crate::privacy::{
     CommandLine, DeploymentStep, DeploymentSteps, HostName, Label, LoginName, Personal, ServerHost,
     ServerUser,
 };
-use crate::{DeploymentId, Event, Root, ServerCredentialId, TenantId};
+use crate::{AggregateRoot, DeploymentId, Event, ServerCredentialId, TenantId};
 
 type Servers = TestFramework<Server>;
 
@@ -295,7 +295,7 @@ fn a_server_has_a_bounded_number_of_deployments() {
 fn every_event_is_about_the_workspace() {
     let tenant = TenantId(Uuid::from_u128(7));
     for event in [registered(), observed(KEY), mismatched(OTHER), unreachable(), configure(1).1] {
-        assert_eq!(event.about(tenant, Uuid::from_u128(8)).0, tenant.0);
+        assert_eq!(event.subject(tenant, Uuid::from_u128(8)).0, tenant.0);
     }
 }
 

@@ -26,12 +26,12 @@ pub enum CloseReason {
     Expired,
 }
 
-crate::event::plain!(SessionKind, CloseReason);
+crate::event::non_personal!(SessionKind, CloseReason);
 
 events! {
     /// What happened to a session.
     SessionEvent {
-        "session.opened" 1 about account => Opened {
+        "session.opened" 1 subject account => Opened {
             account: AccountId,
             kind: SessionKind,
             ip: Personal<LoginIp>,

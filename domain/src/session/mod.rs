@@ -16,7 +16,7 @@ pub use command::SessionCommand;
 pub use error::SessionError;
 pub use event::{CloseReason, SessionEvent, SessionKind};
 
-use crate::{AccountId, Root};
+use crate::{AccountId, AggregateRoot};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -30,7 +30,7 @@ pub enum Session {
     Refused,
 }
 
-impl Root for Session {
+impl AggregateRoot for Session {
     const SNAPSHOT_VERSION: i16 = 2;
 
     fn decide(&self, command: SessionCommand) -> Result<Vec<SessionEvent>, SessionError> {

@@ -8,14 +8,14 @@ use crate::{AccountId, ApiTokenId, InvitationId};
 
 events! {
     /// What happened to a workspace.
-    WorkspaceEvent about tenant {
+    WorkspaceEvent subject tenant {
         "workspace.created" 1 => Created { name: Personal<WorkspaceName> }
         "workspace.renamed" 1 => Renamed { name: Personal<WorkspaceName> }
         "workspace.member_joined" 1 => MemberJoined { account: AccountId, role: Role }
         "workspace.role_changed" 1 => RoleChanged { account: AccountId, from: Role, to: Role }
         "workspace.member_removed" 1 => MemberRemoved { account: AccountId }
         "workspace.member_names_opened" 1 => MemberNamesOpened { purpose: Purpose, count: u32 }
-        "workspace.member_invited" 1 about invitation => MemberInvited {
+        "workspace.member_invited" 1 subject invitation => MemberInvited {
             invitation: InvitationId,
             email: Personal<InvitationEmail>,
             role: Role,

@@ -30,7 +30,7 @@ pub use role::{Right, Role};
 pub use tokens::{ApiToken, TOKEN_DAYS_MAX, TOKENS_MAX};
 
 use crate::privacy::{Personal, WorkspaceName};
-use crate::{AccountId, ApiTokenId, InvitationId, Root};
+use crate::{AccountId, AggregateRoot, ApiTokenId, InvitationId};
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -71,7 +71,7 @@ impl Workspace {
     }
 }
 
-impl Root for Workspace {
+impl AggregateRoot for Workspace {
     const SNAPSHOT_VERSION: i16 = 3;
 
     fn decide(&self, command: WorkspaceCommand) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {

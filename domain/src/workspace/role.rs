@@ -101,4 +101,4 @@ impl Role {
     }
 }
 
-crate::event::plain!(Role, Right);
+crate::event::non_personal!(Role, Right);

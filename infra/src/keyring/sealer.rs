@@ -57,7 +57,7 @@ impl Sealer {
         let today = self.clock.now().date_naive();
         let mut fields = Vec::new();
         let mut ordinals = 0..;
-        event.each_personal(tenant, stream, &mut |subject, field| {
+        event.visit_personal(tenant, stream, &mut |subject, field| {
             if !subjects.contains(&subject) {
                 subjects.push(subject);
             }
@@ -80,7 +80,7 @@ impl Sealer {
         let sealed = seal_all(tenant, event_id, fields, &slots, &keys)?;
         let mut sealed = sealed.into_iter().peekable();
         let mut ordinals = 0..;
-        event.each_personal(tenant, stream, &mut |_, field| {
+        event.visit_personal(tenant, stream, &mut |_, field| {
             let ordinal = ordinals.next();
             if let Some((_, envelope)) = sealed.next_if(|(of, _)| Some(*of) == ordinal) {
                 field.seal(Sealed { event: event_id, envelope });

@@ -2,7 +2,7 @@
 
 use std::hash::Hash;
 
-use domain::Undecodable;
+use domain::DecodeError;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::Recorded;
@@ -13,7 +13,7 @@ use super::value::Value;
 #[derive(Debug, thiserror::Error)]
 pub enum Poison {
     #[error(transparent)]
-    Undecodable(#[from] Undecodable),
+    Undecodable(#[from] DecodeError),
     #[error("{0}")]
     Unfit(String),
 }

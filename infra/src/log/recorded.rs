@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::privacy::put_together;
-use domain::{ActorId, Event, EventId, SessionId, SubjectId, TenantId, Undecodable};
+use domain::{ActorId, DecodeError, Event, EventId, SessionId, SubjectId, TenantId};
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 use uuid::Uuid;
@@ -99,7 +99,7 @@ impl Recorded {
     ///
     /// # Errors
     /// An event that this code does not know, or whose columns do not fit together.
-    pub fn decode<E: Event>(&self) -> Result<E, Undecodable> {
+    pub fn decode<E: Event>(&self) -> Result<E, DecodeError> {
         let mut event = E::decode(self.event_type(), self.schema_version(), self.data())?;
         put_together(&mut event, self.sealed())?;
         Ok(event)

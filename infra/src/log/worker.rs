@@ -17,8 +17,8 @@ pub enum WorkerError {
     Unavailable(String),
 }
 
-impl From<domain::Undecodable> for WorkerError {
-    fn from(error: domain::Undecodable) -> Self {
+impl From<domain::DecodeError> for WorkerError {
+    fn from(error: domain::DecodeError) -> Self {
         Self::Poison(error.into())
     }
 }

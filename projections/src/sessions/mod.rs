@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::privacy::{Field, LoginIp, LoginUserAgent, sealed_bytes};
 use domain::session::SessionEvent;
-use domain::{AccountId, Event, SessionId, TenantId, Undecodable};
+use domain::{AccountId, DecodeError, Event, SessionId, TenantId};
 use infra::log::{Poison, Projection, Recorded, Row};
 use infra::postgres::{PgError, Pool};
 use serde::Deserialize;
@@ -97,11 +97,11 @@ struct Closed {
 fn told<T: DeserializeOwned>(event: &Recorded) -> Result<T, Poison> {
     let (event_type, version) = (event.event_type(), event.schema_version());
     if SessionEvent::TYPES.contains(&(event_type, version)) {
-        return Ok(serde_json::from_str(event.data()).map_err(Undecodable::Data)?);
+        return Ok(serde_json::from_str(event.data()).map_err(DecodeError::Data)?);
     }
     let lifted = SessionEvent::decode(event_type, version, event.data())?;
-    let data = lifted.encode().map_err(Undecodable::Data)?;
-    Ok(serde_json::from_str(&data).map_err(Undecodable::Data)?)
+    let data = lifted.encode().map_err(DecodeError::Data)?;
+    Ok(serde_json::from_str(&data).map_err(DecodeError::Data)?)
 }
 
 fn sealed<F: Field>(event: &Recorded) -> Result<Vec<u8>, Poison> {

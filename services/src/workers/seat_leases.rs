@@ -107,7 +107,7 @@ impl Worker for SeatLeases {
         match event.event_type() {
             "workspace.role_changed" | "workspace.member_removed" => {
                 let changed: Changed =
-                    serde_json::from_str(event.data()).map_err(domain::Undecodable::Data)?;
+                    serde_json::from_str(event.data()).map_err(domain::DecodeError::Data)?;
                 let Some(reason) = reason(&changed) else { return Ok(()) };
                 let vacates = SeatCommand::Vacate { account: changed.account, reason };
                 self.vacate(event, vacates).await

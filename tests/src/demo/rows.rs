@@ -95,7 +95,7 @@ fn is_one_of<E: Event>(event: &Recorded) -> bool {
 
 fn fields_of<E: Event>(mut decoded: E, event: &Recorded) -> Vec<Found> {
     let mut found = Vec::new();
-    let visited = decoded.each_personal::<std::convert::Infallible>(
+    let visited = decoded.visit_personal::<std::convert::Infallible>(
         event.tenant(),
         event.stream_id(),
         &mut |_, field: &mut dyn AnyPersonal| {

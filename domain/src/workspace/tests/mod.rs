@@ -15,7 +15,7 @@ use super::{
     WorkspaceEvent,
 };
 use crate::privacy::{EmailAddress, InvitationEmail, Label, Personal, Purpose, WorkspaceName};
-use crate::{AccountId, ApiTokenId, Event, InvitationId, Root, TenantId};
+use crate::{AccountId, AggregateRoot, ApiTokenId, Event, InvitationId, TenantId};
 
 type Workspaces = TestFramework<Workspace>;
 
@@ -119,7 +119,7 @@ fn owners_and_admins_rename_it() {
 fn every_event_is_about_the_workspace_but_an_invitation_is_about_the_invited() {
     let tenant = TenantId(Uuid::from_u128(7));
     for event in created() {
-        assert_eq!(event.about(tenant, Uuid::from_u128(8)).0, tenant.0);
+        assert_eq!(event.subject(tenant, Uuid::from_u128(8)).0, tenant.0);
     }
     let invited = WorkspaceEvent::MemberInvited {
         invitation: INVITATION,
@@ -128,7 +128,7 @@ fn every_event_is_about_the_workspace_but_an_invitation_is_about_the_invited() {
         by: ADA,
         until: now(),
     };
-    assert_eq!(invited.about(tenant, Uuid::from_u128(8)).0, INVITATION.0);
+    assert_eq!(invited.subject(tenant, Uuid::from_u128(8)).0, INVITATION.0);
 }
 
 #[test]

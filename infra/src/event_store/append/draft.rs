@@ -40,13 +40,13 @@ impl<'a> Draft<'a> {
         let sealing =
             self.keyring.sealer.seal(request.tenant, place.stream, EventId(event_id), &mut event);
         let mut subjects: Vec<Uuid> = sealing.await?.into_iter().map(|subject| subject.0).collect();
-        let about = event.about(request.tenant, place.stream).0;
+        let about = event.subject(request.tenant, place.stream).0;
         if !subjects.contains(&about) {
             subjects.push(about);
         }
         let whole = event.clone();
         let sealed = take_apart(&mut event).map_err(unwritable)?;
-        let (event_type, schema_version) = event.kind();
+        let (event_type, schema_version) = event.type_and_version();
         self.events.push(NewEvent {
             append: 0,
             expected: place.expected,

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use domain::{Event, Refused, Root, Undecodable};
+use domain::{AggregateRoot, DecodeError, Event, Refused};
 use uuid::Uuid;
 
 use crate::postgres::PgError;
@@ -11,12 +11,14 @@ use crate::postgres::PgError;
 /// An aggregate that the event store keeps. Every aggregate of `domain` is one: the trait only
 /// gathers the bounds.
 pub trait Stored:
-    Root<Event: Event, Command: Clone + Send + Sync, Error: Into<Refused>> + Clone + 'static
+    AggregateRoot<Event: Event, Command: Clone + Send + Sync, Error: Into<Refused>> + Clone + 'static
 {
 }
 
 impl<A> Stored for A where
-    A: Root<Event: Event, Command: Clone + Send + Sync, Error: Into<Refused>> + Clone + 'static
+    A: AggregateRoot<Event: Event, Command: Clone + Send + Sync, Error: Into<Refused>>
+        + Clone
+        + 'static
 {
 }
 
@@ -75,7 +77,7 @@ pub enum LoadError {
         /// The event's number in its stream.
         version: i64,
         /// What is wrong with the event.
-        reason: Undecodable,
+        reason: DecodeError,
     },
     /// A version is missing between two others: the log is damaged.
     #[error("stream {stream} lacks version {version}")]

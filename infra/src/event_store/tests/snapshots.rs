@@ -2,7 +2,7 @@
 
 use domain::account::{Account, AccountEvent, Proof};
 use domain::privacy::{Personal, Sealed, take_apart};
-use domain::{CredentialId, Event, EventId, ProofId, Root, TenantId};
+use domain::{AggregateRoot, CredentialId, Event, EventId, ProofId, TenantId};
 use uuid::Uuid;
 
 use super::super::append::rows::{Append, Json, NewEvent};
@@ -23,7 +23,7 @@ pub fn streams(pool: &Pool) -> Streams {
 }
 
 fn told(version: i64, mut told: AccountEvent) -> NewEvent {
-    let (event_type, schema_version) = told.kind();
+    let (event_type, schema_version) = told.type_and_version();
     let mut event = event(u128::try_from(version).unwrap(), 7, version);
     event.sealed = take_apart(&mut told).unwrap();
     event.data = Json(told.encode().unwrap());

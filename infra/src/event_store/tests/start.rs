@@ -1,7 +1,7 @@
 //! A start that could not read the log is refused.
 
 use cqrs_es::DomainEvent;
-use domain::{Event, SubjectId, TenantId, Visit};
+use domain::{Event, PersonalVisitor, SubjectId, TenantId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -25,13 +25,18 @@ impl Event for Drove {
     const TYPES: &'static [(&'static str, i16)] = &[("car.drove", 3)];
     const UPCASTERS: &'static [domain::Upcaster] = &[("car.drove", 1, |data| data)];
 
-    fn kind(&self) -> (&'static str, i16) {
+    fn type_and_version(&self) -> (&'static str, i16) {
         ("car.drove", 3)
     }
-    fn about(&self, _: TenantId, stream: Uuid) -> SubjectId {
+    fn subject(&self, _: TenantId, stream: Uuid) -> SubjectId {
         SubjectId(stream)
     }
-    fn each_personal<X>(&mut self, _: TenantId, _: Uuid, _: &mut Visit<'_, X>) -> Result<(), X> {
+    fn visit_personal<X>(
+        &mut self,
+        _: TenantId,
+        _: Uuid,
+        _: &mut PersonalVisitor<'_, X>,
+    ) -> Result<(), X> {
         Ok(())
     }
 }

@@ -173,7 +173,7 @@ async fn member(app: &App, of: WorkspaceId, event: WorkspaceEvent) {
     let sql = "select event_log.append_one(row(0, 2, $1::uuid, 'workspace', $1::uuid, 3, $2::uuid, \
                $3::text, 1, $4::text::json, null, array[$1::uuid], null, null, null, null, null, \
                $2::uuid, null, null, 1)::event_log.new_event)::text";
-    let (event_type, data) = (event.kind().0, event.encode().unwrap());
+    let (event_type, data) = (event.type_and_version().0, event.encode().unwrap());
     client.query_one(sql, &[&of.0, &app.ids.uuid(), &event_type, &data]).await.unwrap();
 }
 
