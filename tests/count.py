@@ -185,10 +185,12 @@ def copies(texts):
 
 
 def terms(tree):
-    own = {pathlib.Path("tests/tests/tree/tidy.rs")}
+    # The last two say what a migration renamed.
+    upgrade = pathlib.Path("infra/src/postgres/tests")
+    own = {pathlib.Path("tests/tests/tree/tidy.rs"), upgrade / "upgrade.rs", upgrade / "fill_v8.sql"}
     found = collections.defaultdict(list)
     for path, text in {**tree.rust, **tree.sql}.items():
-        if path in own or path.match("migrations/*/V[1-8]__*.sql"):
+        if path in own or path.match("migrations/*/V*__*.sql"):
             continue
         for number, line in enumerate(text.splitlines(), 1):
             for name, pattern in TERMS.items():

@@ -21,7 +21,9 @@ pub use secrets::UnusedSecrets;
 pub use task::{HeldTask, RenewedTask, Task};
 
 const PUT: &str = include_str!("put.sql");
-const SUPERSEDE: &str = include_str!("supersede.sql");
+// A lost attempt is no longer looked for once another attempt was requested.
+const SUPERSEDE: &str = "delete from working.run_tasks \
+    where run_id = $1 and server_id = $2 and attempt < $3";
 const CANCEL: &str = "update working.run_tasks set cancel = true, next_at = null \
     where run_id = $1 and server_id = $2 and attempt = $3 and state <> 'lost'";
 const DELETE_QUEUED: &str = "delete from working.run_tasks \

@@ -119,6 +119,28 @@ async fn a_word_that_cannot_be_is_refused_on_one_line() {
 }
 
 #[tokio::test]
+async fn migrate_prints_what_it_applied() {
+    let installation = Installation::new().await;
+
+    let printed = async || {
+        let migrated = installation.run(&["migrate"]).await;
+        assert!(migrated.status.success());
+        String::from_utf8(migrated.stdout).unwrap()
+    };
+    let first = printed().await;
+    let again = printed().await;
+
+    for line in [
+        "migrated V9__plain_words\n",
+        "applied the function event_log.append_one\n",
+        "applied the function keyring.refuse_return\n",
+    ] {
+        assert!(first.contains(line), "{line} in {first}");
+    }
+    assert_eq!(again, "both databases are up to date\n");
+}
+
+#[tokio::test]
 async fn readers_and_api_run_apart() {
     let installation = Installation::new().await;
     let work = installation.run(&["migrate"]).await;

@@ -18,7 +18,7 @@ use infra::postgres::PgError;
 use super::workspace;
 use crate::wiring::App;
 
-const DROP_SNAPSHOT: &str = "delete from event_log.snapshots where stream_id = $1";
+const DELETE_SNAPSHOT: &str = "delete from event_log.snapshots where stream_id = $1";
 /// How long a request may be in the ledger before the log tells of it.
 const TELLING: TimeDelta = TimeDelta::minutes(10);
 
@@ -140,7 +140,7 @@ pub(crate) async fn delete_rows(
     app.outbox.delete_of_subject(subject).await?;
     app.transport.delete(&mails).await?;
     let client = app.pool.get().await.map_err(PgError::from)?;
-    client.execute(DROP_SNAPSHOT, &[&subject.0]).await.map_err(PgError::from)?;
+    client.execute(DELETE_SNAPSHOT, &[&subject.0]).await.map_err(PgError::from)?;
     Ok(())
 }
 

@@ -23,7 +23,7 @@ const ROWS: &[&str] = &[
     "delete from working.run_secrets where workspace_id = $1",
     "delete from working.run_log_chunks where workspace_id = $1",
 ];
-const DROP_SNAPSHOTS: &str = include_str!("drop_snapshots.sql");
+const DELETE_SNAPSHOTS: &str = include_str!("delete_snapshots.sql");
 
 /// Deletes what there is of a fenced workspace beside its keys: no new rows come.
 pub(super) async fn delete_rows(app: &App, subject: SubjectId) -> Result<(), EraserError> {
@@ -31,7 +31,7 @@ pub(super) async fn delete_rows(app: &App, subject: SubjectId) -> Result<(), Era
         forget_invitation(app, invitation).await?;
     }
     let client = app.pool.get().await.map_err(PgError::from)?;
-    for rows in ROWS.iter().chain([&DROP_SNAPSHOTS]) {
+    for rows in ROWS.iter().chain([&DELETE_SNAPSHOTS]) {
         client.execute(*rows, &[&subject.0]).await.map_err(PgError::from)?;
     }
     Ok(())

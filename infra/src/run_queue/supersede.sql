@@ -1,2 +1,0 @@
--- What was lost is looked for no more once another attempt is asked for.
-delete from working.run_tasks where run_id = $1 and server_id = $2 and attempt < $3
