@@ -16,12 +16,12 @@ use crate::wiring::App;
 
 type Key = (RunId, ServerId, u32);
 
-/// How long attempts may take to let go of what they do.
-const LET_GO_WITHIN: Duration = Duration::from_secs(5);
+/// How long attempts may take to stop.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
 
-/// What the attempt at a task, and whoever renews its lease, tell one another.
+/// How an attempt and the renewal of its lease communicate.
 #[derive(Clone)]
-pub(super) struct Word {
+pub(super) struct AttemptSignals {
     /// The server is reached.
     pub reached: Arc<AtomicBool>,
     /// The run is to be cancelled.
@@ -38,7 +38,7 @@ struct Slot {
 struct State {
     slots: HashMap<Key, Slot>,
     tasks: JoinSet<Key>,
-    /// When the last renewal that succeeded was asked for.
+    /// When the last renewal that succeeded was sent.
     renewed: Instant,
     stopped: bool,
 }
@@ -69,7 +69,7 @@ impl Attempts {
         let limits = limits(&self.app);
         let room = {
             let mut state = self.state();
-            state.reap();
+            state.remove_ended();
             limits.per_node.saturating_sub(u32::try_from(state.slots.len()).unwrap_or(u32::MAX))
         };
         if room == 0 {
@@ -78,24 +78,24 @@ impl Attempts {
         // Claimed in small helpings, so that other nodes have their part and none waits for long.
         let most = room.min(8);
         let tasks = self.app.run_queue.claim(self.app.node, most, limits).await?;
-        let full = tasks.len() >= usize::try_from(most).unwrap_or(usize::MAX);
+        let may_have_more = tasks.len() >= usize::try_from(most).unwrap_or(usize::MAX);
         let mut state = self.state();
         if !state.stopped {
             for task in tasks {
                 state.start(&self.app, task);
             }
         }
-        Ok(full)
+        Ok(may_have_more)
     }
 
     /// Renews every lease. An attempt whose task is another's by now stops where it is.
     pub(in crate::workers) async fn renew(&self) -> Result<(), PgError> {
-        let asked = Instant::now();
+        let sent_at = Instant::now();
         let held: Vec<HeldTask> = {
             let mut state = self.state();
-            state.reap();
+            state.remove_ended();
             if state.slots.is_empty() {
-                state.renewed = asked;
+                state.renewed = sent_at;
                 return Ok(());
             }
             state.slots.values().map(Slot::held).collect()
@@ -104,13 +104,13 @@ impl Attempts {
         let renewed = tokio::time::timeout(lease, self.app.run_queue.renew(self.app.node, &held));
         let renewed = match renewed.await {
             Ok(Ok(renewed)) => renewed,
-            Ok(Err(error)) => return Err(self.state().doubt(lease, error)),
-            Err(_) => return Err(self.state().doubt(lease, PgError::Busy)),
+            Ok(Err(error)) => return Err(self.state().on_failed_renewal(lease, error)),
+            Err(_) => return Err(self.state().on_failed_renewal(lease, PgError::Busy)),
         };
         let mut state = self.state();
-        state.renewed = asked;
-        for HeldTask { run, lease, .. } in held {
-            let key = (run, lease.server, lease.attempt);
+        state.renewed = sent_at;
+        for HeldTask { run, lease: task_lease, .. } in held {
+            let key = (run, task_lease.server, task_lease.attempt);
             let still = renewed.iter().find(|one| (one.run, one.server, one.attempt) == key);
             match (still, state.slots.get(&key)) {
                 (Some(still), Some(slot)) if still.cancel => {
@@ -131,7 +131,7 @@ impl Attempts {
             state.slots.clear();
             std::mem::take(&mut state.tasks)
         };
-        if tokio::time::timeout(LET_GO_WITHIN, tasks.shutdown()).await.is_err() {
+        if tokio::time::timeout(STOP_WITHIN, tasks.shutdown()).await.is_err() {
             tracing::warn!("an attempt did not stop in time");
         }
         if let Err(error) = self.app.run_queue.hand_over(self.app.node).await {
@@ -147,11 +147,11 @@ impl State {
             // Its lease had run out: this claim is the newer one.
             slot.abort.abort();
         }
-        let (cancel, asked) = watch::channel(task.cancel);
+        let (cancel, cancelled) = watch::channel(task.cancel);
         let reached = Arc::new(AtomicBool::new(false));
         let held = HeldTask { run: task.run, lease: task.lease, reached: false };
-        let word = Word { reached: reached.clone(), cancel: asked };
-        let attempt = Attempt::new(app.clone(), task, word);
+        let signals = AttemptSignals { reached: reached.clone(), cancel: cancelled };
+        let attempt = Attempt::new(app.clone(), task, signals);
         let abort = self.tasks.spawn(async move {
             attempt.work().await;
             key
@@ -160,7 +160,7 @@ impl State {
     }
 
     /// Deletes the attempts that have ended.
-    fn reap(&mut self) {
+    fn remove_ended(&mut self) {
         while let Some(ended) = self.tasks.try_join_next() {
             if let Err(error) = ended
                 && error.is_panic()
@@ -172,7 +172,7 @@ impl State {
     }
 
     /// The lease may have run out: then the tasks are others', and nothing here touches them.
-    fn doubt(&mut self, lease: Duration, error: PgError) -> PgError {
+    fn on_failed_renewal(&mut self, lease: Duration, error: PgError) -> PgError {
         if self.renewed.elapsed() >= lease {
             for slot in self.slots.values() {
                 slot.abort.abort();

@@ -2,10 +2,10 @@
 
 mod attempt;
 mod attempts;
-mod given;
+mod events;
+mod inputs;
 mod start_failure;
 mod sweep;
-mod told;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,16 +3,16 @@
 use domain::run::StartFailure;
 use domain::server::ConnectFailure;
 
-use crate::reach::Unreached;
+use crate::operations::connect::ConnectError;
 
-/// Why there is no connection: none when the server has no part in it.
-pub(super) fn of(unreached: &Unreached) -> Option<StartFailure> {
-    match unreached {
-        Unreached::Unknown | Unreached::NotApproved | Unreached::NoCredential => {
+/// Why the command does not start; `None` when it does not depend on the server.
+pub(super) fn of(error: &ConnectError) -> Option<StartFailure> {
+    match error {
+        ConnectError::Unknown | ConnectError::NotApproved | ConnectError::NoCredential => {
             Some(StartFailure::NotReady)
         }
-        Unreached::Remote(error) => Some(StartFailure::Connect(error.cause())),
-        Unreached::Unavailable(_) => None,
+        ConnectError::Remote(error) => Some(StartFailure::Connect(error.cause())),
+        ConnectError::Unavailable(_) => None,
     }
 }
 

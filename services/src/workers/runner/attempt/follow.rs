@@ -4,31 +4,33 @@ use std::future::Future;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use domain::run::{Ending, Failure, LogSeal};
+use domain::run::{Ending, Failure, LogSeal, StartFailure};
 use domain::server::ConnectFailure;
 use infra::remote::Connection;
 use infra::remote::task::{self, End, Ending as Ended, Killed, TaskError, TaskId, TaskState};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::super::given::Given;
-use super::super::told;
-use super::log::Reading;
-use super::{Attempt, GRACE, Halt, Next};
-use crate::reach;
+use super::super::events;
+use super::super::inputs::RunInputs;
+use super::log::OutputReader;
+use super::{Attempt, AttemptError, GRACE, Next};
+use crate::operations::connect::connect;
 use crate::wiring::App;
 
-/// A connection that brings nothing of a log that is known to be longer.
+/// A connection that brings nothing for so long, although the output is known to be longer, is given
+/// up.
 const STALLED: Duration = Duration::from_secs(20);
-/// After so many of them the file itself must be shorter than it was.
+/// After so many such connections the file itself must be shorter than it was.
 const DRAINS_MAX: u32 = 3;
+/// The pause before a kill is tried again.
 const KILL_AGAIN: Duration = Duration::from_secs(1);
 const TERM: u8 = 15;
 const KILL: u8 = 9;
 
 type Killing = Pin<Box<dyn Future<Output = Killed> + Send>>;
 
-/// Why a command is ended that has not ended by itself.
+/// Why Lethe ends a command.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stop {
     Cancelled,
@@ -36,8 +38,8 @@ enum Stop {
 }
 
 /// How a command came to its end.
-struct Over {
-    found: TaskState,
+struct CommandEnd {
+    state: TaskState,
     stopped: Option<(Stop, Killed)>,
 }
 
@@ -45,107 +47,110 @@ impl Attempt {
     pub(super) async fn follow(
         &mut self,
         connection: Connection,
-        given: &Given,
-        found: TaskState,
-    ) -> Result<Next, Halt> {
+        inputs: &RunInputs,
+        state: TaskState,
+    ) -> Result<Next, AttemptError> {
         let left = self.app.run_queue.begin(self.task.run, self.task.lease).await?;
-        let deadline = Instant::now() + left.ok_or(Halt::Gone)?;
-        let mut reading = Reading::begin(self, &connection, given).await?;
-        let over = match found {
-            TaskState::Ended(end) if !self.was_ended_by_us(end, deadline) => {
-                Over { found, stopped: None }
+        let deadline = Instant::now() + left.ok_or(AttemptError::LeaseLost)?;
+        let mut reader = OutputReader::begin(self, &connection, inputs).await?;
+        let end = match state {
+            TaskState::Ended(end)
+                if !was_ended_by_lethe(
+                    end.ending,
+                    self.is_cancelled(),
+                    Instant::now() >= deadline,
+                ) =>
+            {
+                CommandEnd { state, stopped: None }
             }
             TaskState::Running
             | TaskState::Ended(_)
             | TaskState::Missing
-            | TaskState::Vanished { .. } => self.see(&connection, &mut reading, deadline).await?,
+            | TaskState::Vanished { .. } => {
+                self.until_ended(&connection, &mut reader, deadline).await?
+            }
         };
-        let whole = self.drain(&mut reading, over.found).await?;
-        reading.finish().await?;
+        let is_complete = self.drain(&mut reader, end.state).await?;
+        reader.finish().await?;
         let log = self.sealed_log().await?;
-        let log = LogSeal { truncated: log.truncated || !whole, ..log };
-        told::ended(&self.app, &self.task, over.ending(), Some(log)).await?;
-        self.put_away(Some(&connection)).await;
+        let log = LogSeal { truncated: log.truncated || !is_complete, ..log };
+        events::ended(&self.app, &self.task, end.ending(), Some(log)).await?;
+        self.clean_up(Some(&connection)).await;
         self.finish().await
     }
 
-    /// A node before this one may have stopped it, and not have come to tell.
-    fn was_ended_by_us(&self, end: End, deadline: Instant) -> bool {
-        let by_signal = match end.ending {
-            Ended::Signalled(number) => number == TERM || number == KILL,
-            Ended::Exited(code) => code == 128 + TERM || code == 128 + KILL,
-        };
-        by_signal && (self.is_cancelled() || Instant::now() >= deadline)
-    }
-
-    /// Until it does not run any more; stopped, until nothing of it is left.
-    async fn see(
+    /// Reads the output until the command has ended. When it is cancelled or over its time, it is
+    /// killed first, and no process of it is left.
+    async fn until_ended(
         &self,
         connection: &Connection,
-        reading: &mut Reading,
+        reader: &mut OutputReader,
         deadline: Instant,
-    ) -> Result<Over, Halt> {
+    ) -> Result<CommandEnd, AttemptError> {
         let mut end = pin!(task::wait(connection, &self.id));
-        let mut cancel = self.word.cancel.clone();
-        let mut asked = pin!(asked(&mut cancel));
-        let mut time = pin!(tokio::time::sleep_until(deadline));
-        let mut found = None;
+        let mut cancel = self.signals.cancel.clone();
+        let mut cancelled = pin!(is_cancelled(&mut cancel));
+        let mut timed_out = pin!(tokio::time::sleep_until(deadline));
+        let mut state = None;
         let (stop, mut killing) = loop {
             tokio::select! {
-                // First what may have come from the node before.
+                // A cancellation or a deadline may have come before this node took the task.
                 biased;
-                () = &mut asked => break (Stop::Cancelled, self.kill()),
-                () = &mut time => break (Stop::TimedOut, self.kill()),
-                over = &mut end => return Ok(Over { found: over?, stopped: None }),
-                read = reading.next() => read?,
+                () = &mut cancelled => break (Stop::Cancelled, self.kill()),
+                () = &mut timed_out => break (Stop::TimedOut, self.kill()),
+                ended = &mut end => return Ok(CommandEnd { state: ended?, stopped: None }),
+                read = reader.next() => read?,
             }
         };
         let killed = loop {
             tokio::select! {
-                over = &mut end, if found.is_none() => found = Some(over?),
-                read = reading.next() => read?,
+                ended = &mut end, if state.is_none() => state = Some(ended?),
+                read = reader.next() => read?,
                 killed = &mut killing => break killed,
             }
         };
-        while found.is_none() {
+        while state.is_none() {
             tokio::select! {
-                over = &mut end => found = Some(over?),
-                read = reading.next() => read?,
+                ended = &mut end => state = Some(ended?),
+                read = reader.next() => read?,
             }
         }
-        let found = found.unwrap_or(TaskState::Missing);
-        Ok(Over { found, stopped: Some((stop, killed)) })
+        let state = state.unwrap_or(TaskState::Missing);
+        Ok(CommandEnd { state, stopped: Some((stop, killed)) })
     }
 
-    /// On a connection of its own: this one may be full of output.
+    /// Kills the command, again and again until that is done. It uses a connection of its own, since
+    /// the other may be full of output.
     fn kill(&self) -> Killing {
         let (app, workspace, id) = (self.app.clone(), self.task.workspace, self.id);
         Box::pin(async move {
             loop {
                 match kill(&app, workspace, &id).await {
                     Ok(killed) => return killed,
-                    Err(halt) => tracing::debug!(run = %id.run, %halt, "a run is not ended yet"),
+                    Err(error) => tracing::debug!(run = %id.run, %error, "a run is not ended yet"),
                 }
                 tokio::time::sleep(KILL_AGAIN).await;
             }
         })
     }
 
-    /// Reads up to where the output ended. False when the file has become shorter than that.
-    async fn drain(&mut self, reading: &mut Reading, found: TaskState) -> Result<bool, Halt> {
-        let TaskState::Ended(end) = found else {
-            reading.until_quiet().await?;
+    /// Reads up to the end of the output. `false`: the files have become shorter than they were.
+    async fn drain(
+        &mut self,
+        reader: &mut OutputReader,
+        state: TaskState,
+    ) -> Result<bool, AttemptError> {
+        let TaskState::Ended(end) = state else {
+            reader.until_quiet().await?;
             return Ok(false);
         };
-        while !reading.has(end.out_bytes, end.err_bytes) {
-            match tokio::time::timeout(STALLED, reading.next()).await {
+        while !reader.has(end.out_bytes, end.err_bytes) {
+            match tokio::time::timeout(STALLED, reader.next()).await {
                 Ok(read) => read?,
                 Err(_) if self.drained >= DRAINS_MAX => return Ok(false),
                 Err(_) => {
                     self.drained += 1;
-                    return Err(Halt::Server(domain::run::StartFailure::Connect(
-                        ConnectFailure::Command,
-                    )));
+                    return Err(AttemptError::Server(StartFailure::Connect(ConnectFailure::Command)));
                 }
             }
         }
@@ -153,26 +158,40 @@ impl Attempt {
     }
 }
 
-async fn asked(cancel: &mut watch::Receiver<bool>) {
-    if cancel.wait_for(|asked| *asked).await.is_err() {
+async fn is_cancelled(cancel: &mut watch::Receiver<bool>) {
+    if cancel.wait_for(|cancel| *cancel).await.is_err() {
         std::future::pending::<()>().await;
     }
 }
 
-async fn kill(app: &App, workspace: domain::WorkspaceId, id: &TaskId) -> Result<Killed, Halt> {
-    let connection = reach::connect(app, workspace, id.server).await?;
+/// Whether a command that is found ended was killed by Lethe: an earlier node may have done so because
+/// of a cancellation or a time-out, and have died before it appended that.
+const fn was_ended_by_lethe(ending: Ended, is_cancelled: bool, is_over_time: bool) -> bool {
+    let is_killed = match ending {
+        Ended::Signalled(number) => number == TERM || number == KILL,
+        Ended::Exited(code) => code == 128 + TERM || code == 128 + KILL,
+    };
+    is_killed && (is_cancelled || is_over_time)
+}
+
+async fn kill(
+    app: &App,
+    workspace: domain::WorkspaceId,
+    id: &TaskId,
+) -> Result<Killed, AttemptError> {
+    let connection = connect(app, workspace, id.server).await?;
     match task::kill(&connection, id, GRACE).await {
         Err(TaskError::Missing) => Ok(Killed { forced: false }),
         killed => Ok(killed?),
     }
 }
 
-impl Over {
+impl CommandEnd {
     fn ending(&self) -> Ending {
-        match (self.stopped, self.found) {
-            (Some((Stop::Cancelled, killed)), found) => {
+        match (self.stopped, self.state) {
+            (Some((Stop::Cancelled, killed)), state) => {
                 let forced =
-                    matches!(found, TaskState::Ended(End { ending: Ended::Signalled(KILL), .. }));
+                    matches!(state, TaskState::Ended(End { ending: Ended::Signalled(KILL), .. }));
                 Ending::Cancelled { forced: forced || killed.forced }
             }
             (Some((Stop::TimedOut, _)), _) => Ending::TimedOut,
@@ -186,6 +205,26 @@ impl Over {
             (None, TaskState::Missing | TaskState::Running | TaskState::Vanished { .. }) => {
                 Ending::Lost
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_killed_command_counts_as_stopped_only_when_it_was_to_be_stopped() {
+        let killed = [TERM, KILL].map(Ended::Signalled);
+        let killed_without_setsid = [TERM, KILL].map(|number| Ended::Exited(128 + number));
+        for ending in killed.into_iter().chain(killed_without_setsid) {
+            assert!(was_ended_by_lethe(ending, true, false), "{ending:?}");
+            assert!(was_ended_by_lethe(ending, false, true), "{ending:?}");
+            assert!(!was_ended_by_lethe(ending, false, false), "{ending:?}");
+        }
+        let by_itself = [Ended::Exited(0), Ended::Exited(1), Ended::Signalled(11)];
+        for ending in by_itself {
+            assert!(!was_ended_by_lethe(ending, true, true), "{ending:?}");
         }
     }
 }

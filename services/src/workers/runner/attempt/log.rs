@@ -1,4 +1,4 @@
-//! What is read of a command's output, and what is left of it at the end.
+//! Reads a command's output into its log, and seals the log.
 
 use std::time::{Duration, Instant};
 
@@ -7,41 +7,42 @@ use infra::remote::Connection;
 use infra::remote::task::{self, Chunk, Output, Tail, TaskState};
 use infra::run_log::{StreamSummary, Summary, Writer};
 
-use super::super::given::Given;
-use super::{Attempt, Halt};
+use super::super::inputs::RunInputs;
+use super::{Attempt, AttemptError};
 
-/// What nothing more is said for so long has said all.
+/// Output that pauses for so long is taken to have ended.
 const QUIET: Duration = Duration::from_secs(1);
-/// What a command has left running may write on for ever: no more of it is read.
+/// Processes that a command left running may write for ever: no more is read after this time.
 const NOISE: Duration = Duration::from_secs(20);
 
 /// The output of a command on its way into its log.
-pub(super) struct Reading {
+pub(super) struct OutputReader {
     tail: Tail,
     writer: Writer,
     out: u64,
     err: u64,
 }
 
-impl Reading {
+impl OutputReader {
     /// Goes on where the log ends.
     pub async fn begin(
         attempt: &Attempt,
         connection: &Connection,
-        given: &Given,
-    ) -> Result<Self, Halt> {
+        inputs: &RunInputs,
+    ) -> Result<Self, AttemptError> {
         let logs = &attempt.app.run_logs;
         let resume = logs.resume(&attempt.log).await?;
         let fence = i64::try_from(attempt.task.lease.fence).unwrap_or(i64::MAX);
         let bytes_max = u64::from(attempt.app.config.run_log_bytes_max);
-        let writer = logs.writer(attempt.log, fence, &given.masks, bytes_max, &resume);
+        let writer = logs.writer(attempt.log, fence, &inputs.masks, bytes_max, &resume);
         let (out, err) = (resume.out_offset, resume.err_offset);
         let tail = task::tail(connection, &attempt.id, out, err).await?;
         Ok(Self { tail, writer, out, err })
     }
 
-    /// What came next, and what is due. Nothing is lost when the future is dropped.
-    pub async fn next(&mut self) -> Result<(), Halt> {
+    /// Takes the next output, or writes the lines that are due. Nothing is lost when the future is
+    /// dropped.
+    pub async fn next(&mut self) -> Result<(), AttemptError> {
         let due = self.writer.due();
         let flush = async {
             match due {
@@ -72,59 +73,64 @@ impl Reading {
         self.out >= out_bytes && self.err >= err_bytes
     }
 
-    /// As long as something comes, but not for ever.
-    pub async fn until_quiet(&mut self) -> Result<(), Halt> {
+    /// Reads until the output pauses, at most [`NOISE`].
+    pub async fn until_quiet(&mut self) -> Result<(), AttemptError> {
         let since = Instant::now();
         while since.elapsed() < NOISE {
             match tokio::time::timeout(QUIET, self.next()).await {
                 Ok(Ok(())) => {}
-                Ok(Err(halt)) => return Err(halt),
+                Ok(Err(error)) => return Err(error),
                 Err(_) => return Ok(()),
             }
         }
         Ok(())
     }
 
-    /// Whether more will come is not known.
-    async fn pause(mut self) -> Result<(), Halt> {
+    /// Ends the reading without the end of the log: more may come.
+    async fn pause(mut self) -> Result<(), AttemptError> {
         Ok(self.writer.pause().await?)
     }
 
-    pub async fn finish(mut self) -> Result<(), Halt> {
+    pub async fn finish(mut self) -> Result<(), AttemptError> {
         Ok(self.writer.finish().await?)
     }
 }
 
 impl Attempt {
-    /// Reads what there is of a command that nobody knows the end of, and seals its log.
+    /// Reads the rest of the output of a command whose end is unknown, and seals its log.
     pub(super) async fn rest_of_log(
         &self,
         connection: &Connection,
-        given: &Given,
-        found: TaskState,
-    ) -> Result<LogSeal, Halt> {
-        if found != TaskState::Missing {
-            match Reading::begin(self, connection, given).await {
-                Ok(mut reading) => {
-                    let read = reading.until_quiet().await;
-                    reading.pause().await?;
-                    if matches!(read, Err(Halt::Gone | Halt::Erased | Halt::Ours(_))) {
+        inputs: &RunInputs,
+        state: TaskState,
+    ) -> Result<LogSeal, AttemptError> {
+        if state != TaskState::Missing {
+            match OutputReader::begin(self, connection, inputs).await {
+                Ok(mut reader) => {
+                    let read = reader.until_quiet().await;
+                    reader.pause().await?;
+                    if matches!(
+                        read,
+                        Err(AttemptError::LeaseLost
+                            | AttemptError::Erased
+                            | AttemptError::Internal(_))
+                    ) {
                         read?;
                     }
                 }
-                Err(Halt::Server(_)) => {}
-                Err(halt) => return Err(halt),
+                Err(AttemptError::Server(_)) => {}
+                Err(error) => return Err(error),
             }
         }
         self.stored_log().await
     }
 
-    /// The log as it is kept; its end was not read.
-    pub(super) async fn stored_log(&self) -> Result<LogSeal, Halt> {
+    /// Seals the log as far as it is stored, as truncated.
+    pub(super) async fn stored_log(&self) -> Result<LogSeal, AttemptError> {
         Ok(LogSeal { truncated: true, ..self.sealed_log().await? })
     }
 
-    pub(super) async fn sealed_log(&self) -> Result<LogSeal, Halt> {
+    pub(super) async fn sealed_log(&self) -> Result<LogSeal, AttemptError> {
         let summary = self.app.run_logs.seal(&self.log).await?;
         self.app.metrics.run_log_bytes.inc_by(summary.bytes);
         Ok(seal(&summary))

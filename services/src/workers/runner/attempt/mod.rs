@@ -1,8 +1,8 @@
-//! One attempt at one task: takes it from wherever it stands to its end, or to the next node.
+//! One attempt at one task: brings it from any state to its end, or leaves it to the next node.
 
-mod attend;
+mod drive;
+mod error;
 mod follow;
-mod halt;
 mod log;
 
 use std::sync::atomic::Ordering;
@@ -13,43 +13,45 @@ use infra::remote::task::TaskId;
 use infra::run_log;
 use infra::run_queue::Task;
 
-pub(super) use halt::Halt;
+pub(super) use error::AttemptError;
 
-use super::attempts::Word;
-use super::{start_failure, told};
+use super::attempts::AttemptSignals;
+use super::{events, start_failure};
 use crate::wiring::App;
 
 const PAUSE_MIN: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(15);
-/// A server that is not reached for so long before anything was started on it has failed the run.
+/// If a server is not reached for so long before the command is started, the run has failed.
 const START_WITHIN: Duration = Duration::from_mins(1);
-/// How often what is lost is looked for, and for how long.
-const LOOK_AGAIN: Duration = Duration::from_mins(1);
-const LOOK_FOR: Duration = Duration::from_hours(24);
+/// How often a lost command is looked for.
+const RECOVER_EVERY: Duration = Duration::from_mins(1);
+/// For how long a lost command is looked for.
+const RECOVER_WITHIN: Duration = Duration::from_hours(24);
+/// The time between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(10);
 
 pub(super) struct Attempt {
     app: App,
     task: Task,
-    word: Word,
+    signals: AttemptSignals,
     id: TaskId,
     log: run_log::Task,
-    /// A start was sent, now or before.
+    /// A start may have been sent, by this node or an earlier one.
     launched: bool,
     /// When the server last answered.
     seen: Instant,
-    /// How often the log could not be read up to its end.
+    /// How often the output could not be read up to its end.
     drained: u32,
 }
 
-/// What follows a turn that went well.
+/// What follows a turn without an error.
 enum Next {
     Again,
     Done,
 }
 
 impl Attempt {
-    pub fn new(app: App, task: Task, word: Word) -> Self {
+    pub fn new(app: App, task: Task, signals: AttemptSignals) -> Self {
         let (run, attempt, server) = (task.run, task.lease.attempt, task.lease.server);
         let now = Instant::now();
         Self {
@@ -60,40 +62,41 @@ impl Attempt {
             drained: 0,
             app,
             task,
-            word,
+            signals,
         }
     }
 
+    /// Works until the task is done, or another node has it.
     pub async fn work(mut self) {
         let mut pause = PAUSE_MIN;
         loop {
-            let turn = match self.turn().await {
-                Err(Halt::Server(cause)) => self.bear(cause).await,
-                turn => turn,
+            let next = match self.turn().await {
+                Err(AttemptError::Server(cause)) => self.on_unreachable(cause).await,
+                next => next,
             };
-            match turn {
+            match next {
                 Ok(Next::Again) => pause = PAUSE_MIN,
-                Ok(Next::Done) | Err(Halt::Gone) => return,
-                Err(Halt::Erased) => return self.drop_erased().await,
-                Err(halt) => {
-                    self.out_of_sight();
+                Ok(Next::Done) | Err(AttemptError::LeaseLost) => return,
+                Err(AttemptError::Erased) => return self.end_erased().await,
+                Err(error) => {
+                    self.mark_unreached();
                     let (run, server) = (self.task.run, self.task.lease.server);
-                    tracing::debug!(%run, %server, %halt, "a run waits");
-                    let mut cancel = self.word.cancel.clone();
-                    let asked = async {
-                        // One that has been asked for before changes nothing any more.
-                        if *cancel.borrow() || cancel.wait_for(|asked| *asked).await.is_err() {
+                    tracing::debug!(%run, %server, %error, "a run waits");
+                    let mut cancel = self.signals.cancel.clone();
+                    let cancelled = async {
+                        // Only a new cancellation ends the pause.
+                        if *cancel.borrow() || cancel.wait_for(|cancel| *cancel).await.is_err() {
                             std::future::pending::<()>().await;
                         }
                     };
-                    let _ = tokio::time::timeout(pause, asked).await;
+                    let _ = tokio::time::timeout(pause, cancelled).await;
                     pause = (pause * 2).min(PAUSE_MAX);
                 }
             }
         }
     }
 
-    async fn turn(&mut self) -> Result<Next, Halt> {
+    async fn turn(&mut self) -> Result<Next, AttemptError> {
         let (workspace, run) = (self.task.workspace, self.task.run);
         let loaded = self.app.executor.load::<Run>(workspace.into(), run.0).await?;
         let lease = self.task.lease;
@@ -108,81 +111,86 @@ impl Attempt {
         match target.stage {
             Stage::Queued => self.dispatch().await,
             Stage::Dispatched if target.fence < lease.fence => self.dispatch().await,
-            Stage::Dispatched | Stage::Started => self.attend(requested, target).await,
+            Stage::Dispatched | Stage::Started => self.drive(requested, target).await,
             Stage::Ended(Ending::Lost) if target.log.is_none() => {
-                self.look_for(requested, target).await
+                self.recover_lost(requested, target).await
             }
             Stage::Ended(_) => {
-                self.put_away(None).await;
+                self.clean_up(None).await;
                 self.finish().await
             }
         }
     }
 
-    async fn dispatch(&self) -> Result<Next, Halt> {
-        told::dispatched(&self.app, &self.task).await?;
+    async fn dispatch(&self) -> Result<Next, AttemptError> {
+        events::dispatched(&self.app, &self.task).await?;
         Ok(Next::Again)
     }
 
-    /// The server is not reached, or does not answer as it should.
-    async fn bear(&mut self, cause: StartFailure) -> Result<Next, Halt> {
-        self.out_of_sight();
+    /// The server is not reached, or its answer cannot be used: waits, fails the run, or reports it as
+    /// lost.
+    async fn on_unreachable(&mut self, cause: StartFailure) -> Result<Next, AttemptError> {
+        self.mark_unreached();
         let unseen = self.seen.elapsed();
         if let Some(lost) = self.task.lost {
-            if lost >= LOOK_FOR {
+            if lost >= RECOVER_WITHIN {
                 return self.give_up().await;
             }
-            self.app.run_queue.lose(self.task.run, self.task.lease, LOOK_AGAIN).await?;
+            self.app.run_queue.lose(self.task.run, self.task.lease, RECOVER_EVERY).await?;
             return Ok(Next::Done);
         }
         if !self.launched {
-            let over = start_failure::is_for_good(cause) || unseen >= START_WITHIN;
-            return if over { self.fail(cause).await } else { Err(Halt::Server(cause)) };
+            let is_over = start_failure::is_for_good(cause) || unseen >= START_WITHIN;
+            return if is_over {
+                self.fail(cause).await
+            } else {
+                Err(AttemptError::Server(cause))
+            };
         }
         if unseen < Duration::from_secs(self.app.config.run_lost_seconds.into()) {
-            return Err(Halt::Server(cause));
+            return Err(AttemptError::Server(cause));
         }
-        told::ended(&self.app, &self.task, Ending::Lost, None).await?;
-        self.app.run_queue.lose(self.task.run, self.task.lease, LOOK_AGAIN).await?;
+        events::ended(&self.app, &self.task, Ending::Lost, None).await?;
+        self.app.run_queue.lose(self.task.run, self.task.lease, RECOVER_EVERY).await?;
         Ok(Next::Done)
     }
 
-    /// Nothing was started, for certain.
-    async fn fail(&self, cause: StartFailure) -> Result<Next, Halt> {
+    /// Ends the attempt: it is certain that nothing was started.
+    async fn fail(&self, cause: StartFailure) -> Result<Next, AttemptError> {
         let failure = Failure::NotStarted { cause };
-        told::ended(&self.app, &self.task, Ending::Failed { failure }, None).await?;
+        events::ended(&self.app, &self.task, Ending::Failed { failure }, None).await?;
         self.finish().await
     }
 
-    /// What was lost stays so: its log is what there is of it.
-    async fn give_up(&self) -> Result<Next, Halt> {
+    /// The command stays lost: its log ends with what was read of it.
+    async fn give_up(&self) -> Result<Next, AttemptError> {
         let log = self.stored_log().await?;
-        told::sealed(&self.app, &self.task, log).await?;
+        events::sealed(&self.app, &self.task, log).await?;
         self.finish().await
     }
 
-    /// No row, no secrets: nothing is left to do here.
-    async fn finish(&self) -> Result<Next, Halt> {
+    /// Deletes the task and its secrets: nothing is left to do.
+    async fn finish(&self) -> Result<Next, AttemptError> {
         self.app.run_queue.finish(self.task.run, self.task.lease).await?;
         Ok(Next::Done)
     }
 
-    fn in_sight(&mut self) {
-        self.word.reached.store(true, Ordering::Relaxed);
+    fn mark_reached(&mut self) {
+        self.signals.reached.store(true, Ordering::Relaxed);
         self.seen = Instant::now();
     }
 
-    fn out_of_sight(&mut self) {
-        if self.word.reached.swap(false, Ordering::Relaxed) {
+    fn mark_unreached(&mut self) {
+        if self.signals.reached.swap(false, Ordering::Relaxed) {
             self.seen = Instant::now();
         }
     }
 
     fn is_cancelled(&self) -> bool {
-        *self.word.cancel.borrow()
+        *self.signals.cancel.borrow()
     }
 
-    /// Whether it is another node's start that this one has found.
+    /// Whether the start was another node's.
     const fn has_taken_over(&self, target: &Target) -> bool {
         target.fence < self.task.lease.fence
     }

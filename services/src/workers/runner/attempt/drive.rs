@@ -1,4 +1,4 @@
-//! Finds out how a task stands on its server, and brings it on from there.
+//! Drives a task: finds out its state on the server, and goes on from there.
 
 use std::time::Duration;
 
@@ -7,82 +7,87 @@ use domain::server::ConnectFailure;
 use infra::remote::Connection;
 use infra::remote::task::{self, Launch, TaskError, TaskId, TaskState};
 
-use super::super::given::Given;
-use super::super::told;
-use super::{Attempt, GRACE, Halt, LOOK_AGAIN, Next};
-use crate::reach;
+use super::super::events;
+use super::super::inputs::RunInputs;
+use super::{Attempt, AttemptError, GRACE, Next, RECOVER_EVERY};
+use crate::operations::connect::connect;
 
-/// How often a directory on a server is tried to be removed.
+/// How often the removal of a run's files on a server is tried.
 const REMOVALS_MAX: u32 = 3;
 const REMOVAL_PAUSE: Duration = Duration::from_secs(2);
 
 impl Attempt {
-    pub(super) async fn connect(&self) -> Result<Connection, Halt> {
-        Ok(reach::connect(&self.app, self.task.workspace, self.task.lease.server).await?)
+    pub(super) async fn connect(&self) -> Result<Connection, AttemptError> {
+        Ok(connect(&self.app, self.task.workspace, self.task.lease.server).await?)
     }
 
-    async fn given(&self, run: &RequestedRun) -> Result<Option<Given>, Halt> {
-        Given::open(&self.app, self.task.workspace, run, self.task.secrets).await
+    async fn inputs(&self, run: &RequestedRun) -> Result<Option<RunInputs>, AttemptError> {
+        RunInputs::open(&self.app, self.task.workspace, run, self.task.secrets).await
     }
 
-    /// A task that has not ended.
-    pub(super) async fn attend(
+    /// Starts or follows a command that has not ended, as far as the log knows.
+    pub(super) async fn drive(
         &mut self,
         run: &RequestedRun,
         target: &Target,
-    ) -> Result<Next, Halt> {
+    ) -> Result<Next, AttemptError> {
         if self.is_cancelled() && !self.launched {
             return self.cancelled_before_it_began().await;
         }
-        let Some(given) = self.given(run).await? else { return self.forgotten().await };
+        let Some(inputs) = self.inputs(run).await? else { return self.inputs_erased().await };
         let connection = self.connect().await?;
-        let mut found = task::probe(&connection, &self.id).await?;
-        self.in_sight();
+        let mut state = task::probe(&connection, &self.id).await?;
+        self.mark_reached();
         if target.stage == Stage::Started {
-            match found {
+            match state {
                 TaskState::Missing | TaskState::Vanished { .. } => {
-                    return self.vanished(&connection, &given).await;
+                    return self.vanished(&connection, &inputs).await;
                 }
                 TaskState::Running if self.has_taken_over(target) => {
-                    told::reattached(&self.app, &self.task).await?;
+                    events::reattached(&self.app, &self.task).await?;
                 }
                 TaskState::Running | TaskState::Ended(_) => {}
             }
-            return self.follow(connection, &given, found).await;
+            return self.follow(connection, &inputs, state).await;
         }
-        match found {
+        match state {
             TaskState::Missing if self.is_cancelled() => {
                 return self.cancelled_before_it_began().await;
             }
             TaskState::Missing => {
-                if !self.launch(&connection, &given).await? {
+                if !self.launch(&connection, &inputs).await? {
                     return self.fail(StartFailure::Connect(ConnectFailure::Command)).await;
                 }
-                found = TaskState::Running;
+                state = TaskState::Running;
             }
-            TaskState::Vanished { .. } => return self.vanished(&connection, &given).await,
+            TaskState::Vanished { .. } => return self.vanished(&connection, &inputs).await,
             TaskState::Running | TaskState::Ended(_) => {}
         }
-        told::started(&self.app, &self.task).await?;
-        self.follow(connection, &given, found).await
+        events::started(&self.app, &self.task).await?;
+        self.follow(connection, &inputs, state).await
     }
 
-    async fn cancelled_before_it_began(&self) -> Result<Next, Halt> {
+    async fn cancelled_before_it_began(&self) -> Result<Next, AttemptError> {
         let ending = Ending::Cancelled { forced: false };
-        told::ended(&self.app, &self.task, ending, None).await?;
+        events::ended(&self.app, &self.task, ending, None).await?;
         self.finish().await
     }
 
-    /// The server starts it once, however often it gets the request. False when it says that it cannot.
-    async fn launch(&mut self, connection: &Connection, given: &Given) -> Result<bool, Halt> {
+    /// Starts the command. The server starts it once, however often it gets the request. `false`: the
+    /// server cannot run it.
+    async fn launch(
+        &mut self,
+        connection: &Connection,
+        inputs: &RunInputs,
+    ) -> Result<bool, AttemptError> {
         if self.id.attempt > 1 {
             self.end_before(connection).await?;
         }
         if !self.app.run_queue.launch(self.task.run, self.task.lease).await? {
-            return Err(Halt::Gone);
+            return Err(AttemptError::LeaseLost);
         }
         self.launched = true;
-        let Given { command, environment, .. } = given;
+        let RunInputs { command, environment, .. } = inputs;
         let launch = Launch { task: self.id, command, environment };
         match task::start(connection, &launch).await {
             Ok(_) => Ok(true),
@@ -91,8 +96,9 @@ impl Attempt {
         }
     }
 
-    /// Of the attempt before, which may have been lost, nothing is left when the next one starts.
-    async fn end_before(&self, connection: &Connection) -> Result<(), Halt> {
+    /// Kills what the attempt before left, which may have been lost, so that no two attempts run at the
+    /// same time.
+    async fn end_before(&self, connection: &Connection) -> Result<(), AttemptError> {
         let before = TaskId { attempt: self.id.attempt - 1, ..self.id };
         match task::kill(connection, &before, GRACE).await {
             Ok(_) => {
@@ -105,33 +111,33 @@ impl Attempt {
         }
     }
 
-    /// What was lost may be found again: running, or ended.
-    pub(super) async fn look_for(
+    /// Looks for a lost command: it may be running again, or have ended.
+    pub(super) async fn recover_lost(
         &mut self,
         run: &RequestedRun,
         target: &Target,
-    ) -> Result<Next, Halt> {
-        let Some(given) = self.given(run).await? else { return self.give_up().await };
+    ) -> Result<Next, AttemptError> {
+        let Some(inputs) = self.inputs(run).await? else { return self.give_up().await };
         let connection = self.connect().await?;
-        let found = task::probe(&connection, &self.id).await?;
-        self.in_sight();
-        match found {
+        let state = task::probe(&connection, &self.id).await?;
+        self.mark_reached();
+        match state {
             TaskState::Missing | TaskState::Vanished { .. } => {
-                let log = self.rest_of_log(&connection, &given, found).await?;
-                told::sealed(&self.app, &self.task, log).await?;
-                self.put_away(Some(&connection)).await;
+                let log = self.rest_of_log(&connection, &inputs, state).await?;
+                events::sealed(&self.app, &self.task, log).await?;
+                self.clean_up(Some(&connection)).await;
                 self.finish().await
             }
             TaskState::Running if self.has_taken_over(target) => {
-                told::reattached(&self.app, &self.task).await?;
+                events::reattached(&self.app, &self.task).await?;
                 self.found_again();
-                self.follow(connection, &given, found).await
+                self.follow(connection, &inputs, state).await
             }
             TaskState::Running => {
-                self.app.run_queue.lose(self.task.run, self.task.lease, LOOK_AGAIN).await?;
+                self.app.run_queue.lose(self.task.run, self.task.lease, RECOVER_EVERY).await?;
                 Ok(Next::Done)
             }
-            TaskState::Ended(_) => self.follow(connection, &given, found).await,
+            TaskState::Ended(_) => self.follow(connection, &inputs, state).await,
         }
     }
 
@@ -140,17 +146,21 @@ impl Attempt {
         self.launched = true;
     }
 
-    /// It does not run any more, and nobody can say how it ended.
-    async fn vanished(&self, connection: &Connection, given: &Given) -> Result<Next, Halt> {
+    /// The command does not run any more, and how it ended is not recorded.
+    async fn vanished(
+        &self,
+        connection: &Connection,
+        inputs: &RunInputs,
+    ) -> Result<Next, AttemptError> {
         let log =
-            self.rest_of_log(connection, given, TaskState::Vanished { rebooted: false }).await?;
-        told::ended(&self.app, &self.task, Ending::Lost, Some(log)).await?;
-        self.put_away(Some(connection)).await;
+            self.rest_of_log(connection, inputs, TaskState::Vanished { rebooted: false }).await?;
+        events::ended(&self.app, &self.task, Ending::Lost, Some(log)).await?;
+        self.clean_up(Some(connection)).await;
         self.finish().await
     }
 
-    /// What it was given is gone: without its secrets nothing of its log may be kept.
-    async fn forgotten(&mut self) -> Result<Next, Halt> {
+    /// The inputs are erased: without the secrets its log cannot be masked, so no more of it is kept.
+    async fn inputs_erased(&mut self) -> Result<Next, AttemptError> {
         if !self.launched {
             return self.fail(StartFailure::InputsDeleted).await;
         }
@@ -160,25 +170,26 @@ impl Attempt {
             Err(error) => return Err(error.into()),
         }
         let log = self.stored_log().await?;
-        told::ended(&self.app, &self.task, Ending::Lost, Some(log)).await?;
-        self.put_away(Some(&connection)).await;
+        events::ended(&self.app, &self.task, Ending::Lost, Some(log)).await?;
+        self.clean_up(Some(&connection)).await;
         self.finish().await
     }
 
-    /// Of an erased workspace nothing runs on, as far as its servers can still be reached.
-    pub(super) async fn drop_erased(&self) {
+    /// Kills the command of an erased workspace, if its server can still be reached.
+    pub(super) async fn end_erased(&self) {
         if let Ok(connection) = self.connect().await
             && task::kill(&connection, &self.id, GRACE).await.is_ok()
         {
-            self.put_away(Some(&connection)).await;
+            self.clean_up(Some(&connection)).await;
         }
         if let Err(error) = self.finish().await {
             tracing::warn!(run = %self.task.run, %error, "a task of an erased workspace stays");
         }
     }
 
-    /// Removes what the server keeps of it. What cannot be removed is left: it does no harm.
-    pub(super) async fn put_away(&self, connection: Option<&Connection>) {
+    /// Removes the files that the server keeps of the command. What cannot be removed is left: it does
+    /// no harm.
+    pub(super) async fn clean_up(&self, connection: Option<&Connection>) {
         if let Some(connection) = connection
             && self.removed(connection).await
         {
@@ -193,7 +204,7 @@ impl Attempt {
             tokio::time::sleep(REMOVAL_PAUSE).await;
         }
         let (run, server) = (self.task.run, self.task.lease.server);
-        tracing::warn!(%run, %server, "what a server keeps of a run was not removed");
+        tracing::warn!(%run, %server, "the files of a run on its server were not removed");
     }
 
     async fn removed(&self, connection: &Connection) -> bool {

@@ -1,4 +1,4 @@
-//! What a command is run with: its text, its secrets, and what is masked of its log.
+//! The inputs of a command: its text, its secrets, and the masks for its log.
 
 use domain::WorkspaceId;
 use domain::privacy::{DeploymentConfig, DeploymentSteps, RunCommand, RunSecrets, Sealed};
@@ -8,26 +8,27 @@ use infra::keyring::OpenError;
 use infra::run_log::{MaskError, Masks};
 use zeroize::Zeroizing;
 
-use super::attempt::Halt;
+use super::attempt::AttemptError;
 use crate::wiring::App;
 
-pub(super) struct Given {
+/// What a command runs with, opened.
+pub(super) struct RunInputs {
     pub command: Zeroizing<String>,
     pub environment: Vec<(String, Zeroizing<String>)>,
     pub masks: Masks,
 }
 
-impl Given {
-    /// None when it cannot be had any more: the workspace is erased, or the secrets are gone.
+impl RunInputs {
+    /// Opens the inputs. `None`: the workspace is erased, or the secrets are deleted.
     pub async fn open(
         app: &App,
         workspace: WorkspaceId,
         run: &RequestedRun,
         secrets: Option<RunSecretsId>,
-    ) -> Result<Option<Self>, Halt> {
+    ) -> Result<Option<Self>, AttemptError> {
         let Some(command) = command(app, workspace, &run.work).await? else { return Ok(None) };
-        let mut given = Self { command, environment: vec![], masks: Masks::default() };
-        let Some(secrets) = secrets else { return Ok(Some(given)) };
+        let mut inputs = Self { command, environment: vec![], masks: Masks::default() };
+        let Some(secrets) = secrets else { return Ok(Some(inputs)) };
         let Some(sealed) = app.run_queue.secrets(workspace, secrets).await? else {
             return Ok(None);
         };
@@ -36,9 +37,10 @@ impl Given {
         let Some(opened) = there(opened)? else { return Ok(None) };
         let variables = opened.expose().iter();
         let variables = variables.map(|(name, value)| (name.clone(), value.clone().into()));
-        given.environment = variables.collect();
-        given.masks = masks(&given.environment).map_err(|error| Halt::ours(&error))?;
-        Ok(Some(given))
+        inputs.environment = variables.collect();
+        inputs.masks =
+            masks(&inputs.environment).map_err(|error| AttemptError::internal(&error))?;
+        Ok(Some(inputs))
     }
 }
 
@@ -51,7 +53,7 @@ async fn command(
     app: &App,
     workspace: WorkspaceId,
     work: &Work,
-) -> Result<Option<Zeroizing<String>>, Halt> {
+) -> Result<Option<Zeroizing<String>>, AttemptError> {
     let (tenant, subject) = of(workspace);
     Ok(match work {
         Work::Command { command } => {
@@ -71,15 +73,17 @@ fn of(workspace: WorkspaceId) -> (TenantId, SubjectId) {
     (workspace.into(), workspace.into())
 }
 
-fn sealed(sealed: Option<&Sealed>) -> Result<&Sealed, Halt> {
-    sealed.ok_or_else(|| Halt::ours(&OpenError::Damaged))
+fn sealed(sealed: Option<&Sealed>) -> Result<&Sealed, AttemptError> {
+    sealed.ok_or_else(|| AttemptError::internal(&OpenError::Damaged))
 }
 
-fn there<T>(opened: Result<T, OpenError>) -> Result<Option<T>, Halt> {
+fn there<T>(opened: Result<T, OpenError>) -> Result<Option<T>, AttemptError> {
     match opened {
         Ok(value) => Ok(Some(value)),
         Err(OpenError::Erased | OpenError::Expired) => Ok(None),
-        Err(error @ (OpenError::Damaged | OpenError::Unavailable(_))) => Err(Halt::ours(&error)),
+        Err(error @ (OpenError::Damaged | OpenError::Unavailable(_))) => {
+            Err(AttemptError::internal(&error))
+        }
     }
 }
 

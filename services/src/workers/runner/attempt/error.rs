@@ -1,4 +1,4 @@
-//! Why an attempt does not go on.
+//! Why an attempt cannot go on.
 
 use domain::run::StartFailure;
 use domain::server::ConnectFailure;
@@ -10,34 +10,35 @@ use infra::remote::task::TaskError;
 use infra::run_log::RunLogError;
 
 use super::super::start_failure;
-use crate::reach::Unreached;
+use crate::operations::connect::ConnectError;
 
+/// Why an attempt cannot go on now.
 #[derive(Debug, thiserror::Error)]
-pub(in crate::workers::runner) enum Halt {
+pub(in crate::workers::runner) enum AttemptError {
     #[error("another node has the task")]
-    Gone,
+    LeaseLost,
     #[error("the workspace has been erased")]
     Erased,
-    #[error("the server is not reached, or does not answer as it should")]
+    #[error("the server is not reached, or its answer cannot be used")]
     Server(StartFailure),
-    /// Nothing is known of the server: something of our own is not there.
+    /// Lethe's own database or keyring failed: nothing is known of the server.
     #[error("{0}")]
-    Ours(String),
+    Internal(String),
 }
 
-impl Halt {
-    pub fn ours(error: &dyn std::error::Error) -> Self {
-        Self::Ours(error.to_string())
+impl AttemptError {
+    pub fn internal(error: &dyn std::error::Error) -> Self {
+        Self::Internal(error.to_string())
     }
 }
 
-impl From<RemoteError> for Halt {
+impl From<RemoteError> for AttemptError {
     fn from(error: RemoteError) -> Self {
         Self::Server(StartFailure::Connect(error.cause()))
     }
 }
 
-impl From<TaskError> for Halt {
+impl From<TaskError> for AttemptError {
     fn from(error: TaskError) -> Self {
         match error {
             TaskError::Remote(error) => error.into(),
@@ -51,13 +52,13 @@ impl From<TaskError> for Halt {
     }
 }
 
-impl From<Unreached> for Halt {
-    fn from(unreached: Unreached) -> Self {
-        start_failure::of(&unreached).map_or_else(|| Self::ours(&unreached), Self::Server)
+impl From<ConnectError> for AttemptError {
+    fn from(error: ConnectError) -> Self {
+        start_failure::of(&error).map_or_else(|| Self::internal(&error), Self::Server)
     }
 }
 
-impl From<RunLogError> for Halt {
+impl From<RunLogError> for AttemptError {
     fn from(error: RunLogError) -> Self {
         let erased = matches!(
             error,
@@ -66,21 +67,21 @@ impl From<RunLogError> for Halt {
         if erased {
             Self::Erased
         } else if matches!(error, RunLogError::Fenced) {
-            Self::Gone
+            Self::LeaseLost
         } else {
-            Self::ours(&error)
+            Self::internal(&error)
         }
     }
 }
 
-macro_rules! ours {
+macro_rules! internal {
     ($($error:ty)*) => {$(
-        impl From<$error> for Halt {
+        impl From<$error> for AttemptError {
             fn from(error: $error) -> Self {
-                Self::ours(&error)
+                Self::internal(&error)
             }
         }
     )*};
 }
 
-ours!(PgError LoadError);
+internal!(PgError LoadError);

@@ -1,0 +1,77 @@
+//! What an attempt appends to the log: each event once, under its fence.
+
+use domain::Refused;
+use domain::run::{Ending, LogSeal, Run, RunCommand, RunError};
+use infra::event_store::ExecuteError;
+use infra::run_queue::Task;
+
+use super::attempt::AttemptError;
+use crate::operations::system_command::SystemCommand;
+use crate::wiring::App;
+
+pub(super) async fn dispatched(app: &App, task: &Task) -> Result<(), AttemptError> {
+    append(app, task, "dispatch", vec![RunCommand::Dispatch { lease: task.lease }]).await
+}
+
+pub(super) async fn started(app: &App, task: &Task) -> Result<(), AttemptError> {
+    append(app, task, "start", vec![RunCommand::Start { lease: task.lease }]).await
+}
+
+pub(super) async fn reattached(app: &App, task: &Task) -> Result<(), AttemptError> {
+    app.metrics.runs_reattached.inc();
+    append(app, task, "reattach", vec![RunCommand::Reattach { lease: task.lease }]).await
+}
+
+/// With its log, in one append: whoever sees the end sees all of the log.
+pub(super) async fn ended(
+    app: &App,
+    task: &Task,
+    ending: Ending,
+    log: Option<LogSeal>,
+) -> Result<(), AttemptError> {
+    let mut commands = vec![RunCommand::End { lease: task.lease, ending }];
+    commands.extend(log.map(|log| RunCommand::SealLog { lease: task.lease, log }));
+    append(app, task, "end", commands).await?;
+    let outcome = match ending {
+        Ending::Succeeded => "succeeded",
+        Ending::Failed { .. } => "failed",
+        Ending::TimedOut => "timed_out",
+        Ending::Cancelled { .. } => "cancelled",
+        Ending::Lost => "lost",
+    };
+    app.metrics.runs_ended.with_label_values(&[outcome]).inc();
+    if ending == Ending::Lost {
+        app.metrics.runs_lost.inc();
+    }
+    Ok(())
+}
+
+/// The log of an attempt that stays lost.
+pub(super) async fn sealed(app: &App, task: &Task, log: LogSeal) -> Result<(), AttemptError> {
+    append(app, task, "seal", vec![RunCommand::SealLog { lease: task.lease, log }]).await
+}
+
+async fn append(
+    app: &App,
+    task: &Task,
+    what: &str,
+    commands: Vec<RunCommand>,
+) -> Result<(), AttemptError> {
+    let (run, lease) = (task.run, task.lease);
+    let (attempt, fence) = (lease.attempt.to_be_bytes(), lease.fence.to_be_bytes());
+    let server = lease.server.0.as_bytes();
+    let cause = [b"run", what.as_bytes(), run.0.as_bytes(), server, &attempt, &fence];
+    let mut command = SystemCommand::new(task.workspace.into(), &cause);
+    for step in commands {
+        command = command.step::<Run>(run.0, step);
+    }
+    match command.execute(&app.executor, |_| false).await {
+        Ok(Some(_)) => Ok(()),
+        Ok(None) => Err(AttemptError::Erased),
+        Err(ExecuteError::Refused(Refused::Run(
+            RunError::Fenced | RunError::OtherAttempt | RunError::OtherServer,
+        ))) => Err(AttemptError::LeaseLost),
+        // Also when another node has appended it meanwhile: the attempt looks again.
+        Err(error) => Err(AttemptError::internal(&error)),
+    }
+}
