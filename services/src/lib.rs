@@ -7,7 +7,6 @@ pub mod databases;
 mod gauges;
 pub mod logging;
 pub mod metrics;
-pub mod reach;
-mod reaping;
+pub mod operations;
 pub mod wiring;
 pub mod workers;

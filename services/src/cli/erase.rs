@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::CliError;
 use super::terminal::say;
-use crate::api::accounts::erasure::{enter, grace};
+use crate::operations::request_erasure::{enter, grace};
 use crate::wiring::App;
 
 #[derive(Args)]

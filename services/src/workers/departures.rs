@@ -1,14 +1,12 @@
-//! Removes people who are erased from the workspaces that they belonged to; what they leave alone is
-//! deleted with them.
+//! Removes erased people from their workspaces; a workspace whose only member is erased is deleted.
 
 use domain::workspace::{Workspace, WorkspaceCommand};
-use domain::{AccountId, CommandId, WorkspaceId};
-use infra::event_store::{ExecuteError, Request, Step};
-use infra::ids::hashed;
+use domain::{AccountId, WorkspaceId};
 use infra::postgres::PgError;
 use tokio_postgres::error::SqlState;
 
 use super::eraser::EraserError;
+use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 
 const DEPARTED: &str = include_str!("departed.sql");
@@ -44,11 +42,11 @@ async fn depart(app: &App, workspace: WorkspaceId, member: AccountId) -> Result<
         (b"forgotten".as_slice(), WorkspaceCommand::ForgetMember { member })
     };
     let version = loaded.version.to_be_bytes();
-    let parts = [b"departure", step, workspace.0.as_bytes(), member.0.as_bytes(), &version];
-    let request = Request::new(workspace.into(), CommandId(hashed(&parts)));
-    match app.executor.execute(&request, &[Step::new::<Workspace>(workspace.0, command)]).await {
-        // Others came or went meanwhile: the next round decides anew.
-        Ok(_) | Err(ExecuteError::Fenced | ExecuteError::Refused(_)) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
+    let cause = [b"departure", step, workspace.0.as_bytes(), member.0.as_bytes(), &version];
+    // Refused: other members came or left meanwhile, and the next round decides again.
+    SystemCommand::new(workspace.into(), &cause)
+        .step::<Workspace>(workspace.0, command)
+        .execute(&app.executor, |_| true)
+        .await?;
+    Ok(())
 }

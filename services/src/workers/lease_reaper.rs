@@ -3,7 +3,7 @@
 
 use infra::postgres::PgError;
 
-use crate::reaping::reap;
+use crate::operations::expire_leases::expire_leases;
 use crate::wiring::App;
 
 const WORKSPACES_AT_ONCE: i64 = 64;
@@ -11,7 +11,7 @@ const WORKSPACES_AT_ONCE: i64 = 64;
 /// One workspace's trouble is not the others'.
 pub(super) async fn reap_due(app: App) -> Result<(), PgError> {
     for workspace in app.seats.overdue(WORKSPACES_AT_ONCE).await? {
-        if let Err(error) = reap(&app, workspace).await {
+        if let Err(error) = expire_leases(&app, workspace).await {
             tracing::warn!(%workspace, %error, "leases that are over could not be ended yet");
         }
     }

@@ -3,15 +3,14 @@
 use chrono::TimeDelta;
 use domain::account::{Account, AccountCommand};
 use domain::workspace::{Workspace, WorkspaceCommand};
-use domain::{CommandId, SubjectId, TenantId};
-use infra::event_store::{ExecuteError, Request, Step};
-use infra::ids::hashed;
+use domain::{SubjectId, TenantId};
 use infra::keyring::{ErasureEntry, ErasureState, SubjectKind};
 use infra::postgres::PgError;
 use uuid::Uuid;
 
 use super::eraser::{EraserError, close, delete_rows, raise_fence, workspace};
 use super::keys::reserve_restored;
+use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 
 const UNFENCED: &str = "select s from unnest($1::uuid[]) s \
@@ -19,15 +18,16 @@ const UNFENCED: &str = "select s from unnest($1::uuid[]) s \
 const WAS_CANCELLED: &str = include_str!("was_cancelled.sql");
 const AT_ONCE: i64 = 512;
 /// Requests that are younger may still be on their way into the log, from another node.
-const TELLING: TimeDelta = TimeDelta::minutes(1);
+const APPENDING: TimeDelta = TimeDelta::minutes(1);
 /// No grace is longer.
-const FAR: TimeDelta = TimeDelta::days(400);
+const GRACE_MAX: TimeDelta = TimeDelta::days(400);
 
 /// Raises the fences that the ledger tells of and the log lacks, destroys what the restore brought
 /// back of what was erased, and asks again for the erasures that the log has lost. Answers how many.
 /// Then everybody else is found by today's index of addresses.
 pub async fn replay_ledger(app: &App) -> Result<u64, String> {
-    let replayed = async { Ok::<_, EraserError>(fence_all(app).await? + ask_again(app).await?) };
+    let replayed =
+        async { Ok::<_, EraserError>(fence_all(app).await? + request_lost_again(app).await?) };
     let replayed = replayed.await.map_err(|error| error.to_string())?;
     if replayed > 0 {
         tracing::warn!(replayed, "erasures of the ledger were not in the log: it was restored");
@@ -77,20 +77,20 @@ async fn unfenced(app: &App, entries: &[ErasureEntry]) -> Result<Vec<SubjectId>,
     Ok(rows.iter().map(|row| row.try_get(0).map(SubjectId)).collect::<Result<_, _>>()?)
 }
 
-async fn ask_again(app: &App) -> Result<u64, EraserError> {
-    let mut asked = 0;
-    for entry in app.keyring.ledger.due(app.clock.now() + FAR, i64::MAX).await? {
-        let is_old = app.clock.now() - entry.requested_at >= TELLING;
+async fn request_lost_again(app: &App) -> Result<u64, EraserError> {
+    let mut requested = 0;
+    for entry in app.keyring.ledger.due(app.clock.now() + GRACE_MAX, i64::MAX).await? {
+        let is_old = app.clock.now() - entry.requested_at >= APPENDING;
         if entry.state == ErasureState::Requested && is_old && is_lost(app, &entry).await? {
-            asked += u64::from(ask(app, &entry).await?);
+            requested += u64::from(request_again(app, &entry).await?);
         }
     }
-    Ok(asked)
+    Ok(requested)
 }
 
 async fn is_lost(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
     let (of, id) = (TenantId(entry.subject.0), entry.subject.0);
-    let is_asked = match entry.kind {
+    let is_requested = match entry.kind {
         SubjectKind::Account => match &*app.executor.load::<Account>(of, id).await?.state {
             Account::Live(live) => live.erasure.is_some(),
             Account::Absent | Account::Ended { .. } => true,
@@ -100,7 +100,7 @@ async fn is_lost(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
             Workspace::Absent | Workspace::Ended => true,
         },
     };
-    if is_asked {
+    if is_requested {
         return Ok(false);
     }
     let client = app.pool.get().await.map_err(PgError::from)?;
@@ -108,25 +108,18 @@ async fn is_lost(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
     Ok(!row.and_then(|row| row.try_get::<_, bool>(0)).map_err(PgError::from)?)
 }
 
-async fn ask(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
+/// Appends the request of an erasure again. `false`: it is refused.
+async fn request_again(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
     let (subject, requested_at, due) = (entry.subject.0, entry.requested_at, entry.due);
     let since = requested_at.timestamp_micros().to_be_bytes();
     let label = format!("{}.erasure_requested", entry.kind.as_str());
-    let id = hashed(&[label.as_bytes(), subject.as_bytes(), &since]);
-    let request = Request::new(TenantId(subject), CommandId(id));
-    let steps = [match entry.kind {
-        SubjectKind::Account => {
-            let again = AccountCommand::RequestErasure { now: requested_at, due };
-            Step::new::<Account>(subject, again)
-        }
-        SubjectKind::Workspace => {
-            let again = WorkspaceCommand::RestoreDeletion { requested_at, due };
-            Step::new::<Workspace>(subject, again)
-        }
-    }];
-    match app.executor.execute(&request, &steps).await {
-        Ok(_) => Ok(true),
-        Err(ExecuteError::Refused(_)) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
+    let cause = [label.as_bytes(), subject.as_bytes(), since.as_slice()];
+    let command = SystemCommand::new(TenantId(subject), &cause);
+    let command = match entry.kind {
+        SubjectKind::Account => command
+            .step::<Account>(subject, AccountCommand::RequestErasure { now: requested_at, due }),
+        SubjectKind::Workspace => command
+            .step::<Workspace>(subject, WorkspaceCommand::RestoreDeletion { requested_at, due }),
+    };
+    Ok(command.execute(&app.executor, |_| true).await?.is_some())
 }

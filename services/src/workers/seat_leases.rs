@@ -1,17 +1,16 @@
-//! Keeps the rows of seat leases in step with the log, and vacates the seats of those who are gone.
+//! Keeps the rows of seat leases in step with the log, and vacates the seats of members who have left.
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use domain::seat::{ReleaseReason, SeatCommand, SeatError, SeatEvent, SeatPool, pool_stream};
-use domain::workspace::{Right, Role};
-use domain::{AccountId, CommandId, LeaseId, Refused, WorkspaceId};
-use infra::event_store::{ExecuteError, Executor, Request, Step};
-use infra::ids::hashed;
+use domain::workspace::{Right, WorkspaceEvent};
+use domain::{AccountId, LeaseId, Refused, WorkspaceId};
+use infra::event_store::Executor;
 use infra::log::{Recorded, Worker, WorkerError};
 use infra::seats::{NewSeatLease, Seats};
-use serde::Deserialize;
 use tokio_postgres::Transaction;
 
+use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 
 pub(super) struct SeatLeases {
@@ -25,7 +24,7 @@ impl SeatLeases {
         Self { executor: app.executor.clone(), ttl }
     }
 
-    /// Whoever acquired a lease puts its row down, too: here it comes after a crash.
+    /// The request that acquired a lease writes its row, too: this is for a crash in between.
     async fn follow(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), WorkerError> {
         let leased = |lease: LeaseId, account: AccountId, fence: u64| NewSeatLease {
             lease,
@@ -52,36 +51,27 @@ impl SeatLeases {
     }
 
     async fn vacate(&self, event: &Recorded, command: SeatCommand) -> Result<(), WorkerError> {
-        let id = hashed(&[b"seat.vacate", event.event_id().0.as_bytes()]);
-        let request = Request {
-            causation: Some(event.event_id()),
-            ..Request::new(event.tenant(), CommandId(id))
-        };
+        let cause = event.event_id();
         let stream = pool_stream(WorkspaceId(event.tenant().0));
-        match self.executor.execute(&request, &[Step::new::<SeatPool>(stream, command)]).await {
-            // A deleted workspace's seats end with it; an old one may have had none.
-            Ok(_)
-            | Err(
-                ExecuteError::Fenced | ExecuteError::Refused(Refused::Seat(SeatError::Unknown)),
-            ) => Ok(()),
-            Err(error) => Err(WorkerError::Unavailable(error.to_string())),
-        }
+        SystemCommand::new(event.tenant(), &[b"seat.vacate", cause.0.as_bytes()])
+            .caused_by(Some(cause))
+            .step::<SeatPool>(stream, command)
+            // A workspace of an early release may have no pool.
+            .execute(&self.executor, |no| matches!(no, Refused::Seat(SeatError::Unknown)))
+            .await
+            .map_err(|error| WorkerError::Unavailable(error.to_string()))?;
+        Ok(())
     }
 }
 
-/// What is wanted of a member's event.
-#[derive(Deserialize)]
-struct Changed {
-    account: AccountId,
-    /// The new role.
-    to: Option<Role>,
-}
-
-/// Why the member has no seat any more, if so.
-fn reason(changed: &Changed) -> Option<ReleaseReason> {
-    match changed.to {
-        None => Some(ReleaseReason::MemberGone),
-        Some(role) => (!role.may(Right::LeaseSeat)).then_some(ReleaseReason::RoleChanged),
+/// The member whose seat an event of the workspace takes, and why.
+fn vacated(event: &WorkspaceEvent) -> Option<(AccountId, ReleaseReason)> {
+    if let WorkspaceEvent::MemberRemoved { account } = *event {
+        Some((account, ReleaseReason::MemberGone))
+    } else if let WorkspaceEvent::RoleChanged { account, to, .. } = *event {
+        (!to.may(Right::LeaseSeat)).then_some((account, ReleaseReason::RoleChanged))
+    } else {
+        None
     }
 }
 
@@ -106,11 +96,8 @@ impl Worker for SeatLeases {
     async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), WorkerError> {
         match event.event_type() {
             "workspace.role_changed" | "workspace.member_removed" => {
-                let changed: Changed =
-                    serde_json::from_str(event.data()).map_err(domain::DecodeError::Data)?;
-                let Some(reason) = reason(&changed) else { return Ok(()) };
-                let vacates = SeatCommand::Vacate { account: changed.account, reason };
-                self.vacate(event, vacates).await
+                let Some((account, reason)) = vacated(&event.decode()?) else { return Ok(()) };
+                self.vacate(event, SeatCommand::Vacate { account, reason }).await
             }
             "workspace.deleted" => {
                 let reason = ReleaseReason::WorkspaceDeleted;

@@ -1,25 +1,25 @@
-//! Ends the sessions that a changed password or an erasure ends, and those whose time is over.
+//! Closes the sessions that a changed password or an erasure ends, and those that have expired.
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use domain::account::AccountEvent;
 use domain::session::{CloseReason, Session, SessionCommand, SessionError};
-use domain::{AccountId, CommandId, Refused, SessionId};
+use domain::{AccountId, Refused, SessionId};
 use futures_util::future::join_all;
 use infra::credentials::Credentials;
-use infra::event_store::{ExecuteError, Request, Step};
-use infra::ids::hashed;
+use infra::event_store::ExecuteError;
 use infra::log::{Recorded, Worker, WorkerError};
 use infra::postgres::PgError;
 use infra::sessions::{Closing, Sessions};
 use tokio_postgres::Transaction;
 
 use super::Wake;
+use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 
-/// Whoever closed a session tells the log of it; after this long, the session closer does.
-const TELLING: TimeDelta = TimeDelta::seconds(5);
-/// How long the event may take that opens a session whose row is there.
+/// The request that closed a session appends the event; after this long, the session closer does.
+const APPENDING: TimeDelta = TimeDelta::seconds(5);
+/// How long the opening event may take once the row of a session is written.
 const OPENING: TimeDelta = TimeDelta::minutes(1);
 const AT_ONCE: i64 = 256;
 
@@ -38,7 +38,7 @@ impl SessionCloser {
         }
     }
 
-    /// Closes what was open when the event came: a later sign-in stays.
+    /// Closes the sessions that were open when the event was appended: a later sign-in stays.
     async fn close_all(
         &self,
         event: &Recorded,
@@ -83,35 +83,37 @@ impl Worker for SessionCloser {
     }
 }
 
-/// Closes what is over, and tells the log of what is closed.
+/// Closes expired sessions, and appends the closing events that are missing.
 pub(super) async fn close_due(app: App) -> Result<(), PgError> {
     while app.sessions.close_expired(AT_ONCE).await? == AT_ONCE.unsigned_abs() {}
     loop {
-        let closings = app.sessions.closings(app.clock.now() - TELLING, AT_ONCE).await?;
-        let told = join_all(closings.iter().map(|closing| tell(&app, closing))).await;
-        let told: Vec<SessionId> = told.into_iter().flatten().collect();
-        app.sessions.closed(&told).await?;
-        if told.is_empty() || closings.len() < usize::try_from(AT_ONCE).unwrap_or_default() {
+        let closings = app.sessions.closings(app.clock.now() - APPENDING, AT_ONCE).await?;
+        let appended = join_all(closings.iter().map(|closing| append(&app, closing))).await;
+        let appended: Vec<SessionId> = appended.into_iter().flatten().collect();
+        app.sessions.closed(&appended).await?;
+        if appended.is_empty() || closings.len() < usize::try_from(AT_ONCE).unwrap_or_default() {
             return Ok(());
         }
     }
 }
 
-/// The session, when the log knows of its end.
-async fn tell(app: &App, closing: &Closing) -> Option<SessionId> {
+/// Appends the closing event. Returns the session once that is in the log, or never will be.
+async fn append(app: &App, closing: &Closing) -> Option<SessionId> {
     let session = closing.session;
     let cause = closing.cause.map_or(session.0, |event| event.0);
-    let command = hashed(&[b"session.closed", cause.as_bytes(), session.0.as_bytes()]);
-    let request = Request {
-        causation: closing.cause,
-        ..Request::new(closing.account.into(), CommandId(command))
-    };
-    let close = SessionCommand::Close { reason: closing.reason };
-    match app.executor.execute(&request, &[Step::new::<Session>(session.0, close)]).await {
-        Ok(_) | Err(ExecuteError::Fenced) => Some(session),
-        Err(ExecuteError::Refused(Refused::Session(SessionError::Unknown))) => {
-            (app.clock.now() - closing.closed_at >= OPENING).then_some(session)
-        }
+    let is_opened_by_now = app.clock.now() - closing.closed_at >= OPENING;
+    let unknown = Refused::Session(SessionError::Unknown);
+    let appended = SystemCommand::new(
+        closing.account.into(),
+        &[b"session.closed", cause.as_bytes(), session.0.as_bytes()],
+    )
+    .caused_by(closing.cause)
+    .step::<Session>(session.0, SessionCommand::Close { reason: closing.reason })
+    .execute(&app.executor, |refused| is_opened_by_now && *refused == unknown);
+    match appended.await {
+        Ok(_) => Some(session),
+        // Its opening event may still come.
+        Err(ExecuteError::Refused(Refused::Session(SessionError::Unknown))) => None,
         Err(error) => {
             tracing::warn!(%session, %error, "the end of a session is not in the log yet");
             None

@@ -1,15 +1,14 @@
-//! Keeps the working rows of workspaces in step with the log, and forgets the address of an
-//! invitation when it ends.
+//! Keeps the working rows of workspaces in step with the log, and erases the address of an invitation
+//! when it ends.
 
 use async_trait::async_trait;
 use domain::workspace::{Workspace, WorkspaceCommand, WorkspaceEvent};
-use domain::{CommandId, InvitationId, WorkspaceId};
-use infra::event_store::{ExecuteError, Request, Step};
-use infra::ids::hashed;
+use domain::{InvitationId, WorkspaceId};
 use infra::log::{Recorded, Worker, WorkerError};
 use tokio_postgres::Transaction;
 
 use super::eraser::EraserError;
+use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 
 const AT_ONCE: i64 = 256;
@@ -40,27 +39,27 @@ impl Worker for WorkspaceRows {
 
     async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), WorkerError> {
         let Self(app) = self;
-        let told: WorkspaceEvent = event.decode()?;
-        if let WorkspaceEvent::MemberInvited { invitation, until, .. } = told {
+        let event_data: WorkspaceEvent = event.decode()?;
+        if let WorkspaceEvent::MemberInvited { invitation, until, .. } = event_data {
             let workspace = WorkspaceId(event.stream_id());
             return Ok(app.invitations.put(tx, invitation, workspace, until).await?);
         }
         if let WorkspaceEvent::InvitationAccepted { invitation, .. }
         | WorkspaceEvent::InvitationRevoked { invitation }
-        | WorkspaceEvent::InvitationExpired { invitation } = told
+        | WorkspaceEvent::InvitationExpired { invitation } = event_data
         {
-            let forgotten = forget_invitation(app, invitation).await;
-            forgotten.map_err(|error| WorkerError::Unavailable(error.to_string()))?;
+            let erased = erase_invitation(app, invitation).await;
+            erased.map_err(|error| WorkerError::Unavailable(error.to_string()))?;
         }
-        if let WorkspaceEvent::ApiTokenRevoked { token } = told {
+        if let WorkspaceEvent::ApiTokenRevoked { token } = event_data {
             app.api_tokens.delete(token).await?;
         }
         Ok(())
     }
 }
 
-/// Whoever was invited and did not join is nobody whom we know.
-pub(super) async fn forget_invitation(
+/// Erases what is kept of an invitation that has ended: its key, its mails and its row.
+pub(super) async fn erase_invitation(
     app: &App,
     invitation: InvitationId,
 ) -> Result<(), EraserError> {
@@ -72,7 +71,7 @@ pub(super) async fn forget_invitation(
     Ok(app.invitations.delete(invitation).await?)
 }
 
-/// Ends the invitations whose time is over.
+/// Appends the end of each invitation that has expired.
 pub(super) async fn expire_due(app: App) -> Result<(), EraserError> {
     for (invitation, workspace) in app.invitations.due(app.clock.now(), AT_ONCE).await? {
         expire(&app, invitation, workspace).await?;
@@ -85,15 +84,14 @@ async fn expire(
     invitation: InvitationId,
     workspace: WorkspaceId,
 ) -> Result<(), EraserError> {
-    let id = hashed(&[b"workspace.invitation_expired", invitation.0.as_bytes()]);
-    let request = Request::new(workspace.into(), CommandId(id));
     let expires = WorkspaceCommand::ExpireInvitation { invitation, now: app.clock.now() };
-    let steps = [Step::new::<Workspace>(workspace.0, expires)];
-    match app.executor.execute(&request, &steps).await {
-        // Also when the log knew of its end, or the workspace has gone.
-        Ok(_) | Err(ExecuteError::Fenced | ExecuteError::Refused(_)) => {
-            forget_invitation(app, invitation).await
-        }
-        Err(error) => Err(error.into()),
-    }
+    // Refused: it has ended already, or the workspace is deleted.
+    SystemCommand::new(
+        workspace.into(),
+        &[b"workspace.invitation_expired", invitation.0.as_bytes()],
+    )
+    .step::<Workspace>(workspace.0, expires)
+    .execute(&app.executor, |_| true)
+    .await?;
+    erase_invitation(app, invitation).await
 }

@@ -3,16 +3,11 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, TimeDelta, Utc};
-use domain::SubjectId;
+use chrono::{DateTime, Utc};
 use domain::account::{Account, AccountCommand, Erasure};
 use domain::session::CloseReason;
 use infra::event_store::{Receipt, Step};
 use infra::keyring::{ErasureEntry, SubjectKind};
-use ring::digest::{SHA256, digest};
-use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::SecretString;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -29,12 +24,7 @@ use crate::api::http::fields::{Fields, FromFields, number, secret};
 use crate::api::http::precondition::IfMatch;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
-use crate::config::Config;
-use crate::wiring::App;
-
-const CODE: &str = "le_";
-/// By then a request has reached the log, or never will.
-const SETTLED: TimeDelta = TimeDelta::minutes(1);
+use crate::operations::request_erasure::{RequestErasureError, enter, grace, hash_code};
 
 pub fn routes(routes: &mut Routes) {
     routes
@@ -108,64 +98,20 @@ async fn request(
     Ok(requested(&receipt, now + grace, Some(code)))
 }
 
-/// Enters the erasure into the ledger, under a new claim code. The log decides whether it comes to
-/// pass: what it never hears of, the eraser strikes out again.
-///
-/// # Errors
-/// The keyring's, or somebody asks at the same time.
-pub async fn enter(
-    app: &App,
-    kind: SubjectKind,
-    subject: SubjectId,
-    due: DateTime<Utc>,
-) -> Result<String, Problem> {
-    let (code, hash) = draw_code()?;
-    let keyring = &app.keyring;
-    let entry = keyring.ledger.request(kind, subject, due, hash).await?;
-    if entry.claim_code_hash == hash {
-        return Ok(code);
+impl From<RequestErasureError> for Problem {
+    fn from(error: RequestErasureError) -> Self {
+        match error {
+            RequestErasureError::Random => Self::of(ProblemKind::Unavailable),
+            RequestErasureError::InProgress { retry_seconds } => {
+                Self::of(ProblemKind::Unavailable).with_header(header::RETRY_AFTER, retry_seconds)
+            }
+            RequestErasureError::Keyring(error) => error.into(),
+        }
     }
-    if app.clock.now() - entry.requested_at < SETTLED {
-        // Somebody asks at the same time, and may have been told that code.
-        let again = Problem::of(ProblemKind::Unavailable);
-        return Err(again.with_header(header::RETRY_AFTER, SETTLED.num_seconds()));
-    }
-    keyring.ledger.cancel(subject).await?;
-    keyring.ledger.request(kind, subject, due, hash).await?;
-    Ok(code)
 }
 
 fn requested(receipt: &Receipt, due: DateTime<Utc>, code: Option<String>) -> HttpResponse {
     written(StatusCode::ACCEPTED, receipt).json(ErasureResponse { due, claim_code: code })
-}
-
-/// The rotation of the root and its escrow must end within the 30 days, too.
-///
-/// # Errors
-/// More or fewer days than this installation allows.
-pub fn grace(config: &Config, days: Option<i64>) -> Result<TimeDelta, String> {
-    let days = days.unwrap_or_else(|| config.erasure_grace_days.into());
-    let least = i64::from(config.erasure_grace_days_min);
-    let most = 27 - i64::from(config.escrow_days);
-    if (least..=most).contains(&days) {
-        return Ok(TimeDelta::days(days));
-    }
-    Err(format!("this must be {least} to {most} here"))
-}
-
-fn draw_code() -> Result<(String, [u8; 32]), Problem> {
-    let mut random = [0; 24];
-    let drawn = SystemRandom::new().fill(&mut random);
-    drawn.map_err(|_| Problem::of(ProblemKind::Unavailable))?;
-    let code = format!("{CODE}{}", URL_SAFE_NO_PAD.encode(random));
-    let hash = hash(&code);
-    Ok((code, hash))
-}
-
-/// What is kept of a code, and looked up: a look-up by hash tells nothing by its time.
-fn hash(code: &str) -> [u8; 32] {
-    let hash = digest(&SHA256, code.as_bytes());
-    hash.as_ref().first_chunk().copied().unwrap_or_default()
 }
 
 #[derive(Serialize, ToSchema)]
@@ -258,7 +204,7 @@ const STATEMENT: &str = "The keys that opened this person's data are destroyed i
     responses((status = 200, body = ErasureProof), (status = 404, body = ProblemView)),
 )]
 async fn prove(api: ApiData, code: web::Path<String>) -> Result<HttpResponse, Problem> {
-    let entry = api.app.keyring.ledger.entry_by_code(hash(&code)).await?;
+    let entry = api.app.keyring.ledger.entry_by_code(hash_code(&code)).await?;
     let entry = entry.ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
     Ok(HttpResponse::Ok().json(ErasureProof {
         state: entry.state.as_str(),
@@ -283,18 +229,4 @@ fn certificate(entry: &ErasureEntry) -> Option<Certificate> {
             SubjectKind::Workspace => OF_WORKSPACE,
         },
     })
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may")]
-
-    use super::*;
-
-    #[test]
-    fn a_claim_code_is_drawn_anew_and_found_by_its_hash() {
-        let (code, kept) = draw_code().unwrap();
-        assert_eq!(hash(&code), kept);
-        assert_ne!(draw_code().unwrap().0, code);
-    }
 }

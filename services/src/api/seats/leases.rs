@@ -25,7 +25,7 @@ use crate::api::http::fields::{Fields, FromFields, Nothing, number};
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
-use crate::reaping::reap;
+use crate::operations::expire_leases::expire_leases;
 
 /// Seconds after which somebody who was denied may ask again.
 const ASK_AGAIN: i32 = 5;
@@ -77,7 +77,9 @@ async fn acquire(
     let (in_use, limit) = pool.taken();
     if in_use >= limit || pool.lease_of(member.account).is_some() {
         // Nobody is denied for a lease whose time is over.
-        reap(&api.app, member.workspace).await.map_err(|error| Problem::unavailable(&error))?;
+        expire_leases(&api.app, member.workspace)
+            .await
+            .map_err(|error| Problem::unavailable(&error))?;
     }
     let request = member.request(&caller, bytes);
     let lease = LeaseId(derived(request.command, "lease"));

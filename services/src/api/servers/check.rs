@@ -24,7 +24,7 @@ use crate::api::http::routes::Routes;
 use crate::api::servers::server::found;
 use crate::api::servers::view::HostKeyView;
 use crate::api::{Api, ApiData};
-use crate::reach::{self, Unreached};
+use crate::operations::connect::{ConnectError, address, connect, observe_host_key};
 
 /// Shorter than an answer may take.
 const WITHIN: Duration = Duration::from_secs(12);
@@ -175,12 +175,12 @@ async fn look(
     position: &mut i64,
 ) -> Result<Outcome, Problem> {
     let live = loaded.state.live().ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
-    let address = reach::address(&api.app.keyring, member.workspace, live).await?;
+    let address = address(&api.app.keyring, member.workspace, live).await?;
     let seen = match api.app.remote.observe(&address).await {
         Ok(seen) => seen,
         Err(error) => return Ok(Outcome::Failed(stage(error.cause()))),
     };
-    let told = reach::observed(&api.app, member.workspace, server, loaded, seen).await?;
+    let told = observe_host_key(&api.app, member.workspace, server, loaded, seen).await?;
     *position = told.and_then(|receipt| receipt.position()).unwrap_or_default();
     Ok(match live.host_key.pinned() {
         Some(approved) if approved == seen.fingerprint => {
@@ -195,15 +195,15 @@ async fn look(
 }
 
 async fn whole(api: &Api, member: &Member, server: ServerId) -> Result<Outcome, Problem> {
-    let connection = match reach::connect(&api.app, member.workspace, server).await {
+    let connection = match connect(&api.app, member.workspace, server).await {
         Ok(connection) => connection,
-        Err(Unreached::Remote(error)) => return Ok(Outcome::Failed(stage(error.cause()))),
-        Err(Unreached::NotApproved) => return Ok(Outcome::Waits(CheckStage::HostKey, APPROVE)),
-        Err(Unreached::NoCredential) => {
+        Err(ConnectError::Remote(error)) => return Ok(Outcome::Failed(stage(error.cause()))),
+        Err(ConnectError::NotApproved) => return Ok(Outcome::Waits(CheckStage::HostKey, APPROVE)),
+        Err(ConnectError::NoCredential) => {
             return Ok(Outcome::Waits(CheckStage::Authentication, ATTACH));
         }
-        Err(Unreached::Unknown) => return Err(Problem::of(ProblemKind::NotFound)),
-        Err(error @ Unreached::Unavailable(_)) => return Err(Problem::unavailable(&error)),
+        Err(ConnectError::Unknown) => return Err(Problem::of(ProblemKind::NotFound)),
+        Err(error @ ConnectError::Unavailable(_)) => return Err(Problem::unavailable(&error)),
     };
     match connection.exec(COMMAND, &[], COMMAND_LIMITS).await {
         Ok(ran) if ran.exit == Some(0) => Ok(Outcome::Done),

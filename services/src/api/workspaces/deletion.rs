@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::ApiData;
-use crate::api::accounts::erasure::{ErasureRequest, enter, grace};
+use crate::api::accounts::erasure::ErasureRequest;
 use crate::api::accounts::password::step_up;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
@@ -19,6 +19,7 @@ use crate::api::http::body::Body;
 use crate::api::http::precondition::{IfMatch, MustMatch};
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
+use crate::operations::request_erasure::{enter, grace};
 
 pub fn routes(routes: &mut Routes) {
     routes.add(__path_request, request).add(__path_show, show).add(__path_cancel, cancel);

@@ -5,10 +5,9 @@ use domain::account::{Account, AccountCommand, AccountError, AccountEvent};
 use domain::seat::SeatEvent;
 use domain::session::{CloseReason, SessionEvent};
 use domain::workspace::{Workspace, WorkspaceCommand, WorkspaceEvent};
-use domain::{AccountId, CommandId, Refused, SubjectId, TenantId};
+use domain::{AccountId, Refused, SubjectId, TenantId};
 use infra::credentials::CredentialsError;
-use infra::event_store::{ExecuteError, LoadError, Request};
-use infra::ids::hashed;
+use infra::event_store::{ExecuteError, LoadError};
 use infra::keyring::{
     ErasureEntry, ErasureStage, ErasureState, Keyring, KeyringError, SubjectKind,
 };
@@ -16,6 +15,7 @@ use infra::mail::MailError;
 use infra::postgres::PgError;
 
 use super::workspace;
+use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 
 const DELETE_SNAPSHOT: &str = "delete from event_log.snapshots where stream_id = $1";
@@ -144,25 +144,24 @@ pub(crate) async fn delete_rows(
     Ok(())
 }
 
-/// Appends a closing event. A log that never knew the request has nothing to close.
+/// Appends a closing event, unless the log does not know of the account or of its erasure.
 pub(crate) async fn close(
     app: &App,
     subject: SubjectId,
-    step: &str,
+    stage: &str,
     command: AccountCommand,
 ) -> Result<(), EraserError> {
     let account = AccountId(subject.0);
-    let id = hashed(&[b"account.erasure", step.as_bytes(), subject.0.as_bytes()]);
-    let request = Request::new(account.into(), CommandId(id));
-    let steps = [infra::event_store::Step::new::<Account>(account.0, command)];
-    match app.executor.execute(&request, &steps).await {
-        Ok(_)
-        | Err(
-            ExecuteError::Fenced
-            | ExecuteError::Refused(Refused::Account(
-                AccountError::Unknown | AccountError::ErasureNotRequested | AccountError::NotErased,
-            )),
-        ) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
+    let is_unknown = |refused: &Refused| {
+        use AccountError::{ErasureNotRequested, NotErased, Unknown};
+        [Unknown, ErasureNotRequested, NotErased].map(Refused::Account).contains(refused)
+    };
+    SystemCommand::new(
+        account.into(),
+        &[b"account.erasure", stage.as_bytes(), subject.0.as_bytes()],
+    )
+    .step::<Account>(account.0, command)
+    .execute(&app.executor, is_unknown)
+    .await?;
+    Ok(())
 }

@@ -1,16 +1,15 @@
-//! What is a workspace's own in its erasure.
+//! The part of an erasure that only a workspace has.
 
 use std::collections::BTreeSet;
 
 use domain::workspace::{Workspace, WorkspaceCommand, WorkspaceError};
-use domain::{CommandId, InvitationId, Refused, SubjectId, WorkspaceId};
-use infra::event_store::{ExecuteError, Request, Step};
-use infra::ids::hashed;
+use domain::{InvitationId, Refused, SubjectId, WorkspaceId};
 use infra::postgres::PgError;
 
 use super::EraserError;
+use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
-use crate::workers::workspace_rows::forget_invitation;
+use crate::workers::workspace_rows::erase_invitation;
 
 /// The rows that are a workspace's, each by its id.
 const ROWS: &[&str] = &[
@@ -28,7 +27,7 @@ const DELETE_SNAPSHOTS: &str = include_str!("delete_snapshots.sql");
 /// Deletes what there is of a fenced workspace beside its keys: no new rows come.
 pub(super) async fn delete_rows(app: &App, subject: SubjectId) -> Result<(), EraserError> {
     for invitation in invitations(app, WorkspaceId(subject.0)).await? {
-        forget_invitation(app, invitation).await?;
+        erase_invitation(app, invitation).await?;
     }
     let client = app.pool.get().await.map_err(PgError::from)?;
     for rows in ROWS.iter().chain([&DELETE_SNAPSHOTS]) {
@@ -37,35 +36,35 @@ pub(super) async fn delete_rows(app: &App, subject: SubjectId) -> Result<(), Era
     Ok(())
 }
 
-/// Those that are open: of the log, and of the rows that may be ahead of it or behind.
+/// The open invitations: those in the log, and those with a row, since either may be ahead.
 async fn invitations(
     app: &App,
     workspace: WorkspaceId,
 ) -> Result<BTreeSet<InvitationId>, EraserError> {
     let loaded = app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
-    let told = loaded.state.live().map(|live| live.invitations.keys().copied());
-    let mut open: BTreeSet<InvitationId> = told.into_iter().flatten().collect();
+    let in_log = loaded.state.live().map(|live| live.invitations.keys().copied());
+    let mut open: BTreeSet<InvitationId> = in_log.into_iter().flatten().collect();
     open.extend(app.invitations.of_workspace(workspace).await?);
     Ok(open)
 }
 
-/// Appends the closing event. A log that never knew the workspace has nothing to close.
+/// Appends the closing event, unless the log does not know of the workspace or of its deletion.
 pub(crate) async fn close(
     app: &App,
     subject: SubjectId,
     command: WorkspaceCommand,
 ) -> Result<(), EraserError> {
-    let id = hashed(&[b"workspace.deleted", subject.0.as_bytes()]);
-    let request = Request::new(WorkspaceId(subject.0).into(), CommandId(id));
-    let steps = [Step::new::<Workspace>(subject.0, command)];
-    match app.executor.execute(&request, &steps).await {
-        Ok(_)
-        | Err(
-            ExecuteError::Fenced
-            | ExecuteError::Refused(Refused::Workspace(
-                WorkspaceError::Unknown | WorkspaceError::DeletionNotRequested,
-            )),
-        ) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
+    let is_unknown = |refused: &Refused| {
+        let unknown = WorkspaceError::Unknown;
+        let never_requested = WorkspaceError::DeletionNotRequested;
+        [unknown, never_requested].map(Refused::Workspace).contains(refused)
+    };
+    SystemCommand::new(
+        WorkspaceId(subject.0).into(),
+        &[b"workspace.deleted", subject.0.as_bytes()],
+    )
+    .step::<Workspace>(subject.0, command)
+    .execute(&app.executor, is_unknown)
+    .await?;
+    Ok(())
 }

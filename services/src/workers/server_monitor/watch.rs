@@ -4,15 +4,14 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
 use domain::server::{ConnectFailure, Failures, Server, ServerCommand};
-use domain::{CommandId, TenantId};
-use infra::event_store::{ExecuteError, Request, Step};
 use infra::monitors::{Measured, Sample, ServerFailures, WatchedServer};
 use infra::remote::sample::{self, CpuTime, sample};
 use infra::remote::{Connection, Limits, RemoteError};
 use tokio::sync::mpsc;
 
 use super::rounds::WatchReport;
-use crate::reach::{Unreached, connect};
+use crate::operations::connect::{ConnectError, connect};
+use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 
 /// The first looks at many servers are spread over at most this time.
@@ -85,11 +84,11 @@ impl Watch {
         let WatchedServer { workspace, server, .. } = self.watched;
         let fresh = match connect(&self.app, workspace, server).await {
             Ok(connection) => self.measure(connection, None).await,
-            Err(Unreached::Remote(error)) => Err(error),
-            Err(Unreached::Unknown | Unreached::NotApproved | Unreached::NoCredential) => {
+            Err(ConnectError::Remote(error)) => Err(error),
+            Err(ConnectError::Unknown | ConnectError::NotApproved | ConnectError::NoCredential) => {
                 return Look::Nothing;
             }
-            Err(Unreached::Unavailable(error)) => {
+            Err(ConnectError::Unavailable(error)) => {
                 tracing::warn!(%server, error, "a server could not be checked");
                 return Look::Nothing;
             }
@@ -164,13 +163,16 @@ impl Watch {
     /// Appends the report, if it is news to the aggregate. `false`: it is not in the log yet.
     async fn report(&self, report: ServerCommand) -> bool {
         let WatchedServer { workspace, server, .. } = self.watched;
-        let command = CommandId(self.app.ids.uuid());
-        let request = Request::new(TenantId::from(workspace), command);
-        let step = Step::new::<Server>(server.0, report);
-        match self.app.executor.execute(&request, &[step]).await {
-            Ok(_) | Err(ExecuteError::Refused(_) | ExecuteError::Fenced) => true,
+        let appended = SystemCommand::with_id(workspace.into(), self.app.ids.uuid())
+            .step::<Server>(server.0, report)
+            .execute(&self.app.executor, |_| true);
+        match appended.await {
+            Ok(_) => true,
             Err(error) => {
-                tracing::warn!(%server, %error, "whether a server is reachable is not in the log yet: tried again at the next look");
+                tracing::warn!(
+                    %server, %error,
+                    "whether a server is reachable is not in the log yet: tried again at the next look"
+                );
                 false
             }
         }

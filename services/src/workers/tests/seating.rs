@@ -167,13 +167,16 @@ async fn a_row_without_a_lease_is_dropped_and_nothing_is_told() {
     assert_eq!(told(&app, pool_stream(of)).await, ["seat.limit_set"]);
 }
 
-/// Appends what the workspace tells of a member, whoever decided it.
+/// Appends an event of the workspace, whoever decided it.
 async fn member(app: &App, of: WorkspaceId, event: WorkspaceEvent) {
+    append(app, of, event.type_and_version().0, &event.encode().unwrap()).await;
+}
+
+async fn append(app: &App, of: WorkspaceId, event_type: &str, data: &str) {
     let client = app.pool.get().await.unwrap();
     let sql = "select event_log.append_one(row(0, 2, $1::uuid, 'workspace', $1::uuid, 3, $2::uuid, \
                $3::text, 1, $4::text::json, null, array[$1::uuid], null, null, null, null, null, \
                $2::uuid, null, null, 1)::event_log.new_event)::text";
-    let (event_type, data) = (event.type_and_version().0, event.encode().unwrap());
     client.query_one(sql, &[&of.0, &app.ids.uuid(), &event_type, &data]).await.unwrap();
 }
 
@@ -213,6 +216,23 @@ async fn whoever_leaves_or_has_a_role_without_a_seat_vacates_it() {
     let (from, to) = (Role::Operator, Role::Admin);
     let promoted = vacated_by(|account| WorkspaceEvent::RoleChanged { account, from, to }).await;
     assert_eq!(promoted, None, "an admin may have a seat");
+}
+
+/// Without its new role, a change of a role looked like a member who has left.
+#[tokio::test]
+async fn a_role_change_of_an_unknown_shape_is_an_error_and_vacates_no_seat() {
+    let house = House::new().await;
+    let app = house.node().await;
+    let ada = nobody(&app);
+    let of = workspace(&app, ada).await;
+    lease(&app, of, ada).await;
+    let renamed = format!(r#"{{"account":"{ada}","from":"operator","new_role":"admin"}}"#);
+    append(&app, of, "workspace.role_changed", &renamed).await;
+
+    let outcome = react(&app, &SeatLeases::new(&app)).await;
+
+    assert!(matches!(outcome, Err(WorkerError::Poison(_))), "{outcome:?}");
+    assert_eq!(told(&app, pool_stream(of)).await, ["seat.limit_set", "seat.lease_acquired"]);
 }
 
 #[tokio::test]

@@ -150,7 +150,9 @@ impl Attempt {
                 Err(_) if self.drained >= DRAINS_MAX => return Ok(false),
                 Err(_) => {
                     self.drained += 1;
-                    return Err(AttemptError::Server(StartFailure::Connect(ConnectFailure::Command)));
+                    return Err(AttemptError::Server(StartFailure::Connect(
+                        ConnectFailure::Command,
+                    )));
                 }
             }
         }

@@ -141,11 +141,7 @@ impl Attempt {
         }
         if !self.launched {
             let is_over = start_failure::is_for_good(cause) || unseen >= START_WITHIN;
-            return if is_over {
-                self.fail(cause).await
-            } else {
-                Err(AttemptError::Server(cause))
-            };
+            return if is_over { self.fail(cause).await } else { Err(AttemptError::Server(cause)) };
         }
         if unseen < Duration::from_secs(self.app.config.run_lost_seconds.into()) {
             return Err(AttemptError::Server(cause));

@@ -1,0 +1,166 @@
+//! Connects to a workspace's server: with the server's own credential, to the host key that a person
+//! approved.
+
+use domain::privacy::{Personal, ServerHost, ServerUser};
+use domain::server::{ConnectFailure, LiveServer, Server, ServerCommand};
+use domain::{Refused, ServerId, WorkspaceId};
+use infra::event_store::{ExecuteError, LoadError, Loaded, Receipt};
+use infra::keyring::{Keyring, OpenError};
+use infra::remote::{Address, Connection, HostKey, Identity, RemoteError};
+use infra::server_credentials::ServerCredentialsError;
+
+use crate::operations::system_command::SystemCommand;
+use crate::wiring::App;
+
+/// Attempts to append, since others may change the server meanwhile: its name, its deployments.
+const ATTEMPTS_MAX: usize = 8;
+
+/// Why no connection was made.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    #[error("there is no such server")]
+    Unknown,
+    #[error("no host key of the server is approved: approve the one that it shows")]
+    NotApproved,
+    #[error("the server has no credential: attach one")]
+    NoCredential,
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
+    /// Lethe's own database or keyring failed: nothing is known of the server.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl ConnectError {
+    /// How far the connection came; `None` when it does not depend on the server.
+    pub const fn cause(&self) -> Option<ConnectFailure> {
+        match self {
+            Self::NotApproved => Some(ConnectFailure::HostKey),
+            Self::NoCredential => Some(ConnectFailure::Authentication),
+            Self::Remote(error) => Some(error.cause()),
+            Self::Unknown | Self::Unavailable(_) => None,
+        }
+    }
+}
+
+macro_rules! unavailable {
+    ($($error:ty)*) => {$(
+        impl From<$error> for ConnectError {
+            fn from(error: $error) -> Self {
+                Self::Unavailable(error.to_string())
+            }
+        }
+    )*};
+}
+
+unavailable!(LoadError OpenError ServerCredentialsError);
+
+/// Connects, if a host key is approved. When the server shows another key, that is appended once;
+/// from then on nothing connects until a person approves the new key.
+///
+/// # Errors
+/// [`ConnectError`].
+pub async fn connect(
+    app: &App,
+    workspace: WorkspaceId,
+    server: ServerId,
+) -> Result<Connection, ConnectError> {
+    let loaded = app.executor.load::<Server>(workspace.into(), server.0).await?;
+    let live = loaded.state.live().ok_or(ConnectError::Unknown)?;
+    let pinned = live.host_key.pinned().ok_or(ConnectError::NotApproved)?;
+    let identity = identity(app, workspace, live).await?.ok_or(ConnectError::NoCredential)?;
+    let address = address(&app.keyring, workspace, live).await?;
+    let user = live.user.sealed().ok_or(OpenError::Damaged)?;
+    let user =
+        app.keyring.sealer.open::<ServerUser>(workspace.into(), workspace.into(), user).await?;
+    match app.remote.connect(&address, user.expose(), pinned, &identity).await {
+        Err(error @ RemoteError::HostKey { seen }) => {
+            if let Err(not_appended) = observe_host_key(app, workspace, server, &loaded, seen).await
+            {
+                tracing::error!(%server, error = %not_appended, "a changed host key is not in the log yet");
+            }
+            Err(error.into())
+        }
+        outcome => Ok(outcome?),
+    }
+}
+
+/// The credential of the server, if one is attached.
+///
+/// # Errors
+/// `Unavailable`.
+pub async fn identity(
+    app: &App,
+    workspace: WorkspaceId,
+    live: &LiveServer,
+) -> Result<Option<Identity>, ConnectError> {
+    let Some(credential) = live.credential else { return Ok(None) };
+    Ok(app.server_credentials.identity(workspace, credential.id).await?)
+}
+
+/// The address of the server, opened.
+///
+/// # Errors
+/// The workspace is erased, or the keyring failed.
+pub async fn address(
+    keyring: &Keyring,
+    workspace: WorkspaceId,
+    live: &LiveServer,
+) -> Result<Address, OpenError> {
+    let host = live.host.sealed().ok_or(OpenError::Damaged)?;
+    let host = keyring.sealer.open::<ServerHost>(workspace.into(), workspace.into(), host).await?;
+    Ok(Address::new(host.expose(), live.port))
+}
+
+/// Appends the host key that a server showed, which was `loaded` before. However many nodes see it
+/// at the same time, it is one event. `None`: there is nothing to append, or the server's address has
+/// been changed meanwhile.
+///
+/// # Errors
+/// The key could not be appended; call it again.
+pub async fn observe_host_key(
+    app: &App,
+    workspace: WorkspaceId,
+    server: ServerId,
+    loaded: &Loaded<Server>,
+    seen: HostKey,
+) -> Result<Option<Receipt>, ExecuteError> {
+    let mut version = loaded.version;
+    for _ in 0..ATTEMPTS_MAX {
+        match append_host_key(app, workspace, server, version, seen).await {
+            Err(ExecuteError::Stale { .. }) => {}
+            outcome => return outcome,
+        }
+        let newest = app.executor.load::<Server>(workspace.into(), server.0).await?;
+        if sealed_address(&newest) != sealed_address(loaded) {
+            return Ok(None);
+        }
+        version = newest.version;
+    }
+    Err(ExecuteError::Conflict)
+}
+
+async fn append_host_key(
+    app: &App,
+    workspace: WorkspaceId,
+    server: ServerId,
+    version: i64,
+    seen: HostKey,
+) -> Result<Option<Receipt>, ExecuteError> {
+    let HostKey { algorithm, fingerprint } = seen;
+    let at_version = version.to_be_bytes();
+    let cause = [b"host key".as_slice(), server.0.as_bytes(), &at_version, &fingerprint.0];
+    SystemCommand::new(workspace.into(), &cause)
+        .step_at::<Server>(
+            server.0,
+            version,
+            ServerCommand::ObserveHostKey { algorithm, fingerprint },
+        )
+        .execute(&app.executor, |refused| matches!(refused, Refused::Server(_)))
+        .await
+}
+
+/// Each sealing has other bytes: they are equal only while nobody changed the address.
+fn sealed_address(loaded: &Loaded<Server>) -> Option<(&Personal<ServerHost>, u16)> {
+    loaded.state.live().map(|live| (&live.host, live.port))
+}

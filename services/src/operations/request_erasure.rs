@@ -1,0 +1,97 @@
+//! Enters a requested erasure into the ledger, under a claim code.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::SubjectId;
+use infra::keyring::{KeyringError, SubjectKind};
+use ring::digest::{SHA256, digest};
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::config::Config;
+use crate::wiring::App;
+
+const PREFIX: &str = "le_";
+/// After this long a request has reached the log, or never will.
+const SETTLED: TimeDelta = TimeDelta::minutes(1);
+
+/// Why a request was not entered. It may be tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestErasureError {
+    #[error("the system returned no random bytes")]
+    Random,
+    #[error("the same erasure is being requested elsewhere: try again in {retry_seconds} seconds")]
+    InProgress { retry_seconds: i64 },
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+}
+
+/// Enters the erasure into the ledger, and returns a new claim code, which is shown once. The caller
+/// then appends the request to the log; if it does not, the eraser cancels the entry.
+///
+/// # Errors
+/// Nothing was entered.
+pub async fn enter(
+    app: &App,
+    kind: SubjectKind,
+    subject: SubjectId,
+    due: DateTime<Utc>,
+) -> Result<String, RequestErasureError> {
+    let (code, hash) = draw_code()?;
+    let ledger = &app.keyring.ledger;
+    let entry = ledger.request(kind, subject, due, hash).await?;
+    if entry.claim_code_hash == hash {
+        return Ok(code);
+    }
+    if app.clock.now() - entry.requested_at < SETTLED {
+        // Another request is under way, and may have shown the code of that entry.
+        return Err(RequestErasureError::InProgress { retry_seconds: SETTLED.num_seconds() });
+    }
+    ledger.cancel(subject).await?;
+    ledger.request(kind, subject, due, hash).await?;
+    Ok(code)
+}
+
+/// The grace of an erasure: `days`, or what the settings say. The rotation of the root key and its
+/// escrow must end within the 30 days, too.
+///
+/// # Errors
+/// More or fewer days than this installation allows.
+pub fn grace(config: &Config, days: Option<i64>) -> Result<TimeDelta, String> {
+    let days = days.unwrap_or_else(|| config.erasure_grace_days.into());
+    let least = i64::from(config.erasure_grace_days_min);
+    let most = 27 - i64::from(config.escrow_days);
+    if (least..=most).contains(&days) {
+        return Ok(TimeDelta::days(days));
+    }
+    Err(format!("this must be {least} to {most} here"))
+}
+
+fn draw_code() -> Result<(String, [u8; 32]), RequestErasureError> {
+    let mut random = [0; 24];
+    let drawn = SystemRandom::new().fill(&mut random);
+    drawn.map_err(|_| RequestErasureError::Random)?;
+    let code = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
+    let hash = hash_code(&code);
+    Ok((code, hash))
+}
+
+/// What is stored of a code, and looked up: the time of a look-up by hash reveals nothing.
+pub(crate) fn hash_code(code: &str) -> [u8; 32] {
+    let hash = digest(&SHA256, code.as_bytes());
+    hash.as_ref().first_chunk().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+
+    #[test]
+    fn a_claim_code_is_drawn_anew_and_found_by_its_hash() {
+        let (code, hash) = draw_code().unwrap();
+        assert_eq!(hash_code(&code), hash);
+        assert_ne!(draw_code().unwrap().0, code);
+    }
+}
