@@ -116,7 +116,7 @@ impl Attempts {
                 (Some(still), Some(slot)) if still.cancel => {
                     slot.cancel.send_if_modified(|cancel| !std::mem::replace(cancel, true));
                 }
-                (None, Some(slot)) if slot.held.lease == lease => slot.abort.abort(),
+                (None, Some(slot)) if slot.held.lease == task_lease => slot.abort.abort(),
                 _ => {}
             }
         }
