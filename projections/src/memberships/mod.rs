@@ -6,7 +6,6 @@ use domain::{AccountId, Event, WorkspaceId};
 use infra::ids::hashed;
 use infra::log::{Json, Poison, Projection, Recorded};
 use infra::postgres::{PgError, Pool};
-use serde::Deserialize;
 use uuid::Uuid;
 
 const LIST_MINE: &str = include_str!("list_mine.sql");
@@ -36,15 +35,15 @@ impl Projection for Memberships {
     type Row = Membership;
 
     fn key(event: &Recorded) -> Uuid {
-        let account = serde_json::from_str(event.data()).map(|of: Of| of.account);
+        let account = decode(event).ok().as_ref().and_then(member);
+        // Without a member it has no row: the fold refuses it, and its stream is parked.
         id(WorkspaceId(event.stream_id()), account.unwrap_or(AccountId(Uuid::nil())))
     }
 
     fn fold(row: &mut Option<Membership>, event: &Recorded) -> Result<(), Poison> {
-        let told =
-            WorkspaceEvent::decode(event.event_type(), event.schema_version(), event.data())?;
+        let decoded = decode(event)?;
         let workspace_id = WorkspaceId(event.stream_id());
-        if let WorkspaceEvent::MemberJoined { account, role } = told {
+        if let WorkspaceEvent::MemberJoined { account, role } = decoded {
             *row = Some(Membership {
                 membership_id: id(workspace_id, account),
                 workspace_id,
@@ -53,7 +52,7 @@ impl Projection for Memberships {
                 joined_at: event.recorded_at(),
                 position: event.position(),
             });
-        } else if let WorkspaceEvent::RoleChanged { to, .. } = told {
+        } else if let WorkspaceEvent::RoleChanged { to, .. } = decoded {
             row.as_mut().ok_or_else(Poison::no_row)?.role = Json(to);
         } else {
             *row = None;
@@ -62,10 +61,20 @@ impl Projection for Memberships {
     }
 }
 
-/// Whose membership an event is about.
-#[derive(Deserialize)]
-struct Of {
-    account: AccountId,
+fn decode(event: &Recorded) -> Result<WorkspaceEvent, Poison> {
+    Ok(WorkspaceEvent::decode(event.event_type(), event.schema_version(), event.data())?)
+}
+
+/// The member whose row an event changes.
+fn member(event: &WorkspaceEvent) -> Option<AccountId> {
+    if let WorkspaceEvent::MemberJoined { account, .. }
+    | WorkspaceEvent::RoleChanged { account, .. }
+    | WorkspaceEvent::MemberRemoved { account } = event
+    {
+        Some(*account)
+    } else {
+        None
+    }
 }
 
 fn id(workspace: WorkspaceId, account: AccountId) -> Uuid {
