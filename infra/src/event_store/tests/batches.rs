@@ -1,8 +1,10 @@
 //! What a batch does when a member is at fault, when it is full, and at the end.
 
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures_util::future::join_all;
+use futures_util::poll;
 use tokio::sync::{Notify, watch};
 
 use super::super::ExecuteError;
@@ -21,19 +23,19 @@ async fn a_member_that_cannot_be_written_fails_alone() {
     let holding = holder.transaction().await.unwrap();
     holding.execute("select event_log.lock()", &[]).await.unwrap();
 
-    let asked = (1..=100_u128).map(|n| {
+    let appends = (1..=100_u128).map(|n| {
         let mut event = event(n, n, 1);
         if n == 50 {
             event.data = Json("{".to_owned());
         }
         node.queue.append(one(event))
     });
-    let (answers, released) = tokio::join!(join_all(asked), holding.commit());
+    let (answers, released) = tokio::join!(join_all(appends), holding.commit());
     released.unwrap();
 
     let (written, failed): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
     assert!(written.iter().all(|answer| appended(answer.as_ref().unwrap())));
-    // What the value was is not told: it might be somebody's.
+    // The value itself is not in the reason: it may be personal.
     let [Err(ExecuteError::Unavailable(reason))] = failed.as_slice() else { panic!("{failed:?}") };
     assert!(reason.contains("22P02") && !reason.contains('{'), "{reason}");
     assert_eq!((written.len(), count(&owner(&databases.log_url).await).await), (99, 99));
@@ -51,8 +53,8 @@ async fn more_than_may_wait_are_refused_at_once() {
     let holding = holder.transaction().await.unwrap();
     holding.execute("select event_log.lock()", &[]).await.unwrap();
 
-    let asked = join_all((1..=1000_u128).map(|n| queue.append(one(event(n, n, 1)))));
-    let (answers, released) = tokio::join!(asked, holding.commit());
+    let appends = join_all((1..=1000_u128).map(|n| queue.append(one(event(n, n, 1)))));
+    let (answers, released) = tokio::join!(appends, holding.commit());
     released.unwrap();
 
     let refused = |answer: &Result<AppendOutcome, ExecuteError>| {
@@ -73,14 +75,17 @@ async fn a_drain_waits_for_all_that_came_before_it() {
     holding.execute("select event_log.lock()", &[]).await.unwrap();
 
     // All on one stream, so that each waits for a batch of its own.
-    let asked = join_all((1..=20_u128).map(|n| node.queue.append(one(event(n, 7, 1)))));
-    let mut asked = std::pin::pin!(asked);
-    let first = futures_util::poll!(asked.as_mut());
-    assert!(first.is_pending());
-    let drained = node.queue.drain();
-    let (answers, (), released) = tokio::join!(asked, drained, holding.commit());
-    released.unwrap();
+    let appends = join_all((1..=20_u128).map(|n| node.queue.append(one(event(n, 7, 1)))));
+    let mut appends = std::pin::pin!(appends);
+    assert!(poll!(appends.as_mut()).is_pending());
+    let mut drained = std::pin::pin!(node.queue.drain());
+    assert!(poll!(drained.as_mut()).is_pending(), "nothing is answered while the lock is held");
+    holding.commit().await.unwrap();
+    drained.await;
 
+    let Poll::Ready(answers) = poll!(appends.as_mut()) else {
+        panic!("the drain ended before the appends that came before it were answered")
+    };
     let written = answers.into_iter().filter(|answer| answer.as_ref().is_ok_and(appended));
     assert_eq!(written.count(), 1);
 }

@@ -1,4 +1,4 @@
-//! An append stands wholly before the fence, or wholly after.
+//! An append is wholly before the fence, or wholly after it.
 
 use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
@@ -81,7 +81,7 @@ async fn a_fence_lets_closing_events_through_and_frees_the_address() {
     assert!(appended(&node.queue.append(one(closing)).await.unwrap()));
     let registered = Append { events: vec![event(4, 8, 1)], reservations: vec![reservation(8)] };
     assert!(appended(&node.queue.append(registered).await.unwrap()));
-    // Told again, it stands where it stood.
+    // Called again, it answers the same position.
     let again: i64 = client.query_one(FENCE, &[&of, &CLOSING]).await.unwrap().get(0);
     assert_eq!(again, 1);
 }

@@ -42,11 +42,11 @@ async fn a_batch_whose_answer_was_lost_answers_each_of_its_members() {
     holding.execute("select event_log.lock()", &[]).await.unwrap();
 
     proxy.lose_the_next_answer();
-    let asked = (1..=100_u128).map(|n| {
+    let appends = (1..=100_u128).map(|n| {
         let version = if n % 10 == 0 { 2 } else { 1 };
         node.queue.append(one(event(n, n, version)))
     });
-    let (answers, released) = tokio::join!(join_all(asked), holding.commit());
+    let (answers, released) = tokio::join!(join_all(appends), holding.commit());
     released.unwrap();
 
     let answers: Vec<AppendOutcome> = answers.into_iter().map(Result::unwrap).collect();
@@ -63,13 +63,13 @@ async fn a_killed_connection_loses_and_doubles_nothing() {
     let kill = "select pg_terminate_backend(pid) from pg_stat_activity
         where application_name = 'lethe append' and datname = current_database()";
 
-    let asked = (1..=400_u128).map(|n| node.queue.append(one(event(n, n, 1))));
+    let appends = (1..=400_u128).map(|n| node.queue.append(one(event(n, n, 1))));
     let killing = async {
         for _ in 0..5 {
             killer.execute(kill, &[]).await.unwrap();
         }
     };
-    let (answers, ()) = tokio::join!(join_all(asked), killing);
+    let (answers, ()) = tokio::join!(join_all(appends), killing);
 
     assert!(answers.into_iter().all(|answer| appended(&answer.unwrap())));
     let dense = "select max(position) = 400 and count(*) = 400 from event_log.events";
@@ -77,13 +77,13 @@ async fn a_killed_connection_loses_and_doubles_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_earlier_answer_stays_a_replay_though_its_telling_was_lost() {
+async fn an_earlier_answer_stays_a_replay_when_the_answer_is_lost() {
     let databases = databases().await;
     let (node, proxy) = behind_a_proxy(&databases.log_url).await;
     assert!(appended(&node.queue.append(one(event(1, 7, 1))).await.unwrap()));
     assert!(appended(&node.queue.append(one(event(2, 7, 2))).await.unwrap()));
 
-    // The first command again, decided on what stands now.
+    // The first command again, decided on the present state.
     proxy.lose_the_next_answer();
     let answer = node.queue.append(one(event(1, 7, 3))).await.unwrap();
 

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use uuid::Uuid;
 
 use super::super::append::outcome::{AppendOutcome, StreamVersion};
-use super::super::append::rows::{Append, NewReservation};
+use super::super::append::rows::{Append, NewEvent, NewReservation};
 use super::{appended, count, databases, event, node, one, owner};
 
 fn reservation(address: u128, owner: u128, taken: bool) -> NewReservation {
@@ -66,11 +66,11 @@ async fn a_refused_append_leaves_the_others_of_its_batch_alone() {
     let holding = holder.transaction().await.unwrap();
     holding.execute("select event_log.lock()", &[]).await.unwrap();
 
-    let asked = (1..=200_u128).map(|n| {
+    let appends = (1..=200_u128).map(|n| {
         let version = if n % 3 == 0 { 5 } else { 1 };
         node.queue.append(one(event(n, n, version)))
     });
-    let (answers, released) = tokio::join!(join_all(asked), holding.commit());
+    let (answers, released) = tokio::join!(join_all(appends), holding.commit());
     released.unwrap();
     let answers: Vec<AppendOutcome> = answers.into_iter().map(Result::unwrap).collect();
 
@@ -91,9 +91,9 @@ async fn the_same_command_64_times_at_once_is_one_event() {
     let databases = databases().await;
     let nodes = [node(&databases.log_url).await, node(&databases.log_url).await];
 
-    let asked = (0..64).map(|n| nodes[n % 2].queue.append(one(event(1, 7, 1))));
+    let appends = (0..64).map(|n| nodes[n % 2].queue.append(one(event(1, 7, 1))));
     let answers: Vec<AppendOutcome> =
-        join_all(asked).await.into_iter().map(Result::unwrap).collect();
+        join_all(appends).await.into_iter().map(Result::unwrap).collect();
 
     let streams = vec![StreamVersion { stream_id: Uuid::from_u128(7), version: 1 }];
     let replayed = AppendOutcome::Replayed { first: 1, last: 1, streams };
@@ -107,13 +107,13 @@ async fn of_64_reservations_of_one_address_one_is_taken() {
     let databases = databases().await;
     let nodes = [node(&databases.log_url).await, node(&databases.log_url).await];
 
-    let asked = (0..64_u128).map(|n| {
+    let appends = (0..64_u128).map(|n| {
         let append =
             Append { events: vec![event(n, n, 1)], reservations: vec![reservation(1, n, true)] };
         nodes[usize::from(n % 2 == 0)].queue.append(append)
     });
     let answers: Vec<AppendOutcome> =
-        join_all(asked).await.into_iter().map(Result::unwrap).collect();
+        join_all(appends).await.into_iter().map(Result::unwrap).collect();
 
     assert_eq!(answers.iter().filter(|answer| appended(answer)).count(), 1);
     assert_eq!(answers.iter().filter(|answer| **answer == AppendOutcome::Reserved).count(), 63);
@@ -166,4 +166,56 @@ async fn a_command_id_with_another_request_is_reused() {
     for other in [with(Some(2), None), with(Some(2), Some(3)), with(None, None)] {
         assert_eq!(node.queue.append(other).await.unwrap(), AppendOutcome::Reused);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_of_another_aggregate_is_a_conflict() {
+    let databases = databases().await;
+    let node = node(&databases.log_url).await;
+    assert!(appended(&node.queue.append(one(event(1, 7, 1))).await.unwrap()));
+
+    let of_a_boat = NewEvent { stream_type: "boat", ..event(2, 7, 2) };
+    let answer = node.queue.append(one(of_a_boat)).await.unwrap();
+
+    assert_eq!(answer, AppendOutcome::Conflict);
+    assert_eq!(count(&owner(&databases.log_url).await).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_id_of_another_tenant_is_another_command() {
+    let databases = databases().await;
+    let node = node(&databases.log_url).await;
+    // With a reservation, so that the function for batches decides.
+    let of_tenant = |tenant: u128, stream: u128| Append {
+        events: vec![NewEvent { tenant_id: Uuid::from_u128(tenant), ..event(1, stream, 1) }],
+        reservations: vec![reservation(stream, stream, true)],
+    };
+    assert!(appended(&node.queue.append(of_tenant(1, 7)).await.unwrap()));
+
+    let answer = node.queue.append(of_tenant(2, 8)).await.unwrap();
+
+    assert_eq!(answer, AppendOutcome::Appended { first: 2, last: 2 });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_append_reserves_and_releases_nothing() {
+    let databases = databases().await;
+    let node = node(&databases.log_url).await;
+    let append = |n, version, reservations| Append {
+        events: vec![event(n * 10 + u128::try_from(version).unwrap(), n, version)],
+        reservations,
+    };
+    let reserved = append(1, 1, vec![reservation(1, 1, true)]);
+    assert!(appended(&node.queue.append(reserved).await.unwrap()));
+
+    let moves = vec![reservation(1, 1, false), reservation(2, 1, true)];
+    let answer = node.queue.append(append(1, 5, moves)).await.unwrap();
+    assert_eq!(answer, AppendOutcome::Conflict);
+
+    let first_address = append(2, 1, vec![reservation(1, 2, true)]);
+    let answer = node.queue.append(first_address).await.unwrap();
+    assert_eq!(answer, AppendOutcome::Reserved, "the refused append released an address");
+    let second_address = append(3, 1, vec![reservation(2, 3, true)]);
+    let answer = node.queue.append(second_address).await.unwrap();
+    assert!(appended(&answer), "the refused append reserved an address: {answer:?}");
 }

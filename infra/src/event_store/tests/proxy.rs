@@ -53,12 +53,13 @@ async fn between(client: UnixStream, server: UnixStream, cut: Arc<AtomicBool>) -
         let mut bytes = vec![0; 65536];
         loop {
             let read = from_server.read(&mut bytes).await?;
-            let told = &bytes[..read];
+            let answer = &bytes[..read];
             // ReadyForQuery, outside a transaction: the commit is done.
-            if read == 0 || (told.ends_with(b"Z\0\0\0\x05I") && cut.swap(false, Ordering::SeqCst)) {
+            if read == 0 || (answer.ends_with(b"Z\0\0\0\x05I") && cut.swap(false, Ordering::SeqCst))
+            {
                 return Ok(());
             }
-            to_client.write_all(told).await?;
+            to_client.write_all(answer).await?;
         }
     };
     tokio::select! {

@@ -89,7 +89,7 @@ async fn an_append_refuses_a_snapshot_older_than_the_lock() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_holds_the_lock_is_told() {
+async fn the_holder_of_the_lock_is_shown() {
     let databases = databases().await;
     let mut holder = owner(&databases.log_url).await;
     let asking = owner(&databases.log_url).await;

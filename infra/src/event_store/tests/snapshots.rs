@@ -22,11 +22,11 @@ pub fn streams(pool: &Pool) -> Streams {
     Streams { pool: pool.clone(), cache: Cache::new(10), snapshots }
 }
 
-fn told(version: i64, mut told: AccountEvent) -> NewEvent {
-    let (event_type, schema_version) = told.type_and_version();
+fn new_event(version: i64, mut account_event: AccountEvent) -> NewEvent {
+    let (event_type, schema_version) = account_event.type_and_version();
     let mut event = event(u128::try_from(version).unwrap(), 7, version);
-    event.sealed = take_apart(&mut told).unwrap();
-    event.data = Json(told.encode().unwrap());
+    event.sealed = take_apart(&mut account_event).unwrap();
+    event.data = Json(account_event.encode().unwrap());
     NewEvent { stream_type: "account", event_type, schema_version, ..event }
 }
 
@@ -44,14 +44,14 @@ fn registered() -> AccountEvent {
 pub async fn change_passwords(node: &Node, versions: std::ops::RangeInclusive<i64>) {
     for version in versions {
         let credential = CredentialId(Uuid::from_u128(u128::try_from(version).unwrap()));
-        let changed = told(version, AccountEvent::PasswordChanged { credential });
+        let changed = new_event(version, AccountEvent::PasswordChanged { credential });
         let append = Append { events: vec![changed], reservations: Vec::new() };
         assert!(appended(&node.queue.append(append).await.unwrap()));
     }
 }
 
 pub async fn register(node: &Node) {
-    let append = Append { events: vec![told(1, registered())], reservations: Vec::new() };
+    let append = Append { events: vec![new_event(1, registered())], reservations: Vec::new() };
     assert!(appended(&node.queue.append(append).await.unwrap()));
 }
 
