@@ -1,4 +1,4 @@
-//! The log as an event store of `cqrs_es`, for what is written against its traits.
+//! The log as an event store of `cqrs_es`, for code that is written against its traits.
 
 use std::collections::HashMap;
 use std::marker::PhantomData;
@@ -17,7 +17,10 @@ use super::load::state::{LoadError, Stored};
 use super::load::streams::{LOAD_AFTER, decode};
 use super::request::Request;
 
-/// One tenant's streams of one aggregate.
+/// One tenant's streams of one aggregate, as an `EventStore` of `cqrs_es`: see `Executor::cqrs`.
+///
+/// Aggregate ids are the text of the stream's UUID. Events are answered as the log has them: their
+/// personal fields are sealed.
 #[derive(Clone)]
 pub struct CqrsStore<A> {
     executor: Executor,
@@ -25,7 +28,7 @@ pub struct CqrsStore<A> {
     of: PhantomData<fn() -> A>,
 }
 
-/// An aggregate between its load and its commit.
+/// An aggregate between its load and its commit, at the version that the commit expects.
 pub struct CqrsContext<A> {
     stream: Uuid,
     aggregate: A,
@@ -41,8 +44,34 @@ impl<A: Stored> AggregateContext<A> for CqrsContext<A> {
 }
 
 impl Executor {
-    /// `commit` reads from the metadata `command_id`, which it needs, and `actor`, `session`,
-    /// `request`, `correlation` and `causation`; each is a UUID.
+    /// A tenant's streams of the aggregate `A` for the framework of `cqrs_es`. It commits one
+    /// aggregate, does not try again after a conflict, and answers no positions; `execute` does.
+    ///
+    /// The metadata must hold `command_id`, and may hold `actor`, `session`, `request`,
+    /// `correlation` and `causation`; each is a UUID. Another version than the loaded one is an
+    /// `AggregateConflict`.
+    ///
+    /// ```no_run
+    /// use std::collections::HashMap;
+    ///
+    /// use cqrs_es::{AggregateError, CqrsFramework};
+    /// use domain::TenantId;
+    /// use domain::operator::{Operator, OperatorCommand, OperatorError};
+    /// use infra::event_store::Executor;
+    /// use uuid::Uuid;
+    ///
+    /// async fn revoke(
+    ///     executor: &Executor,
+    ///     tenant: TenantId,
+    ///     token: Uuid,
+    ///     command: Uuid,
+    /// ) -> Result<(), AggregateError<OperatorError>> {
+    ///     let operators = CqrsFramework::new(executor.cqrs::<Operator>(tenant), vec![], ());
+    ///     let metadata = HashMap::from([("command_id".to_owned(), command.to_string())]);
+    ///     let revoke = OperatorCommand::RevokeToken;
+    ///     operators.execute_with_metadata(&token.to_string(), revoke, metadata).await
+    /// }
+    /// ```
     pub fn cqrs<A: Stored>(&self, tenant: TenantId) -> CqrsStore<A> {
         CqrsStore { executor: self.clone(), tenant, of: PhantomData }
     }
@@ -80,7 +109,7 @@ impl<A: Stored> EventStore<A> for CqrsStore<A> {
 
 impl<A: Stored> CqrsStore<A> {
     async fn read(&self, stream: Uuid) -> Result<Vec<EventEnvelope<A>>, LoadError> {
-        let client = self.executor.0.streams.pool.get().await?;
+        let client = self.executor.0.appender.streams.pool.get().await?;
         let query = client.prepare_cached(LOAD_AFTER).await?;
         let of: [&(dyn ToSql + Sync); 4] = [&stream, &self.tenant.0, &A::TYPE, &0_i64];
         let rows = client.query(&query, &of).await?;
@@ -98,7 +127,7 @@ impl<A: Stored> CqrsStore<A> {
         events: Vec<A::Event>,
         context: &CqrsContext<A>,
     ) -> Result<Vec<(i64, A::Event)>, ExecuteError> {
-        let mut draft = Draft::new(&self.executor.0.keyring, request, events.len());
+        let mut draft = Draft::new(&self.executor.0.appender.keyring, request, events.len());
         let mut sealed = Vec::with_capacity(events.len());
         for (event, version) in events.into_iter().zip(context.version + 1..) {
             let expected = sealed.is_empty().then_some(context.version);
@@ -108,7 +137,7 @@ impl<A: Stored> CqrsStore<A> {
         if sealed.is_empty() {
             return Ok(Vec::new());
         }
-        let appended = self.executor.0.append(draft, None).await?;
+        let appended = self.executor.0.appender.append(draft, None).await?;
         let (appended, _) = appended.ok_or(ExecuteError::Conflict)?;
         Ok(appended.iter().map(|event| event.version).zip(sealed).collect())
     }

@@ -1,20 +1,23 @@
 //! One attempt at a command: load its streams, decide, append.
 
+use deadpool_postgres::GenericClient;
 use domain::TenantId;
 use uuid::Uuid;
 
 use super::append::draft::Draft;
 use super::append::lookup::look_up;
 use super::append::outcome::AppendOutcome;
+use super::append::queue::Queue;
 use super::error::ExecuteError;
-use super::executor::Inner;
 use super::load::state::LoadError;
-use super::load::streams::Freshness;
+use super::load::streams::{Freshness, Streams};
 use super::receipt::{AppendedEvent, Receipt};
 use super::request::{Request, ReservationChange};
 use super::step::{LoadedStream, Step};
-use crate::keyring::RequestMacs;
+use crate::keyring::{Keyring, RequestMacs};
 
+const RESERVATION_OWNER: &str =
+    "select owner from event_log.reservations where kind = $1 and blind_index = $2";
 /// What the steps of a command decided, each on the states after the steps before it.
 pub(super) struct Decision<'a> {
     pub draft: Draft<'a>,
@@ -45,7 +48,14 @@ impl Decision<'_> {
     }
 }
 
-impl Inner {
+/// What one attempt at a command uses.
+pub(super) struct Appender {
+    pub streams: Streams,
+    pub queue: Queue,
+    pub keyring: Keyring,
+}
+
+impl Appender {
     pub async fn decide<'a>(
         &'a self,
         request: &'a Request,
@@ -108,6 +118,17 @@ impl Inner {
                 step.command.cache(&self.streams, tenant, loaded);
             }
         }
+    }
+
+    pub async fn reservation_owner(
+        &self,
+        kind: &str,
+        blind_index: &[u8],
+    ) -> Result<Option<Uuid>, LoadError> {
+        let client = self.streams.pool.get().await?;
+        let owner = client.prepare_cached(RESERVATION_OWNER).await?;
+        let found = client.query_opt(&owner, &[&kind, &blind_index]).await?;
+        Ok(found.map(|row| row.try_get(0)).transpose()?)
     }
 
     /// The first kind that the request takes and another owner has; `None` when it was given back

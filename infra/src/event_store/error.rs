@@ -5,8 +5,8 @@ use domain::Refused;
 use super::load::state::LoadError;
 use crate::keyring::SealError;
 
-/// Why a command was not done. Only after `Unavailable` may it have been done all the same: the same
-/// command id, sent again, answers what became of it.
+/// Why a command was not done. Only after `Unavailable` may it have been done all the same: send the
+/// same command id again to learn it.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecuteError {
     /// The aggregate refused, on its newest state.

@@ -14,9 +14,8 @@ use uuid::Uuid;
 use super::append::batcher::{self, BatcherOptions};
 use super::append::lookup::look_up;
 use super::append::partitions::{create_partitions_ahead, keep_partitions_ahead};
-use super::append::queue::Queue;
 use super::config::{ExecutorConfig, StartError, check_all};
-use super::decide::{Decision, receipt};
+use super::decide::{Appender, Decision, receipt};
 use super::error::ExecuteError;
 use super::load::cache::Cache;
 use super::load::snapshot::Snapshots;
@@ -30,8 +29,6 @@ use crate::log::Feed;
 use crate::metrics::Metrics;
 use crate::postgres::Pool;
 
-const RESERVATION_OWNER: &str =
-    "select owner from event_log.reservations where kind = $1 and blind_index = $2";
 pub(super) const FENCE: &str = "select event_log.fence($1, $2)";
 
 /// Runs commands on the log. Cheap to clone.
@@ -39,9 +36,7 @@ pub(super) const FENCE: &str = "select event_log.fence($1, $2)";
 pub struct Executor(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
-    pub streams: Streams,
-    pub queue: Queue,
-    pub keyring: Keyring,
+    pub appender: Appender,
     metrics: Arc<Metrics>,
     appended: watch::Sender<i64>,
     /// Commands of this node that met a conflict take turns, by stream.
@@ -94,9 +89,13 @@ impl Executor {
         let snapshots = Snapshots::start(pool.clone(), config.snapshot_events);
         let streams = Streams { pool, cache: Cache::new(config.states_max), snapshots };
         let conflict_locks = (0..CONFLICT_LOCKS).map(|_| Mutex::new(())).collect();
-        let inner =
-            Inner { streams, queue, keyring, metrics, appended, conflict_locks, partitions };
-        Ok(Self(Arc::new(inner)))
+        Ok(Self(Arc::new(Inner {
+            appender: Appender { streams, queue, keyring },
+            metrics,
+            appended,
+            conflict_locks,
+            partitions,
+        })))
     }
 
     /// Runs a command: all its steps are one append. It may be sent again with the same command id
@@ -133,7 +132,7 @@ impl Executor {
         let mut turn: Option<MutexGuard<'_, ()>> = None;
         let mut conflicts = 0;
         loop {
-            let decision = self.0.decide(request, steps, freshness).await?;
+            let decision = self.0.appender.decide(request, steps, freshness).await?;
             freshness = Freshness::Fresh;
             if !decision.appends() {
                 if decision.is_fresh() {
@@ -142,10 +141,10 @@ impl Executor {
                 continue;
             }
             let Decision { draft, loaded, .. } = decision;
-            if let Some(appended) = self.0.append(draft, macs).await? {
+            if let Some(appended) = self.0.appender.append(draft, macs).await? {
                 let receipt = receipt(steps, &loaded, Some(appended));
                 if !receipt.replayed() {
-                    self.0.cache(request.tenant, steps, loaded);
+                    self.0.appender.cache(request.tenant, steps, loaded);
                 }
                 return Ok(receipt);
             }
@@ -169,7 +168,7 @@ impl Executor {
         macs: Option<RequestMacs>,
         decision: Decision<'_>,
     ) -> Result<Receipt, ExecuteError> {
-        let earlier = look_up(&self.0.streams.pool, request, macs).await?;
+        let earlier = look_up(&self.0.appender.streams.pool, request, macs).await?;
         match (earlier, decision.refused) {
             (None, Some(refused)) => Err(refused),
             (earlier, _) => {
@@ -192,7 +191,7 @@ impl Executor {
         tenant: TenantId,
         stream: Uuid,
     ) -> Result<Loaded<A>, LoadError> {
-        Ok(self.0.streams.load(tenant, stream, Freshness::Fresh).await?.0)
+        Ok(self.0.appender.streams.load(tenant, stream, Freshness::Fresh).await?.0)
     }
 
     /// The state of a stream at a time: after the events that were recorded by then.
@@ -205,10 +204,10 @@ impl Executor {
         stream: Uuid,
         at: DateTime<Utc>,
     ) -> Result<Loaded<A>, LoadError> {
-        self.0.streams.load_as_of(tenant, stream, at).await
+        self.0.appender.streams.load_as_of(tenant, stream, at).await
     }
 
-    /// Who has taken this; `None` when it is free.
+    /// Who has reserved this; `None` when it is free.
     ///
     /// # Errors
     /// The database's.
@@ -217,17 +216,17 @@ impl Executor {
         kind: &str,
         blind_index: &[u8],
     ) -> Result<Option<Uuid>, LoadError> {
-        self.0.reservation_owner(kind, blind_index).await
+        self.0.appender.reservation_owner(kind, blind_index).await
     }
 
-    /// Fences an erased subject for good: after it, no event about the subject is appended but of
-    /// the types `closing`. What the subject has taken is given back in the same commit. Answers the
-    /// log's last position before the fence, the same when it is called again.
+    /// Fences an erased subject for good: after it, no event about the subject is appended but those
+    /// of the types `closing`. Its reservations are deleted in the same commit. Answers the log's
+    /// last position before the fence, the same one when it is called again.
     ///
     /// # Errors
     /// The database's.
     pub async fn fence(&self, subject: SubjectId, closing: &[&str]) -> Result<i64, LoadError> {
-        let client = self.0.streams.pool.get().await?;
+        let client = self.0.appender.streams.pool.get().await?;
         let fence = client.prepare_cached(FENCE).await?;
         Ok(client.query_one(&fence, &[&subject.0, &closing]).await?.try_get(0)?)
     }
@@ -239,27 +238,14 @@ impl Executor {
 
     /// Waits until every append that was handed in before is answered, but not longer than `limit`.
     pub async fn drain(&self, limit: Duration) {
-        if tokio::time::timeout(limit, self.0.queue.drain()).await.is_err() {
+        if tokio::time::timeout(limit, self.0.appender.queue.drain()).await.is_err() {
             tracing::warn!("appends were still waiting when the time to drain was over");
         }
     }
 
     async fn macs(&self, tenant: TenantId, body: &[u8]) -> Result<RequestMacs, ExecuteError> {
-        let macs = self.0.keyring.request_macs.macs(tenant, body).await;
+        let macs = self.0.appender.keyring.request_macs.macs(tenant, body).await;
         macs.map_err(|error| ExecuteError::Unavailable(error.to_string()))
-    }
-}
-
-impl Inner {
-    pub async fn reservation_owner(
-        &self,
-        kind: &str,
-        blind_index: &[u8],
-    ) -> Result<Option<Uuid>, LoadError> {
-        let client = self.streams.pool.get().await?;
-        let owner = client.prepare_cached(RESERVATION_OWNER).await?;
-        let found = client.query_opt(&owner, &[&kind, &blind_index]).await?;
-        Ok(found.map(|row| row.try_get(0)).transpose()?)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a command is answered: which events were appended, and where they stand.
+//! What a command is answered: which events were appended, and at which positions.
 
 use domain::EventId;
 use uuid::Uuid;

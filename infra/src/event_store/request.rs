@@ -3,7 +3,7 @@
 use domain::{ActorId, CommandId, EventId, SessionId, TenantId};
 use uuid::Uuid;
 
-/// Who asks, and why. All but `body` and `reservations` stands on every event of the append.
+/// Who asks, and why. All but `body` and `reservations` is recorded with each event.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// Whose streams: a workspace, or an account for its own.

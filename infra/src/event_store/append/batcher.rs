@@ -2,13 +2,14 @@
 //!
 //! It has a thread of its own: the connection and the batches wake nobody else.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prometheus::IntCounter;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 
+use super::batch::Batch;
 use super::connection::{Connection, Observers};
 use super::linger::Linger;
 use super::outcome::{AppendError, AppendOutcome};
@@ -18,8 +19,6 @@ use crate::event_store::error::ExecuteError;
 use crate::metrics::Metrics;
 use crate::postgres::{ConnectOptions, PgError};
 
-/// Events of one batch at most, unless one append alone has more.
-const EVENTS_MAX: usize = 4096;
 /// How long a batch whose answer was lost is sent again.
 const RESEND_FOR: Duration = Duration::from_secs(10);
 const RECONNECT_EVERY: Duration = Duration::from_millis(100);
@@ -91,27 +90,6 @@ struct Batcher {
     /// By `AppendOutcome::number`.
     outcomes: [IntCounter; 6],
     partition_missing: Arc<Notify>,
-}
-
-#[derive(Default)]
-struct Batch {
-    members: Vec<(Append, Reply)>,
-    keys: HashSet<u64>,
-    events: usize,
-}
-
-impl Batch {
-    /// Hands it back when the batch has its stream, reservation or command already.
-    fn take(&mut self, append: Append, reply: Reply) -> Option<(Append, Reply)> {
-        let fits = self.members.is_empty() || self.events + append.events.len() <= EVENTS_MAX;
-        if !fits || append.keys().any(|key| self.keys.contains(&key)) {
-            return Some((append, reply));
-        }
-        self.keys.extend(append.keys());
-        self.events += append.events.len();
-        self.members.push((append, reply));
-        None
-    }
 }
 
 impl Batcher {
@@ -312,7 +290,7 @@ impl Batcher {
 
 const NO_PARTITION: &str = "the log has no partition for its next position";
 
-/// The answer to the first sending was lost; `outcome` answers the second. What is in the log is this
+/// The answer to the first sending was lost; `outcome` answers the second. What the log has is this
 /// very append when it brought its streams to the same versions; else it is an earlier one.
 fn resolve(append: &Append, outcome: &mut AppendOutcome) {
     if let AppendOutcome::Replayed { first, last, streams } = outcome

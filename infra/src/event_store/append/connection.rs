@@ -22,7 +22,7 @@ const SESSION_SETTINGS: &str = include_str!("session_settings.sql");
 #[derive(Clone)]
 pub struct Observers {
     pub metrics: Arc<Metrics>,
-    /// The last position of the log, as far as an answer told it.
+    /// The last position of the log, as far as an answer showed it.
     pub head: watch::Sender<i64>,
 }
 
@@ -82,7 +82,7 @@ impl Connection {
         self.outcomes(&rows, batch)
     }
 
-    /// `None` when anything stands against the event: `event_log.append` says what.
+    /// `None` when the event is refused: `event_log.append` says why.
     async fn write_one(&self, event: &NewEvent) -> Result<Option<i64>, Error> {
         let row = self.client.query_one(&self.append_one, &[event]).await?;
         let at: Option<i64> = row.try_get(0)?;

@@ -14,9 +14,9 @@ pub struct StreamVersion {
 /// What became of one append. All but `Appended` changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AppendOutcome {
-    /// Its events stand at these positions, in their order.
+    /// Its events have these positions, in their order.
     Appended { first: i64, last: i64 },
-    /// The same command came before: where its events stand.
+    /// The same command came before: the positions that its events have.
     Replayed { first: i64, last: i64, streams: Vec<StreamVersion> },
     /// Its command id came before with another request.
     Reused,

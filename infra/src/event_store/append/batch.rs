@@ -1,0 +1,30 @@
+//! The appends that are written in one transaction.
+
+use std::collections::HashSet;
+
+use super::queue::Reply;
+use super::rows::Append;
+
+/// Events of one batch at most, unless one append alone has more.
+const EVENTS_MAX: usize = 4096;
+
+#[derive(Default)]
+pub struct Batch {
+    pub members: Vec<(Append, Reply)>,
+    keys: HashSet<u64>,
+    events: usize,
+}
+
+impl Batch {
+    /// Hands it back when the batch has its stream, reservation or command already.
+    pub fn take(&mut self, append: Append, reply: Reply) -> Option<(Append, Reply)> {
+        let fits = self.members.is_empty() || self.events + append.events.len() <= EVENTS_MAX;
+        if !fits || append.keys().any(|key| self.keys.contains(&key)) {
+            return Some((append, reply));
+        }
+        self.keys.extend(append.keys());
+        self.events += append.events.len();
+        self.members.push((append, reply));
+        None
+    }
+}
