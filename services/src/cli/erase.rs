@@ -3,9 +3,8 @@
 use clap::Args;
 use domain::account::{Account, AccountCommand};
 use domain::session::CloseReason;
-use domain::{AccountId, CommandId, EventId};
+use domain::{AccountId, CommandId};
 use infra::event_store::{Request, Step};
-use infra::ids::derived;
 use infra::keyring::SubjectKind;
 use uuid::Uuid;
 
@@ -43,8 +42,8 @@ pub async fn run(asked: Asked, app: &App) -> Result<(), CliError> {
         enter(app, SubjectKind::Account, account.into(), due).await.map_err(CliError::failed)?;
     let command = CommandId(app.ids.uuid());
     let step = Step::new::<Account>(account.0, AccountCommand::RequestErasure { now, due });
-    app.executor.execute(&Request::new(account.into(), command), &[step]).await?;
-    let cause = Some(EventId(derived(command, "event/0")));
+    let receipt = app.executor.execute(&Request::new(account.into(), command), &[step]).await?;
+    let cause = receipt.first_of(account.0).map(|event| event.id);
     let reason = CloseReason::ErasureRequested;
     let closed = app.sessions.close_all(account, None, reason, cause).await?;
     say(format_args!("{} sessions are closed; account {account} is erased {due:.0}", closed.len()));

@@ -7,6 +7,8 @@ use std::process::Output;
 use infra::log::Reader;
 use tests::{Installation, Person, until};
 
+use crate::accounts::causes_of_closing;
+
 /// Exit code, standard output and standard error.
 fn told(output: &Output) -> (Option<i32>, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
@@ -70,6 +72,23 @@ async fn an_erasure_that_was_asked_for_by_mail_is_entered_by_an_operator() {
     assert_eq!(ada.try_sign_in(&lethe.client()).await.status, 401);
     let again = refused(&installation, &["erase", &account]).await;
     assert!(again.contains("there is no account"), "{again}");
+}
+
+#[tokio::test]
+async fn a_session_that_an_entered_erasure_closes_names_the_request_as_its_cause() {
+    let installation = Installation::new().await;
+    let lethe = installation.node().await;
+    let ada = Person::named("ada");
+    let account = ada.register(&lethe.client()).await;
+    ada.sign_in(&lethe.client()).await;
+
+    done(&installation, &["erase", &account]).await;
+
+    let causes = causes_of_closing(&installation).await;
+    assert!(!causes.is_empty());
+    for cause in causes {
+        assert_eq!(cause.as_deref(), Some("account.erasure_requested"));
+    }
 }
 
 #[tokio::test]

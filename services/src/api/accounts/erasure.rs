@@ -94,7 +94,7 @@ async fn request(
     check_nobody_depends(&api, account).await?;
     let code = enter(&api.app, SubjectKind::Account, account.into(), now + grace).await?;
     let receipt = api.app.executor.execute(&request, &[step]).await?;
-    sign_out(&api, account, None, &request, CloseReason::ErasureRequested).await;
+    sign_out(&api, account, None, (&request, &receipt), CloseReason::ErasureRequested).await;
     Ok(requested(&receipt, now + grace, Some(code)))
 }
 

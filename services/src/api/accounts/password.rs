@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use domain::account::{Account, AccountCommand, AccountError, LiveAccount};
 use domain::privacy::EmailAddress;
 use domain::session::{CloseReason, Session, SessionCommand};
-use domain::{AccountId, CommandId, CredentialId, EventId, SessionId};
+use domain::{AccountId, CommandId, CredentialId, SessionId};
 use infra::credentials::Password;
 use infra::event_store::{ExecuteError, Loaded, Receipt, Request, Step};
 use infra::ids::derived;
@@ -98,7 +98,8 @@ async fn change(
     let step = Step::new::<Account>(account.0, AccountCommand::ChangePassword { credential });
     let step = matches.0.on(step)?;
     let receipt = replace(&api, &request, step, credential).await?;
-    sign_out(&api, account, Some(signed_in.session), &request, CloseReason::PasswordChanged).await;
+    let reason = CloseReason::PasswordChanged;
+    sign_out(&api, account, Some(signed_in.session), (&request, &receipt), reason).await;
     Ok(done(&receipt))
 }
 
@@ -180,7 +181,7 @@ async fn reset(
     let resets = AccountCommand::ResetPassword { proof, credential, now: api.app.clock.now() };
     let step = Step::new::<Account>(account.0, resets);
     let receipt = replace(&api, &request, step, credential).await?;
-    sign_out(&api, account, None, &request, CloseReason::PasswordChanged).await;
+    sign_out(&api, account, None, (&request, &receipt), CloseReason::PasswordChanged).await;
     Ok(done(&receipt))
 }
 
@@ -214,29 +215,33 @@ async fn replace(
     }
 }
 
-/// Ends the account's other sessions. What fails here, the session closer does: the command that
-/// asked for it is done by now, and is answered so.
+/// Closes the account's other sessions because of a command, which is done by now: what fails here
+/// is left to the session closer.
 pub async fn sign_out(
     api: &Api,
     account: AccountId,
     except: Option<SessionId>,
-    cause: &Request,
+    (request, receipt): (&Request, &Receipt),
     reason: CloseReason,
 ) {
-    let event = EventId(derived(cause.command, "event/0"));
+    let cause = receipt.first_of(account.0).map(|event| event.id);
     let ended = async {
-        let closed = api.app.sessions.close_all(account, except, reason, Some(event)).await?;
+        let closed = api.app.sessions.close_all(account, except, reason, cause).await?;
         if closed.is_empty() {
             return Ok(());
         }
         let end =
             |session: &SessionId| Step::new::<Session>(session.0, SessionCommand::Close { reason });
         let steps: Vec<Step> = closed.iter().map(end).collect();
-        let mut request = Request::new(account.into(), CommandId(derived(cause.command, "close")));
-        request.causation = Some(event);
-        (request.actor, request.session) = (cause.actor, cause.session);
-        (request.request, request.correlation) = (cause.request, cause.correlation);
-        api.app.executor.execute(&request, &steps).await?;
+        let close = Request {
+            tenant: account.into(),
+            command: CommandId(derived(request.command, "close")),
+            body: None,
+            causation: cause,
+            reservations: Vec::new(),
+            ..request.clone()
+        };
+        api.app.executor.execute(&close, &steps).await?;
         Ok::<_, Problem>(api.app.sessions.closed(&closed).await?)
     };
     if let Err(problem) = ended.await {

@@ -48,3 +48,14 @@ impl Stage {
 async fn read_at(client: &Client, path: &str, position: i64) -> tests::Answer {
     client.saying("Lethe-Min-Position", &position.to_string()).get(path).await.expect(200)
 }
+
+/// The types of the events that sessions were closed for; `None` for a cause that is no event.
+pub async fn causes_of_closing(installation: &Installation) -> Vec<Option<String>> {
+    let causes = "select e.event_type from (
+            select cause from working.closings
+            union all
+            select causation from event_log.events where event_type = 'session.closed') closed
+        left join event_log.events e on e.event_id = closed.cause";
+    let rows = installation.log().await.query(causes, &[]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tests::Person;
 
-use super::Stage;
+use super::{Stage, causes_of_closing};
 
 #[tokio::test]
 async fn a_new_password_signs_out_everywhere_else() {
@@ -26,6 +26,21 @@ async fn a_new_password_signs_out_everywhere_else() {
     ada.try_sign_in(anybody).await.expect(401);
     let changed = Person { password: "quite another password".to_owned(), ..ada.clone() };
     changed.sign_in(anybody).await;
+}
+
+#[tokio::test]
+async fn a_session_that_a_new_password_closes_names_the_change_as_its_cause() {
+    let stage = Stage::set().await;
+    stage.ada.sign_in(&stage.anybody).await;
+
+    let change = json!({ "current": stage.ada.password, "new": "quite another password" });
+    stage.signed_in.put("/v1/me/password", "*", &change).await.expect(204);
+
+    let causes = causes_of_closing(&stage.installation).await;
+    assert!(!causes.is_empty());
+    for cause in causes {
+        assert_eq!(cause.as_deref(), Some("account.password_changed"));
+    }
 }
 
 #[tokio::test]
