@@ -9,7 +9,7 @@ use super::key::{KeyColumns, KeyId};
 
 const APPEND: &str = include_str!("sql/append_invalidations.sql");
 const LIST: &str = include_str!("sql/list_invalidations.sql");
-const DELETE_OLD: &str = "delete from keyring.dropped where dropped_at < $1";
+const DELETE_OLD: &str = "delete from keyring.invalidations where invalidated_at < $1";
 /// Nodes read the list every third of a second; one that is further behind evicts everything.
 const KEPT: TimeDelta = TimeDelta::days(2);
 

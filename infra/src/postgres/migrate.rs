@@ -12,7 +12,7 @@ pub(super) mod log {
     refinery::embed_migrations!("../migrations/log");
 }
 
-mod keyring {
+pub(super) mod keyring {
     refinery::embed_migrations!("../migrations/keyring");
 }
 

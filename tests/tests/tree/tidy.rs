@@ -150,6 +150,14 @@ fn every_statement_is_included_somewhere() {
 }
 
 #[test]
+fn a_short_statement_is_a_constant_and_not_a_file() {
+    let statements = files("sql");
+    let own = statements.iter().filter(|file| !file.path.starts_with("migrations"));
+    let short = own.filter(|file| file.text.trim().lines().count() <= 2);
+    none("of one or two lines", short.map(|file| file.path.display()));
+}
+
+#[test]
 fn migrations_are_numbered_and_sql_is_lower_case() {
     let statements = files("sql");
     let folders = ["migrations/log", "migrations/keyring"];

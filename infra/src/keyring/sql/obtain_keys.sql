@@ -31,4 +31,4 @@ with wanted as materialized (
     = (made.kind, made.subject, made.class, made.number)
 )
 select pg_is_in_recovery() as standby, l.sequence as last, a.n, a.number, a.wrapped, a.root_id
-from keyring.last_dropped l left join answer a on true
+from keyring.last_invalidation l left join answer a on true

@@ -97,7 +97,7 @@ async fn a_node_that_cannot_renew_opens_nothing_after_a_second() {
     let [sealed, _] = house.registered(&node, ada).await.unwrap();
     let blocker = connect_one(&house.databases.keyring_url, &ConnectOptions::default()).await;
     let blocker = blocker.unwrap();
-    let lock = "begin; lock table keyring.dropped, keyring.keys in access exclusive mode";
+    let lock = "begin; lock table keyring.invalidations, keyring.keys in access exclusive mode";
     blocker.batch_execute(lock).await.unwrap();
     let cut_off = Instant::now();
     let mut last_opened = cut_off;

@@ -1,5 +1,7 @@
 with schemas as (
-  select oid, nspname from pg_namespace where nspname in ('event_log', 'readers', 'working', 'read_models')),
+  select oid, nspname
+  from pg_namespace
+  where nspname in ('event_log', 'readers', 'working', 'read_models', 'keyring')),
 relations as (
   select c.*, s.nspname from pg_class c join schemas s on s.oid = c.relnamespace)
 select format('relation %s.%s %s %s %s', nspname, relname, relkind, reloptions, relacl) from relations

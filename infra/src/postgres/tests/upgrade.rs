@@ -3,11 +3,12 @@
 use refinery::Target;
 use tokio_postgres::Client;
 
-use crate::postgres::migrate::log;
-use crate::postgres::{ConnectOptions, connect_one, migrate_log};
+use crate::postgres::migrate::{keyring, log};
+use crate::postgres::{ConnectOptions, connect_one, migrate_keyring, migrate_log};
 
 const DESCRIBE: &str = include_str!("describe_schema.sql");
-const FILL: &str = include_str!("fill_v8.sql");
+const FILL_LOG_V8: &str = include_str!("fill_log_v8.sql");
+const FILL_KEYRING_V2: &str = include_str!("fill_keyring_v2.sql");
 const RESERVE: &str = include_str!("reserve.sql");
 
 /// A database as V8 left it, with rows in what V9 renames.
@@ -16,7 +17,17 @@ async fn filled_v8() -> (String, Client) {
     let mut client = connect_one(&url, &ConnectOptions::unlimited()).await.unwrap();
     let to_v8 = log::migrations::runner().set_target(Target::Version(8));
     to_v8.run_async(&mut client).await.unwrap();
-    client.batch_execute(FILL).await.unwrap();
+    client.batch_execute(FILL_LOG_V8).await.unwrap();
+    (url, client)
+}
+
+/// A keyring as V2 left it, with a row in what V3 renames.
+async fn filled_keyring_v2() -> (String, Client) {
+    let url = test_support::empty_database().await.unwrap();
+    let mut client = connect_one(&url, &ConnectOptions::unlimited()).await.unwrap();
+    let to_v2 = keyring::migrations::runner().set_target(Target::Version(2));
+    to_v2.run_async(&mut client).await.unwrap();
+    client.batch_execute(FILL_KEYRING_V2).await.unwrap();
     (url, client)
 }
 
@@ -58,6 +69,32 @@ async fn a_reservation_of_v8_is_still_refused_to_another_owner() {
     assert_eq!(row.get::<_, i64>("head"), 1);
     assert_eq!(row.get::<_, String>("outcome"), "reserved");
     assert_eq!(text(&client, "select kind from event_log.reservations").await, ["email/1"]);
+}
+
+#[tokio::test]
+async fn a_filled_keyring_of_v2_keeps_its_rows() {
+    let (url, client) = filled_keyring_v2().await;
+
+    migrate_keyring(&url).await.unwrap();
+
+    let listed =
+        "select i.sequence || ' ' || i.kind || ' ' || (i.invalidated_at at time zone 'utc')::date
+        from keyring.invalidations i join keyring.last_invalidation l on l.sequence = i.sequence";
+    assert_eq!(text(&client, listed).await, ["1 subject 2026-01-02"]);
+}
+
+#[tokio::test]
+async fn an_upgraded_keyring_is_like_a_new_one() {
+    let (url, upgraded) = filled_keyring_v2().await;
+    let fresh = test_support::databases().await.unwrap();
+    let fresh = connect_one(&fresh.keyring_url, &ConnectOptions::default()).await.unwrap();
+
+    migrate_keyring(&url).await.unwrap();
+
+    let described = description(&upgraded).await;
+    assert!(described.iter().any(|line| line.contains("keyring.refuse_return")), "{described:?}");
+    assert!(!described.iter().any(|line| line.contains("dropped")), "{described:?}");
+    assert_eq!(described, description(&fresh).await);
 }
 
 #[tokio::test]
