@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use infra::postgres::{ConnectOptions, connect_one};
-use infra::residue::{Canaries, Form, Report};
+use infra::residue::{Canaries, Encoding, Report};
 
 use crate::dump;
 
@@ -42,7 +42,7 @@ pub struct Search {
     name: &'static str,
     report: Report,
     /// Forms that this place cannot hold.
-    impossible: &'static [Form],
+    impossible: &'static [Encoding],
 }
 
 impl Place {
@@ -62,7 +62,7 @@ impl Place {
 
     pub async fn search(&self, canaries: &Canaries) -> Search {
         let mut report = Report::default();
-        let mut impossible: &[Form] = &[];
+        let mut impossible: &[Encoding] = &[];
         match self {
             Self::Database { url, .. } => {
                 // As it is, and with the backslashes that COPY doubles as they were.
@@ -71,7 +71,7 @@ impl Place {
                 let sql = undoubled(&sql);
                 canaries.search(Path::new("dump"), sql.as_slice(), &mut report).unwrap();
                 // Text has no NUL in PostgreSQL, and bytes are dumped as hex.
-                impossible = &[Form::Utf16];
+                impossible = &[Encoding::Utf16];
             }
             Self::Cluster { folder: path, .. }
             | Self::Folder { path, .. }
@@ -135,7 +135,7 @@ async fn plant_rows(url: &str, planted: &[u8]) {
 }
 
 impl Search {
-    pub fn has(&self, form: Form) -> bool {
+    pub fn has(&self, form: Encoding) -> bool {
         self.report.finds.iter().any(|find| find.form == form)
     }
 
@@ -158,12 +158,12 @@ impl Search {
     }
 
     /// Canaries and forms that can be found here and were not, after they were planted.
-    pub fn missed(&self, canaries: &Canaries) -> Vec<(usize, Form)> {
+    pub fn missed(&self, canaries: &Canaries) -> Vec<(usize, Encoding)> {
         let mut all = Report::default();
         let place = Path::new("all");
         canaries.search(place, canaries.planted().as_slice(), &mut all).unwrap();
         assert_eq!(all.finds.len(), canaries.forms());
-        let pairs = |report: &Report| -> BTreeSet<(usize, Form)> {
+        let pairs = |report: &Report| -> BTreeSet<(usize, Encoding)> {
             let possible = report.finds.iter().filter(|find| !self.impossible.contains(&find.form));
             possible.map(|find| (find.canary, find.form)).collect()
         };

@@ -1,9 +1,9 @@
-//! Looks for plaintext where none may be: canaries, in many forms, in files and streams.
+//! Searches files and streams for personal data that should be gone: canary values, in many encodings.
 //!
 //! A search proves nothing unless it is known to find: plant [`Canaries::planted`] in each place
 //! first, and expect every form of it.
 
-mod form;
+mod encoding;
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -12,19 +12,19 @@ use std::path::{Path, PathBuf};
 
 use aho_corasick::{AhoCorasick, BuildError};
 
-pub use form::Form;
+pub use encoding::Encoding;
 
-/// Values to look for, in every [`Form`].
+/// Values to look for, in every [`Encoding`].
 pub struct Canaries {
-    needles: Vec<(usize, Form, Vec<u8>)>,
+    needles: Vec<(usize, Encoding, Vec<u8>)>,
     machine: AhoCorasick,
 }
 
-/// A canary that was found: which one, by its place in the list, never by its value.
+/// A canary that was found: its number in the list, never its value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Find {
     pub canary: usize,
-    pub form: Form,
+    pub form: Encoding,
     pub place: PathBuf,
 }
 
@@ -42,9 +42,9 @@ impl Canaries {
     /// # Errors
     /// More or longer values than a search can hold.
     pub fn new(values: &[&str]) -> Result<Self, BuildError> {
-        let mut needles: Vec<(usize, Form, Vec<u8>)> = Vec::new();
+        let mut needles: Vec<(usize, Encoding, Vec<u8>)> = Vec::new();
         for (canary, value) in values.iter().enumerate() {
-            for form in Form::ALL {
+            for form in Encoding::ALL {
                 for bytes in form.of(value) {
                     if !needles.iter().any(|(_, _, known)| *known == bytes) {
                         needles.push((canary, form, bytes));

@@ -1,6 +1,6 @@
 //! The search for what she typed, with a control that is found.
 
-use infra::residue::{Canaries, Form};
+use infra::residue::{Canaries, Encoding};
 
 use super::claims::Claims;
 use crate::{Installation, Place, Search};
@@ -8,7 +8,7 @@ use crate::{Installation, Place, Search};
 pub async fn search(claims: &mut Claims, installation: &Installation, values: &[&str]) {
     claims.chapter("Everything she typed is searched for in a full pg_dump of both databases");
     let canaries = Canaries::new(values).unwrap();
-    let (count, forms) = (values.len(), Form::ALL.len());
+    let (count, forms) = (values.len(), Encoding::ALL.len());
     claims
         .see(format_args!("{count} values, each in {forms} forms: as it is, lower case, base64,"));
     claims.see("hex, URL-encoded, JSON-escaped, UTF-16, reversed");

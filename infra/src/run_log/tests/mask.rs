@@ -7,7 +7,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use super::super::forms::forms;
 use super::super::{MaskError, Masks, SECRETS_BYTES_MAX};
 use super::Random;
-use crate::residue::{Canaries, Form, Report};
+use crate::residue::{Canaries, Encoding, Report};
 
 const PEM: &str = "-----BEGIN KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAA\nQyNTUxOQAAA\
                    CDm0T2+7/xkPw==\nshort\n-----END KEY-----\n";
@@ -120,7 +120,8 @@ fn ten_thousand_splits_let_no_secret_through_and_change_nothing_else() {
             }
             let mut report = Report::default();
             canaries.search("out".as_ref(), split.as_slice(), &mut report).unwrap();
-            let others = [Form::LowerCase, Form::JsonUnicode, Form::Utf16, Form::Reversed];
+            let others =
+                [Encoding::LowerCase, Encoding::JsonUnicode, Encoding::Utf16, Encoding::Reversed];
             report.finds.retain(|find| !others.contains(&find.form));
             assert!(report.finds.is_empty(), "set {number}, round {round}: {:?}", report.finds);
         }

@@ -3,7 +3,7 @@
 mod ada;
 
 use ada::{Ada, CLIENT, IP};
-use infra::residue::{Canaries, Form};
+use infra::residue::{Canaries, Encoding};
 use serde_json::json;
 use tests::{Client, Installation, Person, Place, TestServer, until};
 
@@ -68,15 +68,15 @@ async fn after_an_erasure_nothing_of_the_person_is_left_anywhere() {
     // While she lives, her mails and her own view of herself show her, and nothing else does.
     let mut mails = Place::Folder { name: "the mails", path: installation.mail_dir() };
     let me = Place::Bytes { name: "her own view", bytes: ada.view(&adas).await };
-    assert!(mails.search(&canaries).await.has(Form::Raw), "the mails went nowhere");
-    assert!(me.search(&canaries).await.has(Form::Raw), "she does not see herself");
+    assert!(mails.search(&canaries).await.has(Encoding::Raw), "the mails went nowhere");
+    assert!(me.search(&canaries).await.has(Encoding::Raw), "she does not see herself");
     for place in places(&installation, &lethe, &operator, None).await {
         place.search(&canaries).await.is_clean("while she lives");
     }
 
     let code = ada.erase(&adas).await;
 
-    assert!(!mails.search(&canaries).await.has(Form::Raw), "her mails are still there");
+    assert!(!mails.search(&canaries).await.has(Encoding::Raw), "her mails are still there");
     let mut places = places(&installation, &lethe, &operator, Some(&code)).await;
     let disk = Place::Folder { name: "the disk", path: installation.folder().to_owned() };
     for place in places.iter().filter(|place| !place.is_on_disk()).chain([&disk]) {

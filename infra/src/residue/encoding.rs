@@ -1,10 +1,11 @@
-//! The forms in which a value may have been left behind.
+//! The encodings in which a value may have been stored.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
+/// One way in which a value may have been written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Form {
+pub enum Encoding {
     Raw,
     LowerCase,
     /// In any of the three alignments, in both alphabets.
@@ -19,7 +20,7 @@ pub enum Form {
     Reversed,
 }
 
-impl Form {
+impl Encoding {
     pub const ALL: [Self; 10] = [
         Self::Raw,
         Self::LowerCase,
