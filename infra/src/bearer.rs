@@ -7,18 +7,19 @@ use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-/// What a token is kept and looked up by: its SHA-256.
+/// SHA-256 of a token, by which it is stored and looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TokenHash([u8; 32]);
 
-/// A token that has just been drawn.
+/// A new token. Its secret is shown once.
 pub struct BearerToken {
     pub secret: SecretString,
     pub hash: TokenHash,
 }
 
+/// The system's random generator failed.
 #[derive(Debug, thiserror::Error)]
-#[error("the system gives no random bytes")]
+#[error("the system returned no random bytes")]
 pub struct NoRandomness;
 
 impl BearerToken {
@@ -29,12 +30,13 @@ impl BearerToken {
         Ok(Self::of(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(*random))))
     }
 
-    /// The same with a checksum at its end, by which scanners and we know a mistyped one.
+    /// The same, with a checksum at the end, by which a mistyped token is recognised.
     pub(crate) fn draw_checked(prefix: &str) -> Result<Self, NoRandomness> {
         let mut random = Zeroizing::new([0; 32]);
         SystemRandom::new().fill(random.as_mut()).map_err(|_| NoRandomness)?;
-        let whole = Zeroizing::new([random.as_slice(), &checksum(prefix, &random)].concat());
-        Ok(Self::of(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(&*whole))))
+        let with_checksum =
+            Zeroizing::new([random.as_slice(), &checksum(prefix, &random)].concat());
+        Ok(Self::of(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(&*with_checksum))))
     }
 
     fn of(secret: String) -> Self {
@@ -57,11 +59,12 @@ impl TokenHash {
 
     /// The same, for one that was drawn with a checksum.
     pub(crate) fn read_checked(prefix: &str, token: &str) -> Option<Self> {
-        let whole = URL_SAFE_NO_PAD.decode(token.strip_prefix(prefix)?).ok()?;
-        let (random, sum) = whole.split_first_chunk::<32>()?;
+        let decoded = URL_SAFE_NO_PAD.decode(token.strip_prefix(prefix)?).ok()?;
+        let (random, sum) = decoded.split_first_chunk::<32>()?;
         (sum == checksum(prefix, random)).then(|| Self::of(token))
     }
 
+    /// The 32 bytes of the hash.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }

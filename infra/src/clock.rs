@@ -15,15 +15,17 @@ enum Source {
 }
 
 impl Clock {
+    /// The system's clock.
     pub const fn system() -> Self {
         Self(Source::System)
     }
 
+    /// A clock that stands still until it is advanced, for tests.
     pub fn fixed(at: DateTime<Utc>) -> Self {
         Self(Source::Fixed(Arc::new(Mutex::new(at))))
     }
 
-    /// To the microsecond, which is what PostgreSQL keeps.
+    /// The time, in whole microseconds, as PostgreSQL stores it.
     pub fn now(&self) -> DateTime<Utc> {
         match &self.0 {
             Source::System => {

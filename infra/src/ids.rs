@@ -18,10 +18,12 @@ struct Sequence {
 }
 
 impl Ids {
+    /// Ids of version 7, from the system's clock and random generator.
     pub const fn system() -> Self {
         Self(None)
     }
 
+    /// The same sequence of ids for the same seed, for tests.
     pub fn seeded(seed: u64) -> Self {
         Self(Some(Arc::new(Sequence { seed, drawn: AtomicU64::new(0) })))
     }
@@ -35,12 +37,12 @@ impl Ids {
     }
 }
 
-/// The same command asks for the same ids when it is sent again, and so gets the same answer.
+/// An id derived from a command's: the same command, sent again, gets the same id.
 pub fn derived(command: CommandId, label: &str) -> Uuid {
     hashed(&[command.0.as_bytes(), label.as_bytes()])
 }
 
-/// Version 8 (RFC 9562): the first 122 free bits of SHA-256.
+/// An id of version 8 (RFC 9562): the first bits of SHA-256 over the parts, each with its length.
 pub fn hashed(parts: &[&[u8]]) -> Uuid {
     let mut hash = Context::new(&SHA256);
     for part in parts {

@@ -15,16 +15,16 @@ const CONTINUES: u8 = 0x80;
 const HEAD_BYTES: usize = 3;
 const _: () = assert!(LINE_BYTES_MAX - 1 == u16::MAX as usize);
 
-/// One attempt of a run on one server: what a log is the log of.
+/// The key of a log: one attempt of a run on one server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Task {
+pub struct LogKey {
     pub workspace: WorkspaceId,
     pub run: RunId,
     pub server: ServerId,
     pub attempt: u32,
 }
 
-impl Task {
+impl LogKey {
     /// A chunk is sealed for its place: it opens in no other.
     pub(super) fn chunk_id(&self, seq: u64) -> EventId {
         EventId(hashed(&[
@@ -37,31 +37,31 @@ impl Task {
     }
 }
 
-/// A line as it is kept, or a piece of one that is very long.
+/// A stored line, or a piece of one longer than [`LINE_BYTES_MAX`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct LogLine {
     /// From 1, without a gap, over all streams.
     pub number: u64,
     pub stream: Stream,
-    /// It goes on with the line of the number before it in this stream.
+    /// It continues the previous line of this stream.
     pub continues: bool,
-    /// When it was kept.
+    /// When it was stored.
     pub at: DateTime<Utc>,
     /// With its line end, if it has one.
     pub bytes: Vec<u8>,
 }
 
-/// How much of a log is kept.
+/// How much of a log is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Kept {
     pub lines: u64,
     pub out_bytes: u64,
     pub err_bytes: u64,
-    /// With Lethe's own.
+    /// Lethe's own lines included.
     pub bytes: u64,
     pub out: Place,
     pub err: Place,
-    /// The rest is dropped.
+    /// The rest was dropped.
     pub truncated: bool,
 }
 

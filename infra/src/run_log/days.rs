@@ -1,4 +1,4 @@
-//! A table a day: made ahead, and dropped once the day's key is gone.
+//! A table for each day: created ahead, and dropped once the day's key is erased.
 
 use std::sync::atomic::Ordering;
 
@@ -12,8 +12,8 @@ const DROP: &str = "select working.drop_run_log_partitions($1)";
 const DAYS_AHEAD: u64 = 3;
 
 impl RunLogs {
-    /// Makes the tables of the next days, and drops those that are past their time; answers how
-    /// many. Called daily or more often, by any node.
+    /// Creates the tables of the next days, and drops those past the retention; returns how many were
+    /// dropped. Call it at least daily, on any node.
     pub async fn retain(&self) -> Result<u64, RunLogError> {
         let today = self.0.clock.now().date_naive();
         self.make_days(today).await?;
@@ -26,8 +26,8 @@ impl RunLogs {
         u64::try_from(dropped).map_err(|_| RunLogError::Number)
     }
 
-    /// Before something is written on this day.
-    pub(super) async fn has_day(&self, day: NaiveDate) -> Result<(), RunLogError> {
+    /// Creates the table of a day unless it is known to exist.
+    pub(super) async fn ensure_day(&self, day: NaiveDate) -> Result<(), RunLogError> {
         if self.0.made_until.load(Ordering::Relaxed) >= day.num_days_from_ce() {
             return Ok(());
         }

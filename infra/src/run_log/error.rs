@@ -1,8 +1,9 @@
-//! What went wrong with a log, told without a byte of it.
+//! Errors of a log. None shows a byte of it.
 
 use crate::keyring::{OpenError, SealError};
 use crate::postgres::PgError;
 
+/// A log was not written or not read.
 #[derive(Debug, thiserror::Error)]
 pub enum RunLogError {
     #[error(transparent)]
@@ -13,12 +14,14 @@ pub enum RunLogError {
     Open(#[from] OpenError),
     #[error("another node has taken this task")]
     Fenced,
-    #[error("the stream was read from byte {from}, but is kept up to byte {until} only")]
+    #[error(
+        "output from byte {from} on was handed in, but the log ends at byte {until}: hand in what is between"
+    )]
     Skipped { from: u64, until: u64 },
     #[error("the log has a gap before chunk {seq}")]
     Gap { seq: u64 },
-    #[error("chunk {seq} is not what it says it is")]
+    #[error("chunk {seq} of the log is damaged: its content does not match its row")]
     Damaged { seq: u64 },
-    #[error("a number of this log is beyond what can be counted")]
+    #[error("a number of this log is too large to be stored")]
     Number,
 }

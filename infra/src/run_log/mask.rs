@@ -9,28 +9,28 @@ use aho_corasick::{Anchored, MatchKind, dfa, nfa::contiguous};
 
 use super::forms::{bytes_to_find, forms, is_scattered};
 
-/// A shorter secret would hide half of every text.
+/// In bytes. A shorter secret would mask much of any text.
 pub const SECRET_BYTES_MIN: usize = 4;
-/// Of all secrets of a run together.
+/// In bytes, of all secrets of a run together.
 pub const SECRETS_BYTES_MAX: usize = 32 * 1024;
 const MASK: &[u8] = b"***";
 /// More than this is looked for with less memory, and more slowly.
 const FAST_BYTES_MAX: usize = 4 * 1024;
 
-/// Why a secret cannot be masked. It is not quoted.
+/// Why secrets cannot be masked. None is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MaskError {
-    #[error("a secret of fewer than {SECRET_BYTES_MIN} bytes cannot be masked")]
+    #[error("a secret is too short to be masked: use at least {SECRET_BYTES_MIN} bytes")]
     TooShort,
-    #[error("a secret of several lines needs one of at least 8 bytes to be masked")]
+    #[error("a secret of several lines cannot be masked: one line must have at least 8 bytes")]
     Scattered,
-    #[error("the secrets of a run may have {SECRETS_BYTES_MAX} bytes together")]
+    #[error("the secrets are too long: a run may have {SECRETS_BYTES_MAX} bytes of them")]
     TooLong,
-    #[error("the secrets are more than can be looked for")]
+    #[error("the secrets are too many to be masked: use fewer")]
     TooMany,
 }
 
-/// The secrets of a run, in every form that is looked for.
+/// The secrets of a run, in every encoding that is masked.
 #[derive(Clone, Default)]
 pub struct Masks(Option<Arc<Machine>>);
 
@@ -61,7 +61,7 @@ impl Masks {
         Ok(Self(Some(Arc::new(Machine::new(&all).ok_or(MaskError::TooMany)?))))
     }
 
-    /// A mask for one stream.
+    /// A mask for one stream of output.
     pub fn stream(&self) -> Mask {
         let state = self.0.as_ref().map(|machine| machine.start).unwrap_or_default();
         Mask { machine: self.0.clone(), state, held: Vec::new(), marks: Vec::new() }
@@ -108,17 +108,17 @@ impl Machine {
         found.ok().and_then(|at| self.depths.get(at)).map_or(0, |(_, depth)| *depth as usize)
     }
 
-    /// Reads on from `from`, and tells of each form its first byte and the one after its last.
+    /// Continues at `from`, and calls `on_match` with the start and the end of each secret found.
     fn read(
         &self,
         state: StateID,
         text: &[u8],
         from: usize,
-        tell: impl FnMut(usize, usize),
+        on_match: impl FnMut(usize, usize),
     ) -> StateID {
         match &self.table {
-            Table::Fast(table) => self.read_in(table, state, text, from, tell),
-            Table::Small(table) => self.read_in(table, state, text, from, tell),
+            Table::Fast(table) => self.read_in(table, state, text, from, on_match),
+            Table::Small(table) => self.read_in(table, state, text, from, on_match),
         }
     }
 
@@ -128,7 +128,7 @@ impl Machine {
         mut state: StateID,
         text: &[u8],
         from: usize,
-        mut tell: impl FnMut(usize, usize),
+        mut on_match: impl FnMut(usize, usize),
     ) -> StateID {
         let begins = |byte: &u8| self.first.get(usize::from(*byte)).copied().unwrap_or(true);
         let mut at = from;
@@ -145,7 +145,7 @@ impl Machine {
             if table.is_special(state) && table.is_match(state) {
                 let ending = (0..table.match_len(state)).map(|n| table.match_pattern(state, n));
                 let longest = ending.map(|form| table.pattern_len(form)).max().unwrap_or(0);
-                tell(at - longest, at);
+                on_match(at - longest, at);
             }
         }
         state
@@ -177,11 +177,11 @@ fn depths(
 struct Mark {
     start: usize,
     end: usize,
-    /// It began in what has been let go: its `***` is out.
-    told: bool,
+    /// It began in text that has been returned: its `***` has been written.
+    emitted: bool,
 }
 
-/// Masks one stream, and holds back no more than what may be the beginning of a secret.
+/// Masks one stream. It holds back only what may be the beginning of a secret.
 pub struct Mask {
     machine: Option<Arc<Machine>>,
     state: StateID,
@@ -197,13 +197,14 @@ impl std::fmt::Debug for Mask {
 }
 
 impl Mask {
+    /// Takes the next bytes; returns what can be shown.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(bytes.len());
         self.push_into(bytes, &mut out);
         out
     }
 
-    /// The end of the stream: what was held back was no secret.
+    /// Ends the stream; returns what was held back.
     pub fn finish(&mut self) -> Vec<u8> {
         let mut out = Vec::new();
         let held = std::mem::take(&mut self.held);
@@ -235,11 +236,11 @@ impl Mask {
 
     fn let_go(&mut self, text: &[u8], until: usize, out: &mut Vec<u8>) {
         let mut from = 0;
-        for mark in self.marks.iter_mut().filter(|mark| mark.told || mark.start < until) {
-            if !mark.told {
+        for mark in self.marks.iter_mut().filter(|mark| mark.emitted || mark.start < until) {
+            if !mark.emitted {
                 out.extend_from_slice(text.get(from..mark.start).unwrap_or_default());
                 out.extend_from_slice(MASK);
-                mark.told = true;
+                mark.emitted = true;
             }
             from = mark.end.min(until);
         }
@@ -255,12 +256,12 @@ impl Mask {
 
 /// Marks that overlap or touch become one.
 fn add(marks: &mut Vec<Mark>, start: usize, end: usize) {
-    let mut new = Mark { start, end, told: false };
+    let mut new = Mark { start, end, emitted: false };
     while let Some(last) = marks.pop_if(|last| last.end >= new.start) {
         new = Mark {
             start: new.start.min(last.start),
             end: new.end.max(last.end),
-            told: new.told || last.told,
+            emitted: new.emitted || last.emitted,
         };
     }
     marks.push(new);

@@ -23,16 +23,16 @@ use crate::postgres::Pool;
 use chunk::Kept;
 use wake::Wakes;
 
-pub use chunk::{Line, Task};
+pub use chunk::{LogKey, LogLine};
 pub use error::RunLogError;
 pub use lines::{LINE_BYTES_MAX, Stream};
 pub use mask::{Mask, MaskError, Masks, SECRET_BYTES_MIN, SECRETS_BYTES_MAX};
-pub use rows::Part;
+pub use rows::LogPart;
 pub use seal::{StreamSummary, Summary};
 pub use wake::Watch;
 pub use writer::{FLUSH_AFTER, Writer};
 
-/// The logs of all runs. A clone is the same.
+/// The logs of all runs. Cheap to clone.
 #[derive(Clone)]
 pub struct RunLogs(Arc<Inner>);
 
@@ -45,15 +45,15 @@ struct Inner {
     made_until: AtomicI32,
 }
 
-/// Where a log ends, and where whoever takes its task over reads the streams on.
+/// Where a log ends, and from where the node that takes over its task reads the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resume {
     pub next_line: u64,
-    /// Bytes of the streams as the command wrote them. What is read again from there on and is kept
-    /// already is not kept twice.
+    /// Bytes of the output as the command wrote it. What is read again from there on and is stored
+    /// already is not stored twice.
     pub out_offset: u64,
     pub err_offset: u64,
-    /// What is kept of all streams.
+    /// Stored bytes of all streams.
     pub bytes: u64,
     /// The number of the next chunk.
     pub seq: u64,
@@ -66,9 +66,9 @@ impl RunLogs {
         Self(Arc::new(Inner { pool, keyring, clock, wakes, made_until }))
     }
 
-    /// Where the log ends. Whoever has taken the task under a greater fence asks after that: then
+    /// Where the log ends. Take the task under a greater fence first: then
     /// no earlier node writes any more.
-    pub async fn resume(&self, task: &Task) -> Result<Resume, RunLogError> {
+    pub async fn resume(&self, task: &LogKey) -> Result<Resume, RunLogError> {
         let (seq, kept) = rows::last(&self.0.pool, task).await?;
         Ok(Resume {
             next_line: kept.lines + 1,
@@ -80,13 +80,13 @@ impl RunLogs {
         })
     }
 
-    /// Destroys the log of a task; answers the number of its chunks.
-    pub async fn delete(&self, task: &Task) -> Result<u64, RunLogError> {
+    /// Deletes the log; returns the number of its chunks.
+    pub async fn delete(&self, task: &LogKey) -> Result<u64, RunLogError> {
         rows::delete(&self.0.pool, task).await
     }
 
-    /// Wakes whoever reads a log that is written in this process.
-    pub fn watch(&self, task: &Task) -> Watch {
+    /// Watches a log for new lines that this process writes.
+    pub fn watch(&self, task: &LogKey) -> Watch {
         self.0.wakes.watch(*task)
     }
 }

@@ -1,15 +1,15 @@
-//! Reads a log back, by line and by byte.
+//! Reads a log, by line or by byte.
 
 use chrono::{DateTime, Utc};
 use domain::privacy::{RunLog, Sealed as SealedBytes};
 use zeroize::Zeroizing;
 
-use super::chunk::{Clear, ClearLine, Kept, Line, Task};
+use super::chunk::{Clear, ClearLine, Kept, LogKey, LogLine};
 use super::lines::Stream;
-use super::rows::{self, From, Part, Sealed};
+use super::rows::{self, LogPart, ReadFrom, Sealed};
 use super::{RunLogError, RunLogs};
 
-/// A chunk that was opened, and is what its row says.
+/// An opened chunk whose content matches its row.
 pub(super) struct Opened {
     pub seq: u64,
     pub before: Kept,
@@ -47,7 +47,7 @@ impl Opened {
 }
 
 impl RunLogs {
-    pub(super) async fn open(&self, task: &Task, sealed: Sealed) -> Result<Opened, RunLogError> {
+    pub(super) async fn open(&self, task: &LogKey, sealed: Sealed) -> Result<Opened, RunLogError> {
         let (tenant, subject) = (task.workspace.into(), task.workspace.into());
         let Sealed { seq, before, after, at, envelope } = sealed;
         let sealed = SealedBytes { event: task.chunk_id(seq), envelope };
@@ -57,17 +57,17 @@ impl RunLogs {
         Ok(opened)
     }
 
-    /// The lines that follow line `after` (0: from the first), at most `limit` of them. There may
-    /// be more: none are told only at the end of what is kept.
+    /// At most `limit` lines after line `after` (0: from the first). Fewer may be returned although there
+    /// are more; none only at the end of what is stored.
     pub async fn read(
         &self,
-        task: &Task,
+        task: &LogKey,
         after: u64,
         limit: usize,
-    ) -> Result<Vec<Line>, RunLogError> {
+    ) -> Result<Vec<LogLine>, RunLogError> {
         let mut lines = Vec::new();
         let mut last = after;
-        for sealed in rows::read(&self.0.pool, task, From::Line(after)).await? {
+        for sealed in rows::read(&self.0.pool, task, ReadFrom::Line(after)).await? {
             if lines.len() >= limit {
                 break;
             }
@@ -76,7 +76,7 @@ impl RunLogs {
                 return Err(RunLogError::Gap { seq: chunk.seq });
             }
             let news = chunk.lines()?.into_iter().filter(|line| line.number > last);
-            lines.extend(news.take(limit - lines.len()).map(|line| Line {
+            lines.extend(news.take(limit - lines.len()).map(|line| LogLine {
                 number: line.number,
                 stream: line.stream,
                 continues: line.continues,
@@ -88,18 +88,18 @@ impl RunLogs {
         Ok(lines)
     }
 
-    /// Bytes `from` to before `until` of what is kept of a stream, or the beginning of them: the
-    /// answer is empty only where there are none.
+    /// The stored bytes of a stream from `from` to `until`, excluded, or the first of them; empty only
+    /// where there are none.
     pub async fn read_range(
         &self,
-        task: &Task,
-        part: Part,
+        task: &LogKey,
+        part: LogPart,
         from: u64,
         until: u64,
     ) -> Result<Vec<u8>, RunLogError> {
         let mut bytes = Vec::new();
         let mut at = from;
-        for sealed in rows::read(&self.0.pool, task, From::Byte(part, from, until)).await? {
+        for sealed in rows::read(&self.0.pool, task, ReadFrom::Byte(part, from, until)).await? {
             let chunk = self.open(task, sealed).await?;
             let mut line_at = end(part, &chunk.before);
             if line_at > at {
@@ -114,8 +114,8 @@ impl RunLogs {
         Ok(bytes)
     }
 
-    /// How many bytes are kept of a stream.
-    pub async fn length(&self, task: &Task, part: Part) -> Result<u64, RunLogError> {
+    /// The number of stored bytes of a stream.
+    pub async fn length(&self, task: &LogKey, part: LogPart) -> Result<u64, RunLogError> {
         let (_, kept) = rows::last(&self.0.pool, task).await?;
         Ok(end(part, &kept))
     }
@@ -128,18 +128,18 @@ fn cut(bytes: &[u8], at: u64, from: u64, until: u64) -> &[u8] {
     bytes.get(from..until).unwrap_or_default()
 }
 
-const fn end(part: Part, kept: &Kept) -> u64 {
+const fn end(part: LogPart, kept: &Kept) -> u64 {
     match part {
-        Part::Out => kept.out_bytes,
-        Part::Err => kept.err_bytes,
-        Part::All => kept.bytes,
+        LogPart::Out => kept.out_bytes,
+        LogPart::Err => kept.err_bytes,
+        LogPart::All => kept.bytes,
     }
 }
 
-const fn is_of(part: Part, stream: Stream) -> bool {
+const fn is_of(part: LogPart, stream: Stream) -> bool {
     match part {
-        Part::Out => matches!(stream, Stream::Out),
-        Part::Err => matches!(stream, Stream::Err),
-        Part::All => true,
+        LogPart::Out => matches!(stream, Stream::Out),
+        LogPart::Err => matches!(stream, Stream::Err),
+        LogPart::All => true,
     }
 }

@@ -6,7 +6,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::RunLogError;
-use super::chunk::{Kept, Task};
+use super::chunk::{Kept, LogKey};
 use super::lines::Place;
 use crate::postgres::Pool;
 use crate::statement::{execute, query, query_opt};
@@ -28,12 +28,12 @@ const DELETE: &str = "delete from working.run_log_chunks \
 const PAGE_CHUNKS: i64 = 64;
 const PAGE_BYTES: i64 = 512 * 1024;
 
-/// What a byte range is a range of.
+/// Which lines a byte range counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Part {
+pub enum LogPart {
     Out,
     Err,
-    /// Every line in its order, Lethe's own among them.
+    /// Every line in order, Lethe's own included.
     All,
 }
 
@@ -47,27 +47,27 @@ pub(super) struct Sealed {
     pub envelope: Vec<u8>,
 }
 
-/// Where in a log to read on.
+/// From where a log is read.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum From {
+pub(super) enum ReadFrom {
     /// After this line.
     Line(u64),
     /// After this chunk; none is before all.
     Chunk(Option<u64>),
     /// From this byte to that, which is not read.
-    Byte(Part, u64, u64),
+    Byte(LogPart, u64, u64),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Written {
     Done,
-    /// Somebody else has the task, or has written this chunk.
+    /// Another node has the task, or has written this chunk.
     Fenced,
 }
 
 pub(super) async fn write(
     pool: &Pool,
-    task: &Task,
+    task: &LogKey,
     fence: i64,
     chunk: &Sealed,
 ) -> Result<Written, RunLogError> {
@@ -116,14 +116,14 @@ pub(super) async fn write(
     if column(&row, "written")? {
         return Ok(Written::Done);
     }
-    // Its answer was lost, and now it comes again.
+    // The answer to an earlier write of the same chunk may have been lost.
     let again: [&(dyn ToSql + Sync); 6] = [&run, &server, &attempt, &seq, &day, envelope];
     let known = query_opt(pool, WRITTEN, &again).await?;
     Ok(if known.is_some() { Written::Done } else { Written::Fenced })
 }
 
 /// The next chunk's number, and how much is kept before it.
-pub(super) async fn last(pool: &Pool, task: &Task) -> Result<(u64, Kept), RunLogError> {
+pub(super) async fn last(pool: &Pool, task: &LogKey) -> Result<(u64, Kept), RunLogError> {
     let (run, server, attempt, workspace) = key(task)?;
     let row = query_opt(pool, LAST, &[&run, &server, &attempt, &workspace]).await?;
     let Some(row) = row else { return Ok((0, Kept::default())) };
@@ -132,14 +132,24 @@ pub(super) async fn last(pool: &Pool, task: &Task) -> Result<(u64, Kept), RunLog
 }
 
 /// The next chunks, in their order; none at the end of what there is.
-pub(super) async fn read(pool: &Pool, task: &Task, from: From) -> Result<Vec<Sealed>, RunLogError> {
+pub(super) async fn read(
+    pool: &Pool,
+    task: &LogKey,
+    from: ReadFrom,
+) -> Result<Vec<Sealed>, RunLogError> {
     let (run, server, attempt, workspace) = key(task)?;
     let (sql, after, until) = match from {
-        From::Line(line) => (READ_LINES, signed(line)?, None),
-        From::Chunk(seq) => (READ_CHUNKS, seq.map_or(Ok(-1), signed)?, None),
-        From::Byte(Part::Out, from, until) => (READ_OUT, signed(from)?, Some(signed(until)?)),
-        From::Byte(Part::Err, from, until) => (READ_ERR, signed(from)?, Some(signed(until)?)),
-        From::Byte(Part::All, from, until) => (READ_ALL, signed(from)?, Some(signed(until)?)),
+        ReadFrom::Line(line) => (READ_LINES, signed(line)?, None),
+        ReadFrom::Chunk(seq) => (READ_CHUNKS, seq.map_or(Ok(-1), signed)?, None),
+        ReadFrom::Byte(LogPart::Out, from, until) => {
+            (READ_OUT, signed(from)?, Some(signed(until)?))
+        }
+        ReadFrom::Byte(LogPart::Err, from, until) => {
+            (READ_ERR, signed(from)?, Some(signed(until)?))
+        }
+        ReadFrom::Byte(LogPart::All, from, until) => {
+            (READ_ALL, signed(from)?, Some(signed(until)?))
+        }
     };
     let mut values: Vec<&(dyn ToSql + Sync)> =
         vec![&run, &server, &attempt, &workspace, &after, &PAGE_CHUNKS, &PAGE_BYTES];
@@ -149,12 +159,12 @@ pub(super) async fn read(pool: &Pool, task: &Task, from: From) -> Result<Vec<Sea
     query(pool, sql, &values).await?.iter().map(sealed).collect()
 }
 
-pub(super) async fn delete(pool: &Pool, task: &Task) -> Result<u64, RunLogError> {
+pub(super) async fn delete(pool: &Pool, task: &LogKey) -> Result<u64, RunLogError> {
     let (run, server, attempt, workspace) = key(task)?;
     Ok(execute(pool, DELETE, &[&run, &server, &attempt, &workspace]).await?)
 }
 
-fn key(task: &Task) -> Result<(Uuid, Uuid, i32, Uuid), RunLogError> {
+fn key(task: &LogKey) -> Result<(Uuid, Uuid, i32, Uuid), RunLogError> {
     let attempt = i32::try_from(task.attempt).map_err(|_| RunLogError::Number)?;
     Ok((task.run.0, task.server.0, attempt, task.workspace.0))
 }

@@ -2,9 +2,9 @@
 
 use ring::digest::{Context, SHA256};
 
-use super::chunk::{Kept, Task};
+use super::chunk::{Kept, LogKey};
 use super::lines::Stream;
-use super::rows::{self, From};
+use super::rows::{self, ReadFrom};
 use super::{RunLogError, RunLogs};
 
 /// What is kept of one stream.
@@ -54,11 +54,11 @@ impl Counted {
 impl RunLogs {
     /// Reads the whole log back, a little at a time, after [`super::Writer::finish`]. A gap is an
     /// error, never a wrong summary.
-    pub async fn seal(&self, task: &Task) -> Result<Summary, RunLogError> {
+    pub async fn seal(&self, task: &LogKey) -> Result<Summary, RunLogError> {
         let (mut out, mut err) = (Counted::new(), Counted::new());
         let (mut seq, mut kept) = (None, Kept::default());
         loop {
-            let page = rows::read(&self.0.pool, task, From::Chunk(seq)).await?;
+            let page = rows::read(&self.0.pool, task, ReadFrom::Chunk(seq)).await?;
             if page.is_empty() {
                 break;
             }

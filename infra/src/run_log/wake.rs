@@ -5,22 +5,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-use super::chunk::Task;
+use super::chunk::LogKey;
 
 /// Logs that are followed at once; whoever follows one more is not woken, and polls.
 const WATCHED_MAX: usize = 16_384;
 
 #[derive(Default)]
-pub(super) struct Wakes(Mutex<HashMap<Task, watch::Sender<u64>>>);
+pub(super) struct Wakes(Mutex<HashMap<LogKey, watch::Sender<u64>>>);
 
 impl Wakes {
-    pub fn tell(&self, task: &Task, lines: u64) {
+    pub fn notify(&self, task: &LogKey, lines: u64) {
         if let Some(sender) = self.watched().get(task) {
             sender.send_replace(lines);
         }
     }
 
-    pub fn watch(self: &Arc<Self>, task: Task) -> Watch {
+    pub fn watch(self: &Arc<Self>, task: LogKey) -> Watch {
         let mut watched = self.watched();
         let receiver = match watched.get(&task) {
             Some(sender) => sender.subscribe(),
@@ -36,7 +36,7 @@ impl Wakes {
         Watch { wakes: Arc::clone(self), task, receiver: Some(receiver) }
     }
 
-    fn watched(&self) -> MutexGuard<'_, HashMap<Task, watch::Sender<u64>>> {
+    fn watched(&self) -> MutexGuard<'_, HashMap<LogKey, watch::Sender<u64>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -49,7 +49,7 @@ impl Wakes {
 /// Follows one log until it is dropped.
 pub struct Watch {
     wakes: Arc<Wakes>,
-    task: Task,
+    task: LogKey,
     receiver: Option<watch::Receiver<u64>>,
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::privacy::RunLog;
 use tokio::time::Instant;
 
-use super::chunk::{Chunk, Kept, Task};
+use super::chunk::{Chunk, Kept, LogKey};
 use super::lines::{Lines, Piece, Place, Stream};
 use super::mask::{Mask, Masks};
 use super::rows::{self, Sealed, Written};
@@ -23,7 +23,7 @@ const DROPPED_BYTES_NOTED: u64 = 16 * 1024 * 1024;
 /// may be called again, and nothing is lost or doubled. Dropping a call half-way does no harm.
 pub struct Writer {
     logs: RunLogs,
-    task: Task,
+    task: LogKey,
     fence: i64,
     out: Feed,
     err: Feed,
@@ -60,7 +60,7 @@ impl RunLogs {
     /// Writes on where `resume` says. More than `bytes_max` is not kept.
     pub fn writer(
         &self,
-        task: Task,
+        task: LogKey,
         fence: i64,
         masks: &Masks,
         bytes_max: u64,
@@ -235,7 +235,7 @@ impl Writer {
             if rows::write(pool, &self.task, self.fence, sealed).await? == Written::Fenced {
                 return Err(RunLogError::Fenced);
             }
-            wakes.tell(&self.task, chunk.after.lines);
+            wakes.notify(&self.task, chunk.after.lines);
             self.chunks.full.pop_front();
             self.written = Some(Instant::now());
         }
@@ -247,11 +247,11 @@ impl Writer {
 }
 
 impl RunLogs {
-    async fn seal_chunk(&self, task: &Task, chunk: &Chunk) -> Result<Sealed, RunLogError> {
+    async fn seal_chunk(&self, task: &LogKey, chunk: &Chunk) -> Result<Sealed, RunLogError> {
         let Inner { keyring, clock, .. } = &*self.0;
         let (tenant, subject) = (task.workspace.into(), task.workspace.into());
         let at = clock.now();
-        self.has_day(at.date_naive()).await?;
+        self.ensure_day(at.date_naive()).await?;
         let clear = chunk.clear.to_vec();
         let id = task.chunk_id(chunk.seq);
         let sealed = keyring.sealer.seal_bytes::<RunLog>(tenant, subject, id, clear).await?;

@@ -44,7 +44,7 @@ async fn any_range_of_bytes_is_that_of_the_whole() {
     writer.finish().await.unwrap();
     let lines = all(&given.logs, &task).await;
     let whole: Vec<u8> = lines.into_iter().flat_map(|line| line.bytes).collect();
-    for (part, bytes) in [(Part::Out, &out), (Part::Err, &err), (Part::All, &whole)] {
+    for (part, bytes) in [(LogPart::Out, &out), (LogPart::Err, &err), (LogPart::All, &whole)] {
         assert_eq!(given.logs.length(&task, part).await.unwrap(), bytes.len() as u64);
         for _ in 0..40 {
             let from = random.below(bytes.len() + 10);
@@ -72,9 +72,9 @@ async fn a_range_opens_no_more_than_it_needs() {
     let texts = given.log(&task, 30).await.concat();
     given.as_owner("update working.run_log_chunks set sealed = 'x' where seq <> 4").await;
     let from = texts.find("line 13 ").unwrap() as u64;
-    let range = given.logs.read_range(&task, Part::Out, from, from + 9).await.unwrap();
+    let range = given.logs.read_range(&task, LogPart::Out, from, from + 9).await.unwrap();
     assert_eq!(range, b"line 13 o");
-    let other = given.logs.read_range(&task, Part::Out, 0, 9).await;
+    let other = given.logs.read_range(&task, LogPart::Out, 0, 9).await;
     assert!(matches!(other, Err(RunLogError::Open(_))));
 }
 
@@ -105,7 +105,7 @@ async fn a_log_with_a_gap_has_no_summary() {
     given.as_owner("delete from working.run_log_chunks where seq = 5").await;
     let read = given.logs.read(&task, 10, 100).await;
     assert!(matches!(read, Err(RunLogError::Gap { seq: 6 })), "{read:?}");
-    let range = given.logs.read_range(&task, Part::Out, 0, 10_000).await;
+    let range = given.logs.read_range(&task, LogPart::Out, 0, 10_000).await;
     assert!(matches!(range, Err(RunLogError::Gap { seq: 6 })), "{range:?}");
 }
 

@@ -126,9 +126,9 @@ async fn a_log_is_its_own_workspaces_and_may_be_destroyed() {
     let (task, kept) = (given.task().await, given.task().await);
     given.log(&task, 7).await;
     given.log(&kept, 7).await;
-    let elsewhere = Task { workspace: kept.workspace, ..task };
+    let elsewhere = LogKey { workspace: kept.workspace, ..task };
     assert_eq!(all(&given.logs, &elsewhere).await, []);
-    assert_eq!(given.logs.read_range(&elsewhere, Part::All, 0, 99).await.unwrap(), b"");
+    assert_eq!(given.logs.read_range(&elsewhere, LogPart::All, 0, 99).await.unwrap(), b"");
     assert_eq!(given.logs.delete(&elsewhere).await.unwrap(), 0);
 
     assert_eq!(given.logs.delete(&task).await.unwrap(), 3);

@@ -73,8 +73,8 @@ impl Given {
     }
 
     /// A task that a node holds under fence 1.
-    async fn task(&self) -> Task {
-        let task = Task {
+    async fn task(&self) -> LogKey {
+        let task = LogKey {
             workspace: WorkspaceId(self.ids.uuid()),
             run: RunId(self.ids.uuid()),
             server: ServerId(self.ids.uuid()),
@@ -88,18 +88,18 @@ impl Given {
     }
 
     /// Another node takes the task.
-    async fn fence(&self, task: &Task, fence: i64) {
+    async fn fence(&self, task: &LogKey, fence: i64) {
         let update = "update working.run_tasks set fence = $2 where run_id = $1";
         assert_eq!(self.sql(update, &[&task.run.0, &fence]).await, 1);
     }
 
-    async fn writer(&self, task: &Task) -> Writer {
+    async fn writer(&self, task: &LogKey) -> Writer {
         let resume = self.logs.resume(task).await.unwrap();
         self.logs.writer(*task, 1, &Masks::default(), BYTES_MAX, &resume)
     }
 
     /// A log of so many lines, in chunks of three.
-    async fn log(&self, task: &Task, lines: u64) -> Vec<String> {
+    async fn log(&self, task: &LogKey, lines: u64) -> Vec<String> {
         let mut writer = self.writer(task).await;
         let (mut texts, mut offset) = (Vec::new(), 0);
         for number in 1..=lines {
@@ -116,8 +116,8 @@ impl Given {
     }
 }
 
-async fn all(logs: &RunLogs, task: &Task) -> Vec<Line> {
-    let mut lines: Vec<Line> = Vec::new();
+async fn all(logs: &RunLogs, task: &LogKey) -> Vec<LogLine> {
+    let mut lines: Vec<LogLine> = Vec::new();
     loop {
         let after = lines.last().map_or(0, |line| line.number);
         let news = logs.read(task, after, 1_000).await.unwrap();
@@ -128,7 +128,7 @@ async fn all(logs: &RunLogs, task: &Task) -> Vec<Line> {
     }
 }
 
-fn of(lines: &[Line], stream: Stream) -> Vec<u8> {
+fn of(lines: &[LogLine], stream: Stream) -> Vec<u8> {
     let own = lines.iter().filter(|line| line.stream == stream);
     own.flat_map(|line| line.bytes.clone()).collect()
 }

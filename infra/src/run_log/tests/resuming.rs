@@ -73,7 +73,7 @@ async fn tell(
     writer.finish().await.unwrap();
 }
 
-fn plain(lines: Vec<Line>) -> Vec<(u64, Stream, bool, Vec<u8>)> {
+fn plain(lines: Vec<LogLine>) -> Vec<(u64, Stream, bool, Vec<u8>)> {
     lines.into_iter().map(|line| (line.number, line.stream, line.continues, line.bytes)).collect()
 }
 

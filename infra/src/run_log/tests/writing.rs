@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::rows::{self, From, Written};
+use super::super::rows::{self, ReadFrom, Written};
 use super::*;
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn a_chunk_whose_answer_was_lost_is_not_doubled() {
     let given = given().await;
     let task = given.task().await;
     given.log(&task, 4).await;
-    let chunks = rows::read(&given.pool, &task, From::Chunk(None)).await.unwrap();
+    let chunks = rows::read(&given.pool, &task, ReadFrom::Chunk(None)).await.unwrap();
 
     for chunk in &chunks {
         let again = rows::write(&given.pool, &task, 1, chunk).await.unwrap();
@@ -104,7 +104,8 @@ async fn a_chunk_whose_answer_was_lost_is_not_doubled() {
     }
 
     assert_eq!(given.count("select count(*) from working.run_log_chunks").await, 2);
-    let mut changed = rows::read(&given.pool, &task, From::Chunk(None)).await.unwrap().remove(0);
+    let mut changed =
+        rows::read(&given.pool, &task, ReadFrom::Chunk(None)).await.unwrap().remove(0);
     changed.envelope[99] ^= 1;
     assert_eq!(rows::write(&given.pool, &task, 1, &changed).await.unwrap(), Written::Fenced);
 }
@@ -145,7 +146,7 @@ async fn a_worker_that_was_replaced_writes_nothing_more() {
         assert!(matches!(writer.flush().await, Err(RunLogError::Fenced)));
     }
     assert_eq!(of(&all(&given.logs, &task).await, Stream::Out), b"mine\n");
-    let nobodys = Task { attempt: 2, ..task };
+    let nobodys = LogKey { attempt: 2, ..task };
     let mut writer = given.writer(&nobodys).await;
     writer.out(0, b"x\n").await.unwrap();
     assert!(matches!(writer.flush().await, Err(RunLogError::Fenced)));

@@ -10,7 +10,7 @@ use domain::AccountId;
 use domain::run::LogSeal;
 use domain::workspace::Right;
 use futures_util::stream;
-use infra::run_log::{Task, Watch};
+use infra::run_log::{LogKey, Watch};
 use serde::Serialize;
 use tokio::sync::watch;
 
@@ -78,7 +78,7 @@ pub fn answer(
     api: &ApiData,
     member: &Member,
     request: &HttpRequest,
-    task: Task,
+    task: LogKey,
     after: u64,
 ) -> Result<HttpResponse, Problem> {
     let slot = api.streams.open(member.account);
@@ -122,7 +122,7 @@ enum StreamStage {
 struct Following {
     api: ApiData,
     request: HttpRequest,
-    task: Task,
+    task: LogKey,
     /// The last line that was sent.
     after: u64,
     /// The last state that was told.
@@ -209,7 +209,7 @@ impl Following {
 
     /// Another state, or the end: told after every line, for the lines are kept before the end is.
     async fn look(&mut self) -> Result<Option<Bytes>, Problem> {
-        let Task { workspace, run, server, attempt } = self.task;
+        let LogKey { workspace, run, server, attempt } = self.task;
         let target = target(&self.api, workspace, run, server).await?;
         let last = target.attempt == attempt;
         let state = if last { target.word() } else { SUPERSEDED };

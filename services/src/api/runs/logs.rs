@@ -11,7 +11,7 @@ use domain::ServerId;
 use domain::run::{Run, Target};
 use domain::workspace::Right;
 use futures_util::stream;
-use infra::run_log::{Line, Part, Task};
+use infra::run_log::{LogKey, LogLine, LogPart};
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
@@ -89,9 +89,9 @@ pub struct LogLineView {
     at: DateTime<Utc>,
 }
 
-impl From<Line> for LogLineView {
-    fn from(line: Line) -> Self {
-        let Line { number, stream, continues, at, bytes } = line;
+impl From<LogLine> for LogLineView {
+    fn from(line: LogLine) -> Self {
+        let LogLine { number, stream, continues, at, bytes } = line;
         let (text, base64) = match String::from_utf8(bytes) {
             Ok(text) => (Some(text), None),
             Err(error) => (None, Some(STANDARD.encode(error.as_bytes()))),
@@ -135,7 +135,7 @@ async fn read(
     if attempt > last.attempt {
         return Err(Problem::of(ProblemKind::NotFound));
     }
-    let task = Task { workspace: member.workspace, run, server, attempt };
+    let task = LogKey { workspace: member.workspace, run, server, attempt };
     let accepted = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let accepts = |kind| accepted.is_some_and(|accepted| accepted.contains(kind));
     if accepts("text/event-stream") {
@@ -161,7 +161,7 @@ async fn read(
         .body(body))
 }
 
-pub fn json(line: Line) -> Result<Vec<u8>, Problem> {
+pub fn json(line: LogLine) -> Result<Vec<u8>, Problem> {
     serde_json::to_vec(&LogLineView::from(line)).map_err(|error| Problem::internal(&error))
 }
 
@@ -180,14 +180,14 @@ pub async fn target(
 async fn bytes(
     api: &ApiData,
     request: &HttpRequest,
-    task: Task,
+    task: LogKey,
     side: Option<Side>,
     state: &'static str,
 ) -> Result<HttpResponse, Problem> {
     let part = match side {
-        Some(Side::Out) => Part::Out,
-        Some(Side::Err) => Part::Err,
-        None => Part::All,
+        Some(Side::Out) => LogPart::Out,
+        Some(Side::Err) => LogPart::Err,
+        None => LogPart::All,
     };
     let length = api.app.run_logs.length(&task, part).await?;
     let Ranged { status, from, until } = ByteRange::of(request).within(length)?;

@@ -35,7 +35,7 @@ pub(super) struct Attempt {
     task: Task,
     signals: AttemptSignals,
     id: TaskId,
-    log: run_log::Task,
+    log: run_log::LogKey,
     /// A start may have been sent, by this node or an earlier one.
     launched: bool,
     /// When the server last answered.
@@ -56,7 +56,7 @@ impl Attempt {
         let now = Instant::now();
         Self {
             id: TaskId { run, attempt, server },
-            log: run_log::Task { workspace: task.workspace, run, server, attempt },
+            log: run_log::LogKey { workspace: task.workspace, run, server, attempt },
             launched: task.launched,
             seen: now.checked_sub(task.unseen).unwrap_or(now),
             drained: 0,
