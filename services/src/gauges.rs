@@ -4,7 +4,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use domain::privacy::deadlines::OVERDUE_AFTER;
 use infra::keyring::KeyringError;
 use infra::log::status;
 use infra::postgres::{PgError, Pool};
@@ -13,8 +13,6 @@ use tokio::task::JoinHandle;
 use crate::wiring::App;
 
 const EVERY: Duration = Duration::from_secs(5);
-/// The 29th day begins: the law leaves thirty.
-const OVERDUE: TimeDelta = TimeDelta::days(28);
 const RUN_STATES: [&str; 3] = ["queued", "running", "lost"];
 const MAIL_STATES: [&str; 5] = ["queued", "sending", "sent", "failed", "unknown"];
 
@@ -84,8 +82,8 @@ async fn keys(app: &App) -> Result<(), KeyringError> {
     let age = open.oldest.map(|oldest| now - oldest).unwrap_or_default();
     metrics.erasures_open.set(open.count);
     metrics.erasure_oldest_seconds.set(age.as_seconds_f64());
-    metrics.erasures_overdue.set(i64::from(age >= OVERDUE));
-    if age >= OVERDUE {
+    metrics.erasures_overdue.set(i64::from(age >= OVERDUE_AFTER));
+    if age >= OVERDUE_AFTER {
         tracing::error!(days = age.num_days(), "an erasure must be complete within thirty days");
     }
     Ok(())

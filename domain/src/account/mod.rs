@@ -19,11 +19,9 @@ pub use command::AccountCommand;
 pub use error::AccountError;
 pub use event::{AccountEvent, LoginRefusal};
 
+use crate::privacy::deadlines::ERASURE_DAYS_MAX;
 use crate::privacy::{AccountEmail, Personal, Purpose};
 use crate::{AggregateRoot, CredentialId, ProofId};
-
-/// The days from a request for erasure until it must be complete (Art. 12(3) GDPR).
-pub const ERASURE_DAYS_MAX: i64 = 30;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

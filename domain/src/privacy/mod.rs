@@ -1,6 +1,7 @@
 //! Whose data, of what kind, why, for how long and who may receive it: facts as data.
 
 mod column;
+pub mod deadlines;
 mod field;
 mod personal;
 mod value;

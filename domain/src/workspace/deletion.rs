@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{LiveWorkspace, Right, WorkspaceError, WorkspaceEvent};
 use crate::AccountId;
-use crate::account::ERASURE_DAYS_MAX;
+use crate::privacy::deadlines::ERASURE_DAYS_MAX;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deletion {

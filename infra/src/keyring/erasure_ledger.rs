@@ -1,7 +1,8 @@
 //! The erasure ledger: which erasures were requested, and how far each has come.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use domain::SubjectId;
+use domain::privacy::deadlines::OVERDUE_AFTER;
 use tokio_postgres::types::ToSql;
 
 use super::{ErasureEntry, ErasureStage, ErasureState, KeyringError, OpenErasures, SubjectKind};
@@ -137,9 +138,8 @@ impl ErasureLedger {
 
     /// Counts the erasures that are requested and not completed.
     pub async fn open(&self) -> Result<OpenErasures, KeyringError> {
-        const DAYS_28: TimeDelta = TimeDelta::days(28);
         let client = self.pool.get().await?;
-        let row = client.query_one(COUNT_OPEN, &[&(self.clock.now() - DAYS_28)]).await?;
+        let row = client.query_one(COUNT_OPEN, &[&(self.clock.now() - OVERDUE_AFTER)]).await?;
         Ok(OpenErasures {
             count: row.try_get("count")?,
             oldest: row.try_get("oldest")?,

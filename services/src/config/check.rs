@@ -1,13 +1,10 @@
 //! What settings must hold together.
 
+use domain::privacy::deadlines::{PLANNED_DAYS_MAX, ROTATION_DAYS, grace_days_max};
 use domain::seat::LIMIT_MAX;
 
 use super::{Config, ConfigError, Url};
 
-/// Days that the law leaves, less one to spare (Art. 12(3) GDPR).
-const ERASURE_DAYS: u32 = 29;
-/// A day until the next rotation, and one until its root is destroyed.
-const ROTATION_DAYS: u32 = 2;
 /// Whoever is gone keeps a seat from the others for so long, at most.
 const LEASE_SECONDS_MAX: u32 = 3_600;
 
@@ -20,14 +17,12 @@ impl Config {
     }
 
     fn check_erasure(&self) -> Result<(), ConfigError> {
-        let days = u64::from(self.erasure_grace_days)
-            + u64::from(self.escrow_days)
-            + u64::from(ROTATION_DAYS);
-        if days > u64::from(ERASURE_DAYS) {
+        let (grace, escrow) = (i64::from(self.erasure_grace_days), i64::from(self.escrow_days));
+        if grace > grace_days_max(escrow) {
             let reason = format!(
-                "{} days of grace, {} of escrow and {ROTATION_DAYS} to rotate are {days}, \
-                 and {ERASURE_DAYS} is the most",
-                self.erasure_grace_days, self.escrow_days
+                "{grace} days of grace, {escrow} of escrow and {ROTATION_DAYS} to rotate are {}, and \
+                 {PLANNED_DAYS_MAX} is the most",
+                grace + escrow + ROTATION_DAYS
             );
             return Err(self.refused("erasure_grace_days", reason));
         }

@@ -60,7 +60,7 @@ pub async fn enter(
 pub fn grace(config: &Config, days: Option<i64>) -> Result<TimeDelta, String> {
     let days = days.unwrap_or_else(|| config.erasure_grace_days.into());
     let least = i64::from(config.erasure_grace_days_min);
-    let most = 27 - i64::from(config.escrow_days);
+    let most = grace_days_max(config.escrow_days.into());
     if (least..=most).contains(&days) {
         return Ok(TimeDelta::days(days));
     }

@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use chrono::TimeDelta;
-use domain::account::ERASURE_DAYS_MAX;
+use domain::privacy::deadlines::{ERASURE_DAYS_MAX, PLANNED_DAYS_MAX};
 use infra::clock::Clock;
 use infra::keyring::Keyring;
 
@@ -53,7 +53,7 @@ pub async fn wrap(
     let open = keyring.ledger.open().await?;
     let oldest = open.oldest.map_or(0, |oldest| (now - oldest).num_days());
     findings.judge(
-        oldest < ERASURE_DAYS_MAX - 1,
+        oldest < PLANNED_DAYS_MAX,
         &format!("{} erasures are open, the oldest for {oldest} days", open.count),
         &format!("an erasure is open for {oldest} days, and {ERASURE_DAYS_MAX} is the law's limit"),
     );

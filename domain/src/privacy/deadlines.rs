@@ -1,0 +1,45 @@
+//! The days that an erasure may take, all derived from the one limit that the law sets.
+
+use chrono::TimeDelta;
+
+/// The days from a request for erasure until it must be complete, in backups too. Art. 12(3) GDPR
+/// says one month; 30 days are counted, and `PLANNED_DAYS_MAX` keeps a day to spare.
+pub const ERASURE_DAYS_MAX: i64 = 30;
+
+/// The days that grace, escrow and rotation may take together: one day is kept to spare.
+pub const PLANNED_DAYS_MAX: i64 = ERASURE_DAYS_MAX - 1;
+
+/// The days from the erasure of keys until no root is left that wraps them: one until the next
+/// rotation of the root, one until the old root is destroyed.
+pub const ROTATION_DAYS: i64 = 2;
+
+/// An erasure that is open for longer is overdue, and an alarm is raised: the last day begins that
+/// was planned for.
+pub const OVERDUE_AFTER: TimeDelta = TimeDelta::days(PLANNED_DAYS_MAX - 1);
+
+/// The longest grace, in days, where old roots stay in escrow for `escrow_days`. Below zero where
+/// no grace is possible.
+pub const fn grace_days_max(escrow_days: i64) -> i64 {
+    PLANNED_DAYS_MAX - ROTATION_DAYS - escrow_days
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grace_escrow_and_rotation_end_a_day_before_the_limit() {
+        for escrow_days in 0..=27 {
+            let whole = grace_days_max(escrow_days) + escrow_days + ROTATION_DAYS;
+            assert_eq!(whole, 29);
+        }
+        assert_eq!(grace_days_max(7), 20);
+        assert!(grace_days_max(28) < 0);
+    }
+
+    #[test]
+    fn an_erasure_is_overdue_when_its_29th_day_begins() {
+        assert_eq!(OVERDUE_AFTER, TimeDelta::hours(28 * 24));
+        assert!(OVERDUE_AFTER < TimeDelta::days(ERASURE_DAYS_MAX));
+    }
+}
