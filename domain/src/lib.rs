@@ -1,4 +1,4 @@
-//! What the business knows and decides. Pure: no database, no network, no clock.
+#![doc = include_str!("../README.md")]
 
 #[macro_use]
 mod event;
