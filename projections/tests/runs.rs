@@ -52,8 +52,8 @@ async fn a_run_shows_how_far_it_is_on_each_server() {
     assert_eq!((run.state.as_str(), run.version), ("running", 8));
     assert_eq!(run.work, bytes("make"));
     let targets = &run.run.0.requested().unwrap().targets;
-    assert_eq!((targets[&ONE].word(), targets[&ONE].log), ("cancelled", Some(log())));
-    assert_eq!((targets[&TWO].word(), targets[&TWO].attempt), ("queued", 2));
+    assert_eq!((targets[&ONE].as_str(), targets[&ONE].log), ("cancelled", Some(log())));
+    assert_eq!((targets[&TWO].as_str(), targets[&TWO].attempt), ("queued", 2));
     let on = &run.on_servers.0[&ONE];
     assert_eq!((on.started_at, on.ended_at), (Some(time(3)), Some(time(6))));
     assert_eq!(run.on_servers.0[&TWO].queued_at, time(8));

@@ -38,8 +38,8 @@ impl Target {
         matches!(self.stage, Stage::Ended(_))
     }
 
-    /// The word that an API shows.
-    pub const fn word(&self) -> &'static str {
+    /// As the API writes it.
+    pub const fn as_str(&self) -> &'static str {
         match self.stage {
             Stage::Queued | Stage::Dispatched | Stage::Started if self.cancelling => "cancelling",
             Stage::Queued => "queued",

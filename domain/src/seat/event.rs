@@ -29,7 +29,7 @@ pub enum ReleaseReason {
 }
 
 impl LimitCause {
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Default => "default",
             Self::Admin => "admin",

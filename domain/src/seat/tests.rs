@@ -265,7 +265,7 @@ fn every_event_is_about_the_workspace() {
 #[test]
 fn a_causes_word_is_the_events() {
     for cause in [LimitCause::Default, LimitCause::Admin] {
-        assert_eq!(serde_json::to_value(cause).unwrap(), cause.word());
+        assert_eq!(serde_json::to_value(cause).unwrap(), cause.as_str());
     }
 }
 

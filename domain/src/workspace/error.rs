@@ -12,7 +12,7 @@ pub enum WorkspaceError {
     Unknown,
     #[error("there is no such member")]
     NotAMember,
-    #[error("this needs the right {}", .0.word())]
+    #[error("this needs the right {}", .0.as_str())]
     NeedsRight(Right),
     #[error("only an owner makes or unmakes an owner")]
     OwnersOnly,
@@ -50,7 +50,7 @@ pub enum WorkspaceError {
     TokenDays,
     #[error("a token has one right at least")]
     NoRights,
-    #[error("no token may have {}", .0.word())]
+    #[error("no token may have {}", .0.as_str())]
     NotForTokens(Right),
     #[error("the deletion of this workspace has been requested: cancel it first")]
     DeletionRequested,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 macro_rules! rights {
     ($($(#[$doc:meta])* $right:ident $word:literal: $($role:ident)*;)*) => {
-        /// What can be done in a workspace. The words are also the scopes of API tokens.
+        /// What can be done in a workspace. Its text is also a scope of API tokens.
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
         )]
@@ -15,12 +15,12 @@ macro_rules! rights {
         impl Right {
             pub const ALL: &'static [Self] = &[$(Self::$right),*];
 
-            pub const fn word(self) -> &'static str {
+            pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$right => $word),* }
             }
 
-            pub fn named(word: &str) -> Option<Self> {
-                match word { $($word => Some(Self::$right),)* _ => None }
+            pub fn named(text: &str) -> Option<Self> {
+                match text { $($word => Some(Self::$right),)* _ => None }
             }
 
             /// The roles that have it.
@@ -89,7 +89,7 @@ impl Role {
         self.rights().all(|right| other.may(right))
     }
 
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Owner => "owner",
             Self::Admin => "admin",

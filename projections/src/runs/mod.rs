@@ -92,7 +92,7 @@ impl Projection for Runs {
         run.note(&told, event.recorded_at());
         run.run.0.apply(told);
         if let Some(requested) = run.run.0.requested() {
-            RunState::of(requested.targets.values()).word().clone_into(&mut run.state);
+            RunState::of(requested.targets.values()).as_str().clone_into(&mut run.state);
         }
         run.version = event.version();
         Ok(())
@@ -191,7 +191,8 @@ pub async fn page(
     let list = client.prepare_cached(LIST).await?;
     let end = DateTime::from_timestamp(32_503_680_000, 0).unwrap_or_default();
     let (requested_at, id) = after.unwrap_or((end, RunId(Uuid::max())));
-    let (state, server) = (filter.state.map(RunState::word), filter.server.map(|server| server.0));
+    let (state, server) =
+        (filter.state.map(RunState::as_str), filter.server.map(|server| server.0));
     let rows =
         client.query(&list, &[&workspace.0, &state, &server, &requested_at, &id.0, &limit]).await?;
     rows.iter().map(|row| Ok(Run::read(row)?)).collect()

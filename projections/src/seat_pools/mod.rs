@@ -68,7 +68,7 @@ impl Projection for SeatPools {
             *row = Some(SeatPool {
                 workspace_id: WorkspaceId(event.tenant().0),
                 seat_limit: limit.into(),
-                limit_cause: cause.word().to_owned(),
+                limit_cause: cause.as_str().to_owned(),
                 limit_event_id: event.event_id(),
                 limit_position: event.position(),
                 limit_set_at: event.recorded_at(),

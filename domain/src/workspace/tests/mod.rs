@@ -139,6 +139,6 @@ fn an_owner_may_do_everything_and_every_right_is_somebodys() {
     assert!(Role::ALL.iter().all(|role| role.is_within(Role::Owner)));
     assert!(!Role::Billing.is_within(Role::Admin));
     for right in Right::ALL {
-        assert_eq!(Right::named(right.word()), Some(*right));
+        assert_eq!(Right::named(right.as_str()), Some(*right));
     }
 }

@@ -54,7 +54,7 @@ impl Member {
         if self.role.may(right) && in_scope {
             return Ok(());
         }
-        let detail = format!("This needs the right {}.", right.word());
+        let detail = format!("This needs the right {}.", right.as_str());
         Err(Problem::new(ProblemKind::Forbidden, detail))
     }
 

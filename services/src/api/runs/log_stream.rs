@@ -212,7 +212,7 @@ impl Following {
         let LogKey { workspace, run, server, attempt } = self.task;
         let target = target(&self.api, workspace, run, server).await?;
         let last = target.attempt == attempt;
-        let state = if last { target.word() } else { SUPERSEDED };
+        let state = if last { target.as_str() } else { SUPERSEDED };
         if target.is_ended() || !last {
             if let Some(lines) = self.read().await? {
                 return Ok(Some(lines));

@@ -145,7 +145,7 @@ async fn read(
         };
         return log_stream::answer(&api, &member, &request, task, after);
     }
-    let state = if attempt == last.attempt { last.word() } else { log_stream::SUPERSEDED };
+    let state = if attempt == last.attempt { last.as_str() } else { log_stream::SUPERSEDED };
     if accepts("text/plain") {
         return bytes(&api, &request, task, query.stream, state).await;
     }

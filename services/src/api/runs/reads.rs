@@ -118,7 +118,7 @@ async fn list(
     let Query(RunsQuery { state, server, limit, cursor }) = query;
     least.reached::<Runs>(&api).await?;
     let of = member.tenant();
-    let filters = [state.map_or("", RunState::word).to_owned(), format!("{server:?}")];
+    let filters = [state.map_or("", RunState::as_str).to_owned(), format!("{server:?}")];
     let scope = format!("/v1/workspaces/{}/runs?{}", member.workspace, filters.join("&"));
     let cursors = Cursors { keyring: &api.app.keyring, of, scope };
     let after: Option<(DateTime<Utc>, RunId)> = match cursor {
@@ -172,7 +172,7 @@ fn summary(run: &Run) -> RunSummary {
         Some(OnServer {
             server_id: server.0,
             attempt: target.attempt,
-            state: target.word(),
+            state: target.as_str(),
             ending: match target.stage {
                 Stage::Ended(ending) => Some(ending),
                 Stage::Queued | Stage::Dispatched | Stage::Started => None,

@@ -187,7 +187,7 @@ async fn view(
         token_id: id.0,
         name,
         account_id: token.account.0,
-        scopes: token.rights.iter().map(|right| right.word()).collect(),
+        scopes: token.rights.iter().map(|right| right.as_str()).collect(),
         expires_at: token.expires_at,
         issued_at: kept.as_ref().map(|kept| kept.issued_at),
         last_used_at: kept.and_then(|kept| kept.last_used_at),

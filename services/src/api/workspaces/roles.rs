@@ -41,12 +41,12 @@ pub struct RightView {
 )]
 async fn list() -> HttpResponse {
     let roles = Role::ALL.iter().map(|role| RoleView {
-        role: role.word(),
-        rights: role.rights().map(Right::word).collect(),
+        role: role.as_str(),
+        rights: role.rights().map(Right::as_str).collect(),
     });
     let rights = Right::ALL.iter().map(|right| RightView {
-        right: right.word(),
-        roles: right.roles().iter().map(|role| role.word()).collect(),
+        right: right.as_str(),
+        roles: right.roles().iter().map(|role| role.as_str()).collect(),
         tokens: right.is_for_tokens(),
     });
     HttpResponse::Ok().json(Roles { roles: roles.collect(), rights: rights.collect() })
