@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::SubjectId;
+use domain::privacy::deadlines::grace_days_max;
 use infra::keyring::{KeyringError, SubjectKind};
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
