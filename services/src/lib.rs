@@ -8,5 +8,6 @@ mod gauges;
 pub mod logging;
 pub mod metrics;
 pub mod operations;
+pub mod unseal;
 pub mod wiring;
 pub mod workers;

@@ -8,9 +8,10 @@ use domain::AccountId;
 use domain::account::{Account, LiveAccount};
 use domain::privacy::{AccountEmail, EmailAddress, Personal};
 use futures_util::future::try_join_all;
-use infra::keyring::{AddressReservations, KeyringError, OpenError};
+use infra::keyring::{AddressReservations, KeyringError};
 use uuid::Uuid;
 
+use crate::unseal::Unsealer;
 use crate::wiring::App;
 
 const AT_ONCE: i64 = 64;
@@ -92,20 +93,11 @@ impl Accounts {
         let loaded = self.app.executor.load::<Account>(account.into(), owner).await;
         let loaded = loaded.map_err(|error| KeyringError::Reservations(error.to_string()))?;
         let Account::Live(live) = &*loaded.state else { return Ok(Vec::new()) };
+        let person = Unsealer::of_account(&self.app, account);
         let mut addresses = Vec::new();
         for sealed in held(live) {
             let Personal::Sealed(sealed) = sealed else { continue };
-            let opened = self.app.keyring.sealer.open::<AccountEmail>(
-                account.into(),
-                account.into(),
-                sealed,
-            );
-            match opened.await {
-                Ok(address) => addresses.push(address),
-                Err(OpenError::Erased | OpenError::Expired) => {}
-                Err(OpenError::Unavailable(error)) => return Err(error),
-                Err(OpenError::Damaged) => return Err(KeyringError::Damaged),
-            }
+            addresses.extend(person.optional::<AccountEmail>(Some(sealed)).await?);
         }
         Ok(addresses)
     }

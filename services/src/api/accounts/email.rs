@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use chrono::TimeDelta;
 use domain::AccountId;
 use domain::account::{Account, AccountCommand};
-use domain::privacy::{EmailAddress, Personal};
+use domain::privacy::{AccountEmail, EmailAddress, Personal};
 use infra::event_store::{ReservationChange, Step};
 use infra::keyring::LinkPurpose;
 use secrecy::SecretString;
@@ -20,8 +20,8 @@ use crate::api::http::fields::{Fields, FromFields, secret, text};
 use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
-use crate::api::http::unseal::held;
 use crate::api::{Api, ApiData};
+use crate::unseal::Unsealer;
 
 const CHANGE: TimeDelta = TimeDelta::days(1);
 
@@ -102,7 +102,8 @@ async fn moved(api: &Api, account: AccountId) -> Result<Vec<ReservationChange>, 
     let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
     let live = live(&loaded)?;
     let Some(change) = &live.email_change else { return Ok(vec![]) };
-    let to = held(api, account, &change.email).await?;
+    let to =
+        Unsealer::of_account(&api.app, account).required::<AccountEmail>(&change.email).await?;
     let mut moved = reservations(api, &to, account).await?;
     for (kind, blind_index) in api.app.reservations.of_owner(account.0).await? {
         moved.push(ReservationChange::Release { kind, blind_index, owner: account.0 });

@@ -5,7 +5,7 @@ use actix_web::http::header;
 use chrono::{DateTime, Utc};
 use domain::account::{Account, AccountCommand};
 use domain::privacy::{
-    AccountEmail, AccountName, AccountUsername, EmailAddress, PersonName, Personal, Username,
+    AccountEmail, AccountName, AccountUsername, EmailAddress, Field, PersonName, Personal, Username,
 };
 use infra::event_store::Step;
 use projections::accounts::by_id;
@@ -23,7 +23,7 @@ use crate::api::http::position::{MinPosition, not_yet};
 use crate::api::http::precondition::{MustMatch, etag};
 use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
-use crate::api::http::unseal::opened;
+use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
     routes.add(__path_show, show).add(__path_rectify, rectify);
@@ -63,19 +63,32 @@ async fn show(
     least.reached::<projections::accounts::Accounts>(&api).await?;
     let about = signed_in.account;
     let row = by_id(&api.app.pool, about).await?.ok_or_else(not_yet)?;
+    let person = Unsealer::of_account(&api.app, about);
     let (email, pending) = (row.email.as_deref(), row.pending_email.as_deref());
     let (name, username) = (row.name.as_deref(), row.username.as_deref());
     let me = Me {
         account_id: about.0,
-        email: opened::<AccountEmail>(&api, about, email).await?,
+        email: own::<AccountEmail>(&person, email).await?,
         email_verified: row.email_verified,
-        pending_email: opened::<AccountEmail>(&api, about, pending).await?,
-        name: opened::<AccountName>(&api, about, name).await?,
-        username: opened::<AccountUsername>(&api, about, username).await?,
+        pending_email: own::<AccountEmail>(&person, pending).await?,
+        name: own::<AccountName>(&person, name).await?,
+        username: own::<AccountUsername>(&person, username).await?,
         registered_at: row.registered_at,
         erasure_due: row.erasure_due,
     };
     Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(row.version))).json(me))
+}
+
+/// A field of the person who asks. It is theirs to see: where it cannot be opened any more, there is
+/// no account.
+async fn own<F: Field>(
+    person: &Unsealer<'_>,
+    column: Option<&[u8]>,
+) -> Result<Option<F::Value>, Problem> {
+    match column {
+        Some(bytes) => Ok(Some(person.required::<F>(bytes).await?)),
+        None => Ok(None),
+    }
 }
 
 /// What is to be put right; what is absent stays.

@@ -20,8 +20,8 @@ use crate::api::http::fields::{Fields, FromFields, Nothing, digits, text};
 use crate::api::http::position::MinPosition;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
-use crate::api::http::unseal::opened;
 use crate::api::{Api, ApiData};
+use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
     routes
@@ -103,13 +103,13 @@ async fn list(
 }
 
 async fn read(api: &Api, signed_in: &SignedIn, row: Row) -> Result<SessionView, Problem> {
-    let about = signed_in.account;
+    let person = Unsealer::of_account(&api.app, signed_in.account);
     Ok(SessionView {
         session_id: row.session_id.0,
         current: signed_in.session == row.session_id,
         opened_at: row.opened_at,
-        ip: opened::<LoginIp>(api, about, Some(&row.ip)).await?,
-        user_agent: opened::<LoginUserAgent>(api, about, Some(&row.user_agent)).await?,
+        ip: person.optional::<LoginIp>(Some(row.ip.as_slice())).await?,
+        user_agent: person.optional::<LoginUserAgent>(Some(row.user_agent.as_slice())).await?,
         kind: row.kind,
     })
 }

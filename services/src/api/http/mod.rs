@@ -16,7 +16,6 @@ pub mod problem;
 pub mod problems;
 pub mod refusal;
 pub mod routes;
-pub mod unseal;
 
 use routes::Routes;
 

@@ -17,6 +17,7 @@ use infra::run_log::RunLogError;
 
 use crate::api::http::precondition::etag;
 use crate::api::http::problem::{Problem, ProblemKind};
+use crate::unseal::UnknownField;
 
 impl From<ExecuteError> for Problem {
     fn from(error: ExecuteError) -> Self {
@@ -179,6 +180,7 @@ impl From<RunError> for Problem {
     }
 }
 
+/// As [`crate::unseal`] says.
 impl From<OpenError> for Problem {
     fn from(error: OpenError) -> Self {
         match error {
@@ -212,6 +214,12 @@ macro_rules! unavailable {
             }
         }
     )*};
+}
+
+impl From<UnknownField> for Problem {
+    fn from(error: UnknownField) -> Self {
+        OpenError::from(error).into()
+    }
 }
 
 unavailable!(LoadError CredentialsError KeyringError PgError);

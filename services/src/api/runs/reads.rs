@@ -3,11 +3,10 @@
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
-use domain::privacy::{DeploymentConfig, DeploymentStep, RunCommand, Sealed};
+use domain::privacy::{DeploymentConfig, DeploymentStep, RunCommand};
 use domain::run::{Ending, LogSeal, RunState, Stage};
 use domain::workspace::Right;
 use domain::{RunId, ServerId};
-use infra::keyring::OpenError;
 use projections::runs::{Filter, Run, Runs, by_id, page};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -23,6 +22,7 @@ use crate::api::http::precondition::etag;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::runs::request::run_of;
+use crate::unseal::Unsealer;
 
 const STATES: &str = "queued, running, cancelling, succeeded, failed, cancelled, timed_out, lost";
 
@@ -150,14 +150,12 @@ async fn show(
     least.reached::<Runs>(&api).await?;
     let run = by_id(&api.app.pool, member.workspace, run_of(&path.1)?).await?;
     let run = run.ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
-    let sealed = Sealed::from_bytes(&run.work).ok_or(OpenError::Damaged)?;
-    let (tenant, subject) = (member.workspace.into(), member.workspace.into());
-    let keyring = &api.app.keyring;
+    let (work, sealed) = (run.work.as_slice(), Unsealer::of_workspace(&api.app, member.workspace));
     let (command, steps) = if run.deployment_id.is_some() {
-        let steps = keyring.sealer.open::<DeploymentConfig>(tenant, subject, &sealed).await?;
+        let steps = sealed.required::<DeploymentConfig>(work).await?;
         (None, Some(steps.steps().to_vec()))
     } else {
-        let command = keyring.sealer.open::<RunCommand>(tenant, subject, &sealed).await?;
+        let command = sealed.required::<RunCommand>(work).await?;
         (Some(command.expose().to_owned()), None)
     };
     let timeout_seconds = run.run.0.requested().map_or(0, |run| run.timeout_seconds);

@@ -3,7 +3,9 @@
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, web};
 use domain::DeploymentId;
-use domain::privacy::{CommandLine, DeploymentStep, DeploymentSteps, Label, Personal};
+use domain::privacy::{
+    CommandLine, DeploymentConfig, DeploymentName, DeploymentStep, DeploymentSteps, Label, Personal,
+};
 use domain::server::{Deployment, Server, ServerCommand};
 use domain::workspace::Right;
 use infra::event_store::Step;
@@ -21,9 +23,9 @@ use crate::api::http::fields::{Fields, FromFields, text};
 use crate::api::http::precondition::{MustMatch, etag};
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
-use crate::api::http::unseal::of_workspace;
 use crate::api::servers::server::{found, named};
 use crate::api::{Api, ApiData};
+use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
     routes
@@ -105,12 +107,13 @@ async fn opened(
     id: DeploymentId,
     deployment: &Deployment,
 ) -> Result<DeploymentView, Problem> {
-    let config = of_workspace(api, member.workspace, &deployment.config).await?;
+    let sealed = Unsealer::of_workspace(&api.app, member.workspace);
+    let config = sealed.required::<DeploymentConfig>(&deployment.config).await?;
     let step =
         |step: &DeploymentStep| StepView { name: step.name.clone(), command: step.command.clone() };
     Ok(DeploymentView {
         deployment_id: id.0,
-        name: of_workspace(api, member.workspace, &deployment.name).await?,
+        name: sealed.required::<DeploymentName>(&deployment.name).await?,
         steps: config.steps().iter().map(step).collect(),
     })
 }

@@ -1,12 +1,11 @@
 //! How a server is shown: never with its key, nor with anything that it said.
 
 use chrono::{DateTime, Utc};
-use domain::privacy::{Field, Personal, Sealed, ServerHost, ServerName, ServerUser};
+use domain::privacy::{Field, ServerHost, ServerName, ServerUser};
 use domain::server::{
     ConnectFailure, Credential, Fingerprint, HostKey, KeyAlgorithm, LiveServer, Reach,
 };
 use domain::{DeploymentId, ServerId, WorkspaceId};
-use infra::keyring::OpenError;
 use projections::servers::Server as Row;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,7 +13,7 @@ use uuid::Uuid;
 
 use crate::api::Api;
 use crate::api::http::problem::Problem;
-use crate::api::http::unseal::of_workspace;
+use crate::unseal::Unsealer;
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = Server)]
@@ -109,12 +108,13 @@ pub async fn view(
     server: ServerId,
     live: &LiveServer,
 ) -> Result<ServerView, Problem> {
+    let sealed = Unsealer::of_workspace(&api.app, workspace);
     Ok(ServerView {
         server_id: server.0,
-        name: of_workspace(api, workspace, &live.name).await?,
-        host: of_workspace(api, workspace, &live.host).await?,
+        name: sealed.required::<ServerName>(&live.name).await?,
+        host: sealed.required::<ServerHost>(&live.host).await?,
         port: live.port,
-        user: of_workspace(api, workspace, &live.user).await?,
+        user: sealed.required::<ServerUser>(&live.user).await?,
         host_key: live.host_key.into(),
         credential: live.credential.map(Into::into),
         reach: live.reach.into(),
@@ -124,25 +124,16 @@ pub async fn view(
 
 /// As it stands in the read model.
 pub async fn view_of_row(api: &Api, row: Row) -> Result<ServerView, Problem> {
-    let workspace = row.workspace_id;
+    let sealed = Unsealer::of_workspace(&api.app, row.workspace_id);
     Ok(ServerView {
         server_id: row.server_id.0,
-        name: of_row::<ServerName>(api, workspace, &row.name).await?,
-        host: of_row::<ServerHost>(api, workspace, &row.host).await?,
+        name: sealed.required::<ServerName>(row.name.as_slice()).await?,
+        host: sealed.required::<ServerHost>(row.host.as_slice()).await?,
         port: u16::try_from(row.port).unwrap_or_default(),
-        user: of_row::<ServerUser>(api, workspace, &row.login).await?,
+        user: sealed.required::<ServerUser>(row.login.as_slice()).await?,
         host_key: row.host_key.0.into(),
         credential: row.credential.0.map(Into::into),
         reach: row.reach.0.into(),
         deployments: row.deployments.0.iter().map(|DeploymentId(id)| *id).collect(),
     })
-}
-
-async fn of_row<F: Field>(
-    api: &Api,
-    workspace: WorkspaceId,
-    bytes: &[u8],
-) -> Result<F::Value, Problem> {
-    let sealed = Sealed::from_bytes(bytes).ok_or(OpenError::Damaged)?;
-    of_workspace(api, workspace, &Personal::<F>::Sealed(sealed)).await
 }

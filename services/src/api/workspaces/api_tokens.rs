@@ -27,6 +27,7 @@ use crate::api::http::precondition::IfMatch;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
+use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
     routes.add(__path_issue, issue).add(__path_list, list).add(__path_revoke, revoke);
@@ -176,10 +177,8 @@ async fn view(
 ) -> Result<TokenView, Problem> {
     let name = match &kept {
         Some(kept) => {
-            let about = workspace.into();
-            let name =
-                api.app.keyring.sealer.open::<ApiTokenName>(workspace.into(), about, &kept.name);
-            Some(name.await?)
+            let sealed = Unsealer::of_workspace(&api.app, workspace);
+            Some(sealed.required::<ApiTokenName>(&kept.name).await?)
         }
         None => None,
     };

@@ -4,7 +4,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::{Account, AccountError, EmailState};
-use domain::privacy::{EmailAddress, InvitationEmail, Personal};
+use domain::privacy::{AccountEmail, EmailAddress, InvitationEmail, Personal};
 use domain::workspace::{
     INVITATION_DAYS_MAX, Invitation, LiveWorkspace, Right, Role, Workspace, WorkspaceCommand,
     WorkspaceError,
@@ -13,7 +13,7 @@ use domain::{InvitationId, WorkspaceId};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use infra::event_store::{ExecuteError, Loaded, Step};
 use infra::ids::derived;
-use infra::keyring::{LinkPurpose, OpenError};
+use infra::keyring::LinkPurpose;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -29,9 +29,9 @@ use crate::api::http::fields::{Fields, FromFields, number, text};
 use crate::api::http::precondition::IfMatch;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
-use crate::api::http::unseal::held;
 use crate::api::workspaces::members::role;
 use crate::api::{Api, ApiData};
+use crate::unseal::Unsealer;
 
 /// How many addresses are opened at once.
 const AT_ONCE: usize = 16;
@@ -127,21 +127,15 @@ async fn load(api: &Api, workspace: WorkspaceId) -> Result<Loaded<Workspace>, Pr
     Ok(api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?)
 }
 
-/// `None` once the address has been forgotten.
+/// `None` once the key of the address is erased.
 async fn address(
     api: &Api,
     workspace: WorkspaceId,
     id: InvitationId,
     invitation: &Invitation,
 ) -> Result<Option<EmailAddress>, Problem> {
-    let sealed = invitation.email.sealed().ok_or(OpenError::Damaged)?;
-    let opened =
-        api.app.keyring.sealer.open::<InvitationEmail>(workspace.into(), id.into(), sealed);
-    match opened.await {
-        Ok(address) => Ok(Some(address)),
-        Err(OpenError::Erased | OpenError::Expired) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+    let sealed = Unsealer::new(&api.app, workspace.into(), id.into());
+    Ok(sealed.optional::<InvitationEmail>(Some(&invitation.email)).await?)
 }
 
 type Addressed<'a> = (InvitationId, &'a Invitation, Option<EmailAddress>);
@@ -289,7 +283,8 @@ async fn check_is_theirs(
     if standing.erasure.is_some() {
         return Err(AccountError::ErasureRequested.into());
     }
-    let own = held(api, account, &standing.email).await?;
+    let own =
+        Unsealer::of_account(&api.app, account).required::<AccountEmail>(&standing.email).await?;
     if standing.email_state != EmailState::Verified || own.folded() != sent_to.folded() {
         return Err(Problem::of(ProblemKind::NotInvited));
     }

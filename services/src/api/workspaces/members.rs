@@ -23,8 +23,8 @@ use crate::api::http::fields::{Fields, FromFields, parsed, word};
 use crate::api::http::precondition::{IfMatch, MustMatch, etag};
 use crate::api::http::problem::{At, FieldError, Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
-use crate::api::http::unseal::opened;
 use crate::api::{Api, ApiData};
+use crate::unseal::Unsealer;
 
 const ROLES: &str = "owner, admin, operator, viewer, billing, auditor";
 const PURPOSES: &str = "account_administration, service_communication";
@@ -163,8 +163,9 @@ async fn opened_person(
     let about = row.account_id;
     let name = row.name.as_deref().filter(|_| is_for::<AccountName>(purpose));
     let email = row.email.as_deref().filter(|_| is_for::<AccountEmail>(purpose));
-    let name = opened::<AccountName>(api, about, name).await?;
-    Ok((about, (name, opened::<AccountEmail>(api, about, email).await?)))
+    let person = Unsealer::of_account(&api.app, about);
+    let name = person.optional::<AccountName>(name).await?;
+    Ok((about, (name, person.optional::<AccountEmail>(email).await?)))
 }
 
 fn is_for<F: Field>(purpose: Purpose) -> bool {

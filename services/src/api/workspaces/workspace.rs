@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use chrono::{DateTime, Utc};
 use domain::WorkspaceId;
-use domain::privacy::{Label, Personal};
+use domain::privacy::{Label, Personal, WorkspaceName};
 use domain::seat::{SeatCommand, SeatPool, pool_stream};
 use domain::workspace::{Right, Role, Workspace, WorkspaceCommand};
 use infra::event_store::Step;
@@ -28,7 +28,7 @@ use crate::api::http::position::MinPosition;
 use crate::api::http::precondition::{MustMatch, etag};
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
-use crate::api::http::unseal::{name_of, of_workspace};
+use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
     routes
@@ -124,9 +124,9 @@ async fn list(
     let mut items = Vec::with_capacity(page.items.len());
     for mine in page.items {
         // One that is being deleted is not there any more.
-        let Some(name) = name_of(&api, mine.workspace, mine.name.as_deref()).await? else {
-            continue;
-        };
+        let workspace = Unsealer::of_workspace(&api.app, mine.workspace);
+        let name = workspace.optional::<WorkspaceName>(mine.name.as_deref()).await?;
+        let Some(name) = name else { continue };
         items.push(WorkspaceSummary {
             workspace_id: mine.workspace.0,
             name,
@@ -169,7 +169,9 @@ async fn show(api: ApiData, member: Member) -> Result<HttpResponse, Problem> {
     };
     let shown = WorkspaceView {
         workspace_id: workspace.0,
-        name: of_workspace(&api, workspace, &live.name).await?,
+        name: Unsealer::of_workspace(&api.app, workspace)
+            .required::<WorkspaceName>(&live.name)
+            .await?,
         role: member.role,
         members: live.members.len(),
         deletion_due: live.deletion.map(|deletion| deletion.due),

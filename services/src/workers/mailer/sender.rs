@@ -9,6 +9,7 @@ use infra::outbox::{ClaimedMail, MailKind, MarkOutcome};
 use infra::postgres::PgError;
 
 use super::letters;
+use crate::unseal::Unsealer;
 use crate::wiring::App;
 
 const AT_ONCE: i64 = 16;
@@ -51,11 +52,10 @@ async fn send(app: &App, mail: &ClaimedMail) -> Result<(), PgError> {
 
 async fn compose(app: &App, mail: &ClaimedMail) -> Result<Letter, Unwritten> {
     let request = &mail.request;
-    let (keyring, tenant, sealed) = (&app.keyring, request.tenant, &request.address);
+    let (tenant, address) = (request.tenant, &request.address);
+    let sealed = Unsealer::new(app, tenant, request.subject);
     let address = match request.kind {
-        MailKind::Invitation => {
-            keyring.sealer.open::<InvitationEmail>(tenant, request.subject, sealed).await?
-        }
+        MailKind::Invitation => sealed.required::<InvitationEmail>(address).await?,
         MailKind::Verification
         | MailKind::EmailChange
         | MailKind::EmailChanged
@@ -63,14 +63,12 @@ async fn compose(app: &App, mail: &ClaimedMail) -> Result<Letter, Unwritten> {
         | MailKind::PasswordChanged
         | MailKind::ErasureRequested
         | MailKind::ErasureCancelled
-        | MailKind::HostKeyMismatched => {
-            keyring.sealer.open::<AccountEmail>(tenant, request.subject, sealed).await?
-        }
+        | MailKind::HostKeyMismatched => sealed.required::<AccountEmail>(address).await?,
     };
     let link = match letters::link_of(request.kind).zip(request.proof) {
         None => request.proof.map(|of| of.to_string()).unwrap_or_default(),
         Some(((purpose, page), proof)) => {
-            let token = keyring.link_tokens.make(purpose, SubjectId(tenant.0), proof).await;
+            let token = app.keyring.link_tokens.make(purpose, SubjectId(tenant.0), proof).await;
             let token = token.map_err(|error| Unwritten::NotNow(error.to_string()))?;
             format!("{}/{page}#{token}", app.public_url)
         }
