@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use infra::postgres::{ConnectOptions, connect_one};
+use serde_json::Value;
 use tempfile::TempDir;
 use test_support::{Databases, databases};
 use tokio_postgres::Client;
@@ -84,19 +85,19 @@ impl Installation {
         command
     }
 
-    /// Runs another word of the programme to its end, such as `["replay", "accounts"]`.
-    pub async fn run(&self, words: &[&str]) -> Output {
+    /// Runs another subcommand to its end, such as `["replay", "accounts"]`.
+    pub async fn run(&self, arguments: &[&str]) -> Output {
         let mut command = self.command();
-        command.args(words).stdin(Stdio::null());
+        command.args(arguments).stdin(Stdio::null());
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }
 
     /// A token that may do everything an operator may.
     pub async fn operator(&self) -> String {
         let made = self.run(&["token", "create", "--scope", "admin"]).await;
-        let told = String::from_utf8(made.stdout).unwrap();
-        let token = told.split_whitespace().find(|word| word.starts_with("lo_"));
-        let failed = || panic!("no token: {told}{}", String::from_utf8_lossy(&made.stderr));
+        let text = String::from_utf8(made.stdout).unwrap();
+        let token = text.split_whitespace().find(|part| part.starts_with("lo_"));
+        let failed = || panic!("no token: {text}{}", String::from_utf8_lossy(&made.stderr));
         token.unwrap_or_else(failed).to_owned()
     }
 
@@ -116,6 +117,13 @@ impl Installation {
 
     pub async fn log(&self) -> Client {
         connect_one(&self.log_url(), &ConnectOptions::default()).await.unwrap()
+    }
+
+    /// The data of every event of a type, in the order of the log.
+    pub async fn events(&self, event_type: &str) -> Vec<Value> {
+        let sql = "select data::text from event_log.events where event_type = $1 order by position";
+        let rows = self.log().await.query(sql, &[&event_type]).await.unwrap();
+        rows.iter().map(|row| serde_json::from_str(row.get(0)).unwrap()).collect()
     }
 
     pub async fn keyring(&self) -> Client {

@@ -6,13 +6,13 @@ mod colleague;
 pub mod demo;
 mod dump;
 mod events;
+mod harness;
 mod installation;
 mod mail;
 mod person;
 mod programme;
 mod promtool;
 mod residue;
-mod rig;
 pub mod seed;
 mod server;
 mod smtp;
@@ -21,12 +21,14 @@ pub use alone::alone;
 pub use client::{Answer, Call, Client};
 pub use dump::{dump, restore};
 pub use events::{Event, Events};
+pub use harness::{
+    Harness, RunHarness, create_workspace, lease_of, problem, register_server, results,
+};
 pub use installation::Installation;
 pub use mail::{Mail, Mailbox};
 pub use person::Person;
 pub use promtool::promtool;
 pub use residue::{Place, Search};
-pub use rig::{Rig, register};
 pub use server::TestServer;
 pub use smtp::{Behaviour, Smtp};
 pub use test_support::{

@@ -39,10 +39,10 @@ const NAMES: [&str; 8] = [
 
 /// A crowd asks for more at once than there is room for; its command ids make it safe to ask again.
 macro_rules! again {
-    ($asked:expr) => {{
+    ($call:expr) => {{
         let (mut pause, mut tries) = (tokio::time::interval(PAUSE), 1..TRIES);
         loop {
-            match ($asked.await, tries.next()) {
+            match ($call.await, tries.next()) {
                 (Ok(answered), _) => break answered,
                 (Err(_), Some(_)) => pause.tick().await,
                 (Err(error), None) => panic!("{error}"),
@@ -51,14 +51,14 @@ macro_rules! again {
     }};
 }
 
-/// Appends at least `events` events through the real executor; `told` hears of each hundredth
+/// Appends at least `events` events through the real executor; `report` hears of each hundredth
 /// person with how many there are by then.
 pub async fn seed(
     executor: &Executor,
     keyring: &Keyring,
     ids: &Ids,
     events: i64,
-    told: impl Fn(i64) + Send + Sync + 'static,
+    report: impl Fn(i64) + Send + Sync + 'static,
 ) -> i64 {
     let crowd = Arc::new(Crowd {
         executor: executor.clone(),
@@ -67,7 +67,7 @@ pub async fn seed(
         wanted: events,
         people: AtomicU64::new(0),
         appended: AtomicI64::new(0),
-        told: Box::new(told),
+        report: Box::new(report),
     });
     let mut tasks = JoinSet::new();
     for _ in 0..CROWD {
@@ -86,7 +86,7 @@ struct Crowd {
     wanted: i64,
     people: AtomicU64,
     appended: AtomicI64,
-    told: Box<dyn Fn(i64) + Send + Sync>,
+    report: Box<dyn Fn(i64) + Send + Sync>,
 }
 
 impl Crowd {
@@ -95,7 +95,7 @@ impl Crowd {
             let number = self.people.fetch_add(1, Ordering::Relaxed);
             Person::new(&self, number).live().await;
             if number.is_multiple_of(100) {
-                (self.told)(self.appended.load(Ordering::Relaxed));
+                (self.report)(self.appended.load(Ordering::Relaxed));
             }
         }
     }
@@ -208,10 +208,10 @@ impl<'a> Person<'a> {
         }
     }
 
-    async fn ask(&mut self, asked: AccountCommand) {
-        let command = self.next();
-        let step = Step::new::<Account>(self.account.0, asked);
-        self.append(self.request(command), vec![step]).await;
+    async fn ask(&mut self, command: AccountCommand) {
+        let id = self.next();
+        let step = Step::new::<Account>(self.account.0, command);
+        self.append(self.request(id), vec![step]).await;
     }
 
     fn next(&mut self) -> CommandId {

@@ -9,7 +9,7 @@ use infra::remote::RemoteError;
 use tokio::net::TcpStream;
 use tokio::time::interval;
 
-use crate::ground::{connect, exec, exec_a_little, exec_with_input, storm};
+use crate::harness::{connect, exec, exec_a_little, exec_with_input, storm};
 use crate::packet::Packet;
 use crate::wire::{CLIENT_CHANNEL, Wire, kexinit};
 

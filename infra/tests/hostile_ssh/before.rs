@@ -9,7 +9,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::interval;
 
-use crate::ground::{connect, observe, storm};
+use crate::harness::{connect, observe, storm};
 use crate::packet::Packet;
 use crate::wire::{Wire, kexinit};
 

@@ -7,7 +7,7 @@ use russh::client;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::ground::{Ground, Memory};
+use crate::harness::{Harness, Memory};
 use crate::wire::Wire;
 
 const CONNECTIONS: usize = 20;
@@ -21,23 +21,23 @@ impl client::Handler for Anybody {
 /// russh by itself, dropped in the middle: this is what the guard is for.
 #[test]
 fn without_the_guard_a_dropped_connection_stays() {
-    let ground = Ground::clear();
-    let guest = ground.server(|stream| async { Wire::greet(stream).await?.wait().await }, None);
-    ground.ours.block_on(async {
+    let harness = Harness::new();
+    let client = harness.server(|stream| async { Wire::greet(stream).await?.wait().await }, None);
+    harness.ours.block_on(async {
         for _ in 0..CONNECTIONS {
-            let stream = TcpStream::connect(("127.0.0.1", guest.address.port)).await.unwrap();
+            let stream = TcpStream::connect(("127.0.0.1", client.address.port)).await.unwrap();
             let connecting = client::connect_stream(Arc::default(), stream, Anybody);
             assert!(timeout(Duration::from_millis(50), connecting).await.is_err());
         }
     });
-    assert_eq!(ground.tasks(), CONNECTIONS);
+    assert_eq!(harness.tasks(), CONNECTIONS);
     // Both ends are ours; sockets of an earlier test may have closed meanwhile.
-    assert!(ground.sockets() > CONNECTIONS, "{}", ground.sockets());
+    assert!(harness.sockets() > CONNECTIONS, "{}", harness.sockets());
 }
 
 #[test]
 fn memory_that_was_taken_for_a_moment_is_seen() {
-    let _ground = Ground::clear();
+    let _harness = Harness::new();
     let memory = Memory::now();
     drop(vec![7_u8; 64 << 20]);
     assert!(memory.growth() > 48 << 20);

@@ -13,7 +13,7 @@
 mod after;
 mod before;
 mod controls;
-mod ground;
+mod harness;
 mod packet;
 mod stalled;
 mod wire;

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use infra::remote::{Channel, Connection};
 use tokio::net::TcpStream;
 
-use crate::ground::{Ground, Guest, Memory, report};
+use crate::harness::{Client, Harness, Memory, report};
 use crate::packet::Packet;
 use crate::wire::{CLIENT_CHANNEL, Wire};
 
@@ -21,8 +21,8 @@ const PIECE: u32 = 32_000;
 const EXEC: u64 = 98;
 const CLOSE: u64 = 97;
 
-async fn stalled(guest: &Guest) -> (Connection, Channel) {
-    let Guest { remote, address, pinned, identity, .. } = guest;
+async fn stalled(client: &Client) -> (Connection, Channel) {
+    let Client { remote, address, pinned, identity, .. } = client;
     let connection = remote.connect(address, "ada", *pinned, identity).await.unwrap();
     let channel = connection.open("cat /dev/zero", b"").await.unwrap();
     (connection, channel)
@@ -34,27 +34,27 @@ where
     H: Fn(TcpStream, Arc<AtomicU64>) -> F + Send + 'static,
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
-    let ground = Ground::clear();
+    let harness = Harness::new();
     let sent = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&sent);
-    let guest = ground.server(move |stream| harm(stream, Arc::clone(&counted)), None);
+    let client = harness.server(move |stream| harm(stream, Arc::clone(&counted)), None);
     let (started, mut memory) = (Instant::now(), None);
     for count in std::iter::once(1).chain([AT_ONCE; ROUNDS]) {
-        let held = ground.ours.block_on(join_all((0..count).map(|_| stalled(&guest))));
+        let held = harness.ours.block_on(join_all((0..count).map(|_| stalled(&client))));
         let mut last = (0, 0);
-        ground.until("a standstill", || {
+        harness.until("a standstill", || {
             let now = sent.load(Ordering::Relaxed);
             last = if now == last.0 { (now, last.1 + 1) } else { (now, 0) };
             last.1 == 40
         });
         drop(held);
-        ground.until("the end of our tasks", || ground.tasks() == 0);
+        harness.until("the end of our tasks", || harness.tasks() == 0);
         memory.get_or_insert_with(Memory::now);
     }
     let growth = memory.unwrap().growth();
     report(started.elapsed(), growth);
     assert!(growth < 32 << 20, "{growth} bytes");
-    ground.leave_clear();
+    harness.assert_nothing_is_left();
 }
 
 async fn running(stream: TcpStream) -> io::Result<Wire> {
@@ -71,8 +71,8 @@ fn zeros() -> Packet {
 
 #[test]
 fn a_server_that_falls_silent_under_a_command() {
-    let ground = Ground::clear();
-    let guest = ground.server(
+    let harness = Harness::new();
+    let client = harness.server(
         |stream| async {
             let mut wire = running(stream).await?;
             wire.send(&zeros()).await?;
@@ -80,20 +80,20 @@ fn a_server_that_falls_silent_under_a_command() {
         },
         None,
     );
-    ground.ours.block_on(async {
-        let (connection, mut channel) = stalled(&guest).await;
+    harness.ours.block_on(async {
+        let (connection, mut channel) = stalled(&client).await;
         assert!(channel.next().await.is_some());
         assert!(connection.is_live());
         assert_eq!(channel.next().await, None);
         assert!(!channel.has_ended());
         assert!(!connection.is_live());
     });
-    ground.leave_clear();
+    harness.assert_nothing_is_left();
 }
 
 #[test]
 fn a_command_that_is_given_up_before_its_answer_is_closed() {
-    let ground = Ground::clear();
+    let harness = Harness::new();
     let heard = Arc::new(AtomicU64::new(0));
     let last = Arc::clone(&heard);
     let harm = move |stream| {
@@ -108,21 +108,21 @@ fn a_command_that_is_given_up_before_its_answer_is_closed() {
             }
         }
     };
-    let guest = ground.server(harm, None);
-    let Guest { remote, address, pinned, identity, .. } = &guest;
+    let client = harness.server(harm, None);
+    let Client { remote, address, pinned, identity, .. } = &client;
     let connecting = remote.connect(address, "ada", *pinned, identity);
-    let connection = ground.ours.block_on(connecting).unwrap();
+    let connection = harness.ours.block_on(connecting).unwrap();
     let was = |message: u64| heard.load(Ordering::Relaxed) == message;
     let mut opening = Box::pin(connection.open("cat /dev/zero", b""));
-    ground.until("the command", || {
+    harness.until("the command", || {
         assert!(futures_util::FutureExt::now_or_never(opening.as_mut()).is_none());
         was(EXEC)
     });
     drop(opening);
-    ground.until("the close", || was(CLOSE));
+    harness.until("the close", || was(CLOSE));
     assert!(connection.is_live());
     drop(connection);
-    ground.leave_clear();
+    harness.assert_nothing_is_left();
 }
 
 #[test]

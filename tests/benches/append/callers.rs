@@ -81,9 +81,9 @@ pub async fn sign_in_for(callers: Vec<Caller>, time: Duration) -> Done {
             tokio::spawn(async move {
                 let mut took = Vec::new();
                 while Instant::now() < until {
-                    let asked = Instant::now();
+                    let sent = Instant::now();
                     caller.sign_in().await;
-                    took.push(asked.elapsed());
+                    took.push(sent.elapsed());
                 }
                 took
             })

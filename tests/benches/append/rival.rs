@@ -26,10 +26,10 @@ pub async fn inserts(harness: &Harness, clients: usize, time: Duration) -> f64 {
         .arg("--file")
         .arg(&script)
         .arg("log");
-    let told = tokio::task::spawn_blocking(move || pgbench.output()).await.unwrap().unwrap();
-    let told = String::from_utf8_lossy(&told.stdout).into_owned();
-    let rate = told.lines().find_map(|line| line.strip_prefix("tps = "));
-    let rate = rate.and_then(|rate| rate.split(' ').next()).unwrap_or_else(|| panic!("{told}"));
+    let output = tokio::task::spawn_blocking(move || pgbench.output()).await.unwrap().unwrap();
+    let output = String::from_utf8_lossy(&output.stdout).into_owned();
+    let rate = output.lines().find_map(|line| line.strip_prefix("tps = "));
+    let rate = rate.and_then(|rate| rate.split(' ').next()).unwrap_or_else(|| panic!("{output}"));
     rate.parse().unwrap()
 }
 

@@ -102,12 +102,12 @@ async fn drive(node: &TestServer, requests: Vec<Vec<(Vec<u8>, u16)>>) -> Measure
             tokio::spawn(async move {
                 let mut took = vec![];
                 for (request, expected) in requests.iter().cycle() {
-                    let asked = Instant::now();
-                    if asked >= until {
+                    let sent = Instant::now();
+                    if sent >= until {
                         break;
                     }
                     assert_eq!(connection.ask(request).await, *expected);
-                    took.push(asked.elapsed());
+                    took.push(sent.elapsed());
                 }
                 took
             })

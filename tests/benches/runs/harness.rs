@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tests::{Events, Installation, Rig, TestServer};
+use tests::{Events, Installation, RunHarness, TestServer};
 
 use super::delay;
 
 pub struct Harness {
-    pub rig: Rig,
+    pub runs: RunHarness,
     node: TestServer,
 }
 
@@ -22,8 +22,8 @@ impl Harness {
             ("run_log_bytes_max", &*bytes),
             ("seat_lease_seconds", "3600"),
         ];
-        let (rig, node) = Rig::on(Installation::private(&settings)).await;
-        Self { rig, node }
+        let (runs, node) = RunHarness::on(Installation::private(&settings)).await;
+        Self { runs, node }
     }
 
     pub async fn close(self) {
@@ -31,19 +31,19 @@ impl Harness {
     }
 
     async fn watch(&self, command: &str) -> Events {
-        let run = self.rig.start(command).await;
-        let path = self.rig.path(&self.rig.log_of(&run));
-        Events::open(self.rig.ada.call("GET".parse().unwrap(), &path)).await
+        let run = self.runs.start(command).await;
+        let path = self.runs.path(&self.runs.log_of(&run));
+        Events::open(self.runs.ada.call("GET".parse().unwrap(), &path)).await
     }
 
     /// Answers the seal of its log. Nobody watches: what is measured is the way into the log. A
     /// secret that does not occur is looked for all the same.
     pub async fn run(&self, command: &str) -> Value {
         let secrets = json!({ "TOKEN": "correct horse battery staple" });
-        let servers = [&self.rig.server];
+        let servers = [&self.runs.server];
         let asks = json!({ "command": command, "servers": servers, "secrets": secrets });
-        let run = self.rig.ask(asks).await;
-        let shown = self.rig.ended(&run, Duration::from_mins(10)).await;
+        let run = self.runs.request(asks).await;
+        let shown = self.runs.ended(&run, Duration::from_mins(10)).await;
         assert_eq!(shown["state"], json!("succeeded"), "{shown}");
         shown["servers"][0]["log"].clone()
     }

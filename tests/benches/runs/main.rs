@@ -22,7 +22,7 @@ fn main() {
 
 async fn measure() {
     let harness = Harness::open().await;
-    let plain = Plain::of(&harness.rig.sshd);
+    let plain = Plain::of(&harness.runs.sshd);
     let mut table = Table::default();
 
     let chatty = format!("seq 1 {LINES}");

@@ -8,13 +8,13 @@ use tests::{Answer, Client, Installation, Person, TestServer, until};
 
 const AT_ONCE: usize = 64;
 
-struct House {
+struct TwoServers {
     installation: Installation,
     nodes: [TestServer; 2],
     operator: Client,
 }
 
-impl House {
+impl TwoServers {
     async fn new() -> Self {
         let installation = Installation::new().await;
         let nodes = [installation.node().await, installation.node().await];
@@ -28,20 +28,20 @@ impl House {
         like.and_then(Client::token).map_or_else(|| client.clone(), |token| client.bearing(token))
     }
 
-    /// Asks 64 times at once, over both nodes. Whoever is told to ask again does so.
+    /// Asks 64 times at once, over both nodes. Whoever gets a 503 asks again.
     async fn at_once<A: Future<Output = Answer>>(
         &self,
         like: Option<&Client>,
         ask: impl Fn(usize, Client) -> A,
     ) -> Vec<Answer> {
-        let asked = (0..AT_ONCE).map(async |turn| {
+        let requests = (0..AT_ONCE).map(async |turn| {
             let client = self.node(turn, like);
             until("an answer that settles it", async || {
                 Some(ask(turn, client.clone()).await).filter(|answer| answer.status != 503)
             })
             .await
         });
-        join_all(asked).await
+        join_all(requests).await
     }
 
     /// Every event of a type in the audit trail, once it has come as far as `position`.
@@ -74,10 +74,10 @@ fn positions_of(events: &[Value]) -> BTreeSet<i64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_64_registrations_of_one_address_one_lands() {
     let _alone = tests::alone().await;
-    let house = House::new().await;
+    let servers = TwoServers::new().await;
     let ada = Person::named("ada");
 
-    let answers = house.at_once(None, async |turn, client| {
+    let answers = servers.at_once(None, async |turn, client| {
         let client = client.saying("Idempotency-Key", &format!("registration-{turn:04}"));
         ada.try_register(&client).await
     });
@@ -86,18 +86,18 @@ async fn of_64_registrations_of_one_address_one_lands() {
     assert_eq!(statuses(&answers), [&[201][..], &[409; AT_ONCE - 1]].concat());
     let landed = positions(&answers);
     let last = *landed.last().unwrap();
-    assert_eq!(positions_of(&house.trail("account.registered", last).await), landed);
+    assert_eq!(positions_of(&servers.trail("account.registered", last).await), landed);
     // And it is one that can be used.
-    ada.verify(&house.node(1, None), &house.installation).await;
-    ada.sign_in(&house.node(0, None)).await;
+    ada.verify(&servers.node(1, None), &servers.installation).await;
+    ada.sign_in(&servers.node(0, None)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_64_commands_at_one_version_one_lands() {
     let _alone = tests::alone().await;
-    let house = House::new().await;
+    let servers = TwoServers::new().await;
     let ada = Person::named("ada");
-    let signed_in = ada.settle(&house.node(0, None), &house.installation).await;
+    let signed_in = ada.settle(&servers.node(0, None), &servers.installation).await;
     // The sign-in itself is an event of the account: the version that stands is the one that lands.
     let etag = until("caught up", async || {
         let me = signed_in.get("/v1/me").await;
@@ -107,7 +107,7 @@ async fn of_64_commands_at_one_version_one_lands() {
     });
     let etag = etag.await;
 
-    let answers = house.at_once(Some(&signed_in), async |turn, client| {
+    let answers = servers.at_once(Some(&signed_in), async |turn, client| {
         client.patch("/v1/me", &etag, json!({ "name": format!("name {turn}") })).await
     });
     let answers = answers.await;
@@ -123,11 +123,11 @@ async fn of_64_commands_at_one_version_one_lands() {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_64_commands_on_one_account_each_lands_once_or_is_refused() {
     let _alone = tests::alone().await;
-    let house = House::new().await;
+    let servers = TwoServers::new().await;
     let ada = Person::named("ada");
-    let signed_in = ada.settle(&house.node(0, None), &house.installation).await;
+    let signed_in = ada.settle(&servers.node(0, None), &servers.installation).await;
 
-    let answers = house.at_once(Some(&signed_in), async |turn, client| {
+    let answers = servers.at_once(Some(&signed_in), async |turn, client| {
         let given = json!({ "policy_version": turn + 1 });
         client.put("/v1/me/consents/product_news", "*", given).await
     });
@@ -142,39 +142,39 @@ async fn of_64_commands_on_one_account_each_lands_once_or_is_refused() {
         answers.iter().filter(|answer| answer.status == 204).map(Answer::etag).collect();
     assert_eq!(etags.len(), done, "two answers name one version");
     let last = *landed.last().unwrap();
-    let told = house.trail("account.consent_given", last).await;
-    assert_eq!(positions_of(&told), landed);
+    let given = servers.trail("account.consent_given", last).await;
+    assert_eq!(positions_of(&given), landed);
     assert!(done > AT_ONCE / 2, "most are refused");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_key_64_times_at_once_is_one_event_and_one_answer() {
     let _alone = tests::alone().await;
-    let house = House::new().await;
+    let servers = TwoServers::new().await;
     let (ada, key) = (Person::named("ada"), "0123456789abcdef-ada");
     let keyed =
         async |_, client: Client| ada.try_register(&client.saying("Idempotency-Key", key)).await;
-    let answers = house.at_once(None, keyed).await;
+    let answers = servers.at_once(None, keyed).await;
 
     same(&answers, 201);
     let position = answers[0].position();
-    assert_eq!(house.trail("account.registered", position).await.len(), 1);
+    assert_eq!(servers.trail("account.registered", position).await.len(), 1);
 
     let other = json!({ "email": ada.email, "name": "Another", "password": ada.password });
-    let again = house.node(1, None).saying("Idempotency-Key", key);
+    let again = servers.node(1, None).saying("Idempotency-Key", key);
     again.post("/v1/accounts", other).await.expect(422);
 
     // And of somebody who is signed in.
-    let signed_in = ada.sign_in(&house.node(0, None)).await;
-    let answers = house.at_once(Some(&signed_in), async |_, client| {
+    let signed_in = ada.sign_in(&servers.node(0, None)).await;
+    let answers = servers.at_once(Some(&signed_in), async |_, client| {
         let client = client.saying("Idempotency-Key", key);
         client.post("/v1/me/email-verification", json!({})).await
     });
     let answers = answers.await;
     same(&answers, 202);
     let position = answers[0].position();
-    assert_eq!(house.trail("account.verification_requested", position).await.len(), 1);
-    house.installation.mail(&ada.email, 2).await;
+    assert_eq!(servers.trail("account.verification_requested", position).await.len(), 1);
+    servers.installation.mail(&ada.email, 2).await;
 }
 
 fn same(answers: &[Answer], status: u16) {

@@ -73,7 +73,7 @@ async fn is_gone(log: &tokio_postgres::Client, subject: Uuid) {
     }
 }
 
-/// Registers people one after the other until told to stop; answers who was told to be registered.
+/// Registers people one after the other until it shall stop; answers who got a 201.
 async fn register_on(client: Client, caller: usize, stop: &tokio::sync::Notify) -> Vec<Person> {
     let mut people = Vec::new();
     let registers = async {
@@ -97,8 +97,8 @@ async fn no_key_is_lost_when_another_process_turns_the_root_meanwhile() {
     let stop = tokio::sync::Notify::new();
     let turns = async {
         for _ in 0..ROTATIONS {
-            let told = installation.run(&["keys", "rotate"]).await;
-            assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+            let rotated = installation.run(&["keys", "rotate"]).await;
+            assert!(rotated.status.success(), "{}", String::from_utf8_lossy(&rotated.stderr));
         }
         stop.notify_waiters();
     };

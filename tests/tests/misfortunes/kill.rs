@@ -17,7 +17,7 @@ const CALLERS: u32 = 3;
 const ANSWERS_MAX: u64 = 24;
 const PROJECTIONS: [&str; 3] = ["accounts", "sessions", "audit_trail"];
 
-/// What was asked, and what was answered.
+/// The requests, and their answers.
 #[derive(Default)]
 struct Book {
     /// The account that was answered for a position.

@@ -1,7 +1,7 @@
 //! Cancelled, a run leaves no process on its server, whatever it does against it.
 
 use serde_json::json;
-use tests::{Rig, until};
+use tests::{RunHarness, until};
 
 /// Each sleeps for a time of its own, by which `ps` tells it.
 const COMMANDS: [(&str, bool); 5] = [
@@ -12,38 +12,41 @@ const COMMANDS: [(&str, bool); 5] = [
     ("(trap '' TERM HUP INT; while :; do sleep 4005; done) & wait", true),
 ];
 
-fn ps(rig: &Rig, mark: &str) -> Vec<String> {
-    let processes = rig.sshd.processes().unwrap();
+fn ps(harness: &RunHarness, mark: &str) -> Vec<String> {
+    let processes = harness.sshd.processes().unwrap();
     let of_run = processes.into_iter().map(|process| process.command);
     of_run.filter(|command| command.contains(mark)).collect()
 }
 
 #[tokio::test]
 async fn ps_shows_nothing_of_a_cancelled_run() {
-    let (rig, _node) = Rig::with(&[("runs_per_server", "5")]).await;
+    let (harness, _node) = RunHarness::with(&[("runs_per_server", "5")]).await;
     let mut runs = Vec::new();
     for (number, (command, forced)) in (4001..).zip(COMMANDS) {
         let mark = format!("sleep {number}");
-        let run = rig.start(command).await;
-        until(&format!("{mark} is there"), async || ps(&rig, &mark).contains(&mark).then_some(()))
-            .await;
+        let run = harness.start(command).await;
+        until(&format!("{mark} is there"), async || {
+            ps(&harness, &mark).contains(&mark).then_some(())
+        })
+        .await;
         runs.push((run, mark, forced));
     }
 
     for (run, ..) in &runs {
-        rig.post(&format!("{run}/cancel"), json!({})).await.expect(202);
+        harness.post(&format!("{run}/cancel"), json!({})).await.expect(202);
     }
 
     for (run, mark, forced) in &runs {
-        let shown = rig.in_state(run, "cancelled").await;
-        assert_eq!(ps(&rig, mark), Vec::<String>::new(), "{mark}");
+        let shown = harness.in_state(run, "cancelled").await;
+        assert_eq!(ps(&harness, mark), Vec::<String>::new(), "{mark}");
         let ending = &shown["servers"][0]["ending"];
         assert_eq!(ending, &json!({ "kind": "cancelled", "forced": forced }), "{mark}");
     }
-    let kept = rig.sshd.home().join(".lethe/runs");
+    let kept = harness.sshd.home().join(".lethe/runs");
     until("nothing is kept of it", async || {
         std::fs::read_dir(&kept).unwrap().next().is_none().then_some(())
     })
     .await;
-    until("nothing is left", async || rig.sshd.processes().unwrap().is_empty().then_some(())).await;
+    until("nothing is left", async || harness.sshd.processes().unwrap().is_empty().then_some(()))
+        .await;
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tests::{Proxy, Rig, until};
+use tests::{Proxy, RunHarness, until};
 
 const LINES: usize = 150;
 const LIMIT: Duration = Duration::from_mins(3);
@@ -21,119 +21,123 @@ fn counting(name: &str) -> String {
     )
 }
 
-async fn lines_of(rig: &Rig, run: &str, least: usize) {
+async fn lines_of(harness: &RunHarness, run: &str, least: usize) {
     until(&format!("{run} has said something"), async || {
-        let lines = rig.get(&format!("{}?limit=2000", rig.log_of(run))).await;
+        let lines = harness.get(&format!("{}?limit=2000", harness.log_of(run))).await;
         (lines.status == 200 && lines.text().lines().count() >= least).then_some(())
     })
     .await;
 }
 
 /// Every line once, in order, and started once.
-async fn check(rig: &Rig, name: &str, run: &str) {
-    let lines = rig.lines(run).await;
+async fn check(harness: &RunHarness, name: &str, run: &str) {
+    let lines = harness.lines(run).await;
     assert!(lines.len() >= LINES, "{} lines", lines.len());
     for (at, line) in lines.iter().enumerate() {
         assert_eq!(line["n"], at + 1);
         assert_eq!(line["text"], format!("{name} {}\n", at + 1));
     }
-    let started = fs::read_to_string(rig.sshd.home().join(name)).unwrap();
+    let started = fs::read_to_string(harness.sshd.home().join(name)).unwrap();
     assert_eq!(started, "started\n", "{name} ran twice");
 }
 
-async fn told(rig: &Rig, event_type: &str) -> i64 {
-    let log = rig.installation.log().await;
+async fn count(harness: &RunHarness, event_type: &str) -> i64 {
+    let log = harness.installation.log().await;
     let count = "select count(*) from event_log.events where event_type = $1";
     log.query_one(count, &[&event_type]).await.unwrap().get(0)
 }
 
-fn go(rig: &Rig) {
-    fs::write(rig.sshd.home().join("go"), "").unwrap();
+fn go(harness: &RunHarness) {
+    fs::write(harness.sshd.home().join("go"), "").unwrap();
 }
 
 #[tokio::test]
 async fn runs_go_on_when_lethe_is_killed_and_another_node_finds_them_all() {
     let _alone = tests::alone().await;
-    let (mut rig, node) = Rig::with(&[("runs_per_server", "10")]).await;
+    let (mut harness, node) = RunHarness::with(&[("runs_per_server", "10")]).await;
     let names: Vec<String> = (0..10).map(|number| format!("run{number}")).collect();
     let mut runs = Vec::new();
     for name in &names {
-        runs.push(rig.start(&counting(name)).await);
+        runs.push(harness.start(&counting(name)).await);
     }
     for run in &runs {
-        lines_of(&rig, run, 5).await;
+        lines_of(&harness, run, 5).await;
     }
 
     node.kill();
-    let second = rig.installation.node().await;
-    let token = rig.ada.token().unwrap().to_owned();
-    rig.ada = second.client().bearing(&token);
-    until("all are found again", async || (told(&rig, "run.reattached").await == 10).then_some(()))
-        .await;
-    go(&rig);
+    let second = harness.installation.node().await;
+    let token = harness.ada.token().unwrap().to_owned();
+    harness.ada = second.client().bearing(&token);
+    until("all are found again", async || {
+        (count(&harness, "run.reattached").await == 10).then_some(())
+    })
+    .await;
+    go(&harness);
 
     for (name, run) in names.iter().zip(&runs) {
-        assert_eq!(rig.ended(run, LIMIT).await["state"], "succeeded");
-        check(&rig, name, run).await;
+        assert_eq!(harness.ended(run, LIMIT).await["state"], "succeeded");
+        check(&harness, name, run).await;
     }
-    assert_eq!(told(&rig, "run.started").await, 10);
+    assert_eq!(count(&harness, "run.started").await, 10);
     drop(second);
 }
 
 #[tokio::test]
 async fn a_node_that_stops_hands_its_runs_over_at_once() {
-    let (mut rig, node) = Rig::new().await;
-    let run = rig.start(&counting("handed")).await;
-    lines_of(&rig, &run, 5).await;
-    let second = rig.installation.node().await;
+    let (mut harness, node) = RunHarness::new().await;
+    let run = harness.start(&counting("handed")).await;
+    lines_of(&harness, &run, 5).await;
+    let second = harness.installation.node().await;
 
     assert!(node.stop().await.success());
 
-    let token = rig.ada.token().unwrap().to_owned();
-    rig.ada = second.client().bearing(&token);
-    until("it is found again", async || (told(&rig, "run.reattached").await == 1).then_some(()))
-        .await;
-    go(&rig);
-    assert_eq!(rig.ended(&run, LIMIT).await["state"], "succeeded");
-    check(&rig, "handed", &run).await;
+    let token = harness.ada.token().unwrap().to_owned();
+    harness.ada = second.client().bearing(&token);
+    until("it is found again", async || {
+        (count(&harness, "run.reattached").await == 1).then_some(())
+    })
+    .await;
+    go(&harness);
+    assert_eq!(harness.ended(&run, LIMIT).await["state"], "succeeded");
+    check(&harness, "handed", &run).await;
 }
 
 #[tokio::test]
 async fn a_run_outlives_the_sessions_of_sshd_and_sshd_itself() {
-    let (rig, _node) = Rig::new().await;
-    let run = rig.start(&counting("cut")).await;
-    lines_of(&rig, &run, 5).await;
-    rig.sshd.kill_sessions().unwrap();
-    lines_of(&rig, &run, 30).await;
-    rig.sshd.restart().unwrap();
-    lines_of(&rig, &run, 60).await;
-    go(&rig);
+    let (harness, _node) = RunHarness::new().await;
+    let run = harness.start(&counting("cut")).await;
+    lines_of(&harness, &run, 5).await;
+    harness.sshd.kill_sessions().unwrap();
+    lines_of(&harness, &run, 30).await;
+    harness.sshd.restart().unwrap();
+    lines_of(&harness, &run, 60).await;
+    go(&harness);
 
-    assert_eq!(rig.ended(&run, LIMIT).await["state"], "succeeded");
-    check(&rig, "cut", &run).await;
-    assert_eq!(told(&rig, "run.started").await, 1);
+    assert_eq!(harness.ended(&run, LIMIT).await["state"], "succeeded");
+    check(&harness, "cut", &run).await;
+    assert_eq!(count(&harness, "run.started").await, 1);
 }
 
 #[tokio::test]
 async fn a_network_that_goes_silent_makes_a_run_lost_and_found_again() {
     let _alone = tests::alone().await;
-    let (mut rig, _node) = Rig::with(&[("run_lost_seconds", "1")]).await;
-    let proxy = Proxy::to(rig.sshd.port()).await;
-    rig.server = rig.register(&rig.sshd, proxy.port()).await;
-    let run = rig.start(&counting("silent")).await;
-    lines_of(&rig, &run, 5).await;
+    let (mut harness, _node) = RunHarness::with(&[("run_lost_seconds", "1")]).await;
+    let proxy = Proxy::to(harness.sshd.port()).await;
+    harness.server = harness.register(&harness.sshd, proxy.port()).await;
+    let run = harness.start(&counting("silent")).await;
+    lines_of(&harness, &run, 5).await;
 
     proxy.go_silent();
-    let lost = rig.ended(&run, LIMIT).await;
+    let lost = harness.ended(&run, LIMIT).await;
     assert_eq!(lost["state"], "lost", "{lost}");
     proxy.speak();
-    go(&rig);
+    go(&harness);
 
     let mut ticks = tokio::time::interval(Duration::from_millis(200));
     let found = async {
         loop {
             ticks.tick().await;
-            let shown = rig.run(&run).await.unwrap();
+            let shown = harness.run(&run).await.unwrap();
             if shown["state"] == "succeeded" {
                 return;
             }
@@ -141,20 +145,20 @@ async fn a_network_that_goes_silent_makes_a_run_lost_and_found_again() {
         }
     };
     tokio::time::timeout(LIMIT, found).await.unwrap();
-    check(&rig, "silent", &run).await;
+    check(&harness, "silent", &run).await;
 }
 
 /// What notes of this boot there are say another one, and nothing of the run is left.
-fn reboot(rig: &Rig) {
-    for process in rig.sshd.processes().unwrap() {
+fn reboot(harness: &RunHarness) {
+    for process in harness.sshd.processes().unwrap() {
         let pid = process.pid.to_string();
         Command::new("kill").args(["-9", &pid]).status().unwrap();
     }
-    forget_boot(rig);
+    forget_boot(harness);
 }
 
-fn forget_boot(rig: &Rig) {
-    for started in started(&rig.sshd.home().join(".lethe")) {
+fn forget_boot(harness: &RunHarness) {
+    for started in started(&harness.sshd.home().join(".lethe")) {
         let note = fs::read_to_string(&started).unwrap();
         let (process, _) = note.trim_end().rsplit_once(' ').unwrap();
         let other = format!("{process} 00000000-0000-4000-8000-000000000000\n");
@@ -177,41 +181,41 @@ fn started(folder: &PathBuf) -> Vec<PathBuf> {
 
 #[tokio::test]
 async fn what_a_lost_command_left_running_does_not_keep_its_run_open() {
-    let (rig, _node) = Rig::new().await;
-    let run = rig.start(&counting("noisy")).await;
-    lines_of(&rig, &run, 5).await;
+    let (harness, _node) = RunHarness::new().await;
+    let run = harness.start(&counting("noisy")).await;
+    lines_of(&harness, &run, 5).await;
 
-    rig.sshd.stop().unwrap();
-    forget_boot(&rig);
-    rig.sshd.restart().unwrap();
+    harness.sshd.stop().unwrap();
+    forget_boot(&harness);
+    harness.sshd.restart().unwrap();
 
-    assert_eq!(rig.ended(&run, LIMIT).await["state"], "lost");
-    go(&rig);
+    assert_eq!(harness.ended(&run, LIMIT).await["state"], "lost");
+    go(&harness);
 }
 
 #[tokio::test]
 async fn a_server_that_reboots_loses_its_runs_and_their_logs_say_so() {
-    let (rig, _node) = Rig::new().await;
-    let runs = [rig.start(&counting("one")).await, rig.start(&counting("two")).await];
+    let (harness, _node) = RunHarness::new().await;
+    let runs = [harness.start(&counting("one")).await, harness.start(&counting("two")).await];
     for run in &runs {
-        lines_of(&rig, run, 5).await;
+        lines_of(&harness, run, 5).await;
     }
 
-    rig.sshd.stop().unwrap();
-    reboot(&rig);
-    rig.sshd.restart().unwrap();
+    harness.sshd.stop().unwrap();
+    reboot(&harness);
+    harness.sshd.restart().unwrap();
 
-    let ended = join_all(runs.iter().map(|run| rig.ended(run, LIMIT))).await;
+    let ended = join_all(runs.iter().map(|run| harness.ended(run, LIMIT))).await;
     for (run, shown) in runs.iter().zip(ended) {
         assert_eq!(shown["state"], "lost", "{shown}");
         assert_eq!(shown["servers"][0]["log"]["truncated"], true, "{shown}");
-        let lines: Vec<Value> = rig.lines(run).await;
+        let lines: Vec<Value> = harness.lines(run).await;
         assert!(lines.len() >= 5 && shown["servers"][0]["log"]["lines"] == lines.len());
     }
-    rig.post(&format!("{}/retry", runs[0]), json!({})).await.expect(202);
-    go(&rig);
+    harness.post(&format!("{}/retry", runs[0]), json!({})).await.expect(202);
+    go(&harness);
     until("the second attempt has succeeded", async || {
-        let shown = rig.run(&runs[0]).await?;
+        let shown = harness.run(&runs[0]).await?;
         let on = &shown["servers"][0];
         (on["attempt"] == 2 && on["state"] == "succeeded").then_some(())
     })

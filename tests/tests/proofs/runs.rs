@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::stream::{self, StreamExt};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
-use tests::Rig;
+use tests::RunHarness;
 
 const AT_ONCE: usize = 20;
 const LIMIT: Duration = Duration::from_mins(15);
@@ -74,9 +74,9 @@ fn sha256(bytes: &[u8]) -> String {
     hex::encode(digest(&SHA256, bytes))
 }
 
-async fn check(rig: &Rig, plan: &Plan) -> u64 {
-    let run = rig.start(&plan.command()).await;
-    let shown = rig.ended(&run, LIMIT).await;
+async fn check(harness: &RunHarness, plan: &Plan) -> u64 {
+    let run = harness.start(&plan.command()).await;
+    let shown = harness.ended(&run, LIMIT).await;
     let on = &shown["servers"][0];
     assert_eq!(on["ending"], plan.ending(), "{shown}");
     let (expected, log) = (output(plan.lines), &on["log"]);
@@ -85,10 +85,10 @@ async fn check(rig: &Rig, plan: &Plan) -> u64 {
     assert_eq!(log["out"]["lines"], plan.lines);
     assert_eq!(log["out"]["sha256"], sha256(&expected));
     assert_eq!(log["err"]["sha256"], sha256(b"over\n"));
-    let read = rig.bytes(&run, "out").await;
+    let read = harness.bytes(&run, "out").await;
     assert_eq!(sha256(&read), sha256(&expected), "{} of {} bytes", read.len(), expected.len());
     if plan.lines < 5000 {
-        let lines = rig.lines(&run).await;
+        let lines = harness.lines(&run).await;
         assert!(lines.iter().enumerate().all(|(at, line)| line["n"] == at + 1), "a gap");
         assert_eq!(u64::try_from(lines.len()).unwrap(), plan.lines + 1);
     }
@@ -101,12 +101,12 @@ async fn every_state_is_right_and_every_log_is_whole() {
     let long = std::env::var_os("LETHE_LONG").is_some();
     let (count, lines_max) = if long { (200, 200_000) } else { (24, 20_000) };
     let at_once = AT_ONCE.to_string();
-    let (rig, _node) = Rig::with(&[("runs_per_server", &at_once)]).await;
+    let (harness, _node) = RunHarness::with(&[("runs_per_server", &at_once)]).await;
     let started = Instant::now();
 
-    let rig = &rig;
+    let harness = &harness;
     let plans = plans(count, lines_max);
-    let checks = plans.iter().map(|plan| check(rig, plan));
+    let checks = plans.iter().map(|plan| check(harness, plan));
     let bytes: Vec<u64> = stream::iter(checks).buffer_unordered(AT_ONCE).collect().await;
 
     let (runs, bytes): (usize, u64) = (bytes.len(), bytes.iter().sum());

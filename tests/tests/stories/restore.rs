@@ -68,8 +68,8 @@ impl Drill {
         let ring = ring.unwrap();
         let turned = ring.email_index.rotate(TimeDelta::zero(), Duration::ZERO, &Thrown);
         assert!(turned.await.unwrap());
-        let told = self.installation.run(&["keys", "rotate"]).await;
-        assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+        let rotated = self.installation.run(&["keys", "rotate"]).await;
+        assert!(rotated.status.success(), "{}", String::from_utf8_lossy(&rotated.stderr));
         let (old, now) = (files(&self.old_roots), files(&self.installation.root_dir()));
         assert!(!now.is_empty() && !now.iter().any(|name| old.contains(name)), "{old:?} {now:?}");
     }
@@ -168,8 +168,8 @@ async fn old_events_with_old_keys_open_nothing_once_the_root_is_gone() {
     let refused = keyring(&keys, &forged).await.err();
     assert!(matches!(refused, Some(KeyringError::RootWrong(_))), "{refused:?}");
 
-    let told = serve_in_vain(&drill, &events, &keys).await;
-    assert!(told.contains("root key"), "{told}");
+    let said = serve_in_vain(&drill, &events, &keys).await;
+    assert!(said.contains("root key"), "{said}");
 }
 
 /// What Lethe says when it refuses to serve these databases with today's roots.

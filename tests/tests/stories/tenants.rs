@@ -9,7 +9,7 @@ use infra::ids::Ids;
 use reqwest::Method;
 use serde_json::{Value, json};
 use test_support::sshd::Sshd;
-use tests::{Client, Installation, Person, register};
+use tests::{Client, Installation, Person, register_server};
 
 /// One of everything, by the name that it has in paths.
 type Things = BTreeMap<&'static str, String>;
@@ -48,7 +48,7 @@ impl Tenant {
         let answer = session.post(&format!("{at}/api-tokens"), wants).await.expect(201);
         let (token, secret) = (answer.field("/token_id"), answer.field("/token"));
         let lease = make("seat-leases", json!({}), "/lease_id").await;
-        let server = register(&session, &at, sshd, sshd.port()).await;
+        let server = register_server(&session, &at, sshd, sshd.port()).await;
         let steps = json!({ "name": "web", "steps": [{ "name": "one", "command": "true" }] });
         let deployment =
             make(&format!("servers/{server}/deployments"), steps, "/deployment_id").await;

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::parse;
 use super::{CpuTime, Sample, sample};
-use crate::remote::task::tests::far::Far;
+use crate::remote::task::tests::harness::SshHarness;
 use test_support::sshd::SshdOptions;
 
 const GOOD: &str = "Welcome\n\nlethe: sample\ncpu 10 0 20 60 10 0 0 0 0 0\nMemTotal: 8000 kB\n\
@@ -81,8 +81,8 @@ fn is_sound(sample: &Sample) {
 async fn a_real_server_is_sampled_whatever_its_shell() {
     let bash = SshdOptions { shell: PathBuf::from("/bin/bash"), ..SshdOptions::default() };
     for options in [SshdOptions::default(), bash] {
-        let far = Far::with(&options);
-        let connection = far.connect().await;
+        let harness = SshHarness::with(&options);
+        let connection = harness.connect().await;
         let before = sample(&connection).await.unwrap();
         is_sound(&before);
         let mut after = before;
@@ -96,7 +96,7 @@ async fn a_real_server_is_sampled_whatever_its_shell() {
 }
 
 /// Ticks of a hundredth of a second that the server's sshd and all its ended children have used.
-fn ticks(far: &Far) -> u64 {
+fn ticks(harness: &SshHarness) -> u64 {
     let children = |pid: u32| {
         let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
         list.split_whitespace().map(|pid| pid.parse().unwrap()).collect::<Vec<u32>>()
@@ -112,21 +112,21 @@ fn ticks(far: &Far) -> u64 {
             .collect();
         fields[11..15].iter().sum::<u64>()
     };
-    children(far.sshd.pid().unwrap()).into_iter().map(used).sum()
+    children(harness.sshd.pid().unwrap()).into_iter().map(used).sum()
 }
 
 #[tokio::test]
 async fn a_sample_costs_the_server_little() {
-    let far = Far::start();
-    let connection = far.connect().await;
+    let harness = SshHarness::start();
+    let connection = harness.connect().await;
     sample(&connection).await.unwrap();
-    let before = ticks(&far);
+    let before = ticks(&harness);
     let begun = tokio::time::Instant::now();
     for _ in 0..100 {
         sample(&connection).await.unwrap();
     }
     let (cpu, took) =
-        (Duration::from_millis((ticks(&far) - before) * 10) / 100, begun.elapsed() / 100);
+        (Duration::from_millis((ticks(&harness) - before) * 10) / 100, begun.elapsed() / 100);
     println!("a sample costs the server {cpu:?} of CPU and takes {took:?}");
     assert!(cpu < Duration::from_millis(100), "{cpu:?}");
 }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use domain::server::ConnectFailure;
 
-use super::{LIMITS, Stage, run, until};
+use super::{LIMITS, SshHarness, run, until};
 use crate::remote::{ChannelEvent, Identity, Limits, RemoteError};
 
 #[tokio::test]
 async fn a_command_has_input_two_outputs_and_a_status() {
-    let stage = Stage::set();
-    let connection = stage.connect().await;
+    let harness = SshHarness::new();
+    let connection = harness.connect().await;
     let done = connection.exec("cat; echo trouble >&2; exit 7", b"some input", LIMITS).await;
     let done = done.unwrap();
     assert_eq!(done.out, b"some input");
@@ -21,8 +21,8 @@ async fn a_command_has_input_two_outputs_and_a_status() {
 
 #[tokio::test]
 async fn input_and_output_larger_than_every_window_pass_at_once() {
-    let stage = Stage::set();
-    let connection = stage.connect().await;
+    let harness = SshHarness::new();
+    let connection = harness.connect().await;
     let input: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).take(3_000_000).collect();
     let limits = Limits { bytes_max: 4_000_000, ..LIMITS };
     let done = connection.exec("cat", &input, limits).await.unwrap();
@@ -32,8 +32,8 @@ async fn input_and_output_larger_than_every_window_pass_at_once() {
 
 #[tokio::test]
 async fn fifty_commands_run_one_after_another() {
-    let stage = Stage::set();
-    let connection = stage.connect().await;
+    let harness = SshHarness::new();
+    let connection = harness.connect().await;
     for number in 0..50 {
         let done = run(&connection, &format!("echo {number}; exit {number}")).await;
         assert_eq!(done.out, format!("{number}\n").into_bytes());
@@ -44,8 +44,8 @@ async fn fifty_commands_run_one_after_another() {
 
 #[tokio::test]
 async fn many_commands_run_side_by_side() {
-    let stage = Stage::set();
-    let connection = stage.connect().await;
+    let harness = SshHarness::new();
+    let connection = harness.connect().await;
     let commands = (0..20).map(|number| {
         let connection = &connection;
         async move { run(connection, &format!("sleep 0.0{number}; echo {number}")).await.out }
@@ -58,18 +58,18 @@ async fn many_commands_run_side_by_side() {
 
 #[tokio::test]
 async fn a_command_that_says_too_much_ends_its_connection() {
-    let stage = Stage::set();
-    let connection = stage.connect().await;
+    let harness = SshHarness::new();
+    let connection = harness.connect().await;
     let outcome = connection.exec("cat /dev/zero", b"", LIMITS).await;
     assert_eq!(outcome.unwrap_err(), RemoteError::TooMuch);
     assert!(!connection.is_live());
-    until("the end of cat", || stage.sshd.processes().unwrap().is_empty()).await;
+    until("the end of cat", || harness.sshd.processes().unwrap().is_empty()).await;
 }
 
 #[tokio::test]
 async fn a_command_that_takes_too_long_ends_its_connection() {
-    let stage = Stage::set();
-    let connection = stage.connect().await;
+    let harness = SshHarness::new();
+    let connection = harness.connect().await;
     let limits = Limits { within: Duration::from_millis(300), ..LIMITS };
     let outcome = connection.exec("sleep 1000", b"", limits).await;
     assert_eq!(outcome.unwrap_err(), RemoteError::TimedOut(ConnectFailure::Command));
@@ -80,11 +80,11 @@ async fn a_command_that_takes_too_long_ends_its_connection() {
 
 #[tokio::test]
 async fn a_killed_session_is_a_lost_connection() {
-    let stage = Stage::set();
-    let connection = stage.connect().await;
+    let harness = SshHarness::new();
+    let connection = harness.connect().await;
     let mut channel = connection.open("echo here; sleep 1000", b"").await.unwrap();
     assert_eq!(channel.next().await, Some(ChannelEvent::Out("here\n".into())));
-    stage.sshd.kill_sessions().unwrap();
+    harness.sshd.kill_sessions().unwrap();
     assert_eq!(channel.next().await, None);
     assert!(!channel.has_ended());
     until("the loss", || !connection.is_live()).await;
@@ -92,8 +92,8 @@ async fn a_killed_session_is_a_lost_connection() {
 
 #[tokio::test]
 async fn output_comes_while_the_command_runs() {
-    let stage = Stage::set();
-    let connection = stage.connect().await;
+    let harness = SshHarness::new();
+    let connection = harness.connect().await;
     let command = "echo one; read line; echo \"$line\" >&2; exit 3";
     let mut channel = connection.open(command, b"two\n").await.unwrap();
     assert_eq!(channel.next().await, Some(ChannelEvent::Out("one\n".into())));
@@ -108,23 +108,23 @@ async fn output_comes_while_the_command_runs() {
 
 #[tokio::test]
 async fn a_refused_channel_leaves_its_connection_to_others() {
-    let stage = Stage::of(Identity::generate().unwrap(), "MaxSessions 1".to_owned());
-    let connection = stage.connect().await;
+    let harness = SshHarness::of(Identity::generate().unwrap(), "MaxSessions 1".to_owned());
+    let connection = harness.connect().await;
     let first = connection.open("exec sleep 1000", b"").await.unwrap();
     let outcome = connection.exec("echo", b"", LIMITS).await;
     assert_eq!(outcome.unwrap_err(), RemoteError::Refused(ConnectFailure::Command));
     assert!(connection.is_live());
     drop(first);
     drop(connection);
-    assert_eq!(run(&stage.connect().await, "echo in").await.out, b"in\n");
+    assert_eq!(run(&harness.connect().await, "echo in").await.out, b"in\n");
 }
 
 #[tokio::test]
 async fn a_command_that_is_given_up_half_way_is_closed() {
-    let stage = Stage::set();
-    let connection = stage.connect().await;
+    let harness = SshHarness::new();
+    let connection = harness.connect().await;
     let flood = connection.exec("cat /dev/zero", b"", Limits { bytes_max: usize::MAX, ..LIMITS });
-    let cat = || stage.sshd.processes().unwrap().iter().any(|one| one.command.contains("cat"));
+    let cat = || harness.sshd.processes().unwrap().iter().any(|one| one.command.contains("cat"));
     tokio::select! {
         _ = flood => panic!("it ended"),
         () = until("cat", cat) => {}
@@ -135,22 +135,22 @@ async fn a_command_that_is_given_up_half_way_is_closed() {
 
 #[tokio::test]
 async fn a_closed_channel_leaves_its_connection_to_others() {
-    let stage = Stage::set();
-    let connection = stage.connect().await;
+    let harness = SshHarness::new();
+    let connection = harness.connect().await;
     let mut flood = connection.open("cat /dev/zero", b"").await.unwrap();
     assert!(flood.next().await.is_some());
     flood.close().await;
     drop(connection.open("cat /dev/zero", b"").await.unwrap());
     assert_eq!(run(&connection, "echo in").await.out, b"in\n");
-    until("the end of cat", || stage.sshd.processes().unwrap().is_empty()).await;
+    until("the end of cat", || harness.sshd.processes().unwrap().is_empty()).await;
 }
 
 #[tokio::test]
 async fn a_dropped_connection_ends_its_session_and_its_channels() {
-    let stage = Stage::set();
+    let harness = SshHarness::new();
     let alive = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let before = alive();
-    let connection = stage.connect().await;
+    let connection = harness.connect().await;
     let unread = connection.open("cat /dev/zero", b"").await.unwrap();
     let mut quiet = connection.open("exec sleep 1000", b"").await.unwrap();
     let waits = tokio::spawn(async move { quiet.next().await });
@@ -159,15 +159,15 @@ async fn a_dropped_connection_ends_its_session_and_its_channels() {
     assert_eq!(waits.await.unwrap(), None);
     until("the end of the task", || alive() == before).await;
     drop(unread);
-    let cat = || stage.sshd.processes().unwrap().iter().any(|one| one.command.contains("cat"));
+    let cat = || harness.sshd.processes().unwrap().iter().any(|one| one.command.contains("cat"));
     until("the end of cat", || !cat()).await;
-    until("the end of the session", || stage.sshd.log().contains("do_cleanup")).await;
+    until("the end of the session", || harness.sshd.log().contains("do_cleanup")).await;
 }
 
 #[tokio::test]
 async fn a_stalled_reader_holds_the_server_up_instead_of_filling_memory() {
-    let stage = Stage::set();
-    let connection = stage.connect().await;
+    let harness = SshHarness::new();
+    let connection = harness.connect().await;
     let command = "dd if=/dev/zero bs=64k 2>/dev/null & echo $! >&2; wait";
     let mut channel = connection.open(command, b"").await.unwrap();
     let pid = loop {

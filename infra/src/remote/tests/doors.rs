@@ -2,51 +2,51 @@
 
 use domain::server::{ConnectFailure, Fingerprint, KeyAlgorithm};
 
-use super::{Stage, run};
+use super::{SshHarness, run};
 use crate::remote::{
     Address, AddressError, Egress, HostKey, Identity, Remote, RemoteError, RemoteOptions,
 };
 
 #[tokio::test]
 async fn a_host_key_is_observed_without_offering_a_credential() {
-    let stage = Stage::set();
-    let seen = stage.remote.observe(&stage.address()).await.unwrap();
-    assert_eq!(seen, HostKey { algorithm: KeyAlgorithm::Ed25519, fingerprint: stage.key() });
-    assert!(!stage.was_asked());
-    stage.connect().await;
-    assert!(stage.was_asked());
+    let harness = SshHarness::new();
+    let seen = harness.remote.observe(&harness.address()).await.unwrap();
+    assert_eq!(seen, HostKey { algorithm: KeyAlgorithm::Ed25519, fingerprint: harness.key() });
+    assert!(!harness.was_asked());
+    harness.connect().await;
+    assert!(harness.was_asked());
 }
 
 #[tokio::test]
 async fn the_right_key_is_let_in_and_a_wrong_one_is_not() {
-    let stage = Stage::set();
-    assert_eq!(run(&stage.connect().await, "echo in").await.out, b"in\n");
+    let harness = SshHarness::new();
+    assert_eq!(run(&harness.connect().await, "echo in").await.out, b"in\n");
     let stranger = Identity::generate().unwrap();
-    let error = stage.try_connect(&stranger).await.unwrap_err();
+    let error = harness.try_connect(&stranger).await.unwrap_err();
     assert_eq!(error, RemoteError::Refused(ConnectFailure::Authentication));
     assert_eq!(error.cause(), ConnectFailure::Authentication);
 }
 
 #[tokio::test]
 async fn another_host_key_is_a_full_stop_before_any_credential() {
-    let stage = Stage::set();
-    let pinned = stage.key();
-    stage.sshd.change_host_key().unwrap();
-    let seen = HostKey { algorithm: KeyAlgorithm::Ed25519, fingerprint: stage.key() };
-    let user = stage.sshd.user();
-    let outcome = stage.remote.connect(&stage.address(), user, pinned, &stage.identity).await;
+    let harness = SshHarness::new();
+    let pinned = harness.key();
+    harness.sshd.change_host_key().unwrap();
+    let seen = HostKey { algorithm: KeyAlgorithm::Ed25519, fingerprint: harness.key() };
+    let user = harness.sshd.user();
+    let outcome = harness.remote.connect(&harness.address(), user, pinned, &harness.identity).await;
     assert_eq!(outcome.unwrap_err(), RemoteError::HostKey { seen });
-    assert!(!stage.was_asked());
+    assert!(!harness.was_asked());
     let nobody = Fingerprint([0; 32]);
-    let outcome = stage.remote.connect(&stage.address(), user, nobody, &stage.identity).await;
+    let outcome = harness.remote.connect(&harness.address(), user, nobody, &harness.identity).await;
     assert_eq!(outcome.unwrap_err().cause(), ConnectFailure::HostKey);
 }
 
 #[tokio::test]
 async fn an_address_is_checked_again_at_each_connect() {
-    let stage = Stage::set();
+    let harness = SshHarness::new();
     let closed = Remote::new(Egress::default(), RemoteOptions::default());
-    let port = stage.sshd.port();
+    let port = harness.sshd.port();
     for host in ["127.0.0.1", "localhost", "::1", "::ffff:127.0.0.1", "0.0.0.0", "nowhere.invalid"]
     {
         let outcome = closed.observe(&Address::new(host, port)).await;
@@ -58,7 +58,7 @@ async fn an_address_is_checked_again_at_each_connect() {
     assert_eq!(outcome.unwrap_err(), RemoteError::Address(AddressError::Port { port: 25 }));
     let one = format!("127.0.0.1/32:{port}");
     let open = Remote::new(Egress::parse(&one).unwrap(), RemoteOptions::default());
-    assert!(open.observe(&stage.address()).await.is_ok());
+    assert!(open.observe(&harness.address()).await.is_ok());
     assert!(open.observe(&Address::new("::ffff:127.0.0.1", port)).await.is_ok());
     assert_eq!(
         open.observe(&Address::new("127.0.0.2", port)).await.unwrap_err().cause(),
@@ -68,9 +68,9 @@ async fn an_address_is_checked_again_at_each_connect() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_told_as_tcp() {
-    let stage = Stage::set();
-    stage.sshd.stop().unwrap();
-    let outcome = stage.remote.observe(&stage.address()).await;
+    let harness = SshHarness::new();
+    harness.sshd.stop().unwrap();
+    let outcome = harness.remote.observe(&harness.address()).await;
     assert_eq!(outcome.unwrap_err(), RemoteError::Refused(ConnectFailure::Tcp));
 }
 
@@ -86,8 +86,8 @@ fn no_word_of_an_address_or_a_key_is_shown() {
 async fn no_rsa_key_is_offered_with_sha_1() {
     let config = "LogLevel DEBUG1\nPubkeyAcceptedAlgorithms ssh-rsa".to_owned();
     let (pem, _) = super::identities::plain(&["-t", "rsa", "-b", "2048"]);
-    let stage = Stage::of(Identity::parse(&pem, None).unwrap(), config);
-    let error = stage.try_connect(&stage.identity).await.unwrap_err();
+    let harness = SshHarness::of(Identity::parse(&pem, None).unwrap(), config);
+    let error = harness.try_connect(&harness.identity).await.unwrap_err();
     assert_eq!(error, RemoteError::Refused(ConnectFailure::Authentication));
-    assert!(!stage.sshd.log().contains("pkalg ssh-rsa"));
+    assert!(!harness.sshd.log().contains("pkalg ssh-rsa"));
 }

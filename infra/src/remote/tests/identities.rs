@@ -5,7 +5,7 @@ use std::process::Command;
 use domain::server::KeyAlgorithm;
 use tempfile::tempdir;
 
-use super::{Stage, run};
+use super::{SshHarness, run};
 use crate::remote::{Identity, IdentityError};
 use test_support::sshd::keygen;
 
@@ -26,9 +26,9 @@ pub(super) fn plain(kind: &[&str]) -> (String, String) {
 
 async fn is_let_in(identity: Identity) {
     let rsa = identity.algorithm() == KeyAlgorithm::Rsa;
-    let stage = Stage::with(identity);
-    assert_eq!(run(&stage.connect().await, "echo in").await.out, b"in\n");
-    let log = stage.sshd.log();
+    let harness = SshHarness::with(identity);
+    assert_eq!(run(&harness.connect().await, "echo in").await.out, b"in\n");
+    let log = harness.sshd.log();
     let offered = log.lines().find(|line| line.contains("pkalg")).unwrap();
     assert!(!offered.contains("pkalg ssh-rsa"), "{offered}");
     assert_eq!(offered.contains("pkalg rsa-sha2-512"), rsa, "{offered}");

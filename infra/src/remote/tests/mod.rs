@@ -25,14 +25,14 @@ use test_support::sshd::{Sshd, SshdOptions};
 
 const LIMITS: Limits = Limits { within: Duration::from_secs(20), bytes_max: 1024 * 1024 };
 
-struct Stage {
+struct SshHarness {
     sshd: Sshd,
     remote: Remote,
     identity: Identity,
 }
 
-impl Stage {
-    fn set() -> Self {
+impl SshHarness {
+    fn new() -> Self {
         Self::with(Identity::generate().unwrap())
     }
 

@@ -43,13 +43,13 @@ async fn sixty_four_commands_on_one_stream_all_land_once() {
     let nodes = [harness.node().await, harness.node().await];
     let token = harness.token(&nodes[0]).await;
 
-    let asked = (0..64_usize).map(|n| {
+    let running = (0..64_usize).map(|n| {
         let (node, request) = (nodes[n % 2].clone(), harness.request());
         let step = export(token, i64::try_from(n).unwrap());
         tokio::spawn(async move { node.executor.execute(&request, &[step]).await })
     });
     let receipts: Vec<Receipt> =
-        join_all(asked).await.into_iter().map(|receipt| receipt.unwrap().unwrap()).collect();
+        join_all(running).await.into_iter().map(|receipt| receipt.unwrap().unwrap()).collect();
 
     let mut versions: Vec<i64> = receipts.iter().map(Receipt::version).collect();
     versions.sort_unstable();
@@ -67,12 +67,12 @@ async fn the_same_command_64_times_at_once_is_one_event_and_one_answer() {
     let token = harness.token(&nodes[0]).await;
     let request = Request { body: Some(b"{}".to_vec()), ..harness.request() };
 
-    let asked = (0..64_usize).map(|n| {
+    let running = (0..64_usize).map(|n| {
         let (node, request) = (nodes[n % 2].clone(), request.clone());
         tokio::spawn(async move { node.executor.execute(&request, &[export(token, 9)]).await })
     });
     let receipts: Vec<Receipt> =
-        join_all(asked).await.into_iter().map(|receipt| receipt.unwrap().unwrap()).collect();
+        join_all(running).await.into_iter().map(|receipt| receipt.unwrap().unwrap()).collect();
 
     let first = receipts[0].clone();
     assert_eq!(receipts.iter().filter(|receipt| !receipt.replayed()).count(), 1);
@@ -90,11 +90,11 @@ async fn sixty_four_registrations_of_one_address_are_one_account() {
     let harness = NodeHarness::new().await;
     let nodes = [harness.node().await, harness.node().await];
 
-    let asked = (0..64_usize).map(|n| {
+    let running = (0..64_usize).map(|n| {
         let (node, (request, step)) = (nodes[n % 2].clone(), registration(&harness, 1));
         tokio::spawn(async move { node.executor.execute(&request, &[step]).await })
     });
-    let answers: Vec<_> = join_all(asked).await.into_iter().map(Result::unwrap).collect();
+    let answers: Vec<_> = join_all(running).await.into_iter().map(Result::unwrap).collect();
 
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1);
     for answer in answers.iter().filter(|answer| answer.is_err()) {
@@ -126,7 +126,7 @@ async fn a_command_sent_again_gets_its_answer_again_though_it_would_be_refused_n
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_is_decided_on_the_newest_state_before_it_is_told() {
+async fn a_refusal_is_decided_on_the_newest_state_before_it_is_answered() {
     let harness = NodeHarness::new().await;
     let (node, other) = (harness.node().await, harness.node().await);
     let (request, step) = registration(&harness, 1);
@@ -137,25 +137,25 @@ async fn a_refusal_is_decided_on_the_newest_state_before_it_is_told() {
         (request, [Step::new::<Account>(account, command)])
     };
     let consent = AccountCommand::GiveConsent { purpose: Purpose::ProductNews, policy_version: 1 };
-    let (asked, step) = ask(consent.clone());
-    let given = other.executor.execute(&asked, &step).await.unwrap();
+    let (request, step) = ask(consent.clone());
+    let given = other.executor.execute(&request, &step).await.unwrap();
     assert_eq!(given.version(), 2);
 
     // This node has not seen the consent: what it would append is a conflict, and then nothing.
-    let (asked, step) = ask(consent);
-    let unchanged = node.executor.execute(&asked, &step).await.unwrap();
+    let (request, step) = ask(consent);
+    let unchanged = node.executor.execute(&request, &step).await.unwrap();
     assert_eq!(unchanged, Receipt::Unchanged { versions: vec![2] });
     // Nor the withdrawal, by which a second one changes nothing.
     let withdraw = AccountCommand::WithdrawConsent { purpose: Purpose::ProductNews };
-    let (asked, step) = ask(withdraw.clone());
-    other.executor.execute(&asked, &step).await.unwrap();
-    let (asked, step) = ask(withdraw);
-    let unchanged = node.executor.execute(&asked, &step).await.unwrap();
+    let (request, step) = ask(withdraw.clone());
+    other.executor.execute(&request, &step).await.unwrap();
+    let (request, step) = ask(withdraw);
+    let unchanged = node.executor.execute(&request, &step).await.unwrap();
     assert_eq!(unchanged, Receipt::Unchanged { versions: vec![3] });
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stale_version_is_refused_and_told_the_present_one() {
+async fn a_stale_version_is_refused_with_the_present_one() {
     let harness = NodeHarness::new().await;
     let (node, other) = (harness.node().await, harness.node().await);
     let token = harness.token(&node).await;

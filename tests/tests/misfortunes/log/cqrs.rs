@@ -32,9 +32,9 @@ async fn a_framework_of_cqrs_es_runs_on_the_log() {
 
     assert!(matches!(again, Err(AggregateError::UserError(OperatorError::AlreadyExists))));
     let events = store.load_events(&token).await.unwrap();
-    let told: Vec<_> = events.into_iter().map(|event| (event.sequence, event.payload)).collect();
+    let stored: Vec<_> = events.into_iter().map(|event| (event.sequence, event.payload)).collect();
     let issued = OperatorEvent::TokenIssued { scope: Scope::Audit, expires_at };
-    assert_eq!(told, [(1, issued), (2, OperatorEvent::TokenRevoked {})]);
+    assert_eq!(stored, [(1, issued), (2, OperatorEvent::TokenRevoked {})]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -67,7 +67,7 @@ async fn an_event_shows_who_asked_and_why() {
     );
     assert_eq!(event.subjects(), [domain::SubjectId(token)]);
     assert_eq!((event.data(), event.sealed()), (r#"{"through":7}"#, None));
-    let told: domain::operator::OperatorEvent = event.decode().unwrap();
-    assert_eq!(told, domain::operator::OperatorEvent::ExportStarted { through: 7 });
+    let decoded: domain::operator::OperatorEvent = event.decode().unwrap();
+    assert_eq!(decoded, domain::operator::OperatorEvent::ExportStarted { through: 7 });
     assert!(event.recorded_at() > chrono::DateTime::UNIX_EPOCH);
 }

@@ -36,7 +36,7 @@ impl Dice {
     }
 }
 
-/// What was acknowledged: the command, and where it was told to stand.
+/// What was acknowledged: the command, and at which position.
 pub type Acknowledged = (Uuid, Receipt);
 
 pub async fn write(

@@ -3,4 +3,4 @@
 mod answers;
 mod nodes;
 mod race;
-mod told;
+mod seat_log;

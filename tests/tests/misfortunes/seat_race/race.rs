@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::answers::{Won, by_lease, most_at_once};
 use super::nodes::{Call, Nodes};
-use super::told::Told;
+use super::seat_log::SeatLog;
 
 const CLIENTS: usize = 64;
 const SEATS: usize = 5;
@@ -173,36 +173,36 @@ async fn sixty_four_race_for_five_seats_and_never_six_have_one() {
     killing.expect("a node was killed").await.unwrap();
     let (seconds, requests) = (since.elapsed().as_secs_f64(), race.nodes.requests() - before);
 
-    let told = until("every lease has ended", async || {
-        Some(Told::read(race.nodes.installation()).await).filter(Told::is_empty)
+    let log = until("every lease has ended", async || {
+        Some(SeatLog::read(race.nodes.installation()).await).filter(SeatLog::is_empty)
     })
     .await;
     eprint!(
         "{rounds} rounds, {requests} requests in {seconds:.1} s; {unheard} never asked again; "
     );
-    compare(&won, &told);
+    compare(&won, &log);
 }
 
-/// What the clients were answered, against what the log tells.
-fn compare(won: &[Won], told: &Told) {
+/// What the clients were answered, against what the log says.
+fn compare(won: &[Won], log: &SeatLog) {
     let answered = by_lease(won);
     for (lease, fence) in &answered {
-        assert_eq!(told.leases.get(lease), Some(fence), "what was answered stands in the log");
+        assert_eq!(log.leases.get(lease), Some(fence), "what was answered stands in the log");
     }
     let at_once = most_at_once(won);
-    let late = told.longest - TimeDelta::seconds(LEASE_SECONDS);
+    let late = log.longest - TimeDelta::seconds(LEASE_SECONDS);
     eprintln!(
-        "{} leases, at most {} live in the log and {at_once} by the answers; {} denials told; \
+        "{} leases, at most {} live in the log and {at_once} by the answers; {} denials; \
          {} leases answered to nobody; {} expired, the last {} ms after its time",
-        told.leases.len(),
-        told.most_at_once,
-        told.denials,
-        told.leases.len() - answered.len(),
-        told.expirations,
+        log.leases.len(),
+        log.most_at_once,
+        log.denials,
+        log.leases.len() - answered.len(),
+        log.expirations,
         late.num_milliseconds(),
     );
-    assert_eq!(told.most_at_once, SEATS);
+    assert_eq!(log.most_at_once, SEATS);
     assert!(at_once <= SEATS, "{at_once} held a seat at once");
-    assert!(told.expirations > 0, "somebody vanished");
+    assert!(log.expirations > 0, "somebody vanished");
     assert!(late <= REAPED_WITHIN, "a seat was lost for {late} longer than its lease");
 }

@@ -3,12 +3,12 @@
 use serde_json::json;
 use tests::Person;
 
-use super::{Stage, read_at};
+use super::{AccountHarness, read_at};
 
 #[tokio::test]
 async fn the_address_changes_when_the_link_sent_to_the_new_one_is_followed() {
-    let stage = Stage::set().await;
-    let (ada, anybody, signed_in) = (&stage.ada, &stage.anybody, &stage.signed_in);
+    let harness = AccountHarness::new().await;
+    let (ada, anybody, signed_in) = (&harness.ada, &harness.anybody, &harness.signed_in);
     let etag = signed_in.patch("/v1/me", "*", json!({ "name": "Ada" })).await.expect(204).etag();
     let new = json!({ "email": "ada@new.example", "password": ada.password });
 
@@ -17,14 +17,14 @@ async fn the_address_changes_when_the_link_sent_to_the_new_one_is_followed() {
     let refused = signed_in.put("/v1/me/email", &etag, wrong).await.expect(403);
     assert_eq!(refused.field("/type"), "/problems/password-wrong");
     signed_in.put("/v1/me/email", "\"1\"", &new).await.expect(412);
-    let asked = signed_in.put("/v1/me/email", &etag, &new).await.expect(202);
-    let me = read_at(signed_in, "/v1/me", asked.position()).await;
+    let requested = signed_in.put("/v1/me/email", &etag, &new).await.expect(202);
+    let me = read_at(signed_in, "/v1/me", requested.position()).await;
     assert_eq!(
         (me.field("/email"), me.field("/pending_email")),
         (ada.email.clone(), "ada@new.example".to_owned(),)
     );
 
-    let token = stage.installation.mail("ada@new.example", 1).await.token().to_owned();
+    let token = harness.installation.mail("ada@new.example", 1).await.token().to_owned();
     let done = anybody.post("/v1/email-changes", json!({ "token": token })).await.expect(204);
     let me = read_at(signed_in, "/v1/me", done.position()).await;
     assert_eq!(me.field("/email"), "ada@new.example");
@@ -40,18 +40,18 @@ async fn the_address_changes_when_the_link_sent_to_the_new_one_is_followed() {
 
 #[tokio::test]
 async fn an_address_is_asked_for_by_two_and_goes_to_the_one_who_proves_it_first() {
-    let stage = Stage::set().await;
-    let (ada, anybody) = (&stage.ada, &stage.anybody);
+    let harness = AccountHarness::new().await;
+    let (ada, anybody) = (&harness.ada, &harness.anybody);
     let new = json!({ "email": "both@new.example", "password": ada.password });
-    stage.signed_in.put("/v1/me/email", "*", &new).await.expect(202);
-    let token = stage.installation.mail("both@new.example", 1).await.token().to_owned();
+    harness.signed_in.put("/v1/me/email", "*", &new).await.expect(202);
+    let token = harness.installation.mail("both@new.example", 1).await.token().to_owned();
     let faster = Person { email: "both@new.example".to_owned(), ..Person::named("faster") };
     faster.register(anybody).await;
 
     let late = anybody.post("/v1/email-changes", json!({ "token": token })).await.expect(409);
 
     assert_eq!(late.field("/type"), "/problems/address-taken");
-    let refused = stage.signed_in.put("/v1/me/email", "*", &new).await.expect(409);
+    let refused = harness.signed_in.put("/v1/me/email", "*", &new).await.expect(409);
     assert_eq!(refused.field("/type"), "/problems/address-taken");
     ada.sign_in(anybody).await;
 }

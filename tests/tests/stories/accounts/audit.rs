@@ -2,16 +2,16 @@
 
 use serde_json::{Value, json};
 
-use super::{Stage, read_at};
+use super::{AccountHarness, read_at};
 
 #[tokio::test]
 async fn the_trail_is_filtered_and_paged_and_shows_nobody() {
-    let stage = Stage::set().await;
-    let auditor = stage.operator("audit").await;
-    let me = stage.signed_in.get("/v1/me").await.expect(200);
+    let harness = AccountHarness::new().await;
+    let auditor = harness.operator("audit").await;
+    let me = harness.signed_in.get("/v1/me").await.expect(200);
     let account = me.field("/account_id");
     let change = json!({ "name": "Ada King" });
-    let position = stage.signed_in.patch("/v1/me", "*", change).await.expect(204).position();
+    let position = harness.signed_in.patch("/v1/me", "*", change).await.expect(204).position();
 
     let path = format!("/v1/audit-events?tenant={account}&limit=3");
     let mut found: Vec<Value> = vec![];
@@ -27,7 +27,7 @@ async fn the_trail_is_filtered_and_paged_and_shows_nobody() {
     assert!(types.contains(&"session.opened") && types.contains(&"account.rectified"));
     assert_eq!(found.last().unwrap()["actor"], json!(account));
     let shown = serde_json::to_string(&found).unwrap();
-    for secret in [&stage.ada.email, &stage.ada.name, "Ada King", "127.0.0.1"] {
+    for secret in [&harness.ada.email, &harness.ada.name, "Ada King", "127.0.0.1"] {
         assert!(!shown.contains(secret), "{secret} is shown");
     }
 
@@ -36,14 +36,14 @@ async fn the_trail_is_filtered_and_paged_and_shows_nobody() {
     let foreign = next.replace(&account, "00000000-0000-0000-0000-000000000001");
     auditor.get(&foreign).await.expect(400);
     auditor.get("/v1/audit-events?type=Account.Registered").await.expect(400);
-    stage.signed_in.get("/v1/audit-events").await.expect(401);
-    stage.anybody.get("/v1/audit-events").await.expect(401);
+    harness.signed_in.get("/v1/audit-events").await.expect(401);
+    harness.anybody.get("/v1/audit-events").await.expect(401);
 }
 
 #[tokio::test]
 async fn an_export_is_told_before_and_after_and_proves_itself_by_its_trailer() {
-    let stage = Stage::set().await;
-    let auditor = stage.operator("audit").await;
+    let harness = AccountHarness::new().await;
+    let auditor = harness.operator("audit").await;
 
     let export = auditor.get("/v1/audit/export").await.expect(200);
     assert_eq!(export.header("content-type"), Some("application/x-ndjson"));
@@ -73,9 +73,9 @@ async fn an_export_is_told_before_and_after_and_proves_itself_by_its_trailer() {
 
 #[tokio::test]
 async fn an_export_that_nobody_reads_to_its_end_is_told_as_incomplete() {
-    let stage = Stage::set().await;
-    let auditor = stage.operator("audit").await;
-    let log = stage.installation.log().await;
+    let harness = AccountHarness::new().await;
+    let auditor = harness.operator("audit").await;
+    let log = harness.installation.log().await;
     log.batch_execute(MANY_EVENTS).await.unwrap();
 
     let mut export = auditor.call("GET".parse().unwrap(), "/v1/audit/export").begin().await;
@@ -120,8 +120,8 @@ fn sha256(bytes: &[u8]) -> String {
 
 #[tokio::test]
 async fn an_operator_sees_the_readers_and_releases_what_is_parked() {
-    let stage = Stage::set().await;
-    let admin = stage.operator("admin").await;
+    let harness = AccountHarness::new().await;
+    let admin = harness.operator("admin").await;
     let readers = admin.get("/v1/admin/projections").await.expect(200).json();
     let names: Vec<&str> = readers["items"]
         .as_array()
@@ -139,7 +139,7 @@ async fn an_operator_sees_the_readers_and_releases_what_is_parked() {
     let nothing = "/v1/admin/parked-streams/accounts/00000000-0000-0000-0000-000000000001/release";
     admin.post(nothing, json!({})).await.expect(404);
 
-    let auditor = stage.operator("audit").await;
+    let auditor = harness.operator("audit").await;
     let refused = auditor.get("/v1/admin/projections").await.expect(403);
     assert_eq!(refused.field("/type"), "/problems/forbidden");
 }

@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
-use super::{Stage, read_at};
+use super::{AccountHarness, read_at};
 
 #[tokio::test]
 async fn consent_is_given_and_withdrawn_purpose_by_purpose() {
-    let Stage { signed_in, node: _node, installation: _in, .. } = Stage::set().await;
+    let AccountHarness { signed_in, node: _node, installation: _in, .. } =
+        AccountHarness::new().await;
     let path = "/v1/me/consents/product_news";
 
     let given = signed_in.put(path, "*", json!({ "policy_version": 3 })).await.expect(204);
@@ -26,7 +27,8 @@ async fn consent_is_given_and_withdrawn_purpose_by_purpose() {
 
 #[tokio::test]
 async fn what_does_not_rest_on_consent_is_not_agreed_to() {
-    let Stage { signed_in, node: _node, installation: _in, .. } = Stage::set().await;
+    let AccountHarness { signed_in, node: _node, installation: _in, .. } =
+        AccountHarness::new().await;
     let give = async |purpose: &str| {
         let path = format!("/v1/me/consents/{purpose}");
         signed_in.put(&path, "*", json!({ "policy_version": 1 })).await

@@ -3,12 +3,12 @@
 use serde_json::json;
 use tests::until;
 
-use super::Stage;
+use super::AccountHarness;
 
 #[tokio::test]
 async fn an_erasure_signs_out_everywhere_and_is_taken_back_within_its_grace() {
-    let stage = Stage::set().await;
-    let (ada, anybody, signed_in) = (&stage.ada, &stage.anybody, &stage.signed_in);
+    let harness = AccountHarness::new().await;
+    let (ada, anybody, signed_in) = (&harness.ada, &harness.anybody, &harness.signed_in);
     signed_in.get("/v1/me/erasure").await.expect(404);
     let asks = json!({ "password": ada.password, "grace_days": 3 });
     let wrong = json!({ "password": "not the password of ada" });
@@ -17,14 +17,14 @@ async fn an_erasure_signs_out_everywhere_and_is_taken_back_within_its_grace() {
     let long = signed_in.post("/v1/me/erasure", long).await.expect(422);
     assert_eq!(long.field("/errors/0/pointer"), "/grace_days");
 
-    let asked = signed_in.post("/v1/me/erasure", &asks).await.expect(202);
+    let requested = signed_in.post("/v1/me/erasure", &asks).await.expect(202);
     signed_in.get("/v1/me").await.expect(401);
-    let code = format!("/v1/erasures/{}", asked.field("/claim_code"));
+    let code = format!("/v1/erasures/{}", requested.field("/claim_code"));
     assert_eq!(anybody.get(&code).await.expect(200).field("/state"), "requested");
 
     let back = ada.sign_in(anybody).await;
     let pending = back.get("/v1/me/erasure").await.expect(200);
-    assert_eq!(pending.field("/due"), asked.field("/due"));
+    assert_eq!(pending.field("/due"), requested.field("/due"));
     let news = "/v1/me/consents/product_news";
     let refused = back.put(news, "*", json!({ "policy_version": 1 })).await.expect(409);
     assert_eq!(refused.field("/type"), "/problems/erasure-requested");
@@ -42,11 +42,11 @@ async fn an_erasure_signs_out_everywhere_and_is_taken_back_within_its_grace() {
 
 #[tokio::test]
 async fn somebody_is_forgotten_and_has_a_certificate_of_it() {
-    let stage = Stage::set().await;
-    let (ada, anybody) = (&stage.ada, &stage.anybody);
-    let id = stage.signed_in.get("/v1/me").await.expect(200).field("/account_id");
+    let harness = AccountHarness::new().await;
+    let (ada, anybody) = (&harness.ada, &harness.anybody);
+    let id = harness.signed_in.get("/v1/me").await.expect(200).field("/account_id");
 
-    let code = ada.erase(&stage.signed_in).await;
+    let code = ada.erase(&harness.signed_in).await;
 
     let proof = anybody.get(&format!("/v1/erasures/{code}")).await.expect(200);
     assert_eq!(proof.field("/certificate/subject"), id);
@@ -54,7 +54,7 @@ async fn somebody_is_forgotten_and_has_a_certificate_of_it() {
         assert_ne!(proof.field(&format!("/certificate/{stated}")), "null", "{stated}");
     }
     ada.try_sign_in(anybody).await.expect(401);
-    stage.signed_in.get("/v1/me").await.expect(401);
+    harness.signed_in.get("/v1/me").await.expect(401);
     anybody.post("/v1/password-resets", json!({ "email": ada.email })).await.expect(202);
     let wrong = format!("/v1/erasures/{code}x");
     assert_eq!(anybody.get(&wrong).await.expect(404).field("/type"), "/problems/not-found");

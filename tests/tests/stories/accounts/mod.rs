@@ -14,7 +14,7 @@ mod sessions;
 use tests::{Client, Installation, Person, TestServer};
 
 /// One node, and somebody who has settled there.
-struct Stage {
+struct AccountHarness {
     installation: Installation,
     node: TestServer,
     /// Nobody in particular.
@@ -24,8 +24,8 @@ struct Stage {
     signed_in: Client,
 }
 
-impl Stage {
-    async fn set() -> Self {
+impl AccountHarness {
+    async fn new() -> Self {
         let installation = Installation::new().await;
         let node = installation.node().await;
         let anybody = node.client();
@@ -36,8 +36,8 @@ impl Stage {
 
     /// An operator's client.
     async fn operator(&self, scope: &str) -> Client {
-        let words = ["token", "create", "--scope", scope];
-        let made = self.installation.run(&words).await;
+        let arguments = ["token", "create", "--scope", scope];
+        let made = self.installation.run(&arguments).await;
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let token = String::from_utf8(made.stdout).unwrap();
         self.anybody.bearing(token.trim())

@@ -3,12 +3,12 @@
 use serde_json::json;
 use tests::Person;
 
-use super::{Stage, causes_of_closing};
+use super::{AccountHarness, causes_of_closing};
 
 #[tokio::test]
 async fn a_new_password_signs_out_everywhere_else() {
-    let stage = Stage::set().await;
-    let (ada, anybody, desk) = (&stage.ada, &stage.anybody, &stage.signed_in);
+    let harness = AccountHarness::new().await;
+    let (ada, anybody, desk) = (&harness.ada, &harness.anybody, &harness.signed_in);
     let phone = ada.sign_in(anybody).await;
     let change = json!({ "current": ada.password, "new": "quite another password" });
 
@@ -30,13 +30,13 @@ async fn a_new_password_signs_out_everywhere_else() {
 
 #[tokio::test]
 async fn a_session_that_a_new_password_closes_names_the_change_as_its_cause() {
-    let stage = Stage::set().await;
-    stage.ada.sign_in(&stage.anybody).await;
+    let harness = AccountHarness::new().await;
+    harness.ada.sign_in(&harness.anybody).await;
 
-    let change = json!({ "current": stage.ada.password, "new": "quite another password" });
-    stage.signed_in.put("/v1/me/password", "*", &change).await.expect(204);
+    let change = json!({ "current": harness.ada.password, "new": "quite another password" });
+    harness.signed_in.put("/v1/me/password", "*", &change).await.expect(204);
 
-    let causes = causes_of_closing(&stage.installation).await;
+    let causes = causes_of_closing(&harness.installation).await;
     assert!(!causes.is_empty());
     for cause in causes {
         assert_eq!(cause.as_deref(), Some("account.password_changed"));
@@ -45,33 +45,33 @@ async fn a_session_that_a_new_password_closes_names_the_change_as_its_cause() {
 
 #[tokio::test]
 async fn a_lost_password_is_replaced_by_a_link_that_works_once() {
-    let stage = Stage::set().await;
-    let (ada, anybody) = (&stage.ada, &stage.anybody);
+    let harness = AccountHarness::new().await;
+    let (ada, anybody) = (&harness.ada, &harness.anybody);
 
-    let asked = anybody.post("/v1/password-resets", json!({ "email": ada.email })).await;
+    let requested = anybody.post("/v1/password-resets", json!({ "email": ada.email })).await;
     let unknown = json!({ "email": "nobody@example.org" });
     let unknown = anybody.post("/v1/password-resets", unknown).await.expect(202);
-    let asked = asked.expect(202);
-    assert_eq!(asked.body, unknown.body);
-    assert_eq!(asked.header("lethe-position"), None);
-    assert_eq!(asked.header("etag"), None);
+    let requested = requested.expect(202);
+    assert_eq!(requested.body, unknown.body);
+    assert_eq!(requested.header("lethe-position"), None);
+    assert_eq!(requested.header("etag"), None);
 
-    let token = stage.installation.mail(&ada.email, 2).await.token().to_owned();
+    let token = harness.installation.mail(&ada.email, 2).await.token().to_owned();
     let choose = json!({ "token": token, "password": "quite another password" });
     anybody.post("/v1/password-resets/completions", &choose).await.expect(204);
     let again = anybody.post("/v1/password-resets/completions", &choose).await.expect(410);
     assert_eq!(again.field("/type"), "/problems/link-gone");
-    stage.signed_in.get("/v1/me").await.expect(401);
+    harness.signed_in.get("/v1/me").await.expect(401);
     let changed = Person { password: "quite another password".to_owned(), ..ada.clone() };
     changed.sign_in(anybody).await;
 }
 
 #[tokio::test]
 async fn a_link_for_one_thing_does_not_do_another() {
-    let stage = Stage::set().await;
-    let (ada, anybody) = (&stage.ada, &stage.anybody);
+    let harness = AccountHarness::new().await;
+    let (ada, anybody) = (&harness.ada, &harness.anybody);
     anybody.post("/v1/password-resets", json!({ "email": ada.email })).await.expect(202);
-    let token = stage.installation.mail(&ada.email, 2).await.token().to_owned();
+    let token = harness.installation.mail(&ada.email, 2).await.token().to_owned();
 
     for path in ["/v1/email-verifications", "/v1/email-changes"] {
         let refused = anybody.post(path, json!({ "token": token })).await.expect(400);

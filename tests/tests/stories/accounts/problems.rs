@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tests::{Answer, Installation};
 
-use super::Stage;
+use super::AccountHarness;
 
 fn kind(answer: &Answer, status: u16) -> String {
     assert_eq!(answer.header("content-type"), Some("application/problem+json"));
@@ -15,7 +15,8 @@ fn kind(answer: &Answer, status: u16) -> String {
 
 #[tokio::test]
 async fn every_bad_body_is_a_problem_of_its_own() {
-    let Stage { anybody, node: _node, installation: _in, .. } = Stage::set().await;
+    let AccountHarness { anybody, node: _node, installation: _in, .. } =
+        AccountHarness::new().await;
     let post = async |content: &str, body: &[u8]| {
         let call = anybody.call("POST".parse().unwrap(), "/v1/accounts");
         call.bytes(content, body).send().await
@@ -43,7 +44,8 @@ async fn every_bad_body_is_a_problem_of_its_own() {
 
 #[tokio::test]
 async fn a_path_or_a_method_that_does_not_exist_is_a_problem() {
-    let Stage { anybody, signed_in, node: _node, installation: _in, .. } = Stage::set().await;
+    let AccountHarness { anybody, signed_in, node: _node, installation: _in, .. } =
+        AccountHarness::new().await;
     assert_eq!(kind(&anybody.get("/v1/nothing").await, 404), "not-found");
     let wrong = anybody.delete("/v1/accounts").await;
     assert_eq!(kind(&wrong, 405), "method-not-allowed");
@@ -65,7 +67,8 @@ async fn a_path_or_a_method_that_does_not_exist_is_a_problem() {
 
 #[tokio::test]
 async fn every_problem_has_a_page_and_every_answer_its_headers() {
-    let Stage { anybody, node: _node, installation: _in, .. } = Stage::set().await;
+    let AccountHarness { anybody, node: _node, installation: _in, .. } =
+        AccountHarness::new().await;
     let list = anybody.get("/problems").await.expect(200);
     for line in list.text().lines() {
         let path = line.split(" · ").next().unwrap();
@@ -107,15 +110,15 @@ async fn whoever_asks_too_often_is_told_how_long_to_wait() {
 
 #[tokio::test]
 async fn the_log_of_the_node_tells_no_address_and_no_password() {
-    let stage = Stage::set().await;
-    stage.anybody.get(&format!("/v1/nothing?email={}", stage.ada.email)).await.expect(404);
-    let wrong = json!({ "email": stage.ada.email, "password": 7 });
-    stage.anybody.post("/v1/sessions", wrong).await.expect(422);
+    let harness = AccountHarness::new().await;
+    harness.anybody.get(&format!("/v1/nothing?email={}", harness.ada.email)).await.expect(404);
+    let wrong = json!({ "email": harness.ada.email, "password": 7 });
+    harness.anybody.post("/v1/sessions", wrong).await.expect(422);
 
-    let told = stage.node.log_text();
+    let told = harness.node.log_text();
 
     assert!(!told.is_empty());
-    for secret in [&stage.ada.email, &stage.ada.password, &stage.ada.name, "127.0.0.1:"] {
+    for secret in [&harness.ada.email, &harness.ada.password, &harness.ada.name, "127.0.0.1:"] {
         assert!(!told.contains(secret), "{secret} is in the log");
     }
 }

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tests::Client;
 
-use super::Stage;
+use super::AccountHarness;
 
 const CASES: u32 = 12;
 
@@ -131,12 +131,13 @@ async fn send(clients: &[Client; 3], operation: &Operation, sent: Sent) -> tests
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_request_is_answered_with_a_mistake_of_ours() {
-    let stage = Stage::set().await;
-    let document = stage.anybody.get("/v1/openapi.json").await.expect(200).json();
+    let harness = AccountHarness::new().await;
+    let document = harness.anybody.get("/v1/openapi.json").await.expect(200).json();
     assert_eq!(document["openapi"], "3.1.0");
     let operations = operations(&document);
     assert!(operations.len() > 30, "{} operations", operations.len());
-    let clients = [stage.anybody.clone(), stage.signed_in.clone(), stage.operator("admin").await];
+    let clients =
+        [harness.anybody.clone(), harness.signed_in.clone(), harness.operator("admin").await];
     let runtime = tokio::runtime::Handle::current();
     tokio::task::block_in_place(|| {
         for operation in &operations {
@@ -154,6 +155,6 @@ async fn no_request_is_answered_with_a_mistake_of_ours() {
                 .unwrap_or_else(|error| panic!("{} {}: {error}", operation.method, operation.path));
         }
     });
-    assert!(!stage.node.log_text().contains("panicked"), "{}", stage.node.log_text());
-    stage.anybody.get("/healthz").await.expect(200);
+    assert!(!harness.node.log_text().contains("panicked"), "{}", harness.node.log_text());
+    harness.anybody.get("/healthz").await.expect(200);
 }

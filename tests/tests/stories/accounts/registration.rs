@@ -3,7 +3,7 @@
 use serde_json::json;
 use tests::{Installation, Person};
 
-use super::{Stage, read_at};
+use super::{AccountHarness, read_at};
 
 #[tokio::test]
 async fn somebody_registers_proves_the_address_and_reads_it_back() {
@@ -50,11 +50,11 @@ async fn an_earlier_link_no_longer_works_once_another_was_sent() {
 
 #[tokio::test]
 async fn an_address_that_is_taken_is_refused_whatever_its_case() {
-    let stage = Stage::set().await;
+    let harness = AccountHarness::new().await;
     let mut other = Person::named("other");
-    other.email = stage.ada.email.to_uppercase();
+    other.email = harness.ada.email.to_uppercase();
 
-    let refused = other.try_register(&stage.anybody).await.expect(409);
+    let refused = other.try_register(&harness.anybody).await.expect(409);
 
     assert_eq!(refused.field("/type"), "/problems/address-taken");
     assert!(!refused.text().contains(&other.email));
@@ -62,7 +62,8 @@ async fn an_address_that_is_taken_is_refused_whatever_its_case() {
 
 #[tokio::test]
 async fn a_name_is_put_right_at_the_version_that_was_read() {
-    let Stage { signed_in, ada, node: _node, installation: _in, .. } = Stage::set().await;
+    let AccountHarness { signed_in, ada, node: _node, installation: _in, .. } =
+        AccountHarness::new().await;
     let me = signed_in.get("/v1/me").await.expect(200);
     let name = json!({ "name": "Ada King" });
 

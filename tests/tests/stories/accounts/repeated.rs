@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use tests::{Installation, Person};
 
-use super::Stage;
+use super::AccountHarness;
 
 const KEY: &str = "0123456789abcdef-a-key";
 
@@ -28,30 +28,30 @@ async fn a_registration_sent_again_is_answered_as_it_was() {
 
 #[tokio::test]
 async fn a_token_is_shown_once_and_stays_the_one_that_was_shown() {
-    let stage = Stage::set().await;
-    let repeating = stage.anybody.saying("Idempotency-Key", KEY);
+    let harness = AccountHarness::new().await;
+    let repeating = harness.anybody.saying("Idempotency-Key", KEY);
 
-    let first = stage.ada.try_sign_in(&repeating).await.expect(201);
-    let again = stage.ada.try_sign_in(&repeating).await.expect(201);
+    let first = harness.ada.try_sign_in(&repeating).await.expect(201);
+    let again = harness.ada.try_sign_in(&repeating).await.expect(201);
 
     assert_eq!(first.field("/session_id"), again.field("/session_id"));
     assert!(again.json().get("token").is_none());
-    stage.anybody.bearing(&first.field("/token")).get("/v1/me").await.expect(200);
+    harness.anybody.bearing(&first.field("/token")).get("/v1/me").await.expect(200);
 }
 
 #[tokio::test]
 async fn the_same_key_64_times_at_once_is_one_event() {
-    let stage = Stage::set().await;
-    let repeating = stage.signed_in.saying("Idempotency-Key", KEY);
-    let before = count(&stage, "account.password_reset_requested").await;
+    let harness = AccountHarness::new().await;
+    let repeating = harness.signed_in.saying("Idempotency-Key", KEY);
+    let before = count(&harness, "account.password_reset_requested").await;
 
-    let body = json!({ "email": stage.ada.email });
+    let body = json!({ "email": harness.ada.email });
     let answers = (0..64).map(|_| repeating.post("/v1/password-resets", &body));
     for answer in join_all(answers).await {
         answer.expect(202);
     }
 
-    assert_eq!(count(&stage, "account.password_reset_requested").await, before + 1);
+    assert_eq!(count(&harness, "account.password_reset_requested").await, before + 1);
 }
 
 #[tokio::test]
@@ -73,8 +73,8 @@ async fn sixty_four_registrations_of_one_address_at_once_give_one_account() {
     ada.sign_in(&anybody).await;
 }
 
-async fn count(stage: &Stage, event_type: &str) -> i64 {
-    let log = stage.installation.log().await;
+async fn count(harness: &AccountHarness, event_type: &str) -> i64 {
+    let log = harness.installation.log().await;
     let count = "select count(*) from event_log.events where event_type = $1";
     log.query_one(count, &[&event_type]).await.unwrap().get(0)
 }

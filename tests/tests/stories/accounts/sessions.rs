@@ -3,12 +3,12 @@
 use serde_json::json;
 use tests::Person;
 
-use super::{Stage, read_at};
+use super::{AccountHarness, read_at};
 
 #[tokio::test]
 async fn a_session_that_was_closed_from_another_is_refused() {
-    let Stage { anybody, ada, signed_in: desk, node: _node, installation: _in } =
-        Stage::set().await;
+    let AccountHarness { anybody, ada, signed_in: desk, node: _node, installation: _in } =
+        AccountHarness::new().await;
     let opened = ada.try_sign_in(&anybody).await.expect(201);
     let phone = anybody.bearing(&opened.field("/token"));
     let sessions = read_at(&desk, "/v1/me/sessions", opened.position()).await;
@@ -30,8 +30,8 @@ async fn a_session_that_was_closed_from_another_is_refused() {
 
 #[tokio::test]
 async fn all_other_sessions_are_closed_at_once() {
-    let Stage { anybody, ada, signed_in: desk, node: _node, installation: _in } =
-        Stage::set().await;
+    let AccountHarness { anybody, ada, signed_in: desk, node: _node, installation: _in } =
+        AccountHarness::new().await;
     let others = [ada.sign_in(&anybody).await, ada.sign_in(&anybody).await];
 
     desk.delete("/v1/me/sessions").await.expect(204);
@@ -44,29 +44,29 @@ async fn all_other_sessions_are_closed_at_once() {
 
 #[tokio::test]
 async fn nobody_sees_or_closes_another_persons_session() {
-    let stage = Stage::set().await;
+    let harness = AccountHarness::new().await;
     let bob = Person::named("bob");
-    bob.register(&stage.anybody).await;
-    let opened = bob.try_sign_in(&stage.anybody).await.expect(201);
+    bob.register(&harness.anybody).await;
+    let opened = bob.try_sign_in(&harness.anybody).await.expect(201);
 
     let path = format!("/v1/me/sessions/{}", opened.field("/session_id"));
-    let refused = stage.signed_in.delete(&path).await.expect(404);
+    let refused = harness.signed_in.delete(&path).await.expect(404);
 
     assert_eq!(refused.field("/type"), "/problems/not-found");
-    stage.anybody.bearing(&opened.field("/token")).get("/v1/me/sessions").await.expect(200);
+    harness.anybody.bearing(&opened.field("/token")).get("/v1/me/sessions").await.expect(200);
 }
 
 #[tokio::test]
 async fn an_unknown_address_and_a_wrong_password_are_one_refusal() {
-    let stage = Stage::set().await;
-    let mut wrong = stage.ada.clone();
+    let harness = AccountHarness::new().await;
+    let mut wrong = harness.ada.clone();
     wrong.password = "not the password of ada".to_owned();
 
-    let known = wrong.try_sign_in(&stage.anybody).await.expect(401);
-    let unknown = Person::named("nobody").try_sign_in(&stage.anybody).await.expect(401);
+    let known = wrong.try_sign_in(&harness.anybody).await.expect(401);
+    let unknown = Person::named("nobody").try_sign_in(&harness.anybody).await.expect(401);
 
     assert_eq!(known.body, unknown.body);
-    let log = stage.installation.log().await;
+    let log = harness.installation.log().await;
     let told = "select count(*) from event_log.events where event_type = any ($1)";
     let types = vec!["account.login_failed", "session.refused"];
     assert_eq!(log.query_one(told, &[&types]).await.unwrap().get::<_, i64>(0), 2);
@@ -74,7 +74,8 @@ async fn an_unknown_address_and_a_wrong_password_are_one_refusal() {
 
 #[tokio::test]
 async fn sessions_are_paged_by_a_signed_cursor() {
-    let Stage { anybody, ada, signed_in, node: _node, installation: _in } = Stage::set().await;
+    let AccountHarness { anybody, ada, signed_in, node: _node, installation: _in } =
+        AccountHarness::new().await;
     let mut position = 0;
     for _ in 0..4 {
         position = ada.try_sign_in(&anybody).await.expect(201).position();
@@ -102,7 +103,7 @@ async fn sessions_are_paged_by_a_signed_cursor() {
 
 #[tokio::test]
 async fn a_browsers_cookie_changes_nothing_from_another_site() {
-    let Stage { anybody, ada, node, installation: _in, .. } = Stage::set().await;
+    let AccountHarness { anybody, ada, node, installation: _in, .. } = AccountHarness::new().await;
     let body = json!({ "email": ada.email, "password": ada.password, "kind": "browser" });
     let opened = anybody.post("/v1/sessions", body).await.expect(201);
     assert!(opened.json().get("token").is_none());

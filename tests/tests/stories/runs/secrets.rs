@@ -3,34 +3,34 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
-use tests::{Rig, dump, until};
+use tests::{RunHarness, dump, until};
 
 const SECRET: &str = "correct-horse-battery-staple";
 
 #[tokio::test]
 async fn a_secret_reaches_the_command_and_neither_its_log_nor_the_database() {
-    let (rig, node) = Rig::new().await;
+    let (harness, node) = RunHarness::new().await;
     let command = "printf '%s' \"$TOKEN\" > ~/got; echo \"<$TOKEN>\"; printf 'correct-horse'; \
                    sleep 0.3; echo '-battery-staple'; printf '%s' \"$TOKEN\" | base64 >&2";
-    let run = rig
-        .ask(json!({ "command": command, "servers": [rig.server], "secrets": { "TOKEN": SECRET } }))
+    let run = harness
+        .request(json!({ "command": command, "servers": [harness.server], "secrets": { "TOKEN": SECRET } }))
         .await;
-    rig.in_state(&run, "succeeded").await;
+    harness.in_state(&run, "succeeded").await;
 
-    let got = std::fs::read_to_string(rig.sshd.home().join("got")).unwrap();
+    let got = std::fs::read_to_string(harness.sshd.home().join("got")).unwrap();
     assert_eq!(got, SECRET);
-    assert_eq!(rig.bytes(&run, "out").await, b"<***>\n***\n");
+    assert_eq!(harness.bytes(&run, "out").await, b"<***>\n***\n");
     // Of the last letters of base64 no more than their own byte could be told.
-    let err = rig.bytes(&run, "err").await;
+    let err = harness.bytes(&run, "err").await;
     assert!(err.starts_with(b"***") && err.len() <= 8, "{}", String::from_utf8_lossy(&err));
-    let log = rig.installation.log().await;
+    let log = harness.installation.log().await;
     until("its row is gone", async || {
         let count = "select count(*) from working.run_secrets";
         let left: i64 = log.query_one(count, &[]).await.unwrap().get(0);
         (left == 0).then_some(())
     })
     .await;
-    let dump = dump(&rig.installation.log_url(), &[]).await;
+    let dump = dump(&harness.installation.log_url(), &[]).await;
     for form in [SECRET.to_owned(), STANDARD.encode(SECRET)] {
         let found = dump.windows(form.len()).any(|window| window == form.as_bytes());
         assert!(!found, "{form} is in the database");

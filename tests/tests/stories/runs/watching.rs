@@ -1,17 +1,17 @@
 //! The log of a run: by line, by byte, and as it comes.
 
 use serde_json::json;
-use tests::{Events, Rig, until};
+use tests::{Events, RunHarness, until};
 
 #[tokio::test]
 async fn a_run_is_watched_line_by_line_to_its_end() {
-    let (rig, _node) = Rig::new().await;
-    let go = rig.sshd.home().join("go");
-    let run = rig
+    let (harness, _node) = RunHarness::new().await;
+    let go = harness.sshd.home().join("go");
+    let run = harness
         .start("echo one; echo two >&2; while ! [ -e ~/go ]; do sleep 0.05; done; printf 'no end'")
         .await;
-    let path = rig.path(&rig.log_of(&run));
-    let watch = || rig.ada.call("GET".parse().unwrap(), &path);
+    let path = harness.path(&harness.log_of(&run));
+    let watch = || harness.ada.call("GET".parse().unwrap(), &path);
 
     let mut events = Events::open(watch()).await;
     let mut seen = Vec::new();
@@ -46,16 +46,16 @@ async fn a_run_is_watched_line_by_line_to_its_end() {
 
 #[tokio::test]
 async fn a_log_is_read_by_byte_and_by_line() {
-    let (rig, _node) = Rig::new().await;
-    let run = rig.start("seq 1 5000; printf '\\377\\n' >&2").await;
-    let shown = rig.in_state(&run, "succeeded").await;
+    let (harness, _node) = RunHarness::new().await;
+    let run = harness.start("seq 1 5000; printf '\\377\\n' >&2").await;
+    let shown = harness.in_state(&run, "succeeded").await;
     let numbers: Vec<String> = (1..=5000).map(|n| n.to_string()).collect();
     let whole = numbers.join("\n") + "\n";
 
-    assert_eq!(rig.bytes(&run, "out").await, whole.as_bytes());
-    let path = rig.path(&rig.log_of(&run));
+    assert_eq!(harness.bytes(&run, "out").await, whole.as_bytes());
+    let path = harness.path(&harness.log_of(&run));
     let plain = |range: &'static str| {
-        let call = rig.ada.call("GET".parse().unwrap(), &format!("{path}?stream=out"));
+        let call = harness.ada.call("GET".parse().unwrap(), &format!("{path}?stream=out"));
         call.header("Accept", "text/plain").header("Range", range).send()
     };
     let part = plain("bytes=10-19").await.expect(206);
@@ -65,7 +65,7 @@ async fn a_log_is_read_by_byte_and_by_line() {
     assert_eq!(plain("bytes=-5").await.expect(206).text(), "5000\n");
     plain("bytes=999999-").await.expect(416);
 
-    let lines = rig.lines(&run).await;
+    let lines = harness.lines(&run).await;
     assert_eq!(lines.len(), 5001);
     assert!(lines.iter().enumerate().all(|(at, line)| line["n"] == at + 1));
     let err: Vec<_> = lines.iter().filter(|line| line["stream"] == "err").collect();
@@ -77,10 +77,10 @@ async fn a_log_is_read_by_byte_and_by_line() {
 
 #[tokio::test]
 async fn an_account_follows_ten_logs_at_once_and_no_more() {
-    let (rig, _node) = Rig::new().await;
-    let run = rig.start("while :; do sleep 0.1; done").await;
-    let path = rig.path(&rig.log_of(&run));
-    let watch = || rig.ada.call("GET".parse().unwrap(), &path);
+    let (harness, _node) = RunHarness::new().await;
+    let run = harness.start("while :; do sleep 0.1; done").await;
+    let path = harness.path(&harness.log_of(&run));
+    let watch = || harness.ada.call("GET".parse().unwrap(), &path);
     let mut open = Vec::new();
     for _ in 0..10 {
         open.push(Events::open(watch()).await);
@@ -95,6 +95,6 @@ async fn an_account_follows_ten_logs_at_once_and_no_more() {
         (again.status().as_u16() == 200).then_some(())
     })
     .await;
-    rig.post(&format!("{run}/cancel"), json!({})).await.expect(202);
-    rig.in_state(&run, "cancelled").await;
+    harness.post(&format!("{run}/cancel"), json!({})).await.expect(202);
+    harness.in_state(&run, "cancelled").await;
 }

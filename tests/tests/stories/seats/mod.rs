@@ -1,6 +1,5 @@
 //! Seats, through HTTP: leased, renewed, taken over, given back, and never one too many.
 
-mod house;
 mod leasing;
 mod limits;
 mod others;

@@ -3,27 +3,27 @@
 use std::net::TcpListener;
 
 use serde_json::json;
-use tests::{Installation, Person};
+use tests::{Installation, Person, results};
 
-use super::{Stage, results};
+use super::{set_up, set_up_with};
 
 #[tokio::test]
 async fn without_an_allowance_this_machine_is_no_server() {
-    let stage = Stage::with(&[("egress_allow", ""), ("monitor_seconds", "0")]).await;
+    let harness = set_up_with(&[("egress_allow", ""), ("monitor_seconds", "0")]).await;
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let server = stage.register(listener.local_addr().unwrap().port(), "deploy").await;
-    let checked = stage.check(&server).await;
+    let server = harness.register_server(listener.local_addr().unwrap().port(), "deploy").await;
+    let checked = harness.check_server(&server).await;
     assert_eq!(results(&checked)[..2], ["failed", "not_tried"]);
     listener.set_nonblocking(true).unwrap();
     assert!(listener.accept().is_err(), "nobody came");
-    assert!(stage.node.places()["egress"].contains("public addresses"));
-    assert!(!stage.node.places()["egress"].contains("127.0.0.1"));
+    assert!(harness.node.places()["egress"].contains("public addresses"));
+    assert!(!harness.node.places()["egress"].contains("127.0.0.1"));
 }
 
 #[tokio::test]
 async fn an_allowance_is_printed_at_the_start_and_a_wrong_one_refused() {
-    let stage = Stage::set().await;
-    assert!(stage.node.places()["egress"].contains("127.0.0.1/32:*"));
+    let harness = set_up().await;
+    assert!(harness.node.places()["egress"].contains("127.0.0.1/32:*"));
     let installation = Installation::with(&[("egress_allow", "anywhere")]).await;
     let refused = installation.run(&["config"]).await;
     assert!(!refused.status.success());
@@ -32,15 +32,15 @@ async fn an_allowance_is_printed_at_the_start_and_a_wrong_one_refused() {
 
 #[tokio::test]
 async fn a_closed_port_and_a_silent_one_look_the_same() {
-    let stage = Stage::with(&[("ssh_connect_seconds", "1"), ("monitor_seconds", "0")]).await;
+    let harness = set_up_with(&[("ssh_connect_seconds", "1"), ("monitor_seconds", "0")]).await;
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let closed = TcpListener::bind("127.0.0.1:0").unwrap();
     let ports = [&silent, &closed].map(|listener| listener.local_addr().unwrap().port());
     drop(closed);
     let mut answers = Vec::new();
     for port in ports {
-        let server = stage.register(port, "deploy").await;
-        answers.push(stage.check(&server).await);
+        let server = harness.register_server(port, "deploy").await;
+        answers.push(harness.check_server(&server).await);
     }
     assert_eq!(answers[0], answers[1]);
     assert_eq!(results(&answers[0])[..2], ["ok", "failed"]);
@@ -48,21 +48,21 @@ async fn a_closed_port_and_a_silent_one_look_the_same() {
 
 #[tokio::test]
 async fn an_address_that_is_none_is_refused_with_a_pointer() {
-    let stage = Stage::set().await;
+    let harness = set_up().await;
     for host in ["", "-x.example", "2130706433", "0x7f000001", "a b"] {
         let body = json!({ "name": "web", "host": host, "user": "deploy" });
-        let refused = stage.try_register(body).await.expect(422);
+        let refused = harness.try_register_server(body).await.expect(422);
         assert_eq!(refused.field("/errors/0/pointer"), "/host", "{host}");
     }
 }
 
 #[tokio::test]
 async fn checks_are_counted_by_account() {
-    let stage = Stage::with(&[("checks_per_minute", "1"), ("monitor_seconds", "0")]).await;
-    let server = stage.register(9, "deploy").await;
-    stage.ada.post(&format!("{server}/check"), json!({})).await.expect(200);
-    let refused = stage.ada.post(&format!("{server}/check"), json!({})).await.expect(429);
+    let harness = set_up_with(&[("checks_per_minute", "1"), ("monitor_seconds", "0")]).await;
+    let server = harness.register_server(9, "deploy").await;
+    harness.ada.post(&format!("{server}/check"), json!({})).await.expect(200);
+    let refused = harness.ada.post(&format!("{server}/check"), json!({})).await.expect(429);
     assert!(refused.header("retry-after").is_some());
-    let eve = Person::named("eve").settle(&stage.node.client(), &stage.installation).await;
+    let eve = Person::named("eve").settle(&harness.node.client(), &harness.installation).await;
     eve.post(&format!("{server}/check"), json!({})).await.expect(404);
 }

@@ -1,32 +1,31 @@
 //! Host keys: another one than a person approved stops everything.
 
 use serde_json::json;
-use test_support::sshd::Sshd;
-use tests::until;
+use tests::{Sshd, results, until};
 
-use super::{Stage, results};
+use super::{count, set_up};
 
 const PASSWORD: &str = "a password of ada";
 
 #[tokio::test]
 async fn another_host_key_is_a_hard_stop_an_event_and_a_mail() {
-    let (stage, sshd) = (Stage::set().await, Sshd::start().unwrap());
-    let server = stage.usable(&sshd).await;
+    let (harness, sshd) = (set_up().await, Sshd::start().unwrap());
+    let server = harness.usable_server(&sshd).await;
     let approved = sshd.host_key_fingerprint().unwrap();
     sshd.change_host_key().unwrap();
     let seen = sshd.host_key_fingerprint().unwrap();
 
-    let checked = stage.check(&server).await;
+    let checked = harness.check_server(&server).await;
     assert_eq!(results(&checked), ["ok", "ok", "failed", "not_tried", "not_tried"]);
     let mismatch = json!({ "state": "mismatched", "approved": approved, "seen": seen });
     assert_eq!(checked["host_key"], mismatch);
-    let checked = stage.check(&server).await;
+    let checked = harness.check_server(&server).await;
     assert_eq!(results(&checked), ["ok", "ok", "not_tried", "not_tried", "not_tried"]);
-    assert_eq!(stage.told_of("server.host_key_mismatched").await, 1);
+    assert_eq!(count(&harness, "server.host_key_mismatched").await, 1);
     assert!(!sshd.log().contains("Accepted publickey"), "no credential was offered");
 
     let mail = until("the mail", async || {
-        let mails = stage.installation.mails("ada@example.org");
+        let mails = harness.installation.mails("ada@example.org");
         mails.into_iter().find(|mail| mail.text.contains("host key"))
     })
     .await;
@@ -35,40 +34,41 @@ async fn another_host_key_is_a_hard_stop_an_event_and_a_mail() {
 
 #[tokio::test]
 async fn to_approve_another_key_asks_for_the_password() {
-    let (stage, sshd) = (Stage::set().await, Sshd::start().unwrap());
-    let server = stage.usable(&sshd).await;
+    let (harness, sshd) = (set_up().await, Sshd::start().unwrap());
+    let server = harness.usable_server(&sshd).await;
     sshd.change_host_key().unwrap();
-    stage.check(&server).await;
+    harness.check_server(&server).await;
     let fingerprint = sshd.host_key_fingerprint().unwrap();
 
-    let asked = stage.approve(&server, json!({ "fingerprint": fingerprint })).await.expect(422);
+    let asked =
+        harness.approve_host_key(&server, json!({ "fingerprint": fingerprint })).await.expect(422);
     assert!(asked.text().contains("/password"), "{}", asked.text());
     let wrong = json!({ "fingerprint": fingerprint, "password": "another password" });
-    stage.approve(&server, wrong).await.expect(403);
+    harness.approve_host_key(&server, wrong).await.expect(403);
     let right = json!({ "fingerprint": fingerprint, "password": PASSWORD });
-    stage.approve(&server, right).await.expect(204);
-    let checked = stage.check(&server).await;
+    harness.approve_host_key(&server, right).await.expect(204);
+    let checked = harness.check_server(&server).await;
     assert_eq!(results(&checked), ["ok"; 5]);
 }
 
 #[tokio::test]
 async fn a_new_address_is_to_be_observed_and_approved_again() {
-    let stage = Stage::set().await;
+    let harness = set_up().await;
     let (one, other) = (Sshd::start().unwrap(), Sshd::start().unwrap());
-    let server = stage.usable(&one).await;
+    let server = harness.usable_server(&one).await;
     let moved = json!({ "host": "127.0.0.1", "port": other.port(), "user": other.user() });
-    let etag = stage.etag(&server).await;
-    stage.ada.put(&format!("{server}/address"), &etag, moved).await.expect(204);
+    let etag = harness.etag_of(&server).await;
+    harness.ada.put(&format!("{server}/address"), &etag, moved).await.expect(204);
 
     let before = one.host_key_fingerprint().unwrap();
     let early = json!({ "fingerprint": before, "password": PASSWORD });
-    stage.approve(&server, early).await.expect(409);
-    let checked = stage.check(&server).await;
+    harness.approve_host_key(&server, early).await.expect(409);
+    let checked = harness.check_server(&server).await;
     assert_eq!(results(&checked), ["ok", "ok", "not_tried", "not_tried", "not_tried"]);
     let fingerprint = other.host_key_fingerprint().unwrap();
     assert_eq!(checked["host_key"]["seen"], json!(fingerprint));
-    stage.approve(&server, json!({ "fingerprint": fingerprint })).await.expect(422);
+    harness.approve_host_key(&server, json!({ "fingerprint": fingerprint })).await.expect(422);
     let approval = json!({ "fingerprint": fingerprint, "password": PASSWORD });
-    stage.approve(&server, approval).await.expect(204);
+    harness.approve_host_key(&server, approval).await.expect(204);
     assert!(!other.log().contains("Accepted"), "nothing was let in before");
 }

@@ -3,41 +3,40 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use test_support::sshd::Sshd;
-use tests::{Proxy, until};
+use tests::{Harness, Proxy, Sshd, until};
 
-use super::Stage;
+use super::{count, set_up_with, until_event};
 
-async fn watched() -> (Stage, Sshd, String) {
+async fn watched() -> (Harness, Sshd, String) {
     let settings =
         [("monitor_seconds", "1"), ("unreachable_seconds", "2"), ("ssh_connect_seconds", "1")];
-    let (stage, sshd) = (Stage::with(&settings).await, Sshd::start().unwrap());
-    let server = stage.usable(&sshd).await;
-    (stage, sshd, server)
+    let (harness, sshd) = (set_up_with(&settings).await, Sshd::start().unwrap());
+    let server = harness.usable_server(&sshd).await;
+    (harness, sshd, server)
 }
 
-async fn reach(stage: &Stage, server: &str, expected: &str) -> Value {
+async fn reach(harness: &Harness, server: &str, expected: &str) -> Value {
     until(&format!("the server is {expected}"), async || {
-        let shown = stage.ada.get(server).await.expect(200).json();
+        let shown = harness.ada.get(server).await.expect(200).json();
         (shown["reach"]["state"] == expected).then(|| shown["reach"].clone())
     })
     .await
 }
 
 /// What was measured in the last minutes, in one point.
-async fn measured(stage: &Stage, server: &str) -> Value {
+async fn measured(harness: &Harness, server: &str) -> Value {
     let now = infra::clock::Clock::system().now();
     let (from, to) = (now - chrono::TimeDelta::hours(1), now + chrono::TimeDelta::hours(1));
     let moment = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
     let path = format!("{server}/metrics?from={}&to={}&step=7200", moment(from), moment(to));
-    stage.ada.get(&path).await.expect(200).json()["points"][0].clone()
+    harness.ada.get(&path).await.expect(200).json()["points"][0].clone()
 }
 
 #[tokio::test]
 async fn samples_arrive_over_one_connection_and_none_is_an_event() {
-    let (stage, sshd, server) = watched().await;
+    let (harness, sshd, server) = watched().await;
     let point = until("samples", async || {
-        let point = measured(&stage, &server).await;
+        let point = measured(&harness, &server).await;
         (point["samples"].as_i64() >= Some(3) && !point["cpu_share"].is_null()).then_some(point)
     })
     .await;
@@ -46,38 +45,38 @@ async fn samples_arrive_over_one_connection_and_none_is_an_event() {
     assert!(point["memory_used"]["avg"].as_f64() < point["memory_total"].as_f64(), "{point}");
     assert!(point["disk_total"].as_i64() > Some(0) && point["uptime_seconds"].as_i64() > Some(0));
     assert_eq!(sshd.log().matches("Accepted publickey").count(), 1, "{}", sshd.log());
-    reach(&stage, &server, "reachable").await;
-    assert_eq!(stage.told_of("server.reachable").await, 1);
+    reach(&harness, &server, "reachable").await;
+    assert_eq!(count(&harness, "server.reachable").await, 1);
 }
 
 #[tokio::test]
 async fn a_server_is_unreachable_after_several_failures_and_reachable_at_once_again() {
-    let (stage, sshd, server) = watched().await;
-    reach(&stage, &server, "reachable").await;
+    let (harness, sshd, server) = watched().await;
+    reach(&harness, &server, "reachable").await;
     // A connection that breaks is no failure: a fresh one is made.
     sshd.kill_sessions().unwrap();
     until("a fresh connection", async || {
         (sshd.log().matches("Accepted publickey").count() >= 2).then_some(())
     })
     .await;
-    assert_eq!(stage.told_of("server.unreachable").await, 0);
+    assert_eq!(count(&harness, "server.unreachable").await, 0);
 
     sshd.stop().unwrap();
-    let unreachable = reach(&stage, &server, "unreachable").await;
+    let unreachable = reach(&harness, &server, "unreachable").await;
     assert_eq!(unreachable["cause"], json!("tcp"));
     sshd.restart().unwrap();
-    reach(&stage, &server, "reachable").await;
-    assert_eq!(stage.told_of("server.unreachable").await, 1);
-    assert_eq!(stage.told_of("server.reachable").await, 2);
+    reach(&harness, &server, "reachable").await;
+    assert_eq!(count(&harness, "server.unreachable").await, 1);
+    assert_eq!(count(&harness, "server.reachable").await, 2);
 }
 
 #[tokio::test]
 async fn a_server_that_lets_nobody_in_any_more_says_so() {
-    let (stage, sshd, server) = watched().await;
-    reach(&stage, &server, "reachable").await;
+    let (harness, sshd, server) = watched().await;
+    reach(&harness, &server, "reachable").await;
     sshd.deauthorize().unwrap();
     sshd.kill_sessions().unwrap();
-    let unreachable = reach(&stage, &server, "unreachable").await;
+    let unreachable = reach(&harness, &server, "unreachable").await;
     assert_eq!(unreachable["cause"], json!("authentication"));
 }
 
@@ -85,47 +84,48 @@ async fn a_server_that_lets_nobody_in_any_more_says_so() {
 async fn a_network_that_drops_silently_makes_a_server_unreachable_in_time() {
     let settings =
         [("monitor_seconds", "1"), ("unreachable_seconds", "2"), ("ssh_connect_seconds", "1")];
-    let (stage, sshd) = (Stage::with(&settings).await, Sshd::start().unwrap());
+    let (harness, sshd) = (set_up_with(&settings).await, Sshd::start().unwrap());
     let proxy = Proxy::to(sshd.port()).await;
-    let server = stage.usable_at(&sshd, proxy.port()).await;
-    reach(&stage, &server, "reachable").await;
+    let server = harness.usable_server_at(&sshd, proxy.port()).await;
+    reach(&harness, &server, "reachable").await;
     proxy.go_silent();
-    let unreachable = reach(&stage, &server, "unreachable").await;
+    let unreachable = reach(&harness, &server, "unreachable").await;
     assert_eq!(unreachable["cause"], json!("identification"));
     proxy.speak();
-    reach(&stage, &server, "reachable").await;
+    reach(&harness, &server, "reachable").await;
 }
 
 #[tokio::test]
 async fn another_host_key_stops_the_watch_too_and_is_told_once() {
-    let (stage, sshd, server) = watched().await;
-    reach(&stage, &server, "reachable").await;
+    let (harness, sshd, server) = watched().await;
+    reach(&harness, &server, "reachable").await;
     sshd.change_host_key().unwrap();
-    stage.until_told("server.host_key_mismatched", 1).await;
+    until_event(&harness, "server.host_key_mismatched").await;
     let rows = "select count(*) from working.server_monitors";
-    let client = stage.installation.log().await;
+    let client = harness.installation.log().await;
     until("nobody watches it", async || {
         let left: i64 = client.query_one(rows, &[]).await.unwrap().get(0);
         (left == 0).then_some(())
     })
     .await;
-    assert_eq!(stage.told_of("server.host_key_mismatched").await, 1);
-    assert_eq!(stage.told_of("server.unreachable").await, 0);
+    assert_eq!(count(&harness, "server.host_key_mismatched").await, 1);
+    assert_eq!(count(&harness, "server.unreachable").await, 0);
 }
 
 #[tokio::test]
 async fn a_node_that_dies_is_replaced() {
-    let (stage, _sshd, server) = watched().await;
-    reach(&stage, &server, "reachable").await;
-    let Stage { installation, node, ada, path } = stage;
+    let (harness, _sshd, server) = watched().await;
+    reach(&harness, &server, "reachable").await;
+    let Harness { installation, node, ada, path } = harness;
     let second = installation.node().await;
     node.kill();
     let ada = second.client().bearing(ada.token().unwrap());
-    let stage = Stage { installation, node: second, ada, path };
-    let before = measured(&stage, &server).await["samples"].as_i64();
+    let harness = Harness { installation, node: second, ada, path };
+    let before = measured(&harness, &server).await["samples"].as_i64();
     let since = std::time::Instant::now();
     until("the other node measures", async || {
-        (measured(&stage, &server).await["samples"].as_i64() > before.map(|n| n + 1)).then_some(())
+        (measured(&harness, &server).await["samples"].as_i64() > before.map(|n| n + 1))
+            .then_some(())
     })
     .await;
     assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());

@@ -3,17 +3,14 @@
 use infra::residue::{Canaries, Report};
 use reqwest::Method;
 use serde_json::json;
-use tests::{Answer, Client, Person, dump, until};
+use tests::{Answer, Client, Harness, Person, create_workspace, dump, until};
 
 use super::tokens::in_days;
-use super::{Stage, account, made};
 
-impl Stage {
-    async fn delete(&self, by: &Client, word: &str, grace_days: i64) -> Answer {
-        let asks = json!({ "password": Person::named(word).password, "grace_days": grace_days });
-        let call = by.call(Method::DELETE, &self.path).header("If-Match", "*").json(asks);
-        call.send().await
-    }
+async fn delete_workspace(harness: &Harness, by: &Client, name: &str, grace_days: i64) -> Answer {
+    let asks = json!({ "password": Person::named(name).password, "grace_days": grace_days });
+    let call = by.call(Method::DELETE, &harness.path).header("If-Match", "*").json(asks);
+    call.send().await
 }
 
 async fn completed(client: &Client, code: &str) -> Answer {
@@ -26,91 +23,94 @@ async fn completed(client: &Client, code: &str) -> Answer {
 
 #[tokio::test]
 async fn until_the_deletion_is_taken_back_the_workspace_is_only_read() {
-    let stage = Stage::set().await;
-    let bob = stage.colleague("bob", "admin").await;
-    stage.delete(&bob, "bob", 3).await.expect(403);
-    stage.delete(&stage.ada, "eve", 3).await.expect(403);
-    let long = stage.delete(&stage.ada, "ada", 99).await.expect(422);
+    let harness = Harness::new().await;
+    let bob = harness.invited("bob", "admin").await;
+    delete_workspace(&harness, &bob, "bob", 3).await.expect(403);
+    delete_workspace(&harness, &harness.ada, "eve", 3).await.expect(403);
+    let long = delete_workspace(&harness, &harness.ada, "ada", 99).await.expect(422);
     assert_eq!(long.field("/errors/0/pointer"), "/grace_days");
-    let bare = stage.ada.call(Method::DELETE, &stage.path).json(json!({}));
+    let bare = harness.ada.call(Method::DELETE, &harness.path).json(json!({}));
     bare.send().await.expect(428);
 
-    let asked = stage.delete(&stage.ada, "ada", 3).await.expect(202);
+    let requested = delete_workspace(&harness, &harness.ada, "ada", 3).await.expect(202);
 
-    let shown = bob.get(&stage.path).await.expect(200);
-    assert_eq!(shown.field("/deletion_due"), asked.field("/due"));
-    bob.get(&stage.at("members")).await.expect(200);
+    let shown = bob.get(&harness.path).await.expect(200);
+    assert_eq!(shown.field("/deletion_due"), requested.field("/due"));
+    bob.get(&harness.at("members")).await.expect(200);
     let invites = json!({ "email": "eve@example.org", "role": "viewer" });
-    let refused = bob.post(&stage.at("invitations"), invites).await.expect(409);
+    let refused = bob.post(&harness.at("invitations"), invites).await.expect(409);
     assert_eq!(refused.field("/type"), "/problems/workspace-deleting");
-    stage.ada.patch(&stage.path, "*", json!({ "name": "Mills" })).await.expect(409);
-    stage.delete(&stage.ada, "ada", 3).await.expect(409);
-    bob.delete(&stage.at("deletion")).await.expect(403);
-    assert_eq!(bob.get(&stage.at("deletion")).await.expect(200).field("/due"), asked.field("/due"));
+    harness.ada.patch(&harness.path, "*", json!({ "name": "Mills" })).await.expect(409);
+    delete_workspace(&harness, &harness.ada, "ada", 3).await.expect(409);
+    bob.delete(&harness.at("deletion")).await.expect(403);
+    assert_eq!(
+        bob.get(&harness.at("deletion")).await.expect(200).field("/due"),
+        requested.field("/due")
+    );
 
-    stage.ada.delete(&stage.at("deletion")).await.expect(204);
-    stage.ada.get(&stage.at("deletion")).await.expect(404);
-    let code = format!("/v1/erasures/{}", asked.field("/claim_code"));
+    harness.ada.delete(&harness.at("deletion")).await.expect(204);
+    harness.ada.get(&harness.at("deletion")).await.expect(404);
+    let code = format!("/v1/erasures/{}", requested.field("/claim_code"));
     assert_eq!(bob.get(&code).await.expect(200).field("/state"), "cancelled");
-    bob.patch(&stage.path, "*", json!({ "name": "Mills" })).await.expect(204);
-    stage.delete(&stage.ada, "ada", 3).await.expect(202);
+    bob.patch(&harness.path, "*", json!({ "name": "Mills" })).await.expect(204);
+    delete_workspace(&harness, &harness.ada, "ada", 3).await.expect(202);
 }
 
 #[tokio::test]
 async fn a_deleted_workspace_is_gone_for_good_and_leaves_a_certificate() {
-    let stage = Stage::set().await;
-    let bob = stage.colleague("bob", "viewer").await;
-    stage.invite("eve@example.org", "viewer").await;
-    let kept = made(&stage.ada, "Looms").await;
+    let harness = Harness::new().await;
+    let bob = harness.invited("bob", "viewer").await;
+    harness.invite("eve@example.org", "viewer").await;
+    let kept = create_workspace(&harness.ada, "Looms").await;
 
-    let asked = stage.delete(&stage.ada, "ada", 0).await.expect(202);
-    let proof = completed(&bob, &asked.field("/claim_code")).await;
+    let requested = delete_workspace(&harness, &harness.ada, "ada", 0).await.expect(202);
+    let proof = completed(&bob, &requested.field("/claim_code")).await;
 
-    assert!(stage.path.ends_with(&proof.field("/certificate/subject")));
+    assert!(harness.path.ends_with(&proof.field("/certificate/subject")));
     assert!(proof.field("/certificate/statement").contains("workspace"));
-    let gone = bob.get(&stage.path).await.expect(404).json();
+    let gone = bob.get(&harness.path).await.expect(404).json();
     let nobodys = "/v1/workspaces/00000000-0000-7000-8000-000000000000";
     assert_eq!(gone, bob.get(nobodys).await.expect(404).json());
-    stage.ada.delete(&stage.at("deletion")).await.expect(404);
-    stage.ada.get(&kept).await.expect(200);
+    harness.ada.delete(&harness.at("deletion")).await.expect(404);
+    harness.ada.get(&kept).await.expect(200);
     until("it is listed no more", async || {
         let listed = bob.get("/v1/workspaces").await.expect(200).json();
         (listed["items"] == json!([])).then_some(())
     })
     .await;
-    let log = stage.installation.log().await;
+    let log = harness.installation.log().await;
     for left in ["api_tokens", "invitations"] {
         let left = format!("select from working.{left}");
         assert!(log.query(&left, &[]).await.unwrap().is_empty(), "{left}");
     }
     let last = "select event_type from event_log.events where tenant_id = $1
         order by position desc limit 1";
-    let id: uuid::Uuid = stage.path.rsplit('/').next().unwrap().parse().unwrap();
+    let id: uuid::Uuid = harness.path.rsplit('/').next().unwrap().parse().unwrap();
     assert_eq!(log.query_one(last, &[&id]).await.unwrap().get::<_, String>(0), "workspace.deleted");
-    assert!(stage.installation.mails("eve@example.org").is_empty());
+    assert!(harness.installation.mails("eve@example.org").is_empty());
 }
 
 #[tokio::test]
 async fn whoever_alone_owns_what_others_use_is_not_erased_before_somebody_else_does() {
-    let stage = Stage::set().await;
-    let bob = stage.colleague("bob", "viewer").await;
+    let harness = Harness::new().await;
+    let bob = harness.invited("bob", "viewer").await;
     let ada = Person::named("ada");
     let asks = json!({ "password": ada.password, "grace_days": 0 });
 
-    let refused = stage.ada.post("/v1/me/erasure", asks).await.expect(409);
+    let refused = harness.ada.post("/v1/me/erasure", asks).await.expect(409);
 
     assert_eq!(refused.field("/type"), "/problems/owns-workspaces");
-    assert!(!refused.text().contains(&stage.path), "it lists nothing");
-    let (ada_id, bob_id) = (account(&stage.ada).await, account(&bob).await);
-    let of_bob = stage.at(&format!("members/{bob_id}"));
-    stage.ada.put(&of_bob, "*", json!({ "role": "owner" })).await.expect(204);
-    ada.erase(&stage.ada).await;
+    assert!(!refused.text().contains(&harness.path), "it lists nothing");
+    let (ada_id, bob_id) = (harness.ada.account().await, bob.account().await);
+    let of_bob = harness.at(&format!("members/{bob_id}"));
+    harness.ada.put(&of_bob, "*", json!({ "role": "owner" })).await.expect(204);
+    ada.erase(&harness.ada).await;
     until("she belongs to it no more", async || {
-        let members = bob.get(&stage.at("members")).await.expect(200).json();
+        let members = bob.get(&harness.at("members")).await.expect(200).json();
         (members["items"] == json!([{ "account_id": bob_id, "role": "owner" }])).then_some(())
     })
     .await;
-    let log = stage.installation.log().await;
+    let log = harness.installation.log().await;
     let id: uuid::Uuid = ada_id.parse().unwrap();
     until("no row leads to her", async || {
         let left = "select from read_models.memberships where account_id = $1";
@@ -121,72 +121,72 @@ async fn whoever_alone_owns_what_others_use_is_not_erased_before_somebody_else_d
 
 #[tokio::test]
 async fn what_an_erased_person_had_alone_is_deleted_with_the_person() {
-    let stage = Stage::set().await;
+    let harness = Harness::new().await;
 
-    Person::named("ada").erase(&stage.ada).await;
+    Person::named("ada").erase(&harness.ada).await;
 
-    let log = stage.installation.log().await;
-    let id: uuid::Uuid = stage.path.rsplit('/').next().unwrap().parse().unwrap();
+    let log = harness.installation.log().await;
+    let id: uuid::Uuid = harness.path.rsplit('/').next().unwrap().parse().unwrap();
     until("it is deleted", async || {
-        let told = "select from event_log.events
+        let select = "select from event_log.events
             where stream_id = $1 and event_type = 'workspace.deleted'";
-        log.query_opt(told, &[&id]).await.unwrap().map(drop)
+        log.query_opt(select, &[&id]).await.unwrap().map(drop)
     })
     .await;
-    let keyring = stage.installation.keyring().await;
+    let keyring = harness.installation.keyring().await;
     let keys = "select from keyring.keys where subject = $1 and wrapped is not null";
     assert!(keyring.query(keys, &[&id]).await.unwrap().is_empty());
 }
 
 /// What a dump of a database shows of them.
-async fn found(stage: &Stage, canaries: &Canaries) -> bool {
+async fn found(harness: &Harness, canaries: &Canaries) -> bool {
     let mut report = Report::default();
-    for url in [stage.installation.log_url(), stage.installation.keyring_url()] {
+    for url in [harness.installation.log_url(), harness.installation.keyring_url()] {
         let sql = dump(&url, &[]).await;
         canaries.search(std::path::Path::new("dump"), sql.as_slice(), &mut report).unwrap();
     }
-    canaries.search_path(&stage.installation.mail_dir(), &mut report);
+    canaries.search_path(&harness.installation.mail_dir(), &mut report);
     assert!(report.bytes > 10_000 && report.unread.is_empty(), "{report:?}");
     !report.finds.is_empty()
 }
 
 #[tokio::test]
 async fn nothing_of_the_invited_or_of_a_members_names_is_left_in_the_clear() {
-    let stage = Stage::set().await;
+    let harness = Harness::new().await;
     let secret = "zephyrine.invited.7731@canary-five.example";
     let workspace = "Quillfeather Engines 7731";
-    stage.ada.patch(&stage.path, "*", json!({ "name": workspace })).await.expect(204);
+    harness.ada.patch(&harness.path, "*", json!({ "name": workspace })).await.expect(204);
     let name = "quillfeather's token 7731";
     let asks = json!({ "name": name, "scopes": ["runs:read"], "expires_at": in_days(30) });
-    let token = stage.ada.post(&stage.at("api-tokens"), asks).await.expect(201).field("/token");
-    let link = stage.invite(secret, "viewer").await;
+    let token = harness.ada.post(&harness.at("api-tokens"), asks).await.expect(201).field("/token");
+    let link = harness.invite(secret, "viewer").await;
     let canaries = Canaries::new(&[secret, workspace, name, &token, &link]).unwrap();
-    assert!(found(&stage, &canaries).await, "the mail is there, while the invitation is open");
-    let open = stage.ada.get(&stage.at("invitations")).await.expect(200);
+    assert!(found(&harness, &canaries).await, "the mail is there, while the invitation is open");
+    let open = harness.ada.get(&harness.at("invitations")).await.expect(200);
     let id = open.field("/items/0/invitation_id");
 
-    stage.ada.delete(&stage.at(&format!("invitations/{id}"))).await.expect(204);
+    harness.ada.delete(&harness.at(&format!("invitations/{id}"))).await.expect(204);
 
-    until("nothing is found of them", async || (!found(&stage, &canaries).await).then_some(()))
+    until("nothing is found of them", async || (!found(&harness, &canaries).await).then_some(()))
         .await;
 }
 
 #[tokio::test]
 async fn a_member_who_came_by_invitation_and_is_erased_leaves_no_trace_of_the_address() {
-    let stage = Stage::set().await;
+    let harness = Harness::new().await;
     let word = "zephyrine.quillfeather.7731";
     let email = format!("{word}@example.org");
-    let member = stage.colleague(word, "admin").await;
+    let member = harness.invited(word, "admin").await;
     let invites = json!({ "email": "late.quillfeather@example.org", "role": "viewer" });
-    member.post(&stage.at("invitations"), invites).await.expect(201);
-    stage.installation.mail("late.quillfeather@example.org", 1).await;
+    member.post(&harness.at("invitations"), invites).await.expect(201);
+    harness.installation.mail("late.quillfeather@example.org", 1).await;
     let canaries = Canaries::new(&[&email, word, "late.quillfeather@example.org"]).unwrap();
-    assert!(found(&stage, &canaries).await);
+    assert!(found(&harness, &canaries).await);
 
     Person::named(word).erase(&member).await;
 
-    until("nothing is found of her", async || (!found(&stage, &canaries).await).then_some(()))
+    until("nothing is found of her", async || (!found(&harness, &canaries).await).then_some(()))
         .await;
-    let members = stage.ada.get(&stage.at("members")).await.expect(200).json();
+    let members = harness.ada.get(&harness.at("members")).await.expect(200).json();
     assert_eq!(members["items"].as_array().unwrap().len(), 1);
 }

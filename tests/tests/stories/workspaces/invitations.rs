@@ -1,55 +1,53 @@
 //! Invitations: for one address, once, and then forgotten.
 
 use serde_json::json;
-use tests::{Person, until};
+use tests::{Harness, Person, until};
 use uuid::Uuid;
-
-use super::{Stage, account};
 
 #[tokio::test]
 async fn whoever_is_invited_joins_once_in_the_role_that_was_meant() {
-    let stage = Stage::set().await;
-    let bob = stage.person("bob").await;
+    let harness = Harness::new().await;
+    let bob = harness.person("bob").await;
     let asks = json!({ "email": "Bob@Example.org", "role": "operator", "expires_in_days": 2 });
-    let asked = stage.ada.post(&stage.at("invitations"), asks).await.expect(201);
-    let listed = stage.ada.get(&stage.at("invitations")).await.expect(200);
+    let requested = harness.ada.post(&harness.at("invitations"), asks).await.expect(201);
+    let listed = harness.ada.get(&harness.at("invitations")).await.expect(200);
     assert_eq!(listed.field("/items/0/email"), "Bob@Example.org");
-    assert_eq!(listed.field("/items/0/invitation_id"), asked.field("/invitation_id"));
-    let mail = stage.installation.mail("Bob@Example.org", 1).await;
+    assert_eq!(listed.field("/items/0/invitation_id"), requested.field("/invitation_id"));
+    let mail = harness.installation.mail("Bob@Example.org", 1).await;
     assert!(mail.link().contains("/accept-invitation#"), "{}", mail.link());
-    stage.node.client().get("/accept-invitation").await.expect(200);
+    harness.node.client().get("/accept-invitation").await.expect(200);
     let joins = json!({ "token": mail.token() });
-    bob.get(&stage.path).await.expect(404);
-    stage.node.client().post("/v1/invitations/accept", &joins).await.expect(401);
+    bob.get(&harness.path).await.expect(404);
+    harness.node.client().post("/v1/invitations/accept", &joins).await.expect(401);
 
     let once = bob.saying("Idempotency-Key", "bob-joins-the-engines");
     let joined = once.post("/v1/invitations/accept", &joins).await.expect(200);
     let again = once.post("/v1/invitations/accept", &joins).await.expect(200);
 
     assert_eq!(joined.position(), again.position());
-    assert!(stage.path.ends_with(&joined.field("/workspace_id")));
-    assert_eq!(bob.get(&stage.path).await.expect(200).field("/role"), "operator");
+    assert!(harness.path.ends_with(&joined.field("/workspace_id")));
+    assert_eq!(bob.get(&harness.path).await.expect(200).field("/role"), "operator");
     bob.post("/v1/invitations/accept", &joins).await.expect(410);
-    let open = stage.ada.get(&stage.at("invitations")).await.expect(200).json();
+    let open = harness.ada.get(&harness.at("invitations")).await.expect(200).json();
     assert_eq!(open["items"], json!([]));
     let asks = json!({ "email": "bob@example.org", "role": "viewer" });
-    stage.ada.post(&stage.at("invitations"), asks).await.expect(409);
+    harness.ada.post(&harness.at("invitations"), asks).await.expect(409);
 }
 
 #[tokio::test]
 async fn an_invitation_is_for_the_person_whose_proven_address_it_is() {
-    let stage = Stage::set().await;
-    let eve = stage.person("eve").await;
-    let token = stage.invite("bob@example.org", "owner").await;
+    let harness = Harness::new().await;
+    let eve = harness.person("eve").await;
+    let token = harness.invite("bob@example.org", "owner").await;
     let joins = json!({ "token": token });
     let refused = eve.post("/v1/invitations/accept", &joins).await.expect(403);
     assert_eq!(refused.field("/type"), "/problems/not-invited");
 
     let bob = Person::named("bob");
-    bob.register(&stage.node.client()).await;
-    let bobs = bob.sign_in(&stage.node.client()).await;
+    bob.register(&harness.node.client()).await;
+    let bobs = bob.sign_in(&harness.node.client()).await;
     bobs.post("/v1/invitations/accept", &joins).await.expect(403);
-    let proof = stage.installation.mail(&bob.email, 2).await;
+    let proof = harness.installation.mail(&bob.email, 2).await;
     let link = json!({ "token": proof.token() });
     bobs.post("/v1/email-verifications", link).await.expect(204);
 
@@ -62,54 +60,54 @@ async fn an_invitation_is_for_the_person_whose_proven_address_it_is() {
 
 #[tokio::test]
 async fn only_those_who_manage_members_invite_and_see_addresses() {
-    let stage = Stage::set().await;
-    let bob = stage.colleague("bob", "operator").await;
-    let admin = stage.colleague("cara", "admin").await;
-    stage.invite("dan@example.org", "viewer").await;
+    let harness = Harness::new().await;
+    let bob = harness.invited("bob", "operator").await;
+    let admin = harness.invited("cara", "admin").await;
+    harness.invite("dan@example.org", "viewer").await;
 
     let asks = |role: &str| json!({ "email": "eve@example.org", "role": role });
-    bob.post(&stage.at("invitations"), asks("viewer")).await.expect(403);
-    admin.post(&stage.at("invitations"), asks("owner")).await.expect(403);
-    let seen = bob.get(&stage.at("invitations")).await.expect(200).json();
+    bob.post(&harness.at("invitations"), asks("viewer")).await.expect(403);
+    admin.post(&harness.at("invitations"), asks("owner")).await.expect(403);
+    let seen = bob.get(&harness.at("invitations")).await.expect(200).json();
     assert_eq!(seen["items"][0]["role"], "viewer");
     assert!(seen["items"][0].get("email").is_none());
-    let seen = admin.get(&stage.at("invitations")).await.expect(200);
+    let seen = admin.get(&harness.at("invitations")).await.expect(200);
     assert_eq!(seen.field("/items/0/email"), "dan@example.org");
     let id = seen.field("/items/0/invitation_id");
-    bob.delete(&stage.at(&format!("invitations/{id}"))).await.expect(403);
-    admin.delete(&stage.at(&format!("invitations/{id}"))).await.expect(204);
-    admin.delete(&stage.at(&format!("invitations/{id}"))).await.expect(404);
+    bob.delete(&harness.at(&format!("invitations/{id}"))).await.expect(403);
+    admin.delete(&harness.at(&format!("invitations/{id}"))).await.expect(204);
+    admin.delete(&harness.at(&format!("invitations/{id}"))).await.expect(404);
 }
 
 #[tokio::test]
 async fn a_second_invitation_to_an_address_replaces_the_first() {
-    let stage = Stage::set().await;
-    let bob = stage.person("bob").await;
-    let first = stage.invite("bob@example.org", "viewer").await;
+    let harness = Harness::new().await;
+    let bob = harness.person("bob").await;
+    let first = harness.invite("bob@example.org", "viewer").await;
     let ids = async || {
-        let open = stage.ada.get(&stage.at("invitations")).await.expect(200).json();
+        let open = harness.ada.get(&harness.at("invitations")).await.expect(200).json();
         open["items"].as_array().unwrap().len()
     };
     let asks = json!({ "email": "BOB@example.org", "role": "admin" });
-    stage.ada.post(&stage.at("invitations"), asks).await.expect(201);
-    let second = stage.installation.mail("BOB@example.org", 1).await.token().to_owned();
+    harness.ada.post(&harness.at("invitations"), asks).await.expect(201);
+    let second = harness.installation.mail("BOB@example.org", 1).await.token().to_owned();
 
     assert_eq!(ids().await, 1);
     bob.post("/v1/invitations/accept", json!({ "token": first })).await.expect(410);
     bob.post("/v1/invitations/accept", json!({ "token": second })).await.expect(200);
-    assert_eq!(bob.get(&stage.path).await.expect(200).field("/role"), "admin");
+    assert_eq!(bob.get(&harness.path).await.expect(200).field("/role"), "admin");
 }
 
 #[tokio::test]
 async fn the_address_of_an_invitation_that_ended_is_forgotten() {
-    let stage = Stage::set().await;
+    let harness = Harness::new().await;
     let asks = json!({ "email": "gone@example.org", "role": "viewer" });
-    let asked = stage.ada.post(&stage.at("invitations"), asks).await.expect(201);
-    let id = asked.field("/invitation_id");
-    let token = stage.installation.mail("gone@example.org", 1).await.token().to_owned();
-    stage.ada.delete(&stage.at(&format!("invitations/{id}"))).await.expect(204);
+    let requested = harness.ada.post(&harness.at("invitations"), asks).await.expect(201);
+    let id = requested.field("/invitation_id");
+    let token = harness.installation.mail("gone@example.org", 1).await.token().to_owned();
+    harness.ada.delete(&harness.at(&format!("invitations/{id}"))).await.expect(204);
 
-    let keyring = stage.installation.keyring().await;
+    let keyring = harness.installation.keyring().await;
     let id: Uuid = id.parse().unwrap();
     until("its key is destroyed", async || {
         let live = "select from keyring.keys where subject = $1 and wrapped is not null";
@@ -117,21 +115,21 @@ async fn the_address_of_an_invitation_that_ended_is_forgotten() {
     })
     .await;
     until("its mail is destroyed", async || {
-        stage.installation.mails("gone@example.org").is_empty().then_some(())
+        harness.installation.mails("gone@example.org").is_empty().then_some(())
     })
     .await;
-    let gone = stage.person("gone").await;
+    let gone = harness.person("gone").await;
     gone.post("/v1/invitations/accept", json!({ "token": token })).await.expect(410);
-    assert_ne!(account(&gone).await, account(&stage.ada).await);
+    assert_ne!(gone.account().await, harness.ada.account().await);
 }
 
 #[tokio::test]
 async fn so_many_invitations_are_mailed_in_an_hour_and_no_more() {
-    let stage = Stage::with(&[("mails_per_hour", "1")]).await;
+    let harness = Harness::with(&[("mails_per_hour", "1")]).await;
     let asks = |email: &str| json!({ "email": email, "role": "viewer" });
-    stage.ada.post(&stage.at("invitations"), asks("bob@example.org")).await.expect(201);
+    harness.ada.post(&harness.at("invitations"), asks("bob@example.org")).await.expect(201);
 
-    let refused = stage.ada.post(&stage.at("invitations"), asks("eve@example.org")).await;
+    let refused = harness.ada.post(&harness.at("invitations"), asks("eve@example.org")).await;
 
     assert!(refused.expect(429).header("retry-after").is_some());
 }

@@ -1,10 +1,10 @@
-//! Every route of a workspace, asked in every role: the table of rights is what happens.
+//! Every route of a workspace, requested in every role: the table of rights is what happens.
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Answer, Client};
+use tests::{Answer, Client, Harness};
 
-use super::{Stage, account};
+use super::tokens::issue_token;
 
 /// A version that no workspace reaches here, so that nothing that is allowed is done.
 const NEVER: &str = "\"999999\"";
@@ -36,8 +36,8 @@ fn routes(member: &str, invitation: &str, token: &str) -> Vec<Route> {
     ]
 }
 
-async fn ask(stage: &Stage, client: &Client, route: &Route) -> Answer {
-    let path = format!("{}{}", stage.path, route.below);
+async fn ask(harness: &Harness, client: &Client, route: &Route) -> Answer {
+    let path = format!("{}{}", harness.path, route.below);
     let call = client.call(route.method.clone(), &path).header("If-Match", NEVER);
     call.json(json!({})).send().await
 }
@@ -51,36 +51,37 @@ fn rights(table: &Value, role: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_role_may_do_just_what_the_table_says() {
-    let stage = Stage::set().await;
-    let eve = stage.colleague("eve", "viewer").await;
-    stage.invite("dan@example.org", "viewer").await;
-    let open = stage.ada.get(&stage.at("invitations")).await.expect(200);
-    let (token, bearer) = stage.token(&stage.ada, &["workspace:read", "members:read"]).await;
-    let eve_id = account(&eve).await;
+    let harness = Harness::new().await;
+    let eve = harness.invited("eve", "viewer").await;
+    harness.invite("dan@example.org", "viewer").await;
+    let open = harness.ada.get(&harness.at("invitations")).await.expect(200);
+    let scopes = ["workspace:read", "members:read"];
+    let (token, bearer) = issue_token(&harness, &harness.ada, &scopes).await;
+    let eve_id = eve.account().await;
     let routes = routes(&eve_id, &open.field("/items/0/invitation_id"), &token);
-    let table = stage.ada.get("/v1/roles").await.expect(200).json();
-    let stranger = stage.person("mallory").await;
+    let table = harness.ada.get("/v1/roles").await.expect(200).json();
+    let stranger = harness.person("mallory").await;
 
     for role in ["owner", "admin", "operator", "viewer", "billing", "auditor"] {
         let member = match role {
-            "owner" => stage.ada.clone(),
-            role => stage.colleague(&format!("the.{role}"), role).await,
+            "owner" => harness.ada.clone(),
+            role => harness.invited(&format!("the.{role}"), role).await,
         };
         let rights = rights(&table, role);
         for route in &routes {
-            let answer = ask(&stage, &member, route).await;
+            let answer = ask(&harness, &member, route).await;
             let may = rights.iter().any(|right| right == route.right);
-            let told = format!("{role} {} {}: {}", route.method, route.below, answer.text());
-            assert_eq!(answer.status != 403, may, "{told}");
-            assert!(answer.status < 500 && answer.status != 404, "{told}");
+            let case = format!("{role} {} {}: {}", route.method, route.below, answer.text());
+            assert_eq!(answer.status != 403, may, "{case}");
+            assert!(answer.status < 500 && answer.status != 404, "{case}");
         }
     }
     let nothing = stranger.get("/v1/nothing").await.expect(404).text();
     for route in &routes {
         let may = ["workspace:read", "members:read"].contains(&route.right);
-        let of_token = ask(&stage, &bearer, route).await;
+        let of_token = ask(&harness, &bearer, route).await;
         assert_eq!(of_token.status != 403, may, "{} {}", route.method, route.below);
-        assert_eq!(ask(&stage, &stranger, route).await.expect(404).text(), nothing);
-        ask(&stage, &stage.node.client(), route).await.expect(401);
+        assert_eq!(ask(&harness, &stranger, route).await.expect(404).text(), nothing);
+        ask(&harness, &harness.node.client(), route).await.expect(401);
     }
 }

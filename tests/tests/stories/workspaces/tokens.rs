@@ -3,9 +3,7 @@
 use chrono::TimeDelta;
 use infra::clock::Clock;
 use serde_json::{Value, json};
-use tests::{Client, until};
-
-use super::{Stage, account, made};
+use tests::{Client, Harness, create_workspace, until};
 
 fn asks(scopes: &[&str]) -> Value {
     json!({ "name": "the loom's own", "scopes": scopes, "expires_at": in_days(30) })
@@ -15,35 +13,33 @@ pub fn in_days(days: i64) -> String {
     (Clock::system().now() + TimeDelta::days(days)).to_rfc3339()
 }
 
-impl Stage {
-    /// A new token of whoever asks; answers its id and a client that bears it.
-    pub async fn token(&self, of: &Client, scopes: &[&str]) -> (String, Client) {
-        let issued = of.post(&self.at("api-tokens"), asks(scopes)).await.expect(201);
-        (issued.field("/token_id"), self.node.client().bearing(&issued.field("/token")))
-    }
+/// A new token of whoever asks; answers its id and a client that bears it.
+pub async fn issue_token(harness: &Harness, of: &Client, scopes: &[&str]) -> (String, Client) {
+    let issued = of.post(&harness.at("api-tokens"), asks(scopes)).await.expect(201);
+    (issued.field("/token_id"), harness.node.client().bearing(&issued.field("/token")))
 }
 
 #[tokio::test]
 async fn a_token_is_shown_once_and_does_what_its_scopes_say() {
-    let stage = Stage::set().await;
-    let once = stage.ada.saying("Idempotency-Key", "the-token-of-the-loom");
+    let harness = Harness::new().await;
+    let once = harness.ada.saying("Idempotency-Key", "the-token-of-the-loom");
     let body = asks(&["workspace:read", "members:read"]);
-    let issued = once.post(&stage.at("api-tokens"), &body).await.expect(201);
-    let again = once.post(&stage.at("api-tokens"), &body).await.expect(201);
+    let issued = once.post(&harness.at("api-tokens"), &body).await.expect(201);
+    let again = once.post(&harness.at("api-tokens"), &body).await.expect(201);
 
     assert_eq!(issued.field("/token_id"), again.field("/token_id"));
     assert!(again.json().get("token").is_none(), "it is not shown again");
     let secret = issued.field("/token");
     assert!(secret.starts_with("lw_"), "{secret}");
-    let token = stage.node.client().bearing(&secret);
-    token.get(&stage.path).await.expect(200);
-    token.get(&stage.at("members")).await.expect(200);
-    let renames = token.patch(&stage.path, "*", json!({ "name": "Mills" })).await.expect(403);
+    let token = harness.node.client().bearing(&secret);
+    token.get(&harness.path).await.expect(200);
+    token.get(&harness.at("members")).await.expect(200);
+    let renames = token.patch(&harness.path, "*", json!({ "name": "Mills" })).await.expect(403);
     assert!(renames.field("/detail").contains("workspace:manage"));
-    let mistyped = stage.node.client().bearing(&format!("{}A", &secret[..secret.len() - 1]));
-    mistyped.get(&stage.path).await.expect(401);
+    let mistyped = harness.node.client().bearing(&format!("{}A", &secret[..secret.len() - 1]));
+    mistyped.get(&harness.path).await.expect(401);
 
-    let listed = stage.ada.get(&stage.at("api-tokens")).await.expect(200);
+    let listed = harness.ada.get(&harness.at("api-tokens")).await.expect(200);
     assert_eq!(listed.field("/items/0/name"), "the loom's own");
     assert_eq!(listed.json()["items"][0]["scopes"], json!(["workspace:read", "members:read"]));
     assert!(listed.json()["items"][0]["last_used_at"].is_string());
@@ -52,9 +48,10 @@ async fn a_token_is_shown_once_and_does_what_its_scopes_say() {
 
 #[tokio::test]
 async fn a_token_is_refused_where_it_does_not_belong() {
-    let stage = Stage::set().await;
-    let (_, token) = stage.token(&stage.ada, &["workspace:read", "workspace:manage"]).await;
-    let other = made(&stage.ada, "Looms").await;
+    let harness = Harness::new().await;
+    let (_, token) =
+        issue_token(&harness, &harness.ada, &["workspace:read", "workspace:manage"]).await;
+    let other = create_workspace(&harness.ada, "Looms").await;
 
     for path in ["/v1/me", "/v1/workspaces", "/v1/me/sessions", "/v1/audit-events"] {
         token.get(path).await.expect(401);
@@ -64,55 +61,56 @@ async fn a_token_is_refused_where_it_does_not_belong() {
     let nobodys = "/v1/workspaces/00000000-0000-7000-8000-000000000000";
     assert_eq!(theirs, token.get(nobodys).await.expect(404).json());
 
-    token.post(&stage.at("api-tokens"), asks(&["workspace:read"])).await.expect(403);
-    token.get(&stage.at("api-tokens")).await.expect(403);
-    let asked = json!({ "email": "bob@example.org", "role": "viewer" });
-    token.post(&stage.at("invitations"), asked).await.expect(403);
-    let ada = stage.at(&format!("members/{}", account(&stage.ada).await));
+    token.post(&harness.at("api-tokens"), asks(&["workspace:read"])).await.expect(403);
+    token.get(&harness.at("api-tokens")).await.expect(403);
+    let requested = json!({ "email": "bob@example.org", "role": "viewer" });
+    token.post(&harness.at("invitations"), requested).await.expect(403);
+    let ada = harness.at(&format!("members/{}", harness.ada.account().await));
     token.delete(&ada).await.expect(403);
     for scope in ["tokens:manage", "members:manage", "workspace:delete"] {
-        let refused = stage.ada.post(&stage.at("api-tokens"), asks(&[scope])).await.expect(422);
+        let refused = harness.ada.post(&harness.at("api-tokens"), asks(&[scope])).await.expect(422);
         assert_eq!(refused.field("/errors/0/pointer"), "/scopes");
     }
 }
 
 #[tokio::test]
 async fn what_is_asked_of_a_token_must_fit() {
-    let stage = Stage::set().await;
-    let issue = async |body: Value| stage.ada.post(&stage.at("api-tokens"), body).await;
+    let harness = Harness::new().await;
+    let issue = async |body: Value| harness.ada.post(&harness.at("api-tokens"), body).await;
 
     issue(asks(&["workspace:rule"])).await.expect(422);
     issue(asks(&[])).await.expect(422);
     let scopes = ["workspace:read"];
     issue(json!({ "name": "x", "scopes": scopes })).await.expect(422);
     for days in [-1, 366] {
-        let asked = json!({ "name": "x", "scopes": scopes, "expires_at": in_days(days) });
-        assert_eq!(issue(asked).await.expect(422).field("/errors/0/pointer"), "/expires_at");
+        let requested = json!({ "name": "x", "scopes": scopes, "expires_at": in_days(days) });
+        assert_eq!(issue(requested).await.expect(422).field("/errors/0/pointer"), "/expires_at");
     }
 }
 
 #[tokio::test]
 async fn a_token_never_has_more_than_its_member_and_stops_with_the_member_on_every_node() {
-    let stage = Stage::set().await;
-    let second = stage.installation.node().await;
-    let bob = stage.colleague("bob", "admin").await;
-    let id = account(&bob).await;
-    let (_, here) = stage.token(&bob, &["workspace:read", "workspace:manage"]).await;
+    let harness = Harness::new().await;
+    let second = harness.installation.node().await;
+    let bob = harness.invited("bob", "admin").await;
+    let id = bob.account().await;
+    let (_, here) = issue_token(&harness, &bob, &["workspace:read", "workspace:manage"]).await;
     let there = second.client().bearing(here.token().unwrap());
-    let renames = async |on: &Client| on.patch(&stage.path, "*", json!({ "name": "Mills" })).await;
+    let renames =
+        async |on: &Client| on.patch(&harness.path, "*", json!({ "name": "Mills" })).await;
     renames(&here).await.expect(204);
     renames(&there).await.expect(204);
-    let of_bob = stage.at(&format!("members/{id}"));
+    let of_bob = harness.at(&format!("members/{id}"));
 
-    stage.ada.put(&of_bob, "*", json!({ "role": "viewer" })).await.expect(204);
+    harness.ada.put(&of_bob, "*", json!({ "role": "viewer" })).await.expect(204);
     renames(&there).await.expect(403);
-    there.get(&stage.path).await.expect(200);
-    stage.ada.delete(&of_bob).await.expect(204);
+    there.get(&harness.path).await.expect(200);
+    harness.ada.delete(&of_bob).await.expect(204);
 
     for token in [&here, &there] {
-        token.get(&stage.path).await.expect(401);
+        token.get(&harness.path).await.expect(401);
     }
-    let log = stage.installation.log().await;
+    let log = harness.installation.log().await;
     until("its row is gone", async || {
         log.query("select from working.api_tokens", &[]).await.unwrap().is_empty().then_some(())
     })
@@ -121,21 +119,21 @@ async fn a_token_never_has_more_than_its_member_and_stops_with_the_member_on_eve
 
 #[tokio::test]
 async fn a_revoked_token_is_refused_at_once_and_its_acts_are_its_own() {
-    let stage = Stage::set().await;
-    let second = stage.installation.node().await;
-    let (id, token) = stage.token(&stage.ada, &["workspace:manage"]).await;
+    let harness = Harness::new().await;
+    let second = harness.installation.node().await;
+    let (id, token) = issue_token(&harness, &harness.ada, &["workspace:manage"]).await;
     let there = second.client().bearing(token.token().unwrap());
-    let renamed = token.patch(&stage.path, "*", json!({ "name": "Mills" })).await.expect(204);
-    let log = stage.installation.log().await;
+    let renamed = token.patch(&harness.path, "*", json!({ "name": "Mills" })).await.expect(204);
+    let log = harness.installation.log().await;
     let actor = "select actor::text, session from event_log.events where position = $1";
     let row = log.query_one(actor, &[&renamed.position()]).await.unwrap();
     assert_eq!(row.get::<_, String>(0), id);
     assert_eq!(row.get::<_, Option<uuid::Uuid>>(1), None);
 
-    stage.ada.delete(&stage.at(&format!("api-tokens/{id}"))).await.expect(204);
+    harness.ada.delete(&harness.at(&format!("api-tokens/{id}"))).await.expect(204);
 
-    there.patch(&stage.path, "*", json!({ "name": "Looms" })).await.expect(401);
-    token.get(&stage.path).await.expect(401);
-    stage.ada.delete(&stage.at(&format!("api-tokens/{id}"))).await.expect(404);
-    assert_eq!(stage.ada.get(&stage.path).await.expect(200).field("/name"), "Mills");
+    there.patch(&harness.path, "*", json!({ "name": "Looms" })).await.expect(401);
+    token.get(&harness.path).await.expect(401);
+    harness.ada.delete(&harness.at(&format!("api-tokens/{id}"))).await.expect(404);
+    assert_eq!(harness.ada.get(&harness.path).await.expect(200).field("/name"), "Mills");
 }

@@ -2,12 +2,12 @@ use futures_util::StreamExt;
 use futures_util::stream;
 
 use super::super::*;
-use super::far::*;
+use super::harness::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_exit_code_is_told() {
-    let far = Far::start();
-    let connection = far.connect().await;
+    let harness = SshHarness::start();
+    let connection = harness.connect().await;
     let told = stream::iter(0..=255_u8).map(async |code| {
         let task = launch(&connection, &format!("exit {code}")).await;
         (code, end(&connection, &task).await.ending)
@@ -21,8 +21,8 @@ async fn every_exit_code_is_told() {
 
 #[tokio::test]
 async fn a_signal_is_no_exit_code() {
-    let far = Far::start();
-    let connection = far.connect().await;
+    let harness = SshHarness::start();
+    let connection = harness.connect().await;
     for (name, number) in
         [("TERM", 15), ("KILL", 9), ("INT", 2), ("PIPE", 13), ("SEGV", 11), ("HUP", 1)]
     {
@@ -35,8 +35,8 @@ async fn a_signal_is_no_exit_code() {
 
 #[tokio::test]
 async fn children_that_keep_the_output_open_do_not_keep_the_run() {
-    let far = Far::start();
-    let connection = far.connect().await;
+    let harness = SshHarness::start();
+    let connection = harness.connect().await;
     let task = launch(&connection, "sleep 1000 & echo main; exit 4").await;
     let end = end(&connection, &task).await;
     assert_eq!(end, End { ending: Ending::Exited(4), out_bytes: 5, err_bytes: 0 });
@@ -49,8 +49,8 @@ async fn children_that_keep_the_output_open_do_not_keep_the_run() {
 
 #[tokio::test]
 async fn nothing_is_left_after_a_remove() {
-    let far = Far::start();
-    let connection = far.connect().await;
+    let harness = SshHarness::start();
+    let connection = harness.connect().await;
     let task = launch(&connection, "echo out; sleep 1000").await;
     let mut tail = tail(&connection, &task, 0, 0).await.unwrap();
     read_on(&mut tail, &mut [Vec::new(), Vec::new()], 4, 0).await.unwrap();
@@ -59,8 +59,8 @@ async fn nothing_is_left_after_a_remove() {
     remove(&connection, &task).await.unwrap();
     remove(&connection, &task).await.unwrap();
     drop(tail);
-    far.until_only(0).await;
-    assert!(std::fs::read_dir(far.sshd.home().join(".lethe/runs")).unwrap().next().is_none());
+    harness.until_only(0).await;
+    assert!(std::fs::read_dir(harness.sshd.home().join(".lethe/runs")).unwrap().next().is_none());
     assert_eq!(probe(&connection, &task).await, Ok(TaskState::Missing));
     assert_eq!(wait(&connection, &task).await, Ok(TaskState::Missing));
     assert_eq!(kill(&connection, &task, LONG).await, Ok(Killed { forced: false }));
@@ -72,8 +72,8 @@ async fn nothing_is_left_after_a_remove() {
 
 #[tokio::test]
 async fn a_keeper_that_was_killed_is_never_taken_for_a_success() {
-    let far = Far::start();
-    let connection = far.connect().await;
+    let harness = SshHarness::start();
+    let connection = harness.connect().await;
     let task = launch(&connection, "echo on; sleep 1000").await;
     let mut tail = tail(&connection, &task, 0, 0).await.unwrap();
     read_on(&mut tail, &mut [Vec::new(), Vec::new()], 3, 0).await.unwrap();
@@ -90,11 +90,11 @@ async fn a_keeper_that_was_killed_is_never_taken_for_a_success() {
 
 #[tokio::test]
 async fn after_a_reboot_a_process_of_the_same_number_is_not_the_run() {
-    let far = Far::start();
-    let connection = far.connect().await;
+    let harness = SshHarness::start();
+    let connection = harness.connect().await;
     let task = launch(&connection, "sleep 1000").await;
-    let note = far.folder(&task).join("started");
-    until(|| far.folder(&task).join("group").exists()).await;
+    let note = harness.folder(&task).join("started");
+    until(|| harness.folder(&task).join("group").exists()).await;
     let now = std::fs::read_to_string(&note).unwrap();
     let mut words = now.split_whitespace();
     let (pid, start) = (words.next().unwrap(), words.next().unwrap());
@@ -104,7 +104,7 @@ async fn after_a_reboot_a_process_of_the_same_number_is_not_the_run() {
     let one_too_many = start.parse::<u64>().unwrap() + 1;
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     std::fs::write(&note, format!("{pid} {one_too_many} {boot}")).unwrap();
-    let group = far.folder(&task).join("group");
+    let group = harness.folder(&task).join("group");
     let now = std::fs::read_to_string(&group).unwrap();
     std::fs::write(&group, format!("{} 1\n", now.split_whitespace().next().unwrap())).unwrap();
     assert_eq!(probe(&connection, &task).await, Ok(TaskState::Vanished { rebooted: false }));

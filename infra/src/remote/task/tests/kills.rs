@@ -1,13 +1,13 @@
 use std::time::Duration;
 
 use super::super::*;
-use super::far::*;
+use super::harness::*;
 
 const SHORT: Duration = Duration::from_secs(1);
 
 /// Starts it, waits until it has said so, and kills it.
-async fn killed(far: &Far, command: &str, grace: Duration) -> (TaskId, Killed) {
-    let connection = far.connect().await;
+async fn killed(harness: &SshHarness, command: &str, grace: Duration) -> (TaskId, Killed) {
+    let connection = harness.connect().await;
     let task = launch(&connection, command).await;
     let mut tail = tail(&connection, &task, 0, 0).await.unwrap();
     read_on(&mut tail, &mut [Vec::new(), Vec::new()], 3, 0).await.unwrap();
@@ -16,63 +16,63 @@ async fn killed(far: &Far, command: &str, grace: Duration) -> (TaskId, Killed) {
     assert!(marked(&task).is_empty());
     assert_eq!(kill(&connection, &task, grace).await, Ok(Killed { forced: false }));
     drop(connection);
-    far.until_only(0).await;
+    harness.until_only(0).await;
     (task, killed)
 }
 
-async fn ending(far: &Far, task: &TaskId) -> Ending {
-    end(&far.connect().await, task).await.ending
+async fn ending(harness: &SshHarness, task: &TaskId) -> Ending {
+    end(&harness.connect().await, task).await.ending
 }
 
 #[tokio::test]
 async fn a_shell_goes_with_its_children() {
-    let far = Far::start();
+    let harness = SshHarness::start();
     let command = "sh -c 'sleep 1000; true' & (sleep 1000; true) & echo on; sleep 1000; echo never";
-    let (task, killed) = killed(&far, command, LONG).await;
+    let (task, killed) = killed(&harness, command, LONG).await;
     assert!(!killed.forced);
-    assert_eq!(ending(&far, &task).await, Ending::Signalled(15));
+    assert_eq!(ending(&harness, &task).await, Ending::Signalled(15));
 }
 
 #[tokio::test]
 async fn a_command_may_clean_up_when_told_to_go() {
-    let far = Far::start();
+    let harness = SshHarness::start();
     let command = "trap 'echo cleaned; exit 7' TERM; echo on; while :; do sleep 0.1; done";
-    let (task, killed) = killed(&far, command, LONG).await;
+    let (task, killed) = killed(&harness, command, LONG).await;
     assert!(!killed.forced);
-    assert_eq!(ending(&far, &task).await, Ending::Exited(7));
-    let out = std::fs::read_to_string(far.folder(&task).join("out")).unwrap();
+    assert_eq!(ending(&harness, &task).await, Ending::Exited(7));
+    let out = std::fs::read_to_string(harness.folder(&task).join("out")).unwrap();
     assert_eq!(out, "on\ncleaned\n");
 }
 
 #[tokio::test]
 async fn one_that_ignores_it_is_forced() {
-    let far = Far::start();
+    let harness = SshHarness::start();
     let command = "trap '' TERM HUP INT; echo on; while :; do sleep 1000; done";
-    let (task, killed) = killed(&far, command, SHORT).await;
+    let (task, killed) = killed(&harness, command, SHORT).await;
     assert!(killed.forced);
-    assert_eq!(ending(&far, &task).await, Ending::Signalled(9));
+    assert_eq!(ending(&harness, &task).await, Ending::Signalled(9));
 }
 
 #[tokio::test]
 async fn a_stopped_one_goes_too() {
-    let far = Far::start();
-    let (_, killed) = killed(&far, "echo on; kill -STOP $$", LONG).await;
+    let harness = SshHarness::start();
+    let (_, killed) = killed(&harness, "echo on; kill -STOP $$", LONG).await;
     assert!(!killed.forced);
 }
 
 #[tokio::test]
 async fn a_grandchild_in_a_session_of_its_own_is_found() {
-    let far = Far::start();
+    let harness = SshHarness::start();
     let command = "setsid sh -c 'trap \"\" TERM; (setsid sleep 1000 &) ; while :; do sleep 1000; done' \
                    </dev/null >/dev/null 2>&1 & sleep 0.2; echo on; sleep 1000";
-    let (_, killed) = killed(&far, command, SHORT).await;
+    let (_, killed) = killed(&harness, command, SHORT).await;
     assert!(killed.forced);
 }
 
 #[tokio::test]
 async fn a_daemon_is_found_after_its_run_has_ended() {
-    let far = Far::start();
-    let connection = far.connect().await;
+    let harness = SshHarness::start();
+    let connection = harness.connect().await;
     let task = launch(&connection, "setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo on").await;
     let ended = end(&connection, &task).await;
     assert_eq!(ended.ending, Ending::Exited(0));
@@ -84,9 +84,9 @@ async fn a_daemon_is_found_after_its_run_has_ended() {
 
 #[tokio::test]
 async fn one_without_the_mark_is_found_by_its_session() {
-    let far = Far::start();
+    let harness = SshHarness::start();
     let command = "env -i /bin/sh -c 'trap \"\" TERM; sleep 1000; sleep 1000' & sleep 0.2; echo on";
-    let connection = far.connect().await;
+    let connection = harness.connect().await;
     let task = launch(&connection, command).await;
     assert_eq!(end(&connection, &task).await.ending, Ending::Exited(0));
     let unmarked = format!("sleep 1000; sleep 1000; # {task}");
@@ -96,30 +96,34 @@ async fn one_without_the_mark_is_found_by_its_session() {
 
 #[tokio::test]
 async fn other_runs_are_left_alone() {
-    let far = Far::start();
-    let connection = far.connect().await;
+    let harness = SshHarness::start();
+    let connection = harness.connect().await;
     let other = launch(&connection, "sleep 1000").await;
-    killed_alone(&connection, &far, &other).await;
+    killed_alone(&connection, &harness, &other).await;
 }
 
-async fn killed_alone(connection: &crate::remote::Connection, far: &Far, other: &TaskId) {
+async fn killed_alone(
+    connection: &crate::remote::Connection,
+    harness: &SshHarness,
+    other: &TaskId,
+) {
     let mut same = *other;
     // The mark of the first attempt begins as that of the twelfth does.
     same.attempt = 12;
     let launch = Launch { task: same, command: "sleep 1000", environment: &[] };
     start(connection, &launch).await.unwrap();
-    until(|| far.folder(&same).join("group").exists()).await;
+    until(|| harness.folder(&same).join("group").exists()).await;
     kill(connection, other, LONG).await.unwrap();
     assert!(marked(other).is_empty());
     assert_eq!(probe(connection, &same).await, Ok(TaskState::Running));
     kill(connection, &same, LONG).await.unwrap();
-    far.until_only(0).await;
+    harness.until_only(0).await;
 }
 
 #[tokio::test]
 async fn one_that_is_only_just_starting_goes_too() {
-    let far = Far::start();
-    let connection = far.connect().await;
+    let harness = SshHarness::start();
+    let connection = harness.connect().await;
     for _ in 0..8 {
         let task = launch(&connection, "sleep 1000").await;
         kill(&connection, &task, LONG).await.unwrap();

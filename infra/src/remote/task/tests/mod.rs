@@ -1,7 +1,7 @@
 //! On a real sshd.
 
 mod ends;
-pub(in crate::remote) mod far;
+pub(in crate::remote) mod harness;
 mod kills;
 mod outputs;
 mod shells;

@@ -2,7 +2,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use ring::digest::{SHA256, digest};
 
 use super::super::*;
-use super::far::*;
+use super::harness::*;
 use crate::ids::Ids;
 
 /// Writes `n` bytes of a known text to both outputs.
@@ -22,8 +22,8 @@ fn expected(n: usize) -> [Vec<u8>; 2] {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn outputs_of_any_size_come_whole() {
-    let far = Far::start();
-    let connection = far.connect().await;
+    let harness = SshHarness::start();
+    let connection = harness.connect().await;
     for n in [0, 1, 4095, 65_536, 1_000_000, 10 * 1024 * 1024] {
         let task = launch(&connection, &chatty(n)).await;
         let mut tail = tail(&connection, &task, 0, 0).await.unwrap();
@@ -43,15 +43,15 @@ async fn outputs_of_any_size_come_whole() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_output_has_no_gap_where_it_was_taken_up_again() {
-    let far = Far::start();
-    let connection = far.connect().await;
+    let harness = SshHarness::start();
+    let connection = harness.connect().await;
     let n = 3_000_000;
     let task = launch(&connection, &chatty(n)).await;
     let drawn = Ids::seeded(7);
     let mut read = [Vec::new(), Vec::new()];
     let mut times = 0;
     while read[0].len() < n || read[1].len() < n {
-        let connection = far.connect().await;
+        let connection = harness.connect().await;
         let offsets = [read[0].len() as u64, read[1].len() as u64];
         let mut tail = tail(&connection, &task, offsets[0], offsets[1]).await.unwrap();
         let some = drawn.uuid().as_u64_pair().0 % 400_000 + 1;
@@ -59,7 +59,7 @@ async fn an_output_has_no_gap_where_it_was_taken_up_again() {
         if times % 2 == 0 {
             read_on(&mut tail, &mut read, goals[0], goals[1]).await.unwrap();
         } else {
-            far.sshd.kill_sessions().unwrap();
+            harness.sshd.kill_sessions().unwrap();
             // What was on its way may still come.
             let lost = read_on(&mut tail, &mut read, u64::MAX, u64::MAX).await;
             assert!(matches!(lost, Err(TaskError::Remote(_))), "{lost:?}");
@@ -68,59 +68,64 @@ async fn an_output_has_no_gap_where_it_was_taken_up_again() {
     }
     assert!(times > 3);
     assert_eq!(read, expected(n));
-    let connection = far.connect().await;
+    let connection = harness.connect().await;
     assert_eq!(end(&connection, &task).await.ending, Ending::Exited(0));
     drop(connection);
-    far.until_only(0).await;
+    harness.until_only(0).await;
 }
 
 #[tokio::test]
 async fn a_killed_session_leaves_the_run_and_no_follower() {
-    let far = Far::start();
-    let connection = far.connect().await;
+    let harness = SshHarness::start();
+    let connection = harness.connect().await;
     let task = launch(&connection, "echo on; sleep 1000").await;
     let mut tail = tail(&connection, &task, 0, 0).await.unwrap();
     read_on(&mut tail, &mut [Vec::new(), Vec::new()], 3, 0).await.unwrap();
     let waiting = wait(&connection, &task);
     tokio::pin!(waiting);
     let waits = || {
-        far.sshd.processes().unwrap().iter().any(|process| process.command.ends_with("-f ended"))
+        harness
+            .sshd
+            .processes()
+            .unwrap()
+            .iter()
+            .any(|process| process.command.ends_with("-f ended"))
     };
     tokio::select! {
         ended = &mut waiting => panic!("{ended:?}"),
         () = until(waits) => {}
     }
     let running = marked(&task).len();
-    assert!(far.sshd.processes().unwrap().len() > running);
-    far.sshd.kill_sessions().unwrap();
+    assert!(harness.sshd.processes().unwrap().len() > running);
+    harness.sshd.kill_sessions().unwrap();
     assert!(matches!(waiting.await, Err(TaskError::Remote(_))));
     assert!(matches!(tail.next().await, Err(TaskError::Remote(_))));
-    far.until_only(running).await;
-    let connection = far.connect().await;
+    harness.until_only(running).await;
+    let connection = harness.connect().await;
     assert_eq!(probe(&connection, &task).await, Ok(TaskState::Running));
     assert_eq!(kill(&connection, &task, LONG).await, Ok(Killed { forced: false }));
-    far.until_only(0).await;
+    harness.until_only(0).await;
 }
 
 #[tokio::test]
 async fn a_remove_ends_followers_whose_connection_ended_unseen() {
-    let far = Far::start();
-    let connection = far.connect().await;
+    let harness = SshHarness::start();
+    let connection = harness.connect().await;
     let task = launch(&connection, "echo on").await;
     let mut tail = tail(&connection, &task, 0, 0).await.unwrap();
     read_on(&mut tail, &mut [Vec::new(), Vec::new()], 3, 0).await.unwrap();
     end(&connection, &task).await;
-    remove(&far.connect().await, &task).await.unwrap();
-    far.until_only(0).await;
+    remove(&harness.connect().await, &task).await.unwrap();
+    harness.until_only(0).await;
     assert!(tail.next().await.is_err());
 }
 
 #[tokio::test]
 async fn a_line_is_told_while_the_command_runs() {
-    let far = Far::start();
-    let connection = far.connect().await;
+    let harness = SshHarness::start();
+    let connection = harness.connect().await;
     let task = launch(&connection, "while read -r line; do echo \"$line\"; done <~/lines").await;
-    let lines = far.sshd.home().join("lines");
+    let lines = harness.sshd.home().join("lines");
     assert!(std::process::Command::new("mkfifo").arg(&lines).status().unwrap().success());
     kill(&connection, &task, LONG).await.unwrap();
     let task = launch(&connection, "while read -r line; do echo \"$line\"; done <~/lines").await;
@@ -142,9 +147,9 @@ async fn a_line_is_told_while_the_command_runs() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_at_once_are_each_told_right() {
-    let far = Far::start();
+    let harness = SshHarness::start();
     let each = async |number: usize| {
-        let connection = far.connect().await;
+        let connection = harness.connect().await;
         let n = [1, 100, 10_000, 1_000_000][number % 4];
         let (how, ending) = match number % 3 {
             0 => ("kill -KILL $$".to_owned(), Ending::Signalled(9)),
@@ -161,5 +166,5 @@ async fn many_at_once_are_each_told_right() {
         remove(&connection, &task).await.unwrap();
     };
     stream::iter(0..60).map(each).buffer_unordered(20).collect::<()>().await;
-    far.until_only(0).await;
+    harness.until_only(0).await;
 }

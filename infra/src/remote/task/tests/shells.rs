@@ -1,13 +1,13 @@
 use std::path::{Path, PathBuf};
 
 use super::super::*;
-use super::far::*;
+use super::harness::*;
 use test_support::sshd::SshdOptions;
 
 /// The whole story, on a far side of another make.
 async fn story(options: &SshdOptions, exact: bool) {
-    let far = Far::with(options);
-    let connection = far.connect().await;
+    let harness = SshHarness::with(options);
+    let connection = harness.connect().await;
     assert_eq!(
         run(&connection, "echo out; echo err >&2; exit 3").await,
         (Ending::Exited(3), "out\n".to_owned(), "err\n".to_owned())
@@ -28,7 +28,7 @@ async fn story(options: &SshdOptions, exact: bool) {
     assert_eq!(ended.ending, Ending::Signalled(15));
     remove(&connection, &launch.task).await.unwrap();
     drop(connection);
-    far.until_only(0).await;
+    harness.until_only(0).await;
 }
 
 /// A folder in which every name that our scripts call is this programme.
@@ -67,11 +67,13 @@ async fn busybox_alone() {
 
 #[tokio::test]
 async fn a_login_may_say_what_it_likes() {
-    let far =
-        Far::with(&SshdOptions { shell: PathBuf::from("/bin/bash"), ..SshdOptions::default() });
+    let harness = SshHarness::with(&SshdOptions {
+        shell: PathBuf::from("/bin/bash"),
+        ..SshdOptions::default()
+    });
     let noise = "echo Welcome; printf 'no newline'; echo careful >&2; printf 'here neither' >&2\n";
-    std::fs::write(far.sshd.home().join(".bashrc"), noise).unwrap();
-    let connection = far.connect().await;
+    std::fs::write(harness.sshd.home().join(".bashrc"), noise).unwrap();
+    let connection = harness.connect().await;
     let limits = crate::remote::Limits { within: LONG, bytes_max: 1000 };
     let said = connection.exec("true", b"", limits).await.unwrap();
     assert_eq!(said.out, b"Welcome\nno newline");
@@ -81,8 +83,8 @@ async fn a_login_may_say_what_it_likes() {
 
 #[tokio::test]
 async fn a_full_disk_is_never_a_success() {
-    let far = Far::start();
-    let place = far.sshd.home().join(".lethe");
+    let harness = SshHarness::start();
+    let place = harness.sshd.home().join(".lethe");
     std::fs::create_dir(&place).unwrap();
     let mount = |arguments: &[&str]| {
         std::process::Command::new("mount").args(arguments).arg(&place).status().unwrap().success()
@@ -91,13 +93,13 @@ async fn a_full_disk_is_never_a_success() {
         // Not everybody may mount.
         return;
     }
-    let connection = far.connect().await;
+    let connection = harness.connect().await;
     let task = launch(&connection, "head -c 1000000 /dev/zero; exit 0").await;
     let found = wait(&connection, &task).await;
-    let next = Launch { task: super::far::task(), command: "true", environment: &[] };
+    let next = Launch { task: super::harness::task(), command: "true", environment: &[] };
     let refused = start(&connection, &next).await;
     drop(connection);
-    far.until_only(0).await;
+    harness.until_only(0).await;
     // Lazily: a process that is just ending still stands in it.
     let umount = std::process::Command::new("umount").arg("-l").arg(&place).status();
     assert!(umount.unwrap().success());

@@ -4,13 +4,13 @@ use futures_util::future::join_all;
 use tokio::time::interval;
 
 use super::super::*;
-use super::far::*;
+use super::harness::*;
 use crate::ids::Ids;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_starts_once_although_asked_for_20_times_at_once() {
-    let far = Far::start();
-    let connections = join_all((0..5).map(|_| far.connect())).await;
+    let harness = SshHarness::start();
+    let connections = join_all((0..5).map(|_| harness.connect())).await;
     let task = task();
     let launch = Launch { task, command: "echo started >>~/starts; sleep 1000", environment: &[] };
     let asks = (0..20).map(|ask| start(&connections[ask % 5], &launch));
@@ -19,14 +19,14 @@ async fn a_command_starts_once_although_asked_for_20_times_at_once() {
     let there = answers.iter().filter(|answer| **answer == Ok(Started::AlreadyThere)).count();
     assert_eq!((launched, there), (1, 19), "{answers:?}");
     // The file is there a moment before what is written into it.
-    let starts = || std::fs::read_to_string(far.sshd.home().join("starts")).unwrap_or_default();
+    let starts = || std::fs::read_to_string(harness.sshd.home().join("starts")).unwrap_or_default();
     until(|| !starts().is_empty()).await;
     assert_eq!(starts(), "started\n");
     assert_eq!(start(&connections[0], &launch).await, Ok(Started::AlreadyThere));
     assert_eq!(kill(&connections[0], &task, LONG).await, Ok(Killed { forced: false }));
     assert_eq!(start(&connections[0], &launch).await, Ok(Started::AlreadyThere));
     assert_eq!(starts(), "started\n");
-    let mut kept: Vec<_> = std::fs::read_dir(far.folder(&task)).unwrap().collect();
+    let mut kept: Vec<_> = std::fs::read_dir(harness.folder(&task)).unwrap().collect();
     kept.retain(|entry| {
         let name = entry.as_ref().unwrap().file_name();
         name.to_string_lossy().starts_with("command") || name.to_string_lossy().starts_with("note")
@@ -36,8 +36,8 @@ async fn a_command_starts_once_although_asked_for_20_times_at_once() {
 
 #[tokio::test]
 async fn a_command_comes_as_it_was_given() {
-    let far = Far::start();
-    let connection = far.connect().await;
+    let harness = SshHarness::start();
+    let connection = harness.connect().await;
     let odd = "printf '%s|' \"it's $((1 + 1))\" 'a\nb' '\\n' \"a\\\"b\" '!x' ' two  spaces ' 'žluťoučký 🦀' `echo tick`";
     let (ending, out, err) = run(&connection, odd).await;
     assert_eq!(err, "");
@@ -49,8 +49,8 @@ async fn a_command_comes_as_it_was_given() {
 
 #[tokio::test]
 async fn a_command_finds_what_it_would_find_without_us() {
-    let far = Far::start();
-    let connection = far.connect().await;
+    let harness = SshHarness::start();
+    let connection = harness.connect().await;
     let command = "umask; pwd; grep Sig[IB] /proc/self/status; ls /proc/self/fd | wc -l; \
                    env | grep -v -e ^SSH_C -e ^LETHE_RUN= -e ^_= | sort";
     let limits = Limits { within: LONG, bytes_max: 10_000 };
@@ -62,8 +62,8 @@ async fn a_command_finds_what_it_would_find_without_us() {
 
 #[tokio::test]
 async fn a_command_may_name_its_interpreter() {
-    let far = Far::start();
-    let connection = far.connect().await;
+    let harness = SshHarness::start();
+    let connection = harness.connect().await;
     let (ending, out, _) = run(&connection, "#!/usr/bin/env -S cat\nI am read\n").await;
     assert_eq!((ending, out.as_str()), (Ending::Exited(0), "#!/usr/bin/env -S cat\nI am read\n"));
     let (ending, _, err) = run(&connection, "#!/no/such/interpreter\n").await;
@@ -73,8 +73,8 @@ async fn a_command_may_name_its_interpreter() {
 
 #[tokio::test]
 async fn secrets_come_whole_and_stand_in_no_file_and_on_no_command_line() {
-    let far = Far::start();
-    let connection = far.connect().await;
+    let harness = SshHarness::start();
+    let connection = harness.connect().await;
     let odd = "it's\n\"odd\" \\ $HOME `id` \u{1F980}\n\n";
     let huge = "x".repeat(120 * 1024);
     let secret = "s3cr3t-never-seen";
@@ -97,15 +97,15 @@ async fn secrets_come_whole_and_stand_in_no_file_and_on_no_command_line() {
     let said = all();
     assert!(!said.contains(secret) && !said.contains("ODD"), "{said}");
     let kept =
-        std::process::Command::new("grep").args(["-r", secret]).arg(far.sshd.home()).output();
+        std::process::Command::new("grep").args(["-r", secret]).arg(harness.sshd.home()).output();
     assert!(kept.unwrap().stdout.is_empty());
     kill(&connection, &task, LONG).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_launch_that_no_server_could_take_is_refused() {
-    let far = Far::start();
-    let connection = far.connect().await;
+    let harness = SshHarness::start();
+    let connection = harness.connect().await;
     let refused = async |command: &str, name: &str, value: &str| {
         let environment = [(name.to_owned(), value.to_owned().into())];
         let launch = Launch { task: task(), command, environment: &environment };
@@ -127,8 +127,8 @@ async fn a_launch_that_no_server_could_take_is_refused() {
 
 #[tokio::test]
 async fn a_start_that_was_cut_short_starts_nothing_and_may_be_asked_again() {
-    let far = Far::start();
-    let connection = Arc::new(far.connect().await);
+    let harness = SshHarness::start();
+    let connection = Arc::new(harness.connect().await);
     let task = task();
     let launch = Launch { task, command: "echo whole >>~/starts", environment: &[] };
     let script = script::Script::start(&launch).unwrap();
@@ -140,32 +140,32 @@ async fn a_start_that_was_cut_short_starts_nothing_and_may_be_asked_again() {
     }
     assert_eq!(start(&connection, &launch).await, Ok(Started::Launched));
     end(&connection, &task).await;
-    assert_eq!(std::fs::read_to_string(far.sshd.home().join("starts")).unwrap(), "whole\n");
+    assert_eq!(std::fs::read_to_string(harness.sshd.home().join("starts")).unwrap(), "whole\n");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_start_whose_answer_was_lost_is_asked_for_again() {
-    let far = Far::start();
+    let harness = SshHarness::start();
     let drawn = Ids::seeded(3);
     for number in 0..20 {
         let task = task();
         let command = format!("echo {number} >>~/starts");
         let launch = Launch { task, command: &command, environment: &[] };
-        let connection = far.connect().await;
+        let connection = harness.connect().await;
         let pause = drawn.uuid().as_u64_pair().0 % 20;
         let cut = async {
             let mut pause = interval(Duration::from_millis(pause + 1));
             pause.tick().await;
             pause.tick().await;
-            far.sshd.kill_sessions().unwrap();
+            harness.sshd.kill_sessions().unwrap();
         };
         let (first, ()) = tokio::join!(start(&connection, &launch), cut);
-        let again = start(&far.connect().await, &launch).await;
+        let again = start(&harness.connect().await, &launch).await;
         assert!(again.is_ok(), "{first:?}, then {again:?}");
         assert!((first, again) != (Ok(Started::Launched), Ok(Started::Launched)));
-        end(&far.connect().await, &task).await;
+        end(&harness.connect().await, &task).await;
     }
-    let starts = std::fs::read_to_string(far.sshd.home().join("starts")).unwrap();
+    let starts = std::fs::read_to_string(harness.sshd.home().join("starts")).unwrap();
     let numbers: Vec<String> = (0..20).map(|number| number.to_string()).collect();
     assert_eq!(starts.lines().collect::<Vec<_>>(), numbers);
 }

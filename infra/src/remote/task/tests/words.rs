@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::super::answer::Answer;
 use super::super::script::{Script, quote};
 use super::super::*;
-use super::far::task;
+use super::harness::task;
 
 proptest! {
     #[test]

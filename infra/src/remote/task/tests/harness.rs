@@ -1,4 +1,4 @@
-//! A far side for tests.
+//! An sshd of the test, and connections to it.
 
 use std::path::PathBuf;
 
@@ -15,13 +15,13 @@ use test_support::sshd::{Process, Sshd, SshdOptions, processes};
 
 pub(super) const LONG: Duration = Duration::from_mins(1);
 
-pub(in crate::remote) struct Far {
+pub(in crate::remote) struct SshHarness {
     pub sshd: Sshd,
     identity: Identity,
     remote: Remote,
 }
 
-impl Far {
+impl SshHarness {
     pub fn start() -> Self {
         Self::with(&SshdOptions::default())
     }

@@ -1,4 +1,4 @@
-//! Where harm is done and counted: a runtime for the servers, one for us, and what is left.
+//! A runtime for the hostile servers, one for the clients, and counts of what is left.
 
 use std::future::Future;
 use std::io;
@@ -26,7 +26,7 @@ const GROWTH_MAX: u64 = 32 * 1024 * 1024;
 /// Sockets and memory are the process's: one measurement at a time.
 static ALONE: Mutex<()> = Mutex::new(());
 
-pub struct Ground {
+pub struct Harness {
     _alone: MutexGuard<'static, ()>,
     pub ours: Runtime,
     theirs: Option<Runtime>,
@@ -35,7 +35,7 @@ pub struct Ground {
 }
 
 #[derive(Clone)]
-pub struct Guest {
+pub struct Client {
     pub remote: Remote,
     pub address: Address,
     pub pinned: Fingerprint,
@@ -45,16 +45,16 @@ pub struct Guest {
 
 pub type Visit = Pin<Box<dyn Future<Output = RemoteError> + Send>>;
 
-impl Ground {
-    pub fn clear() -> Self {
+impl Harness {
+    pub fn new() -> Self {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let (ours, theirs) = (runtime(), runtime());
         let tasks = ours.metrics().num_alive_tasks();
         Self { _alone: alone, ours, theirs: Some(theirs), sockets: sockets(), tasks }
     }
 
-    /// A server that does `harm` to each of its guests.
-    pub fn server<H, F>(&self, harm: H, expected: Option<&RemoteError>) -> Guest
+    /// A server that does `harm` to each of its clients.
+    pub fn server<H, F>(&self, harm: H, expected: Option<&RemoteError>) -> Client
     where
         H: Fn(TcpStream) -> F + Send + 'static,
         F: Future<Output = io::Result<()>> + Send + 'static,
@@ -68,7 +68,7 @@ impl Ground {
             }
         });
         let egress = Egress::parse("127.0.0.1/32:*").unwrap();
-        Guest {
+        Client {
             remote: Remote::new(egress, options(expected)),
             address: Address::new("127.0.0.1", port),
             pinned: host_fingerprint(),
@@ -86,7 +86,7 @@ impl Ground {
     }
 
     /// Nothing of us is left, and once the servers are gone no socket at all.
-    pub fn leave_clear(mut self) {
+    pub fn assert_nothing_is_left(mut self) {
         self.until("the end of our tasks", || self.tasks() == 0);
         self.theirs.take().unwrap().shutdown_timeout(Duration::from_secs(5));
         self.until("the end of the sockets", || sockets() <= self.sockets);
@@ -105,27 +105,27 @@ impl Ground {
 }
 
 /// 200 visits to a server that does `harm`, each of which ends as `expected` and in its time.
-pub fn storm<H, F>(harm: H, visit: fn(Guest) -> Visit, expected: &RemoteError)
+pub fn storm<H, F>(harm: H, visit: fn(Client) -> Visit, expected: &RemoteError)
 where
     H: Fn(TcpStream) -> F + Send + 'static,
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
-    let ground = Ground::clear();
-    let guest = ground.server(harm, Some(expected));
+    let harness = Harness::new();
+    let client = harness.server(harm, Some(expected));
     let wave = |count| {
         let visits = (0..count).map(|_| async {
             let started = Instant::now();
-            let error = visit(guest.clone()).await;
+            let error = visit(client.clone()).await;
             (error, started.elapsed())
         });
-        ground.ours.block_on(join_all(visits))
+        harness.ours.block_on(join_all(visits))
     };
     // The first take what the process keeps: stacks, buffers, tables.
     let mut ends = wave(WARM_UP);
-    ground.until("the end of the first", || ground.tasks() == 0);
+    harness.until("the end of the first", || harness.tasks() == 0);
     let memory = Memory::now();
     ends.extend((0..CONNECTIONS / AT_ONCE).flat_map(|_| wave(AT_ONCE)));
-    ground.until("the end of the last", || ground.tasks() == 0);
+    harness.until("the end of the last", || harness.tasks() == 0);
     let growth = memory.growth();
     assert_eq!(ends.len(), WARM_UP + CONNECTIONS);
     for (error, _) in &ends {
@@ -135,7 +135,7 @@ where
     assert!(slowest < SHORT + LONG, "{slowest:?}");
     report(slowest, growth);
     assert!(growth < GROWTH_MAX, "{growth} bytes");
-    ground.leave_clear();
+    harness.assert_nothing_is_left();
 }
 
 /// For `--nocapture`.
@@ -145,33 +145,33 @@ pub fn report(took: Duration, growth: u64) {
     println!("{name}: at most {took} ms, memory grew by {growth} KiB");
 }
 
-pub fn observe(guest: Guest) -> Visit {
-    Box::pin(async move { guest.remote.observe(&guest.address).await.unwrap_err() })
+pub fn observe(client: Client) -> Visit {
+    Box::pin(async move { client.remote.observe(&client.address).await.unwrap_err() })
 }
 
-pub fn connect(guest: Guest) -> Visit {
+pub fn connect(client: Client) -> Visit {
     Box::pin(async move {
-        let Guest { remote, address, pinned, identity, .. } = guest;
+        let Client { remote, address, pinned, identity, .. } = client;
         remote.connect(&address, "ada", pinned, &identity).await.unwrap_err()
     })
 }
 
-pub fn exec(guest: Guest) -> Visit {
-    exec_with(guest, b"", 1 << 30)
+pub fn exec(client: Client) -> Visit {
+    exec_with(client, b"", 1 << 30)
 }
 
-pub fn exec_a_little(guest: Guest) -> Visit {
-    exec_with(guest, b"", 100_000)
+pub fn exec_a_little(client: Client) -> Visit {
+    exec_with(client, b"", 100_000)
 }
 
-pub fn exec_with_input(guest: Guest) -> Visit {
+pub fn exec_with_input(client: Client) -> Visit {
     const INPUT: &[u8] = &[7; 1 << 18];
-    exec_with(guest, INPUT, 1 << 30)
+    exec_with(client, INPUT, 1 << 30)
 }
 
-fn exec_with(guest: Guest, stdin: &'static [u8], bytes_max: usize) -> Visit {
+fn exec_with(client: Client, stdin: &'static [u8], bytes_max: usize) -> Visit {
     Box::pin(async move {
-        let Guest { remote, address, pinned, identity, within } = guest;
+        let Client { remote, address, pinned, identity, within } = client;
         let connection = remote.connect(&address, "ada", pinned, &identity).await.unwrap();
         let limits = Limits { within, bytes_max };
         let error = connection.exec("true", stdin, limits).await.unwrap_err();

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::{Answer, Client, Installation, Person, Sshd, TestServer};
+use super::{Harness, register_server};
+use crate::{Answer, Client, Installation, Sshd, TestServer};
 
-pub struct Rig {
+pub struct RunHarness {
     pub installation: Installation,
     pub ada: Client,
     /// `/v1/workspaces/...`
@@ -18,7 +19,7 @@ pub struct Rig {
 
 const ENDED: [&str; 5] = ["succeeded", "failed", "cancelled", "timed_out", "lost"];
 
-impl Rig {
+impl RunHarness {
     pub async fn new() -> (Self, TestServer) {
         Self::with(&[]).await
     }
@@ -31,19 +32,14 @@ impl Rig {
 
     /// On an installation whose nodes reach this machine's servers.
     pub async fn on(installation: Installation) -> (Self, TestServer) {
-        let node = installation.node().await;
-        let ada = Person::named("ada").settle(&node.client(), &installation).await;
-        let made = ada.post("/v1/workspaces", json!({ "name": "Engines" })).await.expect(201);
-        let workspace = made.header("location").unwrap().to_owned();
-        let operator = node.client().bearing(&installation.operator().await);
-        let id = workspace.rsplit('/').next().unwrap();
-        let limit = operator.call("PUT".parse().unwrap(), &seat_limit(id));
-        limit.json(json!({ "limit": 5 })).send().await.expect(204);
+        let harness = Harness::on(installation).await;
+        harness.set_seat_limit(&harness.operator().await, 5).await;
+        let Harness { installation, node, ada, path: workspace } = harness;
         let sshd = Sshd::start().unwrap();
-        let mut rig = Self { installation, ada, workspace, sshd, server: String::new() };
-        rig.server = rig.register(&rig.sshd, rig.sshd.port()).await;
-        rig.take_seat().await;
-        (rig, node)
+        let server = register_server(&ada, &workspace, &sshd, sshd.port()).await;
+        let harness = Self { installation, ada, workspace, sshd, server };
+        harness.take_seat().await;
+        (harness, node)
     }
 
     pub fn path(&self, rest: &str) -> String {
@@ -65,17 +61,17 @@ impl Rig {
 
     /// Answers the id of the server, which takes Lethe's key.
     pub async fn register(&self, sshd: &Sshd, port: u16) -> String {
-        register(&self.ada, &self.workspace, sshd, port).await
+        register_server(&self.ada, &self.workspace, sshd, port).await
     }
 
-    /// Asks for a run on this rig's server; answers its path after the workspace's.
+    /// Requests a run on the server; answers its path after the workspace's.
     pub async fn start(&self, command: &str) -> String {
-        self.ask(json!({ "command": command, "servers": [self.server] })).await
+        self.request(json!({ "command": command, "servers": [self.server] })).await
     }
 
-    pub async fn ask(&self, body: Value) -> String {
-        let asked = self.post("runs", body).await.expect(201);
-        format!("runs/{}", asked.field("/run_id"))
+    pub async fn request(&self, body: Value) -> String {
+        let requested = self.post("runs", body).await.expect(201);
+        format!("runs/{}", requested.field("/run_id"))
     }
 
     pub fn log_of(&self, run: &str) -> String {
@@ -126,8 +122,8 @@ impl Rig {
         let logs = paths.filter(|path| path.extension().is_some_and(|ending| ending == "log"));
         let text: String =
             logs.map(|path| std::fs::read_to_string(path).unwrap_or_default()).collect();
-        let told = text.lines().filter(|line| !line.contains(": answered "));
-        told.collect::<Vec<_>>().join("\n")
+        let lines = text.lines().filter(|line| !line.contains(": answered "));
+        lines.collect::<Vec<_>>().join("\n")
     }
 
     /// The bytes of one stream of a log, as they are kept.
@@ -151,24 +147,4 @@ impl Rig {
             }
         }
     }
-}
-
-fn seat_limit(workspace: &str) -> String {
-    format!("/v1/admin/workspaces/{workspace}/seat-limit")
-}
-
-/// Registers, approves and gives a key to a server; answers its id.
-pub async fn register(ada: &Client, workspace: &str, sshd: &Sshd, port: u16) -> String {
-    let place = json!({ "name": "engine", "host": "127.0.0.1", "port": port, "user": sshd.user() });
-    let made = ada.post_once(&format!("{workspace}/servers"), place).await;
-    let server = made.expect(201).field("/server_id");
-    let at = |rest: &str| format!("{workspace}/servers/{server}{rest}");
-    let checked = ada.post(&at("/check"), json!({})).await.expect(200);
-    let approval = json!({ "fingerprint": sshd.host_key_fingerprint().unwrap() });
-    let approve = ada.call("POST".parse().unwrap(), &at("/host-key/approve"));
-    let approved = approve.header("If-Match", &checked.etag()).json(approval).send().await;
-    let etag = approved.expect(204).etag();
-    let attached = ada.put(&at("/credential"), &etag, json!({ "generate": true })).await;
-    sshd.authorize(&attached.expect(200).field("/public_line")).unwrap();
-    server
 }

@@ -1,4 +1,4 @@
-//! What the log tells of the seats, counted without the programme's own code.
+//! What the log says of the seats, counted without the programme's own code.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ const LIST_SEAT_EVENTS: &str = "select event_type, data::text, recorded_at from 
     where stream_type = 'seats' order by position";
 
 #[derive(Debug, Default)]
-pub struct Told {
+pub struct SeatLog {
     /// Every lease there ever was, with its fence.
     pub leases: BTreeMap<String, u64>,
     pub most_at_once: usize,
@@ -22,16 +22,16 @@ pub struct Told {
     fence: u64,
 }
 
-impl Told {
+impl SeatLog {
     pub async fn read(installation: &Installation) -> Self {
-        let log = installation.log().await;
-        let rows = log.query(LIST_SEAT_EVENTS, &[]).await.unwrap();
-        let mut told = Self::default();
+        let client = installation.log().await;
+        let rows = client.query(LIST_SEAT_EVENTS, &[]).await.unwrap();
+        let mut log = Self::default();
         for row in rows {
             let data: Value = serde_json::from_str(row.get(1)).unwrap();
-            told.fold(row.get(0), &data, row.get(2));
+            log.fold(row.get(0), &data, row.get(2));
         }
-        told
+        log
     }
 
     pub fn is_empty(&self) -> bool {

@@ -1,0 +1,71 @@
+//! Servers of the workspace, on a real sshd.
+
+use serde_json::{Value, json};
+
+use super::Harness;
+use crate::{Answer, Client, Sshd};
+
+impl Harness {
+    /// Registers it; answers the path of the server.
+    pub async fn register_server(&self, port: u16, user: &str) -> String {
+        let body = json!({ "name": "web", "host": "127.0.0.1", "port": port, "user": user });
+        let made = self.try_register_server(body).await.expect(201);
+        assert!(made.field("/next").contains("observed"), "{}", made.text());
+        made.header("location").unwrap().to_owned()
+    }
+
+    pub async fn try_register_server(&self, body: Value) -> Answer {
+        let key: String = format!("registers-{body}").replace(' ', "-").chars().take(120).collect();
+        let call = self.ada.call(reqwest::Method::POST, &format!("{}/servers", self.path));
+        call.header("Idempotency-Key", &key).json(body).send().await
+    }
+
+    pub async fn check_server(&self, server: &str) -> Value {
+        self.ada.post(&format!("{server}/check"), json!({})).await.expect(200).json()
+    }
+
+    pub async fn approve_host_key(&self, server: &str, body: Value) -> Answer {
+        let call = self.ada.call(reqwest::Method::POST, &format!("{server}/host-key/approve"));
+        call.header("If-Match", &self.etag_of(server).await).json(body).send().await
+    }
+
+    /// Attaches a new key; answers the line for `authorized_keys`.
+    pub async fn generate_credential(&self, server: &str) -> String {
+        let body = json!({ "generate": true });
+        let etag = self.etag_of(server).await;
+        let made = self.ada.put(&format!("{server}/credential"), &etag, body).await;
+        made.expect(200).field("/public_line")
+    }
+
+    /// Registered, approved, with a key that its sshd lets in.
+    pub async fn usable_server(&self, sshd: &Sshd) -> String {
+        self.usable_server_at(sshd, sshd.port()).await
+    }
+
+    pub async fn usable_server_at(&self, sshd: &Sshd, port: u16) -> String {
+        let server = register_server(&self.ada, &self.path, sshd, port).await;
+        self.at(&format!("servers/{server}"))
+    }
+}
+
+/// Registers, approves and gives a key to a server; answers its id.
+pub async fn register_server(ada: &Client, workspace: &str, sshd: &Sshd, port: u16) -> String {
+    let place = json!({ "name": "engine", "host": "127.0.0.1", "port": port, "user": sshd.user() });
+    let made = ada.post_once(&format!("{workspace}/servers"), place).await;
+    let server = made.expect(201).field("/server_id");
+    let at = |rest: &str| format!("{workspace}/servers/{server}{rest}");
+    let checked = ada.post(&at("/check"), json!({})).await.expect(200);
+    let approval = json!({ "fingerprint": sshd.host_key_fingerprint().unwrap() });
+    let approve = ada.call("POST".parse().unwrap(), &at("/host-key/approve"));
+    let approved = approve.header("If-Match", &checked.etag()).json(approval).send().await;
+    let etag = approved.expect(204).etag();
+    let attached = ada.put(&at("/credential"), &etag, json!({ "generate": true })).await;
+    sshd.authorize(&attached.expect(200).field("/public_line")).unwrap();
+    server
+}
+
+/// The results of a check, in order.
+pub fn results(checked: &Value) -> Vec<&str> {
+    let stages = checked["stages"].as_array().unwrap();
+    stages.iter().map(|stage| stage["result"].as_str().unwrap()).collect()
+}
