@@ -35,4 +35,5 @@ fmt:
 
 # Measure against pgbench, the horizon and bare selects, and print the tables; `LETHE_BENCH_SECONDS` a figure
 bench *settings:
+    cargo build --release --workspace
     cargo bench -p tests --bench '*' {{settings}}
