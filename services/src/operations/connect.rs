@@ -66,6 +66,19 @@ pub async fn connect(
     server: ServerId,
 ) -> Result<Connection, ConnectError> {
     let loaded = app.executor.load::<Server>(workspace.into(), server.0).await?;
+    connect_to(app, workspace, server, &loaded).await
+}
+
+/// The same, to a server that has been loaded already.
+///
+/// # Errors
+/// [`ConnectError`].
+pub async fn connect_to(
+    app: &App,
+    workspace: WorkspaceId,
+    server: ServerId,
+    loaded: &Loaded<Server>,
+) -> Result<Connection, ConnectError> {
     let live = loaded.state.live().ok_or(ConnectError::Unknown)?;
     let pinned = live.host_key.pinned().ok_or(ConnectError::NotApproved)?;
     let identity = identity(app, workspace, live).await?.ok_or(ConnectError::NoCredential)?;
@@ -75,7 +88,7 @@ pub async fn connect(
         app.keyring.sealer.open::<ServerUser>(workspace.into(), workspace.into(), user).await?;
     match app.remote.connect(&address, user.expose(), pinned, &identity).await {
         Err(error @ RemoteError::HostKey { seen }) => {
-            if let Err(not_appended) = observe_host_key(app, workspace, server, &loaded, seen).await
+            if let Err(not_appended) = observe_host_key(app, workspace, server, loaded, seen).await
             {
                 tracing::error!(%server, error = %not_appended, "a changed host key is not in the log yet");
             }

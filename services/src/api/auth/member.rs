@@ -14,11 +14,9 @@ use infra::event_store::Request;
 
 use crate::api::Api;
 use crate::api::auth::caller::Caller;
+use crate::api::auth::path_resources::{PathWorkspace, named, nothing};
 use crate::api::auth::signed_in::{SignedIn, api_token};
 use crate::api::http::problem::{Problem, ProblemKind};
-
-/// The name of the workspace's id in a path.
-pub const IN_PATH: &str = "workspace";
 
 /// A live member of the workspace that the path names.
 #[derive(Clone, Debug)]
@@ -81,19 +79,23 @@ impl Member {
 /// # Errors
 /// Nobody is signed in; or there is no such workspace, or none of theirs; or it is only read now.
 pub async fn admit(request: &ServiceRequest) -> Result<(), Problem> {
-    if let Some(member) = find(request.request()).await? {
+    if let Some((member, workspace)) = find(request.request()).await? {
         request.extensions_mut().insert(member);
+        request.extensions_mut().insert(workspace);
     }
     Ok(())
 }
 
-/// Who asks now; none for a path without a workspace in it.
+/// Who asks now, and the workspace as it is now; none for a path without a workspace in it.
 ///
 /// # Errors
 /// As above.
-pub async fn find(request: &HttpRequest) -> Result<Option<Member>, Problem> {
-    let Some(workspace) = request.match_info().get(IN_PATH) else { return Ok(None) };
-    let workspace: Option<WorkspaceId> = workspace.parse().ok();
+pub async fn find(request: &HttpRequest) -> Result<Option<(Member, PathWorkspace)>, Problem> {
+    let workspace = match named::<WorkspaceId>(request) {
+        Ok(None) => return Ok(None),
+        Ok(Some(workspace)) => Some(workspace),
+        Err(_) => None,
+    };
     let shown = Authenticated::of(request).await?;
     let workspace = workspace.filter(|workspace| shown.may_be_of(*workspace));
     let workspace = workspace.ok_or_else(nothing)?;
@@ -104,11 +106,7 @@ pub async fn find(request: &HttpRequest) -> Result<Option<Member>, Problem> {
     if live.deletion.is_some() && !fits_a_grace(request) {
         return Err(WorkspaceError::DeletionRequested.into());
     }
-    Ok(Some(member))
-}
-
-fn nothing() -> Problem {
-    Problem::of(ProblemKind::NotFound)
+    Ok(Some((member, PathWorkspace::new(workspace, loaded))))
 }
 
 /// Until its deletion is cancelled, a workspace is only read.

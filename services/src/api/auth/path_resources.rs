@@ -1,79 +1,192 @@
-//! What a path names beside the workspace must be the workspace's: looked up before the handler, so
-//! that what is another tenant's is the same 404 as what is not there, whatever else is asked.
+//! What a path names beside the workspace must be the workspace's: loaded before the handler, so
+//! that what is another tenant's is the same 404 as what is not there, whatever else is wrong with
+//! the request. The handler is given what was loaded here, and does not load it again.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
-use actix_web::HttpMessage;
-use actix_web::dev::ServiceRequest;
-use domain::run::Run;
+use actix_web::dev::{Payload, ServiceRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use domain::run::{Run, Target};
 use domain::seat::{SeatPool, pool_stream};
-use domain::server::Server;
-use domain::workspace::Workspace;
+use domain::server::{LiveServer, Server};
+use domain::workspace::{LiveWorkspace, Workspace};
 use domain::{
-    AccountId, ApiTokenId, DeploymentId, InvitationId, LeaseId, RunId, ServerId, WorkspaceId,
+    AccountId, ApiTokenId, DeploymentId, InvitationId, LeaseId, RunId, ServerId, SessionId,
+    WorkspaceId,
 };
+use infra::event_store::Loaded;
 
 use crate::api::Api;
-use crate::api::auth::member::Member;
 use crate::api::http::problem::{Problem, ProblemKind};
 
+/// An aggregate that the path names, as it was when the request was admitted.
+pub struct PathAggregate<Id, A> {
+    pub id: Id,
+    pub state: Arc<A>,
+    pub version: i64,
+}
+
+pub type PathWorkspace = PathAggregate<WorkspaceId, Workspace>;
+pub type PathServer = PathAggregate<ServerId, Server>;
+pub type PathRun = PathAggregate<RunId, Run>;
+/// The lease's id, and the pool of seats that it belongs to.
+pub type PathLease = PathAggregate<LeaseId, SeatPool>;
+
+impl<Id, A> PathAggregate<Id, A> {
+    pub fn new(id: Id, loaded: Loaded<A>) -> Self {
+        Self { id, state: loaded.state, version: loaded.version }
+    }
+
+    pub fn loaded(&self) -> Loaded<A> {
+        Loaded { state: Arc::clone(&self.state), version: self.version }
+    }
+}
+
+impl PathWorkspace {
+    /// # Errors
+    /// It has been deleted.
+    pub fn live(&self) -> Result<&LiveWorkspace, Problem> {
+        self.state.live().ok_or_else(nothing)
+    }
+}
+
+impl PathServer {
+    /// # Errors
+    /// It has been removed.
+    pub fn live(&self) -> Result<&LiveServer, Problem> {
+        self.state.live().ok_or_else(nothing)
+    }
+}
+
+impl PathRun {
+    /// How the run is doing on one of its servers.
+    ///
+    /// # Errors
+    /// The run is not for that server.
+    pub fn target(&self, server: ServerId) -> Result<&Target, Problem> {
+        let target = self.state.requested().and_then(|run| run.targets.get(&server));
+        target.ok_or_else(nothing)
+    }
+}
+
+impl<Id: Copy, A> Clone for PathAggregate<Id, A> {
+    fn clone(&self) -> Self {
+        Self { id: self.id, state: Arc::clone(&self.state), version: self.version }
+    }
+}
+
+impl<Id: Copy + 'static, A: 'static> FromRequest for PathAggregate<Id, A> {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let loaded = request.extensions().get::<Self>().cloned();
+        std::future::ready(loaded.ok_or_else(|| Problem::of(ProblemKind::Internal)))
+    }
+}
+
+/// An id that has a place in a path.
+pub trait InPath: FromStr {
+    /// The name of the path's parameter.
+    const NAME: &'static str;
+}
+
+macro_rules! in_path {
+    ($($id:ident $name:literal)*) => {$(
+        impl InPath for $id {
+            const NAME: &'static str = $name;
+        }
+    )*};
+}
+
+in_path! {
+    WorkspaceId "workspace"
+    AccountId "member"
+    InvitationId "invitation"
+    ApiTokenId "token"
+    ServerId "server"
+    DeploymentId "deployment"
+    RunId "run"
+    LeaseId "lease"
+    SessionId "id"
+}
+
+/// An id in the path. It is parsed with the request, and refused by the handler: whoever is not
+/// signed in learns that first.
+pub struct PathId<Id>(Option<Id>);
+
+impl<Id> PathId<Id> {
+    /// # Errors
+    /// What stands in the path is no id.
+    pub fn get(self) -> Result<Id, Problem> {
+        self.0.ok_or_else(nothing)
+    }
+}
+
+impl<Id: InPath> FromRequest for PathId<Id> {
+    type Error = Problem;
+    type Future = std::future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        std::future::ready(Ok(Self(named(request).ok().flatten())))
+    }
+}
+
+/// Loads what the path names, and keeps it with the request.
+///
 /// # Errors
 /// Something named is not in the workspace, or not any more.
-pub async fn check(request: &ServiceRequest) -> Result<(), Problem> {
-    let Some(workspace) = request.extensions().get::<Member>().map(|member| member.workspace)
-    else {
-        return Ok(());
-    };
-    let (run, server) = (named(request, "run")?, named(request, "server")?);
-    let (api, tenant) = (Api::of(request.request())?, workspace.into());
+pub async fn load(request: &ServiceRequest) -> Result<(), Problem> {
+    let workspace = request.extensions().get::<PathWorkspace>().cloned();
+    let Some(workspace) = workspace else { return Ok(()) };
+    let request = request.request();
+    check_people(request, &workspace)?;
+    let (run, server) = (named::<RunId>(request)?, named::<ServerId>(request)?);
+    let (api, tenant) = (Api::of(request)?, workspace.id.into());
     let executor = &api.app.executor;
-    check_people(request, &api, workspace).await?;
-    if let Some(lease) = named::<LeaseId>(request, "lease")? {
-        let loaded = executor.load::<SeatPool>(tenant, pool_stream(workspace)).await?;
-        loaded.state.holder(lease).ok_or_else(nothing)?;
+    if let Some(lease) = named::<LeaseId>(request)? {
+        let pool = executor.load::<SeatPool>(tenant, pool_stream(workspace.id)).await?;
+        pool.state.holder(lease).ok_or_else(nothing)?;
+        request.extensions_mut().insert(PathLease::new(lease, pool));
     }
-    if let Some(RunId(run)) = run {
-        let loaded = executor.load::<Run>(tenant, run).await?;
-        let requested = loaded.state.requested().ok_or_else(nothing)?;
+    if let Some(id) = run {
+        let run = PathRun::new(id, executor.load::<Run>(tenant, id.0).await?);
+        run.state.requested().ok_or_else(nothing)?;
         // A run outlives the servers that it ran on.
         if let Some(server) = server {
-            requested.targets.get(&server).ok_or_else(nothing)?;
+            run.target(server)?;
         }
-    } else if let Some(ServerId(server)) = server {
-        let loaded = executor.load::<Server>(tenant, server).await?;
-        let live = loaded.state.live().ok_or_else(nothing)?;
-        if let Some(deployment) = named::<DeploymentId>(request, "deployment")? {
+        request.extensions_mut().insert(run);
+    } else if let Some(id) = server {
+        let server = PathServer::new(id, executor.load::<Server>(tenant, id.0).await?);
+        let live = server.live()?;
+        if let Some(deployment) = named::<DeploymentId>(request)? {
             live.deployments.get(&deployment).ok_or_else(nothing)?;
         }
+        request.extensions_mut().insert(server);
     }
     Ok(())
 }
 
-/// Members, invitations and tokens, which the workspace itself tells of.
-async fn check_people(
-    request: &ServiceRequest,
-    api: &Api,
-    workspace: WorkspaceId,
-) -> Result<(), Problem> {
-    let member = named::<AccountId>(request, "member")?;
-    let invitation = named::<InvitationId>(request, "invitation")?;
-    let token = named::<ApiTokenId>(request, "token")?;
-    if member.is_none() && invitation.is_none() && token.is_none() {
-        return Ok(());
-    }
-    let loaded = api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
-    let live = loaded.state.live().ok_or_else(nothing)?;
+/// Members, invitations and tokens are part of the workspace itself.
+fn check_people(request: &HttpRequest, workspace: &PathWorkspace) -> Result<(), Problem> {
+    let live = workspace.live()?;
+    let member = named::<AccountId>(request)?;
+    let invitation = named::<InvitationId>(request)?;
+    let token = named::<ApiTokenId>(request)?;
     let there = member.is_none_or(|member| live.members.contains_key(&member))
         && invitation.is_none_or(|invitation| live.invitations.contains_key(&invitation))
         && token.is_none_or(|token| live.tokens.contains_key(&token));
     if there { Ok(()) } else { Err(nothing()) }
 }
 
-fn named<Id: FromStr>(request: &ServiceRequest, name: &str) -> Result<Option<Id>, Problem> {
-    let text = request.match_info().get(name);
+/// The id in the path; none where the path has no such parameter.
+pub fn named<Id: InPath>(request: &HttpRequest) -> Result<Option<Id>, Problem> {
+    let text = request.match_info().get(Id::NAME);
     text.map(|text| text.parse().map_err(|_| nothing())).transpose()
 }
 
-fn nothing() -> Problem {
+pub fn nothing() -> Problem {
     Problem::of(ProblemKind::NotFound)
 }

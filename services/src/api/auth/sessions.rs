@@ -1,6 +1,6 @@
 //! The sessions that one has, and signing out.
 
-use actix_web::{HttpResponse, web};
+use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
 use domain::SessionId;
 use domain::privacy::{LoginIp, LoginUserAgent};
@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::api::auth::caller::Caller;
+use crate::api::auth::path_resources::PathId;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::answer::{done, insert_position};
 use crate::api::http::body::{Body, Query};
@@ -137,9 +138,9 @@ async fn close(
     api: ApiData,
     signed_in: SignedIn,
     caller: Caller,
-    id: web::Path<String>,
+    id: PathId<SessionId>,
 ) -> Result<HttpResponse, Problem> {
-    let session = id.parse().map(SessionId).map_err(|_| Problem::of(ProblemKind::NotFound))?;
+    let session = id.get()?;
     let own = session == signed_in.session;
     let reason = if own { CloseReason::SignedOut } else { CloseReason::ClosedFromAnother };
     end(&api, &signed_in, &caller, session, reason).await

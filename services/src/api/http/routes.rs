@@ -104,7 +104,7 @@ async fn in_time(
     let answer = async {
         let there = async {
             member::admit(&request).await?;
-            path_resources::check(&request).await
+            path_resources::load(&request).await
         };
         match there.await {
             Ok(()) => next.call(request).await.map(ServiceResponse::map_into_boxed_body),

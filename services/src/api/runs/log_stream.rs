@@ -187,7 +187,7 @@ impl Following {
         }
         self.admitted = Instant::now();
         match member::find(&self.request).await {
-            Ok(Some(member)) => Ok(member.needs(Right::ReadLogs).is_ok()),
+            Ok(Some((member, _))) => Ok(member.needs(Right::ReadLogs).is_ok()),
             Ok(None) => Ok(false),
             Err(problem) if problem.is_refusal() => Ok(false),
             Err(problem) => Err(problem),

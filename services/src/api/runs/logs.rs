@@ -3,7 +3,7 @@
 use actix_web::body::SizedStream;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::Bytes;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
@@ -16,13 +16,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
 
 use crate::api::auth::member::Member;
+use crate::api::auth::path_resources::{PathId, PathRun};
 use crate::api::http::body::Query;
 use crate::api::http::byte_range::{ByteRange, Ranged};
 use crate::api::http::fields::{Fields, FromFields, digits, word};
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::runs::log_stream;
-use crate::api::runs::request::run_of;
 use crate::api::{Api, ApiData};
 
 const LINES: i64 = 500;
@@ -122,20 +122,20 @@ impl From<LogLine> for LogLineView {
 async fn read(
     api: ApiData,
     member: Member,
-    path: web::Path<(String, String, String)>,
+    run: PathRun,
+    server: PathId<ServerId>,
     query: Query<LogQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ReadLogs)?;
     let Query(query) = query;
-    let run = run_of(&path.1)?;
-    let server: ServerId = path.2.parse().map_err(|_| Problem::of(ProblemKind::NotFound))?;
-    let last = target(&api, member.workspace, run, server).await?;
+    let server = server.get()?;
+    let last = run.target(server)?;
     let attempt = query.attempt.unwrap_or(last.attempt);
     if attempt > last.attempt {
         return Err(Problem::of(ProblemKind::NotFound));
     }
-    let task = LogKey { workspace: member.workspace, run, server, attempt };
+    let task = LogKey { workspace: member.workspace, run: run.id, server, attempt };
     let accepted = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let accepts = |kind| accepted.is_some_and(|accepted| accepted.contains(kind));
     if accepts("text/event-stream") {

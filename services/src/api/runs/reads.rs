@@ -1,7 +1,7 @@
 //! Runs as a workspace sees them.
 
+use actix_web::HttpResponse;
 use actix_web::http::header;
-use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
 use domain::privacy::{DeploymentConfig, DeploymentStep, RunCommand};
 use domain::run::{Ending, LogSeal, RunState, Stage};
@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::api::ApiData;
 use crate::api::auth::member::Member;
+use crate::api::auth::path_resources::PathRun;
 use crate::api::http::body::Query;
 use crate::api::http::cursor::{Cursors, Page};
 use crate::api::http::fields::{Fields, FromFields, digits, parsed, text, word};
@@ -21,7 +22,6 @@ use crate::api::http::position::MinPosition;
 use crate::api::http::precondition::etag;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
-use crate::api::runs::request::run_of;
 use crate::unseal::Unsealer;
 
 const STATES: &str = "queued, running, cancelling, succeeded, failed, cancelled, timed_out, lost";
@@ -144,11 +144,11 @@ async fn show(
     api: ApiData,
     member: Member,
     least: MinPosition,
-    path: web::Path<(String, String)>,
+    run: PathRun,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ReadRuns)?;
     least.reached::<Runs>(&api).await?;
-    let run = by_id(&api.app.pool, member.workspace, run_of(&path.1)?).await?;
+    let run = by_id(&api.app.pool, member.workspace, run.id).await?;
     let run = run.ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
     let (work, sealed) = (run.work.as_slice(), Unsealer::of_workspace(&api.app, member.workspace));
     let (command, steps) = if run.deployment_id.is_some() {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpResponse, web};
 use domain::privacy::{self, CommandLine, Personal, RunEnvironment};
 use domain::run::{Run, RunCommand, SERVERS_MAX, TIMEOUT_SECONDS_MAX, Work};
 use domain::server::{LiveServer, Server};
@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
+use crate::api::auth::path_resources::PathRun;
 use crate::api::http::answer::{accepted, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, Nothing, number, parsed, text};
@@ -205,14 +206,14 @@ async fn cancel(
     api: ApiData,
     member: Member,
     caller: Caller,
-    path: web::Path<(String, String)>,
+    run: PathRun,
     body: Body<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::StartRuns)?;
     let (Nothing, bytes) = body.read()?;
     let request = member.request(&caller, bytes);
     let cancels = RunCommand::RequestCancel { by: member.account };
-    let step = Step::new::<Run>(run_of(&path.1)?.0, cancels);
+    let step = Step::new::<Run>(run.id.0, cancels);
     Ok(accepted(&api.app.executor.execute(&request, &[step]).await?))
 }
 
@@ -248,7 +249,7 @@ async fn retry(
     api: ApiData,
     member: Member,
     caller: Caller,
-    path: web::Path<(String, String)>,
+    run: PathRun,
     body: Body<RetryRunRequest>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::StartRuns)?;
@@ -256,14 +257,9 @@ async fn retry(
     let (RetryRunRequest { servers, secrets }, bytes) = body.read()?;
     holds_seat(&api, &member).await?;
     ready(&api, member.workspace, &servers).await?;
-    let run = run_of(&path.1)?;
     let request = member.request(&caller, bytes);
-    let secrets = keep(&api, member.workspace, run, &request, &secrets).await?;
+    let secrets = keep(&api, member.workspace, run.id, &request, &secrets).await?;
     let retries = RunCommand::Retry { servers, secrets };
-    let step = Step::new::<Run>(run.0, retries);
+    let step = Step::new::<Run>(run.id.0, retries);
     Ok(accepted(&api.app.executor.execute(&request, &[step]).await?))
-}
-
-pub fn run_of(text: &str) -> Result<RunId, Problem> {
-    text.parse().map_err(|_| Problem::of(ProblemKind::NotFound))
 }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpResponse, web};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::LeaseId;
 use domain::seat::{ReleaseReason, SeatCommand, SeatError, SeatEvent, SeatPool, pool_stream};
@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
+use crate::api::auth::path_resources::PathLease;
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, Nothing, number};
@@ -144,16 +145,15 @@ impl FromFields for RenewLeaseRequest {
 async fn renew(
     api: ApiData,
     member: Member,
-    path: web::Path<(String, String)>,
+    lease: PathLease,
     body: Body<RenewLeaseRequest>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::LeaseSeat)?;
     let (RenewLeaseRequest { fence }, _) = body.read()?;
-    let lease = named(&path)?;
-    load(&api, &member).await?.check_renewal(member.account, lease, fence)?;
-    let renewed = api.app.seats.renew(lease, fence).await?;
+    lease.state.check_renewal(member.account, lease.id, fence)?;
+    let renewed = api.app.seats.renew(lease.id, fence).await?;
     let held = renewed.ok_or(SeatError::LeaseLost)?;
-    Ok(HttpResponse::Ok().json(SeatHeld::of(lease, fence, held)))
+    Ok(HttpResponse::Ok().json(SeatHeld::of(lease.id, fence, held)))
 }
 
 /// Takes one's own seat over from another device: the old lease ends at once.
@@ -169,12 +169,12 @@ async fn take_over(
     api: ApiData,
     member: Member,
     caller: Caller,
-    path: web::Path<(String, String)>,
+    lease: PathLease,
     body: Body<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::LeaseSeat)?;
     let (Nothing, bytes) = body.read()?;
-    let from = named(&path)?;
+    let from = lease.id;
     let request = member.request(&caller, bytes);
     let to = LeaseId(derived(request.command, "lease"));
     let takes = SeatCommand::TakeOver { account: member.account, from, to };
@@ -199,11 +199,11 @@ async fn release(
     api: ApiData,
     member: Member,
     caller: Caller,
-    path: web::Path<(String, String)>,
+    lease: PathLease,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::LeaseSeat)?;
-    let lease = named(&path)?;
-    let holder = load(&api, &member).await?.holder(lease).ok_or(SeatError::LeaseUnknown)?;
+    let PathLease { id: lease, state: pool, .. } = lease;
+    let holder = pool.holder(lease).ok_or(SeatError::LeaseUnknown)?;
     let reason = if holder == member.account {
         ReleaseReason::Released
     } else {
@@ -226,10 +226,6 @@ pub async fn holds_seat(api: &Api, member: &Member) -> Result<(), Problem> {
     };
     let live = api.app.seats.is_live(lease.id, lease.fence).await?;
     if live { Ok(()) } else { Err(Problem::of(ProblemKind::SeatNeeded)) }
-}
-
-fn named(path: &web::Path<(String, String)>) -> Result<LeaseId, Problem> {
-    path.1.parse().map_err(|_| Problem::of(ProblemKind::NotFound))
 }
 
 async fn load(api: &Api, member: &Member) -> Result<Arc<SeatPool>, Problem> {

@@ -3,28 +3,26 @@
 
 use std::time::Duration;
 
+use actix_web::HttpResponse;
 use actix_web::http::header;
-use actix_web::{HttpResponse, web};
-use domain::ServerId;
 use domain::server::{ConnectFailure, Server};
 use domain::workspace::Right;
-use infra::event_store::Loaded;
 use infra::remote::{Limits, RemoteError};
 use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use crate::api::auth::member::Member;
+use crate::api::auth::path_resources::PathServer;
 use crate::api::http::answer::POSITION;
 use crate::api::http::body::Body;
 use crate::api::http::fields::Nothing;
 use crate::api::http::precondition::etag;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
-use crate::api::servers::server::found;
 use crate::api::servers::view::HostKeyView;
 use crate::api::{Api, ApiData};
-use crate::operations::connect::{ConnectError, address, connect, observe_host_key};
+use crate::operations::connect::{ConnectError, address, connect_to, observe_host_key};
 
 /// Shorter than an answer may take.
 const WITHIN: Duration = Duration::from_secs(12);
@@ -136,22 +134,22 @@ const fn stage(cause: ConnectFailure) -> CheckStage {
 async fn check(
     api: ApiData,
     member: Member,
-    path: web::Path<(String, String)>,
+    server: PathServer,
     body: Body<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::UseServers)?;
-    let (server, loaded) = found(&api, &member, &path.1).await?;
     body.read()?;
     api.limits.server_check(member.account)?;
-    let usable = loaded.state.live().is_some_and(domain::server::LiveServer::is_usable);
+    let usable = server.live()?.is_usable();
     let mut position = 0;
     let outcome = if usable {
-        timeout(WITHIN, whole(&api, &member, server)).await
+        timeout(WITHIN, whole(&api, &member, &server)).await
     } else {
-        timeout(WITHIN, look(&api, &member, server, &loaded, &mut position)).await
+        timeout(WITHIN, look(&api, &member, &server, &mut position)).await
     };
     let outcome = outcome.unwrap_or(Ok(Outcome::Failed(CheckStage::Connection)))?;
-    let after = api.app.executor.load::<Server>(member.tenant(), server.0).await?;
+    // The check itself may have told the log of a host key.
+    let after = api.app.executor.load::<Server>(member.tenant(), server.id.0).await?;
     let live = after.state.live().ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
     let mut answer = HttpResponse::Ok();
     answer.insert_header((header::ETAG, etag(after.version)));
@@ -170,18 +168,18 @@ async fn check(
 async fn look(
     api: &Api,
     member: &Member,
-    server: ServerId,
-    loaded: &Loaded<Server>,
+    server: &PathServer,
     position: &mut i64,
 ) -> Result<Outcome, Problem> {
-    let live = loaded.state.live().ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
+    let live = server.live()?;
     let address = address(&api.app.keyring, member.workspace, live).await?;
     let seen = match api.app.remote.observe(&address).await {
         Ok(seen) => seen,
         Err(error) => return Ok(Outcome::Failed(stage(error.cause()))),
     };
-    let told = observe_host_key(&api.app, member.workspace, server, loaded, seen).await?;
-    *position = told.and_then(|receipt| receipt.position()).unwrap_or_default();
+    let loaded = server.loaded();
+    let receipt = observe_host_key(&api.app, member.workspace, server.id, &loaded, seen).await?;
+    *position = receipt.and_then(|receipt| receipt.position()).unwrap_or_default();
     Ok(match live.host_key.pinned() {
         Some(approved) if approved == seen.fingerprint => {
             Outcome::Waits(CheckStage::Authentication, ATTACH)
@@ -194,8 +192,8 @@ async fn look(
     })
 }
 
-async fn whole(api: &Api, member: &Member, server: ServerId) -> Result<Outcome, Problem> {
-    let connection = match connect(&api.app, member.workspace, server).await {
+async fn whole(api: &Api, member: &Member, server: &PathServer) -> Result<Outcome, Problem> {
+    let connection = match connect_to(&api.app, member.workspace, server.id, &server.loaded()).await {
         Ok(connection) => connection,
         Err(ConnectError::Remote(error)) => return Ok(Outcome::Failed(stage(error.cause()))),
         Err(ConnectError::NotApproved) => return Ok(Outcome::Waits(CheckStage::HostKey, APPROVE)),

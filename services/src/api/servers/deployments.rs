@@ -1,7 +1,7 @@
 //! A server's deployments: named lists of steps.
 
+use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpResponse, web};
 use domain::DeploymentId;
 use domain::privacy::{
     CommandLine, DeploymentConfig, DeploymentName, DeploymentStep, DeploymentSteps, Label, Personal,
@@ -17,13 +17,13 @@ use uuid::Uuid;
 
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
+use crate::api::auth::path_resources::{PathId, PathServer, nothing};
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, text};
 use crate::api::http::precondition::{MustMatch, etag};
-use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
-use crate::api::servers::server::{found, named};
 use crate::api::{Api, ApiData};
 use crate::unseal::Unsealer;
 
@@ -130,11 +130,10 @@ async fn create(
     api: ApiData,
     member: Member,
     caller: Caller,
-    path: web::Path<(String, String)>,
+    server: PathServer,
     body: Body<DeploymentRequest>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageServers)?;
-    let server = named(&path.1)?;
     let (form, bytes) = body.read()?;
     let request = member.request(&caller, bytes);
     let deployment = DeploymentId(derived(request.command, "deployment"));
@@ -143,9 +142,9 @@ async fn create(
         name: Personal::Clear(form.name),
         config: Personal::Clear(form.steps),
     };
-    let step = Step::new::<Server>(server.0, configures);
+    let step = Step::new::<Server>(server.id.0, configures);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
-    let workspace = member.workspace;
+    let (workspace, server) = (member.workspace, server.id);
     let location = format!("/v1/workspaces/{workspace}/servers/{server}/deployments/{deployment}");
     Ok(written(StatusCode::CREATED, &receipt)
         .insert_header((header::LOCATION, location))
@@ -158,19 +157,13 @@ async fn create(
     security(("session" = [])), params(("workspace" = Uuid, Path), ("server" = Uuid, Path)),
     responses((status = 200, body = Deployments, headers(("ETag" = String)))),
 )]
-async fn list(
-    api: ApiData,
-    member: Member,
-    path: web::Path<(String, String)>,
-) -> Result<HttpResponse, Problem> {
+async fn list(api: ApiData, member: Member, server: PathServer) -> Result<HttpResponse, Problem> {
     member.needs(Right::ReadServers)?;
-    let (_, loaded) = found(&api, &member, &path.1).await?;
-    let deployments = loaded.state.live().map(|live| &live.deployments);
     let mut items = Vec::new();
-    for (id, deployment) in deployments.into_iter().flatten() {
+    for (id, deployment) in &server.live()?.deployments {
         items.push(opened(&api, &member, *id, deployment).await?);
     }
-    let tag = etag(loaded.version);
+    let tag = etag(server.version);
     Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(Deployments { items }))
 }
 
@@ -184,15 +177,14 @@ async fn list(
 async fn show(
     api: ApiData,
     member: Member,
-    path: web::Path<(String, String, String)>,
+    server: PathServer,
+    deployment: PathId<DeploymentId>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ReadServers)?;
-    let (_, loaded) = found(&api, &member, &path.1).await?;
-    let nothing = || Problem::of(ProblemKind::NotFound);
-    let id: DeploymentId = path.2.parse().map_err(|_| nothing())?;
-    let deployment = loaded.state.live().and_then(|live| live.deployments.get(&id));
-    let shown = opened(&api, &member, id, deployment.ok_or_else(nothing)?).await?;
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(loaded.version))).json(shown))
+    let id = deployment.get()?;
+    let deployment = server.live()?.deployments.get(&id).ok_or_else(nothing)?;
+    let view = opened(&api, &member, id, deployment).await?;
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(server.version))).json(view))
 }
 
 /// Replaces a way to deploy.
@@ -208,24 +200,19 @@ async fn replace(
     member: Member,
     caller: Caller,
     matches: MustMatch,
-    path: web::Path<(String, String, String)>,
+    server: PathServer,
+    deployment: PathId<DeploymentId>,
     body: Body<DeploymentRequest>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageServers)?;
-    let (server, loaded) = found(&api, &member, &path.1).await?;
-    let nothing = || Problem::of(ProblemKind::NotFound);
-    let deployment: DeploymentId = path.2.parse().map_err(|_| nothing())?;
-    let known = loaded.state.live().is_some_and(|live| live.deployments.contains_key(&deployment));
-    if !known {
-        return Err(nothing());
-    }
+    let deployment = deployment.get()?;
     let (form, bytes) = body.read()?;
     let configures = ServerCommand::ConfigureDeployment {
         deployment,
         name: Personal::Clear(form.name),
         config: Personal::Clear(form.steps),
     };
-    let step = matches.0.on(Step::new::<Server>(server.0, configures))?;
+    let step = matches.0.on(Step::new::<Server>(server.id.0, configures))?;
     Ok(done(&api.app.executor.execute(&member.request(&caller, bytes), &[step]).await?))
 }
 
@@ -242,12 +229,12 @@ async fn remove(
     member: Member,
     caller: Caller,
     matches: MustMatch,
-    path: web::Path<(String, String, String)>,
+    server: PathServer,
+    deployment: PathId<DeploymentId>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageServers)?;
-    let server = named(&path.1)?;
-    let deployment = path.2.parse().map_err(|_| Problem::of(ProblemKind::NotFound))?;
+    let deployment = deployment.get()?;
     let removes = ServerCommand::RemoveDeployment { deployment };
-    let step = matches.0.on(Step::new::<Server>(server.0, removes))?;
+    let step = matches.0.on(Step::new::<Server>(server.id.0, removes))?;
     Ok(done(&api.app.executor.execute(&member.request(&caller, vec![]), &[step]).await?))
 }

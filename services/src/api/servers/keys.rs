@@ -17,13 +17,13 @@ use utoipa::ToSchema;
 use crate::api::accounts::password::step_up;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
+use crate::api::auth::path_resources::PathServer;
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, parsed, secret};
 use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
-use crate::api::servers::server::{found, named};
 use crate::api::servers::view::CredentialView;
 use crate::api::{Api, ApiData};
 
@@ -63,18 +63,15 @@ async fn approve(
     member: Member,
     caller: Caller,
     matches: MustMatch,
-    path: web::Path<(String, String)>,
+    server: PathServer,
     body: Body<ApproveHostKeyRequest>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageServers)?;
-    let (server, loaded) = found(&api, &member, &path.1).await?;
     let (form, bytes) = body.read()?;
     let fingerprint = form.fingerprint;
     // Whoever stole a session, or moved the server to a place of their own, stops here.
-    let replaces = loaded
-        .state
-        .live()
-        .is_some_and(|live| live.approved_before && live.host_key.pinned() != Some(fingerprint));
+    let live = server.live()?;
+    let replaces = live.approved_before && live.host_key.pinned() != Some(fingerprint);
     if replaces {
         member.in_person()?;
         let asks = "a key was approved before: to approve another asks for your password";
@@ -82,7 +79,9 @@ async fn approve(
         step_up(&api, member.account, &password).await?;
     }
     let approves = ServerCommand::ApproveHostKey { fingerprint };
-    let step = matches.0.on(Step::new::<Server>(server.0, approves))?;
+    // Decided on the server as it was when the request came: `If-Match: *` does not change that.
+    let step = Step::new::<Server>(server.id.0, approves).expecting(server.version);
+    let step = matches.0.on(step)?;
     Ok(done(&api.app.executor.execute(&member.request(&caller, bytes), &[step]).await?))
 }
 
@@ -172,18 +171,17 @@ async fn attach(
     member: Member,
     caller: Caller,
     matches: MustMatch,
-    path: web::Path<(String, String)>,
+    server: PathServer,
     body: Body<AttachCredentialRequest>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageServers)?;
-    let server = named(&path.1)?;
     let (form, bytes) = body.read()?;
     api.limits.server_check(member.account)?;
     let identity = form.identity().await?;
     let request = member.request(&caller, bytes);
-    let credential = keep(&api, &member, server, &request, &identity).await?;
+    let credential = keep(&api, &member, server.id, &request, &identity).await?;
     let attaches = ServerCommand::AttachCredential { credential };
-    let step = matches.0.on(Step::new::<Server>(server.0, attaches))?;
+    let step = matches.0.on(Step::new::<Server>(server.id.0, attaches))?;
     let receipt = name(&api, &request, step, credential).await?;
     let line = api.app.server_credentials.public_line(member.workspace, credential.id).await?;
     let shown = AttachCredentialResponse { credential: credential.into(), public_line: line };

@@ -1,6 +1,6 @@
 //! What was measured of a server, as series.
 
-use actix_web::{HttpResponse, web};
+use actix_web::HttpResponse;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::workspace::Right;
 use infra::monitors::{Point, Series, Span};
@@ -9,11 +9,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::api::ApiData;
 use crate::api::auth::member::Member;
+use crate::api::auth::path_resources::PathServer;
 use crate::api::http::body::Query;
 use crate::api::http::fields::{Fields, FromFields, digits, parsed};
 use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
 use crate::api::http::routes::Routes;
-use crate::api::servers::server::named;
 
 const POINTS_MAX: i64 = 2000;
 const STEP_MAX: i64 = 86_400;
@@ -125,14 +125,13 @@ fn view(at: DateTime<Utc>, point: Option<&Point>) -> MetricsPoint {
 async fn metrics(
     api: ApiData,
     member: Member,
-    path: web::Path<(String, String)>,
+    server: PathServer,
     query: Query<MetricsQuery>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ReadServers)?;
-    let server = named(&path.1)?;
     let Query(query) = query;
     let (span, count) = query.span()?;
-    let measured = api.app.monitors.series(server, span).await?;
+    let measured = api.app.monitors.series(server.id, span).await?;
     let mut measured = measured.into_iter().peekable();
     let points = (0..count).map(|step| {
         let point = measured.next_if(|point| point.step == step);

@@ -1,13 +1,13 @@
 //! A workspace's servers: registered, shown, renamed, moved, removed.
 
+use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
 use domain::ServerId;
 use domain::privacy::{HostName, Label, LoginName, Personal};
 use domain::server::{Server, ServerCommand};
 use domain::workspace::Right;
-use infra::event_store::{Loaded, Step};
+use infra::event_store::Step;
 use infra::ids::derived;
 use infra::remote::Address;
 use projections::servers::{Servers, count, list as listing};
@@ -15,8 +15,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::api::ApiData;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
+use crate::api::auth::path_resources::PathServer;
 use crate::api::auth::sessions::Paging;
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::{Body, Query};
@@ -27,7 +29,6 @@ use crate::api::http::precondition::{MustMatch, etag};
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::servers::view::{ServerView, view, view_of_row};
-use crate::api::{Api, ApiData};
 
 const PORT: i64 = 22;
 
@@ -39,30 +40,6 @@ pub fn routes(routes: &mut Routes) {
         .add(__path_rename, rename)
         .add(__path_change_address, change_address)
         .add(__path_remove, remove);
-}
-
-/// The server that the path names: before any handler it was looked up, and lives.
-///
-/// # Errors
-/// No id.
-pub fn named(server: &str) -> Result<ServerId, Problem> {
-    server.parse().map_err(|_| Problem::of(ProblemKind::NotFound))
-}
-
-/// The live server of the workspace that the path names.
-///
-/// # Errors
-/// There is none: not here, or not any more.
-pub async fn found(
-    api: &Api,
-    member: &Member,
-    server: &str,
-) -> Result<(ServerId, Loaded<Server>), Problem> {
-    let nothing = || Problem::of(ProblemKind::NotFound);
-    let server = named(server)?;
-    let loaded = api.app.executor.load::<Server>(member.tenant(), server.0).await?;
-    loaded.state.live().ok_or_else(nothing)?;
-    Ok((server, loaded))
 }
 
 /// Where a server is, and whom Lethe logs in as.
@@ -204,16 +181,10 @@ async fn list(
     security(("session" = [])), params(("workspace" = Uuid, Path), ("server" = Uuid, Path)),
     responses((status = 200, body = ServerView, headers(("ETag" = String)))),
 )]
-async fn show(
-    api: ApiData,
-    member: Member,
-    path: web::Path<(String, String)>,
-) -> Result<HttpResponse, Problem> {
+async fn show(api: ApiData, member: Member, server: PathServer) -> Result<HttpResponse, Problem> {
     member.needs(Right::ReadServers)?;
-    let (server, loaded) = found(&api, &member, &path.1).await?;
-    let live = loaded.state.live().ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
-    let shown = view(&api, member.workspace, server, live).await?;
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(loaded.version))).json(shown))
+    let view = view(&api, member.workspace, server.id, server.live()?).await?;
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(server.version))).json(view))
 }
 
 #[derive(ToSchema)]
@@ -240,14 +211,13 @@ async fn rename(
     member: Member,
     caller: Caller,
     matches: MustMatch,
-    path: web::Path<(String, String)>,
+    server: PathServer,
     body: Body<RenameServerRequest>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageServers)?;
-    let server = named(&path.1)?;
     let (form, bytes) = body.read()?;
     let renames = ServerCommand::Rename { name: Personal::Clear(form.name) };
-    let step = matches.0.on(Step::new::<Server>(server.0, renames))?;
+    let step = matches.0.on(Step::new::<Server>(server.id.0, renames))?;
     Ok(done(&api.app.executor.execute(&member.request(&caller, bytes), &[step]).await?))
 }
 
@@ -264,16 +234,15 @@ async fn change_address(
     member: Member,
     caller: Caller,
     matches: MustMatch,
-    path: web::Path<(String, String)>,
+    server: PathServer,
     body: Body<ServerAddressRequest>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageServers)?;
-    let server = named(&path.1)?;
     let (form, bytes) = body.read()?;
     check(&form.host, form.port)?;
     let (host, user) = (Personal::Clear(form.host), Personal::Clear(form.user));
     let moves = ServerCommand::ChangeAddress { host, port: form.port, user };
-    let step = matches.0.on(Step::new::<Server>(server.0, moves))?;
+    let step = matches.0.on(Step::new::<Server>(server.id.0, moves))?;
     Ok(done(&api.app.executor.execute(&member.request(&caller, bytes), &[step]).await?))
 }
 
@@ -289,11 +258,10 @@ async fn remove(
     member: Member,
     caller: Caller,
     matches: MustMatch,
-    path: web::Path<(String, String)>,
+    server: PathServer,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageServers)?;
-    let server = named(&path.1)?;
-    let step = matches.0.on(Step::new::<Server>(server.0, ServerCommand::Remove))?;
+    let step = matches.0.on(Step::new::<Server>(server.id.0, ServerCommand::Remove))?;
     let receipt = api.app.executor.execute(&member.request(&caller, vec![]), &[step]).await?;
     Ok(done(&receipt))
 }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
 use domain::privacy::{ApiTokenName, Label, Sealed};
-use domain::workspace::{ApiToken, Right, Workspace, WorkspaceCommand, WorkspaceError};
+use domain::workspace::{ApiToken, Right, Workspace, WorkspaceCommand};
 use domain::{ApiTokenId, EventId, WorkspaceId};
 use infra::api_tokens::{ApiTokens, ListedApiToken, NewApiToken};
 use infra::event_store::Step;
@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
+use crate::api::auth::path_resources::{PathId, PathWorkspace};
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, parsed, text};
@@ -153,11 +154,9 @@ pub struct TokenView {
     security(("session" = [])), params(("workspace" = Uuid, Path)),
     responses((status = 200, body = Tokens)),
 )]
-async fn list(api: ApiData, member: Member) -> Result<HttpResponse, Problem> {
+async fn list(api: ApiData, member: Member, named: PathWorkspace) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageTokens)?;
-    let workspace = member.workspace;
-    let loaded = api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
-    let live = loaded.state.live().ok_or(WorkspaceError::Unknown)?;
+    let (workspace, live) = (named.id, named.live()?);
     let kept = api.app.api_tokens.of_workspace(workspace).await?;
     let mut kept: BTreeMap<ApiTokenId, ListedApiToken> =
         kept.into_iter().map(|kept| (kept.token, kept)).collect();
@@ -206,10 +205,10 @@ async fn revoke(
     member: Member,
     caller: Caller,
     matches: IfMatch,
-    path: web::Path<(String, String)>,
+    token: PathId<ApiTokenId>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageTokens)?;
-    let token = path.1.parse().map_err(|_| Problem::of(ProblemKind::NotFound))?;
+    let token = token.get()?;
     let revokes = WorkspaceCommand::RevokeApiToken { by: member.account, token };
     let step = matches.on(Step::new::<Workspace>(member.workspace.0, revokes))?;
     let receipt = api.app.executor.execute(&member.request(&caller, vec![]), &[step]).await?;

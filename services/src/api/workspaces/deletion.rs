@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use chrono::{DateTime, Utc};
-use domain::workspace::{Deletion, Right, Workspace, WorkspaceCommand, WorkspaceError};
+use domain::workspace::{Deletion, Right, Workspace, WorkspaceCommand};
 use infra::event_store::{Receipt, Step};
 use infra::keyring::SubjectKind;
 use serde::Serialize;
@@ -14,10 +14,11 @@ use crate::api::accounts::erasure::ErasureRequest;
 use crate::api::accounts::password::step_up;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
+use crate::api::auth::path_resources::{PathWorkspace, nothing};
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::precondition::{IfMatch, MustMatch};
-use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
+use crate::api::http::problem::{Problem, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::operations::request_erasure::{enter, grace};
 
@@ -46,6 +47,7 @@ pub struct DeleteWorkspaceResponse {
 async fn request(
     api: ApiData,
     member: Member,
+    named: PathWorkspace,
     caller: Caller,
     matches: MustMatch,
     body: Body<ErasureRequest>,
@@ -57,8 +59,7 @@ async fn request(
     step_up(&api, member.account, &form.password).await?;
     let request = member.request(&caller, bytes);
     let (workspace, now) = (member.workspace, api.app.clock.now());
-    let loaded = api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
-    let before = loaded.state.live().ok_or(WorkspaceError::Unknown)?.deletion;
+    let before = named.live()?.deletion;
     let asks = WorkspaceCommand::RequestDeletion { by: member.account, now, due: now + grace };
     let step = matches.0.on(Step::new::<Workspace>(workspace.0, asks))?;
 
@@ -67,7 +68,7 @@ async fn request(
         let receipt = api.app.executor.execute(&request, &[step]).await?;
         return Ok(requested(&receipt, before.due, None));
     }
-    matches.0.check(loaded.version)?;
+    matches.0.check(named.version)?;
     let code = enter(&api.app, SubjectKind::Workspace, workspace.into(), now + grace).await?;
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     Ok(requested(&receipt, now + grace, Some(code)))
@@ -89,13 +90,10 @@ pub struct DeletionView {
     security(("session" = []), ("token" = [])), params(("workspace" = Uuid, Path)),
     responses((status = 200, body = DeletionView), (status = 404, body = ProblemView)),
 )]
-async fn show(api: ApiData, member: Member) -> Result<HttpResponse, Problem> {
+async fn show(member: Member, workspace: PathWorkspace) -> Result<HttpResponse, Problem> {
     member.needs(Right::ReadWorkspace)?;
-    let workspace = member.workspace;
-    let loaded = api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
-    let pending = loaded.state.live().and_then(|live| live.deletion);
-    let Deletion { requested_at, due } =
-        pending.ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
+    let pending = workspace.live()?.deletion;
+    let Deletion { requested_at, due } = pending.ok_or_else(nothing)?;
     Ok(HttpResponse::Ok().json(DeletionView { requested_at, due }))
 }
 

@@ -1,7 +1,7 @@
 //! Invitations: mailed to one address, and accepted by the person whose address it is.
 
+use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpResponse, web};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::{Account, AccountError, EmailState};
 use domain::privacy::{AccountEmail, EmailAddress, InvitationEmail, Personal};
@@ -22,6 +22,7 @@ use crate::api::accounts::password::live;
 use crate::api::accounts::register::{Link, owner};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
+use crate::api::auth::path_resources::{PathId, PathWorkspace};
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
@@ -83,6 +84,7 @@ pub struct InviteResponse {
 async fn invite(
     api: ApiData,
     member: Member,
+    named: PathWorkspace,
     caller: Caller,
     body: Body<InviteRequest>,
 ) -> Result<HttpResponse, Problem> {
@@ -93,8 +95,8 @@ async fn invite(
     let request = member.request(&caller, bytes);
     let (workspace, now) = (member.workspace, api.app.clock.now());
     let invitation = InvitationId(derived(request.command, "invitation"));
+    let mut loaded = named.loaded();
     for _ in 0..TRIES {
-        let loaded = load(&api, workspace).await?;
         let standing = loaded.state.live().ok_or(WorkspaceError::Unknown)?;
         if known.is_some_and(|known| standing.members.contains_key(&known)) {
             return Err(WorkspaceError::MemberAlready.into());
@@ -110,7 +112,7 @@ async fn invite(
         };
         let step = Step::new::<Workspace>(workspace.0, invites).expecting(loaded.version);
         match api.app.executor.execute(&request, &[step]).await {
-            Err(ExecuteError::Stale { .. }) => {}
+            Err(ExecuteError::Stale { .. }) => loaded = load(&api, workspace).await?,
             Err(error) => return Err(error.into()),
             Ok(receipt) => {
                 let at = format!("/v1/workspaces/{workspace}/invitations/{invitation}");
@@ -188,14 +190,16 @@ pub struct InvitationView {
     security(("session" = []), ("token" = [])), params(("workspace" = Uuid, Path)),
     responses((status = 200, body = Invitations)),
 )]
-async fn list(api: ApiData, member: Member) -> Result<HttpResponse, Problem> {
+async fn list(
+    api: ApiData,
+    member: Member,
+    workspace: PathWorkspace,
+) -> Result<HttpResponse, Problem> {
     member.needs(Right::ReadMembers)?;
-    let workspace = member.workspace;
-    let loaded = load(&api, workspace).await?;
-    let standing = loaded.state.live().ok_or(WorkspaceError::Unknown)?;
+    let standing = workspace.live()?;
     let may_see = member.needs(Right::ManageMembers).is_ok();
     let open = if may_see {
-        addresses(&api, workspace, standing).await?
+        addresses(&api, workspace.id, standing).await?
     } else {
         standing.invitations.iter().map(|(id, invitation)| (*id, invitation, None)).collect()
     };
@@ -222,10 +226,10 @@ async fn revoke(
     member: Member,
     caller: Caller,
     matches: IfMatch,
-    path: web::Path<(String, String)>,
+    invitation: PathId<InvitationId>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageMembers)?;
-    let invitation = path.1.parse().map_err(|_| Problem::of(ProblemKind::NotFound))?;
+    let invitation = invitation.get()?;
     let revokes = WorkspaceCommand::RevokeInvitation { by: member.account, invitation };
     let step = matches.on(Step::new::<Workspace>(member.workspace.0, revokes))?;
     let request = member.request(&caller, vec![]);

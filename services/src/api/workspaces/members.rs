@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use actix_web::HttpResponse;
 use actix_web::http::header;
-use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
 use domain::AccountId;
 use domain::privacy::{AccountEmail, AccountName, EmailAddress, Field, PersonName, Purpose};
@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
+use crate::api::auth::path_resources::{PathId, PathWorkspace};
 use crate::api::http::answer::done;
 use crate::api::http::body::{Body, Query};
 use crate::api::http::fields::{Fields, FromFields, parsed, word};
@@ -91,17 +92,17 @@ pub struct MemberView {
 async fn list(
     api: ApiData,
     member: Member,
+    workspace: PathWorkspace,
     caller: Caller,
     query: Query<MembersQuery>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ReadMembers)?;
     let Query(MembersQuery { as_of, names, purpose }) = query;
     let (executor, of) = (&api.app.executor, member.workspace);
-    let loaded = executor.load::<Workspace>(of.into(), of.0).await?;
-    let mut version = loaded.version;
+    let mut version = workspace.version;
     let state = match as_of {
         Some(at) => executor.load_as_of::<Workspace>(of.into(), of.0, at).await?.state,
-        None => loaded.state,
+        None => workspace.state,
     };
     let members = state.live().map(|live| live.members.clone()).unwrap_or_default();
     let mut people = BTreeMap::new();
@@ -188,10 +189,6 @@ pub fn role(fields: &mut Fields) -> Option<Role> {
     fields.required("role", word(ROLES))
 }
 
-fn account(member: &str) -> Result<AccountId, Problem> {
-    member.parse().map_err(|_| Problem::of(ProblemKind::NotFound))
-}
-
 /// Gives a member another role.
 #[utoipa::path(
     put, path = "/v1/workspaces/{workspace}/members/{member}", tag = "workspaces",
@@ -204,13 +201,12 @@ async fn change(
     member: Member,
     caller: Caller,
     matches: MustMatch,
-    path: web::Path<(String, String)>,
+    whom: PathId<AccountId>,
     body: Body<ChangeRoleRequest>,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageMembers)?;
     let (ChangeRoleRequest { role }, bytes) = body.read()?;
-    let changes =
-        WorkspaceCommand::ChangeRole { by: member.account, member: account(&path.1)?, role };
+    let changes = WorkspaceCommand::ChangeRole { by: member.account, member: whom.get()?, role };
     let step = matches.0.on(Step::new::<Workspace>(member.workspace.0, changes))?;
     let request = member.request(&caller, bytes);
     Ok(done(&api.app.executor.execute(&request, &[step]).await?))
@@ -230,10 +226,10 @@ async fn remove(
     member: Member,
     caller: Caller,
     matches: IfMatch,
-    path: web::Path<(String, String)>,
+    whom: PathId<AccountId>,
 ) -> Result<HttpResponse, Problem> {
     member.in_person()?;
-    let whom = account(&path.1)?;
+    let whom = whom.get()?;
     if whom != member.account {
         member.needs(Right::ManageMembers)?;
     }

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::api::ApiData;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
+use crate::api::auth::path_resources::PathWorkspace;
 use crate::api::auth::sessions::Paging;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::answer::{done, written};
@@ -26,7 +27,7 @@ use crate::api::http::cursor::{Cursors, Page};
 use crate::api::http::fields::{Fields, FromFields, text};
 use crate::api::http::position::MinPosition;
 use crate::api::http::precondition::{MustMatch, etag};
-use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
 use crate::unseal::Unsealer;
 
@@ -160,13 +161,9 @@ pub struct WorkspaceView {
     security(("session" = [])), params(("workspace" = Uuid, Path)),
     responses((status = 200, body = WorkspaceView, headers(("ETag" = String)))),
 )]
-async fn show(api: ApiData, member: Member) -> Result<HttpResponse, Problem> {
+async fn show(api: ApiData, member: Member, named: PathWorkspace) -> Result<HttpResponse, Problem> {
     member.needs(Right::ReadWorkspace)?;
-    let workspace = member.workspace;
-    let loaded = api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
-    let Workspace::Live(live) = &*loaded.state else {
-        return Err(Problem::of(ProblemKind::NotFound));
-    };
+    let (workspace, live) = (named.id, named.live()?);
     let shown = WorkspaceView {
         workspace_id: workspace.0,
         name: Unsealer::of_workspace(&api.app, workspace)
@@ -176,7 +173,7 @@ async fn show(api: ApiData, member: Member) -> Result<HttpResponse, Problem> {
         members: live.members.len(),
         deletion_due: live.deletion.map(|deletion| deletion.due),
     };
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(loaded.version))).json(shown))
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(named.version))).json(shown))
 }
 
 /// Gives it another name.
