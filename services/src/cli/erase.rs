@@ -14,27 +14,29 @@ use crate::operations::request_erasure::{enter, grace};
 use crate::wiring::App;
 
 #[derive(Args)]
-pub struct Asked {
-    /// Whose. Make sure of who asks: there is no way back after the grace.
+pub struct EraseArgs {
+    /// The id of the account. Verify who sent the request: after the grace nothing can be undone.
     account: Uuid,
-    /// Days in which it can be taken back; by default what the settings say.
+    /// Days in which the request can be taken back; by default the setting `erasure_grace_days`.
     #[arg(long)]
     grace_days: Option<u16>,
 }
 
 /// As if the person had asked: signed out everywhere at once, erased after the grace.
-pub async fn run(asked: Asked, app: &App) -> Result<(), CliError> {
-    let grace = grace(&app.config, asked.grace_days.map(Into::into));
+pub async fn run(args: EraseArgs, app: &App) -> Result<(), CliError> {
+    let grace = grace(&app.config, args.grace_days.map(Into::into));
     let grace = grace.map_err(|detail| CliError::Input(format!("--grace-days: {detail}")))?;
-    let account = AccountId(asked.account);
+    let account = AccountId(args.account);
     let loaded = app.executor.load::<Account>(account.into(), account.0).await;
     let loaded = loaded.map_err(CliError::failed)?;
     let Account::Live(live) = &*loaded.state else {
-        return Err(CliError::Input(format!("there is no account {account}")));
+        return Err(CliError::Input(format!("there is no account {account}: check the id")));
     };
     if let Some(erasure) = live.erasure {
         let due = erasure.due;
-        return Err(CliError::Input(format!("its erasure was asked for, and is due {due:.0}")));
+        return Err(CliError::Input(format!(
+            "the erasure of {account} has been requested already, and is due at {due:.0}"
+        )));
     }
     let now = app.clock.now();
     let due = now + grace;

@@ -1,4 +1,4 @@
-//! Why a word was not carried out: one line, and an exit code.
+//! Why a subcommand was not carried out: one line, and an exit code.
 
 use std::process::ExitCode;
 
@@ -9,10 +9,10 @@ use crate::config::ConfigError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// What was asked for cannot be.
+    /// The request cannot be carried out as it was given.
     #[error("{0}")]
     Input(String),
-    /// It could have been, and was not.
+    /// Something failed on the way.
     #[error("{0}")]
     Failed(String),
 }
@@ -22,7 +22,7 @@ impl CliError {
         Self::Failed(error.to_string())
     }
 
-    pub(super) fn told(&self) -> ExitCode {
+    pub(super) fn report(&self) -> ExitCode {
         let line = self.to_string().lines().map(str::trim).collect::<Vec<_>>().join(" | ");
         terminal::complain(&format!("lethe: {line}"));
         match self {

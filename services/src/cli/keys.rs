@@ -7,23 +7,23 @@ use super::terminal::say;
 use crate::wiring::App;
 
 #[derive(Subcommand)]
-pub enum KeysWord {
+pub enum KeysSubcommand {
     /// Replace the root key now, and destroy or escrow the old one.
     Rotate,
     /// Say which root key is current, and how many keys it wraps.
     Status,
 }
 
-pub async fn run(word: KeysWord, app: &App) -> Result<(), CliError> {
-    match word {
-        KeysWord::Rotate => {
+pub async fn run(subcommand: KeysSubcommand, app: &App) -> Result<(), CliError> {
+    match subcommand {
+        KeysSubcommand::Rotate => {
             let rotation = app.keyring.root_rotation.rotate().await?;
             say(format_args!(
                 "root {} is current, {} keys were wrapped anew",
                 rotation.current, rotation.rewrapped
             ));
         }
-        KeysWord::Status => {
+        KeysSubcommand::Status => {
             let status = app.keyring.status().await?;
             say(format_args!("root       {} since {:.0}", status.root, status.root_since));
             say(format_args!("keys       {} live, {} destroyed", status.live, status.erased));

@@ -1,25 +1,27 @@
-//! The words of the programme.
+//! The subcommands of the programme.
 
+mod config;
 mod doctor;
 mod erase;
 mod error;
-mod here;
+mod help;
 mod keys;
 mod listener;
 mod migrate;
 mod places;
 mod replay;
 mod serve;
-mod settings;
 mod stop;
 mod terminal;
 mod token;
+mod usage_error;
+mod with_app;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::Parser;
 
 pub use error::CliError;
 
@@ -28,16 +30,16 @@ use crate::logging;
 
 /// Lethe remembers every action and can forget any person.
 #[derive(Parser)]
-#[command(name = "lethe", version)]
+#[command(name = "lethe", version, disable_help_subcommand = true, after_help = help::SEE_SETTINGS)]
 struct Cli {
     #[command(subcommand)]
-    word: Option<Word>,
+    subcommand: Option<Subcommand>,
     #[command(flatten)]
     flags: Flags,
 }
 
-#[derive(Subcommand)]
-enum Word {
+#[derive(clap::Subcommand)]
+enum Subcommand {
     /// Serve the API and run the readers (the default).
     Serve,
     /// Serve the API, without readers.
@@ -47,24 +49,27 @@ enum Word {
     /// Bring both databases up to date.
     Migrate,
     /// Build a projection anew from the log, while everything goes on.
-    Replay(replay::Asked),
-    /// Operators' tokens.
+    Replay(replay::ReplayArgs),
+    /// Create and revoke the tokens of operators.
     #[command(subcommand)]
-    Token(token::TokenWord),
-    /// Enter a request to be erased that came by mail.
-    Erase(erase::Asked),
-    /// Root keys.
+    Token(token::TokenSubcommand),
+    /// Enter a request for erasure that came by mail.
+    Erase(erase::EraseArgs),
+    /// Show and replace the root key.
     #[command(subcommand)]
-    Keys(keys::KeysWord),
-    /// Look at everything that can be wrong, and say what an erasure reaches.
+    Keys(keys::KeysSubcommand),
+    /// Check the installation, and say what an erasure reaches.
     Doctor,
     /// Print the settings in force and where each came from.
     Config,
+    /// Explain a subcommand, or all settings: `lethe help settings`.
+    Help(help::HelpArgs),
 }
 
-impl Word {
-    /// What its log says unless the settings do: a word that ends speaks for itself.
-    const fn says(&self) -> &'static str {
+impl Subcommand {
+    /// What is logged unless the settings say otherwise. A subcommand that ends prints its own
+    /// results.
+    const fn log_filter(&self) -> &'static str {
         match self {
             Self::Serve | Self::Api | Self::Work => "info",
             Self::Migrate
@@ -73,61 +78,65 @@ impl Word {
             | Self::Erase(_)
             | Self::Keys(_)
             | Self::Doctor
+            | Self::Config
             // Its lease on keys may end with it.
-            | Self::Config => "warn,infra::keyring::lease=error",
+            | Self::Help(_) => "warn,infra::keyring::lease=error",
         }
     }
 }
 
-/// Exit codes: 0 done, 1 failed, 2 asked for something that cannot be.
+/// Exit codes: 0 done, 1 failed, 2 the request cannot be carried out as it was given.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(told) if !told.use_stderr() => {
-            terminal::say(told.to_string().trim_end());
+        // Help or the version, which were asked for.
+        Err(answer) if !answer.use_stderr() => {
+            terminal::say(answer.to_string().trim_end());
             return ExitCode::SUCCESS;
         }
-        Err(refused) => {
-            let text = refused.to_string();
-            let line = text.lines().next().unwrap_or_default();
-            return CliError::Input(line.trim_start_matches("error: ").to_owned()).told();
-        }
+        Err(error) => return CliError::Input(usage_error::one_line(&error)).report(),
     };
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => error.told(),
+        Err(error) => error.report(),
     }
 }
 
 fn run(cli: Cli) -> Result<(), CliError> {
+    let subcommand = cli.subcommand.unwrap_or(Subcommand::Serve);
+    if let Subcommand::Help(args) = &subcommand {
+        return help::print(args);
+    }
     let config = Arc::new(Config::load(cli.flags)?);
-    let word = cli.word.unwrap_or(Word::Serve);
-    logging::start(&config, word.says())?;
+    logging::start(&config, subcommand.log_filter())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let done = runtime.block_on(async {
-        match word {
-            Word::Serve => Box::pin(serve::run(config, serve::Parts::ALL)).await,
-            Word::Api => Box::pin(serve::run(config, serve::Parts::API)).await,
-            Word::Work => Box::pin(serve::run(config, serve::Parts::WORK)).await,
-            Word::Migrate => migrate::run(&config).await,
-            Word::Replay(asked) => replay::run(&config, asked).await,
-            Word::Token(word) => {
-                here::with_app(config, async |app| token::run(word, app).await).await
-            }
-            Word::Erase(asked) => {
-                here::with_app(config, async |app| erase::run(asked, app).await).await
-            }
-            Word::Keys(word) => {
-                here::with_app(config, async |app| keys::run(word, app).await).await
-            }
-            Word::Doctor => doctor::run(config).await,
-            Word::Config => {
-                settings::print(&config);
-                Ok(())
-            }
-        }
-    });
+    let done = runtime.block_on(carry_out(subcommand, config));
     // What still works in the background, such as a download, is not waited for.
     runtime.shutdown_timeout(Duration::from_secs(1));
     done
+}
+
+async fn carry_out(subcommand: Subcommand, config: Arc<Config>) -> Result<(), CliError> {
+    match subcommand {
+        Subcommand::Serve => Box::pin(serve::run(config, serve::Parts::ALL)).await,
+        Subcommand::Api => Box::pin(serve::run(config, serve::Parts::API)).await,
+        Subcommand::Work => Box::pin(serve::run(config, serve::Parts::WORK)).await,
+        Subcommand::Migrate => migrate::run(&config).await,
+        Subcommand::Replay(args) => replay::run(&config, args).await,
+        Subcommand::Token(subcommand) => {
+            with_app::with_app(config, async |app| token::run(subcommand, app).await).await
+        }
+        Subcommand::Erase(args) => {
+            with_app::with_app(config, async |app| erase::run(args, app).await).await
+        }
+        Subcommand::Keys(subcommand) => {
+            with_app::with_app(config, async |app| keys::run(subcommand, app).await).await
+        }
+        Subcommand::Doctor => doctor::run(config).await,
+        Subcommand::Config => {
+            config::print(&config);
+            Ok(())
+        }
+        Subcommand::Help(args) => help::print(&args),
+    }
 }

@@ -1,6 +1,7 @@
 //! `lethe replay`: builds a projection anew from the log, and says how far it is.
 
 use clap::Args;
+use clap::builder::PossibleValuesParser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use infra::ids::Ids;
 use infra::log::{Progress, Reader, ReplayOptions, replay};
@@ -15,23 +16,26 @@ use crate::wiring;
 const BAR: &str = "{prefix} {wide_bar} {pos}/{len} {msg}";
 
 #[derive(Args)]
-pub struct Asked {
-    /// The projection: accounts, sessions or `audit_trail`.
+pub struct ReplayArgs {
+    /// The projection to build anew.
+    #[arg(value_parser = names())]
     projection: String,
-    /// Go on with what a crash has left, built by the same code.
+    /// Continue a replay that a crash has interrupted; the code must be the same.
     #[arg(long)]
     resume: bool,
 }
 
-pub async fn run(config: &Config, asked: Asked) -> Result<(), CliError> {
-    let Some(reader) = projections::named(&asked.projection) else {
-        let known: Vec<_> = projections::all().iter().map(Reader::name).collect();
-        let (asked, known) = (asked.projection, known.join(", "));
-        return Err(CliError::Input(format!("there is no projection {asked}: {known}")));
+fn names() -> PossibleValuesParser {
+    PossibleValuesParser::new(projections::all().iter().map(Reader::name).collect::<Vec<_>>())
+}
+
+pub async fn run(config: &Config, args: ReplayArgs) -> Result<(), CliError> {
+    let Some(reader) = projections::named(&args.projection) else {
+        return Err(CliError::Input(format!("there is no projection {}", args.projection)));
     };
     let stop = Stop::on_signals()?;
     let databases = Databases::reach(config).await?;
-    let replayed = play(config, &databases, &reader, asked.resume, &stop).await;
+    let replayed = play(config, &databases, &reader, args.resume, &stop).await;
     databases.close().await;
     replayed
 }

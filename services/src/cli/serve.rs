@@ -47,15 +47,15 @@ pub async fn run(config: Arc<Config>, parts: Parts) -> Result<(), CliError> {
     let databases = tokio::select! {
         databases = Databases::own(&config) => databases?,
         // What was started so far stops as it is dropped.
-        () = stop.asked() => return Ok(()),
+        () = stop.requested() => return Ok(()),
     };
     let running = tokio::select! {
         running = Running::start(&config, databases, parts) => running?,
-        () = stop.asked() => return Ok(()),
+        () = stop.requested() => return Ok(()),
     };
     places::say_where(&config, &running);
     let ended = tokio::select! {
-        () = stop.asked() => Ok(()),
+        () = stop.requested() => Ok(()),
         () = running.databases.ended() => {
             Err(CliError::Failed("PostgreSQL has stopped; its log says why".to_owned()))
         }

@@ -13,7 +13,7 @@ pub struct Stop(watch::Receiver<bool>);
 
 impl Stop {
     pub fn on_signals() -> Result<Self, CliError> {
-        let (tell, asked) = watch::channel(false);
+        let (sender, receiver) = watch::channel(false);
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
         tokio::spawn(async move {
@@ -27,10 +27,10 @@ impl Stop {
                 if signals > 1 {
                     std::process::exit(EXIT_CODE);
                 }
-                tell.send_replace(true);
+                sender.send_replace(true);
             }
         });
-        Ok(Self(asked))
+        Ok(Self(receiver))
     }
 
     /// Becomes true with the first signal.
@@ -38,8 +38,8 @@ impl Stop {
         self.0.clone()
     }
 
-    pub async fn asked(&self) {
+    pub async fn requested(&self) {
         // The sender lives as long as the process.
-        let _ = self.0.clone().wait_for(|asked| *asked).await;
+        let _ = self.0.clone().wait_for(|stop| *stop).await;
     }
 }

@@ -14,12 +14,12 @@ use super::terminal::{complain, say};
 use crate::wiring::App;
 
 #[derive(Subcommand)]
-pub enum TokenWord {
+pub enum TokenSubcommand {
     /// Make a token and print it, once.
     Create {
         /// What it may do.
         #[arg(long, value_enum, default_value = "admin")]
-        scope: ScopeWord,
+        scope: ScopeArg,
         /// Days until it expires.
         #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..=3650))]
         days: u16,
@@ -29,23 +29,23 @@ pub enum TokenWord {
 }
 
 #[derive(Clone, Copy, ValueEnum)]
-pub enum ScopeWord {
+pub enum ScopeArg {
     /// Everything.
     Admin,
     /// Read the audit trail and export it.
     Audit,
 }
 
-pub async fn run(word: TokenWord, app: &App) -> Result<(), CliError> {
-    match word {
-        TokenWord::Create { scope, days } => {
+pub async fn run(subcommand: TokenSubcommand, app: &App) -> Result<(), CliError> {
+    match subcommand {
+        TokenSubcommand::Create { scope, days } => {
             let scope = match scope {
-                ScopeWord::Admin => Scope::Admin,
-                ScopeWord::Audit => Scope::Audit,
+                ScopeArg::Admin => Scope::Admin,
+                ScopeArg::Audit => Scope::Audit,
             };
             create(scope, days, app).await
         }
-        TokenWord::Revoke { id } => revoke(TokenId(id), app).await,
+        TokenSubcommand::Revoke { id } => revoke(TokenId(id), app).await,
     }
 }
 

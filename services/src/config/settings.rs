@@ -24,11 +24,11 @@ macro_rules! settings {
         #[derive(Clone, Default, clap::Args)]
         pub struct Flags {
             /// The TOML file to read; by default `lethe.toml` in the working directory, if any.
-            #[arg(long, global = true, value_name = "FILE", help_heading = "Settings")]
+            #[arg(long, global = true, value_name = "FILE", hide = true)]
             pub config: Option<PathBuf>,
             $(
                 #[doc = $help]
-                #[arg(long, global = true, value_name = "VALUE", help_heading = "Settings")]
+                #[arg(long, global = true, value_name = "VALUE", hide = true)]
                 pub $setting: Option<String>,
             )+
         }
@@ -44,6 +44,10 @@ macro_rules! settings {
 
         impl Config {
             pub const SETTINGS: &'static [&'static str] = &[$(stringify!($setting)),+];
+
+            /// The name of every setting, and what it means.
+            pub const HELP: &'static [(&'static str, &'static str)] =
+                &[$((stringify!($setting), $help)),+];
 
             /// Reads every setting from the uppermost layer that has it, then checks them together.
             pub fn of(layers: &Layers) -> Result<Self, ConfigError> {

@@ -17,8 +17,8 @@ pub async fn look(
 ) -> Result<(), CliError> {
     let log = ask(&databases.direct).await?;
     let keyring = ask(&databases.keyring).await?;
-    for (name, told) in [("the events' database", &log), ("the keyring's database", &keyring)] {
-        server(name, told, findings);
+    for (name, facts) in [("the events' database", &log), ("the keyring's database", &keyring)] {
+        server(name, facts, findings);
     }
     findings.judge(
         (&log.system, &log.database) != (&keyring.system, &keyring.database),
@@ -41,7 +41,7 @@ pub async fn look(
 }
 
 /// What a server says of itself.
-struct Told {
+struct ServerFacts {
     version: String,
     fsync: bool,
     checksums: bool,
@@ -51,15 +51,15 @@ struct Told {
     database: String,
 }
 
-async fn ask(url: &str) -> Result<Told, CliError> {
+async fn ask(url: &str) -> Result<ServerFacts, CliError> {
     let client = connect_one(url, &ConnectOptions::default()).await?;
     let row = client.query_one(SERVER, &[]).await;
     read(&row.map_err(infra::postgres::PgError::from)?)
         .map_err(|error| CliError::failed(infra::postgres::PgError::from(error)))
 }
 
-fn read(row: &Row) -> Result<Told, tokio_postgres::Error> {
-    Ok(Told {
+fn read(row: &Row) -> Result<ServerFacts, tokio_postgres::Error> {
+    Ok(ServerFacts {
         version: row.try_get(0)?,
         fsync: row.try_get(1)?,
         checksums: row.try_get(2)?,
@@ -69,17 +69,17 @@ fn read(row: &Row) -> Result<Told, tokio_postgres::Error> {
     })
 }
 
-fn server(name: &str, told: &Told, findings: &mut Findings) {
+fn server(name: &str, facts: &ServerFacts, findings: &mut Findings) {
     findings.judge(
-        told.fsync,
-        &format!("{name}: PostgreSQL {}, a commit is on the disk", told.version),
+        facts.fsync,
+        &format!("{name}: PostgreSQL {}, a commit is on the disk", facts.version),
         &format!("{name}: fsync is off, so a crash of the machine loses commits"),
     );
-    if !told.checksums {
+    if !facts.checksums {
         findings.know(&format!("{name}: pages have no checksums"));
     }
     findings.judge(
-        told.private,
+        facts.private,
         &format!("{name}: nobody can listen on the way"),
         &format!("{name}: beyond this machine and without TLS"),
     );

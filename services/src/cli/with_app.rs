@@ -1,4 +1,4 @@
-//! A word that works on the databases, of a Lethe that runs or of none.
+//! A subcommand that works on the databases, of a Lethe that runs or of none.
 
 use std::sync::Arc;
 use std::time::Duration;
