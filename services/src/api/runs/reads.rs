@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::privacy::{DeploymentConfig, DeploymentStep, RunCommand};
 use domain::run::{Ending, LogSeal, RunState, Stage};
 use domain::workspace::Right;
-use domain::{RunId, ServerId};
+use domain::{RunId, ServerId, WorkspaceId};
 use projections::runs::{Filter, Run, Runs, by_id, page};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -118,8 +118,7 @@ async fn list(
     let Query(RunsQuery { state, server, limit, cursor }) = query;
     least.reached::<Runs>(&api).await?;
     let of = member.tenant();
-    let filters = [state.map_or("", RunState::as_str).to_owned(), format!("{server:?}")];
-    let scope = format!("/v1/workspaces/{}/runs?{}", member.workspace, filters.join("&"));
+    let scope = scope(member.workspace, state, server);
     let cursors = Cursors { keyring: &api.app.keyring, of, scope };
     let after: Option<(DateTime<Utc>, RunId)> = match cursor {
         Some(cursor) => Some(cursors.read(&cursor).await?),
@@ -130,6 +129,13 @@ async fn list(
     let runs: Vec<RunSummary> = rows.iter().map(summary).collect();
     let page = cursors.page(runs, limit, |run| (run.requested_at, run.run_id));
     Ok(HttpResponse::Ok().json(page.await?))
+}
+
+/// What a cursor of this listing is good for: it is part of the wire, so `Debug` has no place in it.
+fn scope(workspace: WorkspaceId, state: Option<RunState>, server: Option<ServerId>) -> String {
+    let state = state.map_or("", RunState::as_str);
+    let server = server.map_or_else(String::new, |server| server.to_string());
+    format!("/v1/workspaces/{workspace}/runs?state={state}&server={server}")
 }
 
 /// A run: what was asked, and how far it is on each server.
@@ -190,5 +196,23 @@ fn summary(run: &Run) -> RunSummary {
         requested_by: run.requested_by.map(|actor| actor.0),
         requested_at: run.requested_at,
         servers: servers.collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn the_scope_of_a_cursor_names_its_filters_as_the_query_does() {
+        let id = |n| Uuid::from_u128(n);
+        let filtered = scope(WorkspaceId(id(1)), Some(RunState::Running), Some(ServerId(id(2))));
+        let (workspace, server) = (id(1), id(2));
+        let expected = format!("/v1/workspaces/{workspace}/runs?state=running&server={server}");
+        assert_eq!(filtered, expected);
+        let all = scope(WorkspaceId(id(1)), None, None);
+        assert_eq!(all, format!("/v1/workspaces/{workspace}/runs?state=&server="));
     }
 }
