@@ -55,7 +55,8 @@ async fn list(
         None => filter.after.unwrap_or_default(),
     };
     let rows = page(&api.app.pool, &filter.of_trail(), after, paging.limit + 1).await?;
-    let events: Vec<AuditEvent<'_>> = rows.iter().map(AuditEvent::entry).collect();
+    let events: Result<Vec<AuditEvent<'_>>, _> = rows.iter().map(AuditEvent::entry).collect();
+    let events = events.map_err(|error| Problem::internal(&error))?;
     let page = cursors.page(events, paging.limit, |event| event.position).await?;
     Ok(HttpResponse::Ok().json(page))
 }
