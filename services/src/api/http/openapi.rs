@@ -2,11 +2,11 @@
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
-use utoipa::openapi::content::ContentBuilder;
+use utoipa::openapi::content::{Content, ContentBuilder};
 use utoipa::openapi::path::Operation;
-use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Components, InfoBuilder, OpenApi, OpenApiBuilder, Ref};
+use utoipa::openapi::{Components, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
@@ -15,6 +15,7 @@ use crate::api::http::problem::ProblemView;
 
 const ADDRESS: &str = "/v1/openapi.json";
 const PROBLEM: &str = "Problem";
+const PROBLEM_JSON: &str = "application/problem+json";
 
 /// What does not stand with a handler.
 pub fn document() -> OpenApi {
@@ -47,17 +48,33 @@ pub fn document() -> OpenApi {
 /// Says of every operation that it may be refused, and how.
 fn add_refusals(document: &mut OpenApi) {
     let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(PROBLEM))).build();
-    let refusal = ResponseBuilder::new()
-        .description("Refused")
-        .content("application/problem+json", content)
-        .build();
+    let refusal =
+        ResponseBuilder::new().description("Refused").content(PROBLEM_JSON, content).build();
     for item in document.paths.paths.values_mut() {
         let operations: [&mut Option<Operation>; 5] =
             [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
         for operation in operations.into_iter().flatten() {
             let responses = &mut operation.responses.responses;
+            for response in responses.values_mut() {
+                correct_content_type(response);
+            }
             responses.entry("default".to_owned()).or_insert_with(|| refusal.clone().into());
         }
+    }
+}
+
+/// A problem is `application/problem+json`, whatever the derive takes for its media type.
+fn correct_content_type(response: &mut RefOr<Response>) {
+    let RefOr::T(response) = response else { return };
+    let problem = RefOr::Ref(Ref::from_schema_name(PROBLEM));
+    let is_problem = |content: &RefOr<Content>| match content {
+        RefOr::T(content) => content.schema.as_ref() == Some(&problem),
+        RefOr::Ref(_) => false,
+    };
+    if response.content.get("application/json").is_some_and(is_problem)
+        && let Some(content) = response.content.swap_remove("application/json")
+    {
+        response.content.insert(PROBLEM_JSON.to_owned(), content);
     }
 }
 
@@ -134,5 +151,26 @@ mod tests {
             }
         }
         assert!(names.contains("delete_me_sessions_id"), "{names:?}");
+    }
+
+    #[test]
+    fn every_refusal_is_documented_as_problem_json() {
+        let document = shown();
+        let mut refusals = 0;
+        for item in document["paths"].as_object().unwrap().values() {
+            for operation in item.as_object().unwrap().values() {
+                for (status, response) in operation["responses"].as_object().unwrap() {
+                    // Readiness says what is not ready in a form of its own.
+                    let own = operation["operationId"] == "get_readyz";
+                    if own || !(status.starts_with('4') || status.starts_with('5')) {
+                        continue;
+                    }
+                    let content: Vec<_> = response["content"].as_object().unwrap().keys().collect();
+                    assert_eq!(content, [PROBLEM_JSON], "{} {status}", operation["operationId"]);
+                    refusals += 1;
+                }
+            }
+        }
+        assert!(refusals > 20, "{refusals}");
     }
 }
