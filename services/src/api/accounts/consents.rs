@@ -47,7 +47,7 @@ pub struct ConsentTo {
 /// Every purpose that rests on consent, and whether it has been given.
 #[utoipa::path(
     get, path = "/v1/me/consents", tag = "consents", security(("session" = [])),
-    params(("Lethe-Min-Position" = Option<i64>, Header)),
+    params(("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
     responses((status = 200, body = Consents)),
 )]
 async fn list(
@@ -71,7 +71,7 @@ async fn list(
 #[derive(ToSchema)]
 pub struct GiveConsentRequest {
     /// Of the policy that was shown.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 4_294_967_295u32)]
     policy_version: u32,
 }
 

@@ -31,10 +31,13 @@ pub fn routes(routes: &mut Routes) {
 
 #[derive(ToSchema)]
 pub struct ChangeEmailRequest {
-    #[schema(value_type = String, format = Email, max_length = 254)]
+    #[schema(
+        value_type = String, format = Email, max_length = 254, min_length = 3,
+        pattern = r"^[^\s@]+@[^\s@]+\.[^\s@]+$"
+    )]
     email: EmailAddress,
     /// The account's password, once more.
-    #[schema(value_type = String, format = Password)]
+    #[schema(value_type = String, format = Password, min_length = 1)]
     password: SecretString,
 }
 
@@ -82,7 +85,8 @@ async fn change(
 /// Changes the address, by the link that was mailed to it.
 #[utoipa::path(
     post, path = "/v1/email-changes", tag = "accounts", request_body = Link,
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
+            pattern = r"^[!-~]+$")),
     responses((status = 204), (status = 409, body = ProblemView),
         (status = 410, body = ProblemView)),
 )]

@@ -37,10 +37,10 @@ pub fn routes(routes: &mut Routes) {
 #[derive(ToSchema)]
 pub struct ErasureRequest {
     /// The account's password, once more.
-    #[schema(value_type = String, format = Password)]
+    #[schema(value_type = String, format = Password, min_length = 1)]
     pub password: SecretString,
     /// Days in which it can be taken back; by default what this installation says.
-    #[schema(value_type = Option<u32>)]
+    #[schema(value_type = Option<u32>, minimum = 0, maximum = 27)]
     pub grace_days: Option<i64>,
 }
 
@@ -65,7 +65,8 @@ pub struct ErasureResponse {
 #[utoipa::path(
     post, path = "/v1/me/erasure", tag = "erasure", request_body = ErasureRequest,
     security(("session" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
+            pattern = r"^[!-~]+$")),
     responses((status = 202, body = ErasureResponse),
         (status = 409, body = ProblemView)),
 )]

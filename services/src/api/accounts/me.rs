@@ -52,7 +52,7 @@ pub struct Me {
 /// One's own account, as the read side knows it.
 #[utoipa::path(
     get, path = "/v1/me", tag = "accounts", security(("session" = [])),
-    params(("Lethe-Min-Position" = Option<i64>, Header)),
+    params(("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
     responses((status = 200, body = Me, headers(("ETag" = String)))),
 )]
 async fn show(
@@ -94,9 +94,15 @@ async fn own<F: Field>(
 /// What is to be put right; what is absent stays.
 #[derive(ToSchema)]
 pub struct RectifyRequest {
-    #[schema(value_type = Option<String>, max_length = 200)]
+    #[schema(
+        value_type = Option<String>, max_length = 200, min_length = 1,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     name: Option<PersonName>,
-    #[schema(value_type = Option<String>, max_length = 64)]
+    #[schema(
+        value_type = Option<String>, max_length = 64, min_length = 1,
+        pattern = r"^[\p{L}\p{N}._-]+$"
+    )]
     username: Option<Username>,
 }
 

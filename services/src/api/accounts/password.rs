@@ -62,7 +62,7 @@ pub async fn step_up(
 
 #[derive(ToSchema)]
 pub struct ChangePasswordRequest {
-    #[schema(value_type = String, format = Password)]
+    #[schema(value_type = String, format = Password, min_length = 1)]
     current: SecretString,
     #[schema(value_type = String, format = Password, min_length = 12, max_length = 1024)]
     new: Password,
@@ -105,7 +105,10 @@ async fn change(
 
 #[derive(ToSchema)]
 pub struct ForgottenPasswordRequest {
-    #[schema(value_type = String, format = Email)]
+    #[schema(
+        value_type = String, format = Email, min_length = 3, max_length = 254,
+        pattern = r"^[^\s@]+@[^\s@]+\.[^\s@]+$"
+    )]
     email: EmailAddress,
 }
 
@@ -119,7 +122,8 @@ impl FromFields for ForgottenPasswordRequest {
 /// Mails a link to choose another password; the answer is the same when nobody has the address.
 #[utoipa::path(
     post, path = "/v1/password-resets", tag = "accounts", request_body = ForgottenPasswordRequest,
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
+            pattern = r"^[!-~]+$")),
     responses((status = 202)),
 )]
 async fn ask(
@@ -147,6 +151,7 @@ async fn ask(
 #[derive(ToSchema)]
 pub struct ResetPasswordRequest {
     /// The secret of the link.
+    #[schema(min_length = 1)]
     token: String,
     #[schema(value_type = String, format = Password, min_length = 12, max_length = 1024)]
     password: Password,
@@ -164,7 +169,8 @@ impl FromFields for ResetPasswordRequest {
 #[utoipa::path(
     post, path = "/v1/password-resets/completions", tag = "accounts",
     request_body = ResetPasswordRequest,
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
+            pattern = r"^[!-~]+$")),
     responses((status = 204), (status = 410, body = ProblemView)),
 )]
 async fn reset(

@@ -36,11 +36,20 @@ pub fn routes(routes: &mut Routes) {
 
 #[derive(ToSchema)]
 pub struct RegisterRequest {
-    #[schema(value_type = String, format = Email, max_length = 254)]
+    #[schema(
+        value_type = String, format = Email, max_length = 254, min_length = 3,
+        pattern = r"^[^\s@]+@[^\s@]+\.[^\s@]+$"
+    )]
     email: EmailAddress,
-    #[schema(value_type = String, max_length = 200)]
+    #[schema(
+        value_type = String, max_length = 200, min_length = 1,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     name: PersonName,
-    #[schema(value_type = Option<String>, max_length = 64)]
+    #[schema(
+        value_type = Option<String>, max_length = 64, min_length = 1,
+        pattern = r"^[\p{L}\p{N}._-]+$"
+    )]
     username: Option<Username>,
     #[schema(value_type = String, format = Password, min_length = 12, max_length = 1024)]
     password: Password,
@@ -64,6 +73,7 @@ pub struct RegisterResponse {
 /// The secret of a link that was mailed.
 #[derive(ToSchema)]
 pub struct Link {
+    #[schema(min_length = 1)]
     token: String,
 }
 
@@ -132,7 +142,8 @@ pub async fn owner(api: &Api, email: &EmailAddress) -> Result<Option<AccountId>,
 /// Registers a person, and mails a link that proves the address.
 #[utoipa::path(
     post, path = "/v1/accounts", tag = "accounts", request_body = RegisterRequest,
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
+            pattern = r"^[!-~]+$")),
     responses(
         (status = 201, body = RegisterResponse),
         (status = 409, description = "The address is taken", body = ProblemView),
@@ -180,7 +191,8 @@ async fn register(
 /// Proves an address by the link that was mailed to it.
 #[utoipa::path(
     post, path = "/v1/email-verifications", tag = "accounts", request_body = Link,
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
+            pattern = r"^[!-~]+$")),
     responses((status = 204), (status = 410, description = "The link is used, replaced or over",
         body = ProblemView)),
 )]
@@ -197,7 +209,8 @@ async fn verify(api: ApiData, caller: Caller, body: Body<Link>) -> Result<HttpRe
 /// Mails the link again; the earlier one no longer works.
 #[utoipa::path(
     post, path = "/v1/me/email-verification", tag = "accounts", security(("session" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
+            pattern = r"^[!-~]+$")),
     responses((status = 202)),
 )]
 async fn send_again(

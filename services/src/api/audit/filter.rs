@@ -21,17 +21,17 @@ pub struct Filter {
     pub stream: Option<Uuid>,
     /// Such as `account.registered`.
     #[serde(rename = "type")]
-    #[param(rename = "type")]
+    #[param(rename = "type", max_length = 64, pattern = r"^[a-z._]*$")]
     pub event_type: Option<String>,
     /// Recorded then or later.
     pub from: Option<DateTime<Utc>>,
     /// Recorded before.
     pub to: Option<DateTime<Utc>>,
     /// Positions after this one.
-    #[param(minimum = 0)]
+    #[param(minimum = 0, maximum = 9_223_372_036_854_775_807i64)]
     pub after: Option<i64>,
     /// Positions before this one.
-    #[param(minimum = 0)]
+    #[param(minimum = 0, maximum = 9_223_372_036_854_775_807i64)]
     pub before: Option<i64>,
 }
 

@@ -35,7 +35,8 @@ impl FromFields for TrailQuery {
 /// The trail in the order of the log.
 #[utoipa::path(
     get, path = "/v1/audit-events", tag = "audit", security(("operator" = [])),
-    params(Filter, Paging, ("Lethe-Min-Position" = Option<i64>, Header)),
+    params(Filter, Paging,
+        ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
     responses((status = 200, body = Page<AuditEvent>)),
 )]
 async fn list(

@@ -40,6 +40,7 @@ pub struct Paging {
     #[param(minimum = 1, maximum = 200, required = false)]
     pub limit: i64,
     /// What `next` of the page before said.
+    #[param(min_length = 1, max_length = 512, pattern = r"^[A-Za-z0-9_-]+$")]
     pub cursor: Option<String>,
 }
 
@@ -74,7 +75,8 @@ pub struct SessionView {
 /// The open sessions, the latest first.
 #[utoipa::path(
     get, path = "/v1/me/sessions", tag = "sessions", security(("session" = [])),
-    params(Paging, ("Lethe-Min-Position" = Option<i64>, Header)),
+    params(Paging,
+        ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
     responses((status = 200, body = Page<SessionView>)),
 )]
 async fn list(

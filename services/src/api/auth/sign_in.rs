@@ -32,12 +32,15 @@ pub fn routes(routes: &mut Routes) {
 
 #[derive(ToSchema)]
 pub struct SignInRequest {
-    #[schema(value_type = String, format = Email)]
+    #[schema(
+        value_type = String, format = Email, min_length = 3, max_length = 254,
+        pattern = r"^[^\s@]+@[^\s@]+\.[^\s@]+$"
+    )]
     email: EmailAddress,
-    #[schema(value_type = String, format = Password)]
+    #[schema(value_type = String, format = Password, min_length = 1)]
     password: SecretString,
     /// `browser` sets a cookie, `client` answers a bearer token.
-    #[schema(value_type = Option<String>, example = "client")]
+    #[schema(value_type = Option<String>, example = "client", pattern = r"^(?:browser|client)$")]
     kind: SessionKind,
 }
 
@@ -65,7 +68,8 @@ pub struct SignInResponse {
 /// Signs in. An unknown address and a wrong password are one refusal, and the same work.
 #[utoipa::path(
     post, path = "/v1/sessions", tag = "sessions", request_body = SignInRequest,
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
+            pattern = r"^[!-~]+$")),
     responses((status = 201, body = SignInResponse), (status = 401, body = ProblemView)),
 )]
 async fn open(

@@ -17,6 +17,9 @@ pub mod problems;
 pub mod refusal;
 pub mod routes;
 
+#[cfg(test)]
+mod schema_tests;
+
 use routes::Routes;
 
 pub fn routes(routes: &mut Routes) {

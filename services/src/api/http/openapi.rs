@@ -1,12 +1,15 @@
 //! The document of the API (`OpenAPI` 3.1), made from the handlers, and the page that shows it.
 
+use std::collections::BTreeSet;
+
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use utoipa::openapi::content::{Content, ContentBuilder};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Components, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr};
+use utoipa::openapi::{Components, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
@@ -63,6 +66,35 @@ fn add_refusals(document: &mut OpenApi) {
     }
 }
 
+/// A field that a body does not have is refused: its schema says so.
+fn close_bodies(document: &mut OpenApi) {
+    // A step stands within the body of a deployment.
+    let mut bodies = BTreeSet::from([Ref::from_schema_name("DeploymentStep").ref_location]);
+    for item in document.paths.paths.values() {
+        for operation in [&item.post, &item.put, &item.patch, &item.delete].into_iter().flatten() {
+            let Some(RefOr::T(body)) = &operation.request_body else { continue };
+            bodies.extend(body.content.values().filter_map(schema_of));
+        }
+    }
+    let Some(components) = &mut document.components else { return };
+    for (name, schema) in &mut components.schemas {
+        if bodies.contains(&Ref::from_schema_name(name).ref_location)
+            && let RefOr::T(Schema::Object(object)) = schema
+        {
+            object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+        }
+    }
+}
+
+/// Where the schema of a content stands.
+fn schema_of(content: &RefOr<Content>) -> Option<String> {
+    let RefOr::T(content) = content else { return None };
+    match &content.schema {
+        Some(RefOr::Ref(schema)) => Some(schema.ref_location.clone()),
+        Some(RefOr::T(_)) | None => None,
+    }
+}
+
 /// A problem is `application/problem+json`, whatever the derive takes for its media type.
 fn correct_content_type(response: &mut RefOr<Response>) {
     let RefOr::T(response) = response else { return };
@@ -81,6 +113,7 @@ fn correct_content_type(response: &mut RefOr<Response>) {
 /// Serves the document, and at /docs a page for it that loads nothing from elsewhere.
 pub fn serve(mut document: OpenApi, config: &mut web::ServiceConfig) {
     add_refusals(&mut document);
+    close_bodies(&mut document);
     let json = web::Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
     let answer = move || {
         let json = json.clone();
@@ -99,8 +132,6 @@ pub fn serve(mut document: OpenApi, config: &mut web::ServiceConfig) {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may")]
-
-    use std::collections::BTreeSet;
 
     use actix_web::test::{TestRequest, call_and_read_body_json, init_service};
     use actix_web::{App, rt};
@@ -172,5 +203,21 @@ mod tests {
             }
         }
         assert!(refusals > 20, "{refusals}");
+    }
+
+    #[test]
+    fn no_body_has_fields_that_its_schema_does_not_name() {
+        let document = shown();
+        let mut bodies = 0;
+        for item in document["paths"].as_object().unwrap().values() {
+            for operation in item.as_object().unwrap().values() {
+                let content = &operation["requestBody"]["content"]["application/json"];
+                let Some(schema) = content["schema"]["$ref"].as_str() else { continue };
+                let schema = document.pointer(schema.trim_start_matches('#')).unwrap();
+                assert_eq!(schema["additionalProperties"], false, "{}", operation["operationId"]);
+                bodies += 1;
+            }
+        }
+        assert!(bodies > 20, "{bodies}");
     }
 }

@@ -150,7 +150,8 @@ async fn parked_streams(
     post, path = "/v1/admin/parked-streams/{reader}/{stream}/release", tag = "operators",
     security(("operator" = [])),
     params(("reader" = String, Path), ("stream" = Uuid, Path),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
+            pattern = r"^[!-~]+$")),
     responses((status = 202), (status = 404, body = ProblemView)),
 )]
 async fn release(

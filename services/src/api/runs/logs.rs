@@ -44,7 +44,7 @@ pub enum Side {
 #[into_params(parameter_in = Query)]
 pub struct LogQuery {
     /// By default the last one.
-    #[param(value_type = Option<i64>, minimum = 1)]
+    #[param(value_type = Option<i64>, minimum = 1, maximum = 4_294_967_295i64)]
     attempt: Option<u32>,
     /// The line after which to go on; by default from the first.
     #[param(value_type = Option<i64>, minimum = 0)]
@@ -53,7 +53,7 @@ pub struct LogQuery {
     #[param(value_type = Option<i64>, minimum = 1, maximum = 2000)]
     limit: usize,
     /// As bytes: `out` or `err` alone, just as it was written and masked.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, pattern = r"^(?:out|err)$")]
     stream: Option<Side>,
 }
 

@@ -33,12 +33,14 @@ pub fn routes(routes: &mut Routes) {
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct RunsQuery {
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>,
+        pattern = r"^(?:queued|running|cancelling|succeeded|failed|cancelled|timed_out|lost)$")]
     state: Option<RunState>,
     #[param(value_type = Option<Uuid>)]
     server: Option<ServerId>,
     #[param(value_type = Option<i64>, minimum = 1, maximum = 200)]
     limit: i64,
+    #[param(min_length = 1, max_length = 512, pattern = r"^[A-Za-z0-9_-]+$")]
     cursor: Option<String>,
 }
 
@@ -105,7 +107,7 @@ pub struct RunView {
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace}/runs", tag = "runs", security(("session" = [])),
     params(("workspace" = Uuid, Path), RunsQuery,
-        ("Lethe-Min-Position" = Option<i64>, Header)),
+        ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
     responses((status = 200, body = Page<RunSummary>)),
 )]
 async fn list(
@@ -143,7 +145,7 @@ fn scope(workspace: WorkspaceId, state: Option<RunState>, server: Option<ServerI
     get, path = "/v1/workspaces/{workspace}/runs/{run}", tag = "runs",
     security(("session" = [])),
     params(("workspace" = Uuid, Path), ("run" = Uuid, Path),
-        ("Lethe-Min-Position" = Option<i64>, Header)),
+        ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
     responses((status = 200, body = RunView, headers(("ETag" = String)))),
 )]
 async fn show(

@@ -37,7 +37,10 @@ pub fn routes(routes: &mut Routes) {
 /// A command, or a deployment of one server.
 #[derive(ToSchema)]
 pub struct StartRunRequest {
-    #[schema(value_type = Option<String>, max_length = 32768)]
+    #[schema(
+        value_type = Option<String>, max_length = 32768, min_length = 1,
+        pattern = r"^[^\x00]*[^\s\x00][^\x00]*$"
+    )]
     command: Option<CommandLine>,
     #[schema(value_type = Option<Uuid>)]
     deployment: Option<DeploymentId>,
@@ -96,7 +99,8 @@ pub struct StartRunResponse {
     post, path = "/v1/workspaces/{workspace}/runs", tag = "runs", request_body = StartRunRequest,
     security(("session" = [])),
     params(("workspace" = Uuid, Path),
-        ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128)),
+        ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128,
+            pattern = r"^[!-~]+$")),
     responses((status = 201, body = StartRunResponse), (status = 409, body = ProblemView)),
 )]
 async fn ask(
@@ -198,7 +202,8 @@ async fn keep(
     post, path = "/v1/workspaces/{workspace}/runs/{run}/cancel", tag = "runs",
     security(("session" = [])),
     params(("workspace" = Uuid, Path), ("run" = Uuid, Path),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
+            pattern = r"^[!-~]+$")),
     responses((status = 202), (status = 409, description = "The run has ended",
         body = ProblemView)),
 )]
@@ -242,7 +247,8 @@ impl FromFields for RetryRunRequest {
     post, path = "/v1/workspaces/{workspace}/runs/{run}/retry", tag = "runs",
     request_body = RetryRunRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("run" = Uuid, Path),
-        ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128)),
+        ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128,
+            pattern = r"^[!-~]+$")),
     responses((status = 202), (status = 409, body = ProblemView)),
 )]
 async fn retry(

@@ -61,7 +61,8 @@ impl SeatHeld {
     post, path = "/v1/workspaces/{workspace}/seat-leases", tag = "seats",
     security(("session" = [])),
     params(("workspace" = Uuid, Path),
-        ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128)),
+        ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128,
+            pattern = r"^[!-~]+$")),
     responses((status = 201, body = SeatHeld, headers(("Lethe-Position" = i64))),
         (status = 409, body = ProblemView)),
 )]
@@ -124,7 +125,7 @@ fn denied(in_use: u32, limit: u32) -> Problem {
 #[derive(ToSchema)]
 pub struct RenewLeaseRequest {
     /// That of the lease.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 9_223_372_036_854_775_807i64)]
     fence: u64,
 }
 
@@ -161,7 +162,8 @@ async fn renew(
     post, path = "/v1/workspaces/{workspace}/seat-leases/{lease}/take-over", tag = "seats",
     security(("session" = [])),
     params(("workspace" = Uuid, Path), ("lease" = Uuid, Path),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
+            pattern = r"^[!-~]+$")),
     responses((status = 201, body = SeatHeld, headers(("Lethe-Position" = i64))),
         (status = 409, body = ProblemView)),
 )]

@@ -57,7 +57,7 @@ pub struct LimitCause {
 /// How many seats there are and why, and who holds one.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace}/seats", tag = "seats", security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("Lethe-Min-Position" = Option<i64>, Header)),
+    params(("workspace" = Uuid, Path), ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
     responses((status = 200, body = Seats)),
 )]
 async fn show(api: ApiData, member: Member, least: MinPosition) -> Result<HttpResponse, Problem> {

@@ -193,7 +193,8 @@ async fn look(
 }
 
 async fn whole(api: &Api, member: &Member, server: &PathServer) -> Result<Outcome, Problem> {
-    let connection = match connect_to(&api.app, member.workspace, server.id, &server.loaded()).await {
+    let connection = match connect_to(&api.app, member.workspace, server.id, &server.loaded()).await
+    {
         Ok(connection) => connection,
         Err(ConnectError::Remote(error)) => return Ok(Outcome::Failed(stage(error.cause()))),
         Err(ConnectError::NotApproved) => return Ok(Outcome::Waits(CheckStage::HostKey, APPROVE)),

@@ -39,16 +39,25 @@ pub fn routes(routes: &mut Routes) {
 #[derive(Serialize, ToSchema)]
 #[schema(as = DeploymentStep)]
 pub struct StepView {
-    #[schema(value_type = String, max_length = 100)]
+    #[schema(
+        value_type = String, max_length = 100, min_length = 1,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     name: Label,
     /// What a shell is given.
-    #[schema(value_type = String, max_length = 32768)]
+    #[schema(
+        value_type = String, max_length = 32768, min_length = 1,
+        pattern = r"^[^\x00]*[^\s\x00][^\x00]*$"
+    )]
     command: CommandLine,
 }
 
 #[derive(ToSchema)]
 pub struct DeploymentRequest {
-    #[schema(value_type = String, max_length = 100)]
+    #[schema(
+        value_type = String, max_length = 100, min_length = 1,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     name: Label,
     #[schema(value_type = Vec<StepView>, min_items = 1, max_items = 50)]
     steps: DeploymentSteps,
@@ -123,7 +132,8 @@ async fn opened(
     post, path = "/v1/workspaces/{workspace}/servers/{server}/deployments", tag = "servers",
     request_body = DeploymentRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("server" = Uuid, Path),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
+            pattern = r"^[!-~]+$")),
     responses((status = 201, body = CreateDeploymentResponse)),
 )]
 async fn create(

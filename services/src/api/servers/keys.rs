@@ -34,10 +34,13 @@ pub fn routes(routes: &mut Routes) {
 #[derive(ToSchema)]
 pub struct ApproveHostKeyRequest {
     /// `SHA256:` and 43 letters, as `ssh-keygen -lf` shows it on the server itself.
-    #[schema(value_type = String)]
+    #[schema(
+        value_type = String, min_length = 50, max_length = 50,
+        pattern = r"^SHA256:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]$"
+    )]
     fingerprint: Fingerprint,
     /// Asked for where a key was approved before.
-    #[schema(value_type = Option<String>, format = Password)]
+    #[schema(value_type = Option<String>, format = Password, min_length = 1)]
     password: Option<SecretString>,
 }
 
@@ -55,7 +58,8 @@ impl FromFields for ApproveHostKeyRequest {
     post, path = "/v1/workspaces/{workspace}/servers/{server}/host-key/approve", tag = "servers",
     request_body = ApproveHostKeyRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("If-Match" = String, Header),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
+            pattern = r"^[!-~]+$")),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn approve(
@@ -92,10 +96,10 @@ pub struct AttachCredentialRequest {
     #[schema(value_type = Option<bool>)]
     generate: bool,
     /// In OpenSSH's format, PKCS#1 or PKCS#8: ed25519, ECDSA, or RSA of 2048 bits at least.
-    #[schema(value_type = Option<String>, format = Password)]
+    #[schema(value_type = Option<String>, format = Password, min_length = 1)]
     private_key: Option<SecretString>,
     /// Used once, to open the key; it is not kept.
-    #[schema(value_type = Option<String>, format = Password)]
+    #[schema(value_type = Option<String>, format = Password, min_length = 1)]
     passphrase: Option<SecretString>,
 }
 
@@ -162,7 +166,8 @@ pub struct AttachCredentialResponse {
     put, path = "/v1/workspaces/{workspace}/servers/{server}/credential", tag = "servers",
     request_body = AttachCredentialRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("If-Match" = String, Header),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
+            pattern = r"^[!-~]+$")),
     responses((status = 200, body = AttachCredentialResponse,
         headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]

@@ -46,12 +46,18 @@ pub fn routes(routes: &mut Routes) {
 #[derive(ToSchema)]
 pub struct ServerAddressRequest {
     /// A name or an IP address.
-    #[schema(value_type = String, max_length = 253)]
+    #[schema(
+        value_type = String, max_length = 253, min_length = 1,
+        pattern = r"^[A-Za-z0-9:][A-Za-z0-9.:-]*$"
+    )]
     host: HostName,
     /// 22 by default.
     #[schema(value_type = Option<u16>, minimum = 1, maximum = 65535)]
     port: u16,
-    #[schema(value_type = String, max_length = 64)]
+    #[schema(
+        value_type = String, max_length = 64, min_length = 1,
+        pattern = r"^[A-Za-z0-9._][A-Za-z0-9._-]*$"
+    )]
     user: LoginName,
 }
 
@@ -73,15 +79,24 @@ fn check(host: &HostName, port: u16) -> Result<(), Problem> {
 
 #[derive(ToSchema)]
 pub struct RegisterServerRequest {
-    #[schema(value_type = String, max_length = 100)]
+    #[schema(
+        value_type = String, max_length = 100, min_length = 1,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     name: Label,
     /// A name or an IP address.
-    #[schema(value_type = String, max_length = 253)]
+    #[schema(
+        value_type = String, max_length = 253, min_length = 1,
+        pattern = r"^[A-Za-z0-9:][A-Za-z0-9.:-]*$"
+    )]
     host: HostName,
     /// 22 by default.
     #[schema(value_type = Option<u16>, minimum = 1, maximum = 65535)]
     port: u16,
-    #[schema(value_type = String, max_length = 64)]
+    #[schema(
+        value_type = String, max_length = 64, min_length = 1,
+        pattern = r"^[A-Za-z0-9._][A-Za-z0-9._-]*$"
+    )]
     user: LoginName,
 }
 
@@ -108,7 +123,8 @@ const NEXT: &str = "Check the server, so that its host key is observed; compare 
     post, path = "/v1/workspaces/{workspace}/servers", tag = "servers",
     request_body = RegisterServerRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path),
-        ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128)),
+        ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128,
+            pattern = r"^[!-~]+$")),
     responses((status = 201, body = RegisterServerResponse)),
 )]
 async fn register(
@@ -147,7 +163,8 @@ async fn register(
 /// The workspace's servers, the latest first.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace}/servers", tag = "servers", security(("session" = [])),
-    params(("workspace" = Uuid, Path), Paging, ("Lethe-Min-Position" = Option<i64>, Header)),
+    params(("workspace" = Uuid, Path), Paging,
+        ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
     responses((status = 200, body = Page<ServerView>)),
 )]
 async fn list(
@@ -189,7 +206,10 @@ async fn show(api: ApiData, member: Member, server: PathServer) -> Result<HttpRe
 
 #[derive(ToSchema)]
 pub struct RenameServerRequest {
-    #[schema(value_type = String, max_length = 100)]
+    #[schema(
+        value_type = String, max_length = 100, min_length = 1,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     name: Label,
 }
 

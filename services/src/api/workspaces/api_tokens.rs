@@ -36,10 +36,13 @@ pub fn routes(routes: &mut Routes) {
 
 #[derive(ToSchema)]
 pub struct IssueTokenRequest {
-    #[schema(value_type = String, max_length = 100)]
+    #[schema(
+        value_type = String, max_length = 100, min_length = 1,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     name: Label,
     /// Rights of `/v1/roles` that tokens may have; no more than one has oneself.
-    #[schema(value_type = Vec<String>, example = json!(["runs:read", "runs:start"]))]
+    #[schema(value_type = Vec<String>, min_items = 1, example = json!(["runs:read", "runs:start"]))]
     scopes: Vec<Right>,
     /// Within 365 days.
     expires_at: DateTime<Utc>,
@@ -74,7 +77,8 @@ pub struct IssueTokenResponse {
     post, path = "/v1/workspaces/{workspace}/api-tokens", tag = "workspaces",
     request_body = IssueTokenRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
+            pattern = r"^[!-~]+$")),
     responses((status = 201, body = IssueTokenResponse), (status = 409, body = ProblemView)),
 )]
 async fn issue(

@@ -40,7 +40,8 @@ pub struct DeleteWorkspaceResponse {
     delete, path = "/v1/workspaces/{workspace}", tag = "workspaces",
     request_body = ErasureRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("If-Match" = String, Header),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
+            pattern = r"^[!-~]+$")),
     responses((status = 202, body = DeleteWorkspaceResponse),
         (status = 409, body = ProblemView)),
 )]

@@ -49,9 +49,15 @@ pub fn routes(routes: &mut Routes) {
 
 #[derive(ToSchema)]
 pub struct InviteRequest {
-    #[schema(value_type = String, format = Email, max_length = 254)]
+    #[schema(
+        value_type = String, format = Email, max_length = 254, min_length = 3,
+        pattern = r"^[^\s@]+@[^\s@]+\.[^\s@]+$"
+    )]
     email: EmailAddress,
-    #[schema(value_type = String, example = "operator")]
+    #[schema(
+        value_type = String, example = "operator",
+        pattern = r"^(?:owner|admin|operator|viewer|billing|auditor)$"
+    )]
     role: Role,
     /// Days until the link stops working, 1 to 7; 7 by default.
     #[schema(value_type = Option<i64>, minimum = 1, maximum = 7)]
@@ -78,7 +84,8 @@ pub struct InviteResponse {
     post, path = "/v1/workspaces/{workspace}/invitations", tag = "workspaces",
     request_body = InviteRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
+            pattern = r"^[!-~]+$")),
     responses((status = 201, body = InviteResponse), (status = 409, body = ProblemView)),
 )]
 async fn invite(
@@ -245,7 +252,8 @@ pub struct AcceptInvitationResponse {
 #[utoipa::path(
     post, path = "/v1/invitations/accept", tag = "workspaces", request_body = Link,
     security(("session" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
+            pattern = r"^[!-~]+$")),
     responses((status = 200, body = AcceptInvitationResponse), (status = 403, body = ProblemView),
         (status = 410, body = ProblemView)),
 )]

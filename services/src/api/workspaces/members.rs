@@ -47,7 +47,8 @@ pub struct MembersQuery {
     names: bool,
     /// What the names are opened for: `account_administration` (names) or `service_communication`
     /// (names and addresses).
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>,
+        pattern = r"^(?:account_administration|service_communication)$")]
     purpose: Option<Purpose>,
 }
 
@@ -175,7 +176,10 @@ fn is_for<F: Field>(purpose: Purpose) -> bool {
 
 #[derive(ToSchema)]
 pub struct ChangeRoleRequest {
-    #[schema(value_type = String, example = "operator")]
+    #[schema(
+        value_type = String, example = "operator",
+        pattern = r"^(?:owner|admin|operator|viewer|billing|auditor)$"
+    )]
     role: Role,
 }
 

@@ -41,7 +41,10 @@ pub fn routes(routes: &mut Routes) {
 
 #[derive(ToSchema)]
 pub struct WorkspaceRequest {
-    #[schema(value_type = String, max_length = 100)]
+    #[schema(
+        value_type = String, max_length = 100, min_length = 1,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     name: Label,
 }
 
@@ -60,7 +63,8 @@ pub struct CreateWorkspaceResponse {
 #[utoipa::path(
     post, path = "/v1/workspaces", tag = "workspaces", request_body = WorkspaceRequest,
     security(("session" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128)),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
+            pattern = r"^[!-~]+$")),
     responses((status = 201, body = CreateWorkspaceResponse)),
 )]
 async fn create(
@@ -102,7 +106,8 @@ pub struct WorkspaceSummary {
 /// The workspaces that one belongs to.
 #[utoipa::path(
     get, path = "/v1/workspaces", tag = "workspaces", security(("session" = [])),
-    params(Paging, ("Lethe-Min-Position" = Option<i64>, Header)),
+    params(Paging,
+        ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
     responses((status = 200, body = Page<WorkspaceSummary>)),
 )]
 async fn list(
