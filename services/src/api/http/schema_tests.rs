@@ -39,10 +39,8 @@ fn probes(schema: &Value) -> Vec<Value> {
 
 /// As much of JSON Schema as the bodies use; what it does not know it does not admit.
 fn admits(schema: &Value, pattern: Option<&Regex>, value: &Value) -> bool {
-    let kinds = match &schema["type"] {
-        Value::Array(kinds) => kinds.clone(),
-        kind => vec![kind.clone()],
-    };
+    let kind = &schema["type"];
+    let kinds = kind.as_array().cloned().unwrap_or_else(|| vec![kind.clone()]);
     let is = |kind: &str| kinds.iter().any(|of| of == kind);
     let at_least =
         |name: &str, count: usize| schema[name].as_u64().is_none_or(|n| count as u64 >= n);

@@ -48,7 +48,7 @@ pub struct ServerAddressRequest {
     /// A name or an IP address.
     #[schema(
         value_type = String, max_length = 253, min_length = 1,
-        pattern = r"^[A-Za-z0-9:][A-Za-z0-9.:-]*$"
+        pattern = r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}(\.[A-Za-z0-9][A-Za-z0-9-]{0,62})*\.?$|:.*:"
     )]
     host: HostName,
     /// 22 by default.
@@ -87,7 +87,7 @@ pub struct RegisterServerRequest {
     /// A name or an IP address.
     #[schema(
         value_type = String, max_length = 253, min_length = 1,
-        pattern = r"^[A-Za-z0-9:][A-Za-z0-9.:-]*$"
+        pattern = r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}(\.[A-Za-z0-9][A-Za-z0-9-]{0,62})*\.?$|:.*:"
     )]
     host: HostName,
     /// 22 by default.
