@@ -124,7 +124,7 @@ async fn a_word_that_cannot_be_is_refused_on_one_line() {
     let replay = refused(&installation, &["replay", "mailer"]).await;
     let projections: Vec<_> = projections::all().iter().map(Reader::name).collect();
     let known = projections.join(", ");
-    assert_eq!(replay, format!("lethe: there is no projection mailer: {known}"));
+    assert!(replay.contains("'mailer'") && replay.contains(&known), "{replay}");
     let nobody = uuid::Uuid::nil().to_string();
     assert!(refused(&installation, &["token", "revoke", &nobody]).await.contains("no such token"));
     let days = refused(&installation, &["erase", &nobody, "--grace-days", "99"]).await;
