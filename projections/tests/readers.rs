@@ -258,3 +258,24 @@ async fn an_owner_that_was_replaced_writes_nothing_more() {
     assert_eq!(letters(&world, "tally", stream).await.as_deref(), Some("ab"));
     readers.stop().await;
 }
+
+#[tokio::test]
+async fn a_reader_stops_at_an_event_that_cannot_be_read() {
+    let world = World::new().await;
+    add(&world, Uuid::from_u128(0xad), "ab").await;
+    let damage = "set session_replication_role = replica; \
+                  update event_log.events set recorded_at = '294000-01-01' where position = 2";
+    world.admin.batch_execute(damage).await.unwrap();
+
+    let readers = world.read(tally()).await;
+
+    until(|| async {
+        status(&world.pool).await.unwrap().iter().any(|reader| reader.last_error.is_some())
+    })
+    .await;
+    let status = status(&world.pool).await.unwrap().remove(0);
+    assert_eq!(status.position, 1);
+    let error = status.last_error.unwrap();
+    assert!(error.starts_with("the event at position 2 cannot be read: "), "{error}");
+    readers.stop().await;
+}

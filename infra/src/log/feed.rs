@@ -7,7 +7,7 @@ use deadpool_postgres::GenericClient;
 use futures_util::Stream;
 use tokio_postgres::{Client, RowStream};
 
-use super::Recorded;
+use super::{DamagedEvent, Recorded};
 use crate::postgres::PgError;
 
 const HEAD: &str = "select coalesce(max(position), 0) from event_log.events";
@@ -19,6 +19,9 @@ pub enum FeedError {
     /// The log is dense, so this is damage: nothing may be read past it.
     #[error("the log has a hole: position {at} is missing")]
     Hole { at: i64 },
+    /// Nothing may be read past it either.
+    #[error(transparent)]
+    Damaged(#[from] DamagedEvent),
     #[error(transparent)]
     Postgres(#[from] PgError),
 }
@@ -54,7 +57,7 @@ impl Feed {
         rows.into_iter()
             .map(|row| {
                 expected += 1;
-                dense(row.into(), expected)
+                dense(row.try_into()?, expected)
             })
             .collect()
     }
@@ -75,7 +78,7 @@ impl Stream for Feed {
         self.rows.as_mut().poll_next(context).map(|next| {
             next.map(|row| {
                 self.after += 1;
-                dense(row?.into(), self.after)
+                dense(row?.try_into()?, self.after)
             })
         })
     }

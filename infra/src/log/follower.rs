@@ -249,6 +249,9 @@ impl Follower {
                 self.metrics.log_hole.set(1);
                 tracing::error!(reader = name, at, "the log has a hole: the reader stands still");
             }
+            Some(Stop::Damaged(event)) => {
+                tracing::error!(reader = name, error = %event, "the reader stands still");
+            }
             Some(stop) => tracing::warn!(reader = name, error = %stop, "the reader tries again"),
             None => tracing::info!(reader = name, "the reader goes on"),
         }

@@ -26,7 +26,7 @@ pub use owner::Readers;
 pub use parked::{Parked, parked, release};
 pub use projection::{Poison, Projection, Row};
 pub use reader::Reader;
-pub use recorded::Recorded;
+pub use recorded::{DamagedEvent, Recorded};
 pub use replay::{Progress, ReplayError, ReplayOptions, Replayed, rehearse, replay};
 pub use status::{ReaderStatus, status, wait_for};
 pub use tokio_postgres::types::{Json, ToSql, Type};

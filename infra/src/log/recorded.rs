@@ -3,96 +3,161 @@
 use chrono::{DateTime, Utc};
 use domain::privacy::put_together;
 use domain::{ActorId, DecodeError, Event, EventId, SessionId, SubjectId, TenantId};
-use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
+use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
 use super::json::JsonText;
+use crate::postgres::describe;
 
-/// A row with the columns of `page.sql`, in that order. What it shows is borrowed from the row.
+/// A row with the columns of `page.sql`, in that order, every one of which was read. Its texts and
+/// bytes are borrowed from the row.
 #[derive(Debug)]
-pub struct Recorded(Row);
+pub struct Recorded {
+    position: i64,
+    tenant: TenantId,
+    stream_id: Uuid,
+    version: i64,
+    event_id: EventId,
+    schema_version: i16,
+    actor: Option<ActorId>,
+    session: Option<SessionId>,
+    request: Option<Uuid>,
+    correlation: Option<Uuid>,
+    causation: Option<EventId>,
+    at: DateTime<Utc>,
+    row: Row,
+}
 
-impl From<Row> for Recorded {
-    fn from(row: Row) -> Self {
-        Self(row)
+/// An event with a column that no append has written like this. Nothing may be read past it.
+#[derive(Debug, thiserror::Error)]
+#[error("the event at position {position} cannot be read: {reason}")]
+pub struct DamagedEvent {
+    /// Where it stands; 0 when the position itself cannot be read.
+    pub position: i64,
+    /// Which column, never its value.
+    pub reason: String,
+}
+
+impl TryFrom<Row> for Recorded {
+    type Error = DamagedEvent;
+
+    fn try_from(row: Row) -> Result<Self, DamagedEvent> {
+        let position = row.try_get(0).unwrap_or_default();
+        Self::read(row).map_err(|error| DamagedEvent { position, reason: describe(&error) })
     }
 }
 
 impl Recorded {
-    // The columns' types are fixed by the query and the migration: nothing else can come.
-    fn column<'a, T: FromSql<'a> + Default>(&'a self, at: usize) -> T {
-        self.0.try_get(at).unwrap_or_default()
+    fn read(row: Row) -> Result<Self, Error> {
+        // These are borrowed from the row later: here only whether they can be.
+        let _: (&str, &str, JsonText<'_>) = (row.try_get(2)?, row.try_get(6)?, row.try_get(8)?);
+        let _: (Option<&[u8]>, Vec<Uuid>) = (row.try_get(9)?, row.try_get(10)?);
+        Ok(Self {
+            position: row.try_get(0)?,
+            tenant: TenantId(row.try_get(1)?),
+            stream_id: row.try_get(3)?,
+            version: row.try_get(4)?,
+            event_id: EventId(row.try_get(5)?),
+            schema_version: row.try_get(7)?,
+            actor: row.try_get::<_, Option<Uuid>>(11)?.map(ActorId),
+            session: row.try_get::<_, Option<Uuid>>(12)?.map(SessionId),
+            request: row.try_get(13)?,
+            correlation: row.try_get(14)?,
+            causation: row.try_get::<_, Option<Uuid>>(15)?.map(EventId),
+            at: row.try_get(16)?,
+            row,
+        })
     }
 
-    pub fn position(&self) -> i64 {
-        self.column(0)
+    /// A column that `read` has seen to be readable: there is no default.
+    fn borrowed<'a, T: FromSql<'a> + Default>(&'a self, at: usize) -> T {
+        self.row.try_get(at).unwrap_or_default()
     }
 
-    pub fn tenant(&self) -> TenantId {
-        TenantId(self.column(1))
+    /// Where it stands in the log: 1 is the first.
+    pub const fn position(&self) -> i64 {
+        self.position
     }
 
+    /// Whose it is: a workspace, or an account for the account's own streams.
+    pub const fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// The kind of aggregate, such as `account`.
     pub fn stream_type(&self) -> &str {
-        self.column(2)
+        self.borrowed(2)
     }
 
-    pub fn stream_id(&self) -> Uuid {
-        self.column(3)
+    /// The aggregate.
+    pub const fn stream_id(&self) -> Uuid {
+        self.stream_id
     }
 
-    pub fn version(&self) -> i64 {
-        self.column(4)
+    /// Its number in the stream: 1 is the first.
+    pub const fn version(&self) -> i64 {
+        self.version
     }
 
-    pub fn event_id(&self) -> EventId {
-        EventId(self.column(5))
+    /// Derived from the command that caused it.
+    pub const fn event_id(&self) -> EventId {
+        self.event_id
     }
 
+    /// The kind of event, such as `account.registered`.
     pub fn event_type(&self) -> &str {
-        self.column(6)
+        self.borrowed(6)
     }
 
-    pub fn schema_version(&self) -> i16 {
-        self.column(7)
+    /// The version of the event type's JSON that `data` is in.
+    pub const fn schema_version(&self) -> i16 {
+        self.schema_version
     }
 
     /// The clear part, as JSON.
     pub fn data(&self) -> &str {
-        self.column::<JsonText<'_>>(8).0
+        self.borrowed::<JsonText<'_>>(8).0
     }
 
     /// The ciphertexts of the personal fields.
     pub fn sealed(&self) -> Option<&[u8]> {
-        self.column(9)
+        self.borrowed(9)
     }
 
+    /// Whom its personal fields are about.
     pub fn subjects(&self) -> Vec<SubjectId> {
-        self.column::<Vec<Uuid>>(10).into_iter().map(SubjectId).collect()
+        self.borrowed::<Vec<Uuid>>(10).into_iter().map(SubjectId).collect()
     }
 
-    pub fn actor(&self) -> Option<ActorId> {
-        self.column::<Option<Uuid>>(11).map(ActorId)
+    /// Who caused it; none when a worker did.
+    pub const fn actor(&self) -> Option<ActorId> {
+        self.actor
     }
 
-    pub fn session(&self) -> Option<SessionId> {
-        self.column::<Option<Uuid>>(12).map(SessionId)
+    /// The session of the request that caused it.
+    pub const fn session(&self) -> Option<SessionId> {
+        self.session
     }
 
-    pub fn request(&self) -> Option<Uuid> {
-        self.column(13)
+    /// The request that caused it.
+    pub const fn request(&self) -> Option<Uuid> {
+        self.request
     }
 
-    pub fn correlation(&self) -> Option<Uuid> {
-        self.column(14)
+    /// The first request of the chain that it belongs to.
+    pub const fn correlation(&self) -> Option<Uuid> {
+        self.correlation
     }
 
-    pub fn causation(&self) -> Option<EventId> {
-        self.column::<Option<Uuid>>(15).map(EventId)
+    /// The event that it follows from.
+    pub const fn causation(&self) -> Option<EventId> {
+        self.causation
     }
 
-    pub fn recorded_at(&self) -> DateTime<Utc> {
-        self.column(16)
+    /// When it was appended, by the database's clock.
+    pub const fn recorded_at(&self) -> DateTime<Utc> {
+        self.at
     }
 
     /// The event itself, its personal fields sealed.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use super::{Feed, FeedError, Recorded};
+use super::{DamagedEvent, Feed, FeedError, Recorded};
 use crate::postgres::{PgError, Pool};
 
 #[derive(Default)]
@@ -53,8 +53,10 @@ impl Tail {
 async fn read(pool: &Pool, after: i64, limit: i64) -> Result<Arc<Page>, FeedError> {
     let client = pool.get().await.map_err(PgError::from)?;
     let events = match Feed::page(&client, after, limit).await {
-        // What stands before the hole may be read.
-        Err(FeedError::Hole { at }) if at > after + 1 => {
+        // What stands before it may be read.
+        Err(FeedError::Hole { at } | FeedError::Damaged(DamagedEvent { position: at, .. }))
+            if at > after + 1 =>
+        {
             Feed::page(&client, after, at - 1 - after).await?
         }
         page => page?,

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::reader::{Reader, ReaderKind};
 use super::rows::{Order, Rows, Source};
 use super::worker::refused_as_data;
-use super::{FeedError, Poison, Recorded, Worker, WorkerError};
+use super::{DamagedEvent, FeedError, Poison, Recorded, Worker, WorkerError};
 use crate::postgres::{PgError, describe};
 
 /// A worker's transaction holds its checkpoint's row: it is not kept for longer than this.
@@ -23,6 +23,8 @@ pub(super) enum Stop {
     Lost,
     #[error("the log has a hole: position {at} is missing")]
     Hole { at: i64 },
+    #[error(transparent)]
+    Damaged(DamagedEvent),
     /// The database refused a value, and would refuse it again.
     #[error("{0}")]
     Data(String),
@@ -56,6 +58,7 @@ impl From<FeedError> for Stop {
     fn from(error: FeedError) -> Self {
         match error {
             FeedError::Hole { at } => Self::Hole { at },
+            FeedError::Damaged(event) => Self::Damaged(event),
             FeedError::Postgres(error) => error.into(),
         }
     }

@@ -49,7 +49,7 @@ pub async fn by_hand<P: Projection>(reading: &Client, writing: &mut Client) -> f
     let mut kept: HashMap<P::Key, Option<P::Row>> = HashMap::new();
     let (mut changed, mut events, mut pending) = (HashSet::new(), 0, 0);
     while let Some(row) = stream.try_next().await.unwrap() {
-        let event = Recorded::from(row);
+        let event = Recorded::try_from(row).unwrap();
         let row = kept.entry(P::key(&event)).or_default();
         P::fold(row, &event).unwrap();
         row.as_mut().unwrap().set_position(event.position());

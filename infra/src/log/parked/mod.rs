@@ -5,7 +5,7 @@ use deadpool_postgres::{GenericClient, Transaction};
 use uuid::Uuid;
 
 use super::work::Poisoned;
-use super::{Reader, Recorded};
+use super::{FeedError, Reader, Recorded};
 use crate::postgres::{PgError, Pool};
 
 const LIST: &str = include_str!("list.sql");
@@ -130,8 +130,8 @@ pub(super) async fn stream(
     stream: Uuid,
     (from, through): (i64, i64),
     limit: i64,
-) -> Result<Vec<Recorded>, tokio_postgres::Error> {
+) -> Result<Vec<Recorded>, FeedError> {
     let events = tx.prepare_cached(STREAM).await?;
     let rows = tx.query(&events, &[&stream, &from, &through, &limit]).await?;
-    Ok(rows.into_iter().map(Recorded::from).collect())
+    Ok(rows.into_iter().map(Recorded::try_from).collect::<Result<_, _>>()?)
 }

@@ -114,7 +114,7 @@ async fn scan_some(
     let mut rows = pin!(client.query_raw(&scan, values).await?);
     let mut events = Vec::with_capacity(BATCH);
     while let Some(row) = rows.try_next().await? {
-        let event = Recorded::from(row);
+        let event = Recorded::try_from(row).map_err(FeedError::from)?;
         let reached = event.position();
         events.push(event);
         if events.len() == BATCH {

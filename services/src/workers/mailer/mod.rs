@@ -158,7 +158,7 @@ async fn address_before(
     let row = tx.query_opt(ADDRESS_BEFORE, &[&event.stream_id(), &event.version()]).await?;
     let Some(row) = row else { return Ok(None) };
     let (AccountEvent::Registered { email, .. } | AccountEvent::EmailChanged { email }) =
-        Recorded::from(row).decode()?
+        Recorded::try_from(row).map_err(|error| Poison::Unfit(error.to_string()))?.decode()?
     else {
         return Ok(None);
     };
