@@ -1,4 +1,4 @@
-//! Read models: pure folds over keyed rows, and the queries that read them.
+#![doc = include_str!("../README.md")]
 
 pub mod accounts;
 pub mod audit_trail;

@@ -91,8 +91,8 @@ fn sealed<F: Field>(event: &Recorded) -> Result<Option<Vec<u8>>, Poison> {
     copied::<F>(event).ok_or_else(missing).map(Some)
 }
 
-/// Only what stands beside the JSON is needed of most events: they are not parsed.
-fn told(event: &Recorded) -> Result<AccountEvent, Poison> {
+/// Most events change only what stands next to the JSON, so they are not parsed.
+fn decode(event: &Recorded) -> Result<AccountEvent, Poison> {
     Ok(AccountEvent::decode(event.event_type(), event.schema_version(), event.data())?)
 }
 
@@ -137,15 +137,15 @@ impl Account {
             | "account.consent_withdrawn"
             | "account.erasure_requested"
             | "account.erasure_cancelled"
-            | "account.erasure_completed" => self.apply(told(event)?, event.recorded_at()),
+            | "account.erasure_completed" => self.apply(decode(event)?, event.recorded_at()),
             _ => {}
         }
         self.version = event.version();
         Ok(())
     }
 
-    fn apply(&mut self, told: AccountEvent, at: DateTime<Utc>) {
-        match told {
+    fn apply(&mut self, decoded: AccountEvent, at: DateTime<Utc>) {
+        match decoded {
             AccountEvent::ConsentGiven { purpose, policy_version } => {
                 self.consents.0.insert(purpose, Consent { policy_version, given: true });
             }

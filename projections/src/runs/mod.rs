@@ -1,4 +1,4 @@
-//! Runs as a workspace sees them: what was asked, and how far it is on each server.
+//! Runs as a workspace sees them: what was requested, and how far it is on each server.
 
 use std::collections::BTreeMap;
 
@@ -84,13 +84,13 @@ impl Projection for Runs {
     }
 
     fn fold(row: &mut Option<Run>, event: &Recorded) -> Result<(), Poison> {
-        let told = RunEvent::decode(event.event_type(), event.schema_version(), event.data())?;
-        if let RunEvent::Requested { work, servers, .. } = &told {
+        let decoded = RunEvent::decode(event.event_type(), event.schema_version(), event.data())?;
+        if let RunEvent::Requested { work, servers, .. } = &decoded {
             *row = Some(Run::requested(event, work, servers)?);
         }
         let run = row.as_mut().ok_or_else(Poison::no_row)?;
-        run.note(&told, event.recorded_at());
-        run.run.0.apply(told);
+        run.note(&decoded, event.recorded_at());
+        run.run.0.apply(decoded);
         if let Some(requested) = run.run.0.requested() {
             RunState::of(requested.targets.values()).as_str().clone_into(&mut run.state);
         }
@@ -129,13 +129,13 @@ impl Run {
         })
     }
 
-    fn note(&mut self, told: &RunEvent, at: DateTime<Utc>) {
+    fn note(&mut self, decoded: &RunEvent, at: DateTime<Utc>) {
         let mut on = |server: &ServerId, note: &dyn Fn(&mut OnServer)| {
             if let Some(on_server) = self.on_servers.0.get_mut(server) {
                 note(on_server);
             }
         };
-        match told {
+        match decoded {
             RunEvent::Requested { .. }
             | RunEvent::CancelRequested { .. }
             | RunEvent::LogSealed { .. } => {}

@@ -62,8 +62,8 @@ impl Projection for SeatPools {
     }
 
     fn fold(row: &mut Option<SeatPool>, event: &Recorded) -> Result<(), Poison> {
-        let told: SeatEvent = event.decode()?;
-        if let SeatEvent::LimitSet { limit, cause } = told {
+        let decoded: SeatEvent = event.decode()?;
+        if let SeatEvent::LimitSet { limit, cause } = decoded {
             let leases = row.take().map_or_else(|| Json(BTreeMap::new()), |pool| pool.leases);
             *row = Some(SeatPool {
                 workspace_id: WorkspaceId(event.tenant().0),
@@ -79,7 +79,7 @@ impl Projection for SeatPools {
             return Ok(());
         }
         let leases = &mut row.as_mut().ok_or_else(Poison::no_row)?.leases.0;
-        match told {
+        match decoded {
             SeatEvent::LeaseAcquired { lease, account, fence } => {
                 let acquired_at = event.recorded_at();
                 leases.insert(account, Lease { lease_id: lease, fence, acquired_at });

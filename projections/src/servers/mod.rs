@@ -69,11 +69,12 @@ impl Projection for Servers {
     }
 
     fn fold(row: &mut Option<Server>, event: &Recorded) -> Result<(), Poison> {
-        let told = ServerEvent::decode(event.event_type(), event.schema_version(), event.data())?;
+        let decoded =
+            ServerEvent::decode(event.event_type(), event.schema_version(), event.data())?;
         match row {
-            None => *row = Some(registered(&told, event)?),
-            Some(_) if matches!(told, ServerEvent::Removed {}) => *row = None,
-            Some(server) => server.fold(told, event)?,
+            None => *row = Some(registered(&decoded, event)?),
+            Some(_) if matches!(decoded, ServerEvent::Removed {}) => *row = None,
+            Some(server) => server.fold(decoded, event)?,
         }
         Ok(())
     }
@@ -84,8 +85,8 @@ fn sealed<F: Field>(event: &Recorded) -> Result<Vec<u8>, Poison> {
     sealed_bytes::<F>(event.sealed()).map(<[u8]>::to_vec).ok_or_else(missing)
 }
 
-fn registered(told: &ServerEvent, event: &Recorded) -> Result<Server, Poison> {
-    let ServerEvent::Registered { port, .. } = told else { return Err(Poison::no_row()) };
+fn registered(decoded: &ServerEvent, event: &Recorded) -> Result<Server, Poison> {
+    let ServerEvent::Registered { port, .. } = decoded else { return Err(Poison::no_row()) };
     Ok(Server {
         server_id: ServerId(event.stream_id()),
         workspace_id: WorkspaceId(event.tenant().0),
@@ -104,8 +105,8 @@ fn registered(told: &ServerEvent, event: &Recorded) -> Result<Server, Poison> {
 }
 
 impl Server {
-    fn fold(&mut self, told: ServerEvent, event: &Recorded) -> Result<(), Poison> {
-        match told {
+    fn fold(&mut self, decoded: ServerEvent, event: &Recorded) -> Result<(), Poison> {
+        match decoded {
             ServerEvent::Renamed { .. } => self.name = sealed::<ServerName>(event)?,
             ServerEvent::HostKeyObserved { fingerprint, .. } => {
                 self.host_key = Json(HostKey::Observed { fingerprint });

@@ -57,7 +57,7 @@ impl Projection for Sessions {
 
     fn fold(row: &mut Option<Session>, event: &Recorded) -> Result<(), Poison> {
         if event.event_type() == "session.opened" {
-            let Opened { account, kind } = told(event)?;
+            let Opened { account, kind } = decode(event)?;
             *row = Some(Session {
                 session_id: SessionId(event.stream_id()),
                 account_id: account,
@@ -73,7 +73,7 @@ impl Projection for Sessions {
             });
         } else {
             let session = row.as_mut().ok_or_else(Poison::no_row)?;
-            session.close_reason = Some(told::<Closed>(event)?.reason);
+            session.close_reason = Some(decode::<Closed>(event)?.reason);
             session.closed_at = Some(event.recorded_at());
             session.version = event.version();
         }
@@ -94,7 +94,7 @@ struct Closed {
 }
 
 /// Parses no more than is wanted; older shapes are lifted first.
-fn told<T: DeserializeOwned>(event: &Recorded) -> Result<T, Poison> {
+fn decode<T: DeserializeOwned>(event: &Recorded) -> Result<T, Poison> {
     let (event_type, version) = (event.event_type(), event.schema_version());
     if SessionEvent::TYPES.contains(&(event_type, version)) {
         return Ok(serde_json::from_str(event.data()).map_err(DecodeError::Data)?);

@@ -97,12 +97,12 @@ impl Workspace {
             "workspace.member_joined" => self.members += 1,
             "workspace.member_removed" => self.members -= 1,
             "workspace.deletion_requested" => {
-                let told = WorkspaceEvent::decode(
+                let decoded = WorkspaceEvent::decode(
                     event.event_type(),
                     event.schema_version(),
                     event.data(),
                 )?;
-                if let WorkspaceEvent::DeletionRequested { due, .. } = told {
+                if let WorkspaceEvent::DeletionRequested { due, .. } = decoded {
                     self.deletion_due = Some(due);
                 }
             }
