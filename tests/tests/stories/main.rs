@@ -3,6 +3,7 @@
 mod accounts;
 mod command_line;
 mod demo;
+mod endpoints;
 mod erased;
 mod escrow;
 mod mailing;
@@ -13,5 +14,4 @@ mod runs;
 mod seats;
 mod servers;
 mod starting;
-mod tenants;
 mod workspaces;

@@ -2,7 +2,6 @@
 
 mod deletion;
 mod invitations;
-mod matrix;
 mod members;
 mod tokens;
 

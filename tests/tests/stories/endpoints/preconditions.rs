@@ -1,0 +1,130 @@
+//! Every operation that needs If-Match: refused without it, refused with the tag of another version,
+//! and done with the right one.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use tests::{Answer, Harness, Installation, Person, Sshd};
+use uuid::Uuid;
+
+use super::operation::{Operation, document, operations};
+use super::tenant::Things;
+
+/// A body for each operation that needs If-Match, in an order in which each is possible.
+fn bodies(ada: &Person, sshd: &Sshd) -> Vec<(&'static str, Value)> {
+    let steps = json!([{ "name": "one", "command": "true" }]);
+    let fingerprint = sshd.host_key_fingerprint().unwrap();
+    vec![
+        ("PATCH /v1/workspaces/{workspace}", json!({ "name": "Looms" })),
+        ("PUT /v1/workspaces/{workspace}/members/{member}", json!({ "role": "viewer" })),
+        (
+            "POST /v1/workspaces/{workspace}/servers/{server}/host-key/approve",
+            json!({ "fingerprint": fingerprint }),
+        ),
+        ("PUT /v1/workspaces/{workspace}/servers/{server}/credential", json!({ "generate": true })),
+        ("PATCH /v1/workspaces/{workspace}/servers/{server}", json!({ "name": "other" })),
+        (
+            "PUT /v1/workspaces/{workspace}/servers/{server}/deployments/{deployment}",
+            json!({ "name": "other", "steps": steps }),
+        ),
+        (
+            "DELETE /v1/workspaces/{workspace}/servers/{server}/deployments/{deployment}",
+            Value::Null,
+        ),
+        (
+            "PUT /v1/workspaces/{workspace}/servers/{server}/address",
+            json!({ "host": "other.example", "user": "u" }),
+        ),
+        ("DELETE /v1/workspaces/{workspace}/servers/{server}", Value::Null),
+        ("DELETE /v1/workspaces/{workspace}", json!({ "password": ada.password, "grace_days": 7 })),
+        ("PATCH /v1/me", json!({ "name": "Ada King" })),
+        ("PUT /v1/me/email", json!({ "email": "ada.king@example.org", "password": ada.password })),
+        (
+            "PUT /v1/me/password",
+            json!({ "current": ada.password, "new": "quite another password" }),
+        ),
+    ]
+}
+
+struct Given {
+    harness: Harness,
+    sshd: Sshd,
+    things: Things,
+    account: String,
+}
+
+impl Given {
+    /// A server whose host key was observed and is not approved, with a deployment.
+    async fn new() -> Self {
+        let sshd = Sshd::start().unwrap();
+        let allow = format!("127.0.0.1/32:{}", sshd.port());
+        let settings = [("egress_allow", allow.as_str()), ("monitor_seconds", "0")];
+        let harness = Harness::on(Installation::with(&settings).await).await;
+        let (member, _) = harness.installation.stranger().await;
+        harness.installation.join(harness.workspace_id(), &member, "operator").await;
+        let server = harness.register_server(sshd.port(), sshd.user()).await;
+        harness.check_server(&server).await;
+        let body = json!({ "name": "web", "steps": [{ "name": "one", "command": "true" }] });
+        let created = harness.ada.post(&format!("{server}/deployments"), body).await.expect(201);
+        let things = Things::from([
+            ("workspace", harness.workspace_id().to_owned()),
+            ("member", member),
+            ("server", server.rsplit('/').next().unwrap().to_owned()),
+            ("deployment", created.field("/deployment_id")),
+        ]);
+        let account = harness.ada.account().await;
+        Self { harness, sshd, things, account }
+    }
+
+    async fn send(&self, operation: &Operation, if_match: Option<&str>, body: &Value) -> Answer {
+        let path = operation.filled(|name| self.things[name].clone());
+        let mut call = self.harness.ada.call(operation.method.clone(), &path);
+        if let Some(tag) = if_match {
+            call = call.header("If-Match", tag);
+        }
+        if body.is_null() { call.send().await } else { call.json(body).send().await }
+    }
+
+    /// The version of the stream that the operation changes.
+    async fn version(&self, operation: &Operation) -> i64 {
+        let id = match () {
+            () if operation.path.contains("{server}") => &self.things["server"],
+            () if operation.is_below_a_workspace() => &self.things["workspace"],
+            () => &self.account,
+        };
+        let version = "select max(version) from event_log.events where stream_id = $1";
+        let log = self.harness.installation.log().await;
+        log.query_one(version, &[&id.parse::<Uuid>().unwrap()]).await.unwrap().get(0)
+    }
+}
+
+#[tokio::test]
+async fn whoever_changes_something_says_which_version_they_saw() {
+    let given = Given::new().await;
+    let mut operations = operations(&document(&given.harness.ada).await);
+    operations.retain(|operation| operation.needs_header("If-Match"));
+    let bodies = bodies(&Person::named("ada"), &given.sshd);
+    let found: BTreeSet<String> = operations.iter().map(Operation::name).collect();
+    let known: BTreeSet<String> = bodies.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(found, known, "each operation that needs If-Match has a body here");
+    assert!(found.len() >= 13, "{found:?}");
+
+    for (name, body) in &bodies {
+        let operation = operations.iter().find(|operation| operation.name() == *name).unwrap();
+        let version = given.version(operation).await;
+        let bare = given.send(operation, None, body).await;
+        assert_eq!(bare.status, 428, "{name}: {}", bare.text());
+        assert_eq!(bare.field("/type"), "/problems/precondition-required", "{name}");
+        let before = format!("\"{}\"", version - 1);
+        let weak = format!("W/\"{version}\"");
+        for stale in [before.as_str(), "\"999999\"", &weak] {
+            let refused = given.send(operation, Some(stale), body).await;
+            assert_eq!(refused.status, 412, "{name} {stale}: {}", refused.text());
+        }
+        assert_eq!(given.version(operation).await, version, "{name}: nothing has changed");
+
+        let done = given.send(operation, Some(&format!("\"{version}\"")), body).await;
+        assert!((200..300).contains(&done.status), "{name}: {} {}", done.status, done.text());
+        assert!(given.version(operation).await > version, "{name}: it is done");
+    }
+}
