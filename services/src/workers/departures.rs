@@ -12,11 +12,11 @@ use crate::wiring::App;
 const DEPARTED: &str = include_str!("departed.sql");
 const AT_ONCE: i64 = 256;
 
-/// Follows the fences, not the events: a restored log brings back memberships without those.
+/// Reads the fences, not the events: a restored log can hold memberships without the erasure events.
 pub(super) async fn remove_departed(app: App) -> Result<(), EraserError> {
     let client = app.pool.get().await.map_err(PgError::from)?;
     let departed = match client.query(DEPARTED, &[&AT_ONCE]).await {
-        // Nothing has been projected yet.
+        // The projections have not created their tables yet.
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(()),
         departed => departed.map_err(PgError::from)?,
     };
@@ -43,7 +43,7 @@ async fn depart(app: &App, workspace: WorkspaceId, member: AccountId) -> Result<
     };
     let version = loaded.version.to_be_bytes();
     let cause = [b"departure", step, workspace.0.as_bytes(), member.0.as_bytes(), &version];
-    // Refused: other members came or left meanwhile, and the next round decides again.
+    // A refusal means that the members have changed: the next round decides again.
     SystemCommand::new(workspace.into(), &cause)
         .step::<Workspace>(workspace.0, command)
         .execute(&app.executor, |_| true)

@@ -1,4 +1,4 @@
-//! Turns keys: retention, the root key, and the key of the e-mail index.
+//! Erases expired keys, and rotates the root key and the key of the e-mail index.
 
 use std::time::Duration;
 
@@ -16,38 +16,38 @@ use crate::wiring::App;
 
 const AT_ONCE: i64 = 64;
 
-/// Half of what the key may last at most, so that a failed week is made up for in the next.
+/// Half of the longest time that the key may be used: a week of failures does no harm.
 const INDEX_DAYS: TimeDelta = TimeDelta::days(7);
-/// The longest that a command may take.
-const SETTLE: Duration = Duration::from_secs(30);
+/// The longest time that a command may take.
+const COMMAND_TIME_MAX: Duration = Duration::from_secs(30);
 
-/// Destroys what is past its time, and the root key when it is old enough.
-pub(super) async fn turn_keys(app: App) -> Result<(), KeyringError> {
+/// Erases the keys of expired periods, and rotates the root key when it is old enough.
+pub(super) async fn rotate_keys(app: App) -> Result<(), KeyringError> {
     let retained = app.keyring.eraser.erase_expired().await?;
     if retained != infra::keyring::ExpiredKeys::default() {
-        tracing::info!(?retained, "keys came to their end");
+        tracing::info!(?retained, "keys of expired periods were erased");
     }
     let every = TimeDelta::hours(i64::from(app.config.root_rotation_hours));
     if let Some(rotation) = app.keyring.root_rotation.rotate_when_due(every).await? {
-        tracing::info!(root = %rotation.current, rewrapped = rotation.rewrapped, "a new root key");
+        tracing::info!(root = %rotation.current, rewrapped = rotation.rewrapped, "the root key was rotated");
     }
     Ok(())
 }
 
-pub(super) async fn turn_email_index(app: App) -> Result<(), KeyringError> {
-    turn_email_index_after(app, SETTLE).await
+pub(super) async fn rotate_email_index(app: App) -> Result<(), KeyringError> {
+    rotate_email_index_after(app, COMMAND_TIME_MAX).await
 }
 
-pub(super) async fn turn_email_index_after(app: App, settle: Duration) -> Result<(), KeyringError> {
+pub(super) async fn rotate_email_index_after(app: App, command_time_max: Duration) -> Result<(), KeyringError> {
     let keyring = app.keyring.clone();
-    if keyring.email_index.rotate(INDEX_DAYS, settle, &Accounts { app }).await? {
-        tracing::info!("a new key of the e-mail index");
+    if keyring.email_index.rotate(INDEX_DAYS, command_time_max, &Accounts { app }).await? {
+        tracing::info!("the key of the e-mail index was rotated");
     }
     Ok(())
 }
 
-/// Older events bring back reservations under keys that are destroyed: nobody would be found by
-/// them. Reserves the addresses of their owners again; returns how many owners there were.
+/// A restored log brings back reservations under index keys that are erased, and no look-up finds
+/// them. Reserves the addresses of their owners under the current key; returns the number of owners.
 pub(super) async fn reserve_restored(app: &App) -> Result<u64, KeyringError> {
     let kinds = app.keyring.email_index.kinds().await?;
     let Some(newest) = kinds.written.first() else { return Ok(0) };
@@ -74,20 +74,20 @@ struct Accounts {
 }
 
 impl Accounts {
-    /// The reservation under `old` is on the account's own address, though its key is gone.
+    /// Reserves the account's own address again, which it had reserved under the erased key `old`.
     async fn restore(&self, owner: Uuid, old: &str) -> Result<(), KeyringError> {
-        let held = self.app.reservations.of_owner(owner).await?;
-        let Some(old) = held.iter().find(|(kind, _)| kind == old) else { return Ok(()) };
+        let reservations = self.app.reservations.of_owner(owner).await?;
+        let Some(old) = reservations.iter().find(|(kind, _)| kind == old) else { return Ok(()) };
         let Some(address) = self.addresses(owner).await?.into_iter().next() else { return Ok(()) };
         for new in self.app.keyring.email_index.indexes(&address).await? {
             if !self.app.reservations.reserve_again(&new, old, owner).await? {
-                tracing::warn!(%owner, "the address of a restored account is another's by now");
+                tracing::warn!(%owner, "the address of a restored account now belongs to another account");
             }
         }
         Ok(())
     }
 
-    /// The addresses that an account may hold reservations on: its own, and the one it changes to.
+    /// The account's address, and the one that it is changing to.
     async fn addresses(&self, owner: Uuid) -> Result<Vec<EmailAddress>, KeyringError> {
         let account = AccountId(owner);
         let loaded = self.app.executor.load::<Account>(account.into(), owner).await;
@@ -95,7 +95,7 @@ impl Accounts {
         let Account::Live(live) = &*loaded.state else { return Ok(Vec::new()) };
         let person = Unsealer::of_account(&self.app, account);
         let mut addresses = Vec::new();
-        for sealed in held(live) {
+        for sealed in sealed_addresses(live) {
             let Personal::Sealed(sealed) = sealed else { continue };
             addresses.extend(person.optional::<AccountEmail>(Some(sealed)).await?);
         }
@@ -103,7 +103,7 @@ impl Accounts {
     }
 }
 
-fn held(live: &LiveAccount) -> impl Iterator<Item = &Personal<AccountEmail>> {
+fn sealed_addresses(live: &LiveAccount) -> impl Iterator<Item = &Personal<AccountEmail>> {
     std::iter::once(&live.email).chain(live.email_change.as_ref().map(|change| &change.email))
 }
 
@@ -120,13 +120,13 @@ impl AddressReservations for Accounts {
     }
 
     async fn reserve_again(&self, owner: Uuid) -> Result<(), KeyringError> {
-        let held = self.app.reservations.of_owner(owner).await?;
+        let reservations = self.app.reservations.of_owner(owner).await?;
         for address in self.addresses(owner).await? {
             let indexes = self.app.keyring.email_index.indexes(&address).await?;
-            let Some(old) = indexes.iter().find(|index| held.contains(index)) else { continue };
-            for new in indexes.iter().filter(|index| !held.contains(index)) {
+            let Some(old) = indexes.iter().find(|index| reservations.contains(index)) else { continue };
+            for new in indexes.iter().filter(|index| !reservations.contains(index)) {
                 if !self.app.reservations.reserve_again(new, old, owner).await? {
-                    tracing::info!(%owner, "a reservation was given back meanwhile");
+                    tracing::info!(%owner, "a reservation was released during the rotation");
                 }
             }
         }

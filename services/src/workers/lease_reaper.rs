@@ -1,5 +1,5 @@
-//! Ends seat leases whose time is over. It runs on every node, so that no seat waits for another
-//! node to acquire the leader lease of one that died: the rows are locked, and each is reaped once.
+//! Expires seat leases. It runs on every node: when a node dies, no seat waits for a leader lease. The
+//! rows are locked, so each lease is expired once.
 
 use infra::postgres::PgError;
 
@@ -8,11 +8,11 @@ use crate::wiring::App;
 
 const WORKSPACES_AT_ONCE: i64 = 64;
 
-/// One workspace's trouble is not the others'.
+/// An error in one workspace does not stop the others.
 pub(super) async fn reap_due(app: App) -> Result<(), PgError> {
     for workspace in app.seats.overdue(WORKSPACES_AT_ONCE).await? {
         if let Err(error) = expire_leases(&app, workspace).await {
-            tracing::warn!(%workspace, %error, "leases that are over could not be ended yet");
+            tracing::warn!(%workspace, %error, "overdue seat leases were not expired: tried again in a moment");
         }
     }
     Ok(())

@@ -30,7 +30,7 @@ use crate::wiring::App;
 use server_monitor::Rounds;
 use timer::Timers;
 
-/// The workers of a node: those that follow the log, and those that run by the clock.
+/// The workers of a node: some follow the log, some run on a timer.
 pub struct Workers {
     app: App,
     readers: Vec<Reader>,
@@ -39,11 +39,11 @@ pub struct Workers {
     rounds: Rounds,
 }
 
-/// How a worker that reads the log wakes its part that runs by the clock.
+/// A worker that reads the log uses this to start its timer early.
 type Wake = Arc<Notify>;
 
 impl Workers {
-    /// Starts what runs by the clock. The readers are for the caller to start.
+    /// Starts the timers. The caller starts the readers.
     pub fn start(app: &App) -> Self {
         let (mail, close, erase) = (Wake::default(), Wake::default(), Wake::default());
         let run = Wake::default();
@@ -81,13 +81,13 @@ impl Workers {
         timers.on_one_node("invitations", 5 * second, None, workspace_rows::expire_due);
         timers.on_one_node("credentials", minute, None, orphans::sweep_credentials);
         timers.on_one_node("erasures", 10 * minute, None, orphans::sweep_erasures);
-        timers.on_one_node("keys", minute, None, keys::turn_keys);
-        timers.on_one_node("e-mail index", minute, None, keys::turn_email_index);
+        timers.on_one_node("keys", minute, None, keys::rotate_keys);
+        timers.on_one_node("e-mail index", minute, None, keys::rotate_email_index);
         timers.on_one_node("run logs", 10 * minute, None, run_logs::retain);
         timers.on_one_node("run secrets", minute, None, runner::sweep_secrets);
         let attempts = runner::Attempts::new(app);
-        runner::keep_going(&mut timers, &attempts, run);
-        server_monitor::keep_going(&mut timers, &rounds, watch);
+        runner::start_timers(&mut timers, &attempts, run);
+        server_monitor::start_timers(&mut timers, &rounds, watch);
         Self { app: app.clone(), readers, timers, attempts, rounds }
     }
 
@@ -96,11 +96,11 @@ impl Workers {
         self.readers.clone()
     }
 
-    /// Lets what is under way finish, for some seconds, and releases the leader leases.
+    /// Waits some seconds for running work to finish, then releases the leader leases.
     pub async fn stop(self) {
         self.attempts.stop().await;
         self.timers.stop().await;
-        // A claim may have been under way.
+        // A timer may have claimed tasks after the first stop.
         self.attempts.stop().await;
         self.rounds.stop(&self.app).await;
     }

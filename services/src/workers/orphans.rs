@@ -1,4 +1,4 @@
-//! Sweeps up what a crash left behind, and what has been kept long enough.
+//! Deletes rows and files that a crash left behind, and those whose retention has ended.
 
 use std::collections::HashSet;
 
@@ -19,9 +19,9 @@ use crate::wiring::App;
 
 const OVERDUE: &str = include_str!("overdue.sql");
 const OVERDUE_WORKSPACES: &str = include_str!("overdue_workspaces.sql");
-/// Far longer than a command takes from its hash to its event.
+/// Far longer than a command takes from its hash to its event: a younger hash may still get one.
 const NAMED_WITHIN: TimeDelta = TimeDelta::minutes(10);
-/// As long as command ids: a worker that comes back late still finds what it put down.
+/// As long as command ids: a worker that reads an event late still finds its mail, and sends no second.
 const MAILS_KEPT: TimeDelta = TimeDelta::days(30);
 const AT_ONCE: i64 = 256;
 
@@ -39,7 +39,7 @@ pub(super) enum SweepError {
     Keyring(#[from] KeyringError),
 }
 
-/// Hashes that were made for an event that never came.
+/// Password hashes whose event was never appended.
 pub(super) async fn sweep_credentials(app: App) -> Result<(), SweepError> {
     let unnamed = app.credentials.unnamed(app.clock.now() - NAMED_WITHIN, AT_ONCE).await?;
     for UnnamedCredential { account, credential } in unnamed {
@@ -56,7 +56,7 @@ pub(super) async fn sweep_credentials(app: App) -> Result<(), SweepError> {
     Ok(())
 }
 
-/// Keys for servers that were made for an event that never came.
+/// Private keys of servers whose event was never appended.
 pub(super) async fn sweep_server_credentials(app: App) -> Result<(), SweepError> {
     let keys = &app.server_credentials;
     for key in keys.unnamed(app.clock.now() - NAMED_WITHIN, AT_ONCE).await? {
@@ -71,29 +71,29 @@ pub(super) async fn sweep_server_credentials(app: App) -> Result<(), SweepError>
     Ok(())
 }
 
-/// Mails that a dead node was sending, and mails that have been kept long enough.
+/// Mails that a dead node was sending, and mails whose retention has ended.
 pub(super) async fn sweep_outbox(app: App) -> Result<(), SweepError> {
     let unknown = app.outbox.expire_leases().await?;
     if unknown > 0 {
         app.metrics.mails_handled.with_label_values(&["unknown"]).inc_by(unknown);
-        tracing::error!(unknown, "mails may have been sent by a node that died: not sent again");
+        tracing::error!(unknown, "a node died while it sent these mails: they may have been sent, and are not sent again");
     }
     app.outbox.delete_finished(app.clock.now() - MAILS_KEPT, AT_ONCE).await?;
     Ok(())
 }
 
-/// Files of this node's folder whose mails are gone: of erased people, or kept long enough.
+/// Files of this node's mail folder whose mails are deleted from the outbox.
 pub(super) async fn sweep_mail_folder(app: App) -> Result<(), SweepError> {
     let Transport::Folder(folder) = &app.transport else { return Ok(()) };
     let files = folder.mails().await?;
     let known: HashSet<Uuid> = app.outbox.existing(&files).await?.into_iter().collect();
-    let gone: Vec<Uuid> = files.into_iter().filter(|file| !known.contains(file)).collect();
-    app.transport.delete(&gone).await?;
+    let unknown: Vec<Uuid> = files.into_iter().filter(|file| !known.contains(file)).collect();
+    app.transport.delete(&unknown).await?;
     Ok(())
 }
 
-/// Erasures that are over their grace in the log, and which the ledger lost or has as cancelled:
-/// a cancellation that never came into the log, or a keyring that was restored.
+/// Erasures that are due by the log, but are missing or cancelled in the ledger: the keyring was
+/// restored, or the cancellation was never appended.
 pub(super) async fn sweep_erasures(app: App) -> Result<(), SweepError> {
     for account in overdue(&app, OVERDUE).await? {
         let loaded = app.executor.load::<Account>(TenantId(account), account).await?;
@@ -101,14 +101,14 @@ pub(super) async fn sweep_erasures(app: App) -> Result<(), SweepError> {
             && let Some(erasure) = live.erasure
         {
             let subject = SubjectId(account);
-            super::eraser::enter(&app.keyring, SubjectKind::Account, subject, erasure.due).await?;
+            super::eraser::record_in_ledger(&app.keyring, SubjectKind::Account, subject, erasure.due).await?;
         }
     }
     for workspace in overdue(&app, OVERDUE_WORKSPACES).await? {
         let loaded = app.executor.load::<Workspace>(TenantId(workspace), workspace).await?;
         if let Some(deletion) = loaded.state.live().and_then(|live| live.deletion) {
             let subject = SubjectId(workspace);
-            super::eraser::enter(&app.keyring, SubjectKind::Workspace, subject, deletion.due)
+            super::eraser::record_in_ledger(&app.keyring, SubjectKind::Workspace, subject, deletion.due)
                 .await?;
         }
     }
@@ -118,7 +118,7 @@ pub(super) async fn sweep_erasures(app: App) -> Result<(), SweepError> {
 async fn overdue(app: &App, list: &str) -> Result<Vec<Uuid>, PgError> {
     let client = app.pool.get().await?;
     let rows = match client.query(list, &[&app.clock.now(), &AT_ONCE]).await {
-        // Nothing has been projected yet.
+        // The projections have not created their tables yet.
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(vec![]),
         overdue => overdue?,
     };

@@ -1,4 +1,4 @@
-//! After a restore: older events under the ledger of today. Nothing is served before it is replayed.
+//! After a restore the log is older than the ledger: the ledger is applied before anything is served.
 
 use chrono::TimeDelta;
 use domain::account::{Account, AccountCommand};
@@ -17,26 +17,26 @@ const UNFENCED: &str = "select s from unnest($1::uuid[]) s \
     where not exists (select from event_log.fences where subject = s)";
 const WAS_CANCELLED: &str = include_str!("was_cancelled.sql");
 const AT_ONCE: i64 = 512;
-/// Requests that are younger may still be on their way into the log, from another node.
+/// Another node may still be appending a younger request.
 const APPENDING: TimeDelta = TimeDelta::minutes(1);
-/// No grace is longer.
+/// Longer than any grace.
 const GRACE_MAX: TimeDelta = TimeDelta::days(400);
 
-/// Raises the fences that the ledger tells of and the log lacks, destroys what the restore brought
-/// back of what was erased, and asks again for the erasures that the log has lost. Answers how many.
-/// Then everybody else is found by today's index of addresses.
+/// Raises the fences that are in the ledger but not in the log, deletes again what the restore brought
+/// back, requests again the erasures that the log has lost, and returns the number of both. Then
+/// reserves the addresses of restored accounts under the current key of the e-mail index.
 pub async fn replay_ledger(app: &App) -> Result<u64, String> {
     let replayed =
         async { Ok::<_, EraserError>(fence_all(app).await? + request_lost_again(app).await?) };
     let replayed = replayed.await.map_err(|error| error.to_string())?;
     if replayed > 0 {
-        tracing::warn!(replayed, "erasures of the ledger were not in the log: it was restored");
+        tracing::warn!(replayed, "the log was restored: these erasures of the ledger were not in it, and are applied again");
     }
     let reserved = reserve_restored(app).await.map_err(|error| error.to_string())?;
     if reserved > 0 {
         tracing::warn!(
             reserved,
-            "addresses are reserved again: their e-mail index key is destroyed"
+            "addresses of restored accounts are reserved again: their e-mail index key was erased"
         );
     }
     Ok(replayed)
@@ -108,7 +108,7 @@ async fn is_lost(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
     Ok(!row.and_then(|row| row.try_get::<_, bool>(0)).map_err(PgError::from)?)
 }
 
-/// Appends the request of an erasure again. `false`: it is refused.
+/// Appends the erasure request again. `false`: it was refused.
 async fn request_again(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
     let (subject, requested_at, due) = (entry.subject.0, entry.requested_at, entry.due);
     let since = requested_at.timestamp_micros().to_be_bytes();

@@ -1,4 +1,4 @@
-//! Makes room for the logs of the next days, and drops those of days that are past their time.
+//! Creates the partitions of the next days for the logs of runs, and deletes expired ones.
 
 use infra::run_log::RunLogError;
 
@@ -7,7 +7,7 @@ use crate::wiring::App;
 pub(super) async fn retain(app: App) -> Result<(), RunLogError> {
     let days = app.run_logs.retain().await?;
     if days > 0 {
-        tracing::info!(days, "logs of runs came to their end");
+        tracing::info!(days, "expired logs of runs were deleted");
     }
     Ok(())
 }

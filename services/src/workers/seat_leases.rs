@@ -24,7 +24,7 @@ impl SeatLeases {
         Self { executor: app.executor.clone(), ttl }
     }
 
-    /// The request that acquired a lease writes its row, too: this is for a crash in between.
+    /// The request that acquired a lease writes its row too: this repairs the row after a crash.
     async fn follow(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), WorkerError> {
         let leased = |lease: LeaseId, account: AccountId, fence: u64| NewSeatLease {
             lease,
@@ -56,15 +56,15 @@ impl SeatLeases {
         SystemCommand::new(event.tenant(), &[b"seat.vacate", cause.0.as_bytes()])
             .caused_by(Some(cause))
             .step::<SeatPool>(stream, command)
-            // A workspace of an early release may have no pool.
-            .execute(&self.executor, |no| matches!(no, Refused::Seat(SeatError::Unknown)))
+            // Workspaces of early releases may have no pool.
+            .execute(&self.executor, |refused| matches!(refused, Refused::Seat(SeatError::Unknown)))
             .await
             .map_err(|error| WorkerError::Unavailable(error.to_string()))?;
         Ok(())
     }
 }
 
-/// The member whose seat an event of the workspace takes, and why.
+/// The member who may not hold a seat after this event, and why.
 fn vacated(event: &WorkspaceEvent) -> Option<(AccountId, ReleaseReason)> {
     if let WorkspaceEvent::MemberRemoved { account } = *event {
         Some((account, ReleaseReason::MemberGone))

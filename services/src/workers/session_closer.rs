@@ -17,9 +17,9 @@ use super::Wake;
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 
-/// The request that closed a session appends the event; after this long, the session closer does.
+/// The request that closed a session appends the event; if it has not after this time, this worker does.
 const APPENDING: TimeDelta = TimeDelta::seconds(5);
-/// How long the opening event may take once the row of a session is written.
+/// The longest time from the row of a session to its opening event.
 const OPENING: TimeDelta = TimeDelta::minutes(1);
 const AT_ONCE: i64 = 256;
 
@@ -38,7 +38,7 @@ impl SessionCloser {
         }
     }
 
-    /// Closes the sessions that were open when the event was appended: a later sign-in stays.
+    /// Closes the sessions that were open when the event was appended; later ones stay open.
     async fn close_all(
         &self,
         event: &Recorded,
@@ -97,7 +97,7 @@ pub(super) async fn close_due(app: App) -> Result<(), PgError> {
     }
 }
 
-/// Appends the closing event. Returns the session once that is in the log, or never will be.
+/// Appends the closing event. Returns the session if nothing is left to append.
 async fn append(app: &App, closing: &Closing) -> Option<SessionId> {
     let session = closing.session;
     let cause = closing.cause.map_or(session.0, |event| event.0);
@@ -112,10 +112,10 @@ async fn append(app: &App, closing: &Closing) -> Option<SessionId> {
     .execute(&app.executor, |refused| is_opened_by_now && *refused == unknown);
     match appended.await {
         Ok(_) => Some(session),
-        // Its opening event may still come.
+        // Its opening event may still be appended.
         Err(ExecuteError::Refused(Refused::Session(SessionError::Unknown))) => None,
         Err(error) => {
-            tracing::warn!(%session, %error, "the end of a session is not in the log yet");
+            tracing::warn!(%session, %error, "the closing event of a session was not appended: tried again");
             None
         }
     }

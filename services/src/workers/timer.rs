@@ -1,4 +1,4 @@
-//! What runs by the clock: on every node, or on the one that has the leader lease.
+//! Work on a timer: on every node, or only on the node that has the leader lease.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::Wake;
 use crate::wiring::App;
 
-/// After it another node acquires the leader lease of one that died.
+/// When a node dies, another node can acquire its leader lease after this time.
 const LEASE: Duration = Duration::from_secs(5);
 
 /// How long work that is under way may take when the node stops.
@@ -90,16 +90,16 @@ impl Timers {
         let ended = async {
             while let Some(ended) = self.tasks.join_next().await {
                 if let Err(error) = ended {
-                    tracing::error!(%error, "a worker's timer did not end well");
+                    tracing::error!(%error, "the timer of a worker panicked or was aborted");
                 }
             }
         };
         if tokio::time::timeout(STOP, ended).await.is_err() {
-            tracing::warn!("a worker was cut short: it goes on from its last step");
+            tracing::warn!("a worker was stopped before it had finished: it continues at the next start");
             self.tasks.shutdown().await;
         }
         if let Err(error) = self.app.leader_lease.release().await {
-            tracing::warn!(%error, "leader leases were not released: they end by themselves");
+            tracing::warn!(%error, "leader leases were not released: other nodes wait until they expire");
         }
     }
 }
@@ -122,7 +122,7 @@ impl Timer {
             }
         }
         if let Err(error) = work(app.clone()).await {
-            tracing::warn!(worker = self.name, %error, "put off");
+            tracing::warn!(worker = self.name, %error, "a worker failed: it runs again at its next interval");
         }
     }
 
@@ -131,7 +131,7 @@ impl Timer {
         let Some(wake) = &self.wake else { return period.await };
         tokio::select! {
             () = period => {}
-            // What woke us is committed with the reader's checkpoint, moments later.
+            // The reader commits its rows a moment after it sends the wake-up.
             () = wake.notified() => tokio::time::sleep(Duration::from_millis(20)).await,
         }
     }

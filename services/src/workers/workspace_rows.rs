@@ -1,5 +1,5 @@
-//! Keeps the working rows of workspaces in step with the log, and erases the address of an invitation
-//! when it ends.
+//! Updates the working rows of workspaces from the log, and erases the address of an invitation when it
+//! ends.
 
 use async_trait::async_trait;
 use domain::workspace::{Workspace, WorkspaceCommand, WorkspaceEvent};
@@ -58,7 +58,7 @@ impl Worker for WorkspaceRows {
     }
 }
 
-/// Erases what is kept of an invitation that has ended: its key, its mails and its row.
+/// Erases the key, the mails and the row of an invitation that has ended.
 pub(super) async fn erase_invitation(
     app: &App,
     invitation: InvitationId,
@@ -71,7 +71,7 @@ pub(super) async fn erase_invitation(
     Ok(app.invitations.delete(invitation).await?)
 }
 
-/// Appends the end of each invitation that has expired.
+/// Appends the event of each invitation that has expired.
 pub(super) async fn expire_due(app: App) -> Result<(), EraserError> {
     for (invitation, workspace) in app.invitations.due(app.clock.now(), AT_ONCE).await? {
         expire(&app, invitation, workspace).await?;
@@ -85,7 +85,7 @@ async fn expire(
     workspace: WorkspaceId,
 ) -> Result<(), EraserError> {
     let expires = WorkspaceCommand::ExpireInvitation { invitation, now: app.clock.now() };
-    // Refused: it has ended already, or the workspace is deleted.
+    // A refusal means that it has ended already, or that the workspace is deleted.
     SystemCommand::new(
         workspace.into(),
         &[b"workspace.invitation_expired", invitation.0.as_bytes()],

@@ -1,4 +1,4 @@
-//! Erases people and workspaces: enters what is asked for into the ledger, and acts on it when it is due.
+//! Erases people and workspaces: records requests in the ledger, and executes those that are due.
 
 mod stage;
 pub(super) mod workspace;
@@ -21,10 +21,10 @@ use super::Wake;
 use crate::wiring::App;
 
 const AT_ONCE: i64 = 64;
-/// A cancellation that was decided in time may still be on its way, or from a slow clock.
-const LATE_MAX: TimeDelta = TimeDelta::seconds(2);
-/// How long a request takes at most from the ledger into the log.
-const ENTERING: TimeDelta = TimeDelta::minutes(1);
+/// A cancellation that was accepted in time may arrive this late, or from a node whose clock is slow.
+const CANCELLATION_DELAY_MAX: TimeDelta = TimeDelta::seconds(2);
+/// The longest time from a request's row in the ledger to its event.
+const APPEND_TIME_MAX: TimeDelta = TimeDelta::minutes(1);
 
 pub(super) struct Eraser {
     app: App,
@@ -36,8 +36,8 @@ impl Eraser {
         Self { app: app.clone(), wake: wake.clone() }
     }
 
-    /// Whether the log, as it stands by now, asks for the erasure.
-    async fn stands(&self, kind: SubjectKind, subject: SubjectId) -> Result<bool, EraserError> {
+    /// Whether the newest state of the subject has an open erasure request.
+    async fn is_requested(&self, kind: SubjectKind, subject: SubjectId) -> Result<bool, EraserError> {
         let (executor, of, id) = (&self.app.executor, TenantId(subject.0), subject.0);
         Ok(match kind {
             SubjectKind::Account => {
@@ -51,49 +51,50 @@ impl Eraser {
         })
     }
 
-    async fn take_in(
+    async fn record_request(
         &self,
         kind: SubjectKind,
         subject: SubjectId,
         due: DateTime<Utc>,
     ) -> Result<(), EraserError> {
-        if self.stands(kind, subject).await? {
-            enter(&self.app.keyring, kind, subject, due).await?;
+        if self.is_requested(kind, subject).await? {
+            record_in_ledger(&self.app.keyring, kind, subject, due).await?;
         }
         Ok(())
     }
 
-    /// The API has struck it out already, unless it crashed. A request that came after the
-    /// cancellation stays: in the log, or in the ledger only and on its way into the log.
-    async fn strike_out(&self, kind: SubjectKind, subject: SubjectId) -> Result<(), EraserError> {
+    /// The API has cancelled it in the ledger already, unless it crashed. A newer request stays: it is
+    /// in the log, or younger than [`APPEND_TIME_MAX`] in the ledger.
+    async fn record_cancellation(&self, kind: SubjectKind, subject: SubjectId) -> Result<(), EraserError> {
         let Self { app, .. } = self;
         let Some(entry) = app.keyring.ledger.entry(subject).await? else { return Ok(()) };
-        let is_settled = app.clock.now() - entry.requested_at >= ENTERING;
-        if is_settled && !self.stands(kind, subject).await? {
+        let is_settled = app.clock.now() - entry.requested_at >= APPEND_TIME_MAX;
+        if is_settled && !self.is_requested(kind, subject).await? {
             app.keyring.ledger.cancel(subject).await?;
         }
         Ok(())
     }
 }
 
-/// What an event asks for, and when; `None` where it takes that back.
-fn asked(event: &Recorded) -> Result<(SubjectKind, Option<DateTime<Utc>>), WorkerError> {
+/// When the erasure that the event requests is due; `None`: the event cancels it.
+fn requested_erasure(event: &Recorded) -> Result<(SubjectKind, Option<DateTime<Utc>>), WorkerError> {
     if event.stream_type() == "workspace" {
-        let told: WorkspaceEvent = event.decode()?;
-        let WorkspaceEvent::DeletionRequested { due, .. } = told else {
+        let decoded: WorkspaceEvent = event.decode()?;
+        let WorkspaceEvent::DeletionRequested { due, .. } = decoded else {
             return Ok((SubjectKind::Workspace, None));
         };
         return Ok((SubjectKind::Workspace, Some(due)));
     }
-    let told: AccountEvent = event.decode()?;
-    let AccountEvent::ErasureRequested { due, .. } = told else {
+    let decoded: AccountEvent = event.decode()?;
+    let AccountEvent::ErasureRequested { due, .. } = decoded else {
         return Ok((SubjectKind::Account, None));
     };
     Ok((SubjectKind::Account, Some(due)))
 }
 
-/// The API has entered it with the claim code already, unless the ledger was lost since.
-pub(super) async fn enter(
+/// Does nothing if the API has recorded the request already, with its claim code. It has not if the
+/// ledger was restored.
+pub(super) async fn record_in_ledger(
     keyring: &Keyring,
     kind: SubjectKind,
     subject: SubjectId,
@@ -101,8 +102,8 @@ pub(super) async fn enter(
 ) -> Result<(), KeyringError> {
     let entry = keyring.ledger.entry(subject).await?;
     if entry.is_none_or(|entry| entry.state == ErasureState::Cancelled) {
-        let nobody_knows = *Secret::random()?.expose();
-        keyring.ledger.request(kind, subject, due, nobody_knows).await?;
+        let unknown_code = *Secret::random()?.expose();
+        keyring.ledger.request(kind, subject, due, unknown_code).await?;
     }
     Ok(())
 }
@@ -124,50 +125,50 @@ impl Worker for Eraser {
 
     async fn react(&self, event: &Recorded, _: &Transaction<'_>) -> Result<(), WorkerError> {
         let subject = SubjectId(event.stream_id());
-        let entered = match asked(event)? {
-            (kind, Some(due)) => self.take_in(kind, subject, due).await,
-            (kind, None) => self.strike_out(kind, subject).await,
+        let recorded = match requested_erasure(event)? {
+            (kind, Some(due)) => self.record_request(kind, subject, due).await,
+            (kind, None) => self.record_cancellation(kind, subject).await,
         };
-        entered.map_err(|error| WorkerError::Unavailable(error.to_string()))?;
+        recorded.map_err(|error| WorkerError::Unavailable(error.to_string()))?;
         self.wake.notify_one();
         Ok(())
     }
 }
 
-/// Takes every erasure that is due as far as it goes now.
+/// Executes the erasures that are due, each up to the last stage that is possible now.
 pub(super) async fn erase_due(app: App) -> Result<(), KeyringError> {
     let due = app.keyring.ledger.due(app.clock.now(), AT_ONCE).await?;
-    let ripe = due.into_iter().filter(|entry| is_ripe(&app, entry));
-    join_all(ripe.map(|entry| async {
+    let actionable = due.into_iter().filter(|entry| is_actionable(&app, entry));
+    join_all(actionable.map(|entry| async {
         let subject = entry.subject;
-        tell(subject, erase(&app, entry).await);
+        log_error(subject, erase(&app, entry).await);
     }))
     .await;
     let provable = app.keyring.ledger.provable(AT_ONCE).await?;
     join_all(provable.iter().map(|entry| async {
-        tell(entry.subject, prove(&app, entry).await);
+        log_error(entry.subject, prove(&app, entry).await);
     }))
     .await;
     Ok(())
 }
 
-fn tell(subject: SubjectId, went: Result<(), EraserError>) {
-    if let Err(error) = went {
-        tracing::warn!(%subject, %error, "an erasure is put off");
+fn log_error(subject: SubjectId, result: Result<(), EraserError>) {
+    if let Err(error) = result {
+        tracing::warn!(%subject, %error, "a stage of an erasure failed: it is tried again");
     }
 }
 
-fn is_ripe(app: &App, entry: &ErasureEntry) -> bool {
+fn is_actionable(app: &App, entry: &ErasureEntry) -> bool {
     let grace = entry.due - entry.requested_at;
-    let late = LATE_MAX.min(grace.max(TimeDelta::zero()));
-    entry.state != ErasureState::Requested || app.clock.now() >= entry.due + late
+    let delay = CANCELLATION_DELAY_MAX.min(grace.max(TimeDelta::zero()));
+    entry.state != ErasureState::Requested || app.clock.now() >= entry.due + delay
 }
 
-/// Stage after stage, each noted in the ledger once it is reached: after a crash it goes on from there.
+/// Records each stage in the ledger when it is reached, and continues there after a crash.
 async fn erase(app: &App, mut entry: ErasureEntry) -> Result<(), EraserError> {
     while let Some(stage) = next_stage(app, &entry).await? {
         entry = app.keyring.ledger.advance(entry.subject, stage).await?;
-        tracing::info!(subject = %entry.subject, state = ?entry.state, "an erasure went on");
+        tracing::info!(subject = %entry.subject, state = ?entry.state, "an erasure reached its next stage");
     }
     Ok(())
 }

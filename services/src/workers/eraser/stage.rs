@@ -19,16 +19,16 @@ use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 
 const DELETE_SNAPSHOT: &str = "delete from event_log.snapshots where stream_id = $1";
-/// How long a request may be in the ledger before the log tells of it.
-const TELLING: TimeDelta = TimeDelta::minutes(10);
+/// A request that is this old in the ledger, and not in the log, is cancelled.
+const UNAPPENDED_MAX: TimeDelta = TimeDelta::minutes(10);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EraserError {
     #[error(transparent)]
     Keyring(#[from] KeyringError),
-    #[error("the log: {0}")]
+    #[error("the log could not be written: {0}")]
     Log(#[from] ExecuteError),
-    #[error("the log: {0}")]
+    #[error("the log could not be read: {0}")]
     Load(#[from] LoadError),
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
@@ -38,8 +38,8 @@ pub(crate) enum EraserError {
     Mail(#[from] MailError),
 }
 
-/// Does the work of the next stage, and answers it: the caller notes it in the ledger. `None` when
-/// there is nothing to do now.
+/// Does the work of the next stage and returns it; the caller records it in the ledger. `None`: there is
+/// nothing to do now.
 pub(crate) async fn next_stage(
     app: &App,
     entry: &ErasureEntry,
@@ -59,7 +59,7 @@ pub(crate) async fn next_stage(
             Ok(Some(ErasureStage::KeysErased { keys: erased.keys, last_root: erased.last_root }))
         }
         ErasureState::KeysErased => {
-            // No node opens anything of this subject once its lease has passed.
+            // A node may use a cached key until its lease ends.
             tokio::time::sleep(Keyring::LEASE).await;
             delete_rows(app, entry.kind, subject).await?;
             complete(app, entry).await?;
@@ -81,7 +81,7 @@ async fn complete(app: &App, entry: &ErasureEntry) -> Result<(), EraserError> {
     }
 }
 
-/// No backup opens anything of this subject either. The log of a workspace has ended by then.
+/// Records that no backup holds a usable key of this subject. The stream of a workspace has ended before.
 pub(crate) async fn prove(app: &App, entry: &ErasureEntry) -> Result<(), EraserError> {
     if entry.kind == SubjectKind::Account {
         let command = AccountCommand::ProveBackupErasure;
@@ -91,7 +91,7 @@ pub(crate) async fn prove(app: &App, entry: &ErasureEntry) -> Result<(), EraserE
     Ok(())
 }
 
-/// The log has the last word: it may know of a cancellation that the ledger has yet to hear of.
+/// The log decides: it may hold a cancellation that the ledger does not have yet.
 async fn is_due(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
     let (of, id, now) = (TenantId(entry.subject.0), entry.subject.0, app.clock.now());
     let due = match entry.kind {
@@ -104,14 +104,14 @@ async fn is_due(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
             Workspace::Absent | Workspace::Ended => return Ok(true),
         },
     };
-    // It is being asked for, or was refused, or was cancelled.
-    if due.is_none() && now - entry.requested_at >= TELLING {
+    // The request is not appended yet, or was refused, or was cancelled.
+    if due.is_none() && now - entry.requested_at >= UNAPPENDED_MAX {
         app.keyring.ledger.cancel(entry.subject).await?;
     }
     Ok(due.is_some_and(|due| now >= due))
 }
 
-/// The fence stands before the keys die, so that no late event brings one back.
+/// The fence comes before the erasure of the keys: no later event can create a new one.
 pub(crate) async fn raise_fence(
     app: &App,
     kind: SubjectKind,
@@ -124,7 +124,7 @@ pub(crate) async fn raise_fence(
     Ok(app.executor.fence(subject, &closing).await?)
 }
 
-/// Deletes what working rows there are of a fenced subject: no new ones come.
+/// Deletes the working rows of a fenced subject: the fence prevents new ones.
 pub(crate) async fn delete_rows(
     app: &App,
     kind: SubjectKind,
@@ -144,7 +144,7 @@ pub(crate) async fn delete_rows(
     Ok(())
 }
 
-/// Appends a closing event, unless the log does not know of the account or of its erasure.
+/// Appends a closing event, unless the account or its erasure request is not in the log.
 pub(crate) async fn close(
     app: &App,
     subject: SubjectId,

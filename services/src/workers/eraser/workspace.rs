@@ -1,4 +1,4 @@
-//! The part of an erasure that only a workspace has.
+//! The parts of an erasure that only workspaces have.
 
 use std::collections::BTreeSet;
 
@@ -11,8 +11,8 @@ use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 use crate::workers::workspace_rows::erase_invitation;
 
-/// The rows that are a workspace's, each by its id.
-const ROWS: &[&str] = &[
+/// Each takes the workspace's id.
+const DELETE_ROWS: &[&str] = &[
     "delete from working.api_tokens where workspace_id = $1",
     "delete from working.invitations where workspace_id = $1",
     "delete from working.seat_leases where workspace_id = $1",
@@ -24,19 +24,19 @@ const ROWS: &[&str] = &[
 ];
 const DELETE_SNAPSHOTS: &str = include_str!("delete_snapshots.sql");
 
-/// Deletes what there is of a fenced workspace beside its keys: no new rows come.
+/// Deletes the rows of a fenced workspace: the fence prevents new ones.
 pub(super) async fn delete_rows(app: &App, subject: SubjectId) -> Result<(), EraserError> {
     for invitation in invitations(app, WorkspaceId(subject.0)).await? {
         erase_invitation(app, invitation).await?;
     }
     let client = app.pool.get().await.map_err(PgError::from)?;
-    for rows in ROWS.iter().chain([&DELETE_SNAPSHOTS]) {
-        client.execute(*rows, &[&subject.0]).await.map_err(PgError::from)?;
+    for statement in DELETE_ROWS.iter().chain([&DELETE_SNAPSHOTS]) {
+        client.execute(*statement, &[&subject.0]).await.map_err(PgError::from)?;
     }
     Ok(())
 }
 
-/// The open invitations: those in the log, and those with a row, since either may be ahead.
+/// The open invitations in the log and those with a row: either may be newer than the other.
 async fn invitations(
     app: &App,
     workspace: WorkspaceId,
@@ -48,7 +48,7 @@ async fn invitations(
     Ok(open)
 }
 
-/// Appends the closing event, unless the log does not know of the workspace or of its deletion.
+/// Appends the closing event, unless the workspace or its deletion request is not in the log.
 pub(crate) async fn close(
     app: &App,
     subject: SubjectId,

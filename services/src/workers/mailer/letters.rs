@@ -1,10 +1,9 @@
-//! What the mails say.
+//! The subjects and texts of the mails.
 
 use chrono::{DateTime, Utc};
 use infra::keyring::LinkPurpose;
 use infra::outbox::MailKind;
 
-/// A subject and a text.
 pub(super) struct Text {
     pub subject: &'static str,
     pub body: String,
@@ -25,7 +24,7 @@ pub(super) const fn link_of(kind: MailKind) -> Option<(LinkPurpose, &'static str
     }
 }
 
-/// `link` is the id of what the mail is about, where it has no link.
+/// Where a mail has no link, `link` is the id of the server or other thing that it is about.
 pub(super) fn text(kind: MailKind, link: &str, until: Option<DateTime<Utc>>) -> Text {
     let until = until.map(|at| at.format("%-d %B %Y, %H:%M UTC").to_string()).unwrap_or_default();
     let (subject, lines) = match kind {

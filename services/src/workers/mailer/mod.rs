@@ -1,4 +1,4 @@
-//! Puts down a mail for each event that asks for one, and sends it.
+//! Writes a mail into the outbox for each event that needs one, and sends the outbox.
 
 mod letters;
 mod sender;
@@ -28,10 +28,10 @@ pub(super) struct Mailer {
     wake: Wake,
 }
 
-/// What an event asks to be mailed.
-struct Asked {
+/// The mail that an account's event causes.
+struct AccountMail {
     kind: MailKind,
-    /// Else to the address that the account had before the event.
+    /// `None`: the address that the account had before the event.
     to: Option<Personal<AccountEmail>>,
     proof: Option<ProofId>,
     until: Option<DateTime<Utc>>,
@@ -67,9 +67,9 @@ impl Worker for Mailer {
 
     async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), WorkerError> {
         let requests: Vec<MailRequest> = match event.event_type() {
-            "workspace.member_invited" => invitation(event)?.into_iter().collect(),
+            "workspace.member_invited" => invitation_request(event)?.into_iter().collect(),
             "server.host_key_mismatched" => warnings::mismatch(&self.executor, event).await?,
-            _ => letter(event, tx).await?.into_iter().collect(),
+            _ => account_request(event, tx).await?.into_iter().collect(),
         };
         for request in requests {
             self.outbox.put(tx, &request).await?;
@@ -80,30 +80,30 @@ impl Worker for Mailer {
 }
 
 /// A mail to a person who has an account.
-async fn letter(
+async fn account_request(
     event: &Recorded,
     tx: &Transaction<'_>,
 ) -> Result<Option<MailRequest>, WorkerError> {
-    let Some(asked) = asked(event.decode()?) else { return Ok(None) };
-    let address = match asked.to {
+    let Some(mail) = account_mail(event.decode()?) else { return Ok(None) };
+    let address = match mail.to {
         Some(address) => address.sealed().cloned(),
         None => address_before(event, tx).await?,
     };
     Ok(Some(MailRequest {
         cause: event.event_id(),
-        kind: asked.kind,
+        kind: mail.kind,
         tenant: event.tenant(),
         subject: domain::SubjectId(event.stream_id()),
         address: address.ok_or_else(no_address)?,
-        proof: asked.proof,
-        until: asked.until,
+        proof: mail.proof,
+        until: mail.until,
     }))
 }
 
-/// A mail to somebody of whom nothing is known but the address.
-fn invitation(event: &Recorded) -> Result<Option<MailRequest>, WorkerError> {
-    let told: WorkspaceEvent = event.decode()?;
-    let WorkspaceEvent::MemberInvited { invitation, email, until, .. } = told else {
+/// A mail to an address that may have no account.
+fn invitation_request(event: &Recorded) -> Result<Option<MailRequest>, WorkerError> {
+    let decoded: WorkspaceEvent = event.decode()?;
+    let WorkspaceEvent::MemberInvited { invitation, email, until, .. } = decoded else {
         return Ok(None);
     };
     Ok(Some(MailRequest {
@@ -117,11 +117,11 @@ fn invitation(event: &Recorded) -> Result<Option<MailRequest>, WorkerError> {
     }))
 }
 
-fn asked(event: AccountEvent) -> Option<Asked> {
+fn account_mail(event: AccountEvent) -> Option<AccountMail> {
     let link = |kind, to, proof: Proof| {
-        Some(Asked { kind, to, proof: Some(proof.id), until: Some(proof.until) })
+        Some(AccountMail { kind, to, proof: Some(proof.id), until: Some(proof.until) })
     };
-    let notice = |kind, until| Some(Asked { kind, to: None, proof: None, until });
+    let notice = |kind, until| Some(AccountMail { kind, to: None, proof: None, until });
     match event {
         AccountEvent::Registered { email, verification, .. } => {
             link(MailKind::Verification, Some(email), verification)
@@ -150,7 +150,7 @@ fn asked(event: AccountEvent) -> Option<Asked> {
     }
 }
 
-/// From the log, since no state tells the address of an earlier moment.
+/// Reads the log, since the aggregate keeps only the current address.
 async fn address_before(
     event: &Recorded,
     tx: &Transaction<'_>,
@@ -166,5 +166,5 @@ async fn address_before(
 }
 
 fn no_address() -> WorkerError {
-    Poison::Unfit("no address is known for this mail".to_owned()).into()
+    Poison::Unfit("the log holds no address for this mail".to_owned()).into()
 }

@@ -1,4 +1,4 @@
-//! Claims mails and commits, sends them, and marks what became of them.
+//! Claims mails in a transaction, sends them, and records the outcome of each.
 
 use domain::SubjectId;
 use domain::privacy::{AccountEmail, InvitationEmail};
@@ -14,15 +14,15 @@ use crate::wiring::App;
 
 const AT_ONCE: i64 = 16;
 
-/// Why there is nothing to send.
-enum Unwritten {
-    /// The person cannot be written to any more.
+/// Why a mail cannot be composed.
+enum ComposeError {
+    /// The recipient is erased: the mail is deleted.
     Erased,
-    NotNow(String),
-    Never(String),
+    Temporary(String),
+    Permanent(String),
 }
 
-/// Sends some of what is due; answers whether there may be more.
+/// Sends a batch of the mails that are due; `true`: there may be more.
 pub(crate) async fn send_due(app: App) -> Result<bool, PgError> {
     let claimed = app.outbox.claim(app.node, app.transport.via(), AT_ONCE).await?;
     for sent in join_all(claimed.iter().map(|mail| send(&app, mail))).await {
@@ -34,23 +34,23 @@ pub(crate) async fn send_due(app: App) -> Result<bool, PgError> {
 async fn send(app: &App, mail: &ClaimedMail) -> Result<(), PgError> {
     let outcome = match compose(app, mail).await {
         Ok(letter) => app.transport.send(&letter).await,
-        Err(Unwritten::NotNow(trouble)) => SendOutcome::Refused { for_good: false, trouble },
-        Err(Unwritten::Never(trouble)) => SendOutcome::Refused { for_good: true, trouble },
-        Err(Unwritten::Erased) => {
+        Err(ComposeError::Temporary(trouble)) => SendOutcome::Refused { for_good: false, trouble },
+        Err(ComposeError::Permanent(trouble)) => SendOutcome::Refused { for_good: true, trouble },
+        Err(ComposeError::Erased) => {
             count(app, "dropped");
             return app.outbox.delete(mail).await;
         }
     };
     let marked = app.outbox.mark(mail, &outcome).await?;
     count(app, marked.name());
-    tell(mail, marked, &outcome);
+    log_outcome(mail, marked, &outcome);
     if marked == MarkOutcome::Deleted {
-        destroy(app, mail).await;
+        delete_file(app, mail).await;
     }
     Ok(())
 }
 
-async fn compose(app: &App, mail: &ClaimedMail) -> Result<Letter, Unwritten> {
+async fn compose(app: &App, mail: &ClaimedMail) -> Result<Letter, ComposeError> {
     let request = &mail.request;
     let (tenant, address) = (request.tenant, &request.address);
     let sealed = Unsealer::new(app, tenant, request.subject);
@@ -69,7 +69,7 @@ async fn compose(app: &App, mail: &ClaimedMail) -> Result<Letter, Unwritten> {
         None => request.proof.map(|of| of.to_string()).unwrap_or_default(),
         Some(((purpose, page), proof)) => {
             let token = app.keyring.link_tokens.make(purpose, SubjectId(tenant.0), proof).await;
-            let token = token.map_err(|error| Unwritten::NotNow(error.to_string()))?;
+            let token = token.map_err(|error| ComposeError::Temporary(error.to_string()))?;
             format!("{}/{page}#{token}", app.public_url)
         }
     };
@@ -82,38 +82,38 @@ fn count(app: &App, outcome: &str) {
     app.metrics.mails_handled.with_label_values(&[outcome]).inc();
 }
 
-fn tell(mail: &ClaimedMail, marked: MarkOutcome, outcome: &SendOutcome) {
+fn log_outcome(mail: &ClaimedMail, marked: MarkOutcome, outcome: &SendOutcome) {
     let (id, kind) = (mail.mail, mail.request.kind.name());
     let trouble = outcome.trouble().unwrap_or_default();
     match marked {
         MarkOutcome::Sent | MarkOutcome::Deleted => tracing::debug!(%id, kind, "mail sent"),
-        MarkOutcome::Again => tracing::info!(%id, kind, trouble, "a mail will be tried again"),
-        MarkOutcome::Failed => tracing::warn!(%id, kind, trouble, "a mail was not sent"),
+        MarkOutcome::Again => tracing::info!(%id, kind, trouble, "a mail was not accepted: it is sent again later"),
+        MarkOutcome::Failed => tracing::warn!(%id, kind, trouble, "a mail was refused for good: it is not sent again"),
         MarkOutcome::Unknown => {
             tracing::error!(%id, kind, trouble, "a mail may have been sent: it is not sent again");
         }
     }
 }
 
-/// The person was erased while the mail was written.
-async fn destroy(app: &App, mail: &ClaimedMail) {
+/// The recipient was erased while the mail was written into the folder.
+async fn delete_file(app: &App, mail: &ClaimedMail) {
     if let Err(error) = app.transport.delete(&[mail.mail]).await {
-        tracing::warn!(id = %mail.mail, %error, "a mail's file stays until the next sweep");
+        tracing::warn!(id = %mail.mail, %error, "the file of a mail was not deleted: the next sweep deletes it");
     }
 }
 
-impl From<OpenError> for Unwritten {
+impl From<OpenError> for ComposeError {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::Erased | OpenError::Expired => Self::Erased,
-            OpenError::Damaged => Self::Never(error.to_string()),
-            OpenError::Unavailable(_) => Self::NotNow(error.to_string()),
+            OpenError::Damaged => Self::Permanent(error.to_string()),
+            OpenError::Unavailable(_) => Self::Temporary(error.to_string()),
         }
     }
 }
 
-impl From<MailError> for Unwritten {
+impl From<MailError> for ComposeError {
     fn from(error: MailError) -> Self {
-        Self::Never(error.to_string())
+        Self::Permanent(error.to_string())
     }
 }

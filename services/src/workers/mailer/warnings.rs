@@ -1,4 +1,4 @@
-//! Who is told that a server shows another host key: the owners and admins, at their own addresses.
+//! Mails about a changed host key, to each owner and admin of the workspace.
 
 use domain::account::{Account, EmailState};
 use domain::workspace::{Role, Workspace};
@@ -7,14 +7,15 @@ use infra::event_store::{Executor, LoadError};
 use infra::log::{Recorded, WorkerError};
 use infra::outbox::{MailKind, MailRequest};
 
-/// One mail a person: by ids, since neither name nor address of a server is for a mail relay.
+/// One mail for each person. It names the server by its id only: a mail relay must not learn its name
+/// or address.
 pub(super) async fn mismatch(
     executor: &Executor,
     event: &Recorded,
 ) -> Result<Vec<MailRequest>, WorkerError> {
-    let away = |error: LoadError| WorkerError::Unavailable(error.to_string());
+    let unavailable = |error: LoadError| WorkerError::Unavailable(error.to_string());
     let (tenant, server) = (event.tenant(), ProofId(event.stream_id()));
-    let loaded = executor.load::<Workspace>(tenant, tenant.0).await.map_err(away)?;
+    let loaded = executor.load::<Workspace>(tenant, tenant.0).await.map_err(unavailable)?;
     let mut requests = Vec::new();
     let members = loaded.state.live().map(|live| &live.members);
     for (account, role) in members.into_iter().flatten() {
@@ -22,9 +23,9 @@ pub(super) async fn mismatch(
             continue;
         }
         let AccountId(id) = *account;
-        let person = executor.load::<Account>((*account).into(), id).await.map_err(away)?;
+        let person = executor.load::<Account>((*account).into(), id).await.map_err(unavailable)?;
         let Account::Live(live) = &*person.state else { continue };
-        // An address that nobody proved may be a stranger's.
+        // An address that is not verified may belong to a stranger.
         if live.email_state != EmailState::Verified {
             continue;
         }

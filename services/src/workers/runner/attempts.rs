@@ -1,4 +1,4 @@
-//! The attempts of this node: each at one task, for as long as its lease is renewed.
+//! The attempts of this node: each works on one task while its lease is renewed.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,14 +22,14 @@ const STOP_WITHIN: Duration = Duration::from_secs(5);
 /// How an attempt and the renewal of its lease communicate.
 #[derive(Clone)]
 pub(super) struct AttemptSignals {
-    /// The server is reached.
+    /// Whether the server answered last time.
     pub reached: Arc<AtomicBool>,
     /// The run is to be cancelled.
     pub cancel: watch::Receiver<bool>,
 }
 
 struct Slot {
-    held: HeldTask,
+    task: HeldTask,
     reached: Arc<AtomicBool>,
     cancel: watch::Sender<bool>,
     abort: tokio::task::AbortHandle,
@@ -64,21 +64,21 @@ impl Attempts {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes what there is to do and this node has room for. Answers whether there may be more.
-    pub(in crate::workers) async fn take(&self) -> Result<bool, PgError> {
+    /// Claims tasks up to the node's limit. `true`: there may be more.
+    pub(in crate::workers) async fn claim(&self) -> Result<bool, PgError> {
         let limits = limits(&self.app);
-        let room = {
+        let free = {
             let mut state = self.state();
             state.remove_ended();
             limits.per_node.saturating_sub(u32::try_from(state.slots.len()).unwrap_or(u32::MAX))
         };
-        if room == 0 {
+        if free == 0 {
             return Ok(false);
         }
-        // Claimed in small helpings, so that other nodes have their part and none waits for long.
-        let most = room.min(8);
-        let tasks = self.app.run_queue.claim(self.app.node, most, limits).await?;
-        let may_have_more = tasks.len() >= usize::try_from(most).unwrap_or(usize::MAX);
+        // Small batches, so that other nodes get a share of the queue.
+        let limit = free.min(8);
+        let tasks = self.app.run_queue.claim(self.app.node, limit, limits).await?;
+        let may_have_more = tasks.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
         let mut state = self.state();
         if !state.stopped {
             for task in tasks {
@@ -88,20 +88,20 @@ impl Attempts {
         Ok(may_have_more)
     }
 
-    /// Renews every lease. An attempt whose task is another's by now stops where it is.
+    /// Renews every lease. Aborts the attempts whose task another node has claimed.
     pub(in crate::workers) async fn renew(&self) -> Result<(), PgError> {
         let sent_at = Instant::now();
-        let held: Vec<HeldTask> = {
+        let tasks: Vec<HeldTask> = {
             let mut state = self.state();
             state.remove_ended();
             if state.slots.is_empty() {
                 state.renewed = sent_at;
                 return Ok(());
             }
-            state.slots.values().map(Slot::held).collect()
+            state.slots.values().map(Slot::to_held).collect()
         };
         let lease = self.app.run_queue.lease();
-        let renewed = tokio::time::timeout(lease, self.app.run_queue.renew(self.app.node, &held));
+        let renewed = tokio::time::timeout(lease, self.app.run_queue.renew(self.app.node, &tasks));
         let renewed = match renewed.await {
             Ok(Ok(renewed)) => renewed,
             Ok(Err(error)) => return Err(self.state().on_failed_renewal(lease, error)),
@@ -109,21 +109,21 @@ impl Attempts {
         };
         let mut state = self.state();
         state.renewed = sent_at;
-        for HeldTask { run, lease: task_lease, .. } in held {
+        for HeldTask { run, lease: task_lease, .. } in tasks {
             let key = (run, task_lease.server, task_lease.attempt);
-            let still = renewed.iter().find(|one| (one.run, one.server, one.attempt) == key);
-            match (still, state.slots.get(&key)) {
-                (Some(still), Some(slot)) if still.cancel => {
+            let kept = renewed.iter().find(|one| (one.run, one.server, one.attempt) == key);
+            match (kept, state.slots.get(&key)) {
+                (Some(kept), Some(slot)) if kept.cancel => {
                     slot.cancel.send_if_modified(|cancel| !std::mem::replace(cancel, true));
                 }
-                (None, Some(slot)) if slot.held.lease == task_lease => slot.abort.abort(),
+                (None, Some(slot)) if slot.task.lease == task_lease => slot.abort.abort(),
                 _ => {}
             }
         }
         Ok(())
     }
 
-    /// Lets every task go, for other nodes to go on with at once. The commands run on.
+    /// Ends every lease, so that other nodes can claim the tasks at once. The commands keep running.
     pub(in crate::workers) async fn stop(&self) {
         let mut tasks = {
             let mut state = self.state();
@@ -132,10 +132,10 @@ impl Attempts {
             std::mem::take(&mut state.tasks)
         };
         if tokio::time::timeout(STOP_WITHIN, tasks.shutdown()).await.is_err() {
-            tracing::warn!("an attempt did not stop in time");
+            tracing::warn!("some attempts did not stop in time");
         }
         if let Err(error) = self.app.run_queue.hand_over(self.app.node).await {
-            tracing::warn!(%error, "runs were not handed over: they are taken once their leases end");
+            tracing::warn!(%error, "the leases of runs were not ended: other nodes claim the runs when the leases expire");
         }
     }
 }
@@ -144,19 +144,19 @@ impl State {
     fn start(&mut self, app: &App, task: Task) {
         let key = (task.run, task.lease.server, task.lease.attempt);
         if let Some(slot) = self.slots.get(&key) {
-            // Its lease had run out: this claim is the newer one.
+            // Its lease has expired, and this node has claimed the task again.
             slot.abort.abort();
         }
         let (cancel, cancelled) = watch::channel(task.cancel);
         let reached = Arc::new(AtomicBool::new(false));
-        let held = HeldTask { run: task.run, lease: task.lease, reached: false };
+        let held_task = HeldTask { run: task.run, lease: task.lease, reached: false };
         let signals = AttemptSignals { reached: reached.clone(), cancel: cancelled };
         let attempt = Attempt::new(app.clone(), task, signals);
         let abort = self.tasks.spawn(async move {
             attempt.work().await;
             key
         });
-        self.slots.insert(key, Slot { held, reached, cancel, abort });
+        self.slots.insert(key, Slot { task: held_task, reached, cancel, abort });
     }
 
     /// Deletes the attempts that have ended.
@@ -165,13 +165,13 @@ impl State {
             if let Err(error) = ended
                 && error.is_panic()
             {
-                tracing::error!("an attempt at a run has failed: its task is taken again");
+                tracing::error!("an attempt at a run has panicked: its task is claimed again when its lease expires");
             }
         }
         self.slots.retain(|_, slot| !slot.abort.is_finished());
     }
 
-    /// The lease may have run out: then the tasks are others', and nothing here touches them.
+    /// Aborts every attempt if the leases may have expired: other nodes may have claimed the tasks.
     fn on_failed_renewal(&mut self, lease: Duration, error: PgError) -> PgError {
         if self.renewed.elapsed() >= lease {
             for slot in self.slots.values() {
@@ -183,8 +183,8 @@ impl State {
 }
 
 impl Slot {
-    fn held(&self) -> HeldTask {
-        HeldTask { reached: self.reached.load(Ordering::Relaxed), ..self.held }
+    fn to_held(&self) -> HeldTask {
+        HeldTask { reached: self.reached.load(Ordering::Relaxed), ..self.task }
     }
 }
 

@@ -1,4 +1,5 @@
-//! What an attempt appends to the log: each event once, under its fence.
+//! The events that an attempt appends. Each is appended once: its command id is derived from the task
+//! and its fence.
 
 use domain::Refused;
 use domain::run::{Ending, LogSeal, Run, RunCommand, RunError};
@@ -22,7 +23,7 @@ pub(super) async fn reattached(app: &App, task: &Task) -> Result<(), AttemptErro
     append(app, task, "reattach", vec![RunCommand::Reattach { lease: task.lease }]).await
 }
 
-/// With its log, in one append: whoever sees the end sees all of the log.
+/// Appends the end and the seal of the log together: a reader that sees the end sees all of the log.
 pub(super) async fn ended(
     app: &App,
     task: &Task,
@@ -46,7 +47,7 @@ pub(super) async fn ended(
     Ok(())
 }
 
-/// The log of an attempt that stays lost.
+/// Seals the log of an attempt that stays lost.
 pub(super) async fn sealed(app: &App, task: &Task, log: LogSeal) -> Result<(), AttemptError> {
     append(app, task, "seal", vec![RunCommand::SealLog { lease: task.lease, log }]).await
 }
@@ -71,7 +72,7 @@ async fn append(
         Err(ExecuteError::Refused(Refused::Run(
             RunError::Fenced | RunError::OtherAttempt | RunError::OtherServer,
         ))) => Err(AttemptError::LeaseLost),
-        // Also when another node has appended it meanwhile: the attempt looks again.
+        // Another node may have appended it: the attempt loads the run again.
         Err(error) => Err(AttemptError::internal(&error)),
     }
 }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::attempt::AttemptError;
 use crate::wiring::App;
 
-/// What a command runs with, opened.
+/// The decrypted inputs of a command.
 pub(super) struct RunInputs {
     pub command: Zeroizing<String>,
     pub environment: Vec<(String, Zeroizing<String>)>,
@@ -34,7 +34,7 @@ impl RunInputs {
         };
         let (tenant, subject) = of(workspace);
         let opened = app.keyring.sealer.open::<RunSecrets>(tenant, subject, &sealed).await;
-        let Some(opened) = there(opened)? else { return Ok(None) };
+        let Some(opened) = unless_erased(opened)? else { return Ok(None) };
         let variables = opened.expose().iter();
         let variables = variables.map(|(name, value)| (name.clone(), value.clone().into()));
         inputs.environment = variables.collect();
@@ -58,13 +58,13 @@ async fn command(
     Ok(match work {
         Work::Command { command } => {
             let sealed = sealed(command.sealed())?;
-            let line = there(app.keyring.sealer.open::<RunCommand>(tenant, subject, sealed).await)?;
+            let line = unless_erased(app.keyring.sealer.open::<RunCommand>(tenant, subject, sealed).await)?;
             line.map(|line| line.expose().to_owned().into())
         }
         Work::Deployment { steps, .. } => {
             let sealed = sealed(steps.sealed())?;
             let steps = app.keyring.sealer.open::<DeploymentConfig>(tenant, subject, sealed).await;
-            there(steps)?.map(|steps| script(&steps).into())
+            unless_erased(steps)?.map(|steps| script(&steps).into())
         }
     })
 }
@@ -77,7 +77,7 @@ fn sealed(sealed: Option<&Sealed>) -> Result<&Sealed, AttemptError> {
     sealed.ok_or_else(|| AttemptError::internal(&OpenError::Damaged))
 }
 
-fn there<T>(opened: Result<T, OpenError>) -> Result<Option<T>, AttemptError> {
+fn unless_erased<T>(opened: Result<T, OpenError>) -> Result<Option<T>, AttemptError> {
     match opened {
         Ok(value) => Ok(Some(value)),
         Err(OpenError::Erased | OpenError::Expired) => Ok(None),
@@ -87,7 +87,7 @@ fn there<T>(opened: Result<T, OpenError>) -> Result<Option<T>, AttemptError> {
     }
 }
 
-/// Each step in a shell of its own that ends at its first failure, and the run with it.
+/// Runs each step in its own shell. The first step that fails ends the run, with its exit code.
 fn script(steps: &DeploymentSteps) -> String {
     use std::fmt::Write;
     let mut script = String::from("#!/bin/sh\n");

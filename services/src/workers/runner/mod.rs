@@ -1,4 +1,5 @@
-//! Runs what was asked: from the log into the queue, from the queue to attempts, and back.
+//! Executes runs: requests go from the log into the queue, a node claims them and makes attempts, and
+//! the results go back into the log.
 
 mod attempt;
 mod attempts;
@@ -26,16 +27,16 @@ use super::Wake;
 use super::timer::Timers;
 use crate::wiring::App;
 
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+const CLAIM_EVERY: Duration = Duration::from_millis(500);
 const RENEW_EVERY: Duration = Duration::from_secs(1);
 
-/// Lets the attempts of this node take tasks and keep them.
-pub(super) fn keep_going(timers: &mut Timers, attempts: &Attempts, wake: Wake) {
-    let (taking, again) = (attempts.clone(), wake.clone());
-    timers.on_every_node("run tasks", LOOK_EVERY, Some(wake), move |_| {
-        let (taking, again) = (taking.clone(), again.clone());
+/// Starts the timers that claim tasks and renew their leases.
+pub(super) fn start_timers(timers: &mut Timers, attempts: &Attempts, wake: Wake) {
+    let (claiming, again) = (attempts.clone(), wake.clone());
+    timers.on_every_node("run tasks", CLAIM_EVERY, Some(wake), move |_| {
+        let (claiming, again) = (claiming.clone(), again.clone());
         async move {
-            if taking.take().await? {
+            if claiming.claim().await? {
                 again.notify_one();
             }
             Ok::<(), PgError>(())
@@ -48,7 +49,7 @@ pub(super) fn keep_going(timers: &mut Timers, attempts: &Attempts, wake: Wake) {
     });
 }
 
-/// Puts down a task for each attempt that the log asks for, and tells attempts of cancellations.
+/// Queues a task for each attempt that is requested, and marks the tasks that are cancelled.
 pub(super) struct RunDispatcher {
     queue: RunQueue,
     executor: Executor,
@@ -60,7 +61,7 @@ impl RunDispatcher {
         Self { queue: app.run_queue.clone(), executor: app.executor.clone(), wake: wake.clone() }
     }
 
-    /// The run as it is by now: what has ended meanwhile needs no task.
+    /// Uses the newest state of the run: a target that has ended needs no task.
     async fn put(
         &self,
         event: &Recorded,
@@ -81,7 +82,7 @@ impl RunDispatcher {
         Ok(())
     }
 
-    /// Only what is still to be cancelled: a later attempt is none of it.
+    /// Uses the newest state of the run: a later attempt is not cancelled.
     async fn cancel(
         &self,
         event: &Recorded,

@@ -1,4 +1,4 @@
-//! Secrets of runs that never came to be, or that ended while no node had them.
+//! Deletes the secrets of runs whose request was never appended, or that ended without a node.
 
 use std::time::Duration;
 

@@ -42,7 +42,7 @@ impl ServerMonitor {
         }
     }
 
-    /// Uses the newest state, not the event: later events are read in their turn.
+    /// Uses the newest state, which may be ahead of the event: later events repeat this.
     async fn follow(
         &self,
         tenant: TenantId,
@@ -109,8 +109,8 @@ impl Worker for ServerMonitor {
     }
 }
 
-/// Starts the timers: the watching on every node, the retention on one.
-pub(super) fn keep_going(timers: &mut Timers, rounds: &Rounds, wake: Wake) {
+/// Starts the timers: monitoring on every node, retention on one.
+pub(super) fn start_timers(timers: &mut Timers, rounds: &Rounds, wake: Wake) {
     let rounds = rounds.clone();
     timers.on_every_node("server monitor", Duration::from_secs(1), Some(wake), move |app| {
         let rounds = rounds.clone();
@@ -119,7 +119,7 @@ pub(super) fn keep_going(timers: &mut Timers, rounds: &Rounds, wake: Wake) {
     timers.on_one_node("server samples", Duration::from_mins(10), None, delete_samples);
 }
 
-/// Deletes the days that are past `sample_days`.
+/// Deletes the partitions that are older than `sample_days`.
 async fn delete_samples(app: App) -> Result<(), PgError> {
     app.monitors.delete_days(app.config.sample_days).await.map(drop)
 }

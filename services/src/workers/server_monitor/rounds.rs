@@ -1,5 +1,5 @@
-//! One round a second: take or release servers, and write what was measured in one statement,
-//! however many servers there are.
+//! One round a second: claims or releases servers, and writes the samples of all servers in one
+//! statement.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use tokio::task::AbortHandle;
 use super::watch;
 use crate::wiring::App;
 
-/// Reports that wait to be written while the database is unreachable; more are lost.
+/// How many reports wait while the database is unreachable; further ones are dropped.
 const WAITING_MAX: usize = 4096;
 
-/// What the task of a server reports, to be written.
+/// What the task of a server sends for the next write.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum WatchReport {
     Measured(Measured),
@@ -73,7 +73,7 @@ impl Rounds {
         state.write(&app).await
     }
 
-    /// Ends every watch, and lets the other nodes have them at once.
+    /// Ends every watch and releases the servers: other nodes can claim them at once.
     pub(in crate::workers) async fn stop(&self, app: &App) {
         let mut state = self.0.lock().await;
         state.watches.clear();
@@ -84,7 +84,7 @@ impl Rounds {
             tracing::warn!(%error, "the last samples were not written");
         }
         if let Err(error) = app.monitors.release_all().await {
-            tracing::warn!(%error, "servers are watched by another node in some seconds");
+            tracing::warn!(%error, "watched servers were not released: other nodes claim them in some seconds");
         }
     }
 }

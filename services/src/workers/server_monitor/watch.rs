@@ -1,4 +1,4 @@
-//! One server, watched over one connection. A failure counts only on a fresh one.
+//! Watches one server over one connection. A failure counts only on a new connection.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use crate::operations::connect::{ConnectError, connect};
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 
-/// The first looks at many servers are spread over at most this time.
+/// The first probes of many servers are spread over at most this time.
 const SPREAD: Duration = Duration::from_secs(10);
 
 const ANSWER: Limits = Limits { within: Duration::from_secs(15), bytes_max: 4096 };
@@ -23,15 +23,15 @@ struct Watch {
     app: App,
     watched: WatchedServer,
     reports: mpsc::Sender<WatchReport>,
-    /// The connection that stays open, and its CPU time at the last look.
+    /// The connection that stays open, and its CPU time at the last probe.
     connection: Option<(Connection, Option<CpuTime>)>,
     failures: Option<Failures>,
-    /// Whether the server is reachable, as this node last appended it.
+    /// Whether the server is reachable, by the last event that this node appended.
     reported: Option<bool>,
 }
 
-/// The result of one look.
-enum Look {
+/// The outcome of one probe.
+enum ProbeOutcome {
     Reached(Option<Sample>),
     Failed(ConnectFailure),
     /// Nothing is known of the server: a person must act first, or Lethe's database or keyring is
@@ -39,8 +39,8 @@ enum Look {
     Nothing,
 }
 
-impl Look {
-    const fn outcome(&self) -> &'static str {
+impl ProbeOutcome {
+    const fn label(&self) -> &'static str {
         match self {
             Self::Reached(_) => "reached",
             Self::Failed(_) => "failed",
@@ -49,7 +49,7 @@ impl Look {
     }
 }
 
-/// Looks at the server again and again, until it is dropped.
+/// Probes the server every `monitor_seconds`, until the task is aborted.
 pub(super) async fn watch(app: App, watched: WatchedServer, reports: mpsc::Sender<WatchReport>) {
     let period = Duration::from_secs(app.config.monitor_seconds.into());
     let failures = watched.failures;
@@ -65,51 +65,51 @@ pub(super) async fn watch(app: App, watched: WatchedServer, reports: mpsc::Sende
 
 impl Watch {
     async fn round(&mut self) {
-        let look = self.look().await;
-        self.app.metrics.server_looks.with_label_values(&[look.outcome()]).inc();
-        match look {
-            Look::Reached(sample) => self.reached(sample).await,
-            Look::Failed(cause) => self.failed(cause).await,
-            Look::Nothing => {}
+        let outcome = self.probe().await;
+        self.app.metrics.server_probes.with_label_values(&[outcome.label()]).inc();
+        match outcome {
+            ProbeOutcome::Reached(sample) => self.reached(sample).await,
+            ProbeOutcome::Failed(cause) => self.failed(cause).await,
+            ProbeOutcome::Nothing => {}
         }
     }
 
-    async fn look(&mut self) -> Look {
+    async fn probe(&mut self) -> ProbeOutcome {
         if let Some((connection, before)) = self.connection.take()
-            && let Ok(look) = self.measure(connection, before).await
+            && let Ok(outcome) = self.measure(connection, before).await
         {
-            return look;
+            return outcome;
         }
-        // The old connection may have been closed: only a fresh one counts as a failure.
+        // The server may have closed the old connection: only a failure on a new one counts.
         let WatchedServer { workspace, server, .. } = self.watched;
         let fresh = match connect(&self.app, workspace, server).await {
             Ok(connection) => self.measure(connection, None).await,
             Err(ConnectError::Remote(error)) => Err(error),
             Err(ConnectError::Unknown | ConnectError::NotApproved | ConnectError::NoCredential) => {
-                return Look::Nothing;
+                return ProbeOutcome::Nothing;
             }
             Err(ConnectError::Unavailable(error)) => {
-                tracing::warn!(%server, error, "a server could not be checked");
-                return Look::Nothing;
+                tracing::warn!(%server, error, "a server was not probed: Lethe's database or keyring is unavailable");
+                return ProbeOutcome::Nothing;
             }
         };
         match fresh {
-            Ok(look) => look,
-            // The event is appended already; a person must approve the key.
-            Err(RemoteError::HostKey { .. }) => Look::Nothing,
-            Err(error) => Look::Failed(error.cause()),
+            Ok(outcome) => outcome,
+            // `connect` has appended the event; a person must approve the key.
+            Err(RemoteError::HostKey { .. }) => ProbeOutcome::Nothing,
+            Err(error) => ProbeOutcome::Failed(error.cause()),
         }
     }
 
-    /// A connection that answers stays open.
+    /// Keeps the connection open if the server answers.
     async fn measure(
         &mut self,
         connection: Connection,
         before: Option<CpuTime>,
-    ) -> Result<Look, RemoteError> {
+    ) -> Result<ProbeOutcome, RemoteError> {
         let measured = match sample(&connection).await {
             Ok(measured) => Some(measured),
-            // A server whose system shows nothing to measure is reached all the same.
+            // A server without `/proc` gives no sample, but is reachable.
             Err(RemoteError::Refused(ConnectFailure::Command)) => {
                 connection.exec("true", &[], ANSWER).await?;
                 None
@@ -119,7 +119,7 @@ impl Watch {
         let cpu = measured.map(|measured| measured.cpu);
         let share = before.zip(cpu).and_then(|(before, now)| now.share_since(before));
         self.connection = Some((connection, cpu));
-        Ok(Look::Reached(measured.map(|measured| to_row(&measured, share))))
+        Ok(ProbeOutcome::Reached(measured.map(|measured| to_row(&measured, share))))
     }
 
     async fn reached(&mut self, sample: Option<Sample>) {
@@ -156,11 +156,11 @@ impl Watch {
 
     fn send(&self, report: WatchReport) {
         if self.reports.try_send(report).is_err() {
-            tracing::warn!(server = %self.watched.server, "a measurement was dropped: too many wait to be written");
+            tracing::warn!(server = %self.watched.server, "a report was dropped: too many wait for the database");
         }
     }
 
-    /// Appends the report, if it is news to the aggregate. `false`: it is not in the log yet.
+    /// Appends the report, unless it changes nothing. `false`: it is not in the log yet.
     async fn report(&self, report: ServerCommand) -> bool {
         let WatchedServer { workspace, server, .. } = self.watched;
         let appended = SystemCommand::with_id(workspace.into(), self.app.ids.uuid())
@@ -171,7 +171,7 @@ impl Watch {
             Err(error) => {
                 tracing::warn!(
                     %server, %error,
-                    "whether a server is reachable is not in the log yet: tried again at the next look"
+                    "a reachability event was not appended: tried again at the next probe"
                 );
                 false
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::keys::{turn_email_index_after, turn_keys};
+use super::super::keys::{rotate_email_index_after, rotate_keys};
 use super::*;
 
 #[tokio::test]
@@ -13,7 +13,7 @@ async fn an_address_stays_reserved_when_the_index_gets_another_key() {
     let before = app.keyring.email_index.indexes(&address(ada.email)).await.unwrap();
     house.clock.advance(TimeDelta::days(8));
 
-    turn_email_index_after(app.clone(), Duration::ZERO).await.unwrap();
+    rotate_email_index_after(app.clone(), Duration::ZERO).await.unwrap();
 
     let after = app.keyring.email_index.indexes(&address(ada.email)).await.unwrap();
     assert_ne!(before, after);
@@ -21,7 +21,7 @@ async fn an_address_stays_reserved_when_the_index_gets_another_key() {
     let (kind, index) = &after[0];
     let owner = app.executor.reservation_owner(kind, index).await.unwrap();
     assert_eq!(owner, Some(ada.account.0));
-    turn_email_index_after(app.clone(), Duration::ZERO).await.unwrap();
+    rotate_email_index_after(app.clone(), Duration::ZERO).await.unwrap();
     assert_eq!(app.keyring.email_index.indexes(&address(ada.email)).await.unwrap(), after);
 }
 
@@ -32,10 +32,10 @@ async fn the_root_key_turns_when_it_is_a_day_old() {
     register(&app, "ada@example.org").await;
     let before = app.keyring.status().await.unwrap().root;
 
-    turn_keys(app.clone()).await.unwrap();
+    rotate_keys(app.clone()).await.unwrap();
     assert_eq!(app.keyring.status().await.unwrap().root, before);
     house.clock.advance(TimeDelta::days(1));
-    turn_keys(app.clone()).await.unwrap();
+    rotate_keys(app.clone()).await.unwrap();
 
     assert!(app.keyring.status().await.unwrap().root > before);
 }

@@ -1,4 +1,4 @@
-//! Drives a task: finds out its state on the server, and goes on from there.
+//! Drives a task: asks the server for its state, and continues from there.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ impl Attempt {
         RunInputs::open(&self.app, self.task.workspace, run, self.task.secrets).await
     }
 
-    /// Starts or follows a command that has not ended, as far as the log knows.
+    /// Starts or follows a command that has no end in the log.
     pub(super) async fn drive(
         &mut self,
         run: &RequestedRun,
@@ -73,7 +73,7 @@ impl Attempt {
         self.finish().await
     }
 
-    /// Starts the command. The server starts it once, however often it gets the request. `false`: the
+    /// Starts the command. The server starts it once, even if it gets the request twice. `false`: the
     /// server cannot run it.
     async fn launch(
         &mut self,
@@ -81,7 +81,7 @@ impl Attempt {
         inputs: &RunInputs,
     ) -> Result<bool, AttemptError> {
         if self.id.attempt > 1 {
-            self.end_before(connection).await?;
+            self.kill_previous(connection).await?;
         }
         if !self.app.run_queue.launch(self.task.run, self.task.lease).await? {
             return Err(AttemptError::LeaseLost);
@@ -96,14 +96,14 @@ impl Attempt {
         }
     }
 
-    /// Kills what the attempt before left, which may have been lost, so that no two attempts run at the
-    /// same time.
-    async fn end_before(&self, connection: &Connection) -> Result<(), AttemptError> {
-        let before = TaskId { attempt: self.id.attempt - 1, ..self.id };
-        match task::kill(connection, &before, GRACE).await {
+    /// Kills the processes of the previous attempt, which may be lost but running, so that no two attempts
+    /// run at the same time.
+    async fn kill_previous(&self, connection: &Connection) -> Result<(), AttemptError> {
+        let previous = TaskId { attempt: self.id.attempt - 1, ..self.id };
+        match task::kill(connection, &previous, GRACE).await {
             Ok(_) => {
-                // What cannot be removed is left: it does no harm.
-                let _ = task::remove(connection, &before).await;
+                // Files that cannot be removed do no harm.
+                let _ = task::remove(connection, &previous).await;
                 Ok(())
             }
             Err(TaskError::Missing) => Ok(()),
@@ -111,7 +111,7 @@ impl Attempt {
         }
     }
 
-    /// Looks for a lost command: it may be running again, or have ended.
+    /// Asks the server about a lost command: it may still run, or have ended.
     pub(super) async fn recover_lost(
         &mut self,
         run: &RequestedRun,
@@ -130,7 +130,7 @@ impl Attempt {
             }
             TaskState::Running if self.has_taken_over(target) => {
                 events::reattached(&self.app, &self.task).await?;
-                self.found_again();
+                self.mark_recovered();
                 self.follow(connection, &inputs, state).await
             }
             TaskState::Running => {
@@ -141,12 +141,12 @@ impl Attempt {
         }
     }
 
-    fn found_again(&mut self) {
+    fn mark_recovered(&mut self) {
         self.task.lost = None;
         self.launched = true;
     }
 
-    /// The command does not run any more, and how it ended is not recorded.
+    /// The command does not run any more, and the server has no record of its end.
     async fn vanished(
         &self,
         connection: &Connection,
@@ -159,7 +159,7 @@ impl Attempt {
         self.finish().await
     }
 
-    /// The inputs are erased: without the secrets its log cannot be masked, so no more of it is kept.
+    /// The inputs are erased. Without the secrets the output cannot be masked, so no more is stored.
     async fn inputs_erased(&mut self) -> Result<Next, AttemptError> {
         if !self.launched {
             return self.fail(StartFailure::InputsDeleted).await;
@@ -183,12 +183,11 @@ impl Attempt {
             self.clean_up(Some(&connection)).await;
         }
         if let Err(error) = self.finish().await {
-            tracing::warn!(run = %self.task.run, %error, "a task of an erased workspace stays");
+            tracing::warn!(run = %self.task.run, %error, "the task of an erased workspace was not deleted");
         }
     }
 
-    /// Removes the files that the server keeps of the command. What cannot be removed is left: it does
-    /// no harm.
+    /// Removes the command's files from the server. Files that cannot be removed do no harm.
     pub(super) async fn clean_up(&self, connection: Option<&Connection>) {
         if let Some(connection) = connection
             && self.removed(connection).await
@@ -204,7 +203,7 @@ impl Attempt {
             tokio::time::sleep(REMOVAL_PAUSE).await;
         }
         let (run, server) = (self.task.run, self.task.lease.server);
-        tracing::warn!(%run, %server, "the files of a run on its server were not removed");
+        tracing::warn!(%run, %server, "the files of a run were not removed from its server: they stay there");
     }
 
     async fn removed(&self, connection: &Connection) -> bool {

@@ -1,4 +1,4 @@
-//! Why an attempt cannot go on.
+//! Why an attempt cannot continue.
 
 use domain::run::StartFailure;
 use domain::server::ConnectFailure;
@@ -12,16 +12,15 @@ use infra::run_log::RunLogError;
 use super::super::start_failure;
 use crate::operations::connect::ConnectError;
 
-/// Why an attempt cannot go on now.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::workers::runner) enum AttemptError {
-    #[error("another node has the task")]
+    #[error("another node has claimed the task")]
     LeaseLost,
     #[error("the workspace has been erased")]
     Erased,
-    #[error("the server is not reached, or its answer cannot be used")]
+    #[error("the server is not reached, or its answer is not valid")]
     Server(StartFailure),
-    /// Lethe's own database or keyring failed: nothing is known of the server.
+    /// Lethe's own database or keyring failed: this says nothing about the server.
     #[error("{0}")]
     Internal(String),
 }

@@ -1,4 +1,4 @@
-//! Follows a command that was started: its output into the log, its end into the event.
+//! Follows a started command: writes its output into the log, and appends an event when it ends.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -18,10 +18,9 @@ use super::{Attempt, AttemptError, GRACE, Next};
 use crate::operations::connect::connect;
 use crate::wiring::App;
 
-/// A connection that brings nothing for so long, although the output is known to be longer, is given
-/// up.
+/// A connection is closed if it delivers nothing for this long, although more output is known to exist.
 const STALLED: Duration = Duration::from_secs(20);
-/// After so many such connections the file itself must be shorter than it was.
+/// After this many such connections, the output file itself must have become shorter.
 const DRAINS_MAX: u32 = 3;
 /// The pause before a kill is tried again.
 const KILL_AGAIN: Duration = Duration::from_secs(1);
@@ -30,14 +29,14 @@ const KILL: u8 = 9;
 
 type Killing = Pin<Box<dyn Future<Output = Killed> + Send>>;
 
-/// Why Lethe ends a command.
+/// Why Lethe kills a command.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stop {
     Cancelled,
     TimedOut,
 }
 
-/// How a command came to its end.
+/// The state of a command that has ended, and whether Lethe killed it.
 struct CommandEnd {
     state: TaskState,
     stopped: Option<(Stop, Killed)>,
@@ -79,8 +78,8 @@ impl Attempt {
         self.finish().await
     }
 
-    /// Reads the output until the command has ended. When it is cancelled or over its time, it is
-    /// killed first, and no process of it is left.
+    /// Reads the output until the command has ended. A cancelled or timed-out command is killed first, with
+    /// all its processes.
     async fn until_ended(
         &self,
         connection: &Connection,
@@ -119,22 +118,22 @@ impl Attempt {
         Ok(CommandEnd { state, stopped: Some((stop, killed)) })
     }
 
-    /// Kills the command, again and again until that is done. It uses a connection of its own, since
-    /// the other may be full of output.
+    /// Repeats the kill until it succeeds. It uses its own connection, since the other may be full of
+    /// output.
     fn kill(&self) -> Killing {
         let (app, workspace, id) = (self.app.clone(), self.task.workspace, self.id);
         Box::pin(async move {
             loop {
                 match kill(&app, workspace, &id).await {
                     Ok(killed) => return killed,
-                    Err(error) => tracing::debug!(run = %id.run, %error, "a run is not ended yet"),
+                    Err(error) => tracing::debug!(run = %id.run, %error, "a run was not killed yet: tried again"),
                 }
                 tokio::time::sleep(KILL_AGAIN).await;
             }
         })
     }
 
-    /// Reads up to the end of the output. `false`: the files have become shorter than they were.
+    /// Reads to the end of the output. `false`: the output files have become shorter.
     async fn drain(
         &mut self,
         reader: &mut OutputReader,
@@ -166,8 +165,8 @@ async fn is_cancelled(cancel: &mut watch::Receiver<bool>) {
     }
 }
 
-/// Whether a command that is found ended was killed by Lethe: an earlier node may have done so because
-/// of a cancellation or a time-out, and have died before it appended that.
+/// Whether Lethe killed a command that has ended: an earlier node may have killed it after a cancellation
+/// or a time-out, and died before it appended the event.
 const fn was_ended_by_lethe(ending: Ended, is_cancelled: bool, is_over_time: bool) -> bool {
     let is_killed = match ending {
         Ended::Signalled(number) => number == TERM || number == KILL,

@@ -10,12 +10,12 @@ use infra::run_log::{StreamSummary, Summary, Writer};
 use super::super::inputs::RunInputs;
 use super::{Attempt, AttemptError};
 
-/// Output that pauses for so long is taken to have ended.
+/// Output that pauses for this long counts as ended.
 const QUIET: Duration = Duration::from_secs(1);
-/// Processes that a command left running may write for ever: no more is read after this time.
-const NOISE: Duration = Duration::from_secs(20);
+/// Background processes of a command may write for ever: reading stops after this time.
+const READ_TIME_MAX: Duration = Duration::from_secs(20);
 
-/// The output of a command on its way into its log.
+/// Copies the output of a command into its log.
 pub(super) struct OutputReader {
     tail: Tail,
     writer: Writer,
@@ -24,7 +24,7 @@ pub(super) struct OutputReader {
 }
 
 impl OutputReader {
-    /// Goes on where the log ends.
+    /// Continues at the offset where the log ends.
     pub async fn begin(
         attempt: &Attempt,
         connection: &Connection,
@@ -40,8 +40,7 @@ impl OutputReader {
         Ok(Self { tail, writer, out, err })
     }
 
-    /// Takes the next output, or writes the lines that are due. Nothing is lost when the future is
-    /// dropped.
+    /// Reads the next output, or writes the lines that are due. Cancel safe.
     pub async fn next(&mut self) -> Result<(), AttemptError> {
         let due = self.writer.due();
         let flush = async {
@@ -73,10 +72,10 @@ impl OutputReader {
         self.out >= out_bytes && self.err >= err_bytes
     }
 
-    /// Reads until the output pauses, at most [`NOISE`].
+    /// Reads until the output pauses, at most [`READ_TIME_MAX`].
     pub async fn until_quiet(&mut self) -> Result<(), AttemptError> {
         let since = Instant::now();
-        while since.elapsed() < NOISE {
+        while since.elapsed() < READ_TIME_MAX {
             match tokio::time::timeout(QUIET, self.next()).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => return Err(error),
@@ -86,7 +85,7 @@ impl OutputReader {
         Ok(())
     }
 
-    /// Ends the reading without the end of the log: more may come.
+    /// Stops without ending the log: more output may follow.
     async fn pause(mut self) -> Result<(), AttemptError> {
         Ok(self.writer.pause().await?)
     }

@@ -1,4 +1,4 @@
-//! One attempt at one task: brings it from any state to its end, or leaves it to the next node.
+//! One attempt at one task: continues it from any state to its end, or until another node claims it.
 
 mod drive;
 mod error;
@@ -21,11 +21,11 @@ use crate::wiring::App;
 
 const PAUSE_MIN: Duration = Duration::from_millis(250);
 const PAUSE_MAX: Duration = Duration::from_secs(15);
-/// If a server is not reached for so long before the command is started, the run has failed.
+/// A run fails if its server is not reached for this long before the command is started.
 const START_WITHIN: Duration = Duration::from_mins(1);
-/// How often a lost command is looked for.
+/// The time between two searches for a lost command.
 const RECOVER_EVERY: Duration = Duration::from_mins(1);
-/// For how long a lost command is looked for.
+/// After this time a lost command is not searched for any more.
 const RECOVER_WITHIN: Duration = Duration::from_hours(24);
 /// The time between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(10);
@@ -36,7 +36,7 @@ pub(super) struct Attempt {
     signals: AttemptSignals,
     id: TaskId,
     log: run_log::LogKey,
-    /// A start may have been sent, by this node or an earlier one.
+    /// This node or an earlier one may have sent the start to the server.
     launched: bool,
     /// When the server last answered.
     seen: Instant,
@@ -44,7 +44,7 @@ pub(super) struct Attempt {
     drained: u32,
 }
 
-/// What follows a turn without an error.
+/// What follows a step without an error.
 enum Next {
     Again,
     Done,
@@ -66,11 +66,11 @@ impl Attempt {
         }
     }
 
-    /// Works until the task is done, or another node has it.
+    /// Returns when the task is done, or another node has claimed it.
     pub async fn work(mut self) {
         let mut pause = PAUSE_MIN;
         loop {
-            let next = match self.turn().await {
+            let next = match self.step().await {
                 Err(AttemptError::Server(cause)) => self.on_unreachable(cause).await,
                 next => next,
             };
@@ -81,7 +81,7 @@ impl Attempt {
                 Err(error) => {
                     self.mark_unreached();
                     let (run, server) = (self.task.run, self.task.lease.server);
-                    tracing::debug!(%run, %server, %error, "a run waits");
+                    tracing::debug!(%run, %server, %error, "an attempt at a run is paused after an error: it continues by itself");
                     let mut cancel = self.signals.cancel.clone();
                     let cancelled = async {
                         // Only a new cancellation ends the pause.
@@ -96,7 +96,7 @@ impl Attempt {
         }
     }
 
-    async fn turn(&mut self) -> Result<Next, AttemptError> {
+    async fn step(&mut self) -> Result<Next, AttemptError> {
         let (workspace, run) = (self.task.workspace, self.task.run);
         let loaded = self.app.executor.load::<Run>(workspace.into(), run.0).await?;
         let lease = self.task.lease;
@@ -127,7 +127,7 @@ impl Attempt {
         Ok(Next::Again)
     }
 
-    /// The server is not reached, or its answer cannot be used: waits, fails the run, or reports it as
+    /// The server is not reached, or its answer is not valid: waits, fails the run, or reports it as
     /// lost.
     async fn on_unreachable(&mut self, cause: StartFailure) -> Result<Next, AttemptError> {
         self.mark_unreached();
@@ -151,14 +151,14 @@ impl Attempt {
         Ok(Next::Done)
     }
 
-    /// Ends the attempt: it is certain that nothing was started.
+    /// Ends the attempt. Only where it is certain that nothing was started.
     async fn fail(&self, cause: StartFailure) -> Result<Next, AttemptError> {
         let failure = Failure::NotStarted { cause };
         events::ended(&self.app, &self.task, Ending::Failed { failure }, None).await?;
         self.finish().await
     }
 
-    /// The command stays lost: its log ends with what was read of it.
+    /// The command stays lost: its log ends with the output that was read.
     async fn give_up(&self) -> Result<Next, AttemptError> {
         let log = self.stored_log().await?;
         events::sealed(&self.app, &self.task, log).await?;
@@ -186,7 +186,7 @@ impl Attempt {
         *self.signals.cancel.borrow()
     }
 
-    /// Whether the start was another node's.
+    /// Whether an earlier lease of the task started the command.
     const fn has_taken_over(&self, target: &Target) -> bool {
         target.fence < self.task.lease.fence
     }
