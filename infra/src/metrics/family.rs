@@ -6,10 +6,10 @@ use prometheus::{
     IntGauge, IntGaugeVec, Opts,
 };
 
-/// From a tenth of a millisecond: work inside the house.
+/// Buckets for work inside a node: from 0.1 ms.
 pub const SHORT_SECONDS: &[f64] =
     &[0.0001, 0.0003, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
-/// From a millisecond: what somebody outside waits for.
+/// Buckets for what a client waits for: from 1 ms.
 pub const SECONDS: &[f64] = &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 pub const COUNTS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 

@@ -1,4 +1,4 @@
-//! What is counted and timed: one registry, and a typed handle for each metric.
+//! The metrics of a node: one registry, and a typed handle for each metric.
 
 mod family;
 
@@ -14,35 +14,35 @@ pub use prometheus::Error as MetricsError;
 families! {
     /// HTTP requests answered.
     requests: IntCounterVec = "lethe_http_requests_total" ["route", "method", "status"],
-    /// Time from a request's arrival to its answer's head.
+    /// Time from the arrival of a request to the first byte of its response.
     request_seconds: HistogramVec = "lethe_http_request_duration_seconds" ["route", "method"] SECONDS,
 
-    /// Appends answered, by what became of them.
+    /// Appends, by outcome.
     appends: IntCounterVec = "lethe_appends_total" ["outcome"],
-    /// Time from asking for an append to its answer.
+    /// Time from the call of an append to its result.
     append_seconds: Histogram = "lethe_append_duration_seconds" [] SHORT_SECONDS,
     /// Events committed to the log by this node.
     events: IntCounter = "lethe_events_appended_total" [],
-    /// Events that one transaction of the log committed.
+    /// Events in one transaction of the log.
     transaction_events: Histogram = "lethe_append_transaction_events" [] COUNTS,
-    /// Appends that one batch gathered.
+    /// Appends in one batch.
     batch_appends: Histogram = "lethe_append_batch_appends" [] COUNTS,
-    /// Appends that met another version than they expected.
+    /// Appends that expected another version of a stream than the current one.
     conflicts: IntCounter = "lethe_append_conflicts_total" [],
     /// Time that a batch waited for the log's lock.
     lock_wait_seconds: Histogram = "lethe_log_lock_wait_seconds" [] SHORT_SECONDS,
-    /// The log's last position, as this node knows it.
+    /// The last position of the log that this node has seen.
     log_position: IntGauge = "lethe_log_position" [],
-    /// 1 when a reader met a position that is missing: the log has a hole, and readers stop.
+    /// 1 when a position is missing from the log: readers have stopped there.
     log_hole: IntGauge = "lethe_log_hole" [],
 
-    /// The position up to which a reader has read.
+    /// The last position that a reader has processed.
     reader_position: IntGaugeVec = "lethe_reader_position" ["reader"],
-    /// Events that a reader has yet to read.
+    /// Events that a reader has not processed yet.
     reader_lag_events: IntGaugeVec = "lethe_reader_lag_events" ["reader"],
-    /// Age of the oldest event that a reader has yet to read.
+    /// Age of the oldest event that a reader has not processed yet.
     reader_lag_seconds: GaugeVec = "lethe_reader_lag_seconds" ["reader"],
-    /// Streams that a reader has parked at an event it cannot read.
+    /// Streams that a reader has parked at an event that it cannot process.
     parked_streams: IntGaugeVec = "lethe_reader_parked_streams" ["reader"],
 
     /// Erasures requested and not yet completed.
@@ -52,51 +52,51 @@ families! {
     /// 1 when the oldest open erasure is on its 29th day or later.
     erasures_overdue: IntGauge = "lethe_erasures_overdue" [],
 
-    /// Keys of the keyring: live, destroyed.
+    /// Keys of the keyring, by state: live or destroyed.
     keys: IntGaugeVec = "lethe_keyring_keys" ["state"],
     /// Age of the root key that wraps the keys.
     root_age_seconds: Gauge = "lethe_keyring_root_age_seconds" [],
 
     /// Mails of the outbox, by state.
     mails: IntGaugeVec = "lethe_mail_outbox" ["state"],
-    /// Mails handed over, by what became of them.
+    /// Attempts to send a mail, by outcome.
     mails_handled: IntCounterVec = "lethe_mails_total" ["outcome"],
 
-    /// Seat leases that are live.
+    /// Live seat leases.
     seat_leases: IntGauge = "lethe_seat_leases" [],
-    /// Asks for a seat answered, by what became of them.
+    /// Requests for a seat, by outcome.
     seat_acquisitions: IntCounterVec = "lethe_seat_acquisitions_total" ["outcome"],
-    /// Seat leases whose time was over and that this node ended.
+    /// Seat leases that this node expired.
     seat_expirations: IntCounter = "lethe_seat_leases_expired_total" [],
 
     /// Servers that this node watches.
     servers_watched: IntGauge = "lethe_servers_watched" [],
-    /// Looks at servers, by what became of them.
-    server_looks: IntCounterVec = "lethe_server_looks_total" ["outcome"],
+    /// Probes of watched servers, by outcome.
+    server_probes: IntCounterVec = "lethe_server_probes_total" ["outcome"],
 
-    /// Attempts of runs that have not come to their end, by state.
+    /// Attempts of runs that have not ended, by state.
     runs: IntGaugeVec = "lethe_runs" ["state"],
-    /// Attempts of runs that have come to their end, by what became of them.
+    /// Attempts of runs that have ended, by outcome.
     runs_ended: IntCounterVec = "lethe_runs_ended_total" ["outcome"],
-    /// Age of the oldest task that waits for a node.
+    /// Age of the oldest run task that no node has claimed.
     run_queue_age_seconds: Gauge = "lethe_run_queue_age_seconds" [],
-    /// Attempts of which nobody knows what became of them, counted when that was told.
+    /// Attempts that were reported as lost, because their outcome is unknown.
     runs_lost: IntCounter = "lethe_runs_lost_total" [],
-    /// Attempts that another node found running and went on with.
+    /// Running attempts that another node took over.
     runs_reattached: IntCounter = "lethe_runs_reattached_total" [],
-    /// Bytes of the logs of attempts that have ended.
+    /// Bytes in the logs of attempts that have ended.
     run_log_bytes: IntCounter = "lethe_run_log_bytes_total" [],
 
-    /// Connections that a pool has open.
+    /// Open connections of a pool.
     pool_connections: IntGaugeVec = "lethe_pool_connections" ["pool"],
-    /// Connections that a pool has at hand.
+    /// Idle connections of a pool.
     pool_available: IntGaugeVec = "lethe_pool_available_connections" ["pool"],
-    /// Callers that wait for a pool's connection.
+    /// Callers that wait for a connection of a pool.
     pool_waiting: IntGaugeVec = "lethe_pool_waiting_callers" ["pool"],
-    /// Callers that wait for a password to be hashed.
+    /// Callers that wait until their password is hashed.
     argon2_waiting: IntGauge = "lethe_argon2_waiting_callers" [],
 
-    /// Always 1; the labels say what runs.
+    /// Always 1; the labels hold the version and the build profile.
     build: IntGaugeVec = "lethe_build_info" ["version", "profile"],
 }
 
@@ -104,7 +104,7 @@ impl Metrics {
     /// The media type of `text`.
     pub const CONTENT_TYPE: &'static str = "text/plain; version=0.0.4; charset=utf-8";
 
-    /// A registry of its own, with the process's metrics in it.
+    /// A new registry, which also holds the metrics of the process.
     pub fn new() -> Result<Self, MetricsError> {
         let registry = Registry::new();
         let process = prometheus::process_collector::ProcessCollector::for_self();
@@ -115,7 +115,7 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// Everything, in Prometheus' text format.
+    /// All metrics in Prometheus' text format.
     pub fn text(&self) -> Result<Vec<u8>, MetricsError> {
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
@@ -137,14 +137,14 @@ mod tests {
         let text = String::from_utf8(metrics.text().unwrap()).unwrap();
 
         assert!(text.contains(
-            "# HELP lethe_appends_total Appends answered, by what became of them.\n\
+            "# HELP lethe_appends_total Appends, by outcome.\n\
              # TYPE lethe_appends_total counter\n\
              lethe_appends_total{outcome=\"appended\"} 1\n"
         ));
     }
 
     #[test]
-    fn the_process_and_the_build_are_told() {
+    fn the_process_and_the_build_are_among_the_metrics() {
         let text = String::from_utf8(Metrics::new().unwrap().text().unwrap()).unwrap();
 
         assert!(text.contains("lethe_build_info{profile="));
