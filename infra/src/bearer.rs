@@ -30,7 +30,7 @@ impl BearerToken {
         Ok(Self::of(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(*random))))
     }
 
-    /// The same, with a checksum at the end, by which a mistyped token is recognised.
+    /// Like [`Self::draw`], with a checksum at the end that finds typing errors.
     pub(crate) fn draw_checked(prefix: &str) -> Result<Self, NoRandomness> {
         let mut random = Zeroizing::new([0; 32]);
         SystemRandom::new().fill(random.as_mut()).map_err(|_| NoRandomness)?;

@@ -1,10 +1,10 @@
-//! The time, handed in: the only place that asks the system for it.
+//! The clock that callers pass on: the only place that reads the system's time.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// What time it is: the system's, or one that tests set.
+/// The system's clock, or one that a test sets.
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
 
@@ -37,7 +37,7 @@ impl Clock {
         }
     }
 
-    /// Moves a fixed clock on; the system's is left alone.
+    /// Advances a fixed clock. Does nothing to the system's.
     pub fn advance(&self, by: TimeDelta) {
         if let Source::Fixed(at) = &self.0 {
             *at.lock().unwrap_or_else(PoisonError::into_inner) += by;

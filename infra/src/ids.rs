@@ -1,4 +1,4 @@
-//! New ids: drawn, or derived from the command that asks for them.
+//! New ids: random, or derived from a command's id.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

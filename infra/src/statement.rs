@@ -23,7 +23,7 @@ pub(crate) async fn query_opt(
     Ok(client.query_opt(&statement, values).await?)
 }
 
-/// Answers the number of rows.
+/// Returns the number of rows.
 pub(crate) async fn execute(pool: &Pool, sql: &str, values: Values<'_>) -> Result<u64, PgError> {
     let client = pool.get().await?;
     let statement = client.prepare_cached(sql).await?;

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::postgres::{PgError, Pool};
 use crate::statement::{execute, query, query_opt};
 
-/// How a token begins, so that people and secret scanners recognise it.
+/// The prefix of a token, by which people and secret scanners recognise it.
 pub const PREFIX: &str = "lw_";
 const TOUCHED_EVERY: TimeDelta = TimeDelta::minutes(1);
 const INSERT: &str = include_str!("insert.sql");

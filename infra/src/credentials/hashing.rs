@@ -91,7 +91,7 @@ impl Hashing {
         made.await?.map(|hash: phc::PasswordHash| PasswordHash(hash.to_string()))
     }
 
-    /// A password longer than any that may be chosen is wrong, and takes the same work.
+    /// A password that is too long to be chosen is wrong; the check takes the same time.
     pub(super) async fn verify(
         &self,
         password: SecretString,

@@ -1,4 +1,4 @@
-//! What an executor is started with, and why it is not.
+//! The options of an executor, and why it was not started.
 
 use domain::account::AccountEvent;
 use domain::check_upcasters;
@@ -22,11 +22,11 @@ pub struct ExecutorConfig {
     pub appends_max: usize,
     /// Appends that wait for a batch, at most; the next one is refused as `Overloaded`.
     pub waiting_max: usize,
-    /// States kept in memory, about.
+    /// The approximate number of states in memory.
     pub states_max: usize,
-    /// A snapshot is written each time a stream has so many events more.
+    /// A snapshot is written after this many further events of a stream.
     pub snapshot_events: i64,
-    /// Positions that one partition of the log takes.
+    /// The number of positions in one partition of the log.
     pub partition_events: i64,
 }
 
@@ -46,7 +46,7 @@ impl Default for ExecutorConfig {
 /// Why an executor was not started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Events of this version could not be read: this programme lacks a step.
+    /// Events of this version could not be read: this version of Lethe lacks a step.
     #[error("{event_type} has no upcaster from version {version} to the next")]
     Upcaster {
         /// The event's type.
@@ -65,7 +65,7 @@ pub enum StartError {
     Feed(#[from] FeedError),
 }
 
-/// Every event that the log may hold can be lifted to its newest version.
+/// Checks that every event of the log can be converted to its newest version.
 pub(super) fn check_all() -> Result<(), StartError> {
     check::<AccountEvent>()?;
     check::<SessionEvent>()?;

@@ -19,7 +19,7 @@ use super::request::Request;
 
 /// One tenant's streams of one aggregate, as an `EventStore` of `cqrs_es`: see `Executor::cqrs`.
 ///
-/// Aggregate ids are the text of the stream's UUID. Events are answered as the log has them: their
+/// Aggregate ids are the text of the stream's UUID. Events are returned as the log has them: their
 /// personal fields are sealed.
 #[derive(Clone)]
 pub struct CqrsStore<A> {
@@ -45,7 +45,7 @@ impl<A: Stored> AggregateContext<A> for CqrsContext<A> {
 
 impl Executor {
     /// A tenant's streams of the aggregate `A` for the framework of `cqrs_es`. It commits one
-    /// aggregate, does not try again after a conflict, and answers no positions; `execute` does.
+    /// aggregate, does not try again after a conflict, and returns no positions; `execute` does.
     ///
     /// The metadata must hold `command_id`, and may hold `actor`, `session`, `request`,
     /// `correlation` and `causation`; each is a UUID. Another version than the loaded one is an
@@ -120,7 +120,7 @@ impl<A: Stored> CqrsStore<A> {
         events.collect()
     }
 
-    /// Answers the events as the log has them, sealed, with their versions.
+    /// Returns the events as the log has them, sealed, with their versions.
     async fn append(
         &self,
         request: &Request,

@@ -18,7 +18,7 @@ use crate::keyring::{Keyring, RequestMacs};
 
 const RESERVATION_OWNER: &str =
     "select owner from event_log.reservations where kind = $1 and blind_index = $2";
-/// What the steps of a command decided, each on the states after the steps before it.
+/// The decisions of a command's steps, each on the states after the earlier steps.
 pub(super) struct Decision<'a> {
     pub draft: Draft<'a>,
     pub loaded: Vec<LoadedStream>,
@@ -81,7 +81,7 @@ impl Appender {
         Ok(decision)
     }
 
-    /// Appends what was decided. `None` when it was decided on what has changed since.
+    /// Appends the decided events. `None`: the streams have changed since.
     pub async fn append(
         &self,
         draft: Draft<'_>,
@@ -111,7 +111,7 @@ impl Appender {
         }
     }
 
-    /// Puts the states into the cache that an append led to.
+    /// Puts the states after an append into the cache.
     pub fn cache(&self, tenant: TenantId, steps: &[Step], loaded: Vec<LoadedStream>) {
         for loaded in loaded {
             if let Some(step) = steps.iter().find(|step| step.stream == loaded.stream) {
@@ -131,8 +131,8 @@ impl Appender {
         Ok(found.map(|row| row.try_get(0)).transpose()?)
     }
 
-    /// The first kind that the request takes and another owner has; `None` when it was given back
-    /// in the meantime.
+    /// The first kind that the request takes and another owner has; `None` if it was released in the
+    /// meantime.
     async fn reserved_kind(&self, request: &Request) -> Result<Option<String>, LoadError> {
         for reservation in &request.reservations {
             if let ReservationChange::Take { kind, blind_index, owner } = reservation {
@@ -146,7 +146,7 @@ impl Appender {
     }
 }
 
-/// Of an append of these events, or of none.
+/// The receipt of an append of these events, or of no events.
 pub(super) fn receipt(
     steps: &[Step],
     loaded: &[LoadedStream],

@@ -1,12 +1,12 @@
-//! Why a command was not done.
+//! Why a command was not executed.
 
 use domain::Refused;
 
 use super::load::state::LoadError;
 use crate::keyring::SealError;
 
-/// Why a command was not done. Only after `Unavailable` may it have been done all the same: send the
-/// same command id again to learn it.
+/// Why a command was not executed. Only after `Unavailable` it may have been executed: send the same
+/// command id again to find out.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecuteError {
     /// The aggregate refused, on its newest state.
@@ -15,22 +15,22 @@ pub enum ExecuteError {
     /// A step expects another version of its stream: load it again.
     #[error("the stream is at version {version}, not at the version that was expected")]
     Stale {
-        /// Where the stream is.
+        /// The current version of the stream.
         version: i64,
     },
-    /// The command id came before, with another request: use a new one.
+    /// The command id was used before with another request.
     #[error("this command id was used before, with another request: use a new one")]
     Reused,
-    /// Another owner has what the request takes.
+    /// Another owner has a reservation that the request takes.
     #[error("this {kind} is taken: another owner has it")]
     Reserved {
-        /// The kind of the one that is taken.
+        /// The kind of that reservation.
         kind: String,
     },
     /// One of the subjects is erased: only closing events are still appended.
     #[error("the person or workspace that this is about has been erased")]
     Fenced,
-    /// Others changed the same streams at each of 33 attempts.
+    /// Other commands changed the same streams during each of 33 attempts.
     #[error("others keep changing the same streams: try again later")]
     Conflict,
     /// More appends wait than `ExecutorConfig::waiting_max`.

@@ -1,4 +1,4 @@
-//! Runs commands: load, decide, append; and again when others were faster.
+//! Executes commands: load, decide, append; again after a conflict.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub(super) struct Inner {
     pub appender: Appender,
     metrics: Arc<Metrics>,
     appended: watch::Sender<i64>,
-    /// Commands of this node that met a conflict take turns, by stream.
+    /// Locks by stream: commands of this node that met a conflict run one after another.
     conflict_locks: Vec<Mutex<()>>,
     partitions: AbortHandle,
 }
@@ -60,7 +60,7 @@ impl Executor {
     /// a transaction-pooling proxy: the connection's settings and statements must last.
     ///
     /// # Errors
-    /// `Upcaster` when this programme lacks a step between two versions of an event; `Append` when
+    /// `Upcaster` when this version of Lethe lacks a step between two versions of an event; `Append` when
     /// the connection cannot be opened; `Load` or `Feed` when the log cannot be read.
     pub async fn start(
         config: ExecutorConfig,
@@ -98,8 +98,8 @@ impl Executor {
         })))
     }
 
-    /// Runs a command: all its steps are one append. It may be sent again with the same command id
-    /// as often as the caller likes: it is done once, and answered alike.
+    /// Runs a command: all its steps are one append. It may be sent again with the same command id:
+    /// it is executed once, and each call returns the same events.
     ///
     /// # Errors
     /// See `ExecuteError`.
@@ -120,8 +120,8 @@ impl Executor {
         answer
     }
 
-    /// First on the cached states; on the newest ones before anything is refused, or after a
-    /// conflict; and after a conflict one command at a time, for this node.
+    /// Decides on the cached states first. Before a refusal is returned, and after a conflict, decides on
+    /// the newest states; after a conflict one command of this node at a time.
     async fn attempt(
         &self,
         request: &Request,
@@ -160,7 +160,8 @@ impl Executor {
         }
     }
 
-    /// Before a refusal is answered, or that nothing changed: did this very command do it before?
+    /// A command that is refused, or changes nothing, may have been executed before: looks for its
+    /// events.
     async fn answer_without_append(
         &self,
         request: &Request,
@@ -220,8 +221,8 @@ impl Executor {
     }
 
     /// Fences an erased subject for good: after it, no event about the subject is appended but those
-    /// of the types `closing`. Its reservations are deleted in the same commit. Answers the log's
-    /// last position before the fence, the same one when it is called again.
+    /// of the types `closing`. Its reservations are deleted in the same commit. Returns the log's
+    /// last position before the fence; a repeated call returns the same one.
     ///
     /// # Errors
     /// The database's.
@@ -236,10 +237,10 @@ impl Executor {
         self.0.appended.subscribe()
     }
 
-    /// Waits until every append that was handed in before is answered, but not longer than `limit`.
+    /// Waits until every earlier append is answered, at most `limit`.
     pub async fn drain(&self, limit: Duration) {
         if tokio::time::timeout(limit, self.0.appender.queue.drain()).await.is_err() {
-            tracing::warn!("appends were still waiting when the time to drain was over");
+            tracing::warn!("appends were still waiting when the time for the drain had passed");
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a command is answered: which events were appended, and at which positions.
+//! The result of a command: which events were appended, and at which positions.
 
 use domain::EventId;
 use uuid::Uuid;
@@ -16,10 +16,10 @@ pub struct AppendedEvent {
     pub version: i64,
 }
 
-/// What a command was answered. The same command sent again is answered the same events.
+/// The result of a command. A repeated command gets the same events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Receipt {
-    /// Every step was done already: nothing was appended.
+    /// No step changed anything: nothing was appended.
     Unchanged {
         /// For each step, its stream's version.
         versions: Vec<i64>,
@@ -67,13 +67,13 @@ impl Receipt {
         matches!(self, Self::Appended { replayed: true, .. })
     }
 
-    /// The first event of a stream, which is the cause of what follows from the command; `None`
-    /// when the command appended none to it.
+    /// The first event that the command appended to a stream: use it as the cause of later commands.
+    /// `None`: it appended none.
     pub fn first_of(&self, stream: Uuid) -> Option<&AppendedEvent> {
         self.events().iter().find(|event| event.stream == stream)
     }
 
-    /// The last event of a stream; `None` when the command appended none to it.
+    /// The last event that the command appended to a stream; `None`: it appended none.
     pub fn last_of(&self, stream: Uuid) -> Option<&AppendedEvent> {
         self.events().iter().rfind(|event| event.stream == stream)
     }

@@ -1,35 +1,35 @@
-//! What comes with a command: who asks, why, and under which idempotency key.
+//! The context of a command: its actor, its cause, and its idempotency key.
 
 use domain::{ActorId, CommandId, EventId, SessionId, TenantId};
 use uuid::Uuid;
 
-/// Who asks, and why. All but `body` and `reservations` is recorded with each event.
+/// The context of a command. All but `body` and `reservations` is recorded with each event.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// Whose streams: a workspace, or an account for its own.
+    /// The owner of the streams: a workspace, or an account.
     pub tenant: TenantId,
-    /// The idempotency key, within the tenant: a command is done once, and answered alike each time
-    /// that it is sent. It is kept for 30 days, `body` is compared for 24 hours.
+    /// The idempotency key, unique within the tenant: a command is executed once, and each call returns
+    /// the same events. It is kept for 30 days, `body` is compared for 24 hours.
     pub command: CommandId,
     /// The canonical bytes of the request. The same command id with another body is refused. `None`
     /// for workers, whose command ids say everything.
     pub body: Option<Vec<u8>>,
-    /// The account or token that asks; `None` for Lethe itself.
+    /// The account or token that sent the command; `None` for Lethe itself.
     pub actor: Option<ActorId>,
     /// The session that the actor is signed in with.
     pub session: Option<SessionId>,
     /// The id of the HTTP request.
     pub request: Option<Uuid>,
-    /// What belongs together, as the caller names it.
+    /// The caller's id for commands that belong together.
     pub correlation: Option<Uuid>,
-    /// The event that this reacts to.
+    /// The event that caused this command.
     pub causation: Option<EventId>,
-    /// What is taken and given back in the append's own commit.
+    /// Reservations that are taken and released in the same commit.
     pub reservations: Vec<ReservationChange>,
 }
 
 impl Request {
-    /// A request of nobody in particular, that takes nothing.
+    /// A request without actor and reservations.
     pub const fn new(tenant: TenantId, command: CommandId) -> Self {
         Self {
             tenant,
@@ -45,26 +45,26 @@ impl Request {
     }
 }
 
-/// What one owner at a time may have. It is taken or given back in the append's own commit, or not
-/// at all when the append is refused.
+/// A value that only one owner may have, such as an address. It is taken or released in the commit of
+/// the append; a refused append changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ReservationChange {
-    /// Refused when another owner has it; its own already is no fault.
+    /// Refused if another owner has it. Succeeds if the owner itself has it.
     Take {
-        /// What it is, with the generation of the index key.
+        /// The kind of the value, with the generation of the index key.
         kind: String,
         /// The blind index of the value.
         blind_index: Vec<u8>,
-        /// Who takes it.
+        /// The new owner.
         owner: Uuid,
     },
-    /// Nothing happens when the owner does not have it.
+    /// Does nothing if the owner does not have it.
     Release {
-        /// What it is, with the generation of the index key.
+        /// The kind of the value, with the generation of the index key.
         kind: String,
         /// The blind index of the value.
         blind_index: Vec<u8>,
-        /// Who gives it back.
+        /// The owner that releases it.
         owner: Uuid,
     },
 }

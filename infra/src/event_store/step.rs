@@ -19,7 +19,7 @@ pub struct Step {
 }
 
 impl Step {
-    /// A command for the aggregate of this stream, at whatever version it is.
+    /// A command for the aggregate of this stream, at any version.
     pub fn new<A: Stored>(stream: Uuid, command: A::Command) -> Self {
         Self { stream, expecting: None, command: Box::new(CommandOf::<A>(command)) }
     }
@@ -44,7 +44,7 @@ pub(super) struct LoadedStream {
     pub state: StreamState,
 }
 
-/// The command of a step; only the step knows of which aggregate.
+/// The command of a step, for an aggregate of any type.
 #[async_trait]
 pub(super) trait StepCommand: Send + Sync {
     async fn load(

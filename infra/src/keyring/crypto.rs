@@ -1,4 +1,4 @@
-//! The primitives, all of them `ring`'s: HKDF-SHA256, AES-256-GCM, HMAC-SHA256, SHA-256.
+//! The primitives, all from `ring`: HKDF-SHA256, AES-256-GCM, HMAC-SHA256, SHA-256.
 
 use domain::privacy::Class;
 use domain::{EventId, SubjectId, TenantId};
@@ -17,7 +17,7 @@ const FIELD: &[u8] = b"lethe field 1";
 pub(super) const TAG_BYTES: usize = 16;
 const NONCE_BYTES: usize = 12;
 
-/// What a sealed field is bound to beside its keys.
+/// What a sealed field is bound to besides its keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Binding {
     pub tenant: TenantId,
@@ -29,7 +29,7 @@ pub(super) struct Binding {
     pub generation: i64,
 }
 
-/// Each part behind its length, so that no two lists of parts are the same bytes.
+/// Writes each part after its length, so that different lists of parts are different bytes.
 pub(super) fn framed(parts: &[&[u8]]) -> Vec<u8> {
     let mut all = Vec::with_capacity(parts.iter().map(|part| part.len() + 8).sum());
     for part in parts {
@@ -117,7 +117,7 @@ impl FieldKey {
             .map_err(|_| KeyringError::Cipher)
     }
 
-    /// `None` when the tag does not fit.
+    /// `None` when the tag is wrong.
     pub fn open(&self, text: &mut Vec<u8>, bound: &[u8; 32]) -> Option<()> {
         let nonce = Nonce::assume_unique_for_key([0; NONCE_BYTES]);
         let opened = aead(self.halves().0).ok()?.open_in_place(nonce, Aad::from(bound), text);
@@ -152,7 +152,7 @@ pub(super) fn unwrap(root: &Secret, identity: &[u8], row: &[u8]) -> Result<Secre
     Ok(Secret::from_bytes(key))
 }
 
-/// What a root key is known by, without the key.
+/// Identifies a root key without showing it.
 pub(super) fn fingerprint(root: &Secret) -> [u8; 32] {
     mac(root, &[b"lethe root fingerprint 1"])
 }

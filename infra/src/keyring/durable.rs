@@ -1,4 +1,4 @@
-//! Files that are there after a crash, or are gone.
+//! Files whose writing and deletion survive a crash of the machine.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, ErrorKind, Result, Write};
@@ -7,7 +7,7 @@ use std::path::Path;
 
 const OWNER_ONLY: u32 = 0o600;
 
-/// Writes another file and renames it, so that there is never half a file; then syncs file and folder.
+/// Writes a temporary file and renames it, so that the file is never incomplete; syncs file and folder.
 pub(super) fn write(dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {
     let partial = dir.join(format!("{name}.part"));
     let mut file = OpenOptions::new()

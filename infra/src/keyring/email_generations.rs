@@ -21,14 +21,14 @@ pub(super) struct EmailGeneration {
 /// The generations that are not erased, by their state.
 #[derive(Default)]
 pub(super) struct EmailGenerations {
-    /// Written beside the live one, until every account is reserved under it.
+    /// Written in addition to the live one, until every account is reserved under it.
     pub writing: Option<EmailGeneration>,
     pub live: Option<EmailGeneration>,
-    /// No longer written. Its reservations go, and then its key.
+    /// No longer written. Its reservations are deleted, then its key is erased.
     pub retiring: Option<EmailGeneration>,
 }
 
-/// Makes the first generation, where there is none.
+/// Creates the first generation if there is none.
 pub(super) async fn begin_index(
     client: &impl GenericClient,
     now: DateTime<Utc>,

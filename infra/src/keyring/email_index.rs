@@ -20,10 +20,10 @@ use crate::postgres::Pool;
 
 const READ_WRITTEN: &str = include_str!("sql/read_written_generations.sql");
 const PAGE: i64 = 200;
-/// Accounts that come late are moved by another pass; more passes mean that one does not move.
+/// A further pass moves accounts that were reserved during the last one; after so many, one cannot move.
 const PASSES_MAX: u32 = 8;
 
-/// What a rotation of the e-mail index asks of the log. Each call may be repeated.
+/// The reservations, as a rotation of the e-mail index needs them. Each call may be repeated.
 #[async_trait]
 pub trait AddressReservations: Send + Sync {
     /// Owners after `after`, in their order, with fewer reservations of kind `new` than `old`.
@@ -45,11 +45,11 @@ pub trait AddressReservations: Send + Sync {
 pub struct EmailKinds {
     /// Newest first: an address is reserved under each.
     pub written: Vec<String>,
-    /// Its reservations go when the rotation that is under way ends.
+    /// Its reservations are deleted at the end of the current rotation.
     pub retiring: Option<String>,
 }
 
-/// Finds an address without keeping it: an HMAC-SHA256 of the folded address, under a key that is
+/// Finds an address without storing it: an HMAC-SHA256 of the folded address, under a key that is
 /// replaced by [`EmailIndex::rotate`]. Each key is a generation, and each generation a kind of
 /// reservation.
 ///
@@ -68,7 +68,7 @@ impl EmailIndex {
         Self { keys, pool, clock, eraser }
     }
 
-    /// Makes the first generation, where there is none.
+    /// Creates the first generation if there is none.
     pub(super) async fn establish(&self) -> Result<(), KeyringError> {
         email_generations::begin_index(&self.pool.get().await?, self.clock.now()).await
     }
@@ -122,8 +122,8 @@ impl EmailIndex {
         email_generations::read(&self.pool.get().await?).await
     }
 
-    /// Finishes the rotation that is under way, or makes a whole one when the key is at least as
-    /// old as `every`; `false` when there was nothing to do. `command_max` is the longest time from
+    /// Finishes the current rotation, or does a complete one if the key is at least as old as `every`;
+    /// `false`: there was nothing to do. `command_max` is the longest time from
     /// the reading of an index to the append that reserves it: it is waited for. Resumes after any
     /// step; two nodes may share it.
     ///
@@ -173,7 +173,7 @@ impl EmailIndex {
         transaction.commit().await?;
         drop(client);
         self.keys.evict(&changed).await;
-        tracing::info!(generation = new, "a new key of the e-mail index is written beside the old");
+        tracing::info!(generation = new, "a new key of the e-mail index is used in addition to the old one");
         Ok(())
     }
 
@@ -205,7 +205,7 @@ impl EmailIndex {
     }
 }
 
-/// The kind of reservation that one generation of the index takes.
+/// The kind of the reservations of one generation.
 fn reservation_kind(generation: i64) -> String {
     format!("account.email.{generation}")
 }

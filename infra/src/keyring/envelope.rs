@@ -5,7 +5,7 @@ use domain::privacy::Class;
 const VERSION: u8 = 1;
 const TAG_BYTES: usize = 16;
 
-/// What an envelope says of itself. None of it is trusted before the commitment and the tag fit.
+/// The header of an envelope. Do not trust it before the commitment and the tag are verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Envelope<'a> {
     pub generation: i64,
@@ -46,7 +46,7 @@ impl<'a> Envelope<'a> {
     }
 }
 
-/// The commitment to the key that sealed an envelope: what a Merkle leaf holds of it.
+/// The commitment to the key that sealed an envelope. A Merkle leaf holds it.
 pub fn commitment(envelope: &[u8]) -> Option<[u8; 32]> {
     envelope.get(41..)?.first_chunk::<32>().copied()
 }

@@ -1,4 +1,4 @@
-//! One erasure in the ledger: whose it is, and how far it has come.
+//! One erasure in the ledger: its subject and its state.
 
 use chrono::{DateTime, Utc};
 use domain::SubjectId;
@@ -6,7 +6,7 @@ use tokio_postgres::Row;
 
 use super::{KeyringError, RootId};
 
-/// How far an erasure has come. The order is the order in which it goes through them.
+/// The state of an erasure, in the order in which it reaches them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ErasureState {
     /// It can still be cancelled.
@@ -15,11 +15,11 @@ pub enum ErasureState {
     Cancelled,
     /// The fence stands: nothing more is appended for the subject.
     Fenced,
-    /// The keys and the working rows are gone. Stored as `destroyed`.
+    /// The keys are erased and the working rows deleted. Stored as `destroyed`.
     KeysErased,
-    /// The log has the closing event, and no node opens anything of the subject.
+    /// The log has the closing event, and no node can open a value of the subject.
     Completed,
-    /// No backup of the keyring opens anything of the subject either.
+    /// No backup of the keyring can open a value of the subject either.
     BackupProven,
 }
 
@@ -73,7 +73,7 @@ impl SubjectKind {
     }
 }
 
-/// A stage that an erasure has reached, with what is noted about it.
+/// A stage that an erasure has reached, with the data that is recorded about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErasureStage {
     /// `position`: the log's last position when the fence was raised.

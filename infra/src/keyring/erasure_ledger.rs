@@ -1,4 +1,4 @@
-//! The erasure ledger: which erasures were requested, and how far each has come.
+//! The erasure ledger: the requested erasures and their states.
 
 use chrono::{DateTime, Utc};
 use domain::SubjectId;
@@ -31,9 +31,9 @@ set state = 'completed', completed_at = $2 where subject = $1 and state = 'destr
 const NOTE_BACKUP_PROVEN: &str = "update keyring.erasures
 set state = 'backup_proven', backup_proven_at = $2 where subject = $1 and state = 'completed'";
 
-/// A subject has at most one erasure that is not cancelled. The ledger stands in the keyring's
-/// database, which is not restored together with the events: after a restore of the events it says
-/// what must be erased again, before anything is served.
+/// A subject has at most one erasure that is not cancelled. The ledger is in the keyring's
+/// database, which is not restored together with the events. After a restore of the events it lists
+/// what must be erased again before anything is served.
 ///
 /// Every method fails with [`KeyringError::Database`] when the database does not answer, and with
 /// [`KeyringError::Damaged`] when a row holds what no version wrote.
@@ -50,8 +50,8 @@ impl ErasureLedger {
         Self { pool, clock }
     }
 
-    /// Enters an erasure, counted from now. Where one is open already, that one is answered,
-    /// unchanged: compare `claim_code_hash` to know whether it is yours.
+    /// Records a request, made now. If an erasure is open already, returns that one unchanged: compare
+    /// `claim_code_hash` to know whether it is yours.
     pub async fn request(
         &self,
         kind: SubjectKind,
@@ -77,7 +77,7 @@ impl ErasureLedger {
         Ok(self.entries(READ, &[&subject.0]).await?.pop())
     }
 
-    /// The erasure that was entered with this SHA-256 of a claim code.
+    /// The erasure that was recorded with this SHA-256 of a claim code.
     pub async fn entry_by_code(
         &self,
         claim_code_hash: [u8; 32],
@@ -100,11 +100,11 @@ impl ErasureLedger {
         self.entries(LIST_PROVABLE, &[&limit]).await
     }
 
-    /// Notes that an erasure has reached a stage. A stage that was noted before is answered as it
-    /// was noted then.
+    /// Records that an erasure has reached a stage. If the stage was recorded before, returns that row
+    /// unchanged.
     ///
     /// # Errors
-    /// [`KeyringError::StageSkipped`] unless the stage before was noted;
+    /// [`KeyringError::StageSkipped`] unless the stage before was recorded;
     /// [`KeyringError::NotInLedger`] for a subject without an erasure.
     pub async fn advance(
         &self,

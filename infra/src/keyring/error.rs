@@ -1,4 +1,4 @@
-//! What went wrong with the keyring. No text holds a value.
+//! Errors of the keyring. No text holds a value.
 
 use chrono::{DateTime, Utc};
 use domain::SubjectId;
@@ -7,7 +7,7 @@ use super::key_cache::LEASE;
 use super::root_store::{RootId, RootStoreError};
 use crate::postgres::PgError;
 
-/// Why the keyring did not do what it was asked to do.
+/// Why the keyring refused a call or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
     /// The keyring's database did not answer, or refused.
@@ -20,37 +20,37 @@ pub enum KeyringError {
     #[error("the keyring's database is a standby: keys are used from the primary only")]
     Standby,
     /// Keys are wrapped under a root that is in no store.
-    #[error("keys are wrapped under root key {0}, which is not there: put it back to start")]
+    #[error("keys are wrapped under root key {0}, which is missing: put its file back to start")]
     RootMissing(RootId),
     /// The store has another key under this number.
-    #[error("root key {0} is not the one that the keyring knows by that number")]
+    #[error("the file of root key {0} holds another key than the keyring's rows were wrapped with: put the right file back")]
     RootWrong(RootId),
     /// A root key could not be read, written or erased.
     #[error(transparent)]
     Roots(#[from] RootStoreError),
-    /// A row holds what was never written there.
+    /// A row does not hold what was written into it.
     #[error("a row of the keyring does not open under its root key, or is damaged")]
     Damaged,
-    /// The configuration promises to keep what the key opens.
+    /// The configured retention of the key's values has not ended.
     #[error("this key is kept until {until}: it cannot be erased before")]
     TooSoon { until: DateTime<Utc> },
     /// Keys of the class belong to a subject only.
     #[error("keys of this class are not kept by period")]
     NoBucket,
-    #[error("the escrow's recipient is not an age recipient: it begins with age1")]
+    #[error("the escrow's recipient is not an age recipient: use one that begins with age1")]
     EscrowRecipient,
     /// An escrow file could not be written or erased.
-    #[error("the escrow file: {0}")]
+    #[error("the escrow file could not be written or deleted: {0}")]
     Escrow(std::io::Error),
     /// The rotation of the e-mail index waits for an account.
-    #[error("an account could not be moved to the new index: {0}")]
+    #[error("an account could not be moved to the new e-mail index: {0}")]
     Reservations(String),
     #[error("the erasure of {0} is not in the ledger")]
     NotInLedger(SubjectId),
     /// The states of an erasure, as in [`super::ErasureState::as_str`].
-    #[error("an erasure cannot go from {from} to {to}: the stages between must be noted first")]
+    #[error("an erasure cannot go from {from} to {to}: record the stages between first")]
     StageSkipped { from: &'static str, to: &'static str },
-    #[error("the system gives no random bytes")]
+    #[error("the system returned no random bytes")]
     Random,
     #[error("the cipher refused its input")]
     Cipher,
@@ -77,16 +77,16 @@ impl From<deadpool_postgres::PoolError> for KeyringError {
     }
 }
 
-/// Why a value was not sealed. Nothing of it was kept.
+/// Why a value was not sealed. Nothing was stored.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
     /// For good: an erased subject never gets a key again.
     #[error("{0} was erased: nothing more is sealed for this subject")]
     Erased(SubjectId),
-    /// This clock is behind: today's key came to its end already.
+    /// This node's clock is behind: the key of its date is erased already.
     #[error("the keys of this period are erased: check the clock")]
     Expired,
-    /// Nothing is known of the value: ask again later.
+    /// The database or the keyring is unreachable: try again later.
     #[error(transparent)]
     Unavailable(#[from] KeyringError),
 }
@@ -101,9 +101,9 @@ pub enum OpenError {
     #[error("the period that this value was kept for is over")]
     Expired,
     /// Not this field of this subject in this tenant, or not bytes that were sealed here.
-    #[error("the sealed value does not belong here, or was changed")]
+    #[error("the sealed value belongs to another field, or was changed")]
     Damaged,
-    /// Nothing is known of the value: ask again later.
+    /// The database or the keyring is unreachable: try again later.
     #[error(transparent)]
     Unavailable(#[from] KeyringError),
 }

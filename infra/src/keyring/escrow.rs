@@ -1,4 +1,4 @@
-//! Old root keys, encrypted to somebody who is not online, for as long as the configuration says.
+//! The escrow: old root keys, encrypted to an offline recipient and kept for a configured time.
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +23,7 @@ impl Escrow {
         Ok(Self { recipient, dir: options.dir.clone(), keep: options.keep })
     }
 
-    /// Answers once the file would survive a crash of the machine.
+    /// Returns when the file would survive a crash of the machine.
     pub async fn put(&self, id: RootId, key: &Secret) -> Result<(), KeyringError> {
         let sealed = age::encrypt(&self.recipient, key.expose())
             .map_err(|error| KeyringError::Escrow(std::io::Error::other(error)))?;
@@ -34,7 +34,7 @@ impl Escrow {
         .await
     }
 
-    /// Answers once the file is gone. A file that is not there is gone.
+    /// Returns when the file is deleted. Succeeds if it does not exist.
     pub async fn erase(&self, id: RootId) -> Result<(), KeyringError> {
         self.blocking(move |dir| durable::erase(dir, &file_name(id))).await
     }

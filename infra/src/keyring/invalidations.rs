@@ -1,4 +1,4 @@
-//! The list of keys that no node may use from memory any more, which every node reads.
+//! The list of invalidated keys, which every node reads: it must not use them from memory.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use deadpool_postgres::{GenericClient, Object};
@@ -13,7 +13,7 @@ const DELETE_OLD: &str = "delete from keyring.invalidations where invalidated_at
 /// Nodes read the list every third of a second; one that is further behind evicts everything.
 const KEPT: TimeDelta = TimeDelta::days(2);
 
-/// Puts keys on the list. Call it last in the transaction: its lock is held until the commit.
+/// Adds keys to the list. Call it last in the transaction: its lock is held until the commit.
 pub(super) async fn append(
     client: &impl GenericClient,
     keys: &[KeyId],
@@ -27,8 +27,8 @@ pub(super) async fn append(
     Ok(())
 }
 
-/// The list's last number, and the keys after `after`: `None` when the list was cut short, or ends
-/// before `after` (an older keyring was put in its place). Then nothing in memory can be trusted.
+/// The list's last number, and the keys after `after`. `None`: the list does not reach back to `after`,
+/// or ends before it (an older keyring was restored); then discard every key in memory.
 pub(super) async fn read(
     client: &Object,
     after: i64,
@@ -54,7 +54,7 @@ fn since(rows: &[Row], after: i64, last: i64) -> Result<Option<Vec<KeyId>>, Keyr
     rows.iter().map(KeyId::from_row).collect::<Result<_, _>>().map(Some)
 }
 
-/// Deletes what is older than any node needs.
+/// Deletes entries that no node needs any more.
 pub(super) async fn delete_old(
     client: &impl GenericClient,
     now: DateTime<Utc>,

@@ -1,4 +1,4 @@
-//! What a key is the key of.
+//! The identity of a key.
 
 use chrono::{Datelike, NaiveDate};
 use domain::SubjectId;
@@ -48,7 +48,7 @@ pub(super) struct KeyId {
     pub kind: KeyKind,
     /// Nil for a key that belongs to no subject.
     pub subject: Uuid,
-    /// 0 where there is none.
+    /// 0 for a key without a class.
     pub class: i16,
     /// A generation, or the days from 1970-01-01 to the first day of a period.
     pub number: i64,
@@ -79,7 +79,7 @@ impl KeyId {
         })
     }
 
-    /// What the wrapped bytes of the row are bound to.
+    /// The bytes that the wrapped key of the row is bound to.
     pub fn identity(&self) -> Vec<u8> {
         framed(&[
             b"lethe key 1",
@@ -120,7 +120,7 @@ pub(super) fn date(day: i64) -> Option<NaiveDate> {
     NaiveDate::from_num_days_from_ce_opt(day.checked_add(NaiveDate::default().num_days_from_ce())?)
 }
 
-/// The first day of the bucket that `date` falls into; none for a class without buckets.
+/// The first day of the bucket of `date`; `None` for a class without buckets.
 pub(super) fn bucket_start(class: Class, date: NaiveDate) -> Option<NaiveDate> {
     match class.bucket()? {
         Bucket::Day => Some(date),

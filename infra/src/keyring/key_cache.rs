@@ -11,11 +11,11 @@ use uuid::Uuid;
 use super::Secret;
 use super::key::{KeyId, KeyKind};
 
-/// How long keys in memory are used after the last request to the primary that asked what was
-/// erased. Counted from before the request was sent.
+/// How long keys in memory are used after the last renewal of the lease, which reads the list of
+/// invalidated keys from the primary. Counted from before that request was sent.
 pub(super) const LEASE: Duration = Duration::from_secs(1);
 
-/// What a key is asked for by.
+/// How a key is looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum KeySlot {
     /// A data key; of the newest generation where none is named. Bucket 0 is none.
@@ -28,7 +28,7 @@ pub(super) enum KeySlot {
     Numbered(KeyKind, i64),
 }
 
-/// What there is of a key.
+/// The state of a key.
 #[derive(Clone, Debug)]
 pub(super) enum KeyState {
     Live {
@@ -39,7 +39,7 @@ pub(super) enum KeyState {
     Erased,
     /// The bucket's key is erased.
     Expired,
-    /// There never was such a key.
+    /// The key was never created.
     Absent,
 }
 
@@ -63,7 +63,7 @@ struct Memory {
     /// The number up to which invalidations were read.
     sequence: i64,
     renewed_at: Option<Instant>,
-    // Two halves: what is used moves to the young one, and the old one is emptied as a whole.
+    // Two halves: a used key moves to the young one; a full young one replaces the old one.
     young: HashMap<KeySlot, KeyState>,
     old: HashMap<KeySlot, KeyState>,
     email_generations: Option<Arc<[i64]>>,
@@ -123,7 +123,7 @@ impl Invalidated {
     }
 }
 
-/// Every method that answers from memory is told the time, so that a test can say what it is.
+/// Methods that read the memory take the current time, so that tests can set it.
 impl KeyCache {
     pub fn new(max: usize) -> Self {
         Self { memory: Mutex::default(), half: (max / 2).max(1) }
@@ -145,7 +145,7 @@ impl KeyCache {
         self.memory().renewed_at.is_some_and(|renewed_at| renewed_at >= at)
     }
 
-    /// What is in memory of each slot, in their order; `None` without a lease.
+    /// The state in memory of each slot, in order; `None` without a lease.
     pub fn look(&self, slots: &[KeySlot], now: Instant) -> Option<Vec<Option<KeyState>>> {
         let mut memory = self.memory();
         if !memory.is_leased(now) {
@@ -170,8 +170,8 @@ impl KeyCache {
         memory.young.insert(slot, state);
     }
 
-    /// Keeps what was read when the list ended at `sequence`, unless a later part of the list was
-    /// read since.
+    /// Stores keys that were read when the list ended at `sequence`, unless a later part of the list has
+    /// been read since.
     pub fn keep(&self, sequence: i64, read: impl IntoIterator<Item = (KeySlot, KeyState)>) {
         let mut memory = self.memory();
         if memory.sequence <= sequence {
@@ -206,7 +206,7 @@ impl KeyCache {
         memory.renewed_at = memory.renewed_at.max(Some(renewal.requested_at));
     }
 
-    /// Stops using keys at once: this node has invalidated them itself.
+    /// Removes keys that this node itself has invalidated.
     pub fn evict(&self, keys: &[KeyId]) {
         self.memory().evict(keys);
     }

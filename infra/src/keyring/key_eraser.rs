@@ -1,4 +1,4 @@
-//! Erases keys: a subject's, a period's, and all that are past their time.
+//! Erases keys: a subject's, a period's, and expired ones.
 
 use std::sync::Arc;
 
@@ -21,18 +21,18 @@ where kind = 'subject' and subject = $1 and class = any($2::smallint[])";
 const ERASE_KEY: &str = include_str!("sql/erase_key.sql");
 const LIST_LIVE_NUMBERS: &str = include_str!("sql/list_live_numbers.sql");
 
-/// What is gone of a subject's keys. The answer is the same when it is asked for again.
+/// The erased keys of a subject. A repeated call returns the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ErasedSubject {
-    /// The classes whose keys die with the subject.
+    /// The classes whose keys are erased with the subject.
     pub classes: Vec<Class>,
-    /// How many keys there ever were.
+    /// How many keys the subject ever had.
     pub keys: i64,
     /// The youngest root key that ever wrapped one of them; `None` when there were no keys.
     pub last_root: Option<RootId>,
 }
 
-/// How many keys of each kind came to the end of their time.
+/// How many expired keys of each kind were erased.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExpiredKeys {
     pub buckets: u64,
@@ -41,8 +41,8 @@ pub struct ExpiredKeys {
     pub escrows: u64,
 }
 
-/// Erases keys for good: an erased key's row stays without its key, so that none is made in its
-/// place. This node stops using an erased key at once, other nodes within [`super::Keyring::LEASE`].
+/// Erases keys for good: the row of an erased key stays, without the key, so that no new key is made
+/// in its place. This node stops using an erased key at once, other nodes within [`super::Keyring::LEASE`].
 ///
 /// Every method fails with [`KeyringError::Database`] when the database does not answer.
 #[derive(Clone)]
@@ -68,8 +68,7 @@ impl KeyEraser {
         Self { keys, pool, clock, root_rotation, security_days, content_days, billing_months }
     }
 
-    /// Erases the subject's keys of every class that dies with the person, and lets none be made
-    /// again.
+    /// Erases the subject's keys of every class that ends with the person, and prevents new ones.
     pub async fn erase_subject(&self, subject: SubjectId) -> Result<ErasedSubject, KeyringError> {
         let dying = Class::ALL.into_iter().filter(|class| class.dies_with_person());
         let classes: Vec<Class> = dying.collect();
@@ -95,7 +94,7 @@ impl KeyEraser {
     /// erased before.
     ///
     /// # Errors
-    /// [`KeyringError::TooSoon`] while the configuration promises to keep it;
+    /// [`KeyringError::TooSoon`] until the configured retention has ended;
     /// [`KeyringError::NoBucket`] for a class whose keys are not kept by bucket.
     pub async fn erase_bucket(&self, class: Class, date: NaiveDate) -> Result<bool, KeyringError> {
         let start = key::bucket_start(class, date).ok_or(KeyringError::NoBucket)?;
@@ -106,8 +105,8 @@ impl KeyEraser {
         self.erase_key(KeyId::bucket(class, key::day(start))).await
     }
 
-    /// Erases what is past its time: buckets, day keys of request MACs, keys of mailed links, and
-    /// escrowed roots. What a crash left of an erased root goes too.
+    /// Erases expired keys: of buckets, request MACs, mailed links, and escrowed roots. Also deletes
+    /// what a crash left of an erased root.
     pub async fn erase_expired(&self) -> Result<ExpiredKeys, KeyringError> {
         let mut expired = ExpiredKeys::default();
         let now = self.clock.now();
@@ -158,7 +157,7 @@ impl KeyEraser {
         Ok(erased)
     }
 
-    /// The numbers of the live keys of the same family that are lower.
+    /// The numbers of the live keys of the family that are lower than this one.
     async fn live_before(&self, key: KeyId) -> Result<Vec<i64>, KeyringError> {
         let client = self.pool.get().await?;
         let KeyId { kind, subject, class, number } = key;
@@ -167,7 +166,7 @@ impl KeyEraser {
         rows.iter().map(|row| Ok(row.try_get("number")?)).collect()
     }
 
-    /// The end of what the configuration promises to keep.
+    /// The end of the configured retention.
     fn kept_until(&self, class: Class, start: NaiveDate) -> Option<DateTime<Utc>> {
         let end = key::bucket_end(class, start)?;
         let until = match class {

@@ -1,4 +1,4 @@
-//! Keys from their rows, several in one round trip, made where they are missing.
+//! Reads keys from their rows, several in one round trip, and creates missing ones.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use super::{KeyringError, RootId, Secret, crypto};
 use crate::clock::Clock;
 use crate::postgres::Pool;
 
-/// How often rows are read again after a race with a switch of the root or with another maker.
+/// How often rows are read again after a race with a root rotation or with another creator.
 const ATTEMPTS_MAX: usize = 5;
 const OBTAIN: &str = include_str!("sql/obtain_keys.sql");
 
@@ -26,7 +26,7 @@ pub(super) struct WantedKey {
     pub subject: Uuid,
     pub class: i16,
     pub number: Option<i64>,
-    /// Whether to make it where there is none.
+    /// Whether to create it if it does not exist.
     pub make: bool,
 }
 
@@ -64,7 +64,7 @@ impl KeyRows {
     pub async fn fetch(&self, wanted: &[WantedKey]) -> Result<FetchedKeys, KeyringError> {
         for _ in 0..ATTEMPTS_MAX {
             if let Some((requested_at, fetched)) = self.obtain(wanted).await? {
-                // The rows are as old as the request: a lease's length is the limit here too.
+                // Rows are as old as the request: they may be used for one lease, like keys in memory.
                 let in_time = requested_at.elapsed() < LEASE;
                 return if in_time { Ok(fetched) } else { Err(KeyringError::LEASE_LOST) };
             }
@@ -73,8 +73,8 @@ impl KeyRows {
         Err(KeyringError::RootMissing(self.roots.current()))
     }
 
-    /// The keys, and when the request was sent. `None` when a key was not made, or went to another
-    /// root meanwhile.
+    /// The keys, and when the request was sent. `None`: a key was not created, or was wrapped under
+    /// another root in the meantime.
     async fn obtain(
         &self,
         wanted: &[WantedKey],
@@ -86,7 +86,7 @@ impl KeyRows {
         let classes: Vec<i16> = wanted.iter().map(|wanted| wanted.class).collect();
         let numbers: Vec<Option<i64>> = wanted.iter().map(|wanted| wanted.number).collect();
         let client = self.pool.get().await?;
-        // After the wait for a connection: nothing was requested before.
+        // Counted from after the wait for a connection, since nothing was sent before.
         let requested_at = Instant::now();
         let now = self.clock.now();
         let query = async {
@@ -100,7 +100,7 @@ impl KeyRows {
         Ok(self.read(wanted, &rows).await?.map(|fetched| (requested_at, fetched)))
     }
 
-    /// New keys for those to be made, wrapped under the current root.
+    /// New keys for the missing ones, wrapped under the current root.
     async fn candidates(
         &self,
         wanted: &[WantedKey],
@@ -142,7 +142,7 @@ impl KeyRows {
         Ok(Some(FetchedKeys { keys, sequence: first.try_get("last")? }))
     }
 
-    /// `None` when the row's root is gone: the row has been wrapped under a later one since.
+    /// `None`: the row's root is erased, so the row has been wrapped under a later one.
     async fn unwrap(
         &self,
         wanted: &WantedKey,

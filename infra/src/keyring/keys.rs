@@ -1,4 +1,4 @@
-//! Keys to use now: from memory under the lease, else from their rows.
+//! Gets keys: from memory under the lease, else from their rows.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -33,8 +33,8 @@ impl Keys {
         Self { cache, rows, roots, pool, renewing: Mutex::default() }
     }
 
-    /// The state of each slot's key, in their order. One round trip for all that are not in memory;
-    /// `make` says whether those that never were are made.
+    /// The state of each slot's key, in order. One round trip for all that are not in memory. `make`:
+    /// create those that never existed.
     pub async fn get(&self, slots: &[KeySlot], make: bool) -> Result<Vec<KeyState>, KeyringError> {
         let mut cached = self.cache.look(slots, Instant::now());
         if cached.is_none() {
@@ -45,7 +45,7 @@ impl Keys {
         if cached.iter().all(Option::is_some) {
             return Ok(cached.into_iter().flatten().collect());
         }
-        // All of them: what was in memory may be erased by the time the others are there.
+        // Reads all of them: a key in memory may be erased during the round trip.
         self.read(slots, make).await
     }
 
@@ -59,7 +59,7 @@ impl Keys {
         let fetched = self.rows.fetch(&wanted).await?;
         let read = slots.iter().map(|slot| derive(slot, make, &wanted, &fetched));
         let read = read.collect::<Result<Vec<_>, _>>()?;
-        // What was never there may be made at any time.
+        // Absence is not cached: the key may be created at any time.
         let kept = slots.iter().copied().zip(read.iter().cloned());
         let kept = kept.filter(|(_, state)| !matches!(state, KeyState::Absent));
         self.cache.keep(fetched.sequence, kept);
@@ -75,7 +75,7 @@ impl Keys {
             if self.cache.is_renewed_since(since) {
                 return Ok(());
             }
-            // A connection of its own, so that a renewal waits behind nobody who needs a key.
+            // Uses its own connection, so that a renewal does not wait for other requests.
             let client = match connection.take() {
                 Some(client) if !client.is_closed() => client,
                 _ => self.pool.get().await?,
@@ -101,22 +101,21 @@ impl Keys {
             return;
         }
         self.cache.evict(keys);
-        // What was read before the commit and arrives after it must not be kept. Without the
-        // renewal the lease ends by itself.
+        // A key that was read before the commit and arrives after it must not be cached. If the
+        // renewal fails, the lease ends.
         if let Err(error) = self.renew().await {
             tracing::warn!(%error, "the keyring's lease is not renewed after keys were erased");
         }
     }
 
-    /// Waits until no node, and no command that takes at most `command_max`, acts on what was so
-    /// before.
+    /// Waits until no node, and no command of at most `command_max`, uses the earlier state.
     pub async fn wait_for_other_nodes(&self, command_max: Duration) {
         const MARGIN: Duration = Duration::from_millis(50);
         tokio::time::sleep(LEASE + MARGIN + command_max).await;
     }
 }
 
-/// Renews well before the lease ends, for as long as somebody holds the keys.
+/// Renews the lease well before it ends, until the keys are dropped.
 pub(super) fn keep_renewed(keys: &Arc<Keys>) {
     let keys = Arc::downgrade(keys);
     tokio::spawn(async move {

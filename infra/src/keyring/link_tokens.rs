@@ -1,4 +1,4 @@
-//! Tokens in mailed links: whoever holds one received the mail.
+//! Tokens in mailed links. A token proves that its holder received the mail.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::keys::Keys;
 use super::{KeyringError, crypto};
 use crate::clock::Clock;
 
-/// A day longer than the longest link.
+/// One day longer than the longest life of a link.
 pub(super) const DAYS_KEPT: i64 = 8;
 
 /// What a mailed link is for. A token is read for its own purpose only.
@@ -71,8 +71,8 @@ impl LinkTokens {
         Ok(URL_SAFE_NO_PAD.encode(token))
     }
 
-    /// Whose link it is and what it proves; `None` for anything that was not made for this purpose
-    /// within the last 8 days. Whether it was used or is too old is for its aggregate to say.
+    /// The subject and the proof of a token; `None` for anything that was not made for this purpose in
+    /// the last 8 days. The aggregate decides whether it is used or expired.
     ///
     /// # Errors
     /// [`KeyringError::Database`] and [`KeyringError::LeaseLost`] when the keyring is not reached.

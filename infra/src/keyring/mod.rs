@@ -1,7 +1,6 @@
-//! Keys, in a database of their own: what is sealed under them, and how they come to their end.
+//! Keys in a database of their own, the values that are sealed under them, and their erasure.
 //!
-//! A [`Keyring`] holds the parts, and each part is used by itself: give a caller the part that it
-//! needs. The event store, for example, gets a [`Sealer`] and the [`RequestMacKeys`].
+//! A [`Keyring`] holds the parts. Give a caller only the part that it needs. The event store, for example, gets a [`Sealer`] and the [`RequestMacKeys`].
 
 mod crypto;
 mod durable;
@@ -67,11 +66,11 @@ pub struct Keyring(Arc<KeyringParts>);
 pub struct KeyringParts {
     /// Seals and opens personal fields.
     pub sealer: Sealer,
-    /// Which erasures were requested, and how far each has come.
+    /// The requested erasures and their states.
     pub ledger: ErasureLedger,
     /// Tokens in mailed links.
     pub link_tokens: LinkTokens,
-    /// MACs by which a repeated request is known.
+    /// MACs that recognise a repeated request.
     pub request_macs: RequestMacKeys,
     /// The blind index of e-mail addresses.
     pub email_index: EmailIndex,
@@ -112,7 +111,7 @@ impl Default for KeyringOptions {
     }
 }
 
-/// Where old root keys wait, encrypted to somebody who is not online.
+/// Where old root keys are kept, encrypted to an offline recipient.
 #[derive(Clone, Debug)]
 pub struct EscrowOptions {
     /// An age recipient: `age1...`.
@@ -138,10 +137,10 @@ impl std::fmt::Debug for Keyring {
 }
 
 impl Keyring {
-    /// How long it takes until every node has stopped using what was erased before.
+    /// The time after an erasure until no node uses the erased keys any more.
     pub const LEASE: Duration = key_cache::LEASE;
 
-    /// Checks that the root of every key is there, or makes the first root of an empty keyring.
+    /// Checks that the root of every key exists, or creates the first root of an empty keyring.
     /// `pool` leads to the primary and has two connections at least: one renews the lease.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
-//! Keys of a day for requests: a request can be compared for a day, and never guessed after.
+//! Day keys for request MACs: a request can be compared for a day; after that nobody can test a guess
+//! of it.
 
 use std::sync::Arc;
 
@@ -20,7 +21,7 @@ pub struct RequestMacs {
     pub before: Option<[u8; 32]>,
 }
 
-/// Makes the MACs by which a repeated request is known. A day is UTC's.
+/// Makes the MACs that recognise a repeated request. Days are in UTC.
 #[derive(Clone)]
 pub struct RequestMacKeys {
     keys: Arc<Keys>,
@@ -40,7 +41,7 @@ impl RequestMacKeys {
     pub async fn macs(&self, tenant: TenantId, body: &[u8]) -> Result<RequestMacs, KeyringError> {
         let today = key::day(self.clock.now().date_naive());
         let days = [today, today - 1].map(|day| KeySlot::Numbered(KeyKind::RequestMac, day));
-        // Yesterday's is made too where there is none: then that there is none is settled.
+        // Creates also yesterday's key if it is missing, so that all nodes agree on it.
         let keys = self.keys.get(&days, true).await?;
         let mac = |state: Option<&KeyState>| match state {
             Some(KeyState::Live { key, .. }) => {

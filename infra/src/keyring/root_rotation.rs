@@ -1,5 +1,5 @@
-//! Root keys come and go: one step a transaction, so that a rotation resumes after any step and two
-//! nodes may share it.
+//! Rotates root keys: each step is one transaction, so that a rotation resumes after any step and two
+//! nodes can share it.
 
 use std::sync::Arc;
 
@@ -36,10 +36,10 @@ const NOTE_ESCROW_ERASED: &str =
 const LIST_ERASED: &str =
     "select root_id from keyring.roots where state = 'destroyed' and root_id = any($1)";
 
-/// Rows of one re-wrapping transaction: a long one would hold back vacuum.
+/// Rows in one transaction that wraps keys again: a long transaction would hold back vacuum.
 const BATCH: i64 = 500;
 
-/// What a finished rotation did.
+/// The result of a finished rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RotatedRoot {
     /// The root under which keys are wrapped now.
@@ -48,7 +48,7 @@ pub struct RotatedRoot {
     pub rewrapped: u64,
 }
 
-/// What one step did.
+/// The result of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RotationStep {
     Begun,
@@ -61,7 +61,7 @@ pub(super) enum RotationStep {
     Idle,
 }
 
-/// Replaces the root key, and ends old ones and their escrows.
+/// Replaces the root key, and erases old ones and their escrows.
 ///
 /// Methods fail with [`KeyringError::Database`], with [`KeyringError::Roots`] and
 /// [`KeyringError::Escrow`] when a file cannot be read or written, and with
@@ -85,7 +85,7 @@ impl RootRotation {
         Self { pool, clock, roots, escrow }
     }
 
-    /// Makes the first root of an empty keyring; refuses when keys are there and their root is not.
+    /// Creates the first root of an empty keyring. Refuses if there are keys whose root is missing.
     pub(super) async fn establish(&self) -> Result<(), KeyringError> {
         loop {
             let client = self.pool.get().await?;
@@ -116,14 +116,14 @@ impl RootRotation {
         self.roots.store.read(id).await?.ok_or(KeyringError::RootMissing(id))
     }
 
-    /// Finishes the rotation that is under way, or makes a whole one: a new root is made durable,
+    /// Finishes the current rotation, or does a complete one: a new root is made durable,
     /// becomes the current one, live keys are wrapped under it, the old one is escrowed and erased.
     pub async fn rotate(&self) -> Result<RotatedRoot, KeyringError> {
         self.finish(DateTime::<Utc>::MAX_UTC).await.map(|(rotated, _)| rotated)
     }
 
-    /// The same, when a rotation is under way or the current root is at least as old as `every`;
-    /// `None` when there was nothing to do.
+    /// The same, if a rotation has begun or the current root is at least as old as `every`; `None`:
+    /// there was nothing to do.
     pub async fn rotate_when_due(
         &self,
         every: TimeDelta,
@@ -151,8 +151,8 @@ impl RootRotation {
         Ok((RotatedRoot { current: self.roots.current(), rewrapped }, steps))
     }
 
-    /// Takes the next step of the rotation that is under way. Begins one when there is no current
-    /// root, or when it became current at `begin` or before.
+    /// Takes the next step of the current rotation. Begins one if there is no current root, or if it
+    /// became current at `begin` or before.
     pub(super) async fn step(
         &self,
         begin: Option<DateTime<Utc>>,
@@ -182,7 +182,7 @@ impl RootRotation {
         Ok(RotationStep::Begun)
     }
 
-    /// Makes the new root durable; once it is, makes it the current one.
+    /// Makes the new root durable, then current.
     async fn make_current(
         &self,
         step: Transaction<'_>,
@@ -235,7 +235,7 @@ impl RootRotation {
         Ok(RotationStep::Rewrapped(rewrapped))
     }
 
-    /// Escrows a root that wraps nothing any more, then erases it.
+    /// Escrows a root that wraps no key any more, then erases it.
     async fn erase(
         &self,
         step: Transaction<'_>,
@@ -258,7 +258,7 @@ impl RootRotation {
         Ok(RotationStep::Erased)
     }
 
-    /// Erases the escrows whose time is over; answers how many.
+    /// Erases the expired escrows; returns how many.
     pub(super) async fn expire_escrows(&self) -> Result<u64, KeyringError> {
         let Some(escrow) = &self.escrow else { return Ok(0) };
         let now = self.clock.now();

@@ -1,4 +1,4 @@
-//! What the keyring's database knows of a root key.
+//! The row of a root key.
 
 use chrono::{DateTime, Utc};
 use deadpool_postgres::GenericClient;

@@ -1,4 +1,4 @@
-//! Where root keys are kept: neither in the events' database nor in the keyring's.
+//! The store of the root keys: outside of the events' database and of the keyring's.
 
 use std::fs::{DirBuilder, File, Metadata};
 use std::io::{ErrorKind, Read};
@@ -20,7 +20,7 @@ impl std::fmt::Display for RootId {
     }
 }
 
-/// 256 random bits that show nothing of themselves and are overwritten when they go.
+/// 256 random bits. `Debug` does not show them, and they are overwritten when they are dropped.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Secret(pub(super) [u8; 32]);
 
@@ -47,9 +47,9 @@ impl std::fmt::Debug for Secret {
 
 #[derive(Debug, thiserror::Error)]
 pub enum RootStoreError {
-    #[error("{path} is in the data directory {data}: a copy of the one would hold the other")]
+    #[error("the folder of root keys {path} is inside the data directory {data}, so a backup of the data would hold the keys: choose a folder outside")]
     InsideData { path: String, data: String },
-    #[error("{path} is open to others than its owner (mode {mode:o})")]
+    #[error("users other than the owner can access {path} (mode {mode:o}): use chmod go=, or chmod 0600 for a file")]
     Exposed { path: String, mode: u32 },
     #[error("{path} does not hold a root key")]
     NotAKey { path: String },
@@ -57,14 +57,14 @@ pub enum RootStoreError {
     File { path: String, reason: std::io::Error },
 }
 
-/// What keeps root keys. Every call may be repeated.
+/// Stores root keys. Every call may be repeated.
 #[async_trait]
 pub trait RootStore: Send + Sync {
     /// `None` when there is no such root.
     async fn read(&self, id: RootId) -> Result<Option<Secret>, RootStoreError>;
-    /// Answers once the key would survive a crash of the machine.
+    /// Returns when the key would survive a crash of the machine.
     async fn write(&self, id: RootId, key: &Secret) -> Result<(), RootStoreError>;
-    /// Answers once the key is gone; a root that is not there is gone.
+    /// Returns when the key is erased. Succeeds if it does not exist.
     async fn erase(&self, id: RootId) -> Result<(), RootStoreError>;
     async fn list(&self) -> Result<Vec<RootId>, RootStoreError>;
 }
@@ -74,8 +74,8 @@ pub trait RootStore: Send + Sync {
 pub struct RootFolder(PathBuf);
 
 impl RootFolder {
-    /// Makes the folder where there is none. `data` is where the databases' files are, if they are
-    /// on this machine.
+    /// Creates the folder if it is missing. `data`: the folder of the databases' files, if they are on this
+    /// machine.
     pub fn open(dir: &Path, data: Option<&Path>) -> Result<Self, RootStoreError> {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
         made.and_then(|()| dir.canonicalize())
@@ -84,7 +84,7 @@ impl RootFolder {
     }
 
     fn checked(dir: PathBuf, data: Option<&Path>) -> Result<Self, RootStoreError> {
-        // A data directory that is not there yet holds nothing; its nearest parent says where it is.
+        // If the data directory does not exist yet, its nearest existing parent is compared.
         let data = data.map(|data| data.canonicalize().unwrap_or_else(|_| data.to_owned()));
         if let Some(data) = data.filter(|data| dir.starts_with(data)) {
             let (path, data) = (dir.display().to_string(), data.display().to_string());
@@ -167,7 +167,7 @@ impl RootStore for RootFolder {
     }
 }
 
-/// Runs file work where it may block.
+/// Runs file operations on a thread that may block.
 async fn away<T: Send + 'static>(
     dir: &Path,
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,

@@ -1,4 +1,4 @@
-//! The root keys that a node knows.
+//! The root keys in the memory of a node.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -44,12 +44,12 @@ impl Roots {
         self.known().keys().copied().collect()
     }
 
-    /// Keeps one root key in memory no longer.
+    /// Removes one root key from memory.
     pub fn evict_one(&self, id: RootId) {
         self.known().remove(&id);
     }
 
-    /// Keeps the roots among these keys in memory no longer; none at all where the list is unknown.
+    /// Removes the roots among these keys from memory; `None`: removes all roots.
     pub fn evict(&self, invalidated: Option<&[KeyId]>) {
         let mut known = self.known();
         match invalidated {

@@ -1,4 +1,4 @@
-//! One sealed field: its bytes under its data key, bound to the place where it stands.
+//! One sealed field: its bytes under its data key, bound to its place.
 
 use zeroize::Zeroizing;
 

@@ -16,7 +16,7 @@ use super::sealed_field::{open_field, seal_field};
 use super::{KeyringError, OpenError, SealError, key};
 use crate::clock::Clock;
 
-/// A clear field of an event, in the order of the event.
+/// A clear field of an event.
 struct ClearField {
     ordinal: usize,
     subject: SubjectId,
@@ -38,9 +38,9 @@ impl Sealer {
         Self { keys, clock }
     }
 
-    /// Seals the clear fields in place, under today's bucket where the class has one, and answers
-    /// every subject of the event's personal fields. Fields that are sealed already stay as they
-    /// are. When it is refused, nothing is sealed.
+    /// Seals the clear fields in place, under today's bucket where the class has one, and returns
+    /// every subject of the event's personal fields. Does not change fields that are sealed already.
+    /// After an error no field is sealed.
     ///
     /// # Errors
     /// [`SealError::Erased`] for a subject that is erased; [`SealError::Expired`] when this clock is
@@ -90,8 +90,8 @@ impl Sealer {
         Ok(subjects)
     }
 
-    /// Seals a value that stands in a row of its own, in no event. `id` is any id that is this
-    /// value's alone: whoever opens it says it again, unless it stands in the [`Sealed`]. Errors as
+    /// Seals a value that is in a row, not in an event. `id` is any id that no other value has: opening
+    /// needs the same id, unless the [`Sealed`] holds it. Errors as
     /// for [`Sealer::seal`].
     pub async fn seal_value<F: Field>(
         &self,
@@ -100,7 +100,7 @@ impl Sealer {
         id: EventId,
         value: &F::Value,
     ) -> Result<Sealed, SealError> {
-        // Sized first: a buffer that grows would leave parts of the value behind in memory.
+        // Allocated once: a growing buffer would leave copies of the value in memory.
         let mut size = Counted(0);
         serde_json::to_writer(&mut size, value).map_err(|_| KeyringError::Value)?;
         let mut text = Vec::with_capacity(size.0 + crypto::TAG_BYTES);
@@ -129,7 +129,7 @@ impl Sealer {
     /// The clear value of field `F` of `subject`.
     ///
     /// # Errors
-    /// Each variant of [`OpenError`] says why there is no value: do not treat them alike.
+    /// Each variant of [`OpenError`] needs its own treatment: an erased value is no failure.
     pub async fn open<F: Field>(
         &self,
         tenant: TenantId,
@@ -210,7 +210,7 @@ fn seal_all(
     Ok(sealed)
 }
 
-/// Where a value stands. Its bucket and generation are those of its key.
+/// The place of a value. Its bucket and generation are those of its key.
 struct FieldPlace {
     tenant: TenantId,
     event: EventId,

@@ -1,14 +1,14 @@
-//! What metrics and operators are shown of the keyring.
+//! The state of the keyring, for metrics and operators.
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
 
 use super::{KeyringError, RootId};
 
-/// Counts and ages; no key and no subject.
+/// Counts and ages. Holds no key and no subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyringStatus {
-    /// Keys that open something.
+    /// Keys that are not erased.
     pub live: i64,
     /// Keys that are erased.
     pub erased: i64,
@@ -19,7 +19,7 @@ pub struct KeyringStatus {
     pub escrowed: i64,
     pub email_generation: i64,
     pub email_generation_since: DateTime<Utc>,
-    /// Whether this node may use what it has in memory.
+    /// Whether this node has the lease and may use keys from memory.
     pub is_leased: bool,
 }
 

@@ -1,5 +1,5 @@
-//! The leader lease of a piece of work that one node is enough for. Two nodes at once do no harm:
-//! they only do the work twice.
+//! The leader lease of work that one node does for all. If two nodes do it at once, the work is only
+//! done twice.
 
 #[cfg(test)]
 mod tests;

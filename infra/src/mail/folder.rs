@@ -1,4 +1,4 @@
-//! Mails as files, for a Lethe without SMTP: one a mail, named by its id.
+//! Writes each mail into a file that is named by its id, for an installation without SMTP.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

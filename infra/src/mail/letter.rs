@@ -1,4 +1,4 @@
-//! One mail, composed: plain text, with ids by which the same mail is known again.
+//! A composed mail: plain text, with ids by which a mail server recognises a repeated mail.
 
 use chrono::{DateTime, Utc};
 use domain::privacy::EmailAddress;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::MailError;
 
-/// Who mails are from.
+/// The sender of the mails.
 #[derive(Clone, Debug)]
 pub struct Mailbox(lettre::message::Mailbox);
 
@@ -21,7 +21,7 @@ impl Mailbox {
     }
 }
 
-/// A composed mail. It shows nothing of itself.
+/// A composed mail. `Debug` does not show it.
 #[derive(Clone)]
 pub struct Letter {
     id: Uuid,

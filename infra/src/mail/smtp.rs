@@ -1,4 +1,4 @@
-//! SMTP (RFC 5321), command by command, so that it is known how far a mail came.
+//! SMTP (RFC 5321), command by command, so that it is known whether the server can have the mail.
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -32,9 +32,9 @@ const WATCHED: &str = "\
     where node = $1";
 const RECORD_FAILURES: &str = include_str!("record_failures.sql");
 
-/// A node that has not sent a heartbeat for so long loses its servers to the others.
+/// A node without a heartbeat for this long loses its servers to the other nodes.
 const LEASE: Duration = Duration::from_secs(5);
-/// Servers that a node takes, or releases, in one round.
+/// The most servers that a node claims or releases in one round.
 const AT_ONCE: i64 = 64;
 
 /// A server that this node watches, until another node raises the fence.

@@ -13,7 +13,7 @@ const CREATE_DAYS: &str = "select working.create_sample_partitions($1, $2)";
 const DELETE_DAYS: &str = "select working.drop_sample_partitions($1)";
 const AGGREGATE: &str = include_str!("aggregate.sql");
 
-/// Days whose tables are created ahead: a node may be late by one, and its clock by another.
+/// Days whose partitions are created ahead: one in case a node is late, one in case its clock is.
 const DAYS_AHEAD: i32 = 3;
 
 /// One measurement of a server.

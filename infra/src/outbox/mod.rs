@@ -1,5 +1,5 @@
-//! Mails to be sent: put down with the checkpoint of the worker that reads their cause, then claimed,
-//! sent and marked. A cause has at most one mail of a kind to a subject, ever.
+//! The queue of mails: a row is written in one commit with the checkpoint of the worker that reads its
+//! cause, then claimed, sent and marked. An event causes at most one mail of a kind to a subject.
 
 #[cfg(test)]
 mod tests;
@@ -35,7 +35,7 @@ const ATTEMPTS_MAX: i32 = 12;
 
 macro_rules! kinds {
     ($($kind:ident $name:literal)*) => {
-        /// What a mail says.
+        /// The text that a mail has.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum MailKind { $($kind),* }
 
@@ -71,7 +71,7 @@ pub struct MailRequest {
     pub tenant: TenantId,
     /// Whose key seals the address: an account's, or an invitation's.
     pub subject: SubjectId,
-    /// Where it goes; opened only when it is sent.
+    /// The recipient's address; decrypted only when the mail is sent.
     pub address: Sealed,
     /// The id that its link proves, or the id that a mail without a link names.
     pub proof: Option<ProofId>,
@@ -96,7 +96,7 @@ pub enum MarkOutcome {
     Again,
     /// It was refused for good, or too often.
     Failed,
-    /// Nobody knows whether it was sent; it is not sent again.
+    /// It is unknown whether it was sent; it is not sent again.
     Unknown,
     /// Its row was deleted meanwhile: the person was erased.
     Deleted,
@@ -166,7 +166,7 @@ impl Outbox {
         rows.iter().map(|row| claimed(row, node)).collect()
     }
 
-    /// Records what became of a claimed mail.
+    /// Records the outcome of a claimed mail.
     pub async fn mark(
         &self,
         mail: &ClaimedMail,
@@ -198,9 +198,8 @@ impl Outbox {
         execute(&self.pool, DELETE, &[&mail.mail]).await.map(drop)
     }
 
-    /// Ends the leases of nodes that died while they sent: mails for a folder are queued again; of
-    /// mails by SMTP nobody knows whether they were sent, and they are not sent again. Returns the
-    /// number of the latter.
+    /// Ends the leases of nodes that died while they sent. Mails for a folder are queued again. Mails
+    /// by SMTP may have been sent, and are not sent again; returns the number of these.
     pub async fn expire_leases(&self) -> Result<u64, PgError> {
         let rows = query(&self.pool, EXPIRE_LEASES, &[&self.clock.now()]).await?;
         let unknown =
@@ -243,7 +242,7 @@ const fn lease(via: Via) -> TimeDelta {
     }
 }
 
-/// Twice as long after each attempt: from five seconds to two hours, and about six hours in all.
+/// The pause doubles after each attempt, from five seconds to two hours: about six hours in all.
 fn backoff(attempt: i32) -> TimeDelta {
     let doubled = u32::try_from(attempt - 1).unwrap_or(0).min(11);
     TimeDelta::seconds((5 << doubled).min(7200))

@@ -45,7 +45,7 @@ impl Inlet {
     }
 }
 
-/// What a command did.
+/// An event of a running command.
 #[derive(Clone, PartialEq, Eq)]
 pub enum ChannelEvent {
     /// Bytes of the standard output.
@@ -88,7 +88,7 @@ impl Channel {
                     return Err(RemoteError::Refused(ConnectFailure::Command));
                 }
                 Some(ChannelMsg::WindowAdjusted { .. }) => {}
-                // Nothing else may come before the answer.
+                // A server sends nothing else before this answer.
                 _ => return Err(lost()),
             }
         }

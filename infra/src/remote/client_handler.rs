@@ -1,4 +1,4 @@
-//! Answers what a server asks of the client during a connection.
+//! Answers the requests of a server to the client.
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,7 +11,7 @@ use super::HostKey;
 use super::cancel::CancelHandle;
 use super::settings::PACKET_MAX;
 
-/// More channels than this are not opened by a server in error.
+/// A server that opens more channels than this does so on purpose.
 const UNINVITED_MAX: u32 = 8;
 
 pub(super) struct ClientHandler {
@@ -40,8 +40,8 @@ impl ClientHandler {
         Err(Error::Inconsistent)
     }
 
-    /// russh takes packets of any size that its buffer holds. What comes beyond the window it
-    /// takes too, but no faster than it is read.
+    /// russh accepts packets of any size that its buffer holds, also beyond the window, but only as fast
+    /// as they are read.
     fn receive(&self, data: &[u8]) -> Result<(), Error> {
         if data.len() > PACKET_MAX { self.end() } else { Ok(()) }
     }
@@ -71,7 +71,7 @@ impl Handler for ClientHandler {
         self.receive(data)
     }
 
-    // Lethe forwards nothing. A reply that is dropped refuses.
+    // Lethe forwards nothing. Dropping the reply refuses the request.
 
     async fn server_channel_open_forwarded_tcpip(
         &mut self,
@@ -162,7 +162,7 @@ impl Handler for ClientHandler {
         Ok(())
     }
 
-    /// A server's last words are not repeated.
+    /// Does not repeat the server's text.
     async fn disconnected(&mut self, _: DisconnectReason<Error>) -> Result<(), Error> {
         Ok(())
     }

@@ -152,8 +152,8 @@ impl Connection {
 }
 
 impl Drop for Connection {
-    /// russh's task may wait for a channel that is held but not read: no read of the socket, and
-    /// so no cut, would reach it.
+    /// russh's task may wait for a channel that nobody reads. Then it does not read the socket, and
+    /// would not notice that it is closed.
     fn drop(&mut self) {
         self.abort.0.cancel();
         let inlets = self.inlets.get_mut().unwrap_or_else(PoisonError::into_inner);

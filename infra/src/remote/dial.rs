@@ -6,8 +6,8 @@ use tokio::time::timeout;
 
 use super::{Address, AddressError, Egress, RemoteError, RemoteOptions};
 
-/// Resolves the name once, checks every address, and connects to what was checked: a later answer of
-/// the resolver changes nothing.
+/// Resolves the name once, checks every address, and connects to a checked address: it does not resolve
+/// the name again.
 pub(super) async fn dial(
     egress: &Egress,
     options: &RemoteOptions,

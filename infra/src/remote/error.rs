@@ -1,4 +1,4 @@
-//! Why a server was not reached. Nothing here repeats what a server or a resolver said.
+//! Why a server was not reached. No text repeats what a server or a resolver sent.
 
 use domain::server::ConnectFailure;
 
@@ -14,13 +14,13 @@ pub enum RemoteError {
     /// Nothing but the key exchange took place; no credential was offered.
     #[error("the server shows another host key than the approved one")]
     HostKey { seen: HostKey },
-    /// The server answered, and the answer was no.
+    /// The server refused.
     #[error("the server refuses: {}", stage(*.0))]
     Refused(ConnectFailure),
     /// A limit of [`super::RemoteOptions`] or [`super::Limits`] passed.
     #[error("the server did not answer in time: {}", stage(*.0))]
     TimedOut(ConnectFailure),
-    /// The connection ended, or what came was not SSH.
+    /// The connection ended, or the server did not speak SSH.
     #[error("the connection was lost: {}", stage(*.0))]
     Lost(ConnectFailure),
     /// More than [`super::Limits::bytes_max`] came; the connection is closed.
@@ -47,7 +47,7 @@ pub enum AddressError {
 }
 
 impl RemoteError {
-    /// How far the connection came.
+    /// The stage that the connection reached.
     pub const fn cause(&self) -> ConnectFailure {
         match self {
             Self::Address(_) => ConnectFailure::Address,

@@ -16,7 +16,7 @@ use super::client_handler::ClientHandler;
 use super::{HostKey, RemoteError};
 
 const PEM_BYTES_MAX: usize = 32 * 1024;
-/// `ssh-keygen` takes 16 to 24; each costs some milliseconds.
+/// bcrypt rounds. `ssh-keygen` uses 16 to 24; each round takes some milliseconds.
 const ROUNDS_MAX: u32 = 256;
 const RSA_BITS: std::ops::RangeInclusive<u32> = 2048..=8192;
 
@@ -27,7 +27,7 @@ pub struct Identity {
     public: HostKey,
 }
 
-/// Why a key is not accepted. Nothing of the key is repeated.
+/// Why a key is not accepted. No text holds a part of the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
     #[error("this is not a private key: use OpenSSH's format, PKCS#1 or PKCS#8, of at most 32 KiB")]
@@ -74,7 +74,7 @@ impl Identity {
     }
 
     fn of(mut key: PrivateKey) -> Result<Self, IdentityError> {
-        // A comment names a person and a machine.
+        // A comment often names a person and a machine.
         key.set_comment("");
         let public = HostKey::of(key.public_key()).ok_or(IdentityError::Algorithm)?;
         let bits = key.public_key().key_data().rsa().map(RsaPublicKey::key_size);
@@ -137,7 +137,7 @@ fn openssh_key(pem: &str, passphrase: Option<&str>) -> Result<PrivateKey, Identi
     if !key.is_encrypted() {
         return Ok(key);
     }
-    // The file says how much work it is to open it.
+    // The file sets the number of rounds that are needed to open it.
     let is_affordable = matches!(key.kdf(), Kdf::Bcrypt { rounds, .. } if *rounds <= ROUNDS_MAX);
     if !is_affordable {
         return Err(IdentityError::Encryption);

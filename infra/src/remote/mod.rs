@@ -65,7 +65,7 @@ impl Remote {
     /// The host key that the server proves to hold. No credential is offered.
     ///
     /// # Errors
-    /// How far the connection came.
+    /// [`RemoteError`], with the stage that was reached.
     pub async fn observe(&self, address: &Address) -> Result<HostKey, RemoteError> {
         let handshake = self.handshake(address, None).await?;
         handshake.seen.ok_or_else(|| {
@@ -77,8 +77,8 @@ impl Remote {
     /// is closed when it is dropped.
     ///
     /// # Errors
-    /// `HostKey` when the server shows another key: no credential was offered. Else how far the
-    /// connection came.
+    /// `HostKey` when the server shows another key: no credential was offered. Else the stage that the
+    /// connection reached.
     pub async fn connect(
         &self,
         address: &Address,
@@ -114,7 +114,7 @@ impl Remote {
         Ok(Handshake { outcome, seen, abort })
     }
 
-    /// russh sets no limit of its own to what comes before the end of the key exchange.
+    /// russh has no time limit for the key exchange.
     async fn exchange_keys(
         &self,
         stream: TcpStream,

@@ -17,7 +17,7 @@ pub struct RemoteOptions {
     pub authenticate_within: Duration,
     /// Until a command runs: opening its channel, and the server's answer to the request.
     pub open_within: Duration,
-    /// A connection on which the server sends nothing for four of these is closed.
+    /// The interval of keep-alives. A connection is closed after four without an answer.
     pub keepalive_every: Duration,
 }
 

@@ -18,7 +18,7 @@ const DELETE_KIND: &str = "select event_log.delete_reservations($1)";
 #[derive(Clone)]
 pub struct Reservations(Pool);
 
-/// What a blind index is reserved as: a generation's kind, and the index under its key.
+/// A reservation of a blind index: the kind of its key's generation, and the index under that key.
 pub type Index = (String, Vec<u8>);
 
 impl Reservations {
@@ -38,7 +38,7 @@ impl Reservations {
         Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
     }
 
-    /// Every kind that there is a reservation of.
+    /// Every kind that has a reservation.
     pub async fn kinds(&self) -> Result<Vec<String>, PgError> {
         let rows = query(&self.0, KINDS, &[]).await?;
         Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
@@ -50,8 +50,8 @@ impl Reservations {
         reservations.collect()
     }
 
-    /// Reserves `new` for an owner who holds `old` still; `false` when it does not, or `new` is
-    /// another's.
+    /// Reserves `new` for an owner who still has `old`. `false`: the owner has not, or another owner
+    /// has `new`.
     pub async fn reserve_again(
         &self,
         new: &Index,

@@ -34,7 +34,7 @@ impl Encoding {
         Self::Reversed,
     ];
 
-    /// The bytes to look for; more than one where the surroundings decide.
+    /// The bytes to search for; several where they depend on what stands beside the value.
     pub(super) fn of(self, value: &str) -> Vec<Vec<u8>> {
         let text = match self {
             Self::Raw => value.to_owned(),
@@ -59,7 +59,7 @@ impl Encoding {
     }
 }
 
-/// What stands in the base64 of any text that holds `value`, whatever comes before and after.
+/// The part of the base64 of a text with `value` in it that does not depend on the rest of the text.
 fn base64_cores(value: &[u8]) -> Vec<Vec<u8>> {
     let mut cores = Vec::new();
     for before in 0..3 {

@@ -1,7 +1,7 @@
-//! Searches files and streams for personal data that should be gone: canary values, in many encodings.
+//! Searches files and streams for erased personal data: for canary values, in many encodings.
 //!
-//! A search proves nothing unless it is known to find: plant [`Canaries::planted`] in each place
-//! first, and expect every form of it.
+//! A search that finds nothing proves nothing by itself. As a control, write [`Canaries::planted`]
+//! into each place first, and check that every form of it is found.
 
 mod encoding;
 
@@ -28,7 +28,7 @@ pub struct Find {
     pub place: PathBuf,
 }
 
-/// What a search saw.
+/// The result of a search.
 #[derive(Debug, Default)]
 pub struct Report {
     pub finds: BTreeSet<Find>,
@@ -56,7 +56,7 @@ impl Canaries {
         Ok(Self { needles, machine })
     }
 
-    /// Every form of every value, to be planted in a place as the positive control.
+    /// Every form of every value, to be written into a place as the positive control.
     pub fn planted(&self) -> Vec<u8> {
         let mut all = Vec::new();
         for (_, _, bytes) in &self.needles {

@@ -1,4 +1,4 @@
-//! The bytes of a chunk, and how far a log is kept after it.
+//! The bytes of a chunk, and the counts of a log up to its end.
 
 use chrono::{DateTime, Utc};
 use domain::{EventId, RunId, ServerId, WorkspaceId};
@@ -25,7 +25,7 @@ pub struct LogKey {
 }
 
 impl LogKey {
-    /// A chunk is sealed for its place: it opens in no other.
+    /// The id that a chunk is sealed under: it opens only as this chunk of this log.
     pub(super) fn chunk_id(&self, seq: u64) -> EventId {
         EventId(hashed(&[
             b"run log chunk",
@@ -124,7 +124,7 @@ fn numbered(number: u8) -> Option<Stream> {
     [Stream::Out, Stream::Err, Stream::Lethe].into_iter().find(|of| stream_number(*of) == number)
 }
 
-/// The lines of a chunk's clear bytes; each is none where the bytes are not a chunk's.
+/// The lines of a chunk's clear bytes; `None` for bytes that are not a chunk's.
 pub(super) struct Clear<'a> {
     number: u64,
     rest: &'a [u8],

@@ -17,7 +17,7 @@ impl RunLogs {
     pub async fn retain(&self) -> Result<u64, RunLogError> {
         let today = self.0.clock.now().date_naive();
         self.make_days(today).await?;
-        // As for the day's key: kept until so many days after its end.
+        // The same retention as the day's key.
         let kept = Days::new(u64::from(self.0.keyring.content_days));
         let Some(before) = today.checked_sub_days(kept) else { return Ok(0) };
         let row = query_opt(&self.0.pool, DROP, &[&before]).await?;

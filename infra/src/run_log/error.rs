@@ -1,4 +1,4 @@
-//! Errors of a log. None shows a byte of it.
+//! Errors of a log. No text holds a byte of the log.
 
 use crate::keyring::{OpenError, SealError};
 use crate::postgres::PgError;

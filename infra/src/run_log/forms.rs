@@ -1,4 +1,4 @@
-//! The forms in which a secret may come out of a command.
+//! The encodings in which a command may print a secret.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 /// A line of a secret that has several is masked on its own from this length on.
 const LINE_BYTES_MIN: usize = 8;
-/// Of base64 that is wrapped (`base64` does so at 76 characters), each pair of its groups is
-/// masked, where the secret is long enough for that not to hide other text.
+/// In wrapped base64 (`base64` wraps at 76 characters) each pair of groups is masked, if the secret is
+/// long enough that this does not mask other text.
 const WRAPPED_BYTES_MIN: usize = 12;
 const PAIR: usize = 8;
 
@@ -35,12 +35,12 @@ pub(super) fn forms(secret: &[u8]) -> BTreeSet<Vec<u8>> {
     all
 }
 
-/// The bytes of the secret that can be looked for: of its longest line where it has several.
+/// The bytes of the secret that can be searched for: of its longest line if it has several.
 pub(super) fn bytes_to_find(secret: &[u8]) -> usize {
     lines(secret.trim_ascii()).map(<[u8]>::len).max().unwrap_or(0)
 }
 
-/// Whether the secret has several lines, all of them too short to be looked for.
+/// Whether the secret has several lines, all too short to be searched for.
 pub(super) fn is_scattered(secret: &[u8]) -> bool {
     let value = secret.trim_ascii();
     value.contains(&b'\n') && bytes_to_find(value) < LINE_BYTES_MIN
@@ -50,7 +50,7 @@ fn lines(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii)
 }
 
-/// A form of a page sends line ends as CR LF, and a shell may have made LF of them.
+/// An HTML form sends line ends as CR LF, and a shell may have turned them into LF.
 fn lines_joined(value: &[u8]) -> Vec<u8> {
     let lines: Vec<&[u8]> = value
         .split(|byte| *byte == b'\n')
@@ -100,8 +100,8 @@ fn replaced(value: &[u8], by: impl Fn(u8) -> Option<Vec<u8>>) -> Vec<u8> {
     value.iter().flat_map(|byte| by(*byte).unwrap_or_else(|| vec![*byte])).collect()
 }
 
-/// What encoders leave as it is beside letters and digits: RFC 3986 and Java, `encodeURIComponent`,
-/// Python's `quote`, `encodeURI`.
+/// The signs that encoders do not escape: RFC 3986 and Java, `encodeURIComponent`, Python's `quote`,
+/// `encodeURI`.
 const LEFT: [&[u8]; 5] = [b"-._~", b"-._*", b"-._~!*'()", b"-._~/", b"-._~!*'();/?:@&=+$,#"];
 
 fn percent_encoded(value: &[u8]) -> Vec<Vec<u8>> {
@@ -126,8 +126,8 @@ fn percent(byte: u8, digits: &[u8; 16]) -> Vec<u8> {
     vec![b'%', digit(byte >> 4), digit(byte & 15)]
 }
 
-/// What stands in the base64 of any text that holds `value`, whatever comes before and after: the
-/// characters that it shares with its neighbours are cut off.
+/// The part of the base64 of a text with `value` in it that does not depend on the rest of the text:
+/// without the characters that also encode a neighbour's bits.
 fn base64(value: &[u8]) -> Vec<Vec<u8>> {
     let mut all = Vec::new();
     for (before, shared) in [(0, 0), (1, 2), (2, 3)] {

@@ -1,6 +1,6 @@
-//! Masked bytes become lines: each whole, or in pieces where it is very long, and none changed.
+//! Splits masked bytes into lines. A very long line becomes several pieces; no byte is changed.
 
-/// A longer line is kept in pieces.
+/// A longer line is stored in pieces.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 
 /// Who wrote a line.
@@ -22,36 +22,35 @@ impl Stream {
     }
 }
 
-/// Where to read a stream on, after all that is kept of it.
+/// Where the reading of a stream continues after what is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Place {
-    /// Bytes of the stream as the command wrote it, to the beginning of a line: there a mask can
-    /// begin anew.
+    /// The offset of a line's beginning in the command's output: a new mask can start there.
     pub raw: u64,
-    /// How much of what the mask lets through from there is kept already.
+    /// How many masked bytes from there on are stored already.
     pub skip: u64,
 }
 
 /// A line, or a piece of one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Piece<'a> {
-    /// It goes on with the line of the piece before it.
+    /// It continues the line of the previous piece.
     pub continues: bool,
     pub bytes: &'a [u8],
-    /// Where to read on once this is kept.
+    /// Where the reading continues once this is stored.
     pub place: Place,
 }
 
 /// The lines of one stream.
 #[derive(Debug)]
 pub(super) struct Lines {
-    /// The part of the line that has come so far and is in no piece.
+    /// The received part of the line that is in no piece yet.
     rest: Vec<u8>,
-    /// Where the line began.
+    /// Where the line begins.
     begun: u64,
-    /// How much of the line is in pieces.
+    /// How many bytes of the line are in pieces.
     cut: u64,
-    /// How much of the line was kept before, by whoever read the stream then.
+    /// How many bytes of the line an earlier reader has stored.
     skip: u64,
 }
 
@@ -60,8 +59,8 @@ impl Lines {
         Self { rest: Vec::new(), begun: place.raw, cut: 0, skip: place.skip }
     }
 
-    /// `raw` began at `from`, and `masked` is what a mask let through of it and of what it had held
-    /// back: it holds back nothing across a line end.
+    /// `raw` begins at `from`. `masked` is the mask's output for it and for the bytes that the mask had
+    /// held back; a mask holds back nothing across a line end.
     pub fn push(&mut self, from: u64, raw: &[u8], masked: &[u8], put: &mut impl FnMut(Piece<'_>)) {
         let mut raw_lines = lines(raw);
         let mut raw_end = from;
@@ -81,7 +80,7 @@ impl Lines {
         self.end_line(masked, end, put);
     }
 
-    /// The part of the line that has come so far, since nobody knows whether more will.
+    /// Emits the received part of the line: it is unknown whether more will come.
     pub fn pause(&mut self, put: &mut impl FnMut(Piece<'_>)) {
         let rest = std::mem::take(&mut self.rest);
         self.put_piece(&rest, put);
@@ -113,7 +112,7 @@ impl Lines {
         self.put(piece, place, put);
     }
 
-    /// What was kept before is not put again.
+    /// Skips what is stored already.
     fn put(&mut self, piece: &[u8], place: Place, put: &mut impl FnMut(Piece<'_>)) {
         let known = usize::try_from(self.skip).unwrap_or(usize::MAX).min(piece.len());
         self.skip -= known as u64;
@@ -125,7 +124,7 @@ impl Lines {
     }
 }
 
-/// Before a character of UTF-8 rather than within it, so that a piece can be shown.
+/// Cuts between two UTF-8 characters, so that each piece is valid text.
 fn piece_end(line: &[u8]) -> usize {
     let begins = |at: &usize| line.get(*at).is_some_and(|byte| byte & 0xc0 != 0x80);
     (LINE_BYTES_MAX - 3..=LINE_BYTES_MAX).rev().find(begins).unwrap_or(LINE_BYTES_MAX)

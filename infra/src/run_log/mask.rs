@@ -1,5 +1,5 @@
-//! Secrets become `***` before anything is stored, also where they are split over any number of
-//! chunks. No form of a secret crosses a line end.
+//! Replaces secrets with `***` before anything is stored, also where one is split over several reads.
+//! No form of a secret crosses a line end.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,10 +14,10 @@ pub const SECRET_BYTES_MIN: usize = 4;
 /// In bytes, of all secrets of a run together.
 pub const SECRETS_BYTES_MAX: usize = 32 * 1024;
 const MASK: &[u8] = b"***";
-/// More than this is looked for with less memory, and more slowly.
+/// Above this the search uses less memory, and is slower.
 const FAST_BYTES_MAX: usize = 4 * 1024;
 
-/// Why secrets cannot be masked. None is shown.
+/// Why secrets cannot be masked. No text holds a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MaskError {
     #[error("a secret is too short to be masked: use at least {SECRET_BYTES_MIN} bytes")]
@@ -73,13 +73,13 @@ enum Table {
     Small(contiguous::NFA),
 }
 
-/// Finds every form, also where forms overlap: that is why its matches are of the standard kind.
+/// Finds every form, also overlapping ones: this needs the standard kind of matches.
 struct Machine {
     table: Table,
     start: StateID,
-    /// The bytes that a form begins with.
+    /// The first bytes of the forms.
     first: [bool; 256],
-    /// How much of a form stands before each state: what must be held back there.
+    /// For each state the bytes of a form that are matched so far, which must be held back.
     depths: Vec<(StateID, u32)>,
 }
 
@@ -152,7 +152,7 @@ impl Machine {
     }
 }
 
-/// The first state, and how deep each of them is: the forms' own beginnings lead to all of them.
+/// The first state, and the depth of each state: the prefixes of the forms reach all states.
 fn depths(
     table: &impl Automaton,
     forms: &BTreeSet<Vec<u8>>,
@@ -172,12 +172,12 @@ fn depths(
     Some((start, depths))
 }
 
-/// A stretch of what is held that is masked.
+/// A range of the held bytes that is masked.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
     start: usize,
     end: usize,
-    /// It began in text that has been returned: its `***` has been written.
+    /// It begins in text that is returned already, with its `***`.
     emitted: bool,
 }
 
@@ -186,7 +186,7 @@ pub struct Mask {
     machine: Option<Arc<Machine>>,
     state: StateID,
     held: Vec<u8>,
-    /// In order, apart from each other; their places are counted from the first byte that is held.
+    /// In order, not touching; offsets count from the first held byte.
     marks: Vec<Mark>,
 }
 
@@ -245,7 +245,7 @@ impl Mask {
             from = mark.end.min(until);
         }
         out.extend_from_slice(text.get(from..until).unwrap_or_default());
-        // One that ends just here may go on with what comes next.
+        // A match that ends here may overlap one in the next bytes.
         self.marks.retain(|mark| mark.end >= until);
         for mark in &mut self.marks {
             mark.start = mark.start.saturating_sub(until);
@@ -254,7 +254,7 @@ impl Mask {
     }
 }
 
-/// Marks that overlap or touch become one.
+/// Joins marks that overlap or touch.
 fn add(marks: &mut Vec<Mark>, start: usize, end: usize) {
     let mut new = Mark { start, end, emitted: false };
     while let Some(last) = marks.pop_if(|last| last.end >= new.start) {

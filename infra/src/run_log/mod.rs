@@ -49,8 +49,7 @@ struct Inner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resume {
     pub next_line: u64,
-    /// Bytes of the output as the command wrote it. What is read again from there on and is stored
-    /// already is not stored twice.
+    /// Offsets in the command's output. The writer skips what is stored already.
     pub out_offset: u64,
     pub err_offset: u64,
     /// Stored bytes of all streams.
@@ -66,8 +65,8 @@ impl RunLogs {
         Self(Arc::new(Inner { pool, keyring, clock, wakes, made_until }))
     }
 
-    /// Where the log ends. Take the task under a greater fence first: then
-    /// no earlier node writes any more.
+    /// Where the log ends. Claim the task under a greater fence first, so that no earlier node writes
+    /// any more.
     pub async fn resume(&self, task: &LogKey) -> Result<Resume, RunLogError> {
         let (seq, kept) = rows::last(&self.0.pool, task).await?;
         Ok(Resume {

@@ -28,7 +28,7 @@ impl Opened {
         clear.map(|line| line.ok_or_else(damaged)).collect()
     }
 
-    /// The row's own account of what it holds, against what it holds.
+    /// Compares the counts in the row with its content.
     fn check(&self) -> Result<(), RunLogError> {
         let Kept { mut lines, mut out_bytes, mut err_bytes, mut bytes, .. } = self.before;
         for line in self.lines()? {
@@ -88,8 +88,8 @@ impl RunLogs {
         Ok(lines)
     }
 
-    /// The stored bytes of a stream from `from` to `until`, excluded, or the first of them; empty only
-    /// where there are none.
+    /// The stored bytes of a stream from `from` to before `until`, perhaps only the first of them; empty
+    /// only if there are none.
     pub async fn read_range(
         &self,
         task: &LogKey,
@@ -121,7 +121,7 @@ impl RunLogs {
     }
 }
 
-/// What of `bytes`, which begin at `at`, stands from `from` to before `until`.
+/// The part of `bytes`, which begin at `at`, from `from` to before `until`.
 fn cut(bytes: &[u8], at: u64, from: u64, until: u64) -> &[u8] {
     let within = |place: u64| usize::try_from(place.saturating_sub(at)).unwrap_or(usize::MAX);
     let (from, until) = (within(from), within(until).min(bytes.len()));

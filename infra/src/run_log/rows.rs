@@ -24,7 +24,7 @@ const READ_ALL: &str = include_str!("read_all.sql");
 const DELETE: &str = "delete from working.run_log_chunks \
     where run_id = $1 and server_id = $2 and attempt = $3 and workspace_id = $4";
 
-/// What is read at once: so many chunks, or the chunks that begin within so many bytes.
+/// The size of one read: a number of chunks, or the chunks that begin within a number of bytes.
 const PAGE_CHUNKS: i64 = 64;
 const PAGE_BYTES: i64 = 512 * 1024;
 
@@ -52,9 +52,9 @@ pub(super) struct Sealed {
 pub(super) enum ReadFrom {
     /// After this line.
     Line(u64),
-    /// After this chunk; none is before all.
+    /// After this chunk; `None`: from the first.
     Chunk(Option<u64>),
-    /// From this byte to that, which is not read.
+    /// A range of bytes, the end excluded.
     Byte(LogPart, u64, u64),
 }
 
@@ -116,13 +116,13 @@ pub(super) async fn write(
     if column(&row, "written")? {
         return Ok(Written::Done);
     }
-    // The answer to an earlier write of the same chunk may have been lost.
+    // The chunk may be there: the answer to an earlier write may have been lost.
     let again: [&(dyn ToSql + Sync); 6] = [&run, &server, &attempt, &seq, &day, envelope];
     let known = query_opt(pool, WRITTEN, &again).await?;
     Ok(if known.is_some() { Written::Done } else { Written::Fenced })
 }
 
-/// The next chunk's number, and how much is kept before it.
+/// The number of the next chunk, and the counts before it.
 pub(super) async fn last(pool: &Pool, task: &LogKey) -> Result<(u64, Kept), RunLogError> {
     let (run, server, attempt, workspace) = key(task)?;
     let row = query_opt(pool, LAST, &[&run, &server, &attempt, &workspace]).await?;
@@ -131,7 +131,7 @@ pub(super) async fn last(pool: &Pool, task: &LogKey) -> Result<(u64, Kept), RunL
     Ok((seq + 1, after))
 }
 
-/// The next chunks, in their order; none at the end of what there is.
+/// The next chunks in order; empty at the end.
 pub(super) async fn read(
     pool: &Pool,
     task: &LogKey,
@@ -174,8 +174,8 @@ fn sealed(row: &Row) -> Result<Sealed, RunLogError> {
     Ok(Sealed { seq, before, after, at: column(row, "at")?, envelope: column(row, "sealed")? })
 }
 
-/// The number of a row's chunk, and how much is kept before and after it. Where the streams go on
-/// before it is not in the row.
+/// The number of a row's chunk, and the counts before and after it. The row does not hold where the
+/// streams continue before it.
 fn kept(row: &Row) -> Result<(u64, Kept, Kept), RunLogError> {
     let after = Kept {
         lines: count(row, "last_line")?,

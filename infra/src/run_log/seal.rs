@@ -1,4 +1,4 @@
-//! The end of a log: read back whole, found to be without a gap, counted and hashed.
+//! The end of a log: reads it back, checks that it has no gap, counts and hashes it.
 
 use ring::digest::{Context, SHA256};
 
@@ -7,26 +7,26 @@ use super::lines::Stream;
 use super::rows::{self, ReadFrom};
 use super::{RunLogError, RunLogs};
 
-/// What is kept of one stream.
+/// The counts and the hash of one stored stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamSummary {
     pub lines: u64,
     pub bytes: u64,
-    /// Of the bytes that are kept, which are masked.
+    /// SHA-256 of the stored bytes, which are masked.
     pub sha256: [u8; 32],
-    /// How many bytes of the command were read, kept or not.
+    /// Bytes that were read from the command, stored or not.
     pub read: u64,
 }
 
-/// What is kept of a log.
+/// The counts of a stored log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
     pub out: StreamSummary,
     pub err: StreamSummary,
-    /// With Lethe's own.
+    /// Lethe's own lines included.
     pub lines: u64,
     pub bytes: u64,
-    /// The rest was dropped, and Lethe's last line says so.
+    /// Whether the rest was dropped; then Lethe's last line says so.
     pub truncated: bool,
 }
 
@@ -52,8 +52,7 @@ impl Counted {
 }
 
 impl RunLogs {
-    /// Reads the whole log back, a little at a time, after [`super::Writer::finish`]. A gap is an
-    /// error, never a wrong summary.
+    /// Reads the whole log back in parts. Call it after [`super::Writer::finish`]. A gap is an error.
     pub async fn seal(&self, task: &LogKey) -> Result<Summary, RunLogError> {
         let (mut out, mut err) = (Counted::new(), Counted::new());
         let (mut seq, mut kept) = (None, Kept::default());

@@ -1,4 +1,4 @@
-//! Wakes readers in this process as soon as lines are kept. Readers elsewhere poll.
+//! Wakes readers in this process when lines are stored. Readers in other processes poll.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::chunk::LogKey;
 
-/// Logs that are followed at once; whoever follows one more is not woken, and polls.
+/// The number of logs that can be followed at the same time; followers of further logs poll.
 const WATCHED_MAX: usize = 16_384;
 
 #[derive(Default)]
@@ -60,8 +60,8 @@ impl std::fmt::Debug for Watch {
 }
 
 impl Watch {
-    /// Waits until a writer of this process has kept lines since this was last called, or the
-    /// watch begun. It never ends for a log that is written elsewhere: wait a while only, and read.
+    /// Waits until a writer of this process has stored lines since the last call, or since the watch
+    /// began. Use a time limit: it never ends for a log that another process writes.
     pub async fn changed(&mut self) {
         if let Some(receiver) = &mut self.receiver
             && receiver.changed().await.is_ok()

@@ -1,4 +1,4 @@
-//! Writes the log of one task, under the fence of whoever works on it.
+//! Writes the log of one task, under the fence of the task's lease.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,15 +12,15 @@ use super::mask::{Mask, Masks};
 use super::rows::{self, Sealed, Written};
 use super::{Inner, Resume, RunLogError, RunLogs};
 
-/// A line waits for others as long as the last chunk is younger than this: lines that come slowly
-/// are written at once, and those that come fast are written together.
+/// A line waits for more while the last chunk is younger than this: slow lines are written at once,
+/// fast ones together.
 pub const FLUSH_AFTER: Duration = Duration::from_millis(40);
-/// How often it is noted how far a stream has been read of which no more is kept.
+/// After this many dropped bytes of a stream the read offset is stored.
 const DROPPED_BYTES_NOTED: u64 = 16 * 1024 * 1024;
 
-/// Takes what a command writes, and keeps it as lines. What was pushed is written once
-/// [`Writer::flush`], [`Writer::pause`] or [`Writer::finish`] has answered; after an error the same
-/// may be called again, and nothing is lost or doubled. Dropping a call half-way does no harm.
+/// Stores the output of a command as lines. Pushed bytes are stored once [`Writer::flush`],
+/// [`Writer::pause`] or [`Writer::finish`] has returned `Ok`. After an error the call may be repeated:
+/// nothing is lost or doubled. Every call is cancel safe.
 pub struct Writer {
     logs: RunLogs,
     task: LogKey,
@@ -28,22 +28,22 @@ pub struct Writer {
     out: Feed,
     err: Feed,
     chunks: Chunks,
-    /// On its way, and so not to be sealed again.
+    /// Sealed and perhaps sent: a repeated write must send the same bytes.
     sealed: Option<Sealed>,
     due: Option<Instant>,
-    /// When the last chunk was known to be there.
+    /// When the last chunk was stored.
     written: Option<Instant>,
 }
 
-/// One stream on its way in.
+/// The state of one input stream.
 struct Feed {
     mask: Mask,
     lines: Lines,
-    /// How far the stream has been read.
+    /// The offset up to which the stream has been read.
     read: u64,
 }
 
-/// Lines on their way out.
+/// Lines that are to be stored.
 struct Chunks {
     full: VecDeque<Chunk>,
     open: Chunk,
@@ -57,7 +57,7 @@ impl std::fmt::Debug for Writer {
 }
 
 impl RunLogs {
-    /// Writes on where `resume` says. More than `bytes_max` is not kept.
+    /// Continues after `resume`. Bytes beyond `bytes_max` are dropped.
     pub fn writer(
         &self,
         task: LogKey,
@@ -86,7 +86,7 @@ impl Feed {
         Self { mask: masks.stream(), lines: Lines::from(place), read: place.raw }
     }
 
-    /// What is new of `bytes`, which begin at `offset` of the stream.
+    /// The part of `bytes`, which begin at `offset` of the stream, that was not read before.
     fn news<'a>(&self, offset: u64, bytes: &'a [u8]) -> Result<&'a [u8], RunLogError> {
         let Some(known) = self.read.checked_sub(offset) else {
             return Err(RunLogError::Skipped { from: offset, until: self.read });
@@ -159,7 +159,7 @@ impl Chunks {
         )
     }
 
-    /// Closes the open chunk if it has lines, or if it notes that much, or `all`, was dropped.
+    /// Closes the open chunk if it has lines, or if many bytes were dropped, or any and `all` is set.
     fn flush(&mut self, out: Place, err: Place, all: bool) {
         if self.is_truncated() {
             (self.open.after.out, self.open.after.err) = (out, err);
@@ -174,14 +174,15 @@ impl Chunks {
 }
 
 impl Writer {
-    /// Takes what stands at `offset` of the command's output. What was taken before is left out.
+    /// Pushes bytes at `offset` of the command's standard output. Bytes that were pushed before are
+    /// skipped.
     pub async fn out(&mut self, offset: u64, bytes: &[u8]) -> Result<(), RunLogError> {
         let news = self.out.news(offset, bytes)?;
         self.out.push(Stream::Out, news, &mut self.chunks);
         self.pushed().await
     }
 
-    /// The same for its error output.
+    /// Like [`Self::out`], for the standard error.
     pub async fn err(&mut self, offset: u64, bytes: &[u8]) -> Result<(), RunLogError> {
         let news = self.err.news(offset, bytes)?;
         self.err.push(Stream::Err, news, &mut self.chunks);
@@ -196,19 +197,19 @@ impl Writer {
         self.write().await
     }
 
-    /// When to call [`Writer::flush`]; none while no whole line waits.
+    /// When to call [`Writer::flush`]; `None` while no complete line waits.
     pub fn due(&self) -> Option<Instant> {
         self.due
     }
 
-    /// Writes every whole line that was pushed.
+    /// Stores every complete line.
     pub async fn flush(&mut self) -> Result<(), RunLogError> {
         self.chunks.flush(self.out.place(), self.err.place(), false);
         self.write().await
     }
 
-    /// Nobody knows whether the command goes on. Also the part of a line that has come is written,
-    /// but not what may be the beginning of a secret: whoever resumes goes on with the same line.
+    /// Stores also the incomplete last line, except for bytes that may begin a secret. Use it when it is
+    /// unknown whether the command continues: the next writer continues the same line.
     pub async fn pause(&mut self) -> Result<(), RunLogError> {
         let Self { out, err, chunks, .. } = self;
         out.lines.pause(&mut |piece| chunks.add(Stream::Out, piece));
@@ -216,7 +217,7 @@ impl Writer {
         self.flush().await
     }
 
-    /// The command has ended and everything was pushed: also a last line without an end is written.
+    /// Stores everything. Use it when the command has ended and all its output was pushed.
     pub async fn finish(&mut self) -> Result<(), RunLogError> {
         self.out.finish(Stream::Out, &mut self.chunks);
         self.err.finish(Stream::Err, &mut self.chunks);
@@ -224,7 +225,7 @@ impl Writer {
         self.write().await
     }
 
-    /// Writes what is full, in order. Each chunk stays until it is known to be there.
+    /// Writes the closed chunks in order. A chunk is removed from the queue once it is stored.
     async fn write(&mut self) -> Result<(), RunLogError> {
         let Inner { pool, wakes, .. } = &*self.logs.0;
         while let Some(chunk) = self.chunks.full.front() {

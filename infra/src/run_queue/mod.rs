@@ -21,7 +21,7 @@ pub use secrets::UnusedSecrets;
 pub use task::{HeldTask, RenewedTask, Task};
 
 const PUT: &str = include_str!("put.sql");
-// A lost attempt is no longer looked for once another attempt was requested.
+// A lost attempt is not searched for once a later attempt was requested.
 const SUPERSEDE: &str = "delete from working.run_tasks \
     where run_id = $1 and server_id = $2 and attempt < $3";
 const CANCEL: &str = "update working.run_tasks set cancel = true, next_at = null \
@@ -72,7 +72,7 @@ pub struct TaskCount {
 #[derive(Clone)]
 pub struct RunQueue {
     pool: Pool,
-    /// Without a renewal for so long, a task is free for other nodes.
+    /// A lease that is not renewed for this long expires, and other nodes can claim the task.
     lease: Duration,
 }
 
@@ -86,7 +86,7 @@ impl RunQueue {
     }
 
     /// Queues a task in the reader's transaction, once. Earlier attempts on the server are superseded:
-    /// a lost one is not looked for any more.
+    /// a lost one is not searched for any more.
     pub async fn put(&self, tx: &Transaction<'_>, task: &NewTask) -> Result<(), PgError> {
         let attempt = signed(task.attempt);
         let (deployment, secrets) = (task.deployment.map(|id| id.0), task.secrets.map(|id| id.0));
@@ -131,17 +131,17 @@ impl RunQueue {
         Ok(())
     }
 
-    /// Claims at most `most` tasks for this node, each under a new fence, within the limits.
+    /// Claims at most `limit` tasks for this node, each under a new fence, within the limits.
     pub async fn claim(
         &self,
         node: Uuid,
-        most: u32,
+        limit: u32,
         limits: RunLimits,
     ) -> Result<Vec<Task>, PgError> {
         let (server, workspace) = (signed(limits.per_server), signed(limits.per_workspace));
         let lease = self.lease.as_secs_f64();
         let rows =
-            query(&self.pool, CLAIM, &[&node, &signed(most), &lease, &server, &workspace]).await?;
+            query(&self.pool, CLAIM, &[&node, &signed(limit), &lease, &server, &workspace]).await?;
         rows.iter().map(|row| Ok(task::read(row)?)).collect()
     }
 
@@ -184,7 +184,7 @@ impl RunQueue {
         Ok(left.map(task::seconds))
     }
 
-    /// Records that the task is lost. It can be claimed again after `pause`, to be looked for.
+    /// Records that the task is lost. It can be claimed again after `pause`, to be searched for.
     pub async fn lose(
         &self,
         run: RunId,

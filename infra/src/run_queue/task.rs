@@ -14,7 +14,7 @@ pub struct Task {
     pub workspace: WorkspaceId,
     pub lease: TaskLease,
     pub secrets: Option<RunSecretsId>,
-    /// A start may have been sent, by this node or an earlier one.
+    /// This node or an earlier one may have sent the start to the server.
     pub launched: bool,
     pub cancel: bool,
     /// How long the command may still run; `None` before it runs.
@@ -25,7 +25,7 @@ pub struct Task {
     pub lost: Option<Duration>,
 }
 
-/// A task that this node believes to have.
+/// A task whose lease this node has, unless it expired.
 #[derive(Clone, Copy, Debug)]
 pub struct HeldTask {
     pub run: RunId,

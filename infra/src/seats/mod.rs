@@ -31,7 +31,7 @@ pub struct Seats {
     pool: Pool,
 }
 
-/// A lease as its event says it. Its row is the same whoever writes it, and whenever.
+/// A lease as in its event. The row does not depend on who writes it, or when.
 #[derive(Clone, Copy, Debug)]
 pub struct NewSeatLease {
     pub lease: LeaseId,

@@ -137,7 +137,7 @@ impl Sessions {
         Ok(closed)
     }
 
-    /// Deletes at most `limit` rows whose time is over; returns how many.
+    /// Deletes at most `limit` expired rows; returns how many.
     pub async fn close_expired(&self, limit: i64) -> Result<u64, PgError> {
         self.rows.close_expired(self.clock.now(), limit).await
     }

@@ -16,7 +16,7 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// Hands it back when the batch has its stream, reservation or command already.
+    /// Returns it as `Err` if the batch already has its stream, reservation or command.
     pub fn take(&mut self, append: Append, reply: Reply) -> Option<(Append, Reply)> {
         let fits = self.members.is_empty() || self.events + append.events.len() <= EVENTS_MAX;
         if !fits || append.keys().any(|key| self.keys.contains(&key)) {

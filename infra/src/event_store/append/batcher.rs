@@ -1,6 +1,6 @@
 //! Gathers the appends of a node into batches, and writes them on one connection, one at a time.
 //!
-//! It has a thread of its own: the connection and the batches wake nobody else.
+//! It has its own thread, so that its wake-ups do not disturb the runtime of the requests.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub struct BatcherOptions {
 }
 
 /// Opens the appending connection, and starts the thread that owns it. The thread ends when every
-/// `Queue` is gone.
+/// `Queue` is dropped.
 pub async fn start(
     options: BatcherOptions,
     metrics: Arc<Metrics>,
@@ -82,7 +82,7 @@ struct Batcher {
     receiver: mpsc::Receiver<Message>,
     /// Waiting for the next batch, since a batch had their stream, reservation or command already.
     deferred: VecDeque<(Append, Reply)>,
-    /// Answered once nothing of what came before them waits.
+    /// Answered when every earlier append is answered.
     drains: Vec<oneshot::Sender<()>>,
     connection: Option<Connection>,
     linger: Linger,
@@ -128,7 +128,7 @@ impl Batcher {
         }
     }
 
-    /// Nothing is on its way to the server now, so the thread may wait.
+    /// Call it only between batches: the thread may block here.
     fn wait_for_more(&mut self, batch: &mut Batch) {
         let waiting = batch.members.len();
         let wait = self.linger.wait_for(waiting);
@@ -165,7 +165,7 @@ impl Batcher {
     }
 
     async fn write(&mut self, mut members: Vec<(Append, Reply)>) {
-        // Whoever gave up waiting is not written for.
+        // The append of a caller that has stopped waiting is not written.
         members.retain(|(_, reply)| !reply.is_closed());
         if members.is_empty() {
             return;
@@ -175,11 +175,11 @@ impl Batcher {
         match self.write_once(&mut appends).await {
             Ok(outcomes) => self.reply(members, outcomes),
             Err(AppendError::AnswerLost(reason)) => {
-                tracing::warn!(reason, "the answer to a batch was lost: sending it again");
+                tracing::warn!(reason, "the answer to a batch was lost: it is sent again");
                 self.one_by_one(members, true).await;
             }
             Err(AppendError::Failed(reason)) => {
-                tracing::warn!(reason, "a batch failed: writing its members one by one");
+                tracing::warn!(reason, "a batch failed: its appends are written one by one");
                 self.one_by_one(members, false).await;
             }
             Err(AppendError::Unavailable(reason)) => refuse(members, &reason),
@@ -195,7 +195,7 @@ impl Batcher {
         Connection::open(url, connect, self.observers.clone()).await
     }
 
-    /// On the open connection, or a new one; one whose answer was lost is given up.
+    /// Uses the open connection or opens one. A connection whose answer was lost is closed.
     async fn write_once(
         &mut self,
         batch: &mut [&mut Append],
@@ -214,7 +214,7 @@ impl Batcher {
         written
     }
 
-    /// `sent` says that they may be written already.
+    /// `sent`: they may be written already.
     async fn one_by_one(&mut self, members: Vec<(Append, Reply)>, sent: bool) {
         let until = Instant::now() + RESEND_FOR;
         for (mut append, reply) in members {
@@ -290,8 +290,8 @@ impl Batcher {
 
 const NO_PARTITION: &str = "the log has no partition for its next position";
 
-/// The answer to the first sending was lost; `outcome` answers the second. What the log has is this
-/// very append when it brought its streams to the same versions; else it is an earlier one.
+/// The batch was sent twice, since the first answer was lost; `outcome` is the second answer. The log
+/// holds this append, and not an earlier one, if its streams are at the versions that it leads to.
 fn resolve(append: &Append, outcome: &mut AppendOutcome) {
     if let AppendOutcome::Replayed { first, last, streams } = outcome
         && streams.iter().all(|reached| append.reaches(reached))

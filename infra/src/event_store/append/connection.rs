@@ -12,17 +12,17 @@ use super::rows::{Append, NewEvent, NewReservation};
 use crate::metrics::Metrics;
 use crate::postgres::{ConnectOptions, PgError, connect_one, describe};
 
-/// Longer than any statement may take: then the server is not there any more.
+/// Longer than any statement may take: after it the server counts as lost.
 const ANSWER_WITHIN: Duration = Duration::from_secs(40);
 const APPEND: &str = include_str!("append.sql");
 const APPEND_ONE: &str = "select at, waited_seconds from event_log.append_one($1)";
 const SESSION_SETTINGS: &str = include_str!("session_settings.sql");
 
-/// What a connection reports beside its outcomes; kept when it is opened again.
+/// What a connection reports besides its outcomes. It outlives the connection.
 #[derive(Clone)]
 pub struct Observers {
     pub metrics: Arc<Metrics>,
-    /// The last position of the log, as far as an answer showed it.
+    /// The last position of the log in any answer so far.
     pub head: watch::Sender<i64>,
 }
 
@@ -82,7 +82,7 @@ impl Connection {
         self.outcomes(&rows, batch)
     }
 
-    /// `None` when the event is refused: `event_log.append` says why.
+    /// `None` when the event is refused: `event_log.append` then returns the reason.
     async fn write_one(&self, event: &NewEvent) -> Result<Option<i64>, Error> {
         let row = self.client.query_one(&self.append_one, &[event]).await?;
         let at: Option<i64> = row.try_get(0)?;
@@ -150,7 +150,7 @@ impl Connection {
     }
 }
 
-/// By the label of `event_log.outcome`; `None` for one that this programme does not know.
+/// By the label of `event_log.outcome`; `None` for a label that this version does not know.
 fn refusal(label: &str, row: &Row) -> Result<Option<AppendOutcome>, Error> {
     Ok(Some(match label {
         "replayed" => AppendOutcome::Replayed {

@@ -16,7 +16,7 @@ pub struct Draft<'a> {
     pub events: Vec<NewEvent>,
 }
 
-/// Where an event goes.
+/// The stream and the version that an event gets.
 #[derive(Clone, Copy)]
 pub struct Place {
     pub stream_type: &'static str,
@@ -31,10 +31,10 @@ impl<'a> Draft<'a> {
         Self { keyring, request, events: Vec::with_capacity(capacity) }
     }
 
-    /// Adds an event. Answers it as the log will have it: sealed.
+    /// Adds an event; returns it sealed, as the log will hold it.
     pub async fn add<E: Event>(&mut self, place: Place, mut event: E) -> Result<E, ExecuteError> {
         let request = self.request;
-        // The same command draws the same ids when it is sent again.
+        // A repeated command gets the same ids.
         let number = self.events.len() + 1;
         let event_id = derived(request.command, &format!("event/{number}"));
         let sealing =

@@ -1,8 +1,7 @@
-//! The batch delay (linger): how long a batch waits for the callers of the one before it, who often
-//! come straight back.
+//! The batch delay (linger): how long a batch waits for the callers of the previous batch, who often
+//! send their next append at once.
 //!
-//! Without it, callers that wait for their answers fall into two groups that take turns, each in a
-//! batch of half the size.
+//! Without it, waiting callers fall into two groups that alternate, each in batches of half the size.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,7 @@ use std::time::{Duration, Instant};
 const DIVISOR_MIN: u32 = 8;
 const DIVISOR_MAX: u32 = 128;
 const WAIT_MAX: Duration = Duration::from_millis(1);
-/// Every so many batches the longest wait is tried again.
+/// After this many batches the longest wait is tried again.
 const TRY_EVERY: u32 = 16;
 
 pub struct Linger {
@@ -22,7 +21,7 @@ pub struct Linger {
     batches: u32,
 }
 
-/// Wait until the batch has so many members, or until then.
+/// Wait until the batch has this many members, or until this time.
 #[derive(Clone, Copy)]
 pub struct WaitFor {
     pub members: usize,
@@ -35,7 +34,7 @@ impl Linger {
         Self { answered: 0, took, ended, divisor: DIVISOR_MIN, batches: 0 }
     }
 
-    /// A batch of so many members was answered just now.
+    /// Records that a batch of this many members was answered now.
     pub fn answered(&mut self, members: usize, took: Duration) {
         self.answered = members;
         self.took = took;
@@ -43,7 +42,7 @@ impl Linger {
         self.batches = self.batches.wrapping_add(1);
     }
 
-    /// For a batch that has `members` already.
+    /// The wait of a batch that already has `members`.
     pub fn wait_for(&self, members: usize) -> WaitFor {
         let trying = self.batches.is_multiple_of(TRY_EVERY);
         let divisor = if trying { DIVISOR_MIN } else { self.divisor };
@@ -51,7 +50,7 @@ impl Linger {
         WaitFor { members: members + self.answered, until }
     }
 
-    /// `came` members came in that time.
+    /// Records how many members came during the wait.
     pub fn adapt(&mut self, came: usize) {
         let paid = came * 2 >= self.answered;
         self.divisor = if paid { DIVISOR_MIN } else { (self.divisor * 2).min(DIVISOR_MAX) };

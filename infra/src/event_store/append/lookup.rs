@@ -1,4 +1,4 @@
-//! Look-up by idempotency key: which events a command appended when it came before.
+//! Look-up by idempotency key: the events that an earlier call of a command appended.
 
 use deadpool_postgres::GenericClient;
 use domain::EventId;
@@ -14,7 +14,7 @@ use crate::postgres::Pool;
 /// `None` when the command id is new, or its events are deleted.
 ///
 /// # Errors
-/// `Reused` when it came with another request; `Load` when the database does not answer.
+/// `Reused` when it was used with another request; `Load` when the database does not answer.
 pub async fn look_up(
     pool: &Pool,
     request: &Request,
@@ -44,7 +44,7 @@ fn appended(row: &Row) -> Result<AppendedEvent, tokio_postgres::Error> {
     })
 }
 
-/// As `event_log.append` compares them.
+/// Compares them in the same way as `event_log.append`.
 fn same(stored: Option<&[u8]>, macs: Option<RequestMacs>) -> bool {
     match (stored, macs) {
         (None, None) => true,

@@ -1,4 +1,4 @@
-//! What PostgreSQL answered to one append, and why it answered nothing.
+//! The outcome of one append in PostgreSQL, or why there is none.
 
 use postgres_types::FromSql;
 use uuid::Uuid;
@@ -11,29 +11,29 @@ pub struct StreamVersion {
     pub version: i64,
 }
 
-/// What became of one append. All but `Appended` changed nothing.
+/// The outcome of one append. All but `Appended` changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AppendOutcome {
-    /// Its events have these positions, in their order.
+    /// The positions of its events, in order.
     Appended { first: i64, last: i64 },
-    /// The same command came before: the positions that its events have.
+    /// The command was appended before: the positions of its events.
     Replayed { first: i64, last: i64, streams: Vec<StreamVersion> },
-    /// Its command id came before with another request.
+    /// Its command id was used before with another request.
     Reused,
     /// One of its subjects is erased.
     Fenced,
     /// One of its streams is at another version, or of another tenant or aggregate.
     Conflict,
-    /// Another owner has what it takes.
+    /// Another owner has a reservation that it takes.
     Reserved,
 }
 
 impl AppendOutcome {
-    /// As the metrics name them.
+    /// The labels in the metrics.
     pub const NAMES: [&'static str; 6] =
         ["appended", "replayed", "reused", "fenced", "conflict", "reserved"];
 
-    /// Its place in `NAMES`.
+    /// Its index in `NAMES`.
     pub const fn number(&self) -> usize {
         match self {
             Self::Appended { .. } => 0,
@@ -49,12 +49,12 @@ impl AppendOutcome {
 /// Why a whole batch has no answer.
 #[derive(Debug)]
 pub enum AppendError {
-    /// The connection was lost on the way: it may have been written.
+    /// The connection was lost: the batch may have been written.
     AnswerLost(String),
-    /// It was not written, and its members would not be one by one: a time-out, or no connection.
+    /// It was not written, and its members cannot be written one by one: a time-out, or no connection.
     Unavailable(String),
-    /// It was not written; perhaps one member is at fault.
+    /// It was not written, perhaps because of one of its members.
     Failed(String),
-    /// It was not written: no partition takes the next position.
+    /// It was not written: there is no partition for the next position.
     NoPartition,
 }

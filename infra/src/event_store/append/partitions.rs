@@ -1,4 +1,4 @@
-//! Creates the log's next partition well before the log needs it: without one, appends stop.
+//! Creates the next partition of the log in advance: appends stop without one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use crate::postgres::{PgError, Pool};
 
 const CREATE_AHEAD: &str = "select event_log.create_partitions_ahead($1)";
-/// For what other nodes append.
+/// How often the head is read again, since other nodes append too.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -46,7 +46,7 @@ pub async fn keep_partitions_ahead(
     }
 }
 
-/// Answers the last position that a partition takes.
+/// Returns the last position that has a partition.
 pub async fn create_partitions_ahead(pool: &Pool, size: i64) -> Result<i64, PgError> {
     let client = pool.get().await?;
     let create = client.prepare_cached(CREATE_AHEAD).await?;

@@ -6,12 +6,12 @@ use super::outcome::AppendOutcome;
 use super::rows::Append;
 use crate::event_store::error::ExecuteError;
 
-/// Where the outcome goes; the error says why there is none.
+/// Receives the outcome, or why there is none.
 pub type Reply = oneshot::Sender<Result<AppendOutcome, ExecuteError>>;
 
 pub enum Message {
     Append(Append, Reply),
-    /// Answered when everything before it is.
+    /// Answered when every earlier append is answered.
     Drain(oneshot::Sender<()>),
 }
 
@@ -30,7 +30,7 @@ impl Queue {
         outcome.await.unwrap_or_else(|_| Err(stopping()))
     }
 
-    /// Waits until everything that was handed in before is answered.
+    /// Waits until every earlier append is answered.
     pub async fn drain(&self) {
         let (drained, waited) = oneshot::channel();
         if self.0.send(Message::Drain(drained)).await.is_ok() {

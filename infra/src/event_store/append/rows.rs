@@ -64,7 +64,7 @@ impl From<ReservationChange> for NewReservation {
     }
 }
 
-/// All of one command's events and reservations: all of them are written, or none.
+/// The events and reservations of one command. All of them are written, or none.
 #[derive(Debug)]
 pub struct Append {
     pub events: Vec<NewEvent>,
@@ -72,7 +72,7 @@ pub struct Append {
 }
 
 impl Append {
-    /// Its events as they stand once they are appended after this position.
+    /// Its events as recorded, if they are appended after this position.
     pub fn appended_after(&self, position: i64) -> Vec<AppendedEvent> {
         let events = self.events.iter().zip(position + 1..);
         let appended = events.map(|(event, position)| AppendedEvent {
@@ -92,7 +92,7 @@ impl Append {
         }
     }
 
-    /// Whether it brings a stream to just this version.
+    /// Whether it leads a stream to exactly this version.
     pub fn reaches(&self, reached: &StreamVersion) -> bool {
         let of = self.events.iter().filter(|event| event.stream_id == reached.stream_id);
         of.map(|event| event.version).max() == Some(reached.version)
@@ -103,8 +103,8 @@ impl Append {
         self.reservations.iter_mut().for_each(|reservation| reservation.append = append);
     }
 
-    /// The streams, reservations and the command that no other append of a batch may share. Two
-    /// that differ may hash alike; then one waits for the next batch.
+    /// Hashes of the streams, reservations and command that no other append in the batch may have. After
+    /// a collision one of the two waits for the next batch.
     pub fn keys(&self) -> impl Iterator<Item = u64> {
         let streams = self.events.iter().filter(|event| event.expected.is_some());
         let streams = streams.map(|event| hash(&(0, event.stream_id)));

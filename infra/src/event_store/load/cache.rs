@@ -45,7 +45,7 @@ impl Cache {
         ((found.tenant, found.stream_type) == (tenant, stream_type)).then_some(found.state)
     }
 
-    /// Keeps the newer of what it has and what it is given.
+    /// Keeps the newer of the cached state and this one.
     pub fn put(
         &self,
         tenant: TenantId,

@@ -1,4 +1,4 @@
-//! A stream becomes a state: from the cache, or from its snapshot and the events after it.
+//! Loads the state of a stream: from the cache, or from its snapshot and the later events.
 
 pub(super) mod cache;
 pub(super) mod snapshot;

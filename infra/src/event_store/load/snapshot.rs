@@ -8,8 +8,8 @@ use super::state::{AnyState, Loaded, Stored};
 use crate::log::json::JsonText;
 use crate::postgres::{PgError, Pool};
 
-/// Writes snapshots in a task of its own, off the command's path. One that finds the queue full is
-/// not written: the next one that is due replaces it.
+/// Writes snapshots in its own task, so that no command waits for them. If the queue is full, a snapshot
+/// is skipped: the next one that is due replaces it.
 pub struct Snapshots {
     every: i64,
     queue: mpsc::Sender<Snapshot>,
@@ -26,7 +26,7 @@ pub struct Snapshot {
 const WAITING_MAX: usize = 64;
 
 impl Snapshots {
-    /// One snapshot every so many events of a stream. The task ends when this value is dropped.
+    /// One snapshot after every `every` events of a stream. The task ends when this value is dropped.
     pub fn start(pool: Pool, every: i64) -> Self {
         let (queue, mut snapshots) = mpsc::channel::<Snapshot>(WAITING_MAX);
         tokio::spawn(async move {

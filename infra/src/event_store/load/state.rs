@@ -1,4 +1,4 @@
-//! The state of a stream: typed for those who read it, untyped for those who only keep it.
+//! The state of a stream: typed for its readers, untyped for the cache.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ impl<A: Stored> Loaded<A> {
     }
 }
 
-/// A state whose type only the step that loaded it knows.
+/// A state of any aggregate. The step that loaded it knows the type.
 pub type AnyState = Arc<dyn Any + Send + Sync>;
 
 /// The untyped form of `Loaded`.
@@ -69,7 +69,7 @@ pub enum LoadError {
     /// The database cannot be reached, or refused the statement.
     #[error(transparent)]
     Postgres(#[from] PgError),
-    /// An event of the stream has a type, a version or a shape that this programme does not know.
+    /// An event of the stream has a type, a version or a shape that this version of Lethe does not know.
     #[error("stream {stream} cannot be read at version {version}: {reason}")]
     Undecodable {
         /// The stream.

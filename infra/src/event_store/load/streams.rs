@@ -25,7 +25,7 @@ const LOAD_AS_OF: &str = include_str!("load_as_of.sql");
 /// How new a state must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Freshness {
-    /// What this node has in its cache will do.
+    /// A state from this node's cache is enough.
     Cached,
     /// With every event that was committed before the call.
     Fresh,
@@ -38,7 +38,7 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// `true` when the state is fresh, though a cached one was enough.
+    /// Whether the state is fresh, also if a cached one was enough.
     pub async fn load<A: Stored>(
         &self,
         tenant: TenantId,
@@ -77,7 +77,7 @@ impl Streams {
     ) -> Result<Loaded<A>, LoadError> {
         let mut fold = self.fold(tenant, stream, A::SNAPSHOT_VERSION).await?;
         if fold.snapshot == SnapshotUse::Unreadable {
-            tracing::warn!(%stream, "a snapshot cannot be read: reading the events");
+            tracing::warn!(%stream, "a snapshot cannot be read: the events are read instead");
             fold = self.fold(tenant, stream, NO_SNAPSHOT).await?;
         }
         Ok(self.keep(tenant, fold))
@@ -131,11 +131,11 @@ const NO_SNAPSHOT: i16 = -1;
 enum SnapshotUse {
     None,
     Read,
-    /// It has another shape under the same version: the events say the same.
+    /// The snapshot has another shape under the same version: the events are read instead.
     Unreadable,
 }
 
-/// A state, and how far the stream has been applied to it.
+/// A state, and the version up to which the stream is applied to it.
 struct Fold<A> {
     stream: Uuid,
     loaded: Loaded<A>,

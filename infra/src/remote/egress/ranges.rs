@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::allowance::within;
 
-/// What is not a public server's address, as network and length of its prefix.
+/// Networks without public servers: address and prefix length.
 const SPECIAL_V4: &[(Ipv4Addr, u32)] = &[
     (Ipv4Addr::UNSPECIFIED, 8),           // this network
     (Ipv4Addr::new(10, 0, 0, 0), 8),      // private
@@ -27,7 +27,7 @@ const SPECIAL_V4: &[(Ipv4Addr, u32)] = &[
     (METADATA_AZURE, 32),
 ];
 
-/// Of `2000::/3`, beyond which nothing is public.
+/// Within `2000::/3`; outside of it nothing is public.
 const SPECIAL_V6: &[(Ipv6Addr, u32)] = &[
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23), // protocol assignments
     (Ipv6Addr::new(0x2001, 0x0db8, 0, 0, 0, 0, 0, 0), 32), // documentation
@@ -40,7 +40,7 @@ const SIX_TO_FOUR: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0)
 const TEREDO: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 32);
 
 const METADATA_AZURE: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
-/// Where clouds tell a machine its own secrets.
+/// Metadata services of clouds, which return secrets of the machine.
 const METADATA: &[IpAddr] = &[
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
     IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
@@ -51,7 +51,7 @@ const METADATA: &[IpAddr] = &[
     IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
 ];
 
-/// Not even when the operator's exceptions cover it.
+/// Refused even if an exception of the operator covers it.
 pub(super) fn is_never_a_server(ip: IpAddr) -> bool {
     let broadcast = IpAddr::V4(Ipv4Addr::BROADCAST);
     ip.is_unspecified()

@@ -16,14 +16,14 @@ pub enum Started {
     AlreadyThere,
 }
 
-/// What a server knows of a command.
+/// The state of a command on a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TaskState {
     /// Never started here, or removed.
     Missing,
     Running,
     Ended(End),
-    /// It does not run any more, and how it ended was not recorded.
+    /// It does not run any more, and its end was not recorded.
     Vanished {
         /// The server has been restarted since.
         rebooted: bool,

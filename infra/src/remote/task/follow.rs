@@ -1,4 +1,4 @@
-//! A command's output as it is written, from any byte on.
+//! Follows the output of a command from any offset.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::super::{Channel, ChannelEvent, Connection, RemoteError};
 use super::script::Script;
 use super::{TaskError, TaskId};
 
-/// What a login may print before the output.
+/// The most bytes that a login may print before the output.
 const NOISE_BYTES_MAX: usize = 64 * 1024;
 pub(super) const MISSING: u32 = 3;
 
@@ -24,7 +24,7 @@ pub enum Output {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Chunk {
     pub output: Output,
-    /// The place of its first byte in that output, from 0.
+    /// The offset of its first byte in that output, from 0.
     pub offset: u64,
     pub bytes: Bytes,
 }
@@ -119,7 +119,7 @@ impl Noise {
         Self { seen: Vec::new(), mark: format!("{mark}\n").into_bytes() }
     }
 
-    /// What follows the mark, once it has come.
+    /// The bytes after the mark; `None` until it was received.
     pub fn take(&mut self, bytes: &[u8]) -> Result<Option<Bytes>, TaskError> {
         self.seen.extend_from_slice(bytes);
         let mark_at = self.seen.windows(self.mark.len()).position(|window| window == self.mark);

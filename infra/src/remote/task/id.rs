@@ -12,8 +12,8 @@ pub struct TaskId {
     pub server: ServerId,
 }
 
-/// The folder's name and the mark on its processes. Of fixed length at its end, so that none is
-/// the beginning of another.
+/// The name of the folder and the mark of the processes. The last part has a fixed length, so that no
+/// name is a prefix of another.
 impl fmt::Display for TaskId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}-{}", self.run, self.attempt, self.server)

@@ -1,5 +1,5 @@
-//! One run's command on a server: started once, followed, waited for and killed, whatever becomes
-//! of connections. The server runs POSIX shell scripts on Linux, which it reads from standard input, so
+//! One run's command on a server: started once, followed, waited for and killed, also when connections
+//! are lost. The server runs POSIX shell scripts on Linux, which it reads from standard input, so
 //! that no login shell's quoting matters and no secret of a run appears on a command line.
 
 mod answer;
@@ -22,11 +22,11 @@ pub use launch::{Launch, LaunchError};
 use super::{Connection, Limits};
 use script::Script;
 
-/// The answer, and what a login may print before it.
+/// The answer, and the text that a login may print before it.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 const START_WITHIN: Duration = Duration::from_mins(1);
-/// What a kill may take longer than its grace.
+/// The time that a kill may take beyond its grace.
 const KILL_WITHIN: Duration = Duration::from_secs(40);
 
 /// Starts the command, unless it was started before. Of any number of requests, also at the same
@@ -39,7 +39,7 @@ pub async fn start(connection: &Connection, launch: &Launch<'_>) -> Result<Start
     ask(connection, &script, START_WITHIN).await?.started()
 }
 
-/// What the server knows of the command.
+/// Asks the server for the state of the command.
 ///
 /// # Errors
 /// The server was not reached, or its answer cannot be read.
@@ -48,8 +48,8 @@ pub async fn probe(connection: &Connection, task: &TaskId) -> Result<TaskState, 
 }
 
 /// Ends the command: TERM to its process group, KILL to what is left after `grace` (whole seconds),
-/// until no process is left that carries its mark or belongs to its session. Also works on what a
-/// command that has ended left running.
+/// until no process is left that carries its mark or belongs to its session. Also kills processes
+/// that an ended command left running.
 ///
 /// # Errors
 /// `Missing`: never started, or removed. `NotProven`: processes may still be running.

@@ -1,4 +1,4 @@
-//! What is sent to a server: a short command, and on standard input the script that it reads.
+//! The scripts: a server gets a short command, which reads the script from standard input.
 
 use zeroize::Zeroizing;
 
@@ -58,7 +58,7 @@ impl Script {
         Self::of(&format!("task={task}\n{COMMON}{REMOVE}"), &[])
     }
 
-    /// Leaves a mark on its processes, by which a remove finds them.
+    /// Sets a mark on its processes, by which a removal finds them.
     fn following(mut self, task: &TaskId) -> Self {
         let place = self.command.find("sh ").unwrap_or_default();
         self.command.insert_str(place, &format!("env LETHE_FOLLOWS={task} "));
@@ -86,9 +86,9 @@ fn load(bytes: usize) -> String {
     format!("eval \"$({whole} || dd bs=1 count={bytes} 2>/dev/null)\"")
 }
 
-/// What becomes the command: it takes its place, once its environment is there.
+/// Sets the environment, then replaces itself with the command (`exec`).
 fn inner(launch: &Launch<'_>) -> Zeroizing<String> {
-    // Grown at once, so that no smaller copy is left behind.
+    // Allocated once: growing would leave copies of secrets in memory.
     let values = launch.environment.iter().map(|(name, value)| name.len() + value.len() * 4 + 16);
     let length = BEFORE.len() + AFTER.len() + values.sum::<usize>();
     let mut inner = Zeroizing::new(String::with_capacity(length));
