@@ -11,12 +11,12 @@ use crate::config::{Config, with_database};
 pub const LOG: &str = "lethe";
 pub const KEYRING: &str = "lethe_keys";
 
-/// Where the databases are, and the server that was started for them.
+/// The URLs of the databases, and the server that was started for them.
 #[derive(Debug)]
 pub struct Databases {
     pub log: String,
     pub keyring: String,
-    /// The log past any pooling proxy.
+    /// The events' database without a pooling proxy.
     pub direct: String,
     pub cluster: Option<Cluster>,
 }
@@ -36,7 +36,7 @@ pub enum DatabasesError {
 }
 
 impl Databases {
-    /// The named server's, else those of a private server, which is started.
+    /// The databases of the settings, else those of a private server, which is started.
     pub async fn own(config: &Config) -> Result<Self, DatabasesError> {
         if let Some(named) = Self::named(config) {
             create(&named.direct).await.map_err(DatabasesError::Log)?;
@@ -59,7 +59,7 @@ impl Databases {
         Ok(Self { direct: log.clone(), log, keyring: cluster.url(KEYRING), cluster: Some(cluster) })
     }
 
-    /// The same, but through the private server of a Lethe that runs, if one does.
+    /// The same, but uses the private server of a running Lethe, if there is one.
     pub async fn reach(config: &Config) -> Result<Self, DatabasesError> {
         let dir = config.cluster_dir();
         let running = running(&dir, LOG).zip(running(&dir, KEYRING));
@@ -81,7 +81,7 @@ impl Databases {
         })
     }
 
-    /// What was done in the events' database, and in the keyring's.
+    /// Returns what was done in the events' database and in the keyring's.
     pub async fn migrate(&self) -> Result<[Migrated; 2], DatabasesError> {
         let log = migrate_log(&self.direct).await.map_err(DatabasesError::Log)?;
         let keyring = migrate_keyring(&self.keyring).await.map_err(DatabasesError::Keyring)?;
@@ -100,12 +100,12 @@ impl Databases {
     pub async fn close(self) {
         let Some(cluster) = self.cluster else { return };
         if let Err(error) = cluster.stop(Duration::from_secs(30)).await {
-            tracing::error!(%error, "PostgreSQL was not seen to stop");
+            tracing::error!(%error, "the private PostgreSQL did not stop in time");
         }
     }
 }
 
-/// Makes the database that `url` names unless it is there.
+/// Creates the database of `url` if it does not exist.
 async fn create(url: &str) -> Result<(), PgError> {
     let options = ConnectOptions::default();
     let missing = match connect_one(url, &options).await {

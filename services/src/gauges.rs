@@ -1,5 +1,4 @@
-//! Gauges that must be asked for, every few seconds: pools, readers, keys, erasures, mails, seats,
-//! runs.
+//! Refreshes gauges every few seconds: pools, readers, keys, erasures, mails, seats, runs.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -84,7 +83,7 @@ async fn keys(app: &App) -> Result<(), KeyringError> {
     metrics.erasure_oldest_seconds.set(age.as_seconds_f64());
     metrics.erasures_overdue.set(i64::from(age >= OVERDUE_AFTER));
     if age >= OVERDUE_AFTER {
-        tracing::error!(days = age.num_days(), "an erasure must be complete within thirty days");
+        tracing::error!(days = age.num_days(), "an erasure is overdue: the GDPR allows one month, and the eraser has not completed it");
     }
     Ok(())
 }

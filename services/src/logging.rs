@@ -1,10 +1,11 @@
-//! What Lethe says of itself while it runs, on standard error.
+//! The log of a running Lethe, on standard error.
 //!
 //! The rules of every line, in every package:
 //! - No personal value and no secret: ids, counts, codes, durations, names of routes by pattern.
-//!   A database error is told by `infra::postgres::told`, which leaves out DETAIL and values.
-//! - `error` needs somebody, `warn` may, `info` is a change of what runs, `debug` is each request.
-//! - A message is a constant; what varies stands in fields.
+//!   A database error is described by `infra::postgres::describe`, which leaves out DETAIL and values.
+//! - `error` needs an operator, `warn` may need one, `info` is a change of state, `debug` is each
+//!   request.
+//! - A message is a constant; values that vary are fields.
 
 use std::io::IsTerminal;
 
@@ -13,12 +14,12 @@ use tracing_subscriber::fmt::Subscriber;
 
 use crate::config::{Config, ConfigError, LogFormat};
 
-/// Quiet, unless asked for: they speak of what our own lines tell already. russh repeats what
-/// servers say.
+/// Silent unless the filter names them: they repeat what our own lines say, and russh logs text from
+/// servers.
 const QUIET: &str = "actix_server=warn,actix_http=warn,mio=warn,refinery_core=warn,\
     deadpool.postgres=error,russh=off";
 
-/// `otherwise` is what is said when no setting asks for more or less.
+/// `otherwise` is the filter if the setting is empty.
 pub fn start(config: &Config, otherwise: &str) -> Result<(), ConfigError> {
     let says = config.log.as_deref().unwrap_or(otherwise);
     let filter = EnvFilter::try_new(format!("{QUIET},{says}")).map_err(|error| {

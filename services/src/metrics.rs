@@ -1,4 +1,4 @@
-//! The metrics' own listener.
+//! The listener that serves the metrics.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use actix_web::dev::Server;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use infra::metrics::Metrics;
 
-/// Binds at once; the answer is the server to run and where it listens.
+/// Binds at once; returns the server to run and its address.
 pub fn listen(at: SocketAddr, metrics: Arc<Metrics>) -> std::io::Result<(Server, SocketAddr)> {
     let metrics = web::Data::from(metrics);
     let server = HttpServer::new(move || {

@@ -2,12 +2,12 @@
 //!
 //! | | [`Unsealer::required`] | [`Unsealer::optional`] |
 //! |---|---|---|
-//! | the subject is erased, or the period is over | an error: the API answers 404, a worker gives the work up | `None`: the field is absent |
+//! | the subject is erased, or the period is over | an error: the API answers 404, a worker drops the work | `None`: the field is absent |
 //! | the bytes are damaged, or were sealed elsewhere | an error: the API answers 500 | the same error |
 //! | the keyring is not reached | an error: the API answers 503, a worker tries again | the same error |
 //!
-//! `required` is for what cannot be answered or done without the value, `optional` for one field
-//! among others. That a field could not be looked at is never answered as "there is none".
+//! `required` is for work that needs the value, `optional` for one field among others. A keyring that
+//! is not reached is never treated like a missing field.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,7 @@ use infra::keyring::{KeyringError, OpenError, Sealer};
 
 use crate::wiring::App;
 
-/// Opens fields of one subject in one tenant, for whoever may see them now. Nothing is kept.
+/// Opens fields of one subject in one tenant. Keeps no value. The caller checks who may see it.
 pub struct Unsealer<'a> {
     sealer: &'a Sealer,
     tenant: TenantId,
@@ -29,17 +29,17 @@ impl<'a> Unsealer<'a> {
         Self { sealer: &app.keyring.sealer, tenant, subject }
     }
 
-    /// Of a person's own account.
+    /// For fields of an account.
     pub fn of_account(app: &'a App, account: AccountId) -> Self {
         Self::new(app, account.into(), account.into())
     }
 
-    /// Of a workspace, as it stands in the workspace's own streams and rows.
+    /// For fields in the streams and rows of a workspace.
     pub fn of_workspace(app: &'a App, workspace: WorkspaceId) -> Self {
         Self::new(app, workspace.into(), workspace.into())
     }
 
-    /// The value, without which there is no answer.
+    /// The value, for callers that cannot continue without it.
     ///
     /// # Errors
     /// Every reason why there is no value.
@@ -51,10 +51,10 @@ impl<'a> Unsealer<'a> {
         self.sealer.open::<F>(self.tenant, self.subject, &sealed).await
     }
 
-    /// The value; `None` where there is no field, or its key is erased for good.
+    /// The value; `None` if there is no field, or its key is erased.
     ///
     /// # Errors
-    /// Whether there is a value is not known.
+    /// It is not known whether there is a value.
     pub async fn optional<F: Field>(
         &self,
         field: Option<&(impl MaybeSealed + ?Sized)>,
@@ -69,7 +69,7 @@ impl<'a> Unsealer<'a> {
     }
 }
 
-/// Where a sealed value stands: in an event or a state, in a row, or by itself.
+/// A place of a sealed value: an event or a state, a row, or the value itself.
 pub trait MaybeSealed: Sync {
     /// `None` for bytes that are no sealed value, and for a field that is not sealed.
     fn sealed(&self) -> Option<Cow<'_, Sealed>>;
@@ -97,7 +97,7 @@ impl MaybeSealed for [u8] {
 /// Why it is not known whether there is a value.
 #[derive(Debug, thiserror::Error)]
 pub enum UnknownField {
-    #[error("the sealed value does not belong here, or was changed")]
+    #[error("the sealed value belongs to another field, or was changed")]
     Damaged,
     #[error(transparent)]
     Unavailable(#[from] KeyringError),

@@ -1,4 +1,4 @@
-//! What the routes and the workers are handed, and how it is made.
+//! The shared parts that routes and workers use, and how they are created.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,13 +31,13 @@ use uuid::Uuid;
 use crate::config::Config;
 use crate::databases::Databases;
 
-/// After it the runs of a node that died are others'.
+/// After this time other nodes can claim the runs of a node that died.
 const RUN_LEASE: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 pub struct App {
     pub config: Arc<Config>,
-    /// This process, among the nodes.
+    /// The id of this process among the nodes.
     pub node: Uuid,
     pub clock: Clock,
     pub ids: Ids,
@@ -66,9 +66,9 @@ pub struct App {
     /// Becomes true when this process is to stop.
     pub stopping: watch::Sender<bool>,
     pub transport: Transport,
-    /// Whom mails come from.
+    /// The sender of mails.
     pub mail_from: Mailbox,
-    /// How links in mails and in the document begin, without a slash at the end.
+    /// The URL with which links in mails and in the OpenAPI document begin, without a final slash.
     pub public_url: Arc<str>,
 }
 
@@ -159,7 +159,7 @@ pub async fn log_pool(config: &Config, databases: &Databases) -> Result<Pool, Wi
 pub async fn keyring_pool(config: &Config, databases: &Databases) -> Result<Pool, WiringError> {
     let options = ConnectOptions {
         connections_max: config.pool_size.into(),
-        // A key is wanted in the middle of a request, so nobody waits long for one.
+        // Requests wait for keys, so waiting is short.
         statement_timeout: Duration::from_secs(10),
         ..ConnectOptions::app()
     };

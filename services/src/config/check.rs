@@ -1,11 +1,11 @@
-//! What settings must hold together.
+//! Checks the values of settings, and settings that depend on each other.
 
 use domain::privacy::deadlines::{PLANNED_DAYS_MAX, ROTATION_DAYS, grace_days_max};
 use domain::seat::LIMIT_MAX;
 
 use super::{Config, ConfigError, Url};
 
-/// Whoever is gone keeps a seat from the others for so long, at most.
+/// A member whose client is gone blocks a seat for at most this long.
 const LEASE_SECONDS_MAX: u32 = 3_600;
 
 impl Config {
@@ -20,14 +20,14 @@ impl Config {
         let (grace, escrow) = (i64::from(self.erasure_grace_days), i64::from(self.escrow_days));
         if grace > grace_days_max(escrow) {
             let reason = format!(
-                "{grace} days of grace, {escrow} of escrow and {ROTATION_DAYS} to rotate are {}, and \
-                 {PLANNED_DAYS_MAX} is the most",
+                "{grace} days of grace, {escrow} of escrow and {ROTATION_DAYS} of rotation are {} days: use \
+                 at most {PLANNED_DAYS_MAX} in all",
                 grace + escrow + ROTATION_DAYS
             );
             return Err(self.refused("erasure_grace_days", reason));
         }
         if self.erasure_grace_days_min > self.erasure_grace_days {
-            return Err(self.refused("erasure_grace_days_min", "above erasure_grace_days"));
+            return Err(self.refused("erasure_grace_days_min", "must not be greater than erasure_grace_days"));
         }
         if !(1..=24).contains(&self.root_rotation_hours) {
             return Err(self.refused("root_rotation_hours", "must be 1 to 24"));
@@ -36,7 +36,7 @@ impl Config {
     }
 
     fn check_places(&self) -> Result<(), ConfigError> {
-        let inside = "must not be inside data_dir: a copy of the data would hold its keys";
+        let inside = "must not be inside data_dir: a backup of the data would hold its keys";
         if self.root_dir.starts_with(&self.data_dir) {
             return Err(self.refused("root_dir", inside));
         }
@@ -56,7 +56,7 @@ impl Config {
             let Some(url) = url else { continue };
             self.check_database(setting, url)?;
             if self.database_url.is_none() {
-                return Err(self.refused(setting, "needs database_url"));
+                return Err(self.refused(setting, "can only be set together with database_url"));
             }
         }
         let smtp = self.smtp_url.as_ref().map_or("smtp", Url::scheme);
@@ -66,7 +66,7 @@ impl Config {
         if let Some(url) = self.public_url.as_deref().map(Url::new) {
             let plain = url.scheme() == "http" && url.is_loopback();
             if url.scheme() != "https" && !plain {
-                return Err(self.refused("public_url", "beyond loopback https:// is required"));
+                return Err(self.refused("public_url", "must begin with https://, except on this machine (localhost)"));
             }
         }
         Ok(())
@@ -77,7 +77,7 @@ impl Config {
         let parsed: tokio_postgres::Config = url
             .expose()
             .parse()
-            .map_err(|_| self.refused(setting, "not a URL of a PostgreSQL database"))?;
+            .map_err(|_| self.refused(setting, "is not a URL of a PostgreSQL database: use postgres://USER@HOST/DATABASE"))?;
         let is_local = |host: &Host| match host {
             Host::Tcp(name) => Url::new(format!("tcp://{name}")).is_loopback(),
             Host::Unix(_) => true,
@@ -85,7 +85,7 @@ impl Config {
         let clear = parsed.get_ssl_mode() == SslMode::Disable;
         if clear && !parsed.get_hosts().iter().all(is_local) {
             return Err(
-                self.refused(setting, "beyond loopback TLS is required: no sslmode=disable")
+                self.refused(setting, "TLS is required for another machine: remove sslmode=disable")
             );
         }
         Ok(())
@@ -93,7 +93,7 @@ impl Config {
 
     fn check_counts(&self) -> Result<(), ConfigError> {
         if self.seat_limit_default > LIMIT_MAX {
-            return Err(self.refused("seat_limit_default", format!("{LIMIT_MAX} is the most")));
+            return Err(self.refused("seat_limit_default", format!("must be at most {LIMIT_MAX}")));
         }
         if !(1..=LEASE_SECONDS_MAX).contains(&self.seat_lease_seconds) {
             let range = format!("must be 1 to {LEASE_SECONDS_MAX}");

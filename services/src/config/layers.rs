@@ -1,4 +1,4 @@
-//! The layers that a setting is looked for in, uppermost first.
+//! The layers in which a setting is searched, highest first.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -57,7 +57,7 @@ impl Layers {
             return (given.clone(), Origin::Flag);
         }
         let variables = [format!("LETHE_{}", setting.to_uppercase()), setting.to_uppercase()];
-        // Only the URL of the database goes by a name without our prefix.
+        // DATABASE_URL is the only variable that is read without the prefix LETHE_.
         let known = if setting == "database_url" { 2 } else { 1 };
         for variable in variables.into_iter().take(known) {
             if let Some(value) = self.environment.get(&variable) {
@@ -75,7 +75,7 @@ impl Layers {
             None => Ok(()),
             Some(key) => Err(ConfigError {
                 setting: key.clone(),
-                reason: "there is no such setting".to_owned(),
+                reason: "there is no such setting: `lethe help settings` lists them".to_owned(),
                 origin: Origin::File(self.file_path.clone()),
             }),
         }

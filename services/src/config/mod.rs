@@ -1,4 +1,4 @@
-//! What Lethe is told: flags over the environment over a TOML file over defaults.
+//! The settings: flags override the environment, which overrides a TOML file, which overrides defaults.
 
 mod check;
 mod layers;
@@ -22,98 +22,98 @@ pub use settings::ConfigError;
 pub use value::{LogFormat, Url, Value, with_database};
 
 settings! {
-    /// Where the API listens; port 0 takes a free one.
+    /// The address on which the API listens; port 0 chooses a free port.
     listen: SocketAddr = "127.0.0.1:8080",
-    /// Where Prometheus finds the metrics; port 0 takes a free one.
+    /// The address on which the metrics are served; port 0 chooses a free port.
     metrics_listen: SocketAddr = "127.0.0.1:9090",
-    /// The events' database; without one, Lethe starts a private PostgreSQL.
+    /// The URL of the events' database; without it, Lethe starts a private PostgreSQL.
     database_url: Option<Url> = "",
-    /// The events' database past any pooling proxy, for LISTEN and migrations.
+    /// The URL of the events' database without a pooling proxy, for LISTEN and migrations.
     direct_url: Option<Url> = "",
-    /// The keyring's database; by default beside the events', its name with `_keys` after it.
+    /// The URL of the keyring's database; by default on the events' server, with `_keys` after the name.
     keyring_url: Option<Url> = beside(direct_url.as_ref().or(database_url.as_ref())),
-    /// Connections that a pool may open.
+    /// The most connections in a pool.
     pool_size: u16 = "12",
-    /// Where the private PostgreSQL and the mail folder are kept.
+    /// The folder of the private PostgreSQL and of the mail folder.
     data_dir: PathBuf = place::data_dir(),
-    /// Where the root keys are kept: outside the data directory, and out of its backups.
+    /// The folder of the root keys: outside the data directory, and not in its backups.
     root_dir: PathBuf = place::root_dir(),
-    /// How links in mails begin; by default the API's own address.
+    /// The URL with which links in mails begin; by default the API's address.
     public_url: Option<String> = "",
-    /// The mail server; without one, mails are written to a folder.
+    /// The URL of the mail server; without it, mails are written into a folder.
     smtp_url: Option<Url> = "",
-    /// Whom mails come from.
+    /// The sender of mails.
     mail_from: String = "Lethe <lethe@localhost>",
     /// The folder for mails without a mail server; by default `mail` in the data directory.
     mail_dir: PathBuf = data_dir.join("mail").display().to_string(),
-    /// The age recipient to whom old root keys are escrowed; without one they are just destroyed.
+    /// The age recipient to whom old root keys are escrowed; without one they are erased at once.
     escrow_recipient: Option<String> = "",
-    /// Where escrowed root keys stand; by default `escrow` beside the root keys' directory.
+    /// The folder of escrowed root keys; by default `escrow` beside the folder of the root keys.
     escrow_dir: PathBuf = root_dir.with_file_name("escrow").display().to_string(),
-    /// Days for which an old root key stays in escrow.
+    /// Days after which an escrowed root key is erased.
     escrow_days: u32 = "7",
-    /// Days for which an erasure can be taken back, unless the request says otherwise.
+    /// Days in which an erasure can be cancelled, unless the request names another number.
     erasure_grace_days: u32 = "7",
-    /// The fewest such days that a request may say.
+    /// The least number of such days that a request may name.
     erasure_grace_days_min: u32 = "0",
     /// Hours after which the root key is replaced.
     root_rotation_hours: u32 = "24",
     /// Minutes without a request after which a session ends.
     session_idle_minutes: u32 = "60",
-    /// Days after which a session ends whatever happens.
+    /// Days after which a session ends, also if it is used.
     session_absolute_days: u32 = "30",
-    /// Seats that a new workspace has.
+    /// The number of seats of a new workspace.
     seat_limit_default: u32 = "5",
-    /// Seconds for which a seat is held unless its lease is renewed.
+    /// Seconds after which a seat's lease expires unless it is renewed.
     seat_lease_seconds: u32 = "120",
-    /// Our own proxies before the API, whose X-Forwarded-For is believed.
+    /// The number of trusted proxies before the API, whose X-Forwarded-For is used.
     trusted_proxies: u16 = "0",
-    /// Requests a second that one address may make.
+    /// Requests per second from one address.
     address_requests_per_second: u32 = "100",
-    /// Requests a second that one account may make.
+    /// Requests per second of one account.
     account_requests_per_second: u32 = "50",
-    /// Sign-ins a minute from one address, or to one account.
+    /// Sign-ins per minute from one address, or to one account.
     sign_ins_per_minute: u32 = "10",
-    /// Registrations an hour from one address.
+    /// Registrations per hour from one address.
     registrations_per_hour: u32 = "20",
-    /// Mails an hour that one address may cause, or get.
+    /// Mails per hour that one address may cause or receive.
     mails_per_hour: u32 = "20",
-    /// Servers that a workspace may have.
+    /// The most servers in a workspace.
     servers_max: u32 = "1000",
-    /// Checks of servers a minute that one account may ask for.
+    /// Checks of servers per minute that one account may request.
     checks_per_minute: u32 = "20",
-    /// Beside public addresses, where servers may be: CIDR:PORT or CIDR:*, separated by commas.
+    /// Networks of servers besides public addresses: CIDR:PORT or CIDR:*, separated by commas.
     egress_allow: Egress = "",
     /// Seconds that each stage of a connection to a server may take.
     ssh_connect_seconds: u32 = "5",
-    /// Seconds between two looks at a server; 0 looks at none.
+    /// Seconds between two probes of a server; 0 disables monitoring.
     monitor_seconds: u32 = "30",
-    /// Seconds for which a server must fail, at least three times, before it is unreachable.
+    /// Seconds during which probes of a server must fail, at least three, before it counts as unreachable.
     unreachable_seconds: u32 = "90",
-    /// Days for which what was measured of servers is kept.
+    /// Days for which the samples of servers are kept.
     sample_days: u32 = "30",
-    /// Runs at work on one server at once.
+    /// The most runs on one server at the same time.
     runs_per_server: u32 = "4",
-    /// Runs of one workspace at work at once.
+    /// The most runs of one workspace at the same time.
     runs_per_workspace: u32 = "20",
-    /// Runs that one node works on at once.
+    /// The most runs of one node at the same time.
     runs_per_node: u32 = "50",
-    /// Seconds without an answer of its server after which a run counts as lost.
+    /// Seconds without an answer from its server after which a run counts as lost.
     run_lost_seconds: u32 = "600",
-    /// Bytes of a run's log that are kept; the log says where it was cut.
+    /// The most bytes in a run's log; a longer log ends with a line that says so.
     run_log_bytes_max: u32 = "67108864",
-    /// Seconds that requests under way may take once Lethe is told to stop.
+    /// Seconds in which running requests must end when Lethe stops.
     drain_seconds: u32 = "20",
-    /// Threads that answer requests; by default one a core.
+    /// Threads that serve requests; by default one for each core.
     workers: Option<u16> = "",
-    /// How the log is written: text or json.
+    /// The format of the log on standard error: text or json.
     log_format: LogFormat = "text",
-    /// What the log says, as tracing's filter takes it; by default info of what serves.
+    /// The filter of the log, in the syntax of tracing's `EnvFilter`; by default info.
     log: Option<String> = "",
 }
 
 impl Config {
-    /// Whether nobody can listen on the way to the API: it stays on this machine, or is reached
+    /// Whether the way to the API is encrypted or local: it listens on this machine only, or is reached
     /// through a proxy with TLS.
     pub fn is_private(&self) -> bool {
         let public = self.public_url.as_deref().map(Url::new);
@@ -134,7 +134,7 @@ impl Config {
         }
     }
 
-    /// When a server that is not reached is called unreachable.
+    /// When a server that is not reached counts as unreachable.
     pub fn unreachable_threshold(&self) -> UnreachableThreshold {
         let over = TimeDelta::seconds(self.unreachable_seconds.into());
         UnreachableThreshold { over, ..UnreachableThreshold::default() }

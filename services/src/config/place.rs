@@ -1,4 +1,4 @@
-//! Where things are kept when nobody says: the system's places for root, else the user's.
+//! The default folders: the system's for root, else the user's.
 
 use std::path::{Path, PathBuf};
 

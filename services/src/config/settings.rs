@@ -13,7 +13,7 @@ pub struct ConfigError {
 
 macro_rules! settings {
     ($(#[doc = $help:literal] $setting:ident: $value:ty = $default:expr,)+) => {
-        /// Every setting, as it is in force.
+        /// The values of all settings.
         #[derive(Clone, Debug)]
         pub struct Config {
             $(#[doc = $help] pub $setting: $value,)+
@@ -49,7 +49,7 @@ macro_rules! settings {
             pub const HELP: &'static [(&'static str, &'static str)] =
                 &[$((stringify!($setting), $help)),+];
 
-            /// Reads every setting from the uppermost layer that has it, then checks them together.
+            /// Reads each setting from the highest layer that has it, then checks them together.
             pub fn of(layers: &Layers) -> Result<Self, ConfigError> {
                 layers.refuse_unknown(Self::SETTINGS)?;
                 let mut origins = std::collections::BTreeMap::new();
@@ -68,7 +68,7 @@ macro_rules! settings {
                 Ok(config)
             }
 
-            /// Name, value with secrets redacted, and where each setting came from.
+            /// For each setting its name, its value without secrets, and its origin.
             pub fn shown(&self) -> Vec<(&'static str, String, &Origin)> {
                 vec![$((
                     stringify!($setting),

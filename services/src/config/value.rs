@@ -1,4 +1,4 @@
-//! How the text of a setting is read, and shown again without its secrets.
+//! Reads the text of a setting, and shows it without its secrets.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -12,7 +12,7 @@ pub trait Value: Sized {
     fn shown(&self) -> String;
 }
 
-/// A URL that may hold a password: shown without it.
+/// A URL that may hold a password, which is not shown.
 #[derive(Clone)]
 pub struct Url(SecretString);
 
@@ -69,7 +69,7 @@ impl Value for Url {
     fn read(text: &str) -> Result<Self, String> {
         let is_url = text.split_once("://").is_some_and(|(scheme, _)| !scheme.is_empty());
         // PostgreSQL's other form: `host=... dbname=...`.
-        if is_url || text.contains('=') { Ok(Self::new(text)) } else { Err("not a URL".to_owned()) }
+        if is_url || text.contains('=') { Ok(Self::new(text)) } else { Err("not a URL: it has no scheme such as postgres:// or https://".to_owned()) }
     }
 
     fn shown(&self) -> String {
@@ -90,7 +90,7 @@ impl Value for Url {
     }
 }
 
-/// The same server's database `name`: the later of two names counts, in both forms of a URL.
+/// The URL of the database `name` on the same server. In both forms of a URL the last name counts.
 pub fn with_database(url: &str, name: &str) -> String {
     let mark = match (url.contains("://"), url.contains('?')) {
         (true, true) => "&",
@@ -134,7 +134,7 @@ impl Value for Egress {
 impl Value for PathBuf {
     fn read(text: &str) -> Result<Self, String> {
         if text.is_empty() {
-            return Err("no path".to_owned());
+            return Err("the path is empty".to_owned());
         }
         std::path::absolute(text).map_err(|error| error.to_string())
     }

@@ -12,7 +12,7 @@ use infra::server_credentials::ServerCredentialsError;
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 
-/// Attempts to append, since others may change the server meanwhile: its name, its deployments.
+/// Attempts to append, since other commands may change the server in the meantime.
 const ATTEMPTS_MAX: usize = 8;
 
 /// Why no connection was made.
@@ -26,13 +26,13 @@ pub enum ConnectError {
     NoCredential,
     #[error(transparent)]
     Remote(#[from] RemoteError),
-    /// Lethe's own database or keyring failed: nothing is known of the server.
+    /// Lethe's own database or keyring failed: this says nothing about the server.
     #[error("{0}")]
     Unavailable(String),
 }
 
 impl ConnectError {
-    /// How far the connection came; `None` when it does not depend on the server.
+    /// The stage at which the connection failed; `None` when the error does not depend on the server.
     pub const fn cause(&self) -> Option<ConnectFailure> {
         match self {
             Self::NotApproved => Some(ConnectFailure::HostKey),
@@ -90,7 +90,7 @@ pub async fn connect_to(
         Err(error @ RemoteError::HostKey { seen }) => {
             if let Err(not_appended) = observe_host_key(app, workspace, server, loaded, seen).await
             {
-                tracing::error!(%server, error = %not_appended, "a changed host key is not in the log yet");
+                tracing::error!(%server, error = %not_appended, "the event about a changed host key was not appended: tried again at the next connection");
             }
             Err(error.into())
         }
@@ -125,9 +125,9 @@ pub async fn address(
     Ok(Address::new(host.expose(), live.port))
 }
 
-/// Appends the host key that a server showed, which was `loaded` before. However many nodes see it
-/// at the same time, it is one event. `None`: there is nothing to append, or the server's address has
-/// been changed meanwhile.
+/// Appends the host key that a server showed; `loaded` is the server's state before the connection. It
+/// is one event, also if several nodes see the key at the same time. `None`: there is nothing to append,
+/// or the server's address has been changed in the meantime.
 ///
 /// # Errors
 /// The key could not be appended; call it again.
@@ -173,7 +173,7 @@ async fn append_host_key(
         .await
 }
 
-/// Each sealing has other bytes: they are equal only while nobody changed the address.
+/// Compares sealed bytes: they differ after every change, since each sealing gives other bytes.
 fn sealed_address(loaded: &Loaded<Server>) -> Option<(&Personal<ServerHost>, u16)> {
     loaded.state.live().map(|live| (&live.host, live.port))
 }

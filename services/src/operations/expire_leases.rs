@@ -1,4 +1,4 @@
-//! Ends expired seat leases: by the clock, and before a request is told that every seat is taken.
+//! Expires seat leases: on a timer, and before a request is refused because every seat is taken.
 
 use domain::seat::{SeatCommand, SeatError, SeatPool, pool_stream};
 use domain::{Refused, WorkspaceId};
@@ -19,7 +19,7 @@ static TRANSACTIONS: Semaphore = Semaphore::const_new(2);
 pub(crate) enum ExpireLeasesError {
     #[error(transparent)]
     Postgres(#[from] PgError),
-    #[error("the log: {0}")]
+    #[error("the log could not be written: {0}")]
     Log(#[from] ExecuteError),
 }
 
@@ -74,7 +74,7 @@ async fn append(
     for &OverdueLease { lease, account } in overdue {
         command = command.step::<SeatPool>(stream, SeatCommand::Expire { lease, account });
     }
-    // Where many expire leases of one pool at the same time, this load makes the append rarely stale.
+    // Several callers may expire leases of one pool at the same time: a fresh load avoids conflicts.
     app.executor.load::<SeatPool>(workspace.into(), stream).await?;
     // A deleted workspace has no pool any more.
     let has_no_pool = |refused: &Refused| matches!(refused, Refused::Seat(SeatError::Unknown));

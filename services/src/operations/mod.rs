@@ -1,4 +1,4 @@
-//! What API, CLI and workers all do: one act, one file.
+//! Operations that API, CLI and workers share, one in each file.
 
 pub mod connect;
 pub(crate) mod expire_leases;

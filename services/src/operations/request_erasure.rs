@@ -1,4 +1,4 @@
-//! Enters a requested erasure into the ledger, under a claim code.
+//! Records an erasure request in the ledger, under a claim code.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,10 +13,10 @@ use crate::config::Config;
 use crate::wiring::App;
 
 const PREFIX: &str = "le_";
-/// After this long a request has reached the log, or never will.
+/// After this time a request is in the log, or will never be.
 const SETTLED: TimeDelta = TimeDelta::minutes(1);
 
-/// Why a request was not entered. It may be tried again.
+/// Why a request was not recorded. It may be tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestErasureError {
     #[error("the system returned no random bytes")]
@@ -27,11 +27,11 @@ pub enum RequestErasureError {
     Keyring(#[from] KeyringError),
 }
 
-/// Enters the erasure into the ledger, and returns a new claim code, which is shown once. The caller
+/// Records the erasure in the ledger, and returns a new claim code, which is shown once. The caller
 /// then appends the request to the log; if it does not, the eraser cancels the entry.
 ///
 /// # Errors
-/// Nothing was entered.
+/// Nothing was recorded.
 pub async fn enter(
     app: &App,
     kind: SubjectKind,
@@ -45,7 +45,7 @@ pub async fn enter(
         return Ok(code);
     }
     if app.clock.now() - entry.requested_at < SETTLED {
-        // Another request is under way, and may have shown the code of that entry.
+        // Another request may be running, and may have returned the code of that entry.
         return Err(RequestErasureError::InProgress { retry_seconds: SETTLED.num_seconds() });
     }
     ledger.cancel(subject).await?;
@@ -53,7 +53,7 @@ pub async fn enter(
     Ok(code)
 }
 
-/// The grace of an erasure: `days`, or what the settings say. The rotation of the root key and its
+/// The grace of an erasure: `days`, or the default of the settings. The rotation of the root key and its
 /// escrow must end within the 30 days, too.
 ///
 /// # Errors
@@ -65,7 +65,7 @@ pub fn grace(config: &Config, days: Option<i64>) -> Result<TimeDelta, String> {
     if (least..=most).contains(&days) {
         return Ok(TimeDelta::days(days));
     }
-    Err(format!("this must be {least} to {most} here"))
+    Err(format!("this must be {least} to {most} days on this installation"))
 }
 
 fn draw_code() -> Result<(String, [u8; 32]), RequestErasureError> {
@@ -77,7 +77,7 @@ fn draw_code() -> Result<(String, [u8; 32]), RequestErasureError> {
     Ok((code, hash))
 }
 
-/// What is stored of a code, and looked up: the time of a look-up by hash reveals nothing.
+/// The stored form of a code. A look-up by hash reveals nothing by its duration.
 pub(crate) fn hash_code(code: &str) -> [u8; 32] {
     let hash = digest(&SHA256, code.as_bytes());
     hash.as_ref().first_chunk().copied().unwrap_or_default()

@@ -1,12 +1,12 @@
-//! A command that Lethe gives by itself: because of an event, of the clock, or of an operator.
+//! A command of Lethe itself, because of an event, a timer or an operator.
 
 use domain::{CommandId, EventId, Refused, TenantId};
 use infra::event_store::{ExecuteError, Executor, Receipt, Request, Step, Stored};
 use infra::ids::hashed;
 use uuid::Uuid;
 
-/// One append without a person behind it. Its command id is derived from what causes it, so that it
-/// is appended once however often it is tried, on whichever node.
+/// One append without an actor. Its command id is derived from its cause, so that it is appended once,
+/// also if several nodes try it.
 #[must_use]
 pub(crate) struct SystemCommand {
     request: Request,
@@ -14,18 +14,18 @@ pub(crate) struct SystemCommand {
 }
 
 impl SystemCommand {
-    /// `cause` is hashed to the command id: a word for the command, and the ids because of which it
-    /// is given. It must never change: the id of an earlier release would not be recognised.
+    /// `cause` is hashed to the command id: a name for the command, and the ids that cause it. Never
+    /// change it: the id of an earlier release would not be recognised.
     pub(crate) fn new(tenant: TenantId, cause: &[&[u8]]) -> Self {
         Self::with_id(tenant, hashed(cause))
     }
 
-    /// For a command that may be appended again each time it is given.
+    /// For a command that may be appended each time.
     pub(crate) const fn with_id(tenant: TenantId, id: Uuid) -> Self {
         Self { request: Request::new(tenant, CommandId(id)), steps: Vec::new() }
     }
 
-    /// The event that is written down as the cause of the new events.
+    /// The event that is recorded as the cause of the new events.
     pub(crate) const fn caused_by(mut self, event: Option<EventId>) -> Self {
         self.request.causation = event;
         self
@@ -54,7 +54,7 @@ impl SystemCommand {
     /// refused for a reason that `is_settled` accepts.
     ///
     /// # Errors
-    /// Any other refusal, and whatever else kept the events out of the log.
+    /// Any other refusal, and every failure of the append.
     pub(crate) async fn execute(
         self,
         executor: &Executor,
@@ -83,6 +83,6 @@ mod tests {
         assert_ne!(id(&[b"seat.vacat", b"e", event.as_bytes()]), EXPECTED);
     }
 
-    /// From the release before: an id that changed would append the same thing twice.
+    /// From the previous release: a changed id would append the same events twice.
     const EXPECTED: Uuid = Uuid::from_u128(0x8a45_4e2b_441f_8201_90b6_5627_8a9d_07ba);
 }
