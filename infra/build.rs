@@ -1,6 +1,6 @@
 //! Embedded migrations are read when the crate is compiled: a new one must compile it again.
 
-#![allow(clippy::print_stdout, reason = "this is how cargo is told")]
+#![allow(clippy::print_stdout, reason = "cargo reads the output of a build script")]
 
 fn main() {
     println!("cargo::rerun-if-changed=../migrations/log");

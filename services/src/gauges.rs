@@ -22,11 +22,11 @@ pub fn start(app: App) -> JoinHandle<()> {
         loop {
             ticks.tick().await;
             pools(&app);
-            told("readers", readers(&app).await);
-            told("keys", keys(&app).await);
-            told("mails", mails(&app).await);
-            told("seats", seats(&app).await);
-            told("runs", runs(&app).await);
+            log_error("readers", readers(&app).await);
+            log_error("keys", keys(&app).await);
+            log_error("mails", mails(&app).await);
+            log_error("seats", seats(&app).await);
+            log_error("runs", runs(&app).await);
         }
     };
     tokio::spawn(refreshing)
@@ -51,8 +51,8 @@ fn pool(app: &App, name: &str, pool: &Pool) {
     }
 }
 
-fn told<E: Display>(what: &str, asked: Result<(), E>) {
-    if let Err(error) = asked {
+fn log_error<E: Display>(what: &str, result: Result<(), E>) {
+    if let Err(error) = result {
         tracing::warn!(what, %error, "gauges were not refreshed");
     }
 }

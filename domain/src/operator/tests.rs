@@ -1,5 +1,3 @@
-//! Given, when, then.
-
 use chrono::DateTime;
 use cqrs_es::test::TestFramework;
 use uuid::Uuid;

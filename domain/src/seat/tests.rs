@@ -1,4 +1,3 @@
-//! Given, when, then.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use cqrs_es::Aggregate;

@@ -1,5 +1,3 @@
-//! Given, when, then.
-
 use cqrs_es::test::TestFramework;
 use uuid::Uuid;
 

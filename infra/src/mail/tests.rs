@@ -1,4 +1,4 @@
-//! Given, when, then; against a server that says what a test tells it to.
+//! Mails against a server whose replies a test sets.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use chrono::DateTime;
@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 
-/// What the server answers to the recipient and to the mail; `None` is to hang up.
+/// The server's replies to the recipient and to the mail; `None`: it closes the connection.
 struct Script {
     recipient: Option<&'static str>,
     mail: Option<&'static str>,
@@ -25,7 +25,7 @@ fn letter() -> Letter {
     Letter::compose(Uuid::from_u128(7), &from, &to, date, "Hello", body).unwrap()
 }
 
-/// Serves one connection; answers everything that was said to it.
+/// Serves one connection; returns what the client sent.
 async fn serve(script: Script) -> (String, JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("smtp://{}", listener.local_addr().unwrap());

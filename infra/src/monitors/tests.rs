@@ -1,4 +1,3 @@
-//! Given, when, then.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may")]
 
 use std::collections::BTreeSet;
@@ -11,7 +10,7 @@ use test_support::{Databases, databases};
 
 const WORKSPACE: WorkspaceId = WorkspaceId(Uuid::from_u128(1));
 
-struct House {
+struct Harness {
     _databases: Databases,
     pool: Pool,
     clock: Clock,
@@ -25,7 +24,7 @@ fn server(id: u128) -> ServerId {
     ServerId(Uuid::from_u128(id))
 }
 
-impl House {
+impl Harness {
     async fn new() -> Self {
         let databases = databases().await.unwrap();
         let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
@@ -43,7 +42,7 @@ impl House {
         tx.commit().await.unwrap();
     }
 
-    /// As if the node had not said for long that it lives.
+    /// Makes the node's last heartbeat old.
     async fn kill(&self, node: u128) {
         let client = self.pool.get().await.unwrap();
         let node = Uuid::from_u128(node);
@@ -73,11 +72,11 @@ fn servers(watched: &[WatchedServer]) -> BTreeSet<ServerId> {
 
 #[tokio::test]
 async fn each_server_is_watched_by_one_node_and_a_dead_one_is_replaced() {
-    let house = House::new().await;
+    let harness = Harness::new().await;
     for id in 10..20 {
-        house.watch(id).await;
+        harness.watch(id).await;
     }
-    let (one, two) = (house.node(1), house.node(2));
+    let (one, two) = (harness.node(1), harness.node(2));
 
     assert_eq!(one.round().await.unwrap().len(), 10);
     assert_eq!(two.round().await.unwrap().len(), 0, "none is free");
@@ -86,7 +85,7 @@ async fn each_server_is_watched_by_one_node_and_a_dead_one_is_replaced() {
     assert_eq!((ones.len(), twos.len()), (5, 5), "a node that came later gets its share");
     assert!(servers(&ones).is_disjoint(&servers(&twos)));
 
-    house.kill(1).await;
+    harness.kill(1).await;
     let all = two.round().await.unwrap();
     assert_eq!(all.len(), 10);
     let before = ones[0];
@@ -96,12 +95,12 @@ async fn each_server_is_watched_by_one_node_and_a_dead_one_is_replaced() {
 
 #[tokio::test]
 async fn what_is_measured_under_an_older_fence_is_not_written() {
-    let house = House::new().await;
-    house.watch(10).await;
-    let (one, two) = (house.node(1), house.node(2));
+    let harness = Harness::new().await;
+    harness.watch(10).await;
+    let (one, two) = (harness.node(1), harness.node(2));
     one.create_days().await.unwrap();
     let stale = one.round().await.unwrap()[0];
-    house.kill(1).await;
+    harness.kill(1).await;
     let present = two.round().await.unwrap()[0];
     let measure = |watched: WatchedServer| Measured {
         server: watched.server,
@@ -121,13 +120,13 @@ async fn what_is_measured_under_an_older_fence_is_not_written() {
     assert_eq!(two.round().await.unwrap()[0].failures, None);
     assert_eq!(two.write(&[measure(present)]).await.unwrap(), 1);
     two.record_failures(&[row(present)]).await.unwrap();
-    house.kill(2).await;
+    harness.kill(2).await;
     assert_eq!(one.round().await.unwrap()[0].failures, failures, "the next node goes on counting");
 
-    house.watch(10).await;
+    harness.watch(10).await;
     let anew = one.round().await.unwrap()[0];
     assert_eq!(anew.failures, None, "another key or credential begins anew");
-    let mut client = house.pool.get().await.unwrap();
+    let mut client = harness.pool.get().await.unwrap();
     let tx = tokio_postgres::Client::transaction(&mut client).await.unwrap();
     one.delete_server(&tx, server(10)).await.unwrap();
     tx.commit().await.unwrap();
@@ -136,9 +135,9 @@ async fn what_is_measured_under_an_older_fence_is_not_written() {
 
 #[tokio::test]
 async fn series_are_averages_and_peaks_and_a_gap_stays_a_gap() {
-    let house = House::new().await;
-    house.watch(10).await;
-    let node = house.node(1);
+    let harness = Harness::new().await;
+    harness.watch(10).await;
+    let node = harness.node(1);
     node.create_days().await.unwrap();
     let fence = node.round().await.unwrap()[0].fence;
     let measured = |seconds, cpu_share, load| Measured {
@@ -167,17 +166,17 @@ async fn series_are_averages_and_peaks_and_a_gap_stays_a_gap() {
 async fn days_stand_ready_and_go_as_one() {
     const TABLES: &str = "select count(*) from pg_inherits
         where inhparent = 'working.server_samples'::regclass";
-    let house = House::new().await;
-    let (one, two) = (house.node(1), house.node(2));
+    let harness = Harness::new().await;
+    let (one, two) = (harness.node(1), harness.node(2));
     let (first, second) = tokio::join!(one.create_days(), two.create_days());
     first.unwrap();
     second.unwrap();
-    assert_eq!(house.count(TABLES).await, 3);
+    assert_eq!(harness.count(TABLES).await, 3);
 
-    house.clock.advance(TimeDelta::days(10));
+    harness.clock.advance(TimeDelta::days(10));
     one.create_days().await.unwrap();
-    assert_eq!(house.count(TABLES).await, 6);
+    assert_eq!(harness.count(TABLES).await, 6);
     assert_eq!(one.delete_days(30).await.unwrap(), 0);
     assert_eq!(one.delete_days(5).await.unwrap(), 3);
-    assert_eq!(house.count(TABLES).await, 3);
+    assert_eq!(harness.count(TABLES).await, 3);
 }

@@ -1,4 +1,3 @@
-//! Given, when, then.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use super::*;
@@ -9,22 +8,22 @@ use test_support::{Databases, databases};
 const NODE: Uuid = Uuid::from_u128(1);
 const OTHER: Uuid = Uuid::from_u128(2);
 
-struct Given {
+struct Harness {
     _databases: Databases,
     clock: Clock,
     pool: Pool,
     outbox: Outbox,
 }
 
-async fn given() -> Given {
+async fn given() -> Harness {
     let databases = databases().await.unwrap();
     let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
     let clock = Clock::fixed(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
     let outbox = Outbox::new(pool.clone(), clock.clone());
-    Given { _databases: databases, clock, pool, outbox }
+    Harness { _databases: databases, clock, pool, outbox }
 }
 
-impl Given {
+impl Harness {
     async fn put(&self, request: &MailRequest) -> bool {
         let mut client = self.pool.get().await.unwrap();
         let tx = client.build_transaction().start().await.unwrap();

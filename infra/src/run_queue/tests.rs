@@ -1,4 +1,3 @@
-//! Given, when, then.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may")]
 
 use domain::EventId;
@@ -13,17 +12,17 @@ const ONE: Uuid = Uuid::from_u128(1);
 const OTHER: Uuid = Uuid::from_u128(2);
 const WIDE: RunLimits = RunLimits { per_server: 100, per_workspace: 100, per_node: 100 };
 
-struct Given {
+struct Harness {
     _databases: Databases,
     pool: Pool,
     queue: RunQueue,
 }
 
-async fn given(lease: Duration) -> Given {
+async fn given(lease: Duration) -> Harness {
     let databases = databases().await.unwrap();
     let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
     let queue = RunQueue::new(pool.clone(), lease);
-    Given { _databases: databases, pool, queue }
+    Harness { _databases: databases, pool, queue }
 }
 
 /// Number `run` of a workspace, on a server; a later number is younger.
@@ -40,7 +39,7 @@ fn task(workspace: u128, server: u128, run: u128) -> NewTask {
     }
 }
 
-impl Given {
+impl Harness {
     async fn put(&self, tasks: impl IntoIterator<Item = NewTask>) {
         for task in tasks {
             let mut client = self.pool.get().await.unwrap();

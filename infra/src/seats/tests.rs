@@ -1,4 +1,3 @@
-//! Given, when, then.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
 use uuid::Uuid;
@@ -11,14 +10,14 @@ use test_support::{Databases, databases};
 const ROUNDS: u32 = 1_000;
 const TTL: TimeDelta = TimeDelta::seconds(60);
 
-struct Given {
+struct Harness {
     _databases: Databases,
     pool: Pool,
     seats: Seats,
     ids: Ids,
 }
 
-/// What became of a lease that one wants to renew and another to reap.
+/// The result of a race between a renewal and the reaper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reaped {
     Committed,
@@ -26,14 +25,14 @@ enum Reaped {
     Nothing,
 }
 
-async fn given() -> Given {
+async fn given() -> Harness {
     let databases = databases().await.unwrap();
     let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
     let seats = Seats::new(pool.clone());
-    Given { _databases: databases, pool, seats, ids: Ids::seeded(5) }
+    Harness { _databases: databases, pool, seats, ids: Ids::seeded(5) }
 }
 
-impl Given {
+impl Harness {
     /// A lease that ends `millis` from now.
     async fn leased(&self, millis: i64) -> NewSeatLease {
         let now = self.now().await;
@@ -58,7 +57,7 @@ impl Given {
         query_opt(&self.pool, FIND, &[&lease.0]).await.unwrap().is_some()
     }
 
-    /// As the reaper does, until the time of the lease is over or somebody has renewed it.
+    /// Reaps like the reaper until the lease has expired or was renewed.
     async fn reap(&self, leased: NewSeatLease, tells: bool) -> Reaped {
         while self.now().await <= leased.since + TTL {}
         let mut client = self.pool.get().await.unwrap();
@@ -127,7 +126,7 @@ async fn two_reapers_take_a_lease_once() {
     assert_eq!(Seats::take_overdue(&other, over.workspace, 9).await.unwrap(), []);
 }
 
-/// A thousand leases at the very end of their time: half of the reapers die before their commit.
+/// A thousand leases that expire now; half of the reapers die before their commit.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_renewal_that_races_the_reaper_wins_wholly_or_is_too_late() {
     let given = given().await;
@@ -151,7 +150,7 @@ async fn a_renewal_that_races_the_reaper_wins_wholly_or_is_too_late() {
                 assert_eq!((late, given.exists(leased.lease).await), (None, true));
                 lost += 1;
             }
-            // The reaper looked before the lease's end, the renewal came after it.
+            // The reaper read before the end of the lease, and the renewal came after it.
             (None, Reaped::Nothing) => {
                 assert_eq!((late, given.exists(leased.lease).await), (None, true));
             }

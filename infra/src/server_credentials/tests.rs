@@ -1,4 +1,3 @@
-//! Given, when, then.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use std::sync::Arc;
@@ -14,14 +13,14 @@ use test_support::{Databases, databases};
 const WORKSPACE: WorkspaceId = WorkspaceId(Uuid::from_u128(1));
 const SERVER: ServerId = ServerId(Uuid::from_u128(2));
 
-struct House {
+struct Harness {
     _databases: Databases,
     _roots: tempfile::TempDir,
     clock: Clock,
     credentials: ServerCredentials,
 }
 
-async fn given() -> House {
+async fn given() -> Harness {
     let databases = databases().await.unwrap();
     let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
     let keys = connect(&databases.keyring_url, &ConnectOptions::app()).await.unwrap();
@@ -30,7 +29,7 @@ async fn given() -> House {
     let roots = Arc::new(RootFolder::open(&folder.path().join("roots"), None).unwrap());
     let keyring = Keyring::start(keys, roots, KeyringOptions::default(), clock.clone());
     let credentials = ServerCredentials::new(pool, keyring.await.unwrap(), clock.clone());
-    House { _databases: databases, _roots: folder, clock, credentials }
+    Harness { _databases: databases, _roots: folder, clock, credentials }
 }
 
 fn credential(id: u128) -> ServerCredentialId {
@@ -39,7 +38,7 @@ fn credential(id: u128) -> ServerCredentialId {
 
 #[tokio::test]
 async fn a_key_is_its_workspaces_and_stands_sealed() {
-    let House { credentials, .. } = &given().await;
+    let Harness { credentials, .. } = &given().await;
     let identity = Identity::generate().unwrap();
     credentials.insert(WORKSPACE, SERVER, credential(3), &identity).await.unwrap();
     let another = Identity::generate().unwrap();
@@ -59,7 +58,7 @@ async fn a_key_is_its_workspaces_and_stands_sealed() {
 
 #[tokio::test]
 async fn a_named_key_stays_and_those_before_it_go() {
-    let House { credentials, clock, .. } = &given().await;
+    let Harness { credentials, clock, .. } = &given().await;
     for id in 3..6 {
         let identity = Identity::generate().unwrap();
         credentials.insert(WORKSPACE, SERVER, credential(id), &identity).await.unwrap();

@@ -1,4 +1,3 @@
-//! Given, when, then.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 use secrecy::ExposeSecret;
@@ -8,22 +7,22 @@ use crate::ids::Ids;
 use crate::postgres::{ConnectOptions, connect};
 use test_support::{Databases, databases};
 
-struct Given {
+struct Harness {
     _databases: Databases,
     clock: Clock,
     pool: Pool,
     sessions: Sessions,
 }
 
-async fn given() -> Given {
+async fn given() -> Harness {
     let databases = databases().await.unwrap();
     let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
     let clock = Clock::fixed(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
     let sessions = Sessions::new(pool.clone(), clock.clone());
-    Given { _databases: databases, clock, pool, sessions }
+    Harness { _databases: databases, clock, pool, sessions }
 }
 
-impl Given {
+impl Harness {
     async fn opened(&self, account: AccountId) -> (SessionId, String) {
         let token = Sessions::draw_token().unwrap();
         let opening = NewSession {

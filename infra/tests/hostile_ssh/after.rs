@@ -11,20 +11,20 @@ use tokio::time::interval;
 
 use crate::harness::{connect, exec, exec_a_little, exec_with_input, storm};
 use crate::packet::Packet;
-use crate::wire::{CLIENT_CHANNEL, Wire, kexinit};
+use crate::wire::{CLIENT_CHANNEL, ServerStream, kexinit};
 
 const UNHEARD: RemoteError = RemoteError::TimedOut(ConnectFailure::Authentication);
 const SHUT_OUT: RemoteError = RemoteError::Lost(ConnectFailure::Authentication);
 const TIMED_OUT: RemoteError = RemoteError::TimedOut(ConnectFailure::Command);
 const LOST: RemoteError = RemoteError::Lost(ConnectFailure::Command);
 
-async fn exchanged(stream: TcpStream) -> io::Result<Wire> {
-    let mut wire = Wire::greet(stream).await?;
+async fn exchanged(stream: TcpStream) -> io::Result<ServerStream> {
+    let mut wire = ServerStream::greet(stream).await?;
     wire.exchange().await?;
     Ok(wire)
 }
 
-async fn running(stream: TcpStream) -> io::Result<Wire> {
+async fn running(stream: TcpStream) -> io::Result<ServerStream> {
     let mut wire = exchanged(stream).await?;
     wire.let_in().await?;
     wire.run().await?;

@@ -11,7 +11,7 @@ use tokio::time::interval;
 
 use crate::harness::{connect, observe, storm};
 use crate::packet::Packet;
-use crate::wire::{Wire, kexinit};
+use crate::wire::{ServerStream, kexinit};
 
 const TIMED_OUT: RemoteError = RemoteError::TimedOut(ConnectFailure::Identification);
 const LOST: RemoteError = RemoteError::Lost(ConnectFailure::Identification);
@@ -29,7 +29,7 @@ fn a_server_that_accepts_and_says_nothing() {
 
 #[test]
 fn a_server_that_identifies_itself_and_says_nothing_more() {
-    storm(|stream| async { Wire::greet(stream).await?.wait().await }, connect, &TIMED_OUT);
+    storm(|stream| async { ServerStream::greet(stream).await?.wait().await }, connect, &TIMED_OUT);
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn an_identification_that_trickles() {
 #[test]
 fn a_message_to_ignore_every_half_second() {
     let harm = |stream| async {
-        let mut wire = Wire::greet(stream).await?;
+        let mut wire = ServerStream::greet(stream).await?;
         let mut ticks = interval(Duration::from_millis(500));
         loop {
             ticks.tick().await;
@@ -81,7 +81,7 @@ fn a_message_to_ignore_every_half_second() {
 #[test]
 fn messages_to_ignore_without_end() {
     let harm = |stream| async {
-        let mut wire = Wire::greet(stream).await?;
+        let mut wire = ServerStream::greet(stream).await?;
         loop {
             wire.send(&Packet::of(2).string(vec![0; 30_000])).await?;
         }
@@ -100,7 +100,7 @@ fn a_packet_that_declares_half_a_gibibyte() {
 }
 
 async fn declares(stream: TcpStream, length: u32) -> io::Result<()> {
-    let mut wire = Wire::greet(stream).await?;
+    let mut wire = ServerStream::greet(stream).await?;
     wire.send_as(&kexinit(), Some(length)).await?;
     wire.wait().await
 }
@@ -108,7 +108,7 @@ async fn declares(stream: TcpStream, length: u32) -> io::Result<()> {
 #[test]
 fn a_list_of_algorithms_that_declares_to_be_huge() {
     let harm = |stream| async {
-        let mut wire = Wire::greet(stream).await?;
+        let mut wire = ServerStream::greet(stream).await?;
         wire.send(&Packet::of(20).bytes(&[7; 16]).lie(u32::MAX)).await?;
         wire.wait().await
     };
@@ -118,7 +118,7 @@ fn a_list_of_algorithms_that_declares_to_be_huge() {
 #[test]
 fn a_host_key_that_declares_to_be_huge() {
     let harm = |stream| async {
-        let mut wire = Wire::greet(stream).await?;
+        let mut wire = ServerStream::greet(stream).await?;
         wire.open_exchange().await?;
         wire.receive().await?;
         wire.send(&Packet::of(31).lie(0x7fff_ffff)).await?;
@@ -130,7 +130,7 @@ fn a_host_key_that_declares_to_be_huge() {
 #[test]
 fn half_a_key_exchange() {
     let harm = |stream| async {
-        let mut wire = Wire::greet(stream).await?;
+        let mut wire = ServerStream::greet(stream).await?;
         wire.open_exchange().await?;
         wire.wait().await
     };
@@ -140,7 +140,7 @@ fn half_a_key_exchange() {
 #[test]
 fn last_words_are_not_repeated() {
     let harm = |stream| async {
-        let mut wire = Wire::greet(stream).await?;
+        let mut wire = ServerStream::greet(stream).await?;
         wire.send(&Packet::of(1).number(2).string(WORDS).string("en")).await?;
         wire.wait().await
     };

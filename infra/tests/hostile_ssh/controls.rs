@@ -1,4 +1,4 @@
-//! That the measurements see what they are for.
+//! Controls: the measurements find the harm that they are for.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::harness::{Harness, Memory};
-use crate::wire::Wire;
+use crate::wire::ServerStream;
 
 const CONNECTIONS: usize = 20;
 
@@ -22,7 +22,7 @@ impl client::Handler for Anybody {
 #[test]
 fn without_the_guard_a_dropped_connection_stays() {
     let harness = Harness::new();
-    let client = harness.server(|stream| async { Wire::greet(stream).await?.wait().await }, None);
+    let client = harness.server(|stream| async { ServerStream::greet(stream).await?.wait().await }, None);
     harness.ours.block_on(async {
         for _ in 0..CONNECTIONS {
             let stream = TcpStream::connect(("127.0.0.1", client.address.port)).await.unwrap();

@@ -1,4 +1,4 @@
-//! Servers that mean harm: every call ends with an error in its time, memory stays flat, and no
+//! Hostile servers: every call ends with an error within its time limit, memory does not grow, and no
 //! task and no socket is left.
 
 #![allow(

@@ -1,4 +1,4 @@
-//! Output that nobody reads waits at the server; output that never comes is given up.
+//! Output that nobody reads waits at the server; a call whose output never comes ends.
 
 use std::future::Future;
 use std::io;
@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use crate::harness::{Client, Harness, Memory, report};
 use crate::packet::Packet;
-use crate::wire::{CLIENT_CHANNEL, Wire};
+use crate::wire::{CLIENT_CHANNEL, ServerStream};
 
 const AT_ONCE: usize = 10;
 const ROUNDS: usize = 20;
@@ -57,8 +57,8 @@ where
     harness.assert_nothing_is_left();
 }
 
-async fn running(stream: TcpStream) -> io::Result<Wire> {
-    let mut wire = Wire::greet(stream).await?;
+async fn running(stream: TcpStream) -> io::Result<ServerStream> {
+    let mut wire = ServerStream::greet(stream).await?;
     wire.exchange().await?;
     wire.let_in().await?;
     wire.run().await?;
@@ -99,7 +99,7 @@ fn a_command_that_is_given_up_before_its_answer_is_closed() {
     let harm = move |stream| {
         let last = Arc::clone(&last);
         async move {
-            let mut wire = Wire::greet(stream).await?;
+            let mut wire = ServerStream::greet(stream).await?;
             wire.exchange().await?;
             wire.let_in().await?;
             wire.open().await?;

@@ -18,7 +18,7 @@ const NAME: &[u8] = b"SSH-2.0-Harm";
 const NEWKEYS: u8 = 21;
 const KEX_REPLY: u8 = 31;
 
-pub struct Wire {
+pub struct ServerStream {
     pub stream: TcpStream,
     client_name: Vec<u8>,
     sealing: Option<SealingKey>,
@@ -27,7 +27,7 @@ pub struct Wire {
     received: u32,
 }
 
-impl Wire {
+impl ServerStream {
     /// Both identification lines.
     pub async fn greet(mut stream: TcpStream) -> io::Result<Self> {
         stream.write_all(&[NAME, b"\r\n"].concat()).await?;
@@ -43,7 +43,7 @@ impl Wire {
         self.send_as(packet, None).await
     }
 
-    /// `declared`: the packet's length as it is told.
+    /// `declared`: the length in the packet's header.
     pub async fn send_as(&mut self, packet: &Packet, declared: Option<u32>) -> io::Result<()> {
         let counted = if self.sealing.is_some() { 1 } else { 5 };
         let padding = 4 + (8 - (counted + packet.0.len() + 4) % 8) % 8;
@@ -84,7 +84,7 @@ impl Wire {
         Ok(body)
     }
 
-    /// A key exchange by the book.
+    /// A correct key exchange.
     pub async fn exchange(&mut self) -> io::Result<()> {
         let (ours, theirs) = self.open_exchange().await?;
         let init = self.receive().await?;
@@ -128,7 +128,7 @@ impl Wire {
         self.send(&Packet::of(6).string("ssh-userauth")).await
     }
 
-    /// Lets anybody in.
+    /// Accepts any credential.
     pub async fn let_in(&mut self) -> io::Result<()> {
         self.serve().await?;
         self.receive().await?;
@@ -142,14 +142,14 @@ impl Wire {
         self.send(&confirmed.number(WINDOW).number(PACKET)).await
     }
 
-    /// Says that the command runs.
+    /// Reports that the command runs.
     pub async fn run(&mut self) -> io::Result<()> {
         self.open().await?;
         while self.receive().await?[0] != 98 {}
         self.send(&Packet::of(99).number(CLIENT_CHANNEL)).await
     }
 
-    /// Until the client has gone.
+    /// Waits until the client has closed the connection.
     pub async fn wait(&mut self) -> io::Result<()> {
         while self.stream.read(&mut [0; 4096]).await? > 0 {}
         Ok(())

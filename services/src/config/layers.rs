@@ -75,7 +75,7 @@ impl Layers {
             None => Ok(()),
             Some(key) => Err(ConfigError {
                 setting: key.clone(),
-                reason: "there is no such setting: `lethe help settings` lists them".to_owned(),
+                reason: "there is no such setting: see `lethe help settings`".to_owned(),
                 origin: Origin::File(self.file_path.clone()),
             }),
         }

@@ -1,4 +1,4 @@
-//! One address, one account, also while the index changes its key.
+//! An address belongs to at most one account, also during a rotation of the index's key.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -21,8 +21,8 @@ struct Registry {
 }
 
 impl Registry {
-    async fn new(house: &House, node: Keyring) -> Self {
-        let log = connect(&house.databases.log_url, &ConnectOptions::default()).await.unwrap();
+    async fn new(harness: &Harness, node: Keyring) -> Self {
+        let log = connect(&harness.databases.log_url, &ConnectOptions::default()).await.unwrap();
         Self {
             node,
             reservations: Reservations::new(log.clone()),
@@ -86,8 +86,8 @@ fn address(number: u32) -> EmailAddress {
 
 #[tokio::test]
 async fn one_address_is_one_index_on_every_node_whatever_its_case() {
-    let house = House::new().await;
-    let (one, two) = (house.node().await, house.node().await);
+    let harness = Harness::new().await;
+    let (one, two) = (harness.node().await, harness.node().await);
     let index = one.email_index.indexes(&address(1)).await.unwrap();
     assert_eq!(index.len(), 1);
     assert_eq!((index[0].0.as_str(), index[0].1.len()), ("account.email.1", 32));
@@ -98,15 +98,15 @@ async fn one_address_is_one_index_on_every_node_whatever_its_case() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_address_is_taken_twice_while_the_index_changes_its_key() {
-    let house = House::new().await;
-    let registry = Registry::new(&house, house.node().await).await;
-    let elsewhere = Registry::new(&house, house.node().await).await;
+    let harness = Harness::new().await;
+    let registry = Registry::new(&harness, harness.node().await).await;
+    let elsewhere = Registry::new(&harness, harness.node().await).await;
     for number in 0..50 {
-        assert!(registry.register(house.ids.uuid(), &address(number)).await);
+        assert!(registry.register(harness.ids.uuid(), &address(number)).await);
     }
     let young = registry.node.email_index.rotate(FORTNIGHT, SETTLE, &registry).await;
     assert!(!young.unwrap());
-    house.clock.advance(FORTNIGHT);
+    harness.clock.advance(FORTNIGHT);
 
     let rotated = async {
         let rotated = registry.node.email_index.rotate(FORTNIGHT, SETTLE, &registry).await;
@@ -119,11 +119,11 @@ async fn no_address_is_taken_twice_while_the_index_changes_its_key() {
             != "account.email.2"
             || elsewhere.node.email_index.indexes(&address(0)).await.unwrap().len() != 1
         {
-            let owner = house.ids.uuid();
+            let owner = harness.ids.uuid();
             registry.addresses.lock().unwrap().insert(owner, address(taken));
             assert!(elsewhere.register(owner, &address(taken)).await);
             taken += 1;
-            assert!(!elsewhere.register(house.ids.uuid(), &address(taken / 2)).await);
+            assert!(!elsewhere.register(harness.ids.uuid(), &address(taken / 2)).await);
         }
         taken
     };
@@ -133,31 +133,31 @@ async fn no_address_is_taken_twice_while_the_index_changes_its_key() {
     assert_eq!(registry.owners("account.email.1").await, 0);
     assert_eq!(registry.owners("account.email.2").await, i64::from(taken));
     for number in 0..taken {
-        assert!(!registry.register(house.ids.uuid(), &address(number)).await);
+        assert!(!registry.register(harness.ids.uuid(), &address(number)).await);
     }
     let live =
         "select count(*) from keyring.keys where kind = 'email_index' and wrapped is not null";
-    assert_eq!(house.count(live).await, 1);
+    assert_eq!(harness.count(live).await, 1);
     assert_eq!(registry.node.status().await.unwrap().email_generation, 2);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_change_of_the_index_killed_anywhere_is_finished_by_the_next() {
-    let house = House::new().await;
-    let registry = Registry::new(&house, house.node().await).await;
+    let harness = Harness::new().await;
+    let registry = Registry::new(&harness, harness.node().await).await;
     for number in 0..10 {
-        assert!(registry.register(house.ids.uuid(), &address(number)).await);
+        assert!(registry.register(harness.ids.uuid(), &address(number)).await);
     }
-    house.clock.advance(FORTNIGHT);
+    harness.clock.advance(FORTNIGHT);
     for after in [20, 1_000, 1_170, 1_190, 1_210, 1_250] {
         let rotation = registry.node.email_index.rotate(FORTNIGHT, SETTLE, &registry);
         let _killed = tokio::time::timeout(Duration::from_millis(after), rotation).await;
     }
-    let last = house.node().await;
+    let last = harness.node().await;
     last.email_index.rotate(FORTNIGHT, SETTLE, &registry).await.unwrap();
     assert_eq!(registry.owners("account.email.1").await, 0);
     assert_eq!(registry.owners("account.email.2").await, 10);
     assert_eq!(last.status().await.unwrap().email_generation, 2);
     let states = "select string_agg(state, ' ' order by generation) from keyring.email_generations";
-    assert_eq!(house.sql(states, &[]).await[0].get::<_, String>(0), "destroyed live");
+    assert_eq!(harness.sql(states, &[]).await[0].get::<_, String>(0), "destroyed live");
 }

@@ -7,17 +7,17 @@ use domain::privacy::Class;
 
 use super::*;
 
-/// What is promised of the lease.
+/// The promised limit of the lease.
 const SECOND: Duration = Duration::from_secs(1);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_erased_person_is_closed_here_at_once_and_everywhere_within_a_second() {
-    let house = House::new().await;
-    let (one, two) = (house.node().await, house.node().await);
-    let (ada, bob) = (house.person(), house.person());
-    let [of_ada, _] = house.registered(&one, ada).await.unwrap();
-    let [of_bob, _] = house.registered(&one, bob).await.unwrap();
-    let [ip_of_ada, _] = house.login(&two, ada).await.unwrap();
+    let harness = Harness::new().await;
+    let (one, two) = (harness.node().await, harness.node().await);
+    let (ada, bob) = (harness.person(), harness.person());
+    let [of_ada, _] = harness.registered(&one, ada).await.unwrap();
+    let [of_bob, _] = harness.registered(&one, bob).await.unwrap();
+    let [ip_of_ada, _] = harness.login(&two, ada).await.unwrap();
     opened(&two, ada, &of_ada).await.unwrap();
     let erased = one.eraser.erase_subject(ada.into()).await.unwrap();
     let erased_at = Instant::now();
@@ -36,31 +36,31 @@ async fn an_erased_person_is_closed_here_at_once_and_everywhere_within_a_second(
 
 #[tokio::test]
 async fn an_erased_person_never_gets_a_key_again() {
-    let house = House::new().await;
-    let node = house.node().await;
-    let (ada, eve) = (house.person(), house.person());
-    house.registered(&node, ada).await.unwrap();
+    let harness = Harness::new().await;
+    let node = harness.node().await;
+    let (ada, eve) = (harness.person(), harness.person());
+    harness.registered(&node, ada).await.unwrap();
     let first = node.eraser.erase_subject(ada.into()).await.unwrap();
-    // The class that never had a key is closed as well.
+    // A class without a key cannot get one either.
     assert!(
-        matches!(house.login(&node, ada).await, Err(SealError::Erased(of)) if of == ada.into())
+        matches!(harness.login(&node, ada).await, Err(SealError::Erased(of)) if of == ada.into())
     );
-    assert!(matches!(house.registered(&node, ada).await, Err(SealError::Erased(_))));
+    assert!(matches!(harness.registered(&node, ada).await, Err(SealError::Erased(_))));
     assert_eq!(node.eraser.erase_subject(ada.into()).await.unwrap(), first);
     let never = node.eraser.erase_subject(eve.into()).await.unwrap();
     assert_eq!((never.keys, never.last_root), (0, None));
-    assert!(matches!(house.registered(&node, eve).await, Err(SealError::Erased(_))));
-    assert!(matches!(house.registered(&house.node().await, eve).await, Err(SealError::Erased(_))));
+    assert!(matches!(harness.registered(&node, eve).await, Err(SealError::Erased(_))));
+    assert!(matches!(harness.registered(&harness.node().await, eve).await, Err(SealError::Erased(_))));
 }
 
 #[tokio::test]
 async fn the_rows_themselves_refuse_the_return_of_an_erased_key() {
-    let house = House::new().await;
-    let node = house.node().await;
-    let ada = house.person();
-    house.registered(&node, ada).await.unwrap();
+    let harness = Harness::new().await;
+    let node = harness.node().await;
+    let ada = harness.person();
+    harness.registered(&node, ada).await.unwrap();
     node.eraser.erase_subject(ada.into()).await.unwrap();
-    let url = &house.databases.keyring_url;
+    let url = &harness.databases.keyring_url;
     let owner = connect_one(url, &ConnectOptions::default()).await.unwrap();
     let revive = "update keyring.keys set wrapped = 'x', destroyed_at = null where subject = $1";
     let refused = owner.execute(revive, &[&ada.0]).await.unwrap_err();
@@ -71,31 +71,31 @@ async fn the_rows_themselves_refuse_the_return_of_an_erased_key() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_seal_that_races_with_the_erasure_leaves_nothing_that_opens() {
-    let house = House::new().await;
-    let (one, two) = (house.node().await, house.node().await);
+    let harness = Harness::new().await;
+    let (one, two) = (harness.node().await, harness.node().await);
     for _ in 0..40 {
-        let ada = house.person();
+        let ada = harness.person();
         let (sealed, erased) =
-            tokio::join!(house.registered(&two, ada), one.eraser.erase_subject(ada.into()));
+            tokio::join!(harness.registered(&two, ada), one.eraser.erase_subject(ada.into()));
         erased.unwrap();
         if let Ok([sealed, _]) = sealed {
             assert!(matches!(opened(&one, ada, &sealed).await, Err(OpenError::Erased)));
         }
         let live = "select count(*) from keyring.keys where subject = $1 and wrapped is not null";
-        assert_eq!(house.sql(live, &[&ada.0]).await[0].get::<_, i64>(0), 0);
-        // A fence for every class that dies with a person.
+        assert_eq!(harness.sql(live, &[&ada.0]).await[0].get::<_, i64>(0), 0);
+        // One fence for each class that ends with a person.
         let rows = "select count(*) from keyring.keys where subject = $1";
-        assert_eq!(house.sql(rows, &[&ada.0]).await[0].get::<_, i64>(0), 4);
+        assert_eq!(harness.sql(rows, &[&ada.0]).await[0].get::<_, i64>(0), 4);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_that_cannot_renew_opens_nothing_after_a_second() {
-    let house = House::new().await;
-    let node = house.node().await;
-    let ada = house.person();
-    let [sealed, _] = house.registered(&node, ada).await.unwrap();
-    let blocker = connect_one(&house.databases.keyring_url, &ConnectOptions::default()).await;
+    let harness = Harness::new().await;
+    let node = harness.node().await;
+    let ada = harness.person();
+    let [sealed, _] = harness.registered(&node, ada).await.unwrap();
+    let blocker = connect_one(&harness.databases.keyring_url, &ConnectOptions::default()).await;
     let blocker = blocker.unwrap();
     let lock = "begin; lock table keyring.invalidations, keyring.keys in access exclusive mode";
     blocker.batch_execute(lock).await.unwrap();
@@ -110,17 +110,17 @@ async fn a_node_that_cannot_renew_opens_nothing_after_a_second() {
     };
     assert!(matches!(refused, OpenError::Unavailable(KeyringError::LeaseLost(_))), "{refused:?}");
     assert!(last_opened - cut_off < SECOND);
-    assert!(matches!(house.registered(&node, ada).await, Err(SealError::Unavailable(_))));
+    assert!(matches!(harness.registered(&node, ada).await, Err(SealError::Unavailable(_))));
     blocker.batch_execute("rollback").await.unwrap();
     opened(&node, ada, &sealed).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_renews_while_every_connection_of_its_pool_is_taken() {
-    let house = House::new().await;
-    let node = house.node().await;
-    let ada = house.person();
-    let [sealed, _] = house.registered(&node, ada).await.unwrap();
+    let harness = Harness::new().await;
+    let node = harness.node().await;
+    let ada = harness.person();
+    let [sealed, _] = harness.registered(&node, ada).await.unwrap();
     opened(&node, ada, &sealed).await.unwrap();
     let pool = &node.pool;
     let mut taken = Vec::new();
@@ -136,19 +136,19 @@ async fn a_node_renews_while_every_connection_of_its_pool_is_taken() {
 
 #[tokio::test]
 async fn an_erased_day_is_closed_for_everybody_and_other_days_are_not() {
-    let house = House::new().await;
-    let (one, two) = (house.node().await, house.node().await);
-    let (ada, bob) = (house.person(), house.person());
-    let [first_ada, _] = house.login(&one, ada).await.unwrap();
-    let [first_bob, _] = house.login(&two, bob).await.unwrap();
-    let [mail_ada, _] = house.registered(&one, ada).await.unwrap();
-    house.days_pass(1);
-    let [second_ada, _] = house.login(&one, ada).await.unwrap();
+    let harness = Harness::new().await;
+    let (one, two) = (harness.node().await, harness.node().await);
+    let (ada, bob) = (harness.person(), harness.person());
+    let [first_ada, _] = harness.login(&one, ada).await.unwrap();
+    let [first_bob, _] = harness.login(&two, bob).await.unwrap();
+    let [mail_ada, _] = harness.registered(&one, ada).await.unwrap();
+    harness.days_pass(1);
+    let [second_ada, _] = harness.login(&one, ada).await.unwrap();
     let day = noon().date_naive();
     let early = one.eraser.erase_bucket(Class::Security, day).await;
     let until: DateTime<Utc> = "2027-02-21T00:00:00Z".parse().unwrap();
     assert!(matches!(early, Err(KeyringError::TooSoon { until: kept }) if kept == until));
-    house.days_pass(90);
+    harness.days_pass(90);
     assert!(one.eraser.erase_bucket(Class::Security, day).await.unwrap());
     assert!(!two.eraser.erase_bucket(Class::Security, day).await.unwrap());
     assert!(matches!(opened_ip(&one, ada, &first_ada).await, Err(OpenError::Expired)));
@@ -163,16 +163,16 @@ async fn an_erased_day_is_closed_for_everybody_and_other_days_are_not() {
 
 #[tokio::test]
 async fn what_is_past_its_time_goes_and_the_rest_stays() {
-    let house = House::new().await;
-    let node = house.node().await;
-    let ada = house.person();
-    let [old, _] = house.login(&node, ada).await.unwrap();
+    let harness = Harness::new().await;
+    let node = harness.node().await;
+    let ada = harness.person();
+    let [old, _] = harness.login(&node, ada).await.unwrap();
     node.request_macs.macs(ada.into(), b"{}").await.unwrap();
-    house.days_pass(89);
-    let [young, _] = house.login(&node, ada).await.unwrap();
+    harness.days_pass(89);
+    let [young, _] = harness.login(&node, ada).await.unwrap();
     let expired = node.eraser.erase_expired().await.unwrap();
     assert_eq!((expired.buckets, expired.request_macs), (0, 2));
-    house.days_pass(2);
+    harness.days_pass(2);
     let expired = node.eraser.erase_expired().await.unwrap();
     assert_eq!(expired.buckets, 1);
     assert!(matches!(opened_ip(&node, ada, &old).await, Err(OpenError::Expired)));

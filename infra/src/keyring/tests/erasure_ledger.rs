@@ -1,4 +1,4 @@
-//! Each erasure goes through its stages once, however often one is noted.
+//! An erasure reaches each stage once, also if a stage is recorded again.
 
 use super::super::{ErasureStage, ErasureState, OpenErasures, RootId, SubjectKind};
 use super::*;
@@ -9,9 +9,9 @@ fn week() -> DateTime<Utc> {
 
 #[tokio::test]
 async fn an_erasure_goes_forward_and_every_stage_may_be_noted_again() {
-    let house = House::new().await;
-    let node = house.node().await;
-    let ada = SubjectId::from(house.person());
+    let harness = Harness::new().await;
+    let node = harness.node().await;
+    let ada = SubjectId::from(harness.person());
     let asked = node.ledger.request(SubjectKind::Account, ada, week(), [1; 32]).await.unwrap();
     assert_eq!((asked.state, asked.requested_at), (ErasureState::Requested, noon()));
     assert_eq!(
@@ -42,10 +42,10 @@ async fn an_erasure_goes_forward_and_every_stage_may_be_noted_again() {
     for (stage, state) in stages {
         let entry = node.ledger.advance(ada, stage).await.unwrap();
         assert_eq!(entry.state, state);
-        house.clock.advance(TimeDelta::minutes(1));
+        harness.clock.advance(TimeDelta::minutes(1));
         assert_eq!(node.ledger.advance(ada, stage).await.unwrap(), entry);
     }
-    // An earlier stage, noted late and with other values, changes nothing.
+    // Recording an earlier stage again, with other values, changes nothing.
     let entry = node.ledger.advance(ada, ErasureStage::Fenced { position: 99 }).await.unwrap();
     assert_eq!((entry.fenced_at_position, entry.keys), (Some(41), Some(2)));
     assert!(!node.ledger.cancel(ada).await.unwrap());
@@ -59,9 +59,9 @@ async fn an_erasure_goes_forward_and_every_stage_may_be_noted_again() {
 
 #[tokio::test]
 async fn a_cancelled_erasure_is_asked_for_anew() {
-    let house = House::new().await;
-    let node = house.node().await;
-    let ada = SubjectId::from(house.person());
+    let harness = Harness::new().await;
+    let node = harness.node().await;
+    let ada = SubjectId::from(harness.person());
     assert!(!node.ledger.cancel(ada).await.unwrap());
     node.ledger.request(SubjectKind::Account, ada, week(), [1; 32]).await.unwrap();
     assert!(node.ledger.cancel(ada).await.unwrap());
@@ -71,20 +71,20 @@ async fn a_cancelled_erasure_is_asked_for_anew() {
     assert_eq!(node.ledger.fenced(None, 10).await.unwrap(), []);
     let again = node.ledger.request(SubjectKind::Account, ada, week(), [1; 32]).await.unwrap();
     assert_eq!(again.state, ErasureState::Cancelled);
-    house.clock.advance(TimeDelta::hours(1));
+    harness.clock.advance(TimeDelta::hours(1));
     let anew = node.ledger.request(SubjectKind::Account, ada, week(), [2; 32]).await.unwrap();
     assert_eq!((anew.state, anew.claim_code_hash), (ErasureState::Requested, [2; 32]));
     assert_eq!(node.ledger.entry(ada).await.unwrap(), Some(anew));
-    house.days_pass(28);
+    harness.days_pass(28);
     assert_eq!(node.ledger.open().await.unwrap().overdue, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cancellation_and_a_fence_at_once_have_one_winner() {
-    let house = House::new().await;
-    let (one, two) = (house.node().await, house.node().await);
+    let harness = Harness::new().await;
+    let (one, two) = (harness.node().await, harness.node().await);
     for code in 0..20 {
-        let ada = SubjectId::from(house.person());
+        let ada = SubjectId::from(harness.person());
         one.ledger.request(SubjectKind::Account, ada, noon(), [code; 32]).await.unwrap();
         let fence = two.ledger.advance(ada, ErasureStage::Fenced { position: 1 });
         let (cancelled, fenced) = tokio::join!(one.ledger.cancel(ada), fence);
@@ -94,15 +94,15 @@ async fn a_cancellation_and_a_fence_at_once_have_one_winner() {
 
 #[tokio::test]
 async fn backups_are_proven_once_the_last_root_and_its_escrow_are_gone() {
-    let mut house = House::new().await;
-    house.options.escrow = Some(super::super::EscrowOptions {
+    let mut harness = Harness::new().await;
+    harness.options.escrow = Some(super::super::EscrowOptions {
         recipient: age::x25519::Identity::generate().to_public().to_string(),
-        dir: house.roots.path().join("escrow"),
+        dir: harness.roots.path().join("escrow"),
         keep: TimeDelta::days(7),
     });
-    let node = house.node().await;
-    let (ada, never) = (house.person(), SubjectId::from(house.person()));
-    house.registered(&node, ada).await.unwrap();
+    let node = harness.node().await;
+    let (ada, never) = (harness.person(), SubjectId::from(harness.person()));
+    harness.registered(&node, ada).await.unwrap();
     for (code, kind, subject) in
         [(1, SubjectKind::Account, ada.into()), (2, SubjectKind::Workspace, never)]
     {
@@ -116,13 +116,13 @@ async fn backups_are_proven_once_the_last_root_and_its_escrow_are_gone() {
     let provable = async || -> Vec<SubjectId> {
         node.ledger.provable(10).await.unwrap().iter().map(|entry| entry.subject).collect()
     };
-    // Nothing of a subject without keys stands in any backup.
+    // No backup holds a key of a subject that never had one.
     assert_eq!(provable().await, [never]);
     node.ledger.advance(never, ErasureStage::BackupProven).await.unwrap();
     assert!(provable().await.is_empty());
     node.root_rotation.rotate().await.unwrap();
     assert!(provable().await.is_empty());
-    house.days_pass(7);
+    harness.days_pass(7);
     node.eraser.erase_expired().await.unwrap();
     assert_eq!(provable().await, [ada.into()]);
     let proven = node.ledger.advance(ada.into(), ErasureStage::BackupProven).await.unwrap();

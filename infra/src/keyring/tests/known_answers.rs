@@ -1,5 +1,5 @@
-//! Answers that others computed: RFC 5869, the GCM specification, and Python's `cryptography` for
-//! a whole sealed field, put together from DESIGN's words alone.
+//! Known answers: RFC 5869, the GCM specification, and for a whole sealed field a computation with
+//! Python's `cryptography`.
 
 use domain::privacy::Class;
 

@@ -1,4 +1,4 @@
-//! The length of the lease, in numbers of the test's own.
+//! The length of the lease, as numbers that do not come from the code.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Mailed links and request MACs: good for their days, their purpose and their person.
+//! Mailed links and request MACs are valid for their days, purpose and subject only.
 
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -9,9 +9,9 @@ use super::*;
 
 #[tokio::test]
 async fn a_link_is_read_for_its_purpose_on_every_node_for_a_week() {
-    let house = House::new().await;
-    let (one, two) = (house.node().await, house.node().await);
-    let (ada, proof) = (SubjectId::from(house.person()), ProofId(house.ids.uuid()));
+    let harness = Harness::new().await;
+    let (one, two) = (harness.node().await, harness.node().await);
+    let (ada, proof) = (SubjectId::from(harness.person()), ProofId(harness.ids.uuid()));
     let token = one.link_tokens.make(LinkPurpose::VerifyEmail, ada, proof).await.unwrap();
     assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
     let read = two.link_tokens.read(LinkPurpose::VerifyEmail, &token).await.unwrap();
@@ -21,22 +21,22 @@ async fn a_link_is_read_for_its_purpose_on_every_node_for_a_week() {
     {
         assert_eq!(two.link_tokens.read(other, &token).await.unwrap(), None);
     }
-    house.days_pass(8);
+    harness.days_pass(8);
     one.eraser.erase_expired().await.unwrap();
     assert_eq!(
         two.link_tokens.read(LinkPurpose::VerifyEmail, &token).await.unwrap(),
         Some((ada, proof))
     );
-    house.days_pass(1);
+    harness.days_pass(1);
     assert_eq!(one.eraser.erase_expired().await.unwrap().links, 1);
     assert_eq!(one.link_tokens.read(LinkPurpose::VerifyEmail, &token).await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn a_changed_or_invented_link_is_nobodys() {
-    let house = House::new().await;
-    let node = house.node().await;
-    let (ada, proof) = (SubjectId::from(house.person()), ProofId(house.ids.uuid()));
+    let harness = Harness::new().await;
+    let node = harness.node().await;
+    let (ada, proof) = (SubjectId::from(harness.person()), ProofId(harness.ids.uuid()));
     let token = node.link_tokens.make(LinkPurpose::ResetPassword, ada, proof).await.unwrap();
     for at in 0..token.len() {
         let mut changed = token.clone().into_bytes();
@@ -63,21 +63,21 @@ async fn a_changed_or_invented_link_is_nobodys() {
 
 #[tokio::test]
 async fn a_request_is_recognised_for_a_day_and_not_longer() {
-    let house = House::new().await;
-    let (one, two) = (house.node().await, house.node().await);
-    let (ada, bob) = (house.person(), house.person());
+    let harness = Harness::new().await;
+    let (one, two) = (harness.node().await, harness.node().await);
+    let (ada, bob) = (harness.person(), harness.person());
     let first = one.request_macs.macs(ada.into(), b"body").await.unwrap();
     assert_eq!(two.request_macs.macs(ada.into(), b"body").await.unwrap(), first);
     assert_ne!(one.request_macs.macs(ada.into(), b"other").await.unwrap().today, first.today);
     assert_ne!(one.request_macs.macs(bob.into(), b"body").await.unwrap().today, first.today);
-    house.days_pass(1);
+    harness.days_pass(1);
     one.eraser.erase_expired().await.unwrap();
     let next = two.request_macs.macs(ada.into(), b"body").await.unwrap();
     assert_eq!(next.before, Some(first.today));
     assert_ne!(next.today, first.today);
-    house.days_pass(1);
+    harness.days_pass(1);
     assert_eq!(one.eraser.erase_expired().await.unwrap().request_macs, 1);
     let live =
         "select count(*) from keyring.keys where kind = 'request_mac' and wrapped is not null";
-    assert_eq!(house.count(live).await, 1);
+    assert_eq!(harness.count(live).await, 1);
 }

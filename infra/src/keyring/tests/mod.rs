@@ -39,7 +39,7 @@ use crate::postgres::{ConnectOptions, connect, connect_one};
 use test_support::{Databases, databases};
 
 /// One keyring: its database, its root folder, its time.
-struct House {
+struct Harness {
     databases: Databases,
     roots: TempDir,
     clock: Clock,
@@ -51,7 +51,7 @@ fn noon() -> DateTime<Utc> {
     "2026-11-22T12:00:00Z".parse().unwrap()
 }
 
-impl House {
+impl Harness {
     async fn new() -> Self {
         Self {
             databases: databases().await.unwrap(),

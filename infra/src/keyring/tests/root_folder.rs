@@ -1,4 +1,4 @@
-//! The folder of root keys: for its owner alone, and not where the databases' files are.
+//! The folder of root keys: only its owner can read it, and it is outside the data directory.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -32,28 +32,28 @@ async fn a_root_that_others_can_read_is_refused() {
     roots.write(RootId(1), &Secret::random().unwrap()).await.unwrap();
     let path = dir.path().join("root-1.key");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
-    let told = roots.read(RootId(1)).await.unwrap_err();
-    assert!(matches!(told, RootStoreError::Exposed { mode: 0o640, .. }));
+    let error = roots.read(RootId(1)).await.unwrap_err();
+    assert!(matches!(error, RootStoreError::Exposed { mode: 0o640, .. }));
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     std::fs::write(&path, "not a key").unwrap();
-    let told = roots.read(RootId(1)).await.unwrap_err();
-    assert!(matches!(told, RootStoreError::NotAKey { .. }));
+    let error = roots.read(RootId(1)).await.unwrap_err();
+    assert!(matches!(error, RootStoreError::NotAKey { .. }));
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
-    let told = RootFolder::open(dir.path(), None).unwrap_err();
-    assert!(matches!(told, RootStoreError::Exposed { .. }));
+    let error = RootFolder::open(dir.path(), None).unwrap_err();
+    assert!(matches!(error, RootStoreError::Exposed { .. }));
 }
 
 #[test]
 fn a_folder_in_the_data_directory_is_refused() {
     let data = tempfile::tempdir().unwrap();
     let inside = data.path().join("keys/roots");
-    let told = RootFolder::open(&inside, Some(data.path())).unwrap_err();
-    assert!(matches!(told, RootStoreError::InsideData { .. }));
+    let error = RootFolder::open(&inside, Some(data.path())).unwrap_err();
+    assert!(matches!(error, RootStoreError::InsideData { .. }));
     let outside = tempfile::tempdir().unwrap();
     let link = outside.path().join("roots");
     std::os::unix::fs::symlink(&inside, &link).unwrap();
-    let told = RootFolder::open(&link, Some(data.path())).unwrap_err();
-    assert!(matches!(told, RootStoreError::InsideData { .. }));
+    let error = RootFolder::open(&link, Some(data.path())).unwrap_err();
+    assert!(matches!(error, RootStoreError::InsideData { .. }));
     RootFolder::open(&outside.path().join("other"), Some(data.path())).unwrap();
 }
 

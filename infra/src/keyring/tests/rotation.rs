@@ -1,4 +1,4 @@
-//! Root keys come and go; what is sealed stays open, and what was copied earlier does not.
+//! After a rotation of the root key sealed values still open, and earlier copies of the keyring do not.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::super::root_rotation::RotationStep;
 use super::super::{EscrowOptions, RootId, RootStore, Secret, crypto};
 use super::*;
 
-impl House {
+impl Harness {
     fn folder(&self) -> RootFolder {
         RootFolder::open(self.roots.path(), None).unwrap()
     }
@@ -50,9 +50,9 @@ async fn all_open(node: &Keyring, people: &[(AccountId, Sealed)]) {
 
 #[tokio::test]
 async fn an_empty_keyring_mints_one_root_also_for_two_nodes_at_once() {
-    let house = House::new().await;
-    let (one, two, three) = tokio::join!(house.node(), house.node(), house.node());
-    assert_eq!(house.folder().list().await.unwrap(), [RootId(1)]);
+    let harness = Harness::new().await;
+    let (one, two, three) = tokio::join!(harness.node(), harness.node(), harness.node());
+    assert_eq!(harness.folder().list().await.unwrap(), [RootId(1)]);
     for node in [one, two, three] {
         assert_eq!(node.status().await.unwrap().root, RootId(1));
     }
@@ -60,27 +60,27 @@ async fn an_empty_keyring_mints_one_root_also_for_two_nodes_at_once() {
 
 #[tokio::test]
 async fn keys_without_their_root_refuse_to_start_and_mint_nothing() {
-    let house = House::new().await;
-    let node = house.node().await;
-    let people = house.people(&node, 1).await;
-    let root = house.folder().read(RootId(1)).await.unwrap().unwrap();
-    house.folder().erase(RootId(1)).await.unwrap();
-    assert!(matches!(house.try_node().await, Err(KeyringError::RootMissing(RootId(1)))));
-    assert!(house.folder().list().await.unwrap().is_empty());
-    house.folder().write(RootId(1), &Secret::random().unwrap()).await.unwrap();
-    assert!(matches!(house.try_node().await, Err(KeyringError::RootWrong(RootId(1)))));
-    house.folder().write(RootId(1), &root).await.unwrap();
-    all_open(&house.node().await, &people).await;
-    house.sql("delete from keyring.roots", &[]).await;
-    assert!(matches!(house.try_node().await, Err(KeyringError::RootMissing(RootId(1)))));
-    assert_eq!(house.folder().list().await.unwrap(), [RootId(1)]);
+    let harness = Harness::new().await;
+    let node = harness.node().await;
+    let people = harness.people(&node, 1).await;
+    let root = harness.folder().read(RootId(1)).await.unwrap().unwrap();
+    harness.folder().erase(RootId(1)).await.unwrap();
+    assert!(matches!(harness.try_node().await, Err(KeyringError::RootMissing(RootId(1)))));
+    assert!(harness.folder().list().await.unwrap().is_empty());
+    harness.folder().write(RootId(1), &Secret::random().unwrap()).await.unwrap();
+    assert!(matches!(harness.try_node().await, Err(KeyringError::RootWrong(RootId(1)))));
+    harness.folder().write(RootId(1), &root).await.unwrap();
+    all_open(&harness.node().await, &people).await;
+    harness.sql("delete from keyring.roots", &[]).await;
+    assert!(matches!(harness.try_node().await, Err(KeyringError::RootMissing(RootId(1)))));
+    assert_eq!(harness.folder().list().await.unwrap(), [RootId(1)]);
 }
 
 #[tokio::test]
 async fn a_rotation_resumes_after_every_step() {
-    let mut house = House::new().await;
-    house.with_escrow();
-    let mut people = house.people(&house.node().await, 3).await;
+    let mut harness = Harness::new().await;
+    harness.with_escrow();
+    let mut people = harness.people(&harness.node().await, 3).await;
     let whole = [
         RotationStep::Begun,
         RotationStep::Durable,
@@ -90,10 +90,10 @@ async fn a_rotation_resumes_after_every_step() {
         RotationStep::Erased,
     ];
     for stopped in 1..=whole.len() {
-        let broken = house.node().await;
+        let broken = harness.node().await;
         broken.email_index.indexes(&email(people[0].0)).await.unwrap();
         let rows = "select count(*) from keyring.keys where wrapped is not null";
-        let rows = u64::try_from(house.count(rows).await).unwrap();
+        let rows = u64::try_from(harness.count(rows).await).unwrap();
         let before = broken.status().await.unwrap().root;
         for (step, expected) in whole.iter().take(stopped).enumerate() {
             let begin = (step == 0).then_some(DateTime::<Utc>::MAX_UTC);
@@ -102,70 +102,70 @@ async fn a_rotation_resumes_after_every_step() {
             assert_eq!(step_taken, if rewraps { RotationStep::Rewrapped(rows) } else { *expected });
         }
         drop(broken);
-        let next = house.node().await;
+        let next = harness.node().await;
         all_open(&next, &people).await;
-        people.extend(house.people(&next, 1).await);
+        people.extend(harness.people(&next, 1).await);
         let finished = next.root_rotation.rotate_when_due(TimeDelta::days(1)).await.unwrap();
         assert_eq!(finished.is_none(), stopped == whole.len());
         let current = next.status().await.unwrap().root;
         assert!(current > before);
-        house.is_rotated(current).await;
+        harness.is_rotated(current).await;
         all_open(&next, &people).await;
-        all_open(&house.node().await, &people).await;
+        all_open(&harness.node().await, &people).await;
     }
 }
 
 #[tokio::test]
 async fn what_a_crash_left_half_done_is_done_again() {
-    let mut house = House::new().await;
-    let escrowed_to = house.with_escrow();
-    let node = house.node().await;
-    let people = house.people(&node, 2).await;
+    let mut harness = Harness::new().await;
+    let escrowed_to = harness.with_escrow();
+    let node = harness.node().await;
+    let people = harness.people(&node, 2).await;
     let step = async |begin| node.root_rotation.step(begin).await.unwrap();
     assert_eq!(step(Some(DateTime::<Utc>::MAX_UTC)).await, RotationStep::Begun);
     // The file of the new root was written, its row was not.
-    house.folder().write(RootId(2), &Secret::random().unwrap()).await.unwrap();
+    harness.folder().write(RootId(2), &Secret::random().unwrap()).await.unwrap();
     assert_eq!(step(None).await, RotationStep::Durable);
     assert_eq!(step(None).await, RotationStep::Switched);
     assert_eq!(step(None).await, RotationStep::Rewrapped(2));
     assert_eq!(step(None).await, RotationStep::Escrowed);
-    // The file of the old root is gone, its row is not.
-    house.folder().erase(RootId(1)).await.unwrap();
+    // The file of the old root is deleted, its row is not.
+    harness.folder().erase(RootId(1)).await.unwrap();
     assert_eq!(step(None).await, RotationStep::Erased);
     assert_eq!(step(None).await, RotationStep::Idle);
-    house.is_rotated(RootId(2)).await;
-    all_open(&house.node().await, &people).await;
+    harness.is_rotated(RootId(2)).await;
+    all_open(&harness.node().await, &people).await;
     // The file came back: a restored disk, or a crash before it was unlinked.
-    house.folder().write(RootId(1), &Secret::random().unwrap()).await.unwrap();
+    harness.folder().write(RootId(1), &Secret::random().unwrap()).await.unwrap();
     node.eraser.erase_expired().await.unwrap();
-    house.is_rotated(RootId(2)).await;
+    harness.is_rotated(RootId(2)).await;
     drop(escrowed_to);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rotation_killed_anywhere_is_finished_by_the_next() {
-    let mut house = House::new().await;
-    house.with_escrow();
-    let node = house.node().await;
-    let mut people = house.people(&node, 2).await;
+    let mut harness = Harness::new().await;
+    harness.with_escrow();
+    let node = harness.node().await;
+    let mut people = harness.people(&node, 2).await;
     for attempt in 0..25_u64 {
         let after = Duration::from_micros(attempt * 900);
-        let _killed = tokio::time::timeout(after, house.node().await.root_rotation.rotate()).await;
-        people.extend(house.people(&node, 1).await);
+        let _killed = tokio::time::timeout(after, harness.node().await.root_rotation.rotate()).await;
+        people.extend(harness.people(&node, 1).await);
         all_open(&node, &people).await;
     }
     let rotation = node.root_rotation.rotate().await.unwrap();
-    house.is_rotated(rotation.current).await;
-    all_open(&house.node().await, &people).await;
+    harness.is_rotated(rotation.current).await;
+    all_open(&harness.node().await, &people).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_rotate_at_once_while_a_third_seals() {
-    let house = House::new().await;
-    let (one, two, three) = (house.node().await, house.node().await, house.node().await);
-    let mut people = house.people(&three, 5).await;
+    let harness = Harness::new().await;
+    let (one, two, three) = (harness.node().await, harness.node().await, harness.node().await);
+    let mut people = harness.people(&three, 5).await;
     for _ in 0..5 {
-        let sealing = house.people(&three, 10);
+        let sealing = harness.people(&three, 10);
         let (first, second, more) =
             tokio::join!(one.root_rotation.rotate(), two.root_rotation.rotate(), sealing);
         first.unwrap();
@@ -174,19 +174,19 @@ async fn two_nodes_rotate_at_once_while_a_third_seals() {
     }
     let current = one.status().await.unwrap().root;
     assert_eq!(two.status().await.unwrap().root, current);
-    house.is_rotated(current).await;
-    for node in [&one, &two, &three, &house.node().await] {
+    harness.is_rotated(current).await;
+    for node in [&one, &two, &three, &harness.node().await] {
         all_open(node, &people).await;
     }
 }
 
 #[tokio::test]
 async fn a_root_is_rotated_when_it_is_old_and_not_before() {
-    let house = House::new().await;
-    let node = house.node().await;
+    let harness = Harness::new().await;
+    let node = harness.node().await;
     let day = TimeDelta::days(1);
     assert_eq!(node.root_rotation.rotate_when_due(day).await.unwrap(), None);
-    house.days_pass(1);
+    harness.days_pass(1);
     let rotated = node.root_rotation.rotate_when_due(day).await.unwrap().unwrap();
     assert_eq!(rotated.current, RootId(2));
     assert_eq!(node.root_rotation.rotate_when_due(day).await.unwrap(), None);
@@ -194,14 +194,14 @@ async fn a_root_is_rotated_when_it_is_old_and_not_before() {
 
 #[tokio::test]
 async fn an_old_dump_of_the_keys_opens_nothing_once_its_root_is_gone() {
-    let mut house = House::new().await;
-    let identity = house.with_escrow();
-    let node = house.node().await;
-    let people = house.people(&node, 3).await;
-    let dumped = house.sql("select * from keyring.keys where wrapped is not null", &[]).await;
-    let old_root = house.folder().read(RootId(1)).await.unwrap().unwrap();
+    let mut harness = Harness::new().await;
+    let identity = harness.with_escrow();
+    let node = harness.node().await;
+    let people = harness.people(&node, 3).await;
+    let dumped = harness.sql("select * from keyring.keys where wrapped is not null", &[]).await;
+    let old_root = harness.folder().read(RootId(1)).await.unwrap().unwrap();
     node.root_rotation.rotate().await.unwrap();
-    assert_eq!(house.folder().list().await.unwrap(), [RootId(2)]);
+    assert_eq!(harness.folder().list().await.unwrap(), [RootId(2)]);
     let opens = |root: &Secret, row: &tokio_postgres::Row| {
         let (subject, class) = (row.get("subject"), row.get("class"));
         let kind = super::super::key::KeyKind::parse(row.get("kind")).unwrap();
@@ -209,33 +209,33 @@ async fn an_old_dump_of_the_keys_opens_nothing_once_its_root_is_gone() {
         crypto::unwrap(root, &key.identity(), row.get("wrapped")).is_ok()
     };
     assert_eq!(dumped.len(), 3);
-    let new_root = house.folder().read(RootId(2)).await.unwrap().unwrap();
+    let new_root = harness.folder().read(RootId(2)).await.unwrap().unwrap();
     for row in &dumped {
         assert!(!opens(&new_root, row));
         assert!(opens(&old_root, row), "the control: with the old root it does open");
     }
     // The escrow's recipient could, for seven days.
-    let escrow = house.options.escrow.as_ref().unwrap().dir.join("root-1.age");
+    let escrow = harness.options.escrow.as_ref().unwrap().dir.join("root-1.age");
     let held = age::decrypt(&identity, &std::fs::read(&escrow).unwrap()).unwrap();
     assert_eq!(held, old_root.expose());
     assert_eq!(node.status().await.unwrap().escrowed, 1);
-    house.days_pass(6);
+    harness.days_pass(6);
     assert_eq!(node.eraser.erase_expired().await.unwrap().escrows, 0);
-    house.days_pass(1);
+    harness.days_pass(1);
     assert_eq!(node.eraser.erase_expired().await.unwrap().escrows, 1);
     assert!(!escrow.exists());
     assert_eq!(node.status().await.unwrap().escrowed, 0);
-    all_open(&house.node().await, &people).await;
+    all_open(&harness.node().await, &people).await;
     // The dump restored in place of the keyring does not even start.
-    house.sql("alter table keyring.keys disable trigger all", &[]).await;
-    house.sql("update keyring.keys set root_id = 1", &[]).await;
-    assert!(matches!(house.try_node().await, Err(KeyringError::RootMissing(RootId(1)))));
+    harness.sql("alter table keyring.keys disable trigger all", &[]).await;
+    harness.sql("update keyring.keys set root_id = 1", &[]).await;
+    assert!(matches!(harness.try_node().await, Err(KeyringError::RootMissing(RootId(1)))));
 }
 
 #[tokio::test]
 async fn an_escrow_for_nobody_is_refused_at_the_start() {
-    let mut house = House::new().await;
-    house.with_escrow();
-    house.options.escrow.as_mut().unwrap().recipient = "age1nobody".to_owned();
-    assert!(matches!(house.try_node().await, Err(KeyringError::EscrowRecipient)));
+    let mut harness = Harness::new().await;
+    harness.with_escrow();
+    harness.options.escrow.as_mut().unwrap().recipient = "age1nobody".to_owned();
+    assert!(matches!(harness.try_node().await, Err(KeyringError::EscrowRecipient)));
 }

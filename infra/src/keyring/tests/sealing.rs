@@ -1,4 +1,4 @@
-//! What is sealed opens where it stands, and nowhere else.
+//! A sealed value opens in its place and in no other.
 
 use domain::account::AccountEvent;
 use domain::privacy::{AccountUsername, Username};
@@ -15,25 +15,25 @@ use super::*;
 
 #[tokio::test]
 async fn what_is_sealed_opens_on_every_node_and_after_a_restart() {
-    let house = House::new().await;
-    let (one, two) = (house.node().await, house.node().await);
-    let ada = house.person();
-    let [sealed, name] = house.registered(&one, ada).await.unwrap();
+    let harness = Harness::new().await;
+    let (one, two) = (harness.node().await, harness.node().await);
+    let ada = harness.person();
+    let [sealed, name] = harness.registered(&one, ada).await.unwrap();
     opened(&one, ada, &sealed).await.unwrap();
     opened(&two, ada, &sealed).await.unwrap();
     let clear = two.sealer.open::<AccountName>(ada.into(), ada.into(), &name).await.unwrap();
     assert_eq!(clear.expose(), "Ada Lovelace");
     drop((one, two));
-    opened(&house.node().await, ada, &sealed).await.unwrap();
+    opened(&harness.node().await, ada, &sealed).await.unwrap();
 }
 
 #[tokio::test]
 async fn the_bytes_hold_no_plaintext_and_are_new_each_time() {
-    let house = House::new().await;
-    let node = house.node().await;
-    let ada = house.person();
-    let [first, _] = house.registered(&node, ada).await.unwrap();
-    let [second, _] = house.registered(&node, ada).await.unwrap();
+    let harness = Harness::new().await;
+    let node = harness.node().await;
+    let ada = harness.person();
+    let [first, _] = harness.registered(&node, ada).await.unwrap();
+    let [second, _] = harness.registered(&node, ada).await.unwrap();
     assert_ne!(first.envelope[9..], second.envelope[9..]);
     assert_ne!(commitment(&first.envelope), commitment(&second.envelope));
     let plain = email(ada);
@@ -43,23 +43,23 @@ async fn the_bytes_hold_no_plaintext_and_are_new_each_time() {
 
 #[tokio::test]
 async fn a_sealed_field_is_left_as_it_is_and_its_subject_told() {
-    let house = House::new().await;
-    let node = house.node().await;
-    let ada = house.person();
-    let [sealed, _] = house.registered(&node, ada).await.unwrap();
+    let harness = Harness::new().await;
+    let node = harness.node().await;
+    let ada = harness.person();
+    let [sealed, _] = harness.registered(&node, ada).await.unwrap();
     let mut event = AccountEvent::EmailChanged { email: Personal::Sealed(sealed.clone()) };
-    let subjects = node.sealer.seal(ada.into(), ada.0, house.event_id(), &mut event).await.unwrap();
+    let subjects = node.sealer.seal(ada.into(), ada.0, harness.event_id(), &mut event).await.unwrap();
     assert_eq!(subjects, [SubjectId::from(ada)]);
     assert_eq!(event, AccountEvent::EmailChanged { email: Personal::Sealed(sealed) });
 }
 
 #[tokio::test]
 async fn moved_to_another_tenant_person_field_or_event_it_is_damaged() {
-    let house = House::new().await;
-    let node = house.node().await;
-    let (ada, bob) = (house.person(), house.person());
-    let [sealed, _] = house.registered(&node, ada).await.unwrap();
-    house.registered(&node, bob).await.unwrap();
+    let harness = Harness::new().await;
+    let node = harness.node().await;
+    let (ada, bob) = (harness.person(), harness.person());
+    let [sealed, _] = harness.registered(&node, ada).await.unwrap();
+    harness.registered(&node, bob).await.unwrap();
     let (tenant, subject): (TenantId, SubjectId) = (ada.into(), ada.into());
     let of_bob = node.sealer.open::<AccountEmail>(tenant, bob.into(), &sealed).await;
     assert!(matches!(of_bob, Err(OpenError::Damaged)));
@@ -69,19 +69,19 @@ async fn moved_to_another_tenant_person_field_or_event_it_is_damaged() {
     assert!(matches!(as_name, Err(OpenError::Damaged)));
     let as_username = node.sealer.open::<AccountUsername>(tenant, subject, &sealed).await;
     assert!(matches!(as_username, Err(OpenError::Damaged)));
-    let of_nobody = node.sealer.open::<AccountEmail>(tenant, house.person().into(), &sealed).await;
+    let of_nobody = node.sealer.open::<AccountEmail>(tenant, harness.person().into(), &sealed).await;
     assert!(matches!(of_nobody, Err(OpenError::Damaged)));
-    let later = Sealed { event: house.event_id(), ..sealed.clone() };
+    let later = Sealed { event: harness.event_id(), ..sealed.clone() };
     assert!(matches!(opened(&node, ada, &later).await, Err(OpenError::Damaged)));
     opened(&node, ada, &sealed).await.unwrap();
 }
 
 #[tokio::test]
 async fn any_changed_bit_is_damage() {
-    let house = House::new().await;
-    let node = house.node().await;
-    let ada = house.person();
-    let [sealed, _] = house.login(&node, ada).await.unwrap();
+    let harness = Harness::new().await;
+    let node = harness.node().await;
+    let ada = harness.person();
+    let [sealed, _] = harness.login(&node, ada).await.unwrap();
     for at in 0..sealed.envelope.len() {
         let mut changed = sealed.clone();
         changed.envelope[at] ^= 1;
@@ -145,11 +145,11 @@ fn another_commitment_is_refused_though_the_tag_fits() {
 
 #[tokio::test]
 async fn a_registration_makes_one_key_and_remembers_it() {
-    let house = House::new().await;
-    let node = house.node().await;
-    let ada = house.person();
-    house.registered(&node, ada).await.unwrap();
-    let keys = house.count("select count(*) from keyring.keys where kind = 'subject'").await;
+    let harness = Harness::new().await;
+    let node = harness.node().await;
+    let ada = harness.person();
+    harness.registered(&node, ada).await.unwrap();
+    let keys = harness.count("select count(*) from keyring.keys where kind = 'subject'").await;
     assert_eq!(keys, 1);
     let slot = KeySlot::Data {
         subject: ada.into(),
@@ -162,25 +162,25 @@ async fn a_registration_makes_one_key_and_remembers_it() {
 
 #[tokio::test]
 async fn a_key_that_is_there_is_read_without_a_lock() {
-    let house = House::new().await;
-    let (one, two) = (house.node().await, house.node().await);
-    let ada = house.person();
-    house.registered(&one, ada).await.unwrap();
+    let harness = Harness::new().await;
+    let (one, two) = (harness.node().await, harness.node().await);
+    let ada = harness.person();
+    harness.registered(&one, ada).await.unwrap();
     let locker = "select xmax::text from keyring.roots where state = 'current'";
-    let before: String = house.sql(locker, &[]).await[0].get(0);
-    house.registered(&two, ada).await.unwrap();
-    assert_eq!(house.sql(locker, &[]).await[0].get::<_, String>(0), before);
-    house.registered(&two, house.person()).await.unwrap();
-    assert_ne!(house.sql(locker, &[]).await[0].get::<_, String>(0), before);
+    let before: String = harness.sql(locker, &[]).await[0].get(0);
+    harness.registered(&two, ada).await.unwrap();
+    assert_eq!(harness.sql(locker, &[]).await[0].get::<_, String>(0), before);
+    harness.registered(&two, harness.person()).await.unwrap();
+    assert_ne!(harness.sql(locker, &[]).await[0].get::<_, String>(0), before);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_nodes_that_seal_for_a_new_person_at_once_agree_on_the_key() {
-    let house = House::new().await;
-    let (one, two) = (house.node().await, house.node().await);
+    let harness = Harness::new().await;
+    let (one, two) = (harness.node().await, harness.node().await);
     for _ in 0..30 {
-        let ada = house.person();
-        let (first, second) = tokio::join!(house.login(&one, ada), house.login(&two, ada));
+        let ada = harness.person();
+        let (first, second) = tokio::join!(harness.login(&one, ada), harness.login(&two, ada));
         opened_ip(&two, ada, &first.unwrap()[0]).await.unwrap();
         opened_ip(&one, ada, &second.unwrap()[0]).await.unwrap();
     }
@@ -188,13 +188,13 @@ async fn two_nodes_that_seal_for_a_new_person_at_once_agree_on_the_key() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bounded_memory_still_opens_everything() {
-    let mut house = House::new().await;
-    house.options.cache_max = 4;
-    let node = house.node().await;
+    let mut harness = Harness::new().await;
+    harness.options.cache_max = 4;
+    let node = harness.node().await;
     let mut sealed = Vec::new();
     for _ in 0..20 {
-        let person = house.person();
-        let [email, _] = house.registered(&node, person).await.unwrap();
+        let person = harness.person();
+        let [email, _] = harness.registered(&node, person).await.unwrap();
         sealed.push((person, email));
     }
     for (person, email) in &sealed {
@@ -229,13 +229,13 @@ proptest! {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn arbitrary_events_come_back() {
-    let house = House::new().await;
-    let node = house.node().await;
+    let harness = Harness::new().await;
+    let node = harness.node().await;
     let words = proptest::string::string_regex("[a-zA-Z0-9._-]{1,64}").unwrap();
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     for _ in 0..100 {
         let word = words.new_tree(&mut runner).unwrap().current();
-        let ada = house.person();
+        let ada = harness.person();
         let name = PersonName::parse(&word).unwrap();
         let username = Username::parse(&word).unwrap();
         let mut event = AccountEvent::Rectified {
@@ -243,7 +243,7 @@ async fn arbitrary_events_come_back() {
             username: Some(Personal::Clear(username.clone())),
         };
         let clear = event.clone();
-        node.sealer.seal(ada.into(), ada.0, house.event_id(), &mut event).await.unwrap();
+        node.sealer.seal(ada.into(), ada.0, harness.event_id(), &mut event).await.unwrap();
         assert_ne!(event, clear);
         let AccountEvent::Rectified { name: Some(n), username: Some(u) } = event else {
             panic!("it was")

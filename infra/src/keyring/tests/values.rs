@@ -1,4 +1,4 @@
-//! Values and bytes in rows of their own: sealed as an event's fields are, with no event.
+//! Values and bytes in rows, sealed like the fields of events.
 
 use domain::privacy::{Class, Declaration, Field, Ground, Processor, Purpose};
 
@@ -31,9 +31,9 @@ impl Field for Blob {
     };
 }
 
-async fn sealed(house: &House, node: &Keyring, of: AccountId) -> Result<Sealed, SealError> {
+async fn sealed(harness: &Harness, node: &Keyring, of: AccountId) -> Result<Sealed, SealError> {
     let bytes = b"not \xff text".to_vec();
-    node.sealer.seal_bytes::<Blob>(of.into(), of.into(), house.event_id(), bytes).await
+    node.sealer.seal_bytes::<Blob>(of.into(), of.into(), harness.event_id(), bytes).await
 }
 
 async fn opened(node: &Keyring, of: AccountId, sealed: &Sealed) -> Result<Vec<u8>, OpenError> {
@@ -43,11 +43,11 @@ async fn opened(node: &Keyring, of: AccountId, sealed: &Sealed) -> Result<Vec<u8
 
 #[tokio::test]
 async fn a_value_opens_for_whom_it_was_sealed_and_under_its_own_id() {
-    let house = House::new().await;
-    let (one, two) = (house.node().await, house.node().await);
-    let (ada, bob) = (house.person(), house.person());
+    let harness = Harness::new().await;
+    let (one, two) = (harness.node().await, harness.node().await);
+    let (ada, bob) = (harness.person(), harness.person());
     let name = PersonName::parse("web \"1\"").unwrap();
-    let id = house.event_id();
+    let id = harness.event_id();
 
     let sealed = one.sealer.seal_value::<Note>(ada.into(), ada.into(), id, &name).await.unwrap();
 
@@ -55,7 +55,7 @@ async fn a_value_opens_for_whom_it_was_sealed_and_under_its_own_id() {
     let clear = two.sealer.open::<Note>(ada.into(), ada.into(), &sealed).await.unwrap();
     assert_eq!(clear, name);
     one.sealer.seal_value::<Note>(bob.into(), bob.into(), id, &name).await.unwrap();
-    let moved = Sealed { event: house.event_id(), ..sealed.clone() };
+    let moved = Sealed { event: harness.event_id(), ..sealed.clone() };
     for (tenant, subject, sealed) in [(bob, ada, &sealed), (ada, bob, &sealed), (ada, ada, &moved)]
     {
         let opened = two.sealer.open::<Note>(tenant.into(), subject.into(), sealed).await;
@@ -65,10 +65,10 @@ async fn a_value_opens_for_whom_it_was_sealed_and_under_its_own_id() {
 
 #[tokio::test]
 async fn bytes_are_kept_as_they_are() {
-    let house = House::new().await;
-    let node = house.node().await;
-    let ada = house.person();
-    let blob = sealed(&house, &node, ada).await.unwrap();
+    let harness = Harness::new().await;
+    let node = harness.node().await;
+    let ada = harness.person();
+    let blob = sealed(&harness, &node, ada).await.unwrap();
     assert_eq!(opened(&node, ada, &blob).await.unwrap(), b"not \xff text");
     let as_note = node.sealer.open_bytes::<Note>(ada.into(), ada.into(), &blob).await;
     assert!(matches!(as_note, Err(OpenError::Damaged)));
@@ -76,18 +76,18 @@ async fn bytes_are_kept_as_they_are() {
 
 #[tokio::test]
 async fn content_is_forgotten_with_its_day_for_everybody() {
-    let house = House::new().await;
-    let (one, two) = (house.node().await, house.node().await);
-    let (ada, bob) = (house.person(), house.person());
+    let harness = Harness::new().await;
+    let (one, two) = (harness.node().await, harness.node().await);
+    let (ada, bob) = (harness.person(), harness.person());
     let blobs = [
-        (ada, sealed(&house, &one, ada).await.unwrap()),
-        (bob, sealed(&house, &two, bob).await.unwrap()),
+        (ada, sealed(&harness, &one, ada).await.unwrap()),
+        (bob, sealed(&harness, &two, bob).await.unwrap()),
     ];
 
-    house.days_pass(30);
+    harness.days_pass(30);
     assert_eq!(one.eraser.erase_expired().await.unwrap().buckets, 0);
-    let later = sealed(&house, &one, ada).await.unwrap();
-    house.days_pass(1);
+    let later = sealed(&harness, &one, ada).await.unwrap();
+    harness.days_pass(1);
     assert_eq!(one.eraser.erase_expired().await.unwrap().buckets, 1);
 
     for (of, blob) in &blobs {
@@ -98,13 +98,13 @@ async fn content_is_forgotten_with_its_day_for_everybody() {
 
 #[tokio::test]
 async fn nothing_is_sealed_for_a_subject_that_is_erased() {
-    let house = House::new().await;
-    let node = house.node().await;
-    let ada = house.person();
-    let blob = sealed(&house, &node, ada).await.unwrap();
+    let harness = Harness::new().await;
+    let node = harness.node().await;
+    let ada = harness.person();
+    let blob = sealed(&harness, &node, ada).await.unwrap();
 
     node.eraser.erase_subject(ada.into()).await.unwrap();
 
     assert!(matches!(opened(&node, ada, &blob).await, Err(OpenError::Erased)));
-    assert!(matches!(sealed(&house, &node, ada).await, Err(SealError::Erased(_))));
+    assert!(matches!(sealed(&harness, &node, ada).await, Err(SealError::Erased(_))));
 }

@@ -1,4 +1,4 @@
-//! Which addresses are admitted, whatever they are wrapped in.
+//! Which addresses are allowed, also as IPv4 inside IPv6.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

@@ -1,4 +1,4 @@
-//! What a command says, and how it ends.
+//! The output of commands, and their ends.
 
 use std::time::Duration;
 
@@ -97,7 +97,7 @@ async fn output_comes_while_the_command_runs() {
     let command = "echo one; read line; echo \"$line\" >&2; exit 3";
     let mut channel = connection.open(command, b"two\n").await.unwrap();
     assert_eq!(channel.next().await, Some(ChannelEvent::Out("one\n".into())));
-    // Which of the two a server tells first is its own affair.
+    // A server may send either of the two first.
     let mut rest = [channel.next().await, channel.next().await];
     rest.sort_by_key(|piece| matches!(piece, Some(ChannelEvent::Exit(_))));
     assert_eq!(rest, [Some(ChannelEvent::Err("two\n".into())), Some(ChannelEvent::Exit(3))]);
@@ -186,6 +186,6 @@ async fn a_stalled_reader_holds_the_server_up_instead_of_filling_memory() {
         last.1 == 40
     })
     .await;
-    // What stands in pipes, in both sockets and in the window.
+    // The bytes in pipes, in both sockets and in the window.
     assert!(last.0 < 32 * 1024 * 1024, "{}", last.0);
 }

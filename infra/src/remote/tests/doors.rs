@@ -1,4 +1,4 @@
-//! Who is let in, and by whom.
+//! Authentication, by the client and by the server.
 
 use domain::server::{ConnectFailure, Fingerprint, KeyAlgorithm};
 

@@ -1,4 +1,4 @@
-//! The keys that people bring.
+//! Private keys that people send.
 
 use std::process::Command;
 

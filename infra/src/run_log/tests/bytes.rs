@@ -1,4 +1,4 @@
-//! A log is read back by line and by byte, and is never told to be what it is not.
+//! A log is read back by line and by byte; damage is an error.
 
 use super::*;
 use crate::keyring::OpenError;
@@ -12,9 +12,9 @@ async fn lines_are_read_from_anywhere_in_pages() {
         let lines = given.logs.read(&task, after, limit).await.unwrap();
         let from = usize::try_from(after).unwrap().min(100);
         let expected = &texts[from..(from + limit).min(100)];
-        let told: Vec<_> = lines.iter().map(|line| line.bytes.clone()).collect();
+        let read: Vec<_> = lines.iter().map(|line| line.bytes.clone()).collect();
         let expected: Vec<_> = expected.iter().map(|text| text.clone().into_bytes()).collect();
-        assert_eq!(told, expected, "{limit} after {after}");
+        assert_eq!(read, expected, "{limit} after {after}");
         assert!(lines.iter().zip(after + 1..).all(|(line, number)| line.number == number));
     }
     assert_eq!(all(&given.logs, &task).await.len(), 100);

@@ -1,4 +1,4 @@
-//! A log is kept sealed, for its time, for its workspace, and told to whoever waits for it.
+//! Sealing, retention and erasure of logs, and the wake-up of readers.
 
 use std::time::Duration;
 

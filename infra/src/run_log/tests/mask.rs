@@ -1,4 +1,4 @@
-//! No form of a secret comes through, however it is split, and all else does.
+//! Every form of a secret is masked, however the output is split, and nothing else is.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
@@ -76,7 +76,7 @@ fn output(random: &mut Random, secrets: &[&str], parts: bool) -> Vec<u8> {
     output
 }
 
-/// Every byte that any form covers is masked: by the definition, slowly.
+/// The slow reference: masks every byte that any form covers.
 fn by_definition(secrets: &[&str], text: &[u8]) -> Vec<u8> {
     let forms: Vec<Vec<u8>> = secrets.iter().flat_map(|secret| forms(secret.as_bytes())).collect();
     let mut covered = vec![false; text.len()];

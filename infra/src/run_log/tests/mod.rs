@@ -1,4 +1,3 @@
-//! Given, when, then.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -26,7 +25,7 @@ use test_support::{Databases, databases};
 
 const BYTES_MAX: u64 = 64 * 1024 * 1024;
 
-struct Given {
+struct Harness {
     databases: Databases,
     roots: TempDir,
     clock: Clock,
@@ -35,14 +34,14 @@ struct Given {
     logs: RunLogs,
 }
 
-async fn given() -> Given {
+async fn given() -> Harness {
     let databases = databases().await.unwrap();
     let roots = tempfile::tempdir().unwrap();
     let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
     let clock = Clock::fixed("2026-11-22T12:00:00Z".parse().unwrap());
     let keyring = keyring(&databases, &roots, &clock).await;
     let logs = RunLogs::new(pool.clone(), keyring, clock.clone());
-    Given { databases, roots, clock, pool, ids: Ids::seeded(5), logs }
+    Harness { databases, roots, clock, pool, ids: Ids::seeded(5), logs }
 }
 
 async fn keyring(databases: &Databases, roots: &TempDir, clock: &Clock) -> Keyring {
@@ -51,7 +50,7 @@ async fn keyring(databases: &Databases, roots: &TempDir, clock: &Clock) -> Keyri
     Keyring::start(pool, Arc::new(roots), KeyringOptions::default(), clock.clone()).await.unwrap()
 }
 
-impl Given {
+impl Harness {
     /// Another node: its keys and its wakes are its own.
     async fn node(&self) -> RunLogs {
         let keyring = keyring(&self.databases, &self.roots, &self.clock).await;

@@ -1,10 +1,10 @@
-//! Whoever takes a task over goes on without a line too many or too few.
+//! A node that takes over a task continues its log without a lost or a repeated line.
 
 use super::*;
 
 const SECRETS: [&str; 2] = ["hunter22", "a secret of\ntwo longer lines"];
 
-/// What a command writes, in the order in which it comes.
+/// The output of a command, in order.
 fn story(random: &mut Random) -> Vec<(Stream, Vec<u8>)> {
     let mut story = Vec::new();
     for _ in 0..40 {
@@ -31,10 +31,10 @@ fn story(random: &mut Random) -> Vec<(Stream, Vec<u8>)> {
     story
 }
 
-/// Pushes what was not read before, flushing now and then; all of it, or until there are so many
-/// chunks: then it pauses, or is gone at once.
-async fn tell(
-    given: &Given,
+/// Pushes the output after `resume`, and flushes sometimes. With `cut` it stops at that number of
+/// chunks, with a pause or without.
+async fn push(
+    harness: &Harness,
     random: &mut Random,
     writer: &mut Writer,
     story: &[(Stream, Vec<u8>)],
@@ -62,7 +62,7 @@ async fn tell(
         }
         if random.below(15) == 0
             && let Some((chunks, pauses)) = cut
-            && given.count("select count(*) from working.run_log_chunks").await >= chunks
+            && harness.count("select count(*) from working.run_log_chunks").await >= chunks
         {
             if pauses {
                 writer.pause().await.unwrap();
@@ -116,7 +116,7 @@ async fn a_secret_that_a_pause_cuts_in_two_is_masked_all_the_same() {
     assert_eq!(given.logs.seal(&task).await.unwrap().out.read, 30);
 }
 
-/// The log of a story whose node is replaced after every few chunks is the log of the story.
+/// A log whose node is replaced after every few chunks equals the log of one node.
 async fn cut_anywhere(seed: u64, stories: usize, bytes_max: u64, pauses: bool) {
     let given = given().await;
     let masks = Masks::new(&SECRETS).unwrap();
@@ -130,7 +130,7 @@ async fn cut_anywhere(seed: u64, stories: usize, bytes_max: u64, pauses: bool) {
         let uncut = given.task().await;
         let start = given.logs.resume(&uncut).await.unwrap();
         let mut writer = given.logs.writer(uncut, 1, &masks, bytes_max, &start);
-        tell(&given, &mut random, &mut writer, &story, &start, None).await;
+        push(&given, &mut random, &mut writer, &story, &start, None).await;
         let whole = plain(all(&given.logs, &uncut).await);
         let summary = given.logs.seal(&uncut).await.unwrap();
         assert_eq!(summary.out.read, clear(Stream::Out).len() as u64);
@@ -143,11 +143,11 @@ async fn cut_anywhere(seed: u64, stories: usize, bytes_max: u64, pauses: bool) {
             let resume = given.logs.resume(&task).await.unwrap();
             cut = (fence < 6).then_some((i64::try_from(resume.seq).unwrap() + 1, pauses));
             let mut writer = given.logs.writer(task, fence, &masks, bytes_max, &resume);
-            tell(&given, &mut random, &mut writer, &story, &resume, cut).await;
+            push(&given, &mut random, &mut writer, &story, &resume, cut).await;
             fence += 1;
         }
         let (lines, cut) = (plain(all(&given.logs, &task).await), given.logs.seal(&task).await);
-        // A pause leaves a line in pieces, and changes nothing else.
+        // A pause splits a line into pieces, and changes nothing else.
         if !pauses {
             assert_eq!(lines, whole);
             assert_eq!(cut.as_ref().unwrap(), &summary);

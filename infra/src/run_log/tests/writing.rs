@@ -1,4 +1,4 @@
-//! What a node writes is kept once, in order, and only while it holds the task.
+//! Lines are stored once, in order, and only while the node has the lease of the task.
 
 use std::time::Duration;
 
@@ -23,10 +23,10 @@ async fn two_streams_are_apart_and_numbered_in_one_sequence() {
     writer.finish().await.unwrap();
 
     let lines = all(&given.node().await, &task).await;
-    let told: Vec<_> =
+    let read: Vec<_> =
         lines.iter().map(|line| (line.number, line.stream.name(), line.bytes.as_slice())).collect();
     assert_eq!(
-        told,
+        read,
         [
             (1, "out", &b"one\n"[..]),
             (2, "err", b"oh\n"),

@@ -39,8 +39,8 @@ async fn somebody(app: &App) -> Person {
     ada
 }
 
-async fn assert_erased(house: &House, app: &App, ada: &Person) {
-    let steps = told(app, ada.account.0).await;
+async fn assert_erased(harness: &Harness, app: &App, ada: &Person) {
+    let steps = event_types(app, ada.account.0).await;
     let completed = steps.iter().filter(|step| *step == "account.erasure_completed").count();
     assert_eq!(completed, 1, "{steps:?}");
     for table in ["credentials", "sessions", "outbox"] {
@@ -48,7 +48,7 @@ async fn assert_erased(house: &House, app: &App, ada: &Person) {
     }
     assert_eq!(count(app, "select count(*) from event_log.reservations").await, 0);
     assert_eq!(count(app, "select count(*) from event_log.snapshots").await, 0);
-    assert!(house.mails().is_empty());
+    assert!(harness.mails().is_empty());
     let log = log(app).await;
     let registered = log[0].decode().unwrap();
     let domain::account::AccountEvent::Registered { email, .. } = registered else { panic!() };
@@ -66,8 +66,8 @@ async fn assert_erased(house: &House, app: &App, ada: &Person) {
 
 #[tokio::test]
 async fn an_erasure_interrupted_between_any_two_stages_goes_on() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let ada = somebody(&app).await;
     request(&app, ada.account, TimeDelta::zero()).await;
 
@@ -76,9 +76,9 @@ async fn an_erasure_interrupted_between_any_two_stages_goes_on() {
         let standing = entry(&app, ada.account).await;
         states.push(standing.state);
         // Taken and not entered: the crash comes before the ledger knows.
-        let crashed = house.node().await;
+        let crashed = harness.node().await;
         let Some(_) = next_stage(&crashed, &standing).await.unwrap() else { break };
-        let again = house.node().await;
+        let again = harness.node().await;
         let stage = next_stage(&again, &standing).await.unwrap().unwrap();
         again.keyring.ledger.advance(standing.subject, stage).await.unwrap();
         // Entered twice: the crash comes before the answer is known.
@@ -94,13 +94,13 @@ async fn an_erasure_interrupted_between_any_two_stages_goes_on() {
             ErasureState::Completed
         ],
     );
-    assert_erased(&house, &house.node().await, &ada).await;
+    assert_erased(&harness, &harness.node().await, &ada).await;
 }
 
 #[tokio::test]
 async fn an_erasure_is_completed_no_sooner_than_a_second_after_its_keys_are_erased() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let ada = somebody(&app).await;
     request(&app, ada.account, TimeDelta::zero()).await;
     let mut standing = entry(&app, ada.account).await;
@@ -113,19 +113,19 @@ async fn an_erasure_is_completed_no_sooner_than_a_second_after_its_keys_are_eras
     let early = timeout(Duration::from_millis(900), next_stage(&app, &standing)).await;
     assert!(early.is_err(), "{early:?}");
     let closed = "account.erasure_completed";
-    assert!(!told(&app, ada.account.0).await.iter().any(|event| event == closed));
+    assert!(!event_types(&app, ada.account.0).await.iter().any(|event| event == closed));
 
     let since = Instant::now();
     let stage = next_stage(&app, &standing).await.unwrap();
     assert!(since.elapsed() >= Duration::from_secs(1));
     assert_eq!(stage, Some(ErasureStage::Completed));
-    assert!(told(&app, ada.account.0).await.iter().any(|event| event == closed));
+    assert!(event_types(&app, ada.account.0).await.iter().any(|event| event == closed));
 }
 
 #[tokio::test]
 async fn two_nodes_at_once_erase_once() {
-    let house = House::new().await;
-    let (one, other) = (house.node().await, house.node().await);
+    let harness = Harness::new().await;
+    let (one, other) = (harness.node().await, harness.node().await);
     let ada = somebody(&one).await;
     request(&one, ada.account, TimeDelta::zero()).await;
 
@@ -133,25 +133,25 @@ async fn two_nodes_at_once_erase_once() {
 
     a.unwrap();
     b.unwrap();
-    assert_erased(&house, &one, &ada).await;
+    assert_erased(&harness, &one, &ada).await;
 }
 
 #[tokio::test]
 async fn nothing_is_erased_before_it_is_due_and_a_cancelled_erasure_never() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let ada = register(&app, "ada@example.org").await;
     let bob = register(&app, "bob@example.org").await;
     request(&app, ada.account, TimeDelta::days(7)).await;
     request(&app, bob.account, TimeDelta::days(7)).await;
 
-    house.clock.advance(TimeDelta::days(7) - TimeDelta::seconds(1));
+    harness.clock.advance(TimeDelta::days(7) - TimeDelta::seconds(1));
     erase_due(app.clone()).await.unwrap();
     assert_eq!(entry(&app, ada.account).await.state, ErasureState::Requested);
     let now = app.clock.now();
     // The ledger has not heard of it.
     ask(&app, ada.account, None, AccountCommand::CancelErasure { now }).await.unwrap();
-    house.clock.advance(TimeDelta::seconds(3));
+    harness.clock.advance(TimeDelta::seconds(3));
     erase_due(app.clone()).await.unwrap();
 
     assert_eq!(entry(&app, bob.account).await.state, ErasureState::Completed);
@@ -163,8 +163,8 @@ async fn nothing_is_erased_before_it_is_due_and_a_cancelled_erasure_never() {
 
 #[tokio::test]
 async fn a_request_that_never_came_into_the_log_is_taken_out_of_the_ledger() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let ada = register(&app, "ada@example.org").await;
     let subject = SubjectId(ada.account.0);
     app.keyring
@@ -175,7 +175,7 @@ async fn a_request_that_never_came_into_the_log_is_taken_out_of_the_ledger() {
 
     erase_due(app.clone()).await.unwrap();
     assert_eq!(entry(&app, ada.account).await.state, ErasureState::Requested);
-    house.clock.advance(TimeDelta::minutes(10));
+    harness.clock.advance(TimeDelta::minutes(10));
     erase_due(app.clone()).await.unwrap();
 
     assert_eq!(entry(&app, ada.account).await.state, ErasureState::Cancelled);
@@ -183,13 +183,13 @@ async fn a_request_that_never_came_into_the_log_is_taken_out_of_the_ledger() {
 
 #[tokio::test]
 async fn a_request_that_the_ledger_lost_is_entered_again() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let ada = register(&app, "ada@example.org").await;
     request(&app, ada.account, TimeDelta::days(7)).await;
     // A cancellation that crashed between the ledger and the log.
     app.keyring.ledger.cancel(ada.account.into()).await.unwrap();
-    house.clock.advance(TimeDelta::days(8));
+    harness.clock.advance(TimeDelta::days(8));
     project(&app).await;
 
     orphans::sweep_erasures(app.clone()).await.unwrap();
@@ -200,8 +200,8 @@ async fn a_request_that_the_ledger_lost_is_entered_again() {
 
 #[tokio::test]
 async fn a_cancellation_that_is_read_late_leaves_the_next_request_with_its_code() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let ada = register(&app, "ada@example.org").await;
     let now = app.clock.now();
     let asks = AccountCommand::RequestErasure { now, due: now + TimeDelta::days(7) };
@@ -212,7 +212,7 @@ async fn a_cancellation_that_is_read_late_leaves_the_next_request_with_its_code(
 
     react(&app, &eraser(&app)).await.unwrap();
     ask(&app, ada.account, None, asks).await.unwrap();
-    house.clock.advance(TimeDelta::minutes(2));
+    harness.clock.advance(TimeDelta::minutes(2));
     react(&app, &eraser(&app)).await.unwrap();
 
     let entry = entry(&app, ada.account).await;
@@ -221,11 +221,11 @@ async fn a_cancellation_that_is_read_late_leaves_the_next_request_with_its_code(
 
 #[tokio::test]
 async fn a_cancellation_that_the_api_did_not_finish_is_struck_out() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let ada = register(&app, "ada@example.org").await;
     request(&app, ada.account, TimeDelta::days(7)).await;
-    house.clock.advance(TimeDelta::days(1));
+    harness.clock.advance(TimeDelta::days(1));
     let now = app.clock.now();
     ask(&app, ada.account, None, AccountCommand::CancelErasure { now }).await.unwrap();
 
@@ -236,20 +236,20 @@ async fn a_cancellation_that_the_api_did_not_finish_is_struck_out() {
 
 #[tokio::test]
 async fn backups_are_proven_once_the_last_root_is_gone() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let ada = register(&app, "ada@example.org").await;
     request(&app, ada.account, TimeDelta::zero()).await;
     erase_due(app.clone()).await.unwrap();
     erase_due(app.clone()).await.unwrap();
     assert_eq!(entry(&app, ada.account).await.state, ErasureState::Completed);
 
-    house.clock.advance(TimeDelta::days(1));
+    harness.clock.advance(TimeDelta::days(1));
     app.keyring.root_rotation.rotate().await.unwrap();
     erase_due(app.clone()).await.unwrap();
 
     assert_eq!(entry(&app, ada.account).await.state, ErasureState::BackupProven);
-    let steps = told(&app, ada.account.0).await;
+    let steps = event_types(&app, ada.account.0).await;
     assert_eq!(steps.last().unwrap(), "account.erasure_backup_proven");
     let stage = ErasureStage::BackupProven;
     app.keyring.ledger.advance(ada.account.into(), stage).await.unwrap();

@@ -7,11 +7,11 @@ use super::*;
 
 #[tokio::test]
 async fn an_address_stays_reserved_when_the_index_gets_another_key() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let ada = register(&app, "ada@example.org").await;
     let before = app.keyring.email_index.indexes(&address(ada.email)).await.unwrap();
-    house.clock.advance(TimeDelta::days(8));
+    harness.clock.advance(TimeDelta::days(8));
 
     rotate_email_index_after(app.clone(), Duration::ZERO).await.unwrap();
 
@@ -27,14 +27,14 @@ async fn an_address_stays_reserved_when_the_index_gets_another_key() {
 
 #[tokio::test]
 async fn the_root_key_turns_when_it_is_a_day_old() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     register(&app, "ada@example.org").await;
     let before = app.keyring.status().await.unwrap().root;
 
     rotate_keys(app.clone()).await.unwrap();
     assert_eq!(app.keyring.status().await.unwrap().root, before);
-    house.clock.advance(TimeDelta::days(1));
+    harness.clock.advance(TimeDelta::days(1));
     rotate_keys(app.clone()).await.unwrap();
 
     assert!(app.keyring.status().await.unwrap().root > before);

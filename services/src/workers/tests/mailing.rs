@@ -19,8 +19,8 @@ fn token(mail: &str) -> String {
 
 #[tokio::test]
 async fn a_registration_is_mailed_once_with_a_link_that_proves_it() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let ada = register(&app, "ada@example.org").await;
 
     for _ in 0..2 {
@@ -28,7 +28,7 @@ async fn a_registration_is_mailed_once_with_a_link_that_proves_it() {
         send_due(app.clone()).await.unwrap();
     }
 
-    let mails = house.mails();
+    let mails = harness.mails();
     assert_eq!(mails.len(), 1);
     assert!(mails[0].contains("\r\nTo: ada@example.org\r\n"), "{}", mails[0]);
     assert!(mails[0].contains("https://lethe.test/verify-email#"));
@@ -39,8 +39,8 @@ async fn a_registration_is_mailed_once_with_a_link_that_proves_it() {
 
 #[tokio::test]
 async fn a_changed_address_is_confirmed_at_the_new_one_and_told_to_the_old_one() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let ada = register(&app, "ada@example.org").await;
     let verification = proof(&app);
     let email = Personal::Clear(address("ada@new.example.org"));
@@ -56,7 +56,7 @@ async fn a_changed_address_is_confirmed_at_the_new_one_and_told_to_the_old_one()
     react(&app, &mailer(&app)).await.unwrap();
     send_due(app.clone()).await.unwrap();
 
-    let mails = house.mails();
+    let mails = harness.mails();
     let to = |address: &str, subject: &str| {
         let head = [format!("\r\nTo: {address}\r\n"), format!("\r\nSubject: {subject}\r\n")];
         mails.iter().filter(|mail| head.iter().all(|line| mail.contains(line))).count()
@@ -70,8 +70,8 @@ async fn a_changed_address_is_confirmed_at_the_new_one_and_told_to_the_old_one()
 
 #[tokio::test]
 async fn an_erasure_is_told_with_its_end_and_so_is_its_cancellation() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let ada = register(&app, "ada@example.org").await;
     let now = app.clock.now();
     let request = AccountCommand::RequestErasure { now, due: now + TimeDelta::days(7) };
@@ -81,15 +81,15 @@ async fn an_erasure_is_told_with_its_end_and_so_is_its_cancellation() {
     react(&app, &mailer(&app)).await.unwrap();
     send_due(app.clone()).await.unwrap();
 
-    let mails = house.mails().concat();
+    let mails = harness.mails().concat();
     assert!(mails.contains("erase it for good on 29 November 2026, 12:00 UTC"), "{mails}");
     assert!(mails.contains("\r\nSubject: Your account stays\r\n"));
 }
 
 #[tokio::test]
 async fn the_outbox_and_the_log_hold_no_address_in_the_clear() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let ada = register(&app, "ada@example.org").await;
 
     react(&app, &mailer(&app)).await.unwrap();
@@ -106,22 +106,22 @@ async fn the_outbox_and_the_log_hold_no_address_in_the_clear() {
 
 #[tokio::test]
 async fn a_mail_to_an_erased_person_is_dropped() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let ada = register(&app, "ada@example.org").await;
     react(&app, &mailer(&app)).await.unwrap();
 
     app.keyring.eraser.erase_subject(ada.account.into()).await.unwrap();
     send_due(app.clone()).await.unwrap();
 
-    assert!(house.mails().is_empty());
+    assert!(harness.mails().is_empty());
     assert_eq!(count(&app, "select count(*) from working.outbox").await, 0);
 }
 
 #[tokio::test]
 async fn a_file_whose_mail_is_gone_is_swept() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let ada = register(&app, "ada@example.org").await;
     let bob = register(&app, "bob@example.org").await;
     react(&app, &mailer(&app)).await.unwrap();
@@ -130,27 +130,27 @@ async fn a_file_whose_mail_is_gone_is_swept() {
 
     orphans::sweep_mail_folder(app).await.unwrap();
 
-    let mails = house.mails();
+    let mails = harness.mails();
     assert_eq!(mails.len(), 1);
     assert!(mails[0].contains(bob.email));
 }
 
 #[tokio::test]
 async fn a_mail_server_that_is_not_there_yet_gets_the_mail_later_and_once() {
-    let house = House::new().await;
+    let harness = Harness::new().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("smtp://{}", listener.local_addr().unwrap());
     drop(listener);
-    let app = house.node_with(Transport::smtp(&url).unwrap(), &house.databases.log_url).await;
+    let app = harness.node_with(Transport::smtp(&url).unwrap(), &harness.databases.log_url).await;
     register(&app, "ada@example.org").await;
     react(&app, &mailer(&app)).await.unwrap();
     send_due(app.clone()).await.unwrap();
     assert_eq!(app.metrics.mails_handled.with_label_values(&["again"]).get(), 1);
 
-    house.clock.advance(TimeDelta::minutes(1));
-    let later = App { transport: house.node().await.transport, ..app };
+    harness.clock.advance(TimeDelta::minutes(1));
+    let later = App { transport: harness.node().await.transport, ..app };
     send_due(later.clone()).await.unwrap();
     send_due(later).await.unwrap();
 
-    assert_eq!(house.mails().len(), 1);
+    assert_eq!(harness.mails().len(), 1);
 }

@@ -1,4 +1,4 @@
-//! The workers on real PostgreSQL: a house of databases and folders, and nodes that share it.
+//! The workers on real PostgreSQL: a harness of databases and folders, and nodes that share it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -59,7 +59,7 @@ use crate::wiring::App;
 const PASSWORD: &str = "correct horse battery";
 
 /// Databases, roots, a mail folder and a time that nodes share.
-struct House {
+struct Harness {
     databases: Databases,
     dir: TempDir,
     clock: Clock,
@@ -77,7 +77,7 @@ fn noon() -> DateTime<Utc> {
     "2026-11-22T12:00:00Z".parse().unwrap()
 }
 
-impl House {
+impl Harness {
     async fn new() -> Self {
         Self {
             databases: databases().await.unwrap(),
@@ -240,7 +240,7 @@ async fn log(app: &App) -> Vec<Recorded> {
 }
 
 /// The types of the events of a stream.
-async fn told(app: &App, stream: Uuid) -> Vec<String> {
+async fn event_types(app: &App, stream: Uuid) -> Vec<String> {
     let log = log(app).await;
     let of_stream = log.iter().filter(|event| event.stream_id() == stream);
     of_stream.map(|event| event.event_type().to_owned()).collect()

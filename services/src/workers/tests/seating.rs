@@ -55,8 +55,8 @@ fn nobody(app: &App) -> AccountId {
 
 #[tokio::test]
 async fn a_lease_whose_node_died_before_its_row_ends_when_its_time_is_over() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let ada = nobody(&app);
     let of = workspace(&app, ada).await;
     let held = lease(&app, of, ada).await;
@@ -77,15 +77,15 @@ async fn a_lease_whose_node_died_before_its_row_ends_when_its_time_is_over() {
 
     let expired = SeatEvent::LeaseExpired { lease: held, account: ada, fence: 1 };
     assert_eq!(events(&app, of).await.last(), Some(&expired));
-    assert_eq!(told(&app, pool_stream(of)).await.len(), 3);
+    assert_eq!(event_types(&app, pool_stream(of)).await.len(), 3);
     assert_eq!(count(&app, ROWS).await, 0);
     assert_eq!(app.metrics.seat_expirations.get(), 1);
 }
 
 #[tokio::test]
 async fn two_nodes_end_many_leases_once_each() {
-    let house = House::new().await;
-    let (one, other) = (house.node().await, house.node().await);
+    let harness = Harness::new().await;
+    let (one, other) = (harness.node().await, harness.node().await);
     let mut leased = 0;
     for _ in 0..3 {
         let ada = nobody(&one);
@@ -111,8 +111,8 @@ async fn two_nodes_end_many_leases_once_each() {
 
 #[tokio::test]
 async fn a_crash_between_the_event_and_the_commit_expires_a_lease_once() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let ada = nobody(&app);
     let of = workspace(&app, ada).await;
     let held = lease(&app, of, ada).await;
@@ -124,7 +124,7 @@ async fn a_crash_between_the_event_and_the_commit_expires_a_lease_once() {
     reap_due(app.clone()).await.unwrap();
 
     assert_eq!(count(&app, ROWS).await, 0);
-    assert_eq!(told(&app, pool_stream(of)).await.len(), 3);
+    assert_eq!(event_types(&app, pool_stream(of)).await.len(), 3);
     // A worker that comes late puts the row down again, and takes it away with the next event.
     react(&app, &SeatLeases::new(&app)).await.unwrap();
     assert_eq!(count(&app, ROWS).await, 0);
@@ -132,8 +132,8 @@ async fn a_crash_between_the_event_and_the_commit_expires_a_lease_once() {
 
 #[tokio::test]
 async fn a_take_over_that_was_cut_short_moves_the_row() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let ada = nobody(&app);
     let of = workspace(&app, ada).await;
     let from = lease(&app, of, ada).await;
@@ -149,8 +149,8 @@ async fn a_take_over_that_was_cut_short_moves_the_row() {
 
 #[tokio::test]
 async fn a_row_without_a_lease_is_dropped_and_nothing_is_told() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let ada = nobody(&app);
     let of = workspace(&app, ada).await;
     for workspace in [of, WorkspaceId(app.ids.uuid())] {
@@ -164,7 +164,7 @@ async fn a_row_without_a_lease_is_dropped_and_nothing_is_told() {
     reap_due(app.clone()).await.unwrap();
 
     assert_eq!(count(&app, ROWS).await, 0);
-    assert_eq!(told(&app, pool_stream(of)).await, ["seat.limit_set"]);
+    assert_eq!(event_types(&app, pool_stream(of)).await, ["seat.limit_set"]);
 }
 
 /// Appends an event of the workspace, whoever decided it.
@@ -181,8 +181,8 @@ async fn append(app: &App, of: WorkspaceId, event_type: &str, data: &str) {
 }
 
 async fn vacated_by(event: impl Fn(AccountId) -> WorkspaceEvent) -> Option<(SeatEvent, i64)> {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let (ada, bo) = (nobody(&app), nobody(&app));
     let of = workspace(&app, ada).await;
     lease(&app, of, ada).await;
@@ -221,8 +221,8 @@ async fn whoever_leaves_or_has_a_role_without_a_seat_vacates_it() {
 /// Without its new role, a change of a role looked like a member who has left.
 #[tokio::test]
 async fn a_role_change_of_an_unknown_shape_is_an_error_and_vacates_no_seat() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let ada = nobody(&app);
     let of = workspace(&app, ada).await;
     lease(&app, of, ada).await;
@@ -232,14 +232,14 @@ async fn a_role_change_of_an_unknown_shape_is_an_error_and_vacates_no_seat() {
     let outcome = react(&app, &SeatLeases::new(&app)).await;
 
     assert!(matches!(outcome, Err(WorkerError::Poison(_))), "{outcome:?}");
-    assert_eq!(told(&app, pool_stream(of)).await, ["seat.limit_set", "seat.lease_acquired"]);
+    assert_eq!(event_types(&app, pool_stream(of)).await, ["seat.limit_set", "seat.lease_acquired"]);
 }
 
 #[tokio::test]
 async fn a_deleted_workspace_has_no_seats_whatever_its_fence_still_takes() {
     for closing in [SeatEvent::CLOSING, &[]] {
-        let house = House::new().await;
-        let app = house.node().await;
+        let harness = Harness::new().await;
+        let app = harness.node().await;
         let ada = nobody(&app);
         let of = workspace(&app, ada).await;
         lease(&app, of, ada).await;
@@ -251,8 +251,8 @@ async fn a_deleted_workspace_has_no_seats_whatever_its_fence_still_takes() {
         react(&app, &SeatLeases::new(&app)).await.unwrap();
 
         assert_eq!(count(&app, ROWS).await, 0);
-        let told = told(&app, pool_stream(of)).await;
-        let released = told.iter().filter(|told| *told == "seat.lease_released").count();
+        let types = event_types(&app, pool_stream(of)).await;
+        let released = types.iter().filter(|name| *name == "seat.lease_released").count();
         assert_eq!(released, usize::from(!closing.is_empty()));
     }
 }

@@ -1,4 +1,4 @@
-//! Sessions end with their cause, and the log is told of it once.
+//! A session ends with a reason, and its closing event is appended once.
 
 use domain::CredentialId;
 
@@ -12,8 +12,8 @@ fn closer(app: &App) -> SessionCloser {
 
 #[tokio::test]
 async fn a_changed_password_ends_every_session_but_the_one_that_asked() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let ada = register(&app, "ada@example.org").await;
     let (phone, phone_token) = sign_in(&app, ada.account).await;
     let (laptop, laptop_token) = sign_in(&app, ada.account).await;
@@ -30,9 +30,9 @@ async fn a_changed_password_ends_every_session_but_the_one_that_asked() {
     assert_eq!(app.sessions.find(&phone_token).await.unwrap(), None);
     assert!(app.sessions.find(&laptop_token).await.unwrap().is_some());
     assert!(app.sessions.find(&later_token).await.unwrap().is_some());
-    assert_eq!(told(&app, phone.0).await, ["session.opened", "session.closed"]);
-    assert_eq!(told(&app, laptop.0).await, ["session.opened"]);
-    assert_eq!(told(&app, later.0).await, ["session.opened"]);
+    assert_eq!(event_types(&app, phone.0).await, ["session.opened", "session.closed"]);
+    assert_eq!(event_types(&app, laptop.0).await, ["session.opened"]);
+    assert_eq!(event_types(&app, later.0).await, ["session.opened"]);
     let log = log(&app).await;
     let of = |event_type: &str| log.iter().find(|event| event.event_type() == event_type).unwrap();
     let (closed, changed) = (of("session.closed"), of("account.password_changed"));
@@ -45,28 +45,28 @@ async fn a_changed_password_ends_every_session_but_the_one_that_asked() {
 
 #[tokio::test]
 async fn a_crash_between_the_row_and_the_event_loses_neither() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let ada = register(&app, "ada@example.org").await;
     let (session, _) = sign_in(&app, ada.account).await;
     let reason = domain::session::CloseReason::SignedOut;
     app.sessions.close(session, reason).await.unwrap();
 
     close_due(app.clone()).await.unwrap();
-    assert_eq!(told(&app, session.0).await, ["session.opened"], "its closer may still tell");
-    house.clock.advance(TimeDelta::seconds(5));
+    assert_eq!(event_types(&app, session.0).await, ["session.opened"], "the request that closed it may still append");
+    harness.clock.advance(TimeDelta::seconds(5));
     close_due(app.clone()).await.unwrap();
 
-    assert_eq!(told(&app, session.0).await, ["session.opened", "session.closed"]);
+    assert_eq!(event_types(&app, session.0).await, ["session.opened", "session.closed"]);
 }
 
 #[tokio::test]
 async fn a_session_that_is_over_is_closed_in_the_log_with_its_reason() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let ada = register(&app, "ada@example.org").await;
     let (session, _) = sign_in(&app, ada.account).await;
-    house.clock.advance(TimeDelta::minutes(60));
+    harness.clock.advance(TimeDelta::minutes(60));
 
     close_due(app.clone()).await.unwrap();
 
@@ -77,8 +77,8 @@ async fn a_session_that_is_over_is_closed_in_the_log_with_its_reason() {
 
 #[tokio::test]
 async fn a_hash_that_no_event_names_is_swept_and_a_named_one_stays() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let ada = register(&app, "ada@example.org").await;
     let orphan: CredentialId = hash(&app, ada.account).await;
     let nobody = AccountId(app.ids.uuid());
@@ -86,7 +86,7 @@ async fn a_hash_that_no_event_names_is_swept_and_a_named_one_stays() {
 
     orphans::sweep_credentials(app.clone()).await.unwrap();
     assert_eq!(count(&app, "select count(*) from working.credentials").await, 3);
-    house.clock.advance(TimeDelta::minutes(11));
+    harness.clock.advance(TimeDelta::minutes(11));
     orphans::sweep_credentials(app.clone()).await.unwrap();
 
     let password = SecretString::from(PASSWORD);

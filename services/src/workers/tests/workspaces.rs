@@ -38,10 +38,10 @@ async fn state(app: &App, workspace: WorkspaceId) -> Workspace {
 
 #[tokio::test]
 async fn a_restore_brings_back_no_workspace_that_was_deleted() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let before = databases().await.unwrap();
-    let restored = house.node_with(app.transport.clone(), &before.log_url).await;
+    let restored = harness.node_with(app.transport.clone(), &before.log_url).await;
     let ada = AccountId(app.ids.uuid());
     let (gone, going) = (WorkspaceId(app.ids.uuid()), WorkspaceId(app.ids.uuid()));
     for workspace in [gone, going] {
@@ -52,7 +52,7 @@ async fn a_restore_brings_back_no_workspace_that_was_deleted() {
     erase_due(app.clone()).await.unwrap();
     assert_eq!(state(&app, gone).await, Workspace::Ended);
     delete(&app, going, ada, TimeDelta::days(7)).await;
-    house.clock.advance(TimeDelta::days(2));
+    harness.clock.advance(TimeDelta::days(2));
 
     assert_eq!(replay_ledger(&restored).await.unwrap(), 2);
 
@@ -60,7 +60,7 @@ async fn a_restore_brings_back_no_workspace_that_was_deleted() {
     assert_eq!(replay_ledger(&app).await.unwrap(), 0);
     assert_eq!(state(&restored, gone).await, Workspace::Ended);
     assert!(state(&restored, going).await.live().unwrap().deletion.is_some());
-    house.clock.advance(TimeDelta::days(6));
+    harness.clock.advance(TimeDelta::days(6));
     erase_due(restored.clone()).await.unwrap();
     assert_eq!(state(&restored, going).await, Workspace::Ended);
     for workspace in [gone, going] {
@@ -71,16 +71,16 @@ async fn a_restore_brings_back_no_workspace_that_was_deleted() {
 
 #[tokio::test]
 async fn a_deletion_that_was_taken_back_never_comes() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let (ada, workspace) = (AccountId(app.ids.uuid()), WorkspaceId(app.ids.uuid()));
     found(&app, workspace, ada).await;
     delete(&app, workspace, ada, TimeDelta::days(7)).await;
-    house.clock.advance(TimeDelta::days(6));
+    harness.clock.advance(TimeDelta::days(6));
     let cancels = WorkspaceCommand::CancelDeletion { by: ada, now: app.clock.now() };
     order(&app, workspace, cancels).await.unwrap();
 
-    house.clock.advance(TimeDelta::days(2));
+    harness.clock.advance(TimeDelta::days(2));
     erase_due(app.clone()).await.unwrap();
 
     assert!(state(&app, workspace).await.live().unwrap().deletion.is_none());
@@ -90,8 +90,8 @@ async fn a_deletion_that_was_taken_back_never_comes() {
 
 #[tokio::test]
 async fn an_invitation_ends_with_its_time_and_its_address_is_forgotten() {
-    let house = House::new().await;
-    let app = house.node().await;
+    let harness = Harness::new().await;
+    let app = harness.node().await;
     let (ada, workspace) = (AccountId(app.ids.uuid()), WorkspaceId(app.ids.uuid()));
     let invitation = InvitationId(app.ids.uuid());
     found(&app, workspace, ada).await;
@@ -118,7 +118,7 @@ async fn an_invitation_ends_with_its_time_and_its_address_is_forgotten() {
 
     expire_due(app.clone()).await.unwrap();
     assert_eq!(open().await.unwrap(), address("bob@example.org"));
-    house.clock.advance(TimeDelta::days(7));
+    harness.clock.advance(TimeDelta::days(7));
     expire_due(app.clone()).await.unwrap();
 
     assert!(state(&app, workspace).await.live().unwrap().invitations.is_empty());

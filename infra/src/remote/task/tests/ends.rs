@@ -8,13 +8,13 @@ use super::harness::*;
 async fn every_exit_code_is_told() {
     let harness = SshHarness::start();
     let connection = harness.connect().await;
-    let told = stream::iter(0..=255_u8).map(async |code| {
+    let endings = stream::iter(0..=255_u8).map(async |code| {
         let task = launch(&connection, &format!("exit {code}")).await;
         (code, end(&connection, &task).await.ending)
     });
-    let told: Vec<_> = told.buffer_unordered(8).collect().await;
-    assert_eq!(told.len(), 256);
-    for (code, ending) in told {
+    let endings: Vec<_> = endings.buffer_unordered(8).collect().await;
+    assert_eq!(endings.len(), 256);
+    for (code, ending) in endings {
         assert_eq!(ending, Ending::Exited(code));
     }
 }
@@ -40,7 +40,7 @@ async fn children_that_keep_the_output_open_do_not_keep_the_run() {
     let task = launch(&connection, "sleep 1000 & echo main; exit 4").await;
     let end = end(&connection, &task).await;
     assert_eq!(end, End { ending: Ending::Exited(4), out_bytes: 5, err_bytes: 0 });
-    // The keeper goes a moment after it has noted the end.
+    // The keeper process ends a moment after it has recorded the end.
     until(|| marked(&task).len() == 1).await;
     assert_eq!(kill(&connection, &task, LONG).await, Ok(Killed { forced: false }));
     assert!(marked(&task).is_empty());

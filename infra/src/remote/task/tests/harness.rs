@@ -44,20 +44,20 @@ impl SshHarness {
         self.sshd.home().join(".lethe/runs").join(task.to_string())
     }
 
-    /// Until nothing but these runs here: what a channel leaves behind takes a moment to go.
+    /// Waits until only these processes run: those of a closed channel end a moment later.
     pub async fn until_only(&self, expected: usize) {
         until(|| self.sshd.processes().unwrap().len() == expected).await;
     }
 }
 
-/// What runs and carries the task's mark.
+/// The running processes with the task's mark.
 pub(super) fn marked(task: &TaskId) -> Vec<Process> {
     processes(&format!("LETHE_RUN={task}")).unwrap()
 }
 
 pub(super) async fn until(mut holds: impl FnMut() -> bool) {
     let mut every = interval(Duration::from_millis(5));
-    // A look at all processes may take longer than that, and others wait for this thread.
+    // Listing all processes may take longer, and other tests wait for this thread.
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let held = async {
         while !holds() {
@@ -100,7 +100,7 @@ pub(super) async fn end(connection: &Connection, task: &TaskId) -> End {
     }
 }
 
-/// Both outputs, as far as the end says they go.
+/// Both outputs, up to the lengths that the end names.
 pub(super) async fn outputs(connection: &Connection, task: &TaskId, end: &End) -> [Vec<u8>; 2] {
     let mut read = [Vec::new(), Vec::new()];
     let mut tail = tail(connection, task, 0, 0).await.unwrap();
@@ -108,7 +108,7 @@ pub(super) async fn outputs(connection: &Connection, task: &TaskId, end: &End) -
     read
 }
 
-/// Reads until both have come to these lengths, and checks that nothing is missing between.
+/// Reads until both outputs have these lengths, and checks that they have no gap.
 pub(super) async fn read_on(
     tail: &mut Tail,
     read: &mut [Vec<u8>; 2],

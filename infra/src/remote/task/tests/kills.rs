@@ -108,7 +108,7 @@ async fn killed_alone(
     other: &TaskId,
 ) {
     let mut same = *other;
-    // The mark of the first attempt begins as that of the twelfth does.
+    // The marks of the first and the twelfth attempt begin alike.
     same.attempt = 12;
     let launch = Launch { task: same, command: "sleep 1000", environment: &[] };
     start(connection, &launch).await.unwrap();

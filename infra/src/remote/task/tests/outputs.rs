@@ -60,7 +60,7 @@ async fn an_output_has_no_gap_where_it_was_taken_up_again() {
             read_on(&mut tail, &mut read, goals[0], goals[1]).await.unwrap();
         } else {
             harness.sshd.kill_sessions().unwrap();
-            // What was on its way may still come.
+            // Bytes that were sent before may still arrive.
             let lost = read_on(&mut tail, &mut read, u64::MAX, u64::MAX).await;
             assert!(matches!(lost, Err(TaskError::Remote(_))), "{lost:?}");
         }

@@ -4,7 +4,7 @@ use super::super::*;
 use super::harness::*;
 use test_support::sshd::SshdOptions;
 
-/// The whole story, on a far side of another make.
+/// A complete run, on a server with another shell and other tools.
 async fn story(options: &SshdOptions, exact: bool) {
     let harness = SshHarness::with(options);
     let connection = harness.connect().await;
@@ -31,7 +31,7 @@ async fn story(options: &SshdOptions, exact: bool) {
     harness.until_only(0).await;
 }
 
-/// A folder in which every name that our scripts call is this programme.
+/// A folder in which every programme that our scripts call is this one.
 fn instead(of: &[&str], programme: &Path) -> (tempfile::TempDir, SshdOptions) {
     let folder = tempfile::tempdir().unwrap();
     for name in of {
@@ -90,7 +90,7 @@ async fn a_full_disk_is_never_a_success() {
         std::process::Command::new("mount").args(arguments).arg(&place).status().unwrap().success()
     };
     if !mount(&["-t", "tmpfs", "-o", "size=64k", "tmpfs"]) {
-        // Not everybody may mount.
+        // Mounting needs a right that the test may lack.
         return;
     }
     let connection = harness.connect().await;

@@ -111,7 +111,7 @@ impl Attempt {
         }
     }
 
-    /// Asks the server about a lost command: it may still run, or have ended.
+    /// Probes the server for a lost command: it may still run, or have ended.
     pub(super) async fn recover_lost(
         &mut self,
         run: &RequestedRun,
