@@ -26,8 +26,9 @@ pub enum WorkspaceCommand {
         by: AccountId,
         member: AccountId,
     },
-    /// The member's account has been erased: nothing keeps them.
-    ForgetMember {
+    /// The member's account has been erased. If it was the only owner, a member
+    /// of the highest other role becomes owner.
+    RemoveErasedMember {
         member: AccountId,
     },
     OpenMemberNames {
@@ -78,7 +79,7 @@ pub enum WorkspaceCommand {
         by: AccountId,
         now: DateTime<Utc>,
     },
-    /// The account of its only member has been erased: it is to be deleted at once.
+    /// The account of its only member has been erased: the workspace becomes due for deletion at once.
     Abandon {
         member: AccountId,
         now: DateTime<Utc>,
@@ -86,13 +87,13 @@ pub enum WorkspaceCommand {
     CompleteDeletion {
         now: DateTime<Utc>,
     },
-    /// The ledger of erasures knows of a request that the log, restored, has lost.
+    /// The erasure ledger holds a request that is missing from a restored log.
     RestoreDeletion {
         requested_at: DateTime<Utc>,
         due: DateTime<Utc>,
     },
-    /// The ledger knows that it was deleted, and a restore of the log brought it back.
-    Bury {
+    /// The erasure ledger holds the deletion as completed, and a restore of the log brought the workspace back.
+    RepeatDeletion {
         requested_at: DateTime<Utc>,
     },
 }
@@ -103,14 +104,14 @@ impl WorkspaceCommand {
         matches!(
             self,
             Self::Create { .. }
-                | Self::ForgetMember { .. }
+                | Self::RemoveErasedMember { .. }
                 | Self::OpenMemberNames { .. }
                 | Self::ExpireInvitation { .. }
                 | Self::CancelDeletion { .. }
                 | Self::Abandon { .. }
                 | Self::CompleteDeletion { .. }
                 | Self::RestoreDeletion { .. }
-                | Self::Bury { .. }
+                | Self::RepeatDeletion { .. }
         )
     }
 }

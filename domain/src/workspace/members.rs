@@ -75,8 +75,8 @@ impl LiveWorkspace {
         Ok(self.removed(member))
     }
 
-    /// Whoever is left in the highest role inherits it when its only owner is gone.
-    pub(super) fn forget_member(
+    /// If the member is the only owner, a member of the highest other role becomes owner.
+    pub(super) fn remove_erased_member(
         &self,
         member: AccountId,
     ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
@@ -84,8 +84,8 @@ impl LiveWorkspace {
             return Ok(vec![]);
         }
         let others = self.members.iter().filter(|(account, _)| **account != member);
-        let heir = others.min_by_key(|(account, role)| (**role, **account));
-        let (&account, &from) = heir.ok_or(WorkspaceError::LastMember)?;
+        let successor = others.min_by_key(|(account, role)| (**role, **account));
+        let (&account, &from) = successor.ok_or(WorkspaceError::LastMember)?;
         let mut events = Vec::new();
         if self.is_sole_owner(member) {
             events.push(WorkspaceEvent::RoleChanged { account, from, to: Role::Owner });
@@ -94,7 +94,7 @@ impl LiveWorkspace {
         Ok(events)
     }
 
-    /// With a member go the member's tokens, and the invitations that nobody answers for any more.
+    /// Also revokes the member's tokens and invitations.
     fn removed(&self, member: AccountId) -> Vec<WorkspaceEvent> {
         let tokens = self.tokens.iter().filter(|(_, token)| token.account == member);
         let mut events: Vec<WorkspaceEvent> =

@@ -86,7 +86,7 @@ impl AggregateRoot for Workspace {
             (Self::Live(live), command) => live.decide(command),
             (
                 Self::Ended,
-                WorkspaceCommand::CompleteDeletion { .. } | WorkspaceCommand::Bury { .. },
+                WorkspaceCommand::CompleteDeletion { .. } | WorkspaceCommand::RepeatDeletion { .. },
             ) => Ok(vec![]),
             (Self::Absent | Self::Ended, _) => Err(WorkspaceError::Unknown),
         }
@@ -143,7 +143,7 @@ impl LiveWorkspace {
             }
             WorkspaceCommand::ChangeRole { by, member, role } => self.change_role(by, member, role),
             WorkspaceCommand::RemoveMember { by, member } => self.remove_member(by, member),
-            WorkspaceCommand::ForgetMember { member } => self.forget_member(member),
+            WorkspaceCommand::RemoveErasedMember { member } => self.remove_erased_member(member),
             WorkspaceCommand::OpenMemberNames { by, purpose, count } => {
                 self.open_names(by, purpose, count)
             }
@@ -172,7 +172,7 @@ impl LiveWorkspace {
             WorkspaceCommand::RestoreDeletion { requested_at, due } => {
                 Ok(self.restore_deletion(Deletion { requested_at, due }))
             }
-            WorkspaceCommand::Bury { requested_at } => {
+            WorkspaceCommand::RepeatDeletion { requested_at } => {
                 Ok(vec![WorkspaceEvent::Deleted { requested_at }])
             }
         }

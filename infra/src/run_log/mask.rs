@@ -64,7 +64,7 @@ impl Masks {
     /// A mask for one stream of output.
     pub fn stream(&self) -> Mask {
         let state = self.0.as_ref().map(|machine| machine.start).unwrap_or_default();
-        Mask { machine: self.0.clone(), state, held: Vec::new(), marks: Vec::new() }
+        Mask { machine: self.0.clone(), state, held: Vec::new(), ranges: Vec::new() }
     }
 }
 
@@ -174,7 +174,7 @@ fn depths(
 
 /// A range of the held bytes that is masked.
 #[derive(Clone, Copy, Debug)]
-struct Mark {
+struct MaskedRange {
     start: usize,
     end: usize,
     /// It begins in text that is returned already, with its `***`.
@@ -187,7 +187,7 @@ pub struct Mask {
     state: StateID,
     held: Vec<u8>,
     /// In order, not touching; offsets count from the first held byte.
-    marks: Vec<Mark>,
+    ranges: Vec<MaskedRange>,
 }
 
 impl std::fmt::Debug for Mask {
@@ -209,7 +209,7 @@ impl Mask {
         let mut out = Vec::new();
         let held = std::mem::take(&mut self.held);
         self.let_go(&held, held.len(), &mut out);
-        self.marks.clear();
+        self.ranges.clear();
         self.state = self.machine.as_ref().map(|machine| machine.start).unwrap_or_default();
         out
     }
@@ -227,8 +227,8 @@ impl Mask {
             held.extend_from_slice(bytes);
             &held
         };
-        let marks = &mut self.marks;
-        self.state = machine.read(self.state, text, read, |start, end| add(marks, start, end));
+        let ranges = &mut self.ranges;
+        self.state = machine.read(self.state, text, read, |start, end| add(ranges, start, end));
         let until = text.len().saturating_sub(machine.depth(self.state));
         self.let_go(text, until, out);
         self.held = text.get(until..).unwrap_or_default().to_vec();
@@ -236,33 +236,33 @@ impl Mask {
 
     fn let_go(&mut self, text: &[u8], until: usize, out: &mut Vec<u8>) {
         let mut from = 0;
-        for mark in self.marks.iter_mut().filter(|mark| mark.emitted || mark.start < until) {
-            if !mark.emitted {
-                out.extend_from_slice(text.get(from..mark.start).unwrap_or_default());
+        for range in self.ranges.iter_mut().filter(|range| range.emitted || range.start < until) {
+            if !range.emitted {
+                out.extend_from_slice(text.get(from..range.start).unwrap_or_default());
                 out.extend_from_slice(MASK);
-                mark.emitted = true;
+                range.emitted = true;
             }
-            from = mark.end.min(until);
+            from = range.end.min(until);
         }
         out.extend_from_slice(text.get(from..until).unwrap_or_default());
         // A match that ends here may overlap one in the next bytes.
-        self.marks.retain(|mark| mark.end >= until);
-        for mark in &mut self.marks {
-            mark.start = mark.start.saturating_sub(until);
-            mark.end -= until;
+        self.ranges.retain(|range| range.end >= until);
+        for range in &mut self.ranges {
+            range.start = range.start.saturating_sub(until);
+            range.end -= until;
         }
     }
 }
 
-/// Joins marks that overlap or touch.
-fn add(marks: &mut Vec<Mark>, start: usize, end: usize) {
-    let mut new = Mark { start, end, emitted: false };
-    while let Some(last) = marks.pop_if(|last| last.end >= new.start) {
-        new = Mark {
+/// Joins ranges that overlap or touch.
+fn add(ranges: &mut Vec<MaskedRange>, start: usize, end: usize) {
+    let mut new = MaskedRange { start, end, emitted: false };
+    while let Some(last) = ranges.pop_if(|last| last.end >= new.start) {
+        new = MaskedRange {
             start: new.start.min(last.start),
             end: new.end.max(last.end),
             emitted: new.emitted || last.emitted,
         };
     }
-    marks.push(new);
+    ranges.push(new);
 }

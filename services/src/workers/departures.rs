@@ -39,7 +39,7 @@ async fn depart(app: &App, workspace: WorkspaceId, member: AccountId) -> Result<
     let (step, command) = if live.members.len() == 1 {
         (b"abandoned".as_slice(), WorkspaceCommand::Abandon { member, now })
     } else {
-        (b"forgotten".as_slice(), WorkspaceCommand::ForgetMember { member })
+        (b"forgotten".as_slice(), WorkspaceCommand::RemoveErasedMember { member })
     };
     let version = loaded.version.to_be_bytes();
     let cause = [b"departure", step, workspace.0.as_bytes(), member.0.as_bytes(), &version];

@@ -65,7 +65,7 @@ async fn close_again(app: &App, entry: &ErasureEntry) -> Result<(), EraserError>
             close(app, subject, "completed", AccountCommand::CompleteErasure { now }).await
         }
         SubjectKind::Workspace => {
-            workspace::close(app, subject, WorkspaceCommand::Bury { requested_at }).await
+            workspace::close(app, subject, WorkspaceCommand::RepeatDeletion { requested_at }).await
         }
     }
 }

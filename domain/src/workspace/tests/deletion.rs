@@ -115,14 +115,14 @@ fn a_restore_brings_back_neither_a_deleted_workspace_nor_one_that_was_to_be() {
         .when(restore.clone())
         .then_expect_events(vec![requested()]);
     Workspaces::with(()).given(given()).when(restore).then_expect_events(vec![]);
-    let bury = WorkspaceCommand::Bury { requested_at: now() };
+    let repeat = WorkspaceCommand::RepeatDeletion { requested_at: now() };
     let deleted = WorkspaceEvent::Deleted { requested_at: now() };
     for before in [created(), given()] {
         Workspaces::with(())
             .given(before)
-            .when(bury.clone())
+            .when(repeat.clone())
             .then_expect_events(vec![deleted.clone()]);
     }
     let gone = [created(), vec![deleted]].concat();
-    Workspaces::with(()).given(gone).when(bury).then_expect_events(vec![]);
+    Workspaces::with(()).given(gone).when(repeat).then_expect_events(vec![]);
 }

@@ -142,18 +142,18 @@ fn a_member_who_is_erased_goes_whatever_the_role_and_somebody_inherits() {
     let given = [with_bob(Role::Viewer), vec![joined(EVE, Role::Operator)]].concat();
     Workspaces::with(())
         .given(given.clone())
-        .when(WorkspaceCommand::ForgetMember { member: ADA })
+        .when(WorkspaceCommand::RemoveErasedMember { member: ADA })
         .then_expect_events(vec![changed(EVE, Role::Operator, Role::Owner), removed(ADA)]);
     Workspaces::with(())
         .given([given.clone(), vec![requested()]].concat())
-        .when(WorkspaceCommand::ForgetMember { member: BOB })
+        .when(WorkspaceCommand::RemoveErasedMember { member: BOB })
         .then_expect_events(vec![removed(BOB)]);
     let gone = [given, vec![removed(BOB)]].concat();
-    let again = WorkspaceCommand::ForgetMember { member: BOB };
+    let again = WorkspaceCommand::RemoveErasedMember { member: BOB };
     Workspaces::with(()).given(gone).when(again).then_expect_events(vec![]);
     Workspaces::with(())
         .given(created())
-        .when(WorkspaceCommand::ForgetMember { member: ADA })
+        .when(WorkspaceCommand::RemoveErasedMember { member: ADA })
         .then_expect_error(WorkspaceError::LastMember);
 }
 

@@ -104,7 +104,7 @@ impl Answer {
     }
 
     pub fn started(&self) -> Result<Started, TaskError> {
-        match self.words().as_slice() {
+        match self.fields().as_slice() {
             ["launched"] => Ok(Started::Launched),
             ["there"] => Ok(Started::AlreadyThere),
             other => Err(failed(other)),
@@ -112,7 +112,7 @@ impl Answer {
     }
 
     pub fn state(&self) -> Result<TaskState, TaskError> {
-        match self.words().as_slice() {
+        match self.fields().as_slice() {
             ["missing"] => Ok(TaskState::Missing),
             ["running"] => Ok(TaskState::Running),
             ["vanished"] => Ok(TaskState::Vanished { rebooted: false }),
@@ -123,7 +123,7 @@ impl Answer {
     }
 
     pub fn killed(&self) -> Result<Killed, TaskError> {
-        match self.words().as_slice() {
+        match self.fields().as_slice() {
             ["killed"] => Ok(Killed { forced: false }),
             ["killed", "forced"] => Ok(Killed { forced: true }),
             ["alive"] => Err(TaskError::NotProven),
@@ -132,14 +132,14 @@ impl Answer {
     }
 
     pub fn removed(&self) -> Result<(), TaskError> {
-        match self.words().as_slice() {
+        match self.fields().as_slice() {
             ["removed"] => Ok(()),
             ["running"] => Err(TaskError::Running),
             other => Err(failed(other)),
         }
     }
 
-    fn words(&self) -> Vec<&str> {
+    fn fields(&self) -> Vec<&str> {
         self.0.iter().map(String::as_str).collect()
     }
 }
