@@ -68,7 +68,7 @@ pub struct App {
     pub transport: Transport,
     /// The sender of mails.
     pub mail_from: Mailbox,
-    /// The URL with which links in mails and in the OpenAPI document begin, without a final slash.
+    /// The URL with which links in mails and in the `OpenAPI` document begin, without a final slash.
     pub public_url: Arc<str>,
 }
 
