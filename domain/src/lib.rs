@@ -14,7 +14,7 @@ pub mod seat;
 pub mod server;
 pub mod session;
 #[cfg(test)]
-mod upcasting;
+mod upcasting_tests;
 pub mod workspace;
 
 pub use event::{

@@ -232,8 +232,8 @@ async fn a_hole_stops_a_replay() {
 
         let ended = replay(&world.pool, &projection, small(), cancel, |_| {}).await;
 
-        let told = ended.unwrap_err().to_string();
-        assert_eq!(told, "the log has a hole: position 76 is missing");
+        let error = ended.unwrap_err().to_string();
+        assert_eq!(error, "the log has a hole: position 76 is missing");
     }
 }
 

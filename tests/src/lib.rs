@@ -1,4 +1,4 @@
-//! The harness of the stories and misfortunes: the real programme, real databases, real mail.
+#![doc = include_str!("../README.md")]
 
 mod alone;
 mod client;

@@ -1,6 +1,6 @@
 # $1: a folder to remove afterwards, or empty; then the server and its arguments.
 # Lethe holds the other end of our stdin. However Lethe ends, kill -9 included, that pipe closes,
-# and the server is told to stop at once.
+# and the server is stopped at once.
 trap '' HUP INT TERM
 scratch=$1
 shift

@@ -50,7 +50,7 @@ impl World {
     }
 
     /// Appends an event whose personal fields are sealed already; answers its position.
-    pub async fn tell<E: Event>(&self, stream_type: &str, stream: Uuid, mut event: E) -> i64 {
+    pub async fn append<E: Event>(&self, stream_type: &str, stream: Uuid, mut event: E) -> i64 {
         let sealed = take_apart(&mut event).unwrap();
         let (event_type, version) = event.type_and_version();
         let data = event.encode().unwrap();
@@ -132,11 +132,11 @@ pub const fn options(node: Uuid) -> ReaderOptions {
     ReaderOptions { poll: Duration::from_millis(20), ..ReaderOptions::of(node) }
 }
 
-/// Asks again and again until it is so.
-pub async fn until<F: Future<Output = bool>>(mut asked: impl FnMut() -> F) {
+/// Polls a condition until it holds.
+pub async fn until<F: Future<Output = bool>>(mut condition: impl FnMut() -> F) {
     let mut pause = tokio::time::interval(Duration::from_millis(10));
     let all = async {
-        while !asked().await {
+        while !condition().await {
             pause.tick().await;
         }
     };

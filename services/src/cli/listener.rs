@@ -1,4 +1,4 @@
-//! A server that listens, until it is told to stop.
+//! A server that listens until it is stopped.
 
 use std::net::SocketAddr;
 

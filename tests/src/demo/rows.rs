@@ -18,7 +18,7 @@ use super::claims::Claims;
 use crate::Installation;
 
 /// One personal field as it stands in a row.
-struct Found {
+struct SealedField {
     position: i64,
     event_type: String,
     field: u16,
@@ -57,14 +57,14 @@ pub async fn show(claims: &Claims, installation: &Installation, person: &str) ->
         opened.open += usize::from(clear.is_ok());
         let envelope = hex::encode(&field.sealed.envelope[..12]);
         let shown = clear.unwrap_or_else(|reason| format!("-- {reason} --"));
-        let Found { position, event_type, name, .. } = &field;
+        let SealedField { position, event_type, name, .. } = &field;
         claims.see(format_args!("{position:>4}  {event_type:<32}{name:<18}{envelope}...  {shown}"));
         opened.sealed.push(field.sealed.envelope);
     }
     opened
 }
 
-async fn find(log: &str, subject: SubjectId) -> Vec<Found> {
+async fn find(log: &str, subject: SubjectId) -> Vec<SealedField> {
     let pool = connect(log, &ConnectOptions::app()).await.unwrap();
     let client = pool.get().await.unwrap();
     let mut found = Vec::new();
@@ -79,7 +79,7 @@ async fn find(log: &str, subject: SubjectId) -> Vec<Found> {
     }
 }
 
-fn fields(event: &Recorded) -> Vec<Found> {
+fn fields(event: &Recorded) -> Vec<SealedField> {
     if is_one_of::<AccountEvent>(event) {
         fields_of(event.decode::<AccountEvent>().unwrap(), event)
     } else if is_one_of::<SessionEvent>(event) {
@@ -93,14 +93,14 @@ fn is_one_of<E: Event>(event: &Recorded) -> bool {
     E::TYPES.iter().any(|(known, _)| *known == event.event_type())
 }
 
-fn fields_of<E: Event>(mut decoded: E, event: &Recorded) -> Vec<Found> {
+fn fields_of<E: Event>(mut decoded: E, event: &Recorded) -> Vec<SealedField> {
     let mut found = Vec::new();
     let visited = decoded.visit_personal::<std::convert::Infallible>(
         event.tenant(),
         event.stream_id(),
         &mut |_, field: &mut dyn AnyPersonal| {
             let declaration = field.declaration();
-            found.extend(field.set_apart().map(|sealed| Found {
+            found.extend(field.set_apart().map(|sealed| SealedField {
                 position: event.position(),
                 event_type: event.event_type().to_owned(),
                 field: declaration.id,
@@ -116,7 +116,7 @@ fn fields_of<E: Event>(mut decoded: E, event: &Recorded) -> Vec<Found> {
     }
 }
 
-async fn open(keyring: &Keyring, subject: SubjectId, found: &Found) -> Result<String, String> {
+async fn open(keyring: &Keyring, subject: SubjectId, found: &SealedField) -> Result<String, String> {
     match found.field {
         id if id == AccountEmail::DECLARATION.id => {
             open_as::<AccountEmail>(keyring, subject, found).await
@@ -138,7 +138,7 @@ async fn open(keyring: &Keyring, subject: SubjectId, found: &Found) -> Result<St
 async fn open_as<F: Field>(
     keyring: &Keyring,
     subject: SubjectId,
-    found: &Found,
+    found: &SealedField,
 ) -> Result<String, String> {
     let clear = keyring.sealer.open::<F>(found.tenant, subject, &found.sealed).await;
     let clear = clear.map_err(|error| error.to_string())?;

@@ -42,7 +42,7 @@ impl Team {
         let refused = team.take_seat(&alan.client).await;
         claims.see(refused.text());
         let why = refused.status == 409 && refused.field("/type").ends_with("seat-limit-reached");
-        claims.holds("the third person is refused, and told why", why);
+        claims.holds("the third person is refused, with the reason", why);
         let seats = team.grace.client.get(&format!("{}/seats", team.path)).await;
         claims.see(seats.text());
         let cause = seats.json().pointer("/limit_cause/event_id").is_some();

@@ -1,4 +1,4 @@
-//! A port that leads to another, and can go silent: nothing is closed, and nothing comes through.
+//! A port that forwards to another one, and can go silent: nothing is closed, and no byte passes.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -15,14 +15,14 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let own = listener.local_addr().unwrap().port();
         let silent = watch::Sender::new(false);
-        let told = silent.subscribe();
+        let silenced = silent.subscribe();
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
                 let Ok(far) = TcpStream::connect(("127.0.0.1", port)).await else { continue };
                 let (from_near, to_near) = near.into_split();
                 let (from_far, to_far) = far.into_split();
-                tokio::spawn(carry(from_near, to_far, told.clone()));
-                tokio::spawn(carry(from_far, to_near, told.clone()));
+                tokio::spawn(carry(from_near, to_far, silenced.clone()));
+                tokio::spawn(carry(from_far, to_near, silenced.clone()));
             }
         });
         Self { port: own, silent }

@@ -10,21 +10,21 @@ use tests::{Installation, Person, until};
 use crate::accounts::causes_of_closing;
 
 /// Exit code, standard output and standard error.
-fn told(output: &Output) -> (Option<i32>, String, String) {
+fn printed(output: &Output) -> (Option<i32>, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
 
 /// Runs a word that must do what it is asked; answers what it prints.
 async fn done(installation: &Installation, words: &[&str]) -> String {
-    let (code, out, errors) = told(&installation.run(words).await);
+    let (code, out, errors) = printed(&installation.run(words).await);
     assert_eq!(code, Some(0), "{words:?}: {errors}");
     out
 }
 
 /// Runs a word that must refuse; answers its one line.
 async fn refused(installation: &Installation, words: &[&str]) -> String {
-    let (code, _, errors) = told(&installation.run(words).await);
+    let (code, _, errors) = printed(&installation.run(words).await);
     assert_eq!(code, Some(2), "{words:?}: {errors}");
     assert_eq!(errors.lines().count(), 1, "{errors}");
     errors
@@ -35,7 +35,7 @@ async fn an_operators_token_opens_what_its_scope_says_until_it_is_revoked() {
     let installation = Installation::new().await;
     let lethe = installation.node().await;
     let made = installation.run(&["token", "create", "--scope", "audit", "--days", "1"]).await;
-    let (code, token, said) = told(&made);
+    let (code, token, said) = printed(&made);
     assert_eq!(code, Some(0), "{said}");
     let id = said.split([' ', ',']).nth(1).unwrap().to_owned();
     let operator = lethe.client().bearing(&token);
@@ -56,14 +56,14 @@ async fn an_erasure_that_was_asked_for_by_mail_is_entered_by_an_operator() {
     let account = ada.register(&lethe.client()).await;
     let signed_in = ada.sign_in(&lethe.client()).await;
 
-    let told = done(&installation, &["erase", &account, "--grace-days", "0"]).await;
+    let printed = done(&installation, &["erase", &account, "--grace-days", "0"]).await;
 
-    assert!(told.contains("1 sessions are closed"), "{told}");
+    assert!(printed.contains("1 sessions are closed"), "{printed}");
     until("the session is refused", async || {
         (signed_in.get("/v1/me").await.status == 401).then_some(())
     })
     .await;
-    let code = told.rsplit(' ').next().unwrap();
+    let code = printed.rsplit(' ').next().unwrap();
     until("the erasure is complete", async || {
         let proof = lethe.client().get(&format!("/v1/erasures/{code}")).await.expect(200);
         (proof.field("/state") == "completed").then_some(())

@@ -1,4 +1,4 @@
-//! What operators are given fits the programme.
+//! Alerts and dashboards use metrics that exist.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,4 +1,6 @@
-//! Rules for the source tree, and that what operators are given fits the programme.
+//! Rules for the source tree, and checks of the files that operators use.
 
 mod deploy;
+mod questions;
 mod tidy;
+mod words;

@@ -200,7 +200,7 @@ struct Ending {
 impl Guard {
     async fn finish(&mut self) -> Result<(), Problem> {
         let Some(ending) = self.ending.take() else { return Ok(()) };
-        ending.tell(self.events, true).await
+        ending.append(self.events, true).await
     }
 }
 
@@ -210,8 +210,8 @@ impl Drop for Guard {
         let runtime = tokio::runtime::Handle::try_current();
         if let (Some(ending), Ok(runtime)) = (self.ending.take(), runtime) {
             runtime.spawn(async move {
-                if let Err(problem) = ending.tell(events, false).await {
-                    tracing::error!(%problem, "the end of an export is not in the log");
+                if let Err(problem) = ending.append(events, false).await {
+                    tracing::error!(%problem, "the event about the end of an export was not appended");
                 }
             });
         }
@@ -219,7 +219,7 @@ impl Drop for Guard {
 }
 
 impl Ending {
-    async fn tell(self, events: u64, complete: bool) -> Result<(), Problem> {
+    async fn append(self, events: u64, complete: bool) -> Result<(), Problem> {
         let command = CommandId(derived(self.started, "finish"));
         let mut request = Request::new(TenantId(self.token), command);
         request.actor = Some(self.actor);

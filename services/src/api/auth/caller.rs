@@ -42,7 +42,7 @@ impl Caller {
     }
 
     /// # Errors
-    /// A request that could not be told from another when it is sent again.
+    /// The request has no `Idempotency-Key`, so a repetition could not be recognised.
     pub fn needs_key(&self) -> Result<(), Problem> {
         if self.key.is_some() {
             return Ok(());

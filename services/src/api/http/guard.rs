@@ -27,14 +27,14 @@ pub struct RequestSpan;
 impl RootSpanBuilder for RequestSpan {
     fn on_request_start(request: &ServiceRequest) -> Span {
         let id = request.extensions().get::<RequestId>().map(ToString::to_string);
-        tracing::info_span!("request", id, method = %word(request.method()))
+        tracing::info_span!("request", id, method = %method_name(request.method()))
     }
 
     fn on_request_end<B: MessageBody>(_: Span, _: &Result<ServiceResponse<B>, Error>) {}
 }
 
-/// A method is free text: only those that mean something are repeated.
-fn word(method: &Method) -> &'static str {
+/// Any text can be sent as a method: only known ones are logged.
+fn method_name(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "HEAD" => "HEAD",
@@ -57,7 +57,7 @@ pub async fn guard(
     let asked = Instant::now();
     let id = request.extensions().get::<RequestId>().map(ToString::to_string);
     let page = request.path().starts_with(DOCS);
-    let method = word(request.method());
+    let method = method_name(request.method());
     let mut answer = match admit(&api, &request) {
         Ok(()) => next.call(request).await?.map_into_boxed_body(),
         Err(problem) => request.into_response(problem.error_response()),

@@ -33,20 +33,20 @@ pub struct Readiness {
     readers: String,
 }
 
-/// Whether database, keyring and readers are there.
+/// Whether the database, the keyring and the readers answer.
 #[utoipa::path(
     get, path = "/readyz", tag = "health",
     responses((status = 200, body = Readiness), (status = 503, body = Readiness)),
 )]
 async fn ready(api: ApiData) -> HttpResponse {
     let (database, keyring, readers) =
-        futures_util::join!(told(database(&api)), told(keyring(&api)), told(readers(&api)),);
-    let ready = [&database, &keyring, &readers].iter().all(|told| *told == "ok");
+        futures_util::join!(answer_of(database(&api)), answer_of(keyring(&api)), answer_of(readers(&api)),);
+    let ready = [&database, &keyring, &readers].iter().all(|answer| *answer == "ok");
     let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     answer.json(Readiness { ready, database, keyring, readers })
 }
 
-async fn told(check: impl Future<Output = Result<(), String>>) -> String {
+async fn answer_of(check: impl Future<Output = Result<(), String>>) -> String {
     match tokio::time::timeout(WITHIN, check).await {
         Ok(Ok(())) => "ok".to_owned(),
         Ok(Err(why)) => why,

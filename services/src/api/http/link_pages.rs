@@ -1,5 +1,5 @@
-//! The pages that mailed links open. The secret stands behind the `#`: no server is told of it
-//! until somebody confirms.
+//! The pages that mailed links open. The secret is behind the `#`, which browsers do not send: no server
+//! gets it before a person confirms.
 
 use actix_web::HttpResponse;
 use actix_web::http::header;

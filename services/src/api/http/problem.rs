@@ -43,80 +43,80 @@ kinds! {
         "A live account has this e-mail address: sign in, or reset its password.";
     AlreadyDone "already-done" CONFLICT "This was done already"
         "Nothing is left to do.";
-    BadBody "bad-body" UNPROCESSABLE_ENTITY "The body does not fit"
+    BadBody "bad-body" UNPROCESSABLE_ENTITY "The body is not valid"
         "Each entry of `errors` points at a field of the body and says what it should be.";
-    BadCursor "bad-cursor" BAD_REQUEST "The cursor is not one of ours"
-        "Send a cursor back as it came, with the same filters, within a day; or start anew.";
-    BadHeader "bad-header" BAD_REQUEST "A header does not fit"
+    BadCursor "bad-cursor" BAD_REQUEST "The cursor is not valid"
+        "Send a cursor unchanged, with the same filters, within a day; or start from the first page.";
+    BadHeader "bad-header" BAD_REQUEST "A header is not valid"
         "Each entry of `errors` names a header and says what it should be.";
     BadJson "bad-json" BAD_REQUEST "The body is not JSON"
         "`detail` names the line and the column.";
-    BadQuery "bad-query" BAD_REQUEST "The query does not fit"
+    BadQuery "bad-query" BAD_REQUEST "The query is not valid"
         "Each entry of `errors` names a parameter and says what it should be.";
     ContentType "content-type" UNSUPPORTED_MEDIA_TYPE "The body must be JSON"
         "Send `Content-Type: application/json`, without a content encoding.";
     ErasureRequested "erasure-requested" CONFLICT "The erasure has been requested"
-        "Until it is cancelled, the account takes nothing but its cancellation.";
+        "The account accepts no command until the erasure is cancelled: cancel it first.";
     ForeignOrigin "foreign-origin" FORBIDDEN "The request came from another site"
-        "With a cookie, send JSON from our own origin; or use a bearer token.";
+        "A request with a cookie must be JSON and come from the API's own origin; or use a bearer token.";
     Forbidden "forbidden" FORBIDDEN "This is not allowed"
-        "Ask for the role, or for a token of the scope, that `detail` names.";
+        "It needs the role, or a token with the scope, that `detail` names.";
     IdempotencyKeyReused "idempotency-key-reused" UNPROCESSABLE_ENTITY "The key was used before"
-        "An Idempotency-Key belongs to one request: send another with another body.";
-    Internal "internal" INTERNAL_SERVER_ERROR "This is our mistake"
-        "The request id in X-Request-Id leads us to it.";
+        "An Idempotency-Key belongs to one request: use a new key for another body.";
+    Internal "internal" INTERNAL_SERVER_ERROR "The server has an internal error"
+        "Report it with the request id in X-Request-Id.";
     LeaseLost "lease-lost" CONFLICT "The lease has ended"
-        "Stop what needs the seat, and ask for another lease.";
+        "Stop the work that needs the seat, and request another lease.";
     LinkGone "link-gone" GONE "The link no longer works"
-        "Ask for a new one.";
-    LinkInvalid "link-invalid" BAD_REQUEST "The link is not one of ours"
-        "Copy the whole token out of the mail.";
+        "Request a new one.";
+    LinkInvalid "link-invalid" BAD_REQUEST "The link is not valid"
+        "Copy the complete token from the mail.";
     MethodNotAllowed "method-not-allowed" METHOD_NOT_ALLOWED "The method is not allowed here"
-        "The Allow header lists those that are.";
-    NotByConsent "not-by-consent" UNPROCESSABLE_ENTITY "The purpose does not rest on consent"
+        "The Allow header lists the allowed methods.";
+    NotByConsent "not-by-consent" UNPROCESSABLE_ENTITY "The purpose is not based on consent"
         "Consent is given and withdrawn for the purposes that GET /v1/me/consents lists.";
     NotInvited "not-invited" FORBIDDEN "The invitation is for another address"
-        "Sign in as the person whose proven address it was sent to.";
-    NotFound "not-found" NOT_FOUND "There is nothing here"
-        "It does not exist, or it is another's.";
+        "Sign in with the account whose verified address it was sent to.";
+    NotFound "not-found" NOT_FOUND "This does not exist"
+        "It does not exist, or you may not see it.";
     NotYet "not-yet" SERVICE_UNAVAILABLE "The position has not been reached"
-        "Ask again: the read side had not caught up with the asked position in time.";
+        "Send it again: the read models have not reached the requested position in time.";
     OwnsWorkspaces "owns-workspaces" CONFLICT "Others belong to a workspace that only you own"
         "Make another member an owner, or delete the workspace.";
     PasswordWrong "password-wrong" FORBIDDEN "The password is wrong"
         "This step asks for the password of the account.";
     PreconditionFailed "precondition-failed" PRECONDITION_FAILED "The version is stale"
-        "Somebody was faster: read it again, and send its ETag in If-Match.";
+        "It has been changed: read it again, and send its new ETag in If-Match.";
     PreconditionRequired "precondition-required" PRECONDITION_REQUIRED "If-Match is required"
         "Send the ETag that was last read in If-Match.";
-    RangeNotSatisfiable "range-not-satisfiable" RANGE_NOT_SATISFIABLE "There are no such bytes"
-        "Content-Range says how many there are.";
+    RangeNotSatisfiable "range-not-satisfiable" RANGE_NOT_SATISFIABLE "The range is beyond the end"
+        "Content-Range holds the number of bytes.";
     Refused "refused" CONFLICT "The command is refused"
         "`detail` says why.";
     SeatHeld "seat-held" CONFLICT "You have a seat already"
-        "`lease_id` is its lease: where it is not at hand, take it over.";
-    SeatLimitLowered "seat-limit-lowered" CONFLICT "There are fewer seats by now"
-        "Leases that came last are not renewed: this one ends when its time is over.";
+        "`lease_id` is its lease: renew that one, or take it over.";
+    SeatLimitLowered "seat-limit-lowered" CONFLICT "The number of seats has been lowered"
+        "The newest leases are not renewed: this one ends when it expires.";
     SeatLimitReached "seat-limit-reached" CONFLICT "Every seat is taken"
-        "`in_use` of `limit` seats: ask again after Retry-After, under another Idempotency-Key.";
+        "`in_use` of `limit` seats are in use: try again after Retry-After, with a new Idempotency-Key.";
     SeatNeeded "seat-needed" CONFLICT "This needs a seat"
-        "Lease one first, and renew its lease for as long as it is needed.";
+        "Lease one first, and renew its lease while you need it.";
     SignInRefused "sign-in-refused" UNAUTHORIZED "The address or the password is wrong"
-        "Which of the two is not told.";
+        "Check both: the answer does not say which of them is wrong.";
     TimedOut "timed-out" SERVICE_UNAVAILABLE "This took too long"
         "Send it again, with the same Idempotency-Key.";
     TooLarge "too-large" PAYLOAD_TOO_LARGE "The body is too large"
-        "A body may have 64 KiB.";
-    TooManyRequests "too-many-requests" TOO_MANY_REQUESTS "There were too many requests"
+        "A body may have at most 64 KiB.";
+    TooManyRequests "too-many-requests" TOO_MANY_REQUESTS "There are too many requests"
         "Retry-After says how many seconds to wait.";
     TooManyStreams "too-many-streams" TOO_MANY_REQUESTS "There are too many streams"
         "Close one of the logs that are open.";
     Unauthorised "unauthorised" UNAUTHORIZED "Sign in first"
-        "Send a live session's token or cookie.";
-    Unavailable "unavailable" SERVICE_UNAVAILABLE "This cannot be done just now"
+        "Send the token or the cookie of a session that is open.";
+    Unavailable "unavailable" SERVICE_UNAVAILABLE "This cannot be done now"
         "Send it again in a moment, with the same Idempotency-Key.";
     WorkspaceDeleting "workspace-deleting" CONFLICT "The workspace is to be deleted"
-        "Until the deletion is cancelled, the workspace is only read.";
+        "The workspace can only be read until the deletion is cancelled.";
 }
 
 /// One thing that does not fit. It never repeats a value.
@@ -227,7 +227,7 @@ impl Problem {
         self.0.kind.status().is_client_error()
     }
 
-    /// Something failed that whoever asked has no part in: told to the log, not to them.
+    /// A failure that the client did not cause. Its reason is logged, and not sent to the client.
     pub fn unavailable(error: &dyn std::error::Error) -> Self {
         tracing::error!(error = %chain(error), "a request could not be served");
         Self::of(ProblemKind::Unavailable).with_header(header::RETRY_AFTER, 1)

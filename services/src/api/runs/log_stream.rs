@@ -125,7 +125,7 @@ struct Following {
     task: LogKey,
     /// The last line that was sent.
     after: u64,
-    /// The last state that was told.
+    /// The last state that was sent.
     state: &'static str,
     lines: Watch,
     stopping: watch::Receiver<bool>,
@@ -207,7 +207,7 @@ impl Following {
         Ok((!events.is_empty()).then(|| Bytes::from(events)))
     }
 
-    /// Another state, or the end: told after every line, for the lines are kept before the end is.
+    /// A changed state, or the end. Sent after all lines, since lines are stored before the end.
     async fn look(&mut self) -> Result<Option<Bytes>, Problem> {
         let LogKey { workspace, run, server, attempt } = self.task;
         let target = target(&self.api, workspace, run, server).await?;

@@ -96,9 +96,9 @@ async fn acquire(
     answer
 }
 
-/// What was decided stands in the log; a denial that had been told before does not.
+/// Answers with the appended event; a repeated denial appends none.
 async fn acquired(api: &Api, member: &Member, receipt: &Receipt) -> Result<HttpResponse, Problem> {
-    let Some(event) = told(api, receipt).await? else {
+    let Some(event) = appended_event(api, receipt).await? else {
         let (in_use, limit) = load(api, member).await?.taken();
         return Err(denied(in_use, limit));
     };
@@ -136,7 +136,7 @@ impl FromFields for RenewLeaseRequest {
     }
 }
 
-/// Goes on holding a seat. The log is not told of it.
+/// Renews the lease of a seat. Appends no event.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace}/seat-leases/{lease}/renew", tag = "seats",
     request_body = RenewLeaseRequest, security(("session" = [])),
@@ -182,7 +182,7 @@ async fn take_over(
     let takes = SeatCommand::TakeOver { account: member.account, from, to };
     let step = Step::new::<SeatPool>(pool_stream(member.workspace), takes);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
-    let event = told(&api, &receipt).await?.ok_or(SeatError::LeaseLost)?;
+    let event = appended_event(&api, &receipt).await?.ok_or(SeatError::LeaseLost)?;
     let SeatEvent::LeaseTakenOver { to, fence, .. } = decoded(&event)? else {
         return Err(Problem::of(ProblemKind::Internal));
     };
@@ -235,8 +235,8 @@ async fn load(api: &Api, member: &Member) -> Result<Arc<SeatPool>, Problem> {
     Ok(api.app.executor.load::<SeatPool>(member.tenant(), stream).await?.state)
 }
 
-/// The event of a receipt; `None` when nothing was told.
-async fn told(api: &Api, receipt: &Receipt) -> Result<Option<Recorded>, Problem> {
+/// The event of a receipt; `None` when nothing was appended.
+async fn appended_event(api: &Api, receipt: &Receipt) -> Result<Option<Recorded>, Problem> {
     let Some(first) = receipt.events().first() else { return Ok(None) };
     let client = api.app.pool.get().await.map_err(PgError::from)?;
     let page = Feed::page(&client, first.position - 1, 1).await;

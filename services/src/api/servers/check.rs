@@ -1,5 +1,5 @@
-//! Checks a server while somebody waits: how far a connection comes. What the server says, and
-//! whether a port is closed or silent, is told to nobody: Lethe is no scanner.
+//! Checks a server during a request: which stage a connection reaches. The answer does not hold what
+//! the server sent, or whether a port is closed or silent, so that Lethe cannot be used as a scanner.
 
 use std::time::Duration;
 
@@ -148,7 +148,7 @@ async fn check(
         timeout(WITHIN, look(&api, &member, &server, &mut position)).await
     };
     let outcome = outcome.unwrap_or(Ok(Outcome::Failed(CheckStage::Connection)))?;
-    // The check itself may have told the log of a host key.
+    // The check may have appended a host key.
     let after = api.app.executor.load::<Server>(member.tenant(), server.id.0).await?;
     let live = after.state.live().ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
     let mut answer = HttpResponse::Ok();

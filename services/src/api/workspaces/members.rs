@@ -126,7 +126,7 @@ fn no_purpose() -> Problem {
     Problem::invalid(ProblemKind::BadQuery, vec![FieldError::new(at, detail)])
 }
 
-/// The log is told before anything is opened; answers the version from then on.
+/// Appends the access before anything is decrypted; returns the new version.
 async fn open(
     api: &Api,
     member: &Member,

@@ -7,7 +7,7 @@ const MISSING: &str =
     "sshd, ssh-keygen or libnss_wrapper.so is missing: `.ci/tools sshd` gets them";
 
 #[derive(Clone, Debug)]
-pub(super) struct Found {
+pub(super) struct SshdFiles {
     pub sshd: PathBuf,
     pub keygen: PathBuf,
     /// Gives sshd a passwd file of the test's own: its home, its shell, its privilege separation.
@@ -18,7 +18,7 @@ pub(super) struct Found {
     pub session: Option<PathBuf>,
 }
 
-pub(super) fn find() -> io::Result<Found> {
+pub(super) fn find() -> io::Result<SshdFiles> {
     let tools = tools();
     let missing = || io::Error::new(io::ErrorKind::NotFound, MISSING);
     let libraries: Vec<PathBuf> = tools.iter().flat_map(|tools| libraries(tools)).collect();
@@ -28,7 +28,7 @@ pub(super) fn find() -> io::Result<Found> {
     let keygen = programme("usr/bin/ssh-keygen", tools.as_deref()).ok_or_else(missing)?;
     let session = tools.filter(|tools| sshd.starts_with(tools));
     let session = session.map(|tools| tools.join("usr/lib/openssh/sshd-session"));
-    Ok(Found {
+    Ok(SshdFiles {
         keygen,
         names: names.into_iter().find(|path| path.is_file()).ok_or_else(missing)?,
         sshd,

@@ -14,7 +14,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use found::Found;
+use found::SshdFiles;
 pub use processes::Process;
 
 const KEEP: &str = include_str!("keep.sh");
@@ -63,7 +63,7 @@ pub struct Sshd {
     port: u16,
     user: String,
     mark: String,
-    found: Found,
+    found: SshdFiles,
     keeper: Mutex<Keeper>,
 }
 
@@ -106,7 +106,7 @@ impl Sshd {
     }
 
     fn prepare(
-        found: Found,
+        found: SshdFiles,
         folder: PathBuf,
         port: u16,
         options: &SshdOptions,
@@ -231,7 +231,7 @@ pub fn keygen() -> io::Result<PathBuf> {
     found::find().map(|found| found.keygen)
 }
 
-fn keep(found: &Found, folder: &Path, mark: &str) -> io::Result<Keeper> {
+fn keep(found: &SshdFiles, folder: &Path, mark: &str) -> io::Result<Keeper> {
     let mut command = Command::new("sh");
     command.args(["-c", KEEP, "lethe-sshd"]).arg(folder).arg(mark).arg(&found.sshd);
     let mut libraries = found.libraries.clone();
@@ -248,7 +248,7 @@ fn keep(found: &Found, folder: &Path, mark: &str) -> io::Result<Keeper> {
     Ok(Keeper { child, words, answers: BufReader::new(answers) })
 }
 
-fn make_key(found: &Found, folder: &Path) -> io::Result<()> {
+fn make_key(found: &SshdFiles, folder: &Path) -> io::Result<()> {
     let mut command = Command::new(&found.keygen);
     command.args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"]).arg(folder.join("key"));
     let made = command.stdin(Stdio::null()).status()?;
@@ -277,7 +277,7 @@ fn write_config(
     folder: &Path,
     port: u16,
     mark: &str,
-    found: &Found,
+    found: &SshdFiles,
     options: &SshdOptions,
 ) -> io::Result<()> {
     let place = folder.display();

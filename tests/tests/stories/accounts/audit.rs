@@ -56,13 +56,13 @@ async fn an_export_is_told_before_and_after_and_proves_itself_by_its_trailer() {
 
     let (after, _) = checked(&auditor.get("/v1/audit/export?after=2").await.expect(200).text());
     assert_eq!(after[0]["position"], 3);
-    let told: Vec<&Value> =
+    let events: Vec<&Value> =
         after.iter().filter(|event| event["stream_type"] == "operator").collect();
-    assert_eq!(told[0]["type"], "operator.token_issued");
-    assert_eq!(told[1]["type"], "operator.export_started");
-    assert_eq!(told[2]["type"], "operator.export_finished");
+    assert_eq!(events[0]["type"], "operator.token_issued");
+    assert_eq!(events[1]["type"], "operator.export_started");
+    assert_eq!(events[2]["type"], "operator.export_finished");
     assert_eq!(
-        told[2]["data"],
+        events[2]["data"],
         json!({
             "through": through, "events": through, "complete": true,
         })
@@ -82,14 +82,14 @@ async fn an_export_that_nobody_reads_to_its_end_is_told_as_incomplete() {
     assert!(export.chunk().await.unwrap().is_some());
     drop(export);
 
-    let told =
+    let ended =
         "select data::text from event_log.events where event_type = 'operator.export_finished'";
-    let told = tests::until("the log knows the end of the export", async || {
-        log.query_opt(told, &[]).await.unwrap().map(|row| row.get::<_, String>(0))
+    let ended = tests::until("the log knows the end of the export", async || {
+        log.query_opt(ended, &[]).await.unwrap().map(|row| row.get::<_, String>(0))
     });
-    let told: Value = serde_json::from_str(&told.await).unwrap();
-    assert_eq!(told["complete"], false);
-    assert!(told["events"].as_u64().unwrap() < 40_000);
+    let ended: Value = serde_json::from_str(&ended.await).unwrap();
+    assert_eq!(ended["complete"], false);
+    assert!(ended["events"].as_u64().unwrap() < 40_000);
 }
 
 /// Far more than the buffers between here and the node hold.

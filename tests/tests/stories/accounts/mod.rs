@@ -1,4 +1,4 @@
-//! The story of an account, told through HTTP, each chapter in a database of its own.
+//! The story of an account through HTTP, each part in its own database.
 
 mod addresses;
 mod audit;

@@ -115,10 +115,10 @@ async fn the_log_of_the_node_tells_no_address_and_no_password() {
     let wrong = json!({ "email": harness.ada.email, "password": 7 });
     harness.anybody.post("/v1/sessions", wrong).await.expect(422);
 
-    let told = harness.node.log_text();
+    let log_text = harness.node.log_text();
 
-    assert!(!told.is_empty());
+    assert!(!log_text.is_empty());
     for secret in [&harness.ada.email, &harness.ada.password, &harness.ada.name, "127.0.0.1:"] {
-        assert!(!told.contains(secret), "{secret} is in the log");
+        assert!(!log_text.contains(secret), "{secret} is in the log");
     }
 }

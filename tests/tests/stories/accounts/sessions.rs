@@ -67,9 +67,9 @@ async fn an_unknown_address_and_a_wrong_password_are_one_refusal() {
 
     assert_eq!(known.body, unknown.body);
     let log = harness.installation.log().await;
-    let told = "select count(*) from event_log.events where event_type = any ($1)";
+    let count = "select count(*) from event_log.events where event_type = any ($1)";
     let types = vec!["account.login_failed", "session.refused"];
-    assert_eq!(log.query_one(told, &[&types]).await.unwrap().get::<_, i64>(0), 2);
+    assert_eq!(log.query_one(count, &[&types]).await.unwrap().get::<_, i64>(0), 2);
 }
 
 #[tokio::test]

@@ -46,14 +46,14 @@ fn bodies(ada: &Person, sshd: &Sshd) -> Vec<(&'static str, Value)> {
     ]
 }
 
-struct Given {
+struct Fixture {
     harness: Harness,
     sshd: Sshd,
     things: Things,
     account: String,
 }
 
-impl Given {
+impl Fixture {
     /// A server whose host key was observed and is not approved, with a deployment.
     async fn new() -> Self {
         let sshd = Sshd::start().unwrap();
@@ -100,7 +100,7 @@ impl Given {
 
 #[tokio::test]
 async fn whoever_changes_something_says_which_version_they_saw() {
-    let given = Given::new().await;
+    let given = Fixture::new().await;
     let mut operations = operations(&document(&given.harness.ada).await);
     operations.retain(|operation| operation.needs_header("If-Match"));
     let bodies = bodies(&Person::named("ada"), &given.sshd);

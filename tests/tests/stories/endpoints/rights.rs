@@ -101,11 +101,11 @@ async fn send(by: &Client, row: &str, things: &Things, lease: Option<&String>) -
     if method == Method::GET {
         return call.send().await;
     }
-    // No body of any operation has such a field: whoever may ask is told so.
+    // No body has such a field: a caller who has the right gets an error about it.
     call.json(json!({ "no_such_field": true })).send().await
 }
 
-struct Given {
+struct Fixture {
     _sshd: Sshd,
     _node: tests::TestServer,
     installation: Installation,
@@ -114,7 +114,7 @@ struct Given {
     table: Value,
 }
 
-impl Given {
+impl Fixture {
     async fn new() -> Self {
         let sshd = Sshd::start().unwrap();
         let allow = format!("127.0.0.1/32:{}", sshd.port());
@@ -192,7 +192,7 @@ impl Given {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_has_the_right_of_an_operation_may_ask_for_it_and_nobody_else() {
-    let given = Given::new().await;
+    let given = Fixture::new().await;
     let operations = operations_of_workspaces(&given.client).await;
     let below = |path: &str| path.strip_prefix(WORKSPACE).unwrap().to_owned();
     let found: BTreeSet<String> = operations

@@ -1,4 +1,4 @@
-//! A person whose every value can be told from anything else.
+//! A person each of whose values appears nowhere else.
 
 use serde_json::json;
 use tests::{Client, Installation, Person};

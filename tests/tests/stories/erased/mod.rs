@@ -99,8 +99,8 @@ async fn after_an_erasure_nothing_of_the_person_is_left_anywhere() {
 }
 
 async fn certificate(client: &Client, code: &str) {
-    let told = client.get(&format!("/v1/erasures/{code}")).await.expect(200);
-    assert!(["completed", "backup_proven"].contains(&told.field("/state").as_str()));
+    let certificate = client.get(&format!("/v1/erasures/{code}")).await.expect(200);
+    assert!(["completed", "backup_proven"].contains(&certificate.field("/state").as_str()));
 }
 
 #[tokio::test]

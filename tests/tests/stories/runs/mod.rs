@@ -1,4 +1,4 @@
-//! Runs on a real sshd, through HTTP: watched, failed, cancelled, tried again, never told wrong.
+//! Runs on a real sshd, through HTTP: watched, failed, cancelled and tried again.
 
 mod asking;
 mod ending;

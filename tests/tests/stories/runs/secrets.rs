@@ -20,7 +20,7 @@ async fn a_secret_reaches_the_command_and_neither_its_log_nor_the_database() {
     let got = std::fs::read_to_string(harness.sshd.home().join("got")).unwrap();
     assert_eq!(got, SECRET);
     assert_eq!(harness.bytes(&run, "out").await, b"<***>\n***\n");
-    // Of the last letters of base64 no more than their own byte could be told.
+    // Of the last letters of base64 no more than their own byte could be guessed.
     let err = harness.bytes(&run, "err").await;
     assert!(err.starts_with(b"***") && err.len() <= 8, "{}", String::from_utf8_lossy(&err));
     let log = harness.installation.log().await;

@@ -60,8 +60,8 @@ async fn a_server_is_registered_observed_approved_and_used() {
     sshd.authorize(&line).unwrap();
     let checked = harness.check_server(&server).await;
     assert_eq!((checked["ok"].as_bool(), results(&checked)), (Some(true), vec!["ok"; 5]));
-    let told = ["registered", "host_key_observed", "host_key_approved", "credential_attached"];
-    assert_eq!(event_types(&harness).await, told.map(|word| format!("server.{word}")));
+    let expected = ["registered", "host_key_observed", "host_key_approved", "credential_attached"];
+    assert_eq!(event_types(&harness).await, expected.map(|word| format!("server.{word}")));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@ mask=$(umask)
 umask 077
 place=$HOME/.lethe/runs/$task
 
-# On a line of its own, whatever the login has said before.
+# Writes an answer on its own line, also if the login has printed something before.
 say() {
     echo
     echo "lethe: $*"
@@ -20,8 +20,8 @@ lives() {
     look "$1" && [ "$start" = "$2" ] && [ "$state" != Z ] && [ "$state" != X ]
 }
 
-# What the keeper and the command have noted of themselves, if that was since the last boot.
-recall() {
+# Reads the processes that the keeper and the command have recorded, if that was since the last boot.
+read_processes() {
     keeper= keeper_start= leader= leader_start=
     read -r keeper keeper_start boot_then <"$place/started" || return 1
     read -r boot </proc/sys/kernel/random/boot_id

@@ -1,4 +1,4 @@
-recall
+read_processes
 # A number that has gone to somebody else is not ours.
 look "${leader:-none}" && [ "$start" != "$leader_start" ] && leader=
 look "${keeper:-none}" && [ "$start" != "$keeper_start" ] && keeper=

@@ -2,7 +2,7 @@ if [ ! -e "$place/started" ]; then
     say missing
     exit
 fi
-if recall; then
+if read_processes; then
     lives "$keeper" "$keeper_start" || lives "${leader:-none}" "$leader_start"
     alive=$?
     gone=vanished

@@ -1,4 +1,4 @@
-recall
+read_processes
 rounds=0
 while lives "${keeper:-none}" "$keeper_start"; do
     # It goes soon after it has noted the end.
@@ -10,7 +10,7 @@ if [ ! -s "$place/exit" ] && lives "${leader:-none}" "$leader_start"; then
     say running
     exit
 fi
-# Followers of connections whose end nobody has told the server.
+# Followers of connections that were lost without a close.
 for one in $(grep -lsF "LETHE_FOLLOWS=$task" /proc/[0-9]*/environ); do
     one=${one#/proc/}
     kill "${one%/*}"
