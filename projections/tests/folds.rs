@@ -27,14 +27,14 @@ const ALL: &[&str] = &["accounts", "sessions", "audit_trail"];
 async fn an_account_shows_what_its_events_have_told() {
     let world = World::new().await;
     let id = account(2);
-    world.append("account", id.0, registered(2)).await;
-    world.append("account", id.0, AccountEvent::EmailVerified {}).await;
+    world.record("account", id.0, registered(2)).await;
+    world.record("account", id.0, AccountEvent::EmailVerified {}).await;
     let consent = AccountEvent::ConsentGiven { purpose: Purpose::ProductNews, policy_version: 3 };
-    world.append("account", id.0, consent).await;
+    world.record("account", id.0, consent).await;
     let change = AccountEvent::EmailChangeRequested { email: sealed("new"), verification: proof() };
-    world.append("account", id.0, change).await;
+    world.record("account", id.0, change).await;
     let name = AccountEvent::Rectified { name: Some(sealed("rectified")), username: None };
-    world.append("account", id.0, name).await;
+    world.record("account", id.0, name).await;
 
     let readers = world.read(projections::all()).await;
     world.caught_up(ALL).await;
@@ -58,10 +58,10 @@ async fn an_account_shows_what_its_events_have_told() {
 async fn an_erased_account_keeps_ids_and_times_only() {
     let world = World::new().await;
     let id = account(2);
-    world.append("account", id.0, registered(2)).await;
+    world.record("account", id.0, registered(2)).await;
     let requested = AccountEvent::ErasureRequested { requested_at: time(7), due: time(8) };
-    world.append("account", id.0, requested).await;
-    world.append("account", id.0, AccountEvent::ErasureCompleted { requested_at: time(7) }).await;
+    world.record("account", id.0, requested).await;
+    world.record("account", id.0, AccountEvent::ErasureCompleted { requested_at: time(7) }).await;
 
     let readers = world.read(projections::all()).await;
     world.caught_up(ALL).await;
@@ -77,10 +77,10 @@ async fn an_erased_account_keeps_ids_and_times_only() {
 async fn open_sessions_are_listed_newest_first_and_page_by_page() {
     let world = World::new().await;
     for number in 1..=4 {
-        world.append("session", Uuid::from_u128(number), opened(7)).await;
+        world.record("session", Uuid::from_u128(number), opened(7)).await;
     }
     let closed = SessionEvent::Closed { reason: CloseReason::SignedOut };
-    world.append("session", Uuid::from_u128(2), closed).await;
+    world.record("session", Uuid::from_u128(2), closed).await;
 
     let readers = world.read(projections::all()).await;
     world.caught_up(ALL).await;
@@ -114,7 +114,7 @@ async fn a_seat_pool_shows_its_limit_with_the_cause_and_who_holds_a_seat() {
         SeatEvent::LeaseTakenOver { account: account(1), from: first, to: third, fence: 3 },
         SeatEvent::LeaseExpired { lease: second, account: account(2), fence: 2 },
     ] {
-        world.append("seats", stream, event).await;
+        world.record("seats", stream, event).await;
     }
 
     let readers = world.read(projections::all()).await;

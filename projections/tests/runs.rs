@@ -30,7 +30,7 @@ fn log() -> LogSeal {
 async fn a_run_shows_how_far_it_is_on_each_server() {
     let world = World::new().await;
     let (server, attempt, fence) = (ONE, 1, 1);
-    world.append("run", RUN, requested()).await;
+    world.record("run", RUN, requested()).await;
     let readers = world.read(projections::all()).await;
     world.caught_up(&["runs"]).await;
     for event in [
@@ -42,7 +42,7 @@ async fn a_run_shows_how_far_it_is_on_each_server() {
         RunEvent::LogSealed { server, attempt, log: log() },
         RunEvent::Retried { servers: vec![TWO], secrets: None },
     ] {
-        world.append("run", RUN, event).await;
+        world.record("run", RUN, event).await;
     }
     world.caught_up(&["runs"]).await;
 

@@ -17,9 +17,9 @@ fn workspace(number: u128) -> WorkspaceId {
     WorkspaceId(Uuid::from_u128(number))
 }
 
-async fn append(world: &World, of: WorkspaceId, events: Vec<WorkspaceEvent>) {
+async fn record(world: &World, of: WorkspaceId, events: Vec<WorkspaceEvent>) {
     for event in events {
-        world.append("workspace", of.0, event).await;
+        world.record("workspace", of.0, event).await;
     }
 }
 
@@ -34,17 +34,17 @@ fn founded(owner: u128) -> Vec<WorkspaceEvent> {
 async fn ones_workspaces_are_those_that_one_belongs_to_now() {
     let world = World::new().await;
     let joined = |member, role| WorkspaceEvent::MemberJoined { account: account(member), role };
-    append(&world, workspace(11), founded(1)).await;
-    append(&world, workspace(12), founded(2)).await;
-    append(&world, workspace(13), founded(1)).await;
+    record(&world, workspace(11), founded(1)).await;
+    record(&world, workspace(12), founded(2)).await;
+    record(&world, workspace(13), founded(1)).await;
     let (from, to) = (Role::Viewer, Role::Admin);
     let raised = WorkspaceEvent::RoleChanged { account: account(1), from, to };
     let again = vec![joined(1, from), raised, WorkspaceEvent::Renamed { name: sealed("renamed") }];
-    append(&world, workspace(12), again).await;
+    record(&world, workspace(12), again).await;
     let left = WorkspaceEvent::MemberRemoved { account: account(2) };
-    append(&world, workspace(12), vec![left]).await;
+    record(&world, workspace(12), vec![left]).await;
     let asked = WorkspaceEvent::DeletionRequested { requested_at: time(5), due: time(9) };
-    append(&world, workspace(13), vec![asked]).await;
+    record(&world, workspace(13), vec![asked]).await;
 
     let readers = world.read(projections::all()).await;
     world.caught_up(READERS).await;
@@ -65,11 +65,11 @@ async fn ones_workspaces_are_those_that_one_belongs_to_now() {
 #[tokio::test]
 async fn a_deleted_workspace_keeps_ids_and_times_only_and_is_nobodys() {
     let world = World::new().await;
-    append(&world, workspace(11), founded(1)).await;
+    record(&world, workspace(11), founded(1)).await;
     let asked = WorkspaceEvent::DeletionRequested { requested_at: time(1), due: time(2) };
     let taken_back = WorkspaceEvent::DeletionCancelled {};
     let deleted = WorkspaceEvent::Deleted { requested_at: time(1) };
-    append(&world, workspace(11), vec![asked.clone(), taken_back, asked, deleted]).await;
+    record(&world, workspace(11), vec![asked.clone(), taken_back, asked, deleted]).await;
 
     let readers = world.read(projections::all()).await;
     world.caught_up(READERS).await;
@@ -84,10 +84,10 @@ async fn a_deleted_workspace_keeps_ids_and_times_only_and_is_nobodys() {
 #[tokio::test]
 async fn members_come_and_go_and_come_again() {
     let world = World::new().await;
-    append(&world, workspace(11), founded(1)).await;
+    record(&world, workspace(11), founded(1)).await;
     let joined = WorkspaceEvent::MemberJoined { account: account(2), role: Role::Viewer };
     let left = WorkspaceEvent::MemberRemoved { account: account(2) };
-    append(&world, workspace(11), vec![joined.clone(), left, joined]).await;
+    record(&world, workspace(11), vec![joined.clone(), left, joined]).await;
 
     let readers = world.read(projections::all()).await;
     world.caught_up(READERS).await;

@@ -83,7 +83,10 @@ async fn keys(app: &App) -> Result<(), KeyringError> {
     metrics.erasure_oldest_seconds.set(age.as_seconds_f64());
     metrics.erasures_overdue.set(i64::from(age >= OVERDUE_AFTER));
     if age >= OVERDUE_AFTER {
-        tracing::error!(days = age.num_days(), "an erasure is overdue: the GDPR allows one month, and the eraser has not completed it");
+        tracing::error!(
+            days = age.num_days(),
+            "an erasure is overdue: the GDPR allows one month, and the eraser has not completed it"
+        );
     }
     Ok(())
 }

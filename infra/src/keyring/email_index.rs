@@ -173,7 +173,10 @@ impl EmailIndex {
         transaction.commit().await?;
         drop(client);
         self.keys.evict(&changed).await;
-        tracing::info!(generation = new, "a new key of the e-mail index is used in addition to the old one");
+        tracing::info!(
+            generation = new,
+            "a new key of the e-mail index is used in addition to the old one"
+        );
         Ok(())
     }
 

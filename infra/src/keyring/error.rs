@@ -23,7 +23,9 @@ pub enum KeyringError {
     #[error("keys are wrapped under root key {0}, which is missing: put its file back to start")]
     RootMissing(RootId),
     /// The store has another key under this number.
-    #[error("the file of root key {0} holds another key than the keyring's rows were wrapped with: put the right file back")]
+    #[error(
+        "the file of root key {0} holds another key than the keyring's rows were wrapped with: put the right file back"
+    )]
     RootWrong(RootId),
     /// A root key could not be read, written or erased.
     #[error(transparent)]

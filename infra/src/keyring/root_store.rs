@@ -47,9 +47,13 @@ impl std::fmt::Debug for Secret {
 
 #[derive(Debug, thiserror::Error)]
 pub enum RootStoreError {
-    #[error("the folder of root keys {path} is inside the data directory {data}, so a backup of the data would hold the keys: choose a folder outside")]
+    #[error(
+        "the folder of root keys {path} is inside the data directory {data}, so a backup of the data would hold the keys: choose a folder outside"
+    )]
     InsideData { path: String, data: String },
-    #[error("users other than the owner can access {path} (mode {mode:o}): use chmod go=, or chmod 0600 for a file")]
+    #[error(
+        "users other than the owner can access {path} (mode {mode:o}): use chmod go=, or chmod 0600 for a file"
+    )]
     Exposed { path: String, mode: u32 },
     #[error("{path} does not hold a root key")]
     NotAKey { path: String },

@@ -22,7 +22,8 @@ impl client::Handler for Anybody {
 #[test]
 fn without_the_guard_a_dropped_connection_stays() {
     let harness = Harness::new();
-    let client = harness.server(|stream| async { ServerStream::greet(stream).await?.wait().await }, None);
+    let client =
+        harness.server(|stream| async { ServerStream::greet(stream).await?.wait().await }, None);
     harness.ours.block_on(async {
         for _ in 0..CONNECTIONS {
             let stream = TcpStream::connect(("127.0.0.1", client.address.port)).await.unwrap();

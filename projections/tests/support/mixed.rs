@@ -58,11 +58,11 @@ pub async fn live(world: &World, accounts: u128) {
             let session = Uuid::from_u128(number * 1000 + u128::from(turn) + 500_000);
             let stream = account(number).0;
             let event = if turn == 0 { registered(number) } else { then(number, turn) };
-            world.append("account", stream, event).await;
-            world.append("session", session, opened(number)).await;
+            world.record("account", stream, event).await;
+            world.record("session", session, opened(number)).await;
             if turn % 2 == 0 {
                 let closed = SessionEvent::Closed { reason: CloseReason::SignedOut };
-                world.append("session", SessionId(session).0, closed).await;
+                world.record("session", SessionId(session).0, closed).await;
             }
         }
     }

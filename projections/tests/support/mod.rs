@@ -50,7 +50,7 @@ impl World {
     }
 
     /// Appends an event whose personal fields are sealed already; answers its position.
-    pub async fn append<E: Event>(&self, stream_type: &str, stream: Uuid, mut event: E) -> i64 {
+    pub async fn record<E: Event>(&self, stream_type: &str, stream: Uuid, mut event: E) -> i64 {
         let sealed = take_apart(&mut event).unwrap();
         let (event_type, version) = event.type_and_version();
         let data = event.encode().unwrap();

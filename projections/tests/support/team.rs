@@ -92,10 +92,10 @@ pub async fn work(world: &World, workspaces: u128) {
     for turn in 0..8 {
         for number in 1..=workspaces {
             let stream = |kind: u128| Uuid::from_u128(kind * 1_000_000 + number);
-            world.append("workspace", stream(7), workspace(turn)).await;
-            world.append("seats", stream(8), seat(turn)).await;
-            world.append("server", stream(9), server(number, turn)).await;
-            world.append("run", stream(10), run(turn)).await;
+            world.record("workspace", stream(7), workspace(turn)).await;
+            world.record("seats", stream(8), seat(turn)).await;
+            world.record("server", stream(9), server(number, turn)).await;
+            world.record("run", stream(10), run(turn)).await;
         }
     }
 }

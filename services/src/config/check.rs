@@ -27,7 +27,8 @@ impl Config {
             return Err(self.refused("erasure_grace_days", reason));
         }
         if self.erasure_grace_days_min > self.erasure_grace_days {
-            return Err(self.refused("erasure_grace_days_min", "must not be greater than erasure_grace_days"));
+            return Err(self
+                .refused("erasure_grace_days_min", "must not be greater than erasure_grace_days"));
         }
         if !(1..=24).contains(&self.root_rotation_hours) {
             return Err(self.refused("root_rotation_hours", "must be 1 to 24"));
@@ -66,7 +67,10 @@ impl Config {
         if let Some(url) = self.public_url.as_deref().map(Url::new) {
             let plain = url.scheme() == "http" && url.is_loopback();
             if url.scheme() != "https" && !plain {
-                return Err(self.refused("public_url", "must begin with https://, except on this machine (localhost)"));
+                return Err(self.refused(
+                    "public_url",
+                    "must begin with https://, except on this machine (localhost)",
+                ));
             }
         }
         Ok(())
@@ -74,19 +78,20 @@ impl Config {
 
     fn check_database(&self, setting: &str, url: &Url) -> Result<(), ConfigError> {
         use tokio_postgres::config::{Host, SslMode};
-        let parsed: tokio_postgres::Config = url
-            .expose()
-            .parse()
-            .map_err(|_| self.refused(setting, "is not a URL of a PostgreSQL database: use postgres://USER@HOST/DATABASE"))?;
+        let parsed: tokio_postgres::Config = url.expose().parse().map_err(|_| {
+            self.refused(
+                setting,
+                "is not a URL of a PostgreSQL database: use postgres://USER@HOST/DATABASE",
+            )
+        })?;
         let is_local = |host: &Host| match host {
             Host::Tcp(name) => Url::new(format!("tcp://{name}")).is_loopback(),
             Host::Unix(_) => true,
         };
         let clear = parsed.get_ssl_mode() == SslMode::Disable;
         if clear && !parsed.get_hosts().iter().all(is_local) {
-            return Err(
-                self.refused(setting, "TLS is required for another machine: remove sslmode=disable")
-            );
+            return Err(self
+                .refused(setting, "TLS is required for another machine: remove sslmode=disable"));
         }
         Ok(())
     }

@@ -69,7 +69,11 @@ impl Value for Url {
     fn read(text: &str) -> Result<Self, String> {
         let is_url = text.split_once("://").is_some_and(|(scheme, _)| !scheme.is_empty());
         // PostgreSQL's other form: `host=... dbname=...`.
-        if is_url || text.contains('=') { Ok(Self::new(text)) } else { Err("not a URL: it has no scheme such as postgres:// or https://".to_owned()) }
+        if is_url || text.contains('=') {
+            Ok(Self::new(text))
+        } else {
+            Err("not a URL: it has no scheme such as postgres:// or https://".to_owned())
+        }
     }
 
     fn shown(&self) -> String {

@@ -38,7 +38,10 @@ pub(super) async fn rotate_email_index(app: App) -> Result<(), KeyringError> {
     rotate_email_index_after(app, COMMAND_TIME_MAX).await
 }
 
-pub(super) async fn rotate_email_index_after(app: App, command_time_max: Duration) -> Result<(), KeyringError> {
+pub(super) async fn rotate_email_index_after(
+    app: App,
+    command_time_max: Duration,
+) -> Result<(), KeyringError> {
     let keyring = app.keyring.clone();
     if keyring.email_index.rotate(INDEX_DAYS, command_time_max, &Accounts { app }).await? {
         tracing::info!("the key of the e-mail index was rotated");
@@ -123,7 +126,9 @@ impl AddressReservations for Accounts {
         let reservations = self.app.reservations.of_owner(owner).await?;
         for address in self.addresses(owner).await? {
             let indexes = self.app.keyring.email_index.indexes(&address).await?;
-            let Some(old) = indexes.iter().find(|index| reservations.contains(index)) else { continue };
+            let Some(old) = indexes.iter().find(|index| reservations.contains(index)) else {
+                continue;
+            };
             for new in indexes.iter().filter(|index| !reservations.contains(index)) {
                 if !self.app.reservations.reserve_again(new, old, owner).await? {
                     tracing::info!(%owner, "a reservation was released during the rotation");

@@ -76,7 +76,10 @@ pub(super) async fn sweep_outbox(app: App) -> Result<(), SweepError> {
     let unknown = app.outbox.expire_leases().await?;
     if unknown > 0 {
         app.metrics.mails_handled.with_label_values(&["unknown"]).inc_by(unknown);
-        tracing::error!(unknown, "a node died while it sent these mails: they may have been sent, and are not sent again");
+        tracing::error!(
+            unknown,
+            "a node died while it sent these mails: they may have been sent, and are not sent again"
+        );
     }
     app.outbox.delete_finished(app.clock.now() - MAILS_KEPT, AT_ONCE).await?;
     Ok(())
@@ -101,15 +104,26 @@ pub(super) async fn sweep_erasures(app: App) -> Result<(), SweepError> {
             && let Some(erasure) = live.erasure
         {
             let subject = SubjectId(account);
-            super::eraser::record_in_ledger(&app.keyring, SubjectKind::Account, subject, erasure.due).await?;
+            super::eraser::record_in_ledger(
+                &app.keyring,
+                SubjectKind::Account,
+                subject,
+                erasure.due,
+            )
+            .await?;
         }
     }
     for workspace in overdue(&app, OVERDUE_WORKSPACES).await? {
         let loaded = app.executor.load::<Workspace>(TenantId(workspace), workspace).await?;
         if let Some(deletion) = loaded.state.live().and_then(|live| live.deletion) {
             let subject = SubjectId(workspace);
-            super::eraser::record_in_ledger(&app.keyring, SubjectKind::Workspace, subject, deletion.due)
-                .await?;
+            super::eraser::record_in_ledger(
+                &app.keyring,
+                SubjectKind::Workspace,
+                subject,
+                deletion.due,
+            )
+            .await?;
         }
     }
     Ok(())

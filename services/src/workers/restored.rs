@@ -30,7 +30,10 @@ pub async fn replay_ledger(app: &App) -> Result<u64, String> {
         async { Ok::<_, EraserError>(fence_all(app).await? + request_lost_again(app).await?) };
     let replayed = replayed.await.map_err(|error| error.to_string())?;
     if replayed > 0 {
-        tracing::warn!(replayed, "the log was restored: these erasures of the ledger were not in it, and are applied again");
+        tracing::warn!(
+            replayed,
+            "the log was restored: these erasures of the ledger were not in it, and are applied again"
+        );
     }
     let reserved = reserve_restored(app).await.map_err(|error| error.to_string())?;
     if reserved > 0 {

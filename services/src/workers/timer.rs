@@ -95,7 +95,9 @@ impl Timers {
             }
         };
         if tokio::time::timeout(STOP, ended).await.is_err() {
-            tracing::warn!("a worker was stopped before it had finished: it continues at the next start");
+            tracing::warn!(
+                "a worker was stopped before it had finished: it continues at the next start"
+            );
             self.tasks.shutdown().await;
         }
         if let Err(error) = self.app.leader_lease.release().await {

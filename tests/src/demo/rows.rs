@@ -116,7 +116,11 @@ fn fields_of<E: Event>(mut decoded: E, event: &Recorded) -> Vec<SealedField> {
     }
 }
 
-async fn open(keyring: &Keyring, subject: SubjectId, found: &SealedField) -> Result<String, String> {
+async fn open(
+    keyring: &Keyring,
+    subject: SubjectId,
+    found: &SealedField,
+) -> Result<String, String> {
     match found.field {
         id if id == AccountEmail::DECLARATION.id => {
             open_as::<AccountEmail>(keyring, subject, found).await

@@ -34,7 +34,11 @@ const NOUNS: &[(&str, &str, &str)] = &[
 /// A question, and a word of the answer.
 const QUESTIONS: &[(&str, &str, &str)] = &[
     ("Where is a seat's lease renewed?", "infra/src/seats/renew.sql", "update working.seat_leases"),
-    ("Where are seats' leases expired?", "services/src/operations/expire_leases.rs", "expire_leases"),
+    (
+        "Where are seats' leases expired?",
+        "services/src/operations/expire_leases.rs",
+        "expire_leases",
+    ),
     ("Which statement advances a checkpoint?", "infra/src/log/checkpoint/advance.sql", "position"),
     ("Which statement claims a run's task?", "infra/src/run_queue/claim.sql", "claim_run_tasks"),
     (
@@ -52,14 +56,22 @@ const QUESTIONS: &[(&str, &str, &str)] = &[
     ("Which stages has an erasure?", "services/src/workers/eraser/stage.rs", "KeysErased"),
     ("Where are a subject's keys erased?", "infra/src/keyring/key_eraser.rs", "erase_subject"),
     ("How is the root key rotated?", "infra/src/keyring/root_rotation.rs", "rotate_when_due"),
-    ("What does an append do in PostgreSQL?", "migrations/functions/event_log/append.sql", "insert"),
+    (
+        "What does an append do in PostgreSQL?",
+        "migrations/functions/event_log/append.sql",
+        "insert",
+    ),
     ("How long does a batch wait?", "infra/src/event_store/append/linger.rs", "DIVISOR_MAX"),
     ("Where are passwords hashed?", "infra/src/credentials/hashing.rs", "Argon2"),
     ("What do mails say?", "services/src/workers/mailer/letters.rs", "Confirm your e-mail address"),
     ("Where is a run's secret masked?", "infra/src/run_log/mask.rs", "***"),
     ("Which addresses may a server have?", "infra/src/remote/egress/ranges.rs", "169, 254"),
     ("How are rows replaced in a replay?", "infra/src/log/replay/swap.rs", "shadow"),
-    ("Which columns has the table of servers?", "projections/src/servers/table.sql", "create table"),
+    (
+        "Which columns has the table of servers?",
+        "projections/src/servers/table.sql",
+        "create table",
+    ),
     ("When does an alert fire?", "infra/deploy/rules.yaml", "alert:"),
 ];
 

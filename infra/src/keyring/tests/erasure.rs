@@ -50,7 +50,10 @@ async fn an_erased_person_never_gets_a_key_again() {
     let never = node.eraser.erase_subject(eve.into()).await.unwrap();
     assert_eq!((never.keys, never.last_root), (0, None));
     assert!(matches!(harness.registered(&node, eve).await, Err(SealError::Erased(_))));
-    assert!(matches!(harness.registered(&harness.node().await, eve).await, Err(SealError::Erased(_))));
+    assert!(matches!(
+        harness.registered(&harness.node().await, eve).await,
+        Err(SealError::Erased(_))
+    ));
 }
 
 #[tokio::test]

@@ -150,7 +150,8 @@ async fn a_rotation_killed_anywhere_is_finished_by_the_next() {
     let mut people = harness.people(&node, 2).await;
     for attempt in 0..25_u64 {
         let after = Duration::from_micros(attempt * 900);
-        let _killed = tokio::time::timeout(after, harness.node().await.root_rotation.rotate()).await;
+        let _killed =
+            tokio::time::timeout(after, harness.node().await.root_rotation.rotate()).await;
         people.extend(harness.people(&node, 1).await);
         all_open(&node, &people).await;
     }

@@ -48,7 +48,8 @@ async fn a_sealed_field_is_left_as_it_is_and_its_subject_told() {
     let ada = harness.person();
     let [sealed, _] = harness.registered(&node, ada).await.unwrap();
     let mut event = AccountEvent::EmailChanged { email: Personal::Sealed(sealed.clone()) };
-    let subjects = node.sealer.seal(ada.into(), ada.0, harness.event_id(), &mut event).await.unwrap();
+    let subjects =
+        node.sealer.seal(ada.into(), ada.0, harness.event_id(), &mut event).await.unwrap();
     assert_eq!(subjects, [SubjectId::from(ada)]);
     assert_eq!(event, AccountEvent::EmailChanged { email: Personal::Sealed(sealed) });
 }
@@ -69,7 +70,8 @@ async fn moved_to_another_tenant_person_field_or_event_it_is_damaged() {
     assert!(matches!(as_name, Err(OpenError::Damaged)));
     let as_username = node.sealer.open::<AccountUsername>(tenant, subject, &sealed).await;
     assert!(matches!(as_username, Err(OpenError::Damaged)));
-    let of_nobody = node.sealer.open::<AccountEmail>(tenant, harness.person().into(), &sealed).await;
+    let of_nobody =
+        node.sealer.open::<AccountEmail>(tenant, harness.person().into(), &sealed).await;
     assert!(matches!(of_nobody, Err(OpenError::Damaged)));
     let later = Sealed { event: harness.event_id(), ..sealed.clone() };
     assert!(matches!(opened(&node, ada, &later).await, Err(OpenError::Damaged)));

@@ -39,8 +39,11 @@ pub struct Readiness {
     responses((status = 200, body = Readiness), (status = 503, body = Readiness)),
 )]
 async fn ready(api: ApiData) -> HttpResponse {
-    let (database, keyring, readers) =
-        futures_util::join!(answer_of(database(&api)), answer_of(keyring(&api)), answer_of(readers(&api)),);
+    let (database, keyring, readers) = futures_util::join!(
+        answer_of(database(&api)),
+        answer_of(keyring(&api)),
+        answer_of(readers(&api)),
+    );
     let ready = [&database, &keyring, &readers].iter().all(|answer| *answer == "ok");
     let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     answer.json(Readiness { ready, database, keyring, readers })

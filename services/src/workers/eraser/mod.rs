@@ -37,7 +37,11 @@ impl Eraser {
     }
 
     /// Whether the newest state of the subject has an open erasure request.
-    async fn is_requested(&self, kind: SubjectKind, subject: SubjectId) -> Result<bool, EraserError> {
+    async fn is_requested(
+        &self,
+        kind: SubjectKind,
+        subject: SubjectId,
+    ) -> Result<bool, EraserError> {
         let (executor, of, id) = (&self.app.executor, TenantId(subject.0), subject.0);
         Ok(match kind {
             SubjectKind::Account => {
@@ -65,7 +69,11 @@ impl Eraser {
 
     /// The API has cancelled it in the ledger already, unless it crashed. A newer request stays: it is
     /// in the log, or younger than [`APPEND_TIME_MAX`] in the ledger.
-    async fn record_cancellation(&self, kind: SubjectKind, subject: SubjectId) -> Result<(), EraserError> {
+    async fn record_cancellation(
+        &self,
+        kind: SubjectKind,
+        subject: SubjectId,
+    ) -> Result<(), EraserError> {
         let Self { app, .. } = self;
         let Some(entry) = app.keyring.ledger.entry(subject).await? else { return Ok(()) };
         let is_settled = app.clock.now() - entry.requested_at >= APPEND_TIME_MAX;
@@ -77,7 +85,9 @@ impl Eraser {
 }
 
 /// When the erasure that the event requests is due; `None`: the event cancels it.
-fn requested_erasure(event: &Recorded) -> Result<(SubjectKind, Option<DateTime<Utc>>), WorkerError> {
+fn requested_erasure(
+    event: &Recorded,
+) -> Result<(SubjectKind, Option<DateTime<Utc>>), WorkerError> {
     if event.stream_type() == "workspace" {
         let decoded: WorkspaceEvent = event.decode()?;
         let WorkspaceEvent::DeletionRequested { due, .. } = decoded else {

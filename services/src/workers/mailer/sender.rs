@@ -87,8 +87,12 @@ fn log_outcome(mail: &ClaimedMail, marked: MarkOutcome, outcome: &SendOutcome) {
     let trouble = outcome.trouble().unwrap_or_default();
     match marked {
         MarkOutcome::Sent | MarkOutcome::Deleted => tracing::debug!(%id, kind, "mail sent"),
-        MarkOutcome::Again => tracing::info!(%id, kind, trouble, "a mail was not accepted: it is sent again later"),
-        MarkOutcome::Failed => tracing::warn!(%id, kind, trouble, "a mail was refused for good: it is not sent again"),
+        MarkOutcome::Again => {
+            tracing::info!(%id, kind, trouble, "a mail was not accepted: it is sent again later")
+        }
+        MarkOutcome::Failed => {
+            tracing::warn!(%id, kind, trouble, "a mail was refused for good: it is not sent again")
+        }
         MarkOutcome::Unknown => {
             tracing::error!(%id, kind, trouble, "a mail may have been sent: it is not sent again");
         }

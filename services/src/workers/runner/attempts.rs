@@ -165,7 +165,9 @@ impl State {
             if let Err(error) = ended
                 && error.is_panic()
             {
-                tracing::error!("an attempt at a run has panicked: its task is claimed again when its lease expires");
+                tracing::error!(
+                    "an attempt at a run has panicked: its task is claimed again when its lease expires"
+                );
             }
         }
         self.slots.retain(|_, slot| !slot.abort.is_finished());

@@ -58,7 +58,9 @@ async fn command(
     Ok(match work {
         Work::Command { command } => {
             let sealed = sealed(command.sealed())?;
-            let line = unless_erased(app.keyring.sealer.open::<RunCommand>(tenant, subject, sealed).await)?;
+            let line = unless_erased(
+                app.keyring.sealer.open::<RunCommand>(tenant, subject, sealed).await,
+            )?;
             line.map(|line| line.expose().to_owned().into())
         }
         Work::Deployment { steps, .. } => {

@@ -53,7 +53,11 @@ async fn a_crash_between_the_row_and_the_event_loses_neither() {
     app.sessions.close(session, reason).await.unwrap();
 
     close_due(app.clone()).await.unwrap();
-    assert_eq!(event_types(&app, session.0).await, ["session.opened"], "the request that closed it may still append");
+    assert_eq!(
+        event_types(&app, session.0).await,
+        ["session.opened"],
+        "the request that closed it may still append"
+    );
     harness.clock.advance(TimeDelta::seconds(5));
     close_due(app.clone()).await.unwrap();
 

@@ -126,7 +126,9 @@ impl Attempt {
             loop {
                 match kill(&app, workspace, &id).await {
                     Ok(killed) => return killed,
-                    Err(error) => tracing::debug!(run = %id.run, %error, "a run was not killed yet: tried again"),
+                    Err(error) => {
+                        tracing::debug!(run = %id.run, %error, "a run was not killed yet: tried again")
+                    }
                 }
                 tokio::time::sleep(KILL_AGAIN).await;
             }
