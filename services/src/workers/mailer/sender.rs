@@ -88,10 +88,10 @@ fn log_outcome(mail: &ClaimedMail, marked: MarkOutcome, outcome: &SendOutcome) {
     match marked {
         MarkOutcome::Sent | MarkOutcome::Deleted => tracing::debug!(%id, kind, "mail sent"),
         MarkOutcome::Again => {
-            tracing::info!(%id, kind, trouble, "a mail was not accepted: it is sent again later")
+            tracing::info!(%id, kind, trouble, "a mail was not accepted: tried again later");
         }
         MarkOutcome::Failed => {
-            tracing::warn!(%id, kind, trouble, "a mail was refused for good: it is not sent again")
+            tracing::warn!(%id, kind, trouble, "a mail was refused: it is not sent again");
         }
         MarkOutcome::Unknown => {
             tracing::error!(%id, kind, trouble, "a mail may have been sent: it is not sent again");

@@ -127,7 +127,7 @@ impl Attempt {
                 match kill(&app, workspace, &id).await {
                     Ok(killed) => return killed,
                     Err(error) => {
-                        tracing::debug!(run = %id.run, %error, "a run was not killed yet: tried again")
+                        tracing::debug!(run = %id.run, %error, "a run is not killed yet: trying again");
                     }
                 }
                 tokio::time::sleep(KILL_AGAIN).await;
