@@ -1,10 +1,12 @@
 //! The two databases: of a private server, or of the one that the settings name.
 
-use infra::postgres::{
-    Cluster, ClusterError, ClusterOptions, ConnectOptions, Migrated, PgError, binaries,
-    connect_one, migrate_keyring, migrate_log, running,
-};
+use std::path::PathBuf;
 use std::time::Duration;
+
+use infra::postgres::{
+    Cluster, ClusterError, ClusterOptions, ConnectOptions, Migrated, PgError, Schema, binaries,
+    connect_one, keyring_schema, log_schema, migrate_keyring, migrate_log, running,
+};
 
 use crate::config::{Config, with_database};
 
@@ -31,6 +33,13 @@ pub enum DatabasesError {
     Log(PgError),
     #[error("the keyring's database: {0}")]
     Keyring(PgError),
+    #[error("{0}")]
+    Schema(String),
+    #[error(
+        "there are no databases in {} yet: run `lethe migrate`, or start `lethe serve`",
+        .0.display()
+    )]
+    NoData(PathBuf),
     #[error("{0}: {1}")]
     Folder(String, std::io::Error),
 }
@@ -43,6 +52,14 @@ impl Databases {
             create(&named.keyring).await.map_err(DatabasesError::Keyring)?;
             return Ok(named);
         }
+        let cluster = Self::start(config).await?;
+        cluster.create_database(LOG).await.map_err(DatabasesError::Log)?;
+        cluster.create_database(KEYRING).await.map_err(DatabasesError::Keyring)?;
+        Ok(Self::of(cluster))
+    }
+
+    /// Starts the private server.
+    async fn start(config: &Config) -> Result<Cluster, DatabasesError> {
         let dir = config.cluster_dir();
         std::fs::create_dir_all(&config.data_dir).map_err(|error| {
             DatabasesError::Folder(config.data_dir.display().to_string(), error)
@@ -52,23 +69,43 @@ impl Databases {
         let bin = found.map_err(|error| {
             DatabasesError::Folder("postgres".to_owned(), std::io::Error::other(error))
         })??;
-        let cluster = Cluster::start(&bin, &dir, ClusterOptions::default()).await?;
-        cluster.create_database(LOG).await.map_err(DatabasesError::Log)?;
-        cluster.create_database(KEYRING).await.map_err(DatabasesError::Keyring)?;
+        Ok(Cluster::start(&bin, &dir, ClusterOptions::default()).await?)
+    }
+
+    fn of(cluster: Cluster) -> Self {
         let log = cluster.url(LOG);
-        Ok(Self { direct: log.clone(), log, keyring: cluster.url(KEYRING), cluster: Some(cluster) })
+        Self { direct: log.clone(), log, keyring: cluster.url(KEYRING), cluster: Some(cluster) }
     }
 
     /// The same, but uses the private server of a running Lethe, if there is one.
     pub async fn reach(config: &Config) -> Result<Self, DatabasesError> {
-        let dir = config.cluster_dir();
-        let running = running(&dir, LOG).zip(running(&dir, KEYRING));
-        match (config.database_url.is_none(), running) {
-            (true, Some((log, keyring))) => {
-                Ok(Self { direct: log.clone(), log, keyring, cluster: None })
-            }
-            _ => Self::own(config).await,
+        match Self::running(config) {
+            Some(running) => Ok(running),
+            None => Self::own(config).await,
         }
+    }
+
+    /// The databases as they are, for a command that creates and migrates nothing. A private
+    /// server that does not run is started.
+    pub async fn existing(config: &Config) -> Result<Self, DatabasesError> {
+        if let Some(existing) = Self::named(config).or_else(|| Self::running(config)) {
+            return Ok(existing);
+        }
+        let dir = config.cluster_dir();
+        if !dir.join("data").exists() {
+            return Err(DatabasesError::NoData(dir));
+        }
+        Ok(Self::of(Self::start(config).await?))
+    }
+
+    /// Those of the private server of a Lethe that runs.
+    fn running(config: &Config) -> Option<Self> {
+        if config.database_url.is_some() {
+            return None;
+        }
+        let dir = config.cluster_dir();
+        let (log, keyring) = running(&dir, LOG).zip(running(&dir, KEYRING))?;
+        Some(Self { direct: log.clone(), log, keyring, cluster: None })
     }
 
     fn named(config: &Config) -> Option<Self> {
@@ -79,6 +116,22 @@ impl Databases {
             direct: config.direct_url.as_ref().unwrap_or(log).expose().to_owned(),
             cluster: None,
         })
+    }
+
+    /// What is wrong with the schemas of the two databases, and what to do.
+    pub async fn schema_faults(&self) -> Result<Vec<String>, DatabasesError> {
+        let log = log_schema(&self.direct).await.map_err(DatabasesError::Log)?;
+        let keyring = keyring_schema(&self.keyring).await.map_err(DatabasesError::Keyring)?;
+        let faults = [("the events' database", log), ("the keyring's database", keyring)];
+        Ok(faults.iter().filter_map(|(name, schema)| fault(name, schema)).collect())
+    }
+
+    /// Refuses databases whose schema is not the one of this programme.
+    pub async fn check_schema(&self) -> Result<(), DatabasesError> {
+        match self.schema_faults().await?.into_iter().next() {
+            Some(fault) => Err(DatabasesError::Schema(fault)),
+            None => Ok(()),
+        }
     }
 
     /// Returns what was done in the events' database and in the keyring's.
@@ -105,13 +158,33 @@ impl Databases {
     }
 }
 
+fn fault(database: &str, schema: &Schema) -> Option<String> {
+    match schema {
+        Schema::Current => None,
+        Schema::Missing => Some(format!(
+            "{database} has no schema yet: run `lethe migrate`, or start `lethe serve`"
+        )),
+        Schema::Older { applied, known } => Some(format!(
+            "{database} has schema {applied}, and this programme needs {known}: run `lethe migrate`"
+        )),
+        Schema::OlderFunctions(functions) => Some(format!(
+            "{database} lacks functions of this programme, or has older ones ({}): \
+             run `lethe migrate`",
+            functions.join(", ")
+        )),
+        Schema::Newer { applied, known } => Some(format!(
+            "{database} has schema {applied}, and this programme knows {known}: \
+             use a newer programme"
+        )),
+    }
+}
+
 /// Creates the database of `url` if it does not exist.
 async fn create(url: &str) -> Result<(), PgError> {
     let options = ConnectOptions::default();
     let missing = match connect_one(url, &options).await {
         Ok(_) => return Ok(()),
-        // 3D000 is invalid_catalog_name.
-        Err(PgError::Database(text)) if text.contains("3D000") => PgError::Database(text),
+        Err(missing @ PgError::NoDatabase(_)) => missing,
         Err(error) => return Err(error),
     };
     let parsed: tokio_postgres::Config = url.parse().map_err(|_| PgError::Url)?;
@@ -119,4 +192,40 @@ async fn create(url: &str) -> Result<(), PgError> {
     let admin = connect_one(&with_database(url, "postgres"), &options).await?;
     admin.batch_execute(&format!("create database \"{name}\"")).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may")]
+
+    use super::*;
+    use test_support::databases;
+
+    /// A database that is there and refuses the login role is not one that is missing, whatever
+    /// stands in the text of the error.
+    #[tokio::test]
+    async fn a_database_that_refuses_a_role_is_not_created() {
+        let databases = databases().await.unwrap();
+        let admin = connect_one(&databases.log_url, &ConnectOptions::default()).await.unwrap();
+        let prepare = r#"create database "refusing_3D000""#;
+        admin.batch_execute(prepare).await.unwrap();
+        let refuse = r#"create role visitor login;
+            revoke connect on database "refusing_3D000" from public"#;
+        admin.batch_execute(refuse).await.unwrap();
+        let url = format!("{} user=visitor dbname='refusing_3D000'", databases.log_url);
+
+        let refused = create(&url).await.unwrap_err().to_string();
+
+        assert!(refused.contains("permission denied for database"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_missing_is_created() {
+        let databases = databases().await.unwrap();
+        let url = format!("{} dbname='made_by_create'", databases.log_url);
+
+        create(&url).await.unwrap();
+
+        connect_one(&url, &ConnectOptions::default()).await.unwrap();
+    }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio_postgres::error::DbError;
+use tokio_postgres::error::{DbError, SqlState};
 
 #[derive(Debug, thiserror::Error)]
 pub enum PgError {
@@ -23,6 +23,9 @@ pub enum PgError {
     Role(&'static str),
     #[error("PostgreSQL: {0}")]
     Database(String),
+    /// The database that the URL names is not there (SQLSTATE 3D000).
+    #[error("PostgreSQL: {0}")]
+    NoDatabase(String),
     #[error("no connection was free in time")]
     Busy,
     #[error("migrations: {0}")]
@@ -62,7 +65,10 @@ pub enum ClusterError {
 
 impl From<tokio_postgres::Error> for PgError {
     fn from(error: tokio_postgres::Error) -> Self {
-        Self::Database(describe(&error))
+        match error.code() {
+            Some(&SqlState::INVALID_CATALOG_NAME) => Self::NoDatabase(describe(&error)),
+            _ => Self::Database(describe(&error)),
+        }
     }
 }
 

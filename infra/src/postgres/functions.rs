@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use ring::digest::{SHA256, digest};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, GenericClient};
 
 use super::PgError;
 
@@ -55,31 +55,46 @@ pub(super) const KEYRING: &[Function] = functions! {
     keyring.refuse_return 1,
 };
 
-/// Applies, in one transaction, what the database lacks or has of an older revision, and answers
-/// the names of these. The caller holds the lock of the migrations.
-pub(super) async fn apply(
-    client: &mut Client,
-    functions: &[Function],
-) -> Result<Vec<&'static str>, PgError> {
-    let transaction = client.transaction().await?;
+/// Those that the database lacks or has of an older revision.
+///
+/// # Errors
+/// The database does not answer, or has a function of the same revision with another text.
+pub(super) async fn due<'f>(
+    client: &impl GenericClient,
+    functions: &'f [Function],
+) -> Result<Vec<&'f Function>, PgError> {
     let names: Vec<&str> = functions.iter().map(|function| function.name).collect();
-    let rows = transaction.query(READ, &[&names]).await?;
+    let rows = client.query(READ, &[&names]).await?;
     let mut stamps: HashMap<String, Option<Stamp>> = HashMap::new();
     for row in rows {
         let comment: Option<String> = row.try_get(1)?;
         stamps.insert(row.try_get(0)?, comment.as_deref().and_then(Stamp::read));
     }
-    let mut applied = Vec::new();
+    let mut due = Vec::new();
     for function in functions {
         let present = stamps.get(function.name).and_then(Option::as_ref);
         if function.is_due(present)? {
-            transaction.batch_execute(function.text).await?;
-            let name = function.name;
-            let comment = function.stamp().comment();
-            let statement = format!("comment on function {name} is '{comment}'");
-            transaction.batch_execute(&statement).await?;
-            applied.push(name);
+            due.push(function);
         }
+    }
+    Ok(due)
+}
+
+/// Applies, in one transaction, those that are due, and answers their names. The caller holds the
+/// lock of the migrations.
+pub(super) async fn apply(
+    client: &mut Client,
+    functions: &[Function],
+) -> Result<Vec<&'static str>, PgError> {
+    let transaction = client.transaction().await?;
+    let mut applied = Vec::new();
+    for function in due(&transaction, functions).await? {
+        transaction.batch_execute(function.text).await?;
+        let name = function.name;
+        let comment = function.stamp().comment();
+        let statement = format!("comment on function {name} is '{comment}'");
+        transaction.batch_execute(&statement).await?;
+        applied.push(name);
     }
     transaction.commit().await?;
     Ok(applied)

@@ -36,6 +36,20 @@ pub async fn migrate_keyring(url: &str) -> Result<Migrated, PgError> {
     migrate(url, keyring::migrations::runner(), functions::KEYRING).await
 }
 
+/// The newest migration of the events' database that is built in.
+pub(super) fn log_version() -> i32 {
+    newest(&log::migrations::runner())
+}
+
+/// The newest migration of the keyring's database that is built in.
+pub(super) fn keyring_version() -> i32 {
+    newest(&keyring::migrations::runner())
+}
+
+fn newest(runner: &Runner) -> i32 {
+    runner.get_migrations().iter().map(refinery::Migration::version).max().unwrap_or_default()
+}
+
 async fn migrate(url: &str, runner: Runner, functions: &[Function]) -> Result<Migrated, PgError> {
     // Another node may migrate for minutes, and a migration may take as long.
     let patient = ConnectOptions { application: "lethe migrate", ..ConnectOptions::unlimited() };

@@ -10,6 +10,7 @@ mod owner;
 mod pool;
 mod predecessor;
 mod running;
+mod schema;
 mod server;
 mod socket;
 #[cfg(test)]
@@ -23,3 +24,4 @@ pub use migrate::{Migrated, migrate_keyring, migrate_log};
 pub use options::ClusterOptions;
 pub use pool::{ConnectOptions, Connection, Pool, connect, connect_one, connect_with_messages};
 pub use running::running;
+pub use schema::{Schema, keyring_schema, log_schema};

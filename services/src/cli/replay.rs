@@ -34,7 +34,7 @@ pub async fn run(config: &Config, args: ReplayArgs) -> Result<(), CliError> {
         return Err(CliError::Input(format!("there is no projection {}", args.projection)));
     };
     let stop = Stop::on_signals()?;
-    let databases = Databases::reach(config).await?;
+    let databases = Databases::existing(config).await?;
     let replayed = play(config, &databases, &reader, args.resume, &stop).await;
     databases.close().await;
     replayed
@@ -47,7 +47,7 @@ async fn play(
     resume: bool,
     stop: &Stop,
 ) -> Result<(), CliError> {
-    databases.migrate().await?;
+    databases.check_schema().await?;
     let pool = wiring::log_pool(config, databases).await?;
     let bar = bar(reader.name());
     let options = ReplayOptions { resume, ..ReplayOptions::of(Ids::system().uuid()) };

@@ -12,12 +12,12 @@ use crate::wiring::App;
 
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Brings the databases up to date, does the work, and leaves everything as it was found.
+/// Does the work on databases that have the schema of this programme: nothing is migrated.
 pub async fn with_app<T>(
     config: Arc<Config>,
     work: impl AsyncFnOnce(&App) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
-    let databases = Databases::reach(&config).await?;
+    let databases = Databases::existing(&config).await?;
     let done = on(config, &databases, work).await;
     databases.close().await;
     done
@@ -28,7 +28,7 @@ async fn on<T>(
     databases: &Databases,
     work: impl AsyncFnOnce(&App) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
-    databases.migrate().await?;
+    databases.check_schema().await?;
     let public_url =
         config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.listen));
     let app = App::start(config, databases, Arc::new(Metrics::new()?), &public_url).await?;

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::process::Output;
 
 use infra::log::Reader;
+use infra::postgres::{ConnectOptions, connect_one};
 use tests::{Installation, Person, until};
 
 use crate::accounts::causes_of_closing;
@@ -115,6 +116,53 @@ async fn the_doctor_says_what_an_erasure_does_not_reach() {
 
     assert!(said.contains("NOT reached: a copy of the whole disk"), "{said}");
     assert!(!said.contains("WRONG"), "{said}");
+}
+
+/// What reads or changes the databases of a Lethe that is there already.
+const OFFLINE: [&[&str]; 5] = [
+    &["doctor"],
+    &["replay", "accounts"],
+    &["token", "create", "--scope", "audit"],
+    &["keys", "status"],
+    &["erase", "00000000-0000-0000-0000-000000000000"],
+];
+
+#[tokio::test]
+async fn an_offline_command_says_that_the_schema_is_missing_and_migrates_nothing() {
+    let log = test_support::empty_database().await.unwrap();
+    let keyring = test_support::empty_database().await.unwrap();
+    let settings = [("database_url", log.as_str()), ("keyring_url", keyring.as_str())];
+    let installation = Installation::with(&settings).await;
+
+    for command in OFFLINE {
+        let (code, out, errors) = printed(&installation.run(command).await);
+
+        let said = format!("{out}{errors}");
+        assert_eq!(code, Some(1), "{command:?}: {said}");
+        assert!(said.contains("has no schema yet: run `lethe migrate`"), "{command:?}: {said}");
+    }
+    for url in [&log, &keyring] {
+        let client = connect_one(url, &ConnectOptions::default()).await.unwrap();
+        let found = "select to_regclass('refinery_schema_history') is null";
+        assert!(client.query_one(found, &[]).await.unwrap().get::<_, bool>(0), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn an_offline_command_says_that_the_schema_is_newer_than_the_programme() {
+    let installation = Installation::new().await;
+    let newer =
+        "insert into refinery_schema_history values (900, 'later', '2026-01-01T00:00:00Z', '0')";
+    installation.log().await.batch_execute(newer).await.unwrap();
+
+    for command in OFFLINE {
+        let (code, out, errors) = printed(&installation.run(command).await);
+
+        let said = format!("{out}{errors}");
+        assert_eq!(code, Some(1), "{command:?}: {said}");
+        assert!(said.contains("the events' database has schema 900"), "{command:?}: {said}");
+        assert!(said.contains("use a newer programme"), "{command:?}: {said}");
+    }
 }
 
 #[tokio::test]

@@ -11,4 +11,5 @@ mod connections;
 mod encryption;
 mod functions;
 mod migrations;
+mod schema;
 mod upgrade;

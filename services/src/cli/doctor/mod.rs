@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::CliError;
 use crate::config::Config;
-use crate::databases::Databases;
+use crate::databases::{Databases, DatabasesError};
 use crate::wiring;
 
 /// What was found.
@@ -46,10 +46,15 @@ impl Findings {
 pub async fn run(config: Arc<Config>) -> Result<(), CliError> {
     let mut findings = Findings { out: stdout(), wrong: 0 };
     roots::look(&config, &mut findings);
-    let databases = Databases::reach(&config).await?;
-    let looked = look(&config, &databases, &mut findings).await;
-    databases.close().await;
-    looked?;
+    match Databases::existing(&config).await {
+        Ok(databases) => {
+            let looked = look(&config, &databases, &mut findings).await;
+            databases.close().await;
+            looked?;
+        }
+        Err(error @ DatabasesError::NoData(_)) => findings.know(&error.to_string()),
+        Err(error) => return Err(error.into()),
+    }
     reach::say(&config, &findings);
     match findings.wrong {
         0 => Ok(()),
@@ -62,8 +67,15 @@ async fn look(
     databases: &Databases,
     findings: &mut Findings,
 ) -> Result<(), CliError> {
-    databases.migrate().await?;
+    let faults = databases.schema_faults().await?;
+    for fault in &faults {
+        findings.wrong(fault);
+    }
     server::look(config, databases, findings).await?;
+    if !faults.is_empty() {
+        return Ok(());
+    }
+    findings.well("both databases have the schema of this programme");
     let pool = wiring::keyring_pool(config, databases).await?;
     match wiring::keyring(config, pool, infra::clock::Clock::system()).await {
         Ok(keyring) => roots::wrap(&keyring, config, findings).await,
