@@ -9,11 +9,11 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::checkpoint::{OwnedReader, Read};
-use super::parked::{self, Waiting};
+use super::checkpoint::{OwnedReader, ReadStats};
+use super::parked::{self, ParkedRow};
 use super::rows::Order;
 use super::tail::Tail;
-use super::work::{Poisoned, Stop, Taken, Work};
+use super::work::{Poisoned, Stop, Work, WorkOutcome};
 use super::{Poison, Reader, ReaderOptions, Recorded};
 use crate::metrics::Metrics;
 use crate::postgres::Pool;
@@ -111,12 +111,12 @@ impl Follower {
         let wanted: Vec<_> = wanted.collect();
         let mut client = self.pool.get().await?;
         if wanted.is_empty() {
-            let advanced = self.owned.advance(&client, from, to, Read::default()).await?;
+            let advanced = self.owned.advance(&client, from, to, ReadStats::default()).await?;
             self.owned.position = to;
             return if advanced { Ok(()) } else { Err(Stop::Lost) };
         }
         let mut tx = client.transaction().await?;
-        let read = Read {
+        let read = ReadStats {
             processed: i64::try_from(wanted.len()).unwrap_or_default(),
             last_event_at: wanted.last().map(|event| event.recorded_at()),
         };
@@ -124,13 +124,13 @@ impl Follower {
             return Err(Stop::Lost);
         }
         let mut work = Work::of(&self.reader);
-        let taken = work.take(&mut tx, &wanted, Order::Log).await?;
+        let outcome = work.process(&mut tx, &wanted, Order::Log).await?;
         work.finish(&tx).await?;
-        let Taken { poisoned, processed, short } = taken;
+        let WorkOutcome { poisoned, processed, stopped_at } = outcome;
         let mut unavailable = None;
-        if let Some((reached, why)) = short {
+        if let Some((reached, why)) = stopped_at {
             unavailable = why;
-            let back = Read { processed: processed - read.processed, last_event_at: None };
+            let back = ReadStats { processed: processed - read.processed, last_event_at: None };
             if !self.owned.advance(&tx, to, reached, back).await? {
                 return Err(Stop::Lost);
             }
@@ -154,7 +154,7 @@ impl Follower {
         let (stream, position) = (refused.stream_id(), refused.position());
         let mut client = self.pool.get().await?;
         let tx = client.transaction().await?;
-        if !self.owned.advance(&tx, self.owned.position, position, Read::default()).await? {
+        if !self.owned.advance(&tx, self.owned.position, position, ReadStats::default()).await? {
             return Err(Stop::Lost);
         }
         let poisoned = Poisoned { stream, position, poison: Poison::Unfit(why) };
@@ -175,15 +175,15 @@ impl Follower {
             return Ok(());
         }
         let client = self.pool.get().await?;
-        let waiting = parked::load(&client, self.id(), false).await?;
+        let rows = parked::load(&client, self.id(), false).await?;
         drop(client);
         self.parked = ParkedStreams {
-            streams: waiting.iter().map(|waiting| waiting.stream).collect(),
+            streams: rows.iter().map(|row| row.stream).collect(),
             loaded: Some(Instant::now()),
         };
-        for waiting in waiting.into_iter().filter(|waiting| waiting.released) {
-            match self.release(waiting).await {
-                Err(Stop::Data(why)) => self.park_again(waiting, why).await?,
+        for row in rows.into_iter().filter(|row| row.released) {
+            match self.release(row).await {
+                Err(Stop::Data(why)) => self.park_again(row, why).await?,
                 other => other?,
             }
         }
@@ -192,25 +192,25 @@ impl Follower {
 
     /// Reads a stream from its poisonous event up to the checkpoint, and lets it go on; or leaves
     /// it parked where it is poisonous still. One transaction.
-    async fn release(&mut self, waiting: Waiting) -> Result<(), Stop> {
+    async fn release(&mut self, row: ParkedRow) -> Result<(), Stop> {
         let position = self.owned.position;
         let mut client = self.pool.get().await?;
         let mut tx = client.transaction().await?;
-        if !self.owned.advance(&tx, position, position, Read::default()).await? {
+        if !self.owned.advance(&tx, position, position, ReadStats::default()).await? {
             return Err(Stop::Lost);
         }
         let mut work = Work::of(&self.reader);
-        let (mut from, limit) = (waiting.from_position, self.options.page);
+        let (mut from, limit) = (row.from_position, self.options.page);
         let poisoned = loop {
-            let events = parked::stream(&tx, waiting.stream, (from, position), limit).await?;
+            let events = parked::stream(&tx, row.stream, (from, position), limit).await?;
             let Some(last) = events.last() else { break None };
             from = last.position() + 1;
             let wanted: Vec<_> = events.iter().filter(|event| self.reader.reads(event)).collect();
-            let taken = work.take(&mut tx, &wanted, Order::Released).await?;
-            if let Some(poisoned) = taken.poisoned.into_iter().next() {
+            let outcome = work.process(&mut tx, &wanted, Order::Released).await?;
+            if let Some(poisoned) = outcome.poisoned.into_iter().next() {
                 break Some(poisoned);
             }
-            match taken.short {
+            match outcome.stopped_at {
                 Some((_, Some(why))) => return Err(Stop::Unavailable(why)),
                 Some((reached, None)) => from = reached + 1,
                 None => {}
@@ -219,18 +219,18 @@ impl Follower {
         work.finish(&tx).await?;
         match &poisoned {
             Some(poisoned) => parked::park(&tx, self.id(), false, poisoned).await?,
-            None => parked::delete(&tx, self.id(), waiting.stream).await?,
+            None => parked::delete(&tx, self.id(), row.stream).await?,
         }
         tx.commit().await?;
         if poisoned.is_none() {
-            tracing::info!(reader = self.owned.name, stream = %waiting.stream, "stream released");
-            self.parked.streams.remove(&waiting.stream);
+            tracing::info!(reader = self.owned.name, stream = %row.stream, "stream released");
+            self.parked.streams.remove(&row.stream);
         }
         Ok(())
     }
 
-    async fn park_again(&self, waiting: Waiting, why: String) -> Result<(), Stop> {
-        let (stream, position) = (waiting.stream, waiting.from_position);
+    async fn park_again(&self, row: ParkedRow, why: String) -> Result<(), Stop> {
+        let (stream, position) = (row.stream, row.from_position);
         let mut client = self.pool.get().await?;
         let tx = client.transaction().await?;
         let poisoned = Poisoned { stream, position, poison: Poison::Unfit(why) };
@@ -261,7 +261,7 @@ impl Follower {
         }
     }
 
-    /// A stop whose sender is gone counts as asked for.
+    /// A sender that is gone counts as a stop.
     fn stopped(&self) -> bool {
         *self.stop.borrow() || self.stop.has_changed().is_err()
     }

@@ -71,13 +71,13 @@ pub(super) struct Poisoned {
     pub poison: Poison,
 }
 
-/// How far the events were taken.
+/// What became of a batch of events.
 #[derive(Default)]
-pub(super) struct Taken {
+pub(super) struct WorkOutcome {
     pub poisoned: Vec<Poisoned>,
     pub processed: i64,
-    /// A worker came no further than this, and why, if it was not for its time.
-    pub short: Option<(i64, Option<String>)>,
+    /// The position that a worker stopped after, and why; no reason: its time was over.
+    pub stopped_at: Option<(i64, Option<String>)>,
 }
 
 pub(super) enum Work {
@@ -93,12 +93,12 @@ impl Work {
         }
     }
 
-    pub(super) async fn take(
+    pub(super) async fn process(
         &mut self,
         tx: &mut Transaction<'_>,
         events: &[&Recorded],
         order: Order,
-    ) -> Result<Taken, Stop> {
+    ) -> Result<WorkOutcome, Stop> {
         match self {
             Self::Rows(rows) => {
                 rows.load(Source::Live(tx), events).await?;
@@ -108,7 +108,7 @@ impl Work {
         }
     }
 
-    /// Writes what `take` has left in memory.
+    /// Writes what `process` has left in memory.
     pub(super) async fn finish(&mut self, tx: &Transaction<'_>) -> Result<(), Stop> {
         match self {
             Self::Rows(rows) => Ok(rows.write(tx).await?),
@@ -117,22 +117,22 @@ impl Work {
     }
 }
 
-fn fold(rows: &mut dyn Rows, events: &[&Recorded], order: Order) -> Taken {
-    let mut taken = Taken::default();
+fn fold(rows: &mut dyn Rows, events: &[&Recorded], order: Order) -> WorkOutcome {
+    let mut outcome = WorkOutcome::default();
     let mut parked = HashSet::new();
     for event in events {
         if parked.contains(&event.stream_id()) {
             continue;
         }
         match rows.fold(event, order) {
-            Ok(()) => taken.processed += 1,
+            Ok(()) => outcome.processed += 1,
             Err(poison) => {
                 parked.insert(event.stream_id());
-                taken.poisoned.push(Poisoned::by(event, poison));
+                outcome.poisoned.push(Poisoned::by(event, poison));
             }
         }
     }
-    taken
+    outcome
 }
 
 /// Each reaction in a savepoint of its own, so that a poisonous one leaves nothing behind.
@@ -140,37 +140,37 @@ async fn react(
     worker: &dyn Worker,
     tx: &mut Transaction<'_>,
     events: &[&Recorded],
-) -> Result<Taken, Stop> {
-    let mut taken = Taken::default();
+) -> Result<WorkOutcome, Stop> {
+    let mut outcome = WorkOutcome::default();
     let mut parked = HashSet::new();
     let started = Instant::now();
     for event in events {
         if parked.contains(&event.stream_id()) {
             continue;
         }
-        if taken.processed > 0 && started.elapsed() > REACTIONS_MAX {
-            taken.short = Some((event.position() - 1, None));
+        if outcome.processed > 0 && started.elapsed() > REACTIONS_MAX {
+            outcome.stopped_at = Some((event.position() - 1, None));
             break;
         }
         let point = tx.transaction().await?;
         match worker.react(event, &point).await {
             Ok(()) => {
                 point.commit().await?;
-                taken.processed += 1;
+                outcome.processed += 1;
             }
             Err(WorkerError::Poison(poison)) => {
                 point.rollback().await?;
                 parked.insert(event.stream_id());
-                taken.poisoned.push(Poisoned::by(event, poison));
+                outcome.poisoned.push(Poisoned::by(event, poison));
             }
             Err(WorkerError::Unavailable(why)) => {
                 point.rollback().await?;
-                taken.short = Some((event.position() - 1, Some(why)));
+                outcome.stopped_at = Some((event.position() - 1, Some(why)));
                 break;
             }
         }
     }
-    Ok(taken)
+    Ok(outcome)
 }
 
 impl Poisoned {

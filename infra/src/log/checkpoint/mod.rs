@@ -30,7 +30,7 @@ pub(super) struct OwnedReader {
 
 /// What was read between two checkpoints.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Read {
+pub(super) struct ReadStats {
     pub processed: i64,
     pub last_event_at: Option<DateTime<Utc>>,
 }
@@ -43,7 +43,7 @@ impl OwnedReader {
         tx: &impl GenericClient,
         from: i64,
         to: i64,
-        read: Read,
+        read: ReadStats,
     ) -> Result<bool, tokio_postgres::Error> {
         let advance = tx.prepare_cached(ADVANCE).await?;
         let lease = self.lease.as_secs_f64();

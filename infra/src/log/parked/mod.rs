@@ -72,7 +72,7 @@ pub async fn release(pool: &Pool, reader: &str, stream: Uuid) -> Result<bool, Pg
 
 /// What a reader needs to know of a stream that it has parked.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Waiting {
+pub(super) struct ParkedRow {
     pub stream: Uuid,
     pub from_position: i64,
     pub released: bool,
@@ -82,17 +82,17 @@ pub(super) async fn load(
     client: &impl GenericClient,
     (name, version): (&str, i16),
     replay: bool,
-) -> Result<Vec<Waiting>, tokio_postgres::Error> {
+) -> Result<Vec<ParkedRow>, tokio_postgres::Error> {
     let load = client.prepare_cached(LOAD).await?;
     let rows = client.query(&load, &[&name, &version, &replay]).await?;
-    let waiting = rows.into_iter().map(|row| {
-        Ok(Waiting {
+    let parked = rows.into_iter().map(|row| {
+        Ok(ParkedRow {
             stream: row.try_get(0)?,
             from_position: row.try_get(1)?,
             released: row.try_get(2)?,
         })
     });
-    waiting.collect()
+    parked.collect()
 }
 
 pub(super) async fn park(

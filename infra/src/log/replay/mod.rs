@@ -1,7 +1,7 @@
 //! Builds a projection again in a shadow table, while its live table follows the log until the two
 //! are swapped. After a crash it resumes where the last lap was committed, or starts over.
 
-mod fold;
+mod fold_state;
 mod options;
 mod scan;
 mod swap;
@@ -19,7 +19,7 @@ use super::reader::ReaderKind;
 use super::rows::Source;
 use super::{Feed, Reader, Recorded, checkpoint, parked};
 use crate::postgres::Pool;
-use fold::Fold;
+use fold_state::FoldState;
 pub use options::{Progress, ReplayError, ReplayOptions, Replayed};
 use scan::{Batch, Scan};
 
@@ -75,7 +75,7 @@ pub async fn rehearse(pool: &Pool, reader: &Reader) -> Result<Replayed, ReplayEr
     let client = pool.get().await?;
     let through = Feed::head(&client).await?;
     drop(client);
-    let mut fold = Fold::new(projection.rows(&projection.table()));
+    let mut fold = FoldState::new(projection.rows(&projection.table()));
     let ReplayOptions { lap, changed_max, .. } = ReplayOptions::of(Uuid::nil());
     let mut scan = Scan::start(pool.clone(), reader.clone(), (0, through), lap);
     while let Some(batch) = scan.next().await? {
@@ -102,7 +102,7 @@ struct Replay<'a> {
     indexed: bool,
     /// Every row of the table is in memory, so that none needs to be loaded.
     whole: bool,
-    fold: Fold,
+    fold: FoldState,
     started: Instant,
     first: i64,
     cancel: Option<watch::Receiver<bool>>,
@@ -144,15 +144,15 @@ impl<'a> Replay<'a> {
         };
         let (fence, written): (i64, i64) = (acquired.try_get(0)?, acquired.try_get(1)?);
         let shadow = shadow_table(projection.as_ref());
-        let mut fold = Fold::new(projection.rows(&shadow));
+        let mut fold = FoldState::new(projection.rows(&shadow));
         if written == 0 {
             let drop = DROP_SHADOW.replace("{shadow}", &shadow);
             tx.batch_execute(&drop).await?;
             tx.batch_execute(&projection.table_sql().replace("{table}", &shadow)).await?;
             tx.execute(DELETE_PARKED, &[&name, &version, &true]).await?;
         } else {
-            let waiting = parked::load(&tx, (name, version), true).await?;
-            fold.parked = waiting.iter().map(|waiting| waiting.stream).collect();
+            let rows = parked::load(&tx, (name, version), true).await?;
+            fold.parked = rows.iter().map(|row| row.stream).collect();
         }
         tx.commit().await?;
         Ok(Self {

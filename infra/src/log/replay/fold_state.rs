@@ -9,14 +9,14 @@ use crate::log::rows::{Order, Rows};
 use crate::log::work::Poisoned;
 
 /// Rows in memory, and the streams that are parked on the way.
-pub(super) struct Fold {
+pub(super) struct FoldState {
     pub rows: Box<dyn Rows>,
     pub parked: HashSet<Uuid>,
     pub poisoned: Vec<Poisoned>,
     pub events: i64,
 }
 
-impl Fold {
+impl FoldState {
     pub fn new(rows: Box<dyn Rows>) -> Self {
         Self { rows, parked: HashSet::new(), poisoned: Vec::new(), events: 0 }
     }
