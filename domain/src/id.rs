@@ -54,6 +54,9 @@ ids! {
     /// A private key for a server, kept outside the log.
     ServerCredentialId
     ServerId
+    /// What a sealed value is bound to: the event that it was first written in, or for a value outside
+    /// the log an id that no other value of its field has.
+    SealedId
     SessionId
     /// The person (or workspace) that a personal field is about.
     SubjectId
@@ -75,6 +78,10 @@ macro_rules! becomes {
 }
 
 becomes! {
+    EventId => SealedId,
+    ApiTokenId => SealedId,
+    RunSecretsId => SealedId,
+    ServerCredentialId => SealedId,
     AccountId => SubjectId,
     AccountId => TenantId,
     AccountId => ActorId,

@@ -8,25 +8,24 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 
 use super::{Declaration, Field};
-use crate::EventId;
+use crate::SealedId;
 
-/// Ciphertext, with the event it was first written in: the two are all that a read model, a
-/// snapshot or a later event copies.
+/// Ciphertext, with the id that it is bound to. Read models, snapshots and later events copy both.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sealed {
-    pub event: EventId,
+    pub id: SealedId,
     pub envelope: Vec<u8>,
 }
 
 impl Sealed {
-    /// The event id's 16 bytes, then the envelope.
+    /// The 16 bytes of the id, then the envelope.
     pub fn to_bytes(&self) -> Vec<u8> {
-        [self.event.0.as_bytes(), self.envelope.as_slice()].concat()
+        [self.id.0.as_bytes(), self.envelope.as_slice()].concat()
     }
 
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        let (event, envelope) = bytes.split_first_chunk::<16>()?;
-        Some(Self { event: EventId(Uuid::from_bytes(*event)), envelope: envelope.to_vec() })
+        let (id, envelope) = bytes.split_first_chunk::<16>()?;
+        Some(Self { id: SealedId(Uuid::from_bytes(*id)), envelope: envelope.to_vec() })
     }
 }
 
@@ -39,7 +38,7 @@ pub enum Personal<F: Field> {
     Apart,
 }
 
-/// The words that stand for a sealed field in an event's JSON.
+/// The text that replaces a sealed field in an event's JSON.
 const APART: &str = "sealed";
 
 impl<F: Field> Personal<F> {
@@ -135,7 +134,7 @@ impl<F: Field> AnyPersonal for Personal<F> {
 
     fn set_apart(&mut self) -> Option<Sealed> {
         let Self::Sealed(sealed) = self else { return None };
-        let sealed = Sealed { event: sealed.event, envelope: std::mem::take(&mut sealed.envelope) };
+        let sealed = Sealed { id: sealed.id, envelope: std::mem::take(&mut sealed.envelope) };
         *self = Self::Apart;
         Some(sealed)
     }

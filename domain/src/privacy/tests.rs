@@ -11,7 +11,7 @@ use super::{
     UserAgent, Username, put_together, take_apart,
 };
 use crate::session::{CloseReason, SessionEvent, SessionKind};
-use crate::{AccountId, DecodeError, Event, EventId, TenantId};
+use crate::{AccountId, DecodeError, Event, SealedId, TenantId};
 
 const NOBODY: TenantId = TenantId(Uuid::nil());
 
@@ -20,7 +20,7 @@ fn clear() -> Personal<AccountEmail> {
 }
 
 fn sealed(event: u128, envelope: &[u8]) -> Sealed {
-    Sealed { event: EventId(Uuid::from_u128(event)), envelope: envelope.to_vec() }
+    Sealed { id: SealedId(Uuid::from_u128(event)), envelope: envelope.to_vec() }
 }
 
 fn opened(first: &Sealed, second: &Sealed) -> SessionEvent {

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may")]
 
-use domain::EventId;
+use domain::SealedId;
 use secrecy::ExposeSecret;
 
 use super::*;
@@ -14,7 +14,7 @@ fn issued(clock: &Clock, workspace: WorkspaceId) -> NewApiToken {
         token: ApiTokenId(ids.uuid()),
         workspace,
         account: AccountId(ids.uuid()),
-        name: Sealed { event: EventId(ids.uuid()), envelope: vec![1, 2, 3] },
+        name: Sealed { id: SealedId(ids.uuid()), envelope: vec![1, 2, 3] },
         expires_at: clock.now() + TimeDelta::days(1),
     }
 }

@@ -1,7 +1,7 @@
 //! The primitives, all from `ring`: HKDF-SHA256, AES-256-GCM, HMAC-SHA256, SHA-256.
 
 use domain::privacy::Class;
-use domain::{EventId, SubjectId, TenantId};
+use domain::{SealedId, SubjectId, TenantId};
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::digest::{Context, SHA256};
 use ring::hkdf::{self, HKDF_SHA256, KeyType};
@@ -21,7 +21,7 @@ const NONCE_BYTES: usize = 12;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Binding {
     pub tenant: TenantId,
-    pub event: EventId,
+    pub id: SealedId,
     pub field: u16,
     pub subject: SubjectId,
     pub class: Class,
@@ -48,7 +48,7 @@ impl Binding {
         let parts: [&[u8]; 8] = [
             FIELD,
             self.tenant.0.as_bytes(),
-            self.event.0.as_bytes(),
+            self.id.0.as_bytes(),
             &self.field.to_be_bytes(),
             self.subject.0.as_bytes(),
             &self.class.number().to_be_bytes(),

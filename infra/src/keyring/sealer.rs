@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use domain::privacy::{Declaration, Field, Sealed};
-use domain::{Event, EventId, SubjectId, TenantId};
+use domain::{Event, EventId, SealedId, SubjectId, TenantId};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -77,27 +77,27 @@ impl Sealer {
             return Ok(subjects);
         }
         let keys = self.keys.get(&slots, true).await?;
-        let sealed = seal_all(tenant, event_id, fields, &slots, &keys)?;
+        let id = event_id.into();
+        let sealed = seal_all(tenant, id, fields, &slots, &keys)?;
         let mut sealed = sealed.into_iter().peekable();
         let mut ordinals = 0..;
         event.visit_personal(tenant, stream, &mut |_, field| {
             let ordinal = ordinals.next();
             if let Some((_, envelope)) = sealed.next_if(|(of, _)| Some(*of) == ordinal) {
-                field.seal(Sealed { event: event_id, envelope });
+                field.seal(Sealed { id, envelope });
             }
             Ok::<_, KeyringError>(())
         })?;
         Ok(subjects)
     }
 
-    /// Seals a value that is in a row, not in an event. `id` is any id that no other value has: opening
-    /// needs the same id, unless the [`Sealed`] holds it. Errors as
-    /// for [`Sealer::seal`].
+    /// Seals a value that is in a row, not in an event. Opening needs the same `id`, which the [`Sealed`]
+    /// holds. Errors as for [`Sealer::seal`].
     pub async fn seal_value<F: Field>(
         &self,
         tenant: TenantId,
         subject: SubjectId,
-        id: EventId,
+        id: SealedId,
         value: &F::Value,
     ) -> Result<Sealed, SealError> {
         // Allocated once: a growing buffer would leave copies of the value in memory.
@@ -114,7 +114,7 @@ impl Sealer {
         &self,
         tenant: TenantId,
         subject: SubjectId,
-        id: EventId,
+        id: SealedId,
         bytes: Vec<u8>,
     ) -> Result<Sealed, SealError> {
         let mut text = Zeroizing::new(bytes);
@@ -122,8 +122,8 @@ impl Sealer {
         let slot = today_slot(subject, declaration, self.clock.now().date_naive());
         let keys = self.keys.get(&[slot], true).await?;
         let state = keys.first().ok_or(KeyringError::Damaged)?;
-        let of = FieldPlace { tenant, event: id, subject, declaration };
-        Ok(Sealed { event: id, envelope: of.seal(&slot, state, &mut text)? })
+        let of = FieldPlace { tenant, id, subject, declaration };
+        Ok(Sealed { id, envelope: of.seal(&slot, state, &mut text)? })
     }
 
     /// The clear value of field `F` of `subject`.
@@ -160,7 +160,7 @@ impl Sealer {
         };
         let bound = Binding {
             tenant,
-            event: sealed.event,
+            id: sealed.id,
             field: F::DECLARATION.id,
             subject,
             class,
@@ -193,7 +193,7 @@ impl std::io::Write for Counted {
 
 fn seal_all(
     tenant: TenantId,
-    event: EventId,
+    id: SealedId,
     fields: Vec<ClearField>,
     slots: &[KeySlot],
     keys: &[KeyState],
@@ -204,7 +204,7 @@ fn seal_all(
         let (Some(slot), Some(state)) = (slots.get(slot), keys.get(slot)) else {
             return Err(KeyringError::Damaged.into());
         };
-        let of = FieldPlace { tenant, event, subject, declaration };
+        let of = FieldPlace { tenant, id, subject, declaration };
         sealed.push((ordinal, of.seal(slot, state, &mut text)?));
     }
     Ok(sealed)
@@ -213,7 +213,7 @@ fn seal_all(
 /// The place of a value. Its bucket and generation are those of its key.
 struct FieldPlace {
     tenant: TenantId,
-    event: EventId,
+    id: SealedId,
     subject: SubjectId,
     declaration: &'static Declaration,
 }
@@ -234,7 +234,7 @@ impl FieldPlace {
         };
         let bound = Binding {
             tenant: self.tenant,
-            event: self.event,
+            id: self.id,
             field: self.declaration.id,
             subject: self.subject,
             class: self.declaration.class,

@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+use domain::SealedId;
+
 use super::*;
 use crate::ids::Ids;
 use crate::postgres::{ConnectOptions, connect};
@@ -48,7 +50,7 @@ fn request() -> MailRequest {
         kind: MailKind::Verification,
         tenant: TenantId(subject.0),
         subject,
-        address: Sealed { event: EventId(Ids::system().uuid()), envelope: vec![1, 2, 3] },
+        address: Sealed { id: SealedId(Ids::system().uuid()), envelope: vec![1, 2, 3] },
         proof: Some(ProofId(Ids::system().uuid())),
         until: None,
     }

@@ -1,7 +1,7 @@
 //! The bytes of a chunk, and the counts of a log up to its end.
 
 use chrono::{DateTime, Utc};
-use domain::{EventId, RunId, ServerId, WorkspaceId};
+use domain::{RunId, SealedId, ServerId, WorkspaceId};
 use zeroize::Zeroizing;
 
 use super::lines::{LINE_BYTES_MAX, Piece, Place, Stream};
@@ -26,8 +26,8 @@ pub struct LogKey {
 
 impl LogKey {
     /// The id that a chunk is sealed under: it opens only as this chunk of this log.
-    pub(super) fn chunk_id(&self, seq: u64) -> EventId {
-        EventId(hashed(&[
+    pub(super) fn chunk_id(&self, seq: u64) -> SealedId {
+        SealedId(hashed(&[
             b"run log chunk",
             self.run.0.as_bytes(),
             self.server.0.as_bytes(),

@@ -50,7 +50,7 @@ impl RunLogs {
     pub(super) async fn open(&self, task: &LogKey, sealed: Sealed) -> Result<Opened, RunLogError> {
         let (tenant, subject) = (task.workspace.into(), task.workspace.into());
         let Sealed { seq, before, after, at, envelope } = sealed;
-        let sealed = SealedBytes { event: task.chunk_id(seq), envelope };
+        let sealed = SealedBytes { id: task.chunk_id(seq), envelope };
         let clear = self.0.keyring.sealer.open_bytes::<RunLog>(tenant, subject, &sealed).await?;
         let opened = Opened { seq, before, after, at, clear };
         opened.check()?;

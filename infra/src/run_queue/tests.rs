@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may")]
 
-use domain::EventId;
+use domain::SealedId;
 use domain::privacy::Sealed;
 
 use super::*;
@@ -189,7 +189,7 @@ async fn secrets_go_with_the_last_task_that_needs_them() {
     let tasks = [task(1, 7, 10), task(1, 8, 10)];
     given.put(tasks.map(|task| NewTask { secrets: Some(secrets), ..task })).await;
     let (workspace, run) = (WorkspaceId(Uuid::from_u128(1)), RunId(Uuid::from_u128(10)));
-    let sealed = Sealed { event: EventId(secrets.0), envelope: vec![1, 2, 3] };
+    let sealed = Sealed { id: SealedId(secrets.0), envelope: vec![1, 2, 3] };
     given.queue.put_secrets(workspace, run, secrets, &sealed).await.unwrap();
     let found = async || given.queue.secrets(workspace, secrets).await.unwrap();
 
@@ -207,7 +207,7 @@ async fn secrets_that_no_task_needs_are_found_and_dropped() {
     let given = given(LEASE).await;
     let (workspace, run) = (WorkspaceId(Uuid::from_u128(1)), RunId(Uuid::from_u128(10)));
     let secrets = RunSecretsId(Uuid::from_u128(9));
-    let sealed = Sealed { event: EventId(secrets.0), envelope: vec![1] };
+    let sealed = Sealed { id: SealedId(secrets.0), envelope: vec![1] };
     given.queue.put_secrets(workspace, run, secrets, &sealed).await.unwrap();
     assert!(given.queue.unused_secrets(LEASE, 9).await.unwrap().is_empty());
 

@@ -6,7 +6,7 @@ mod tests;
 
 use chrono::{DateTime, Utc};
 use domain::privacy::{Sealed, ServerPrivateKey};
-use domain::{EventId, ServerCredentialId, ServerId, WorkspaceId};
+use domain::{ServerCredentialId, ServerId, WorkspaceId};
 use tokio_postgres::Row;
 use zeroize::Zeroizing;
 
@@ -69,7 +69,7 @@ impl ServerCredentials {
         identity: &Identity,
     ) -> Result<(), ServerCredentialsError> {
         let pem = identity.to_pem().as_bytes().to_vec();
-        let id = EventId(credential.0);
+        let id = credential.into();
         let (tenant, subject) = (workspace.into(), workspace.into());
         let sealed =
             self.keyring.sealer.seal_bytes::<ServerPrivateKey>(tenant, subject, id, pem).await?;

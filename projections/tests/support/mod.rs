@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::privacy::{Field, Personal, Sealed, take_apart};
-use domain::{AccountId, Event, EventId};
+use domain::{AccountId, Event, SealedId};
 use infra::log::{Reader, ReaderOptions, Readers, status};
 use infra::metrics::Metrics;
 use infra::postgres::{ConnectOptions, Pool, connect, connect_one};
@@ -150,12 +150,12 @@ pub fn time(position: i64) -> DateTime<Utc> {
 
 /// Something that only looks sealed: nobody here opens it.
 pub fn sealed<F: Field>(words: &str) -> Personal<F> {
-    Personal::Sealed(Sealed { event: EventId(Uuid::nil()), envelope: words.into() })
+    Personal::Sealed(Sealed { id: SealedId(Uuid::nil()), envelope: words.into() })
 }
 
 /// How it stands in a read model.
 pub fn bytes(words: &str) -> Vec<u8> {
-    Sealed { event: EventId(Uuid::nil()), envelope: words.into() }.to_bytes()
+    Sealed { id: SealedId(Uuid::nil()), envelope: words.into() }.to_bytes()
 }
 
 pub fn account(number: u128) -> AccountId {

@@ -2,7 +2,7 @@
 
 use domain::account::{Account, AccountEvent, Proof};
 use domain::privacy::{Personal, Sealed, take_apart};
-use domain::{AggregateRoot, CredentialId, Event, EventId, ProofId, TenantId};
+use domain::{AggregateRoot, CredentialId, Event, ProofId, SealedId, TenantId};
 use uuid::Uuid;
 
 use super::super::append::rows::{Append, Json, NewEvent};
@@ -31,7 +31,7 @@ fn new_event(version: i64, mut account_event: AccountEvent) -> NewEvent {
 }
 
 fn registered() -> AccountEvent {
-    let sealed = Sealed { event: EventId(Uuid::from_u128(9)), envelope: vec![1, 2, 3] };
+    let sealed = Sealed { id: SealedId(Uuid::from_u128(9)), envelope: vec![1, 2, 3] };
     AccountEvent::Registered {
         email: Personal::Sealed(sealed.clone()),
         name: Personal::Sealed(sealed),

@@ -55,7 +55,7 @@ fn a_sealed_field_is_what_python_makes_of_it() {
     assert_eq!(hex::encode(data_key.expose()), known);
     let bound = Binding {
         tenant: TenantId(Uuid::from_bytes(bytes(16))),
-        event: EventId(Uuid::from_bytes(bytes(32))),
+        id: SealedId(Uuid::from_bytes(bytes(32))),
         field: 4,
         subject,
         class: Class::Security,

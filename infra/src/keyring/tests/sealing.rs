@@ -101,7 +101,7 @@ fn binding() -> Binding {
     let ids = Ids::seeded(3);
     Binding {
         tenant: TenantId(ids.uuid()),
-        event: EventId(ids.uuid()),
+        id: SealedId(ids.uuid()),
         field: 4,
         subject: SubjectId(ids.uuid()),
         class: domain::privacy::Class::Security,
@@ -120,7 +120,7 @@ fn every_part_of_the_binding_counts() {
     let other = Uuid::from_u128(1);
     let others = [
         Binding { tenant: TenantId(other), ..bound },
-        Binding { event: EventId(other), ..bound },
+        Binding { id: SealedId(other), ..bound },
         Binding { field: 5, ..bound },
         Binding { subject: SubjectId(other), ..bound },
         Binding { class: domain::privacy::Class::Content, ..bound },

@@ -33,7 +33,7 @@ impl Field for Blob {
 
 async fn sealed(harness: &Harness, node: &Keyring, of: AccountId) -> Result<Sealed, SealError> {
     let bytes = b"not \xff text".to_vec();
-    node.sealer.seal_bytes::<Blob>(of.into(), of.into(), harness.event_id(), bytes).await
+    node.sealer.seal_bytes::<Blob>(of.into(), of.into(), harness.event_id().into(), bytes).await
 }
 
 async fn opened(node: &Keyring, of: AccountId, sealed: &Sealed) -> Result<Vec<u8>, OpenError> {
@@ -49,12 +49,13 @@ async fn a_value_opens_for_whom_it_was_sealed_and_under_its_own_id() {
     let name = PersonName::parse("web \"1\"").unwrap();
     let id = harness.event_id();
 
-    let sealed = one.sealer.seal_value::<Note>(ada.into(), ada.into(), id, &name).await.unwrap();
+    let sealed =
+        one.sealer.seal_value::<Note>(ada.into(), ada.into(), id.into(), &name).await.unwrap();
 
-    assert_eq!(sealed.event, id);
+    assert_eq!(sealed.id, id.into());
     let clear = two.sealer.open::<Note>(ada.into(), ada.into(), &sealed).await.unwrap();
     assert_eq!(clear, name);
-    one.sealer.seal_value::<Note>(bob.into(), bob.into(), id, &name).await.unwrap();
+    one.sealer.seal_value::<Note>(bob.into(), bob.into(), id.into(), &name).await.unwrap();
     let moved = Sealed { event: harness.event_id(), ..sealed.clone() };
     for (tenant, subject, sealed) in [(bob, ada, &sealed), (ada, bob, &sealed), (ada, ada, &moved)]
     {

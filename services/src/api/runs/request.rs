@@ -8,7 +8,7 @@ use domain::privacy::{self, CommandLine, Personal, RunEnvironment};
 use domain::run::{Run, RunCommand, SERVERS_MAX, TIMEOUT_SECONDS_MAX, Work};
 use domain::server::{LiveServer, Server};
 use domain::workspace::Right;
-use domain::{DeploymentId, EventId, RunId, RunSecretsId, ServerId, WorkspaceId};
+use domain::{DeploymentId, RunId, RunSecretsId, ServerId, WorkspaceId};
 use infra::event_store::{Request, Step};
 use infra::ids::derived;
 use infra::run_log::Masks;
@@ -188,10 +188,8 @@ async fn keep(
     let id = RunSecretsId(derived(request.command, "secrets"));
     let (tenant, subject) = (workspace.into(), workspace.into());
     let keyring = &api.app.keyring;
-    let sealed = keyring
-        .sealer
-        .seal_value::<privacy::RunSecrets>(tenant, subject, EventId(id.0), secrets)
-        .await;
+    let sealed =
+        keyring.sealer.seal_value::<privacy::RunSecrets>(tenant, subject, id.into(), secrets).await;
     let sealed = sealed.map_err(|error| Problem::unavailable(&error))?;
     api.app.run_queue.put_secrets(workspace, run, id, &sealed).await?;
     Ok(Some(id))

@@ -7,7 +7,7 @@ use actix_web::http::{StatusCode, header};
 use chrono::{DateTime, Utc};
 use domain::privacy::{ApiTokenName, Label, Sealed};
 use domain::workspace::{ApiToken, Right, Workspace, WorkspaceCommand};
-use domain::{ApiTokenId, EventId, WorkspaceId};
+use domain::{ApiTokenId, WorkspaceId};
 use infra::api_tokens::{ApiTokens, ListedApiToken, NewApiToken};
 use infra::event_store::Step;
 use infra::ids::derived;
@@ -120,7 +120,7 @@ async fn seal(
     token: ApiTokenId,
     name: &Label,
 ) -> Result<Sealed, Problem> {
-    let (tenant, subject, id) = (workspace.into(), workspace.into(), EventId(token.0));
+    let (tenant, subject, id) = (workspace.into(), workspace.into(), token.into());
     let sealed = api.app.keyring.sealer.seal_value::<ApiTokenName>(tenant, subject, id, name);
     sealed.await.map_err(|error| match error {
         SealError::Erased(_) => Problem::of(ProblemKind::NotFound),
