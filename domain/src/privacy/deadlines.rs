@@ -30,8 +30,8 @@ mod tests {
     #[test]
     fn grace_escrow_and_rotation_end_a_day_before_the_limit() {
         for escrow_days in 0..=27 {
-            let whole = grace_days_max(escrow_days) + escrow_days + ROTATION_DAYS;
-            assert_eq!(whole, 29);
+            let total = grace_days_max(escrow_days) + escrow_days + ROTATION_DAYS;
+            assert_eq!(total, 29);
         }
         assert_eq!(grace_days_max(7), 20);
         assert!(grace_days_max(28) < 0);

@@ -76,7 +76,7 @@ impl SeatPool {
     /// Who has this lease, or had it last.
     pub fn holder(&self, lease: LeaseId) -> Option<AccountId> {
         let pool = self.live()?;
-        let live = pool.leases.iter().find(|(_, held)| held.id == lease);
+        let live = pool.leases.iter().find(|(_, current)| current.id == lease);
         let ended = || pool.ended.iter().find(|(_, ended)| **ended == lease);
         live.map(|(account, _)| *account).or_else(|| ended().map(|(account, _)| *account))
     }
@@ -96,8 +96,8 @@ impl SeatPool {
         lease: LeaseId,
         fence: u64,
     ) -> Result<(), SeatError> {
-        let held = self.live().ok_or(SeatError::Unknown)?.own(account, lease)?;
-        if held.fence == fence { Ok(()) } else { Err(SeatError::LeaseLost) }
+        let current = self.live().ok_or(SeatError::Unknown)?.own(account, lease)?;
+        if current.fence == fence { Ok(()) } else { Err(SeatError::LeaseLost) }
     }
 }
 
@@ -173,8 +173,8 @@ impl Aggregate for SeatPool {
                 pool.denied.clear();
             }
             SeatEvent::LeaseTakenOver { account, from, to, fence } => {
-                if let Some(held) = pool.leases.get_mut(&account) {
-                    (held.id, held.fence) = (to, fence);
+                if let Some(current) = pool.leases.get_mut(&account) {
+                    (current.id, current.fence) = (to, fence);
                 }
                 pool.ended.insert(account, from);
                 pool.fence = fence;
@@ -195,14 +195,14 @@ impl LiveSeatPool {
 
     /// A lease that goes on: under a lowered limit those who came last leave first.
     fn own(&self, account: AccountId, lease: LeaseId) -> Result<&Lease, SeatError> {
-        let held = self.leases.get(&account).filter(|held| held.id == lease);
-        let Some(held) = held else {
+        let current = self.leases.get(&account).filter(|current| current.id == lease);
+        let Some(current) = current else {
             let lost = self.ended.get(&account) == Some(&lease);
             return Err(if lost { SeatError::LeaseLost } else { SeatError::LeaseUnknown });
         };
-        let before = self.leases.values().filter(|other| other.since < held.since).count();
+        let before = self.leases.values().filter(|other| other.since < current.since).count();
         if u32::try_from(before).is_ok_and(|before| before < self.limit) {
-            Ok(held)
+            Ok(current)
         } else {
             Err(SeatError::LimitLowered)
         }
@@ -219,8 +219,8 @@ impl LiveSeatPool {
     }
 
     fn acquire(&self, lease: LeaseId, account: AccountId) -> Result<Vec<SeatEvent>, SeatError> {
-        if let Some(held) = self.leases.get(&account) {
-            return Err(SeatError::Held { lease: held.id });
+        if let Some(current) = self.leases.get(&account) {
+            return Err(SeatError::Held { lease: current.id });
         }
         let (in_use, limit) = (self.in_use(), self.limit);
         if in_use < limit {
@@ -233,8 +233,8 @@ impl LiveSeatPool {
     }
 
     fn release(&self, lease: LeaseId, reason: ReleaseReason) -> Result<Vec<SeatEvent>, SeatError> {
-        let held = self.leases.iter().find(|(_, held)| held.id == lease);
-        match held {
+        let current = self.leases.iter().find(|(_, current)| current.id == lease);
+        match current {
             Some((account, _)) => {
                 Ok(vec![SeatEvent::LeaseReleased { lease, account: *account, reason }])
             }
@@ -244,16 +244,17 @@ impl LiveSeatPool {
     }
 
     fn expire(&self, lease: LeaseId, account: AccountId) -> Vec<SeatEvent> {
-        let held = self.leases.get(&account).filter(|held| held.id == lease);
-        let expired = |held: &Lease| SeatEvent::LeaseExpired { lease, account, fence: held.fence };
-        held.map(expired).into_iter().collect()
+        let current = self.leases.get(&account).filter(|current| current.id == lease);
+        let expired =
+            |current: &Lease| SeatEvent::LeaseExpired { lease, account, fence: current.fence };
+        current.map(expired).into_iter().collect()
     }
 
     /// All leases that `of` picks.
     fn vacate(&self, reason: ReleaseReason, of: impl Fn(AccountId) -> bool) -> Vec<SeatEvent> {
         let leases = self.leases.iter().filter(|(account, _)| of(**account));
-        let release = |(account, held): (&AccountId, &Lease)| SeatEvent::LeaseReleased {
-            lease: held.id,
+        let release = |(account, current): (&AccountId, &Lease)| SeatEvent::LeaseReleased {
+            lease: current.id,
             account: *account,
             reason,
         };

@@ -124,10 +124,10 @@ impl Hashing {
         let waiting = waiting.map_err(|_| CredentialsError::Overloaded)?;
         let core = Arc::clone(&self.cores).acquire_owned().await.map_err(overloaded)?;
         // The permits move into the thread: a request that is dropped does not free the core it uses.
-        let held: (OwnedSemaphorePermit, OwnedSemaphorePermit) = (waiting, core);
+        let permits: (OwnedSemaphorePermit, OwnedSemaphorePermit) = (waiting, core);
         let done = tokio::task::spawn_blocking(move || {
             let answer = work();
-            drop(held);
+            drop(permits);
             answer
         });
         done.await.map_err(|_| CredentialsError::Hashing)

@@ -129,7 +129,7 @@ impl Executor {
         macs: Option<RequestMacs>,
     ) -> Result<Receipt, ExecuteError> {
         let mut freshness = Freshness::Cached;
-        let mut turn: Option<MutexGuard<'_, ()>> = None;
+        let mut stream_lock: Option<MutexGuard<'_, ()>> = None;
         let mut conflicts = 0;
         loop {
             let decision = self.0.appender.decide(request, steps, freshness).await?;
@@ -151,10 +151,10 @@ impl Executor {
             if conflicts > ATTEMPTS_MAX {
                 return Err(ExecuteError::Conflict);
             }
-            if turn.is_some() {
+            if stream_lock.is_some() {
                 tokio::time::sleep(jitter(conflicts)).await;
             } else if let Some(lock) = self.conflict_lock(steps) {
-                turn = Some(lock.lock().await);
+                stream_lock = Some(lock.lock().await);
             }
             conflicts += 1;
         }

@@ -50,11 +50,14 @@ impl ClientHandler {
 impl Handler for ClientHandler {
     type Error = Error;
 
-    async fn check_server_key(&mut self, shown: &PublicKeyOrCertificate) -> Result<bool, Error> {
-        let PublicKeyOrCertificate::PublicKey { key, .. } = shown else { return Ok(false) };
-        let Some(shown) = HostKey::of(key) else { return Ok(false) };
-        let first = self.seen.set(shown).is_ok();
-        Ok(first && self.pinned == Some(shown.fingerprint))
+    async fn check_server_key(
+        &mut self,
+        server_key: &PublicKeyOrCertificate,
+    ) -> Result<bool, Error> {
+        let PublicKeyOrCertificate::PublicKey { key, .. } = server_key else { return Ok(false) };
+        let Some(server_key) = HostKey::of(key) else { return Ok(false) };
+        let first = self.seen.set(server_key).is_ok();
+        Ok(first && self.pinned == Some(server_key.fingerprint))
     }
 
     async fn data(&mut self, _: ChannelId, data: &[u8], _: &mut Session) -> Result<(), Error> {

@@ -64,10 +64,10 @@ fn base64_cores(value: &[u8]) -> Vec<Vec<u8>> {
     let mut cores = Vec::new();
     for before in 0..3 {
         let padded = [&vec![0; before], value].concat();
-        let whole = padded.len() / 3 * 3;
+        let complete = padded.len() / 3 * 3;
         let first = if before == 0 { 0 } else { 4 };
         for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
-            let encoded = engine.encode(padded.get(..whole).unwrap_or_default());
+            let encoded = engine.encode(padded.get(..complete).unwrap_or_default());
             let core = encoded.get(first..).unwrap_or_default();
             if core.len() >= 8 && !cores.iter().any(|known| known == core.as_bytes()) {
                 cores.push(core.as_bytes().to_vec());

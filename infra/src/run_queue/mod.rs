@@ -147,12 +147,12 @@ impl RunQueue {
 
     /// Renews the leases of `held`. Returns the tasks that are still this node's, and whether each is
     /// to be cancelled; a task that is missing belongs to another node.
-    pub async fn renew(&self, node: Uuid, held: &[HeldTask]) -> Result<Vec<RenewedTask>, PgError> {
-        let runs: Vec<Uuid> = held.iter().map(|held| held.run.0).collect();
-        let servers: Vec<Uuid> = held.iter().map(|held| held.lease.server.0).collect();
-        let attempts: Vec<i32> = held.iter().map(|held| signed(held.lease.attempt)).collect();
-        let fences: Vec<i64> = held.iter().map(|held| fence(held.lease)).collect();
-        let reached: Vec<bool> = held.iter().map(|held| held.reached).collect();
+    pub async fn renew(&self, node: Uuid, tasks: &[HeldTask]) -> Result<Vec<RenewedTask>, PgError> {
+        let runs: Vec<Uuid> = tasks.iter().map(|task| task.run.0).collect();
+        let servers: Vec<Uuid> = tasks.iter().map(|task| task.lease.server.0).collect();
+        let attempts: Vec<i32> = tasks.iter().map(|task| signed(task.lease.attempt)).collect();
+        let fences: Vec<i64> = tasks.iter().map(|task| fence(task.lease)).collect();
+        let reached: Vec<bool> = tasks.iter().map(|task| task.reached).collect();
         let lease = self.lease.as_secs_f64();
         let values: [&(dyn ToSql + Sync); 7] =
             [&node, &lease, &runs, &servers, &attempts, &fences, &reached];

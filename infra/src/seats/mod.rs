@@ -69,7 +69,7 @@ impl Seats {
         execute(&self.pool, PUT, &[&lease.0, &workspace.0, &account.0, &fence, &ttl, since])
             .await?;
         let row = query_opt(&self.pool, FIND, &[&lease.0]).await?;
-        row.as_ref().map(held).transpose()
+        row.as_ref().map(lease_row).transpose()
     }
 
     /// Writes the row in a reader's transaction, unless it is there.
@@ -86,7 +86,7 @@ impl Seats {
     /// Renews the lease, if it has not expired and has this fence. `None`: it has ended for good.
     pub async fn renew(&self, lease: LeaseId, of: u64) -> Result<Option<SeatLeaseRow>, PgError> {
         let row = query_opt(&self.pool, RENEW, &[&lease.0, &fence(of)]).await?;
-        row.as_ref().map(held).transpose()
+        row.as_ref().map(lease_row).transpose()
     }
 
     /// Whether the lease has this fence and has not expired.
@@ -171,6 +171,6 @@ fn seconds(ttl: TimeDelta) -> i32 {
     i32::try_from(ttl.num_seconds()).unwrap_or(i32::MAX)
 }
 
-fn held(row: &Row) -> Result<SeatLeaseRow, PgError> {
+fn lease_row(row: &Row) -> Result<SeatLeaseRow, PgError> {
     Ok(SeatLeaseRow { expires_at: row.try_get(0)?, ttl_seconds: row.try_get(1)? })
 }

@@ -10,12 +10,12 @@ pub(super) fn say_where(config: &Config, running: &Running) {
         (Some(cluster), _) => {
             line("data", format!("{} (a private PostgreSQL)", cluster.dir().display()));
         }
-        (None, url) => line("data", url.shown()),
+        (None, url) => line("data", url.redacted()),
     }
     line("roots", format!("{} (keep it out of the data's backups)", config.root_dir.display()));
     line("escrow", escrow(config));
     match &config.smtp_url {
-        Some(url) => line("mail", url.shown()),
+        Some(url) => line("mail", url.redacted()),
         None => line("mail", format!("{} (no mail server is set)", config.mail_dir.display())),
     }
     line("egress", egress(config));

@@ -53,8 +53,8 @@ impl Layers {
     }
 
     pub(super) fn find(&self, setting: &str, default: impl FnOnce() -> String) -> (String, Origin) {
-        if let Some(given) = self.flags.given(setting) {
-            return (given.clone(), Origin::Flag);
+        if let Some(value) = self.flags.value(setting) {
+            return (value.clone(), Origin::Flag);
         }
         let variables = [format!("LETHE_{}", setting.to_uppercase()), setting.to_uppercase()];
         // DATABASE_URL is the only variable that is read without the prefix LETHE_.

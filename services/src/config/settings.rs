@@ -34,7 +34,7 @@ macro_rules! settings {
         }
 
         impl Flags {
-            pub(super) fn given(&self, setting: &str) -> Option<&String> {
+            pub(super) fn value(&self, setting: &str) -> Option<&String> {
                 match setting {
                     $(stringify!($setting) => self.$setting.as_ref(),)+
                     _ => None,
@@ -69,10 +69,10 @@ macro_rules! settings {
             }
 
             /// For each setting its name, its value without secrets, and its origin.
-            pub fn shown(&self) -> Vec<(&'static str, String, &Origin)> {
+            pub fn entries(&self) -> Vec<(&'static str, String, &Origin)> {
                 vec![$((
                     stringify!($setting),
-                    Value::shown(&self.$setting),
+                    Value::redacted(&self.$setting),
                     self.origin(stringify!($setting)),
                 ),)+]
             }

@@ -43,7 +43,7 @@ fn what_is_shown_holds_no_password() {
     let url = "postgres://me:s3cr3t@localhost/lethe?sslmode=disable&password=s3cr3t";
     let config = Config::of(&layers(&[("database_url", url)], &[])).unwrap();
 
-    let shown = format!("{:?} {config:?}", config.shown());
+    let shown = format!("{:?} {config:?}", config.entries());
 
     assert!(!shown.contains("s3cr3t"));
     assert!(

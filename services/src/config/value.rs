@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 pub trait Value: Sized {
     fn read(text: &str) -> Result<Self, String>;
-    fn shown(&self) -> String;
+    fn redacted(&self) -> String;
 }
 
 /// A URL that may hold a password, which is not shown.
@@ -61,7 +61,7 @@ impl Url {
 
 impl fmt::Debug for Url {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.shown())
+        out.write_str(&self.redacted())
     }
 }
 
@@ -76,7 +76,7 @@ impl Value for Url {
         }
     }
 
-    fn shown(&self) -> String {
+    fn redacted(&self) -> String {
         if !self.expose().contains("://") {
             let pairs = self.expose().split_whitespace().map(redacted);
             return pairs.collect::<Vec<_>>().join(" ");
@@ -120,7 +120,7 @@ impl Value for LogFormat {
         }
     }
 
-    fn shown(&self) -> String {
+    fn redacted(&self) -> String {
         if *self == Self::Text { "text".to_owned() } else { "json".to_owned() }
     }
 }
@@ -130,7 +130,7 @@ impl Value for Egress {
         Self::parse(text).map_err(|error| error.to_string())
     }
 
-    fn shown(&self) -> String {
+    fn redacted(&self) -> String {
         self.to_string()
     }
 }
@@ -143,7 +143,7 @@ impl Value for PathBuf {
         std::path::absolute(text).map_err(|error| error.to_string())
     }
 
-    fn shown(&self) -> String {
+    fn redacted(&self) -> String {
         self.display().to_string()
     }
 }
@@ -153,7 +153,7 @@ impl Value for String {
         Ok(text.to_owned())
     }
 
-    fn shown(&self) -> String {
+    fn redacted(&self) -> String {
         self.clone()
     }
 }
@@ -163,8 +163,8 @@ impl<V: Value> Value for Option<V> {
         if text.is_empty() { Ok(None) } else { V::read(text).map(Some) }
     }
 
-    fn shown(&self) -> String {
-        self.as_ref().map_or_else(|| "-".to_owned(), Value::shown)
+    fn redacted(&self) -> String {
+        self.as_ref().map_or_else(|| "-".to_owned(), Value::redacted)
     }
 }
 
@@ -175,7 +175,7 @@ macro_rules! parsed {
                 text.parse().map_err(|_| format!("`{text}` is not {}", $reason))
             }
 
-            fn shown(&self) -> String {
+            fn redacted(&self) -> String {
                 self.to_string()
             }
         }

@@ -44,7 +44,7 @@ impl<'a> Draft<'a> {
         if !subjects.contains(&about) {
             subjects.push(about);
         }
-        let whole = event.clone();
+        let sealed_event = event.clone();
         let sealed = take_apart(&mut event).map_err(unwritable)?;
         let (event_type, schema_version) = event.type_and_version();
         self.events.push(NewEvent {
@@ -70,7 +70,7 @@ impl<'a> Draft<'a> {
             request_mac_before: None,
             events: None,
         });
-        Ok(whole)
+        Ok(sealed_event)
     }
 
     /// The append, its first event marked with the command.

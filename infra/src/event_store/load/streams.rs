@@ -194,9 +194,9 @@ pub fn decode<E: Event>(stream: Uuid, row: &Row) -> Result<E, LoadError> {
     let data: JsonText<'_> = row.try_get(3)?;
     let sealed: Option<&[u8]> = row.try_get(4)?;
     let event = E::decode(row.try_get(1)?, row.try_get(2)?, data.0);
-    let whole = event.and_then(|mut event| {
+    let decoded = event.and_then(|mut event| {
         put_together(&mut event, sealed)?;
         Ok(event)
     });
-    whole.map_err(|reason| LoadError::Undecodable { stream, version, reason })
+    decoded.map_err(|reason| LoadError::Undecodable { stream, version, reason })
 }

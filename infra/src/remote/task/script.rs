@@ -82,8 +82,8 @@ impl Script {
 /// Reads a script of exactly this length from standard input, and runs it. `head -c` would do, but
 /// busybox's reads further.
 fn load(bytes: usize) -> String {
-    let whole = format!("dd bs={bytes} count=1 iflag=fullblock 2>/dev/null");
-    format!("eval \"$({whole} || dd bs=1 count={bytes} 2>/dev/null)\"")
+    let read_all = format!("dd bs={bytes} count=1 iflag=fullblock 2>/dev/null");
+    format!("eval \"$({read_all} || dd bs=1 count={bytes} 2>/dev/null)\"")
 }
 
 /// Sets the environment, then replaces itself with the command (`exec`).

@@ -96,13 +96,13 @@ pub async fn find(request: &HttpRequest) -> Result<Option<(Member, PathWorkspace
         Ok(Some(workspace)) => Some(workspace),
         Err(_) => None,
     };
-    let shown = Authenticated::of(request).await?;
-    let workspace = workspace.filter(|workspace| shown.may_be_of(*workspace));
+    let authenticated = Authenticated::of(request).await?;
+    let workspace = workspace.filter(|workspace| authenticated.may_be_of(*workspace));
     let workspace = workspace.ok_or_else(nothing)?;
     let api = Api::of(request)?;
     let loaded = api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
     let live = loaded.state.live().ok_or_else(nothing)?;
-    let member = shown.member(workspace, &loaded.state, api.app.clock.now())?;
+    let member = authenticated.member(workspace, &loaded.state, api.app.clock.now())?;
     if live.deletion.is_some() && !fits_a_grace(request) {
         return Err(WorkspaceError::DeletionRequested.into());
     }

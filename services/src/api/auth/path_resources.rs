@@ -175,7 +175,7 @@ fn check_people(request: &HttpRequest, workspace: &PathWorkspace) -> Result<(), 
     let member = named::<AccountId>(request)?;
     let invitation = named::<InvitationId>(request)?;
     let token = named::<ApiTokenId>(request)?;
-    let there = member.is_none_or(|member| live.members.contains_key(&member))
+    let exists = member.is_none_or(|member| live.members.contains_key(&member))
         && invitation.is_none_or(|invitation| live.invitations.contains_key(&invitation))
         && token.is_none_or(|token| live.tokens.contains_key(&token));
     if there { Ok(()) } else { Err(nothing()) }

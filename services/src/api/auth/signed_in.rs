@@ -29,7 +29,7 @@ impl SignedIn {
     /// No live session is shown, or it asks too often.
     pub async fn of(request: &HttpRequest) -> Result<Self, Problem> {
         let api = Api::of(request)?;
-        let token = shown(request, &api)?;
+        let token = presented_token(request, &api)?;
         let live = api.app.sessions.find(&token).await;
         let live = live.map_err(|error| Problem::unavailable(&error))?;
         let live = live.ok_or_else(|| Problem::of(ProblemKind::Unauthorised))?;
@@ -61,7 +61,7 @@ impl FromRequest for SignedIn {
 }
 
 /// The token that is shown; a cookie only where no other site can have sent it.
-fn shown(request: &HttpRequest, api: &ApiData) -> Result<String, Problem> {
+fn presented_token(request: &HttpRequest, api: &ApiData) -> Result<String, Problem> {
     if let Some(token) = bearer(request) {
         return Ok(token.to_owned());
     }

@@ -85,9 +85,9 @@ fn unpack(cursor: &str) -> Option<([u8; MAC_BYTES], Vec<u8>)> {
     Some((*mac, at.to_vec()))
 }
 
-fn fits(macs: &RequestMacs, shown: &[u8; MAC_BYTES]) -> bool {
+fn fits(macs: &RequestMacs, received: &[u8; MAC_BYTES]) -> bool {
     let same = |mac: &[u8; 32]| {
-        let differ = mac.iter().zip(shown).fold(0, |differ, (a, b)| differ | (a ^ b));
+        let differ = mac.iter().zip(received).fold(0, |differ, (a, b)| differ | (a ^ b));
         differ == 0
     };
     same(&macs.today) || macs.before.as_ref().is_some_and(same)

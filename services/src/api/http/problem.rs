@@ -274,7 +274,7 @@ impl ResponseError for Problem {
             answer.insert_header((header::WWW_AUTHENTICATE, r#"Bearer realm="lethe""#));
         }
         answer.insert_header((header::CONTENT_TYPE, "application/problem+json"));
-        let shown = ProblemView {
+        let view = ProblemView {
             r#type: format!("/problems/{}", kind.slug()),
             title: kind.title(),
             status: kind.status().as_u16(),
@@ -282,7 +282,7 @@ impl ResponseError for Problem {
             errors,
             members,
         };
-        answer.body(serde_json::to_vec(&shown).unwrap_or_default())
+        answer.body(serde_json::to_vec(&view).unwrap_or_default())
     }
 }
 
@@ -301,11 +301,8 @@ mod tests {
     #[test]
     fn a_field_error_is_shown_with_its_pointer() {
         let field_error = FieldError::new(At::Pointer("/email".to_owned()), "this is empty");
-        let shown = serde_json::to_value(field_error).map_err(|e| e.to_string());
-        assert_eq!(
-            shown,
-            Ok(serde_json::json!({ "pointer": "/email", "detail": "this is empty" }))
-        );
+        let view = serde_json::to_value(field_error).map_err(|e| e.to_string());
+        assert_eq!(view, Ok(serde_json::json!({ "pointer": "/email", "detail": "this is empty" })));
     }
 
     #[test]

@@ -102,11 +102,11 @@ async fn in_time(
     // Only after routing: a request that is shared cannot be routed.
     let asked: HttpRequest = request.request().clone();
     let answer = async {
-        let there = async {
+        let exists = async {
             member::admit(&request).await?;
             path_resources::load(&request).await
         };
-        match there.await {
+        match exists.await {
             Ok(()) => next.call(request).await.map(ServiceResponse::map_into_boxed_body),
             Err(problem) => Ok(ServiceResponse::from_err(problem, asked.clone())),
         }

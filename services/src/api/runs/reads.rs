@@ -167,8 +167,8 @@ async fn show(
         (Some(command.expose().to_owned()), None)
     };
     let timeout_seconds = run.run.0.requested().map_or(0, |run| run.timeout_seconds);
-    let shown = RunView { run: summary(&run), command, steps, timeout_seconds };
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(run.version))).json(shown))
+    let view = RunView { run: summary(&run), command, steps, timeout_seconds };
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(run.version))).json(view))
 }
 
 fn summary(run: &Run) -> RunSummary {

@@ -49,7 +49,7 @@ pub struct SeatHeld {
 }
 
 impl SeatHeld {
-    const fn of(lease: LeaseId, fence: u64, held: SeatLeaseRow) -> Self {
+    const fn of(lease: LeaseId, fence: u64, row: SeatLeaseRow) -> Self {
         let SeatLeaseRow { expires_at, ttl_seconds } = held;
         Self { lease_id: lease.0, fence, expires_at, ttl_seconds }
     }
@@ -104,8 +104,8 @@ async fn acquired(api: &Api, member: &Member, receipt: &Receipt) -> Result<HttpR
     };
     match decoded(&event)? {
         SeatEvent::LeaseAcquired { lease, fence, .. } => {
-            let held = put(api, member, receipt, &event, (lease, fence)).await?;
-            Ok(created(member, receipt, SeatHeld::of(lease, fence, held)))
+            let row = put(api, member, receipt, &event, (lease, fence)).await?;
+            Ok(created(member, receipt, SeatHeld::of(lease, fence, row)))
         }
         SeatEvent::Denied { in_use, limit, .. } => Err(denied(in_use, limit)),
         SeatEvent::LimitSet { .. }
@@ -153,8 +153,8 @@ async fn renew(
     let (RenewLeaseRequest { fence }, _) = body.read()?;
     lease.state.check_renewal(member.account, lease.id, fence)?;
     let renewed = api.app.seats.renew(lease.id, fence).await?;
-    let held = renewed.ok_or(SeatError::LeaseLost)?;
-    Ok(HttpResponse::Ok().json(SeatHeld::of(lease.id, fence, held)))
+    let row = renewed.ok_or(SeatError::LeaseLost)?;
+    Ok(HttpResponse::Ok().json(SeatHeld::of(lease.id, fence, row)))
 }
 
 /// Takes one's own seat over from another device: the old lease ends at once.
@@ -187,8 +187,8 @@ async fn take_over(
         return Err(Problem::of(ProblemKind::Internal));
     };
     api.app.seats.delete(from).await?;
-    let held = put(&api, &member, &receipt, &event, (to, fence)).await?;
-    Ok(created(&member, &receipt, SeatHeld::of(to, fence, held)))
+    let row = put(&api, &member, &receipt, &event, (to, fence)).await?;
+    Ok(created(&member, &receipt, SeatHeld::of(to, fence, row)))
 }
 
 /// Gives one's seat back; those who manage members may end anybody's lease.
@@ -258,7 +258,7 @@ async fn put(
     if receipt.replayed() {
         let pool = load(api, member).await?;
         pool.lease_of(member.account)
-            .filter(|held| held.id == lease)
+            .filter(|current| current.id == lease)
             .ok_or(SeatError::LeaseLost)?;
     }
     let leased = NewSeatLease {
@@ -272,9 +272,9 @@ async fn put(
     Ok(api.app.seats.put(&leased).await?.ok_or(SeatError::LeaseLost)?)
 }
 
-fn created(member: &Member, receipt: &Receipt, held: SeatHeld) -> HttpResponse {
-    let at = format!("/v1/workspaces/{}/seat-leases/{}", member.workspace, held.lease_id);
-    written(StatusCode::CREATED, receipt).insert_header((header::LOCATION, at)).json(held)
+fn created(member: &Member, receipt: &Receipt, lease: SeatHeld) -> HttpResponse {
+    let at = format!("/v1/workspaces/{}/seat-leases/{}", member.workspace, lease.lease_id);
+    written(StatusCode::CREATED, receipt).insert_header((header::LOCATION, at)).json(lease)
 }
 
 fn count(api: &Api, answer: &Result<HttpResponse, Problem>) {

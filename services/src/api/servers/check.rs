@@ -143,7 +143,7 @@ async fn check(
     let usable = server.live()?.is_usable();
     let mut position = 0;
     let outcome = if usable {
-        timeout(WITHIN, whole(&api, &member, &server)).await
+        timeout(WITHIN, run_check(&api, &member, &server)).await
     } else {
         timeout(WITHIN, look(&api, &member, &server, &mut position)).await
     };
@@ -192,7 +192,7 @@ async fn look(
     })
 }
 
-async fn whole(api: &Api, member: &Member, server: &PathServer) -> Result<Outcome, Problem> {
+async fn run_check(api: &Api, member: &Member, server: &PathServer) -> Result<Outcome, Problem> {
     let connection = match connect_to(&api.app, member.workspace, server.id, &server.loaded()).await
     {
         Ok(connection) => connection,

@@ -189,8 +189,8 @@ async fn attach(
     let step = matches.0.on(Step::new::<Server>(server.id.0, attaches))?;
     let receipt = name(&api, &request, step, credential).await?;
     let line = api.app.server_credentials.public_line(member.workspace, credential.id).await?;
-    let shown = AttachCredentialResponse { credential: credential.into(), public_line: line };
-    Ok(written(StatusCode::OK, &receipt).json(shown))
+    let response = AttachCredentialResponse { credential: credential.into(), public_line: line };
+    Ok(written(StatusCode::OK, &receipt).json(response))
 }
 
 /// The key stands before the event that names it. A request that came before has its key there

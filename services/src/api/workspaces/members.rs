@@ -116,8 +116,8 @@ async fn list(
         let (name, email) = people.remove(&account).unwrap_or_default();
         MemberView { account_id: account.0, role, name, email }
     });
-    let shown = Members { as_of, items: items.collect() };
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(version))).json(shown))
+    let view = Members { as_of, items: items.collect() };
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(version))).json(view))
 }
 
 fn no_purpose() -> Problem {

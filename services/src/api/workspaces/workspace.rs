@@ -169,7 +169,7 @@ pub struct WorkspaceView {
 async fn show(api: ApiData, member: Member, named: PathWorkspace) -> Result<HttpResponse, Problem> {
     member.needs(Right::ReadWorkspace)?;
     let (workspace, live) = (named.id, named.live()?);
-    let shown = WorkspaceView {
+    let view = WorkspaceView {
         workspace_id: workspace.0,
         name: Unsealer::of_workspace(&api.app, workspace)
             .required::<WorkspaceName>(&live.name)
@@ -178,7 +178,7 @@ async fn show(api: ApiData, member: Member, named: PathWorkspace) -> Result<Http
         members: live.members.len(),
         deletion_due: live.deletion.map(|deletion| deletion.due),
     };
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(named.version))).json(shown))
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(named.version))).json(view))
 }
 
 /// Gives it another name.
