@@ -54,7 +54,7 @@ pub trait Event: DomainEvent {
     /// A personal field that is not sealed, or an event that does not serialise as its type and
     /// its data, as those of `events!` do.
     fn encode(&self) -> Result<String, serde_json::Error> {
-        let data = serde_json::to_string(self)?;
+        let whole = serde_json::to_string(self)?;
         let data = whole
             .strip_prefix(r#"{"type":""#)
             .and_then(|rest| rest.strip_prefix(self.type_and_version().0))

@@ -178,7 +178,7 @@ fn check_people(request: &HttpRequest, workspace: &PathWorkspace) -> Result<(), 
     let exists = member.is_none_or(|member| live.members.contains_key(&member))
         && invitation.is_none_or(|invitation| live.invitations.contains_key(&invitation))
         && token.is_none_or(|token| live.tokens.contains_key(&token));
-    if there { Ok(()) } else { Err(nothing()) }
+    if exists { Ok(()) } else { Err(nothing()) }
 }
 
 /// The id in the path; none where the path has no such parameter.
