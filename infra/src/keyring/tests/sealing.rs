@@ -73,7 +73,7 @@ async fn moved_to_another_tenant_person_field_or_event_it_is_damaged() {
     let of_nobody =
         node.sealer.open::<AccountEmail>(tenant, harness.person().into(), &sealed).await;
     assert!(matches!(of_nobody, Err(OpenError::Damaged)));
-    let later = Sealed { event: harness.event_id(), ..sealed.clone() };
+    let later = Sealed { id: harness.event_id().into(), ..sealed.clone() };
     assert!(matches!(opened(&node, ada, &later).await, Err(OpenError::Damaged)));
     opened(&node, ada, &sealed).await.unwrap();
 }

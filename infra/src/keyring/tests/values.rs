@@ -56,7 +56,7 @@ async fn a_value_opens_for_whom_it_was_sealed_and_under_its_own_id() {
     let clear = two.sealer.open::<Note>(ada.into(), ada.into(), &sealed).await.unwrap();
     assert_eq!(clear, name);
     one.sealer.seal_value::<Note>(bob.into(), bob.into(), id.into(), &name).await.unwrap();
-    let moved = Sealed { event: harness.event_id(), ..sealed.clone() };
+    let moved = Sealed { id: harness.event_id().into(), ..sealed.clone() };
     for (tenant, subject, sealed) in [(bob, ada, &sealed), (ada, bob, &sealed), (ada, ada, &moved)]
     {
         let opened = two.sealer.open::<Note>(tenant.into(), subject.into(), sealed).await;

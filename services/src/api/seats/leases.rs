@@ -50,7 +50,7 @@ pub struct SeatHeld {
 
 impl SeatHeld {
     const fn of(lease: LeaseId, fence: u64, row: SeatLeaseRow) -> Self {
-        let SeatLeaseRow { expires_at, ttl_seconds } = held;
+        let SeatLeaseRow { expires_at, ttl_seconds } = row;
         Self { lease_id: lease.0, fence, expires_at, ttl_seconds }
     }
 }
