@@ -19,7 +19,7 @@ pub async fn run(subcommand: KeysSubcommand, app: &App) -> Result<(), CliError> 
         KeysSubcommand::Rotate => {
             let rotation = app.keyring.root_rotation.rotate().await?;
             say(format_args!(
-                "root {} is current, {} keys were wrapped anew",
+                "root {} is current, {} keys were wrapped again",
                 rotation.current, rotation.rewrapped
             ));
         }

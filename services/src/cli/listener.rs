@@ -21,8 +21,8 @@ impl Listener {
         self.handle.stop(true).await;
         match self.task.await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::error!(%error, "a listener did not end well"),
-            Err(error) => tracing::error!(%error, "a listener did not end well"),
+            Ok(Err(error)) => tracing::error!(%error, "a listener ended with an error"),
+            Err(error) => tracing::error!(%error, "a listener ended with an error"),
         }
     }
 }

@@ -20,7 +20,10 @@ pub(super) fn say_where(config: &Config, running: &Running) {
     }
     line("egress", egress(config));
     if !config.is_private() {
-        line("clear", "beyond this machine and without TLS: put a proxy before it".to_owned());
+        line(
+            "clear",
+            "other machines reach the API without TLS: put a proxy with TLS before it".to_owned(),
+        );
     }
     line("metrics", format!("http://{}/metrics", running.metrics.at));
     if let Some(api) = &running.api {
@@ -32,7 +35,7 @@ pub(super) fn say_where(config: &Config, running: &Running) {
 
 fn escrow(config: &Config) -> String {
     match &config.escrow_recipient {
-        None => "none: a replaced root key is destroyed at once".to_owned(),
+        None => "none: a replaced root key is erased at once".to_owned(),
         Some(_) => format!("{}, {} days", config.escrow_dir.display(), config.escrow_days),
     }
 }

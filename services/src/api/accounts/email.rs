@@ -68,7 +68,7 @@ async fn change(
     api.limits.mail(caller.address, form.email.folded())?;
     match owner(&api, &form.email).await? {
         Some(owner) if owner == signed_in.account => {
-            return Err(Problem::field("email", "this is the address already"));
+            return Err(Problem::field("email", "the account has this address already"));
         }
         Some(_) => return Err(Problem::of(ProblemKind::AddressTaken)),
         None => {}

@@ -251,6 +251,6 @@ pub async fn sign_out(
         Ok::<_, Problem>(api.app.sessions.closed(&closed).await?)
     };
     if let Err(problem) = ended.await {
-        tracing::warn!(%problem, "sessions are left to the session closer");
+        tracing::warn!(%problem, "sessions were not closed at once: the session closer does it");
     }
 }

@@ -88,5 +88,9 @@ impl Filter {
 fn event_type(text: &str) -> Result<String, &'static str> {
     let fits = text.len() <= 64
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'.' | b'_'));
-    if fits { Ok(text.to_owned()) } else { Err("this must be a type of event") }
+    if fits {
+        Ok(text.to_owned())
+    } else {
+        Err("this must be the type of an event, such as account.registered")
+    }
 }

@@ -70,7 +70,7 @@ impl Fields {
         let (mut left, mut errors) = (BTreeMap::new(), vec![]);
         for (name, value) in pairs {
             if left.insert(name.clone(), Value::String(value)).is_some() {
-                errors.push(field_error(Source::Query, &name, "this is given twice"));
+                errors.push(field_error(Source::Query, &name, "this must be given once"));
             }
         }
         Self::read(Source::Query, left, errors)

@@ -39,7 +39,7 @@ impl FromRequest for MinPosition {
             let position = value.to_str().ok().and_then(|text| text.parse::<i64>().ok());
             position
                 .filter(|position| *position >= 0)
-                .ok_or_else(|| Problem::header(NAME, "this must be a position"))
+                .ok_or_else(|| Problem::header(NAME, "this must be a position: a whole number"))
         });
         std::future::ready(position.transpose().map(Self))
     }

@@ -82,7 +82,7 @@ fn secrets(value: &Value) -> Result<RunEnvironment, String> {
         let pair = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.into()));
         variables.iter().map(pair).collect()
     });
-    let variables = variables.ok_or("this must be an object of texts")?;
+    let variables = variables.ok_or("this must be an object whose values are texts")?;
     let environment = RunEnvironment::new(variables).map_err(|error| error.to_string())?;
     let values: Vec<&str> = environment.expose().values().map(String::as_str).collect();
     Masks::new(&values).map_err(|error| error.to_string())?;
@@ -120,7 +120,12 @@ async fn ask(
             Work::Command { command: Personal::<privacy::RunCommand>::Clear(command) }
         }
         (None, Some(deployment)) => deployed(deployment, &ready)?,
-        _ => return Err(Problem::field("command", "give a command or a deployment, one of both")),
+        _ => {
+            return Err(Problem::field(
+                "command",
+                "either a command or a deployment must be given, and not both",
+            ));
+        }
     };
     let request = member.request(&caller, bytes);
     let run = RunId(derived(request.command, "run"));
@@ -151,8 +156,10 @@ async fn ready(
         let loaded = api.app.executor.load::<Server>(workspace.into(), server.0).await?;
         let field_error = match loaded.state.live() {
             None => "there is no such server in this workspace",
-            Some(live) if live.host_key.pinned().is_none() => "its host key is not approved",
-            Some(live) if live.credential.is_none() => "it has no credential",
+            Some(live) if live.host_key.pinned().is_none() => {
+                "its host key is not approved: approve it first"
+            }
+            Some(live) if live.credential.is_none() => "it has no credential: attach one first",
             Some(live) => {
                 ready.push(Ready { live: live.clone(), version: loaded.version });
                 continue;
@@ -166,7 +173,10 @@ async fn ready(
 /// Its steps as they are now, still sealed.
 fn deployed(deployment: DeploymentId, servers: &[Ready]) -> Result<Work, Problem> {
     let [Ready { live, version }] = servers else {
-        return Err(Problem::field("servers", "a deployment is one server's"));
+        return Err(Problem::field(
+            "servers",
+            "a deployment runs on one server: name only that one",
+        ));
     };
     let found = live.deployments.get(&deployment);
     let found =

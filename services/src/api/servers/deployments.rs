@@ -74,11 +74,13 @@ impl FromFields for DeploymentRequest {
 fn steps(value: &Value) -> Result<DeploymentSteps, String> {
     let list = value.as_array().ok_or("this must be a list")?;
     let read = |(index, step): (usize, &Value)| {
-        let part = |name: &str| step.get(name).and_then(Value::as_str).ok_or("a text is missing");
+        let part = |name: &str| {
+            step.get(name).and_then(Value::as_str).ok_or("name and command must be texts")
+        };
         let odd = step.as_object().is_none_or(|step| step.len() != 2);
         let at = |reason: &dyn std::fmt::Display| format!("step {}: {reason}", index + 1);
         if odd {
-            return Err(at(&"it has a name and a command, and nothing else"));
+            return Err(at(&"it must have a name and a command, and nothing else"));
         }
         let name = part("name").map_err(|reason| at(&reason))?;
         let command = part("command").map_err(|reason| at(&reason))?;

@@ -78,7 +78,7 @@ async fn approve(
     let replaces = live.approved_before && live.host_key.pinned() != Some(fingerprint);
     if replaces {
         member.in_person()?;
-        let asks = "a key was approved before: to approve another asks for your password";
+        let asks = "another key is approved: send your password to approve this one";
         let password = form.password.ok_or_else(|| Problem::field("password", asks))?;
         step_up(&api, member.account, &password).await?;
     }
@@ -126,7 +126,7 @@ impl AttachCredentialRequest {
             (true, None) => return Identity::generate().map_err(unfit),
             (false, Some(key)) => key,
             (true, Some(_)) | (false, None) => {
-                let either = "either this is true, or there is a private_key";
+                let either = "this must be true, or private_key must be given, and not both";
                 return Err(Problem::field("generate", either));
             }
         };

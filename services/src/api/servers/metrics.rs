@@ -58,7 +58,7 @@ impl MetricsQuery {
         let points = millis.div_euclid(self.step * 1000)
             + i64::from(millis.rem_euclid(self.step * 1000) > 0);
         if points > POINTS_MAX {
-            return Err(refuse("step", "with this there are more than 2000 points"));
+            return Err(refuse("step", "this gives more than 2000 points: use a longer step"));
         }
         let step = TimeDelta::seconds(self.step);
         Ok((Span { from: self.from, to: self.to, step }, points.max(1)))

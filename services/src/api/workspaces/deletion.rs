@@ -120,7 +120,7 @@ async fn cancel(
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     // The eraser hears of it from the log, too.
     if let Err(error) = api.app.keyring.ledger.cancel(member.workspace.into()).await {
-        tracing::warn!(%error, "a cancellation is left to the eraser");
+        tracing::warn!(%error, "the ledger was not updated after a cancellation: the eraser does it");
     }
     Ok(done(&receipt))
 }

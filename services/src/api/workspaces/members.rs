@@ -122,7 +122,7 @@ async fn list(
 
 fn no_purpose() -> Problem {
     let at = At::Parameter("purpose".to_owned());
-    let detail = format!("names are opened for a purpose: one of {PURPOSES}");
+    let detail = format!("names are shown for a purpose only: use one of {PURPOSES}");
     Problem::invalid(ProblemKind::BadQuery, vec![FieldError::new(at, detail)])
 }
 

@@ -42,20 +42,24 @@ pub async fn wrap(
 ) -> Result<(), CliError> {
     let now = Clock::system().now();
     let status = keyring.status().await?;
-    findings.well(&format!("every one of {} live keys opens under its root", status.live));
+    findings.well(&format!("all {} live keys open under their roots", status.live));
     let age = now - status.root_since;
     let every = TimeDelta::hours(config.root_rotation_hours.into());
     findings.judge(
         age < every * 2,
         &format!("root {} is {} hours old", status.root, age.num_hours()),
-        &format!("root {} is {} hours old: nothing rotates it", status.root, age.num_hours()),
+        &format!(
+            "root {} is {} hours old: it is not rotated, so start `lethe serve`",
+            status.root,
+            age.num_hours()
+        ),
     );
     let open = keyring.ledger.open().await?;
     let oldest = open.oldest.map_or(0, |oldest| (now - oldest).num_days());
     findings.judge(
         oldest < PLANNED_DAYS_MAX,
         &format!("{} erasures are open, the oldest for {oldest} days", open.count),
-        &format!("an erasure is open for {oldest} days, and {ERASURE_DAYS_MAX} is the law's limit"),
+        &format!("an erasure has been open for {oldest} days: the GDPR allows {ERASURE_DAYS_MAX}"),
     );
     Ok(())
 }

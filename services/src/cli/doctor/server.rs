@@ -22,20 +22,22 @@ pub async fn look(
     }
     findings.judge(
         (&log.system, &log.database) != (&keyring.system, &keyring.database),
-        "events and keys are in databases of their own",
+        "events and keys are in separate databases",
         "events and keys are in one database: a dump of it holds both",
     );
     if log.system == keyring.system {
-        findings.know("one server holds events and keys: dump and restore them apart");
+        findings.know("one server holds events and keys: dump and restore them separately");
     }
     match &config.smtp_url {
         Some(_) => findings.well("mails go out by SMTP"),
-        None => findings.know("mails are written to a folder: nobody gets them"),
+        None => {
+            findings.know("mails are written into a folder and not sent: set smtp_url to send them")
+        }
     }
     findings.judge(
         config.is_private(),
         "the API is reached on this machine, or through a proxy with TLS",
-        "the API listens beyond this machine, and public_url names no proxy with TLS",
+        "the API listens for other machines without TLS: set public_url to the https:// URL of a proxy",
     );
     Ok(())
 }
