@@ -30,9 +30,7 @@ pub async fn look(
     }
     match &config.smtp_url {
         Some(_) => findings.well("mails go out by SMTP"),
-        None => {
-            findings.know("mails are written into a folder and not sent: set smtp_url to send them")
-        }
+        None => findings.know("mails are written into a folder, not sent: set smtp_url"),
     }
     findings.judge(
         config.is_private(),
