@@ -45,6 +45,8 @@ ids! {
     InvitationId
     /// One holding of a seat.
     LeaseId
+    /// What a mailed link names: a proof, or an invitation. The link's purpose says which.
+    LinkId
     /// What a mailed link proves the receipt of.
     ProofId
     /// A command or a deployment, on one or several servers.
@@ -88,6 +90,8 @@ becomes! {
     TokenId => ActorId,
     ApiTokenId => ActorId,
     InvitationId => SubjectId,
+    InvitationId => LinkId,
+    ProofId => LinkId,
     WorkspaceId => SubjectId,
     WorkspaceId => TenantId,
 }

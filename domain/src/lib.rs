@@ -22,7 +22,7 @@ pub use event::{
 };
 pub use id::{
     AccountId, ActorId, ApiTokenId, CommandId, CredentialId, DeploymentId, EventId, InvitationId,
-    LeaseId, ProofId, RunId, RunSecretsId, SealedId, ServerCredentialId, ServerId, SessionId,
-    SubjectId, TenantId, TokenId, WorkspaceId,
+    LeaseId, LinkId, ProofId, RunId, RunSecretsId, SealedId, ServerCredentialId, ServerId,
+    SessionId, SubjectId, TenantId, TokenId, WorkspaceId,
 };
 pub use refused::Refused;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::{ProofId, SubjectId};
+use domain::{LinkId, SubjectId};
 use uuid::Uuid;
 
 use super::key::{self, KeyKind};
@@ -48,7 +48,7 @@ impl LinkTokens {
         Self { keys, clock }
     }
 
-    /// Subject, proof, day and HMAC-SHA256 under the day's key, in URL-safe base64: 91 characters.
+    /// Subject, id, day and HMAC-SHA256 under the day's key, in URL-safe base64: 91 characters.
     /// The subject is an account, or the workspace that an invitation is from.
     ///
     /// # Errors
@@ -58,7 +58,7 @@ impl LinkTokens {
         &self,
         purpose: LinkPurpose,
         of: SubjectId,
-        proof: ProofId,
+        id: LinkId,
     ) -> Result<String, KeyringError> {
         let today = key::day(self.clock.now().date_naive());
         let keys = self.keys.get(&[KeySlot::Numbered(KeyKind::Link, today)], true).await?;
@@ -66,12 +66,12 @@ impl LinkTokens {
             return Err(KeyringError::Date);
         };
         let day = u32::try_from(today).map_err(|_| KeyringError::Date)?.to_be_bytes();
-        let mac = crypto::mac(key, &parts(purpose, &of.0, &proof.0, &day));
-        let token = [of.0.as_bytes().as_slice(), proof.0.as_bytes(), &day, &mac].concat();
+        let mac = crypto::mac(key, &parts(purpose, &of.0, &id.0, &day));
+        let token = [of.0.as_bytes().as_slice(), id.0.as_bytes(), &day, &mac].concat();
         Ok(URL_SAFE_NO_PAD.encode(token))
     }
 
-    /// The subject and the proof of a token; `None` for anything that was not made for this purpose in
+    /// The subject and the id of a token; `None` for anything that was not made for this purpose in
     /// the last 8 days. The aggregate decides whether it is used or expired.
     ///
     /// # Errors
@@ -80,8 +80,8 @@ impl LinkTokens {
         &self,
         purpose: LinkPurpose,
         token: &str,
-    ) -> Result<Option<(SubjectId, ProofId)>, KeyringError> {
-        let Some((of, proof, day, mac)) = parse(token) else { return Ok(None) };
+    ) -> Result<Option<(SubjectId, LinkId)>, KeyringError> {
+        let Some((of, id, day, mac)) = parse(token) else { return Ok(None) };
         let number = i64::from(u32::from_be_bytes(day));
         let today = key::day(self.clock.now().date_naive());
         // A node's clock may be a little ahead of this one's.
@@ -90,25 +90,25 @@ impl LinkTokens {
         }
         let keys = self.keys.get(&[KeySlot::Numbered(KeyKind::Link, number)], false).await?;
         let Some(KeyState::Live { key, .. }) = keys.first() else { return Ok(None) };
-        let is_ours = crypto::is_mac(key, &parts(purpose, &of, &proof, &day), &mac);
-        Ok(is_ours.then_some((SubjectId(of), ProofId(proof))))
+        let is_ours = crypto::is_mac(key, &parts(purpose, &of, &id, &day), &mac);
+        Ok(is_ours.then_some((SubjectId(of), LinkId(id))))
     }
 }
 
 fn parts<'a>(
     purpose: LinkPurpose,
     of: &'a Uuid,
-    proof: &'a Uuid,
+    id: &'a Uuid,
     day: &'a [u8; 4],
 ) -> [&'a [u8]; 5] {
-    [b"link", purpose.label(), of.as_bytes(), proof.as_bytes(), day]
+    [b"link", purpose.label(), of.as_bytes(), id.as_bytes(), day]
 }
 
 fn parse(token: &str) -> Option<(Uuid, Uuid, [u8; 4], [u8; 32])> {
     let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
     let (of, rest) = bytes.split_first_chunk::<16>()?;
-    let (proof, rest) = rest.split_first_chunk::<16>()?;
+    let (id, rest) = rest.split_first_chunk::<16>()?;
     let (day, rest) = rest.split_first_chunk::<4>()?;
     let mac = <[u8; 32]>::try_from(rest).ok()?;
-    Some((Uuid::from_bytes(*of), Uuid::from_bytes(*proof), *day, mac))
+    Some((Uuid::from_bytes(*of), Uuid::from_bytes(*id), *day, mac))
 }

@@ -6,7 +6,7 @@ mod tests;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::privacy::Sealed;
-use domain::{EventId, ProofId, SubjectId, TenantId};
+use domain::{EventId, InvitationId, LinkId, ProofId, ServerId, SubjectId, TenantId};
 use tokio_postgres::{Row, Transaction};
 use uuid::Uuid;
 
@@ -63,6 +63,48 @@ kinds! {
     HostKeyMismatched "host_key_mismatched"
 }
 
+/// What a mail names: what its link is for, or the server that it is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MailReference {
+    Proof(ProofId),
+    Invitation(InvitationId),
+    Server(ServerId),
+}
+
+impl MailReference {
+    /// What the mail's link names; `None` where the mail has no link.
+    pub fn link(self) -> Option<LinkId> {
+        match self {
+            Self::Proof(proof) => Some(proof.into()),
+            Self::Invitation(invitation) => Some(invitation.into()),
+            Self::Server(_) => None,
+        }
+    }
+
+    pub const fn id(self) -> Uuid {
+        match self {
+            Self::Proof(ProofId(id))
+            | Self::Invitation(InvitationId(id))
+            | Self::Server(ServerId(id)) => id,
+        }
+    }
+
+    /// The stored id; the mail's kind says what it is of.
+    const fn stored(kind: MailKind, id: Uuid) -> Self {
+        match kind {
+            MailKind::Invitation => Self::Invitation(InvitationId(id)),
+            MailKind::HostKeyMismatched => Self::Server(ServerId(id)),
+            MailKind::Verification
+            | MailKind::EmailChange
+            | MailKind::EmailChanged
+            | MailKind::PasswordReset
+            | MailKind::PasswordChanged
+            | MailKind::ErasureRequested
+            | MailKind::ErasureCancelled => Self::Proof(ProofId(id)),
+        }
+    }
+}
+
 /// A mail that an event causes.
 #[derive(Clone, Debug)]
 pub struct MailRequest {
@@ -73,8 +115,7 @@ pub struct MailRequest {
     pub subject: SubjectId,
     /// The recipient's address; decrypted only when the mail is sent.
     pub address: Sealed,
-    /// The id that its link proves, or the id that a mail without a link names.
-    pub proof: Option<ProofId>,
+    pub reference: Option<MailReference>,
     /// When the link expires, or the erasure is due.
     pub until: Option<DateTime<Utc>>,
 }
@@ -132,7 +173,7 @@ impl Outbox {
         let to = request.subject.0.as_bytes();
         let mail = hashed(&[b"mail", request.cause.0.as_bytes(), kind.as_bytes(), to]);
         let (address, now) = (request.address.to_bytes(), self.clock.now());
-        let proof = request.proof.map(|proof| proof.0);
+        let reference = request.reference.map(MailReference::id);
         let put = tx
             .execute(
                 PUT,
@@ -143,7 +184,7 @@ impl Outbox {
                     &request.tenant.0,
                     &request.subject.0,
                     &address,
-                    &proof,
+                    &reference,
                     &request.until,
                     &now,
                 ],
@@ -255,15 +296,17 @@ fn ids(rows: &[Row]) -> Result<Vec<Uuid>, PgError> {
 fn claimed(row: &Row, node: Uuid) -> Result<ClaimedMail, PgError> {
     let damaged = || PgError::Database("a row of the outbox cannot be read".to_owned());
     let address: &[u8] = row.try_get("address")?;
+    let kind = MailKind::named(row.try_get("kind")?).ok_or_else(damaged)?;
+    let reference: Option<Uuid> = row.try_get("proof_id")?;
     Ok(ClaimedMail {
         mail: row.try_get("mail_id")?,
         request: MailRequest {
             cause: EventId(row.try_get("cause")?),
-            kind: MailKind::named(row.try_get("kind")?).ok_or_else(damaged)?,
+            kind,
             tenant: TenantId(row.try_get("tenant_id")?),
             subject: SubjectId(row.try_get("subject_id")?),
             address: Sealed::from_bytes(address).ok_or_else(damaged)?,
-            proof: row.try_get::<_, Option<Uuid>>("proof_id")?.map(ProofId),
+            reference: reference.map(|id| MailReference::stored(kind, id)),
             until: row.try_get("until")?,
         },
         node,

@@ -51,7 +51,7 @@ fn request() -> MailRequest {
         tenant: TenantId(subject.0),
         subject,
         address: Sealed { id: SealedId(Ids::system().uuid()), envelope: vec![1, 2, 3] },
-        proof: Some(ProofId(Ids::system().uuid())),
+        reference: Some(MailReference::Proof(ProofId(Ids::system().uuid()))),
         until: None,
     }
 }

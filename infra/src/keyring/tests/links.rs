@@ -11,7 +11,7 @@ use super::*;
 async fn a_link_is_read_for_its_purpose_on_every_node_for_a_week() {
     let harness = Harness::new().await;
     let (one, two) = (harness.node().await, harness.node().await);
-    let (ada, proof) = (SubjectId::from(harness.person()), ProofId(harness.ids.uuid()));
+    let (ada, proof) = (SubjectId::from(harness.person()), LinkId(harness.ids.uuid()));
     let token = one.link_tokens.make(LinkPurpose::VerifyEmail, ada, proof).await.unwrap();
     assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
     let read = two.link_tokens.read(LinkPurpose::VerifyEmail, &token).await.unwrap();
@@ -36,7 +36,7 @@ async fn a_link_is_read_for_its_purpose_on_every_node_for_a_week() {
 async fn a_changed_or_invented_link_is_nobodys() {
     let harness = Harness::new().await;
     let node = harness.node().await;
-    let (ada, proof) = (SubjectId::from(harness.person()), ProofId(harness.ids.uuid()));
+    let (ada, proof) = (SubjectId::from(harness.person()), LinkId(harness.ids.uuid()));
     let token = node.link_tokens.make(LinkPurpose::ResetPassword, ada, proof).await.unwrap();
     for at in 0..token.len() {
         let mut changed = token.clone().into_bytes();

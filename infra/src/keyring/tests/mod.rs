@@ -27,7 +27,7 @@ use domain::privacy::{
     AccountEmail, AccountName, EmailAddress, IpAddress, LoginIp, PersonName, Personal, Sealed,
     UserAgent,
 };
-use domain::{AccountId, CredentialId, EventId, ProofId, SealedId, SubjectId, TenantId};
+use domain::{AccountId, CredentialId, EventId, LinkId, ProofId, SealedId, SubjectId, TenantId};
 use tempfile::TempDir;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;

@@ -6,7 +6,7 @@ use actix_web::http::header;
 use chrono::TimeDelta;
 use domain::account::{Account, AccountCommand, Proof};
 use domain::privacy::{EmailAddress, PersonName, Personal, Username};
-use domain::{AccountId, CommandId, CredentialId, ProofId, SubjectId};
+use domain::{AccountId, CommandId, CredentialId, LinkId, ProofId, SubjectId};
 use infra::credentials::Password;
 use infra::event_store::{ExecuteError, ReservationChange, Step};
 use infra::ids::derived;
@@ -98,16 +98,16 @@ impl Link {
         api: &Api,
         purpose: LinkPurpose,
     ) -> Result<(AccountId, ProofId), Problem> {
-        let (of, proof) = self.read_for(api, purpose).await?;
-        Ok((AccountId(of.0), proof))
+        let (of, id) = self.read_for(api, purpose).await?;
+        Ok((AccountId(of.0), ProofId(id.0)))
     }
 
-    /// Whatever the link is of, and what it proves.
+    /// Whatever the link is of, and what it names.
     pub async fn read_for(
         &self,
         api: &Api,
         purpose: LinkPurpose,
-    ) -> Result<(SubjectId, ProofId), Problem> {
+    ) -> Result<(SubjectId, LinkId), Problem> {
         let read = api.app.keyring.link_tokens.read(purpose, &self.token).await?;
         read.ok_or_else(|| Problem::of(ProblemKind::LinkInvalid))
     }

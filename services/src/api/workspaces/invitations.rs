@@ -264,8 +264,8 @@ async fn accept(
     body: Body<Link>,
 ) -> Result<HttpResponse, Problem> {
     let (link, bytes) = body.read()?;
-    let (of, proof) = link.read_for(&api, LinkPurpose::AcceptInvitation).await?;
-    let (workspace, invitation) = (WorkspaceId(of.0), InvitationId(proof.0));
+    let (of, id) = link.read_for(&api, LinkPurpose::AcceptInvitation).await?;
+    let (workspace, invitation) = (WorkspaceId(of.0), InvitationId(id.0));
     let loaded = load(&api, workspace).await?;
     let standing = loaded.state.live().ok_or(WorkspaceError::InvitationGone)?;
     if let Some(open) = standing.invitations.get(&invitation) {

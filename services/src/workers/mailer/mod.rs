@@ -6,13 +6,12 @@ mod warnings;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use domain::ProofId;
 use domain::account::{AccountEvent, Proof};
 use domain::privacy::{AccountEmail, Personal, Sealed};
 use domain::workspace::WorkspaceEvent;
 use infra::event_store::Executor;
 use infra::log::{Poison, Recorded, Worker, WorkerError};
-use infra::outbox::{MailKind, MailRequest, Outbox};
+use infra::outbox::{MailKind, MailReference, MailRequest, Outbox};
 use tokio_postgres::Transaction;
 
 pub(super) use sender::send_due;
@@ -33,7 +32,7 @@ struct AccountMail {
     kind: MailKind,
     /// `None`: the address that the account had before the event.
     to: Option<Personal<AccountEmail>>,
-    proof: Option<ProofId>,
+    reference: Option<MailReference>,
     until: Option<DateTime<Utc>>,
 }
 
@@ -95,7 +94,7 @@ async fn account_request(
         tenant: event.tenant(),
         subject: domain::SubjectId(event.stream_id()),
         address: address.ok_or_else(no_address)?,
-        proof: mail.proof,
+        reference: mail.reference,
         until: mail.until,
     }))
 }
@@ -112,16 +111,17 @@ fn invitation_request(event: &Recorded) -> Result<Option<MailRequest>, WorkerErr
         tenant: event.tenant(),
         subject: invitation.into(),
         address: email.sealed().cloned().ok_or_else(no_address)?,
-        proof: Some(ProofId(invitation.0)),
+        reference: Some(MailReference::Invitation(invitation)),
         until: Some(until),
     }))
 }
 
 fn account_mail(event: AccountEvent) -> Option<AccountMail> {
     let link = |kind, to, proof: Proof| {
-        Some(AccountMail { kind, to, proof: Some(proof.id), until: Some(proof.until) })
+        let reference = Some(MailReference::Proof(proof.id));
+        Some(AccountMail { kind, to, reference, until: Some(proof.until) })
     };
-    let notice = |kind, until| Some(AccountMail { kind, to: None, proof: None, until });
+    let notice = |kind, until| Some(AccountMail { kind, to: None, reference: None, until });
     match event {
         AccountEvent::Registered { email, verification, .. } => {
             link(MailKind::Verification, Some(email), verification)

@@ -5,7 +5,7 @@ use domain::privacy::{AccountEmail, InvitationEmail};
 use futures_util::future::join_all;
 use infra::keyring::OpenError;
 use infra::mail::{Letter, MailError, SendOutcome};
-use infra::outbox::{ClaimedMail, MailKind, MarkOutcome};
+use infra::outbox::{ClaimedMail, MailKind, MailReference, MarkOutcome};
 use infra::postgres::PgError;
 
 use super::letters;
@@ -65,10 +65,11 @@ async fn compose(app: &App, mail: &ClaimedMail) -> Result<Letter, ComposeError> 
         | MailKind::ErasureCancelled
         | MailKind::HostKeyMismatched => sealed.required::<AccountEmail>(address).await?,
     };
-    let link = match letters::link_of(request.kind).zip(request.proof) {
-        None => request.proof.map(|of| of.to_string()).unwrap_or_default(),
-        Some(((purpose, page), proof)) => {
-            let token = app.keyring.link_tokens.make(purpose, SubjectId(tenant.0), proof).await;
+    let link = request.reference.and_then(MailReference::link);
+    let link = match letters::link_of(request.kind).zip(link) {
+        None => request.reference.map(|of| of.id().to_string()).unwrap_or_default(),
+        Some(((purpose, page), id)) => {
+            let token = app.keyring.link_tokens.make(purpose, SubjectId(tenant.0), id).await;
             let token = token.map_err(|error| ComposeError::Temporary(error.to_string()))?;
             format!("{}/{page}#{token}", app.public_url)
         }

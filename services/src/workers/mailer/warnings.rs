@@ -2,10 +2,10 @@
 
 use domain::account::{Account, EmailState};
 use domain::workspace::{Role, Workspace};
-use domain::{AccountId, ProofId};
+use domain::{AccountId, ServerId};
 use infra::event_store::{Executor, LoadError};
 use infra::log::{Recorded, WorkerError};
-use infra::outbox::{MailKind, MailRequest};
+use infra::outbox::{MailKind, MailReference, MailRequest};
 
 /// One mail for each person. It names the server by its id only: a mail relay must not learn its name
 /// or address.
@@ -14,7 +14,7 @@ pub(super) async fn mismatch(
     event: &Recorded,
 ) -> Result<Vec<MailRequest>, WorkerError> {
     let unavailable = |error: LoadError| WorkerError::Unavailable(error.to_string());
-    let (tenant, server) = (event.tenant(), ProofId(event.stream_id()));
+    let (tenant, server) = (event.tenant(), ServerId(event.stream_id()));
     let loaded = executor.load::<Workspace>(tenant, tenant.0).await.map_err(unavailable)?;
     let mut requests = Vec::new();
     let members = loaded.state.live().map(|live| &live.members);
@@ -36,7 +36,7 @@ pub(super) async fn mismatch(
             tenant: (*account).into(),
             subject: (*account).into(),
             address,
-            proof: Some(server),
+            reference: Some(MailReference::Server(server)),
             until: None,
         });
     }

@@ -34,7 +34,7 @@ async fn a_registration_is_mailed_once_with_a_link_that_proves_it() {
     assert!(mails[0].contains("https://lethe.test/verify-email#"));
     let read =
         app.keyring.link_tokens.read(LinkPurpose::VerifyEmail, &token(&mails[0])).await.unwrap();
-    assert_eq!(read, Some((ada.account.into(), ada.verification.id)));
+    assert_eq!(read, Some((ada.account.into(), ada.verification.id.into())));
 }
 
 #[tokio::test]
