@@ -3,36 +3,37 @@
 use chrono::{DateTime, Utc};
 
 use crate::privacy::Purpose;
+use crate::privacy::deadlines::ERASURE_DAYS_MAX;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AccountError {
-    #[error("there is no such account")]
+    #[error("there is no account with this id")]
     Unknown,
-    #[error("this account is registered already")]
+    #[error("an account with this id is registered already: register with a new id")]
     AlreadyExists,
-    #[error("this account has been erased")]
+    #[error("this account has been erased: nothing can be done with it any more")]
     Erased,
-    #[error("this account has not been erased")]
+    #[error("the erasure of backups is not proven, since this account has not been erased yet")]
     NotErased,
-    #[error("this address is verified already")]
+    #[error("this address is verified already: no link is needed")]
     EmailVerified,
-    #[error("this link has been used, or replaced by a newer one")]
+    #[error("this link was used or replaced by a newer one: follow the newest, or ask for one")]
     LinkReplaced,
     #[error("this link has expired: ask for a new one")]
     LinkExpired,
-    #[error("nothing was named that should be corrected")]
+    #[error("nothing is corrected: send a name, a username or both")]
     NothingToRectify,
-    #[error("{} does not rest on consent", purpose_name(*.0))]
+    #[error("{} does not rest on consent: only usage analysis and product news do", purpose_name(*.0))]
     NotByConsent(Purpose),
     #[error("the erasure of this account has been requested: cancel it first")]
     ErasureRequested,
-    #[error("no erasure of this account has been requested")]
+    #[error("no erasure of this account has been requested: request it first")]
     ErasureNotRequested,
-    #[error("the grace ended at {0}: the erasure can no longer be cancelled")]
+    #[error("the erasure can no longer be cancelled: its grace ended at {0}")]
     GraceOver(DateTime<Utc>),
-    #[error("the grace lasts until {0}")]
+    #[error("the erasure is not completed yet: its grace lasts until {0}")]
     GraceNotOver(DateTime<Utc>),
-    #[error("the grace is at most 30 days")]
+    #[error("the grace must be 0 to {ERASURE_DAYS_MAX} days")]
     GraceOutOfRange,
 }
 

@@ -2,10 +2,10 @@
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OperatorError {
-    #[error("there is no such token")]
+    #[error("there is no operator's token with this id: issue one first")]
     Unknown,
-    #[error("this token was issued already")]
+    #[error("a token with this id was issued already: issue one with a new id")]
     AlreadyExists,
-    #[error("this token has been revoked")]
+    #[error("this token has been revoked: issue a new one")]
     Revoked,
 }

@@ -4,39 +4,39 @@ use super::{SERVERS_MAX, TIMEOUT_SECONDS_MAX};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RunError {
-    #[error("there is no such run")]
+    #[error("there is no run with this id")]
     Unknown,
-    #[error("this run was requested already")]
+    #[error("this run was requested already: request one with a new id")]
     AlreadyExists,
-    #[error("a run is on 1 to {SERVERS_MAX} servers")]
+    #[error("a run must name 1 to {SERVERS_MAX} servers")]
     ServersOutOfRange,
-    #[error("a server is named twice")]
+    #[error("a server is named twice: name each one once")]
     ServerTwice,
-    #[error("a deployment is one server's")]
+    #[error("a deployment is configured for one server: name that server only")]
     DeploymentOnSeveral,
-    #[error("a run may take 1 to {TIMEOUT_SECONDS_MAX} seconds")]
+    #[error("a run's timeout must be 1 to {TIMEOUT_SECONDS_MAX} seconds")]
     TimeoutOutOfRange,
-    #[error("this run is not on that server")]
+    #[error("this run is not on that server: name servers of this run")]
     OtherServer,
-    #[error("another attempt is the last one")]
+    #[error("this is not the last attempt on that server: use the number of the last one")]
     OtherAttempt,
-    #[error("another node has taken this task over")]
+    #[error("another node has taken this task over: leave it to that node")]
     Fenced,
-    #[error("this attempt has not come so far")]
+    #[error("this attempt has not come so far: report its earlier stages first")]
     TooEarly,
-    #[error("this attempt has started")]
+    #[error("this attempt has started already: report how it ends")]
     Started,
-    #[error("this attempt has ended")]
+    #[error("this attempt has ended already: retry the run for another one")]
     Ended,
-    #[error("the log of this attempt is sealed")]
+    #[error("the log of this attempt is sealed already: nothing is added to it")]
     Sealed,
     #[error("this run has not been cancelled: request its cancellation first")]
     NotCancelled,
-    #[error("this run has ended")]
+    #[error("this run has ended already: nothing is left to cancel")]
     RunEnded,
-    #[error("nothing of this run is left to retry")]
+    #[error("nothing is left to retry: name the servers to run it on again")]
     NothingToRetry,
-    #[error("the last attempt there has not ended")]
+    #[error("the last attempt on that server has not ended: wait until it has")]
     NotEnded,
     #[error(
         "the deployment may still be running: name the server, and the lost attempt is ended first"

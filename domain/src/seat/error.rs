@@ -5,18 +5,18 @@ use crate::LeaseId;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SeatError {
-    #[error("there is no such seat pool")]
+    #[error("there is no seat pool with this id")]
     Unknown,
-    #[error("this seat pool was opened already")]
+    #[error("this seat pool was opened already: set its limit instead")]
     AlreadyExists,
     #[error("this must be a whole number from 0 to {LIMIT_MAX}")]
     LimitOutOfRange,
-    #[error("you have a seat already: take its lease over")]
+    #[error("you have a seat already: take its lease over, or release it")]
     Held { lease: LeaseId },
-    #[error("there is no such lease")]
+    #[error("there is no such lease: acquire a seat first")]
     LeaseUnknown,
-    #[error("this lease has ended")]
+    #[error("this lease has ended: acquire a seat again")]
     LeaseLost,
-    #[error("there are fewer seats by now, and this lease came last: it is not renewed")]
+    #[error("there are fewer seats now, and this lease came last: it is not renewed, wait for a seat")]
     LimitLowered,
 }

@@ -2,16 +2,16 @@
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ServerError {
-    #[error("this server exists already")]
+    #[error("a server with this id was registered already: register one with a new id")]
     AlreadyExists,
-    #[error("there is no such server")]
+    #[error("there is no server with this id")]
     Unknown,
-    #[error("its host key has not been observed yet: check the server first")]
+    #[error("no host key has been observed that could be approved: check the server first")]
     NotObserved,
-    #[error("this is not the fingerprint of the key that was observed")]
+    #[error("this is not the fingerprint of the observed host key: check the server again")]
     NotTheObserved,
-    #[error("there is no such deployment")]
+    #[error("this server has no such deployment: configure it first")]
     UnknownDeployment,
-    #[error("a server has {} deployments at most", super::LiveServer::DEPLOYMENTS_MAX)]
+    #[error("a server has at most {} deployments: delete one first", super::LiveServer::DEPLOYMENTS_MAX)]
     TooManyDeployments,
 }

@@ -2,8 +2,8 @@
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SessionError {
-    #[error("there is no such session")]
+    #[error("there is no session with this id: sign in")]
     Unknown,
-    #[error("this session was opened already")]
+    #[error("a session with this id was opened already: sign in with a new id")]
     AlreadyExists,
 }

@@ -2,64 +2,65 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Right;
+use super::{INVITATION_DAYS_MAX, Right, TOKEN_DAYS_MAX};
+use crate::privacy::deadlines::ERASURE_DAYS_MAX;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WorkspaceError {
-    #[error("this workspace exists already")]
+    #[error("a workspace with this id exists already: create one with a new id")]
     AlreadyExists,
-    #[error("there is no such workspace")]
+    #[error("there is no workspace with this id")]
     Unknown,
-    #[error("there is no such member")]
+    #[error("this account is not a member of the workspace: invite the person first")]
     NotAMember,
-    #[error("this needs the right {}", .0.as_str())]
+    #[error("this needs the right {}: ask an owner for a role that has it", .0.as_str())]
     NeedsRight(Right),
-    #[error("only an owner makes or unmakes an owner")]
+    #[error("only an owner may give the role of an owner, or take it away: ask an owner")]
     OwnersOnly,
-    #[error("nobody gives themselves more rights")]
+    #[error("nobody may give themselves more rights: ask somebody else who manages members")]
     RaisesOneself,
-    #[error("a workspace always has an owner: make another member one, or delete the workspace")]
+    #[error("this is the last owner: make another member an owner, or delete the workspace")]
     LastOwner,
-    #[error("the only member is not removed: the workspace is deleted")]
+    #[error("the only member is not removed: delete the workspace instead")]
     LastMember,
-    #[error("others belong to this workspace")]
+    #[error("a workspace with other members is not abandoned: remove the member instead")]
     NotAlone,
-    #[error("this person belongs to the workspace already")]
+    #[error("this person is a member of the workspace already: nothing is left to accept")]
     MemberAlready,
-    #[error("a workspace has at most {0} members, invitations counted")]
+    #[error("at most {0} members and open invitations are possible: remove or revoke some")]
     MembersMax(usize),
-    #[error("names are not opened for this purpose")]
+    #[error("names are opened for account_administration and service_communication only")]
     NotAPurpose,
-    #[error("there is no such invitation")]
+    #[error("there is no open invitation with this id")]
     NoSuchInvitation,
-    #[error("this invitation was used, withdrawn or replaced")]
+    #[error("this invitation was used, revoked or replaced: ask for a new one")]
     InvitationGone,
     #[error("this invitation has expired: ask for a new one")]
     InvitationExpired,
-    #[error("this invitation works until {0}")]
+    #[error("this invitation has not expired: it works until {0}")]
     InvitationNotExpired(DateTime<Utc>),
-    #[error("at most {0} invitations are open at once: revoke some")]
+    #[error("at most {0} invitations may be open at once: revoke some first")]
     InvitationsMax(usize),
-    #[error("an invitation works for 1 to 7 days")]
+    #[error("an invitation must work for 1 to {INVITATION_DAYS_MAX} days")]
     InvitationDays,
-    #[error("there is no such token")]
+    #[error("there is no API token with this id")]
     NoSuchToken,
-    #[error("at most {0} tokens at once: revoke some")]
+    #[error("a workspace has at most {0} API tokens at once: revoke some first")]
     TokensMax(usize),
-    #[error("a token lives for 365 days at most")]
+    #[error("a token must expire later than now, and within {TOKEN_DAYS_MAX} days")]
     TokenDays,
-    #[error("a token has one right at least")]
+    #[error("a token needs one right at least: name some")]
     NoRights,
-    #[error("no token may have {}", .0.as_str())]
+    #[error("no token may have the right {}: leave it out", .0.as_str())]
     NotForTokens(Right),
     #[error("the deletion of this workspace has been requested: cancel it first")]
     DeletionRequested,
-    #[error("no deletion of this workspace has been requested")]
+    #[error("no deletion of this workspace has been requested: request it first")]
     DeletionNotRequested,
-    #[error("the grace ended at {0}: the deletion can no longer be cancelled")]
+    #[error("the deletion can no longer be cancelled: its grace ended at {0}")]
     GraceOver(DateTime<Utc>),
-    #[error("the grace lasts until {0}")]
+    #[error("the deletion is not completed yet: its grace lasts until {0}")]
     GraceNotOver(DateTime<Utc>),
-    #[error("the grace is at most 30 days")]
+    #[error("the grace must be 0 to {ERASURE_DAYS_MAX} days")]
     GraceOutOfRange,
 }
