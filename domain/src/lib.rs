@@ -6,6 +6,7 @@ pub mod account;
 #[cfg(test)]
 mod golden;
 mod id;
+mod named_enum;
 pub mod operator;
 pub mod privacy;
 mod refused;

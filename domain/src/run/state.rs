@@ -4,44 +4,22 @@ use serde::{Deserialize, Serialize};
 
 use super::{Ending, Stage, Target};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RunState {
-    Queued,
-    Running,
-    Cancelling,
-    Succeeded,
-    Failed,
-    Cancelled,
-    TimedOut,
-    Lost,
+crate::named_enum! {
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum RunState {
+        Queued = "queued",
+        Running = "running",
+        Cancelling = "cancelling",
+        Succeeded = "succeeded",
+        Failed = "failed",
+        Cancelled = "cancelled",
+        TimedOut = "timed_out",
+        Lost = "lost",
+    }
 }
 
 impl RunState {
-    pub const ALL: &'static [Self] = &[
-        Self::Queued,
-        Self::Running,
-        Self::Cancelling,
-        Self::Succeeded,
-        Self::Failed,
-        Self::Cancelled,
-        Self::TimedOut,
-        Self::Lost,
-    ];
-
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Running => "running",
-            Self::Cancelling => "cancelling",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-            Self::TimedOut => "timed_out",
-            Self::Lost => "lost",
-        }
-    }
-
     /// Ended is a run whose every server has ended; the least certain of its ends is the run's.
     pub fn of<'a>(targets: impl Iterator<Item = &'a Target> + Clone) -> Self {
         let ended = |with: fn(Ending) -> bool| {

@@ -4,14 +4,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AccountId, LeaseId};
 
-/// Why there are so many seats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum LimitCause {
-    /// What a new workspace has.
-    Default,
-    /// An operator set it.
-    Admin,
+crate::named_enum! {
+    /// Why there are so many seats.
+    #[derive(Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum LimitCause {
+        /// What a new workspace has.
+        Default = "default",
+        /// An operator set it.
+        Admin = "admin",
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,15 +28,6 @@ pub enum ReleaseReason {
     /// Their new role has no seat.
     RoleChanged,
     WorkspaceDeleted,
-}
-
-impl LimitCause {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Default => "default",
-            Self::Admin => "admin",
-        }
-    }
 }
 
 crate::event::non_personal!(LimitCause, ReleaseReason);

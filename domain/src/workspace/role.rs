@@ -31,16 +31,18 @@ macro_rules! rights {
     };
 }
 
-/// What somebody is in a workspace.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    Owner,
-    Admin,
-    Operator,
-    Viewer,
-    Billing,
-    Auditor,
+crate::named_enum! {
+    /// What somebody is in a workspace.
+    #[derive(PartialOrd, Ord, Hash, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Role {
+        Owner = "owner",
+        Admin = "admin",
+        Operator = "operator",
+        Viewer = "viewer",
+        Billing = "billing",
+        Auditor = "auditor",
+    }
 }
 
 rights! {
@@ -73,9 +75,6 @@ impl Right {
 }
 
 impl Role {
-    pub const ALL: &'static [Self] =
-        &[Self::Owner, Self::Admin, Self::Operator, Self::Viewer, Self::Billing, Self::Auditor];
-
     pub fn may(self, right: Right) -> bool {
         right.roles().contains(&self)
     }
@@ -87,17 +86,6 @@ impl Role {
     /// Whether whoever has it may do nothing that `other` may not.
     pub fn is_within(self, other: Self) -> bool {
         self.rights().all(|right| other.may(right))
-    }
-
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Owner => "owner",
-            Self::Admin => "admin",
-            Self::Operator => "operator",
-            Self::Viewer => "viewer",
-            Self::Billing => "billing",
-            Self::Auditor => "auditor",
-        }
     }
 }
 

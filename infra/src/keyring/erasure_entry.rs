@@ -1,4 +1,4 @@
-//! One erasure in the ledger: its subject and its state.
+//! One erasure in the ledger: whose it is, and how far it has come.
 
 use chrono::{DateTime, Utc};
 use domain::SubjectId;
@@ -6,74 +6,36 @@ use tokio_postgres::Row;
 
 use super::{KeyringError, RootId};
 
-/// The state of an erasure, in the order in which it reaches them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ErasureState {
-    /// It can still be cancelled.
-    Requested,
-    /// Ended without an erasure. A new request is a new entry.
-    Cancelled,
-    /// The fence stands: nothing more is appended for the subject.
-    Fenced,
-    /// The keys are erased and the working rows deleted. Stored as `destroyed`.
-    KeysErased,
-    /// The log has the closing event, and no node can open a value of the subject.
-    Completed,
-    /// No backup of the keyring can open a value of the subject either.
-    BackupProven,
-}
-
-impl ErasureState {
-    const ALL: [Self; 6] = [
-        Self::Requested,
-        Self::Cancelled,
-        Self::Fenced,
-        Self::KeysErased,
-        Self::Completed,
-        Self::BackupProven,
-    ];
-
-    /// The name in rows and in the API.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Requested => "requested",
-            Self::Cancelled => "cancelled",
-            Self::Fenced => "fenced",
-            Self::KeysErased => "destroyed",
-            Self::Completed => "completed",
-            Self::BackupProven => "backup_proven",
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == text)
+domain::named_enum! {
+    /// The state of an erasure, in the order in which it reaches them.
+    #[derive(PartialOrd, Ord)]
+    pub enum ErasureState {
+        /// It can still be cancelled.
+        Requested = "requested",
+        /// Ended without an erasure. A new request is a new entry.
+        Cancelled = "cancelled",
+        /// The fence stands: nothing more is appended for the subject.
+        Fenced = "fenced",
+        /// The keys are erased and the working rows deleted. Stored as `destroyed`.
+        KeysErased = "destroyed",
+        /// The log has the closing event, and no node can open a value of the subject.
+        Completed = "completed",
+        /// No backup of the keyring can open a value of the subject either.
+        BackupProven = "backup_proven",
     }
 }
 
-/// What kind of subject is erased.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SubjectKind {
-    /// A person: the subject's id is the account's.
-    Account,
-    /// The subject's id is the workspace's.
-    Workspace,
-}
-
-impl SubjectKind {
-    /// The name in rows.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Account => "account",
-            Self::Workspace => "workspace",
-        }
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        [Self::Account, Self::Workspace].into_iter().find(|kind| kind.as_str() == text)
+domain::named_enum! {
+    /// What kind of subject is erased.
+    pub enum SubjectKind {
+        /// A person: the subject's id is the account's.
+        Account = "account",
+        /// The subject's id is the workspace's.
+        Workspace = "workspace",
     }
 }
 
-/// A stage that an erasure has reached, with the data that is recorded about it.
+/// A stage that an erasure has reached, with what is noted about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErasureStage {
     /// `position`: the log's last position when the fence was raised.

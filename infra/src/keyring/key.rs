@@ -9,36 +9,17 @@ use uuid::Uuid;
 use super::KeyringError;
 use super::crypto::framed;
 
-/// The families of keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum KeyKind {
-    Subject,
-    Bucket,
-    EmailIndex,
-    RequestMac,
-    Link,
-    /// Not a row of keys: a root key, in the list of invalidations.
-    Root,
-}
-
-impl KeyKind {
-    const ALL: [Self; 6] =
-        [Self::Subject, Self::Bucket, Self::EmailIndex, Self::RequestMac, Self::Link, Self::Root];
-
-    /// The name in rows. Wrapped keys are bound to it: it never changes.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Subject => "subject",
-            Self::Bucket => "bucket",
-            Self::EmailIndex => "email_index",
-            Self::RequestMac => "request_mac",
-            Self::Link => "link",
-            Self::Root => "root",
-        }
-    }
-
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+domain::named_enum! {
+    /// The families of keys. Wrapped keys are bound to the name.
+    #[derive(Hash)]
+    pub(super) enum KeyKind {
+        Subject = "subject",
+        Bucket = "bucket",
+        EmailIndex = "email_index",
+        RequestMac = "request_mac",
+        Link = "link",
+        /// Not a row of keys: a root key, in the list of invalidations.
+        Root = "root",
     }
 }
 

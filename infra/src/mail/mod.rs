@@ -51,19 +51,11 @@ impl SendOutcome {
     }
 }
 
-/// The kind of a transport.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Via {
-    Smtp,
-    Folder,
-}
-
-impl Via {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Smtp => "smtp",
-            Self::Folder => "folder",
-        }
+domain::named_enum! {
+    /// The kind of a transport.
+    pub enum Via {
+        Smtp = "smtp",
+        Folder = "folder",
     }
 }
 

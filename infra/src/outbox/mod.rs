@@ -33,34 +33,19 @@ const SMTP_LEASE: TimeDelta = TimeDelta::minutes(3);
 const FOLDER_LEASE: TimeDelta = TimeDelta::seconds(10);
 const ATTEMPTS_MAX: i32 = 12;
 
-macro_rules! kinds {
-    ($($kind:ident $name:literal)*) => {
-        /// The text that a mail has.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum MailKind { $($kind),* }
-
-        impl MailKind {
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$kind => $name),* }
-            }
-
-            fn named(name: &str) -> Option<Self> {
-                match name { $($name => Some(Self::$kind),)* _ => None }
-            }
-        }
-    };
-}
-
-kinds! {
-    Verification "verification"
-    EmailChange "email_change"
-    EmailChanged "email_changed"
-    PasswordReset "password_reset"
-    PasswordChanged "password_changed"
-    ErasureRequested "erasure_requested"
-    ErasureCancelled "erasure_cancelled"
-    Invitation "invitation"
-    HostKeyMismatched "host_key_mismatched"
+domain::named_enum! {
+    /// The text that a mail has.
+    pub enum MailKind {
+        Verification = "verification",
+        EmailChange = "email_change",
+        EmailChanged = "email_changed",
+        PasswordReset = "password_reset",
+        PasswordChanged = "password_changed",
+        ErasureRequested = "erasure_requested",
+        ErasureCancelled = "erasure_cancelled",
+        Invitation = "invitation",
+        HostKeyMismatched = "host_key_mismatched",
+    }
 }
 
 /// What a mail names: what its link is for, or the server that it is about.
@@ -129,29 +114,18 @@ pub struct ClaimedMail {
     attempt: i32,
 }
 
-/// The state of a mail after an attempt to send it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MarkOutcome {
-    Sent,
-    /// It is queued again, with a pause.
-    Again,
-    /// It was refused for good, or too often.
-    Failed,
-    /// It is unknown whether it was sent; it is not sent again.
-    Unknown,
-    /// Its row was deleted meanwhile: the person was erased.
-    Deleted,
-}
-
-impl MarkOutcome {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Sent => "sent",
-            Self::Again => "again",
-            Self::Failed => "failed",
-            Self::Unknown => "unknown",
-            Self::Deleted => "gone",
-        }
+domain::named_enum! {
+    /// The state of a mail after an attempt to send it.
+    pub enum MarkOutcome {
+        Sent = "sent",
+        /// It is queued again, with a pause.
+        Again = "again",
+        /// It was refused for good, or too often.
+        Failed = "failed",
+        /// It is unknown whether it was sent; it is not sent again.
+        Unknown = "unknown",
+        /// Its row was deleted meanwhile: the person was erased.
+        Deleted = "gone",
     }
 }
 
@@ -169,7 +143,7 @@ impl Outbox {
     /// Queues a mail in the reader's transaction. `false`: there is a mail of this cause and kind to
     /// the subject already, or the subject is erased.
     pub async fn put(&self, tx: &Transaction<'_>, request: &MailRequest) -> Result<bool, PgError> {
-        let kind = request.kind.name();
+        let kind = request.kind.as_str();
         let to = request.subject.0.as_bytes();
         let mail = hashed(&[b"mail", request.cause.0.as_bytes(), kind.as_bytes(), to]);
         let (address, now) = (request.address.to_bytes(), self.clock.now());
@@ -203,7 +177,7 @@ impl Outbox {
     ) -> Result<Vec<ClaimedMail>, PgError> {
         let now = self.clock.now();
         let lease = now + lease(via);
-        let rows = query(&self.pool, CLAIM, &[&node, &via.name(), &now, &lease, &limit]).await?;
+        let rows = query(&self.pool, CLAIM, &[&node, &via.as_str(), &now, &lease, &limit]).await?;
         rows.iter().map(|row| claimed(row, node)).collect()
     }
 
@@ -221,7 +195,7 @@ impl Outbox {
             SendOutcome::Refused { .. } if mail.attempt >= ATTEMPTS_MAX => MarkOutcome::Failed,
             SendOutcome::Refused { .. } => MarkOutcome::Again,
         };
-        let state = if marked == MarkOutcome::Again { "queued" } else { marked.name() };
+        let state = if marked == MarkOutcome::Again { "queued" } else { marked.as_str() };
         let finished = (marked != MarkOutcome::Again).then_some(now);
         let next = now + backoff(mail.attempt);
         let trouble = outcome.trouble();
@@ -296,7 +270,7 @@ fn ids(rows: &[Row]) -> Result<Vec<Uuid>, PgError> {
 fn claimed(row: &Row, node: Uuid) -> Result<ClaimedMail, PgError> {
     let damaged = || PgError::Database("a row of the outbox cannot be read".to_owned());
     let address: &[u8] = row.try_get("address")?;
-    let kind = MailKind::named(row.try_get("kind")?).ok_or_else(damaged)?;
+    let kind = MailKind::parse(row.try_get("kind")?).ok_or_else(damaged)?;
     let reference: Option<Uuid> = row.try_get("proof_id")?;
     Ok(ClaimedMail {
         mail: row.try_get("mail_id")?,

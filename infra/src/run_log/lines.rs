@@ -3,22 +3,14 @@
 /// A longer line is stored in pieces.
 pub const LINE_BYTES_MAX: usize = 64 * 1024;
 
-/// Who wrote a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Stream {
-    Out,
-    Err,
-    /// Lethe itself, about the log.
-    Lethe,
-}
-
-impl Stream {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Out => "out",
-            Self::Err => "err",
-            Self::Lethe => "lethe",
-        }
+domain::named_enum! {
+    /// Who wrote a line.
+    #[derive(Hash)]
+    pub enum Stream {
+        Out = "out",
+        Err = "err",
+        /// Lethe itself, about the log.
+        Lethe = "lethe",
     }
 }
 

@@ -96,7 +96,7 @@ impl From<LogLine> for LogLineView {
             Ok(text) => (Some(text), None),
             Err(error) => (None, Some(STANDARD.encode(error.as_bytes()))),
         };
-        Self { n: number, stream: stream.name(), text, base64, continued: continues, at }
+        Self { n: number, stream: stream.as_str(), text, base64, continued: continues, at }
     }
 }
 

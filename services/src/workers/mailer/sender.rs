@@ -42,7 +42,7 @@ async fn send(app: &App, mail: &ClaimedMail) -> Result<(), PgError> {
         }
     };
     let marked = app.outbox.mark(mail, &outcome).await?;
-    count(app, marked.name());
+    count(app, marked.as_str());
     log_outcome(mail, marked, &outcome);
     if marked == MarkOutcome::Deleted {
         delete_file(app, mail).await;
@@ -84,7 +84,7 @@ fn count(app: &App, outcome: &str) {
 }
 
 fn log_outcome(mail: &ClaimedMail, marked: MarkOutcome, outcome: &SendOutcome) {
-    let (id, kind) = (mail.mail, mail.request.kind.name());
+    let (id, kind) = (mail.mail, mail.request.kind.as_str());
     let trouble = outcome.trouble().unwrap_or_default();
     match marked {
         MarkOutcome::Sent | MarkOutcome::Deleted => tracing::debug!(%id, kind, "mail sent"),
