@@ -10,7 +10,7 @@ pub const ERASURE_DAYS_MAX: i64 = 30;
 pub const PLANNED_DAYS_MAX: i64 = ERASURE_DAYS_MAX - 1;
 
 /// The days from the erasure of keys until no root is left that wraps them: one until the next
-/// rotation of the root, one until the old root is destroyed.
+/// rotation of the root, one until the old root is erased.
 pub const ROTATION_DAYS: i64 = 2;
 
 /// An erasure that is open for longer is overdue, and an alarm is raised: the last day begins that

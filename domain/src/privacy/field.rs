@@ -25,7 +25,7 @@ pub enum Class {
     Content,
 }
 
-/// The span of time that shares one key, so that it can be forgotten as one.
+/// The span of time that shares one key, so that it can be erased as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bucket {
     Day,
@@ -55,8 +55,8 @@ impl Class {
         }
     }
 
-    /// Whether erasing a person destroys that person's key of this class.
-    pub const fn dies_with_person(self) -> bool {
+    /// Whether erasing a person erases that person's key of this class.
+    pub const fn is_erased_with_person(self) -> bool {
         !matches!(self, Self::Billing)
     }
 }

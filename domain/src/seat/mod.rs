@@ -180,7 +180,7 @@ impl Aggregate for SeatPool {
                 pool.fence = fence;
             }
             SeatEvent::LeaseReleased { lease, account, .. }
-            | SeatEvent::LeaseExpired { lease, account, .. } => pool.end(account, lease),
+            | SeatEvent::LeaseExpired { lease, account, .. } => pool.free_seat(account, lease),
             SeatEvent::Denied { account, .. } => {
                 pool.denied.insert(account);
             }
@@ -261,7 +261,7 @@ impl LiveSeatPool {
         leases.map(release).collect()
     }
 
-    fn end(&mut self, account: AccountId, lease: LeaseId) {
+    fn free_seat(&mut self, account: AccountId, lease: LeaseId) {
         self.leases.remove(&account);
         self.ended.insert(account, lease);
         self.denied.clear();

@@ -47,8 +47,8 @@ pub enum ServerCommand {
         name: Personal<DeploymentName>,
         config: Personal<DeploymentConfig>,
     },
-    RemoveDeployment {
+    DeleteDeployment {
         deployment: DeploymentId,
     },
-    Remove,
+    Delete,
 }

@@ -54,7 +54,7 @@ events! {
             name: Personal<DeploymentName>,
             config: Personal<DeploymentConfig>,
         }
-        "server.deployment_removed" 1 => DeploymentRemoved { deployment: DeploymentId }
-        "server.removed" 1 => Removed {}
+        "server.deployment_removed" 1 => DeploymentDeleted { deployment: DeploymentId }
+        "server.removed" 1 => Deleted {}
     }
 }

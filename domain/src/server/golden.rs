@@ -49,8 +49,8 @@ fn every_event_of_a_server_is_kept_as_it_ever_was() {
                 name: Personal::Apart,
                 config: Personal::Apart,
             },
-            ServerEvent::DeploymentRemoved { deployment },
-            ServerEvent::Removed {},
+            ServerEvent::DeploymentDeleted { deployment },
+            ServerEvent::Deleted {},
         ],
     );
 }

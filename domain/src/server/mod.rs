@@ -98,7 +98,7 @@ impl AggregateRoot for Server {
                 Ok(vec![ServerEvent::Registered { name, host, port, user }])
             }
             (Self::Ended, ServerCommand::Register { .. }) => Err(ServerError::AlreadyExists),
-            (Self::Ended, ServerCommand::Remove) => Ok(vec![]),
+            (Self::Ended, ServerCommand::Delete) => Ok(vec![]),
             (Self::Absent | Self::Ended, _) => Err(ServerError::Unknown),
             (Self::Live(live), command) => live.decide(command),
         }
@@ -137,7 +137,7 @@ impl Aggregate for Server {
                 reach: Reach::Unknown,
                 deployments: BTreeMap::new(),
             }));
-        } else if let ServerEvent::Removed {} = event {
+        } else if let ServerEvent::Deleted {} = event {
             *self = Self::Ended;
         } else if let Self::Live(live) = self {
             live.apply(event);
@@ -188,13 +188,13 @@ impl LiveServer {
                 }
                 vec![ServerEvent::DeploymentConfigured { deployment, name, config }]
             }
-            ServerCommand::RemoveDeployment { deployment } => {
+            ServerCommand::DeleteDeployment { deployment } => {
                 if !self.deployments.contains_key(&deployment) {
                     return Err(ServerError::UnknownDeployment);
                 }
-                vec![ServerEvent::DeploymentRemoved { deployment }]
+                vec![ServerEvent::DeploymentDeleted { deployment }]
             }
-            ServerCommand::Remove => vec![ServerEvent::Removed {}],
+            ServerCommand::Delete => vec![ServerEvent::Deleted {}],
         })
     }
 
@@ -240,10 +240,10 @@ impl LiveServer {
             ServerEvent::DeploymentConfigured { deployment, name, config } => {
                 self.deployments.insert(deployment, Deployment { name, config });
             }
-            ServerEvent::DeploymentRemoved { deployment } => {
+            ServerEvent::DeploymentDeleted { deployment } => {
                 self.deployments.remove(&deployment);
             }
-            ServerEvent::Registered { .. } | ServerEvent::Removed {} => {}
+            ServerEvent::Registered { .. } | ServerEvent::Deleted {} => {}
         }
     }
 }

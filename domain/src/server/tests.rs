@@ -128,14 +128,14 @@ fn a_server_is_registered_once() {
         .when(register())
         .then_expect_events(vec![registered()]);
     live(vec![]).when(register()).then_expect_error(ServerError::AlreadyExists);
-    live(vec![ServerEvent::Removed {}])
+    live(vec![ServerEvent::Deleted {}])
         .when(register())
         .then_expect_error(ServerError::AlreadyExists);
 }
 
 #[test]
 fn a_server_that_nobody_registered_or_somebody_removed_does_nothing() {
-    for given in [vec![], vec![registered(), ServerEvent::Removed {}]] {
+    for given in [vec![], vec![registered(), ServerEvent::Deleted {}]] {
         for command in [observe(KEY), approve(KEY), move_away(), ServerCommand::ReportReachable] {
             Servers::with(())
                 .given(given.clone())
@@ -143,8 +143,8 @@ fn a_server_that_nobody_registered_or_somebody_removed_does_nothing() {
                 .then_expect_error(ServerError::Unknown);
         }
     }
-    live(vec![ServerEvent::Removed {}]).when(ServerCommand::Remove).then_expect_events(vec![]);
-    live(vec![]).when(ServerCommand::Remove).then_expect_events(vec![ServerEvent::Removed {}]);
+    live(vec![ServerEvent::Deleted {}]).when(ServerCommand::Delete).then_expect_events(vec![]);
+    live(vec![]).when(ServerCommand::Delete).then_expect_events(vec![ServerEvent::Deleted {}]);
 }
 
 #[test]
@@ -277,8 +277,8 @@ fn a_deployment_is_configured_replaced_and_removed() {
     let (command, configured) = configure(1);
     live(vec![]).when(command.clone()).then_expect_events(vec![configured.clone()]);
     live(vec![configured.clone()]).when(command).then_expect_events(vec![configured.clone()]);
-    let remove = ServerCommand::RemoveDeployment { deployment: deployment(1) };
-    let gone = ServerEvent::DeploymentRemoved { deployment: deployment(1) };
+    let remove = ServerCommand::DeleteDeployment { deployment: deployment(1) };
+    let gone = ServerEvent::DeploymentDeleted { deployment: deployment(1) };
     live(vec![configured.clone()]).when(remove.clone()).then_expect_events(vec![gone.clone()]);
     live(vec![configured, gone]).when(remove).then_expect_error(ServerError::UnknownDeployment);
 }

@@ -1,4 +1,4 @@
-//! One erasure in the ledger: whose it is, and how far it has come.
+//! One erasure in the ledger: its subject and its state.
 
 use chrono::{DateTime, Utc};
 use domain::SubjectId;
@@ -35,7 +35,7 @@ domain::named_enum! {
     }
 }
 
-/// A stage that an erasure has reached, with what is noted about it.
+/// A stage that an erasure has reached, with the data that is recorded about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErasureStage {
     /// `position`: the log's last position when the fence was raised.

@@ -70,7 +70,7 @@ impl KeyEraser {
 
     /// Erases the subject's keys of every class that ends with the person, and prevents new ones.
     pub async fn erase_subject(&self, subject: SubjectId) -> Result<ErasedSubject, KeyringError> {
-        let dying = Class::ALL.into_iter().filter(|class| class.dies_with_person());
+        let dying = Class::ALL.into_iter().filter(|class| class.is_erased_with_person());
         let classes: Vec<Class> = dying.collect();
         let numbers: Vec<i16> = classes.iter().map(|class| class.number()).collect();
         let now = self.clock.now();

@@ -193,7 +193,7 @@ async fn an_erased_person_has_no_mail_and_gets_none() {
 }
 
 #[tokio::test]
-async fn old_mails_are_forgotten_and_waiting_ones_are_not() {
+async fn old_mails_are_deleted_and_waiting_ones_are_not() {
     let given = given().await;
     given.put(&request()).await;
     let claimed = given.claim(NODE, Via::Smtp).await;

@@ -73,7 +73,7 @@ impl Projection for Servers {
             ServerEvent::decode(event.event_type(), event.schema_version(), event.data())?;
         match row {
             None => *row = Some(registered(&decoded, event)?),
-            Some(_) if matches!(decoded, ServerEvent::Removed {}) => *row = None,
+            Some(_) if matches!(decoded, ServerEvent::Deleted {}) => *row = None,
             Some(server) => server.fold(decoded, event)?,
         }
         Ok(())
@@ -135,10 +135,10 @@ impl Server {
             ServerEvent::DeploymentConfigured { deployment, .. } => {
                 self.deployments.0.insert(deployment);
             }
-            ServerEvent::DeploymentRemoved { deployment } => {
+            ServerEvent::DeploymentDeleted { deployment } => {
                 self.deployments.0.remove(&deployment);
             }
-            ServerEvent::Registered { .. } | ServerEvent::Removed {} => {}
+            ServerEvent::Registered { .. } | ServerEvent::Deleted {} => {}
         }
         self.version = event.version();
         Ok(())

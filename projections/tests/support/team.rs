@@ -61,8 +61,8 @@ fn server(number: u128, turn: u128) -> ServerEvent {
         },
         5 => ServerEvent::AddressChanged { host: sealed("h"), port: 2222, user: sealed("u") },
         6 => ServerEvent::Renamed { name: sealed("renamed") },
-        _ if number.is_multiple_of(3) => ServerEvent::Removed {},
-        _ => ServerEvent::DeploymentRemoved { deployment: DeploymentId(Uuid::from_u128(4)) },
+        _ if number.is_multiple_of(3) => ServerEvent::Deleted {},
+        _ => ServerEvent::DeploymentDeleted { deployment: DeploymentId(Uuid::from_u128(4)) },
     }
 }
 

@@ -6,7 +6,7 @@ use super::super::{RootId, RootStore, RootStoreError, Secret};
 use super::*;
 
 #[tokio::test]
-async fn a_root_is_written_read_listed_and_destroyed() {
+async fn a_root_is_written_read_listed_and_erased() {
     let dir = tempfile::tempdir().unwrap();
     let roots = RootFolder::open(&dir.path().join("roots"), None).unwrap();
     let key = Secret::random().unwrap();

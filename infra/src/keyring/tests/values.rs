@@ -76,7 +76,7 @@ async fn bytes_are_kept_as_they_are() {
 }
 
 #[tokio::test]
-async fn content_is_forgotten_with_its_day_for_everybody() {
+async fn content_is_erased_with_its_day_for_everybody() {
     let harness = Harness::new().await;
     let (one, two) = (harness.node().await, harness.node().await);
     let (ada, bob) = (harness.person(), harness.person());

@@ -121,7 +121,7 @@ async fn the_log_of_an_erased_workspace_is_closed_and_takes_no_more() {
 }
 
 #[tokio::test]
-async fn a_log_is_its_own_workspaces_and_may_be_destroyed() {
+async fn a_log_is_its_own_workspaces_and_may_be_deleted() {
     let given = given().await;
     let (task, kept) = (given.task().await, given.task().await);
     given.log(&task, 7).await;

@@ -246,7 +246,7 @@ async fn remove(
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageServers)?;
     let deployment = deployment.get()?;
-    let removes = ServerCommand::RemoveDeployment { deployment };
+    let removes = ServerCommand::DeleteDeployment { deployment };
     let step = matches.0.on(Step::new::<Server>(server.id.0, removes))?;
     Ok(done(&api.app.executor.execute(&member.request(&caller, vec![]), &[step]).await?))
 }

@@ -281,7 +281,7 @@ async fn remove(
     server: PathServer,
 ) -> Result<HttpResponse, Problem> {
     member.needs(Right::ManageServers)?;
-    let step = matches.0.on(Step::new::<Server>(server.id.0, ServerCommand::Remove))?;
+    let step = matches.0.on(Step::new::<Server>(server.id.0, ServerCommand::Delete))?;
     let receipt = api.app.executor.execute(&member.request(&caller, vec![]), &[step]).await?;
     Ok(done(&receipt))
 }

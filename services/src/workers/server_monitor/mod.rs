@@ -91,7 +91,7 @@ impl Worker for ServerMonitor {
             | ServerEvent::CredentialRotated { credential, .. } => {
                 self.credentials.name(server, credential).await?;
             }
-            ServerEvent::Removed {} => {
+            ServerEvent::Deleted {} => {
                 self.credentials.delete_of_server(server).await?;
             }
             ServerEvent::Registered { .. }
@@ -103,7 +103,7 @@ impl Worker for ServerMonitor {
             | ServerEvent::Reachable {}
             | ServerEvent::Unreachable { .. }
             | ServerEvent::DeploymentConfigured { .. }
-            | ServerEvent::DeploymentRemoved { .. } => {}
+            | ServerEvent::DeploymentDeleted { .. } => {}
         }
         self.follow(event.tenant(), server, tx).await
     }

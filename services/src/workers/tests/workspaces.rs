@@ -89,7 +89,7 @@ async fn a_deletion_that_was_taken_back_never_comes() {
 }
 
 #[tokio::test]
-async fn an_invitation_ends_with_its_time_and_its_address_is_forgotten() {
+async fn an_invitation_ends_with_its_time_and_its_address_is_erased() {
     let harness = Harness::new().await;
     let app = harness.node().await;
     let (ada, workspace) = (AccountId(app.ids.uuid()), WorkspaceId(app.ids.uuid()));
