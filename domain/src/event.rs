@@ -16,6 +16,8 @@ where
     /// Raise it whenever the state's meaning changes; older snapshots are dropped.
     const SNAPSHOT_VERSION: i16;
 
+    /// The events that the command causes. None of them: it is accepted, and changes nothing.
+    ///
     /// # Errors
     /// The reason, when the command is refused.
     fn decide(&self, command: Self::Command) -> Result<Vec<Self::Event>, Self::Error>;
@@ -34,11 +36,14 @@ pub trait Event: DomainEvent {
     /// `(type, version, step)` from each earlier version to the next.
     const UPCASTERS: &'static [Upcaster];
 
+    /// The type and the version of its shape: one of [`Event::TYPES`].
     fn type_and_version(&self) -> (&'static str, i16);
 
     /// Whom the event is about, with or without a personal field: the subject that a fence names.
     fn subject(&self, tenant: TenantId, stream: Uuid) -> SubjectId;
 
+    /// Shows each personal field to `visit`, in the order of the event, which never changes.
+    ///
     /// # Errors
     /// Whatever `visit` answers.
     fn visit_personal<X>(
@@ -107,6 +112,7 @@ pub fn check_upcasters<E: Event>() -> Result<(), (&'static str, i16)> {
 
 /// Why stored data is not an event of this code. The data itself is never repeated.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum DecodeError {
     #[error("the event type is not known")]
     Type,
@@ -177,6 +183,7 @@ macro_rules! events {
         })*
     } $(upcast $upcasters:expr)?) => {
         $(#[$doc])*
+        #[allow(missing_docs, reason = "the type says what happened")]
         #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
         #[serde(tag = "type", content = "data")]
         pub enum $name {
@@ -196,7 +203,8 @@ macro_rules! events {
             const TYPES: &'static [(&'static str, i16)] = &[$(($type, $version)),*];
             const UPCASTERS: &'static [$crate::Upcaster] = events!(@steps $($upcasters)?);
 
-            fn type_and_version(&self) -> (&'static str, i16) {
+            /// The type and the version of its shape: one of [`Event::TYPES`].
+    fn type_and_version(&self) -> (&'static str, i16) {
                 match self {
                     $(Self::$variant { .. } => ($type, $version)),*
                 }

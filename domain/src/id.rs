@@ -40,6 +40,7 @@ ids! {
     CredentialId
     /// A named way to deploy on a server.
     DeploymentId
+    /// An event. No two events of the log have the same id.
     EventId
     /// An invitation into a workspace: the subject of the address that it was sent to.
     InvitationId
@@ -55,10 +56,12 @@ ids! {
     RunSecretsId
     /// A private key for a server, kept outside the log.
     ServerCredentialId
+    /// A server that a workspace has Lethe reach.
     ServerId
     /// What a sealed value is bound to: the event that it was first written in, or for a value outside
     /// the log an id that no other value of its field has.
     SealedId
+    /// One sign-in, or one attempt to sign in that was refused.
     SessionId
     /// The person (or workspace) that a personal field is about.
     SubjectId
@@ -66,6 +69,7 @@ ids! {
     TenantId
     /// An operator's token.
     TokenId
+    /// A workspace: the tenant of all that belongs to it.
     WorkspaceId
 }
 

@@ -8,8 +8,10 @@ use crate::server::ServerError;
 use crate::session::SessionError;
 use crate::workspace::WorkspaceError;
 
+/// Why a command was refused: what the aggregate answered, in its own words.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(transparent)]
+#[allow(missing_docs, reason = "each variant is the error of one aggregate")]
 pub enum Refused {
     Account(#[from] AccountError),
     Session(#[from] SessionError),

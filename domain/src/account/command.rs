@@ -8,8 +8,11 @@ use crate::privacy::{
 };
 use crate::{CredentialId, ProofId, SessionId};
 
+/// What can be requested of an account. Where there is a `now`, it is the time of the request.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the fields are those of the event that follows")]
 pub enum AccountCommand {
+    /// Opens the account. The first link is mailed with it.
     Register {
         email: Personal<AccountEmail>,
         name: Personal<AccountName>,
@@ -18,64 +21,35 @@ pub enum AccountCommand {
         verification: Proof,
     },
     /// Sends the link again; the earlier one no longer works.
-    RequestVerification {
-        verification: Proof,
-    },
-    VerifyEmail {
-        proof: ProofId,
-        now: DateTime<Utc>,
-    },
+    RequestVerification { verification: Proof },
+    /// Follows the link that was mailed to the address of today.
+    VerifyEmail { proof: ProofId, now: DateTime<Utc> },
     /// The address changes when the link sent to the new one is followed.
-    RequestEmailChange {
-        email: Personal<AccountEmail>,
-        verification: Proof,
-    },
-    ConfirmEmailChange {
-        proof: ProofId,
-        now: DateTime<Utc>,
-    },
-    Rectify {
-        name: Option<Personal<AccountName>>,
-        username: Option<Personal<AccountUsername>>,
-    },
-    ChangePassword {
-        credential: CredentialId,
-    },
-    RequestPasswordReset {
-        proof: Proof,
-    },
-    ResetPassword {
-        proof: ProofId,
-        credential: CredentialId,
-        now: DateTime<Utc>,
-    },
-    SucceedLogin {
-        session: SessionId,
-        ip: Personal<LoginIp>,
-        user_agent: Personal<LoginUserAgent>,
-    },
-    FailLogin {
-        reason: LoginRefusal,
-        ip: Personal<LoginIp>,
-        user_agent: Personal<LoginUserAgent>,
-    },
-    GiveConsent {
-        purpose: Purpose,
-        policy_version: u32,
-    },
-    WithdrawConsent {
-        purpose: Purpose,
-    },
-    RequestErasure {
-        now: DateTime<Utc>,
-        due: DateTime<Utc>,
-    },
-    CancelErasure {
-        now: DateTime<Utc>,
-    },
-    CompleteErasure {
-        now: DateTime<Utc>,
-    },
+    RequestEmailChange { email: Personal<AccountEmail>, verification: Proof },
+    /// Follows the link that was mailed to the new address.
+    ConfirmEmailChange { proof: ProofId, now: DateTime<Utc> },
+    /// Corrects what is given (Art. 16 GDPR); one of the two at least.
+    Rectify { name: Option<Personal<AccountName>>, username: Option<Personal<AccountUsername>> },
+    /// The password was checked by the caller, and the hash is stored already.
+    ChangePassword { credential: CredentialId },
+    /// Mails a link; an earlier one no longer works.
+    RequestPasswordReset { proof: Proof },
+    /// Follows the link for a new password.
+    ResetPassword { proof: ProofId, credential: CredentialId, now: DateTime<Utc> },
+    /// Records a sign-in. The password was checked by the caller.
+    SucceedLogin { session: SessionId, ip: Personal<LoginIp>, user_agent: Personal<LoginUserAgent> },
+    /// Records an attempt to sign in that was refused.
+    FailLogin { reason: LoginRefusal, ip: Personal<LoginIp>, user_agent: Personal<LoginUserAgent> },
+    /// For a purpose that rests on consent. Changes nothing if it is given for this version already.
+    GiveConsent { purpose: Purpose, policy_version: u32 },
+    /// At any time (Art. 7(3) GDPR). Changes nothing if there is no consent.
+    WithdrawConsent { purpose: Purpose },
+    /// `due` is the end of the grace: at most 30 days from `now`.
+    RequestErasure { now: DateTime<Utc>, due: DateTime<Utc> },
+    /// Refused from the end of the grace on.
+    CancelErasure { now: DateTime<Utc> },
+    /// Closes the account. Refused before the end of the grace.
+    CompleteErasure { now: DateTime<Utc> },
     /// The last root key that ever wrapped this person's keys, and its escrow, are gone.
     ProveBackupErasure,
 }

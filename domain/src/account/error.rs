@@ -5,7 +5,9 @@ use chrono::{DateTime, Utc};
 use crate::privacy::Purpose;
 use crate::privacy::deadlines::ERASURE_DAYS_MAX;
 
+/// Why a command to an account is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum AccountError {
     #[error("there is no account with this id")]
     Unknown,

@@ -13,7 +13,9 @@ use crate::{CredentialId, SessionId};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LoginRefusal {
+    /// The account exists, and the password is another one.
     WrongPassword,
+    /// No account has the address.
     UnknownAddress,
 }
 

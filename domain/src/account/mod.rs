@@ -23,13 +23,18 @@ use crate::privacy::deadlines::ERASURE_DAYS_MAX;
 use crate::privacy::{AccountEmail, Personal, Purpose};
 use crate::{AggregateRoot, CredentialId, ProofId};
 
+/// The state of an account.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Account {
+    /// Not registered.
     #[default]
     Absent,
+    /// Registered, and not erased.
     Live(Box<LiveAccount>),
+    /// Erased.
     Ended {
+        /// No backup holds a key of the person any more.
         backup_proven: bool,
     },
 }
@@ -37,43 +42,63 @@ pub enum Account {
 /// What decisions about a registered account rest on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LiveAccount {
+    /// Where mails go, and what the person signs in with.
     pub email: Personal<AccountEmail>,
+    /// Whether the person has shown that mail to the address reaches them.
     pub email_state: EmailState,
+    /// A change of address that was requested and is not confirmed.
     pub email_change: Option<EmailChange>,
+    /// The hash of the password of today.
     pub credential: CredentialId,
+    /// The newest link for a new password, until a password is set.
     pub password_reset: Option<Proof>,
+    /// What the person has ever agreed to, withdrawn or not.
     pub consents: BTreeMap<Purpose, Consent>,
+    /// An erasure that was requested and neither cancelled nor completed.
     pub erasure: Option<Erasure>,
 }
 
+/// Whether an address is proven.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EmailState {
+    /// Only the newest link proves it.
     Unverified(Proof),
+    /// A link that was mailed to it has been followed.
     Verified,
 }
 
 /// What a mailed link proves, until when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proof {
+    /// What the link names. No other link has it.
     pub id: ProofId,
+    /// From here on the link does nothing.
     pub until: DateTime<Utc>,
 }
 
+/// A change of address that waits for its link to be followed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EmailChange {
+    /// The new address.
     pub email: Personal<AccountEmail>,
+    /// The link that was mailed to the new address.
     pub proof: Proof,
 }
 
+/// What the person last said of one purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consent {
+    /// The version of the privacy policy that was agreed to.
     pub policy_version: u32,
+    /// `false` once it is withdrawn.
     pub given: bool,
 }
 
+/// A requested erasure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Erasure {
+    /// The time from which the legal limit counts.
     pub requested_at: DateTime<Utc>,
     /// The end of the grace: from here on it cannot be cancelled.
     pub due: DateTime<Utc>,

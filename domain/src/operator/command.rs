@@ -5,25 +5,18 @@ use uuid::Uuid;
 
 use super::Scope;
 
+/// What can be requested of an operator's token.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the fields are those of the event that follows")]
 pub enum OperatorCommand {
-    IssueToken {
-        scope: Scope,
-        expires_at: DateTime<Utc>,
-    },
+    /// Refused for an id that has been issued, revoked or not.
+    IssueToken { scope: Scope, expires_at: DateTime<Utc> },
+    /// Changes nothing if the token is revoked already.
     RevokeToken,
     /// Of the log up to and with position `through`.
-    StartExport {
-        through: i64,
-    },
-    FinishExport {
-        through: i64,
-        events: u64,
-        complete: bool,
-    },
+    StartExport { through: i64 },
+    /// `complete`: every event up to `through` was handed out.
+    FinishExport { through: i64, events: u64, complete: bool },
     /// A parked stream goes on, from the event at `position`.
-    ReleaseStream {
-        stream: Uuid,
-        position: i64,
-    },
+    ReleaseStream { stream: Uuid, position: i64 },
 }

@@ -1,6 +1,8 @@
 //! Why a command to an operator's token is refused.
 
+/// Why a command to an operator's token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum OperatorError {
     #[error("there is no operator's token with this id: issue one first")]
     Unknown,

@@ -19,15 +19,21 @@ pub use event::{OperatorEvent, Scope};
 
 use crate::AggregateRoot;
 
+/// The state of an operator's token.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Operator {
+    /// Not issued.
     #[default]
     Absent,
+    /// Issued, and not revoked. Whether it has expired is for the caller to check.
     Live {
+        /// What it may do.
         scope: Scope,
+        /// From here on it does nothing.
         expires_at: DateTime<Utc>,
     },
+    /// Revoked.
     Ended,
 }
 

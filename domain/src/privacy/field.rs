@@ -28,11 +28,14 @@ pub enum Class {
 /// The span of time that shares one key, so that it can be erased as one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bucket {
+    /// A day in UTC.
     Day,
+    /// A month in UTC.
     Month,
 }
 
 impl Class {
+    /// Every class.
     pub const ALL: [Self; 5] =
         [Self::Account, Self::Security, Self::Billing, Self::Tenant, Self::Content];
 
@@ -47,6 +50,7 @@ impl Class {
         }
     }
 
+    /// The span that shares one key; `None` where a subject has one key of the class.
     pub const fn bucket(self) -> Option<Bucket> {
         match self {
             Self::Account | Self::Tenant => None,
@@ -65,10 +69,15 @@ impl Class {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
+    /// To sign in.
     Authentication,
+    /// To run the account and the membership of workspaces.
     AccountAdministration,
+    /// To send the mails that the service needs.
     ServiceCommunication,
+    /// To find attacks on accounts.
     SecurityMonitoring,
+    /// To help a person who asks.
     Support,
     /// What a workspace keeps so that Lethe can reach its servers and run its work.
     ProductOperation,
@@ -91,9 +100,13 @@ crate::event::non_personal!(Purpose, Class);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ground {
+    /// Needed for the contract with the person, Art. 6(1)(b).
     Contract,
+    /// The law demands it, Art. 6(1)(c).
     LegalObligation,
+    /// Art. 6(1)(f).
     LegitimateInterest,
+    /// Art. 6(1)(a), and it can be withdrawn.
     Consent,
 }
 
@@ -112,16 +125,23 @@ pub enum Processor {
 pub struct Declaration {
     /// Never reused: sealed bytes are bound to it.
     pub id: u16,
+    /// The name in the record of processing.
     pub name: &'static str,
+    /// How long the value may be kept.
     pub class: Class,
+    /// What the value may be used for.
     pub purposes: &'static [Purpose],
+    /// Why that is lawful.
     pub ground: Ground,
+    /// Who may receive the value.
     pub processors: &'static [Processor],
 }
 
 /// A personal field: its declaration and the type of its value.
 pub trait Field: Send + Sync + 'static {
+    /// The type of the clear value.
     type Value: Serialize + DeserializeOwned + Clone + PartialEq + Send + Sync + 'static;
+    /// What the record of processing says of it.
     const DECLARATION: &'static Declaration;
 }
 
@@ -129,6 +149,7 @@ macro_rules! fields {
     ($($(#[$doc:meta])* $name:ident $declaration:ident: $value:ty = $id:literal $label:literal,
         $class:ident, [$($purpose:ident),*], $ground:ident, [$($processor:ident),*];)*) => {
         $(
+            #[doc = concat!("The field `", $label, "`.")]
             $(#[$doc])*
             pub struct $name;
 

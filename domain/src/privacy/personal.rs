@@ -13,7 +13,9 @@ use crate::SealedId;
 /// Ciphertext, with the id that it is bound to. Read models, snapshots and later events copy both.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sealed {
+    /// Of the event that the value was first written in, or of the row that holds it.
     pub id: SealedId,
+    /// The ciphertext, with what is needed to find its key.
     pub envelope: Vec<u8>,
 }
 
@@ -23,6 +25,7 @@ impl Sealed {
         [self.id.0.as_bytes(), self.envelope.as_slice()].concat()
     }
 
+    /// Reads [`Sealed::to_bytes`]; `None` for less than an id.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (id, envelope) = bytes.split_first_chunk::<16>()?;
         Some(Self { id: SealedId(Uuid::from_bytes(*id)), envelope: envelope.to_vec() })
@@ -32,7 +35,9 @@ impl Sealed {
 /// What a declared field holds. It shows nothing of itself: no `Display`, a redacting `Debug`,
 /// and a clear value cannot be serialised.
 pub enum Personal<F: Field> {
+    /// As a command brings it. It is never stored.
     Clear(F::Value),
+    /// As the log, the read models and the snapshots keep it.
     Sealed(Sealed),
     /// In an event's JSON: the ciphertext stands apart, in the row's `sealed` column.
     Apart,
@@ -42,6 +47,7 @@ pub enum Personal<F: Field> {
 const APART: &str = "sealed";
 
 impl<F: Field> Personal<F> {
+    /// The ciphertext; `None` while the value is clear or apart.
     pub const fn sealed(&self) -> Option<&Sealed> {
         match self {
             Self::Sealed(sealed) => Some(sealed),
@@ -107,6 +113,7 @@ impl<'de, F: Field> Deserialize<'de> for Personal<F> {
 
 /// A personal field whose kind is known only at run time: what a codec works on.
 pub trait AnyPersonal {
+    /// What is declared of the field.
     fn declaration(&self) -> &'static Declaration;
     /// The clear value as JSON, to be encrypted; `None` when it is not clear.
     fn clear(&self) -> Option<Vec<u8>>;

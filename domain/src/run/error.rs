@@ -2,7 +2,9 @@
 
 use super::{SERVERS_MAX, TIMEOUT_SECONDS_MAX};
 
+/// Why a command to a run is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum RunError {
     #[error("there is no run with this id")]
     Unknown,

@@ -28,13 +28,17 @@ pub use work::{
 
 use crate::{AccountId, AggregateRoot, RunSecretsId, ServerId};
 
+/// The most servers that a run may be on.
 pub const SERVERS_MAX: usize = 50;
 
+/// The longest that an attempt may take: a day.
 pub const TIMEOUT_SECONDS_MAX: u32 = 24 * 3600;
 
+/// The state of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Run {
+    /// Not requested.
     #[default]
     Absent,
     /// It stays so: an attempt that has ended can be retried.
@@ -46,13 +50,18 @@ pub enum Run {
 /// What decisions about a run rest on, and what the nodes that run it need.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RequestedRun {
+    /// What is done on each server.
     pub work: Work,
+    /// How long one attempt on one server may take.
     pub timeout_seconds: u32,
+    /// The secrets of the last attempt; they are deleted once it has ended.
     pub secrets: Option<RunSecretsId>,
+    /// The last attempt on each server of the run.
     pub targets: BTreeMap<ServerId, Target>,
 }
 
 impl Run {
+    /// The run, once it is requested.
     pub fn requested(&self) -> Option<&RequestedRun> {
         match self {
             Self::Requested(run) => Some(run),

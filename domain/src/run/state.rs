@@ -5,16 +5,25 @@ use serde::{Deserialize, Serialize};
 use super::{Ending, Stage, Target};
 
 crate::named_enum! {
+    /// The state of a run, as the API shows it.
     #[derive(Serialize, Deserialize)]
     #[serde(rename_all = "snake_case")]
     pub enum RunState {
+        /// No node has taken any of its servers.
         Queued = "queued",
+        /// Some server is taken, and some has not ended.
         Running = "running",
+        /// Its cancellation is requested, and some server has not ended.
         Cancelling = "cancelling",
+        /// On every server.
         Succeeded = "succeeded",
+        /// On one server at least, and on none it is lost.
         Failed = "failed",
+        /// On one server at least, and nothing worse happened on others.
         Cancelled = "cancelled",
+        /// On one server at least, and on none it failed or is lost.
         TimedOut = "timed_out",
+        /// On one server at least it is not known how the command ended.
         Lost = "lost",
     }
 }

@@ -7,11 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{Ending, Failure, LogSeal, RunError, TaskLease};
 
+/// The last attempt on one server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {
+    /// From 1; each retry is one more.
     pub attempt: u32,
     /// The highest fence that was seen of this attempt.
     pub fence: u64,
+    /// How far it has come.
     pub stage: Stage,
     /// Its cancellation was requested before it ended.
     pub cancelling: bool,
@@ -19,21 +22,27 @@ pub struct Target {
     pub log: Option<LogSeal>,
 }
 
+/// How far an attempt has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
+    /// No node has it.
     Queued,
     /// A node has it; whether it has started is not known yet.
     Dispatched,
+    /// The command was seen to run.
     Started,
+    /// How it ended.
     Ended(Ending),
 }
 
 impl Target {
+    /// An attempt that no node has taken.
     pub const fn new(attempt: u32) -> Self {
         Self { attempt, fence: 0, stage: Stage::Queued, cancelling: false, log: None }
     }
 
+    /// Whether the attempt has ended, known or lost.
     pub const fn is_ended(&self) -> bool {
         matches!(self.stage, Stage::Ended(_))
     }

@@ -14,13 +14,18 @@ use crate::{DeploymentId, ServerId, SubjectId};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Work {
+    /// A command line, for the shell of the server.
     Command {
+        /// Sealed for the workspace.
         command: Personal<RunCommand>,
     },
     /// The steps as they stood in the server's stream at `version`: later changes are not run.
     Deployment {
+        /// The deployment, of the one server of the run.
         deployment: DeploymentId,
+        /// The version of the server's stream.
         version: i64,
+        /// Sealed for the workspace.
         steps: Personal<DeploymentConfig>,
     },
 }
@@ -41,7 +46,9 @@ impl EventField for Work {
 /// A node's lease of one server's attempt: the right to work at it until another node takes it over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TaskLease {
+    /// The server whose task it is.
     pub server: ServerId,
+    /// The attempt that the node works at.
     pub attempt: u32,
     /// Grows with each node that takes the task.
     pub fence: u64,
@@ -51,29 +58,41 @@ pub struct TaskLease {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Ending {
+    /// The command exited with 0.
     Succeeded,
+    /// The command ran and failed, or was never started.
     Failed {
+        /// Why.
         failure: Failure,
     },
+    /// It ran longer than the run allows, and was ended.
     TimedOut,
     /// Proven: no process of it is left. `forced` when it did not go by itself.
     Cancelled {
+        /// It was killed.
         forced: bool,
     },
     /// What became of the command is not known.
     Lost,
 }
 
+/// Why an attempt failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Failure {
+    /// The command exited with another code than 0.
     Exit {
+        /// Never 0.
         code: u16,
     },
+    /// A signal ended the command.
     Signal {
+        /// The number of the signal.
         number: u16,
     },
+    /// The command was never started.
     NotStarted {
+        /// Why not.
         #[serde(rename = "obstacle")]
         cause: StartFailure,
     },
@@ -101,7 +120,9 @@ pub struct Digest(pub [u8; 32]);
 /// One of the two streams of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamSeal {
+    /// The number of lines.
     pub lines: u64,
+    /// The number of bytes that are kept.
     pub bytes: u64,
     /// Of the bytes that are kept, which are masked.
     pub sha256: Digest,
@@ -110,9 +131,13 @@ pub struct StreamSeal {
 /// A log as it stands for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogSeal {
+    /// What the command wrote to its standard output.
     pub out: StreamSeal,
+    /// What it wrote to its standard error.
     pub err: StreamSeal,
+    /// Of both streams, and Lethe's own.
     pub lines: u64,
+    /// Of all lines that are kept.
     pub bytes: u64,
     /// Something was left out: the log was too long, or its end was never read.
     pub truncated: bool,
@@ -120,6 +145,7 @@ pub struct LogSeal {
 
 crate::event::non_personal!(Ending, Failure, StartFailure, LogSeal);
 
+/// A text that is not 64 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this is not a SHA-256 in hexadecimal digits")]
 pub struct NotADigest;

@@ -3,41 +3,24 @@
 use super::{LimitCause, ReleaseReason};
 use crate::{AccountId, LeaseId};
 
+/// What can be requested of a seat pool.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the fields are those of the event that follows")]
 pub enum SeatCommand {
     /// Comes with the workspace.
-    Open {
-        limit: u32,
-    },
-    SetLimit {
-        limit: u32,
-        cause: LimitCause,
-    },
-    /// Tells of a lease, or that it is denied: which, stands in the log.
-    Acquire {
-        lease: LeaseId,
-        account: AccountId,
-    },
-    Release {
-        lease: LeaseId,
-        reason: ReleaseReason,
-    },
-    TakeOver {
-        account: AccountId,
-        from: LeaseId,
-        to: LeaseId,
-    },
+    Open { limit: u32 },
+    /// Ends no lease: those that came last are not renewed any more.
+    SetLimit { limit: u32, cause: LimitCause },
+    /// Causes a lease, or a denial where no seat is free: which of them, the event says.
+    Acquire { lease: LeaseId, account: AccountId },
     /// Changes nothing when the lease has ended.
-    Expire {
-        lease: LeaseId,
-        account: AccountId,
-    },
-    /// Whoever has gone has no seat.
-    Vacate {
-        account: AccountId,
-        reason: ReleaseReason,
-    },
-    VacateAll {
-        reason: ReleaseReason,
-    },
+    Release { lease: LeaseId, reason: ReleaseReason },
+    /// Moves a person's own seat to another lease, with a new fence.
+    TakeOver { account: AccountId, from: LeaseId, to: LeaseId },
+    /// Changes nothing when the lease has ended.
+    Expire { lease: LeaseId, account: AccountId },
+    /// Releases whatever lease the person has, who is gone.
+    Vacate { account: AccountId, reason: ReleaseReason },
+    /// Releases every lease: the workspace is deleted.
+    VacateAll { reason: ReleaseReason },
 }

@@ -3,7 +3,9 @@
 use super::LIMIT_MAX;
 use crate::LeaseId;
 
+/// Why a command to a seat pool is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum SeatError {
     #[error("there is no seat pool with this id")]
     Unknown,
@@ -17,6 +19,8 @@ pub enum SeatError {
     LeaseUnknown,
     #[error("this lease has ended: acquire a seat again")]
     LeaseLost,
-    #[error("there are fewer seats now, and this lease came last: it is not renewed, wait for a seat")]
+    #[error(
+        "there are fewer seats now, and this lease came last: it is not renewed, wait for a seat"
+    )]
     LimitLowered,
 }

@@ -16,6 +16,7 @@ crate::named_enum! {
     }
 }
 
+/// Why a lease was released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReleaseReason {
@@ -27,6 +28,7 @@ pub enum ReleaseReason {
     MemberGone,
     /// Their new role has no seat.
     RoleChanged,
+    /// The whole workspace is gone.
     WorkspaceDeleted,
 }
 

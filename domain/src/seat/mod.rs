@@ -22,6 +22,7 @@ pub use event::{LimitCause, ReleaseReason, SeatEvent};
 
 use crate::{AccountId, AggregateRoot, LeaseId, WorkspaceId};
 
+/// The most seats that a workspace may have.
 pub const LIMIT_MAX: u32 = 10_000;
 
 /// The stream of a workspace's seat pool. A stream's id is its own, so it is not the workspace's.
@@ -29,18 +30,23 @@ pub const fn pool_stream(workspace: WorkspaceId) -> Uuid {
     Uuid::from_u128(workspace.0.as_u128() ^ u128::from_be_bytes(*b"lethe seat pool\0"))
 }
 
+/// The state of a workspace's seats.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SeatPool {
+    /// Not opened.
     #[default]
     Absent,
+    /// Opened. It stays so: a deleted workspace has released all its seats.
     Live(Box<LiveSeatPool>),
 }
 
 /// What decisions about seats rest on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LiveSeatPool {
+    /// How many leases there may be. Under a lowered limit there may be more until they end.
     pub limit: u32,
+    /// Who set the limit.
     pub cause: LimitCause,
     leases: BTreeMap<AccountId, Lease>,
     /// The last lease of each person that has ended.
@@ -53,7 +59,9 @@ pub struct LiveSeatPool {
 /// A seat that somebody holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
+    /// A take-over gives the seat a new one.
     pub id: LeaseId,
+    /// What the holder shows when it renews. Each new lease has a higher one.
     pub fence: u64,
     /// The fence with which the person took the seat: a take-over keeps it.
     since: u64,

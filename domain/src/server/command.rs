@@ -8,47 +8,39 @@ use crate::privacy::{
     DeploymentConfig, DeploymentName, Personal, ServerHost, ServerName, ServerUser,
 };
 
+/// What can be requested of a server.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the fields are those of the event that follows")]
 pub enum ServerCommand {
+    /// Registers a server. Nothing connects before its host key is approved.
     Register {
         name: Personal<ServerName>,
         host: Personal<ServerHost>,
         port: u16,
         user: Personal<ServerUser>,
     },
-    Rename {
-        name: Personal<ServerName>,
-    },
+    /// Changes the name only.
+    Rename { name: Personal<ServerName> },
     /// The server showed this key.
-    ObserveHostKey {
-        algorithm: KeyAlgorithm,
-        fingerprint: Fingerprint,
-    },
-    ApproveHostKey {
-        fingerprint: Fingerprint,
-    },
-    AttachCredential {
-        credential: Credential,
-    },
-    ChangeAddress {
-        host: Personal<ServerHost>,
-        port: u16,
-        user: Personal<ServerUser>,
-    },
+    ObserveHostKey { algorithm: KeyAlgorithm, fingerprint: Fingerprint },
+    /// A person has compared it. It must be the one that was observed.
+    ApproveHostKey { fingerprint: Fingerprint },
+    /// Replaces an earlier credential. Its private key is stored already.
+    AttachCredential { credential: Credential },
+    /// The approval ends: the host key must be observed and approved anew.
+    ChangeAddress { host: Personal<ServerHost>, port: u16, user: Personal<ServerUser> },
+    /// A connection with the credential succeeded. Changes nothing while it is reachable.
     ReportReachable,
     /// As often and as long as the [`UnreachableThreshold`](super::UnreachableThreshold) says.
-    ReportUnreachable {
-        cause: ConnectFailure,
-        failures: u32,
-        since: DateTime<Utc>,
-    },
+    ReportUnreachable { cause: ConnectFailure, failures: u32, since: DateTime<Utc> },
+    /// Adds a deployment, or replaces the one with this id.
     ConfigureDeployment {
         deployment: DeploymentId,
         name: Personal<DeploymentName>,
         config: Personal<DeploymentConfig>,
     },
-    DeleteDeployment {
-        deployment: DeploymentId,
-    },
+    /// Runs that were requested keep their steps.
+    DeleteDeployment { deployment: DeploymentId },
+    /// Changes nothing if the server is deleted already.
     Delete,
 }

@@ -1,6 +1,8 @@
 //! Why a command to a server is refused.
 
+/// Why a command to a server is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum ServerError {
     #[error("a server with this id was registered already: register one with a new id")]
     AlreadyExists,
@@ -12,6 +14,9 @@ pub enum ServerError {
     NotTheObserved,
     #[error("this server has no such deployment: configure it first")]
     UnknownDeployment,
-    #[error("a server has at most {} deployments: delete one first", super::LiveServer::DEPLOYMENTS_MAX)]
+    #[error(
+        "a server has at most {} deployments: delete one first",
+        super::LiveServer::DEPLOYMENTS_MAX
+    )]
     TooManyDeployments,
 }

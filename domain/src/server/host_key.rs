@@ -8,16 +8,23 @@ use super::{Fingerprint, KeyAlgorithm, ServerError, ServerEvent};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HostKey {
+    /// No key has been seen at this address.
     Unobserved,
+    /// This key was seen, and nobody has approved it.
     Observed {
+        /// The key that was seen last.
         fingerprint: Fingerprint,
     },
+    /// A person approved this key: it must be shown on each connection.
     Approved {
+        /// The key that was approved.
         fingerprint: Fingerprint,
     },
     /// The hard stop: another key was seen, and nobody has approved it.
     Mismatched {
+        /// The key that must be shown.
         approved: Fingerprint,
+        /// The key that was shown last.
         seen: Fingerprint,
     },
 }

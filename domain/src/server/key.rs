@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 #[serde(into = "String", try_from = "String")]
 pub struct Fingerprint(pub [u8; 32]);
 
+/// A text that is not a fingerprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this is not a fingerprint such as SHA256:...")]
 pub struct NotAFingerprint;
@@ -20,10 +21,15 @@ pub struct NotAFingerprint;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum KeyAlgorithm {
+    /// RFC 8709.
     Ed25519,
+    /// Over NIST P-256, RFC 5656.
     EcdsaP256,
+    /// Over NIST P-384.
     EcdsaP384,
+    /// Over NIST P-521.
     EcdsaP521,
+    /// Signed with SHA-2 only, RFC 8332.
     Rsa,
 }
 

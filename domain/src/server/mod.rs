@@ -33,54 +33,81 @@ use crate::privacy::{
 };
 use crate::{AggregateRoot, DeploymentId, ServerCredentialId};
 
+/// The state of a server.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Server {
+    /// Not registered.
     #[default]
     Absent,
+    /// Registered, and not deleted.
     Live(Box<LiveServer>),
+    /// Deleted.
     Ended,
 }
 
 /// What decisions about a server rest on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LiveServer {
+    /// What people call it.
     pub name: Personal<ServerName>,
+    /// Its host name or address.
     pub host: Personal<ServerHost>,
+    /// Its TCP port for SSH.
     pub port: u16,
+    /// Whom Lethe logs in as.
     pub user: Personal<ServerUser>,
+    /// What is known of the key that it shows.
     pub host_key: HostKey,
     /// Whether a key was ever approved: to approve another is to replace it.
     pub approved_before: bool,
+    /// The key that is offered to it, once one is attached.
     pub credential: Option<Credential>,
+    /// Whether it was reached, as far as is known.
     pub reach: Reach,
+    /// At most [`LiveServer::DEPLOYMENTS_MAX`].
     pub deployments: BTreeMap<DeploymentId, Deployment>,
 }
 
 /// The key that is offered to the server; its private half stands elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
+    /// The row that holds the private half.
     pub id: ServerCredentialId,
+    /// Of the key.
     pub algorithm: KeyAlgorithm,
+    /// Of the public half.
     pub fingerprint: Fingerprint,
 }
 
+/// Whether a server is reached with its credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reach {
+    /// Nothing was measured since the address or the key changed.
     Unknown,
+    /// The last connection succeeded.
     Reachable,
-    Unreachable { cause: ConnectFailure, since: DateTime<Utc> },
+    /// Too many connections failed, for too long.
+    Unreachable {
+        /// Why the connection failed with which it became unreachable.
+        cause: ConnectFailure,
+        /// When the first failure in a row was.
+        since: DateTime<Utc>,
+    },
 }
 
 /// A named way to deploy on the server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deployment {
+    /// What people call it.
     pub name: Personal<DeploymentName>,
+    /// Its steps.
     pub config: Personal<DeploymentConfig>,
 }
 
 impl Server {
+    /// The server, unless it is not registered yet or deleted.
     pub fn live(&self) -> Option<&LiveServer> {
         match self {
             Self::Live(live) => Some(live),
@@ -146,6 +173,7 @@ impl Aggregate for Server {
 }
 
 impl LiveServer {
+    /// The most deployments that a server may have.
     pub const DEPLOYMENTS_MAX: usize = 32;
 
     /// Whether Lethe may connect with the credential, and so watches the server.

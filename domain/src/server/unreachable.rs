@@ -5,7 +5,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// A server is unreachable after this many failures of fresh connections in a row, over this long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnreachableThreshold {
+    /// How many failures in a row.
     pub failures_min: u32,
+    /// The time from the first of them to the last.
     pub over: TimeDelta,
 }
 
@@ -18,7 +20,9 @@ impl Default for UnreachableThreshold {
 /// Failures in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failures {
+    /// How many.
     pub count: u32,
+    /// When the first of them was.
     pub since: DateTime<Utc>,
 }
 
@@ -32,6 +36,7 @@ impl Failures {
         })
     }
 
+    /// Whether the server is to be reported as unreachable at `now`.
     pub fn reach(self, threshold: UnreachableThreshold, now: DateTime<Utc>) -> bool {
         self.count >= threshold.failures_min && now - self.since >= threshold.over
     }

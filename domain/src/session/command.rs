@@ -5,8 +5,11 @@ use crate::AccountId;
 use crate::account::LoginRefusal;
 use crate::privacy::{LoginIp, LoginUserAgent, Personal};
 
+/// What can be requested of a session.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the fields are those of the event that follows")]
 pub enum SessionCommand {
+    /// The password was checked by the caller.
     Open {
         account: AccountId,
         kind: SessionKind,
@@ -14,12 +17,7 @@ pub enum SessionCommand {
         user_agent: Personal<LoginUserAgent>,
     },
     /// An attempt for an address that nobody has: its personal fields are about the attempt.
-    Refuse {
-        reason: LoginRefusal,
-        ip: Personal<LoginIp>,
-        user_agent: Personal<LoginUserAgent>,
-    },
-    Close {
-        reason: CloseReason,
-    },
+    Refuse { reason: LoginRefusal, ip: Personal<LoginIp>, user_agent: Personal<LoginUserAgent> },
+    /// Changes nothing if the session is closed already.
+    Close { reason: CloseReason },
 }

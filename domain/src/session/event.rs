@@ -6,6 +6,7 @@ use crate::AccountId;
 use crate::account::LoginRefusal;
 use crate::privacy::{LoginIp, LoginUserAgent, Personal};
 
+/// How the session shows itself with each request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SessionKind {
@@ -15,14 +16,21 @@ pub enum SessionKind {
     Client,
 }
 
+/// Why a session was closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CloseReason {
+    /// The person signed out.
     SignedOut,
+    /// The person closed it from another session.
     ClosedFromAnother,
+    /// Each other session ends with the old password.
     PasswordChanged,
+    /// The person asked for the account to be erased.
     ErasureRequested,
+    /// It was not used for too long.
     Idle,
+    /// It reached the longest time that a session may last.
     Expired,
 }
 

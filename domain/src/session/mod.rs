@@ -18,15 +18,21 @@ pub use event::{CloseReason, SessionEvent, SessionKind};
 
 use crate::{AccountId, AggregateRoot};
 
+/// The state of a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Session {
+    /// Not opened.
     #[default]
     Absent,
+    /// Open. When it expires is for the caller to check.
     Live {
+        /// Whose session it is.
         account: AccountId,
     },
+    /// Closed.
     Ended,
+    /// It never was one: an attempt to sign in that was refused.
     Refused,
 }
 

@@ -6,36 +6,24 @@ use super::{Right, Role};
 use crate::privacy::{InvitationEmail, Personal, Purpose, WorkspaceName};
 use crate::{AccountId, ApiTokenId, InvitationId};
 
+/// What can be requested of a workspace.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the fields are those of the event that follows")]
 pub enum WorkspaceCommand {
-    Create {
-        name: Personal<WorkspaceName>,
-        owner: AccountId,
-    },
-    Rename {
-        by: AccountId,
-        name: Personal<WorkspaceName>,
-    },
-    ChangeRole {
-        by: AccountId,
-        member: AccountId,
-        role: Role,
-    },
+    /// `owner` becomes its first member.
+    Create { name: Personal<WorkspaceName>, owner: AccountId },
+    /// Needs the right to manage the workspace.
+    Rename { by: AccountId, name: Personal<WorkspaceName> },
+    /// Needs the right to manage members. The last owner stays one.
+    ChangeRole { by: AccountId, member: AccountId, role: Role },
     /// Of another, or of oneself.
-    RemoveMember {
-        by: AccountId,
-        member: AccountId,
-    },
+    RemoveMember { by: AccountId, member: AccountId },
     /// The member's account has been erased. If it was the only owner, a member
     /// of the highest other role becomes owner.
-    RemoveErasedMember {
-        member: AccountId,
-    },
-    OpenMemberNames {
-        by: AccountId,
-        purpose: Purpose,
-        count: u32,
-    },
+    RemoveErasedMember { member: AccountId },
+    /// Records that names were shown to `by`, and for what; it is the caller that shows them.
+    OpenMemberNames { by: AccountId, purpose: Purpose, count: u32 },
+    /// Needs the right to manage members, and the role of an owner to invite an owner.
     Invite {
         by: AccountId,
         invitation: InvitationId,
@@ -46,19 +34,13 @@ pub enum WorkspaceCommand {
         /// An earlier invitation of the same address.
         replaces: Option<InvitationId>,
     },
-    AcceptInvitation {
-        by: AccountId,
-        invitation: InvitationId,
-        now: DateTime<Utc>,
-    },
-    RevokeInvitation {
-        by: AccountId,
-        invitation: InvitationId,
-    },
-    ExpireInvitation {
-        invitation: InvitationId,
-        now: DateTime<Utc>,
-    },
+    /// `by` becomes a member. That the invitation is theirs was checked by the caller.
+    AcceptInvitation { by: AccountId, invitation: InvitationId, now: DateTime<Utc> },
+    /// Withdraws an open invitation.
+    RevokeInvitation { by: AccountId, invitation: InvitationId },
+    /// Changes nothing if it is not open any more.
+    ExpireInvitation { invitation: InvitationId, now: DateTime<Utc> },
+    /// With no right that `by` does not have.
     IssueApiToken {
         by: AccountId,
         token: ApiTokenId,
@@ -66,36 +48,20 @@ pub enum WorkspaceCommand {
         now: DateTime<Utc>,
         expires_at: DateTime<Utc>,
     },
-    RevokeApiToken {
-        by: AccountId,
-        token: ApiTokenId,
-    },
-    RequestDeletion {
-        by: AccountId,
-        now: DateTime<Utc>,
-        due: DateTime<Utc>,
-    },
-    CancelDeletion {
-        by: AccountId,
-        now: DateTime<Utc>,
-    },
+    /// Of any member. Needs the right to manage tokens.
+    RevokeApiToken { by: AccountId, token: ApiTokenId },
+    /// `due` is the end of the grace: at most 30 days from `now`.
+    RequestDeletion { by: AccountId, now: DateTime<Utc>, due: DateTime<Utc> },
+    /// Refused from the end of the grace on.
+    CancelDeletion { by: AccountId, now: DateTime<Utc> },
     /// The account of its only member has been erased: the workspace becomes due for deletion at once.
-    Abandon {
-        member: AccountId,
-        now: DateTime<Utc>,
-    },
-    CompleteDeletion {
-        now: DateTime<Utc>,
-    },
+    Abandon { member: AccountId, now: DateTime<Utc> },
+    /// Refused before the end of the grace. Changes nothing if it is deleted already.
+    CompleteDeletion { now: DateTime<Utc> },
     /// The erasure ledger holds a request that is missing from a restored log.
-    RestoreDeletion {
-        requested_at: DateTime<Utc>,
-        due: DateTime<Utc>,
-    },
+    RestoreDeletion { requested_at: DateTime<Utc>, due: DateTime<Utc> },
     /// The erasure ledger holds the deletion as completed, and a restore of the log brought the workspace back.
-    RepeatDeletion {
-        requested_at: DateTime<Utc>,
-    },
+    RepeatDeletion { requested_at: DateTime<Utc> },
 }
 
 impl WorkspaceCommand {

@@ -7,8 +7,10 @@ use super::{LiveWorkspace, Right, WorkspaceError, WorkspaceEvent};
 use crate::AccountId;
 use crate::privacy::deadlines::ERASURE_DAYS_MAX;
 
+/// A requested deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deletion {
+    /// The time from which the legal limit counts.
     pub requested_at: DateTime<Utc>,
     /// The end of the grace: from here on it cannot be cancelled.
     pub due: DateTime<Utc>,

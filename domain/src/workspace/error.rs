@@ -5,7 +5,9 @@ use chrono::{DateTime, Utc};
 use super::{INVITATION_DAYS_MAX, Right, TOKEN_DAYS_MAX};
 use crate::privacy::deadlines::ERASURE_DAYS_MAX;
 
+/// Why a command to a workspace is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum WorkspaceError {
     #[error("a workspace with this id exists already: create one with a new id")]
     AlreadyExists,

@@ -10,6 +10,7 @@ use crate::{AccountId, InvitationId};
 
 /// A link that is mailed can be followed for so long.
 pub const INVITATION_DAYS_MAX: i64 = 7;
+/// The most invitations that may be open in a workspace at once.
 pub const INVITATIONS_MAX: usize = 100;
 
 /// An invitation that is open.
@@ -17,8 +18,11 @@ pub const INVITATIONS_MAX: usize = 100;
 pub struct Invitation {
     /// Sealed under the invitation's own key, which dies with it.
     pub email: Personal<InvitationEmail>,
+    /// What the person becomes.
     pub role: Role,
+    /// Who invites. The invitation ends when they may no longer invite for this role.
     pub by: AccountId,
+    /// From here on it cannot be accepted.
     pub until: DateTime<Utc>,
 }
 

@@ -32,26 +32,36 @@ pub use tokens::{ApiToken, TOKEN_DAYS_MAX, TOKENS_MAX};
 use crate::privacy::{Personal, WorkspaceName};
 use crate::{AccountId, AggregateRoot, ApiTokenId, InvitationId};
 
+/// The state of a workspace.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Workspace {
+    /// Not created.
     #[default]
     Absent,
+    /// Created, and not deleted. Its deletion may have been requested.
     Live(Box<LiveWorkspace>),
+    /// Deleted.
     Ended,
 }
 
 /// What decisions about a workspace rest on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LiveWorkspace {
+    /// What people call it.
     pub name: Personal<WorkspaceName>,
+    /// Who belongs to it. One at least is an owner.
     pub members: BTreeMap<AccountId, Role>,
+    /// Those that are open.
     pub invitations: BTreeMap<InvitationId, Invitation>,
+    /// Those that are not revoked; some may have expired.
     pub tokens: BTreeMap<ApiTokenId, ApiToken>,
+    /// A deletion that was requested and not cancelled.
     pub deletion: Option<Deletion>,
 }
 
 impl Workspace {
+    /// The workspace, unless it is not created yet or deleted.
     pub fn live(&self) -> Option<&LiveWorkspace> {
         match self {
             Self::Live(live) => Some(live),

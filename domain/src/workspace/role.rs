@@ -8,17 +8,21 @@ macro_rules! rights {
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
         )]
+        #[allow(missing_docs, reason = "the name of each right says what it is for")]
         pub enum Right {
             $($(#[$doc])* #[serde(rename = $word)] $right,)*
         }
 
         impl Right {
+            /// Every right, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$right),*];
 
+            /// The name in JSON, in scopes of tokens and in the API.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$right => $word),* }
             }
 
+            /// `None` for a text that names no right.
             pub fn named(text: &str) -> Option<Self> {
                 match text { $($word => Some(Self::$right),)* _ => None }
             }
@@ -36,11 +40,17 @@ crate::named_enum! {
     #[derive(PartialOrd, Ord, Hash, Serialize, Deserialize)]
     #[serde(rename_all = "snake_case")]
     pub enum Role {
+        /// Everything. The one role that can delete the workspace.
         Owner = "owner",
+        /// Everything but deletion and billing.
         Admin = "admin",
+        /// Leases seats and runs work on servers.
         Operator = "operator",
+        /// Reads, but neither billing nor the audit trail.
         Viewer = "viewer",
+        /// Reads and manages what is paid.
         Billing = "billing",
+        /// Reads, the audit trail too, but no logs.
         Auditor = "auditor",
     }
 }
@@ -75,10 +85,12 @@ impl Right {
 }
 
 impl Role {
+    /// Whether the role has the right.
     pub fn may(self, right: Right) -> bool {
         right.roles().contains(&self)
     }
 
+    /// The rights that the role has.
     pub fn rights(self) -> impl Iterator<Item = Right> {
         Right::ALL.iter().copied().filter(move |right| self.may(*right))
     }

@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::{LiveWorkspace, Right, WorkspaceError, WorkspaceEvent};
 use crate::{AccountId, ApiTokenId};
 
+/// The longest that a token may work, in days.
 pub const TOKEN_DAYS_MAX: i64 = 365;
+/// The most tokens that a workspace may have at once.
 pub const TOKENS_MAX: usize = 100;
 
 /// A token that has not been revoked.
@@ -16,7 +18,9 @@ pub const TOKENS_MAX: usize = 100;
 pub struct ApiToken {
     /// Whom it acts for: it may never do what this member may not.
     pub account: AccountId,
+    /// What it may do, if its member may: those of [`Right::is_for_tokens`] only.
     pub rights: BTreeSet<Right>,
+    /// From here on it does nothing.
     pub expires_at: DateTime<Utc>,
 }
 

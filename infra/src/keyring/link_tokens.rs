@@ -95,12 +95,7 @@ impl LinkTokens {
     }
 }
 
-fn parts<'a>(
-    purpose: LinkPurpose,
-    of: &'a Uuid,
-    id: &'a Uuid,
-    day: &'a [u8; 4],
-) -> [&'a [u8]; 5] {
+fn parts<'a>(purpose: LinkPurpose, of: &'a Uuid, id: &'a Uuid, day: &'a [u8; 4]) -> [&'a [u8]; 5] {
     [b"link", purpose.label(), of.as_bytes(), id.as_bytes(), day]
 }
 

@@ -13,6 +13,7 @@ pub use operation::{
 
 /// Why a value is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum Invalid {
     #[error("this is empty")]
     Empty,

@@ -22,7 +22,9 @@ texts! {
 /// One step of a deployment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DeploymentStep {
+    /// What people call the step.
     pub name: Label,
+    /// What the shell of the server is given.
     pub command: CommandLine,
 }
 
@@ -118,6 +120,7 @@ impl SecretText {
 }
 
 impl DeploymentSteps {
+    /// The most steps that a deployment may have.
     pub const STEPS_MAX: usize = 50;
 
     /// # Errors
@@ -132,12 +135,14 @@ impl DeploymentSteps {
         Ok(Self(steps))
     }
 
+    /// In the order in which they run.
     pub fn steps(&self) -> &[DeploymentStep] {
         &self.0
     }
 }
 
 impl RunEnvironment {
+    /// The most secrets that a run may have.
     pub const VARIABLES_MAX: usize = 50;
     /// A shorter secret cannot be masked without masking everything.
     pub const SECRET_BYTES_MIN: usize = 4;

@@ -23,8 +23,10 @@ async fn two_streams_are_apart_and_numbered_in_one_sequence() {
     writer.finish().await.unwrap();
 
     let lines = all(&given.node().await, &task).await;
-    let read: Vec<_> =
-        lines.iter().map(|line| (line.number, line.stream.as_str(), line.bytes.as_slice())).collect();
+    let read: Vec<_> = lines
+        .iter()
+        .map(|line| (line.number, line.stream.as_str(), line.bytes.as_slice()))
+        .collect();
     assert_eq!(
         read,
         [
