@@ -6,8 +6,10 @@ use std::num::NonZeroU32;
 
 use actix_web::http::header;
 use domain::AccountId;
-use governor::clock::{Clock as _, DefaultClock};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::clock::{Clock, DefaultClock};
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::DefaultKeyedStateStore;
+use governor::{Quota, RateLimiter};
 
 use crate::api::http::problem::{Problem, ProblemKind};
 
@@ -24,28 +26,38 @@ pub struct Rates {
 
 /// Two that fall into one slot share its quota, so that memory stays as it is. The hash is keyed
 /// anew at each start: nobody can aim at a slot, and nothing tells whose address it was.
-pub struct Limits {
+pub struct Limits<C: Clock = DefaultClock> {
     hash: RandomState,
-    address: Limit,
-    account: Limit,
-    sign_in: Limit,
-    registration: Limit,
-    mail: Limit,
-    server_check: Limit,
+    address: Limit<C>,
+    account: Limit<C>,
+    sign_in: Limit<C>,
+    registration: Limit<C>,
+    mail: Limit<C>,
+    server_check: Limit<C>,
 }
 
-struct Limit(DefaultKeyedRateLimiter<u16>);
+struct Limit<C: Clock> {
+    limiter: RateLimiter<u16, DefaultKeyedStateStore<u16>, C, NoOpMiddleware<C::Instant>>,
+    clock: C,
+}
 
 impl Limits {
     pub fn new(rates: Rates) -> Self {
+        Self::by(&DefaultClock::default(), rates)
+    }
+}
+
+impl<C: Clock + Clone> Limits<C> {
+    fn by(clock: &C, rates: Rates) -> Self {
+        let limit = |per, rate, burst| Limit::new(clock, per, rate, burst);
         Self {
             hash: RandomState::new(),
-            address: Limit::new(Quota::per_second, rates.address_requests_per_second, 4),
-            account: Limit::new(Quota::per_second, rates.account_requests_per_second, 4),
-            sign_in: Limit::new(Quota::per_minute, rates.sign_ins_per_minute, 1),
-            registration: Limit::new(Quota::per_hour, rates.registrations_per_hour, 1),
-            mail: Limit::new(Quota::per_hour, rates.mails_per_hour, 1),
-            server_check: Limit::new(Quota::per_minute, rates.checks_per_minute, 1),
+            address: limit(Quota::per_second, rates.address_requests_per_second, 4),
+            account: limit(Quota::per_second, rates.account_requests_per_second, 4),
+            sign_in: limit(Quota::per_minute, rates.sign_ins_per_minute, 1),
+            registration: limit(Quota::per_hour, rates.registrations_per_hour, 1),
+            mail: limit(Quota::per_hour, rates.mails_per_hour, 1),
+            server_check: limit(Quota::per_minute, rates.checks_per_minute, 1),
         }
     }
 
@@ -92,16 +104,18 @@ impl Limits {
     }
 }
 
-impl Limit {
-    fn new(per: fn(NonZeroU32) -> Quota, rate: u32, burst: u32) -> Self {
+impl<C: Clock + Clone> Limit<C> {
+    fn new(clock: &C, per: fn(NonZeroU32) -> Quota, rate: u32, burst: u32) -> Self {
         let rate = NonZeroU32::new(rate).unwrap_or(NonZeroU32::MIN);
         let burst = rate.saturating_mul(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN));
-        Self(RateLimiter::keyed(per(rate).allow_burst(burst)))
+        let (quota, clock) = (per(rate).allow_burst(burst), clock.clone());
+        let store = DefaultKeyedStateStore::default();
+        Self { limiter: RateLimiter::new(quota, store, clock.clone()), clock }
     }
 
     fn check(&self, slot: u16) -> Result<(), Problem> {
-        self.0.check_key(&slot).map_err(|until| {
-            let wait = until.wait_time_from(DefaultClock::default().now());
+        self.limiter.check_key(&slot).map_err(|until| {
+            let wait = until.wait_time_from(self.clock.now());
             Problem::of(ProblemKind::TooManyRequests)
                 .with_header(header::RETRY_AFTER, wait.as_secs().saturating_add(1))
         })
@@ -120,7 +134,10 @@ fn network(address: IpAddr) -> IpAddr {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may")]
 
+    use std::time::Duration;
+
     use actix_web::ResponseError;
+    use governor::clock::FakeRelativeClock;
 
     use super::*;
 
@@ -133,16 +150,62 @@ mod tests {
         checks_per_minute: 1,
     };
 
+    type Timed = Limits<FakeRelativeClock>;
+
+    fn ip(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
+    fn account(of: u8) -> AccountId {
+        AccountId(uuid::Uuid::from_u128(of.into()))
+    }
+
+    /// What is limited, how many are let through at once, and a request of a caller. Of the two that
+    /// look at two things, the other one is new in each turn.
+    type Case = (&'static str, u8, fn(&Timed, u8, u8) -> Result<(), Problem>);
+
+    const CASES: [Case; 10] = [
+        ("requests of an address", 4, |limits, caller, _| limits.request(ip(caller))),
+        ("requests of an account", 4, |limits, caller, _| limits.account(account(caller))),
+        ("requests of a token", 4, |limits, caller, _| limits.account(("token", caller))),
+        ("sign-ins of a network", 2, |limits, caller, turn| {
+            limits.sign_in(ip(caller), &format!("{turn}@home.example"))
+        }),
+        ("sign-ins to an address", 2, |limits, caller, turn| {
+            limits.sign_in(ip(turn), &format!("{caller}@home.example"))
+        }),
+        ("passwords of an account", 2, |limits, caller, _| limits.step_up(account(caller))),
+        ("registrations", 1, |limits, caller, _| limits.registration(ip(caller))),
+        ("mails for a network", 1, |limits, caller, turn| {
+            limits.mail(ip(caller), format!("{turn}@home.example"))
+        }),
+        ("mails to an address", 1, |limits, caller, turn| {
+            limits.mail(ip(turn), format!("{caller}@home.example"))
+        }),
+        ("checks of servers", 1, |limits, caller, _| limits.server_check(account(caller))),
+    ];
+
     #[test]
-    fn the_third_sign_in_within_a_minute_waits() {
-        let limits = Limits::new(RATES);
-        let from = "192.0.2.1".parse().unwrap();
-        assert!(limits.sign_in(from, "a").is_ok());
-        assert!(limits.sign_in(from, "b").is_ok());
-        let refused = limits.sign_in(from, "c").unwrap_err().error_response();
-        assert_eq!(refused.status(), 429);
-        let wait = refused.headers().get(header::RETRY_AFTER).unwrap().to_str().unwrap();
-        assert!((1..=31).contains(&wait.parse::<u64>().unwrap()), "{wait}");
+    fn a_limit_is_reached_says_when_to_come_again_and_is_free_then() {
+        for (what, burst, ask) in CASES {
+            let clock = FakeRelativeClock::default();
+            let limits = Timed::by(&clock, RATES);
+            for turn in 100..100 + burst {
+                assert!(ask(&limits, 1, turn).is_ok(), "{what}: {turn}");
+            }
+
+            let refused = ask(&limits, 1, 120).unwrap_err().error_response();
+
+            assert_eq!(refused.status(), 429, "{what}");
+            let wait = refused.headers().get(header::RETRY_AFTER).unwrap().to_str().unwrap();
+            let wait: u64 = wait.parse().unwrap();
+            assert!(ask(&limits, 2, 121).is_ok(), "{what}: another caller is not limited");
+            assert!(wait >= 2, "{what}: {wait}");
+            clock.advance(Duration::from_secs(wait - 2));
+            assert!(wait < 3 || ask(&limits, 1, 122).is_err(), "{what}: too early");
+            clock.advance(Duration::from_secs(2));
+            assert!(ask(&limits, 1, 123).is_ok(), "{what}: after {wait} s");
+        }
     }
 
     #[test]
