@@ -260,6 +260,27 @@ async fn an_owner_that_was_replaced_writes_nothing_more() {
 }
 
 #[tokio::test]
+async fn an_owner_whose_fence_is_out_of_date_moves_nothing() {
+    let world = World::new().await;
+    let one = ReaderOptions { lease: Duration::from_mins(1), ..options(Uuid::from_u128(1)) };
+    let readers = world.read_as(one, tally()).await;
+    let stream = Uuid::from_u128(0xae);
+    add(&world, stream, "ab").await;
+    world.caught_up(&["tally"]).await;
+
+    // The same node has taken the reader again: only the fence tells its two lives apart.
+    let (count_refused, _) = REPLACE_OWNER.rsplit_once("update readers.checkpoints").unwrap();
+    world.admin.batch_execute(count_refused).await.unwrap();
+    let taken_again = "update readers.checkpoints set fence = fence + 1 where name = 'tally'";
+    world.admin.batch_execute(taken_again).await.unwrap();
+    add(&world, stream, "cd").await;
+
+    until(|| async { world.count("select is_called::int::bigint from public.refused").await > 0 })
+        .await;
+    readers.stop().await;
+}
+
+#[tokio::test]
 async fn a_reader_stops_at_an_event_that_cannot_be_read() {
     let world = World::new().await;
     add(&world, Uuid::from_u128(0xad), "ab").await;

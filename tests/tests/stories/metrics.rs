@@ -71,3 +71,33 @@ async fn every_metric_has_help_that_is_a_sentence() {
     assert!(helps.len() > 20, "{helps:?}");
     assert!(helps.iter().all(|help| help.ends_with('.')), "{helps:?}");
 }
+
+#[tokio::test]
+async fn a_hole_in_the_log_is_shown_until_it_is_filled() {
+    let installation = Installation::new().await;
+    let node = installation.node().await;
+    let log = installation.log().await;
+    let shows = async |value: &str| {
+        until(&format!("lethe_log_hole is {value}"), async || {
+            let text = reqwest::get(node.metrics()).await.unwrap().text().await.unwrap();
+            text.contains(&format!("\nlethe_log_hole {value}\n"))
+        })
+        .await;
+    };
+    shows("0").await;
+    let next: i64 = log.query_one(NEXT, &[]).await.unwrap().get(0);
+
+    log.execute(APPEND, &[&(next + 1)]).await.unwrap();
+    shows("1").await;
+
+    log.execute(APPEND, &[&next]).await.unwrap();
+    shows("0").await;
+}
+
+const NEXT: &str = "select coalesce(max(position), 0) + 1 from event_log.events";
+
+const APPEND: &str = "
+    insert into event_log.events (position, tenant_id, stream_type, stream_id, version, event_id,
+      event_type, schema_version, data, subjects, recorded_at)
+    values ($1, gen_random_uuid(), 'operator', gen_random_uuid(), 1, gen_random_uuid(),
+      'operator.export_started', 1, '{\"through\":1}', '{}', now())";

@@ -132,6 +132,34 @@ mod tests {
 
     use super::*;
 
+    fn keyed(method: &str, path: &str, key: &str) -> Caller {
+        Caller {
+            address: Ipv4Addr::LOCALHOST.into(),
+            user_agent: UserAgent::cut(""),
+            request: None,
+            key: Some([method, path, key].map(ToOwned::to_owned)),
+            fresh: Uuid::from_u128(7),
+        }
+    }
+
+    #[test]
+    fn the_same_key_is_another_command_for_another_actor_method_or_path() {
+        let [ada, bob] = [1, 2].map(|id| Some(ActorId(Uuid::from_u128(id))));
+        let request = keyed("POST", "/v1/workspaces", "a key");
+        assert_eq!(request.command(ada), request.command(ada));
+        let mut commands = vec![request.command(ada), request.command(bob), request.command(None)];
+        for other in [
+            keyed("PUT", "/v1/workspaces", "a key"),
+            keyed("POST", "/v1/accounts", "a key"),
+            keyed("POST", "/v1/workspaces", "another key"),
+        ] {
+            commands.push(other.command(ada));
+        }
+        commands.sort_by_key(|command| command.0);
+        commands.dedup();
+        assert_eq!(commands.len(), 6, "{commands:?}");
+    }
+
     fn seen(forwarded: &[&'static str], proxies: usize) -> String {
         let mut headers = HeaderMap::new();
         for value in forwarded {

@@ -76,7 +76,7 @@ async fn an_export_that_nobody_reads_to_its_end_is_told_as_incomplete() {
     let harness = AccountHarness::new().await;
     let auditor = harness.operator("audit").await;
     let log = harness.installation.log().await;
-    log.batch_execute(MANY_EVENTS).await.unwrap();
+    log.batch_execute(&MANY_EVENTS.replace("{count}", "40000")).await.unwrap();
 
     let mut export = auditor.call("GET".parse().unwrap(), "/v1/audit/export").begin().await;
     assert!(export.chunk().await.unwrap().is_some());
@@ -92,7 +92,29 @@ async fn an_export_that_nobody_reads_to_its_end_is_told_as_incomplete() {
     assert!(ended["events"].as_u64().unwrap() < 40_000);
 }
 
-/// Far more than the buffers between here and the node hold.
+#[tokio::test]
+async fn an_export_goes_on_page_by_page_to_its_end() {
+    let harness = AccountHarness::new().await;
+    let auditor = harness.operator("audit").await;
+    let log = harness.installation.log().await;
+    log.batch_execute(&MANY_EVENTS.replace("{count}", "1200")).await.unwrap();
+
+    let (events, trailer) = checked(&auditor.get("/v1/audit/export").await.expect(200).text());
+
+    let through = trailer["through"].as_i64().unwrap();
+    assert!(through > 1200, "{through}");
+    let positions: Vec<i64> =
+        events.iter().map(|event| event["position"].as_i64().unwrap()).collect();
+    assert_eq!(positions, (1..=through).collect::<Vec<_>>());
+    let path = "/v1/audit/export?type=account.registered";
+    let (filtered, _) = checked(&auditor.get(path).await.expect(200).text());
+    assert_eq!(filtered.len(), 1, "a page of which nothing is let through is not the end");
+    let path = format!("/v1/audit/export?after={}", through - 700);
+    let (rest, _) = checked(&auditor.get(&path).await.expect(200).text());
+    assert!(rest.len() >= 700, "{}", rest.len());
+}
+
+/// With 40,000, far more than the buffers between here and the node hold.
 const MANY_EVENTS: &str = "
     select event_log.lock();
     insert into event_log.events (position, tenant_id, stream_type, stream_id, version, event_id,
@@ -100,7 +122,7 @@ const MANY_EVENTS: &str = "
     select (select max(position) from event_log.events) + n, gen_random_uuid(), 'operator',
       gen_random_uuid(), 1, gen_random_uuid(), 'operator.export_started', 1, '{\"through\":1}',
       '{}', now()
-    from generate_series(1, 40000) n";
+    from generate_series(1, {count}) n";
 
 /// The events of an export, after its trailer has been checked.
 fn checked(export: &str) -> (Vec<Value>, Value) {

@@ -1,7 +1,7 @@
 //! Signing in and out, on several devices.
 
 use serde_json::json;
-use tests::Person;
+use tests::{Installation, Person};
 
 use super::{AccountHarness, read_at};
 
@@ -124,4 +124,22 @@ async fn a_browsers_cookie_changes_nothing_from_another_site() {
     let signs_out = own.call("DELETE".parse().unwrap(), "/v1/me/sessions/current");
     signs_out.json(json!({})).send().await.expect(204);
     browser.get("/v1/me").await.expect(401);
+}
+
+#[tokio::test]
+async fn a_session_ends_unused_after_minutes_and_used_after_days() {
+    let settings = [("session_idle_minutes", "30"), ("session_absolute_days", "2")];
+    let installation = Installation::with(&settings).await;
+    let node = installation.node().await;
+    let ada = Person::named("ada");
+    ada.register(&node.client()).await;
+
+    let opened = ada.try_sign_in(&node.client()).await.expect(201);
+
+    assert_eq!(opened.json()["expires_in"], 2 * 24 * 60 * 60);
+    let times = "select extract(epoch from idle_until - last_used_at)::bigint,
+        extract(epoch from absolute_until - opened_at)::bigint from working.sessions";
+    let row = installation.log().await.query_one(times, &[]).await.unwrap();
+    let (idle, absolute): (i64, i64) = (row.get(0), row.get(1));
+    assert_eq!((idle, absolute), (30 * 60, 2 * 24 * 60 * 60));
 }
