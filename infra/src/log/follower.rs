@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 use crate::postgres::Pool;
 
 const PAUSE_MIN: Duration = Duration::from_millis(50);
-/// The parked streams are loaded again after so many polls.
+/// After this many polls the parked streams are loaded again.
 const POLLS_A_LOAD: u32 = 4;
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
@@ -190,8 +190,8 @@ impl Follower {
         Ok(())
     }
 
-    /// Reads a stream from its poisonous event up to the checkpoint, and lets it go on; or leaves
-    /// it parked where it is poisonous still. One transaction.
+    /// Reads a stream from its poisonous event up to the checkpoint, and unparks it; if an event is still
+    /// poisonous, it stays parked there. One transaction.
     async fn release(&mut self, row: ParkedRow) -> Result<(), Stop> {
         let position = self.owned.position;
         let mut client = self.pool.get().await?;
@@ -267,7 +267,7 @@ impl Follower {
     }
 
     async fn wait(&mut self, pause: Duration) {
-        // Stopped before the time is over, or the time is over: either way it goes on.
+        // Both a stop and the end of the pause end the wait.
         let _ = timeout(pause, self.stop.wait_for(|stop| *stop)).await;
     }
 

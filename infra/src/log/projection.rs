@@ -19,7 +19,7 @@ pub enum Poison {
 }
 
 impl Poison {
-    /// The event asks for a row that is not there.
+    /// The event needs a row that does not exist.
     pub fn no_row() -> Self {
         Self::Unfit("there is no row to change".to_owned())
     }

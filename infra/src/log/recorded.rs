@@ -1,4 +1,4 @@
-//! An event as it stands in the log.
+//! An event as it is in the log.
 
 use chrono::{DateTime, Utc};
 use domain::privacy::put_together;

@@ -135,7 +135,7 @@ fn fold(rows: &mut dyn Rows, events: &[&Recorded], order: Order) -> WorkOutcome 
     outcome
 }
 
-/// Each reaction in a savepoint of its own, so that a poisonous one leaves nothing behind.
+/// Each reaction has its own savepoint, which is rolled back if the event is poisonous.
 async fn react(
     worker: &dyn Worker,
     tx: &mut Transaction<'_>,

@@ -26,8 +26,8 @@ pub enum BinariesError {
     None(String),
 }
 
-/// The folder with `postgres` and `initdb`. A data folder is only read by the major version that
-/// made it, so one that is there already decides.
+/// The folder with `postgres` and `initdb`. Only the major version that created a data
+/// folder can read it, so an existing folder decides the version.
 pub fn find(data: Option<&Path>) -> Result<PathBuf, BinariesError> {
     let wanted = data.and_then(made_by);
     if let Some(bin) = std::env::var_os("PG_BINDIR").map(PathBuf::from) {
@@ -169,7 +169,7 @@ fn open_to_all(path: &Path) -> io::Result<()> {
     fs::read_dir(path)?.try_for_each(|entry| open_to_all(&entry?.path()))
 }
 
-/// Debian's package, kept from making and starting a cluster of its own.
+/// Installs Debian's package without letting it create and start a cluster.
 fn install() -> io::Result<()> {
     if !owner::is_root() {
         return Err(io::Error::other("installing a package takes root"));

@@ -1,4 +1,4 @@
-//! A private PostgreSQL: a folder, a socket in it, no port, and no life of its own.
+//! A private PostgreSQL: a folder with a socket, no port. It ends together with Lethe.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
@@ -55,7 +55,7 @@ impl Cluster {
         self.dir.join("data")
     }
 
-    /// Makes the database unless it is there.
+    /// Creates the database unless it exists.
     pub async fn create_database(&self, name: &str) -> Result<(), PgError> {
         let client = super::connect_one(&self.url("postgres"), &ConnectOptions::default()).await?;
         let found = client.query_opt(FIND_DATABASE, &[&name]).await?;

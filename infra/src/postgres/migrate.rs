@@ -54,7 +54,7 @@ async fn migrate(url: &str, runner: Runner, functions: &[Function]) -> Result<Mi
     // Another node may migrate for minutes, and a migration may take as long.
     let patient = ConnectOptions { application: "lethe migrate", ..ConnectOptions::unlimited() };
     let mut client = connect_one(url, &patient).await?;
-    // refinery takes no lock of its own. The lock ends with this connection, whatever happens.
+    // refinery takes no lock. This lock ends with the connection, also after an error.
     client.batch_execute(LOCK).await?;
     let report = runner.run_async(&mut client).await.map_err(reason)?;
     let migrations = report.applied_migrations().iter().map(ToString::to_string).collect();

@@ -14,7 +14,7 @@ pub type Pool = deadpool_postgres::Pool;
 pub type Connection =
     tokio_postgres::Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
 
-/// What every session of a pool, or a connection of its own, is started with.
+/// The options of a pool's sessions, or of a single connection.
 #[derive(Clone, Debug)]
 pub struct ConnectOptions {
     /// Shown in `pg_stat_activity`.

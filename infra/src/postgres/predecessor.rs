@@ -6,9 +6,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Waits until no server works in `data`. Whoever calls this holds the folder's lock, so no living
-/// Lethe uses that server, and it is asked again to stop while it is waited for.
-/// Answers its process id when it is still there after `limit`.
+/// Waits until no server works in `data`, and asks a running one to stop. The caller has the folder's
+/// lock, so no other Lethe uses that server. `Err`: the id of the process that still runs after `limit`.
 pub(super) fn wait_for_end(data: &Path, limit: Duration) -> Result<(), u32> {
     let until = Instant::now() + limit;
     let mut interrupted = false;

@@ -17,7 +17,7 @@ pub(super) const USER: &str = "lethe";
 const SUPERVISE: &str = include_str!("supervise.sh");
 const LOG_BYTES_MAX: u64 = 16 << 20;
 
-/// Made in a folder of its own and renamed, so that a crash cannot leave half a cluster behind.
+/// Creates the cluster in a temporary folder and renames it, so that a crash leaves no incomplete one.
 pub(super) fn initialise(
     bin: &Path,
     dir: &Path,
@@ -60,7 +60,7 @@ pub(super) fn spawn(
     for setting in settings(options) {
         command.arg("-c").arg(setting);
     }
-    // A group of its own: the terminal's Ctrl-C reaches Lethe, which then stops the server in order.
+    // Its own process group: Ctrl-C in the terminal reaches only Lethe, which then stops the server.
     command.process_group(0).stdin(Stdio::piped()).stdout(log).stderr(errors);
     command.spawn().map_err(|error| at(bin, error))
 }

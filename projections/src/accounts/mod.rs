@@ -1,4 +1,4 @@
-//! Accounts as their owners see them. Erased, a row keeps ids and times only.
+//! Accounts as their owners see them. The row of an erased one keeps ids and times only.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The audit trail: every event, as the log has it, found by who, what and when.
+//! The audit trail: every event of the log, with indexes by actor, type and time.
 
 use chrono::{DateTime, Utc};
 use domain::{ActorId, EventId, SessionId, TenantId};

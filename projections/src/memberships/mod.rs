@@ -1,4 +1,4 @@
-//! Who belongs to which workspace: a row while the member belongs.
+//! The members of workspaces: one row for each membership that has not ended.
 
 use chrono::{DateTime, Utc};
 use domain::workspace::{Role, WorkspaceEvent};

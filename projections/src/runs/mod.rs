@@ -27,7 +27,7 @@ infra::row! {
         pub work: Vec<u8>,
         /// The domain's word for it.
         pub state: String,
-        /// What the run's events come to, without anything sealed.
+        /// The aggregate's state after the events, without sealed fields.
         pub run: Json<run::Run>,
         pub on_servers: Json<BTreeMap<ServerId, OnServer>>,
         pub requested_by: Option<ActorId>,

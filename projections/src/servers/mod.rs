@@ -1,4 +1,4 @@
-//! A workspace's servers, as they stand. A removed one has no row.
+//! The current state of a workspace's servers. A removed server has no row.
 
 use std::collections::BTreeSet;
 

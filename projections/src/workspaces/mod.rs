@@ -1,4 +1,4 @@
-//! Workspaces. Deleted, a row keeps ids and times only.
+//! Workspaces. The row of a deleted one keeps ids and times only.
 
 use chrono::{DateTime, Utc};
 use domain::privacy::{Field, WorkspaceName, sealed_bytes};

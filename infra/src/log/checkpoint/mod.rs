@@ -80,7 +80,7 @@ impl OwnedReader {
     }
 }
 
-/// Makes the reader's table, if it has one and it is not there, and its checkpoint.
+/// Creates the reader's checkpoint, and its table if it has one, unless they exist.
 pub(super) async fn install(pool: &Pool, reader: &Reader) -> Result<(), PgError> {
     let mut client = pool.get().await?;
     let tx = client.transaction().await?;

@@ -59,8 +59,8 @@ pub async fn parked(
     parked.collect()
 }
 
-/// Lets the reader's owner, whichever node that is, read the stream's events again, in order,
-/// and then to go on with it. `false`: it is not parked.
+/// Releases a parked stream: the node that owns the reader reads the stream's events again, in order,
+/// and then continues with it. `false`: it is not parked.
 ///
 /// # Errors
 /// The database's.

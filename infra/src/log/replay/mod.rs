@@ -37,8 +37,8 @@ const RENEW: &str = "\
     update readers.replays set lease_until = clock_timestamp() + make_interval(secs => $4) \
     where name = $1 and version = $2 and fence = $3";
 
-/// Builds the projection's table from the log. Its reader and whoever reads the table go on
-/// meanwhile; the swap stops them for as long as it takes to rename a table.
+/// Builds the projection's table from the log. Its reader and queries continue in the meantime; the swap
+/// blocks them only while a table is renamed.
 ///
 /// # Errors
 /// Another replay of it that runs, a hole in the log, the database; the live table is as it was.

@@ -1,5 +1,5 @@
-//! Wakes the readers of every node when one has appended: on a connection of its own, and not for
-//! each append. Polling stays the backstop.
+//! Wakes the readers of every node after an append, by notifications on a separate connection. Several
+//! appends may share one. Readers also poll, in case a notification is lost.
 
 use std::future::poll_fn;
 use std::time::Duration;
