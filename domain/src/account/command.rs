@@ -56,7 +56,7 @@ pub enum AccountCommand {
 
 impl AccountCommand {
     /// Whether the command is accepted between a request for erasure and its completion.
-    pub(super) const fn fits_a_grace(&self) -> bool {
+    pub(super) const fn allowed_in_grace(&self) -> bool {
         matches!(
             self,
             Self::Register { .. }

@@ -217,7 +217,7 @@ impl Aggregate for Account {
 
 impl LiveAccount {
     fn decide(&self, command: AccountCommand) -> Result<Vec<AccountEvent>, AccountError> {
-        if self.erasure.is_some() && !command.fits_a_grace() {
+        if self.erasure.is_some() && !command.allowed_in_grace() {
             return Err(AccountError::ErasureRequested);
         }
         let event = match command {

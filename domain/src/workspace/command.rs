@@ -66,7 +66,7 @@ pub enum WorkspaceCommand {
 
 impl WorkspaceCommand {
     /// Whether the command is accepted between a request for deletion and its completion.
-    pub(super) const fn fits_a_grace(&self) -> bool {
+    pub(super) const fn allowed_in_grace(&self) -> bool {
         matches!(
             self,
             Self::Create { .. }

@@ -1,5 +1,6 @@
 //! A workspace: who belongs to it, and as what. It always has an owner.
 
+mod action;
 mod command;
 mod deletion;
 mod error;
@@ -20,6 +21,7 @@ use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
+pub use action::WorkspaceAction;
 pub use command::WorkspaceCommand;
 pub use deletion::Deletion;
 pub use error::WorkspaceError;
@@ -142,7 +144,7 @@ impl Aggregate for Workspace {
 
 impl LiveWorkspace {
     fn decide(&self, command: WorkspaceCommand) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
-        if self.deletion.is_some() && !command.fits_a_grace() {
+        if self.deletion.is_some() && !command.allowed_in_grace() {
             return Err(WorkspaceError::DeletionRequested);
         }
         match command {

@@ -100,8 +100,7 @@ fn origin(url: &str) -> String {
     format!("{scheme}://{}", host.map_or("", |host| host.as_str()))
 }
 
-/// Puts every route into an application of a worker.
-pub fn configure(config: &mut web::ServiceConfig) {
+fn all_routes() -> Routes {
     let mut routes = Routes::default();
     auth::routes(&mut routes);
     accounts::routes(&mut routes);
@@ -112,8 +111,13 @@ pub fn configure(config: &mut web::ServiceConfig) {
     operators::routes(&mut routes);
     audit::routes(&mut routes);
     http::routes(&mut routes);
+    routes
+}
+
+/// Puts every route into an application of a worker.
+pub fn configure(config: &mut web::ServiceConfig) {
     let mut document = openapi::document();
-    routes.finish(config, &mut document);
+    all_routes().finish(config, &mut document);
     link_pages::serve(config);
     openapi::serve(document, config);
 }

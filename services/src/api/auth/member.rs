@@ -7,7 +7,7 @@ use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::http::Method;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use chrono::{DateTime, Utc};
-use domain::workspace::{Right, Role, Workspace, WorkspaceError};
+use domain::workspace::{Right, Role, Workspace, WorkspaceAction, WorkspaceError};
 use domain::{AccountId, ActorId, ApiTokenId, SessionId, TenantId, WorkspaceId};
 use infra::api_tokens::ApiTokenRow;
 use infra::event_store::Request;
@@ -17,6 +17,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::path_resources::{PathWorkspace, named, nothing};
 use crate::api::auth::signed_in::{SignedIn, api_token};
 use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::routes::Actions;
 
 /// A live member of the workspace that the path names.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Member {
     /// A person asks; or else a token, with so much of the member's rights.
     pub session: Option<SessionId>,
     pub token: Option<Scoped>,
+    /// What the request does; none where nothing answers the method.
+    action: Option<WorkspaceAction>,
 }
 
 /// A token that acts for a member.
@@ -45,6 +48,15 @@ impl Member {
         self.token.as_ref().map_or_else(|| self.account.into(), |token| token.id.into())
     }
 
+    /// # Errors
+    /// A role, or a token, that does not have the right that the action needs.
+    pub fn authorise(&self) -> Result<(), Problem> {
+        let action = self.action.ok_or_else(|| Problem::of(ProblemKind::Internal))?;
+        self.needs(action.right())
+    }
+
+    /// For a right beside that of the action.
+    ///
     /// # Errors
     /// A role, or a token, that does not have the right.
     pub fn needs(&self, right: Right) -> Result<(), Problem> {
@@ -102,25 +114,20 @@ pub async fn find(request: &HttpRequest) -> Result<Option<(Member, PathWorkspace
     let api = Api::of(request)?;
     let loaded = api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
     let live = loaded.state.live().ok_or_else(nothing)?;
-    let member = authenticated.member(workspace, &loaded.state, api.app.clock.now())?;
-    if live.deletion.is_some() && !fits_a_grace(request) {
+    let mut member = authenticated.member(workspace, &loaded.state, api.app.clock.now())?;
+    let action = Actions::of(request);
+    if live.deletion.is_some() && !is_allowed_in_grace(request, action) {
         return Err(WorkspaceError::DeletionRequested.into());
     }
+    member.action = action;
     Ok(Some((member, PathWorkspace::new(workspace, loaded))))
 }
 
-/// Until its deletion is cancelled, a workspace is only read.
-fn fits_a_grace(request: &HttpRequest) -> bool {
-    const CANCELLATION: &str = "/v1/workspaces/{workspace}/deletion";
-    const ITSELF: &str = "/v1/workspaces/{workspace}";
-    match *request.method() {
-        Method::GET | Method::HEAD => true,
-        Method::DELETE => {
-            let path = request.match_pattern();
-            path.is_some_and(|path| path == CANCELLATION || path == ITSELF)
-        }
-        _ => false,
-    }
+/// Whether a request is possible before a requested deletion is cancelled. A method that nothing answers is
+/// refused like a change, unless it is a read.
+fn is_allowed_in_grace(request: &HttpRequest, action: Option<WorkspaceAction>) -> bool {
+    let reads = || matches!(*request.method(), Method::GET | Method::HEAD);
+    action.map_or_else(reads, WorkspaceAction::allowed_in_grace)
 }
 
 /// What a request to a workspace shows.
@@ -157,7 +164,14 @@ impl Authenticated {
         match *self {
             Self::Person(SignedIn { account, session }) => {
                 let role = state.role_of(account).ok_or_else(nothing)?;
-                Ok(Member { workspace, account, role, session: Some(session), token: None })
+                Ok(Member {
+                    workspace,
+                    account,
+                    role,
+                    session: Some(session),
+                    token: None,
+                    action: None,
+                })
             }
             Self::Token(ApiTokenRow { token: id, .. }) => {
                 // Revoked, or its member belongs no more.
@@ -165,7 +179,14 @@ impl Authenticated {
                     state.token(id, now).ok_or_else(|| Problem::of(ProblemKind::Unauthorised))?;
                 let scoped = Scoped { id, rights: token.rights.clone() };
                 let account = token.account;
-                Ok(Member { workspace, account, role, session: None, token: Some(scoped) })
+                Ok(Member {
+                    workspace,
+                    account,
+                    role,
+                    session: None,
+                    token: Some(scoped),
+                    action: None,
+                })
             }
         }
     }

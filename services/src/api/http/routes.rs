@@ -9,6 +9,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{Error, FromRequest, Handler, HttpRequest, HttpResponse, Responder, Route, web};
+use domain::workspace::WorkspaceAction;
 use utoipa::openapi::{OpenApi, PathItem, Paths, RefOr, Schema, path::HttpMethod};
 
 use crate::api::auth::{member, path_resources};
@@ -17,10 +18,27 @@ use crate::api::http::problem::{Problem, ProblemKind};
 /// Whoever waits longer has given up; the body of an export may stream on.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
+/// The actions at a path within a workspace, by method. It stands with the resource.
+#[derive(Default)]
+pub struct Actions(Vec<(Method, WorkspaceAction)>);
+
+impl Actions {
+    /// The action that a request is for.
+    pub fn of(request: &HttpRequest) -> Option<WorkspaceAction> {
+        request.app_data::<Self>()?.get(request.method())
+    }
+
+    fn get(&self, method: &Method) -> Option<WorkspaceAction> {
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        self.0.iter().find(|(of, _)| of == method).map(|(_, action)| *action)
+    }
+}
+
 /// The routes so far. Path and method stand once, in each handler's `utoipa::path`.
 #[derive(Default)]
 pub struct Routes {
     found: BTreeMap<String, Vec<(Method, Route)>>,
+    actions: BTreeMap<String, Actions>,
     paths: Paths,
     schemas: Vec<(String, RefOr<Schema>)>,
 }
@@ -51,15 +69,33 @@ impl Routes {
         self
     }
 
+    /// Adds a handler of a path within a workspace, for members. The action says which right it needs,
+    /// and whether it is possible before a requested deletion is cancelled.
+    pub fn add_action<P, H, A>(&mut self, action: WorkspaceAction, path: P, handler: H) -> &mut Self
+    where
+        P: utoipa::Path + utoipa::__dev::SchemaReferences,
+        H: Handler<A>,
+        A: FromRequest + 'static,
+        H::Output: Responder + 'static,
+    {
+        let methods = P::methods().into_iter().map(|spoken| (method(&spoken), action));
+        self.actions.entry(P::path()).or_default().0.extend(methods);
+        self.add(path, handler)
+    }
+
     /// Puts what was collected into the document, and the resources into the application.
-    pub fn finish(self, config: &mut web::ServiceConfig, document: &mut OpenApi) {
+    pub fn finish(mut self, config: &mut web::ServiceConfig, document: &mut OpenApi) {
         document.paths.merge(self.paths);
         document.components.get_or_insert_default().schemas.extend(self.schemas);
         for (path, found) in self.found {
             let allowed: Vec<&str> = found.iter().map(|(method, _)| method.as_str()).collect();
             let allow = HeaderValue::from_str(&allowed.join(", "));
             let allow = allow.unwrap_or(HeaderValue::from_static(""));
+            let actions = self.actions.remove(&path);
             let mut resource = web::resource(path);
+            if let Some(actions) = actions {
+                resource = resource.app_data(actions);
+            }
             for (_, route) in found {
                 resource = resource.route(route);
             }
@@ -100,7 +136,7 @@ async fn in_time(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     // Only after routing: a request that is shared cannot be routed.
-    let asked: HttpRequest = request.request().clone();
+    let head: HttpRequest = request.request().clone();
     let answer = async {
         let exists = async {
             member::admit(&request).await?;
@@ -108,11 +144,75 @@ async fn in_time(
         };
         match exists.await {
             Ok(()) => next.call(request).await.map(ServiceResponse::map_into_boxed_body),
-            Err(problem) => Ok(ServiceResponse::from_err(problem, asked.clone())),
+            Err(problem) => Ok(ServiceResponse::from_err(problem, head.clone())),
         }
     };
     match tokio::time::timeout(ANSWER_WITHIN, answer).await {
         Ok(answer) => answer,
-        Err(_) => Ok(ServiceResponse::from_err(Problem::of(ProblemKind::TimedOut), asked)),
+        Err(_) => Ok(ServiceResponse::from_err(Problem::of(ProblemKind::TimedOut), head)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use utoipa::openapi::path::Operation;
+
+    use super::*;
+
+    const WORKSPACE: &str = "/v1/workspaces/{workspace}";
+
+    fn operations(item: &PathItem) -> impl Iterator<Item = Method> {
+        let all: [(Method, &Option<Operation>); 8] = [
+            (Method::GET, &item.get),
+            (Method::POST, &item.post),
+            (Method::PUT, &item.put),
+            (Method::PATCH, &item.patch),
+            (Method::DELETE, &item.delete),
+            (Method::HEAD, &item.head),
+            (Method::OPTIONS, &item.options),
+            (Method::TRACE, &item.trace),
+        ];
+        all.into_iter().filter_map(|(method, operation)| operation.as_ref().map(|_| method))
+    }
+
+    #[test]
+    fn every_operation_of_a_workspace_has_an_action_of_its_own() {
+        let routes = crate::api::all_routes();
+        let mut found = BTreeSet::new();
+        for (path, item) in &routes.paths.paths {
+            for method in operations(item) {
+                let action = routes.actions.get(path).and_then(|actions| actions.get(&method));
+                assert_eq!(action.is_some(), path.starts_with(WORKSPACE), "{method} {path}");
+                if let Some(action) = action {
+                    assert!(found.insert(action), "{action:?} twice");
+                }
+            }
+        }
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), WorkspaceAction::ALL);
+    }
+
+    #[test]
+    fn before_its_deletion_is_cancelled_a_workspace_is_read_and_its_deletion_decided() {
+        let routes = crate::api::all_routes();
+        let mut exceptions = 0;
+        for (path, actions) in &routes.actions {
+            for (method, action) in &actions.0 {
+                let at_deletion = path == WORKSPACE || *path == format!("{WORKSPACE}/deletion");
+                let changes = method == Method::DELETE && at_deletion;
+                let allowed = method == Method::GET || changes;
+                assert_eq!(action.allowed_in_grace(), allowed, "{method} {path}");
+                exceptions += usize::from(changes);
+            }
+        }
+        assert_eq!(exceptions, 2);
+    }
+
+    #[test]
+    fn a_head_is_the_action_of_its_get() {
+        let actions = Actions(vec![(Method::GET, WorkspaceAction::ShowWorkspace)]);
+        assert_eq!(actions.get(&Method::HEAD), Some(WorkspaceAction::ShowWorkspace));
+        assert_eq!(actions.get(&Method::POST), None);
     }
 }

@@ -8,7 +8,6 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use domain::AccountId;
 use domain::run::LogSeal;
-use domain::workspace::Right;
 use futures_util::stream;
 use infra::run_log::{LogKey, Watch};
 use serde::Serialize;
@@ -187,7 +186,7 @@ impl Following {
         }
         self.admitted = Instant::now();
         match member::find(&self.request).await {
-            Ok(Some((member, _))) => Ok(member.needs(Right::ReadLogs).is_ok()),
+            Ok(Some((member, _))) => Ok(member.authorise().is_ok()),
             Ok(None) => Ok(false),
             Err(problem) if problem.is_refusal() => Ok(false),
             Err(problem) => Err(problem),

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
 use domain::ServerId;
 use domain::run::{Run, Target};
-use domain::workspace::Right;
+use domain::workspace::WorkspaceAction;
 use futures_util::stream;
 use infra::run_log::{LogKey, LogLine, LogPart};
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,7 @@ const LINES_MAX: i64 = 2000;
 const PIECE_BYTES: u64 = 256 * 1024;
 
 pub fn routes(routes: &mut Routes) {
-    routes.add(__path_read, read);
+    routes.add_action(WorkspaceAction::ReadRunLog, __path_read, read);
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -127,7 +127,7 @@ async fn read(
     query: Query<LogQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ReadLogs)?;
+    member.authorise()?;
     let Query(query) = query;
     let server = server.get()?;
     let last = run.target(server)?;

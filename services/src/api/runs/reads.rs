@@ -5,7 +5,7 @@ use actix_web::http::header;
 use chrono::{DateTime, Utc};
 use domain::privacy::{DeploymentConfig, DeploymentStep, RunCommand};
 use domain::run::{Ending, LogSeal, RunState, Stage};
-use domain::workspace::Right;
+use domain::workspace::WorkspaceAction;
 use domain::{RunId, ServerId, WorkspaceId};
 use projections::runs::{Filter, Run, Runs, by_id, page};
 use serde::Serialize;
@@ -27,7 +27,8 @@ use crate::unseal::Unsealer;
 const STATES: &str = "queued, running, cancelling, succeeded, failed, cancelled, timed_out, lost";
 
 pub fn routes(routes: &mut Routes) {
-    routes.add(__path_list, list).add(__path_show, show);
+    routes.add_action(WorkspaceAction::ListRuns, __path_list, list);
+    routes.add_action(WorkspaceAction::ShowRun, __path_show, show);
 }
 
 #[derive(IntoParams)]
@@ -116,7 +117,7 @@ async fn list(
     least: MinPosition,
     query: Query<RunsQuery>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ReadRuns)?;
+    member.authorise()?;
     let Query(RunsQuery { state, server, limit, cursor }) = query;
     least.reached::<Runs>(&api).await?;
     let of = member.tenant();
@@ -154,7 +155,7 @@ async fn show(
     least: MinPosition,
     run: PathRun,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ReadRuns)?;
+    member.authorise()?;
     least.reached::<Runs>(&api).await?;
     let run = by_id(&api.app.pool, member.workspace, run.id).await?;
     let run = run.ok_or_else(|| Problem::of(ProblemKind::NotFound))?;

@@ -7,7 +7,7 @@ use actix_web::http::{StatusCode, header};
 use domain::privacy::{self, CommandLine, Personal, RunEnvironment};
 use domain::run::{Run, RunCommand, SERVERS_MAX, TIMEOUT_SECONDS_MAX, Work};
 use domain::server::{LiveServer, Server};
-use domain::workspace::Right;
+use domain::workspace::WorkspaceAction;
 use domain::{DeploymentId, RunId, RunSecretsId, ServerId, WorkspaceId};
 use infra::event_store::{Request, Step};
 use infra::ids::derived;
@@ -31,7 +31,10 @@ use crate::api::{Api, ApiData};
 const TIMEOUT_SECONDS: i64 = 3600;
 
 pub fn routes(routes: &mut Routes) {
-    routes.add(__path_ask, ask).add(__path_cancel, cancel).add(__path_retry, retry);
+    routes
+        .add_action(WorkspaceAction::StartRun, __path_ask, ask)
+        .add_action(WorkspaceAction::CancelRun, __path_cancel, cancel)
+        .add_action(WorkspaceAction::RetryRun, __path_retry, retry);
 }
 
 /// A command, or a deployment of one server.
@@ -109,7 +112,7 @@ async fn ask(
     caller: Caller,
     body: Body<StartRunRequest>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::StartRuns)?;
+    member.authorise()?;
     caller.needs_key()?;
     let (form, bytes) = body.read()?;
     holds_seat(&api, &member).await?;
@@ -222,7 +225,7 @@ async fn cancel(
     run: PathRun,
     body: Body<Nothing>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::StartRuns)?;
+    member.authorise()?;
     let (Nothing, bytes) = body.read()?;
     let request = member.request(&caller, bytes);
     let cancels = RunCommand::RequestCancel { by: member.account };
@@ -266,7 +269,7 @@ async fn retry(
     run: PathRun,
     body: Body<RetryRunRequest>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::StartRuns)?;
+    member.authorise()?;
     caller.needs_key()?;
     let (RetryRunRequest { servers, secrets }, bytes) = body.read()?;
     holds_seat(&api, &member).await?;

@@ -7,7 +7,7 @@ use actix_web::http::{StatusCode, header};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::LeaseId;
 use domain::seat::{ReleaseReason, SeatCommand, SeatError, SeatEvent, SeatPool, pool_stream};
-use domain::workspace::Right;
+use domain::workspace::{Right, WorkspaceAction};
 use infra::event_store::{Receipt, Step};
 use infra::ids::derived;
 use infra::log::{Feed, Recorded};
@@ -33,10 +33,10 @@ const ASK_AGAIN: i32 = 5;
 
 pub fn routes(routes: &mut Routes) {
     routes
-        .add(__path_acquire, acquire)
-        .add(__path_renew, renew)
-        .add(__path_take_over, take_over)
-        .add(__path_release, release);
+        .add_action(WorkspaceAction::LeaseSeat, __path_acquire, acquire)
+        .add_action(WorkspaceAction::RenewLease, __path_renew, renew)
+        .add_action(WorkspaceAction::TakeOverLease, __path_take_over, take_over)
+        .add_action(WorkspaceAction::ReleaseLease, __path_release, release);
 }
 
 #[derive(Serialize, ToSchema)]
@@ -72,7 +72,7 @@ async fn acquire(
     caller: Caller,
     body: Body<Nothing>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::LeaseSeat)?;
+    member.authorise()?;
     caller.needs_key()?;
     let (Nothing, bytes) = body.read()?;
     let pool = load(&api, &member).await?;
@@ -149,7 +149,7 @@ async fn renew(
     lease: PathLease,
     body: Body<RenewLeaseRequest>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::LeaseSeat)?;
+    member.authorise()?;
     let (RenewLeaseRequest { fence }, _) = body.read()?;
     lease.state.check_renewal(member.account, lease.id, fence)?;
     let renewed = api.app.seats.renew(lease.id, fence).await?;
@@ -174,7 +174,7 @@ async fn take_over(
     lease: PathLease,
     body: Body<Nothing>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::LeaseSeat)?;
+    member.authorise()?;
     let (Nothing, bytes) = body.read()?;
     let from = lease.id;
     let request = member.request(&caller, bytes);
@@ -203,7 +203,7 @@ async fn release(
     caller: Caller,
     lease: PathLease,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::LeaseSeat)?;
+    member.authorise()?;
     let PathLease { id: lease, state: pool, .. } = lease;
     let holder = pool.holder(lease).ok_or(SeatError::LeaseUnknown)?;
     let reason = if holder == member.account {

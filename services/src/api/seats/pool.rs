@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
 use domain::LeaseId;
-use domain::workspace::Right;
+use domain::workspace::WorkspaceAction;
 use projections::seat_pools::{SeatPool, SeatPools, of_workspace};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -18,7 +18,7 @@ use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
 
 pub fn routes(routes: &mut Routes) {
-    routes.add(__path_show, show);
+    routes.add_action(WorkspaceAction::ShowSeats, __path_show, show);
 }
 
 #[derive(Serialize, ToSchema)]
@@ -61,7 +61,7 @@ pub struct LimitCause {
     responses((status = 200, body = Seats)),
 )]
 async fn show(api: ApiData, member: Member, least: MinPosition) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ReadSeats)?;
+    member.authorise()?;
     least.reached::<SeatPools>(&api).await?;
     let pool = of_workspace(&api.app.pool, member.workspace).await?.ok_or_else(not_yet)?;
     let ends = api.app.seats.expiries(member.workspace).await?;

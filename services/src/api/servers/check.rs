@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use domain::server::{ConnectFailure, Server};
-use domain::workspace::Right;
+use domain::workspace::WorkspaceAction;
 use infra::remote::{Limits, RemoteError};
 use serde::Serialize;
 use tokio::time::timeout;
@@ -30,7 +30,7 @@ const COMMAND: &str = "true";
 const COMMAND_LIMITS: Limits = Limits { within: Duration::from_secs(5), bytes_max: 4096 };
 
 pub fn routes(routes: &mut Routes) {
-    routes.add(__path_check, check);
+    routes.add_action(WorkspaceAction::CheckServer, __path_check, check);
 }
 
 /// What a connection goes through, in order.
@@ -137,7 +137,7 @@ async fn check(
     server: PathServer,
     body: Body<Nothing>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::UseServers)?;
+    member.authorise()?;
     body.read()?;
     api.limits.server_check(member.account)?;
     let usable = server.live()?.is_usable();

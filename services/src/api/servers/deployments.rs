@@ -7,7 +7,7 @@ use domain::privacy::{
     CommandLine, DeploymentConfig, DeploymentName, DeploymentStep, DeploymentSteps, Label, Personal,
 };
 use domain::server::{Deployment, Server, ServerCommand};
-use domain::workspace::Right;
+use domain::workspace::WorkspaceAction;
 use infra::event_store::Step;
 use infra::ids::derived;
 use serde::Serialize;
@@ -29,11 +29,11 @@ use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
     routes
-        .add(__path_create, create)
-        .add(__path_list, list)
-        .add(__path_show, show)
-        .add(__path_replace, replace)
-        .add(__path_remove, remove);
+        .add_action(WorkspaceAction::CreateDeployment, __path_create, create)
+        .add_action(WorkspaceAction::ListDeployments, __path_list, list)
+        .add_action(WorkspaceAction::ShowDeployment, __path_show, show)
+        .add_action(WorkspaceAction::ReplaceDeployment, __path_replace, replace)
+        .add_action(WorkspaceAction::RemoveDeployment, __path_remove, remove);
 }
 
 #[derive(Serialize, ToSchema)]
@@ -145,7 +145,7 @@ async fn create(
     server: PathServer,
     body: Body<DeploymentRequest>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ManageServers)?;
+    member.authorise()?;
     let (form, bytes) = body.read()?;
     let request = member.request(&caller, bytes);
     let deployment = DeploymentId(derived(request.command, "deployment"));
@@ -170,7 +170,7 @@ async fn create(
     responses((status = 200, body = Deployments, headers(("ETag" = String)))),
 )]
 async fn list(api: ApiData, member: Member, server: PathServer) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ReadServers)?;
+    member.authorise()?;
     let mut items = Vec::new();
     for (id, deployment) in &server.live()?.deployments {
         items.push(opened(&api, &member, *id, deployment).await?);
@@ -192,7 +192,7 @@ async fn show(
     server: PathServer,
     deployment: PathId<DeploymentId>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ReadServers)?;
+    member.authorise()?;
     let id = deployment.get()?;
     let deployment = server.live()?.deployments.get(&id).ok_or_else(nothing)?;
     let view = opened(&api, &member, id, deployment).await?;
@@ -216,7 +216,7 @@ async fn replace(
     deployment: PathId<DeploymentId>,
     body: Body<DeploymentRequest>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ManageServers)?;
+    member.authorise()?;
     let deployment = deployment.get()?;
     let (form, bytes) = body.read()?;
     let configures = ServerCommand::ConfigureDeployment {
@@ -244,7 +244,7 @@ async fn remove(
     server: PathServer,
     deployment: PathId<DeploymentId>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ManageServers)?;
+    member.authorise()?;
     let deployment = deployment.get()?;
     let removes = ServerCommand::DeleteDeployment { deployment };
     let step = matches.0.on(Step::new::<Server>(server.id.0, removes))?;

@@ -4,7 +4,7 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use domain::server::{Credential, Fingerprint, Server, ServerCommand};
-use domain::workspace::Right;
+use domain::workspace::WorkspaceAction;
 use domain::{ServerCredentialId, ServerId};
 use infra::event_store::{ExecuteError, Receipt, Request, Step};
 use infra::ids::derived;
@@ -28,7 +28,8 @@ use crate::api::servers::view::CredentialView;
 use crate::api::{Api, ApiData};
 
 pub fn routes(routes: &mut Routes) {
-    routes.add(__path_approve, approve).add(__path_attach, attach);
+    routes.add_action(WorkspaceAction::ApproveHostKey, __path_approve, approve);
+    routes.add_action(WorkspaceAction::AttachCredential, __path_attach, attach);
 }
 
 #[derive(ToSchema)]
@@ -70,7 +71,7 @@ async fn approve(
     server: PathServer,
     body: Body<ApproveHostKeyRequest>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ManageServers)?;
+    member.authorise()?;
     let (form, bytes) = body.read()?;
     let fingerprint = form.fingerprint;
     // Whoever stole a session, or moved the server to a place of their own, stops here.
@@ -179,7 +180,7 @@ async fn attach(
     server: PathServer,
     body: Body<AttachCredentialRequest>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ManageServers)?;
+    member.authorise()?;
     let (form, bytes) = body.read()?;
     api.limits.server_check(member.account)?;
     let identity = form.identity().await?;

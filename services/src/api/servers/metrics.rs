@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::workspace::Right;
+use domain::workspace::WorkspaceAction;
 use infra::monitors::{Point, Series, Span};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -19,7 +19,7 @@ const POINTS_MAX: i64 = 2000;
 const STEP_MAX: i64 = 86_400;
 
 pub fn routes(routes: &mut Routes) {
-    routes.add(__path_metrics, metrics);
+    routes.add_action(WorkspaceAction::ShowServerMetrics, __path_metrics, metrics);
 }
 
 #[derive(IntoParams)]
@@ -128,7 +128,7 @@ async fn metrics(
     server: PathServer,
     query: Query<MetricsQuery>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ReadServers)?;
+    member.authorise()?;
     let Query(query) = query;
     let (span, count) = query.span()?;
     let measured = api.app.monitors.series(server.id, span).await?;

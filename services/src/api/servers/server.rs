@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::ServerId;
 use domain::privacy::{HostName, Label, LoginName, Personal};
 use domain::server::{Server, ServerCommand};
-use domain::workspace::Right;
+use domain::workspace::WorkspaceAction;
 use infra::event_store::Step;
 use infra::ids::derived;
 use infra::remote::Address;
@@ -34,12 +34,12 @@ const PORT: i64 = 22;
 
 pub fn routes(routes: &mut Routes) {
     routes
-        .add(__path_register, register)
-        .add(__path_list, list)
-        .add(__path_show, show)
-        .add(__path_rename, rename)
-        .add(__path_change_address, change_address)
-        .add(__path_remove, remove);
+        .add_action(WorkspaceAction::RegisterServer, __path_register, register)
+        .add_action(WorkspaceAction::ListServers, __path_list, list)
+        .add_action(WorkspaceAction::ShowServer, __path_show, show)
+        .add_action(WorkspaceAction::RenameServer, __path_rename, rename)
+        .add_action(WorkspaceAction::ChangeServerAddress, __path_change_address, change_address)
+        .add_action(WorkspaceAction::RemoveServer, __path_remove, remove);
 }
 
 /// Where a server is, and whom Lethe logs in as.
@@ -133,7 +133,7 @@ async fn register(
     caller: Caller,
     body: Body<RegisterServerRequest>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ManageServers)?;
+    member.authorise()?;
     caller.needs_key()?;
     let (form, bytes) = body.read()?;
     check(&form.host, form.port)?;
@@ -173,7 +173,7 @@ async fn list(
     least: MinPosition,
     paging: Query<Paging>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ReadServers)?;
+    member.authorise()?;
     let Query(Paging { limit, cursor }) = paging;
     least.reached::<Servers>(&api).await?;
     let scope = "servers".to_owned();
@@ -199,7 +199,7 @@ async fn list(
     responses((status = 200, body = ServerView, headers(("ETag" = String)))),
 )]
 async fn show(api: ApiData, member: Member, server: PathServer) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ReadServers)?;
+    member.authorise()?;
     let view = view(&api, member.workspace, server.id, server.live()?).await?;
     Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(server.version))).json(view))
 }
@@ -234,7 +234,7 @@ async fn rename(
     server: PathServer,
     body: Body<RenameServerRequest>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ManageServers)?;
+    member.authorise()?;
     let (form, bytes) = body.read()?;
     let renames = ServerCommand::Rename { name: Personal::Clear(form.name) };
     let step = matches.0.on(Step::new::<Server>(server.id.0, renames))?;
@@ -257,7 +257,7 @@ async fn change_address(
     server: PathServer,
     body: Body<ServerAddressRequest>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ManageServers)?;
+    member.authorise()?;
     let (form, bytes) = body.read()?;
     check(&form.host, form.port)?;
     let (host, user) = (Personal::Clear(form.host), Personal::Clear(form.user));
@@ -280,7 +280,7 @@ async fn remove(
     matches: MustMatch,
     server: PathServer,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ManageServers)?;
+    member.authorise()?;
     let step = matches.0.on(Step::new::<Server>(server.id.0, ServerCommand::Delete))?;
     let receipt = api.app.executor.execute(&member.request(&caller, vec![]), &[step]).await?;
     Ok(done(&receipt))

@@ -6,7 +6,7 @@ use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use chrono::{DateTime, Utc};
 use domain::privacy::{ApiTokenName, Label, Sealed};
-use domain::workspace::{ApiToken, Right, Workspace, WorkspaceCommand};
+use domain::workspace::{ApiToken, Right, Workspace, WorkspaceAction, WorkspaceCommand};
 use domain::{ApiTokenId, WorkspaceId};
 use infra::api_tokens::{ApiTokens, ListedApiToken, NewApiToken};
 use infra::event_store::Step;
@@ -31,7 +31,10 @@ use crate::api::{Api, ApiData};
 use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
-    routes.add(__path_issue, issue).add(__path_list, list).add(__path_revoke, revoke);
+    routes
+        .add_action(WorkspaceAction::IssueApiToken, __path_issue, issue)
+        .add_action(WorkspaceAction::ListApiTokens, __path_list, list)
+        .add_action(WorkspaceAction::RevokeApiToken, __path_revoke, revoke);
 }
 
 #[derive(ToSchema)]
@@ -87,7 +90,7 @@ async fn issue(
     caller: Caller,
     body: Body<IssueTokenRequest>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ManageTokens)?;
+    member.authorise()?;
     let (form, bytes) = body.read()?;
     let request = member.request(&caller, bytes);
     let token = ApiTokenId(derived(request.command, "token"));
@@ -159,7 +162,7 @@ pub struct TokenView {
     responses((status = 200, body = Tokens)),
 )]
 async fn list(api: ApiData, member: Member, named: PathWorkspace) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ManageTokens)?;
+    member.authorise()?;
     let (workspace, live) = (named.id, named.live()?);
     let kept = api.app.api_tokens.of_workspace(workspace).await?;
     let mut kept: BTreeMap<ApiTokenId, ListedApiToken> =
@@ -211,7 +214,7 @@ async fn revoke(
     matches: IfMatch,
     token: PathId<ApiTokenId>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ManageTokens)?;
+    member.authorise()?;
     let token = token.get()?;
     let revokes = WorkspaceCommand::RevokeApiToken { by: member.account, token };
     let step = matches.on(Step::new::<Workspace>(member.workspace.0, revokes))?;

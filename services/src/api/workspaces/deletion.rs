@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use chrono::{DateTime, Utc};
-use domain::workspace::{Deletion, Right, Workspace, WorkspaceCommand};
+use domain::workspace::{Deletion, Workspace, WorkspaceAction, WorkspaceCommand};
 use infra::event_store::{Receipt, Step};
 use infra::keyring::SubjectKind;
 use serde::Serialize;
@@ -23,7 +23,10 @@ use crate::api::http::routes::Routes;
 use crate::operations::request_erasure::{enter, grace};
 
 pub fn routes(routes: &mut Routes) {
-    routes.add(__path_request, request).add(__path_show, show).add(__path_cancel, cancel);
+    routes
+        .add_action(WorkspaceAction::RequestDeletion, __path_request, request)
+        .add_action(WorkspaceAction::ShowDeletion, __path_show, show)
+        .add_action(WorkspaceAction::CancelDeletion, __path_cancel, cancel);
 }
 
 #[derive(Serialize, ToSchema)]
@@ -53,7 +56,7 @@ async fn request(
     matches: MustMatch,
     body: Body<ErasureRequest>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::DeleteWorkspace)?;
+    member.authorise()?;
     let (form, bytes) = body.read()?;
     let grace = grace(&api.app.config, form.grace_days);
     let grace = grace.map_err(|detail| Problem::field("grace_days", detail))?;
@@ -92,7 +95,7 @@ pub struct DeletionView {
     responses((status = 200, body = DeletionView), (status = 404, body = ProblemView)),
 )]
 async fn show(member: Member, workspace: PathWorkspace) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ReadWorkspace)?;
+    member.authorise()?;
     let pending = workspace.live()?.deletion;
     let Deletion { requested_at, due } = pending.ok_or_else(nothing)?;
     Ok(HttpResponse::Ok().json(DeletionView { requested_at, due }))
@@ -112,7 +115,7 @@ async fn cancel(
     caller: Caller,
     matches: IfMatch,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::DeleteWorkspace)?;
+    member.authorise()?;
     let now = api.app.clock.now();
     let cancels = WorkspaceCommand::CancelDeletion { by: member.account, now };
     let step = matches.on(Step::new::<Workspace>(member.workspace.0, cancels))?;

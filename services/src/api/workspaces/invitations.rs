@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::{Account, AccountError, EmailState};
 use domain::privacy::{AccountEmail, EmailAddress, InvitationEmail, Personal};
 use domain::workspace::{
-    INVITATION_DAYS_MAX, Invitation, LiveWorkspace, Right, Role, Workspace, WorkspaceCommand,
-    WorkspaceError,
+    INVITATION_DAYS_MAX, Invitation, LiveWorkspace, Right, Role, Workspace, WorkspaceAction,
+    WorkspaceCommand, WorkspaceError,
 };
 use domain::{InvitationId, WorkspaceId};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -41,9 +41,9 @@ const TRIES: usize = 8;
 
 pub fn routes(routes: &mut Routes) {
     routes
-        .add(__path_invite, invite)
-        .add(__path_list, list)
-        .add(__path_revoke, revoke)
+        .add_action(WorkspaceAction::Invite, __path_invite, invite)
+        .add_action(WorkspaceAction::ListInvitations, __path_list, list)
+        .add_action(WorkspaceAction::RevokeInvitation, __path_revoke, revoke)
         .add(__path_accept, accept);
 }
 
@@ -95,7 +95,7 @@ async fn invite(
     caller: Caller,
     body: Body<InviteRequest>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ManageMembers)?;
+    member.authorise()?;
     let (form, bytes) = body.read()?;
     api.limits.mail(caller.address, form.email.folded())?;
     let known = owner(&api, &form.email).await?;
@@ -202,7 +202,7 @@ async fn list(
     member: Member,
     workspace: PathWorkspace,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ReadMembers)?;
+    member.authorise()?;
     let standing = workspace.live()?;
     let may_see = member.needs(Right::ManageMembers).is_ok();
     let open = if may_see {
@@ -235,7 +235,7 @@ async fn revoke(
     matches: IfMatch,
     invitation: PathId<InvitationId>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ManageMembers)?;
+    member.authorise()?;
     let invitation = invitation.get()?;
     let revokes = WorkspaceCommand::RevokeInvitation { by: member.account, invitation };
     let step = matches.on(Step::new::<Workspace>(member.workspace.0, revokes))?;

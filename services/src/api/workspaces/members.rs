@@ -7,7 +7,7 @@ use actix_web::http::header;
 use chrono::{DateTime, Utc};
 use domain::AccountId;
 use domain::privacy::{AccountEmail, AccountName, EmailAddress, Field, PersonName, Purpose};
-use domain::workspace::{Right, Role, Workspace, WorkspaceCommand};
+use domain::workspace::{Right, Role, Workspace, WorkspaceAction, WorkspaceCommand};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use infra::event_store::Step;
 use projections::accounts::{Account, by_ids};
@@ -33,7 +33,10 @@ const PURPOSES: &str = "account_administration, service_communication";
 const AT_ONCE: usize = 16;
 
 pub fn routes(routes: &mut Routes) {
-    routes.add(__path_list, list).add(__path_change, change).add(__path_remove, remove);
+    routes
+        .add_action(WorkspaceAction::ListMembers, __path_list, list)
+        .add_action(WorkspaceAction::ChangeRole, __path_change, change)
+        .add_action(WorkspaceAction::RemoveMember, __path_remove, remove);
 }
 
 #[derive(IntoParams)]
@@ -97,7 +100,7 @@ async fn list(
     caller: Caller,
     query: Query<MembersQuery>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ReadMembers)?;
+    member.authorise()?;
     let Query(MembersQuery { as_of, names, purpose }) = query;
     let (executor, of) = (&api.app.executor, member.workspace);
     let mut version = workspace.version;
@@ -208,7 +211,7 @@ async fn change(
     whom: PathId<AccountId>,
     body: Body<ChangeRoleRequest>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ManageMembers)?;
+    member.authorise()?;
     let (ChangeRoleRequest { role }, bytes) = body.read()?;
     let changes = WorkspaceCommand::ChangeRole { by: member.account, member: whom.get()?, role };
     let step = matches.0.on(Step::new::<Workspace>(member.workspace.0, changes))?;
@@ -235,7 +238,7 @@ async fn remove(
     member.in_person()?;
     let whom = whom.get()?;
     if whom != member.account {
-        member.needs(Right::ManageMembers)?;
+        member.authorise()?;
     }
     let removes = WorkspaceCommand::RemoveMember { by: member.account, member: whom };
     let step = matches.on(Step::new::<Workspace>(member.workspace.0, removes))?;

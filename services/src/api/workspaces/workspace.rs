@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::WorkspaceId;
 use domain::privacy::{Label, Personal, WorkspaceName};
 use domain::seat::{SeatCommand, SeatPool, pool_stream};
-use domain::workspace::{Right, Role, Workspace, WorkspaceCommand};
+use domain::workspace::{Role, Workspace, WorkspaceAction, WorkspaceCommand};
 use infra::event_store::Step;
 use infra::ids::derived;
 use projections::memberships::{Memberships, mine};
@@ -35,8 +35,8 @@ pub fn routes(routes: &mut Routes) {
     routes
         .add(__path_create, create)
         .add(__path_list, list)
-        .add(__path_show, show)
-        .add(__path_rename, rename);
+        .add_action(WorkspaceAction::ShowWorkspace, __path_show, show)
+        .add_action(WorkspaceAction::RenameWorkspace, __path_rename, rename);
 }
 
 #[derive(ToSchema)]
@@ -167,7 +167,7 @@ pub struct WorkspaceView {
     responses((status = 200, body = WorkspaceView, headers(("ETag" = String)))),
 )]
 async fn show(api: ApiData, member: Member, named: PathWorkspace) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ReadWorkspace)?;
+    member.authorise()?;
     let (workspace, live) = (named.id, named.live()?);
     let view = WorkspaceView {
         workspace_id: workspace.0,
@@ -194,7 +194,7 @@ async fn rename(
     matches: MustMatch,
     body: Body<WorkspaceRequest>,
 ) -> Result<HttpResponse, Problem> {
-    member.needs(Right::ManageWorkspace)?;
+    member.authorise()?;
     let (form, bytes) = body.read()?;
     let name = Personal::Clear(form.name);
     let renames = WorkspaceCommand::Rename { by: member.account, name };
