@@ -6,6 +6,7 @@ use std::process::Output;
 
 use infra::log::Reader;
 use infra::postgres::{ConnectOptions, connect_one};
+use test_support::empty_database;
 use tests::{Installation, Person, until};
 
 use crate::accounts::causes_of_closing;
@@ -129,8 +130,8 @@ const OFFLINE: [&[&str]; 5] = [
 
 #[tokio::test]
 async fn an_offline_command_says_that_the_schema_is_missing_and_migrates_nothing() {
-    let log = test_support::empty_database().await.unwrap();
-    let keyring = test_support::empty_database().await.unwrap();
+    let log = empty_database().await.unwrap();
+    let keyring = empty_database().await.unwrap();
     let settings = [("database_url", log.as_str()), ("keyring_url", keyring.as_str())];
     let installation = Installation::with(&settings).await;
 
@@ -187,7 +188,10 @@ async fn a_word_that_cannot_be_is_refused_on_one_line() {
 
 #[tokio::test]
 async fn migrate_prints_what_it_applied() {
-    let installation = Installation::new().await;
+    // Those of an installation are migrated already.
+    let (log, keyring) = (empty_database().await.unwrap(), empty_database().await.unwrap());
+    let settings = [("database_url", log.as_str()), ("keyring_url", keyring.as_str())];
+    let installation = Installation::with(&settings).await;
 
     let printed = async || {
         let migrated = installation.run(&["migrate"]).await;
