@@ -1,16 +1,14 @@
 //! `lethe erase`: a request to be erased that came by mail, entered by an operator.
 
 use clap::Args;
-use domain::account::{Account, AccountCommand};
-use domain::session::CloseReason;
+use domain::account::Account;
 use domain::{AccountId, CommandId};
-use infra::event_store::{Request, Step};
-use infra::keyring::SubjectKind;
+use infra::event_store::Request;
 use uuid::Uuid;
 
 use super::CliError;
 use super::terminal::say;
-use crate::operations::request_erasure::{enter, grace};
+use crate::operations::request_erasure::{grace, request_of_account};
 use crate::wiring::App;
 
 #[derive(Args)]
@@ -22,7 +20,7 @@ pub struct EraseArgs {
     grace_days: Option<u16>,
 }
 
-/// As if the person had asked: signed out everywhere at once, erased after the grace.
+/// As if the person had requested it: signed out everywhere at once, erased after the grace.
 pub async fn run(args: EraseArgs, app: &App) -> Result<(), CliError> {
     let grace = grace(&app.config, args.grace_days.map(Into::into));
     let grace = grace.map_err(|detail| CliError::Input(format!("--grace-days: {detail}")))?;
@@ -38,17 +36,12 @@ pub async fn run(args: EraseArgs, app: &App) -> Result<(), CliError> {
             "the erasure of {account} has been requested already, and is due at {due:.0}"
         )));
     }
-    let now = app.clock.now();
-    let due = now + grace;
-    let code =
-        enter(app, SubjectKind::Account, account.into(), due).await.map_err(CliError::failed)?;
-    let command = CommandId(app.ids.uuid());
-    let step = Step::new::<Account>(account.0, AccountCommand::RequestErasure { now, due });
-    let receipt = app.executor.execute(&Request::new(account.into(), command), &[step]).await?;
-    let cause = receipt.first_of(account.0).map(|event| event.id);
-    let reason = CloseReason::ErasureRequested;
-    let closed = app.sessions.close_all(account, None, reason, cause).await?;
-    say(format_args!("{} sessions are closed; account {account} is erased {due:.0}", closed.len()));
-    say(format_args!("claim code, for the person: {code}"));
+    let request = Request::new(account.into(), CommandId(app.ids.uuid()));
+    let (requested, closed) = request_of_account(app, account, live, grace, &request).await?;
+    let due = requested.due;
+    say(format_args!("{closed} sessions are closed; account {account} is erased {due:.0}"));
+    if let Some(code) = requested.claim_code {
+        say(format_args!("claim code, for the person: {code}"));
+    }
     Ok(())
 }

@@ -6,6 +6,7 @@ use infra::event_store::ExecuteError;
 
 use super::terminal;
 use crate::config::ConfigError;
+use crate::operations::request_erasure::RequestErasureError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -56,6 +57,17 @@ failed! {
     infra::log::ReplayError,
     crate::databases::DatabasesError,
     crate::wiring::WiringError,
+}
+
+impl From<RequestErasureError> for CliError {
+    fn from(error: RequestErasureError) -> Self {
+        match error {
+            RequestErasureError::Execute(error) => error.into(),
+            RequestErasureError::Random
+            | RequestErasureError::InProgress { .. }
+            | RequestErasureError::Keyring(_) => Self::failed(error),
+        }
+    }
 }
 
 impl From<ExecuteError> for CliError {

@@ -3,14 +3,14 @@
 use chrono::TimeDelta;
 use clap::{Subcommand, ValueEnum};
 use domain::operator::{Operator, OperatorCommand, Scope};
-use domain::{CommandId, TenantId, TokenId};
-use infra::event_store::{Request, Step};
+use domain::{TenantId, TokenId};
 use infra::operators::{OperatorToken, Operators};
 use secrecy::ExposeSecret;
 use uuid::Uuid;
 
 use super::CliError;
 use super::terminal::{complain, say};
+use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 
 #[derive(Subcommand)]
@@ -70,8 +70,8 @@ async fn revoke(id: TokenId, app: &App) -> Result<(), CliError> {
 }
 
 async fn execute(app: &App, id: TokenId, command: OperatorCommand) -> Result<(), CliError> {
-    let request = Request::new(TenantId(id.0), CommandId(app.ids.uuid()));
-    let step = Step::new::<Operator>(id.0, command);
-    app.executor.execute(&request, &[step]).await?;
+    let command =
+        SystemCommand::with_id(TenantId(id.0), app.ids.uuid()).step::<Operator>(id.0, command);
+    command.execute(&app.executor, |_| false).await?;
     Ok(())
 }

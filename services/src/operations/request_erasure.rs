@@ -1,15 +1,19 @@
-//! Records an erasure request in the ledger, under a claim code.
+//! Requests an erasure, and cancels it: in the ledger of erasures and in the log.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::SubjectId;
+use domain::account::{Account, AccountCommand, LiveAccount};
 use domain::privacy::deadlines::grace_days_max;
+use domain::session::CloseReason;
+use domain::{AccountId, SubjectId};
+use infra::event_store::{ExecuteError, Receipt, Request, Step};
 use infra::keyring::{KeyringError, SubjectKind};
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::config::Config;
+use crate::operations::sign_out::SignOut;
 use crate::wiring::App;
 
 const PREFIX: &str = "le_";
@@ -25,14 +29,101 @@ pub enum RequestErasureError {
     InProgress { retry_seconds: i64 },
     #[error(transparent)]
     Keyring(#[from] KeyringError),
+    /// It is in the ledger and not in the log: the eraser cancels the entry.
+    #[error(transparent)]
+    Execute(#[from] ExecuteError),
 }
 
-/// Records the erasure in the ledger, and returns a new claim code, which is shown once. The caller
-/// then appends the request to the log; if it does not, the eraser cancels the entry.
+/// An erasure of an account or a workspace, and the step that requests it in the log.
+pub(crate) struct ErasureToRequest {
+    pub(crate) kind: SubjectKind,
+    pub(crate) subject: SubjectId,
+    pub(crate) due: DateTime<Utc>,
+    pub(crate) step: Step,
+    /// When an erasure is due that was requested before.
+    pub(crate) due_before: Option<DateTime<Utc>>,
+}
+
+/// An erasure that has been requested.
+pub(crate) struct RequestedErasure {
+    pub(crate) receipt: Receipt,
+    pub(crate) due: DateTime<Utc>,
+    /// The claim code, which is shown once: `None` when the same command came before.
+    pub(crate) claim_code: Option<String>,
+}
+
+impl ErasureToRequest {
+    /// Requests it: in the ledger first, then in the log. Where an erasure was requested before, that
+    /// is refused, unless `request` is the same command.
+    ///
+    /// # Errors
+    /// [`RequestErasureError`].
+    pub(crate) async fn execute(
+        self,
+        app: &App,
+        request: &Request,
+    ) -> Result<RequestedErasure, RequestErasureError> {
+        let Self { kind, subject, due, step, due_before } = self;
+        if let Some(due) = due_before {
+            let receipt = app.executor.execute(request, &[step]).await?;
+            return Ok(RequestedErasure { receipt, due, claim_code: None });
+        }
+        let code = enter(app, kind, subject, due).await?;
+        let receipt = app.executor.execute(request, &[step]).await?;
+        Ok(RequestedErasure { receipt, due, claim_code: Some(code) })
+    }
+}
+
+/// Requests the erasure of an account, and signs it out everywhere. Also returns how many sessions
+/// were closed.
 ///
 /// # Errors
-/// Nothing was recorded.
-pub async fn enter(
+/// [`RequestErasureError`].
+pub(crate) async fn request_of_account(
+    app: &App,
+    account: AccountId,
+    live: &LiveAccount,
+    grace: TimeDelta,
+    request: &Request,
+) -> Result<(RequestedErasure, usize), RequestErasureError> {
+    let now = app.clock.now();
+    let due = now + grace;
+    let erasure = ErasureToRequest {
+        kind: SubjectKind::Account,
+        subject: account.into(),
+        due,
+        step: Step::new::<Account>(account.0, AccountCommand::RequestErasure { now, due }),
+        due_before: live.erasure.map(|before| before.due),
+    };
+    let requested = erasure.execute(app, request).await?;
+    if requested.claim_code.is_none() {
+        return Ok((requested, 0));
+    }
+    let sign_out = SignOut { account, except: None, reason: CloseReason::ErasureRequested };
+    let closed = sign_out.execute_after(app, (request, &requested.receipt)).await;
+    Ok((requested, closed))
+}
+
+/// Cancels an erasure with the command of `step`.
+///
+/// # Errors
+/// What kept the cancellation out of the log.
+pub(crate) async fn cancel(
+    app: &App,
+    subject: SubjectId,
+    request: &Request,
+    step: Step,
+) -> Result<Receipt, ExecuteError> {
+    let receipt = app.executor.execute(request, &[step]).await?;
+    // The eraser reads it in the log, too.
+    if let Err(error) = app.keyring.ledger.cancel(subject).await {
+        tracing::warn!(%error, "the ledger was not updated after a cancellation: the eraser does it");
+    }
+    Ok(receipt)
+}
+
+/// Records the erasure in the ledger, and returns a new claim code.
+async fn enter(
     app: &App,
     kind: SubjectKind,
     subject: SubjectId,

@@ -1,7 +1,6 @@
-//! Another e-mail address: asked for here, proven by the link that goes there.
+//! Another e-mail address: requested by the person, proven by the link that is mailed there.
 
 use actix_web::HttpResponse;
-use chrono::TimeDelta;
 use domain::AccountId;
 use domain::account::{Account, AccountCommand};
 use domain::privacy::{AccountEmail, EmailAddress, Personal};
@@ -10,10 +9,10 @@ use infra::keyring::LinkPurpose;
 use secrecy::SecretString;
 use utoipa::ToSchema;
 
-use crate::api::accounts::password::{live, step_up};
-use crate::api::accounts::register::{Link, owner, proof, reservations};
+use crate::api::accounts::link::LinkRequest;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
+use crate::api::auth::step_up::{live_account, step_up};
 use crate::api::http::answer::{accepted, done};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, secret, text};
@@ -21,9 +20,9 @@ use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
+use crate::operations::email_addresses::{owner, reserve_instead};
+use crate::operations::links::{EMAIL_CHANGE, proof};
 use crate::unseal::Unsealer;
-
-const CHANGE: TimeDelta = TimeDelta::days(1);
 
 pub fn routes(routes: &mut Routes) {
     routes.add(__path_change, change).add(__path_confirm, confirm);
@@ -49,7 +48,7 @@ impl FromFields for ChangeEmailRequest {
     }
 }
 
-/// Asks for another address. It changes once the link that is mailed there is followed.
+/// Requests another address. It changes once the link that is mailed there is followed.
 #[utoipa::path(
     put, path = "/v1/me/email", tag = "accounts", request_body = ChangeEmailRequest,
     security(("session" = [])), params(("If-Match" = String, Header)),
@@ -66,7 +65,7 @@ async fn change(
     let account = step_up(&api, signed_in.account, &form.password).await?;
     matches.0.check(account.version)?;
     api.limits.mail(caller.address, form.email.folded())?;
-    match owner(&api, &form.email).await? {
+    match owner(&api.app, &form.email).await? {
         Some(owner) if owner == signed_in.account => {
             return Err(Problem::field("email", "the account has this address already"));
         }
@@ -74,25 +73,29 @@ async fn change(
         None => {}
     }
     let request = signed_in.request(&caller, bytes);
-    let asks = AccountCommand::RequestEmailChange {
+    let command = AccountCommand::RequestEmailChange {
         email: Personal::Clear(form.email),
-        verification: proof(&api, request.command, CHANGE),
+        verification: proof(&api.app, request.command, EMAIL_CHANGE),
     };
-    let step = matches.0.on(Step::new::<Account>(signed_in.account.0, asks))?;
+    let step = matches.0.on(Step::new::<Account>(signed_in.account.0, command))?;
     Ok(accepted(&api.app.executor.execute(&request, &[step]).await?))
 }
 
 /// Changes the address, by the link that was mailed to it.
 #[utoipa::path(
-    post, path = "/v1/email-changes", tag = "accounts", request_body = Link,
+    post, path = "/v1/email-changes", tag = "accounts", request_body = LinkRequest,
     params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
             pattern = r"^[!-~]+$")),
     responses((status = 204), (status = 409, body = ProblemView),
         (status = 410, body = ProblemView)),
 )]
-async fn confirm(api: ApiData, caller: Caller, body: Body<Link>) -> Result<HttpResponse, Problem> {
+async fn confirm(
+    api: ApiData,
+    caller: Caller,
+    body: Body<LinkRequest>,
+) -> Result<HttpResponse, Problem> {
     let (link, bytes) = body.read()?;
-    let (account, proof) = link.follow(&api, LinkPurpose::ChangeEmail).await?;
+    let (account, proof) = link.account(&api, LinkPurpose::ChangeEmail).await?;
     let actor = Some(account.into());
     let mut request = caller.request(account.into(), caller.command(actor), actor, bytes);
     request.reservations = moved(&api, account).await?;
@@ -101,16 +104,12 @@ async fn confirm(api: ApiData, caller: Caller, body: Body<Link>) -> Result<HttpR
     Ok(done(&api.app.executor.execute(&request, &[step]).await?))
 }
 
-/// Takes the address that is asked for, and gives back the one until now.
+/// Reserves the requested address, and releases the one until now.
 async fn moved(api: &Api, account: AccountId) -> Result<Vec<ReservationChange>, Problem> {
     let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
-    let live = live(&loaded)?;
+    let live = live_account(&loaded)?;
     let Some(change) = &live.email_change else { return Ok(vec![]) };
     let to =
         Unsealer::of_account(&api.app, account).required::<AccountEmail>(&change.email).await?;
-    let mut moved = reservations(api, &to, account).await?;
-    for (kind, blind_index) in api.app.reservations.of_owner(account.0).await? {
-        moved.push(ReservationChange::Release { kind, blind_index, owner: account.0 });
-    }
-    Ok(moved)
+    Ok(reserve_instead(&api.app, &to, account).await?)
 }

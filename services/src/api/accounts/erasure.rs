@@ -5,26 +5,30 @@ use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
 use domain::account::{Account, AccountCommand, Erasure};
-use domain::session::CloseReason;
-use infra::event_store::{Receipt, Step};
+use domain::privacy::deadlines::grace_days_max;
+use infra::event_store::Step;
 use infra::keyring::{ErasureEntry, SubjectKind};
 use secrecy::SecretString;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 use uuid::Uuid;
 
 use crate::api::ApiData;
-use crate::api::accounts::password::{live, sign_out, step_up};
 use crate::api::accounts::sole_owner::check_nobody_depends;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
+use crate::api::auth::step_up::{live_account, step_up};
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, number, secret};
 use crate::api::http::precondition::IfMatch;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
-use crate::operations::request_erasure::{RequestErasureError, enter, grace, hash_code};
+use crate::operations::request_erasure::{
+    self, RequestErasureError, RequestedErasure, grace, hash_code, request_of_account,
+};
 
 pub fn routes(routes: &mut Routes) {
     routes
@@ -34,13 +38,24 @@ pub fn routes(routes: &mut Routes) {
         .add(__path_prove, prove);
 }
 
+/// The schema of `grace_days`: no installation allows more than one without escrow.
+fn grace_days() -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Integer, Type::Null]))
+        .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
+        .description(Some("Days in which it can be taken back; by default what this installation says."))
+        .minimum(Some(0))
+        .maximum(Some(grace_days_max(0)))
+        .build()
+}
+
 #[derive(ToSchema)]
 pub struct ErasureRequest {
     /// The account's password, once more.
     #[schema(value_type = String, format = Password, min_length = 1)]
     pub password: SecretString,
     /// Days in which it can be taken back; by default what this installation says.
-    #[schema(value_type = Option<u32>, minimum = 0, maximum = 27)]
+    #[schema(schema_with = grace_days)]
     pub grace_days: Option<i64>,
 }
 
@@ -80,23 +95,15 @@ async fn request(
     let grace = grace(&api.app.config, form.grace_days);
     let grace = grace.map_err(|detail| Problem::field("grace_days", detail))?;
     let account = signed_in.account;
-    let standing = step_up(&api, account, &form.password).await?;
+    let loaded = step_up(&api, account, &form.password).await?;
     let request = signed_in.request(&caller, bytes);
-    let before = live(&standing)?.erasure;
-    let now = api.app.clock.now();
-    let asks = AccountCommand::RequestErasure { now, due: now + grace };
-    let step = Step::new::<Account>(account.0, asks);
-
-    if let Some(before) = before {
-        // Refused, unless it is this command that came before.
-        let receipt = api.app.executor.execute(&request, &[step]).await?;
-        return Ok(requested(&receipt, before.due, None));
+    let live = live_account(&loaded)?;
+    if live.erasure.is_none() {
+        check_nobody_depends(&api, account).await?;
     }
-    check_nobody_depends(&api, account).await?;
-    let code = enter(&api.app, SubjectKind::Account, account.into(), now + grace).await?;
-    let receipt = api.app.executor.execute(&request, &[step]).await?;
-    sign_out(&api, account, None, (&request, &receipt), CloseReason::ErasureRequested).await;
-    Ok(requested(&receipt, now + grace, Some(code)))
+    let (requested, _) = request_of_account(&api.app, account, live, grace, &request).await?;
+    let RequestedErasure { receipt, due, claim_code } = requested;
+    Ok(written(StatusCode::ACCEPTED, &receipt).json(ErasureResponse { due, claim_code }))
 }
 
 impl From<RequestErasureError> for Problem {
@@ -107,12 +114,9 @@ impl From<RequestErasureError> for Problem {
                 Self::of(ProblemKind::Unavailable).with_header(header::RETRY_AFTER, retry_seconds)
             }
             RequestErasureError::Keyring(error) => error.into(),
+            RequestErasureError::Execute(error) => error.into(),
         }
     }
-}
-
-fn requested(receipt: &Receipt, due: DateTime<Utc>, code: Option<String>) -> HttpResponse {
-    written(StatusCode::ACCEPTED, receipt).json(ErasureResponse { due, claim_code: code })
 }
 
 #[derive(Serialize, ToSchema)]
@@ -129,7 +133,8 @@ pub struct ErasureView {
 async fn show(api: ApiData, signed_in: SignedIn) -> Result<HttpResponse, Problem> {
     let account = signed_in.account;
     let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
-    let erasure = live(&loaded)?.erasure.ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
+    let erasure =
+        live_account(&loaded)?.erasure.ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
     let Erasure { requested_at, due } = erasure;
     Ok(HttpResponse::Ok().json(ErasureView { requested_at, due }))
 }
@@ -150,11 +155,8 @@ async fn cancel(
     let cancels = AccountCommand::CancelErasure { now: api.app.clock.now() };
     let step = matches.on(Step::new::<Account>(signed_in.account.0, cancels))?;
     let request = signed_in.request(&caller, vec![]);
-    let receipt = api.app.executor.execute(&request, &[step]).await?;
-    // The eraser hears of it from the log, too.
-    if let Err(error) = api.app.keyring.ledger.cancel(signed_in.account.into()).await {
-        tracing::warn!(%error, "the ledger was not updated after a cancellation: the eraser does it");
-    }
+    let receipt =
+        request_erasure::cancel(&api.app, signed_in.account.into(), &request, step).await?;
     Ok(done(&receipt))
 }
 

@@ -3,6 +3,7 @@
 pub mod consents;
 pub mod email;
 pub mod erasure;
+pub mod link;
 pub mod me;
 pub mod password;
 pub mod register;

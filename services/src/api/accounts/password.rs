@@ -1,63 +1,37 @@
 //! The password: changed by whoever knows it, reset by whoever gets the account's mail.
 
 use actix_web::HttpResponse;
-use chrono::TimeDelta;
-use domain::account::{Account, AccountCommand, AccountError, LiveAccount};
+use domain::account::{Account, AccountCommand};
 use domain::privacy::EmailAddress;
-use domain::session::{CloseReason, Session, SessionCommand};
-use domain::{AccountId, CommandId, CredentialId, SessionId};
+use domain::session::CloseReason;
+use domain::{AccountId, CommandId, CredentialId};
 use infra::credentials::Password;
-use infra::event_store::{ExecuteError, Loaded, Receipt, Request, Step};
+use infra::event_store::{ExecuteError, Receipt, Request, Step};
 use infra::ids::derived;
 use infra::keyring::LinkPurpose;
 use secrecy::SecretString;
 use utoipa::ToSchema;
 
-use crate::api::accounts::register::{Link, owner, proof};
+use crate::api::accounts::link::LinkRequest;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
+use crate::api::auth::step_up::step_up;
 use crate::api::http::answer::done;
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, password, secret, text};
 use crate::api::http::precondition::MustMatch;
-use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
+use crate::api::http::problem::{Problem, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
-
-const RESET: TimeDelta = TimeDelta::hours(1);
+use crate::operations::email_addresses::owner;
+use crate::operations::links::{PASSWORD_RESET, proof};
+use crate::operations::sign_out::SignOut;
 
 pub fn routes(routes: &mut Routes) {
-    routes.add(__path_change, change).add(__path_ask, ask).add(__path_reset, reset);
-}
-
-/// What a registered account stands at.
-///
-/// # Errors
-/// None is there, or it has been erased.
-pub fn live(loaded: &Loaded<Account>) -> Result<&LiveAccount, Problem> {
-    match &*loaded.state {
-        Account::Live(live) => Ok(live),
-        Account::Absent | Account::Ended { .. } => Err(AccountError::Unknown.into()),
-    }
-}
-
-/// Asks for the password once more, before what a stolen session should not be able to do.
-///
-/// # Errors
-/// Another password, or too many of them.
-pub async fn step_up(
-    api: &Api,
-    account: AccountId,
-    password: &SecretString,
-) -> Result<Loaded<Account>, Problem> {
-    api.limits.step_up(account)?;
-    let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
-    let credential = live(&loaded)?.credential;
-    if api.app.credentials.verify(account, credential, password).await? {
-        Ok(loaded)
-    } else {
-        Err(Problem::of(ProblemKind::PasswordWrong))
-    }
+    routes
+        .add(__path_change, change)
+        .add(__path_request_reset, request_reset)
+        .add(__path_reset, reset);
 }
 
 #[derive(ToSchema)]
@@ -98,8 +72,8 @@ async fn change(
     let step = Step::new::<Account>(account.0, AccountCommand::ChangePassword { credential });
     let step = matches.0.on(step)?;
     let receipt = replace(&api, &request, step, credential).await?;
-    let reason = CloseReason::PasswordChanged;
-    sign_out(&api, account, Some(signed_in.session), (&request, &receipt), reason).await;
+    let (except, reason) = (Some(signed_in.session), CloseReason::PasswordChanged);
+    SignOut { account, except, reason }.execute_after(&api.app, (&request, &receipt)).await;
     Ok(done(&receipt))
 }
 
@@ -126,7 +100,7 @@ impl FromFields for ForgottenPasswordRequest {
             pattern = r"^[!-~]+$")),
     responses((status = 202)),
 )]
-async fn ask(
+async fn request_reset(
     api: ApiData,
     caller: Caller,
     body: Body<ForgottenPasswordRequest>,
@@ -134,11 +108,11 @@ async fn ask(
     let (form, bytes) = body.read()?;
     api.limits.mail(caller.address, form.email.folded())?;
     // Neither a position nor a refusal may tell whether there was somebody to mail to.
-    if let Some(account) = owner(&api, &form.email).await? {
+    if let Some(account) = owner(&api.app, &form.email).await? {
         let command = caller.command(None);
         let request = caller.request(account.into(), command, None, bytes);
-        let asks = AccountCommand::RequestPasswordReset { proof: proof(&api, command, RESET) };
-        let step = Step::new::<Account>(account.0, asks);
+        let proof = proof(&api.app, command, PASSWORD_RESET);
+        let step = Step::new::<Account>(account.0, AccountCommand::RequestPasswordReset { proof });
         match api.app.executor.execute(&request, &[step]).await {
             Ok(_) | Err(ExecuteError::Refused(_) | ExecuteError::Fenced | ExecuteError::Reused) => {
             }
@@ -159,7 +133,7 @@ pub struct ResetPasswordRequest {
 
 impl FromFields for ResetPasswordRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let token = Link::token(fields);
+        let token = LinkRequest::token(fields);
         let password = fields.required("password", password);
         Some(Self { token: token?, password: password? })
     }
@@ -179,15 +153,16 @@ async fn reset(
     body: Body<ResetPasswordRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
-    let link = Link::new(form.token);
-    let (account, proof) = link.follow(&api, LinkPurpose::ResetPassword).await?;
+    let link = LinkRequest::new(form.token);
+    let (account, proof) = link.account(&api, LinkPurpose::ResetPassword).await?;
     let actor = Some(account.into());
     let request = caller.request(account.into(), caller.command(actor), actor, bytes);
     let credential = keep(&api, account, request.command, form.password).await?;
     let resets = AccountCommand::ResetPassword { proof, credential, now: api.app.clock.now() };
     let step = Step::new::<Account>(account.0, resets);
     let receipt = replace(&api, &request, step, credential).await?;
-    sign_out(&api, account, None, (&request, &receipt), CloseReason::PasswordChanged).await;
+    let (except, reason) = (None, CloseReason::PasswordChanged);
+    SignOut { account, except, reason }.execute_after(&api.app, (&request, &receipt)).await;
     Ok(done(&receipt))
 }
 
@@ -218,39 +193,5 @@ async fn replace(
             Err(error.into())
         }
         Err(error) => Err(error.into()),
-    }
-}
-
-/// Closes the account's other sessions because of a command, which is done by now: what fails here
-/// is left to the session closer.
-pub async fn sign_out(
-    api: &Api,
-    account: AccountId,
-    except: Option<SessionId>,
-    (request, receipt): (&Request, &Receipt),
-    reason: CloseReason,
-) {
-    let cause = receipt.first_of(account.0).map(|event| event.id);
-    let ended = async {
-        let closed = api.app.sessions.close_all(account, except, reason, cause).await?;
-        if closed.is_empty() {
-            return Ok(());
-        }
-        let end =
-            |session: &SessionId| Step::new::<Session>(session.0, SessionCommand::Close { reason });
-        let steps: Vec<Step> = closed.iter().map(end).collect();
-        let close = Request {
-            tenant: account.into(),
-            command: CommandId(derived(request.command, "close")),
-            body: None,
-            causation: cause,
-            reservations: Vec::new(),
-            ..request.clone()
-        };
-        api.app.executor.execute(&close, &steps).await?;
-        Ok::<_, Problem>(api.app.sessions.closed(&closed).await?)
-    };
-    if let Err(problem) = ended.await {
-        tracing::warn!(%problem, "sessions were not closed at once: the session closer does it");
     }
 }

@@ -3,18 +3,19 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header;
-use chrono::TimeDelta;
-use domain::account::{Account, AccountCommand, Proof};
+use domain::account::{Account, AccountCommand};
 use domain::privacy::{EmailAddress, PersonName, Personal, Username};
-use domain::{AccountId, CommandId, CredentialId, LinkId, ProofId, SubjectId};
+use domain::{AccountId, CredentialId};
 use infra::credentials::Password;
-use infra::event_store::{ExecuteError, ReservationChange, Step};
+use infra::event_store::{ExecuteError, Step};
 use infra::ids::derived;
 use infra::keyring::LinkPurpose;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::api::ApiData;
+use crate::api::accounts::link::LinkRequest;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::answer::{accepted, done, written};
@@ -22,10 +23,8 @@ use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, Nothing, password, text};
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
-use crate::api::{Api, ApiData};
-
-/// How long a link that proves an address works.
-const VERIFICATION: TimeDelta = TimeDelta::days(3);
+use crate::operations::email_addresses::{owner, reserve};
+use crate::operations::links::{VERIFICATION, proof};
 
 pub fn routes(routes: &mut Routes) {
     routes
@@ -70,75 +69,6 @@ pub struct RegisterResponse {
     account_id: Uuid,
 }
 
-/// The secret of a link that was mailed.
-#[derive(ToSchema)]
-pub struct Link {
-    #[schema(min_length = 1)]
-    token: String,
-}
-
-impl FromFields for Link {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        Self::token(fields).map(Self::new)
-    }
-}
-
-impl Link {
-    pub const fn new(token: String) -> Self {
-        Self { token }
-    }
-
-    pub fn token(fields: &mut Fields) -> Option<String> {
-        fields.required("token", text(|token| Ok::<_, String>(token.to_owned())))
-    }
-
-    /// Whom the link was sent to, and what it proves.
-    pub async fn follow(
-        &self,
-        api: &Api,
-        purpose: LinkPurpose,
-    ) -> Result<(AccountId, ProofId), Problem> {
-        let (of, id) = self.read_for(api, purpose).await?;
-        Ok((AccountId(of.0), ProofId(id.0)))
-    }
-
-    /// Whatever the link is of, and what it names.
-    pub async fn read_for(
-        &self,
-        api: &Api,
-        purpose: LinkPurpose,
-    ) -> Result<(SubjectId, LinkId), Problem> {
-        let read = api.app.keyring.link_tokens.read(purpose, &self.token).await?;
-        read.ok_or_else(|| Problem::of(ProblemKind::LinkInvalid))
-    }
-}
-
-/// What a link proves that this command has mailed, for as long.
-pub fn proof(api: &Api, command: CommandId, lasts: TimeDelta) -> Proof {
-    Proof { id: ProofId(derived(command, "proof")), until: api.app.clock.now() + lasts }
-}
-
-/// Reservations on an address, under each generation of the index.
-pub async fn reservations(
-    api: &Api,
-    email: &EmailAddress,
-    owner: AccountId,
-) -> Result<Vec<ReservationChange>, Problem> {
-    let index = api.app.keyring.email_index.indexes(email).await?;
-    let take = |(kind, blind_index)| ReservationChange::Take { kind, blind_index, owner: owner.0 };
-    Ok(index.into_iter().map(take).collect())
-}
-
-/// Who has this address.
-pub async fn owner(api: &Api, email: &EmailAddress) -> Result<Option<AccountId>, Problem> {
-    for (kind, blind_index) in api.app.keyring.email_index.indexes(email).await? {
-        if let Some(owner) = api.app.executor.reservation_owner(&kind, &blind_index).await? {
-            return Ok(Some(AccountId(owner)));
-        }
-    }
-    Ok(None)
-}
-
 /// Registers a person, and mails a link that proves the address.
 #[utoipa::path(
     post, path = "/v1/accounts", tag = "accounts", request_body = RegisterRequest,
@@ -158,7 +88,7 @@ async fn register(
     let (form, bytes) = body.read()?;
     let command = caller.command(None);
     let account = AccountId(derived(command, "account"));
-    if owner(&api, &form.email).await?.is_some_and(|owner| owner != account) {
+    if owner(&api.app, &form.email).await?.is_some_and(|owner| owner != account) {
         return Err(Problem::of(ProblemKind::AddressTaken));
     }
     let credential = CredentialId(derived(command, "credential"));
@@ -166,13 +96,13 @@ async fn register(
     api.app.credentials.insert(account, credential, &hash).await?;
 
     let mut request = caller.request(account.into(), command, Some(account.into()), bytes);
-    request.reservations = reservations(&api, &form.email, account).await?;
+    request.reservations = reserve(&api.app, &form.email, account).await?;
     let registers = AccountCommand::Register {
         email: Personal::Clear(form.email),
         name: Personal::Clear(form.name),
         username: form.username.map(Personal::Clear),
         credential,
-        verification: proof(&api, command, VERIFICATION),
+        verification: proof(&api.app, command, VERIFICATION),
     };
     let step = Step::new::<Account>(account.0, registers);
     let receipt = match api.app.executor.execute(&request, &[step]).await {
@@ -190,15 +120,19 @@ async fn register(
 
 /// Proves an address by the link that was mailed to it.
 #[utoipa::path(
-    post, path = "/v1/email-verifications", tag = "accounts", request_body = Link,
+    post, path = "/v1/email-verifications", tag = "accounts", request_body = LinkRequest,
     params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
             pattern = r"^[!-~]+$")),
     responses((status = 204), (status = 410, description = "The link is used, replaced or over",
         body = ProblemView)),
 )]
-async fn verify(api: ApiData, caller: Caller, body: Body<Link>) -> Result<HttpResponse, Problem> {
+async fn verify(
+    api: ApiData,
+    caller: Caller,
+    body: Body<LinkRequest>,
+) -> Result<HttpResponse, Problem> {
     let (link, bytes) = body.read()?;
-    let (account, proof) = link.follow(&api, LinkPurpose::VerifyEmail).await?;
+    let (account, proof) = link.account(&api, LinkPurpose::VerifyEmail).await?;
     let actor = Some(account.into());
     let request = caller.request(account.into(), caller.command(actor), actor, bytes);
     let verifies = AccountCommand::VerifyEmail { proof, now: api.app.clock.now() };
@@ -222,8 +156,8 @@ async fn send_again(
     let (Nothing, bytes) = body.read()?;
     api.limits.mail(caller.address, signed_in.account)?;
     let request = signed_in.request(&caller, bytes);
-    let verification = proof(&api, request.command, VERIFICATION);
-    let asks = AccountCommand::RequestVerification { verification };
-    let step = Step::new::<Account>(signed_in.account.0, asks);
+    let verification = proof(&api.app, request.command, VERIFICATION);
+    let command = AccountCommand::RequestVerification { verification };
+    let step = Step::new::<Account>(signed_in.account.0, command);
     Ok(accepted(&api.app.executor.execute(&request, &[step]).await?))
 }

@@ -6,6 +6,7 @@ pub mod path_resources;
 pub mod sessions;
 pub mod sign_in;
 pub mod signed_in;
+pub mod step_up;
 
 use super::http::routes::Routes;
 

@@ -22,6 +22,7 @@ use crate::api::http::position::MinPosition;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
+use crate::operations::sign_out::SignOut;
 use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
@@ -160,18 +161,12 @@ async fn close_others(
     body: Body<Nothing>,
 ) -> Result<HttpResponse, Problem> {
     let (Nothing, bytes) = body.read()?;
-    let (reason, keep) = (CloseReason::ClosedFromAnother, Some(signed_in.session));
-    let sessions = &api.app.sessions;
-    let closed = sessions.close_all(signed_in.account, keep, reason, None).await?;
-    if closed.is_empty() {
+    let (account, except) = (signed_in.account, Some(signed_in.session));
+    let sign_out = SignOut { account, except, reason: CloseReason::ClosedFromAnother };
+    let receipt = sign_out.execute(&api.app, &signed_in.request(&caller, bytes)).await?;
+    let Some(receipt) = receipt else {
         return Ok(HttpResponse::NoContent().finish());
-    }
-    let end =
-        |session: &SessionId| Step::new::<Session>(session.0, SessionCommand::Close { reason });
-    let steps: Vec<Step> = closed.iter().map(end).collect();
-    let request = signed_in.request(&caller, bytes);
-    let receipt = api.app.executor.execute(&request, &steps).await?;
-    sessions.closed(&closed).await?;
+    };
     let mut answer = HttpResponse::NoContent();
     insert_position(&mut answer, &receipt);
     Ok(answer.finish())

@@ -16,7 +16,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::accounts::register::owner;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::COOKIE;
 use crate::api::http::answer::written;
@@ -25,6 +24,7 @@ use crate::api::http::fields::{Fields, FromFields, secret, text, word};
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
+use crate::operations::email_addresses::owner;
 
 pub fn routes(routes: &mut Routes) {
     routes.add(__path_open, open);
@@ -97,7 +97,7 @@ async fn known(
     api: &Api,
     email: &EmailAddress,
 ) -> Result<Option<(AccountId, Loaded<Account>)>, Problem> {
-    let Some(account) = owner(api, email).await? else { return Ok(None) };
+    let Some(account) = owner(&api.app, email).await? else { return Ok(None) };
     let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
     Ok(matches!(*loaded.state, Account::Live(_)).then_some((account, loaded)))
 }

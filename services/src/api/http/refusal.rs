@@ -17,6 +17,8 @@ use infra::run_log::RunLogError;
 
 use crate::api::http::precondition::etag;
 use crate::api::http::problem::{Problem, ProblemKind};
+use crate::operations::email_addresses::AddressError;
+use crate::operations::sign_out::SignOutError;
 use crate::unseal::UnknownField;
 
 impl From<ExecuteError> for Problem {
@@ -202,6 +204,25 @@ impl From<RunLogError> for Problem {
             | RunLogError::Gap { .. }
             | RunLogError::Damaged { .. }
             | RunLogError::Number) => Self::internal(&error),
+        }
+    }
+}
+
+impl From<AddressError> for Problem {
+    fn from(error: AddressError) -> Self {
+        match error {
+            AddressError::Keyring(error) => error.into(),
+            AddressError::Load(error) => error.into(),
+            AddressError::Postgres(error) => error.into(),
+        }
+    }
+}
+
+impl From<SignOutError> for Problem {
+    fn from(error: SignOutError) -> Self {
+        match error {
+            SignOutError::Postgres(error) => error.into(),
+            SignOutError::Execute(error) => error.into(),
         }
     }
 }

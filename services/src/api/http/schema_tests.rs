@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use utoipa::PartialSchema;
 
 use super::fields::{Fields, FromFields};
-use crate::api::accounts::{consents, email, erasure, me, password, register};
+use crate::api::accounts::{consents, email, erasure, link, me, password, register};
 use crate::api::auth::sign_in;
 use crate::api::runs::request;
 use crate::api::seats::{leases, limit};
@@ -116,7 +116,7 @@ macro_rules! bodies {
 fn what_the_schema_of_a_body_admits_is_read() {
     let mut found = vec![];
     let admitted = bodies! { found
-        register::RegisterRequest register::Link me::RectifyRequest email::ChangeEmailRequest
+        register::RegisterRequest link::LinkRequest me::RectifyRequest email::ChangeEmailRequest
         password::ChangePasswordRequest password::ForgottenPasswordRequest
         password::ResetPasswordRequest consents::GiveConsentRequest erasure::ErasureRequest
         sign_in::SignInRequest workspace::WorkspaceRequest members::ChangeRoleRequest

@@ -4,23 +4,23 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use chrono::{DateTime, Utc};
 use domain::workspace::{Deletion, Workspace, WorkspaceAction, WorkspaceCommand};
-use infra::event_store::{Receipt, Step};
+use infra::event_store::Step;
 use infra::keyring::SubjectKind;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::api::ApiData;
 use crate::api::accounts::erasure::ErasureRequest;
-use crate::api::accounts::password::step_up;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathWorkspace, nothing};
+use crate::api::auth::step_up::step_up;
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::precondition::{IfMatch, MustMatch};
 use crate::api::http::problem::{Problem, ProblemView};
 use crate::api::http::routes::Routes;
-use crate::operations::request_erasure::{enter, grace};
+use crate::operations::request_erasure::{self, ErasureToRequest, RequestedErasure, grace};
 
 pub fn routes(routes: &mut Routes) {
     routes
@@ -64,22 +64,16 @@ async fn request(
     let request = member.request(&caller, bytes);
     let (workspace, now) = (member.workspace, api.app.clock.now());
     let before = named.live()?.deletion;
-    let asks = WorkspaceCommand::RequestDeletion { by: member.account, now, due: now + grace };
-    let step = matches.0.on(Step::new::<Workspace>(workspace.0, asks))?;
-
-    if let Some(before) = before {
-        // Refused, unless it is this command that came before.
-        let receipt = api.app.executor.execute(&request, &[step]).await?;
-        return Ok(requested(&receipt, before.due, None));
+    let due = now + grace;
+    let command = WorkspaceCommand::RequestDeletion { by: member.account, now, due };
+    let step = matches.0.on(Step::new::<Workspace>(workspace.0, command))?;
+    if before.is_none() {
+        matches.0.check(named.version)?;
     }
-    matches.0.check(named.version)?;
-    let code = enter(&api.app, SubjectKind::Workspace, workspace.into(), now + grace).await?;
-    let receipt = api.app.executor.execute(&request, &[step]).await?;
-    Ok(requested(&receipt, now + grace, Some(code)))
-}
-
-fn requested(receipt: &Receipt, due: DateTime<Utc>, code: Option<String>) -> HttpResponse {
-    written(StatusCode::ACCEPTED, receipt).json(DeleteWorkspaceResponse { due, claim_code: code })
+    let (kind, due_before) = (SubjectKind::Workspace, before.map(|before| before.due));
+    let erasure = ErasureToRequest { kind, subject: workspace.into(), due, step, due_before };
+    let RequestedErasure { receipt, due, claim_code } = erasure.execute(&api.app, &request).await?;
+    Ok(written(StatusCode::ACCEPTED, &receipt).json(DeleteWorkspaceResponse { due, claim_code }))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -120,10 +114,7 @@ async fn cancel(
     let cancels = WorkspaceCommand::CancelDeletion { by: member.account, now };
     let step = matches.on(Step::new::<Workspace>(member.workspace.0, cancels))?;
     let request = member.request(&caller, vec![]);
-    let receipt = api.app.executor.execute(&request, &[step]).await?;
-    // The eraser hears of it from the log, too.
-    if let Err(error) = api.app.keyring.ledger.cancel(member.workspace.into()).await {
-        tracing::warn!(%error, "the ledger was not updated after a cancellation: the eraser does it");
-    }
+    let receipt =
+        request_erasure::cancel(&api.app, member.workspace.into(), &request, step).await?;
     Ok(done(&receipt))
 }

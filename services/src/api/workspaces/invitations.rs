@@ -18,12 +18,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::accounts::password::live;
-use crate::api::accounts::register::{Link, owner};
+use crate::api::accounts::link::LinkRequest;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathWorkspace};
 use crate::api::auth::signed_in::SignedIn;
+use crate::api::auth::step_up::live_account;
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, number, text};
@@ -32,6 +32,7 @@ use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::workspaces::members::role;
 use crate::api::{Api, ApiData};
+use crate::operations::email_addresses::owner;
 use crate::unseal::Unsealer;
 
 /// How many addresses are opened at once.
@@ -98,7 +99,7 @@ async fn invite(
     member.authorise()?;
     let (form, bytes) = body.read()?;
     api.limits.mail(caller.address, form.email.folded())?;
-    let known = owner(&api, &form.email).await?;
+    let known = owner(&api.app, &form.email).await?;
     let request = member.request(&caller, bytes);
     let (workspace, now) = (member.workspace, api.app.clock.now());
     let invitation = InvitationId(derived(request.command, "invitation"));
@@ -250,7 +251,7 @@ pub struct AcceptInvitationResponse {
 
 /// Joins a workspace, by the link that was mailed to one's own address.
 #[utoipa::path(
-    post, path = "/v1/invitations/accept", tag = "workspaces", request_body = Link,
+    post, path = "/v1/invitations/accept", tag = "workspaces", request_body = LinkRequest,
     security(("session" = [])),
     params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
             pattern = r"^[!-~]+$")),
@@ -261,10 +262,10 @@ async fn accept(
     api: ApiData,
     signed_in: SignedIn,
     caller: Caller,
-    body: Body<Link>,
+    body: Body<LinkRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (link, bytes) = body.read()?;
-    let (of, id) = link.read_for(&api, LinkPurpose::AcceptInvitation).await?;
+    let (of, id) = link.subject(&api, LinkPurpose::AcceptInvitation).await?;
     let (workspace, invitation) = (WorkspaceId(of.0), InvitationId(id.0));
     let loaded = load(&api, workspace).await?;
     let standing = loaded.state.live().ok_or(WorkspaceError::InvitationGone)?;
@@ -291,7 +292,7 @@ async fn check_is_theirs(
 ) -> Result<(), Problem> {
     let account = signed_in.account;
     let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
-    let standing = live(&loaded)?;
+    let standing = live_account(&loaded)?;
     if standing.erasure.is_some() {
         return Err(AccountError::ErasureRequested.into());
     }

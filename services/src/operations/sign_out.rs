@@ -1,0 +1,96 @@
+//! Signs an account out: everywhere, or everywhere but in one session.
+
+use domain::session::{CloseReason, Session, SessionCommand};
+use domain::{AccountId, CommandId, EventId, SessionId};
+use infra::event_store::{ExecuteError, Receipt, Request, Step};
+use infra::ids::derived;
+use infra::postgres::PgError;
+
+use crate::wiring::App;
+
+/// Which sessions are closed, and why.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SignOut {
+    pub(crate) account: AccountId,
+    pub(crate) except: Option<SessionId>,
+    pub(crate) reason: CloseReason,
+}
+
+/// Why sessions may be open still, or their closing events missing: the session closer appends
+/// these.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SignOutError {
+    #[error(transparent)]
+    Postgres(#[from] PgError),
+    #[error(transparent)]
+    Execute(#[from] ExecuteError),
+}
+
+impl SignOut {
+    /// Closes the sessions with the command of `request`. The rows are deleted first, so that the
+    /// tokens are refused from then on. `None`: no session was open.
+    ///
+    /// # Errors
+    /// [`SignOutError`].
+    pub(crate) async fn execute(
+        self,
+        app: &App,
+        request: &Request,
+    ) -> Result<Option<Receipt>, SignOutError> {
+        let sessions = self.close_rows(app, request.causation).await?;
+        self.append(app, &sessions, request).await
+    }
+
+    /// Closes the sessions because of a command that has been carried out, and returns how many. What
+    /// fails here is left to the session closer.
+    pub(crate) async fn execute_after(
+        self,
+        app: &App,
+        (request, receipt): (&Request, &Receipt),
+    ) -> usize {
+        let cause = receipt.first_of(self.account.0).map(|event| event.id);
+        let sessions = match self.close_rows(app, cause).await {
+            Ok(sessions) => sessions,
+            Err(error) => {
+                tracing::warn!(%error, "sessions were not closed at once: the session closer does it");
+                return 0;
+            }
+        };
+        let close = Request {
+            tenant: self.account.into(),
+            command: CommandId(derived(request.command, "close")),
+            body: None,
+            causation: cause,
+            reservations: Vec::new(),
+            ..request.clone()
+        };
+        if let Err(error) = self.append(app, &sessions, &close).await {
+            tracing::warn!(%error, "closing events were not appended: the session closer does it");
+        }
+        sessions.len()
+    }
+
+    async fn close_rows(
+        self,
+        app: &App,
+        cause: Option<EventId>,
+    ) -> Result<Vec<SessionId>, PgError> {
+        app.sessions.close_all(self.account, self.except, self.reason, cause).await
+    }
+
+    async fn append(
+        self,
+        app: &App,
+        sessions: &[SessionId],
+        request: &Request,
+    ) -> Result<Option<Receipt>, SignOutError> {
+        if sessions.is_empty() {
+            return Ok(None);
+        }
+        let close = SessionCommand::Close { reason: self.reason };
+        let steps = sessions.iter().map(|session| Step::new::<Session>(session.0, close.clone()));
+        let receipt = app.executor.execute(request, &steps.collect::<Vec<_>>()).await?;
+        app.sessions.closed(sessions).await?;
+        Ok(Some(receipt))
+    }
+}
