@@ -1,4 +1,4 @@
-//! HTTP: what can be asked from outside.
+//! The API over HTTP.
 
 pub mod accounts;
 mod audit;

@@ -89,7 +89,7 @@ impl Subcommand {
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        // Help or the version, which were asked for.
+        // Help or the version.
         Err(answer) if !answer.use_stderr() => {
             terminal::say(answer.to_string().trim_end());
             return ExitCode::SUCCESS;

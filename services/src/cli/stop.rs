@@ -1,11 +1,11 @@
-//! SIGTERM and SIGINT: the first asks to stop, the second does not ask.
+//! SIGTERM and SIGINT: the first stops in order, the second at once.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::CliError;
 
-/// As a shell tells of a process that SIGINT ended.
+/// The exit code that a shell gives a process that SIGINT ended.
 const EXIT_CODE: i32 = 130;
 
 #[derive(Clone)]

@@ -8,7 +8,7 @@ use super::help::subcommands;
 
 const USAGE: &str = "Usage: ";
 
-/// clap tells it over several lines, and a first line alone may leave out the very name.
+/// The message of clap has several lines, and the first alone may leave out the very name.
 pub fn one_line(error: &Error) -> String {
     let text = error.to_string();
     let mut root = Cli::command();
@@ -37,13 +37,13 @@ fn complaint(text: &str) -> String {
     lines.join(" ").trim_start_matches("error: ").to_owned()
 }
 
-/// The subcommand that the usage in `text` is about, with the words that lead to it.
+/// The subcommand that the usage in `text` is about, with its path.
 fn command_of<'a>(text: &str, root: &'a Command) -> (String, &'a Command) {
     let usage = text.lines().find_map(|line| line.trim().strip_prefix(USAGE)).unwrap_or_default();
     let (mut path, mut command) = (root.get_name().to_owned(), root);
-    for word in usage.split_whitespace().skip(1) {
-        let Some(next) = command.find_subcommand(word) else { break };
-        (path, command) = (format!("{path} {word}"), next);
+    for name in usage.split_whitespace().skip(1) {
+        let Some(next) = command.find_subcommand(name) else { break };
+        (path, command) = (format!("{path} {name}"), next);
     }
     (path, command)
 }

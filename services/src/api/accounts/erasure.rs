@@ -1,4 +1,4 @@
-//! Being forgotten: asked for, taken back within the grace, and proven by a claim code.
+//! The erasure of one's own account: requested, cancelled within the grace, and proven by a claim code.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header;
@@ -43,7 +43,7 @@ fn grace_days() -> Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::from_iter([Type::Integer, Type::Null]))
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
-        .description(Some("Days in which it can be taken back; by default what this installation says."))
+        .description(Some("Days in which it can be cancelled; by default what the settings say."))
         .minimum(Some(0))
         .maximum(Some(grace_days_max(0)))
         .build()
@@ -54,7 +54,7 @@ pub struct ErasureRequest {
     /// The account's password, once more.
     #[schema(value_type = String, format = Password, min_length = 1)]
     pub password: SecretString,
-    /// Days in which it can be taken back; by default what this installation says.
+    /// Days in which it can be cancelled; by default what the settings say.
     #[schema(schema_with = grace_days)]
     pub grace_days: Option<i64>,
 }
@@ -69,14 +69,14 @@ impl FromFields for ErasureRequest {
 
 #[derive(Serialize, ToSchema)]
 pub struct ErasureResponse {
-    /// Until then it can be taken back: sign in again, and delete the request.
+    /// Until then it can be cancelled: sign in again, and delete the request.
     due: DateTime<Utc>,
-    /// Shown once. It asks for the certificate when nobody can sign in any more.
+    /// Shown once. It is needed for the certificate, when nobody can sign in any more.
     #[serde(skip_serializing_if = "Option::is_none")]
     claim_code: Option<String>,
 }
 
-/// Asks for everything about oneself to be destroyed. Signs out everywhere, at once.
+/// Requests the erasure of everything about oneself. Signs out everywhere at once.
 #[utoipa::path(
     post, path = "/v1/me/erasure", tag = "erasure", request_body = ErasureRequest,
     security(("session" = [])),
@@ -125,7 +125,7 @@ pub struct ErasureView {
     due: DateTime<Utc>,
 }
 
-/// The erasure that has been asked for.
+/// The erasure that has been requested.
 #[utoipa::path(
     get, path = "/v1/me/erasure", tag = "erasure", security(("session" = [])),
     responses((status = 200, body = ErasureView), (status = 404, body = ProblemView)),
@@ -139,11 +139,11 @@ async fn show(api: ApiData, signed_in: SignedIn) -> Result<HttpResponse, Problem
     Ok(HttpResponse::Ok().json(ErasureView { requested_at, due }))
 }
 
-/// Takes the request back.
+/// Cancels the request.
 #[utoipa::path(
     delete, path = "/v1/me/erasure", tag = "erasure", security(("session" = [])),
     params(("If-Match" = Option<String>, Header)),
-    responses((status = 204), (status = 409, description = "The grace is over, or none was asked",
+    responses((status = 204), (status = 409, description = "The grace is over, or no erasure was requested",
         body = ProblemView)),
 )]
 async fn cancel(

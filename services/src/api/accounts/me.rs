@@ -79,7 +79,7 @@ async fn show(
     Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(row.version))).json(me))
 }
 
-/// A field of the person who asks. It is theirs to see: where it cannot be opened any more, there is
+/// A field of the caller's own account. It is theirs to see: where it cannot be opened any more, there is
 /// no account.
 async fn own<F: Field>(
     person: &Unsealer<'_>,

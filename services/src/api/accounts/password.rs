@@ -1,4 +1,4 @@
-//! The password: changed by whoever knows it, reset by whoever gets the account's mail.
+//! The password: changed by the person who knows it, reset by the person who gets the account's mail.
 
 use actix_web::HttpResponse;
 use domain::account::{Account, AccountCommand};
@@ -65,8 +65,8 @@ async fn change(
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
     let account = signed_in.account;
-    let standing = step_up(&api, account, &form.current).await?;
-    matches.0.check(standing.version)?;
+    let loaded = step_up(&api, account, &form.current).await?;
+    matches.0.check(loaded.version)?;
     let request = signed_in.request(&caller, bytes);
     let credential = keep(&api, account, request.command, form.new).await?;
     let step = Step::new::<Account>(account.0, AccountCommand::ChangePassword { credential });
@@ -107,7 +107,7 @@ async fn request_reset(
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
     api.limits.mail(caller.address, form.email.folded())?;
-    // Neither a position nor a refusal may tell whether there was somebody to mail to.
+    // Neither a position nor a refusal may show whether there was somebody to mail to.
     if let Some(account) = owner(&api.app, &form.email).await? {
         let command = caller.command(None);
         let request = caller.request(account.into(), command, None, bytes);

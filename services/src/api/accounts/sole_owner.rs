@@ -1,4 +1,4 @@
-//! Whether others depend on somebody: nobody leaves a workspace without an owner.
+//! Whether an account is the only owner of a workspace that has other members.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub async fn check_nobody_depends(api: &Api, account: AccountId) -> Result<(), P
     let head = *api.app.executor.appended().borrow();
     if !wait_for::<Memberships>(pool, head, WAIT).await? {
         // No lag of ours stands in the way of being forgotten: the highest role left inherits.
-        tracing::warn!("an erasure was refused: the read model of memberships lags behind");
+        tracing::warn!("an erasure is requested while the read model of memberships lags behind");
         return Ok(());
     }
     let mut after = None;

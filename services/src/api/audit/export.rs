@@ -183,7 +183,7 @@ fn write_line(to: &mut BytesMut, line: &impl Serialize) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Tells the log how an export ended, also when whoever asked for it went away.
+/// Appends how an export ended, also when its client has disconnected.
 struct Guard {
     ending: Option<Ending>,
     events: u64,

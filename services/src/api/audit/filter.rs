@@ -1,4 +1,4 @@
-//! Which events of the trail are asked for.
+//! Which events of the trail a request selects.
 
 use chrono::{DateTime, Utc};
 use domain::{ActorId, TenantId};
@@ -74,11 +74,11 @@ impl Filter {
     /// The same, of an event as the log has it.
     pub fn lets_through(&self, event: &Recorded) -> bool {
         let at = event.recorded_at();
-        let is = |asked: Option<Uuid>, found: Uuid| asked.is_none_or(|asked| asked == found);
+        let is = |wanted: Option<Uuid>, found: Uuid| wanted.is_none_or(|wanted| wanted == found);
         is(self.tenant, event.tenant().0)
             && is(self.stream, event.stream_id())
             && self.actor.is_none_or(|actor| event.actor().is_some_and(|found| found.0 == actor))
-            && self.event_type.as_deref().is_none_or(|asked| asked == event.event_type())
+            && self.event_type.as_deref().is_none_or(|wanted| wanted == event.event_type())
             && self.from.is_none_or(|from| at >= from)
             && self.to.is_none_or(|to| at < to)
             && self.before.is_none_or(|before| event.position() < before)

@@ -1,4 +1,4 @@
-//! Who asks, as far as the connection and the headers tell: address, device, request id, key.
+//! What the connection and the headers say of the caller: address, device, request id, key.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 

@@ -1,4 +1,4 @@
-//! Who asks, in a workspace: decided before anything else of a request is looked at, so that what
+//! The caller in a workspace: decided before anything else of a request is looked at, so that what
 //! is another tenant's looks the same as what is not there.
 
 use std::collections::BTreeSet;
@@ -25,7 +25,7 @@ pub struct Member {
     pub workspace: WorkspaceId,
     pub account: AccountId,
     pub role: Role,
-    /// A person asks; or else a token, with so much of the member's rights.
+    /// The session of a person; or else there is a token, with some of the member's rights.
     pub session: Option<SessionId>,
     pub token: Option<Scoped>,
     /// What the request does; none where nothing answers the method.
@@ -69,7 +69,7 @@ impl Member {
     }
 
     /// # Errors
-    /// A token asks for what only people do.
+    /// The caller is a token, and only people may do this.
     pub fn in_person(&self) -> Result<(), Problem> {
         if self.session.is_some() {
             return Ok(());
@@ -86,7 +86,7 @@ impl Member {
     }
 }
 
-/// Finds out who asks, for a path with a workspace in it, and keeps it with the request.
+/// Finds the caller, for a path with a workspace in it, and keeps it with the request.
 ///
 /// # Errors
 /// Nobody is signed in; or there is no such workspace, or none of theirs; or it is only read now.
@@ -98,7 +98,7 @@ pub async fn admit(request: &ServiceRequest) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Who asks now, and the workspace as it is now; none for a path without a workspace in it.
+/// The caller and the workspace as they are now; none for a path without a workspace in it.
 ///
 /// # Errors
 /// As above.

@@ -1,4 +1,4 @@
-//! Who asks, and what the path names: sessions, tokens, members.
+//! The caller, and what the path names: sessions, tokens, members.
 
 pub mod caller;
 pub mod member;

@@ -61,7 +61,7 @@ impl FromFields for Paging {
 pub struct SessionView {
     session_id: Uuid,
     kind: String,
-    /// Whether it is the one that asks.
+    /// Whether it is the session of this request.
     current: bool,
     opened_at: DateTime<Utc>,
     /// Absent once its period is over.
@@ -149,7 +149,7 @@ async fn close(
     end(&api, &signed_in, &caller, session, reason).await
 }
 
-/// Closes all one's sessions but the one that asks.
+/// Closes all one's sessions but the one of this request.
 #[utoipa::path(
     delete, path = "/v1/me/sessions", tag = "sessions", security(("session" = [])),
     responses((status = 204)),
@@ -172,8 +172,8 @@ async fn close_others(
     Ok(answer.finish())
 }
 
-/// The row goes first, so that the token is refused from then on; the closer tells the log if
-/// this request does not get to it.
+/// The row goes first, so that the token is refused from then on; the session closer
+/// appends the event if this request does not get to it.
 async fn end(
     api: &Api,
     signed_in: &SignedIn,

@@ -20,7 +20,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::COOKIE;
 use crate::api::http::answer::written;
 use crate::api::http::body::Body;
-use crate::api::http::fields::{Fields, FromFields, secret, text, word};
+use crate::api::http::fields::{Fields, FromFields, one_of, secret, text};
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
@@ -48,7 +48,7 @@ impl FromFields for SignInRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let email = fields.required("email", text(EmailAddress::parse));
         let password = fields.required("password", secret);
-        let kind = fields.optional("kind", word("browser, client"));
+        let kind = fields.optional("kind", one_of("browser, client"));
         let kind = kind.map(|kind| kind.unwrap_or(SessionKind::Client));
         Some(Self { email: email?, password: password?, kind: kind? })
     }

@@ -17,7 +17,7 @@ use crate::api::{Api, ApiData};
 /// Bound to this host and to TLS by its name (RFC 6265bis, 4.1.3.2).
 pub const COOKIE: &str = "__Host-lethe";
 
-/// The person who asks.
+/// The person who is signed in.
 #[derive(Clone, Copy, Debug)]
 pub struct SignedIn {
     pub account: AccountId,
@@ -26,7 +26,7 @@ pub struct SignedIn {
 
 impl SignedIn {
     /// # Errors
-    /// No live session is shown, or it asks too often.
+    /// No live session is shown, or there are too many requests.
     pub async fn of(request: &HttpRequest) -> Result<Self, Problem> {
         let api = Api::of(request)?;
         let token = presented_token(request, &api)?;

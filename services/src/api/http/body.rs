@@ -1,4 +1,4 @@
-//! The body of a request: JSON, of a bounded size, read where the handler asks for it.
+//! The body of a request: JSON, of a bounded size, read where the handler needs it.
 
 use std::marker::PhantomData;
 

@@ -1,4 +1,4 @@
-//! Range (RFC 9110, 14.2): one range of bytes; anything else asks for all.
+//! Range (RFC 9110, 14.2): one range of bytes; any other value means all.
 
 use actix_web::HttpRequest;
 use actix_web::http::{StatusCode, header};

@@ -133,17 +133,17 @@ impl Source {
     }
 }
 
-/// A name that somebody else chose may itself tell something: only words are repeated.
+/// A name that the client chose may itself be personal: only plain names are repeated.
 fn field_error(
     source: Source,
     name: &str,
     detail: impl Into<std::borrow::Cow<'static, str>>,
 ) -> FieldError {
-    let word = (1..=40).contains(&name.len())
+    let is_plain = (1..=40).contains(&name.len())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    let name = if word { name } else { "" };
+    let name = if is_plain { name } else { "" };
     let at = match source {
-        Source::Body if word => At::Pointer(format!("/{name}")),
+        Source::Body if is_plain => At::Pointer(format!("/{name}")),
         Source::Body => At::Pointer(String::new()),
         Source::Query => At::Parameter(name.to_owned()),
     };
@@ -175,11 +175,11 @@ fn within(number: Option<i64>, least: i64, most: i64) -> Result<i64, String> {
     number.ok_or_else(|| format!("this must be a whole number from {least} to {most}"))
 }
 
-/// One of the words of an enum.
-pub fn word<T: serde::de::DeserializeOwned>(
-    words: &'static str,
+/// One of the values of an enum, which `values` lists.
+pub fn one_of<T: serde::de::DeserializeOwned>(
+    values: &'static str,
 ) -> impl FnOnce(&Value) -> Result<T, String> {
-    move |value| T::deserialize(value).map_err(|_| format!("this must be one of {words}"))
+    move |value| T::deserialize(value).map_err(|_| format!("this must be one of {values}"))
 }
 
 /// An id, a time: whatever its own parser knows.

@@ -54,7 +54,7 @@ pub async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let asked = Instant::now();
+    let received = Instant::now();
     let id = request.extensions().get::<RequestId>().map(ToString::to_string);
     let page = request.path().starts_with(DOCS);
     let method = method_name(request.method());
@@ -64,7 +64,7 @@ pub async fn guard(
     };
     let route = answer.request().match_pattern();
     let route = route.as_deref().unwrap_or("none");
-    let (status, took) = (answer.status(), asked.elapsed());
+    let (status, took) = (answer.status(), received.elapsed());
     let metrics = &api.app.metrics;
     metrics.requests.with_label_values(&[route, method, status.as_str()]).inc();
     metrics.request_seconds.with_label_values(&[route, method]).observe(took.as_secs_f64());

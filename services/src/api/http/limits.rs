@@ -25,7 +25,7 @@ pub struct Rates {
 }
 
 /// Two that fall into one slot share its quota, so that memory stays as it is. The hash is keyed
-/// anew at each start: nobody can aim at a slot, and nothing tells whose address it was.
+/// anew at each start: nobody can aim at a slot, and nothing shows whose address it was.
 pub struct Limits<C: Clock = DefaultClock> {
     hash: RandomState,
     address: Limit<C>,
@@ -78,7 +78,7 @@ impl<C: Clock + Clone> Limits<C> {
         self.sign_in.check(self.slot(email))
     }
 
-    /// A step that asks for the password again.
+    /// A step that needs the password again.
     pub fn step_up(&self, account: AccountId) -> Result<(), Problem> {
         self.sign_in.check(self.slot(account))
     }
@@ -92,7 +92,7 @@ impl<C: Clock + Clone> Limits<C> {
         self.registration.check(self.slot(network(from)))
     }
 
-    /// Whatever sends a mail: by who asks, and by who gets it.
+    /// Whatever sends a mail: by the sender's network, and by the recipient.
     pub fn mail(&self, from: IpAddr, to: impl Hash) -> Result<(), Problem> {
         self.mail.check(self.slot(network(from)))?;
         self.mail.check(self.slot(to))

@@ -142,8 +142,8 @@ mod tests {
     fn shown() -> Value {
         rt::System::new().block_on(async {
             let app = init_service(App::new().configure(crate::api::configure)).await;
-            let asks = TestRequest::get().uri(ADDRESS).to_request();
-            call_and_read_body_json(&app, asks).await
+            let request = TestRequest::get().uri(ADDRESS).to_request();
+            call_and_read_body_json(&app, request).await
         })
     }
 

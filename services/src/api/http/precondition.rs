@@ -12,7 +12,7 @@ pub fn etag(version: i64) -> String {
     format!("\"{version}\"")
 }
 
-/// What If-Match asks for.
+/// What If-Match says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfMatch {
     /// `*`, or no header.
@@ -56,11 +56,11 @@ impl IfMatch {
     /// Refuses early, before work that could not be taken back.
     ///
     /// # Errors
-    /// Another version than this one was asked for.
+    /// If-Match names another version.
     pub fn check(self, version: i64) -> Result<(), Problem> {
         match self {
             Self::Any => Ok(()),
-            Self::Version(asked) if asked == version => Ok(()),
+            Self::Version(expected) if expected == version => Ok(()),
             Self::Version(_) | Self::Never => Err(stale(version)),
         }
     }

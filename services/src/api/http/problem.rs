@@ -30,7 +30,7 @@ macro_rules! kinds {
                 match self { $(Self::$name => $title),* }
             }
 
-            /// What whoever asked can do about it.
+            /// What the caller can do about it.
             pub const fn help(self) -> &'static str {
                 match self { $(Self::$name => $help),* }
             }

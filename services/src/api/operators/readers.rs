@@ -102,7 +102,7 @@ pub struct ParkedStream {
     from_position: i64,
     error: String,
     parked_at: DateTime<Utc>,
-    /// Asked to be read again, and not read yet.
+    /// A replay was requested, and the stream has not been read again yet.
     released_at: Option<DateTime<Utc>>,
 }
 

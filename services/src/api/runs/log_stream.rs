@@ -134,12 +134,12 @@ struct Following {
 }
 
 #[derive(Serialize)]
-struct State {
+struct StateEvent {
     state: &'static str,
 }
 
 #[derive(Serialize)]
-struct End {
+struct EndEvent {
     state: &'static str,
     /// Absent where nothing is sealed: the attempt never started, or may be found again.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -218,13 +218,13 @@ impl Following {
             }
             self.stage = StreamStage::Over;
             let log = if last { target.log } else { None };
-            return event("end", &End { state, log }).map(Some);
+            return event("end", &EndEvent { state, log }).map(Some);
         }
         if self.state == state {
             return Ok(None);
         }
         self.state = state;
-        event("state", &State { state }).map(Some)
+        event("state", &StateEvent { state }).map(Some)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathRun};
 use crate::api::http::body::Query;
 use crate::api::http::byte_range::{ByteRange, Ranged};
-use crate::api::http::fields::{Fields, FromFields, digits, word};
+use crate::api::http::fields::{Fields, FromFields, digits, one_of};
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::runs::log_stream;
@@ -62,7 +62,7 @@ impl FromFields for LogQuery {
         let attempt = fields.optional("attempt", digits(1, i64::from(u32::MAX)));
         let after = fields.optional("after", digits(0, i64::MAX));
         let limit = fields.optional("limit", digits(1, LINES_MAX));
-        let stream = fields.optional("stream", word("out, err"));
+        let stream = fields.optional("stream", one_of("out, err"));
         Some(Self {
             attempt: attempt?.and_then(|attempt| u32::try_from(attempt).ok()),
             after: after?.map(i64::unsigned_abs),
@@ -102,7 +102,7 @@ impl From<LogLine> for LogLineView {
 
 /// A log, by what is accepted: `application/x-ndjson` (a line of JSON each, and by default),
 /// `text/plain` (bytes, with ranges) or `text/event-stream` (lines as they come; it goes on after
-/// Last-Event-ID, and its `end` tells the final state and the log's SHA-256).
+/// Last-Event-ID, and its `end` has the final state and the log's SHA-256).
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace}/runs/{run}/servers/{server}/log", tag = "runs",
     security(("session" = [])),

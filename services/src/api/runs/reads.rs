@@ -17,7 +17,7 @@ use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathRun;
 use crate::api::http::body::Query;
 use crate::api::http::cursor::{Cursors, Page};
-use crate::api::http::fields::{Fields, FromFields, digits, parsed, text, word};
+use crate::api::http::fields::{Fields, FromFields, digits, one_of, parsed, text};
 use crate::api::http::position::MinPosition;
 use crate::api::http::precondition::etag;
 use crate::api::http::problem::{Problem, ProblemKind};
@@ -47,7 +47,7 @@ pub struct RunsQuery {
 
 impl FromFields for RunsQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let state = fields.optional("state", word(STATES));
+        let state = fields.optional("state", one_of(STATES));
         let server = fields.optional("server", parsed("an id"));
         let limit = fields.optional("limit", digits(1, 200));
         let cursor = fields.optional("cursor", text(|text| Ok::<_, String>(text.to_owned())));
@@ -63,7 +63,7 @@ pub struct RunSummary {
     #[serde(skip_serializing_if = "Option::is_none")]
     deployment_id: Option<Uuid>,
     state: String,
-    /// The account or the token that asked for it.
+    /// The account or the token that requested it.
     requested_by: Option<Uuid>,
     requested_at: DateTime<Utc>,
     servers: Vec<OnServer>,
@@ -74,7 +74,7 @@ pub struct OnServer {
     server_id: Uuid,
     attempt: u32,
     state: &'static str,
-    /// How it ended, as its event tells it.
+    /// How it ended, as in its event.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     ending: Option<Ending>,
@@ -141,7 +141,7 @@ fn scope(workspace: WorkspaceId, state: Option<RunState>, server: Option<ServerI
     format!("/v1/workspaces/{workspace}/runs?state={state}&server={server}")
 }
 
-/// A run: what was asked, and how far it is on each server.
+/// A run: what was requested, and how far it is on each server.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace}/runs/{run}", tag = "runs",
     security(("session" = [])),

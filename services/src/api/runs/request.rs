@@ -1,4 +1,4 @@
-//! Runs: asked for, cancelled, tried again.
+//! Runs: requested, cancelled, retried.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ const TIMEOUT_SECONDS: i64 = 3600;
 
 pub fn routes(routes: &mut Routes) {
     routes
-        .add_action(WorkspaceAction::StartRun, __path_ask, ask)
+        .add_action(WorkspaceAction::StartRun, __path_start, start)
         .add_action(WorkspaceAction::CancelRun, __path_cancel, cancel)
         .add_action(WorkspaceAction::RetryRun, __path_retry, retry);
 }
@@ -49,7 +49,7 @@ pub struct StartRunRequest {
     deployment: Option<DeploymentId>,
     #[schema(value_type = Vec<Uuid>, min_items = 1, max_items = 50)]
     servers: Vec<ServerId>,
-    /// Given to the command as environment variables, masked in its log, and kept until its end.
+    /// Passed to the command as environment variables, masked in its log, and kept until its end.
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     secrets: RunEnvironment,
     #[schema(value_type = Option<i64>, minimum = 1, maximum = 86400)]
@@ -97,7 +97,7 @@ pub struct StartRunResponse {
     run_id: Uuid,
 }
 
-/// Asks for a run. It needs a live seat; it is what it was asked to be, whatever changes later.
+/// Requests a run. It needs a live seat. Later changes of the deployment do not change the run.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace}/runs", tag = "runs", request_body = StartRunRequest,
     security(("session" = [])),
@@ -106,7 +106,7 @@ pub struct StartRunResponse {
             pattern = r"^[!-~]+$")),
     responses((status = 201, body = StartRunResponse), (status = 409, body = ProblemView)),
 )]
-async fn ask(
+async fn start(
     api: ApiData,
     member: Member,
     caller: Caller,
@@ -133,8 +133,8 @@ async fn ask(
     let request = member.request(&caller, bytes);
     let run = RunId(derived(request.command, "run"));
     let secrets = keep(&api, member.workspace, run, &request, &secrets).await?;
-    let asks = RunCommand::Request { work, servers, timeout_seconds, secrets };
-    let receipt = api.app.executor.execute(&request, &[Step::new::<Run>(run.0, asks)]).await?;
+    let command = RunCommand::Request { work, servers, timeout_seconds, secrets };
+    let receipt = api.app.executor.execute(&request, &[Step::new::<Run>(run.0, command)]).await?;
     let place = format!("/v1/workspaces/{}/runs/{run}", member.workspace);
     Ok(written(StatusCode::CREATED, &receipt)
         .insert_header((header::LOCATION, place))
@@ -208,7 +208,7 @@ async fn keep(
     Ok(Some(id))
 }
 
-/// Asks that a run be cancelled: what waits is cancelled at once, what runs is ended, all of it.
+/// Requests that a run be cancelled: what waits is cancelled at once, what runs is ended.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace}/runs/{run}/cancel", tag = "runs",
     security(("session" = [])),

@@ -1,4 +1,4 @@
-//! Leases of seats: asked for, renewed, taken over, given back.
+//! Leases of seats: acquired, renewed, taken over, released.
 
 use std::sync::Arc;
 
@@ -28,8 +28,8 @@ use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
 use crate::operations::expire_leases::expire_leases;
 
-/// Seconds after which somebody who was denied may ask again.
-const ASK_AGAIN: i32 = 5;
+/// Seconds after which a member who was denied a seat may try again.
+const RETRY_SECONDS: i32 = 5;
 
 pub fn routes(routes: &mut Routes) {
     routes
@@ -40,7 +40,8 @@ pub fn routes(routes: &mut Routes) {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct SeatHeld {
+#[schema(as = SeatHeld)]
+pub struct SeatLeaseResponse {
     lease_id: Uuid,
     /// Greater than that of every lease before: whoever shows a smaller one is out of date.
     fence: u64,
@@ -48,22 +49,22 @@ pub struct SeatHeld {
     ttl_seconds: i32,
 }
 
-impl SeatHeld {
+impl SeatLeaseResponse {
     const fn of(lease: LeaseId, fence: u64, row: SeatLeaseRow) -> Self {
         let SeatLeaseRow { expires_at, ttl_seconds } = row;
         Self { lease_id: lease.0, fence, expires_at, ttl_seconds }
     }
 }
 
-/// Leases a seat. Whoever asks again under the same key gets the same answer: to ask anew after a
-/// denial takes another key.
+/// Leases a seat. The same Idempotency-Key gets the same answer: to try again after a denial takes
+/// another key.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace}/seat-leases", tag = "seats",
     security(("session" = [])),
     params(("workspace" = Uuid, Path),
         ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128,
             pattern = r"^[!-~]+$")),
-    responses((status = 201, body = SeatHeld, headers(("Lethe-Position" = i64))),
+    responses((status = 201, body = SeatLeaseResponse, headers(("Lethe-Position" = i64))),
         (status = 409, body = ProblemView)),
 )]
 async fn acquire(
@@ -105,7 +106,7 @@ async fn acquired(api: &Api, member: &Member, receipt: &Receipt) -> Result<HttpR
     match decoded(&event)? {
         SeatEvent::LeaseAcquired { lease, fence, .. } => {
             let row = put(api, member, receipt, &event, (lease, fence)).await?;
-            Ok(created(member, receipt, SeatHeld::of(lease, fence, row)))
+            Ok(created(member, receipt, SeatLeaseResponse::of(lease, fence, row)))
         }
         SeatEvent::Denied { in_use, limit, .. } => Err(denied(in_use, limit)),
         SeatEvent::LimitSet { .. }
@@ -119,7 +120,7 @@ fn denied(in_use: u32, limit: u32) -> Problem {
     Problem::of(ProblemKind::SeatLimitReached)
         .with_member("in_use", in_use)
         .with_member("limit", limit)
-        .with_header(header::RETRY_AFTER, ASK_AGAIN)
+        .with_header(header::RETRY_AFTER, RETRY_SECONDS)
 }
 
 #[derive(ToSchema)]
@@ -141,7 +142,7 @@ impl FromFields for RenewLeaseRequest {
     post, path = "/v1/workspaces/{workspace}/seat-leases/{lease}/renew", tag = "seats",
     request_body = RenewLeaseRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("lease" = Uuid, Path)),
-    responses((status = 200, body = SeatHeld), (status = 409, body = ProblemView)),
+    responses((status = 200, body = SeatLeaseResponse), (status = 409, body = ProblemView)),
 )]
 async fn renew(
     api: ApiData,
@@ -154,7 +155,7 @@ async fn renew(
     lease.state.check_renewal(member.account, lease.id, fence)?;
     let renewed = api.app.seats.renew(lease.id, fence).await?;
     let row = renewed.ok_or(SeatError::LeaseLost)?;
-    Ok(HttpResponse::Ok().json(SeatHeld::of(lease.id, fence, row)))
+    Ok(HttpResponse::Ok().json(SeatLeaseResponse::of(lease.id, fence, row)))
 }
 
 /// Takes one's own seat over from another device: the old lease ends at once.
@@ -164,7 +165,7 @@ async fn renew(
     params(("workspace" = Uuid, Path), ("lease" = Uuid, Path),
         ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
             pattern = r"^[!-~]+$")),
-    responses((status = 201, body = SeatHeld, headers(("Lethe-Position" = i64))),
+    responses((status = 201, body = SeatLeaseResponse, headers(("Lethe-Position" = i64))),
         (status = 409, body = ProblemView)),
 )]
 async fn take_over(
@@ -188,7 +189,7 @@ async fn take_over(
     };
     api.app.seats.delete(from).await?;
     let row = put(&api, &member, &receipt, &event, (to, fence)).await?;
-    Ok(created(&member, &receipt, SeatHeld::of(to, fence, row)))
+    Ok(created(&member, &receipt, SeatLeaseResponse::of(to, fence, row)))
 }
 
 /// Gives one's seat back; those who manage members may end anybody's lease.
@@ -272,7 +273,7 @@ async fn put(
     Ok(api.app.seats.put(&leased).await?.ok_or(SeatError::LeaseLost)?)
 }
 
-fn created(member: &Member, receipt: &Receipt, lease: SeatHeld) -> HttpResponse {
+fn created(member: &Member, receipt: &Receipt, lease: SeatLeaseResponse) -> HttpResponse {
     let at = format!("/v1/workspaces/{}/seat-leases/{}", member.workspace, lease.lease_id);
     written(StatusCode::CREATED, receipt).insert_header((header::LOCATION, at)).json(lease)
 }

@@ -40,7 +40,7 @@ pub struct ApproveHostKeyRequest {
         pattern = r"^SHA256:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]$"
     )]
     fingerprint: Fingerprint,
-    /// Asked for where a key was approved before.
+    /// Needed where a key was approved before.
     #[schema(value_type = Option<String>, format = Password, min_length = 1)]
     password: Option<SecretString>,
 }

@@ -71,7 +71,7 @@ impl FromFields for ServerAddressRequest {
     }
 }
 
-/// What only a connection would find out is not asked here.
+/// What only a connection would find out is not checked here.
 fn check(host: &HostName, port: u16) -> Result<(), Problem> {
     let formed = Address::new(host.expose(), port).check();
     formed.map_err(|refusal| Problem::field("host", refusal.to_string()))

@@ -62,8 +62,8 @@ impl FromFields for IssueTokenRequest {
 
 fn scopes(value: &Value) -> Result<Vec<Right>, String> {
     let field_error = || "this must be a list of rights: GET /v1/roles lists them".to_owned();
-    let words = value.as_array().ok_or_else(field_error)?.iter();
-    let rights = words.map(|word| word.as_str().and_then(Right::named).ok_or_else(field_error));
+    let names = value.as_array().ok_or_else(field_error)?.iter();
+    let rights = names.map(|name| name.as_str().and_then(Right::named).ok_or_else(field_error));
     rights.collect()
 }
 

@@ -1,4 +1,4 @@
-//! The deletion of a workspace: asked for, taken back within the grace.
+//! The deletion of a workspace: requested, and cancelled within the grace.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -31,14 +31,15 @@ pub fn routes(routes: &mut Routes) {
 
 #[derive(Serialize, ToSchema)]
 pub struct DeleteWorkspaceResponse {
-    /// Until then it can be taken back.
+    /// Until then it can be cancelled.
     due: DateTime<Utc>,
-    /// Shown once. It asks for the certificate at `/v1/erasures/{claim_code}`.
+    /// Shown once. It is needed for the certificate at `/v1/erasures/{claim_code}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     claim_code: Option<String>,
 }
 
-/// Asks for the workspace to be deleted, with everything in it. From now on it is only read.
+/// Requests the deletion of the workspace, with everything in it. Until it is cancelled, the
+/// workspace can only be read.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace}", tag = "workspaces",
     request_body = ErasureRequest, security(("session" = [])),
@@ -82,7 +83,7 @@ pub struct DeletionView {
     due: DateTime<Utc>,
 }
 
-/// The deletion that has been asked for.
+/// The deletion that has been requested.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace}/deletion", tag = "workspaces",
     security(("session" = []), ("token" = [])), params(("workspace" = Uuid, Path)),
@@ -95,12 +96,12 @@ async fn show(member: Member, workspace: PathWorkspace) -> Result<HttpResponse, 
     Ok(HttpResponse::Ok().json(DeletionView { requested_at, due }))
 }
 
-/// Takes the request back.
+/// Cancels the request.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace}/deletion", tag = "workspaces",
     security(("session" = [])),
     params(("workspace" = Uuid, Path), ("If-Match" = Option<String>, Header)),
-    responses((status = 204), (status = 409, description = "The grace is over, or none was asked",
+    responses((status = 204), (status = 409, description = "The grace is over, or no deletion was requested",
         body = ProblemView)),
 )]
 async fn cancel(

@@ -105,8 +105,8 @@ async fn invite(
     let invitation = InvitationId(derived(request.command, "invitation"));
     let mut loaded = named.loaded();
     for _ in 0..TRIES {
-        let standing = loaded.state.live().ok_or(WorkspaceError::Unknown)?;
-        if known.is_some_and(|known| standing.members.contains_key(&known)) {
+        let live = loaded.state.live().ok_or(WorkspaceError::Unknown)?;
+        if known.is_some_and(|known| live.members.contains_key(&known)) {
             return Err(WorkspaceError::MemberAlready.into());
         }
         let invites = WorkspaceCommand::Invite {
@@ -116,7 +116,7 @@ async fn invite(
             role: form.role,
             now,
             until: now + TimeDelta::days(form.expires_in_days),
-            replaces: same_address(&api, workspace, standing, &form.email).await?,
+            replaces: same_address(&api, workspace, live, &form.email).await?,
         };
         let step = Step::new::<Workspace>(workspace.0, invites).expecting(loaded.version);
         match api.app.executor.execute(&request, &[step]).await {
@@ -153,9 +153,9 @@ type Addressed<'a> = (InvitationId, &'a Invitation, Option<EmailAddress>);
 async fn addresses<'a>(
     api: &Api,
     workspace: WorkspaceId,
-    standing: &'a LiveWorkspace,
+    live: &'a LiveWorkspace,
 ) -> Result<Vec<Addressed<'a>>, Problem> {
-    let opening = standing.invitations.iter().map(|(id, invitation)| async move {
+    let opening = live.invitations.iter().map(|(id, invitation)| async move {
         let address = address(api, workspace, *id, invitation).await?;
         Ok::<_, Problem>((*id, invitation, address))
     });
@@ -165,10 +165,10 @@ async fn addresses<'a>(
 async fn same_address(
     api: &Api,
     workspace: WorkspaceId,
-    standing: &LiveWorkspace,
+    live: &LiveWorkspace,
     email: &EmailAddress,
 ) -> Result<Option<InvitationId>, Problem> {
-    let open = addresses(api, workspace, standing).await?;
+    let open = addresses(api, workspace, live).await?;
     let same = |of: &Addressed<'_>| of.2.as_ref().is_some_and(|to| to.folded() == email.folded());
     Ok(open.into_iter().find(same).map(|(id, ..)| id))
 }
@@ -204,12 +204,12 @@ async fn list(
     workspace: PathWorkspace,
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
-    let standing = workspace.live()?;
+    let live = workspace.live()?;
     let may_see = member.needs(Right::ManageMembers).is_ok();
     let open = if may_see {
-        addresses(&api, workspace.id, standing).await?
+        addresses(&api, workspace.id, live).await?
     } else {
-        standing.invitations.iter().map(|(id, invitation)| (*id, invitation, None)).collect()
+        live.invitations.iter().map(|(id, invitation)| (*id, invitation, None)).collect()
     };
     let items = open.into_iter().map(|(id, invitation, email)| InvitationView {
         invitation_id: id.0,
@@ -221,7 +221,7 @@ async fn list(
     Ok(HttpResponse::Ok().json(Invitations { items: items.collect() }))
 }
 
-/// Withdraws an invitation: its link stops working, and its address is forgotten.
+/// Withdraws an invitation: its link stops working, and its address is erased.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace}/invitations/{invitation}", tag = "workspaces",
     security(("session" = [])),
@@ -268,8 +268,8 @@ async fn accept(
     let (of, id) = link.subject(&api, LinkPurpose::AcceptInvitation).await?;
     let (workspace, invitation) = (WorkspaceId(of.0), InvitationId(id.0));
     let loaded = load(&api, workspace).await?;
-    let standing = loaded.state.live().ok_or(WorkspaceError::InvitationGone)?;
-    if let Some(open) = standing.invitations.get(&invitation) {
+    let live = loaded.state.live().ok_or(WorkspaceError::InvitationGone)?;
+    if let Some(open) = live.invitations.get(&invitation) {
         let sent_to = address(&api, workspace, invitation, open).await?;
         let sent_to = sent_to.ok_or(WorkspaceError::InvitationGone)?;
         check_is_theirs(&api, &signed_in, &sent_to).await?;
@@ -292,13 +292,12 @@ async fn check_is_theirs(
 ) -> Result<(), Problem> {
     let account = signed_in.account;
     let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
-    let standing = live_account(&loaded)?;
-    if standing.erasure.is_some() {
+    let live = live_account(&loaded)?;
+    if live.erasure.is_some() {
         return Err(AccountError::ErasureRequested.into());
     }
-    let own =
-        Unsealer::of_account(&api.app, account).required::<AccountEmail>(&standing.email).await?;
-    if standing.email_state != EmailState::Verified || own.folded() != sent_to.folded() {
+    let own = Unsealer::of_account(&api.app, account).required::<AccountEmail>(&live.email).await?;
+    if live.email_state != EmailState::Verified || own.folded() != sent_to.folded() {
         return Err(Problem::of(ProblemKind::NotInvited));
     }
     Ok(())

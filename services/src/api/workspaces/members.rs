@@ -20,7 +20,7 @@ use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathWorkspace};
 use crate::api::http::answer::done;
 use crate::api::http::body::{Body, Query};
-use crate::api::http::fields::{Fields, FromFields, parsed, word};
+use crate::api::http::fields::{Fields, FromFields, one_of, parsed};
 use crate::api::http::precondition::{IfMatch, MustMatch, etag};
 use crate::api::http::problem::{At, FieldError, Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
@@ -59,14 +59,14 @@ impl FromFields for MembersQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
         let as_of = fields.optional("as_of", parsed("a time such as 2026-11-22T08:00:00Z"));
         let names = fields.optional("names", parsed("true or false"));
-        let purpose = fields.optional("purpose", word(PURPOSES));
+        let purpose = fields.optional("purpose", one_of(PURPOSES));
         Some(Self { as_of: as_of?, names: names?.unwrap_or(false), purpose: purpose? })
     }
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct Members {
-    /// The time that was asked for.
+    /// The time in the query.
     #[serde(skip_serializing_if = "Option::is_none")]
     as_of: Option<DateTime<Utc>>,
     items: Vec<MemberView>,
@@ -193,7 +193,7 @@ impl FromFields for ChangeRoleRequest {
 }
 
 pub fn role(fields: &mut Fields) -> Option<Role> {
-    fields.required("role", word(ROLES))
+    fields.required("role", one_of(ROLES))
 }
 
 /// Gives a member another role.

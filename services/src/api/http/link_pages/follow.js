@@ -12,10 +12,10 @@ const token = location.hash.slice(1);
 history.replaceState(null, '', location.pathname);
 
 const form = document.forms[0];
-const told = document.getElementById('told');
+const message = document.getElementById('message');
 const button = form.querySelector('button');
 const choose = document.getElementById('choose');
-told.textContent = question;
+message.textContent = question;
 button.hidden = false;
 choose.hidden = location.pathname !== '/reset-password';
 form.password.disabled = choose.hidden;
@@ -32,10 +32,10 @@ form.addEventListener('submit', async (event) => {
     });
     const problem = answer.ok ? null : await answer.json();
     const first = answer.status === 401 && 'Sign in with this address first, then confirm.';
-    told.textContent = first ? first : problem ? (problem.errors?.[0]?.detail ?? problem.detail) : done;
+    message.textContent = first ? first : problem ? (problem.errors?.[0]?.detail ?? problem.detail) : done;
     choose.hidden = button.hidden = answer.ok || answer.status === 410;
   } catch {
-    told.textContent = 'There was no answer. Try again.';
+    message.textContent = 'There was no answer. Try again.';
   }
   button.disabled = false;
 });
