@@ -6,9 +6,11 @@ macro_rules! actions {
     ($($(#[$doc:meta])* $action:ident $right:ident $in_grace:ident;)*) => {
         /// What a member can do in a workspace, to it and to its members, seats, servers and runs.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[allow(missing_docs, reason = "the name of each action says what it is")]
         pub enum WorkspaceAction { $($(#[$doc])* $action,)* }
 
         impl WorkspaceAction {
+            /// Every action, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$action),*];
 
             /// The right that it needs.

@@ -31,7 +31,10 @@ fn names() -> PossibleValuesParser {
 
 pub async fn run(config: &Config, args: ReplayArgs) -> Result<(), CliError> {
     let Some(reader) = projections::named(&args.projection) else {
-        return Err(CliError::Input(format!("there is no projection {}", args.projection)));
+        return Err(CliError::Input(format!(
+            "there is no projection {}: `lethe replay --help` lists them",
+            args.projection
+        )));
     };
     let stop = Stop::on_signals()?;
     let databases = Databases::existing(config).await?;

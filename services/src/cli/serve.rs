@@ -57,7 +57,9 @@ pub async fn run(config: Arc<Config>, parts: Parts) -> Result<(), CliError> {
     let ended = tokio::select! {
         () = stop.requested() => Ok(()),
         () = running.databases.ended() => {
-            Err(CliError::Failed("PostgreSQL has stopped; its log says why".to_owned()))
+            Err(CliError::Failed(
+                "PostgreSQL has stopped: data_dir/postgres/postgres.log says why".to_owned(),
+            ))
         }
     };
     tracing::info!("stopping");

@@ -61,7 +61,7 @@ async fn create(scope: Scope, days: u16, app: &App) -> Result<(), CliError> {
     Ok(())
 }
 
-/// The row is deleted first, so that the token is refused once the event is in the log.
+/// The row is revoked first, so that the token is refused once the event is in the log.
 async fn revoke(id: TokenId, app: &App) -> Result<(), CliError> {
     app.operators.revoke(id).await?;
     execute(app, id, OperatorCommand::RevokeToken).await?;

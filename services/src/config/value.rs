@@ -116,7 +116,7 @@ impl Value for LogFormat {
         match text {
             "text" => Ok(Self::Text),
             "json" => Ok(Self::Json),
-            _ => Err(format!("`{text}` is neither text nor json")),
+            _ => Err(format!("`{text}` must be text or json")),
         }
     }
 

@@ -53,8 +53,8 @@ pub(crate) struct RequestedErasure {
 }
 
 impl ErasureToRequest {
-    /// Requests it: in the ledger first, then in the log. Where an erasure was requested before, that
-    /// is refused, unless `request` is the same command.
+    /// Requests it: in the ledger first, then in the log. Where one was requested before, that is
+    /// refused, unless `request` is the same command.
     ///
     /// # Errors
     /// [`RequestErasureError`].

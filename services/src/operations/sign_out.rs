@@ -41,8 +41,8 @@ impl SignOut {
         self.append(app, &sessions, request).await
     }
 
-    /// Closes the sessions because of a command that has been carried out, and returns how many. What
-    /// fails here is left to the session closer.
+    /// Closes the sessions because of a command that has been carried out, and returns how many.
+    /// What fails here is left to the session closer.
     pub(crate) async fn execute_after(
         self,
         app: &App,

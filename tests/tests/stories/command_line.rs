@@ -177,7 +177,7 @@ async fn a_word_that_cannot_be_is_refused_on_one_line() {
     let nobody = uuid::Uuid::nil().to_string();
     assert!(refused(&installation, &["token", "revoke", &nobody]).await.contains("no such token"));
     let days = refused(&installation, &["erase", &nobody, "--grace-days", "99"]).await;
-    assert_eq!(days, "lethe: --grace-days: this must be 0 to 20 here");
+    assert_eq!(days, "lethe: --grace-days: this must be 0 to 20 days on this installation");
     assert!(refused(&installation, &["frobnicate"]).await.contains("frobnicate"));
     let setting = refused(&installation, &["config", "--pool-size", "many"]).await;
     assert!(setting.starts_with("lethe: pool_size: `many` is not"), "{setting}");

@@ -1,4 +1,4 @@
-//! The erasure of one's own account: requested, cancelled within the grace, and proven by a claim code.
+//! The erasure of one's own account: requested, cancelled within the grace, proven by a claim code.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header;
@@ -143,7 +143,7 @@ async fn show(api: ApiData, signed_in: SignedIn) -> Result<HttpResponse, Problem
 #[utoipa::path(
     delete, path = "/v1/me/erasure", tag = "erasure", security(("session" = [])),
     params(("If-Match" = Option<String>, Header)),
-    responses((status = 204), (status = 409, description = "The grace is over, or no erasure was requested",
+    responses((status = 204), (status = 409, description = "The grace is over, or none began",
         body = ProblemView)),
 )]
 async fn cancel(

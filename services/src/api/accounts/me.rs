@@ -79,8 +79,8 @@ async fn show(
     Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(row.version))).json(me))
 }
 
-/// A field of the caller's own account. It is theirs to see: where it cannot be opened any more, there is
-/// no account.
+/// A field of the caller's own account. It is theirs to see: where it cannot be opened any more,
+/// there is no account.
 async fn own<F: Field>(
     person: &Unsealer<'_>,
     column: Option<&[u8]>,

@@ -1,4 +1,4 @@
-//! The password: changed by the person who knows it, reset by the person who gets the account's mail.
+//! The password: changed by the person who knows it, reset by the person who gets the mail.
 
 use actix_web::HttpResponse;
 use domain::account::{Account, AccountCommand};

@@ -16,6 +16,7 @@ use crate::api::Api;
 use crate::api::http::problem::Problem;
 
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+const KEY_FORM: &str = "this must be 16 to 128 printable ASCII characters, no spaces";
 
 /// What a handler may know of the caller before it knows who that is.
 pub struct Caller {
@@ -47,7 +48,10 @@ impl Caller {
         if self.key.is_some() {
             return Ok(());
         }
-        Err(Problem::header(IDEMPOTENCY_KEY, "this is required: 16 to 128 characters"))
+        Err(Problem::header(
+            IDEMPOTENCY_KEY,
+            "this is required: 16 to 128 printable ASCII characters, no spaces",
+        ))
     }
 
     /// What stands on every event of the append. `body` is compared when the command comes again.
@@ -89,7 +93,7 @@ fn read(request: &HttpRequest) -> Result<Caller, Problem> {
     let agent = agent.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let key = request.headers().get(IDEMPOTENCY_KEY).map(|value| {
         let text = value.to_str().ok().filter(|text| is_key(text));
-        text.ok_or_else(|| Problem::header(IDEMPOTENCY_KEY, "this must be 16 to 128 characters"))
+        text.ok_or_else(|| Problem::header(IDEMPOTENCY_KEY, KEY_FORM))
     });
     let key = key.transpose()?.map(|key| {
         [request.method().as_str().to_owned(), request.path().to_owned(), key.to_owned()]

@@ -64,7 +64,10 @@ impl Member {
         if self.role.may(right) && in_scope {
             return Ok(());
         }
-        let detail = format!("This needs the right {}.", right.as_str());
+        let detail = format!(
+            "This needs the right {}: of the member's role, and in the scopes of the token.",
+            right.as_str()
+        );
         Err(Problem::new(ProblemKind::Forbidden, detail))
     }
 
@@ -74,7 +77,10 @@ impl Member {
         if self.session.is_some() {
             return Ok(());
         }
-        Err(Problem::new(ProblemKind::Forbidden, "No token does this: sign in."))
+        Err(Problem::new(
+            ProblemKind::Forbidden,
+            "An API token cannot do this: sign in as a person.",
+        ))
     }
 
     /// A command of this member, on streams of the workspace.
@@ -123,8 +129,8 @@ pub async fn find(request: &HttpRequest) -> Result<Option<(Member, PathWorkspace
     Ok(Some((member, PathWorkspace::new(workspace, loaded))))
 }
 
-/// Whether a request is possible before a requested deletion is cancelled. A method that nothing answers is
-/// refused like a change, unless it is a read.
+/// Whether a request is possible before a requested deletion is cancelled. A method that nothing
+/// answers is refused like a change, unless it is a read.
 fn is_allowed_in_grace(request: &HttpRequest, action: Option<WorkspaceAction>) -> bool {
     let reads = || matches!(*request.method(), Method::GET | Method::HEAD);
     action.map_or_else(reads, WorkspaceAction::allowed_in_grace)

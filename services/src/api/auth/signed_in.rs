@@ -94,8 +94,8 @@ impl Operator {
     /// A scope that does not reach so far.
     pub fn needs(&self, scope: Scope) -> Result<(), Problem> {
         let name = match scope {
-            Scope::Admin => "This needs a token of scope admin.",
-            Scope::Audit => "This needs a token of scope audit or admin.",
+            Scope::Admin => "This needs an operator's token with the scope admin.",
+            Scope::Audit => "This needs an operator's token with the scope audit or admin.",
         };
         if self.0.may(scope) { Ok(()) } else { Err(Problem::new(ProblemKind::Forbidden, name)) }
     }

@@ -65,7 +65,7 @@ fn refuse(error: &actix_web::Error) -> Problem {
         _ if error.as_response_error().status_code() == ProblemKind::TooLarge.status() => {
             Problem::of(ProblemKind::TooLarge)
         }
-        _ => Problem::new(ProblemKind::BadJson, "The body breaks off."),
+        _ => Problem::new(ProblemKind::BadJson, "The body ended too early: send all of it."),
     }
 }
 

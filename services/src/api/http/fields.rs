@@ -51,7 +51,8 @@ impl Fields {
         match serde_json::from_slice(bytes) {
             Ok(Value::Object(map)) => Self::read(Source::Body, map.into_iter().collect(), vec![]),
             Ok(_) => {
-                let whole = FieldError::new(At::Pointer(String::new()), "this must be an object");
+                let whole =
+                    FieldError::new(At::Pointer(String::new()), "the body must be a JSON object");
                 Err(Problem::invalid(ProblemKind::BadBody, vec![whole]))
             }
             Err(error) => {
@@ -84,7 +85,9 @@ impl Fields {
         let mut fields = Self { source, left, errors };
         let form = F::read(&mut fields);
         let Self { left, mut errors, .. } = fields;
-        errors.extend(left.keys().map(|name| field_error(source, name, "this field is not known")));
+        errors.extend(
+            left.keys().map(|name| field_error(source, name, "there is no such field: remove it")),
+        );
         match form {
             Some(form) if errors.is_empty() => Ok(form),
             _ => Err(Problem::invalid(source.kind(), errors)),
@@ -155,7 +158,7 @@ pub fn text<T, E: Display>(
     parse: impl FnOnce(&str) -> Result<T, E>,
 ) -> impl FnOnce(&Value) -> Result<T, String> {
     move |value| {
-        let text = value.as_str().ok_or("this must be a text")?;
+        let text = value.as_str().ok_or("this must be a string")?;
         parse(text).map_err(|error| error.to_string())
     }
 }
@@ -195,7 +198,7 @@ pub fn parsed<T: std::str::FromStr>(
 /// A password that is typed to prove who somebody is.
 pub fn secret(value: &Value) -> Result<SecretString, String> {
     let text = value.as_str().filter(|text| !text.is_empty());
-    text.map(SecretString::from).ok_or_else(|| "this must be a text".to_owned())
+    text.map(SecretString::from).ok_or_else(|| "this must be a string that is not empty".to_owned())
 }
 
 /// A password that is chosen.

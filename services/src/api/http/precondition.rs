@@ -34,7 +34,9 @@ impl IfMatch {
         let tag =
             value.trim_start_matches("W/").strip_prefix('"').and_then(|t| t.strip_suffix('"'));
         let tag = tag.filter(|tag| !tag.contains('"'));
-        let tag = tag.ok_or_else(|| Problem::header("If-Match", "this must be one ETag, or *"))?;
+        let tag = tag.ok_or_else(|| {
+            Problem::header("If-Match", "this must be one ETag such as \"7\", or *")
+        })?;
         Ok(match tag.parse() {
             Ok(version) if !weak && version > 0 => Self::Version(version),
             _ => Self::Never,

@@ -119,7 +119,7 @@ kinds! {
         "The workspace can only be read until the deletion is cancelled.";
 }
 
-/// One thing that does not fit. It never repeats a value.
+/// What is wrong with a field, a parameter or a header. It never repeats a value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     #[serde(flatten)]
@@ -197,7 +197,7 @@ impl Problem {
         )
     }
 
-    /// For a field of the body that is well formed but does not fit.
+    /// For a field of the body that is well formed and not acceptable.
     pub fn field(name: &str, detail: impl Into<Cow<'static, str>>) -> Self {
         Self::invalid(
             ProblemKind::BadBody,

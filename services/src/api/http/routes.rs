@@ -69,8 +69,8 @@ impl Routes {
         self
     }
 
-    /// Adds a handler of a path within a workspace, for members. The action says which right it needs,
-    /// and whether it is possible before a requested deletion is cancelled.
+    /// Adds a handler of a path within a workspace, for members. The action says which right it
+    /// needs, and whether it is possible before a requested deletion is cancelled.
     pub fn add_action<P, H, A>(&mut self, action: WorkspaceAction, path: P, handler: H) -> &mut Self
     where
         P: utoipa::Path + utoipa::__dev::SchemaReferences,

@@ -69,7 +69,10 @@ pub fn last_event(request: &HttpRequest) -> Result<Option<u64>, Problem> {
     match line {
         None => Ok(None),
         Some(Some(line)) => Ok(Some(line)),
-        Some(None) => Err(Problem::header("Last-Event-ID", "this must be the number of a line")),
+        Some(None) => Err(Problem::header(
+            "Last-Event-ID",
+            "this must be the number of a line, as `id` of an event has it",
+        )),
     }
 }
 

@@ -85,7 +85,7 @@ fn secrets(value: &Value) -> Result<RunEnvironment, String> {
         let pair = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.into()));
         variables.iter().map(pair).collect()
     });
-    let variables = variables.ok_or("this must be an object whose values are texts")?;
+    let variables = variables.ok_or("this must be an object whose values are strings")?;
     let environment = RunEnvironment::new(variables).map_err(|error| error.to_string())?;
     let values: Vec<&str> = environment.expose().values().map(String::as_str).collect();
     Masks::new(&values).map_err(|error| error.to_string())?;
@@ -182,8 +182,9 @@ fn deployed(deployment: DeploymentId, servers: &[Ready]) -> Result<Work, Problem
         ));
     };
     let found = live.deployments.get(&deployment);
-    let found =
-        found.ok_or_else(|| Problem::field("deployment", "the server has no such deployment"))?;
+    let found = found.ok_or_else(|| {
+        Problem::field("deployment", "the server has no such deployment: check the id")
+    })?;
     Ok(Work::Deployment { deployment, version: *version, steps: found.config.clone() })
 }
 

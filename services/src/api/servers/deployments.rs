@@ -72,10 +72,10 @@ impl FromFields for DeploymentRequest {
 }
 
 fn steps(value: &Value) -> Result<DeploymentSteps, String> {
-    let list = value.as_array().ok_or("this must be a list")?;
+    let list = value.as_array().ok_or("this must be a list of steps")?;
     let read = |(index, step): (usize, &Value)| {
         let part = |name: &str| {
-            step.get(name).and_then(Value::as_str).ok_or("name and command must be texts")
+            step.get(name).and_then(Value::as_str).ok_or("name and command must be strings")
         };
         let odd = step.as_object().is_none_or(|step| step.len() != 2);
         let at = |reason: &dyn std::fmt::Display| format!("step {}: {reason}", index + 1);

@@ -47,7 +47,8 @@ pub struct ApproveHostKeyRequest {
 
 impl FromFields for ApproveHostKeyRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let fingerprint = fields.required("fingerprint", parsed("a fingerprint: SHA256:..."));
+        let fingerprint =
+            fields.required("fingerprint", parsed("a fingerprint: SHA256: and 43 characters"));
         let password = fields.optional("password", secret);
         Some(Self { fingerprint: fingerprint?, password: password? })
     }
@@ -79,8 +80,8 @@ async fn approve(
     let replaces = live.approved_before && live.host_key.pinned() != Some(fingerprint);
     if replaces {
         member.in_person()?;
-        let asks = "another key is approved: send your password to approve this one";
-        let password = form.password.ok_or_else(|| Problem::field("password", asks))?;
+        let detail = "another key is approved: send your password to approve this one";
+        let password = form.password.ok_or_else(|| Problem::field("password", detail))?;
         step_up(&api, member.account, &password).await?;
     }
     let approves = ServerCommand::ApproveHostKey { fingerprint };

@@ -36,7 +36,7 @@ pub struct MetricsQuery {
 
 impl FromFields for MetricsQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let moment = || parsed("a moment such as 2026-11-22T12:00:00Z");
+        let moment = || parsed("a time such as 2026-11-22T12:00:00Z");
         let from = fields.required("from", moment());
         let to = fields.required("to", moment());
         let step = fields.required("step", digits(1, STEP_MAX));
@@ -52,7 +52,7 @@ impl MetricsQuery {
             Problem::invalid(ProblemKind::BadQuery, vec![FieldError::new(at, why)])
         };
         if self.to <= self.from {
-            return Err(refuse("to", "this must be after from"));
+            return Err(refuse("to", "this must be later than `from`"));
         }
         let millis = (self.to - self.from).num_milliseconds();
         let points = millis.div_euclid(self.step * 1000)

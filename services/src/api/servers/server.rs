@@ -143,7 +143,7 @@ async fn register(
     let server = ServerId(derived(request.command, "server"));
     let again = api.app.executor.load::<Server>(member.tenant(), server.0).await?.version > 0;
     if !again && count(&api.app.pool, workspace).await? >= most {
-        let detail = format!("A workspace has {most} servers at most.");
+        let detail = format!("A workspace can have {most} servers at most: remove one first.");
         return Err(Problem::new(ProblemKind::Refused, detail));
     }
     let registers = ServerCommand::Register {

@@ -101,7 +101,7 @@ async fn show(member: Member, workspace: PathWorkspace) -> Result<HttpResponse, 
     delete, path = "/v1/workspaces/{workspace}/deletion", tag = "workspaces",
     security(("session" = [])),
     params(("workspace" = Uuid, Path), ("If-Match" = Option<String>, Header)),
-    responses((status = 204), (status = 409, description = "The grace is over, or no deletion was requested",
+    responses((status = 204), (status = 409, description = "The grace is over, or none began",
         body = ProblemView)),
 )]
 async fn cancel(

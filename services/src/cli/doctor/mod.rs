@@ -58,7 +58,9 @@ pub async fn run(config: Arc<Config>) -> Result<(), CliError> {
     reach::say(&config, &findings);
     match findings.wrong {
         0 => Ok(()),
-        wrong => Err(CliError::Failed(format!("{wrong} things are wrong"))),
+        wrong => Err(CliError::Failed(format!(
+            "{wrong} findings are WRONG: correct them, and run `lethe doctor` again"
+        ))),
     }
 }
 
