@@ -5,8 +5,10 @@ use domain::Refused;
 use super::load::state::LoadError;
 use crate::keyring::SealError;
 
-/// Why a command was not executed. Only after `Unavailable` it may have been executed: send the same
-/// command id again to find out.
+/// Why a command was not executed. Only after `Unavailable` this call may have executed it, or found
+/// that an earlier call did and could not read its events: send the same command id again to find
+/// out. After `Load` this call has executed nothing; an earlier call with the same command id may
+/// have.
 #[derive(Debug, thiserror::Error)]
 pub enum ExecuteError {
     /// The aggregate refused, on its newest state.
@@ -30,7 +32,7 @@ pub enum ExecuteError {
     /// One of the subjects is erased: only closing events are still appended.
     #[error("the person or workspace that this is about has been erased")]
     Fenced,
-    /// Other commands changed the same streams during each of 33 attempts.
+    /// Other commands changed the same streams during each of 33 attempts, the first one included.
     #[error("others keep changing the same streams: try again later")]
     Conflict,
     /// More appends wait than `ExecutorConfig::waiting_max`.

@@ -50,8 +50,8 @@ impl Drop for Inner {
     }
 }
 
-/// Attempts of a command after its first conflict.
-const ATTEMPTS_MAX: u32 = 32;
+/// Attempts of a command, the first one included.
+const ATTEMPTS_MAX: u32 = 33;
 const CONFLICT_LOCKS: usize = 256;
 
 impl Executor {
@@ -109,14 +109,8 @@ impl Executor {
         steps: &[Step],
     ) -> Result<Receipt, ExecuteError> {
         let since = Instant::now();
-        let macs = match &request.body {
-            Some(body) => Some(self.macs(request.tenant, body).await?),
-            None => None,
-        };
-        let answer = self.attempt(request, steps, macs).await;
-        if matches!(answer, Ok(_) | Err(ExecuteError::Refused(_) | ExecuteError::Stale { .. })) {
-            self.0.metrics.append_seconds.observe(since.elapsed().as_secs_f64());
-        }
+        let answer = self.attempt(request, steps).await;
+        self.0.metrics.append_seconds.observe(since.elapsed().as_secs_f64());
         answer
     }
 
@@ -126,8 +120,11 @@ impl Executor {
         &self,
         request: &Request,
         steps: &[Step],
-        macs: Option<RequestMacs>,
     ) -> Result<Receipt, ExecuteError> {
+        let macs = match &request.body {
+            Some(body) => Some(self.macs(request.tenant, body).await?),
+            None => None,
+        };
         let mut freshness = Freshness::Cached;
         let mut stream_lock: Option<MutexGuard<'_, ()>> = None;
         let mut conflicts = 0;
@@ -148,7 +145,8 @@ impl Executor {
                 }
                 return Ok(receipt);
             }
-            if conflicts > ATTEMPTS_MAX {
+            conflicts += 1;
+            if conflicts >= ATTEMPTS_MAX {
                 return Err(ExecuteError::Conflict);
             }
             if stream_lock.is_some() {
@@ -156,7 +154,6 @@ impl Executor {
             } else if let Some(lock) = self.conflict_lock(steps) {
                 stream_lock = Some(lock.lock().await);
             }
-            conflicts += 1;
         }
     }
 

@@ -5,31 +5,36 @@ use domain::EventId;
 use tokio_postgres::Row;
 
 use crate::event_store::error::ExecuteError;
-use crate::event_store::load::state::LoadError;
 use crate::event_store::receipt::AppendedEvent;
 use crate::event_store::request::Request;
 use crate::keyring::RequestMacs;
-use crate::postgres::Pool;
+use crate::postgres::{PgError, Pool};
 
 /// `None` when the command id is new, or its events are deleted.
 ///
 /// # Errors
-/// `Reused` when it was used with another request; `Load` when the database does not answer.
+/// `Reused` when it was used with another request; `Unavailable` when the events cannot be read:
+/// the command may have been executed.
 pub async fn look_up(
     pool: &Pool,
     request: &Request,
     macs: Option<RequestMacs>,
 ) -> Result<Option<Vec<AppendedEvent>>, ExecuteError> {
-    let rows = find(pool, request).await?;
+    let rows = find(pool, request).await.map_err(unknown)?;
     let Some(first) = rows.first() else { return Ok(None) };
-    if !same(first.try_get(4).map_err(LoadError::from)?, macs) {
+    if !same(first.try_get(4).map_err(unknown)?, macs) {
         return Err(ExecuteError::Reused);
     }
     let events = rows.iter().map(appended).collect::<Result<_, _>>();
-    Ok(Some(events.map_err(LoadError::from)?))
+    Ok(Some(events.map_err(unknown)?))
 }
 
-async fn find(pool: &Pool, request: &Request) -> Result<Vec<Row>, LoadError> {
+fn unknown(error: impl Into<PgError>) -> ExecuteError {
+    let error = error.into();
+    ExecuteError::Unavailable(format!("an earlier call of the command cannot be looked up: {error}"))
+}
+
+async fn find(pool: &Pool, request: &Request) -> Result<Vec<Row>, PgError> {
     let client = pool.get().await?;
     let look_up = client.prepare_cached(include_str!("look_up.sql")).await?;
     Ok(client.query(&look_up, &[&request.tenant.0, &request.command.0]).await?)

@@ -9,6 +9,7 @@
 
 mod as_of;
 mod batches;
+mod executor;
 mod fence;
 mod lost;
 mod outcomes;

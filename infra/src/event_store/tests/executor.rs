@@ -1,0 +1,111 @@
+//! What a command is answered when something fails, how often it is tried, and what is measured.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::operator::{Operator, OperatorCommand, Scope};
+use domain::{CommandId, TenantId};
+use tempfile::TempDir;
+use test_support::Databases;
+use uuid::Uuid;
+
+use super::super::{ExecuteError, Executor, ExecutorConfig, Receipt, Request, Step};
+use super::{owner, pool};
+use crate::clock::Clock;
+use crate::keyring::{Keyring, KeyringOptions, RootFolder};
+use crate::metrics::Metrics;
+
+const ALWAYS_IN_CONFLICT: &str = include_str!("always_in_conflict.sql");
+const FORBID_READING: &str = "revoke select on event_log.events from lethe_app";
+const ALLOW_READING: &str = "grant select on event_log.events to lethe_app";
+const TOKEN: Uuid = Uuid::from_u128(7);
+
+struct TestExecutor {
+    executor: Executor,
+    metrics: Arc<Metrics>,
+    databases: Databases,
+    _roots: TempDir,
+}
+
+impl TestExecutor {
+    /// Its log holds the token `TOKEN`, issued by command 1.
+    async fn new() -> Self {
+        let databases = super::databases().await;
+        let roots = tempfile::tempdir().unwrap();
+        let keys = pool(&databases.keyring_url).await;
+        let folder = Arc::new(RootFolder::open(roots.path(), None).unwrap());
+        let options = KeyringOptions::default();
+        let keyring = Keyring::start(keys, folder, options, Clock::system()).await.unwrap();
+        let metrics = Arc::new(Metrics::new().unwrap());
+        let (log, url) = (pool(&databases.log_url).await, &databases.log_url);
+        let config = ExecutorConfig::default();
+        let starting = Executor::start(config, log, url, keyring, Arc::clone(&metrics));
+        let executor = starting.await.unwrap();
+        let expires_at = Clock::system().now() + Duration::from_hours(24);
+        let issue = OperatorCommand::IssueToken { scope: Scope::Admin, expires_at };
+        executor.execute(&request(1), &[Step::new::<Operator>(TOKEN, issue)]).await.unwrap();
+        Self { executor, metrics, databases, _roots: roots }
+    }
+
+    async fn export(&self, request: &Request) -> Result<Receipt, ExecuteError> {
+        let export = OperatorCommand::StartExport { through: 1 };
+        self.executor.execute(request, &[Step::new::<Operator>(TOKEN, export)]).await
+    }
+
+    fn measured(&self) -> u64 {
+        self.metrics.append_seconds.get_sample_count()
+    }
+}
+
+fn request(command: u128) -> Request {
+    Request::new(TenantId(Uuid::from_u128(1)), CommandId(Uuid::from_u128(command)))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_command_whose_events_cannot_be_looked_up_may_have_been_executed() {
+    let node = TestExecutor::new().await;
+    let first = node.export(&request(2)).await.unwrap();
+    let admin = owner(&node.databases.log_url).await;
+
+    admin.batch_execute(FORBID_READING).await.unwrap();
+    let unknown = node.export(&request(2)).await;
+
+    assert!(matches!(unknown, Err(ExecuteError::Unavailable(_))), "{unknown:?}");
+    admin.batch_execute(ALLOW_READING).await.unwrap();
+    let again = node.export(&request(2)).await.unwrap();
+    assert!(again.replayed());
+    assert_eq!(again.events(), first.events());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_always_meets_a_conflict_is_tried_33_times() {
+    let node = TestExecutor::new().await;
+    let admin = owner(&node.databases.log_url).await;
+    admin.batch_execute(ALWAYS_IN_CONFLICT).await.unwrap();
+
+    let refused = node.export(&request(2)).await;
+
+    assert!(matches!(refused, Err(ExecuteError::Conflict)), "{refused:?}");
+    let attempts = admin.query_one("select last_value from public.attempts", &[]).await.unwrap();
+    assert_eq!(attempts.get::<_, i64>(0), 33);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_time_of_a_command_is_measured_whatever_comes_of_it() {
+    let node = TestExecutor::new().await;
+    let with = |body: &str| Request { body: Some(body.as_bytes().to_vec()), ..request(2) };
+    let admin = owner(&node.databases.log_url).await;
+    assert_eq!(node.measured(), 1);
+
+    node.export(&with("one")).await.unwrap();
+    assert_eq!(node.measured(), 2);
+
+    let reused = node.export(&with("two")).await;
+    assert!(matches!(reused, Err(ExecuteError::Reused)), "{reused:?}");
+    assert_eq!(node.measured(), 3);
+
+    admin.batch_execute(FORBID_READING).await.unwrap();
+    let unknown = node.export(&with("one")).await;
+    assert!(unknown.is_err(), "{unknown:?}");
+    assert_eq!(node.measured(), 4);
+}
