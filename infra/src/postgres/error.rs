@@ -34,7 +34,13 @@ pub enum PgError {
         "the database has another text of revision {revision} of the function {name}, written by \
          another build: raise the revision in infra/src/postgres/functions.rs, or use that build"
     )]
-    FunctionDiffers { name: &'static str, revision: u32 },
+    FunctionDiffers { name: &'static str, revision: i32 },
+    #[error(
+        "{migrations} would break the nodes of an older version that run: {nodes}. Stop them, then \
+         migrate (a node that was killed counts for 5 seconds more); `lethe migrate --force` \
+         migrates all the same"
+    )]
+    NodesRunning { migrations: String, nodes: String },
 }
 
 /// Why a private server did not start or stop.

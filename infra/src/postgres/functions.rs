@@ -9,12 +9,23 @@ use tokio_postgres::{Client, GenericClient};
 use super::PgError;
 
 const READ: &str = include_str!("read_functions.sql");
+const RECORD: &str = "\
+    insert into {table} (name, revision, sha256) values ($1, $2, $3) \
+    on conflict (name) do update set revision = excluded.revision, sha256 = excluded.sha256";
+
+/// The functions of one database.
+pub(super) struct Functions {
+    /// The table that says which revision of each the database has. The application's role cannot
+    /// write it.
+    table: &'static str,
+    pub all: &'static [Function],
+}
 
 pub(super) struct Function {
     /// With its schema.
     pub name: &'static str,
     /// Raised with each change of the text: an older programme leaves a newer revision alone.
-    pub revision: u32,
+    pub revision: i32,
     pub text: &'static str,
 }
 
@@ -31,49 +42,49 @@ macro_rules! functions {
 }
 
 /// Of the events' database, those that others call first.
-pub(super) const LOG: &[Function] = functions! {
-    event_log.lock 1,
-    event_log.lock_holder 1,
-    event_log.append 1,
-    event_log.append_one 1,
-    event_log.fence 1,
-    event_log.keep 1,
-    event_log.create_partition 1,
-    event_log.partitions_end 1,
-    event_log.create_partitions_ahead 1,
-    event_log.reserve_again 1,
-    event_log.delete_reservations 1,
-    working.create_sample_partitions 1,
-    working.drop_sample_partitions 1,
-    working.claim_run_tasks 1,
-    working.create_run_log_partitions 1,
-    working.drop_run_log_partitions 1,
+pub(super) const LOG: Functions = Functions {
+    table: "event_log.function_revisions",
+    all: functions! {
+        event_log.lock 1,
+        event_log.lock_holder 1,
+        event_log.append 1,
+        event_log.append_one 1,
+        event_log.fence 1,
+        event_log.keep 1,
+        event_log.create_partition 1,
+        event_log.partitions_end 1,
+        event_log.create_partitions_ahead 1,
+        event_log.reserve_again 1,
+        event_log.delete_reservations 1,
+        working.create_sample_partitions 1,
+        working.drop_sample_partitions 1,
+        working.claim_run_tasks 1,
+        working.create_run_log_partitions 1,
+        working.drop_run_log_partitions 1,
+    },
 };
 
 /// Of the keyring's database.
-pub(super) const KEYRING: &[Function] = functions! {
-    keyring.refuse_return 1,
-};
+pub(super) const KEYRING: Functions =
+    Functions { table: "keyring.function_revisions", all: functions! { keyring.refuse_return 1 } };
 
 /// Those that the database lacks or has of an older revision.
 ///
 /// # Errors
 /// The database does not answer, or has a function of the same revision with another text.
-pub(super) async fn due<'f>(
+pub(super) async fn due(
     client: &impl GenericClient,
-    functions: &'f [Function],
-) -> Result<Vec<&'f Function>, PgError> {
-    let names: Vec<&str> = functions.iter().map(|function| function.name).collect();
-    let rows = client.query(READ, &[&names]).await?;
-    let mut stamps: HashMap<String, Option<Stamp>> = HashMap::new();
+    functions: &Functions,
+) -> Result<Vec<&'static Function>, PgError> {
+    let rows = client.query(&READ.replace("{table}", functions.table), &[]).await?;
+    let mut stamps: HashMap<String, Stamp> = HashMap::new();
     for row in rows {
-        let comment: Option<String> = row.try_get(1)?;
-        stamps.insert(row.try_get(0)?, comment.as_deref().and_then(Stamp::read));
+        let stamp = Stamp { revision: row.try_get(1)?, hash: row.try_get(2)? };
+        stamps.insert(row.try_get(0)?, stamp);
     }
     let mut due = Vec::new();
-    for function in functions {
-        let present = stamps.get(function.name).and_then(Option::as_ref);
-        if function.is_due(present)? {
+    for function in functions.all {
+        if function.is_due(stamps.get(function.name))? {
             due.push(function);
         }
     }
@@ -84,40 +95,27 @@ pub(super) async fn due<'f>(
 /// lock of the migrations.
 pub(super) async fn apply(
     client: &mut Client,
-    functions: &[Function],
+    functions: &Functions,
 ) -> Result<Vec<&'static str>, PgError> {
     let transaction = client.transaction().await?;
+    let record = RECORD.replace("{table}", functions.table);
     let mut applied = Vec::new();
     for function in due(&transaction, functions).await? {
         transaction.batch_execute(function.text).await?;
-        let name = function.name;
-        let comment = function.stamp().comment();
-        let statement = format!("comment on function {name} is '{comment}'");
-        transaction.batch_execute(&statement).await?;
-        applied.push(name);
+        let Stamp { revision, hash } = function.stamp();
+        transaction.execute(&record, &[&function.name, &revision, &hash]).await?;
+        applied.push(function.name);
     }
     transaction.commit().await?;
     Ok(applied)
 }
 
-/// What the comment of a function in the database says of the text that it was made from.
+/// The revision and the text that a function of the database was made from.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
-    pub revision: u32,
+    pub revision: i32,
     /// The SHA-256 of the text in hexadecimal digits.
     pub hash: String,
-}
-
-impl Stamp {
-    /// None for a function that a numbered migration made.
-    fn read(comment: &str) -> Option<Self> {
-        let (revision, hash) = comment.strip_prefix("revision ")?.split_once(", sha256 ")?;
-        Some(Self { revision: revision.parse().ok()?, hash: hash.to_owned() })
-    }
-
-    fn comment(&self) -> String {
-        format!("revision {}, sha256 {}", self.revision, self.hash)
-    }
 }
 
 impl Function {
@@ -126,6 +124,7 @@ impl Function {
         Stamp { revision: self.revision, hash }
     }
 
+    /// `present`: none for a function that is missing, or that a numbered migration made.
     fn is_due(&self, present: Option<&Stamp>) -> Result<bool, PgError> {
         let Some(present) = present else { return Ok(true) };
         if present.revision == self.revision && *present != self.stamp() {

@@ -2,7 +2,7 @@
 
 use refinery::Runner;
 
-use super::functions::{self, Function};
+use super::functions::{self, Functions};
 use super::{ConnectOptions, PgError, connect_one};
 
 const LOCK: &str = "select pg_advisory_lock(hashtextextended('lethe.migrate', 0))";
@@ -28,12 +28,12 @@ pub struct Migrated {
 /// Brings the events' database up to date. The role of `url` owns what is made; it is not the role
 /// that the pool takes on.
 pub async fn migrate_log(url: &str) -> Result<Migrated, PgError> {
-    migrate(url, log::migrations::runner(), functions::LOG).await
+    migrate(url, log::migrations::runner(), &functions::LOG).await
 }
 
 /// Brings the keyring's database up to date.
 pub async fn migrate_keyring(url: &str) -> Result<Migrated, PgError> {
-    migrate(url, keyring::migrations::runner(), functions::KEYRING).await
+    migrate(url, keyring::migrations::runner(), &functions::KEYRING).await
 }
 
 /// The newest migration of the events' database that is built in.
@@ -50,7 +50,7 @@ fn newest(runner: &Runner) -> i32 {
     runner.get_migrations().iter().map(refinery::Migration::version).max().unwrap_or_default()
 }
 
-async fn migrate(url: &str, runner: Runner, functions: &[Function]) -> Result<Migrated, PgError> {
+async fn migrate(url: &str, runner: Runner, functions: &Functions) -> Result<Migrated, PgError> {
     // Another node may migrate for minutes, and a migration may take as long.
     let patient = ConnectOptions { application: "lethe migrate", ..ConnectOptions::unlimited() };
     let mut client = connect_one(url, &patient).await?;

@@ -1,6 +1,8 @@
 //! Whether a database has the schema that this programme knows. Nothing is changed.
 
-use super::functions::{self, Function};
+use tokio_postgres::Client;
+
+use super::functions::{self, Functions};
 use super::{ConnectOptions, PgError, connect_one, migrate};
 
 const FIND_HISTORY: &str = "select to_regclass('refinery_schema_history') is not null";
@@ -38,7 +40,7 @@ pub enum Schema {
 /// # Errors
 /// The database does not answer, or has a function of the same revision with another text.
 pub async fn log_schema(url: &str) -> Result<Schema, PgError> {
-    schema(url, migrate::log_version(), functions::LOG).await
+    schema(url, migrate::log_version(), &functions::LOG).await
 }
 
 /// The schema of the keyring's database.
@@ -46,23 +48,18 @@ pub async fn log_schema(url: &str) -> Result<Schema, PgError> {
 /// # Errors
 /// The database does not answer, or has a function of the same revision with another text.
 pub async fn keyring_schema(url: &str) -> Result<Schema, PgError> {
-    schema(url, migrate::keyring_version(), functions::KEYRING).await
+    schema(url, migrate::keyring_version(), &functions::KEYRING).await
 }
 
-async fn schema(url: &str, known: i32, functions: &[Function]) -> Result<Schema, PgError> {
+async fn schema(url: &str, known: i32, functions: &Functions) -> Result<Schema, PgError> {
     let client = match connect_one(url, &ConnectOptions::default()).await {
         Err(PgError::NoDatabase(_)) => return Ok(Schema::Missing),
         connected => connected?,
     };
-    let found: bool = client.query_one(FIND_HISTORY, &[]).await?.try_get(0)?;
-    if !found {
-        return Ok(Schema::Missing);
-    }
-    let applied: i32 = client.query_one(APPLIED, &[]).await?.try_get(0)?;
-    Ok(match applied {
+    Ok(match applied(&client).await? {
         0 => Schema::Missing,
-        _ if applied < known => Schema::Older { applied, known },
-        _ if applied > known => Schema::Newer { applied, known },
+        applied if applied < known => Schema::Older { applied, known },
+        applied if applied > known => Schema::Newer { applied, known },
         _ => {
             let due = functions::due(&client, functions).await?;
             match due.iter().map(|function| function.name).collect::<Vec<_>>() {
@@ -71,4 +68,13 @@ async fn schema(url: &str, known: i32, functions: &[Function]) -> Result<Schema,
             }
         }
     })
+}
+
+/// The newest migration that was applied; 0 when none was.
+pub(super) async fn applied(client: &Client) -> Result<i32, PgError> {
+    let found: bool = client.query_one(FIND_HISTORY, &[]).await?.try_get(0)?;
+    if !found {
+        return Ok(0);
+    }
+    Ok(client.query_one(APPLIED, &[]).await?.try_get(0)?)
 }

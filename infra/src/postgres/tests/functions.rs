@@ -18,13 +18,13 @@ async fn client(url: &str) -> Client {
 
 async fn both(databases: &test_support::Databases) -> [(Client, &'static [Function]); 2] {
     let (log, keyring) = (client(&databases.log_url).await, client(&databases.keyring_url).await);
-    [(log, functions::LOG), (keyring, functions::KEYRING)]
+    [(log, functions::LOG.all), (keyring, functions::KEYRING.all)]
 }
 
-/// Its definition, privileges and comment.
-async fn definition(client: &Client, name: &str) -> (String, String, Option<String>) {
+/// Its definition and privileges.
+async fn definition(client: &Client, name: &str) -> (String, String) {
     let row = client.query_one(DEFINITION, &[&name]).await.unwrap();
-    (row.get(0), row.get(1), row.get(2))
+    (row.get(0), row.get(1))
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn no_function_is_without_a_file_and_no_file_without_a_function() {
 
 #[test]
 fn a_function_whose_text_changes_has_a_higher_revision() {
-    let functions = functions::LOG.iter().chain(functions::KEYRING);
+    let functions = functions::LOG.all.iter().chain(functions::KEYRING.all);
     let now = functions.map(|function| {
         let stamp = function.stamp();
         format!("{} {} {}\n", function.name, stamp.revision, stamp.hash)
@@ -82,13 +82,29 @@ fn a_function_whose_text_changes_has_a_higher_revision() {
     );
 }
 
+const REVISIONS: [&str; 2] = ["event_log.function_revisions", "keyring.function_revisions"];
+
 #[tokio::test]
-async fn an_older_programme_leaves_a_newer_function_alone() {
+async fn the_applications_role_cannot_write_the_revisions() {
+    let databases = test_support::databases().await.unwrap();
+    for ((client, functions), table) in both(&databases).await.into_iter().zip(REVISIONS) {
+        let may = "select has_table_privilege('lethe_app', $1, 'insert, update, delete, truncate')";
+        assert!(!client.query_one(may, &[&table]).await.unwrap().get::<_, bool>(0), "{table}");
+        let count = format!("select count(*) from {table}");
+        let count: i64 = client.query_one(&count, &[]).await.unwrap().get(0);
+        assert_eq!(count, i64::try_from(functions.len()).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn an_older_programme_leaves_a_newer_function_alone_in_a_restore_without_comments() {
     let databases = test_support::databases().await.unwrap();
     let client = client(&databases.log_url).await;
     let newer = "create or replace function event_log.partitions_end() returns bigint
         language sql stable security definer set search_path = pg_catalog, pg_temp as 'select 7::bigint';
-        comment on function event_log.partitions_end is 'revision 999, sha256 00'";
+        comment on function event_log.partitions_end is null;
+        update event_log.function_revisions set revision = 999, sha256 = '00'
+        where name = 'event_log.partitions_end'";
     client.batch_execute(newer).await.unwrap();
 
     let migrated = migrate_log(&databases.log_url).await.unwrap();
@@ -105,7 +121,8 @@ async fn what_is_older_or_missing_is_applied_once() {
     let expected = definition(&client, "event_log.partitions_end").await;
     let older = "create or replace function event_log.partitions_end() returns bigint
         language sql stable security definer set search_path = pg_catalog, pg_temp as 'select 7::bigint';
-        comment on function event_log.partitions_end is 'revision 0, sha256 00';
+        update event_log.function_revisions set revision = 0, sha256 = '00'
+        where name = 'event_log.partitions_end';
         drop function event_log.lock_holder";
     client.batch_execute(older).await.unwrap();
 
@@ -121,8 +138,9 @@ async fn what_is_older_or_missing_is_applied_once() {
 async fn two_texts_of_one_revision_are_refused_and_nothing_is_applied() {
     let databases = test_support::databases().await.unwrap();
     let client = client(&databases.log_url).await;
-    let edited = "comment on function event_log.fence is 'revision 1, sha256 00';
-        comment on function event_log.lock is null";
+    let edited = "update event_log.function_revisions set sha256 = '00'
+        where name = 'event_log.fence';
+        delete from event_log.function_revisions where name = 'event_log.lock'";
     client.batch_execute(edited).await.unwrap();
 
     let refused = migrate_log(&databases.log_url).await.unwrap_err();
@@ -131,5 +149,6 @@ async fn two_texts_of_one_revision_are_refused_and_nothing_is_applied() {
         matches!(refused, PgError::FunctionDiffers { name: "event_log.fence", revision: 1 }),
         "{refused}"
     );
-    assert_eq!(definition(&client, "event_log.lock").await.2, None);
+    let locks = "select count(*) from event_log.function_revisions where name = 'event_log.lock'";
+    assert_eq!(client.query_one(locks, &[]).await.unwrap().get::<_, i64>(0), 0);
 }

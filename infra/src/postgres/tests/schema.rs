@@ -41,12 +41,15 @@ async fn a_schema_is_older_or_newer_by_its_last_migration() {
 
 #[tokio::test]
 async fn functions_that_are_older_or_missing_are_named_and_newer_ones_are_left_alone() {
-    let damage = "comment on function event_log.partitions_end is 'revision 0, sha256 00';
-        comment on function event_log.fence is 'revision 999, sha256 00';
+    let damage = "update event_log.function_revisions set revision = 0, sha256 = '00'
+        where name = 'event_log.partitions_end';
+        update event_log.function_revisions set revision = 999, sha256 = '00'
+        where name = 'event_log.fence';
         drop function event_log.lock_holder";
     let functions = vec!["event_log.lock_holder", "event_log.partitions_end"];
     assert_eq!(after(damage).await, Schema::OlderFunctions(functions));
 
-    let newer = "comment on function event_log.fence is 'revision 999, sha256 00'";
+    let newer = "update event_log.function_revisions set revision = 999, sha256 = '00'
+        where name = 'event_log.fence'";
     assert_eq!(after(newer).await, Schema::Current);
 }

@@ -72,6 +72,46 @@ async fn a_reservation_of_v8_is_still_refused_to_another_owner() {
 }
 
 #[tokio::test]
+async fn a_replay_under_way_starts_over_and_its_table_is_gone() {
+    let (url, client) = filled_v8().await;
+    let under_way = "
+        insert into readers.replays (name, version, owner, lease_until, position, ceiling)
+        values ('accounts', 1, '00000000-0000-0000-0000-00000000000a', clock_timestamp(), 1, 1);
+        insert into readers.parked (reader, version, replay, stream_id, from_position, error)
+        values ('accounts', 1, true, '00000000-0000-0000-0000-00000000000a', 1, 'unfit');
+        set role lethe_app;
+        create table read_models.accounts (id uuid);
+        create table read_models.accounts_beside (id uuid);
+        reset role";
+    client.batch_execute(under_way).await.unwrap();
+
+    migrate_log(&url).await.unwrap();
+
+    assert_eq!(text(&client, "select name from readers.replays").await, Vec::<String>::new());
+    assert_eq!(text(&client, "select reader from readers.parked").await, Vec::<String>::new());
+    let tables = "select tablename::text from pg_tables where schemaname = 'read_models'";
+    assert_eq!(text(&client, tables).await, ["accounts"]);
+}
+
+#[tokio::test]
+async fn the_revisions_that_stood_in_comments_are_kept() {
+    let url = test_support::empty_database().await.unwrap();
+    let mut client = connect_one(&url, &ConnectOptions::unlimited()).await.unwrap();
+    let to_v9 = log::migrations::runner().set_target(Target::Version(9));
+    to_v9.run_async(&mut client).await.unwrap();
+    let stamp = "comment on function event_log.fence is 'revision 999, sha256 00';
+        comment on function event_log.lock is 'something else'";
+    client.batch_execute(stamp).await.unwrap();
+
+    let migrated = migrate_log(&url).await.unwrap();
+
+    assert!(!migrated.functions.contains(&"event_log.fence"), "{migrated:?}");
+    let kept = "select name || ' ' || revision || ' ' || sha256 from event_log.function_revisions
+        where name in ('event_log.fence', 'event_log.lock') and revision > 1";
+    assert_eq!(text(&client, kept).await, ["event_log.fence 999 00"]);
+}
+
+#[tokio::test]
 async fn a_filled_keyring_of_v2_keeps_its_rows() {
     let (url, client) = filled_keyring_v2().await;
 
