@@ -176,6 +176,27 @@ fn a_killed_replay_refuses_another_for_its_lease_and_is_resumed_after_it() {
 }
 
 #[tokio::test]
+async fn a_replay_whose_table_is_gone_starts_over() {
+    let world = World::new().await;
+    mixed::live(&world, 3).await;
+    let readers = world.read(projections::all()).await;
+    world.caught_up(&all()).await;
+    let live = tables(&world).await;
+    let half = "insert into readers.replays
+          (name, version, owner, lease_until, position, ceiling, indexed)
+        select name, version, gen_random_uuid(), clock_timestamp(), 10, 20, true
+        from readers.checkpoints where name = 'accounts'";
+    world.admin.batch_execute(half).await.unwrap();
+
+    let resume = ReplayOptions { resume: true, ..small() };
+    let replayed = replayed(&world, "accounts", resume).await;
+
+    assert_eq!(replayed.events, 30);
+    assert_eq!(tables(&world).await, live);
+    readers.stop().await;
+}
+
+#[tokio::test]
 async fn a_second_replay_at_once_is_refused() {
     let world = World::new().await;
     mixed::live(&world, 12).await;

@@ -24,6 +24,7 @@ pub use options::{Progress, ReplayError, ReplayOptions, Replayed};
 use scan::{Batch, Scan};
 
 const ACQUIRE: &str = include_str!("acquire.sql");
+const FIND_TABLE: &str = "select to_regclass($1) is not null";
 const FIND: &str = "select position, ceiling from readers.replays where name = $1 and version = $2";
 const DROP_SHADOW: &str = "drop table if exists {shadow}";
 const DELETE_PARKED: &str =
@@ -126,12 +127,16 @@ impl<'a> Replay<'a> {
     ) -> Result<Self, ReplayError> {
         let (name, version) = (reader.name(), reader.version());
         let lease = options.lease.as_secs_f64();
+        let shadow = shadow_table(projection.as_ref());
         let tx = client.transaction().await?;
+        // Without its table there is nothing to continue.
+        let found: bool = tx.query_one(FIND_TABLE, &[&shadow]).await?.try_get(0)?;
+        let resume = options.resume && found;
         let acquire = tx.prepare_cached(ACQUIRE).await?;
         let acquired = tx
             .query_opt(
                 &acquire,
-                &[&name, &version, &options.node, &lease, &ceiling, &options.resume],
+                &[&name, &version, &options.node, &lease, &ceiling, &resume],
             )
             .await?;
         let Some(acquired) = acquired else {
@@ -143,7 +148,6 @@ impl<'a> Replay<'a> {
             return Err(ReplayError::Running { name, position, ceiling });
         };
         let (fence, written): (i64, i64) = (acquired.try_get(0)?, acquired.try_get(1)?);
-        let shadow = shadow_table(projection.as_ref());
         let mut fold = FoldState::new(projection.rows(&shadow));
         if written == 0 {
             let drop = DROP_SHADOW.replace("{shadow}", &shadow);
