@@ -116,11 +116,7 @@ impl Executor {
 
     /// Decides on the cached states first. Before a refusal is returned, and after a conflict, decides on
     /// the newest states; after a conflict one command of this node at a time.
-    async fn attempt(
-        &self,
-        request: &Request,
-        steps: &[Step],
-    ) -> Result<Receipt, ExecuteError> {
+    async fn attempt(&self, request: &Request, steps: &[Step]) -> Result<Receipt, ExecuteError> {
         let macs = match &request.body {
             Some(body) => Some(self.macs(request.tenant, body).await?),
             None => None,

@@ -86,6 +86,7 @@ impl Follower {
         let (position, limit) = (self.owned.position, self.options.page);
         let page = self.tail.page(&self.pool, position, limit).await?;
         self.metrics.log_hole.set(0);
+        self.metrics.log_damaged.set(0);
         let events = page.after(position);
         match self.read(events).await {
             // One of them is refused: one at a time, to find which.
@@ -184,6 +185,10 @@ impl Follower {
         for row in rows.into_iter().filter(|row| row.released) {
             match self.release(row).await {
                 Err(Stop::Data(why)) => self.park_again(row, why).await?,
+                // It is parked before this reader's position: no other stream waits for it.
+                Err(Stop::Damaged(event)) => {
+                    self.park_again(row, event.to_string()).await?;
+                }
                 other => other?,
             }
         }
@@ -250,6 +255,7 @@ impl Follower {
                 tracing::error!(reader = name, at, "the log has a hole: the reader stands still");
             }
             Some(Stop::Damaged(event)) => {
+                self.metrics.log_damaged.set(1);
                 tracing::error!(reader = name, error = %event, "the reader stands still");
             }
             Some(stop) => tracing::warn!(reader = name, error = %stop, "the reader tries again"),

@@ -35,6 +35,8 @@ families! {
     log_position: IntGauge = "lethe_log_position" [],
     /// 1 when a position is missing from the log: readers have stopped there.
     log_hole: IntGauge = "lethe_log_hole" [],
+    /// 1 when an event of the log cannot be read: readers have stopped there.
+    log_damaged: IntGauge = "lethe_log_damaged" [],
 
     /// The last position that a reader has processed.
     reader_position: IntGaugeVec = "lethe_reader_position" ["reader"],

@@ -31,7 +31,9 @@ pub async fn look_up(
 
 fn unknown(error: impl Into<PgError>) -> ExecuteError {
     let error = error.into();
-    ExecuteError::Unavailable(format!("an earlier call of the command cannot be looked up: {error}"))
+    ExecuteError::Unavailable(format!(
+        "an earlier call of the command cannot be looked up: {error}"
+    ))
 }
 
 async fn find(pool: &Pool, request: &Request) -> Result<Vec<Row>, PgError> {

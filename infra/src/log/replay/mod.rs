@@ -134,10 +134,7 @@ impl<'a> Replay<'a> {
         let resume = options.resume && found;
         let acquire = tx.prepare_cached(ACQUIRE).await?;
         let acquired = tx
-            .query_opt(
-                &acquire,
-                &[&name, &version, &options.node, &lease, &ceiling, &resume],
-            )
+            .query_opt(&acquire, &[&name, &version, &options.node, &lease, &ceiling, &resume])
             .await?;
         let Some(acquired) = acquired else {
             let running = tx.query_opt(FIND, &[&name, &version]).await?;
