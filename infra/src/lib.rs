@@ -5,6 +5,7 @@ pub mod bearer;
 pub mod clock;
 pub mod credentials;
 pub mod event_store;
+pub mod failpoint;
 pub mod ids;
 pub mod invitations;
 pub mod keyring;

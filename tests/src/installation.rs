@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use test_support::{Databases, databases};
 use tokio_postgres::Client;
 
-use crate::{Mail, Mailbox, TestServer, programme};
+use crate::{Mail, Mailbox, Programme, TestServer};
 
 /// Wide, unless a test is about them.
 const LIMITS: [&str; 6] = [
@@ -27,6 +27,7 @@ pub struct Installation {
     databases: Option<Databases>,
     folder: TempDir,
     settings: BTreeMap<String, String>,
+    programme: Programme,
 }
 
 impl Installation {
@@ -51,7 +52,14 @@ impl Installation {
     fn over(databases: Option<Databases>, settings: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings.iter().map(|(name, value)| (name.to_string(), value.to_string()));
-        Self { databases, folder, settings: settings.collect() }
+        let settings = settings.collect();
+        Self { databases, folder, settings, programme: Programme::Lethe }
+    }
+
+    /// Its processes have failpoints: the setting `failpoint` names the one to stop at.
+    #[must_use]
+    pub fn with_failpoints(self) -> Self {
+        Self { programme: Programme::WithFailpoints, ..self }
     }
 
     /// Leaves its folder behind.
@@ -163,7 +171,7 @@ impl Installation {
 
     /// The programme with this installation's settings and nothing of the caller's environment.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(programme::path());
+        let mut command = Command::new(self.programme.path());
         command.env_clear().current_dir(self.folder()).env("HOME", self.folder());
         for name in ["PATH", "PG_BINDIR"] {
             if let Some(value) = std::env::var_os(name) {

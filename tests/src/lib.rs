@@ -27,6 +27,7 @@ pub use harness::{
 pub use installation::Installation;
 pub use mail::{Mail, Mailbox};
 pub use person::Person;
+pub use programme::Programme;
 pub use promtool::promtool;
 pub use residue::{Place, Search};
 pub use server::TestServer;

@@ -1,18 +1,39 @@
-//! The built programme, which `cargo build --workspace` makes before the tests run.
+//! The built programmes, which `.ci/test` makes before the tests run.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-static PATH: OnceLock<PathBuf> = OnceLock::new();
+/// Which programme an installation runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Programme {
+    /// What ships.
+    Lethe,
+    /// The same with failpoints.
+    WithFailpoints,
+}
 
-pub(crate) fn path() -> &'static Path {
-    PATH.get_or_init(|| {
-        let path = folder().join("lethe");
-        if let Some(why) = outdated(&path) {
-            panic!("{}: {why}: run `cargo build --workspace` first", path.display());
+static LETHE: OnceLock<PathBuf> = OnceLock::new();
+static WITH_FAILPOINTS: OnceLock<PathBuf> = OnceLock::new();
+
+impl Programme {
+    /// Where it is. Panics when it is not what the sources make.
+    pub fn path(self) -> &'static Path {
+        match self {
+            Self::Lethe => LETHE.get_or_init(|| built("lethe", "cargo build --workspace")),
+            Self::WithFailpoints => WITH_FAILPOINTS.get_or_init(|| {
+                let build = "cargo build -p services --bin lethe-testing --features testing";
+                built("lethe-testing", build)
+            }),
         }
-        path
-    })
+    }
+}
+
+fn built(name: &str, build: &str) -> PathBuf {
+    let path = folder().join(name);
+    if let Some(why) = outdated(&path) {
+        panic!("{}: {why}: run `{build}` first", path.display());
+    }
+    path
 }
 
 /// Why the programme is not the one that the sources make: cargo notes beside it what it was made of.

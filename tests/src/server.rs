@@ -96,11 +96,15 @@ impl TestServer {
         self.end();
     }
 
+    /// Waits until it ends by itself.
+    pub async fn ended(&mut self) -> ExitStatus {
+        crate::until("Lethe ends", async || self.child.try_wait().unwrap()).await
+    }
+
     /// SIGTERM, and waits until it has drained.
     pub async fn stop(mut self) -> ExitStatus {
         self.signal("TERM");
-        let ended = crate::until("Lethe stops", async || self.child.try_wait().unwrap());
-        ended.await
+        self.ended().await
     }
 
     pub fn signal(&self, name: &str) {

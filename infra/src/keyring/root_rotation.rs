@@ -12,6 +12,7 @@ use super::root_row::{RootRow, RootState, in_state, read_roots};
 use super::roots::Roots;
 use super::{KeyringError, RootId, Secret, crypto, invalidations};
 use crate::clock::Clock;
+use crate::failpoint;
 use crate::postgres::Pool;
 
 const FIND_ROOTLESS_KEY: &str = include_str!("sql/find_rootless_key.sql");
@@ -36,8 +37,9 @@ const NOTE_ESCROW_ERASED: &str =
 const LIST_ERASED: &str =
     "select root_id from keyring.roots where state = 'destroyed' and root_id = any($1)";
 
-/// Rows in one transaction that wraps keys again: a long transaction would hold back vacuum.
-const BATCH: i64 = 500;
+/// Rows in one transaction that wraps keys again: a long transaction would hold back vacuum. In the
+/// tests of crashes there are so few that a rotation can stop between two transactions.
+const BATCH: i64 = if cfg!(feature = "testing") { 4 } else { 500 };
 
 /// The result of a finished rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -192,6 +194,7 @@ impl RootRotation {
         if stored.is_none() {
             let key = Secret::random()?;
             self.roots.store.write(new.id, &key).await?;
+            failpoint!(RotationRootWritten);
             let fingerprint = crypto::fingerprint(&key);
             step.execute(NOTE_FINGERPRINT, &[&new.id.0, &fingerprint.as_slice()]).await?;
             step.commit().await?;
@@ -201,6 +204,7 @@ impl RootRotation {
         step.execute(RETIRE_CURRENT, &[&now]).await?;
         step.execute(MAKE_CURRENT, &[&new.id.0, &now]).await?;
         step.commit().await?;
+        failpoint!(RotationSwitched);
         self.roots.set_current(new.id);
         tracing::info!(root = %new.id, "a new root key is current");
         Ok(RotationStep::Switched)
@@ -232,6 +236,7 @@ impl RootRotation {
             )
             .await?;
         step.commit().await?;
+        failpoint!(RotationRewrapped);
         Ok(RotationStep::Rewrapped(rewrapped))
     }
 
@@ -249,6 +254,7 @@ impl RootRotation {
             return Ok(RotationStep::Escrowed);
         }
         self.roots.store.erase(old.id).await?;
+        failpoint!(RotationRootErased);
         step.execute(NOTE_ERASED, &[&old.id.0, &now]).await?;
         let root = KeyId::numbered(KeyKind::Root, old.id.0);
         invalidations::append(&step, &[root], now).await?;

@@ -15,6 +15,7 @@ use super::rows::Order;
 use super::tail::Tail;
 use super::work::{Poisoned, Stop, Work, WorkOutcome};
 use super::{Poison, Reader, ReaderOptions, Recorded};
+use crate::failpoint;
 use crate::metrics::Metrics;
 use crate::postgres::Pool;
 
@@ -140,7 +141,10 @@ impl Follower {
         for poisoned in &poisoned {
             parked::park(&tx, self.id(), false, poisoned).await?;
         }
+        failpoint!(ProjectionWritten if self.reader.kind() == "projection");
+        failpoint!(WorkerReacted if self.reader.kind() == "worker");
         tx.commit().await?;
+        failpoint!(ProjectionCommitted if self.reader.kind() == "projection");
         self.owned.position = to;
         self.parked.streams.extend(poisoned.iter().map(|poisoned| poisoned.stream));
         unavailable.map_or(Ok(()), |why| Err(Stop::Unavailable(why)))

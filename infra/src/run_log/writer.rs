@@ -11,6 +11,7 @@ use super::lines::{Lines, Piece, Place, Stream};
 use super::mask::{Mask, Masks};
 use super::rows::{self, Sealed, Written};
 use super::{Inner, Resume, RunLogError, RunLogs};
+use crate::failpoint;
 
 /// A line waits for more while the last chunk is younger than this: slow lines are written at once,
 /// fast ones together.
@@ -236,6 +237,7 @@ impl Writer {
             if rows::write(pool, &self.task, self.fence, sealed).await? == Written::Fenced {
                 return Err(RunLogError::Fenced);
             }
+            failpoint!(RunLogStored);
             wakes.notify(&self.task, chunk.after.lines);
             self.chunks.full.pop_front();
             self.written = Some(Instant::now());

@@ -3,6 +3,7 @@
 use domain::seat::{SeatCommand, SeatError, SeatPool, pool_stream};
 use domain::{Refused, WorkspaceId};
 use infra::event_store::ExecuteError;
+use infra::failpoint;
 use infra::postgres::PgError;
 use infra::seats::{OverdueLease, Seats};
 use tokio::sync::Semaphore;
@@ -56,6 +57,7 @@ async fn expire_some(app: &App, workspace: WorkspaceId) -> Result<usize, ExpireL
         return Ok(0);
     }
     let expired = append(app, workspace, &overdue).await?;
+    failpoint!(SeatExpired);
     tx.commit().await?;
     app.metrics.seat_expirations.inc_by(expired);
     Ok(overdue.len())

@@ -8,6 +8,7 @@ use domain::privacy::deadlines::grace_days_max;
 use domain::session::CloseReason;
 use domain::{AccountId, SubjectId};
 use infra::event_store::{ExecuteError, Receipt, Request, Step};
+use infra::failpoint;
 use infra::keyring::{KeyringError, SubjectKind};
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -69,7 +70,9 @@ impl ErasureToRequest {
             return Ok(RequestedErasure { receipt, due, claim_code: None });
         }
         let code = enter(app, kind, subject, due).await?;
+        failpoint!(ErasureEntered);
         let receipt = app.executor.execute(request, &[step]).await?;
+        failpoint!(ErasureRequested);
         Ok(RequestedErasure { receipt, due, claim_code: Some(code) })
     }
 }

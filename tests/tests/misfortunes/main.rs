@@ -1,6 +1,7 @@
 //! Kills, conflicts and races. Many need the machine for themselves: they wait for `tests::alone`.
 
 mod conflicts;
+mod failpoints;
 mod fence;
 mod interrupted;
 mod kill;

@@ -16,6 +16,7 @@ use super::outcome::{AppendError, AppendOutcome};
 use super::queue::{Message, Queue, Reply};
 use super::rows::Append;
 use crate::event_store::error::ExecuteError;
+use crate::failpoint;
 use crate::metrics::Metrics;
 use crate::postgres::{ConnectOptions, PgError};
 
@@ -173,7 +174,10 @@ impl Batcher {
         self.observers.metrics.batch_appends.observe(count(members.len()));
         let mut appends: Vec<&mut Append> = members.iter_mut().map(|(append, _)| append).collect();
         match self.write_once(&mut appends).await {
-            Ok(outcomes) => self.reply(members, outcomes),
+            Ok(outcomes) => {
+                failpoint!(AppendCommitted);
+                self.reply(members, outcomes);
+            }
             Err(AppendError::AnswerLost(reason)) => {
                 tracing::warn!(reason, "the answer to a batch was lost: it is sent again");
                 self.one_by_one(members, true).await;
@@ -274,6 +278,7 @@ impl Batcher {
                 | AppendOutcome::Fenced
                 | AppendOutcome::Reserved => {}
             }
+            failpoint!(BatchPartlyAnswered if append.place() > 0);
             let _ = reply.send(Ok(outcome));
         }
         if events > 0 {

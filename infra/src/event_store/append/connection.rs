@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_postgres::error::{Severity, SqlState};
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row, Statement};
 
 use super::outcome::{AppendError, AppendOutcome};
 use super::rows::{Append, NewEvent, NewReservation};
+use crate::failpoint;
 use crate::metrics::Metrics;
 use crate::postgres::{ConnectOptions, PgError, connect_one, describe};
 
@@ -77,14 +79,17 @@ impl Connection {
         let events: Vec<&NewEvent> = batch.iter().flat_map(|append| &append.events).collect();
         let reservations: Vec<&NewReservation> =
             batch.iter().flat_map(|append| &append.reservations).collect();
-        let rows = self.client.query(&self.append, &[&events, &reservations]).await;
+        let values: [&(dyn ToSql + Sync); 2] = [&events, &reservations];
+        let rows = failpoint!(AppendSent during self.client.query(&self.append, &values)).await;
         let rows = rows.map_err(|error| self.failure(&error))?;
         self.outcomes(&rows, batch)
     }
 
     /// `None` when the event is refused: `event_log.append` then returns the reason.
     async fn write_one(&self, event: &NewEvent) -> Result<Option<i64>, Error> {
-        let row = self.client.query_one(&self.append_one, &[event]).await?;
+        let values: [&(dyn ToSql + Sync); 1] = [event];
+        let row = self.client.query_one(&self.append_one, &values);
+        let row = failpoint!(AppendSent during row).await?;
         let at: Option<i64> = row.try_get(0)?;
         if let Some(at) = at {
             self.observe(at, row.try_get(1)?);

@@ -103,6 +103,12 @@ impl Append {
         self.reservations.iter_mut().for_each(|reservation| reservation.append = append);
     }
 
+    /// Its number in the batch that it was last written in, from 0.
+    #[cfg(feature = "testing")]
+    pub fn place(&self) -> i32 {
+        self.events.first().map_or(0, |event| event.append)
+    }
+
     /// Hashes of the streams, reservations and command that no other append in the batch may have. After
     /// a collision one of the two waits for the next batch.
     pub fn keys(&self) -> impl Iterator<Item = u64> {

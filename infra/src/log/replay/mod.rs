@@ -18,6 +18,7 @@ use super::any_projection::AnyProjection;
 use super::reader::ReaderKind;
 use super::rows::Source;
 use super::{Feed, Reader, Recorded, checkpoint, parked};
+use crate::failpoint;
 use crate::postgres::Pool;
 use fold_state::FoldState;
 pub use options::{Progress, ReplayError, ReplayOptions, Replayed};
@@ -182,6 +183,7 @@ impl<'a> Replay<'a> {
     ) -> Result<Replayed, ReplayError> {
         self.read_to(ceiling, progress).await?;
         self.index().await?;
+        failpoint!(ReplayBuilt);
         let through = self.swap(progress).await?;
         Ok(Replayed {
             events: self.fold.events,
@@ -236,6 +238,7 @@ impl<'a> Replay<'a> {
             parked::park(&tx, (name, version), true, &poisoned).await?;
         }
         tx.commit().await?;
+        failpoint!(ReplayWritten);
         self.written = self.folded;
         if self.fold.rows.len() > self.options.rows_max {
             self.fold.rows.clear();

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_postgres::error::SqlState;
 
 use super::{DELETE, DELETE_PARKED, Progress, Replay, ReplayError, shadow_table};
+use crate::failpoint;
 use crate::log::rows::Source;
 use crate::log::{Feed, FeedError, parked};
 use crate::postgres::PgError;
@@ -91,6 +92,7 @@ impl Replay<'_> {
         let swap = swap.replace("{shadow}", &shadow).replace("{name}", renamed);
         tx.batch_execute(&swap).await?;
         tx.commit().await?;
+        failpoint!(ReplaySwapped);
         Ok(self.folded)
     }
 }

@@ -8,6 +8,7 @@ use domain::privacy::{EmailAddress, PersonName, Personal, Username};
 use domain::{AccountId, CredentialId};
 use infra::credentials::Password;
 use infra::event_store::{ExecuteError, Step};
+use infra::failpoint;
 use infra::ids::derived;
 use infra::keyring::LinkPurpose;
 use serde::Serialize;
@@ -94,6 +95,7 @@ async fn register(
     let credential = CredentialId(derived(command, "credential"));
     let hash = api.app.credentials.hash(form.password).await?;
     api.app.credentials.insert(account, credential, &hash).await?;
+    failpoint!(PasswordHashed);
 
     let mut request = caller.request(account.into(), command, Some(account.into()), bytes);
     request.reservations = reserve(&api.app, &form.email, account).await?;

@@ -6,6 +6,7 @@ use domain::SessionId;
 use domain::privacy::{LoginIp, LoginUserAgent};
 use domain::session::{CloseReason, Session, SessionCommand};
 use infra::event_store::Step;
+use infra::failpoint;
 use projections::sessions::{Session as Row, open};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -186,6 +187,7 @@ async fn end(
         return Err(Problem::of(ProblemKind::NotFound));
     }
     api.app.sessions.close(session, reason).await?;
+    failpoint!(SessionDeleted);
     let step = Step::new::<Session>(session.0, SessionCommand::Close { reason });
     let request = signed_in.request(caller, vec![]);
     let receipt = api.app.executor.execute(&request, &[step]).await?;

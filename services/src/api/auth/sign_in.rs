@@ -9,6 +9,7 @@ use domain::privacy::EmailAddress;
 use domain::session::{Session, SessionCommand, SessionKind};
 use domain::{AccountId, SessionId, TenantId};
 use infra::event_store::{Loaded, Step};
+use infra::failpoint;
 use infra::ids::derived;
 use infra::sessions::{NewSession, Sessions};
 use secrecy::{ExposeSecret, SecretString};
@@ -162,6 +163,7 @@ async fn admit(
     if !is_repeated(api, caller, &opening).await? && !api.app.sessions.open(&opening).await? {
         return Err(refused());
     }
+    failpoint!(SessionOpened);
     let (ip, user_agent) = (caller.ip(), caller.user_agent());
     let opens =
         SessionCommand::Open { account, kind, ip: ip.clone(), user_agent: user_agent.clone() };

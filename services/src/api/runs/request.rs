@@ -10,6 +10,7 @@ use domain::server::{LiveServer, Server};
 use domain::workspace::WorkspaceAction;
 use domain::{DeploymentId, RunId, RunSecretsId, ServerId, WorkspaceId};
 use infra::event_store::{Request, Step};
+use infra::failpoint;
 use infra::ids::derived;
 use infra::run_log::Masks;
 use serde::Serialize;
@@ -135,6 +136,7 @@ async fn start(
     let secrets = keep(&api, member.workspace, run, &request, &secrets).await?;
     let command = RunCommand::Request { work, servers, timeout_seconds, secrets };
     let receipt = api.app.executor.execute(&request, &[Step::new::<Run>(run.0, command)]).await?;
+    failpoint!(RunRequested);
     let place = format!("/v1/workspaces/{}/runs/{run}", member.workspace);
     Ok(written(StatusCode::CREATED, &receipt)
         .insert_header((header::LOCATION, place))
@@ -231,7 +233,9 @@ async fn cancel(
     let request = member.request(&caller, bytes);
     let cancels = RunCommand::RequestCancel { by: member.account };
     let step = Step::new::<Run>(run.id.0, cancels);
-    Ok(accepted(&api.app.executor.execute(&request, &[step]).await?))
+    let receipt = api.app.executor.execute(&request, &[step]).await?;
+    failpoint!(CancelRequested);
+    Ok(accepted(&receipt))
 }
 
 /// On which servers to try again; by default on all where the last attempt did not succeed.

@@ -9,6 +9,7 @@ use domain::LeaseId;
 use domain::seat::{ReleaseReason, SeatCommand, SeatError, SeatEvent, SeatPool, pool_stream};
 use domain::workspace::{Right, WorkspaceAction};
 use infra::event_store::{Receipt, Step};
+use infra::failpoint;
 use infra::ids::derived;
 use infra::log::{Feed, Recorded};
 use infra::postgres::PgError;
@@ -105,6 +106,7 @@ async fn acquired(api: &Api, member: &Member, receipt: &Receipt) -> Result<HttpR
     };
     match decoded(&event)? {
         SeatEvent::LeaseAcquired { lease, fence, .. } => {
+            failpoint!(SeatAcquired);
             let row = put(api, member, receipt, &event, (lease, fence)).await?;
             Ok(created(member, receipt, SeatLeaseResponse::of(lease, fence, row)))
         }
@@ -216,6 +218,7 @@ async fn release(
     let releases = SeatCommand::Release { lease, reason };
     let step = Step::new::<SeatPool>(pool_stream(member.workspace), releases);
     let receipt = api.app.executor.execute(&member.request(&caller, vec![]), &[step]).await?;
+    failpoint!(SeatReleased);
     api.app.seats.delete(lease).await?;
     Ok(done(&receipt))
 }

@@ -8,6 +8,7 @@ use domain::workspace::{Workspace, WorkspaceCommand, WorkspaceEvent};
 use domain::{AccountId, Refused, SubjectId, TenantId};
 use infra::credentials::CredentialsError;
 use infra::event_store::{ExecuteError, LoadError};
+use infra::failpoint;
 use infra::keyring::{
     ErasureEntry, ErasureStage, ErasureState, Keyring, KeyringError, SubjectKind,
 };
@@ -51,11 +52,14 @@ pub(crate) async fn next_stage(
                 return Ok(None);
             }
             let position = raise_fence(app, entry.kind, subject).await?;
+            failpoint!(ErasureFenced);
             Ok(Some(ErasureStage::Fenced { position }))
         }
         ErasureState::Fenced => {
             let erased = app.keyring.eraser.erase_subject(subject).await?;
+            failpoint!(ErasureKeysErased);
             delete_rows(app, entry.kind, subject).await?;
+            failpoint!(ErasureRowsDeleted);
             Ok(Some(ErasureStage::KeysErased { keys: erased.keys, last_root: erased.last_root }))
         }
         ErasureState::KeysErased => {
@@ -63,6 +67,8 @@ pub(crate) async fn next_stage(
             tokio::time::sleep(Keyring::LEASE).await;
             delete_rows(app, entry.kind, subject).await?;
             complete(app, entry).await?;
+            failpoint!(WorkspaceDeleted if entry.kind == SubjectKind::Workspace);
+            failpoint!(ErasureCompleted if entry.kind == SubjectKind::Account);
             Ok(Some(ErasureStage::Completed))
         }
         ErasureState::Cancelled | ErasureState::Completed | ErasureState::BackupProven => Ok(None),

@@ -3,6 +3,7 @@
 use domain::SubjectId;
 use domain::privacy::{AccountEmail, InvitationEmail};
 use futures_util::future::join_all;
+use infra::failpoint;
 use infra::keyring::OpenError;
 use infra::mail::{Letter, MailError, SendOutcome};
 use infra::outbox::{ClaimedMail, MailKind, MailReference, MarkOutcome};
@@ -33,7 +34,10 @@ pub(crate) async fn send_due(app: App) -> Result<bool, PgError> {
 
 async fn send(app: &App, mail: &ClaimedMail) -> Result<(), PgError> {
     let outcome = match compose(app, mail).await {
-        Ok(letter) => app.transport.send(&letter).await,
+        Ok(letter) => {
+            failpoint!(MailSending);
+            app.transport.send(&letter).await
+        }
         Err(ComposeError::Temporary(trouble)) => SendOutcome::Refused { for_good: false, trouble },
         Err(ComposeError::Permanent(trouble)) => SendOutcome::Refused { for_good: true, trouble },
         Err(ComposeError::Erased) => {
@@ -41,6 +45,7 @@ async fn send(app: &App, mail: &ClaimedMail) -> Result<(), PgError> {
             return app.outbox.delete(mail).await;
         }
     };
+    failpoint!(MailSent if outcome.trouble().is_none());
     let marked = app.outbox.mark(mail, &outcome).await?;
     count(app, marked.as_str());
     log_outcome(mail, marked, &outcome);

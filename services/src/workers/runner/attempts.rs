@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use domain::{RunId, ServerId};
+use infra::failpoint;
 use infra::postgres::PgError;
 use infra::run_queue::{HeldTask, RunLimits, Task};
 use tokio::sync::watch;
@@ -78,6 +79,7 @@ impl Attempts {
         // Small batches, so that other nodes get a share of the queue.
         let limit = free.min(8);
         let tasks = self.app.run_queue.claim(self.app.node, limit, limits).await?;
+        failpoint!(RunClaimed if !tasks.is_empty());
         let may_have_more = tasks.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
         let mut state = self.state();
         if !state.stopped {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use domain::run::{Ending, RequestedRun, Stage, StartFailure, Target};
 use domain::server::ConnectFailure;
+use infra::failpoint;
 use infra::remote::Connection;
 use infra::remote::task::{self, Launch, TaskError, TaskId, TaskState};
 
@@ -58,12 +59,14 @@ impl Attempt {
                 if !self.launch(&connection, &inputs).await? {
                     return self.fail(StartFailure::Connect(ConnectFailure::Command)).await;
                 }
+                failpoint!(RunLaunched);
                 state = TaskState::Running;
             }
             TaskState::Vanished { .. } => return self.vanished(&connection, &inputs).await,
             TaskState::Running | TaskState::Ended(_) => {}
         }
         events::started(&self.app, &self.task).await?;
+        failpoint!(RunStarted);
         self.follow(connection, &inputs, state).await
     }
 
@@ -86,6 +89,7 @@ impl Attempt {
         if !self.app.run_queue.launch(self.task.run, self.task.lease).await? {
             return Err(AttemptError::LeaseLost);
         }
+        failpoint!(RunLaunching);
         self.launched = true;
         let RunInputs { command, environment, .. } = inputs;
         let launch = Launch { task: self.id, command, environment };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use domain::run::{Ending, Failure, LogSeal, StartFailure};
 use domain::server::ConnectFailure;
+use infra::failpoint;
 use infra::remote::Connection;
 use infra::remote::task::{self, End, Ending as Ended, Killed, TaskError, TaskId, TaskState};
 use tokio::sync::watch;
@@ -71,10 +72,14 @@ impl Attempt {
         };
         let is_complete = self.drain(&mut reader, end.state).await?;
         reader.finish().await?;
+        failpoint!(CancelKilled if end.stopped.is_some());
         let log = self.sealed_log().await?;
+        failpoint!(RunSealed);
         let log = LogSeal { truncated: log.truncated || !is_complete, ..log };
         events::ended(&self.app, &self.task, end.ending(), Some(log)).await?;
+        failpoint!(RunEnded);
         self.clean_up(Some(&connection)).await;
+        failpoint!(RunCleaned);
         self.finish().await
     }
 

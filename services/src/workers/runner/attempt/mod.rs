@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use domain::run::{Ending, Failure, Run, Stage, StartFailure, Target};
+use infra::failpoint;
 use infra::remote::task::TaskId;
 use infra::run_log;
 use infra::run_queue::Task;
@@ -124,6 +125,7 @@ impl Attempt {
 
     async fn dispatch(&self) -> Result<Next, AttemptError> {
         events::dispatched(&self.app, &self.task).await?;
+        failpoint!(RunDispatched);
         Ok(Next::Again)
     }
 

@@ -1,0 +1,105 @@
+//! The one list of failpoints. `tests` walks it: one that no load reaches fails the test.
+
+macro_rules! failpoints {
+    ($($(#[doc = $help:literal])+ $point:ident = $name:literal,)+) => {
+        /// A step at which the process can stop itself.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Failpoint {
+            $($(#[doc = $help])+ $point,)+
+        }
+
+        impl Failpoint {
+            pub const ALL: &'static [Self] = &[$(Self::$point),+];
+
+            /// As the setting has it.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$point => $name,)+
+                }
+            }
+        }
+    };
+}
+
+failpoints! {
+    /// A batch has been sent to the database, and its answer has not been read.
+    AppendSent = "append.sent",
+    /// The database has answered a batch, and no caller knows of it.
+    AppendCommitted = "append.committed",
+    /// Some callers of a batch have their answer, and others do not.
+    BatchPartlyAnswered = "batch.partly_answered",
+    /// Rows and checkpoint are written, and their transaction is open.
+    ProjectionWritten = "projection.written",
+    /// Rows and checkpoint are committed.
+    ProjectionCommitted = "projection.committed",
+    /// A worker has acted, and its checkpoint is not committed.
+    WorkerReacted = "worker.reacted",
+    /// Part of a shadow table is committed.
+    ReplayWritten = "replay.written",
+    /// A shadow table is complete, and the live one is still in place.
+    ReplayBuilt = "replay.built",
+    /// The shadow table is in place of the live one, and the command has not ended.
+    ReplaySwapped = "replay.swapped",
+    /// A new root key is in its store, and the database does not know its fingerprint.
+    RotationRootWritten = "rotation.root_written",
+    /// The new root key is the current one.
+    RotationSwitched = "rotation.switched",
+    /// Some keys are wrapped under the new root key, and others under the old one.
+    RotationRewrapped = "rotation.rewrapped",
+    /// The old root key is out of its store, and the database does not know.
+    RotationRootErased = "rotation.root_erased",
+    /// A password hash is stored, and no event names it.
+    PasswordHashed = "password.hashed",
+    /// The row of a session is written, and its opening is not in the log.
+    SessionOpened = "session.opened",
+    /// The row of a session is deleted, and its closing is not in the log.
+    SessionDeleted = "session.deleted",
+    /// A mail is claimed, and nothing of it is sent.
+    MailSending = "mail.sending",
+    /// A mail is delivered, and its row does not say so.
+    MailSent = "mail.sent",
+    /// A lease of a seat is in the log, and has no row.
+    SeatAcquired = "seat.acquired",
+    /// The end of a lease is in the log, and its row is there.
+    SeatReleased = "seat.released",
+    /// The expiry of a lease is in the log, and the deletion of its row is not committed.
+    SeatExpired = "seat.expired",
+    /// A run is requested in the log, and its caller has no answer.
+    RunRequested = "run.requested",
+    /// A task is claimed, and nobody works on it.
+    RunClaimed = "run.claimed",
+    /// The dispatch of a run is in the log, and the server knows nothing of it.
+    RunDispatched = "run.dispatched",
+    /// The row says that a start is sent, and it is not.
+    RunLaunching = "run.launching",
+    /// The server has started a command, and nothing says so here.
+    RunLaunched = "run.launched",
+    /// The start of a run is in the log, and its output is not read.
+    RunStarted = "run.started",
+    /// Some lines of a run's log are stored.
+    RunLogStored = "run.log_stored",
+    /// The log of a run is sealed, and the run's end is not in the event log.
+    RunSealed = "run.sealed",
+    /// The end of a run is in the log, and its files on the server and its row are there.
+    RunEnded = "run.ended",
+    /// The files of a run are removed from its server, and its row is there.
+    RunCleaned = "run.cleaned",
+    /// The cancellation of a run is in the log, and its caller has no answer.
+    CancelRequested = "cancel.requested",
+    /// The command of a cancelled run is killed, and its end is not in the log.
+    CancelKilled = "cancel.killed",
+    /// An erasure is in the ledger, and its request is not in the log.
+    ErasureEntered = "erasure.entered",
+    /// The request of an erasure is in the log, and its caller has no claim code.
+    ErasureRequested = "erasure.requested",
+    /// The fence of a subject stands, and the ledger does not say so.
+    ErasureFenced = "erasure.fenced",
+    /// The keys of a subject are erased, and its rows are there.
+    ErasureKeysErased = "erasure.keys_erased",
+    /// The keys and rows of a subject are gone, and the ledger does not say so.
+    ErasureRowsDeleted = "erasure.rows_deleted",
+    /// The completion of an erasure is in the log, and the ledger does not say so.
+    ErasureCompleted = "erasure.completed",
+    /// The deletion of a workspace is in the log, and the ledger does not say so.
+    WorkspaceDeleted = "workspace.deleted",
+}

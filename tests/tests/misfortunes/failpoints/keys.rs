@@ -1,0 +1,94 @@
+//! Kills of the command line while the root key is rotated, and while a projection is replayed.
+
+use std::process::{Output, Stdio};
+
+use tests::{Client, Installation, Person, until};
+
+use super::checks::{checksum, projections_equal_their_replay, settled};
+use super::crash::Report;
+
+const ROTATING: [&str; 4] =
+    ["rotation.root_written", "rotation.switched", "rotation.rewrapped", "rotation.root_erased"];
+const REPLAYING: [&str; 3] = ["replay.written", "replay.built", "replay.swapped"];
+
+pub async fn crash() -> Report {
+    let mut report = Report::default();
+    let installation = Installation::new().await.with_failpoints();
+    let node = installation.node().await;
+    let mut people = Vec::new();
+    for name in ["ada", "bob", "eve"] {
+        let person = Person::named(name);
+        person.settle(&node.client(), &installation).await;
+        people.push(person);
+    }
+    settled(&installation, "the beginning").await;
+
+    for failpoint in ROTATING {
+        let killed = run(&installation, &["keys", "rotate"], failpoint).await;
+        let stderr = String::from_utf8_lossy(&killed.stderr).into_owned();
+        report.read(failpoint, killed.status, &stderr);
+        // A node that is there meanwhile goes on, with a root key that it has to read first.
+        for person in &people {
+            opens(&node.client(), person).await;
+        }
+        let finished = installation.run(&["keys", "rotate"]).await;
+        assert!(finished.status.success(), "{failpoint}: {finished:?}");
+        one_root_is_left(&installation, failpoint).await;
+    }
+    assert!(node.stop().await.success());
+    let node = installation.node().await;
+    for person in &people {
+        opens(&node.client(), person).await;
+    }
+
+    for failpoint in REPLAYING {
+        settled(&installation, failpoint).await;
+        let log = installation.log().await;
+        let live = checksum(&log, "accounts").await;
+        let killed = run(&installation, &["replay", "accounts"], failpoint).await;
+        let stderr = String::from_utf8_lossy(&killed.stderr).into_owned();
+        report.read(failpoint, killed.status, &stderr);
+        assert_eq!(checksum(&log, "accounts").await, live, "{failpoint}");
+        // The table is followed on.
+        let person = Person::named(&failpoint.replace('.', "-"));
+        person.settle(&node.client(), &installation).await;
+        settled(&installation, failpoint).await;
+        let live = checksum(&log, "accounts").await;
+        until("it is replayed again, once the lease of the dead one is over", async || {
+            let replayed = installation.run(&["replay", "accounts"]).await;
+            if replayed.status.success() { Ok(()) } else { Err(format!("{replayed:?}")) }
+        })
+        .await;
+        assert_eq!(checksum(&log, "accounts").await, live, "{failpoint}");
+    }
+    projections_equal_their_replay(&installation).await;
+    assert!(node.stop().await.success());
+    report
+}
+
+async fn run(installation: &Installation, words: &[&str], failpoint: &str) -> Output {
+    let mut command = installation.command();
+    command.args(words).env("LETHE_FAILPOINT", failpoint).stdin(Stdio::null());
+    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+}
+
+async fn opens(client: &Client, person: &Person) {
+    let signed_in = person.sign_in(client).await;
+    let me = until("one's account is shown", async || {
+        Some(signed_in.get("/v1/me").await).filter(|me| me.status == 200)
+    });
+    assert_eq!(me.await.field("/name"), person.name);
+}
+
+/// In the store and in the database, and no key is left under another.
+async fn one_root_is_left(installation: &Installation, failpoint: &str) {
+    let files = std::fs::read_dir(installation.root_dir()).unwrap().count();
+    assert_eq!(files, 1, "{failpoint}: old roots are in their store");
+    let keyring = installation.keyring().await;
+    let number = async |sql: &str| -> i64 { keyring.query_one(sql, &[]).await.unwrap().get(0) };
+    let roots = "select count(*) from keyring.roots where state <> 'destroyed'";
+    assert_eq!(number(roots).await, 1, "{failpoint}: roots");
+    let others = "select count(*) from keyring.keys where wrapped is not null and root_id <> \
+                  (select root_id from keyring.roots where state = 'current')";
+    assert_eq!(number(others).await, 0, "{failpoint}: keys under another root");
+}

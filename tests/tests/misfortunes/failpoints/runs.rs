@@ -1,0 +1,88 @@
+//! Kills while runs are asked for, started, followed and ended, on a real sshd.
+
+use std::fs;
+use std::time::Duration;
+
+use serde_json::json;
+use tests::{Installation, RunHarness, TestServer};
+
+use super::checks::projections_equal_their_replay;
+use super::crash::{Kill, Report};
+use super::requests::Request;
+
+const LIMIT: Duration = Duration::from_mins(2);
+const LINES: [&str; 3] = ["one\n", "two\n", "three\n"];
+
+/// Reached by a run that ends by itself.
+const RUNNING: [&str; 11] = [
+    "run.requested",
+    "run.claimed",
+    "run.dispatched",
+    "run.launching",
+    "run.launched",
+    "run.started",
+    "run.log_stored",
+    "run.log_stored:2",
+    "run.sealed",
+    "run.ended",
+    "run.cleaned",
+];
+
+pub async fn crash() -> Report {
+    let mut report = Report::default();
+    let settings = [
+        ("egress_allow", "127.0.0.1/32:*"),
+        ("seat_lease_seconds", "3600"),
+        ("monitor_seconds", "0"),
+    ];
+    let installation = Installation::with(&settings).await.with_failpoints();
+    let (mut harness, mut node) = RunHarness::on(installation).await;
+
+    for failpoint in RUNNING {
+        node = run(&mut report, &mut harness, node, failpoint).await;
+    }
+
+    projections_equal_their_replay(&harness.installation).await;
+    assert!(node.stop().await.success());
+    report
+}
+
+/// Leaves a mark on the server each time that it starts.
+fn marked(failpoint: &str, command: &str) -> String {
+    format!("echo started >> ~/{failpoint}; {command}")
+}
+
+fn was_started_once(harness: &RunHarness, failpoint: &str) {
+    let marks = fs::read_to_string(harness.sshd.home().join(failpoint)).unwrap();
+    assert_eq!(marks, "started\n", "{failpoint}: a command was started twice");
+}
+
+async fn run(
+    report: &mut Report,
+    harness: &mut RunHarness,
+    node: TestServer,
+    failpoint: &str,
+) -> TestServer {
+    let command = marked(failpoint, "for line in one two three; do echo $line; sleep 0.1; done");
+    let body = json!({ "command": command, "servers": [harness.server] });
+    let requests = vec![Request::post(&harness.ada, &harness.path("runs"), body)];
+    let events = &[
+        ("run.requested", 1),
+        ("run.started", 1),
+        ("run.succeeded", 1),
+        ("run.failed", 0),
+        ("run.lost", 0),
+        ("run.log_sealed", 1),
+    ];
+    let kill = Kill { failpoint, requests, settings: &[], events };
+    let (node, answers) = report.kill(&harness.installation, node, kill).await;
+    harness.ada = harness.ada.at(node.api());
+    let run = format!("runs/{}", answers[0].field("/run_id"));
+    let shown = harness.ended(&run, LIMIT).await;
+    assert_eq!(shown["state"], "succeeded", "{failpoint}: {shown}");
+    was_started_once(harness, failpoint);
+    let lines = harness.lines(&run).await;
+    let texts: Vec<_> = lines.iter().map(|line| line["text"].as_str().unwrap()).collect();
+    assert_eq!(texts, LINES, "{failpoint}");
+    node
+}
