@@ -36,7 +36,7 @@ pub trait Event: DomainEvent {
     /// `(type, version, step)` from each earlier version to the next.
     const UPCASTERS: &'static [Upcaster];
 
-    /// The type and the version of its shape: one of [`Event::TYPES`].
+    /// The type and the version of its shape: one of [`Event::TYPES`](crate::Event::TYPES).
     fn type_and_version(&self) -> (&'static str, i16);
 
     /// Whom the event is about, with or without a personal field: the subject that a fence names.
@@ -203,7 +203,7 @@ macro_rules! events {
             const TYPES: &'static [(&'static str, i16)] = &[$(($type, $version)),*];
             const UPCASTERS: &'static [$crate::Upcaster] = events!(@steps $($upcasters)?);
 
-            /// The type and the version of its shape: one of [`Event::TYPES`].
+            /// The type and the version of its shape: one of [`Event::TYPES`](crate::Event::TYPES).
     fn type_and_version(&self) -> (&'static str, i16) {
                 match self {
                     $(Self::$variant { .. } => ($type, $version)),*
