@@ -1,4 +1,4 @@
-//! One test at a time, for those that need the machine.
+//! Tests that need the machine: one at a time, and with the large sizes only where these are asked for.
 
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -8,4 +8,9 @@ static MACHINE: Mutex<()> = Mutex::const_new(());
 /// one after the other. Others go on beside them.
 pub async fn alone() -> MutexGuard<'static, ()> {
     MACHINE.lock().await
+}
+
+/// Whether the large sizes are asked for: `.ci/long` sets `LETHE_LONG=1`.
+pub fn long() -> bool {
+    std::env::var_os("LETHE_LONG").is_some_and(|value| value == "1")
 }

@@ -17,7 +17,7 @@ pub mod seed;
 mod server;
 mod smtp;
 
-pub use alone::alone;
+pub use alone::{alone, long};
 pub use client::{Answer, Call, Client};
 pub use dump::{dump, restore};
 pub use events::{Event, Events};

@@ -134,7 +134,10 @@ async fn nothing_comes_after(ask: fn(u32) -> AccountCommand) {
     let landed: usize = races.iter().map(|race| race.landed.len()).sum();
     let refused: usize = races.iter().map(|race| race.refused).sum();
     println!("{RACES} erasures raced: {landed} appends before a fence, {refused} refused at one");
-    assert!(landed > RACES / 2 && refused > RACES, "there was no race");
+    // Of each race the last append is refused: it was sent after the fence.
+    let contested = races.iter().filter(|race| !race.landed.is_empty() && race.refused > 1).count();
+    println!("in {contested} of them appends came on both sides of the fence");
+    assert!(contested > RACES / 2, "{contested} of {RACES} were a race");
     for race in &races {
         assert!(race.landed.iter().all(|position| *position <= race.fence));
     }

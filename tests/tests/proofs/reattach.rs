@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
-use tests::{Proxy, RunHarness, until};
+use tests::{Proxy, RunHarness, until, until_within};
 
 const LINES: usize = 150;
 const LIMIT: Duration = Duration::from_mins(3);
@@ -121,11 +121,12 @@ async fn a_run_outlives_the_sessions_of_sshd_and_sshd_itself() {
 #[tokio::test]
 async fn a_network_that_goes_silent_makes_a_run_lost_and_found_again() {
     let _alone = tests::alone().await;
-    let (mut harness, _node) = RunHarness::with(&[("run_lost_seconds", "1")]).await;
+    let (mut harness, _node) = RunHarness::with(&[("run_lost_seconds", "5")]).await;
     let proxy = Proxy::to(harness.sshd.port()).await;
     harness.server = harness.register(&harness.sshd, proxy.port()).await;
     let run = harness.start(&counting("silent")).await;
     lines_of(&harness, &run, 5).await;
+    assert_eq!(harness.run(&run).await.unwrap()["state"], "running");
 
     proxy.go_silent();
     let lost = harness.ended(&run, LIMIT).await;
@@ -133,18 +134,13 @@ async fn a_network_that_goes_silent_makes_a_run_lost_and_found_again() {
     proxy.speak();
     go(&harness);
 
-    let mut ticks = tokio::time::interval(Duration::from_millis(200));
-    let found = async {
-        loop {
-            ticks.tick().await;
-            let shown = harness.run(&run).await.unwrap();
-            if shown["state"] == "succeeded" {
-                return;
-            }
-            assert!(["lost", "running"].contains(&shown["state"].as_str().unwrap()), "{shown}");
-        }
-    };
-    tokio::time::timeout(LIMIT, found).await.unwrap();
+    until_within(LIMIT, "it is found again and succeeds", async || {
+        let shown = harness.get(&run).await.expect(200).json();
+        let state = shown["state"].as_str().unwrap();
+        assert!(["lost", "running", "succeeded"].contains(&state), "{shown}");
+        if state == "succeeded" { Ok(()) } else { Err(shown) }
+    })
+    .await;
     check(&harness, "silent", &run).await;
 }
 

@@ -98,8 +98,7 @@ async fn check(harness: &RunHarness, plan: &Plan) -> u64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_state_is_right_and_every_log_is_whole() {
     let _alone = tests::alone().await;
-    let long = std::env::var_os("LETHE_LONG").is_some();
-    let (count, lines_max) = if long { (200, 200_000) } else { (24, 20_000) };
+    let (count, lines_max) = if tests::long() { (200, 200_000) } else { (24, 20_000) };
     let at_once = AT_ONCE.to_string();
     let (harness, _node) = RunHarness::with(&[("runs_per_server", &at_once)]).await;
     let started = Instant::now();

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use tests::{Installation, Person, TestServer};
+use tests::{Installation, Person, TestServer, until};
 
 fn postgres_of(installation: &Installation) -> String {
     let file = installation.folder().join("data/postgres/data/postmaster.pid");
@@ -79,19 +79,27 @@ async fn the_settings_in_force_are_shown_without_their_secrets() {
 }
 
 #[tokio::test]
-async fn a_sigterm_ends_it_well_and_what_it_was_asked_is_answered() {
+async fn a_sigterm_ends_it_well_and_a_request_under_way_is_answered() {
     let installation = Installation::new().await;
     let lethe = installation.node().await;
     let client = lethe.client();
     let ada = Person::named("ada");
-    let asked = tokio::spawn(async move { ada.try_register(&client).await.status });
-    tests::until("the request is under way or done", async || {
-        let text = lethe.client().get("/healthz").await;
-        (text.status == 200).then_some(())
+    let mut holder = installation.log().await;
+    let held = holder.transaction().await.unwrap();
+    held.execute("select event_log.lock()", &[]).await.unwrap();
+    let registration = tokio::spawn(async move { ada.try_register(&client).await.status });
+    let observer = installation.log().await;
+    let waiting = "select count(*) from pg_locks where not granted and locktype = 'advisory' \
+        and database = (select oid from pg_database where datname = current_database())";
+    until("the registration waits to be appended", async || {
+        observer.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) > 0
     })
     .await;
 
-    assert!(lethe.stop().await.success());
+    lethe.signal("TERM");
+    until("Lethe stops", async || lethe.log_text().contains("stopping")).await;
+    held.commit().await.unwrap();
 
-    assert_eq!(asked.await.unwrap(), 201);
+    assert_eq!(registration.await.unwrap(), 201);
+    assert!(lethe.ended().await.success());
 }

@@ -4,3 +4,4 @@ mod answers;
 mod nodes;
 mod race;
 mod seat_log;
+mod stall;

@@ -58,10 +58,10 @@ impl Nodes {
         if let Some(key) = &call.key {
             sent = sent.header("Idempotency-Key", key);
         }
-        sent.try_send().await.ok().filter(|answer| answer.status != 503)
+        sent.try_send().await.ok()
     }
 
-    /// Asks the nodes in turn until one answers.
+    /// Sends it to the nodes in turn until one answers, whatever it answers.
     pub async fn ask(&self, first: usize, token: &str, call: &Call) -> Answer {
         let mut at = first;
         until("a node answers", async || {

@@ -6,6 +6,9 @@ use tests::{Installation, Person};
 
 use super::AccountHarness;
 
+/// As many hashes of passwords as may wait for one core: none is refused, however small the machine.
+const AT_ONCE: usize = 32;
+
 const KEY: &str = "0123456789abcdef-a-key";
 
 #[tokio::test]
@@ -55,17 +58,16 @@ async fn the_same_key_64_times_at_once_is_one_event() {
 }
 
 #[tokio::test]
-async fn sixty_four_registrations_of_one_address_at_once_give_one_account() {
+async fn many_registrations_of_one_address_at_once_give_one_account() {
     let installation = Installation::new().await;
     let node = installation.node().await;
     let (anybody, ada) = (node.client(), Person::named("ada"));
 
-    let answers = join_all((0..64).map(|_| ada.try_register(&anybody))).await;
+    let answers = join_all((0..AT_ONCE).map(|_| ada.try_register(&anybody))).await;
 
-    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
-    assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 1, "{statuses:?}");
-    // A slow machine refuses hashes that wait too long: that is no account either.
-    assert!(statuses.iter().all(|status| matches!(status, 201 | 409 | 503)), "{statuses:?}");
+    let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [&[201][..], &[409; AT_ONCE - 1]].concat());
     let log = installation.log().await;
     let registered =
         "select count(*) from event_log.events where event_type = 'account.registered'";

@@ -7,10 +7,12 @@ use tests::{Harness, Proxy, Sshd, until};
 
 use super::{count, set_up_with, until_event};
 
+/// A server that a loaded machine makes slow is not unreachable: to connect may take long.
+const SETTINGS: [(&str, &str); 3] =
+    [("monitor_seconds", "1"), ("unreachable_seconds", "2"), ("ssh_connect_seconds", "20")];
+
 async fn watched() -> (Harness, Sshd, String) {
-    let settings =
-        [("monitor_seconds", "1"), ("unreachable_seconds", "2"), ("ssh_connect_seconds", "1")];
-    let (harness, sshd) = (set_up_with(&settings).await, Sshd::start().unwrap());
+    let (harness, sshd) = (set_up_with(&SETTINGS).await, Sshd::start().unwrap());
     let server = harness.usable_server(&sshd).await;
     (harness, sshd, server)
 }
@@ -82,8 +84,8 @@ async fn a_server_that_lets_nobody_in_any_more_says_so() {
 
 #[tokio::test]
 async fn a_network_that_drops_silently_makes_a_server_unreachable_in_time() {
-    let settings =
-        [("monitor_seconds", "1"), ("unreachable_seconds", "2"), ("ssh_connect_seconds", "1")];
+    let [every, unreachable, _] = SETTINGS;
+    let settings = [every, unreachable, ("ssh_connect_seconds", "4")];
     let (harness, sshd) = (set_up_with(&settings).await, Sshd::start().unwrap());
     let proxy = Proxy::to(sshd.port()).await;
     let server = harness.usable_server_at(&sshd, proxy.port()).await;
@@ -114,6 +116,7 @@ async fn another_host_key_stops_the_watch_too_and_is_told_once() {
 
 #[tokio::test]
 async fn a_node_that_dies_is_replaced() {
+    let _alone = tests::alone().await;
     let (harness, _sshd, server) = watched().await;
     reach(&harness, &server, "reachable").await;
     let Harness { installation, node, ada, path } = harness;
