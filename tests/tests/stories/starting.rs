@@ -81,7 +81,7 @@ async fn the_settings_in_force_are_shown_without_their_secrets() {
 #[tokio::test]
 async fn a_sigterm_ends_it_well_and_a_request_under_way_is_answered() {
     let installation = Installation::new().await;
-    let lethe = installation.node().await;
+    let mut lethe = installation.node().await;
     let client = lethe.client();
     let ada = Person::named("ada");
     let mut holder = installation.log().await;
