@@ -104,6 +104,10 @@ impl Call {
         self.try_send().await.unwrap()
     }
 
+    pub(crate) fn into_request(self) -> reqwest::Request {
+        self.0.build().unwrap()
+    }
+
     /// Reads the answer's head only.
     pub async fn begin(self) -> reqwest::Response {
         self.0.send().await.unwrap()

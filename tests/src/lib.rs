@@ -7,6 +7,7 @@ pub mod demo;
 mod dump;
 mod events;
 mod harness;
+mod held;
 mod installation;
 mod mail;
 mod person;
@@ -24,6 +25,7 @@ pub use events::{Event, Events};
 pub use harness::{
     Harness, RunHarness, create_workspace, lease_of, problem, register_server, results,
 };
+pub use held::HeldBody;
 pub use installation::Installation;
 pub use mail::{Mail, Mailbox};
 pub use person::Person;

@@ -33,8 +33,14 @@ pub enum ServerCommand {
     ReportReachable,
     /// As often and as long as the [`UnreachableThreshold`](super::UnreachableThreshold) says.
     ReportUnreachable { cause: ConnectFailure, failures: u32, since: DateTime<Utc> },
-    /// Adds a deployment, or replaces the one with this id.
-    ConfigureDeployment {
+    /// Adds a deployment. Changes nothing when there is one with this id.
+    CreateDeployment {
+        deployment: DeploymentId,
+        name: Personal<DeploymentName>,
+        config: Personal<DeploymentConfig>,
+    },
+    /// Refused when there is no deployment with this id.
+    ReplaceDeployment {
         deployment: DeploymentId,
         name: Personal<DeploymentName>,
         config: Personal<DeploymentConfig>,

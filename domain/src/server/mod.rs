@@ -209,21 +209,32 @@ impl LiveServer {
                     vec![ServerEvent::Unreachable { cause, failures, since }]
                 }
             },
-            ServerCommand::ConfigureDeployment { deployment, name, config } => {
-                let full = self.deployments.len() >= Self::DEPLOYMENTS_MAX;
-                if full && !self.deployments.contains_key(&deployment) {
+            ServerCommand::CreateDeployment { deployment, .. }
+                if self.deployments.contains_key(&deployment) =>
+            {
+                vec![]
+            }
+            ServerCommand::CreateDeployment { deployment, name, config } => {
+                if self.deployments.len() >= Self::DEPLOYMENTS_MAX {
                     return Err(ServerError::TooManyDeployments);
                 }
                 vec![ServerEvent::DeploymentConfigured { deployment, name, config }]
             }
+            ServerCommand::ReplaceDeployment { deployment, name, config } => {
+                self.check_deployment(deployment)?;
+                vec![ServerEvent::DeploymentConfigured { deployment, name, config }]
+            }
             ServerCommand::DeleteDeployment { deployment } => {
-                if !self.deployments.contains_key(&deployment) {
-                    return Err(ServerError::UnknownDeployment);
-                }
+                self.check_deployment(deployment)?;
                 vec![ServerEvent::DeploymentDeleted { deployment }]
             }
             ServerCommand::Delete => vec![ServerEvent::Deleted {}],
         })
+    }
+
+    fn check_deployment(&self, deployment: DeploymentId) -> Result<(), ServerError> {
+        let known = self.deployments.contains_key(&deployment);
+        if known { Ok(()) } else { Err(ServerError::UnknownDeployment) }
     }
 
     fn attach(&self, credential: Credential) -> Vec<ServerEvent> {

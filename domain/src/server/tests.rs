@@ -11,8 +11,8 @@ use super::{
     ServerCommand, ServerError, ServerEvent, UnreachableThreshold,
 };
 use crate::privacy::{
-    CommandLine, DeploymentStep, DeploymentSteps, HostName, Label, LoginName, Personal, ServerHost,
-    ServerUser,
+    CommandLine, DeploymentConfig, DeploymentName, DeploymentStep, DeploymentSteps, HostName,
+    Label, LoginName, Personal, ServerHost, ServerUser,
 };
 use crate::{AggregateRoot, DeploymentId, Event, ServerCredentialId, TenantId};
 
@@ -108,17 +108,25 @@ fn deployment(id: u128) -> DeploymentId {
     DeploymentId(Uuid::from_u128(id))
 }
 
-fn configure(id: u128) -> (ServerCommand, ServerEvent) {
+fn configured(id: u128) -> ServerEvent {
+    let (deployment, name, config) = site(id);
+    ServerEvent::DeploymentConfigured { deployment, name, config }
+}
+
+fn create(id: u128) -> ServerCommand {
+    let (deployment, name, config) = site(id);
+    ServerCommand::CreateDeployment { deployment, name, config }
+}
+
+fn replace(id: u128) -> ServerCommand {
+    let (deployment, name, config) = site(id);
+    ServerCommand::ReplaceDeployment { deployment, name, config }
+}
+
+fn site(id: u128) -> (DeploymentId, Personal<DeploymentName>, Personal<DeploymentConfig>) {
     let step = DeploymentStep { name: label("pull"), command: CommandLine::parse("pull").unwrap() };
     let steps = DeploymentSteps::new(vec![step]).unwrap();
-    let (name, config) = (Personal::Clear(label("site")), Personal::Clear(steps));
-    let deployment = deployment(id);
-    let configured = ServerEvent::DeploymentConfigured {
-        deployment,
-        name: name.clone(),
-        config: config.clone(),
-    };
-    (ServerCommand::ConfigureDeployment { deployment, name, config }, configured)
+    (deployment(id), Personal::Clear(label("site")), Personal::Clear(steps))
 }
 
 #[test]
@@ -273,27 +281,35 @@ fn three_failures_over_ninety_seconds_exhaust_patience_and_nothing_less_does() {
 }
 
 #[test]
-fn a_deployment_is_configured_replaced_and_removed() {
-    let (command, configured) = configure(1);
-    live(vec![]).when(command.clone()).then_expect_events(vec![configured.clone()]);
-    live(vec![configured.clone()]).when(command).then_expect_events(vec![configured.clone()]);
+fn a_deployment_is_created_replaced_and_removed() {
     let remove = ServerCommand::DeleteDeployment { deployment: deployment(1) };
     let gone = ServerEvent::DeploymentDeleted { deployment: deployment(1) };
-    live(vec![configured.clone()]).when(remove.clone()).then_expect_events(vec![gone.clone()]);
-    live(vec![configured, gone]).when(remove).then_expect_error(ServerError::UnknownDeployment);
+    live(vec![]).when(create(1)).then_expect_events(vec![configured(1)]);
+    live(vec![configured(1)]).when(create(1)).then_expect_events(vec![]);
+    live(vec![configured(1)]).when(replace(1)).then_expect_events(vec![configured(1)]);
+    live(vec![configured(1)]).when(remove.clone()).then_expect_events(vec![gone.clone()]);
+    live(vec![configured(1), gone]).when(remove).then_expect_error(ServerError::UnknownDeployment);
+}
+
+#[test]
+fn a_deployment_that_was_removed_is_not_replaced() {
+    let gone = ServerEvent::DeploymentDeleted { deployment: deployment(1) };
+    live(vec![configured(1), gone])
+        .when(replace(1))
+        .then_expect_error(ServerError::UnknownDeployment);
 }
 
 #[test]
 fn a_server_has_a_bounded_number_of_deployments() {
-    let full: Vec<ServerEvent> = (0..32).map(|id| configure(id).1).collect();
-    live(full.clone()).when(configure(32).0).then_expect_error(ServerError::TooManyDeployments);
-    live(full).when(configure(31).0).then_expect_events(vec![configure(31).1]);
+    let full: Vec<ServerEvent> = (0..32).map(configured).collect();
+    live(full.clone()).when(create(32)).then_expect_error(ServerError::TooManyDeployments);
+    live(full).when(replace(31)).then_expect_events(vec![configured(31)]);
 }
 
 #[test]
 fn every_event_is_about_the_workspace() {
     let tenant = TenantId(Uuid::from_u128(7));
-    for event in [registered(), observed(KEY), mismatched(OTHER), unreachable(), configure(1).1] {
+    for event in [registered(), observed(KEY), mismatched(OTHER), unreachable(), configured(1)] {
         assert_eq!(event.subject(tenant, Uuid::from_u128(8)).0, tenant.0);
     }
 }

@@ -18,6 +18,7 @@ use domain::{
 use infra::event_store::Loaded;
 
 use crate::api::Api;
+use crate::api::auth::member::Member;
 use crate::api::http::problem::{Problem, ProblemKind};
 
 /// An aggregate that the path names, as it was when the request was admitted.
@@ -56,6 +57,17 @@ impl PathServer {
     /// It has been removed.
     pub fn live(&self) -> Result<&LiveServer, Problem> {
         self.state.live().ok_or_else(nothing)
+    }
+
+    /// The server as it is now, for a decision that must not rest on the state of the admission.
+    ///
+    /// # Errors
+    /// It has been removed since, or could not be loaded.
+    pub async fn reload(&self, api: &Api, member: &Member) -> Result<Self, Problem> {
+        let loaded = api.app.executor.load::<Server>(member.tenant(), self.id.0).await?;
+        let server = Self::new(self.id, loaded);
+        server.live()?;
+        Ok(server)
     }
 }
 

@@ -5,6 +5,7 @@ use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest};
 use infra::event_store::Step;
 
+use crate::api::auth::path_resources::PathAggregate;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::refusal::stale;
 
@@ -55,6 +56,23 @@ impl IfMatch {
         }
     }
 
+    /// The step on what the path names, at that version only. A handler decides on the state of
+    /// the admission, which comes before the body: at a version that came later, the step would be
+    /// appended to a state that nobody has looked at.
+    ///
+    /// # Errors
+    /// A tag that is no version, or one later than the admission.
+    pub fn on_path<Id, A>(
+        self,
+        step: Step,
+        admitted: &PathAggregate<Id, A>,
+    ) -> Result<Step, Problem> {
+        match self {
+            Self::Version(version) if version > admitted.version => Err(stale(admitted.version)),
+            Self::Any | Self::Version(_) | Self::Never => self.on(step),
+        }
+    }
+
     /// Refuses early, before work that could not be taken back.
     ///
     /// # Errors
@@ -99,7 +117,11 @@ impl FromRequest for MustMatch {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may")]
 
+    use std::sync::Arc;
+
+    use domain::server::{Server, ServerCommand};
     use proptest::prelude::*;
+    use uuid::Uuid;
 
     use super::*;
 
@@ -115,6 +137,21 @@ mod tests {
         assert_eq!(IfMatch::parse("\"seven\"").unwrap(), IfMatch::Never);
         assert!(IfMatch::parse("7").is_err());
         assert!(IfMatch::parse("\"7\", \"8\"").is_err());
+    }
+
+    #[test]
+    fn no_later_version_than_the_admission_is_matched() {
+        let admitted = PathAggregate { id: (), state: Arc::new(()), version: 2 };
+        let step = || Step::new::<Server>(Uuid::nil(), ServerCommand::Delete);
+        for (asked, fits) in [
+            (IfMatch::Any, true),
+            (IfMatch::Version(1), true),
+            (IfMatch::Version(2), true),
+            (IfMatch::Version(3), false),
+            (IfMatch::Never, false),
+        ] {
+            assert_eq!(asked.on_path(step(), &admitted).is_ok(), fits, "{asked:?}");
+        }
     }
 
     proptest! {

@@ -140,6 +140,8 @@ async fn check(
     member.authorise()?;
     body.read()?;
     api.limits.server_check(member.account)?;
+    // The body may come long after the admission: a host key that was stopped since is not used.
+    let server = server.reload(&api, &member).await?;
     let usable = server.live()?.is_usable();
     let mut position = 0;
     let outcome = if usable {

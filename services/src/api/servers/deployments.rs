@@ -149,12 +149,12 @@ async fn create(
     let (form, bytes) = body.read()?;
     let request = member.request(&caller, bytes);
     let deployment = DeploymentId(derived(request.command, "deployment"));
-    let configures = ServerCommand::ConfigureDeployment {
+    let creates = ServerCommand::CreateDeployment {
         deployment,
         name: Personal::Clear(form.name),
         config: Personal::Clear(form.steps),
     };
-    let step = Step::new::<Server>(server.id.0, configures);
+    let step = Step::new::<Server>(server.id.0, creates);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     let (workspace, server) = (member.workspace, server.id);
     let location = format!("/v1/workspaces/{workspace}/servers/{server}/deployments/{deployment}");
@@ -219,12 +219,12 @@ async fn replace(
     member.authorise()?;
     let deployment = deployment.get()?;
     let (form, bytes) = body.read()?;
-    let configures = ServerCommand::ConfigureDeployment {
+    let replaces = ServerCommand::ReplaceDeployment {
         deployment,
         name: Personal::Clear(form.name),
         config: Personal::Clear(form.steps),
     };
-    let step = matches.0.on(Step::new::<Server>(server.id.0, configures))?;
+    let step = matches.0.on_path(Step::new::<Server>(server.id.0, replaces), &server)?;
     Ok(done(&api.app.executor.execute(&member.request(&caller, bytes), &[step]).await?))
 }
 
@@ -247,6 +247,6 @@ async fn remove(
     member.authorise()?;
     let deployment = deployment.get()?;
     let removes = ServerCommand::DeleteDeployment { deployment };
-    let step = matches.0.on(Step::new::<Server>(server.id.0, removes))?;
+    let step = matches.0.on_path(Step::new::<Server>(server.id.0, removes), &server)?;
     Ok(done(&api.app.executor.execute(&member.request(&caller, vec![]), &[step]).await?))
 }

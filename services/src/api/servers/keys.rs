@@ -1,9 +1,9 @@
 //! The keys between Lethe and a server: the server's own, observed and approved by a person, and
 //! the one that Lethe shows to it.
 
-use actix_web::http::StatusCode;
+use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, web};
-use domain::server::{Credential, Fingerprint, Server, ServerCommand};
+use domain::server::{Credential, Fingerprint, LiveServer, Server, ServerCommand};
 use domain::workspace::WorkspaceAction;
 use domain::{ServerCredentialId, ServerId};
 use infra::event_store::{ExecuteError, Receipt, Request, Step};
@@ -21,11 +21,14 @@ use crate::api::auth::step_up::step_up;
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, parsed, secret};
-use crate::api::http::precondition::MustMatch;
+use crate::api::http::precondition::{IfMatch, MustMatch};
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::servers::view::CredentialView;
 use crate::api::{Api, ApiData};
+
+/// Attempts with `If-Match: *`, since others may change the server in the meantime.
+const TRIES: usize = 5;
 
 pub fn routes(routes: &mut Routes) {
     routes.add_action(WorkspaceAction::ApproveHostKey, __path_approve, approve);
@@ -74,21 +77,42 @@ async fn approve(
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let (form, bytes) = body.read()?;
+    let request = member.request(&caller, bytes);
     let fingerprint = form.fingerprint;
-    // Whoever stole a session, or moved the server to a place of their own, stops here.
-    let live = server.live()?;
-    let replaces = live.approved_before && live.host_key.pinned() != Some(fingerprint);
-    if replaces {
-        member.in_person()?;
-        let detail = "another key is approved: send your password to approve this one";
-        let password = form.password.ok_or_else(|| Problem::field("password", detail))?;
-        step_up(&api, member.account, &password).await?;
+    let (mut current, mut confirmed) = (server.clone(), false);
+    for _ in 0..TRIES {
+        let approves = ServerCommand::ApproveHostKey { fingerprint };
+        // Whether a password is needed depends on the state: approved in that state only.
+        let step = Step::new::<Server>(server.id.0, approves).expecting(current.version);
+        let step = matches.0.on_path(step, &server)?;
+        if !confirmed && replaces_key(current.live()?, fingerprint) {
+            confirm(&api, &member, form.password.as_ref()).await?;
+            confirmed = true;
+        }
+        match api.app.executor.execute(&request, &[step]).await {
+            Err(ExecuteError::Stale { .. }) if matches.0 == IfMatch::Any => {
+                current = server.reload(&api, &member).await?;
+            }
+            outcome => return Ok(done(&outcome?)),
+        }
     }
-    let approves = ServerCommand::ApproveHostKey { fingerprint };
-    // Decided on the server as it was when the request came: `If-Match: *` does not change that.
-    let step = Step::new::<Server>(server.id.0, approves).expecting(server.version);
-    let step = matches.0.on(step)?;
-    Ok(done(&api.app.executor.execute(&member.request(&caller, bytes), &[step]).await?))
+    Err(Problem::of(ProblemKind::Unavailable).with_header(header::RETRY_AFTER, 1))
+}
+
+fn replaces_key(live: &LiveServer, fingerprint: Fingerprint) -> bool {
+    live.approved_before && live.host_key.pinned() != Some(fingerprint)
+}
+
+/// Whoever stole a session, or moved the server to a place of their own, stops here.
+async fn confirm(
+    api: &Api,
+    member: &Member,
+    password: Option<&SecretString>,
+) -> Result<(), Problem> {
+    member.in_person()?;
+    let detail = "another key is approved: send your password to approve this one";
+    let password = password.ok_or_else(|| Problem::field("password", detail))?;
+    step_up(api, member.account, password).await.map(drop)
 }
 
 /// Either `generate`, or a key of one's own.
@@ -188,7 +212,7 @@ async fn attach(
     let request = member.request(&caller, bytes);
     let credential = keep(&api, &member, server.id, &request, &identity).await?;
     let attaches = ServerCommand::AttachCredential { credential };
-    let step = matches.0.on(Step::new::<Server>(server.id.0, attaches))?;
+    let step = matches.0.on_path(Step::new::<Server>(server.id.0, attaches), &server)?;
     let receipt = name(&api, &request, step, credential).await?;
     let line = api.app.server_credentials.public_line(member.workspace, credential.id).await?;
     let response = AttachCredentialResponse { credential: credential.into(), public_line: line };

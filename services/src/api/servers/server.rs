@@ -237,7 +237,7 @@ async fn rename(
     member.authorise()?;
     let (form, bytes) = body.read()?;
     let renames = ServerCommand::Rename { name: Personal::Clear(form.name) };
-    let step = matches.0.on(Step::new::<Server>(server.id.0, renames))?;
+    let step = matches.0.on_path(Step::new::<Server>(server.id.0, renames), &server)?;
     Ok(done(&api.app.executor.execute(&member.request(&caller, bytes), &[step]).await?))
 }
 
@@ -262,7 +262,7 @@ async fn change_address(
     check(&form.host, form.port)?;
     let (host, user) = (Personal::Clear(form.host), Personal::Clear(form.user));
     let moves = ServerCommand::ChangeAddress { host, port: form.port, user };
-    let step = matches.0.on(Step::new::<Server>(server.id.0, moves))?;
+    let step = matches.0.on_path(Step::new::<Server>(server.id.0, moves), &server)?;
     Ok(done(&api.app.executor.execute(&member.request(&caller, bytes), &[step]).await?))
 }
 
@@ -281,7 +281,8 @@ async fn remove(
     server: PathServer,
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
-    let step = matches.0.on(Step::new::<Server>(server.id.0, ServerCommand::Delete))?;
+    let step = Step::new::<Server>(server.id.0, ServerCommand::Delete);
+    let step = matches.0.on_path(step, &server)?;
     let receipt = api.app.executor.execute(&member.request(&caller, vec![]), &[step]).await?;
     Ok(done(&receipt))
 }

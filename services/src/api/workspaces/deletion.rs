@@ -64,13 +64,19 @@ async fn request(
     step_up(&api, member.account, &form.password).await?;
     let request = member.request(&caller, bytes);
     let (workspace, now) = (member.workspace, api.app.clock.now());
-    let before = named.live()?.deletion;
+    // The body may come long after the admission: a deletion may be requested or cancelled since.
+    let loaded = api.app.executor.load::<Workspace>(member.tenant(), workspace.0).await?;
+    let before = loaded.state.live().ok_or_else(nothing)?.deletion;
     let due = now + grace;
     let command = WorkspaceCommand::RequestDeletion { by: member.account, now, due };
-    let step = matches.0.on(Step::new::<Workspace>(workspace.0, command))?;
-    if before.is_none() {
-        matches.0.check(named.version)?;
+    let mut step = Step::new::<Workspace>(workspace.0, command);
+    if before.is_some() {
+        // Nothing is put into the ledger: cancelled in the meantime, it must not be appended.
+        step = step.expecting(loaded.version);
+    } else {
+        matches.0.check(loaded.version)?;
     }
+    let step = matches.0.on_path(step, &named)?;
     let (kind, due_before) = (SubjectKind::Workspace, before.map(|before| before.due));
     let erasure = ErasureToRequest { kind, subject: workspace.into(), due, step, due_before };
     let RequestedErasure { receipt, due, claim_code } = erasure.execute(&api.app, &request).await?;

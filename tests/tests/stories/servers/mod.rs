@@ -3,6 +3,7 @@
 mod addresses;
 mod credentials;
 mod deployments;
+mod held;
 mod host_keys;
 mod rights;
 mod watching;

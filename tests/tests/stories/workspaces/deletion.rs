@@ -57,6 +57,21 @@ async fn until_the_deletion_is_taken_back_the_workspace_is_only_read() {
 }
 
 #[tokio::test]
+async fn a_deletion_that_is_requested_as_another_is_cancelled_has_a_claim_code() {
+    let harness = Harness::new().await;
+    delete_workspace(&harness, &harness.ada, "ada", 3).await.expect(202);
+    let asks = json!({ "password": Person::named("ada").password, "grace_days": 3 });
+    let call = harness.ada.call(Method::DELETE, &harness.path).header("If-Match", "*").json(asks);
+    let held = harness.ada.hold(call, &harness.path).await;
+
+    harness.ada.delete(&harness.at("deletion")).await.expect(204);
+
+    let code = held.send().await.expect(202).field("/claim_code");
+    let requested = harness.ada.get(&format!("/v1/erasures/{code}")).await.expect(200);
+    assert_ne!(requested.field("/state"), "cancelled");
+}
+
+#[tokio::test]
 async fn a_deleted_workspace_is_gone_for_good_and_leaves_a_certificate() {
     let harness = Harness::new().await;
     let bob = harness.invited("bob", "viewer").await;
@@ -126,6 +141,26 @@ async fn whoever_alone_owns_what_others_use_is_not_erased_before_somebody_else_d
     until("no row leads to her", async || {
         let left = "select from read_models.memberships where account_id = $1";
         log.query(left, &[&id]).await.unwrap().is_empty().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_read_side_that_lags_does_not_stand_in_the_way_of_an_erasure() {
+    let harness = Harness::new().await;
+    let mut log = harness.installation.log().await;
+    let pause = log.transaction().await.unwrap();
+    pause.execute("lock table read_models.memberships in share mode", &[]).await.unwrap();
+    let bob = harness.invited("bob", "viewer").await;
+    let bob_id = bob.account().await;
+
+    let asks = json!({ "password": Person::named("ada").password, "grace_days": 0 });
+    harness.ada.post("/v1/me/erasure", asks).await.expect(202);
+    pause.rollback().await.unwrap();
+
+    until("the highest role that is left inherits", async || {
+        let members = bob.get(&harness.at("members")).await.expect(200).json();
+        (members["items"] == json!([{ "account_id": bob_id, "role": "owner" }])).then_some(())
     })
     .await;
 }
