@@ -41,7 +41,9 @@ fn outdated(path: &Path) -> Option<String> {
     let Ok(built) = path.metadata().and_then(|file| file.modified()) else {
         return Some("it is not there".to_owned());
     };
-    let made_of = std::fs::read_to_string(path.with_extension("d")).unwrap_or_default();
+    let Ok(made_of) = std::fs::read_to_string(path.with_extension("d")) else {
+        return Some("cargo has left no list of its sources beside it".to_owned());
+    };
     let sources = made_of.split_once(": ").map_or("", |(_, sources)| sources);
     let newer = sources.split_whitespace().find(|source| {
         let changed = Path::new(source).metadata().and_then(|file| file.modified());
@@ -61,4 +63,28 @@ fn folder() -> PathBuf {
 /// `target/tools`: where `.ci/test` puts what only tests need.
 pub(crate) fn tools() -> PathBuf {
     folder().parent().unwrap().join("tools")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::outdated;
+
+    #[test]
+    fn a_programme_without_a_list_of_its_sources_is_outdated() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lethe");
+        let list = folder.path().join("lethe.d");
+        let source = folder.path().join("main.rs");
+        assert!(outdated(&path).unwrap().contains("not there"));
+
+        std::fs::write(&source, "").unwrap();
+        std::fs::write(&path, "").unwrap();
+        assert!(outdated(&path).unwrap().contains("no list"));
+
+        std::fs::write(&list, format!("{}: {}\n", path.display(), source.display())).unwrap();
+        assert_eq!(outdated(&path), None);
+
+        std::fs::write(&list, format!("{}: {}/gone\n", path.display(), path.display())).unwrap();
+        assert!(outdated(&path).unwrap().contains("has changed"));
+    }
 }

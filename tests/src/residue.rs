@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use infra::postgres::{ConnectOptions, connect_one};
@@ -75,7 +75,10 @@ impl Place {
             }
             Self::Cluster { folder: path, .. }
             | Self::Folder { path, .. }
-            | Self::File { path, .. } => canaries.search_path(path, &mut report),
+            | Self::File { path, .. } => {
+                canaries.search_path(path, &mut report);
+                report.unread.retain(|unread| !is_deleted_by_postgres(path, unread));
+            }
             Self::Bytes { bytes, .. } => {
                 canaries.search(Path::new("bytes"), bytes.as_slice(), &mut report).unwrap();
             }
@@ -98,6 +101,15 @@ impl Place {
             Self::Bytes { bytes, .. } => bytes.extend(planted),
         }
     }
+}
+
+/// Whether the path is gone, below a data folder of PostgreSQL: a running server deletes files. What
+/// cannot be looked at for another reason was not searched, and neither was a place that is not
+/// there.
+fn is_deleted_by_postgres(place: &Path, path: &Path) -> bool {
+    let gone = path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
+    let above = path.ancestors().skip(1).take_while(|folder| folder.starts_with(place));
+    gone && above.into_iter().any(|folder| folder.join("PG_VERSION").is_file())
 }
 
 fn undoubled(sql: &[u8]) -> Vec<u8> {
@@ -139,11 +151,9 @@ impl Search {
         self.report.finds.iter().any(|find| find.form == form)
     }
 
-    /// Why the place is not clean: something was found, not read, or there was nothing to search. A
-    /// file that the running server has removed meanwhile is not one that could not be read.
+    /// Why the place is not clean: something was found, not read, or there was nothing to search.
     pub fn trouble(&self) -> Option<String> {
         let Report { finds, files: _, bytes, unread } = &self.report;
-        let unread: Vec<_> = unread.iter().filter(|path| path.exists()).collect();
         if finds.is_empty() && unread.is_empty() && *bytes > 0 {
             return None;
         }
@@ -182,5 +192,49 @@ impl Display for Search {
     fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
         let Report { bytes, files, finds, .. } = &self.report;
         write!(to, "{}: {bytes} bytes, {files} files, {} finds", self.name, finds.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_file_that_postgres_deleted_is_left_out() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        std::fs::create_dir(at("data")).unwrap();
+        std::fs::write(at("data/PG_VERSION"), "18").unwrap();
+        std::os::unix::fs::symlink("nowhere", at("data/link")).unwrap();
+        let deleted = |path: PathBuf| is_deleted_by_postgres(place.path(), &path);
+
+        assert!(deleted(at("data/gone")));
+        assert!(deleted(at("data/gone/below")));
+
+        assert!(!deleted(at("data/PG_VERSION/below")), "no folder");
+        assert!(!deleted(at("data/link")), "a link to nowhere");
+        assert!(!deleted(at(&format!("data/{}", "x".repeat(300)))), "a name that is too long");
+        assert!(!deleted(at("mail/gone")), "outside of the data folder");
+        let data = at("data");
+        assert!(!is_deleted_by_postgres(&data.join("gone"), &data.join("gone")), "a place");
+    }
+
+    #[tokio::test]
+    async fn a_place_that_could_not_be_read_is_not_clean() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, "something").unwrap();
+        let canaries = Canaries::new(&["ada.lovelace@example.org"]).unwrap();
+        let search = async |path: PathBuf| {
+            Place::Folder { name: "it", path }.search(&canaries).await.trouble()
+        };
+
+        assert_eq!(search(folder.path().to_owned()).await, None);
+        assert!(search(path.join("below")).await.unwrap().contains("not searched"));
+        assert!(search(folder.path().join("gone")).await.unwrap().contains("not searched"));
+
+        std::os::unix::fs::symlink("nowhere", folder.path().join("link")).unwrap();
+        let trouble = search(folder.path().to_owned()).await;
+        assert!(trouble.unwrap().contains("link"), "a link is not followed");
     }
 }

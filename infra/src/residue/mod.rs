@@ -103,7 +103,8 @@ impl Canaries {
         Ok(())
     }
 
-    /// Searches a file, or every file below a directory. What cannot be read is listed.
+    /// Searches a file, or every file below a directory. What cannot be read is listed, and so are
+    /// links, which are not followed.
     pub fn search_path(&self, path: &Path, report: &mut Report) {
         let Ok(kind) = path.symlink_metadata() else {
             report.unread.push(path.to_owned());
@@ -112,8 +113,11 @@ impl Canaries {
         if kind.is_dir() {
             match path.read_dir() {
                 Ok(entries) => {
-                    for entry in entries.flatten() {
-                        self.search_path(&entry.path(), report);
+                    for entry in entries {
+                        match entry {
+                            Ok(entry) => self.search_path(&entry.path(), report),
+                            Err(_) => report.unread.push(path.to_owned()),
+                        }
                     }
                 }
                 Err(_) => report.unread.push(path.to_owned()),
@@ -124,6 +128,8 @@ impl Canaries {
             if searched.is_err() {
                 report.unread.push(path.to_owned());
             }
+        } else if kind.is_symlink() {
+            report.unread.push(path.to_owned());
         }
     }
 }

@@ -3,6 +3,7 @@
 use infra::residue::{Canaries, Encoding};
 
 use super::claims::Claims;
+use crate::dump::dump_roles;
 use crate::{Installation, Place, Search};
 
 pub async fn search(claims: &mut Claims, installation: &Installation, values: &[&str]) {
@@ -17,9 +18,12 @@ pub async fn search(claims: &mut Claims, installation: &Installation, values: &[
         Place::Database { name: "the dump of the events", url: log },
         Place::Database { name: "the dump of the keyring", url: keyring },
     ];
+    let mut bytes = dump_roles(&installation.log_url()).await;
+    bytes.extend(dump_roles(&installation.keyring_url()).await);
+    let roles = Place::Bytes { name: "the dump of the roles", bytes };
     let disk = Place::Folder { name: "the disk", path: installation.folder().to_owned() };
     let mut clean = true;
-    for place in &dumps {
+    for place in dumps.iter().chain([&roles]) {
         clean &= is_clean(claims, &place.search(&canaries).await);
     }
     claims.holds("the dump holds none of it", clean);
