@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use infra::postgres::{
     Cluster, ClusterError, ClusterOptions, ConnectOptions, Migrated, PgError, Schema, binaries,
-    connect_one, keyring_schema, log_schema, migrate_keyring, migrate_log, running,
+    connect_one, keyring_schema, log_schema, migrate_keyring, migrate_log, refuse_to_break_nodes,
+    running,
 };
 
 use crate::config::{Config, with_database};
@@ -29,6 +30,8 @@ pub enum DatabasesError {
     Binaries(#[from] binaries::BinariesError),
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    #[error("the databases are not migrated: {0}")]
+    Breaking(PgError),
     #[error("the events' database: {0}")]
     Log(PgError),
     #[error("the keyring's database: {0}")]
@@ -134,8 +137,14 @@ impl Databases {
         }
     }
 
-    /// Returns what was done in the events' database and in the keyring's.
-    pub async fn migrate(&self) -> Result<[Migrated; 2], DatabasesError> {
+    /// Returns what was done in the events' database and in the keyring's. A migration that breaks
+    /// nodes of an older version is refused while these run, before either database is changed,
+    /// unless `force` is true.
+    pub async fn migrate(&self, force: bool) -> Result<[Migrated; 2], DatabasesError> {
+        if !force {
+            let allowed = refuse_to_break_nodes(&self.direct, &self.keyring).await;
+            allowed.map_err(DatabasesError::Breaking)?;
+        }
         let log = migrate_log(&self.direct).await.map_err(DatabasesError::Log)?;
         let keyring = migrate_keyring(&self.keyring).await.map_err(DatabasesError::Keyring)?;
         Ok([log, keyring])
@@ -217,6 +226,29 @@ mod tests {
         let refused = create(&url).await.unwrap_err().to_string();
 
         assert!(refused.contains("permission denied for database"), "{refused}");
+    }
+
+    /// What is left of the history of migrations is that of the older version: enough to ask, not
+    /// enough to migrate.
+    #[tokio::test]
+    async fn a_breaking_migration_is_refused_while_a_node_runs_unless_it_is_forced() {
+        let pair = databases().await.unwrap();
+        let log = connect_one(&pair.log_url, &ConnectOptions::default()).await.unwrap();
+        let older = "delete from refinery_schema_history where version >= 9;
+            insert into readers.nodes (node, readers, lease_until)
+            values ('00000000-0000-0000-0000-00000000000b', '{}', 'infinity')";
+        log.batch_execute(older).await.unwrap();
+        let (log, keyring) = (pair.log_url.clone(), pair.keyring_url.clone());
+        let databases = Databases { direct: log.clone(), log, keyring, cluster: None };
+
+        let refused = databases.migrate(false).await.unwrap_err().to_string();
+        let forced = databases.migrate(true).await.unwrap_err();
+
+        let start = "the databases are not migrated: V9__plain_words would break";
+        assert!(refused.starts_with(start), "{refused}");
+        assert!(refused.contains("node 00000000-0000-0000-0000-00000000000b"), "{refused}");
+        // It has begun: the tables of V9 are there already.
+        assert!(matches!(forced, DatabasesError::Log(PgError::Migration(_))), "{forced}");
     }
 
     #[tokio::test]

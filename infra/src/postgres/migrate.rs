@@ -16,6 +16,11 @@ pub(super) mod keyring {
     refinery::embed_migrations!("../migrations/keyring");
 }
 
+/// The migrations that a running node of an older version cannot work with. They say so in their
+/// first lines.
+pub(super) const BREAKING_LOG: &[i32] = &[9];
+pub(super) const BREAKING_KEYRING: &[i32] = &[3];
+
 /// What a migration found missing, and did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Migrated {
@@ -44,6 +49,15 @@ pub(super) fn log_version() -> i32 {
 /// The newest migration of the keyring's database that is built in.
 pub(super) fn keyring_version() -> i32 {
     newest(&keyring::migrations::runner())
+}
+
+/// The migrations of `breaking` that come after the migration `applied`, by name. 0: none was
+/// applied, so no older node uses the database.
+pub(super) fn breaking_after(runner: &Runner, breaking: &[i32], applied: i32) -> Vec<String> {
+    let due = runner.get_migrations().iter().filter(|migration| {
+        applied > 0 && applied < migration.version() && breaking.contains(&migration.version())
+    });
+    due.map(ToString::to_string).collect()
 }
 
 fn newest(runner: &Runner) -> i32 {

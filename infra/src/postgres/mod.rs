@@ -1,6 +1,7 @@
 //! PostgreSQL: the server that Lethe may start for itself, connections, migrations.
 
 pub mod binaries;
+mod breaking;
 mod cluster;
 mod error;
 mod functions;
@@ -18,6 +19,7 @@ mod tests;
 mod tls;
 mod url;
 
+pub use breaking::refuse_to_break_nodes;
 pub use cluster::Cluster;
 pub use error::{ClusterError, PgError, describe};
 pub use migrate::{Migrated, migrate_keyring, migrate_log};

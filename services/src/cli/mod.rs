@@ -47,7 +47,7 @@ enum Subcommand {
     /// Run the readers, without the API.
     Work,
     /// Bring both databases up to date.
-    Migrate,
+    Migrate(migrate::MigrateArgs),
     /// Build a projection anew from the log, while everything goes on.
     Replay(replay::ReplayArgs),
     /// Create and revoke the tokens of operators.
@@ -72,7 +72,7 @@ impl Subcommand {
     const fn log_filter(&self) -> &'static str {
         match self {
             Self::Serve | Self::Api | Self::Work => "info",
-            Self::Migrate
+            Self::Migrate(_)
             | Self::Replay(_)
             | Self::Token(_)
             | Self::Erase(_)
@@ -121,7 +121,7 @@ async fn carry_out(subcommand: Subcommand, config: Arc<Config>) -> Result<(), Cl
         Subcommand::Serve => Box::pin(serve::run(config, serve::Parts::ALL)).await,
         Subcommand::Api => Box::pin(serve::run(config, serve::Parts::API)).await,
         Subcommand::Work => Box::pin(serve::run(config, serve::Parts::WORK)).await,
-        Subcommand::Migrate => migrate::run(&config).await,
+        Subcommand::Migrate(args) => migrate::run(&config, args).await,
         Subcommand::Replay(args) => replay::run(&config, args).await,
         Subcommand::Token(subcommand) => {
             with_app::with_app(config, async |app| token::run(subcommand, app).await).await

@@ -77,7 +77,7 @@ impl Running {
         let metrics_listener = metrics::listen(config.metrics_listen, Arc::clone(&metrics));
         let metrics_listener = metrics_listener.map_err(|error| busy("metrics_listen", &error))?;
         let listener = if parts.api { Some(bind(config.listen)?) } else { None };
-        databases.migrate().await?;
+        databases.migrate(false).await?;
         let public_url = public_url(config, listener.as_ref())?;
         let app = App::start(Arc::clone(config), &databases, metrics, &public_url).await?;
         // Nobody whom the ledger knows as erased is served from older events.

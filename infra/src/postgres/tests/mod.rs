@@ -6,6 +6,7 @@
     reason = "a test may"
 )]
 
+mod breaking;
 mod cluster;
 mod connections;
 mod encryption;

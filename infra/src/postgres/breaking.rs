@@ -1,0 +1,31 @@
+//! Migrations that break the nodes of an older version wait until these are stopped.
+
+use super::migrate::{BREAKING_KEYRING, BREAKING_LOG, breaking_after, keyring, log};
+use super::{ConnectOptions, PgError, connect_one, schema};
+
+const FIND_NODES: &str = "select to_regclass('readers.nodes') is not null";
+const LIVE_NODES: &str = include_str!("live_nodes.sql");
+
+/// Refuses when a migration that is due in one of the two databases would break nodes of an older
+/// version, and such nodes run. Call it before either database is migrated: otherwise one would be
+/// of the new version and the other of the old one.
+///
+/// # Errors
+/// `NodesRunning`; a database does not answer.
+pub async fn refuse_to_break_nodes(log_url: &str, keyring_url: &str) -> Result<(), PgError> {
+    let options = ConnectOptions::default();
+    let client = connect_one(log_url, &options).await?;
+    let applied = schema::applied(&client).await?;
+    let mut due = breaking_after(&log::migrations::runner(), BREAKING_LOG, applied);
+    let applied = schema::applied(&connect_one(keyring_url, &options).await?).await?;
+    due.extend(breaking_after(&keyring::migrations::runner(), BREAKING_KEYRING, applied));
+    if due.is_empty() || !client.query_one(FIND_NODES, &[]).await?.try_get::<_, bool>(0)? {
+        return Ok(());
+    }
+    let rows = client.query(LIVE_NODES, &[]).await?;
+    let nodes = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>()?;
+    if nodes.is_empty() {
+        return Ok(());
+    }
+    Err(PgError::NodesRunning { migrations: due.join(", "), nodes: nodes.join("; ") })
+}

@@ -1,0 +1,8 @@
+-- A node without readers has no row in readers.nodes, but a connection that appends.
+select 'node ' || node from readers.nodes where lease_until > clock_timestamp()
+union all
+select format('a programme that appends, connected from %s with process %s of PostgreSQL',
+  coalesce(host(client_addr), 'this machine'), pid)
+from pg_stat_activity
+where datname = current_database() and application_name = 'lethe append'
+order by 1

@@ -1,0 +1,106 @@
+//! A migration that breaks older nodes waits until none runs.
+
+use refinery::{Runner, Target};
+use tokio_postgres::Client;
+
+use crate::postgres::migrate::{BREAKING_KEYRING, BREAKING_LOG, keyring, log};
+use crate::postgres::{
+    ConnectOptions, PgError, connect_one, migrate_keyring, migrate_log, refuse_to_break_nodes,
+};
+
+const NODE: &str = "00000000-0000-0000-0000-00000000000b";
+
+/// An empty database, migrated up to `version`.
+async fn migrated(runner: Runner, version: i32) -> (String, Client) {
+    let url = test_support::empty_database().await.unwrap();
+    let mut client = connect_one(&url, &ConnectOptions::unlimited()).await.unwrap();
+    runner.set_target(Target::Version(version)).run_async(&mut client).await.unwrap();
+    (url, client)
+}
+
+/// A node whose lease ends in so many seconds.
+async fn add_node(client: &Client, seconds: f64) {
+    let add = "insert into readers.nodes (node, readers, lease_until)
+        values ($1::text::uuid, '{}', clock_timestamp() + make_interval(secs => $2))";
+    client.execute(add, &[&NODE, &seconds]).await.unwrap();
+}
+
+async fn versions(client: &Client) -> i32 {
+    let newest = "select max(version) from refinery_schema_history";
+    client.query_one(newest, &[]).await.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn a_breaking_migration_names_the_nodes_that_run_and_changes_nothing() {
+    let (log_url, log) = migrated(log::migrations::runner(), 8).await;
+    let (keyring_url, keyring) = migrated(keyring::migrations::runner(), 2).await;
+    add_node(&log, 60.0).await;
+
+    let refused = refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap_err();
+
+    let PgError::NodesRunning { migrations, nodes } = &refused else { panic!("{refused}") };
+    assert_eq!(migrations, "V9__plain_words, V3__invalidations");
+    assert_eq!(nodes, &format!("node {NODE}"));
+    assert!(refused.to_string().contains("`lethe migrate --force`"), "{refused}");
+    assert_eq!((versions(&log).await, versions(&keyring).await), (8, 2));
+}
+
+#[tokio::test]
+async fn one_database_of_the_older_version_is_enough_to_refuse() {
+    let (log_url, log) = migrated(log::migrations::runner(), 9).await;
+    let (keyring_url, _keyring) = migrated(keyring::migrations::runner(), 2).await;
+    add_node(&log, 60.0).await;
+
+    let refused = refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap_err().to_string();
+
+    assert!(refused.starts_with("V3__invalidations would break"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_programme_that_appends_without_readers_counts_as_a_node() {
+    let (log_url, _log) = migrated(log::migrations::runner(), 8).await;
+    let (keyring_url, _keyring) = migrated(keyring::migrations::runner(), 2).await;
+    let options = ConnectOptions { application: "lethe append", ..ConnectOptions::default() };
+    let appending = connect_one(&log_url, &options).await.unwrap();
+
+    let refused = refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap_err().to_string();
+
+    assert!(refused.contains("a programme that appends"), "{refused}");
+    drop(appending);
+}
+
+#[tokio::test]
+async fn nodes_whose_leases_have_ended_are_not_waited_for() {
+    let (log_url, log) = migrated(log::migrations::runner(), 8).await;
+    let (keyring_url, _keyring) = migrated(keyring::migrations::runner(), 2).await;
+    add_node(&log, -1.0).await;
+
+    refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_fresh_database_and_one_without_breaking_migrations_pass() {
+    let fresh = test_support::empty_database().await.unwrap();
+    let other = test_support::empty_database().await.unwrap();
+    refuse_to_break_nodes(&fresh, &other).await.unwrap();
+
+    let (log_url, log) = migrated(log::migrations::runner(), 9).await;
+    let (keyring_url, _keyring) = migrated(keyring::migrations::runner(), 3).await;
+    add_node(&log, 60.0).await;
+    refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap();
+
+    migrate_log(&log_url).await.unwrap();
+    migrate_keyring(&keyring_url).await.unwrap();
+    refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap();
+}
+
+#[test]
+fn the_breaking_migrations_are_those_that_say_so() {
+    let says_so = |runner: Runner| -> Vec<i32> {
+        let migrations = runner.get_migrations().iter();
+        let breaking = migrations.filter(|it| it.sql().unwrap().contains("stop its nodes first"));
+        breaking.map(refinery::Migration::version).collect()
+    };
+    assert_eq!(says_so(log::migrations::runner()), BREAKING_LOG);
+    assert_eq!(says_so(keyring::migrations::runner()), BREAKING_KEYRING);
+}
