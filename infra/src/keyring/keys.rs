@@ -16,6 +16,9 @@ use super::roots::Roots;
 use super::{KeyringError, crypto, invalidations};
 use crate::postgres::Pool;
 
+/// The target of the log lines about the lease on keys in memory.
+pub const LOG_TARGET: &str = module_path!();
+
 const RENEW_EVERY: Duration = Duration::from_millis(300);
 
 /// The keys of one node. All parts of the keyring share one.

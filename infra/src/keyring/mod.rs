@@ -50,6 +50,7 @@ pub use erasure_entry::{ErasureEntry, ErasureStage, ErasureState, OpenErasures, 
 pub use erasure_ledger::ErasureLedger;
 pub use error::{KeyringError, OpenError, SealError};
 pub use key_eraser::{ErasedSubject, ExpiredKeys, KeyEraser};
+pub use keys::LOG_TARGET as LEASE_LOG_TARGET;
 pub use link_tokens::{LinkPurpose, LinkTokens};
 pub use request_mac_keys::{RequestMacKeys, RequestMacs};
 pub use root_rotation::{RootRotation, RotatedRoot};

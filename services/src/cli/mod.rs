@@ -13,6 +13,8 @@ mod replay;
 mod serve;
 mod stop;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod token;
 mod usage_error;
 mod with_app;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
+use infra::keyring::LEASE_LOG_TARGET;
 
 pub use error::CliError;
 
@@ -69,9 +72,9 @@ enum Subcommand {
 impl Subcommand {
     /// What is logged unless the settings say otherwise. A subcommand that ends prints its own
     /// results.
-    const fn log_filter(&self) -> &'static str {
+    fn log_filter(&self) -> String {
         match self {
-            Self::Serve | Self::Api | Self::Work => "info",
+            Self::Serve | Self::Api | Self::Work => "info".to_owned(),
             Self::Migrate(_)
             | Self::Replay(_)
             | Self::Token(_)
@@ -80,7 +83,7 @@ impl Subcommand {
             | Self::Doctor
             | Self::Config
             // Its lease on keys may end with it.
-            | Self::Help(_) => "warn,infra::keyring::lease=error",
+            | Self::Help(_) => format!("warn,{LEASE_LOG_TARGET}=error"),
         }
     }
 }
@@ -108,7 +111,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
         return help::print(args);
     }
     let config = Arc::new(Config::load(cli.flags)?);
-    logging::start(&config, subcommand.log_filter())?;
+    logging::start(&config, &subcommand.log_filter())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(carry_out(subcommand, config));
     // What still works in the background, such as a download, is not waited for.
