@@ -1,20 +1,25 @@
-//! Kills while people register.
+//! Kills while people register, sign in and out, and are mailed.
 
-use tests::{Installation, Person, create_workspace};
+use serde_json::json;
+use tests::{Behaviour, Installation, Person, Smtp, create_workspace};
 
-use super::checks::projections_equal_their_replay;
-use super::crash::{Kill, Report};
+use super::checks::{projections_equal_their_replay, settled};
+use super::crash::{Kill, Report, send_again};
 use super::requests::Request;
 
 /// Reached by somebody who registers.
-const REGISTERING: [&str; 6] = [
+const REGISTERING: [&str; 8] = [
     "password.hashed",
     "append.sent",
     "append.committed",
     "projection.written",
     "projection.committed:2",
     "worker.reacted",
+    "mail.sending",
+    "mail.sent",
 ];
+/// Requests that are on their way at once: enough for a batch of several.
+const AT_ONCE: usize = 32;
 
 pub async fn crash() -> Report {
     let mut report = Report::default();
@@ -34,7 +39,72 @@ pub async fn crash() -> Report {
         person.sign_in(&node.client()).await;
     }
 
+    let workspaces = (0..AT_ONCE).map(|number| {
+        Request::post(&signed_in, "/v1/workspaces", json!({ "name": format!("Engines {number}") }))
+    });
+    let events = &[("workspace.created", i64::try_from(AT_ONCE).unwrap())];
+    let kill = Kill {
+        failpoint: "batch.partly_answered",
+        requests: workspaces.collect(),
+        settings: &[],
+        events,
+    };
+    (node, _) = report.kill(&installation, node, kill).await;
+
+    let requests = vec![Request::sign_in(&node.client(), &ada)];
+    let events = &[("session.opened", 1), ("account.login_succeeded", 1)];
+    let kill = Kill { failpoint: "session.opened", requests, settings: &[], events };
+    let answers;
+    (node, answers) = report.kill(&installation, node, kill).await;
+    let second = node.client().bearing(&answers[0].field("/token"));
+    second.get("/v1/me").await.expect(200);
+
+    // The token is refused from then on.
+    let requests = vec![Request::delete(&second, "/v1/me/sessions/current").or(&[401])];
+    let kill = Kill {
+        failpoint: "session.deleted",
+        requests,
+        settings: &[],
+        events: &[("session.closed", 1)],
+    };
+    (node, _) = report.kill(&installation, node, kill).await;
+
     projections_equal_their_replay(&installation).await;
     assert!(node.stop().await.success());
+    report
+}
+
+/// An SMTP server does not say whether it has a mail already: the mail is not sent again, and its
+/// outcome is reported as unknown.
+pub async fn crash_while_mailing() -> Report {
+    let mut report = Report::default();
+    let mut smtp = Smtp::start(Behaviour::Accept).await;
+    let settings = [("smtp_url", smtp.url())];
+    let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let installation = Installation::with(&settings).await.with_failpoints();
+    installation.node().await.stop().await;
+
+    for (failpoint, mails) in [("mail.sending", 0), ("mail.sent", 1)] {
+        let person = Person::named(&failpoint.replace('.', "-"));
+        let requests = vec![Request::register(&tests::Client::new(""), &person)];
+        let sent = report.die(&installation, failpoint, &[], requests).await;
+        let log = installation.log().await;
+        // Three minutes pass.
+        let passed = "update working.outbox set lease_until = now() where state = 'sending'";
+        assert_eq!(log.execute(passed, &[]).await.unwrap(), 1, "{failpoint}");
+
+        let node = installation.node().await;
+
+        send_again(&node, failpoint, sent).await;
+        settled(&installation, failpoint).await;
+        let reported = "select count(*) from working.outbox where state = 'unknown'";
+        let reported: i64 = log.query_one(reported, &[]).await.unwrap().get(0);
+        assert_eq!(reported, 1 + mails, "{failpoint}: mails whose outcome is not known");
+        assert!(node.stop().await.success());
+        for _ in 0..mails {
+            assert_eq!(smtp.next().await.to, person.email);
+        }
+        assert_eq!(smtp.taken(), 0, "{failpoint}: a mail was sent again");
+    }
     report
 }

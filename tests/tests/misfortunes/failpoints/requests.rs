@@ -38,6 +38,11 @@ impl Request {
         Self::post(client, "/v1/accounts", body)
     }
 
+    pub fn sign_in(client: &Client, person: &Person) -> Self {
+        let body = json!({ "email": person.email, "password": person.password, "kind": "client" });
+        Self::post(client, "/v1/sessions", body)
+    }
+
     /// The answer to the second sending may be one of these, too.
     pub fn or(mut self, again: &'static [u16]) -> Self {
         self.again = again;

@@ -1,10 +1,10 @@
-//! Kills while runs are asked for, started, followed and ended, on a real sshd.
+//! Kills while runs are asked for, started, followed, cancelled and ended, on a real sshd.
 
 use std::fs;
 use std::time::Duration;
 
 use serde_json::json;
-use tests::{Installation, RunHarness, TestServer};
+use tests::{Installation, RunHarness, TestServer, until};
 
 use super::checks::projections_equal_their_replay;
 use super::crash::{Kill, Report};
@@ -27,6 +27,7 @@ const RUNNING: [&str; 11] = [
     "run.ended",
     "run.cleaned",
 ];
+const CANCELLING: [&str; 2] = ["cancel.requested", "cancel.killed"];
 
 pub async fn crash() -> Report {
     let mut report = Report::default();
@@ -40,6 +41,9 @@ pub async fn crash() -> Report {
 
     for failpoint in RUNNING {
         node = run(&mut report, &mut harness, node, failpoint).await;
+    }
+    for failpoint in CANCELLING {
+        node = cancel(&mut report, &mut harness, node, failpoint).await;
     }
 
     projections_equal_their_replay(&harness.installation).await;
@@ -84,5 +88,31 @@ async fn run(
     let lines = harness.lines(&run).await;
     let texts: Vec<_> = lines.iter().map(|line| line["text"].as_str().unwrap()).collect();
     assert_eq!(texts, LINES, "{failpoint}");
+    node
+}
+
+async fn cancel(
+    report: &mut Report,
+    harness: &mut RunHarness,
+    node: TestServer,
+    failpoint: &str,
+) -> TestServer {
+    let installation = &harness.installation;
+    let started = installation.events("run.started").await.len();
+    let run = harness.start(&marked(failpoint, "echo one; sleep 300")).await;
+    until("it is started", async || installation.events("run.started").await.len() > started).await;
+    let path = harness.path(&format!("{run}/cancel"));
+    // A run that has ended is not cancelled again.
+    let requests = vec![Request::post(&harness.ada, &path, json!({})).or(&[202, 409])];
+    let events = &[("run.cancel_requested", 1), ("run.cancelled", 1), ("run.started", 0)];
+    let kill = Kill { failpoint, requests, settings: &[], events };
+    let (node, _) = report.kill(&harness.installation, node, kill).await;
+    harness.ada = harness.ada.at(node.api());
+    let shown = harness.ended(&run, LIMIT).await;
+    assert_eq!(shown["state"], "cancelled", "{failpoint}: {shown}");
+    was_started_once(harness, failpoint);
+    let left = harness.sshd.processes().unwrap();
+    let left = left.iter().filter(|process| process.command.contains("sleep 300"));
+    assert_eq!(left.count(), 0, "{failpoint}: the command still runs");
     node
 }
