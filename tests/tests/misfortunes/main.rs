@@ -4,6 +4,5 @@ mod conflicts;
 mod failpoints;
 mod fence;
 mod interrupted;
-mod kill;
 mod log;
 mod seat_race;
