@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may")]
 
+mod deployments;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::Aggregate;
 use cqrs_es::test::{AggregateTestExecutor, TestFramework};
@@ -10,11 +12,8 @@ use super::{
     ConnectFailure, Credential, Failures, Fingerprint, HostKey, KeyAlgorithm, LiveServer, Server,
     ServerCommand, ServerError, ServerEvent, UnreachableThreshold,
 };
-use crate::privacy::{
-    CommandLine, DeploymentConfig, DeploymentName, DeploymentStep, DeploymentSteps, HostName,
-    Label, LoginName, Personal, ServerHost, ServerUser,
-};
-use crate::{AggregateRoot, DeploymentId, Event, ServerCredentialId, TenantId};
+use crate::privacy::{HostName, Label, LoginName, Personal, ServerHost, ServerUser};
+use crate::{AggregateRoot, Event, ServerCredentialId, TenantId};
 
 type Servers = TestFramework<Server>;
 
@@ -102,31 +101,6 @@ fn live(then: Vec<ServerEvent>) -> AggregateTestExecutor<Server> {
 /// Approved, and with a credential.
 fn usable(then: Vec<ServerEvent>) -> AggregateTestExecutor<Server> {
     live([vec![observed(KEY), approved(KEY), attached()], then].concat())
-}
-
-fn deployment(id: u128) -> DeploymentId {
-    DeploymentId(Uuid::from_u128(id))
-}
-
-fn configured(id: u128) -> ServerEvent {
-    let (deployment, name, config) = site(id);
-    ServerEvent::DeploymentConfigured { deployment, name, config }
-}
-
-fn create(id: u128) -> ServerCommand {
-    let (deployment, name, config) = site(id);
-    ServerCommand::CreateDeployment { deployment, name, config }
-}
-
-fn replace(id: u128) -> ServerCommand {
-    let (deployment, name, config) = site(id);
-    ServerCommand::ReplaceDeployment { deployment, name, config }
-}
-
-fn site(id: u128) -> (DeploymentId, Personal<DeploymentName>, Personal<DeploymentConfig>) {
-    let step = DeploymentStep { name: label("pull"), command: CommandLine::parse("pull").unwrap() };
-    let steps = DeploymentSteps::new(vec![step]).unwrap();
-    (deployment(id), Personal::Clear(label("site")), Personal::Clear(steps))
 }
 
 #[test]
@@ -281,35 +255,11 @@ fn three_failures_over_ninety_seconds_exhaust_patience_and_nothing_less_does() {
 }
 
 #[test]
-fn a_deployment_is_created_replaced_and_removed() {
-    let remove = ServerCommand::DeleteDeployment { deployment: deployment(1) };
-    let gone = ServerEvent::DeploymentDeleted { deployment: deployment(1) };
-    live(vec![]).when(create(1)).then_expect_events(vec![configured(1)]);
-    live(vec![configured(1)]).when(create(1)).then_expect_events(vec![]);
-    live(vec![configured(1)]).when(replace(1)).then_expect_events(vec![configured(1)]);
-    live(vec![configured(1)]).when(remove.clone()).then_expect_events(vec![gone.clone()]);
-    live(vec![configured(1), gone]).when(remove).then_expect_error(ServerError::UnknownDeployment);
-}
-
-#[test]
-fn a_deployment_that_was_removed_is_not_replaced() {
-    let gone = ServerEvent::DeploymentDeleted { deployment: deployment(1) };
-    live(vec![configured(1), gone])
-        .when(replace(1))
-        .then_expect_error(ServerError::UnknownDeployment);
-}
-
-#[test]
-fn a_server_has_a_bounded_number_of_deployments() {
-    let full: Vec<ServerEvent> = (0..32).map(configured).collect();
-    live(full.clone()).when(create(32)).then_expect_error(ServerError::TooManyDeployments);
-    live(full).when(replace(31)).then_expect_events(vec![configured(31)]);
-}
-
-#[test]
 fn every_event_is_about_the_workspace() {
     let tenant = TenantId(Uuid::from_u128(7));
-    for event in [registered(), observed(KEY), mismatched(OTHER), unreachable(), configured(1)] {
+    for event in
+        [registered(), observed(KEY), mismatched(OTHER), unreachable(), deployments::configured(1)]
+    {
         assert_eq!(event.subject(tenant, Uuid::from_u128(8)).0, tenant.0);
     }
 }
