@@ -4,5 +4,6 @@ mod conflicts;
 mod failpoints;
 mod fence;
 mod interrupted;
+mod kill;
 mod log;
 mod seat_race;
