@@ -97,36 +97,25 @@ impl Member {
 /// # Errors
 /// Nobody is signed in; or there is no such workspace, or none of theirs; or it is only read now.
 pub async fn admit(request: &ServiceRequest) -> Result<(), Problem> {
-    if let Some((member, workspace)) = find(request.request()).await? {
-        request.extensions_mut().insert(member);
-        request.extensions_mut().insert(workspace);
+    let shown = request.request();
+    if matches!(named::<WorkspaceId>(shown), Ok(None)) {
+        return Ok(());
     }
+    let authenticated = Authenticated::of(shown).await?;
+    authenticated.limit(&*Api::of(shown)?)?;
+    let (member, workspace) = authenticated.in_workspace(shown).await?;
+    request.extensions_mut().insert(member);
+    request.extensions_mut().insert(workspace);
     Ok(())
 }
 
-/// The caller and the workspace as they are now; none for a path without a workspace in it.
+/// Who asks now, for a path with a workspace in it: a request that goes on is not counted again.
 ///
 /// # Errors
-/// As above.
-pub async fn find(request: &HttpRequest) -> Result<Option<(Member, PathWorkspace)>, Problem> {
-    let workspace = match named::<WorkspaceId>(request) {
-        Ok(None) => return Ok(None),
-        Ok(Some(workspace)) => Some(workspace),
-        Err(_) => None,
-    };
-    let authenticated = Authenticated::of(request).await?;
-    let workspace = workspace.filter(|workspace| authenticated.may_be_of(*workspace));
-    let workspace = workspace.ok_or_else(nothing)?;
-    let api = Api::of(request)?;
-    let loaded = api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
-    let live = loaded.state.live().ok_or_else(nothing)?;
-    let mut member = authenticated.member(workspace, &loaded.state, api.app.clock.now())?;
-    let action = Actions::of(request);
-    if live.deletion.is_some() && !is_allowed_in_grace(request, action) {
-        return Err(WorkspaceError::DeletionRequested.into());
-    }
-    member.action = action;
-    Ok(Some((member, PathWorkspace::new(workspace, loaded))))
+/// As of [`admit`].
+pub async fn find(request: &HttpRequest) -> Result<Member, Problem> {
+    let (member, _) = Authenticated::of(request).await?.in_workspace(request).await?;
+    Ok(member)
 }
 
 /// Whether a request is possible before a requested deletion is cancelled. A method that nothing
@@ -145,13 +134,36 @@ enum Authenticated {
 impl Authenticated {
     async fn of(request: &HttpRequest) -> Result<Self, Problem> {
         let Some(token) = api_token(request) else {
-            return SignedIn::of(request).await.map(Self::Person);
+            return SignedIn::find(request).await.map(Self::Person);
         };
+        let found = Api::of(request)?.app.api_tokens.find(token).await?;
+        found.map(Self::Token).ok_or_else(|| Problem::of(ProblemKind::Unauthorised))
+    }
+
+    fn limit(&self, api: &Api) -> Result<(), Problem> {
+        match self {
+            Self::Person(signed_in) => api.limits.account(signed_in.account),
+            Self::Token(found) => api.limits.account(found.token),
+        }
+    }
+
+    async fn in_workspace(
+        &self,
+        request: &HttpRequest,
+    ) -> Result<(Member, PathWorkspace), Problem> {
+        let workspace = named::<WorkspaceId>(request).ok().flatten();
+        let workspace = workspace.filter(|workspace| self.may_be_of(*workspace));
+        let workspace = workspace.ok_or_else(nothing)?;
         let api = Api::of(request)?;
-        let found = api.app.api_tokens.find(token).await?;
-        let found = found.ok_or_else(|| Problem::of(ProblemKind::Unauthorised))?;
-        api.limits.account(found.token)?;
-        Ok(Self::Token(found))
+        let loaded = api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
+        let live = loaded.state.live().ok_or_else(nothing)?;
+        let mut member = self.member(workspace, &loaded.state, api.app.clock.now())?;
+        let action = Actions::of(request);
+        if live.deletion.is_some() && !is_allowed_in_grace(request, action) {
+            return Err(WorkspaceError::DeletionRequested.into());
+        }
+        member.action = action;
+        Ok((member, PathWorkspace::new(workspace, loaded)))
     }
 
     fn may_be_of(&self, workspace: WorkspaceId) -> bool {

@@ -28,12 +28,21 @@ impl SignedIn {
     /// # Errors
     /// No live session is shown, or there are too many requests.
     pub async fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        let signed_in = Self::find(request).await?;
+        Api::of(request)?.limits.account(signed_in.account)?;
+        Ok(signed_in)
+    }
+
+    /// Like [`Self::of`], without being counted as a request.
+    ///
+    /// # Errors
+    /// No live session is shown.
+    pub async fn find(request: &HttpRequest) -> Result<Self, Problem> {
         let api = Api::of(request)?;
         let token = presented_token(request, &api)?;
         let live = api.app.sessions.find(&token).await;
         let live = live.map_err(|error| Problem::unavailable(&error))?;
         let live = live.ok_or_else(|| Problem::of(ProblemKind::Unauthorised))?;
-        api.limits.account(live.account)?;
         Ok(Self { account: live.account, session: live.session })
     }
 

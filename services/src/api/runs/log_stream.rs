@@ -25,7 +25,9 @@ const LINES: usize = 500;
 /// Lines that another node keeps are found by asking.
 const POLL: Duration = Duration::from_millis(200);
 const PING: Duration = Duration::from_secs(10);
-const ADMIT_AGAIN: Duration = Duration::from_secs(30);
+/// With the half second that a session is cached: no line is sent later than a second after the session
+/// or the membership ended.
+const ADMIT_AGAIN: Duration = Duration::from_millis(500);
 const STREAMS_MAX: u32 = 10;
 
 /// How many streams each account has open on this node.
@@ -189,8 +191,7 @@ impl Following {
         }
         self.admitted = Instant::now();
         match member::find(&self.request).await {
-            Ok(Some((member, _))) => Ok(member.authorise().is_ok()),
-            Ok(None) => Ok(false),
+            Ok(member) => Ok(member.authorise().is_ok()),
             Err(problem) if problem.is_refusal() => Ok(false),
             Err(problem) => Err(problem),
         }

@@ -2,5 +2,6 @@
 
 mod asking;
 mod ending;
+mod revoked;
 mod secrets;
 mod watching;
