@@ -1,8 +1,11 @@
 //! Tests made from the `OpenAPI` document: a new operation is covered, or fails them until its case is
 //! there.
 
+mod fuzz;
+mod limits;
 mod operation;
 mod preconditions;
 mod rights;
+mod schema;
 mod tenant;
 mod tenants;

@@ -1,0 +1,142 @@
+//! Every limit of how often one may ask, where it is asked for: reached, refused with the time to come
+//! again, and not for others. That a limit is free again by the clock is shown beside the limits.
+
+use serde_json::json;
+use tests::{Answer, Client, Installation, Person, create_workspace};
+
+use super::tenant::issue_token;
+
+/// More than any limit lets through at once.
+const TURNS: u8 = 20;
+
+/// What is limited, and by which setting.
+const CASES: [(&str, &str); 14] = [
+    ("requests of a network", "address_requests_per_second"),
+    ("requests of a session", "account_requests_per_second"),
+    ("requests of a token", "account_requests_per_second"),
+    ("sign-ins of a network", "sign_ins_per_minute"),
+    ("sign-ins to an address", "sign_ins_per_minute"),
+    ("passwords of a session", "sign_ins_per_minute"),
+    ("registrations", "registrations_per_hour"),
+    ("resets for a network", "mails_per_hour"),
+    ("resets of an address", "mails_per_hour"),
+    ("links to verify", "mails_per_hour"),
+    ("invitations", "mails_per_hour"),
+    ("other addresses", "mails_per_hour"),
+    ("checks of a server", "checks_per_minute"),
+    ("credentials of a server", "checks_per_minute"),
+];
+
+/// Somebody with a workspace, a token and a server, and with a network of their own.
+struct Caller {
+    number: u8,
+    password: String,
+    session: Client,
+    token: Client,
+    workspace: String,
+    server: String,
+}
+
+impl Caller {
+    async fn new(installation: &Installation, client: &Client, number: u8) -> Self {
+        let person = Person::named(&format!("caller{number}"));
+        person.register(client).await;
+        let session = person.sign_in(client).await;
+        let workspace = create_workspace(&session, "Engines").await;
+        let (_, secret) = issue_token(&session, &workspace, &["workspace:read"]).await;
+        let place = json!({ "name": "web", "host": "127.0.0.1", "port": 22, "user": "u" });
+        let created = session.post_once(&format!("{workspace}/servers"), place).await.expect(201);
+        let server = created.header("location").unwrap().to_owned();
+        installation.mail(&person.email, 1).await;
+        let token = client.bearing(&secret);
+        Self { number, password: person.password, session, token, workspace, server }
+    }
+
+    /// At this node, from the network of this caller or from one of this turn's own.
+    async fn ask(&self, node: &Client, case: usize, turn: u8) -> Answer {
+        let what = CASES[case].0;
+        let own = format!("10.{case}.{}.1", self.number);
+        let other = format!("11.{case}.{}.{turn}", self.number);
+        let from = |client: &Client, network: &str| {
+            client.at(node.base()).saying("X-Forwarded-For", network)
+        };
+        let (anybody, elsewhere) = (from(node, &own), from(node, &other));
+        let (session, moving) = (from(&self.session, &own), from(&self.session, &other));
+        let unknown = format!("{what}.{}.{turn}@example.org", self.number).replace(' ', ".");
+        let known = format!("known.{case}.{}@example.org", self.number);
+        let sign_in = |email: &str| json!({ "email": email, "password": "not the right one" });
+        match what {
+            "requests of a network" => anybody.get("/v1/roles").await,
+            "requests of a session" => moving.get("/v1/me/sessions").await,
+            "requests of a token" => from(&self.token, &other).get(&self.workspace).await,
+            "sign-ins of a network" => anybody.post("/v1/sessions", sign_in(&unknown)).await,
+            "sign-ins to an address" => elsewhere.post("/v1/sessions", sign_in(&known)).await,
+            "passwords of a session" => {
+                let body = json!({ "current": "not the right one", "new": "another password" });
+                moving.put("/v1/me/password", "*", body).await
+            }
+            "registrations" => {
+                let person = Person { email: unknown, ..Person::named("somebody") };
+                person.try_register(&anybody).await
+            }
+            "resets for a network" => {
+                anybody.post("/v1/password-resets", json!({ "email": unknown })).await
+            }
+            "resets of an address" => {
+                elsewhere.post("/v1/password-resets", json!({ "email": known })).await
+            }
+            "links to verify" => moving.post("/v1/me/email-verification", json!({})).await,
+            "invitations" => {
+                let body = json!({ "email": unknown, "role": "viewer" });
+                session.post(&format!("{}/invitations", self.workspace), body).await
+            }
+            "other addresses" => {
+                let body = json!({ "email": known, "password": self.password });
+                moving.put("/v1/me/email", "*", body).await
+            }
+            "checks of a server" => moving.post(&format!("{}/check", self.server), json!({})).await,
+            "credentials of a server" => {
+                let place = format!("{}/credential", self.server);
+                moving.put(&place, "*", json!({ "generate": true })).await
+            }
+            other => panic!("{other} is not known here"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_limit_is_reached_where_it_is_asked_for_and_stops_nobody_else() {
+    let installation = Installation::with(&[("monitor_seconds", "0")]).await;
+    let wide = installation.node().await;
+    let client = wide.client();
+    let mut callers = Vec::new();
+    for number in 1..=4 {
+        callers.push(Caller::new(&installation, &client, number).await);
+    }
+    let settings: std::collections::BTreeSet<_> = CASES.iter().map(|case| case.1).collect();
+    for setting in settings {
+        let node = installation.node_with(&[(setting, "1"), ("trusted_proxies", "1")]).await;
+        let node = (node.client(), node);
+        let cases = CASES.iter().enumerate().filter(|(_, case)| case.1 == setting);
+        for (case, (what, _)) in cases {
+            // Checks and credentials are one limit of an account.
+            let pair = if what.starts_with("credentials") { &callers[2..] } else { &callers[..2] };
+            let mut late = None;
+            for turn in 0..TURNS {
+                let answer = pair[0].ask(&node.0, case, turn).await;
+                if answer.status == 429 {
+                    late = Some((turn, answer));
+                    break;
+                }
+                assert!(answer.status < 500, "{what}: {} {}", answer.status, answer.text());
+            }
+            let (turn, late) = late.unwrap_or_else(|| panic!("{what}: {TURNS} are let through"));
+            assert!(turn > 0, "{what}: the first is refused");
+            assert_eq!(late.field("/type"), "/problems/too-many-requests", "{what}");
+            let wait: u64 = late.header("retry-after").unwrap().parse().unwrap();
+            assert!((1..=3600).contains(&wait), "{what}: {wait}");
+            let other = pair[1].ask(&node.0, case, TURNS).await;
+            assert!(!matches!(other.status, 429 | 500..), "{what}: another: {}", other.text());
+        }
+    }
+}
