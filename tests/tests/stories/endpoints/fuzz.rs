@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngSeed, TestRunner};
 use reqwest::Method;
 use serde_json::Value;
 use tests::{Answer, Client, Installation, Sshd};
@@ -122,6 +122,8 @@ async fn no_request_of_a_member_is_answered_with_a_mistake_of_ours() {
             cases: CASES,
             failure_persistence: None,
             max_shrink_iters: 32,
+            // The same requests each time: what fails here fails for whoever looks into it.
+            rng_seed: RngSeed::Fixed(1),
             ..Config::default()
         });
         let ran = tokio::task::block_in_place(|| {
