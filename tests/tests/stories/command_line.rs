@@ -175,7 +175,9 @@ async fn a_word_that_cannot_be_is_refused_on_one_line() {
     let known = projections.join(", ");
     assert!(replay.contains("'mailer'") && replay.contains(&known), "{replay}");
     let nobody = uuid::Uuid::nil().to_string();
-    assert!(refused(&installation, &["token", "revoke", &nobody]).await.contains("no operator's token"));
+    assert!(
+        refused(&installation, &["token", "revoke", &nobody]).await.contains("no operator's token")
+    );
     let days = refused(&installation, &["erase", &nobody, "--grace-days", "99"]).await;
     assert_eq!(days, "lethe: --grace-days: this must be 0 to 20 days on this installation");
     assert!(refused(&installation, &["frobnicate"]).await.contains("frobnicate"));
