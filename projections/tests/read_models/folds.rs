@@ -1,45 +1,37 @@
 //! What each projection makes of events.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
-
-#[path = "support/mixed.rs"]
-mod mixed;
-#[path = "support/mod.rs"]
-mod support;
-#[path = "support/team.rs"]
-mod team;
-
+use crate::harness::{LogHarness, account, bytes, sealed, time};
+use crate::mixed::{opened, proof, registered};
+use crate::{mixed, team};
 use domain::account::{AccountEvent, Consent};
 use domain::privacy::Purpose;
 use domain::seat::{LimitCause, SeatEvent};
 use domain::session::{CloseReason, SessionEvent};
 use domain::{LeaseId, SessionId, TenantId, WorkspaceId};
 use infra::log::Reader;
-use mixed::{opened, proof, registered};
 use projections::audit_trail::{self, Filter};
 use projections::{accounts, seat_pools, sessions};
-use support::{World, account, bytes, sealed, time};
 use uuid::Uuid;
 
 const ALL: &[&str] = &["accounts", "sessions", "audit_trail"];
 
 #[tokio::test]
 async fn an_account_shows_what_its_events_have_told() {
-    let world = World::new().await;
+    let harness = LogHarness::new().await;
     let id = account(2);
-    world.record("account", id.0, registered(2)).await;
-    world.record("account", id.0, AccountEvent::EmailVerified {}).await;
+    harness.record("account", id.0, registered(2)).await;
+    harness.record("account", id.0, AccountEvent::EmailVerified {}).await;
     let consent = AccountEvent::ConsentGiven { purpose: Purpose::ProductNews, policy_version: 3 };
-    world.record("account", id.0, consent).await;
+    harness.record("account", id.0, consent).await;
     let change = AccountEvent::EmailChangeRequested { email: sealed("new"), verification: proof() };
-    world.record("account", id.0, change).await;
+    harness.record("account", id.0, change).await;
     let name = AccountEvent::Rectified { name: Some(sealed("rectified")), username: None };
-    world.record("account", id.0, name).await;
+    harness.record("account", id.0, name).await;
 
-    let readers = world.read(projections::all()).await;
-    world.caught_up(ALL).await;
+    let readers = harness.read(projections::all()).await;
+    harness.caught_up(ALL).await;
 
-    let shown = accounts::by_id(&world.pool, id).await.unwrap().unwrap();
+    let shown = accounts::by_id(&harness.pool, id).await.unwrap().unwrap();
     assert_eq!(shown.version, 5);
     assert_eq!(shown.email, Some(bytes("email 2")));
     assert!(shown.email_verified);
@@ -56,17 +48,17 @@ async fn an_account_shows_what_its_events_have_told() {
 
 #[tokio::test]
 async fn an_erased_account_keeps_ids_and_times_only() {
-    let world = World::new().await;
+    let harness = LogHarness::new().await;
     let id = account(2);
-    world.record("account", id.0, registered(2)).await;
+    harness.record("account", id.0, registered(2)).await;
     let requested = AccountEvent::ErasureRequested { requested_at: time(7), due: time(8) };
-    world.record("account", id.0, requested).await;
-    world.record("account", id.0, AccountEvent::ErasureCompleted { requested_at: time(7) }).await;
+    harness.record("account", id.0, requested).await;
+    harness.record("account", id.0, AccountEvent::ErasureCompleted { requested_at: time(7) }).await;
 
-    let readers = world.read(projections::all()).await;
-    world.caught_up(ALL).await;
+    let readers = harness.read(projections::all()).await;
+    harness.caught_up(ALL).await;
 
-    let shown = accounts::by_id(&world.pool, id).await.unwrap().unwrap();
+    let shown = accounts::by_id(&harness.pool, id).await.unwrap().unwrap();
     assert_eq!((shown.email, shown.name, shown.username), (None, None, None));
     assert_eq!(shown.erased_at, Some(time(3)));
     assert_eq!(shown.erasure_due, Some(time(8)));
@@ -75,24 +67,24 @@ async fn an_erased_account_keeps_ids_and_times_only() {
 
 #[tokio::test]
 async fn open_sessions_are_listed_newest_first_and_page_by_page() {
-    let world = World::new().await;
+    let harness = LogHarness::new().await;
     for number in 1..=4 {
-        world.record("session", Uuid::from_u128(number), opened(7)).await;
+        harness.record("session", Uuid::from_u128(number), opened(7)).await;
     }
     let closed = SessionEvent::Closed { reason: CloseReason::SignedOut };
-    world.record("session", Uuid::from_u128(2), closed).await;
+    harness.record("session", Uuid::from_u128(2), closed).await;
 
-    let readers = world.read(projections::all()).await;
-    world.caught_up(ALL).await;
+    let readers = harness.read(projections::all()).await;
+    harness.caught_up(ALL).await;
 
-    let first = sessions::open(&world.pool, account(7), None, 2).await.unwrap();
+    let first = sessions::open(&harness.pool, account(7), None, 2).await.unwrap();
     let ids: Vec<_> = first.iter().map(|session| session.session_id.0.as_u128()).collect();
     assert_eq!(ids, [4, 3]);
     let after = first.last().map(|last| (last.opened_at, last.session_id));
-    let rest = sessions::open(&world.pool, account(7), after, 2).await.unwrap();
+    let rest = sessions::open(&harness.pool, account(7), after, 2).await.unwrap();
     let ids: Vec<_> = rest.iter().map(|session| session.session_id.0.as_u128()).collect();
     assert_eq!(ids, [1]);
-    let closed = sessions::by_id(&world.pool, SessionId(Uuid::from_u128(2))).await.unwrap();
+    let closed = sessions::by_id(&harness.pool, SessionId(Uuid::from_u128(2))).await.unwrap();
     let closed = closed.unwrap();
     assert_eq!(closed.close_reason.as_deref(), Some("signed_out"));
     assert_eq!((closed.kind.as_str(), closed.ip), ("browser", bytes("ip")));
@@ -102,7 +94,7 @@ async fn open_sessions_are_listed_newest_first_and_page_by_page() {
 
 #[tokio::test]
 async fn a_seat_pool_shows_its_limit_with_the_cause_and_who_holds_a_seat() {
-    let world = World::new().await;
+    let harness = LogHarness::new().await;
     let stream = Uuid::from_u128(9);
     let [first, second, third] = [1, 2, 3].map(|number| LeaseId(Uuid::from_u128(number)));
     for event in [
@@ -114,13 +106,14 @@ async fn a_seat_pool_shows_its_limit_with_the_cause_and_who_holds_a_seat() {
         SeatEvent::LeaseTakenOver { account: account(1), from: first, to: third, fence: 3 },
         SeatEvent::LeaseExpired { lease: second, account: account(2), fence: 2 },
     ] {
-        world.record("seats", stream, event).await;
+        harness.record("seats", stream, event).await;
     }
 
-    let readers = world.read(projections::all()).await;
-    world.caught_up(&["seat_pools"]).await;
+    let readers = harness.read(projections::all()).await;
+    harness.caught_up(&["seat_pools"]).await;
 
-    let shown = seat_pools::of_workspace(&world.pool, WorkspaceId(stream)).await.unwrap().unwrap();
+    let shown =
+        seat_pools::of_workspace(&harness.pool, WorkspaceId(stream)).await.unwrap().unwrap();
     assert_eq!((shown.seat_limit, shown.limit_cause.as_str()), (2, "admin"));
     assert_eq!((shown.limit_position, shown.limit_set_at), (3, time(3)));
     let held = seat_pools::Lease { lease_id: third, fence: 3, acquired_at: time(2) };
@@ -130,18 +123,18 @@ async fn a_seat_pool_shows_its_limit_with_the_cause_and_who_holds_a_seat() {
 
 #[tokio::test]
 async fn the_audit_trail_is_the_log_and_can_be_filtered() {
-    let world = World::new().await;
-    mixed::live(&world, 5).await;
-    let readers = world.read(projections::all()).await;
-    world.caught_up(ALL).await;
-    let pool = &world.pool;
+    let harness = LogHarness::new().await;
+    mixed::live(&harness, 5).await;
+    let readers = harness.read(projections::all()).await;
+    harness.caught_up(ALL).await;
+    let pool = &harness.pool;
     let list =
         |filter: Filter| async move { audit_trail::page(pool, &filter, 0, 200).await.unwrap() };
 
     let everything = list(Filter::default()).await;
 
     let positions: Vec<_> = everything.iter().map(|entry| entry.position).collect();
-    assert_eq!(positions, (1..=world.head()).collect::<Vec<_>>());
+    assert_eq!(positions, (1..=harness.head()).collect::<Vec<_>>());
     let tenant = Some(TenantId(account(3).0));
     let of_three = list(Filter { tenant, ..Filter::default() }).await;
     assert_eq!(of_three.len(), 10);
@@ -161,25 +154,25 @@ async fn the_audit_trail_is_the_log_and_can_be_filtered() {
 
 #[tokio::test]
 async fn the_same_event_twice_has_no_effect() {
-    let world = World::new().await;
-    mixed::live(&world, 6).await;
-    team::work(&world, 6).await;
+    let harness = LogHarness::new().await;
+    mixed::live(&harness, 6).await;
+    team::work(&harness, 6).await;
     let all: Vec<_> = projections::all().iter().map(Reader::name).collect();
-    let readers = world.read(projections::all()).await;
-    world.caught_up(&all).await;
+    let readers = harness.read(projections::all()).await;
+    harness.caught_up(&all).await;
     readers.stop().await;
     let mut before = Vec::new();
     for name in &all {
-        before.push(world.checksum(&format!("read_models.{name}")).await);
+        before.push(harness.checksum(&format!("read_models.{name}")).await);
     }
 
-    world.admin.execute("update readers.checkpoints set position = 7", &[]).await.unwrap();
-    let readers = world.read(projections::all()).await;
-    world.caught_up(&all).await;
+    harness.admin.execute("update readers.checkpoints set position = 7", &[]).await.unwrap();
+    let readers = harness.read(projections::all()).await;
+    harness.caught_up(&all).await;
 
     for (name, before) in all.iter().zip(before) {
-        assert_eq!(world.checksum(&format!("read_models.{name}")).await, before, "{name}");
+        assert_eq!(harness.checksum(&format!("read_models.{name}")).await, before, "{name}");
     }
-    assert_eq!(world.count("select count(*) from readers.parked").await, 0);
+    assert_eq!(harness.count("select count(*) from readers.parked").await, 0);
     readers.stop().await;
 }

@@ -6,7 +6,7 @@ use domain::session::{CloseReason, SessionEvent, SessionKind};
 use domain::{CredentialId, ProofId, SessionId};
 use uuid::Uuid;
 
-use crate::support::{World, account, sealed, time};
+use crate::harness::{LogHarness, account, sealed, time};
 
 pub fn proof() -> Proof {
     Proof { id: ProofId(Uuid::nil()), until: time(0) }
@@ -52,17 +52,17 @@ fn then(number: u128, turn: u32) -> AccountEvent {
 }
 
 /// Appends what `accounts` accounts do in ten turns, each with a session a turn.
-pub async fn live(world: &World, accounts: u128) {
+pub async fn live(harness: &LogHarness, accounts: u128) {
     for turn in 0..10u32 {
         for number in 1..=accounts {
             let session = Uuid::from_u128(number * 1000 + u128::from(turn) + 500_000);
             let stream = account(number).0;
             let event = if turn == 0 { registered(number) } else { then(number, turn) };
-            world.record("account", stream, event).await;
-            world.record("session", session, opened(number)).await;
+            harness.record("account", stream, event).await;
+            harness.record("session", session, opened(number)).await;
             if turn % 2 == 0 {
                 let closed = SessionEvent::Closed { reason: CloseReason::SignedOut };
-                world.record("session", SessionId(session).0, closed).await;
+                harness.record("session", SessionId(session).0, closed).await;
             }
         }
     }

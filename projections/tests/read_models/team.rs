@@ -7,7 +7,7 @@ use domain::workspace::{Role, WorkspaceEvent};
 use domain::{DeploymentId, LeaseId, ServerId};
 use uuid::Uuid;
 
-use crate::support::{World, account, sealed, time};
+use crate::harness::{LogHarness, account, sealed, time};
 
 /// The n-th thing that happens in a workspace.
 fn workspace(turn: u128) -> WorkspaceEvent {
@@ -88,14 +88,14 @@ fn run(turn: u128) -> RunEvent {
 }
 
 /// Appends what happens in `workspaces` workspaces in eight turns.
-pub async fn work(world: &World, workspaces: u128) {
+pub async fn work(harness: &LogHarness, workspaces: u128) {
     for turn in 0..8 {
         for number in 1..=workspaces {
             let stream = |kind: u128| Uuid::from_u128(kind * 1_000_000 + number);
-            world.record("workspace", stream(7), workspace(turn)).await;
-            world.record("seats", stream(8), seat(turn)).await;
-            world.record("server", stream(9), server(number, turn)).await;
-            world.record("run", stream(10), run(turn)).await;
+            harness.record("workspace", stream(7), workspace(turn)).await;
+            harness.record("seats", stream(8), seat(turn)).await;
+            harness.record("server", stream(9), server(number, turn)).await;
+            harness.record("run", stream(10), run(turn)).await;
         }
     }
 }

@@ -1,8 +1,5 @@
 //! A log of a test's own, and readers that follow it.
 
-#![allow(dead_code, reason = "each test binary uses its part")]
-
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -13,7 +10,7 @@ use domain::{AccountId, Event, SealedId};
 use infra::log::{Reader, ReaderOptions, Readers, status};
 use infra::metrics::Metrics;
 use infra::postgres::{ConnectOptions, Pool, connect, connect_one};
-use test_support::{Databases, databases};
+use test_support::{Databases, databases, until};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -21,10 +18,7 @@ const APPEND: &str = include_str!("append.sql");
 const CHECKSUM: &str = "select count(*) || ' ' || coalesce(md5(string_agg(t::text, '|' \
     order by t::text)), '') from {table} t";
 
-/// How long anything may take before a test gives up.
-pub const LIMIT: Duration = Duration::from_mins(1);
-
-pub struct World {
+pub struct LogHarness {
     pub pool: Pool,
     /// The owner of everything, whom no grant hinders.
     pub admin: tokio_postgres::Client,
@@ -32,7 +26,7 @@ pub struct World {
     head: AtomicI64,
 }
 
-impl World {
+impl LogHarness {
     pub async fn new() -> Self {
         let databases = databases().await.unwrap();
         let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
@@ -101,7 +95,7 @@ impl World {
 
     /// Waits until each of the readers has come as far as the log.
     pub async fn caught_up(&self, readers: &[&str]) {
-        until(|| async {
+        until("the readers are at the end of the log", async || {
             let status = status(&self.pool).await.unwrap();
             readers
                 .iter()
@@ -130,17 +124,6 @@ pub async fn start(pool: Pool, options: ReaderOptions, readers: Vec<Reader>) -> 
 
 pub const fn options(node: Uuid) -> ReaderOptions {
     ReaderOptions { poll: Duration::from_millis(20), ..ReaderOptions::of(node) }
-}
-
-/// Polls a condition until it holds.
-pub async fn until<F: Future<Output = bool>>(mut condition: impl FnMut() -> F) {
-    let mut pause = tokio::time::interval(Duration::from_millis(10));
-    let all = async {
-        while !condition().await {
-            pause.tick().await;
-        }
-    };
-    tokio::time::timeout(LIMIT, all).await.expect("it did not become so in time");
 }
 
 /// The time at which the event of a position is recorded.

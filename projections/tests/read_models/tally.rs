@@ -1,7 +1,5 @@
 //! A projection and a worker that can be made to fail.
 
-#![allow(dead_code, reason = "each test binary uses its part")]
-
 use std::collections::HashSet;
 use std::sync::{LazyLock, Mutex};
 
@@ -10,7 +8,7 @@ use infra::log::{Poison, Projection, Recorded, Worker, WorkerError};
 use tokio_postgres::Transaction;
 use uuid::Uuid;
 
-/// Streams whose events can be read whatever they say.
+/// Streams whose events can be read whatever they say. All tests share it: each has ids of its own.
 static CURED: LazyLock<Mutex<HashSet<Uuid>>> = LazyLock::new(Mutex::default);
 
 pub fn cure(stream: Uuid) {

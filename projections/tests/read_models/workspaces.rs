@@ -1,14 +1,9 @@
 //! What the read models make of workspaces and their members.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may")]
-
-#[path = "support/mod.rs"]
-mod support;
-
+use crate::harness::{LogHarness, account, bytes, sealed, time};
 use domain::WorkspaceId;
 use domain::workspace::{Role, WorkspaceEvent};
 use projections::memberships::mine;
-use support::{World, account, bytes, sealed, time};
 use uuid::Uuid;
 
 const READERS: &[&str] = &["workspaces", "memberships"];
@@ -17,9 +12,9 @@ fn workspace(number: u128) -> WorkspaceId {
     WorkspaceId(Uuid::from_u128(number))
 }
 
-async fn record(world: &World, of: WorkspaceId, events: Vec<WorkspaceEvent>) {
+async fn record(harness: &LogHarness, of: WorkspaceId, events: Vec<WorkspaceEvent>) {
     for event in events {
-        world.record("workspace", of.0, event).await;
+        harness.record("workspace", of.0, event).await;
     }
 }
 
@@ -32,67 +27,67 @@ fn founded(owner: u128) -> Vec<WorkspaceEvent> {
 
 #[tokio::test]
 async fn ones_workspaces_are_those_that_one_belongs_to_now() {
-    let world = World::new().await;
+    let harness = LogHarness::new().await;
     let joined = |member, role| WorkspaceEvent::MemberJoined { account: account(member), role };
-    record(&world, workspace(11), founded(1)).await;
-    record(&world, workspace(12), founded(2)).await;
-    record(&world, workspace(13), founded(1)).await;
+    record(&harness, workspace(11), founded(1)).await;
+    record(&harness, workspace(12), founded(2)).await;
+    record(&harness, workspace(13), founded(1)).await;
     let (from, to) = (Role::Viewer, Role::Admin);
     let raised = WorkspaceEvent::RoleChanged { account: account(1), from, to };
     let again = vec![joined(1, from), raised, WorkspaceEvent::Renamed { name: sealed("renamed") }];
-    record(&world, workspace(12), again).await;
+    record(&harness, workspace(12), again).await;
     let left = WorkspaceEvent::MemberRemoved { account: account(2) };
-    record(&world, workspace(12), vec![left]).await;
+    record(&harness, workspace(12), vec![left]).await;
     let asked = WorkspaceEvent::DeletionRequested { requested_at: time(5), due: time(9) };
-    record(&world, workspace(13), vec![asked]).await;
+    record(&harness, workspace(13), vec![asked]).await;
 
-    let readers = world.read(projections::all()).await;
-    world.caught_up(READERS).await;
+    let readers = harness.read(projections::all()).await;
+    harness.caught_up(READERS).await;
 
-    let found = mine(&world.pool, account(1), None, 10).await.unwrap();
+    let found = mine(&harness.pool, account(1), None, 10).await.unwrap();
     let ids: Vec<WorkspaceId> = found.iter().map(|mine| mine.workspace).collect();
     assert_eq!(ids, [workspace(11), workspace(12), workspace(13)]);
     assert_eq!((found[1].role, found[1].members), (Role::Admin, 1));
     assert_eq!(found[1].name, Some(bytes("renamed")));
     assert_eq!(found[2].deletion_due, Some(time(9)));
-    let second = mine(&world.pool, account(1), Some(workspace(11)), 1).await.unwrap();
+    let second = mine(&harness.pool, account(1), Some(workspace(11)), 1).await.unwrap();
     assert_eq!(second.len(), 1);
     assert_eq!(second[0].workspace, workspace(12));
-    assert!(mine(&world.pool, account(2), None, 10).await.unwrap().is_empty());
+    assert!(mine(&harness.pool, account(2), None, 10).await.unwrap().is_empty());
     readers.stop().await;
 }
 
 #[tokio::test]
 async fn a_deleted_workspace_keeps_ids_and_times_only_and_is_nobodys() {
-    let world = World::new().await;
-    record(&world, workspace(11), founded(1)).await;
+    let harness = LogHarness::new().await;
+    record(&harness, workspace(11), founded(1)).await;
     let asked = WorkspaceEvent::DeletionRequested { requested_at: time(1), due: time(2) };
     let taken_back = WorkspaceEvent::DeletionCancelled {};
     let deleted = WorkspaceEvent::Deleted { requested_at: time(1) };
-    record(&world, workspace(11), vec![asked.clone(), taken_back, asked, deleted]).await;
+    record(&harness, workspace(11), vec![asked.clone(), taken_back, asked, deleted]).await;
 
-    let readers = world.read(projections::all()).await;
-    world.caught_up(READERS).await;
+    let readers = harness.read(projections::all()).await;
+    harness.caught_up(READERS).await;
 
-    assert!(mine(&world.pool, account(1), None, 10).await.unwrap().is_empty());
+    assert!(mine(&harness.pool, account(1), None, 10).await.unwrap().is_empty());
     let left = "select count(*) from read_models.workspaces
         where name is null and deleted_at is not null and version = 6";
-    assert_eq!(world.count(left).await, 1);
+    assert_eq!(harness.count(left).await, 1);
     readers.stop().await;
 }
 
 #[tokio::test]
 async fn members_come_and_go_and_come_again() {
-    let world = World::new().await;
-    record(&world, workspace(11), founded(1)).await;
+    let harness = LogHarness::new().await;
+    record(&harness, workspace(11), founded(1)).await;
     let joined = WorkspaceEvent::MemberJoined { account: account(2), role: Role::Viewer };
     let left = WorkspaceEvent::MemberRemoved { account: account(2) };
-    record(&world, workspace(11), vec![joined.clone(), left, joined]).await;
+    record(&harness, workspace(11), vec![joined.clone(), left, joined]).await;
 
-    let readers = world.read(projections::all()).await;
-    world.caught_up(READERS).await;
+    let readers = harness.read(projections::all()).await;
+    harness.caught_up(READERS).await;
 
-    let found = mine(&world.pool, account(2), None, 10).await.unwrap();
+    let found = mine(&harness.pool, account(2), None, 10).await.unwrap();
     assert_eq!((found.len(), found[0].joined_at, found[0].members), (1, time(5), 2));
     readers.stop().await;
 }

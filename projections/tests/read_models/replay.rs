@@ -1,24 +1,15 @@
 //! Replays: a shadow table that equals the live one, whatever happens meanwhile.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test may")]
-
-#[path = "support/mixed.rs"]
-mod mixed;
-#[path = "support/mod.rs"]
-mod support;
-#[path = "support/tally.rs"]
-mod tally;
-#[path = "support/team.rs"]
-mod team;
-
 use std::time::Duration;
 
+use crate::harness::LogHarness;
+use crate::tally::{Act, Tally, cure};
+use crate::{mixed, team};
 use infra::log::{
     Progress, Reader, ReplayError, ReplayOptions, Replayed, parked, rehearse, replay, status,
 };
 use infra::postgres::{ConnectOptions, connect};
-use support::{World, until};
-use tally::{Act, Tally, cure};
+use test_support::until;
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
@@ -34,72 +25,73 @@ fn small() -> ReplayOptions {
     ReplayOptions { lap: 17, changed_max: 5, rows_max: 3, lease, ..ReplayOptions::of(node) }
 }
 
-async fn replayed(world: &World, name: &str, options: ReplayOptions) -> Replayed {
+async fn replayed(harness: &LogHarness, name: &str, options: ReplayOptions) -> Replayed {
     let (_keep, cancel) = watch::channel(false);
     let projection = projections::named(name).unwrap();
-    replay(&world.pool, &projection, options, cancel, |_| {}).await.unwrap()
+    replay(&harness.pool, &projection, options, cancel, |_| {}).await.unwrap()
 }
 
-async fn tables(world: &World) -> Vec<String> {
+async fn tables(harness: &LogHarness) -> Vec<String> {
     let mut tables = Vec::new();
     for name in all() {
-        tables.push(world.checksum(&format!("read_models.{name}")).await);
+        tables.push(harness.checksum(&format!("read_models.{name}")).await);
     }
     tables
 }
 
 #[tokio::test]
 async fn a_replay_from_zero_gives_the_same_tables() {
-    let world = World::new().await;
-    mixed::live(&world, 12).await;
-    team::work(&world, 6).await;
-    let readers = world.read(projections::all()).await;
-    world.caught_up(&all()).await;
-    let live = tables(&world).await;
+    let harness = LogHarness::new().await;
+    mixed::live(&harness, 12).await;
+    team::work(&harness, 6).await;
+    let readers = harness.read(projections::all()).await;
+    harness.caught_up(&all()).await;
+    let live = tables(&harness).await;
     for (name, table) in all().iter().zip(&live) {
         assert!(!table.starts_with("0 "), "no event of the test makes a row of {name}");
     }
-    assert_eq!(world.count("select count(*) from readers.parked").await, 0);
+    assert_eq!(harness.count("select count(*) from readers.parked").await, 0);
     let indexes = "select count(*) from pg_indexes where schemaname = 'read_models'";
-    let built = world.count(indexes).await;
+    let built = harness.count(indexes).await;
 
     for name in all() {
-        assert!(replayed(&world, name, small()).await.events > 0, "{name}");
+        assert!(replayed(&harness, name, small()).await.events > 0, "{name}");
     }
 
-    assert_eq!(tables(&world).await, live);
+    assert_eq!(tables(&harness).await, live);
     let large = ReplayOptions::of(Uuid::from_u128(9));
     for name in all() {
-        replayed(&world, name, large).await;
+        replayed(&harness, name, large).await;
     }
-    assert_eq!(tables(&world).await, live);
-    assert_eq!(world.count(indexes).await, built);
+    assert_eq!(tables(&harness).await, live);
+    assert_eq!(harness.count(indexes).await, built);
     readers.stop().await;
 }
 
 #[tokio::test]
 async fn a_replay_gives_the_same_tables_while_events_come() {
-    let world = World::new().await;
-    mixed::live(&world, 6).await;
-    let readers = world.read(projections::all()).await;
+    let harness = LogHarness::new().await;
+    mixed::live(&harness, 6).await;
+    let readers = harness.read(projections::all()).await;
 
-    let (replay, ()) = tokio::join!(replayed(&world, "accounts", small()), mixed::live(&world, 5));
+    let (replay, ()) =
+        tokio::join!(replayed(&harness, "accounts", small()), mixed::live(&harness, 5));
 
-    assert!(replay.through <= world.head());
-    world.caught_up(&all()).await;
-    let live = tables(&world).await;
+    assert!(replay.through <= harness.head());
+    harness.caught_up(&all()).await;
+    let live = tables(&harness).await;
     readers.stop().await;
-    replayed(&world, "accounts", small()).await;
-    assert_eq!(tables(&world).await, live);
+    replayed(&harness, "accounts", small()).await;
+    assert_eq!(tables(&harness).await, live);
 }
 
 #[tokio::test]
 async fn a_cancelled_replay_leaves_the_live_table_as_it_was() {
-    let world = World::new().await;
-    mixed::live(&world, 12).await;
-    let readers = world.read(projections::all()).await;
-    world.caught_up(&all()).await;
-    let live = tables(&world).await;
+    let harness = LogHarness::new().await;
+    mixed::live(&harness, 12).await;
+    let readers = harness.read(projections::all()).await;
+    harness.caught_up(&all()).await;
+    let live = tables(&harness).await;
     let (cancel, cancelled) = watch::channel(false);
     let projection = projections::named("sessions").unwrap();
     let at_half = move |progress: Progress| {
@@ -108,21 +100,21 @@ async fn a_cancelled_replay_leaves_the_live_table_as_it_was() {
         }
     };
 
-    let ended = replay(&world.pool, &projection, small(), cancelled, at_half).await;
+    let ended = replay(&harness.pool, &projection, small(), cancelled, at_half).await;
 
     assert!(matches!(ended, Err(ReplayError::Cancelled)), "{ended:?}");
-    assert_eq!(tables(&world).await, live);
+    assert_eq!(tables(&harness).await, live);
     let tables = "select count(*) from pg_tables where schemaname = 'read_models'";
-    assert_eq!(world.count(tables).await, i64::try_from(projections::all().len()).unwrap());
-    assert_eq!(world.count("select count(*) from readers.replays").await, 0);
+    assert_eq!(harness.count(tables).await, i64::try_from(projections::all().len()).unwrap());
+    assert_eq!(harness.count("select count(*) from readers.replays").await, 0);
     readers.stop().await;
 }
 
 /// Kills a replay at about the half, with the runtime it is in.
-fn kill_at_half(world: &World, name: &'static str) {
+fn kill_at_half(harness: &LogHarness, name: &'static str) {
     let dying = tokio::runtime::Runtime::new().unwrap();
     let (half, mut reached) = mpsc::unbounded_channel();
-    let url = world.databases.log_url.clone();
+    let url = harness.databases.log_url.clone();
     dying.spawn(async move {
         let pool = connect(&url, &ConnectOptions::app()).await.unwrap();
         let (_keep, cancel) = watch::channel(false);
@@ -142,34 +134,35 @@ fn kill_at_half(world: &World, name: &'static str) {
 #[test]
 fn a_killed_replay_refuses_another_for_its_lease_and_is_resumed_after_it() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let world = runtime.block_on(async {
-        let world = World::new().await;
-        mixed::live(&world, 12).await;
-        world
+    let harness = runtime.block_on(async {
+        let harness = LogHarness::new().await;
+        mixed::live(&harness, 12).await;
+        harness
     });
     let readers = runtime.block_on(async {
-        let readers = world.read(projections::all()).await;
-        world.caught_up(&all()).await;
+        let readers = harness.read(projections::all()).await;
+        harness.caught_up(&all()).await;
         readers
     });
-    let live = runtime.block_on(tables(&world));
+    let live = runtime.block_on(tables(&harness));
 
     for (resume, events) in [(true, 1..180), (false, 180..181)] {
-        kill_at_half(&world, "sessions");
+        kill_at_half(&harness, "sessions");
         runtime.block_on(async {
             let (_keep, cancel) = watch::channel(false);
             let sessions = projections::named("sessions").unwrap();
             let options = ReplayOptions { resume, ..small() };
-            let early = replay(&world.pool, &sessions, options, cancel, |_| {}).await;
+            let early = replay(&harness.pool, &sessions, options, cancel, |_| {}).await;
             assert!(matches!(early, Err(ReplayError::Running { .. })), "{early:?}");
             let ended =
                 "select count(*) from readers.replays where lease_until < clock_timestamp()";
-            until(|| async { world.count(ended).await == 1 }).await;
+            until("the killed replay's lease has ended", async || harness.count(ended).await == 1)
+                .await;
 
-            let replayed = replayed(&world, "sessions", options).await;
+            let replayed = replayed(&harness, "sessions", options).await;
 
             assert!(events.contains(&replayed.events), "{}", replayed.events);
-            assert_eq!(tables(&world).await, live);
+            assert_eq!(tables(&harness).await, live);
         });
     }
     runtime.block_on(readers.stop());
@@ -177,34 +170,34 @@ fn a_killed_replay_refuses_another_for_its_lease_and_is_resumed_after_it() {
 
 #[tokio::test]
 async fn a_replay_whose_table_is_gone_starts_over() {
-    let world = World::new().await;
-    mixed::live(&world, 3).await;
-    let readers = world.read(projections::all()).await;
-    world.caught_up(&all()).await;
-    let live = tables(&world).await;
+    let harness = LogHarness::new().await;
+    mixed::live(&harness, 3).await;
+    let readers = harness.read(projections::all()).await;
+    harness.caught_up(&all()).await;
+    let live = tables(&harness).await;
     let half = "insert into readers.replays
           (name, version, owner, lease_until, position, ceiling, indexed)
         select name, version, gen_random_uuid(), clock_timestamp(), 10, 20, true
         from readers.checkpoints where name = 'accounts'";
-    world.admin.batch_execute(half).await.unwrap();
+    harness.admin.batch_execute(half).await.unwrap();
 
     let resume = ReplayOptions { resume: true, ..small() };
-    let replayed = replayed(&world, "accounts", resume).await;
+    let replayed = replayed(&harness, "accounts", resume).await;
 
     assert_eq!(replayed.events, 30);
-    assert_eq!(tables(&world).await, live);
+    assert_eq!(tables(&harness).await, live);
     readers.stop().await;
 }
 
 #[tokio::test]
 async fn a_second_replay_at_once_is_refused() {
-    let world = World::new().await;
-    mixed::live(&world, 12).await;
+    let harness = LogHarness::new().await;
+    mixed::live(&harness, 12).await;
     let (_keep, cancel) = watch::channel(false);
     let sessions = projections::named("sessions").unwrap();
     let patient = ReplayOptions { lease: Duration::from_mins(1), ..small() };
-    let first = replay(&world.pool, &sessions, patient, cancel.clone(), |_| {});
-    let second = replay(&world.pool, &sessions, patient, cancel, |_| {});
+    let first = replay(&harness.pool, &sessions, patient, cancel.clone(), |_| {});
+    let second = replay(&harness.pool, &sessions, patient, cancel, |_| {});
 
     let (first, second) = tokio::join!(first, second);
 
@@ -215,43 +208,43 @@ async fn a_second_replay_at_once_is_refused() {
 
 #[tokio::test]
 async fn a_replay_parks_what_it_cannot_read_and_heals_what_it_can() {
-    let world = World::new().await;
+    let harness = LogHarness::new().await;
     let tally = Reader::projection::<Tally>();
     let (sick, healed) = (Uuid::from_u128(0xac), Uuid::from_u128(0xad));
     for stream in [sick, healed] {
         for letter in ["a", "!", "b"] {
             let data = format!(r#"{{"add":"{letter}"}}"#);
-            world.append("tally", stream, "tally.added", 1, &data, None).await;
+            harness.append("tally", stream, "tally.added", 1, &data, None).await;
         }
     }
-    let readers = world.read(vec![tally.clone()]).await;
-    world.caught_up(&["tally"]).await;
-    assert_eq!(parked(&world.pool, None, 10).await.unwrap().len(), 2);
+    let readers = harness.read(vec![tally.clone()]).await;
+    harness.caught_up(&["tally"]).await;
+    assert_eq!(parked(&harness.pool, None, 10).await.unwrap().len(), 2);
     cure(healed);
     let (_keep, cancel) = watch::channel(false);
 
-    let replayed = replay(&world.pool, &tally, small(), cancel, |_| {}).await.unwrap();
+    let replayed = replay(&harness.pool, &tally, small(), cancel, |_| {}).await.unwrap();
 
     assert_eq!((replayed.events, replayed.parked), (4, 1));
-    let left = parked(&world.pool, None, 10).await.unwrap();
+    let left = parked(&harness.pool, None, 10).await.unwrap();
     assert_eq!((left.len(), left[0].stream, left[0].from_position), (1, sick, 2));
     let letters = "select count(*) from read_models.tally where text in ('a', 'a!b')";
-    assert_eq!(world.count(letters).await, 2);
-    assert_eq!(status(&world.pool).await.unwrap()[0].parked, 1);
+    assert_eq!(harness.count(letters).await, 2);
+    assert_eq!(status(&harness.pool).await.unwrap()[0].parked, 1);
     readers.stop().await;
 }
 
 #[tokio::test]
 async fn a_hole_stops_a_replay() {
-    let world = World::new().await;
-    mixed::live(&world, 3).await;
-    world.skip_a_position();
-    mixed::live(&world, 1).await;
+    let harness = LogHarness::new().await;
+    mixed::live(&harness, 3).await;
+    harness.skip_a_position();
+    mixed::live(&harness, 1).await;
     for name in ["accounts", "audit_trail"] {
         let (_keep, cancel) = watch::channel(false);
         let projection = projections::named(name).unwrap();
 
-        let ended = replay(&world.pool, &projection, small(), cancel, |_| {}).await;
+        let ended = replay(&harness.pool, &projection, small(), cancel, |_| {}).await;
 
         let error = ended.unwrap_err().to_string();
         assert_eq!(error, "the log has a hole: position 76 is missing");
@@ -260,15 +253,15 @@ async fn a_hole_stops_a_replay() {
 
 #[tokio::test]
 async fn a_worker_is_never_replayed_and_a_rehearsal_writes_nothing() {
-    let world = World::new().await;
-    mixed::live(&world, 3).await;
+    let harness = LogHarness::new().await;
+    mixed::live(&harness, 3).await;
     let (_keep, cancel) = watch::channel(false);
 
-    let refused = replay(&world.pool, &Reader::worker(Act), small(), cancel, |_| {}).await;
+    let refused = replay(&harness.pool, &Reader::worker(Act), small(), cancel, |_| {}).await;
 
     assert!(matches!(refused, Err(ReplayError::Worker)));
     let accounts = projections::named("accounts").unwrap();
-    assert_eq!(rehearse(&world.pool, &accounts).await.unwrap().events, 30);
+    assert_eq!(rehearse(&harness.pool, &accounts).await.unwrap().events, 30);
     let tables = "select count(*) from pg_tables where schemaname = 'read_models'";
-    assert_eq!(world.count(tables).await, 0);
+    assert_eq!(harness.count(tables).await, 0);
 }

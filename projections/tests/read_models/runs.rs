@@ -1,14 +1,10 @@
 //! What the projection of runs makes of events.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
 
-#[path = "support/mod.rs"]
-mod support;
-
+use crate::harness::{LogHarness, bytes, sealed, time};
 use domain::privacy::{self, Personal};
 use domain::run::{Digest, LogSeal, RunEvent, RunState, StreamSeal, Work};
 use domain::{AccountId, RunId, ServerId, WorkspaceId};
 use projections::runs::{Filter, by_id, page};
-use support::{World, bytes, sealed, time};
 use uuid::Uuid;
 
 const RUN: Uuid = Uuid::from_u128(7);
@@ -28,11 +24,11 @@ fn log() -> LogSeal {
 
 #[tokio::test]
 async fn a_run_shows_how_far_it_is_on_each_server() {
-    let world = World::new().await;
+    let harness = LogHarness::new().await;
     let (server, attempt, fence) = (ONE, 1, 1);
-    world.record("run", RUN, requested()).await;
-    let readers = world.read(projections::all()).await;
-    world.caught_up(&["runs"]).await;
+    harness.record("run", RUN, requested()).await;
+    let readers = harness.read(projections::all()).await;
+    harness.caught_up(&["runs"]).await;
     for event in [
         RunEvent::Dispatched { server, attempt, fence },
         RunEvent::Started { server, attempt, fence },
@@ -42,13 +38,13 @@ async fn a_run_shows_how_far_it_is_on_each_server() {
         RunEvent::LogSealed { server, attempt, log: log() },
         RunEvent::Retried { servers: vec![TWO], secrets: None },
     ] {
-        world.record("run", RUN, event).await;
+        harness.record("run", RUN, event).await;
     }
-    world.caught_up(&["runs"]).await;
+    harness.caught_up(&["runs"]).await;
 
-    // The world's streams are their own tenants.
+    // The harness's streams are their own tenants.
     let workspace = WorkspaceId(RUN);
-    let run = by_id(&world.pool, workspace, RunId(RUN)).await.unwrap().unwrap();
+    let run = by_id(&harness.pool, workspace, RunId(RUN)).await.unwrap().unwrap();
     assert_eq!((run.state.as_str(), run.version), ("running", 8));
     assert_eq!(run.work, bytes("make"));
     let targets = &run.run.0.requested().unwrap().targets;
@@ -63,10 +59,10 @@ async fn a_run_shows_how_far_it_is_on_each_server() {
         (Some(RunState::Lost), None, 0),
         (None, Some(ServerId(RUN)), 0),
     ] {
-        let listed = page(&world.pool, workspace, &Filter { state, server }, None, 10).await;
+        let listed = page(&harness.pool, workspace, &Filter { state, server }, None, 10).await;
         assert_eq!(listed.unwrap().len(), count);
     }
     let stranger = WorkspaceId(Uuid::from_u128(8));
-    assert!(by_id(&world.pool, stranger, RunId(RUN)).await.unwrap().is_none());
+    assert!(by_id(&harness.pool, stranger, RunId(RUN)).await.unwrap().is_none());
     readers.stop().await;
 }

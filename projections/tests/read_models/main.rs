@@ -1,0 +1,20 @@
+//! The read models, on a PostgreSQL: what each projection makes of events, what readers do with events
+//! that cannot be read, and replays.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails"
+)]
+
+mod damaged_events;
+mod folds;
+mod harness;
+mod mixed;
+mod readers;
+mod replay;
+mod runs;
+mod tally;
+mod team;
+mod workspaces;
