@@ -6,9 +6,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::privacy::{AnyPersonal, Field, Personal};
-use crate::{SubjectId, TenantId};
+use crate::{NonPersonal, SubjectId, TenantId};
 
-/// An aggregate whose decisions are pure: `decide` refuses or answers with events, `apply` never refuses.
+/// An aggregate whose decisions are pure: `decide` refuses or answers with events, `apply` never
+/// refuses.
 pub trait AggregateRoot: Aggregate<Services = ()>
 where
     Self::Event: Event,
@@ -36,7 +37,7 @@ pub trait Event: DomainEvent {
     /// `(type, version, step)` from each earlier version to the next.
     const UPCASTERS: &'static [Upcaster];
 
-    /// The type and the version of its shape: one of [`Event::TYPES`](crate::Event::TYPES).
+    /// The type and the version of its shape: one of [`Event::TYPES`].
     fn type_and_version(&self) -> (&'static str, i16);
 
     /// Whom the event is about, with or without a personal field: the subject that a fence names.
@@ -124,16 +125,6 @@ pub enum DecodeError {
     Sealed,
 }
 
-/// What may stand in an event beside personal fields: an id, an enum, a number, a time.
-/// A bare `String` is not: nobody could say whose it is.
-pub trait NonPersonal {}
-
-macro_rules! non_personal {
-    ($($of:ty),*) => {$(impl $crate::NonPersonal for $of {})*};
-}
-pub(crate) use non_personal;
-non_personal!(bool, u16, u32, u64, i64, Uuid, chrono::DateTime<chrono::Utc>);
-
 /// A part of an event.
 pub trait EventField {
     /// # Errors
@@ -142,8 +133,6 @@ pub trait EventField {
         Ok(())
     }
 }
-
-impl<T: NonPersonal> NonPersonal for Vec<T> {}
 
 impl<T: NonPersonal> EventField for T {}
 
@@ -203,8 +192,7 @@ macro_rules! events {
             const TYPES: &'static [(&'static str, i16)] = &[$(($type, $version)),*];
             const UPCASTERS: &'static [$crate::Upcaster] = events!(@steps $($upcasters)?);
 
-            /// The type and the version of its shape: one of [`Event::TYPES`](crate::Event::TYPES).
-    fn type_and_version(&self) -> (&'static str, i16) {
+            fn type_and_version(&self) -> (&'static str, i16) {
                 match self {
                     $(Self::$variant { .. } => ($type, $version)),*
                 }

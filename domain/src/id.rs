@@ -23,7 +23,7 @@ macro_rules! ids {
             }
         }
 
-        impl $crate::event::NonPersonal for $name {}
+        impl $crate::NonPersonal for $name {}
     )*};
 }
 

@@ -3,6 +3,8 @@
 
 #[macro_use]
 mod event;
+#[macro_use]
+mod non_personal;
 pub mod account;
 #[cfg(test)]
 mod golden;
@@ -19,12 +21,11 @@ pub mod session;
 mod upcasting_tests;
 pub mod workspace;
 
-pub use event::{
-    AggregateRoot, DecodeError, Event, NonPersonal, PersonalVisitor, Upcaster, check_upcasters,
-};
+pub use event::{AggregateRoot, DecodeError, Event, PersonalVisitor, Upcaster, check_upcasters};
 pub use id::{
     AccountId, ActorId, ApiTokenId, CommandId, CredentialId, DeploymentId, EventId, InvitationId,
     LeaseId, LinkId, ProofId, RunId, RunSecretsId, SealedId, ServerCredentialId, ServerId,
     SessionId, SubjectId, TenantId, TokenId, WorkspaceId,
 };
+pub use non_personal::NonPersonal;
 pub use refused::Refused;

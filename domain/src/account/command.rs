@@ -40,7 +40,8 @@ pub enum AccountCommand {
     SucceedLogin { session: SessionId, ip: Personal<LoginIp>, user_agent: Personal<LoginUserAgent> },
     /// Records an attempt to sign in that was refused.
     FailLogin { reason: LoginRefusal, ip: Personal<LoginIp>, user_agent: Personal<LoginUserAgent> },
-    /// For a purpose that rests on consent. Changes nothing if it is given for this version already.
+    /// For a purpose that rests on consent. Changes nothing if it is given for this version
+    /// already.
     GiveConsent { purpose: Purpose, policy_version: u32 },
     /// At any time (Art. 7(3) GDPR). Changes nothing if there is no consent.
     WithdrawConsent { purpose: Purpose },

@@ -25,7 +25,10 @@ pub enum AccountError {
     LinkExpired,
     #[error("nothing is corrected: send a name, a username or both")]
     NothingToRectify,
-    #[error("{} does not rest on consent: only usage analysis and product news do", purpose_name(*.0))]
+    #[error(
+        "{} does not rest on consent: only usage analysis and product news do",
+        purpose_name(*.0)
+    )]
     NotByConsent(Purpose),
     #[error("the erasure of this account has been requested: cancel it first")]
     ErasureRequested,

@@ -19,7 +19,7 @@ pub enum LoginRefusal {
     UnknownAddress,
 }
 
-crate::event::non_personal!(Proof, LoginRefusal);
+non_personal!(Proof, LoginRefusal);
 
 events! {
     /// What happened to an account.

@@ -14,7 +14,7 @@ pub enum Scope {
     Audit,
 }
 
-crate::event::non_personal!(Scope);
+non_personal!(Scope);
 
 events! {
     /// What happened to, and was done with, an operator's token.

@@ -94,7 +94,7 @@ impl Purpose {
     }
 }
 
-crate::event::non_personal!(Purpose, Class);
+non_personal!(Purpose, Class);
 
 /// The legal ground (Art. 6(1) GDPR).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -143,7 +143,7 @@ pub struct LogSeal {
     pub truncated: bool,
 }
 
-crate::event::non_personal!(Ending, Failure, StartFailure, LogSeal);
+non_personal!(Ending, Failure, StartFailure, LogSeal);
 
 /// A text that is not 64 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -32,7 +32,7 @@ pub enum ReleaseReason {
     WorkspaceDeleted,
 }
 
-crate::event::non_personal!(LimitCause, ReleaseReason);
+non_personal!(LimitCause, ReleaseReason);
 
 events! {
     /// What happened to the seats of a workspace.

@@ -20,4 +20,4 @@ pub enum ConnectFailure {
     Command,
 }
 
-crate::event::non_personal!(ConnectFailure);
+non_personal!(ConnectFailure);

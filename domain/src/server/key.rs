@@ -33,7 +33,7 @@ pub enum KeyAlgorithm {
     Rsa,
 }
 
-crate::event::non_personal!(Fingerprint, KeyAlgorithm);
+non_personal!(Fingerprint, KeyAlgorithm);
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

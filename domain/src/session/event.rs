@@ -34,7 +34,7 @@ pub enum CloseReason {
     Expired,
 }
 
-crate::event::non_personal!(SessionKind, CloseReason);
+non_personal!(SessionKind, CloseReason);
 
 events! {
     /// What happened to a session.

@@ -2,7 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{INVITATION_DAYS_MAX, Right, TOKEN_DAYS_MAX};
+use super::Right;
+use super::limits::{INVITATION_DAYS_MAX, TOKEN_DAYS_MAX};
 use crate::privacy::deadlines::ERASURE_DAYS_MAX;
 
 /// Why a command to a workspace is refused.

@@ -3,15 +3,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::members::MEMBERS_MAX;
+use super::limits::{INVITATION_DAYS_MAX, INVITATIONS_MAX, MEMBERS_MAX};
 use super::{LiveWorkspace, Right, Role, WorkspaceError, WorkspaceEvent};
 use crate::privacy::{InvitationEmail, Personal};
 use crate::{AccountId, InvitationId};
-
-/// A link that is mailed can be followed for so long.
-pub const INVITATION_DAYS_MAX: i64 = 7;
-/// The most invitations that may be open in a workspace at once.
-pub const INVITATIONS_MAX: usize = 100;
 
 /// An invitation that is open.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -4,9 +4,6 @@ use super::{LiveWorkspace, Right, Role, WorkspaceError, WorkspaceEvent};
 use crate::AccountId;
 use crate::privacy::Purpose;
 
-/// Invitations that are open are counted with them.
-pub const MEMBERS_MAX: usize = 1000;
-
 impl LiveWorkspace {
     pub(super) fn role(&self, account: AccountId) -> Result<Role, WorkspaceError> {
         self.members.get(&account).copied().ok_or(WorkspaceError::NotAMember)

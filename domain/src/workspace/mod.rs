@@ -8,6 +8,7 @@ mod event;
 #[cfg(test)]
 mod golden;
 mod invitations;
+mod limits;
 mod members;
 mod role;
 #[cfg(test)]
@@ -26,10 +27,10 @@ pub use command::WorkspaceCommand;
 pub use deletion::Deletion;
 pub use error::WorkspaceError;
 pub use event::WorkspaceEvent;
-pub use invitations::{INVITATION_DAYS_MAX, INVITATIONS_MAX, Invitation};
-pub use members::MEMBERS_MAX;
+pub use invitations::Invitation;
+pub use limits::{INVITATION_DAYS_MAX, INVITATIONS_MAX, MEMBERS_MAX, TOKEN_DAYS_MAX, TOKENS_MAX};
 pub use role::{Right, Role};
-pub use tokens::{ApiToken, TOKEN_DAYS_MAX, TOKENS_MAX};
+pub use tokens::ApiToken;
 
 use crate::privacy::{Personal, WorkspaceName};
 use crate::{AccountId, AggregateRoot, ApiTokenId, InvitationId};

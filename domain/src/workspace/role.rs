@@ -101,4 +101,4 @@ impl Role {
     }
 }
 
-crate::event::non_personal!(Role, Right);
+non_personal!(Role, Right);

@@ -5,13 +5,9 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::limits::{TOKEN_DAYS_MAX, TOKENS_MAX};
 use super::{LiveWorkspace, Right, WorkspaceError, WorkspaceEvent};
 use crate::{AccountId, ApiTokenId};
-
-/// The longest that a token may work, in days.
-pub const TOKEN_DAYS_MAX: i64 = 365;
-/// The most tokens that a workspace may have at once.
-pub const TOKENS_MAX: usize = 100;
 
 /// A token that has not been revoked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
