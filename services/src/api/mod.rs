@@ -8,97 +8,29 @@ mod operators;
 mod runs;
 mod seats;
 mod servers;
+mod state;
 mod workspaces;
 
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::dev::Server;
-use actix_web::http::Uri;
 use actix_web::middleware::from_fn;
-use actix_web::{App as Web, HttpRequest, HttpResponse, HttpServer, web};
-use infra::postgres::PgError;
-use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
+use actix_web::{App as Web, HttpResponse, HttpServer, web};
 use tracing_actix_web::TracingLogger;
 
 use http::body::BODY_BYTES_MAX;
 use http::guard::{RequestSpan, guard};
-use http::limits::{Limits, Rates};
 use http::problem::{Problem, ProblemKind};
 use http::routes::Routes;
 use http::{link_pages, openapi};
-use runs::log_stream::Streams;
+pub use state::{Api, ApiData};
 
 use crate::wiring::App;
 
 /// How long a client may take to send a request's head, or may hold a connection unused.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_secs(75);
-
-/// What every worker shares.
-pub struct Api {
-    app: App,
-    limits: Limits,
-    streams: Streams,
-    origin: String,
-}
-
-pub type ApiData = web::Data<Api>;
-
-impl Api {
-    pub fn new(app: App) -> Self {
-        let config = &app.config;
-        let limits = Limits::new(Rates {
-            address_requests_per_second: config.address_requests_per_second,
-            account_requests_per_second: config.account_requests_per_second,
-            sign_ins_per_minute: config.sign_ins_per_minute,
-            registrations_per_hour: config.registrations_per_hour,
-            mails_per_hour: config.mails_per_hour,
-            checks_per_minute: config.checks_per_minute,
-        });
-        let origin = origin(&app.public_url);
-        Self { app, limits, streams: Streams::default(), origin }
-    }
-
-    fn of(request: &HttpRequest) -> Result<ApiData, Problem> {
-        let api = request.app_data::<ApiData>().cloned();
-        api.ok_or_else(|| Problem::of(ProblemKind::Internal))
-    }
-
-    /// The origin that our own pages have.
-    fn origin(&self) -> &str {
-        &self.origin
-    }
-
-    fn is_https(&self) -> bool {
-        self.origin.starts_with("https:")
-    }
-
-    fn proxies(&self) -> usize {
-        self.app.config.trusted_proxies.into()
-    }
-
-    async fn query(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Problem> {
-        let client = self.app.pool.get().await.map_err(PgError::from)?;
-        let statement = client.prepare_cached(sql).await?;
-        Ok(client.query(&statement, values).await?)
-    }
-
-    async fn query_opt(
-        &self,
-        sql: &str,
-        values: &[&(dyn ToSql + Sync)],
-    ) -> Result<Option<Row>, Problem> {
-        Ok(self.query(sql, values).await?.pop())
-    }
-}
-
-fn origin(url: &str) -> String {
-    let uri: Uri = url.parse().unwrap_or_default();
-    let (scheme, host) = (uri.scheme_str().unwrap_or_default(), uri.authority());
-    format!("{scheme}://{}", host.map_or("", |host| host.as_str()))
-}
 
 fn all_routes() -> Routes {
     let mut routes = Routes::default();
@@ -161,15 +93,4 @@ pub fn serve(
 
 async fn nothing() -> Result<HttpResponse, Problem> {
     Err(Problem::of(ProblemKind::NotFound))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_origin_is_scheme_host_and_port() {
-        assert_eq!(origin("https://lethe.example/app"), "https://lethe.example");
-        assert_eq!(origin("http://127.0.0.1:8080"), "http://127.0.0.1:8080");
-    }
 }

@@ -16,8 +16,8 @@ use crate::api::Api;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::path_resources::{PathWorkspace, named, nothing};
 use crate::api::auth::signed_in::{SignedIn, api_token};
+use crate::api::http::actions::Actions;
 use crate::api::http::problem::{Problem, ProblemKind};
-use crate::api::http::routes::Actions;
 
 /// A live member of the workspace that the path names.
 #[derive(Clone, Debug)]

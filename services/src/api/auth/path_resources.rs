@@ -13,12 +13,11 @@ use domain::server::{LiveServer, Server};
 use domain::workspace::{LiveWorkspace, Workspace};
 use domain::{
     AccountId, ApiTokenId, DeploymentId, InvitationId, LeaseId, RunId, ServerId, SessionId,
-    WorkspaceId,
+    TenantId, WorkspaceId,
 };
 use infra::event_store::Loaded;
 
 use crate::api::Api;
-use crate::api::auth::member::Member;
 use crate::api::http::problem::{Problem, ProblemKind};
 
 /// An aggregate that the path names, as it was when the request was admitted.
@@ -63,8 +62,8 @@ impl PathServer {
     ///
     /// # Errors
     /// It has been removed since, or could not be loaded.
-    pub async fn reload(&self, api: &Api, member: &Member) -> Result<Self, Problem> {
-        let loaded = api.app.executor.load::<Server>(member.tenant(), self.id.0).await?;
+    pub async fn reload(&self, api: &Api, tenant: TenantId) -> Result<Self, Problem> {
+        let loaded = api.app.executor.load::<Server>(tenant, self.id.0).await?;
         let server = Self::new(self.id, loaded);
         server.live()?;
         Ok(server)

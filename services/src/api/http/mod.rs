@@ -1,5 +1,6 @@
 //! What every endpoint shares: reading a request, answering, refusing, the document.
 
+pub mod actions;
 pub mod answer;
 pub mod body;
 pub mod byte_range;

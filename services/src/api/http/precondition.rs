@@ -7,10 +7,18 @@ use infra::event_store::Step;
 
 use crate::api::auth::path_resources::PathAggregate;
 use crate::api::http::problem::{Problem, ProblemKind};
-use crate::api::http::refusal::stale;
 
 pub fn etag(version: i64) -> String {
     format!("\"{version}\"")
+}
+
+/// The aggregate has another version than the one that If-Match names.
+pub fn stale(version: i64) -> Problem {
+    let problem = Problem::of(ProblemKind::PreconditionFailed);
+    match header::HeaderValue::from_str(&etag(version)) {
+        Ok(tag) if version > 0 => problem.with_header(header::ETAG, tag),
+        _ => problem,
+    }
 }
 
 /// What If-Match says.

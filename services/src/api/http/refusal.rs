@@ -1,6 +1,5 @@
 //! The reasons of the domain and of the log, as problems.
 
-use actix_web::http::header;
 use domain::Refused;
 use domain::account::AccountError;
 use domain::operator::OperatorError;
@@ -15,7 +14,7 @@ use infra::keyring::{KeyringError, OpenError};
 use infra::postgres::PgError;
 use infra::run_log::RunLogError;
 
-use crate::api::http::precondition::etag;
+use crate::api::http::precondition::stale;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::operations::email_addresses::AddressError;
 use crate::operations::sign_out::SignOutError;
@@ -34,14 +33,6 @@ impl From<ExecuteError> for Problem {
             | ExecuteError::Unavailable(_)
             | ExecuteError::Load(_)) => Self::unavailable(&error),
         }
-    }
-}
-
-pub fn stale(version: i64) -> Problem {
-    let problem = Problem::of(ProblemKind::PreconditionFailed);
-    match header::HeaderValue::from_str(&etag(version)) {
-        Ok(tag) if version > 0 => problem.with_header(header::ETAG, tag),
-        _ => problem,
     }
 }
 

@@ -13,26 +13,11 @@ use domain::workspace::WorkspaceAction;
 use utoipa::openapi::{OpenApi, PathItem, Paths, RefOr, Schema, path::HttpMethod};
 
 use crate::api::auth::{member, path_resources};
+use crate::api::http::actions::Actions;
 use crate::api::http::problem::{Problem, ProblemKind};
 
 /// Whoever waits longer has given up; the body of an export may stream on.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
-
-/// The actions at a path within a workspace, by method. It stands with the resource.
-#[derive(Default)]
-pub struct Actions(Vec<(Method, WorkspaceAction)>);
-
-impl Actions {
-    /// The action that a request is for.
-    pub fn of(request: &HttpRequest) -> Option<WorkspaceAction> {
-        request.app_data::<Self>()?.get(request.method())
-    }
-
-    fn get(&self, method: &Method) -> Option<WorkspaceAction> {
-        let method = if method == Method::HEAD { &Method::GET } else { method };
-        self.0.iter().find(|(of, _)| of == method).map(|(_, action)| *action)
-    }
-}
 
 /// The routes so far. Path and method stand once, in each handler's `utoipa::path`.
 #[derive(Default)]
@@ -207,12 +192,5 @@ mod tests {
             }
         }
         assert_eq!(exceptions, 2);
-    }
-
-    #[test]
-    fn a_head_is_the_action_of_its_get() {
-        let actions = Actions(vec![(Method::GET, WorkspaceAction::ShowWorkspace)]);
-        assert_eq!(actions.get(&Method::HEAD), Some(WorkspaceAction::ShowWorkspace));
-        assert_eq!(actions.get(&Method::POST), None);
     }
 }

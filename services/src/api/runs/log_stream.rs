@@ -1,13 +1,10 @@
 //! A log as server-sent events: each line once, in order, from wherever the reader left off.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
-use domain::AccountId;
-use domain::run::LogSeal;
+use domain::run::{LogSeal, Run, Target};
 use futures_util::stream;
 use infra::run_log::{LogKey, Watch};
 use serde::Serialize;
@@ -16,7 +13,8 @@ use tokio::sync::watch;
 use crate::api::ApiData;
 use crate::api::auth::member::{self, Member};
 use crate::api::http::problem::{Problem, ProblemKind};
-use crate::api::runs::logs::{json, target};
+use crate::api::runs::log_line::to_json;
+use crate::api::runs::stream_slots::StreamSlot;
 
 /// The state of an attempt that another one followed.
 pub const SUPERSEDED: &str = "superseded";
@@ -28,41 +26,6 @@ const PING: Duration = Duration::from_secs(10);
 /// With the half second that a session is cached: no line is sent later than a second after the session
 /// or the membership ended.
 const ADMIT_AGAIN: Duration = Duration::from_millis(500);
-const STREAMS_MAX: u32 = 10;
-
-/// How many streams each account has open on this node.
-#[derive(Clone, Default)]
-pub struct Streams(Arc<Mutex<HashMap<AccountId, u32>>>);
-
-/// One stream; dropped, there is one less.
-struct StreamSlot {
-    streams: Streams,
-    account: AccountId,
-}
-
-impl Streams {
-    fn open(&self, account: AccountId) -> Option<StreamSlot> {
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(account).or_default();
-        if *count >= STREAMS_MAX {
-            return None;
-        }
-        *count += 1;
-        Some(StreamSlot { streams: self.clone(), account })
-    }
-}
-
-impl Drop for StreamSlot {
-    fn drop(&mut self) {
-        let mut counts = self.streams.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&self.account) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.account);
-            }
-        }
-    }
-}
 
 /// The line that the client saw last.
 pub fn last_event(request: &HttpRequest) -> Result<Option<u64>, Problem> {
@@ -85,7 +48,7 @@ pub fn answer(
     task: LogKey,
     after: u64,
 ) -> Result<HttpResponse, Problem> {
-    let slot = api.streams.open(member.account);
+    let slot = api.stream_slots.open(member.account);
     let slot = slot.ok_or_else(|| Problem::of(ProblemKind::TooManyStreams))?;
     let following = Following {
         api: api.clone(),
@@ -204,16 +167,24 @@ impl Following {
             self.after = line.number;
             events
                 .extend_from_slice(format!("id: {}\nevent: line\ndata: ", line.number).as_bytes());
-            events.extend(json(line)?);
+            events.extend(to_json(line)?);
             events.extend_from_slice(b"\n\n");
         }
         Ok((!events.is_empty()).then(|| Bytes::from(events)))
     }
 
+    /// The run as it is now on the server whose log is read.
+    async fn target(&self) -> Result<Target, Problem> {
+        let LogKey { workspace, run, server, .. } = self.task;
+        let loaded = self.api.app.executor.load::<Run>(workspace.into(), run.0).await?;
+        let target = loaded.state.requested().and_then(|run| run.targets.get(&server)).cloned();
+        target.ok_or_else(|| Problem::of(ProblemKind::NotFound))
+    }
+
     /// A changed state, or the end. Sent after all lines, since lines are stored before the end.
     async fn look(&mut self) -> Result<Option<Bytes>, Problem> {
-        let LogKey { workspace, run, server, attempt } = self.task;
-        let target = target(&self.api, workspace, run, server).await?;
+        let LogKey { attempt, .. } = self.task;
+        let target = self.target().await?;
         let last = target.attempt == attempt;
         let state = if last { target.as_str() } else { SUPERSEDED };
         if target.is_ended() || !last {

@@ -4,17 +4,14 @@ use actix_web::body::SizedStream;
 use actix_web::http::{StatusCode, header};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use chrono::{DateTime, Utc};
 use domain::ServerId;
-use domain::run::{Run, Target};
 use domain::workspace::WorkspaceAction;
 use futures_util::stream;
-use infra::run_log::{LogKey, LogLine, LogPart};
-use serde::{Deserialize, Serialize};
+use infra::run_log::{LogKey, LogPart};
+use serde::Deserialize;
 use utoipa::IntoParams;
 
+use crate::api::ApiData;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathRun};
 use crate::api::http::body::Query;
@@ -22,8 +19,8 @@ use crate::api::http::byte_range::{ByteRange, Ranged};
 use crate::api::http::fields::{Fields, FromFields, digits, one_of};
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
+use crate::api::runs::log_line::to_json;
 use crate::api::runs::log_stream;
-use crate::api::{Api, ApiData};
 
 const LINES: i64 = 500;
 const LINES_MAX: i64 = 2000;
@@ -69,34 +66,6 @@ impl FromFields for LogQuery {
             limit: usize::try_from(limit?.unwrap_or(LINES)).ok()?,
             stream: stream?,
         })
-    }
-}
-
-/// One line of a log.
-#[derive(Serialize)]
-pub struct LogLineView {
-    n: u64,
-    stream: &'static str,
-    /// With its line end, if it has one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<String>,
-    /// In place of `text`, where the bytes are not UTF-8.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    base64: Option<String>,
-    /// It goes on with the line of its stream before it.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    continued: bool,
-    at: DateTime<Utc>,
-}
-
-impl From<LogLine> for LogLineView {
-    fn from(line: LogLine) -> Self {
-        let LogLine { number, stream, continues, at, bytes } = line;
-        let (text, base64) = match String::from_utf8(bytes) {
-            Ok(text) => (Some(text), None),
-            Err(error) => (None, Some(STANDARD.encode(error.as_bytes()))),
-        };
-        Self { n: number, stream: stream.as_str(), text, base64, continued: continues, at }
     }
 }
 
@@ -152,29 +121,13 @@ async fn read(
     let lines = api.app.run_logs.read(&task, query.after.unwrap_or_default(), query.limit).await?;
     let mut body = Vec::new();
     for line in lines {
-        body.extend(json(line)?);
+        body.extend(to_json(line)?);
         body.push(b'\n');
     }
     Ok(HttpResponse::Ok()
         .insert_header(("Lethe-Run-State", state))
         .content_type("application/x-ndjson")
         .body(body))
-}
-
-pub fn json(line: LogLine) -> Result<Vec<u8>, Problem> {
-    serde_json::to_vec(&LogLineView::from(line)).map_err(|error| Problem::internal(&error))
-}
-
-/// How a run stands on one of its servers.
-pub async fn target(
-    api: &Api,
-    workspace: domain::WorkspaceId,
-    run: domain::RunId,
-    server: ServerId,
-) -> Result<Target, Problem> {
-    let loaded = api.app.executor.load::<Run>(workspace.into(), run.0).await?;
-    let target = loaded.state.requested().and_then(|run| run.targets.get(&server)).cloned();
-    target.ok_or_else(|| Problem::of(ProblemKind::NotFound))
 }
 
 async fn bytes(

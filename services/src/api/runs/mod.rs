@@ -1,9 +1,11 @@
 //! Runs on servers, and their logs.
 
+pub mod log_line;
 pub mod log_stream;
 pub mod logs;
 pub mod reads;
 pub mod request;
+pub mod stream_slots;
 
 use super::http::routes::Routes;
 

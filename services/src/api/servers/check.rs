@@ -141,7 +141,7 @@ async fn check(
     body.read()?;
     api.limits.server_check(member.account)?;
     // The body may come long after the admission: a host key that was stopped since is not used.
-    let server = server.reload(&api, &member).await?;
+    let server = server.reload(&api, member.tenant()).await?;
     let usable = server.live()?.is_usable();
     let mut position = 0;
     let outcome = if usable {

@@ -91,7 +91,7 @@ async fn approve(
         }
         match api.app.executor.execute(&request, &[step]).await {
             Err(ExecuteError::Stale { .. }) if matches.0 == IfMatch::Any => {
-                current = server.reload(&api, &member).await?;
+                current = server.reload(&api, member.tenant()).await?;
             }
             outcome => return Ok(done(&outcome?)),
         }

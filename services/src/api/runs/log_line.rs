@@ -1,0 +1,41 @@
+//! One line of a log as JSON.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, Utc};
+use infra::run_log::LogLine;
+use serde::Serialize;
+
+use crate::api::http::problem::Problem;
+
+/// One line of a log.
+#[derive(Serialize)]
+pub struct LogLineView {
+    n: u64,
+    stream: &'static str,
+    /// With its line end, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    /// In place of `text`, where the bytes are not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    base64: Option<String>,
+    /// It goes on with the line of its stream before it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    continued: bool,
+    at: DateTime<Utc>,
+}
+
+impl From<LogLine> for LogLineView {
+    fn from(line: LogLine) -> Self {
+        let LogLine { number, stream, continues, at, bytes } = line;
+        let (text, base64) = match String::from_utf8(bytes) {
+            Ok(text) => (Some(text), None),
+            Err(error) => (None, Some(STANDARD.encode(error.as_bytes()))),
+        };
+        Self { n: number, stream: stream.as_str(), text, base64, continued: continues, at }
+    }
+}
+
+pub fn to_json(line: LogLine) -> Result<Vec<u8>, Problem> {
+    serde_json::to_vec(&LogLineView::from(line)).map_err(|error| Problem::internal(&error))
+}
