@@ -1,16 +1,22 @@
-//! Where everything is, said once it can be used.
+//! Prints where data, keys, mails, metrics and API are, once they can be used.
 
-use super::serve::Running;
+use std::net::SocketAddr;
+use std::path::Path;
+
 use super::terminal::say;
 use crate::config::{Config, Value};
 
-pub(super) fn say_where(config: &Config, running: &Running) {
+/// `cluster` is the folder of the private PostgreSQL, if Lethe has started one.
+pub(super) fn say_where(
+    config: &Config,
+    cluster: Option<&Path>,
+    metrics: SocketAddr,
+    api: Option<SocketAddr>,
+) {
     let line = |name: &str, text: String| say(format_args!("{name:<9}{text}"));
-    match (&running.databases.cluster, &config.database_url) {
-        (Some(cluster), _) => {
-            line("data", format!("{} (a private PostgreSQL)", cluster.dir().display()));
-        }
-        (None, url) => line("data", url.redacted()),
+    match cluster {
+        Some(dir) => line("data", format!("{} (a private PostgreSQL)", dir.display())),
+        None => line("data", config.database_url.redacted()),
     }
     line("roots", format!("{} (keep it out of the data's backups)", config.root_dir.display()));
     line("escrow", escrow(config));
@@ -25,11 +31,11 @@ pub(super) fn say_where(config: &Config, running: &Running) {
             "other machines reach the API without TLS: put a proxy with TLS before it".to_owned(),
         );
     }
-    line("metrics", format!("http://{}/metrics", running.metrics.at));
-    if let Some(api) = &running.api {
-        line("page", format!("http://{}/docs/", api.at));
-        // The last: whoever waits for it knows that all is ready.
-        line("api", format!("http://{}", api.at));
+    line("metrics", format!("http://{metrics}/metrics"));
+    if let Some(api) = api {
+        line("page", format!("http://{api}/docs/"));
+        // The last line: whoever waits for it knows that everything is ready.
+        line("api", format!("http://{api}"));
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use infra::log::{ReaderOptions, Readers, Wake};
 use infra::metrics::Metrics;
+use infra::postgres::Cluster;
 use tokio::task::JoinHandle;
 
 use super::CliError;
@@ -53,7 +54,9 @@ pub async fn run(config: Arc<Config>, parts: Parts) -> Result<(), CliError> {
         running = Running::start(&config, databases, parts) => running?,
         () = stop.requested() => return Ok(()),
     };
-    places::say_where(&config, &running);
+    let cluster = running.databases.cluster.as_ref().map(Cluster::dir);
+    let api = running.api.as_ref().map(|api| api.at);
+    places::say_where(&config, cluster, running.metrics.at, api);
     let ended = tokio::select! {
         () = stop.requested() => Ok(()),
         () = running.databases.ended() => {

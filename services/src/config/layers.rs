@@ -1,30 +1,10 @@
 //! The layers in which a setting is searched, highest first.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::{Config, ConfigError, Flags};
-
-/// Where a setting came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    Flag,
-    Environment(String),
-    File(PathBuf),
-    Default,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag => out.write_str("flag"),
-            Self::Environment(variable) => write!(out, "environment, {variable}"),
-            Self::File(path) => write!(out, "file {}", path.display()),
-            Self::Default => out.write_str("default"),
-        }
-    }
-}
+use super::error::{ConfigError, Origin};
+use super::{Config, Flags};
 
 #[derive(Default)]
 pub struct Layers {

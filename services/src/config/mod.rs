@@ -1,6 +1,7 @@
 //! The settings: flags override the environment, which overrides a TOML file, which overrides defaults.
 
 mod check;
+mod error;
 mod layers;
 mod place;
 #[macro_use]
@@ -17,8 +18,8 @@ use chrono::TimeDelta;
 use domain::server::UnreachableThreshold;
 use infra::remote::{Egress, RemoteOptions};
 
-pub use layers::{Layers, Origin};
-pub use settings::ConfigError;
+pub use error::{ConfigError, Origin};
+pub use layers::Layers;
 pub use value::{LogFormat, Url, Value, with_database};
 
 settings! {

@@ -1,16 +1,5 @@
 //! How a setting is declared: its doc comment is its help text.
 
-use super::Origin;
-
-/// Why a setting is refused, on one line.
-#[derive(Debug, thiserror::Error)]
-#[error("{setting}: {reason} ({origin})")]
-pub struct ConfigError {
-    pub setting: String,
-    pub reason: String,
-    pub origin: Origin,
-}
-
 macro_rules! settings {
     ($(#[doc = $help:literal] $setting:ident: $value:ty = $default:expr,)+) => {
         /// The values of all settings.

@@ -17,18 +17,16 @@ mod tests;
 mod timer;
 mod workspace_rows;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use infra::log::Reader;
 use infra::postgres::PgError;
-use tokio::sync::Notify;
 
 pub use restored::replay_ledger;
 
 use crate::wiring::App;
 use server_monitor::Rounds;
-use timer::Timers;
+use timer::{Timers, Wake};
 
 /// The workers of a node: some follow the log, some run on a timer.
 pub struct Workers {
@@ -38,9 +36,6 @@ pub struct Workers {
     attempts: runner::Attempts,
     rounds: Rounds,
 }
-
-/// A worker that reads the log uses this to start its timer early.
-type Wake = Arc<Notify>;
 
 impl Workers {
     /// Starts the timers. The caller starts the readers.

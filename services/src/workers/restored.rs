@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use domain::account::{Account, AccountCommand};
+use domain::privacy::deadlines::ERASURE_DAYS_MAX;
 use domain::workspace::{Workspace, WorkspaceCommand};
 use domain::{SubjectId, TenantId};
 use infra::keyring::{ErasureEntry, ErasureState, SubjectKind};
@@ -19,8 +20,8 @@ const WAS_CANCELLED: &str = include_str!("was_cancelled.sql");
 const AT_ONCE: i64 = 512;
 /// Another node may still be appending a younger request.
 const APPENDING: TimeDelta = TimeDelta::minutes(1);
-/// Longer than any grace.
-const GRACE_MAX: TimeDelta = TimeDelta::days(400);
+/// No request of this time or earlier is due later.
+const GRACE_MAX: TimeDelta = TimeDelta::days(ERASURE_DAYS_MAX);
 
 /// Raises the fences that are in the ledger but not in the log, deletes again what the restore brought
 /// back, requests again the erasures that the log has lost, and returns the number of both. Then

@@ -13,7 +13,7 @@ use infra::postgres::PgError;
 use infra::sessions::{Closing, Sessions};
 use tokio_postgres::Transaction;
 
-use super::Wake;
+use super::timer::Wake;
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 

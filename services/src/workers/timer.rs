@@ -2,13 +2,13 @@
 
 use std::fmt::Display;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use infra::leader_lease::LeaderLease;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
-use super::Wake;
 use crate::wiring::App;
 
 /// When a node dies, another node can acquire its leader lease after this time.
@@ -16,6 +16,9 @@ const LEASE: Duration = Duration::from_secs(5);
 
 /// How long work that is under way may take when the node stops.
 const STOP: Duration = Duration::from_secs(10);
+
+/// A worker that reads the log uses this to start its timer early.
+pub(super) type Wake = Arc<Notify>;
 
 pub(super) struct Timers {
     app: App,

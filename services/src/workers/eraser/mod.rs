@@ -1,5 +1,6 @@
 //! Erases people and workspaces: records requests in the ledger, and executes those that are due.
 
+mod error;
 mod stage;
 pub(super) mod workspace;
 
@@ -13,11 +14,11 @@ use infra::keyring::{ErasureEntry, ErasureState, Keyring, KeyringError, Secret, 
 use infra::log::{Recorded, Worker, WorkerError};
 use tokio_postgres::Transaction;
 
-pub(super) use stage::next_stage;
+pub(super) use error::EraserError;
 use stage::prove;
-pub(super) use stage::{EraserError, close, delete_rows, raise_fence};
+pub(super) use stage::{close, delete_rows, next_stage, raise_fence};
 
-use super::Wake;
+use super::timer::Wake;
 use crate::wiring::App;
 
 const AT_ONCE: i64 = 64;

@@ -6,15 +6,11 @@ use domain::seat::SeatEvent;
 use domain::session::{CloseReason, SessionEvent};
 use domain::workspace::{Workspace, WorkspaceCommand, WorkspaceEvent};
 use domain::{AccountId, Refused, SubjectId, TenantId};
-use infra::credentials::CredentialsError;
-use infra::event_store::{ExecuteError, LoadError};
 use infra::failpoint;
-use infra::keyring::{
-    ErasureEntry, ErasureStage, ErasureState, Keyring, KeyringError, SubjectKind,
-};
-use infra::mail::MailError;
+use infra::keyring::{ErasureEntry, ErasureStage, ErasureState, Keyring, SubjectKind};
 use infra::postgres::PgError;
 
+use super::error::EraserError;
 use super::workspace;
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
@@ -22,22 +18,6 @@ use crate::wiring::App;
 const DELETE_SNAPSHOT: &str = "delete from event_log.snapshots where stream_id = $1";
 /// A request that is this old in the ledger, and not in the log, is cancelled.
 const UNAPPENDED_MAX: TimeDelta = TimeDelta::minutes(10);
-
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum EraserError {
-    #[error(transparent)]
-    Keyring(#[from] KeyringError),
-    #[error("the log could not be written: {0}")]
-    Log(#[from] ExecuteError),
-    #[error("the log could not be read: {0}")]
-    Load(#[from] LoadError),
-    #[error(transparent)]
-    Credentials(#[from] CredentialsError),
-    #[error(transparent)]
-    Postgres(#[from] PgError),
-    #[error(transparent)]
-    Mail(#[from] MailError),
-}
 
 /// Does the work of the next stage and returns it; the caller records it in the ledger. `None`: there is
 /// nothing to do now.

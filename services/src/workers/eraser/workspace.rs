@@ -6,7 +6,7 @@ use domain::workspace::{Workspace, WorkspaceCommand, WorkspaceError};
 use domain::{InvitationId, Refused, SubjectId, WorkspaceId};
 use infra::postgres::PgError;
 
-use super::EraserError;
+use super::error::EraserError;
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 use crate::workers::workspace_rows::erase_invitation;

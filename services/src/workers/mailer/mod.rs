@@ -16,7 +16,7 @@ use tokio_postgres::Transaction;
 
 pub(super) use sender::send_due;
 
-use super::Wake;
+use super::timer::Wake;
 use crate::wiring::App;
 
 const ADDRESS_BEFORE: &str = include_str!("address_before.sql");

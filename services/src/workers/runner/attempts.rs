@@ -12,22 +12,13 @@ use infra::run_queue::{HeldTask, RunLimits, Task};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, AttemptSignals};
 use crate::wiring::App;
 
 type Key = (RunId, ServerId, u32);
 
 /// How long attempts may take to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
-
-/// How an attempt and the renewal of its lease communicate.
-#[derive(Clone)]
-pub(super) struct AttemptSignals {
-    /// Whether the server answered last time.
-    pub reached: Arc<AtomicBool>,
-    /// The run is to be cancelled.
-    pub cancel: watch::Receiver<bool>,
-}
 
 struct Slot {
     task: HeldTask,
@@ -45,13 +36,13 @@ struct State {
 }
 
 #[derive(Clone)]
-pub(in crate::workers) struct Attempts {
+pub struct Attempts {
     app: App,
     state: Arc<Mutex<State>>,
 }
 
 impl Attempts {
-    pub(in crate::workers) fn new(app: &App) -> Self {
+    pub fn new(app: &App) -> Self {
         let state = State {
             slots: HashMap::new(),
             tasks: JoinSet::new(),
@@ -66,7 +57,7 @@ impl Attempts {
     }
 
     /// Claims tasks up to the node's limit. `true`: there may be more.
-    pub(in crate::workers) async fn claim(&self) -> Result<bool, PgError> {
+    pub async fn claim(&self) -> Result<bool, PgError> {
         let limits = limits(&self.app);
         let free = {
             let mut state = self.state();
@@ -91,7 +82,7 @@ impl Attempts {
     }
 
     /// Renews every lease. Aborts the attempts whose task another node has claimed.
-    pub(in crate::workers) async fn renew(&self) -> Result<(), PgError> {
+    pub async fn renew(&self) -> Result<(), PgError> {
         let sent_at = Instant::now();
         let tasks: Vec<HeldTask> = {
             let mut state = self.state();
@@ -126,7 +117,7 @@ impl Attempts {
     }
 
     /// Ends every lease, so that other nodes can claim the tasks at once. The commands keep running.
-    pub(in crate::workers) async fn stop(&self) {
+    pub async fn stop(&self) {
         let mut tasks = {
             let mut state = self.state();
             state.stopped = true;

@@ -13,14 +13,14 @@ const NAMED_WITHIN: Duration = Duration::from_mins(10);
 const AT_ONCE: i64 = 256;
 
 #[derive(Debug, thiserror::Error)]
-pub(in crate::workers) enum SweepError {
+pub enum SweepError {
     #[error(transparent)]
     Postgres(#[from] PgError),
     #[error(transparent)]
     Load(#[from] LoadError),
 }
 
-pub(in crate::workers) async fn sweep_secrets(app: App) -> Result<(), SweepError> {
+pub async fn sweep_secrets(app: App) -> Result<(), SweepError> {
     for unused in app.run_queue.unused_secrets(NAMED_WITHIN, AT_ONCE).await? {
         let run = app.executor.load::<Run>(unused.workspace.into(), unused.run.0).await?;
         let needed = run.state.requested().is_some_and(|run| {

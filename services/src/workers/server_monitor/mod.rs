@@ -19,8 +19,7 @@ use tokio_postgres::Transaction;
 
 pub(super) use rounds::Rounds;
 
-use super::Wake;
-use super::timer::Timers;
+use super::timer::{Timers, Wake};
 use crate::wiring::App;
 
 /// Keeps a row for each server that is to be watched, and deletes private keys that are replaced or

@@ -6,26 +6,19 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use domain::ServerId;
-use infra::monitors::{Measured, ServerFailures, WatchedServer};
+use infra::monitors::{ServerFailures, WatchedServer};
 use infra::postgres::PgError;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::AbortHandle;
 
-use super::watch;
+use super::watch::{WatchReport, watch};
 use crate::wiring::App;
 
 /// How many reports wait while the database is unreachable; further ones are dropped.
 const WAITING_MAX: usize = 4096;
 
-/// What the task of a server sends for the next write.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum WatchReport {
-    Measured(Measured),
-    Failures(ServerFailures),
-}
-
 #[derive(Clone)]
-pub(in crate::workers) struct Rounds(Arc<Mutex<State>>);
+pub struct Rounds(Arc<Mutex<State>>);
 
 struct State {
     watches: HashMap<ServerId, Watch>,
@@ -48,7 +41,7 @@ impl Drop for Watch {
 }
 
 impl Rounds {
-    pub(in crate::workers) fn new() -> Self {
+    pub fn new() -> Self {
         let (sender, receiver) = mpsc::channel(WAITING_MAX);
         Self(Arc::new(Mutex::new(State {
             watches: HashMap::new(),
@@ -58,7 +51,7 @@ impl Rounds {
         })))
     }
 
-    pub(in crate::workers) async fn round(&self, app: App) -> Result<(), PgError> {
+    pub async fn round(&self, app: App) -> Result<(), PgError> {
         if app.config.monitor_seconds == 0 {
             return Ok(());
         }
@@ -74,7 +67,7 @@ impl Rounds {
     }
 
     /// Ends every watch and releases the servers: other nodes can claim them at once.
-    pub(in crate::workers) async fn stop(&self, app: &App) {
+    pub async fn stop(&self, app: &App) {
         let mut state = self.0.lock().await;
         state.watches.clear();
         if app.config.monitor_seconds == 0 {
@@ -96,7 +89,7 @@ impl State {
         self.watches.retain(|server, watch| fences.get(server) == Some(&watch.fence));
         for watched in watched {
             if !self.watches.contains_key(&watched.server) {
-                let task = tokio::spawn(watch::watch(app.clone(), *watched, self.reports.clone()));
+                let task = tokio::spawn(watch(app.clone(), *watched, self.reports.clone()));
                 let watch = Watch { fence: watched.fence, task: task.abort_handle() };
                 self.watches.insert(watched.server, watch);
             }

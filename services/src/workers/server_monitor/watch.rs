@@ -9,7 +9,6 @@ use infra::remote::sample::{self, CpuTime, sample};
 use infra::remote::{Connection, Limits, RemoteError};
 use tokio::sync::mpsc;
 
-use super::rounds::WatchReport;
 use crate::operations::connect::{ConnectError, connect};
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
@@ -18,6 +17,13 @@ use crate::wiring::App;
 const SPREAD: Duration = Duration::from_secs(10);
 
 const ANSWER: Limits = Limits { within: Duration::from_secs(15), bytes_max: 4096 };
+
+/// What the task of a server sends for the next write.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum WatchReport {
+    Measured(Measured),
+    Failures(ServerFailures),
+}
 
 struct Watch {
     app: App,

@@ -13,7 +13,7 @@ use super::super::start_failure;
 use crate::operations::connect::ConnectError;
 
 #[derive(Debug, thiserror::Error)]
-pub(in crate::workers::runner) enum AttemptError {
+pub enum AttemptError {
     #[error("another node has claimed the task")]
     LeaseLost,
     #[error("the workspace has been erased")]

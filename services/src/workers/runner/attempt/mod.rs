@@ -5,7 +5,8 @@ mod error;
 mod follow;
 mod log;
 
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use domain::run::{Ending, Failure, Run, Stage, StartFailure, Target};
@@ -13,10 +14,10 @@ use infra::failpoint;
 use infra::remote::task::TaskId;
 use infra::run_log;
 use infra::run_queue::Task;
+use tokio::sync::watch;
 
 pub(super) use error::AttemptError;
 
-use super::attempts::AttemptSignals;
 use super::{events, start_failure};
 use crate::wiring::App;
 
@@ -30,6 +31,15 @@ const RECOVER_EVERY: Duration = Duration::from_mins(1);
 const RECOVER_WITHIN: Duration = Duration::from_hours(24);
 /// The time between TERM and KILL.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// How an attempt and the renewal of its lease communicate.
+#[derive(Clone)]
+pub(super) struct AttemptSignals {
+    /// Whether the server answered last time.
+    pub reached: Arc<AtomicBool>,
+    /// The run is to be cancelled.
+    pub cancel: watch::Receiver<bool>,
+}
 
 pub(super) struct Attempt {
     app: App,

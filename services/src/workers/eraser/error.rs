@@ -1,0 +1,23 @@
+//! Why a stage of an erasure failed: it is tried again.
+
+use infra::credentials::CredentialsError;
+use infra::event_store::{ExecuteError, LoadError};
+use infra::keyring::KeyringError;
+use infra::mail::MailError;
+use infra::postgres::PgError;
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EraserError {
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    #[error("the log could not be written: {0}")]
+    Log(#[from] ExecuteError),
+    #[error("the log could not be read: {0}")]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    #[error(transparent)]
+    Postgres(#[from] PgError),
+    #[error(transparent)]
+    Mail(#[from] MailError),
+}
