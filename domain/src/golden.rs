@@ -1,5 +1,4 @@
 //! Every shape that an event ever had in the log is kept in a file, and is read for ever.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may")]
 
 mod variants;
 

@@ -1,5 +1,4 @@
 //! What was written in an older shape is read in today's.
-#![allow(clippy::unwrap_used, reason = "a test may")]
 
 use proptest::prelude::*;
 use serde_json::{Value, json};

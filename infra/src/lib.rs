@@ -1,4 +1,14 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        reason = "a test may"
+    )
+)]
 
 pub mod api_tokens;
 pub mod bearer;
@@ -17,6 +27,7 @@ pub mod monitors;
 pub mod operators;
 pub mod outbox;
 pub mod postgres;
+pub mod random;
 pub mod remote;
 pub mod reservations;
 pub mod residue;

@@ -205,8 +205,6 @@ async fn create(url: &str) -> Result<(), PgError> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may")]
-
     use super::*;
     use test_support::databases;
 

@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used, reason = "a test may")]
-
 use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::test::TestFramework;
 use uuid::Uuid;

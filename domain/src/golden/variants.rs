@@ -1,8 +1,5 @@
 //! Each variant of each enum that stands in events, as the log keeps it: the golden files have one of
 //! them for a type of event. A variant that is added does not compile until its word is here.
-
-#![allow(clippy::unwrap_used, reason = "a test may")]
-
 use serde_json::json;
 
 use crate::DeploymentId;

@@ -1,5 +1,4 @@
 //! Each event as the log keeps it.
-#![allow(clippy::unwrap_used, reason = "a test may")]
 
 use chrono::DateTime;
 use uuid::Uuid;

@@ -1,5 +1,4 @@
 //! What a personal field shows, and what it keeps to itself.
-#![allow(clippy::unwrap_used, reason = "a test may")]
 
 use std::collections::BTreeSet;
 

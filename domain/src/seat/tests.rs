@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used, reason = "a test may")]
-
 use cqrs_es::Aggregate;
 use cqrs_es::test::TestFramework;
 use proptest::prelude::*;

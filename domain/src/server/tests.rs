@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may")]
-
 mod deployments;
 
 use chrono::{DateTime, TimeDelta, Utc};

@@ -1,5 +1,4 @@
 //! Mails against a server whose replies a test sets.
-#![allow(clippy::unwrap_used, reason = "a test may")]
 
 use chrono::DateTime;
 use domain::privacy::EmailAddress;

@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may")]
-
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;

@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may")]
-
 use domain::SealedId;
 use domain::privacy::Sealed;
 

@@ -64,8 +64,6 @@ fn settings() -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may")]
-
     use super::*;
 
     fn of(topic: &str) -> String {

@@ -1,5 +1,4 @@
 //! What an offline command logs.
-#![allow(clippy::unwrap_used, reason = "a test may")]
 
 use std::sync::Arc;
 

@@ -50,8 +50,6 @@ fn command_of<'a>(text: &str, root: &'a Command) -> (String, &'a Command) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may")]
-
     use clap::Parser;
 
     use super::*;

@@ -1,7 +1,5 @@
 //! Layers, origins, secrets and cross-checks.
 
-#![allow(clippy::unwrap_used, reason = "a test may")]
-
 use super::*;
 
 fn layers(file: &[(&str, &str)], environment: &[(&str, &str)]) -> Layers {

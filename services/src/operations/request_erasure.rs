@@ -179,8 +179,6 @@ pub(crate) fn hash_code(code: &str) -> [u8; 32] {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may")]
-
     use super::*;
 
     #[test]

@@ -1,11 +1,4 @@
 //! The event store against a real PostgreSQL.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may"
-)]
 
 mod as_of;
 mod batches;

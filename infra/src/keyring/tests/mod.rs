@@ -1,13 +1,5 @@
 //! The keyring on real PostgreSQL: one database and one root folder, and nodes that share them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may"
-)]
-
 mod email_index;
 mod erasure;
 mod erasure_ledger;

@@ -104,8 +104,6 @@ async fn connected(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may")]
-
     use super::*;
     use crate::postgres::connect_one;
     use test_support::databases;

@@ -1,13 +1,5 @@
 //! Against a real OpenSSH server.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may"
-)]
-
 mod cancel;
 mod commands;
 mod doors;

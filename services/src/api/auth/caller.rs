@@ -130,8 +130,6 @@ fn parse(hop: &str) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may")]
-
     use actix_web::http::header::HeaderValue;
 
     use super::*;

@@ -63,8 +63,6 @@ impl ByteRange {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may")]
-
     use proptest::prelude::*;
 
     use super::*;

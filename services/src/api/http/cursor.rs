@@ -95,8 +95,6 @@ fn fits(macs: &RequestMacs, received: &[u8; MAC_BYTES]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may")]
-
     use proptest::prelude::*;
 
     use super::*;

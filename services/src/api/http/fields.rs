@@ -208,8 +208,6 @@ pub fn password(value: &Value) -> Result<Password, String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may")]
-
     use actix_web::ResponseError;
     use domain::privacy::EmailAddress;
     use proptest::prelude::*;

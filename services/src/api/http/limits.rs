@@ -132,8 +132,6 @@ fn network(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may")]
-
     use std::time::Duration;
 
     use actix_web::ResponseError;

@@ -131,8 +131,6 @@ pub fn serve(mut document: OpenApi, config: &mut web::ServiceConfig) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may")]
-
     use actix_web::test::{TestRequest, call_and_read_body_json, init_service};
     use actix_web::{App, rt};
     use serde_json::Value;

@@ -123,8 +123,6 @@ impl FromRequest for MustMatch {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may")]
-
     use std::sync::Arc;
 
     use domain::server::{Server, ServerCommand};

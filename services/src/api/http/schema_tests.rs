@@ -1,7 +1,5 @@
 //! What the document says of a body is what the server reads: whatever a schema admits fits.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may")]
-
 use actix_web::ResponseError;
 use futures_util::FutureExt;
 use regex::Regex;

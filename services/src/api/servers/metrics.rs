@@ -148,8 +148,6 @@ async fn metrics(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may")]
-
     use super::*;
 
     fn points(seconds: i64, step: i64) -> Option<i64> {

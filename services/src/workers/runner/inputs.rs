@@ -110,8 +110,6 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may")]
-
     use std::process::Command;
 
     use domain::privacy::{CommandLine, DeploymentStep, Label};
