@@ -3,9 +3,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::digest::{SHA256, digest};
-use ring::rand::{SecureRandom, SystemRandom};
 use secrecy::SecretString;
 use zeroize::Zeroizing;
+
+use crate::random::{self, NoRandomness};
 
 /// SHA-256 of a token, by which it is stored and looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,23 +18,16 @@ pub struct BearerToken {
     pub hash: TokenHash,
 }
 
-/// The system's random generator failed.
-#[derive(Debug, thiserror::Error)]
-#[error("the system returned no random bytes")]
-pub struct NoRandomness;
-
 impl BearerToken {
     /// Draws a token that begins with `prefix`, by which people and scanners know what it is.
     pub(crate) fn draw(prefix: &str) -> Result<Self, NoRandomness> {
-        let mut random = Zeroizing::new([0; 32]);
-        SystemRandom::new().fill(random.as_mut()).map_err(|_| NoRandomness)?;
+        let random = Zeroizing::new(random::bytes::<32>()?);
         Ok(Self::of(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(*random))))
     }
 
     /// Like [`Self::draw`], with a checksum at the end that finds typing errors.
     pub(crate) fn draw_checked(prefix: &str) -> Result<Self, NoRandomness> {
-        let mut random = Zeroizing::new([0; 32]);
-        SystemRandom::new().fill(random.as_mut()).map_err(|_| NoRandomness)?;
+        let random = Zeroizing::new(random::bytes::<32>()?);
         let with_checksum =
             Zeroizing::new([random.as_slice(), &checksum(prefix, &random)].concat());
         Ok(Self::of(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(&*with_checksum))))
@@ -78,8 +72,6 @@ fn checksum(prefix: &str, random: &[u8; 32]) -> [u8; 4] {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may")]
-
     use proptest::prelude::*;
     use secrecy::ExposeSecret;
 

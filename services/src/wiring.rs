@@ -103,7 +103,8 @@ impl App {
             ExecutorConfig::default(),
             pool.clone(),
             &databases.direct,
-            keyring.clone(),
+            keyring.sealer.clone(),
+            keyring.request_macs.clone(),
             Arc::clone(&metrics),
         );
         let transport = match &config.smtp_url {
@@ -115,10 +116,15 @@ impl App {
             executor: executor.await?,
             server_credentials: ServerCredentials::new(
                 pool.clone(),
-                keyring.clone(),
+                keyring.sealer.clone(),
                 clock.clone(),
             ),
-            run_logs: RunLogs::new(pool.clone(), keyring.clone(), clock.clone()),
+            run_logs: RunLogs::new(
+                pool.clone(),
+                keyring.sealer.clone(),
+                keyring.content_days,
+                clock.clone(),
+            ),
             keyring,
             reservations: Reservations::new(pool.clone()),
             credentials: Credentials::new(pool.clone(), clock.clone()),

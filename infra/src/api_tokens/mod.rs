@@ -9,9 +9,10 @@ use domain::privacy::Sealed;
 use domain::{AccountId, ApiTokenId, WorkspaceId};
 use tokio_postgres::Row;
 
-use crate::bearer::{BearerToken, NoRandomness, TokenHash};
+use crate::bearer::{BearerToken, TokenHash};
 use crate::clock::Clock;
 use crate::postgres::{PgError, Pool};
+use crate::random::NoRandomness;
 use crate::statement::{execute, query, query_opt};
 
 /// The prefix of a token, by which people and secret scanners recognise it.

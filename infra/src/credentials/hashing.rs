@@ -8,7 +8,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
-use super::CredentialsError;
+use super::error::CredentialsError;
 use super::password::LENGTH_MAX;
 
 /// OWASP's minimum for Argon2id: 19 MiB, two passes, one lane.

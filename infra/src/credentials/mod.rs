@@ -1,5 +1,6 @@
 //! Password hashes, in rows of their own: an event names a hash by its id.
 
+mod error;
 mod hashing;
 mod password;
 #[cfg(test)]
@@ -9,6 +10,7 @@ use chrono::{DateTime, Utc};
 use domain::{AccountId, CredentialId};
 use secrecy::SecretString;
 
+pub use error::CredentialsError;
 pub use hashing::PasswordHash;
 pub use password::{Password, PasswordError};
 
@@ -26,17 +28,6 @@ const NAME: &str = include_str!("name.sql");
 const DELETE_OF_ACCOUNT: &str = "delete from working.credentials where account_id = $1";
 const DELETE: &str = "delete from working.credentials where credential_id = $1";
 const UNNAMED: &str = include_str!("unnamed.sql");
-
-/// A password was not hashed, checked or stored.
-#[derive(Debug, thiserror::Error)]
-pub enum CredentialsError {
-    #[error("too many passwords are being checked: try again in a moment")]
-    Overloaded,
-    #[error("a password could not be hashed")]
-    Hashing,
-    #[error(transparent)]
-    Unavailable(#[from] PgError),
-}
 
 /// Password hashes, and the threads that compute them.
 #[derive(Clone)]

@@ -127,7 +127,7 @@ impl<A: Stored> CqrsStore<A> {
         events: Vec<A::Event>,
         context: &CqrsContext<A>,
     ) -> Result<Vec<(i64, A::Event)>, ExecuteError> {
-        let mut draft = Draft::new(&self.executor.0.appender.keyring, request, events.len());
+        let mut draft = Draft::new(&self.executor.0.appender.sealer, request, events.len());
         let mut sealed = Vec::with_capacity(events.len());
         for (event, version) in events.into_iter().zip(context.version + 1..) {
             let expected = sealed.is_empty().then_some(context.version);

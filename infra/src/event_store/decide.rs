@@ -14,7 +14,7 @@ use super::load::streams::{Freshness, Streams};
 use super::receipt::{AppendedEvent, Receipt};
 use super::request::{Request, ReservationChange};
 use super::step::{LoadedStream, Step};
-use crate::keyring::{Keyring, RequestMacs};
+use crate::keyring::{RequestMacs, Sealer};
 
 const RESERVATION_OWNER: &str =
     "select owner from event_log.reservations where kind = $1 and blind_index = $2";
@@ -52,7 +52,7 @@ impl Decision<'_> {
 pub(super) struct Appender {
     pub streams: Streams,
     pub queue: Queue,
-    pub keyring: Keyring,
+    pub sealer: Sealer,
 }
 
 impl Appender {
@@ -62,7 +62,7 @@ impl Appender {
         steps: &[Step],
         freshness: Freshness,
     ) -> Result<Decision<'a>, LoadError> {
-        let draft = Draft::new(&self.keyring, request, steps.len());
+        let draft = Draft::new(&self.sealer, request, steps.len());
         let loaded = Vec::with_capacity(steps.len());
         let mut decision = Decision { draft, loaded, refused: None };
         for step in steps {

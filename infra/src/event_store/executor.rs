@@ -24,7 +24,7 @@ use super::load::streams::{Freshness, Streams};
 use super::receipt::Receipt;
 use super::request::Request;
 use super::step::Step;
-use crate::keyring::{Keyring, RequestMacs};
+use crate::keyring::{RequestMacKeys, RequestMacs, Sealer};
 use crate::log::Feed;
 use crate::metrics::Metrics;
 use crate::postgres::Pool;
@@ -37,6 +37,7 @@ pub struct Executor(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     pub appender: Appender,
+    request_macs: RequestMacKeys,
     metrics: Arc<Metrics>,
     appended: watch::Sender<i64>,
     /// Locks by stream: commands of this node that met a conflict run one after another.
@@ -66,7 +67,8 @@ impl Executor {
         config: ExecutorConfig,
         pool: Pool,
         append_url: &str,
-        keyring: Keyring,
+        sealer: Sealer,
+        request_macs: RequestMacKeys,
         metrics: Arc<Metrics>,
     ) -> Result<Self, StartError> {
         check_all()?;
@@ -90,7 +92,8 @@ impl Executor {
         let streams = Streams { pool, cache: Cache::new(config.states_max), snapshots };
         let conflict_locks = (0..CONFLICT_LOCKS).map(|_| Mutex::new(())).collect();
         Ok(Self(Arc::new(Inner {
-            appender: Appender { streams, queue, keyring },
+            appender: Appender { streams, queue, sealer },
+            request_macs,
             metrics,
             appended,
             conflict_locks,
@@ -238,7 +241,7 @@ impl Executor {
     }
 
     async fn macs(&self, tenant: TenantId, body: &[u8]) -> Result<RequestMacs, ExecuteError> {
-        let macs = self.0.appender.keyring.request_macs.macs(tenant, body).await;
+        let macs = self.0.request_macs.macs(tenant, body).await;
         macs.map_err(|error| ExecuteError::Unavailable(error.to_string()))
     }
 }

@@ -6,11 +6,11 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use ring::digest::{Context, SHA256};
 use ring::hkdf::{self, HKDF_SHA256, KeyType};
 use ring::hmac::{self, HMAC_SHA256};
-use ring::rand::{SecureRandom, SystemRandom};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::{KeyringError, Secret};
+use crate::random;
 
 const DATA_KEY: &[u8] = b"lethe data key 1";
 const FIELD: &[u8] = b"lethe field 1";
@@ -129,7 +129,7 @@ impl FieldKey {
 
 /// A key under a root: nonce, ciphertext, tag. `identity` is the row's.
 pub(super) fn wrap(root: &Secret, identity: &[u8], key: &Secret) -> Result<Vec<u8>, KeyringError> {
-    let nonce: [u8; NONCE_BYTES] = random()?;
+    let nonce: [u8; NONCE_BYTES] = random::bytes()?;
     let mut text = Zeroizing::new(key.expose().to_vec());
     text.reserve_exact(TAG_BYTES);
     aead(root.expose())?
@@ -164,12 +164,6 @@ pub(super) fn mac(key: &Secret, parts: &[&[u8]]) -> [u8; 32] {
 /// In constant time.
 pub(super) fn is_mac(key: &Secret, parts: &[&[u8]], of: &[u8]) -> bool {
     hmac::verify(&hmac_key(key), &framed(parts), of).is_ok()
-}
-
-pub(super) fn random<const N: usize>() -> Result<[u8; N], KeyringError> {
-    let mut bytes = [0; N];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| KeyringError::Random)?;
-    Ok(bytes)
 }
 
 fn hmac_key(key: &Secret) -> hmac::Key {

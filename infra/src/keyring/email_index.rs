@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::email_generations::{self, EmailGeneration, EmailGenerations};
 use super::key::{KeyId, KeyKind};
-use super::key_cache::{KeySlot, KeyState, LEASE};
+use super::key_cache::{KeySlot, KeyState, LEASE, LEASE_LOST};
 use super::key_eraser::KeyEraser;
 use super::keys::Keys;
 use super::{KeyringError, crypto, invalidations};
@@ -81,9 +81,7 @@ impl EmailIndex {
     ) -> Result<Vec<(String, Vec<u8>)>, KeyringError> {
         let generations = match self.keys.cache.email_generations(Instant::now()) {
             Some(generations) => generations,
-            None => timeout(LEASE, self.read_written())
-                .await
-                .map_err(|_| KeyringError::LEASE_LOST)??,
+            None => timeout(LEASE, self.read_written()).await.map_err(|_| LEASE_LOST)??,
         };
         let slots = generations.iter().map(|of| KeySlot::Numbered(KeyKind::EmailIndex, *of));
         let keys = self.keys.get(&slots.collect::<Vec<_>>(), true).await?;

@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use domain::SubjectId;
 
-use super::key_cache::LEASE;
 use super::root_store::{RootId, RootStoreError};
 use crate::postgres::PgError;
+use crate::random::NoRandomness;
 
 /// Why the keyring refused a call or failed.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,7 @@ pub enum KeyringError {
     /// Keys of the class belong to a subject only.
     #[error("keys of this class are not kept by period")]
     NoBucket,
+    /// The configured recipient of the escrow cannot be read.
     #[error("the escrow's recipient is not an age recipient: use one that begins with age1")]
     EscrowRecipient,
     /// An escrow file could not be written or erased.
@@ -47,24 +48,24 @@ pub enum KeyringError {
     /// The rotation of the e-mail index waits for an account.
     #[error("an account could not be moved to the new e-mail index: {0}")]
     Reservations(String),
+    /// No erasure of this subject was requested, or it was cancelled.
     #[error("the erasure of {0} is not in the ledger")]
     NotInLedger(SubjectId),
     /// The states of an erasure, as in [`super::ErasureState::as_str`].
     #[error("an erasure cannot go from {from} to {to}: record the stages between first")]
     StageSkipped { from: &'static str, to: &'static str },
-    #[error("the system returned no random bytes")]
-    Random,
+    /// No key could be drawn.
+    #[error(transparent)]
+    Random(#[from] NoRandomness),
+    /// A fault of this program: a length that the cipher does not take.
     #[error("the cipher refused its input")]
     Cipher,
     /// Before 1970, or so long ago that the key of the day is erased.
     #[error("there is no key for this date: check the clock")]
     Date,
+    /// A fault of this program: every personal value can be written.
     #[error("a personal value could not be written as JSON")]
     Value,
-}
-
-impl KeyringError {
-    pub(super) const LEASE_LOST: Self = Self::LeaseLost(LEASE.as_millis());
 }
 
 impl From<tokio_postgres::Error> for KeyringError {

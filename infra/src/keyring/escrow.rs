@@ -5,7 +5,18 @@ use std::path::{Path, PathBuf};
 use age::x25519::Recipient;
 use chrono::TimeDelta;
 
-use super::{EscrowOptions, KeyringError, RootId, Secret, durable};
+use super::{KeyringError, RootId, Secret, durable};
+
+/// Where old root keys are kept, encrypted to an offline recipient.
+#[derive(Clone, Debug)]
+pub struct EscrowOptions {
+    /// An age recipient: `age1...`.
+    pub recipient: String,
+    /// The folder of the escrow files.
+    pub dir: PathBuf,
+    /// How long an old root is kept there.
+    pub keep: TimeDelta,
+}
 
 /// A folder of `root-<id>.age` files.
 #[derive(Clone)]

@@ -8,12 +8,15 @@ use domain::SubjectId;
 use domain::privacy::Class;
 use uuid::Uuid;
 
-use super::Secret;
 use super::key::{KeyId, KeyKind};
+use super::{KeyringError, Secret};
 
 /// How long keys in memory are used after the last renewal of the lease, which reads the list of
 /// invalidated keys from the primary. Counted from before that request was sent.
 pub(super) const LEASE: Duration = Duration::from_secs(1);
+
+/// The primary did not answer within one lease.
+pub(super) const LEASE_LOST: KeyringError = KeyringError::LeaseLost(LEASE.as_millis());
 
 /// How a key is looked up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -9,8 +9,9 @@ use tokio_postgres::Row;
 
 use super::key::{self, KeyId, KeyKind};
 use super::keys::Keys;
+use super::options::KeyringOptions;
 use super::root_rotation::RootRotation;
-use super::{KeyringError, KeyringOptions, RootId, invalidations, link_tokens, request_mac_keys};
+use super::{KeyringError, RootId, invalidations, link_tokens, request_mac_keys};
 use crate::clock::Clock;
 use crate::postgres::Pool;
 

@@ -9,7 +9,7 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::key::{KeyId, KeyKind};
-use super::key_cache::{KeyState, LEASE};
+use super::key_cache::{KeyState, LEASE, LEASE_LOST};
 use super::roots::Roots;
 use super::{KeyringError, RootId, Secret, crypto};
 use crate::clock::Clock;
@@ -66,7 +66,7 @@ impl KeyRows {
             if let Some((requested_at, fetched)) = self.obtain(wanted).await? {
                 // Rows are as old as the request: they may be used for one lease, like keys in memory.
                 let in_time = requested_at.elapsed() < LEASE;
-                return if in_time { Ok(fetched) } else { Err(KeyringError::LEASE_LOST) };
+                return if in_time { Ok(fetched) } else { Err(LEASE_LOST) };
             }
             self.roots.read_current().await?;
         }
@@ -95,7 +95,7 @@ impl KeyRows {
                 [&kinds, &subjects, &classes, &numbers, &candidates, &current.0, &now];
             client.query(&obtain, &of).await
         };
-        let rows = timeout(LEASE, query).await.map_err(|_| KeyringError::LEASE_LOST)??;
+        let rows = timeout(LEASE, query).await.map_err(|_| LEASE_LOST)??;
         drop(client);
         Ok(self.read(wanted, &rows).await?.map(|fetched| (requested_at, fetched)))
     }

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::key::KeyId;
-use super::key_cache::{KeyCache, KeySlot, KeyState, LEASE, Renewal};
+use super::key_cache::{KeyCache, KeySlot, KeyState, LEASE, LEASE_LOST, Renewal};
 use super::key_rows::{FetchedKeys, KeyRows, WantedKey};
 use super::roots::Roots;
 use super::{KeyringError, crypto, invalidations};
@@ -44,7 +44,7 @@ impl Keys {
             self.renew().await?;
             cached = self.cache.look(slots, Instant::now());
         }
-        let cached = cached.ok_or(KeyringError::LEASE_LOST)?;
+        let cached = cached.ok_or(LEASE_LOST)?;
         if cached.iter().all(Option::is_some) {
             return Ok(cached.into_iter().flatten().collect());
         }
@@ -87,7 +87,7 @@ impl Keys {
             *connection = Some(client);
             Ok(())
         };
-        timeout(LEASE, renewal).await.map_err(|_| KeyringError::LEASE_LOST)?
+        timeout(LEASE, renewal).await.map_err(|_| LEASE_LOST)?
     }
 
     async fn read_invalidations(&self, client: &Object) -> Result<(), KeyringError> {

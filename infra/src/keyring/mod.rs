@@ -1,6 +1,7 @@
 //! Keys in a database of their own, the values that are sealed under them, and their erasure.
 //!
-//! A [`Keyring`] holds the parts. Give a caller only the part that it needs. The event store, for example, gets a [`Sealer`] and the [`RequestMacKeys`].
+//! A [`Keyring`] holds the parts. Give a caller only the part that it needs: the event store, for
+//! example, gets a [`Sealer`] and the [`RequestMacKeys`].
 
 mod crypto;
 mod durable;
@@ -18,6 +19,7 @@ mod key_eraser;
 mod key_rows;
 mod keys;
 mod link_tokens;
+mod options;
 mod request_mac_keys;
 mod root_rotation;
 mod root_row;
@@ -25,16 +27,14 @@ mod root_store;
 mod roots;
 mod sealed_field;
 mod sealer;
+mod secret;
 mod status;
 #[cfg(test)]
 mod tests;
 
 use std::ops::Deref;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-use chrono::TimeDelta;
 
 use crate::clock::Clock;
 use crate::postgres::Pool;
@@ -49,13 +49,16 @@ pub use envelope::commitment;
 pub use erasure_entry::{ErasureEntry, ErasureStage, ErasureState, OpenErasures, SubjectKind};
 pub use erasure_ledger::ErasureLedger;
 pub use error::{KeyringError, OpenError, SealError};
+pub use escrow::EscrowOptions;
 pub use key_eraser::{ErasedSubject, ExpiredKeys, KeyEraser};
 pub use keys::LOG_TARGET as LEASE_LOG_TARGET;
 pub use link_tokens::{LinkPurpose, LinkTokens};
+pub use options::KeyringOptions;
 pub use request_mac_keys::{RequestMacKeys, RequestMacs};
 pub use root_rotation::{RootRotation, RotatedRoot};
-pub use root_store::{RootFolder, RootId, RootStore, RootStoreError, Secret};
+pub use root_store::{RootFolder, RootId, RootStore, RootStoreError};
 pub use sealer::Sealer;
+pub use secret::Secret;
 pub use status::KeyringStatus;
 
 /// One node's keyring: a handle to its [`KeyringParts`], which clones share.
@@ -83,44 +86,6 @@ pub struct KeyringParts {
     pub content_days: u32,
     pool: Pool,
     keys: Arc<Keys>,
-}
-
-/// How long keys are kept, and where old root keys go.
-#[derive(Clone, Debug)]
-pub struct KeyringOptions {
-    /// Keys in memory at most.
-    pub cache_max: usize,
-    /// Days for which a day's security data is kept after that day.
-    pub security_days: u32,
-    /// Days for which a day's run output is kept after that day.
-    pub content_days: u32,
-    /// Months for which a month's billing data is kept after that month.
-    pub billing_months: u32,
-    /// `None`: an old root is erased without escrow.
-    pub escrow: Option<EscrowOptions>,
-}
-
-impl Default for KeyringOptions {
-    fn default() -> Self {
-        Self {
-            cache_max: 65_536,
-            security_days: 90,
-            content_days: 30,
-            billing_months: 120,
-            escrow: None,
-        }
-    }
-}
-
-/// Where old root keys are kept, encrypted to an offline recipient.
-#[derive(Clone, Debug)]
-pub struct EscrowOptions {
-    /// An age recipient: `age1...`.
-    pub recipient: String,
-    /// The folder of the escrow files.
-    pub dir: PathBuf,
-    /// How long an old root is kept there.
-    pub keep: TimeDelta,
 }
 
 impl Deref for Keyring {

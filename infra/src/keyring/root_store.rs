@@ -6,9 +6,10 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
-use super::{KeyringError, crypto, durable};
+use super::durable;
+use super::secret::Secret;
 
 /// The number of a root key; a later root has a higher one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,31 +18,6 @@ pub struct RootId(pub i64);
 impl std::fmt::Display for RootId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-/// 256 random bits. `Debug` does not show them, and they are overwritten when they are dropped.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct Secret(pub(super) [u8; 32]);
-
-impl Secret {
-    pub fn random() -> Result<Self, KeyringError> {
-        crypto::random().map(Self)
-    }
-
-    /// For a [`RootStore`], which must write it somewhere.
-    pub const fn expose(&self) -> &[u8; 32] {
-        &self.0
-    }
-
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("<secret>")
     }
 }
 

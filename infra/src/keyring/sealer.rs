@@ -15,6 +15,7 @@ use super::keys::Keys;
 use super::sealed_field::{open_field, seal_field};
 use super::{KeyringError, OpenError, SealError, key};
 use crate::clock::Clock;
+use crate::random;
 
 /// A clear field of an event.
 struct ClearField {
@@ -241,6 +242,6 @@ impl FieldPlace {
             bucket: *bucket,
             generation,
         };
-        Ok(seal_field(data_key, bound, crypto::random()?, text)?)
+        Ok(seal_field(data_key, bound, random::bytes().map_err(KeyringError::from)?, text)?)
     }
 }

@@ -7,9 +7,10 @@ use chrono::{DateTime, Utc};
 use domain::TokenId;
 use domain::operator::Scope;
 
-use crate::bearer::{BearerToken, NoRandomness, TokenHash};
+use crate::bearer::{BearerToken, TokenHash};
 use crate::clock::Clock;
 use crate::postgres::{PgError, Pool};
+use crate::random::NoRandomness;
 use crate::statement::{execute, query_opt};
 
 const PREFIX: &str = "lo_";

@@ -3,7 +3,7 @@
 use domain::server::ConnectFailure;
 
 use super::HostKey;
-use super::egress::PORTS_REFUSED;
+use super::egress::AddressError;
 
 /// Why a connection, or a command on it, failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,24 +28,6 @@ pub enum RemoteError {
     TooMuch,
 }
 
-/// Why Lethe does not connect to an address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AddressError {
-    #[error(
-        "this is not an address: give a host name or an IP address, and a port from 1 to 65535"
-    )]
-    Malformed,
-    #[error("port {port} is not allowed: use 22, or 1024 to 65535 except {}", refused_ports())]
-    Port { port: u16 },
-    /// A name without an address and a name with a forbidden address are the same error, so that
-    /// nobody can explore the network with it.
-    #[error(
-        "no public address was found for this host: check its name, or have the operator allow its \
-         network (egress_allow)"
-    )]
-    NotAllowed,
-}
-
 impl RemoteError {
     /// The stage that the connection reached.
     pub const fn cause(&self) -> ConnectFailure {
@@ -56,11 +38,6 @@ impl RemoteError {
             Self::TooMuch => ConnectFailure::Command,
         }
     }
-}
-
-fn refused_ports() -> String {
-    let ports: Vec<String> = PORTS_REFUSED.iter().map(u16::to_string).collect();
-    ports.join(", ")
 }
 
 const fn stage(cause: ConnectFailure) -> &'static str {

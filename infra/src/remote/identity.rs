@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use domain::server::{ConnectFailure, Fingerprint, KeyAlgorithm};
-use ring::rand::{SecureRandom, SystemRandom};
 use russh::client::{AuthResult, Handle};
 use russh::keys::ssh_key::private::{Ed25519Keypair, KeypairData};
 use russh::keys::ssh_key::public::RsaPublicKey;
@@ -14,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::client_handler::ClientHandler;
 use super::{HostKey, RemoteError};
+use crate::random::{self, NoRandomness};
 
 const PEM_BYTES_MAX: usize = 32 * 1024;
 /// bcrypt rounds. `ssh-keygen` uses 16 to 24; each round takes some milliseconds.
@@ -30,20 +30,26 @@ pub struct Identity {
 /// Why a key is not accepted. No text holds a part of the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
+    /// Not a key in a known format, or too long.
     #[error("this is not a private key: use OpenSSH's format, PKCS#1 or PKCS#8, of at most 32 KiB")]
     Format,
+    /// The key is encrypted and no passphrase came with it.
     #[error("the key is encrypted: send its passphrase too")]
     PassphraseNeeded,
+    /// The key is encrypted under another passphrase.
     #[error("the passphrase does not decrypt this key")]
     Passphrase,
+    /// The key is encrypted in a way that is not read, or that costs too much to try.
     #[error(
         "this kind of encryption is not supported: use OpenSSH's format with at most {ROUNDS_MAX} rounds"
     )]
     Encryption,
+    /// The key can be read, but Lethe does not use this algorithm or this length.
     #[error("this kind of key is not supported: use ed25519, ECDSA, or RSA of 2048 to 8192 bits")]
     Algorithm,
-    #[error("the system returned no random bytes")]
-    Random,
+    /// No key could be drawn.
+    #[error(transparent)]
+    Random(#[from] NoRandomness),
 }
 
 impl Identity {
@@ -52,8 +58,7 @@ impl Identity {
     /// # Errors
     /// `Random`.
     pub fn generate() -> Result<Self, IdentityError> {
-        let mut seed = Zeroizing::new([0; 32]);
-        SystemRandom::new().fill(seed.as_mut()).map_err(|_| IdentityError::Random)?;
+        let seed = Zeroizing::new(random::bytes()?);
         let pair = KeypairData::Ed25519(Ed25519Keypair::from_seed(&seed));
         Self::of(PrivateKey::new(pair, "").map_err(|_| IdentityError::Format)?)
     }

@@ -18,7 +18,7 @@ impl RunLogs {
         let today = self.0.clock.now().date_naive();
         self.make_days(today).await?;
         // The same retention as the day's key.
-        let kept = Days::new(u64::from(self.0.keyring.content_days));
+        let kept = Days::new(u64::from(self.0.content_days));
         let Some(before) = today.checked_sub_days(kept) else { return Ok(0) };
         let row = query_opt(&self.0.pool, DROP, &[&before]).await?;
         let dropped = row.map_or(Ok(0), |row| row.try_get::<_, i64>(0));

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI32;
 
 use crate::clock::Clock;
-use crate::keyring::Keyring;
+use crate::keyring::Sealer;
 use crate::postgres::Pool;
 use chunk::Kept;
 use wake::Wakes;
@@ -38,7 +38,8 @@ pub struct RunLogs(Arc<Inner>);
 
 struct Inner {
     pool: Pool,
-    keyring: Keyring,
+    sealer: Sealer,
+    content_days: u32,
     clock: Clock,
     wakes: Arc<Wakes>,
     /// Days since the year 1 up to which there are tables.
@@ -60,9 +61,11 @@ pub struct Resume {
 }
 
 impl RunLogs {
-    pub fn new(pool: Pool, keyring: Keyring, clock: Clock) -> Self {
+    /// `pool` leads to the log's database. A day's chunks are deleted `content_days` after it, when
+    /// the keyring erases their key.
+    pub fn new(pool: Pool, sealer: Sealer, content_days: u32, clock: Clock) -> Self {
         let (wakes, made_until) = (Arc::default(), AtomicI32::new(0));
-        Self(Arc::new(Inner { pool, keyring, clock, wakes, made_until }))
+        Self(Arc::new(Inner { pool, sealer, content_days, clock, wakes, made_until }))
     }
 
     /// Where the log ends. Claim the task under a greater fence first, so that no earlier node writes

@@ -51,7 +51,7 @@ impl RunLogs {
         let (tenant, subject) = (task.workspace.into(), task.workspace.into());
         let Sealed { seq, before, after, at, envelope } = sealed;
         let sealed = SealedBytes { id: task.chunk_id(seq), envelope };
-        let clear = self.0.keyring.sealer.open_bytes::<RunLog>(tenant, subject, &sealed).await?;
+        let clear = self.0.sealer.open_bytes::<RunLog>(tenant, subject, &sealed).await?;
         let opened = Opened { seq, before, after, at, clear };
         opened.check()?;
         Ok(opened)

@@ -251,13 +251,13 @@ impl Writer {
 
 impl RunLogs {
     async fn seal_chunk(&self, task: &LogKey, chunk: &Chunk) -> Result<Sealed, RunLogError> {
-        let Inner { keyring, clock, .. } = &*self.0;
+        let Inner { sealer, clock, .. } = &*self.0;
         let (tenant, subject) = (task.workspace.into(), task.workspace.into());
         let at = clock.now();
         self.ensure_day(at.date_naive()).await?;
         let clear = chunk.clear.to_vec();
         let id = task.chunk_id(chunk.seq);
-        let sealed = keyring.sealer.seal_bytes::<RunLog>(tenant, subject, id, clear).await?;
+        let sealed = sealer.seal_bytes::<RunLog>(tenant, subject, id, clear).await?;
         let Chunk { seq, before, after, .. } = *chunk;
         Ok(Sealed { seq, before, after, at, envelope: sealed.envelope })
     }

@@ -11,7 +11,7 @@ use tokio_postgres::Row;
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
-use crate::keyring::{Keyring, OpenError, SealError};
+use crate::keyring::{OpenError, SealError, Sealer};
 use crate::postgres::{PgError, Pool};
 use crate::remote::{Identity, IdentityError};
 use crate::statement::{execute, query, query_opt};
@@ -50,13 +50,14 @@ pub struct UnnamedServerKey {
 #[derive(Clone)]
 pub struct ServerCredentials {
     pool: Pool,
-    keyring: Keyring,
+    sealer: Sealer,
     clock: Clock,
 }
 
 impl ServerCredentials {
-    pub const fn new(pool: Pool, keyring: Keyring, clock: Clock) -> Self {
-        Self { pool, keyring, clock }
+    /// `pool` leads to the log's database. The keys stand there, sealed by `sealer`.
+    pub const fn new(pool: Pool, sealer: Sealer, clock: Clock) -> Self {
+        Self { pool, sealer, clock }
     }
 
     /// Seals and writes a key. Call it before the event that names it is appended. There is already a
@@ -71,8 +72,7 @@ impl ServerCredentials {
         let pem = identity.to_pem().as_bytes().to_vec();
         let id = credential.into();
         let (tenant, subject) = (workspace.into(), workspace.into());
-        let sealed =
-            self.keyring.sealer.seal_bytes::<ServerPrivateKey>(tenant, subject, id, pem).await?;
+        let sealed = self.sealer.seal_bytes::<ServerPrivateKey>(tenant, subject, id, pem).await?;
         let (key, line, now) = (sealed.to_bytes(), identity.public_line(), self.clock.now());
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
             [&credential.0, &workspace.0, &server.0, &key, &line, &now];
@@ -91,7 +91,7 @@ impl ServerCredentials {
         let sealed = Sealed::from_bytes(sealed).ok_or(OpenError::Damaged)?;
         let (tenant, subject) = (workspace.into(), workspace.into());
         let pem: Zeroizing<Vec<u8>> =
-            self.keyring.sealer.open_bytes::<ServerPrivateKey>(tenant, subject, &sealed).await?;
+            self.sealer.open_bytes::<ServerPrivateKey>(tenant, subject, &sealed).await?;
         let pem = std::str::from_utf8(&pem).map_err(|_| OpenError::Damaged)?;
         Ok(Some(Identity::parse(pem, None)?))
     }

@@ -1,12 +1,10 @@
-#![allow(clippy::unwrap_used, reason = "a test may")]
-
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::*;
-use crate::keyring::{KeyringOptions, RootFolder};
+use crate::keyring::{Keyring, KeyringOptions, RootFolder};
 use crate::postgres::{ConnectOptions, connect};
 use test_support::{Databases, databases};
 
@@ -28,7 +26,8 @@ async fn given() -> Harness {
     let folder = tempfile::tempdir().unwrap();
     let roots = Arc::new(RootFolder::open(&folder.path().join("roots"), None).unwrap());
     let keyring = Keyring::start(keys, roots, KeyringOptions::default(), clock.clone());
-    let credentials = ServerCredentials::new(pool, keyring.await.unwrap(), clock.clone());
+    let sealer = keyring.await.unwrap().sealer.clone();
+    let credentials = ServerCredentials::new(pool, sealer, clock.clone());
     Harness { _databases: databases, _roots: folder, clock, credentials }
 }
 

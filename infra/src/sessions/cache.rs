@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::LiveSession;
+use super::session::LiveSession;
 use crate::bearer::TokenHash;
 
 const KEPT: Duration = Duration::from_millis(500);

@@ -2,6 +2,7 @@
 
 mod cache;
 mod rows;
+mod session;
 #[cfg(test)]
 mod tests;
 
@@ -9,14 +10,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::session::{CloseReason, SessionKind};
+use domain::session::CloseReason;
 use domain::{AccountId, EventId, SessionId};
 
-use crate::bearer::{BearerToken, NoRandomness, TokenHash};
+use crate::bearer::{BearerToken, TokenHash};
 use crate::clock::Clock;
 use crate::postgres::{PgError, Pool};
+use crate::random::NoRandomness;
 use cache::Cache;
 use rows::Rows;
+
+pub use session::{Closing, LiveSession, NewSession};
 
 const PREFIX: &str = "ls_";
 const TOUCHED_EVERY: TimeDelta = TimeDelta::minutes(1);
@@ -27,41 +31,6 @@ pub struct Sessions {
     rows: Rows,
     cache: Arc<Cache>,
     clock: Clock,
-}
-
-/// A session that is to be opened.
-#[derive(Clone, Debug)]
-pub struct NewSession {
-    pub session: SessionId,
-    pub account: AccountId,
-    pub kind: SessionKind,
-    pub token: TokenHash,
-    /// How long it lives after its last use.
-    pub idle: TimeDelta,
-    /// How long it lives at most, from now on.
-    pub absolute: TimeDelta,
-}
-
-/// An open session, found by its token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LiveSession {
-    pub session: SessionId,
-    pub account: AccountId,
-    pub kind: SessionKind,
-    pub opened_at: DateTime<Utc>,
-    pub last_used_at: DateTime<Utc>,
-    pub idle_until: DateTime<Utc>,
-    pub absolute_until: DateTime<Utc>,
-}
-
-/// A session whose row has been deleted and whose closing event is not in the log yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Closing {
-    pub session: SessionId,
-    pub account: AccountId,
-    pub reason: CloseReason,
-    pub cause: Option<EventId>,
-    pub closed_at: DateTime<Utc>,
 }
 
 impl Sessions {
@@ -155,11 +124,5 @@ impl Sessions {
     /// The closing events of these sessions are in the log.
     pub async fn closed(&self, sessions: &[SessionId]) -> Result<(), PgError> {
         self.rows.closed(sessions).await
-    }
-}
-
-impl LiveSession {
-    fn is_live(&self, now: DateTime<Utc>) -> bool {
-        now < self.idle_until && now < self.absolute_until
     }
 }

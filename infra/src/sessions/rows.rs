@@ -9,7 +9,7 @@ use serde::de::value::{Error, StrDeserializer};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{Closing, LiveSession, NewSession};
+use super::session::{Closing, LiveSession, NewSession};
 use crate::bearer::TokenHash;
 use crate::postgres::{PgError, Pool};
 use crate::statement::{execute, query, query_opt};

@@ -1,5 +1,4 @@
-#![allow(clippy::unwrap_used, reason = "a test may")]
-
+use domain::session::SessionKind;
 use secrecy::ExposeSecret;
 
 use super::*;

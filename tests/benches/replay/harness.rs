@@ -47,7 +47,8 @@ impl Harness {
         let keyring = keyring.await.unwrap();
         let metrics = Arc::new(Metrics::new().unwrap());
         let (url, config) = (self.cluster.url("log"), ExecutorConfig::default());
-        let executor = Executor::start(config, self.pool.clone(), &url, keyring.clone(), metrics);
+        let (sealer, macs) = (keyring.sealer.clone(), keyring.request_macs.clone());
+        let executor = Executor::start(config, self.pool.clone(), &url, sealer, macs, metrics);
         let executor = executor.await.unwrap();
         let started = Instant::now();
         let seeded = tests::seed::seed(&executor, &keyring, &Ids::system(), events, |_| ()).await;

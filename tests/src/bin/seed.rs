@@ -28,7 +28,8 @@ async fn seed(config: &Config, events: i64) {
     let keyring = wiring::keyring(config, keys, Clock::system()).await.unwrap();
     let metrics = Arc::new(Metrics::new().unwrap());
     let (options, direct) = (ExecutorConfig::default(), &databases.direct);
-    let executor = Executor::start(options, pool, direct, keyring.clone(), metrics).await.unwrap();
+    let (sealer, macs) = (keyring.sealer.clone(), keyring.request_macs.clone());
+    let executor = Executor::start(options, pool, direct, sealer, macs, metrics).await.unwrap();
     let started = Instant::now();
     let tell = move |appended: i64| {
         let rate = appended as f64 / started.elapsed().as_secs_f64();

@@ -42,7 +42,8 @@ impl TestNode {
         let keyring = Keyring::start(keys, roots, options, Clock::system()).await.unwrap();
         let pool = connect(log_url, &ConnectOptions::app()).await.unwrap();
         let metrics = Arc::new(Metrics::new().unwrap());
-        let starting = Executor::start(config, pool.clone(), log_url, keyring.clone(), metrics);
+        let (sealer, macs) = (keyring.sealer.clone(), keyring.request_macs.clone());
+        let starting = Executor::start(config, pool.clone(), log_url, sealer, macs, metrics);
         Self { executor: starting.await.unwrap(), keyring, pool }
     }
 }

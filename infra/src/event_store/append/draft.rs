@@ -8,10 +8,10 @@ use super::rows::{Append, Json, NewEvent};
 use crate::event_store::error::ExecuteError;
 use crate::event_store::request::Request;
 use crate::ids::derived;
-use crate::keyring::{Keyring, RequestMacs};
+use crate::keyring::{RequestMacs, Sealer};
 
 pub struct Draft<'a> {
-    pub keyring: &'a Keyring,
+    sealer: &'a Sealer,
     pub request: &'a Request,
     pub events: Vec<NewEvent>,
 }
@@ -27,8 +27,8 @@ pub struct Place {
 }
 
 impl<'a> Draft<'a> {
-    pub fn new(keyring: &'a Keyring, request: &'a Request, capacity: usize) -> Self {
-        Self { keyring, request, events: Vec::with_capacity(capacity) }
+    pub fn new(sealer: &'a Sealer, request: &'a Request, capacity: usize) -> Self {
+        Self { sealer, request, events: Vec::with_capacity(capacity) }
     }
 
     /// Adds an event; returns it sealed, as the log will hold it.
@@ -37,8 +37,7 @@ impl<'a> Draft<'a> {
         // A repeated command gets the same ids.
         let number = self.events.len() + 1;
         let event_id = derived(request.command, &format!("event/{number}"));
-        let sealing =
-            self.keyring.sealer.seal(request.tenant, place.stream, EventId(event_id), &mut event);
+        let sealing = self.sealer.seal(request.tenant, place.stream, EventId(event_id), &mut event);
         let mut subjects: Vec<Uuid> = sealing.await?.into_iter().map(|subject| subject.0).collect();
         let about = event.subject(request.tenant, place.stream).0;
         if !subjects.contains(&about) {

@@ -39,7 +39,8 @@ impl TestExecutor {
         let metrics = Arc::new(Metrics::new().unwrap());
         let (log, url) = (pool(&databases.log_url).await, &databases.log_url);
         let config = ExecutorConfig::default();
-        let starting = Executor::start(config, log, url, keyring, Arc::clone(&metrics));
+        let (sealer, macs) = (keyring.sealer.clone(), keyring.request_macs.clone());
+        let starting = Executor::start(config, log, url, sealer, macs, Arc::clone(&metrics));
         let executor = starting.await.unwrap();
         let expires_at = Clock::system().now() + Duration::from_hours(24);
         let issue = OperatorCommand::IssueToken { scope: Scope::Admin, expires_at };

@@ -11,17 +11,39 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::AddressError;
 use allowance::Allowance;
 
 /// A host name with more addresses than this is refused.
 const ADDRESSES_MAX: usize = 16;
 
 /// Ports from 1024 on that belong to services which may act on the bytes of an SSH client.
-pub(super) const PORTS_REFUSED: &[u16] = &[
+const PORTS_REFUSED: &[u16] = &[
     1433, 1521, 2049, 2375, 2376, 2379, 2380, 3306, 3389, 5432, 5672, 5984, 6379, 6443, 8086, 8500,
     9042, 9092, 9200, 9300, 10250, 11211, 27017,
 ];
+
+/// Why Lethe does not connect to an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    /// The host is no name and no IP address, or the port is 0.
+    #[error(
+        "this is not an address: give a host name or an IP address, and a port from 1 to 65535"
+    )]
+    Malformed,
+    /// The policy has this port closed, for every address.
+    #[error("port {port} is not allowed: use 22, or 1024 to 65535 except {}", refused_ports())]
+    Port {
+        /// The port that was asked for.
+        port: u16,
+    },
+    /// A name without an address and a name with a forbidden address are the same error, so that
+    /// nobody can explore the network with it.
+    #[error(
+        "no public address was found for this host: check its name, or have the operator allow its \
+         network (egress_allow)"
+    )]
+    NotAllowed,
+}
 
 /// Which addresses may be connected to: public ones on port 22 or from 1024 on, and what the
 /// operator allows. Cheap to clone.
@@ -74,6 +96,11 @@ impl Egress {
     fn allows(&self, ip: IpAddr, port: u16) -> bool {
         self.allowed.iter().any(|allowance| allowance.covers(ip, port))
     }
+}
+
+fn refused_ports() -> String {
+    let ports: Vec<String> = PORTS_REFUSED.iter().map(u16::to_string).collect();
+    ports.join(", ")
 }
 
 /// As it is printed when Lethe starts.

@@ -53,10 +53,10 @@ async fn a_day_goes_with_its_key_and_no_earlier() {
 
     given.clock.advance(TimeDelta::days(29));
     assert_eq!(given.logs.retain().await.unwrap(), 0);
-    assert_eq!(given.logs.0.keyring.eraser.erase_expired().await.unwrap().buckets, 0);
+    assert_eq!(given.keyring.eraser.erase_expired().await.unwrap().buckets, 0);
     assert_eq!(all(&given.logs, &old).await.len(), 5);
     given.clock.advance(TimeDelta::days(1));
-    assert_eq!(given.logs.0.keyring.eraser.erase_expired().await.unwrap().buckets, 1);
+    assert_eq!(given.keyring.eraser.erase_expired().await.unwrap().buckets, 1);
     let closed = given.logs.read(&old, 0, 10).await;
     assert!(matches!(closed, Err(RunLogError::Open(OpenError::Expired))));
     assert_eq!(given.logs.retain().await.unwrap(), 1);
@@ -110,7 +110,7 @@ async fn the_log_of_an_erased_workspace_is_closed_and_takes_no_more() {
     let given = given().await;
     let task = given.task().await;
     given.log(&task, 5).await;
-    given.logs.0.keyring.eraser.erase_subject(task.workspace.into()).await.unwrap();
+    given.keyring.eraser.erase_subject(task.workspace.into()).await.unwrap();
     let closed = given.logs.read(&task, 0, 10).await;
     assert!(matches!(closed, Err(RunLogError::Open(OpenError::Erased))));
     let mut writer = given.writer(&task).await;

@@ -1,11 +1,3 @@
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may"
-)]
-
 mod bytes;
 mod keeping;
 mod lines;
@@ -19,7 +11,7 @@ use tokio_postgres::types::ToSql;
 
 use super::*;
 use crate::ids::Ids;
-use crate::keyring::{KeyringOptions, RootFolder};
+use crate::keyring::{Keyring, KeyringOptions, RootFolder};
 use crate::postgres::{ConnectOptions, connect, connect_one};
 use test_support::{Databases, databases};
 
@@ -31,6 +23,7 @@ struct Harness {
     clock: Clock,
     pool: Pool,
     ids: Ids,
+    keyring: Keyring,
     logs: RunLogs,
 }
 
@@ -40,8 +33,8 @@ async fn given() -> Harness {
     let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
     let clock = Clock::fixed("2026-11-22T12:00:00Z".parse().unwrap());
     let keyring = keyring(&databases, &roots, &clock).await;
-    let logs = RunLogs::new(pool.clone(), keyring, clock.clone());
-    Harness { databases, roots, clock, pool, ids: Ids::seeded(5), logs }
+    let logs = logs(&pool, &keyring, &clock);
+    Harness { databases, roots, clock, pool, ids: Ids::seeded(5), keyring, logs }
 }
 
 async fn keyring(databases: &Databases, roots: &TempDir, clock: &Clock) -> Keyring {
@@ -50,11 +43,16 @@ async fn keyring(databases: &Databases, roots: &TempDir, clock: &Clock) -> Keyri
     Keyring::start(pool, Arc::new(roots), KeyringOptions::default(), clock.clone()).await.unwrap()
 }
 
+fn logs(pool: &Pool, keyring: &Keyring, clock: &Clock) -> RunLogs {
+    let sealer = keyring.sealer.clone();
+    RunLogs::new(pool.clone(), sealer, keyring.content_days, clock.clone())
+}
+
 impl Harness {
     /// Another node: its keys and its wakes are its own.
     async fn node(&self) -> RunLogs {
         let keyring = keyring(&self.databases, &self.roots, &self.clock).await;
-        RunLogs::new(self.pool.clone(), keyring, self.clock.clone())
+        logs(&self.pool, &keyring, &self.clock)
     }
 
     async fn sql(&self, text: &str, with: &[&(dyn ToSql + Sync)]) -> u64 {

@@ -173,7 +173,7 @@ fn unfit(error: IdentityError) -> Problem {
         IdentityError::Format | IdentityError::Encryption | IdentityError::Algorithm => {
             Problem::field("private_key", error.to_string())
         }
-        IdentityError::Random => Problem::unavailable(&error),
+        IdentityError::Random(_) => Problem::unavailable(&error),
     }
 }
 

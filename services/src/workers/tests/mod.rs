@@ -1,11 +1,4 @@
 //! The workers on real PostgreSQL: a harness of databases and folders, and nodes that share it.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test may"
-)]
 
 mod erasing;
 mod keys;
@@ -109,7 +102,8 @@ impl Harness {
             ExecutorConfig::default(),
             pool.clone(),
             log_url,
-            keyring.clone(),
+            keyring.sealer.clone(),
+            keyring.request_macs.clone(),
             metrics.clone(),
         );
         let node = self.ids.uuid();
@@ -118,7 +112,7 @@ impl Harness {
             remote: Remote::new(config.egress_allow.clone(), config.remote_options()),
             server_credentials: ServerCredentials::new(
                 pool.clone(),
-                keyring.clone(),
+                keyring.sealer.clone(),
                 clock.clone(),
             ),
             monitors: Monitors::new(pool.clone(), node, clock.clone()),
@@ -136,7 +130,12 @@ impl Harness {
             api_tokens: ApiTokens::new(pool.clone(), clock.clone()),
             leader_lease: LeaderLease::new(pool.clone(), node),
             run_queue: RunQueue::new(pool.clone(), Duration::from_secs(5)),
-            run_logs: RunLogs::new(pool.clone(), keyring.clone(), clock.clone()),
+            run_logs: RunLogs::new(
+                pool.clone(),
+                keyring.sealer.clone(),
+                keyring.content_days,
+                clock.clone(),
+            ),
             stopping: watch::Sender::new(false),
             transport,
             mail_from: Mailbox::parse("Lethe <lethe@localhost>").unwrap(),

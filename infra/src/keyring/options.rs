@@ -1,0 +1,30 @@
+//! How long keys are kept.
+
+use super::escrow::EscrowOptions;
+
+/// How long keys are kept, and where old root keys go.
+#[derive(Clone, Debug)]
+pub struct KeyringOptions {
+    /// Keys in memory at most.
+    pub cache_max: usize,
+    /// Days for which a day's security data is kept after that day.
+    pub security_days: u32,
+    /// Days for which a day's run output is kept after that day.
+    pub content_days: u32,
+    /// Months for which a month's billing data is kept after that month.
+    pub billing_months: u32,
+    /// `None`: an old root is erased without escrow.
+    pub escrow: Option<EscrowOptions>,
+}
+
+impl Default for KeyringOptions {
+    fn default() -> Self {
+        Self {
+            cache_max: 65_536,
+            security_days: 90,
+            content_days: 30,
+            billing_months: 120,
+            escrow: None,
+        }
+    }
+}

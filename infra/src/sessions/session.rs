@@ -1,0 +1,48 @@
+//! A session, from its opening to the record that it was closed.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::session::{CloseReason, SessionKind};
+use domain::{AccountId, EventId, SessionId};
+
+use crate::bearer::TokenHash;
+
+/// A session that is to be opened.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    pub session: SessionId,
+    pub account: AccountId,
+    pub kind: SessionKind,
+    pub token: TokenHash,
+    /// How long it lives after its last use.
+    pub idle: TimeDelta,
+    /// How long it lives at most, from now on.
+    pub absolute: TimeDelta,
+}
+
+/// An open session, found by its token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LiveSession {
+    pub session: SessionId,
+    pub account: AccountId,
+    pub kind: SessionKind,
+    pub opened_at: DateTime<Utc>,
+    pub last_used_at: DateTime<Utc>,
+    pub idle_until: DateTime<Utc>,
+    pub absolute_until: DateTime<Utc>,
+}
+
+/// A session whose row has been deleted and whose closing event is not in the log yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closing {
+    pub session: SessionId,
+    pub account: AccountId,
+    pub reason: CloseReason,
+    pub cause: Option<EventId>,
+    pub closed_at: DateTime<Utc>,
+}
+
+impl LiveSession {
+    pub(super) fn is_live(&self, now: DateTime<Utc>) -> bool {
+        now < self.idle_until && now < self.absolute_until
+    }
+}
