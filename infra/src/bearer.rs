@@ -14,7 +14,9 @@ pub struct TokenHash([u8; 32]);
 
 /// A new token. Its secret is shown once.
 pub struct BearerToken {
+    /// Given to the client, and kept nowhere.
     pub secret: SecretString,
+    /// What is stored, and found again by.
     pub hash: TokenHash,
 }
 

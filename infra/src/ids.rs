@@ -28,6 +28,7 @@ impl Ids {
         Self(Some(Arc::new(Sequence { seed, drawn: AtomicU64::new(0) })))
     }
 
+    /// The next id. No two calls return the same one.
     #[allow(clippy::disallowed_methods, reason = "this is the place that draws ids")]
     pub fn uuid(&self) -> Uuid {
         self.0.as_ref().map_or_else(Uuid::now_v7, |sequence| {

@@ -36,17 +36,21 @@ pub struct ApiTokens {
 
 /// A token whose `api_token_issued` event is in the log.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct NewApiToken {
     pub token: ApiTokenId,
     pub workspace: WorkspaceId,
+    /// The member whose rights the token has.
     pub account: AccountId,
     /// Sealed under the workspace's key.
     pub name: Sealed,
+    /// The token is refused from then on.
     pub expires_at: DateTime<Utc>,
 }
 
 /// The row that a token was found by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct ApiTokenRow {
     pub token: ApiTokenId,
     pub workspace: WorkspaceId,
@@ -54,14 +58,18 @@ pub struct ApiTokenRow {
 
 /// A token of a workspace as it is listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct ListedApiToken {
     pub token: ApiTokenId,
+    /// Sealed under the workspace's key.
     pub name: Sealed,
     pub issued_at: DateTime<Utc>,
+    /// To the minute; `None`: it was never used.
     pub last_used_at: Option<DateTime<Utc>>,
 }
 
 impl ApiTokens {
+    /// `pool` leads to the log's database.
     pub const fn new(pool: Pool, clock: Clock) -> Self {
         Self { pool, clock }
     }

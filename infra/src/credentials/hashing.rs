@@ -27,6 +27,7 @@ impl PasswordHash {
         Self(phc)
     }
 
+    /// The PHC string, to be stored.
     pub fn as_str(&self) -> &str {
         &self.0
     }

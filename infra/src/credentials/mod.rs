@@ -39,6 +39,7 @@ pub struct Credentials {
 
 /// A hash that no event names yet, as far as is known.
 #[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct UnnamedCredential {
     pub account: AccountId,
     pub credential: CredentialId,

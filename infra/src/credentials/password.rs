@@ -12,6 +12,7 @@ const COMMON: &str = include_str!("common.txt");
 
 /// Why a password may not be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum PasswordError {
     #[error("the password is too short: use at least {LENGTH_MIN} bytes")]
     TooShort,

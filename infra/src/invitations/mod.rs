@@ -25,6 +25,7 @@ pub struct Invitations {
 }
 
 impl Invitations {
+    /// `pool` leads to the log's database.
     pub const fn new(pool: Pool) -> Self {
         Self { pool }
     }

@@ -45,8 +45,3 @@ impl<'a> Envelope<'a> {
         Some(bytes)
     }
 }
-
-/// The commitment to the key that sealed an envelope. A Merkle leaf holds it.
-pub fn commitment(envelope: &[u8]) -> Option<[u8; 32]> {
-    envelope.get(41..)?.first_chunk::<32>().copied()
-}

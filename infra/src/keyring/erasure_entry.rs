@@ -38,16 +38,21 @@ domain::named_enum! {
 /// A stage that an erasure has reached, with the data that is recorded about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErasureStage {
-    /// `position`: the log's last position when the fence was raised.
+    /// The fence stands: nothing more is appended for the subject.
     Fenced {
+        /// The log's last position when the fence was raised.
         position: i64,
     },
-    /// How many keys there were, and the youngest root key that ever wrapped one of them.
+    /// The keys are erased and the working rows deleted.
     KeysErased {
+        /// How many keys the subject ever had.
         keys: i64,
+        /// The youngest root key that ever wrapped one of them; `None` where there were no keys.
         last_root: Option<RootId>,
     },
+    /// See [`ErasureState::Completed`].
     Completed,
+    /// See [`ErasureState::BackupProven`].
     BackupProven,
 }
 
@@ -64,6 +69,7 @@ impl ErasureStage {
 
 /// One erasure: a row of the ledger. A time is `None` until its stage is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct ErasureEntry {
     pub kind: SubjectKind,
     pub subject: SubjectId,
@@ -115,6 +121,7 @@ impl ErasureEntry {
 /// The erasures that are requested and not completed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct OpenErasures {
+    /// How many they are.
     pub count: i64,
     /// When the oldest of them was requested.
     pub oldest: Option<DateTime<Utc>>,

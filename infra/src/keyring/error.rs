@@ -1,6 +1,5 @@
 //! Errors of the keyring. No text holds a value.
 
-use chrono::{DateTime, Utc};
 use domain::SubjectId;
 
 use super::root_store::{RootId, RootStoreError};
@@ -33,12 +32,6 @@ pub enum KeyringError {
     /// A row does not hold what was written into it.
     #[error("a row of the keyring does not open under its root key, or is damaged")]
     Damaged,
-    /// The configured retention of the key's values has not ended.
-    #[error("this key is kept until {until}: it cannot be erased before")]
-    TooSoon { until: DateTime<Utc> },
-    /// Keys of the class belong to a subject only.
-    #[error("keys of this class are not kept by period")]
-    NoBucket,
     /// The configured recipient of the escrow cannot be read.
     #[error("the escrow's recipient is not an age recipient: use one that begins with age1")]
     EscrowRecipient,
@@ -53,7 +46,12 @@ pub enum KeyringError {
     NotInLedger(SubjectId),
     /// The states of an erasure, as in [`super::ErasureState::as_str`].
     #[error("an erasure cannot go from {from} to {to}: record the stages between first")]
-    StageSkipped { from: &'static str, to: &'static str },
+    StageSkipped {
+        /// The state in the ledger.
+        from: &'static str,
+        /// The state that was to be recorded.
+        to: &'static str,
+    },
     /// No key could be drawn.
     #[error(transparent)]
     Random(#[from] NoRandomness),

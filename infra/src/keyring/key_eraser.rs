@@ -36,9 +36,13 @@ pub struct ErasedSubject {
 /// How many expired keys of each kind were erased.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ExpiredKeys {
+    /// Keys of a day or a month.
     pub buckets: u64,
+    /// Keys of a day that recognised repeated requests.
     pub request_macs: u64,
+    /// Keys of a day for mailed links.
     pub links: u64,
+    /// Root keys whose escrow files were deleted.
     pub escrows: u64,
 }
 
@@ -89,21 +93,6 @@ impl KeyEraser {
         self.keys.evict(&erased).await;
         let last_root: Option<i64> = sum.try_get("root")?;
         Ok(ErasedSubject { classes, keys: sum.try_get("keys")?, last_root: last_root.map(RootId) })
-    }
-
-    /// Erases the key of the bucket that `date` falls into, for everybody. `false` when it was
-    /// erased before.
-    ///
-    /// # Errors
-    /// [`KeyringError::TooSoon`] until the configured retention has ended;
-    /// [`KeyringError::NoBucket`] for a class whose keys are not kept by bucket.
-    pub async fn erase_bucket(&self, class: Class, date: NaiveDate) -> Result<bool, KeyringError> {
-        let start = key::bucket_start(class, date).ok_or(KeyringError::NoBucket)?;
-        let until = self.kept_until(class, start).ok_or(KeyringError::Date)?;
-        if until > self.clock.now() {
-            return Err(KeyringError::TooSoon { until });
-        }
-        self.erase_key(KeyId::bucket(class, key::day(start))).await
     }
 
     /// Erases expired keys: of buckets, request MACs, mailed links, and escrowed roots. Also deletes

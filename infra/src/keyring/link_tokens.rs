@@ -18,6 +18,7 @@ pub(super) const DAYS_KEPT: i64 = 8;
 
 /// What a mailed link is for. A token is read for its own purpose only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the name of each variant says what it is")]
 pub enum LinkPurpose {
     VerifyEmail,
     ChangeEmail,

@@ -45,7 +45,6 @@ use keys::Keys;
 use roots::Roots;
 
 pub use email_index::{AddressReservations, EmailIndex, EmailKinds};
-pub use envelope::commitment;
 pub use erasure_entry::{ErasureEntry, ErasureStage, ErasureState, OpenErasures, SubjectKind};
 pub use erasure_ledger::ErasureLedger;
 pub use error::{KeyringError, OpenError, SealError};

@@ -17,7 +17,9 @@ pub(super) const DAYS_KEPT: i64 = 1;
 /// The HMAC-SHA256 of a request under today's key and, while that one lasts, under yesterday's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestMacs {
+    /// Under today's key: what is stored with an append.
     pub today: [u8; 32],
+    /// Under yesterday's key, for an append of yesterday; `None` when that key is erased.
     pub before: Option<[u8; 32]>,
 }
 

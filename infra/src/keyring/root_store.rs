@@ -21,7 +21,9 @@ impl std::fmt::Display for RootId {
     }
 }
 
+/// A root key was not read, written or erased. No text holds a key.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum RootStoreError {
     #[error(
         "the folder of root keys {path} is inside the data directory {data}, so a backup of the data would hold the keys: choose a folder outside"
@@ -46,6 +48,7 @@ pub trait RootStore: Send + Sync {
     async fn write(&self, id: RootId, key: &Secret) -> Result<(), RootStoreError>;
     /// Returns when the key is erased. Succeeds if it does not exist.
     async fn erase(&self, id: RootId) -> Result<(), RootStoreError>;
+    /// The roots that are stored, in any order.
     async fn list(&self) -> Result<Vec<RootId>, RootStoreError>;
 }
 

@@ -14,10 +14,13 @@ pub struct KeyringStatus {
     pub erased: i64,
     /// The root under which keys are wrapped.
     pub root: RootId,
+    /// Since when.
     pub root_since: DateTime<Utc>,
     /// Old roots that their escrow's recipient could still open.
     pub escrowed: i64,
+    /// The generation of the blind index under which new addresses are reserved.
     pub email_generation: i64,
+    /// When that generation was made.
     pub email_generation_since: DateTime<Utc>,
     /// Whether this node has the lease and may use keys from memory.
     pub is_leased: bool,

@@ -14,7 +14,9 @@ const HEAD: &str = "select coalesce(max(position), 0) from event_log.events";
 const PAGE: &str = include_str!("page.sql");
 const STREAM: &str = include_str!("stream.sql");
 
+/// Why the log is not read on.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum FeedError {
     /// The log is dense, so this is damage: nothing may be read past it.
     #[error("the log has a hole: position {at} is missing")]

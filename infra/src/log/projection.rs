@@ -12,8 +12,11 @@ use super::value::Value;
 /// Its words are shown to operators: never a value of the event.
 #[derive(Debug, thiserror::Error)]
 pub enum Poison {
+    /// The event has no shape that this version of Lethe reads.
     #[error(transparent)]
     Undecodable(#[from] DecodeError),
+    /// The event can be read, and does not fit the row. In plain words, without a value of the
+    /// event.
     #[error("{0}")]
     Unfit(String),
 }
@@ -28,13 +31,16 @@ impl Poison {
 /// What a projection keeps of one key: a struct whose fields are the columns of its table, written
 /// with [`row!`](crate::row). The first column is the key.
 pub trait Row: Send + Sync + Sized + 'static {
+    /// Names and types of the columns, in their order in the table.
     fn columns() -> Vec<(&'static str, Type)>;
     /// # Errors
     /// A table with other columns.
     fn read(row: &tokio_postgres::Row) -> Result<Self, tokio_postgres::Error>;
+    /// What each column holds, in the same order.
     fn values(&self) -> Vec<&(dyn ToSql + Sync)>;
     /// Where the last event that was folded into the row stands.
     fn position(&self) -> i64;
+    /// The reader calls it after each fold.
     fn set_position(&mut self, position: i64);
 }
 
@@ -91,9 +97,12 @@ pub trait Projection: Send + Sync + 'static {
     const INDEXES: &'static str;
     /// A row for each event, which never changes: none is kept in memory once it is written.
     const APPEND_ONLY: bool = false;
+    /// What a row is about. All events of one key come from one stream.
     type Key: Value + Copy + Eq + Hash;
+    /// What is kept for each key.
     type Row: Row;
 
+    /// The row that an event belongs to.
     fn key(event: &Recorded) -> Self::Key;
 
     /// Whether the key has no row before this event, for certain: a replay then looks for none.

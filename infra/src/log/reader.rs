@@ -17,14 +17,17 @@ pub(super) enum ReaderKind {
 }
 
 impl Reader {
+    /// A reader that writes the rows of `P`.
     pub fn projection<P: Projection>() -> Self {
         Self(ReaderKind::Projection(Arc::new(ErasedProjection::<P>(PhantomData))))
     }
 
+    /// A reader that acts on each event once.
     pub fn worker(worker: impl Worker) -> Self {
         Self(ReaderKind::Worker(Arc::new(worker)))
     }
 
+    /// Its name in checkpoints, metrics and commands.
     pub fn name(&self) -> &'static str {
         match &self.0 {
             ReaderKind::Projection(projection) => projection.name(),
@@ -40,6 +43,7 @@ impl Reader {
         }
     }
 
+    /// `projection` or `worker`.
     pub const fn kind(&self) -> &'static str {
         match self.0 {
             ReaderKind::Projection(_) => "projection",

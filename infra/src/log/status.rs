@@ -12,24 +12,32 @@ use crate::postgres::{PgError, Pool};
 const STATUS: &str = include_str!("status.sql");
 const REACHED: &str = "select position from readers.checkpoints where name = $1 and version = $2";
 
+/// How far a reader is. Positions are those of the log.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct ReaderStatus {
     pub name: String,
     pub version: i16,
     /// `projection` or `worker`.
     pub kind: String,
+    /// The last event that it has read.
     pub position: i64,
     /// The log's last position.
     pub head: i64,
+    /// `head` less `position`.
     pub lag_events: i64,
     /// Age of the oldest event that is yet to be read.
     pub lag_seconds: f64,
+    /// The node that runs it.
     pub owner: Option<Uuid>,
+    /// Rises when another node takes the reader over.
     pub fence: i64,
     /// Events of its types that it has read.
     pub processed: i64,
     pub last_event_at: Option<DateTime<Utc>>,
+    /// Without any value of an event.
     pub last_error: Option<String>,
+    /// How many streams wait for an operator.
     pub parked: i64,
     /// How far a replay has come, and how far it goes.
     pub replay: Option<(i64, i64)>,

@@ -16,11 +16,14 @@ use uuid::Uuid;
 
 use super::json::JsonText;
 
+/// A type that a column of a read model may have.
 pub trait Value: Sized + Send + Sync + 'static {
+    /// PostgreSQL's type of the column.
     const TYPE: Type;
     /// # Errors
     /// A column of another type.
     fn read(row: &Row, at: usize) -> Result<Self, Error>;
+    /// The value as a parameter of a statement.
     fn sql(&self) -> &(dyn ToSql + Sync);
 }
 

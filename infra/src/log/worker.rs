@@ -47,8 +47,10 @@ pub(super) fn refused_as_data(error: &tokio_postgres::Error) -> bool {
         .is_some_and(|code| ["22", "23", "54"].contains(&code.code().get(..2).unwrap_or("")))
 }
 
+/// Acts on events, in the order of the log.
 #[async_trait]
 pub trait Worker: Send + Sync + 'static {
+    /// The name of its checkpoint, and its label in metrics.
     fn name(&self) -> &'static str;
 
     /// None is all of them.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{Letter, MailError, SendOutcome};
 
+/// A folder that mails are written into.
 #[derive(Clone, Debug)]
 pub struct Folder(PathBuf);
 
@@ -20,6 +21,7 @@ impl Folder {
         Ok(Self(path))
     }
 
+    /// Where the folder is.
     pub fn path(&self) -> &Path {
         &self.0
     }

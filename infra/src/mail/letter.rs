@@ -51,6 +51,7 @@ impl Letter {
         Ok(Self { id, envelope: message.envelope().clone(), bytes: message.formatted() })
     }
 
+    /// The outbox's id of the mail.
     pub const fn id(&self) -> Uuid {
         self.id
     }
@@ -59,6 +60,7 @@ impl Letter {
         &self.envelope
     }
 
+    /// The message with its headers, as RFC 5322 has it.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }

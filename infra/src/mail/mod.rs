@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 /// Mail is not configured as it must be, or a mail cannot be made.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum MailError {
     #[error(
         "the SMTP URL cannot be read: use smtp://HOST[:PORT] or smtps://USER:PASSWORD@HOST[:PORT]"
@@ -34,10 +35,18 @@ pub enum MailError {
 pub enum SendOutcome {
     /// The server has accepted it, or the file is written.
     Accepted,
-    /// Certainly not accepted. `for_good`: the address or the mail itself was refused.
-    Refused { for_good: bool, trouble: String },
+    /// Certainly not accepted.
+    Refused {
+        /// The address or the mail itself was refused: sending it again is of no use.
+        for_good: bool,
+        /// See [`Self::trouble`].
+        trouble: String,
+    },
     /// The connection ended between the last byte of the mail and the answer to it.
-    Unknown { trouble: String },
+    Unknown {
+        /// See [`Self::trouble`].
+        trouble: String,
+    },
 }
 
 impl SendOutcome {
@@ -54,13 +63,16 @@ impl SendOutcome {
 domain::named_enum! {
     /// The kind of a transport.
     pub enum Via {
+        /// To a server.
         Smtp = "smtp",
+        /// Into files.
         Folder = "folder",
     }
 }
 
 /// How mails leave Lethe.
 #[derive(Clone)]
+#[allow(missing_docs, reason = "the name of each variant says what it is")]
 pub enum Transport {
     Smtp(Smtp),
     Folder(Folder),
@@ -84,6 +96,7 @@ impl Transport {
         Folder::open(path.into()).await.map(Self::Folder)
     }
 
+    /// What is noted with each mail that is sent.
     pub const fn via(&self) -> Via {
         match self {
             Self::Smtp(_) => Via::Smtp,

@@ -20,6 +20,7 @@ const SUBMIT: Duration = Duration::from_secs(30);
 /// RFC 5321, 4.5.3.2.6 would wait ten minutes; the outbox's lease is shorter.
 const HAND_OVER: Duration = Duration::from_secs(90);
 
+/// A server that takes mails. A connection is made for each mail.
 #[derive(Clone)]
 pub struct Smtp {
     host: String,

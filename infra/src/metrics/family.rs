@@ -57,6 +57,7 @@ shaped! {
 
 macro_rules! families {
     ($(#[doc = $help:literal] $field:ident: $family:ty = $name:literal [$($label:literal),*] $($buckets:ident)?,)+) => {
+        /// One handle for each metric. Clones share their values.
         #[derive(Clone, Debug)]
         pub struct Metrics {
             registry: Registry,

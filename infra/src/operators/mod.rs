@@ -29,6 +29,7 @@ pub struct Operators {
 
 /// A token that is neither revoked nor expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct OperatorToken {
     pub id: TokenId,
     pub scope: Scope,
@@ -43,6 +44,7 @@ impl OperatorToken {
 }
 
 impl Operators {
+    /// `pool` leads to the log's database.
     pub const fn new(pool: Pool, clock: Clock) -> Self {
         Self { pool, clock }
     }

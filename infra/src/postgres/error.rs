@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use tokio_postgres::error::{DbError, SqlState};
 
+/// Why the database was not reached, or refused. No text holds a value of a row.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum PgError {
     #[error("the database URL cannot be read")]
     Url,
@@ -45,6 +47,7 @@ pub enum PgError {
 
 /// Why a private server did not start or stop.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum ClusterError {
     #[error("{0} is in use by another Lethe: stop that one, or choose another data folder")]
     InUse(PathBuf),

@@ -24,6 +24,7 @@ pub use cluster::Cluster;
 pub use error::{ClusterError, PgError, describe};
 pub use migrate::{Migrated, migrate_keyring, migrate_log};
 pub use options::ClusterOptions;
-pub use pool::{ConnectOptions, Connection, Pool, connect, connect_one, connect_with_messages};
+pub(crate) use pool::connect_with_messages;
+pub use pool::{ConnectOptions, Pool, connect, connect_one};
 pub use running::running;
 pub use schema::{Schema, keyring_schema, log_schema};

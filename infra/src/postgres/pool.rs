@@ -10,8 +10,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{PgError, tls};
 
+/// Connections to one database. Cheap to clone.
 pub type Pool = deadpool_postgres::Pool;
-pub type Connection =
+pub(crate) type Connection =
     tokio_postgres::Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
 
 /// The options of a pool's sessions, or of a single connection.
@@ -21,13 +22,17 @@ pub struct ConnectOptions {
     pub application: &'static str,
     /// The role to take on, such as `lethe_app`. The login role must be a member of it.
     pub role: Option<&'static str>,
+    /// Of a pool; a single connection does not look at it.
     pub connections_max: usize,
     /// How long to wait for a free connection of the pool.
     pub wait: Duration,
+    /// For reaching the server, at each of its addresses.
     pub connect_timeout: Duration,
     /// Zero is no limit, as in PostgreSQL.
     pub statement_timeout: Duration,
+    /// For one lock. Zero is no limit.
     pub lock_timeout: Duration,
+    /// The server ends a session that leaves a transaction open for longer. Zero is no limit.
     pub idle_in_transaction_timeout: Duration,
     /// The URL leads to a transaction-pooling proxy, which refuses start-up settings: role and
     /// limits must then be set on the login role with `alter role`.
@@ -125,7 +130,7 @@ pub async fn connect_one(url: &str, options: &ConnectOptions) -> Result<Client, 
 }
 
 /// One connection whose messages, notifications among them, the caller polls.
-pub async fn connect_with_messages(
+pub(crate) async fn connect_with_messages(
     url: &str,
     options: &ConnectOptions,
 ) -> Result<(Client, Connection), PgError> {

@@ -11,11 +11,14 @@ const LABEL_MAX: usize = 63;
 /// A host name or IP address and a port. Personal data: `Debug` shows neither.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
+    /// A name or an IP address, as it was entered: not checked yet.
     pub host: String,
+    /// 0 is refused.
     pub port: u16,
 }
 
 impl Address {
+    /// Checks nothing: see [`Self::check`].
     pub fn new(host: impl Into<String>, port: u16) -> Self {
         Self { host: host.into(), port }
     }

@@ -36,8 +36,11 @@ pub struct Limits {
 /// What a command wrote, and its exit status: `None` when a signal ended it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CommandOutput {
+    /// `None`: a signal ended the command.
     pub exit: Option<u32>,
+    /// Standard output.
     pub out: Vec<u8>,
+    /// Standard error.
     pub err: Vec<u8>,
 }
 

@@ -13,7 +13,10 @@ pub enum RemoteError {
     Address(AddressError),
     /// Nothing but the key exchange took place; no credential was offered.
     #[error("the server shows another host key than the approved one")]
-    HostKey { seen: HostKey },
+    HostKey {
+        /// The one that the server shows.
+        seen: HostKey,
+    },
     /// The server refused.
     #[error("the server refuses: {}", stage(*.0))]
     Refused(ConnectFailure),

@@ -6,6 +6,7 @@ use russh::keys::{Algorithm, EcdsaCurve, HashAlg, PublicKey};
 /// The host key that a server proved to hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostKey {
+    /// Of the key, not of its signature.
     pub algorithm: KeyAlgorithm,
     /// SHA-256 of the public key.
     pub fingerprint: Fingerprint,

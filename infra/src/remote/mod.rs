@@ -52,6 +52,7 @@ struct Handshake {
 }
 
 impl Remote {
+    /// Connects nowhere yet.
     pub fn new(egress: Egress, options: RemoteOptions) -> Self {
         let config = Arc::new(settings::config(&options));
         Self { egress, options, config }

@@ -15,6 +15,7 @@ const OF_OWNER: &str = "select kind, blind_index from event_log.reservations whe
 const RESERVE_AGAIN: &str = "select event_log.reserve_again($1, $2, $3, $4, $5)";
 const DELETE_KIND: &str = "select event_log.delete_reservations($1)";
 
+/// The rows that keep an address to one owner.
 #[derive(Clone)]
 pub struct Reservations(Pool);
 
@@ -22,6 +23,7 @@ pub struct Reservations(Pool);
 pub type Index = (String, Vec<u8>);
 
 impl Reservations {
+    /// `pool` leads to the log's database.
     pub const fn new(pool: Pool) -> Self {
         Self(pool)
     }
@@ -44,6 +46,7 @@ impl Reservations {
         Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
     }
 
+    /// The reservations of one owner, by kind and index.
     pub async fn of_owner(&self, owner: Uuid) -> Result<Vec<Index>, PgError> {
         let rows = query(&self.0, OF_OWNER, &[&owner]).await?;
         let reservations = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));

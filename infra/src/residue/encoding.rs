@@ -5,6 +5,7 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 /// One way in which a value may have been written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the name of each variant says what it is")]
 pub enum Encoding {
     Raw,
     LowerCase,
@@ -21,6 +22,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
+    /// Every encoding that is searched for.
     pub const ALL: [Self; 10] = [
         Self::Raw,
         Self::LowerCase,

@@ -23,16 +23,22 @@ pub struct Canaries {
 /// A canary that was found: its number in the list, never its value.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Find {
+    /// Its place in the list, from 0.
     pub canary: usize,
+    /// How it was written there.
     pub form: Encoding,
+    /// A file, or the name that the caller gave to a stream.
     pub place: PathBuf,
 }
 
 /// The result of a search.
 #[derive(Debug, Default)]
 pub struct Report {
+    /// Each canary once for each form and place.
     pub finds: BTreeSet<Find>,
+    /// How many files were read.
     pub files: u64,
+    /// How many bytes were read.
     pub bytes: u64,
     /// Places that could not be read, and so were not searched.
     pub unread: Vec<PathBuf>,

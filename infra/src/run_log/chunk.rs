@@ -17,10 +17,12 @@ const _: () = assert!(LINE_BYTES_MAX - 1 == u16::MAX as usize);
 
 /// The key of a log: one attempt of a run on one server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct LogKey {
     pub workspace: WorkspaceId,
     pub run: RunId,
     pub server: ServerId,
+    /// From 1.
     pub attempt: u32,
 }
 
@@ -37,11 +39,12 @@ impl LogKey {
     }
 }
 
-/// A stored line, or a piece of one longer than [`LINE_BYTES_MAX`].
+/// A stored line, or a piece of one longer than 64 KiB.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogLine {
     /// From 1, without a gap, over all streams.
     pub number: u64,
+    /// Who wrote it.
     pub stream: Stream,
     /// It continues the previous line of this stream.
     pub continues: bool,

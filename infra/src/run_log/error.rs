@@ -5,6 +5,7 @@ use crate::postgres::PgError;
 
 /// A log was not written or not read.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum RunLogError {
     #[error(transparent)]
     Database(#[from] PgError),

@@ -1,13 +1,15 @@
 //! Splits masked bytes into lines. A very long line becomes several pieces; no byte is changed.
 
 /// A longer line is stored in pieces.
-pub const LINE_BYTES_MAX: usize = 64 * 1024;
+pub(super) const LINE_BYTES_MAX: usize = 64 * 1024;
 
 domain::named_enum! {
     /// Who wrote a line.
     #[derive(Hash)]
     pub enum Stream {
+        /// Standard output of the command.
         Out = "out",
+        /// Standard error of the command.
         Err = "err",
         /// Lethe itself, about the log.
         Lethe = "lethe",

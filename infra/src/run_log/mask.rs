@@ -10,15 +10,16 @@ use aho_corasick::{Anchored, MatchKind, dfa, nfa::contiguous};
 use super::forms::{bytes_to_find, forms, is_scattered};
 
 /// In bytes. A shorter secret would mask much of any text.
-pub const SECRET_BYTES_MIN: usize = 4;
+const SECRET_BYTES_MIN: usize = 4;
 /// In bytes, of all secrets of a run together.
-pub const SECRETS_BYTES_MAX: usize = 32 * 1024;
+pub(super) const SECRETS_BYTES_MAX: usize = 32 * 1024;
 const MASK: &[u8] = b"***";
 /// Above this the search uses less memory, and is slower.
 const FAST_BYTES_MAX: usize = 4 * 1024;
 
 /// Why secrets cannot be masked. No text holds a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum MaskError {
     #[error("a secret is too short to be masked: use at least {SECRET_BYTES_MIN} bytes")]
     TooShort,
@@ -41,6 +42,11 @@ impl std::fmt::Debug for Masks {
 }
 
 impl Masks {
+    /// Prepares a search for every secret in every encoding. Takes some milliseconds for long
+    /// secrets.
+    ///
+    /// # Errors
+    /// [`MaskError`].
     pub fn new<S: AsRef<[u8]>>(secrets: &[S]) -> Result<Self, MaskError> {
         let mut all = BTreeSet::new();
         if secrets.iter().map(|secret| secret.as_ref().len()).sum::<usize>() > SECRETS_BYTES_MAX {
@@ -62,7 +68,7 @@ impl Masks {
     }
 
     /// A mask for one stream of output.
-    pub fn stream(&self) -> Mask {
+    pub(super) fn stream(&self) -> Mask {
         let state = self.0.as_ref().map(|machine| machine.start).unwrap_or_default();
         Mask { machine: self.0.clone(), state, held: Vec::new(), ranges: Vec::new() }
     }
@@ -182,7 +188,7 @@ struct MaskedRange {
 }
 
 /// Masks one stream. It holds back only what may be the beginning of a secret.
-pub struct Mask {
+pub(super) struct Mask {
     machine: Option<Arc<Machine>>,
     state: StateID,
     held: Vec<u8>,
@@ -214,7 +220,7 @@ impl Mask {
         out
     }
 
-    pub fn push_into(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+    fn push_into(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         let Some(machine) = self.machine.clone() else {
             out.extend_from_slice(bytes);
             return;

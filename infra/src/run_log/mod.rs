@@ -25,12 +25,12 @@ use wake::Wakes;
 
 pub use chunk::{LogKey, LogLine};
 pub use error::RunLogError;
-pub use lines::{LINE_BYTES_MAX, Stream};
-pub use mask::{Mask, MaskError, Masks, SECRET_BYTES_MIN, SECRETS_BYTES_MAX};
+pub use lines::Stream;
+pub use mask::{MaskError, Masks};
 pub use rows::LogPart;
 pub use seal::{StreamSummary, Summary};
 pub use wake::Watch;
-pub use writer::{FLUSH_AFTER, Writer};
+pub use writer::Writer;
 
 /// The logs of all runs. Cheap to clone.
 #[derive(Clone)]
@@ -49,9 +49,11 @@ struct Inner {
 /// Where a log ends, and from where the node that takes over its task reads the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Resume {
+    /// The number of the next line, from 1.
     pub next_line: u64,
     /// Offsets in the command's output. The writer skips what is stored already.
     pub out_offset: u64,
+    /// The same for standard error.
     pub err_offset: u64,
     /// Stored bytes of all streams.
     pub bytes: u64,

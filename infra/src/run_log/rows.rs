@@ -31,7 +31,9 @@ const PAGE_BYTES: i64 = 512 * 1024;
 /// Which lines a byte range counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LogPart {
+    /// Standard output.
     Out,
+    /// Standard error.
     Err,
     /// Every line in order, Lethe's own included.
     All,

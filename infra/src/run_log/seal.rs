@@ -10,7 +10,9 @@ use super::{RunLogError, RunLogs};
 /// The counts and the hash of one stored stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamSummary {
+    /// Stored lines; a line longer than 64 KiB is several.
     pub lines: u64,
+    /// Stored bytes, which are masked.
     pub bytes: u64,
     /// SHA-256 of the stored bytes, which are masked.
     pub sha256: [u8; 32],
@@ -21,10 +23,13 @@ pub struct StreamSummary {
 /// The counts of a stored log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
+    /// Standard output.
     pub out: StreamSummary,
+    /// Standard error.
     pub err: StreamSummary,
     /// Lethe's own lines included.
     pub lines: u64,
+    /// Of all lines.
     pub bytes: u64,
     /// Whether the rest was dropped; then Lethe's last line says so.
     pub truncated: bool,

@@ -15,7 +15,7 @@ use crate::failpoint;
 
 /// A line waits for more while the last chunk is younger than this: slow lines are written at once,
 /// fast ones together.
-pub const FLUSH_AFTER: Duration = Duration::from_millis(40);
+pub(super) const FLUSH_AFTER: Duration = Duration::from_millis(40);
 /// After this many dropped bytes of a stream the read offset is stored.
 const DROPPED_BYTES_NOTED: u64 = 16 * 1024 * 1024;
 

@@ -33,18 +33,23 @@ pub struct Seats {
 
 /// A lease as in its event. The row does not depend on who writes it, or when.
 #[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct NewSeatLease {
     pub lease: LeaseId,
     pub workspace: WorkspaceId,
+    /// Who has the seat.
     pub account: AccountId,
+    /// Grows from lease to lease of a workspace. Whoever renews has to name it.
     pub fence: u64,
     /// When the event was recorded: the lease runs from then on.
     pub since: DateTime<Utc>,
+    /// How long the lease lasts unless it is renewed. Stored in whole seconds.
     pub ttl: TimeDelta,
 }
 
 /// When a lease expires unless it is renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct SeatLeaseRow {
     pub expires_at: DateTime<Utc>,
     pub ttl_seconds: i32,
@@ -52,12 +57,14 @@ pub struct SeatLeaseRow {
 
 /// A lease that has expired and whose event is not in the log yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct OverdueLease {
     pub lease: LeaseId,
     pub account: AccountId,
 }
 
 impl Seats {
+    /// `pool` leads to the log's database.
     pub const fn new(pool: Pool) -> Self {
         Self { pool }
     }

@@ -27,6 +27,7 @@ const UNNAMED: &str = include_str!("unnamed.sql");
 
 /// A private key was not stored or not read.
 #[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum ServerCredentialsError {
     #[error(transparent)]
     Seal(#[from] SealError),
@@ -40,6 +41,7 @@ pub enum ServerCredentialsError {
 
 /// A private key that no event names yet, as far as is known.
 #[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct UnnamedServerKey {
     pub workspace: WorkspaceId,
     pub server: ServerId,

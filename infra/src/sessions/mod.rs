@@ -34,6 +34,7 @@ pub struct Sessions {
 }
 
 impl Sessions {
+    /// `pool` leads to the log's database.
     pub fn new(pool: Pool, clock: Clock) -> Self {
         Self { rows: Rows::new(pool), cache: Arc::default(), clock }
     }

@@ -8,10 +8,12 @@ use crate::bearer::TokenHash;
 
 /// A session that is to be opened.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct NewSession {
     pub session: SessionId,
     pub account: AccountId,
     pub kind: SessionKind,
+    /// Of the token that the client is given.
     pub token: TokenHash,
     /// How long it lives after its last use.
     pub idle: TimeDelta,
@@ -21,22 +23,28 @@ pub struct NewSession {
 
 /// An open session, found by its token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct LiveSession {
     pub session: SessionId,
     pub account: AccountId,
     pub kind: SessionKind,
     pub opened_at: DateTime<Utc>,
+    /// To the minute.
     pub last_used_at: DateTime<Utc>,
+    /// It ends then, unless it is used before.
     pub idle_until: DateTime<Utc>,
+    /// It ends then, however much it is used.
     pub absolute_until: DateTime<Utc>,
 }
 
 /// A session whose row has been deleted and whose closing event is not in the log yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct Closing {
     pub session: SessionId,
     pub account: AccountId,
     pub reason: CloseReason,
+    /// The event because of which it was closed; `None`: none.
     pub cause: Option<EventId>,
     pub closed_at: DateTime<Utc>,
 }

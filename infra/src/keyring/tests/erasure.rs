@@ -147,19 +147,17 @@ async fn an_erased_day_is_closed_for_everybody_and_other_days_are_not() {
     let [mail_ada, _] = harness.registered(&one, ada).await.unwrap();
     harness.days_pass(1);
     let [second_ada, _] = harness.login(&one, ada).await.unwrap();
-    let day = noon().date_naive();
-    let early = one.eraser.erase_bucket(Class::Security, day).await;
-    let until: DateTime<Utc> = "2027-02-21T00:00:00Z".parse().unwrap();
-    assert!(matches!(early, Err(KeyringError::TooSoon { until: kept }) if kept == until));
-    harness.days_pass(90);
-    assert!(one.eraser.erase_bucket(Class::Security, day).await.unwrap());
-    assert!(!two.eraser.erase_bucket(Class::Security, day).await.unwrap());
+    let expire = async |node: &Keyring| node.eraser.erase_expired().await.unwrap().buckets;
+    harness.days_pass(89);
+    assert_eq!(expire(&one).await, 0);
+    opened_ip(&one, ada, &first_ada).await.unwrap();
+    harness.days_pass(1);
+    assert_eq!(expire(&one).await, 1);
+    assert_eq!(expire(&two).await, 0);
     assert!(matches!(opened_ip(&one, ada, &first_ada).await, Err(OpenError::Expired)));
     assert!(matches!(opened_ip(&one, bob, &first_bob).await, Err(OpenError::Expired)));
     opened_ip(&one, ada, &second_ada).await.unwrap();
     opened(&one, ada, &mail_ada).await.unwrap();
-    let account = one.eraser.erase_bucket(Class::Account, day).await;
-    assert!(matches!(account, Err(KeyringError::NoBucket)));
     one.eraser.erase_subject(ada.into()).await.unwrap();
     assert!(matches!(opened_ip(&one, ada, &first_ada).await, Err(OpenError::Erased)));
 }

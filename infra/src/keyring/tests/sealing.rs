@@ -5,12 +5,12 @@ use domain::privacy::{AccountUsername, Username};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 
+use super::super::Secret;
 use super::super::crypto::Binding;
 use super::super::envelope::Envelope;
 use super::super::key_cache::KeySlot;
 use super::super::sealed_field::open_field;
 use super::super::sealed_field::seal_field;
-use super::super::{Secret, commitment};
 use super::*;
 
 #[tokio::test]
@@ -35,6 +35,8 @@ async fn the_bytes_hold_no_plaintext_and_are_new_each_time() {
     let [first, _] = harness.registered(&node, ada).await.unwrap();
     let [second, _] = harness.registered(&node, ada).await.unwrap();
     assert_ne!(first.envelope[9..], second.envelope[9..]);
+    let commitment =
+        |bytes| *Envelope::parse(bytes, domain::privacy::Class::Account).unwrap().commitment;
     assert_ne!(commitment(&first.envelope), commitment(&second.envelope));
     let plain = email(ada);
     let hits = first.envelope.windows(8).any(|part| plain.expose().as_bytes().starts_with(part));
@@ -138,7 +140,6 @@ fn another_commitment_is_refused_though_the_tag_fits() {
     let key = Secret::from_bytes([5; 32]);
     let bytes = seal_field(&key, binding(), [9; 32], &mut b"\"x\"".to_vec()).unwrap();
     let envelope = Envelope::parse(&bytes, binding().class).unwrap();
-    assert_eq!(commitment(&bytes).as_ref(), Some(envelope.commitment));
     let mut commitment = *envelope.commitment;
     commitment[31] ^= 0x80;
     let other = Envelope { commitment: &commitment, ..envelope };
@@ -216,7 +217,6 @@ proptest! {
                 prop_assert!(open_field(&key, binding(), envelope).is_none());
             }
         }
-        let _ = commitment(&bytes);
     }
 
     #[test]

@@ -20,12 +20,15 @@ const STREAM: &str = include_str!("stream.sql");
 
 /// A stream that a reader has parked.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct Parked {
     pub reader: String,
+    /// The reader's: another version of it reads the stream by itself.
     pub version: i16,
     pub stream: Uuid,
     /// Where its poisonous event stands.
     pub from_position: i64,
+    /// Why the event could not be read. It holds no value of the event.
     pub error: String,
     pub parked_at: DateTime<Utc>,
     /// When an operator released it. It stays in the list until its events have been read again.

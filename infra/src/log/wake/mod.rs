@@ -42,6 +42,7 @@ impl Wake {
         Self { heads, task }
     }
 
+    /// Changes when any node has appended. A change may be missed: poll too.
     pub fn heads(&self) -> watch::Receiver<i64> {
         self.heads.clone()
     }

@@ -18,22 +18,28 @@ const LIMITS: Limits = Limits { within: Duration::from_secs(15), bytes_max: 64 *
 /// One measurement.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
+    /// Since the server was started: compare two samples.
     pub cpu: CpuTime,
+    /// In all.
     pub memory_bytes: u64,
     /// What a new programme could use without swapping (`MemAvailable`).
     pub memory_available_bytes: u64,
     /// Of the file system of `/`.
     pub disk_bytes: u64,
+    /// For a user who is not root.
     pub disk_available_bytes: u64,
     /// Over 1, 5 and 15 minutes.
     pub load: [f64; 3],
+    /// Since the server was started.
     pub uptime_seconds: f64,
 }
 
 /// CPU time of all cores since the server was started, in ticks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CpuTime {
+    /// Neither idle nor waiting for I/O.
     pub busy: u64,
+    /// Busy, idle and waiting.
     pub total: u64,
 }
 

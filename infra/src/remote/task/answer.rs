@@ -21,7 +21,9 @@ pub enum Started {
 pub enum TaskState {
     /// Never started here, or removed.
     Missing,
+    /// It was started and has not ended.
     Running,
+    /// It has ended, and its end was recorded on the server.
     Ended(End),
     /// It does not run any more, and its end was not recorded.
     Vanished {
@@ -34,14 +36,18 @@ pub enum TaskState {
 /// may write more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {
+    /// Of the command's first process.
     pub ending: Ending,
+    /// Of standard output.
     pub out_bytes: u64,
+    /// Of standard error.
     pub err_bytes: u64,
 }
 
 /// How the command's first process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
+    /// The exit code; 0 is success.
     Exited(u8),
     /// The number of the signal. It is distinguished from an exit code above 128 where `setsid` is
     /// util-linux's; elsewhere INT and PIPE, with bash as `sh` also TERM, are `Exited(128 + n)`.
@@ -57,6 +63,7 @@ pub struct Killed {
 
 /// Why a server cannot run commands for Lethe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum Unsupported {
     #[error("the server has no /proc, by which Lethe recognises a process: mount it")]
     Proc,
@@ -72,6 +79,7 @@ pub enum Unsupported {
 
 /// Why a request about a command failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum TaskError {
     #[error(transparent)]
     Remote(#[from] RemoteError),

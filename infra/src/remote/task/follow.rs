@@ -16,16 +16,20 @@ pub(super) const MISSING: u32 = 3;
 /// One of the two outputs of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Output {
+    /// Standard output.
     Out,
+    /// Standard error.
     Err,
 }
 
 /// A part of an output.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Chunk {
+    /// Which of the two outputs.
     pub output: Output,
     /// The offset of its first byte in that output, from 0.
     pub offset: u64,
+    /// Never empty.
     pub bytes: Bytes,
 }
 

@@ -6,8 +6,10 @@ use domain::{RunId, ServerId};
 
 /// One attempt of a run on one server. Two servers may be one machine: each has its own command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct TaskId {
     pub run: RunId,
+    /// From 1.
     pub attempt: u32,
     pub server: ServerId,
 }

@@ -27,7 +27,9 @@ const RESERVED: &[&str] = &[
 /// A command, run by the login shell of the user, or by what its first line names after `#!`.
 #[derive(Clone, Copy)]
 pub struct Launch<'a> {
+    /// Under this name it is started at most once.
     pub task: TaskId,
+    /// A script: 1 byte to 1 MiB, without NUL.
     pub command: &'a str,
     /// Added to the environment of the login: names and values. A value may hold any byte but NUL.
     pub environment: &'a [(String, Zeroizing<String>)],
@@ -35,6 +37,7 @@ pub struct Launch<'a> {
 
 /// Why a command is not sent to a server. Its text is never repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum LaunchError {
     #[error("the command is empty or too long: it may have 1 to {COMMAND_BYTES_MAX} bytes")]
     CommandLength,

@@ -1,5 +1,6 @@
 //! Bytes become lines, and no byte is changed, added or lost.
 
+use super::super::lines::LINE_BYTES_MAX;
 use super::super::lines::{Lines, Piece, Place};
 use super::*;
 

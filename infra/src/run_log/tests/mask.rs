@@ -5,7 +5,8 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::super::forms::forms;
-use super::super::{MaskError, Masks, SECRETS_BYTES_MAX};
+use super::super::mask::SECRETS_BYTES_MAX;
+use super::super::{MaskError, Masks};
 use super::Random;
 use crate::residue::{Canaries, Encoding, Report};
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::super::rows::{self, ReadFrom, Written};
+use super::super::writer::FLUSH_AFTER;
 use super::*;
 
 #[tokio::test]
