@@ -13,13 +13,13 @@
 pub mod api_tokens;
 pub mod bearer;
 pub mod clock;
+pub mod cluster;
 pub mod credentials;
 pub mod event_store;
 pub mod failpoint;
 pub mod ids;
 pub mod invitations;
 pub mod keyring;
-pub mod leader_lease;
 pub mod log;
 pub mod mail;
 pub mod metrics;

@@ -233,8 +233,8 @@ mod tests {
         let pair = databases().await.unwrap();
         let log = connect_one(&pair.log_url, &ConnectOptions::default()).await.unwrap();
         let older = "delete from refinery_schema_history where version >= 9;
-            insert into readers.nodes (node, readers, lease_until)
-            values ('00000000-0000-0000-0000-00000000000b', '{}', 'infinity')";
+            insert into working.nodes (node, part, serves, lease_until)
+            values ('00000000-0000-0000-0000-00000000000b', 'readers', '{}', 'infinity')";
         log.batch_execute(older).await.unwrap();
         let (log, keyring) = (pair.log_url.clone(), pair.keyring_url.clone());
         let databases = Databases { direct: log.clone(), log, keyring, cluster: None };

@@ -11,7 +11,7 @@ use infra::event_store::{Executor, ExecutorConfig, StartError};
 use infra::ids::Ids;
 use infra::invitations::Invitations;
 use infra::keyring::{EscrowOptions, Keyring, KeyringError, KeyringOptions, RootFolder};
-use infra::leader_lease::LeaderLease;
+use infra::cluster::leader_lease::LeaderLease;
 use infra::mail::{MailError, Mailbox, Transport};
 use infra::metrics::Metrics;
 use infra::monitors::Monitors;

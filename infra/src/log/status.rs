@@ -29,7 +29,7 @@ pub struct ReaderStatus {
     /// Age of the oldest event that is yet to be read.
     pub lag_seconds: f64,
     /// The node that runs it.
-    pub owner: Option<Uuid>,
+    pub node: Option<Uuid>,
     /// Rises when another node takes the reader over.
     pub fence: i64,
     /// Events of its types that it has read.
@@ -65,7 +65,7 @@ impl ReaderStatus {
             head,
             lag_events: head - position,
             lag_seconds: row.try_get(10)?,
-            owner: row.try_get(5)?,
+            node: row.try_get(5)?,
             fence: row.try_get(6)?,
             processed: row.try_get(7)?,
             last_event_at: row.try_get(8)?,

@@ -1,4 +1,4 @@
-select c.name, c.version, c.kind, c.position, h.position, c.owner, c.fence, c.processed, c.last_event_at, c.last_error,
+select c.name, c.version, c.kind, c.position, h.position, c.node, c.fence, c.processed, c.last_event_at, c.last_error,
   coalesce(extract(epoch from clock_timestamp() - n.recorded_at), 0)::float8,
   (select count(*) from readers.parked p where (p.reader, p.version) = (c.name, c.version) and not p.replay),
   r.position, r.ceiling

@@ -15,16 +15,13 @@ use uuid::Uuid;
 pub use samples::{Measured, Point, Sample, Series, Span};
 
 use crate::clock::Clock;
+use crate::cluster::nodes::{Membership, Part};
 use crate::postgres::{PgError, Pool};
 use crate::statement::{execute, query};
 
 const WATCH: &str = include_str!("watch.sql");
 const DELETE: &str = "delete from working.server_monitors where server_id = $1";
 const DELETE_WORKSPACE: &str = "delete from working.server_monitors where workspace_id = $1";
-const HEARTBEAT: &str = include_str!("heartbeat.sql");
-const DELETE_EXPIRED: &str =
-    "delete from working.monitor_nodes where until < clock_timestamp() - interval '1 minute'";
-const DELETE_NODE: &str = "delete from working.monitor_nodes where node = $1";
 const RELEASE_SURPLUS: &str = include_str!("release_surplus.sql");
 const CLAIM: &str = include_str!("claim.sql");
 const WATCHED: &str = "\
@@ -60,12 +57,14 @@ pub struct ServerFailures {
 pub struct Monitors {
     pool: Pool,
     node: Uuid,
+    membership: Membership,
     clock: Clock,
 }
 
 impl Monitors {
-    pub const fn new(pool: Pool, node: Uuid, clock: Clock) -> Self {
-        Self { pool, node, clock }
+    pub fn new(pool: Pool, node: Uuid, clock: Clock) -> Self {
+        let membership = Membership::new(pool.clone(), node, Part::Monitors, LEASE);
+        Self { pool, node, membership, clock }
     }
 
     /// In a reader's transaction: the server is watched from now on, without failures. A node that
@@ -100,8 +99,7 @@ impl Monitors {
     /// Sends this node's heartbeat, releases servers beyond its share, and takes free ones up to it.
     /// Returns the servers that it watches now. Call it at least every two seconds.
     pub async fn round(&self) -> Result<Vec<WatchedServer>, PgError> {
-        execute(&self.pool, HEARTBEAT, &[&self.node, &LEASE.as_secs_f64()]).await?;
-        execute(&self.pool, DELETE_EXPIRED, &[]).await?;
+        self.membership.heartbeat(&[]).await?;
         execute(&self.pool, RELEASE_SURPLUS, &[&self.node, &AT_ONCE]).await?;
         execute(&self.pool, CLAIM, &[&self.node, &AT_ONCE]).await?;
         let rows = query(&self.pool, WATCHED, &[&self.node]).await?;
@@ -110,7 +108,7 @@ impl Monitors {
 
     /// Releases every server of this node at once.
     pub async fn release_all(&self) -> Result<(), PgError> {
-        execute(&self.pool, DELETE_NODE, &[&self.node]).await.map(drop)
+        self.membership.leave().await
     }
 
     /// Writes the failures, except under a fence that another node has raised.

@@ -2,7 +2,7 @@
 with fair as (
   select ceil(
     (select count(*) from working.server_monitors)::numeric
-    / greatest(1, (select count(*) from working.monitor_nodes where until > clock_timestamp()))
+    / greatest(1, (select count(*) from working.live_nodes where part = 'monitors'))
   )::bigint as share),
 extra as (
   select server_id from working.server_monitors

@@ -5,6 +5,7 @@ with due as (
   limit $5
   for update skip locked)
 update working.outbox o
-set state = 'sending', node = $1, via = $2, lease_until = $4, attempts = attempts + 1
+set state = 'sending', node = $1, via = $2, fence = fence + 1,
+  lease_until = clock_timestamp() + make_interval(secs => $4), attempts = attempts + 1
 from due where o.mail_id = due.mail_id
-returning o.mail_id, cause, kind, tenant_id, subject_id, address, proof_id, until, attempts
+returning o.mail_id, cause, kind, tenant_id, subject_id, address, proof_id, until, attempts, fence

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::privacy::Sealed;
 use domain::{EventId, InvitationId, LinkId, ProofId, ServerId, SubjectId, TenantId};
@@ -11,6 +13,7 @@ use tokio_postgres::{Row, Transaction};
 use uuid::Uuid;
 
 use crate::clock::Clock;
+use crate::cluster::Lease;
 use crate::ids::hashed;
 use crate::mail::{SendOutcome, Via};
 use crate::postgres::{PgError, Pool};
@@ -28,9 +31,9 @@ const EXISTING: &str = "select mail_id from working.outbox where mail_id = any (
 const COUNT: &str = "select state, count(*) from working.outbox group by state";
 
 /// Longer than a mail may take to be handed over.
-const SMTP_LEASE: TimeDelta = TimeDelta::minutes(3);
+const SMTP_LEASE: Duration = Duration::from_mins(3);
 /// Writing a file again does no harm.
-const FOLDER_LEASE: TimeDelta = TimeDelta::seconds(10);
+const FOLDER_LEASE: Duration = Duration::from_secs(10);
 const ATTEMPTS_MAX: i32 = 12;
 
 domain::named_enum! {
@@ -110,7 +113,7 @@ pub struct MailRequest {
 pub struct ClaimedMail {
     pub mail: Uuid,
     pub request: MailRequest,
-    node: Uuid,
+    lease: Lease,
     attempt: i32,
 }
 
@@ -175,8 +178,7 @@ impl Outbox {
         via: Via,
         limit: i64,
     ) -> Result<Vec<ClaimedMail>, PgError> {
-        let now = self.clock.now();
-        let lease = now + lease(via);
+        let (now, lease) = (self.clock.now(), lease_of(via).as_secs_f64());
         let rows = query(&self.pool, CLAIM, &[&node, &via.as_str(), &now, &lease, &limit]).await?;
         rows.iter().map(|row| claimed(row, node)).collect()
     }
@@ -202,7 +204,7 @@ impl Outbox {
         let updated = execute(
             &self.pool,
             MARK,
-            &[&mail.mail, &mail.node, &mail.attempt, &state, &next, &finished, &trouble],
+            &[&mail.mail, &mail.lease.node, &mail.lease.fence, &state, &next, &finished, &trouble],
         )
         .await?;
         Ok(if updated == 1 { marked } else { MarkOutcome::Deleted })
@@ -250,7 +252,7 @@ impl Outbox {
     }
 }
 
-const fn lease(via: Via) -> TimeDelta {
+const fn lease_of(via: Via) -> Duration {
     match via {
         Via::Smtp => SMTP_LEASE,
         Via::Folder => FOLDER_LEASE,
@@ -283,7 +285,7 @@ fn claimed(row: &Row, node: Uuid) -> Result<ClaimedMail, PgError> {
             reference: reference.map(|id| MailReference::stored(kind, id)),
             until: row.try_get("until")?,
         },
-        node,
+        lease: Lease { node, fence: row.try_get("fence")? },
         attempt: row.try_get("attempts")?,
     })
 }

@@ -3,7 +3,9 @@
 use super::migrate::{BREAKING_KEYRING, BREAKING_LOG, breaking_after, keyring, log};
 use super::{ConnectOptions, PgError, connect_one, schema};
 
-const FIND_NODES: &str = "select to_regclass('readers.nodes') is not null";
+/// The table of the nodes: before V11 of the log another one; none before V2.
+const FIND_NODES: &str =
+    "select coalesce(to_regclass('working.nodes'), to_regclass('readers.nodes'))::text";
 const LIVE_NODES: &str = include_str!("live_nodes.sql");
 
 /// Refuses when a migration that is due in one of the two databases would break nodes of an older
@@ -19,10 +21,12 @@ pub async fn refuse_to_break_nodes(log_url: &str, keyring_url: &str) -> Result<(
     let mut due = breaking_after(&log::migrations::runner(), BREAKING_LOG, applied);
     let applied = schema::applied(&connect_one(keyring_url, &options).await?).await?;
     due.extend(breaking_after(&keyring::migrations::runner(), BREAKING_KEYRING, applied));
-    if due.is_empty() || !client.query_one(FIND_NODES, &[]).await?.try_get::<_, bool>(0)? {
+    if due.is_empty() {
         return Ok(());
     }
-    let rows = client.query(LIVE_NODES, &[]).await?;
+    let found: Option<String> = client.query_one(FIND_NODES, &[]).await?.try_get(0)?;
+    let Some(table) = found else { return Ok(()) };
+    let rows = client.query(&LIVE_NODES.replace("{nodes}", &table), &[]).await?;
     let nodes = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>()?;
     if nodes.is_empty() {
         return Ok(());

@@ -1,5 +1,5 @@
--- A node without readers has no row in readers.nodes, but a connection that appends.
-select 'node ' || node from readers.nodes where lease_until > clock_timestamp()
+-- A node without readers has no row in the table of the nodes, but a connection that appends.
+select distinct 'node ' || node from {nodes} where lease_until > clock_timestamp()
 union all
 select format('a programme that appends, connected from %s with process %s of PostgreSQL',
   coalesce(host(client_addr), 'this machine'), pid)

@@ -167,7 +167,7 @@ fn both() -> Vec<Reader> {
 }
 
 async fn owners(harness: &LogHarness) -> Vec<Option<Uuid>> {
-    status(&harness.pool).await.unwrap().iter().map(|status| status.owner).collect()
+    status(&harness.pool).await.unwrap().iter().map(|status| status.node).collect()
 }
 
 async fn owned_by(harness: &LogHarness, node: Uuid) -> usize {

@@ -11,5 +11,5 @@ end $$;
 create trigger count_refused after update on readers.checkpoints
 referencing new table as moved for each statement execute function public.count_refused();
 update readers.checkpoints
-set owner = '00000000-0000-0000-0000-000000000009', fence = fence + 1, lease_until = now() + interval '1 hour'
+set node = '00000000-0000-0000-0000-000000000009', fence = fence + 1, lease_until = now() + interval '1 hour'
 where name = 'tally'

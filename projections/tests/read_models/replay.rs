@@ -176,7 +176,7 @@ async fn a_replay_whose_table_is_gone_starts_over() {
     harness.caught_up(&all()).await;
     let live = tables(&harness).await;
     let half = "insert into readers.replays
-          (name, version, owner, lease_until, position, ceiling, indexed)
+          (name, version, node, lease_until, position, ceiling, indexed)
         select name, version, gen_random_uuid(), clock_timestamp(), 10, 20, true
         from readers.checkpoints where name = 'accounts'";
     harness.admin.batch_execute(half).await.unwrap();

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use infra::leader_lease::LeaderLease;
+use infra::cluster::leader_lease::LeaderLease;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
@@ -118,8 +118,8 @@ impl Timer {
     {
         if let Some(lease) = &self.leader_lease {
             match lease.acquire(self.name, LEASE.max(2 * self.period)).await {
-                Ok(true) => {}
-                Ok(false) => return,
+                Ok(Some(_)) => {}
+                Ok(None) => return,
                 Err(error) => {
                     tracing::warn!(worker = self.name, %error, "the leader lease was not acquired");
                     return;

@@ -2,5 +2,5 @@
 update readers.checkpoints
 set position = $6, processed = processed + $7, last_event_at = coalesce($8, last_event_at), last_error = null,
   updated_at = clock_timestamp(), lease_until = clock_timestamp() + make_interval(secs => $9)
-where name = $1 and version = $2 and owner = $3 and fence = $4 and position = $5
+where name = $1 and version = $2 and node = $3 and fence = $4 and position = $5
   and set_config('synchronous_commit', 'off', true) = 'off'

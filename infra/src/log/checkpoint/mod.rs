@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use deadpool_postgres::GenericClient;
-use uuid::Uuid;
 
 use super::parked;
 use super::reader::{Reader, ReaderKind};
+use crate::cluster::Lease;
 use crate::postgres::{PgError, Pool};
 
 const ADVANCE: &str = include_str!("advance.sql");
 const RECORD_ERROR: &str = "update readers.checkpoints set last_error = $5 \
-    where name = $1 and version = $2 and owner = $3 and fence = $4";
+    where name = $1 and version = $2 and node = $3 and fence = $4";
 const LOCK_TABLES: &str = "select pg_advisory_xact_lock('readers.checkpoints'::regclass::bigint)";
 const FIND_TABLE: &str = "select to_regclass($1) is not null";
 const INSTALL: &str = include_str!("install.sql");
@@ -22,10 +22,10 @@ const INSTALL: &str = include_str!("install.sql");
 pub(super) struct OwnedReader {
     pub name: &'static str,
     pub version: i16,
-    pub node: Uuid,
-    pub fence: i64,
+    pub lease: Lease,
     pub position: i64,
-    pub lease: Duration,
+    /// Each advance renews the lease for so long.
+    pub length: Duration,
 }
 
 /// What was read between two checkpoints.
@@ -46,20 +46,20 @@ impl OwnedReader {
         read: ReadStats,
     ) -> Result<bool, tokio_postgres::Error> {
         let advance = tx.prepare_cached(ADVANCE).await?;
-        let lease = self.lease.as_secs_f64();
+        let length = self.length.as_secs_f64();
         let moved = tx
             .execute(
                 &advance,
                 &[
                     &self.name,
                     &self.version,
-                    &self.node,
-                    &self.fence,
+                    &self.lease.node,
+                    &self.lease.fence,
                     &from,
                     &to,
                     &read.processed,
                     &read.last_event_at,
-                    &lease,
+                    &length,
                 ],
             )
             .await?;
@@ -74,8 +74,8 @@ impl OwnedReader {
     ) -> Result<(), PgError> {
         let client = pool.get().await?;
         let record = client.prepare_cached(RECORD_ERROR).await?;
-        let (name, version, node, fence) = (&self.name, &self.version, &self.node, &self.fence);
-        client.execute(&record, &[name, version, node, fence, &error]).await?;
+        let Lease { node, fence } = self.lease;
+        client.execute(&record, &[&self.name, &self.version, &node, &fence, &error]).await?;
         Ok(())
     }
 }

@@ -1,18 +1,18 @@
--- Takes one reader that is free, whose owner's lease has ended, or that this node owned before it was started anew.
--- A node that owns fewer goes first; what it leaves for a lease's time, anybody takes.
+-- Takes one reader that is free, whose lease is over, or that this node had before it was started anew.
+-- A node that has fewer goes first; what it leaves for a lease's time, anybody takes.
 update readers.checkpoints c
-set owner = $1, fence = c.fence + 1, lease_until = clock_timestamp() + make_interval(secs => $4)
+set node = $1, fence = c.fence + 1, lease_until = clock_timestamp() + make_interval(secs => $4)
 from (
   select name, version from readers.checkpoints f
   where name || '/' || version = any($2) and name || '/' || version <> all($3)
-    and (owner is null or owner = $1 or lease_until < clock_timestamp())
-    and (owner = $1
+    and (node is null or node = $1 or lease_until <= clock_timestamp())
+    and (node = $1
       or lease_until < clock_timestamp() - make_interval(secs => $4)
       or not exists (
-        select from readers.nodes n
-        where n.node <> $1 and n.lease_until > clock_timestamp() and f.name || '/' || f.version = any(n.readers)
-          and (select count(*) from readers.checkpoints o where o.owner = n.node and o.lease_until > clock_timestamp())
-            < (select count(*) from readers.checkpoints o where o.owner = $1)))
+        select from working.live_nodes n
+        where n.part = 'readers' and n.node <> $1 and f.name || '/' || f.version = any(n.serves)
+          and (select count(*) from readers.checkpoints o where o.node = n.node and o.lease_until > clock_timestamp())
+            < (select count(*) from readers.checkpoints o where o.node = $1)))
   order by name, version
   limit 1
   for update skip locked) free

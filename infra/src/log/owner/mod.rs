@@ -11,18 +11,17 @@ use super::checkpoint::{self, OwnedReader};
 use super::follower::{Follower, ParkedStreams};
 use super::tail::Tail;
 use super::{Reader, ReaderOptions};
+use crate::cluster::Lease;
+use crate::cluster::nodes::{Membership, Part};
 use crate::metrics::Metrics;
 use crate::postgres::{PgError, Pool};
 
-const HEARTBEAT: &str = include_str!("heartbeat.sql");
-const DELETE_EXPIRED: &str = "delete from readers.nodes where lease_until < clock_timestamp()";
 const RENEW: &str = include_str!("renew.sql");
 const CHOOSE: &str = include_str!("choose.sql");
 const ACQUIRE: &str = include_str!("acquire.sql");
 const RELEASE: &str = "\
-    update readers.checkpoints set owner = null, lease_until = clock_timestamp() \
-    where owner = $1 and name || '/' || version = any($2)";
-const DELETE_NODE: &str = "delete from readers.nodes where node = $1";
+    update readers.checkpoints set node = null, lease_until = clock_timestamp() \
+    where node = $1 and name || '/' || version = any($2)";
 
 /// The readers of this node, at work.
 pub struct Readers {
@@ -48,6 +47,7 @@ impl Readers {
         }
         let (stop, stopped) = watch::channel(false);
         let node = Node {
+            membership: Membership::new(pool.clone(), options.node, Part::Readers, options.lease),
             pool,
             wake,
             readers: readers.into_iter().map(|reader| (label(&reader), reader)).collect(),
@@ -81,6 +81,7 @@ struct Running {
 
 /// The loop that keeps this node's share of the readers.
 struct Node {
+    membership: Membership,
     pool: Pool,
     wake: watch::Receiver<i64>,
     readers: HashMap<String, Reader>,
@@ -114,11 +115,8 @@ impl Node {
         self.running.retain(|_, running| !running.task.is_finished());
         let (node, lease) = (self.options.node, self.options.lease.as_secs_f64());
         let all: Vec<_> = self.readers.keys().cloned().collect();
+        self.membership.heartbeat(&all).await?;
         let client = self.pool.get().await?;
-        let heartbeat = client.prepare_cached(HEARTBEAT).await?;
-        client.execute(&heartbeat, &[&node, &all, &lease]).await?;
-        let expired = client.prepare_cached(DELETE_EXPIRED).await?;
-        client.execute(&expired, &[]).await?;
         let renew = client.prepare_cached(RENEW).await?;
         client.execute(&renew, &[&node, &self.labels(), &lease]).await?;
         let choose = client.prepare_cached(CHOOSE).await?;
@@ -145,10 +143,9 @@ impl Node {
         let owned = OwnedReader {
             name: reader.name(),
             version: reader.version(),
-            node: self.options.node,
-            fence,
+            lease: Lease { node: self.options.node, fence },
             position,
-            lease: self.options.lease,
+            length: self.options.lease,
         };
         tracing::info!(reader = label, fence, position, "this node reads");
         let (stop, stopped) = watch::channel(false);
@@ -195,8 +192,6 @@ impl Node {
 
     async fn leave(&mut self) -> Result<(), PgError> {
         self.release(self.labels()).await?;
-        let client = self.pool.get().await?;
-        client.execute(DELETE_NODE, &[&self.options.node]).await?;
-        Ok(())
+        self.membership.leave().await
     }
 }

@@ -2,6 +2,6 @@
 update readers.checkpoints c set lease_until = clock_timestamp() + make_interval(secs => $3)
 from (
   select name, version from readers.checkpoints
-  where owner = $1 and name || '/' || version = any($2)
+  where node = $1 and name || '/' || version = any($2)
   for update skip locked) mine
 where (c.name, c.version) = (mine.name, mine.version)

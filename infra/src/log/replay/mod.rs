@@ -18,8 +18,10 @@ use super::any_projection::AnyProjection;
 use super::reader::ReaderKind;
 use super::rows::Source;
 use super::{Feed, Reader, Recorded, checkpoint, parked};
+use crate::cluster::Lease;
 use crate::failpoint;
 use crate::postgres::Pool;
+use crate::statement::execute;
 use fold_state::FoldState;
 pub use options::{Progress, ReplayError, ReplayOptions, Replayed};
 use scan::{Batch, Scan};
@@ -35,6 +37,8 @@ const NO_STATEMENT_TIMEOUT: &str = "set local statement_timeout = 0";
 const INDEXED: &str =
     "update readers.replays set indexed = true where name = $1 and version = $2 and fence = $3";
 const DELETE: &str = "delete from readers.replays where name = $1 and version = $2 and fence = $3";
+const RELEASE: &str = "update readers.replays set node = null, lease_until = null \
+    where name = $1 and version = $2 and fence = $3";
 const RENEW: &str = "\
     update readers.replays set lease_until = clock_timestamp() + make_interval(secs => $4) \
     where name = $1 and version = $2 and fence = $3";
@@ -62,7 +66,11 @@ pub async fn replay(
             replay.abandon().await?;
             Err(ReplayError::Cancelled)
         }
-        other => other,
+        Err(error) => {
+            replay.release().await;
+            Err(error)
+        }
+        Ok(replayed) => Ok(replayed),
     }
 }
 
@@ -96,7 +104,7 @@ struct Replay<'a> {
     reader: &'a Reader,
     projection: &'a Arc<dyn AnyProjection>,
     options: ReplayOptions,
-    fence: i64,
+    lease: Lease,
     /// Up to here the rows are written and committed.
     written: i64,
     /// Up to here they are folded.
@@ -108,12 +116,12 @@ struct Replay<'a> {
     started: Instant,
     first: i64,
     cancel: Option<watch::Receiver<bool>>,
-    lease: JoinHandle<()>,
+    renewal: JoinHandle<()>,
 }
 
 impl Drop for Replay<'_> {
     fn drop(&mut self) {
-        self.lease.abort();
+        self.renewal.abort();
     }
 }
 
@@ -127,7 +135,7 @@ impl<'a> Replay<'a> {
         ceiling: i64,
     ) -> Result<Self, ReplayError> {
         let (name, version) = (reader.name(), reader.version());
-        let lease = options.lease.as_secs_f64();
+        let length = options.lease.as_secs_f64();
         let shadow = shadow_table(projection.as_ref());
         let tx = client.transaction().await?;
         // Without its table there is nothing to continue.
@@ -135,7 +143,7 @@ impl<'a> Replay<'a> {
         let resume = options.resume && found;
         let acquire = tx.prepare_cached(ACQUIRE).await?;
         let acquired = tx
-            .query_opt(&acquire, &[&name, &version, &options.node, &lease, &ceiling, &resume])
+            .query_opt(&acquire, &[&name, &version, &options.node, &length, &ceiling, &resume])
             .await?;
         let Some(acquired) = acquired else {
             let running = tx.query_opt(FIND, &[&name, &version]).await?;
@@ -145,7 +153,8 @@ impl<'a> Replay<'a> {
             };
             return Err(ReplayError::Running { name, position, ceiling });
         };
-        let (fence, written): (i64, i64) = (acquired.try_get(0)?, acquired.try_get(1)?);
+        let lease = Lease { node: options.node, fence: acquired.try_get(0)? };
+        let written: i64 = acquired.try_get(1)?;
         let mut fold = FoldState::new(projection.rows(&shadow));
         if written == 0 {
             let drop = DROP_SHADOW.replace("{shadow}", &shadow);
@@ -163,7 +172,7 @@ impl<'a> Replay<'a> {
             reader,
             projection,
             options,
-            fence,
+            lease,
             written,
             folded: written,
             indexed: acquired.try_get(2)?,
@@ -172,7 +181,7 @@ impl<'a> Replay<'a> {
             started: Instant::now(),
             first: written,
             cancel: None,
-            lease: keep_lease(pool.clone(), (name, version), fence, options.lease),
+            renewal: keep_lease(pool.clone(), (name, version), lease, options.lease),
         })
     }
 
@@ -228,7 +237,7 @@ impl<'a> Replay<'a> {
         let tx = self.client.transaction().await?;
         let advance = tx.prepare_cached(ADVANCE).await?;
         let moved = tx
-            .execute(&advance, &[&name, &version, &self.fence, &self.written, &self.folded])
+            .execute(&advance, &[&name, &version, &self.lease.fence, &self.written, &self.folded])
             .await?;
         if moved == 0 {
             return Err(ReplayError::Lost);
@@ -257,7 +266,7 @@ impl<'a> Replay<'a> {
         tx.batch_execute(NO_STATEMENT_TIMEOUT).await?;
         tx.batch_execute(&self.projection.indexes_sql().replace("{table}", &shadow)).await?;
         let (name, version) = (self.reader.name(), self.reader.version());
-        tx.execute(INDEXED, &[&name, &version, &self.fence]).await?;
+        tx.execute(INDEXED, &[&name, &version, &self.lease.fence]).await?;
         tx.commit().await?;
         self.indexed = true;
         Ok(())
@@ -268,12 +277,22 @@ impl<'a> Replay<'a> {
         let (name, version) = (self.reader.name(), self.reader.version());
         let shadow = shadow_table(self.projection.as_ref());
         let tx = self.client.transaction().await?;
-        if tx.execute(DELETE, &[&name, &version, &self.fence]).await? == 1 {
+        if tx.execute(DELETE, &[&name, &version, &self.lease.fence]).await? == 1 {
             let drop = DROP_SHADOW.replace("{shadow}", &shadow);
             tx.batch_execute(&drop).await?;
             tx.execute(DELETE_PARKED, &[&name, &version, &true]).await?;
         }
         Ok(tx.commit().await?)
+    }
+
+    /// Gives the lease back: what is built stays, for another replay to resume.
+    async fn release(&self) {
+        let (name, version) = (self.reader.name(), self.reader.version());
+        if let Err(error) =
+            execute(self.pool, RELEASE, &[&name, &version, &self.lease.fence]).await
+        {
+            tracing::warn!(%error, "another replay is refused until the lease of this one ends");
+        }
     }
 
     fn check_cancelled(&self) -> Result<(), ReplayError> {
@@ -301,16 +320,16 @@ fn shadow_table(projection: &dyn AnyProjection) -> String {
 fn keep_lease(
     pool: Pool,
     (name, version): (&'static str, i16),
-    fence: i64,
-    lease: Duration,
+    lease: Lease,
+    length: Duration,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
         loop {
-            tokio::time::sleep(lease / 3).await;
+            tokio::time::sleep(length / 3).await;
             // One that was not renewed is so the next time, or another replay takes over.
             if let Ok(client) = pool.get().await {
                 let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
-                    [&name, &version, &fence, &lease.as_secs_f64()];
+                    [&name, &version, &lease.fence, &length.as_secs_f64()];
                 let _ = client.execute(RENEW, &values).await;
             }
         }

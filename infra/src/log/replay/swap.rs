@@ -83,7 +83,7 @@ impl Replay<'_> {
         }
         tx.execute(DELETE_PARKED, &[&name, &version, &false]).await?;
         tx.execute(KEEP_PARKED, &[&name, &version]).await?;
-        if tx.execute(DELETE, &[&name, &version, &self.fence]).await? == 0 {
+        if tx.execute(DELETE, &[&name, &version, &self.lease.fence]).await? == 0 {
             return Err(ReplayError::Lost.into());
         }
         tx.execute(RESTART_READER, &[&name, &version, &self.folded]).await?;

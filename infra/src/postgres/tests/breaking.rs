@@ -25,6 +25,13 @@ async fn add_node(client: &Client, seconds: f64) {
     client.execute(add, &[&NODE, &seconds]).await.unwrap();
 }
 
+/// The same, after V11 of the log.
+async fn add_part(client: &Client, part: &str) {
+    let add = "insert into working.nodes (node, part, serves, lease_until)
+        values ($1::text::uuid, $2, '{}', clock_timestamp() + interval '1 minute')";
+    client.execute(add, &[&NODE, &part]).await.unwrap();
+}
+
 async fn versions(client: &Client) -> i32 {
     let newest = "select max(version) from refinery_schema_history";
     client.query_one(newest, &[]).await.unwrap().get(0)
@@ -39,7 +46,7 @@ async fn a_breaking_migration_names_the_nodes_that_run_and_changes_nothing() {
     let refused = refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap_err();
 
     let PgError::NodesRunning { migrations, nodes } = &refused else { panic!("{refused}") };
-    assert_eq!(migrations, "V9__plain_words, V3__invalidations");
+    assert_eq!(migrations, "V9__plain_words, V11__cluster, V3__invalidations");
     assert_eq!(nodes, &format!("node {NODE}"));
     assert!(refused.to_string().contains("`lethe migrate --force`"), "{refused}");
     assert_eq!((versions(&log).await, versions(&keyring).await), (8, 2));
@@ -47,13 +54,29 @@ async fn a_breaking_migration_names_the_nodes_that_run_and_changes_nothing() {
 
 #[tokio::test]
 async fn one_database_of_the_older_version_is_enough_to_refuse() {
-    let (log_url, log) = migrated(log::migrations::runner(), 9).await;
+    let (log_url, log) = migrated(log::migrations::runner(), 11).await;
     let (keyring_url, _keyring) = migrated(keyring::migrations::runner(), 2).await;
+    add_part(&log, "monitors").await;
+    add_part(&log, "readers").await;
+
+    let refused = refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap_err();
+
+    let PgError::NodesRunning { migrations, nodes } = &refused else { panic!("{refused}") };
+    assert_eq!(migrations, "V3__invalidations");
+    assert_eq!(nodes, &format!("node {NODE}"));
+}
+
+#[tokio::test]
+async fn the_table_of_nodes_is_not_replaced_under_the_nodes_that_use_it() {
+    let (log_url, log) = migrated(log::migrations::runner(), 10).await;
+    let (keyring_url, _keyring) = migrated(keyring::migrations::runner(), 4).await;
     add_node(&log, 60.0).await;
 
-    let refused = refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap_err().to_string();
+    let refused = refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap_err();
 
-    assert!(refused.starts_with("V3__invalidations would break"), "{refused}");
+    let PgError::NodesRunning { migrations, nodes } = &refused else { panic!("{refused}") };
+    assert_eq!(migrations, "V11__cluster");
+    assert_eq!(nodes, &format!("node {NODE}"));
 }
 
 #[tokio::test]
@@ -84,9 +107,9 @@ async fn a_fresh_database_and_one_without_breaking_migrations_pass() {
     let other = test_support::empty_database().await.unwrap();
     refuse_to_break_nodes(&fresh, &other).await.unwrap();
 
-    let (log_url, log) = migrated(log::migrations::runner(), 9).await;
+    let (log_url, log) = migrated(log::migrations::runner(), 11).await;
     let (keyring_url, _keyring) = migrated(keyring::migrations::runner(), 3).await;
-    add_node(&log, 60.0).await;
+    add_part(&log, "readers").await;
     refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap();
 
     migrate_log(&log_url).await.unwrap();

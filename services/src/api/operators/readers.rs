@@ -72,7 +72,7 @@ impl From<ReaderStatus> for ReaderView {
             position: status.position,
             lag_events: status.lag_events,
             lag_seconds: status.lag_seconds,
-            owner: status.owner,
+            owner: status.node,
             parked_streams: status.parked,
             last_error: status.last_error,
             replay: status.replay.map(|(position, ceiling)| Replay { position, ceiling }),

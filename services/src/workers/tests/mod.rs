@@ -25,7 +25,7 @@ use infra::event_store::{
 use infra::ids::Ids;
 use infra::invitations::Invitations;
 use infra::keyring::{Keyring, KeyringOptions, RootFolder};
-use infra::leader_lease::LeaderLease;
+use infra::cluster::leader_lease::LeaderLease;
 use infra::log::{Feed, ReaderOptions, Readers, Recorded, Worker, WorkerError, wait_for};
 use infra::mail::{Mailbox, Transport};
 use infra::metrics::Metrics;

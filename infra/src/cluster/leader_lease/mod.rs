@@ -8,11 +8,13 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::Lease;
 use crate::postgres::{PgError, Pool};
-use crate::statement::execute;
+use crate::statement::{execute, query_opt};
 
 const ACQUIRE: &str = include_str!("acquire.sql");
-const RELEASE: &str = "delete from working.leader_leases where node = $1";
+const RELEASE: &str =
+    "update working.leader_leases set node = null, lease_until = null where node = $1";
 
 /// The leader leases as one node sees them, one for each name.
 #[derive(Clone)]
@@ -27,14 +29,15 @@ impl LeaderLease {
         Self { pool, node }
     }
 
-    /// Acquires or renews the lease of `name` for `lease` from now, by the database's clock. False
-    /// while another node has it.
+    /// Acquires or renews the lease of `name` for `length` from now. `None` while another node has it.
     ///
     /// # Errors
     /// The database does not answer: whether this node has the lease is not known.
-    pub async fn acquire(&self, name: &str, lease: Duration) -> Result<bool, PgError> {
-        let rows = execute(&self.pool, ACQUIRE, &[&name, &self.node, &lease.as_secs_f64()]).await?;
-        Ok(rows == 1)
+    pub async fn acquire(&self, name: &str, length: Duration) -> Result<Option<Lease>, PgError> {
+        let seconds = length.as_secs_f64();
+        let row = query_opt(&self.pool, ACQUIRE, &[&name, &self.node, &seconds]).await?;
+        let fence = row.map(|row| row.try_get(0)).transpose()?;
+        Ok(fence.map(|fence| Lease { node: self.node, fence }))
     }
 
     /// Releases every lease of this node, so that another node need not wait until they end.

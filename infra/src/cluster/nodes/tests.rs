@@ -1,0 +1,45 @@
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+use super::*;
+use crate::postgres::{ConnectOptions, connect};
+use test_support::databases;
+
+const ONE: Uuid = Uuid::from_u128(1);
+const TWO: Uuid = Uuid::from_u128(2);
+const LONG: Duration = Duration::from_mins(1);
+
+async fn strings(pool: &Pool, sql: &str) -> Vec<String> {
+    let rows = pool.get().await.unwrap().query(sql, &[]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// The parts that live, by the last digit of their node.
+async fn live(pool: &Pool) -> Vec<String> {
+    let live = "select right(node::text, 1) || ' ' || part || ' ' || array_to_string(serves, ',')
+        from working.live_nodes order by 1";
+    strings(pool, live).await
+}
+
+#[tokio::test]
+async fn a_part_lives_until_its_lease_ends_or_it_leaves() {
+    let databases = databases().await.unwrap();
+    let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+    let part = |node, part| Membership::new(pool.clone(), node, part, LONG);
+    let (readers, monitors) = (part(ONE, Part::Readers), part(ONE, Part::Monitors));
+    let other = part(TWO, Part::Readers);
+
+    readers.heartbeat(&["accounts/1".to_owned(), "runs/2".to_owned()]).await.unwrap();
+    monitors.heartbeat(&[]).await.unwrap();
+    other.heartbeat(&[]).await.unwrap();
+    assert_eq!(live(&pool).await, ["1 monitors ", "1 readers accounts/1,runs/2", "2 readers "]);
+
+    monitors.leave().await.unwrap();
+    let end = "update working.nodes set lease_until = clock_timestamp() \
+        where right(node::text, 1) = '2' returning part";
+    assert_eq!(strings(&pool, end).await, ["readers"]);
+    assert_eq!(live(&pool).await, ["1 readers accounts/1,runs/2"]);
+    readers.heartbeat(&["runs/2".to_owned()]).await.unwrap();
+    assert_eq!(live(&pool).await, ["1 readers runs/2"]);
+    let rows = strings(&pool, "select part from working.nodes").await;
+    assert_eq!(rows, ["readers"], "a heartbeat deletes the rows of the dead");
+}
