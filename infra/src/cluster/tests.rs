@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used, reason = "a test may")]
-
 use crate::postgres::{ConnectOptions, connect};
 use test_support::databases;
 

@@ -15,6 +15,7 @@ use uuid::Uuid;
 pub use samples::{Measured, Point, Sample, Series, Span};
 
 use crate::clock::Clock;
+use crate::cluster::fair_share::{Group, share};
 use crate::cluster::nodes::{Membership, Part};
 use crate::postgres::{PgError, Pool};
 use crate::statement::{execute, query};
@@ -22,7 +23,8 @@ use crate::statement::{execute, query};
 const WATCH: &str = include_str!("watch.sql");
 const DELETE: &str = "delete from working.server_monitors where server_id = $1";
 const DELETE_WORKSPACE: &str = "delete from working.server_monitors where workspace_id = $1";
-const RELEASE_SURPLUS: &str = include_str!("release_surplus.sql");
+const COUNT: &str = include_str!("count.sql");
+const RELEASE: &str = include_str!("release.sql");
 const CLAIM: &str = include_str!("claim.sql");
 const WATCHED: &str = "\
     select server_id, workspace_id, fence, failures, failing_since from working.server_monitors \
@@ -32,7 +34,7 @@ const RECORD_FAILURES: &str = include_str!("record_failures.sql");
 /// A node without a heartbeat for this long loses its servers to the other nodes.
 const LEASE: Duration = Duration::from_secs(5);
 /// The most servers that a node claims or releases in one round.
-const AT_ONCE: i64 = 64;
+const AT_ONCE: usize = 64;
 
 /// A server that this node watches, until another node raises the fence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,10 +102,34 @@ impl Monitors {
     /// Returns the servers that it watches now. Call it at least every two seconds.
     pub async fn round(&self) -> Result<Vec<WatchedServer>, PgError> {
         self.membership.heartbeat(&[]).await?;
-        execute(&self.pool, RELEASE_SURPLUS, &[&self.node, &AT_ONCE]).await?;
-        execute(&self.pool, CLAIM, &[&self.node, &AT_ONCE]).await?;
+        let (held, share) = self.share().await?;
+        let (change, servers) = match share.checked_sub(held) {
+            Some(missing) => (CLAIM, missing),
+            None => (RELEASE, held - share),
+        };
+        if servers > 0 {
+            let servers = i64::try_from(servers.min(AT_ONCE)).unwrap_or_default();
+            execute(&self.pool, change, &[&self.node, &servers]).await?;
+        }
         let rows = query(&self.pool, WATCHED, &[&self.node]).await?;
         rows.iter().map(watched).collect()
+    }
+
+    /// How many servers this node has, and how many it is to have.
+    async fn share(&self) -> Result<(usize, usize), PgError> {
+        let mut servers = Group::default();
+        for row in query(&self.pool, COUNT, &[]).await? {
+            let (node, count): (Option<Uuid>, i64) = (row.try_get(0)?, row.try_get(1)?);
+            let count = usize::try_from(count).unwrap_or_default();
+            match node {
+                Some(node) => drop(servers.held.insert(node, count)),
+                None => servers.free = count,
+            }
+        }
+        let held = |servers: &Group| servers.held.get(&self.node).copied().unwrap_or_default();
+        let before = held(&servers);
+        share(std::slice::from_mut(&mut servers));
+        Ok((before, held(&servers)))
     }
 
     /// Releases every server of this node at once.

@@ -38,7 +38,8 @@ impl Harness {
 
     /// The leases of the mails that are being sent are over.
     async fn end_leases(&self) {
-        let end = "update working.outbox set lease_until = clock_timestamp() where state = 'sending'";
+        let end =
+            "update working.outbox set lease_until = clock_timestamp() where state = 'sending'";
         assert_eq!(self.pool.get().await.unwrap().execute(end, &[]).await.unwrap(), 1);
     }
 
@@ -173,6 +174,22 @@ async fn what_a_dead_node_was_writing_is_written_again() {
         given.outbox.mark(&again[0], &SendOutcome::Accepted).await.unwrap(),
         MarkOutcome::Sent
     );
+}
+
+#[tokio::test]
+async fn an_attempt_whose_lease_was_over_says_nothing_of_the_next_one() {
+    let given = given().await;
+    given.put(&request()).await;
+    let late = given.claim(NODE, Via::Folder).await;
+    given.end_leases().await;
+    given.outbox.expire_leases().await.unwrap();
+
+    let again = given.claim(NODE, Via::Folder).await;
+
+    assert_eq!((late[0].lease.fence, again[0].lease.fence), (1, 2));
+    let marked = given.outbox.mark(&late[0], &SendOutcome::Accepted).await.unwrap();
+    assert_eq!(marked, MarkOutcome::Deleted, "the same node has it under another fence");
+    assert_eq!(given.states().await, [("sending".to_owned(), 1)]);
 }
 
 #[tokio::test]

@@ -57,7 +57,9 @@ pub(super) fn breaking_after(runner: &Runner, breaking: &[i32], applied: i32) ->
     let due = runner.get_migrations().iter().filter(|migration| {
         applied > 0 && applied < migration.version() && breaking.contains(&migration.version())
     });
-    due.map(ToString::to_string).collect()
+    let mut due: Vec<_> = due.collect();
+    due.sort_by_key(|migration| migration.version());
+    due.into_iter().map(ToString::to_string).collect()
 }
 
 fn newest(runner: &Runner) -> i32 {

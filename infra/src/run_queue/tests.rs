@@ -132,6 +132,52 @@ async fn the_tasks_of_a_node_that_died_are_anothers_under_a_higher_fence() {
     assert_eq!(given.renewed(OTHER, &second).await.len(), 1);
 }
 
+/// A task that one node has claimed twice, so that only the fence tells the leases apart.
+async fn claimed_twice() -> (Harness, Task, Task) {
+    let given = given(Duration::ZERO).await;
+    given.put([task(1, 7, 10)]).await;
+    let stale = given.claim(ONE, 1, WIDE).await.remove(0);
+    let present = given.claim(ONE, 1, WIDE).await.remove(0);
+    assert_eq!((stale.lease.fence, present.lease.fence), (1, 2));
+    (given, stale, present)
+}
+
+#[tokio::test]
+async fn a_stale_fence_renews_nothing() {
+    let (given, stale, present) = claimed_twice().await;
+
+    assert_eq!(given.renewed(ONE, &stale).await, []);
+    assert_eq!(given.renewed(ONE, &present).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_stale_fence_launches_and_begins_nothing() {
+    let (given, stale, present) = claimed_twice().await;
+
+    assert!(!given.queue.launch(stale.run, stale.lease).await.unwrap());
+    assert_eq!(given.queue.begin(stale.run, stale.lease).await.unwrap(), None);
+    assert!(given.queue.begin(present.run, present.lease).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn a_stale_fence_loses_nothing() {
+    let (given, stale, present) = claimed_twice().await;
+
+    assert!(!given.queue.lose(stale.run, stale.lease, LEASE).await.unwrap());
+    assert!(given.queue.lose(present.run, present.lease, LEASE).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_stale_fence_finishes_nothing() {
+    let (given, stale, present) = claimed_twice().await;
+
+    given.queue.finish(stale.run, stale.lease).await.unwrap();
+
+    assert_eq!(given.queue.count().await.unwrap().len(), 1);
+    given.queue.finish(present.run, present.lease).await.unwrap();
+    assert!(given.queue.count().await.unwrap().is_empty());
+}
+
 #[tokio::test]
 async fn a_renewed_task_stays_and_what_is_handed_over_goes_at_once() {
     let given = given(LEASE).await;

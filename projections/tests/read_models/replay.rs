@@ -168,6 +168,62 @@ fn a_killed_replay_refuses_another_for_its_lease_and_is_resumed_after_it() {
     runtime.block_on(readers.stop());
 }
 
+#[test]
+fn a_replay_that_another_has_taken_over_writes_nothing_more() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let harness = runtime.block_on(LogHarness::new());
+    runtime.block_on(mixed::live(&harness, 12));
+    let url = harness.databases.log_url.clone();
+    let (half, reached) = std::sync::mpsc::channel();
+    let (go_on, goes_on) = std::sync::mpsc::channel();
+    let replaying = runtime.spawn(async move {
+        let pool = connect(&url, &ConnectOptions::app()).await.unwrap();
+        let (_keep, cancel) = watch::channel(false);
+        let mut waited = false;
+        let wait_at_half = move |progress: Progress| {
+            if !waited && progress.done > progress.total / 2 {
+                waited = true;
+                half.send(()).unwrap();
+                goes_on.recv().unwrap();
+            }
+        };
+        let sessions = projections::named("sessions").unwrap();
+        replay(&pool, &sessions, small(), cancel, wait_at_half).await
+    });
+    reached.recv().unwrap();
+    let written = "select position from readers.replays where name = 'sessions'";
+    let take = "update readers.replays set fence = fence + 1, lease_until = 'infinity'";
+    let before = runtime.block_on(async {
+        assert_eq!(harness.admin.execute(take, &[]).await.unwrap(), 1);
+        harness.count(written).await
+    });
+
+    go_on.send(()).unwrap();
+
+    let ended = runtime.block_on(replaying).unwrap();
+    assert!(matches!(ended, Err(ReplayError::Lost)), "{ended:?}");
+    assert!(before > 0);
+    assert_eq!(runtime.block_on(harness.count(written)), before);
+    let held = "select count(*) from readers.replays where lease_until = 'infinity'";
+    assert_eq!(runtime.block_on(harness.count(held)), 1, "the other's lease is not touched");
+}
+
+#[tokio::test]
+async fn a_replay_that_fails_gives_its_lease_back() {
+    let harness = LogHarness::new().await;
+    mixed::live(&harness, 2).await;
+    harness.skip_a_position();
+    mixed::live(&harness, 2).await;
+    let patient = ReplayOptions { lease: Duration::from_mins(1), ..small() };
+
+    for _ in 0..2 {
+        let (_keep, cancel) = watch::channel(false);
+        let sessions = projections::named("sessions").unwrap();
+        let failed = replay(&harness.pool, &sessions, patient, cancel, |_| {}).await;
+        assert!(matches!(failed, Err(ReplayError::Feed(_))), "{failed:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_replay_whose_table_is_gone_starts_over() {
     let harness = LogHarness::new().await;

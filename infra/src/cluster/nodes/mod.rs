@@ -4,8 +4,10 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use deadpool_postgres::Client;
 use uuid::Uuid;
 
 use crate::postgres::{PgError, Pool};
@@ -13,6 +15,7 @@ use crate::statement::execute;
 
 const HEARTBEAT: &str = include_str!("heartbeat.sql");
 const DELETE_EXPIRED: &str = "delete from working.nodes where lease_until <= clock_timestamp()";
+const LIVE: &str = "select node, serves from working.live_nodes where part = $1";
 const DELETE: &str = "delete from working.nodes where node = $1 and part = $2";
 
 /// What a node takes its share of. Each part lives by a heartbeat of its own, so that a loop that hangs
@@ -56,6 +59,17 @@ impl Membership {
         let (part, lease) = (self.part.as_str(), self.lease.as_secs_f64());
         execute(&self.pool, HEARTBEAT, &[&self.node, &part, &serves, &lease]).await?;
         execute(&self.pool, DELETE_EXPIRED, &[]).await.map(drop)
+    }
+
+    /// The live nodes that have this part, with what each of them serves.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn live(&self, client: &Client) -> Result<BTreeMap<Uuid, Vec<String>>, PgError> {
+        let live = client.prepare_cached(LIVE).await?;
+        let rows = client.query(&live, &[&self.part.as_str()]).await?;
+        let nodes = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+        Ok(nodes.collect::<Result<_, tokio_postgres::Error>>()?)
     }
 
     /// The part is dead at once: others need not wait for the end of its lease.

@@ -1,8 +1,11 @@
-//! Which node reads what: fenced rows, leases by the database's clock, whole readers that move.
+//! Which node reads what. Readers move as a whole, from one node to another.
+
+mod plan;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use deadpool_postgres::Client;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
@@ -15,10 +18,11 @@ use crate::cluster::Lease;
 use crate::cluster::nodes::{Membership, Part};
 use crate::metrics::Metrics;
 use crate::postgres::{PgError, Pool};
+use plan::{HeldReader, Seen};
 
 const RENEW: &str = include_str!("renew.sql");
-const CHOOSE: &str = include_str!("choose.sql");
-const ACQUIRE: &str = include_str!("acquire.sql");
+const LIST: &str = include_str!("list.sql");
+const TAKE: &str = include_str!("take.sql");
 const RELEASE: &str = "\
     update readers.checkpoints set node = null, lease_until = clock_timestamp() \
     where node = $1 and name || '/' || version = any($2)";
@@ -119,19 +123,31 @@ impl Node {
         let client = self.pool.get().await?;
         let renew = client.prepare_cached(RENEW).await?;
         client.execute(&renew, &[&node, &self.labels(), &lease]).await?;
-        let choose = client.prepare_cached(CHOOSE).await?;
-        if let Some(row) = client.query_opt(&choose, &[&node]).await? {
-            let (name, version): (String, i16) = (row.try_get(0)?, row.try_get(1)?);
-            self.release(vec![format!("{name}/{version}")]).await?;
+        let plan = self.look(&client).await?.plan(node, |label| self.running.contains_key(label));
+        // One at a time: to stop a reader takes as long as its transaction.
+        if let Some(label) = plan.release.into_iter().next() {
+            self.release(vec![label]).await?;
         }
-        let acquire = client.prepare_cached(ACQUIRE).await?;
-        while let Some(row) =
-            client.query_opt(&acquire, &[&node, &all, &self.labels(), &lease]).await?
-        {
-            let (name, version): (String, i16) = (row.try_get(0)?, row.try_get(1)?);
-            self.follow(&format!("{name}/{version}"), row.try_get(2)?, row.try_get(3)?);
+        if plan.take.is_empty() {
+            return Ok(());
+        }
+        let take = client.prepare_cached(TAKE).await?;
+        for row in client.query(&take, &[&node, &plan.take, &lease]).await? {
+            self.follow(row.try_get("label")?, row.try_get("fence")?, row.try_get("position")?);
         }
         Ok(())
+    }
+
+    async fn look(&self, client: &Client) -> Result<Seen, PgError> {
+        let (node, lease) = (self.options.node, self.options.lease.as_secs_f64());
+        let list = client.prepare_cached(LIST).await?;
+        let rows = client.query(&list, &[&node, &lease]).await?;
+        let readers = rows.iter().map(|row| {
+            let (label, node) = (row.try_get("label")?, row.try_get("node")?);
+            Ok(HeldReader { label, node, waits: row.try_get("waits")? })
+        });
+        let readers = readers.collect::<Result<_, tokio_postgres::Error>>()?;
+        Ok(Seen { readers, nodes: self.membership.live(client).await? })
     }
 
     fn labels(&self) -> Vec<String> {

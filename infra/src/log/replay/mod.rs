@@ -288,8 +288,7 @@ impl<'a> Replay<'a> {
     /// Gives the lease back: what is built stays, for another replay to resume.
     async fn release(&self) {
         let (name, version) = (self.reader.name(), self.reader.version());
-        if let Err(error) =
-            execute(self.pool, RELEASE, &[&name, &version, &self.lease.fence]).await
+        if let Err(error) = execute(self.pool, RELEASE, &[&name, &version, &self.lease.fence]).await
         {
             tracing::warn!(%error, "another replay is refused until the lease of this one ends");
         }

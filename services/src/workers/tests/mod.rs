@@ -18,6 +18,7 @@ use domain::session::{Session, SessionCommand, SessionKind};
 use domain::{AccountId, CommandId, CredentialId, ProofId, SessionId};
 use infra::api_tokens::ApiTokens;
 use infra::clock::Clock;
+use infra::cluster::leader_lease::LeaderLease;
 use infra::credentials::{Credentials, Password};
 use infra::event_store::{
     ExecuteError, Executor, ExecutorConfig, Receipt, Request, ReservationChange, Step,
@@ -25,7 +26,6 @@ use infra::event_store::{
 use infra::ids::Ids;
 use infra::invitations::Invitations;
 use infra::keyring::{Keyring, KeyringOptions, RootFolder};
-use infra::cluster::leader_lease::LeaderLease;
 use infra::log::{Feed, ReaderOptions, Readers, Recorded, Worker, WorkerError, wait_for};
 use infra::mail::{Mailbox, Transport};
 use infra::metrics::Metrics;
