@@ -207,9 +207,13 @@ fn a_consent_is_given_and_withdrawn_in_one_step_each() {
     live(vec![yes.clone()])
         .when(AccountCommand::GiveConsent { purpose, policy_version: 4 })
         .then_expect_events(vec![AccountEvent::ConsentGiven { purpose, policy_version: 4 }]);
-    live(vec![yes])
+    let no = AccountEvent::ConsentWithdrawn { purpose };
+    live(vec![yes.clone()])
         .when(AccountCommand::WithdrawConsent { purpose })
-        .then_expect_events(vec![AccountEvent::ConsentWithdrawn { purpose }]);
+        .then_expect_events(vec![no.clone()]);
+    live(vec![yes, no])
+        .when(AccountCommand::WithdrawConsent { purpose })
+        .then_expect_events(vec![]);
     live(vec![]).when(AccountCommand::WithdrawConsent { purpose }).then_expect_events(vec![]);
 }
 
@@ -219,6 +223,10 @@ fn what_rests_on_the_contract_is_no_matter_of_consent() {
     live(vec![])
         .when(AccountCommand::WithdrawConsent { purpose })
         .then_expect_error(AccountError::NotByConsent(purpose));
+    assert_eq!(
+        AccountError::NotByConsent(purpose).to_string(),
+        "authentication does not rest on consent: only usage analysis and product news do"
+    );
 }
 
 #[test]
@@ -243,10 +251,12 @@ fn sign_ins_are_remembered_even_during_the_grace() {
 
 #[test]
 fn an_erasure_is_requested_with_a_grace_of_at_most_30_days() {
-    let due = noon() + TimeDelta::days(7);
-    live(vec![])
-        .when(AccountCommand::RequestErasure { now: noon(), due })
-        .then_expect_events(vec![AccountEvent::ErasureRequested { requested_at: noon(), due }]);
+    for days in [0, 7, 30] {
+        let due = noon() + TimeDelta::days(days);
+        live(vec![])
+            .when(AccountCommand::RequestErasure { now: noon(), due })
+            .then_expect_events(vec![AccountEvent::ErasureRequested { requested_at: noon(), due }]);
+    }
     for due in [noon() + TimeDelta::days(31), noon() - TimeDelta::seconds(1)] {
         live(vec![])
             .when(AccountCommand::RequestErasure { now: noon(), due })
@@ -312,4 +322,12 @@ fn an_erased_account_keeps_no_field_in_its_state() {
     }
     assert_eq!(account, Account::Ended { backup_proven: false });
     assert!(account.decide(AccountCommand::ProveBackupErasure).is_ok());
+}
+
+#[test]
+fn the_erasure_of_backups_is_proven_once() {
+    let mut account = Account::Ended { backup_proven: false };
+    cqrs_es::Aggregate::apply(&mut account, AccountEvent::ErasureBackupProven {});
+    assert_eq!(account, Account::Ended { backup_proven: true });
+    assert_eq!(account.decide(AccountCommand::ProveBackupErasure), Ok(vec![]));
 }

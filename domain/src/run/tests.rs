@@ -3,12 +3,12 @@ use cqrs_es::test::TestFramework;
 use uuid::Uuid;
 
 use super::{
-    Digest, Ending, Failure, LogSeal, Run, RunCommand, RunError, RunEvent, RunState, StartFailure,
-    StreamSeal, TaskLease, Work,
+    Digest, Ending, Failure, LogSeal, NotADigest, Run, RunCommand, RunError, RunEvent, RunState,
+    Stage, StartFailure, StreamSeal, Target, TaskLease, Work,
 };
 use crate::privacy::{self, CommandLine, Personal};
 use crate::server::ConnectFailure;
-use crate::{AccountId, DeploymentId, Event, ServerId, TenantId};
+use crate::{AccountId, AggregateRoot, DeploymentId, Event, ServerId, TenantId};
 
 type Runs = TestFramework<Run>;
 
@@ -92,6 +92,8 @@ fn a_run_is_requested_once_on_some_servers_for_some_time() {
     refuses(vec![], on(&[ONE, TWO, ONE], 60), RunError::ServerTwice);
     refuses(vec![], on(&[ONE], 0), RunError::TimeoutOutOfRange);
     refuses(vec![], on(&[ONE], 86_401), RunError::TimeoutOutOfRange);
+    assert!(Run::default().decide(on(&[ONE], 86_400)).is_ok());
+    emits(vec![], request(deployment(), &[ONE], 60), vec![requested(deployment(), &[ONE])]);
     refuses(vec![], request(deployment(), &[ONE, TWO], 60), RunError::DeploymentOnSeveral);
     refuses(vec![], RunCommand::RequestCancel { by: ADA }, RunError::Unknown);
 }
@@ -168,7 +170,9 @@ fn the_truth_may_follow_lost_while_it_is_the_last_attempt() {
     refuses(lost(), RunCommand::End { lease: again, ending: Ending::Lost }, RunError::Ended);
     let retried = RunEvent::Retried { servers: vec![ONE], secrets: None };
     let newer = [lost(), vec![retried]].concat();
-    refuses(newer, RunCommand::End { lease: again, ending: EXIT }, RunError::OtherAttempt);
+    refuses(newer.clone(), RunCommand::End { lease: again, ending: EXIT }, RunError::OtherAttempt);
+    let taken = RunEvent::Dispatched { server: ONE, attempt: 2, fence: 3 };
+    emits(newer, RunCommand::Dispatch { lease: lease(2, 3) }, vec![taken]);
 }
 
 #[test]
@@ -218,7 +222,42 @@ fn a_lost_deployment_is_retried_only_by_its_servers_name() {
     let retry = |servers: Vec<ServerId>| RunCommand::Retry { servers, secrets: None };
     refuses(lost.clone(), retry(vec![]), RunError::DeploymentLost);
     let retried = RunEvent::Retried { servers: vec![ONE], secrets: None };
-    emits(lost, retry(vec![ONE]), vec![retried]);
+    emits(lost, retry(vec![ONE]), vec![retried.clone()]);
+    let failed = vec![requested(deployment(), &[ONE]), dispatched(1), started(1), ended(EXIT)];
+    emits(failed, retry(vec![]), vec![retried.clone()]);
+    let lost_command = given(&[dispatched(1), ended(Ending::Lost)]);
+    emits(lost_command, retry(vec![]), vec![retried]);
+}
+
+#[test]
+fn an_attempt_has_a_name_for_each_stage() {
+    let mut target = Target::new(1);
+    for (stage, name, cancelling) in [
+        (Stage::Queued, "queued", "cancelling"),
+        (Stage::Dispatched, "dispatched", "cancelling"),
+        (Stage::Started, "running", "cancelling"),
+        (Stage::Ended(Ending::Succeeded), "succeeded", "succeeded"),
+        (Stage::Ended(EXIT), "failed", "failed"),
+        (Stage::Ended(Ending::TimedOut), "timed_out", "timed_out"),
+        (Stage::Ended(Ending::Cancelled { forced: false }), "cancelled", "cancelled"),
+        (Stage::Ended(Ending::Lost), "lost", "lost"),
+    ] {
+        (target.stage, target.cancelling) = (stage, false);
+        assert_eq!(target.as_str(), name);
+        target.cancelling = true;
+        assert_eq!(target.as_str(), cancelling);
+    }
+}
+
+#[test]
+fn a_digest_is_64_hexadecimal_digits_and_nothing_else() {
+    let digest = Digest([0xa7; 32]);
+    let text = "a7".repeat(32);
+    assert_eq!((digest.to_string(), format!("{digest:?}")), (text.clone(), text.clone()));
+    assert_eq!(text.parse(), Ok(digest));
+    for bad in ["a7".repeat(31), "a7".repeat(33), "+7".repeat(32), "g7".repeat(32)] {
+        assert_eq!(bad.parse::<Digest>(), Err(NotADigest), "{bad}");
+    }
 }
 
 #[test]
@@ -230,6 +269,8 @@ fn a_runs_state_is_the_least_certain_of_its_servers() {
     assert_eq!(both(&[dispatched(1)]), RunState::Running);
     assert_eq!(both(&[dispatched(1), started(1), ended(EXIT)]), RunState::Running);
     let requested = RunEvent::CancelRequested { by: ADA };
+    let late = [dispatched(1), started(1), ended(EXIT), requested.clone()];
+    assert_eq!(both(&late), RunState::Cancelling);
     let queued = RunEvent::Cancelled { server: TWO, attempt: 1, fence: 0, forced: false };
     let cancelling = [dispatched(1), requested, queued];
     assert_eq!(both(&cancelling), RunState::Cancelling);

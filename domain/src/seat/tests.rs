@@ -63,10 +63,12 @@ fn given(events: Vec<SeatEvent>) -> SeatPool {
 #[test]
 fn a_pool_is_opened_once_with_its_first_limit() {
     let open = SeatCommand::Open { limit: 5 };
-    Seats::with(())
-        .given_no_previous_events()
-        .when(open.clone())
-        .then_expect_events(vec![limited(5)]);
+    for limit in [5, LIMIT_MAX] {
+        Seats::with(())
+            .given_no_previous_events()
+            .when(SeatCommand::Open { limit })
+            .then_expect_events(vec![limited(limit)]);
+    }
     Seats::with(()).given(vec![limited(5)]).when(open).then_expect_error(SeatError::AlreadyExists);
     Seats::with(())
         .given_no_previous_events()
@@ -96,7 +98,12 @@ fn a_pool_that_was_never_opened_takes_nothing() {
 #[test]
 fn a_limit_is_set_with_its_cause_and_the_same_again_changes_nothing() {
     let admin = |limit| SeatCommand::SetLimit { limit, cause: LimitCause::Admin };
-    Seats::with(()).given(vec![limited(5)]).when(admin(5)).then_expect_events(vec![set(5)]);
+    for limit in [5, LIMIT_MAX] {
+        Seats::with(())
+            .given(vec![limited(5)])
+            .when(admin(limit))
+            .then_expect_events(vec![set(limit)]);
+    }
     Seats::with(()).given(vec![limited(5), set(7)]).when(admin(7)).then_expect_events(vec![]);
     Seats::with(()).given(vec![limited(5)]).when(admin(0)).then_expect_events(vec![set(0)]);
     Seats::with(())
@@ -176,6 +183,7 @@ fn taking_over_ends_the_old_lease_under_a_greater_fence() {
     assert_eq!(after.check_renewal(ADA, lease(1), 1), Err(SeatError::LeaseLost));
     assert_eq!(after.check_renewal(ADA, lease(2), 2), Ok(()));
     assert_eq!(after.holder(lease(1)), Some(ADA));
+    assert_eq!(after.lease_of(ADA).map(|current| current.id), Some(lease(2)));
     let again = after.decide(take_over(ADA, 1, 3));
     assert_eq!(again, Err(SeatError::LeaseLost));
 }
@@ -188,6 +196,8 @@ fn only_ones_own_lease_is_taken_over_or_renewed() {
     assert_eq!(pool.check_renewal(ADA, lease(9), 1), Err(SeatError::LeaseUnknown));
     assert_eq!(pool.check_renewal(ADA, lease(1), 2), Err(SeatError::LeaseLost));
     assert_eq!(pool.check_renewal(ADA, lease(1), 1), Ok(()));
+    assert_eq!((pool.holder(lease(1)), pool.holder(lease(2))), (Some(ADA), Some(BEN)));
+    assert_eq!(pool.holder(lease(9)), None);
 }
 
 #[test]
@@ -268,9 +278,8 @@ fn a_causes_word_is_the_events() {
 
 #[test]
 fn a_pools_stream_is_its_own() {
-    let workspace = WorkspaceId(Uuid::from_u128(7));
-    assert_ne!(pool_stream(workspace), workspace.0);
-    assert_eq!(pool_stream(workspace), pool_stream(workspace));
+    let workspace = WorkspaceId(Uuid::from_u128(7 << 120));
+    assert_eq!(pool_stream(workspace).to_string(), "6b657468-6520-7365-6174-20706f6f6c00");
 }
 
 /// Any command of people and operators, with small numbers so that they meet.

@@ -262,6 +262,13 @@ fn every_event_is_about_the_workspace() {
     }
 }
 
+#[test]
+fn a_fingerprint_is_shown_as_openssh_shows_it() {
+    let text = "SHA256:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE";
+    assert_eq!((KEY.to_string(), format!("{KEY:?}")), (text.to_owned(), text.to_owned()));
+    assert_eq!(text.parse(), Ok(KEY));
+}
+
 fn state(events: &[ServerEvent]) -> LiveServer {
     let mut server = Server::default();
     server.apply(registered());

@@ -1,6 +1,8 @@
 //! Personal values: checked once, at the edge, and shown by nobody.
 
 mod operation;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 

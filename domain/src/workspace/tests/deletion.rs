@@ -1,6 +1,7 @@
 //! Deletion.
 
 use super::*;
+use crate::workspace::WorkspaceAction;
 
 fn request(by: AccountId, days: i64) -> WorkspaceCommand {
     WorkspaceCommand::RequestDeletion { by, now: now(), due: in_days(days) }
@@ -12,18 +13,22 @@ fn given() -> Vec<WorkspaceEvent> {
 
 #[test]
 fn an_owner_asks_for_deletion_with_a_grace() {
-    Workspaces::with(())
-        .given(created())
-        .when(request(ADA, 7))
-        .then_expect_events(vec![requested()]);
+    for days in [0, 7, 30] {
+        let due = in_days(days);
+        Workspaces::with(()).given(created()).when(request(ADA, days)).then_expect_events(vec![
+            WorkspaceEvent::DeletionRequested { requested_at: now(), due },
+        ]);
+    }
     Workspaces::with(())
         .given(with_bob(Role::Admin))
         .when(request(BOB, 7))
         .then_expect_error(WorkspaceError::NeedsRight(Right::DeleteWorkspace));
-    Workspaces::with(())
-        .given(created())
-        .when(request(ADA, 31))
-        .then_expect_error(WorkspaceError::GraceOutOfRange);
+    for days in [-1, 31] {
+        Workspaces::with(())
+            .given(created())
+            .when(request(ADA, days))
+            .then_expect_error(WorkspaceError::GraceOutOfRange);
+    }
 }
 
 #[test]
@@ -41,6 +46,20 @@ fn until_it_is_cancelled_nothing_else_is_done() {
     let refused =
         Workspace::Live(Box::new(live)).decide(WorkspaceCommand::Rename { by: ADA, name: name() });
     assert_eq!(refused, Err(WorkspaceError::DeletionRequested));
+}
+
+#[test]
+fn until_it_is_cancelled_a_workspace_is_only_read() {
+    // What only reads, and has a right that also changes; and a request that is sent again.
+    let others = [
+        WorkspaceAction::ListApiTokens,
+        WorkspaceAction::RequestDeletion,
+        WorkspaceAction::CancelDeletion,
+    ];
+    for action in WorkspaceAction::ALL {
+        let reads = action.right().as_str().ends_with(":read");
+        assert_eq!(action.allowed_in_grace(), reads || others.contains(action), "{action:?}");
+    }
 }
 
 #[test]

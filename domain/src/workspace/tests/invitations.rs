@@ -156,4 +156,12 @@ fn there_are_so_many_and_no_more() {
         open.decide(invite(ADA, Role::Viewer)),
         Err(WorkspaceError::InvitationsMax(INVITATIONS_MAX))
     );
+    let WorkspaceCommand::Invite { by, invitation, email, role, now, until, .. } =
+        invite(ADA, Role::Viewer)
+    else {
+        unreachable!("it is one");
+    };
+    let replaces = Some(InvitationId(Uuid::from_u128(100)));
+    let in_place = WorkspaceCommand::Invite { by, invitation, email, role, now, until, replaces };
+    assert_eq!(open.decide(in_place).map(|events| events.len()), Ok(2));
 }

@@ -121,6 +121,13 @@ fn tokens_and_invitations_of_a_member_go_with_the_member() {
                 by: BOB,
                 until: in_days(7),
             },
+            WorkspaceEvent::MemberInvited {
+                invitation: LATER,
+                email: email(),
+                role: Role::Viewer,
+                by: ADA,
+                until: in_days(7),
+            },
         ],
     ]
     .concat();

@@ -46,6 +46,15 @@ fn no_token_manages_tokens_or_members_or_ends_the_workspace() {
 
 #[test]
 fn a_token_ends_within_a_year() {
+    let rights = vec![Right::ReadRuns];
+    Workspaces::with(()).given(created()).when(issue(ADA, &rights, 365)).then_expect_events(vec![
+        WorkspaceEvent::ApiTokenIssued {
+            token: TOKEN,
+            account: ADA,
+            rights,
+            expires_at: in_days(365),
+        },
+    ]);
     for days in [0, 366] {
         Workspaces::with(())
             .given(created())
