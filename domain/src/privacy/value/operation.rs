@@ -53,6 +53,9 @@ impl Label {
 }
 
 impl HostName {
+    /// A name or an IP address. Numbers that only the C library takes for an address, such as
+    /// `0177.1` and `2130706433`, are neither.
+    ///
     /// # Errors
     /// What is wrong with the host.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
@@ -64,11 +67,21 @@ impl HostName {
                 && label.chars().all(|c| c == '-' || c.is_ascii_alphanumeric())
         };
         let is_address = text.parse::<std::net::IpAddr>().is_ok();
-        if is_address || text.trim_end_matches('.').split('.').all(fits) {
+        let name = text.strip_suffix('.').unwrap_or(text);
+        let ends_in_number = name.rsplit('.').next().is_some_and(is_number);
+        if is_address || name.split('.').all(fits) && !ends_in_number {
             Ok(Self(text.to_ascii_lowercase()))
         } else {
             Err(Invalid::NotAHost)
         }
+    }
+}
+
+/// The URL standard's test for a host that ends in a number.
+fn is_number(label: &str) -> bool {
+    match label.strip_prefix("0x").or_else(|| label.strip_prefix("0X")) {
+        Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        None => label.bytes().all(|byte| byte.is_ascii_digit()),
     }
 }
 

@@ -19,6 +19,7 @@ use crate::api::http::fields::{Fields, FromFields, secret, text};
 use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
+use crate::api::http::schemas;
 use crate::api::{Api, ApiData};
 use crate::operations::email_addresses::{owner, reserve_instead};
 use crate::operations::links::{EMAIL_CHANGE, proof};
@@ -30,10 +31,7 @@ pub fn routes(routes: &mut Routes) {
 
 #[derive(ToSchema)]
 pub struct ChangeEmailRequest {
-    #[schema(
-        value_type = String, format = Email, max_length = 254, min_length = 3,
-        pattern = r"^[^\s@]+@[^\s@]+\.[^\s@]+$"
-    )]
+    #[schema(schema_with = schemas::email)]
     email: EmailAddress,
     /// The account's password, once more.
     #[schema(value_type = String, format = Password, min_length = 1)]

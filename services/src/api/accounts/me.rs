@@ -101,7 +101,7 @@ pub struct RectifyRequest {
     name: Option<PersonName>,
     #[schema(
         value_type = Option<String>, max_length = 64, min_length = 1,
-        pattern = r"^[\p{L}\p{N}._-]+$"
+        pattern = r"^[\p{Alphabetic}\p{N}._-]+$"
     )]
     username: Option<Username>,
 }

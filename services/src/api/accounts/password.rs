@@ -22,6 +22,7 @@ use crate::api::http::fields::{Fields, FromFields, password, secret, text};
 use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Problem, ProblemView};
 use crate::api::http::routes::Routes;
+use crate::api::http::schemas;
 use crate::api::{Api, ApiData};
 use crate::operations::email_addresses::owner;
 use crate::operations::links::{PASSWORD_RESET, proof};
@@ -79,10 +80,7 @@ async fn change(
 
 #[derive(ToSchema)]
 pub struct ForgottenPasswordRequest {
-    #[schema(
-        value_type = String, format = Email, min_length = 3, max_length = 254,
-        pattern = r"^[^\s@]+@[^\s@]+\.[^\s@]+$"
-    )]
+    #[schema(schema_with = schemas::email)]
     email: EmailAddress,
 }
 

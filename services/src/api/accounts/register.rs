@@ -24,6 +24,7 @@ use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, Nothing, password, text};
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
+use crate::api::http::schemas;
 use crate::operations::email_addresses::{owner, reserve};
 use crate::operations::links::{VERIFICATION, proof};
 
@@ -36,10 +37,7 @@ pub fn routes(routes: &mut Routes) {
 
 #[derive(ToSchema)]
 pub struct RegisterRequest {
-    #[schema(
-        value_type = String, format = Email, max_length = 254, min_length = 3,
-        pattern = r"^[^\s@]+@[^\s@]+\.[^\s@]+$"
-    )]
+    #[schema(schema_with = schemas::email)]
     email: EmailAddress,
     #[schema(
         value_type = String, max_length = 200, min_length = 1,
@@ -48,7 +46,7 @@ pub struct RegisterRequest {
     name: PersonName,
     #[schema(
         value_type = Option<String>, max_length = 64, min_length = 1,
-        pattern = r"^[\p{L}\p{N}._-]+$"
+        pattern = r"^[\p{Alphabetic}\p{N}._-]+$"
     )]
     username: Option<Username>,
     #[schema(value_type = String, format = Password, min_length = 12, max_length = 1024)]

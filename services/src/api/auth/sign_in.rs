@@ -24,6 +24,7 @@ use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, one_of, secret, text};
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
+use crate::api::http::schemas;
 use crate::api::{Api, ApiData};
 use crate::operations::email_addresses::owner;
 
@@ -33,10 +34,7 @@ pub fn routes(routes: &mut Routes) {
 
 #[derive(ToSchema)]
 pub struct SignInRequest {
-    #[schema(
-        value_type = String, format = Email, min_length = 3, max_length = 254,
-        pattern = r"^[^\s@]+@[^\s@]+\.[^\s@]+$"
-    )]
+    #[schema(schema_with = schemas::email)]
     email: EmailAddress,
     #[schema(value_type = String, format = Password, min_length = 1)]
     password: SecretString,

@@ -17,6 +17,7 @@ pub mod problem;
 pub mod problems;
 pub mod refusal;
 pub mod routes;
+pub mod schemas;
 
 #[cfg(test)]
 mod schema_tests;

@@ -1,5 +1,9 @@
 //! What the document says of a body is what the server reads: whatever a schema admits fits.
 
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::{LazyLock, Mutex};
+
 use actix_web::ResponseError;
 use futures_util::FutureExt;
 use regex::Regex;
@@ -24,19 +28,52 @@ const NOT_IN_SCHEMA: [&str; 4] = [
 
 /// Values at the edges: empty, blank, too long, too large, of another type.
 fn probes(schema: &Value) -> Vec<Value> {
+    // Of several schemas the first says how long a text may be.
+    let schema = schema["anyOf"].get(0).unwrap_or(schema);
     let max = schema["maxLength"].as_u64().unwrap_or(40_000);
     let long = |length: u64| Value::from("a".repeat(usize::try_from(length).unwrap()));
     let mut probes =
         vec![long(max), long(max + 1), long(schema["minLength"].as_u64().unwrap_or(0))];
-    let texts = ["", " ", "\0", "a", "a b", "-a", "a.", ".", "@", "a@b", "a@b.c", "SHA256:", "ä"];
+    let texts =
+        ["", " ", "\0", "a", "a b", "-a", "a-", "a.", "..", ".", "@", "SHA256:", "ä", "अनिता"];
+    let addresses = [
+        "a@b",
+        "a@b.c",
+        "a..b@c.de",
+        ".a@b.c",
+        "a.@b.c",
+        "a@-b.c",
+        "a@b-.c",
+        "(@b.c",
+        "a@b..c",
+        "ä@ö.अनि",
+    ];
+    let hosts =
+        ["3a", "web-", "a.b-.c", "10.0.0.256", "010.0.0.1", "2130706433", "0177.1", "a.0x7f", "0x"];
+    let addresses_of_hosts =
+        ["10.0.0.1", "a.b.", "a..", "::", "::1", "x::y", "a:b:c", "::ffff:10.0.0.1"];
     probes.extend(texts.map(Value::from));
+    probes.extend(addresses.map(Value::from));
+    probes.extend(hosts.map(Value::from));
+    probes.extend(addresses_of_hosts.map(Value::from));
     probes.extend([-1, 0, 1, 366, 65_536, i64::from(u32::MAX) + 1, i64::MAX].map(Value::from));
     probes.extend([json!(u64::MAX), json!(true), json!([]), json!([""]), json!({})]);
     probes
 }
 
+/// A pattern is compiled once: those with classes of Unicode take long.
+fn matches(pattern: &str, text: &str) -> bool {
+    static COMPILED: LazyLock<Mutex<HashMap<String, Regex>>> = LazyLock::new(Mutex::default);
+    let mut compiled = COMPILED.lock().unwrap();
+    let regex = compiled.entry(pattern.to_owned()).or_insert_with_key(|it| Regex::new(it).unwrap());
+    regex.is_match(text)
+}
+
 /// As much of JSON Schema as the bodies use; what it does not know it does not admit.
-fn admits(schema: &Value, pattern: Option<&Regex>, value: &Value) -> bool {
+fn admits(schema: &Value, value: &Value) -> bool {
+    if let Some(options) = schema["anyOf"].as_array() {
+        return options.iter().any(|option| admits(option, value));
+    }
     let kind = &schema["type"];
     let kinds = kind.as_array().cloned().unwrap_or_else(|| vec![kind.clone()]);
     let is = |kind: &str| kinds.iter().any(|of| of == kind);
@@ -51,8 +88,13 @@ fn admits(schema: &Value, pattern: Option<&Regex>, value: &Value) -> bool {
             is("string")
                 && at_least("minLength", length)
                 && at_most("maxLength", length)
-                && pattern.is_none_or(|pattern| pattern.is_match(text))
-                && !matches!(format, Some("uuid" | "date-time"))
+                && schema["pattern"].as_str().is_none_or(|pattern| matches(pattern, text))
+                && match format {
+                    Some("uuid" | "date-time") => false,
+                    Some("ipv4") => text.parse::<Ipv4Addr>().is_ok(),
+                    Some("ipv6") => text.parse::<Ipv6Addr>().is_ok(),
+                    _ => true,
+                }
         }
         Value::Number(number) => {
             let (least, most) = (schema["minimum"].as_f64(), schema["maximum"].as_u64());
@@ -64,7 +106,7 @@ fn admits(schema: &Value, pattern: Option<&Regex>, value: &Value) -> bool {
             is("array")
                 && at_least("minItems", items.len())
                 && at_most("maxItems", items.len())
-                && items.iter().all(|item| admits(&schema["items"], None, item))
+                && items.iter().all(|item| admits(&schema["items"], item))
         }
         Value::Bool(_) => is("boolean"),
         Value::Null | Value::Object(_) => false,
@@ -91,9 +133,10 @@ fn differ<F: FromFields + PartialSchema>(body: &str, found: &mut Vec<String>) ->
         if NOT_IN_SCHEMA.contains(&field.as_str()) {
             continue;
         }
-        let pattern = schema["pattern"].as_str().map(|pattern| Regex::new(pattern).unwrap());
-        let admits = |value: &Value| admits(schema, pattern.as_ref(), value);
-        for value in probes(schema).into_iter().filter(admits) {
+        for value in probes(schema) {
+            if !admits(schema, &value) {
+                continue;
+            }
             admitted += 1;
             if refuses::<F>(name, &value) {
                 let shown = value.to_string().chars().take(40).collect::<String>();

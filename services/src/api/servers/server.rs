@@ -9,7 +9,6 @@ use domain::server::{Server, ServerCommand};
 use domain::workspace::WorkspaceAction;
 use infra::event_store::Step;
 use infra::ids::derived;
-use infra::remote::Address;
 use projections::servers::{Servers, count, list as listing};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -28,6 +27,7 @@ use crate::api::http::position::MinPosition;
 use crate::api::http::precondition::{MustMatch, etag};
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
+use crate::api::http::schemas;
 use crate::api::servers::view::{ServerView, view, view_of_row};
 
 const PORT: i64 = 22;
@@ -45,11 +45,7 @@ pub fn routes(routes: &mut Routes) {
 /// Where a server is, and whom Lethe logs in as.
 #[derive(ToSchema)]
 pub struct ServerAddressRequest {
-    /// A name or an IP address.
-    #[schema(
-        value_type = String, max_length = 253, min_length = 1,
-        pattern = r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}(\.[A-Za-z0-9][A-Za-z0-9-]{0,62})*\.?$|:.*:"
-    )]
+    #[schema(schema_with = schemas::host)]
     host: HostName,
     /// 22 by default.
     #[schema(value_type = Option<u16>, minimum = 1, maximum = 65535)]
@@ -71,12 +67,6 @@ impl FromFields for ServerAddressRequest {
     }
 }
 
-/// What only a connection would find out is not checked here.
-fn check(host: &HostName, port: u16) -> Result<(), Problem> {
-    let formed = Address::new(host.expose(), port).check();
-    formed.map_err(|refusal| Problem::field("host", refusal.to_string()))
-}
-
 #[derive(ToSchema)]
 pub struct RegisterServerRequest {
     #[schema(
@@ -84,11 +74,7 @@ pub struct RegisterServerRequest {
         pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
     )]
     name: Label,
-    /// A name or an IP address.
-    #[schema(
-        value_type = String, max_length = 253, min_length = 1,
-        pattern = r"^[A-Za-z0-9][A-Za-z0-9-]{0,62}(\.[A-Za-z0-9][A-Za-z0-9-]{0,62})*\.?$|:.*:"
-    )]
+    #[schema(schema_with = schemas::host)]
     host: HostName,
     /// 22 by default.
     #[schema(value_type = Option<u16>, minimum = 1, maximum = 65535)]
@@ -136,7 +122,6 @@ async fn register(
     member.authorise()?;
     caller.needs_key()?;
     let (form, bytes) = body.read()?;
-    check(&form.host, form.port)?;
     let workspace = member.workspace;
     let most = i64::from(api.app.config.servers_max);
     let request = member.request(&caller, bytes);
@@ -259,7 +244,6 @@ async fn change_address(
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let (form, bytes) = body.read()?;
-    check(&form.host, form.port)?;
     let (host, user) = (Personal::Clear(form.host), Personal::Clear(form.user));
     let moves = ServerCommand::ChangeAddress { host, port: form.port, user };
     let step = matches.0.on_path(Step::new::<Server>(server.id.0, moves), &server)?;

@@ -30,6 +30,7 @@ use crate::api::http::fields::{Fields, FromFields, number, text};
 use crate::api::http::precondition::IfMatch;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
+use crate::api::http::schemas;
 use crate::api::workspaces::members::role;
 use crate::api::{Api, ApiData};
 use crate::operations::email_addresses::owner;
@@ -50,10 +51,7 @@ pub fn routes(routes: &mut Routes) {
 
 #[derive(ToSchema)]
 pub struct InviteRequest {
-    #[schema(
-        value_type = String, format = Email, max_length = 254, min_length = 3,
-        pattern = r"^[^\s@]+@[^\s@]+\.[^\s@]+$"
-    )]
+    #[schema(schema_with = schemas::email)]
     email: EmailAddress,
     #[schema(
         value_type = String, example = "operator",
