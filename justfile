@@ -1,9 +1,9 @@
-# The words of this house.
+# What is done with this tree.
 [private]
 default:
     @just --list --unsorted
 
-# Serve: API, readers and metrics, on a private PostgreSQL unless told otherwise
+# Serve: API, readers and metrics, on a private PostgreSQL unless DATABASE_URL is set
 serve *settings:
     cargo run -- serve {{settings}}
 

@@ -1,4 +1,4 @@
-//! Ids have kinds; a bare `Uuid` stays at the wire.
+//! One type for each kind of id; a bare `Uuid` stands only in requests and rows.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -48,11 +48,11 @@ ids! {
     LeaseId
     /// What a mailed link names: a proof, or an invitation. The link's purpose says which.
     LinkId
-    /// What a mailed link proves the receipt of.
+    /// The proof in a mailed link: who sends it back has received the mail.
     ProofId
     /// A command or a deployment, on one or several servers.
     RunId
-    /// What a run is given and nobody else may see, kept outside the log until it has ended.
+    /// The secrets of a run, kept outside the log until the run has ended.
     RunSecretsId
     /// A private key for a server, kept outside the log.
     ServerCredentialId

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use crate::programme;
 
-/// Runs promtool at the top of the house; answers all that it said. A refusal fails the test.
+/// Runs promtool at the top of the tree; answers all that it said. A refusal fails the test.
 #[track_caller]
 pub fn promtool(words: &[&str], input: &str) -> String {
     let own = programme::tools().join("usr/bin/promtool");

@@ -22,7 +22,7 @@ pub enum AccountCommand {
     },
     /// Sends the link again; the earlier one no longer works.
     RequestVerification { verification: Proof },
-    /// Follows the link that was mailed to the address of today.
+    /// Follows the link that was mailed to the current address.
     VerifyEmail { proof: ProofId, now: DateTime<Utc> },
     /// The address changes when the link sent to the new one is followed.
     RequestEmailChange { email: Personal<AccountEmail>, verification: Proof },

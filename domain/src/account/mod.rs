@@ -48,7 +48,7 @@ pub struct LiveAccount {
     pub email_state: EmailState,
     /// A change of address that was requested and is not confirmed.
     pub email_change: Option<EmailChange>,
-    /// The hash of the password of today.
+    /// The hash of the current password.
     pub credential: CredentialId,
     /// The newest link for a new password, until a password is set.
     pub password_reset: Option<Proof>,

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{Field, Sealed};
 use crate::{DecodeError, Event, TenantId};
 
-/// Whom a ciphertext is about does not matter to where it stands.
+/// The column does not hold subjects, so any tenant will do.
 const NOBODY: TenantId = TenantId(Uuid::nil());
 
 /// Takes the ciphertexts out of an event. `None` when it has none.

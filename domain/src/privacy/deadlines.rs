@@ -13,8 +13,8 @@ pub const PLANNED_DAYS_MAX: i64 = ERASURE_DAYS_MAX - 1;
 /// rotation of the root, one until the old root is erased.
 pub const ROTATION_DAYS: i64 = 2;
 
-/// An erasure that is open for longer is overdue, and an alarm is raised: the last day begins that
-/// was planned for.
+/// An erasure that is open for longer is overdue, and an alarm is raised: the last planned
+/// day has begun.
 pub const OVERDUE_AFTER: TimeDelta = TimeDelta::days(PLANNED_DAYS_MAX - 1);
 
 /// The longest grace, in days, where old roots stay in escrow for `escrow_days`. Below zero where

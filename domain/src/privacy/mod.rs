@@ -1,4 +1,4 @@
-//! Whose data, of what kind, why, for how long and who may receive it: facts as data.
+//! Whose data, of what kind, why, for how long and who may receive it.
 
 mod column;
 pub mod deadlines;

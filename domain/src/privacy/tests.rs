@@ -1,4 +1,4 @@
-//! What a personal field shows, and what it keeps to itself.
+//! What a personal field shows, and what it does not.
 
 use std::collections::BTreeSet;
 

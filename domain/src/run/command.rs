@@ -22,7 +22,7 @@ pub enum RunCommand {
     Reattach { lease: TaskLease },
     /// The attempt has ended: at most once, except that `Lost` may be replaced by the truth.
     End { lease: TaskLease, ending: Ending },
-    /// The attempt's log is whole, or all there will be of it.
+    /// Seals the attempt's log, complete or not.
     SealLog { lease: TaskLease, log: LogSeal },
     /// What waits is cancelled at once; what runs is ended by the nodes that run it.
     RequestCancel { by: AccountId },

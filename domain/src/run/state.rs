@@ -15,15 +15,15 @@ crate::named_enum! {
         Running = "running",
         /// Its cancellation is requested, and some server has not ended.
         Cancelling = "cancelling",
-        /// On every server.
+        /// Succeeded on every server.
         Succeeded = "succeeded",
-        /// On one server at least, and on none it is lost.
+        /// Failed on at least one server, and lost on none.
         Failed = "failed",
-        /// On one server at least, and nothing worse happened on others.
+        /// Cancelled on at least one server, and nothing worse on the others.
         Cancelled = "cancelled",
-        /// On one server at least, and on none it failed or is lost.
+        /// Timed out on at least one server, and neither failed nor lost on any.
         TimedOut = "timed_out",
-        /// On one server at least it is not known how the command ended.
+        /// Lost on at least one server: how the command ended there is not known.
         Lost = "lost",
     }
 }

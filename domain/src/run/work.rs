@@ -107,7 +107,7 @@ pub enum StartFailure {
     /// What the run was given to work with has been deleted.
     #[serde(rename = "forgotten")]
     InputsDeleted,
-    /// The server was not reached. Stored as the failure's own word, beside the other two.
+    /// The server was not reached. Stored under the name of the failure.
     #[serde(untagged)]
     Connect(ConnectFailure),
 }
@@ -124,7 +124,7 @@ pub struct StreamSeal {
     pub lines: u64,
     /// The number of bytes that are kept.
     pub bytes: u64,
-    /// Of the bytes that are kept, which are masked.
+    /// The SHA-256 of the kept bytes, which are masked.
     pub sha256: Digest,
 }
 

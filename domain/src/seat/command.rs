@@ -7,9 +7,9 @@ use crate::{AccountId, LeaseId};
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the fields are those of the event that follows")]
 pub enum SeatCommand {
-    /// Comes with the workspace.
+    /// Sent when the workspace is created.
     Open { limit: u32 },
-    /// Ends no lease: those that came last are not renewed any more.
+    /// Sets the limit. It ends no lease: the newest leases above it cannot be renewed.
     SetLimit { limit: u32, cause: LimitCause },
     /// Causes a lease, or a denial where no seat is free: which of them, the event says.
     Acquire { lease: LeaseId, account: AccountId },

@@ -24,11 +24,11 @@ pub enum WorkspaceError {
     RaisesOneself,
     #[error("this is the last owner: make another member an owner, or delete the workspace")]
     LastOwner,
-    #[error("the only member is not removed: delete the workspace instead")]
+    #[error("the only member cannot be removed: delete the workspace instead")]
     LastMember,
-    #[error("a workspace with other members is not abandoned: remove the member instead")]
+    #[error("a workspace with other members cannot be abandoned: remove the member instead")]
     NotAlone,
-    #[error("this person is a member of the workspace already: nothing is left to accept")]
+    #[error("this person is a member of the workspace already")]
     MemberAlready,
     #[error("at most {0} members and open invitations are possible: remove or revoke some")]
     MembersMax(usize),

@@ -207,7 +207,7 @@ impl Executor {
     /// Who has reserved this; `None` when it is free.
     ///
     /// # Errors
-    /// The database's.
+    /// The database does not answer.
     pub async fn reservation_owner(
         &self,
         kind: &str,
@@ -221,7 +221,7 @@ impl Executor {
     /// last position before the fence; a repeated call returns the same one.
     ///
     /// # Errors
-    /// The database's.
+    /// The database does not answer.
     pub async fn fence(&self, subject: SubjectId, closing: &[&str]) -> Result<i64, LoadError> {
         let client = self.0.appender.streams.pool.get().await?;
         let fence = client.prepare_cached(FENCE).await?;

@@ -256,11 +256,11 @@ impl Follower {
         match &stop {
             Some(Stop::Hole { at }) => {
                 self.metrics.log_hole.set(1);
-                tracing::error!(reader = name, at, "the log has a hole: the reader stands still");
+                tracing::error!(reader = name, at, "the log has a hole: the reader has stopped");
             }
             Some(Stop::Damaged(event)) => {
                 self.metrics.log_damaged.set(1);
-                tracing::error!(reader = name, error = %event, "the reader stands still");
+                tracing::error!(reader = name, error = %event, "the reader has stopped");
             }
             Some(stop) => tracing::warn!(reader = name, error = %stop, "the reader tries again"),
             None => tracing::info!(reader = name, "the reader goes on"),

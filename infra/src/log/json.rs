@@ -1,4 +1,4 @@
-//! JSON as the text that it is: neither parsed nor copied on its way.
+//! JSON text that is neither parsed nor copied.
 
 use std::error::Error;
 

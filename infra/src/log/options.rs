@@ -16,7 +16,7 @@ pub struct ReaderOptions {
     /// Events a transaction, at most.
     pub page: i64,
     /// A page that is not full is followed by the next after this time: a commit for each append
-    /// would be dearer.
+    /// would cost more.
     pub page_delay: Duration,
 }
 

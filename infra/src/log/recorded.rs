@@ -29,7 +29,7 @@ pub struct Recorded {
     row: Row,
 }
 
-/// An event with a column that no append has written like this. Nothing may be read past it.
+/// An event with a value that no append writes. No reader goes past it.
 #[derive(Debug, thiserror::Error)]
 #[error("the event at position {position} cannot be read: {reason}")]
 pub struct DamagedEvent {

@@ -46,7 +46,7 @@ pub struct ReaderStatus {
 /// Every reader that was ever installed, by name and version.
 ///
 /// # Errors
-/// The database's.
+/// The database does not answer.
 pub async fn status(pool: &Pool) -> Result<Vec<ReaderStatus>, PgError> {
     let client = pool.get().await?;
     let status = client.prepare_cached(STATUS).await?;
@@ -79,7 +79,7 @@ impl ReaderStatus {
 /// Waits until the projection shows what stands at `position`; `false` when it does not in time.
 ///
 /// # Errors
-/// The database's.
+/// The database does not answer.
 pub async fn wait_for<P: Projection>(
     pool: &Pool,
     position: i64,

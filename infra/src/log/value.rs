@@ -98,7 +98,7 @@ where
     }
 }
 
-/// JSON as the text that it is: its bytes stay as they were written.
+/// JSON text, not parsed: its bytes stay as they were written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonString(pub String);
 

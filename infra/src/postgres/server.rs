@@ -1,4 +1,4 @@
-//! The processes of a private server: initdb, and `postgres` on its leash.
+//! The processes of a private server: initdb, and a `postgres` that ends when Lethe ends.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;

@@ -45,7 +45,10 @@ impl RunQueue {
     ) -> Result<Option<Sealed>, PgError> {
         let row = query_opt(&self.pool, FIND, &[&secrets.0, &workspace.0]).await?;
         let Some(row) = row else { return Ok(None) };
-        Ok(Sealed::from_bytes(row.try_get(0)?))
+        let sealed = Sealed::from_bytes(row.try_get(0)?);
+        sealed
+            .map(Some)
+            .ok_or_else(|| PgError::Database("the secrets of a run cannot be read".to_owned()))
     }
 
     /// At most `limit` secrets that no task has needed for so long.

@@ -261,3 +261,18 @@ async fn secrets_that_no_task_needs_are_found_and_dropped() {
 
     assert_eq!(given.queue.secrets(workspace, secrets).await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn damaged_secrets_are_an_error_and_not_deleted_secrets() {
+    let given = given(LEASE).await;
+    let (workspace, run) = (WorkspaceId(Uuid::from_u128(1)), RunId(Uuid::from_u128(1)));
+    let secrets = RunSecretsId(Uuid::from_u128(9));
+    let sealed = Sealed { id: SealedId(secrets.0), envelope: vec![1] };
+    given.queue.put_secrets(workspace, run, secrets, &sealed).await.unwrap();
+    let damage = "update working.run_secrets set sealed = '\\x0102'";
+    given.pool.get().await.unwrap().execute(damage, &[]).await.unwrap();
+
+    let found = given.queue.secrets(workspace, secrets).await;
+
+    assert!(matches!(found, Err(PgError::Database(_))), "{found:?}");
+}

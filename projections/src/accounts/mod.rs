@@ -183,7 +183,7 @@ impl Account {
 }
 
 /// # Errors
-/// The database's.
+/// The database does not answer.
 pub async fn by_id(pool: &Pool, account: AccountId) -> Result<Option<Account>, PgError> {
     let client = pool.get().await?;
     let find = client.prepare_cached(FIND).await?;
@@ -194,7 +194,7 @@ pub async fn by_id(pool: &Pool, account: AccountId) -> Result<Option<Account>, P
 /// Those of the accounts that are there, in no order.
 ///
 /// # Errors
-/// The database's.
+/// The database does not answer.
 pub async fn by_ids(pool: &Pool, accounts: &[AccountId]) -> Result<Vec<Account>, PgError> {
     let client = pool.get().await?;
     let find = client.prepare_cached(FIND_ALL).await?;

@@ -90,7 +90,7 @@ pub struct Filter {
 /// At most `limit` events after the position `after`, in the log's order.
 ///
 /// # Errors
-/// The database's.
+/// The database does not answer.
 pub async fn page(
     pool: &Pool,
     filter: &Filter,

@@ -95,7 +95,7 @@ pub struct Mine {
 /// The account's workspaces that are not deleted, in the order of `workspace_id`, from after one.
 ///
 /// # Errors
-/// The database's.
+/// The database does not answer.
 pub async fn mine(
     pool: &Pool,
     account: AccountId,

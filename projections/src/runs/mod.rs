@@ -157,7 +157,7 @@ impl Run {
 }
 
 /// # Errors
-/// The database's.
+/// The database does not answer.
 pub async fn by_id(
     pool: &Pool,
     workspace: WorkspaceId,
@@ -179,7 +179,7 @@ pub struct Filter {
 /// A workspace's runs, the newest first, at most `limit` of them after `after`.
 ///
 /// # Errors
-/// The database's.
+/// The database does not answer.
 pub async fn page(
     pool: &Pool,
     workspace: WorkspaceId,

@@ -98,7 +98,7 @@ impl Projection for SeatPools {
 }
 
 /// # Errors
-/// The database's.
+/// The database does not answer.
 pub async fn of_workspace(
     pool: &Pool,
     workspace: WorkspaceId,

@@ -148,7 +148,7 @@ impl Server {
 /// A workspace's servers, the latest first, at most `limit` of them after `after`.
 ///
 /// # Errors
-/// The database's.
+/// The database does not answer.
 pub async fn list(
     pool: &Pool,
     workspace: WorkspaceId,
@@ -166,7 +166,7 @@ pub async fn list(
 /// How many servers a workspace has.
 ///
 /// # Errors
-/// The database's.
+/// The database does not answer.
 pub async fn count(pool: &Pool, workspace: WorkspaceId) -> Result<i64, PgError> {
     let client = pool.get().await?;
     let count = client.prepare_cached(COUNT).await?;

@@ -110,7 +110,7 @@ fn sealed<F: Field>(event: &Recorded) -> Result<Vec<u8>, Poison> {
 }
 
 /// # Errors
-/// The database's.
+/// The database does not answer.
 pub async fn by_id(pool: &Pool, session: SessionId) -> Result<Option<Session>, PgError> {
     let client = pool.get().await?;
     let find = client.prepare_cached(FIND).await?;
@@ -121,7 +121,7 @@ pub async fn by_id(pool: &Pool, session: SessionId) -> Result<Option<Session>, P
 /// An account's open sessions, the newest first, at most `limit` of them after `after`.
 ///
 /// # Errors
-/// The database's.
+/// The database does not answer.
 pub async fn open(
     pool: &Pool,
     account: AccountId,

@@ -1,4 +1,4 @@
-//! Lines on the terminal. One that nobody reads any more is not missed.
+//! Lines on the terminal. A failed write is ignored: the reader of a pipe may have gone.
 
 use std::fmt::Display;
 use std::io::Write;

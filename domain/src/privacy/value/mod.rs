@@ -1,4 +1,4 @@
-//! Personal values: checked once, at the edge, and shown by nobody.
+//! Personal values: checked once, at the edge, and never printed.
 
 mod operation;
 #[cfg(test)]

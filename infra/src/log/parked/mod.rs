@@ -38,7 +38,7 @@ pub struct Parked {
 /// At most `limit` parked streams after `after`, by reader, version and stream.
 ///
 /// # Errors
-/// The database's.
+/// The database does not answer.
 pub async fn parked(
     pool: &Pool,
     after: Option<(&str, i16, Uuid)>,
@@ -66,7 +66,7 @@ pub async fn parked(
 /// and then continues with it. `false`: it is not parked.
 ///
 /// # Errors
-/// The database's.
+/// The database does not answer.
 pub async fn release(pool: &Pool, reader: &str, stream: Uuid) -> Result<bool, PgError> {
     let client = pool.get().await?;
     let release = client.prepare_cached(RELEASE).await?;

@@ -1,5 +1,5 @@
 //! Consent, given and withdrawn purpose by purpose. Withdrawing is as easy as giving (Art. 7(3)
-//! GDPR): neither needs If-Match, since both say the same when said twice.
+//! GDPR): neither needs If-Match, since both are idempotent.
 
 use actix_web::{HttpResponse, web};
 use domain::account::{Account, AccountCommand};

@@ -1,4 +1,4 @@
-//! The erasure of one's own account: requested, cancelled within the grace, proven by a claim code.
+//! The erasure of the caller's account: requested, cancelled within the grace, proven by a claim code.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header;
@@ -76,7 +76,7 @@ pub struct ErasureResponse {
     claim_code: Option<String>,
 }
 
-/// Requests the erasure of everything about oneself. Signs out everywhere at once.
+/// Requests the erasure of the caller's account. Signs out everywhere at once.
 #[utoipa::path(
     post, path = "/v1/me/erasure", tag = "erasure", request_body = ErasureRequest,
     security(("session" = [])),

@@ -114,7 +114,7 @@ impl FromFields for RectifyRequest {
     }
 }
 
-/// Puts one's name or username right.
+/// Corrects the name or the username.
 #[utoipa::path(
     patch, path = "/v1/me", tag = "accounts", request_body = RectifyRequest,
     security(("session" = [])), params(("If-Match" = String, Header)),

@@ -177,7 +177,7 @@ async fn keep(
     Ok(credential)
 }
 
-/// Appends the change; a hash whose event is refused goes again.
+/// Appends the change; a hash whose event is refused is deleted again.
 async fn replace(
     api: &Api,
     request: &Request,

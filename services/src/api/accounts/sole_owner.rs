@@ -19,7 +19,7 @@ pub async fn check_nobody_depends(api: &Api, account: AccountId) -> Result<(), P
     let pool = &api.app.pool;
     let head = *api.app.executor.appended().borrow();
     if !wait_for::<Memberships>(pool, head, WAIT).await? {
-        // No lag of ours stands in the way of being forgotten: the highest role left inherits.
+        // A late read model must not block an erasure: the highest role left inherits.
         tracing::warn!("an erasure is requested while the read model of memberships lags behind");
         return Ok(());
     }

@@ -41,7 +41,7 @@ impl FromFields for Filter {
 
 /// The trail up to now, one event a line. The last line is a trailer:
 /// `{"trailer":{"events":n,"through":p,"sha256":"..."}}`, its SHA-256 over all bytes before it.
-/// An export that broke off goes on with `after`, the last position that arrived.
+/// To continue an export that broke off, send `after`, the last position that arrived.
 #[utoipa::path(
     get, path = "/v1/audit/export", tag = "audit", security(("operator" = [])), params(Filter),
     responses((status = 200, content_type = "application/x-ndjson", body = String)),

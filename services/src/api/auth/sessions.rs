@@ -41,7 +41,7 @@ pub struct Paging {
     /// How many, 1 to 200; 50 by default.
     #[param(minimum = 1, maximum = 200, required = false)]
     pub limit: i64,
-    /// What `next` of the page before said.
+    /// `next` of the previous page.
     #[param(min_length = 1, max_length = 512, pattern = r"^[A-Za-z0-9_-]+$")]
     pub cursor: Option<String>,
 }
@@ -119,7 +119,7 @@ async fn read(api: &Api, signed_in: &SignedIn, row: Row) -> Result<SessionView, 
     })
 }
 
-/// Signs out here.
+/// Closes the session of this request.
 #[utoipa::path(
     delete, path = "/v1/me/sessions/current", tag = "sessions", security(("session" = [])),
     responses((status = 204)),
@@ -132,7 +132,7 @@ async fn close_current(
     end(&api, &signed_in, &caller, signed_in.session, CloseReason::SignedOut).await
 }
 
-/// Closes one of one's own sessions.
+/// Closes a session of the caller.
 #[utoipa::path(
     delete, path = "/v1/me/sessions/{id}", tag = "sessions", security(("session" = [])),
     params(("id" = Uuid, Path)),
@@ -150,7 +150,7 @@ async fn close(
     end(&api, &signed_in, &caller, session, reason).await
 }
 
-/// Closes all one's sessions but the one of this request.
+/// Closes all other sessions of the caller.
 #[utoipa::path(
     delete, path = "/v1/me/sessions", tag = "sessions", security(("session" = [])),
     responses((status = 204)),

@@ -83,7 +83,7 @@ fn presented_token(request: &HttpRequest, api: &ApiData) -> Result<String, Probl
     Ok(cookie.value().to_owned())
 }
 
-/// A token of a workspace, where one is shown: what it is good for is the workspace's to say.
+/// The token of a workspace in a request. The workspace decides its rights.
 pub fn api_token(request: &HttpRequest) -> Option<&str> {
     bearer(request).filter(|token| token.starts_with(infra::api_tokens::PREFIX))
 }

@@ -1,4 +1,4 @@
-//! The password once more, before what a stolen session should not be able to do.
+//! Asks for the password again, before what a stolen session should not be able to do.
 
 use domain::AccountId;
 use domain::account::{Account, AccountError, LiveAccount};

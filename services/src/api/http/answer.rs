@@ -1,4 +1,4 @@
-//! What a write answers: where in the log it stands, and at which version its stream.
+//! The answer to a write: its position in the log and the stream's version (`ETag`).
 
 use actix_web::http::StatusCode;
 use actix_web::http::header;

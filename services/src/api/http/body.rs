@@ -14,8 +14,8 @@ use crate::api::http::problem::{Problem, ProblemKind};
 
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
-/// The bytes of a body that should be an `F`. Reading it is the handler's, so that whoever may
-/// not ask at all learns nothing of what would fit.
+/// The bytes of a body that should be an `F`. The handler reads it, after the
+/// authorisation: who is not authorised does not learn what would fit.
 pub struct Body<F> {
     json: bool,
     bytes: Bytes,

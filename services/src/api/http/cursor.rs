@@ -1,4 +1,4 @@
-//! Where a listing goes on: signed, so that it is taken only as we gave it.
+//! Where a listing continues: signed, so that a changed cursor is refused.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -1,4 +1,4 @@
-//! How often one may ask: buckets by address and by account, in memory of a fixed size.
+//! Rate limits: buckets by address and by account, in memory of a fixed size.
 
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::net::{IpAddr, Ipv6Addr};

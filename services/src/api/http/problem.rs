@@ -222,7 +222,7 @@ impl Problem {
         self
     }
 
-    /// Whether it says no, rather than that nothing can be said.
+    /// Whether the status is 4xx: the request is refused, and not only unanswered.
     pub fn is_refusal(&self) -> bool {
         self.0.kind.status().is_client_error()
     }

@@ -17,14 +17,14 @@ fn text() -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String)
 }
 
-fn known(format: KnownFormat) -> Option<SchemaFormat> {
-    Some(SchemaFormat::KnownFormat(format))
+const fn known(format: KnownFormat) -> SchemaFormat {
+    SchemaFormat::KnownFormat(format)
 }
 
 /// What `EmailAddress` takes.
 pub fn email() -> Object {
     text()
-        .format(known(KnownFormat::Email))
+        .format(Some(known(KnownFormat::Email)))
         .min_length(Some(3))
         .max_length(Some(254))
         .pattern(Some(format!(r"^{ATOM}(?:\.{ATOM})*@{LABEL}(?:\.{LABEL})+$")))
@@ -40,7 +40,7 @@ pub fn host() -> Schema {
     AnyOfBuilder::new()
         .description(Some("A name or an IP address."))
         .item(name)
-        .item(text().format(known(KnownFormat::Ipv4)))
-        .item(text().format(known(KnownFormat::Ipv6)))
+        .item(text().format(Some(known(KnownFormat::Ipv4))))
+        .item(text().format(Some(known(KnownFormat::Ipv6))))
         .into()
 }

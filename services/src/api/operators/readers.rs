@@ -145,7 +145,7 @@ async fn parked_streams(
     Ok(HttpResponse::Ok().json(page.await?))
 }
 
-/// Lets a parked stream be read again, in order, from its poisonous event on.
+/// Releases a parked stream, in order, from its poisonous event on.
 #[utoipa::path(
     post, path = "/v1/admin/parked-streams/{reader}/{stream}/release", tag = "operators",
     security(("operator" = [])),
@@ -194,7 +194,7 @@ pub struct LogLockShare {
     since: Option<DateTime<Utc>>,
 }
 
-/// Who holds the lock that all appends take in turn, and who waits for it.
+/// Shows who holds the log's lock, which every append takes, and who waits for it.
 #[utoipa::path(
     get, path = "/v1/admin/log-lock", tag = "operators", security(("operator" = [])),
     responses((status = 200, body = LogLock)),

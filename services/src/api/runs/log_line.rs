@@ -19,7 +19,7 @@ pub struct LogLineView {
     /// In place of `text`, where the bytes are not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     base64: Option<String>,
-    /// It goes on with the line of its stream before it.
+    /// It continues the previous line of its stream.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     continued: bool,
     at: DateTime<Utc>,

@@ -134,7 +134,7 @@ async fn list(
     Ok(HttpResponse::Ok().json(page.await?))
 }
 
-/// What a cursor of this listing is good for: it is part of the wire, so `Debug` has no place in it.
+/// What a cursor of this listing is bound to. Clients keep cursors, so no `Debug` text stands in it.
 fn scope(workspace: WorkspaceId, state: Option<RunState>, server: Option<ServerId>) -> String {
     let state = state.map_or("", RunState::as_str);
     let server = server.map_or_else(String::new, |server| server.to_string());

@@ -44,7 +44,7 @@ pub fn routes(routes: &mut Routes) {
 #[schema(as = SeatHeld)]
 pub struct SeatLeaseResponse {
     lease_id: Uuid,
-    /// Greater than that of every lease before: whoever shows a smaller one is out of date.
+    /// Greater than that of every earlier lease: a smaller one is stale.
     fence: u64,
     expires_at: DateTime<Utc>,
     ttl_seconds: i32,
@@ -80,7 +80,7 @@ async fn acquire(
     let pool = load(&api, &member).await?;
     let (in_use, limit) = pool.taken();
     if in_use >= limit || pool.lease_of(member.account).is_some() {
-        // Nobody is denied for a lease whose time is over.
+        // Expire overdue leases first: nobody is denied because of one.
         expire_leases(&api.app, member.workspace)
             .await
             .map_err(|error| Problem::unavailable(&error))?;
@@ -160,7 +160,7 @@ async fn renew(
     Ok(HttpResponse::Ok().json(SeatLeaseResponse::of(lease.id, fence, row)))
 }
 
-/// Takes one's own seat over from another device: the old lease ends at once.
+/// Takes the caller's own seat over from another device: the old lease ends at once.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace}/seat-leases/{lease}/take-over", tag = "seats",
     security(("session" = [])),
@@ -194,7 +194,7 @@ async fn take_over(
     Ok(created(&member, &receipt, SeatLeaseResponse::of(to, fence, row)))
 }
 
-/// Gives one's seat back; those who manage members may end anybody's lease.
+/// Releases the caller's seat. Who manages members may end anybody's lease.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace}/seat-leases/{lease}", tag = "seats",
     security(("session" = [])), params(("workspace" = Uuid, Path), ("lease" = Uuid, Path)),
@@ -251,7 +251,7 @@ fn decoded(event: &Recorded) -> Result<SeatEvent, Problem> {
     event.decode().map_err(|error| Problem::internal(&error))
 }
 
-/// Puts down until when the lease is held, unless it has ended since the same request came first.
+/// Writes the lease's row, unless the lease has ended since the same request came first.
 async fn put(
     api: &Api,
     member: &Member,

@@ -34,7 +34,7 @@ pub struct Seats {
 pub struct SeatLease {
     lease_id: Uuid,
     account_id: Uuid,
-    /// Whether it is one's own.
+    /// Whether it is the caller's.
     own: bool,
     fence: u64,
     acquired_at: DateTime<Utc>,

@@ -129,7 +129,7 @@ async fn opened(
     })
 }
 
-/// Names a way to deploy on the server.
+/// Creates a deployment on the server.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace}/servers/{server}/deployments", tag = "servers",
     request_body = DeploymentRequest, security(("session" = [])),
@@ -163,7 +163,7 @@ async fn create(
         .json(CreateDeploymentResponse { deployment_id: deployment.0 }))
 }
 
-/// The ways to deploy on the server: 32 at most.
+/// Lists the deployments of the server: 32 at most.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace}/servers/{server}/deployments", tag = "servers",
     security(("session" = [])), params(("workspace" = Uuid, Path), ("server" = Uuid, Path)),
@@ -179,7 +179,7 @@ async fn list(api: ApiData, member: Member, server: PathServer) -> Result<HttpRe
     Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(Deployments { items }))
 }
 
-/// One way to deploy on the server. Its `ETag` is the server's.
+/// Shows a deployment of the server. Its `ETag` is the server's.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace}/servers/{server}/deployments/{deployment}",
     tag = "servers", security(("session" = [])),
@@ -199,7 +199,7 @@ async fn show(
     Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(server.version))).json(view))
 }
 
-/// Replaces a way to deploy.
+/// Replaces a deployment.
 #[utoipa::path(
     put, path = "/v1/workspaces/{workspace}/servers/{server}/deployments/{deployment}",
     tag = "servers", request_body = DeploymentRequest, security(("session" = [])),
@@ -228,7 +228,7 @@ async fn replace(
     Ok(done(&api.app.executor.execute(&member.request(&caller, bytes), &[step]).await?))
 }
 
-/// Removes a way to deploy.
+/// Removes a deployment.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace}/servers/{server}/deployments/{deployment}",
     tag = "servers", security(("session" = [])),

@@ -103,14 +103,14 @@ fn replaces_key(live: &LiveServer, fingerprint: Fingerprint) -> bool {
     live.approved_before && live.host_key.pinned() != Some(fingerprint)
 }
 
-/// Whoever stole a session, or moved the server to a place of their own, stops here.
+/// To replace an approved key takes the password: a stolen session is not enough.
 async fn confirm(
     api: &Api,
     member: &Member,
     password: Option<&SecretString>,
 ) -> Result<(), Problem> {
     member.in_person()?;
-    let detail = "another key is approved: send your password to approve this one";
+    let detail = "a key was approved before: send your password to approve another one";
     let password = password.ok_or_else(|| Problem::field("password", detail))?;
     step_up(api, member.account, password).await.map(drop)
 }
@@ -236,7 +236,7 @@ async fn keep(
     Ok(Credential { id, algorithm: kept.algorithm(), fingerprint: kept.fingerprint() })
 }
 
-/// Appends the change; a key whose event is refused goes again.
+/// Appends the change; a key whose event is refused is deleted again.
 async fn name(
     api: &Api,
     request: &Request,

@@ -115,7 +115,7 @@ fn view(at: DateTime<Utc>, point: Option<&Point>) -> MetricsPoint {
     }
 }
 
-/// CPU, memory, disk, load and uptime of a server: average and highest of each step.
+/// CPU, memory, disk, load and uptime of a server: average and maximum of each step.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace}/servers/{server}/metrics", tag = "servers",
     security(("session" = [])),

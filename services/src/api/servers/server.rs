@@ -177,7 +177,7 @@ async fn list(
     Ok(HttpResponse::Ok().json(Page { items, next: page.next }))
 }
 
-/// A server as it stands.
+/// Shows a server.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace}/servers/{server}", tag = "servers",
     security(("session" = [])), params(("workspace" = Uuid, Path), ("server" = Uuid, Path)),
@@ -226,7 +226,7 @@ async fn rename(
     Ok(done(&api.app.executor.execute(&member.request(&caller, bytes), &[step]).await?))
 }
 
-/// Changes where a server is. The approval of its host key falls: the key is to be observed and
+/// Changes where a server is. The approval of its host key is withdrawn: the key is to be observed and
 /// approved again.
 #[utoipa::path(
     put, path = "/v1/workspaces/{workspace}/servers/{server}/address", tag = "servers",

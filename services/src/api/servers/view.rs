@@ -1,4 +1,4 @@
-//! How a server is shown: never with its key, nor with anything that it said.
+//! How a server is shown: never with its private key, nor with text that the server sent.
 
 use chrono::{DateTime, Utc};
 use domain::privacy::{Field, ServerHost, ServerName, ServerUser};
@@ -129,7 +129,7 @@ pub async fn view_of_row(api: &Api, row: Row) -> Result<ServerView, Problem> {
         server_id: row.server_id.0,
         name: sealed.required::<ServerName>(row.name.as_slice()).await?,
         host: sealed.required::<ServerHost>(row.host.as_slice()).await?,
-        port: u16::try_from(row.port).unwrap_or_default(),
+        port: u16::try_from(row.port).map_err(|error| Problem::internal(&error))?,
         user: sealed.required::<ServerUser>(row.login.as_slice()).await?,
         host_key: row.host_key.0.into(),
         credential: row.credential.0.map(Into::into),

@@ -44,7 +44,7 @@ pub struct IssueTokenRequest {
         pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
     )]
     name: Label,
-    /// Rights of `/v1/roles` that tokens may have; no more than one has oneself.
+    /// Rights of `/v1/roles` that tokens may have; no more than the caller has.
     #[schema(value_type = Vec<String>, min_items = 1, example = json!(["runs:read", "runs:start"]))]
     scopes: Vec<Right>,
     /// Within 365 days.
@@ -75,7 +75,7 @@ pub struct IssueTokenResponse {
     token: Option<String>,
 }
 
-/// Issues a token that acts for oneself, in this workspace only.
+/// Issues a token that acts for the caller, in this workspace only.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace}/api-tokens", tag = "workspaces",
     request_body = IssueTokenRequest, security(("session" = [])),

@@ -247,7 +247,7 @@ pub struct AcceptInvitationResponse {
     workspace_id: Uuid,
 }
 
-/// Joins a workspace, by the link that was mailed to one's own address.
+/// Joins a workspace, by the link that was mailed to the caller's address.
 #[utoipa::path(
     post, path = "/v1/invitations/accept", tag = "workspaces", request_body = LinkRequest,
     security(("session" = [])),
@@ -282,7 +282,7 @@ async fn accept(
         .json(AcceptInvitationResponse { workspace_id: workspace.0 }))
 }
 
-/// Whoever forwards the mail forwards no invitation.
+/// Only the invited address may accept: a forwarded mail is not enough.
 async fn check_is_theirs(
     api: &Api,
     signed_in: &SignedIn,

@@ -25,7 +25,7 @@ pub struct RoleView {
     rights: Vec<&'static str>,
 }
 
-/// A right, and whoever may have it.
+/// A right, and the roles that have it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Right)]
 pub struct RightView {

@@ -59,7 +59,7 @@ pub struct CreateWorkspaceResponse {
     workspace_id: Uuid,
 }
 
-/// Creates a workspace, which one then owns.
+/// Creates a workspace. The caller becomes its owner.
 #[utoipa::path(
     post, path = "/v1/workspaces", tag = "workspaces", request_body = WorkspaceRequest,
     security(("session" = [])),
@@ -93,7 +93,7 @@ pub struct WorkspaceSummary {
     workspace_id: Uuid,
     #[schema(value_type = String)]
     name: Label,
-    /// What one is in it oneself.
+    /// The caller's role.
     #[schema(value_type = String)]
     role: Role,
     members: i64,
@@ -151,7 +151,7 @@ pub struct WorkspaceView {
     workspace_id: Uuid,
     #[schema(value_type = String)]
     name: Label,
-    /// What one is in it oneself.
+    /// The caller's role.
     #[schema(value_type = String)]
     role: Role,
     members: usize,
@@ -181,7 +181,7 @@ async fn show(api: ApiData, member: Member, named: PathWorkspace) -> Result<Http
     Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(named.version))).json(view))
 }
 
-/// Gives it another name.
+/// Renames the workspace.
 #[utoipa::path(
     patch, path = "/v1/workspaces/{workspace}", tag = "workspaces", request_body = WorkspaceRequest,
     security(("session" = [])), params(("workspace" = Uuid, Path), ("If-Match" = String, Header)),
