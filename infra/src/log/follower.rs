@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::alarm::Alarms;
 use super::checkpoint::{OwnedReader, ReadStats};
 use super::parked::{self, ParkedRow};
 use super::rows::Order;
@@ -16,7 +17,6 @@ use super::tail::Tail;
 use super::work::{Poisoned, Stop, Work, WorkOutcome};
 use super::{Poison, Reader, ReaderOptions, Recorded};
 use crate::failpoint;
-use crate::metrics::Metrics;
 use crate::postgres::Pool;
 
 const PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -34,7 +34,7 @@ pub(super) struct Follower {
     pub wake: watch::Receiver<i64>,
     pub stop: watch::Receiver<bool>,
     pub options: ReaderOptions,
-    pub metrics: Arc<Metrics>,
+    pub alarms: Alarms,
     pub parked: ParkedStreams,
 }
 
@@ -73,7 +73,10 @@ impl Follower {
                     return;
                 }
                 Err(stop) => {
-                    self.record_error(Some(stop)).await;
+                    if !self.record_error(Some(stop)).await {
+                        tracing::info!(reader = self.owned.name, "another node has taken over");
+                        return;
+                    }
                     failed = true;
                     self.wait(pause).await;
                     pause = (pause * 2).min(PAUSE_MAX);
@@ -86,8 +89,7 @@ impl Follower {
         self.load_parked().await?;
         let (position, limit) = (self.owned.position, self.options.page);
         let page = self.tail.page(&self.pool, position, limit).await?;
-        self.metrics.log_hole.set(0);
-        self.metrics.log_damaged.set(0);
+        self.alarms.end();
         let events = page.after(position);
         match self.read(events).await {
             // One of them is refused: one at a time, to find which.
@@ -251,24 +253,27 @@ impl Follower {
         (self.owned.name, self.owned.version)
     }
 
-    async fn record_error(&self, stop: Option<Stop>) {
+    /// `false`: another node owns the reader. One that has stopped would not learn it otherwise.
+    async fn record_error(&mut self, stop: Option<Stop>) -> bool {
         let name = self.owned.name;
         match &stop {
             Some(Stop::Hole { at }) => {
-                self.metrics.log_hole.set(1);
+                self.alarms.hole.set(true);
                 tracing::error!(reader = name, at, "the log has a hole: the reader has stopped");
             }
             Some(Stop::Damaged(event)) => {
-                self.metrics.log_damaged.set(1);
+                self.alarms.damaged.set(true);
                 tracing::error!(reader = name, error = %event, "the reader has stopped");
             }
             Some(stop) => tracing::warn!(reader = name, error = %stop, "the reader tries again"),
             None => tracing::info!(reader = name, "the reader goes on"),
         }
         let error = stop.map(|stop| stop.to_string());
-        if let Err(error) = self.owned.record_error(&self.pool, error.as_deref()).await {
+        let recorded = self.owned.record_error(&self.pool, error.as_deref()).await;
+        recorded.unwrap_or_else(|error| {
             tracing::warn!(reader = name, %error, "the reader's error was not written to its checkpoint");
-        }
+            true
+        })
     }
 
     /// A sender that is gone counts as a stop.

@@ -1,5 +1,6 @@
 //! The log, read in its one order.
 
+mod alarm;
 mod any_projection;
 mod checkpoint;
 mod feed;

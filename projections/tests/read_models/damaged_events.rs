@@ -28,26 +28,70 @@ async fn record_at(harness: &LogHarness, position: i64, time: &str) {
     harness.admin.batch_execute(&update).await.unwrap();
 }
 
-#[tokio::test]
-async fn an_event_that_cannot_be_read_is_a_metric_until_it_can_be_read() {
-    let harness = LogHarness::new().await;
-    add(&harness, Uuid::from_u128(0xb1), "ab").await;
-    record_at(&harness, 2, "294000-01-01").await;
+/// A reader of `tally` that stands at an unreadable event, with the metrics of its node.
+async fn stopped_reader(harness: &LogHarness) -> (Readers, Arc<Metrics>) {
+    add(harness, Uuid::from_u128(0xb1), "ab").await;
+    record_at(harness, 2, "294000-01-01").await;
     let pool = connect(&harness.databases.log_url, &ConnectOptions::app()).await.unwrap();
     let metrics = Arc::new(Metrics::new().unwrap());
     let (_, wake) = watch::channel(0);
     let (node, tally) = (options(Uuid::from_u128(1)), vec![Reader::projection::<Tally>()]);
-
     let readers = Readers::start(pool, wake, tally, node, Arc::clone(&metrics)).await.unwrap();
+    until("the metric is 1", async || is_alarm(&metrics, 1)).await;
+    (readers, metrics)
+}
 
-    let shown = |value| {
-        let text = String::from_utf8(metrics.text().unwrap()).unwrap();
-        text.contains(&format!("\nlethe_log_damaged {value}\n"))
-    };
-    until("the metric is 1", async || shown(1)).await;
+fn is_alarm(metrics: &Metrics, value: u8) -> bool {
+    let text = String::from_utf8(metrics.text().unwrap()).unwrap();
+    text.contains(&format!("\nlethe_log_damaged {value}\n"))
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_is_a_metric_until_it_can_be_read() {
+    let harness = LogHarness::new().await;
+    let (readers, metrics) = stopped_reader(&harness).await;
+
     record_at(&harness, 2, "2026-01-01").await;
-    until("the metric is 0", async || shown(0)).await;
+
+    until("the metric is 0", async || is_alarm(&metrics, 0)).await;
     harness.caught_up(&["tally"]).await;
+    readers.stop().await;
+}
+
+#[tokio::test]
+async fn a_node_that_gives_up_a_stopped_reader_shows_its_alarm_no_longer() {
+    let harness = LogHarness::new().await;
+    let (readers, metrics) = stopped_reader(&harness).await;
+
+    readers.stop().await;
+
+    assert!(is_alarm(&metrics, 0));
+}
+
+#[tokio::test]
+async fn a_node_whose_stopped_reader_is_taken_over_shows_its_alarm_no_longer() {
+    let harness = LogHarness::new().await;
+    let (readers, metrics) = stopped_reader(&harness).await;
+
+    let taken_over = "update readers.checkpoints set node = gen_random_uuid(), fence = fence + 1,
+        lease_until = now() + interval '1 hour' where name = 'tally'";
+    harness.admin.batch_execute(taken_over).await.unwrap();
+
+    until("the metric is 0", async || is_alarm(&metrics, 0)).await;
+    readers.stop().await;
+}
+
+#[tokio::test]
+async fn an_event_whose_time_is_infinite_does_not_hide_the_readers_from_the_operator() {
+    let harness = LogHarness::new().await;
+    let (readers, _) = stopped_reader(&harness).await;
+
+    for time in ["infinity", "-infinity"] {
+        record_at(&harness, 2, time).await;
+        let reader = status(&harness.pool).await.unwrap().remove(0);
+        assert_eq!((reader.position, reader.lag_events), (1, 1), "{time}");
+        assert!(reader.lag_seconds.is_finite(), "{time}");
+    }
     readers.stop().await;
 }
 

@@ -66,17 +66,19 @@ impl OwnedReader {
         Ok(moved == 1)
     }
 
-    /// Records what is wrong, for operators to see; the next advance deletes it.
+    /// Records what is wrong, for operators to see; the next advance deletes it. `false`: another
+    /// node owns the reader.
     pub(super) async fn record_error(
         &self,
         pool: &Pool,
         error: Option<&str>,
-    ) -> Result<(), PgError> {
+    ) -> Result<bool, PgError> {
         let client = pool.get().await?;
         let record = client.prepare_cached(RECORD_ERROR).await?;
         let Lease { node, fence } = self.lease;
-        client.execute(&record, &[&self.name, &self.version, &node, &fence, &error]).await?;
-        Ok(())
+        let recorded =
+            client.execute(&record, &[&self.name, &self.version, &node, &fence, &error]).await?;
+        Ok(recorded == 1)
     }
 }
 

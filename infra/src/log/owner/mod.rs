@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
 
+use super::alarm::Alarms;
 use super::checkpoint::{self, OwnedReader};
 use super::follower::{Follower, ParkedStreams};
 use super::tail::Tail;
@@ -56,7 +57,7 @@ impl Readers {
             wake,
             readers: readers.into_iter().map(|reader| (label(&reader), reader)).collect(),
             options,
-            metrics,
+            alarms: Alarms::new(metrics.log_hole.clone(), metrics.log_damaged.clone()),
             tail: Arc::default(),
             running: HashMap::new(),
             ended: Arc::default(),
@@ -90,7 +91,7 @@ struct Node {
     wake: watch::Receiver<i64>,
     readers: HashMap<String, Reader>,
     options: ReaderOptions,
-    metrics: Arc<Metrics>,
+    alarms: Alarms,
     tail: Arc<Tail>,
     running: HashMap<String, Running>,
     ended: Arc<Notify>,
@@ -173,7 +174,7 @@ impl Node {
             wake: self.wake.clone(),
             stop: stopped,
             options: self.options,
-            metrics: Arc::clone(&self.metrics),
+            alarms: self.alarms.for_reader(),
             parked: ParkedStreams::default(),
         };
         let ended = Arc::clone(&self.ended);
