@@ -61,3 +61,21 @@ fn same(stored: Option<&[u8]>, macs: Option<RequestMacs>) -> bool {
         (Some(_), None) | (None, Some(_)) => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_recognised_under_the_key_of_either_day_and_only_with_a_body_where_it_had_one() {
+        let macs = RequestMacs { today: [1; 32], before: Some([2; 32]) };
+        let without_before = RequestMacs { before: None, ..macs };
+        assert!(same(Some(&[1; 32]), Some(macs)));
+        assert!(same(Some(&[2; 32]), Some(macs)));
+        assert!(!same(Some(&[2; 32]), Some(without_before)));
+        assert!(!same(Some(&[3; 32]), Some(macs)));
+        assert!(same(None, None));
+        assert!(!same(Some(&[1; 32]), None));
+        assert!(!same(None, Some(macs)));
+    }
+}

@@ -5,6 +5,7 @@ use std::task::Poll;
 
 use futures_util::future::join_all;
 use futures_util::poll;
+use test_support::until;
 use tokio::sync::{Notify, watch};
 
 use super::super::ExecuteError;
@@ -88,4 +89,31 @@ async fn a_drain_waits_for_all_that_came_before_it() {
     };
     let written = answers.into_iter().filter(|answer| answer.as_ref().is_ok_and(appended));
     assert_eq!(written.count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_append_of_a_caller_that_waits_no_longer_is_not_written() {
+    let databases = databases().await;
+    let node = node(&databases.log_url).await;
+    let (mut holder, watcher) =
+        (owner(&databases.log_url).await, owner(&databases.log_url).await);
+    let holding = holder.transaction().await.unwrap();
+    holding.execute("select event_log.lock()", &[]).await.unwrap();
+    let mut first = std::pin::pin!(node.queue.append(one(event(1, 7, 1))));
+    assert!(poll!(first.as_mut()).is_pending());
+    let waits = "select exists (select from pg_stat_activity where application_name = 'lethe append'
+        and datname = current_database() and wait_event_type = 'Lock')";
+    until("the first batch waits for the lock", async || {
+        watcher.query_one(waits, &[]).await.unwrap().get::<_, bool>(0)
+    })
+    .await;
+
+    let mut second = Box::pin(node.queue.append(one(event(2, 8, 1))));
+    assert!(poll!(second.as_mut()).is_pending());
+    drop(second);
+    holding.commit().await.unwrap();
+    node.queue.drain().await;
+
+    assert!(appended(&first.await.unwrap()));
+    assert_eq!(count(&watcher).await, 1);
 }

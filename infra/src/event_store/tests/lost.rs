@@ -25,12 +25,25 @@ async fn an_answer_lost_after_its_commit_is_the_same_answer() {
     let (node, proxy) = behind_a_proxy(&databases.log_url).await;
     assert!(appended(&node.queue.append(one(event(1, 7, 1))).await.unwrap()));
 
-    proxy.lose_the_next_answer();
+    proxy.lose_answers(1);
     let answer = node.queue.append(one(event(2, 7, 2))).await.unwrap();
 
     assert_eq!(answer, AppendOutcome::Appended { first: 2, last: 2 });
     assert_eq!(proxy.connections.load(Ordering::Relaxed), 2);
     assert_eq!(count(&owner(&databases.log_url).await).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_lost_several_times_is_the_same_answer() {
+    let databases = databases().await;
+    let (node, proxy) = behind_a_proxy(&databases.log_url).await;
+    assert!(appended(&node.queue.append(one(event(1, 7, 1))).await.unwrap()));
+
+    proxy.lose_answers(3);
+    let answer = node.queue.append(one(event(2, 7, 2))).await.unwrap();
+
+    assert_eq!(answer, AppendOutcome::Appended { first: 2, last: 2 });
+    assert_eq!(proxy.connections.load(Ordering::Relaxed), 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -41,7 +54,7 @@ async fn a_batch_whose_answer_was_lost_answers_each_of_its_members() {
     let holding = holder.transaction().await.unwrap();
     holding.execute("select event_log.lock()", &[]).await.unwrap();
 
-    proxy.lose_the_next_answer();
+    proxy.lose_answers(1);
     let appends = (1..=100_u128).map(|n| {
         let version = if n % 10 == 0 { 2 } else { 1 };
         node.queue.append(one(event(n, n, version)))
@@ -84,7 +97,7 @@ async fn an_earlier_answer_stays_a_replay_when_the_answer_is_lost() {
     assert!(appended(&node.queue.append(one(event(2, 7, 2))).await.unwrap()));
 
     // The first command again, decided on the present state.
-    proxy.lose_the_next_answer();
+    proxy.lose_answers(1);
     let answer = node.queue.append(one(event(1, 7, 3))).await.unwrap();
 
     let streams = vec![StreamVersion { stream_id: Uuid::from_u128(7), version: 1 }];

@@ -1,9 +1,9 @@
-//! Stands between a node and its server, and can lose an answer.
+//! Stands between a node and its server, and can lose answers.
 
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -12,7 +12,7 @@ use tokio::net::{UnixListener, UnixStream};
 /// A socket that leads to the server's.
 pub struct Proxy {
     folder: TempDir,
-    cut: Arc<AtomicBool>,
+    to_lose: Arc<AtomicU32>,
     pub connections: Arc<AtomicU32>,
 }
 
@@ -20,32 +20,36 @@ impl Proxy {
     pub fn to(server: &Path) -> io::Result<Self> {
         let folder = tempfile::tempdir()?;
         let listener = UnixListener::bind(folder.path().join(".s.PGSQL.5432"))?;
-        let cut = Arc::new(AtomicBool::new(false));
+        let to_lose = Arc::new(AtomicU32::new(0));
         let connections = Arc::new(AtomicU32::new(0));
         let (server, counted) = (server.to_owned(), Arc::clone(&connections));
-        let flag = Arc::clone(&cut);
+        let losing = Arc::clone(&to_lose);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::Relaxed);
                 let server = UnixStream::connect(&server).await?;
-                tokio::spawn(between(client, server, Arc::clone(&flag)));
+                tokio::spawn(between(client, server, Arc::clone(&losing)));
             }
             io::Result::Ok(())
         });
-        Ok(Self { folder, cut, connections })
+        Ok(Self { folder, to_lose, connections })
     }
 
     pub fn folder(&self) -> &str {
         self.folder.path().to_str().unwrap_or_default()
     }
 
-    /// The next complete answer of the server is lost, and with it the connection.
-    pub fn lose_the_next_answer(&self) {
-        self.cut.store(true, Ordering::SeqCst);
+    /// The next complete answers of the server to a statement are lost, and with each its connection.
+    pub fn lose_answers(&self, count: u32) {
+        self.to_lose.store(count, Ordering::SeqCst);
     }
 }
 
-async fn between(client: UnixStream, server: UnixStream, cut: Arc<AtomicBool>) -> io::Result<()> {
+async fn between(
+    client: UnixStream,
+    server: UnixStream,
+    to_lose: Arc<AtomicU32>,
+) -> io::Result<()> {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();
     let asking = async { tokio::io::copy(&mut from_client, &mut to_server).await.map(drop) };
@@ -54,9 +58,7 @@ async fn between(client: UnixStream, server: UnixStream, cut: Arc<AtomicBool>) -
         loop {
             let read = from_server.read(&mut bytes).await?;
             let answer = &bytes[..read];
-            // ReadyForQuery, outside a transaction: the commit is done.
-            if read == 0 || (answer.ends_with(b"Z\0\0\0\x05I") && cut.swap(false, Ordering::SeqCst))
-            {
+            if read == 0 || (answers_a_query(answer) && take_one(&to_lose)) {
                 return Ok(());
             }
             to_client.write_all(answer).await?;
@@ -66,4 +68,15 @@ async fn between(client: UnixStream, server: UnixStream, cut: Arc<AtomicBool>) -
         done = asking => done,
         done = answering => done,
     }
+}
+
+/// `CommandComplete` of a `select`, and `ReadyForQuery` outside a transaction: the commit is done. The
+/// set-up of a connection has no `select`.
+fn answers_a_query(answer: &[u8]) -> bool {
+    let end = &answer[answer.len().saturating_sub(24)..];
+    answer.ends_with(b"Z\0\0\0\x05I") && end.windows(7).any(|word| word == b"SELECT ")
+}
+
+fn take_one(from: &AtomicU32) -> bool {
+    from.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| count.checked_sub(1)).is_ok()
 }
