@@ -45,6 +45,7 @@ pub async fn crash() -> Report {
     for failpoint in CANCELLING {
         node = cancel(&mut report, &mut harness, node, failpoint).await;
     }
+    node = time_out(&mut report, &mut harness, node).await;
 
     projections_equal_their_replay(&harness.installation).await;
     assert!(node.stop().await.success());
@@ -114,5 +115,26 @@ async fn cancel(
     let left = harness.sshd.processes().unwrap();
     let left = left.iter().filter(|process| process.command.contains("sleep 300"));
     assert_eq!(left.count(), 0, "{failpoint}: the command still runs");
+    node
+}
+
+/// The command is killed since its time is over, and then the node dies: the next one knows why it ended.
+async fn time_out(
+    report: &mut Report,
+    harness: &mut RunHarness,
+    node: TestServer,
+) -> TestServer {
+    let name = "timed.out";
+    let command = marked(name, "echo one; sleep 300");
+    let body = json!({ "command": command, "servers": [harness.server], "timeout_seconds": 1 });
+    let requests = vec![Request::post(&harness.ada, &harness.path("runs"), body)];
+    let events = &[("run.started", 1), ("run.timed_out", 1), ("run.failed", 0)];
+    let kill = Kill { failpoint: "cancel.killed", requests, settings: &[], events };
+    let (node, answers) = report.kill(&harness.installation, node, kill).await;
+    harness.ada = harness.ada.at(node.api());
+    let run = format!("runs/{}", answers[0].field("/run_id"));
+    let shown = harness.ended(&run, LIMIT).await;
+    assert_eq!(shown["state"], "timed_out", "{shown}");
+    was_started_once(harness, name);
     node
 }

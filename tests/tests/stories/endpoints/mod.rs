@@ -2,6 +2,7 @@
 //! there.
 
 mod fuzz;
+mod grace;
 mod limits;
 mod operation;
 mod preconditions;

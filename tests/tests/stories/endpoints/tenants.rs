@@ -72,7 +72,9 @@ async fn whatever_is_another_tenants_is_not_there_and_nothing_tells_it_from_noth
         let below: Vec<&str> = names(path).filter(|name| *name != "workspace").collect();
         if !below.is_empty() {
             let others = operation.filled(of(&eve.things, &ada.things));
-            tries.push(("the other's ids in her own", &eve.session, others));
+            tries.push(("the other's ids in her own", &eve.session, others.clone()));
+            // It lacks most rights: what is not there is not there before a right is.
+            tries.push(("the other's ids in her own, by her token", &eve.token, others));
             let unused = |name: &str| match name {
                 "workspace" => eve.things["workspace"].clone(),
                 _ => fresh(),
@@ -84,7 +86,8 @@ async fn whatever_is_another_tenants_is_not_there_and_nothing_tells_it_from_noth
                 let others = operation.filled(swapped(&eve.things, &ada.things, one));
                 tries.push(("one id of the other's", &eve.session, others));
                 let siblings = operation.filled(swapped(&eve.things, &eve.siblings, one));
-                tries.push(("one id of another of her own", &eve.session, siblings));
+                tries.push(("one id of another of her own", &eve.session, siblings.clone()));
+                tries.push(("the same, by her token", &eve.token, siblings));
                 mixed += 2;
             }
         }

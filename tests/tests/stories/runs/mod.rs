@@ -4,4 +4,5 @@ mod asking;
 mod ending;
 mod revoked;
 mod secrets;
+mod two_servers;
 mod watching;
