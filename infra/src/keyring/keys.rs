@@ -189,3 +189,34 @@ fn derive(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may")]
+
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::keyring::Secret;
+
+    /// The data key of a subject and a bucket whose keys hold these bytes.
+    fn data_key(subject: u8, bucket: u8) -> [u8; 32] {
+        let class = Class::Security;
+        let of = SubjectId(Uuid::from_u128(1));
+        let slot = KeySlot::Data { subject: of, class, generation: None, bucket: 7 };
+        let key = |byte| KeyState::Live { number: 1, key: Arc::new(Secret::from_bytes([byte; 32])) };
+        let fetched = FetchedKeys { keys: vec![key(subject), key(bucket)], sequence: 0 };
+        let derived = derive(&slot, false, &keys_of(&slot, false), &fetched).unwrap();
+        let KeyState::Live { key, .. } = derived else { return [0; 32] };
+        key.0
+    }
+
+    /// Otherwise the erasure of the other key would leave something that opens.
+    #[test]
+    fn a_data_key_needs_the_key_of_its_subject_and_that_of_its_bucket() {
+        assert_eq!(data_key(1, 2), data_key(1, 2));
+        assert_ne!(data_key(1, 2), data_key(1, 3));
+        assert_ne!(data_key(1, 2), data_key(3, 2));
+        assert_ne!(data_key(1, 2), [0; 32]);
+    }
+}

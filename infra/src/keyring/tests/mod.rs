@@ -4,6 +4,7 @@ mod email_index;
 mod erasure;
 mod erasure_ledger;
 mod known_answers;
+mod key_cache;
 mod lease;
 mod links;
 mod root_folder;

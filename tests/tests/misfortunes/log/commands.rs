@@ -142,16 +142,22 @@ async fn a_refusal_is_decided_on_the_newest_state_before_it_is_answered() {
     assert_eq!(given.version(), 2);
 
     // This node has not seen the consent: what it would append is a conflict, and then nothing.
-    let (request, step) = ask(consent);
+    let (request, step) = ask(consent.clone());
     let unchanged = node.executor.execute(&request, &step).await.unwrap();
     assert_eq!(unchanged, Receipt::Unchanged { versions: vec![2] });
     // Nor the withdrawal, by which a second one changes nothing.
     let withdraw = AccountCommand::WithdrawConsent { purpose: Purpose::ProductNews };
     let (request, step) = ask(withdraw.clone());
     other.executor.execute(&request, &step).await.unwrap();
-    let (request, step) = ask(withdraw);
+    let (request, step) = ask(withdraw.clone());
     let unchanged = node.executor.execute(&request, &step).await.unwrap();
     assert_eq!(unchanged, Receipt::Unchanged { versions: vec![3] });
+    // Nor another consent: on the state that it knows a withdrawal would change nothing.
+    let (request, step) = ask(consent);
+    other.executor.execute(&request, &step).await.unwrap();
+    let (request, step) = ask(withdraw);
+    let withdrawn = node.executor.execute(&request, &step).await.unwrap();
+    assert_eq!(withdrawn.versions(), [5]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,6 +205,10 @@ async fn several_steps_are_all_done_or_none() {
     let refused = node.executor.execute(&harness.request(), &one_refused).await;
     let issued = Refused::Operator(OperatorError::AlreadyExists);
     assert!(matches!(refused, Err(ExecuteError::Refused(reason)) if reason == issued));
+    let issue = OperatorCommand::IssueToken { scope: Scope::Admin, expires_at };
+    let one_refused = [Step::new::<Operator>(tokens[1], issue), export(tokens[0], 3)];
+    let refused = node.executor.execute(&harness.request(), &one_refused).await;
+    assert!(matches!(refused, Err(ExecuteError::Refused(_))), "{refused:?}");
     let first = node.executor.load::<Operator>(TENANT, tokens[0]).await.unwrap();
     assert_eq!(first.version, 3);
 }
