@@ -102,7 +102,12 @@ impl Installation {
 
     /// A token that may do everything an operator may.
     pub async fn operator(&self) -> String {
-        let made = self.run(&["token", "create", "--scope", "admin"]).await;
+        self.operator_with("admin").await
+    }
+
+    /// An operator's token of this scope.
+    pub async fn operator_with(&self, scope: &str) -> String {
+        let made = self.run(&["token", "create", "--scope", scope]).await;
         let text = String::from_utf8(made.stdout).unwrap();
         let token = text.split_whitespace().find(|part| part.starts_with("lo_"));
         let failed = || panic!("no token: {text}{}", String::from_utf8_lossy(&made.stderr));

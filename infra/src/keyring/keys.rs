@@ -204,7 +204,8 @@ mod tests {
         let class = Class::Security;
         let of = SubjectId(Uuid::from_u128(1));
         let slot = KeySlot::Data { subject: of, class, generation: None, bucket: 7 };
-        let key = |byte| KeyState::Live { number: 1, key: Arc::new(Secret::from_bytes([byte; 32])) };
+        let key =
+            |byte| KeyState::Live { number: 1, key: Arc::new(Secret::from_bytes([byte; 32])) };
         let fetched = FetchedKeys { keys: vec![key(subject), key(bucket)], sequence: 0 };
         let derived = derive(&slot, false, &keys_of(&slot, false), &fetched).unwrap();
         let KeyState::Live { key, .. } = derived else { return [0; 32] };

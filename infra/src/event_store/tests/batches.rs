@@ -95,13 +95,13 @@ async fn a_drain_waits_for_all_that_came_before_it() {
 async fn the_append_of_a_caller_that_waits_no_longer_is_not_written() {
     let databases = databases().await;
     let node = node(&databases.log_url).await;
-    let (mut holder, watcher) =
-        (owner(&databases.log_url).await, owner(&databases.log_url).await);
+    let (mut holder, watcher) = (owner(&databases.log_url).await, owner(&databases.log_url).await);
     let holding = holder.transaction().await.unwrap();
     holding.execute("select event_log.lock()", &[]).await.unwrap();
     let mut first = std::pin::pin!(node.queue.append(one(event(1, 7, 1))));
     assert!(poll!(first.as_mut()).is_pending());
-    let waits = "select exists (select from pg_stat_activity where application_name = 'lethe append'
+    let waits =
+        "select exists (select from pg_stat_activity where application_name = 'lethe append'
         and datname = current_database() and wait_event_type = 'Lock')";
     until("the first batch waits for the lock", async || {
         watcher.query_one(waits, &[]).await.unwrap().get::<_, bool>(0)

@@ -3,8 +3,8 @@
 mod email_index;
 mod erasure;
 mod erasure_ledger;
-mod known_answers;
 mod key_cache;
+mod known_answers;
 mod lease;
 mod links;
 mod root_folder;

@@ -115,6 +115,8 @@ async fn a_fresh_database_and_one_without_breaking_migrations_pass() {
     migrate_log(&log_url).await.unwrap();
     migrate_keyring(&keyring_url).await.unwrap();
     refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap();
+    // No older node uses an empty database, whatever runs on the other one.
+    refuse_to_break_nodes(&log_url, &other).await.unwrap();
 }
 
 #[test]

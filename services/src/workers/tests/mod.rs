@@ -3,9 +3,11 @@
 mod erasing;
 mod keys;
 mod mailing;
+mod refused;
 mod restoring;
 mod seating;
 mod signing_out;
+mod unsealing;
 mod workspaces;
 
 use std::sync::Arc;

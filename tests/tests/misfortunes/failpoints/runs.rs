@@ -119,11 +119,7 @@ async fn cancel(
 }
 
 /// The command is killed since its time is over, and then the node dies: the next one knows why it ended.
-async fn time_out(
-    report: &mut Report,
-    harness: &mut RunHarness,
-    node: TestServer,
-) -> TestServer {
+async fn time_out(report: &mut Report, harness: &mut RunHarness, node: TestServer) -> TestServer {
     let name = "timed.out";
     let command = marked(name, "echo one; sleep 300");
     let body = json!({ "command": command, "servers": [harness.server], "timeout_seconds": 1 });

@@ -27,7 +27,7 @@ async fn in_the_grace_of_a_deletion_every_change_is_refused_but_its_cancellation
         if operation.method == Method::GET {
             let answer = ada.session.get(&path).await;
             // Some need a query.
-            assert!(matches!(answer.status, 200 | 422), "{path}: {}", answer.text());
+            assert!(matches!(answer.status, 200 | 400), "{path}: {}", answer.text());
             read += 1;
         } else if path != workspace && path != format!("{workspace}/deletion") {
             let call = ada.session.call(operation.method.clone(), &path).header("If-Match", "*");
@@ -37,7 +37,7 @@ async fn in_the_grace_of_a_deletion_every_change_is_refused_but_its_cancellation
             refused += 1;
         }
     }
-    assert!(read >= 15 && refused >= 20, "{read} read, {refused} refused");
+    assert!(read >= 14 && refused >= 20, "{read} read, {refused} refused");
     ada.session.delete(&format!("{workspace}/deletion")).await.expect(204);
     ada.session.patch(&workspace, "*", json!({ "name": "Mills" })).await.expect(204);
 }

@@ -5,6 +5,7 @@ mod fuzz;
 mod grace;
 mod limits;
 mod operation;
+mod operators;
 mod preconditions;
 mod rights;
 mod schema;

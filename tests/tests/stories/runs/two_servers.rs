@@ -8,10 +8,8 @@ async fn each_server_of_a_run_has_its_own_log_and_its_own_end() {
     let (harness, _node) = RunHarness::new().await;
     let second = Sshd::start().unwrap();
     let other = harness.register(&second, second.port()).await;
-    let servers = [
-        (&harness.server, &harness.sshd, "0", "succeeded"),
-        (&other, &second, "3", "failed"),
-    ];
+    let servers =
+        [(&harness.server, &harness.sshd, "0", "succeeded"), (&other, &second, "3", "failed")];
     for (_, sshd, code, _) in servers {
         std::fs::write(sshd.home().join("code"), code).unwrap();
     }
@@ -39,7 +37,7 @@ async fn a_server_that_a_run_is_not_for_is_not_there_whatever_else_is_wrong() {
     let other = harness.register(&harness.sshd, harness.sshd.port()).await;
     let run = harness.start("true").await;
 
-    for (server, with, without) in [(&harness.server, 422, 200), (&other, 404, 404)] {
+    for (server, with, without) in [(&harness.server, 400, 200), (&other, 404, 404)] {
         let path = format!("{run}/servers/{server}/log");
         harness.get(&path).await.expect(without);
         harness.get(&format!("{path}?limit=all")).await.expect(with);

@@ -1,0 +1,37 @@
+//! What an operator's token opens: the trail for each scope, and all else for the scope admin alone.
+
+use serde_json::json;
+use tests::Installation;
+
+use super::operation::{document, fresh, operations};
+
+#[tokio::test]
+async fn a_token_of_an_auditor_opens_the_trail_and_nothing_else_of_the_operators() {
+    let installation = Installation::new().await;
+    let node = installation.node().await;
+    let client = node.client();
+    let admin = client.bearing(&installation.operator_with("admin").await);
+    let auditor = client.bearing(&installation.operator_with("audit").await);
+    let mut operations = operations(&document(&client).await);
+    operations.retain(|operation| operation.spec["security"][0].get("operator").is_some());
+
+    let (mut of_the_trail, mut others) = (0, 0);
+    for operation in &operations {
+        let path = operation.filled(|_| fresh());
+        let send = async |by: &tests::Client| {
+            by.call(operation.method.clone(), &path).json(json!({})).send().await.status
+        };
+        let is_of_the_trail = path.starts_with("/v1/audit");
+        let name = operation.name();
+        assert_eq!(send(&client).await, 401, "{name}");
+        assert!(!matches!(send(&admin).await, 401 | 403 | 500..), "{name}");
+        if is_of_the_trail {
+            assert_eq!(send(&auditor).await, 200, "{name}");
+            of_the_trail += 1;
+        } else {
+            assert_eq!(send(&auditor).await, 403, "{name}");
+            others += 1;
+        }
+    }
+    assert!(of_the_trail >= 2 && others >= 5, "{of_the_trail} of the trail, {others} others");
+}
