@@ -46,6 +46,13 @@ pub enum ExecuteError {
     Load(#[from] LoadError),
 }
 
+impl ExecuteError {
+    /// Whether this call may have executed the command all the same.
+    pub const fn may_have_appended(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
 impl From<SealError> for ExecuteError {
     fn from(error: SealError) -> Self {
         match error {

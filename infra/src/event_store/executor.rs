@@ -117,13 +117,22 @@ impl Executor {
         answer
     }
 
+    /// The receipt of an earlier call with this command id; `None` when there was none, or its events
+    /// are deleted. Ask before a side effect that comes ahead of the append: a repeated command must
+    /// not have it again. Its `versions` are those of the streams of its events, in their order.
+    ///
+    /// # Errors
+    /// `Reused` when that call had another body; `Unavailable`.
+    pub async fn find_earlier(&self, request: &Request) -> Result<Option<Receipt>, ExecuteError> {
+        let macs = self.request_macs(request).await?;
+        let events = look_up(&self.0.appender.streams.pool, request, macs).await?;
+        Ok(events.map(Receipt::of_earlier))
+    }
+
     /// Decides on the cached states first. Before a refusal is returned, and after a conflict, decides on
     /// the newest states; after a conflict one command of this node at a time.
     async fn attempt(&self, request: &Request, steps: &[Step]) -> Result<Receipt, ExecuteError> {
-        let macs = match &request.body {
-            Some(body) => Some(self.macs(request.tenant, body).await?),
-            None => None,
-        };
+        let macs = self.request_macs(request).await?;
         let mut freshness = Freshness::Cached;
         let mut stream_lock: Option<MutexGuard<'_, ()>> = None;
         let mut conflicts = 0;
@@ -240,9 +249,10 @@ impl Executor {
         }
     }
 
-    async fn macs(&self, tenant: TenantId, body: &[u8]) -> Result<RequestMacs, ExecuteError> {
-        let macs = self.0.request_macs.macs(tenant, body).await;
-        macs.map_err(|error| ExecuteError::Unavailable(error.to_string()))
+    async fn request_macs(&self, request: &Request) -> Result<Option<RequestMacs>, ExecuteError> {
+        let Some(body) = &request.body else { return Ok(None) };
+        let macs = self.0.request_macs.macs(request.tenant, body).await;
+        macs.map(Some).map_err(|error| ExecuteError::Unavailable(error.to_string()))
     }
 }
 

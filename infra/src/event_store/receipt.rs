@@ -36,6 +36,18 @@ pub enum Receipt {
 }
 
 impl Receipt {
+    pub(super) fn of_earlier(events: Vec<AppendedEvent>) -> Self {
+        let mut last: Vec<(Uuid, i64)> = Vec::new();
+        for event in &events {
+            match last.iter_mut().find(|(stream, _)| *stream == event.stream) {
+                Some((_, version)) => *version = event.version,
+                None => last.push((event.stream, event.version)),
+            }
+        }
+        let versions = last.into_iter().map(|(_, version)| version).collect();
+        Self::Appended { versions, events, replayed: true }
+    }
+
     /// The appended events, in the order of their positions; empty when nothing changed.
     pub fn events(&self) -> &[AppendedEvent] {
         match self {

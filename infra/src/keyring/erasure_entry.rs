@@ -80,6 +80,8 @@ pub struct ErasureEntry {
     pub due: DateTime<Utc>,
     /// SHA-256 of the code that asks for the certificate.
     pub claim_code_hash: [u8; 32],
+    /// The log is not known to have the request yet. What it never had, no restore can have lost.
+    pub append_pending: bool,
     pub cancelled_at: Option<DateTime<Utc>>,
     pub fenced_at: Option<DateTime<Utc>>,
     /// The log's last position when the fence was raised.
@@ -106,6 +108,7 @@ impl ErasureEntry {
             requested_at: row.try_get("requested_at")?,
             due: row.try_get("due")?,
             claim_code_hash: hash.try_into().map_err(|_| KeyringError::Damaged)?,
+            append_pending: row.try_get("append_pending")?,
             cancelled_at: row.try_get("cancelled_at")?,
             fenced_at: row.try_get("fenced_at")?,
             fenced_at_position: row.try_get("fenced_at_position")?,

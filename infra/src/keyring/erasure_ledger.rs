@@ -10,18 +10,25 @@ use crate::clock::Clock;
 use crate::postgres::Pool;
 
 const REQUEST: &str = include_str!("sql/request_erasure.sql");
-const CANCEL: &str = "update keyring.erasures set state = 'cancelled', cancelled_at = $2
-where subject = $1 and state = 'requested'";
+const CANCEL: &str = "update keyring.erasures
+set state = 'cancelled', cancelled_at = $2, append_pending = false
+where subject = $1 and state = 'requested' and ($3::timestamptz is null or requested_at <= $3)";
+const CONFIRM: &str = include_str!("sql/confirm_erasure.sql");
+const TAKE_BACK: &str = "update keyring.erasures set state = 'cancelled', cancelled_at = $2
+where claim_code_hash = $1 and state = 'requested' and append_pending";
 const READ: &str = "select * from keyring.erasures where subject = $1
 order by state = 'cancelled', requested_at desc limit 1";
 const READ_REQUESTED: &str = include_str!("sql/read_requested_erasure.sql");
+const LIST_OF_SUBJECT: &str =
+    "select * from keyring.erasures where subject = $1 order by requested_at desc";
+const LIST_PENDING: &str = include_str!("sql/list_pending_erasures.sql");
 const READ_BY_CODE: &str = "select * from keyring.erasures where claim_code_hash = $1";
 const LIST_DUE: &str = include_str!("sql/list_due_erasures.sql");
 const LIST_PROVABLE: &str = include_str!("sql/list_provable_erasures.sql");
 const LIST_FENCED: &str = include_str!("sql/list_fenced_erasures.sql");
 const COUNT_OPEN: &str = include_str!("sql/count_open_erasures.sql");
 const NOTE_FENCED: &str = "update keyring.erasures
-set state = 'fenced', fenced_at = $2, fenced_at_position = $3
+set state = 'fenced', fenced_at = $2, fenced_at_position = $3, append_pending = false
 where subject = $1 and state = 'requested'";
 const NOTE_KEYS_ERASED: &str = "update keyring.erasures
 set state = 'destroyed', destroyed_at = $2, keys = $3, last_root = $4
@@ -43,6 +50,21 @@ pub struct ErasureLedger {
     clock: Clock,
 }
 
+/// An erasure that is entered before its request is appended to the log.
+#[derive(Clone, Copy, Debug)]
+pub struct NewErasure {
+    /// Of the subject.
+    pub kind: SubjectKind,
+    /// Who or what is to be erased.
+    pub subject: SubjectId,
+    /// The deadline of the GDPR is counted from here.
+    pub requested_at: DateTime<Utc>,
+    /// The end of the grace period.
+    pub due: DateTime<Utc>,
+    /// SHA-256 of the claim code.
+    pub claim_code_hash: [u8; 32],
+}
+
 type Parameter<'a> = &'a (dyn ToSql + Sync);
 
 impl ErasureLedger {
@@ -50,8 +72,8 @@ impl ErasureLedger {
         Self { pool, clock }
     }
 
-    /// Records a request, made now. If an erasure is open already, returns that one unchanged: compare
-    /// `claim_code_hash` to know whether it is yours.
+    /// Records a request that the log has, made now. If an erasure is open already, returns that one
+    /// unchanged: compare `claim_code_hash` to know whether it is yours.
     pub async fn request(
         &self,
         kind: SubjectKind,
@@ -59,22 +81,79 @@ impl ErasureLedger {
         due: DateTime<Utc>,
         claim_code_hash: [u8; 32],
     ) -> Result<ErasureEntry, KeyringError> {
-        let (now, code) = (self.clock.now(), claim_code_hash.as_slice());
-        self.change(REQUEST, &[&subject.0, &kind.as_str(), &now, &due, &code]).await?;
+        let requested_at = self.clock.now();
+        let new = NewErasure { kind, subject, requested_at, due, claim_code_hash };
+        self.insert(&new, false).await
+    }
+
+    /// Records a request that is about to be appended to the log. Call [`Self::confirm`] when it is,
+    /// and [`Self::take_back`] when it is not. If an erasure is open already, returns that one
+    /// unchanged, like [`Self::request`].
+    pub async fn enter(&self, new: &NewErasure) -> Result<ErasureEntry, KeyringError> {
+        self.insert(new, true).await
+    }
+
+    async fn insert(&self, new: &NewErasure, pending: bool) -> Result<ErasureEntry, KeyringError> {
+        let NewErasure { kind, subject, requested_at, due, claim_code_hash } = new;
+        let (kind, code) = (kind.as_str(), claim_code_hash.as_slice());
+        let row: [Parameter<'_>; 6] = [&subject.0, &kind, requested_at, due, &code, &pending];
+        self.change(REQUEST, &row).await?;
         let entry = self.entries(READ_REQUESTED, &[&subject.0, &code]).await?.pop();
-        entry.ok_or(KeyringError::NotInLedger(subject))
+        entry.ok_or(KeyringError::NotInLedger(*subject))
+    }
+
+    /// The log has the request of this entry, and the erasure is due then. Also opens an entry that
+    /// was taken back too early. `false`: nothing was changed, since it was confirmed or cancelled
+    /// before, or another erasure of the subject is open.
+    pub async fn confirm(
+        &self,
+        claim_code_hash: [u8; 32],
+        due: DateTime<Utc>,
+    ) -> Result<bool, KeyringError> {
+        Ok(self.change(CONFIRM, &[&claim_code_hash.as_slice(), &due]).await? == 1)
+    }
+
+    /// Cancels an entry whose request was not appended. `false`: nothing was changed, since it was
+    /// confirmed or cancelled before.
+    pub async fn take_back(&self, claim_code_hash: [u8; 32]) -> Result<bool, KeyringError> {
+        let now = self.clock.now();
+        Ok(self.change(TAKE_BACK, &[&claim_code_hash.as_slice(), &now]).await? == 1)
+    }
+
+    /// The entries that were made by `until`, and neither confirmed nor taken back.
+    pub async fn pending(
+        &self,
+        until: DateTime<Utc>,
+        limit: i64,
+    ) -> Result<Vec<ErasureEntry>, KeyringError> {
+        self.entries(LIST_PENDING, &[&until, &limit]).await
     }
 
     /// Whether the erasure is cancelled. `false` once it is fenced, or when there is none.
     pub async fn cancel(&self, subject: SubjectId) -> Result<bool, KeyringError> {
-        self.change(CANCEL, &[&subject.0, &self.clock.now()]).await?;
+        self.change(CANCEL, &[&subject.0, &self.clock.now(), &None::<DateTime<Utc>>]).await?;
         let entry = self.entry(subject).await?;
         Ok(entry.is_some_and(|entry| entry.state == ErasureState::Cancelled))
+    }
+
+    /// Cancels the erasure that was requested by `at`; a later request stays.
+    pub async fn cancel_requested_by(
+        &self,
+        subject: SubjectId,
+        at: DateTime<Utc>,
+    ) -> Result<(), KeyringError> {
+        self.change(CANCEL, &[&subject.0, &self.clock.now(), &Some(at)]).await?;
+        Ok(())
     }
 
     /// The subject's erasure: the one that is not cancelled, else the last that was.
     pub async fn entry(&self, subject: SubjectId) -> Result<Option<ErasureEntry>, KeyringError> {
         Ok(self.entries(READ, &[&subject.0]).await?.pop())
+    }
+
+    /// Every erasure of the subject, the latest first.
+    pub async fn entries_of(&self, subject: SubjectId) -> Result<Vec<ErasureEntry>, KeyringError> {
+        self.entries(LIST_OF_SUBJECT, &[&subject.0]).await
     }
 
     /// The erasure that was recorded with this SHA-256 of a claim code.

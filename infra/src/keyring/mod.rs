@@ -3,6 +3,7 @@
 //! A [`Keyring`] holds the parts. Give a caller only the part that it needs: the event store, for
 //! example, gets a [`Sealer`] and the [`RequestMacKeys`].
 
+mod claim_codes;
 mod crypto;
 mod durable;
 mod email_generations;
@@ -44,9 +45,10 @@ use key_rows::KeyRows;
 use keys::Keys;
 use roots::Roots;
 
+pub use claim_codes::ClaimCodes;
 pub use email_index::{AddressReservations, EmailIndex, EmailKinds};
 pub use erasure_entry::{ErasureEntry, ErasureStage, ErasureState, OpenErasures, SubjectKind};
-pub use erasure_ledger::ErasureLedger;
+pub use erasure_ledger::{ErasureLedger, NewErasure};
 pub use error::{KeyringError, OpenError, SealError};
 pub use escrow::EscrowOptions;
 pub use key_eraser::{ErasedSubject, ExpiredKeys, KeyEraser};
@@ -71,6 +73,8 @@ pub struct KeyringParts {
     pub sealer: Sealer,
     /// The requested erasures and their states.
     pub ledger: ErasureLedger,
+    /// The secrets of claim codes.
+    pub claim_codes: ClaimCodes,
     /// Tokens in mailed links.
     pub link_tokens: LinkTokens,
     /// MACs that recognise a repeated request.
@@ -141,6 +145,7 @@ impl Keyring {
         Ok(Self(Arc::new(KeyringParts {
             sealer: Sealer::new(Arc::clone(&keys), clock.clone()),
             ledger: ErasureLedger::new(pool.clone(), clock.clone()),
+            claim_codes: ClaimCodes::new(Arc::clone(&keys), clock.clone()),
             link_tokens: LinkTokens::new(Arc::clone(&keys), clock.clone()),
             request_macs: RequestMacKeys::new(Arc::clone(&keys), clock),
             email_index,

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::CliError;
 use super::terminal::say;
 use crate::operations::request_erasure::{grace, request_of_account};
+use crate::operations::sign_out::SignedOut;
 use crate::wiring::App;
 
 #[derive(Args)]
@@ -37,11 +38,23 @@ pub async fn run(args: EraseArgs, app: &App) -> Result<(), CliError> {
         )));
     }
     let request = Request::new(account.into(), CommandId(app.ids.uuid()));
-    let (requested, closed) = request_of_account(app, account, live, grace, &request).await?;
-    let due = requested.due;
-    say(format_args!("{closed} sessions are closed; account {account} is erased {due:.0}"));
+    let (requested, signed_out) = request_of_account(app, account, live, grace, &request).await?;
+    let (due, sessions) = (requested.due, describe(&signed_out));
+    say(format_args!("{sessions}; account {account} is erased {due:.0}"));
     if let Some(code) = requested.claim_code {
         say(format_args!("claim code, for the person: {code}"));
     }
     Ok(())
+}
+
+fn describe(signed_out: &SignedOut) -> String {
+    match signed_out {
+        SignedOut::Closed(count) => format!("{count} sessions are closed"),
+        SignedOut::NotAppended(count, error) => format!(
+            "{count} sessions are closed, and a running node has yet to record it in the log ({error})"
+        ),
+        SignedOut::NotClosed(error) => {
+            format!("the sessions are open until a running node closes them ({error})")
+        }
+    }
 }

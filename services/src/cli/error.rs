@@ -7,6 +7,7 @@ use infra::event_store::ExecuteError;
 use super::terminal;
 use crate::config::ConfigError;
 use crate::operations::request_erasure::RequestErasureError;
+use crate::operations::sole_owner::SoleOwnerError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -63,9 +64,13 @@ impl From<RequestErasureError> for CliError {
     fn from(error: RequestErasureError) -> Self {
         match error {
             RequestErasureError::Execute(error) => error.into(),
-            RequestErasureError::Random
+            RequestErasureError::SoleOwner(SoleOwnerError::OwnsWorkspaces) => {
+                Self::Input(error.to_string())
+            }
+            RequestErasureError::SoleOwner(_)
             | RequestErasureError::InProgress { .. }
-            | RequestErasureError::Keyring(_) => Self::failed(error),
+            | RequestErasureError::Keyring(_)
+            | RequestErasureError::Earlier(_) => Self::failed(error),
         }
     }
 }

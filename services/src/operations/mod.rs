@@ -1,9 +1,20 @@
 //! Operations that API, CLI and workers share, one in each file.
+//!
+//! Two rules hold for every operation that writes to a database before its append to the log:
+//!
+//! 1. Whoever writes ahead of the log takes it back on every answer but "appended". After an answer
+//!    that leaves it open (`ExecuteError::may_have_appended`), and after a crash, a worker compares
+//!    what was written with the log, and settles it.
+//! 2. After a replay (`Receipt::replayed`) no side effect runs again. An operation that writes ahead
+//!    asks `Executor::find_earlier` first. What the first call left undone is done by the worker that
+//!    reads its event.
 
+mod claim_codes;
 pub mod connect;
 pub(crate) mod email_addresses;
 pub(crate) mod expire_leases;
 pub(crate) mod links;
 pub mod request_erasure;
 pub(crate) mod sign_out;
+pub mod sole_owner;
 pub(crate) mod system_command;

@@ -1,38 +1,41 @@
 //! Requests an erasure, and cancels it: in the ledger of erasures and in the log.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::account::{Account, AccountCommand, LiveAccount};
+use domain::account::{Account, AccountCommand, AccountError, AccountEvent, LiveAccount};
 use domain::privacy::deadlines::grace_days_max;
 use domain::session::CloseReason;
-use domain::{AccountId, SubjectId};
+use domain::workspace::WorkspaceEvent;
+use domain::{AccountId, CommandId, DecodeError, Refused, SubjectId};
 use infra::event_store::{ExecuteError, Receipt, Request, Step};
 use infra::failpoint;
-use infra::keyring::{KeyringError, SubjectKind};
-use ring::digest::{SHA256, digest};
-use ring::rand::{SecureRandom, SystemRandom};
+use infra::keyring::{ErasureEntry, ErasureState, KeyringError, NewErasure, SubjectKind};
+use infra::log::{Feed, Recorded};
+use infra::postgres::PgError;
 
+pub(crate) use super::claim_codes::hash_code;
+use super::claim_codes::{claim_code, entry_of};
+use super::sole_owner::{SoleOwnerError, check_nobody_depends};
 use crate::config::Config;
-use crate::operations::sign_out::SignOut;
+use crate::operations::sign_out::{SignOut, SignedOut};
 use crate::wiring::App;
 
-const PREFIX: &str = "le_";
-/// After this time a request is in the log, or will never be.
-const SETTLED: TimeDelta = TimeDelta::minutes(1);
+/// A request that is entered this long, and not in the log, is taken back. Should it be appended later
+/// still, its entry is opened again.
+pub(crate) const SETTLED_AFTER: TimeDelta = TimeDelta::minutes(1);
 
-/// Why a request was not recorded. It may be tried again.
+/// Why a request was not recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestErasureError {
-    #[error("the system returned no random bytes")]
-    Random,
     #[error("the same erasure is being requested elsewhere: try again in {retry_seconds} seconds")]
     InProgress { retry_seconds: i64 },
     #[error(transparent)]
+    SoleOwner(#[from] SoleOwnerError),
+    #[error(transparent)]
     Keyring(#[from] KeyringError),
-    /// It is in the ledger and not in the log: the eraser cancels the entry.
     #[error(transparent)]
     Execute(#[from] ExecuteError),
+    #[error("the event of the earlier request could not be read: {0}")]
+    Earlier(String),
 }
 
 /// An erasure of an account or a workspace, and the step that requests it in the log.
@@ -41,21 +44,44 @@ pub(crate) struct ErasureToRequest {
     pub(crate) subject: SubjectId,
     pub(crate) due: DateTime<Utc>,
     pub(crate) step: Step,
-    /// When an erasure is due that was requested before.
-    pub(crate) due_before: Option<DateTime<Utc>>,
 }
 
 /// An erasure that has been requested.
 pub(crate) struct RequestedErasure {
     pub(crate) receipt: Receipt,
     pub(crate) due: DateTime<Utc>,
-    /// The claim code, which is shown once: `None` when the same command came before.
+    /// The claim code. A repeated command gets the same one. `None`: an earlier version
+    /// drew it, or its key is erased.
     pub(crate) claim_code: Option<String>,
 }
 
+/// An entry of the ledger that a command uses.
+struct OwnEntry {
+    claim_code: String,
+    hash: [u8; 32],
+    /// `false`: an earlier call of the same command made it, and may be appending still.
+    is_new: bool,
+}
+
+/// What an earlier call of the same command has requested, also if that was cancelled since. Ask it
+/// before the state is judged, which that call has changed.
+///
+/// # Errors
+/// [`RequestErasureError`].
+pub(crate) async fn find_earlier(
+    app: &App,
+    subject: SubjectId,
+    request: &Request,
+) -> Result<Option<RequestedErasure>, RequestErasureError> {
+    match app.executor.find_earlier(request).await? {
+        Some(receipt) => Ok(Some(repeated(app, subject, request.command, receipt).await?)),
+        None => Ok(None),
+    }
+}
+
 impl ErasureToRequest {
-    /// Requests it: in the ledger first, then in the log. Where one was requested before, that is
-    /// refused, unless `request` is the same command.
+    /// Requests it: in the ledger first, then in the log. Call it after [`find_earlier`], and where
+    /// the log has no open request.
     ///
     /// # Errors
     /// [`RequestErasureError`].
@@ -64,21 +90,124 @@ impl ErasureToRequest {
         app: &App,
         request: &Request,
     ) -> Result<RequestedErasure, RequestErasureError> {
-        let Self { kind, subject, due, step, due_before } = self;
-        if let Some(due) = due_before {
-            let receipt = app.executor.execute(request, &[step]).await?;
-            return Ok(RequestedErasure { receipt, due, claim_code: None });
-        }
-        let code = enter(app, kind, subject, due).await?;
+        let (subject, due) = (self.subject, self.due);
+        let own = self.enter(app, request.command).await?;
         failpoint!(ErasureEntered);
-        let receipt = app.executor.execute(request, &[step]).await?;
-        failpoint!(ErasureRequested);
-        Ok(RequestedErasure { receipt, due, claim_code: Some(code) })
+        let answer = app.executor.execute(request, &[self.step]).await;
+        match answer {
+            Ok(receipt) if !receipt.replayed() => {
+                failpoint!(ErasureRequested);
+                if let Err(error) = app.keyring.ledger.confirm(own.hash, due).await {
+                    tracing::warn!(%error, "an erasure is not confirmed in the ledger: the eraser does it");
+                }
+                Ok(RequestedErasure { receipt, due, claim_code: Some(own.claim_code) })
+            }
+            // Another call of the same command was faster.
+            Ok(receipt) => {
+                own.take_back(app).await;
+                repeated(app, subject, request.command, receipt).await
+            }
+            Err(error) => {
+                if !error.may_have_appended() {
+                    own.take_back(app).await;
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Enters it in the ledger, unless an earlier call of the same command has.
+    async fn enter(&self, app: &App, command: CommandId) -> Result<OwnEntry, RequestErasureError> {
+        let Self { kind, subject, due, .. } = *self;
+        if let Some((entry, claim_code)) = entry_of(app, subject, command).await?
+            && entry.state == ErasureState::Requested
+        {
+            return Ok(OwnEntry { claim_code, hash: entry.claim_code_hash, is_new: false });
+        }
+        let requested_at = app.clock.now();
+        let claim_code = claim_code(app, subject, command, requested_at).await?;
+        let claim_code = claim_code.ok_or(KeyringError::Date)?;
+        let hash = hash_code(&claim_code);
+        let new = NewErasure { kind, subject, requested_at, due, claim_code_hash: hash };
+        let mut entry = app.keyring.ledger.enter(&new).await?;
+        if entry.claim_code_hash != hash && requested_at - entry.requested_at >= SETTLED_AFTER {
+            give_up(app, &entry).await?;
+            entry = app.keyring.ledger.enter(&new).await?;
+        }
+        if entry.claim_code_hash != hash {
+            // Another request may be running, and may have returned the code of that entry.
+            let retry_seconds = SETTLED_AFTER.num_seconds();
+            return Err(RequestErasureError::InProgress { retry_seconds });
+        }
+        Ok(OwnEntry { claim_code, hash, is_new: true })
     }
 }
 
-/// Requests the erasure of an account, and signs it out everywhere. Also returns how many sessions
-/// were closed.
+/// Cancels an entry of which the log has no open request, however old it is.
+async fn give_up(app: &App, entry: &ErasureEntry) -> Result<(), KeyringError> {
+    if entry.append_pending {
+        app.keyring.ledger.take_back(entry.claim_code_hash).await?;
+    } else {
+        app.keyring.ledger.cancel(entry.subject).await?;
+    }
+    Ok(())
+}
+
+impl OwnEntry {
+    /// What another call of the command has entered is left to that call.
+    async fn take_back(&self, app: &App) {
+        if self.is_new
+            && let Err(error) = app.keyring.ledger.take_back(self.hash).await
+        {
+            tracing::warn!(%error, "an erasure that was not requested is in the ledger: the eraser takes it back");
+        }
+    }
+}
+
+/// The answer to a command that was carried out before.
+async fn repeated(
+    app: &App,
+    subject: SubjectId,
+    command: CommandId,
+    receipt: Receipt,
+) -> Result<RequestedErasure, RequestErasureError> {
+    let due = requested_due(app, &receipt).await.map_err(RequestErasureError::Earlier)?;
+    let claim_code = entry_of(app, subject, command).await?.map(|(_, code)| code);
+    Ok(RequestedErasure { receipt, due, claim_code })
+}
+
+/// When the erasure is due that the command requested, as its event has it.
+async fn requested_due(app: &App, receipt: &Receipt) -> Result<DateTime<Utc>, String> {
+    let position = receipt.position().ok_or("it has none")?;
+    let client = app.pool.get().await.map_err(|error| PgError::from(error).to_string())?;
+    let page = Feed::page(&client, position - 1, 1).await.map_err(|error| error.to_string())?;
+    let event = page.first().ok_or("it is not in the log")?;
+    let (_, due) = requested_erasure(event).map_err(|error| error.to_string())?;
+    due.ok_or_else(|| "it is another event".to_owned())
+}
+
+/// When the erasure is due that the event requests; `None`: it is another event.
+///
+/// # Errors
+/// The event is not of an account or a workspace.
+pub(crate) fn requested_erasure(
+    event: &Recorded,
+) -> Result<(SubjectKind, Option<DateTime<Utc>>), DecodeError> {
+    if event.stream_type() == "workspace" {
+        let decoded: WorkspaceEvent = event.decode()?;
+        let WorkspaceEvent::DeletionRequested { due, .. } = decoded else {
+            return Ok((SubjectKind::Workspace, None));
+        };
+        return Ok((SubjectKind::Workspace, Some(due)));
+    }
+    let decoded: AccountEvent = event.decode()?;
+    let AccountEvent::ErasureRequested { due, .. } = decoded else {
+        return Ok((SubjectKind::Account, None));
+    };
+    Ok((SubjectKind::Account, Some(due)))
+}
+
+/// Requests the erasure of an account, and signs it out everywhere.
 ///
 /// # Errors
 /// [`RequestErasureError`].
@@ -88,23 +217,23 @@ pub(crate) async fn request_of_account(
     live: &LiveAccount,
     grace: TimeDelta,
     request: &Request,
-) -> Result<(RequestedErasure, usize), RequestErasureError> {
+) -> Result<(RequestedErasure, SignedOut), RequestErasureError> {
+    if let Some(earlier) = find_earlier(app, account.into(), request).await? {
+        return Ok((earlier, SignedOut::Closed(0)));
+    }
+    if live.erasure.is_some() {
+        let refused = Refused::Account(AccountError::ErasureRequested);
+        return Err(ExecuteError::Refused(refused).into());
+    }
+    check_nobody_depends(app, account).await?;
     let now = app.clock.now();
     let due = now + grace;
-    let erasure = ErasureToRequest {
-        kind: SubjectKind::Account,
-        subject: account.into(),
-        due,
-        step: Step::new::<Account>(account.0, AccountCommand::RequestErasure { now, due }),
-        due_before: live.erasure.map(|before| before.due),
-    };
-    let requested = erasure.execute(app, request).await?;
-    if requested.claim_code.is_none() {
-        return Ok((requested, 0));
-    }
+    let step = Step::new::<Account>(account.0, AccountCommand::RequestErasure { now, due });
+    let (kind, subject) = (SubjectKind::Account, account.into());
+    let requested = ErasureToRequest { kind, subject, due, step }.execute(app, request).await?;
     let sign_out = SignOut { account, except: None, reason: CloseReason::ErasureRequested };
-    let closed = sign_out.execute_after(app, (request, &requested.receipt)).await;
-    Ok((requested, closed))
+    let signed_out = sign_out.execute_after(app, (request, &requested.receipt)).await;
+    Ok((requested, signed_out))
 }
 
 /// Cancels an erasure with the command of `step`.
@@ -117,34 +246,16 @@ pub(crate) async fn cancel(
     request: &Request,
     step: Step,
 ) -> Result<Receipt, ExecuteError> {
+    let now = app.clock.now();
     let receipt = app.executor.execute(request, &[step]).await?;
+    if receipt.replayed() {
+        return Ok(receipt);
+    }
     // The eraser reads it in the log, too.
-    if let Err(error) = app.keyring.ledger.cancel(subject).await {
+    if let Err(error) = app.keyring.ledger.cancel_requested_by(subject, now).await {
         tracing::warn!(%error, "the ledger was not updated after a cancellation: the eraser does it");
     }
     Ok(receipt)
-}
-
-/// Records the erasure in the ledger, and returns a new claim code.
-async fn enter(
-    app: &App,
-    kind: SubjectKind,
-    subject: SubjectId,
-    due: DateTime<Utc>,
-) -> Result<String, RequestErasureError> {
-    let (code, hash) = draw_code()?;
-    let ledger = &app.keyring.ledger;
-    let entry = ledger.request(kind, subject, due, hash).await?;
-    if entry.claim_code_hash == hash {
-        return Ok(code);
-    }
-    if app.clock.now() - entry.requested_at < SETTLED {
-        // Another request may be running, and may have returned the code of that entry.
-        return Err(RequestErasureError::InProgress { retry_seconds: SETTLED.num_seconds() });
-    }
-    ledger.cancel(subject).await?;
-    ledger.request(kind, subject, due, hash).await?;
-    Ok(code)
 }
 
 /// The grace of an erasure: `days`, or the default of the settings. The rotation of the root key and its
@@ -160,31 +271,4 @@ pub fn grace(config: &Config, days: Option<i64>) -> Result<TimeDelta, String> {
         return Ok(TimeDelta::days(days));
     }
     Err(format!("this must be {least} to {most} days on this installation"))
-}
-
-fn draw_code() -> Result<(String, [u8; 32]), RequestErasureError> {
-    let mut random = [0; 24];
-    let drawn = SystemRandom::new().fill(&mut random);
-    drawn.map_err(|_| RequestErasureError::Random)?;
-    let code = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random));
-    let hash = hash_code(&code);
-    Ok((code, hash))
-}
-
-/// The stored form of a code. A look-up by hash reveals nothing by its duration.
-pub(crate) fn hash_code(code: &str) -> [u8; 32] {
-    let hash = digest(&SHA256, code.as_bytes());
-    hash.as_ref().first_chunk().copied().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_claim_code_is_drawn_anew_and_found_by_its_hash() {
-        let (code, hash) = draw_code().unwrap();
-        assert_eq!(hash_code(&code), hash);
-        assert_ne!(draw_code().unwrap().0, code);
-    }
 }

@@ -16,6 +16,17 @@ pub(crate) struct SignOut {
     pub(crate) reason: CloseReason,
 }
 
+/// What became of the sessions. What is left to the session closer needs a running node.
+#[derive(Debug)]
+pub(crate) enum SignedOut {
+    /// So many sessions were closed; none is left.
+    Closed(usize),
+    /// So many sessions were closed, and their closing events are left to the session closer.
+    NotAppended(usize, SignOutError),
+    /// The sessions are open still: all is left to the session closer.
+    NotClosed(PgError),
+}
+
 /// Why sessions may be open still, or their closing events missing: the session closer appends
 /// these.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +39,8 @@ pub(crate) enum SignOutError {
 
 impl SignOut {
     /// Closes the sessions with the command of `request`. The rows are deleted first, so that the
-    /// tokens are refused from then on. `None`: no session was open.
+    /// tokens are refused from then on; a repeated command closes none that were opened since. `None`:
+    /// no session was open.
     ///
     /// # Errors
     /// [`SignOutError`].
@@ -37,23 +49,29 @@ impl SignOut {
         app: &App,
         request: &Request,
     ) -> Result<Option<Receipt>, SignOutError> {
+        if let Some(earlier) = app.executor.find_earlier(request).await? {
+            return Ok(Some(earlier));
+        }
         let sessions = self.close_rows(app, request.causation).await?;
         self.append(app, &sessions, request).await
     }
 
-    /// Closes the sessions because of a command that has been carried out, and returns how many.
-    /// What fails here is left to the session closer.
+    /// Closes the sessions because of a command that has been carried out; after a replay, none. What
+    /// fails here is left to the session closer.
     pub(crate) async fn execute_after(
         self,
         app: &App,
         (request, receipt): (&Request, &Receipt),
-    ) -> usize {
+    ) -> SignedOut {
+        if receipt.replayed() {
+            return SignedOut::Closed(0);
+        }
         let cause = receipt.first_of(self.account.0).map(|event| event.id);
         let sessions = match self.close_rows(app, cause).await {
             Ok(sessions) => sessions,
             Err(error) => {
                 tracing::warn!(%error, "sessions were not closed at once: the session closer does it");
-                return 0;
+                return SignedOut::NotClosed(error);
             }
         };
         let close = Request {
@@ -64,10 +82,13 @@ impl SignOut {
             reservations: Vec::new(),
             ..request.clone()
         };
-        if let Err(error) = self.append(app, &sessions, &close).await {
-            tracing::warn!(%error, "closing events were not appended: the session closer does it");
+        match self.append(app, &sessions, &close).await {
+            Ok(_) => SignedOut::Closed(sessions.len()),
+            Err(error) => {
+                tracing::warn!(%error, "closing events were not appended: the session closer does it");
+                SignedOut::NotAppended(sessions.len(), error)
+            }
         }
-        sessions.len()
     }
 
     async fn close_rows(
@@ -90,7 +111,21 @@ impl SignOut {
         let close = SessionCommand::Close { reason: self.reason };
         let steps = sessions.iter().map(|session| Step::new::<Session>(session.0, close.clone()));
         let receipt = app.executor.execute(request, &steps.collect::<Vec<_>>()).await?;
-        app.sessions.closed(sessions).await?;
+        record_closed(app, sessions, &receipt).await?;
         Ok(Some(receipt))
     }
+}
+
+/// Nothing is left to do for those of the sessions whose closing event is in the receipt.
+///
+/// # Errors
+/// The session closer does it.
+pub(crate) async fn record_closed(
+    app: &App,
+    sessions: &[SessionId],
+    receipt: &Receipt,
+) -> Result<(), PgError> {
+    let is_in_log = |session: &&SessionId| receipt.first_of(session.0).is_some();
+    let closed: Vec<SessionId> = sessions.iter().filter(is_in_log).copied().collect();
+    app.sessions.closed(&closed).await
 }

@@ -9,7 +9,7 @@ use infra::keyring::{ErasureEntry, ErasureState, SubjectKind};
 use infra::postgres::PgError;
 use uuid::Uuid;
 
-use super::eraser::{EraserError, close, delete_rows, raise_fence, workspace};
+use super::eraser::{EraserError, InLog, close, delete_rows, raise_fence, workspace};
 use super::keys::reserve_restored;
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
@@ -18,7 +18,7 @@ const UNFENCED: &str = "select s from unnest($1::uuid[]) s \
     where not exists (select from event_log.fences where subject = s)";
 const WAS_CANCELLED: &str = include_str!("was_cancelled.sql");
 const AT_ONCE: i64 = 512;
-/// Another node may still be appending a younger request.
+/// A node of an older version may still be appending a younger request.
 const APPENDING: TimeDelta = TimeDelta::minutes(1);
 /// No request of this time or earlier is due later.
 const GRACE_MAX: TimeDelta = TimeDelta::days(ERASURE_DAYS_MAX);
@@ -92,23 +92,15 @@ async fn request_lost_again(app: &App) -> Result<u64, EraserError> {
     Ok(requested)
 }
 
+/// Whether the log had the request, and has neither it nor its cancellation any more. An entry that was
+/// never confirmed is not lost: the eraser settles it.
 async fn is_lost(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
-    let (of, id) = (TenantId(entry.subject.0), entry.subject.0);
-    let is_requested = match entry.kind {
-        SubjectKind::Account => match &*app.executor.load::<Account>(of, id).await?.state {
-            Account::Live(live) => live.erasure.is_some(),
-            Account::Absent | Account::Ended { .. } => true,
-        },
-        SubjectKind::Workspace => match &*app.executor.load::<Workspace>(of, id).await?.state {
-            Workspace::Live(live) => live.deletion.is_some(),
-            Workspace::Absent | Workspace::Ended => true,
-        },
-    };
-    if is_requested {
+    let (kind, subject) = (entry.kind, entry.subject);
+    if entry.append_pending || InLog::read(app, kind, subject).await? != InLog::NotRequested {
         return Ok(false);
     }
     let client = app.pool.get().await.map_err(PgError::from)?;
-    let row = client.query_one(WAS_CANCELLED, &[&id, &entry.requested_at]).await;
+    let row = client.query_one(WAS_CANCELLED, &[&subject.0, &entry.requested_at]).await;
     Ok(!row.and_then(|row| row.try_get::<_, bool>(0)).map_err(PgError::from)?)
 }
 

@@ -7,7 +7,7 @@ use std::process::Output;
 use infra::log::Reader;
 use infra::postgres::{ConnectOptions, connect_one};
 use test_support::empty_database;
-use tests::{Installation, Person, until};
+use tests::{Harness, Installation, Person, until};
 
 use crate::accounts::causes_of_closing;
 
@@ -74,6 +74,46 @@ async fn an_erasure_that_was_asked_for_by_mail_is_entered_by_an_operator() {
     assert_eq!(ada.try_sign_in(&lethe.client()).await.status, 401);
     let again = refused(&installation, &["erase", &account]).await;
     assert!(again.contains("there is no account"), "{again}");
+}
+
+#[tokio::test]
+async fn an_operator_erases_nobody_who_alone_owns_what_others_use() {
+    let harness = Harness::new().await;
+    let bob = harness.invited("bob", "viewer").await;
+    until("the read side knows that Bob has joined", async || {
+        let listed = bob.get("/v1/workspaces").await.expect(200).json();
+        listed["items"].as_array().is_some_and(|items| items.len() == 1).then_some(())
+    })
+    .await;
+    let ada = harness.ada.account().await;
+
+    let why = refused(&harness.installation, &["erase", &ada]).await;
+
+    assert!(why.contains("only owner of a workspace that has other members"), "{why}");
+    harness.ada.get("/v1/me/erasure").await.expect(404);
+    let bob = bob.account().await;
+    done(&harness.installation, &["erase", &bob]).await;
+}
+
+#[tokio::test]
+async fn an_operator_is_told_that_sessions_are_still_to_be_closed() {
+    let installation = Installation::new().await;
+    let lethe = installation.node().await;
+    let ada = Person::named("ada");
+    let account = ada.register(&lethe.client()).await;
+    let signed_in = ada.sign_in(&lethe.client()).await;
+    let mut log = installation.log().await;
+    let pause = log.transaction().await.unwrap();
+    pause.execute("lock table working.sessions in access exclusive mode", &[]).await.unwrap();
+
+    let printed = done(&installation, &["erase", &account]).await;
+
+    pause.rollback().await.unwrap();
+    assert!(printed.contains("open until a running node closes them"), "{printed}");
+    until("the session is refused", async || {
+        (signed_in.get("/v1/me").await.status == 401).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! An erasure reaches each stage once, also if a stage is recorded again.
 
-use super::super::{ErasureStage, ErasureState, OpenErasures, RootId, SubjectKind};
+use domain::CommandId;
+
+use super::super::{ErasureStage, ErasureState, NewErasure, OpenErasures, RootId, SubjectKind};
 use super::*;
 
 fn week() -> DateTime<Utc> {
@@ -77,6 +79,68 @@ async fn a_cancelled_erasure_is_asked_for_anew() {
     assert_eq!(node.ledger.entry(ada).await.unwrap(), Some(anew));
     harness.days_pass(28);
     assert_eq!(node.ledger.open().await.unwrap().overdue, 1);
+}
+
+#[tokio::test]
+async fn an_entry_is_pending_until_it_is_confirmed_or_taken_back() {
+    let harness = Harness::new().await;
+    let node = harness.node().await;
+    let subject = SubjectId::from(harness.person());
+    let enter = async |code: u8| {
+        let (requested_at, due) = (harness.clock.now(), week());
+        let (kind, claim_code_hash) = (SubjectKind::Account, [code; 32]);
+        let new = NewErasure { kind, subject, requested_at, due, claim_code_hash };
+        node.ledger.enter(&new).await.unwrap()
+    };
+    let entered = enter(1).await;
+    assert!(entered.append_pending);
+    assert_eq!(enter(2).await, entered, "one is open");
+    let before = noon() - TimeDelta::minutes(1);
+    assert_eq!(node.ledger.pending(before, 10).await.unwrap(), []);
+    assert_eq!(node.ledger.pending(noon(), 10).await.unwrap(), [entered]);
+
+    assert!(node.ledger.take_back([1; 32]).await.unwrap());
+    assert!(!node.ledger.take_back([1; 32]).await.unwrap());
+    assert_eq!(node.ledger.pending(noon(), 10).await.unwrap(), []);
+    // It came into the log after all, with another end of its grace.
+    let due = week() + TimeDelta::days(1);
+    assert!(node.ledger.confirm([1; 32], due).await.unwrap());
+    let entry = node.ledger.entry(subject).await.unwrap().unwrap();
+    assert_eq!((entry.state, entry.append_pending), (ErasureState::Requested, false));
+    assert_eq!((entry.due, entry.cancelled_at), (due, None));
+    assert!(!node.ledger.take_back([1; 32]).await.unwrap(), "it is in the log");
+
+    assert!(node.ledger.cancel(subject).await.unwrap());
+    assert!(!node.ledger.confirm([1; 32], due).await.unwrap(), "cancelled for good");
+    harness.clock.advance(TimeDelta::minutes(1));
+    enter(3).await;
+    assert!(node.ledger.take_back([3; 32]).await.unwrap());
+    harness.clock.advance(TimeDelta::minutes(1));
+    enter(4).await;
+    assert!(!node.ledger.confirm([3; 32], due).await.unwrap(), "another is open");
+    node.ledger.cancel_requested_by(subject, noon()).await.unwrap();
+    assert_eq!(node.ledger.pending(harness.clock.now(), 10).await.unwrap().len(), 1);
+    node.ledger.cancel_requested_by(subject, harness.clock.now()).await.unwrap();
+    assert_eq!(node.ledger.entries_of(subject).await.unwrap().len(), 3);
+    assert!(!node.ledger.confirm([4; 32], due).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_claim_code_is_the_same_for_a_command_until_its_key_is_erased() {
+    let harness = Harness::new().await;
+    let node = harness.node().await;
+    let subject = SubjectId::from(harness.person());
+    let command = CommandId(uuid::Uuid::from_u128(1));
+    let secret = async |command, at| node.claim_codes.secret(subject, command, at).await.unwrap();
+
+    let first = secret(command, noon()).await;
+    assert!(first.is_some());
+    assert_eq!(secret(command, noon()).await, first);
+    assert_ne!(secret(CommandId(uuid::Uuid::from_u128(2)), noon()).await, first);
+    assert_ne!(secret(command, noon() + TimeDelta::seconds(1)).await, first);
+    harness.days_pass(10);
+    node.eraser.erase_expired().await.unwrap();
+    assert_eq!(secret(command, noon()).await, None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

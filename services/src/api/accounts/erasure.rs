@@ -16,7 +16,6 @@ use utoipa::openapi::{KnownFormat, Object, ObjectBuilder, SchemaFormat, Type};
 use uuid::Uuid;
 
 use crate::api::ApiData;
-use crate::api::accounts::sole_owner::check_nobody_depends;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::auth::step_up::{live_account, step_up};
@@ -29,6 +28,7 @@ use crate::api::http::routes::Routes;
 use crate::operations::request_erasure::{
     self, RequestErasureError, RequestedErasure, grace, hash_code, request_of_account,
 };
+use crate::operations::sole_owner::SoleOwnerError;
 
 pub fn routes(routes: &mut Routes) {
     routes
@@ -71,7 +71,8 @@ impl FromFields for ErasureRequest {
 pub struct ErasureResponse {
     /// Until then it can be cancelled: sign in again, and delete the request.
     due: DateTime<Utc>,
-    /// Shown once. It is needed for the certificate, when nobody can sign in any more.
+    /// It is needed for the certificate, when nobody can sign in any more. Shown in this answer only,
+    /// and when the same request is sent again within a day.
     #[serde(skip_serializing_if = "Option::is_none")]
     claim_code: Option<String>,
 }
@@ -98,9 +99,6 @@ async fn request(
     let loaded = step_up(&api, account, &form.password).await?;
     let request = signed_in.request(&caller, bytes);
     let live = live_account(&loaded)?;
-    if live.erasure.is_none() {
-        check_nobody_depends(&api, account).await?;
-    }
     let (requested, _) = request_of_account(&api.app, account, live, grace, &request).await?;
     let RequestedErasure { receipt, due, claim_code } = requested;
     Ok(written(StatusCode::ACCEPTED, &receipt).json(ErasureResponse { due, claim_code }))
@@ -109,12 +107,23 @@ async fn request(
 impl From<RequestErasureError> for Problem {
     fn from(error: RequestErasureError) -> Self {
         match error {
-            RequestErasureError::Random => Self::of(ProblemKind::Unavailable),
             RequestErasureError::InProgress { retry_seconds } => {
                 Self::of(ProblemKind::Unavailable).with_header(header::RETRY_AFTER, retry_seconds)
             }
+            RequestErasureError::SoleOwner(error) => error.into(),
             RequestErasureError::Keyring(error) => error.into(),
             RequestErasureError::Execute(error) => error.into(),
+            error @ RequestErasureError::Earlier(_) => Self::unavailable(&error),
+        }
+    }
+}
+
+impl From<SoleOwnerError> for Problem {
+    fn from(error: SoleOwnerError) -> Self {
+        match error {
+            SoleOwnerError::OwnsWorkspaces => Self::of(ProblemKind::OwnsWorkspaces),
+            SoleOwnerError::Load(error) => error.into(),
+            SoleOwnerError::Postgres(error) => error.into(),
         }
     }
 }

@@ -7,7 +7,6 @@ pub mod link;
 pub mod me;
 pub mod password;
 pub mod register;
-pub mod sole_owner;
 
 use super::http::routes::Routes;
 

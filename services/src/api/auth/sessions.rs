@@ -23,7 +23,7 @@ use crate::api::http::position::MinPosition;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
-use crate::operations::sign_out::SignOut;
+use crate::operations::sign_out::{SignOut, record_closed};
 use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
@@ -186,11 +186,15 @@ async fn end(
     if matches!(*found.state, Session::Absent | Session::Refused) {
         return Err(Problem::of(ProblemKind::NotFound));
     }
+    // The path does not always name the session.
+    let request = signed_in.request(caller, session.0.as_bytes().to_vec());
+    if let Some(earlier) = api.app.executor.find_earlier(&request).await? {
+        return Ok(done(&earlier));
+    }
     api.app.sessions.close(session, reason).await?;
     failpoint!(SessionDeleted);
     let step = Step::new::<Session>(session.0, SessionCommand::Close { reason });
-    let request = signed_in.request(caller, vec![]);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
-    api.app.sessions.closed(&[session]).await?;
+    record_closed(&api.app, &[session], &receipt).await?;
     Ok(done(&receipt))
 }

@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use chrono::{DateTime, Utc};
-use domain::workspace::{Deletion, Workspace, WorkspaceAction, WorkspaceCommand};
+use domain::workspace::{Deletion, Workspace, WorkspaceAction, WorkspaceCommand, WorkspaceError};
 use infra::event_store::Step;
 use infra::keyring::SubjectKind;
 use serde::Serialize;
@@ -20,7 +20,9 @@ use crate::api::http::body::Body;
 use crate::api::http::precondition::{IfMatch, MustMatch};
 use crate::api::http::problem::{Problem, ProblemView};
 use crate::api::http::routes::Routes;
-use crate::operations::request_erasure::{self, ErasureToRequest, RequestedErasure, grace};
+use crate::operations::request_erasure::{
+    self, ErasureToRequest, RequestedErasure, find_earlier, grace,
+};
 
 pub fn routes(routes: &mut Routes) {
     routes
@@ -33,7 +35,8 @@ pub fn routes(routes: &mut Routes) {
 pub struct DeleteWorkspaceResponse {
     /// Until then it can be cancelled.
     due: DateTime<Utc>,
-    /// Shown once. It is needed for the certificate at `/v1/erasures/{claim_code}`.
+    /// It is needed for the certificate at `/v1/erasures/{claim_code}`. Shown in this answer only, and
+    /// when the same request is sent again within a day.
     #[serde(skip_serializing_if = "Option::is_none")]
     claim_code: Option<String>,
 }
@@ -64,23 +67,27 @@ async fn request(
     step_up(&api, member.account, &form.password).await?;
     let request = member.request(&caller, bytes);
     let (workspace, now) = (member.workspace, api.app.clock.now());
+    if let Some(earlier) = find_earlier(&api.app, workspace.into(), &request).await? {
+        return Ok(answer(earlier));
+    }
     // The body may come long after the admission: a deletion may be requested or cancelled since.
     let loaded = api.app.executor.load::<Workspace>(member.tenant(), workspace.0).await?;
-    let before = loaded.state.live().ok_or_else(nothing)?.deletion;
+    let live = loaded.state.live().ok_or_else(nothing)?;
+    matches.0.check(loaded.version)?;
+    if live.deletion.is_some() {
+        return Err(WorkspaceError::DeletionRequested.into());
+    }
     let due = now + grace;
     let command = WorkspaceCommand::RequestDeletion { by: member.account, now, due };
-    let mut step = Step::new::<Workspace>(workspace.0, command);
-    if before.is_some() {
-        // Nothing is put into the ledger: cancelled in the meantime, it must not be appended.
-        step = step.expecting(loaded.version);
-    } else {
-        matches.0.check(loaded.version)?;
-    }
-    let step = matches.0.on_path(step, &named)?;
-    let (kind, due_before) = (SubjectKind::Workspace, before.map(|before| before.due));
-    let erasure = ErasureToRequest { kind, subject: workspace.into(), due, step, due_before };
-    let RequestedErasure { receipt, due, claim_code } = erasure.execute(&api.app, &request).await?;
-    Ok(written(StatusCode::ACCEPTED, &receipt).json(DeleteWorkspaceResponse { due, claim_code }))
+    let step = matches.0.on_path(Step::new::<Workspace>(workspace.0, command), &named)?;
+    let (kind, subject) = (SubjectKind::Workspace, workspace.into());
+    let erasure = ErasureToRequest { kind, subject, due, step };
+    Ok(answer(erasure.execute(&api.app, &request).await?))
+}
+
+fn answer(requested: RequestedErasure) -> HttpResponse {
+    let RequestedErasure { receipt, due, claim_code } = requested;
+    written(StatusCode::ACCEPTED, &receipt).json(DeleteWorkspaceResponse { due, claim_code })
 }
 
 #[derive(Serialize, ToSchema)]

@@ -1,31 +1,30 @@
 //! Erases people and workspaces: records requests in the ledger, and executes those that are due.
 
 mod error;
+mod in_log;
 mod stage;
 pub(super) mod workspace;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::account::{Account, AccountEvent};
-use domain::workspace::{Workspace, WorkspaceEvent};
-use domain::{SubjectId, TenantId};
+use domain::SubjectId;
 use futures_util::future::join_all;
 use infra::keyring::{ErasureEntry, ErasureState, Keyring, KeyringError, Secret, SubjectKind};
 use infra::log::{Recorded, Worker, WorkerError};
 use tokio_postgres::Transaction;
 
 pub(super) use error::EraserError;
+pub(super) use in_log::InLog;
 use stage::prove;
 pub(super) use stage::{close, delete_rows, next_stage, raise_fence};
 
 use super::timer::Wake;
+use crate::operations::request_erasure::{SETTLED_AFTER, requested_erasure};
 use crate::wiring::App;
 
 const AT_ONCE: i64 = 64;
 /// A cancellation that was accepted in time may arrive this late, or from a node whose clock is slow.
 const CANCELLATION_DELAY_MAX: TimeDelta = TimeDelta::seconds(2);
-/// The longest time from a request's row in the ledger to its event.
-const APPEND_TIME_MAX: TimeDelta = TimeDelta::minutes(1);
 
 pub(super) struct Eraser {
     app: App,
@@ -37,39 +36,30 @@ impl Eraser {
         Self { app: app.clone(), wake: wake.clone() }
     }
 
-    /// Whether the newest state of the subject has an open erasure request.
-    async fn is_requested(
-        &self,
-        kind: SubjectKind,
-        subject: SubjectId,
-    ) -> Result<bool, EraserError> {
-        let (executor, of, id) = (&self.app.executor, TenantId(subject.0), subject.0);
-        Ok(match kind {
-            SubjectKind::Account => {
-                let loaded = executor.load::<Account>(of, id).await?;
-                matches!(&*loaded.state, Account::Live(live) if live.erasure.is_some())
-            }
-            SubjectKind::Workspace => {
-                let loaded = executor.load::<Workspace>(of, id).await?;
-                loaded.state.live().is_some_and(|live| live.deletion.is_some())
-            }
-        })
-    }
-
     async fn record_request(
         &self,
         kind: SubjectKind,
         subject: SubjectId,
-        due: DateTime<Utc>,
     ) -> Result<(), EraserError> {
-        if self.is_requested(kind, subject).await? {
-            record_in_ledger(&self.app.keyring, kind, subject, due).await?;
+        let Self { app, .. } = self;
+        let InLog::Requested { due } = InLog::read(app, kind, subject).await? else {
+            return Ok(());
+        };
+        // The API has entered it. It may have been taken back, if its append took long.
+        let entries = app.keyring.ledger.entries_of(subject).await?;
+        let open = entries.iter().find(|entry| entry.state != ErasureState::Cancelled);
+        let is_its = |entry: &&ErasureEntry| entry.append_pending && entry.due == due;
+        if let Some(entry) = open.or_else(|| entries.iter().find(is_its))
+            && entry.append_pending
+        {
+            app.keyring.ledger.confirm(entry.claim_code_hash, due).await?;
         }
+        record_in_ledger(&app.keyring, kind, subject, due).await?;
         Ok(())
     }
 
     /// The API has cancelled it in the ledger already, unless it crashed. A newer request stays: it is
-    /// in the log, or younger than [`APPEND_TIME_MAX`] in the ledger.
+    /// in the log, or still to be settled.
     async fn record_cancellation(
         &self,
         kind: SubjectKind,
@@ -77,30 +67,15 @@ impl Eraser {
     ) -> Result<(), EraserError> {
         let Self { app, .. } = self;
         let Some(entry) = app.keyring.ledger.entry(subject).await? else { return Ok(()) };
-        let is_settled = app.clock.now() - entry.requested_at >= APPEND_TIME_MAX;
-        if is_settled && !self.is_requested(kind, subject).await? {
+        let is_settled = app.clock.now() - entry.requested_at >= SETTLED_AFTER;
+        if is_settled
+            && !entry.append_pending
+            && InLog::read(app, kind, subject).await? == InLog::NotRequested
+        {
             app.keyring.ledger.cancel(subject).await?;
         }
         Ok(())
     }
-}
-
-/// When the erasure that the event requests is due; `None`: the event cancels it.
-fn requested_erasure(
-    event: &Recorded,
-) -> Result<(SubjectKind, Option<DateTime<Utc>>), WorkerError> {
-    if event.stream_type() == "workspace" {
-        let decoded: WorkspaceEvent = event.decode()?;
-        let WorkspaceEvent::DeletionRequested { due, .. } = decoded else {
-            return Ok((SubjectKind::Workspace, None));
-        };
-        return Ok((SubjectKind::Workspace, Some(due)));
-    }
-    let decoded: AccountEvent = event.decode()?;
-    let AccountEvent::ErasureRequested { due, .. } = decoded else {
-        return Ok((SubjectKind::Account, None));
-    };
-    Ok((SubjectKind::Account, Some(due)))
 }
 
 /// Does nothing if the API has recorded the request already, with its claim code. It has not if the
@@ -137,7 +112,7 @@ impl Worker for Eraser {
     async fn react(&self, event: &Recorded, _: &Transaction<'_>) -> Result<(), WorkerError> {
         let subject = SubjectId(event.stream_id());
         let recorded = match requested_erasure(event)? {
-            (kind, Some(due)) => self.record_request(kind, subject, due).await,
+            (kind, Some(_)) => self.record_request(kind, subject).await,
             (kind, None) => self.record_cancellation(kind, subject).await,
         };
         recorded.map_err(|error| WorkerError::Unavailable(error.to_string()))?;
@@ -146,8 +121,13 @@ impl Worker for Eraser {
     }
 }
 
-/// Executes the erasures that are due, each up to the last stage that is possible now.
+/// Executes the erasures that are due, each up to the last stage that is possible now. Before that,
+/// settles those that were entered in the ledger and are not known to be in the log.
 pub(super) async fn erase_due(app: App) -> Result<(), KeyringError> {
+    let settled = app.clock.now() - SETTLED_AFTER;
+    for entry in app.keyring.ledger.pending(settled, AT_ONCE).await? {
+        log_error(entry.subject, settle(&app, &entry).await);
+    }
     let due = app.keyring.ledger.due(app.clock.now(), AT_ONCE).await?;
     let actionable = due.into_iter().filter(|entry| is_actionable(&app, entry));
     join_all(actionable.map(|entry| async {
@@ -160,6 +140,21 @@ pub(super) async fn erase_due(app: App) -> Result<(), KeyringError> {
         log_error(entry.subject, prove(&app, entry).await);
     }))
     .await;
+    Ok(())
+}
+
+/// Its request was appended and the answer was lost, or it was not appended and is taken back.
+async fn settle(app: &App, entry: &ErasureEntry) -> Result<(), EraserError> {
+    match InLog::read(app, entry.kind, entry.subject).await? {
+        InLog::Requested { due } => {
+            app.keyring.ledger.confirm(entry.claim_code_hash, due).await?;
+        }
+        InLog::NotRequested => {
+            app.keyring.ledger.take_back(entry.claim_code_hash).await?;
+        }
+        // As an entry that is due: nothing comes after it in the log.
+        InLog::Ended => {}
+    }
     Ok(())
 }
 

@@ -4,19 +4,20 @@ use chrono::TimeDelta;
 use domain::account::{Account, AccountCommand, AccountError, AccountEvent};
 use domain::seat::SeatEvent;
 use domain::session::{CloseReason, SessionEvent};
-use domain::workspace::{Workspace, WorkspaceCommand, WorkspaceEvent};
-use domain::{AccountId, Refused, SubjectId, TenantId};
+use domain::workspace::{WorkspaceCommand, WorkspaceEvent};
+use domain::{AccountId, Refused, SubjectId};
 use infra::failpoint;
 use infra::keyring::{ErasureEntry, ErasureStage, ErasureState, Keyring, SubjectKind};
 use infra::postgres::PgError;
 
 use super::error::EraserError;
+use super::in_log::InLog;
 use super::workspace;
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 
 const DELETE_SNAPSHOT: &str = "delete from event_log.snapshots where stream_id = $1";
-/// A request that is this old in the ledger, and not in the log, is cancelled.
+/// A confirmed entry that is this old, and has no open request in the log, is cancelled.
 const UNAPPENDED_MAX: TimeDelta = TimeDelta::minutes(10);
 
 /// Does the work of the next stage and returns it; the caller records it in the ledger. `None`: there is
@@ -79,22 +80,18 @@ pub(crate) async fn prove(app: &App, entry: &ErasureEntry) -> Result<(), EraserE
 
 /// The log decides: it may hold a cancellation that the ledger does not have yet.
 async fn is_due(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
-    let (of, id, now) = (TenantId(entry.subject.0), entry.subject.0, app.clock.now());
-    let due = match entry.kind {
-        SubjectKind::Account => match &*app.executor.load::<Account>(of, id).await?.state {
-            Account::Live(live) => live.erasure.map(|erasure| erasure.due),
-            Account::Absent | Account::Ended { .. } => return Ok(true),
-        },
-        SubjectKind::Workspace => match &*app.executor.load::<Workspace>(of, id).await?.state {
-            Workspace::Live(live) => live.deletion.map(|deletion| deletion.due),
-            Workspace::Absent | Workspace::Ended => return Ok(true),
-        },
-    };
-    // The request is not appended yet, or was refused, or was cancelled.
-    if due.is_none() && now - entry.requested_at >= UNAPPENDED_MAX {
-        app.keyring.ledger.cancel(entry.subject).await?;
+    let now = app.clock.now();
+    match InLog::read(app, entry.kind, entry.subject).await? {
+        InLog::Requested { due } => Ok(now >= due),
+        InLog::Ended => Ok(true),
+        InLog::NotRequested => {
+            // It was cancelled; or an older version entered it, and has not appended it yet.
+            if !entry.append_pending && now - entry.requested_at >= UNAPPENDED_MAX {
+                app.keyring.ledger.cancel(entry.subject).await?;
+            }
+            Ok(false)
+        }
     }
-    Ok(due.is_some_and(|due| now >= due))
 }
 
 /// The fence comes before the erasure of the keys: no later event can create a new one.

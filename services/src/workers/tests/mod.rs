@@ -3,6 +3,7 @@
 mod erasing;
 mod keys;
 mod mailing;
+mod pending_erasures;
 mod refused;
 mod restoring;
 mod seating;

@@ -20,6 +20,8 @@ const ACCEPTED_WITHIN: Duration = Duration::from_secs(100);
 pub struct Report {
     pub reached: BTreeMap<String, u64>,
     pub kills: BTreeMap<String, u32>,
+    /// The answers of the node that was killed last, to its requests.
+    pub first: Vec<Option<Answer>>,
 }
 
 impl Report {
@@ -113,6 +115,7 @@ impl Report {
         });
         let (sent, status) = tokio::join!(join_all(sending), armed.ended());
         self.read(failpoint, status, &armed.log_text());
+        self.first = sent.iter().map(|sent| sent.answer.clone()).collect();
         sent
     }
 }

@@ -68,3 +68,60 @@ async fn somebody_is_forgotten_and_has_a_certificate_of_it() {
     })
     .await;
 }
+
+const KEY: &str = "0123456789abcdef-a-key";
+
+/// The states of all erasures in the ledger.
+async fn states(harness: &AccountHarness) -> Vec<String> {
+    let select = "select state from keyring.erasures order by requested_at";
+    let rows = harness.installation.keyring().await.query(select, &[]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_again_has_the_same_answer_and_signs_nobody_out() {
+    let harness = AccountHarness::new().await;
+    let asks = json!({ "password": harness.ada.password, "grace_days": 3 });
+    let repeating = harness.signed_in.saying("Idempotency-Key", KEY);
+    let first = repeating.post("/v1/me/erasure", &asks).await.expect(202);
+    let back = harness.ada.sign_in(&harness.anybody).await;
+
+    let again = back.saying("Idempotency-Key", KEY).post("/v1/me/erasure", &asks).await.expect(202);
+
+    assert_eq!(first.json(), again.json());
+    assert_eq!(first.position(), again.position());
+    back.get("/v1/me").await.expect(200);
+    assert_eq!(states(&harness).await, ["requested"]);
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_again_does_not_undo_its_cancellation() {
+    let harness = AccountHarness::new().await;
+    let asks = json!({ "password": harness.ada.password, "grace_days": 3 });
+    let repeating = harness.signed_in.saying("Idempotency-Key", KEY);
+    let first = repeating.post("/v1/me/erasure", &asks).await.expect(202);
+    let back = harness.ada.sign_in(&harness.anybody).await;
+    back.delete("/v1/me/erasure").await.expect(204);
+
+    let again = back.saying("Idempotency-Key", KEY).post("/v1/me/erasure", &asks).await.expect(202);
+
+    assert_eq!(first.json(), again.json());
+    back.get("/v1/me/erasure").await.expect(404);
+    assert_eq!(states(&harness).await, ["cancelled"]);
+}
+
+#[tokio::test]
+async fn a_cancellation_that_is_sent_again_leaves_a_newer_request() {
+    let harness = AccountHarness::new().await;
+    let asks = json!({ "password": harness.ada.password, "grace_days": 3 });
+    harness.signed_in.post("/v1/me/erasure", &asks).await.expect(202);
+    let back = harness.ada.sign_in(&harness.anybody).await.saying("Idempotency-Key", KEY);
+    back.delete("/v1/me/erasure").await.expect(204);
+    back.post("/v1/me/erasure", &asks).await.expect(202);
+    let back = harness.ada.sign_in(&harness.anybody).await.saying("Idempotency-Key", KEY);
+
+    back.delete("/v1/me/erasure").await.expect(204);
+
+    back.get("/v1/me/erasure").await.expect(200);
+    assert_eq!(states(&harness).await, ["cancelled", "requested"]);
+}

@@ -75,6 +75,54 @@ async fn many_registrations_of_one_address_at_once_give_one_account() {
     ada.sign_in(&anybody).await;
 }
 
+#[tokio::test]
+async fn a_reset_that_is_sent_again_signs_nobody_out() {
+    let harness = AccountHarness::new().await;
+    let (ada, anybody) = (&harness.ada, &harness.anybody);
+    anybody.post("/v1/password-resets", json!({ "email": ada.email })).await.expect(202);
+    let token = harness.installation.mail(&ada.email, 2).await.token().to_owned();
+    let repeating = anybody.saying("Idempotency-Key", KEY);
+    let body = json!({ "token": token, "password": "quite another password" });
+    let path = "/v1/password-resets/completions";
+    let first = repeating.post(path, &body).await.expect(204);
+    let changed = Person { password: "quite another password".to_owned(), ..ada.clone() };
+    let later = changed.sign_in(anybody).await;
+
+    let again = repeating.post(path, &body).await.expect(204);
+
+    assert_eq!(first.position(), again.position());
+    later.get("/v1/me").await.expect(200);
+}
+
+#[tokio::test]
+async fn signing_out_everywhere_else_again_leaves_later_sessions_open() {
+    let harness = AccountHarness::new().await;
+    let (ada, anybody) = (&harness.ada, &harness.anybody);
+    let phone = ada.sign_in(anybody).await;
+    let repeating = harness.signed_in.saying("Idempotency-Key", KEY);
+    let first = repeating.delete("/v1/me/sessions").await.expect(204);
+    phone.get("/v1/me").await.expect(401);
+    let later = ada.sign_in(anybody).await;
+
+    let again = repeating.delete("/v1/me/sessions").await.expect(204);
+
+    assert_eq!(first.position(), again.position());
+    later.get("/v1/me").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_key_that_ended_one_session_is_refused_for_another() {
+    let harness = AccountHarness::new().await;
+    let end = "/v1/me/sessions/current";
+    harness.signed_in.saying("Idempotency-Key", KEY).delete(end).await.expect(204);
+    let later = harness.ada.sign_in(&harness.anybody).await;
+
+    let refused = later.saying("Idempotency-Key", KEY).delete(end).await.expect(422);
+
+    assert_eq!(refused.field("/type"), "/problems/idempotency-key-reused");
+    later.get("/v1/me").await.expect(200);
+}
+
 async fn count(harness: &AccountHarness, event_type: &str) -> i64 {
     let log = harness.installation.log().await;
     let count = "select count(*) from event_log.events where event_type = $1";

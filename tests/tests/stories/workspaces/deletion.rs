@@ -72,6 +72,49 @@ async fn a_deletion_that_is_requested_as_another_is_cancelled_has_a_claim_code()
 }
 
 #[tokio::test]
+async fn a_deletion_that_is_sent_again_does_not_undo_its_cancellation() {
+    let harness = Harness::new().await;
+    let repeating = harness.ada.saying("Idempotency-Key", "0123456789abcdef-a-key");
+    let first = delete_workspace(&harness, &repeating, "ada", 3).await.expect(202);
+    harness.ada.delete(&harness.at("deletion")).await.expect(204);
+
+    let again = delete_workspace(&harness, &repeating, "ada", 3).await.expect(202);
+
+    assert_eq!(first.json(), again.json());
+    harness.ada.get(&harness.at("deletion")).await.expect(404);
+    let rows = harness.installation.keyring().await;
+    let rows = rows.query("select state from keyring.erasures", &[]).await.unwrap();
+    let states: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(states, ["cancelled"]);
+}
+
+#[tokio::test]
+async fn a_deletion_that_was_not_appended_is_not_carried_out_after_a_restart() {
+    let harness = Harness::new().await;
+    let mut log = harness.installation.log().await;
+    let pause = log.transaction().await.unwrap();
+    pause.execute("select event_log.lock()", &[]).await.unwrap();
+    delete_workspace(&harness, &harness.ada, "ada", 0).await.expect(503);
+    pause.rollback().await.unwrap();
+    let keyring = harness.installation.keyring().await;
+    let passed = "update keyring.erasures
+        set requested_at = requested_at - interval '2 minutes', due = due - interval '2 minutes'
+        where state = 'requested'";
+    assert_eq!(keyring.execute(passed, &[]).await.unwrap(), 1);
+
+    assert!(harness.node.stop().await.success());
+    let node = harness.installation.node().await;
+
+    harness.ada.at(node.api()).get(&harness.path).await.expect(200);
+    assert!(harness.installation.events("workspace.deletion_requested").await.is_empty());
+    until("the entry is cancelled", async || {
+        let open = "select from keyring.erasures where state <> 'cancelled'";
+        keyring.query(open, &[]).await.unwrap().is_empty().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_deleted_workspace_is_gone_for_good_and_leaves_a_certificate() {
     let harness = Harness::new().await;
     let bob = harness.invited("bob", "viewer").await;

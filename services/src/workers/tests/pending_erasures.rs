@@ -1,0 +1,147 @@
+//! Erasures that are in the ledger before they are in the log, and requests that are repeated.
+
+use domain::account::LiveAccount;
+use infra::keyring::{ErasureEntry, ErasureState, NewErasure, SubjectKind};
+
+use super::super::eraser::{Eraser, erase_due};
+use super::super::replay_ledger;
+use super::*;
+use crate::operations::request_erasure::{
+    ErasureToRequest, RequestErasureError, RequestedErasure, request_of_account,
+};
+
+async fn entry(app: &App, account: AccountId) -> ErasureEntry {
+    app.keyring.ledger.entry(account.into()).await.unwrap().unwrap()
+}
+
+/// In the ledger, as by a request that is about to append; due in a week.
+async fn enter(app: &App, account: AccountId, code: u8) -> NewErasure {
+    let requested_at = app.clock.now();
+    let (subject, due) = (account.into(), requested_at + TimeDelta::days(7));
+    let (kind, claim_code_hash) = (SubjectKind::Account, [code; 32]);
+    let new = NewErasure { kind, subject, requested_at, due, claim_code_hash };
+    app.keyring.ledger.enter(&new).await.unwrap();
+    new
+}
+
+async fn append(app: &App, account: AccountId, due: DateTime<Utc>) {
+    let now = app.clock.now();
+    ask(app, account, None, AccountCommand::RequestErasure { now, due }).await.unwrap();
+}
+
+async fn live(app: &App, account: AccountId) -> LiveAccount {
+    let loaded = app.executor.load::<Account>(account.into(), account.0).await.unwrap();
+    let Account::Live(live) = &*loaded.state else { panic!("not live") };
+    (**live).clone()
+}
+
+async fn request(app: &App, account: AccountId, request: &Request) -> RequestedErasure {
+    let live = live(app, account).await;
+    let requested = request_of_account(app, account, &live, TimeDelta::days(7), request).await;
+    requested.unwrap().0
+}
+
+#[tokio::test]
+async fn a_request_that_is_not_in_the_log_is_taken_back_whenever_it_is_due() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    enter(&app, ada.account, 7).await;
+
+    erase_due(app.clone()).await.unwrap();
+    assert_eq!(entry(&app, ada.account).await.state, ErasureState::Requested);
+    harness.clock.advance(TimeDelta::minutes(2));
+    assert_eq!(replay_ledger(&app).await.unwrap(), 0, "nothing is lost");
+    erase_due(app.clone()).await.unwrap();
+
+    assert_eq!(entry(&app, ada.account).await.state, ErasureState::Cancelled);
+    assert_eq!(event_types(&app, ada.account.0).await, ["account.registered"]);
+}
+
+#[tokio::test]
+async fn a_request_that_is_refused_is_taken_back_at_once() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let now = app.clock.now();
+    let due = now + TimeDelta::days(7);
+    let command = AccountCommand::RequestErasure { now, due };
+    let step = Step::new::<Account>(ada.account.0, command).expecting(99);
+    let (kind, subject) = (SubjectKind::Account, ada.account.into());
+    let request = Request::new(ada.account.into(), CommandId(app.ids.uuid()));
+
+    let refused = ErasureToRequest { kind, subject, due, step }.execute(&app, &request).await;
+
+    let stale = RequestErasureError::Execute(ExecuteError::Stale { version: 1 }).to_string();
+    assert_eq!(refused.err().unwrap().to_string(), stale);
+    assert_eq!(entry(&app, ada.account).await.state, ErasureState::Cancelled);
+}
+
+#[tokio::test]
+async fn a_request_that_is_appended_late_opens_its_entry_again() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let new = enter(&app, ada.account, 7).await;
+    harness.clock.advance(TimeDelta::minutes(2));
+    erase_due(app.clone()).await.unwrap();
+    assert_eq!(entry(&app, ada.account).await.state, ErasureState::Cancelled);
+
+    append(&app, ada.account, new.due).await;
+    react(&app, &Eraser::new(&app, &Arc::default())).await.unwrap();
+
+    let entry = entry(&app, ada.account).await;
+    assert_eq!((entry.state, entry.claim_code_hash), (ErasureState::Requested, [7; 32]));
+    assert!(!entry.append_pending);
+}
+
+#[tokio::test]
+async fn a_restore_loses_only_what_the_log_had() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let before = databases().await.unwrap();
+    let restored = harness.node_with(app.transport.clone(), &before.log_url).await;
+    let ada = register(&app, "ada@example.org").await;
+    let bob = register(&app, "bob@example.org").await;
+    register_as(&restored, ada.account, "ada@example.org").await;
+    register_as(&restored, bob.account, "bob@example.org").await;
+    let of_ada = enter(&app, ada.account, 7).await;
+    append(&app, ada.account, of_ada.due).await;
+    enter(&app, bob.account, 8).await;
+    harness.clock.advance(TimeDelta::minutes(2));
+    // The answer to Ada's append was lost; nothing of Bob's was appended.
+    erase_due(app.clone()).await.unwrap();
+    assert!(!entry(&app, ada.account).await.append_pending);
+    enter(&app, bob.account, 9).await;
+    harness.clock.advance(TimeDelta::minutes(2));
+
+    assert_eq!(replay_ledger(&restored).await.unwrap(), 1);
+
+    let requested = "account.erasure_requested";
+    let steps = event_types(&restored, ada.account.0).await;
+    assert_eq!(steps.last().unwrap(), requested);
+    assert!(!event_types(&restored, bob.account.0).await.contains(&requested.to_owned()));
+}
+
+#[tokio::test]
+async fn after_a_crash_the_same_request_goes_on_with_its_entry_and_has_its_code() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let asks = Request::new(ada.account.into(), CommandId(app.ids.uuid()));
+    let first = request(&app, ada.account, &asks).await;
+    let (session, _) = sign_in(&app, ada.account).await;
+    // As if the node had died before it confirmed the entry.
+    let keyring = app.keyring_pool.get().await.unwrap();
+    let pending = "update keyring.erasures set append_pending = true";
+    keyring.execute(pending, &[]).await.unwrap();
+
+    let again = request(&app, ada.account, &asks).await;
+
+    assert!(again.receipt.replayed());
+    assert!(first.claim_code.is_some());
+    assert_eq!((first.claim_code, first.due), (again.claim_code, again.due));
+    assert_eq!(event_types(&app, session.0).await, ["session.opened"], "nobody is signed out");
+    react(&app, &Eraser::new(&app, &Arc::default())).await.unwrap();
+    assert!(!entry(&app, ada.account).await.append_pending);
+}
