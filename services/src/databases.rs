@@ -4,9 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use infra::postgres::{
-    Cluster, ClusterError, ClusterOptions, ConnectOptions, Migrated, PgError, Schema, binaries,
-    connect_one, keyring_schema, log_schema, migrate_keyring, migrate_log, refuse_to_break_nodes,
-    running,
+    Cluster, ClusterError, ClusterOptions, ConnectOptions, Migrated, Migration, PgError, Schema,
+    binaries, connect_one, keyring_schema, log_schema, refuse_to_break_nodes, running,
 };
 
 use crate::config::{Config, with_database};
@@ -141,12 +140,16 @@ impl Databases {
     /// nodes of an older version is refused while these run, before either database is changed,
     /// unless `force` is true.
     pub async fn migrate(&self, force: bool) -> Result<[Migrated; 2], DatabasesError> {
+        // Both locks first: while this waits for another process, an older node may start.
+        let log = Migration::of_log(&self.direct).await.map_err(DatabasesError::Log)?;
+        let keyring =
+            Migration::of_keyring(&self.keyring).await.map_err(DatabasesError::Keyring)?;
         if !force {
-            let allowed = refuse_to_break_nodes(&self.direct, &self.keyring).await;
+            let allowed = refuse_to_break_nodes(&log, &keyring).await;
             allowed.map_err(DatabasesError::Breaking)?;
         }
-        let log = migrate_log(&self.direct).await.map_err(DatabasesError::Log)?;
-        let keyring = migrate_keyring(&self.keyring).await.map_err(DatabasesError::Keyring)?;
+        let log = log.run().await.map_err(DatabasesError::Log)?;
+        let keyring = keyring.run().await.map_err(DatabasesError::Keyring)?;
         Ok([log, keyring])
     }
 
@@ -247,6 +250,33 @@ mod tests {
         assert!(refused.contains("node 00000000-0000-0000-0000-00000000000b"), "{refused}");
         // It has begun: the tables of V9 are there already.
         assert!(matches!(forced, DatabasesError::Log(PgError::Migration(_))), "{forced}");
+    }
+
+    /// Another process migrates meanwhile, or an operator holds the lock.
+    #[tokio::test]
+    async fn a_node_that_starts_while_a_migration_waits_for_its_turn_is_seen() {
+        let pair = databases().await.unwrap();
+        let log = connect_one(&pair.log_url, &ConnectOptions::default()).await.unwrap();
+        let lock = "delete from refinery_schema_history where version >= 9;
+            select pg_advisory_lock(hashtextextended('lethe.migrate', 0))";
+        log.batch_execute(lock).await.unwrap();
+        let (url, keyring) = (pair.log_url.clone(), pair.keyring_url.clone());
+        let databases = Databases { direct: url.clone(), log: url, keyring, cluster: None };
+        let migrating = tokio::spawn(async move { databases.migrate(false).await });
+        test_support::until("the migration waits", async || {
+            let waits = "select exists (select from pg_locks join pg_database d on d.oid = database
+                where locktype = 'advisory' and not granted and datname = current_database())";
+            log.query_one(waits, &[]).await.unwrap().get::<_, bool>(0)
+        })
+        .await;
+
+        let start = "insert into working.nodes (node, part, serves, lease_until)
+            values ('00000000-0000-0000-0000-00000000000b', 'readers', '{}', 'infinity');
+            select pg_advisory_unlock(hashtextextended('lethe.migrate', 0))";
+        log.batch_execute(start).await.unwrap();
+
+        let refused = migrating.await.unwrap().unwrap_err().to_string();
+        assert!(refused.contains("node 00000000-0000-0000-0000-00000000000b"), "{refused}");
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! Migrations that break the nodes of an older version wait until these are stopped.
 
-use super::migrate::{BREAKING_KEYRING, BREAKING_LOG, breaking_after, keyring, log};
-use super::{ConnectOptions, PgError, connect_one, schema};
+use super::migrate::{BREAKING_KEYRING, BREAKING_LOG, Migration, breaking_after};
+use super::{PgError, schema};
 
 /// The table of the nodes: before V11 of the log another one; none before V2.
 const FIND_NODES: &str =
@@ -12,15 +12,18 @@ const LIVE_NODES: &str = include_str!("live_nodes.sql");
 /// version, and such nodes run. Call it before either database is migrated: otherwise one would be
 /// of the new version and the other of the old one.
 ///
+/// A node that starts later waits for the locks that `log` and `keyring` hold, and is refused after
+/// them. One whose own check of the schema was over, and that had no lease and no appending connection
+/// yet, is not seen.
+///
 /// # Errors
 /// `NodesRunning`; a database does not answer.
-pub async fn refuse_to_break_nodes(log_url: &str, keyring_url: &str) -> Result<(), PgError> {
-    let options = ConnectOptions::default();
-    let client = connect_one(log_url, &options).await?;
-    let applied = schema::applied(&client).await?;
-    let mut due = breaking_after(&log::migrations::runner(), BREAKING_LOG, applied);
-    let applied = schema::applied(&connect_one(keyring_url, &options).await?).await?;
-    due.extend(breaking_after(&keyring::migrations::runner(), BREAKING_KEYRING, applied));
+pub async fn refuse_to_break_nodes(log: &Migration, keyring: &Migration) -> Result<(), PgError> {
+    let client = &log.client;
+    let applied = schema::applied(client).await?;
+    let mut due = breaking_after(&log.runner, BREAKING_LOG, applied);
+    let applied = schema::applied(&keyring.client).await?;
+    due.extend(breaking_after(&keyring.runner, BREAKING_KEYRING, applied));
     if due.is_empty() {
         return Ok(());
     }

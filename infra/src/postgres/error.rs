@@ -39,8 +39,9 @@ pub enum PgError {
     FunctionDiffers { name: &'static str, revision: i32 },
     #[error(
         "{migrations} would break the nodes of an older version that run: {nodes}. Stop them, then \
-         migrate (a node that was killed counts for 5 seconds more); `lethe migrate --force` \
-         migrates all the same"
+         migrate. A node that was killed counts for 5 seconds more. One whose machine was lost \
+         counts until PostgreSQL gives up its connection: `select pg_terminate_backend(process)` \
+         ends it. `lethe migrate --force` migrates all the same"
     )]
     NodesRunning { migrations: String, nodes: String },
 }

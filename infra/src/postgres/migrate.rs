@@ -1,6 +1,7 @@
 //! Migrations: forward only, embedded, one migrating process at a time.
 
 use refinery::Runner;
+use tokio_postgres::Client;
 
 use super::functions::{self, Functions};
 use super::{ConnectOptions, PgError, connect_one};
@@ -32,13 +33,78 @@ pub struct Migrated {
 
 /// Brings the events' database up to date. The role of `url` owns what is made; it is not the role
 /// that the pool takes on.
+///
+/// # Errors
+/// The database does not answer, or refuses a statement.
 pub async fn migrate_log(url: &str) -> Result<Migrated, PgError> {
-    migrate(url, log::migrations::runner(), &functions::LOG).await
+    Migration::of_log(url).await?.run().await
 }
 
 /// Brings the keyring's database up to date.
+///
+/// # Errors
+/// As of [`migrate_log`].
 pub async fn migrate_keyring(url: &str) -> Result<Migrated, PgError> {
-    migrate(url, keyring::migrations::runner(), &functions::KEYRING).await
+    Migration::of_keyring(url).await?.run().await
+}
+
+/// A database that no other process migrates, until this is dropped or has run.
+pub struct Migration {
+    pub(super) client: Client,
+    pub(super) runner: Runner,
+    functions: &'static Functions,
+}
+
+impl Migration {
+    /// Waits until no other process migrates the events' database.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn of_log(url: &str) -> Result<Self, PgError> {
+        Self::lock(url, log::migrations::runner(), &functions::LOG).await
+    }
+
+    /// Waits until no other process migrates the keyring's database.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn of_keyring(url: &str) -> Result<Self, PgError> {
+        Self::lock(url, keyring::migrations::runner(), &functions::KEYRING).await
+    }
+
+    async fn lock(
+        url: &str,
+        runner: Runner,
+        functions: &'static Functions,
+    ) -> Result<Self, PgError> {
+        // Another node may migrate for minutes, and a migration may take as long.
+        let patient =
+            ConnectOptions { application: "lethe migrate", ..ConnectOptions::unlimited() };
+        let client = connect_one(url, &patient).await?;
+        // refinery takes no lock. This lock ends with the connection, also after an error.
+        client.batch_execute(LOCK).await?;
+        Ok(Self { client, runner, functions })
+    }
+
+    /// Applies what is due.
+    ///
+    /// # Errors
+    /// The database does not answer, or refuses a statement.
+    pub async fn run(self) -> Result<Migrated, PgError> {
+        let Self { mut client, runner, functions } = self;
+        let report = runner.run_async(&mut client).await.map_err(reason)?;
+        let migrations = report.applied_migrations().iter().map(ToString::to_string).collect();
+        let functions = functions::apply(&mut client, functions).await?;
+        client.batch_execute(UNLOCK).await?;
+        let migrated = Migrated { migrations, functions };
+        for name in &migrated.migrations {
+            tracing::info!(migration = name, "migrated");
+        }
+        for function in &migrated.functions {
+            tracing::info!(function, "a database function was created or replaced");
+        }
+        Ok(migrated)
+    }
 }
 
 /// The newest migration of the events' database that is built in.
@@ -64,26 +130,6 @@ pub(super) fn breaking_after(runner: &Runner, breaking: &[i32], applied: i32) ->
 
 fn newest(runner: &Runner) -> i32 {
     runner.get_migrations().iter().map(refinery::Migration::version).max().unwrap_or_default()
-}
-
-async fn migrate(url: &str, runner: Runner, functions: &Functions) -> Result<Migrated, PgError> {
-    // Another node may migrate for minutes, and a migration may take as long.
-    let patient = ConnectOptions { application: "lethe migrate", ..ConnectOptions::unlimited() };
-    let mut client = connect_one(url, &patient).await?;
-    // refinery takes no lock. This lock ends with the connection, also after an error.
-    client.batch_execute(LOCK).await?;
-    let report = runner.run_async(&mut client).await.map_err(reason)?;
-    let migrations = report.applied_migrations().iter().map(ToString::to_string).collect();
-    let functions = functions::apply(&mut client, functions).await?;
-    client.batch_execute(UNLOCK).await?;
-    let migrated = Migrated { migrations, functions };
-    for name in &migrated.migrations {
-        tracing::info!(migration = name, "migrated");
-    }
-    for function in &migrated.functions {
-        tracing::info!(function, "a database function was created or replaced");
-    }
-    Ok(migrated)
 }
 
 fn reason(error: refinery::Error) -> PgError {

@@ -22,7 +22,7 @@ mod url;
 pub use breaking::refuse_to_break_nodes;
 pub use cluster::Cluster;
 pub use error::{ClusterError, PgError, describe};
-pub use migrate::{Migrated, migrate_keyring, migrate_log};
+pub use migrate::{Migrated, Migration, migrate_keyring, migrate_log};
 pub use options::ClusterOptions;
 pub(crate) use pool::connect_with_messages;
 pub use pool::{ConnectOptions, Pool, connect, connect_one};

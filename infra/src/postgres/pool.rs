@@ -10,6 +10,15 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{PgError, tls};
 
+/// The server ends the session of a machine that was lost after 30 seconds, where the defaults of
+/// most systems take two hours: until then the session would count as a node that runs.
+const TCP_SETTINGS: [(&str, &str); 4] = [
+    ("tcp_keepalives_idle", "15"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+    ("tcp_user_timeout", "30000"),
+];
+
 /// Connections to one database. Cheap to clone.
 pub type Pool = deadpool_postgres::Pool;
 pub(crate) type Connection =
@@ -74,7 +83,7 @@ impl ConnectOptions {
         }
     }
 
-    fn startup(&self) -> Result<String, PgError> {
+    pub(super) fn startup(&self) -> Result<String, PgError> {
         let mut options = String::new();
         let limits = [
             ("statement_timeout", self.statement_timeout),
@@ -83,6 +92,9 @@ impl ConnectOptions {
         ];
         for (name, limit) in limits {
             let _ = write!(options, " -c {name}={}", limit.as_millis());
+        }
+        for (name, value) in TCP_SETTINGS {
+            let _ = write!(options, " -c {name}={value}");
         }
         if let Some(role) = self.role {
             let plain = |letter: char| letter.is_ascii_lowercase() || letter == '_';

@@ -5,7 +5,7 @@ use tokio_postgres::Client;
 
 use crate::postgres::migrate::{BREAKING_KEYRING, BREAKING_LOG, keyring, log};
 use crate::postgres::{
-    ConnectOptions, PgError, connect_one, migrate_keyring, migrate_log, refuse_to_break_nodes,
+    ConnectOptions, Migration, PgError, breaking, connect_one, migrate_keyring, migrate_log,
 };
 
 const NODE: &str = "00000000-0000-0000-0000-00000000000b";
@@ -16,6 +16,12 @@ async fn migrated(runner: Runner, version: i32) -> (String, Client) {
     let mut client = connect_one(&url, &ConnectOptions::unlimited()).await.unwrap();
     runner.set_target(Target::Version(version)).run_async(&mut client).await.unwrap();
     (url, client)
+}
+
+async fn refuse_to_break_nodes(log_url: &str, keyring_url: &str) -> Result<(), PgError> {
+    let log = Migration::of_log(log_url).await?;
+    let keyring = Migration::of_keyring(keyring_url).await?;
+    breaking::refuse_to_break_nodes(&log, &keyring).await
 }
 
 /// A node whose lease ends in so many seconds.
@@ -88,8 +94,19 @@ async fn a_programme_that_appends_without_readers_counts_as_a_node() {
 
     let refused = refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap_err().to_string();
 
-    assert!(refused.contains("a programme that appends"), "{refused}");
-    drop(appending);
+    let backend = appending
+        .query_one(
+            "select pg_backend_pid(), backend_start::date::text
+        from pg_stat_activity where pid = pg_backend_pid()",
+            &[],
+        )
+        .await
+        .unwrap();
+    let (process, day): (i32, String) = (backend.get(0), backend.get(1));
+    let from = format!("a programme that appends, connected from this machine since {day} ");
+    assert!(refused.contains(&from), "{refused}");
+    assert!(refused.contains(&format!("with process {process} of PostgreSQL")), "{refused}");
+    assert!(refused.contains("`select pg_terminate_backend(process)`"), "{refused}");
 }
 
 #[tokio::test]

@@ -87,6 +87,21 @@ async fn every_session_starts_with_its_limits_and_its_role() {
     assert_eq!(found, ["pg_monitor", "1234ms", "off", "a, b", "lethe"]);
 }
 
+/// The server of these tests listens on a socket of this machine, where such settings have no effect.
+#[test]
+fn every_session_tells_the_server_when_to_give_up_a_lost_machine() {
+    let startup = ConnectOptions::app().startup().unwrap();
+
+    for setting in [
+        " -c tcp_keepalives_idle=15",
+        " -c tcp_keepalives_interval=5",
+        " -c tcp_keepalives_count=3",
+        " -c tcp_user_timeout=30000",
+    ] {
+        assert!(startup.contains(setting), "{startup}");
+    }
+}
+
 #[tokio::test]
 async fn an_error_is_told_by_its_code_and_constraint_and_without_values() {
     let url = test_support::empty_database().await.unwrap();
