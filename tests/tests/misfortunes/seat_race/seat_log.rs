@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use tests::Installation;
 
@@ -14,10 +14,9 @@ pub struct SeatLog {
     /// Every lease there ever was, with its fence.
     pub leases: BTreeMap<String, u64>,
     pub most_at_once: usize,
-    pub expirations: usize,
+    /// Leases that nobody renewed or gave back: when they were acquired, and when they were ended.
+    pub expired: Vec<(DateTime<Utc>, DateTime<Utc>)>,
     pub denials: usize,
-    /// How long after it was acquired a lease that nobody renewed or gave back was ended, at most.
-    pub longest: TimeDelta,
     live: BTreeMap<String, (String, DateTime<Utc>)>,
     fence: u64,
 }
@@ -56,8 +55,7 @@ impl SeatLog {
             }
             "seat.lease_expired" => {
                 let since = self.end(&text("account"), &text("lease")).expect("a live lease");
-                self.longest = self.longest.max(at - since);
-                self.expirations += 1;
+                self.expired.push((since, at));
             }
             "seat.denied" => self.denials += 1,
             "seat.limit_set" => {}

@@ -1,48 +1,75 @@
-//! How long this machine keeps anybody waiting: a limit of time that Lethe must keep is counted
-//! without that.
+//! How long this machine keeps anybody waiting, and when: a limit of time that Lethe must keep is
+//! counted without that.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
+use infra::clock::Clock;
 use tests::Installation;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 const EVERY: Duration = Duration::from_millis(50);
 
-/// Asks the database for nothing, again and again, and notes the longest time that this took.
+/// One question to the database: from when it was due to when it was answered.
+#[derive(Clone, Copy, Debug)]
+struct Wait {
+    due: DateTime<Utc>,
+    answered: DateTime<Utc>,
+}
+
+/// Asks the database for nothing, again and again, and notes how long each time took.
 pub struct StallWatch {
-    longest_ms: Arc<AtomicU64>,
+    waits: Arc<Mutex<Vec<Wait>>>,
     task: JoinHandle<()>,
 }
 
 impl StallWatch {
     pub async fn start(installation: &Installation) -> Self {
         let client = installation.log().await;
-        let longest_ms = Arc::new(AtomicU64::new(0));
-        let noted = Arc::clone(&longest_ms);
+        let clock = Clock::system();
+        let waits = Arc::default();
+        let noted: Arc<Mutex<Vec<Wait>>> = Arc::clone(&waits);
         let task = tokio::spawn(async move {
             let mut ticks = tokio::time::interval(EVERY);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 let due = ticks.tick().await;
                 client.execute("select", &[]).await.unwrap();
-                let took = u64::try_from(due.elapsed().as_millis()).unwrap();
-                noted.fetch_max(took, Ordering::Relaxed);
+                let answered = clock.now();
+                let due = answered - TimeDelta::from_std(due.elapsed()).unwrap();
+                noted.lock().unwrap().push(Wait { due, answered });
             }
         });
-        Self { longest_ms, task }
+        Self { waits, task }
     }
 
-    pub fn longest(&self) -> Duration {
+    /// The longest wait of which some part lies between the two times.
+    pub fn longest_between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> TimeDelta {
         assert!(!self.task.is_finished(), "nobody watches the machine");
-        Duration::from_millis(self.longest_ms.load(Ordering::Relaxed))
+        longest_between(&self.waits.lock().unwrap(), from, to)
     }
+}
+
+fn longest_between(waits: &[Wait], from: DateTime<Utc>, to: DateTime<Utc>) -> TimeDelta {
+    let inside = waits.iter().filter(|wait| wait.due <= to && wait.answered >= from);
+    inside.map(|wait| wait.answered - wait.due).max().unwrap_or_default()
 }
 
 impl Drop for StallWatch {
     fn drop(&mut self) {
         self.task.abort();
     }
+}
+
+#[test]
+fn a_stall_excuses_only_what_was_due_meanwhile() {
+    let at = |ms: i64| DateTime::from_timestamp_millis(ms).unwrap();
+    let waits = [(0, 5), (50, 3_050), (3_100, 3_110)]
+        .map(|(due, answered)| Wait { due: at(due), answered: at(answered) });
+
+    assert_eq!(longest_between(&waits, at(1_000), at(2_000)), TimeDelta::seconds(3));
+    assert_eq!(longest_between(&waits, at(3_060), at(4_000)), TimeDelta::milliseconds(10));
+    assert_eq!(longest_between(&waits, at(10), at(40)), TimeDelta::zero());
 }
