@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use tests::{Answer, Client, Installation, Person, TestServer, until};
 
 const AT_ONCE: usize = 64;
+/// After a first conflict the commands of one node run one after another, so only two of them compete
+/// at a time, one of each node. If all 64 competed 33 times, about half of them would land.
+const LANDED_MIN: usize = 60;
 
 struct TwoServers {
     installation: Installation,
@@ -129,6 +132,7 @@ async fn of_64_commands_on_one_account_each_lands_once_or_is_refused() {
     let landed = positions(&answers);
     let done = answers.iter().filter(|answer| answer.status == 204).count();
     println!("{done} of {AT_ONCE} landed, {:?}", statuses(&answers));
+    assert!(done >= LANDED_MIN, "{done} landed: those of one node do not wait for each other");
     // A command that lost every try of its own is refused: the client may send it again.
     for refused in answers.iter().filter(|answer| answer.status != 204) {
         let refused = refused.clone().expect(503);
