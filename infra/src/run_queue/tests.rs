@@ -181,6 +181,7 @@ async fn a_stale_fence_finishes_nothing() {
 #[tokio::test]
 async fn a_renewed_task_stays_and_what_is_handed_over_goes_at_once() {
     let given = given(LEASE).await;
+    assert_eq!(given.queue.lease(), LEASE);
     given.put([task(1, 7, 10)]).await;
     let first = given.claim(ONE, 1, WIDE).await.remove(0);
     assert!(given.claim(OTHER, 1, WIDE).await.is_empty());

@@ -56,3 +56,35 @@ impl Linger {
         self.divisor = if paid { DIVISOR_MIN } else { (self.divisor * 2).min(DIVISOR_MAX) };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_is_halved_while_few_come_back_and_whole_again_when_half_of_them_do() {
+        let mut linger = Linger::new();
+        linger.answered(4, Duration::from_millis(4));
+        let wait = |linger: &Linger| linger.wait_for(1).until.duration_since(linger.ended);
+        assert_eq!(linger.wait_for(1).members, 5);
+        assert_eq!(wait(&linger), Duration::from_micros(500));
+
+        linger.adapt(1);
+        assert_eq!(wait(&linger), Duration::from_micros(250));
+        linger.adapt(2);
+        assert_eq!(wait(&linger), Duration::from_micros(500));
+    }
+
+    #[test]
+    fn the_wait_is_a_millisecond_at_most_and_the_longest_one_is_tried_again() {
+        let mut linger = Linger::new();
+        for batch in 1..=TRY_EVERY {
+            linger.answered(4, Duration::from_millis(64));
+            linger.adapt(0);
+            let wait = linger.wait_for(1).until.duration_since(linger.ended);
+            let short = Duration::from_micros(500);
+            let shortest = batch >= 4 && batch < TRY_EVERY;
+            assert_eq!(wait, if shortest { short } else { WAIT_MAX }, "batch {batch}");
+        }
+    }
+}

@@ -43,6 +43,32 @@ async fn a_member_that_cannot_be_written_fails_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn appends_that_wait_share_a_batch() {
+    let databases = databases().await;
+    let ExecutorConfig { connect, appends_max, waiting_max, .. } = ExecutorConfig::default();
+    let url = databases.log_url.clone();
+    let options = BatcherOptions { url, connect, appends_max, waiting_max };
+    let (head, metrics) = (watch::Sender::new(0), Arc::new(Metrics::new().unwrap()));
+    let starting = batcher::start(options, Arc::clone(&metrics), head, Arc::new(Notify::new()));
+    let queue = starting.await.unwrap();
+    let mut holder = owner(&databases.log_url).await;
+    let holding = holder.transaction().await.unwrap();
+    holding.execute("select event_log.lock()", &[]).await.unwrap();
+
+    let appends = join_all((1..=100_u128).map(|n| queue.append(one(event(n, n, 1)))));
+    let (answers, released) = tokio::join!(appends, holding.commit());
+    released.unwrap();
+
+    assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(appended)));
+    // The first ones wait for the lock; all others came meanwhile.
+    let batches = metrics.batch_appends.get_sample_count();
+    assert!(batches <= 2, "{batches} batches");
+    let sums = [&metrics.batch_appends, &metrics.transaction_events].map(|of| of.get_sample_sum());
+    assert_eq!(sums.map(|sum| sum.to_string()), ["100", "100"]);
+    assert_eq!(metrics.events.get(), 100);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn more_than_may_wait_are_refused_at_once() {
     let databases = databases().await;
     let ExecutorConfig { connect, appends_max, .. } = ExecutorConfig::default();

@@ -18,18 +18,18 @@ use crate::metrics::Metrics;
 const ALWAYS_IN_CONFLICT: &str = include_str!("always_in_conflict.sql");
 const FORBID_READING: &str = "revoke select on event_log.events from lethe_app";
 const ALLOW_READING: &str = "grant select on event_log.events to lethe_app";
-const TOKEN: Uuid = Uuid::from_u128(7);
+pub(super) const TOKEN: Uuid = Uuid::from_u128(7);
 
-struct TestExecutor {
-    executor: Executor,
+pub(super) struct TestExecutor {
+    pub executor: Executor,
     metrics: Arc<Metrics>,
-    databases: Databases,
+    pub databases: Databases,
     _roots: TempDir,
 }
 
 impl TestExecutor {
     /// Its log holds the token `TOKEN`, issued by command 1.
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let databases = super::databases().await;
         let roots = tempfile::tempdir().unwrap();
         let keys = pool(&databases.keyring_url).await;
@@ -48,7 +48,7 @@ impl TestExecutor {
         Self { executor, metrics, databases, _roots: roots }
     }
 
-    async fn export(&self, request: &Request) -> Result<Receipt, ExecuteError> {
+    pub async fn export(&self, request: &Request) -> Result<Receipt, ExecuteError> {
         let export = OperatorCommand::StartExport { through: 1 };
         self.executor.execute(request, &[Step::new::<Operator>(TOKEN, export)]).await
     }
@@ -58,7 +58,7 @@ impl TestExecutor {
     }
 }
 
-fn request(command: u128) -> Request {
+pub(super) fn request(command: u128) -> Request {
     Request::new(TenantId(Uuid::from_u128(1)), CommandId(Uuid::from_u128(command)))
 }
 

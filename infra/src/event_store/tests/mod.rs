@@ -8,6 +8,7 @@ mod lost;
 mod outcomes;
 mod partition;
 mod proxy;
+mod receipts;
 mod roles;
 mod snapshots;
 mod start;

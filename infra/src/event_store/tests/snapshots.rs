@@ -108,6 +108,58 @@ async fn a_snapshot_is_used_and_one_of_another_meaning_is_dropped() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_is_written_when_a_load_reads_past_a_hundred_events() {
+    let databases = databases().await;
+    let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
+    let client = owner(&databases.log_url).await;
+    register(&node).await;
+    change_passwords(&node, 2..=99).await;
+    let streams = streams(&pool);
+    streams.load::<Account>(TENANT, STREAM, Freshness::Fresh).await.unwrap();
+    change_passwords(&node, 100..=101).await;
+
+    streams.load::<Account>(TENANT, STREAM, Freshness::Fresh).await.unwrap();
+
+    // Snapshots are written in their order: one of the first load would be there, too.
+    let versions = "select version from event_log.snapshots";
+    let row = test_support::until("a snapshot is written", async || {
+        client.query_opt(versions, &[]).await.unwrap()
+    });
+    assert_eq!(row.await.get::<_, i64>(0), 101);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_that_is_only_a_snapshot_is_cached() {
+    let databases = databases().await;
+    let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
+    register(&node).await;
+    Snapshot::of(STREAM, &load(&pool).await.unwrap()).write(&pool).await.unwrap();
+    let streams = streams(&pool);
+
+    for fresh in [true, false] {
+        let loaded = streams.load::<Account>(TENANT, STREAM, Freshness::Cached).await.unwrap();
+        assert_eq!((loaded.0.version, loaded.1), (1, fresh));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_that_the_log_lost_is_named() {
+    let databases = databases().await;
+    let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
+    register(&node).await;
+    change_passwords(&node, 2..=3).await;
+    let client = owner(&databases.log_url).await;
+    let lose = "set session_replication_role = replica; \
+        delete from event_log.events where version = 2";
+    client.batch_execute(lose).await.unwrap();
+
+    let missing = load(&pool).await;
+
+    let named = matches!(missing, Err(LoadError::Missing { stream: STREAM, version: 2 }));
+    assert!(named, "{missing:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_that_cannot_be_read_gives_way_to_the_events() {
     let databases = databases().await;
     let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
