@@ -18,9 +18,17 @@ pub enum KeyringError {
     /// A standby may not know of the last keys that were erased.
     #[error("the keyring's database is a standby: keys are used from the primary only")]
     Standby,
-    /// Keys are wrapped under a root that is in no store.
-    #[error("keys are wrapped under root key {0}, which is missing: put its file back to start")]
-    RootMissing(RootId),
+    /// Keys are wrapped under a root that is not in the store.
+    #[error(
+        "keys are wrapped under root key {id}, which is not in {store}: put its file back, or set \
+         root_dir to the folder that has it"
+    )]
+    RootMissing {
+        /// The missing root.
+        id: RootId,
+        /// Where it was searched, as in [`super::RootStore::place`].
+        store: String,
+    },
     /// The store has another key under this number.
     #[error(
         "the file of root key {0} holds another key than the keyring's rows were wrapped with: put the right file back"

@@ -70,7 +70,7 @@ impl KeyRows {
             }
             self.roots.read_current().await?;
         }
-        Err(KeyringError::RootMissing(self.roots.current()))
+        Err(self.roots.missing(self.roots.current()))
     }
 
     /// The keys, and when the request was sent. `None`: a key was not created, or was wrapped under

@@ -92,7 +92,7 @@ impl RootRotation {
         loop {
             let client = self.pool.get().await?;
             if let Some(row) = client.query_opt(FIND_ROOTLESS_KEY, &[]).await? {
-                return Err(KeyringError::RootMissing(RootId(row.try_get("root_id")?)));
+                return Err(self.roots.missing(RootId(row.try_get("root_id")?)));
             }
             let roots = read_roots(&client).await?;
             drop(client);
@@ -115,7 +115,7 @@ impl RootRotation {
     }
 
     async fn stored(&self, id: RootId) -> Result<Secret, KeyringError> {
-        self.roots.store.read(id).await?.ok_or(KeyringError::RootMissing(id))
+        self.roots.store.read(id).await?.ok_or_else(|| self.roots.missing(id))
     }
 
     /// Finishes the current rotation, or does a complete one: a new root is made durable,
@@ -216,8 +216,8 @@ impl RootRotation {
         old: &RootRow,
         current: &RootRow,
     ) -> Result<RotationStep, KeyringError> {
-        let from = self.roots.get(old.id).await?.ok_or(KeyringError::RootMissing(old.id))?;
-        let to = self.roots.get(current.id).await?.ok_or(KeyringError::RootMissing(current.id))?;
+        let from = self.roots.get(old.id).await?.ok_or_else(|| self.roots.missing(old.id))?;
+        let to = self.roots.get(current.id).await?.ok_or_else(|| self.roots.missing(current.id))?;
         let rows = step.query(LOCK_BATCH, &[&old.id.0, &BATCH]).await?;
         let mut keys = Vec::with_capacity(rows.len());
         let mut wrapped = Vec::with_capacity(rows.len());

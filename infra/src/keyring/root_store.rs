@@ -50,6 +50,8 @@ pub trait RootStore: Send + Sync {
     async fn erase(&self, id: RootId) -> Result<(), RootStoreError>;
     /// The roots that are stored, in any order.
     async fn list(&self) -> Result<Vec<RootId>, RootStoreError>;
+    /// Where roots are stored, for an error.
+    fn place(&self) -> String;
 }
 
 /// A folder with a file for each root, which its owner alone can read.
@@ -57,13 +59,11 @@ pub trait RootStore: Send + Sync {
 pub struct RootFolder(PathBuf);
 
 impl RootFolder {
-    /// Creates the folder if it is missing. `data`: the folder of the databases' files, if they are on this
-    /// machine.
+    /// A folder that is missing is created when the first root is written. `data`: the folder of the
+    /// databases' files, if they are on this machine.
     pub fn open(dir: &Path, data: Option<&Path>) -> Result<Self, RootStoreError> {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
-        made.and_then(|()| dir.canonicalize())
-            .map_err(|reason| file(dir, reason))
-            .and_then(|dir| Self::checked(dir, data))
+        let resolved = std::path::absolute(dir).and_then(|dir| resolved(&dir));
+        resolved.map_err(|reason| file(dir, reason)).and_then(|dir| Self::checked(dir, data))
     }
 
     fn checked(dir: PathBuf, data: Option<&Path>) -> Result<Self, RootStoreError> {
@@ -73,13 +73,29 @@ impl RootFolder {
             let (path, data) = (dir.display().to_string(), data.display().to_string());
             return Err(RootStoreError::InsideData { path, data });
         }
-        let found = dir.metadata().map_err(|reason| file(&dir, reason))?;
-        closed_to_others(&dir, &found, 0o022)?;
+        match dir.metadata() {
+            Ok(found) => closed_to_others(&dir, &found, 0o022)?,
+            Err(reason) if reason.kind() == ErrorKind::NotFound => {}
+            Err(reason) => return Err(file(&dir, reason)),
+        }
         Ok(Self(dir))
     }
 
     fn name(id: RootId) -> String {
         format!("root-{id}.key")
+    }
+}
+
+/// The path without symbolic links; its last folders may be missing.
+fn resolved(path: &Path) -> std::io::Result<PathBuf> {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Err(error), Some(parent), Some(name)) if error.kind() == ErrorKind::NotFound => {
+            match path.read_link() {
+                Ok(target) => resolved(&parent.join(target)),
+                Err(_) => Ok(resolved(parent)?.join(name)),
+            }
+        }
+        (resolved, _, _) => resolved,
     }
 }
 
@@ -127,6 +143,7 @@ impl RootStore for RootFolder {
             let mut text = Zeroizing::new([b'\n'; 65]);
             let (digits, _) = text.split_at_mut(64);
             hex::encode_to_slice(key.expose(), digits).map_err(std::io::Error::other)?;
+            DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
             durable::write(&dir, &Self::name(id), text.as_slice())
         })
         .await
@@ -140,13 +157,20 @@ impl RootStore for RootFolder {
     async fn list(&self) -> Result<Vec<RootId>, RootStoreError> {
         let dir = self.0.clone();
         let names = move || {
-            let entries = std::fs::read_dir(&dir)?;
+            let entries = match std::fs::read_dir(&dir) {
+                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+                entries => entries?,
+            };
             entries.map(|entry| Ok(entry?.file_name())).collect::<Result<Vec<_>, _>>()
         };
         let numbered = away(&self.0, names).await?.into_iter().filter_map(|name| {
             name.to_str()?.strip_prefix("root-")?.strip_suffix(".key")?.parse().ok().map(RootId)
         });
         Ok(numbered.collect())
+    }
+
+    fn place(&self) -> String {
+        self.0.display().to_string()
     }
 }
 

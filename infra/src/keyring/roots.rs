@@ -44,6 +44,11 @@ impl Roots {
         self.known().keys().copied().collect()
     }
 
+    /// The error for a root that is not in the store.
+    pub fn missing(&self, id: RootId) -> KeyringError {
+        KeyringError::RootMissing { id, store: self.store.place() }
+    }
+
     /// Removes one root key from memory.
     pub fn evict_one(&self, id: RootId) {
         self.known().remove(&id);

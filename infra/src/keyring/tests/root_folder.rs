@@ -26,6 +26,21 @@ async fn a_root_is_written_read_listed_and_erased() {
 }
 
 #[tokio::test]
+async fn a_folder_that_is_missing_is_made_with_the_first_root() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("keys/roots");
+
+    let roots = RootFolder::open(&path, None).unwrap();
+    assert!(roots.read(RootId(1)).await.unwrap().is_none());
+    assert!(roots.list().await.unwrap().is_empty());
+    assert!(!dir.path().join("keys").exists());
+
+    roots.write(RootId(1), &Secret::random().unwrap()).await.unwrap();
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(roots.list().await.unwrap(), [RootId(1)]);
+}
+
+#[tokio::test]
 async fn a_root_that_others_can_read_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let roots = RootFolder::open(dir.path(), None).unwrap();

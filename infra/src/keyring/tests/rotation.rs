@@ -65,14 +65,20 @@ async fn keys_without_their_root_refuse_to_start_and_mint_nothing() {
     let people = harness.people(&node, 1).await;
     let root = harness.folder().read(RootId(1)).await.unwrap().unwrap();
     harness.folder().erase(RootId(1)).await.unwrap();
-    assert!(matches!(harness.try_node().await, Err(KeyringError::RootMissing(RootId(1)))));
+    assert!(matches!(
+        harness.try_node().await,
+        Err(KeyringError::RootMissing { id: RootId(1), .. })
+    ));
     assert!(harness.folder().list().await.unwrap().is_empty());
     harness.folder().write(RootId(1), &Secret::random().unwrap()).await.unwrap();
     assert!(matches!(harness.try_node().await, Err(KeyringError::RootWrong(RootId(1)))));
     harness.folder().write(RootId(1), &root).await.unwrap();
     all_open(&harness.node().await, &people).await;
     harness.sql("delete from keyring.roots", &[]).await;
-    assert!(matches!(harness.try_node().await, Err(KeyringError::RootMissing(RootId(1)))));
+    assert!(matches!(
+        harness.try_node().await,
+        Err(KeyringError::RootMissing { id: RootId(1), .. })
+    ));
     assert_eq!(harness.folder().list().await.unwrap(), [RootId(1)]);
 }
 
@@ -230,7 +236,10 @@ async fn an_old_dump_of_the_keys_opens_nothing_once_its_root_is_gone() {
     // The dump restored in place of the keyring does not even start.
     harness.sql("alter table keyring.keys disable trigger all", &[]).await;
     harness.sql("update keyring.keys set root_id = 1", &[]).await;
-    assert!(matches!(harness.try_node().await, Err(KeyringError::RootMissing(RootId(1)))));
+    assert!(matches!(
+        harness.try_node().await,
+        Err(KeyringError::RootMissing { id: RootId(1), .. })
+    ));
 }
 
 #[tokio::test]
