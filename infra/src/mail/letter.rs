@@ -3,12 +3,16 @@
 use chrono::{DateTime, Utc};
 use domain::privacy::EmailAddress;
 use lettre::address::Envelope;
-use lettre::message::header::{ContentType, Header, HeaderName, HeaderValue};
-use lettre::message::{MessageBuilder, SinglePart};
+use lettre::message::header::{
+    ContentTransferEncoding, ContentType, Header, HeaderName, HeaderValue,
+};
+use lettre::message::{Body, MessageBuilder, SinglePart};
 use lettre::{Address, Message};
 use uuid::Uuid;
 
 use super::MailError;
+
+const LINE_BYTES_MAX: usize = 998;
 
 /// The sender of the mails.
 #[derive(Clone, Debug)]
@@ -46,7 +50,7 @@ impl Letter {
             .to(to.into())
             .date(date.into())
             .subject(subject)
-            .singlepart(SinglePart::builder().header(ContentType::TEXT_PLAIN).body(body))
+            .singlepart(SinglePart::builder().header(ContentType::TEXT_PLAIN).body(encoded(body)))
             .map_err(|_| MailError::Compose("the message"))?;
         Ok(Self { id, envelope: message.envelope().clone(), bytes: message.formatted() })
     }
@@ -70,6 +74,17 @@ impl std::fmt::Debug for Letter {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "<Letter {}>", self.id)
     }
+}
+
+/// ASCII goes as it is, so that a link can be copied from the file: lettre would break its lines at 76
+/// characters. RFC 5322 allows 998.
+fn encoded(body: String) -> Body {
+    let fits = |line: &str| line.len() <= LINE_BYTES_MAX && !line.contains(['\0', '\r']);
+    if body.is_ascii() && body.split('\n').all(fits) {
+        let lines = body.replace('\n', "\r\n").into_bytes();
+        return Body::dangerous_pre_encoded(lines, ContentTransferEncoding::SevenBit);
+    }
+    Body::new(body)
 }
 
 fn builder(id: Uuid, domain: &str) -> MessageBuilder {

@@ -91,6 +91,22 @@ async fn a_willing_server_takes_the_mail_with_what_makes_it_the_same_mail() {
     }
 }
 
+#[test]
+fn a_long_link_stands_on_one_line_as_it_is() {
+    let from = Mailbox::parse("Lethe <lethe@lethe.test>").unwrap();
+    let to = EmailAddress::parse("ada@example.org").unwrap();
+    let date = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+    let link = format!("https://lethe.test/verify-email#token={}", "a=b".repeat(50));
+
+    let body = format!("Follow this link:\n\n{link}\n\n-- \nLethe\n");
+    let letter = Letter::compose(Uuid::from_u128(7), &from, &to, date, "Hello", body).unwrap();
+
+    let text = String::from_utf8(letter.bytes().to_vec()).unwrap();
+    assert!(text.contains("Content-Transfer-Encoding: 7bit\r\n"), "{text}");
+    let lines = format!("link:\r\n\r\n{link}\r\n\r\n-- \r\nLethe\r\n");
+    assert!(text.contains(&lines), "{text}");
+}
+
 #[tokio::test]
 async fn a_server_that_is_not_there_has_certainly_not_taken_it() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
