@@ -16,14 +16,20 @@ const MAJOR_MIN: u32 = 15;
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum BinariesError {
-    #[error("PG_BINDIR is {0}, which does not hold both postgres and initdb")]
+    #[error(
+        "PG_BINDIR is {0}, where there is no postgres that runs, or no initdb: set it to a folder that \
+         has both, such as /usr/lib/postgresql/15/bin, or remove it"
+    )]
     BinDir(PathBuf),
-    #[error("the data folder was made by PostgreSQL {wanted}, and PG_BINDIR holds {found}")]
+    #[error(
+        "the data folder was made by PostgreSQL {wanted}, and PG_BINDIR holds {found}: set it to the \
+         binaries of PostgreSQL {wanted}, or remove it"
+    )]
     OtherVersion { wanted: u32, found: u32 },
     #[error(
         "no PostgreSQL server was found or could be got ({0}). Install one (Debian: apt-get install \
-         postgresql), or set PG_BINDIR to the folder of its binaries, or set DATABASE_URL and \
-         KEYRING_URL to use a server that runs elsewhere"
+         postgresql), or set PG_BINDIR to the folder of its binaries, or set DATABASE_URL to \
+         use a server that runs elsewhere"
     )]
     None(String),
 }

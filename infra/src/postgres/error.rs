@@ -23,6 +23,11 @@ pub enum PgError {
     Tls(#[from] rustls::Error),
     #[error("not a role name: {0}")]
     Role(&'static str),
+    #[error(
+        "PostgreSQL at {place} is not reached ({reason}): check the URL (database_url, keyring_url or \
+         direct_url), and that the server runs"
+    )]
+    Unreachable { place: String, reason: String },
     #[error("PostgreSQL: {0}")]
     Database(String),
     /// The database that the URL names is not there (SQLSTATE 3D000).

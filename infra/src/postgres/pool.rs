@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime, Timeouts};
+use tokio_postgres::config::Host;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -114,6 +115,7 @@ impl ConnectOptions {
 /// A pool, after one connection of it has been made.
 pub async fn connect(url: &str, options: &ConnectOptions) -> Result<Pool, PgError> {
     let (config, tls) = prepare(url, options)?;
+    let place = place(&config);
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let timeouts = Timeouts {
         wait: Some(options.wait),
@@ -126,8 +128,11 @@ pub async fn connect(url: &str, options: &ConnectOptions) -> Result<Pool, PgErro
         .runtime(Runtime::Tokio1)
         .build()
         .map_err(|error| PgError::Database(error.to_string()))?;
-    drop(pool.get().await?);
-    Ok(pool)
+    match pool.get().await {
+        Ok(_) => Ok(pool),
+        Err(PoolError::Backend(error)) => Err(not_connected(place, error)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// One connection outside any pool; its task ends when the client is dropped.
@@ -135,7 +140,8 @@ pub async fn connect_one(url: &str, options: &ConnectOptions) -> Result<Client, 
     let (client, connection) = connect_with_messages(url, options).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
-            tracing::warn!(error = super::describe(&error), "a database connection ended");
+            // Whoever still uses the client gets the error of its next statement.
+            tracing::debug!(error = super::describe(&error), "a database connection ended");
         }
     });
     Ok(client)
@@ -147,7 +153,32 @@ pub(crate) async fn connect_with_messages(
     options: &ConnectOptions,
 ) -> Result<(Client, Connection), PgError> {
     let (config, tls) = prepare(url, options)?;
-    Ok(config.connect(tls).await?)
+    let connected = config.connect(tls).await;
+    connected.map_err(|error| not_connected(place(&config), error))
+}
+
+/// What the server itself answered is an error of its own: it is reached.
+fn not_connected(place: String, error: tokio_postgres::Error) -> PgError {
+    if error.as_db_error().is_some() {
+        return error.into();
+    }
+    let reason = super::describe(&error);
+    let reason = reason.trim_start_matches("error connecting to server: ").to_owned();
+    PgError::Unreachable { place, reason }
+}
+
+/// Hosts with their ports, or the folder of a socket; no user, no password.
+fn place(config: &Config) -> String {
+    let ports = config.get_ports();
+    let places = config.get_hosts().iter().enumerate().map(|(nth, host)| {
+        let port = ports.get(nth).or(ports.first()).copied().unwrap_or(5432);
+        match host {
+            Host::Tcp(name) if name.contains(':') => format!("[{name}]:{port}"),
+            Host::Tcp(name) => format!("{name}:{port}"),
+            Host::Unix(folder) => folder.display().to_string(),
+        }
+    });
+    places.collect::<Vec<_>>().join(", ")
 }
 
 fn prepare(url: &str, options: &ConnectOptions) -> Result<(Config, MakeRustlsConnect), PgError> {

@@ -54,6 +54,23 @@ fn a_url_may_name_the_certificates_it_trusts() {
     }
 }
 
+#[tokio::test]
+async fn a_server_that_is_not_reached_is_named_by_host_and_port_without_credentials() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("postgres://me:s3cr3t@{free}/lethe");
+
+    let options = ConnectOptions::default();
+    for error in [
+        connect_one(&url, &options).await.map(drop).unwrap_err(),
+        connect(&url, &options).await.map(drop).unwrap_err(),
+    ] {
+        let text = error.to_string();
+        assert!(text.starts_with(&format!("PostgreSQL at {free} is not reached (")), "{text}");
+        assert!(text.contains("refused") && text.contains("check the URL"), "{text}");
+        assert!(!text.contains("s3cr3t"), "{text}");
+    }
+}
+
 #[test]
 fn a_url_that_cannot_be_read_is_not_repeated() {
     let error = mode("postgres://u:secret@[::1").unwrap_err();
