@@ -18,22 +18,27 @@ static WITH_FAILPOINTS: OnceLock<PathBuf> = OnceLock::new();
 impl Programme {
     /// Where it is. Panics when it is not what the sources make.
     pub fn path(self) -> &'static Path {
-        match self {
-            Self::Lethe => LETHE.get_or_init(|| built("lethe", "cargo build --workspace")),
-            Self::WithFailpoints => WITH_FAILPOINTS.get_or_init(|| {
-                let build = "cargo build -p services --bin lethe-testing --features testing";
-                built("lethe-testing", build)
-            }),
+        let place = match self {
+            Self::Lethe => &LETHE,
+            Self::WithFailpoints => &WITH_FAILPOINTS,
+        };
+        place.get_or_init(|| self.find().unwrap_or_else(|why| panic!("{why}")))
+    }
+
+    /// Where it is; the error says why it cannot be used, and what to run first.
+    pub fn find(self) -> Result<PathBuf, String> {
+        let (name, build) = match self {
+            Self::Lethe => ("lethe", "cargo build --workspace"),
+            Self::WithFailpoints => {
+                ("lethe-testing", "cargo build -p services --bin lethe-testing --features testing")
+            }
+        };
+        let path = folder().join(name);
+        match outdated(&path) {
+            None => Ok(path),
+            Some(why) => Err(format!("{}: {why}: run `{build}` first", path.display())),
         }
     }
-}
-
-fn built(name: &str, build: &str) -> PathBuf {
-    let path = folder().join(name);
-    if let Some(why) = outdated(&path) {
-        panic!("{}: {why}: run `{build}` first", path.display());
-    }
-    path
 }
 
 /// Why the programme is not the one that the sources make: cargo notes beside it what it was made of.

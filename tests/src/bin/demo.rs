@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tests::demo;
+use tests::{Programme, demo};
 
 #[derive(Parser)]
 struct Args {
@@ -24,6 +24,10 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    if let (None, Err(why)) = (&args.url, Programme::Lethe.find()) {
+        eprintln!("error: {why}");
+        return ExitCode::from(2);
+    }
     // A PostgreSQL that is started ends with the thread that started it, so that is this one.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(run(args))

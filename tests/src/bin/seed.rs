@@ -7,14 +7,14 @@ use infra::clock::Clock;
 use infra::event_store::{Executor, ExecutorConfig};
 use infra::ids::Ids;
 use infra::metrics::Metrics;
-use services::config::{Config, Flags, Layers};
+use services::config::{Config, Flags};
 use services::databases::Databases;
 use services::wiring;
 
 fn main() {
     let events = std::env::args().nth(1).map_or(Ok(1_000_000), |events| events.parse());
     let events: i64 = events.expect("seed EVENTS");
-    let config = Config::of(&Layers::here(Flags::default()).unwrap()).unwrap();
+    let config = Config::load(&Flags::default()).unwrap();
     // A server that is started ends with the thread that started it, so that is this one.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(seed(&config, events));

@@ -10,9 +10,10 @@ pub async fn search(claims: &mut Claims, installation: &Installation, values: &[
     claims.chapter("Everything she typed is searched for in a full pg_dump of both databases");
     let canaries = Canaries::new(values).unwrap();
     let (count, forms) = (values.len(), Encoding::ALL.len());
-    claims
-        .see(format_args!("{count} values, each in {forms} forms: as it is, lower case, base64,"));
-    claims.see("hex, URL-encoded, JSON-escaped, UTF-16, reversed");
+    claims.see(format_args!(
+        "{count} values, each in {forms} forms: as it is, lower case, base64, hex in two cases,"
+    ));
+    claims.see("URL-encoded, JSON-escaped, JSON in \\u escapes, UTF-16, reversed");
     let (log, keyring) = (installation.log_url(), installation.keyring_url());
     let mut dumps = [
         Place::Database { name: "the dump of the events", url: log },
