@@ -42,8 +42,10 @@ pub enum DatabasesError {
         .0.display()
     )]
     NoData(PathBuf),
-    #[error("{0}: {1}")]
+    #[error("the folder {0} cannot be made: {1}")]
     Folder(String, std::io::Error),
+    #[error("the search for PostgreSQL's binaries ended: {0}")]
+    Search(tokio::task::JoinError),
 }
 
 impl Databases {
@@ -68,9 +70,7 @@ impl Databases {
         })?;
         let data = dir.join("data");
         let found = tokio::task::spawn_blocking(move || binaries::find(Some(&data))).await;
-        let bin = found.map_err(|error| {
-            DatabasesError::Folder("postgres".to_owned(), std::io::Error::other(error))
-        })??;
+        let bin = found.map_err(DatabasesError::Search)??;
         Ok(Cluster::start(&bin, &dir, ClusterOptions::default()).await?)
     }
 

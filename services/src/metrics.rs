@@ -1,21 +1,23 @@
 //! The listener that serves the metrics.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use actix_web::dev::Server;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use infra::metrics::Metrics;
 
-/// Binds at once; returns the server to run and its address.
-pub fn listen(at: SocketAddr, metrics: Arc<Metrics>) -> std::io::Result<(Server, SocketAddr)> {
+/// Returns the server to run and its address.
+pub fn serve(
+    listener: TcpListener,
+    metrics: Arc<Metrics>,
+) -> std::io::Result<(Server, SocketAddr)> {
+    let at = listener.local_addr()?;
     let metrics = web::Data::from(metrics);
     let server = HttpServer::new(move || {
         App::new().app_data(metrics.clone()).route("/metrics", web::get().to(answer))
     });
-    let server = server.workers(1).disable_signals().bind(at)?;
-    let bound = server.addrs().first().copied().unwrap_or(at);
-    Ok((server.run(), bound))
+    Ok((server.workers(1).disable_signals().listen(listener)?.run(), at))
 }
 
 async fn answer(metrics: web::Data<Metrics>) -> HttpResponse {

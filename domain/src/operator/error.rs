@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum OperatorError {
-    #[error("there is no operator's token with this id")]
+    #[error("there is no operator's token with this id: `lethe token list` shows the ids")]
     Unknown,
     #[error("a token with this id was issued already: issue one with a new id")]
     AlreadyExists,

@@ -18,6 +18,18 @@ pub struct EscrowOptions {
     pub keep: TimeDelta,
 }
 
+/// Refuses a recipient to whom nothing can be encrypted.
+///
+/// # Errors
+/// [`KeyringError::EscrowRecipient`].
+pub fn check_escrow_recipient(recipient: &str) -> Result<(), KeyringError> {
+    read(recipient).map(drop)
+}
+
+fn read(recipient: &str) -> Result<Recipient, KeyringError> {
+    recipient.trim().parse().map_err(|_| KeyringError::EscrowRecipient)
+}
+
 /// A folder of `root-<id>.age` files.
 #[derive(Clone)]
 pub(super) struct Escrow {
@@ -29,8 +41,7 @@ pub(super) struct Escrow {
 impl Escrow {
     /// Fails with [`KeyringError::EscrowRecipient`].
     pub fn new(options: &EscrowOptions) -> Result<Self, KeyringError> {
-        let recipient = options.recipient.trim().parse();
-        let recipient = recipient.map_err(|_| KeyringError::EscrowRecipient)?;
+        let recipient = read(&options.recipient)?;
         Ok(Self { recipient, dir: options.dir.clone(), keep: options.keep })
     }
 

@@ -50,7 +50,7 @@ pub use email_index::{AddressReservations, EmailIndex, EmailKinds};
 pub use erasure_entry::{ErasureEntry, ErasureStage, ErasureState, OpenErasures, SubjectKind};
 pub use erasure_ledger::{ErasureLedger, NewErasure};
 pub use error::{KeyringError, OpenError, SealError};
-pub use escrow::EscrowOptions;
+pub use escrow::{EscrowOptions, check_escrow_recipient};
 pub use key_eraser::{ErasedSubject, ExpiredKeys, KeyEraser};
 pub use keys::LOG_TARGET as LEASE_LOG_TARGET;
 pub use link_tokens::{LinkPurpose, LinkTokens};

@@ -6,17 +6,20 @@ mod tests;
 use chrono::{DateTime, Utc};
 use domain::TokenId;
 use domain::operator::Scope;
+use tokio_postgres::Row;
 
 use crate::bearer::{BearerToken, TokenHash};
 use crate::clock::Clock;
 use crate::postgres::{PgError, Pool};
 use crate::random::NoRandomness;
-use crate::statement::{execute, query_opt};
+use crate::statement::{execute, query, query_opt};
 
 const PREFIX: &str = "lo_";
 const INSERT: &str = include_str!("insert.sql");
 const FIND: &str = "select token_id, scope, expires_at from working.operator_tokens \
     where token_hash = $1 and expires_at > $2 and revoked_at is null";
+const LIST: &str = "select token_id, scope, issued_at, expires_at, revoked_at \
+    from working.operator_tokens order by issued_at, token_id";
 const REVOKE: &str =
     "update working.operator_tokens set revoked_at = $2 where token_id = $1 and revoked_at is null";
 
@@ -34,6 +37,21 @@ pub struct OperatorToken {
     pub id: TokenId,
     pub scope: Scope,
     pub expires_at: DateTime<Utc>,
+}
+
+/// A token as it is listed, without its secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListedOperatorToken {
+    /// Its id.
+    pub id: TokenId,
+    /// What it may do.
+    pub scope: Scope,
+    /// When it was created.
+    pub issued_at: DateTime<Utc>,
+    /// When it stops working.
+    pub expires_at: DateTime<Utc>,
+    /// When it was revoked, if it was.
+    pub revoked_at: Option<DateTime<Utc>>,
 }
 
 impl OperatorToken {
@@ -82,10 +100,29 @@ impl Operators {
         Ok(Some(OperatorToken { id, scope, expires_at: row.try_get("expires_at")? }))
     }
 
+    /// Every token, the oldest first; expired and revoked ones too.
+    ///
+    /// # Errors
+    /// The database is unreachable, or a row holds a scope that this version does not know.
+    pub async fn list(&self) -> Result<Vec<ListedOperatorToken>, PgError> {
+        let rows = query(&self.pool, LIST, &[]).await?;
+        rows.iter().map(listed).collect()
+    }
+
     /// Revokes the token. Call it before the event is appended. `false`: it was revoked already.
     pub async fn revoke(&self, token: TokenId) -> Result<bool, PgError> {
         Ok(execute(&self.pool, REVOKE, &[&token.0, &self.clock.now()]).await? == 1)
     }
+}
+
+fn listed(row: &Row) -> Result<ListedOperatorToken, PgError> {
+    Ok(ListedOperatorToken {
+        id: TokenId(row.try_get("token_id")?),
+        scope: scope_named(row.try_get("scope")?)?,
+        issued_at: row.try_get("issued_at")?,
+        expires_at: row.try_get("expires_at")?,
+        revoked_at: row.try_get("revoked_at")?,
+    })
 }
 
 fn scope_named(name: &str) -> Result<Scope, PgError> {

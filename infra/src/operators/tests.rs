@@ -31,6 +31,12 @@ async fn a_token_opens_until_it_expires_or_is_revoked() {
     assert!(admin.may(Scope::Audit) && audit.may(Scope::Audit) && !audit.may(Scope::Admin));
     assert!(operators.revoke(audit.id).await.unwrap());
     assert_eq!(find(&second).await, None);
+    let mut listed = operators.list().await.unwrap();
+    listed.sort_by_key(|token| token.revoked_at.is_some());
+    let revoked_at = |token: &ListedOperatorToken| (token.id, token.scope, token.revoked_at);
+    let now = Some(clock.now());
+    let expected = [(admin.id, Scope::Admin, None), (audit.id, Scope::Audit, now)];
+    assert_eq!(listed.iter().map(revoked_at).collect::<Vec<_>>(), expected);
     clock.advance(TimeDelta::days(1));
     assert_eq!(find(&first).await, None);
 }

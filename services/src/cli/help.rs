@@ -6,7 +6,7 @@ use clap::{Args, Command, CommandFactory};
 
 use super::terminal::say;
 use super::{Cli, CliError};
-use crate::config::Config;
+use crate::config::{Config, Layers};
 
 /// What stands under the help of `lethe` itself.
 pub const SEE_SETTINGS: &str = "Each setting can also be given as an option: see `lethe help \
@@ -26,19 +26,28 @@ pub fn print(args: &HelpArgs) -> Result<(), CliError> {
 }
 
 fn page(topic: &[String]) -> Result<String, CliError> {
-    if topic == [SETTINGS] {
-        return Ok(settings());
+    if let [first, rest @ ..] = topic
+        && first == SETTINGS
+    {
+        return match rest {
+            [] => Ok(settings()),
+            [setting, ..] => Err(CliError::Input(format!(
+                "there is no page for `{setting}` alone: `lethe help {SETTINGS}` has every setting"
+            ))),
+        };
     }
     let mut root = Cli::command();
     root.build();
     let mut command = &mut root;
     for name in topic {
-        let known = subcommands(command);
+        let (known, parent) = (subcommands(command), command.get_name().to_owned());
         command = command.find_subcommand_mut(name).ok_or_else(|| {
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-            CliError::Input(format!(
-                "there is no help for `{name}`: use one of {known}, or `lethe help {SETTINGS}`"
-            ))
+            CliError::Input(if known.is_empty() {
+                format!("`{parent}` has no subcommands: use `lethe help {parent}`")
+            } else {
+                let known = known.join(", ");
+                format!("there is no help for `{name}`: use one of {known}, or {SETTINGS}")
+            })
         })?;
     }
     Ok(command.render_long_help().to_string())
@@ -55,9 +64,14 @@ fn settings() -> String {
                     FILE names another file). An option wins over\nthe environment, and the \
                     environment over the file. `lethe config` prints what is in force.\n\n"
         .to_owned();
+    let defaults = Config::of(&Layers::default());
+    let defaults = defaults.as_ref().map(Config::entries).unwrap_or_default();
     for (name, help) in Config::HELP {
+        let default = defaults.iter().find(|(setting, value, _)| setting == name && value != "-");
+        let default = default.map(|(_, value, _)| format!(" [default: {value}]"));
+        let (name, default) = (name.replace('_', "-"), default.unwrap_or_default());
         // Writing to a String does not fail.
-        let _ = writeln!(page, "  --{:<30}{}", name.replace('_', "-"), help.trim());
+        let _ = writeln!(page, "  --{name:<30}{}{default}", help.trim());
     }
     page
 }
@@ -96,8 +110,33 @@ mod tests {
     }
 
     #[test]
+    fn help_for_settings_shows_their_defaults() {
+        let help = of("settings");
+        assert!(help.contains("[default: 127.0.0.1:8080]"), "{help}");
+        assert!(!help.contains("[default: -]") && !help.contains("[default: ]"), "{help}");
+    }
+
+    #[test]
+    fn help_for_a_process_that_serves_says_where_the_settings_are() {
+        for subcommand in ["serve", "api", "work"] {
+            assert!(of(subcommand).contains("lethe help settings"), "{subcommand}");
+        }
+    }
+
+    #[test]
     fn help_for_what_is_not_there_names_what_is() {
-        let error = page(&["replays".to_owned()]).unwrap_err().to_string();
+        let refused = |topic: &str| {
+            let topic = topic.split(' ').map(ToOwned::to_owned).collect::<Vec<_>>();
+            page(&topic).unwrap_err().to_string()
+        };
+        let error = refused("replays");
         assert!(error.contains("`replays`") && error.contains("replay, token"), "{error}");
+        let below = refused("replay accounts");
+        assert_eq!(below, "`replay` has no subcommands: use `lethe help replay`");
+        let setting = refused("settings listen");
+        assert!(
+            setting.contains("`listen`") && setting.contains("lethe help settings"),
+            "{setting}"
+        );
     }
 }

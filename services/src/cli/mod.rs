@@ -11,6 +11,7 @@ mod migrate;
 mod places;
 mod replay;
 mod serve;
+mod sockets;
 mod stop;
 mod terminal;
 #[cfg(test)]
@@ -44,16 +45,19 @@ struct Cli {
 #[derive(clap::Subcommand)]
 enum Subcommand {
     /// Serve the API and run the readers (the default).
+    #[command(after_help = help::SEE_SETTINGS)]
     Serve,
     /// Serve the API, without readers.
+    #[command(after_help = help::SEE_SETTINGS)]
     Api,
     /// Run the readers, without the API.
+    #[command(after_help = help::SEE_SETTINGS)]
     Work,
     /// Bring both databases up to date.
     Migrate(migrate::MigrateArgs),
-    /// Build a projection anew from the log, while everything goes on.
+    /// Build a projection again from the log, while everything goes on.
     Replay(replay::ReplayArgs),
-    /// Create and revoke the tokens of operators.
+    /// Create, list and revoke the tokens of operators.
     #[command(subcommand)]
     Token(token::TokenSubcommand),
     /// Enter a request for erasure that came by mail.
@@ -97,7 +101,10 @@ pub fn main() -> ExitCode {
             terminal::say(answer.to_string().trim_end());
             return ExitCode::SUCCESS;
         }
-        Err(error) => return CliError::Input(usage_error::one_line(&error)).report(),
+        Err(error) => {
+            let arguments: Vec<_> = std::env::args_os().collect();
+            return CliError::Input(usage_error::one_line(&error, &arguments)).report();
+        }
     };
     match run(cli) {
         Ok(()) => ExitCode::SUCCESS,
@@ -110,7 +117,7 @@ fn run(cli: Cli) -> Result<(), CliError> {
     if let Subcommand::Help(args) = &subcommand {
         return help::print(args);
     }
-    let config = Arc::new(Config::load(cli.flags)?);
+    let config = Arc::new(Config::load(&cli.flags)?);
     logging::start(&config, &subcommand.log_filter())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(carry_out(subcommand, config));

@@ -27,7 +27,7 @@ pub(super) fn say_where(
     line("egress", egress(config));
     if !config.is_private() {
         line(
-            "clear",
+            "warning",
             "other machines reach the API without TLS: put a proxy with TLS before it".to_owned(),
         );
     }

@@ -1,14 +1,13 @@
 //! `lethe replay`: builds a projection anew from the log, and says how far it is.
 
 use clap::Args;
-use clap::builder::PossibleValuesParser;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use infra::ids::Ids;
 use infra::log::{Progress, Reader, ReplayOptions, replay};
 
 use super::CliError;
 use super::stop::Stop;
-use super::terminal::say;
+use super::terminal::{complain, say};
 use crate::config::Config;
 use crate::databases::Databases;
 use crate::wiring;
@@ -17,28 +16,25 @@ const BAR: &str = "{prefix} {wide_bar} {pos}/{len} {msg}";
 
 #[derive(Args)]
 pub struct ReplayArgs {
-    /// The projection to build anew.
-    #[arg(value_parser = names())]
-    projection: String,
-    /// Continue a replay that a crash has interrupted; the code must be the same.
+    #[arg(value_parser = named, help = format!("The projection to build again: {}", names()))]
+    projection: Reader,
+    /// Continue a replay that a crash has interrupted, if there is one; the code must be the same.
     #[arg(long)]
     resume: bool,
 }
 
-fn names() -> PossibleValuesParser {
-    PossibleValuesParser::new(projections::all().iter().map(Reader::name).collect::<Vec<_>>())
+fn names() -> String {
+    projections::all().iter().map(Reader::name).collect::<Vec<_>>().join(", ")
+}
+
+fn named(name: &str) -> Result<Reader, String> {
+    projections::named(name).ok_or_else(|| format!("use one of {}", names()))
 }
 
 pub async fn run(config: &Config, args: ReplayArgs) -> Result<(), CliError> {
-    let Some(reader) = projections::named(&args.projection) else {
-        return Err(CliError::Input(format!(
-            "there is no projection {}: `lethe replay --help` lists them",
-            args.projection
-        )));
-    };
     let stop = Stop::on_signals()?;
     let databases = Databases::existing(config).await?;
-    let replayed = play(config, &databases, &reader, args.resume, &stop).await;
+    let replayed = play(config, &databases, &args.projection, args.resume, &stop).await;
     databases.close().await;
     replayed
 }
@@ -58,6 +54,9 @@ async fn play(
     let replayed = replayed.await;
     bar.finish_and_clear();
     let replayed = replayed?;
+    if resume && replayed.from == 0 {
+        complain("there was no interrupted replay: the whole log was read");
+    }
     let seconds = replayed.took.as_secs_f64();
     say(format_args!(
         "{}: {} events through position {} in {seconds:.1} s",
@@ -66,7 +65,7 @@ async fn play(
         replayed.through,
     ));
     if replayed.parked > 0 {
-        say(format_args!("{} streams are parked: see /v1/admin/parked-streams", replayed.parked));
+        say(format_args!("streams parked: {}; see /v1/admin/parked-streams", replayed.parked));
     }
     Ok(())
 }

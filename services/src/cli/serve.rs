@@ -1,6 +1,6 @@
 //! `lethe serve`, `lethe api` and `lethe work`: starts, says where everything is, stops in order.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use super::CliError;
 use super::listener::Listener;
 use super::places;
+use super::sockets::Sockets;
 use super::stop::Stop;
 use crate::config::Config;
 use crate::databases::Databases;
@@ -45,13 +46,15 @@ pub(super) struct Running {
 
 pub async fn run(config: Arc<Config>, parts: Parts) -> Result<(), CliError> {
     let stop = Stop::on_signals()?;
+    // Before anything is made: a port that is in use is refused without a trace.
+    let sockets = Sockets::bind(&config, parts.api)?;
     let databases = tokio::select! {
         databases = Databases::own(&config) => databases?,
         // What was started so far stops as it is dropped.
         () = stop.requested() => return Ok(()),
     };
     let running = tokio::select! {
-        running = Running::start(&config, databases, parts) => running?,
+        running = Running::start(&config, databases, parts, sockets) => running?,
         () = stop.requested() => return Ok(()),
     };
     let cluster = running.databases.cluster.as_ref().map(Cluster::dir);
@@ -60,9 +63,8 @@ pub async fn run(config: Arc<Config>, parts: Parts) -> Result<(), CliError> {
     let ended = tokio::select! {
         () = stop.requested() => Ok(()),
         () = running.databases.ended() => {
-            Err(CliError::Failed(
-                "PostgreSQL has stopped: data_dir/postgres/postgres.log says why".to_owned(),
-            ))
+            let log = config.cluster_dir().join("postgres.log");
+            Err(CliError::Failed(format!("PostgreSQL has stopped: {} says why", log.display())))
         }
     };
     tracing::info!("stopping");
@@ -75,26 +77,25 @@ impl Running {
         config: &Arc<Config>,
         databases: Databases,
         parts: Parts,
+        sockets: Sockets,
     ) -> Result<Self, CliError> {
         let metrics = Arc::new(Metrics::new()?);
-        let metrics_listener = metrics::listen(config.metrics_listen, Arc::clone(&metrics));
-        let metrics_listener = metrics_listener.map_err(|error| busy("metrics_listen", &error))?;
-        let listener = if parts.api { Some(bind(config.listen)?) } else { None };
+        let metrics_server = metrics::serve(sockets.metrics, Arc::clone(&metrics))?;
         databases.migrate(false).await?;
-        let public_url = public_url(config, listener.as_ref())?;
+        let public_url = public_url(config, sockets.api.as_ref())?;
         let app = App::start(Arc::clone(config), &databases, metrics, &public_url).await?;
         // Nobody whom the ledger knows as erased is served from older events.
         workers::replay_ledger(&app).await.map_err(CliError::Failed)?;
         let wake = Wake::start(databases.direct.clone(), app.executor.appended());
         let readers = if parts.readers { Some(read(&app, &wake).await?) } else { None };
-        let api = match listener {
+        let api = match sockets.api {
             Some(listener) => Some(api::serve(app.clone(), listener, drain(config))?),
             None => None,
         };
         Ok(Self {
             databases,
             api: api.map(Listener::spawn),
-            metrics: Listener::spawn(metrics_listener),
+            metrics: Listener::spawn(metrics_server),
             gauges: gauges::start(app.clone()),
             app,
             wake,
@@ -130,16 +131,6 @@ async fn read(app: &App, wake: &Wake) -> Result<(Workers, Readers), CliError> {
     let metrics = Arc::clone(&app.metrics);
     let readers = Readers::start(app.pool.clone(), heads, all, options, metrics).await?;
     Ok((workers, readers))
-}
-
-fn bind(at: SocketAddr) -> Result<TcpListener, CliError> {
-    let listener = TcpListener::bind(at).map_err(|error| busy("listen", &error))?;
-    listener.set_nonblocking(true)?;
-    Ok(listener)
-}
-
-fn busy(setting: &str, error: &std::io::Error) -> CliError {
-    CliError::Input(format!("{setting}: {error}"))
 }
 
 /// What the settings say, else where this node listens.

@@ -1,6 +1,7 @@
 //! `lethe token`: what an operator shows to the API.
 
 use chrono::TimeDelta;
+use clap::builder::PossibleValue;
 use clap::{Subcommand, ValueEnum};
 use domain::operator::{Operator, OperatorCommand, Scope};
 use domain::{TenantId, TokenId};
@@ -9,7 +10,7 @@ use secrecy::ExposeSecret;
 use uuid::Uuid;
 
 use super::CliError;
-use super::terminal::{complain, say};
+use super::terminal::{complain, say, seconds};
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 
@@ -20,12 +21,18 @@ pub enum TokenSubcommand {
         /// What it may do.
         #[arg(long, value_enum, default_value = "admin")]
         scope: ScopeArg,
-        /// Days until it expires.
-        #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u16).range(1..=3650))]
+        /// Days until it expires: 1 to 3650.
+        #[arg(long, default_value_t = 90, value_parser = days)]
         days: u16,
     },
-    /// Revoke a token by its id.
-    Revoke { id: Uuid },
+    /// List all tokens with their ids, without their secrets.
+    List,
+    /// Revoke a token.
+    Revoke {
+        /// The id of the token, from `lethe token list`.
+        #[arg(value_parser = token_id)]
+        id: Uuid,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -36,15 +43,38 @@ pub enum ScopeArg {
     Audit,
 }
 
+fn days(text: &str) -> Result<u16, String> {
+    let days = text.parse().ok().filter(|days| (1..=3650).contains(days));
+    days.ok_or_else(|| "use a whole number from 1 to 3650".to_owned())
+}
+
+fn token_id(text: &str) -> Result<Uuid, String> {
+    let parsed = text.parse();
+    parsed.map_err(|_| "this is not the id of a token (a UUID): see `lethe token list`".to_owned())
+}
+
+impl From<ScopeArg> for Scope {
+    fn from(scope: ScopeArg) -> Self {
+        match scope {
+            ScopeArg::Admin => Self::Admin,
+            ScopeArg::Audit => Self::Audit,
+        }
+    }
+}
+
+impl From<Scope> for ScopeArg {
+    fn from(scope: Scope) -> Self {
+        match scope {
+            Scope::Admin => Self::Admin,
+            Scope::Audit => Self::Audit,
+        }
+    }
+}
+
 pub async fn run(subcommand: TokenSubcommand, app: &App) -> Result<(), CliError> {
     match subcommand {
-        TokenSubcommand::Create { scope, days } => {
-            let scope = match scope {
-                ScopeArg::Admin => Scope::Admin,
-                ScopeArg::Audit => Scope::Audit,
-            };
-            create(scope, days, app).await
-        }
+        TokenSubcommand::Create { scope, days } => create(scope.into(), days, app).await,
+        TokenSubcommand::List => list(app).await,
         TokenSubcommand::Revoke { id } => revoke(TokenId(id), app).await,
     }
 }
@@ -56,8 +86,24 @@ async fn create(scope: Scope, days: u16, app: &App) -> Result<(), CliError> {
     let expires_at = app.clock.now() + TimeDelta::days(days.into());
     execute(app, id, OperatorCommand::IssueToken { scope, expires_at }).await?;
     app.operators.insert(&OperatorToken { id, scope, expires_at }, drawn.hash).await?;
-    complain(&format!("token {id}, until {expires_at:.0}; it is shown only now:"));
+    complain(&format!("token {id}, until {}; it is shown only now:", seconds(expires_at)));
     say(drawn.secret.expose_secret());
+    Ok(())
+}
+
+async fn list(app: &App) -> Result<(), CliError> {
+    for token in app.operators.list().await? {
+        let scope = ScopeArg::from(token.scope).to_possible_value();
+        let scope = scope.as_ref().map_or("", PossibleValue::get_name);
+        let revoked = token.revoked_at.map(|at| format!("  revoked {}", seconds(at)));
+        say(format_args!(
+            "{}  {scope:<5}  created {}  expires {}{}",
+            token.id,
+            seconds(token.issued_at),
+            seconds(token.expires_at),
+            revoked.unwrap_or_default()
+        ));
+    }
     Ok(())
 }
 

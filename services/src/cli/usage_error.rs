@@ -1,5 +1,7 @@
 //! What is wrong with a command line, and what is possible instead: on one line.
 
+use std::ffi::OsString;
+
 use clap::error::ErrorKind;
 use clap::{Command, CommandFactory, Error};
 
@@ -9,11 +11,12 @@ use super::help::subcommands;
 const USAGE: &str = "Usage: ";
 
 /// The message of clap has several lines, and the first alone may leave out the very name.
-pub fn one_line(error: &Error) -> String {
+/// `arguments` are those that were refused, the programme's name first.
+pub fn one_line(error: &Error, arguments: &[OsString]) -> String {
     let text = error.to_string();
     let mut root = Cli::command();
     root.build();
-    let (path, command) = command_of(&text, &root);
+    let (path, command) = command_of(&text, arguments, &root);
     let known = subcommands(command).join(", ");
     let is = |kind| error.kind() == kind;
     let reason = if is(ErrorKind::MissingSubcommand)
@@ -34,16 +37,29 @@ fn complaint(text: &str) -> String {
     let lines: Vec<&str> = lines
         .filter(|line| !line.is_empty() && !line.starts_with("For more information"))
         .collect();
-    lines.join(" ").trim_start_matches("error: ").to_owned()
+    let mut sentence = String::new();
+    for line in lines {
+        let ends = sentence.is_empty() || sentence.ends_with(':') || line.starts_with('[');
+        let stop = if ends { " " } else { "; " };
+        sentence.push_str(stop);
+        sentence.push_str(line);
+    }
+    sentence.trim().trim_start_matches("error: ").to_owned()
 }
 
-/// The subcommand that the usage in `text` is about, with its path.
-fn command_of<'a>(text: &str, root: &'a Command) -> (String, &'a Command) {
-    let usage = text.lines().find_map(|line| line.trim().strip_prefix(USAGE)).unwrap_or_default();
+/// The subcommand that the usage in `text` is about, with its path. An error about a value has no usage:
+/// there it is the one that the arguments name.
+fn command_of<'a>(text: &str, arguments: &[OsString], root: &'a Command) -> (String, &'a Command) {
+    let usage = text.lines().find_map(|line| line.trim().strip_prefix(USAGE));
+    let names: Vec<&str> = match usage {
+        Some(usage) => usage.split_whitespace().skip(1).collect(),
+        None => arguments.iter().skip(1).filter_map(|argument| argument.to_str()).collect(),
+    };
     let (mut path, mut command) = (root.get_name().to_owned(), root);
-    for name in usage.split_whitespace().skip(1) {
-        let Some(next) = command.find_subcommand(name) else { break };
-        (path, command) = (format!("{path} {name}"), next);
+    for name in names {
+        if let Some(next) = command.find_subcommand(name) {
+            (path, command) = (format!("{path} {name}"), next);
+        }
     }
     (path, command)
 }
@@ -55,8 +71,9 @@ mod tests {
     use super::*;
 
     fn refused(line: &str) -> String {
-        let error = Cli::try_parse_from(line.split_whitespace()).err().unwrap();
-        let refused = one_line(&error);
+        let arguments: Vec<OsString> = line.split_whitespace().map(Into::into).collect();
+        let error = Cli::try_parse_from(&arguments).err().unwrap();
+        let refused = one_line(&error, &arguments);
         assert!(!refused.contains('\n'), "{refused}");
         refused
     }
@@ -77,16 +94,31 @@ mod tests {
     }
 
     #[test]
+    fn a_value_of_another_form_is_refused_with_the_form_and_the_command() {
+        for (line, said) in [
+            ("lethe token create --days 0", "use a whole number from 1 to 3650"),
+            ("lethe token revoke ada", "this is not the id of a token (a UUID)"),
+        ] {
+            let refused = refused(line);
+            let command = line.rsplitn(3, ' ').last().unwrap();
+            assert!(refused.contains(said), "{refused}");
+            assert!(refused.contains(&format!("(see `{command}")), "{refused}");
+        }
+    }
+
+    #[test]
     fn a_subcommand_that_is_not_known_or_missing_is_refused_with_those_that_are() {
         let unknown = refused("lethe destroy");
         assert!(unknown.contains("'destroy'") && unknown.contains("serve, api"), "{unknown}");
         let missing = refused("lethe token");
-        assert!(missing.contains("`lethe token` needs a subcommand: create, revoke"), "{missing}");
+        let needed = "`lethe token` needs a subcommand: create, list, revoke";
+        assert!(missing.contains(needed), "{missing}");
     }
 
     #[test]
     fn an_option_that_is_not_known_is_refused_with_the_one_that_is_near() {
         let refused = refused("lethe replay accounts --resum");
         assert!(refused.contains("'--resum'") && refused.contains("'--resume'"), "{refused}");
+        assert!(refused.contains("found; tip: "), "{refused}");
     }
 }

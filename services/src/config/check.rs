@@ -2,6 +2,8 @@
 
 use domain::privacy::deadlines::{PLANNED_DAYS_MAX, ROTATION_DAYS, grace_days_max};
 use domain::seat::LIMIT_MAX;
+use infra::keyring::check_escrow_recipient;
+use infra::mail::{Mailbox, Transport};
 
 use super::{Config, ConfigError, Url};
 
@@ -13,6 +15,7 @@ impl Config {
         self.check_erasure()?;
         self.check_places()?;
         self.check_transport()?;
+        self.check_mail()?;
         self.check_counts()
     }
 
@@ -30,6 +33,10 @@ impl Config {
             return Err(self
                 .refused("erasure_grace_days_min", "must not be greater than erasure_grace_days"));
         }
+        if let Some(recipient) = &self.escrow_recipient {
+            let checked = check_escrow_recipient(recipient);
+            checked.map_err(|error| self.refused("escrow_recipient", error.to_string()))?;
+        }
         if !(1..=24).contains(&self.root_rotation_hours) {
             return Err(self.refused("root_rotation_hours", "must be 1 to 24"));
         }
@@ -43,6 +50,18 @@ impl Config {
         }
         if self.escrow_dir.starts_with(&self.data_dir) {
             return Err(self.refused("escrow_dir", inside));
+        }
+        let folders = [
+            ("data_dir", &self.data_dir),
+            ("root_dir", &self.root_dir),
+            ("mail_dir", &self.mail_dir),
+            ("escrow_dir", &self.escrow_dir),
+        ];
+        for (setting, path) in folders {
+            if path.exists() && !path.is_dir() {
+                let reason = format!("{} is a file: use the path of a folder", path.display());
+                return Err(self.refused(setting, reason));
+            }
         }
         Ok(())
     }
@@ -60,9 +79,8 @@ impl Config {
                 return Err(self.refused(setting, "can only be set together with database_url"));
             }
         }
-        let smtp = self.smtp_url.as_ref().map_or("smtp", Url::scheme);
-        if !matches!(smtp, "smtp" | "smtps") {
-            return Err(self.refused("smtp_url", "must begin with smtp:// or smtps://"));
+        if self.listen == self.metrics_listen && self.listen.port() != 0 {
+            return Err(self.refused("metrics_listen", "must not be the same as listen"));
         }
         if let Some(url) = self.public_url.as_deref().map(Url::new) {
             let plain = url.scheme() == "http" && url.is_loopback();
@@ -74,6 +92,15 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    fn check_mail(&self) -> Result<(), ConfigError> {
+        if let Some(url) = &self.smtp_url {
+            let transport = Transport::smtp(url.expose());
+            transport.map_err(|error| self.refused("smtp_url", error.to_string()))?;
+        }
+        let sender = Mailbox::parse(&self.mail_from);
+        sender.map(drop).map_err(|error| self.refused("mail_from", error.to_string()))
     }
 
     fn check_database(&self, setting: &str, url: &Url) -> Result<(), ConfigError> {

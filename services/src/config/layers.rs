@@ -1,27 +1,35 @@
 //! The layers in which a setting is searched, highest first.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use strsim::damerau_levenshtein;
+
 use super::error::{ConfigError, Origin};
-use super::{Config, Flags};
+const PREFIX: &str = "LETHE_";
+/// The only variable that is read without the prefix.
+const DATABASE_URL: &str = "DATABASE_URL";
+/// A name that differs by more is not meant.
+const TYPING_ERRORS_MAX: usize = 3;
 
 #[derive(Default)]
 pub struct Layers {
-    pub flags: Flags,
+    /// By the names of settings.
+    pub flags: BTreeMap<String, String>,
     pub environment: BTreeMap<String, String>,
     pub file: BTreeMap<String, String>,
     pub file_path: PathBuf,
 }
 
 impl Layers {
-    /// The flags, this process's environment, and the file that they name.
-    pub fn here(flags: Flags) -> Result<Self, ConfigError> {
-        let environment: BTreeMap<String, String> = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        let named =
-            flags.config.clone().or_else(|| environment.get("LETHE_CONFIG").map(Into::into));
+    /// The flags, this process's environment, and the file that `--config` or the environment names.
+    pub fn here(
+        file: Option<PathBuf>,
+        flags: BTreeMap<String, String>,
+    ) -> Result<Self, ConfigError> {
+        let environment = environment(std::env::vars_os())?;
+        let named = file.or_else(|| environment.get("LETHE_CONFIG").map(Into::into));
         let beside = PathBuf::from("lethe.toml");
         let file_path = match named {
             Some(path) => path,
@@ -33,13 +41,14 @@ impl Layers {
     }
 
     pub(super) fn find(&self, setting: &str, default: impl FnOnce() -> String) -> (String, Origin) {
-        if let Some(value) = self.flags.value(setting) {
+        if let Some(value) = self.flags.get(setting) {
             return (value.clone(), Origin::Flag);
         }
-        let variables = [format!("LETHE_{}", setting.to_uppercase()), setting.to_uppercase()];
-        // DATABASE_URL is the only variable that is read without the prefix LETHE_.
-        let known = if setting == "database_url" { 2 } else { 1 };
-        for variable in variables.into_iter().take(known) {
+        let mut variables = vec![variable(setting)];
+        if setting == "database_url" {
+            variables.push(DATABASE_URL.to_owned());
+        }
+        for variable in variables {
             if let Some(value) = self.environment.get(&variable) {
                 return (value.clone(), Origin::Environment(variable));
             }
@@ -50,24 +59,81 @@ impl Layers {
         (default(), Origin::Default)
     }
 
+    /// Refuses names that no setting has, in the file and in the environment.
     pub(super) fn refuse_unknown(&self, settings: &[&str]) -> Result<(), ConfigError> {
-        match self.file.keys().find(|key| !settings.contains(&key.as_str())) {
+        let keys: Vec<String> = settings.iter().map(ToString::to_string).collect();
+        if let Some(key) = self.file.keys().find(|key| !keys.contains(key)) {
+            return Err(unknown(key, &keys, Origin::File(self.file_path.clone())));
+        }
+        let variables: Vec<String> = settings.iter().map(|setting| variable(setting)).collect();
+        let mut ours = self.environment.keys().filter(|name| may_be_setting(name));
+        match ours.find(|name| !variables.contains(name)) {
+            Some(name) => Err(unknown(name, &variables, Origin::Environment(name.clone()))),
             None => Ok(()),
-            Some(key) => Err(ConfigError {
-                setting: key.clone(),
-                reason: "there is no such setting: see `lethe help settings`".to_owned(),
-                origin: Origin::File(self.file_path.clone()),
-            }),
         }
     }
+}
+
+/// Whether a variable is meant as a setting. Others begin with `LETHE_` as well: what a run gives to its
+/// command, which may be `lethe`, and what Kubernetes makes for a service of this name.
+fn may_be_setting(variable: &str) -> bool {
+    let Some(name) = variable.strip_prefix(PREFIX) else { return false };
+    let testing = cfg!(feature = "testing") && name == "FAILPOINT";
+    !(testing
+        || ["CONFIG", "RUN", "FOLLOWS", "PORT"].contains(&name)
+        || name.starts_with("PORT_")
+        || name.starts_with("SERVICE_"))
+}
+
+fn unknown(name: &str, known: &[String], origin: Origin) -> ConfigError {
+    let near = known.iter().min_by_key(|known| damerau_levenshtein(known, name));
+    let near = near.filter(|known| damerau_levenshtein(known, name) <= TYPING_ERRORS_MAX);
+    let did_you_mean = near.map(|known| format!("use {known}, or ")).unwrap_or_default();
+    ConfigError {
+        setting: name.to_owned(),
+        reason: format!("there is no such setting: {did_you_mean}see `lethe help settings`"),
+        origin,
+    }
+}
+
+fn variable(setting: &str) -> String {
+    format!("{PREFIX}{}", setting.to_uppercase())
+}
+
+/// The variables that may hold a setting. A value that is not UTF-8 is refused, not left out.
+fn environment(
+    variables: impl Iterator<Item = (OsString, OsString)>,
+) -> Result<BTreeMap<String, String>, ConfigError> {
+    let ours = variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    let ours = ours.filter(|(name, _)| name.starts_with(PREFIX) || name == DATABASE_URL);
+    ours.map(|(name, value)| match value.into_string() {
+        Ok(value) => Ok((name, value)),
+        Err(_) => Err(ConfigError {
+            setting: name.clone(),
+            reason: "the value is not UTF-8".to_owned(),
+            origin: Origin::Environment(name),
+        }),
+    })
+    .collect()
 }
 
 fn read_file(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
     let refused = |setting: &str, error: ::config::ConfigError| ConfigError {
         setting: setting.to_owned(),
-        reason: error.to_string().lines().collect::<Vec<_>>().join(" "),
+        reason: reason(&error),
         origin: Origin::File(path.to_path_buf()),
     };
+    let unreadable = |reason: &str| ConfigError {
+        setting: "config".to_owned(),
+        reason: reason.to_owned(),
+        origin: Origin::File(path.to_path_buf()),
+    };
+    if path.is_dir() {
+        return Err(unreadable("this is a folder: use the path of a TOML file"));
+    }
+    if !path.exists() {
+        return Err(unreadable("there is no such file: correct --config or LETHE_CONFIG"));
+    }
     let source = ::config::File::from(path).format(::config::FileFormat::Toml);
     let values: BTreeMap<String, ::config::Value> = ::config::Config::builder()
         .add_source(source)
@@ -83,12 +149,19 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
         .collect()
 }
 
-impl Config {
-    pub fn load(flags: Flags) -> Result<Self, ConfigError> {
-        Self::of(&Layers::here(flags)?)
-    }
-
-    pub fn origin(&self, setting: &str) -> &Origin {
-        self.origins.get(setting).unwrap_or(&Origin::Default)
-    }
+/// Of a syntax error, where it is and what it is: the text of the library repeats the line and the path.
+fn reason(error: &::config::ConfigError) -> String {
+    let text = if let ::config::ConfigError::FileParse { cause, .. } = error {
+        cause.to_string()
+    } else {
+        error.to_string()
+    };
+    let digit = |c: char| c.is_ascii_digit();
+    let quotes = |line: &&str| {
+        let mark = line.trim_start().trim_start_matches(digit).trim_start();
+        line.is_empty() || mark.starts_with('|')
+    };
+    let lines = text.lines().map(str::trim_end).filter(|line| !quotes(line));
+    let lines = lines.map(|line| line.strip_prefix("TOML parse error at ").unwrap_or(line).trim());
+    lines.collect::<Vec<_>>().join(": ")
 }

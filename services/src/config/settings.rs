@@ -1,70 +1,157 @@
-//! How a setting is declared: its doc comment is its help text.
+//! Every setting: one declaration is its name, type, default and help.
 
-macro_rules! settings {
-    ($(#[doc = $help:literal] $setting:ident: $value:ty = $default:expr,)+) => {
-        /// The values of all settings.
-        #[derive(Clone, Debug)]
-        pub struct Config {
-            $(#[doc = $help] pub $setting: $value,)+
-            origins: std::collections::BTreeMap<&'static str, Origin>,
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use domain::server::UnreachableThreshold;
+use infra::remote::{Egress, RemoteOptions};
+
+use super::error::{ConfigError, Origin};
+use super::layers::Layers;
+use super::place;
+use super::value::{LogFormat, Url, Value, with_database};
+
+settings! {
+    /// The address on which the API listens; port 0 chooses a free port.
+    listen: SocketAddr = "127.0.0.1:8080",
+    /// The address on which the metrics are served; port 0 chooses a free port.
+    metrics_listen: SocketAddr = "127.0.0.1:9090",
+    /// The URL of the events' database; without it, Lethe starts a private PostgreSQL.
+    database_url: Option<Url> = "",
+    /// The URL of the events' database without a pooling proxy, for LISTEN and migrations.
+    direct_url: Option<Url> = "",
+    /// The URL of the keyring's database; by default on the events' server, with `_keys` after the name.
+    keyring_url: Option<Url> = beside(direct_url.as_ref().or(database_url.as_ref())),
+    /// The most connections in a pool.
+    pool_size: u16 = "12",
+    /// The folder of the private PostgreSQL and of the mail folder.
+    data_dir: PathBuf = place::data_dir(),
+    /// The folder of the root keys: outside the data directory, and not in its backups.
+    root_dir: PathBuf = place::root_dir(),
+    /// The URL with which links in mails begin; by default the API's address.
+    public_url: Option<String> = "",
+    /// The URL of the mail server; without it, mails are written into a folder.
+    smtp_url: Option<Url> = "",
+    /// The sender of mails.
+    mail_from: String = "Lethe <lethe@localhost>",
+    /// The folder for mails without a mail server; by default `mail` in the data directory.
+    mail_dir: PathBuf = data_dir.join("mail").display().to_string(),
+    /// The age recipient to whom old root keys are escrowed; without one they are erased at once.
+    escrow_recipient: Option<String> = "",
+    /// The folder of escrowed root keys; by default `escrow` beside the folder of the root keys.
+    escrow_dir: PathBuf = root_dir.with_file_name("escrow").display().to_string(),
+    /// Days after which an escrowed root key is erased.
+    escrow_days: u32 = "7",
+    /// Days in which an erasure can be cancelled, unless the request names another number.
+    erasure_grace_days: u32 = "7",
+    /// The least number of such days that a request may name.
+    erasure_grace_days_min: u32 = "0",
+    /// Hours after which the root key is replaced.
+    root_rotation_hours: u32 = "24",
+    /// Minutes without a request after which a session ends.
+    session_idle_minutes: u32 = "60",
+    /// Days after which a session ends, also if it is used.
+    session_absolute_days: u32 = "30",
+    /// The number of seats of a new workspace.
+    seat_limit_default: u32 = "5",
+    /// Seconds after which a seat's lease expires unless it is renewed.
+    seat_lease_seconds: u32 = "120",
+    /// The number of trusted proxies before the API, whose X-Forwarded-For is used.
+    trusted_proxies: u16 = "0",
+    /// Requests per second from one address.
+    address_requests_per_second: u32 = "100",
+    /// Requests per second of one account.
+    account_requests_per_second: u32 = "50",
+    /// Sign-ins per minute from one address, or to one account.
+    sign_ins_per_minute: u32 = "10",
+    /// Registrations per hour from one address.
+    registrations_per_hour: u32 = "20",
+    /// Mails per hour that one address may cause or receive.
+    mails_per_hour: u32 = "20",
+    /// The most servers in a workspace.
+    servers_max: u32 = "1000",
+    /// Checks of servers per minute that one account may request.
+    checks_per_minute: u32 = "20",
+    /// Networks of servers besides public addresses: CIDR:PORT or CIDR:*, separated by commas.
+    egress_allow: Egress = "",
+    /// Seconds that each stage of a connection to a server may take.
+    ssh_connect_seconds: u32 = "5",
+    /// Seconds between two probes of a server; 0 disables monitoring.
+    monitor_seconds: u32 = "30",
+    /// Seconds during which probes of a server must fail, at least three, before it counts as unreachable.
+    unreachable_seconds: u32 = "90",
+    /// Days for which the samples of servers are kept.
+    sample_days: u32 = "30",
+    /// The most runs on one server at the same time.
+    runs_per_server: u32 = "4",
+    /// The most runs of one workspace at the same time.
+    runs_per_workspace: u32 = "20",
+    /// The most runs of one node at the same time.
+    runs_per_node: u32 = "50",
+    /// Seconds without an answer from its server after which a run counts as lost.
+    run_lost_seconds: u32 = "600",
+    /// The most bytes in a run's log; a longer log ends with a line that says so.
+    run_log_bytes_max: u32 = "67108864",
+    /// Seconds in which running requests must end when Lethe stops.
+    drain_seconds: u32 = "20",
+    /// Threads that serve requests; by default one for each core.
+    workers: Option<u16> = "",
+    /// The format of the log on standard error: text or json.
+    log_format: LogFormat = "text",
+    /// The filter of the log, in the syntax of tracing's `EnvFilter`; by default info.
+    log: Option<String> = "",
+}
+
+impl Config {
+    /// From the flags, this process's environment, and a file.
+    pub fn load(flags: &Flags) -> Result<Self, ConfigError> {
+        Self::of(&Layers::here(flags.config.clone(), flags.given())?)
+    }
+
+    pub fn origin(&self, setting: &str) -> &Origin {
+        self.origins.get(setting).unwrap_or(&Origin::Default)
+    }
+
+    /// Whether the way to the API is encrypted or local: it listens on this machine only, or is reached
+    /// through a proxy with TLS.
+    pub fn is_private(&self) -> bool {
+        let public = self.public_url.as_deref().map(Url::new);
+        self.listen.ip().is_loopback() || public.is_some_and(|url| url.scheme() == "https")
+    }
+
+    /// How long each stage of a connection to a server may take.
+    pub fn remote_options(&self) -> RemoteOptions {
+        let stage = Duration::from_secs(self.ssh_connect_seconds.into());
+        RemoteOptions {
+            resolve_within: stage,
+            connect_within: stage,
+            identify_within: stage,
+            exchange_within: stage,
+            authenticate_within: stage,
+            open_within: stage,
+            ..RemoteOptions::default()
         }
+    }
 
-        /// A flag for each setting.
-        #[derive(Clone, Default, clap::Args)]
-        pub struct Flags {
-            /// The TOML file to read; by default `lethe.toml` in the working directory, if any.
-            #[arg(long, global = true, value_name = "FILE", hide = true)]
-            pub config: Option<PathBuf>,
-            $(
-                #[doc = $help]
-                #[arg(long, global = true, value_name = "VALUE", hide = true)]
-                pub $setting: Option<String>,
-            )+
-        }
+    /// When a server that is not reached counts as unreachable.
+    pub fn unreachable_threshold(&self) -> UnreachableThreshold {
+        let over = TimeDelta::seconds(self.unreachable_seconds.into());
+        UnreachableThreshold { over, ..UnreachableThreshold::default() }
+    }
 
-        impl Flags {
-            pub(super) fn value(&self, setting: &str) -> Option<&String> {
-                match setting {
-                    $(stringify!($setting) => self.$setting.as_ref(),)+
-                    _ => None,
-                }
-            }
-        }
+    /// The folder of the private PostgreSQL.
+    pub fn cluster_dir(&self) -> PathBuf {
+        self.data_dir.join("postgres")
+    }
+}
 
-        impl Config {
-            pub const SETTINGS: &'static [&'static str] = &[$(stringify!($setting)),+];
-
-            /// The name of every setting, and what it means.
-            pub const HELP: &'static [(&'static str, &'static str)] =
-                &[$((stringify!($setting), $help)),+];
-
-            /// Reads each setting from the highest layer that has it, then checks them together.
-            pub fn of(layers: &Layers) -> Result<Self, ConfigError> {
-                layers.refuse_unknown(Self::SETTINGS)?;
-                let mut origins = std::collections::BTreeMap::new();
-                $(
-                    let (text, origin) =
-                        layers.find(stringify!($setting), || String::from($default));
-                    let $setting = <$value as Value>::read(&text).map_err(|reason| ConfigError {
-                        setting: stringify!($setting).to_owned(),
-                        reason,
-                        origin: origin.clone(),
-                    })?;
-                    origins.insert(stringify!($setting), origin);
-                )+
-                let config = Self { $($setting,)+ origins };
-                config.check()?;
-                Ok(config)
-            }
-
-            /// For each setting its name, its value without secrets, and its origin.
-            pub fn entries(&self) -> Vec<(&'static str, String, &Origin)> {
-                vec![$((
-                    stringify!($setting),
-                    Value::redacted(&self.$setting),
-                    self.origin(stringify!($setting)),
-                ),)+]
-            }
-        }
+fn beside(events: Option<&Url>) -> String {
+    let keyring = |events: &Url| {
+        let parsed: tokio_postgres::Config = events.expose().parse().ok()?;
+        let name = format!("{}_keys", parsed.get_dbname().or(parsed.get_user())?);
+        Some(with_database(events.expose(), &name))
     };
+    events.and_then(keyring).unwrap_or_default()
 }

@@ -21,7 +21,7 @@ fn a_flag_wins_over_the_environment_over_the_file_over_the_default() {
     layers.environment.insert("LETHE_LISTEN".to_owned(), "127.0.0.1:3".to_owned());
     assert_eq!(Config::of(&layers).unwrap().listen.port(), 3);
 
-    layers.flags.listen = Some("127.0.0.1:4".to_owned());
+    layers.flags.insert("listen".to_owned(), "127.0.0.1:4".to_owned());
     let config = Config::of(&layers).unwrap();
     assert_eq!(config.listen.port(), 4);
     assert_eq!(config.origin("listen"), &Origin::Flag);
@@ -55,9 +55,63 @@ fn what_is_shown_holds_no_password() {
 fn a_bad_setting_is_refused_by_name_on_one_line() {
     assert_eq!(
         refusal(&[("drain_seconds", "soon")]),
-        "drain_seconds: `soon` is not a whole number (file )"
+        "drain_seconds: `soon` is not a whole number from 0 to 4294967295 (file )"
     );
-    assert!(refusal(&[("listne", "127.0.0.1:1")]).starts_with("listne: there is no such setting"));
+    let unknown = refusal(&[("listne", "127.0.0.1:1")]);
+    assert!(unknown.starts_with("listne: there is no such setting: use listen, or"), "{unknown}");
+}
+
+#[test]
+fn a_variable_that_is_no_setting_is_refused_with_the_nearest_name() {
+    let refused = |variable: &str| {
+        Config::of(&layers(&[], &[(variable, "5")])).map(drop).map_err(|error| error.to_string())
+    };
+    let near = refused("LETHE_DRAIN_SECOND").unwrap_err();
+    let said = "LETHE_DRAIN_SECOND: there is no such setting: use LETHE_DRAIN_SECONDS, or";
+    assert!(near.starts_with(said), "{near}");
+    let far = refused("LETHE_FROBNICATE").unwrap_err();
+    assert!(far.contains("setting: see `lethe help settings`"), "{far}");
+    assert!(refused("LETHE_listen").is_err());
+    for others in ["LETHE_RUN", "LETHE_PORT_8080_TCP", "LETHE_SERVICE_HOST", "LETHEAN"] {
+        assert_eq!(refused(others), Ok(()), "{others}");
+    }
+}
+
+#[test]
+fn what_a_start_would_refuse_later_is_refused_as_a_setting() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for (setting, value) in [
+        ("escrow_recipient", "foo"),
+        ("mail_from", "x y z"),
+        ("smtp_url", "smtp://h:70000"),
+        ("data_dir", file.path().to_str().unwrap()),
+        ("metrics_listen", "127.0.0.1:8080"),
+    ] {
+        let refused = refusal(&[(setting, value)]);
+        assert!(refused.starts_with(&format!("{setting}: ")), "{refused}");
+    }
+}
+
+#[test]
+fn a_file_of_settings_that_cannot_be_read_is_named_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let refused = |path: std::path::PathBuf| {
+        Layers::here(Some(path), std::collections::BTreeMap::new())
+            .map(drop)
+            .unwrap_err()
+            .to_string()
+    };
+    let broken = folder.path().join("lethe.toml");
+    std::fs::write(&broken, "workers = 2\nlisten 127.0.0.1:1\n").unwrap();
+
+    let syntax = refused(broken.clone());
+    assert!(syntax.starts_with("config: line 2, column "), "{syntax}");
+    assert_eq!(syntax.matches("lethe.toml").count(), 1, "{syntax}");
+    assert!(!syntax.contains('|'), "{syntax}");
+    let missing = refused(folder.path().join("nothing.toml"));
+    assert!(missing.starts_with("config: there is no such file: correct --config"), "{missing}");
+    assert_eq!(missing.matches("nothing.toml").count(), 1, "{missing}");
+    assert!(refused(folder.path().to_path_buf()).contains("this is a folder"));
 }
 
 #[test]

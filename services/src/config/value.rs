@@ -72,7 +72,8 @@ impl Value for Url {
         if is_url || text.contains('=') {
             Ok(Self::new(text))
         } else {
-            Err("not a URL: it has no scheme such as postgres:// or https://".to_owned())
+            Err("this is not a URL: begin with postgres:// for a database, with smtp:// for mail"
+                .to_owned())
         }
     }
 
@@ -185,5 +186,5 @@ macro_rules! parsed {
 parsed! {
     SocketAddr: "an address with a port, such as 127.0.0.1:8080",
     u16: "a whole number from 0 to 65535",
-    u32: "a whole number"
+    u32: "a whole number from 0 to 4294967295"
 }

@@ -12,20 +12,20 @@ use tests::{Harness, Installation, Person, until};
 use crate::accounts::causes_of_closing;
 
 /// Exit code, standard output and standard error.
-fn printed(output: &Output) -> (Option<i32>, String, String) {
+pub(crate) fn printed(output: &Output) -> (Option<i32>, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
     (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
 
 /// Runs a word that must do what it is asked; answers what it prints.
-async fn done(installation: &Installation, words: &[&str]) -> String {
+pub(crate) async fn done(installation: &Installation, words: &[&str]) -> String {
     let (code, out, errors) = printed(&installation.run(words).await);
     assert_eq!(code, Some(0), "{words:?}: {errors}");
     out
 }
 
 /// Runs a word that must refuse; answers its one line.
-async fn refused(installation: &Installation, words: &[&str]) -> String {
+pub(crate) async fn refused(installation: &Installation, words: &[&str]) -> String {
     let (code, _, errors) = printed(&installation.run(words).await);
     assert_eq!(code, Some(2), "{words:?}: {errors}");
     assert_eq!(errors.lines().count(), 1, "{errors}");
@@ -44,9 +44,14 @@ async fn an_operators_token_opens_what_its_scope_says_until_it_is_revoked() {
 
     operator.get("/v1/audit-events").await.expect(200);
     operator.get("/v1/admin/projections").await.expect(403);
+    let listed = done(&installation, &["token", "list"]).await;
+    assert!(listed.starts_with(&format!("{id}  audit  created ")), "{listed}");
+    assert!(!listed.contains("revoked") && !listed.contains(&token), "{listed}");
 
     done(&installation, &["token", "revoke", &id]).await;
     operator.get("/v1/audit-events").await.expect(401);
+    let listed = done(&installation, &["token", "list"]).await;
+    assert!(listed.contains(&id) && listed.contains("  revoked "), "{listed}");
     assert!(!lethe.log_text().contains(&token));
 }
 
@@ -152,11 +157,13 @@ async fn a_root_key_is_replaced_beside_a_node_that_goes_on_serving() {
 #[tokio::test]
 async fn the_doctor_says_what_an_erasure_does_not_reach() {
     let installation = Installation::private(&[]);
+    let lethe = installation.node().await;
 
     let said = done(&installation, &["doctor"]).await;
 
     assert!(said.contains("NOT reached: a copy of the whole disk"), "{said}");
-    assert!(!said.contains("WRONG"), "{said}");
+    assert!(said.contains("ok     no erasure is open") && !said.contains("WRONG"), "{said}");
+    assert!(lethe.stop().await.success());
 }
 
 /// What reads or changes the databases of a Lethe that is there already.

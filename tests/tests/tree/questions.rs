@@ -55,7 +55,7 @@ const QUESTIONS: &[(&str, &str, &str)] = &[
     ("What happens on POST /v1/accounts?", "services/src/api/accounts/register.rs", "/v1/accounts"),
     ("Who may invite?", "services/src/api/workspaces/invitations.rs", "Right::"),
     ("Which requests are limited?", "services/src/api/http/limits.rs", "registration"),
-    ("Which settings are there?", "services/src/config/mod.rs", "erasure_grace_days"),
+    ("Which settings are there?", "services/src/config/settings.rs", "erasure_grace_days"),
     ("When must an erasure be complete?", "domain/src/privacy/deadlines.rs", "GDPR"),
     ("Which stages has an erasure?", "services/src/workers/eraser/stage.rs", "KeysErased"),
     ("Where are a subject's keys erased?", "infra/src/keyring/key_eraser.rs", "erase_subject"),

@@ -95,7 +95,7 @@ pub async fn rehearse(pool: &Pool, reader: &Reader) -> Result<Replayed, ReplayEr
         }
     }
     let parked = fold.parked.len();
-    Ok(Replayed { events: fold.events, through, took: started.elapsed(), parked })
+    Ok(Replayed { from: 0, events: fold.events, through, took: started.elapsed(), parked })
 }
 
 struct Replay<'a> {
@@ -195,6 +195,7 @@ impl<'a> Replay<'a> {
         failpoint!(ReplayBuilt);
         let through = self.swap(progress).await?;
         Ok(Replayed {
+            from: self.first,
             events: self.fold.events,
             through,
             took: self.started.elapsed(),

@@ -75,6 +75,8 @@ pub struct Progress {
 /// What a replay has done.
 #[derive(Clone, Copy, Debug)]
 pub struct Replayed {
+    /// The position that an interrupted replay had reached; 0 when none was resumed.
+    pub from: i64,
     /// Events of the projection's types.
     pub events: i64,
     /// The position that the new table shows.

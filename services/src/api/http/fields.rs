@@ -85,9 +85,11 @@ impl Fields {
         let mut fields = Self { source, left, errors };
         let form = F::read(&mut fields);
         let Self { left, mut errors, .. } = fields;
-        errors.extend(
-            left.keys().map(|name| field_error(source, name, "there is no such field: remove it")),
-        );
+        let unknown = match source {
+            Source::Body => "there is no such field: remove it",
+            Source::Query => "there is no such parameter: remove it",
+        };
+        errors.extend(left.keys().map(|name| field_error(source, name, unknown)));
         match form {
             Some(form) if errors.is_empty() => Ok(form),
             _ => Err(Problem::invalid(source.kind(), errors)),

@@ -8,6 +8,7 @@ use std::io::{Stdout, Write, stdout};
 use std::sync::Arc;
 
 use super::CliError;
+use super::terminal::count;
 use crate::config::Config;
 use crate::databases::{Databases, DatabasesError};
 use crate::wiring;
@@ -29,8 +30,8 @@ impl Findings {
     }
 
     /// Nothing is broken, and somebody should know.
-    pub fn know(&self, text: &str) {
-        self.say("know", text);
+    pub fn note(&self, text: &str) {
+        self.say("note", text);
     }
 
     pub fn wrong(&mut self, text: &str) {
@@ -52,14 +53,15 @@ pub async fn run(config: Arc<Config>) -> Result<(), CliError> {
             databases.close().await;
             looked?;
         }
-        Err(error @ DatabasesError::NoData(_)) => findings.know(&error.to_string()),
+        Err(error @ DatabasesError::NoData(_)) => findings.wrong(&error.to_string()),
         Err(error) => return Err(error.into()),
     }
     reach::say(&config, &findings);
     match findings.wrong {
         0 => Ok(()),
         wrong => Err(CliError::Failed(format!(
-            "{wrong} findings are WRONG: correct them, and run `lethe doctor` again"
+            "{} WRONG: correct what is listed, and run `lethe doctor` again",
+            count(wrong, "finding is", "findings are")
         ))),
     }
 }

@@ -4,20 +4,22 @@ use super::Findings;
 use crate::config::Config;
 
 pub fn say(config: &Config, findings: &Findings) {
-    findings
-        .know("an erased person is unreadable within a second in every table, index, snapshot,");
-    findings.know("replica and dump that is opened with the keyring of today");
+    findings.note(
+        "an erased person is unreadable within a second in every table, index, snapshot, replica and \
+         dump that is opened with the keyring of today",
+    );
     let escrow = match &config.escrow_recipient {
         Some(_) => format!("and {} days of escrow are over", config.escrow_days),
         None => "and none is escrowed".to_owned(),
     };
-    findings.know(&format!(
+    findings.note(&format!(
         "an old copy of events and keys opens nothing of that person once the root key that wrapped \
          them is replaced (every {} hours) {escrow}",
         config.root_rotation_hours
     ));
-    findings.know(
-        "NOT reached: a copy of the whole disk from before, root file included, still opens;",
+    findings
+        .note("NOT reached: a copy of the whole disk from before, root file included, still opens");
+    findings.note(
+        "NOT reached: mails that were delivered, exports that were handed out, what processors hold",
     );
-    findings.know("mails that were delivered, exports that were handed out, what processors hold");
 }

@@ -1,8 +1,9 @@
 //! The root keys: where they are, who may read them, and whether everything opens under them.
 
-use std::fs;
+use std::fs::{self, Metadata};
+use std::io::{Error, ErrorKind};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
 use domain::privacy::deadlines::{ERASURE_DAYS_MAX, PLANNED_DAYS_MAX};
@@ -11,30 +12,74 @@ use infra::keyring::Keyring;
 
 use super::Findings;
 use crate::cli::CliError;
+use crate::cli::terminal::count;
 use crate::config::Config;
 
 pub fn look(config: &Config, findings: &mut Findings) {
     let roots = &config.root_dir;
-    let Ok(folder) = fs::metadata(roots) else {
-        findings.know(&format!("{} is not there yet: the first start makes it", roots.display()));
-        return;
-    };
-    let files: Vec<_> = fs::read_dir(roots).into_iter().flatten().flatten().collect();
-    let mode = |path: &Path| fs::metadata(path).map_or(0, |meta| meta.permissions().mode() & 0o777);
-    let exposed = files.iter().any(|file| mode(&file.path()) & 0o077 != 0);
-    findings.judge(
-        !exposed && folder.permissions().mode() & 0o022 == 0,
-        &format!("{}: only its owner reads the root keys", roots.display()),
-        &format!("{}: others than its owner may read the root keys", roots.display()),
-    );
-    let device = |path: &Path| fs::metadata(path).map(|meta| meta.dev()).ok();
-    if config.database_url.is_none() && device(&config.data_dir) == device(roots) {
-        findings
-            .know("the root keys are on the same disk as the data: keep them out of its backups");
+    match exposed(roots) {
+        Err((path, error)) if path == *roots && error.kind() == ErrorKind::NotFound => {
+            findings
+                .note(&format!("{} is not there yet: the first start makes it", roots.display()));
+            return;
+        }
+        Err((path, error)) => {
+            findings.wrong(&format!(
+                "who may read the root keys is not known: {}: {error} (run this as the user that \
+                 runs Lethe)",
+                path.display()
+            ));
+            return;
+        }
+        Ok(None) => {
+            findings.well(&format!("{}: only its owner reads the root keys", roots.display()));
+        }
+        Ok(Some(path)) => findings.wrong(&format!(
+            "{}: others than its owner may read or replace a root key: use chmod go= on it",
+            path.display()
+        )),
+    }
+    if config.database_url.is_none() {
+        match (device(&config.data_dir), device(roots)) {
+            (Ok(data), Ok(roots)) if data != roots => {}
+            (Ok(_), Ok(_)) => findings.note(
+                "the root keys are on the same disk as the data: keep them out of its backups",
+            ),
+            (Err(error), _) | (_, Err(error)) => findings.note(&format!(
+                "whether the root keys are on the same disk as the data is not known: {error}"
+            )),
+        }
     }
 }
 
-/// That the keyring started shows that every key's root is there.
+/// The first file that others than its owner may read, or the folder if they may write to it. The
+/// error says what could not be looked at.
+fn exposed(roots: &Path) -> Result<Option<PathBuf>, (PathBuf, Error)> {
+    let at = |path: &Path| {
+        let path = path.to_path_buf();
+        move |error| (path, error)
+    };
+    let mode = |found: Metadata| found.permissions().mode();
+    let folder = fs::metadata(roots).map_err(at(roots))?;
+    let entries = fs::read_dir(roots).map_err(at(roots))?;
+    if mode(folder) & 0o022 != 0 {
+        return Ok(Some(roots.to_path_buf()));
+    }
+    for entry in entries {
+        let path = entry.map_err(at(roots))?.path();
+        if mode(fs::metadata(&path).map_err(at(&path))?) & 0o077 != 0 {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
+fn device(path: &Path) -> Result<u64, String> {
+    let found = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()));
+    Ok(found?.dev())
+}
+
+/// That the keyring started shows that the root of every key is there.
 pub async fn wrap(
     keyring: &Keyring,
     config: &Config,
@@ -42,24 +87,61 @@ pub async fn wrap(
 ) -> Result<(), CliError> {
     let now = Clock::system().now();
     let status = keyring.status().await?;
-    findings.well(&format!("all {} live keys open under their roots", status.live));
+    findings.well(&format!("the root keys of {} are there", count(status.live, "key", "keys")));
     let age = now - status.root_since;
     let every = TimeDelta::hours(config.root_rotation_hours.into());
+    let hours = count(age.num_hours(), "hour", "hours");
     findings.judge(
         age < every * 2,
-        &format!("root {} is {} hours old", status.root, age.num_hours()),
-        &format!(
-            "root {} is {} hours old: it is not rotated, so start `lethe serve`",
-            status.root,
-            age.num_hours()
-        ),
+        &format!("root {} is {hours} old", status.root),
+        &format!("root {} is {hours} old: it is not rotated, so start `lethe serve`", status.root),
     );
     let open = keyring.ledger.open().await?;
     let oldest = open.oldest.map_or(0, |oldest| (now - oldest).num_days());
+    let days = count(oldest, "day", "days");
+    let all_is_well = if open.count == 0 {
+        "no erasure is open".to_owned()
+    } else {
+        let erasures = count(open.count, "erasure is", "erasures are");
+        format!("{erasures} open, the oldest for {days}")
+    };
     findings.judge(
         oldest < PLANNED_DAYS_MAX,
-        &format!("{} erasures are open, the oldest for {oldest} days", open.count),
-        &format!("an erasure has been open for {oldest} days: the GDPR allows {ERASURE_DAYS_MAX}"),
+        &all_is_well,
+        &format!("an erasure has been open for {days}: the GDPR allows {ERASURE_DAYS_MAX}"),
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_looked_at_is_not_taken_for_safe() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("roots");
+        fs::write(&file, "").unwrap();
+
+        let (path, error) = exposed(&file).unwrap_err();
+        assert_eq!((path, error.kind()), (file, ErrorKind::NotADirectory));
+
+        let dangling = folder.path().join("dangling");
+        fs::create_dir(&dangling).unwrap();
+        std::os::unix::fs::symlink("/nowhere/at/all", dangling.join("root-1.key")).unwrap();
+        assert_eq!(exposed(&dangling).unwrap_err().0, dangling.join("root-1.key"));
+    }
+
+    #[test]
+    fn a_root_key_that_others_may_read_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("root-1.key");
+        fs::write(&key, "").unwrap();
+
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(exposed(folder.path()).unwrap(), None);
+
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(exposed(folder.path()).unwrap(), Some(key));
+    }
 }

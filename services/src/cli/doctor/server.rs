@@ -26,11 +26,11 @@ pub async fn look(
         "events and keys are in one database: a dump of it holds both",
     );
     if log.system == keyring.system {
-        findings.know("one server holds events and keys: dump and restore them separately");
+        findings.note("one server holds events and keys: dump and restore them separately");
     }
     match &config.smtp_url {
-        Some(_) => findings.well("mails go out by SMTP"),
-        None => findings.know("mails are written into a folder, not sent: set smtp_url"),
+        Some(_) => findings.well("mails are sent by SMTP (no connection was tried)"),
+        None => findings.note("mails are written into a folder, not sent: set smtp_url"),
     }
     findings.judge(
         config.is_private(),
@@ -72,15 +72,15 @@ fn read(row: &Row) -> Result<ServerFacts, tokio_postgres::Error> {
 fn server(name: &str, facts: &ServerFacts, findings: &mut Findings) {
     findings.judge(
         facts.fsync,
-        &format!("{name}: PostgreSQL {}, a commit is on the disk", facts.version),
+        &format!("{name}: PostgreSQL {}, fsync is on", facts.version),
         &format!("{name}: fsync is off, so a crash of the machine loses commits"),
     );
     if !facts.checksums {
-        findings.know(&format!("{name}: pages have no checksums"));
+        findings.note(&format!("{name}: pages have no checksums"));
     }
     findings.judge(
         facts.private,
-        &format!("{name}: nobody can listen on the way"),
-        &format!("{name}: beyond this machine and without TLS"),
+        &format!("{name}: the connection is local or uses TLS"),
+        &format!("{name}: the connection leaves this machine without TLS"),
     );
 }
