@@ -1,10 +1,13 @@
 //! Known answers: RFC 5869, the GCM specification, and for a whole sealed field a computation with
 //! Python's `cryptography`.
 
+use std::collections::BTreeSet;
+
 use domain::privacy::Class;
 
 use super::super::Secret;
 use super::super::crypto::{self, Binding};
+use super::super::key::{KeyId, KeyKind};
 use super::super::sealed_field::seal_field;
 use super::*;
 
@@ -40,6 +43,22 @@ fn aes_256_gcm_answers_as_its_specification_says() {
         key.seal_in_place_append_tag(nonce, Aad::empty(), &mut text).unwrap();
         assert_eq!(hex::encode(text), known);
     }
+}
+
+#[test]
+fn a_wrapped_key_is_bound_to_every_part_of_its_row() {
+    let [ada, bob] = [1, 2].map(|of| SubjectId(Uuid::from_u128(of)));
+    let keys = [
+        KeyId::subject(ada, Class::Account, 1),
+        KeyId::subject(bob, Class::Account, 1),
+        KeyId::subject(ada, Class::Tenant, 1),
+        KeyId::subject(ada, Class::Account, 2),
+        KeyId::bucket(Class::Account, 1),
+        KeyId::numbered(KeyKind::Link, 1),
+        KeyId::numbered(KeyKind::RequestMac, 1),
+    ];
+    let identities: BTreeSet<Vec<u8>> = keys.iter().map(KeyId::identity).collect();
+    assert_eq!(identities.len(), keys.len());
 }
 
 #[test]
