@@ -9,6 +9,7 @@ macro_rules! failpoints {
         }
 
         impl Failpoint {
+            /// Every failpoint.
             pub const ALL: &'static [Self] = &[$(Self::$point),+];
 
             /// As the setting has it.

@@ -38,9 +38,11 @@ const AT_ONCE: usize = 64;
 
 /// A server that this node watches, until another node raises the fence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct WatchedServer {
     pub server: ServerId,
     pub workspace: WorkspaceId,
+    /// Failures and samples are written under it.
     pub fence: i64,
     /// Consecutive failures, whichever nodes saw them.
     pub failures: Option<Failures>,
@@ -48,9 +50,12 @@ pub struct WatchedServer {
 
 /// The consecutive failures of a server, as they are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct ServerFailures {
     pub server: ServerId,
+    /// Nothing is written under an older one.
     pub fence: i64,
+    /// `None`: the last probe succeeded.
     pub failures: Option<Failures>,
 }
 
@@ -64,6 +69,7 @@ pub struct Monitors {
 }
 
 impl Monitors {
+    /// `node` is the one that these calls are made for.
     pub fn new(pool: Pool, node: Uuid, clock: Clock) -> Self {
         let membership = Membership::new(pool.clone(), node, Part::Monitors, LEASE);
         Self { pool, node, membership, clock }

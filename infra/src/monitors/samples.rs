@@ -24,16 +24,21 @@ pub struct Sample {
     pub cpu_share: Option<f64>,
     /// Bytes, here and below.
     pub memory_used: i64,
+    /// In all.
     pub memory_total: i64,
+    /// Of the file system of `/`.
     pub disk_used: i64,
+    /// Of the same, in all.
     pub disk_total: i64,
     /// Load average of the last minute.
     pub load: f64,
+    /// Since the server was started.
     pub uptime_seconds: i64,
 }
 
 /// A sample, and the fence under which it was taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct Measured {
     pub server: ServerId,
     pub fence: i64,
@@ -43,6 +48,7 @@ pub struct Measured {
 
 /// A time range, `to` excluded, and the length of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the sentence above says what they are")]
 pub struct Span {
     pub from: DateTime<Utc>,
     pub to: DateTime<Utc>,
@@ -51,6 +57,7 @@ pub struct Span {
 
 /// Average and maximum within one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the sentence above says what they are")]
 pub struct Series {
     pub average: f64,
     pub highest: f64,
@@ -58,16 +65,21 @@ pub struct Series {
 
 /// One step of a series that has samples.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(missing_docs, reason = "the fields are those of `Sample`")]
 pub struct Point {
     /// The number of the step, from 0.
     pub step: i64,
+    /// How many samples the step has.
     pub samples: i64,
     pub cpu_share: Option<Series>,
     pub memory_used: Series,
+    /// The highest of the step.
     pub memory_total: i64,
     pub disk_used: Series,
+    /// The highest of the step.
     pub disk_total: i64,
     pub load: Series,
+    /// The highest of the step.
     pub uptime_seconds: i64,
 }
 

@@ -38,6 +38,7 @@ const ATTEMPTS_MAX: i32 = 12;
 
 domain::named_enum! {
     /// The text that a mail has.
+    #[allow(missing_docs, reason = "the name of each variant says what the mail is about")]
     pub enum MailKind {
         Verification = "verification",
         EmailChange = "email_change",
@@ -53,6 +54,7 @@ domain::named_enum! {
 
 /// What a mail names: what its link is for, or the server that it is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the name of each variant says what is named")]
 pub enum MailReference {
     Proof(ProofId),
     Invitation(InvitationId),
@@ -69,6 +71,7 @@ impl MailReference {
         }
     }
 
+    /// The id alone, as it is stored.
     pub const fn id(self) -> Uuid {
         match self {
             Self::Proof(ProofId(id))
@@ -96,13 +99,17 @@ impl MailReference {
 /// A mail that an event causes.
 #[derive(Clone, Debug)]
 pub struct MailRequest {
+    /// A cause has one mail of a kind for a subject.
     pub cause: EventId,
+    /// Which text is sent.
     pub kind: MailKind,
+    /// Whose event the cause is.
     pub tenant: TenantId,
     /// Whose key seals the address: an account's, or an invitation's.
     pub subject: SubjectId,
     /// The recipient's address; decrypted only when the mail is sent.
     pub address: Sealed,
+    /// `None` where the text names nothing.
     pub reference: Option<MailReference>,
     /// When the link expires, or the erasure is due.
     pub until: Option<DateTime<Utc>>,
@@ -111,7 +118,9 @@ pub struct MailRequest {
 /// A mail that this node has claimed and sends now.
 #[derive(Clone, Debug)]
 pub struct ClaimedMail {
+    /// The id by which a mail server can recognise a repeated mail.
     pub mail: Uuid,
+    /// What was queued.
     pub request: MailRequest,
     lease: Lease,
     attempt: i32,
@@ -120,6 +129,7 @@ pub struct ClaimedMail {
 domain::named_enum! {
     /// The state of a mail after an attempt to send it.
     pub enum MarkOutcome {
+        /// It was accepted.
         Sent = "sent",
         /// It is queued again, with a pause.
         Again = "again",
@@ -132,6 +142,7 @@ domain::named_enum! {
     }
 }
 
+/// Mails that are to be sent, and those that were sent lately.
 #[derive(Clone)]
 pub struct Outbox {
     pool: Pool,
@@ -139,6 +150,7 @@ pub struct Outbox {
 }
 
 impl Outbox {
+    /// `pool` leads to the log's database.
     pub const fn new(pool: Pool, clock: Clock) -> Self {
         Self { pool, clock }
     }

@@ -42,26 +42,36 @@ const COUNT: &str = include_str!("count.sql");
 /// How many tasks may be worked on at the same time.
 #[derive(Clone, Copy, Debug)]
 pub struct RunLimits {
+    /// On one server, over all nodes.
     pub per_server: u32,
+    /// Of one workspace, over all nodes.
     pub per_workspace: u32,
+    /// By this node.
     pub per_node: u32,
 }
 
 /// A task to queue: an attempt on one server.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct NewTask {
     pub run: RunId,
     pub server: ServerId,
+    /// From 1.
     pub attempt: u32,
     pub workspace: WorkspaceId,
+    /// Tasks of a workspace are claimed in this order.
     pub queued_at: DateTime<Utc>,
+    /// `None`: the run is of a command.
     pub deployment: Option<DeploymentId>,
+    /// `None`: the run has no secrets.
     pub secrets: Option<RunSecretsId>,
+    /// How long the command may run, from its start on the server.
     pub timeout_seconds: u32,
 }
 
 /// The number of tasks in one state, and the age of the oldest in seconds.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the sentence above says what they are")]
 pub struct TaskCount {
     pub state: String,
     pub tasks: i64,
@@ -77,10 +87,12 @@ pub struct RunQueue {
 }
 
 impl RunQueue {
+    /// `lease`: how long a node has a task after each renewal.
     pub const fn new(pool: Pool, lease: Duration) -> Self {
         Self { pool, lease }
     }
 
+    /// As it was given to [`Self::new`].
     pub const fn lease(&self) -> Duration {
         self.lease
     }

@@ -18,6 +18,7 @@ const DELETE: &str = include_str!("delete_secrets.sql");
 
 /// Secrets that no task needs: their event was never appended, or has not been read yet.
 #[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct UnusedSecrets {
     pub secrets: RunSecretsId,
     pub run: RunId,

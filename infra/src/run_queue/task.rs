@@ -9,13 +9,17 @@ use uuid::Uuid;
 
 /// A task that this node has just claimed.
 #[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct Task {
     pub run: RunId,
     pub workspace: WorkspaceId,
+    /// What this node writes about the task is written under its fence.
     pub lease: TaskLease,
+    /// `None`: the run has no secrets.
     pub secrets: Option<RunSecretsId>,
     /// This node or an earlier one may have sent the start to the server.
     pub launched: bool,
+    /// Somebody wants the run to end.
     pub cancel: bool,
     /// How long the command may still run; `None` before it runs.
     pub left: Option<Duration>,
@@ -27,6 +31,7 @@ pub struct Task {
 
 /// A task whose lease this node has, unless it expired.
 #[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct HeldTask {
     pub run: RunId,
     pub lease: TaskLease,
@@ -34,11 +39,14 @@ pub struct HeldTask {
     pub reached: bool,
 }
 
+/// A task whose lease was renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct RenewedTask {
     pub run: RunId,
     pub server: ServerId,
     pub attempt: u32,
+    /// Somebody wants the run to end.
     pub cancel: bool,
 }
 
