@@ -111,7 +111,7 @@ impl Sealer {
 
     /// Seals bytes as they are, under today's bucket where the class has one. Errors as for
     /// [`Sealer::seal`].
-    pub async fn seal_bytes<F: Field>(
+    pub(crate) async fn seal_bytes<F: Field>(
         &self,
         tenant: TenantId,
         subject: SubjectId,
@@ -142,7 +142,7 @@ impl Sealer {
     }
 
     /// The bytes as they were sealed by [`Sealer::seal_bytes`]. Errors as for [`Sealer::open`].
-    pub async fn open_bytes<F: Field>(
+    pub(crate) async fn open_bytes<F: Field>(
         &self,
         tenant: TenantId,
         subject: SubjectId,

@@ -21,11 +21,6 @@ impl Folder {
         Ok(Self(path))
     }
 
-    /// Where the folder is.
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-
     /// Writing it again is writing the same file.
     pub(super) async fn write(&self, letter: &Letter) -> SendOutcome {
         match self.put(letter).await {

@@ -56,7 +56,7 @@ impl Letter {
     }
 
     /// The outbox's id of the mail.
-    pub const fn id(&self) -> Uuid {
+    pub(super) const fn id(&self) -> Uuid {
         self.id
     }
 
@@ -65,7 +65,7 @@ impl Letter {
     }
 
     /// The message with its headers, as RFC 5322 has it.
-    pub fn bytes(&self) -> &[u8] {
+    pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 }

@@ -51,11 +51,6 @@ impl Cluster {
         &self.dir
     }
 
-    /// The folder with the data, for a copy of the whole disk.
-    pub fn data(&self) -> PathBuf {
-        self.dir.join("data")
-    }
-
     /// Creates the database unless it exists.
     pub async fn create_database(&self, name: &str) -> Result<(), PgError> {
         let client = super::connect_one(&self.url("postgres"), &ConnectOptions::default()).await?;

@@ -112,7 +112,11 @@ impl Connection {
 
     /// Like [`Self::open`], but the standard input stays open until the channel is dropped, by which
     /// the command learns that nobody reads its output any more.
-    pub async fn open_held(&self, command: &str, stdin: &[u8]) -> Result<Channel, RemoteError> {
+    pub(super) async fn open_held(
+        &self,
+        command: &str,
+        stdin: &[u8],
+    ) -> Result<Channel, RemoteError> {
         self.channel(command, stdin, false).await
     }
 

@@ -58,11 +58,6 @@ impl Remote {
         Self { egress, options, config }
     }
 
-    /// The addresses that may be connected to.
-    pub const fn egress(&self) -> &Egress {
-        &self.egress
-    }
-
     /// The host key that the server proves to hold. No credential is offered.
     ///
     /// # Errors
