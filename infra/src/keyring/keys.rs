@@ -192,8 +192,6 @@ fn derive(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may")]
-
     use uuid::Uuid;
 
     use super::*;

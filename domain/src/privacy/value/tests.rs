@@ -1,5 +1,4 @@
 //! What is taken, what is refused, and that nothing is shown.
-#![allow(clippy::unwrap_used, reason = "a test may")]
 
 use std::collections::BTreeMap;
 
