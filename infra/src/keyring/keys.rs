@@ -207,7 +207,7 @@ mod tests {
         let fetched = FetchedKeys { keys: vec![key(subject), key(bucket)], sequence: 0 };
         let derived = derive(&slot, false, &keys_of(&slot, false), &fetched).unwrap();
         let KeyState::Live { key, .. } = derived else { return [0; 32] };
-        key.0
+        *key.expose()
     }
 
     /// Otherwise the erasure of the other key would leave something that opens.
