@@ -4,9 +4,10 @@ use std::time::Instant;
 
 use domain::privacy::Class;
 
-use super::super::Secret;
 use super::super::key::{KeyId, KeyKind};
 use super::super::key_cache::{KeyCache, KeySlot, KeyState, Renewal};
+use super::super::roots::Roots;
+use super::super::{RootId, RootStore, Secret, invalidations};
 use super::*;
 
 const LINK: KeySlot = KeySlot::Numbered(KeyKind::Link, 20_000);
@@ -65,4 +66,53 @@ fn after_a_gap_in_the_list_no_key_is_kept() {
 
     assert!(!has(&cache, of_day(7)) && !has(&cache, LINK));
     assert!(cache.email_generations(Instant::now()).is_none());
+}
+
+#[test]
+fn a_key_that_this_node_erased_leaves_its_memory_before_the_next_renewal() {
+    let cache = KeyCache::new(16);
+    renew(&cache, 1, Some(vec![]));
+    cache.keep(1, [kept(of_day(7)), kept(LINK)]);
+
+    cache.evict(&[KeyId::numbered(KeyKind::Link, 20_000)]);
+
+    assert!(!has(&cache, LINK) && has(&cache, of_day(7)));
+}
+
+#[tokio::test]
+async fn the_list_is_read_from_a_number_on_and_not_where_it_does_not_reach() {
+    let harness = Harness::new().await;
+    let pool = connect(&harness.databases.keyring_url, &ConnectOptions::app()).await.unwrap();
+    let client = pool.get().await.unwrap();
+    let (first, _) = invalidations::read(&client, 0).await.unwrap();
+    let [one, two] = [1, 2].map(|number| KeyId::numbered(KeyKind::Link, number));
+    for key in [one, two] {
+        invalidations::append(&client, &[key], noon()).await.unwrap();
+    }
+
+    for (after, keys) in [
+        (first - 1, None),
+        (first, Some(vec![one, two])),
+        (first + 1, Some(vec![two])),
+        (first + 2, Some(vec![])),
+        (first + 3, None),
+    ] {
+        assert_eq!(invalidations::read(&client, after).await.unwrap(), (first + 2, keys));
+    }
+}
+
+#[tokio::test]
+async fn the_roots_in_memory_are_those_that_were_read_and_not_evicted() {
+    let harness = Harness::new().await;
+    let folder = RootFolder::open(harness.roots.path(), None).unwrap();
+    folder.write(RootId(1), &Secret::from_bytes([1; 32])).await.unwrap();
+    let pool = connect(&harness.databases.keyring_url, &ConnectOptions::app()).await.unwrap();
+    let roots = Roots::new(Arc::new(folder), pool);
+
+    assert!(roots.get(RootId(2)).await.unwrap().is_none());
+    assert!(roots.known_ids().is_empty());
+    assert!(roots.get(RootId(1)).await.unwrap().is_some());
+    assert_eq!(roots.known_ids(), [RootId(1)]);
+    roots.evict_one(RootId(1));
+    assert!(roots.known_ids().is_empty());
 }
