@@ -35,10 +35,12 @@ async fn nothing_follows_a_fence_in_1000_races() {
             let (fenced, answers) = tokio::join!(fence, join_all(racing));
             (answers, fenced)
         };
+        let mut appended = 0;
         for answer in answers {
             match answer.unwrap() {
                 AppendOutcome::Appended { last, .. } => {
                     assert!(last <= fenced, "{last} after {fenced}");
+                    appended += 1;
                 }
                 refused @ (AppendOutcome::Replayed { .. }
                 | AppendOutcome::Reused
@@ -47,8 +49,12 @@ async fn nothing_follows_a_fence_in_1000_races() {
                 | AppendOutcome::Reserved) => assert_eq!(refused, AppendOutcome::Fenced),
             }
         }
+        appended
     };
-    stream::iter(1..=1000).for_each_concurrent(8, race).await;
+    let won: Vec<usize> = stream::iter(1..=1000).map(race).buffer_unordered(8).collect().await;
+    let [all, none] = [4, 0].map(|appended| won.iter().filter(|won| **won == appended).count());
+    println!("before the fence came all four appends {all} times, none of them {none} times");
+    assert!(all > 0 && none > 0, "one side always came first: nothing raced");
 
     let after = "select count(*) from event_log.events e join event_log.fences f
         on f.subject = any (e.subjects) where e.position > f.position";

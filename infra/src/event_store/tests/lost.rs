@@ -78,12 +78,15 @@ async fn a_killed_connection_loses_and_doubles_nothing() {
 
     let appends = (1..=400_u128).map(|n| node.queue.append(one(event(n, n, 1))));
     let killing = async {
+        let mut ended = 0;
         for _ in 0..5 {
-            killer.execute(kill, &[]).await.unwrap();
+            ended += killer.execute(kill, &[]).await.unwrap();
         }
+        ended
     };
-    let (answers, ()) = tokio::join!(join_all(appends), killing);
+    let (answers, ended) = tokio::join!(join_all(appends), killing);
 
+    assert!(ended > 0, "no connection was there to be killed");
     assert!(answers.into_iter().all(|answer| appended(&answer.unwrap())));
     let dense = "select max(position) = 400 and count(*) = 400 from event_log.events";
     assert!(killer.query_one(dense, &[]).await.unwrap().get::<_, bool>(0));

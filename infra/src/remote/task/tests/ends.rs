@@ -41,7 +41,7 @@ async fn children_that_keep_the_output_open_do_not_keep_the_run() {
     let end = end(&connection, &task).await;
     assert_eq!(end, End { ending: Ending::Exited(4), out_bytes: 5, err_bytes: 0 });
     // The keeper process ends a moment after it has recorded the end.
-    until(|| marked(&task).len() == 1).await;
+    until("one process left", async || marked(&task).len() == 1).await;
     assert_eq!(kill(&connection, &task, LONG).await, Ok(Killed { forced: false }));
     assert!(marked(&task).is_empty());
     assert_eq!(probe(&connection, &task).await, Ok(TaskState::Ended(end)));
@@ -94,7 +94,7 @@ async fn after_a_reboot_a_process_of_the_same_number_is_not_the_run() {
     let connection = harness.connect().await;
     let task = launch(&connection, "sleep 1000").await;
     let note = harness.folder(&task).join("started");
-    until(|| harness.folder(&task).join("group").exists()).await;
+    until("its group", async || harness.folder(&task).join("group").exists()).await;
     let now = std::fs::read_to_string(&note).unwrap();
     let mut words = now.split_whitespace();
     let (pid, start) = (words.next().unwrap(), words.next().unwrap());

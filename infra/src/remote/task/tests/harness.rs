@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use domain::server::Fingerprint;
 use domain::{RunId, ServerId};
-use tokio::time::{Duration, MissedTickBehavior, interval, timeout};
+use tokio::time::{Duration, timeout};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -12,6 +12,7 @@ use super::super::*;
 use crate::ids::Ids;
 use crate::remote::{Address, Connection, Egress, Identity, Remote, RemoteOptions};
 use test_support::sshd::{Process, Sshd, SshdOptions, processes};
+pub(super) use test_support::until;
 
 pub(super) const LONG: Duration = Duration::from_mins(1);
 
@@ -46,25 +47,18 @@ impl SshHarness {
 
     /// Waits until only these processes run: those of a closed channel end a moment later.
     pub async fn until_only(&self, expected: usize) {
-        until(|| self.sshd.processes().unwrap().len() == expected).await;
+        let what = format!("{expected} processes");
+        let counted = async || {
+            let running = self.sshd.processes().unwrap();
+            if running.len() == expected { Ok(()) } else { Err(running) }
+        };
+        until(&what, counted).await;
     }
 }
 
 /// The running processes with the task's mark.
 pub(super) fn marked(task: &TaskId) -> Vec<Process> {
     processes(&format!("LETHE_RUN={task}")).unwrap()
-}
-
-pub(super) async fn until(mut holds: impl FnMut() -> bool) {
-    let mut every = interval(Duration::from_millis(5));
-    // Listing all processes may take longer, and other tests wait for this thread.
-    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let held = async {
-        while !holds() {
-            every.tick().await;
-        }
-    };
-    timeout(LONG, held).await.expect("it never came to hold");
 }
 
 pub(super) fn task() -> TaskId {

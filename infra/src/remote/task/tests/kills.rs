@@ -76,7 +76,7 @@ async fn a_daemon_is_found_after_its_run_has_ended() {
     let task = launch(&connection, "setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo on").await;
     let ended = end(&connection, &task).await;
     assert_eq!(ended.ending, Ending::Exited(0));
-    until(|| marked(&task).len() == 1).await;
+    until("one process left", async || marked(&task).len() == 1).await;
     assert_eq!(kill(&connection, &task, LONG).await, Ok(Killed { forced: false }));
     assert!(marked(&task).is_empty());
     assert_eq!(probe(&connection, &task).await, Ok(TaskState::Ended(ended)));
@@ -89,8 +89,7 @@ async fn one_without_the_mark_is_found_by_its_session() {
     let connection = harness.connect().await;
     let task = launch(&connection, command).await;
     assert_eq!(end(&connection, &task).await.ending, Ending::Exited(0));
-    let unmarked = format!("sleep 1000; sleep 1000; # {task}");
-    drop(unmarked);
+    until("an end of what is marked", async || marked(&task).is_empty()).await;
     assert_eq!(kill(&connection, &task, SHORT).await, Ok(Killed { forced: true }));
 }
 
@@ -112,7 +111,7 @@ async fn killed_alone(
     same.attempt = 12;
     let launch = Launch { task: same, command: "sleep 1000", environment: &[] };
     start(connection, &launch).await.unwrap();
-    until(|| harness.folder(&same).join("group").exists()).await;
+    until("its group", async || harness.folder(&same).join("group").exists()).await;
     kill(connection, other, LONG).await.unwrap();
     assert!(marked(other).is_empty());
     assert_eq!(probe(connection, &same).await, Ok(TaskState::Running));

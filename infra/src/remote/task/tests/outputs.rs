@@ -83,7 +83,7 @@ async fn a_killed_session_leaves_the_run_and_no_follower() {
     read_on(&mut tail, &mut [Vec::new(), Vec::new()], 3, 0).await.unwrap();
     let waiting = wait(&connection, &task);
     tokio::pin!(waiting);
-    let waits = || {
+    let waits = async || {
         harness
             .sshd
             .processes()
@@ -93,7 +93,7 @@ async fn a_killed_session_leaves_the_run_and_no_follower() {
     };
     tokio::select! {
         ended = &mut waiting => panic!("{ended:?}"),
-        () = until(waits) => {}
+        () = until("a wait on the server", waits) => {}
     }
     let running = marked(&task).len();
     assert!(harness.sshd.processes().unwrap().len() > running);
@@ -124,10 +124,8 @@ async fn a_remove_ends_followers_whose_connection_ended_unseen() {
 async fn a_line_is_told_while_the_command_runs() {
     let harness = SshHarness::start();
     let connection = harness.connect().await;
-    let task = launch(&connection, "while read -r line; do echo \"$line\"; done <~/lines").await;
     let lines = harness.sshd.home().join("lines");
     assert!(std::process::Command::new("mkfifo").arg(&lines).status().unwrap().success());
-    kill(&connection, &task, LONG).await.unwrap();
     let task = launch(&connection, "while read -r line; do echo \"$line\"; done <~/lines").await;
     let mut pipe = std::fs::OpenOptions::new().read(true).write(true).open(&lines).unwrap();
     let mut tail = tail(&connection, &task, 0, 0).await.unwrap();
@@ -142,6 +140,7 @@ async fn a_line_is_told_while_the_command_runs() {
         }
     }
     println!("the slowest of 49 lines took {longest:?}");
+    assert_eq!(probe(&connection, &task).await, Ok(TaskState::Running));
     kill(&connection, &task, LONG).await.unwrap();
 }
 

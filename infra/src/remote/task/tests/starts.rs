@@ -20,7 +20,7 @@ async fn a_command_starts_once_although_asked_for_20_times_at_once() {
     assert_eq!((launched, there), (1, 19), "{answers:?}");
     // The file is there a moment before what is written into it.
     let starts = || std::fs::read_to_string(harness.sshd.home().join("starts")).unwrap_or_default();
-    until(|| !starts().is_empty()).await;
+    until("a start", async || !starts().is_empty()).await;
     assert_eq!(starts(), "started\n");
     assert_eq!(start(&connections[0], &launch).await, Ok(Started::AlreadyThere));
     assert_eq!(kill(&connections[0], &task, LONG).await, Ok(Killed { forced: false }));
@@ -93,7 +93,7 @@ async fn secrets_come_whole_and_stand_in_no_file_and_on_no_command_line() {
     read_on(&mut tail, &mut read, expected.len() as u64, 0).await.unwrap();
     assert_eq!(String::from_utf8_lossy(&read[0]), expected);
     let all = || marked(&task).iter().map(|process| process.command.clone()).collect::<String>();
-    until(|| all().contains("sleep 1000")).await;
+    until("the last command", async || all().contains("sleep 1000")).await;
     let said = all();
     assert!(!said.contains(secret) && !said.contains("ODD"), "{said}");
     let kept =
