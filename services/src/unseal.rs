@@ -8,14 +8,19 @@
 //!
 //! `required` is for work that needs the value, `optional` for one field among others. A keyring that
 //! is not reached is never treated like a missing field.
+//!
+//! Two stores open what they have sealed themselves, as bytes that no event holds: the private keys of
+//! servers and the chunks of run logs (`infra::server_credentials`, `infra::run_log`). They return the
+//! [`OpenError`], which their callers treat as that of `required`.
+
+#[cfg(test)]
+mod tests;
 
 use std::borrow::Cow;
 
 use domain::privacy::{Field, Personal, Sealed};
 use domain::{AccountId, SubjectId, TenantId, WorkspaceId};
 use infra::keyring::{KeyringError, OpenError, Sealer};
-
-use crate::wiring::App;
 
 /// Opens fields of one subject in one tenant. Keeps no value. The caller checks who may see it.
 pub struct Unsealer<'a> {
@@ -25,18 +30,18 @@ pub struct Unsealer<'a> {
 }
 
 impl<'a> Unsealer<'a> {
-    pub fn new(app: &'a App, tenant: TenantId, subject: SubjectId) -> Self {
-        Self { sealer: &app.keyring.sealer, tenant, subject }
+    pub const fn new(sealer: &'a Sealer, tenant: TenantId, subject: SubjectId) -> Self {
+        Self { sealer, tenant, subject }
     }
 
     /// For fields of an account.
-    pub fn of_account(app: &'a App, account: AccountId) -> Self {
-        Self::new(app, account.into(), account.into())
+    pub fn of_account(sealer: &'a Sealer, account: AccountId) -> Self {
+        Self::new(sealer, account.into(), account.into())
     }
 
     /// For fields in the streams and rows of a workspace.
-    pub fn of_workspace(app: &'a App, workspace: WorkspaceId) -> Self {
-        Self::new(app, workspace.into(), workspace.into())
+    pub fn of_workspace(sealer: &'a Sealer, workspace: WorkspaceId) -> Self {
+        Self::new(sealer, workspace.into(), workspace.into())
     }
 
     /// The value, for callers that cannot continue without it.

@@ -5,11 +5,12 @@ use domain::privacy::{Personal, ServerHost, ServerUser};
 use domain::server::{ConnectFailure, LiveServer, Server, ServerCommand};
 use domain::{Refused, ServerId, WorkspaceId};
 use infra::event_store::{ExecuteError, LoadError, Loaded, Receipt};
-use infra::keyring::{Keyring, OpenError};
+use infra::keyring::{OpenError, Sealer};
 use infra::remote::{Address, Connection, HostKey, Identity, RemoteError};
 use infra::server_credentials::ServerCredentialsError;
 
 use crate::operations::system_command::SystemCommand;
+use crate::unseal::Unsealer;
 use crate::wiring::App;
 
 /// Attempts to append, since other commands may change the server in the meantime.
@@ -82,10 +83,9 @@ pub async fn connect_to(
     let live = loaded.state.live().ok_or(ConnectError::Unknown)?;
     let pinned = live.host_key.pinned().ok_or(ConnectError::NotApproved)?;
     let identity = identity(app, workspace, live).await?.ok_or(ConnectError::NoCredential)?;
-    let address = address(&app.keyring, workspace, live).await?;
-    let user = live.user.sealed().ok_or(OpenError::Damaged)?;
-    let user =
-        app.keyring.sealer.open::<ServerUser>(workspace.into(), workspace.into(), user).await?;
+    let sealer = &app.keyring.sealer;
+    let address = address(sealer, workspace, live).await?;
+    let user = Unsealer::of_workspace(sealer, workspace).required::<ServerUser>(&live.user).await?;
     match app.remote.connect(&address, user.expose(), pinned, &identity).await {
         Err(error @ RemoteError::HostKey { seen }) => {
             if let Err(not_appended) = observe_host_key(app, workspace, server, loaded, seen).await
@@ -116,12 +116,11 @@ pub async fn identity(
 /// # Errors
 /// The workspace is erased, or the keyring failed.
 pub async fn address(
-    keyring: &Keyring,
+    sealer: &Sealer,
     workspace: WorkspaceId,
     live: &LiveServer,
 ) -> Result<Address, OpenError> {
-    let host = live.host.sealed().ok_or(OpenError::Damaged)?;
-    let host = keyring.sealer.open::<ServerHost>(workspace.into(), workspace.into(), host).await?;
+    let host = Unsealer::of_workspace(sealer, workspace).required::<ServerHost>(&live.host).await?;
     Ok(Address::new(host.expose(), live.port))
 }
 

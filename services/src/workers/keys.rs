@@ -42,8 +42,8 @@ pub(super) async fn rotate_email_index_after(
     app: App,
     command_time_max: Duration,
 ) -> Result<(), KeyringError> {
-    let keyring = app.keyring.clone();
-    if keyring.email_index.rotate(INDEX_DAYS, command_time_max, &Accounts { app }).await? {
+    let index = app.keyring.email_index.clone();
+    if index.rotate(INDEX_DAYS, command_time_max, &Accounts { app }).await? {
         tracing::info!("the key of the e-mail index was rotated");
     }
     Ok(())
@@ -96,7 +96,7 @@ impl Accounts {
         let loaded = self.app.executor.load::<Account>(account.into(), owner).await;
         let loaded = loaded.map_err(|error| KeyringError::Reservations(error.to_string()))?;
         let Account::Live(live) = &*loaded.state else { return Ok(Vec::new()) };
-        let person = Unsealer::of_account(&self.app, account);
+        let person = Unsealer::of_account(&self.app.keyring.sealer, account);
         let mut addresses = Vec::new();
         for sealed in sealed_addresses(live) {
             let Personal::Sealed(sealed) = sealed else { continue };

@@ -105,7 +105,7 @@ pub(super) async fn sweep_erasures(app: App) -> Result<(), SweepError> {
         {
             let subject = SubjectId(account);
             super::eraser::record_in_ledger(
-                &app.keyring,
+                &app.keyring.ledger,
                 SubjectKind::Account,
                 subject,
                 erasure.due,
@@ -118,7 +118,7 @@ pub(super) async fn sweep_erasures(app: App) -> Result<(), SweepError> {
         if let Some(deletion) = loaded.state.live().and_then(|live| live.deletion) {
             let subject = SubjectId(workspace);
             super::eraser::record_in_ledger(
-                &app.keyring,
+                &app.keyring.ledger,
                 SubjectKind::Workspace,
                 subject,
                 deletion.due,

@@ -63,7 +63,7 @@ async fn show(
     least.reached::<projections::accounts::Accounts>(&api).await?;
     let about = signed_in.account;
     let row = by_id(&api.app.pool, about).await?.ok_or_else(not_yet)?;
-    let person = Unsealer::of_account(&api.app, about);
+    let person = Unsealer::of_account(&api.app.keyring.sealer, about);
     let (email, pending) = (row.email.as_deref(), row.pending_email.as_deref());
     let (name, username) = (row.name.as_deref(), row.username.as_deref());
     let me = Me {

@@ -50,7 +50,7 @@ async fn list(
     least.reached::<projections::audit_trail::AuditTrail>(&api).await?;
     let scope = serde_json::to_string(&filter).map_err(|error| Problem::internal(&error))?;
     let scope = format!("/v1/audit-events{scope}");
-    let cursors = Cursors { keyring: &api.app.keyring, of: operator.tenant(), scope };
+    let cursors = Cursors { keys: &api.app.keyring.request_macs, of: operator.tenant(), scope };
     let after: i64 = match paging.cursor {
         Some(cursor) => cursors.read(&cursor).await?,
         None => filter.after.unwrap_or_default(),

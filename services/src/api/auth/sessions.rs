@@ -90,7 +90,7 @@ async fn list(
     let Query(Paging { limit, cursor }) = paging;
     least.reached::<projections::sessions::Sessions>(&api).await?;
     let cursors = Cursors {
-        keyring: &api.app.keyring,
+        keys: &api.app.keyring.request_macs,
         of: signed_in.tenant(),
         scope: "/v1/me/sessions".to_owned(),
     };
@@ -108,7 +108,7 @@ async fn list(
 }
 
 async fn read(api: &Api, signed_in: &SignedIn, row: Row) -> Result<SessionView, Problem> {
-    let person = Unsealer::of_account(&api.app, signed_in.account);
+    let person = Unsealer::of_account(&api.app.keyring.sealer, signed_in.account);
     Ok(SessionView {
         session_id: row.session_id.0,
         current: signed_in.session == row.session_id,

@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::TenantId;
-use infra::keyring::{Keyring, RequestMacs};
+use infra::keyring::{RequestMacKeys, RequestMacs};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
@@ -23,7 +23,7 @@ pub struct Page<T> {
 
 /// Whose listing a cursor belongs to, and with which filters.
 pub struct Cursors<'a> {
-    pub keyring: &'a Keyring,
+    pub keys: &'a RequestMacKeys,
     pub of: TenantId,
     pub scope: String,
 }
@@ -67,7 +67,7 @@ impl Cursors<'_> {
     async fn macs(&self, at: &[u8]) -> Result<RequestMacs, Problem> {
         let length = self.scope.len().to_be_bytes();
         let text = [b"cursor".as_slice(), &length, self.scope.as_bytes(), at].concat();
-        let macs = self.keyring.request_macs.macs(self.of, &text).await;
+        let macs = self.keys.macs(self.of, &text).await;
         macs.map_err(|error| Problem::unavailable(&error))
     }
 }

@@ -133,7 +133,7 @@ async fn parked_streams(
     operator.needs(Scope::Admin)?;
     let Query(Paging { limit, cursor }) = paging;
     let scope = "/v1/admin/parked-streams".to_owned();
-    let cursors = Cursors { keyring: &api.app.keyring, of: operator.tenant(), scope };
+    let cursors = Cursors { keys: &api.app.keyring.request_macs, of: operator.tenant(), scope };
     let after: Option<(String, i16, Uuid)> = match cursor {
         Some(cursor) => Some(cursors.read(&cursor).await?),
         None => None,

@@ -122,7 +122,7 @@ async fn list(
     least.reached::<Runs>(&api).await?;
     let of = member.tenant();
     let scope = scope(member.workspace, state, server);
-    let cursors = Cursors { keyring: &api.app.keyring, of, scope };
+    let cursors = Cursors { keys: &api.app.keyring.request_macs, of, scope };
     let after: Option<(DateTime<Utc>, RunId)> = match cursor {
         Some(cursor) => Some(cursors.read(&cursor).await?),
         None => None,
@@ -159,7 +159,8 @@ async fn show(
     least.reached::<Runs>(&api).await?;
     let run = by_id(&api.app.pool, member.workspace, run.id).await?;
     let run = run.ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
-    let (work, sealed) = (run.work.as_slice(), Unsealer::of_workspace(&api.app, member.workspace));
+    let (work, sealed) =
+        (run.work.as_slice(), Unsealer::of_workspace(&api.app.keyring.sealer, member.workspace));
     let (command, steps) = if run.deployment_id.is_some() {
         let steps = sealed.required::<DeploymentConfig>(work).await?;
         (None, Some(steps.steps().to_vec()))

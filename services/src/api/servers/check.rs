@@ -174,7 +174,7 @@ async fn look(
     position: &mut i64,
 ) -> Result<Outcome, Problem> {
     let live = server.live()?;
-    let address = address(&api.app.keyring, member.workspace, live).await?;
+    let address = address(&api.app.keyring.sealer, member.workspace, live).await?;
     let seen = match api.app.remote.observe(&address).await {
         Ok(seen) => seen,
         Err(error) => return Ok(Outcome::Failed(stage(error.cause()))),

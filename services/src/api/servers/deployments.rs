@@ -118,7 +118,7 @@ async fn opened(
     id: DeploymentId,
     deployment: &Deployment,
 ) -> Result<DeploymentView, Problem> {
-    let sealed = Unsealer::of_workspace(&api.app, member.workspace);
+    let sealed = Unsealer::of_workspace(&api.app.keyring.sealer, member.workspace);
     let config = sealed.required::<DeploymentConfig>(&deployment.config).await?;
     let step =
         |step: &DeploymentStep| StepView { name: step.name.clone(), command: step.command.clone() };

@@ -162,7 +162,7 @@ async fn list(
     let Query(Paging { limit, cursor }) = paging;
     least.reached::<Servers>(&api).await?;
     let scope = "servers".to_owned();
-    let cursors = Cursors { keyring: &api.app.keyring, of: member.tenant(), scope };
+    let cursors = Cursors { keys: &api.app.keyring.request_macs, of: member.tenant(), scope };
     let after: Option<(DateTime<Utc>, ServerId)> = match cursor {
         Some(cursor) => Some(cursors.read(&cursor).await?),
         None => None,

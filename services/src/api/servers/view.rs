@@ -108,7 +108,7 @@ pub async fn view(
     server: ServerId,
     live: &LiveServer,
 ) -> Result<ServerView, Problem> {
-    let sealed = Unsealer::of_workspace(&api.app, workspace);
+    let sealed = Unsealer::of_workspace(&api.app.keyring.sealer, workspace);
     Ok(ServerView {
         server_id: server.0,
         name: sealed.required::<ServerName>(&live.name).await?,
@@ -124,7 +124,7 @@ pub async fn view(
 
 /// As it stands in the read model.
 pub async fn view_of_row(api: &Api, row: Row) -> Result<ServerView, Problem> {
-    let sealed = Unsealer::of_workspace(&api.app, row.workspace_id);
+    let sealed = Unsealer::of_workspace(&api.app.keyring.sealer, row.workspace_id);
     Ok(ServerView {
         server_id: row.server_id.0,
         name: sealed.required::<ServerName>(row.name.as_slice()).await?,

@@ -183,7 +183,7 @@ async fn view(
 ) -> Result<TokenView, Problem> {
     let name = match &kept {
         Some(kept) => {
-            let sealed = Unsealer::of_workspace(&api.app, workspace);
+            let sealed = Unsealer::of_workspace(&api.app.keyring.sealer, workspace);
             Some(sealed.required::<ApiTokenName>(&kept.name).await?)
         }
         None => None,

@@ -142,7 +142,7 @@ async fn address(
     id: InvitationId,
     invitation: &Invitation,
 ) -> Result<Option<EmailAddress>, Problem> {
-    let sealed = Unsealer::new(&api.app, workspace.into(), id.into());
+    let sealed = Unsealer::new(&api.app.keyring.sealer, workspace.into(), id.into());
     Ok(sealed.optional::<InvitationEmail>(Some(&invitation.email)).await?)
 }
 
@@ -294,7 +294,9 @@ async fn check_is_theirs(
     if live.erasure.is_some() {
         return Err(AccountError::ErasureRequested.into());
     }
-    let own = Unsealer::of_account(&api.app, account).required::<AccountEmail>(&live.email).await?;
+    let own = Unsealer::of_account(&api.app.keyring.sealer, account)
+        .required::<AccountEmail>(&live.email)
+        .await?;
     if live.email_state != EmailState::Verified || own.folded() != sent_to.folded() {
         return Err(Problem::of(ProblemKind::NotInvited));
     }

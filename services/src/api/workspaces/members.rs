@@ -168,7 +168,7 @@ async fn opened_person(
     let about = row.account_id;
     let name = row.name.as_deref().filter(|_| is_for::<AccountName>(purpose));
     let email = row.email.as_deref().filter(|_| is_for::<AccountEmail>(purpose));
-    let person = Unsealer::of_account(&api.app, about);
+    let person = Unsealer::of_account(&api.app.keyring.sealer, about);
     let name = person.optional::<AccountName>(name).await?;
     Ok((about, (name, person.optional::<AccountEmail>(email).await?)))
 }

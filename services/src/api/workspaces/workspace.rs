@@ -120,7 +120,7 @@ async fn list(
     least.reached::<Workspaces>(&api).await?;
     least.reached::<Memberships>(&api).await?;
     let (of, scope) = (signed_in.tenant(), "/v1/workspaces".to_owned());
-    let cursors = Cursors { keyring: &api.app.keyring, of, scope };
+    let cursors = Cursors { keys: &api.app.keyring.request_macs, of, scope };
     let after: Option<WorkspaceId> = match cursor {
         Some(cursor) => Some(cursors.read(&cursor).await?),
         None => None,
@@ -130,7 +130,7 @@ async fn list(
     let mut items = Vec::with_capacity(page.items.len());
     for mine in page.items {
         // One that is being deleted is not there any more.
-        let workspace = Unsealer::of_workspace(&api.app, mine.workspace);
+        let workspace = Unsealer::of_workspace(&api.app.keyring.sealer, mine.workspace);
         let name = workspace.optional::<WorkspaceName>(mine.name.as_deref()).await?;
         let Some(name) = name else { continue };
         items.push(WorkspaceSummary {
@@ -171,7 +171,7 @@ async fn show(api: ApiData, member: Member, named: PathWorkspace) -> Result<Http
     let (workspace, live) = (named.id, named.live()?);
     let view = WorkspaceView {
         workspace_id: workspace.0,
-        name: Unsealer::of_workspace(&api.app, workspace)
+        name: Unsealer::of_workspace(&api.app.keyring.sealer, workspace)
             .required::<WorkspaceName>(&live.name)
             .await?,
         role: member.role,

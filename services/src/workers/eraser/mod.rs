@@ -9,7 +9,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::SubjectId;
 use futures_util::future::join_all;
-use infra::keyring::{ErasureEntry, ErasureState, Keyring, KeyringError, Secret, SubjectKind};
+use infra::keyring::{
+    ErasureEntry, ErasureLedger, ErasureState, KeyringError, Secret, SubjectKind,
+};
 use infra::log::{Recorded, Worker, WorkerError};
 use tokio_postgres::Transaction;
 
@@ -54,7 +56,7 @@ impl Eraser {
         {
             app.keyring.ledger.confirm(entry.claim_code_hash, due).await?;
         }
-        record_in_ledger(&app.keyring, kind, subject, due).await?;
+        record_in_ledger(&app.keyring.ledger, kind, subject, due).await?;
         Ok(())
     }
 
@@ -81,15 +83,15 @@ impl Eraser {
 /// Does nothing if the API has recorded the request already, with its claim code. It has not if the
 /// ledger was restored.
 pub(super) async fn record_in_ledger(
-    keyring: &Keyring,
+    ledger: &ErasureLedger,
     kind: SubjectKind,
     subject: SubjectId,
     due: DateTime<Utc>,
 ) -> Result<(), KeyringError> {
-    let entry = keyring.ledger.entry(subject).await?;
+    let entry = ledger.entry(subject).await?;
     if entry.is_none_or(|entry| entry.state == ErasureState::Cancelled) {
         let unknown_code = *Secret::random()?.expose();
-        keyring.ledger.request(kind, subject, due, unknown_code).await?;
+        ledger.request(kind, subject, due, unknown_code).await?;
     }
     Ok(())
 }

@@ -58,7 +58,7 @@ async fn send(app: &App, mail: &ClaimedMail) -> Result<(), PgError> {
 async fn compose(app: &App, mail: &ClaimedMail) -> Result<Letter, ComposeError> {
     let request = &mail.request;
     let (tenant, address) = (request.tenant, &request.address);
-    let sealed = Unsealer::new(app, tenant, request.subject);
+    let sealed = Unsealer::new(&app.keyring.sealer, tenant, request.subject);
     let address = match request.kind {
         MailKind::Invitation => sealed.required::<InvitationEmail>(address).await?,
         MailKind::Verification

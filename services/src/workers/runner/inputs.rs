@@ -1,14 +1,14 @@
 //! The inputs of a command: its text, its secrets, and the masks for its log.
 
+use domain::RunSecretsId;
 use domain::WorkspaceId;
-use domain::privacy::{DeploymentConfig, DeploymentSteps, RunCommand, RunSecrets, Sealed};
+use domain::privacy::{DeploymentConfig, DeploymentSteps, RunCommand, RunSecrets};
 use domain::run::{RequestedRun, Work};
-use domain::{RunSecretsId, SubjectId, TenantId};
-use infra::keyring::OpenError;
 use infra::run_log::{MaskError, Masks};
 use zeroize::Zeroizing;
 
 use super::attempt::AttemptError;
+use crate::unseal::{UnknownField, Unsealer};
 use crate::wiring::App;
 
 /// The decrypted inputs of a command.
@@ -26,15 +26,16 @@ impl RunInputs {
         run: &RequestedRun,
         secrets: Option<RunSecretsId>,
     ) -> Result<Option<Self>, AttemptError> {
-        let Some(command) = command(app, workspace, &run.work).await? else { return Ok(None) };
+        let unsealer = Unsealer::of_workspace(&app.keyring.sealer, workspace);
+        let Some(command) = command(&unsealer, &run.work).await? else { return Ok(None) };
         let mut inputs = Self { command, environment: vec![], masks: Masks::default() };
         let Some(secrets) = secrets else { return Ok(Some(inputs)) };
         let Some(sealed) = app.run_queue.secrets(workspace, secrets).await? else {
             return Ok(None);
         };
-        let (tenant, subject) = of(workspace);
-        let opened = app.keyring.sealer.open::<RunSecrets>(tenant, subject, &sealed).await;
-        let Some(opened) = unless_erased(opened)? else { return Ok(None) };
+        let Some(opened) = unsealer.optional::<RunSecrets>(Some(&sealed)).await? else {
+            return Ok(None);
+        };
         let variables = opened.expose().iter();
         let variables = variables.map(|(name, value)| (name.clone(), value.clone().into()));
         inputs.environment = variables.collect();
@@ -50,43 +51,19 @@ fn masks(environment: &[(String, Zeroizing<String>)]) -> Result<Masks, MaskError
 }
 
 async fn command(
-    app: &App,
-    workspace: WorkspaceId,
+    unsealer: &Unsealer<'_>,
     work: &Work,
-) -> Result<Option<Zeroizing<String>>, AttemptError> {
-    let (tenant, subject) = of(workspace);
+) -> Result<Option<Zeroizing<String>>, UnknownField> {
     Ok(match work {
         Work::Command { command } => {
-            let sealed = sealed(command.sealed())?;
-            let line = unless_erased(
-                app.keyring.sealer.open::<RunCommand>(tenant, subject, sealed).await,
-            )?;
+            let line = unsealer.optional::<RunCommand>(Some(command)).await?;
             line.map(|line| line.expose().to_owned().into())
         }
         Work::Deployment { steps, .. } => {
-            let sealed = sealed(steps.sealed())?;
-            let steps = app.keyring.sealer.open::<DeploymentConfig>(tenant, subject, sealed).await;
-            unless_erased(steps)?.map(|steps| script(&steps).into())
+            let steps = unsealer.optional::<DeploymentConfig>(Some(steps)).await?;
+            steps.map(|steps| script(&steps).into())
         }
     })
-}
-
-fn of(workspace: WorkspaceId) -> (TenantId, SubjectId) {
-    (workspace.into(), workspace.into())
-}
-
-fn sealed(sealed: Option<&Sealed>) -> Result<&Sealed, AttemptError> {
-    sealed.ok_or_else(|| AttemptError::internal(&OpenError::Damaged))
-}
-
-fn unless_erased<T>(opened: Result<T, OpenError>) -> Result<Option<T>, AttemptError> {
-    match opened {
-        Ok(value) => Ok(Some(value)),
-        Err(OpenError::Erased | OpenError::Expired) => Ok(None),
-        Err(error @ (OpenError::Damaged | OpenError::Unavailable(_))) => {
-            Err(AttemptError::internal(&error))
-        }
-    }
 }
 
 /// Runs each step in its own shell. The first step that fails ends the run, with its exit code.

@@ -11,6 +11,7 @@ use infra::run_log::RunLogError;
 
 use super::super::start_failure;
 use crate::operations::connect::ConnectError;
+use crate::unseal::UnknownField;
 
 #[derive(Debug, thiserror::Error)]
 pub enum AttemptError {
@@ -83,4 +84,4 @@ macro_rules! internal {
     )*};
 }
 
-internal!(PgError LoadError);
+internal!(PgError LoadError UnknownField);
