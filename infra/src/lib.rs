@@ -28,3 +28,4 @@ pub mod seats;
 pub mod server_credentials;
 pub mod sessions;
 mod statement;
+pub mod workspace_rows;

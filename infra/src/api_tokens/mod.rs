@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::postgres::{PgError, Pool};
 use crate::random::NoRandomness;
 use crate::statement::{execute, query, query_opt};
+use crate::workspace_rows::WorkspaceRows;
 
 /// The prefix of a token, by which people and secret scanners recognise it.
 pub const PREFIX: &str = "lw_";
@@ -26,6 +27,11 @@ const TOUCH: &str = "update working.api_tokens set last_used_at = $2 \
 const LIST: &str = "select token_id, name, issued_at, last_used_at from working.api_tokens \
     where workspace_id = $1";
 const DELETE: &str = "delete from working.api_tokens where token_id = $1";
+/// What an erasure deletes of a workspace.
+pub const OF_WORKSPACE: WorkspaceRows = WorkspaceRows {
+    table: "working.api_tokens",
+    delete: "delete from working.api_tokens where workspace_id = $1",
+};
 
 /// The rows of API tokens.
 #[derive(Clone)]

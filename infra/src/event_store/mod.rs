@@ -17,6 +17,7 @@ pub use config::{ExecutorConfig, StartError};
 pub use cqrs::{CqrsContext, CqrsStore};
 pub use error::ExecuteError;
 pub use executor::Executor;
+pub use load::snapshot::SNAPSHOTS_OF_WORKSPACE;
 pub use load::state::{LoadError, Loaded, Stored};
 pub use receipt::{AppendedEvent, Receipt};
 pub use request::{Request, ReservationChange};

@@ -9,14 +9,20 @@ use tokio_postgres::{Row, Transaction};
 
 use crate::postgres::{PgError, Pool};
 use crate::statement::query;
+use crate::workspace_rows::WorkspaceRows;
 
 const PUT: &str = "\
     insert into working.invitations (invitation_id, workspace_id, until) values ($1, $2, $3) \
     on conflict do nothing";
 const DELETE: &str = "delete from working.invitations where invitation_id = $1";
+/// What an erasure deletes of a workspace.
+pub const OF_WORKSPACE: WorkspaceRows = WorkspaceRows {
+    table: "working.invitations",
+    delete: "delete from working.invitations where workspace_id = $1",
+};
 const DUE: &str = "select invitation_id, workspace_id from working.invitations where until <= $1 \
     order by until limit $2";
-const OF_WORKSPACE: &str = "select invitation_id from working.invitations where workspace_id = $1";
+const LIST: &str = "select invitation_id from working.invitations where workspace_id = $1";
 
 /// The rows of open invitations.
 #[derive(Clone)]
@@ -59,7 +65,7 @@ impl Invitations {
 
     /// The open invitations of a workspace.
     pub async fn of_workspace(&self, workspace: WorkspaceId) -> Result<Vec<InvitationId>, PgError> {
-        let rows = query(&self.pool, OF_WORKSPACE, &[&workspace.0]).await?;
+        let rows = query(&self.pool, LIST, &[&workspace.0]).await?;
         Ok(rows.iter().map(|row| row.try_get(0).map(InvitationId)).collect::<Result<_, _>>()?)
     }
 }

@@ -27,7 +27,7 @@ pub use chunk::{LogKey, LogLine};
 pub use error::RunLogError;
 pub use lines::Stream;
 pub use mask::{MaskError, Masks};
-pub use rows::LogPart;
+pub use rows::{LogPart, OF_WORKSPACE};
 pub use seal::{StreamSummary, Summary};
 pub use wake::Watch;
 pub use writer::Writer;

@@ -23,6 +23,11 @@ const READ_ERR: &str = include_str!("read_err.sql");
 const READ_ALL: &str = include_str!("read_all.sql");
 const DELETE: &str = "delete from working.run_log_chunks \
     where run_id = $1 and server_id = $2 and attempt = $3 and workspace_id = $4";
+/// What an erasure deletes of a workspace.
+pub const OF_WORKSPACE: WorkspaceRows = WorkspaceRows {
+    table: "working.run_log_chunks",
+    delete: "delete from working.run_log_chunks where workspace_id = $1",
+};
 
 /// The size of one read: a number of chunks, or the chunks that begin within a number of bytes.
 const PAGE_CHUNKS: i64 = 64;

@@ -16,8 +16,9 @@ use uuid::Uuid;
 
 use crate::postgres::{PgError, Pool};
 use crate::statement::{execute, query, query_opt};
+use crate::workspace_rows::WorkspaceRows;
 
-pub use secrets::UnusedSecrets;
+pub use secrets::{SECRETS_OF_WORKSPACE, UnusedSecrets};
 pub use task::{HeldTask, RenewedTask, Task};
 
 const PUT: &str = include_str!("put.sql");
@@ -28,6 +29,11 @@ const CANCEL: &str = "update working.run_tasks set cancel = true, next_at = null
     where run_id = $1 and server_id = $2 and attempt = $3 and state <> 'lost'";
 const DELETE_QUEUED: &str = "delete from working.run_tasks \
     where run_id = $1 and server_id = $2 and attempt = $3 and state = 'queued'";
+/// What an erasure deletes of a workspace.
+pub const OF_WORKSPACE: WorkspaceRows = WorkspaceRows {
+    table: "working.run_tasks",
+    delete: "delete from working.run_tasks where workspace_id = $1",
+};
 const CLAIM: &str = include_str!("claim.sql");
 const RENEW: &str = include_str!("renew.sql");
 const HAND_OVER: &str =

@@ -8,11 +8,17 @@ use domain::{RunId, RunSecretsId, WorkspaceId};
 use super::RunQueue;
 use crate::postgres::PgError;
 use crate::statement::{execute, query, query_opt};
+use crate::workspace_rows::WorkspaceRows;
 
 const PUT: &str = "insert into working.run_secrets (secrets_id, run_id, workspace_id, sealed) \
     values ($1, $2, $3, $4) on conflict do nothing";
 const FIND: &str =
     "select sealed from working.run_secrets where secrets_id = $1 and workspace_id = $2";
+/// What an erasure deletes of a workspace.
+pub const SECRETS_OF_WORKSPACE: WorkspaceRows = WorkspaceRows {
+    table: "working.run_secrets",
+    delete: "delete from working.run_secrets where workspace_id = $1",
+};
 const LIST_UNUSED: &str = include_str!("list_unused_secrets.sql");
 const DELETE: &str = include_str!("delete_secrets.sql");
 

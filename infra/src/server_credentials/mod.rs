@@ -15,6 +15,7 @@ use crate::keyring::{OpenError, SealError, Sealer};
 use crate::postgres::{PgError, Pool};
 use crate::remote::{Identity, IdentityError};
 use crate::statement::{execute, query, query_opt};
+use crate::workspace_rows::WorkspaceRows;
 
 const INSERT: &str = include_str!("insert.sql");
 const FIND: &str = "select private_key, public_line from working.server_credentials \
@@ -23,6 +24,9 @@ const NAME: &str = include_str!("name.sql");
 const DELETE: &str = "delete from working.server_credentials where credential_id = $1";
 const DELETE_OF_SERVER: &str = "delete from working.server_credentials where server_id = $1";
 const DELETE_OF_WORKSPACE: &str = "delete from working.server_credentials where workspace_id = $1";
+/// What an erasure deletes of a workspace.
+pub const OF_WORKSPACE: WorkspaceRows =
+    WorkspaceRows { table: "working.server_credentials", delete: DELETE_OF_WORKSPACE };
 const UNNAMED: &str = include_str!("unnamed.sql");
 
 /// A private key was not stored or not read.

@@ -5,24 +5,28 @@ use std::collections::BTreeSet;
 use domain::workspace::{Workspace, WorkspaceCommand, WorkspaceError};
 use domain::{InvitationId, Refused, SubjectId, WorkspaceId};
 use infra::postgres::PgError;
+use infra::workspace_rows::WorkspaceRows;
+use infra::{
+    api_tokens, event_store, invitations, monitors, run_log, run_queue, seats, server_credentials,
+};
 
 use super::error::EraserError;
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 use crate::workers::workspace_rows::erase_invitation;
 
-/// Each takes the workspace's id.
-const DELETE_ROWS: &[&str] = &[
-    "delete from working.api_tokens where workspace_id = $1",
-    "delete from working.invitations where workspace_id = $1",
-    "delete from working.seat_leases where workspace_id = $1",
-    "delete from working.server_credentials where workspace_id = $1",
-    "delete from working.server_monitors where workspace_id = $1",
-    "delete from working.run_tasks where workspace_id = $1",
-    "delete from working.run_secrets where workspace_id = $1",
-    "delete from working.run_log_chunks where workspace_id = $1",
+/// Every table that has rows of a workspace.
+pub(crate) const ROWS: [WorkspaceRows; 9] = [
+    api_tokens::OF_WORKSPACE,
+    invitations::OF_WORKSPACE,
+    seats::OF_WORKSPACE,
+    server_credentials::OF_WORKSPACE,
+    monitors::OF_WORKSPACE,
+    run_queue::OF_WORKSPACE,
+    run_queue::SECRETS_OF_WORKSPACE,
+    run_log::OF_WORKSPACE,
+    event_store::SNAPSHOTS_OF_WORKSPACE,
 ];
-const DELETE_SNAPSHOTS: &str = include_str!("delete_snapshots.sql");
 
 /// Deletes the rows of a fenced workspace: the fence prevents new ones.
 pub(super) async fn delete_rows(app: &App, subject: SubjectId) -> Result<(), EraserError> {
@@ -30,8 +34,8 @@ pub(super) async fn delete_rows(app: &App, subject: SubjectId) -> Result<(), Era
         erase_invitation(app, invitation).await?;
     }
     let client = app.pool.get().await.map_err(PgError::from)?;
-    for statement in DELETE_ROWS.iter().chain([&DELETE_SNAPSHOTS]) {
-        client.execute(*statement, &[&subject.0]).await.map_err(PgError::from)?;
+    for rows in ROWS {
+        client.execute(rows.delete, &[&subject.0]).await.map_err(PgError::from)?;
     }
     Ok(())
 }
