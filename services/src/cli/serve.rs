@@ -1,4 +1,4 @@
-//! `lethe serve`, `lethe api` and `lethe work`: starts, says where everything is, stops in order.
+//! `lethe serve`, `lethe api` and `lethe work`: starts, prints where everything is, stops in order.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -84,7 +84,7 @@ impl Running {
         databases.migrate(false).await?;
         let public_url = public_url(config, sockets.api.as_ref())?;
         let app = App::start(Arc::clone(config), &databases, metrics, &public_url).await?;
-        // Nobody whom the ledger knows as erased is served from older events.
+        // Before requests are served: a restored log has events of people who are erased in the ledger.
         workers::replay_ledger(&app).await.map_err(CliError::Failed)?;
         let wake = Wake::start(databases.direct.clone(), app.executor.appended());
         let readers = if parts.readers { Some(read(&app, &wake).await?) } else { None };

@@ -111,7 +111,8 @@ fn is_key(text: &str) -> bool {
     (16..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-/// The address that the outermost of our own `proxies` saw; further ones are anybody's claim.
+/// The address that the outermost of our own `proxies` saw. Addresses before it in the header could
+/// have been written by anybody.
 pub fn address(peer: Option<SocketAddr>, headers: &HeaderMap, proxies: usize) -> IpAddr {
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
     if proxies == 0 {

@@ -28,7 +28,7 @@ pub struct Member {
     /// The session of a person; or else there is a token, with some of the member's rights.
     pub session: Option<SessionId>,
     pub token: Option<Scoped>,
-    /// What the request does; none where nothing answers the method.
+    /// What the request does; `None` if no handler is for the method.
     action: Option<WorkspaceAction>,
 }
 
@@ -95,7 +95,8 @@ impl Member {
 /// Finds the caller, for a path with a workspace in it, and keeps it with the request.
 ///
 /// # Errors
-/// Nobody is signed in; or there is no such workspace, or none of theirs; or it is only read now.
+/// Nobody is signed in; there is no such workspace, or the caller is no member of it; or it can only
+/// be read until its deletion is cancelled.
 pub async fn admit(request: &ServiceRequest) -> Result<(), Problem> {
     let shown = request.request();
     if matches!(named::<WorkspaceId>(shown), Ok(None)) {
@@ -109,7 +110,8 @@ pub async fn admit(request: &ServiceRequest) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Who asks now, for a path with a workspace in it: a request that goes on is not counted again.
+/// Finds the caller again, for a request that is still being answered. It is not counted as another
+/// request.
 ///
 /// # Errors
 /// As of [`admit`].
@@ -118,14 +120,14 @@ pub async fn find(request: &HttpRequest) -> Result<Member, Problem> {
     Ok(member)
 }
 
-/// Whether a request is possible before a requested deletion is cancelled. A method that nothing
-/// answers is refused like a change, unless it is a read.
+/// Whether a request is possible before a requested deletion is cancelled. A method without a handler
+/// is refused like a change, unless it is GET or HEAD.
 fn is_allowed_in_grace(request: &HttpRequest, action: Option<WorkspaceAction>) -> bool {
     let reads = || matches!(*request.method(), Method::GET | Method::HEAD);
     action.map_or_else(reads, WorkspaceAction::allowed_in_grace)
 }
 
-/// What a request to a workspace shows.
+/// How a request to a workspace is authenticated.
 enum Authenticated {
     Person(SignedIn),
     Token(ApiTokenRow),

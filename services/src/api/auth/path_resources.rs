@@ -123,8 +123,8 @@ in_path! {
     SessionId "id"
 }
 
-/// An id in the path. It is parsed with the request, and refused by the handler: whoever is not
-/// signed in learns that first.
+/// An id in the path. It is parsed with the request, and refused by the handler, after callers who
+/// are not signed in.
 pub struct PathId<Id>(Option<Id>);
 
 impl<Id> PathId<Id> {

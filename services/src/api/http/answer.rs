@@ -20,7 +20,7 @@ pub fn written(status: StatusCode, receipt: &Receipt) -> HttpResponseBuilder {
     answer
 }
 
-/// Where the write ends in the log, for a read that must see it; nothing when it changed nothing.
+/// The position of the last event of a write, for a read that must see it; `None` if nothing changed.
 pub fn insert_position(answer: &mut HttpResponseBuilder, receipt: &Receipt) {
     if let Some(position) = receipt.position() {
         answer.insert_header((POSITION, position));

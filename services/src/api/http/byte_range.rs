@@ -41,7 +41,7 @@ impl ByteRange {
     }
 
     /// # Errors
-    /// Nothing of a text of that length is in it.
+    /// The range begins after the end of a text of that length.
     pub fn within(self, length: u64) -> Result<Ranged, Problem> {
         let (from, until) = match self {
             Self::All => return Ok(Ranged { status: StatusCode::OK, from: 0, until: length }),

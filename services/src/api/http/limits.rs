@@ -122,7 +122,7 @@ impl<C: Clock + Clone> Limit<C> {
     }
 }
 
-/// Whoever has one IPv6 address has all of its /64.
+/// One subscriber usually has all IPv6 addresses of a /64: they count as one.
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,

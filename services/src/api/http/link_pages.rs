@@ -5,7 +5,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::{ServiceConfig, get};
 
-/// Nothing from elsewhere, and nothing in the page itself that runs.
+/// The page loads nothing from other places, and runs no script.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
                       connect-src 'self'; base-uri 'none'; frame-ancestors 'none'";
 

@@ -16,7 +16,7 @@ use crate::api::auth::{member, path_resources};
 use crate::api::http::actions::Actions;
 use crate::api::http::problem::{Problem, ProblemKind};
 
-/// Whoever waits longer has given up; the body of an export may stream on.
+/// Clients rarely wait longer for an answer. The body of an export may take longer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
 /// The routes so far. Path and method stand once, in each handler's `utoipa::path`.
@@ -32,6 +32,8 @@ impl Routes {
     /// Adds a handler by what `utoipa::path` says of it.
     pub fn add<P, H, A>(&mut self, _: P, handler: H) -> &mut Self
     where
+        // utoipa 6 has no public trait for the schemas of a handler: utoipa-actix-web, of the same
+        // project, uses this one.
         P: utoipa::Path + utoipa::__dev::SchemaReferences,
         H: Handler<A>,
         A: FromRequest + 'static,

@@ -1,4 +1,4 @@
-//! A log as server-sent events: each line once, in order, from wherever the reader left off.
+//! A log as server-sent events: each line once, in order, from the line that the reader saw last.
 
 use std::time::{Duration, Instant};
 

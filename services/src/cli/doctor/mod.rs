@@ -21,7 +21,7 @@ pub(super) struct Findings {
 
 impl Findings {
     fn say(&self, verdict: &str, text: &str) {
-        // A line that nobody reads any more is not missed.
+        // An error means that the reader of the output has closed it.
         let _ = writeln!(&self.out, "{verdict:<7}{text}");
     }
 
