@@ -1,17 +1,17 @@
 //! Workers follow the log or a clock, and act outside.
 
-mod departures;
+mod after_restore;
+mod erased_members;
 mod eraser;
 mod keys;
 mod lease_reaper;
 mod mailer;
-mod orphans;
-mod restored;
 mod run_logs;
 mod runner;
 mod seat_leases;
 mod server_monitor;
 mod session_closer;
+mod sweeps;
 #[cfg(test)]
 mod tests;
 mod timer;
@@ -22,7 +22,7 @@ use std::time::Duration;
 use infra::log::Reader;
 use infra::postgres::PgError;
 
-pub use restored::replay_ledger;
+pub use after_restore::replay_ledger;
 
 use crate::wiring::App;
 use server_monitor::Rounds;
@@ -67,15 +67,15 @@ impl Workers {
             }
         });
         timers.on_every_node("lease reaper", often / 2, None, lease_reaper::reap_due);
-        timers.on_one_node("server keys", minute, None, orphans::sweep_server_credentials);
-        timers.on_every_node("mail folder", minute, None, orphans::sweep_mail_folder);
+        timers.on_one_node("server keys", minute, None, sweeps::sweep_server_credentials);
+        timers.on_every_node("mail folder", minute, None, sweeps::sweep_mail_folder);
         timers.on_one_node("session closer", second, Some(close), session_closer::close_due);
         timers.on_one_node("eraser", second, Some(erase), eraser::erase_due);
-        timers.on_one_node("outbox", 5 * second, None, orphans::sweep_outbox);
-        timers.on_one_node("departures", 5 * second, None, departures::remove_departed);
+        timers.on_one_node("outbox", 5 * second, None, sweeps::sweep_outbox);
+        timers.on_one_node("departures", 5 * second, None, erased_members::remove_departed);
         timers.on_one_node("invitations", 5 * second, None, workspace_rows::expire_due);
-        timers.on_one_node("credentials", minute, None, orphans::sweep_credentials);
-        timers.on_one_node("erasures", 10 * minute, None, orphans::sweep_erasures);
+        timers.on_one_node("credentials", minute, None, sweeps::sweep_credentials);
+        timers.on_one_node("erasures", 10 * minute, None, sweeps::sweep_erasures);
         timers.on_one_node("keys", minute, None, keys::rotate_keys);
         timers.on_one_node("e-mail index", minute, None, keys::rotate_email_index);
         timers.on_one_node("run logs", 10 * minute, None, run_logs::retain);

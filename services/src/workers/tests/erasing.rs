@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::super::eraser::{Eraser, erase_due, next_stage};
 use super::super::mailer::{Mailer, send_due};
-use super::super::orphans;
+use super::super::sweeps;
 use super::*;
 
 fn eraser(app: &App) -> Eraser {
@@ -192,7 +192,7 @@ async fn a_request_that_the_ledger_lost_is_entered_again() {
     harness.clock.advance(TimeDelta::days(8));
     project(&app).await;
 
-    orphans::sweep_erasures(app.clone()).await.unwrap();
+    sweeps::sweep_erasures(app.clone()).await.unwrap();
     erase_due(app.clone()).await.unwrap();
 
     assert_eq!(entry(&app, ada.account).await.state, ErasureState::Completed);

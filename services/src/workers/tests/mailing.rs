@@ -3,7 +3,7 @@
 use infra::keyring::LinkPurpose;
 
 use super::super::mailer::{Mailer, send_due};
-use super::super::orphans;
+use super::super::sweeps;
 use super::*;
 
 fn mailer(app: &App) -> Mailer {
@@ -128,7 +128,7 @@ async fn a_file_whose_mail_is_gone_is_swept() {
     send_due(app.clone()).await.unwrap();
     app.outbox.delete_of_subject(ada.account.into()).await.unwrap();
 
-    orphans::sweep_mail_folder(app).await.unwrap();
+    sweeps::sweep_mail_folder(app).await.unwrap();
 
     let mails = harness.mails();
     assert_eq!(mails.len(), 1);

@@ -3,8 +3,8 @@
 use domain::CredentialId;
 use domain::session::CloseReason;
 
-use super::super::orphans;
 use super::super::session_closer::{SessionCloser, close_due};
+use super::super::sweeps;
 use super::*;
 use crate::operations::sign_out::SignOut;
 
@@ -134,10 +134,10 @@ async fn a_hash_that_no_event_names_is_swept_and_a_named_one_stays() {
     let nobody = AccountId(app.ids.uuid());
     hash(&app, nobody).await;
 
-    orphans::sweep_credentials(app.clone()).await.unwrap();
+    sweeps::sweep_credentials(app.clone()).await.unwrap();
     assert_eq!(count(&app, "select count(*) from working.credentials").await, 3);
     harness.clock.advance(TimeDelta::minutes(11));
-    orphans::sweep_credentials(app.clone()).await.unwrap();
+    sweeps::sweep_credentials(app.clone()).await.unwrap();
 
     let password = SecretString::from(PASSWORD);
     assert!(app.credentials.verify(ada.account, ada.credential, &password).await.unwrap());
