@@ -1,9 +1,8 @@
 //! The inputs of a command: its text, its secrets, and the masks for its log.
 
-use domain::RunSecretsId;
-use domain::WorkspaceId;
 use domain::privacy::{DeploymentConfig, DeploymentSteps, RunCommand, RunSecrets};
 use domain::run::{RequestedRun, Work};
+use domain::{RunSecretsId, WorkspaceId};
 use infra::run_log::{MaskError, Masks};
 use zeroize::Zeroizing;
 
