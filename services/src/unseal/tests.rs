@@ -1,10 +1,9 @@
 //! One test for each answer, on a real keyring.
-#![allow(clippy::unwrap_used, reason = "a test may")]
 
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::privacy::{AccountEmail, EmailAddress, IpAddress, LoginIp};
+use domain::privacy::{AccountEmail, AccountName, EmailAddress, IpAddress, LoginIp};
 use domain::{EventId, WorkspaceId};
 use infra::clock::Clock;
 use infra::keyring::{Keyring, KeyringOptions, RootFolder};
@@ -107,6 +106,8 @@ async fn a_damaged_field_is_an_error_also_where_a_field_may_be_absent() {
         assert!(matches!(required, Err(OpenError::Damaged)));
         assert!(matches!(optional, Err(UnknownField::Damaged)));
     }
+    let as_another_field = person.optional::<AccountName>(Some(&stored)).await;
+    assert!(matches!(as_another_field, Err(UnknownField::Damaged)));
     let clear = Personal::<AccountEmail>::Clear(email());
     assert!(matches!(person.required::<AccountEmail>(&clear).await, Err(OpenError::Damaged)));
     let no_bytes: Option<&[u8]> = None;

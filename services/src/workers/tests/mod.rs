@@ -9,7 +9,6 @@ mod refused;
 mod restoring;
 mod seating;
 mod signing_out;
-mod unsealing;
 mod workspaces;
 
 use std::sync::Arc;
