@@ -10,6 +10,7 @@ use super::chunk::{Kept, LogKey};
 use super::lines::Place;
 use crate::postgres::Pool;
 use crate::statement::{execute, query, query_opt};
+use crate::workspace_rows::WorkspaceRows;
 
 const WRITE: &str = include_str!("write.sql");
 const WRITTEN: &str = "select from working.run_log_chunks \
