@@ -61,7 +61,8 @@ async fn answers<F: Field>(
 
 #[tokio::test]
 async fn a_field_of_an_erased_person_is_refused_or_absent() {
-    let keyring = Harness::new().await.keyring().await;
+    let harness = Harness::new().await;
+    let keyring = harness.keyring().await;
     let stored = sealed::<AccountEmail>(&keyring, &email()).await;
     let person = Unsealer::of_account(&keyring.sealer, ACCOUNT);
     let (required, optional) = answers::<AccountEmail>(&person, &stored).await;
@@ -93,7 +94,8 @@ async fn a_field_of_a_period_that_is_over_is_refused_or_absent() {
 
 #[tokio::test]
 async fn a_damaged_field_is_an_error_also_where_a_field_may_be_absent() {
-    let keyring = Harness::new().await.keyring().await;
+    let harness = Harness::new().await;
+    let keyring = harness.keyring().await;
     let stored = sealed::<AccountEmail>(&keyring, &email()).await;
     let person = Unsealer::of_account(&keyring.sealer, ACCOUNT);
     let mut changed = stored.clone();
