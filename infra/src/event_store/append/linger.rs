@@ -83,7 +83,7 @@ mod tests {
             linger.adapt(0);
             let wait = linger.wait_for(1).until.duration_since(linger.ended);
             let short = Duration::from_micros(500);
-            let shortest = batch >= 4 && batch < TRY_EVERY;
+            let shortest = (4..TRY_EVERY).contains(&batch);
             assert_eq!(wait, if shortest { short } else { WAIT_MAX }, "batch {batch}");
         }
     }
