@@ -63,7 +63,7 @@ async fn a_command_that_says_too_much_ends_its_connection() {
     let outcome = connection.exec("cat /dev/zero", b"", LIMITS).await;
     assert_eq!(outcome.unwrap_err(), RemoteError::TooMuch);
     assert!(!connection.is_live());
-    until("the end of cat", || harness.sshd.processes().unwrap().is_empty()).await;
+    until("the end of cat", async || harness.sshd.processes().unwrap().is_empty()).await;
 }
 
 #[tokio::test]
@@ -87,7 +87,7 @@ async fn a_killed_session_is_a_lost_connection() {
     harness.sshd.kill_sessions().unwrap();
     assert_eq!(channel.next().await, None);
     assert!(!channel.has_ended());
-    until("the loss", || !connection.is_live()).await;
+    until("the loss", async || !connection.is_live()).await;
 }
 
 #[tokio::test]
@@ -127,10 +127,10 @@ async fn a_command_that_is_given_up_half_way_is_closed() {
     let cat = || harness.sshd.processes().unwrap().iter().any(|one| one.command.contains("cat"));
     tokio::select! {
         _ = flood => panic!("it ended"),
-        () = until("cat", cat) => {}
+        () = until("cat", async || cat()) => {}
     }
     assert_eq!(run(&connection, "echo in").await.out, b"in\n");
-    until("the end of cat", || !cat()).await;
+    until("the end of cat", async || !cat()).await;
 }
 
 #[tokio::test]
@@ -142,7 +142,7 @@ async fn a_closed_channel_leaves_its_connection_to_others() {
     flood.close().await;
     drop(connection.open("cat /dev/zero", b"").await.unwrap());
     assert_eq!(run(&connection, "echo in").await.out, b"in\n");
-    until("the end of cat", || harness.sshd.processes().unwrap().is_empty()).await;
+    until("the end of cat", async || harness.sshd.processes().unwrap().is_empty()).await;
 }
 
 #[tokio::test]
@@ -154,14 +154,14 @@ async fn a_dropped_connection_ends_its_session_and_its_channels() {
     let unread = connection.open("cat /dev/zero", b"").await.unwrap();
     let mut quiet = connection.open("exec sleep 1000", b"").await.unwrap();
     let waits = tokio::spawn(async move { quiet.next().await });
-    until("the task", || alive() > before).await;
+    until("the task", async || alive() > before).await;
     drop(connection);
     assert_eq!(waits.await.unwrap(), None);
-    until("the end of the task", || alive() == before).await;
+    until("the end of the task", async || alive() == before).await;
     drop(unread);
     let cat = || harness.sshd.processes().unwrap().iter().any(|one| one.command.contains("cat"));
-    until("the end of cat", || !cat()).await;
-    until("the end of the session", || harness.sshd.log().contains("do_cleanup")).await;
+    until("the end of cat", async || !cat()).await;
+    until("the end of the session", async || harness.sshd.log().contains("do_cleanup")).await;
 }
 
 #[tokio::test]
@@ -180,7 +180,7 @@ async fn a_stalled_reader_holds_the_server_up_instead_of_filling_memory() {
         io.lines().nth(1).unwrap().trim_start_matches("wchar: ").parse::<u64>().unwrap()
     };
     let mut last = (written(), 0);
-    until("a standstill", || {
+    until("a standstill", async || {
         let now = written();
         last = if now == last.0 { (now, last.1 + 1) } else { (now, 0) };
         last.1 == 40

@@ -5,7 +5,7 @@ mod commands;
 mod doors;
 mod identities;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use domain::server::Fingerprint;
 
@@ -14,6 +14,7 @@ use super::{
     RemoteOptions,
 };
 use test_support::sshd::{Sshd, SshdOptions};
+use test_support::until;
 
 const LIMITS: Limits = Limits { within: Duration::from_secs(20), bytes_max: 1024 * 1024 };
 
@@ -63,13 +64,4 @@ impl SshHarness {
 
 async fn run(connection: &Connection, command: &str) -> CommandOutput {
     connection.exec(command, b"", LIMITS).await.unwrap()
-}
-
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let started = Instant::now();
-    let mut ticks = tokio::time::interval(Duration::from_millis(5));
-    while !holds() {
-        assert!(started.elapsed() < Duration::from_secs(20), "{what} did not come about");
-        ticks.tick().await;
-    }
 }
