@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -21,27 +21,40 @@ const STANDARD_ERROR: u32 = 1;
 const CLOSE_WITHIN: Duration = Duration::from_secs(5);
 
 /// The receiving half of a channel. The connection closes it when the connection is dropped.
-pub(super) struct Inlet(Mutex<Option<ChannelReadHalf>>);
+pub(super) struct Inlet(Mutex<Receiving>);
+
+struct Receiving {
+    half: Option<ChannelReadHalf>,
+    /// Of the task that waits in [`Inlet::next`].
+    waiting: Option<Waker>,
+}
 
 impl Inlet {
     pub(super) const fn new(half: ChannelReadHalf) -> Self {
-        Self(Mutex::new(Some(half)))
+        Self(Mutex::new(Receiving { half: Some(half), waiting: None }))
     }
 
     /// The next message; `None` at the end. Nothing is lost when the future is dropped.
     pub(super) async fn next(&self) -> Option<ChannelMsg> {
         poll_fn(|cx| {
-            let mut half = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            match half.as_mut() {
-                Some(half) => pin!(half.wait()).poll(cx),
-                None => Poll::Ready(None),
-            }
+            let mut receiving = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(half) = receiving.half.as_mut() else { return Poll::Ready(None) };
+            let next = pin!(half.wait()).poll(cx);
+            receiving.waiting = next.is_pending().then(|| cx.waker().clone());
+            next
         })
         .await
     }
 
+    /// Ends the messages. The half that is dropped wakes nobody, so the waiting task is woken here.
     pub(super) fn shut(&self) {
-        drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let mut receiving = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (half, waiting) = (receiving.half.take(), receiving.waiting.take());
+        drop(receiving);
+        drop(half);
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
     }
 }
 

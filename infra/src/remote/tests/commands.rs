@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::server::ConnectFailure;
+use tokio::time::timeout;
 
 use super::{LIMITS, SshHarness, run, until};
 use crate::remote::{ChannelEvent, Identity, Limits, RemoteError};
@@ -153,10 +154,12 @@ async fn a_dropped_connection_ends_its_session_and_its_channels() {
     let connection = harness.connect().await;
     let unread = connection.open("cat /dev/zero", b"").await.unwrap();
     let mut quiet = connection.open("exec sleep 1000", b"").await.unwrap();
+    assert!(alive() > before);
     let waits = tokio::spawn(async move { quiet.next().await });
-    until("the task", async || alive() > before).await;
+    // Now it waits: whoever drops the connection has to wake it.
+    tokio::task::yield_now().await;
     drop(connection);
-    assert_eq!(waits.await.unwrap(), None);
+    assert_eq!(timeout(LIMITS.within, waits).await.unwrap().unwrap(), None);
     until("the end of the task", async || alive() == before).await;
     drop(unread);
     let cat = || harness.sshd.processes().unwrap().iter().any(|one| one.command.contains("cat"));
