@@ -4,6 +4,7 @@ mod erased_rows;
 mod erasing;
 mod keys;
 mod mailing;
+mod observing;
 mod pending_erasures;
 mod refused;
 mod restoring;
