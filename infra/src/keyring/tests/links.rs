@@ -28,6 +28,8 @@ async fn a_link_is_read_for_its_purpose_on_every_node_for_a_week() {
         Some((ada, proof))
     );
     harness.days_pass(1);
+    // Its time is over, also while its key is not erased.
+    assert_eq!(two.link_tokens.read(LinkPurpose::VerifyEmail, &token).await.unwrap(), None);
     assert_eq!(one.eraser.erase_expired().await.unwrap().links, 1);
     assert_eq!(one.link_tokens.read(LinkPurpose::VerifyEmail, &token).await.unwrap(), None);
 }

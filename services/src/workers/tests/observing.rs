@@ -9,7 +9,8 @@ use infra::remote::HostKey;
 use super::*;
 use crate::operations::connect::observe_host_key;
 
-const SEEN: HostKey = HostKey { algorithm: KeyAlgorithm::Ed25519, fingerprint: Fingerprint([7; 32]) };
+const SEEN: HostKey =
+    HostKey { algorithm: KeyAlgorithm::Ed25519, fingerprint: Fingerprint([7; 32]) };
 
 struct Observed {
     _harness: Harness,
