@@ -1,4 +1,5 @@
-//! Operations that API, CLI and workers share, one in each file.
+//! Operations of API, CLI and workers, one in each file. A handler reads a request, calls one, and
+//! writes an answer.
 //!
 //! Two rules hold for every operation that writes to a database before its append to the log:
 //!
@@ -9,12 +10,17 @@
 //!    asks `Executor::find_earlier` first. What the first call left undone is done by the worker that
 //!    reads its event.
 
+pub(crate) mod attach_credential;
 mod claim_codes;
 pub mod connect;
 pub(crate) mod email_addresses;
 pub(crate) mod expire_leases;
+pub(crate) mod lease_seat;
 pub(crate) mod links;
+pub(crate) mod register;
 pub mod request_erasure;
+pub(crate) mod request_run;
+pub(crate) mod set_password;
 pub(crate) mod sign_out;
 pub mod sole_owner;
 pub(crate) mod system_command;

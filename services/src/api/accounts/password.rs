@@ -3,15 +3,13 @@
 use actix_web::HttpResponse;
 use domain::account::{Account, AccountCommand};
 use domain::privacy::EmailAddress;
-use domain::session::CloseReason;
-use domain::{AccountId, CommandId, CredentialId};
 use infra::credentials::Password;
-use infra::event_store::{ExecuteError, Receipt, Request, Step};
-use infra::ids::derived;
+use infra::event_store::{ExecuteError, Step};
 use infra::keyring::LinkPurpose;
 use secrecy::SecretString;
 use utoipa::ToSchema;
 
+use crate::api::ApiData;
 use crate::api::accounts::link::LinkRequest;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
@@ -23,10 +21,9 @@ use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Problem, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
-use crate::api::{Api, ApiData};
 use crate::operations::email_addresses::owner;
 use crate::operations::links::{PASSWORD_RESET, proof};
-use crate::operations::sign_out::SignOut;
+use crate::operations::set_password::{SetPassword, SetPasswordError, credential_of};
 
 pub fn routes(routes: &mut Routes) {
     routes
@@ -69,13 +66,11 @@ async fn change(
     let loaded = step_up(&api, account, &form.current).await?;
     matches.0.check(loaded.version)?;
     let request = signed_in.request(&caller, bytes);
-    let credential = keep(&api, account, request.command, form.new).await?;
+    let credential = credential_of(request.command);
     let step = Step::new::<Account>(account.0, AccountCommand::ChangePassword { credential });
     let step = matches.0.on(step)?;
-    let receipt = replace(&api, &request, step, credential).await?;
-    let (except, reason) = (Some(signed_in.session), CloseReason::PasswordChanged);
-    SignOut { account, except, reason }.execute_after(&api.app, (&request, &receipt)).await;
-    Ok(done(&receipt))
+    let set = SetPassword { account, password: form.new, except: Some(signed_in.session) };
+    Ok(done(&set.execute(&api.app, &request, step).await?))
 }
 
 #[derive(ToSchema)]
@@ -155,41 +150,18 @@ async fn reset(
     let (account, proof) = link.account(&api, LinkPurpose::ResetPassword).await?;
     let actor = Some(account.into());
     let request = caller.request(account.into(), caller.command(actor), actor, bytes);
-    let credential = keep(&api, account, request.command, form.password).await?;
+    let credential = credential_of(request.command);
     let resets = AccountCommand::ResetPassword { proof, credential, now: api.app.clock.now() };
     let step = Step::new::<Account>(account.0, resets);
-    let receipt = replace(&api, &request, step, credential).await?;
-    let (except, reason) = (None, CloseReason::PasswordChanged);
-    SignOut { account, except, reason }.execute_after(&api.app, (&request, &receipt)).await;
-    Ok(done(&receipt))
+    let set = SetPassword { account, password: form.password, except: None };
+    Ok(done(&set.execute(&api.app, &request, step).await?))
 }
 
-/// The hash stands before the event that names it.
-async fn keep(
-    api: &Api,
-    account: AccountId,
-    command: CommandId,
-    password: Password,
-) -> Result<CredentialId, Problem> {
-    let credential = CredentialId(derived(command, "credential"));
-    let hash = api.app.credentials.hash(password).await?;
-    api.app.credentials.insert(account, credential, &hash).await?;
-    Ok(credential)
-}
-
-/// Appends the change; a hash whose event is refused is deleted again.
-async fn replace(
-    api: &Api,
-    request: &Request,
-    step: Step,
-    credential: CredentialId,
-) -> Result<Receipt, Problem> {
-    match api.app.executor.execute(request, &[step]).await {
-        Ok(receipt) => Ok(receipt),
-        Err(error @ (ExecuteError::Refused(_) | ExecuteError::Stale { .. })) => {
-            api.app.credentials.delete(credential).await?;
-            Err(error.into())
+impl From<SetPasswordError> for Problem {
+    fn from(error: SetPasswordError) -> Self {
+        match error {
+            SetPasswordError::Credentials(error) => error.into(),
+            SetPasswordError::Execute(error) => error.into(),
         }
-        Err(error) => Err(error.into()),
     }
 }

@@ -4,12 +4,9 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header;
 use domain::account::{Account, AccountCommand};
-use domain::privacy::{EmailAddress, PersonName, Personal, Username};
-use domain::{AccountId, CredentialId};
+use domain::privacy::{EmailAddress, PersonName, Username};
 use infra::credentials::Password;
-use infra::event_store::{ExecuteError, Step};
-use infra::failpoint;
-use infra::ids::derived;
+use infra::event_store::Step;
 use infra::keyring::LinkPurpose;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -25,8 +22,8 @@ use crate::api::http::fields::{Fields, FromFields, Nothing, password, text};
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
-use crate::operations::email_addresses::{owner, reserve};
 use crate::operations::links::{VERIFICATION, proof};
+use crate::operations::register::{RegisterError, Registration, account_of};
 
 pub fn routes(routes: &mut Routes) {
     routes
@@ -86,36 +83,25 @@ async fn register(
     api.limits.registration(caller.address)?;
     let (form, bytes) = body.read()?;
     let command = caller.command(None);
-    let account = AccountId(derived(command, "account"));
-    if owner(&api.app, &form.email).await?.is_some_and(|owner| owner != account) {
-        return Err(Problem::of(ProblemKind::AddressTaken));
-    }
-    let credential = CredentialId(derived(command, "credential"));
-    let hash = api.app.credentials.hash(form.password).await?;
-    api.app.credentials.insert(account, credential, &hash).await?;
-    failpoint!(PasswordHashed);
-
-    let mut request = caller.request(account.into(), command, Some(account.into()), bytes);
-    request.reservations = reserve(&api.app, &form.email, account).await?;
-    let registers = AccountCommand::Register {
-        email: Personal::Clear(form.email),
-        name: Personal::Clear(form.name),
-        username: form.username.map(Personal::Clear),
-        credential,
-        verification: proof(&api.app, command, VERIFICATION),
-    };
-    let step = Step::new::<Account>(account.0, registers);
-    let receipt = match api.app.executor.execute(&request, &[step]).await {
-        Ok(receipt) => receipt,
-        Err(error @ ExecuteError::Reserved { .. }) => {
-            api.app.credentials.delete(credential).await?;
-            return Err(error.into());
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let account = account_of(command);
+    let request = caller.request(account.into(), command, Some(account.into()), bytes);
+    let RegisterRequest { email, name, username, password } = form;
+    let registration = Registration { email, name, username, password };
+    let receipt = registration.execute(&api.app, request).await?;
     Ok(written(StatusCode::CREATED, &receipt)
         .insert_header((header::LOCATION, "/v1/me"))
         .json(RegisterResponse { account_id: account.0 }))
+}
+
+impl From<RegisterError> for Problem {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::AddressTaken => Self::of(ProblemKind::AddressTaken),
+            RegisterError::Address(error) => error.into(),
+            RegisterError::Credentials(error) => error.into(),
+            RegisterError::Execute(error) => error.into(),
+        }
+    }
 }
 
 /// Proves an address by the link that was mailed to it.

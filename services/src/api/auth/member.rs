@@ -18,6 +18,7 @@ use crate::api::auth::path_resources::{PathWorkspace, named, nothing};
 use crate::api::auth::signed_in::{SignedIn, api_token};
 use crate::api::http::actions::Actions;
 use crate::api::http::problem::{Problem, ProblemKind};
+use crate::operations::lease_seat::SeatMember;
 
 /// A live member of the workspace that the path names.
 #[derive(Clone, Debug)]
@@ -81,6 +82,11 @@ impl Member {
             ProblemKind::Forbidden,
             "An API token cannot do this: sign in as a person.",
         ))
+    }
+
+    /// This member, for operations on the seats of the workspace.
+    pub fn of_seats(&self) -> SeatMember {
+        SeatMember { workspace: self.workspace, account: self.account }
     }
 
     /// A command of this member, on streams of the workspace.

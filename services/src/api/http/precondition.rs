@@ -64,21 +64,37 @@ impl IfMatch {
         }
     }
 
-    /// The step on what the path names, at that version only. A handler decides on the state of
-    /// the admission, which comes before the body: at a version that came later, the step would be
-    /// appended to a state that nobody has looked at.
+    /// The version that what the path names must have; `None` for any. A handler decides on the state
+    /// of the admission, which comes before the body: at a later version, a step would be appended to
+    /// a state that nobody has looked at.
     ///
     /// # Errors
     /// A tag that is no version, or one later than the admission.
+    pub fn version_of<Id, A>(
+        self,
+        admitted: &PathAggregate<Id, A>,
+    ) -> Result<Option<i64>, Problem> {
+        match self {
+            Self::Any => Ok(None),
+            Self::Version(version) if version > admitted.version => Err(stale(admitted.version)),
+            Self::Version(version) => Ok(Some(version)),
+            Self::Never => Err(Problem::of(ProblemKind::PreconditionFailed)),
+        }
+    }
+
+    /// The step on what the path names, at the version of [`Self::version_of`] only.
+    ///
+    /// # Errors
+    /// As of [`Self::version_of`].
     pub fn on_path<Id, A>(
         self,
         step: Step,
         admitted: &PathAggregate<Id, A>,
     ) -> Result<Step, Problem> {
-        match self {
-            Self::Version(version) if version > admitted.version => Err(stale(admitted.version)),
-            Self::Any | Self::Version(_) | Self::Never => self.on(step),
-        }
+        Ok(match self.version_of(admitted)? {
+            Some(version) => step.expecting(version),
+            None => step,
+        })
     }
 
     /// Refuses early, before work that could not be taken back.

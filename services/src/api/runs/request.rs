@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
-use domain::privacy::{self, CommandLine, Personal, RunEnvironment};
-use domain::run::{Run, RunCommand, SERVERS_MAX, TIMEOUT_SECONDS_MAX, Work};
-use domain::server::{LiveServer, Server};
+use domain::privacy::{CommandLine, RunEnvironment};
+use domain::run::{Run, RunCommand, SERVERS_MAX, TIMEOUT_SECONDS_MAX};
 use domain::workspace::WorkspaceAction;
-use domain::{DeploymentId, RunId, RunSecretsId, ServerId, WorkspaceId};
-use infra::event_store::{Request, Step};
+use domain::{DeploymentId, ServerId};
+use infra::event_store::Step;
 use infra::failpoint;
-use infra::ids::derived;
 use infra::run_log::Masks;
 use serde::Serialize;
 use serde_json::Value;
@@ -26,8 +24,10 @@ use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, Nothing, number, parsed, text};
 use crate::api::http::problem::{At, FieldError, Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
-use crate::api::seats::leases::holds_seat;
 use crate::api::{Api, ApiData};
+use crate::operations::request_run::{
+    RequestRun, RequestRunError, RequestedWork, RetryRun, UnusableServer, run_of,
+};
 
 const TIMEOUT_SECONDS: i64 = 3600;
 
@@ -116,14 +116,11 @@ async fn start(
     member.authorise()?;
     caller.needs_key()?;
     let (form, bytes) = body.read()?;
-    holds_seat(&api, &member).await?;
+    needs_seat(&api, &member).await?;
     let StartRunRequest { command, deployment, servers, secrets, timeout_seconds } = form;
-    let ready = ready(&api, member.workspace, &servers).await?;
     let work = match (command, deployment) {
-        (Some(command), None) => {
-            Work::Command { command: Personal::<privacy::RunCommand>::Clear(command) }
-        }
-        (None, Some(deployment)) => deployed(deployment, &ready)?,
+        (Some(command), None) => RequestedWork::Command(command),
+        (None, Some(deployment)) => RequestedWork::Deployment(deployment),
         _ => {
             return Err(Problem::field(
                 "command",
@@ -132,83 +129,13 @@ async fn start(
         }
     };
     let request = member.request(&caller, bytes);
-    let run = RunId(derived(request.command, "run"));
-    let secrets = keep(&api, member.workspace, run, &request, &secrets).await?;
-    let command = RunCommand::Request { work, servers, timeout_seconds, secrets };
-    let receipt = api.app.executor.execute(&request, &[Step::new::<Run>(run.0, command)]).await?;
-    failpoint!(RunRequested);
-    let place = format!("/v1/workspaces/{}/runs/{run}", member.workspace);
+    let (workspace, run) = (member.workspace, run_of(&request));
+    let requested = RequestRun { workspace, work, servers, timeout_seconds, secrets };
+    let receipt = requested.execute(&api.app, &request).await?;
+    let place = format!("/v1/workspaces/{workspace}/runs/{run}");
     Ok(written(StatusCode::CREATED, &receipt)
         .insert_header((header::LOCATION, place))
         .json(StartRunResponse { run_id: run.0 }))
-}
-
-/// A server with what it is by now.
-struct Ready {
-    live: LiveServer,
-    version: i64,
-}
-
-/// Every server must be one that can be reached with a credential.
-async fn ready(
-    api: &Api,
-    workspace: WorkspaceId,
-    servers: &[ServerId],
-) -> Result<Vec<Ready>, Problem> {
-    let mut ready = Vec::with_capacity(servers.len());
-    let mut errors = vec![];
-    for (index, server) in servers.iter().enumerate() {
-        let loaded = api.app.executor.load::<Server>(workspace.into(), server.0).await?;
-        let field_error = match loaded.state.live() {
-            None => "there is no such server in this workspace",
-            Some(live) if live.host_key.pinned().is_none() => {
-                "its host key is not approved: approve it first"
-            }
-            Some(live) if live.credential.is_none() => "it has no credential: attach one first",
-            Some(live) => {
-                ready.push(Ready { live: live.clone(), version: loaded.version });
-                continue;
-            }
-        };
-        errors.push(FieldError::new(At::Pointer(format!("/servers/{index}")), field_error));
-    }
-    if errors.is_empty() { Ok(ready) } else { Err(Problem::invalid(ProblemKind::BadBody, errors)) }
-}
-
-/// Its steps as they are now, still sealed.
-fn deployed(deployment: DeploymentId, servers: &[Ready]) -> Result<Work, Problem> {
-    let [Ready { live, version }] = servers else {
-        return Err(Problem::field(
-            "servers",
-            "a deployment runs on one server: name only that one",
-        ));
-    };
-    let found = live.deployments.get(&deployment);
-    let found = found.ok_or_else(|| {
-        Problem::field("deployment", "the server has no such deployment: check the id")
-    })?;
-    Ok(Work::Deployment { deployment, version: *version, steps: found.config.clone() })
-}
-
-/// Sealed, before the event that names them; a row that no event names is swept.
-async fn keep(
-    api: &Api,
-    workspace: WorkspaceId,
-    run: RunId,
-    request: &Request,
-    secrets: &RunEnvironment,
-) -> Result<Option<RunSecretsId>, Problem> {
-    if secrets.expose().is_empty() {
-        return Ok(None);
-    }
-    let id = RunSecretsId(derived(request.command, "secrets"));
-    let (tenant, subject) = (workspace.into(), workspace.into());
-    let keyring = &api.app.keyring;
-    let sealed =
-        keyring.sealer.seal_value::<privacy::RunSecrets>(tenant, subject, id.into(), secrets).await;
-    let sealed = sealed.map_err(|error| Problem::unavailable(&error))?;
-    api.app.run_queue.put_secrets(workspace, run, id, &sealed).await?;
-    Ok(Some(id))
 }
 
 /// Requests that a run be cancelled: what waits is cancelled at once, what runs is ended.
@@ -277,11 +204,33 @@ async fn retry(
     member.authorise()?;
     caller.needs_key()?;
     let (RetryRunRequest { servers, secrets }, bytes) = body.read()?;
-    holds_seat(&api, &member).await?;
-    ready(&api, member.workspace, &servers).await?;
-    let request = member.request(&caller, bytes);
-    let secrets = keep(&api, member.workspace, run.id, &request, &secrets).await?;
-    let retries = RunCommand::Retry { servers, secrets };
-    let step = Step::new::<Run>(run.id.0, retries);
-    Ok(accepted(&api.app.executor.execute(&request, &[step]).await?))
+    needs_seat(&api, &member).await?;
+    let retry = RetryRun { workspace: member.workspace, run: run.id, servers, secrets };
+    Ok(accepted(&retry.execute(&api.app, &member.request(&caller, bytes)).await?))
+}
+
+/// # Errors
+/// The member has no live lease of a seat.
+async fn needs_seat(api: &Api, member: &Member) -> Result<(), Problem> {
+    let holds_seat = member.of_seats().holds_seat(&api.app).await?;
+    if holds_seat { Ok(()) } else { Err(Problem::of(ProblemKind::SeatNeeded)) }
+}
+
+impl From<RequestRunError> for Problem {
+    fn from(error: RequestRunError) -> Self {
+        let of = |server: UnusableServer| {
+            FieldError::new(At::Pointer(format!("/servers/{}", server.index)), server.reason)
+        };
+        match error {
+            RequestRunError::Servers(unusable) => {
+                Self::invalid(ProblemKind::BadBody, unusable.into_iter().map(of).collect())
+            }
+            RequestRunError::DeploymentOnSeveral => Self::field("servers", error.to_string()),
+            RequestRunError::NoSuchDeployment => Self::field("deployment", error.to_string()),
+            RequestRunError::Seal(error) => Self::unavailable(&error),
+            RequestRunError::Load(error) => error.into(),
+            RequestRunError::Execute(error) => error.into(),
+            RequestRunError::Postgres(error) => error.into(),
+        }
+    }
 }

@@ -1,19 +1,12 @@
 //! Leases of seats: acquired, renewed, taken over, released.
 
-use std::sync::Arc;
-
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use domain::LeaseId;
-use domain::seat::{ReleaseReason, SeatCommand, SeatError, SeatEvent, SeatPool, pool_stream};
+use domain::seat::{ReleaseReason, SeatError};
 use domain::workspace::{Right, WorkspaceAction};
-use infra::event_store::{Receipt, Step};
-use infra::failpoint;
-use infra::ids::derived;
-use infra::log::{Feed, Recorded};
-use infra::postgres::PgError;
-use infra::seats::{NewSeatLease, SeatLeaseRow};
+use infra::seats::SeatLeaseRow;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -27,7 +20,7 @@ use crate::api::http::fields::{Fields, FromFields, Nothing, number};
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
-use crate::operations::expire_leases::expire_leases;
+use crate::operations::lease_seat::{Acquisition, LeaseSeatError, LeasedSeat};
 
 /// Seconds after which a member who was denied a seat may try again.
 const RETRY_SECONDS: i32 = 5;
@@ -77,45 +70,14 @@ async fn acquire(
     member.authorise()?;
     caller.needs_key()?;
     let (Nothing, bytes) = body.read()?;
-    let pool = load(&api, &member).await?;
-    let (in_use, limit) = pool.taken();
-    if in_use >= limit || pool.lease_of(member.account).is_some() {
-        // Expire overdue leases first: nobody is denied because of one.
-        expire_leases(&api.app, member.workspace)
-            .await
-            .map_err(|error| Problem::unavailable(&error))?;
-    }
     let request = member.request(&caller, bytes);
-    let lease = LeaseId(derived(request.command, "lease"));
-    let acquires = SeatCommand::Acquire { lease, account: member.account };
-    let step = Step::new::<SeatPool>(pool_stream(member.workspace), acquires);
-    let receipt = api.app.executor.execute(&request, &[step]).await;
-    let answer = match receipt {
-        Ok(receipt) => acquired(&api, &member, &receipt).await,
+    let answer = match member.of_seats().acquire(&api.app, &request).await {
+        Ok(Acquisition::Leased(leased)) => Ok(created(&member, &leased)),
+        Ok(Acquisition::Denied { in_use, limit }) => Err(denied(in_use, limit)),
         Err(error) => Err(error.into()),
     };
     count(&api, &answer);
     answer
-}
-
-/// Answers with the appended event; a repeated denial appends none.
-async fn acquired(api: &Api, member: &Member, receipt: &Receipt) -> Result<HttpResponse, Problem> {
-    let Some(event) = appended_event(api, receipt).await? else {
-        let (in_use, limit) = load(api, member).await?.taken();
-        return Err(denied(in_use, limit));
-    };
-    match decoded(&event)? {
-        SeatEvent::LeaseAcquired { lease, fence, .. } => {
-            failpoint!(SeatAcquired);
-            let row = put(api, member, receipt, &event, (lease, fence)).await?;
-            Ok(created(member, receipt, SeatLeaseResponse::of(lease, fence, row)))
-        }
-        SeatEvent::Denied { in_use, limit, .. } => Err(denied(in_use, limit)),
-        SeatEvent::LimitSet { .. }
-        | SeatEvent::LeaseReleased { .. }
-        | SeatEvent::LeaseExpired { .. }
-        | SeatEvent::LeaseTakenOver { .. } => Err(Problem::of(ProblemKind::Internal)),
-    }
 }
 
 fn denied(in_use: u32, limit: u32) -> Problem {
@@ -179,19 +141,9 @@ async fn take_over(
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let (Nothing, bytes) = body.read()?;
-    let from = lease.id;
     let request = member.request(&caller, bytes);
-    let to = LeaseId(derived(request.command, "lease"));
-    let takes = SeatCommand::TakeOver { account: member.account, from, to };
-    let step = Step::new::<SeatPool>(pool_stream(member.workspace), takes);
-    let receipt = api.app.executor.execute(&request, &[step]).await?;
-    let event = appended_event(&api, &receipt).await?.ok_or(SeatError::LeaseLost)?;
-    let SeatEvent::LeaseTakenOver { to, fence, .. } = decoded(&event)? else {
-        return Err(Problem::of(ProblemKind::Internal));
-    };
-    api.app.seats.delete(from).await?;
-    let row = put(&api, &member, &receipt, &event, (to, fence)).await?;
-    Ok(created(&member, &receipt, SeatLeaseResponse::of(to, fence, row)))
+    let leased = member.of_seats().take_over(&api.app, &request, lease.id).await?;
+    Ok(created(&member, &leased))
 }
 
 /// Releases the caller's seat. Who manages members may end anybody's lease.
@@ -215,70 +167,17 @@ async fn release(
         member.needs(Right::ManageMembers).map_err(|_| SeatError::LeaseUnknown)?;
         ReleaseReason::RemovedByAdmin
     };
-    let releases = SeatCommand::Release { lease, reason };
-    let step = Step::new::<SeatPool>(pool_stream(member.workspace), releases);
-    let receipt = api.app.executor.execute(&member.request(&caller, vec![]), &[step]).await?;
-    failpoint!(SeatReleased);
-    api.app.seats.delete(lease).await?;
-    Ok(done(&receipt))
+    let request = member.request(&caller, vec![]);
+    let released = member.of_seats().release(&api.app, &request, (lease, reason)).await?;
+    Ok(done(&released))
 }
 
-/// # Errors
-/// The member has no live lease of a seat.
-pub async fn holds_seat(api: &Api, member: &Member) -> Result<(), Problem> {
-    let pool = load(api, member).await?;
-    let Some(lease) = pool.lease_of(member.account) else {
-        return Err(Problem::of(ProblemKind::SeatNeeded));
-    };
-    let live = api.app.seats.is_live(lease.id, lease.fence).await?;
-    if live { Ok(()) } else { Err(Problem::of(ProblemKind::SeatNeeded)) }
-}
-
-async fn load(api: &Api, member: &Member) -> Result<Arc<SeatPool>, Problem> {
-    let stream = pool_stream(member.workspace);
-    Ok(api.app.executor.load::<SeatPool>(member.tenant(), stream).await?.state)
-}
-
-/// The event of a receipt; `None` when nothing was appended.
-async fn appended_event(api: &Api, receipt: &Receipt) -> Result<Option<Recorded>, Problem> {
-    let Some(first) = receipt.events().first() else { return Ok(None) };
-    let client = api.app.pool.get().await.map_err(PgError::from)?;
-    let page = Feed::page(&client, first.position - 1, 1).await;
-    Ok(page.map_err(|error| Problem::unavailable(&error))?.pop())
-}
-
-fn decoded(event: &Recorded) -> Result<SeatEvent, Problem> {
-    event.decode().map_err(|error| Problem::internal(&error))
-}
-
-/// Writes the lease's row, unless the lease has ended since the same request came first.
-async fn put(
-    api: &Api,
-    member: &Member,
-    receipt: &Receipt,
-    event: &Recorded,
-    (lease, fence): (LeaseId, u64),
-) -> Result<SeatLeaseRow, Problem> {
-    if receipt.replayed() {
-        let pool = load(api, member).await?;
-        pool.lease_of(member.account)
-            .filter(|current| current.id == lease)
-            .ok_or(SeatError::LeaseLost)?;
-    }
-    let leased = NewSeatLease {
-        lease,
-        workspace: member.workspace,
-        account: member.account,
-        fence,
-        since: event.recorded_at(),
-        ttl: TimeDelta::seconds(api.app.config.seat_lease_seconds.into()),
-    };
-    Ok(api.app.seats.put(&leased).await?.ok_or(SeatError::LeaseLost)?)
-}
-
-fn created(member: &Member, receipt: &Receipt, lease: SeatLeaseResponse) -> HttpResponse {
-    let at = format!("/v1/workspaces/{}/seat-leases/{}", member.workspace, lease.lease_id);
-    written(StatusCode::CREATED, receipt).insert_header((header::LOCATION, at)).json(lease)
+fn created(member: &Member, leased: &LeasedSeat) -> HttpResponse {
+    let LeasedSeat { receipt, lease, fence, row } = leased;
+    let at = format!("/v1/workspaces/{}/seat-leases/{lease}", member.workspace);
+    written(StatusCode::CREATED, receipt)
+        .insert_header((header::LOCATION, at))
+        .json(SeatLeaseResponse::of(*lease, *fence, *row))
 }
 
 fn count(api: &Api, answer: &Result<HttpResponse, Problem>) {
@@ -289,4 +188,21 @@ fn count(api: &Api, answer: &Result<HttpResponse, Problem>) {
         Err(_) => return,
     };
     api.app.metrics.seat_acquisitions.with_label_values(&[outcome]).inc();
+}
+
+impl From<LeaseSeatError> for Problem {
+    fn from(error: LeaseSeatError) -> Self {
+        match error {
+            LeaseSeatError::Refused(error) => error.into(),
+            LeaseSeatError::Execute(error) => error.into(),
+            LeaseSeatError::Load(error) => error.into(),
+            LeaseSeatError::Postgres(error) => error.into(),
+            error @ (LeaseSeatError::Expire(_) | LeaseSeatError::Feed(_)) => {
+                Self::unavailable(&error)
+            }
+            error @ (LeaseSeatError::Decode(_) | LeaseSeatError::OtherEvent) => {
+                Self::internal(&error)
+            }
+        }
+    }
 }

@@ -3,11 +3,10 @@
 
 use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, web};
-use domain::server::{Credential, Fingerprint, LiveServer, Server, ServerCommand};
+use domain::server::{Fingerprint, LiveServer, Server, ServerCommand};
 use domain::workspace::WorkspaceAction;
-use domain::{ServerCredentialId, ServerId};
-use infra::event_store::{ExecuteError, Receipt, Request, Step};
-use infra::ids::derived;
+use infra::event_store::{ExecuteError, Step};
+use infra::keyring::SealError;
 use infra::remote::{Identity, IdentityError};
 use infra::server_credentials::ServerCredentialsError;
 use secrecy::{ExposeSecret, SecretString};
@@ -26,6 +25,9 @@ use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::servers::view::CredentialView;
 use crate::api::{Api, ApiData};
+use crate::operations::attach_credential::{
+    AttachCredential, AttachCredentialError, AttachedCredential,
+};
 
 /// Attempts with `If-Match: *`, since others may change the server in the meantime.
 const TRIES: usize = 5;
@@ -209,48 +211,16 @@ async fn attach(
     let (form, bytes) = body.read()?;
     api.limits.server_check(member.account)?;
     let identity = form.identity().await?;
-    let request = member.request(&caller, bytes);
-    let credential = keep(&api, &member, server.id, &request, &identity).await?;
-    let attaches = ServerCommand::AttachCredential { credential };
-    let step = matches.0.on_path(Step::new::<Server>(server.id.0, attaches), &server)?;
-    let receipt = name(&api, &request, step, credential).await?;
-    let line = api.app.server_credentials.public_line(member.workspace, credential.id).await?;
-    let response = AttachCredentialResponse { credential: credential.into(), public_line: line };
+    let attach = AttachCredential {
+        workspace: member.workspace,
+        server: server.id,
+        identity: &identity,
+        expected: matches.0.version_of(&server)?,
+    };
+    let attached = attach.execute(&api.app, &member.request(&caller, bytes)).await?;
+    let AttachedCredential { receipt, credential, public_line } = attached;
+    let response = AttachCredentialResponse { credential: credential.into(), public_line };
     Ok(written(StatusCode::OK, &receipt).json(response))
-}
-
-/// The key stands before the event that names it. A request that came before has its key there
-/// already, and it is that one that counts.
-async fn keep(
-    api: &Api,
-    member: &Member,
-    server: ServerId,
-    request: &Request,
-    identity: &Identity,
-) -> Result<Credential, Problem> {
-    let id = ServerCredentialId(derived(request.command, "credential"));
-    let (keys, workspace) = (&api.app.server_credentials, member.workspace);
-    keys.insert(workspace, server, id, identity).await?;
-    let kept =
-        keys.identity(workspace, id).await?.ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
-    Ok(Credential { id, algorithm: kept.algorithm(), fingerprint: kept.fingerprint() })
-}
-
-/// Appends the change; a key whose event is refused is deleted again.
-async fn name(
-    api: &Api,
-    request: &Request,
-    step: Step,
-    credential: Credential,
-) -> Result<Receipt, Problem> {
-    match api.app.executor.execute(request, &[step]).await {
-        Ok(receipt) => Ok(receipt),
-        Err(error @ (ExecuteError::Refused(_) | ExecuteError::Stale { .. })) => {
-            api.app.server_credentials.delete(credential.id).await?;
-            Err(error.into())
-        }
-        Err(error) => Err(error.into()),
-    }
 }
 
 impl From<ServerCredentialsError> for Problem {
@@ -258,12 +228,21 @@ impl From<ServerCredentialsError> for Problem {
         match error {
             ServerCredentialsError::Open(error) => error.into(),
             ServerCredentialsError::Unavailable(error) => error.into(),
-            ServerCredentialsError::Seal(infra::keyring::SealError::Erased(_)) => {
-                Self::of(ProblemKind::NotFound)
-            }
+            ServerCredentialsError::Seal(SealError::Erased(_)) => Self::of(ProblemKind::NotFound),
             error @ (ServerCredentialsError::Seal(_) | ServerCredentialsError::Identity(_)) => {
                 Self::unavailable(&error)
             }
+        }
+    }
+}
+
+impl From<AttachCredentialError> for Problem {
+    fn from(error: AttachCredentialError) -> Self {
+        match error {
+            AttachCredentialError::Erased => Self::of(ProblemKind::NotFound),
+            AttachCredentialError::Store(error) => error.into(),
+            AttachCredentialError::Execute(error) => error.into(),
+            AttachCredentialError::Postgres(error) => error.into(),
         }
     }
 }

@@ -1,0 +1,81 @@
+//! Registers a person: reserves the address, stores the password's hash, and opens the account.
+
+use domain::account::{Account, AccountCommand};
+use domain::privacy::{EmailAddress, PersonName, Personal, Username};
+use domain::{AccountId, CommandId};
+use infra::credentials::{CredentialsError, Password};
+use infra::event_store::{ExecuteError, Receipt, Request, Step};
+use infra::failpoint;
+use infra::ids::derived;
+
+use crate::operations::email_addresses::{AddressError, owner, reserve};
+use crate::operations::links::{VERIFICATION, proof};
+use crate::operations::set_password::{credential_of, store_hash};
+use crate::wiring::App;
+
+/// Nobody was registered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RegisterError {
+    #[error("another account has this address: sign in, or use another address")]
+    AddressTaken,
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    #[error(transparent)]
+    Execute(#[from] ExecuteError),
+}
+
+/// What a person registers with.
+pub(crate) struct Registration {
+    pub(crate) email: EmailAddress,
+    pub(crate) name: PersonName,
+    pub(crate) username: Option<Username>,
+    pub(crate) password: Password,
+}
+
+/// The account that a command opens: the same one when the command comes again.
+pub(crate) fn account_of(command: CommandId) -> AccountId {
+    AccountId(derived(command, "account"))
+}
+
+impl Registration {
+    /// Opens the account [`account_of`] the request's command.
+    ///
+    /// # Errors
+    /// [`RegisterError`].
+    pub(crate) async fn execute(
+        self,
+        app: &App,
+        mut request: Request,
+    ) -> Result<Receipt, RegisterError> {
+        let Self { email, name, username, password } = self;
+        let account = account_of(request.command);
+        if owner(app, &email).await?.is_some_and(|owner| owner != account) {
+            return Err(RegisterError::AddressTaken);
+        }
+        let credential = credential_of(request.command);
+        store_hash(app, account, credential, password).await?;
+        failpoint!(PasswordHashed);
+
+        request.reservations = reserve(app, &email, account).await?;
+        let registers = AccountCommand::Register {
+            email: Personal::Clear(email),
+            name: Personal::Clear(name),
+            username: username.map(Personal::Clear),
+            credential,
+            verification: proof(app, request.command, VERIFICATION),
+        };
+        let step = Step::new::<Account>(account.0, registers);
+        match app.executor.execute(&request, &[step]).await {
+            Ok(receipt) => Ok(receipt),
+            // Only this refusal shows that no event names the hash: others may mean that an earlier
+            // request has registered the account with it.
+            Err(error @ ExecuteError::Reserved { .. }) => {
+                app.credentials.delete(credential).await?;
+                Err(error.into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
