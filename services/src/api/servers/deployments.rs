@@ -18,12 +18,13 @@ use uuid::Uuid;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathServer, nothing};
-use crate::api::http::answer::{done, written};
+use crate::api::http::answer::written;
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, text};
-use crate::api::http::precondition::{MustMatch, etag};
+use crate::api::http::precondition::etag;
 use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
+use crate::api::servers::change::ServerChange;
 use crate::api::{Api, ApiData};
 use crate::unseal::Unsealer;
 
@@ -209,14 +210,11 @@ async fn show(
 )]
 async fn replace(
     api: ApiData,
-    member: Member,
-    caller: Caller,
-    matches: MustMatch,
-    server: PathServer,
+    change: ServerChange,
     deployment: PathId<DeploymentId>,
     body: Body<DeploymentRequest>,
 ) -> Result<HttpResponse, Problem> {
-    member.authorise()?;
+    change.member.authorise()?;
     let deployment = deployment.get()?;
     let (form, bytes) = body.read()?;
     let replaces = ServerCommand::ReplaceDeployment {
@@ -224,8 +222,7 @@ async fn replace(
         name: Personal::Clear(form.name),
         config: Personal::Clear(form.steps),
     };
-    let step = matches.0.on_path(Step::new::<Server>(server.id.0, replaces), &server)?;
-    Ok(done(&api.app.executor.execute(&member.request(&caller, bytes), &[step]).await?))
+    change.append(&api, replaces, bytes).await
 }
 
 /// Removes a deployment.
@@ -238,15 +235,11 @@ async fn replace(
 )]
 async fn remove(
     api: ApiData,
-    member: Member,
-    caller: Caller,
-    matches: MustMatch,
-    server: PathServer,
+    change: ServerChange,
     deployment: PathId<DeploymentId>,
 ) -> Result<HttpResponse, Problem> {
-    member.authorise()?;
+    change.member.authorise()?;
     let deployment = deployment.get()?;
     let removes = ServerCommand::DeleteDeployment { deployment };
-    let step = matches.0.on_path(Step::new::<Server>(server.id.0, removes), &server)?;
-    Ok(done(&api.app.executor.execute(&member.request(&caller, vec![]), &[step]).await?))
+    change.append(&api, removes, vec![]).await
 }

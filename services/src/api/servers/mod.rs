@@ -1,5 +1,6 @@
 //! The servers of a workspace.
 
+pub mod change;
 pub mod check;
 pub mod deployments;
 pub mod keys;

@@ -19,15 +19,16 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathServer;
 use crate::api::auth::sessions::Paging;
-use crate::api::http::answer::{done, written};
+use crate::api::http::answer::written;
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::{Cursors, Page};
 use crate::api::http::fields::{Fields, FromFields, number, text};
 use crate::api::http::position::MinPosition;
-use crate::api::http::precondition::{MustMatch, etag};
+use crate::api::http::precondition::etag;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
+use crate::api::servers::change::ServerChange;
 use crate::api::servers::view::{ServerView, view, view_of_row};
 
 const PORT: i64 = 22;
@@ -213,17 +214,13 @@ impl FromFields for RenameServerRequest {
 )]
 async fn rename(
     api: ApiData,
-    member: Member,
-    caller: Caller,
-    matches: MustMatch,
-    server: PathServer,
+    change: ServerChange,
     body: Body<RenameServerRequest>,
 ) -> Result<HttpResponse, Problem> {
-    member.authorise()?;
+    change.member.authorise()?;
     let (form, bytes) = body.read()?;
     let renames = ServerCommand::Rename { name: Personal::Clear(form.name) };
-    let step = matches.0.on_path(Step::new::<Server>(server.id.0, renames), &server)?;
-    Ok(done(&api.app.executor.execute(&member.request(&caller, bytes), &[step]).await?))
+    change.append(&api, renames, bytes).await
 }
 
 /// Changes where a server is. The approval of its host key is withdrawn: the key is to be observed and
@@ -236,18 +233,14 @@ async fn rename(
 )]
 async fn change_address(
     api: ApiData,
-    member: Member,
-    caller: Caller,
-    matches: MustMatch,
-    server: PathServer,
+    change: ServerChange,
     body: Body<ServerAddressRequest>,
 ) -> Result<HttpResponse, Problem> {
-    member.authorise()?;
+    change.member.authorise()?;
     let (form, bytes) = body.read()?;
     let (host, user) = (Personal::Clear(form.host), Personal::Clear(form.user));
     let moves = ServerCommand::ChangeAddress { host, port: form.port, user };
-    let step = matches.0.on_path(Step::new::<Server>(server.id.0, moves), &server)?;
-    Ok(done(&api.app.executor.execute(&member.request(&caller, bytes), &[step]).await?))
+    change.append(&api, moves, bytes).await
 }
 
 /// Removes a server, with its credential and its deployments.
@@ -257,16 +250,7 @@ async fn change_address(
     params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
-async fn remove(
-    api: ApiData,
-    member: Member,
-    caller: Caller,
-    matches: MustMatch,
-    server: PathServer,
-) -> Result<HttpResponse, Problem> {
-    member.authorise()?;
-    let step = Step::new::<Server>(server.id.0, ServerCommand::Delete);
-    let step = matches.0.on_path(step, &server)?;
-    let receipt = api.app.executor.execute(&member.request(&caller, vec![]), &[step]).await?;
-    Ok(done(&receipt))
+async fn remove(api: ApiData, change: ServerChange) -> Result<HttpResponse, Problem> {
+    change.member.authorise()?;
+    change.append(&api, ServerCommand::Delete, vec![]).await
 }
