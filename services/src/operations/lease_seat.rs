@@ -98,6 +98,22 @@ impl SeatMember {
         }
     }
 
+    /// Renews the member's own lease. The limit may have been lowered a moment ago, so the pool is
+    /// loaded here.
+    ///
+    /// # Errors
+    /// [`LeaseSeatError`].
+    pub(crate) async fn renew(
+        self,
+        app: &App,
+        lease: LeaseId,
+        fence: u64,
+    ) -> Result<SeatLeaseRow, LeaseSeatError> {
+        self.pool(app).await?.check_renewal(self.account, lease, fence)?;
+        let row = app.seats.renew(lease, fence).await?;
+        row.ok_or(LeaseSeatError::Refused(SeatError::LeaseLost))
+    }
+
     /// Replaces the member's own lease `from`, which ends at once.
     ///
     /// # Errors

@@ -116,9 +116,7 @@ async fn renew(
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let (RenewLeaseRequest { fence }, _) = body.read()?;
-    lease.state.check_renewal(member.account, lease.id, fence)?;
-    let renewed = api.app.seats.renew(lease.id, fence).await?;
-    let row = renewed.ok_or(SeatError::LeaseLost)?;
+    let row = member.of_seats().renew(&api.app, lease.id, fence).await?;
     Ok(HttpResponse::Ok().json(SeatLeaseResponse::of(lease.id, fence, row)))
 }
 

@@ -93,3 +93,19 @@ async fn under_a_lowered_limit_nobody_is_cut_off_and_the_newest_go_first() {
         })
         .await;
 }
+
+#[tokio::test]
+async fn a_limit_that_is_lowered_before_the_body_of_a_renewal_comes_counts() {
+    let harness = Harness::new().await;
+    let bo = harness.member("bo", "operator").await;
+    let operator = harness.operator().await;
+    harness.lease(&harness.ada).await;
+    let (newest, fence) = harness.lease(&bo).await;
+    let path = harness.at(&format!("seat-leases/{newest}/renew"));
+    let renewal = bo.call(Method::POST, &path).json(json!({ "fence": fence }));
+    let held = bo.hold(renewal, &harness.at("seats")).await;
+
+    harness.set_seat_limit(&operator, 1).await;
+
+    assert_eq!(problem(&held.send().await, 409), "seat-limit-lowered");
+}
