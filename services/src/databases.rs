@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use infra::failpoint;
 use infra::postgres::{
     Cluster, ClusterError, ClusterOptions, ConnectOptions, Migrated, Migration, PgError, Schema,
     binaries, connect_one, keyring_schema, log_schema, refuse_to_break_nodes, running,
@@ -149,6 +150,7 @@ impl Databases {
             allowed.map_err(DatabasesError::Breaking)?;
         }
         let log = log.run().await.map_err(DatabasesError::Log)?;
+        failpoint!(LogMigrated);
         let keyring = keyring.run().await.map_err(DatabasesError::Keyring)?;
         Ok([log, keyring])
     }

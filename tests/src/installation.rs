@@ -95,7 +95,15 @@ impl Installation {
 
     /// Runs another subcommand to its end, such as `["replay", "accounts"]`.
     pub async fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with(arguments, &[]).await
+    }
+
+    /// The same, with other settings for this command.
+    pub async fn run_with(&self, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
         let mut command = self.command();
+        for (name, value) in settings {
+            command.env(variable(name), value);
+        }
         command.args(arguments).stdin(Stdio::null());
         tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
     }

@@ -49,12 +49,28 @@ failpoints! {
     RotationRewrapped = "rotation.rewrapped",
     /// The old root key is out of its store, and the database does not know.
     RotationRootErased = "rotation.root_erased",
+    /// Addresses are reserved under a new key of the e-mail index, too.
+    EmailIndexBegun = "email_index.begun",
+    /// Some addresses are reserved under the new key of the e-mail index, and others are not.
+    EmailIndexMoved = "email_index.moved",
+    /// Addresses are no longer reserved under the old key of the e-mail index.
+    EmailIndexSwitched = "email_index.switched",
+    /// The reservations under the old key of the e-mail index are deleted, and the key is there.
+    EmailReservationsDeleted = "email_index.reservations_deleted",
+    /// The old key of the e-mail index is erased, and its generation does not say so.
+    EmailKeyErased = "email_index.key_erased",
+    /// The events' database is migrated, and the keyring's is not.
+    LogMigrated = "migration.log_migrated",
     /// A password hash is stored, and no event names it.
     PasswordHashed = "password.hashed",
     /// The row of a session is written, and its opening is not in the log.
     SessionOpened = "session.opened",
     /// The row of a session is deleted, and its closing is not in the log.
     SessionDeleted = "session.deleted",
+    /// The hash of another password is stored, and no event names it.
+    PasswordStored = "password.stored",
+    /// Another password is in the log, and the other sessions are open.
+    PasswordChanged = "password.changed",
     /// A mail is claimed, and nothing of it is sent.
     MailSending = "mail.sending",
     /// A mail is delivered, and its row does not say so.
@@ -65,6 +81,16 @@ failpoints! {
     SeatReleased = "seat.released",
     /// The expiry of a lease is in the log, and the deletion of its row is not committed.
     SeatExpired = "seat.expired",
+    /// A take-over is in the log, and the row of the earlier lease is there.
+    SeatTakenOver = "seat.taken_over",
+    /// The row of a lease that was taken over is deleted, and the later lease has none.
+    SeatReplaced = "seat.replaced",
+    /// The private key for a server is stored, and no event names it.
+    ServerKeyStored = "server_key.stored",
+    /// The private key for a server is named in the log, and its caller has no answer.
+    ServerKeyAttached = "server_key.attached",
+    /// An API token is in the log, and has no row.
+    ApiTokenIssued = "api_token.issued",
     /// A run is requested in the log, and its caller has no answer.
     RunRequested = "run.requested",
     /// A task is claimed, and nobody works on it.

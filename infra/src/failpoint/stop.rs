@@ -3,15 +3,20 @@
 use std::fmt::Write as _;
 use std::future::Future;
 use std::io::Write as _;
+use std::path::Path;
 use std::pin::pin;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
 
 use super::Failpoint;
 
 const SETTING: &str = "LETHE_FAILPOINT";
+/// A file. At the failpoint the thread waits until it is there: meanwhile others go on.
+const HOLD_UNTIL: &str = "LETHE_FAILPOINT_HOLD_UNTIL";
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 static SET: OnceLock<Set> = OnceLock::new();
 static REACHED: [AtomicU64; Failpoint::ALL.len()] =
@@ -69,7 +74,7 @@ pub async fn reached_during<F: Future>(point: Failpoint, future: F) -> F::Output
     future.await
 }
 
-/// SIGKILL to itself: unlike an abort it runs no handler and leaves no core, as `kill -9` and the
+/// SIGKILL to itself, once the file of the setting is there: unlike an abort it runs no handler and leaves no core, as `kill -9` and the
 /// kernel's out-of-memory killer do. The signal is delivered before the call returns.
 fn stop(point: Failpoint, time: u64) -> ! {
     let mut line = format!("failpoint {} reached, time {time}; of all:", point.as_str());
@@ -80,6 +85,11 @@ fn stop(point: Failpoint, time: u64) -> ! {
         }
     }
     let _ = writeln!(std::io::stderr(), "{line}");
+    if let Some(file) = std::env::var_os(HOLD_UNTIL) {
+        while !Path::new(&file).exists() {
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
     let _ = kill_process(getpid(), Signal::KILL);
     loop {
         std::thread::park();

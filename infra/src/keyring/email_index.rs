@@ -16,6 +16,7 @@ use super::key_eraser::KeyEraser;
 use super::keys::Keys;
 use super::{KeyringError, crypto, invalidations};
 use crate::clock::Clock;
+use crate::failpoint;
 use crate::postgres::Pool;
 
 const READ_WRITTEN: &str = include_str!("sql/read_written_generations.sql");
@@ -140,6 +141,7 @@ impl EmailIndex {
             if let Some(old) = generations.retiring {
                 self.keys.wait_for_other_nodes(command_max).await;
                 accounts.delete_kind(&reservation_kind(old.number)).await?;
+                failpoint!(EmailReservationsDeleted);
                 self.end_generation(old.number).await?;
                 return Ok(true);
             }
@@ -150,8 +152,10 @@ impl EmailIndex {
                     (reservation_kind(live.number), reservation_kind(new.number));
                 move_all(accounts, &old_kind, &new_kind).await?;
                 self.switch_generation(live.number, new.number).await?;
+                failpoint!(EmailIndexSwitched);
             } else if !has_begun && live.since <= begin {
                 self.begin_generation(live.number + 1).await?;
+                failpoint!(EmailIndexBegun);
                 has_begun = true;
             } else {
                 return Ok(has_begun);
@@ -198,6 +202,7 @@ impl EmailIndex {
 
     async fn end_generation(&self, old: i64) -> Result<(), KeyringError> {
         self.eraser.erase_key(KeyId::numbered(KeyKind::EmailIndex, old)).await?;
+        failpoint!(EmailKeyErased);
         let client = self.pool.get().await?;
         let states = ("retiring", "destroyed");
         email_generations::change(&client, old, states, self.clock.now()).await?;
@@ -224,6 +229,7 @@ async fn move_all(
             after = Some(*last);
             for owner in owners {
                 accounts.reserve_again(owner).await?;
+                failpoint!(EmailIndexMoved);
                 moved += 1;
             }
         }

@@ -37,9 +37,8 @@ const NOTE_ESCROW_ERASED: &str =
 const LIST_ERASED: &str =
     "select root_id from keyring.roots where state = 'destroyed' and root_id = any($1)";
 
-/// Rows in one transaction that wraps keys again: a long transaction would hold back vacuum. In the
-/// tests of crashes there are so few that a rotation can stop between two transactions.
-const BATCH: i64 = if cfg!(feature = "testing") { 4 } else { 500 };
+/// Rows in one transaction that wraps keys again: a long transaction would hold back vacuum.
+const BATCH: i64 = 500;
 
 /// The result of a finished rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

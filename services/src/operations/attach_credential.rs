@@ -4,6 +4,7 @@
 use domain::server::{Credential, Server, ServerCommand};
 use domain::{ServerCredentialId, ServerId, WorkspaceId};
 use infra::event_store::{ExecuteError, Receipt, Request, Step};
+use infra::failpoint;
 use infra::ids::derived;
 use infra::postgres::PgError;
 use infra::remote::Identity;
@@ -53,6 +54,7 @@ impl AttachCredential<'_> {
         request: &Request,
     ) -> Result<AttachedCredential, AttachCredentialError> {
         let credential = self.store(app, request).await?;
+        failpoint!(ServerKeyStored);
         let attaches = ServerCommand::AttachCredential { credential };
         let step = Step::new::<Server>(self.server.0, attaches);
         let step = match self.expected {
@@ -67,6 +69,7 @@ impl AttachCredential<'_> {
             }
             Err(error) => return Err(error.into()),
         };
+        failpoint!(ServerKeyAttached);
         let public_line = app.server_credentials.public_line(self.workspace, credential.id).await?;
         Ok(AttachedCredential { receipt, credential, public_line })
     }

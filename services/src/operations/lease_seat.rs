@@ -131,7 +131,9 @@ impl SeatMember {
         let SeatEvent::LeaseTakenOver { to, fence, .. } = event.decode()? else {
             return Err(LeaseSeatError::OtherEvent);
         };
+        failpoint!(SeatTakenOver);
         app.seats.delete(from).await?;
+        failpoint!(SeatReplaced);
         let row = self.put(app, &receipt, &event, (to, fence)).await?;
         Ok(LeasedSeat { receipt, lease: to, fence, row })
     }

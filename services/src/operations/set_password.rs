@@ -4,6 +4,7 @@ use domain::session::CloseReason;
 use domain::{AccountId, CommandId, CredentialId, SessionId};
 use infra::credentials::{CredentialsError, Password};
 use infra::event_store::{ExecuteError, Receipt, Request, Step};
+use infra::failpoint;
 use infra::ids::derived;
 
 use crate::operations::sign_out::SignOut;
@@ -59,6 +60,7 @@ impl SetPassword {
         let Self { account, password, except } = self;
         let credential = credential_of(request.command);
         store_hash(app, account, credential, password).await?;
+        failpoint!(PasswordStored);
         let receipt = match app.executor.execute(request, &[step]).await {
             Ok(receipt) => receipt,
             Err(error @ (ExecuteError::Refused(_) | ExecuteError::Stale { .. })) => {
@@ -67,6 +69,7 @@ impl SetPassword {
             }
             Err(error) => return Err(error.into()),
         };
+        failpoint!(PasswordChanged);
         let sign_out = SignOut { account, except, reason: CloseReason::PasswordChanged };
         sign_out.execute_after(app, (request, &receipt)).await;
         Ok(receipt)

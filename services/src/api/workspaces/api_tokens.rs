@@ -10,6 +10,7 @@ use domain::workspace::{ApiToken, Right, Workspace, WorkspaceAction, WorkspaceCo
 use domain::{ApiTokenId, WorkspaceId};
 use infra::api_tokens::{ApiTokens, ListedApiToken, NewApiToken};
 use infra::event_store::Step;
+use infra::failpoint;
 use infra::ids::derived;
 use infra::keyring::SealError;
 use secrecy::ExposeSecret;
@@ -107,6 +108,7 @@ async fn issue(
     let step = Step::new::<Workspace>(workspace.0, issues);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     let mut secret = None;
+    failpoint!(ApiTokenIssued);
     if !receipt.replayed() {
         let row = NewApiToken { token, workspace, account: member.account, name, expires_at };
         api.app.api_tokens.insert(&row, drawn.hash).await?;

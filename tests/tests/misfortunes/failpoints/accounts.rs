@@ -1,11 +1,13 @@
-//! Kills while people register, sign in and out, and are mailed.
+//! Kills while people register, sign in and out, change their passwords, and are mailed.
 
 use serde_json::json;
-use tests::{Behaviour, Installation, Person, Smtp, create_workspace};
+use tests::{Behaviour, Client, Installation, Person, Smtp, TestServer};
 
 use super::checks::{projections_equal_their_replay, settled};
-use super::crash::{Kill, Report, send_again};
+use super::crash::{Kill, Report};
+use super::load::{Load, Work};
 use super::requests::Request;
+use super::sent::send_again;
 
 /// Reached by somebody who registers.
 const REGISTERING: [&str; 8] = [
@@ -18,8 +20,7 @@ const REGISTERING: [&str; 8] = [
     "mail.sending",
     "mail.sent",
 ];
-/// Requests that are on their way at once: enough for a batch of several.
-const AT_ONCE: usize = 32;
+const WORKS: [Work; 3] = [Work::CreateWorkspace, Work::Seat, Work::Register];
 
 pub async fn crash() -> Report {
     let mut report = Report::default();
@@ -27,7 +28,7 @@ pub async fn crash() -> Report {
     let mut node = installation.node().await;
     let ada = Person::named("ada");
     let signed_in = ada.settle(&node.client(), &installation).await;
-    create_workspace(&signed_in, "Engines").await;
+    report.load = Some(Load::new(&installation, &node.client(), "accounts", &WORKS).await);
 
     for failpoint in REGISTERING {
         let person = Person::named(&failpoint.replace([':', '.', '_'], "-"));
@@ -39,18 +40,6 @@ pub async fn crash() -> Report {
         person.sign_in(&node.client()).await;
     }
 
-    let workspaces = (0..AT_ONCE).map(|number| {
-        Request::post(&signed_in, "/v1/workspaces", json!({ "name": format!("Engines {number}") }))
-    });
-    let events = &[("workspace.created", i64::try_from(AT_ONCE).unwrap())];
-    let kill = Kill {
-        failpoint: "batch.partly_answered",
-        requests: workspaces.collect(),
-        settings: &[],
-        events,
-    };
-    (node, _) = report.kill(&installation, node, kill).await;
-
     let requests = vec![Request::sign_in(&node.client(), &ada)];
     let events = &[("session.opened", 1), ("account.login_succeeded", 1)];
     let kill = Kill { failpoint: "session.opened", requests, settings: &[], events };
@@ -59,7 +48,7 @@ pub async fn crash() -> Report {
     let second = node.client().bearing(&answers[0].field("/token"));
     second.get("/v1/me").await.expect(200);
 
-    // The token is refused from then on.
+    // The row is deleted, so nobody knows any more who sends the request again.
     let requests = vec![Request::delete(&second, "/v1/me/sessions/current").or(&[401])];
     let kill = Kill {
         failpoint: "session.deleted",
@@ -69,9 +58,39 @@ pub async fn crash() -> Report {
     };
     (node, _) = report.kill(&installation, node, kill).await;
 
+    node = change_password(&mut report, &installation, node, &signed_in, ada).await;
+
     projections_equal_their_replay(&installation).await;
     assert!(node.stop().await.success());
     report
+}
+
+/// Once at each of the two failpoints.
+async fn change_password(
+    report: &mut Report,
+    installation: &Installation,
+    mut node: TestServer,
+    signed_in: &Client,
+    mut ada: Person,
+) -> TestServer {
+    // Before the event the request is executed; after it the password that it knows is the earlier one.
+    let failpoints: [(&str, &'static [u16]); 2] =
+        [("password.stored", &[204]), ("password.changed", &[403])];
+    for (failpoint, again) in failpoints {
+        let other = ada.sign_in(&node.client()).await;
+        let new = format!("another password at {failpoint}");
+        let body = json!({ "current": ada.password, "new": new });
+        let request = Request::put(signed_in, "/v1/me/password", body).or(again);
+        let requests = vec![request.not_repeatable()];
+        let events = &[("account.password_changed", 1), ("session.closed", 1)];
+        let kill = Kill { failpoint, requests, settings: &[], events };
+        (node, _) = report.kill(installation, node, kill).await;
+        signed_in.at(node.api()).get("/v1/me").await.expect(200);
+        other.at(node.api()).get("/v1/me").await.expect(401);
+        ada.try_sign_in(&node.client()).await.expect(401);
+        ada.password = new;
+    }
+    node
 }
 
 /// An SMTP server does not say whether it has a mail already: the mail is not sent again, and its
@@ -95,7 +114,7 @@ pub async fn crash_while_mailing() -> Report {
 
         let node = installation.node().await;
 
-        send_again(&node, failpoint, sent).await;
+        send_again(&node, failpoint, &sent).await;
         settled(&installation, failpoint).await;
         let reported = "select count(*) from working.outbox where state = 'unknown'";
         let reported: i64 = log.query_one(reported, &[]).await.unwrap().get(0);

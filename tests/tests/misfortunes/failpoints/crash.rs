@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::os::unix::process::ExitStatusExt;
-use std::time::Duration;
 
 use futures_util::future::join_all;
-use tests::{Answer, Installation, TestServer, until_within};
+use tests::{Answer, Installation, TestServer};
 
 use super::checks;
+use super::load::Load;
 use super::requests::Request;
+use super::sent::{Sent, are_in_log, send_again};
 
 const SIGKILL: i32 = 9;
-/// A request to erase is refused for a minute after one that was cut short.
-const ACCEPTED_WITHIN: Duration = Duration::from_secs(100);
 
 /// How often each failpoint was reached, and how many processes were killed at it.
 #[derive(Default)]
@@ -22,6 +21,8 @@ pub struct Report {
     pub kills: BTreeMap<String, u32>,
     /// The answers of the node that was killed last, to its requests.
     pub first: Vec<Option<Answer>>,
+    /// Who else is at work while a node is killed.
+    pub load: Option<Load>,
 }
 
 impl Report {
@@ -69,12 +70,6 @@ pub struct Kill<'a> {
     pub events: &'a [(&'a str, i64)],
 }
 
-/// A request that was sent to a node that died, with the answer if it came.
-pub struct Sent {
-    request: Request,
-    answer: Option<Answer>,
-}
-
 impl Report {
     /// Stops `node`, starts one that is killed, starts the next one, and checks everything there.
     /// Answers the last node, and its answers to the requests.
@@ -87,18 +82,29 @@ impl Report {
         let Kill { failpoint, requests, settings, events } = kill;
         assert!(node.stop().await.success(), "before {failpoint}");
         let before = checks::count(installation, events).await;
+        let asked = requests.len();
         let sent = self.die(installation, failpoint, settings, requests).await;
+        are_in_log(installation, failpoint, &sent).await;
         let node = installation.node().await;
-        let answers = send_again(&node, failpoint, sent).await;
+        let mut answers = send_again(&node, failpoint, &sent).await;
         checks::settled(installation, failpoint).await;
-        let expected: Vec<i64> =
-            before.iter().zip(events).map(|(before, (_, more))| before + more).collect();
+        let load = &sent[asked..];
+        let expected = before.iter().zip(events).map(|(before, (event, more))| {
+            let by_load = load.iter().filter(|sent| sent.brings(event)).count();
+            before + more + i64::try_from(by_load).unwrap()
+        });
+        let expected: Vec<i64> = expected.collect();
         let after = checks::count(installation, events).await;
         assert_eq!(after, expected, "{failpoint}: the events {events:?}");
+        if let Some(callers) = &self.load {
+            callers.learn(load, &answers[asked..]);
+        }
+        answers.truncate(asked);
         (node, answers)
     }
 
-    /// Starts a node that is killed at `failpoint` while the requests are on their way.
+    /// Starts a node that is killed at `failpoint` while the requests, and those of the load, are on
+    /// their way. Answers the requests, then those of the load.
     pub async fn die(
         &mut self,
         installation: &Installation,
@@ -109,37 +115,17 @@ impl Report {
         let settings = [&[("failpoint", failpoint)], settings].concat();
         let mut armed = installation.node_with(&settings).await;
         let base = armed.api().to_owned();
-        let sending = requests.into_iter().map(|request| async {
-            let answer = request.send(&base).await;
-            Sent { request, answer }
-        });
-        let (sent, status) = tokio::join!(join_all(sending), armed.ended());
+        let sending = requests.into_iter().map(|request| Sent::by(request, &base));
+        let load = async {
+            match &self.load {
+                Some(load) => load.send(&base).await,
+                None => Vec::new(),
+            }
+        };
+        let (mut sent, load, status) = tokio::join!(join_all(sending), load, armed.ended());
+        sent.extend(load);
         self.read(failpoint, status, &armed.log_text());
         self.first = sent.iter().map(|sent| sent.answer.clone()).collect();
         sent
     }
-}
-
-/// Whoever got no answer asks again, and whoever got one gets the same.
-pub async fn send_again(node: &TestServer, failpoint: &str, sent: Vec<Sent>) -> Vec<Answer> {
-    let again = sent.into_iter().map(|Sent { request, answer }| async move {
-        let position = |answer: &Answer| answer.header("lethe-position").map(str::to_owned);
-        let what = format!("{failpoint}: the same request is accepted");
-        let accepted = until_within(ACCEPTED_WITHIN, &what, async || {
-            let answer = request.send(node.api()).await.ok_or_else(|| "no answer".to_owned())?;
-            let accepted = request.again.contains(&answer.status);
-            if accepted { Ok(answer) } else { Err(format!("{}: {}", answer.status, answer.text())) }
-        });
-        let accepted = accepted.await;
-        if let Some(before) = answer {
-            let (status, text) = (before.status, before.text());
-            assert!((200..300).contains(&status), "{failpoint}: {status}: {text}");
-            let (was, is) = (position(&before), position(&accepted));
-            if was.is_some() && (200..300).contains(&accepted.status) {
-                assert_eq!(was, is, "{failpoint}: an answered command is another one");
-            }
-        }
-        accepted
-    });
-    join_all(again).await
 }

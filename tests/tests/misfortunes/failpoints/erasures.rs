@@ -70,8 +70,9 @@ async fn erase(
     let signed_in = person.settle(&node.client(), installation).await;
     let subject = signed_in.account().await.parse().unwrap();
     let body = json!({ "password": person.password, "grace_days": 0 });
-    // Once it is requested, every session is closed.
-    let requests = vec![Request::post(&signed_in, "/v1/me/erasure", body).or(&[202, 401])];
+    // Once it is requested, every session is closed: nobody knows any more who sends it again.
+    let request = Request::post(&signed_in, "/v1/me/erasure", body).or(&[202, 401]);
+    let requests = vec![request.not_repeatable()];
     let events = &[("account.erasure_requested", 1), ("account.erasure_completed", 1)];
     let kill = Kill { failpoint, requests, settings: &[], events };
     let (node, again) = report.kill(installation, node, kill).await;
@@ -102,7 +103,9 @@ async fn delete(
     owner.post(&format!("{workspace}/invitations"), invited).await.expect(201);
     installation.mail(&format!("{word}@example.net"), 1).await;
     let body = json!({ "password": Person::named("ada").password, "grace_days": 0 });
+    // Once it is deleted, there is no such workspace.
     let request = Request::new(owner, Method::DELETE, &workspace, body).or(&[202, 404]);
+    let request = request.not_repeatable();
     let events = &[("workspace.deletion_requested", 1), ("workspace.deleted", 1)];
     let kill = Kill { failpoint, requests: vec![request], settings: &[], events };
     let (node, again) = report.kill(installation, node, kill).await;

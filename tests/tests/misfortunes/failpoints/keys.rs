@@ -1,7 +1,15 @@
 //! Kills of the command line while the root key is rotated, and while a projection is replayed.
 
-use std::process::{Output, Stdio};
+use std::process::Output;
+use std::sync::Arc;
 
+use domain::privacy::{ApiTokenName, Label};
+use domain::{ApiTokenId, WorkspaceId};
+use futures_util::{StreamExt, stream};
+use infra::clock::Clock;
+use infra::ids::Ids;
+use infra::keyring::{Keyring, KeyringOptions, RootFolder};
+use infra::postgres::{ConnectOptions, connect};
 use tests::{Client, Installation, Person, until};
 
 use super::checks::{checksum, projections_equal_their_replay, settled};
@@ -9,6 +17,9 @@ use super::crash::Report;
 
 const ROTATING: [&str; 4] =
     ["rotation.root_written", "rotation.switched", "rotation.rewrapped", "rotation.root_erased"];
+/// More than one transaction wraps again.
+const KEYS: usize = 600;
+const SEALED_AT_ONCE: usize = 8;
 const REPLAYING: [&str; 3] = ["replay.written", "replay.built", "replay.swapped"];
 
 pub async fn crash() -> Report {
@@ -22,11 +33,15 @@ pub async fn crash() -> Report {
         people.push(person);
     }
     settled(&installation, "the beginning").await;
+    make_keys(&installation).await;
 
     for failpoint in ROTATING {
         let killed = run(&installation, &["keys", "rotate"], failpoint).await;
         let stderr = String::from_utf8_lossy(&killed.stderr).into_owned();
         report.read(failpoint, killed.status, &stderr);
+        if failpoint == "rotation.rewrapped" {
+            assert_eq!(roots_of_keys(&installation).await, 2, "keys are wrapped under two roots");
+        }
         // A node that is there meanwhile goes on, with a root key that it has to read first.
         for person in &people {
             opens(&node.client(), person).await;
@@ -67,9 +82,33 @@ pub async fn crash() -> Report {
 }
 
 async fn run(installation: &Installation, words: &[&str], failpoint: &str) -> Output {
-    let mut command = installation.command();
-    command.args(words).env("LETHE_FAILPOINT", failpoint).stdin(Stdio::null());
-    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+    installation.run_with(words, &[("failpoint", failpoint)]).await
+}
+
+/// Each workspace has a key of its own.
+async fn make_keys(installation: &Installation) {
+    let pool = connect(&installation.keyring_url(), &ConnectOptions::app()).await.unwrap();
+    let roots = Arc::new(RootFolder::open(&installation.root_dir(), None).unwrap());
+    let starting = Keyring::start(pool, roots, KeyringOptions::default(), Clock::system());
+    let (keyring, ids) = (starting.await.unwrap(), Ids::system());
+    let name = Label::parse("a token").unwrap();
+    let sealing = (0..KEYS).map(async |_| {
+        let (workspace, token) = (WorkspaceId(ids.uuid()), ApiTokenId(ids.uuid()));
+        let (tenant, subject) = (workspace.into(), workspace.into());
+        let (sealer, name) = (&keyring.sealer, &name);
+        // A machine that is busy may be late to renew the lease of the keys.
+        until("a key is made", async || {
+            let sealed = sealer.seal_value::<ApiTokenName>(tenant, subject, token.into(), name);
+            sealed.await.map_err(|error| error.to_string())
+        })
+        .await;
+    });
+    stream::iter(sealing).buffer_unordered(SEALED_AT_ONCE).collect::<Vec<()>>().await;
+}
+
+async fn roots_of_keys(installation: &Installation) -> i64 {
+    let roots = "select count(distinct root_id) from keyring.keys where wrapped is not null";
+    installation.keyring().await.query_one(roots, &[]).await.unwrap().get(0)
 }
 
 async fn opens(client: &Client, person: &Person) {

@@ -2,17 +2,24 @@
 //! nothing is done twice, and nothing stays half done.
 
 mod accounts;
+mod batches;
 mod checks;
 mod crash;
+mod email_index;
 mod erasures;
 mod keys;
+mod load;
+mod migrating;
+mod plants;
 mod requests;
 mod runs;
 mod seats;
+mod sent;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::process::Command;
+use std::time::Instant;
 
 use crash::Report;
 use futures_util::FutureExt;
@@ -38,19 +45,24 @@ async fn killed_at_every_failpoint_lethe_loses_and_repeats_nothing() {
     let _alone = tests::alone().await;
     let known = failpoints().await;
 
-    let (accounts, mails, seats, runs, erasures, keys) = tokio::join!(
+    let since = Instant::now();
+    let (accounts, mails, batches, seats, runs, erasures, keys, email_index, migrating) = tokio::join!(
         group(accounts::crash()),
         group(accounts::crash_while_mailing()),
+        group(batches::crash()),
         group(seats::crash()),
         group(runs::crash()),
         group(erasures::crash()),
         group(keys::crash()),
+        group(email_index::crash()),
+        group(migrating::crash()),
     );
+    let groups = [accounts, mails, batches, seats, runs, erasures, keys, email_index, migrating];
     let mut all = Report::default();
-    for report in [accounts, mails, seats, runs, erasures, keys] {
+    for report in groups {
         all.add(report.expect("a group has failed: its message is above"));
     }
-    eprintln!("{all}");
+    eprintln!("{all} in {:.0} s", since.elapsed().as_secs_f64());
     let killed: BTreeMap<String, u32> = all.kills;
     let missing: Vec<_> = known.iter().filter(|name| !killed.contains_key(*name)).collect();
     assert!(missing.is_empty(), "no load reaches {missing:?}: add a case");

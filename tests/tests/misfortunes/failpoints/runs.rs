@@ -3,11 +3,14 @@
 use std::fs;
 use std::time::Duration;
 
+use chrono::TimeDelta;
+use infra::clock::Clock;
 use serde_json::json;
-use tests::{Installation, RunHarness, TestServer, until};
+use tests::{Installation, RunHarness, TestServer, register_server, until};
 
 use super::checks::projections_equal_their_replay;
 use super::crash::{Kill, Report};
+use super::load::{Load, Work};
 use super::requests::Request;
 
 const LIMIT: Duration = Duration::from_mins(2);
@@ -27,6 +30,8 @@ const RUNNING: [&str; 11] = [
     "run.ended",
     "run.cleaned",
 ];
+/// The names of the callers of the load, and of the files that their commands write, begin so.
+const LOAD: &str = "runs";
 const CANCELLING: [&str; 2] = ["cancel.requested", "cancel.killed"];
 
 pub async fn crash() -> Report {
@@ -38,6 +43,7 @@ pub async fn crash() -> Report {
     ];
     let installation = Installation::with(&settings).await.with_failpoints();
     let (mut harness, mut node) = RunHarness::on(installation).await;
+    report.load = Some(load(&harness, &node).await);
 
     for failpoint in RUNNING {
         node = run(&mut report, &mut harness, node, failpoint).await;
@@ -46,6 +52,11 @@ pub async fn crash() -> Report {
         node = cancel(&mut report, &mut harness, node, failpoint).await;
     }
     node = time_out(&mut report, &mut harness, node).await;
+
+    node = issue_token(&mut report, &harness, node).await;
+    for failpoint in ["server_key.stored", "server_key.attached"] {
+        node = replace_key(&mut report, &harness, node, failpoint).await;
+    }
 
     projections_equal_their_replay(&harness.installation).await;
     assert!(node.stop().await.success());
@@ -57,9 +68,29 @@ fn marked(failpoint: &str, command: &str) -> String {
     format!("echo started >> ~/{failpoint}; {command}")
 }
 
+/// Neither the command of the run nor one of the load was started twice.
 fn was_started_once(harness: &RunHarness, failpoint: &str) {
-    let marks = fs::read_to_string(harness.sshd.home().join(failpoint)).unwrap();
-    assert_eq!(marks, "started\n", "{failpoint}: a command was started twice");
+    assert!(harness.sshd.home().join(failpoint).exists(), "{failpoint}: nothing was started");
+    for file in fs::read_dir(harness.sshd.home()).unwrap().map(|file| file.unwrap().path()) {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        if name == failpoint || name.starts_with(LOAD) {
+            let marks = fs::read_to_string(file).unwrap();
+            assert_eq!(marks, "started\n", "{failpoint}: {name} was started twice");
+        }
+    }
+}
+
+/// Callers who run commands on the same sshd, from workspaces of their own.
+async fn load(harness: &RunHarness, node: &TestServer) -> Load {
+    let works = [Work::Run, Work::CreateWorkspace];
+    let mut load = Load::new(&harness.installation, &node.client(), LOAD, &works).await;
+    for caller in &mut load.callers {
+        let seats = format!("{}/seat-leases", caller.workspace);
+        caller.client.post_once(&seats, json!({})).await.expect(201);
+        let (sshd, port) = (&harness.sshd, harness.sshd.port());
+        caller.server = Some(register_server(&caller.client, &caller.workspace, sshd, port).await);
+    }
+    load
 }
 
 async fn run(
@@ -70,7 +101,8 @@ async fn run(
 ) -> TestServer {
     let command = marked(failpoint, "for line in one two three; do echo $line; sleep 0.1; done");
     let body = json!({ "command": command, "servers": [harness.server] });
-    let requests = vec![Request::post(&harness.ada, &harness.path("runs"), body)];
+    let request = Request::post(&harness.ada, &harness.path("runs"), body);
+    let requests = vec![request.appends("run.requested")];
     let events = &[
         ("run.requested", 1),
         ("run.started", 1),
@@ -103,8 +135,8 @@ async fn cancel(
     let run = harness.start(&marked(failpoint, "echo one; sleep 300")).await;
     until("it is started", async || installation.events("run.started").await.len() > started).await;
     let path = harness.path(&format!("{run}/cancel"));
-    // A run that has ended is not cancelled again.
-    let requests = vec![Request::post(&harness.ada, &path, json!({})).or(&[202, 409])];
+    let request = Request::post(&harness.ada, &path, json!({})).or(&[202]);
+    let requests = vec![request.appends("run.cancel_requested")];
     let events = &[("run.cancel_requested", 1), ("run.cancelled", 1), ("run.started", 0)];
     let kill = Kill { failpoint, requests, settings: &[], events };
     let (node, _) = report.kill(&harness.installation, node, kill).await;
@@ -123,7 +155,8 @@ async fn time_out(report: &mut Report, harness: &mut RunHarness, node: TestServe
     let name = "timed.out";
     let command = marked(name, "echo one; sleep 300");
     let body = json!({ "command": command, "servers": [harness.server], "timeout_seconds": 1 });
-    let requests = vec![Request::post(&harness.ada, &harness.path("runs"), body)];
+    let request = Request::post(&harness.ada, &harness.path("runs"), body);
+    let requests = vec![request.appends("run.requested")];
     let events = &[("run.started", 1), ("run.timed_out", 1), ("run.failed", 0)];
     let kill = Kill { failpoint: "cancel.killed", requests, settings: &[], events };
     let (node, answers) = report.kill(&harness.installation, node, kill).await;
@@ -132,5 +165,38 @@ async fn time_out(report: &mut Report, harness: &mut RunHarness, node: TestServe
     let shown = harness.ended(&run, LIMIT).await;
     assert_eq!(shown["state"], "timed_out", "{shown}");
     was_started_once(harness, name);
+    node
+}
+
+/// The secret is shown once: it is lost with the answer, and the token can only be revoked.
+async fn issue_token(report: &mut Report, harness: &RunHarness, node: TestServer) -> TestServer {
+    let expires_at = Clock::system().now() + TimeDelta::days(30);
+    let body = json!({ "name": "deploys", "scopes": ["runs:read"], "expires_at": expires_at });
+    let request = Request::post(&harness.ada, &harness.path("api-tokens"), body);
+    let requests = vec![request.showing_once(&["token"]).appends("workspace.api_token_issued")];
+    let events = &[("workspace.api_token_issued", 1)];
+    let kill = Kill { failpoint: "api_token.issued", requests, settings: &[], events };
+    let (node, answers) = report.kill(&harness.installation, node, kill).await;
+    assert!(answers[0].json()["token"].is_null(), "{}", answers[0].text());
+    let token = harness.path(&format!("api-tokens/{}", answers[0].field("/token_id")));
+    harness.ada.at(node.api()).delete(&token).await.expect(204);
+    node
+}
+
+async fn replace_key(
+    report: &mut Report,
+    harness: &RunHarness,
+    node: TestServer,
+    failpoint: &str,
+) -> TestServer {
+    let path = harness.path(&format!("servers/{}/credential", harness.server));
+    let request = Request::put(&harness.ada, &path, json!({ "generate": true })).or(&[200]);
+    let requests = vec![request.appends("server.credential_rotated")];
+    let events = &[("server.credential_rotated", 1), ("server.credential_attached", 0)];
+    let kill = Kill { failpoint, requests, settings: &[], events };
+    let (node, answers) = report.kill(&harness.installation, node, kill).await;
+    harness.sshd.authorize(&answers[0].field("/public_line")).unwrap();
+    let check = harness.path(&format!("servers/{}/check", harness.server));
+    harness.ada.at(node.api()).post(&check, json!({})).await.expect(200);
     node
 }
