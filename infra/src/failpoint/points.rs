@@ -71,6 +71,10 @@ failpoints! {
     PasswordStored = "password.stored",
     /// Another password is in the log, and the other sessions are open.
     PasswordChanged = "password.changed",
+    /// The rows of sessions are deleted, and their closings are not in the log.
+    SessionsDeleted = "sessions.deleted",
+    /// The closings of sessions are in the log, and their rows say that they are missing.
+    SessionsClosed = "sessions.closed",
     /// A mail is claimed, and nothing of it is sent.
     MailSending = "mail.sending",
     /// A mail is delivered, and its row does not say so.
@@ -119,6 +123,8 @@ failpoints! {
     ErasureEntered = "erasure.entered",
     /// The request of an erasure is in the log, and its caller has no claim code.
     ErasureRequested = "erasure.requested",
+    /// The cancellation of an erasure is in the log, and the ledger does not say so.
+    ErasureCancelled = "erasure.cancelled",
     /// The fence of a subject stands, and the ledger does not say so.
     ErasureFenced = "erasure.fenced",
     /// The keys of a subject are erased, and its rows are there.

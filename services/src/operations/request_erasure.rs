@@ -251,6 +251,7 @@ pub(crate) async fn cancel(
     if receipt.replayed() {
         return Ok(receipt);
     }
+    failpoint!(ErasureCancelled);
     // The eraser reads it in the log, too.
     if let Err(error) = app.keyring.ledger.cancel_requested_by(subject, now).await {
         tracing::warn!(%error, "the ledger was not updated after a cancellation: the eraser does it");

@@ -3,6 +3,7 @@
 use domain::session::{CloseReason, Session, SessionCommand};
 use domain::{AccountId, CommandId, EventId, SessionId};
 use infra::event_store::{ExecuteError, Receipt, Request, Step};
+use infra::failpoint;
 use infra::ids::derived;
 use infra::postgres::PgError;
 
@@ -108,9 +109,11 @@ impl SignOut {
         if sessions.is_empty() {
             return Ok(None);
         }
+        failpoint!(SessionsDeleted);
         let close = SessionCommand::Close { reason: self.reason };
         let steps = sessions.iter().map(|session| Step::new::<Session>(session.0, close.clone()));
         let receipt = app.executor.execute(request, &steps.collect::<Vec<_>>()).await?;
+        failpoint!(SessionsClosed);
         record_closed(app, sessions, &receipt).await?;
         Ok(Some(receipt))
     }

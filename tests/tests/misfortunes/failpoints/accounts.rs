@@ -58,6 +58,15 @@ pub async fn crash() -> Report {
     };
     (node, _) = report.kill(&installation, node, kill).await;
 
+    for failpoint in ["sessions.deleted", "sessions.closed"] {
+        let other = ada.sign_in(&node.client()).await;
+        let requests = vec![Request::delete(&signed_in, "/v1/me/sessions")];
+        let events = &[("session.closed", 1)];
+        let kill = Kill { failpoint, requests, settings: &[], events };
+        (node, _) = report.kill(&installation, node, kill).await;
+        other.at(node.api()).get("/v1/me").await.expect(401);
+        signed_in.at(node.api()).get("/v1/me").await.expect(200);
+    }
     node = change_password(&mut report, &installation, node, &signed_in, ada).await;
 
     projections_equal_their_replay(&installation).await;

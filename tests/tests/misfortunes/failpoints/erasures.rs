@@ -54,6 +54,8 @@ pub async fn crash() -> Report {
         erased.push(name);
     }
 
+    node = cancel(&mut report, &installation, node).await;
+
     projections_equal_their_replay(&installation).await;
     assert!(node.stop().await.success());
     nothing_is_left(&installation, &erased).await;
@@ -113,6 +115,22 @@ async fn delete(
     no_row_is_left(installation, failpoint, subject, &OF_WORKSPACE).await;
     let code = code(report, &again[0], failpoint == "workspace.deleted", failpoint);
     certified(&node.client(), code, failpoint).await;
+    node
+}
+
+async fn cancel(report: &mut Report, installation: &Installation, node: TestServer) -> TestServer {
+    let bob = Person::named("bob");
+    let signed_in = bob.settle(&node.client(), installation).await;
+    let body = json!({ "password": bob.password, "grace_days": 3 });
+    signed_in.post("/v1/me/erasure", body).await.expect(202);
+    let back = bob.sign_in(&node.client()).await;
+    let request = Request::delete(&back, "/v1/me/erasure").appends("account.erasure_cancelled");
+    let failpoint = "erasure.cancelled";
+    let events = &[("account.erasure_cancelled", 1), ("account.erasure_completed", 0)];
+    let kill = Kill { failpoint, requests: vec![request], settings: &[], events };
+    let (node, _) = report.kill(installation, node, kill).await;
+    back.at(node.api()).get("/v1/me/erasure").await.expect(404);
+    bob.sign_in(&node.client()).await;
     node
 }
 
