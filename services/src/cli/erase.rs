@@ -7,7 +7,7 @@ use infra::event_store::Request;
 use uuid::Uuid;
 
 use super::CliError;
-use super::terminal::say;
+use super::terminal::{count, say, seconds};
 use crate::operations::request_erasure::{grace, request_of_account};
 use crate::operations::sign_out::SignedOut;
 use crate::wiring::App;
@@ -15,10 +15,20 @@ use crate::wiring::App;
 #[derive(Args)]
 pub struct EraseArgs {
     /// The id of the account. Verify who sent the request: after the grace nothing can be undone.
+    #[arg(value_parser = account_id)]
     account: Uuid,
     /// Days in which the request can be taken back; by default the setting `erasure_grace_days`.
-    #[arg(long)]
+    #[arg(long, value_parser = days)]
     grace_days: Option<u16>,
+}
+
+fn account_id(text: &str) -> Result<Uuid, String> {
+    text.parse().map_err(|_| "this is not an account id (a UUID)".to_owned())
+}
+
+/// Which of these numbers are allowed depends on the settings.
+fn days(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "use a whole number of days, such as 7".to_owned())
 }
 
 /// As if the person had requested it: signed out everywhere at once, erased after the grace.
@@ -32,15 +42,15 @@ pub async fn run(args: EraseArgs, app: &App) -> Result<(), CliError> {
         return Err(CliError::Input(format!("there is no account {account}: check the id")));
     };
     if let Some(erasure) = live.erasure {
-        let due = erasure.due;
+        let due = seconds(erasure.due);
         return Err(CliError::Input(format!(
-            "the erasure of {account} has been requested already, and is due at {due:.0}"
+            "the erasure of {account} has been requested already, and is due at {due}"
         )));
     }
     let request = Request::new(account.into(), CommandId(app.ids.uuid()));
     let (requested, signed_out) = request_of_account(app, account, live, grace, &request).await?;
-    let (due, sessions) = (requested.due, describe(&signed_out));
-    say(format_args!("{sessions}; account {account} is erased {due:.0}"));
+    let (due, sessions) = (seconds(requested.due), describe(&signed_out));
+    say(format_args!("{sessions}; account {account} will be erased on {due}"));
     if let Some(code) = requested.claim_code {
         say(format_args!("claim code, for the person: {code}"));
     }
@@ -49,12 +59,17 @@ pub async fn run(args: EraseArgs, app: &App) -> Result<(), CliError> {
 
 fn describe(signed_out: &SignedOut) -> String {
     match signed_out {
-        SignedOut::Closed(count) => format!("{count} sessions are closed"),
-        SignedOut::NotAppended(count, error) => format!(
-            "{count} sessions are closed, and a running node has yet to record it in the log ({error})"
+        SignedOut::Closed(sessions) => closed(*sessions),
+        SignedOut::NotAppended(sessions, error) => format!(
+            "{}, and a running node has yet to record it in the log ({error})",
+            closed(*sessions)
         ),
         SignedOut::NotClosed(error) => {
             format!("the sessions are open until a running node closes them ({error})")
         }
     }
+}
+
+fn closed(sessions: usize) -> String {
+    count(sessions, "session is closed", "sessions are closed")
 }

@@ -98,6 +98,7 @@ mod tests {
         for (line, said) in [
             ("lethe token create --days 0", "use a whole number from 1 to 3650"),
             ("lethe token revoke ada", "this is not the id of a token (a UUID)"),
+            ("lethe erase ada --grace-days=7", "this is not an account id (a UUID)"),
         ] {
             let refused = refused(line);
             let command = line.rsplitn(3, ' ').last().unwrap();

@@ -65,7 +65,7 @@ async fn an_erasure_that_was_asked_for_by_mail_is_entered_by_an_operator() {
 
     let printed = done(&installation, &["erase", &account, "--grace-days", "0"]).await;
 
-    assert!(printed.contains("1 sessions are closed"), "{printed}");
+    assert!(printed.contains("1 session is closed; account "), "{printed}");
     until("the session is refused", async || {
         (signed_in.get("/v1/me").await.status == 401).then_some(())
     })
