@@ -98,8 +98,8 @@ async fn make_keys(installation: &Installation) {
         let (sealer, name) = (&keyring.sealer, &name);
         // A machine that is busy may be late to renew the lease of the keys.
         until("a key is made", async || {
-            let sealed = sealer.seal_value::<ApiTokenName>(tenant, subject, token.into(), name);
-            sealed.await.map_err(|error| error.to_string())
+            let made = sealer.seal_value::<ApiTokenName>(tenant, subject, token.into(), name);
+            made.await.map_err(|error| error.to_string())
         })
         .await;
     });
