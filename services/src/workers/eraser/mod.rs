@@ -69,12 +69,8 @@ impl Eraser {
     ) -> Result<(), EraserError> {
         let Self { app, .. } = self;
         let Some(entry) = app.keyring.ledger.entry(subject).await? else { return Ok(()) };
-        let is_settled = app.clock.now() - entry.requested_at >= SETTLED_AFTER;
-        if is_settled
-            && !entry.append_pending
-            && InLog::read(app, kind, subject).await? == InLog::NotRequested
-        {
-            app.keyring.ledger.cancel(subject).await?;
+        if !entry.append_pending && InLog::read(app, kind, subject).await? == InLog::NotRequested {
+            app.keyring.ledger.cancel_requested_by(subject, entry.requested_at).await?;
         }
         Ok(())
     }

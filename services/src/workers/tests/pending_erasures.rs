@@ -59,6 +59,23 @@ async fn a_request_that_is_not_in_the_log_is_taken_back_whenever_it_is_due() {
 }
 
 #[tokio::test]
+async fn a_cancellation_that_the_api_did_not_record_is_recorded_at_once() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let asks = Request::new(ada.account.into(), CommandId(app.ids.uuid()));
+    request(&app, ada.account, &asks).await;
+    let now = app.clock.now();
+    // As if the node had died between the log and the ledger.
+    ask(&app, ada.account, None, AccountCommand::CancelErasure { now }).await.unwrap();
+    assert_eq!(entry(&app, ada.account).await.state, ErasureState::Requested);
+
+    react(&app, &Eraser::new(&app, &Arc::default())).await.unwrap();
+
+    assert_eq!(entry(&app, ada.account).await.state, ErasureState::Cancelled);
+}
+
+#[tokio::test]
 async fn a_request_that_is_refused_is_taken_back_at_once() {
     let harness = Harness::new().await;
     let app = harness.node().await;
