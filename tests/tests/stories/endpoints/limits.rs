@@ -1,6 +1,10 @@
 //! Every limit of how often one may ask, where it is asked for: reached, refused with the time to come
 //! again, and not for others. That a limit is free again by the clock is shown beside the limits.
 
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
 use serde_json::json;
 use tests::{Answer, Client, Installation, Person, create_workspace};
 
@@ -139,4 +143,42 @@ async fn every_limit_is_reached_where_it_is_asked_for_and_stops_nobody_else() {
             assert!(!matches!(other.status, 429 | 500..), "{what}: another: {}", other.text());
         }
     }
+}
+
+/// How often each limit is asked below this folder.
+fn count_calls(folder: &Path, counts: &mut BTreeMap<String, usize>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            count_calls(&path, counts);
+        } else if !path.ends_with("http/limits.rs") {
+            let text = fs::read_to_string(&path).unwrap().replace(char::is_whitespace, "");
+            for call in text.split("limits.").skip(1) {
+                if let Some((limit, _)) = call.split_once('(') {
+                    *counts.entry(limit.to_owned()).or_default() += 1;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_place_that_asks_a_limit_has_a_case() {
+    let mut counts = BTreeMap::new();
+    count_calls(
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../services/src/api")),
+        &mut counts,
+    );
+
+    // One more, or a limit of another name, needs a case above.
+    let known = [
+        ("account", 3),
+        ("mail", 4),
+        ("registration", 1),
+        ("request", 1),
+        ("server_check", 2),
+        ("sign_in", 1),
+        ("step_up", 1),
+    ];
+    assert_eq!(counts, known.map(|(limit, calls)| (limit.to_owned(), calls)).into());
 }
