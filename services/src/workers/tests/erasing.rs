@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use domain::SubjectId;
 use domain::privacy::AccountEmail;
-use infra::keyring::{ErasureEntry, ErasureStage, ErasureState, OpenError, SubjectKind};
+use infra::keyring::{
+    ErasureEntry, ErasureStage, ErasureState, NewErasure, OpenError, SubjectKind,
+};
 use tokio::time::timeout;
 
 use super::super::eraser::{Eraser, erase_due, next_stage};
@@ -207,8 +209,9 @@ async fn a_cancellation_that_is_read_late_leaves_the_next_request_with_its_code(
     let asks = AccountCommand::RequestErasure { now, due: now + TimeDelta::days(7) };
     ask(&app, ada.account, None, asks.clone()).await.unwrap();
     ask(&app, ada.account, None, AccountCommand::CancelErasure { now }).await.unwrap();
-    let code = [7; 32];
-    app.keyring.ledger.request(SubjectKind::Account, ada.account.into(), now, code).await.unwrap();
+    let (kind, subject, claim_code_hash) = (SubjectKind::Account, ada.account.into(), [7; 32]);
+    let next = NewErasure { kind, subject, requested_at: now, due: now, claim_code_hash };
+    app.keyring.ledger.enter(&next).await.unwrap();
 
     react(&app, &eraser(&app)).await.unwrap();
     ask(&app, ada.account, None, asks).await.unwrap();
@@ -216,7 +219,8 @@ async fn a_cancellation_that_is_read_late_leaves_the_next_request_with_its_code(
     react(&app, &eraser(&app)).await.unwrap();
 
     let entry = entry(&app, ada.account).await;
-    assert_eq!((entry.state, entry.claim_code_hash), (ErasureState::Requested, code));
+    let expected = (ErasureState::Requested, claim_code_hash);
+    assert_eq!((entry.state, entry.claim_code_hash), expected);
 }
 
 #[tokio::test]
