@@ -47,19 +47,24 @@ while [ -n "$found" ]; do
     found=$(left)
 done
 rounds=0
-while [ -n "$found" ]; do
-    forced=forced
-    rounds=$((rounds + 1))
-    [ "$rounds" -le 50 ] || { say alive; exit; }
-    send KILL
-    nap
+while :; do
+    while [ -n "$found" ]; do
+        forced=forced
+        rounds=$((rounds + 1))
+        [ "$rounds" -le 50 ] || { say alive; exit; }
+        send KILL
+        nap
+        found=$(left)
+    done
+    # The keeper notes the end, and goes.
+    while [ -n "$keeper" ] && lives "$keeper" "$keeper_start"; do
+        rounds=$((rounds + 1))
+        [ "$rounds" -lt 70 ] || { kill_keeper; keeper=; }
+        nap
+    done
+    keeper=
+    # It may have started its command between two looks.
     found=$(left)
+    [ -n "$found" ] || break
 done
-# The keeper notes the end, and goes.
-while [ -n "$keeper" ] && lives "$keeper" "$keeper_start"; do
-    rounds=$((rounds + 1))
-    [ "$rounds" -lt 70 ] || { kill_keeper; keeper=; }
-    nap
-done
-keeper=
-[ -z "$(left)" ] && say killed $forced || say alive
+say killed $forced
