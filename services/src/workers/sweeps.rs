@@ -15,6 +15,7 @@ use infra::postgres::PgError;
 use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
+use super::eraser::record_in_ledger;
 use crate::wiring::App;
 
 const OVERDUE: &str = include_str!("overdue.sql");
@@ -98,32 +99,20 @@ pub(super) async fn sweep_mail_folder(app: App) -> Result<(), SweepError> {
 /// Erasures that are due by the log, but are missing or cancelled in the ledger: the keyring was
 /// restored, or the cancellation was never appended.
 pub(super) async fn sweep_erasures(app: App) -> Result<(), SweepError> {
+    let ledger = &app.keyring.ledger;
     for account in overdue(&app, OVERDUE).await? {
         let loaded = app.executor.load::<Account>(TenantId(account), account).await?;
         if let Account::Live(live) = &*loaded.state
             && let Some(erasure) = live.erasure
         {
-            let subject = SubjectId(account);
-            super::eraser::record_in_ledger(
-                &app.keyring.ledger,
-                SubjectKind::Account,
-                subject,
-                erasure.due,
-            )
-            .await?;
+            record_in_ledger(ledger, SubjectKind::Account, SubjectId(account), erasure.due).await?;
         }
     }
     for workspace in overdue(&app, OVERDUE_WORKSPACES).await? {
         let loaded = app.executor.load::<Workspace>(TenantId(workspace), workspace).await?;
         if let Some(deletion) = loaded.state.live().and_then(|live| live.deletion) {
-            let subject = SubjectId(workspace);
-            super::eraser::record_in_ledger(
-                &app.keyring.ledger,
-                SubjectKind::Workspace,
-                subject,
-                deletion.due,
-            )
-            .await?;
+            record_in_ledger(ledger, SubjectKind::Workspace, SubjectId(workspace), deletion.due)
+                .await?;
         }
     }
     Ok(())

@@ -54,7 +54,7 @@ impl Membership {
     /// parts that died are deleted.
     ///
     /// # Errors
-    /// The database's.
+    /// The database does not answer.
     pub async fn heartbeat(&self, serves: &[String]) -> Result<(), PgError> {
         let (part, lease) = (self.part.as_str(), self.lease.as_secs_f64());
         execute(&self.pool, HEARTBEAT, &[&self.node, &part, &serves, &lease]).await?;
@@ -64,7 +64,7 @@ impl Membership {
     /// The live nodes that have this part, with what each of them serves.
     ///
     /// # Errors
-    /// The database's.
+    /// The database does not answer.
     pub async fn live(&self, client: &Client) -> Result<BTreeMap<Uuid, Vec<String>>, PgError> {
         let live = client.prepare_cached(LIVE).await?;
         let rows = client.query(&live, &[&self.part.as_str()]).await?;
@@ -75,7 +75,7 @@ impl Membership {
     /// The part is dead at once: others need not wait for the end of its lease.
     ///
     /// # Errors
-    /// The database's: the lease ends by itself.
+    /// The database does not answer: the lease ends by itself.
     pub async fn leave(&self) -> Result<(), PgError> {
         execute(&self.pool, DELETE, &[&self.node, &self.part.as_str()]).await.map(drop)
     }

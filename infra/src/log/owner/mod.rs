@@ -39,7 +39,7 @@ impl Readers {
     /// says the highest position known; without it they poll.
     ///
     /// # Errors
-    /// The database's, while the tables and checkpoints are made.
+    /// The database does not answer while the tables and checkpoints are made.
     pub async fn start(
         pool: Pool,
         wake: watch::Receiver<i64>,
