@@ -3,9 +3,8 @@
 use std::fs::{File, TryLockError};
 use std::path::Path;
 
-use super::cluster::url_at;
 use super::owner::Owner;
-use super::socket;
+use super::{socket, url_at};
 
 /// Where `database` of the server that works in `dir` is; none when no Lethe runs there.
 pub fn running(dir: &Path, database: &str) -> Option<String> {

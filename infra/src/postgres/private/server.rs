@@ -9,8 +9,9 @@ use std::thread;
 
 use tokio::sync::watch;
 
+use super::ClusterOptions;
 use super::owner::{self, Owner};
-use super::{ClusterError, ClusterOptions};
+use crate::postgres::ClusterError;
 
 /// The superuser of a private server.
 pub(super) const USER: &str = "lethe";

@@ -7,9 +7,20 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::owner::{self, Owner};
-use super::server::{USER, at, initialise, log_tail, spawn, watch_over};
-use super::{ClusterError, ClusterOptions, ConnectOptions, PgError, predecessor, socket};
+use self::owner::Owner;
+use self::server::{USER, at, initialise, log_tail, spawn, watch_over};
+use super::{ClusterError, ConnectOptions, PgError};
+
+pub mod binaries;
+mod options;
+mod owner;
+mod predecessor;
+mod running;
+mod server;
+mod socket;
+
+pub use options::ClusterOptions;
+pub use running::running;
 
 const FIND_DATABASE: &str = "select from pg_database where datname = $1";
 
@@ -129,13 +140,13 @@ fn lock(dir: &Path) -> Result<File, ClusterError> {
 }
 
 /// A private folder for a cluster, made if need be.
-pub(super) fn make_folder(dir: &Path) -> Result<Option<Owner>, ClusterError> {
+fn make_folder(dir: &Path) -> Result<Option<Owner>, ClusterError> {
     let owner = Owner::of_cluster().map_err(|error| at(dir, error))?;
     owner::private_folder(owner, dir).map_err(|error| at(dir, error))?;
     Ok(owner)
 }
 
-pub(super) fn url_at(socket: &Path, database: &str) -> String {
+fn url_at(socket: &Path, database: &str) -> String {
     let host = quoted(&socket.display().to_string());
     format!("host={host} user={USER} dbname={}", quoted(database))
 }
