@@ -1,8 +1,8 @@
 //! Password hashes, in rows of their own: an event names a hash by its id.
 
 mod error;
-mod hashing;
 mod password;
+mod password_hash;
 #[cfg(test)]
 mod tests;
 
@@ -11,13 +11,13 @@ use domain::{AccountId, CredentialId};
 use secrecy::SecretString;
 
 pub use error::CredentialsError;
-pub use hashing::PasswordHash;
 pub use password::{Password, PasswordError};
+pub use password_hash::PasswordHash;
 
 use crate::clock::Clock;
 use crate::postgres::{PgError, Pool};
 use crate::statement::{execute, query, query_opt};
-use hashing::Hashing;
+use password_hash::Hashing;
 
 const INSERT: &str = include_str!("insert.sql");
 const FIND: &str =
