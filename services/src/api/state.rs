@@ -6,8 +6,8 @@ use infra::postgres::PgError;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use crate::api::http::limits::{Limits, Rates};
 use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::rate_limits::{Limits, Rates};
 use crate::api::runs::stream_slots::StreamSlots;
 use crate::wiring::App;
 

@@ -54,7 +54,13 @@ const QUESTIONS: &[(&str, &str, &str)] = &[
     ("Which readers does a node take?", "infra/src/log/owner/plan/mod.rs", "take"),
     ("What happens on POST /v1/accounts?", "services/src/api/accounts/register.rs", "/v1/accounts"),
     ("Who may invite?", "services/src/api/workspaces/invitations.rs", "Right::"),
-    ("Which requests are limited?", "services/src/api/http/limits.rs", "registration"),
+    ("Which requests are limited?", "services/src/api/http/rate_limits.rs", "registration"),
+    (
+        "Where is a request known that came before?",
+        "services/src/api/http/idempotency.rs",
+        "HEADER",
+    ),
+    ("Where does Lethe start its own PostgreSQL?", "infra/src/postgres/private/mod.rs", "Cluster"),
     ("Which settings are there?", "services/src/config/settings.rs", "erasure_grace_days"),
     ("When must an erasure be complete?", "domain/src/privacy/deadlines.rs", "GDPR"),
     ("Which stages has an erasure?", "services/src/workers/eraser/stage.rs", "KeysErased"),
@@ -66,7 +72,7 @@ const QUESTIONS: &[(&str, &str, &str)] = &[
         "insert",
     ),
     ("How long does a batch wait?", "infra/src/event_store/append/linger.rs", "DIVISOR_MAX"),
-    ("Where are passwords hashed?", "infra/src/credentials/hashing.rs", "Argon2"),
+    ("Where are passwords hashed?", "infra/src/credentials/password_hash.rs", "Argon2"),
     ("What do mails say?", "services/src/workers/mailer/letters.rs", "Confirm your e-mail address"),
     ("Where is a run's secret masked?", "infra/src/run_log/mask.rs", "***"),
     ("Which addresses may a server have?", "infra/src/remote/egress/ranges.rs", "169, 254"),
@@ -78,6 +84,33 @@ const QUESTIONS: &[(&str, &str, &str)] = &[
     ),
     ("When does an alert fire?", "infra/deploy/rules.yaml", "alert:"),
 ];
+
+/// What a reader of `POST /v1/accounts` opens up to the row of its event, each file with the word in it
+/// that leads to the next.
+const WALK: &[(&str, &str)] = &[
+    ("services/src/api/accounts/register.rs", "registration.execute("),
+    ("services/src/operations/register.rs", "app.executor.execute("),
+    ("infra/src/event_store/executor.rs", "appender.decide("),
+    ("infra/src/event_store/decide.rs", "step.command.decide("),
+    ("infra/src/event_store/step.rs", "state.decide("),
+    ("domain/src/account/mod.rs", "AccountEvent::Registered"),
+    ("infra/src/event_store/append/draft.rs", "rows::{Append,"),
+    ("infra/src/event_store/append/queue.rs", "batcher"),
+    ("infra/src/event_store/append/batcher.rs", "connection"),
+    ("infra/src/event_store/append/batch.rs", "Append"),
+    ("infra/src/event_store/append/connection.rs", "event_log.append_one("),
+    ("migrations/functions/event_log/append_one.sql", "insert into event_log.events"),
+];
+
+#[test]
+fn the_walk_from_a_request_to_its_row_is_short() {
+    assert!(WALK.len() <= 12, "{} files", WALK.len());
+    let broken = WALK.iter().filter_map(|(path, word)| {
+        let text = read_to_string(top().join(path)).unwrap_or_default();
+        (!text.contains(word)).then(|| format!("{path} does not lead on by `{word}`"))
+    });
+    none("the walk is broken", broken);
+}
 
 #[test]
 fn the_path_that_a_newcomer_guesses_is_the_path() {

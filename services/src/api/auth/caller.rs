@@ -8,33 +8,26 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use domain::privacy::{IpAddress, LoginIp, LoginUserAgent, Personal, UserAgent};
 use domain::{ActorId, CommandId, TenantId};
 use infra::event_store::Request;
-use infra::ids;
 use tracing_actix_web::RequestId;
 use uuid::Uuid;
 
 use crate::api::Api;
+use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::problem::Problem;
-
-const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
-const KEY_FORM: &str = "this must be 16 to 128 printable ASCII characters, no spaces";
 
 /// What a handler may know of the caller before it knows who that is.
 pub struct Caller {
     pub address: IpAddr,
     user_agent: UserAgent,
     request: Option<Uuid>,
-    /// Method, path and key of a request that may be sent again.
-    key: Option<[String; 3]>,
+    key: Option<IdempotencyKey>,
     fresh: Uuid,
 }
 
 impl Caller {
     /// The same request of the same actor under the same key is the same command.
     pub fn command(&self, actor: Option<ActorId>) -> CommandId {
-        let Some([method, path, key]) = &self.key else { return CommandId(self.fresh) };
-        let actor = actor.map_or([0; 16], |actor| actor.0.into_bytes());
-        let parts = [b"idempotency", method.as_bytes(), path.as_bytes(), &actor, key.as_bytes()];
-        CommandId(ids::hashed(&parts))
+        self.key.as_ref().map_or(CommandId(self.fresh), |key| key.command(actor))
     }
 
     /// Whether the same request may have come before.
@@ -45,13 +38,7 @@ impl Caller {
     /// # Errors
     /// The request has no `Idempotency-Key`, so a repetition could not be recognised.
     pub fn needs_key(&self) -> Result<(), Problem> {
-        if self.key.is_some() {
-            return Ok(());
-        }
-        Err(Problem::header(
-            IDEMPOTENCY_KEY,
-            "this is required: 16 to 128 printable ASCII characters, no spaces",
-        ))
+        self.key.as_ref().map(|_| ()).ok_or_else(IdempotencyKey::missing)
     }
 
     /// What stands on every event of the append. `body` is compared when the command comes again.
@@ -91,24 +78,13 @@ fn read(request: &HttpRequest) -> Result<Caller, Problem> {
     let api = Api::of(request)?;
     let agent = request.headers().get(header::USER_AGENT);
     let agent = agent.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-    let key = request.headers().get(IDEMPOTENCY_KEY).map(|value| {
-        let text = value.to_str().ok().filter(|text| is_key(text));
-        text.ok_or_else(|| Problem::header(IDEMPOTENCY_KEY, KEY_FORM))
-    });
-    let key = key.transpose()?.map(|key| {
-        [request.method().as_str().to_owned(), request.path().to_owned(), key.to_owned()]
-    });
     Ok(Caller {
         address: address(request.peer_addr(), request.headers(), api.proxies()),
         user_agent: UserAgent::cut(agent.as_deref().unwrap_or_default()),
         request: request.extensions().get::<RequestId>().map(|id| (*id).into()),
-        key,
+        key: IdempotencyKey::of(request)?,
         fresh: api.app.ids.uuid(),
     })
-}
-
-fn is_key(text: &str) -> bool {
-    (16..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// The address that the outermost of our own `proxies` saw. Addresses before it in the header could
@@ -135,34 +111,6 @@ mod tests {
 
     use super::*;
 
-    fn keyed(method: &str, path: &str, key: &str) -> Caller {
-        Caller {
-            address: Ipv4Addr::LOCALHOST.into(),
-            user_agent: UserAgent::cut(""),
-            request: None,
-            key: Some([method, path, key].map(ToOwned::to_owned)),
-            fresh: Uuid::from_u128(7),
-        }
-    }
-
-    #[test]
-    fn the_same_key_is_another_command_for_another_actor_method_or_path() {
-        let [ada, bob] = [1, 2].map(|id| Some(ActorId(Uuid::from_u128(id))));
-        let request = keyed("POST", "/v1/workspaces", "a key");
-        assert_eq!(request.command(ada), request.command(ada));
-        let mut commands = vec![request.command(ada), request.command(bob), request.command(None)];
-        for other in [
-            keyed("PUT", "/v1/workspaces", "a key"),
-            keyed("POST", "/v1/accounts", "a key"),
-            keyed("POST", "/v1/workspaces", "another key"),
-        ] {
-            commands.push(other.command(ada));
-        }
-        commands.sort_by_key(|command| command.0);
-        commands.dedup();
-        assert_eq!(commands.len(), 6, "{commands:?}");
-    }
-
     fn seen(forwarded: &[&'static str], proxies: usize) -> String {
         let mut headers = HeaderMap::new();
         for value in forwarded {
@@ -187,13 +135,5 @@ mod tests {
     fn a_header_that_is_too_short_or_garbage_leaves_the_peer() {
         assert_eq!(seen(&["203.0.113.9"], 2), "192.0.2.1");
         assert_eq!(seen(&["someone"], 1), "192.0.2.1");
-    }
-
-    #[test]
-    fn a_key_is_16_to_128_printable_characters() {
-        assert!(is_key("0123456789abcdef"));
-        assert!(!is_key("short"));
-        assert!(!is_key("with a space in it"));
-        assert!(!is_key(&"k".repeat(129)));
     }
 }

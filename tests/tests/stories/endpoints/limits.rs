@@ -151,7 +151,7 @@ fn count_calls(folder: &Path, counts: &mut BTreeMap<String, usize>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             count_calls(&path, counts);
-        } else if !path.ends_with("http/limits.rs") {
+        } else if !path.ends_with("http/rate_limits.rs") {
             let text = fs::read_to_string(&path).unwrap().replace(char::is_whitespace, "");
             for call in text.split("limits.").skip(1) {
                 if let Some((limit, _)) = call.split_once('(') {
