@@ -74,15 +74,27 @@ impl Layers {
     }
 }
 
-/// Whether a variable is meant as a setting. Others begin with `LETHE_` as well: what a run gives to its
-/// command, which may be `lethe`, and what Kubernetes makes for a service of this name.
+/// Whether a variable that no setting has is meant as one. Others begin with `LETHE_` as well: what a run
+/// gives to its command, which may be `lethe`, and what Kubernetes makes for services.
 fn may_be_setting(variable: &str) -> bool {
     let Some(name) = variable.strip_prefix(PREFIX) else { return false };
     let testing = cfg!(feature = "testing") && name.starts_with("FAILPOINT");
-    !(testing
-        || ["CONFIG", "RUN", "FOLLOWS", "PORT"].contains(&name)
-        || name.starts_with("PORT_")
-        || name.starts_with("SERVICE_"))
+    !(testing || ["CONFIG", "RUN", "FOLLOWS"].contains(&name) || is_of_a_service(name))
+}
+
+/// Whether Kubernetes makes a variable of this name, without `LETHE_`, for a service that is called
+/// `lethe`, or whose name begins with `lethe-`.
+fn is_of_a_service(name: &str) -> bool {
+    let name = format!("_{name}");
+    let ends = ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT"].iter().any(|end| name.ends_with(end));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let names_port = name.match_indices("_PORT_").any(|(at, found)| {
+        let mut rest = name.split_at(at + found.len()).1.splitn(3, '_');
+        rest.next().is_some_and(is_number)
+            && rest.next().is_some_and(|protocol| ["TCP", "UDP", "SCTP"].contains(&protocol))
+            && rest.next().is_none_or(|part| ["PROTO", "PORT", "ADDR"].contains(&part))
+    });
+    ends || names_port || name.contains("_SERVICE_PORT_")
 }
 
 fn unknown(name: &str, known: &[String], origin: Origin) -> ConfigError {

@@ -78,6 +78,41 @@ fn a_variable_that_is_no_setting_is_refused_with_the_nearest_name() {
 }
 
 #[test]
+fn a_variable_that_kubernetes_makes_for_a_service_is_no_setting() {
+    let of = |variable: &str| Config::of(&layers(&[], &[(variable, "5")])).map(drop);
+    for service in ["LETHE", "LETHE_API", "LETHE_POSTGRES"] {
+        for made in [
+            "SERVICE_HOST",
+            "SERVICE_PORT",
+            "SERVICE_PORT_HTTP",
+            "SERVICE_PORT_HTTP_ALT",
+            "PORT",
+            "PORT_8080_TCP",
+            "PORT_8080_TCP_PROTO",
+            "PORT_8080_TCP_PORT",
+            "PORT_8080_TCP_ADDR",
+            "PORT_53_UDP",
+            "PORT_9_SCTP_ADDR",
+        ] {
+            let variable = format!("{service}_{made}");
+            assert!(of(&variable).is_ok(), "{variable}");
+        }
+    }
+    for meant in [
+        "LETHE_API_PORTS",
+        "LETHE_EXPORT",
+        "LETHE_API_PORT_TCP",
+        "LETHE_API_PORT_8080",
+        "LETHE_API_PORT_8080_QUIC",
+        "LETHE_API_PORT_8080_TCP_NAME",
+        "LETHE_API_PORT__TCP",
+        "LETHE_DRAIN_SERVICE",
+    ] {
+        assert!(of(meant).is_err(), "{meant}");
+    }
+}
+
+#[test]
 fn what_a_start_would_refuse_later_is_refused_as_a_setting() {
     let file = tempfile::NamedTempFile::new().unwrap();
     for (setting, value) in [
