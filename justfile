@@ -35,5 +35,6 @@ fmt:
 
 # Measure against pgbench, the horizon and bare selects, and print the tables; `LETHE_BENCH_SECONDS` a figure
 bench *settings:
+    .ci/tools sshd
     cargo build --release --workspace
     cargo bench -p tests --bench '*' {{settings}}
