@@ -110,6 +110,25 @@ async fn a_programme_that_appends_without_readers_counts_as_a_node() {
 }
 
 #[tokio::test]
+async fn a_replay_that_runs_counts_as_a_node_by_either_name_of_its_column() {
+    for (version, holder) in [(10, "owner"), (11, "node")] {
+        let (log_url, log) = migrated(log::migrations::runner(), version).await;
+        let (keyring_url, _keyring) = migrated(keyring::migrations::runner(), 2).await;
+        let replays = format!(
+            "insert into readers.replays (name, version, {holder}, lease_until, ceiling)
+            select name, 1, $1::text::uuid, clock_timestamp() + make_interval(mins => minutes), 5
+            from (values ('accounts', 1), ('seats', -1)) as it (name, minutes)"
+        );
+        log.execute(&replays, &[&NODE]).await.unwrap();
+
+        let refused = refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap_err();
+
+        let PgError::NodesRunning { nodes, .. } = &refused else { panic!("{refused}") };
+        assert_eq!(nodes, "the replay of accounts");
+    }
+}
+
+#[tokio::test]
 async fn nodes_whose_leases_have_ended_are_not_waited_for() {
     let (log_url, log) = migrated(log::migrations::runner(), 8).await;
     let (keyring_url, _keyring) = migrated(keyring::migrations::runner(), 2).await;
