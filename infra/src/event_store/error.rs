@@ -51,6 +51,20 @@ impl ExecuteError {
     pub const fn may_have_appended(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }
+
+    /// Whether it is about the streams of this command: a command on others may be executed.
+    pub const fn is_of_stream(&self) -> bool {
+        match self {
+            Self::Refused(_)
+            | Self::Stale { .. }
+            | Self::Reused
+            | Self::Reserved { .. }
+            | Self::Fenced
+            | Self::Conflict => true,
+            Self::Load(error) => error.is_of_stream(),
+            Self::Overloaded | Self::Unavailable(_) => false,
+        }
+    }
 }
 
 impl From<SealError> for ExecuteError {

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use domain::{CommandId, SubjectId};
-use infra::keyring::{ErasureEntry, KeyringError};
+use infra::keyring::{ErasureEntry, ErasureState, KeyringError};
 use ring::digest::{SHA256, digest};
 
 use crate::wiring::App;
@@ -26,7 +26,8 @@ pub(super) async fn claim_code(
     Ok(secret.map(|secret| format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(secret))))
 }
 
-/// The latest entry that `command` made in the ledger, and its code.
+/// The entry that `command` made in the ledger, and its code: the one that is not cancelled, else the
+/// latest.
 ///
 /// # Errors
 /// The keyring is not reached.
@@ -35,7 +36,10 @@ pub(super) async fn entry_of(
     subject: SubjectId,
     command: CommandId,
 ) -> Result<Option<(ErasureEntry, String)>, KeyringError> {
-    for entry in app.keyring.ledger.entries_of(subject).await? {
+    let mut entries = app.keyring.ledger.entries_of(subject).await?;
+    // They are sorted by time already.
+    entries.sort_by_key(|entry| entry.state == ErasureState::Cancelled);
+    for entry in entries {
         let code = claim_code(app, subject, command, entry.requested_at).await?;
         if let Some(code) = code.filter(|code| hash_code(code) == entry.claim_code_hash) {
             return Ok(Some((entry, code)));

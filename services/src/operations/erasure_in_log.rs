@@ -10,7 +10,7 @@ use infra::keyring::SubjectKind;
 use crate::wiring::App;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::workers) enum InLog {
+pub(crate) enum InLog {
     /// The subject lives, and no erasure of it is open.
     NotRequested,
     /// An erasure is requested and not cancelled.
@@ -21,7 +21,7 @@ pub(in crate::workers) enum InLog {
 
 impl InLog {
     /// By the newest state of the subject.
-    pub(in crate::workers) async fn read(
+    pub(crate) async fn read(
         app: &App,
         kind: SubjectKind,
         subject: SubjectId,

@@ -14,6 +14,7 @@ pub(crate) mod attach_credential;
 mod claim_codes;
 pub mod connect;
 pub(crate) mod email_addresses;
+pub(crate) mod erasure_in_log;
 pub(crate) mod expire_leases;
 pub(crate) mod lease_seat;
 pub(crate) mod links;

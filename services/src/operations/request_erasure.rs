@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::{Account, AccountCommand, AccountError, AccountEvent, LiveAccount};
 use domain::privacy::deadlines::grace_days_max;
 use domain::session::CloseReason;
-use domain::workspace::WorkspaceEvent;
+use domain::workspace::{WorkspaceError, WorkspaceEvent};
 use domain::{AccountId, CommandId, DecodeError, Refused, SubjectId};
 use infra::event_store::{ExecuteError, Receipt, Request, Step};
 use infra::failpoint;
@@ -14,6 +14,7 @@ use infra::postgres::PgError;
 
 pub(crate) use super::claim_codes::hash_code;
 use super::claim_codes::{claim_code, entry_of};
+use super::erasure_in_log::InLog;
 use super::sole_owner::{SoleOwnerError, check_nobody_depends};
 use crate::config::Config;
 use crate::operations::sign_out::{SignOut, SignedOut};
@@ -38,12 +39,14 @@ pub enum RequestErasureError {
     Earlier(String),
 }
 
-/// An erasure of an account or a workspace, and the step that requests it in the log.
-pub(crate) struct ErasureToRequest {
+/// An erasure of an account or a workspace.
+pub(crate) struct ErasureToRequest<S> {
     pub(crate) kind: SubjectKind,
     pub(crate) subject: SubjectId,
+    /// An earlier call of the same command that got only into the ledger keeps its own.
     pub(crate) due: DateTime<Utc>,
-    pub(crate) step: Step,
+    /// Requests it in the log, due then.
+    pub(crate) step: S,
 }
 
 /// An erasure that has been requested.
@@ -59,6 +62,7 @@ pub(crate) struct RequestedErasure {
 struct OwnEntry {
     claim_code: String,
     hash: [u8; 32],
+    due: DateTime<Utc>,
     /// `false`: an earlier call of the same command made it, and may be appending still.
     is_new: bool,
 }
@@ -79,7 +83,7 @@ pub(crate) async fn find_earlier(
     }
 }
 
-impl ErasureToRequest {
+impl<S: FnOnce(DateTime<Utc>) -> Step> ErasureToRequest<S> {
     /// Requests it: in the ledger first, then in the log. Call it after [`find_earlier`], and where
     /// the log has no open request.
     ///
@@ -90,21 +94,20 @@ impl ErasureToRequest {
         app: &App,
         request: &Request,
     ) -> Result<RequestedErasure, RequestErasureError> {
-        let (subject, due) = (self.subject, self.due);
+        let (kind, subject) = (self.kind, self.subject);
         let own = self.enter(app, request.command).await?;
         failpoint!(ErasureEntered);
-        let answer = app.executor.execute(request, &[self.step]).await;
+        let answer = app.executor.execute(request, &[(self.step)(own.due)]).await;
         match answer {
             Ok(receipt) if !receipt.replayed() => {
                 failpoint!(ErasureRequested);
-                if let Err(error) = app.keyring.ledger.confirm(own.hash, due).await {
-                    tracing::warn!(%error, "an erasure is not confirmed in the ledger: the eraser does it");
-                }
-                Ok(RequestedErasure { receipt, due, claim_code: Some(own.claim_code) })
+                let due = own.due;
+                let claim_code = Some(own.confirm(app, subject, request.command).await);
+                Ok(RequestedErasure { receipt, due, claim_code })
             }
             // Another call of the same command was faster.
             Ok(receipt) => {
-                own.take_back(app).await;
+                own.settle(app, kind, subject).await?;
                 repeated(app, subject, request.command, receipt).await
             }
             Err(error) => {
@@ -122,7 +125,8 @@ impl ErasureToRequest {
         if let Some((entry, claim_code)) = entry_of(app, subject, command).await?
             && entry.state == ErasureState::Requested
         {
-            return Ok(OwnEntry { claim_code, hash: entry.claim_code_hash, is_new: false });
+            let (hash, due) = (entry.claim_code_hash, entry.due);
+            return Ok(OwnEntry { claim_code, hash, due, is_new: false });
         }
         let requested_at = app.clock.now();
         let claim_code = claim_code(app, subject, command, requested_at).await?;
@@ -130,8 +134,8 @@ impl ErasureToRequest {
         let hash = hash_code(&claim_code);
         let new = NewErasure { kind, subject, requested_at, due, claim_code_hash: hash };
         let mut entry = app.keyring.ledger.enter(&new).await?;
-        if entry.claim_code_hash != hash && requested_at - entry.requested_at >= SETTLED_AFTER {
-            give_up(app, &entry).await?;
+        let age = requested_at - entry.requested_at;
+        if entry.claim_code_hash != hash && give_up(app, &entry, age).await? {
             entry = app.keyring.ledger.enter(&new).await?;
         }
         if entry.claim_code_hash != hash {
@@ -139,21 +143,78 @@ impl ErasureToRequest {
             let retry_seconds = SETTLED_AFTER.num_seconds();
             return Err(RequestErasureError::InProgress { retry_seconds });
         }
-        Ok(OwnEntry { claim_code, hash, is_new: true })
+        Ok(OwnEntry { claim_code, hash, due, is_new: true })
     }
 }
 
-/// Cancels an entry of which the log has no open request, however old it is.
-async fn give_up(app: &App, entry: &ErasureEntry) -> Result<(), KeyringError> {
+/// Cancels an entry of another request that the log does not have. `false`: it may still be appended.
+///
+/// # Errors
+/// The log has that request: this one is refused.
+async fn give_up(
+    app: &App,
+    entry: &ErasureEntry,
+    age: TimeDelta,
+) -> Result<bool, RequestErasureError> {
+    let ErasureEntry { kind, subject, requested_at, .. } = *entry;
+    let is_settled = age >= SETTLED_AFTER;
     if entry.append_pending {
-        app.keyring.ledger.take_back(entry.claim_code_hash).await?;
-    } else {
-        app.keyring.ledger.cancel(entry.subject).await?;
+        if is_settled {
+            app.keyring.ledger.take_back(entry.claim_code_hash).await?;
+        }
+        return Ok(is_settled);
     }
-    Ok(())
+    match InLog::read(app, kind, subject).await.map_err(ExecuteError::from)? {
+        InLog::Requested { .. } => Err(ExecuteError::Refused(already_requested(kind)).into()),
+        InLog::NotRequested if is_settled => {
+            app.keyring.ledger.cancel_requested_by(subject, requested_at).await?;
+            Ok(true)
+        }
+        InLog::NotRequested | InLog::Ended => Ok(false),
+    }
+}
+
+const fn already_requested(kind: SubjectKind) -> Refused {
+    match kind {
+        SubjectKind::Account => Refused::Account(AccountError::ErasureRequested),
+        SubjectKind::Workspace => Refused::Workspace(WorkspaceError::DeletionRequested),
+    }
 }
 
 impl OwnEntry {
+    /// Returns the claim code of the entry that is open now: a later call of the same command may have
+    /// made another one, after this one was taken back.
+    async fn confirm(self, app: &App, subject: SubjectId, command: CommandId) -> String {
+        let other = match app.keyring.ledger.confirm(self.hash, self.due).await {
+            Ok(true) => return self.claim_code,
+            Ok(false) => entry_of(app, subject, command).await,
+            Err(error) => Err(error),
+        };
+        match other {
+            Ok(other) => other.map_or(self.claim_code, |(_, claim_code)| claim_code),
+            Err(error) => {
+                tracing::warn!(%error, "an erasure is not confirmed in the ledger: the eraser does it");
+                self.claim_code
+            }
+        }
+    }
+
+    /// Confirms it when another call of the command has appended, unless that is cancelled by now.
+    async fn settle(
+        &self,
+        app: &App,
+        kind: SubjectKind,
+        subject: SubjectId,
+    ) -> Result<(), RequestErasureError> {
+        let in_log = InLog::read(app, kind, subject).await.map_err(ExecuteError::from)?;
+        let InLog::Requested { due } = in_log else {
+            self.take_back(app).await;
+            return Ok(());
+        };
+        app.keyring.ledger.confirm(self.hash, due).await?;
+        Ok(())
+    }
+
     /// What another call of the command has entered is left to that call.
     async fn take_back(&self, app: &App) {
         if self.is_new
@@ -228,7 +289,8 @@ pub(crate) async fn request_of_account(
     check_nobody_depends(app, account).await?;
     let now = app.clock.now();
     let due = now + grace;
-    let step = Step::new::<Account>(account.0, AccountCommand::RequestErasure { now, due });
+    let requests = |due| AccountCommand::RequestErasure { now, due };
+    let step = |due| Step::new::<Account>(account.0, requests(due));
     let (kind, subject) = (SubjectKind::Account, account.into());
     let requested = ErasureToRequest { kind, subject, due, step }.execute(app, request).await?;
     let sign_out = SignOut { account, except: None, reason: CloseReason::ErasureRequested };

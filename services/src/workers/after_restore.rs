@@ -9,13 +9,13 @@ use infra::keyring::{ErasureEntry, ErasureState, SubjectKind};
 use infra::postgres::PgError;
 use uuid::Uuid;
 
-use super::eraser::{EraserError, InLog, close, delete_rows, raise_fence, workspace};
+use super::eraser::{EraserError, close, delete_rows, raise_fence, workspace};
 use super::keys::reserve_restored;
+use crate::operations::erasure_in_log::InLog;
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 
-const UNFENCED: &str = "select s from unnest($1::uuid[]) s \
-    where not exists (select from event_log.fences where subject = s)";
+const UNAPPLIED: &str = include_str!("unapplied.sql");
 const WAS_CANCELLED: &str = include_str!("was_cancelled.sql");
 const AT_ONCE: i64 = 512;
 /// A node of an older version may still be appending a younger request.
@@ -23,17 +23,32 @@ const APPENDING: TimeDelta = TimeDelta::minutes(1);
 /// No request of this time or earlier is due later.
 const GRACE_MAX: TimeDelta = TimeDelta::days(ERASURE_DAYS_MAX);
 
-/// Raises the fences that are in the ledger but not in the log, deletes again what the restore brought
-/// back, requests again the erasures that the log has lost, and returns the number of both. Then
-/// reserves the addresses of restored accounts under the current key of the e-mail index.
+/// Applies again the erasures that are in the ledger but not, or not in full, in the log: deletes what
+/// the restore brought back, and raises the fences. Requests again the erasures that the log has lost,
+/// and returns the number of both. Then reserves the addresses of restored accounts under the current
+/// key of the e-mail index.
+///
+/// # Errors
+/// A database or the mail folder fails. A stream that cannot be read is logged, and is no error.
 pub async fn replay_ledger(app: &App) -> Result<u64, String> {
-    let replayed =
-        async { Ok::<_, EraserError>(fence_all(app).await? + request_lost_again(app).await?) };
-    let replayed = replayed.await.map_err(|error| error.to_string())?;
+    let mut replay = Replay::default();
+    let replayed = async {
+        replay.apply_all(app).await?;
+        replay.request_lost_again(app).await
+    };
+    replayed.await.map_err(|error| error.to_string())?;
+    let Replay { replayed, left } = replay;
     if replayed > 0 {
         tracing::warn!(
             replayed,
             "the log was restored: these erasures of the ledger were not in it, and are applied again"
+        );
+    }
+    if left > 0 {
+        tracing::error!(
+            left,
+            "these erasures of the ledger are not applied in full, since a stream cannot be read: \
+             the errors above name them, and the next start tries them again"
         );
     }
     let reserved = reserve_restored(app).await.map_err(|error| error.to_string())?;
@@ -46,20 +61,67 @@ pub async fn replay_ledger(app: &App) -> Result<u64, String> {
     Ok(replayed)
 }
 
-async fn fence_all(app: &App) -> Result<u64, EraserError> {
-    let (mut after, mut fenced) = (None, 0);
-    loop {
-        let entries = app.keyring.ledger.fenced(after, AT_ONCE).await?;
-        let Some(last) = entries.last() else { return Ok(fenced) };
-        after = Some(last.subject);
-        let unfenced = unfenced(app, &entries).await?;
-        for entry in entries.iter().filter(|entry| unfenced.contains(&entry.subject)) {
-            raise_fence(app, entry.kind, entry.subject).await?;
-            delete_rows(app, entry.kind, entry.subject).await?;
-            close_again(app, entry).await?;
-            fenced += 1;
+/// How many erasures were applied or requested again, and how many could not be.
+#[derive(Default)]
+struct Replay {
+    replayed: u64,
+    left: u64,
+}
+
+impl Replay {
+    async fn apply_all(&mut self, app: &App) -> Result<(), EraserError> {
+        let mut after = None;
+        loop {
+            let entries = app.keyring.ledger.fenced(after, AT_ONCE).await?;
+            let Some(last) = entries.last() else { return Ok(()) };
+            after = Some(last.subject);
+            let unapplied = unapplied(app, &entries).await?;
+            for entry in entries.iter().filter(|entry| unapplied.contains(&entry.subject)) {
+                self.count(entry, apply(app, entry).await)?;
+            }
         }
     }
+
+    async fn request_lost_again(&mut self, app: &App) -> Result<(), EraserError> {
+        for entry in app.keyring.ledger.due(app.clock.now() + GRACE_MAX, i64::MAX).await? {
+            let is_old = app.clock.now() - entry.requested_at >= APPENDING;
+            if entry.state == ErasureState::Requested && is_old {
+                self.count(&entry, request_if_lost(app, &entry).await)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn count(
+        &mut self,
+        entry: &ErasureEntry,
+        result: Result<bool, EraserError>,
+    ) -> Result<(), EraserError> {
+        match result {
+            Ok(is_replayed) => self.replayed += u64::from(is_replayed),
+            Err(error) if error.is_of_one_stream() => {
+                self.left += 1;
+                tracing::error!(subject = %entry.subject, %error, "an erasure is not applied in full after a restore");
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+/// The fence comes last: while it is missing, the next start does the whole again. Nobody is served
+/// meanwhile.
+async fn apply(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
+    let (kind, subject) = (entry.kind, entry.subject);
+    delete_rows(app, kind, subject).await?;
+    let closed = close_again(app, entry).await;
+    // Without the closing event, too, nothing more may be appended.
+    if closed.as_ref().map_or_else(EraserError::is_of_one_stream, |()| true) {
+        raise_fence(app, kind, subject).await?;
+        // The append of the closing event may have written a snapshot.
+        delete_rows(app, kind, subject).await?;
+    }
+    closed.map(|()| true)
 }
 
 async fn close_again(app: &App, entry: &ErasureEntry) -> Result<(), EraserError> {
@@ -74,22 +136,18 @@ async fn close_again(app: &App, entry: &ErasureEntry) -> Result<(), EraserError>
     }
 }
 
-async fn unfenced(app: &App, entries: &[ErasureEntry]) -> Result<Vec<SubjectId>, PgError> {
+async fn unapplied(app: &App, entries: &[ErasureEntry]) -> Result<Vec<SubjectId>, PgError> {
     let subjects: Vec<Uuid> = entries.iter().map(|entry| entry.subject.0).collect();
+    // The eraser goes on with the others.
+    let is_completed = |entry: &ErasureEntry| entry.state >= ErasureState::Completed;
+    let completed: Vec<bool> = entries.iter().map(is_completed).collect();
     let client = app.pool.get().await?;
-    let rows = client.query(UNFENCED, &[&subjects]).await?;
+    let rows = client.query(UNAPPLIED, &[&subjects, &completed]).await?;
     Ok(rows.iter().map(|row| row.try_get(0).map(SubjectId)).collect::<Result<_, _>>()?)
 }
 
-async fn request_lost_again(app: &App) -> Result<u64, EraserError> {
-    let mut requested = 0;
-    for entry in app.keyring.ledger.due(app.clock.now() + GRACE_MAX, i64::MAX).await? {
-        let is_old = app.clock.now() - entry.requested_at >= APPENDING;
-        if entry.state == ErasureState::Requested && is_old && is_lost(app, &entry).await? {
-            requested += u64::from(request_again(app, &entry).await?);
-        }
-    }
-    Ok(requested)
+async fn request_if_lost(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
+    Ok(is_lost(app, entry).await? && request_again(app, entry).await?)
 }
 
 /// Whether the log had the request, and has neither it nor its cancellation any more. An entry that was

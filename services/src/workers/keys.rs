@@ -8,6 +8,7 @@ use domain::AccountId;
 use domain::account::{Account, LiveAccount};
 use domain::privacy::{AccountEmail, EmailAddress, Personal};
 use futures_util::future::try_join_all;
+use infra::event_store::LoadError;
 use infra::keyring::{AddressReservations, KeyringError};
 use uuid::Uuid;
 
@@ -51,21 +52,27 @@ pub(super) async fn rotate_email_index_after(
 
 /// A restored log brings back reservations under index keys that are erased, and no look-up finds
 /// them. Reserves the addresses of their owners under the current key; returns the number of owners.
+/// An account that cannot be read is logged, and its old reservation stays for the next start.
 pub(super) async fn reserve_restored(app: &App) -> Result<u64, KeyringError> {
     let kinds = app.keyring.email_index.kinds().await?;
     let Some(newest) = kinds.written.first() else { return Ok(0) };
     let accounts = Accounts { app: app.clone() };
     let mut reserved = 0;
     for old in app.reservations.kinds().await?.iter().filter(|kind| !kinds.written.contains(kind)) {
-        let mut after = None;
+        let (mut after, mut left) = (None, 0_u64);
         loop {
             let owners = app.reservations.behind(old, newest, after, AT_ONCE).await?;
             let Some(last) = owners.last() else { break };
             after = Some(*last);
-            try_join_all(owners.iter().map(|owner| accounts.restore(*owner, old))).await?;
-            reserved += owners.len() as u64;
+            let restored = owners.iter().map(|owner| accounts.restore_or_log(*owner, old));
+            let restored = try_join_all(restored).await?;
+            let restored = restored.into_iter().filter(|restored| *restored).count() as u64;
+            reserved += restored;
+            left += owners.len() as u64 - restored;
         }
-        if kinds.retiring.as_ref() != Some(old) {
+        if left > 0 {
+            tracing::error!(left, "addresses of these restored accounts are not reserved again");
+        } else if kinds.retiring.as_ref() != Some(old) {
             app.reservations.delete_kind(old).await?;
         }
     }
@@ -77,6 +84,18 @@ struct Accounts {
 }
 
 impl Accounts {
+    /// `false`: the account cannot be read.
+    async fn restore_or_log(&self, owner: Uuid, old: &str) -> Result<bool, KeyringError> {
+        match self.restore(owner, old).await {
+            Ok(()) => Ok(true),
+            Err(error @ (KeyringError::Reservations(_) | KeyringError::Damaged)) => {
+                tracing::error!(%owner, %error, "the address of a restored account is not reserved again");
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Reserves the account's own address again, which it had reserved under the erased key `old`.
     async fn restore(&self, owner: Uuid, old: &str) -> Result<(), KeyringError> {
         let reservations = self.app.reservations.of_owner(owner).await?;
@@ -94,7 +113,12 @@ impl Accounts {
     async fn addresses(&self, owner: Uuid) -> Result<Vec<EmailAddress>, KeyringError> {
         let account = AccountId(owner);
         let loaded = self.app.executor.load::<Account>(account.into(), owner).await;
-        let loaded = loaded.map_err(|error| KeyringError::Reservations(error.to_string()))?;
+        let loaded = loaded.map_err(|error| match error {
+            LoadError::Postgres(error) => error.into(),
+            error @ (LoadError::Undecodable { .. }
+            | LoadError::Missing { .. }
+            | LoadError::WrongType { .. }) => KeyringError::Reservations(error.to_string()),
+        })?;
         let Account::Live(live) = &*loaded.state else { return Ok(Vec::new()) };
         let person = Unsealer::of_account(&self.app.keyring.sealer, account);
         let mut addresses = Vec::new();

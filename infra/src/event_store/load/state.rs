@@ -97,6 +97,16 @@ pub enum LoadError {
     },
 }
 
+impl LoadError {
+    /// Whether this stream cannot be read, whatever is tried: others can.
+    pub const fn is_of_stream(&self) -> bool {
+        match self {
+            Self::Undecodable { .. } | Self::Missing { .. } | Self::WrongType { .. } => true,
+            Self::Postgres(_) => false,
+        }
+    }
+}
+
 impl From<tokio_postgres::Error> for LoadError {
     fn from(error: tokio_postgres::Error) -> Self {
         Self::Postgres(error.into())

@@ -78,8 +78,15 @@ async fn request(
         return Err(WorkspaceError::DeletionRequested.into());
     }
     let due = now + grace;
-    let command = WorkspaceCommand::RequestDeletion { by: member.account, now, due };
-    let step = matches.0.on_path(Step::new::<Workspace>(workspace.0, command), &named)?;
+    let (by, version) = (member.account, matches.0.version_of(&named)?);
+    let step = move |due| {
+        let command = WorkspaceCommand::RequestDeletion { by, now, due };
+        let step = Step::new::<Workspace>(workspace.0, command);
+        match version {
+            Some(version) => step.expecting(version),
+            None => step,
+        }
+    };
     let (kind, subject) = (SubjectKind::Workspace, workspace.into());
     let erasure = ErasureToRequest { kind, subject, due, step };
     Ok(answer(erasure.execute(&api.app, &request).await?))

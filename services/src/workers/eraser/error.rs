@@ -21,3 +21,14 @@ pub(crate) enum EraserError {
     #[error(transparent)]
     Mail(#[from] MailError),
 }
+
+impl EraserError {
+    /// Whether it is about one stream; everything else can go on.
+    pub(crate) const fn is_of_one_stream(&self) -> bool {
+        match self {
+            Self::Log(error) => error.is_of_stream(),
+            Self::Load(error) => error.is_of_stream(),
+            Self::Keyring(_) | Self::Credentials(_) | Self::Postgres(_) | Self::Mail(_) => false,
+        }
+    }
+}

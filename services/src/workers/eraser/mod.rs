@@ -1,7 +1,6 @@
 //! Erases people and workspaces: records requests in the ledger, and executes those that are due.
 
 mod error;
-mod in_log;
 mod stage;
 pub(super) mod workspace;
 
@@ -16,11 +15,11 @@ use infra::log::{Recorded, Worker, WorkerError};
 use tokio_postgres::Transaction;
 
 pub(super) use error::EraserError;
-pub(super) use in_log::InLog;
 use stage::prove;
 pub(super) use stage::{close, delete_rows, next_stage, raise_fence};
 
 use super::timer::Wake;
+use crate::operations::erasure_in_log::InLog;
 use crate::operations::request_erasure::{SETTLED_AFTER, requested_erasure};
 use crate::wiring::App;
 

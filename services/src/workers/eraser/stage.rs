@@ -11,8 +11,8 @@ use infra::keyring::{ErasureEntry, ErasureStage, ErasureState, Keyring, SubjectK
 use infra::postgres::PgError;
 
 use super::error::EraserError;
-use super::in_log::InLog;
 use super::workspace;
+use crate::operations::erasure_in_log::InLog;
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 

@@ -3,6 +3,7 @@
 mod erased_rows;
 mod erasing;
 mod keys;
+mod late_requests;
 mod mailing;
 mod observing;
 mod pending_erasures;
@@ -36,7 +37,7 @@ use infra::metrics::Metrics;
 use infra::monitors::Monitors;
 use infra::operators::Operators;
 use infra::outbox::Outbox;
-use infra::postgres::{ConnectOptions, connect};
+use infra::postgres::{ConnectOptions, connect, connect_one};
 use infra::remote::Remote;
 use infra::reservations::Reservations;
 use infra::run_log::RunLogs;
@@ -260,6 +261,15 @@ async fn react(app: &App, worker: &dyn Worker) -> Result<(), WorkerError> {
         }
     }
     Ok(())
+}
+
+/// Makes the first event of a stream one that this build does not know.
+async fn damage(databases: &Databases, stream: Uuid) {
+    let owner = connect_one(&databases.log_url, &ConnectOptions::default()).await.unwrap();
+    owner.batch_execute("set session_replication_role = replica").await.unwrap();
+    let unknown = "update event_log.events set event_type = 'account.of_tomorrow' \
+        where stream_id = $1 and version = 1";
+    assert_eq!(owner.execute(unknown, &[&stream]).await.unwrap(), 1);
 }
 
 async fn count(app: &App, sql: &str) -> i64 {

@@ -82,8 +82,8 @@ async fn a_request_that_is_refused_is_taken_back_at_once() {
     let ada = register(&app, "ada@example.org").await;
     let now = app.clock.now();
     let due = now + TimeDelta::days(7);
-    let command = AccountCommand::RequestErasure { now, due };
-    let step = Step::new::<Account>(ada.account.0, command).expecting(99);
+    let command = |due| AccountCommand::RequestErasure { now, due };
+    let step = |due| Step::new::<Account>(ada.account.0, command(due)).expecting(99);
     let (kind, subject) = (SubjectKind::Account, ada.account.into());
     let request = Request::new(ada.account.into(), CommandId(app.ids.uuid()));
 

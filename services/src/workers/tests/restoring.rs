@@ -1,8 +1,10 @@
 //! Older events under the ledger of today.
 
-use infra::keyring::ErasureState;
+use infra::keyring::{ErasureState, SubjectKind};
 
-use super::super::eraser::{Eraser, erase_due};
+use super::super::eraser::{Eraser, erase_due, raise_fence};
+use super::super::keys::rotate_email_index_after;
+use super::super::mailer::Mailer;
 use super::super::replay_ledger;
 use super::*;
 
@@ -52,4 +54,108 @@ async fn who_was_erased_is_fenced_again_before_anything_is_served() {
     erase_due(restored.clone()).await.unwrap();
     let entry = restored.keyring.ledger.entry(bob.account.into()).await.unwrap().unwrap();
     assert_eq!(entry.state, ErasureState::Completed);
+}
+
+/// Ada's erasure is completed, and the events are restored to a time before it; she has a session and
+/// a mail then.
+async fn restored_before_an_erasure(
+    harness: &Harness,
+    mail: Transport,
+) -> (App, Person, Databases) {
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let before = databases().await.unwrap();
+    let restored = harness.node_with(mail, &before.log_url).await;
+    register_as(&restored, ada.account, "ada@example.org").await;
+    sign_in(&restored, ada.account).await;
+    react(&restored, &Mailer::new(&restored, &Arc::default())).await.unwrap();
+    erasure(&app, ada.account, TimeDelta::zero()).await;
+    erase_due(app.clone()).await.unwrap();
+    (restored, ada, before)
+}
+
+async fn assert_no_rows(app: &App) {
+    for table in ["credentials", "sessions", "outbox"] {
+        let rows = format!("select count(*) from working.{table}");
+        assert_eq!(count(app, &rows).await, 0, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn rows_that_are_left_behind_a_fence_are_deleted_at_the_next_start() {
+    let harness = Harness::new().await;
+    let mail = Transport::folder(harness.dir.path().join("mail")).await.unwrap();
+    let (restored, ada, _databases) = restored_before_an_erasure(&harness, mail).await;
+    raise_fence(&restored, SubjectKind::Account, ada.account.into()).await.unwrap();
+
+    assert_eq!(replay_ledger(&restored).await.unwrap(), 1);
+
+    assert_no_rows(&restored).await;
+    assert_eq!(replay_ledger(&restored).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn an_erasure_that_is_interrupted_after_a_restore_is_applied_at_the_next_start() {
+    let harness = Harness::new().await;
+    let folder = harness.dir.path().join("other");
+    let mail = Transport::folder(&folder).await.unwrap();
+    let (restored, ada, _databases) = restored_before_an_erasure(&harness, mail).await;
+    // No file can be deleted below a file.
+    std::fs::remove_dir(&folder).unwrap();
+    std::fs::write(&folder, "").unwrap();
+
+    replay_ledger(&restored).await.unwrap_err();
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::create_dir(&folder).unwrap();
+    assert_eq!(replay_ledger(&restored).await.unwrap(), 1);
+
+    assert_no_rows(&restored).await;
+    let late = AccountCommand::RequestPasswordReset { proof: proof(&restored) };
+    let late = ask(&restored, ada.account, None, late).await;
+    assert!(matches!(late, Err(ExecuteError::Fenced)), "{late:?}");
+    assert_eq!(replay_ledger(&restored).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_stream_that_cannot_be_read_keeps_no_node_from_starting() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let before = databases().await.unwrap();
+    let mut people = vec![];
+    for email in ["ada@example.org", "bob@example.org", "eve@example.org", "joe@example.org"] {
+        people.push(register(&app, email).await);
+    }
+    let restored = harness.node_with(app.transport.clone(), &before.log_url).await;
+    for person in &people {
+        register_as(&restored, person.account, person.email).await;
+    }
+    let [ada, bob, eve, joe] = people.try_into().ok().unwrap();
+    erasure(&app, eve.account, TimeDelta::zero()).await;
+    erase_due(app.clone()).await.unwrap();
+    for person in [&ada, &bob] {
+        erasure(&app, person.account, TimeDelta::days(7)).await;
+    }
+    harness.clock.advance(TimeDelta::days(2));
+    rotate_email_index_after(app.clone(), Duration::ZERO).await.unwrap();
+    for person in [&ada, &eve] {
+        damage(&before, person.account.0).await;
+    }
+    let restored = harness.node_with(app.transport.clone(), &before.log_url).await;
+
+    assert_eq!(replay_ledger(&restored).await.unwrap(), 1);
+
+    let last = async |account: AccountId| event_types(&restored, account.0).await.pop().unwrap();
+    assert_eq!(last(bob.account).await, "account.erasure_requested");
+    assert_eq!(last(ada.account).await, "account.of_tomorrow");
+    let hashes =
+        format!("select count(*) from working.credentials where account_id = '{}'", eve.account);
+    assert_eq!(count(&restored, &hashes).await, 0);
+    let fenced = format!("select count(*) from event_log.fences where subject = '{}'", eve.account);
+    assert_eq!(count(&restored, &fenced).await, 1);
+    let open = app.keyring.ledger.entry(ada.account.into()).await.unwrap().unwrap();
+    assert_eq!(open.state, ErasureState::Requested);
+    let indexes = restored.keyring.email_index.indexes(&address(joe.email)).await.unwrap();
+    let reserved = restored.reservations.of_owner(joe.account.0).await.unwrap();
+    assert!(indexes.iter().all(|index| reserved.contains(index)), "{reserved:?}");
+    assert_eq!(restored.reservations.of_owner(ada.account.0).await.unwrap().len(), 1);
 }
