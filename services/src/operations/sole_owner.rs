@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use domain::AccountId;
-use domain::workspace::{Role, Workspace};
+use domain::workspace::Workspace;
 use infra::event_store::LoadError;
-use infra::log::wait_for;
+use infra::log::{Feed, FeedError, wait_for};
 use infra::postgres::PgError;
 use projections::memberships::{Memberships, mine};
 
@@ -21,31 +21,40 @@ pub enum SoleOwnerError {
          its owner, or delete it"
     )]
     OwnsWorkspaces,
+    #[error(
+        "it is not known yet whether others depend on the account, since the projection of \
+         memberships is behind the log: try again, while a node runs"
+    )]
+    ReadModelBehind,
     #[error(transparent)]
     Load(#[from] LoadError),
+    #[error(transparent)]
+    Feed(#[from] FeedError),
     #[error(transparent)]
     Postgres(#[from] PgError),
 }
 
+/// The projection says in which workspaces the account is a member, up to the end of the log as the
+/// database has it: another node may have appended what this one does not know of. Whether it owns them
+/// is read in the log.
+///
 /// # Errors
 /// [`SoleOwnerError`].
 pub(super) async fn check_nobody_depends(
     app: &App,
     account: AccountId,
 ) -> Result<(), SoleOwnerError> {
-    let head = *app.executor.appended().borrow();
+    let head = Feed::head(&app.pool.get().await.map_err(PgError::from)?).await?;
     if !wait_for::<Memberships>(&app.pool, head, WAIT).await? {
-        // A late read model must not block an erasure: the highest role left inherits.
-        tracing::warn!("an erasure is requested while the read model of memberships lags behind");
-        return Ok(());
+        return Err(SoleOwnerError::ReadModelBehind);
     }
     let mut after = None;
     loop {
         let page = mine(&app.pool, account, after, AT_ONCE).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = Some(last.workspace);
-        for owned in page.iter().filter(|mine| mine.role == Role::Owner) {
-            let (tenant, stream) = (owned.workspace.into(), owned.workspace.0);
+        for mine in page {
+            let (tenant, stream) = (mine.workspace.into(), mine.workspace.0);
             let loaded = app.executor.load::<Workspace>(tenant, stream).await?;
             let Some(live) = loaded.state.live() else { continue };
             let alone = live.members.len() == 1 || live.deletion.is_some();

@@ -122,6 +122,9 @@ impl From<SoleOwnerError> for Problem {
     fn from(error: SoleOwnerError) -> Self {
         match error {
             SoleOwnerError::OwnsWorkspaces => Self::of(ProblemKind::OwnsWorkspaces),
+            error @ (SoleOwnerError::ReadModelBehind | SoleOwnerError::Feed(_)) => {
+                Self::unavailable(&error)
+            }
             SoleOwnerError::Load(error) => error.into(),
             SoleOwnerError::Postgres(error) => error.into(),
         }

@@ -51,21 +51,22 @@ use test_support::{Databases, databases};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::session_closer::SessionCloser;
 use crate::config::{Config, Layers};
 use crate::wiring::App;
 
 const PASSWORD: &str = "correct horse battery";
 
 /// Databases, roots, a mail folder and a time that nodes share.
-struct Harness {
+pub(crate) struct Harness {
     databases: Databases,
     dir: TempDir,
-    clock: Clock,
+    pub(crate) clock: Clock,
     ids: Ids,
 }
 
-struct Person {
-    account: AccountId,
+pub(crate) struct Person {
+    pub(crate) account: AccountId,
     credential: CredentialId,
     verification: Proof,
     email: &'static str,
@@ -76,7 +77,7 @@ fn noon() -> DateTime<Utc> {
 }
 
 impl Harness {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self {
             databases: databases().await.unwrap(),
             dir: tempfile::tempdir().unwrap(),
@@ -85,7 +86,7 @@ impl Harness {
         }
     }
 
-    async fn node(&self) -> App {
+    pub(crate) async fn node(&self) -> App {
         let mail = Transport::folder(self.dir.path().join("mail")).await.unwrap();
         self.node_with(mail, &self.databases.log_url).await
     }
@@ -187,7 +188,7 @@ async fn hash(app: &App, account: AccountId) -> CredentialId {
     credential
 }
 
-async fn register(app: &App, email: &'static str) -> Person {
+pub(crate) async fn register(app: &App, email: &'static str) -> Person {
     let account = AccountId(app.ids.uuid());
     register_as(app, account, email).await
 }
@@ -243,6 +244,15 @@ async fn log(app: &App) -> Vec<Recorded> {
     Feed::page(&app.pool.get().await.unwrap(), 0, 10_000).await.unwrap()
 }
 
+/// Hands the session closer every event that names a hash.
+pub(crate) async fn name_hashes(app: &App) {
+    react(app, &SessionCloser::new(app, &Arc::default())).await.unwrap();
+}
+
+pub(crate) async fn sweep_credentials(app: &App) {
+    super::sweeps::sweep_credentials(app.clone()).await.unwrap();
+}
+
 /// The types of the events of a stream.
 async fn event_types(app: &App, stream: Uuid) -> Vec<String> {
     let log = log(app).await;
@@ -285,5 +295,7 @@ async fn project(app: &App) {
     let readers = readers.await.unwrap();
     let limit = Duration::from_secs(10);
     wait_for::<projections::accounts::Accounts>(&app.pool, position, limit).await.unwrap();
+    let members = wait_for::<projections::memberships::Memberships>(&app.pool, position, limit);
+    members.await.unwrap();
     readers.stop().await;
 }

@@ -36,6 +36,7 @@ async fn live(app: &App, account: AccountId) -> LiveAccount {
 }
 
 async fn request(app: &App, account: AccountId, request: &Request) -> RequestedErasure {
+    project(app).await;
     let live = live(app, account).await;
     let requested = request_of_account(app, account, &live, TimeDelta::days(7), request).await;
     requested.unwrap().0

@@ -9,6 +9,8 @@ use super::super::eraser::{Eraser, erase_due};
 use super::super::replay_ledger;
 use super::super::workspace_rows::{WorkspaceRows, expire_due};
 use super::*;
+use crate::operations::request_erasure::{RequestErasureError, request_of_account};
+use crate::operations::sole_owner::SoleOwnerError;
 
 async fn order(
     app: &App,
@@ -86,6 +88,27 @@ async fn a_deletion_that_was_taken_back_never_comes() {
     assert!(state(&app, workspace).await.live().unwrap().deletion.is_none());
     let entry = app.keyring.ledger.entry(workspace.into()).await.unwrap().unwrap();
     assert_eq!(entry.state, ErasureState::Cancelled);
+}
+
+#[tokio::test]
+async fn an_erasure_waits_until_it_is_known_what_another_node_has_appended_last() {
+    let harness = Harness::new().await;
+    let (here, there) = (harness.node().await, harness.node().await);
+    let ada = register(&here, "ada@example.org").await.account;
+    project(&here).await;
+    found(&there, WorkspaceId(here.ids.uuid()), ada).await;
+    let account = here.executor.load::<Account>(ada.into(), ada.0).await.unwrap();
+    let Account::Live(live) = &*account.state else { panic!("not live") };
+    let asks = Request::new(ada.into(), CommandId(here.ids.uuid()));
+    let request = || request_of_account(&here, ada, live, TimeDelta::days(7), &asks);
+
+    let behind = request().await.map(drop);
+    let Err(RequestErasureError::SoleOwner(SoleOwnerError::ReadModelBehind)) = behind else {
+        panic!("{behind:?}")
+    };
+    project(&here).await;
+
+    assert!(!request().await.unwrap().0.receipt.replayed(), "nobody else is in her workspace");
 }
 
 #[tokio::test]
