@@ -40,8 +40,9 @@ pub(crate) enum SignOutError {
 
 impl SignOut {
     /// Closes the sessions with the command of `request`. The rows are deleted first, so that the
-    /// tokens are refused from then on; a repeated command closes none that were opened since. `None`:
-    /// no session was open.
+    /// tokens are refused from then on; a repeated command closes none that were opened since, if the first
+    /// one closed any. `None`: no session was open. Nothing records that, so that the same command, sent
+    /// again, closes what is open then.
     ///
     /// # Errors
     /// [`SignOutError`].

@@ -30,7 +30,8 @@ const ADMIT_AGAIN: Duration = Duration::from_millis(500);
 /// The line that the client saw last.
 pub fn last_event(request: &HttpRequest) -> Result<Option<u64>, Problem> {
     let value = request.headers().get("Last-Event-ID");
-    let line = value.map(|value| value.to_str().ok().and_then(|text| text.parse().ok()));
+    let read = |text: &str| text.parse::<i64>().ok().and_then(|line| u64::try_from(line).ok());
+    let line = value.map(|value| value.to_str().ok().and_then(read));
     match line {
         None => Ok(None),
         Some(Some(line)) => Ok(Some(line)),

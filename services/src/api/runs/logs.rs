@@ -76,7 +76,8 @@ impl FromFields for LogQuery {
     get, path = "/v1/workspaces/{workspace}/runs/{run}/servers/{server}/log", tag = "runs",
     security(("session" = [])),
     params(("workspace" = Uuid, Path), ("run" = Uuid, Path), ("server" = Uuid, Path), LogQuery,
-        ("Last-Event-ID" = Option<i64>, Header), ("Range" = Option<String>, Header)),
+        ("Last-Event-ID" = Option<i64>, Header, minimum = 0, maximum = 9_223_372_036_854_775_807i64),
+        ("Range" = Option<String>, Header)),
     responses(
         (status = 200, content(
             (String = "application/x-ndjson"),

@@ -50,8 +50,9 @@ impl SeatLeaseResponse {
     }
 }
 
-/// Leases a seat. The same Idempotency-Key gets the same answer: to try again after a denial takes
-/// another key.
+/// Leases a seat. The same Idempotency-Key gets the same lease. To try again after a denial takes another
+/// key: the first denial is recorded under its key and answered again; a further one, while the pool is
+/// as it was, is not recorded, and its key may lease a seat later.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace}/seat-leases", tag = "seats",
     security(("session" = [])),
