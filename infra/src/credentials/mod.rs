@@ -27,6 +27,8 @@ const REHASH: &str =
 const NAME: &str = include_str!("name.sql");
 const DELETE_OF_ACCOUNT: &str = "delete from working.credentials where account_id = $1";
 const DELETE: &str = "delete from working.credentials where credential_id = $1";
+const TAKE_BACK: &str = "delete from working.credentials \
+    where credential_id = $1 and created_at = $2 and not named";
 const UNNAMED: &str = include_str!("unnamed.sql");
 
 /// Password hashes, and the threads that compute them.
@@ -43,6 +45,7 @@ pub struct Credentials {
 pub struct UnnamedCredential {
     pub account: AccountId,
     pub credential: CredentialId,
+    pub written_at: DateTime<Utc>,
 }
 
 impl Credentials {
@@ -66,16 +69,17 @@ impl Credentials {
     }
 
     /// Writes the hash. Call it before the event that names it is appended. There is already a row of
-    /// this id: its hash stays. The account is erased: nothing is written.
+    /// this id: its hash stays, and unless it is named it counts as written now. The account is erased:
+    /// nothing is written. Returns the time of writing.
     pub async fn insert(
         &self,
         account: AccountId,
         credential: CredentialId,
         hash: &PasswordHash,
-    ) -> Result<(), CredentialsError> {
+    ) -> Result<DateTime<Utc>, CredentialsError> {
         let (hash, now) = (hash.as_str(), self.clock.now());
         execute(&self.pool, INSERT, &[&credential.0, &account.0, &hash, &now]).await?;
-        Ok(())
+        Ok(now)
     }
 
     /// Whether the password is the one of this credential. After a correct password, a hash with older
@@ -107,7 +111,7 @@ impl Credentials {
         self.hashing.verify(password.clone(), nobody).await.map(drop)
     }
 
-    /// Records that an event names this hash, and deletes the account's earlier ones.
+    /// Records that the account's newest event names this hash, and deletes those that earlier ones named.
     pub async fn name(
         &self,
         account: AccountId,
@@ -129,6 +133,7 @@ impl Credentials {
             Ok(UnnamedCredential {
                 account: AccountId(account),
                 credential: CredentialId(credential),
+                written_at: row.try_get(2)?,
             })
         };
         let rows: Result<Vec<UnnamedCredential>, tokio_postgres::Error> =
@@ -136,7 +141,17 @@ impl Credentials {
         Ok(rows.map_err(PgError::from)?)
     }
 
-    /// Deletes one hash.
+    /// Deletes a hash that was written at this time: not if it is named, or was written again since.
+    pub async fn take_back(
+        &self,
+        credential: CredentialId,
+        written_at: DateTime<Utc>,
+    ) -> Result<(), CredentialsError> {
+        execute(&self.pool, TAKE_BACK, &[&credential.0, &written_at]).await?;
+        Ok(())
+    }
+
+    /// Deletes one hash, which a later event has replaced.
     pub async fn delete(&self, credential: CredentialId) -> Result<(), CredentialsError> {
         execute(&self.pool, DELETE, &[&credential.0]).await?;
         Ok(())

@@ -110,10 +110,13 @@ async fn a_named_hash_replaces_those_before_it_and_an_unnamed_one_is_found() {
     assert_eq!((unnamed[0].account, unnamed[0].credential), (account, second));
     credentials.name(account, first).await.unwrap();
     assert!(query_opt(&credentials.pool, FIND, &[&second.0, &account.0]).await.unwrap().is_some());
+    credentials.take_back(second, clock.now() - TimeDelta::seconds(1)).await.unwrap();
+    assert!(query_opt(&credentials.pool, FIND, &[&second.0, &account.0]).await.unwrap().is_some());
 
     credentials.name(account, second).await.unwrap();
 
     assert!(query_opt(&credentials.pool, FIND, &[&first.0, &account.0]).await.unwrap().is_none());
+    credentials.take_back(second, clock.now()).await.unwrap();
     assert_eq!(credentials.delete_of_account(account).await.unwrap(), 1);
 }
 

@@ -24,6 +24,7 @@ use super::load::streams::{Freshness, Streams};
 use super::receipt::Receipt;
 use super::request::Request;
 use super::step::Step;
+use crate::ids::hashed;
 use crate::keyring::{RequestMacKeys, RequestMacs, Sealer};
 use crate::log::Feed;
 use crate::metrics::Metrics;
@@ -127,6 +128,17 @@ impl Executor {
         let macs = self.request_macs(request).await?;
         let events = look_up(&self.0.appender.streams.pool, request, macs).await?;
         Ok(events.map(Receipt::of_earlier))
+    }
+
+    /// An id derived from a request with its body: the same request gets the same id for the rest of the
+    /// day (UTC), and another body another one. Nobody can test a guess of the body on it once the key
+    /// of that day is erased.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn id_of(&self, request: &Request, label: &str) -> Result<Uuid, ExecuteError> {
+        let mac = self.request_macs(request).await?.map_or([0; 32], |macs| macs.today);
+        Ok(hashed(&[request.command.0.as_bytes(), label.as_bytes(), &mac]))
     }
 
     /// Decides on the cached states first. Before a refusal is returned, and after a conflict, decides on

@@ -2,16 +2,18 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use deadpool_postgres::GenericClient;
 use domain::privacy::Sealed;
 use domain::{RunId, RunSecretsId, WorkspaceId};
+use tokio_postgres::types::ToSql;
 
 use super::RunQueue;
 use crate::postgres::PgError;
 use crate::statement::{execute, query, query_opt};
 use crate::workspace_rows::WorkspaceRows;
 
-const PUT: &str = "insert into working.run_secrets (secrets_id, run_id, workspace_id, sealed) \
-    values ($1, $2, $3, $4) on conflict do nothing";
+const PUT: &str = include_str!("put_secrets.sql");
 const FIND: &str =
     "select sealed from working.run_secrets where secrets_id = $1 and workspace_id = $2";
 /// What an erasure deletes of a workspace.
@@ -29,19 +31,24 @@ pub struct UnusedSecrets {
     pub secrets: RunSecretsId,
     pub run: RunId,
     pub workspace: WorkspaceId,
+    pub written_at: DateTime<Utc>,
 }
 
 impl RunQueue {
-    /// Writes the secrets. Call it before the event that names them is appended.
+    /// Writes the secrets. Call it before the event that names them is appended. There is already a row
+    /// of this id: it counts as written now. Returns the database's time of writing.
     pub async fn put_secrets(
         &self,
         workspace: WorkspaceId,
         run: RunId,
         secrets: RunSecretsId,
         sealed: &Sealed,
-    ) -> Result<(), PgError> {
+    ) -> Result<DateTime<Utc>, PgError> {
         let sealed = sealed.to_bytes();
-        execute(&self.pool, PUT, &[&secrets.0, &run.0, &workspace.0, &sealed]).await.map(drop)
+        let values: [&(dyn ToSql + Sync); 4] = [&secrets.0, &run.0, &workspace.0, &sealed];
+        let client = self.pool.get().await?;
+        let put = client.prepare_cached(PUT).await?;
+        Ok(client.query_one(&put, &values).await?.try_get(0)?)
     }
 
     /// The sealed secrets, while a task needs them.
@@ -58,27 +65,36 @@ impl RunQueue {
             .ok_or_else(|| PgError::Database("the secrets of a run cannot be read".to_owned()))
     }
 
-    /// At most `limit` secrets that no task has needed for so long.
+    /// At most `limit` secrets that no task has needed for so long, the oldest first. `after` is the last
+    /// one of the page before.
     pub async fn unused_secrets(
         &self,
         for_longer_than: Duration,
         limit: i64,
+        after: Option<UnusedSecrets>,
     ) -> Result<Vec<UnusedSecrets>, PgError> {
         let seconds = for_longer_than.as_secs_f64();
-        let rows = query(&self.pool, LIST_UNUSED, &[&seconds, &limit]).await?;
+        let (at, id) = (after.map(|last| last.written_at), after.map(|last| last.secrets.0));
+        let rows = query(&self.pool, LIST_UNUSED, &[&seconds, &limit, &at, &id]).await?;
         rows.iter()
             .map(|row| {
                 Ok(UnusedSecrets {
                     secrets: RunSecretsId(row.try_get(0)?),
                     run: RunId(row.try_get(1)?),
                     workspace: WorkspaceId(row.try_get(2)?),
+                    written_at: row.try_get(3)?,
                 })
             })
             .collect()
     }
 
-    /// Deletes secrets, unless a task needs them by now.
-    pub async fn delete_secrets(&self, secrets: RunSecretsId) -> Result<(), PgError> {
-        execute(&self.pool, DELETE, &[&secrets.0]).await.map(drop)
+    /// Deletes secrets that were written at this time: not if a task needs them by now, or they were
+    /// written again since.
+    pub async fn delete_secrets(
+        &self,
+        secrets: RunSecretsId,
+        written_at: DateTime<Utc>,
+    ) -> Result<(), PgError> {
+        execute(&self.pool, DELETE, &[&secrets.0, &written_at]).await.map(drop)
     }
 }

@@ -254,11 +254,19 @@ async fn secrets_that_no_task_needs_are_found_and_dropped() {
     let secrets = RunSecretsId(Uuid::from_u128(9));
     let sealed = Sealed { id: SealedId(secrets.0), envelope: vec![1] };
     given.queue.put_secrets(workspace, run, secrets, &sealed).await.unwrap();
-    assert!(given.queue.unused_secrets(LEASE, 9).await.unwrap().is_empty());
+    assert!(given.queue.unused_secrets(LEASE, 9, None).await.unwrap().is_empty());
 
-    let unused = given.queue.unused_secrets(Duration::ZERO, 9).await.unwrap();
+    let unused = given.queue.unused_secrets(Duration::ZERO, 9, None).await.unwrap();
     assert_eq!(unused[0].secrets, secrets);
-    given.queue.delete_secrets(secrets).await.unwrap();
+    let next = given.queue.unused_secrets(Duration::ZERO, 9, Some(unused[0])).await.unwrap();
+    assert!(next.is_empty(), "{next:?}");
+    let again = given.queue.put_secrets(workspace, run, secrets, &sealed).await.unwrap();
+    given.queue.delete_secrets(secrets, unused[0].written_at).await.unwrap();
+    assert!(
+        given.queue.secrets(workspace, secrets).await.unwrap().is_some(),
+        "written again since"
+    );
+    given.queue.delete_secrets(secrets, again).await.unwrap();
 
     assert_eq!(given.queue.secrets(workspace, secrets).await.unwrap(), None);
 }

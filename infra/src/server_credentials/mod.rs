@@ -22,6 +22,8 @@ const FIND: &str = "select private_key, public_line from working.server_credenti
     where credential_id = $1 and workspace_id = $2";
 const NAME: &str = include_str!("name.sql");
 const DELETE: &str = "delete from working.server_credentials where credential_id = $1";
+const TAKE_BACK: &str = "delete from working.server_credentials \
+    where credential_id = $1 and created_at = $2 and not named";
 const DELETE_OF_SERVER: &str = "delete from working.server_credentials where server_id = $1";
 const DELETE_OF_WORKSPACE: &str = "delete from working.server_credentials where workspace_id = $1";
 /// What an erasure deletes of a workspace.
@@ -50,6 +52,7 @@ pub struct UnnamedServerKey {
     pub workspace: WorkspaceId,
     pub server: ServerId,
     pub credential: ServerCredentialId,
+    pub written_at: DateTime<Utc>,
 }
 
 /// The private keys for servers.
@@ -67,14 +70,15 @@ impl ServerCredentials {
     }
 
     /// Seals and writes a key. Call it before the event that names it is appended. There is already a
-    /// row of this id: its key stays. The workspace is deleted: nothing is written.
+    /// row of this id: its key stays, and unless it is named it counts as written now. The workspace is
+    /// deleted: nothing is written. Returns the time of writing.
     pub async fn insert(
         &self,
         workspace: WorkspaceId,
         server: ServerId,
         credential: ServerCredentialId,
         identity: &Identity,
-    ) -> Result<(), ServerCredentialsError> {
+    ) -> Result<DateTime<Utc>, ServerCredentialsError> {
         let pem = identity.to_pem().as_bytes().to_vec();
         let id = credential.into();
         let (tenant, subject) = (workspace.into(), workspace.into());
@@ -83,7 +87,7 @@ impl ServerCredentials {
         let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
             [&credential.0, &workspace.0, &server.0, &key, &line, &now];
         execute(&self.pool, INSERT, &values).await?;
-        Ok(())
+        Ok(now)
     }
 
     /// The private key, to authenticate to its server.
@@ -120,7 +124,7 @@ impl ServerCredentials {
         query_opt(&self.pool, FIND, &[&credential.0, &workspace.0]).await
     }
 
-    /// Records that an event names this key, and deletes the server's earlier ones.
+    /// Records that the server's newest event names this key, and deletes those that earlier ones named.
     pub async fn name(
         &self,
         server: ServerId,
@@ -141,12 +145,22 @@ impl ServerCredentials {
                 workspace: WorkspaceId(row.try_get(0)?),
                 server: ServerId(row.try_get(1)?),
                 credential: ServerCredentialId(row.try_get(2)?),
+                written_at: row.try_get(3)?,
             })
         };
         rows.iter().map(read).collect()
     }
 
-    /// Deletes one key.
+    /// Deletes a key that was written at this time: not if it is named, or was written again since.
+    pub async fn take_back(
+        &self,
+        credential: ServerCredentialId,
+        written_at: DateTime<Utc>,
+    ) -> Result<(), PgError> {
+        execute(&self.pool, TAKE_BACK, &[&credential.0, &written_at]).await.map(drop)
+    }
+
+    /// Deletes one key, which a later event has replaced.
     pub async fn delete(&self, credential: ServerCredentialId) -> Result<(), PgError> {
         execute(&self.pool, DELETE, &[&credential.0]).await.map(drop)
     }

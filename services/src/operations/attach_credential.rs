@@ -1,15 +1,18 @@
 //! Gives a server the key that Lethe shows to it. The key is stored, sealed, before the event that
 //! names it.
 
-use domain::server::{Credential, Server, ServerCommand};
-use domain::{ServerCredentialId, ServerId, WorkspaceId};
+use chrono::{DateTime, Utc};
+use domain::server::{Credential, Server, ServerCommand, ServerEvent};
+use domain::{DecodeError, ServerCredentialId, ServerId, WorkspaceId};
 use infra::event_store::{ExecuteError, Receipt, Request, Step};
 use infra::failpoint;
-use infra::ids::derived;
+use infra::log::FeedError;
 use infra::postgres::PgError;
 use infra::remote::Identity;
 use infra::server_credentials::ServerCredentialsError;
 
+use super::appended_event::appended_event;
+use super::write_ahead::{LookedUp, NewCommand, WriteAhead};
 use crate::wiring::App;
 
 /// The server keeps the key that it has.
@@ -23,13 +26,19 @@ pub(crate) enum AttachCredentialError {
     Execute(#[from] ExecuteError),
     #[error(transparent)]
     Postgres(#[from] PgError),
+    #[error("the event of the earlier request was not read: {0}")]
+    Feed(#[from] FeedError),
+    #[error("the event of the earlier request was not read: {0}")]
+    Decode(#[from] DecodeError),
+    #[error("the earlier request appended another event than it appends")]
+    OtherEvent,
 }
 
 /// A key for a server, in place of the one before.
-pub(crate) struct AttachCredential<'a> {
+pub(crate) struct AttachCredential {
     pub(crate) workspace: WorkspaceId,
     pub(crate) server: ServerId,
-    pub(crate) identity: &'a Identity,
+    pub(crate) identity: Identity,
     /// Refused as stale unless the server is at this version.
     pub(crate) expected: Option<i64>,
 }
@@ -42,9 +51,46 @@ pub(crate) struct AttachedCredential {
     pub(crate) public_line: Option<String>,
 }
 
-impl AttachCredential<'_> {
-    /// The key is deleted again if the command is refused. When the command comes again, the key that
-    /// was stored the first time counts, and `identity` is dropped.
+/// A key that no event names yet.
+struct NewKey {
+    workspace: WorkspaceId,
+    server: ServerId,
+    credential: ServerCredentialId,
+    identity: Identity,
+}
+
+impl NewKey {
+    fn credential(&self) -> Credential {
+        let Self { credential: id, identity, .. } = self;
+        Credential { id: *id, algorithm: identity.algorithm(), fingerprint: identity.fingerprint() }
+    }
+}
+
+impl WriteAhead for NewKey {
+    type Error = AttachCredentialError;
+
+    /// When the command comes again, the key that was stored the first time counts.
+    async fn write(&mut self, app: &App) -> Result<DateTime<Utc>, AttachCredentialError> {
+        let Self { workspace, server, credential, .. } = *self;
+        let keys = &app.server_credentials;
+        let written_at = keys.insert(workspace, server, credential, &self.identity).await?;
+        let stored = keys.identity(workspace, credential).await?;
+        self.identity = stored.ok_or(AttachCredentialError::Erased)?;
+        Ok(written_at)
+    }
+
+    async fn take_back(
+        &self,
+        app: &App,
+        written_at: DateTime<Utc>,
+    ) -> Result<(), AttachCredentialError> {
+        Ok(app.server_credentials.take_back(self.credential, written_at).await?)
+    }
+}
+
+impl AttachCredential {
+    /// When the command has been executed before, answers the key that it attached then, and drops
+    /// `identity`.
     ///
     /// # Errors
     /// [`AttachCredentialError`].
@@ -53,36 +99,40 @@ impl AttachCredential<'_> {
         app: &App,
         request: &Request,
     ) -> Result<AttachedCredential, AttachCredentialError> {
-        let credential = self.store(app, request).await?;
+        let Self { workspace, server, identity, expected } = self;
+        let new = match NewCommand::look_up(app, request).await? {
+            LookedUp::New(new) => new,
+            LookedUp::Earlier(receipt) => return attached(app, workspace, receipt).await,
+        };
+        let credential = ServerCredentialId(new.row_id("credential").await?);
+        let written = new.write(NewKey { workspace, server, credential, identity }).await?;
         failpoint!(ServerKeyStored);
-        let attaches = ServerCommand::AttachCredential { credential };
-        let step = Step::new::<Server>(self.server.0, attaches);
-        let step = match self.expected {
+        let attaches = ServerCommand::AttachCredential { credential: written.row.credential() };
+        let step = Step::new::<Server>(server.0, attaches);
+        let step = match expected {
             Some(version) => step.expecting(version),
             None => step,
         };
-        let receipt = match app.executor.execute(request, &[step]).await {
-            Ok(receipt) => receipt,
-            Err(error @ (ExecuteError::Refused(_) | ExecuteError::Stale { .. })) => {
-                app.server_credentials.delete(credential.id).await?;
-                return Err(error.into());
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let receipt = written.execute(step).await?;
         failpoint!(ServerKeyAttached);
-        let public_line = app.server_credentials.public_line(self.workspace, credential.id).await?;
-        Ok(AttachedCredential { receipt, credential, public_line })
+        attached(app, workspace, receipt).await
     }
+}
 
-    async fn store(
-        &self,
-        app: &App,
-        request: &Request,
-    ) -> Result<Credential, AttachCredentialError> {
-        let (keys, workspace) = (&app.server_credentials, self.workspace);
-        let id = ServerCredentialId(derived(request.command, "credential"));
-        keys.insert(workspace, self.server, id, self.identity).await?;
-        let kept = keys.identity(workspace, id).await?.ok_or(AttachCredentialError::Erased)?;
-        Ok(Credential { id, algorithm: kept.algorithm(), fingerprint: kept.fingerprint() })
-    }
+/// What the event of the command says. Its row is gone once another key has taken the place.
+async fn attached(
+    app: &App,
+    workspace: WorkspaceId,
+    receipt: Receipt,
+) -> Result<AttachedCredential, AttachCredentialError> {
+    let event = appended_event(app, &receipt).await?.ok_or(AttachCredentialError::OtherEvent)?;
+    let (ServerEvent::CredentialAttached { credential: id, algorithm, fingerprint }
+    | ServerEvent::CredentialRotated { credential: id, algorithm, fingerprint }) =
+        event.decode()?
+    else {
+        return Err(AttachCredentialError::OtherEvent);
+    };
+    let public_line = app.server_credentials.public_line(workspace, id).await?;
+    let credential = Credential { id, algorithm, fingerprint };
+    Ok(AttachedCredential { receipt, credential, public_line })
 }

@@ -8,10 +8,11 @@ use domain::{AccountId, DecodeError, LeaseId, WorkspaceId};
 use infra::event_store::{ExecuteError, LoadError, Receipt, Request, Step};
 use infra::failpoint;
 use infra::ids::derived;
-use infra::log::{Feed, FeedError, Recorded};
+use infra::log::{FeedError, Recorded};
 use infra::postgres::PgError;
 use infra::seats::{NewSeatLease, SeatLeaseRow};
 
+use super::appended_event::appended_event;
 use crate::operations::expire_leases::{ExpireLeasesError, expire_leases};
 use crate::wiring::App;
 
@@ -198,11 +199,4 @@ impl SeatMember {
         };
         Ok(app.seats.put(&leased).await?.ok_or(SeatError::LeaseLost)?)
     }
-}
-
-/// The event of a receipt; `None` when nothing was appended.
-async fn appended_event(app: &App, receipt: &Receipt) -> Result<Option<Recorded>, LeaseSeatError> {
-    let Some(first) = receipt.events().first() else { return Ok(None) };
-    let client = app.pool.get().await.map_err(PgError::from)?;
-    Ok(Feed::page(&client, first.position - 1, 1).await?.pop())
 }

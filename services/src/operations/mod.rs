@@ -3,13 +3,16 @@
 //!
 //! Two rules hold for every operation that writes to a database before its append to the log:
 //!
-//! 1. Whoever writes ahead of the log takes it back on every answer but "appended". After an answer
-//!    that leaves it open (`ExecuteError::may_have_appended`), and after a crash, a worker compares
-//!    what was written with the log, and settles it.
+//! 1. Whoever writes ahead of the log takes it back when the command is refused. After an answer that
+//!    leaves it open (`ExecuteError::may_have_appended`), and after a crash, a worker compares what was
+//!    written with the log, and settles it.
 //! 2. After a replay (`Receipt::replayed`) no side effect runs again. An operation that writes ahead
-//!    asks `Executor::find_earlier` first. What the first call left undone is done by the worker that
-//!    reads its event.
+//!    asks `Executor::find_earlier` first, before anything that could refuse the repeated command. What
+//!    the first call left undone is done by the worker that reads its event.
+//!
+//! `write_ahead` keeps both for rows that an event names; `request_erasure` has a ledger of its own.
 
+mod appended_event;
 pub(crate) mod attach_credential;
 mod claim_codes;
 pub mod connect;
@@ -25,3 +28,4 @@ pub(crate) mod set_password;
 pub(crate) mod sign_out;
 pub mod sole_owner;
 pub(crate) mod system_command;
+mod write_ahead;

@@ -3,14 +3,15 @@
 use domain::account::{Account, AccountCommand};
 use domain::privacy::{EmailAddress, PersonName, Personal, Username};
 use domain::{AccountId, CommandId};
-use infra::credentials::{CredentialsError, Password};
+use infra::credentials::Password;
 use infra::event_store::{ExecuteError, Receipt, Request, Step};
 use infra::failpoint;
 use infra::ids::derived;
 
+use super::set_password::{NewHash, SetPasswordError};
+use super::write_ahead::{LookedUp, NewCommand};
 use crate::operations::email_addresses::{AddressError, owner, reserve};
 use crate::operations::links::{VERIFICATION, proof};
-use crate::operations::set_password::{credential_of, store_hash};
 use crate::wiring::App;
 
 /// Nobody was registered.
@@ -21,7 +22,7 @@ pub(crate) enum RegisterError {
     #[error(transparent)]
     Address(#[from] AddressError),
     #[error(transparent)]
-    Credentials(#[from] CredentialsError),
+    SetPassword(#[from] SetPasswordError),
     #[error(transparent)]
     Execute(#[from] ExecuteError),
 }
@@ -51,31 +52,23 @@ impl Registration {
     ) -> Result<Receipt, RegisterError> {
         let Self { email, name, username, password } = self;
         let account = account_of(request.command);
+        request.reservations = reserve(app, &email, account).await?;
+        let new = match NewCommand::look_up(app, &request).await? {
+            LookedUp::New(new) => new,
+            LookedUp::Earlier(receipt) => return Ok(receipt),
+        };
         if owner(app, &email).await?.is_some_and(|owner| owner != account) {
             return Err(RegisterError::AddressTaken);
         }
-        let credential = credential_of(request.command);
-        store_hash(app, account, credential, password).await?;
+        let written = NewHash::write(app, new, account, password).await?;
         failpoint!(PasswordHashed);
-
-        request.reservations = reserve(app, &email, account).await?;
         let registers = AccountCommand::Register {
             email: Personal::Clear(email),
             name: Personal::Clear(name),
             username: username.map(Personal::Clear),
-            credential,
+            credential: written.row.credential,
             verification: proof(app, request.command, VERIFICATION),
         };
-        let step = Step::new::<Account>(account.0, registers);
-        match app.executor.execute(&request, &[step]).await {
-            Ok(receipt) => Ok(receipt),
-            // Only this refusal shows that no event names the hash: others may mean that an earlier
-            // request has registered the account with it.
-            Err(error @ ExecuteError::Reserved { .. }) => {
-                app.credentials.delete(credential).await?;
-                Err(error.into())
-            }
-            Err(error) => Err(error.into()),
-        }
+        Ok(written.execute(Step::new::<Account>(account.0, registers)).await?)
     }
 }

@@ -1,21 +1,26 @@
-//! Requests a run, or another attempt of one: checks the servers, and seals the secrets before the event
-//! that names them.
+//! Requests a run, or another attempt of one: checks the seat and the servers, and seals the secrets
+//! before the event that names them.
 
-use domain::privacy::{CommandLine, Personal, RunEnvironment, RunSecrets};
+use chrono::{DateTime, Utc};
+use domain::privacy::{CommandLine, Personal, RunEnvironment, RunSecrets, Sealed};
 use domain::run::{Run, RunCommand, Work};
 use domain::server::{LiveServer, Server};
-use domain::{DeploymentId, RunId, RunSecretsId, ServerId, WorkspaceId};
+use domain::{AggregateRoot, DeploymentId, Refused, RunId, RunSecretsId, ServerId, WorkspaceId};
 use infra::event_store::{ExecuteError, LoadError, Loaded, Receipt, Request, Step};
 use infra::failpoint;
 use infra::ids::derived;
 use infra::keyring::SealError;
 use infra::postgres::PgError;
 
+use super::lease_seat::{LeaseSeatError, SeatMember};
+use super::write_ahead::{LookedUp, NewCommand, WriteAhead};
 use crate::wiring::App;
 
 /// No run was requested.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RequestRunError {
+    #[error("the member has no live lease of a seat: lease one first")]
+    SeatNeeded,
     #[error("some of the servers cannot be used")]
     Servers(Vec<UnusableServer>),
     #[error("a deployment runs on one server: name only that one")]
@@ -24,6 +29,8 @@ pub(crate) enum RequestRunError {
     NoSuchDeployment,
     #[error("the secrets were not sealed: {0}")]
     Seal(#[from] SealError),
+    #[error(transparent)]
+    Seat(#[from] LeaseSeatError),
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error(transparent)]
@@ -45,9 +52,9 @@ pub(crate) enum RequestedWork {
     Deployment(DeploymentId),
 }
 
-/// A run on servers of a workspace.
+/// A run on servers of the member's workspace.
 pub(crate) struct RequestRun {
-    pub(crate) workspace: WorkspaceId,
+    pub(crate) member: SeatMember,
     pub(crate) work: RequestedWork,
     pub(crate) servers: Vec<ServerId>,
     pub(crate) timeout_seconds: u32,
@@ -55,9 +62,10 @@ pub(crate) struct RequestRun {
 }
 
 /// Another attempt, on `servers`; on all where the last attempt did not succeed if there are none.
-pub(crate) struct RetryRun {
-    pub(crate) workspace: WorkspaceId,
+pub(crate) struct RetryRun<'a> {
+    pub(crate) member: SeatMember,
     pub(crate) run: RunId,
+    pub(crate) state: &'a Run,
     pub(crate) servers: Vec<ServerId>,
     pub(crate) secrets: RunEnvironment,
 }
@@ -77,23 +85,34 @@ impl RequestRun {
         app: &App,
         request: &Request,
     ) -> Result<Receipt, RequestRunError> {
-        let Self { workspace, work, servers, timeout_seconds, secrets } = self;
-        let usable = usable(app, workspace, &servers).await?;
+        let new = match NewCommand::look_up(app, request).await? {
+            LookedUp::New(new) => new,
+            LookedUp::Earlier(receipt) => return Ok(receipt),
+        };
+        let Self { member, work, servers, timeout_seconds, secrets } = self;
+        let usable = usable(app, member, &servers).await?;
         let work = match work {
             RequestedWork::Command(command) => Work::Command { command: Personal::Clear(command) },
             RequestedWork::Deployment(deployment) => work_of(deployment, &usable)?,
         };
+        let command = |secrets| RunCommand::Request {
+            work: work.clone(),
+            servers: servers.clone(),
+            timeout_seconds,
+            secrets,
+        };
+        refuse_early(&Run::Absent, command(None))?;
         let run = run_of(request);
-        let secrets = store_secrets(app, workspace, run, request, &secrets).await?;
-        let command = RunCommand::Request { work, servers, timeout_seconds, secrets };
-        let step = Step::new::<Run>(run.0, command);
-        let receipt = app.executor.execute(request, &[step]).await?;
+        let secrets = NewSecrets::seal(app, new, (member.workspace, run), &secrets).await?;
+        let written = new.write(secrets).await?;
+        let id = written.row.as_ref().map(|secrets| secrets.id);
+        let receipt = written.execute(Step::new::<Run>(run.0, command(id))).await?;
         failpoint!(RunRequested);
         Ok(receipt)
     }
 }
 
-impl RetryRun {
+impl RetryRun<'_> {
     /// # Errors
     /// [`RequestRunError`].
     pub(crate) async fn execute(
@@ -101,24 +120,40 @@ impl RetryRun {
         app: &App,
         request: &Request,
     ) -> Result<Receipt, RequestRunError> {
-        let Self { workspace, run, servers, secrets } = self;
-        usable(app, workspace, &servers).await?;
-        let secrets = store_secrets(app, workspace, run, request, &secrets).await?;
-        let step = Step::new::<Run>(run.0, RunCommand::Retry { servers, secrets });
-        Ok(app.executor.execute(request, &[step]).await?)
+        let new = match NewCommand::look_up(app, request).await? {
+            LookedUp::New(new) => new,
+            LookedUp::Earlier(receipt) => return Ok(receipt),
+        };
+        let Self { member, run, state, servers, secrets } = self;
+        usable(app, member, &servers).await?;
+        let command = |secrets| RunCommand::Retry { servers: servers.clone(), secrets };
+        refuse_early(state, command(None))?;
+        let secrets = NewSecrets::seal(app, new, (member.workspace, run), &secrets).await?;
+        let written = new.write(secrets).await?;
+        let id = written.row.as_ref().map(|secrets| secrets.id);
+        written.execute(Step::new::<Run>(run.0, command(id))).await
     }
 }
 
-/// Loads the servers, all of which must have an approved host key and a credential.
+/// Nothing is sealed and stored for a command that is refused anyway.
+fn refuse_early(state: &Run, command: RunCommand) -> Result<(), ExecuteError> {
+    state.decide(command).map(drop).map_err(|refused| Refused::Run(refused).into())
+}
+
+/// Loads the servers, all of which must have an approved host key and a credential, for a member who has
+/// a seat.
 async fn usable(
     app: &App,
-    workspace: WorkspaceId,
+    member: SeatMember,
     servers: &[ServerId],
 ) -> Result<Vec<Loaded<Server>>, RequestRunError> {
+    if !member.holds_seat(app).await? {
+        return Err(RequestRunError::SeatNeeded);
+    }
     let mut usable = Vec::with_capacity(servers.len());
     let mut unusable = vec![];
     for (index, server) in servers.iter().enumerate() {
-        let loaded = app.executor.load::<Server>(workspace.into(), server.0).await?;
+        let loaded = app.executor.load::<Server>(member.workspace.into(), server.0).await?;
         match why_unusable(loaded.state.live()) {
             None => usable.push(loaded),
             Some(reason) => unusable.push(UnusableServer { index, reason }),
@@ -144,21 +179,43 @@ fn work_of(deployment: DeploymentId, servers: &[Loaded<Server>]) -> Result<Work,
     Ok(Work::Deployment { deployment, version: server.version, steps: found.config.clone() })
 }
 
-/// A row that no event names in the end is deleted by the sweep of unused secrets.
-async fn store_secrets(
-    app: &App,
+/// The secrets of an attempt, which no event names yet.
+struct NewSecrets {
     workspace: WorkspaceId,
     run: RunId,
-    request: &Request,
-    secrets: &RunEnvironment,
-) -> Result<Option<RunSecretsId>, RequestRunError> {
-    if secrets.expose().is_empty() {
-        return Ok(None);
+    id: RunSecretsId,
+    sealed: Sealed,
+}
+
+impl NewSecrets {
+    /// `None`: there are none.
+    async fn seal(
+        app: &App,
+        command: NewCommand<'_>,
+        (workspace, run): (WorkspaceId, RunId),
+        secrets: &RunEnvironment,
+    ) -> Result<Option<Self>, RequestRunError> {
+        if secrets.expose().is_empty() {
+            return Ok(None);
+        }
+        let id = RunSecretsId(command.row_id("secrets").await?);
+        let (tenant, subject) = (workspace.into(), workspace.into());
+        let seals =
+            app.keyring.sealer.seal_value::<RunSecrets>(tenant, subject, id.into(), secrets);
+        let sealed = seals.await?;
+        Ok(Some(Self { workspace, run, id, sealed }))
     }
-    let id = RunSecretsId(derived(request.command, "secrets"));
-    let (tenant, subject) = (workspace.into(), workspace.into());
-    let sealed = app.keyring.sealer.seal_value::<RunSecrets>(tenant, subject, id.into(), secrets);
-    let sealed = sealed.await?;
-    app.run_queue.put_secrets(workspace, run, id, &sealed).await?;
-    Ok(Some(id))
+}
+
+impl WriteAhead for NewSecrets {
+    type Error = RequestRunError;
+
+    async fn write(&mut self, app: &App) -> Result<DateTime<Utc>, RequestRunError> {
+        let Self { workspace, run, id, ref sealed } = *self;
+        Ok(app.run_queue.put_secrets(workspace, run, id, sealed).await?)
+    }
+
+    async fn take_back(&self, app: &App, written_at: DateTime<Utc>) -> Result<(), RequestRunError> {
+        Ok(app.run_queue.delete_secrets(self.id, written_at).await?)
+    }
 }

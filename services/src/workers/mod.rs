@@ -13,7 +13,7 @@ mod server_monitor;
 mod session_closer;
 mod sweeps;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod timer;
 mod workspace_rows;
 

@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
-use domain::account::AccountEvent;
+use domain::account::{Account, AccountEvent};
 use domain::session::{CloseReason, Session, SessionCommand, SessionError};
-use domain::{AccountId, Refused, SessionId};
+use domain::{AccountId, CredentialId, Refused, SessionId};
 use futures_util::future::join_all;
 use infra::credentials::Credentials;
-use infra::event_store::ExecuteError;
+use infra::event_store::{ExecuteError, Executor};
 use infra::log::{Recorded, Worker, WorkerError};
 use infra::postgres::PgError;
 use infra::sessions::{Closing, Sessions};
@@ -24,6 +24,7 @@ const OPENING: TimeDelta = TimeDelta::minutes(1);
 const AT_ONCE: i64 = 256;
 
 pub(super) struct SessionCloser {
+    executor: Executor,
     sessions: Sessions,
     credentials: Credentials,
     wake: Wake,
@@ -32,10 +33,28 @@ pub(super) struct SessionCloser {
 impl SessionCloser {
     pub(super) fn new(app: &App, wake: &Wake) -> Self {
         Self {
+            executor: app.executor.clone(),
             sessions: app.sessions.clone(),
             credentials: app.credentials.clone(),
             wake: wake.clone(),
         }
+    }
+
+    /// Notes that the hash is the account's, and deletes the one before; or deletes it, if a later event
+    /// has replaced it.
+    async fn name(&self, account: AccountId, credential: CredentialId) -> Result<(), WorkerError> {
+        let unavailable =
+            |error: &dyn std::fmt::Display| WorkerError::Unavailable(error.to_string());
+        let loaded = self.executor.load::<Account>(account.into(), account.0).await;
+        let named = match &*loaded.map_err(|error| unavailable(&error))?.state {
+            Account::Live(live) if live.credential == credential => {
+                self.credentials.name(account, credential).await
+            }
+            Account::Absent | Account::Live(_) | Account::Ended { .. } => {
+                self.credentials.delete(credential).await
+            }
+        };
+        named.map_err(|error| unavailable(&error))
     }
 
     /// Closes the sessions that were open when the event was appended; later ones stay open.
@@ -63,6 +82,7 @@ impl Worker for SessionCloser {
 
     fn event_types(&self) -> &'static [&'static str] {
         &[
+            "account.registered",
             "account.password_changed",
             "account.erasure_requested",
             "account.erasure_completed",
@@ -74,12 +94,16 @@ impl Worker for SessionCloser {
         if event.event_type() == "session.closed" {
             return Ok(self.sessions.closed(&[SessionId(event.stream_id())]).await?);
         }
-        let AccountEvent::PasswordChanged { credential } = event.decode()? else {
+        let account = AccountId(event.stream_id());
+        let decoded: AccountEvent = event.decode()?;
+        if let AccountEvent::Registered { credential, .. } = decoded {
+            return self.name(account, credential).await;
+        }
+        let AccountEvent::PasswordChanged { credential } = decoded else {
             return self.close_all(event, None, CloseReason::ErasureRequested).await;
         };
         self.close_all(event, event.session(), CloseReason::PasswordChanged).await?;
-        let named = self.credentials.name(AccountId(event.stream_id()), credential).await;
-        named.map_err(|error| WorkerError::Unavailable(error.to_string()))
+        self.name(account, credential).await
     }
 }
 

@@ -42,34 +42,43 @@ pub(super) enum SweepError {
 
 /// Password hashes whose event was never appended.
 pub(super) async fn sweep_credentials(app: App) -> Result<(), SweepError> {
-    let unnamed = app.credentials.unnamed(app.clock.now() - NAMED_WITHIN, AT_ONCE).await?;
-    for UnnamedCredential { account, credential } in unnamed {
-        let loaded = app.executor.load::<Account>(account.into(), account.0).await?;
-        match &*loaded.state {
-            Account::Live(live) if live.credential == credential => {
-                app.credentials.name(account, credential).await?;
-            }
-            Account::Absent | Account::Live(_) | Account::Ended { .. } => {
-                app.credentials.delete(credential).await?;
+    loop {
+        let unnamed = app.credentials.unnamed(app.clock.now() - NAMED_WITHIN, AT_ONCE).await?;
+        if unnamed.is_empty() {
+            return Ok(());
+        }
+        for UnnamedCredential { account, credential, written_at } in unnamed {
+            let loaded = app.executor.load::<Account>(account.into(), account.0).await?;
+            match &*loaded.state {
+                Account::Live(live) if live.credential == credential => {
+                    app.credentials.name(account, credential).await?;
+                }
+                Account::Absent | Account::Live(_) | Account::Ended { .. } => {
+                    app.credentials.take_back(credential, written_at).await?;
+                }
             }
         }
     }
-    Ok(())
 }
 
 /// Private keys of servers whose event was never appended.
 pub(super) async fn sweep_server_credentials(app: App) -> Result<(), SweepError> {
     let keys = &app.server_credentials;
-    for key in keys.unnamed(app.clock.now() - NAMED_WITHIN, AT_ONCE).await? {
-        let loaded = app.executor.load::<Server>(key.workspace.into(), key.server.0).await?;
-        let named = loaded.state.live().and_then(|live| live.credential);
-        if named.is_some_and(|named| named.id == key.credential) {
-            keys.name(key.server, key.credential).await?;
-        } else {
-            keys.delete(key.credential).await?;
+    loop {
+        let unnamed = keys.unnamed(app.clock.now() - NAMED_WITHIN, AT_ONCE).await?;
+        if unnamed.is_empty() {
+            return Ok(());
+        }
+        for key in unnamed {
+            let loaded = app.executor.load::<Server>(key.workspace.into(), key.server.0).await?;
+            let named = loaded.state.live().and_then(|live| live.credential);
+            if named.is_some_and(|named| named.id == key.credential) {
+                keys.name(key.server, key.credential).await?;
+            } else {
+                keys.take_back(key.credential, key.written_at).await?;
+            }
         }
     }
-    Ok(())
 }
 
 /// Mails that a dead node was sending, and mails whose retention has ended.

@@ -110,3 +110,17 @@ async fn the_time_of_a_command_is_measured_whatever_comes_of_it() {
     assert!(unknown.is_err(), "{unknown:?}");
     assert_eq!(node.measured(), 4);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_of_a_request_is_another_one_for_another_body() {
+    let node = TestExecutor::new().await;
+    let id = async |command, body: &[u8], label| {
+        let request = Request { body: Some(body.to_vec()), ..request(command) };
+        node.executor.id_of(&request, label).await.unwrap()
+    };
+    let one = id(2, b"one", "row").await;
+    assert_eq!(id(2, b"one", "row").await, one);
+    for other in [id(2, b"other", "row"), id(3, b"one", "row"), id(2, b"one", "log")] {
+        assert_ne!(other.await, one);
+    }
+}

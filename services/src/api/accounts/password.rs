@@ -23,7 +23,7 @@ use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
 use crate::operations::email_addresses::owner;
 use crate::operations::links::{PASSWORD_RESET, proof};
-use crate::operations::set_password::{SetPassword, SetPasswordError, credential_of};
+use crate::operations::set_password::{SetPassword, SetPasswordError};
 
 pub fn routes(routes: &mut Routes) {
     routes
@@ -63,14 +63,17 @@ async fn change(
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
     let account = signed_in.account;
+    let request = signed_in.request(&caller, bytes);
+    // The password that a repeated request sends is not the current one any more.
+    if let Some(earlier) = api.app.executor.find_earlier(&request).await? {
+        return Ok(done(&earlier));
+    }
     let loaded = step_up(&api, account, &form.current).await?;
     matches.0.check(loaded.version)?;
-    let request = signed_in.request(&caller, bytes);
-    let credential = credential_of(request.command);
-    let step = Step::new::<Account>(account.0, AccountCommand::ChangePassword { credential });
-    let step = matches.0.on(step)?;
-    let set = SetPassword { account, password: form.new, except: Some(signed_in.session) };
-    Ok(done(&set.execute(&api.app, &request, step).await?))
+    let (except, expected) = (Some(signed_in.session), matches.0.version()?);
+    let set = SetPassword { account, password: form.new, except, expected };
+    let changes = |credential| AccountCommand::ChangePassword { credential };
+    Ok(done(&set.execute(&api.app, &request, changes).await?))
 }
 
 #[derive(ToSchema)]
@@ -150,11 +153,10 @@ async fn reset(
     let (account, proof) = link.account(&api, LinkPurpose::ResetPassword).await?;
     let actor = Some(account.into());
     let request = caller.request(account.into(), caller.command(actor), actor, bytes);
-    let credential = credential_of(request.command);
-    let resets = AccountCommand::ResetPassword { proof, credential, now: api.app.clock.now() };
-    let step = Step::new::<Account>(account.0, resets);
-    let set = SetPassword { account, password: form.password, except: None };
-    Ok(done(&set.execute(&api.app, &request, step).await?))
+    let now = api.app.clock.now();
+    let resets = |credential| AccountCommand::ResetPassword { proof, credential, now };
+    let set = SetPassword { account, password: form.password, except: None, expected: None };
+    Ok(done(&set.execute(&api.app, &request, resets).await?))
 }
 
 impl From<SetPasswordError> for Problem {

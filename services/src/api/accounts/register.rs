@@ -98,7 +98,7 @@ impl From<RegisterError> for Problem {
         match error {
             RegisterError::AddressTaken => Self::of(ProblemKind::AddressTaken),
             RegisterError::Address(error) => error.into(),
-            RegisterError::Credentials(error) => error.into(),
+            RegisterError::SetPassword(error) => error.into(),
             RegisterError::Execute(error) => error.into(),
         }
     }

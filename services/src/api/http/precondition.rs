@@ -52,16 +52,27 @@ impl IfMatch {
         })
     }
 
+    /// The version that is expected; `None` for any.
+    ///
+    /// # Errors
+    /// A tag that is no version.
+    pub fn version(self) -> Result<Option<i64>, Problem> {
+        match self {
+            Self::Any => Ok(None),
+            Self::Version(version) => Ok(Some(version)),
+            Self::Never => Err(Problem::of(ProblemKind::PreconditionFailed)),
+        }
+    }
+
     /// The step, at that version only.
     ///
     /// # Errors
     /// A tag that is no version.
     pub fn on(self, step: Step) -> Result<Step, Problem> {
-        match self {
-            Self::Any => Ok(step),
-            Self::Version(version) => Ok(step.expecting(version)),
-            Self::Never => Err(Problem::of(ProblemKind::PreconditionFailed)),
-        }
+        Ok(match self.version()? {
+            Some(version) => step.expecting(version),
+            None => step,
+        })
     }
 
     /// The version that what the path names must have; `None` for any. A handler decides on the state
@@ -74,11 +85,9 @@ impl IfMatch {
         self,
         admitted: &PathAggregate<Id, A>,
     ) -> Result<Option<i64>, Problem> {
-        match self {
-            Self::Any => Ok(None),
-            Self::Version(version) if version > admitted.version => Err(stale(admitted.version)),
-            Self::Version(version) => Ok(Some(version)),
-            Self::Never => Err(Problem::of(ProblemKind::PreconditionFailed)),
+        match self.version()? {
+            Some(version) if version > admitted.version => Err(stale(admitted.version)),
+            version => Ok(version),
         }
     }
 

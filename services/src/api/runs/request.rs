@@ -16,6 +16,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::api::ApiData;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathRun;
@@ -24,7 +25,6 @@ use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, Nothing, number, parsed, text};
 use crate::api::http::problem::{At, FieldError, Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
-use crate::api::{Api, ApiData};
 use crate::operations::request_run::{
     RequestRun, RequestRunError, RequestedWork, RetryRun, UnusableServer, run_of,
 };
@@ -61,7 +61,7 @@ impl FromFields for StartRunRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let command = fields.optional("command", text(CommandLine::parse));
         let deployment = fields.optional("deployment", parsed("an id"));
-        let servers = fields.required("servers", servers);
+        let servers = fields.required("servers", |value| servers(value, 1));
         let secrets = fields.optional("secrets", secrets);
         let timeout = fields.optional("timeout_seconds", number(1, i64::from(TIMEOUT_SECONDS_MAX)));
         Some(Self {
@@ -74,11 +74,11 @@ impl FromFields for StartRunRequest {
     }
 }
 
-fn servers(value: &Value) -> Result<Vec<ServerId>, String> {
+fn servers(value: &Value, least: usize) -> Result<Vec<ServerId>, String> {
     let ids: Option<Vec<ServerId>> =
         value.as_array().and_then(|ids| ids.iter().map(|id| id.as_str()?.parse().ok()).collect());
-    ids.filter(|ids| ids.len() <= SERVERS_MAX)
-        .ok_or_else(|| format!("this must be a list of up to {SERVERS_MAX} ids"))
+    ids.filter(|ids| (least..=SERVERS_MAX).contains(&ids.len()))
+        .ok_or_else(|| format!("this must be a list of {least} to {SERVERS_MAX} ids"))
 }
 
 fn secrets(value: &Value) -> Result<RunEnvironment, String> {
@@ -116,7 +116,6 @@ async fn start(
     member.authorise()?;
     caller.needs_key()?;
     let (form, bytes) = body.read()?;
-    needs_seat(&api, &member).await?;
     let StartRunRequest { command, deployment, servers, secrets, timeout_seconds } = form;
     let work = match (command, deployment) {
         (Some(command), None) => RequestedWork::Command(command),
@@ -130,7 +129,8 @@ async fn start(
     };
     let request = member.request(&caller, bytes);
     let (workspace, run) = (member.workspace, run_of(&request));
-    let requested = RequestRun { workspace, work, servers, timeout_seconds, secrets };
+    let requested =
+        RequestRun { member: member.of_seats(), work, servers, timeout_seconds, secrets };
     let receipt = requested.execute(&api.app, &request).await?;
     let place = format!("/v1/workspaces/{workspace}/runs/{run}");
     Ok(written(StatusCode::CREATED, &receipt)
@@ -179,7 +179,7 @@ impl FromFields for RetryRunRequest {
     const EMPTY: bool = true;
 
     fn read(fields: &mut Fields) -> Option<Self> {
-        let servers = fields.optional("servers", servers);
+        let servers = fields.optional("servers", |value| servers(value, 0));
         let secrets = fields.optional("secrets", secrets);
         Some(Self { servers: servers?.unwrap_or_default(), secrets: secrets?.unwrap_or_default() })
     }
@@ -204,16 +204,9 @@ async fn retry(
     member.authorise()?;
     caller.needs_key()?;
     let (RetryRunRequest { servers, secrets }, bytes) = body.read()?;
-    needs_seat(&api, &member).await?;
-    let retry = RetryRun { workspace: member.workspace, run: run.id, servers, secrets };
+    let (member_of_seats, state) = (member.of_seats(), &*run.state);
+    let retry = RetryRun { member: member_of_seats, run: run.id, state, servers, secrets };
     Ok(accepted(&retry.execute(&api.app, &member.request(&caller, bytes)).await?))
-}
-
-/// # Errors
-/// The member has no live lease of a seat.
-async fn needs_seat(api: &Api, member: &Member) -> Result<(), Problem> {
-    let holds_seat = member.of_seats().holds_seat(&api.app).await?;
-    if holds_seat { Ok(()) } else { Err(Problem::of(ProblemKind::SeatNeeded)) }
 }
 
 impl From<RequestRunError> for Problem {
@@ -222,6 +215,8 @@ impl From<RequestRunError> for Problem {
             FieldError::new(At::Pointer(format!("/servers/{}", server.index)), server.reason)
         };
         match error {
+            RequestRunError::SeatNeeded => Self::of(ProblemKind::SeatNeeded),
+            RequestRunError::Seat(error) => error.into(),
             RequestRunError::Servers(unusable) => {
                 Self::invalid(ProblemKind::BadBody, unusable.into_iter().map(of).collect())
             }

@@ -80,6 +80,10 @@ async fn approve(
     member.authorise()?;
     let (form, bytes) = body.read()?;
     let request = member.request(&caller, bytes);
+    // A repeated request needs no password, whatever has become of the server since.
+    if let Some(earlier) = api.app.executor.find_earlier(&request).await? {
+        return Ok(done(&earlier));
+    }
     let fingerprint = form.fingerprint;
     let (mut current, mut confirmed) = (server.clone(), false);
     for _ in 0..TRIES {
@@ -214,7 +218,7 @@ async fn attach(
     let attach = AttachCredential {
         workspace: member.workspace,
         server: server.id,
-        identity: &identity,
+        identity,
         expected: matches.0.version_of(&server)?,
     };
     let attached = attach.execute(&api.app, &member.request(&caller, bytes)).await?;
@@ -243,6 +247,9 @@ impl From<AttachCredentialError> for Problem {
             AttachCredentialError::Store(error) => error.into(),
             AttachCredentialError::Execute(error) => error.into(),
             AttachCredentialError::Postgres(error) => error.into(),
+            error @ (AttachCredentialError::Feed(_)
+            | AttachCredentialError::Decode(_)
+            | AttachCredentialError::OtherEvent) => Self::unavailable(&error),
         }
     }
 }

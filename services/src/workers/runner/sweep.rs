@@ -5,6 +5,7 @@ use std::time::Duration;
 use domain::run::Run;
 use infra::event_store::LoadError;
 use infra::postgres::PgError;
+use infra::run_queue::UnusedSecrets;
 
 use crate::wiring::App;
 
@@ -21,15 +22,27 @@ pub enum SweepError {
 }
 
 pub async fn sweep_secrets(app: App) -> Result<(), SweepError> {
-    for unused in app.run_queue.unused_secrets(NAMED_WITHIN, AT_ONCE).await? {
-        let run = app.executor.load::<Run>(unused.workspace.into(), unused.run.0).await?;
-        let needed = run.state.requested().is_some_and(|run| {
-            let open = run.targets.values().any(|target| !target.is_ended());
-            open && run.secrets == Some(unused.secrets)
-        });
-        if !needed {
-            app.run_queue.delete_secrets(unused.secrets).await?;
+    let mut last = None;
+    loop {
+        let page = app.run_queue.unused_secrets(NAMED_WITHIN, AT_ONCE, last).await?;
+        last = page.last().copied();
+        if last.is_none() {
+            return Ok(());
         }
+        for unused in page {
+            delete_unless_needed(&app, unused).await?;
+        }
+    }
+}
+
+async fn delete_unless_needed(app: &App, unused: UnusedSecrets) -> Result<(), SweepError> {
+    let run = app.executor.load::<Run>(unused.workspace.into(), unused.run.0).await?;
+    let needed = run.state.requested().is_some_and(|run| {
+        let open = run.targets.values().any(|target| !target.is_ended());
+        open && run.secrets == Some(unused.secrets)
+    });
+    if !needed {
+        app.run_queue.delete_secrets(unused.secrets, unused.written_at).await?;
     }
     Ok(())
 }

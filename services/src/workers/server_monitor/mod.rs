@@ -8,7 +8,7 @@ mod watch;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use domain::server::{Server, ServerEvent};
+use domain::server::{LiveServer, Server, ServerEvent};
 use domain::{ServerId, TenantId, WorkspaceId};
 use infra::event_store::Executor;
 use infra::log::{Recorded, Worker, WorkerError};
@@ -45,12 +45,10 @@ impl ServerMonitor {
     async fn follow(
         &self,
         tenant: TenantId,
-        server: ServerId,
+        (server, state): (ServerId, &Server),
         tx: &Transaction<'_>,
     ) -> Result<(), WorkerError> {
-        let loaded = self.executor.load::<Server>(tenant, server.0).await;
-        let loaded = loaded.map_err(|error| WorkerError::Unavailable(error.to_string()))?;
-        if loaded.state.live().is_some_and(domain::server::LiveServer::is_usable) {
+        if state.live().is_some_and(LiveServer::is_usable) {
             self.monitors.watch(tx, WorkspaceId(tenant.0), server).await?;
         } else {
             self.monitors.delete_server(tx, server).await?;
@@ -85,10 +83,17 @@ impl Worker for ServerMonitor {
             return Ok(self.monitors.delete_workspace(tx, workspace).await?);
         }
         let server = ServerId(event.stream_id());
+        let loaded = self.executor.load::<Server>(event.tenant(), server.0).await;
+        let loaded = loaded.map_err(|error| WorkerError::Unavailable(error.to_string()))?;
         match event.decode()? {
             ServerEvent::CredentialAttached { credential, .. }
             | ServerEvent::CredentialRotated { credential, .. } => {
-                self.credentials.name(server, credential).await?;
+                let current = loaded.state.live().and_then(|live| live.credential);
+                if current.is_some_and(|current| current.id == credential) {
+                    self.credentials.name(server, credential).await?;
+                } else {
+                    self.credentials.delete(credential).await?;
+                }
             }
             ServerEvent::Deleted {} => {
                 self.credentials.delete_of_server(server).await?;
@@ -104,7 +109,7 @@ impl Worker for ServerMonitor {
             | ServerEvent::DeploymentConfigured { .. }
             | ServerEvent::DeploymentDeleted { .. } => {}
         }
-        self.follow(event.tenant(), server, tx).await
+        self.follow(event.tenant(), (server, &loaded.state), tx).await
     }
 }
 

@@ -144,3 +144,21 @@ async fn a_hash_that_no_event_names_is_swept_and_a_named_one_stays() {
     assert!(!app.credentials.verify(ada.account, orphan, &password).await.unwrap());
     assert_eq!(count(&app, "select count(*) from working.credentials").await, 1);
 }
+
+#[tokio::test]
+async fn the_sweep_goes_on_until_no_old_hash_is_left() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let copies = "insert into working.credentials
+        select gen_random_uuid(), account_id, hash, created_at
+        from working.credentials, generate_series(1, 600)";
+    app.pool.get().await.unwrap().execute(copies, &[]).await.unwrap();
+    harness.clock.advance(TimeDelta::minutes(11));
+
+    sweeps::sweep_credentials(app.clone()).await.unwrap();
+
+    assert_eq!(count(&app, "select count(*) from working.credentials").await, 1);
+    let password = SecretString::from(PASSWORD);
+    assert!(app.credentials.verify(ada.account, ada.credential, &password).await.unwrap());
+}

@@ -1,5 +1,5 @@
 with current as (
-  select distinct on (stream_id) stream_id, event_type, (data::jsonb->>'credential')::uuid as credential
+  select distinct on (stream_id) stream_id, (data::jsonb->>'credential')::uuid as credential
   from event_log.events e
   where event_type in ('account.registered', 'account.password_changed')
     and not exists (
@@ -8,6 +8,4 @@ with current as (
   order by stream_id, version desc)
 select count(*) from current full join working.credentials
   on credential_id = credential and account_id = stream_id
-where credential is null or credential_id is null
-  -- The hash of a registration is marked only when it is ten minutes old.
-  or event_type = 'account.password_changed' and not named
+where credential is null or credential_id is null or not named

@@ -123,6 +123,24 @@ async fn a_key_that_ended_one_session_is_refused_for_another() {
     later.get("/v1/me").await.expect(200);
 }
 
+#[tokio::test]
+async fn a_changed_password_that_is_sent_again_is_answered_as_it_was() {
+    let harness = AccountHarness::new().await;
+    let repeating = harness.signed_in.saying("Idempotency-Key", KEY);
+    let change = json!({ "current": harness.ada.password, "new": "quite another password" });
+    let first = repeating.put("/v1/me/password", "*", &change).await.expect(204);
+    let changed = Person { password: "quite another password".to_owned(), ..harness.ada.clone() };
+    let later = changed.sign_in(&harness.anybody).await;
+
+    let again = repeating.put("/v1/me/password", "*", &change).await.expect(204);
+
+    assert_eq!(first.position(), again.position());
+    later.get("/v1/me").await.expect(200);
+    let other = json!({ "current": harness.ada.password, "new": "a third password of hers" });
+    let refused = repeating.put("/v1/me/password", "*", &other).await.expect(422);
+    assert_eq!(refused.field("/type"), "/problems/idempotency-key-reused");
+}
+
 async fn count(harness: &AccountHarness, event_type: &str) -> i64 {
     let log = harness.installation.log().await;
     let count = "select count(*) from event_log.events where event_type = $1";

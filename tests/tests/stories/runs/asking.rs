@@ -41,6 +41,33 @@ async fn a_run_needs_a_seat_and_servers_that_are_ready() {
     ] {
         harness.post("runs", wrong).await.expect(422);
     }
+    let nowhere_to_run = json!({ "deployment": nowhere, "servers": [] });
+    let refused = harness.post("runs", nowhere_to_run).await.expect(422);
+    assert_eq!(refused.field("/errors/0/pointer"), "/servers");
+    assert_eq!(refused.field("/errors/0/detail"), "this must be a list of 1 to 50 ids");
+}
+
+#[tokio::test]
+async fn a_refused_request_leaves_no_secrets() {
+    let (harness, _node) = RunHarness::new().await;
+    let log = harness.installation.log().await;
+    let kept = async || -> i64 {
+        let kept = "select count(*) from working.run_secrets";
+        log.query_one(kept, &[]).await.unwrap().get(0)
+    };
+    let secrets = json!({ "TOKEN": "correct-horse-battery-staple" });
+    let twice = [&harness.server, &harness.server];
+    let twice = json!({ "command": "true", "servers": twice, "secrets": secrets });
+    harness.post("runs", twice).await.expect(422);
+    assert_eq!(kept().await, 0);
+
+    let run = harness.start("sleep 1000").await;
+    harness.in_state(&run, "running").await;
+    let again = json!({ "servers": [harness.server], "secrets": secrets });
+    harness.post(&format!("{run}/retry"), again).await.expect(409);
+    assert_eq!(kept().await, 0);
+    harness.post(&format!("{run}/cancel"), json!({})).await.expect(202);
+    harness.in_state(&run, "cancelled").await;
 }
 
 #[tokio::test]
@@ -65,6 +92,38 @@ async fn the_same_request_again_is_the_same_run() {
     assert_eq!(listed.json()["items"].as_array().unwrap().len(), 1);
     let none = harness.get("runs?state=failed").await.expect(200).json();
     assert_eq!(none["items"].as_array().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn a_request_that_is_sent_again_is_answered_without_a_seat_and_without_its_server() {
+    let (harness, _node) = RunHarness::new().await;
+    let send = async |path: &str, body: &serde_json::Value| {
+        let call = harness.ada.call("POST".parse().unwrap(), &harness.path(path));
+        call.header("Idempotency-Key", "one-run-and-no-more").json(body).send().await
+    };
+    let start = json!({ "command": "exit 1", "servers": [harness.server] });
+    let retry = json!({ "servers": [harness.server] });
+    let first = send("runs", &start).await.expect(201);
+    let run = format!("runs/{}", first.field("/run_id"));
+    harness.in_state(&run, "failed").await;
+    let retried = send(&format!("{run}/retry"), &retry).await.expect(202);
+    harness.in_state(&run, "failed").await;
+    let seats = harness.get("seats").await.expect(200).json();
+    let lease = seats["leases"][0]["lease_id"].as_str().unwrap();
+    harness.ada.delete(&harness.path(&format!("seat-leases/{lease}"))).await.expect(204);
+    let server = harness.path(&format!("servers/{}", harness.server));
+    let etag = harness.ada.get(&server).await.expect(200).etag();
+    let removes = harness.ada.call("DELETE".parse().unwrap(), &server);
+    removes.header("If-Match", &etag).send().await.expect(204);
+
+    let again = send("runs", &start).await.expect(201);
+    let retried_again = send(&format!("{run}/retry"), &retry).await.expect(202);
+
+    assert_eq!(again.field("/run_id"), first.field("/run_id"));
+    assert_eq!(again.position(), first.position());
+    assert_eq!(retried_again.position(), retried.position());
+    let fresh = harness.post("runs", start).await.expect(409);
+    assert_eq!(fresh.field("/type"), "/problems/seat-needed");
 }
 
 #[tokio::test]

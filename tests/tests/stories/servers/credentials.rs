@@ -69,6 +69,29 @@ async fn the_same_request_again_is_the_same_key() {
 }
 
 #[tokio::test]
+async fn a_repeated_request_answers_the_key_that_it_attached_also_after_another_took_its_place() {
+    let harness = set_up().await;
+    let server = harness.register_server(22, "deploy").await;
+    let (path, body) = (format!("{server}/credential"), json!({ "generate": true }));
+    let repeating = harness.ada.saying("Idempotency-Key", "the-same-request-again");
+    let etag = harness.etag_of(&server).await;
+    let first = repeating.put(&path, &etag, &body).await.expect(200);
+    harness.ada.put(&path, &harness.etag_of(&server).await, &body).await.expect(200);
+    let log = harness.installation.log().await;
+    let keys = async || -> i64 {
+        let keys = "select count(*) from working.server_credentials";
+        log.query_one(keys, &[]).await.unwrap().get(0)
+    };
+    until("the first key is gone", async || (keys().await == 1).then_some(())).await;
+
+    let again = repeating.put(&path, &etag, &body).await.expect(200);
+
+    assert_eq!(again.field("/fingerprint"), first.field("/fingerprint"));
+    assert!(again.json().get("public_line").is_none(), "{}", again.text());
+    assert_eq!((again.position(), keys().await), (first.position(), 1));
+}
+
+#[tokio::test]
 async fn no_address_no_login_and_no_key_stands_anywhere_in_clear() {
     let harness = set_up().await;
     let body = json!({

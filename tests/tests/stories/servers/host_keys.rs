@@ -72,3 +72,24 @@ async fn a_new_address_is_to_be_observed_and_approved_again() {
     harness.approve_host_key(&server, approval).await.expect(204);
     assert!(!other.log().contains("Accepted"), "nothing was let in before");
 }
+
+#[tokio::test]
+async fn an_approval_that_is_sent_again_asks_for_no_password() {
+    let (harness, sshd) = (set_up().await, Sshd::start().unwrap());
+    let server = harness.register_server(sshd.port(), sshd.user()).await;
+    let checked = harness.ada.post(&format!("{server}/check"), json!({})).await.expect(200);
+    let approve = async || {
+        let call = harness.ada.call("POST".parse().unwrap(), &format!("{server}/host-key/approve"));
+        let call = call.header("Idempotency-Key", "approve-this-host-key");
+        let body = json!({ "fingerprint": sshd.host_key_fingerprint().unwrap() });
+        call.header("If-Match", &checked.etag()).json(body).send().await.expect(204)
+    };
+    let first = approve().await;
+    let moved = json!({ "host": "127.0.0.1", "port": sshd.port() + 1, "user": sshd.user() });
+    let etag = harness.etag_of(&server).await;
+    harness.ada.put(&format!("{server}/address"), &etag, moved).await.expect(204);
+
+    let again = approve().await;
+
+    assert_eq!((again.position(), again.etag()), (first.position(), first.etag()));
+}
