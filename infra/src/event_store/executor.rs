@@ -31,6 +31,7 @@ use crate::metrics::Metrics;
 use crate::postgres::Pool;
 
 pub(super) const FENCE: &str = "select event_log.fence($1, $2)";
+pub(super) const FENCE_AT: &str = "select event_log.fence_at($1, $2, $3)";
 
 /// Runs commands on the log. Cheap to clone.
 #[derive(Clone)]
@@ -247,6 +248,22 @@ impl Executor {
         let client = self.0.appender.streams.pool.get().await?;
         let fence = client.prepare_cached(FENCE).await?;
         Ok(client.query_one(&fence, &[&subject.0, &closing]).await?.try_get(0)?)
+    }
+
+    /// As [`Self::fence`], if the subject's own stream is at this version still. `None`: it has moved, and
+    /// there is no fence.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn fence_at(
+        &self,
+        subject: SubjectId,
+        closing: &[&str],
+        version: i64,
+    ) -> Result<Option<i64>, LoadError> {
+        let client = self.0.appender.streams.pool.get().await?;
+        let fence = client.prepare_cached(FENCE_AT).await?;
+        Ok(client.query_one(&fence, &[&subject.0, &closing, &version]).await?.try_get(0)?)
     }
 
     /// The log's last position, as far as this node knows it from its own appends.

@@ -26,17 +26,32 @@ impl InLog {
         kind: SubjectKind,
         subject: SubjectId,
     ) -> Result<Self, LoadError> {
+        Ok(Self::read_versioned(app, kind, subject).await?.0)
+    }
+
+    /// As [`Self::read`], with the version of the subject's stream that says so.
+    pub(crate) async fn read_versioned(
+        app: &App,
+        kind: SubjectKind,
+        subject: SubjectId,
+    ) -> Result<(Self, i64), LoadError> {
         let (of, id) = (TenantId(subject.0), subject.0);
-        let due = match kind {
-            SubjectKind::Account => match &*app.executor.load::<Account>(of, id).await?.state {
-                Account::Live(live) => live.erasure.map(|erasure| erasure.due),
-                Account::Absent | Account::Ended { .. } => return Ok(Self::Ended),
-            },
-            SubjectKind::Workspace => match &*app.executor.load::<Workspace>(of, id).await?.state {
-                Workspace::Live(live) => live.deletion.map(|deletion| deletion.due),
-                Workspace::Absent | Workspace::Ended => return Ok(Self::Ended),
-            },
+        let (due, version) = match kind {
+            SubjectKind::Account => {
+                let loaded = app.executor.load::<Account>(of, id).await?;
+                let Account::Live(live) = &*loaded.state else {
+                    return Ok((Self::Ended, loaded.version));
+                };
+                (live.erasure.map(|erasure| erasure.due), loaded.version)
+            }
+            SubjectKind::Workspace => {
+                let loaded = app.executor.load::<Workspace>(of, id).await?;
+                let Workspace::Live(live) = &*loaded.state else {
+                    return Ok((Self::Ended, loaded.version));
+                };
+                (live.deletion.map(|deletion| deletion.due), loaded.version)
+            }
         };
-        Ok(due.map_or(Self::NotRequested, |due| Self::Requested { due }))
+        Ok((due.map_or(Self::NotRequested, |due| Self::Requested { due }), version))
     }
 }

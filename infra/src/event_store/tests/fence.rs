@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::super::append::outcome::AppendOutcome;
 use super::super::append::rows::{Append, NewReservation};
-use super::super::executor::FENCE;
+use super::super::executor::{FENCE, FENCE_AT};
 use super::{appended, databases, event, node, one, owner, pool};
 
 const CLOSING: &[&str] = &["car.scrapped"];
@@ -90,4 +90,24 @@ async fn a_fence_lets_closing_events_through_and_frees_the_address() {
     // Called again, it answers the same position.
     let again: i64 = client.query_one(FENCE, &[&of, &CLOSING]).await.unwrap().get(0);
     assert_eq!(again, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fence_at_a_version_is_refused_when_the_stream_has_moved() {
+    let databases = databases().await;
+    let node = node(&databases.log_url).await;
+    let client = owner(&databases.log_url).await;
+    let subject = Uuid::from_u128(7);
+    let fence_at = async |version: i64| -> Option<i64> {
+        client.query_one(FENCE_AT, &[&subject, &CLOSING, &version]).await.unwrap().get(0)
+    };
+    assert!(appended(&node.queue.append(one(event(1, 7, 1))).await.unwrap()));
+    assert!(appended(&node.queue.append(one(event(2, 7, 2))).await.unwrap()));
+
+    assert_eq!(fence_at(1).await, None);
+    let fences = "select count(*) from event_log.fences";
+    assert_eq!(client.query_one(fences, &[]).await.unwrap().get::<_, i64>(0), 0);
+    assert_eq!(fence_at(2).await, Some(2));
+    assert_eq!(fence_at(1).await, Some(2), "called again, it answers the same position");
+    assert_eq!(node.queue.append(one(event(3, 7, 3))).await.unwrap(), AppendOutcome::Fenced);
 }

@@ -17,6 +17,8 @@ use tokio_postgres::Transaction;
 pub(super) use error::EraserError;
 use stage::prove;
 pub(super) use stage::{close, delete_rows, next_stage, raise_fence};
+#[cfg(test)]
+pub(super) use stage::{due_at, raise_fence_at};
 
 use super::timer::Wake;
 use crate::operations::erasure_in_log::InLog;

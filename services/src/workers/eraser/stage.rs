@@ -17,6 +17,7 @@ use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 
 const DELETE_SNAPSHOT: &str = "delete from event_log.snapshots where stream_id = $1";
+const FENCE_ATTEMPTS_MAX: usize = 8;
 /// A confirmed entry that is this old, and has no open request in the log, is cancelled.
 const UNAPPENDED_MAX: TimeDelta = TimeDelta::minutes(10);
 
@@ -29,12 +30,16 @@ pub(crate) async fn next_stage(
     let subject = entry.subject;
     match entry.state {
         ErasureState::Requested => {
-            if !is_due(app, entry).await? {
-                return Ok(None);
+            // A failed sign-in moves the stream of an account, too.
+            for _ in 0..FENCE_ATTEMPTS_MAX {
+                let Some(version) = due_at(app, entry).await? else { return Ok(None) };
+                if let Some(position) = raise_fence_at(app, entry, version).await? {
+                    failpoint!(ErasureFenced);
+                    return Ok(Some(ErasureStage::Fenced { position }));
+                }
             }
-            let position = raise_fence(app, entry.kind, subject).await?;
-            failpoint!(ErasureFenced);
-            Ok(Some(ErasureStage::Fenced { position }))
+            tracing::warn!(%subject, "the stream of an erasure that is due keeps moving: it is tried again");
+            Ok(None)
         }
         ErasureState::Fenced => {
             let erased = app.keyring.eraser.erase_subject(subject).await?;
@@ -78,20 +83,32 @@ pub(crate) async fn prove(app: &App, entry: &ErasureEntry) -> Result<(), EraserE
     Ok(())
 }
 
-/// The log decides: it may hold a cancellation that the ledger does not have yet.
-async fn is_due(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
+/// The version of the subject's stream at which the erasure is due; `None`: it is not. The log decides: it
+/// may hold a cancellation that the ledger does not have yet.
+pub(crate) async fn due_at(app: &App, entry: &ErasureEntry) -> Result<Option<i64>, EraserError> {
     let now = app.clock.now();
-    match InLog::read(app, entry.kind, entry.subject).await? {
-        InLog::Requested { due } => Ok(now >= due),
-        InLog::Ended => Ok(true),
+    let (in_log, version) = InLog::read_versioned(app, entry.kind, entry.subject).await?;
+    match in_log {
+        InLog::Requested { due } => Ok((now >= due).then_some(version)),
+        InLog::Ended => Ok(Some(version)),
         InLog::NotRequested => {
             // It was cancelled; or an older version entered it, and has not appended it yet.
             if !entry.append_pending && now - entry.requested_at >= UNAPPENDED_MAX {
                 app.keyring.ledger.cancel(entry.subject).await?;
             }
-            Ok(false)
+            Ok(None)
         }
     }
+}
+
+/// As [`raise_fence`], unless the subject's stream has moved since that version: it may have been
+/// cancelled. `None`: it has moved.
+pub(crate) async fn raise_fence_at(
+    app: &App,
+    entry: &ErasureEntry,
+    version: i64,
+) -> Result<Option<i64>, EraserError> {
+    Ok(app.executor.fence_at(entry.subject, &closing(entry.kind), version).await?)
 }
 
 /// The fence comes before the erasure of the keys: no later event can create a new one.
@@ -100,11 +117,15 @@ pub(crate) async fn raise_fence(
     kind: SubjectKind,
     subject: SubjectId,
 ) -> Result<i64, EraserError> {
-    let closing = match kind {
+    Ok(app.executor.fence(subject, &closing(kind)).await?)
+}
+
+/// The types of the events that are appended after the fence.
+fn closing(kind: SubjectKind) -> Vec<&'static str> {
+    match kind {
         SubjectKind::Account => [AccountEvent::CLOSING, SessionEvent::CLOSING].concat(),
         SubjectKind::Workspace => [WorkspaceEvent::CLOSING, SeatEvent::CLOSING].concat(),
-    };
-    Ok(app.executor.fence(subject, &closing).await?)
+    }
 }
 
 /// Deletes the working rows of a fenced subject: the fence prevents new ones.

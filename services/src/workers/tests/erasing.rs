@@ -9,7 +9,7 @@ use infra::keyring::{
 };
 use tokio::time::timeout;
 
-use super::super::eraser::{Eraser, erase_due, next_stage};
+use super::super::eraser::{Eraser, due_at, erase_due, next_stage, raise_fence_at};
 use super::super::mailer::{Mailer, send_due};
 use super::super::sweeps;
 use super::*;
@@ -257,4 +257,24 @@ async fn backups_are_proven_once_the_last_root_is_gone() {
     assert_eq!(steps.last().unwrap(), "account.erasure_backup_proven");
     let stage = ErasureStage::BackupProven;
     app.keyring.ledger.advance(ada.account.into(), stage).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_cancellation_that_is_appended_before_the_fence_is_kept() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    request(&app, ada.account, TimeDelta::days(1)).await;
+    let entry = entry(&app, ada.account).await;
+    harness.clock.advance(TimeDelta::days(1));
+    let version = due_at(&app, &entry).await.unwrap().unwrap();
+    // It was accepted a moment before, on a node whose clock is behind.
+    let now = entry.due - TimeDelta::seconds(1);
+    ask(&app, ada.account, None, AccountCommand::CancelErasure { now }).await.unwrap();
+
+    assert_eq!(raise_fence_at(&app, &entry, version).await.unwrap(), None);
+
+    assert_eq!(due_at(&app, &entry).await.unwrap(), None);
+    assert!(next_stage(&app, &entry).await.unwrap().is_none());
+    assert_eq!(count(&app, "select count(*) from event_log.fences").await, 0);
 }
