@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use futures_util::future::join_all;
+use test_support::until;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
 use uuid::Uuid;
@@ -73,20 +74,25 @@ async fn a_killed_connection_loses_and_doubles_nothing() {
     let databases = databases().await;
     let node = node(&databases.log_url).await;
     let killer = owner(&databases.log_url).await;
+    let mut holder = owner(&databases.log_url).await;
+    let holding = holder.transaction().await.unwrap();
+    holding.execute("select event_log.lock()", &[]).await.unwrap();
     let kill = "select pg_terminate_backend(pid) from pg_stat_activity
-        where application_name = 'lethe append' and datname = current_database()";
+        where application_name = 'lethe append' and datname = current_database()
+        and wait_event_type = 'Lock'";
 
     let appends = (1..=400_u128).map(|n| node.queue.append(one(event(n, n, 1))));
     let killing = async {
-        let mut ended = 0;
         for _ in 0..5 {
-            ended += killer.execute(kill, &[]).await.unwrap();
+            until("a connection that appends is killed", async || {
+                killer.execute(kill, &[]).await.unwrap() > 0
+            })
+            .await;
         }
-        ended
+        holding.rollback().await.unwrap();
     };
-    let (answers, ended) = tokio::join!(join_all(appends), killing);
+    let (answers, ()) = tokio::join!(join_all(appends), killing);
 
-    assert!(ended > 0, "no connection was there to be killed");
     assert!(answers.into_iter().all(|answer| appended(&answer.unwrap())));
     let dense = "select max(position) = 400 and count(*) = 400 from event_log.events";
     assert!(killer.query_one(dense, &[]).await.unwrap().get::<_, bool>(0));
