@@ -63,3 +63,29 @@ impl Drop for Alarm {
         self.set(false);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gauge_is_raised_until_the_last_reader_has_ended_its_alarm() {
+        let gauge = IntGauge::new("hole", "A hole in the log.").unwrap();
+        let damaged = IntGauge::new("damaged", "A damaged event.").unwrap();
+        let alarms = Alarms::new(gauge.clone(), damaged.clone());
+        let (mut one, mut two, mut three) =
+            (alarms.for_reader(), alarms.for_reader(), alarms.for_reader());
+        for reader in [&mut one, &mut two, &mut three] {
+            reader.hole.set(true);
+            reader.hole.set(true);
+        }
+
+        one.hole.set(false);
+        one.hole.set(false);
+        assert_eq!(gauge.get(), 1, "two readers see the hole");
+        two.end();
+        assert_eq!(gauge.get(), 1, "one reader sees the hole");
+        drop(three);
+        assert_eq!((gauge.get(), damaged.get()), (0, 0));
+    }
+}

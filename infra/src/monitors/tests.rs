@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use chrono::TimeDelta;
 
 use super::*;
+use crate::cluster::nodes::{Membership, Part};
 use crate::postgres::{ConnectOptions, connect};
 use test_support::{Databases, databases};
 
@@ -47,6 +48,13 @@ impl Harness {
         assert_eq!(client.execute(end, &[&Uuid::from_u128(node)]).await.unwrap(), 1);
     }
 
+    /// The node reads, whether or not it watches servers.
+    async fn read(&self, node: u128) {
+        let (pool, node) = (self.pool.clone(), Uuid::from_u128(node));
+        let readers = Membership::new(pool, node, Part::Readers, Duration::from_mins(1));
+        readers.heartbeat(&[]).await.unwrap();
+    }
+
     async fn count(&self, sql: &str) -> i64 {
         self.pool.get().await.unwrap().query_one(sql, &[]).await.unwrap().get(0)
     }
@@ -89,6 +97,26 @@ async fn each_server_is_watched_by_one_node_and_a_dead_one_is_replaced() {
     let before = ones[0];
     let after = all.iter().find(|watched| watched.server == before.server).unwrap();
     assert!(after.fence > before.fence);
+}
+
+#[tokio::test]
+async fn a_node_that_only_reads_has_no_share_of_the_servers() {
+    let harness = Harness::new().await;
+    for id in 10..20 {
+        harness.watch(id).await;
+    }
+    let (one, two) = (harness.node(1), harness.node(2));
+    assert_eq!(one.round().await.unwrap().len(), 10);
+    // Its monitor hangs, and its readers go on.
+    harness.kill(1).await;
+    harness.read(1).await;
+
+    assert_eq!(two.round().await.unwrap().len(), 10);
+
+    harness.read(3).await;
+    assert_eq!(two.round().await.unwrap().len(), 10);
+    let readers = "select count(*) from working.live_nodes where part = 'readers'";
+    assert_eq!(harness.count(readers).await, 2);
 }
 
 #[tokio::test]

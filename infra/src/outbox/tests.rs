@@ -226,3 +226,25 @@ async fn old_mails_are_deleted_and_waiting_ones_are_not() {
 
     assert_eq!(given.states().await, [("queued".to_owned(), 1)]);
 }
+
+#[tokio::test]
+async fn a_mail_by_smtp_is_leased_for_longer_than_one_for_a_folder() {
+    let given = given().await;
+    let seconds = async || -> f64 {
+        let left = "select extract(epoch from lease_until - clock_timestamp())::float8
+            from working.outbox where state = 'sending'";
+        given.pool.get().await.unwrap().query_one(left, &[]).await.unwrap().get(0)
+    };
+    given.put(&request()).await;
+
+    given.claim(NODE, Via::Folder).await;
+    let folder = seconds().await;
+    assert!(folder <= FOLDER_LEASE.as_secs_f64(), "{folder} s");
+
+    given.end_leases().await;
+    given.outbox.expire_leases().await.unwrap();
+    given.claim(NODE, Via::Smtp).await;
+    let smtp = seconds().await;
+    // Half of it may pass on a loaded machine.
+    assert!(smtp > SMTP_LEASE.as_secs_f64() / 2.0, "{smtp} s");
+}

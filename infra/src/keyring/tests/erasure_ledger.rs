@@ -46,6 +46,7 @@ async fn an_erasure_goes_forward_and_every_stage_may_be_noted_again() {
         assert_eq!(entry.state, state);
         harness.clock.advance(TimeDelta::minutes(1));
         assert_eq!(node.ledger.advance(ada, stage).await.unwrap(), entry);
+        assert_eq!(node.ledger.fenced(None, 10).await.unwrap(), [entry], "{state:?}");
     }
     // Recording an earlier stage again, with other values, changes nothing.
     let entry = node.ledger.advance(ada, ErasureStage::Fenced { position: 99 }).await.unwrap();

@@ -1,6 +1,8 @@
 //! Which node reads what. Readers move as a whole, from one node to another.
 
 mod plan;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
