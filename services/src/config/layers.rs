@@ -113,7 +113,7 @@ fn variable(setting: &str) -> String {
 }
 
 /// The variables that may hold a setting. A value that is not UTF-8 is refused, not left out.
-fn environment(
+pub(super) fn environment(
     variables: impl Iterator<Item = (OsString, OsString)>,
 ) -> Result<BTreeMap<String, String>, ConfigError> {
     let ours = variables.filter_map(|(name, value)| Some((name.into_string().ok()?, value)));

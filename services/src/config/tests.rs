@@ -191,3 +191,76 @@ fn the_keyring_is_a_database_beside_the_events() {
         assert!(parsed.get_dbname().unwrap().ends_with("_keys"));
     }
 }
+
+#[test]
+fn every_setting_has_bounds() {
+    let local = "postgres://me@localhost/lethe";
+    let counts = [
+        ("pool_size", "1", "2"),
+        ("session_idle_minutes", "0", "1"),
+        ("session_absolute_days", "0", "1"),
+        ("address_requests_per_second", "0", "1"),
+        ("account_requests_per_second", "0", "1"),
+        ("sign_ins_per_minute", "0", "1"),
+        ("registrations_per_hour", "0", "1"),
+        ("mails_per_hour", "0", "1"),
+        ("checks_per_minute", "0", "1"),
+        ("ssh_connect_seconds", "0", "1"),
+        ("sample_days", "0", "1"),
+        ("workers", "0", "1"),
+        ("runs_per_server", "0", "1"),
+        ("runs_per_workspace", "0", "1"),
+        ("runs_per_node", "0", "1"),
+        ("run_lost_seconds", "0", "1"),
+        ("run_log_bytes_max", "1023", "1024"),
+        ("seat_limit_default", "10001", "10000"),
+        ("seat_lease_seconds", "0", "1"),
+        ("seat_lease_seconds", "3601", "3600"),
+        ("root_rotation_hours", "0", "1"),
+        ("root_rotation_hours", "25", "24"),
+        ("erasure_grace_days_min", "8", "7"),
+        ("erasure_grace_days", "21", "20"),
+    ];
+    for (setting, beyond, allowed) in counts {
+        let refused = refusal(&[(setting, beyond)]);
+        assert!(refused.starts_with(&format!("{setting}: ")), "{setting} {beyond}: {refused}");
+        let config = Config::of(&layers(&[(setting, allowed)], &[]));
+        assert!(config.is_ok(), "{setting} {allowed}: {:?}", config.err());
+    }
+    for setting in ["keyring_url", "direct_url"] {
+        let alone = refusal(&[(setting, local)]);
+        assert!(alone.contains("can only be set together with database_url"), "{alone}");
+        let both = Config::of(&layers(&[(setting, local), ("database_url", local)], &[]));
+        assert!(both.is_ok(), "{:?}", both.err());
+    }
+}
+
+#[test]
+fn what_is_escrowed_stays_out_of_the_data() {
+    let of = |escrow: &str| {
+        let places =
+            [("data_dir", "/srv/lethe"), ("root_dir", "/srv/roots"), ("escrow_dir", escrow)];
+        Config::of(&layers(&places, &[])).map(drop).map_err(|error| error.to_string())
+    };
+    let inside = of("/srv/lethe/escrow").unwrap_err();
+    assert!(inside.starts_with("escrow_dir: must not be inside data_dir"), "{inside}");
+    assert_eq!(of("/srv/escrow"), Ok(()));
+}
+
+#[test]
+fn a_variable_that_is_not_utf_8_is_refused_if_it_may_be_a_setting() {
+    use std::os::unix::ffi::OsStringExt;
+    let damaged = || std::ffi::OsString::from_vec(vec![0xff]);
+    let read = |name: &str| {
+        let variables = [(name.into(), damaged()), ("LETHE_WORKERS".into(), "2".into())];
+        super::layers::environment(variables.into_iter()).map_err(|error| error.to_string())
+    };
+    for name in ["LETHE_LISTEN", "DATABASE_URL"] {
+        let refused = read(name).unwrap_err();
+        assert!(refused.starts_with(&format!("{name}: the value is not UTF-8")), "{refused}");
+    }
+    for name in ["PATH", "MY_LETHE_LISTEN"] {
+        let expected = std::collections::BTreeMap::from([("LETHE_WORKERS".into(), "2".into())]);
+        assert_eq!(read(name), Ok(expected), "{name}");
+    }
+}

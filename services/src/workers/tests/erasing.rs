@@ -164,6 +164,22 @@ async fn nothing_is_erased_before_it_is_due_and_a_cancelled_erasure_never() {
 }
 
 #[tokio::test]
+async fn an_erasure_waits_two_seconds_for_a_cancellation_that_is_late() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    request(&app, ada.account, TimeDelta::days(7)).await;
+
+    harness.clock.advance(TimeDelta::days(7) + TimeDelta::seconds(1));
+    erase_due(app.clone()).await.unwrap();
+    assert_eq!(entry(&app, ada.account).await.state, ErasureState::Requested);
+
+    harness.clock.advance(TimeDelta::seconds(1));
+    erase_due(app.clone()).await.unwrap();
+    assert_eq!(entry(&app, ada.account).await.state, ErasureState::Completed);
+}
+
+#[tokio::test]
 async fn a_request_that_never_came_into_the_log_is_taken_out_of_the_ledger() {
     let harness = Harness::new().await;
     let app = harness.node().await;

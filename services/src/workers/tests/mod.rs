@@ -297,5 +297,6 @@ async fn project(app: &App) {
     wait_for::<projections::accounts::Accounts>(&app.pool, position, limit).await.unwrap();
     let members = wait_for::<projections::memberships::Memberships>(&app.pool, position, limit);
     members.await.unwrap();
+    wait_for::<projections::workspaces::Workspaces>(&app.pool, position, limit).await.unwrap();
     readers.stop().await;
 }

@@ -7,7 +7,7 @@ use super::super::eraser::{Eraser, erase_due};
 use super::super::replay_ledger;
 use super::*;
 use crate::operations::request_erasure::{
-    ErasureToRequest, RequestErasureError, RequestedErasure, request_of_account,
+    ErasureToRequest, RequestErasureError, RequestedErasure, hash_code, request_of_account,
 };
 
 async fn entry(app: &App, account: AccountId) -> ErasureEntry {
@@ -96,6 +96,84 @@ async fn a_request_that_is_refused_is_taken_back_at_once() {
 }
 
 #[tokio::test]
+async fn a_refused_repetition_leaves_the_entry_of_the_first_call() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let request = Request::new(ada.account.into(), CommandId(app.ids.uuid()));
+    let refused = async || {
+        let now = app.clock.now();
+        let due = now + TimeDelta::days(7);
+        let command = |due| AccountCommand::RequestErasure { now, due };
+        let step = |due| Step::new::<Account>(ada.account.0, command(due)).expecting(99);
+        let (kind, subject) = (SubjectKind::Account, ada.account.into());
+        let refused = ErasureToRequest { kind, subject, due, step }.execute(&app, &request).await;
+        assert!(refused.is_err());
+    };
+    refused().await;
+    assert_eq!(entry(&app, ada.account).await.state, ErasureState::Cancelled);
+    // As if the first call were still appending.
+    let open = "update keyring.erasures set state = 'requested', cancelled_at = null";
+    let keyring = app.keyring_pool.get().await.unwrap();
+    assert_eq!(keyring.execute(open, &[]).await.unwrap(), 1);
+
+    refused().await;
+
+    assert_eq!(entry(&app, ada.account).await.state, ErasureState::Requested);
+}
+
+/// The states and codes of all entries, the latest first.
+async fn entries(app: &App, account: AccountId) -> Vec<(ErasureState, [u8; 32])> {
+    let entries = app.keyring.ledger.entries_of(account.into()).await.unwrap();
+    entries.iter().map(|entry| (entry.state, entry.claim_code_hash)).collect()
+}
+
+async fn try_request(app: &App, account: AccountId) -> Result<[u8; 32], RequestErasureError> {
+    project(app).await;
+    let (live, week) = (live(app, account).await, TimeDelta::days(7));
+    let request = Request::new(account.into(), CommandId(app.ids.uuid()));
+    let (requested, _) = request_of_account(app, account, &live, week, &request).await?;
+    Ok(hash_code(&requested.claim_code.unwrap()))
+}
+
+#[tokio::test]
+async fn a_request_waits_for_another_and_replaces_it_after_a_minute() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    enter(&app, ada.account, 7).await;
+
+    let refused = try_request(&app, ada.account).await.unwrap_err();
+    assert!(matches!(refused, RequestErasureError::InProgress { .. }), "{refused}");
+    assert_eq!(entries(&app, ada.account).await, [(ErasureState::Requested, [7; 32])]);
+    assert!(entry(&app, ada.account).await.append_pending);
+    assert_eq!(event_types(&app, ada.account.0).await, ["account.registered"]);
+
+    harness.clock.advance(TimeDelta::minutes(2));
+    let own = try_request(&app, ada.account).await.unwrap();
+    let expected = [(ErasureState::Requested, own), (ErasureState::Cancelled, [7; 32])];
+    assert_eq!(entries(&app, ada.account).await, expected);
+}
+
+#[tokio::test]
+async fn a_request_replaces_a_confirmed_entry_that_the_log_does_not_have() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let due = app.clock.now() + TimeDelta::days(7);
+    let (kind, ledger) = (SubjectKind::Account, &app.keyring.ledger);
+    ledger.request(kind, ada.account.into(), due, [7; 32]).await.unwrap();
+
+    let refused = try_request(&app, ada.account).await.unwrap_err();
+    assert!(matches!(refused, RequestErasureError::InProgress { .. }), "{refused}");
+
+    harness.clock.advance(TimeDelta::minutes(2));
+    let own = try_request(&app, ada.account).await.unwrap();
+    let expected = [(ErasureState::Requested, own), (ErasureState::Cancelled, [7; 32])];
+    assert_eq!(entries(&app, ada.account).await, expected);
+}
+
+#[tokio::test]
 async fn a_request_that_is_appended_late_opens_its_entry_again() {
     let harness = Harness::new().await;
     let app = harness.node().await;
@@ -111,6 +189,27 @@ async fn a_request_that_is_appended_late_opens_its_entry_again() {
     let entry = entry(&app, ada.account).await;
     assert_eq!((entry.state, entry.claim_code_hash), (ErasureState::Requested, [7; 32]));
     assert!(!entry.append_pending);
+}
+
+#[tokio::test]
+async fn of_two_requests_that_were_taken_back_the_one_that_is_appended_opens_its_entry() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let first = enter(&app, ada.account, 7).await;
+    harness.clock.advance(TimeDelta::minutes(2));
+    erase_due(app.clone()).await.unwrap();
+    enter(&app, ada.account, 8).await;
+    harness.clock.advance(TimeDelta::minutes(2));
+    erase_due(app.clone()).await.unwrap();
+    let cancelled = [(ErasureState::Cancelled, [8; 32]), (ErasureState::Cancelled, [7; 32])];
+    assert_eq!(entries(&app, ada.account).await, cancelled);
+
+    append(&app, ada.account, first.due).await;
+    react(&app, &Eraser::new(&app, &Arc::default())).await.unwrap();
+
+    let expected = [(ErasureState::Cancelled, [8; 32]), (ErasureState::Requested, [7; 32])];
+    assert_eq!(entries(&app, ada.account).await, expected);
 }
 
 #[tokio::test]

@@ -159,3 +159,21 @@ async fn a_stream_that_cannot_be_read_keeps_no_node_from_starting() {
     assert!(indexes.iter().all(|index| reserved.contains(index)), "{reserved:?}");
     assert_eq!(restored.reservations.of_owner(ada.account.0).await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_request_that_may_still_be_appending_is_not_requested_again() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let due = app.clock.now() + TimeDelta::days(7);
+    let (kind, subject) = (SubjectKind::Account, ada.account.into());
+    app.keyring.ledger.request(kind, subject, due, [7; 32]).await.unwrap();
+
+    assert_eq!(replay_ledger(&app).await.unwrap(), 0);
+    assert_eq!(event_types(&app, ada.account.0).await, ["account.registered"]);
+
+    harness.clock.advance(TimeDelta::minutes(2));
+    assert_eq!(replay_ledger(&app).await.unwrap(), 1);
+    let expected = ["account.registered", "account.erasure_requested"];
+    assert_eq!(event_types(&app, ada.account.0).await, expected);
+}

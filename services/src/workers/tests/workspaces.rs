@@ -7,6 +7,7 @@ use infra::keyring::{ErasureState, OpenError};
 
 use super::super::eraser::{Eraser, erase_due};
 use super::super::replay_ledger;
+use super::super::sweeps;
 use super::super::workspace_rows::{WorkspaceRows, expire_due};
 use super::*;
 use crate::operations::request_erasure::{RequestErasureError, request_of_account};
@@ -69,6 +70,25 @@ async fn a_restore_brings_back_no_workspace_that_was_deleted() {
         let entry = app.keyring.ledger.entry(workspace.into()).await.unwrap().unwrap();
         assert_eq!(entry.state, ErasureState::Completed);
     }
+}
+
+#[tokio::test]
+async fn a_deletion_that_the_ledger_lost_is_entered_again() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let (ada, workspace) = (AccountId(app.ids.uuid()), WorkspaceId(app.ids.uuid()));
+    found(&app, workspace, ada).await;
+    delete(&app, workspace, ada, TimeDelta::days(7)).await;
+    app.keyring.ledger.cancel(workspace.into()).await.unwrap();
+    harness.clock.advance(TimeDelta::days(8));
+    project(&app).await;
+
+    sweeps::sweep_erasures(app.clone()).await.unwrap();
+    erase_due(app.clone()).await.unwrap();
+
+    assert_eq!(state(&app, workspace).await, Workspace::Ended);
+    let entry = app.keyring.ledger.entry(workspace.into()).await.unwrap().unwrap();
+    assert_eq!(entry.state, ErasureState::Completed);
 }
 
 #[tokio::test]
