@@ -44,6 +44,13 @@ impl Harness {
         .await
     }
 
+    /// The time of the lease is over, and nobody has renewed it.
+    pub async fn end_lease(&self, lease: &str) {
+        let end = "update working.seat_leases set expires_at = clock_timestamp()
+            where lease_id::text = $1";
+        assert_eq!(self.installation.log().await.execute(end, &[&lease]).await.unwrap(), 1);
+    }
+
     pub async fn seat_rows(&self) -> i64 {
         let count = "select count(*) from working.seat_leases";
         self.installation.log().await.query_one(count, &[]).await.unwrap().get(0)

@@ -1,7 +1,7 @@
 //! Being forgotten, and changing one's mind.
 
 use serde_json::json;
-use tests::until;
+use tests::{Harness, Person, problem, until};
 
 use super::AccountHarness;
 
@@ -124,4 +124,38 @@ async fn a_cancellation_that_is_sent_again_leaves_a_newer_request() {
 
     back.get("/v1/me/erasure").await.expect(200);
     assert_eq!(states(&harness).await, ["cancelled", "requested"]);
+}
+
+#[tokio::test]
+async fn a_cancellation_that_the_ledger_has_lost_is_not_undone_by_a_restart() {
+    let AccountHarness { installation, node, anybody, ada, signed_in } =
+        AccountHarness::new().await;
+    let asks = json!({ "password": ada.password, "grace_days": 3 });
+    signed_in.post("/v1/me/erasure", &asks).await.expect(202);
+    ada.sign_in(&anybody).await.delete("/v1/me/erasure").await.expect(204);
+    node.stop().await;
+    // As in a ledger that was restored from a backup of before the cancellation.
+    let restore = "update keyring.erasures set state = 'requested', cancelled_at = null,
+        requested_at = requested_at - interval '2 minutes'";
+    assert_eq!(installation.keyring().await.execute(restore, &[]).await.unwrap(), 1);
+
+    let _node = installation.node().await;
+
+    assert_eq!(installation.events("account.erasure_requested").await.len(), 1);
+    assert_eq!(installation.events("account.erasure_cancelled").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_sole_owner_is_erased_once_the_workspace_is_to_be_deleted() {
+    let harness = Harness::new().await;
+    harness.member("bo", "operator").await;
+    let password = json!({ "password": Person::named("ada").password });
+    let refused = harness.ada.post("/v1/me/erasure", &password).await;
+    assert_eq!(problem(&refused, 409), "owns-workspaces");
+
+    let delete = harness.ada.call(reqwest::Method::DELETE, &harness.path);
+    let delete = delete.header("If-Match", &harness.etag().await).json(&password);
+    delete.send().await.expect(202);
+
+    harness.ada.post("/v1/me/erasure", &password).await.expect(202);
 }

@@ -5,4 +5,5 @@ mod ending;
 mod revoked;
 mod secrets;
 mod two_servers;
+mod unusable;
 mod watching;

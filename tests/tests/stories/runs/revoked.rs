@@ -56,6 +56,7 @@ fn read_at(event: &Event) -> Option<DateTime<Utc>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_ends_within_a_second_of_what_admitted_its_reader() {
+    let _alone = tests::alone().await;
     let (harness, node) = RunHarness::new().await;
     let other = harness.installation.node().await;
     let run = harness.start("while :; do echo tick; sleep 0.02; done").await;

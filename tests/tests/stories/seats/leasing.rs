@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use infra::ids::Ids;
 use reqwest::Method;
 use serde_json::json;
-use tests::{Client, Harness, Installation, TestServer, lease_of, problem, until};
+use tests::{Answer, Client, Harness, Installation, TestServer, lease_of, problem, until};
 
 #[tokio::test]
 async fn a_seat_is_leased_shown_renewed_and_given_back() {
@@ -54,6 +54,12 @@ async fn the_same_key_is_the_same_lease_until_it_has_ended() {
     let over = harness.take_seat_as(&harness.ada, &key).await;
     assert_eq!(problem(&over, 409), "lease-lost", "nothing is held under this key any more");
     assert_eq!(harness.seat_rows().await, 0);
+
+    let (next, fence) = harness.lease(&harness.ada).await;
+    let over = harness.take_seat_as(&harness.ada, &key).await;
+    assert_eq!(problem(&over, 409), "lease-lost", "what is held has another key");
+    assert_eq!(harness.seat_rows().await, 1);
+    harness.renew(&harness.ada, &next, fence).await.expect(200);
 }
 
 #[tokio::test]
@@ -80,11 +86,13 @@ async fn on_another_device_one_takes_ones_own_lease_over() {
 
 #[tokio::test]
 async fn whoever_is_gone_loses_the_seat_when_its_time_is_over() {
-    let harness = Harness::with(&[("seat_lease_seconds", "5"), ("seat_limit_default", "1")]).await;
+    let settings = [("seat_lease_seconds", "600"), ("seat_limit_default", "1")];
+    let harness = Harness::with(&settings).await;
     let bo = harness.member("bo", "operator").await;
     let (lease, fence) = harness.lease(&harness.ada).await;
     assert_eq!(problem(&harness.take_seat(&bo).await, 409), "seat-limit-reached");
 
+    harness.end_lease(&lease).await;
     let taken = until("the seat is free", async || {
         Some(harness.take_seat(&bo).await).filter(|answer| answer.status == 201)
     })
@@ -96,34 +104,86 @@ async fn whoever_is_gone_loses_the_seat_when_its_time_is_over() {
     assert_eq!(problem(&harness.renew(&harness.ada, &lease, fence).await, 409), "lease-lost");
 }
 
-#[tokio::test]
-async fn nobody_is_denied_for_a_lease_whose_time_is_over_even_where_no_worker_runs() {
-    let settings = [("seat_lease_seconds", "1"), ("seat_limit_default", "1")];
-    let installation = Installation::with(&settings).await;
-    assert!(installation.run(&["migrate"]).await.status.success());
-    let mut command = installation.command();
-    command.arg("api");
-    let api = TestServer::start(command).await;
-    let (ada, bo) = (installation.stranger().await, installation.stranger().await);
-    let [ada_asks, bo_asks] = [&ada.1, &bo.1].map(|token| api.client().bearing(token));
-    let made = ada_asks.post("/v1/workspaces", json!({ "name": "Engines" })).await.expect(201);
-    let workspace = made.field("/workspace_id");
-    installation.join(&workspace, &bo.0, "operator").await;
-    let path = format!("/v1/workspaces/{workspace}/seat-leases");
-    let ask = async |who: &Client| {
+/// A node that only serves the API: no worker ends leases whose time is over. Its settings say how
+/// many seats there are.
+struct ApiOnly {
+    installation: Installation,
+    api: TestServer,
+    ada: Client,
+    workspace: String,
+}
+
+impl ApiOnly {
+    async fn with(seats: &str) -> Self {
+        let settings = [("seat_lease_seconds", "1"), ("seat_limit_default", seats)];
+        let installation = Installation::with(&settings).await;
+        assert!(installation.run(&["migrate"]).await.status.success());
+        let mut command = installation.command();
+        command.arg("api");
+        let api = TestServer::start(command).await;
+        let ada = api.client().bearing(&installation.stranger().await.1);
+        let made = ada.post("/v1/workspaces", json!({ "name": "Engines" })).await.expect(201);
+        let workspace = made.field("/workspace_id");
+        Self { installation, api, ada, workspace }
+    }
+
+    async fn member(&self) -> Client {
+        let (account, token) = self.installation.stranger().await;
+        self.installation.join(&self.workspace, &account, "operator").await;
+        self.api.client().bearing(&token)
+    }
+
+    async fn ask(&self, who: &Client) -> Answer {
+        let path = format!("/v1/workspaces/{}/seat-leases", self.workspace);
         let key = Ids::system().uuid().to_string();
         who.call(Method::POST, &path).header("Idempotency-Key", &key).send().await
-    };
-    let first = lease_of(&ask(&ada_asks).await.expect(201));
+    }
 
-    let second = until("the seat is free", async || {
-        Some(ask(&bo_asks).await).filter(|answer| answer.status == 201)
-    });
-    let second = lease_of(&second.await);
-    let third = until("one's own lease is over", async || {
-        Some(ask(&bo_asks).await).filter(|answer| answer.status == 201)
-    });
-    let third = lease_of(&third.await);
+    /// The seat that is given in the end, and its fence.
+    async fn obtain(&self, who: &Client) -> (String, u64) {
+        let given = until("a seat is given", async || {
+            Some(self.ask(who).await).filter(|answer| answer.status == 201)
+        });
+        lease_of(&given.await)
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_denied_for_a_lease_whose_time_is_over_even_where_no_worker_runs() {
+    let node = ApiOnly::with("1").await;
+    let bo = node.member().await;
+    let first = lease_of(&node.ask(&node.ada).await.expect(201));
+
+    let second = node.obtain(&bo).await;
+    let third = node.obtain(&bo).await;
 
     assert!(first.1 < second.1 && second.1 < third.1);
+}
+
+#[tokio::test]
+async fn ones_own_lease_whose_time_is_over_is_ended_though_other_seats_are_free() {
+    let node = ApiOnly::with("5").await;
+    let first = lease_of(&node.ask(&node.ada).await.expect(201));
+
+    let second = node.obtain(&node.ada).await;
+
+    assert!(first.1 < second.1);
+    let expired = node.installation.events("seat.lease_expired").await;
+    assert_eq!(expired.len(), 1);
+    assert_eq!(expired[0]["lease"], first.0);
+}
+
+#[tokio::test]
+async fn a_seat_whose_time_is_over_is_no_seat_even_where_no_worker_runs() {
+    let node = ApiOnly::with("5").await;
+    node.ask(&node.ada).await.expect(201);
+    let path = format!("/v1/workspaces/{}/runs", node.workspace);
+    let body = json!({ "command": "true", "servers": [Ids::system().uuid()] });
+
+    let refused = until("the lease is over", async || {
+        Some(node.ada.post_once(&path, &body).await).filter(|answer| answer.status == 409)
+    });
+
+    assert_eq!(problem(&refused.await, 409), "seat-needed");
+    assert_eq!(node.installation.events("seat.lease_expired").await.len(), 0);
 }

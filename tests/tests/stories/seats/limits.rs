@@ -72,7 +72,7 @@ async fn only_an_operator_sets_a_limit_and_only_a_real_one() {
 
 #[tokio::test]
 async fn under_a_lowered_limit_nobody_is_cut_off_and_the_newest_go_first() {
-    let harness = Harness::with(&[("seat_lease_seconds", "8")]).await;
+    let harness = Harness::with(&[("seat_lease_seconds", "600")]).await;
     let bo = harness.member("bo", "operator").await;
     let operator = harness.operator().await;
     let (oldest, first) = harness.lease(&harness.ada).await;
@@ -86,6 +86,8 @@ async fn under_a_lowered_limit_nobody_is_cut_off_and_the_newest_go_first() {
     harness.renew(&harness.ada, &oldest, first).await.expect(200);
     let seats = harness.seats(|seats| seats["limit"] == 1).await;
     assert_eq!(seats["in_use"], 2, "nobody is cut off");
+
+    harness.end_lease(&newest).await;
     harness
         .seats(|seats| {
             let of_bo = seats["leases"].as_array().unwrap();
