@@ -40,6 +40,18 @@ impl TwoServers {
         join_all((0..AT_ONCE).map(|turn| ask(turn, self.node(turn, like)))).await
     }
 
+    /// How many appends of both nodes met another version than they expected.
+    async fn conflicts(&self) -> f64 {
+        let mut sum = 0.0;
+        for node in &self.nodes {
+            let text = reqwest::get(node.metrics()).await.unwrap().text().await.unwrap();
+            let mut lines = text.lines();
+            let count = lines.find_map(|line| line.strip_prefix("lethe_append_conflicts_total "));
+            sum += count.expect("the metric").parse::<f64>().unwrap();
+        }
+        sum
+    }
+
     /// Every event of a type in the audit trail, once it has come as far as `position`.
     async fn trail(&self, event_type: &str, position: i64) -> Vec<Value> {
         let path = format!("/v1/audit-events?limit=200&type={event_type}");
@@ -127,11 +139,14 @@ async fn of_64_commands_on_one_account_each_lands_once_or_is_refused() {
         let given = json!({ "policy_version": turn + 1 });
         client.put("/v1/me/consents/product_news", "*", given).await
     };
+    let before = servers.conflicts().await;
     let answers = servers.at_once(Some(&signed_in), give).await;
+    let conflicts = servers.conflicts().await - before;
+    assert!(conflicts > 0.0, "no two commands met");
 
     let landed = positions(&answers);
     let done = answers.iter().filter(|answer| answer.status == 204).count();
-    println!("{done} of {AT_ONCE} landed, {:?}", statuses(&answers));
+    println!("{done} of {AT_ONCE} landed after {conflicts} conflicts, {:?}", statuses(&answers));
     assert!(done >= LANDED_MIN, "{done} landed: those of one node do not wait for each other");
     // A command that lost every try of its own is refused: the client may send it again.
     for refused in answers.iter().filter(|answer| answer.status != 204) {

@@ -29,7 +29,9 @@ const FAULTS_OF_LOG: [(&str, &str); 11] = [
     ("API tokens that the log does not have", include_str!("count_unissued_api_tokens.sql")),
     (
         "positions that are missing",
-        "select coalesce(max(position), 0) - count(*) from event_log.events",
+        // The last ones are missing where a reader is further than the log.
+        "select greatest(coalesce(max(position), 0), (select max(position) from readers.checkpoints)) \
+         - count(*) from event_log.events",
     ),
     (
         "streams with a gap",
@@ -101,6 +103,13 @@ pub async fn settled(installation: &Installation, failpoint: &str) {
         if before == after { Ok(()) } else { Err(format!("{before} to {after}: more events")) }
     })
     .await;
+}
+
+/// Every reader has read the whole log.
+pub async fn are_read(installation: &Installation, failpoint: &str) {
+    let pool = connect(&installation.log_url(), &ConnectOptions::default()).await.unwrap();
+    let what = format!("before {failpoint}: everything is read");
+    until_within(SETTLED_WITHIN, &what, async || readers_are_done(&pool).await).await;
 }
 
 /// The last position, which every reader has read.

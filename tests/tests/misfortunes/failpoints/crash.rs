@@ -23,6 +23,9 @@ pub struct Report {
     pub first: Vec<Option<Answer>>,
     /// Who else is at work while a node is killed.
     pub load: Option<Load>,
+    /// Requests of the load that had their answer when their node was killed, and that had none.
+    pub load_answered: usize,
+    pub load_unanswered: usize,
 }
 
 impl Report {
@@ -33,6 +36,15 @@ impl Report {
         for (name, count) in other.kills {
             *self.kills.entry(name).or_default() += count;
         }
+    }
+
+    /// Fails unless the load was at work when nodes were killed: some of its requests had an answer,
+    /// and some had none yet.
+    pub fn check_load(&self) {
+        let Self { load_answered, load_unanswered, .. } = self;
+        println!("of the load {load_answered} were answered, and {load_unanswered} were not");
+        assert!(*load_answered > 0, "no request of the load was answered before a kill");
+        assert!(*load_unanswered > 0, "no request of the load was on its way at a kill");
     }
 
     /// Reads the last line of a process that was killed at `failpoint`, which is `name` or `name:n`.
@@ -80,6 +92,8 @@ impl Report {
         kill: Kill<'_>,
     ) -> (TestServer, Vec<Answer>) {
         let Kill { failpoint, requests, settings, events } = kill;
+        // What a reader has not read yet would reach the failpoint before the requests do.
+        checks::are_read(installation, failpoint).await;
         assert!(node.stop().await.success(), "before {failpoint}");
         let before = checks::count(installation, events).await;
         let asked = requests.len();
@@ -123,6 +137,10 @@ impl Report {
             }
         };
         let (mut sent, load, status) = tokio::join!(join_all(sending), load, armed.ended());
+        let (answered, unanswered): (Vec<_>, Vec<_>) =
+            load.iter().partition(|sent| sent.answer.is_some());
+        self.load_answered += answered.len();
+        self.load_unanswered += unanswered.len();
         sent.extend(load);
         self.read(failpoint, status, &armed.log_text());
         self.first = sent.iter().map(|sent| sent.answer.clone()).collect();

@@ -74,7 +74,7 @@ async fn erase(
     let body = json!({ "password": person.password, "grace_days": 0 });
     // Once it is requested, every session is closed: nobody knows any more who sends it again.
     let request = Request::post(&signed_in, "/v1/me/erasure", body).or(&[202, 401]);
-    let requests = vec![request.not_repeatable()];
+    let requests = vec![request.not_repeatable().appends("account.erasure_requested")];
     let events = &[("account.erasure_requested", 1), ("account.erasure_completed", 1)];
     let kill = Kill { failpoint, requests, settings: &[], events };
     let (node, again) = report.kill(installation, node, kill).await;
@@ -107,7 +107,7 @@ async fn delete(
     let body = json!({ "password": Person::named("ada").password, "grace_days": 0 });
     // Once it is deleted, there is no such workspace.
     let request = Request::new(owner, Method::DELETE, &workspace, body).or(&[202, 404]);
-    let request = request.not_repeatable();
+    let request = request.not_repeatable().appends("workspace.deletion_requested");
     let events = &[("workspace.deletion_requested", 1), ("workspace.deleted", 1)];
     let kill = Kill { failpoint, requests: vec![request], settings: &[], events };
     let (node, again) = report.kill(installation, node, kill).await;

@@ -1,16 +1,21 @@
 //! What the checks after a kill look for is planted, and found.
 
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
 use serde_json::json;
-use tests::{Harness, Person};
-use tokio_postgres::Client;
+use tests::{Answer, Client, Harness, Installation, Person};
+use tokio_postgres::Client as Database;
 
 use super::checks::{faults, settled};
+use super::requests::Request;
+use super::sent::{Sent, are_in_log};
 
 /// Events are not deleted otherwise.
 const WITHOUT_TRIGGERS: &str = "set local session_replication_role = replica;";
 
 /// What is planted in the log's database, and what is said about it.
-const IN_LOG: [(&str, &str); 14] = [
+const IN_LOG: [(&str, &str); 16] = [
     ("update working.outbox set state = 'queued'", "mails that are not sent"),
     (
         "insert into working.closings select session_id, account_id, 'idle', null, now()
@@ -28,6 +33,11 @@ const IN_LOG: [(&str, &str); 14] = [
         "secrets of runs",
     ),
     ("delete from working.seat_leases", "leases of seats that differ"),
+    (
+        "insert into working.seat_leases
+            values (gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 1, 9, now(), now())",
+        "leases of seats that differ",
+    ),
     ("delete from working.sessions", "sessions that differ"),
     ("update working.sessions set session_id = gen_random_uuid()", "sessions that differ"),
     ("delete from working.credentials", "passwords that differ"),
@@ -49,6 +59,11 @@ const IN_LOG: [(&str, &str); 14] = [
     ),
     ("delete from event_log.events where position = 1", "positions that are missing"),
     (
+        "delete from event_log.events
+            where position = (select max(position) from event_log.events)",
+        "positions that are missing",
+    ),
+    (
         "delete from event_log.events where (stream_id, version) in (
             select stream_id, 1 from event_log.events where version = 2)",
         "streams with a gap",
@@ -64,7 +79,7 @@ fn erasure(due: &str) -> String {
 }
 
 /// The faults of the two databases while the plant is in one of them.
-async fn planted(place: &Client, plant: &str, databases: (&Client, &Client)) -> Vec<String> {
+async fn planted(place: &Database, plant: &str, databases: (&Database, &Database)) -> Vec<String> {
     place.batch_execute(&format!("begin; {WITHOUT_TRIGGERS} {plant}")).await.unwrap();
     let faults = faults(databases.0, databases.1).await;
     place.batch_execute("rollback").await.unwrap();
@@ -78,6 +93,10 @@ async fn what_the_checks_look_for_is_found_where_it_is_planted() {
     let change =
         json!({ "current": Person::named("ada").password, "new": "quite another password" });
     harness.ada.put("/v1/me/password", "*", change).await.expect(204);
+    let eve = harness.person("eve").await;
+    let subject = eve.account().await;
+    let request = json!({ "password": Person::named("eve").password, "grace_days": 3 });
+    eve.post("/v1/me/erasure", request).await.expect(202);
     settled(&harness.installation, "the beginning").await;
     let Harness { installation, node, .. } = harness;
     assert!(node.stop().await.success());
@@ -91,6 +110,42 @@ async fn what_the_checks_look_for_is_found_where_it_is_planted() {
     for (due, count) in [("now() + interval '1 day'", 1), ("now()", 2)] {
         let found = planted(&keyring, &erasure(due), (&log, &keyring)).await;
         assert_eq!(found.len(), count, "{due}: {found:?}");
-        assert!(found[0].starts_with("erasures by the log []"), "{found:?}");
+        let said = format!("erasures by the log [{subject}], by the ledger [");
+        assert!(found[0].starts_with(&said), "{found:?}");
     }
+    let lost = "update keyring.erasures set state = 'cancelled'";
+    let found = planted(&keyring, lost, (&log, &keyring)).await;
+    assert_eq!(found, [format!("erasures by the log [{subject}], by the ledger []")]);
+}
+
+/// Whether the check of what was answered lets this answer through.
+async fn is_in_log(installation: &Installation, event: &'static str, answer: &Answer) -> bool {
+    let request = Request::post(&Client::new(""), "", json!({})).appends(event);
+    let sent = [Sent::new(request, Some(answer.clone()))];
+    let checked = are_in_log(installation, "a control", &sent);
+    AssertUnwindSafe(checked).catch_unwind().await.is_ok()
+}
+
+#[tokio::test]
+async fn an_answer_that_the_log_does_not_bear_out_is_found() {
+    let harness = Harness::new().await;
+    let Harness { installation, ada, .. } = &harness;
+    let taken = harness.take_seat(ada).await.expect(201);
+    let changed = |position: Option<i64>| {
+        let mut answer = taken.clone();
+        answer.headers.remove("lethe-position");
+        if let Some(position) = position {
+            answer.headers.insert("lethe-position", position.into());
+        }
+        answer
+    };
+
+    assert!(is_in_log(installation, "seat.lease_acquired", &taken).await);
+    assert!(!is_in_log(installation, "seat.lease_released", &taken).await, "another event");
+    let beyond = changed(Some(taken.position() + 1_000));
+    assert!(!is_in_log(installation, "seat.lease_acquired", &beyond).await, "no such position");
+    let nowhere = changed(None);
+    assert!(!is_in_log(installation, "seat.lease_acquired", &nowhere).await, "no position");
+    let refused = Answer { status: 409, ..taken.clone() };
+    assert!(!is_in_log(installation, "seat.lease_acquired", &refused).await, "a refusal");
 }

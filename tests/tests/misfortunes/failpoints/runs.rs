@@ -30,6 +30,9 @@ const RUNNING: [&str; 11] = [
     "run.ended",
     "run.cleaned",
 ];
+/// Of these, where others run commands, too: whoever comes first is cut short.
+const RUNNING_UNDER_RUNS: [&str; 4] =
+    ["run.claimed", "run.launched", "run.log_stored", "run.ended"];
 /// The names of the callers of the load, and of the files that their commands write, begin so.
 const LOAD: &str = "runs";
 const CANCELLING: [&str; 2] = ["cancel.requested", "cancel.killed"];
@@ -43,10 +46,18 @@ pub async fn crash() -> Report {
     ];
     let installation = Installation::with(&settings).await.with_failpoints();
     let (mut harness, mut node) = RunHarness::on(installation).await;
-    report.load = Some(load(&harness, &node).await);
-
+    // Nobody of the load runs a command: it is Ada's that the kill hits.
+    let works = [Work::CreateWorkspace, Work::Register];
+    let others = Load::new(&harness.installation, &node.client(), "others", &works).await;
+    report.load = Some(others);
     for failpoint in RUNNING {
-        node = run(&mut report, &mut harness, node, failpoint).await;
+        node = run(&mut report, &mut harness, node, (failpoint, failpoint)).await;
+    }
+
+    report.load = Some(load(&harness, &node).await);
+    for failpoint in RUNNING_UNDER_RUNS {
+        let mark = format!("{failpoint}.under-runs");
+        node = run(&mut report, &mut harness, node, (failpoint, &mark)).await;
     }
     for failpoint in CANCELLING {
         node = cancel(&mut report, &mut harness, node, failpoint).await;
@@ -57,6 +68,7 @@ pub async fn crash() -> Report {
     for failpoint in ["server_key.stored", "server_key.attached"] {
         node = replace_key(&mut report, &harness, node, failpoint).await;
     }
+    report.check_load();
 
     projections_equal_their_replay(&harness.installation).await;
     assert!(node.stop().await.success());
@@ -64,18 +76,18 @@ pub async fn crash() -> Report {
 }
 
 /// Leaves a mark on the server each time that it starts.
-fn marked(failpoint: &str, command: &str) -> String {
-    format!("echo started >> ~/{failpoint}; {command}")
+fn marked(mark: &str, command: &str) -> String {
+    format!("echo started >> ~/{mark}; {command}")
 }
 
 /// Neither the command of the run nor one of the load was started twice.
-fn was_started_once(harness: &RunHarness, failpoint: &str) {
-    assert!(harness.sshd.home().join(failpoint).exists(), "{failpoint}: nothing was started");
+fn was_started_once(harness: &RunHarness, mark: &str) {
+    assert!(harness.sshd.home().join(mark).exists(), "{mark}: nothing was started");
     for file in fs::read_dir(harness.sshd.home()).unwrap().map(|file| file.unwrap().path()) {
         let name = file.file_name().unwrap().to_string_lossy().into_owned();
-        if name == failpoint || name.starts_with(LOAD) {
+        if name == mark || name.starts_with(LOAD) {
             let marks = fs::read_to_string(file).unwrap();
-            assert_eq!(marks, "started\n", "{failpoint}: {name} was started twice");
+            assert_eq!(marks, "started\n", "{mark}: {name} was started twice");
         }
     }
 }
@@ -97,9 +109,9 @@ async fn run(
     report: &mut Report,
     harness: &mut RunHarness,
     node: TestServer,
-    failpoint: &str,
+    (failpoint, mark): (&str, &str),
 ) -> TestServer {
-    let command = marked(failpoint, "for line in one two three; do echo $line; sleep 0.1; done");
+    let command = marked(mark, "for line in one two three; do echo $line; sleep 0.1; done");
     let body = json!({ "command": command, "servers": [harness.server] });
     let request = Request::post(&harness.ada, &harness.path("runs"), body);
     let requests = vec![request.appends("run.requested")];
@@ -117,7 +129,7 @@ async fn run(
     let run = format!("runs/{}", answers[0].field("/run_id"));
     let shown = harness.ended(&run, LIMIT).await;
     assert_eq!(shown["state"], "succeeded", "{failpoint}: {shown}");
-    was_started_once(harness, failpoint);
+    was_started_once(harness, mark);
     let lines = harness.lines(&run).await;
     let texts: Vec<_> = lines.iter().map(|line| line["text"].as_str().unwrap()).collect();
     assert_eq!(texts, LINES, "{failpoint}");

@@ -57,7 +57,9 @@ pub async fn are_in_log(installation: &Installation, failpoint: &str, sent: &[Se
         if let Some(answer) = &sent.answer {
             assert!(is_success(answer), "{failpoint}: {}: {}", answer.status, answer.text());
         }
-        let Some((position, event)) = sent.position().zip(sent.request.event) else { continue };
+        let (Some(_), Some(event)) = (&sent.answer, sent.request.event) else { continue };
+        let position = sent.position();
+        let position = position.unwrap_or_else(|| panic!("{failpoint}: {event} has no position"));
         // The first event of a command has its id; what is answered is the position of the last.
         let found = log.query_opt(FIND_COMMAND, &[&position]).await.unwrap();
         let found: Option<String> = found.map(|row| row.get(0));

@@ -42,6 +42,8 @@ struct Race {
     /// Answers of the round under way.
     answers: AtomicUsize,
     answered: Notify,
+    /// Requests that had no answer, since their node was killed.
+    unanswered: AtomicUsize,
 }
 
 enum Outcome {
@@ -69,6 +71,7 @@ impl Race {
             clock: Clock::system(),
             answers: AtomicUsize::new(0),
             answered: Notify::new(),
+            unanswered: AtomicUsize::new(0),
         }
     }
 
@@ -82,6 +85,9 @@ impl Race {
         let key = Some(self.ids.uuid().to_string());
         let call = Call { key, ..Call::new(Method::POST, self.path.clone()) };
         let first = self.nodes.once(who, &self.tokens[who], &call).await;
+        if first.is_none() {
+            self.unanswered.fetch_add(1, Ordering::SeqCst);
+        }
         let answer = match first {
             Some(answer) => answer,
             None if who % 4 == 1 => return Outcome::Vanished,
@@ -173,6 +179,8 @@ async fn sixty_four_race_for_five_seats_and_never_six_have_one() {
         won.extend(winners.into_iter().map(|(_, won)| won));
     }
     killing.expect("a node was killed").await.unwrap();
+    let unanswered = race.unanswered.load(Ordering::SeqCst);
+    assert!(unanswered > 0, "no kill fell into a round");
     let (seconds, requests) = (since.elapsed().as_secs_f64(), race.nodes.requests() - before);
 
     let log = until("every lease has ended", async || {
@@ -180,7 +188,8 @@ async fn sixty_four_race_for_five_seats_and_never_six_have_one() {
     })
     .await;
     eprint!(
-        "{rounds} rounds, {requests} requests in {seconds:.1} s; {unheard} never asked again; "
+        "{rounds} rounds, {requests} requests in {seconds:.1} s; {unanswered} were cut short, \
+         of which {unheard} never asked again; "
     );
     compare(&won, &log, &stall);
 }
