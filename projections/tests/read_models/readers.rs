@@ -200,6 +200,13 @@ async fn two_nodes_share_the_readers_and_one_that_leaves_gives_its_own_up() {
     assert_eq!(left, BTreeSet::from([None]));
 }
 
+/// What is leased for longer than five seconds from now on.
+const LONGER_LEASES: &str = "select
+    (select count(*) from readers.checkpoints
+        where lease_until > clock_timestamp() + interval '5 seconds')
+    + (select count(*) from working.nodes
+        where lease_until > clock_timestamp() + interval '5 seconds')";
+
 #[test]
 fn a_node_that_dies_is_replaced_within_seconds() {
     let runtime = || tokio::runtime::Runtime::new().unwrap();
@@ -210,13 +217,15 @@ fn a_node_that_dies_is_replaced_within_seconds() {
     let url = harness.databases.log_url.clone();
     let held = dying.block_on(async {
         let pool = connect(&url, &ConnectOptions::app()).await.unwrap();
-        let brief = ReaderOptions { lease: Duration::from_secs(1), ..options(one) };
-        start(pool, brief, tally()).await
+        let lease = ReaderOptions::of(one).lease;
+        start(pool, ReaderOptions { lease, ..options(one) }, tally()).await
     });
     living.block_on(async {
         add(&harness, stream, "ab").await;
         harness.caught_up(&["tally"]).await;
         assert_eq!(owned_by(&harness, one).await, 1);
+        assert_eq!(harness.count("select count(*) from working.live_nodes").await, 1);
+        assert_eq!(harness.count(LONGER_LEASES).await, 0);
     });
 
     dying.shutdown_background();
