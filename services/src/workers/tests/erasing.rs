@@ -180,6 +180,28 @@ async fn an_erasure_waits_two_seconds_for_a_cancellation_that_is_late() {
 }
 
 #[tokio::test]
+async fn rows_that_were_written_while_keys_were_erased_are_deleted_at_the_end() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = somebody(&app).await;
+    request(&app, ada.account, TimeDelta::zero()).await;
+    let mut reached = entry(&app, ada.account).await;
+    while reached.state < ErasureState::KeysErased {
+        let stage = next_stage(&app, &reached).await.unwrap().unwrap();
+        reached = app.keyring.ledger.advance(reached.subject, stage).await.unwrap();
+    }
+    // By a transaction that began before the fence.
+    let late = "insert into working.credentials (credential_id, account_id, hash, created_at)
+        values (gen_random_uuid(), $1, '$argon2id$', now())";
+    app.pool.get().await.unwrap().execute(late, &[&ada.account.0]).await.unwrap();
+
+    let stage = next_stage(&app, &reached).await.unwrap().unwrap();
+    app.keyring.ledger.advance(reached.subject, stage).await.unwrap();
+
+    assert_erased(&harness, &app, &ada).await;
+}
+
+#[tokio::test]
 async fn a_request_that_never_came_into_the_log_is_taken_out_of_the_ledger() {
     let harness = Harness::new().await;
     let app = harness.node().await;

@@ -10,6 +10,7 @@ mod pending_erasures;
 mod refused;
 mod restoring;
 mod seating;
+mod server_keys;
 mod signing_out;
 mod workspaces;
 
