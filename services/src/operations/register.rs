@@ -69,6 +69,8 @@ impl Registration {
             credential: written.row.credential,
             verification: proof(app, request.command, VERIFICATION),
         };
-        Ok(written.execute(Step::new::<Account>(account.0, registers)).await?)
+        let step = Step::new::<Account>(account.0, registers);
+        let outcome = app.executor.execute(&request, &[step]).await;
+        Ok(written.settle(outcome).await?)
     }
 }

@@ -89,6 +89,7 @@ impl<'a> NewCommand<'a> {
 }
 
 /// A row that no event names yet.
+#[must_use]
 pub(super) struct Written<'a, W> {
     command: NewCommand<'a>,
     pub(super) row: W,
@@ -96,14 +97,27 @@ pub(super) struct Written<'a, W> {
 }
 
 impl<W: WriteAhead> Written<'_, W> {
-    /// Executes the command, whose step names the row. After a refusal the row is taken back; when it
-    /// is not known whether the event was appended, a sweep compares the row with the log.
+    /// Executes the command, whose step names the row, and settles the row.
     ///
     /// # Errors
     /// Those of the command.
-    pub(super) async fn execute(mut self, step: Step) -> Result<Receipt, W::Error> {
+    pub(super) async fn execute(self, step: Step) -> Result<Receipt, W::Error> {
         let NewCommand { app, request } = self.command;
-        match app.executor.execute(request, &[step]).await {
+        let outcome = app.executor.execute(request, &[step]).await;
+        self.settle(outcome).await
+    }
+
+    /// What becomes of the row after the command. After a refusal it is taken back; when it is not known
+    /// whether the event was appended, a sweep compares it with the log.
+    ///
+    /// # Errors
+    /// Those of the command.
+    pub(super) async fn settle(
+        mut self,
+        outcome: Result<Receipt, ExecuteError>,
+    ) -> Result<Receipt, W::Error> {
+        let NewCommand { app, .. } = self.command;
+        match outcome {
             Ok(receipt) => {
                 // Another call of the same command that was refused, or the sweep, may have deleted the
                 // row a moment before the append.
