@@ -4,6 +4,7 @@ use domain::Refused;
 
 use super::load::state::LoadError;
 use crate::keyring::SealError;
+use crate::log::{Poison, WorkerError};
 
 /// Why a command was not executed. Only after `Unavailable` this call may have executed it, or found
 /// that an earlier call did and could not read its events: send the same command id again to find
@@ -63,6 +64,36 @@ impl ExecuteError {
             | Self::Conflict => true,
             Self::Load(error) => error.is_of_stream(),
             Self::Overloaded | Self::Unavailable(_) => false,
+        }
+    }
+}
+
+/// What a worker makes of a stream that it has to load: only what may be otherwise the next time is
+/// tried again.
+impl From<LoadError> for WorkerError {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Postgres(error) => error.into(),
+            LoadError::Undecodable { reason, .. } => reason.into(),
+            error @ (LoadError::Missing { .. } | LoadError::WrongType { .. }) => {
+                Poison::Unfit(error.to_string()).into()
+            }
+        }
+    }
+}
+
+impl From<ExecuteError> for WorkerError {
+    fn from(error: ExecuteError) -> Self {
+        match error {
+            ExecuteError::Load(error) => error.into(),
+            ExecuteError::Conflict | ExecuteError::Overloaded | ExecuteError::Unavailable(_) => {
+                Self::Unavailable(error.to_string())
+            }
+            ExecuteError::Refused(_)
+            | ExecuteError::Stale { .. }
+            | ExecuteError::Reused
+            | ExecuteError::Reserved { .. }
+            | ExecuteError::Fenced => Poison::Unfit(error.to_string()).into(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A worker: it acts on what happened, once for each event, and is never replayed.
 
 use async_trait::async_trait;
+use domain::DecodeError;
 use tokio_postgres::Transaction;
 
 use super::{Poison, Recorded};
@@ -17,9 +18,13 @@ pub enum WorkerError {
     Unavailable(String),
 }
 
-impl From<domain::DecodeError> for WorkerError {
-    fn from(error: domain::DecodeError) -> Self {
-        Self::Poison(error.into())
+impl From<DecodeError> for WorkerError {
+    fn from(error: DecodeError) -> Self {
+        match error {
+            // A newer node knows it: this one does not go past it.
+            DecodeError::Type | DecodeError::Version => Self::Unavailable(error.to_string()),
+            DecodeError::Data(_) | DecodeError::Sealed => Self::Poison(error.into()),
+        }
     }
 }
 

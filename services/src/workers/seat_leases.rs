@@ -58,8 +58,7 @@ impl SeatLeases {
             .step::<SeatPool>(stream, command)
             // Workspaces of early releases may have no pool.
             .execute(&self.executor, |refused| matches!(refused, Refused::Seat(SeatError::Unknown)))
-            .await
-            .map_err(|error| WorkerError::Unavailable(error.to_string()))?;
+            .await?;
         Ok(())
     }
 }

@@ -3,6 +3,7 @@
 use infra::credentials::CredentialsError;
 use infra::event_store::{ExecuteError, LoadError};
 use infra::keyring::KeyringError;
+use infra::log::WorkerError;
 use infra::mail::MailError;
 use infra::postgres::PgError;
 
@@ -20,6 +21,19 @@ pub(crate) enum EraserError {
     Postgres(#[from] PgError),
     #[error(transparent)]
     Mail(#[from] MailError),
+}
+
+impl From<EraserError> for WorkerError {
+    fn from(error: EraserError) -> Self {
+        match error {
+            EraserError::Log(error) => error.into(),
+            EraserError::Load(error) => error.into(),
+            EraserError::Keyring(_)
+            | EraserError::Credentials(_)
+            | EraserError::Postgres(_)
+            | EraserError::Mail(_) => Self::Unavailable(error.to_string()),
+        }
+    }
 }
 
 impl EraserError {

@@ -114,7 +114,7 @@ impl Worker for Eraser {
             (kind, Some(_)) => self.record_request(kind, subject).await,
             (kind, None) => self.record_cancellation(kind, subject).await,
         };
-        recorded.map_err(|error| WorkerError::Unavailable(error.to_string()))?;
+        recorded?;
         self.wake.notify_one();
         Ok(())
     }

@@ -3,7 +3,7 @@
 use domain::account::{Account, EmailState};
 use domain::workspace::{Role, Workspace};
 use domain::{AccountId, ServerId};
-use infra::event_store::{Executor, LoadError};
+use infra::event_store::Executor;
 use infra::log::{Recorded, WorkerError};
 use infra::outbox::{MailKind, MailReference, MailRequest};
 
@@ -13,9 +13,8 @@ pub(super) async fn mismatch(
     executor: &Executor,
     event: &Recorded,
 ) -> Result<Vec<MailRequest>, WorkerError> {
-    let unavailable = |error: LoadError| WorkerError::Unavailable(error.to_string());
     let (tenant, server) = (event.tenant(), ServerId(event.stream_id()));
-    let loaded = executor.load::<Workspace>(tenant, tenant.0).await.map_err(unavailable)?;
+    let loaded = executor.load::<Workspace>(tenant, tenant.0).await?;
     let mut requests = Vec::new();
     let members = loaded.state.live().map(|live| &live.members);
     for (account, role) in members.into_iter().flatten() {
@@ -23,7 +22,7 @@ pub(super) async fn mismatch(
             continue;
         }
         let AccountId(id) = *account;
-        let person = executor.load::<Account>((*account).into(), id).await.map_err(unavailable)?;
+        let person = executor.load::<Account>((*account).into(), id).await?;
         let Account::Live(live) = &*person.state else { continue };
         // An address that is not verified may belong to a stranger.
         if live.email_state != EmailState::Verified {

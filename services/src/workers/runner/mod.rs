@@ -21,6 +21,8 @@ use infra::run_queue::{NewTask, RunQueue};
 use tokio_postgres::Transaction;
 
 pub(super) use attempts::Attempts;
+#[cfg(test)]
+pub(super) use inputs::RunInputs;
 pub(super) use sweep::sweep_secrets;
 
 use super::Wake;
@@ -100,8 +102,7 @@ impl RunDispatcher {
     }
 
     async fn run(&self, event: &Recorded) -> Result<Arc<Run>, WorkerError> {
-        let loaded = self.executor.load::<Run>(event.tenant(), event.stream_id()).await;
-        Ok(loaded.map_err(|error| WorkerError::Unavailable(error.to_string()))?.state)
+        Ok(self.executor.load::<Run>(event.tenant(), event.stream_id()).await?.state)
     }
 }
 

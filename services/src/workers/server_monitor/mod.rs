@@ -83,8 +83,7 @@ impl Worker for ServerMonitor {
             return Ok(self.monitors.delete_workspace(tx, workspace).await?);
         }
         let server = ServerId(event.stream_id());
-        let loaded = self.executor.load::<Server>(event.tenant(), server.0).await;
-        let loaded = loaded.map_err(|error| WorkerError::Unavailable(error.to_string()))?;
+        let loaded = self.executor.load::<Server>(event.tenant(), server.0).await?;
         match event.decode()? {
             ServerEvent::CredentialAttached { credential, .. }
             | ServerEvent::CredentialRotated { credential, .. } => {
