@@ -34,6 +34,17 @@ pub struct UnusedSecrets {
     pub written_at: DateTime<Utc>,
 }
 
+/// Why the secrets of a run were not read.
+#[derive(Debug, thiserror::Error)]
+pub enum SecretsError {
+    /// The database did not answer.
+    #[error(transparent)]
+    Postgres(#[from] PgError),
+    /// For good: the row does not hold what was written into it.
+    #[error("the secrets of a run cannot be read: the row is damaged")]
+    Damaged,
+}
+
 impl RunQueue {
     /// Writes the secrets. Call it before the event that names them is appended. There is already a row
     /// of this id: it counts as written now. Returns the database's time of writing.
@@ -52,17 +63,18 @@ impl RunQueue {
     }
 
     /// The sealed secrets, while a task needs them.
+    ///
+    /// # Errors
+    /// [`SecretsError`].
     pub async fn secrets(
         &self,
         workspace: WorkspaceId,
         secrets: RunSecretsId,
-    ) -> Result<Option<Sealed>, PgError> {
+    ) -> Result<Option<Sealed>, SecretsError> {
         let row = query_opt(&self.pool, FIND, &[&secrets.0, &workspace.0]).await?;
         let Some(row) = row else { return Ok(None) };
-        let sealed = Sealed::from_bytes(row.try_get(0)?);
-        sealed
-            .map(Some)
-            .ok_or_else(|| PgError::Database("the secrets of a run cannot be read".to_owned()))
+        let sealed = Sealed::from_bytes(row.try_get(0).map_err(PgError::from)?);
+        sealed.map(Some).ok_or(SecretsError::Damaged)
     }
 
     /// At most `limit` secrets that no task has needed for so long, the oldest first. `after` is the last

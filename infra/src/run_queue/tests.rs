@@ -283,5 +283,5 @@ async fn damaged_secrets_are_an_error_and_not_deleted_secrets() {
 
     let found = given.queue.secrets(workspace, secrets).await;
 
-    assert!(matches!(found, Err(PgError::Database(_))), "{found:?}");
+    assert!(matches!(found, Err(SecretsError::Damaged)), "{found:?}");
 }

@@ -4,6 +4,7 @@ use domain::privacy::{DeploymentConfig, DeploymentSteps, RunCommand, RunSecrets}
 use domain::run::{RequestedRun, Work};
 use domain::{RunSecretsId, WorkspaceId};
 use infra::run_log::{MaskError, Masks};
+use infra::run_queue::SecretsError;
 use zeroize::Zeroizing;
 
 use super::attempt::AttemptError;
@@ -11,20 +12,37 @@ use crate::unseal::{UnknownField, Unsealer};
 use crate::wiring::App;
 
 /// The decrypted inputs of a command.
-pub(super) struct RunInputs {
+pub(in crate::workers) struct RunInputs {
     pub command: Zeroizing<String>,
     pub environment: Vec<(String, Zeroizing<String>)>,
     pub masks: Masks,
 }
 
 impl RunInputs {
-    /// Opens the inputs. `None`: the workspace is erased, or the secrets are deleted.
+    /// Opens the inputs. `None`, for good: the workspace is erased, the secrets are deleted, or one of
+    /// them is damaged.
     pub async fn open(
         app: &App,
         workspace: WorkspaceId,
         run: &RequestedRun,
         secrets: Option<RunSecretsId>,
     ) -> Result<Option<Self>, AttemptError> {
+        match Self::unseal(app, workspace, run, secrets).await {
+            Ok(inputs) => Ok(inputs),
+            Err(InputsError::Damaged) => {
+                tracing::error!(%workspace, ?secrets, "the inputs of a run are damaged: it ends");
+                Ok(None)
+            }
+            Err(InputsError::Attempt(error)) => Err(error),
+        }
+    }
+
+    async fn unseal(
+        app: &App,
+        workspace: WorkspaceId,
+        run: &RequestedRun,
+        secrets: Option<RunSecretsId>,
+    ) -> Result<Option<Self>, InputsError> {
         let unsealer = Unsealer::of_workspace(&app.keyring.sealer, workspace);
         let Some(command) = command(&unsealer, &run.work).await? else { return Ok(None) };
         let mut inputs = Self { command, environment: vec![], masks: Masks::default() };
@@ -41,6 +59,36 @@ impl RunInputs {
         inputs.masks =
             masks(&inputs.environment).map_err(|error| AttemptError::internal(&error))?;
         Ok(Some(inputs))
+    }
+}
+
+/// Why inputs were not opened.
+enum InputsError {
+    Damaged,
+    Attempt(AttemptError),
+}
+
+impl From<AttemptError> for InputsError {
+    fn from(error: AttemptError) -> Self {
+        Self::Attempt(error)
+    }
+}
+
+impl From<UnknownField> for InputsError {
+    fn from(error: UnknownField) -> Self {
+        match error {
+            UnknownField::Damaged => Self::Damaged,
+            UnknownField::Unavailable(error) => Self::Attempt(AttemptError::internal(&error)),
+        }
+    }
+}
+
+impl From<SecretsError> for InputsError {
+    fn from(error: SecretsError) -> Self {
+        match error {
+            SecretsError::Damaged => Self::Damaged,
+            SecretsError::Postgres(error) => Self::Attempt(error.into()),
+        }
     }
 }
 
