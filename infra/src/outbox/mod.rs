@@ -137,6 +137,8 @@ domain::named_enum! {
         Failed = "failed",
         /// It is unknown whether it was sent; it is not sent again.
         Unknown = "unknown",
+        /// The lease was over before the end of this attempt: the row says what another one has done.
+        LeaseLost = "lease_lost",
         /// Its row was deleted meanwhile: the person was erased.
         Deleted = "gone",
     }
@@ -219,7 +221,11 @@ impl Outbox {
             &[&mail.mail, &mail.lease.node, &mail.lease.fence, &state, &next, &finished, &trouble],
         )
         .await?;
-        Ok(if updated == 1 { marked } else { MarkOutcome::Deleted })
+        if updated == 1 {
+            return Ok(marked);
+        }
+        let is_there = !self.existing(&[mail.mail]).await?.is_empty();
+        Ok(if is_there { MarkOutcome::LeaseLost } else { MarkOutcome::Deleted })
     }
 
     /// Deletes a mail whose person is erased.

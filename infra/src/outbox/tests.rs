@@ -168,11 +168,15 @@ async fn what_a_dead_node_was_writing_is_written_again() {
     assert_eq!(again[0].mail, late[0].mail);
     assert_eq!(
         given.outbox.mark(&late[0], &SendOutcome::Accepted).await.unwrap(),
-        MarkOutcome::Deleted
+        MarkOutcome::LeaseLost
     );
     assert_eq!(
         given.outbox.mark(&again[0], &SendOutcome::Accepted).await.unwrap(),
         MarkOutcome::Sent
+    );
+    assert_eq!(
+        given.outbox.mark(&late[0], &SendOutcome::Accepted).await.unwrap(),
+        MarkOutcome::LeaseLost
     );
 }
 
@@ -188,7 +192,7 @@ async fn an_attempt_whose_lease_was_over_says_nothing_of_the_next_one() {
 
     assert_eq!((late[0].lease.fence, again[0].lease.fence), (1, 2));
     let marked = given.outbox.mark(&late[0], &SendOutcome::Accepted).await.unwrap();
-    assert_eq!(marked, MarkOutcome::Deleted, "the same node has it under another fence");
+    assert_eq!(marked, MarkOutcome::LeaseLost, "the same node has it under another fence");
     assert_eq!(given.states().await, [("sending".to_owned(), 1)]);
 }
 

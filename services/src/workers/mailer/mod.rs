@@ -14,6 +14,8 @@ use infra::log::{Poison, Recorded, Worker, WorkerError};
 use infra::outbox::{MailKind, MailReference, MailRequest, Outbox};
 use tokio_postgres::Transaction;
 
+#[cfg(test)]
+pub(super) use sender::send;
 pub(super) use sender::send_due;
 
 use super::timer::Wake;

@@ -32,7 +32,7 @@ pub(crate) async fn send_due(app: App) -> Result<bool, PgError> {
     Ok(!claimed.is_empty())
 }
 
-async fn send(app: &App, mail: &ClaimedMail) -> Result<(), PgError> {
+pub(crate) async fn send(app: &App, mail: &ClaimedMail) -> Result<(), PgError> {
     let outcome = match compose(app, mail).await {
         Ok(letter) => {
             failpoint!(MailSending);
@@ -93,6 +93,9 @@ fn log_outcome(mail: &ClaimedMail, marked: MarkOutcome, outcome: &SendOutcome) {
     let trouble = outcome.trouble().unwrap_or_default();
     match marked {
         MarkOutcome::Sent | MarkOutcome::Deleted => tracing::debug!(%id, kind, "mail sent"),
+        MarkOutcome::LeaseLost => {
+            tracing::warn!(%id, kind, trouble, "sending a mail took longer than its lease");
+        }
         MarkOutcome::Again => {
             tracing::info!(%id, kind, trouble, "a mail was not accepted: tried again later");
         }
