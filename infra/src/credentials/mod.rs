@@ -121,13 +121,15 @@ impl Credentials {
         Ok(())
     }
 
-    /// At most `limit` hashes that were made before `until` and that no event names yet.
+    /// At most `limit` hashes that were made before `until` and that no event names yet,
+    /// after the first `skip`.
     pub async fn unnamed(
         &self,
         until: DateTime<Utc>,
         limit: i64,
+        skip: i64,
     ) -> Result<Vec<UnnamedCredential>, CredentialsError> {
-        let rows = query(&self.pool, UNNAMED, &[&until, &limit]).await?;
+        let rows = query(&self.pool, UNNAMED, &[&until, &limit, &skip]).await?;
         let read = |row: &tokio_postgres::Row| {
             let (account, credential) = (row.try_get(0)?, row.try_get(1)?);
             Ok(UnnamedCredential {

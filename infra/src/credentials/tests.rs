@@ -105,7 +105,7 @@ async fn a_named_hash_replaces_those_before_it_and_an_unnamed_one_is_found() {
     let second = ids().1;
     credentials.insert(account, second, &hash).await.unwrap();
 
-    let unnamed = credentials.unnamed(clock.now() + TimeDelta::seconds(1), 10).await.unwrap();
+    let unnamed = credentials.unnamed(clock.now() + TimeDelta::seconds(1), 10, 0).await.unwrap();
     assert_eq!(unnamed.len(), 1);
     assert_eq!((unnamed[0].account, unnamed[0].credential), (account, second));
     credentials.name(account, first).await.unwrap();

@@ -1,4 +1,4 @@
 select account_id, credential_id, created_at from working.credentials
 where not named and created_at < $1
-order by created_at
-limit $2
+order by created_at, credential_id
+limit $2 offset $3

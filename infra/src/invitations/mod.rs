@@ -21,7 +21,7 @@ pub const OF_WORKSPACE: WorkspaceRows = WorkspaceRows {
     delete: "delete from working.invitations where workspace_id = $1",
 };
 const DUE: &str = "select invitation_id, workspace_id from working.invitations where until <= $1 \
-    order by until limit $2";
+    order by until, invitation_id limit $2 offset $3";
 const LIST: &str = "select invitation_id from working.invitations where workspace_id = $1";
 
 /// The rows of open invitations.
@@ -53,13 +53,14 @@ impl Invitations {
         query(&self.pool, DELETE, &[&invitation.0]).await.map(drop)
     }
 
-    /// At most `limit` invitations that have expired.
+    /// At most `limit` invitations that have expired, after the first `skip`.
     pub async fn due(
         &self,
         now: DateTime<Utc>,
         limit: i64,
+        skip: i64,
     ) -> Result<Vec<(InvitationId, WorkspaceId)>, PgError> {
-        let rows = query(&self.pool, DUE, &[&now, &limit]).await?;
+        let rows = query(&self.pool, DUE, &[&now, &limit, &skip]).await?;
         rows.iter().map(read).collect()
     }
 

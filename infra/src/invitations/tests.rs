@@ -20,9 +20,9 @@ async fn an_invitation_is_due_at_its_end_and_gone_once_it_has_ended() {
         tx.commit().await.unwrap();
     }
 
-    assert_eq!(invitations.due(until - TimeDelta::seconds(1), 9).await.unwrap(), []);
-    assert_eq!(invitations.due(until, 9).await.unwrap(), [(id, workspace)]);
+    assert_eq!(invitations.due(until - TimeDelta::seconds(1), 9, 0).await.unwrap(), []);
+    assert_eq!(invitations.due(until, 9, 0).await.unwrap(), [(id, workspace)]);
     assert_eq!(invitations.of_workspace(workspace).await.unwrap(), [id]);
     invitations.delete(id).await.unwrap();
-    assert_eq!(invitations.due(until, 9).await.unwrap(), []);
+    assert_eq!(invitations.due(until, 9, 0).await.unwrap(), []);
 }

@@ -133,13 +133,15 @@ impl ServerCredentials {
         execute(&self.pool, NAME, &[&server.0, &credential.0]).await.map(drop)
     }
 
-    /// At most `limit` keys that were made before `until` and that no event names yet.
+    /// At most `limit` keys that were made before `until` and that no event names yet,
+    /// after the first `skip`.
     pub async fn unnamed(
         &self,
         until: DateTime<Utc>,
         limit: i64,
+        skip: i64,
     ) -> Result<Vec<UnnamedServerKey>, PgError> {
-        let rows = query(&self.pool, UNNAMED, &[&until, &limit]).await?;
+        let rows = query(&self.pool, UNNAMED, &[&until, &limit, &skip]).await?;
         let read = |row: &Row| {
             Ok(UnnamedServerKey {
                 workspace: WorkspaceId(row.try_get(0)?),

@@ -69,7 +69,7 @@ async fn a_named_key_stays_and_those_that_were_named_before_it_go() {
     let there = async |id| credentials.find(WORKSPACE, credential(id)).await.unwrap().is_some();
     // Number 3 may belong to a change that is still on its way.
     assert_eq!((there(3).await, there(4).await, there(5).await), (true, false, true));
-    let unnamed = credentials.unnamed(clock.now(), 10).await.unwrap();
+    let unnamed = credentials.unnamed(clock.now(), 10, 0).await.unwrap();
     assert_eq!(unnamed.iter().map(|of| of.credential).collect::<Vec<_>>(), [credential(3)]);
     let identity = Identity::generate().unwrap();
     credentials.insert(WORKSPACE, SERVER, credential(3), &identity).await.unwrap();

@@ -3,4 +3,5 @@ from event_log.fences f
 join read_models.memberships m on m.account_id = f.subject
 join read_models.workspaces w using (workspace_id)
 where w.deleted_at is null and (w.deletion_due is null or w.members > 1)
-limit $1
+order by m.workspace_id, m.account_id
+limit $1 offset $2

@@ -3,30 +3,39 @@
 use domain::workspace::{Workspace, WorkspaceCommand};
 use domain::{AccountId, WorkspaceId};
 use infra::postgres::PgError;
+use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
 use super::eraser::EraserError;
+use super::pages::{AT_ONCE, Pages};
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 
 const DEPARTED: &str = include_str!("departed.sql");
-const AT_ONCE: i64 = 256;
 
 /// Reads the fences, not the events: a restored log can hold memberships without the erasure events.
 pub(super) async fn remove_departed(app: App) -> Result<(), EraserError> {
-    let client = app.pool.get().await.map_err(PgError::from)?;
-    let departed = match client.query(DEPARTED, &[&AT_ONCE]).await {
-        // The projections have not created their tables yet.
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(()),
-        departed => departed.map_err(PgError::from)?,
-    };
-    drop(client);
-    for row in departed {
-        let workspace = WorkspaceId(row.try_get(0).map_err(PgError::from)?);
-        let member = AccountId(row.try_get(1).map_err(PgError::from)?);
-        depart(&app, workspace, member).await?;
+    let mut pages = Pages::of("departures");
+    loop {
+        let departed = departed(&app, pages.skip).await?;
+        for (workspace, member) in &departed {
+            pages.stays(workspace.0, depart(&app, *workspace, *member).await);
+        }
+        if pages.is_last(departed.len()) {
+            return Ok(());
+        }
     }
-    Ok(())
+}
+
+async fn departed(app: &App, skip: i64) -> Result<Vec<(WorkspaceId, AccountId)>, PgError> {
+    let client = app.pool.get().await?;
+    let rows = match client.query(DEPARTED, &[&AT_ONCE, &skip]).await {
+        // The projections have not created their tables yet.
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(vec![]),
+        rows => rows?,
+    };
+    let read = |row: &Row| Ok((WorkspaceId(row.try_get(0)?), AccountId(row.try_get(1)?)));
+    rows.iter().map(read).collect()
 }
 
 async fn depart(app: &App, workspace: WorkspaceId, member: AccountId) -> Result<(), EraserError> {

@@ -6,6 +6,7 @@ mod eraser;
 mod keys;
 mod lease_reaper;
 mod mailer;
+mod pages;
 mod run_logs;
 mod runner;
 mod seat_leases;

@@ -12,10 +12,12 @@ use infra::event_store::LoadError;
 use infra::keyring::{KeyringError, SubjectKind};
 use infra::mail::{MailError, Transport};
 use infra::postgres::PgError;
+use infra::server_credentials::UnnamedServerKey;
 use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
 use super::eraser::record_in_ledger;
+use super::pages::{AT_ONCE, Pages};
 use crate::wiring::App;
 
 const OVERDUE: &str = include_str!("overdue.sql");
@@ -24,7 +26,6 @@ const OVERDUE_WORKSPACES: &str = include_str!("overdue_workspaces.sql");
 const NAMED_WITHIN: TimeDelta = TimeDelta::minutes(10);
 /// As long as command ids: a worker that reads an event late still finds its mail, and sends no second.
 const MAILS_KEPT: TimeDelta = TimeDelta::days(30);
-const AT_ONCE: i64 = 256;
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SweepError {
@@ -42,43 +43,57 @@ pub(super) enum SweepError {
 
 /// Password hashes whose event was never appended.
 pub(super) async fn sweep_credentials(app: App) -> Result<(), SweepError> {
+    let until = app.clock.now() - NAMED_WITHIN;
+    let mut pages = Pages::of("credentials");
     loop {
-        let unnamed = app.credentials.unnamed(app.clock.now() - NAMED_WITHIN, AT_ONCE).await?;
-        if unnamed.is_empty() {
-            return Ok(());
+        let unnamed = app.credentials.unnamed(until, AT_ONCE, pages.skip).await?;
+        for credential in &unnamed {
+            pages.leaves(credential.account.0, name_or_delete(&app, credential).await);
         }
-        for UnnamedCredential { account, credential, written_at } in unnamed {
-            let loaded = app.executor.load::<Account>(account.into(), account.0).await?;
-            match &*loaded.state {
-                Account::Live(live) if live.credential == credential => {
-                    app.credentials.name(account, credential).await?;
-                }
-                Account::Absent | Account::Live(_) | Account::Ended { .. } => {
-                    app.credentials.take_back(credential, written_at).await?;
-                }
-            }
+        if pages.is_last(unnamed.len()) {
+            return Ok(());
         }
     }
 }
 
-/// Private keys of servers whose event was never appended.
-pub(super) async fn sweep_server_credentials(app: App) -> Result<(), SweepError> {
-    let keys = &app.server_credentials;
-    loop {
-        let unnamed = keys.unnamed(app.clock.now() - NAMED_WITHIN, AT_ONCE).await?;
-        if unnamed.is_empty() {
-            return Ok(());
+async fn name_or_delete(app: &App, unnamed: &UnnamedCredential) -> Result<(), SweepError> {
+    let UnnamedCredential { account, credential, written_at } = *unnamed;
+    let loaded = app.executor.load::<Account>(account.into(), account.0).await?;
+    match &*loaded.state {
+        Account::Live(live) if live.credential == credential => {
+            app.credentials.name(account, credential).await?;
         }
-        for key in unnamed {
-            let loaded = app.executor.load::<Server>(key.workspace.into(), key.server.0).await?;
-            let named = loaded.state.live().and_then(|live| live.credential);
-            if named.is_some_and(|named| named.id == key.credential) {
-                keys.name(key.server, key.credential).await?;
-            } else {
-                keys.take_back(key.credential, key.written_at).await?;
-            }
+        Account::Absent | Account::Live(_) | Account::Ended { .. } => {
+            app.credentials.take_back(credential, written_at).await?;
         }
     }
+    Ok(())
+}
+
+/// Private keys of servers whose event was never appended.
+pub(super) async fn sweep_server_credentials(app: App) -> Result<(), SweepError> {
+    let until = app.clock.now() - NAMED_WITHIN;
+    let mut pages = Pages::of("server keys");
+    loop {
+        let unnamed = app.server_credentials.unnamed(until, AT_ONCE, pages.skip).await?;
+        for key in &unnamed {
+            pages.leaves(key.server.0, name_or_delete_key(&app, key).await);
+        }
+        if pages.is_last(unnamed.len()) {
+            return Ok(());
+        }
+    }
+}
+
+async fn name_or_delete_key(app: &App, key: &UnnamedServerKey) -> Result<(), SweepError> {
+    let loaded = app.executor.load::<Server>(key.workspace.into(), key.server.0).await?;
+    let named = loaded.state.live().and_then(|live| live.credential);
+    if named.is_some_and(|named| named.id == key.credential) {
+        app.server_credentials.name(key.server, key.credential).await?;
+    } else {
+        app.server_credentials.take_back(key.credential, key.written_at).await?;
+    }
+    Ok(())
 }
 
 /// Mails that a dead node was sending, and mails whose retention has ended.
@@ -108,28 +123,47 @@ pub(super) async fn sweep_mail_folder(app: App) -> Result<(), SweepError> {
 /// Erasures that are due by the log, but are missing or cancelled in the ledger: the keyring was
 /// restored, or the cancellation was never appended.
 pub(super) async fn sweep_erasures(app: App) -> Result<(), SweepError> {
-    let ledger = &app.keyring.ledger;
-    for account in overdue(&app, OVERDUE).await? {
-        let loaded = app.executor.load::<Account>(TenantId(account), account).await?;
-        if let Account::Live(live) = &*loaded.state
-            && let Some(erasure) = live.erasure
-        {
-            record_in_ledger(ledger, SubjectKind::Account, SubjectId(account), erasure.due).await?;
+    let mut pages = Pages::of("erasures of accounts");
+    loop {
+        let accounts = overdue(&app, OVERDUE, pages.skip).await?;
+        for account in &accounts {
+            pages.stays(*account, record_account(&app, *account).await);
+        }
+        if pages.is_last(accounts.len()) {
+            break;
         }
     }
-    for workspace in overdue(&app, OVERDUE_WORKSPACES).await? {
-        let loaded = app.executor.load::<Workspace>(TenantId(workspace), workspace).await?;
-        if let Some(deletion) = loaded.state.live().and_then(|live| live.deletion) {
-            record_in_ledger(ledger, SubjectKind::Workspace, SubjectId(workspace), deletion.due)
-                .await?;
+    let mut pages = Pages::of("deletions of workspaces");
+    loop {
+        let workspaces = overdue(&app, OVERDUE_WORKSPACES, pages.skip).await?;
+        for workspace in &workspaces {
+            pages.stays(*workspace, record_workspace(&app, *workspace).await);
+        }
+        if pages.is_last(workspaces.len()) {
+            return Ok(());
         }
     }
-    Ok(())
 }
 
-async fn overdue(app: &App, list: &str) -> Result<Vec<Uuid>, PgError> {
+async fn record_account(app: &App, account: Uuid) -> Result<(), SweepError> {
+    let loaded = app.executor.load::<Account>(TenantId(account), account).await?;
+    let Account::Live(live) = &*loaded.state else { return Ok(()) };
+    let Some(erasure) = live.erasure else { return Ok(()) };
+    let (kind, subject) = (SubjectKind::Account, SubjectId(account));
+    Ok(record_in_ledger(&app.keyring.ledger, kind, subject, erasure.due).await?)
+}
+
+async fn record_workspace(app: &App, workspace: Uuid) -> Result<(), SweepError> {
+    let loaded = app.executor.load::<Workspace>(TenantId(workspace), workspace).await?;
+    let deletion = loaded.state.live().and_then(|live| live.deletion);
+    let Some(deletion) = deletion else { return Ok(()) };
+    let (kind, subject) = (SubjectKind::Workspace, SubjectId(workspace));
+    Ok(record_in_ledger(&app.keyring.ledger, kind, subject, deletion.due).await?)
+}
+
+async fn overdue(app: &App, list: &str, skip: i64) -> Result<Vec<Uuid>, PgError> {
     let client = app.pool.get().await?;
-    let rows = match client.query(list, &[&app.clock.now(), &AT_ONCE]).await {
+    let rows = match client.query(list, &[&app.clock.now(), &AT_ONCE, &skip]).await {
         // The projections have not created their tables yet.
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(vec![]),
         overdue => overdue?,

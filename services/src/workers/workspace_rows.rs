@@ -8,10 +8,9 @@ use infra::log::{Recorded, Worker, WorkerError};
 use tokio_postgres::Transaction;
 
 use super::eraser::EraserError;
+use super::pages::{AT_ONCE, Pages};
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
-
-const AT_ONCE: i64 = 256;
 
 pub(super) struct WorkspaceRows(App);
 
@@ -48,8 +47,7 @@ impl Worker for WorkspaceRows {
         | WorkspaceEvent::InvitationRevoked { invitation }
         | WorkspaceEvent::InvitationExpired { invitation } = event_data
         {
-            let erased = erase_invitation(app, invitation).await;
-            erased.map_err(|error| WorkerError::Unavailable(error.to_string()))?;
+            erase_invitation(app, invitation).await?;
         }
         if let WorkspaceEvent::ApiTokenRevoked { token } = event_data {
             app.api_tokens.delete(token).await?;
@@ -73,10 +71,17 @@ pub(super) async fn erase_invitation(
 
 /// Appends the event of each invitation that has expired.
 pub(super) async fn expire_due(app: App) -> Result<(), EraserError> {
-    for (invitation, workspace) in app.invitations.due(app.clock.now(), AT_ONCE).await? {
-        expire(&app, invitation, workspace).await?;
+    let now = app.clock.now();
+    let mut pages = Pages::of("invitations");
+    loop {
+        let due = app.invitations.due(now, AT_ONCE, pages.skip).await?;
+        for (invitation, workspace) in &due {
+            pages.leaves(invitation.0, expire(&app, *invitation, *workspace).await);
+        }
+        if pages.is_last(due.len()) {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 async fn expire(

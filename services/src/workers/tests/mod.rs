@@ -12,6 +12,7 @@ mod restoring;
 mod seating;
 mod server_keys;
 mod signing_out;
+mod sweeping;
 mod workspaces;
 
 use std::sync::Arc;
