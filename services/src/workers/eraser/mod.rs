@@ -45,19 +45,22 @@ impl Eraser {
         subject: SubjectId,
     ) -> Result<(), EraserError> {
         let Self { app, .. } = self;
+        // The ledger first: a cancellation reaches the log before the ledger, so an entry that is cancelled
+        // here is not the one that the log still has.
+        let entries = app.keyring.ledger.entries_of(subject).await?;
         let InLog::Requested { due } = InLog::read(app, kind, subject).await? else {
             return Ok(());
         };
-        // The API has entered it. It may have been taken back, if its append took long.
-        let entries = app.keyring.ledger.entries_of(subject).await?;
         let open = entries.iter().find(|entry| entry.state != ErasureState::Cancelled);
+        // The API has entered it. It may have been taken back, if its append took long.
         let is_its = |entry: &&ErasureEntry| entry.append_pending && entry.due == due;
-        if let Some(entry) = open.or_else(|| entries.iter().find(is_its))
-            && entry.append_pending
-        {
-            app.keyring.ledger.confirm(entry.claim_code_hash, due).await?;
+        match open.or_else(|| entries.iter().find(is_its)) {
+            Some(entry) if entry.append_pending => {
+                app.keyring.ledger.confirm(entry.claim_code_hash, due).await?;
+            }
+            Some(_) => {}
+            None => record_in_ledger(&app.keyring.ledger, kind, subject, due).await?,
         }
-        record_in_ledger(&app.keyring.ledger, kind, subject, due).await?;
         Ok(())
     }
 
