@@ -43,7 +43,8 @@ pub enum RequestErasureError {
 pub(crate) struct ErasureToRequest<S> {
     pub(crate) kind: SubjectKind,
     pub(crate) subject: SubjectId,
-    /// An earlier call of the same command that got only into the ledger keeps its own.
+    /// An earlier call of the same command that got only into the ledger keeps its own, unless that has
+    /// passed.
     pub(crate) due: DateTime<Utc>,
     /// Requests it in the log, due then.
     pub(crate) step: S,
@@ -125,7 +126,8 @@ impl<S: FnOnce(DateTime<Utc>) -> Step> ErasureToRequest<S> {
         if let Some((entry, claim_code)) = entry_of(app, subject, command).await?
             && entry.state == ErasureState::Requested
         {
-            let (hash, due) = (entry.claim_code_hash, entry.due);
+            let due = if entry.due < app.clock.now() { due } else { entry.due };
+            let hash = entry.claim_code_hash;
             return Ok(OwnEntry { claim_code, hash, due, is_new: false });
         }
         let requested_at = app.clock.now();

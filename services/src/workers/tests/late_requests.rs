@@ -172,3 +172,21 @@ async fn a_request_that_goes_on_with_the_entry_of_an_earlier_call_keeps_its_due_
     let entry = entry(&app, ada).await;
     assert_eq!((entry.due, entry.append_pending), (entered.due, false));
 }
+
+#[tokio::test]
+async fn a_request_whose_entry_was_due_meanwhile_has_a_due_time_of_its_own() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await.account;
+    let asks = command(&app, ada);
+    assert!(request(&app, ada, &asks, Some(99)).await.is_err());
+    let entered = entry(&app, ada).await;
+    change_entries(&app, REQUESTED, entered.claim_code_hash).await;
+    harness.clock.advance(TimeDelta::days(7) + TimeDelta::seconds(1));
+
+    let requested = request(&app, ada, &asks, None).await.unwrap();
+
+    assert_eq!(requested.due, week(&app));
+    let entry = entry(&app, ada).await;
+    assert_eq!((entry.due, entry.append_pending), (requested.due, false));
+}
