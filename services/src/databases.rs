@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use infra::failpoint;
 use infra::postgres::{
-    Cluster, ClusterError, ClusterOptions, ConnectOptions, Migrated, Migration, PgError, Schema,
-    binaries, connect_one, keyring_schema, log_schema, refuse_to_break_nodes, running,
+    Cluster, ClusterError, ClusterOptions, DatabaseUrl, Migrated, Migration, PgError, Schema,
+    binaries, create_database, database_exists, keyring_schema, log_schema, refuse_to_break_nodes,
+    running,
 };
 
-use crate::config::{Config, with_database};
+use crate::config::Config;
 
 pub const LOG: &str = "lethe";
 pub const KEYRING: &str = "lethe_keys";
@@ -17,10 +18,10 @@ pub const KEYRING: &str = "lethe_keys";
 /// The URLs of the databases, and the server that was started for them.
 #[derive(Debug)]
 pub struct Databases {
-    pub log: String,
-    pub keyring: String,
+    pub log: DatabaseUrl,
+    pub keyring: DatabaseUrl,
     /// The events' database without a pooling proxy.
-    pub direct: String,
+    pub direct: DatabaseUrl,
     pub cluster: Option<Cluster>,
 }
 
@@ -39,10 +40,14 @@ pub enum DatabasesError {
     #[error("{0}")]
     Schema(String),
     #[error(
-        "there are no databases in {} yet: run `lethe migrate`, or start `lethe serve`",
+        "there are no databases in {} yet: correct data_dir, run `lethe migrate`, or start `lethe serve`",
         .0.display()
     )]
     NoData(PathBuf),
+    #[error(
+        "there is no database {url} yet: correct {setting}, run `lethe migrate`, or start `lethe serve`"
+    )]
+    NoDatabase { setting: &'static str, url: String },
     #[error("the folder {0} cannot be made: {1}")]
     Folder(String, std::io::Error),
     #[error("the search for PostgreSQL's binaries ended: {0}")]
@@ -53,14 +58,14 @@ impl Databases {
     /// The databases of the settings, else those of a private server, which is started.
     pub async fn own(config: &Config) -> Result<Self, DatabasesError> {
         if let Some(named) = Self::named(config) {
-            create(&named.direct).await.map_err(DatabasesError::Log)?;
-            create(&named.keyring).await.map_err(DatabasesError::Keyring)?;
+            create_database(&named.direct).await.map_err(DatabasesError::Log)?;
+            create_database(&named.keyring).await.map_err(DatabasesError::Keyring)?;
             return Ok(named);
         }
         let cluster = Self::start(config).await?;
         cluster.create_database(LOG).await.map_err(DatabasesError::Log)?;
         cluster.create_database(KEYRING).await.map_err(DatabasesError::Keyring)?;
-        Ok(Self::of(cluster))
+        Self::of(cluster)
     }
 
     /// Starts the private server.
@@ -75,58 +80,98 @@ impl Databases {
         Ok(Cluster::start(&bin, &dir, ClusterOptions::default()).await?)
     }
 
-    fn of(cluster: Cluster) -> Self {
-        let log = cluster.url(LOG);
-        Self { direct: log.clone(), log, keyring: cluster.url(KEYRING), cluster: Some(cluster) }
+    fn of(cluster: Cluster) -> Result<Self, DatabasesError> {
+        Self::private(&cluster.url(LOG), &cluster.url(KEYRING), Some(cluster))
+    }
+
+    fn private(log: &str, keyring: &str, cluster: Option<Cluster>) -> Result<Self, DatabasesError> {
+        let log: DatabaseUrl = log.parse().map_err(PgError::from).map_err(DatabasesError::Log)?;
+        let keyring = keyring.parse().map_err(PgError::from).map_err(DatabasesError::Keyring)?;
+        Ok(Self { direct: log.clone(), log, keyring, cluster })
     }
 
     /// The same, but uses the private server of a running Lethe, if there is one.
     pub async fn reach(config: &Config) -> Result<Self, DatabasesError> {
         match Self::running(config) {
-            Some(running) => Ok(running),
+            Some(running) => running,
             None => Self::own(config).await,
         }
     }
 
-    /// The databases as they are, for a command that creates and migrates nothing. A private
-    /// server that does not run is started.
+    /// The databases as they are, for a command that creates nothing. A private server that does not run
+    /// is started.
     pub async fn existing(config: &Config) -> Result<Self, DatabasesError> {
-        if let Some(existing) = Self::named(config).or_else(|| Self::running(config)) {
-            return Ok(existing);
+        let existing = Self::find(config).await?;
+        match existing.refuse_missing().await {
+            Ok(()) => Ok(existing),
+            Err(error) => {
+                existing.close().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn refuse_missing(&self) -> Result<(), DatabasesError> {
+        let log = database_exists(&self.direct).await.map_err(DatabasesError::Log)?;
+        let keyring = database_exists(&self.keyring).await.map_err(DatabasesError::Keyring)?;
+        let (setting, url) = match (log, keyring) {
+            (true, true) => return Ok(()),
+            (false, _) => ("database_url", self.direct.to_string()),
+            (true, false) => ("keyring_url", self.keyring.to_string()),
+        };
+        Err(DatabasesError::NoDatabase { setting, url })
+    }
+
+    async fn find(config: &Config) -> Result<Self, DatabasesError> {
+        if let Some(found) = Self::named(config).map(Ok).or_else(|| Self::running(config)) {
+            return found;
         }
         let dir = config.cluster_dir();
         if !dir.join("data").exists() {
             return Err(DatabasesError::NoData(dir));
         }
-        Ok(Self::of(Self::start(config).await?))
+        Self::of(Self::start(config).await?)
     }
 
     /// Those of the private server of a Lethe that runs.
-    fn running(config: &Config) -> Option<Self> {
+    fn running(config: &Config) -> Option<Result<Self, DatabasesError>> {
         if config.database_url.is_some() {
             return None;
         }
         let dir = config.cluster_dir();
         let (log, keyring) = running(&dir, LOG).zip(running(&dir, KEYRING))?;
-        Some(Self { direct: log.clone(), log, keyring, cluster: None })
+        Some(Self::private(&log, &keyring, None))
     }
 
     fn named(config: &Config) -> Option<Self> {
         let log = config.database_url.as_ref()?;
         Some(Self {
-            log: log.expose().to_owned(),
-            keyring: config.keyring_url.as_ref()?.expose().to_owned(),
-            direct: config.direct_url.as_ref().unwrap_or(log).expose().to_owned(),
+            log: log.clone(),
+            keyring: config.keyring_url.clone()?,
+            direct: config.direct_url.as_ref().unwrap_or(log).clone(),
             cluster: None,
         })
     }
 
     /// What is wrong with the schemas of the two databases, and what to do.
     pub async fn schema_faults(&self) -> Result<Vec<String>, DatabasesError> {
+        Ok(self.schemas().await?.iter().filter_map(|(name, schema)| fault(name, schema)).collect())
+    }
+
+    /// Refuses databases that were never migrated.
+    pub async fn refuse_without_schema(&self) -> Result<(), DatabasesError> {
+        let mut schemas = self.schemas().await?.into_iter();
+        let missing = schemas.find(|(_, schema)| *schema == Schema::Missing);
+        match missing.and_then(|(name, schema)| fault(name, &schema)) {
+            Some(fault) => Err(DatabasesError::Schema(fault)),
+            None => Ok(()),
+        }
+    }
+
+    async fn schemas(&self) -> Result<[(&'static str, Schema); 2], DatabasesError> {
         let log = log_schema(&self.direct).await.map_err(DatabasesError::Log)?;
         let keyring = keyring_schema(&self.keyring).await.map_err(DatabasesError::Keyring)?;
-        let faults = [("the events' database", log), ("the keyring's database", keyring)];
-        Ok(faults.iter().filter_map(|(name, schema)| fault(name, schema)).collect())
+        Ok([("the events' database", log), ("the keyring's database", keyring)])
     }
 
     /// Refuses databases whose schema is not the one of this programme.
@@ -193,24 +238,10 @@ fn fault(database: &str, schema: &Schema) -> Option<String> {
     }
 }
 
-/// Creates the database of `url` if it does not exist.
-async fn create(url: &str) -> Result<(), PgError> {
-    let options = ConnectOptions::default();
-    let missing = match connect_one(url, &options).await {
-        Ok(_) => return Ok(()),
-        Err(missing @ PgError::NoDatabase(_)) => missing,
-        Err(error) => return Err(error),
-    };
-    let parsed: tokio_postgres::Config = url.parse().map_err(|_| PgError::Url)?;
-    let name = parsed.get_dbname().ok_or(missing)?.replace('"', "\"\"");
-    let admin = connect_one(&with_database(url, "postgres"), &options).await?;
-    admin.batch_execute(&format!("create database \"{name}\"")).await?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use infra::postgres::{ConnectOptions, connect_one};
     use test_support::databases;
 
     /// A database that is there and refuses the login role is not one that is missing, whatever
@@ -225,8 +256,9 @@ mod tests {
             revoke connect on database "refusing_3D000" from public"#;
         admin.batch_execute(refuse).await.unwrap();
         let url = format!("{} user=visitor dbname='refusing_3D000'", databases.log_url);
+        let url = url.parse().unwrap();
 
-        let refused = create(&url).await.unwrap_err().to_string();
+        let refused = create_database(&url).await.unwrap_err().to_string();
 
         assert!(refused.contains("permission denied for database"), "{refused}");
     }
@@ -241,8 +273,7 @@ mod tests {
             insert into working.nodes (node, part, serves, lease_until)
             values ('00000000-0000-0000-0000-00000000000b', 'readers', '{}', 'infinity')";
         log.batch_execute(older).await.unwrap();
-        let (log, keyring) = (pair.log_url.clone(), pair.keyring_url.clone());
-        let databases = Databases { direct: log.clone(), log, keyring, cluster: None };
+        let databases = Databases::private(&pair.log_url, &pair.keyring_url, None).unwrap();
 
         let refused = databases.migrate(false).await.unwrap_err().to_string();
         let forced = databases.migrate(true).await.unwrap_err();
@@ -262,8 +293,7 @@ mod tests {
         let lock = "delete from refinery_schema_history where version >= 9;
             select pg_advisory_lock(hashtextextended('lethe.migrate', 0))";
         log.batch_execute(lock).await.unwrap();
-        let (url, keyring) = (pair.log_url.clone(), pair.keyring_url.clone());
-        let databases = Databases { direct: url.clone(), log: url, keyring, cluster: None };
+        let databases = Databases::private(&pair.log_url, &pair.keyring_url, None).unwrap();
         let migrating = tokio::spawn(async move { databases.migrate(false).await });
         test_support::until("the migration waits", async || {
             let waits = "select exists (select from pg_locks join pg_database d on d.oid = database
@@ -284,9 +314,9 @@ mod tests {
     #[tokio::test]
     async fn a_database_that_is_missing_is_created() {
         let databases = databases().await.unwrap();
-        let url = format!("{} dbname='made_by_create'", databases.log_url);
+        let url = format!("{} dbname='made_by_create'", databases.log_url).parse().unwrap();
 
-        create(&url).await.unwrap();
+        create_database(&url).await.unwrap();
 
         connect_one(&url, &ConnectOptions::default()).await.unwrap();
     }

@@ -72,6 +72,16 @@ pub struct App {
     pub public_url: Arc<str>,
 }
 
+/// What a process may make that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Creation {
+    /// Databases, the first root key, the folder of mails.
+    All,
+    /// The folder of mails.
+    MailFolder,
+    Nothing,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum WiringError {
     #[error("the events' database: {0}")]
@@ -93,12 +103,13 @@ impl App {
         databases: &Databases,
         metrics: Arc<Metrics>,
         public_url: &str,
+        creation: Creation,
     ) -> Result<Self, WiringError> {
         let (clock, ids) = (Clock::system(), Ids::system());
         let node = ids.uuid();
         let pool = log_pool(&config, databases).await?;
         let keyring_pool = keyring_pool(&config, databases).await?;
-        let keyring = keyring(&config, keyring_pool.clone(), clock.clone()).await?;
+        let keyring = keyring(&config, keyring_pool.clone(), clock.clone(), creation).await?;
         let executor = Executor::start(
             ExecutorConfig::default(),
             pool.clone(),
@@ -108,7 +119,10 @@ impl App {
             Arc::clone(&metrics),
         );
         let transport = match &config.smtp_url {
-            Some(url) => Transport::smtp(url.expose())?,
+            Some(smtp) => Transport::Smtp(smtp.clone()),
+            None if creation == Creation::Nothing => {
+                Transport::existing_folder(config.mail_dir.clone())
+            }
             None => Transport::folder(config.mail_dir.clone()).await?,
         };
         Ok(Self {
@@ -172,14 +186,29 @@ pub async fn keyring_pool(config: &Config, databases: &Databases) -> Result<Pool
     connect(&databases.keyring, &options).await.map_err(WiringError::KeyringDatabase)
 }
 
-pub async fn keyring(config: &Config, pool: Pool, clock: Clock) -> Result<Keyring, WiringError> {
+/// Creates the first root key of a keyring that never had one.
+pub async fn create_first_root(config: &Config, pool: Pool) -> Result<(), WiringError> {
+    let roots = root_folder(config)?;
+    Ok(Keyring::create_first_root(pool, Arc::new(roots), Clock::system()).await?)
+}
+
+fn root_folder(config: &Config) -> Result<RootFolder, KeyringError> {
+    Ok(RootFolder::open(&config.root_dir, Some(&config.data_dir))?)
+}
+
+pub async fn keyring(
+    config: &Config,
+    pool: Pool,
+    clock: Clock,
+    creation: Creation,
+) -> Result<Keyring, WiringError> {
     let escrow = config.escrow_recipient.clone().map(|recipient| EscrowOptions {
         recipient,
         dir: config.escrow_dir.clone(),
         keep: TimeDelta::days(config.escrow_days.into()),
     });
-    let roots =
-        RootFolder::open(&config.root_dir, Some(&config.data_dir)).map_err(KeyringError::from)?;
-    let options = KeyringOptions { escrow, ..KeyringOptions::default() };
+    let roots = root_folder(config)?;
+    let creates_root = creation == Creation::All;
+    let options = KeyringOptions { escrow, creates_root, ..KeyringOptions::default() };
     Ok(Keyring::start(pool, Arc::new(roots), options, clock).await?)
 }

@@ -79,6 +79,15 @@ impl Installation {
         TestServer::start(self.serve(settings)).await
     }
 
+    /// Starts a node without workers, which makes no root key: `migrate` comes first.
+    pub async fn api_node(&self) -> TestServer {
+        let migrated = self.run(&["migrate"]).await;
+        assert!(migrated.status.success(), "{}", String::from_utf8_lossy(&migrated.stderr));
+        let mut command = self.command();
+        command.arg("api");
+        TestServer::start(command).await
+    }
+
     /// Starts a node; the error is what it logged when it refused to serve.
     pub async fn try_node(&self) -> Result<TestServer, String> {
         TestServer::try_start(self.serve(&[])).await

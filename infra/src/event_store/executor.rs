@@ -28,7 +28,7 @@ use crate::ids::hashed;
 use crate::keyring::{RequestMacKeys, RequestMacs, Sealer};
 use crate::log::Feed;
 use crate::metrics::Metrics;
-use crate::postgres::Pool;
+use crate::postgres::{Pool, ToDatabaseUrl};
 
 pub(super) const FENCE: &str = "select event_log.fence($1, $2)";
 pub(super) const FENCE_AT: &str = "select event_log.fence_at($1, $2, $3)";
@@ -68,7 +68,7 @@ impl Executor {
     pub async fn start(
         config: ExecutorConfig,
         pool: Pool,
-        append_url: &str,
+        append_url: &(impl ToDatabaseUrl + ?Sized),
         sealer: Sealer,
         request_macs: RequestMacKeys,
         metrics: Arc<Metrics>,
@@ -78,8 +78,9 @@ impl Executor {
         let head = Feed::head(&pool.get().await.map_err(LoadError::from)?).await?;
         let appended = watch::Sender::new(head);
         let missing = Arc::new(Notify::new());
+        let url = append_url.to_database_url();
         let options = BatcherOptions {
-            url: append_url.to_owned(),
+            url: url.map_err(|error| StartError::Append(error.to_string()))?.into_owned(),
             connect: config.connect,
             appends_max: config.appends_max,
             waiting_max: config.waiting_max,

@@ -29,6 +29,9 @@ pub enum KeyringError {
         /// Where it was searched, as in [`super::RootStore::place`].
         store: String,
     },
+    /// No root key was ever made, and this start may not make one.
+    #[error("the keyring has no root key yet: run `lethe migrate`, or start `lethe serve`")]
+    NoRoot,
     /// The store has another key under this number.
     #[error(
         "the file of root key {0} holds another key than the keyring's rows were wrapped with: put the right file back"

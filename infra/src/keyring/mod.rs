@@ -109,12 +109,13 @@ impl Keyring {
     /// The time after an erasure until no node uses the erased keys any more.
     pub const LEASE: Duration = key_cache::LEASE;
 
-    /// Checks that the root of every key exists, or creates the first root of an empty keyring.
+    /// Checks that the root of every key exists, or creates the first root of an empty keyring, if the
+    /// options allow it.
     /// `pool` leads to the primary and has two connections at least: one renews the lease.
     ///
     /// # Errors
     /// [`KeyringError::RootMissing`] and [`KeyringError::RootWrong`] when `roots` does not have the
-    /// root of a key; [`KeyringError::EscrowRecipient`]; [`KeyringError::Standby`];
+    /// root of a key; [`KeyringError::NoRoot`]; [`KeyringError::EscrowRecipient`]; [`KeyringError::Standby`];
     /// [`KeyringError::Database`].
     pub async fn start(
         pool: Pool,
@@ -137,7 +138,7 @@ impl Keyring {
         );
         let email_index =
             EmailIndex::new(Arc::clone(&keys), pool.clone(), clock.clone(), eraser.clone());
-        root_rotation.establish().await?;
+        root_rotation.establish(options.creates_root).await?;
         email_index.establish().await?;
         // Nothing is in memory yet, so the first renewal may take the list from its end.
         keys.renew().await?;
@@ -155,6 +156,23 @@ impl Keyring {
             pool,
             keys,
         })))
+    }
+
+    /// Creates the first root of a keyring that never had one; any other keyring is left as it is, also
+    /// where its root is not in `roots`.
+    ///
+    /// # Errors
+    /// [`KeyringError::Roots`], [`KeyringError::Database`].
+    pub async fn create_first_root(
+        pool: Pool,
+        roots: Arc<dyn RootStore>,
+        clock: Clock,
+    ) -> Result<(), KeyringError> {
+        if !root_row::read_roots(&pool.get().await?).await?.is_empty() {
+            return Ok(());
+        }
+        let roots = Arc::new(Roots::new(roots, pool.clone()));
+        RootRotation::new(pool, clock, roots, None).establish(true).await
     }
 
     /// Counts rows: ask at most every few seconds.

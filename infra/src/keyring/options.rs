@@ -15,6 +15,8 @@ pub struct KeyringOptions {
     pub billing_months: u32,
     /// `None`: an old root is erased without escrow.
     pub escrow: Option<EscrowOptions>,
+    /// Whether an empty keyring gets its first root key. Otherwise it is refused.
+    pub creates_root: bool,
 }
 
 impl Default for KeyringOptions {
@@ -25,6 +27,7 @@ impl Default for KeyringOptions {
             content_days: 30,
             billing_months: 120,
             escrow: None,
+            creates_root: true,
         }
     }
 }

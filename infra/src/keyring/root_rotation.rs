@@ -86,8 +86,9 @@ impl RootRotation {
         Self { pool, clock, roots, escrow }
     }
 
-    /// Creates the first root of an empty keyring. Refuses if there are keys whose root is missing.
-    pub(super) async fn establish(&self) -> Result<(), KeyringError> {
+    /// Creates the first root of an empty keyring if `creates`. Refuses if there are keys whose root is
+    /// missing.
+    pub(super) async fn establish(&self, creates: bool) -> Result<(), KeyringError> {
         loop {
             let client = self.pool.get().await?;
             if let Some(row) = client.query_opt(FIND_ROOTLESS_KEY, &[]).await? {
@@ -103,6 +104,9 @@ impl RootRotation {
             if let Some(current) = in_state(&roots, RootState::Current) {
                 self.roots.set_current(current.id);
                 return Ok(());
+            }
+            if !creates {
+                return Err(KeyringError::NoRoot);
             }
             self.step(None).await?;
         }

@@ -21,6 +21,10 @@ impl Folder {
         Ok(Self(path))
     }
 
+    pub(super) const fn existing(path: PathBuf) -> Self {
+        Self(path)
+    }
+
     /// Writing it again is writing the same file.
     pub(super) async fn write(&self, letter: &Letter) -> SendOutcome {
         match self.put(letter).await {

@@ -17,7 +17,8 @@ use uuid::Uuid;
 #[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum MailError {
     #[error(
-        "the SMTP URL cannot be read: use smtp://HOST[:PORT] or smtps://USER:PASSWORD@HOST[:PORT]"
+        "the SMTP URL cannot be read: use smtp://HOST[:PORT] or smtps://USER:PASSWORD@HOST[:PORT]; \
+         write a special character of the password as % and its code, such as %2F for /"
     )]
     Url,
     #[error("the sender is not a mailbox: use NAME <ADDRESS> or ADDRESS")]
@@ -79,21 +80,17 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// Reads an `smtp://` or `smtps://` URL. Beyond loopback TLS is required, with STARTTLS for
-    /// `smtp://`.
-    ///
-    /// # Errors
-    /// `Url`, `Tls`.
-    pub fn smtp(url: &str) -> Result<Self, MailError> {
-        Smtp::parse(url).map(Self::Smtp)
-    }
-
     /// Opens the folder, which is created with mode 0700 if it is missing.
     ///
     /// # Errors
     /// `Folder`.
     pub async fn folder(path: impl Into<std::path::PathBuf>) -> Result<Self, MailError> {
         Folder::open(path.into()).await.map(Self::Folder)
+    }
+
+    /// The folder as it is, for a process that sends no mails.
+    pub fn existing_folder(path: impl Into<std::path::PathBuf>) -> Self {
+        Self::Folder(Folder::existing(path.into()))
     }
 
     /// What is noted with each mail that is sent.

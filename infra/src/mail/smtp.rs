@@ -1,6 +1,8 @@
 //! SMTP (RFC 5321), command by command, so that it is known whether the server can have the mail.
 
+use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 use std::time::Duration;
 
 use lettre::transport::smtp::authentication::{Credentials, DEFAULT_MECHANISMS};
@@ -8,7 +10,7 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, MailParameter};
 use lettre::transport::smtp::{Error, response::Response};
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use tokio::time::timeout;
 use url::{Host, Url};
 
@@ -20,13 +22,71 @@ const SUBMIT: Duration = Duration::from_secs(30);
 /// RFC 5321, 4.5.3.2.6 would wait ten minutes; the outbox's lease is shorter.
 const HAND_OVER: Duration = Duration::from_secs(90);
 
-/// A server that takes mails. A connection is made for each mail.
+/// A server that takes mails, with a user and a password, which is shown by nothing. A connection is
+/// made for each mail.
 #[derive(Clone)]
 pub struct Smtp {
     host: String,
     port: u16,
     security: Security,
+    user: Option<String>,
     credentials: Option<Credentials>,
+}
+
+impl FromStr for Smtp {
+    type Err = MailError;
+
+    /// Reads an `smtp://` or `smtps://` URL. Beyond loopback TLS is required, with STARTTLS for
+    /// `smtp://`. `?tls=required` requires it on this machine, too.
+    ///
+    /// # Errors
+    /// `Url`, `Tls`. They do not repeat the text.
+    fn from_str(text: &str) -> Result<Self, MailError> {
+        let url = Url::parse(text).map_err(|_| MailError::Url)?;
+        let (host, is_loopback) = host(&url).ok_or(MailError::Url)?;
+        let tls_required = match url.query() {
+            None => false,
+            Some("tls=required") => true,
+            Some(_) => return Err(MailError::Url),
+        };
+        // A password that was not encoded ends too early: its rest must not count as anything else.
+        if !matches!(url.path(), "" | "/") || url.fragment().is_some() {
+            return Err(MailError::Url);
+        }
+        let tls = || TlsParameters::new(host.clone()).map_err(|_| MailError::Tls);
+        let (security, port) = match url.scheme() {
+            "smtp" if is_loopback && !tls_required => (Security::Clear, 25),
+            "smtp" => (Security::StartTls(tls()?), 587),
+            "smtps" => (Security::Tls(tls()?), 465),
+            _ => return Err(MailError::Url),
+        };
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let user = Some(decoded(url.username())).filter(|user| !user.is_empty());
+        let credentials = url
+            .password()
+            .map(|password| Credentials::new(user.clone().unwrap_or_default(), decoded(password)));
+        Ok(Self { port: url.port().unwrap_or(port), host, security, user, credentials })
+    }
+}
+
+/// Without the password.
+impl fmt::Display for Smtp {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if matches!(self.security, Security::Tls(_)) { "smtps" } else { "smtp" };
+        write!(out, "{scheme}://")?;
+        if let Some(user) = &self.user {
+            write!(out, "{}@", utf8_percent_encode(user, NON_ALPHANUMERIC))?;
+        }
+        let is_v6 = self.host.contains(':');
+        let (open, close) = if is_v6 { ("[", "]") } else { ("", "") };
+        write!(out, "{open}{}{close}:{}", self.host, self.port)
+    }
+}
+
+impl fmt::Debug for Smtp {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
 }
 
 #[derive(Clone)]
@@ -38,25 +98,6 @@ enum Security {
 }
 
 impl Smtp {
-    pub(super) fn parse(url: &str) -> Result<Self, MailError> {
-        let url = Url::parse(url).map_err(|_| MailError::Url)?;
-        let (host, is_loopback) = host(&url).ok_or(MailError::Url)?;
-        let tls = || TlsParameters::new(host.clone()).map_err(|_| MailError::Tls);
-        let tls_required =
-            url.query_pairs().any(|(name, value)| name == "tls" && value == "required");
-        let (security, port) = match url.scheme() {
-            "smtp" if is_loopback && !tls_required => (Security::Clear, 25),
-            "smtp" => (Security::StartTls(tls()?), 587),
-            "smtps" => (Security::Tls(tls()?), 465),
-            _ => return Err(MailError::Url),
-        };
-        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-        let credentials = url
-            .password()
-            .map(|password| Credentials::new(decoded(url.username()), decoded(password)));
-        Ok(Self { port: url.port().unwrap_or(port), host, security, credentials })
-    }
-
     pub(super) async fn send(&self, letter: &Letter) -> SendOutcome {
         let mut connection = match timeout(SUBMIT, self.connect()).await {
             Ok(Ok(connection)) => connection,

@@ -67,7 +67,7 @@ async fn serve(script: Script) -> (String, JoinHandle<String>) {
 
 async fn send(script: Script) -> (SendOutcome, String) {
     let (url, served) = serve(script).await;
-    let outcome = Transport::smtp(&url).unwrap().send(&letter()).await;
+    let outcome = Transport::Smtp(url.parse().unwrap()).send(&letter()).await;
     (outcome, served.await.unwrap())
 }
 
@@ -113,7 +113,7 @@ async fn a_server_that_is_not_there_has_certainly_not_taken_it() {
     let url = format!("smtp://{}", listener.local_addr().unwrap());
     drop(listener);
 
-    let outcome = Transport::smtp(&url).unwrap().send(&letter()).await;
+    let outcome = Transport::Smtp(url.parse().unwrap()).send(&letter()).await;
 
     assert!(matches!(outcome, SendOutcome::Refused { for_good: false, .. }), "{outcome:?}");
 }
@@ -152,7 +152,8 @@ async fn nobody_knows_what_became_of_a_mail_when_the_server_vanishes_after_it() 
 async fn nothing_personal_is_said_without_the_tls_that_is_required() {
     let (url, served) = serve(WILLING).await;
 
-    let outcome = Transport::smtp(&format!("{url}?tls=required")).unwrap().send(&letter()).await;
+    let smtp = format!("{url}?tls=required").parse().unwrap();
+    let outcome = Transport::Smtp(smtp).send(&letter()).await;
 
     assert!(matches!(outcome, SendOutcome::Refused { for_good: false, .. }), "{outcome:?}");
     assert!(!served.await.unwrap().contains("ada"));
@@ -161,10 +162,29 @@ async fn nothing_personal_is_said_without_the_tls_that_is_required() {
 #[test]
 fn a_url_that_is_not_smtp_is_refused() {
     for url in ["", "example.org", "http://example.org", "smtp:"] {
-        assert!(Transport::smtp(url).is_err(), "{url}");
+        assert!(url.parse::<Smtp>().is_err(), "{url}");
     }
-    for url in ["smtp://relay.example.org", "smtps://me:p%40ss@relay.example.org:1465"] {
-        assert!(Transport::smtp(url).is_ok(), "{url}");
+    for (url, shown) in [
+        ("smtp://relay.example.org", "smtp://relay.example.org:587"),
+        ("smtps://me:p%40ss@relay.example.org:1465", "smtps://me@relay.example.org:1465"),
+        ("smtp://me:p@ss@[::1]/", "smtp://me@[::1]:25"),
+    ] {
+        let smtp: Smtp = url.parse().unwrap();
+        assert_eq!((smtp.to_string(), format!("{smtp:?}")), (shown.to_owned(), shown.to_owned()));
+    }
+}
+
+#[test]
+fn a_password_that_would_count_as_something_else_is_refused_and_not_repeated() {
+    for url in [
+        "smtp://u:s3cr3t/cr?et@h",
+        "smtp://u:12/s3cr3t@h",
+        "smtp://u:12?s3cr3t@h",
+        "smtp://u:12#s3cr3t@h",
+        "smtp://h?password=s3cr3t",
+    ] {
+        let error = url.parse::<Smtp>().unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("s3cr3t"), "{error}");
     }
 }
 

@@ -10,13 +10,8 @@ use tokio_postgres::error::{DbError, SqlState};
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum PgError {
-    #[error("the database URL cannot be read")]
-    Url,
-    #[error(
-        "{host} is beyond this machine, and sslmode=disable would talk to it in the clear: \
-         remove it from the database URL"
-    )]
-    TlsRequired { host: String },
+    #[error("the database URL: {0}")]
+    Url(#[from] super::DatabaseUrlError),
     #[error("the root certificate {path} cannot be used: {reason}")]
     RootCertificate { path: PathBuf, reason: String },
     #[error("TLS cannot be set up: {0}")]
@@ -33,6 +28,11 @@ pub enum PgError {
     /// The database that the URL names is not there (SQLSTATE 3D000).
     #[error("PostgreSQL: {0}")]
     NoDatabase(String),
+    #[error(
+        "the database {name} is not there, and this role may not create it: have an administrator \
+         run `create database \"{name}\" owner` with the name of this role"
+    )]
+    CreateDatabase { name: String },
     #[error("no connection was free in time")]
     Busy,
     #[error("migrations: {0}")]

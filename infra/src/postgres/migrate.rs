@@ -4,7 +4,7 @@ use refinery::Runner;
 use tokio_postgres::Client;
 
 use super::functions::{self, Functions};
-use super::{ConnectOptions, PgError, connect_one};
+use super::{ConnectOptions, PgError, ToDatabaseUrl, connect_one};
 
 const LOCK: &str = "select pg_advisory_lock(hashtextextended('lethe.migrate', 0))";
 const UNLOCK: &str = "select pg_advisory_unlock(hashtextextended('lethe.migrate', 0))";
@@ -36,7 +36,7 @@ pub struct Migrated {
 ///
 /// # Errors
 /// The database does not answer, or refuses a statement.
-pub async fn migrate_log(url: &str) -> Result<Migrated, PgError> {
+pub async fn migrate_log(url: &(impl ToDatabaseUrl + ?Sized)) -> Result<Migrated, PgError> {
     Migration::of_log(url).await?.run().await
 }
 
@@ -44,7 +44,7 @@ pub async fn migrate_log(url: &str) -> Result<Migrated, PgError> {
 ///
 /// # Errors
 /// As of [`migrate_log`].
-pub async fn migrate_keyring(url: &str) -> Result<Migrated, PgError> {
+pub async fn migrate_keyring(url: &(impl ToDatabaseUrl + ?Sized)) -> Result<Migrated, PgError> {
     Migration::of_keyring(url).await?.run().await
 }
 
@@ -60,7 +60,7 @@ impl Migration {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn of_log(url: &str) -> Result<Self, PgError> {
+    pub async fn of_log(url: &(impl ToDatabaseUrl + ?Sized)) -> Result<Self, PgError> {
         Self::lock(url, log::migrations::runner(), &functions::LOG).await
     }
 
@@ -68,12 +68,12 @@ impl Migration {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn of_keyring(url: &str) -> Result<Self, PgError> {
+    pub async fn of_keyring(url: &(impl ToDatabaseUrl + ?Sized)) -> Result<Self, PgError> {
         Self::lock(url, keyring::migrations::runner(), &functions::KEYRING).await
     }
 
     async fn lock(
-        url: &str,
+        url: &(impl ToDatabaseUrl + ?Sized),
         runner: Runner,
         functions: &'static Functions,
     ) -> Result<Self, PgError> {

@@ -1,9 +1,11 @@
 //! PostgreSQL: the server that Lethe may start for itself, connections, migrations.
 
 mod breaking;
+mod create;
 mod error;
 mod functions;
 mod migrate;
+mod pairs;
 mod pool;
 mod private;
 mod schema;
@@ -13,9 +15,11 @@ mod tls;
 mod url;
 
 pub use breaking::refuse_to_break_nodes;
+pub use create::{create_database, database_exists};
 pub use error::{ClusterError, PgError, describe};
 pub use migrate::{Migrated, Migration, migrate_keyring, migrate_log};
 pub(crate) use pool::connect_with_messages;
 pub use pool::{ConnectOptions, Pool, connect, connect_one};
 pub use private::{Cluster, ClusterOptions, binaries, running};
 pub use schema::{Schema, keyring_schema, log_schema};
+pub use url::{DatabaseUrl, DatabaseUrlError, ToDatabaseUrl};

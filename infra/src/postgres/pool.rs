@@ -4,12 +4,11 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime, Timeouts};
-use tokio_postgres::config::Host;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{PgError, tls};
+use super::{DatabaseUrl, PgError, ToDatabaseUrl, tls};
 
 /// The server ends the session of a machine that was lost after 30 seconds, where the defaults of
 /// most systems take two hours: until then the session would count as a node that runs.
@@ -113,9 +112,12 @@ impl ConnectOptions {
 }
 
 /// A pool, after one connection of it has been made.
-pub async fn connect(url: &str, options: &ConnectOptions) -> Result<Pool, PgError> {
-    let (config, tls) = prepare(url, options)?;
-    let place = place(&config);
+pub async fn connect(
+    url: &(impl ToDatabaseUrl + ?Sized),
+    options: &ConnectOptions,
+) -> Result<Pool, PgError> {
+    let url = url.to_database_url()?;
+    let (config, tls) = prepare(&url, options)?;
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let timeouts = Timeouts {
         wait: Some(options.wait),
@@ -130,13 +132,16 @@ pub async fn connect(url: &str, options: &ConnectOptions) -> Result<Pool, PgErro
         .map_err(|error| PgError::Database(error.to_string()))?;
     match pool.get().await {
         Ok(_) => Ok(pool),
-        Err(PoolError::Backend(error)) => Err(not_connected(place, error)),
+        Err(PoolError::Backend(error)) => Err(not_connected(&url, error)),
         Err(error) => Err(error.into()),
     }
 }
 
 /// One connection outside any pool; its task ends when the client is dropped.
-pub async fn connect_one(url: &str, options: &ConnectOptions) -> Result<Client, PgError> {
+pub async fn connect_one(
+    url: &(impl ToDatabaseUrl + ?Sized),
+    options: &ConnectOptions,
+) -> Result<Client, PgError> {
     let (client, connection) = connect_with_messages(url, options).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
@@ -149,40 +154,30 @@ pub async fn connect_one(url: &str, options: &ConnectOptions) -> Result<Client, 
 
 /// One connection whose messages, notifications among them, the caller polls.
 pub(crate) async fn connect_with_messages(
-    url: &str,
+    url: &(impl ToDatabaseUrl + ?Sized),
     options: &ConnectOptions,
 ) -> Result<(Client, Connection), PgError> {
-    let (config, tls) = prepare(url, options)?;
+    let url = url.to_database_url()?;
+    let (config, tls) = prepare(&url, options)?;
     let connected = config.connect(tls).await;
-    connected.map_err(|error| not_connected(place(&config), error))
+    connected.map_err(|error| not_connected(&url, error))
 }
 
 /// What the server itself answered is an error of its own: it is reached.
-fn not_connected(place: String, error: tokio_postgres::Error) -> PgError {
+fn not_connected(url: &DatabaseUrl, error: tokio_postgres::Error) -> PgError {
     if error.as_db_error().is_some() {
         return error.into();
     }
     let reason = super::describe(&error);
     let reason = reason.trim_start_matches("error connecting to server: ").to_owned();
-    PgError::Unreachable { place, reason }
+    PgError::Unreachable { place: url.place(), reason }
 }
 
-/// Hosts with their ports, or the folder of a socket; no user, no password.
-fn place(config: &Config) -> String {
-    let ports = config.get_ports();
-    let places = config.get_hosts().iter().enumerate().map(|(nth, host)| {
-        let port = ports.get(nth).or(ports.first()).copied().unwrap_or(5432);
-        match host {
-            Host::Tcp(name) if name.contains(':') => format!("[{name}]:{port}"),
-            Host::Tcp(name) => format!("{name}:{port}"),
-            Host::Unix(folder) => folder.display().to_string(),
-        }
-    });
-    places.collect::<Vec<_>>().join(", ")
-}
-
-fn prepare(url: &str, options: &ConnectOptions) -> Result<(Config, MakeRustlsConnect), PgError> {
-    let (mut config, root) = tls::required_beyond_this_machine(url)?;
+fn prepare(
+    url: &DatabaseUrl,
+    options: &ConnectOptions,
+) -> Result<(Config, MakeRustlsConnect), PgError> {
+    let mut config = url.config.clone();
     config.application_name(options.application);
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(options.connect_timeout);
@@ -191,5 +186,5 @@ fn prepare(url: &str, options: &ConnectOptions) -> Result<(Config, MakeRustlsCon
         let own = config.get_options().unwrap_or_default().to_owned();
         config.options(own + &options.startup()?);
     }
-    Ok((config, tls::connector(root.as_deref())?))
+    Ok((config, tls::connector(url.root.as_deref())?))
 }

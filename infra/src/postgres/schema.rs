@@ -3,7 +3,7 @@
 use tokio_postgres::Client;
 
 use super::functions::{self, Functions};
-use super::{ConnectOptions, PgError, connect_one, migrate};
+use super::{ConnectOptions, PgError, ToDatabaseUrl, connect_one, migrate};
 
 const FIND_HISTORY: &str = "select to_regclass('refinery_schema_history') is not null";
 const APPLIED: &str = "select coalesce(max(version), 0) from refinery_schema_history";
@@ -39,7 +39,7 @@ pub enum Schema {
 ///
 /// # Errors
 /// The database does not answer, or has a function of the same revision with another text.
-pub async fn log_schema(url: &str) -> Result<Schema, PgError> {
+pub async fn log_schema(url: &(impl ToDatabaseUrl + ?Sized)) -> Result<Schema, PgError> {
     schema(url, migrate::log_version(), &functions::LOG).await
 }
 
@@ -47,11 +47,15 @@ pub async fn log_schema(url: &str) -> Result<Schema, PgError> {
 ///
 /// # Errors
 /// The database does not answer, or has a function of the same revision with another text.
-pub async fn keyring_schema(url: &str) -> Result<Schema, PgError> {
+pub async fn keyring_schema(url: &(impl ToDatabaseUrl + ?Sized)) -> Result<Schema, PgError> {
     schema(url, migrate::keyring_version(), &functions::KEYRING).await
 }
 
-async fn schema(url: &str, known: i32, functions: &Functions) -> Result<Schema, PgError> {
+async fn schema(
+    url: &(impl ToDatabaseUrl + ?Sized),
+    known: i32,
+    functions: &Functions,
+) -> Result<Schema, PgError> {
     let client = match connect_one(url, &ConnectOptions::default()).await {
         Err(PgError::NoDatabase(_)) => return Ok(Schema::Missing),
         connected => connected?,

@@ -1,63 +1,220 @@
-//! A database URL, in either form, with what libpq understands and tokio-postgres does not.
+//! Where a database is, and how to log in: read once, by the driver's own parser.
 
+use std::borrow::Cow;
+use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode};
 
-use super::PgError;
+use super::pairs;
 
-const ROOT: &str = "sslrootcert=";
+const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
+const PORT: u16 = 5432;
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
-/// The settings of a URL, and the file of certificates that it trusts in place of the web's
-/// authorities (`sslrootcert`). Names are always verified: `verify-full` is what `require` does.
-pub(super) fn read(url: &str) -> Result<(Config, Option<PathBuf>), PgError> {
-    let (text, root) = if url.contains("://") { of_url(url) } else { of_pairs(url) };
-    let text = ["verify-full", "verify-ca"]
-        .iter()
-        .fold(text, |text, mode| text.replace(&format!("sslmode={mode}"), "sslmode=require"));
-    let config = text.parse().map_err(|_| PgError::Url)?;
-    let root = root.filter(|root| root != "system").map(PathBuf::from);
-    Ok((config, root))
+/// The address of a database with a user and a password. The password is used to connect, and is
+/// shown by nothing: both `Display` and `Debug` write `postgres://USER@HOST:PORT/DATABASE`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl {
+    pub(super) config: Config,
+    /// The file of certificates to trust in place of the web's authorities (`sslrootcert`).
+    pub(super) root: Option<PathBuf>,
 }
 
-fn of_url(url: &str) -> (String, Option<String>) {
-    let Some((place, query)) = url.split_once('?') else { return (url.to_owned(), None) };
-    let (roots, others): (Vec<&str>, Vec<&str>) =
-        query.split('&').partition(|pair| pair.starts_with(ROOT));
-    let root = roots.last().and_then(|pair| pair.strip_prefix(ROOT)).map(decoded);
-    let mark = if others.is_empty() { "" } else { "?" };
-    (format!("{place}{mark}{}", others.join("&")), root)
+/// Why a text is no address of a database that Lethe uses. It does not repeat the text.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
+pub enum DatabaseUrlError {
+    #[error(
+        "this is not the URL of a PostgreSQL database: use postgres://USER:PASSWORD@HOST/DATABASE \
+         or host=HOST user=USER password=PASSWORD dbname=DATABASE; in a URL, write a special \
+         character of a password as % and its code, such as %40 for @"
+    )]
+    Form,
+    #[error(
+        "TLS is required for another machine ({host}), and sslmode=disable would talk to it in the \
+         clear: remove it from the database URL"
+    )]
+    TlsRequired { host: String },
 }
 
-fn decoded(value: &str) -> String {
-    let mut parts = value.split('%');
-    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
-    for part in parts {
-        match part.get(..2).and_then(|code| hex::decode(code).ok()) {
-            Some(byte) => {
-                bytes.extend(byte);
-                bytes.extend(part.bytes().skip(2));
+/// A database URL, or a text that is read as one.
+pub trait ToDatabaseUrl: Sync {
+    /// # Errors
+    /// As of [`DatabaseUrl::from_str`].
+    fn to_database_url(&self) -> Result<Cow<'_, DatabaseUrl>, DatabaseUrlError>;
+}
+
+impl ToDatabaseUrl for DatabaseUrl {
+    fn to_database_url(&self) -> Result<Cow<'_, Self>, DatabaseUrlError> {
+        Ok(Cow::Borrowed(self))
+    }
+}
+
+impl ToDatabaseUrl for str {
+    fn to_database_url(&self) -> Result<Cow<'_, DatabaseUrl>, DatabaseUrlError> {
+        self.parse().map(Cow::Owned)
+    }
+}
+
+impl ToDatabaseUrl for String {
+    fn to_database_url(&self) -> Result<Cow<'_, DatabaseUrl>, DatabaseUrlError> {
+        self.as_str().to_database_url()
+    }
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = DatabaseUrlError;
+
+    /// Reads both forms that libpq has, with its `sslrootcert`, `verify-ca` and `verify-full`: names
+    /// are always verified. One remote host is enough to require TLS; this machine is asked for it
+    /// only where the text requires it.
+    ///
+    /// # Errors
+    /// [`DatabaseUrlError`].
+    fn from_str(text: &str) -> Result<Self, DatabaseUrlError> {
+        let is_url = SCHEMES.iter().any(|scheme| text.starts_with(scheme));
+        let (text, root) = if is_url { of_url(text)? } else { pairs::read(text)? };
+        let mut config: Config = text.parse().map_err(|_| DatabaseUrlError::Form)?;
+        // A password that was not encoded ends too early: its rest must not count as a name.
+        let is_name = |host: &Host| match host {
+            Host::Tcp(name) => name.chars().all(|c| c.is_alphanumeric() || ".-_:%".contains(c)),
+            Host::Unix(_) => true,
+        };
+        let names_database = |name: &str| !name.contains("://");
+        if !config.get_hosts().iter().all(is_name)
+            || !config.get_dbname().is_none_or(names_database)
+        {
+            return Err(DatabaseUrlError::Form);
+        }
+        require_tls(&mut config)?;
+        let root = root.filter(|root| root != "system").map(PathBuf::from);
+        Ok(Self { config, root })
+    }
+}
+
+impl DatabaseUrl {
+    /// The database of this name on the same server, with the same user and password.
+    #[must_use]
+    pub fn with_database(&self, name: &str) -> Self {
+        let mut other = self.clone();
+        other.config.dbname(name);
+        other
+    }
+
+    /// The name of the database, which is by default that of the user.
+    pub fn database(&self) -> Option<&str> {
+        self.config.get_dbname().or(self.config.get_user())
+    }
+
+    /// The user, which is by default that of the operating system.
+    pub fn user(&self) -> Option<&str> {
+        self.config.get_user()
+    }
+
+    /// Hosts with their ports, or the folder of a socket.
+    pub(super) fn place(&self) -> String {
+        self.places(|folder| folder)
+    }
+
+    fn places(&self, socket: impl Fn(String) -> String) -> String {
+        let ports = self.config.get_ports();
+        let port = |nth: usize| ports.get(nth).or(ports.first()).copied().unwrap_or(PORT);
+        let named = |(nth, host): (usize, &Host)| match host {
+            Host::Tcp(name) if name.contains(':') => format!("[{name}]:{}", port(nth)),
+            Host::Tcp(name) => format!("{name}:{}", port(nth)),
+            Host::Unix(folder) => socket(folder.display().to_string()),
+        };
+        let numbered = |(nth, address): (usize, &IpAddr)| match address {
+            IpAddr::V4(address) => format!("{address}:{}", port(nth)),
+            IpAddr::V6(address) => format!("[{address}]:{}", port(nth)),
+        };
+        let hosts = self.config.get_hosts();
+        let places: Vec<String> = if hosts.is_empty() {
+            self.config.get_hostaddrs().iter().enumerate().map(numbered).collect()
+        } else {
+            hosts.iter().enumerate().map(named).collect()
+        };
+        places.join(",")
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("postgres://")?;
+        if let Some(user) = self.config.get_user() {
+            write!(out, "{}@", encoded(user))?;
+        }
+        out.write_str(&self.places(|folder| encoded(&folder)))?;
+        self.database().map_or(Ok(()), |database| write!(out, "/{}", encoded(database)))
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, PLAIN).to_string()
+}
+
+/// What the driver reads, and the file of `sslrootcert`. The parameters begin where they begin for
+/// the driver: behind the first `?` that follows the first `@`.
+fn of_url(url: &str) -> Result<(String, Option<String>), DatabaseUrlError> {
+    let from = url.find('@').map_or(0, |at| at + 1);
+    let (user, rest) = url.split_at_checked(from).unwrap_or((url, ""));
+    if rest.contains('@') {
+        return Err(DatabaseUrlError::Form);
+    }
+    let Some((place, query)) = rest.split_once('?') else { return Ok((url.to_owned(), None)) };
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let (mut root, mut others) = (None, Vec::new());
+    for pair in query.split('&') {
+        match pair.split_once('=').map(|(name, value)| (decoded(name), decoded(value))) {
+            Some((name, value)) if name == "sslrootcert" => root = Some(value),
+            Some((name, value)) if name == "sslmode" => {
+                others.push(format!("sslmode={}", encoded(pairs::driver_mode(&value))));
             }
-            None => bytes.extend(b"%".iter().copied().chain(part.bytes())),
+            _ => others.push(pair.to_owned()),
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    let mark = if others.is_empty() { "" } else { "?" };
+    Ok((format!("{user}{place}{mark}{}", others.join("&")), root))
 }
 
-fn of_pairs(pairs: &str) -> (String, Option<String>) {
-    let start = pairs.match_indices(ROOT).map(|(at, _)| at);
-    let mut starts = start.filter(|at| pairs.get(..*at).is_some_and(begins_a_pair));
-    let Some((before, rest)) = starts.next().and_then(|at| pairs.split_at_checked(at)) else {
-        return (pairs.to_owned(), None);
+fn require_tls(config: &mut Config) -> Result<(), DatabaseUrlError> {
+    match remote_host(config) {
+        Some(host) if config.get_ssl_mode() == SslMode::Disable => {
+            return Err(DatabaseUrlError::TlsRequired { host });
+        }
+        Some(_) => config.ssl_mode(SslMode::Require),
+        None if config.get_ssl_mode() == SslMode::Require => config,
+        // Debian's local server offers a certificate that nobody signed.
+        None => config.ssl_mode(SslMode::Disable),
     };
-    let value = rest.strip_prefix(ROOT).unwrap_or_default();
-    let (root, after) = match value.strip_prefix('\'') {
-        Some(quoted) => quoted.split_once('\'').unwrap_or((quoted, "")),
-        None => value.split_once(char::is_whitespace).unwrap_or((value, "")),
-    };
-    (format!("{before} {after}"), Some(root.to_owned()))
+    Ok(())
 }
 
-fn begins_a_pair(before: &str) -> bool {
-    before.is_empty() || before.ends_with(char::is_whitespace)
+fn remote_host(config: &Config) -> Option<String> {
+    let addresses = config.get_hostaddrs();
+    if let Some(address) = addresses.iter().find(|address| !address.is_loopback()) {
+        return Some(address.to_string());
+    }
+    if !addresses.is_empty() {
+        return None;
+    }
+    config.get_hosts().iter().find_map(|host| match host {
+        Host::Unix(_) => None,
+        Host::Tcp(name) if name == "localhost" => None,
+        Host::Tcp(name) => match name.parse::<IpAddr>() {
+            Ok(address) if address.is_loopback() => None,
+            _ => Some(name.clone()),
+        },
+    })
 }

@@ -3,11 +3,14 @@
 use std::process::ExitCode;
 
 use infra::event_store::ExecuteError;
+use infra::keyring::KeyringError;
 
 use super::terminal;
 use crate::config::ConfigError;
+use crate::databases::DatabasesError;
 use crate::operations::request_erasure::RequestErasureError;
 use crate::operations::sole_owner::SoleOwnerError;
+use crate::wiring::WiringError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -56,8 +59,28 @@ failed! {
     infra::metrics::MetricsError,
     infra::keyring::KeyringError,
     infra::log::ReplayError,
-    crate::databases::DatabasesError,
-    crate::wiring::WiringError,
+}
+
+/// What is not there may be mistyped.
+impl From<DatabasesError> for CliError {
+    fn from(error: DatabasesError) -> Self {
+        if matches!(error, DatabasesError::NoData(_) | DatabasesError::NoDatabase { .. }) {
+            Self::Input(error.to_string())
+        } else {
+            Self::failed(error)
+        }
+    }
+}
+
+impl From<WiringError> for CliError {
+    fn from(error: WiringError) -> Self {
+        use KeyringError::{NoRoot, RootMissing};
+        if matches!(error, WiringError::Keyring(NoRoot | RootMissing { .. })) {
+            Self::Input(error.to_string())
+        } else {
+            Self::failed(error)
+        }
+    }
 }
 
 impl From<RequestErasureError> for CliError {

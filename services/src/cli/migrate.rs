@@ -6,6 +6,7 @@ use infra::postgres::Migrated;
 use super::{CliError, terminal::say};
 use crate::config::Config;
 use crate::databases::Databases;
+use crate::wiring;
 
 #[derive(Args)]
 pub struct MigrateArgs {
@@ -16,7 +17,7 @@ pub struct MigrateArgs {
 
 pub async fn run(config: &Config, args: MigrateArgs) -> Result<(), CliError> {
     let databases = Databases::reach(config).await?;
-    let migrated = databases.migrate(args.force).await;
+    let migrated = migrate(config, &databases, args.force).await;
     databases.close().await;
     for Migrated { migrations, functions } in migrated? {
         for name in migrations {
@@ -28,4 +29,16 @@ pub async fn run(config: &Config, args: MigrateArgs) -> Result<(), CliError> {
     }
     say("both databases are up to date");
     Ok(())
+}
+
+/// A new keyring gets its first root key, too: `lethe api` and `lethe work` make none.
+async fn migrate(
+    config: &Config,
+    databases: &Databases,
+    force: bool,
+) -> Result<[Migrated; 2], CliError> {
+    let migrated = databases.migrate(force).await?;
+    let pool = wiring::keyring_pool(config, databases).await?;
+    wiring::create_first_root(config, pool).await?;
+    Ok(migrated)
 }

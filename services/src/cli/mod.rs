@@ -29,6 +29,12 @@ use infra::keyring::LEASE_LOG_TARGET;
 
 pub use error::CliError;
 
+/// What `lethe serve` says of the settings once it serves.
+#[cfg(test)]
+pub fn lines_at_start(config: &Config) -> Vec<(&'static str, String)> {
+    places::lines(config, None, config.metrics_listen, Some(config.listen))
+}
+
 use crate::config::{Config, Flags};
 use crate::logging;
 
@@ -90,6 +96,11 @@ impl Subcommand {
             | Self::Help(_) => format!("warn,{LEASE_LOG_TARGET}=error"),
         }
     }
+}
+
+/// The subcommands with their arguments, for tests that run every one of them.
+pub fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
 }
 
 /// Exit codes: 0 done, 1 failed, 2 the request cannot be carried out as it was given.

@@ -13,30 +13,44 @@ pub(super) fn say_where(
     metrics: SocketAddr,
     api: Option<SocketAddr>,
 ) {
-    let line = |name: &str, text: String| say(format_args!("{name:<9}{text}"));
-    match cluster {
-        Some(dir) => line("data", format!("{} (a private PostgreSQL)", dir.display())),
-        None => line("data", config.database_url.redacted()),
+    for (name, text) in lines(config, cluster, metrics, api) {
+        say(format_args!("{name:<9}{text}"));
     }
-    line("roots", format!("{} (keep it out of the data's backups)", config.root_dir.display()));
-    line("escrow", escrow(config));
-    match &config.smtp_url {
-        Some(url) => line("mail", url.redacted()),
-        None => line("mail", format!("{} (no mail server is set)", config.mail_dir.display())),
-    }
-    line("egress", egress(config));
+}
+
+pub(super) fn lines(
+    config: &Config,
+    cluster: Option<&Path>,
+    metrics: SocketAddr,
+    api: Option<SocketAddr>,
+) -> Vec<(&'static str, String)> {
+    let data = match cluster {
+        Some(dir) => format!("{} (a private PostgreSQL)", dir.display()),
+        None => config.database_url.redacted(),
+    };
+    let mail = match &config.smtp_url {
+        Some(url) => url.to_string(),
+        None => format!("{} (no mail server is set)", config.mail_dir.display()),
+    };
+    let roots = format!("{} (keep it out of the data's backups)", config.root_dir.display());
+    let mut lines = vec![
+        ("data", data),
+        ("roots", roots),
+        ("escrow", escrow(config)),
+        ("mail", mail),
+        ("egress", egress(config)),
+    ];
     if !config.is_private() {
-        line(
-            "warning",
-            "other machines reach the API without TLS: put a proxy with TLS before it".to_owned(),
-        );
+        let warning = "other machines reach the API without TLS: put a proxy with TLS before it";
+        lines.push(("warning", warning.to_owned()));
     }
-    line("metrics", format!("http://{metrics}/metrics"));
+    lines.push(("metrics", format!("http://{metrics}/metrics")));
     if let Some(api) = api {
-        line("page", format!("http://{api}/docs/"));
+        lines.push(("page", format!("http://{api}/docs/")));
         // The last line: whoever waits for it knows that everything is ready.
-        line("api", format!("http://{api}"));
+        lines.push(("api", format!("http://{api}")));
     }
+    lines
 }
 
 fn escrow(config: &Config) -> String {

@@ -15,8 +15,8 @@ use super::places;
 use super::sockets::Sockets;
 use super::stop::Stop;
 use crate::config::Config;
-use crate::databases::Databases;
-use crate::wiring::App;
+use crate::databases::{Databases, DatabasesError};
+use crate::wiring::{App, Creation};
 use crate::workers::{self, Workers};
 use crate::{api, gauges, metrics};
 
@@ -31,6 +31,19 @@ impl Parts {
     pub const ALL: Self = Self { api: true, readers: true };
     pub const API: Self = Self { api: true, readers: false };
     pub const WORK: Self = Self { api: false, readers: true };
+
+    /// `lethe serve` alone makes databases and root keys: one half of an installation would make them
+    /// from a mistyped name or path.
+    fn creation(self) -> Creation {
+        if self.api && self.readers { Creation::All } else { Creation::MailFolder }
+    }
+}
+
+async fn databases(config: &Config, parts: Parts) -> Result<Databases, DatabasesError> {
+    match parts.creation() {
+        Creation::All => Databases::own(config).await,
+        Creation::MailFolder | Creation::Nothing => Databases::existing(config).await,
+    }
 }
 
 /// What was started, and is stopped in the opposite order.
@@ -49,7 +62,7 @@ pub async fn run(config: Arc<Config>, parts: Parts) -> Result<(), CliError> {
     // Before anything is made: a port that is in use is refused without a trace.
     let sockets = Sockets::bind(&config, parts.api)?;
     let databases = tokio::select! {
-        databases = Databases::own(&config) => databases?,
+        databases = databases(&config, parts) => databases?,
         // What was started so far stops as it is dropped.
         () = stop.requested() => return Ok(()),
     };
@@ -68,7 +81,7 @@ pub async fn run(config: Arc<Config>, parts: Parts) -> Result<(), CliError> {
         }
     };
     tracing::info!("stopping");
-    running.stop(drain(&config)).await;
+    Box::pin(running.stop(drain(&config))).await;
     ended
 }
 
@@ -81,9 +94,14 @@ impl Running {
     ) -> Result<Self, CliError> {
         let metrics = Arc::new(Metrics::new()?);
         let metrics_server = metrics::serve(sockets.metrics, Arc::clone(&metrics))?;
+        if parts.creation() != Creation::All {
+            databases.refuse_without_schema().await?;
+        }
         databases.migrate(false).await?;
         let public_url = public_url(config, sockets.api.as_ref())?;
-        let app = App::start(Arc::clone(config), &databases, metrics, &public_url).await?;
+        let app =
+            App::start(Arc::clone(config), &databases, metrics, &public_url, parts.creation())
+                .await?;
         // Before requests are served: a restored log has events of people who are erased in the ledger.
         workers::replay_ledger(&app).await.map_err(CliError::Failed)?;
         let wake = Wake::start(databases.direct.clone(), app.executor.appended());
@@ -136,7 +154,7 @@ async fn read(app: &App, wake: &Wake) -> Result<(Workers, Readers), CliError> {
 /// What the settings say, else where this node listens.
 fn public_url(config: &Config, listener: Option<&TcpListener>) -> Result<String, CliError> {
     if let Some(url) = &config.public_url {
-        return Ok(url.clone());
+        return Ok(url.as_str().to_owned());
     }
     let at = listener.map_or(Ok(config.listen), TcpListener::local_addr)?;
     Ok(format!("http://{at}"))

@@ -13,7 +13,7 @@ const USAGE: &str = "Usage: ";
 /// The message of clap has several lines, and the first alone may leave out the very name.
 /// `arguments` are those that were refused, the programme's name first.
 pub fn one_line(error: &Error, arguments: &[OsString]) -> String {
-    let text = error.to_string();
+    let text = without_secrets(error.to_string(), arguments);
     let mut root = Cli::command();
     root.build();
     let (path, command) = command_of(&text, arguments, &root);
@@ -29,6 +29,23 @@ pub fn one_line(error: &Error, arguments: &[OsString]) -> String {
         complaint(&text)
     };
     format!("{reason} (see `{path} --help`)")
+}
+
+/// A URL with a password may stand at the wrong place of the command line: arguments are repeated only
+/// where they are plain.
+fn without_secrets(text: String, arguments: &[OsString]) -> String {
+    let arguments = arguments.iter().skip(1).map(|argument| argument.to_string_lossy());
+    let mut given: Vec<String> = arguments.map(std::borrow::Cow::into_owned).collect();
+    let values: Vec<String> = given
+        .iter()
+        .filter_map(|argument| argument.split_once('='))
+        .map(|(_, value)| value.to_owned())
+        .collect();
+    given.extend(values);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
+    given.retain(|argument| !argument.chars().all(is_plain));
+    given.sort_by_key(|argument| std::cmp::Reverse(argument.len()));
+    given.iter().fold(text, |text, argument| text.replace(argument.as_str(), "…"))
 }
 
 /// All that clap says before the usage, as one sentence.
@@ -114,6 +131,22 @@ mod tests {
         let missing = refused("lethe token");
         let needed = "`lethe token` needs a subcommand: create, list, revoke";
         assert!(missing.contains(needed), "{missing}");
+    }
+
+    #[test]
+    fn an_argument_that_may_hold_a_password_is_not_repeated() {
+        for line in [
+            "lethe postgres://u:S3cr@h/d",
+            "lethe config postgres://u:S3cr@h/d",
+            "lethe config --database-ur=postgres://u:S3cr@h/d",
+            "lethe config --database-ur postgres://u:S3cr@h/d",
+            "lethe config --password=a/S3cr",
+            "lethe token create --days=u:S3cr@h",
+            "lethe token revoke u:S3cr@h",
+            "lethe replay u:S3cr@h",
+        ] {
+            assert!(!refused(line).contains("S3cr"), "{}", refused(line));
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use infra::metrics::Metrics;
 use super::CliError;
 use crate::config::Config;
 use crate::databases::Databases;
-use crate::wiring::App;
+use crate::wiring::{App, Creation};
 
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -29,9 +29,13 @@ async fn on<T>(
     work: impl AsyncFnOnce(&App) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
     databases.check_schema().await?;
-    let public_url =
-        config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.listen));
-    let app = App::start(config, databases, Arc::new(Metrics::new()?), &public_url).await?;
+    let public_url = config
+        .public_url
+        .as_ref()
+        .map_or_else(|| format!("http://{}", config.listen), |url| url.as_str().to_owned());
+    let app =
+        App::start(config, databases, Arc::new(Metrics::new()?), &public_url, Creation::Nothing)
+            .await?;
     let done = work(&app).await;
     app.executor.drain(DRAIN).await;
     done

@@ -49,9 +49,11 @@ macro_rules! settings {
                 layers.refuse_unknown(Self::SETTINGS)?;
                 let mut origins = std::collections::BTreeMap::new();
                 $(
-                    let (text, origin) =
-                        layers.find(stringify!($setting), || String::from($default));
-                    let $setting = <$value as Value>::read(&text).map_err(|reason| ConfigError {
+                    let (read, origin) = match layers.find(stringify!($setting)) {
+                        Some((text, origin)) => (<$value as Value>::read(text), origin),
+                        None => (DefaultValue::value($default), Origin::Default),
+                    };
+                    let $setting: $value = read.map_err(|reason| ConfigError {
                         setting: stringify!($setting).to_owned(),
                         reason,
                         origin: origin.clone(),

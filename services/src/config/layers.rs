@@ -40,9 +40,10 @@ impl Layers {
         Ok(Self { flags, environment, file, file_path })
     }
 
-    pub(super) fn find(&self, setting: &str, default: impl FnOnce() -> String) -> (String, Origin) {
+    /// The text of the highest layer that has the setting.
+    pub(super) fn find(&self, setting: &str) -> Option<(&str, Origin)> {
         if let Some(value) = self.flags.get(setting) {
-            return (value.clone(), Origin::Flag);
+            return Some((value, Origin::Flag));
         }
         let mut variables = vec![variable(setting)];
         if setting == "database_url" {
@@ -50,13 +51,11 @@ impl Layers {
         }
         for variable in variables {
             if let Some(value) = self.environment.get(&variable) {
-                return (value.clone(), Origin::Environment(variable));
+                return Some((value, Origin::Environment(variable)));
             }
         }
-        if let Some(value) = self.file.get(setting) {
-            return (value.clone(), Origin::File(self.file_path.clone()));
-        }
-        (default(), Origin::Default)
+        let value = self.file.get(setting)?;
+        Some((value, Origin::File(self.file_path.clone())))
     }
 
     /// Refuses names that no setting has, in the file and in the environment.
@@ -102,10 +101,16 @@ fn unknown(name: &str, known: &[String], origin: Origin) -> ConfigError {
     let near = near.filter(|known| damerau_levenshtein(known, name) <= TYPING_ERRORS_MAX);
     let did_you_mean = near.map(|known| format!("use {known}, or ")).unwrap_or_default();
     ConfigError {
-        setting: name.to_owned(),
+        setting: quoted_name(name),
         reason: format!("there is no such setting: {did_you_mean}see `lethe help settings`"),
         origin,
     }
+}
+
+/// A name of the file that is no name may be a URL at the wrong side of `=`.
+fn quoted_name(name: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if name.chars().all(is_plain) { name.to_owned() } else { "a name in quotes".to_owned() }
 }
 
 fn variable(setting: &str) -> String {
@@ -161,19 +166,13 @@ fn read_file(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
         .collect()
 }
 
-/// Of a syntax error, where it is and what it is: the text of the library repeats the line and the path.
+/// Of a syntax error, where it is and what it is: the first and the last line of the library's text. What
+/// stands between them repeats the line of the file, which may hold a password.
 fn reason(error: &::config::ConfigError) -> String {
-    let text = if let ::config::ConfigError::FileParse { cause, .. } = error {
-        cause.to_string()
-    } else {
-        error.to_string()
-    };
-    let digit = |c: char| c.is_ascii_digit();
-    let quotes = |line: &&str| {
-        let mark = line.trim_start().trim_start_matches(digit).trim_start();
-        line.is_empty() || mark.starts_with('|')
-    };
-    let lines = text.lines().map(str::trim_end).filter(|line| !quotes(line));
-    let lines = lines.map(|line| line.strip_prefix("TOML parse error at ").unwrap_or(line).trim());
-    lines.collect::<Vec<_>>().join(": ")
+    let ::config::ConfigError::FileParse { cause, .. } = error else { return error.to_string() };
+    let text = cause.to_string();
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let at = lines.next().unwrap_or_default();
+    let at = at.strip_prefix("TOML parse error at ").unwrap_or(at);
+    lines.next_back().map_or_else(|| at.to_owned(), |what| format!("{at}: {what}"))
 }

@@ -6,6 +6,9 @@ mod declare;
 mod error;
 mod layers;
 mod place;
+mod public_url;
+#[cfg(test)]
+mod secrets;
 mod settings;
 #[cfg(test)]
 mod tests;
@@ -13,5 +16,6 @@ mod value;
 
 pub use error::{ConfigError, Origin};
 pub use layers::Layers;
+pub use public_url::PublicUrl;
 pub use settings::{Config, Flags};
-pub use value::{LogFormat, Url, Value, with_database};
+pub use value::{LogFormat, Value, quoted};

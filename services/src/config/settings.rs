@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use domain::server::UnreachableThreshold;
+use infra::mail::Smtp;
+use infra::postgres::DatabaseUrl;
 use infra::remote::{Egress, RemoteOptions};
 
 use super::error::{ConfigError, Origin};
 use super::layers::Layers;
 use super::place;
-use super::value::{LogFormat, Url, Value, with_database};
+use super::public_url::PublicUrl;
+use super::value::{DefaultValue, LogFormat, Value};
 
 settings! {
     /// The address on which the API listens; port 0 chooses a free port.
@@ -19,11 +22,11 @@ settings! {
     /// The address on which the metrics are served; port 0 chooses a free port.
     metrics_listen: SocketAddr = "127.0.0.1:9090",
     /// The URL of the events' database; without it, Lethe starts a private PostgreSQL.
-    database_url: Option<Url> = "",
+    database_url: Option<DatabaseUrl> = "",
     /// The URL of the events' database without a pooling proxy, for LISTEN and migrations.
-    direct_url: Option<Url> = "",
+    direct_url: Option<DatabaseUrl> = "",
     /// The URL of the keyring's database; by default on the events' server, with `_keys` after the name.
-    keyring_url: Option<Url> = beside(direct_url.as_ref().or(database_url.as_ref())),
+    keyring_url: Option<DatabaseUrl> = beside(direct_url.as_ref().or(database_url.as_ref())),
     /// The most connections in a pool.
     pool_size: u16 = "12",
     /// The folder of the private PostgreSQL and of the mail folder.
@@ -31,9 +34,9 @@ settings! {
     /// The folder of the root keys: outside the data directory, and not in its backups.
     root_dir: PathBuf = place::root_dir(),
     /// The URL with which links in mails begin; by default the API's address.
-    public_url: Option<String> = "",
+    public_url: Option<PublicUrl> = "",
     /// The URL of the mail server; without it, mails are written into a folder.
-    smtp_url: Option<Url> = "",
+    smtp_url: Option<Smtp> = "",
     /// The sender of mails.
     mail_from: String = "Lethe <lethe@localhost>",
     /// The folder for mails without a mail server; by default `mail` in the data directory.
@@ -117,8 +120,8 @@ impl Config {
     /// Whether the way to the API is encrypted or local: it listens on this machine only, or is reached
     /// through a proxy with TLS.
     pub fn is_private(&self) -> bool {
-        let public = self.public_url.as_deref().map(Url::new);
-        self.listen.ip().is_loopback() || public.is_some_and(|url| url.scheme() == "https")
+        let is_encrypted = self.public_url.as_ref().is_some_and(PublicUrl::is_encrypted);
+        self.listen.ip().is_loopback() || is_encrypted
     }
 
     /// How long each stage of a connection to a server may take.
@@ -147,11 +150,7 @@ impl Config {
     }
 }
 
-fn beside(events: Option<&Url>) -> String {
-    let keyring = |events: &Url| {
-        let parsed: tokio_postgres::Config = events.expose().parse().ok()?;
-        let name = format!("{}_keys", parsed.get_dbname().or(parsed.get_user())?);
-        Some(with_database(events.expose(), &name))
-    };
-    events.and_then(keyring).unwrap_or_default()
+fn beside(events: Option<&DatabaseUrl>) -> Option<DatabaseUrl> {
+    let events = events?;
+    Some(events.with_database(&format!("{}_keys", events.database()?)))
 }

@@ -1,20 +1,46 @@
 //! Reads the text of a setting, and shows it without its secrets.
 
-use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use infra::mail::Smtp;
+use infra::postgres::DatabaseUrl;
 use infra::remote::Egress;
-use secrecy::{ExposeSecret, SecretString};
+
+use super::public_url::PublicUrl;
+
+/// A longer value is not repeated in an error.
+const QUOTED_MAX: usize = 40;
 
 pub trait Value: Sized {
+    /// The error does not repeat what may be a secret.
     fn read(text: &str) -> Result<Self, String>;
+    /// The value without its secrets.
     fn redacted(&self) -> String;
 }
 
-/// A URL that may hold a password, which is not shown.
-#[derive(Clone)]
-pub struct Url(SecretString);
+/// What stands for a setting that is not set: its text, or its value.
+pub trait DefaultValue<V> {
+    fn value(self) -> Result<V, String>;
+}
+
+impl<V: Value> DefaultValue<V> for &str {
+    fn value(self) -> Result<V, String> {
+        V::read(self)
+    }
+}
+
+impl<V: Value> DefaultValue<V> for String {
+    fn value(self) -> Result<V, String> {
+        V::read(&self)
+    }
+}
+
+impl DefaultValue<Self> for Option<DatabaseUrl> {
+    fn value(self) -> Result<Self, String> {
+        Ok(self)
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -22,102 +48,12 @@ pub enum LogFormat {
     Json,
 }
 
-impl Url {
-    pub fn new(url: impl Into<String>) -> Self {
-        Self(url.into().into())
-    }
-
-    pub fn expose(&self) -> &str {
-        self.0.expose_secret()
-    }
-
-    /// The scheme, the user and password, and the rest.
-    fn parts(&self) -> (&str, Option<&str>, &str) {
-        let (scheme, rest) = self.expose().split_once("://").unwrap_or(("", self.expose()));
-        let authority = rest.find(['/', '?']).unwrap_or(rest.len());
-        match rest.get(..authority).and_then(|authority| authority.rfind('@')) {
-            None => (scheme, None, rest),
-            Some(at) => (scheme, rest.get(..at), rest.get(at + 1..).unwrap_or_default()),
-        }
-    }
-
-    pub fn scheme(&self) -> &str {
-        self.parts().0
-    }
-
-    /// Whether its host is this machine, by name or by number; a socket's path counts.
-    pub fn is_loopback(&self) -> bool {
-        let (_, _, rest) = self.parts();
-        let host = rest.split(['/', '?']).next().unwrap_or_default();
-        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-        let name = name.trim_start_matches('[').trim_end_matches(']');
-        name.is_empty()
-            || name == "localhost"
-            || name.starts_with("%2F")
-            || name.starts_with("%2f")
-            || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-    }
-}
-
-impl fmt::Debug for Url {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.redacted())
-    }
-}
-
-impl Value for Url {
-    fn read(text: &str) -> Result<Self, String> {
-        let is_url = text.split_once("://").is_some_and(|(scheme, _)| !scheme.is_empty());
-        // PostgreSQL's other form: `host=... dbname=...`.
-        if is_url || text.contains('=') {
-            Ok(Self::new(text))
-        } else {
-            Err("this is not a URL: begin with postgres:// for a database, with smtp:// for mail"
-                .to_owned())
-        }
-    }
-
-    fn redacted(&self) -> String {
-        if !self.expose().contains("://") {
-            let pairs = self.expose().split_whitespace().map(redacted);
-            return pairs.collect::<Vec<_>>().join(" ");
-        }
-        let (scheme, user, rest) = self.parts();
-        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let query = query.split('&').filter(|pair| !pair.is_empty()).map(redacted);
-        let query = query.collect::<Vec<_>>().join("&");
-        let user = user.map_or_else(String::new, |user| match user.split_once(':') {
-            Some((name, _)) => format!("{name}:[redacted]@"),
-            None => format!("{user}@"),
-        });
-        let mark = if query.is_empty() { "" } else { "?" };
-        format!("{scheme}://{user}{place}{mark}{query}")
-    }
-}
-
-/// The URL of the database `name` on the same server. In both forms of a URL the last name counts.
-pub fn with_database(url: &str, name: &str) -> String {
-    let mark = match (url.contains("://"), url.contains('?')) {
-        (true, true) => "&",
-        (true, false) => "?",
-        (false, _) => " ",
-    };
-    format!("{url}{mark}dbname={name}")
-}
-
-fn redacted(pair: &str) -> String {
-    match pair.split_once('=') {
-        Some((name, _)) if name.contains("password") => format!("{name}=[redacted]"),
-        _ => pair.to_owned(),
-    }
-}
-
 impl Value for LogFormat {
     fn read(text: &str) -> Result<Self, String> {
         match text {
             "text" => Ok(Self::Text),
             "json" => Ok(Self::Json),
-            _ => Err(format!("`{text}` must be text or json")),
+            _ => Err(format!("{} must be text or json", quoted(text))),
         }
     }
 
@@ -169,11 +105,38 @@ impl<V: Value> Value for Option<V> {
     }
 }
 
+/// The text where it is plain. A URL with a password may stand at the wrong setting.
+pub fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.:[]".contains(c);
+    if text.len() <= QUOTED_MAX && text.chars().all(is_plain) {
+        format!("`{text}`")
+    } else {
+        "this value".to_owned()
+    }
+}
+
+/// Types whose `Display` shows no password, and whose errors do not repeat the text.
+macro_rules! secret {
+    ($($value:ty),+) => {$(
+        impl Value for $value {
+            fn read(text: &str) -> Result<Self, String> {
+                text.parse().map_err(|error: <$value as std::str::FromStr>::Err| error.to_string())
+            }
+
+            fn redacted(&self) -> String {
+                self.to_string()
+            }
+        }
+    )+};
+}
+
+secret! { DatabaseUrl, Smtp, PublicUrl }
+
 macro_rules! parsed {
     ($($value:ty: $reason:literal),+) => {$(
         impl Value for $value {
             fn read(text: &str) -> Result<Self, String> {
-                text.parse().map_err(|_| format!("`{text}` is not {}", $reason))
+                text.parse().map_err(|_| format!("{} is not {}", quoted(text), $reason))
             }
 
             fn redacted(&self) -> String {

@@ -9,7 +9,7 @@ use infra::ids::Ids;
 use infra::metrics::Metrics;
 use services::config::{Config, Flags};
 use services::databases::Databases;
-use services::wiring;
+use services::wiring::{self, Creation};
 
 fn main() {
     let events = std::env::args().nth(1).map_or(Ok(1_000_000), |events| events.parse());
@@ -25,7 +25,7 @@ async fn seed(config: &Config, events: i64) {
     databases.migrate(false).await.unwrap();
     let pool = wiring::log_pool(config, &databases).await.unwrap();
     let keys = wiring::keyring_pool(config, &databases).await.unwrap();
-    let keyring = wiring::keyring(config, keys, Clock::system()).await.unwrap();
+    let keyring = wiring::keyring(config, keys, Clock::system(), Creation::All).await.unwrap();
     let metrics = Arc::new(Metrics::new().unwrap());
     let (options, direct) = (ExecutorConfig::default(), &databases.direct);
     let (sealer, macs) = (keyring.sealer.clone(), keyring.request_macs.clone());

@@ -216,6 +216,7 @@ async fn an_offline_command_says_that_the_schema_is_newer_than_the_programme() {
 #[tokio::test]
 async fn a_word_that_cannot_be_is_refused_on_one_line() {
     let installation = Installation::new().await;
+    done(&installation, &["migrate"]).await;
 
     let replay = refused(&installation, &["replay", "mailer"]).await;
     let projections: Vec<_> = projections::all().iter().map(Reader::name).collect();

@@ -8,6 +8,7 @@ mod erased;
 mod escrow;
 mod mailing;
 mod metrics;
+mod mistyped;
 mod refusals;
 mod restore;
 mod revocation;

@@ -5,18 +5,6 @@ use tests::{Installation, Person};
 use crate::command_line::{printed, refused};
 
 #[tokio::test]
-async fn the_doctor_does_not_call_well_what_is_not_there() {
-    let installation = Installation::private(&[]);
-
-    let (code, out, errors) = printed(&installation.run(&["doctor"]).await);
-
-    assert_eq!(code, Some(1), "{out}{errors}");
-    assert!(out.contains("WRONG  there are no databases in "), "{out}");
-    assert_eq!(errors.lines().count(), 1, "{errors}");
-    assert!(errors.contains("1 finding is WRONG"), "{errors}");
-}
-
-#[tokio::test]
 async fn what_is_given_wrongly_is_refused_before_anything_is_made() {
     let installation = Installation::private(&[]);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -50,7 +38,7 @@ async fn a_folder_without_the_root_keys_is_named_and_not_made() {
     let arguments = ["keys", "status", "--root-dir", wrong.to_str().unwrap()];
     let (code, _, errors) = printed(&installation.run(&arguments).await);
 
-    assert_eq!(code, Some(1), "{errors}");
+    assert_eq!(code, Some(2), "{errors}");
     let missing = format!("root key 1, which is not in {}", wrong.display());
     assert!(errors.contains(&missing), "{errors}");
     assert!(!wrong.exists());

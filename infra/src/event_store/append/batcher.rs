@@ -18,7 +18,7 @@ use super::rows::Append;
 use crate::event_store::error::ExecuteError;
 use crate::failpoint;
 use crate::metrics::Metrics;
-use crate::postgres::{ConnectOptions, PgError};
+use crate::postgres::{ConnectOptions, DatabaseUrl, PgError};
 
 /// How long a batch whose answer was lost is sent again.
 const RESEND_FOR: Duration = Duration::from_secs(10);
@@ -29,7 +29,7 @@ const SLEEP_FROM: Duration = Duration::from_micros(200);
 
 #[derive(Clone, Debug)]
 pub struct BatcherOptions {
-    pub url: String,
+    pub url: DatabaseUrl,
     pub connect: ConnectOptions,
     pub appends_max: usize,
     pub waiting_max: usize,

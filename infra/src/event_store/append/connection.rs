@@ -12,7 +12,7 @@ use super::outcome::{AppendError, AppendOutcome};
 use super::rows::{Append, NewEvent, NewReservation};
 use crate::failpoint;
 use crate::metrics::Metrics;
-use crate::postgres::{ConnectOptions, PgError, connect_one, describe};
+use crate::postgres::{ConnectOptions, DatabaseUrl, PgError, connect_one, describe};
 
 /// Longer than any statement may take: after it the server counts as lost.
 const ANSWER_WITHIN: Duration = Duration::from_secs(40);
@@ -37,7 +37,7 @@ pub struct Connection {
 
 impl Connection {
     pub async fn open(
-        url: &str,
+        url: &DatabaseUrl,
         options: &ConnectOptions,
         observers: Observers,
     ) -> Result<Self, PgError> {

@@ -46,7 +46,7 @@ async fn a_member_that_cannot_be_written_fails_alone() {
 async fn appends_that_wait_share_a_batch() {
     let databases = databases().await;
     let ExecutorConfig { connect, appends_max, waiting_max, .. } = ExecutorConfig::default();
-    let url = databases.log_url.clone();
+    let url = databases.log_url.parse().unwrap();
     let options = BatcherOptions { url, connect, appends_max, waiting_max };
     let (head, metrics) = (watch::Sender::new(0), Arc::new(Metrics::new().unwrap()));
     let starting = batcher::start(options, Arc::clone(&metrics), head, Arc::new(Notify::new()));
@@ -74,7 +74,7 @@ async fn appends_that_wait_share_a_batch() {
 async fn more_than_may_wait_are_refused_at_once() {
     let databases = databases().await;
     let ExecutorConfig { connect, appends_max, .. } = ExecutorConfig::default();
-    let url = databases.log_url.clone();
+    let url = databases.log_url.parse().unwrap();
     let options = BatcherOptions { url, connect, appends_max, waiting_max: 4 };
     let (head, metrics) = (watch::Sender::new(0), Arc::new(Metrics::new().unwrap()));
     let queue = batcher::start(options, metrics, head, Arc::new(Notify::new())).await.unwrap();

@@ -40,7 +40,7 @@ async fn databases() -> Databases {
 
 async fn node(url: &str) -> Node {
     let ExecutorConfig { connect, appends_max, waiting_max, .. } = ExecutorConfig::default();
-    let options = BatcherOptions { url: url.to_owned(), connect, appends_max, waiting_max };
+    let options = BatcherOptions { url: url.parse().unwrap(), connect, appends_max, waiting_max };
     let metrics = Arc::new(Metrics::new().unwrap());
     let (sender, head) = watch::channel(0);
     let missing = Arc::new(Notify::new());

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_postgres::AsyncMessage;
 
-use crate::postgres::{ConnectOptions, PgError, connect_with_messages};
+use crate::postgres::{ConnectOptions, DatabaseUrl, PgError, connect_with_messages};
 
 const LISTEN: &str = "listen lethe_appended";
 const NOTIFY: &str = "select pg_notify('lethe_appended', $1)";
@@ -32,7 +32,7 @@ impl Drop for Wake {
 impl Wake {
     /// Notifies the other nodes of what this node has `appended`. `direct_url` must not lead to a
     /// transaction-pooling proxy.
-    pub fn start(direct_url: String, appended: watch::Receiver<i64>) -> Self {
+    pub fn start(direct_url: DatabaseUrl, appended: watch::Receiver<i64>) -> Self {
         let (sender, heads) = watch::channel(*appended.borrow());
         let task = tokio::spawn(async move {
             let own = follow(appended.clone(), &sender);
@@ -63,7 +63,11 @@ async fn follow(mut appended: watch::Receiver<i64>, heads: &watch::Sender<i64>) 
     }
 }
 
-async fn keep_connected(url: &str, appended: watch::Receiver<i64>, heads: &watch::Sender<i64>) {
+async fn keep_connected(
+    url: &DatabaseUrl,
+    appended: watch::Receiver<i64>,
+    heads: &watch::Sender<i64>,
+) {
     while appended.has_changed().is_ok() {
         if let Err(error) = connected(url, appended.clone(), heads).await {
             tracing::warn!(%error, "nodes are not woken by each other, and poll");
@@ -73,7 +77,7 @@ async fn keep_connected(url: &str, appended: watch::Receiver<i64>, heads: &watch
 }
 
 async fn connected(
-    url: &str,
+    url: &DatabaseUrl,
     mut appended: watch::Receiver<i64>,
     heads: &watch::Sender<i64>,
 ) -> Result<(), PgError> {
@@ -116,10 +120,11 @@ mod tests {
     #[tokio::test]
     async fn an_append_of_one_node_wakes_the_other_even_after_its_connection_was_lost() {
         let databases = databases().await.unwrap();
+        let url: DatabaseUrl = databases.log_url.parse().unwrap();
         let (one, own) = watch::channel(3);
         let (_other, others) = watch::channel(0);
-        let first = Wake::start(databases.log_url.clone(), own);
-        let second = Wake::start(databases.log_url.clone(), others);
+        let first = Wake::start(url.clone(), own);
+        let second = Wake::start(url.clone(), others);
         let mut heads = second.heads();
         let reached = async |heads: &mut watch::Receiver<i64>, position: i64| {
             let mut at = position;

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use self::owner::Owner;
 use self::server::{USER, at, initialise, log_tail, spawn, watch_over};
+use super::pairs::quoted;
 use super::{ClusterError, ConnectOptions, PgError};
 
 pub mod binaries;
@@ -21,8 +22,6 @@ mod socket;
 
 pub use options::ClusterOptions;
 pub use running::running;
-
-const FIND_DATABASE: &str = "select from pg_database where datname = $1";
 
 const POLL: Duration = Duration::from_millis(10);
 
@@ -64,13 +63,7 @@ impl Cluster {
 
     /// Creates the database unless it exists.
     pub async fn create_database(&self, name: &str) -> Result<(), PgError> {
-        let client = super::connect_one(&self.url("postgres"), &ConnectOptions::default()).await?;
-        let found = client.query_opt(FIND_DATABASE, &[&name]).await?;
-        if found.is_none() {
-            let name = name.replace('"', "\"\"");
-            client.batch_execute(&format!("create database \"{name}\"")).await?;
-        }
-        Ok(())
+        super::create_database(&self.url(name).parse()?).await
     }
 
     /// Resolves once the server has ended, asked to or not.
@@ -149,8 +142,4 @@ fn make_folder(dir: &Path) -> Result<Option<Owner>, ClusterError> {
 fn url_at(socket: &Path, database: &str) -> String {
     let host = quoted(&socket.display().to_string());
     format!("host={host} user={USER} dbname={}", quoted(database))
-}
-
-fn quoted(value: &str) -> String {
-    format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))
 }

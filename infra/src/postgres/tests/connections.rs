@@ -1,58 +1,6 @@
 use std::time::Duration;
 
-use tokio_postgres::config::SslMode;
-
-use crate::postgres::{ConnectOptions, PgError, connect, connect_one, describe, tls};
-
-fn mode(url: &str) -> Result<SslMode, PgError> {
-    tls::required_beyond_this_machine(url).map(|(config, _)| config.get_ssl_mode())
-}
-
-#[test]
-fn tls_is_required_beyond_this_machine() {
-    for url in [
-        "postgres://u@db.example/l",
-        "postgres://u@db.example/l?sslmode=prefer",
-        "postgres://u@127.0.0.1,10.0.0.7/l",
-        "postgres://u@localhost/l?hostaddr=10.0.0.7",
-        "host=/run/postgresql,db.example",
-        "host=localhost.example",
-    ] {
-        assert_eq!(mode(url).unwrap(), SslMode::Require, "{url}");
-    }
-}
-
-#[test]
-fn a_url_that_would_go_beyond_this_machine_in_the_clear_is_refused() {
-    for url in ["postgres://u@db.example/l?sslmode=disable", "host=::2 sslmode=disable"] {
-        assert!(matches!(mode(url), Err(PgError::TlsRequired { .. })), "{url}");
-    }
-}
-
-#[test]
-fn this_machine_is_asked_for_tls_only_when_the_url_requires_it() {
-    for host in ["localhost", "127.0.0.1", "::1", "/run/postgresql"] {
-        assert_eq!(mode(&format!("host={host}")).unwrap(), SslMode::Disable);
-        assert_eq!(mode(&format!("host={host} sslmode=require")).unwrap(), SslMode::Require);
-    }
-}
-
-#[test]
-fn a_url_may_name_the_certificates_it_trusts() {
-    let trusted = |url: &str| tls::required_beyond_this_machine(url).unwrap().1;
-    let file = Some(std::path::PathBuf::from("/etc/our ca.pem"));
-    for url in [
-        "postgres://u@db.example/l?sslrootcert=%2Fetc%2Four%20ca.pem&sslmode=verify-full",
-        "postgres://u@db.example/l?sslrootcert=/etc/our%20ca.pem",
-        "host=db.example sslmode=verify-full sslrootcert='/etc/our ca.pem' dbname=l",
-    ] {
-        assert_eq!(trusted(url), file, "{url}");
-        assert_eq!(mode(url).unwrap(), SslMode::Require);
-    }
-    for url in ["postgres://u@db.example/l", "host=db.example sslrootcert=system"] {
-        assert_eq!(trusted(url), None, "{url}");
-    }
-}
+use crate::postgres::{ConnectOptions, connect, connect_one, describe};
 
 #[tokio::test]
 async fn a_server_that_is_not_reached_is_named_by_host_and_port_without_credentials() {
@@ -69,13 +17,6 @@ async fn a_server_that_is_not_reached_is_named_by_host_and_port_without_credenti
         assert!(text.contains("refused") && text.contains("check the URL"), "{text}");
         assert!(!text.contains("s3cr3t"), "{text}");
     }
-}
-
-#[test]
-fn a_url_that_cannot_be_read_is_not_repeated() {
-    let error = mode("postgres://u:secret@[::1").unwrap_err();
-
-    assert!(!error.to_string().contains("secret"));
 }
 
 #[tokio::test]

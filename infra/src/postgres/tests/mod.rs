@@ -6,3 +6,4 @@ mod functions;
 mod migrations;
 mod schema;
 mod upgrade;
+mod urls;

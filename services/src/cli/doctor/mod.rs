@@ -7,11 +7,13 @@ mod server;
 use std::io::{Stdout, Write, stdout};
 use std::sync::Arc;
 
+use infra::clock::Clock;
+
 use super::CliError;
 use super::terminal::count;
 use crate::config::Config;
-use crate::databases::{Databases, DatabasesError};
-use crate::wiring;
+use crate::databases::Databases;
+use crate::wiring::{self, Creation};
 
 /// What was found.
 pub(super) struct Findings {
@@ -45,17 +47,12 @@ impl Findings {
 }
 
 pub async fn run(config: Arc<Config>) -> Result<(), CliError> {
+    let databases = Databases::existing(&config).await?;
     let mut findings = Findings { out: stdout(), wrong: 0 };
     roots::look(&config, &mut findings);
-    match Databases::existing(&config).await {
-        Ok(databases) => {
-            let looked = look(&config, &databases, &mut findings).await;
-            databases.close().await;
-            looked?;
-        }
-        Err(error @ DatabasesError::NoData(_)) => findings.wrong(&error.to_string()),
-        Err(error) => return Err(error.into()),
-    }
+    let looked = look(&config, &databases, &mut findings).await;
+    databases.close().await;
+    looked?;
     reach::say(&config, &findings);
     match findings.wrong {
         0 => Ok(()),
@@ -81,7 +78,7 @@ async fn look(
     }
     findings.well("both databases have the schema of this programme");
     let pool = wiring::keyring_pool(config, databases).await?;
-    match wiring::keyring(config, pool, infra::clock::Clock::system()).await {
+    match wiring::keyring(config, pool, Clock::system(), Creation::Nothing).await {
         Ok(keyring) => roots::wrap(&keyring, config, findings).await,
         Err(error) => {
             findings.wrong(&error.to_string());

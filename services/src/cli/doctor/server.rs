@@ -1,6 +1,6 @@
 //! The databases: what keeps a commit, who can listen, and how full things are.
 
-use infra::postgres::{ConnectOptions, connect_one};
+use infra::postgres::{ConnectOptions, DatabaseUrl, connect_one};
 use tokio_postgres::Row;
 
 use super::Findings;
@@ -51,7 +51,7 @@ struct ServerFacts {
     database: String,
 }
 
-async fn ask(url: &str) -> Result<ServerFacts, CliError> {
+async fn ask(url: &DatabaseUrl) -> Result<ServerFacts, CliError> {
     let client = connect_one(url, &ConnectOptions::default()).await?;
     let row = client.query_one(SERVER, &[]).await;
     read(&row.map_err(infra::postgres::PgError::from)?)

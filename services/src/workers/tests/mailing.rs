@@ -141,7 +141,8 @@ async fn a_mail_server_that_is_not_there_yet_gets_the_mail_later_and_once() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("smtp://{}", listener.local_addr().unwrap());
     drop(listener);
-    let app = harness.node_with(Transport::smtp(&url).unwrap(), &harness.databases.log_url).await;
+    let app =
+        harness.node_with(Transport::Smtp(url.parse().unwrap()), &harness.databases.log_url).await;
     register(&app, "ada@example.org").await;
     react(&app, &mailer(&app)).await.unwrap();
     send_due(app.clone()).await.unwrap();

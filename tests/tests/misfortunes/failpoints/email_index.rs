@@ -83,9 +83,7 @@ pub async fn crash() -> Report {
 
 /// A node without workers: it does not go on with the rotation.
 async fn api(installation: &Installation) -> TestServer {
-    let mut command = installation.command();
-    command.arg("api");
-    TestServer::start(command).await
+    installation.api_node().await
 }
 
 async fn register(client: &Client, name: &str) -> Person {

@@ -1,7 +1,7 @@
 //! Changing a password, and choosing another when it is lost.
 
 use serde_json::json;
-use tests::{Installation, Person, TestServer};
+use tests::{Installation, Person};
 
 use super::{AccountHarness, causes_of_closing};
 
@@ -32,9 +32,7 @@ async fn a_new_password_signs_out_everywhere_else() {
 async fn a_session_that_a_new_password_closes_names_the_change_as_its_cause() {
     // Without workers: the session closer would close the session, too, and name the right cause.
     let installation = Installation::new().await;
-    let mut command = installation.command();
-    command.arg("api");
-    let api = TestServer::start(command).await;
+    let api = installation.api_node().await;
     let ada = Person::named("ada");
     ada.register(&api.client()).await;
     let (desk, _phone) = (ada.sign_in(&api.client()).await, ada.sign_in(&api.client()).await);

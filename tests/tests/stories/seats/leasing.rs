@@ -117,10 +117,7 @@ impl ApiOnly {
     async fn with(seats: &str) -> Self {
         let settings = [("seat_lease_seconds", "1"), ("seat_limit_default", seats)];
         let installation = Installation::with(&settings).await;
-        assert!(installation.run(&["migrate"]).await.status.success());
-        let mut command = installation.command();
-        command.arg("api");
-        let api = TestServer::start(command).await;
+        let api = installation.api_node().await;
         let ada = api.client().bearing(&installation.stranger().await.1);
         let made = ada.post("/v1/workspaces", json!({ "name": "Engines" })).await.expect(201);
         let workspace = made.field("/workspace_id");
