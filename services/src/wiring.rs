@@ -170,7 +170,7 @@ impl App {
 pub async fn log_pool(config: &Config, databases: &Databases) -> Result<Pool, WiringError> {
     let options = ConnectOptions {
         connections_max: config.pool_size.into(),
-        proxied: databases.log != databases.direct,
+        proxied: config.is_proxied(),
         ..ConnectOptions::app()
     };
     connect(&databases.log, &options).await.map_err(WiringError::Log)

@@ -62,6 +62,15 @@ impl Installation {
         Self { programme: Programme::WithFailpoints, ..self }
     }
 
+    /// With further settings.
+    #[must_use]
+    pub fn and(mut self, settings: &[(&str, &str)]) -> Self {
+        for (name, value) in settings {
+            self.settings.insert((*name).to_owned(), (*value).to_owned());
+        }
+        self
+    }
+
     /// Leaves its folder behind.
     #[must_use]
     pub fn keep(mut self) -> Self {

@@ -35,7 +35,8 @@ pub async fn create_database(url: &DatabaseUrl) -> Result<(), PgError> {
         // Another process has created it meanwhile: by name, or by the index of names.
         Some(&(SqlState::DUPLICATE_DATABASE | SqlState::UNIQUE_VIOLATION)) => Ok(()),
         Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
-            Err(PgError::CreateDatabase { name: name.to_owned() })
+            let owner = url.user().unwrap_or("of Lethe").to_owned();
+            Err(PgError::CreateDatabase { name: name.to_owned(), owner })
         }
         _ => Err(error.into()),
     }

@@ -29,10 +29,26 @@ pub enum PgError {
     #[error("PostgreSQL: {0}")]
     NoDatabase(String),
     #[error(
-        "the database {name} is not there, and this role may not create it: have an administrator \
-         run `create database \"{name}\" owner` with the name of this role"
+        "the database {name} is not there, and the role {owner} may not create it: have an \
+         administrator run `create database \"{name}\" owner \"{owner}\"`"
     )]
-    CreateDatabase { name: String },
+    CreateDatabase { name: String, owner: String },
+    #[error(
+        "the first migration makes the roles lethe_app and lethe_retention, and the role {0} may not: \
+         have an administrator run `alter role \"{0}\" createrole`, and after the migration `alter \
+         role \"{0}\" nocreaterole`"
+    )]
+    CreateRole(String),
+    #[error(
+        "sessions through the proxy lack settings, which cannot be sent through it: have an \
+         administrator run the following, and make the proxy connect anew: {statements}"
+    )]
+    ProxySettings { statements: String },
+    #[error(
+        "the proxy loses prepared statements: use PgBouncer 1.21 or later with \
+         max_prepared_statements above 0, or let database_url lead to PostgreSQL itself"
+    )]
+    ProxyLosesStatements,
     #[error("no connection was free in time")]
     Busy,
     #[error("migrations: {0}")]

@@ -8,6 +8,7 @@ mod migrate;
 mod pairs;
 mod pool;
 mod private;
+mod proxy;
 mod schema;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{DatabaseUrl, PgError, ToDatabaseUrl, tls};
+use super::{DatabaseUrl, PgError, ToDatabaseUrl, proxy, tls};
 
 /// The server ends the session of a machine that was lost after 30 seconds, where the defaults of
 /// most systems take two hours: until then the session would count as a node that runs.
@@ -44,7 +44,7 @@ pub struct ConnectOptions {
     /// The server ends a session that leaves a transaction open for longer. Zero is no limit.
     pub idle_in_transaction_timeout: Duration,
     /// The URL leads to a transaction-pooling proxy, which refuses start-up settings: role and
-    /// limits must then be set on the login role with `alter role`.
+    /// limits must then be set on the login role with `alter role`. [`connect`] looks at them.
     pub proxied: bool,
     /// Further settings of the session, as `name=value`.
     pub settings: Vec<String>,
@@ -96,6 +96,10 @@ impl ConnectOptions {
         for (name, value) in TCP_SETTINGS {
             let _ = write!(options, " -c {name}={value}");
         }
+        // What `alter role` has set for a proxy with the same login is not for this session.
+        if self.role.is_none() {
+            options.push_str(" -c role=none");
+        }
         if let Some(role) = self.role {
             let plain = |letter: char| letter.is_ascii_lowercase() || letter == '_';
             if !role.chars().all(plain) {
@@ -112,6 +116,9 @@ impl ConnectOptions {
 }
 
 /// A pool, after one connection of it has been made.
+///
+/// # Errors
+/// The URL cannot be read; the server is not reached; `ProxySettings`, `ProxyLosesStatements`.
 pub async fn connect(
     url: &(impl ToDatabaseUrl + ?Sized),
     options: &ConnectOptions,
@@ -131,6 +138,7 @@ pub async fn connect(
         .build()
         .map_err(|error| PgError::Database(error.to_string()))?;
     match pool.get().await {
+        Ok(_) if options.proxied => proxy::check(&url, options).await.map(|()| pool),
         Ok(_) => Ok(pool),
         Err(PoolError::Backend(error)) => Err(not_connected(&url, error)),
         Err(error) => Err(error.into()),

@@ -124,6 +124,11 @@ impl Config {
         self.listen.ip().is_loopback() || is_encrypted
     }
 
+    /// Whether requests reach the events' database through a pooling proxy.
+    pub fn is_proxied(&self) -> bool {
+        self.direct_url.is_some() && self.direct_url != self.database_url
+    }
+
     /// How long each stage of a connection to a server may take.
     pub fn remote_options(&self) -> RemoteOptions {
         let stage = Duration::from_secs(self.ssh_connect_seconds.into());

@@ -1,0 +1,87 @@
+//! A real `PgBouncer` in transaction mode, before the test server.
+
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+use test_support::until;
+use tokio::net::TcpStream;
+
+use crate::programme;
+
+pub struct PgBouncer {
+    child: Child,
+    port: u16,
+    user: String,
+    _folder: TempDir,
+}
+
+impl PgBouncer {
+    /// Before the server whose socket is in `server`, to which everybody is `user`. It keeps so many
+    /// prepared statements of a client; 0: none, like a version before 1.21.
+    pub async fn start(server: &Path, user: &str, prepared_max: u32) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        // It refuses to run as root, and only the server's account may enter its folder.
+        let owner = std::fs::metadata(server).unwrap();
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let config = format!(
+            "[databases]\n* = host={} user={user}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+             listen_port = {}\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\n\
+             default_pool_size = 8\nmax_prepared_statements = {prepared_max}\n",
+            server.display(),
+            free.port()
+        );
+        let file = folder.path().join("pgbouncer.ini");
+        std::fs::write(&file, config).unwrap();
+        // The server's account may not be able to enter the folder of the sources.
+        let copy = folder.path().join("tool");
+        let copied = Command::new("cp").arg("-rL").arg(tool()).arg(&copy).status().unwrap();
+        assert!(copied.success(), "PgBouncer is missing: .ci/tools pgbouncer gets it");
+        let mut command = Command::new(loader(&copy));
+        command.args(["--library-path", &libraries(&copy)]);
+        command.arg(copy.join("usr/sbin/pgbouncer")).arg(&file);
+        for path in [folder.path(), &file] {
+            std::os::unix::fs::chown(path, Some(owner.uid()), Some(owner.gid())).unwrap();
+        }
+        if std::fs::metadata("/proc/self").unwrap().uid() != owner.uid() {
+            command.uid(owner.uid()).gid(owner.gid());
+        }
+        command.current_dir(folder.path()).stdin(Stdio::null());
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        until("PgBouncer listens", async || TcpStream::connect(free).await.is_ok()).await;
+        Self { child, port: free.port(), user: user.to_owned(), _folder: folder }
+    }
+
+    /// A database of the server, through it.
+    pub fn url(&self, database: &str) -> String {
+        format!("host=127.0.0.1 port={} user={} dbname={database}", self.port, self.user)
+    }
+}
+
+impl Drop for PgBouncer {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+fn tool() -> PathBuf {
+    programme::tools().join("pgbouncer")
+}
+
+/// It is of a newer Debian than this machine may be, and comes with its own C library.
+fn loader(tool: &Path) -> PathBuf {
+    let folders = ["usr/lib64", "usr/lib"].map(|folder| tool.join(folder));
+    let mut files = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
+    let is_loader = |path: &PathBuf| path.display().to_string().contains("/ld-linux");
+    files.find_map(|file| Some(file.ok()?.path()).filter(is_loader)).expect("a loader")
+}
+
+fn libraries(tool: &Path) -> String {
+    let folders = std::fs::read_dir(tool.join("usr/lib")).unwrap();
+    let mut folders = folders.map(|entry| entry.unwrap().path());
+    let found = folders.find(|path| path.display().to_string().ends_with("-linux-gnu"));
+    found.expect("libraries").display().to_string()
+}
