@@ -4,9 +4,11 @@ use refinery::Runner;
 use tokio_postgres::Client;
 
 use super::functions::{self, Functions};
-use super::{ConnectOptions, PgError, ToDatabaseUrl, connect_one};
+use super::{ConnectOptions, PgError, ToDatabaseUrl, connect_one, schema};
 
 const LOCK: &str = "select pg_advisory_lock(hashtextextended('lethe.migrate', 0))";
+const LACKS_CREATEROLE: &str = "select rolname::text from pg_roles \
+    where rolname = current_user and not (rolcreaterole or rolsuper)";
 const UNLOCK: &str = "select pg_advisory_unlock(hashtextextended('lethe.migrate', 0))";
 
 pub(super) mod log {
@@ -92,6 +94,9 @@ impl Migration {
     /// The database does not answer, or refuses a statement.
     pub async fn run(self) -> Result<Migrated, PgError> {
         let Self { mut client, runner, functions } = self;
+        if schema::applied(&client).await? == 0 {
+            refuse_without_createrole(&client).await?;
+        }
         let report = runner.run_async(&mut client).await.map_err(reason)?;
         let migrations = report.applied_migrations().iter().map(ToString::to_string).collect();
         let functions = functions::apply(&mut client, functions).await?;
@@ -104,6 +109,14 @@ impl Migration {
             tracing::info!(function, "a database function was created or replaced");
         }
         Ok(migrated)
+    }
+}
+
+/// The role must have the attribute itself: membership does not pass it on.
+async fn refuse_without_createrole(client: &Client) -> Result<(), PgError> {
+    match client.query_opt(LACKS_CREATEROLE, &[]).await? {
+        Some(row) => Err(PgError::CreateRole(row.try_get(0)?)),
+        None => Ok(()),
     }
 }
 

@@ -1,0 +1,104 @@
+//! Behind `PgBouncer` in transaction mode: what it must keep, and the story through it.
+
+use infra::postgres::{ConnectOptions, connect_one};
+use serde_json::json;
+use test_support::server_folder;
+use tests::{Installation, Person, PgBouncer, until};
+
+/// An installation whose requests go through `PgBouncer` as a role of their own.
+struct Pooled {
+    installation: Installation,
+    _proxy: PgBouncer,
+}
+
+impl Pooled {
+    async fn new(prepared_max: u32) -> Self {
+        let own = Installation::new().await;
+        let database = own.log_url().rsplit("dbname=").next().unwrap().replace('\'', "");
+        let role = format!("pooled_{database}");
+        let make = format!("create role {role} login; grant lethe_app to {role}");
+        own.log().await.batch_execute(&make).await.unwrap();
+        let proxy = PgBouncer::start(&server_folder().await.unwrap(), &role, prepared_max).await;
+        let url = proxy.url(&database);
+        let direct = own.log_url();
+        let installation =
+            own.and(&[("database_url", url.as_str()), ("direct_url", direct.as_str())]);
+        Self { installation, _proxy: proxy }
+    }
+
+    /// What a start is refused with.
+    async fn refused(&self) -> String {
+        let log = self.installation.try_node().await.err().expect("a refused start");
+        log.lines().last().unwrap_or_default().to_owned()
+    }
+
+    /// Runs the statements that a refused start names.
+    async fn set(&self) {
+        let refused = self.refused().await;
+        let statements: Vec<&str> = refused
+            .split_inclusive(';')
+            .filter_map(|part| part.find("alter role").map(|at| &part[at..]))
+            .collect();
+        assert_eq!(statements.len(), 5, "{refused}");
+        self.installation.log().await.batch_execute(&statements.concat()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_without_role_and_limits_is_refused_with_the_statements_that_set_them() {
+    let pooled = Pooled::new(100).await;
+
+    pooled.set().await;
+
+    // The sessions that the proxy has still have the old settings.
+    let end = "select pg_terminate_backend(pid) from pg_stat_activity \
+        where usename like 'pooled%' and datname = current_database()";
+    pooled.installation.log().await.batch_execute(end).await.unwrap();
+    let lethe = pooled.installation.node().await;
+    let ada = Person::named("ada");
+    let signed_in = ada.settle(&lethe.client(), &pooled.installation).await;
+    for number in 0..40 {
+        let name = json!({ "name": format!("Engines {number}") });
+        signed_in.post("/v1/workspaces", name).await.expect(201);
+        assert_eq!(lethe.client().get("/readyz").await.expect(200).field("/database"), "ok");
+    }
+    until("the read side has them all", async || {
+        let listed = signed_in.get("/v1/workspaces?limit=100").await.expect(200).json();
+        listed["items"].as_array().is_some_and(|items| items.len() == 40).then_some(())
+    })
+    .await;
+    ada.erase(&signed_in).await;
+    assert!(lethe.stop().await.success());
+}
+
+#[tokio::test]
+async fn a_proxy_that_loses_prepared_statements_is_refused() {
+    let pooled = Pooled::new(0).await;
+    pooled.set().await;
+    let end = "select pg_terminate_backend(pid) from pg_stat_activity \
+        where usename like 'pooled%' and datname = current_database()";
+    pooled.installation.log().await.batch_execute(end).await.unwrap();
+
+    let refused = pooled.refused().await;
+
+    assert!(refused.contains("max_prepared_statements"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_direct_connection_has_the_role_of_its_login_whatever_is_set_for_the_proxy() {
+    let own = Installation::new().await;
+    let admin = own.log().await;
+    let database = own.log_url().rsplit("dbname=").next().unwrap().replace('\'', "");
+    let role = format!("owner_{database}");
+    let make = format!(
+        "create role {role} login; grant lethe_app to {role};
+         alter role {role} in database {database} set role = 'lethe_app'"
+    );
+    admin.batch_execute(&make).await.unwrap();
+
+    let url = format!("{} user={role}", own.log_url());
+    let client = connect_one(&url, &ConnectOptions::default()).await.unwrap();
+
+    let current: String = client.query_one("select current_user::text", &[]).await.unwrap().get(0);
+    assert_eq!(current, role);
+}
