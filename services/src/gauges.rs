@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use domain::privacy::deadlines::OVERDUE_AFTER;
-use infra::keyring::KeyringError;
+use infra::keyring::{HeldRoot, KeyringError, RootHold};
 use infra::log::status;
 use infra::postgres::{PgError, Pool};
 use tokio::task::JoinHandle;
@@ -12,6 +12,8 @@ use tokio::task::JoinHandle;
 use crate::wiring::App;
 
 const EVERY: Duration = Duration::from_secs(5);
+/// Every how many turns it is asked what holds old root keys: a day is what they are kept for.
+const HOLDS_EACH: u64 = 12;
 const RUN_STATES: [&str; 3] = ["queued", "running", "lost"];
 const MAIL_STATES: [&str; 5] = ["queued", "sending", "sent", "failed", "unknown"];
 
@@ -19,11 +21,16 @@ const MAIL_STATES: [&str; 5] = ["queued", "sending", "sent", "failed", "unknown"
 pub fn start(app: App) -> JoinHandle<()> {
     let refreshing = async move {
         let mut ticks = tokio::time::interval(EVERY);
+        let mut turn = 0_u64;
         loop {
             ticks.tick().await;
             pools(&app);
             log_error("readers", readers(&app).await);
             log_error("keys", keys(&app).await);
+            if turn.is_multiple_of(HOLDS_EACH) {
+                log_error("old root keys", held_roots(&app).await);
+            }
+            turn += 1;
             log_error("mails", mails(&app).await);
             log_error("seats", seats(&app).await);
             log_error("runs", runs(&app).await);
@@ -73,6 +80,7 @@ async fn readers(app: &App) -> Result<(), PgError> {
 
 async fn keys(app: &App) -> Result<(), KeyringError> {
     let (metrics, now) = (&app.metrics, app.clock.now());
+    metrics.roots_unusable.set(i64::from(app.keyring.roots_usable().is_err()));
     let keys = app.keyring.status().await?;
     metrics.keys.with_label_values(&["live"]).set(keys.live);
     metrics.keys.with_label_values(&["destroyed"]).set(keys.erased);
@@ -87,6 +95,16 @@ async fn keys(app: &App) -> Result<(), KeyringError> {
             days = age.num_days(),
             "an erasure is overdue: the GDPR allows one month, and the eraser has not completed it"
         );
+    }
+    Ok(())
+}
+
+async fn held_roots(app: &App) -> Result<(), KeyringError> {
+    let held = app.keyring.root_rotation.held().await?;
+    for name in RootHold::NAMES {
+        let is_held = |held: &&HeldRoot| held.holds.iter().any(|hold| hold.as_str() == *name);
+        let count = i64::try_from(held.iter().filter(is_held).count()).unwrap_or(i64::MAX);
+        app.metrics.roots_held.with_label_values(&[name]).set(count);
     }
     Ok(())
 }

@@ -181,7 +181,7 @@ pub async fn keyring_pool(config: &Config, databases: &Databases) -> Result<Pool
         connections_max: config.pool_size.into(),
         // Requests wait for keys, so waiting is short.
         statement_timeout: Duration::from_secs(10),
-        ..ConnectOptions::app()
+        ..ConnectOptions::keyring()
     };
     connect(&databases.keyring, &options).await.map_err(WiringError::KeyringDatabase)
 }
@@ -209,6 +209,8 @@ pub async fn keyring(
     });
     let roots = root_folder(config)?;
     let creates_root = creation == Creation::All;
-    let options = KeyringOptions { escrow, creates_root, ..KeyringOptions::default() };
+    let root_retention = TimeDelta::hours(config.root_retention_hours.into());
+    let options =
+        KeyringOptions { escrow, creates_root, root_retention, ..KeyringOptions::default() };
     Ok(Keyring::start(pool, Arc::new(roots), options, clock).await?)
 }

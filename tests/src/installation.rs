@@ -216,6 +216,8 @@ impl Installation {
             ("data_dir", show(self.data_dir())),
             ("root_dir", show(self.root_dir())),
             ("mail_dir", show(self.mail_dir())),
+            // An old root key is erased at once, unless a test is about the time until then.
+            ("root_retention_hours", "0".to_owned()),
         ] {
             command.env(variable(name), value);
         }

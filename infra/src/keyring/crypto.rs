@@ -153,7 +153,7 @@ pub(super) fn unwrap(root: &Secret, identity: &[u8], row: &[u8]) -> Result<Secre
 }
 
 /// Identifies a root key without showing it.
-pub(super) fn fingerprint(root: &Secret) -> [u8; 32] {
+pub(super) fn root_fingerprint(root: &Secret) -> [u8; 32] {
     mac(root, &[b"lethe root fingerprint 1"])
 }
 

@@ -3,12 +3,27 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{Error, ErrorKind, Result, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const OWNER_ONLY: u32 = 0o600;
 
 /// Writes a temporary file and renames it, so that the file is never incomplete; syncs file and folder.
 pub(super) fn write(dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    let partial = write_partial(dir, name, bytes)?;
+    fs::rename(&partial, dir.join(name))?;
+    sync(dir)
+}
+
+/// The same, but never replaces a file: fails with [`ErrorKind::AlreadyExists`].
+pub(super) fn create(dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    let partial = write_partial(dir, name, bytes)?;
+    let linked = fs::hard_link(&partial, dir.join(name));
+    fs::remove_file(&partial)?;
+    linked?;
+    sync(dir)
+}
+
+fn write_partial(dir: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf> {
     let partial = dir.join(format!("{name}.part"));
     let mut file = OpenOptions::new()
         .write(true)
@@ -18,8 +33,7 @@ pub(super) fn write(dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {
         .open(&partial)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(&partial, dir.join(name))?;
-    sync(dir)
+    Ok(partial)
 }
 
 /// Overwrites, then unlinks, each of them synced. A copying file system or a flash disk may keep

@@ -18,10 +18,16 @@ pub enum KeyringError {
     /// A standby may not know of the last keys that were erased.
     #[error("the keyring's database is a standby: keys are used from the primary only")]
     Standby,
-    /// Keys are wrapped under a root that is not in the store.
+    /// A commit may be lost in a crash although it was answered.
+    #[error(
+        "synchronous_commit is {0} in the sessions of the keyring, so a crash could lose keys that \
+         are in use: set it to on, for example with: alter role … set synchronous_commit = on"
+    )]
+    SynchronousCommit(String),
+    /// Keys are wrapped under a root that is not in the store, or will be.
     #[error(
         "keys are wrapped under root key {id}, which is not in {store}: put its file back, or set \
-         root_dir to the folder that has it"
+         root_dir to the folder that has it (all nodes use the same one)"
     )]
     RootMissing {
         /// The missing root.
@@ -34,9 +40,18 @@ pub enum KeyringError {
     NoRoot,
     /// The store has another key under this number.
     #[error(
-        "the file of root key {0} holds another key than the keyring's rows were wrapped with: put the right file back"
+        "root key {id} in {store} is another key than the one that the keyring's rows are wrapped \
+         with: put the right file back, or set root_dir to the folder that has it"
     )]
-    RootWrong(RootId),
+    RootWrong {
+        /// The root.
+        id: RootId,
+        /// Where it was read, as in [`super::RootStore::place`].
+        store: String,
+    },
+    /// This node cannot read a root that it needs, and uses no keys until it can.
+    #[error("this node uses no keys: {0}")]
+    RootsUnusable(String),
     /// A root key could not be read, written or erased.
     #[error(transparent)]
     Roots(#[from] RootStoreError),
@@ -75,6 +90,13 @@ pub enum KeyringError {
     /// A fault of this program: every personal value can be written.
     #[error("a personal value could not be written as JSON")]
     Value,
+}
+
+impl KeyringError {
+    /// Whether it says that the root keys themselves cannot be used.
+    pub(super) const fn is_about_roots(&self) -> bool {
+        matches!(self, Self::RootMissing { .. } | Self::RootWrong { .. } | Self::Roots(_))
+    }
 }
 
 impl From<tokio_postgres::Error> for KeyringError {

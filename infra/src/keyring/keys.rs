@@ -39,6 +39,7 @@ impl Keys {
     /// The state of each slot's key, in order. One round trip for all that are not in memory. `make`:
     /// create those that never existed.
     pub async fn get(&self, slots: &[KeySlot], make: bool) -> Result<Vec<KeyState>, KeyringError> {
+        self.roots.usable()?;
         let mut cached = self.cache.look(slots, Instant::now());
         if cached.is_none() {
             self.renew().await?;

@@ -5,6 +5,7 @@
 
 mod claim_codes;
 mod crypto;
+mod durability;
 mod durable;
 mod email_generations;
 mod email_index;
@@ -22,6 +23,9 @@ mod keys;
 mod link_tokens;
 mod options;
 mod request_mac_keys;
+mod root_eraser;
+mod root_folder;
+mod root_holds;
 mod root_rotation;
 mod root_row;
 mod root_store;
@@ -56,8 +60,10 @@ pub use keys::LOG_TARGET as LEASE_LOG_TARGET;
 pub use link_tokens::{LinkPurpose, LinkTokens};
 pub use options::KeyringOptions;
 pub use request_mac_keys::{RequestMacKeys, RequestMacs};
+pub use root_folder::RootFolder;
+pub use root_holds::{HeldRoot, RootHold};
 pub use root_rotation::{RootRotation, RotatedRoot};
-pub use root_store::{RootFolder, RootId, RootStore, RootStoreError};
+pub use root_store::{RootErasure, RootFingerprint, RootId, RootStore, RootStoreError};
 pub use sealer::Sealer;
 pub use secret::Secret;
 pub use status::KeyringStatus;
@@ -89,6 +95,7 @@ pub struct KeyringParts {
     pub content_days: u32,
     pool: Pool,
     keys: Arc<Keys>,
+    roots: Arc<Roots>,
 }
 
 impl Deref for Keyring {
@@ -116,7 +123,7 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError::RootMissing`] and [`KeyringError::RootWrong`] when `roots` does not have the
     /// root of a key; [`KeyringError::NoRoot`]; [`KeyringError::EscrowRecipient`]; [`KeyringError::Standby`];
-    /// [`KeyringError::Database`].
+    /// [`KeyringError::SynchronousCommit`]; [`KeyringError::Database`].
     pub async fn start(
         pool: Pool,
         roots: Arc<dyn RootStore>,
@@ -128,7 +135,13 @@ impl Keyring {
         let rows = KeyRows::new(pool.clone(), clock.clone(), Arc::clone(&roots));
         let cache = KeyCache::new(options.cache_max);
         let keys = Arc::new(Keys::new(cache, rows, Arc::clone(&roots), pool.clone()));
-        let root_rotation = RootRotation::new(pool.clone(), clock.clone(), roots, escrow);
+        let root_rotation = RootRotation::new(
+            pool.clone(),
+            clock.clone(),
+            Arc::clone(&roots),
+            escrow,
+            options.root_retention,
+        );
         let eraser = KeyEraser::new(
             Arc::clone(&keys),
             pool.clone(),
@@ -143,6 +156,7 @@ impl Keyring {
         // Nothing is in memory yet, so the first renewal may take the list from its end.
         keys.renew().await?;
         keys::keep_renewed(&keys);
+        roots::keep_looking(&roots);
         Ok(Self(Arc::new(KeyringParts {
             sealer: Sealer::new(Arc::clone(&keys), clock.clone()),
             ledger: ErasureLedger::new(pool.clone(), clock.clone()),
@@ -155,6 +169,7 @@ impl Keyring {
             content_days: options.content_days,
             pool,
             keys,
+            roots,
         })))
     }
 
@@ -162,7 +177,7 @@ impl Keyring {
     /// where its root is not in `roots`.
     ///
     /// # Errors
-    /// [`KeyringError::Roots`], [`KeyringError::Database`].
+    /// [`KeyringError::Roots`], [`KeyringError::SynchronousCommit`], [`KeyringError::Database`].
     pub async fn create_first_root(
         pool: Pool,
         roots: Arc<dyn RootStore>,
@@ -172,7 +187,16 @@ impl Keyring {
             return Ok(());
         }
         let roots = Arc::new(Roots::new(roots, pool.clone()));
-        RootRotation::new(pool, clock, roots, None).establish(true).await
+        let retention = KeyringOptions::default().root_retention;
+        RootRotation::new(pool, clock, roots, None, retention).establish(true).await
+    }
+
+    /// Whether this node can read the root keys that it needs. It looks every few seconds.
+    ///
+    /// # Errors
+    /// [`KeyringError::RootsUnusable`]: it opens and seals nothing until it can.
+    pub fn roots_usable(&self) -> Result<(), KeyringError> {
+        self.roots.usable()
     }
 
     /// Counts rows: ask at most every few seconds.

@@ -1,5 +1,7 @@
 //! How long keys are kept.
 
+use chrono::TimeDelta;
+
 use super::escrow::EscrowOptions;
 
 /// How long keys are kept, and where old root keys go.
@@ -13,6 +15,9 @@ pub struct KeyringOptions {
     pub content_days: u32,
     /// Months for which a month's billing data is kept after that month.
     pub billing_months: u32,
+    /// How long an old root is kept after the last key was wrapped under its successor, by the
+    /// database's clock: a standby that is not connected is not seen.
+    pub root_retention: TimeDelta,
     /// `None`: an old root is erased without escrow.
     pub escrow: Option<EscrowOptions>,
     /// Whether an empty keyring gets its first root key. Otherwise it is refused.
@@ -26,6 +31,7 @@ impl Default for KeyringOptions {
             security_days: 90,
             content_days: 30,
             billing_months: 120,
+            root_retention: TimeDelta::hours(24),
             escrow: None,
             creates_root: true,
         }

@@ -7,17 +7,20 @@ use chrono::{DateTime, TimeDelta, Utc};
 use deadpool_postgres::Transaction;
 
 use super::escrow::Escrow;
-use super::key::{KeyColumns, KeyId, KeyKind};
+use super::key::{KeyColumns, KeyId};
+use super::root_eraser::RootEraser;
+use super::root_holds::HeldRoot;
 use super::root_row::{RootRow, RootState, in_state, read_roots};
 use super::roots::Roots;
-use super::{KeyringError, RootId, Secret, crypto, invalidations};
+use super::{KeyringError, RootFingerprint, RootId, Secret, crypto, durability};
 use crate::clock::Clock;
 use crate::failpoint;
 use crate::postgres::Pool;
 
 const FIND_ROOTLESS_KEY: &str = include_str!("sql/find_rootless_key.sql");
-const LOCK_ROOTS: &str = "select pg_advisory_xact_lock(hashtextextended('keyring.roots', 0))";
-const BEGIN_ROOT: &str = "insert into keyring.roots (state, created_at) values ('new', $1)";
+pub(super) const LOCK_ROOTS: &str =
+    "select pg_advisory_xact_lock(hashtextextended('keyring.roots', 0))";
+const BEGIN_ROOT: &str = include_str!("sql/begin_root.sql");
 const NOTE_FINGERPRINT: &str =
     "update keyring.roots set fingerprint = $2 where root_id = $1 and state = 'new'";
 const RETIRE_CURRENT: &str =
@@ -26,16 +29,9 @@ const MAKE_CURRENT: &str = "update keyring.roots set state = 'current', current_
 where root_id = $1 and state = 'new'";
 const LOCK_BATCH: &str = include_str!("sql/lock_batch.sql");
 const REWRAP_BATCH: &str = include_str!("sql/rewrap_batch.sql");
-const NOTE_ESCROWED: &str =
-    "update keyring.roots set escrow = 'held', escrow_until = $2 where root_id = $1";
-const NOTE_ERASED: &str =
-    "update keyring.roots set state = 'destroyed', destroyed_at = $2 where root_id = $1";
-const LIST_DUE_ESCROWS: &str = "select root_id from keyring.roots
-where escrow = 'held' and escrow_until <= $1 order by root_id";
-const NOTE_ESCROW_ERASED: &str =
-    "update keyring.roots set escrow = 'destroyed', escrow_destroyed_at = $2 where root_id = $1";
-const LIST_ERASED: &str =
-    "select root_id from keyring.roots where state = 'destroyed' and root_id = any($1)";
+const NOTE_REWRAPPED: &str = "update keyring.roots
+set rewrapped_at = clock_timestamp(), rewrapped_lsn = pg_current_wal_insert_lsn()
+where root_id = $1 and state = 'retiring'";
 
 /// Rows in one transaction that wraps keys again: a long transaction would hold back vacuum.
 const BATCH: i64 = 500;
@@ -47,6 +43,8 @@ pub struct RotatedRoot {
     pub current: RootId,
     /// Keys that this node wrapped again; another node may have helped.
     pub rewrapped: u64,
+    /// Old roots that this node erased.
+    pub erased: u64,
 }
 
 /// The result of one step.
@@ -56,6 +54,8 @@ pub(super) enum RotationStep {
     Durable,
     Switched,
     Rewrapped(u64),
+    /// The row says when and where the last key was wrapped again.
+    Noted,
     Escrowed,
     Erased,
     /// There was nothing to do.
@@ -66,29 +66,33 @@ pub(super) enum RotationStep {
 ///
 /// Methods fail with [`KeyringError::Database`], with [`KeyringError::Roots`] and
 /// [`KeyringError::Escrow`] when a file cannot be read or written, and with
-/// [`KeyringError::RootMissing`] when a root that still wraps keys is not in the store.
+/// [`KeyringError::RootMissing`] and [`KeyringError::RootWrong`] when the store does not have a root
+/// that wraps keys, or has another one.
 #[derive(Clone)]
 pub struct RootRotation {
     pool: Pool,
     clock: Clock,
     roots: Arc<Roots>,
-    /// `None`: an old root is erased without escrow.
-    escrow: Option<Escrow>,
+    pub(super) eraser: Arc<RootEraser>,
 }
 
 impl RootRotation {
-    pub(super) const fn new(
+    pub(super) fn new(
         pool: Pool,
         clock: Clock,
         roots: Arc<Roots>,
         escrow: Option<Escrow>,
+        retention: TimeDelta,
     ) -> Self {
-        Self { pool, clock, roots, escrow }
+        let held = Arc::clone(&roots);
+        let eraser = RootEraser::new(pool.clone(), clock.clone(), held, escrow, retention);
+        Self { pool, clock, roots, eraser: Arc::new(eraser) }
     }
 
     /// Creates the first root of an empty keyring if `creates`. Refuses if there are keys whose root is
     /// missing.
     pub(super) async fn establish(&self, creates: bool) -> Result<(), KeyringError> {
+        durability::check(&self.pool).await?;
         loop {
             let client = self.pool.get().await?;
             if let Some(row) = client.query_opt(FIND_ROOTLESS_KEY, &[]).await? {
@@ -96,11 +100,7 @@ impl RootRotation {
             }
             let roots = read_roots(&client).await?;
             drop(client);
-            for root in &roots {
-                if root.wraps || root.state == RootState::Current {
-                    self.check(root).await?;
-                }
-            }
+            self.roots.verify().await?;
             if let Some(current) = in_state(&roots, RootState::Current) {
                 self.roots.set_current(current.id);
                 return Ok(());
@@ -112,17 +112,9 @@ impl RootRotation {
         }
     }
 
-    async fn check(&self, root: &RootRow) -> Result<(), KeyringError> {
-        let key = self.stored(root.id).await?;
-        if root.is_of(&key) { Ok(()) } else { Err(KeyringError::RootWrong(root.id)) }
-    }
-
-    async fn stored(&self, id: RootId) -> Result<Secret, KeyringError> {
-        self.roots.store.read(id).await?.ok_or_else(|| self.roots.missing(id))
-    }
-
     /// Finishes the current rotation, or does a complete one: a new root is made durable,
-    /// becomes the current one, live keys are wrapped under it, the old one is escrowed and erased.
+    /// becomes the current one, and live keys are wrapped under it. Erases the old roots that nothing
+    /// holds; [`RootRotation::held`] says what holds the others.
     pub async fn rotate(&self) -> Result<RotatedRoot, KeyringError> {
         self.finish(DateTime::<Utc>::MAX_UTC).await.map(|(rotated, _)| rotated)
     }
@@ -138,26 +130,42 @@ impl RootRotation {
     }
 
     async fn finish(&self, begin: DateTime<Utc>) -> Result<(RotatedRoot, u64), KeyringError> {
-        let (mut rewrapped, mut steps) = (0, 0);
+        self.roots.verify().await?;
+        let (mut rewrapped, mut erased, mut steps) = (0, 0, 0);
         let mut begin = Some(begin);
         loop {
             match self.step(begin.take()).await? {
                 RotationStep::Idle => break,
                 RotationStep::Rewrapped(rows) => rewrapped += rows,
+                RotationStep::Erased => erased += 1,
                 RotationStep::Begun
                 | RotationStep::Durable
                 | RotationStep::Switched
-                | RotationStep::Escrowed
-                | RotationStep::Erased => {}
+                | RotationStep::Noted
+                | RotationStep::Escrowed => {}
             }
             steps += 1;
         }
         self.roots.read_current().await?;
-        Ok((RotatedRoot { current: self.roots.current(), rewrapped }, steps))
+        Ok((RotatedRoot { current: self.roots.current(), rewrapped, erased }, steps))
+    }
+
+    /// The old roots that wrap no key any more and are not erased, and what each waits for. Logs
+    /// what holds a root beyond its time.
+    pub async fn held(&self) -> Result<Vec<HeldRoot>, KeyringError> {
+        let held = self.eraser.held().await?;
+        self.eraser.log_changes(&held);
+        Ok(held)
+    }
+
+    /// The roots in the store that this keyring knows nothing of: another keyring's, or made by a
+    /// server that failed before its standby knew of them. Nothing erases them.
+    pub async fn unknown(&self) -> Result<Vec<RootId>, KeyringError> {
+        self.eraser.unknown().await
     }
 
     /// Takes the next step of the current rotation. Begins one if there is no current root, or if it
-    /// became current at `begin` or before.
+    /// became current at `begin` or before. Erases old roots when no rotation is under way.
     pub(super) async fn step(
         &self,
         begin: Option<DateTime<Utc>>,
@@ -167,11 +175,16 @@ impl RootRotation {
         step.execute(LOCK_ROOTS, &[]).await?;
         let roots = read_roots(&step).await?;
         let current = in_state(&roots, RootState::Current);
-        if let Some(old) = in_state(&roots, RootState::Retiring) {
-            return match current {
-                Some(current) if old.wraps => self.rewrap(step, old, current).await,
-                _ => self.erase(step, old).await,
-            };
+        let mut retiring = roots.iter().filter(|root| root.state == RootState::Retiring);
+        let unfinished = retiring.find(|old| old.wraps || !old.is_rewrapped);
+        if let (Some(old), Some(current)) = (unfinished, current) {
+            if old.wraps {
+                return self.rewrap(step, old, current).await;
+            }
+            // In a transaction after the last batch: its place in the WAL is behind that of the batch.
+            step.execute(NOTE_REWRAPPED, &[&old.id.0]).await?;
+            step.commit().await?;
+            return Ok(RotationStep::Noted);
         }
         if let Some(new) = in_state(&roots, RootState::New) {
             return self.make_current(step, new).await;
@@ -179,12 +192,14 @@ impl RootRotation {
         let is_due = current.is_none_or(|current| {
             begin.is_some_and(|begin| current.current_at.is_none_or(|since| since <= begin))
         });
-        if !is_due {
-            return Ok(RotationStep::Idle);
+        if is_due {
+            let stored = self.roots.store.list().await?.into_iter().max();
+            let last = stored.map_or(0, |last| last.0);
+            step.execute(BEGIN_ROOT, &[&self.clock.now(), &last]).await?;
+            step.commit().await?;
+            return Ok(RotationStep::Begun);
         }
-        step.execute(BEGIN_ROOT, &[&self.clock.now()]).await?;
-        step.commit().await?;
-        Ok(RotationStep::Begun)
+        Ok(self.eraser.step(step, &roots).await?.unwrap_or(RotationStep::Idle))
     }
 
     /// Makes the new root durable, then current.
@@ -193,16 +208,24 @@ impl RootRotation {
         step: Transaction<'_>,
         new: &RootRow,
     ) -> Result<RotationStep, KeyringError> {
-        let stored = self.roots.store.read(new.id).await?.filter(|key| new.is_of(key));
-        if stored.is_none() {
-            let key = Secret::random()?;
-            self.roots.store.write(new.id, &key).await?;
+        if new.fingerprint.is_none() {
+            // It is there when a crash came between the file and its row: the number was free before.
+            let key = if let Some(left) = self.roots.store.read(new.id).await? {
+                left
+            } else {
+                let key = Secret::random()?;
+                self.roots.store.create(new.id, &key).await?;
+                key
+            };
             failpoint!(RotationRootWritten);
-            let fingerprint = crypto::fingerprint(&key);
-            step.execute(NOTE_FINGERPRINT, &[&new.id.0, &fingerprint.as_slice()]).await?;
+            let fingerprint = RootFingerprint::of(&key);
+            step.execute(NOTE_FINGERPRINT, &[&new.id.0, &fingerprint.as_bytes().as_slice()])
+                .await?;
             step.commit().await?;
             return Ok(RotationStep::Durable);
         }
+        // Only a node that has it may let others wrap keys under it.
+        self.roots.of(new).await?;
         let now = self.clock.now();
         step.execute(RETIRE_CURRENT, &[&now]).await?;
         step.execute(MAKE_CURRENT, &[&new.id.0, &now]).await?;
@@ -219,8 +242,7 @@ impl RootRotation {
         old: &RootRow,
         current: &RootRow,
     ) -> Result<RotationStep, KeyringError> {
-        let from = self.roots.get(old.id).await?.ok_or_else(|| self.roots.missing(old.id))?;
-        let to = self.roots.get(current.id).await?.ok_or_else(|| self.roots.missing(current.id))?;
+        let (from, to) = (self.roots.of(old).await?, self.roots.of(current).await?);
         let rows = step.query(LOCK_BATCH, &[&old.id.0, &BATCH]).await?;
         let mut keys = Vec::with_capacity(rows.len());
         let mut wrapped = Vec::with_capacity(rows.len());
@@ -241,59 +263,5 @@ impl RootRotation {
         step.commit().await?;
         failpoint!(RotationRewrapped);
         Ok(RotationStep::Rewrapped(rewrapped))
-    }
-
-    /// Escrows a root that wraps no key any more, then erases it.
-    async fn erase(
-        &self,
-        step: Transaction<'_>,
-        old: &RootRow,
-    ) -> Result<RotationStep, KeyringError> {
-        let now = self.clock.now();
-        if let Some(escrow) = self.escrow.as_ref().filter(|_| !old.is_escrowed) {
-            escrow.put(old.id, &self.stored(old.id).await?).await?;
-            step.execute(NOTE_ESCROWED, &[&old.id.0, &(now + escrow.keep)]).await?;
-            step.commit().await?;
-            return Ok(RotationStep::Escrowed);
-        }
-        self.roots.store.erase(old.id).await?;
-        failpoint!(RotationRootErased);
-        step.execute(NOTE_ERASED, &[&old.id.0, &now]).await?;
-        let root = KeyId::numbered(KeyKind::Root, old.id.0);
-        invalidations::append(&step, &[root], now).await?;
-        step.commit().await?;
-        self.roots.evict_one(old.id);
-        tracing::info!(root = %old.id, "an old root key is erased");
-        Ok(RotationStep::Erased)
-    }
-
-    /// Erases the expired escrows; returns how many.
-    pub(super) async fn expire_escrows(&self) -> Result<u64, KeyringError> {
-        let Some(escrow) = &self.escrow else { return Ok(0) };
-        let now = self.clock.now();
-        let mut client = self.pool.get().await?;
-        let transaction = client.transaction().await?;
-        transaction.execute(LOCK_ROOTS, &[]).await?;
-        let mut expired = 0;
-        for row in &transaction.query(LIST_DUE_ESCROWS, &[&now]).await? {
-            let id: i64 = row.try_get("root_id")?;
-            escrow.erase(RootId(id)).await?;
-            expired += transaction.execute(NOTE_ESCROW_ERASED, &[&id, &now]).await?;
-        }
-        transaction.commit().await?;
-        Ok(expired)
-    }
-
-    /// A crash may have left the file of an erased root, or a root in this node's memory.
-    pub(super) async fn erase_leftovers(&self) -> Result<(), KeyringError> {
-        let mut ids: Vec<i64> = self.roots.store.list().await?.iter().map(|root| root.0).collect();
-        ids.extend(self.roots.known_ids().iter().map(|root| root.0));
-        let client = self.pool.get().await?;
-        for row in client.query(LIST_ERASED, &[&ids]).await? {
-            let id = RootId(row.try_get("root_id")?);
-            self.roots.evict_one(id);
-            self.roots.store.erase(id).await?;
-        }
-        Ok(())
     }
 }

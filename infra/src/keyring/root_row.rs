@@ -4,20 +4,23 @@ use chrono::{DateTime, Utc};
 use deadpool_postgres::GenericClient;
 use tokio_postgres::Row;
 
-use super::{KeyringError, RootId, Secret, crypto};
+use super::{KeyringError, RootFingerprint, RootId};
 
 const READ_ROOTS: &str = include_str!("sql/read_roots.sql");
 
 /// The row of a root that is not erased, or that keys still need.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RootRow {
     pub id: RootId,
     pub state: RootState,
     /// `None` until the key is durable.
-    pub fingerprint: Option<Vec<u8>>,
+    pub fingerprint: Option<RootFingerprint>,
     pub current_at: Option<DateTime<Utc>>,
     pub is_escrowed: bool,
     /// Whether live keys are wrapped under it.
     pub wraps: bool,
+    /// Whether the row says when, and at which place of the WAL, the last key was wrapped again.
+    pub is_rewrapped: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub(super) enum RootState {
 impl RootRow {
     fn from_row(row: &Row) -> Result<Self, KeyringError> {
         let escrow: &str = row.try_get("escrow")?;
+        let fingerprint: Option<&[u8]> = row.try_get("fingerprint")?;
+        let parsed = |bytes| RootFingerprint::from_bytes(bytes).ok_or(KeyringError::Damaged);
         Ok(Self {
             id: RootId(row.try_get("root_id")?),
             state: match row.try_get("state")? {
@@ -41,15 +46,18 @@ impl RootRow {
                 "destroyed" => RootState::Erased,
                 _ => return Err(KeyringError::Damaged),
             },
-            fingerprint: row.try_get("fingerprint")?,
+            fingerprint: fingerprint.map(parsed).transpose()?,
             current_at: row.try_get("current_at")?,
             is_escrowed: escrow != "none",
             wraps: row.try_get("wraps")?,
+            is_rewrapped: row.try_get("is_rewrapped")?,
         })
     }
 
-    pub fn is_of(&self, key: &Secret) -> bool {
-        self.fingerprint.as_deref() == Some(crypto::fingerprint(key).as_slice())
+    /// Whether a node cannot do without this root: keys are wrapped under it, or will be.
+    pub fn is_needed(&self) -> bool {
+        let is_durable = self.state == RootState::New && self.fingerprint.is_some();
+        self.wraps || self.state == RootState::Current || is_durable
     }
 }
 

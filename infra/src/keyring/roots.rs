@@ -1,14 +1,21 @@
-//! The root keys in the memory of a node.
+//! The root keys in the memory of a node, and whether the store has those that it needs.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::key::{KeyId, KeyKind};
-use super::{KeyringError, RootId, RootStore, Secret};
+use super::root_row::{RootRow, read_roots};
+use super::{KeyringError, RootFingerprint, RootId, RootStore, Secret};
 use crate::postgres::Pool;
 
 const READ_CURRENT: &str = "select root_id from keyring.roots where state = 'current'";
+const READ_FINGERPRINT: &str = "select fingerprint from keyring.roots where root_id = $1";
+/// How often a node looks whether it can still read the roots that it needs.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Root keys from their store, kept in memory until they are erased.
 pub(super) struct Roots {
@@ -16,11 +23,14 @@ pub(super) struct Roots {
     pool: Pool,
     known: Mutex<HashMap<RootId, Arc<Secret>>>,
     current: AtomicI64,
+    /// Why this node may not use its keys.
+    fault: Mutex<Option<String>>,
 }
 
 impl Roots {
     pub fn new(store: Arc<dyn RootStore>, pool: Pool) -> Self {
-        Self { store, pool, known: Mutex::default(), current: AtomicI64::new(0) }
+        let (known, fault) = (Mutex::default(), Mutex::default());
+        Self { store, pool, known, current: AtomicI64::new(0), fault }
     }
 
     /// `None` when it is not in the store.
@@ -29,11 +39,41 @@ impl Roots {
         if known.is_some() {
             return Ok(known);
         }
-        let read = self.store.read(id).await?.map(Arc::new);
-        if let Some(key) = &read {
-            self.known().insert(id, Arc::clone(key));
+        let Some(key) = self.store.read(id).await? else { return Ok(None) };
+        let client = self.pool.get().await?;
+        let row = client.query_opt(READ_FINGERPRINT, &[&id.0]).await?;
+        let noted: Option<Vec<u8>> = row.map(|row| row.try_get(0)).transpose()?.flatten();
+        let noted = noted.and_then(|bytes| RootFingerprint::from_bytes(&bytes));
+        self.keep(id, key, noted).map(Some)
+    }
+
+    /// The same for a row that was read; fails with [`KeyringError::RootMissing`].
+    pub async fn of(&self, row: &RootRow) -> Result<Arc<Secret>, KeyringError> {
+        let known = self.known().get(&row.id).cloned();
+        match known {
+            Some(known) => Ok(known),
+            None => self.read(row).await,
         }
-        Ok(read)
+    }
+
+    /// Reads it from the store, whatever is in memory.
+    async fn read(&self, row: &RootRow) -> Result<Arc<Secret>, KeyringError> {
+        let key = self.store.read(row.id).await?.ok_or_else(|| self.missing(row.id))?;
+        self.keep(row.id, key, row.fingerprint)
+    }
+
+    fn keep(
+        &self,
+        id: RootId,
+        key: Secret,
+        noted: Option<RootFingerprint>,
+    ) -> Result<Arc<Secret>, KeyringError> {
+        if noted != Some(RootFingerprint::of(&key)) {
+            return Err(KeyringError::RootWrong { id, store: self.store.place() });
+        }
+        let key = Arc::new(key);
+        self.known().insert(id, Arc::clone(&key));
+        Ok(key)
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<RootId, Arc<Secret>>> {
@@ -83,4 +123,72 @@ impl Roots {
         }
         Ok(())
     }
+
+    /// Reads every root that this node needs from the store, whatever is in memory, and compares it
+    /// with its row.
+    pub async fn verify(&self) -> Result<(), KeyringError> {
+        let mut rows = self.rows().await?;
+        loop {
+            let Err(fault) = self.read_needed(&rows).await else { return Ok(()) };
+            // Another node may have replaced a root between the reading of its row and of its file.
+            let now = self.rows().await?;
+            if now == rows {
+                return Err(fault);
+            }
+            rows = now;
+        }
+    }
+
+    async fn rows(&self) -> Result<Vec<RootRow>, KeyringError> {
+        read_roots(&self.pool.get().await?).await
+    }
+
+    async fn read_needed(&self, rows: &[RootRow]) -> Result<(), KeyringError> {
+        for row in rows.iter().filter(|row| row.is_needed()) {
+            self.read(row).await?;
+        }
+        Ok(())
+    }
+
+    /// Refuses when the last look found that a root is not readable, or another than its row says.
+    pub fn usable(&self) -> Result<(), KeyringError> {
+        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        fault.as_ref().map_or(Ok(()), |fault| Err(KeyringError::RootsUnusable(fault.clone())))
+    }
+
+    /// Looks whether this node can read the roots that it needs, and remembers the answer. A database
+    /// that does not answer says nothing about the roots.
+    pub async fn look(&self) {
+        let fault = match self.verify().await {
+            Ok(()) => None,
+            Err(fault) if fault.is_about_roots() => Some(fault.to_string()),
+            Err(_) => return,
+        };
+        let mut before = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&*before, &fault) {
+            (None, Some(reason)) => {
+                tracing::error!(
+                    reason,
+                    "root keys cannot be used: this node opens and seals nothing"
+                );
+            }
+            (Some(_), None) => tracing::info!("the root keys can be used again"),
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+        *before = fault;
+    }
+}
+
+/// Looks at the roots every few seconds, until they are dropped.
+pub(super) fn keep_looking(roots: &Arc<Roots>) {
+    let roots = Arc::downgrade(roots);
+    tokio::spawn(async move {
+        let mut every = interval(LOOK_EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            every.tick().await;
+            let Some(roots) = roots.upgrade() else { return };
+            roots.look().await;
+        }
+    });
 }

@@ -58,6 +58,10 @@ families! {
     keys: IntGaugeVec = "lethe_keyring_keys" ["state"],
     /// Age of the root key that wraps the keys.
     root_age_seconds: Gauge = "lethe_keyring_root_age_seconds" [],
+    /// 1 when this node cannot read a root key that it needs: it opens and seals nothing.
+    roots_unusable: IntGauge = "lethe_keyring_roots_unusable" [],
+    /// Old root keys that are not erased yet, by what they wait for.
+    roots_held: IntGaugeVec = "lethe_keyring_roots_held" ["reason"],
 
     /// Mails of the outbox, by state.
     mails: IntGaugeVec = "lethe_mail_outbox" ["state"],

@@ -73,6 +73,12 @@ impl ConnectOptions {
         Self { role: Some("lethe_app"), ..Self::default() }
     }
 
+    /// The same for the keyring's database: a commit of a key is on disk before it is answered,
+    /// whatever the defaults of the role or of the database are.
+    pub fn keyring() -> Self {
+        Self { settings: vec!["synchronous_commit=on".to_owned()], ..Self::app() }
+    }
+
     /// No time limits, for migrations and long reads.
     pub fn unlimited() -> Self {
         Self {

@@ -8,7 +8,7 @@ use crate::wiring::App;
 
 #[derive(Subcommand)]
 pub enum KeysSubcommand {
-    /// Replace the root key now, and erase or escrow the old one.
+    /// Replace the root key now, and erase or escrow the old ones that nothing holds.
     Rotate,
     /// Say which root key is current, and how many keys it wraps.
     Status,
@@ -19,10 +19,12 @@ pub async fn run(subcommand: KeysSubcommand, app: &App) -> Result<(), CliError> 
         KeysSubcommand::Rotate => {
             let rotation = app.keyring.root_rotation.rotate().await?;
             say(format_args!(
-                "root {} is current, {} wrapped again",
+                "root {} is current, {} wrapped again, {} erased",
                 rotation.current,
-                count(rotation.rewrapped, "key was", "keys were")
+                count(rotation.rewrapped, "key was", "keys were"),
+                count(rotation.erased, "old root was", "old roots were")
             ));
+            say_held(app).await?;
         }
         KeysSubcommand::Status => {
             let status = app.keyring.status().await?;
@@ -34,6 +36,16 @@ pub async fn run(subcommand: KeysSubcommand, app: &App) -> Result<(), CliError> 
                 status.email_generation,
                 seconds(status.email_generation_since)
             ));
+            say_held(app).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn say_held(app: &App) -> Result<(), CliError> {
+    for held in app.keyring.root_rotation.held().await? {
+        for hold in &held.holds {
+            say(format_args!("root {} is not erased yet: {hold}", held.id));
         }
     }
     Ok(())

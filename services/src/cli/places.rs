@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use super::terminal::say;
+use super::terminal::{count, say};
 use crate::config::{Config, Value};
 
 /// `cluster` is the folder of the private PostgreSQL, if Lethe has started one.
@@ -55,7 +55,10 @@ pub(super) fn lines(
 
 fn escrow(config: &Config) -> String {
     match &config.escrow_recipient {
-        None => "none: a replaced root key is erased at once".to_owned(),
+        None => format!(
+            "none: a replaced root key is erased after {}",
+            count(config.root_retention_hours, "hour", "hours")
+        ),
         Some(_) => format!("{}, {} days", config.escrow_dir.display(), config.escrow_days),
     }
 }

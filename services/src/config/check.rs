@@ -1,6 +1,6 @@
 //! Checks the values of settings, and settings that depend on each other.
 
-use domain::privacy::deadlines::{PLANNED_DAYS_MAX, ROTATION_DAYS, grace_days_max};
+use domain::privacy::deadlines::PLANNED_DAYS_MAX;
 use domain::seat::LIMIT_MAX;
 use infra::keyring::check_escrow_recipient;
 use infra::mail::Mailbox;
@@ -21,11 +21,13 @@ impl Config {
 
     fn check_erasure(&self) -> Result<(), ConfigError> {
         let (grace, escrow) = (i64::from(self.erasure_grace_days), i64::from(self.escrow_days));
-        if grace > grace_days_max(escrow) {
+        if grace > self.grace_days_max() {
+            let rotation = self.rotation_days();
             let reason = format!(
-                "{grace} days of grace, {escrow} of escrow and {ROTATION_DAYS} of rotation are {} days: use \
-                 at most {PLANNED_DAYS_MAX} in all",
-                grace + escrow + ROTATION_DAYS
+                "{grace} days of grace, {escrow} of escrow and {rotation} until an old root key is gone \
+                 (root_rotation_hours and root_retention_hours) are {} days: use at most \
+                 {PLANNED_DAYS_MAX} in all",
+                grace + escrow + rotation
             );
             return Err(self.refused("erasure_grace_days", reason));
         }

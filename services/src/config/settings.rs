@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use domain::privacy::deadlines;
 use domain::server::UnreachableThreshold;
 use infra::mail::Smtp;
 use infra::postgres::DatabaseUrl;
@@ -41,7 +42,7 @@ settings! {
     mail_from: String = "Lethe <lethe@localhost>",
     /// The folder for mails without a mail server; by default `mail` in the data directory.
     mail_dir: PathBuf = data_dir.join("mail").display().to_string(),
-    /// The age recipient to whom old root keys are escrowed; without one they are erased at once.
+    /// The age recipient to whom old root keys are escrowed; without one they are only erased.
     escrow_recipient: Option<String> = "",
     /// The folder of escrowed root keys; by default `escrow` beside the folder of the root keys.
     escrow_dir: PathBuf = root_dir.with_file_name("escrow").display().to_string(),
@@ -53,6 +54,8 @@ settings! {
     erasure_grace_days_min: u32 = "0",
     /// Hours after which the root key is replaced.
     root_rotation_hours: u32 = "24",
+    /// Hours for which an old root key is kept after the last key was wrapped under the new one.
+    root_retention_hours: u32 = "24",
     /// Minutes without a request after which a session ends.
     session_idle_minutes: u32 = "60",
     /// Days after which a session ends, also if it is used.
@@ -147,6 +150,16 @@ impl Config {
     pub fn unreachable_threshold(&self) -> UnreachableThreshold {
         let over = TimeDelta::seconds(self.unreachable_seconds.into());
         UnreachableThreshold { over, ..UnreachableThreshold::default() }
+    }
+
+    /// Days after which a root key that wrapped erased keys is gone from its store.
+    pub fn rotation_days(&self) -> i64 {
+        deadlines::rotation_days(self.root_rotation_hours, self.root_retention_hours)
+    }
+
+    /// The most days in which an erasure can be cancelled.
+    pub fn grace_days_max(&self) -> i64 {
+        deadlines::grace_days_max(self.escrow_days.into(), self.rotation_days())
     }
 
     /// The folder of the private PostgreSQL.

@@ -100,6 +100,18 @@ fn a_variable_that_kubernetes_makes_for_a_service_is_no_setting() {
 }
 
 #[test]
+fn the_time_for_which_an_old_root_is_kept_counts_towards_the_planned_days() {
+    let settings = |hours| [("erasure_grace_days", "20"), ("root_retention_hours", hours)];
+    Config::of(&layers(&settings("24"), &[])).unwrap();
+    let refused = refusal(&settings("25"));
+    assert!(
+        refused.starts_with("erasure_grace_days: 20 days of grace, 7 of escrow and 3 until"),
+        "{refused}"
+    );
+    assert!(refused.contains("are 30 days: use at most 29 in all"), "{refused}");
+}
+
+#[test]
 fn what_a_start_would_refuse_later_is_refused_as_a_setting() {
     let file = tempfile::NamedTempFile::new().unwrap();
     for (setting, value) in [

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::{Account, AccountCommand, AccountError, AccountEvent, LiveAccount};
-use domain::privacy::deadlines::grace_days_max;
 use domain::session::CloseReason;
 use domain::workspace::{WorkspaceError, WorkspaceEvent};
 use domain::{AccountId, CommandId, DecodeError, Refused, SubjectId};
@@ -323,15 +322,15 @@ pub(crate) async fn cancel(
     Ok(receipt)
 }
 
-/// The grace of an erasure: `days`, or the default of the settings. The rotation of the root key and its
-/// escrow must end within the 30 days, too.
+/// The grace of an erasure: `days`, or the default of the settings. The rotation of the root key, the
+/// time for which the old one is kept, and its escrow must end within the 30 days, too.
 ///
 /// # Errors
 /// More or fewer days than this installation allows.
 pub fn grace(config: &Config, days: Option<i64>) -> Result<TimeDelta, String> {
     let days = days.unwrap_or_else(|| config.erasure_grace_days.into());
     let least = i64::from(config.erasure_grace_days_min);
-    let most = grace_days_max(config.escrow_days.into());
+    let most = config.grace_days_max();
     if (least..=most).contains(&days) {
         return Ok(TimeDelta::days(days));
     }

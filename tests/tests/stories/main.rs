@@ -14,6 +14,7 @@ mod pooled;
 mod refusals;
 mod restore;
 mod revocation;
+mod roots;
 mod runs;
 mod seats;
 mod servers;

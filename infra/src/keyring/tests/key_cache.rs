@@ -7,7 +7,7 @@ use domain::privacy::Class;
 use super::super::key::{KeyId, KeyKind};
 use super::super::key_cache::{KeyCache, KeySlot, KeyState, Renewal};
 use super::super::roots::Roots;
-use super::super::{RootId, RootStore, Secret, invalidations};
+use super::super::{RootFingerprint, RootId, RootStore, Secret, invalidations};
 use super::*;
 
 const LINK: KeySlot = KeySlot::Numbered(KeyKind::Link, 20_000);
@@ -105,7 +105,11 @@ async fn the_list_is_read_from_a_number_on_and_not_where_it_does_not_reach() {
 async fn the_roots_in_memory_are_those_that_were_read_and_not_evicted() {
     let harness = Harness::new().await;
     let folder = RootFolder::open(harness.roots.path(), None).unwrap();
-    folder.write(RootId(1), &Secret::from_bytes([1; 32])).await.unwrap();
+    let key = Secret::from_bytes([1; 32]);
+    folder.create(RootId(1), &key).await.unwrap();
+    let add = "insert into keyring.roots (state, fingerprint, created_at)
+        values ('current', $1, now())";
+    harness.sql(add, &[&RootFingerprint::of(&key).as_bytes().as_slice()]).await;
     let pool = connect(&harness.databases.keyring_url, &ConnectOptions::app()).await.unwrap();
     let roots = Roots::new(Arc::new(folder), pool);
 

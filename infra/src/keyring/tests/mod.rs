@@ -8,8 +8,11 @@ mod known_answers;
 mod lease;
 mod links;
 mod root_folder;
+mod root_holds;
+mod root_readable;
 mod rotation;
 mod sealing;
+mod standby;
 mod values;
 
 use std::sync::Arc;
@@ -51,13 +54,30 @@ impl Harness {
             roots: tempfile::tempdir().unwrap(),
             clock: Clock::fixed(noon()),
             ids: Ids::seeded(7),
-            options: KeyringOptions::default(),
+            // An old root is erased at once, unless a test is about the time until then.
+            options: KeyringOptions {
+                root_retention: TimeDelta::zero(),
+                ..KeyringOptions::default()
+            },
         }
     }
 
+    fn folder(&self) -> RootFolder {
+        RootFolder::open(self.roots.path(), None).unwrap()
+    }
+
+    fn root_file(&self, id: i64) -> std::path::PathBuf {
+        self.roots.path().join(format!("root-{id}.key"))
+    }
+
     async fn try_node(&self) -> Result<Keyring, KeyringError> {
+        self.try_node_with(self.roots.path()).await
+    }
+
+    /// A node whose root keys are in this folder.
+    async fn try_node_with(&self, roots: &std::path::Path) -> Result<Keyring, KeyringError> {
         let pool = connect(&self.databases.keyring_url, &ConnectOptions::app()).await?;
-        let roots = RootFolder::open(self.roots.path(), None)?;
+        let roots = RootFolder::open(roots, None)?;
         Keyring::start(pool, Arc::new(roots), self.options.clone(), self.clock.clone()).await
     }
 
@@ -88,6 +108,16 @@ impl Harness {
         self.clock.advance(TimeDelta::days(days));
     }
 
+    async fn people(&self, node: &Keyring, count: usize) -> Vec<(AccountId, Sealed)> {
+        let mut people = Vec::new();
+        for _ in 0..count {
+            let person = self.person();
+            let [sealed, _] = self.registered(node, person).await.unwrap();
+            people.push((person, sealed));
+        }
+        people
+    }
+
     async fn registered(&self, node: &Keyring, of: AccountId) -> Result<[Sealed; 2], SealError> {
         let mut event = AccountEvent::Registered {
             email: Personal::Clear(email(of)),
@@ -115,6 +145,12 @@ impl Harness {
 
 fn email(of: AccountId) -> EmailAddress {
     EmailAddress::parse(&format!("{}@example.org", of.0.simple())).unwrap()
+}
+
+async fn all_open(node: &Keyring, people: &[(AccountId, Sealed)]) {
+    for (person, sealed) in people {
+        opened(node, *person, sealed).await.unwrap();
+    }
 }
 
 async fn opened(node: &Keyring, of: AccountId, sealed: &Sealed) -> Result<(), OpenError> {

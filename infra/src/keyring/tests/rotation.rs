@@ -3,14 +3,12 @@
 use std::time::Duration;
 
 use super::super::root_rotation::RotationStep;
-use super::super::{EscrowOptions, RootId, RootStore, Secret, crypto};
+use super::super::{
+    EscrowOptions, RootErasure, RootFingerprint, RootId, RootStore, Secret, crypto,
+};
 use super::*;
 
 impl Harness {
-    fn folder(&self) -> RootFolder {
-        RootFolder::open(self.roots.path(), None).unwrap()
-    }
-
     fn with_escrow(&mut self) -> age::x25519::Identity {
         let identity = age::x25519::Identity::generate();
         self.options.escrow = Some(EscrowOptions {
@@ -21,16 +19,6 @@ impl Harness {
         identity
     }
 
-    async fn people(&self, node: &Keyring, count: usize) -> Vec<(AccountId, Sealed)> {
-        let mut people = Vec::new();
-        for _ in 0..count {
-            let person = self.person();
-            let [sealed, _] = self.registered(node, person).await.unwrap();
-            people.push((person, sealed));
-        }
-        people
-    }
-
     /// One current root, which alone wraps keys, and no other root's file.
     async fn is_rotated(&self, to: RootId) {
         assert_eq!(self.folder().list().await.unwrap(), [to]);
@@ -39,12 +27,6 @@ impl Harness {
         assert_eq!(wrapping, [to.0]);
         let left = "select root_id from keyring.roots where state <> 'destroyed'";
         assert_eq!(self.sql(left, &[]).await.len(), 1);
-    }
-}
-
-async fn all_open(node: &Keyring, people: &[(AccountId, Sealed)]) {
-    for (person, sealed) in people {
-        opened(node, *person, sealed).await.unwrap();
     }
 }
 
@@ -64,15 +46,17 @@ async fn keys_without_their_root_refuse_to_start_and_mint_nothing() {
     let node = harness.node().await;
     let people = harness.people(&node, 1).await;
     let root = harness.folder().read(RootId(1)).await.unwrap().unwrap();
-    harness.folder().erase(RootId(1)).await.unwrap();
+    std::fs::remove_file(harness.root_file(1)).unwrap();
     assert!(matches!(
         harness.try_node().await,
         Err(KeyringError::RootMissing { id: RootId(1), .. })
     ));
     assert!(harness.folder().list().await.unwrap().is_empty());
-    harness.folder().write(RootId(1), &Secret::random().unwrap()).await.unwrap();
-    assert!(matches!(harness.try_node().await, Err(KeyringError::RootWrong(RootId(1)))));
-    harness.folder().write(RootId(1), &root).await.unwrap();
+    harness.folder().create(RootId(1), &Secret::random().unwrap()).await.unwrap();
+    let refused = harness.try_node().await;
+    assert!(matches!(refused, Err(KeyringError::RootWrong { id: RootId(1), .. })));
+    std::fs::remove_file(harness.root_file(1)).unwrap();
+    harness.folder().create(RootId(1), &root).await.unwrap();
     all_open(&harness.node().await, &people).await;
     harness.sql("delete from keyring.roots", &[]).await;
     assert!(matches!(
@@ -92,6 +76,7 @@ async fn a_rotation_resumes_after_every_step() {
         RotationStep::Durable,
         RotationStep::Switched,
         RotationStep::Rewrapped(0),
+        RotationStep::Noted,
         RotationStep::Escrowed,
         RotationStep::Erased,
     ];
@@ -130,21 +115,28 @@ async fn what_a_crash_left_half_done_is_done_again() {
     let step = async |begin| node.root_rotation.step(begin).await.unwrap();
     assert_eq!(step(Some(DateTime::<Utc>::MAX_UTC)).await, RotationStep::Begun);
     // The file of the new root was written, its row was not.
-    harness.folder().write(RootId(2), &Secret::random().unwrap()).await.unwrap();
+    harness.folder().create(RootId(2), &Secret::random().unwrap()).await.unwrap();
     assert_eq!(step(None).await, RotationStep::Durable);
     assert_eq!(step(None).await, RotationStep::Switched);
     assert_eq!(step(None).await, RotationStep::Rewrapped(2));
+    assert_eq!(step(None).await, RotationStep::Noted);
     assert_eq!(step(None).await, RotationStep::Escrowed);
     // The file of the old root is deleted, its row is not.
-    harness.folder().erase(RootId(1)).await.unwrap();
+    let old = harness.folder().read(RootId(1)).await.unwrap().unwrap();
+    let erased = harness.folder().erase(RootId(1), RootFingerprint::of(&old)).await.unwrap();
+    assert_eq!(erased, RootErasure::Erased);
     assert_eq!(step(None).await, RotationStep::Erased);
     assert_eq!(step(None).await, RotationStep::Idle);
     harness.is_rotated(RootId(2)).await;
     all_open(&harness.node().await, &people).await;
     // The file came back: a restored disk, or a crash before it was unlinked.
-    harness.folder().write(RootId(1), &Secret::random().unwrap()).await.unwrap();
+    harness.folder().create(RootId(1), &old).await.unwrap();
     node.eraser.erase_expired().await.unwrap();
     harness.is_rotated(RootId(2)).await;
+    // Another keyring's file is left alone.
+    harness.folder().create(RootId(1), &Secret::random().unwrap()).await.unwrap();
+    node.eraser.erase_expired().await.unwrap();
+    assert!(harness.root_file(1).exists());
     drop(escrowed_to);
 }
 

@@ -5,7 +5,7 @@ use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use chrono::{DateTime, Utc};
 use domain::account::{Account, AccountCommand, Erasure};
-use domain::privacy::deadlines::grace_days_max;
+use domain::privacy::deadlines::{ROTATION_DAYS_MIN, grace_days_max};
 use infra::event_store::Step;
 use infra::keyring::{ErasureEntry, SubjectKind};
 use secrecy::SecretString;
@@ -45,7 +45,7 @@ fn grace_days() -> Object {
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
         .description(Some("Days in which it can be cancelled; by default what the settings say."))
         .minimum(Some(0))
-        .maximum(Some(grace_days_max(0)))
+        .maximum(Some(grace_days_max(0, ROTATION_DAYS_MIN)))
         .build()
 }
 

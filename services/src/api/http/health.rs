@@ -68,6 +68,7 @@ async fn database(api: &Api) -> Result<(), String> {
 }
 
 async fn keyring(api: &Api) -> Result<(), String> {
+    api.app.keyring.roots_usable().map_err(|error| error.to_string())?;
     api.app.keyring.status().await.map(drop).map_err(|error| error.to_string())
 }
 

@@ -14,8 +14,9 @@ pub fn say(config: &Config, findings: &Findings) {
     };
     findings.note(&format!(
         "an old copy of events and keys opens nothing of that person once the root key that wrapped \
-         them is replaced (every {} hours) {escrow}",
-        config.root_rotation_hours
+         them is replaced (every {} hours), kept for {} hours more and until every standby has the \
+         keys under the new one, {escrow}",
+        config.root_rotation_hours, config.root_retention_hours
     ));
     findings
         .note("NOT reached: a copy of the whole disk from before, root file included, still opens");

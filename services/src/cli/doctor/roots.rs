@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use chrono::TimeDelta;
 use domain::privacy::deadlines::{ERASURE_DAYS_MAX, PLANNED_DAYS_MAX};
 use infra::clock::Clock;
-use infra::keyring::Keyring;
+use infra::keyring::{Keyring, RootHold};
 
 use super::Findings;
 use crate::cli::CliError;
@@ -96,6 +96,7 @@ pub async fn wrap(
         &format!("root {} is {hours} old", status.root),
         &format!("root {} is {hours} old: it is not rotated, so start `lethe serve`", status.root),
     );
+    old(keyring, config, findings).await?;
     let open = keyring.ledger.open().await?;
     let oldest = open.oldest.map_or(0, |oldest| (now - oldest).num_days());
     let days = count(oldest, "day", "days");
@@ -110,6 +111,37 @@ pub async fn wrap(
         &all_is_well,
         &format!("an erasure has been open for {days}: the GDPR allows {ERASURE_DAYS_MAX}"),
     );
+    Ok(())
+}
+
+/// What keeps old roots, and files that are no root of this keyring.
+async fn old(keyring: &Keyring, config: &Config, findings: &mut Findings) -> Result<(), CliError> {
+    for held in keyring.root_rotation.held().await? {
+        for hold in &held.holds {
+            let text = format!("root {} is not erased yet: {hold}", held.id);
+            match hold {
+                RootHold::Retained { .. } | RootHold::Behind { .. } => findings.note(&text),
+                RootHold::Unseen { .. }
+                | RootHold::NotFound
+                | RootHold::OtherKey
+                | RootHold::Unreadable(_) => findings.wrong(&text),
+            }
+        }
+    }
+    for root in keyring.root_rotation.unknown().await? {
+        findings.note(&format!(
+            "root-{root}.key in {} is no root of this keyring: it is another keyring's, or its \
+             server failed before the standby knew of it. Nothing erases it: delete it if no \
+             other keyring uses the folder",
+            config.root_dir.display()
+        ));
+    }
+    if config.root_retention_hours == 0 {
+        findings.note(
+            "root_retention_hours is 0: a standby that is not connected and has no slot, and a base \
+             backup, lose everybody at the next rotation",
+        );
+    }
     Ok(())
 }
 

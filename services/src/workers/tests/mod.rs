@@ -102,7 +102,7 @@ impl Harness {
         let keyring = Keyring::start(
             keyring_pool.clone(),
             Arc::new(roots),
-            KeyringOptions::default(),
+            KeyringOptions { root_retention: TimeDelta::zero(), ..KeyringOptions::default() },
             clock.clone(),
         );
         let keyring = keyring.await.unwrap();
