@@ -117,6 +117,10 @@ impl Timer {
         E: Display,
     {
         if let Some(lease) = &self.leader_lease {
+            if app.keyring.roots_usable().is_err() {
+                // A node that can open and seal does it: this one's lease expires.
+                return;
+            }
             match lease.acquire(self.name, LEASE.max(2 * self.period)).await {
                 Ok(Some(_)) => {}
                 Ok(None) => return,
@@ -139,5 +143,44 @@ impl Timer {
             // The reader commits its rows a moment after it sends the wake-up.
             () = wake.notified() => tokio::time::sleep(Duration::from_millis(20)).await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use test_support::until;
+
+    use super::*;
+    use crate::workers::tests::Harness;
+
+    #[tokio::test]
+    async fn a_node_without_its_root_key_leaves_the_work_of_one_node_to_others() {
+        let harness = Harness::new().await;
+        let (app, other) = (harness.node().await, harness.node().await);
+        let (lease, name) = (app.leader_lease.clone(), "probe");
+        let period = Duration::from_secs(1);
+        let timer = Timer { name, period, wake: None, leader_lease: Some(lease) };
+        let ran = AtomicU32::new(0);
+        let work = |_| async {
+            ran.fetch_add(1, Ordering::Relaxed);
+            Ok::<(), Infallible>(())
+        };
+        let (file, away) = (harness.root_file(), harness.root_file().with_extension("away"));
+        std::fs::rename(&file, &away).unwrap();
+        until("it is seen", async || app.keyring.roots_usable().is_err()).await;
+
+        timer.run(&app, &work).await;
+        let others = other.leader_lease.acquire(name, LEASE).await.unwrap();
+
+        assert_eq!(ran.load(Ordering::Relaxed), 0);
+        assert!(others.is_some(), "it has taken the lease");
+        std::fs::rename(&away, &file).unwrap();
+        until("it is seen", async || app.keyring.roots_usable().is_ok()).await;
+        other.leader_lease.release().await.unwrap();
+        timer.run(&app, &work).await;
+        assert_eq!(ran.load(Ordering::Relaxed), 1);
     }
 }

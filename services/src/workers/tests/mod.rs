@@ -88,6 +88,11 @@ impl Harness {
         }
     }
 
+    /// The file of the first root key.
+    pub(crate) fn root_file(&self) -> std::path::PathBuf {
+        self.dir.path().join("roots/root-1.key")
+    }
+
     pub(crate) async fn node(&self) -> App {
         let mail = Transport::folder(self.dir.path().join("mail")).await.unwrap();
         self.node_with(mail, &self.databases.log_url).await
