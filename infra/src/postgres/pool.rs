@@ -173,7 +173,13 @@ pub(crate) async fn connect_with_messages(
 ) -> Result<(Client, Connection), PgError> {
     let url = url.to_database_url()?;
     let (config, tls) = prepare(&url, options)?;
-    let connected = config.connect(tls).await;
+    // The driver's own limit is for the connection alone: a host that says nothing on it is not waited for.
+    let places = config.get_hosts().len().max(config.get_hostaddrs().len());
+    let limit = options.connect_timeout * u32::try_from(places + 1).unwrap_or(u32::MAX);
+    let Ok(connected) = tokio::time::timeout(limit, config.connect(tls)).await else {
+        let reason = format!("no answer within {} s", limit.as_secs_f32());
+        return Err(PgError::Unreachable { place: url.place(), reason });
+    };
     connected.map_err(|error| not_connected(&url, error))
 }
 

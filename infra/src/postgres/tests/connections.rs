@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::postgres::{ConnectOptions, connect, connect_one, describe};
+use crate::postgres::{ConnectOptions, PgError, connect, connect_one, describe};
 
 #[tokio::test]
 async fn a_server_that_is_not_reached_is_named_by_host_and_port_without_credentials() {
@@ -16,6 +16,21 @@ async fn a_server_that_is_not_reached_is_named_by_host_and_port_without_credenti
         assert!(text.starts_with(&format!("PostgreSQL at {free} is not reached (")), "{text}");
         assert!(text.contains("refused") && text.contains("check the URL"), "{text}");
         assert!(!text.contains("s3cr3t"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_says_nothing_is_not_waited_for() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://me@{}/lethe", silent.local_addr().unwrap());
+    let options =
+        ConnectOptions { connect_timeout: Duration::from_millis(50), ..ConnectOptions::default() };
+
+    for error in [
+        connect_one(&url, &options).await.map(drop).unwrap_err(),
+        connect(&url, &options).await.map(drop).unwrap_err(),
+    ] {
+        assert!(matches!(error, PgError::Unreachable { .. } | PgError::Busy), "{error}");
     }
 }
 
