@@ -10,6 +10,7 @@ use tempfile::TempDir;
 use test_support::{Databases, databases};
 use tokio_postgres::Client;
 
+use crate::pgbouncer;
 use crate::{Mail, Mailbox, Programme, TestServer};
 
 /// Wide, unless a test is about them.
@@ -37,7 +38,15 @@ impl Installation {
 
     /// With settings of its own, by their names in `lethe config`.
     pub async fn with(settings: &[(&str, &str)]) -> Self {
-        Self::over(Some(databases().await.unwrap()), settings)
+        let databases = databases().await.unwrap();
+        let elsewhere = settings.iter().any(|(name, _)| *name == "database_url");
+        let pooled = if elsewhere { None } else { pgbouncer::before(&databases.log_url).await };
+        let direct = databases.log_url.as_str();
+        let pooled = pooled.as_deref().map(|url| [("database_url", url), ("direct_url", direct)]);
+        let pooled = pooled.iter().flatten().copied();
+        let settings: Vec<_> = pooled.chain(settings.iter().copied()).collect();
+        let installation = Self::over(None, &settings);
+        Self { databases: Some(databases), ..installation }
     }
 
     /// Without a server of ours: the node starts a private one in `data`.

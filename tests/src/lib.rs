@@ -30,7 +30,7 @@ pub use held::HeldBody;
 pub use installation::Installation;
 pub use mail::{Mail, Mailbox};
 pub use person::Person;
-pub use pgbouncer::PgBouncer;
+pub use pgbouncer::{PgBouncer, database_of};
 pub use programme::Programme;
 pub use promtool::promtool;
 pub use residue::{Place, Search};

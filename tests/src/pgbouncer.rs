@@ -5,11 +5,24 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use infra::postgres::{ConnectOptions, connect_one};
 use tempfile::TempDir;
-use test_support::until;
+use test_support::{server_folder, until};
 use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
 
 use crate::programme;
+
+/// One for all tests of a process.
+static POOLED: OnceCell<PgBouncer> = OnceCell::const_new();
+const ROLE: &str = "create role pooled login in role lethe_app;
+    alter role pooled set role = 'lethe_app';
+    alter role pooled set statement_timeout = '30s';
+    alter role pooled set lock_timeout = '10s';
+    alter role pooled set idle_in_transaction_session_timeout = '30s';
+    alter role pooled set jit = 'off'";
+/// It ends with this process, however that ends.
+const SUPERVISE: &str = r#""$@" & child=$!; read -r _; kill -9 $child"#;
 
 pub struct PgBouncer {
     child: Child,
@@ -29,7 +42,8 @@ impl PgBouncer {
         let config = format!(
             "[databases]\n* = host={} user={user}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
              listen_port = {}\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\n\
-             default_pool_size = 8\nmax_prepared_statements = {prepared_max}\n",
+             default_pool_size = 8\nmax_client_conn = 2000\n\
+             max_prepared_statements = {prepared_max}\n",
             server.display(),
             free.port()
         );
@@ -39,7 +53,8 @@ impl PgBouncer {
         let copy = folder.path().join("tool");
         let copied = Command::new("cp").arg("-rL").arg(tool()).arg(&copy).status().unwrap();
         assert!(copied.success(), "PgBouncer is missing: .ci/tools pgbouncer gets it");
-        let mut command = Command::new(loader(&copy));
+        let mut command = Command::new("sh");
+        command.args(["-c", SUPERVISE, "pgbouncer"]).arg(loader(&copy));
         command.args(["--library-path", &libraries(&copy)]);
         command.arg(copy.join("usr/sbin/pgbouncer")).arg(&file);
         for path in [folder.path(), &file] {
@@ -48,7 +63,7 @@ impl PgBouncer {
         if std::fs::metadata("/proc/self").unwrap().uid() != owner.uid() {
             command.uid(owner.uid()).gid(owner.gid());
         }
-        command.current_dir(folder.path()).stdin(Stdio::null());
+        command.current_dir(folder.path()).stdin(Stdio::piped());
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         until("PgBouncer listens", async || TcpStream::connect(free).await.is_ok()).await;
         Self { child, port: free.port(), user: user.to_owned(), _folder: folder }
@@ -62,13 +77,29 @@ impl PgBouncer {
 
 impl Drop for PgBouncer {
     fn drop(&mut self) {
-        self.child.kill().unwrap();
+        drop(self.child.stdin.take());
         self.child.wait().unwrap();
     }
 }
 
 fn tool() -> PathBuf {
     programme::tools().join("pgbouncer")
+}
+
+/// With `LETHE_POOLED=1`: the database of this URL through one `PgBouncer` of the test process.
+pub async fn before(url: &str) -> Option<String> {
+    std::env::var_os("LETHE_POOLED")?;
+    let pool = POOLED.get_or_init(async || {
+        let admin = connect_one(url, &ConnectOptions::default()).await.unwrap();
+        admin.batch_execute(ROLE).await.unwrap();
+        PgBouncer::start(&server_folder().await.unwrap(), "pooled", 200).await
+    });
+    Some(pool.await.url(&database_of(url)))
+}
+
+/// The name in a URL of the test server.
+pub fn database_of(url: &str) -> String {
+    url.rsplit("dbname=").next().unwrap().replace('\'', "")
 }
 
 /// It is of a newer Debian than this machine may be, and comes with its own C library.

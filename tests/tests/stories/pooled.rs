@@ -3,7 +3,7 @@
 use infra::postgres::{ConnectOptions, connect_one};
 use serde_json::json;
 use test_support::server_folder;
-use tests::{Installation, Person, PgBouncer, until};
+use tests::{Installation, Person, PgBouncer, database_of, until};
 
 /// An installation whose requests go through `PgBouncer` as a role of their own.
 struct Pooled {
@@ -14,7 +14,7 @@ struct Pooled {
 impl Pooled {
     async fn new(prepared_max: u32) -> Self {
         let own = Installation::new().await;
-        let database = own.log_url().rsplit("dbname=").next().unwrap().replace('\'', "");
+        let database = database_of(&own.log_url());
         let role = format!("pooled_{database}");
         let make = format!("create role {role} login; grant lethe_app to {role}");
         own.log().await.batch_execute(&make).await.unwrap();
@@ -30,6 +30,11 @@ impl Pooled {
     async fn refused(&self) -> String {
         let log = self.installation.try_node().await.err().expect("a refused start");
         log.lines().last().unwrap_or_default().to_owned()
+    }
+
+    async fn doctor(&self) -> String {
+        let doctor = self.installation.run(&["doctor"]).await.stdout;
+        String::from_utf8_lossy(&doctor).into_owned()
     }
 
     /// Runs the statements that a refused start names.
@@ -50,6 +55,8 @@ async fn a_proxy_without_role_and_limits_is_refused_with_the_statements_that_set
 
     pooled.set().await;
 
+    let doctor = pooled.doctor().await;
+    assert!(doctor.contains("WRONG  the events' database: sessions through the proxy"), "{doctor}");
     // The sessions that the proxy has still have the old settings.
     let end = "select pg_terminate_backend(pid) from pg_stat_activity \
         where usename like 'pooled%' and datname = current_database()";
@@ -67,6 +74,8 @@ async fn a_proxy_without_role_and_limits_is_refused_with_the_statements_that_set
         listed["items"].as_array().is_some_and(|items| items.len() == 40).then_some(())
     })
     .await;
+    let doctor = pooled.doctor().await;
+    assert!(doctor.contains("ok     the proxy before the events' database keeps"), "{doctor}");
     ada.erase(&signed_in).await;
     assert!(lethe.stop().await.success());
 }
@@ -88,7 +97,7 @@ async fn a_proxy_that_loses_prepared_statements_is_refused() {
 async fn a_direct_connection_has_the_role_of_its_login_whatever_is_set_for_the_proxy() {
     let own = Installation::new().await;
     let admin = own.log().await;
-    let database = own.log_url().rsplit("dbname=").next().unwrap().replace('\'', "");
+    let database = database_of(&own.log_url());
     let role = format!("owner_{database}");
     let make = format!(
         "create role {role} login; grant lethe_app to {role};

@@ -77,6 +77,12 @@ async fn look(
         return Ok(());
     }
     findings.well("both databases have the schema of this programme");
+    if config.is_proxied() {
+        match wiring::log_pool(config, databases).await {
+            Ok(_) => findings.well("the proxy before the events' database keeps what Lethe needs"),
+            Err(error) => findings.wrong(&error.to_string()),
+        }
+    }
     let pool = wiring::keyring_pool(config, databases).await?;
     match wiring::keyring(config, pool, Clock::system(), Creation::Nothing).await {
         Ok(keyring) => roots::wrap(&keyring, config, findings).await,
