@@ -77,7 +77,12 @@ impl Drill {
     /// A Lethe on other databases or roots than the installation's.
     async fn serve(&self, log: &str, keyring: &str, roots: &Path) -> TestServer {
         let roots = roots.display().to_string();
-        let settings = [("database_url", log), ("keyring_url", keyring), ("root_dir", &roots)];
+        let settings = [
+            ("database_url", log),
+            ("direct_url", log),
+            ("keyring_url", keyring),
+            ("root_dir", &roots),
+        ];
         self.installation.node_with(&settings).await
     }
 }
