@@ -180,7 +180,8 @@ async fn old_events_with_old_keys_open_nothing_once_the_root_is_gone() {
 /// What Lethe says when it refuses to serve these databases with today's roots.
 async fn serve_in_vain(drill: &Drill, log: &str, keyring: &str) -> String {
     let mut command = drill.installation.command();
-    command.env("LETHE_DATABASE_URL", log).env("LETHE_KEYRING_URL", keyring).arg("serve");
+    command.env("LETHE_DATABASE_URL", log).env("LETHE_DIRECT_URL", log);
+    command.env("LETHE_KEYRING_URL", keyring).arg("serve");
     let ended = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     assert!(!ended.status.success(), "it serves");
     String::from_utf8(ended.stderr).unwrap()
