@@ -44,7 +44,8 @@ pub struct ConnectOptions {
     /// The server ends a session that leaves a transaction open for longer. Zero is no limit.
     pub idle_in_transaction_timeout: Duration,
     /// The URL leads to a transaction-pooling proxy, which refuses start-up settings: role and
-    /// limits must then be set on the login role with `alter role`. [`connect`] looks at them.
+    /// limits must then be set on the login role with `alter role`, and `jit = off` on the database
+    /// with `alter database`. [`connect`] looks at the role and the limits.
     pub proxied: bool,
     /// Further settings of the session, as `name=value`.
     pub settings: Vec<String>,
@@ -102,6 +103,8 @@ impl ConnectOptions {
         for (name, value) in TCP_SETTINGS {
             let _ = write!(options, " -c {name}={value}");
         }
+        // A plan whose cost looks high is compiled for longer than any statement of ours takes.
+        options.push_str(" -c jit=off");
         // What `alter role` has set for a proxy with the same login is not for this session.
         if self.role.is_none() {
             options.push_str(" -c role=none");

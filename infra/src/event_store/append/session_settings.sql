@@ -1,4 +1,3 @@
-set jit = off;
 set plan_cache_mode = force_generic_plan;
 set enable_seqscan = off;
 set enable_hashjoin = off;

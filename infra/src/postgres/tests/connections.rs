@@ -40,7 +40,7 @@ async fn every_session_starts_with_its_limits_and_its_role() {
     let options = ConnectOptions {
         statement_timeout: Duration::from_millis(1234),
         role: Some("pg_monitor"),
-        settings: vec!["jit=off".to_owned(), "search_path=a, b".to_owned()],
+        settings: vec!["search_path=a, b".to_owned()],
         ..ConnectOptions::default()
     };
     let pool = connect(&url, &options).await.unwrap();
