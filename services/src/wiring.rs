@@ -12,6 +12,7 @@ use infra::event_store::{Executor, ExecutorConfig, StartError};
 use infra::ids::Ids;
 use infra::invitations::Invitations;
 use infra::keyring::{EscrowOptions, Keyring, KeyringError, KeyringOptions, RootFolder};
+use infra::log::ReadPositions;
 use infra::mail::{MailError, Mailbox, Transport};
 use infra::metrics::Metrics;
 use infra::monitors::Monitors;
@@ -48,6 +49,8 @@ pub struct App {
     pub keyring_pool: Pool,
     pub keyring: Keyring,
     pub executor: Executor,
+    /// How far the readers of this node have read.
+    pub read_positions: ReadPositions,
     pub reservations: Reservations,
     pub credentials: Credentials,
     pub sessions: Sessions,
@@ -128,6 +131,7 @@ impl App {
         Ok(Self {
             node,
             executor: executor.await?,
+            read_positions: ReadPositions::default(),
             server_credentials: ServerCredentials::new(
                 pool.clone(),
                 keyring.sealer.clone(),

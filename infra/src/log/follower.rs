@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::alarm::Alarms;
 use super::checkpoint::{OwnedReader, ReadStats};
 use super::parked::{self, ParkedRow};
+use super::positions::Waiters;
 use super::rows::Order;
 use super::tail::Tail;
 use super::work::{Poisoned, Stop, Work, WorkOutcome};
@@ -36,6 +37,7 @@ pub(super) struct Follower {
     pub options: ReaderOptions,
     pub alarms: Alarms,
     pub parked: ParkedStreams,
+    pub waiters: Waiters,
 }
 
 /// The streams that the reader passes over, as of the last time they were loaded.
@@ -60,13 +62,14 @@ impl Follower {
         let mut failed = false;
         while !self.stopped() {
             let found = self.step().await;
+            self.waiters.reached(self.owned.position);
             if found.is_ok() && failed {
                 self.record_error(None).await;
                 (pause, failed) = (PAUSE_MIN, false);
             }
             match found {
                 Ok(PageRead::Full) => {}
-                Ok(PageRead::Partial) => self.wait(self.options.page_delay).await,
+                Ok(PageRead::Partial) => self.wait_between_pages().await,
                 Ok(PageRead::Empty) => self.wait_for_more().await,
                 Err(Stop::Lost) => {
                     tracing::info!(reader = self.owned.name, "another node has taken over");
@@ -83,6 +86,10 @@ impl Follower {
                 }
             }
         }
+        // Otherwise the next owner reads again what this one has passed over.
+        if let Err(error) = self.write_checkpoint(Duration::ZERO).await {
+            tracing::debug!(reader = self.owned.name, %error, "the last checkpoint was not written");
+        }
     }
 
     async fn step(&mut self) -> Result<PageRead, Stop> {
@@ -91,6 +98,9 @@ impl Follower {
         let page = self.tail.page(&self.pool, position, limit).await?;
         self.alarms.end();
         let events = page.after(position);
+        if events.is_empty() {
+            self.write_checkpoint(self.options.checkpoint_delay).await?;
+        }
         match self.read(events).await {
             // One of them is refused: one at a time, to find which.
             Err(Stop::Data(_)) => {
@@ -109,16 +119,15 @@ impl Follower {
 
     async fn read(&mut self, events: &[Recorded]) -> Result<(), Stop> {
         let Some(last) = events.last() else { return Ok(()) };
-        let (from, mut to) = (self.owned.position, last.position());
+        let (from, mut to) = (self.owned.written, last.position());
         let waits = |event: &&Recorded| !self.parked.streams.contains(&event.stream_id());
         let wanted = events.iter().filter(|event| self.reader.reads(event)).filter(waits);
         let wanted: Vec<_> = wanted.collect();
-        let mut client = self.pool.get().await?;
         if wanted.is_empty() {
-            let advanced = self.owned.advance(&client, from, to, ReadStats::default()).await?;
             self.owned.position = to;
-            return if advanced { Ok(()) } else { Err(Stop::Lost) };
+            return self.write_checkpoint(self.options.checkpoint_delay).await;
         }
+        let mut client = self.pool.get().await?;
         let mut tx = client.transaction().await?;
         let read = ReadStats {
             processed: i64::try_from(wanted.len()).unwrap_or_default(),
@@ -147,7 +156,7 @@ impl Follower {
         failpoint!(WorkerReacted if self.reader.kind() == "worker");
         tx.commit().await?;
         failpoint!(ProjectionCommitted if self.reader.kind() == "projection");
-        self.owned.position = to;
+        self.owned.wrote(to);
         self.parked.streams.extend(poisoned.iter().map(|poisoned| poisoned.stream));
         unavailable.map_or(Ok(()), |why| Err(Stop::Unavailable(why)))
     }
@@ -161,15 +170,23 @@ impl Follower {
         let (stream, position) = (refused.stream_id(), refused.position());
         let mut client = self.pool.get().await?;
         let tx = client.transaction().await?;
-        if !self.owned.advance(&tx, self.owned.position, position, ReadStats::default()).await? {
+        if !self.owned.advance(&tx, self.owned.written, position, ReadStats::default()).await? {
             return Err(Stop::Lost);
         }
         let poisoned = Poisoned { stream, position, poison: Poison::Unfit(why) };
         parked::park(&tx, self.id(), false, &poisoned).await?;
         tx.commit().await?;
-        self.owned.position = position;
+        self.owned.wrote(position);
         self.parked.streams.insert(stream);
         Ok(())
+    }
+
+    /// Writes how far it has read to its checkpoint, if that has said less for `delay`.
+    async fn write_checkpoint(&mut self, delay: Duration) -> Result<(), Stop> {
+        if self.owned.write_in(delay).is_none_or(|left| !left.is_zero()) {
+            return Ok(());
+        }
+        if self.owned.write(&self.pool).await? { Ok(()) } else { Err(Stop::Lost) }
     }
 
     /// Loads from time to time which streams are parked, and reads the released ones.
@@ -204,6 +221,7 @@ impl Follower {
     /// Reads a stream from its poisonous event up to the checkpoint, and unparks it; if an event is still
     /// poisonous, it stays parked there. One transaction.
     async fn release(&mut self, row: ParkedRow) -> Result<(), Stop> {
+        self.write_checkpoint(Duration::ZERO).await?;
         let position = self.owned.position;
         let mut client = self.pool.get().await?;
         let mut tx = client.transaction().await?;
@@ -286,8 +304,21 @@ impl Follower {
         let _ = timeout(pause, self.stop.wait_for(|stop| *stop)).await;
     }
 
+    /// Whoever waits for a position on this node is not kept for the whole delay.
+    async fn wait_between_pages(&mut self) {
+        let ReaderOptions { page_delay, page_delay_min, .. } = self.options;
+        self.wait(page_delay_min).await;
+        let awaited = self.waiters.awaited(self.owned.position);
+        tokio::select! {
+            _ = self.stop.wait_for(|stop| *stop) => {}
+            _ = timeout(page_delay.saturating_sub(page_delay_min), awaited) => {}
+        }
+    }
+
     async fn wait_for_more(&mut self) {
-        let (position, poll) = (self.owned.position, self.options.poll);
+        let position = self.owned.position;
+        let write_in = self.owned.write_in(self.options.checkpoint_delay);
+        let poll = self.options.poll.min(write_in.unwrap_or(self.options.poll));
         let woken = tokio::select! {
             _ = self.stop.wait_for(|stop| *stop) => return,
             woken = timeout(poll, self.wake.wait_for(|head| *head > position)) => woken.map(drop),

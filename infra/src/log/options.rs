@@ -18,6 +18,11 @@ pub struct ReaderOptions {
     /// A page that is not full is followed by the next after this time: a commit for each append
     /// would cost more.
     pub page_delay: Duration,
+    /// The same while somebody on this node waits for a position.
+    pub page_delay_min: Duration,
+    /// Events that a reader does not want are written to its checkpoint this late, at most. Whoever
+    /// reads in its place reads them again.
+    pub checkpoint_delay: Duration,
 }
 
 impl ReaderOptions {
@@ -27,8 +32,10 @@ impl ReaderOptions {
             node,
             lease: Duration::from_secs(5),
             poll: Duration::from_millis(250),
-            page: 500,
-            page_delay: Duration::from_millis(20),
+            page: 2000,
+            page_delay: Duration::from_millis(50),
+            page_delay_min: Duration::from_millis(20),
+            checkpoint_delay: Duration::from_millis(250),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::Projection;
 use crate::postgres::{PgError, Pool};
 
 const STATUS: &str = include_str!("status.sql");
-const REACHED: &str = "select position from readers.checkpoints where name = $1 and version = $2";
+const REACHED: &str = include_str!("reached.sql");
 
 /// How far a reader is. Positions are those of the log.
 #[derive(Clone, Debug)]
@@ -90,10 +90,12 @@ pub async fn wait_for<P: Projection>(
     loop {
         let client = pool.get().await?;
         let reached = client.prepare_cached(REACHED).await?;
-        let row = client.query_opt(&reached, &[&P::NAME, &P::VERSION]).await?;
+        let row = client
+            .query_opt(&reached, &[&P::NAME, &P::VERSION, &position, &P::EVENT_TYPES])
+            .await?;
         drop(client);
-        let reached: Option<i64> = row.map(|row| row.try_get(0)).transpose()?;
-        if reached.is_some_and(|reached| reached >= position) {
+        let reached: Option<bool> = row.map(|row| row.try_get(0)).transpose()?;
+        if reached == Some(true) {
             return Ok(true);
         }
         let Some(left) = limit.checked_sub(started.elapsed()) else { return Ok(false) };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::harness::{LogHarness, options};
 use crate::tally::{Tally, cure};
-use infra::log::{Reader, Readers, parked, release, status};
+use infra::log::{ReadPositions, Reader, Readers, parked, release, status};
 use infra::metrics::Metrics;
 use infra::postgres::{ConnectOptions, connect};
 use test_support::until;
@@ -36,7 +36,8 @@ async fn stopped_reader(harness: &LogHarness) -> (Readers, Arc<Metrics>) {
     let metrics = Arc::new(Metrics::new().unwrap());
     let (_, wake) = watch::channel(0);
     let (node, tally) = (options(Uuid::from_u128(1)), vec![Reader::projection::<Tally>()]);
-    let readers = Readers::start(pool, wake, tally, node, Arc::clone(&metrics)).await.unwrap();
+    let (of_node, positions) = (Arc::clone(&metrics), ReadPositions::default());
+    let readers = Readers::start(pool, wake, tally, node, of_node, positions).await.unwrap();
     until("the metric is 1", async || is_alarm(&metrics, 1)).await;
     (readers, metrics)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::privacy::{Field, Personal, Sealed, take_apart};
 use domain::{AccountId, Event, SealedId};
-use infra::log::{Reader, ReaderOptions, Readers, status};
+use infra::log::{ReadPositions, Reader, ReaderOptions, Readers, status};
 use infra::metrics::Metrics;
 use infra::postgres::{ConnectOptions, Pool, connect, connect_one};
 use test_support::{Databases, databases, until};
@@ -119,11 +119,13 @@ impl LogHarness {
 pub async fn start(pool: Pool, options: ReaderOptions, readers: Vec<Reader>) -> Readers {
     let (_, wake) = watch::channel(0);
     let metrics = Arc::new(Metrics::new().unwrap());
-    Readers::start(pool, wake, readers, options, metrics).await.unwrap()
+    let positions = ReadPositions::default();
+    Readers::start(pool, wake, readers, options, metrics, positions).await.unwrap()
 }
 
 pub const fn options(node: Uuid) -> ReaderOptions {
-    ReaderOptions { poll: Duration::from_millis(20), ..ReaderOptions::of(node) }
+    let often = Duration::from_millis(20);
+    ReaderOptions { poll: often, checkpoint_delay: often, ..ReaderOptions::of(node) }
 }
 
 /// The time at which the event of a position is recorded.

@@ -147,7 +147,8 @@ async fn read(app: &App, wake: &Wake) -> Result<(Workers, Readers), CliError> {
     all.extend(workers.readers());
     let (heads, options) = (wake.heads(), ReaderOptions::of(app.node));
     let metrics = Arc::clone(&app.metrics);
-    let readers = Readers::start(app.pool.clone(), heads, all, options, metrics).await?;
+    let positions = app.read_positions.clone();
+    let readers = Readers::start(app.pool.clone(), heads, all, options, metrics, positions).await?;
     Ok((workers, readers))
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::AccountId;
 use domain::workspace::Workspace;
 use infra::event_store::LoadError;
-use infra::log::{Feed, FeedError, wait_for};
+use infra::log::{Feed, FeedError};
 use infra::postgres::PgError;
 use projections::memberships::{Memberships, mine};
 
@@ -45,7 +45,7 @@ pub(super) async fn check_nobody_depends(
     account: AccountId,
 ) -> Result<(), SoleOwnerError> {
     let head = Feed::head(&app.pool.get().await.map_err(PgError::from)?).await?;
-    if !wait_for::<Memberships>(&app.pool, head, WAIT).await? {
+    if !app.read_positions.wait_for::<Memberships>(&app.pool, head, WAIT).await? {
         return Err(SoleOwnerError::ReadModelBehind);
     }
     let mut after = None;

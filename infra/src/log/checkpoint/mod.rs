@@ -1,6 +1,6 @@
 //! How far a reader has read, and who may say so: the fence grows with each change of owner.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use deadpool_postgres::GenericClient;
@@ -23,7 +23,12 @@ pub(super) struct OwnedReader {
     pub name: &'static str,
     pub version: i16,
     pub lease: Lease,
+    /// How far it has read.
     pub position: i64,
+    /// What its checkpoint says. Between it and `position` are only events that the reader does not
+    /// want.
+    pub written: i64,
+    pub written_at: Instant,
     /// Each advance renews the lease for so long.
     pub length: Duration,
 }
@@ -36,6 +41,29 @@ pub(super) struct ReadStats {
 }
 
 impl OwnedReader {
+    /// The checkpoint says `position` now.
+    pub(super) fn wrote(&mut self, position: i64) {
+        (self.position, self.written, self.written_at) = (position, position, Instant::now());
+    }
+
+    /// How long the checkpoint may still say less than `position`; `None` if it says the same.
+    pub(super) fn write_in(&self, delay: Duration) -> Option<Duration> {
+        (self.written < self.position).then(|| delay.saturating_sub(self.written_at.elapsed()))
+    }
+
+    /// Writes `position` to the checkpoint, if it says less. `false`: another node owns the reader.
+    pub(super) async fn write(&mut self, pool: &Pool) -> Result<bool, PgError> {
+        let (from, to) = (self.written, self.position);
+        if from < to {
+            let client = pool.get().await?;
+            if !self.advance(&client, from, to, ReadStats::default()).await? {
+                return Ok(false);
+            }
+            self.wrote(to);
+        }
+        Ok(true)
+    }
+
     /// Moves the checkpoint, and holds its row until the commit. It comes first in the transaction:
     /// two owners then never work at once, and `false` (another one has it) costs no work.
     pub(super) async fn advance(

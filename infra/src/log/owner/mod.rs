@@ -16,7 +16,7 @@ use super::alarm::Alarms;
 use super::checkpoint::{self, OwnedReader};
 use super::follower::{Follower, ParkedStreams};
 use super::tail::Tail;
-use super::{Reader, ReaderOptions};
+use super::{ReadPositions, Reader, ReaderOptions};
 use crate::cluster::Lease;
 use crate::cluster::nodes::{Membership, Part};
 use crate::metrics::Metrics;
@@ -38,7 +38,7 @@ pub struct Readers {
 
 impl Readers {
     /// Makes what the readers need in the database, then takes this node's share of them. `wake`
-    /// says the highest position known; without it they poll.
+    /// says the highest position known; without it they poll. `positions` says how far they are.
     ///
     /// # Errors
     /// The database does not answer while the tables and checkpoints are made.
@@ -48,6 +48,7 @@ impl Readers {
         readers: Vec<Reader>,
         options: ReaderOptions,
         metrics: Arc<Metrics>,
+        positions: ReadPositions,
     ) -> Result<Self, PgError> {
         for reader in &readers {
             checkpoint::install(&pool, reader).await?;
@@ -61,6 +62,7 @@ impl Readers {
             options,
             alarms: Alarms::new(metrics.log_hole.clone(), metrics.log_damaged.clone()),
             tail: Arc::default(),
+            positions,
             running: HashMap::new(),
             ended: Arc::default(),
         };
@@ -95,6 +97,7 @@ struct Node {
     options: ReaderOptions,
     alarms: Alarms,
     tail: Arc<Tail>,
+    positions: ReadPositions,
     running: HashMap<String, Running>,
     ended: Arc<Notify>,
 }
@@ -164,6 +167,8 @@ impl Node {
             version: reader.version(),
             lease: Lease { node: self.options.node, fence },
             position,
+            written: position,
+            written_at: std::time::Instant::now(),
             length: self.options.lease,
         };
         tracing::info!(reader = label, fence, position, "this node reads");
@@ -178,6 +183,7 @@ impl Node {
             options: self.options,
             alarms: self.alarms.for_reader(),
             parked: ParkedStreams::default(),
+            waiters: self.positions.announce((reader.name(), reader.version()), position),
         };
         let ended = Arc::clone(&self.ended);
         let task = tokio::spawn(async move {

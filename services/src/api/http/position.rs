@@ -6,7 +6,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest};
 
-use infra::log::{Projection, wait_for};
+use infra::log::Projection;
 
 use crate::api::Api;
 use crate::api::http::problem::{Problem, ProblemKind};
@@ -21,7 +21,8 @@ impl MinPosition {
     /// The projection did not get there in time.
     pub async fn reached<P: Projection>(&self, api: &Api) -> Result<(), Problem> {
         let Some(position) = self.0 else { return Ok(()) };
-        let reached = wait_for::<P>(&api.app.pool, position, WAIT).await;
+        let app = &api.app;
+        let reached = app.read_positions.wait_for::<P>(&app.pool, position, WAIT).await;
         if reached? { Ok(()) } else { Err(not_yet()) }
     }
 }

@@ -33,7 +33,9 @@ use infra::event_store::{
 use infra::ids::Ids;
 use infra::invitations::Invitations;
 use infra::keyring::{Keyring, KeyringOptions, RootFolder};
-use infra::log::{Feed, ReaderOptions, Readers, Recorded, Worker, WorkerError, wait_for};
+use infra::log::{
+    Feed, ReadPositions, ReaderOptions, Readers, Recorded, Worker, WorkerError, wait_for,
+};
 use infra::mail::{Mailbox, Transport};
 use infra::metrics::Metrics;
 use infra::monitors::Monitors;
@@ -133,6 +135,7 @@ impl Harness {
             node,
             ids: self.ids.clone(),
             executor: executor.await.unwrap(),
+            read_positions: ReadPositions::default(),
             reservations: Reservations::new(pool.clone()),
             credentials: Credentials::new(pool.clone(), clock.clone()),
             sessions: Sessions::new(pool.clone(), clock.clone()),
@@ -297,8 +300,9 @@ async fn count(app: &App, sql: &str) -> i64 {
 async fn project(app: &App) {
     let position = log(app).await.last().unwrap().position();
     let (wake, options) = (app.executor.appended(), ReaderOptions::of(app.node));
-    let readers =
-        Readers::start(app.pool.clone(), wake, projections::all(), options, app.metrics.clone());
+    let (all, metrics, positions) =
+        (projections::all(), app.metrics.clone(), app.read_positions.clone());
+    let readers = Readers::start(app.pool.clone(), wake, all, options, metrics, positions);
     let readers = readers.await.unwrap();
     let limit = Duration::from_secs(10);
     wait_for::<projections::accounts::Accounts>(&app.pool, position, limit).await.unwrap();
