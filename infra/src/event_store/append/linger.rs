@@ -47,7 +47,9 @@ impl Linger {
         let trying = self.batches.is_multiple_of(TRY_EVERY);
         let divisor = if trying { DIVISOR_MIN } else { self.divisor };
         let until = self.ended + (self.took / divisor).min(WAIT_MAX);
-        WaitFor { members: members + self.answered, until }
+        // The only caller who was answered is back: nobody else is waited for.
+        let is_alone = self.answered <= 1 && members <= 1;
+        WaitFor { members: if is_alone { members } else { members + self.answered }, until }
     }
 
     /// Records how many members came during the wait.
@@ -73,6 +75,16 @@ mod tests {
         assert_eq!(wait(&linger), Duration::from_micros(250));
         linger.adapt(2);
         assert_eq!(wait(&linger), Duration::from_micros(500));
+    }
+
+    #[test]
+    fn a_caller_who_is_alone_waits_for_nobody() {
+        let mut linger = Linger::new();
+        linger.answered(1, Duration::from_millis(4));
+        assert_eq!(linger.wait_for(1).members, 1);
+        assert_eq!(linger.wait_for(2).members, 3, "a second caller has come");
+        linger.answered(2, Duration::from_millis(4));
+        assert_eq!(linger.wait_for(1).members, 3, "the other may come back");
     }
 
     #[test]
