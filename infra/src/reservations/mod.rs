@@ -6,14 +6,16 @@ mod tests;
 use uuid::Uuid;
 
 use crate::postgres::{PgError, Pool};
-use crate::statement::{execute, query, query_opt};
+use crate::statement::{query, query_opt};
 
 const BEHIND: &str = include_str!("behind.sql");
 const KINDS: &str = include_str!("kinds.sql");
 const OF_OWNER: &str = "select kind, blind_index from event_log.reservations where owner = $1 \
     order by kind, blind_index";
 const RESERVE_AGAIN: &str = "select event_log.reserve_again($1, $2, $3, $4, $5)";
-const DELETE_KIND: &str = "select event_log.delete_reservations($1)";
+const DELETE_AFTER: &str = "select event_log.delete_reservations_after($1, $2, $3)";
+/// Appends wait while so many reservations are deleted: some milliseconds.
+const DELETED_AT_ONCE: i32 = 1000;
 
 /// The rows that keep an address to one owner.
 #[derive(Clone)]
@@ -66,8 +68,23 @@ impl Reservations {
         row.map_or(Ok(false), |row| Ok(row.try_get(0)?))
     }
 
-    /// Deletes every reservation of a kind.
+    /// Deletes every reservation of a kind, a batch at a time. Appends go on between the batches.
     pub async fn delete_kind(&self, kind: &str) -> Result<(), PgError> {
-        execute(&self.0, DELETE_KIND, &[&kind]).await.map(drop)
+        let mut after = Some(Vec::new());
+        while let Some(last) = after {
+            after = self.delete_after(kind, &last, DELETED_AT_ONCE).await?;
+        }
+        Ok(())
+    }
+
+    /// Deletes one batch. Returns its last index; `None`: there is nothing left after `after`.
+    async fn delete_after(
+        &self,
+        kind: &str,
+        after: &[u8],
+        at_most: i32,
+    ) -> Result<Option<Vec<u8>>, PgError> {
+        let row = query_opt(&self.0, DELETE_AFTER, &[&kind, &after, &at_most]).await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?.flatten())
     }
 }

@@ -37,3 +37,29 @@ async fn a_reservation_moves_to_the_next_generation_while_its_owner_holds_it() {
     assert_eq!(reservations.of_owner(ADA).await.unwrap(), [index("2", 21)]);
     assert_eq!(reservations.of_owner(BOB).await.unwrap(), [index("2", 22)]);
 }
+
+#[tokio::test]
+async fn the_reservations_of_a_kind_are_deleted_in_batches() {
+    let databases = databases().await.unwrap();
+    let admin = connect_one(&databases.log_url, &ConnectOptions::default()).await.unwrap();
+    let fill = "insert into event_log.reservations (kind, blind_index, owner)
+        select kind, sha256(n::text::bytea), gen_random_uuid()
+        from generate_series(1, 2500) n, unnest(array['1', '2']) kind";
+    admin.execute(fill, &[]).await.unwrap();
+    let count = async |kind: &str| -> i64 {
+        let count = "select count(*) from event_log.reservations where kind = $1";
+        admin.query_one(count, &[&kind]).await.unwrap().get(0)
+    };
+    let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+    let reservations = Reservations::new(pool);
+
+    let last = reservations.delete_after("1", &[], 10).await.unwrap().unwrap();
+    assert_eq!(count("1").await, 2490);
+    let next = reservations.delete_after("1", &last, 10).await.unwrap().unwrap();
+    assert!(next > last);
+    assert_eq!(count("1").await, 2480);
+
+    reservations.delete_kind("1").await.unwrap();
+    assert_eq!((count("1").await, count("2").await), (0, 2500));
+    assert_eq!(reservations.delete_after("1", &[], 10).await.unwrap(), None);
+}

@@ -111,6 +111,62 @@ async fn a_deployment_waits_for_another_run_of_it_on_its_server() {
 }
 
 #[tokio::test]
+async fn a_long_queue_for_a_full_server_does_not_keep_the_others_of_its_workspace() {
+    let given = given(LEASE).await;
+    let deployment = Some(DeploymentId(Uuid::from_u128(5)));
+    let limits = RunLimits { per_server: 1, per_workspace: 9, per_node: 9 };
+    given.put((0..40).map(|run| task(1, 7, 100 + run))).await;
+    assert_eq!(given.claimed(9, limits).await, [100]);
+    given.put([task(1, 8, 200), task(1, 9, 201)]).await;
+
+    assert_eq!(given.claimed(9, limits).await, [200, 201]);
+
+    given.put((0..40).map(|run| NewTask { deployment, ..task(1, 6, 300 + run) })).await;
+    given.put([task(1, 6, 400)]).await;
+    let limits = RunLimits { per_server: 2, ..limits };
+    assert_eq!(given.claimed(9, limits).await, [101]);
+    assert_eq!(given.claimed(9, limits).await, [300, 400]);
+}
+
+/// Filled by SQL: so many tasks of so many workspaces, each on one of its two servers.
+async fn fill(given: &Harness, tasks: i32, workspaces: i32) {
+    let fill = "insert into working.run_tasks \
+        (run_id, server_id, attempt, workspace_id, state, queued_at) \
+        select gen_random_uuid(), md5(format('server %s', n % (2 * $2)))::uuid, 1, \
+          md5(format('workspace %s', n % $2))::uuid, 'queued', now() + n * interval '1 ms' \
+        from generate_series(1, $1) n";
+    given.pool.get().await.unwrap().execute(fill, &[&tasks, &workspaces]).await.unwrap();
+}
+
+/// How many rows of the queue a claim reads that finds tasks.
+async fn read_by_claim(given: &Harness) -> i64 {
+    let read = "select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables \
+        where relname = 'run_tasks'";
+    let claim = "select count(*) from working.claim_run_tasks($1, 8, 60, 4, 20)";
+    let mut client = given.pool.get().await.unwrap();
+    let tx = tokio_postgres::Client::transaction(&mut client).await.unwrap();
+    let before: i64 = tx.query_one(read, &[]).await.unwrap().get(0);
+    let claimed: i64 = tx.query_one(claim, &[&ONE]).await.unwrap().get(0);
+    assert_eq!(claimed, 8);
+    tx.query_one(read, &[]).await.unwrap().get::<_, i64>(0) - before
+}
+
+#[tokio::test]
+async fn a_claim_does_not_read_the_queue() {
+    let given = given(LEASE).await;
+    fill(&given, 200, 3).await;
+    let short = read_by_claim(&given).await;
+
+    fill(&given, 20_000, 3).await;
+    let long = read_by_claim(&given).await;
+    fill(&given, 20_000, 5_000).await;
+    let many = read_by_claim(&given).await;
+
+    assert!(long <= short + 100, "{short} rows of a short queue, {long} of a long one");
+    assert!(many < 10_000, "{many} rows where many workspaces wait");
+}
+
+#[tokio::test]
 async fn the_tasks_of_a_node_that_died_are_anothers_under_a_higher_fence() {
     let given = given(Duration::ZERO).await;
     given.put([task(1, 7, 10)]).await;

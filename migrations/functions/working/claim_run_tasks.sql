@@ -1,44 +1,137 @@
 -- Takes up to `most` tasks for a node, one node at a time. First those whose worker died; then what is queued, of the
 -- workspace with the fewest running tasks, and the oldest of it; then lost tasks, which may be found again.
 -- A deployment waits while another run of it may be at work on its server.
+--
+-- What it reads does not grow with the queue: for each workspace that waits it looks at the first 4 tasks (32 if few
+-- workspaces wait), and only where none of them can be taken, at the first of each server and deployment. Where more
+-- than 500 workspaces wait, it looks at 500 from a random place on, and at those of the 100 oldest tasks.
 create or replace function working.claim_run_tasks(
   claimant uuid, most int, lease_seconds float8, per_server int, per_workspace int)
 returns setof working.run_tasks
-language plpgsql set search_path = pg_catalog, pg_temp as $$
+language plpgsql set search_path = pg_catalog, pg_temp
+  set enable_seqscan = off set enable_bitmapscan = off as $$
+declare
+  nobody constant uuid := '00000000-0000-0000-0000-000000000000';
+  start   constant uuid := gen_random_uuid();
+  chosen  record;
+  taken int := 0;
 begin
   perform pg_advisory_xact_lock('working.run_tasks'::regclass::bigint);
-  for n in 1..most loop
+  for chosen in
+    with recursive busy as materialized (
+      select * from working.run_tasks where state in ('running', 'lost')),
+    of_workspace as materialized (
+      select workspace_id, count(*) as tasks from busy where state = 'running' group by workspace_id),
+    free as (
+      select * from busy
+      where (lease_until is null or lease_until <= clock_timestamp())
+        and (next_at is null or next_at <= clock_timestamp())),
+    -- Those of the oldest tasks, and up to 500 others: each is found from the one before, from a random place on.
+    waiting_after (workspace_id, place) as (
+      (select workspace_id, 1 from working.run_tasks
+       where state = 'queued' and workspace_id >= start order by workspace_id limit 1)
+      union all
+      select q.workspace_id, w.place + 1 from waiting_after w cross join lateral (
+        select q.workspace_id from working.run_tasks q
+        where q.state = 'queued' and q.workspace_id > w.workspace_id order by q.workspace_id limit 1) q
+      where w.place < 250),
+    waiting_before (workspace_id, place) as (
+      (select workspace_id, 1 from working.run_tasks
+       where state = 'queued' and workspace_id < start order by workspace_id desc limit 1)
+      union all
+      select q.workspace_id, w.place + 1 from waiting_before w cross join lateral (
+        select q.workspace_id from working.run_tasks q
+        where q.state = 'queued' and q.workspace_id < w.workspace_id order by q.workspace_id desc limit 1) q
+      where w.place < 250),
+    waiting as (
+      select workspace_id from waiting_after union select workspace_id from waiting_before
+      union (
+        select workspace_id from (
+          select workspace_id from working.run_tasks where state = 'queued' order by queued_at limit 100) oldest)),
+    roomy as materialized (
+      select w.workspace_id, coalesce(o.tasks, 0) as tasks
+      from waiting w left join of_workspace o using (workspace_id)
+      where coalesce(o.tasks, 0) < per_workspace),
+    firsts as materialized (
+      select r.workspace_id, r.tasks, q.run_id, q.server_id, q.attempt, q.queued_at
+      from roomy r cross join lateral (
+        select q.* from (
+          select * from working.run_tasks q
+          where q.state = 'queued' and q.workspace_id = r.workspace_id
+          order by q.queued_at, q.run_id, q.server_id
+          limit (select case when count(*) < 2 * most then 32 else 4 end from roomy)) q
+        where (select count(*) from working.run_tasks b
+               where b.state in ('running', 'lost') and b.state = 'running' and b.server_id = q.server_id) < per_server
+          and not exists (
+            select from working.run_tasks b
+            where b.state in ('running', 'lost') and b.server_id = q.server_id and b.deployment_id = q.deployment_id)) q),
+    -- Where many tasks of a workspace wait for a few servers: its servers and deployments, each found from the
+    -- one before.
+    blocked as (
+      select * from roomy r where not exists (select from firsts f where f.workspace_id = r.workspace_id)),
+    queues (workspace_id, tasks, server_id, deployment_id) as (
+      select b.workspace_id, b.tasks, q.server_id, q.deployment_id
+      from blocked b cross join lateral (
+        select q.server_id, coalesce(q.deployment_id, nobody) as deployment_id from working.run_tasks q
+        where q.state = 'queued' and q.workspace_id = b.workspace_id
+        order by q.workspace_id, q.server_id, coalesce(q.deployment_id, nobody)
+        limit 1) q
+      union all
+      select c.workspace_id, c.tasks, q.server_id, q.deployment_id
+      from queues c cross join lateral (
+        select q.server_id, coalesce(q.deployment_id, nobody) as deployment_id from working.run_tasks q
+        where q.state = 'queued' and q.workspace_id = c.workspace_id
+          and (q.server_id, coalesce(q.deployment_id, nobody)) > (c.server_id, c.deployment_id)
+        order by q.workspace_id, q.server_id, coalesce(q.deployment_id, nobody)
+        limit 1) q),
+    behind as (
+      select c.workspace_id, c.tasks, q.run_id, q.server_id, q.attempt, q.queued_at
+      from queues c cross join lateral (
+        select * from working.run_tasks q
+        where q.state = 'queued' and q.workspace_id = c.workspace_id and q.server_id = c.server_id
+          and coalesce(q.deployment_id, nobody) = c.deployment_id
+        order by q.queued_at, q.run_id limit 1) q
+      where (select count(*) from working.run_tasks b
+             where b.state in ('running', 'lost') and b.state = 'running' and b.server_id = c.server_id) < per_server
+        and not exists (
+          select from working.run_tasks b
+          where b.state in ('running', 'lost') and b.server_id = c.server_id and b.deployment_id = c.deployment_id)),
+    candidates as (
+      select 1 as class, 0::bigint as tasks, queued_at, run_id, server_id, attempt, false as limited
+      from free where state = 'running'
+      union all
+      select 2, tasks + row_number() over of_one - 1, queued_at, run_id, server_id, attempt, true
+      from (select * from firsts union all select * from behind) q
+      window of_one as (partition by workspace_id order by queued_at, run_id, server_id)
+      union all
+      (select 2, 0, queued_at, run_id, server_id, attempt, false
+       from working.run_tasks where state = 'queued' and cancel order by queued_at limit most)
+      union all
+      select 3, 0, queued_at, run_id, server_id, attempt, false from free where state = 'lost')
+    select * from candidates order by class, tasks, queued_at, run_id, server_id
+  loop
+    exit when taken >= most;
     return query
       update working.run_tasks t
       set fence = t.fence + 1, node = claimant,
         lease_until = clock_timestamp() + make_interval(secs => lease_seconds),
         state = case t.state when 'queued' then 'running' else t.state end,
         seen_at = coalesce(t.seen_at, clock_timestamp())
-      from (
-        with busy as (
-          select b.run_id, b.server_id, b.workspace_id, b.deployment_id, b.state
-          from working.run_tasks b where b.state in ('running', 'lost')),
-        of_server as (
-          select b.server_id, count(*) as tasks from busy b where b.state = 'running' group by b.server_id),
-        of_workspace as (
-          select b.workspace_id, count(*) as tasks from busy b where b.state = 'running' group by b.workspace_id)
-        select q.run_id, q.server_id, q.attempt
-        from working.run_tasks q
-        left join of_server s using (server_id)
-        left join of_workspace w using (workspace_id)
-        where (q.lease_until is null or q.lease_until <= clock_timestamp())
-          and (q.next_at is null or q.next_at <= clock_timestamp())
-          and (q.state <> 'queued' or q.cancel
-            or coalesce(s.tasks, 0) < per_server and coalesce(w.tasks, 0) < per_workspace
-              and not exists (
-                select from busy b
-                where b.server_id = q.server_id and b.deployment_id = q.deployment_id))
-        order by array_position(array['running', 'queued', 'lost'], q.state),
-          case q.state when 'queued' then coalesce(w.tasks, 0) end, q.queued_at, q.run_id, q.server_id
-        limit 1) chosen
       where (t.run_id, t.server_id, t.attempt) = (chosen.run_id, chosen.server_id, chosen.attempt)
+        -- What was taken since the candidates were read.
+        and (t.lease_until is null or t.lease_until <= clock_timestamp())
+        and (not chosen.limited or t.cancel or (
+          (select count(*) from working.run_tasks b
+           where b.state in ('running', 'lost') and b.state = 'running' and b.server_id = t.server_id) < per_server
+          and (select count(*) from working.run_tasks b
+               where b.state = 'running' and b.workspace_id = t.workspace_id) < per_workspace
+          and not exists (
+            select from working.run_tasks b
+            where b.state in ('running', 'lost') and b.server_id = t.server_id and b.deployment_id = t.deployment_id)))
       returning t.*;
-    exit when not found;
+    if found then
+      taken := taken + 1;
+    end if;
   end loop;
 end $$;
 
