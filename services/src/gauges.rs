@@ -11,9 +11,9 @@ use tokio::task::JoinHandle;
 
 use crate::wiring::App;
 
-const EVERY: Duration = Duration::from_secs(5);
+const EVERY: Duration = Duration::from_secs(10);
 /// Every how many turns it is asked what holds old root keys: a day is what they are kept for.
-const HOLDS_EACH: u64 = 12;
+const HOLDS_EACH: u64 = 6;
 const RUN_STATES: [&str; 3] = ["queued", "running", "lost"];
 const MAIL_STATES: [&str; 5] = ["queued", "sending", "sent", "failed", "unknown"];
 

@@ -199,7 +199,7 @@ impl Keyring {
         self.roots.usable()
     }
 
-    /// Counts rows: ask at most every few seconds.
+    /// What it reads does not grow with the keyring.
     ///
     /// # Errors
     /// [`KeyringError::Database`].

@@ -8,7 +8,7 @@ use super::{KeyringError, RootId};
 /// Counts and ages. Holds no key and no subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyringStatus {
-    /// Keys that are not erased.
+    /// Keys that are not erased. From 1,000 on an estimate, as are those that are erased.
     pub live: i64,
     /// Keys that are erased.
     pub erased: i64,

@@ -54,7 +54,7 @@ families! {
     /// 1 when the oldest open erasure is on its 29th day or later.
     erasures_overdue: IntGauge = "lethe_erasures_overdue" [],
 
-    /// Keys of the keyring, by state: live or destroyed.
+    /// Keys of the keyring, by state: live or destroyed. An estimate of PostgreSQL from 1,000 on.
     keys: IntGaugeVec = "lethe_keyring_keys" ["state"],
     /// Age of the root key that wraps the keys.
     root_age_seconds: Gauge = "lethe_keyring_root_age_seconds" [],
@@ -63,12 +63,12 @@ families! {
     /// Old root keys that are not erased yet, by what they wait for.
     roots_held: IntGaugeVec = "lethe_keyring_roots_held" ["reason"],
 
-    /// Mails of the outbox, by state.
+    /// Mails of the outbox, by state. At most 10,000 of each are counted.
     mails: IntGaugeVec = "lethe_mail_outbox" ["state"],
     /// Attempts to send a mail, by outcome.
     mails_handled: IntCounterVec = "lethe_mails_total" ["outcome"],
 
-    /// Live seat leases.
+    /// Live seat leases. At most 10,000 are counted.
     seat_leases: IntGauge = "lethe_seat_leases" [],
     /// Requests for a seat, by outcome.
     seat_acquisitions: IntCounterVec = "lethe_seat_acquisitions_total" ["outcome"],
@@ -80,7 +80,7 @@ families! {
     /// Probes of watched servers, by outcome.
     server_probes: IntCounterVec = "lethe_server_probes_total" ["outcome"],
 
-    /// Attempts of runs that have not ended, by state.
+    /// Attempts of runs that have not ended, by state. At most 10,000 of each are counted.
     runs: IntGaugeVec = "lethe_runs" ["state"],
     /// Attempts of runs that have ended, by outcome.
     runs_ended: IntCounterVec = "lethe_runs_ended_total" ["outcome"],

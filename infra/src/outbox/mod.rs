@@ -28,7 +28,7 @@ const OF_SUBJECT: &str = "select mail_id from working.outbox where subject_id = 
 const DELETE_OF_SUBJECT: &str = "delete from working.outbox where subject_id = $1";
 const DELETE_FINISHED: &str = include_str!("delete_finished.sql");
 const EXISTING: &str = "select mail_id from working.outbox where mail_id = any ($1)";
-const COUNT: &str = "select state, count(*) from working.outbox group by state";
+const COUNT: &str = include_str!("count.sql");
 
 /// Longer than a mail may take to be handed over.
 const SMTP_LEASE: Duration = Duration::from_mins(3);

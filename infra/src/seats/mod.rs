@@ -26,8 +26,8 @@ const EXPIRIES: &str =
 const OVERDUE: &str = include_str!("overdue.sql");
 const IS_OVERDUE: &str = include_str!("is_overdue.sql");
 const TAKE_OVERDUE: &str = include_str!("take_overdue.sql");
-const COUNT_LIVE: &str =
-    "select count(*) from working.seat_leases where expires_at > clock_timestamp()";
+const COUNT_LIVE: &str = "select count(*) from ( \
+    select from working.seat_leases where expires_at > clock_timestamp() limit 10000) leases";
 
 /// The rows of seat leases.
 #[derive(Clone)]

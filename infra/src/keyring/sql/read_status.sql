@@ -1,8 +1,16 @@
+-- Up to 1,000 keys are counted. Beyond, the answer is what PostgreSQL estimated when it last vacuumed or analysed the
+-- table.
+with counted as (
+  select
+    (select count(*) from (select from keyring.keys where wrapped is not null limit 1000) keys) as live,
+    (select count(*) from (select from keyring.keys where wrapped is null limit 1000) keys) as erased)
 select
-  (select count(*) from keyring.keys where wrapped is not null) as live,
-  (select count(*) from keyring.keys where wrapped is null) as destroyed,
+  case when live < 1000 then live else greatest(live, (
+    select reltuples::bigint from pg_class where oid = 'keyring.keys_by_root'::regclass)) end as live,
+  case when erased < 1000 then erased else greatest(erased, (
+    select reltuples::bigint from pg_class where oid = 'keyring.keys_erased'::regclass)) end as destroyed,
   r.root_id, r.current_at,
   (select count(*) from keyring.roots where escrow = 'held') as escrowed,
   e.generation, e.created_at as generation_at
-from keyring.roots r, keyring.email_generations e
+from counted, keyring.roots r, keyring.email_generations e
 where r.state = 'current' and e.state = 'live'

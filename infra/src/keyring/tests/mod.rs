@@ -13,6 +13,7 @@ mod root_readable;
 mod rotation;
 mod sealing;
 mod standby;
+mod status;
 mod values;
 
 use std::sync::Arc;
