@@ -25,6 +25,7 @@ const LIST_PENDING: &str = include_str!("sql/list_pending_erasures.sql");
 const READ_BY_CODE: &str = "select * from keyring.erasures where claim_code_hash = $1";
 const LIST_DUE: &str = include_str!("sql/list_due_erasures.sql");
 const LIST_PROVABLE: &str = include_str!("sql/list_provable_erasures.sql");
+const HAS_WORK: &str = include_str!("sql/has_erasure_work.sql");
 const LIST_FENCED: &str = include_str!("sql/list_fenced_erasures.sql");
 const COUNT_OPEN: &str = include_str!("sql/count_open_erasures.sql");
 const NOTE_FENCED: &str = "update keyring.erasures
@@ -177,6 +178,17 @@ impl ErasureLedger {
     /// escrow of one.
     pub async fn provable(&self, limit: i64) -> Result<Vec<ErasureEntry>, KeyringError> {
         self.entries(LIST_PROVABLE, &[&limit]).await
+    }
+
+    /// Whether [`Self::pending`], [`Self::due`] or [`Self::provable`] lists any, in one statement.
+    pub async fn has_work(
+        &self,
+        until: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, KeyringError> {
+        let client = self.pool.get().await?;
+        let has_work = client.prepare_cached(HAS_WORK).await?;
+        Ok(client.query_one(&has_work, &[&until, &now]).await?.try_get(0)?)
     }
 
     /// Records that an erasure has reached a stage. If the stage was recorded before, returns that row

@@ -15,6 +15,11 @@ use super::{KeyringError, Secret};
 /// invalidated keys from the primary. Counted from before that request was sent.
 pub(super) const LEASE: Duration = Duration::from_secs(1);
 
+/// A node that has used no key for this long renews its lease only every `RENEW_IDLE_EVERY`: whoever
+/// uses one renews first. Erased keys still leave its memory.
+const IDLE_AFTER: Duration = Duration::from_secs(10);
+const RENEW_IDLE_EVERY: Duration = Duration::from_secs(5);
+
 /// The primary did not answer within one lease.
 pub(super) const LEASE_LOST: KeyringError = KeyringError::LeaseLost(LEASE.as_millis());
 
@@ -66,6 +71,7 @@ struct Memory {
     /// The number up to which invalidations were read.
     sequence: i64,
     renewed_at: Option<Instant>,
+    used_at: Option<Instant>,
     // Two halves: a used key moves to the young one; a full young one replaces the old one.
     young: HashMap<KeySlot, KeyState>,
     old: HashMap<KeySlot, KeyState>,
@@ -144,6 +150,15 @@ impl KeyCache {
         self.memory().is_leased(now)
     }
 
+    /// Whether the lease is to be renewed without anybody who waits for it.
+    pub fn is_renewal_due(&self, now: Instant) -> bool {
+        let memory = self.memory();
+        let within = |at: Option<Instant>, limit| {
+            at.is_some_and(|at| now.saturating_duration_since(at) < limit)
+        };
+        within(memory.used_at, IDLE_AFTER) || !within(memory.renewed_at, RENEW_IDLE_EVERY)
+    }
+
     pub fn is_renewed_since(&self, at: Instant) -> bool {
         self.memory().renewed_at.is_some_and(|renewed_at| renewed_at >= at)
     }
@@ -151,6 +166,7 @@ impl KeyCache {
     /// The state in memory of each slot, in order; `None` without a lease.
     pub fn look(&self, slots: &[KeySlot], now: Instant) -> Option<Vec<Option<KeyState>>> {
         let mut memory = self.memory();
+        memory.used_at = Some(now);
         if !memory.is_leased(now) {
             return None;
         }

@@ -129,6 +129,9 @@ pub(super) fn keep_renewed(keys: &Arc<Keys>) {
         loop {
             every.tick().await;
             let Some(keys) = keys.upgrade() else { return };
+            if !keys.cache.is_renewal_due(Instant::now()) {
+                continue;
+            }
             let renewed = keys.renew().await;
             match &renewed {
                 Err(error) if is_well => {

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::alarm::Alarms;
 use super::checkpoint::{OwnedReader, ReadStats};
 use super::parked::{self, ParkedRow};
+use super::poll::News;
 use super::positions::Waiters;
 use super::rows::Order;
 use super::tail::Tail;
@@ -21,8 +22,6 @@ use crate::failpoint;
 use crate::postgres::Pool;
 
 const PAUSE_MIN: Duration = Duration::from_millis(50);
-/// After this many polls the parked streams are loaded again.
-const POLLS_A_LOAD: u32 = 4;
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// One reader that this node owns, and what it reads with.
@@ -31,8 +30,7 @@ pub(super) struct Follower {
     pub owned: OwnedReader,
     pub pool: Pool,
     pub tail: Arc<Tail>,
-    /// The highest position known.
-    pub wake: watch::Receiver<i64>,
+    pub news: News,
     pub stop: watch::Receiver<bool>,
     pub options: ReaderOptions,
     pub alarms: Alarms,
@@ -40,11 +38,11 @@ pub(super) struct Follower {
     pub waiters: Waiters,
 }
 
-/// The streams that the reader passes over, as of the last time they were loaded.
+/// The streams that the reader passes over.
 #[derive(Default)]
 pub(super) struct ParkedStreams {
     streams: HashSet<Uuid>,
-    loaded: Option<Instant>,
+    is_loaded: bool,
 }
 
 /// How much of a page the log had.
@@ -189,22 +187,16 @@ impl Follower {
         if self.owned.write(&self.pool).await? { Ok(()) } else { Err(Stop::Lost) }
     }
 
-    /// Loads from time to time which streams are parked, and reads the released ones.
+    /// Loads which streams are parked, at first and when one is released, and reads the released ones.
     async fn load_parked(&mut self) -> Result<(), Stop> {
-        if self
-            .parked
-            .loaded
-            .is_some_and(|loaded| loaded.elapsed() < self.options.poll * POLLS_A_LOAD)
-        {
+        if !self.news.has_released(self.id()) && self.parked.is_loaded {
             return Ok(());
         }
         let client = self.pool.get().await?;
         let rows = parked::load(&client, self.id(), false).await?;
         drop(client);
-        self.parked = ParkedStreams {
-            streams: rows.iter().map(|row| row.stream).collect(),
-            loaded: Some(Instant::now()),
-        };
+        self.parked =
+            ParkedStreams { streams: rows.iter().map(|row| row.stream).collect(), is_loaded: true };
         for row in rows.into_iter().filter(|row| row.released) {
             match self.release(row).await {
                 Err(Stop::Data(why)) => self.park_again(row, why).await?,
@@ -316,16 +308,17 @@ impl Follower {
     }
 
     async fn wait_for_more(&mut self) {
-        let position = self.owned.position;
         let write_in = self.owned.write_in(self.options.checkpoint_delay);
-        let poll = self.options.poll.min(write_in.unwrap_or(self.options.poll));
-        let woken = tokio::select! {
-            _ = self.stop.wait_for(|stop| *stop) => return,
-            woken = timeout(poll, self.wake.wait_for(|head| *head > position)) => woken.map(drop),
+        let write = async {
+            match write_in {
+                Some(left) => tokio::time::sleep(left).await,
+                None => std::future::pending().await,
+            }
         };
-        // Nobody is left to wake it: it polls.
-        if self.wake.has_changed().is_err() && woken.is_ok() {
-            self.wait(poll).await;
+        tokio::select! {
+            _ = self.stop.wait_for(|stop| *stop) => {}
+            () = write => {}
+            () = self.news.wait(self.owned.position) => {}
         }
     }
 }

@@ -11,8 +11,11 @@ pub struct ReaderOptions {
     pub node: Uuid,
     /// A node that is not heard of for this long has lost its readers.
     pub lease: Duration,
-    /// How often to look when nobody wakes the reader.
+    /// How often the node looks at the log, once for all its readers, while nobody wakes them.
     pub poll: Duration,
+    /// The same while the appends of every node wake them: for what was lost, and for streams that an
+    /// operator has released.
+    pub poll_listening: Duration,
     /// Events a transaction, at most.
     pub page: i64,
     /// A page that is not full is followed by the next after this time: a commit for each append
@@ -32,6 +35,7 @@ impl ReaderOptions {
             node,
             lease: Duration::from_secs(5),
             poll: Duration::from_millis(250),
+            poll_listening: Duration::from_secs(2),
             page: 2000,
             page_delay: Duration::from_millis(50),
             page_delay_min: Duration::from_millis(20),

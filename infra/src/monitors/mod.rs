@@ -7,6 +7,7 @@ mod tests;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use deadpool_postgres::GenericClient;
 use domain::server::Failures;
 use domain::{ServerId, WorkspaceId};
 use tokio_postgres::{Row, Transaction};
@@ -18,7 +19,7 @@ use crate::clock::Clock;
 use crate::cluster::fair_share::{Group, share};
 use crate::cluster::nodes::{Membership, Part};
 use crate::postgres::{PgError, Pool};
-use crate::statement::{execute, query};
+use crate::statement::execute;
 use crate::workspace_rows::WorkspaceRows;
 
 const WATCH: &str = include_str!("watch.sql");
@@ -111,24 +112,30 @@ impl Monitors {
     /// Sends this node's heartbeat, releases servers beyond its share, and takes free ones up to it.
     /// Returns the servers that it watches now. Call it at least every two seconds.
     pub async fn round(&self) -> Result<Vec<WatchedServer>, PgError> {
-        self.membership.heartbeat(&[]).await?;
-        let (held, share) = self.share().await?;
+        let mut client = self.pool.get().await?;
+        let tx = client.transaction().await?;
+        self.membership.heartbeat(&tx, &[]).await?;
+        let (held, share) = self.share(&tx).await?;
         let (change, servers) = match share.checked_sub(held) {
             Some(missing) => (CLAIM, missing),
             None => (RELEASE, held - share),
         };
         if servers > 0 {
             let servers = i64::try_from(servers.min(AT_ONCE)).unwrap_or_default();
-            execute(&self.pool, change, &[&self.node, &servers]).await?;
+            let change = tx.prepare_cached(change).await?;
+            tx.execute(&change, &[&self.node, &servers]).await?;
         }
-        let rows = query(&self.pool, WATCHED, &[&self.node]).await?;
+        let list = tx.prepare_cached(WATCHED).await?;
+        let rows = tx.query(&list, &[&self.node]).await?;
+        tx.commit().await?;
         rows.iter().map(watched).collect()
     }
 
     /// How many servers this node has, and how many it is to have.
-    async fn share(&self) -> Result<(usize, usize), PgError> {
+    async fn share(&self, client: &impl GenericClient) -> Result<(usize, usize), PgError> {
         let mut servers = Group::default();
-        for row in query(&self.pool, COUNT, &[]).await? {
+        let count = client.prepare_cached(COUNT).await?;
+        for row in client.query(&count, &[]).await? {
             let (node, count): (Option<Uuid>, i64) = (row.try_get(0)?, row.try_get(1)?);
             let count = usize::try_from(count).unwrap_or_default();
             match node {

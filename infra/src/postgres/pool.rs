@@ -44,8 +44,8 @@ pub struct ConnectOptions {
     /// The server ends a session that leaves a transaction open for longer. Zero is no limit.
     pub idle_in_transaction_timeout: Duration,
     /// The URL leads to a transaction-pooling proxy, which refuses start-up settings: role and
-    /// limits must then be set on the login role with `alter role`, and `jit = off` on the database
-    /// with `alter database`. [`connect`] looks at the role and the limits.
+    /// limits must then be set on the login role with `alter role`, as must `jit = off`. [`connect`]
+    /// looks at them.
     pub proxied: bool,
     /// Further settings of the session, as `name=value`.
     pub settings: Vec<String>,

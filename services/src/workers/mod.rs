@@ -1,6 +1,7 @@
 //! Workers follow the log or a clock, and act outside.
 
 mod after_restore;
+mod due;
 mod erased_members;
 mod eraser;
 mod keys;
@@ -20,12 +21,14 @@ mod workspace_rows;
 
 use std::time::Duration;
 
+use infra::keyring::KeyringError;
 use infra::log::Reader;
 use infra::postgres::PgError;
 
 pub use after_restore::replay_ledger;
 
 use crate::wiring::App;
+use due::{Due, SELDOM};
 use server_monitor::Rounds;
 use timer::{Timers, Wake};
 
@@ -41,8 +44,8 @@ pub struct Workers {
 impl Workers {
     /// Starts the timers. The caller starts the readers.
     pub fn start(app: &App) -> Self {
-        let (mail, close, erase) = (Wake::default(), Wake::default(), Wake::default());
-        let run = Wake::default();
+        let due = Due::default();
+        let Due { mails: mail, sessions: close, erasures: erase, runs: run, .. } = due.clone();
         let (watch, rounds) = (Wake::default(), Rounds::new());
         let readers = vec![
             Reader::worker(mailer::Mailer::new(app, &mail)),
@@ -54,11 +57,9 @@ impl Workers {
             Reader::worker(server_monitor::ServerMonitor::new(app, &watch)),
         ];
         let mut timers = Timers::new(app);
-        let often = Duration::from_millis(500);
-        let second = Duration::from_secs(1);
         let minute = Duration::from_mins(1);
         let again = mail.clone();
-        timers.on_every_node("mailer", often, Some(mail), move |app| {
+        timers.on_every_node("mailer", SELDOM, Some(mail), move |app| {
             let again = again.clone();
             async move {
                 if mailer::send_due(app).await? {
@@ -67,14 +68,25 @@ impl Workers {
                 Ok::<(), PgError>(())
             }
         });
-        timers.on_every_node("lease reaper", often / 2, None, lease_reaper::reap_due);
+        let seats = Some(due.seats.clone());
+        timers.on_every_node("lease reaper", SELDOM, seats, lease_reaper::reap_due);
         timers.on_one_node("server keys", minute, None, sweeps::sweep_server_credentials);
         timers.on_every_node("mail folder", minute, None, sweeps::sweep_mail_folder);
-        timers.on_one_node("session closer", second, Some(close), session_closer::close_due);
-        timers.on_one_node("eraser", second, Some(erase), eraser::erase_due);
-        timers.on_one_node("outbox", 5 * second, None, sweeps::sweep_outbox);
-        timers.on_one_node("departures", 5 * second, None, erased_members::remove_departed);
-        timers.on_one_node("invitations", 5 * second, None, workspace_rows::expire_due);
+        timers.on_one_node("session closer", SELDOM, Some(close), session_closer::close_due);
+        let departures = Wake::default();
+        let erased = departures.clone();
+        timers.on_one_node("eraser", SELDOM, Some(erase), move |app| {
+            let erased = erased.clone();
+            async move {
+                eraser::erase_due(app).await?;
+                erased.notify_one();
+                Ok::<(), KeyringError>(())
+            }
+        });
+        let (outbox, invitations) = (Some(due.outbox.clone()), Some(due.invitations.clone()));
+        timers.on_one_node("outbox", SELDOM, outbox, sweeps::sweep_outbox);
+        timers.on_one_node("departures", SELDOM, Some(departures), erased_members::remove_departed);
+        timers.on_one_node("invitations", SELDOM, invitations, workspace_rows::expire_due);
         timers.on_one_node("credentials", minute, None, sweeps::sweep_credentials);
         timers.on_one_node("erasures", 10 * minute, None, sweeps::sweep_erasures);
         timers.on_one_node("keys", minute, None, keys::rotate_keys);
@@ -84,6 +96,7 @@ impl Workers {
         let attempts = runner::Attempts::new(app);
         runner::start_timers(&mut timers, &attempts, run);
         server_monitor::start_timers(&mut timers, &rounds, watch);
+        due.start_timers(&mut timers);
         Self { app: app.clone(), readers, timers, attempts, rounds }
     }
 

@@ -25,7 +25,7 @@ const OVERDUE_WORKSPACES: &str = include_str!("overdue_workspaces.sql");
 /// Far longer than a command takes from its hash to its event: a younger hash may still get one.
 const NAMED_WITHIN: TimeDelta = TimeDelta::minutes(10);
 /// As long as command ids: a worker that reads an event late still finds its mail, and sends no second.
-const MAILS_KEPT: TimeDelta = TimeDelta::days(30);
+pub(super) const MAILS_KEPT: TimeDelta = TimeDelta::days(30);
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SweepError {

@@ -121,7 +121,9 @@ impl Timer {
                 // A node that can open and seal does it: this one's lease expires.
                 return;
             }
-            match lease.acquire(self.name, LEASE.max(2 * self.period)).await {
+            // One that is woken runs whenever there is work, and its lease ends as fast as it may be needed.
+            let length = if self.wake.is_some() { LEASE } else { LEASE.max(2 * self.period) };
+            match lease.acquire(self.name, length).await {
                 Ok(Some(_)) => {}
                 Ok(None) => return,
                 Err(error) => {

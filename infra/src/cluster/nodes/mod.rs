@@ -7,14 +7,13 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use deadpool_postgres::Client;
+use deadpool_postgres::GenericClient;
 use uuid::Uuid;
 
 use crate::postgres::{PgError, Pool};
 use crate::statement::execute;
 
 const HEARTBEAT: &str = include_str!("heartbeat.sql");
-const DELETE_EXPIRED: &str = "delete from working.nodes where lease_until <= clock_timestamp()";
 const LIVE: &str = "select node, serves from working.live_nodes where part = $1";
 const DELETE: &str = "delete from working.nodes where node = $1 and part = $2";
 
@@ -55,17 +54,25 @@ impl Membership {
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn heartbeat(&self, serves: &[String]) -> Result<(), PgError> {
+    pub async fn heartbeat(
+        &self,
+        client: &impl GenericClient,
+        serves: &[String],
+    ) -> Result<(), PgError> {
         let (part, lease) = (self.part.as_str(), self.lease.as_secs_f64());
-        execute(&self.pool, HEARTBEAT, &[&self.node, &part, &serves, &lease]).await?;
-        execute(&self.pool, DELETE_EXPIRED, &[]).await.map(drop)
+        let heartbeat = client.prepare_cached(HEARTBEAT).await?;
+        client.execute(&heartbeat, &[&self.node, &part, &serves, &lease]).await?;
+        Ok(())
     }
 
     /// The live nodes that have this part, with what each of them serves.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn live(&self, client: &Client) -> Result<BTreeMap<Uuid, Vec<String>>, PgError> {
+    pub async fn live(
+        &self,
+        client: &impl GenericClient,
+    ) -> Result<BTreeMap<Uuid, Vec<String>>, PgError> {
         let live = client.prepare_cached(LIVE).await?;
         let rows = client.query(&live, &[&self.part.as_str()]).await?;
         let nodes = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));

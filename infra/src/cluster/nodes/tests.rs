@@ -25,10 +25,11 @@ async fn a_part_lives_until_its_lease_ends_or_it_leaves() {
     let part = |node, part| Membership::new(pool.clone(), node, part, LONG);
     let (readers, monitors) = (part(ONE, Part::Readers), part(ONE, Part::Monitors));
     let other = part(TWO, Part::Readers);
+    let client = pool.get().await.unwrap();
 
-    readers.heartbeat(&["accounts/1".to_owned(), "runs/2".to_owned()]).await.unwrap();
-    monitors.heartbeat(&[]).await.unwrap();
-    other.heartbeat(&[]).await.unwrap();
+    readers.heartbeat(&client, &["accounts/1".to_owned(), "runs/2".to_owned()]).await.unwrap();
+    monitors.heartbeat(&client, &[]).await.unwrap();
+    other.heartbeat(&client, &[]).await.unwrap();
     assert_eq!(live(&pool).await, ["1 monitors ", "1 readers accounts/1,runs/2", "2 readers "]);
 
     monitors.leave().await.unwrap();
@@ -36,7 +37,7 @@ async fn a_part_lives_until_its_lease_ends_or_it_leaves() {
         where right(node::text, 1) = '2' returning part";
     assert_eq!(strings(&pool, end).await, ["readers"]);
     assert_eq!(live(&pool).await, ["1 readers accounts/1,runs/2"]);
-    readers.heartbeat(&["runs/2".to_owned()]).await.unwrap();
+    readers.heartbeat(&client, &["runs/2".to_owned()]).await.unwrap();
     assert_eq!(live(&pool).await, ["1 readers runs/2"]);
     let rows = strings(&pool, "select part from working.nodes").await;
     assert_eq!(rows, ["readers"], "a heartbeat deletes the rows of the dead");

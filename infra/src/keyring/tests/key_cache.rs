@@ -1,6 +1,6 @@
 //! Which keys stay in memory when others are invalidated.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use domain::privacy::Class;
 
@@ -119,4 +119,22 @@ async fn the_roots_in_memory_are_those_that_were_read_and_not_evicted() {
     assert_eq!(roots.known_ids(), [RootId(1)]);
     roots.evict_one(RootId(1));
     assert!(roots.known_ids().is_empty());
+}
+
+/// The lease of an idle node ends; whoever uses a key then renews it first.
+#[test]
+fn a_node_that_uses_no_key_renews_its_lease_seldom() {
+    let cache = KeyCache::new(16);
+    renew(&cache, 1, Some(vec![]));
+    let now = Instant::now();
+    let after = |seconds| now + Duration::from_secs(seconds);
+    assert!(!cache.is_renewal_due(after(2)), "nobody has used a key");
+    assert!(cache.is_renewal_due(after(6)), "erased keys leave the memory of an idle node too");
+
+    assert!(cache.look(&[LINK], after(2)).is_none(), "without the lease no key is used");
+
+    assert!(cache.is_renewal_due(after(3)), "a key was used a moment ago");
+    assert!(cache.is_renewal_due(after(11)));
+    cache.renew(&Renewal { requested_at: after(11), last: 1, invalidated: Some(vec![]) });
+    assert!(!cache.is_renewal_due(after(13)), "it was long ago");
 }

@@ -7,7 +7,7 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use deadpool_postgres::Client;
+use deadpool_postgres::GenericClient;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
@@ -15,8 +15,9 @@ use tokio::time::{Instant, timeout_at};
 use super::alarm::Alarms;
 use super::checkpoint::{self, OwnedReader};
 use super::follower::{Follower, ParkedStreams};
+use super::poll::{News, Poller};
 use super::tail::Tail;
-use super::{ReadPositions, Reader, ReaderOptions};
+use super::{Heads, ReadPositions, Reader, ReaderOptions};
 use crate::cluster::Lease;
 use crate::cluster::nodes::{Membership, Part};
 use crate::metrics::Metrics;
@@ -38,13 +39,13 @@ pub struct Readers {
 
 impl Readers {
     /// Makes what the readers need in the database, then takes this node's share of them. `wake`
-    /// says the highest position known; without it they poll. `positions` says how far they are.
+    /// says the highest position known; the log is polled besides. `positions` says how far they are.
     ///
     /// # Errors
     /// The database does not answer while the tables and checkpoints are made.
     pub async fn start(
         pool: Pool,
-        wake: watch::Receiver<i64>,
+        wake: impl Into<Heads>,
         readers: Vec<Reader>,
         options: ReaderOptions,
         metrics: Arc<Metrics>,
@@ -54,10 +55,11 @@ impl Readers {
             checkpoint::install(&pool, reader).await?;
         }
         let (stop, stopped) = watch::channel(false);
+        let (poller, news) = Poller::new(pool.clone(), wake.into(), &options);
         let node = Node {
             membership: Membership::new(pool.clone(), options.node, Part::Readers, options.lease),
             pool,
-            wake,
+            news,
             readers: readers.into_iter().map(|reader| (label(&reader), reader)).collect(),
             options,
             alarms: Alarms::new(metrics.log_hole.clone(), metrics.log_damaged.clone()),
@@ -66,7 +68,12 @@ impl Readers {
             running: HashMap::new(),
             ended: Arc::default(),
         };
-        let task = tokio::spawn(node.run(stopped));
+        let task = tokio::spawn(async move {
+            tokio::select! {
+                () = node.run(stopped) => {}
+                () = poller.run() => {}
+            }
+        });
         Ok(Self { stop, task })
     }
 
@@ -92,7 +99,7 @@ struct Running {
 struct Node {
     membership: Membership,
     pool: Pool,
-    wake: watch::Receiver<i64>,
+    news: News,
     readers: HashMap<String, Reader>,
     options: ReaderOptions,
     alarms: Alarms,
@@ -104,7 +111,7 @@ struct Node {
 
 impl Node {
     async fn run(mut self, mut stopped: watch::Receiver<bool>) {
-        let heartbeat = self.options.lease / 5;
+        let heartbeat = self.options.lease / 3;
         loop {
             if let Err(error) = self.tick().await {
                 tracing::warn!(%error, "this node could not renew its readers' leases");
@@ -125,11 +132,15 @@ impl Node {
         self.running.retain(|_, running| !running.task.is_finished());
         let (node, lease) = (self.options.node, self.options.lease.as_secs_f64());
         let all: Vec<_> = self.readers.keys().cloned().collect();
-        self.membership.heartbeat(&all).await?;
-        let client = self.pool.get().await?;
-        let renew = client.prepare_cached(RENEW).await?;
-        client.execute(&renew, &[&node, &self.labels(), &lease]).await?;
-        let plan = self.look(&client).await?.plan(node, |label| self.running.contains_key(label));
+        let mut client = self.pool.get().await?;
+        let tx = client.transaction().await?;
+        self.membership.heartbeat(&tx, &all).await?;
+        let seen = self.look(&tx).await?;
+        // Last, since it locks rows that the readers write to.
+        let renew = tx.prepare_cached(RENEW).await?;
+        tx.execute(&renew, &[&node, &self.labels(), &lease]).await?;
+        tx.commit().await?;
+        let plan = seen.plan(node, |label| self.running.contains_key(label));
         // One at a time: to stop a reader takes as long as its transaction.
         if let Some(label) = plan.release.into_iter().next() {
             self.release(vec![label]).await?;
@@ -144,7 +155,7 @@ impl Node {
         Ok(())
     }
 
-    async fn look(&self, client: &Client) -> Result<Seen, PgError> {
+    async fn look(&self, client: &impl GenericClient) -> Result<Seen, PgError> {
         let (node, lease) = (self.options.node, self.options.lease.as_secs_f64());
         let list = client.prepare_cached(LIST).await?;
         let rows = client.query(&list, &[&node, &lease]).await?;
@@ -178,7 +189,7 @@ impl Node {
             owned,
             pool: self.pool.clone(),
             tail: Arc::clone(&self.tail),
-            wake: self.wake.clone(),
+            news: self.news.clone(),
             stop: stopped,
             options: self.options,
             alarms: self.alarms.for_reader(),

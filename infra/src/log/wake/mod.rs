@@ -17,10 +17,32 @@ const NOTIFY: &str = "select pg_notify('lethe_appended', $1)";
 const GATHER: Duration = Duration::from_millis(10);
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// The highest position that any node has notified of.
+/// Notifies the other nodes, and hears of what any node has appended.
 pub struct Wake {
-    heads: watch::Receiver<i64>,
+    heads: Heads,
     task: JoinHandle<()>,
+}
+
+/// What wakes the readers of a node.
+#[derive(Clone, Debug)]
+pub struct Heads {
+    /// The highest position known. It may say less than the log's end for a moment.
+    pub position: watch::Receiver<i64>,
+    /// Whether the appends of other nodes are heard of.
+    pub listening: watch::Receiver<bool>,
+}
+
+/// Only of one node's own appends.
+impl From<watch::Receiver<i64>> for Heads {
+    fn from(position: watch::Receiver<i64>) -> Self {
+        Self { position, listening: watch::channel(false).1 }
+    }
+}
+
+/// The sending ends of [`Heads`].
+struct Senders {
+    position: watch::Sender<i64>,
+    listening: watch::Sender<bool>,
 }
 
 impl Drop for Wake {
@@ -33,9 +55,12 @@ impl Wake {
     /// Notifies the other nodes of what this node has `appended`. `direct_url` must not lead to a
     /// transaction-pooling proxy.
     pub fn start(direct_url: DatabaseUrl, appended: watch::Receiver<i64>) -> Self {
-        let (sender, heads) = watch::channel(*appended.borrow());
+        let (position, heads) = watch::channel(*appended.borrow());
+        let (listening, listens) = watch::channel(false);
+        let heads = Heads { position: heads, listening: listens };
+        let sender = Senders { position, listening };
         let task = tokio::spawn(async move {
-            let own = follow(appended.clone(), &sender);
+            let own = follow(appended.clone(), &sender.position);
             let others = keep_connected(&direct_url, appended, &sender);
             tokio::join!(own, others);
         });
@@ -43,7 +68,7 @@ impl Wake {
     }
 
     /// Changes when any node has appended. A change may be missed: poll too.
-    pub fn heads(&self) -> watch::Receiver<i64> {
+    pub fn heads(&self) -> Heads {
         self.heads.clone()
     }
 }
@@ -66,12 +91,13 @@ async fn follow(mut appended: watch::Receiver<i64>, heads: &watch::Sender<i64>) 
 async fn keep_connected(
     url: &DatabaseUrl,
     appended: watch::Receiver<i64>,
-    heads: &watch::Sender<i64>,
+    heads: &Senders,
 ) {
     while appended.has_changed().is_ok() {
         if let Err(error) = connected(url, appended.clone(), heads).await {
             tracing::warn!(%error, "nodes are not woken by each other, and poll");
         }
+        heads.listening.send_replace(false);
         tokio::time::sleep(PAUSE).await;
     }
 }
@@ -79,20 +105,21 @@ async fn keep_connected(
 async fn connected(
     url: &DatabaseUrl,
     mut appended: watch::Receiver<i64>,
-    heads: &watch::Sender<i64>,
+    heads: &Senders,
 ) -> Result<(), PgError> {
     let options = ConnectOptions { application: "lethe wake", ..ConnectOptions::app() };
     let (client, mut connection) = connect_with_messages(url, &options).await?;
     let listen = async {
         while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
             if let AsyncMessage::Notification(notification) = message? {
-                rise(heads, notification.payload().parse().unwrap_or_default());
+                rise(&heads.position, notification.payload().parse().unwrap_or_default());
             }
         }
         Ok(())
     };
     let notify = async {
         client.batch_execute(LISTEN).await?;
+        heads.listening.send_replace(true);
         let statement = client.prepare(NOTIFY).await?;
         while appended.changed().await.is_ok() {
             tokio::time::sleep(GATHER).await;
@@ -125,7 +152,7 @@ mod tests {
         let (_other, others) = watch::channel(0);
         let first = Wake::start(url.clone(), own);
         let second = Wake::start(url.clone(), others);
-        let mut heads = second.heads();
+        let mut heads = second.heads().position;
         let reached = async |heads: &mut watch::Receiver<i64>, position: i64| {
             let mut at = position;
             tokio::time::timeout(LIMIT, async {
@@ -142,7 +169,7 @@ mod tests {
         };
 
         let at = reached(&mut heads, 10).await;
-        assert!(*first.heads().borrow() >= 10);
+        assert!(*first.heads().position.borrow() >= 10);
         let admin = connect_one(&databases.log_url, &ConnectOptions::default()).await.unwrap();
         admin.batch_execute(KILL).await.unwrap();
 

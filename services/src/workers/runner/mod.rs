@@ -26,16 +26,16 @@ pub(super) use inputs::RunInputs;
 pub(super) use sweep::sweep_secrets;
 
 use super::Wake;
+use super::due::SELDOM;
 use super::timer::Timers;
 use crate::wiring::App;
 
-const CLAIM_EVERY: Duration = Duration::from_millis(500);
 const RENEW_EVERY: Duration = Duration::from_secs(1);
 
 /// Starts the timers that claim tasks and renew their leases.
 pub(super) fn start_timers(timers: &mut Timers, attempts: &Attempts, wake: Wake) {
     let (claiming, again) = (attempts.clone(), wake.clone());
-    timers.on_every_node("run tasks", CLAIM_EVERY, Some(wake), move |_| {
+    timers.on_every_node("run tasks", SELDOM, Some(wake), move |_| {
         let (claiming, again) = (claiming.clone(), again.clone());
         async move {
             if claiming.claim().await? {

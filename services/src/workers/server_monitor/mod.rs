@@ -115,7 +115,7 @@ impl Worker for ServerMonitor {
 /// Starts the timers: monitoring on every node, retention on one.
 pub(super) fn start_timers(timers: &mut Timers, rounds: &Rounds, wake: Wake) {
     let rounds = rounds.clone();
-    timers.on_every_node("server monitor", Duration::from_secs(1), Some(wake), move |app| {
+    timers.on_every_node("server monitor", Duration::from_secs(2), Some(wake), move |app| {
         let rounds = rounds.clone();
         async move { rounds.round(app).await }
     });

@@ -1,4 +1,4 @@
-//! One round a second: claims or releases servers, and writes the samples of all servers in one
+//! One round every two seconds: claims or releases servers, and writes the samples of all servers in one
 //! statement.
 
 use std::collections::HashMap;

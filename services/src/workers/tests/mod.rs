@@ -1,5 +1,6 @@
 //! The workers on real PostgreSQL: a harness of databases and folders, and nodes that share it.
 
+mod due;
 mod erased_rows;
 mod erasing;
 mod keys;

@@ -1,0 +1,166 @@
+//! Looks at the log for all readers of a node: one statement, seldom while they are woken.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::{Heads, ReaderOptions};
+use crate::postgres::{PgError, Pool};
+use crate::statement::query_opt;
+
+const POLL: &str = include_str!("poll.sql");
+/// The head may be known a moment before this reader sees the event: it looks again after this time.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// What the readers of a node wait for.
+#[derive(Clone)]
+pub(super) struct News {
+    /// The highest position known.
+    head: watch::Receiver<i64>,
+    /// The readers with released streams, as name/version. Sent at each look that finds any.
+    released: watch::Receiver<Vec<String>>,
+}
+
+impl News {
+    /// Waits for events after `position`, or for released streams, of any reader.
+    pub(super) async fn wait(&mut self, position: i64) {
+        if *self.head.borrow() > position {
+            return tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        let closed = tokio::select! {
+            head = self.head.wait_for(|head| *head > position) => head.is_err(),
+            released = self.released.changed() => released.is_err(),
+        };
+        if closed {
+            // The node is stopping.
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Whether a look since the last call has found released streams of this reader.
+    pub(super) fn has_released(&mut self, (name, version): (&str, i16)) -> bool {
+        let label = format!("{name}/{version}");
+        self.released.has_changed().unwrap_or_default()
+            && self.released.borrow_and_update().contains(&label)
+    }
+}
+
+pub(super) struct Poller {
+    pool: Pool,
+    wake: Heads,
+    poll: Duration,
+    poll_listening: Duration,
+    head: watch::Sender<i64>,
+    released: watch::Sender<Vec<String>>,
+}
+
+impl Poller {
+    pub(super) fn new(pool: Pool, wake: Heads, options: &ReaderOptions) -> (Self, News) {
+        let (head, head_seen) = watch::channel(*wake.position.borrow());
+        let (released, released_seen) = watch::channel(Vec::new());
+        let ReaderOptions { poll, poll_listening, .. } = *options;
+        let poller = Self { pool, wake, poll, poll_listening, head, released };
+        (poller, News { head: head_seen, released: released_seen })
+    }
+
+    pub(super) async fn run(mut self) {
+        loop {
+            if let Err(error) = self.look().await {
+                tracing::debug!(%error, "the end of the log was not read");
+            }
+            self.follow().await;
+        }
+    }
+
+    async fn look(&self) -> Result<(), PgError> {
+        let Some(row) = query_opt(&self.pool, POLL, &[]).await? else { return Ok(()) };
+        self.rise(row.try_get(0)?);
+        let released: Vec<String> = row.try_get(1)?;
+        if !released.is_empty() {
+            self.released.send_replace(released);
+        }
+        Ok(())
+    }
+
+    /// Passes on what wakes the readers, until it is time to look.
+    async fn follow(&mut self) {
+        let listening = *self.wake.listening.borrow_and_update();
+        let pause = tokio::time::sleep(if listening { self.poll_listening } else { self.poll });
+        tokio::pin!(pause);
+        loop {
+            let (position, listening) = (&mut self.wake.position, &mut self.wake.listening);
+            tokio::select! {
+                () = &mut pause => return,
+                // What was appended before it listened was not heard of.
+                Ok(()) = listening.changed() => return,
+                Ok(()) = position.changed() => {
+                    let position = *self.wake.position.borrow_and_update();
+                    self.rise(position);
+                }
+            }
+        }
+    }
+
+    fn rise(&self, to: i64) {
+        self.head.send_if_modified(|head| {
+            let higher = to > *head;
+            *head = to.max(*head);
+            higher
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::{ConnectOptions, connect};
+    use test_support::databases;
+    use uuid::Uuid;
+
+    const HOUR: Duration = Duration::from_hours(1);
+    const LIMIT: Duration = Duration::from_secs(20);
+    const RELEASED: &str = "insert into readers.parked \
+        (reader, version, stream_id, from_position, error, released_at) \
+        values ('tally', 1, gen_random_uuid(), 1, '', now())";
+
+    #[tokio::test]
+    async fn a_node_that_begins_to_hear_of_appends_looks_at_once_and_then_seldom() {
+        let databases = databases().await.unwrap();
+        let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+        let (_appended, position) = watch::channel(0);
+        let (listens, listening) = watch::channel(false);
+        let wake = Heads { position, listening };
+        let options = ReaderOptions {
+            poll: HOUR,
+            poll_listening: HOUR,
+            ..ReaderOptions::of(Uuid::from_u128(1))
+        };
+        let (poller, mut news) = Poller::new(pool.clone(), wake, &options);
+        let looking = tokio::spawn(poller.run());
+        pool.get().await.unwrap().execute(RELEASED, &[]).await.unwrap();
+
+        listens.send_replace(true);
+
+        tokio::time::timeout(LIMIT, news.wait(0)).await.unwrap();
+        assert!(!news.clone().has_released(("tally", 2)));
+        assert!(news.has_released(("tally", 1)));
+        assert!(!news.has_released(("tally", 1)), "it is told once a look");
+        looking.abort();
+    }
+
+    #[tokio::test]
+    async fn what_any_node_appends_is_passed_on_at_once() {
+        let databases = databases().await.unwrap();
+        let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+        let (appended, position) = watch::channel(0);
+        let options = ReaderOptions { poll: HOUR, ..ReaderOptions::of(Uuid::from_u128(1)) };
+        let (poller, mut news) = Poller::new(pool, position.into(), &options);
+        let looking = tokio::spawn(poller.run());
+
+        appended.send_replace(7);
+
+        tokio::time::timeout(LIMIT, news.wait(6)).await.unwrap();
+        assert_eq!(*news.head.borrow(), 7);
+        looking.abort();
+    }
+}

@@ -1,0 +1,16 @@
+-- Which timers have work. Each part reads the first entry of an index.
+select
+  extract(epoch from (select min(expires_at) from working.seat_leases) - clock_timestamp())::float8 as seat_seconds,
+  exists (select from working.outbox where state = 'queued' and next_at <= $1) as mails,
+  exists (select from working.outbox where state = 'sending' and lease_until <= clock_timestamp())
+    or exists (select from working.outbox where finished_at < $2) as outbox,
+  exists (select from working.sessions where least(idle_until, absolute_until) <= $1)
+    or exists (select from working.closings) as sessions,
+  exists (select from working.invitations where until <= $1) as invitations,
+  exists (
+    select from working.run_tasks
+    where state = 'queued' and (next_at is null or next_at <= clock_timestamp()))
+    or exists (
+      select from working.run_tasks
+      where state in ('running', 'lost') and (lease_until is null or lease_until <= clock_timestamp())
+        and (next_at is null or next_at <= clock_timestamp())) as runs

@@ -1,0 +1,113 @@
+//! One look finds the work of each timer, and wakes no other.
+
+use futures_util::FutureExt;
+use infra::keyring::SubjectKind;
+
+use super::super::due::Due;
+use super::super::timer::Wake;
+use super::*;
+
+const SEAT: &str = "insert into working.seat_leases
+    (lease_id, workspace_id, account_id, fence, ttl_seconds, renewed_at, expires_at)
+    select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 1, 60, now(), now() + interval '1 hour'";
+const MAIL: &str = "insert into working.outbox
+    (mail_id, cause, kind, tenant_id, subject_id, address, next_at, created_at)
+    select gen_random_uuid(), gen_random_uuid(), 'x', gen_random_uuid(), gen_random_uuid(), '', $1, $1";
+const SENDING: &str = "update working.outbox set state = 'sending', lease_until = $1";
+const SESSION: &str = "insert into working.sessions (token_hash, session_id, account_id, kind,
+    opened_at, last_used_at, idle_seconds, idle_until, absolute_until)
+    select sha256('x'), gen_random_uuid(), gen_random_uuid(), 'browser', $1, $1, 1, $1, $1";
+const INVITATION: &str = "insert into working.invitations (invitation_id, workspace_id, until)
+    select gen_random_uuid(), gen_random_uuid(), $1";
+const TASK: &str = "insert into working.run_tasks
+    (run_id, server_id, attempt, workspace_id, state, queued_at)
+    select gen_random_uuid(), gen_random_uuid(), 1, gen_random_uuid(), 'queued', $1";
+const CLAIMED: &str = "update working.run_tasks
+    set state = 'running', node = gen_random_uuid(), lease_until = $1";
+
+fn was_woken(wake: &Wake) -> bool {
+    wake.notified().now_or_never().is_some()
+}
+
+/// The timers that a look wakes.
+async fn woken(due: &Due, app: &App) -> Vec<&'static str> {
+    due.look(app).await.unwrap();
+    due.look_for_erasures(app).await.unwrap();
+    let wakes = [
+        ("mails", &due.mails),
+        ("outbox", &due.outbox),
+        ("sessions", &due.sessions),
+        ("invitations", &due.invitations),
+        ("runs", &due.runs),
+        ("erasures", &due.erasures),
+    ];
+    wakes.iter().filter(|(_, wake)| was_woken(wake)).map(|(name, _)| *name).collect()
+}
+
+async fn execute(app: &App, sql: &str, at: DateTime<Utc>) {
+    assert_eq!(app.pool.get().await.unwrap().execute(sql, &[&at]).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_timer_is_woken_when_it_has_work_and_not_before() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let due = Due::default();
+    let (now, later) = (app.clock.now(), app.clock.now() + TimeDelta::hours(1));
+    let past = Clock::system().now() - TimeDelta::hours(1);
+    let future = Clock::system().now() + TimeDelta::hours(1);
+    for sql in [MAIL, SESSION, INVITATION] {
+        execute(&app, sql, later).await;
+    }
+    execute(&app, TASK, past).await;
+    execute(&app, CLAIMED, future).await;
+    assert_eq!(woken(&due, &app).await, [""; 0]);
+
+    execute(&app, MAIL, now).await;
+    assert_eq!(woken(&due, &app).await, ["mails"]);
+    app.pool.get().await.unwrap().execute("delete from working.outbox", &[]).await.unwrap();
+    execute(&app, MAIL, later).await;
+    execute(&app, SENDING, past).await;
+    assert_eq!(woken(&due, &app).await, ["outbox"]);
+    execute(&app, SENDING, future).await;
+
+    execute(&app, INVITATION, now).await;
+    assert_eq!(woken(&due, &app).await, ["invitations"]);
+    app.pool.get().await.unwrap().execute("delete from working.invitations", &[]).await.unwrap();
+
+    execute(&app, CLAIMED, past).await;
+    assert_eq!(woken(&due, &app).await, ["runs"]);
+    execute(&app, CLAIMED, future).await;
+    execute(&app, TASK, past).await;
+    assert_eq!(woken(&due, &app).await, ["runs"]);
+    app.pool.get().await.unwrap().execute("delete from working.run_tasks", &[]).await.unwrap();
+
+    app.pool.get().await.unwrap().execute("delete from working.sessions", &[]).await.unwrap();
+    execute(&app, SESSION, now).await;
+    assert_eq!(woken(&due, &app).await, ["sessions"]);
+    app.pool.get().await.unwrap().execute("delete from working.sessions", &[]).await.unwrap();
+
+    let subject = domain::SubjectId(app.ids.uuid());
+    app.keyring.ledger.request(SubjectKind::Account, subject, now, [1; 32]).await.unwrap();
+    assert_eq!(woken(&due, &app).await, ["erasures"]);
+}
+
+#[tokio::test]
+async fn the_reaper_is_woken_at_the_moment_when_a_seat_lease_ends() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let due = Due::default();
+    let client = app.pool.get().await.unwrap();
+    client.execute(SEAT, &[]).await.unwrap();
+    due.look(&app).await.unwrap();
+    tokio::task::yield_now().await;
+    assert!(!was_woken(&due.seats));
+
+    let soon = "update working.seat_leases set expires_at = clock_timestamp() + interval '300 ms'";
+    client.execute(soon, &[]).await.unwrap();
+    due.look(&app).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(20), due.seats.notified()).await.unwrap();
+
+    let is_over = "select expires_at <= clock_timestamp() from working.seat_leases";
+    assert!(client.query_one(is_over, &[]).await.unwrap().get::<_, bool>(0));
+}
