@@ -52,7 +52,8 @@ impl Harness {
     async fn read(&self, node: u128) {
         let (pool, node) = (self.pool.clone(), Uuid::from_u128(node));
         let readers = Membership::new(pool, node, Part::Readers, Duration::from_mins(1));
-        readers.heartbeat(&[]).await.unwrap();
+        let client = self.pool.get().await.unwrap();
+        readers.heartbeat(&client, &[]).await.unwrap();
     }
 
     async fn count(&self, sql: &str) -> i64 {

@@ -48,12 +48,13 @@ async fn a_heartbeat_makes_the_lease_longer() {
     let databases = databases().await.unwrap();
     let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
     let readers = Membership::new(pool.clone(), ONE, Part::Readers, LONG);
-    readers.heartbeat(&[]).await.unwrap();
+    let client = pool.get().await.unwrap();
+    readers.heartbeat(&client, &[]).await.unwrap();
     let nearly_over = "update working.nodes \
         set lease_until = clock_timestamp() + interval '20 seconds' returning part";
     assert_eq!(strings(&pool, nearly_over).await, ["readers"]);
 
-    readers.heartbeat(&[]).await.unwrap();
+    readers.heartbeat(&client, &[]).await.unwrap();
 
     let renewed = "select part from working.nodes \
         where lease_until > clock_timestamp() + interval '30 seconds'";
