@@ -27,9 +27,11 @@ impl News {
         if *self.head.borrow() > position {
             return tokio::time::sleep(LOOK_AGAIN).await;
         }
+        // A clone: `has_released` is still to see the change.
+        let mut released = self.released.clone();
         let closed = tokio::select! {
             head = self.head.wait_for(|head| *head > position) => head.is_err(),
-            released = self.released.changed() => released.is_err(),
+            released = released.changed() => released.is_err(),
         };
         if closed {
             // The node is stopping.

@@ -88,11 +88,7 @@ async fn follow(mut appended: watch::Receiver<i64>, heads: &watch::Sender<i64>) 
     }
 }
 
-async fn keep_connected(
-    url: &DatabaseUrl,
-    appended: watch::Receiver<i64>,
-    heads: &Senders,
-) {
+async fn keep_connected(url: &DatabaseUrl, appended: watch::Receiver<i64>, heads: &Senders) {
     while appended.has_changed().is_ok() {
         if let Err(error) = connected(url, appended.clone(), heads).await {
             tracing::warn!(%error, "nodes are not woken by each other, and poll");
