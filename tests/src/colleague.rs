@@ -43,6 +43,7 @@ impl Installation {
         let opening = NewSession {
             session: domain::SessionId(Ids::system().uuid()),
             account: domain::AccountId(account),
+            account_version: 0,
             kind: domain::session::SessionKind::Client,
             token: token.hash,
             idle: chrono::TimeDelta::days(1),

@@ -1,6 +1,7 @@
 with gone as (
   delete from working.sessions s
   where account_id = $1 and session_id is distinct from $2
+    and (account_version is null or account_version < $7)
     and not exists (
       select from event_log.events e
       where e.stream_id = s.session_id and e.version = 1 and e.position > $6)

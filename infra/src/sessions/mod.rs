@@ -20,7 +20,7 @@ use crate::random::NoRandomness;
 use cache::Cache;
 use rows::Rows;
 
-pub use session::{Closing, LiveSession, NewSession};
+pub use session::{ClosedBy, Closing, LiveSession, NewSession};
 
 const PREFIX: &str = "ls_";
 const TOUCHED_EVERY: TimeDelta = TimeDelta::minutes(1);
@@ -89,20 +89,21 @@ impl Sessions {
         reason: CloseReason,
         cause: Option<EventId>,
     ) -> Result<Vec<SessionId>, PgError> {
-        self.close_opened(account, except, reason, cause, i64::MAX).await
+        self.close_opened(account, except, reason, cause, ClosedBy::NOW).await
     }
 
-    /// Like [`Self::close_all`], except sessions whose opening event comes after `position`.
+    /// Like [`Self::close_all`], except sessions that were opened after the event: by the log, or since their
+    /// sign-in was decided on a state that had it.
     pub async fn close_opened(
         &self,
         account: AccountId,
         except: Option<SessionId>,
         reason: CloseReason,
         cause: Option<EventId>,
-        position: i64,
+        by: ClosedBy,
     ) -> Result<Vec<SessionId>, PgError> {
         let now = self.clock.now();
-        let closed = self.rows.close_all(account, except, reason, cause, now, position).await?;
+        let closed = self.rows.close_all(account, except, reason, cause, now, by).await?;
         self.cache.evict(|live| closed.contains(&live.session));
         Ok(closed)
     }

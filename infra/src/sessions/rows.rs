@@ -7,9 +7,10 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error, StrDeserializer};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::session::{Closing, LiveSession, NewSession};
+use super::session::{ClosedBy, Closing, LiveSession, NewSession};
 use crate::bearer::TokenHash;
 use crate::postgres::{PgError, Pool};
 use crate::statement::{execute, query, query_opt};
@@ -39,9 +40,10 @@ impl Rows {
         let idle = i32::try_from(open.idle.num_seconds()).unwrap_or(i32::MAX);
         let (token, absolute) = (open.token.as_bytes(), now + open.absolute);
         let (session, account, kind) = (open.session.0, open.account.0, kind_name(open.kind));
-        let opened =
-            execute(&self.0, OPEN, &[&token, &session, &account, &kind, &now, &idle, &absolute])
-                .await?;
+        let version = open.account_version;
+        let row: [&(dyn ToSql + Sync); 8] =
+            [&token, &session, &account, &kind, &now, &idle, &absolute, &version];
+        let opened = execute(&self.0, OPEN, &row).await?;
         Ok(opened == 1)
     }
 
@@ -80,13 +82,14 @@ impl Rows {
         reason: CloseReason,
         cause: Option<EventId>,
         now: DateTime<Utc>,
-        position: i64,
+        by: ClosedBy,
     ) -> Result<Vec<SessionId>, PgError> {
         let (except, cause) = (except.map(|one| one.0), cause.map(|event| event.0));
         let reason = reason_name(reason);
-        let rows =
-            query(&self.0, CLOSE_ALL, &[&account.0, &except, &reason, &cause, &now, &position])
-                .await?;
+        let ClosedBy { position, version } = by;
+        let values: [&(dyn ToSql + Sync); 7] =
+            [&account.0, &except, &reason, &cause, &now, &position, &version];
+        let rows = query(&self.0, CLOSE_ALL, &values).await?;
         let closed = rows.iter().map(|row| row.try_get(0).map(SessionId));
         Ok(closed.collect::<Result<_, _>>()?)
     }

@@ -12,6 +12,8 @@ use crate::bearer::TokenHash;
 pub struct NewSession {
     pub session: SessionId,
     pub account: AccountId,
+    /// Of the account's stream, when the sign-in was decided.
+    pub account_version: i64,
     pub kind: SessionKind,
     /// Of the token that the client is given.
     pub token: TokenHash,
@@ -19,6 +21,20 @@ pub struct NewSession {
     pub idle: TimeDelta,
     /// How long it lives at most, from now on.
     pub absolute: TimeDelta,
+}
+
+/// The event of an account that closes its sessions.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
+pub struct ClosedBy {
+    pub position: i64,
+    /// In the account's stream.
+    pub version: i64,
+}
+
+impl ClosedBy {
+    /// Every session that is open now.
+    pub(super) const NOW: Self = Self { position: i64::MAX, version: i64::MAX };
 }
 
 /// An open session, found by its token.

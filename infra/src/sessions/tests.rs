@@ -27,6 +27,7 @@ impl Harness {
         let opening = NewSession {
             session: SessionId(Ids::system().uuid()),
             account,
+            account_version: 1,
             kind: SessionKind::Client,
             token: token.hash,
             idle: TimeDelta::minutes(60),
@@ -132,6 +133,24 @@ async fn a_closed_session_is_refused_within_a_second_on_every_node() {
     assert!(!given.sessions.close(session, CloseReason::SignedOut).await.unwrap());
 }
 
+/// A row stands before its opening event does.
+#[tokio::test]
+async fn an_event_that_a_sign_in_has_seen_does_not_close_its_session() {
+    let given = given().await;
+    let account = somebody();
+    let (session, token) = given.opened(account).await;
+    let close = async |version| {
+        let (by, reason) = (ClosedBy { position: 9, version }, CloseReason::PasswordChanged);
+        given.sessions.close_opened(account, None, reason, None, by).await.unwrap()
+    };
+
+    assert_eq!(close(1).await, []);
+
+    assert!(given.sessions.find(&token).await.unwrap().is_some());
+    assert_eq!(close(2).await, [session]);
+    assert_eq!(given.sessions.find(&token).await.unwrap(), None);
+}
+
 #[tokio::test]
 async fn all_sessions_of_an_account_close_but_the_one_that_asked() {
     let given = given().await;
@@ -184,6 +203,7 @@ async fn a_fenced_person_has_no_session_and_opens_none() {
     let opening = NewSession {
         session: SessionId(Ids::system().uuid()),
         account,
+        account_version: 1,
         kind: SessionKind::Browser,
         token: Sessions::draw_token().unwrap().hash,
         idle: TimeDelta::minutes(1),

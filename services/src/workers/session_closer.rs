@@ -10,7 +10,7 @@ use infra::credentials::Credentials;
 use infra::event_store::{ExecuteError, Executor};
 use infra::log::{Recorded, Worker, WorkerError};
 use infra::postgres::PgError;
-use infra::sessions::{Closing, Sessions};
+use infra::sessions::{ClosedBy, Closing, Sessions};
 use tokio_postgres::Transaction;
 
 use super::timer::Wake;
@@ -65,8 +65,9 @@ impl SessionCloser {
         reason: CloseReason,
     ) -> Result<(), WorkerError> {
         let account = AccountId(event.stream_id());
-        let (cause, position) = (Some(event.event_id()), event.position());
-        let closed = self.sessions.close_opened(account, except, reason, cause, position).await?;
+        let cause = Some(event.event_id());
+        let by = ClosedBy { position: event.position(), version: event.version() };
+        let closed = self.sessions.close_opened(account, except, reason, cause, by).await?;
         if !closed.is_empty() {
             self.wake.notify_one();
         }

@@ -84,11 +84,12 @@ async fn open(
         api.app.credentials.verify_nothing(&form.password).await?;
         return refuse_unknown(&api, &caller, session, bytes).await;
     };
+    let version = live.version;
     let Account::Live(live) = &*live.state else { return Err(refused()) };
     if !api.app.credentials.verify(account, live.credential, &form.password).await? {
         return refuse_known(&api, &caller, account, bytes).await;
     }
-    admit(&api, &caller, account, session, form.kind, bytes).await
+    admit(&api, &caller, (account, version), session, form.kind, bytes).await
 }
 
 /// The account that has this address, as long as it lives.
@@ -142,7 +143,7 @@ async fn refuse_known(
 async fn admit(
     api: &Api,
     caller: &Caller,
-    account: AccountId,
+    (account, account_version): (AccountId, i64),
     session: SessionId,
     kind: SessionKind,
     bytes: Vec<u8>,
@@ -152,6 +153,7 @@ async fn admit(
     let opening = NewSession {
         session,
         account,
+        account_version,
         kind,
         token: token.hash,
         idle: TimeDelta::minutes(config.session_idle_minutes.into()),

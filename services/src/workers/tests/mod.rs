@@ -229,6 +229,7 @@ async fn sign_in(app: &App, account: AccountId) -> (SessionId, String) {
     let opening = NewSession {
         session,
         account,
+        account_version: 1,
         kind: SessionKind::Client,
         token: token.hash,
         idle: TimeDelta::minutes(60),
