@@ -146,7 +146,7 @@ mod tests {
         tokio::time::timeout(LIMIT, news.wait(0)).await.unwrap();
         assert!(!news.clone().has_released(("tally", 2)));
         assert!(news.has_released(("tally", 1)));
-        assert!(!news.has_released(("tally", 1)), "it is told once a look");
+        assert!(!news.has_released(("tally", 1)), "it is reported once in each poll");
         looking.abort();
     }
 
