@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::wake::rise;
 use super::{Heads, ReaderOptions};
 use crate::postgres::{PgError, Pool};
 use crate::statement::query_opt;
@@ -76,7 +77,7 @@ impl Poller {
 
     async fn look(&self) -> Result<(), PgError> {
         let Some(row) = query_opt(&self.pool, POLL, &[]).await? else { return Ok(()) };
-        self.rise(row.try_get(0)?);
+        rise(&self.head, row.try_get(0)?);
         let released: Vec<String> = row.try_get(1)?;
         if !released.is_empty() {
             self.released.send_replace(released);
@@ -97,18 +98,10 @@ impl Poller {
                 Ok(()) = listening.changed() => return,
                 Ok(()) = position.changed() => {
                     let position = *self.wake.position.borrow_and_update();
-                    self.rise(position);
+                    rise(&self.head, position);
                 }
             }
         }
-    }
-
-    fn rise(&self, to: i64) {
-        self.head.send_if_modified(|head| {
-            let higher = to > *head;
-            *head = to.max(*head);
-            higher
-        });
     }
 }
 

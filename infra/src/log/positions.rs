@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Projection;
 use super::status::wait_for;
+use super::wake::rise;
 use crate::postgres::{PgError, Pool};
 
 /// Name and version.
@@ -83,12 +84,4 @@ impl Waiters {
             std::future::pending::<()>().await;
         }
     }
-}
-
-fn rise(sender: &watch::Sender<i64>, to: i64) {
-    sender.send_if_modified(|value| {
-        let higher = to > *value;
-        *value = to.max(*value);
-        higher
-    });
 }

@@ -1,10 +1,11 @@
 with gone as (
   delete from working.sessions s
   where account_id = $1 and session_id is distinct from $2
-    and (account_version is null or account_version < $7)
-    and not exists (
-      select from event_log.events e
-      where e.stream_id = s.session_id and e.version = 1 and e.position > $6)
+    and case when account_version is null
+      then not exists (
+        select from event_log.events e
+        where e.stream_id = s.session_id and e.version = 1 and e.position > $6)
+      else account_version < $7 end
   returning session_id, account_id)
 insert into working.closings (session_id, account_id, reason, cause, closed_at)
 select session_id, account_id, $3, $4, $5 from gone

@@ -92,8 +92,9 @@ impl Sessions {
         self.close_opened(account, except, reason, cause, ClosedBy::NOW).await
     }
 
-    /// Like [`Self::close_all`], except sessions that were opened after the event: by the log, or since their
-    /// sign-in was decided on a state that had it.
+    /// Like [`Self::close_all`], except sessions whose sign-in was decided on a state of the account that
+    /// had the event; of sessions that an older version of Lethe opened, except those that the log has
+    /// opened since.
     pub async fn close_opened(
         &self,
         account: AccountId,

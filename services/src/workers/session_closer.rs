@@ -57,7 +57,7 @@ impl SessionCloser {
         named.map_err(|error| unavailable(&error))
     }
 
-    /// Closes the sessions that were open when the event was appended; later ones stay open.
+    /// Closes the sessions whose sign-in was decided before the event; later ones stay open.
     async fn close_all(
         &self,
         event: &Recorded,

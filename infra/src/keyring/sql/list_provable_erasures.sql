@@ -1,6 +1,5 @@
-select * from keyring.erasures e
-where state = 'completed' and not exists (
-  select from keyring.roots r where r.root_id <= e.last_root and (r.state <> 'destroyed' or r.escrow = 'held')
-)
+select * from keyring.erasures
+where state = 'completed' and coalesce(last_root, 0) < (
+  select coalesce(min(root_id), 9223372036854775807) from keyring.roots where state <> 'destroyed' or escrow = 'held')
 order by due
 limit $1

@@ -73,10 +73,11 @@ impl Wake {
     }
 }
 
-fn rise(heads: &watch::Sender<i64>, to: i64) {
-    heads.send_if_modified(|head| {
-        let higher = to > *head;
-        *head = to.max(*head);
+/// Says a higher position; a lower one changes nothing.
+pub(super) fn rise(sender: &watch::Sender<i64>, to: i64) {
+    sender.send_if_modified(|position| {
+        let higher = to > *position;
+        *position = to.max(*position);
         higher
     });
 }

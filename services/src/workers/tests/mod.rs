@@ -224,12 +224,18 @@ async fn register_as(app: &App, account: AccountId, email: &'static str) -> Pers
 
 /// Signs in; answers the session and its token.
 async fn sign_in(app: &App, account: AccountId) -> (SessionId, String) {
+    let version = app.executor.load::<Account>(account.into(), account.0).await.unwrap().version;
+    sign_in_at(app, account, version).await
+}
+
+/// Signs in as decided on this version of the account.
+async fn sign_in_at(app: &App, account: AccountId, account_version: i64) -> (SessionId, String) {
     let session = SessionId(app.ids.uuid());
     let token = Sessions::draw_token().unwrap();
     let opening = NewSession {
         session,
         account,
-        account_version: 1,
+        account_version,
         kind: SessionKind::Client,
         token: token.hash,
         idle: TimeDelta::minutes(60),

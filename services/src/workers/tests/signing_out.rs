@@ -46,6 +46,20 @@ async fn a_changed_password_ends_every_session_but_the_one_that_asked() {
 }
 
 #[tokio::test]
+async fn a_sign_in_by_the_old_password_that_is_appended_after_the_change_is_closed() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let credential = hash(&app, ada.account).await;
+    ask(&app, ada.account, None, AccountCommand::ChangePassword { credential }).await.unwrap();
+    let (_, late_token) = sign_in_at(&app, ada.account, 1).await;
+
+    react(&app, &closer(&app)).await.unwrap();
+
+    assert_eq!(app.sessions.find(&late_token).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_crash_between_the_row_and_the_event_loses_neither() {
     let harness = Harness::new().await;
     let app = harness.node().await;
