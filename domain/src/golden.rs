@@ -14,6 +14,7 @@ pub fn check<E: Event>(folder: &str, events: Vec<E>) {
     let mut given_types = BTreeSet::new();
     for event in events {
         let (event_type, version) = event.type_and_version();
+        assert_eq!(crate::newest_version(event_type), Some(version), "readers know {event_type}");
         let path = folder.join(format!("{event_type}.{version}.json"));
         let encoded = event.encode().unwrap();
         if std::env::var_os("LETHE_BLESS").is_some() && !path.exists() {

@@ -9,6 +9,7 @@ pub mod account;
 #[cfg(test)]
 mod golden;
 mod id;
+mod known_events;
 mod named_enum;
 pub mod operator;
 pub mod privacy;
@@ -27,5 +28,6 @@ pub use id::{
     LeaseId, LinkId, ProofId, RunId, RunSecretsId, SealedId, ServerCredentialId, ServerId,
     SessionId, SubjectId, TenantId, TokenId, WorkspaceId,
 };
+pub use known_events::newest_version;
 pub use non_personal::NonPersonal;
 pub use refused::Refused;

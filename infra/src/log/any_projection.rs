@@ -10,6 +10,7 @@ pub(super) trait AnyProjection: Send + Sync {
     fn name(&self) -> &'static str;
     fn version(&self) -> i16;
     fn event_types(&self) -> &'static [&'static str];
+    fn takes_unknown(&self) -> bool;
     fn table_sql(&self) -> &'static str;
     fn indexes_sql(&self) -> &'static str;
     fn rows(&self, table: &str) -> Box<dyn Rows>;
@@ -37,6 +38,10 @@ impl<P: Projection> AnyProjection for ErasedProjection<P> {
 
     fn event_types(&self) -> &'static [&'static str] {
         P::EVENT_TYPES
+    }
+
+    fn takes_unknown(&self) -> bool {
+        P::TAKES_UNKNOWN
     }
 
     fn table_sql(&self) -> &'static str {

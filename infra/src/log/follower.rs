@@ -16,6 +16,7 @@ use super::poll::News;
 use super::positions::Waiters;
 use super::rows::Order;
 use super::tail::Tail;
+use super::unknown::UnknownEvent;
 use super::work::{Poisoned, Stop, Work, WorkOutcome};
 use super::{Poison, Reader, ReaderOptions, Recorded};
 use crate::failpoint;
@@ -54,8 +55,21 @@ enum PageRead {
 }
 
 impl Follower {
-    /// Reads until it is stopped, or until another node owns the reader.
-    pub(super) async fn run(mut self) {
+    /// Reads until it is stopped, until another node owns the reader, or up to an event that has to be
+    /// left to newer nodes, which it answers.
+    pub(super) async fn run(mut self) -> Option<UnknownEvent> {
+        let unknown = self.follow().await;
+        // Otherwise the next owner reads again what this one has passed over.
+        if let Err(error) = self.write_checkpoint(Duration::ZERO).await {
+            tracing::debug!(reader = self.owned.name, %error, "the last checkpoint was not written");
+        }
+        if let Some(unknown) = unknown.clone() {
+            self.record_error(Some(Stop::Unknown(unknown))).await;
+        }
+        unknown
+    }
+
+    async fn follow(&mut self) -> Option<UnknownEvent> {
         let mut pause = PAUSE_MIN;
         let mut failed = false;
         while !self.stopped() {
@@ -69,14 +83,15 @@ impl Follower {
                 Ok(PageRead::Full) => {}
                 Ok(PageRead::Partial) => self.wait_between_pages().await,
                 Ok(PageRead::Empty) => self.wait_for_more().await,
+                Err(Stop::Unknown(event)) => return Some(event),
                 Err(Stop::Lost) => {
                     tracing::info!(reader = self.owned.name, "another node has taken over");
-                    return;
+                    return None;
                 }
                 Err(stop) => {
                     if !self.record_error(Some(stop)).await {
                         tracing::info!(reader = self.owned.name, "another node has taken over");
-                        return;
+                        return None;
                     }
                     failed = true;
                     self.wait(pause).await;
@@ -84,10 +99,7 @@ impl Follower {
                 }
             }
         }
-        // Otherwise the next owner reads again what this one has passed over.
-        if let Err(error) = self.write_checkpoint(Duration::ZERO).await {
-            tracing::debug!(reader = self.owned.name, %error, "the last checkpoint was not written");
-        }
+        None
     }
 
     async fn step(&mut self) -> Result<PageRead, Stop> {
@@ -95,8 +107,12 @@ impl Follower {
         let (position, limit) = (self.owned.position, self.options.page);
         let page = self.tail.page(&self.pool, position, limit).await?;
         self.alarms.end();
-        let events = page.after(position);
+        let newest_version = self.options.newest_version;
+        let (events, unknown) = page.known_after(position, &self.reader, newest_version);
         if events.is_empty() {
+            if let Some(event) = unknown {
+                return Err(Stop::Unknown(event));
+            }
             self.write_checkpoint(self.options.checkpoint_delay).await?;
         }
         match self.read(events).await {
@@ -110,7 +126,7 @@ impl Follower {
         }
         Ok(match i64::try_from(events.len()).unwrap_or(limit) {
             0 => PageRead::Empty,
-            found if found < limit => PageRead::Partial,
+            found if found < limit && unknown.is_none() => PageRead::Partial,
             _ => PageRead::Full,
         })
     }
@@ -223,8 +239,11 @@ impl Follower {
         let mut work = Work::of(&self.reader);
         let (mut from, limit) = (row.from_position, self.options.page);
         let poisoned = loop {
-            let events = parked::stream(&tx, row.stream, (from, position), limit).await?;
-            let Some(last) = events.last() else { break None };
+            let page = parked::stream(&tx, row.stream, (from, position), limit).await?;
+            let (events, unknown) = self.reader.known(&page, self.options.newest_version);
+            let Some(last) = events.last() else {
+                break unknown.map(|event| event.poisons(row.stream));
+            };
             from = last.position() + 1;
             let wanted: Vec<_> = events.iter().filter(|event| self.reader.reads(event)).collect();
             let outcome = work.process(&mut tx, &wanted, Order::Released).await?;
@@ -274,6 +293,9 @@ impl Follower {
             Some(Stop::Damaged(event)) => {
                 self.alarms.damaged.set(true);
                 tracing::error!(reader = name, error = %event, "the reader has stopped");
+            }
+            Some(Stop::Unknown(event)) => {
+                tracing::warn!(reader = name, error = %event, "this node leaves the reader to newer ones");
             }
             Some(stop) => tracing::warn!(reader = name, error = %stop, "the reader tries again"),
             None => tracing::info!(reader = name, "the reader goes on"),

@@ -18,6 +18,7 @@ mod replay;
 mod rows;
 mod status;
 mod tail;
+mod unknown;
 mod value;
 mod wake;
 mod work;
@@ -35,6 +36,7 @@ pub use replay::{Progress, ReplayError, ReplayOptions, Replayed, rehearse, repla
 pub use status::{ReaderStatus, status, wait_for};
 pub use tokio_postgres::types::{Json, ToSql, Type};
 pub use tokio_postgres::{Error as SqlError, Row as SqlRow};
+pub use unknown::NewestVersion;
 pub use value::{JsonString, Value};
 pub use wake::{Heads, Wake};
 pub use worker::{Worker, WorkerError};

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::NewestVersion;
+
 /// The times and sizes that the readers of one node keep to.
 #[derive(Clone, Copy, Debug)]
 pub struct ReaderOptions {
@@ -26,6 +28,8 @@ pub struct ReaderOptions {
     /// Events that a reader does not want are written to its checkpoint this late, at most. Whoever
     /// reads in its place reads them again.
     pub checkpoint_delay: Duration,
+    /// Which events this programme knows: it leaves a reader that has come to another to newer nodes.
+    pub newest_version: NewestVersion,
 }
 
 impl ReaderOptions {
@@ -40,6 +44,7 @@ impl ReaderOptions {
             page_delay: Duration::from_millis(50),
             page_delay_min: Duration::from_millis(20),
             checkpoint_delay: Duration::from_millis(250),
+            newest_version: domain::newest_version,
         }
     }
 }

@@ -97,6 +97,8 @@ pub trait Projection: Send + Sync + 'static {
     const INDEXES: &'static str;
     /// A row for each event, which never changes: none is kept in memory once it is written.
     const APPEND_ONLY: bool = false;
+    /// Its fold decodes no event, so that it also takes those that this programme does not know.
+    const TAKES_UNKNOWN: bool = false;
     /// What a row is about. All events of one key come from one stream.
     type Key: Value + Copy + Eq + Hash;
     /// What is kept for each key.

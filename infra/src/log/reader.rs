@@ -58,6 +58,13 @@ impl Reader {
         }
     }
 
+    pub(super) fn takes_unknown(&self) -> bool {
+        match &self.0 {
+            ReaderKind::Projection(projection) => projection.takes_unknown(),
+            ReaderKind::Worker(_) => false,
+        }
+    }
+
     pub(super) fn reads(&self, event: &Recorded) -> bool {
         let types = self.event_types();
         types.is_empty() || types.contains(&event.event_type())

@@ -4,16 +4,22 @@ use std::sync::Arc;
 
 use tokio::sync::Mutex;
 
-use super::{DamagedEvent, Feed, FeedError, Recorded};
+use super::unknown::{UnknownEvent, newer_than};
+use super::{DamagedEvent, Feed, FeedError, NewestVersion, Reader, Recorded};
 use crate::postgres::{PgError, Pool};
 
-#[derive(Default)]
-pub(super) struct Tail(Mutex<Arc<Page>>);
+pub(super) struct Tail {
+    newest: Mutex<Arc<Page>>,
+    newest_version: NewestVersion,
+}
 
 #[derive(Default)]
 pub(super) struct Page {
     after: i64,
     events: Vec<Recorded>,
+    /// Some of the events are not known to this programme. It seldom is so, and then each reader looks
+    /// at each event.
+    has_unknown: bool,
 }
 
 impl Page {
@@ -26,9 +32,27 @@ impl Page {
         let passed = usize::try_from(position - self.after).unwrap_or_default();
         self.events.get(passed..).unwrap_or_default()
     }
+
+    /// What comes after a position, up to the first event that the reader has to leave to newer nodes.
+    pub(super) fn known_after(
+        &self,
+        position: i64,
+        reader: &Reader,
+        newest_version: NewestVersion,
+    ) -> (&[Recorded], Option<UnknownEvent>) {
+        let events = self.after(position);
+        if !self.has_unknown {
+            return (events, None);
+        }
+        reader.known(events, newest_version)
+    }
 }
 
 impl Tail {
+    pub(super) fn new(newest_version: NewestVersion) -> Self {
+        Self { newest: Mutex::default(), newest_version }
+    }
+
     /// At most `limit` events after `position`.
     pub(super) async fn page(
         &self,
@@ -36,30 +60,30 @@ impl Tail {
         position: i64,
         limit: i64,
     ) -> Result<Arc<Page>, FeedError> {
-        let mut newest = self.0.lock().await;
+        let mut newest = self.newest.lock().await;
         if (newest.after..newest.last()).contains(&position) {
             return Ok(Arc::clone(&newest));
         }
         if position < newest.after {
             drop(newest);
-            return read(pool, position, limit).await;
+            return self.read(pool, position, limit).await;
         }
-        let page = read(pool, position, limit).await?;
+        let page = self.read(pool, position, limit).await?;
         *newest = Arc::clone(&page);
         Ok(page)
     }
-}
 
-async fn read(pool: &Pool, after: i64, limit: i64) -> Result<Arc<Page>, FeedError> {
-    let client = pool.get().await.map_err(PgError::from)?;
-    let events = match Feed::page(&client, after, limit).await {
-        // What stands before it may be read.
-        Err(FeedError::Hole { at } | FeedError::Damaged(DamagedEvent { position: at, .. }))
-            if at > after + 1 =>
-        {
-            Feed::page(&client, after, at - 1 - after).await?
-        }
-        page => page?,
-    };
-    Ok(Arc::new(Page { after, events }))
+    async fn read(&self, pool: &Pool, after: i64, limit: i64) -> Result<Arc<Page>, FeedError> {
+        let client = pool.get().await.map_err(PgError::from)?;
+        let events =
+            match Feed::page(&client, after, limit).await {
+                // What stands before it may be read.
+                Err(
+                    FeedError::Hole { at } | FeedError::Damaged(DamagedEvent { position: at, .. }),
+                ) if at > after + 1 => Feed::page(&client, after, at - 1 - after).await?,
+                page => page?,
+            };
+        let has_unknown = events.iter().any(|event| newer_than(event, self.newest_version));
+        Ok(Arc::new(Page { after, events, has_unknown }))
+    }
 }

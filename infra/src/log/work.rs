@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::reader::{Reader, ReaderKind};
 use super::rows::{Order, Rows, Source};
+use super::unknown::UnknownEvent;
 use super::worker::refused_as_data;
 use super::{DamagedEvent, FeedError, Poison, Recorded, Worker, WorkerError};
 use crate::postgres::{PgError, describe};
@@ -16,11 +17,13 @@ use crate::postgres::{PgError, describe};
 /// A worker's transaction holds its checkpoint's row: it is not kept for longer than this.
 const REACTIONS_MAX: Duration = Duration::from_secs(1);
 
-/// Why a reader stops where it is. Only `Lost` ends it; else it tries again after a pause.
+/// Why a reader stops where it is. `Lost` and `Unknown` end it; else it tries again after a pause.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Stop {
     #[error("another node owns this reader")]
     Lost,
+    #[error(transparent)]
+    Unknown(UnknownEvent),
     #[error("the log has a hole: position {at} is missing")]
     Hole { at: i64 },
     #[error(transparent)]

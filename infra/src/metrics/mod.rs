@@ -46,6 +46,8 @@ families! {
     reader_lag_seconds: GaugeVec = "lethe_reader_lag_seconds" ["reader"],
     /// Streams that a reader has parked at an event that it cannot process.
     parked_streams: IntGaugeVec = "lethe_reader_parked_streams" ["reader"],
+    /// 1 while this node leaves a reader to newer nodes, because it came to an event that it does not know.
+    reader_unknown_event: IntGaugeVec = "lethe_reader_unknown_event" ["reader"],
 
     /// Erasures requested and not yet completed.
     erasures_open: IntGauge = "lethe_erasures_open" [],

@@ -42,6 +42,7 @@ impl Projection for AuditTrail {
     const TABLE: &'static str = include_str!("table.sql");
     const INDEXES: &'static str = include_str!("indexes.sql");
     const APPEND_ONLY: bool = true;
+    const TAKES_UNKNOWN: bool = true;
     type Key = i64;
     type Row = Entry;
 

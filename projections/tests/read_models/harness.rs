@@ -125,7 +125,17 @@ pub async fn start(pool: Pool, options: ReaderOptions, readers: Vec<Reader>) -> 
 
 pub const fn options(node: Uuid) -> ReaderOptions {
     let often = Duration::from_millis(20);
-    ReaderOptions { poll: often, checkpoint_delay: often, ..ReaderOptions::of(node) }
+    ReaderOptions {
+        poll: often,
+        checkpoint_delay: often,
+        newest_version,
+        ..ReaderOptions::of(node)
+    }
+}
+
+/// What the programme knows, and the events of `Tally`.
+fn newest_version(event_type: &str) -> Option<i16> {
+    if event_type.starts_with("tally.") { Some(1) } else { domain::newest_version(event_type) }
 }
 
 /// The time at which the event of a position is recorded.

@@ -18,4 +18,5 @@ mod replay;
 mod runs;
 mod tally;
 mod team;
+mod upgrade;
 mod workspaces;

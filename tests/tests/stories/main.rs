@@ -19,4 +19,5 @@ mod runs;
 mod seats;
 mod servers;
 mod starting;
+mod upgrade;
 mod workspaces;

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use deadpool_postgres::GenericClient;
+use prometheus::IntGaugeVec;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
@@ -17,6 +18,7 @@ use super::checkpoint::{self, OwnedReader};
 use super::follower::{Follower, ParkedStreams};
 use super::poll::{News, Poller};
 use super::tail::Tail;
+use super::unknown::UnknownEvent;
 use super::{Heads, ReadPositions, Reader, ReaderOptions};
 use crate::cluster::Lease;
 use crate::cluster::nodes::{Membership, Part};
@@ -63,7 +65,9 @@ impl Readers {
             readers: readers.into_iter().map(|reader| (label(&reader), reader)).collect(),
             options,
             alarms: Alarms::new(metrics.log_hole.clone(), metrics.log_damaged.clone()),
-            tail: Arc::default(),
+            tail: Arc::new(Tail::new(options.newest_version)),
+            unknown: HashMap::new(),
+            unknown_gauge: metrics.reader_unknown_event.clone(),
             positions,
             running: HashMap::new(),
             ended: Arc::default(),
@@ -90,9 +94,13 @@ fn label(reader: &Reader) -> String {
     format!("{}/{}", reader.name(), reader.version())
 }
 
+fn name(label: &str) -> &str {
+    label.split_once('/').map_or(label, |(name, _)| name)
+}
+
 struct Running {
     stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
+    task: JoinHandle<Option<UnknownEvent>>,
 }
 
 /// The loop that keeps this node's share of the readers.
@@ -106,6 +114,9 @@ struct Node {
     tail: Arc<Tail>,
     positions: ReadPositions,
     running: HashMap<String, Running>,
+    /// The readers that this node leaves to newer ones, each with the event that it came to.
+    unknown: HashMap<String, UnknownEvent>,
+    unknown_gauge: IntGaugeVec,
     ended: Arc<Notify>,
 }
 
@@ -129,17 +140,23 @@ impl Node {
     }
 
     async fn tick(&mut self) -> Result<(), PgError> {
-        self.running.retain(|_, running| !running.task.is_finished());
+        self.collect_ended().await;
         let (node, lease) = (self.options.node, self.options.lease.as_secs_f64());
-        let all: Vec<_> = self.readers.keys().cloned().collect();
+        let left: Vec<_> = self.unknown.keys().cloned().collect();
+        let serves = self.readers.keys().filter(|label| !self.unknown.contains_key(*label));
+        let serves: Vec<_> = serves.cloned().collect();
         let mut client = self.pool.get().await?;
         let tx = client.transaction().await?;
-        self.membership.heartbeat(&tx, &all).await?;
+        self.membership.heartbeat(&tx, &serves).await?;
         let seen = self.look(&tx).await?;
         // Last, since it locks rows that the readers write to.
         let renew = tx.prepare_cached(RENEW).await?;
         tx.execute(&renew, &[&node, &self.labels(), &lease]).await?;
+        if !left.is_empty() {
+            tx.execute(&tx.prepare_cached(RELEASE).await?, &[&node, &left]).await?;
+        }
         tx.commit().await?;
+        self.take_up_again(&seen);
         let plan = seen.plan(node, |label| self.running.contains_key(label));
         // One at a time: to stop a reader takes as long as its transaction.
         if let Some(label) = plan.release.into_iter().next() {
@@ -155,13 +172,41 @@ impl Node {
         Ok(())
     }
 
+    /// The followers that have ended by themselves.
+    async fn collect_ended(&mut self) {
+        let ended = self.running.iter().filter(|(_, running)| running.task.is_finished());
+        let ended: Vec<_> = ended.map(|(label, _)| label.clone()).collect();
+        for label in ended {
+            let Some(running) = self.running.remove(&label) else { continue };
+            match running.task.await {
+                Ok(Some(event)) => {
+                    self.unknown_gauge.with_label_values(&[name(&label)]).set(1);
+                    self.unknown.insert(label, event);
+                }
+                Ok(None) => {}
+                Err(error) => tracing::error!(reader = label, %error, "a reader ended early"),
+            }
+        }
+    }
+
+    /// From its next heartbeat on this node serves again what it need not leave to others any more.
+    fn take_up_again(&mut self, seen: &Seen) {
+        let (node, gauge) = (self.options.node, &self.unknown_gauge);
+        self.unknown.retain(|label, event| {
+            let leaves = seen.leaves(node, label, event.position);
+            gauge.with_label_values(&[name(label)]).set(i64::from(leaves));
+            leaves
+        });
+    }
+
     async fn look(&self, client: &impl GenericClient) -> Result<Seen, PgError> {
         let (node, lease) = (self.options.node, self.options.lease.as_secs_f64());
         let list = client.prepare_cached(LIST).await?;
         let rows = client.query(&list, &[&node, &lease]).await?;
         let readers = rows.iter().map(|row| {
             let (label, node) = (row.try_get("label")?, row.try_get("node")?);
-            Ok(HeldReader { label, node, waits: row.try_get("waits")? })
+            let (waits, position) = (row.try_get("waits")?, row.try_get("position")?);
+            Ok(HeldReader { label, node, waits, position })
         });
         let readers = readers.collect::<Result<_, tokio_postgres::Error>>()?;
         Ok(Seen { readers, nodes: self.membership.live(client).await? })
@@ -198,8 +243,9 @@ impl Node {
         };
         let ended = Arc::clone(&self.ended);
         let task = tokio::spawn(async move {
-            follower.run().await;
+            let unknown = follower.run().await;
             ended.notify_one();
+            unknown
         });
         self.running.insert(label.to_owned(), Running { stop, task });
     }
@@ -213,7 +259,7 @@ impl Node {
         let deadline = Instant::now() + self.options.lease;
         for mut running in stopping {
             match timeout_at(deadline, &mut running.task).await {
-                Ok(Ok(())) => {}
+                Ok(Ok(_)) => {}
                 Ok(Err(error)) => tracing::error!(%error, "a reader ended early"),
                 // Its transaction is rolled back.
                 Err(_) => running.task.abort(),

@@ -82,7 +82,9 @@ async fn readers(api: &Api) -> Result<(), String> {
         match found {
             None => Some(format!("{} has not begun", of.0)),
             Some(found) if found.lag_seconds > LAG_SECONDS_MAX => {
-                Some(format!("{} is {:.0} s behind", of.0, found.lag_seconds))
+                let late = format!("{} is {:.0} s behind", of.0, found.lag_seconds);
+                let why = found.last_error.as_ref();
+                Some(why.map_or(late.clone(), |why| format!("{late}: {why}")))
             }
             Some(_) => None,
         }

@@ -18,6 +18,8 @@ pub(super) struct HeldReader {
     pub node: Option<Uuid>,
     /// It has been free for the length of a lease: whoever was to take it has not.
     pub waits: bool,
+    /// What its checkpoint says.
+    pub position: i64,
 }
 
 /// The readers, and the live nodes with the readers that each of them knows.
@@ -35,6 +37,15 @@ pub(super) struct Plan {
 }
 
 impl Seen {
+    /// Whether `node` still has to leave the reader to others, since it came to an event at `position` that
+    /// it does not know. One that a newer node has carried past it will come to more such events.
+    pub(super) fn leaves(&self, node: Uuid, label: &str, position: i64) -> bool {
+        let reader = self.readers.iter().find(|reader| reader.label == label);
+        let knows = |known: &[String]| known.iter().any(|known| known == label);
+        reader.is_none_or(|reader| reader.position < position)
+            || self.nodes.iter().any(|(other, known)| *other != node && knows(known))
+    }
+
     /// What `node` does now, where `running` says which of the readers that it knows it reads. Another
     /// node's reader is only taken once it is free.
     pub(super) fn plan(&self, node: Uuid, running: impl Fn(&str) -> bool) -> Plan {

@@ -37,6 +37,7 @@ impl Installation {
             label: label.clone(),
             node: *node,
             waits: false,
+            position: 0,
         };
         Seen { readers: self.holders.iter().map(reader).collect(), nodes: self.nodes.clone() }
     }
@@ -173,7 +174,8 @@ proptest! {
 fn what_its_node_does_not_take_for_a_leases_time_another_takes() {
     let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
     let known: Vec<String> = (0..3).map(label).collect();
-    let reader = |label: &String, node, waits| HeldReader { label: label.clone(), node, waits };
+    let reader =
+        |label: &String, node, waits| HeldReader { label: label.clone(), node, waits, position: 0 };
     let mut seen = Seen {
         readers: vec![
             reader(&known[0], Some(one), false),
@@ -193,9 +195,26 @@ fn what_its_node_does_not_take_for_a_leases_time_another_takes() {
 #[test]
 fn a_node_that_was_started_anew_takes_its_readers_again() {
     let one = Uuid::from_u128(1);
-    let readers = vec![HeldReader { label: label(0), node: Some(one), waits: false }];
+    let readers = vec![HeldReader { label: label(0), node: Some(one), waits: false, position: 0 }];
     let seen = Seen { readers, nodes: BTreeMap::from([(one, vec![label(0)])]) };
 
     assert_eq!(seen.plan(one, |_| false).take, [label(0)]);
     assert_eq!(seen.plan(one, |_| true), Plan::default());
+}
+
+#[test]
+fn a_reader_with_an_unknown_event_is_left_to_others_until_it_is_past_it_and_nobody_elses() {
+    let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
+    let seen = |position, others: &[usize]| Seen {
+        readers: vec![HeldReader { label: label(0), node: None, waits: true, position }],
+        nodes: BTreeMap::from([
+            (one, vec![label(1)]),
+            (two, others.iter().copied().map(label).collect()),
+        ]),
+    };
+
+    assert!(seen(6, &[]).leaves(one, &label(0), 7), "it would come to the event again");
+    assert!(seen(7, &[0]).leaves(one, &label(0), 7), "a newer node reads it");
+    assert!(!seen(7, &[1]).leaves(one, &label(0), 7));
+    assert!(seen(7, &[]).leaves(one, &label(2), 7), "nobody can say where it is");
 }
