@@ -31,6 +31,7 @@ pub fn start(app: App) -> JoinHandle<()> {
                 log_error("old root keys", held_roots(&app).await);
             }
             turn += 1;
+            log_error("addresses", addresses(&app).await);
             log_error("mails", mails(&app).await);
             log_error("seats", seats(&app).await);
             log_error("runs", runs(&app).await);
@@ -106,6 +107,13 @@ async fn held_roots(app: &App) -> Result<(), KeyringError> {
         let count = i64::try_from(held.iter().filter(is_held).count()).unwrap_or(i64::MAX);
         app.metrics.roots_held.with_label_values(&[name]).set(count);
     }
+    Ok(())
+}
+
+async fn addresses(app: &App) -> Result<(), PgError> {
+    let progress = app.reservations.last_progress().await?;
+    app.metrics.email_index_moved.set(progress.map_or(1.0, |progress| progress.ratio()));
+    app.metrics.addresses_unreadable.set(app.reservations.count_unreadable().await?);
     Ok(())
 }
 

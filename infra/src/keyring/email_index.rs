@@ -7,7 +7,6 @@ use async_trait::async_trait;
 use chrono::TimeDelta;
 use domain::privacy::EmailAddress;
 use tokio::time::timeout;
-use uuid::Uuid;
 
 use super::email_generations::{self, EmailGeneration, EmailGenerations};
 use super::key::{KeyId, KeyKind};
@@ -20,25 +19,45 @@ use crate::failpoint;
 use crate::postgres::Pool;
 
 const READ_WRITTEN: &str = include_str!("sql/read_written_generations.sql");
-const PAGE: i64 = 200;
-/// A further pass moves accounts that were reserved during the last one; after so many, one cannot move.
-const PASSES_MAX: u32 = 8;
 
 /// The reservations, as a rotation of the e-mail index needs them. Each call may be repeated.
 #[async_trait]
 pub trait AddressReservations: Send + Sync {
-    /// Owners after `after`, in their order, with fewer reservations of kind `new` than `old`.
-    async fn behind(
-        &self,
-        old: &str,
-        new: &str,
-        after: Option<Uuid>,
-        limit: i64,
-    ) -> Result<Vec<Uuid>, KeyringError>;
-    /// Opens the owner's addresses and reserves them under every generation of the index.
-    async fn reserve_again(&self, owner: Uuid) -> Result<(), KeyringError>;
+    /// Whether a batch of the move from `old` to `new` is committed.
+    async fn has_begun(&self, old: &str, new: &str) -> Result<bool, KeyringError>;
+    /// Moves the next batch of reservations from `old` to `new`. `false`: none is left to be moved.
+    async fn move_batch(&self, old: &str, new: &str) -> Result<bool, KeyringError>;
+    /// How many accounts could not be read, so that their addresses have not moved.
+    async fn count_unreadable(&self) -> Result<i64, KeyringError>;
     /// Deletes every reservation of a kind whose key is about to be erased.
     async fn delete_kind(&self, kind: &str) -> Result<(), KeyringError>;
+}
+
+/// The times and sizes of a rotation.
+#[derive(Clone, Copy, Debug)]
+pub struct IndexRotation {
+    /// A key of this age is replaced.
+    pub every: TimeDelta,
+    /// How long a rotation waits for accounts that cannot be read. Then the old key is erased all the same,
+    /// and their addresses are free until they can be read.
+    pub unreadable_wait: TimeDelta,
+    /// The longest time from the reading of an index to the append that reserves it: it is waited for.
+    pub command_max: Duration,
+    /// So many batches are moved in one turn.
+    pub batches_max: u32,
+}
+
+/// What a turn of a rotation has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IndexTurn {
+    /// No key is old enough.
+    NotDue,
+    /// Some reservations have moved; others are left for the next turn.
+    Moved,
+    /// All have moved but those of accounts that cannot be read.
+    Waiting,
+    /// The old key is erased.
+    Rotated,
 }
 
 /// The kinds of reservation that there are keys for.
@@ -121,46 +140,62 @@ impl EmailIndex {
         email_generations::read(&self.pool.get().await?).await
     }
 
-    /// Finishes the current rotation, or does a complete one if the key is at least as old as `every`;
-    /// `false`: there was nothing to do. `command_max` is the longest time from
-    /// the reading of an index to the append that reserves it: it is waited for. Resumes after any
-    /// step; two nodes may share it.
-    ///
-    /// # Errors
-    /// [`KeyringError::Reservations`] when an account cannot be moved to the new key.
+    /// A turn of the current rotation, or of a new one if the key is old enough. Resumes after any step,
+    /// also where another node stopped; two nodes may share it.
     pub async fn rotate(
         &self,
-        every: TimeDelta,
-        command_max: Duration,
+        rotation: IndexRotation,
         accounts: &dyn AddressReservations,
-    ) -> Result<bool, KeyringError> {
-        let begin = self.clock.now() - every;
-        let mut has_begun = false;
+    ) -> Result<IndexTurn, KeyringError> {
         loop {
             let generations = self.generations().await?;
             if let Some(old) = generations.retiring {
-                self.keys.wait_for_other_nodes(command_max).await;
+                self.keys.wait_for_other_nodes(rotation.command_max).await;
                 accounts.delete_kind(&reservation_kind(old.number)).await?;
                 failpoint!(EmailReservationsDeleted);
                 self.end_generation(old.number).await?;
-                return Ok(true);
+                return Ok(IndexTurn::Rotated);
             }
             let live = generations.live.ok_or(KeyringError::Damaged)?;
             if let Some(new) = generations.writing {
-                self.keys.wait_for_other_nodes(command_max).await;
-                let (old_kind, new_kind) =
-                    (reservation_kind(live.number), reservation_kind(new.number));
-                move_all(accounts, &old_kind, &new_kind).await?;
+                if !self.move_some(rotation, live, new, accounts).await? {
+                    return Ok(IndexTurn::Moved);
+                }
+                let waited = self.clock.now() - new.since >= rotation.unreadable_wait;
+                if !waited && accounts.count_unreadable().await? > 0 {
+                    return Ok(IndexTurn::Waiting);
+                }
                 self.switch_generation(live.number, new.number).await?;
                 failpoint!(EmailIndexSwitched);
-            } else if !has_begun && live.since <= begin {
+            } else if live.since <= self.clock.now() - rotation.every {
                 self.begin_generation(live.number + 1).await?;
                 failpoint!(EmailIndexBegun);
-                has_begun = true;
             } else {
-                return Ok(has_begun);
+                return Ok(IndexTurn::NotDue);
             }
         }
+    }
+
+    /// Moves some batches. `false`: there are more.
+    async fn move_some(
+        &self,
+        rotation: IndexRotation,
+        live: EmailGeneration,
+        new: EmailGeneration,
+        accounts: &dyn AddressReservations,
+    ) -> Result<bool, KeyringError> {
+        let (old, new) = (reservation_kind(live.number), reservation_kind(new.number));
+        // Commands that know the old key only are waited for once: a committed batch says that it was done.
+        if !accounts.has_begun(&old, &new).await? {
+            self.keys.wait_for_other_nodes(rotation.command_max).await;
+        }
+        for _ in 0..rotation.batches_max {
+            if !accounts.move_batch(&old, &new).await? {
+                return Ok(true);
+            }
+            failpoint!(EmailIndexMoved);
+        }
+        Ok(false)
     }
 
     async fn begin_generation(&self, new: i64) -> Result<(), KeyringError> {
@@ -214,30 +249,4 @@ impl EmailIndex {
 /// The kind of the reservations of one generation.
 fn reservation_kind(generation: i64) -> String {
     format!("account.email.{generation}")
-}
-
-async fn move_all(
-    accounts: &dyn AddressReservations,
-    old: &str,
-    new: &str,
-) -> Result<(), KeyringError> {
-    for _ in 0..PASSES_MAX {
-        let (mut after, mut moved) = (None, 0_u64);
-        loop {
-            let owners = accounts.behind(old, new, after, PAGE).await?;
-            let Some(last) = owners.last() else { break };
-            after = Some(*last);
-            for owner in owners {
-                accounts.reserve_again(owner).await?;
-                failpoint!(EmailIndexMoved);
-                moved += 1;
-            }
-        }
-        if moved == 0 {
-            return Ok(());
-        }
-    }
-    Err(KeyringError::Reservations(format!(
-        "some hold a reservation of {old} and do not take one of {new}"
-    )))
 }

@@ -64,9 +64,6 @@ pub enum KeyringError {
     /// An escrow file could not be written or erased.
     #[error("the escrow file could not be written or deleted: {0}")]
     Escrow(std::io::Error),
-    /// The rotation of the e-mail index waits for an account.
-    #[error("an account could not be moved to the new e-mail index: {0}")]
-    Reservations(String),
     /// No erasure of this subject was requested, or it was cancelled.
     #[error("the erasure of {0} is not in the ledger")]
     NotInLedger(SubjectId),

@@ -50,7 +50,7 @@ use keys::Keys;
 use roots::Roots;
 
 pub use claim_codes::ClaimCodes;
-pub use email_index::{AddressReservations, EmailIndex, EmailKinds};
+pub use email_index::{AddressReservations, EmailIndex, EmailKinds, IndexRotation, IndexTurn};
 pub use erasure_entry::{ErasureEntry, ErasureStage, ErasureState, OpenErasures, SubjectKind};
 pub use erasure_ledger::{ErasureLedger, NewErasure};
 pub use error::{KeyringError, OpenError, SealError};

@@ -65,6 +65,11 @@ families! {
     /// Old root keys that are not erased yet, by what they wait for.
     roots_held: IntGaugeVec = "lethe_keyring_roots_held" ["reason"],
 
+    /// How much of the last move of addresses to another key of the e-mail index is done, from 0 to 1.
+    email_index_moved: Gauge = "lethe_email_index_moved_ratio" [],
+    /// Accounts that could not be read when their address was moved. At most 10,000 are counted.
+    addresses_unreadable: IntGauge = "lethe_addresses_unreadable" [],
+
     /// Mails of the outbox, by state. At most 10,000 of each are counted.
     mails: IntGaugeVec = "lethe_mail_outbox" ["state"],
     /// Attempts to send a mail, by outcome.

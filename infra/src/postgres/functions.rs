@@ -56,6 +56,8 @@ pub(super) const LOG: Functions = Functions {
         event_log.partitions_end 1,
         event_log.create_partitions_ahead 1,
         event_log.reserve_again 1,
+        event_log.move_reservations 1,
+        event_log.delete_unreadable_reservation 1,
         event_log.delete_reservations 1,
         event_log.delete_reservations_after 1,
         working.create_sample_partitions 1,

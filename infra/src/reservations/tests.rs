@@ -21,12 +21,10 @@ async fn a_reservation_moves_to_the_next_generation_while_its_owner_holds_it() {
     let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
     let reservations = Reservations::new(pool);
 
-    assert_eq!(reservations.behind("1", "2", None, 10).await.unwrap(), [ADA]);
     assert!(!reservations.reserve_again(&index("2", 22), &index("1", 1), ADA).await.unwrap());
     assert!(!reservations.reserve_again(&index("2", 21), &index("1", 2), ADA).await.unwrap());
     assert!(reservations.reserve_again(&index("2", 21), &index("1", 1), ADA).await.unwrap());
     assert!(reservations.reserve_again(&index("2", 21), &index("1", 1), ADA).await.unwrap());
-    assert_eq!(reservations.behind("1", "2", None, 10).await.unwrap(), Vec::<Uuid>::new());
 
     assert_eq!(reservations.kinds().await.unwrap(), ["1", "2"]);
 
@@ -62,4 +60,74 @@ async fn the_reservations_of_a_kind_are_deleted_in_batches() {
     reservations.delete_kind("1").await.unwrap();
     assert_eq!((count("1").await, count("2").await), (0, 2500));
     assert_eq!(reservations.delete_after("1", &[], 10).await.unwrap(), None);
+}
+
+fn row(old: u8, new: u8, owner: Uuid) -> MovedRow {
+    MovedRow { old: vec![old], new: index("2", new), owner }
+}
+
+fn batch(after: &[u8], through: u8, is_last: bool, rows: Vec<MovedRow>) -> Batch {
+    Batch { after: after.to_vec(), through: vec![through], is_last, rows }
+}
+
+#[tokio::test]
+async fn a_batch_moves_what_its_owners_still_have_and_is_committed_by_one_node() {
+    let databases = databases().await.unwrap();
+    let admin = connect_one(&databases.log_url, &ConnectOptions::default()).await.unwrap();
+    let fill = "insert into event_log.reservations (kind, blind_index, owner) values
+        ('1', '\\x01', $1), ('1', '\\x02', $2), ('1', '\\x03', $1)";
+    admin.execute(fill, &[&ADA, &BOB]).await.unwrap();
+    let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+    let reservations = Reservations::new(pool);
+    assert_eq!(reservations.progress("1", "2").await.unwrap(), None);
+
+    // Bob's address is Ada's by the time of the commit.
+    let first = batch(&[], 2, false, vec![row(1, 21, ADA), row(2, 22, ADA)]);
+    assert!(reservations.move_batch("1", "2", &first).await.unwrap());
+    assert!(!reservations.move_batch("1", "2", &first).await.unwrap(), "another node was first");
+    let expected = MoveProgress { through: vec![2], is_complete: false };
+    assert_eq!(reservations.progress("1", "2").await.unwrap(), Some(expected));
+    let last = batch(&[2], 3, true, vec![row(3, 23, ADA)]);
+    assert!(reservations.move_batch("1", "2", &last).await.unwrap());
+    assert!(!reservations.move_batch("1", "2", &last).await.unwrap(), "it is complete");
+
+    let twos: Vec<_> = reservations.page("2", &[], 10).await.unwrap();
+    assert_eq!(twos, [(vec![21], ADA), (vec![23], ADA)]);
+    let next = batch(&[], 21, false, vec![]);
+    assert!(reservations.move_batch("2", "3", &next).await.unwrap());
+    assert_eq!(reservations.progress("1", "2").await.unwrap(), None);
+}
+
+/// A batch of ten out of so many reservations.
+async fn rows_read_by_a_batch(admin: &tokio_postgres::Client) -> i64 {
+    let read = "select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables \
+        where relname = 'reservations'";
+    admin.batch_execute("begin").await.unwrap();
+    let before: i64 = admin.query_one(read, &[]).await.unwrap().get(0);
+    let middle = vec![0x80_u8];
+    let page = admin.query(PAGE, &[&"1", &middle, &10_i64]).await.unwrap();
+    let olds: Vec<Vec<u8>> = page.iter().map(|row| row.get(0)).collect();
+    let owners: Vec<Uuid> = page.iter().map(|row| row.get(1)).collect();
+    let moved = "select event_log.move_reservations('1', '2', '', $1, false, $2, \
+        array_fill('2'::text, array[10]), $2, $3)";
+    assert!(admin.query_one(moved, &[&olds[9], &olds, &owners]).await.unwrap().get::<_, bool>(0));
+    let after: i64 = admin.query_one(read, &[]).await.unwrap().get(0);
+    admin.batch_execute("rollback").await.unwrap();
+    after - before
+}
+
+#[tokio::test]
+async fn a_batch_reads_no_more_where_there_are_many_reservations() {
+    let databases = databases().await.unwrap();
+    let admin = connect_one(&databases.log_url, &ConnectOptions::default()).await.unwrap();
+    let fill = "insert into event_log.reservations (kind, blind_index, owner)
+        select '1', sha256((n + $1)::text::bytea), gen_random_uuid() from generate_series(1, $2) n";
+    admin.execute(fill, &[&0, &100]).await.unwrap();
+    let few = rows_read_by_a_batch(&admin).await;
+
+    admin.execute(fill, &[&1_000, &20_000]).await.unwrap();
+    let many = rows_read_by_a_batch(&admin).await;
+
+    assert!(few >= 20, "{few}: the count does not see the batch");
+    assert!(many <= few + 10, "{few} rows of few, {many} of many");
 }

@@ -9,8 +9,8 @@ use infra::keyring::{ErasureEntry, ErasureState, SubjectKind};
 use infra::postgres::PgError;
 use uuid::Uuid;
 
+use super::email_index::reserve_restored;
 use super::eraser::{EraserError, close, delete_rows, raise_fence, workspace};
-use super::keys::reserve_restored;
 use crate::operations::erasure_in_log::InLog;
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;

@@ -2,6 +2,7 @@
 
 mod after_restore;
 mod due;
+mod email_index;
 mod erased_members;
 mod eraser;
 mod keys;
@@ -90,7 +91,19 @@ impl Workers {
         timers.on_one_node("credentials", minute, None, sweeps::sweep_credentials);
         timers.on_one_node("erasures", 10 * minute, None, sweeps::sweep_erasures);
         timers.on_one_node("keys", minute, None, keys::rotate_keys);
-        timers.on_one_node("e-mail index", minute, None, keys::rotate_email_index);
+        let index = Wake::default();
+        let again = index.clone();
+        timers.on_one_node("e-mail index", minute, Some(index), move |app| {
+            let again = again.clone();
+            async move {
+                if email_index::rotate_when_due(app).await? {
+                    again.notify_one();
+                }
+                Ok::<(), KeyringError>(())
+            }
+        });
+        let unreadable = email_index::reserve_unreadable;
+        timers.on_one_node("unreadable addresses", 10 * minute, None, unreadable);
         timers.on_one_node("run logs", 10 * minute, None, run_logs::retain);
         timers.on_one_node("run secrets", minute, None, runner::sweep_secrets);
         let attempts = runner::Attempts::new(app);

@@ -10,7 +10,8 @@ use domain::privacy::{AccountName, Sealed};
 use domain::{AccountId, SubjectId, TenantId};
 use infra::clock::Clock;
 use infra::keyring::{
-    AddressReservations, Keyring, KeyringError, KeyringOptions, OpenError, RootFolder,
+    AddressReservations, IndexRotation, IndexTurn, Keyring, KeyringError, KeyringOptions,
+    OpenError, RootFolder,
 };
 use infra::postgres::{ConnectOptions, connect, connect_one};
 use tests::{Client, Installation, Person, TestServer, dump, restore, until};
@@ -66,8 +67,14 @@ impl Drill {
     async fn rotate(&self) {
         let ring = keyring(&self.installation.keyring_url(), &self.installation.root_dir()).await;
         let ring = ring.unwrap();
-        let turned = ring.email_index.rotate(TimeDelta::zero(), Duration::ZERO, &Thrown);
-        assert!(turned.await.unwrap());
+        let rotation = IndexRotation {
+            every: TimeDelta::zero(),
+            unreadable_wait: TimeDelta::zero(),
+            command_max: Duration::ZERO,
+            batches_max: 1,
+        };
+        let turn = ring.email_index.rotate(rotation, &Thrown).await.unwrap();
+        assert_eq!(turn, IndexTurn::Rotated);
         let rotated = self.installation.run(&["keys", "rotate"]).await;
         assert!(rotated.status.success(), "{}", String::from_utf8_lossy(&rotated.stderr));
         let (old, now) = (files(&self.old_roots), files(&self.installation.root_dir()));
@@ -92,18 +99,16 @@ struct Thrown;
 
 #[async_trait]
 impl AddressReservations for Thrown {
-    async fn behind(
-        &self,
-        _: &str,
-        _: &str,
-        _: Option<Uuid>,
-        _: i64,
-    ) -> Result<Vec<Uuid>, KeyringError> {
-        Ok(Vec::new())
+    async fn has_begun(&self, _: &str, _: &str) -> Result<bool, KeyringError> {
+        Ok(false)
     }
 
-    async fn reserve_again(&self, _: Uuid) -> Result<(), KeyringError> {
-        Ok(())
+    async fn move_batch(&self, _: &str, _: &str) -> Result<bool, KeyringError> {
+        Ok(false)
+    }
+
+    async fn count_unreadable(&self) -> Result<i64, KeyringError> {
+        Ok(0)
     }
 
     async fn delete_kind(&self, _: &str) -> Result<(), KeyringError> {

@@ -2,15 +2,22 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use super::super::AddressReservations;
+use super::super::{AddressReservations, IndexRotation, IndexTurn};
 use super::*;
 use crate::postgres::Pool;
-use crate::reservations::{Index, Reservations};
+use crate::reservations::{Batch, MovedRow, Reservations};
 
 const FORTNIGHT: TimeDelta = TimeDelta::days(14);
-const SETTLE: Duration = Duration::from_millis(100);
+const BATCH: i64 = 4;
+const ROTATION: IndexRotation = IndexRotation {
+    every: FORTNIGHT,
+    unreadable_wait: TimeDelta::days(6),
+    command_max: Duration::from_millis(100),
+    batches_max: 1000,
+};
 
 /// The log's reservations, and what would be opened from the accounts' events.
 struct Registry {
@@ -18,6 +25,7 @@ struct Registry {
     log: Pool,
     reservations: Reservations,
     addresses: Mutex<HashMap<Uuid, EmailAddress>>,
+    unreadable: AtomicI64,
 }
 
 impl Registry {
@@ -28,6 +36,7 @@ impl Registry {
             reservations: Reservations::new(log.clone()),
             log,
             addresses: Mutex::default(),
+            unreadable: AtomicI64::new(0),
         }
     }
 
@@ -57,22 +66,32 @@ impl Registry {
 
 #[async_trait::async_trait]
 impl AddressReservations for Registry {
-    async fn behind(
-        &self,
-        old: &str,
-        new: &str,
-        after: Option<Uuid>,
-        limit: i64,
-    ) -> Result<Vec<Uuid>, KeyringError> {
-        Ok(self.reservations.behind(old, new, after, limit).await?)
+    async fn has_begun(&self, old: &str, new: &str) -> Result<bool, KeyringError> {
+        Ok(self.reservations.progress(old, new).await?.is_some())
     }
 
-    async fn reserve_again(&self, owner: Uuid) -> Result<(), KeyringError> {
-        let email = self.addresses.lock().unwrap()[&owner].clone();
-        let indexes: Vec<Index> = self.node.email_index.indexes(&email).await?;
-        let [new, old] = indexes.as_slice() else { panic!("two are written in a rotation") };
-        assert!(self.reservations.reserve_again(new, old, owner).await?);
-        Ok(())
+    async fn move_batch(&self, old: &str, new: &str) -> Result<bool, KeyringError> {
+        let progress = self.reservations.progress(old, new).await?;
+        if progress.as_ref().is_some_and(|progress| progress.is_complete) {
+            return Ok(false);
+        }
+        let after = progress.map(|progress| progress.through).unwrap_or_default();
+        let page = self.reservations.page(old, &after, BATCH).await?;
+        let through = page.last().map_or_else(|| after.clone(), |(last, _)| last.clone());
+        let is_last = page.len() < usize::try_from(BATCH).unwrap();
+        let mut batch = Batch { after, through, is_last, rows: Vec::new() };
+        for (old, owner) in page {
+            let email = self.addresses.lock().unwrap()[&owner].clone();
+            let indexes = self.node.email_index.indexes(&email).await?;
+            let new = indexes.into_iter().find(|(kind, _)| kind == new).unwrap();
+            batch.rows.push(MovedRow { old, new, owner });
+        }
+        assert!(self.reservations.move_batch(old, new, &batch).await?);
+        Ok(!is_last)
+    }
+
+    async fn count_unreadable(&self) -> Result<i64, KeyringError> {
+        Ok(self.unreadable.load(Ordering::Relaxed))
     }
 
     async fn delete_kind(&self, kind: &str) -> Result<(), KeyringError> {
@@ -104,12 +123,12 @@ async fn no_address_is_taken_twice_while_the_index_changes_its_key() {
     for number in 0..50 {
         assert!(registry.register(harness.ids.uuid(), &address(number)).await);
     }
-    let young = registry.node.email_index.rotate(FORTNIGHT, SETTLE, &registry).await;
-    assert!(!young.unwrap());
+    let young = registry.node.email_index.rotate(ROTATION, &registry).await;
+    assert_eq!(young.unwrap(), IndexTurn::NotDue);
     harness.clock.advance(FORTNIGHT);
 
     let rotated = async {
-        let rotated = registry.node.email_index.rotate(FORTNIGHT, SETTLE, &registry).await;
+        let rotated = registry.node.email_index.rotate(ROTATION, &registry).await;
         (rotated.unwrap(), std::time::Instant::now())
     };
     let registering = async {
@@ -128,7 +147,7 @@ async fn no_address_is_taken_twice_while_the_index_changes_its_key() {
         taken
     };
     let ((rotated, _), taken) = tokio::join!(rotated, registering);
-    assert!(rotated);
+    assert_eq!(rotated, IndexTurn::Rotated);
     assert!(taken > 51, "somebody registered meanwhile");
     assert_eq!(registry.owners("account.email.1").await, 0);
     assert_eq!(registry.owners("account.email.2").await, i64::from(taken));
@@ -150,14 +169,54 @@ async fn a_change_of_the_index_killed_anywhere_is_finished_by_the_next() {
     }
     harness.clock.advance(FORTNIGHT);
     for after in [20, 1_000, 1_170, 1_190, 1_210, 1_250] {
-        let rotation = registry.node.email_index.rotate(FORTNIGHT, SETTLE, &registry);
+        let rotation = registry.node.email_index.rotate(ROTATION, &registry);
         let _killed = tokio::time::timeout(Duration::from_millis(after), rotation).await;
     }
     let last = harness.node().await;
-    last.email_index.rotate(FORTNIGHT, SETTLE, &registry).await.unwrap();
+    last.email_index.rotate(ROTATION, &registry).await.unwrap();
     assert_eq!(registry.owners("account.email.1").await, 0);
     assert_eq!(registry.owners("account.email.2").await, 10);
     assert_eq!(last.status().await.unwrap().email_generation, 2);
     let states = "select string_agg(state, ' ' order by generation) from keyring.email_generations";
     assert_eq!(harness.sql(states, &[]).await[0].get::<_, String>(0), "destroyed live");
+}
+
+#[tokio::test]
+async fn a_rotation_goes_on_where_its_last_turn_ended_and_waits_for_commands_only_once() {
+    let harness = Harness::new().await;
+    let registry = Registry::new(&harness, harness.node().await).await;
+    for number in 0..10 {
+        assert!(registry.register(harness.ids.uuid(), &address(number)).await);
+    }
+    harness.clock.advance(FORTNIGHT);
+    let turn = IndexRotation { batches_max: 1, ..ROTATION };
+    let index = &registry.node.email_index;
+
+    assert_eq!(index.rotate(turn, &registry).await.unwrap(), IndexTurn::Moved);
+    assert_eq!(registry.owners("account.email.2").await, BATCH);
+    let forever = IndexRotation { command_max: Duration::from_hours(1), ..turn };
+    assert_eq!(index.rotate(forever, &registry).await.unwrap(), IndexTurn::Moved);
+    assert_eq!(registry.owners("account.email.2").await, 2 * BATCH);
+
+    assert_eq!(index.rotate(turn, &registry).await.unwrap(), IndexTurn::Rotated);
+    assert_eq!(registry.owners("account.email.2").await, 10);
+    assert_eq!(registry.owners("account.email.1").await, 0);
+}
+
+#[tokio::test]
+async fn a_rotation_waits_some_days_for_accounts_that_cannot_be_read_and_then_ends() {
+    let harness = Harness::new().await;
+    let registry = Registry::new(&harness, harness.node().await).await;
+    assert!(registry.register(harness.ids.uuid(), &address(1)).await);
+    registry.unreadable.store(1, Ordering::Relaxed);
+    harness.clock.advance(FORTNIGHT);
+    let index = &registry.node.email_index;
+
+    assert_eq!(index.rotate(ROTATION, &registry).await.unwrap(), IndexTurn::Waiting);
+    harness.clock.advance(TimeDelta::days(5));
+    assert_eq!(index.rotate(ROTATION, &registry).await.unwrap(), IndexTurn::Waiting);
+    assert_eq!(registry.owners("account.email.1").await, 1);
+
+    harness.clock.advance(TimeDelta::days(1));
+    assert_eq!(index.rotate(ROTATION, &registry).await.unwrap(), IndexTurn::Rotated);
 }

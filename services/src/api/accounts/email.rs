@@ -107,8 +107,8 @@ async fn moved(api: &Api, account: AccountId) -> Result<Vec<ReservationChange>, 
     let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
     let live = live_account(&loaded)?;
     let Some(change) = &live.email_change else { return Ok(vec![]) };
-    let to = Unsealer::of_account(&api.app.keyring.sealer, account)
-        .required::<AccountEmail>(&change.email)
-        .await?;
-    Ok(reserve_instead(&api.app, &to, account).await?)
+    let person = Unsealer::of_account(&api.app.keyring.sealer, account);
+    let to = person.required::<AccountEmail>(&change.email).await?;
+    let until_now = person.required::<AccountEmail>(&live.email).await?;
+    Ok(reserve_instead(&api.app, &to, Some(&until_now), account).await?)
 }

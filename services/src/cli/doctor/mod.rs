@@ -1,5 +1,6 @@
 //! `lethe doctor`: looks at everything that can be wrong, and says what an erasure reaches.
 
+mod addresses;
 mod reach;
 mod roots;
 mod server;
@@ -77,6 +78,7 @@ async fn look(
         return Ok(());
     }
     findings.well("both databases have the schema of this programme");
+    addresses::look(databases, findings).await?;
     if config.is_proxied() {
         match wiring::log_pool(config, databases).await {
             Ok(_) => findings.well("the proxy before the events' database keeps what Lethe needs"),

@@ -1,6 +1,7 @@
 //! The workers on real PostgreSQL: a harness of databases and folders, and nodes that share it.
 
 mod due;
+mod email_index;
 mod erased_rows;
 mod erasing;
 mod keys;

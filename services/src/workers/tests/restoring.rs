@@ -3,9 +3,9 @@
 use infra::keyring::{ErasureState, SubjectKind};
 
 use super::super::eraser::{Eraser, erase_due, raise_fence};
-use super::super::keys::rotate_email_index_after;
 use super::super::mailer::Mailer;
 use super::super::replay_ledger;
+use super::email_index::rotate;
 use super::*;
 
 async fn erasure(app: &App, account: AccountId, grace: TimeDelta) {
@@ -136,7 +136,7 @@ async fn a_stream_that_cannot_be_read_keeps_no_node_from_starting() {
         erasure(&app, person.account, TimeDelta::days(7)).await;
     }
     harness.clock.advance(TimeDelta::days(2));
-    rotate_email_index_after(app.clone(), Duration::ZERO).await.unwrap();
+    rotate(&app).await;
     for person in [&ada, &eve] {
         damage(&before, person.account.0).await;
     }
