@@ -3,16 +3,13 @@
 //!
 //! `LETHE_BENCH_SECONDS` is how long each figure is measured (60: two looks at each server).
 
-mod cpu;
-
 use std::time::{Duration, Instant};
 
-use cpu::Cpu;
 use infra::remote::Identity;
 use reqwest::Method;
 use serde_json::json;
 use test_support::sshd::Sshd;
-use tests::{Client, Installation, Person, Proxy, until};
+use tests::{Client, Installation, Person, Proxy, Usage, until};
 
 const SERVERS: usize = 100;
 const SAMPLES: &str = "select count(*) from working.server_samples";
@@ -66,11 +63,11 @@ fn seconds() -> Duration {
 
 /// Percent of one core, and resident megabytes at the end.
 async fn share(pid: u32) -> (f64, f64) {
-    let (before, since) = (Cpu::of(pid), Instant::now());
+    let (before, since) = (Usage::of(pid), Instant::now());
     let mut turns = tokio::time::interval(seconds());
     turns.tick().await;
     turns.tick().await;
-    let after = Cpu::of(pid);
+    let after = Usage::of(pid);
     let used = (after.seconds - before.seconds) / since.elapsed().as_secs_f64();
     (used * 100.0, after.megabytes)
 }

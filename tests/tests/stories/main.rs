@@ -8,6 +8,7 @@ mod erased;
 mod escrow;
 mod hosted;
 mod mailing;
+mod memory;
 mod metrics;
 mod mistyped;
 mod pooled;
