@@ -6,6 +6,7 @@ pub mod bearer;
 pub mod clock;
 pub mod cluster;
 pub mod credentials;
+mod durable;
 pub mod event_store;
 pub mod failpoint;
 pub mod ids;

@@ -9,6 +9,7 @@ use infra::log::status;
 use infra::postgres::{PgError, Pool};
 use tokio::task::JoinHandle;
 
+use crate::operations::waiting_erasures::WaitingErasures;
 use crate::wiring::App;
 
 const EVERY: Duration = Duration::from_secs(10);
@@ -91,6 +92,9 @@ async fn keys(app: &App) -> Result<(), KeyringError> {
     metrics.erasures_open.set(open.count);
     metrics.erasure_oldest_seconds.set(age.as_seconds_f64());
     metrics.erasures_overdue.set(i64::from(age >= OVERDUE_AFTER));
+    let waiting = WaitingErasures::count(&app.keyring.ledger, &app.outbox, now).await?;
+    metrics.erasures_waiting.with_label_values(&["mails"]).set(waiting.mails);
+    metrics.erasures_waiting.with_label_values(&["other"]).set(waiting.other);
     if age >= OVERDUE_AFTER {
         tracing::error!(
             days = age.num_days(),

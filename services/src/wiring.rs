@@ -13,7 +13,7 @@ use infra::ids::Ids;
 use infra::invitations::Invitations;
 use infra::keyring::{EscrowOptions, Keyring, KeyringError, KeyringOptions, RootFolder};
 use infra::log::ReadPositions;
-use infra::mail::{MailError, Mailbox, Transport};
+use infra::mail::{Folder, MailError, Mailbox, Transport};
 use infra::metrics::Metrics;
 use infra::monitors::Monitors;
 use infra::operators::Operators;
@@ -69,6 +69,8 @@ pub struct App {
     /// Becomes true when this process is to stop.
     pub stopping: watch::Sender<bool>,
     pub transport: Transport,
+    /// Where mails may have been written, also before SMTP was configured.
+    pub mail_folder: Folder,
     /// The sender of mails.
     pub mail_from: Mailbox,
     /// The URL with which links in mails and in the `OpenAPI` document begin, without a final slash.
@@ -158,6 +160,7 @@ impl App {
             remote: Remote::new(config.egress_allow.clone(), config.remote_options()),
             monitors: Monitors::new(pool.clone(), node, clock.clone()),
             transport,
+            mail_folder: Folder::existing(config.mail_dir.clone()),
             mail_from: Mailbox::parse(&config.mail_from)?,
             public_url: public_url.trim_end_matches('/').into(),
             config,

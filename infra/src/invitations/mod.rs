@@ -5,7 +5,7 @@ mod tests;
 
 use chrono::{DateTime, Utc};
 use domain::{InvitationId, WorkspaceId};
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::{GenericClient, Row, Transaction};
 
 use crate::postgres::{PgError, Pool};
 use crate::statement::query;
@@ -14,6 +14,7 @@ use crate::workspace_rows::WorkspaceRows;
 const PUT: &str = "\
     insert into working.invitations (invitation_id, workspace_id, until) values ($1, $2, $3) \
     on conflict do nothing";
+const PUT_OFF: &str = "update working.invitations set until = $2 where invitation_id = $1";
 const DELETE: &str = "delete from working.invitations where invitation_id = $1";
 /// What an erasure deletes of a workspace.
 pub const OF_WORKSPACE: WorkspaceRows = WorkspaceRows {
@@ -51,6 +52,17 @@ impl Invitations {
     /// Deletes the row. Call it once the invitation's key is erased.
     pub async fn delete(&self, invitation: InvitationId) -> Result<(), PgError> {
         query(&self.pool, DELETE, &[&invitation.0]).await.map(drop)
+    }
+
+    /// [`Self::due`] lists an invitation that has ended from then on: something of it is left to delete.
+    pub async fn put_off(
+        &self,
+        client: &impl GenericClient,
+        invitation: InvitationId,
+        next: DateTime<Utc>,
+    ) -> Result<(), PgError> {
+        client.execute(PUT_OFF, &[&invitation.0, &next]).await?;
+        Ok(())
     }
 
     /// At most `limit` invitations that have expired, after the first `skip`.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use age::x25519::Recipient;
 use chrono::TimeDelta;
 
-use super::{KeyringError, RootId, Secret, durable};
+use super::{KeyringError, RootId, Secret};
+use crate::durable;
 
 /// Where old root keys are kept, encrypted to an offline recipient.
 #[derive(Clone, Debug)]

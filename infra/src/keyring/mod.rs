@@ -6,7 +6,6 @@
 mod claim_codes;
 mod crypto;
 mod durability;
-mod durable;
 mod email_generations;
 mod email_index;
 mod envelope;

@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
-use super::durable;
 use super::root_store::{RootErasure, RootFingerprint, RootId, RootStore, RootStoreError};
 use super::secret::Secret;
+use crate::durable;
 
 /// A folder with a file for each root, which its owner alone can read.
 #[derive(Clone, Debug)]

@@ -1,13 +1,13 @@
 //! Writes each mail into a file that is named by its id, for an installation without SMTP.
 
-use std::io::ErrorKind;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use tokio::fs;
-use tokio::io::AsyncWriteExt;
 use uuid::Uuid;
 
 use super::{Letter, MailError, SendOutcome};
+use crate::durable;
 
 /// A folder that mails are written into.
 #[derive(Clone, Debug)]
@@ -21,13 +21,15 @@ impl Folder {
         Ok(Self(path))
     }
 
-    pub(super) const fn existing(path: PathBuf) -> Self {
+    /// The folder as it is. It may be missing, where mails go by SMTP.
+    pub const fn existing(path: PathBuf) -> Self {
         Self(path)
     }
 
     /// Writing it again is writing the same file.
     pub(super) async fn write(&self, letter: &Letter) -> SendOutcome {
-        match self.put(letter).await {
+        let (name, bytes) = (file_name(letter.id()), letter.bytes().to_owned());
+        match self.blocking(move |dir| durable::write(dir, &name, &bytes)).await {
             Ok(()) => SendOutcome::Accepted,
             Err(error) => SendOutcome::Refused {
                 for_good: false,
@@ -36,40 +38,55 @@ impl Folder {
         }
     }
 
-    async fn put(&self, letter: &Letter) -> std::io::Result<()> {
-        let unfinished = self.0.join(format!("{}.part", letter.id()));
-        let mut file = fs::File::create(&unfinished).await?;
-        file.write_all(letter.bytes()).await?;
-        file.sync_all().await?;
-        fs::rename(&unfinished, self.file(letter.id())).await?;
-        fs::File::open(&self.0).await?.sync_all().await
-    }
-
-    pub(super) async fn delete(&self, mails: &[Uuid]) -> Result<(), MailError> {
-        for mail in mails {
-            for path in [self.file(*mail), self.0.join(format!("{mail}.part"))] {
-                match fs::remove_file(path).await {
-                    Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
-                    _ => {}
-                }
-            }
+    /// Overwrites and deletes the files of these mails, those that were not finished among them. A
+    /// mail without a file is no error; a folder that is missing is one.
+    ///
+    /// # Errors
+    /// `Folder`: some may be left.
+    pub async fn delete(&self, mails: &[Uuid]) -> Result<(), MailError> {
+        if mails.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let mails = mails.to_owned();
+        let delete = move |dir: &Path| {
+            // A folder that is not there, as one that is not mounted, may still have them.
+            std::fs::read_dir(dir)?;
+            for mail in mails {
+                let name = file_name(mail);
+                durable::erase(dir, &name)?;
+                durable::erase(dir, &format!("{name}.part"))?;
+                // As it was named before.
+                durable::erase(dir, &format!("{mail}.part"))?;
+            }
+            Ok(())
+        };
+        Ok(self.blocking(delete).await?)
     }
 
     /// The ids of the mails that have a file.
+    ///
+    /// # Errors
+    /// `Folder`.
     pub async fn mails(&self) -> Result<Vec<Uuid>, MailError> {
         let mut mails = Vec::new();
         let mut entries = fs::read_dir(&self.0).await?;
         while let Some(entry) = entries.next_entry().await? {
             let name = entry.file_name();
-            let stem = Path::new(&name).file_stem().and_then(|stem| stem.to_str());
-            mails.extend(stem.and_then(|stem| Uuid::try_parse(stem).ok()));
+            let id = name.to_str().and_then(|name| name.split('.').next());
+            mails.extend(id.and_then(|id| Uuid::try_parse(id).ok()));
         }
         Ok(mails)
     }
 
-    fn file(&self, mail: Uuid) -> PathBuf {
-        self.0.join(format!("{mail}.eml"))
+    async fn blocking(
+        &self,
+        work: impl FnOnce(&Path) -> io::Result<()> + Send + 'static,
+    ) -> io::Result<()> {
+        let dir = self.0.clone();
+        tokio::task::spawn_blocking(move || work(&dir)).await.map_err(io::Error::other).flatten()
     }
+}
+
+fn file_name(mail: Uuid) -> String {
+    format!("{mail}.eml")
 }

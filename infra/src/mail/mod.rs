@@ -10,8 +10,6 @@ pub use folder::Folder;
 pub use letter::{Letter, Mailbox};
 pub use smtp::Smtp;
 
-use uuid::Uuid;
-
 /// Mail is not configured as it must be, or a mail cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the text of each variant says what it means")]
@@ -106,17 +104,6 @@ impl Transport {
         match self {
             Self::Smtp(smtp) => smtp.send(letter).await,
             Self::Folder(folder) => folder.write(letter).await,
-        }
-    }
-
-    /// Deletes the files of these mails, where mails go into a folder.
-    ///
-    /// # Errors
-    /// `Folder`: some may be left.
-    pub async fn delete(&self, mails: &[Uuid]) -> Result<(), MailError> {
-        match self {
-            Self::Smtp(_) => Ok(()),
-            Self::Folder(folder) => folder.delete(mails).await,
         }
     }
 }

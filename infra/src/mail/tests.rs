@@ -2,9 +2,11 @@
 
 use chrono::DateTime;
 use domain::privacy::EmailAddress;
+use test_support::SmallDisk;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use super::*;
 
@@ -203,6 +205,33 @@ async fn a_mail_written_twice_is_one_file_and_its_owner_alone_may_read_it() {
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
     let file = std::fs::read(path.join(format!("{}.eml", letter().id()))).unwrap();
     assert_eq!(file, letter().bytes());
-    transport.delete(&[letter().id(), Uuid::from_u128(8)]).await.unwrap();
+    folder.delete(&[letter().id(), Uuid::from_u128(8)]).await.unwrap();
     assert!(folder.mails().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_mail_that_does_not_fit_on_the_disk_is_not_called_sent() {
+    let Some(disk) = SmallDisk::mount(64) else { return };
+    let transport = Transport::folder(disk.path().join("mail")).await.unwrap();
+    disk.fill();
+
+    let outcome = transport.send(&letter()).await;
+
+    let SendOutcome::Refused { for_good: false, trouble } = outcome else { panic!("{outcome:?}") };
+    assert!(trouble.contains("storage space"), "{trouble}");
+    let files = || std::fs::read_dir(disk.path().join("mail")).unwrap().count();
+    assert_eq!(files(), 0, "nothing that is half a mail is left");
+    disk.free();
+    assert_eq!(transport.send(&letter()).await, SendOutcome::Accepted);
+    assert_eq!(files(), 1);
+}
+
+#[tokio::test]
+async fn the_files_of_a_folder_that_is_missing_are_not_called_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = Folder::existing(dir.path().join("mail"));
+
+    let deleted = folder.delete(&[letter().id()]).await;
+
+    assert!(matches!(deleted, Err(MailError::Folder(_))), "{deleted:?}");
 }

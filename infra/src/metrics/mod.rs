@@ -55,6 +55,8 @@ families! {
     erasure_oldest_seconds: Gauge = "lethe_erasure_oldest_open_seconds" [],
     /// 1 when the oldest open erasure is on its 29th day or later.
     erasures_overdue: IntGauge = "lethe_erasures_overdue" [],
+    /// Erasures begun over a minute ago and not completed, by what they wait for. At most 64 are counted.
+    erasures_waiting: IntGaugeVec = "lethe_erasures_waiting" ["reason"],
 
     /// Keys of the keyring, by state: live or destroyed. An estimate of PostgreSQL from 1,000 on.
     keys: IntGaugeVec = "lethe_keyring_keys" ["state"],

@@ -22,11 +22,15 @@ use crate::statement::{execute, query};
 const PUT: &str = include_str!("put.sql");
 const CLAIM: &str = include_str!("claim.sql");
 const MARK: &str = include_str!("mark.sql");
-const DELETE: &str = "delete from working.outbox where mail_id = $1";
+const WITHDRAW: &str = include_str!("withdraw.sql");
+const DELETE: &str = "delete from working.outbox
+where mail_id = any ($1) and (state <> 'sending' or lease_until <= clock_timestamp())";
+const DELETE_CLAIMED: &str = "delete from working.outbox where mail_id = $1";
 const EXPIRE_LEASES: &str = include_str!("expire_leases.sql");
-const OF_SUBJECT: &str = "select mail_id from working.outbox where subject_id = $1";
-const DELETE_OF_SUBJECT: &str = "delete from working.outbox where subject_id = $1";
-const DELETE_FINISHED: &str = include_str!("delete_finished.sql");
+const LIST_FINISHED: &str = "select mail_id, via from working.outbox
+where finished_at < $1 order by finished_at limit $2";
+const COUNT_OF_SUBJECT: &str = "select count(*) from working.outbox where subject_id = $1";
+const COUNT_SUBJECTS: &str = include_str!("count_subjects.sql");
 const EXISTING: &str = "select mail_id from working.outbox where mail_id = any ($1)";
 const COUNT: &str = include_str!("count.sql");
 
@@ -144,6 +148,15 @@ domain::named_enum! {
     }
 }
 
+/// A mail that nobody sends any more, and that may have a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndedMail {
+    /// Also the name of its file.
+    pub mail: Uuid,
+    /// How it was sent last; `None`: it never was.
+    pub via: Option<Via>,
+}
+
 /// Mails that are to be sent, and those that were sent lately.
 #[derive(Clone)]
 pub struct Outbox {
@@ -228,9 +241,9 @@ impl Outbox {
         Ok(if is_there { MarkOutcome::LeaseLost } else { MarkOutcome::Deleted })
     }
 
-    /// Deletes a mail whose person is erased.
-    pub async fn delete(&self, mail: &ClaimedMail) -> Result<(), PgError> {
-        execute(&self.pool, DELETE, &[&mail.mail]).await.map(drop)
+    /// Deletes the row of a claimed mail whose person is erased. Call it once its file is deleted.
+    pub async fn delete_claimed(&self, mail: &ClaimedMail) -> Result<(), PgError> {
+        execute(&self.pool, DELETE_CLAIMED, &[&mail.mail]).await.map(drop)
     }
 
     /// Ends the leases of nodes that died while they sent. Mails for a folder are queued again. Mails
@@ -242,19 +255,38 @@ impl Outbox {
         Ok(unknown.count() as u64)
     }
 
-    /// The ids of the subject's mails, which are also the names of their files.
-    pub async fn of_subject(&self, subject: SubjectId) -> Result<Vec<Uuid>, PgError> {
-        ids(&query(&self.pool, OF_SUBJECT, &[&subject.0]).await?)
+    /// Ends the subject's mails, except those that a node sends at this moment.
+    pub async fn withdraw(&self, subject: SubjectId) -> Result<Vec<EndedMail>, PgError> {
+        let rows = query(&self.pool, WITHDRAW, &[&subject.0, &self.clock.now()]).await?;
+        rows.iter().map(ended).collect()
     }
 
-    /// Deletes every mail of the subject; returns how many.
-    pub async fn delete_of_subject(&self, subject: SubjectId) -> Result<u64, PgError> {
-        execute(&self.pool, DELETE_OF_SUBJECT, &[&subject.0]).await
+    /// How many mails of the subject there are.
+    pub async fn count_of_subject(&self, subject: SubjectId) -> Result<i64, PgError> {
+        let rows = query(&self.pool, COUNT_OF_SUBJECT, &[&subject.0]).await?;
+        Ok(rows.first().map_or(Ok(0), |row| row.try_get(0))?)
     }
 
-    /// Deletes at most `limit` mails that were finished before `until`; returns how many.
-    pub async fn delete_finished(&self, until: DateTime<Utc>, limit: i64) -> Result<u64, PgError> {
-        execute(&self.pool, DELETE_FINISHED, &[&until, &limit]).await
+    /// How many of these subjects have mails; a workspace's are those to whom it has invited.
+    pub async fn count_subjects(&self, subjects: &[Uuid]) -> Result<i64, PgError> {
+        let rows = query(&self.pool, COUNT_SUBJECTS, &[&subjects]).await?;
+        Ok(rows.first().map_or(Ok(0), |row| row.try_get(0))?)
+    }
+
+    /// At most `limit` mails that were finished before `until`.
+    pub async fn finished(
+        &self,
+        until: DateTime<Utc>,
+        limit: i64,
+    ) -> Result<Vec<EndedMail>, PgError> {
+        let rows = query(&self.pool, LIST_FINISHED, &[&until, &limit]).await?;
+        rows.iter().map(ended).collect()
+    }
+
+    /// Deletes the rows of mails that have ended. Call it once their files are deleted: the rows are
+    /// the list of them.
+    pub async fn delete(&self, mails: &[Uuid]) -> Result<(), PgError> {
+        execute(&self.pool, DELETE, &[&mails]).await.map(drop)
     }
 
     /// Those of these mails that still have a row.
@@ -285,6 +317,11 @@ fn backoff(attempt: i32) -> TimeDelta {
 
 fn ids(rows: &[Row]) -> Result<Vec<Uuid>, PgError> {
     Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
+}
+
+fn ended(row: &Row) -> Result<EndedMail, PgError> {
+    let via: Option<&str> = row.try_get("via")?;
+    Ok(EndedMail { mail: row.try_get("mail_id")?, via: via.and_then(Via::parse) })
 }
 
 fn claimed(row: &Row, node: Uuid) -> Result<ClaimedMail, PgError> {

@@ -205,15 +205,25 @@ async fn an_erased_person_has_no_mail_and_gets_none() {
     let client = given.pool.get().await.unwrap();
     client.execute("select event_log.fence($1, '{}')", &[&request.subject.0]).await.unwrap();
 
-    let mails = given.outbox.of_subject(request.subject).await.unwrap();
-    assert_eq!(mails, [claimed[0].mail]);
-    assert_eq!(given.outbox.delete_of_subject(request.subject).await.unwrap(), 1);
+    assert_eq!(given.outbox.withdraw(request.subject).await.unwrap(), [], "it is being sent");
+    given.outbox.delete(&[claimed[0].mail]).await.unwrap();
+    assert_eq!(given.outbox.count_of_subject(request.subject).await.unwrap(), 1);
+    given.end_leases().await;
+    let ended = EndedMail { mail: claimed[0].mail, via: Some(Via::Folder) };
+    assert_eq!(given.outbox.withdraw(request.subject).await.unwrap(), [ended]);
+    assert_eq!(given.claim(NODE, Via::Folder).await.len(), 0, "nobody sends it any more");
+    assert_eq!(
+        given.outbox.withdraw(request.subject).await.unwrap(),
+        [ended],
+        "it is listed until it is deleted"
+    );
+    given.outbox.delete(&[ended.mail]).await.unwrap();
 
     assert_eq!(
         given.outbox.mark(&claimed[0], &SendOutcome::Accepted).await.unwrap(),
         MarkOutcome::Deleted
     );
-    assert_eq!(given.outbox.existing(&mails).await.unwrap(), Vec::<Uuid>::new());
+    assert_eq!(given.outbox.existing(&[ended.mail]).await.unwrap(), Vec::<Uuid>::new());
     assert!(!given.put(&request).await);
 }
 
@@ -226,7 +236,9 @@ async fn old_mails_are_deleted_and_waiting_ones_are_not() {
     given.put(&request()).await;
     given.clock.advance(TimeDelta::days(30));
 
-    assert_eq!(given.outbox.delete_finished(given.clock.now(), 10).await.unwrap(), 1);
+    let old = given.outbox.finished(given.clock.now(), 10).await.unwrap();
+    assert_eq!(old, [EndedMail { mail: claimed[0].mail, via: Some(Via::Smtp) }]);
+    given.outbox.delete(&[old[0].mail]).await.unwrap();
 
     assert_eq!(given.states().await, [("queued".to_owned(), 1)]);
 }

@@ -1,6 +1,7 @@
 //! Deletes rows and files that a crash left behind, and those whose retention has ended.
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 
 use chrono::TimeDelta;
 use domain::account::Account;
@@ -10,7 +11,7 @@ use domain::{SubjectId, TenantId};
 use infra::credentials::{CredentialsError, UnnamedCredential};
 use infra::event_store::LoadError;
 use infra::keyring::{KeyringError, SubjectKind};
-use infra::mail::{MailError, Transport};
+use infra::mail::{MailError, Via};
 use infra::postgres::PgError;
 use infra::server_credentials::UnnamedServerKey;
 use tokio_postgres::error::SqlState;
@@ -18,6 +19,7 @@ use uuid::Uuid;
 
 use super::eraser::record_in_ledger;
 use super::pages::{AT_ONCE, Pages};
+use crate::operations::delete_mails::{DeleteMailsError, delete_ended};
 use crate::wiring::App;
 
 const OVERDUE: &str = include_str!("overdue.sql");
@@ -34,7 +36,9 @@ pub(super) enum SweepError {
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
     #[error(transparent)]
-    Mail(#[from] MailError),
+    Folder(#[from] MailError),
+    #[error(transparent)]
+    Mails(#[from] DeleteMailsError),
     #[error(transparent)]
     Load(#[from] LoadError),
     #[error(transparent)]
@@ -106,18 +110,23 @@ pub(super) async fn sweep_outbox(app: App) -> Result<(), SweepError> {
             "a node died while it sent these mails: they may have been sent, and are not sent again"
         );
     }
-    app.outbox.delete_finished(app.clock.now() - MAILS_KEPT, AT_ONCE).await?;
-    Ok(())
+    let finished = app.outbox.finished(app.clock.now() - MAILS_KEPT, AT_ONCE).await?;
+    Ok(delete_ended(&app, &finished).await?)
 }
 
 /// Files of this node's mail folder whose mails are deleted from the outbox.
 pub(super) async fn sweep_mail_folder(app: App) -> Result<(), SweepError> {
-    let Transport::Folder(folder) = &app.transport else { return Ok(()) };
-    let files = folder.mails().await?;
+    let files = match app.mail_folder.mails().await {
+        Err(MailError::Folder(error))
+            if error.kind() == ErrorKind::NotFound && app.transport.via() == Via::Smtp =>
+        {
+            return Ok(());
+        }
+        files => files?,
+    };
     let known: HashSet<Uuid> = app.outbox.existing(&files).await?.into_iter().collect();
     let unknown: Vec<Uuid> = files.into_iter().filter(|file| !known.contains(file)).collect();
-    app.transport.delete(&unknown).await?;
-    Ok(())
+    Ok(app.mail_folder.delete(&unknown).await?)
 }
 
 /// Erasures that are due by the log, but are missing or cancelled in the ledger: the keyring was

@@ -2,15 +2,21 @@
 //! ends.
 
 use async_trait::async_trait;
+use chrono::TimeDelta;
 use domain::workspace::{Workspace, WorkspaceCommand, WorkspaceEvent};
 use domain::{InvitationId, WorkspaceId};
 use infra::log::{Recorded, Worker, WorkerError};
+use infra::postgres::PgError;
 use tokio_postgres::Transaction;
 
 use super::eraser::EraserError;
 use super::pages::{AT_ONCE, Pages};
+use crate::operations::delete_mails::{DeleteMailsError, delete_mails_of};
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
+
+/// After this time the mails of an invitation that has ended are tried again.
+const MAILS_AGAIN: TimeDelta = TimeDelta::minutes(1);
 
 pub(super) struct WorkspaceRows(App);
 
@@ -47,7 +53,13 @@ impl Worker for WorkspaceRows {
         | WorkspaceEvent::InvitationRevoked { invitation }
         | WorkspaceEvent::InvitationExpired { invitation } = event_data
         {
-            erase_invitation(app, invitation).await?;
+            match erase_invitation(app, invitation).await {
+                Err(EraserError::Mails(error)) => {
+                    log_put_off(invitation, &error);
+                    app.invitations.put_off(tx, invitation, app.clock.now()).await?;
+                }
+                erased => erased?,
+            }
         }
         if let WorkspaceEvent::ApiTokenRevoked { token } = event_data {
             app.api_tokens.delete(token).await?;
@@ -56,16 +68,20 @@ impl Worker for WorkspaceRows {
     }
 }
 
-/// Erases the key, the mails and the row of an invitation that has ended.
+/// The timer of the invitations goes on with it: no other event waits for a mail.
+fn log_put_off(invitation: InvitationId, error: &DeleteMailsError) {
+    tracing::warn!(%invitation, %error, "the mails of an invitation that has ended are not deleted yet: it is tried again");
+}
+
+/// Erases the key, the mails and the row of an invitation that has ended: the row is the list of the
+/// mails that are left.
 pub(super) async fn erase_invitation(
     app: &App,
     invitation: InvitationId,
 ) -> Result<(), EraserError> {
     let subject = invitation.into();
     app.keyring.eraser.erase_subject(subject).await?;
-    let mails = app.outbox.of_subject(subject).await?;
-    app.outbox.delete_of_subject(subject).await?;
-    app.transport.delete(&mails).await?;
+    delete_mails_of(app, subject).await?;
     Ok(app.invitations.delete(invitation).await?)
 }
 
@@ -98,5 +114,13 @@ async fn expire(
     .step::<Workspace>(workspace.0, expires)
     .execute(&app.executor, |_| true)
     .await?;
-    erase_invitation(app, invitation).await
+    match erase_invitation(app, invitation).await {
+        Err(EraserError::Mails(error)) => {
+            log_put_off(invitation, &error);
+            let client = app.pool.get().await.map_err(PgError::from)?;
+            let next = app.clock.now() + MAILS_AGAIN;
+            Ok(app.invitations.put_off(&**client, invitation, next).await?)
+        }
+        erased => erased,
+    }
 }

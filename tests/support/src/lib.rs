@@ -14,11 +14,13 @@
 mod databases;
 mod node;
 mod proxy;
+mod small_disk;
 pub mod sshd;
 mod until;
 
 pub use databases::{Databases, TestingError, databases, empty_database, server_folder};
 pub use node::{NodeHarness, TENANT, TestNode, export};
 pub use proxy::Proxy;
+pub use small_disk::SmallDisk;
 pub use sshd::{Sshd, SshdOptions};
 pub use until::{LIMIT, Observation, until, until_within};

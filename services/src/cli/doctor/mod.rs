@@ -1,6 +1,7 @@
 //! `lethe doctor`: looks at everything that can be wrong, and says what an erasure reaches.
 
 mod addresses;
+mod erasures;
 mod reach;
 mod roots;
 mod server;
@@ -79,15 +80,26 @@ async fn look(
     }
     findings.well("both databases have the schema of this programme");
     addresses::look(databases, findings).await?;
-    if config.is_proxied() {
-        match wiring::log_pool(config, databases).await {
-            Ok(_) => findings.well("the proxy before the events' database keeps what Lethe needs"),
-            Err(error) => findings.wrong(&error.to_string()),
+    let log_pool = match wiring::log_pool(config, databases).await {
+        Ok(pool) => {
+            if config.is_proxied() {
+                findings.well("the proxy before the events' database keeps what Lethe needs");
+            }
+            Some(pool)
         }
-    }
+        Err(error) => {
+            findings.wrong(&error.to_string());
+            None
+        }
+    };
     let pool = wiring::keyring_pool(config, databases).await?;
     match wiring::keyring(config, pool, Clock::system(), Creation::Nothing).await {
-        Ok(keyring) => roots::wrap(&keyring, config, findings).await,
+        Ok(keyring) => {
+            if let Some(pool) = log_pool {
+                erasures::look(config, pool, &keyring, findings).await;
+            }
+            roots::wrap(&keyring, config, findings).await
+        }
         Err(error) => {
             findings.wrong(&error.to_string());
             Ok(())

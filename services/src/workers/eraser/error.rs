@@ -4,8 +4,9 @@ use infra::credentials::CredentialsError;
 use infra::event_store::{ExecuteError, LoadError};
 use infra::keyring::KeyringError;
 use infra::log::WorkerError;
-use infra::mail::MailError;
 use infra::postgres::PgError;
+
+use crate::operations::delete_mails::DeleteMailsError;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EraserError {
@@ -20,7 +21,7 @@ pub(crate) enum EraserError {
     #[error(transparent)]
     Postgres(#[from] PgError),
     #[error(transparent)]
-    Mail(#[from] MailError),
+    Mails(#[from] DeleteMailsError),
 }
 
 impl From<EraserError> for WorkerError {
@@ -31,7 +32,7 @@ impl From<EraserError> for WorkerError {
             EraserError::Keyring(_)
             | EraserError::Credentials(_)
             | EraserError::Postgres(_)
-            | EraserError::Mail(_) => Self::Unavailable(error.to_string()),
+            | EraserError::Mails(_) => Self::Unavailable(error.to_string()),
         }
     }
 }
@@ -42,7 +43,7 @@ impl EraserError {
         match self {
             Self::Log(error) => error.is_of_stream(),
             Self::Load(error) => error.is_of_stream(),
-            Self::Keyring(_) | Self::Credentials(_) | Self::Postgres(_) | Self::Mail(_) => false,
+            Self::Keyring(_) | Self::Credentials(_) | Self::Postgres(_) | Self::Mails(_) => false,
         }
     }
 }

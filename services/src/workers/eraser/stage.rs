@@ -12,6 +12,7 @@ use infra::postgres::PgError;
 
 use super::error::EraserError;
 use super::workspace;
+use crate::operations::delete_mails::delete_mails_of;
 use crate::operations::erasure_in_log::InLog;
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
@@ -140,12 +141,10 @@ pub(crate) async fn delete_rows(
     let account = AccountId(subject.0);
     app.credentials.delete_of_account(account).await?;
     app.sessions.close_all(account, None, CloseReason::ErasureRequested, None).await?;
-    let mails = app.outbox.of_subject(subject).await?;
-    app.outbox.delete_of_subject(subject).await?;
-    app.transport.delete(&mails).await?;
     let client = app.pool.get().await.map_err(PgError::from)?;
     client.execute(DELETE_SNAPSHOT, &[&subject.0]).await.map_err(PgError::from)?;
-    Ok(())
+    drop(client);
+    Ok(delete_mails_of(app, subject).await?)
 }
 
 /// Appends a closing event, unless the account or its erasure request is not in the log.

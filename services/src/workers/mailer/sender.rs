@@ -5,11 +5,12 @@ use domain::privacy::{AccountEmail, InvitationEmail};
 use futures_util::future::join_all;
 use infra::failpoint;
 use infra::keyring::OpenError;
-use infra::mail::{Letter, MailError, SendOutcome};
+use infra::mail::{Letter, MailError, SendOutcome, Via};
 use infra::outbox::{ClaimedMail, MailKind, MailReference, MarkOutcome};
 use infra::postgres::PgError;
 
 use super::letters;
+use crate::operations::delete_mails::delete_files;
 use crate::unseal::Unsealer;
 use crate::wiring::App;
 
@@ -42,7 +43,11 @@ pub(crate) async fn send(app: &App, mail: &ClaimedMail) -> Result<(), PgError> {
         Err(ComposeError::Permanent(trouble)) => SendOutcome::Refused { for_good: true, trouble },
         Err(ComposeError::Erased) => {
             count(app, "dropped");
-            return app.outbox.delete(mail).await;
+            if !delete_file(app, mail).await {
+                // Its row is the list of what is left: it is claimed again when its lease expires.
+                return Ok(());
+            }
+            return app.outbox.delete_claimed(mail).await;
         }
     };
     failpoint!(MailSent if outcome.trouble().is_none());
@@ -108,11 +113,14 @@ fn log_outcome(mail: &ClaimedMail, marked: MarkOutcome, outcome: &SendOutcome) {
     }
 }
 
-/// The recipient was erased while the mail was written into the folder.
-async fn delete_file(app: &App, mail: &ClaimedMail) {
-    if let Err(error) = app.transport.delete(&[mail.mail]).await {
-        tracing::warn!(id = %mail.mail, %error, "the file of a mail was not deleted: the next sweep deletes it");
+/// An earlier attempt, or this one, may have written it. `false`: it may still be there.
+async fn delete_file(app: &App, mail: &ClaimedMail) -> bool {
+    let written = app.transport.via() == Via::Folder;
+    let deleted = delete_files(app, &[mail.mail], written).await;
+    if let Err(error) = &deleted {
+        tracing::warn!(id = %mail.mail, %error, "the file of a mail to an erased person was not deleted: it is tried again");
     }
+    deleted.is_ok()
 }
 
 impl From<OpenError> for ComposeError {

@@ -14,7 +14,7 @@ const OF_PEOPLE: [(&str, &str); 7] = [
     ("event_log.reservations", "the function that raises the fence deletes them"),
     ("working.closings", "the session closer deletes them when the events are appended"),
     ("working.credentials", "deleted by Credentials::delete_of_account"),
-    ("working.outbox", "deleted by Outbox::delete_of_subject"),
+    ("working.outbox", "deleted by delete_mails_of"),
     ("working.sessions", "deleted by Sessions::close_all"),
 ];
 const TABLES: &str = "\

@@ -126,7 +126,8 @@ async fn a_file_whose_mail_is_gone_is_swept() {
     let bob = register(&app, "bob@example.org").await;
     react(&app, &mailer(&app)).await.unwrap();
     send_due(app.clone()).await.unwrap();
-    app.outbox.delete_of_subject(ada.account.into()).await.unwrap();
+    let gone = app.outbox.withdraw(ada.account.into()).await.unwrap();
+    app.outbox.delete(&[gone[0].mail]).await.unwrap();
 
     sweeps::sweep_mail_folder(app).await.unwrap();
 

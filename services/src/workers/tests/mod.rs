@@ -15,6 +15,7 @@ mod seating;
 mod server_keys;
 mod signing_out;
 mod sweeping;
+mod undeleted_mails;
 mod workspaces;
 
 use std::sync::Arc;
@@ -38,7 +39,7 @@ use infra::keyring::{Keyring, KeyringOptions, RootFolder};
 use infra::log::{
     Feed, ReadPositions, ReaderOptions, Readers, Recorded, Worker, WorkerError, wait_for,
 };
-use infra::mail::{Mailbox, Transport};
+use infra::mail::{Folder, Mailbox, Transport};
 use infra::metrics::Metrics;
 use infra::monitors::Monitors;
 use infra::operators::Operators;
@@ -123,6 +124,10 @@ impl Harness {
             keyring.request_macs.clone(),
             metrics.clone(),
         );
+        let mail_folder = match &transport {
+            Transport::Folder(folder) => folder.clone(),
+            Transport::Smtp(_) => Folder::existing(self.dir.path().join("mail")),
+        };
         let node = self.ids.uuid();
         let config = Config::of(&Layers::default()).unwrap();
         App {
@@ -156,6 +161,7 @@ impl Harness {
             ),
             stopping: watch::Sender::new(false),
             transport,
+            mail_folder,
             mail_from: Mailbox::parse("Lethe <lethe@localhost>").unwrap(),
             public_url: "https://lethe.test".into(),
             clock,

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 const OWNER_ONLY: u32 = 0o600;
 
 /// Writes a temporary file and renames it, so that the file is never incomplete; syncs file and folder.
-pub(super) fn write(dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write(dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {
     let partial = write_partial(dir, name, bytes)?;
     fs::rename(&partial, dir.join(name))?;
     sync(dir)
 }
 
 /// The same, but never replaces a file: fails with [`ErrorKind::AlreadyExists`].
-pub(super) fn create(dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+pub(crate) fn create(dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {
     let partial = write_partial(dir, name, bytes)?;
     let linked = fs::hard_link(&partial, dir.join(name));
     fs::remove_file(&partial)?;
@@ -31,14 +31,17 @@ fn write_partial(dir: &Path, name: &str, bytes: &[u8]) -> Result<PathBuf> {
         .truncate(true)
         .mode(OWNER_ONLY)
         .open(&partial)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
+    if let Err(error) = file.write_all(bytes).and_then(|()| file.sync_all()) {
+        // On a full disk it would keep what others need; whether this fails says nothing new.
+        let _ = fs::remove_file(&partial);
+        return Err(error);
+    }
     Ok(partial)
 }
 
 /// Overwrites, then unlinks, each of them synced. A copying file system or a flash disk may keep
 /// the old blocks all the same.
-pub(super) fn erase(dir: &Path, name: &str) -> Result<()> {
+pub(crate) fn erase(dir: &Path, name: &str) -> Result<()> {
     let path = dir.join(name);
     match OpenOptions::new().write(true).open(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
