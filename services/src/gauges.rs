@@ -87,6 +87,9 @@ async fn keys(app: &App) -> Result<(), KeyringError> {
     metrics.keys.with_label_values(&["live"]).set(keys.live);
     metrics.keys.with_label_values(&["destroyed"]).set(keys.erased);
     metrics.root_age_seconds.set((now - keys.root_since).as_seconds_f64());
+    if app.keyring.copy.is_some() {
+        metrics.copy_age_seconds.set(keys.copy_seconds.unwrap_or(f64::INFINITY));
+    }
     let open = app.keyring.ledger.open().await?;
     let age = open.oldest.map(|oldest| now - oldest).unwrap_or_default();
     metrics.erasures_open.set(open.count);

@@ -199,7 +199,7 @@ pub async fn create_first_root(config: &Config, pool: Pool) -> Result<(), Wiring
     Ok(Keyring::create_first_root(pool, Arc::new(roots), Clock::system()).await?)
 }
 
-fn root_folder(config: &Config) -> Result<RootFolder, KeyringError> {
+pub fn root_folder(config: &Config) -> Result<RootFolder, KeyringError> {
     Ok(RootFolder::open(&config.root_dir, Some(&config.data_dir))?)
 }
 
@@ -217,7 +217,12 @@ pub async fn keyring(
     let roots = root_folder(config)?;
     let creates_root = creation == Creation::All;
     let root_retention = TimeDelta::hours(config.root_retention_hours.into());
-    let options =
-        KeyringOptions { escrow, creates_root, root_retention, ..KeyringOptions::default() };
+    let options = KeyringOptions {
+        copy: config.copy_dir.clone(),
+        escrow,
+        creates_root,
+        root_retention,
+        ..KeyringOptions::default()
+    };
     Ok(Keyring::start(pool, Arc::new(roots), options, clock).await?)
 }

@@ -14,6 +14,7 @@ use crate::random;
 
 const DATA_KEY: &[u8] = b"lethe data key 1";
 const FIELD: &[u8] = b"lethe field 1";
+const FILE: &[u8] = b"lethe keyring copy 1";
 pub(super) const TAG_BYTES: usize = 16;
 const NONCE_BYTES: usize = 12;
 
@@ -150,6 +151,43 @@ pub(super) fn unwrap(root: &Secret, identity: &[u8], row: &[u8]) -> Result<Secre
         .map_err(|_| KeyringError::Damaged)?;
     let key = <[u8; 32]>::try_from(&*opened).map_err(|_| KeyringError::Damaged)?;
     Ok(Secret::from_bytes(key))
+}
+
+/// The key of one file of the copy: under a root, for this header, which has a random token.
+pub(super) fn file_key(root: &Secret, header: &[u8]) -> Result<Secret, KeyringError> {
+    hkdf(FILE, root.expose(), header).map(|bytes| Secret::from_bytes(*bytes))
+}
+
+/// Encrypts a frame of a file in place and appends the tag. The nonce is the frame's number: the key
+/// is that of one file.
+pub(super) fn seal_frame(
+    key: &Secret,
+    (number, is_last): (u64, bool),
+    text: &mut Vec<u8>,
+) -> Result<(), KeyringError> {
+    aead(key.expose())?
+        .seal_in_place_append_tag(frame_nonce(number), Aad::from([u8::from(is_last)]), text)
+        .map_err(|_| KeyringError::Cipher)
+}
+
+/// `None` when it is not the frame of this number, or was changed.
+pub(super) fn open_frame(
+    key: &Secret,
+    (number, is_last): (u64, bool),
+    text: &mut Vec<u8>,
+) -> Option<()> {
+    let aad = Aad::from([u8::from(is_last)]);
+    let length = aead(key.expose()).ok()?.open_in_place(frame_nonce(number), aad, text).ok()?.len();
+    text.truncate(length);
+    Some(())
+}
+
+fn frame_nonce(number: u64) -> Nonce {
+    let mut nonce = [0; NONCE_BYTES];
+    if let Some(end) = nonce.last_chunk_mut::<8>() {
+        *end = number.to_be_bytes();
+    }
+    Nonce::assume_unique_for_key(nonce)
 }
 
 /// Identifies a root key without showing it.

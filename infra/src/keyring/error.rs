@@ -1,5 +1,6 @@
 //! Errors of the keyring. No text holds a value.
 
+use chrono::{DateTime, Utc};
 use domain::SubjectId;
 
 use super::root_store::{RootId, RootStoreError};
@@ -64,6 +65,44 @@ pub enum KeyringError {
     /// An escrow file could not be written or erased.
     #[error("the escrow file could not be written or deleted: {0}")]
     Escrow(std::io::Error),
+    /// A file of the keyring's copy could not be written or read.
+    #[error("the copy of the keyring: {path}: {reason}")]
+    Copy {
+        /// The file, or its folder.
+        path: String,
+        /// Why not.
+        reason: std::io::Error,
+    },
+    /// A file of the keyring's copy does not hold what was written into it, or one is missing.
+    #[error("the copy of the keyring is damaged: {path}: {reason}")]
+    CopyDamaged {
+        /// The file, or its folder.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// There is no copy that knows more than the keyring.
+    #[error("nothing is restored: {0}")]
+    NothingToRestore(String),
+    /// Another node has written a file of the copy meanwhile.
+    #[error("another node has written the copy of the keyring meanwhile")]
+    CopyOvertaken,
+    /// The keyring's database was taken back to an earlier state: its copy knows more.
+    #[error(
+        "the keyring's database went back: it knows of file {known} of its copy, and {path} is file \
+         {found}, complete at {complete_at}. Stop every node and run `lethe restore --keyring`: it \
+         puts the keys of the copy in place"
+    )]
+    WentBack {
+        /// The last file of the copy that the database knows of.
+        known: i64,
+        /// The newest file of the copy.
+        found: i64,
+        /// Its path.
+        path: String,
+        /// The copy has every change until then.
+        complete_at: DateTime<Utc>,
+    },
     /// No erasure of this subject was requested, or it was cancelled.
     #[error("the erasure of {0} is not in the ledger")]
     NotInLedger(SubjectId),

@@ -4,6 +4,7 @@
 //! example, gets a [`Sealer`] and the [`RequestMacKeys`].
 
 mod claim_codes;
+mod copy;
 mod crypto;
 mod durability;
 mod email_generations;
@@ -46,9 +47,11 @@ use escrow::Escrow;
 use key_cache::KeyCache;
 use key_rows::KeyRows;
 use keys::Keys;
+use root_holds::HoldRules;
 use roots::Roots;
 
 pub use claim_codes::ClaimCodes;
+pub use copy::{CopyUpdate, KeyringCopy, RestoredKeyring, restore_keyring};
 pub use email_index::{AddressReservations, EmailIndex, EmailKinds, IndexRotation, IndexTurn};
 pub use erasure_entry::{ErasureEntry, ErasureStage, ErasureState, OpenErasures, SubjectKind};
 pub use erasure_ledger::{ErasureLedger, NewErasure};
@@ -88,6 +91,8 @@ pub struct KeyringParts {
     pub email_index: EmailIndex,
     /// Erases keys.
     pub eraser: KeyEraser,
+    /// The copy outside the data directory, unless there is none.
+    pub copy: Option<Arc<KeyringCopy>>,
     /// Replaces the root key.
     pub root_rotation: RootRotation,
     /// For how many days after its day content is kept.
@@ -134,13 +139,18 @@ impl Keyring {
         let rows = KeyRows::new(pool.clone(), clock.clone(), Arc::clone(&roots));
         let cache = KeyCache::new(options.cache_max);
         let keys = Arc::new(Keys::new(cache, rows, Arc::clone(&roots), pool.clone()));
-        let root_rotation = RootRotation::new(
-            pool.clone(),
-            clock.clone(),
-            Arc::clone(&roots),
-            escrow,
-            options.root_retention,
-        );
+        let copy = options
+            .copy
+            .as_ref()
+            .map(|dir| Arc::new(KeyringCopy::new(pool.clone(), Arc::clone(&roots), dir.clone())));
+        let holds = HoldRules {
+            retention: options.root_retention,
+            // What is in the escrow opens a keyring that went back.
+            needs_copy: copy.is_some() && escrow.is_none(),
+        };
+        let rotated = Arc::clone(&roots);
+        let root_rotation = RootRotation::new(pool.clone(), clock.clone(), rotated, escrow, holds)
+            .copying_to(copy.clone());
         let eraser = KeyEraser::new(
             Arc::clone(&keys),
             pool.clone(),
@@ -164,6 +174,7 @@ impl Keyring {
             request_macs: RequestMacKeys::new(Arc::clone(&keys), clock),
             email_index,
             eraser,
+            copy,
             root_rotation,
             content_days: options.content_days,
             pool,
@@ -187,7 +198,8 @@ impl Keyring {
         }
         let roots = Arc::new(Roots::new(roots, pool.clone()));
         let retention = KeyringOptions::default().root_retention;
-        RootRotation::new(pool, clock, roots, None, retention).establish(true).await
+        let holds = HoldRules { retention, needs_copy: false };
+        RootRotation::new(pool, clock, roots, None, holds).establish(true).await
     }
 
     /// Whether this node can read the root keys that it needs. It looks every few seconds.

@@ -1,5 +1,7 @@
 //! How long keys are kept.
 
+use std::path::PathBuf;
+
 use chrono::TimeDelta;
 
 use super::escrow::EscrowOptions;
@@ -18,6 +20,8 @@ pub struct KeyringOptions {
     /// How long an old root is kept after the last key was wrapped under its successor, by the
     /// database's clock: a standby that is not connected is not seen.
     pub root_retention: TimeDelta,
+    /// The folder of the keyring's copy. `None`: there is none, and nothing waits for it.
+    pub copy: Option<PathBuf>,
     /// `None`: an old root is erased without escrow.
     pub escrow: Option<EscrowOptions>,
     /// Whether an empty keyring gets its first root key. Otherwise it is refused.
@@ -32,6 +36,7 @@ impl Default for KeyringOptions {
             content_days: 30,
             billing_months: 120,
             root_retention: TimeDelta::hours(24),
+            copy: None,
             escrow: None,
             creates_root: true,
         }

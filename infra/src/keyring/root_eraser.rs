@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::TimeDelta;
 use deadpool_postgres::Transaction;
 
 use super::escrow::Escrow;
 use super::key::{KeyId, KeyKind};
-use super::root_holds::{self, HeldRoot, RootHold};
+use super::root_holds::{self, HeldRoot, HoldRules, RootHold};
 use super::root_rotation::{LOCK_ROOTS, RotationStep};
 use super::root_row::{RootRow, RootState};
 use super::roots::Roots;
@@ -39,8 +38,7 @@ pub(super) struct RootEraser {
     roots: Arc<Roots>,
     /// `None`: an old root is erased without escrow.
     escrow: Option<Escrow>,
-    /// How long a root is kept after the last re-wrap.
-    retention: TimeDelta,
+    holds: HoldRules,
     /// What was logged already.
     logged: Mutex<BTreeMap<RootId, Vec<RootHold>>>,
 }
@@ -51,9 +49,9 @@ impl RootEraser {
         clock: Clock,
         roots: Arc<Roots>,
         escrow: Option<Escrow>,
-        retention: TimeDelta,
+        holds: HoldRules,
     ) -> Self {
-        Self { pool, clock, roots, escrow, retention, logged: Mutex::default() }
+        Self { pool, clock, roots, escrow, holds, logged: Mutex::default() }
     }
 
     /// Escrows or erases one old root that nothing holds. `None`: there is none.
@@ -62,7 +60,7 @@ impl RootEraser {
         step: Transaction<'_>,
         roots: &[RootRow],
     ) -> Result<Option<RotationStep>, KeyringError> {
-        let held = root_holds::list(&step, self.retention).await?;
+        let held = root_holds::list(&step, self.holds).await?;
         for old in roots.iter().filter(|root| root.state == RootState::Retiring && !root.wraps) {
             let free = held.iter().any(|held| held.id == old.id && held.holds.is_empty());
             let Some(fingerprint) = old.fingerprint.filter(|_| free) else { continue };
@@ -123,7 +121,7 @@ impl RootEraser {
     /// The old roots that wrap no key any more, and what each waits for.
     pub async fn held(&self) -> Result<Vec<HeldRoot>, KeyringError> {
         let client = self.pool.get().await?;
-        let mut held = root_holds::list(&client, self.retention).await?;
+        let mut held = root_holds::list(&client, self.holds).await?;
         if held.is_empty() {
             return Ok(held);
         }

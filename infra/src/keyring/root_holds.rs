@@ -19,6 +19,8 @@ pub enum RootHold {
         /// When it is.
         until: DateTime<Utc>,
     },
+    /// The copy of the keyring has the keys under this root only.
+    NotCopied,
     /// A standby, or the slot of one, has not flushed the last re-wrap.
     Behind {
         /// `standby NAME` or `slot NAME`.
@@ -39,12 +41,14 @@ pub enum RootHold {
 
 impl RootHold {
     /// Every name that [`RootHold::as_str`] answers.
-    pub const NAMES: &'static [&'static str] = &["retention", "standby", "unseen_standby", "store"];
+    pub const NAMES: &'static [&'static str] =
+        &["retention", "copy", "standby", "unseen_standby", "store"];
 
     /// The name of the condition, for a metric.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Retained { .. } => "retention",
+            Self::NotCopied => "copy",
             Self::Behind { .. } => "standby",
             Self::Unseen { .. } => "unseen_standby",
             Self::NotFound | Self::OtherKey | Self::Unreadable(_) => "store",
@@ -58,6 +62,10 @@ impl std::fmt::Display for RootHold {
             Self::Retained { until } => {
                 write!(f, "it is kept until {}", until.format("%Y-%m-%d %H:%M:%S UTC"))
             }
+            Self::NotCopied => f.write_str(
+                "the copy of the keyring has not yet the keys under the new root: `lethe doctor` \
+                 says why",
+            ),
             Self::Behind { name } => write!(
                 f,
                 "{name} has not flushed the keys under the new root: let it catch up, or drop it"
@@ -90,17 +98,27 @@ pub struct HeldRoot {
     pub holds: Vec<RootHold>,
 }
 
-/// What the database says of the roots that wrap no key any more. `retention` counts from the last
-/// re-wrap, by the database's clock.
+/// For what an old root waits in this installation.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HoldRules {
+    /// How long it is kept after the last re-wrap, by the database's clock.
+    pub retention: TimeDelta,
+    /// Whether the copy of the keyring must hold what replaces it.
+    pub needs_copy: bool,
+}
+
+/// What the database says of the roots that wrap no key any more.
 pub(super) async fn list(
     client: &impl GenericClient,
-    retention: TimeDelta,
+    rules: HoldRules,
 ) -> Result<Vec<HeldRoot>, KeyringError> {
     let mut held: Vec<HeldRoot> = Vec::new();
-    for row in &client.query(LIST, &[&retention.as_seconds_f64()]).await? {
+    for row in &client.query(LIST, &[&rules.retention.as_seconds_f64()]).await? {
         let id = RootId(row.try_get("root_id")?);
         if held.last().is_none_or(|last| last.id != id) {
-            held.push(HeldRoot { id, holds: retained(row)?.into_iter().collect() });
+            let is_copied: bool = row.try_get("copied")?;
+            let uncopied = (rules.needs_copy && !is_copied).then_some(RootHold::NotCopied);
+            held.push(HeldRoot { id, holds: retained(row)?.into_iter().chain(uncopied).collect() });
         }
         // A further condition that the database, or a copy of the keyring elsewhere, must meet
         // before a root is erased joins here: an empty list is what lets `RootEraser` go on.

@@ -9,10 +9,12 @@ use deadpool_postgres::Transaction;
 use super::escrow::Escrow;
 use super::key::{KeyColumns, KeyId};
 use super::root_eraser::RootEraser;
-use super::root_holds::HeldRoot;
+use super::root_holds::{HeldRoot, HoldRules};
 use super::root_row::{RootRow, RootState, in_state, read_roots};
 use super::roots::Roots;
-use super::{KeyringError, RootFingerprint, RootId, Secret, crypto, durability};
+use super::{
+    CopyUpdate, KeyringCopy, KeyringError, RootFingerprint, RootId, Secret, crypto, durability,
+};
 use crate::clock::Clock;
 use crate::failpoint;
 use crate::postgres::Pool;
@@ -74,6 +76,7 @@ pub struct RootRotation {
     clock: Clock,
     roots: Arc<Roots>,
     pub(super) eraser: Arc<RootEraser>,
+    copy: Option<Arc<KeyringCopy>>,
 }
 
 impl RootRotation {
@@ -82,17 +85,25 @@ impl RootRotation {
         clock: Clock,
         roots: Arc<Roots>,
         escrow: Option<Escrow>,
-        retention: TimeDelta,
+        holds: HoldRules,
     ) -> Self {
         let held = Arc::clone(&roots);
-        let eraser = RootEraser::new(pool.clone(), clock.clone(), held, escrow, retention);
-        Self { pool, clock, roots, eraser: Arc::new(eraser) }
+        let eraser = RootEraser::new(pool.clone(), clock.clone(), held, escrow, holds);
+        Self { pool, clock, roots, eraser: Arc::new(eraser), copy: None }
+    }
+
+    /// With the copy of the keyring, which gets the keys under a new root.
+    pub(super) fn copying_to(self, copy: Option<Arc<KeyringCopy>>) -> Self {
+        Self { copy, ..self }
     }
 
     /// Creates the first root of an empty keyring if `creates`. Refuses if there are keys whose root is
     /// missing.
     pub(super) async fn establish(&self, creates: bool) -> Result<(), KeyringError> {
         durability::check(&self.pool).await?;
+        if let Some(copy) = &self.copy {
+            copy.refuse_behind().await?;
+        }
         loop {
             let client = self.pool.get().await?;
             if let Some(row) = client.query_opt(FIND_ROOTLESS_KEY, &[]).await? {
@@ -135,6 +146,8 @@ impl RootRotation {
         let mut begin = Some(begin);
         loop {
             match self.step(begin.take()).await? {
+                // An old root that waited for the copy may be free now.
+                RotationStep::Idle if self.copy().await => continue,
                 RotationStep::Idle => break,
                 RotationStep::Rewrapped(rows) => rewrapped += rows,
                 RotationStep::Erased => erased += 1,
@@ -148,6 +161,29 @@ impl RootRotation {
         }
         self.roots.read_current().await?;
         Ok((RotatedRoot { current: self.roots.current(), rewrapped, erased }, steps))
+    }
+
+    /// Copies the keys under the new root, if an old one waits for that. `false`: none does, or it
+    /// goes on waiting.
+    async fn copy(&self) -> bool {
+        let Some(copy) = &self.copy else { return false };
+        let copied = match self.waits_for_copy().await {
+            Ok(true) => copy.update_in_turn().await,
+            Ok(false) => return false,
+            Err(error) => Err(error),
+        };
+        match copied {
+            Ok(updated) => updated == CopyUpdate::Base,
+            Err(error) => {
+                tracing::warn!(%error, "the keyring is not copied: old root keys are kept");
+                false
+            }
+        }
+    }
+
+    async fn waits_for_copy(&self) -> Result<bool, KeyringError> {
+        let roots = read_roots(&self.pool.get().await?).await?;
+        Ok(roots.iter().any(RootRow::waits_for_copy))
     }
 
     /// The old roots that wrap no key any more and are not erased, and what each waits for. Logs

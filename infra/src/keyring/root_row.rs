@@ -21,6 +21,8 @@ pub(super) struct RootRow {
     pub wraps: bool,
     /// Whether the row says when, and at which place of the WAL, the last key was wrapped again.
     pub is_rewrapped: bool,
+    /// Whether a copy of the keyring was made after that.
+    pub is_copied: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +53,18 @@ impl RootRow {
             is_escrowed: escrow != "none",
             wraps: row.try_get("wraps")?,
             is_rewrapped: row.try_get("is_rewrapped")?,
+            is_copied: row.try_get("copied")?,
         })
+    }
+
+    /// Whether it waits for a copy of the keyring.
+    pub fn waits_for_copy(&self) -> bool {
+        self.state == RootState::Retiring && !self.wraps && self.is_rewrapped && !self.is_copied
+    }
+
+    /// Whether keys are being wrapped under the next root.
+    pub fn is_rewrapping(&self) -> bool {
+        self.state == RootState::Retiring && (self.wraps || !self.is_rewrapped)
     }
 
     /// Whether a node cannot do without this root: keys are wrapped under it, or will be.

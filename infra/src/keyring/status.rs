@@ -6,7 +6,7 @@ use tokio_postgres::Row;
 use super::{KeyringError, RootId};
 
 /// Counts and ages. Holds no key and no subject.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct KeyringStatus {
     /// Keys that are not erased. From 1,000 on an estimate, as are those that are erased.
     pub live: i64,
@@ -22,6 +22,9 @@ pub struct KeyringStatus {
     pub email_generation: i64,
     /// When that generation was made.
     pub email_generation_since: DateTime<Utc>,
+    /// The age of the copy of the keyring, in seconds: how long ago it had every change. `None`: it
+    /// was never complete.
+    pub copy_seconds: Option<f64>,
     /// Whether this node has the lease and may use keys from memory.
     pub is_leased: bool,
 }
@@ -38,6 +41,7 @@ impl KeyringStatus {
             escrowed: row.try_get("escrowed")?,
             email_generation: row.try_get("generation")?,
             email_generation_since: row.try_get("generation_at")?,
+            copy_seconds: row.try_get("copy_seconds")?,
             is_leased,
         })
     }

@@ -71,6 +71,8 @@ families! {
     email_index_moved: Gauge = "lethe_email_index_moved_ratio" [],
     /// Accounts that could not be read when their address was moved. At most 10,000 are counted.
     addresses_unreadable: IntGauge = "lethe_addresses_unreadable" [],
+    /// How long ago the copy of the keyring had every change; 0 where none is kept.
+    copy_age_seconds: Gauge = "lethe_keyring_copy_age_seconds" [],
 
     /// Mails of the outbox, by state. At most 10,000 of each are counted.
     mails: IntGaugeVec = "lethe_mail_outbox" ["state"],

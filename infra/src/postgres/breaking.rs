@@ -1,7 +1,8 @@
 //! Migrations that break the nodes of an older version wait until these are stopped.
 
 use super::migrate::{BREAKING_KEYRING, BREAKING_LOG, Migration, breaking_after};
-use super::{PgError, schema};
+use super::{ConnectOptions, DatabaseUrl, PgError, connect_one, schema};
+use tokio_postgres::Client;
 
 /// The table of the nodes: before V11 of the log another one; none before V2.
 const FIND_NODES: &str =
@@ -27,12 +28,24 @@ pub async fn refuse_to_break_nodes(log: &Migration, keyring: &Migration) -> Resu
     if due.is_empty() {
         return Ok(());
     }
-    let found: Option<String> = client.query_one(FIND_NODES, &[]).await?.try_get(0)?;
-    let Some(table) = found else { return Ok(()) };
-    let rows = client.query(&LIVE_NODES.replace("{nodes}", &table), &[]).await?;
-    let nodes = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>()?;
+    let nodes = nodes(client).await?;
     if nodes.is_empty() {
         return Ok(());
     }
     Err(PgError::NodesRunning { migrations: due.join(", "), nodes: nodes.join("; ") })
+}
+
+/// The nodes and other programmes that use the events' database now, each with what it is.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn live_nodes(log: &DatabaseUrl) -> Result<Vec<String>, PgError> {
+    nodes(&connect_one(log, &ConnectOptions::default()).await?).await
+}
+
+async fn nodes(client: &Client) -> Result<Vec<String>, PgError> {
+    let found: Option<String> = client.query_one(FIND_NODES, &[]).await?.try_get(0)?;
+    let Some(table) = found else { return Ok(Vec::new()) };
+    let rows = client.query(&LIVE_NODES.replace("{nodes}", &table), &[]).await?;
+    Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
 }

@@ -71,7 +71,7 @@ pub(super) const LOG: Functions = Functions {
 /// Of the keyring's database.
 pub(super) const KEYRING: Functions = Functions {
     table: "keyring.function_revisions",
-    all: functions! { keyring.refuse_return 1, keyring.standbys 1 },
+    all: functions! { keyring.refuse_return 1, keyring.standbys 1, keyring.note_change 1 },
 };
 
 /// Those that the database lacks or has of an older revision.

@@ -126,7 +126,7 @@ pub(super) fn log_version() -> i32 {
 }
 
 /// The newest migration of the keyring's database that is built in.
-pub(super) fn keyring_version() -> i32 {
+pub(crate) fn keyring_version() -> i32 {
     newest(&keyring::migrations::runner())
 }
 

@@ -15,9 +15,10 @@ mod tests;
 mod tls;
 mod url;
 
-pub use breaking::refuse_to_break_nodes;
+pub use breaking::{live_nodes, refuse_to_break_nodes};
 pub use create::{create_database, database_exists};
 pub use error::{ClusterError, PgError, describe};
+pub(crate) use migrate::keyring_version;
 pub use migrate::{Migrated, Migration, migrate_keyring, migrate_log};
 pub(crate) use pool::connect_with_messages;
 pub use pool::{ConnectOptions, Pool, connect, connect_one};

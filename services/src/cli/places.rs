@@ -36,6 +36,7 @@ pub(super) fn lines(
     let mut lines = vec![
         ("data", data),
         ("roots", roots),
+        ("copy", copy(config)),
         ("escrow", escrow(config)),
         ("mail", mail),
         ("egress", egress(config)),
@@ -51,6 +52,11 @@ pub(super) fn lines(
         lines.push(("api", format!("http://{api}")));
     }
     lines
+}
+
+fn copy(config: &Config) -> String {
+    let none = || "none: a backup that takes the keyring back may open nothing".to_owned();
+    config.copy_dir.as_ref().map_or_else(none, |dir| format!("{} (of the keyring)", dir.display()))
 }
 
 fn escrow(config: &Config) -> String {

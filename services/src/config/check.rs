@@ -53,8 +53,14 @@ impl Config {
         if self.escrow_dir.starts_with(&self.data_dir) {
             return Err(self.refused("escrow_dir", inside));
         }
+        if let Some(copy) = self.copy_dir.as_ref().filter(|copy| copy.starts_with(&self.data_dir)) {
+            let reason =
+                format!("{} is inside data_dir: a backup would take it back, too", copy.display());
+            return Err(self.refused("copy_dir", reason));
+        }
         let folders = [
             ("data_dir", &self.data_dir),
+            ("copy_dir", self.copy_dir.as_ref().unwrap_or(&self.data_dir)),
             ("root_dir", &self.root_dir),
             ("mail_dir", &self.mail_dir),
             ("escrow_dir", &self.escrow_dir),

@@ -42,6 +42,8 @@ settings! {
     mail_from: String = "Lethe <lethe@localhost>",
     /// The folder for mails without a mail server; by default `mail` in the data directory.
     mail_dir: PathBuf = data_dir.join("mail").display().to_string(),
+    /// The folder of the keyring's copy, by default `keyring-copy` beside that of the root keys; empty: none is kept.
+    copy_dir: Option<PathBuf> = root_dir.with_file_name("keyring-copy").display().to_string(),
     /// The age recipient to whom old root keys are escrowed; without one they are only erased.
     escrow_recipient: Option<String> = "",
     /// The folder of escrowed root keys; by default `escrow` beside the folder of the root keys.
@@ -160,6 +162,11 @@ impl Config {
     /// The most days in which an erasure can be cancelled.
     pub fn grace_days_max(&self) -> i64 {
         deadlines::grace_days_max(self.escrow_days.into(), self.rotation_days())
+    }
+
+    /// The data folder of the private PostgreSQL; none when the databases are on another server.
+    pub fn private_data(&self) -> Option<PathBuf> {
+        self.database_url.is_none().then(|| self.cluster_dir().join("data"))
     }
 
     /// The folder of the private PostgreSQL.

@@ -18,3 +18,10 @@ pub(super) async fn rotate_keys(app: App) -> Result<(), KeyringError> {
     }
     Ok(())
 }
+
+/// Brings the keyring's copy up to date.
+pub(super) async fn copy_keyring(app: App) -> Result<(), KeyringError> {
+    let Some(copy) = &app.keyring.copy else { return Ok(()) };
+    copy.keep_up().await;
+    Ok(())
+}

@@ -104,6 +104,8 @@ impl Workers {
         });
         let unreadable = email_index::reserve_unreadable;
         timers.on_one_node("unreadable addresses", 10 * minute, None, unreadable);
+        let copy = Duration::from_secs(5);
+        timers.on_one_node("keyring copy", copy, None, keys::copy_keyring);
         timers.on_one_node("run logs", 10 * minute, None, run_logs::retain);
         timers.on_one_node("run secrets", minute, None, runner::sweep_secrets);
         let attempts = runner::Attempts::new(app);

@@ -1,4 +1,4 @@
-select root_id, state, fingerprint, current_at, escrow, wraps,
+select root_id, state, fingerprint, current_at, escrow, wraps, copied,
   -- A keyring that was moved to another server, or went back, has to note it again: its WAL counts otherwise.
   coalesce(rewrapped_lsn <= case when not pg_is_in_recovery() then pg_current_wal_insert_lsn() end, false) as is_rewrapped
 from keyring.roots r, lateral (

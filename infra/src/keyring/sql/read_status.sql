@@ -11,6 +11,7 @@ select
     select reltuples::bigint from pg_class where oid = 'keyring.keys_erased'::regclass)) end as destroyed,
   r.root_id, r.current_at,
   (select count(*) from keyring.roots where escrow = 'held') as escrowed,
-  e.generation, e.created_at as generation_at
+  e.generation, e.created_at as generation_at,
+  (select extract(epoch from clock_timestamp() - complete_at)::float8 from keyring.copy) as copy_seconds
 from counted, keyring.roots r, keyring.email_generations e
 where r.state = 'current' and e.state = 'live'

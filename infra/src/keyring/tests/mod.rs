@@ -1,5 +1,7 @@
 //! The keyring on real PostgreSQL: one database and one root folder, and nodes that share them.
 
+mod copy;
+mod copy_files;
 mod email_index;
 mod erasure;
 mod erasure_ledger;

@@ -12,6 +12,8 @@ use crate::api::{Api, ApiData};
 
 /// A read model that is further behind shows the past.
 const LAG_SECONDS_MAX: f64 = 30.0;
+/// The copy is looked at every few seconds, and a large base takes minutes.
+const COPY_SECONDS_MAX: f64 = 300.0;
 const WITHIN: Duration = Duration::from_secs(2);
 const PROXY_PROBES: usize = 4;
 
@@ -32,6 +34,8 @@ pub struct Readiness {
     database: String,
     keyring: String,
     readers: String,
+    /// Whether the copy of the keyring has every change. A node serves also without.
+    copy: String,
 }
 
 /// Whether the database, the keyring and the readers answer.
@@ -45,9 +49,10 @@ async fn ready(api: ApiData) -> HttpResponse {
         answer_of(keyring(&api)),
         answer_of(readers(&api)),
     );
+    let copy = answer_of(copy(&api)).await;
     let ready = [&database, &keyring, &readers].iter().all(|answer| *answer == "ok");
     let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-    answer.json(Readiness { ready, database, keyring, readers })
+    answer.json(Readiness { ready, database, keyring, readers, copy })
 }
 
 async fn answer_of(check: impl Future<Output = Result<(), String>>) -> String {
@@ -70,6 +75,18 @@ async fn database(api: &Api) -> Result<(), String> {
 async fn keyring(api: &Api) -> Result<(), String> {
     api.app.keyring.roots_usable().map_err(|error| error.to_string())?;
     api.app.keyring.status().await.map(drop).map_err(|error| error.to_string())
+}
+
+async fn copy(api: &Api) -> Result<(), String> {
+    if api.app.keyring.copy.is_none() {
+        return Ok(());
+    }
+    let status = api.app.keyring.status().await.map_err(|error| error.to_string())?;
+    match status.copy_seconds {
+        Some(age) if age <= COPY_SECONDS_MAX => Ok(()),
+        Some(age) => Err(format!("the copy of the keyring is {age:.0} s behind")),
+        None => Err("the keyring was never copied".to_owned()),
+    }
 }
 
 /// What this node's own versions of the projections show.

@@ -1,6 +1,7 @@
 //! `lethe doctor`: looks at everything that can be wrong, and says what an erasure reaches.
 
 mod addresses;
+mod copy;
 mod erasures;
 mod reach;
 mod roots;
@@ -98,6 +99,7 @@ async fn look(
             if let Some(pool) = log_pool {
                 erasures::look(config, pool, &keyring, findings).await;
             }
+            copy::look(&keyring, config, findings).await;
             roots::wrap(&keyring, config, findings).await
         }
         Err(error) => {

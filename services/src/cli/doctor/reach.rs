@@ -18,6 +18,13 @@ pub fn say(config: &Config, findings: &Findings) {
          keys under the new one, {escrow}",
         config.root_rotation_hours, config.root_retention_hours
     ));
+    if let Some(copy) = &config.copy_dir {
+        findings.note(&format!(
+            "that holds for the copy of the keyring in {}, too: no root key is erased before the copy \
+             has the keys under the new one, and the older files open nothing without it",
+            copy.display()
+        ));
+    }
     findings
         .note("NOT reached: a copy of the whole disk from before, root file included, still opens");
     findings.note(

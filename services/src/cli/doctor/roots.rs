@@ -74,7 +74,7 @@ fn exposed(roots: &Path) -> Result<Option<PathBuf>, (PathBuf, Error)> {
     Ok(None)
 }
 
-fn device(path: &Path) -> Result<u64, String> {
+pub(super) fn device(path: &Path) -> Result<u64, String> {
     let found = fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()));
     Ok(found?.dev())
 }
@@ -120,7 +120,9 @@ async fn old(keyring: &Keyring, config: &Config, findings: &mut Findings) -> Res
         for hold in &held.holds {
             let text = format!("root {} is not erased yet: {hold}", held.id);
             match hold {
-                RootHold::Retained { .. } | RootHold::Behind { .. } => findings.note(&text),
+                RootHold::Retained { .. } | RootHold::NotCopied | RootHold::Behind { .. } => {
+                    findings.note(&text)
+                }
                 RootHold::Unseen { .. }
                 | RootHold::NotFound
                 | RootHold::OtherKey

@@ -1,0 +1,337 @@
+//! A copy of the keyring in a folder outside the data directory: what puts the keys in place when a
+//! backup of the data directory has taken them back.
+//!
+//! A *base* holds every row, *changes* what was changed since the file before. The files are
+//! encrypted under the root key that is current, and the keys in them are wrapped under roots as they
+//! are in the database: without the folder of roots nothing is read, and what is erased is out of
+//! reach of every copy once its roots are gone. After the last re-wrap of a rotation a new base is
+//! written, and the old files are deleted.
+
+mod file;
+mod folder;
+mod restore;
+mod state;
+mod tables;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::Client;
+use uuid::Uuid;
+
+use super::root_row::{RootRow, RootState, in_state, read_roots};
+use super::roots::Roots;
+use super::{KeyringError, RootId, Secret};
+use crate::postgres::{Pool, keyring_version};
+use crate::random;
+use file::{CopyHeader, CopyKind, FileWriter};
+use state::CopyState;
+
+pub use restore::{RestoredKeyring, restore_keyring};
+use tables::TABLES;
+
+/// A copy whose changes need more room than its base, and than this, gets a new base.
+const CHANGES_BYTES_MAX: u64 = 32 << 20;
+/// What a small file takes on a disk.
+const BLOCK: u64 = 4096;
+/// How often a long file renews the right to be written.
+const GO_ON_EVERY: Duration = Duration::from_secs(20);
+/// For how long a rotation waits until another node has written its file.
+const WAITS: u32 = 100;
+const WAIT: Duration = Duration::from_millis(100);
+
+/// What [`KeyringCopy::update`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyUpdate {
+    /// The copy had everything.
+    Unchanged,
+    /// The changes are in a new file.
+    Changes,
+    /// A new base is written, and the files before it are deleted.
+    Base,
+    /// Another node writes.
+    Busy,
+}
+
+/// The copy of a keyring in a folder of this machine.
+///
+/// Methods fail with [`KeyringError::Database`], with [`KeyringError::Copy`] when the folder cannot be
+/// used, with [`KeyringError::WentBack`] when the copy knows more than the database, and as root keys
+/// do when the current one is not readable.
+pub struct KeyringCopy {
+    pool: Pool,
+    roots: Arc<Roots>,
+    dir: PathBuf,
+    /// The newest file, when this node has written it, or found that nothing has to follow it.
+    newest: Mutex<Option<CopyHeader>>,
+    /// Why the copy is not kept, as it was logged.
+    fault: Mutex<Option<String>>,
+}
+
+/// What is to be written.
+struct Draft<'a> {
+    kind: CopyKind,
+    current: &'a RootRow,
+    /// The old roots that wait for a copy.
+    waiting: Vec<RootId>,
+}
+
+impl KeyringCopy {
+    /// `dir` is the folder of all keyrings' copies; each has one of its own in it.
+    pub(super) fn new(pool: Pool, roots: Arc<Roots>, dir: PathBuf) -> Self {
+        Self { pool, roots, dir, newest: Mutex::default(), fault: Mutex::default() }
+    }
+
+    /// Brings the copy up to date. Memory is bounded by a page of rows, and no snapshot is held.
+    pub async fn update(&self) -> Result<CopyUpdate, KeyringError> {
+        let mut client = self.pool.get().await?;
+        let state = CopyState::read(&client).await?;
+        let newest = self.newest(&state).await?;
+        // A rotation of the root keys is a change, too.
+        if let Some(newest) = &newest
+            && self.known().as_ref() == Some(newest)
+            && !tables::have_changed(&client, &newest.snapshot).await?
+        {
+            return self.unchanged(&client, &state).await;
+        }
+        let roots = read_roots(&client).await?;
+        let Some(draft) = self.needs(&client, &state, &roots, newest.as_ref()).await? else {
+            self.know(newest);
+            return self.unchanged(&client, &state).await;
+        };
+        let token = Uuid::from_bytes(random::bytes()?);
+        let Some(number) = state::begin(&client, state.number, token).await? else {
+            return Ok(CopyUpdate::Busy);
+        };
+        let (snapshot, complete_at) = state::snapshot(&client).await?;
+        let last = newest.filter(|_| draft.kind == CopyKind::Changes);
+        let header = CopyHeader {
+            format: CopyHeader::FORMAT,
+            kind: draft.kind,
+            keyring: state.keyring,
+            number,
+            token,
+            after: last.as_ref().map(|last| last.number),
+            base: last.as_ref().map_or(number, |last| last.base),
+            base_root: last.as_ref().map_or(draft.current.id.0, |last| last.base_root),
+            root: draft.current.id.0,
+            schema: keyring_version(),
+            snapshot,
+            complete_at,
+            bytes_before: last.as_ref().map_or(0, |last| last.bytes_before),
+        };
+        let root = self.roots.of(draft.current).await?;
+        let since = last.map(|last| last.snapshot);
+        match self.write(&client, header, &root, since).await {
+            Ok(header) => self.complete(&mut client, header, &draft.waiting).await,
+            Err(error) => {
+                // If this fails, others wait until the writer's time is over.
+                let _ = state::give_up(&client, token).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn unchanged(
+        &self,
+        client: &Client,
+        state: &CopyState,
+    ) -> Result<CopyUpdate, KeyringError> {
+        if state.is_old {
+            state::note_unchanged(client, state).await?;
+        }
+        Ok(CopyUpdate::Unchanged)
+    }
+
+    /// The same as [`Self::update`], and logs why it cannot: once, until that changes.
+    pub async fn keep_up(&self) {
+        let fault = self.update().await.err().map(|error| error.to_string());
+        let mut logged = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        match &fault {
+            Some(reason) if *logged != fault => tracing::error!(
+                reason,
+                "the keyring is not copied: no old root key is erased until it is"
+            ),
+            None if logged.is_some() => tracing::info!("the keyring is copied again"),
+            Some(_) | None => {}
+        }
+        *logged = fault;
+    }
+
+    /// The same as [`Self::update`], and waits for another node that writes.
+    pub(super) async fn update_in_turn(&self) -> Result<CopyUpdate, KeyringError> {
+        for _ in 0..WAITS {
+            match self.update().await? {
+                CopyUpdate::Busy => tokio::time::sleep(WAIT).await,
+                updated => return Ok(updated),
+            }
+        }
+        Ok(CopyUpdate::Busy)
+    }
+
+    /// Refuses a keyring that is behind its copy.
+    pub(super) async fn refuse_behind(&self) -> Result<(), KeyringError> {
+        let state = CopyState::read(&self.pool.get().await?).await?;
+        self.newest(&state).await.map(drop)
+    }
+
+    /// Whether the copy on this machine has everything, without writing.
+    pub async fn is_complete(&self) -> Result<bool, KeyringError> {
+        let client = self.pool.get().await?;
+        let state = CopyState::read(&client).await?;
+        let roots = read_roots(&client).await?;
+        let newest = self.newest(&state).await?;
+        Ok(self.needs(&client, &state, &roots, newest.as_ref()).await?.is_none())
+    }
+
+    fn known(&self) -> Option<CopyHeader> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn know(&self, newest: Option<CopyHeader>) {
+        *self.newest.lock().unwrap_or_else(PoisonError::into_inner) = newest;
+    }
+
+    fn folder(&self, keyring: Uuid) -> PathBuf {
+        self.dir.join(keyring.to_string())
+    }
+
+    /// The newest file, unless a base has to follow it in any case.
+    async fn newest(&self, state: &CopyState) -> Result<Option<CopyHeader>, KeyringError> {
+        let dir = self.folder(state.keyring);
+        let is_there = |header: &CopyHeader| {
+            let base = file::name(CopyKind::Base, header.base);
+            dir.join(header.name()).exists() && dir.join(base).exists()
+        };
+        let newest = match self.known().filter(|known| state.is_last(known) && is_there(known)) {
+            Some(known) => Some(known),
+            None => {
+                let dir = dir.clone();
+                blocking(move || folder::newest(&dir)).await?
+            }
+        };
+        let Some(newest) = newest else { return Ok(None) };
+        if state.is_behind(&newest) {
+            return Err(KeyringError::WentBack {
+                known: state.number,
+                found: newest.number,
+                path: dir.join(newest.name()).display().to_string(),
+                complete_at: newest.complete_at,
+            });
+        }
+        Ok(Some(newest).filter(|newest| state.is_last(newest) && is_there(newest)))
+    }
+
+    /// `None`: nothing.
+    async fn needs<'a>(
+        &self,
+        client: &Client,
+        state: &CopyState,
+        roots: &'a [RootRow],
+        newest: Option<&CopyHeader>,
+    ) -> Result<Option<Draft<'a>>, KeyringError> {
+        let Some(current) = in_state(roots, RootState::Current) else { return Ok(None) };
+        let waiting = roots.iter().filter(|root| root.waits_for_copy()).map(|root| root.id);
+        let waiting: Vec<RootId> = waiting.collect();
+        let is_rewrapping = roots.iter().any(RootRow::is_rewrapping);
+        let is_kept = |newest: &CopyHeader| {
+            // During a rotation the base may be under a root that is about to be replaced.
+            let under = RootId(newest.base_root);
+            let is_under =
+                under == current.id || is_rewrapping && roots.iter().any(|root| root.id == under);
+            is_under && newest.schema == keyring_version()
+        };
+        let base = Draft { kind: CopyKind::Base, current, waiting };
+        let Some(newest) = newest.filter(|newest| is_kept(newest) && base.waiting.is_empty())
+        else {
+            return Ok(Some(base));
+        };
+        let path = self.folder(state.keyring).join(file::name(CopyKind::Base, newest.base));
+        let room = std::fs::metadata(&path).map_err(|reason| failed(&path, reason))?.len();
+        if newest.bytes_before > room.max(CHANGES_BYTES_MAX) {
+            return Ok(Some(base));
+        }
+        let has_changes = tables::have_changed(client, &newest.snapshot).await?;
+        Ok(has_changes.then_some(Draft { kind: CopyKind::Changes, ..base }))
+    }
+
+    async fn write(
+        &self,
+        client: &Client,
+        mut header: CopyHeader,
+        root: &Arc<Secret>,
+        since: Option<String>,
+    ) -> Result<CopyHeader, KeyringError> {
+        let (dir, of, root) = (self.folder(header.keyring), header.clone(), Arc::clone(root));
+        let mut file = blocking(move || FileWriter::create(&dir, &of, &root)).await?;
+        let mut renewed = Instant::now();
+        for table in &TABLES {
+            let mut after: Option<String> = None;
+            loop {
+                let page = table.page(client, after.as_deref(), since.as_deref()).await?;
+                after = page.rows.last().cloned();
+                if !page.rows.is_empty() {
+                    let push = move || file.push(table.name, &page.rows).map(|()| file);
+                    file = blocking(push).await?;
+                }
+                if renewed.elapsed() > GO_ON_EVERY {
+                    renewed = Instant::now();
+                    if !state::go_on(client, header.token).await? {
+                        return Err(KeyringError::CopyOvertaken);
+                    }
+                }
+                if page.is_last {
+                    break;
+                }
+            }
+        }
+        let bytes = blocking(move || file.finish()).await?;
+        if header.kind == CopyKind::Changes {
+            header.bytes_before += bytes.next_multiple_of(BLOCK);
+        }
+        Ok(header)
+    }
+
+    async fn complete(
+        &self,
+        client: &mut Client,
+        header: CopyHeader,
+        waiting: &[RootId],
+    ) -> Result<CopyUpdate, KeyringError> {
+        if !state::complete(client, &header, waiting).await? {
+            return Err(KeyringError::CopyOvertaken);
+        }
+        let (kind, number, dir) = (header.kind, header.number, self.folder(header.keyring));
+        self.know(Some(header));
+        match kind {
+            CopyKind::Changes => Ok(CopyUpdate::Changes),
+            CopyKind::Base => {
+                blocking(move || folder::delete_before(&dir, number)).await?;
+                Ok(CopyUpdate::Base)
+            }
+        }
+    }
+}
+
+/// Runs file operations on a thread that may block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, KeyringError> + Send + 'static,
+) -> Result<T, KeyringError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| failed(Path::new("a thread"), std::io::Error::other(error)))?
+}
+
+fn failed(path: &Path, reason: std::io::Error) -> KeyringError {
+    KeyringError::Copy { path: path.display().to_string(), reason }
+}
+
+fn damaged(path: &Path, reason: &str) -> KeyringError {
+    KeyringError::CopyDamaged { path: path.display().to_string(), reason: reason.to_owned() }
+}
+
+/// The statement that merges each table.
+#[cfg(test)]
+pub(super) fn merges() -> Vec<(&'static str, &'static str)> {
+    TABLES.iter().map(|table| (table.name, table.merge)).collect()
+}

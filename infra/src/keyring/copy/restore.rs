@@ -1,0 +1,167 @@
+//! Puts the rows of a copy into a keyring's database that was taken back, or lost.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use deadpool_postgres::Transaction;
+use uuid::Uuid;
+
+use super::super::root_rotation::LOCK_ROOTS;
+use super::super::root_row::read_roots;
+use super::super::{KeyringError, RootId, RootStore, Secret};
+use super::file::{CopyHeader, CopyKind, FileReader, name};
+use super::state::CopyState;
+use super::tables::CopiedTable;
+use super::{blocking, damaged, failed, folder};
+use crate::postgres::{Pool, keyring_version};
+
+const NOTE_RESTORED: &str = "update keyring.copy
+set keyring = $1, number = $2, token = $3, written = 0, writing_until = null";
+
+/// What a restore of the keyring has done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestoredKeyring {
+    /// The folder of the copy.
+    pub from: PathBuf,
+    /// The keyring is as it was then, or as it was before if that was later.
+    pub complete_at: DateTime<Utc>,
+    /// Rows that the database did not have, or had in an earlier state.
+    pub rows: u64,
+}
+
+/// Puts what the copy knows into the keyring's database, in one transaction. What the database has of
+/// a later time stays, and an erased key stays erased, whichever of the two knows of it. No node may
+/// run. `dir` is the folder of all keyrings' copies.
+///
+/// # Errors
+/// [`KeyringError::NothingToRestore`]: there is no copy of this keyring, or the keyring is not behind it;
+/// [`KeyringError::CopyDamaged`], [`KeyringError::Copy`] and [`KeyringError::Roots`] when a file or the
+/// root key that it is encrypted under cannot be read: nothing is changed; [`KeyringError::Database`].
+pub async fn restore_keyring(
+    pool: &Pool,
+    store: Arc<dyn RootStore>,
+    dir: &Path,
+) -> Result<RestoredKeyring, KeyringError> {
+    let mut client = pool.get().await?;
+    let transaction = client.transaction().await?;
+    transaction.execute(LOCK_ROOTS, &[]).await?;
+    let state = CopyState::read(&transaction).await?;
+    let is_empty = read_roots(&transaction).await?.is_empty();
+    let from = choose(dir, state.keyring, is_empty)?;
+    let chain = chain(&from)?;
+    let Some(newest) = chain.last() else {
+        return Err(nothing(format!("there is no copy of this keyring in {}", dir.display())));
+    };
+    if newest.keyring == state.keyring && !state.is_behind(newest) {
+        return Err(nothing("the keyring's database is not behind its copy".to_owned()));
+    }
+    if newest.schema != keyring_version() {
+        let reason = format!(
+            "it has schema {} of the keyring, and this programme {}: restore with the version of \
+             Lethe that wrote it",
+            newest.schema,
+            keyring_version()
+        );
+        return Err(damaged(&from.join(newest.name()), &reason));
+    }
+    // All of them are read before anything is changed.
+    for file in &chain {
+        read(&from, file, &*store, None).await?;
+    }
+    let mut rows = 0;
+    for file in &chain {
+        rows += read(&from, file, &*store, Some(&transaction)).await?;
+    }
+    let number = newest.number.max(state.number);
+    transaction.execute(NOTE_RESTORED, &[&newest.keyring, &number, &newest.token]).await?;
+    transaction.commit().await?;
+    Ok(RestoredKeyring { complete_at: newest.complete_at, from, rows })
+}
+
+fn nothing(reason: String) -> KeyringError {
+    KeyringError::NothingToRestore(reason)
+}
+
+/// The folder of this keyring's copy. An empty database was never this keyring: then it is the only
+/// copy that is there.
+fn choose(dir: &Path, keyring: Uuid, is_empty: bool) -> Result<PathBuf, KeyringError> {
+    if !is_empty {
+        return Ok(dir.join(keyring.to_string()));
+    }
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(|reason| failed(dir, reason))? {
+        let path = entry.map_err(|reason| failed(dir, reason))?.path();
+        if !folder::list(&path)?.is_empty() {
+            found.push(path);
+        }
+    }
+    match found.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => Err(nothing(format!("there is no copy of a keyring in {}", dir.display()))),
+        _ => Err(nothing(format!(
+            "{} has copies of several keyrings: move away those that are not meant",
+            dir.display()
+        ))),
+    }
+}
+
+/// The newest file and those that it follows, from their base on.
+fn chain(dir: &Path) -> Result<Vec<CopyHeader>, KeyringError> {
+    let mut chain = Vec::new();
+    let mut next = folder::newest(dir)?;
+    while let Some(header) = next {
+        next = match header.after {
+            Some(after) if after < header.number => {
+                let kind = if after == header.base { CopyKind::Base } else { CopyKind::Changes };
+                let path = dir.join(name(kind, after));
+                if !path.exists() {
+                    return Err(damaged(&path, "it is missing"));
+                }
+                let header = CopyHeader::read(&path)?;
+                if header.number != after {
+                    return Err(damaged(&path, "it is another file"));
+                }
+                Some(header)
+            }
+            _ if header.kind == CopyKind::Base => None,
+            _ => return Err(damaged(&dir.join(header.name()), "it has no base")),
+        };
+        chain.push(header);
+    }
+    chain.reverse();
+    Ok(chain)
+}
+
+/// Reads a file to its end, and merges its rows. Returns how many were changed.
+async fn read(
+    dir: &Path,
+    header: &CopyHeader,
+    store: &dyn RootStore,
+    into: Option<&Transaction<'_>>,
+) -> Result<u64, KeyringError> {
+    let path = dir.join(header.name());
+    let root = root(&path, header.root(), store).await?;
+    let (mut file, found) = blocking(move || FileReader::open(&path, &root)).await?;
+    if found != *header {
+        return Err(damaged(&dir.join(header.name()), "it was replaced meanwhile"));
+    }
+    let mut rows = 0;
+    loop {
+        let next;
+        (file, next) = blocking(move || file.next().map(|next| (file, next))).await?;
+        let Some((table, found)) = next else { return Ok(rows) };
+        let table = CopiedTable::find(&table).ok_or(KeyringError::Damaged)?;
+        if let Some(transaction) = into {
+            rows += transaction.execute(table.merge, &[&found]).await?;
+        }
+    }
+}
+
+async fn root(path: &Path, id: RootId, store: &dyn RootStore) -> Result<Secret, KeyringError> {
+    let found = store.read(id).await?;
+    found.ok_or_else(|| {
+        let reason = format!("it is under root key {id}, which is not in {}", store.place());
+        damaged(path, &reason)
+    })
+}

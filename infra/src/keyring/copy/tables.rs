@@ -1,0 +1,92 @@
+//! The tables of the keyring that are copied.
+
+use deadpool_postgres::GenericClient;
+
+use super::super::KeyringError;
+
+const LIST_ALL: &str = include_str!("sql/list_all.sql");
+const LIST_CHANGES: &str = include_str!("sql/list_changes.sql");
+const HAS_CHANGES: &str = include_str!("sql/has_changes.sql");
+/// Rows of one statement and of one frame.
+const PAGE: i64 = 1_000;
+
+/// A table of the schema `keyring`. The list of invalidations is not copied: it is for the memory of
+/// nodes that run, and none does during a restore.
+pub(super) struct CopiedTable {
+    pub name: &'static str,
+    /// The columns of its primary key.
+    key: &'static str,
+    /// A row before every other.
+    first: &'static str,
+    pub merge: &'static str,
+}
+
+/// In the order in which they are read and merged: keys come after their roots.
+pub(super) const TABLES: [CopiedTable; 4] = [
+    CopiedTable {
+        name: "roots",
+        key: "root_id",
+        first: r#"{"changed_by":"0","root_id":-9223372036854775808}"#,
+        merge: include_str!("sql/merge_roots.sql"),
+    },
+    CopiedTable {
+        name: "erasures",
+        key: "subject, requested_at",
+        first: r#"{"changed_by":"0","subject":"00000000-0000-0000-0000-000000000000",
+            "requested_at":"-infinity"}"#,
+        merge: include_str!("sql/merge_erasures.sql"),
+    },
+    CopiedTable {
+        name: "email_generations",
+        key: "generation",
+        first: r#"{"changed_by":"0","generation":-9223372036854775808}"#,
+        merge: include_str!("sql/merge_email_generations.sql"),
+    },
+    CopiedTable {
+        name: "keys",
+        key: "kind, subject, class, number",
+        first: r#"{"changed_by":"0","kind":"","subject":"00000000-0000-0000-0000-000000000000",
+            "class":-32768,"number":-9223372036854775808}"#,
+        merge: include_str!("sql/merge_keys.sql"),
+    },
+];
+
+impl CopiedTable {
+    pub fn find(name: &str) -> Option<&'static Self> {
+        TABLES.iter().find(|table| table.name == name)
+    }
+
+    /// The rows after a row, as JSON, a page at most: all of them, or what `since` does not show.
+    pub async fn page(
+        &self,
+        client: &impl GenericClient,
+        after: Option<&str>,
+        since: Option<&str>,
+    ) -> Result<Page, KeyringError> {
+        let after = after.unwrap_or(self.first);
+        let rows = match since {
+            None => client.query(&self.of(LIST_ALL), &[&after, &PAGE]).await?,
+            Some(since) => client.query(&self.of(LIST_CHANGES), &[&after, &PAGE, &since]).await?,
+        };
+        let rows: Vec<String> = rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?;
+        let is_last = i64::try_from(rows.len()).is_ok_and(|count| count < PAGE);
+        Ok(Page { rows, is_last })
+    }
+
+    fn of(&self, statement: &str) -> String {
+        statement.replace("{table}", self.name).replace("{key}", self.key)
+    }
+}
+
+pub(super) struct Page {
+    pub rows: Vec<String>,
+    pub is_last: bool,
+}
+
+/// Whether any table has a row that the snapshot does not show.
+pub(super) async fn have_changed(
+    client: &impl GenericClient,
+    since: &str,
+) -> Result<bool, KeyringError> {
+    Ok(client.query_one(HAS_CHANGES, &[&since]).await?.try_get(0)?)
+}
