@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod api_tokens;
+pub mod backup;
 pub mod bearer;
 pub mod clock;
 pub mod cluster;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use infra::failpoint;
 use infra::postgres::{
     Cluster, ClusterError, ClusterOptions, DatabaseUrl, Migrated, Migration, PgError, Schema,
-    binaries, create_database, database_exists, keyring_schema, log_schema, refuse_to_break_nodes,
-    running,
+    binaries, create_database, database_exists, keyring_schema, log_schema, migrate_keyring,
+    refuse_to_break_nodes, running,
 };
 
 use crate::config::Config;
@@ -102,13 +102,26 @@ impl Databases {
     /// is started.
     pub async fn existing(config: &Config) -> Result<Self, DatabasesError> {
         let existing = Self::find(config).await?;
-        match existing.refuse_missing().await {
-            Ok(()) => Ok(existing),
-            Err(error) => {
-                existing.close().await;
-                Err(error)
-            }
+        let refused = existing.refuse_missing().await;
+        existing.or_close(refused).await
+    }
+
+    async fn or_close(self, refused: Result<(), DatabasesError>) -> Result<Self, DatabasesError> {
+        if let Err(error) = refused {
+            self.close().await;
+            return Err(error);
         }
+        Ok(self)
+    }
+
+    /// The same for a restore: the events' database may be missing.
+    pub async fn with_keyring(config: &Config) -> Result<Self, DatabasesError> {
+        let found = Self::find(config).await?;
+        if database_exists(&found.keyring).await.is_ok_and(|exists| exists) {
+            return Ok(found);
+        }
+        let refused = found.refuse_missing().await;
+        found.or_close(refused).await
     }
 
     async fn refuse_missing(&self) -> Result<(), DatabasesError> {
@@ -198,6 +211,11 @@ impl Databases {
         failpoint!(LogMigrated);
         let keyring = keyring.run().await.map_err(DatabasesError::Keyring)?;
         Ok([log, keyring])
+    }
+
+    /// The same for the keyring's database alone, when no node runs.
+    pub async fn migrate_keyring(&self) -> Result<Migrated, DatabasesError> {
+        migrate_keyring(&self.keyring).await.map_err(DatabasesError::Keyring)
     }
 
     /// Resolves when the server that was started for them has ended.

@@ -211,8 +211,7 @@ impl RootRotation {
         step.execute(LOCK_ROOTS, &[]).await?;
         let roots = read_roots(&step).await?;
         let current = in_state(&roots, RootState::Current);
-        let mut retiring = roots.iter().filter(|root| root.state == RootState::Retiring);
-        let unfinished = retiring.find(|old| old.wraps || !old.is_rewrapped);
+        let unfinished = roots.iter().find(|root| root.is_rewrapping());
         if let (Some(old), Some(current)) = (unfinished, current) {
             if old.wraps {
                 return self.rewrap(step, old, current).await;

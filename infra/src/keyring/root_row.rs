@@ -19,10 +19,7 @@ pub(super) struct RootRow {
     pub is_escrowed: bool,
     /// Whether live keys are wrapped under it.
     pub wraps: bool,
-    /// Whether the row says when, and at which place of the WAL, the last key was wrapped again.
-    pub is_rewrapped: bool,
-    /// Whether a copy of the keyring was made after that.
-    pub is_copied: bool,
+    pub replacement: Replacement,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +29,17 @@ pub(super) enum RootState {
     Retiring,
     /// Stored as `destroyed`.
     Erased,
+}
+
+/// What is known of the keys under the next root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Replacement {
+    /// Not all of them are wrapped again, or the row does not say so.
+    Due,
+    /// The row says when, and at which place of the WAL, the last key was wrapped again.
+    Noted,
+    /// A copy of the keyring was made after that.
+    Copied,
 }
 
 impl RootRow {
@@ -52,19 +60,24 @@ impl RootRow {
             current_at: row.try_get("current_at")?,
             is_escrowed: escrow != "none",
             wraps: row.try_get("wraps")?,
-            is_rewrapped: row.try_get("is_rewrapped")?,
-            is_copied: row.try_get("copied")?,
+            replacement: match (row.try_get("is_rewrapped")?, row.try_get("copied")?) {
+                (false, _) => Replacement::Due,
+                (true, false) => Replacement::Noted,
+                (true, true) => Replacement::Copied,
+            },
         })
     }
 
     /// Whether it waits for a copy of the keyring.
     pub fn waits_for_copy(&self) -> bool {
-        self.state == RootState::Retiring && !self.wraps && self.is_rewrapped && !self.is_copied
+        let is_noted = self.replacement == Replacement::Noted;
+        self.state == RootState::Retiring && !self.wraps && is_noted
     }
 
     /// Whether keys are being wrapped under the next root.
     pub fn is_rewrapping(&self) -> bool {
-        self.state == RootState::Retiring && (self.wraps || !self.is_rewrapped)
+        let is_due = self.replacement == Replacement::Due;
+        self.state == RootState::Retiring && (self.wraps || is_due)
     }
 
     /// Whether a node cannot do without this root: keys are wrapped under it, or will be.

@@ -116,6 +116,38 @@ impl DatabaseUrl {
         self.config.get_user()
     }
 
+    /// The variables with which PostgreSQL's own programmes log in as this URL says. They hold the
+    /// password.
+    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+        let config = &self.config;
+        let joined = |each: &mut dyn Iterator<Item = String>| each.collect::<Vec<_>>().join(",");
+        let host = |host: &Host| match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(folder) => folder.display().to_string(),
+        };
+        let mut variables = vec![
+            ("PGHOST", joined(&mut config.get_hosts().iter().map(host))),
+            ("PGHOSTADDR", joined(&mut config.get_hostaddrs().iter().map(ToString::to_string))),
+            ("PGPORT", joined(&mut config.get_ports().iter().map(ToString::to_string))),
+            ("PGUSER", config.get_user().unwrap_or_default().to_owned()),
+            ("PGDATABASE", self.database().unwrap_or_default().to_owned()),
+            (
+                "PGPASSWORD",
+                String::from_utf8_lossy(config.get_password().unwrap_or_default()).into(),
+            ),
+        ];
+        if config.get_ssl_mode() == SslMode::Require {
+            // The web's authorities: libpq knows them from PostgreSQL 16 on.
+            let root =
+                self.root.as_ref().map_or("system".into(), |root| root.display().to_string());
+            variables.extend([("PGSSLMODE", "verify-full".to_owned()), ("PGSSLROOTCERT", root)]);
+        } else {
+            variables.push(("PGSSLMODE", "disable".to_owned()));
+        }
+        variables.retain(|(_, value)| !value.is_empty());
+        variables
+    }
+
     /// Hosts with their ports, or the folder of a socket.
     pub(super) fn place(&self) -> String {
         self.places(|folder| folder)

@@ -57,7 +57,6 @@ failed! {
     std::io::Error,
     infra::postgres::PgError,
     infra::metrics::MetricsError,
-    infra::keyring::KeyringError,
     infra::log::ReplayError,
 }
 
@@ -74,12 +73,17 @@ impl From<DatabasesError> for CliError {
 
 impl From<WiringError> for CliError {
     fn from(error: WiringError) -> Self {
-        use KeyringError::{NoRoot, RootMissing};
-        if matches!(error, WiringError::Keyring(NoRoot | RootMissing { .. })) {
-            Self::Input(error.to_string())
-        } else {
-            Self::failed(error)
-        }
+        if let WiringError::Keyring(error) = error { error.into() } else { Self::failed(error) }
+    }
+}
+
+impl From<KeyringError> for CliError {
+    fn from(error: KeyringError) -> Self {
+        use KeyringError::{NoRoot, NothingToRestore, RootMissing, WentBack};
+        let text = format!("the keyring: {error}");
+        let is_input =
+            matches!(error, NoRoot | NothingToRestore(_) | RootMissing { .. } | WentBack { .. });
+        if is_input { Self::Input(text) } else { Self::Failed(text) }
     }
 }
 

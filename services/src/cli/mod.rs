@@ -1,5 +1,6 @@
 //! The subcommands of the programme.
 
+mod backup;
 mod config;
 mod doctor;
 mod erase;
@@ -10,6 +11,7 @@ mod listener;
 mod migrate;
 mod places;
 mod replay;
+mod restore;
 mod serve;
 mod sockets;
 mod stop;
@@ -61,6 +63,10 @@ enum Subcommand {
     Work,
     /// Bring both databases up to date.
     Migrate(migrate::MigrateArgs),
+    /// Write a backup of the events' database, while everything goes on.
+    Backup(backup::BackupArgs),
+    /// Restore a backup of the events, and the keyring of its copy. No node may run.
+    Restore(restore::RestoreArgs),
     /// Build a projection again from the log, while everything goes on.
     Replay(replay::ReplayArgs),
     /// Create, list and revoke the tokens of operators.
@@ -87,6 +93,8 @@ impl Subcommand {
             Self::Serve | Self::Api | Self::Work => "info".to_owned(),
             Self::Migrate(_)
             | Self::Replay(_)
+            | Self::Backup(_)
+            | Self::Restore(_)
             | Self::Token(_)
             | Self::Erase(_)
             | Self::Keys(_)
@@ -144,6 +152,8 @@ async fn carry_out(subcommand: Subcommand, config: Arc<Config>) -> Result<(), Cl
         Subcommand::Work => Box::pin(serve::run(config, serve::Parts::WORK)).await,
         Subcommand::Migrate(args) => migrate::run(&config, args).await,
         Subcommand::Replay(args) => replay::run(&config, args).await,
+        Subcommand::Backup(args) => backup::run(&config, args).await,
+        Subcommand::Restore(args) => restore::run(&config, args).await,
         Subcommand::Token(subcommand) => {
             with_app::with_app(config, async |app| token::run(subcommand, app).await).await
         }

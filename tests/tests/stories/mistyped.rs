@@ -123,7 +123,8 @@ async fn a_folder_of_root_keys_that_is_not_there_is_not_made() {
     let typo = installation.folder().join("rots").display().to_string();
     let before = files(installation.folder());
 
-    for subcommand in subcommands() {
+    // A backup needs no key, and makes the folder that it is given.
+    for subcommand in subcommands().into_iter().filter(|words| words[0] != "backup") {
         let words: Vec<&str> = subcommand.iter().map(String::as_str).collect();
         let (code, out, errors) =
             printed(&installation.run_with(&words, &[("root_dir", &typo)]).await);

@@ -149,10 +149,14 @@ impl FileWriter {
             .map_err(std::io::IntoInnerError::into_error)
             .and_then(|file| file.sync_all())
             .and_then(|()| std::fs::rename(&part, &path))
-            .and_then(|()| File::open(&self.dir)?.sync_all());
+            .and_then(|()| self.dir.ancestors().take(2).try_for_each(sync));
         finished.map_err(|reason| failed(&path, reason))?;
         Ok(self.bytes)
     }
+}
+
+fn sync(dir: &Path) -> std::io::Result<()> {
+    File::open(dir)?.sync_all()
 }
 
 /// Reads the frames of a file.
@@ -196,9 +200,11 @@ impl FileReader {
     }
 
     fn read(&mut self, into: &mut [u8]) -> Result<(), KeyringError> {
-        self.file.read_exact(into).map_err(|reason| match reason.kind() {
-            std::io::ErrorKind::UnexpectedEof => damaged(&self.path, "it ends too early"),
-            _ => failed(&self.path, reason),
+        self.file.read_exact(into).map_err(|reason| {
+            if reason.kind() == std::io::ErrorKind::UnexpectedEof {
+                return damaged(&self.path, "it ends too early");
+            }
+            failed(&self.path, reason)
         })
     }
 

@@ -100,6 +100,7 @@ impl KeyringCopy {
             self.know(newest);
             return self.unchanged(&client, &state).await;
         };
+        let root = self.roots.of(draft.current).await?;
         let token = Uuid::from_bytes(random::bytes()?);
         let Some(number) = state::begin(&client, state.number, token).await? else {
             return Ok(CopyUpdate::Busy);
@@ -121,7 +122,6 @@ impl KeyringCopy {
             complete_at,
             bytes_before: last.as_ref().map_or(0, |last| last.bytes_before),
         };
-        let root = self.roots.of(draft.current).await?;
         let since = last.map(|last| last.snapshot);
         match self.write(&client, header, &root, since).await {
             Ok(header) => self.complete(&mut client, header, &draft.waiting).await,
@@ -162,10 +162,11 @@ impl KeyringCopy {
     /// The same as [`Self::update`], and waits for another node that writes.
     pub(super) async fn update_in_turn(&self) -> Result<CopyUpdate, KeyringError> {
         for _ in 0..WAITS {
-            match self.update().await? {
-                CopyUpdate::Busy => tokio::time::sleep(WAIT).await,
-                updated => return Ok(updated),
+            let updated = self.update().await?;
+            if updated != CopyUpdate::Busy {
+                return Ok(updated);
             }
+            tokio::time::sleep(WAIT).await;
         }
         Ok(CopyUpdate::Busy)
     }
@@ -204,13 +205,14 @@ impl KeyringCopy {
             let base = file::name(CopyKind::Base, header.base);
             dir.join(header.name()).exists() && dir.join(base).exists()
         };
-        let newest = match self.known().filter(|known| state.is_last(known) && is_there(known)) {
-            Some(known) => Some(known),
-            None => {
-                let dir = dir.clone();
-                blocking(move || folder::newest(&dir)).await?
-            }
-        };
+        if let Some(known) = self.known()
+            && state.is_last(&known)
+            && is_there(&known)
+        {
+            return Ok(Some(known));
+        }
+        let folder = dir.clone();
+        let newest = blocking(move || folder::newest(&folder)).await?;
         let Some(newest) = newest else { return Ok(None) };
         if state.is_behind(&newest) {
             return Err(KeyringError::WentBack {

@@ -23,7 +23,7 @@ async fn copied() -> (Harness, Keyring, Vec<(AccountId, Sealed)>, std::path::Pat
 
 async fn refused(harness: &mut Harness) -> KeyringError {
     harness.databases = test_support::databases().await.unwrap();
-    let refused = harness.restore().await.err().expect("it is restored");
+    let refused = harness.restore().await.expect_err("it is restored");
     let rows = harness.count("select count(*) from keyring.keys").await
         + harness.count("select count(*) from keyring.roots").await;
     assert_eq!(rows, 0, "something was changed");

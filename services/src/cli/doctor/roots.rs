@@ -121,7 +121,7 @@ async fn old(keyring: &Keyring, config: &Config, findings: &mut Findings) -> Res
             let text = format!("root {} is not erased yet: {hold}", held.id);
             match hold {
                 RootHold::Retained { .. } | RootHold::NotCopied | RootHold::Behind { .. } => {
-                    findings.note(&text)
+                    findings.note(&text);
                 }
                 RootHold::Unseen { .. }
                 | RootHold::NotFound

@@ -1,0 +1,46 @@
+//! Backups of the events' database, by the programmes of PostgreSQL. The keyring is never in one: an
+//! old backup is read with the keys of today.
+
+mod manifest;
+mod restore;
+mod tools;
+mod write;
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::postgres::PgError;
+
+pub use manifest::Manifest;
+pub use restore::{RestoreTarget, restore, target};
+pub use tools::Tools;
+pub use write::back_up;
+
+/// Why a backup was not made or not restored. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the text of each variant says what it means")]
+pub enum BackupError {
+    #[error("the events' database: {0}")]
+    Database(#[from] PgError),
+    #[error("{path}: {reason}", path = .path.display())]
+    File { path: PathBuf, reason: io::Error },
+    #[error("{} is not empty: name a folder that is new", .0.display())]
+    NotEmpty(PathBuf),
+    #[error("{} is no complete backup: {reason}", .path.display())]
+    NoBackup { path: PathBuf, reason: String },
+    #[error("{} was changed since it was written: {reason}", .path.display())]
+    Changed { path: PathBuf, reason: String },
+    #[error(
+        "{name} of PostgreSQL {needed} or later is needed, as the server is of {needed}, and {found}: \
+         install it (Debian: apt-get install postgresql-client), or set PG_BINDIR to its folder"
+    )]
+    Tool { name: &'static str, needed: i32, found: String },
+    #[error("{name} failed: {reason}")]
+    Failed { name: &'static str, reason: String },
+}
+
+impl From<tokio_postgres::Error> for BackupError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Database(error.into())
+    }
+}

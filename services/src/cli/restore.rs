@@ -1,0 +1,121 @@
+//! `lethe restore`: puts back what a backup, or the copy of the keyring, holds.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use infra::backup::{RestoreTarget, restore, target};
+use infra::clock::Clock;
+use infra::keyring::{KeyringError, restore_keyring};
+use infra::postgres::live_nodes;
+
+use super::CliError;
+use super::terminal::{count, say, seconds};
+use crate::config::Config;
+use crate::databases::Databases;
+use crate::wiring::{self, Creation, WiringError};
+
+#[derive(Args)]
+#[command(group = clap::ArgGroup::new("what").required(true).multiple(true).args(["folder", "keyring"]))]
+pub struct RestoreArgs {
+    /// The folder of a `lethe backup`, whose events take the place of those in the events' database.
+    /// A keyring that is behind its copy is put in place first.
+    folder: Option<PathBuf>,
+    /// Put the keys of the keyring's copy in place, after a backup of the data directory or of the
+    /// keyring's database was restored. Without a folder the events stay as they are.
+    #[arg(long)]
+    keyring: bool,
+    /// Restore although the events' database has events: they are dropped.
+    #[arg(long, requires = "folder")]
+    overwrite: bool,
+}
+
+pub async fn run(config: &Config, args: RestoreArgs) -> Result<(), CliError> {
+    let databases = Databases::with_keyring(config).await?;
+    let restored = carry_out(config, &databases, &args).await;
+    databases.close().await;
+    restored
+}
+
+async fn carry_out(
+    config: &Config,
+    databases: &Databases,
+    args: &RestoreArgs,
+) -> Result<(), CliError> {
+    let held = target(&databases.direct).await?;
+    if held != RestoreTarget::Empty {
+        refuse_nodes(databases).await?;
+    }
+    if let (RestoreTarget::Events(position), Some(_), false) = (held, &args.folder, args.overwrite)
+    {
+        return Err(CliError::Input(format!(
+            "{} has events up to position {position}: name another database, or use --overwrite to \
+             drop them",
+            databases.direct
+        )));
+    }
+    keyring(config, databases, args).await?;
+    if let Some(folder) = &args.folder {
+        events(config, databases, folder).await?;
+    }
+    say("start `lethe serve`: before it serves, it erases again who was erased since");
+    Ok(())
+}
+
+/// A node would go on with what it has in memory.
+async fn refuse_nodes(databases: &Databases) -> Result<(), CliError> {
+    let nodes = live_nodes(&databases.direct).await?;
+    if nodes.is_empty() {
+        return Ok(());
+    }
+    Err(CliError::Input(format!("stop every node first; these run: {}", nodes.join("; "))))
+}
+
+/// Puts the keyring of its copy in place if it is behind, and checks that every key has its root.
+async fn keyring(
+    config: &Config,
+    databases: &Databases,
+    args: &RestoreArgs,
+) -> Result<(), CliError> {
+    // A backup has the schema of its time.
+    databases.migrate_keyring().await?;
+    let pool = wiring::keyring_pool(config, databases).await?;
+    let roots = Arc::new(wiring::root_folder(config)?);
+    match &config.copy_dir {
+        None if args.keyring => {
+            let reason = "copy_dir is empty, so there is no copy of the keyring to restore";
+            return Err(CliError::Input(reason.to_owned()));
+        }
+        None => {}
+        Some(copies) => match restore_keyring(&pool, roots, copies).await {
+            Ok(restored) => say(format_args!(
+                "{} of the keyring restored from {}, which was complete at {}",
+                count(restored.rows, "row", "rows"),
+                restored.from.display(),
+                seconds(restored.complete_at)
+            )),
+            Err(KeyringError::NothingToRestore(_)) if !args.keyring => {}
+            Err(error) => return Err(error.into()),
+        },
+    }
+    match wiring::keyring(config, pool, Clock::system(), Creation::Nothing).await {
+        Err(WiringError::Keyring(KeyringError::NoRoot)) => Err(CliError::Input(
+            "the keyring is empty, so no event would open: restore its database, or its copy with \
+             `lethe migrate` and `lethe restore --keyring`"
+                .to_owned(),
+        )),
+        started => Ok(started.map(drop)?),
+    }
+}
+
+async fn events(config: &Config, databases: &Databases, folder: &Path) -> Result<(), CliError> {
+    let data = config.private_data();
+    let restored = restore(&databases.direct, data.as_deref(), folder).await?;
+    say(format_args!(
+        "{}: events to position {} as of {} restored",
+        databases.direct,
+        restored.position,
+        seconds(restored.at)
+    ));
+    Ok(())
+}
