@@ -1,4 +1,4 @@
-//! Refreshes gauges every few seconds: pools, readers, keys, erasures, mails, seats, runs.
+//! Refreshes gauges every few seconds: pools, clocks, readers, keys, erasures, mails, seats, runs.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -23,9 +23,11 @@ pub fn start(app: App) -> JoinHandle<()> {
     let refreshing = async move {
         let mut ticks = tokio::time::interval(EVERY);
         let mut turn = 0_u64;
+        let mut clock_fault = false;
         loop {
             ticks.tick().await;
             pools(&app);
+            log_error("the clock", clock(&app, &mut clock_fault).await);
             log_error("readers", readers(&app).await);
             log_error("keys", keys(&app).await);
             if turn.is_multiple_of(HOLDS_EACH) {
@@ -58,6 +60,22 @@ fn pool(app: &App, name: &str, pool: &Pool) {
     ] {
         family.with_label_values(&[name]).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
+}
+
+/// Compares the clocks; `is_wrong` is whether they were wrong at the last turn.
+async fn clock(app: &App, is_wrong: &mut bool) -> Result<(), PgError> {
+    app.clock.compare(&app.pool).await?;
+    let skew = app.clock.skew();
+    for (clock, skew) in [("system", skew.system), ("database", skew.database)] {
+        app.metrics.clock_skew_seconds.with_label_values(&[clock]).set(skew.as_seconds_f64());
+    }
+    match skew.fault() {
+        Some(fault) if !*is_wrong => tracing::error!(fault, "a clock is wrong, and not used"),
+        None if *is_wrong => tracing::info!("the clocks are right again"),
+        Some(_) | None => {}
+    }
+    *is_wrong = skew.fault().is_some();
+    Ok(())
 }
 
 fn log_error<E: Display>(what: &str, result: Result<(), E>) {

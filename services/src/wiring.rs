@@ -113,6 +113,8 @@ impl App {
         let (clock, ids) = (Clock::system(), Ids::system());
         let node = ids.uuid();
         let pool = log_pool(&config, databases).await?;
+        // Before anything is decided by it.
+        clock.compare(&pool).await.map_err(WiringError::Log)?;
         let keyring_pool = keyring_pool(&config, databases).await?;
         let keyring = keyring(&config, keyring_pool.clone(), clock.clone(), creation).await?;
         let executor = Executor::start(

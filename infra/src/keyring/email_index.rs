@@ -1,7 +1,7 @@
 //! The blind index of e-mail addresses. While its key changes, addresses are reserved under both.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -14,7 +14,7 @@ use super::key_cache::{KeySlot, KeyState, LEASE, LEASE_LOST};
 use super::key_eraser::KeyEraser;
 use super::keys::Keys;
 use super::{KeyringError, crypto, invalidations};
-use crate::clock::Clock;
+use crate::clock::{Clock, since_boot};
 use crate::failpoint;
 use crate::postgres::Pool;
 
@@ -99,7 +99,7 @@ impl EmailIndex {
         &self,
         email: &EmailAddress,
     ) -> Result<Vec<(String, Vec<u8>)>, KeyringError> {
-        let generations = match self.keys.cache.email_generations(Instant::now()) {
+        let generations = match self.keys.cache.email_generations(since_boot()) {
             Some(generations) => generations,
             None => timeout(LEASE, self.read_written()).await.map_err(|_| LEASE_LOST)??,
         };

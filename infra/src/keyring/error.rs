@@ -16,8 +16,10 @@ pub enum KeyringError {
     /// Milliseconds. Keys in memory are not used until the database answers again.
     #[error("no answer from the keyring for {0} ms: its cached keys are not used")]
     LeaseLost(u128),
-    /// A standby may not know of the last keys that were erased.
-    #[error("the keyring's database is a standby: keys are used from the primary only")]
+    /// A standby, or a primary that was replaced, may not know of the last keys that were erased.
+    #[error(
+        "the keyring's database is a standby or takes no writes: keys are used from the primary only"
+    )]
     Standby,
     /// A commit may be lost in a crash although it was answered.
     #[error(

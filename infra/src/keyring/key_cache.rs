@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use domain::SubjectId;
 use domain::privacy::Class;
@@ -53,8 +53,9 @@ pub(super) enum KeyState {
 
 /// The answer to one renewal of the lease.
 pub(super) struct Renewal {
-    /// When the request was sent.
-    pub requested_at: Instant,
+    /// When the request was sent. As every time here, since the start of the machine, so that a lease ends
+    /// also while the machine is suspended.
+    pub requested_at: Duration,
     /// The last number of the list of invalidations, as the request saw it.
     pub last: i64,
     /// The keys on the list since the last renewal; `None` when the list does not reach back to it.
@@ -70,8 +71,8 @@ pub(super) struct KeyCache {
 struct Memory {
     /// The number up to which invalidations were read.
     sequence: i64,
-    renewed_at: Option<Instant>,
-    used_at: Option<Instant>,
+    renewed_at: Option<Duration>,
+    used_at: Option<Duration>,
     // Two halves: a used key moves to the young one; a full young one replaces the old one.
     young: HashMap<KeySlot, KeyState>,
     old: HashMap<KeySlot, KeyState>,
@@ -79,8 +80,8 @@ struct Memory {
 }
 
 impl Memory {
-    fn is_leased(&self, now: Instant) -> bool {
-        self.renewed_at.is_some_and(|at| now.saturating_duration_since(at) < LEASE)
+    fn is_leased(&self, now: Duration) -> bool {
+        self.renewed_at.is_some_and(|at| now.saturating_sub(at) < LEASE)
     }
 
     fn evict_all(&mut self) {
@@ -146,25 +147,24 @@ impl KeyCache {
         self.memory().sequence
     }
 
-    pub fn is_leased(&self, now: Instant) -> bool {
+    pub fn is_leased(&self, now: Duration) -> bool {
         self.memory().is_leased(now)
     }
 
     /// Whether the lease is to be renewed without anybody who waits for it.
-    pub fn is_renewal_due(&self, now: Instant) -> bool {
+    pub fn is_renewal_due(&self, now: Duration) -> bool {
         let memory = self.memory();
-        let within = |at: Option<Instant>, limit| {
-            at.is_some_and(|at| now.saturating_duration_since(at) < limit)
-        };
+        let within =
+            |at: Option<Duration>, limit| at.is_some_and(|at| now.saturating_sub(at) < limit);
         within(memory.used_at, IDLE_AFTER) || !within(memory.renewed_at, RENEW_IDLE_EVERY)
     }
 
-    pub fn is_renewed_since(&self, at: Instant) -> bool {
+    pub fn is_renewed_since(&self, at: Duration) -> bool {
         self.memory().renewed_at.is_some_and(|renewed_at| renewed_at >= at)
     }
 
     /// The state in memory of each slot, in order; `None` without a lease.
-    pub fn look(&self, slots: &[KeySlot], now: Instant) -> Option<Vec<Option<KeyState>>> {
+    pub fn look(&self, slots: &[KeySlot], now: Duration) -> Option<Vec<Option<KeyState>>> {
         let mut memory = self.memory();
         memory.used_at = Some(now);
         if !memory.is_leased(now) {
@@ -201,7 +201,7 @@ impl KeyCache {
     }
 
     /// The generations of the e-mail index; `None` without a lease.
-    pub fn email_generations(&self, now: Instant) -> Option<Arc<[i64]>> {
+    pub fn email_generations(&self, now: Duration) -> Option<Arc<[i64]>> {
         let memory = self.memory();
         memory.email_generations.clone().filter(|_| memory.is_leased(now))
     }

@@ -1,7 +1,7 @@
 //! Reads keys from their rows, several in one round trip, and creates missing ones.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::Duration;
 
 use tokio::time::timeout;
 use tokio_postgres::Row;
@@ -12,7 +12,7 @@ use super::key::{KeyId, KeyKind};
 use super::key_cache::{KeyState, LEASE, LEASE_LOST};
 use super::roots::Roots;
 use super::{KeyringError, RootId, Secret, crypto};
-use crate::clock::Clock;
+use crate::clock::{Clock, since_boot};
 use crate::postgres::Pool;
 
 /// How often rows are read again after a race with a root rotation or with another creator.
@@ -65,7 +65,7 @@ impl KeyRows {
         for _ in 0..ATTEMPTS_MAX {
             if let Some((requested_at, fetched)) = self.obtain(wanted).await? {
                 // Rows are as old as the request: they may be used for one lease, like keys in memory.
-                let in_time = requested_at.elapsed() < LEASE;
+                let in_time = since_boot().saturating_sub(requested_at) < LEASE;
                 return if in_time { Ok(fetched) } else { Err(LEASE_LOST) };
             }
             self.roots.read_current().await?;
@@ -78,7 +78,7 @@ impl KeyRows {
     async fn obtain(
         &self,
         wanted: &[WantedKey],
-    ) -> Result<Option<(Instant, FetchedKeys)>, KeyringError> {
+    ) -> Result<Option<(Duration, FetchedKeys)>, KeyringError> {
         let current = self.roots.current();
         let candidates = self.candidates(wanted, current).await?;
         let kinds: Vec<&str> = wanted.iter().map(|wanted| wanted.kind.as_str()).collect();
@@ -87,7 +87,7 @@ impl KeyRows {
         let numbers: Vec<Option<i64>> = wanted.iter().map(|wanted| wanted.number).collect();
         let client = self.pool.get().await?;
         // Counted from after the wait for a connection, since nothing was sent before.
-        let requested_at = Instant::now();
+        let requested_at = since_boot();
         let now = self.clock.now();
         let query = async {
             let obtain = client.prepare_cached(OBTAIN).await?;

@@ -1,24 +1,27 @@
 //! Gets keys: from memory under the lease, else from their rows.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use deadpool_postgres::Object;
 use domain::SubjectId;
 use domain::privacy::Class;
 use tokio::sync::Mutex;
 use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_postgres::types::ToSql;
 
-use super::key::KeyId;
+use super::key::{KeyId, KeyKind};
 use super::key_cache::{KeyCache, KeySlot, KeyState, LEASE, LEASE_LOST, Renewal};
 use super::key_rows::{FetchedKeys, KeyRows, WantedKey};
 use super::roots::Roots;
 use super::{KeyringError, crypto, invalidations};
+use crate::clock::since_boot;
 use crate::postgres::Pool;
 
 /// The target of the log lines about the lease on keys in memory.
 pub const LOG_TARGET: &str = module_path!();
 
+const FIRST_LIVE_AFTER: &str = include_str!("sql/first_live_after.sql");
 const RENEW_EVERY: Duration = Duration::from_millis(300);
 
 /// The keys of one node. All parts of the keyring share one.
@@ -40,10 +43,10 @@ impl Keys {
     /// create those that never existed.
     pub async fn get(&self, slots: &[KeySlot], make: bool) -> Result<Vec<KeyState>, KeyringError> {
         self.roots.usable()?;
-        let mut cached = self.cache.look(slots, Instant::now());
+        let mut cached = self.cache.look(slots, since_boot());
         if cached.is_none() {
             self.renew().await?;
-            cached = self.cache.look(slots, Instant::now());
+            cached = self.cache.look(slots, since_boot());
         }
         let cached = cached.ok_or(LEASE_LOST)?;
         if cached.iter().all(Option::is_some) {
@@ -70,10 +73,19 @@ impl Keys {
         Ok(read)
     }
 
+    /// The number of the first live key of a family after `number`; where none is live, one that no key
+    /// has had.
+    pub async fn first_live_after(&self, kind: KeyKind, number: i64) -> Result<i64, KeyringError> {
+        let KeyId { subject, class, .. } = KeyId::numbered(kind, number);
+        let client = self.pool.get().await?;
+        let of: [&(dyn ToSql + Sync); 4] = [&kind.as_str(), &subject, &class, &number];
+        Ok(client.query_one(FIRST_LIVE_AFTER, &of).await?.try_get("number")?)
+    }
+
     /// Renews the lease: reads what was invalidated since the last time. One request at a time, for
     /// all who wait.
     pub async fn renew(&self) -> Result<(), KeyringError> {
-        let since = Instant::now();
+        let since = since_boot();
         let renewal = async {
             let mut connection = self.renewing.lock().await;
             if self.cache.is_renewed_since(since) {
@@ -92,7 +104,7 @@ impl Keys {
     }
 
     async fn read_invalidations(&self, client: &Object) -> Result<(), KeyringError> {
-        let requested_at = Instant::now();
+        let requested_at = since_boot();
         let (last, invalidated) = invalidations::read(client, self.cache.sequence()).await?;
         self.roots.evict(invalidated.as_deref());
         self.cache.renew(&Renewal { requested_at, last, invalidated });
@@ -129,7 +141,7 @@ pub(super) fn keep_renewed(keys: &Arc<Keys>) {
         loop {
             every.tick().await;
             let Some(keys) = keys.upgrade() else { return };
-            if !keys.cache.is_renewal_due(Instant::now()) {
+            if !keys.cache.is_renewal_due(since_boot()) {
                 continue;
             }
             let renewed = keys.renew().await;

@@ -39,9 +39,9 @@ mod tests;
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, since_boot};
 use crate::postgres::Pool;
 use escrow::Escrow;
 use key_cache::KeyCache;
@@ -217,6 +217,6 @@ impl Keyring {
     pub async fn status(&self) -> Result<KeyringStatus, KeyringError> {
         let client = self.pool.get().await?;
         let row = client.query_one(KeyringStatus::READ, &[]).await?;
-        KeyringStatus::from_row(&row, self.keys.cache.is_leased(Instant::now()))
+        KeyringStatus::from_row(&row, self.keys.cache.is_leased(since_boot()))
     }
 }

@@ -35,14 +35,15 @@ impl RequestMacKeys {
         Self { keys, clock }
     }
 
-    /// Two bodies of one tenant have the same MAC on the same day only if they are the same.
+    /// Two bodies of one tenant have the same MAC on the same day only if they are the same. Where a clock
+    /// that was ahead has erased today's key, the key that it made for a later day is used until that day.
     ///
     /// # Errors
     /// [`KeyringError::Database`] and [`KeyringError::LeaseLost`] when the keyring is not reached;
-    /// [`KeyringError::Date`] when today's key is erased, since this clock is a day behind.
+    /// [`KeyringError::Date`] when the key that was to be used is erased at this moment.
     pub async fn macs(&self, tenant: TenantId, body: &[u8]) -> Result<RequestMacs, KeyringError> {
-        let today = key::day(self.clock.now().date_naive());
-        let days = [today, today - 1].map(|day| KeySlot::Numbered(KeyKind::RequestMac, day));
+        let day = key::day(self.clock.now().date_naive());
+        let days = [day, day - 1].map(|of| KeySlot::Numbered(KeyKind::RequestMac, of));
         // Creates also yesterday's key if it is missing, so that all nodes agree on it.
         let keys = self.keys.get(&days, true).await?;
         let mac = |state: Option<&KeyState>| match state {
@@ -51,7 +52,13 @@ impl RequestMacKeys {
             }
             Some(KeyState::Erased | KeyState::Expired | KeyState::Absent) | None => None,
         };
-        let today = mac(keys.first()).ok_or(KeyringError::Date)?;
-        Ok(RequestMacs { today, before: mac(keys.get(1)) })
+        let before = mac(keys.get(1));
+        if let Some(today) = mac(keys.first()) {
+            return Ok(RequestMacs { today, before });
+        }
+        let substitute = self.keys.first_live_after(KeyKind::RequestMac, day).await?;
+        let keys =
+            self.keys.get(&[KeySlot::Numbered(KeyKind::RequestMac, substitute)], true).await?;
+        Ok(RequestMacs { today: mac(keys.first()).ok_or(KeyringError::Date)?, before })
     }
 }

@@ -113,6 +113,9 @@ families! {
     /// Callers that wait until their password is hashed.
     argon2_waiting: IntGauge = "lethe_argon2_waiting_callers" [],
 
+    /// How far a clock is from the time that Lethe uses; above 0: ahead of it.
+    clock_skew_seconds: GaugeVec = "lethe_clock_skew_seconds" ["clock"],
+
     /// Always 1; the labels hold the version and the build profile.
     build: IntGaugeVec = "lethe_build_info" ["version", "profile"],
 }

@@ -17,7 +17,7 @@ const NOUNS: &[(&str, &str, &str)] = &[
     ("role", "domain/src/workspace/role.rs", "pub enum Role {"),
     ("event of a run", "domain/src/run/event.rs", "RunEvent"),
     ("personal field", "domain/src/privacy/personal.rs", "pub enum Personal<"),
-    ("clock", "infra/src/clock.rs", "pub struct Clock("),
+    ("clock", "infra/src/clock/mod.rs", "pub struct Clock("),
     ("executor", "infra/src/event_store/executor.rs", "pub struct Executor("),
     ("receipt", "infra/src/event_store/receipt.rs", "pub enum Receipt {"),
     ("sealer", "infra/src/keyring/sealer.rs", "pub struct Sealer {"),

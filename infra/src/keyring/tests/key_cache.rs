@@ -1,6 +1,6 @@
 //! Which keys stay in memory when others are invalidated.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use domain::privacy::Class;
 
@@ -9,6 +9,7 @@ use super::super::key_cache::{KeyCache, KeySlot, KeyState, Renewal};
 use super::super::roots::Roots;
 use super::super::{RootFingerprint, RootId, RootStore, Secret, invalidations};
 use super::*;
+use crate::clock::since_boot;
 
 const LINK: KeySlot = KeySlot::Numbered(KeyKind::Link, 20_000);
 
@@ -22,11 +23,11 @@ fn kept(slot: KeySlot) -> (KeySlot, KeyState) {
 }
 
 fn renew(cache: &KeyCache, last: i64, invalidated: Option<Vec<KeyId>>) {
-    cache.renew(&Renewal { requested_at: Instant::now(), last, invalidated });
+    cache.renew(&Renewal { requested_at: since_boot(), last, invalidated });
 }
 
 fn has(cache: &KeyCache, slot: KeySlot) -> bool {
-    cache.look(&[slot], Instant::now()).unwrap()[0].is_some()
+    cache.look(&[slot], since_boot()).unwrap()[0].is_some()
 }
 
 #[test]
@@ -40,7 +41,7 @@ fn a_key_that_was_read_before_the_list_that_is_known_is_not_kept() {
     assert!(has(&cache, LINK));
 
     cache.keep_email_generations(4, [1].into());
-    assert!(cache.email_generations(Instant::now()).is_none());
+    assert!(cache.email_generations(since_boot()).is_none());
 }
 
 #[test]
@@ -65,7 +66,7 @@ fn after_a_gap_in_the_list_no_key_is_kept() {
     renew(&cache, 2, None);
 
     assert!(!has(&cache, of_day(7)) && !has(&cache, LINK));
-    assert!(cache.email_generations(Instant::now()).is_none());
+    assert!(cache.email_generations(since_boot()).is_none());
 }
 
 #[test]
@@ -126,7 +127,7 @@ async fn the_roots_in_memory_are_those_that_were_read_and_not_evicted() {
 fn a_node_that_uses_no_key_renews_its_lease_seldom() {
     let cache = KeyCache::new(16);
     renew(&cache, 1, Some(vec![]));
-    let now = Instant::now();
+    let now = since_boot();
     let after = |seconds| now + Duration::from_secs(seconds);
     assert!(!cache.is_renewal_due(after(2)), "nobody has used a key");
     assert!(cache.is_renewal_due(after(6)), "erased keys leave the memory of an idle node too");

@@ -1,16 +1,18 @@
 //! The length of the lease, as numbers that do not come from the code.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::super::Secret;
 use super::super::key::KeyKind;
 use super::super::key_cache::{KeyCache, KeySlot, KeyState, Renewal};
+use test_support::until;
+
 use super::*;
 
 #[test]
 fn keys_in_memory_are_used_for_less_than_a_second_after_the_renewal_was_requested() {
     let cache = KeyCache::new(16);
-    let requested_at = Instant::now();
+    let requested_at = crate::clock::since_boot();
     let at = |millis| requested_at + Duration::from_millis(millis);
     let renewed = |requested_at| Renewal { requested_at, last: 0, invalidated: Some(vec![]) };
     let slot = KeySlot::Numbered(KeyKind::Link, 20_000);
@@ -38,4 +40,33 @@ fn keys_in_memory_are_used_for_less_than_a_second_after_the_renewal_was_requeste
 #[test]
 fn whoever_waits_for_other_nodes_waits_for_a_second() {
     assert_eq!(Keyring::LEASE, Duration::from_secs(1));
+}
+
+/// As a primary that was replaced is set by whoever replaces it. It answers every read.
+#[tokio::test]
+async fn a_server_that_takes_no_writes_renews_no_lease() {
+    let harness = Harness::new().await;
+    let node = harness.node().await;
+    node.keys.renew().await.unwrap();
+    // Its own session stays as it was.
+    let owner = ConnectOptions::default();
+    let admin = connect_one(&harness.databases.keyring_url, &owner).await.unwrap();
+    let name: String =
+        admin.query_one("select current_database()::text", &[]).await.unwrap().get(0);
+    let read_only = async |value: &str| {
+        let set = format!("alter database {name} set default_transaction_read_only = {value}");
+        admin.batch_execute(&set).await.unwrap();
+        let others = "select pg_terminate_backend(pid) from pg_stat_activity
+            where datname = current_database() and pid <> pg_backend_pid()";
+        admin.execute(others, &[]).await.unwrap();
+    };
+
+    read_only("on").await;
+    until("every connection is a new one", async || {
+        matches!(node.keys.renew().await, Err(KeyringError::Standby)).then_some(())
+    })
+    .await;
+
+    read_only("off").await;
+    until("it is renewed again", async || node.keys.renew().await.ok()).await;
 }

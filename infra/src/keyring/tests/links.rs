@@ -83,3 +83,32 @@ async fn a_request_is_recognised_for_a_day_and_not_longer() {
         "select count(*) from keyring.keys where kind = 'request_mac' and wrapped is not null";
     assert_eq!(harness.count(live).await, 1);
 }
+
+/// The keys of the days that were not over are erased by then.
+#[tokio::test]
+async fn after_a_clock_that_was_days_ahead_requests_are_recognised_again() {
+    let harness = Harness::new().await;
+    let (one, two) = (harness.node().await, harness.node().await);
+    let ada = harness.person();
+    one.request_macs.macs(ada.into(), b"body").await.unwrap();
+    harness.days_pass(3);
+    one.eraser.erase_expired().await.unwrap();
+    one.request_macs.macs(ada.into(), b"body").await.unwrap();
+    harness.days_pass(-3);
+
+    let first = one.request_macs.macs(ada.into(), b"body").await.unwrap();
+    assert_eq!(first.before, None);
+    assert_eq!(two.request_macs.macs(ada.into(), b"body").await.unwrap(), first);
+    for _ in 0..3 {
+        harness.days_pass(1);
+        one.eraser.erase_expired().await.unwrap();
+        let next = two.request_macs.macs(ada.into(), b"body").await.unwrap();
+        assert_eq!(one.request_macs.macs(ada.into(), b"body").await.unwrap(), next);
+    }
+    // Where no later key lives either, one is made.
+    let kill =
+        "update keyring.keys set wrapped = null, destroyed_at = now() where kind = 'request_mac'";
+    harness.sql(kill, &[]).await;
+    let fresh = harness.node().await;
+    fresh.request_macs.macs(ada.into(), b"body").await.unwrap();
+}

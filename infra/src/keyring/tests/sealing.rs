@@ -160,7 +160,7 @@ async fn a_registration_makes_one_key_and_remembers_it() {
         generation: None,
         bucket: 0,
     };
-    assert!(node.keys.cache.look(&[slot], std::time::Instant::now()).unwrap()[0].is_some());
+    assert!(node.keys.cache.look(&[slot], crate::clock::since_boot()).unwrap()[0].is_some());
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ const LAG_SECONDS_MAX: f64 = 30.0;
 const COPY_SECONDS_MAX: f64 = 300.0;
 const WITHIN: Duration = Duration::from_secs(2);
 const PROXY_PROBES: usize = 4;
+const OK: &str = "ok";
 
 pub fn routes(routes: &mut Routes) {
     routes.add(__path_alive, alive).add(__path_ready, ready);
@@ -36,6 +37,8 @@ pub struct Readiness {
     readers: String,
     /// Whether the copy of the keyring has every change. A node serves also without.
     copy: String,
+    /// A clock that is wrong is not used, so that it makes no node unready.
+    clock: String,
 }
 
 /// Whether the database, the keyring and the readers answer.
@@ -50,14 +53,15 @@ async fn ready(api: ApiData) -> HttpResponse {
         answer_of(readers(&api)),
     );
     let copy = answer_of(copy(&api)).await;
-    let ready = [&database, &keyring, &readers].iter().all(|answer| *answer == "ok");
+    let clock = api.app.clock.skew().fault().unwrap_or_else(|| OK.to_owned());
+    let ready = [&database, &keyring, &readers].iter().all(|answer| *answer == OK);
     let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-    answer.json(Readiness { ready, database, keyring, readers, copy })
+    answer.json(Readiness { ready, database, keyring, readers, copy, clock })
 }
 
 async fn answer_of(check: impl Future<Output = Result<(), String>>) -> String {
     match tokio::time::timeout(WITHIN, check).await {
-        Ok(Ok(())) => "ok".to_owned(),
+        Ok(Ok(())) => OK.to_owned(),
         Ok(Err(why)) => why,
         Err(_) => format!("no answer within {} s", WITHIN.as_secs()),
     }
