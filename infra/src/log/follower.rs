@@ -1,6 +1,8 @@
 //! The loop of one reader that this node owns: a page of events, its rows and the checkpoint in
 //! one transaction.
 
+mod released;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +13,7 @@ use uuid::Uuid;
 
 use super::alarm::Alarms;
 use super::checkpoint::{OwnedReader, ReadStats};
-use super::parked::{self, ParkedRow};
+use super::parked;
 use super::poll::News;
 use super::positions::Waiters;
 use super::rows::Order;
@@ -201,81 +203,6 @@ impl Follower {
             return Ok(());
         }
         if self.owned.write(&self.pool).await? { Ok(()) } else { Err(Stop::Lost) }
-    }
-
-    /// Loads which streams are parked, at first and when one is released, and reads the released ones.
-    async fn load_parked(&mut self) -> Result<(), Stop> {
-        if !self.news.has_released(self.id()) && self.parked.is_loaded {
-            return Ok(());
-        }
-        let client = self.pool.get().await?;
-        let rows = parked::load(&client, self.id(), false).await?;
-        drop(client);
-        self.parked =
-            ParkedStreams { streams: rows.iter().map(|row| row.stream).collect(), is_loaded: true };
-        for row in rows.into_iter().filter(|row| row.released) {
-            match self.release(row).await {
-                Err(Stop::Data(why)) => self.park_again(row, why).await?,
-                // It is parked before this reader's position: no other stream waits for it.
-                Err(Stop::Damaged(event)) => {
-                    self.park_again(row, event.to_string()).await?;
-                }
-                other => other?,
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads a stream from its poisonous event up to the checkpoint, and unparks it; if an event is still
-    /// poisonous, it stays parked there. One transaction.
-    async fn release(&mut self, row: ParkedRow) -> Result<(), Stop> {
-        self.write_checkpoint(Duration::ZERO).await?;
-        let position = self.owned.position;
-        let mut client = self.pool.get().await?;
-        let mut tx = client.transaction().await?;
-        if !self.owned.advance(&tx, position, position, ReadStats::default()).await? {
-            return Err(Stop::Lost);
-        }
-        let mut work = Work::of(&self.reader);
-        let (mut from, limit) = (row.from_position, self.options.page);
-        let poisoned = loop {
-            let page = parked::stream(&tx, row.stream, (from, position), limit).await?;
-            let (events, unknown) = self.reader.known(&page, self.options.newest_version);
-            let Some(last) = events.last() else {
-                break unknown.map(|event| event.poisons(row.stream));
-            };
-            from = last.position() + 1;
-            let wanted: Vec<_> = events.iter().filter(|event| self.reader.reads(event)).collect();
-            let outcome = work.process(&mut tx, &wanted, Order::Released).await?;
-            if let Some(poisoned) = outcome.poisoned.into_iter().next() {
-                break Some(poisoned);
-            }
-            match outcome.stopped_at {
-                Some((_, Some(why))) => return Err(Stop::Unavailable(why)),
-                Some((reached, None)) => from = reached + 1,
-                None => {}
-            }
-        };
-        work.finish(&tx).await?;
-        match &poisoned {
-            Some(poisoned) => parked::park(&tx, self.id(), false, poisoned).await?,
-            None => parked::delete(&tx, self.id(), row.stream).await?,
-        }
-        tx.commit().await?;
-        if poisoned.is_none() {
-            tracing::info!(reader = self.owned.name, stream = %row.stream, "stream released");
-            self.parked.streams.remove(&row.stream);
-        }
-        Ok(())
-    }
-
-    async fn park_again(&self, row: ParkedRow, why: String) -> Result<(), Stop> {
-        let (stream, position) = (row.stream, row.from_position);
-        let mut client = self.pool.get().await?;
-        let tx = client.transaction().await?;
-        let poisoned = Poisoned { stream, position, poison: Poison::Unfit(why) };
-        parked::park(&tx, self.id(), false, &poisoned).await?;
-        Ok(tx.commit().await?)
     }
 
     const fn id(&self) -> (&'static str, i16) {

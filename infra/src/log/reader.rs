@@ -66,8 +66,12 @@ impl Reader {
     }
 
     pub(super) fn reads(&self, event: &Recorded) -> bool {
+        self.reads_type(event.event_type())
+    }
+
+    pub(super) fn reads_type(&self, event_type: &str) -> bool {
         let types = self.event_types();
-        types.is_empty() || types.contains(&event.event_type())
+        types.is_empty() || types.contains(&event_type)
     }
 }
 

@@ -36,18 +36,30 @@ pub(super) fn newer_than(event: &Recorded, newest_version: NewestVersion) -> boo
 }
 
 impl Reader {
-    /// The events up to the first that the reader has to leave to newer nodes: one of an unknown type, or
-    /// of an unknown version of a type that it wants.
+    /// Whether a programme that knows these versions has to leave the reader to newer nodes at such an event:
+    /// its type is unknown, or it is an unknown version of a type that the reader wants.
+    pub(super) fn has_to_leave(
+        &self,
+        event_type: &str,
+        version: i16,
+        newest_version: NewestVersion,
+    ) -> bool {
+        let leaves = match newest_version(event_type) {
+            None => true,
+            Some(newest) => version > newest && self.reads_type(event_type),
+        };
+        leaves && !self.takes_unknown()
+    }
+
+    /// The events up to the first at which the reader has to be left to newer nodes.
     pub(super) fn known<'e>(
         &self,
         events: &'e [Recorded],
         newest_version: NewestVersion,
     ) -> (&'e [Recorded], Option<UnknownEvent>) {
-        let stops = |event: &Recorded| {
-            newer_than(event, newest_version)
-                && (self.reads(event) || newest_version(event.event_type()).is_none())
-        };
-        let first = events.iter().position(|event| !self.takes_unknown() && stops(event));
+        let first = events.iter().position(|event| {
+            self.has_to_leave(event.event_type(), event.schema_version(), newest_version)
+        });
         let Some((known, rest)) = first.and_then(|first| events.split_at_checked(first)) else {
             return (events, None);
         };

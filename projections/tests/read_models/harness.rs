@@ -134,7 +134,7 @@ pub const fn options(node: Uuid) -> ReaderOptions {
 }
 
 /// What the programme knows, and the events of `Tally`.
-fn newest_version(event_type: &str) -> Option<i16> {
+pub fn newest_version(event_type: &str) -> Option<i16> {
     if event_type.starts_with("tally.") { Some(1) } else { domain::newest_version(event_type) }
 }
 

@@ -1,32 +1,28 @@
-//! Readers: what they park, who owns them, and what stops them.
+//! Readers: what they park, and what stops them.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::harness::{LogHarness, options, start};
+use crate::harness::{LogHarness, options};
 use crate::tally::{ACTS, Act, Tally, cure};
 use infra::log::{Reader, ReaderOptions, parked, release, status, wait_for};
-use infra::postgres::{ConnectOptions, connect};
-use projections::audit_trail::AuditTrail;
 use test_support::{LIMIT, until};
 use uuid::Uuid;
 
 const DIE_ONCE: &str = include_str!("die_once.sql");
-const REPLACE_OWNER: &str = include_str!("replace_owner.sql");
 
-fn tally() -> Vec<Reader> {
+pub fn tally() -> Vec<Reader> {
     vec![Reader::projection::<Tally>()]
 }
 
 /// The letters of a stream, or what its last act came to.
-async fn letters(harness: &LogHarness, table: &str, stream: Uuid) -> Option<String> {
+pub async fn letters(harness: &LogHarness, table: &str, stream: Uuid) -> Option<String> {
     let sql = format!(
         "select text from read_models.{table} where stream = $1 order by length(text) desc limit 1"
     );
     harness.admin.query_opt(&sql, &[&stream]).await.unwrap().map(|row| row.get(0))
 }
 
-async fn add(harness: &LogHarness, stream: Uuid, letters: &str) {
+pub async fn add(harness: &LogHarness, stream: Uuid, letters: &str) {
     for letter in letters.chars() {
         let data = format!(r#"{{"add":"{letter}"}}"#);
         harness.append("tally", stream, "tally.added", 1, &data, None).await;
@@ -87,6 +83,24 @@ async fn a_stream_that_is_poisoned_again_stays_parked_with_the_new_reason() {
     assert_eq!((seen.len(), seen[0].from_position), (1, 2));
     assert!(seen[0].error.contains("tally_text_check"), "{}", seen[0].error);
     assert_eq!(letters(&harness, "tally", sick).await.as_deref(), Some("a"));
+    readers.stop().await;
+}
+
+#[tokio::test]
+async fn a_long_stream_is_released_page_by_page() {
+    let harness = LogHarness::new().await;
+    let stream = Uuid::from_u128(0xae);
+    add(&harness, stream, "!abc?d").await;
+    let pages = ReaderOptions { page: 2, ..options(Uuid::from_u128(1)) };
+    let readers = harness.read_as(pages, tally()).await;
+    harness.caught_up(&["tally"]).await;
+    cure(stream);
+
+    released(&harness, "tally", stream).await;
+
+    assert_eq!(letters(&harness, "tally", stream).await.as_deref(), Some("!abc"));
+    let seen = parked(&harness.pool, None, 10).await.unwrap();
+    assert_eq!((seen[0].stream, seen[0].from_position), (stream, 5), "the third page is refused");
     readers.stop().await;
 }
 
@@ -157,133 +171,6 @@ async fn a_reader_waits_for_a_position_and_says_when_it_does_not_come() {
 
     assert!(wait_for::<Tally>(&harness.pool, 1, LIMIT).await.unwrap());
     assert!(!wait_for::<Tally>(&harness.pool, 2, Duration::from_millis(20)).await.unwrap());
-    readers.stop().await;
-}
-
-fn both() -> Vec<Reader> {
-    let mut both = projections::all();
-    both.extend(tally());
-    both
-}
-
-async fn owners(harness: &LogHarness) -> Vec<Option<Uuid>> {
-    status(&harness.pool).await.unwrap().iter().map(|status| status.node).collect()
-}
-
-async fn owned_by(harness: &LogHarness, node: Uuid) -> usize {
-    owners(harness).await.into_iter().filter(|owner| *owner == Some(node)).count()
-}
-
-#[tokio::test]
-async fn two_nodes_share_the_readers_and_one_that_leaves_gives_its_own_up() {
-    let harness = LogHarness::new().await;
-    let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
-    let first = harness.read_as(options(one), both()).await;
-    let all = both().len();
-    until("the first node owns all", async || owned_by(&harness, one).await == all).await;
-
-    let second = harness.read_as(options(two), both()).await;
-
-    let (fewer, more) = (all / 2, all.div_ceil(2));
-    let shares = BTreeSet::from([fewer, more]);
-    until("each node owns its share", async || {
-        let owned = [owned_by(&harness, one).await, owned_by(&harness, two).await];
-        owned.iter().sum::<usize>() == all && owned.iter().all(|count| shares.contains(count))
-    })
-    .await;
-    add(&harness, Uuid::from_u128(0xa9), "abc").await;
-    harness.caught_up(&["accounts", "sessions", "audit_trail", "tally"]).await;
-    first.stop().await;
-    until("the second node owns all", async || owned_by(&harness, two).await == all).await;
-    second.stop().await;
-    let left: BTreeSet<_> = owners(&harness).await.into_iter().collect();
-    assert_eq!(left, BTreeSet::from([None]));
-}
-
-/// What is leased for longer than five seconds from now on.
-const LONGER_LEASES: &str = "select
-    (select count(*) from readers.checkpoints
-        where lease_until > clock_timestamp() + interval '5 seconds')
-    + (select count(*) from working.nodes
-        where lease_until > clock_timestamp() + interval '5 seconds')";
-
-#[test]
-fn a_node_that_dies_is_replaced_within_seconds() {
-    let runtime = || tokio::runtime::Runtime::new().unwrap();
-    let (dying, living) = (runtime(), runtime());
-    let harness = living.block_on(LogHarness::new());
-    let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
-    let stream = Uuid::from_u128(0xaa);
-    let url = harness.databases.log_url.clone();
-    let held = dying.block_on(async {
-        let pool = connect(&url, &ConnectOptions::app()).await.unwrap();
-        let lease = ReaderOptions::of(one).lease;
-        start(pool, ReaderOptions { lease, ..options(one) }, tally()).await
-    });
-    living.block_on(async {
-        add(&harness, stream, "ab").await;
-        harness.caught_up(&["tally"]).await;
-        assert_eq!(owned_by(&harness, one).await, 1);
-        assert_eq!(harness.count("select count(*) from working.live_nodes").await, 1);
-        assert_eq!(harness.count(LONGER_LEASES).await, 0);
-    });
-
-    dying.shutdown_background();
-
-    living.block_on(async {
-        let readers = harness.read_as(options(two), tally()).await;
-        add(&harness, stream, "cd").await;
-        harness.caught_up(&["tally"]).await;
-        assert_eq!(owned_by(&harness, two).await, 1);
-        assert_eq!(letters(&harness, "tally", stream).await.as_deref(), Some("abcd"));
-        readers.stop().await;
-    });
-    drop(held);
-}
-
-#[tokio::test]
-async fn an_owner_that_was_replaced_writes_nothing_more() {
-    let harness = LogHarness::new().await;
-    let one = ReaderOptions { lease: Duration::from_mins(1), ..options(Uuid::from_u128(1)) };
-    let readers = harness
-        .read_as(one, vec![Reader::projection::<Tally>(), Reader::projection::<AuditTrail>()])
-        .await;
-    let stream = Uuid::from_u128(0xab);
-    add(&harness, stream, "ab").await;
-    harness.caught_up(&["tally", "audit_trail"]).await;
-
-    harness.admin.batch_execute(REPLACE_OWNER).await.unwrap();
-    add(&harness, stream, "cd").await;
-
-    harness.caught_up(&["audit_trail"]).await;
-    until("the transaction was refused", async || {
-        harness.count("select is_called::int::bigint from public.refused").await > 0
-    })
-    .await;
-    assert_eq!(letters(&harness, "tally", stream).await.as_deref(), Some("ab"));
-    readers.stop().await;
-}
-
-#[tokio::test]
-async fn an_owner_whose_fence_is_out_of_date_moves_nothing() {
-    let harness = LogHarness::new().await;
-    let one = ReaderOptions { lease: Duration::from_mins(1), ..options(Uuid::from_u128(1)) };
-    let readers = harness.read_as(one, tally()).await;
-    let stream = Uuid::from_u128(0xae);
-    add(&harness, stream, "ab").await;
-    harness.caught_up(&["tally"]).await;
-
-    // The same node has taken the reader again: only the fence tells its two lives apart.
-    let (count_refused, _) = REPLACE_OWNER.rsplit_once("update readers.checkpoints").unwrap();
-    harness.admin.batch_execute(count_refused).await.unwrap();
-    let taken_again = "update readers.checkpoints set fence = fence + 1 where name = 'tally'";
-    harness.admin.batch_execute(taken_again).await.unwrap();
-    add(&harness, stream, "cd").await;
-
-    until("the transaction was refused", async || {
-        harness.count("select is_called::int::bigint from public.refused").await > 0
-    })
-    .await;
     readers.stop().await;
 }
 

@@ -9,6 +9,7 @@ use infra::log::{
     NewestVersion, ReadPositions, Reader, ReaderOptions, ReaderStatus, Readers, parked, release,
     status,
 };
+use infra::log::{ReplayError, ReplayOptions, replay};
 use infra::metrics::Metrics;
 use infra::postgres::{ConnectOptions, connect};
 use projections::audit_trail::AuditTrail;
@@ -188,4 +189,31 @@ async fn a_stream_that_is_released_on_an_older_node_stays_parked_at_what_that_do
     assert!(waiting.error.contains("release the stream again"), "{}", waiting.error);
     assert_eq!(letters(&harness).await, "!");
     old.readers.stop().await;
+}
+
+#[tokio::test]
+async fn an_older_programme_replays_no_log_with_events_that_it_does_not_know() {
+    let harness = LogHarness::new().await;
+    let stream = Uuid::from_u128(0xc5);
+    add(&harness, stream, "tally.added", 1, "a").await;
+    add(&harness, stream, "tally.renamed", 1, "-").await;
+    let new = ReaderNode::start(&harness, NEW, vec![Reader::projection::<Tally>()]).await;
+    harness.caught_up(&["tally"]).await;
+    new.readers.stop().await;
+    let replay_of = async |reader: Reader, newest_version: NewestVersion| {
+        let options = ReplayOptions { newest_version, ..ReplayOptions::of(OLD) };
+        let (_keep, cancel) = watch::channel(false);
+        replay(&harness.pool, &reader, options, cancel, |_| {}).await
+    };
+
+    let refused = replay_of(Reader::projection::<Tally>(), known_to_old).await;
+
+    let Err(ReplayError::Unknown { event_type, version }) = refused else { panic!("{refused:?}") };
+    assert_eq!((event_type.as_str(), version), ("tally.renamed", 1));
+    replay_of(Reader::projection::<Tally>(), known_to_new).await.unwrap();
+    replay_of(Reader::projection::<AuditTrail>(), known_to_old).await.unwrap();
+    add(&harness, stream, "tally.added", 2, "b").await;
+    let refused = replay_of(Reader::projection::<Tally>(), known_to_old).await;
+    assert!(matches!(refused, Err(ReplayError::Unknown { .. })), "{refused:?}");
+    assert_eq!(letters(&harness).await, "a");
 }

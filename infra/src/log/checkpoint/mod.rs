@@ -16,6 +16,7 @@ const RECORD_ERROR: &str = "update readers.checkpoints set last_error = $5 \
 const LOCK_TABLES: &str = "select pg_advisory_xact_lock('readers.checkpoints'::regclass::bigint)";
 const FIND_TABLE: &str = "select to_regclass($1) is not null";
 const INSTALL: &str = include_str!("install.sql");
+const KEEP: &str = include_str!("keep.sql");
 
 /// A reader that this node owns, and where it stands.
 #[derive(Clone, Debug)]
@@ -126,9 +127,8 @@ pub(super) async fn install(pool: &Pool, reader: &Reader) -> Result<(), PgError>
             parked::delete_all(&tx, reader).await?;
         }
     }
-    let checkpoint: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
-        [&reader.name(), &reader.version(), &reader.kind(), &made];
-    tx.execute(INSTALL, &checkpoint).await?;
+    let install = if made { INSTALL } else { KEEP };
+    tx.execute(install, &[&reader.name(), &reader.version(), &reader.kind()]).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Which node reads what. Readers move as a whole, from one node to another.
 
 mod plan;
+mod running;
 #[cfg(test)]
 mod tests;
 
@@ -9,9 +10,8 @@ use std::sync::Arc;
 
 use deadpool_postgres::GenericClient;
 use prometheus::IntGaugeVec;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout_at};
 
 use super::alarm::Alarms;
 use super::checkpoint::{self, OwnedReader};
@@ -25,13 +25,11 @@ use crate::cluster::nodes::{Membership, Part};
 use crate::metrics::Metrics;
 use crate::postgres::{PgError, Pool};
 use plan::{HeldReader, Seen};
+use running::{Ended, Running};
 
 const RENEW: &str = include_str!("renew.sql");
 const LIST: &str = include_str!("list.sql");
 const TAKE: &str = include_str!("take.sql");
-const RELEASE: &str = "\
-    update readers.checkpoints set node = null, lease_until = clock_timestamp() \
-    where node = $1 and name || '/' || version = any($2)";
 
 /// The readers of this node, at work.
 pub struct Readers {
@@ -98,11 +96,6 @@ fn name(label: &str) -> &str {
     label.split_once('/').map_or(label, |(name, _)| name)
 }
 
-struct Running {
-    stop: watch::Sender<bool>,
-    task: JoinHandle<Option<UnknownEvent>>,
-}
-
 /// The loop that keeps this node's share of the readers.
 struct Node {
     membership: Membership,
@@ -139,10 +132,10 @@ impl Node {
         }
     }
 
+    /// It waits for no reader: without a heartbeat the node would lose the others.
     async fn tick(&mut self) -> Result<(), PgError> {
-        self.collect_ended().await;
+        self.collect_ended();
         let (node, lease) = (self.options.node, self.options.lease.as_secs_f64());
-        let left: Vec<_> = self.unknown.keys().cloned().collect();
         let serves = self.readers.keys().filter(|label| !self.unknown.contains_key(*label));
         let serves: Vec<_> = serves.cloned().collect();
         let mut client = self.pool.get().await?;
@@ -152,15 +145,15 @@ impl Node {
         // Last, since it locks rows that the readers write to.
         let renew = tx.prepare_cached(RENEW).await?;
         tx.execute(&renew, &[&node, &self.labels(), &lease]).await?;
-        if !left.is_empty() {
-            tx.execute(&tx.prepare_cached(RELEASE).await?, &[&node, &left]).await?;
-        }
         tx.commit().await?;
         self.take_up_again(&seen);
         let plan = seen.plan(node, |label| self.running.contains_key(label));
         // One at a time: to stop a reader takes as long as its transaction.
-        if let Some(label) = plan.release.into_iter().next() {
-            self.release(vec![label]).await?;
+        if !self.running.values().any(|running| running.stops_by.is_some())
+            && let Some(label) = plan.release.first()
+            && let Some(running) = self.running.get_mut(label)
+        {
+            running.stop(self.options.lease);
         }
         if plan.take.is_empty() {
             return Ok(());
@@ -172,21 +165,21 @@ impl Node {
         Ok(())
     }
 
-    /// The followers that have ended by themselves.
-    async fn collect_ended(&mut self) {
-        let ended = self.running.iter().filter(|(_, running)| running.task.is_finished());
-        let ended: Vec<_> = ended.map(|(label, _)| label.clone()).collect();
-        for label in ended {
-            let Some(running) = self.running.remove(&label) else { continue };
-            match running.task.await {
-                Ok(Some(event)) => {
-                    self.unknown_gauge.with_label_values(&[name(&label)]).set(1);
-                    self.unknown.insert(label, event);
+    /// The next renewal releases what has ended.
+    fn collect_ended(&mut self) {
+        let (unknown, gauge) = (&mut self.unknown, &self.unknown_gauge);
+        self.running.retain(|label, running| {
+            match running.ended() {
+                None => return true,
+                Some(Ended::Stopped) => tracing::info!(reader = label, "this node no longer reads"),
+                Some(Ended::Aborted) => tracing::error!(reader = label, "a reader ended early"),
+                Some(Ended::Unknown(event)) => {
+                    gauge.with_label_values(&[name(label)]).set(1);
+                    unknown.insert(label.clone(), event);
                 }
-                Ok(None) => {}
-                Err(error) => tracing::error!(reader = label, %error, "a reader ended early"),
             }
-        }
+            false
+        });
     }
 
     /// From its next heartbeat on this node serves again what it need not leave to others any more.
@@ -241,39 +234,30 @@ impl Node {
             parked: ParkedStreams::default(),
             waiters: self.positions.announce((reader.name(), reader.version()), position),
         };
-        let ended = Arc::clone(&self.ended);
+        let (end, ended) = oneshot::channel();
+        let notify = Arc::clone(&self.ended);
         let task = tokio::spawn(async move {
-            let unknown = follower.run().await;
-            ended.notify_one();
-            unknown
+            // Nobody waits any more: the node is stopping.
+            let _ = end.send(follower.run().await);
+            notify.notify_one();
         });
-        self.running.insert(label.to_owned(), Running { stop, task });
+        let running = Running { stop, ended, task: task.abort_handle(), stops_by: None };
+        self.running.insert(label.to_owned(), running);
     }
 
-    /// Stops readers after their transaction, within the length of a lease, then releases them.
-    async fn release(&mut self, labels: Vec<String>) -> Result<(), PgError> {
-        let stopping: Vec<_> = labels.iter().filter_map(|it| self.running.remove(it)).collect();
-        for running in &stopping {
-            running.stop.send_replace(true);
+    /// Stops all readers after their transactions, within the length of a lease, then releases them.
+    async fn leave(&mut self) -> Result<(), PgError> {
+        let lease = self.options.lease;
+        for running in self.running.values_mut() {
+            running.stop(lease);
         }
-        let deadline = Instant::now() + self.options.lease;
-        for mut running in stopping {
-            match timeout_at(deadline, &mut running.task).await {
-                Ok(Ok(_)) => {}
-                Ok(Err(error)) => tracing::error!(%error, "a reader ended early"),
-                // Its transaction is rolled back.
-                Err(_) => running.task.abort(),
-            }
+        for (_, mut running) in self.running.drain() {
+            running.wait().await;
         }
         let client = self.pool.get().await?;
-        let release = client.prepare_cached(RELEASE).await?;
-        client.execute(&release, &[&self.options.node, &labels]).await?;
-        tracing::info!(?labels, "this node no longer reads");
-        Ok(())
-    }
-
-    async fn leave(&mut self) -> Result<(), PgError> {
-        self.release(self.labels()).await?;
+        let renew = client.prepare_cached(RENEW).await?;
+        let none = Vec::<String>::new();
+        client.execute(&renew, &[&self.options.node, &none, &lease.as_secs_f64()]).await?;
         self.membership.leave().await
     }
 }

@@ -117,3 +117,16 @@ async fn a_renewal_passes_over_a_row_that_is_locked_and_those_of_other_nodes() {
     locking.rollback().await.unwrap();
     assert_eq!(renew().await, 2);
 }
+
+#[tokio::test]
+async fn a_renewal_releases_what_the_node_holds_and_does_not_run() {
+    let (_databases, pool) = checkpoints().await;
+
+    let client = pool.get().await.unwrap();
+    client.execute(RENEW, &[&ONE, &vec!["ones_live/1"], &LEASE]).await.unwrap();
+
+    assert_eq!(long_leases(&pool).await, [("ones_live".to_owned(), ONE, 7)]);
+    let seen = list(&pool, ONE).await;
+    assert_eq!(seen[1], ("ones_ended/1".to_owned(), None, false));
+    assert_eq!(seen[5], ("twos_live/1".to_owned(), Some(TWO), false));
+}

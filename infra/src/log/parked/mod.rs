@@ -15,6 +15,8 @@ const LOAD: &str = include_str!("load.sql");
 const PARK: &str = include_str!("park.sql");
 const DELETE: &str = "delete from readers.parked \
     where reader = $1 and version = $2 and not replay and stream_id = $3";
+const ADVANCE: &str = "update readers.parked set from_position = $4 \
+    where reader = $1 and version = $2 and not replay and stream_id = $3";
 const DELETE_ALL: &str = "delete from readers.parked where reader = $1 and version = $2";
 const STREAM: &str = include_str!("stream.sql");
 
@@ -108,6 +110,18 @@ pub(super) async fn park(
     let park = tx.prepare_cached(PARK).await?;
     let error = poison.to_string();
     tx.execute(&park, &[&name, &version, &replay, stream, position, &error]).await?;
+    Ok(())
+}
+
+/// A released stream has been read up to before `from_position`.
+pub(super) async fn advance(
+    tx: &Transaction<'_>,
+    (name, version): (&str, i16),
+    stream: Uuid,
+    from_position: i64,
+) -> Result<(), tokio_postgres::Error> {
+    let advance = tx.prepare_cached(ADVANCE).await?;
+    tx.execute(&advance, &[&name, &version, &stream, &from_position]).await?;
     Ok(())
 }
 

@@ -36,12 +36,12 @@ const ADVANCE: &str = include_str!("advance.sql");
 const NO_STATEMENT_TIMEOUT: &str = "set local statement_timeout = 0";
 const INDEXED: &str =
     "update readers.replays set indexed = true where name = $1 and version = $2 and fence = $3";
-const DELETE: &str = "delete from readers.replays where name = $1 and version = $2 and fence = $3";
+/// Also after the last one: the row stays, so that no later replay has the fence of an earlier one.
 const RELEASE: &str = "update readers.replays set node = null, lease_until = null \
     where name = $1 and version = $2 and fence = $3";
 const RENEW: &str = "\
     update readers.replays set lease_until = clock_timestamp() + make_interval(secs => $4) \
-    where name = $1 and version = $2 and fence = $3";
+    where name = $1 and version = $2 and fence = $3 and node is not null";
 
 /// Builds the projection's table from the log. Its reader and queries continue in the meantime; the swap
 /// blocks them only while a table is renamed.
@@ -86,11 +86,11 @@ pub async fn rehearse(pool: &Pool, reader: &Reader) -> Result<Replayed, ReplayEr
     let through = Feed::head(&client).await?;
     drop(client);
     let mut fold = FoldState::new(projection.rows(&projection.table()));
-    let ReplayOptions { lap, changed_max, .. } = ReplayOptions::of(Uuid::nil());
-    let mut scan = Scan::start(pool.clone(), reader.clone(), (0, through), lap);
+    let options = ReplayOptions::of(Uuid::nil());
+    let mut scan = Scan::start(pool.clone(), reader.clone(), (0, through), options);
     while let Some(batch) = scan.next().await? {
         fold.fold(&fold.wanted(&batch.events));
-        if fold.rows.changed() >= changed_max {
+        if fold.rows.changed() >= options.changed_max {
             fold.rows.mark_written();
         }
     }
@@ -210,7 +210,7 @@ impl<'a> Replay<'a> {
         progress: &mut (impl FnMut(Progress) + Send),
     ) -> Result<(), ReplayError> {
         let range = (self.folded, through);
-        let mut scan = Scan::start(self.pool.clone(), self.reader.clone(), range, self.options.lap);
+        let mut scan = Scan::start(self.pool.clone(), self.reader.clone(), range, self.options);
         while let Some(Batch { events, reached }) = scan.next().await? {
             self.check_cancelled()?;
             let wanted = self.fold.wanted(&events);
@@ -265,9 +265,11 @@ impl<'a> Replay<'a> {
         let shadow = shadow_table(self.projection.as_ref());
         let tx = self.client.transaction().await?;
         tx.batch_execute(NO_STATEMENT_TIMEOUT).await?;
-        tx.batch_execute(&self.projection.indexes_sql().replace("{table}", &shadow)).await?;
         let (name, version) = (self.reader.name(), self.reader.version());
-        tx.execute(INDEXED, &[&name, &version, &self.lease.fence]).await?;
+        if tx.execute(INDEXED, &[&name, &version, &self.lease.fence]).await? == 0 {
+            return Err(ReplayError::Lost);
+        }
+        tx.batch_execute(&self.projection.indexes_sql().replace("{table}", &shadow)).await?;
         tx.commit().await?;
         self.indexed = true;
         Ok(())
@@ -278,7 +280,7 @@ impl<'a> Replay<'a> {
         let (name, version) = (self.reader.name(), self.reader.version());
         let shadow = shadow_table(self.projection.as_ref());
         let tx = self.client.transaction().await?;
-        if tx.execute(DELETE, &[&name, &version, &self.lease.fence]).await? == 1 {
+        if tx.execute(RELEASE, &[&name, &version, &self.lease.fence]).await? == 1 {
             let drop = DROP_SHADOW.replace("{shadow}", &shadow);
             tx.batch_execute(&drop).await?;
             tx.execute(DELETE_PARKED, &[&name, &version, &true]).await?;

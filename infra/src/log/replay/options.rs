@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use crate::log::FeedError;
+use crate::log::unknown::UnknownEvent;
+use crate::log::{FeedError, NewestVersion};
 use crate::postgres::PgError;
 
 /// Why a replay was not done.
@@ -19,10 +20,21 @@ pub enum ReplayError {
     Cancelled,
     #[error("another replay has taken over")]
     Lost,
+    #[error(
+        "the log has {event_type} in version {version}, which this version of Lethe does not know: the \
+         table is as it was; replay with the newer version"
+    )]
+    Unknown { event_type: String, version: i16 },
     #[error(transparent)]
     Feed(#[from] FeedError),
     #[error(transparent)]
     Postgres(#[from] PgError),
+}
+
+impl From<UnknownEvent> for ReplayError {
+    fn from(UnknownEvent { event_type, version, .. }: UnknownEvent) -> Self {
+        Self::Unknown { event_type, version }
+    }
 }
 
 impl From<tokio_postgres::Error> for ReplayError {
@@ -52,6 +64,8 @@ pub struct ReplayOptions {
     pub rows_max: usize,
     /// How long after a crash another replay is refused.
     pub lease: Duration,
+    /// Which events this programme knows: a log with others is not replayed.
+    pub newest_version: NewestVersion,
 }
 
 impl ReplayOptions {
@@ -64,6 +78,7 @@ impl ReplayOptions {
             changed_max: 20_000,
             rows_max: 200_000,
             lease: Duration::from_secs(10),
+            newest_version: domain::newest_version,
         }
     }
 }

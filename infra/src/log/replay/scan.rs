@@ -8,12 +8,14 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_postgres::types::ToSql;
 
-use super::ReplayError;
+use super::{ReplayError, ReplayOptions};
 use crate::log::{Feed, FeedError, Reader, Recorded};
 use crate::postgres::{PgError, Pool};
 
 const SCAN: &str = include_str!("scan.sql");
-const COUNT: &str = "select count(*) from event_log.events where position > $1 and position <= $2";
+/// Also of the types that the reader does not want: one of them may not be known.
+const COUNT: &str = "select event_type, max(schema_version), count(*) from event_log.events \
+    where position > $1 and position <= $2 group by event_type";
 
 const BATCH: usize = 1000;
 /// Batches that wait for the fold.
@@ -41,11 +43,11 @@ impl Scan {
         pool: Pool,
         reader: Reader,
         (after, through): (i64, i64),
-        lap: i64,
+        options: ReplayOptions,
     ) -> Self {
         let (sender, batches) = mpsc::channel(AHEAD);
         let task = tokio::spawn(async move {
-            if let Err(error) = scan(&pool, &reader, (after, through), lap, &sender).await {
+            if let Err(error) = scan(&pool, &reader, (after, through), options, &sender).await {
                 // Nobody waits any more: the replay has ended.
                 let _ = sender.send(Err(error)).await;
             }
@@ -64,17 +66,17 @@ async fn scan(
     pool: &Pool,
     reader: &Reader,
     (after, through): (i64, i64),
-    lap: i64,
+    options: ReplayOptions,
     sender: &Sender,
 ) -> Result<(), ReplayError> {
     let client = pool.get().await.map_err(PgError::from)?;
     let mut after = after;
     while after < through {
-        let end = through.min(after + lap);
+        let end = through.min(after + options.lap);
         if reader.event_types().is_empty() {
-            scan_all(&client, (after, end), sender).await?;
+            scan_all(&client, reader, (after, end), options, sender).await?;
         } else {
-            scan_some(&client, reader, (after, end), sender).await?;
+            scan_some(&client, reader, (after, end), options, sender).await?;
         }
         after = end;
     }
@@ -83,13 +85,16 @@ async fn scan(
 
 async fn scan_all(
     client: &deadpool_postgres::Client,
+    reader: &Reader,
     (after, end): (i64, i64),
+    options: ReplayOptions,
     sender: &Sender,
 ) -> Result<(), ReplayError> {
     let mut feed = Feed::stream(client, after, end).await?;
     let (mut events, mut reached) = (Vec::with_capacity(BATCH), after);
     while let Some(event) = feed.try_next().await? {
         reached = event.position();
+        check_known(reader, (event.event_type(), event.schema_version()), options)?;
         events.push(event);
         if events.len() == BATCH {
             let events = std::mem::replace(&mut events, Vec::with_capacity(BATCH));
@@ -106,8 +111,18 @@ async fn scan_some(
     client: &deadpool_postgres::Client,
     reader: &Reader,
     (after, end): (i64, i64),
+    options: ReplayOptions,
     sender: &Sender,
 ) -> Result<(), ReplayError> {
+    let count = client.prepare_cached(COUNT).await?;
+    let mut found = 0;
+    for row in client.query(&count, &[&after, &end]).await? {
+        check_known(reader, (row.try_get(0)?, row.try_get(1)?), options)?;
+        found += row.try_get::<_, i64>(2)?;
+    }
+    if found != end - after {
+        return Err(hole(client, after).await?);
+    }
     let scan = client.prepare_cached(SCAN).await?;
     let types = reader.event_types();
     let values: [&(dyn ToSql + Sync); 3] = [&after, &end, &types];
@@ -122,12 +137,18 @@ async fn scan_some(
             send(sender, Batch { events, reached }).await?;
         }
     }
-    let count = client.prepare_cached(COUNT).await?;
-    let found: i64 = client.query_one(&count, &[&after, &end]).await?.try_get(0)?;
-    if found != end - after {
-        return Err(hole(client, after).await?);
-    }
     send(sender, Batch { events, reached: end }).await
+}
+
+fn check_known(
+    reader: &Reader,
+    (event_type, version): (&str, i16),
+    options: ReplayOptions,
+) -> Result<(), ReplayError> {
+    if reader.has_to_leave(event_type, version, options.newest_version) {
+        return Err(ReplayError::Unknown { event_type: event_type.to_owned(), version });
+    }
+    Ok(())
 }
 
 /// Finds the position that is missing.

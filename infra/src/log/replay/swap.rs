@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_postgres::error::SqlState;
 
-use super::{DELETE, DELETE_PARKED, Progress, Replay, ReplayError, shadow_table};
+use super::{DELETE_PARKED, Progress, RELEASE, Replay, ReplayError, shadow_table};
 use crate::failpoint;
 use crate::log::rows::Source;
 use crate::log::{Feed, FeedError, parked};
@@ -72,6 +72,9 @@ impl Replay<'_> {
             let mut events = Feed::page(&tx, self.folded, TAIL).await?;
             events.retain(|event| event.position() <= position);
             self.folded = events.last().map_or(position, super::Recorded::position);
+            if let (_, Some(unknown)) = self.reader.known(&events, self.options.newest_version) {
+                return Err(ReplayError::from(unknown).into());
+            }
             events.retain(|event| self.reader.reads(event));
             let wanted = self.fold.wanted(&events);
             self.fold.rows.load(Source::Live(&tx), &wanted).await?;
@@ -83,7 +86,7 @@ impl Replay<'_> {
         }
         tx.execute(DELETE_PARKED, &[&name, &version, &false]).await?;
         tx.execute(KEEP_PARKED, &[&name, &version]).await?;
-        if tx.execute(DELETE, &[&name, &version, &self.lease.fence]).await? == 0 {
+        if tx.execute(RELEASE, &[&name, &version, &self.lease.fence]).await? == 0 {
             return Err(ReplayError::Lost.into());
         }
         tx.execute(RESTART_READER, &[&name, &version, &self.folded]).await?;

@@ -1,0 +1,5 @@
+-- An insert alone would wait for the transaction of a reader that is at work on another node.
+insert into readers.checkpoints (name, version, kind)
+select $1::text, $2::smallint, $3::text
+where not exists (select from readers.checkpoints where name = $1::text and version = $2::smallint)
+on conflict (name, version) do nothing

@@ -1,0 +1,58 @@
+//! A reader at work on this node.
+
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, timeout_at};
+
+use crate::log::unknown::UnknownEvent;
+
+/// A reader at work.
+pub(super) struct Running {
+    pub stop: watch::Sender<bool>,
+    /// Sent when it has ended by itself; closed when it panicked or was aborted.
+    pub ended: oneshot::Receiver<Option<UnknownEvent>>,
+    pub task: AbortHandle,
+    /// It is to stop, and is aborted at this time.
+    pub stops_by: Option<Instant>,
+}
+
+/// How a reader has ended.
+pub(super) enum Ended {
+    Stopped,
+    /// It has come to an event that this programme does not know.
+    Unknown(UnknownEvent),
+    Aborted,
+}
+
+impl Running {
+    /// Lets it finish its transaction, within this time.
+    pub(super) fn stop(&mut self, within: Duration) {
+        self.stop.send_replace(true);
+        self.stops_by.get_or_insert(Instant::now() + within);
+    }
+
+    /// How it has ended; `None` while it works. One that does not stop in time is aborted: its transaction is
+    /// rolled back.
+    pub(super) fn ended(&mut self) -> Option<Ended> {
+        match self.ended.try_recv() {
+            Ok(unknown) => Some(unknown.map_or(Ended::Stopped, Ended::Unknown)),
+            Err(oneshot::error::TryRecvError::Closed) => Some(Ended::Aborted),
+            Err(oneshot::error::TryRecvError::Empty) => {
+                if self.stops_by.is_some_and(|by| by <= Instant::now()) {
+                    self.task.abort();
+                }
+                None
+            }
+        }
+    }
+
+    /// Waits for the end of one that is to stop.
+    pub(super) async fn wait(&mut self) {
+        let Some(by) = self.stops_by else { return };
+        if timeout_at(by, &mut self.ended).await.is_err() {
+            self.task.abort();
+        }
+    }
+}
