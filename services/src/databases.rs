@@ -1,13 +1,16 @@
 //! The two databases: of a private server, or of the one that the settings name.
 
+#[cfg(test)]
+mod tests;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use infra::failpoint;
 use infra::postgres::{
     Cluster, ClusterError, ClusterOptions, DatabaseUrl, Migrated, Migration, PgError, Schema,
-    binaries, create_database, database_exists, keyring_schema, log_schema, migrate_keyring,
-    refuse_to_break_nodes, running,
+    binaries, create_database, database_exists, is_same_database, keyring_schema, log_schema,
+    migrate_keyring, refuse_to_break_nodes, running,
 };
 
 use crate::config::Config;
@@ -48,6 +51,16 @@ pub enum DatabasesError {
         "there is no database {url} yet: correct {setting}, run `lethe migrate`, or start `lethe serve`"
     )]
     NoDatabase { setting: &'static str, url: String },
+    #[error(
+        "database_url ({log}) and direct_url ({direct}) lead to two databases: correct one of them, direct_url \
+         is the same database without the proxy"
+    )]
+    TwoDatabases { log: String, direct: String },
+    #[error(
+        "keyring_url ({0}) leads to the database of the events: keys need a database of their own, since a \
+         restored backup of the events must not bring back erased keys"
+    )]
+    SharedDatabase(String),
     #[error("the folder {0} cannot be made: {1}")]
     Folder(String, std::io::Error),
     #[error("the search for PostgreSQL's binaries ended: {0}")]
@@ -60,6 +73,7 @@ impl Databases {
         if let Some(named) = Self::named(config) {
             create_database(&named.direct).await.map_err(DatabasesError::Log)?;
             create_database(&named.keyring).await.map_err(DatabasesError::Keyring)?;
+            named.refuse_mixed_up().await?;
             return Ok(named);
         }
         let cluster = Self::start(config).await?;
@@ -102,7 +116,11 @@ impl Databases {
     /// is started.
     pub async fn existing(config: &Config) -> Result<Self, DatabasesError> {
         let existing = Self::find(config).await?;
-        let refused = existing.refuse_missing().await;
+        let refused = async {
+            existing.refuse_missing().await?;
+            existing.refuse_mixed_up().await
+        };
+        let refused = refused.await;
         existing.or_close(refused).await
     }
 
@@ -133,6 +151,21 @@ impl Databases {
             (true, false) => ("keyring_url", self.keyring.to_string()),
         };
         Err(DatabasesError::NoDatabase { setting, url })
+    }
+
+    /// Refuses a proxy to another database, and keys beside the events.
+    async fn refuse_mixed_up(&self) -> Result<(), DatabasesError> {
+        let Self { log, keyring, direct, .. } = self;
+        if log != direct
+            && !is_same_database(direct, log, true).await.map_err(DatabasesError::Log)?
+        {
+            let (log, direct) = (log.to_string(), direct.to_string());
+            return Err(DatabasesError::TwoDatabases { log, direct });
+        }
+        if is_same_database(direct, keyring, false).await.map_err(DatabasesError::Keyring)? {
+            return Err(DatabasesError::SharedDatabase(keyring.to_string()));
+        }
+        Ok(())
     }
 
     async fn find(config: &Config) -> Result<Self, DatabasesError> {
@@ -253,89 +286,5 @@ fn fault(database: &str, schema: &Schema) -> Option<String> {
             "{database} has schema {applied}, and this programme knows {known}: \
              use a newer programme"
         )),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use infra::postgres::{ConnectOptions, connect_one};
-    use test_support::databases;
-
-    /// A database that is there and refuses the login role is not one that is missing, whatever
-    /// stands in the text of the error.
-    #[tokio::test]
-    async fn a_database_that_refuses_a_role_is_not_created() {
-        let databases = databases().await.unwrap();
-        let admin = connect_one(&databases.log_url, &ConnectOptions::default()).await.unwrap();
-        let prepare = r#"create database "refusing_3D000""#;
-        admin.batch_execute(prepare).await.unwrap();
-        let refuse = r#"create role visitor login;
-            revoke connect on database "refusing_3D000" from public"#;
-        admin.batch_execute(refuse).await.unwrap();
-        let url = format!("{} user=visitor dbname='refusing_3D000'", databases.log_url);
-        let url = url.parse().unwrap();
-
-        let refused = create_database(&url).await.unwrap_err().to_string();
-
-        assert!(refused.contains("permission denied for database"), "{refused}");
-    }
-
-    /// What is left of the history of migrations is that of the older version: enough to ask, not
-    /// enough to migrate.
-    #[tokio::test]
-    async fn a_breaking_migration_is_refused_while_a_node_runs_unless_it_is_forced() {
-        let pair = databases().await.unwrap();
-        let log = connect_one(&pair.log_url, &ConnectOptions::default()).await.unwrap();
-        let older = "delete from refinery_schema_history where version >= 9;
-            insert into working.nodes (node, part, serves, lease_until)
-            values ('00000000-0000-0000-0000-00000000000b', 'readers', '{}', 'infinity')";
-        log.batch_execute(older).await.unwrap();
-        let databases = Databases::private(&pair.log_url, &pair.keyring_url, None).unwrap();
-
-        let refused = databases.migrate(false).await.unwrap_err().to_string();
-        let forced = databases.migrate(true).await.unwrap_err();
-
-        let start = "the databases are not migrated: V9__plain_words, V11__cluster would break";
-        assert!(refused.starts_with(start), "{refused}");
-        assert!(refused.contains("node 00000000-0000-0000-0000-00000000000b"), "{refused}");
-        // It has begun: the tables of V9 are there already.
-        assert!(matches!(forced, DatabasesError::Log(PgError::Migration(_))), "{forced}");
-    }
-
-    /// Another process migrates meanwhile, or an operator holds the lock.
-    #[tokio::test]
-    async fn a_node_that_starts_while_a_migration_waits_for_its_turn_is_seen() {
-        let pair = databases().await.unwrap();
-        let log = connect_one(&pair.log_url, &ConnectOptions::default()).await.unwrap();
-        let lock = "delete from refinery_schema_history where version >= 9;
-            select pg_advisory_lock(hashtextextended('lethe.migrate', 0))";
-        log.batch_execute(lock).await.unwrap();
-        let databases = Databases::private(&pair.log_url, &pair.keyring_url, None).unwrap();
-        let migrating = tokio::spawn(async move { databases.migrate(false).await });
-        test_support::until("the migration waits", async || {
-            let waits = "select exists (select from pg_locks join pg_database d on d.oid = database
-                where locktype = 'advisory' and not granted and datname = current_database())";
-            log.query_one(waits, &[]).await.unwrap().get::<_, bool>(0)
-        })
-        .await;
-
-        let start = "insert into working.nodes (node, part, serves, lease_until)
-            values ('00000000-0000-0000-0000-00000000000b', 'readers', '{}', 'infinity');
-            select pg_advisory_unlock(hashtextextended('lethe.migrate', 0))";
-        log.batch_execute(start).await.unwrap();
-
-        let refused = migrating.await.unwrap().unwrap_err().to_string();
-        assert!(refused.contains("node 00000000-0000-0000-0000-00000000000b"), "{refused}");
-    }
-
-    #[tokio::test]
-    async fn a_database_that_is_missing_is_created() {
-        let databases = databases().await.unwrap();
-        let url = format!("{} dbname='made_by_create'", databases.log_url).parse().unwrap();
-
-        create_database(&url).await.unwrap();
-
-        connect_one(&url, &ConnectOptions::default()).await.unwrap();
     }
 }

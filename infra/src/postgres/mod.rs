@@ -9,6 +9,7 @@ mod pairs;
 mod pool;
 mod private;
 mod proxy;
+mod same;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -23,5 +24,6 @@ pub use migrate::{Migrated, Migration, migrate_keyring, migrate_log};
 pub(crate) use pool::connect_with_messages;
 pub use pool::{ConnectOptions, Pool, connect, connect_one};
 pub use private::{Cluster, ClusterOptions, binaries, running};
+pub use same::is_same_database;
 pub use schema::{Schema, keyring_schema, log_schema};
 pub use url::{DatabaseUrl, DatabaseUrlError, ToDatabaseUrl};

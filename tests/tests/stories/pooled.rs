@@ -94,6 +94,19 @@ async fn a_proxy_that_loses_prepared_statements_is_refused() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_leads_to_another_database_is_refused() {
+    let other = Installation::new().await;
+    let pooled = Pooled::new(100).await;
+    let direct = other.log_url();
+    let mixed_up =
+        Pooled { installation: pooled.installation.and(&[("direct_url", &direct)]), ..pooled };
+
+    let refused = mixed_up.refused().await;
+
+    assert!(refused.contains("lead to two databases"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_direct_connection_has_the_role_of_its_login_whatever_is_set_for_the_proxy() {
     let own = Installation::new().await;
     let admin = own.log().await;
