@@ -105,6 +105,14 @@ pub enum KeyringError {
         /// The copy has every change until then.
         complete_at: DateTime<Utc>,
     },
+    /// What an operator states of a root key is not so, or cannot be checked.
+    #[error("this is not noted of root key {id}: {reason}")]
+    Statement {
+        /// The root.
+        id: RootId,
+        /// Why it is refused, and what to do.
+        reason: String,
+    },
     /// No erasure of this subject was requested, or it was cancelled.
     #[error("the erasure of {0} is not in the ledger")]
     NotInLedger(SubjectId),

@@ -72,6 +72,6 @@ impl Escrow {
     }
 }
 
-fn file_name(id: RootId) -> String {
+pub(super) fn file_name(id: RootId) -> String {
     format!("root-{id}.age")
 }

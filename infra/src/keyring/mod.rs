@@ -62,6 +62,7 @@ pub use keys::LOG_TARGET as LEASE_LOG_TARGET;
 pub use link_tokens::{LinkPurpose, LinkTokens};
 pub use options::KeyringOptions;
 pub use request_mac_keys::{RequestMacKeys, RequestMacs};
+pub use root_eraser::EscrowedRoot;
 pub use root_folder::RootFolder;
 pub use root_holds::{HeldRoot, RootHold};
 pub use root_rotation::{RootRotation, RotatedRoot};

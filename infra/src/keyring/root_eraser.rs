@@ -1,5 +1,7 @@
 //! Erases old root keys, and the escrows of those that are erased.
 
+mod statements;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,6 +17,8 @@ use super::{KeyringError, RootErasure, RootFingerprint, RootId, invalidations};
 use crate::clock::Clock;
 use crate::failpoint;
 use crate::postgres::Pool;
+
+pub use statements::EscrowedRoot;
 
 const NOTE_ESCROWED: &str =
     "update keyring.roots set escrow = 'held', escrow_until = $2 where root_id = $1";

@@ -77,7 +77,8 @@ impl std::fmt::Display for RootHold {
             ),
             Self::NotFound => f.write_str(
                 "its key is not in the store, and was not erased there: if another store has it, \
-                 put it back, so that it can be erased",
+                 put it back, so that it can be erased; if it is lost for good, run `lethe keys lost` \
+                 with its number",
             ),
             Self::OtherKey => f.write_str(
                 "the store has another key under its number: put the right one back, so that it \

@@ -1,6 +1,7 @@
 //! `lethe keys`: the root key and what it wraps.
 
 use clap::Subcommand;
+use infra::keyring::RootId;
 
 use super::CliError;
 use super::terminal::{count, say, seconds};
@@ -12,6 +13,18 @@ pub enum KeysSubcommand {
     Rotate,
     /// Say which root key is current, and how many keys it wraps.
     Status,
+    /// State that every copy of an old root key in the escrow is destroyed: for an escrow that was switched
+    /// off. Refused while the folder of the escrow has one.
+    EscrowDestroyed {
+        /// The number of the root key, as `lethe keys status` shows it.
+        root: i64,
+    },
+    /// State that an old root key is lost for good. Refused if keys are wrapped under it, or if the store
+    /// has it or cannot be read.
+    Lost {
+        /// The number of the root key, as `lethe keys status` shows it.
+        root: i64,
+    },
 }
 
 pub async fn run(subcommand: KeysSubcommand, app: &App) -> Result<(), CliError> {
@@ -31,12 +44,25 @@ pub async fn run(subcommand: KeysSubcommand, app: &App) -> Result<(), CliError> 
             say(format_args!("root       {} since {}", status.root, seconds(status.root_since)));
             say(format_args!("keys       {} live, {} erased", status.live, status.erased));
             say(format_args!("escrowed   {}", count(status.escrowed, "root", "roots")));
+            for escrowed in app.keyring.root_rotation.escrowed().await? {
+                let (id, until) = (escrowed.id, seconds(escrowed.until));
+                say(format_args!("root {id} is held by the escrow until {until}"));
+            }
             say(format_args!(
                 "e-mail     generation {} of the index since {}",
                 status.email_generation,
                 seconds(status.email_generation_since)
             ));
             say_held(app).await?;
+        }
+        KeysSubcommand::EscrowDestroyed { root } => {
+            let rotation = &app.keyring.root_rotation;
+            rotation.state_escrow_destroyed(RootId(root), &app.config.escrow_dir).await?;
+            say(format_args!("noted: every copy of root {root} in the escrow is destroyed"));
+        }
+        KeysSubcommand::Lost { root } => {
+            app.keyring.root_rotation.state_lost(RootId(root)).await?;
+            say(format_args!("noted: root {root} is lost for good"));
         }
     }
     Ok(())

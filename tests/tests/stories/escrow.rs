@@ -45,3 +45,31 @@ async fn backups_are_proven_closed_only_once_the_escrow_is_gone_too() {
     let proof = lethe.client().get(&format!("/v1/erasures/{code}")).await.expect(200);
     proof.field("/certificate/backup_proven_at");
 }
+
+#[tokio::test]
+async fn what_an_escrow_that_is_switched_off_holds_is_named_until_an_operator_says_it_is_destroyed()
+{
+    let installation = Installation::with(&[("escrow_recipient", RECIPIENT)]).await;
+    assert!(installation.node().await.stop().await.success());
+    assert!(installation.run(&["keys", "rotate"]).await.status.success());
+    let installation = installation.and(&[("escrow_recipient", "")]);
+    let doctor = async || {
+        let doctor = installation.run(&["doctor"]).await.stdout;
+        String::from_utf8(doctor).unwrap()
+    };
+    let holds = "WRONG  an escrow that is switched off holds root 1";
+    let seen = doctor().await;
+    assert!(seen.contains(holds), "{seen}");
+    let word = ["keys", "escrow-destroyed", "1"];
+    let refused = String::from_utf8(installation.run(&word).await.stderr).unwrap();
+    assert!(refused.contains("root-1.age is there: delete it first"), "{refused}");
+    std::fs::remove_file(installation.folder().join("escrow/root-1.age")).unwrap();
+
+    let noted = installation.run(&word).await;
+
+    assert!(noted.status.success(), "{noted:?}");
+    let seen = doctor().await;
+    assert!(!seen.contains(holds), "{seen}");
+    let lost = String::from_utf8(installation.run(&["keys", "lost", "2"]).await.stderr).unwrap();
+    assert!(lost.contains("keys are wrapped under it, or will be"), "{lost}");
+}

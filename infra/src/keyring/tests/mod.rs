@@ -15,6 +15,7 @@ mod root_readable;
 mod rotation;
 mod sealing;
 mod standby;
+mod statements;
 mod status;
 mod values;
 

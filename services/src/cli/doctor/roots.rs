@@ -130,6 +130,16 @@ async fn old(keyring: &Keyring, config: &Config, findings: &mut Findings) -> Res
             }
         }
     }
+    if config.escrow_recipient.is_none() {
+        for escrowed in keyring.root_rotation.escrowed().await? {
+            let id = escrowed.id;
+            findings.wrong(&format!(
+                "an escrow that is switched off holds root {id}, and no certificate counts it as gone: set \
+                 escrow_recipient again until its time is over, or destroy each copy of root-{id}.age and \
+                 run `lethe keys escrow-destroyed {id}`"
+            ));
+        }
+    }
     for root in keyring.root_rotation.unknown().await? {
         findings.note(&format!(
             "root-{root}.key in {} is no root of this keyring: it is another keyring's, or its \
