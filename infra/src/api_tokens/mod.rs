@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::postgres::{PgError, Pool};
 use crate::random::NoRandomness;
 use crate::statement::{execute, query, query_opt};
-use crate::workspace_rows::WorkspaceRows;
+use crate::workspace_rows::{DeleteRows, WorkspaceRows};
 
 /// The prefix of a token, by which people and secret scanners recognise it.
 pub const PREFIX: &str = "lw_";
@@ -30,7 +30,7 @@ const DELETE: &str = "delete from working.api_tokens where token_id = $1";
 /// What an erasure deletes of a workspace.
 pub const OF_WORKSPACE: WorkspaceRows = WorkspaceRows {
     table: "working.api_tokens",
-    delete: "delete from working.api_tokens where workspace_id = $1",
+    delete: DeleteRows::AtOnce("delete from working.api_tokens where workspace_id = $1"),
 };
 
 /// The rows of API tokens.

@@ -9,7 +9,7 @@ use tokio_postgres::{GenericClient, Row, Transaction};
 
 use crate::postgres::{PgError, Pool};
 use crate::statement::query;
-use crate::workspace_rows::WorkspaceRows;
+use crate::workspace_rows::{DeleteRows, WorkspaceRows};
 
 const PUT: &str = "\
     insert into working.invitations (invitation_id, workspace_id, until) values ($1, $2, $3) \
@@ -19,7 +19,7 @@ const DELETE: &str = "delete from working.invitations where invitation_id = $1";
 /// What an erasure deletes of a workspace.
 pub const OF_WORKSPACE: WorkspaceRows = WorkspaceRows {
     table: "working.invitations",
-    delete: "delete from working.invitations where workspace_id = $1",
+    delete: DeleteRows::AtOnce("delete from working.invitations where workspace_id = $1"),
 };
 const DUE: &str = "select invitation_id, workspace_id from working.invitations where until <= $1 \
     order by until, invitation_id limit $2 offset $3";

@@ -16,7 +16,7 @@ domain::named_enum! {
         Cancelled = "cancelled",
         /// The fence stands: nothing more is appended for the subject.
         Fenced = "fenced",
-        /// The keys are erased and the working rows deleted. Stored as `destroyed`.
+        /// The keys are erased. Stored as `destroyed`.
         KeysErased = "destroyed",
         /// The log has the closing event, and no node can open a value of the subject.
         Completed = "completed",

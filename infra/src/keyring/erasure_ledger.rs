@@ -121,13 +121,14 @@ impl ErasureLedger {
         Ok(self.change(TAKE_BACK, &[&claim_code_hash.as_slice(), &now]).await? == 1)
     }
 
-    /// The entries that were made by `until`, and neither confirmed nor taken back.
+    /// The entries that were made by `until`, and neither confirmed nor taken back, without the first `skip`.
     pub async fn pending(
         &self,
         until: DateTime<Utc>,
         limit: i64,
+        skip: i64,
     ) -> Result<Vec<ErasureEntry>, KeyringError> {
-        self.entries(LIST_PENDING, &[&until, &limit]).await
+        self.entries(LIST_PENDING, &[&until, &limit, &skip]).await
     }
 
     /// Whether the erasure is cancelled. `false` once it is fenced, or when there is none.
@@ -165,19 +166,20 @@ impl ErasureLedger {
         Ok(self.entries(READ_BY_CODE, &[&claim_code_hash.as_slice()]).await?.pop())
     }
 
-    /// The erasures that are due at `now` and not completed, the longest due first.
+    /// The erasures that are due at `now` and not completed, the longest due first, without the first `skip`.
     pub async fn due(
         &self,
         now: DateTime<Utc>,
         limit: i64,
+        skip: i64,
     ) -> Result<Vec<ErasureEntry>, KeyringError> {
-        self.entries(LIST_DUE, &[&now, &limit]).await
+        self.entries(LIST_DUE, &[&now, &limit, &skip]).await
     }
 
     /// The completed erasures of which no root key that wrapped the subject's keys is left, nor an
-    /// escrow of one.
-    pub async fn provable(&self, limit: i64) -> Result<Vec<ErasureEntry>, KeyringError> {
-        self.entries(LIST_PROVABLE, &[&limit]).await
+    /// escrow of one, without the first `skip`.
+    pub async fn provable(&self, limit: i64, skip: i64) -> Result<Vec<ErasureEntry>, KeyringError> {
+        self.entries(LIST_PROVABLE, &[&limit, &skip]).await
     }
 
     /// Whether [`Self::pending`], [`Self::due`] or [`Self::provable`] lists any, in one statement.

@@ -51,6 +51,8 @@ families! {
 
     /// Erasures requested and not yet completed.
     erasures_open: IntGauge = "lethe_erasures_open" [],
+    /// Erasures of which the last turn has left rows: they go on at once.
+    erasures_unfinished: IntGauge = "lethe_erasures_unfinished" [],
     /// Time since the oldest open erasure was requested.
     erasure_oldest_seconds: Gauge = "lethe_erasure_oldest_open_seconds" [],
     /// 1 when the oldest open erasure is on its 29th day or later.

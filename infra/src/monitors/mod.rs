@@ -20,14 +20,16 @@ use crate::cluster::fair_share::{Group, share};
 use crate::cluster::nodes::{Membership, Part};
 use crate::postgres::{PgError, Pool};
 use crate::statement::execute;
-use crate::workspace_rows::WorkspaceRows;
+use crate::workspace_rows::{DeleteRows, WorkspaceRows};
 
 const WATCH: &str = include_str!("watch.sql");
 const DELETE: &str = "delete from working.server_monitors where server_id = $1";
 const DELETE_WORKSPACE: &str = "delete from working.server_monitors where workspace_id = $1";
 /// What an erasure deletes of a workspace.
-pub const OF_WORKSPACE: WorkspaceRows =
-    WorkspaceRows { table: "working.server_monitors", delete: DELETE_WORKSPACE };
+pub const OF_WORKSPACE: WorkspaceRows = WorkspaceRows {
+    table: "working.server_monitors",
+    delete: DeleteRows::AtOnce(DELETE_WORKSPACE),
+};
 const COUNT: &str = include_str!("count.sql");
 const RELEASE: &str = include_str!("release.sql");
 const CLAIM: &str = include_str!("claim.sql");

@@ -10,7 +10,7 @@ use super::chunk::{Kept, LogKey};
 use super::lines::Place;
 use crate::postgres::Pool;
 use crate::statement::{execute, query, query_opt};
-use crate::workspace_rows::WorkspaceRows;
+use crate::workspace_rows::{DeleteRows, WorkspaceRows};
 
 const WRITE: &str = include_str!("write.sql");
 const WRITTEN: &str = "select from working.run_log_chunks \
@@ -27,7 +27,7 @@ const DELETE: &str = "delete from working.run_log_chunks \
 /// What an erasure deletes of a workspace.
 pub const OF_WORKSPACE: WorkspaceRows = WorkspaceRows {
     table: "working.run_log_chunks",
-    delete: "delete from working.run_log_chunks where workspace_id = $1",
+    delete: DeleteRows::InBatches(include_str!("delete_of_workspace.sql")),
 };
 
 /// The size of one read: a number of chunks, or the chunks that begin within a number of bytes.

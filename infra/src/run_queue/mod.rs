@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::postgres::{PgError, Pool};
 use crate::statement::{execute, query, query_opt};
-use crate::workspace_rows::WorkspaceRows;
+use crate::workspace_rows::{DeleteRows, WorkspaceRows};
 
 pub use secrets::{SECRETS_OF_WORKSPACE, SecretsError, UnusedSecrets};
 pub use task::{HeldTask, RenewedTask, Task};
@@ -32,7 +32,7 @@ const DELETE_QUEUED: &str = "delete from working.run_tasks \
 /// What an erasure deletes of a workspace.
 pub const OF_WORKSPACE: WorkspaceRows = WorkspaceRows {
     table: "working.run_tasks",
-    delete: "delete from working.run_tasks where workspace_id = $1",
+    delete: DeleteRows::InBatches(include_str!("delete_tasks_of_workspace.sql")),
 };
 const CLAIM: &str = include_str!("claim.sql");
 const RENEW: &str = include_str!("renew.sql");

@@ -11,7 +11,7 @@ use tokio_postgres::types::ToSql;
 use super::RunQueue;
 use crate::postgres::PgError;
 use crate::statement::{execute, query, query_opt};
-use crate::workspace_rows::WorkspaceRows;
+use crate::workspace_rows::{DeleteRows, WorkspaceRows};
 
 const PUT: &str = include_str!("put_secrets.sql");
 const FIND: &str =
@@ -19,7 +19,7 @@ const FIND: &str =
 /// What an erasure deletes of a workspace.
 pub const SECRETS_OF_WORKSPACE: WorkspaceRows = WorkspaceRows {
     table: "working.run_secrets",
-    delete: "delete from working.run_secrets where workspace_id = $1",
+    delete: DeleteRows::InBatches(include_str!("delete_secrets_of_workspace.sql")),
 };
 const LIST_UNUSED: &str = include_str!("list_unused_secrets.sql");
 const DELETE: &str = include_str!("delete_secrets.sql");

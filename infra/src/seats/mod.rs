@@ -10,7 +10,7 @@ use tokio_postgres::{Row, Transaction};
 
 use crate::postgres::{PgError, Pool};
 use crate::statement::{execute, query, query_opt};
-use crate::workspace_rows::WorkspaceRows;
+use crate::workspace_rows::{DeleteRows, WorkspaceRows};
 
 const PUT: &str = include_str!("put.sql");
 const FIND: &str = "select expires_at, ttl_seconds from working.seat_leases where lease_id = $1";
@@ -20,7 +20,7 @@ const DELETE: &str = "delete from working.seat_leases where lease_id = $1";
 const DELETE_ALL: &str = "delete from working.seat_leases where workspace_id = $1";
 /// What an erasure deletes of a workspace.
 pub const OF_WORKSPACE: WorkspaceRows =
-    WorkspaceRows { table: "working.seat_leases", delete: DELETE_ALL };
+    WorkspaceRows { table: "working.seat_leases", delete: DeleteRows::AtOnce(DELETE_ALL) };
 const EXPIRIES: &str =
     "select lease_id, expires_at from working.seat_leases where workspace_id = $1";
 const OVERDUE: &str = include_str!("overdue.sql");

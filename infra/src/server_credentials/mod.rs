@@ -15,7 +15,7 @@ use crate::keyring::{OpenError, SealError, Sealer};
 use crate::postgres::{PgError, Pool};
 use crate::remote::{Identity, IdentityError};
 use crate::statement::{execute, query, query_opt};
-use crate::workspace_rows::WorkspaceRows;
+use crate::workspace_rows::{DeleteRows, WorkspaceRows};
 
 const INSERT: &str = include_str!("insert.sql");
 const FIND: &str = "select private_key, public_line from working.server_credentials \
@@ -27,8 +27,10 @@ const TAKE_BACK: &str = "delete from working.server_credentials \
 const DELETE_OF_SERVER: &str = "delete from working.server_credentials where server_id = $1";
 const DELETE_OF_WORKSPACE: &str = "delete from working.server_credentials where workspace_id = $1";
 /// What an erasure deletes of a workspace.
-pub const OF_WORKSPACE: WorkspaceRows =
-    WorkspaceRows { table: "working.server_credentials", delete: DELETE_OF_WORKSPACE };
+pub const OF_WORKSPACE: WorkspaceRows = WorkspaceRows {
+    table: "working.server_credentials",
+    delete: DeleteRows::AtOnce(DELETE_OF_WORKSPACE),
+};
 const UNNAMED: &str = include_str!("unnamed.sql");
 
 /// A private key was not stored or not read.

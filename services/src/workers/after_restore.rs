@@ -7,6 +7,7 @@ use domain::workspace::{Workspace, WorkspaceCommand};
 use domain::{SubjectId, TenantId};
 use infra::keyring::{ErasureEntry, ErasureState, SubjectKind};
 use infra::postgres::PgError;
+use infra::workspace_rows::Deleted;
 use uuid::Uuid;
 
 use super::email_index::reserve_restored;
@@ -83,7 +84,7 @@ impl Replay {
     }
 
     async fn request_lost_again(&mut self, app: &App) -> Result<(), EraserError> {
-        for entry in app.keyring.ledger.due(app.clock.now() + GRACE_MAX, i64::MAX).await? {
+        for entry in app.keyring.ledger.due(app.clock.now() + GRACE_MAX, i64::MAX, 0).await? {
             let is_old = app.clock.now() - entry.requested_at >= APPENDING;
             if entry.state == ErasureState::Requested && is_old {
                 self.count(&entry, request_if_lost(app, &entry).await)?;
@@ -113,15 +114,24 @@ impl Replay {
 /// meanwhile.
 async fn apply(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
     let (kind, subject) = (entry.kind, entry.subject);
-    delete_rows(app, kind, subject).await?;
+    delete_all_rows(app, kind, subject).await?;
     let closed = close_again(app, entry).await;
     // Without the closing event, too, nothing more may be appended.
     if closed.as_ref().map_or_else(EraserError::is_of_one_stream, |()| true) {
         raise_fence(app, kind, subject).await?;
         // The append of the closing event may have written a snapshot.
-        delete_rows(app, kind, subject).await?;
+        delete_all_rows(app, kind, subject).await?;
     }
     closed.map(|()| true)
+}
+
+async fn delete_all_rows(
+    app: &App,
+    kind: SubjectKind,
+    subject: SubjectId,
+) -> Result<(), EraserError> {
+    while delete_rows(app, kind, subject).await? == Deleted::Some {}
+    Ok(())
 }
 
 async fn close_again(app: &App, entry: &ErasureEntry) -> Result<(), EraserError> {

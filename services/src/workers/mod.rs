@@ -76,10 +76,13 @@ impl Workers {
         timers.on_one_node("session closer", SELDOM, Some(close), session_closer::close_due);
         let departures = Wake::default();
         let erased = departures.clone();
+        let again = erase.clone();
         timers.on_one_node("eraser", SELDOM, Some(erase), move |app| {
-            let erased = erased.clone();
+            let (erased, again) = (erased.clone(), again.clone());
             async move {
-                eraser::erase_due(app).await?;
+                if eraser::erase_due(app).await? {
+                    again.notify_one();
+                }
                 erased.notify_one();
                 Ok::<(), KeyringError>(())
             }

@@ -26,6 +26,15 @@ impl Pages {
         }
     }
 
+    /// For an item that leaves the list if the answer is true.
+    pub(super) fn leaves_if<E: Display>(&mut self, id: Uuid, result: Result<bool, E>) {
+        match result {
+            Ok(true) => {}
+            Ok(false) => self.skip += 1,
+            Err(error) => self.leaves(id, Err(error)),
+        }
+    }
+
     /// For an item that stays in the list for a while.
     pub(super) fn stays<E: Display>(&mut self, id: Uuid, result: Result<(), E>) {
         self.log(id, result);

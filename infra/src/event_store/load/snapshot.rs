@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::state::{AnyState, Loaded, Stored};
 use crate::log::json::JsonText;
 use crate::postgres::{PgError, Pool};
-use crate::workspace_rows::WorkspaceRows;
+use crate::workspace_rows::{DeleteRows, WorkspaceRows};
 
 /// Writes snapshots in its own task, so that no command waits for them. If the queue is full, a snapshot
 /// is skipped: the next one that is due replaces it.
@@ -27,8 +27,10 @@ pub struct Snapshot {
 const WAITING_MAX: usize = 64;
 
 /// What an erasure deletes of a workspace: the snapshots of all its streams.
-pub const SNAPSHOTS_OF_WORKSPACE: WorkspaceRows =
-    WorkspaceRows { table: "event_log.snapshots", delete: include_str!("delete_snapshots.sql") };
+pub const SNAPSHOTS_OF_WORKSPACE: WorkspaceRows = WorkspaceRows {
+    table: "event_log.snapshots",
+    delete: DeleteRows::InBatches(include_str!("delete_snapshots.sql")),
+};
 
 impl Snapshots {
     /// One snapshot after every `every` events of a stream. The task ends when this value is dropped.

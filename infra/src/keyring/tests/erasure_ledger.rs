@@ -25,8 +25,8 @@ async fn an_erasure_goes_forward_and_every_stage_may_be_noted_again() {
         node.ledger.request(SubjectKind::Account, ada, week(), [2; 32]).await.unwrap(),
         asked
     );
-    assert_eq!(node.ledger.due(noon(), 10).await.unwrap(), []);
-    assert_eq!(node.ledger.due(week(), 10).await.unwrap(), std::slice::from_ref(&asked));
+    assert_eq!(node.ledger.due(noon(), 10, 0).await.unwrap(), []);
+    assert_eq!(node.ledger.due(week(), 10, 0).await.unwrap(), std::slice::from_ref(&asked));
     let open = OpenErasures { count: 1, oldest: Some(noon()), overdue: 0 };
     assert_eq!(node.ledger.open().await.unwrap(), open);
     let too_far = node.ledger.advance(ada, ErasureStage::Completed).await;
@@ -70,7 +70,7 @@ async fn a_cancelled_erasure_is_asked_for_anew() {
     assert!(node.ledger.cancel(ada).await.unwrap());
     assert!(node.ledger.cancel(ada).await.unwrap());
     assert!(node.ledger.advance(ada, ErasureStage::Fenced { position: 1 }).await.is_err());
-    assert_eq!(node.ledger.due(week(), 10).await.unwrap(), []);
+    assert_eq!(node.ledger.due(week(), 10, 0).await.unwrap(), []);
     assert_eq!(node.ledger.fenced(None, 10).await.unwrap(), []);
     let again = node.ledger.request(SubjectKind::Account, ada, week(), [1; 32]).await.unwrap();
     assert_eq!(again.state, ErasureState::Cancelled);
@@ -97,12 +97,12 @@ async fn an_entry_is_pending_until_it_is_confirmed_or_taken_back() {
     assert!(entered.append_pending);
     assert_eq!(enter(2).await, entered, "one is open");
     let before = noon() - TimeDelta::minutes(1);
-    assert_eq!(node.ledger.pending(before, 10).await.unwrap(), []);
-    assert_eq!(node.ledger.pending(noon(), 10).await.unwrap(), [entered]);
+    assert_eq!(node.ledger.pending(before, 10, 0).await.unwrap(), []);
+    assert_eq!(node.ledger.pending(noon(), 10, 0).await.unwrap(), [entered]);
 
     assert!(node.ledger.take_back([1; 32]).await.unwrap());
     assert!(!node.ledger.take_back([1; 32]).await.unwrap());
-    assert_eq!(node.ledger.pending(noon(), 10).await.unwrap(), []);
+    assert_eq!(node.ledger.pending(noon(), 10, 0).await.unwrap(), []);
     // It came into the log after all, with another end of its grace.
     let due = week() + TimeDelta::days(1);
     assert!(node.ledger.confirm([1; 32], due).await.unwrap());
@@ -120,7 +120,7 @@ async fn an_entry_is_pending_until_it_is_confirmed_or_taken_back() {
     enter(4).await;
     assert!(!node.ledger.confirm([3; 32], due).await.unwrap(), "another is open");
     node.ledger.cancel_requested_by(subject, noon()).await.unwrap();
-    assert_eq!(node.ledger.pending(harness.clock.now(), 10).await.unwrap().len(), 1);
+    assert_eq!(node.ledger.pending(harness.clock.now(), 10, 0).await.unwrap().len(), 1);
     node.ledger.cancel_requested_by(subject, harness.clock.now()).await.unwrap();
     assert_eq!(node.ledger.entries_of(subject).await.unwrap().len(), 3);
     assert!(!node.ledger.confirm([4; 32], due).await.unwrap());
@@ -179,7 +179,7 @@ async fn backups_are_proven_once_the_last_root_and_its_escrow_are_gone() {
         node.ledger.advance(subject, ErasureStage::Completed).await.unwrap();
     }
     let provable = async || -> Vec<SubjectId> {
-        node.ledger.provable(10).await.unwrap().iter().map(|entry| entry.subject).collect()
+        node.ledger.provable(10, 0).await.unwrap().iter().map(|entry| entry.subject).collect()
     };
     // No backup holds a key of a subject that never had one.
     assert_eq!(provable().await, [never]);

@@ -16,16 +16,18 @@ use tokio_postgres::Transaction;
 
 pub(super) use error::EraserError;
 use stage::prove;
-pub(super) use stage::{close, delete_rows, next_stage, raise_fence};
+pub(super) use stage::{Next, close, delete_rows, next_stage, raise_fence};
 #[cfg(test)]
 pub(super) use stage::{due_at, raise_fence_at};
 
+use super::pages::{AT_ONCE, Pages};
 use super::timer::Wake;
 use crate::operations::erasure_in_log::InLog;
 use crate::operations::request_erasure::{SETTLED_AFTER, requested_erasure};
 use crate::wiring::App;
 
-const AT_ONCE: i64 = 64;
+/// So many erasures are executed at once: the pool of connections is shared with the requests.
+const TOGETHER: usize = 32;
 /// A cancellation that was accepted in time may arrive this late, or from a node whose clock is slow.
 const CANCELLATION_DELAY_MAX: TimeDelta = TimeDelta::seconds(2);
 
@@ -123,46 +125,82 @@ impl Worker for Eraser {
     }
 }
 
-/// Executes the erasures that are due, each up to the last stage that is possible now. Before that,
-/// settles those that were entered in the ledger and are not known to be in the log.
-pub(super) async fn erase_due(app: App) -> Result<(), KeyringError> {
+/// What became of an erasure in a turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// It is completed or cancelled.
+    Ended,
+    /// There is nothing to do for it now.
+    Waits,
+    /// It has rows left to be deleted.
+    Unfinished,
+}
+
+/// Executes the erasures that are due, each up to the last stage that is possible now, a large one for a
+/// turn: one that takes long, or cannot be done, keeps no other waiting. Before that, settles those that
+/// were entered in the ledger and are not known to be in the log. Answers whether some are unfinished.
+pub(super) async fn erase_due(app: App) -> Result<bool, KeyringError> {
+    settle_pending(&app).await?;
+    let mut unfinished = 0;
+    let mut pages = Pages::of("erasures");
+    loop {
+        let due = app.keyring.ledger.due(app.clock.now(), AT_ONCE, pages.skip).await?;
+        for entries in due.chunks(TOGETHER) {
+            let turns = join_all(entries.iter().map(|entry| take_turn(&app, entry))).await;
+            for (entry, turn) in entries.iter().zip(turns) {
+                unfinished += i64::from(matches!(turn, Ok(Turn::Unfinished)));
+                let ended = turn.map(|turn| turn == Turn::Ended);
+                pages.leaves_if(entry.subject.0, ended);
+            }
+        }
+        if pages.is_last(due.len()) {
+            break;
+        }
+    }
+    app.metrics.erasures_unfinished.set(unfinished);
+    prove_all(&app).await?;
+    Ok(unfinished > 0)
+}
+
+async fn settle_pending(app: &App) -> Result<(), KeyringError> {
     let settled = app.clock.now() - SETTLED_AFTER;
-    for entry in app.keyring.ledger.pending(settled, AT_ONCE).await? {
-        log_error(entry.subject, settle(&app, &entry).await);
+    let mut pages = Pages::of("erasures that are entered");
+    loop {
+        let pending = app.keyring.ledger.pending(settled, AT_ONCE, pages.skip).await?;
+        for entry in &pending {
+            pages.leaves_if(entry.subject.0, settle(app, entry).await);
+        }
+        if pages.is_last(pending.len()) {
+            return Ok(());
+        }
     }
-    let due = app.keyring.ledger.due(app.clock.now(), AT_ONCE).await?;
-    let actionable = due.into_iter().filter(|entry| is_actionable(&app, entry));
-    join_all(actionable.map(|entry| async {
-        let subject = entry.subject;
-        log_error(subject, erase(&app, entry).await);
-    }))
-    .await;
-    let provable = app.keyring.ledger.provable(AT_ONCE).await?;
-    join_all(provable.iter().map(|entry| async {
-        log_error(entry.subject, prove(&app, entry).await);
-    }))
-    .await;
-    Ok(())
 }
 
-/// Its request was appended and the answer was lost, or it was not appended and is taken back.
-async fn settle(app: &App, entry: &ErasureEntry) -> Result<(), EraserError> {
+async fn prove_all(app: &App) -> Result<(), KeyringError> {
+    let mut pages = Pages::of("proofs of erasures");
+    loop {
+        let provable = app.keyring.ledger.provable(AT_ONCE, pages.skip).await?;
+        for entries in provable.chunks(TOGETHER) {
+            let proofs = join_all(entries.iter().map(|entry| prove(app, entry))).await;
+            for (entry, proved) in entries.iter().zip(proofs) {
+                pages.leaves(entry.subject.0, proved);
+            }
+        }
+        if pages.is_last(provable.len()) {
+            return Ok(());
+        }
+    }
+}
+
+/// Its request was appended and the answer was lost, or it was not appended and is taken back. `false`:
+/// the entry stays as it is.
+async fn settle(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
+    let ledger = &app.keyring.ledger;
     match InLog::read(app, entry.kind, entry.subject).await? {
-        InLog::Requested { due } => {
-            app.keyring.ledger.confirm(entry.claim_code_hash, due).await?;
-        }
-        InLog::NotRequested => {
-            app.keyring.ledger.take_back(entry.claim_code_hash).await?;
-        }
+        InLog::Requested { due } => Ok(ledger.confirm(entry.claim_code_hash, due).await?),
+        InLog::NotRequested => Ok(ledger.take_back(entry.claim_code_hash).await?),
         // As an entry that is due: nothing comes after it in the log.
-        InLog::Ended => {}
-    }
-    Ok(())
-}
-
-fn log_error(subject: SubjectId, result: Result<(), EraserError>) {
-    if let Err(error) = result {
-        tracing::warn!(%subject, %error, "a stage of an erasure failed: it is tried again");
+        InLog::Ended => Ok(false),
     }
 }
 
@@ -173,10 +211,19 @@ fn is_actionable(app: &App, entry: &ErasureEntry) -> bool {
 }
 
 /// Records each stage in the ledger when it is reached, and continues there after a crash.
-async fn erase(app: &App, mut entry: ErasureEntry) -> Result<(), EraserError> {
-    while let Some(stage) = next_stage(app, &entry).await? {
+async fn take_turn(app: &App, entry: &ErasureEntry) -> Result<Turn, EraserError> {
+    if !is_actionable(app, entry) {
+        return Ok(Turn::Waits);
+    }
+    let mut entry = entry.clone();
+    loop {
+        let stage = match next_stage(app, &entry).await? {
+            Next::Stage(stage) => stage,
+            Next::TurnOver => return Ok(Turn::Unfinished),
+            Next::Nothing if entry.state >= ErasureState::Completed => return Ok(Turn::Ended),
+            Next::Nothing => return Ok(Turn::Waits),
+        };
         entry = app.keyring.ledger.advance(entry.subject, stage).await?;
         tracing::info!(subject = %entry.subject, state = ?entry.state, "an erasure reached its next stage");
     }
-    Ok(())
 }

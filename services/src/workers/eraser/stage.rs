@@ -9,6 +9,7 @@ use domain::{AccountId, Refused, SubjectId};
 use infra::failpoint;
 use infra::keyring::{ErasureEntry, ErasureStage, ErasureState, Keyring, SubjectKind};
 use infra::postgres::PgError;
+use infra::workspace_rows::Deleted;
 
 use super::error::EraserError;
 use super::workspace;
@@ -22,43 +23,63 @@ const FENCE_ATTEMPTS_MAX: usize = 8;
 /// A confirmed entry that is this old, and has no open request in the log, is cancelled.
 const UNAPPENDED_MAX: TimeDelta = TimeDelta::minutes(10);
 
-/// Does the work of the next stage and returns it; the caller records it in the ledger. `None`: there is
-/// nothing to do now.
-pub(crate) async fn next_stage(
-    app: &App,
-    entry: &ErasureEntry,
-) -> Result<Option<ErasureStage>, EraserError> {
+/// What is next in an erasure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Its work is done; the caller records it in the ledger.
+    Stage(ErasureStage),
+    /// There is nothing to do now.
+    Nothing,
+    /// A turn has left rows: others come first, and then it goes on.
+    TurnOver,
+}
+
+#[cfg(test)]
+impl Next {
+    pub(crate) fn stage(self) -> Option<ErasureStage> {
+        if let Self::Stage(stage) = self { Some(stage) } else { None }
+    }
+}
+
+/// Does the work of the next stage, or a turn of it.
+pub(crate) async fn next_stage(app: &App, entry: &ErasureEntry) -> Result<Next, EraserError> {
     let subject = entry.subject;
     match entry.state {
         ErasureState::Requested => {
             // A failed sign-in moves the stream of an account, too.
             for _ in 0..FENCE_ATTEMPTS_MAX {
-                let Some(version) = due_at(app, entry).await? else { return Ok(None) };
+                let Some(version) = due_at(app, entry).await? else { return Ok(Next::Nothing) };
                 if let Some(position) = raise_fence_at(app, entry, version).await? {
                     failpoint!(ErasureFenced);
-                    return Ok(Some(ErasureStage::Fenced { position }));
+                    return Ok(Next::Stage(ErasureStage::Fenced { position }));
                 }
             }
             tracing::warn!(%subject, "the stream of an erasure that is due keeps moving: it is tried again");
-            Ok(None)
+            Ok(Next::Nothing)
         }
         ErasureState::Fenced => {
             let erased = app.keyring.eraser.erase_subject(subject).await?;
             failpoint!(ErasureKeysErased);
+            // What a turn leaves, nobody can open any more, and the next stage deletes.
             delete_rows(app, entry.kind, subject).await?;
             failpoint!(ErasureRowsDeleted);
-            Ok(Some(ErasureStage::KeysErased { keys: erased.keys, last_root: erased.last_root }))
+            let (keys, last_root) = (erased.keys, erased.last_root);
+            Ok(Next::Stage(ErasureStage::KeysErased { keys, last_root }))
         }
         ErasureState::KeysErased => {
             // A node may use a cached key until its lease ends.
             tokio::time::sleep(Keyring::LEASE).await;
-            delete_rows(app, entry.kind, subject).await?;
+            if delete_rows(app, entry.kind, subject).await? == Deleted::Some {
+                return Ok(Next::TurnOver);
+            }
             complete(app, entry).await?;
             failpoint!(WorkspaceDeleted if entry.kind == SubjectKind::Workspace);
             failpoint!(ErasureCompleted if entry.kind == SubjectKind::Account);
-            Ok(Some(ErasureStage::Completed))
+            Ok(Next::Stage(ErasureStage::Completed))
         }
-        ErasureState::Cancelled | ErasureState::Completed | ErasureState::BackupProven => Ok(None),
+        ErasureState::Cancelled | ErasureState::Completed | ErasureState::BackupProven => {
+            Ok(Next::Nothing)
+        }
     }
 }
 
@@ -129,12 +150,13 @@ fn closing(kind: SubjectKind) -> Vec<&'static str> {
     }
 }
 
-/// Deletes the working rows of a fenced subject: the fence prevents new ones.
+/// Deletes the working rows of a fenced subject, of a workspace at most those of one turn: the fence
+/// prevents new ones.
 pub(crate) async fn delete_rows(
     app: &App,
     kind: SubjectKind,
     subject: SubjectId,
-) -> Result<(), EraserError> {
+) -> Result<Deleted, EraserError> {
     if kind == SubjectKind::Workspace {
         return workspace::delete_rows(app, subject).await;
     }
@@ -144,7 +166,8 @@ pub(crate) async fn delete_rows(
     let client = app.pool.get().await.map_err(PgError::from)?;
     client.execute(DELETE_SNAPSHOT, &[&subject.0]).await.map_err(PgError::from)?;
     drop(client);
-    Ok(delete_mails_of(app, subject).await?)
+    delete_mails_of(app, subject).await?;
+    Ok(Deleted::All)
 }
 
 /// Appends a closing event, unless the account or its erasure request is not in the log.

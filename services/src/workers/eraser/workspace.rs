@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::workspace::{Workspace, WorkspaceCommand, WorkspaceError};
 use domain::{InvitationId, Refused, SubjectId, WorkspaceId};
-use infra::postgres::PgError;
-use infra::workspace_rows::WorkspaceRows;
+use infra::workspace_rows::{Deleted, WorkspaceRows};
 use infra::{
     api_tokens, event_store, invitations, monitors, run_log, run_queue, seats, server_credentials,
 };
@@ -28,16 +27,22 @@ pub(crate) const ROWS: [WorkspaceRows; 9] = [
     event_store::SNAPSHOTS_OF_WORKSPACE,
 ];
 
-/// Deletes the rows of a fenced workspace: the fence prevents new ones.
-pub(super) async fn delete_rows(app: &App, subject: SubjectId) -> Result<(), EraserError> {
+/// Of each table, in one turn.
+pub(crate) const BATCHES_A_TURN: u32 = 20;
+
+/// Deletes the rows of a fenced workspace, at most those of one turn: the fence prevents new ones.
+pub(super) async fn delete_rows(app: &App, subject: SubjectId) -> Result<Deleted, EraserError> {
     for invitation in invitations(app, WorkspaceId(subject.0)).await? {
         erase_invitation(app, invitation).await?;
     }
-    let client = app.pool.get().await.map_err(PgError::from)?;
+    let mut deleted = Deleted::All;
     for rows in ROWS {
-        client.execute(rows.delete, &[&subject.0]).await.map_err(PgError::from)?;
+        if rows.delete(&app.pool, subject.0, BATCHES_A_TURN).await? == Deleted::Some {
+            tracing::info!(workspace = %subject, table = rows.table, "an erased workspace has more rows than a turn deletes");
+            deleted = Deleted::Some;
+        }
     }
-    Ok(())
+    Ok(deleted)
 }
 
 /// The open invitations in the log and those with a row: either may be newer than the other.

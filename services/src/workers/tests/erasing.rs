@@ -9,7 +9,7 @@ use infra::keyring::{
 };
 use tokio::time::timeout;
 
-use super::super::eraser::{Eraser, due_at, erase_due, next_stage, raise_fence_at};
+use super::super::eraser::{Eraser, Next, due_at, erase_due, next_stage, raise_fence_at};
 use super::super::mailer::{Mailer, send_due};
 use super::super::sweeps;
 use super::*;
@@ -79,9 +79,9 @@ async fn an_erasure_interrupted_between_any_two_stages_goes_on() {
         states.push(standing.state);
         // Taken and not entered: the crash comes before the ledger knows.
         let crashed = harness.node().await;
-        let Some(_) = next_stage(&crashed, &standing).await.unwrap() else { break };
+        let Next::Stage(_) = next_stage(&crashed, &standing).await.unwrap() else { break };
         let again = harness.node().await;
-        let stage = next_stage(&again, &standing).await.unwrap().unwrap();
+        let stage = next_stage(&again, &standing).await.unwrap().stage().unwrap();
         again.keyring.ledger.advance(standing.subject, stage).await.unwrap();
         // Entered twice: the crash comes before the answer is known.
         again.keyring.ledger.advance(standing.subject, stage).await.unwrap();
@@ -107,7 +107,7 @@ async fn an_erasure_is_completed_no_sooner_than_a_second_after_its_keys_are_eras
     request(&app, ada.account, TimeDelta::zero()).await;
     let mut standing = entry(&app, ada.account).await;
     while standing.state < ErasureState::KeysErased {
-        let stage = next_stage(&app, &standing).await.unwrap().unwrap();
+        let stage = next_stage(&app, &standing).await.unwrap().stage().unwrap();
         standing = app.keyring.ledger.advance(standing.subject, stage).await.unwrap();
     }
 
@@ -120,7 +120,7 @@ async fn an_erasure_is_completed_no_sooner_than_a_second_after_its_keys_are_eras
     let since = Instant::now();
     let stage = next_stage(&app, &standing).await.unwrap();
     assert!(since.elapsed() >= Duration::from_secs(1));
-    assert_eq!(stage, Some(ErasureStage::Completed));
+    assert_eq!(stage, Next::Stage(ErasureStage::Completed));
     assert!(event_types(&app, ada.account.0).await.iter().any(|event| event == closed));
 }
 
@@ -187,7 +187,7 @@ async fn rows_that_were_written_while_keys_were_erased_are_deleted_at_the_end() 
     request(&app, ada.account, TimeDelta::zero()).await;
     let mut reached = entry(&app, ada.account).await;
     while reached.state < ErasureState::KeysErased {
-        let stage = next_stage(&app, &reached).await.unwrap().unwrap();
+        let stage = next_stage(&app, &reached).await.unwrap().stage().unwrap();
         reached = app.keyring.ledger.advance(reached.subject, stage).await.unwrap();
     }
     // By a transaction that began before the fence.
@@ -195,7 +195,7 @@ async fn rows_that_were_written_while_keys_were_erased_are_deleted_at_the_end() 
         values (gen_random_uuid(), $1, '$argon2id$', now())";
     app.pool.get().await.unwrap().execute(late, &[&ada.account.0]).await.unwrap();
 
-    let stage = next_stage(&app, &reached).await.unwrap().unwrap();
+    let stage = next_stage(&app, &reached).await.unwrap().stage().unwrap();
     app.keyring.ledger.advance(reached.subject, stage).await.unwrap();
 
     assert_erased(&harness, &app, &ada).await;
@@ -313,6 +313,6 @@ async fn a_cancellation_that_is_appended_before_the_fence_is_kept() {
     assert_eq!(raise_fence_at(&app, &entry, version).await.unwrap(), None);
 
     assert_eq!(due_at(&app, &entry).await.unwrap(), None);
-    assert!(next_stage(&app, &entry).await.unwrap().is_none());
+    assert_eq!(next_stage(&app, &entry).await.unwrap(), Next::Nothing);
     assert_eq!(count(&app, "select count(*) from event_log.fences").await, 0);
 }

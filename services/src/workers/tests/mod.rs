@@ -2,9 +2,11 @@
 
 mod due;
 mod email_index;
+mod erased_members;
 mod erased_rows;
 mod erasing;
 mod keys;
+mod large_erasures;
 mod late_requests;
 mod mailing;
 mod observing;
