@@ -49,7 +49,7 @@ pub(super) const LOG: Functions = Functions {
         event_log.lock_holder 1,
         event_log.append 1,
         event_log.append_one 1,
-        event_log.fence 1,
+        event_log.fence 2,
         event_log.fence_at 1,
         event_log.keep 1,
         event_log.create_partition 1,

@@ -25,7 +25,7 @@ impl WaitingErasures {
         outbox: &Outbox,
         now: DateTime<Utc>,
     ) -> Result<Self, KeyringError> {
-        let due = ledger.due(now, COUNTED_MAX).await?;
+        let due = ledger.due(now, COUNTED_MAX, 0).await?;
         let begun = due.iter().filter(|entry| {
             matches!(entry.state, ErasureState::Fenced | ErasureState::KeysErased)
                 && entry.fenced_at.is_some_and(|at| now - at >= USUAL)

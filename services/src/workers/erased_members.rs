@@ -1,8 +1,11 @@
 //! Removes erased people from their workspaces; a workspace whose only member is erased is deleted.
 
+use std::time::Duration;
+
 use domain::workspace::{Workspace, WorkspaceCommand};
 use domain::{AccountId, WorkspaceId};
 use infra::postgres::PgError;
+use projections::memberships::Memberships;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
@@ -11,15 +14,33 @@ use super::pages::{AT_ONCE, Pages};
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 
+const LAST: &str = "select max(position) from working.departures";
 const DEPARTED: &str = include_str!("departed.sql");
+const FINISH: &str = include_str!("finish_departures.sql");
 
-/// Reads the fences, not the events: a restored log can hold memberships without the erasure events.
+/// Reads who was fenced, not the events: a restored log can hold memberships without the erasure events.
 pub(super) async fn remove_departed(app: App) -> Result<(), EraserError> {
+    let client = app.pool.get().await.map_err(PgError::from)?;
+    let last = client.query_one(LAST, &[]).await.and_then(|row| row.try_get(0));
+    drop(client);
+    let Some(last) = last.map_err(PgError::from)? else { return Ok(()) };
+    // Asked before the memberships are read: those that are read afterwards are not older.
+    let is_read = app.read_positions.wait_for::<Memberships>(&app.pool, last, Duration::ZERO);
+    let is_read = is_read.await?;
+    remove_all(&app).await?;
+    if is_read {
+        let client = app.pool.get().await.map_err(PgError::from)?;
+        client.execute(FINISH, &[&last]).await.map_err(PgError::from)?;
+    }
+    Ok(())
+}
+
+async fn remove_all(app: &App) -> Result<(), EraserError> {
     let mut pages = Pages::of("departures");
     loop {
-        let departed = departed(&app, pages.skip).await?;
+        let departed = departed(app, pages.skip).await?;
         for (workspace, member) in &departed {
-            pages.stays(workspace.0, depart(&app, *workspace, *member).await);
+            pages.stays(workspace.0, depart(app, *workspace, *member).await);
         }
         if pages.is_last(departed.len()) {
             return Ok(());

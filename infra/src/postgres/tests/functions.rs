@@ -146,7 +146,7 @@ async fn two_texts_of_one_revision_are_refused_and_nothing_is_applied() {
     let refused = migrate_log(&databases.log_url).await.unwrap_err();
 
     assert!(
-        matches!(refused, PgError::FunctionDiffers { name: "event_log.fence", revision: 1 }),
+        matches!(refused, PgError::FunctionDiffers { name: "event_log.fence", revision: 2 }),
         "{refused}"
     );
     let locks = "select count(*) from event_log.function_revisions where name = 'event_log.lock'";

@@ -8,12 +8,13 @@ use super::Harness;
 use crate::workers::eraser::workspace::ROWS;
 
 /// Of the tables that name a person or a tenant, those that are no workspace's.
-const OF_PEOPLE: [(&str, &str); 7] = [
+const OF_PEOPLE: [(&str, &str); 8] = [
     ("event_log.events", "the log is never rewritten"),
     ("event_log.fences", "an erased subject stays fenced"),
     ("event_log.reservations", "the function that raises the fence deletes them"),
     ("working.closings", "the session closer deletes them when the events are appended"),
     ("working.credentials", "deleted by Credentials::delete_of_account"),
+    ("working.departures", "deleted when no membership of an erased account is left"),
     ("working.outbox", "deleted by delete_mails_of"),
     ("working.sessions", "deleted by Sessions::close_all"),
 ];

@@ -1,0 +1,94 @@
+//! Erased people leave their workspaces, and are not looked for again.
+
+use domain::privacy::Label;
+use domain::workspace::{Role, Workspace, WorkspaceCommand};
+use domain::{InvitationId, WorkspaceId};
+use infra::keyring::SubjectKind;
+
+use super::super::erased_members::remove_departed;
+use super::super::eraser::raise_fence;
+use super::*;
+
+const OUTSTANDING: &str = "select count(*) from working.departures";
+
+async fn order(app: &App, workspace: WorkspaceId, command: WorkspaceCommand) {
+    let request = Request::new(workspace.into(), CommandId(app.ids.uuid()));
+    let steps = [Step::new::<Workspace>(workspace.0, command)];
+    app.executor.execute(&request, &steps).await.unwrap();
+}
+
+/// A workspace of `owner`, which `member` has joined.
+async fn shared(app: &App, owner: AccountId, member: AccountId) -> WorkspaceId {
+    let workspace = WorkspaceId(app.ids.uuid());
+    let name = Personal::Clear(Label::parse("Engines").unwrap());
+    order(app, workspace, WorkspaceCommand::Create { name, owner }).await;
+    let (invitation, now) = (InvitationId(app.ids.uuid()), app.clock.now());
+    let invites = WorkspaceCommand::Invite {
+        by: owner,
+        invitation,
+        email: Personal::Clear(address("bob@example.org")),
+        role: Role::Viewer,
+        now,
+        until: now + TimeDelta::days(7),
+        replaces: None,
+    };
+    order(app, workspace, invites).await;
+    order(app, workspace, WorkspaceCommand::AcceptInvitation { by: member, invitation, now }).await;
+    workspace
+}
+
+/// The read models are there, and know nothing of what comes next.
+async fn project_others(app: &App, owner: AccountId) {
+    shared(app, owner, AccountId(app.ids.uuid())).await;
+    project(app).await;
+}
+
+async fn members(app: &App, workspace: WorkspaceId) -> usize {
+    let loaded = app.executor.load::<Workspace>(workspace.into(), workspace.0).await.unwrap();
+    loaded.state.live().unwrap().members.len()
+}
+
+#[tokio::test]
+async fn an_erased_member_is_removed_also_where_the_memberships_were_read_later() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let (ada, bob) = (AccountId(app.ids.uuid()), AccountId(app.ids.uuid()));
+    project_others(&app, ada).await;
+    let workspace = shared(&app, ada, bob).await;
+    raise_fence(&app, SubjectKind::Account, bob.into()).await.unwrap();
+
+    remove_departed(app.clone()).await.unwrap();
+    assert_eq!(count(&app, OUTSTANDING).await, 1, "the memberships are behind the fence");
+    assert_eq!(members(&app, workspace).await, 2);
+
+    project(&app).await;
+    remove_departed(app.clone()).await.unwrap();
+    assert_eq!(members(&app, workspace).await, 1);
+    project(&app).await;
+    remove_departed(app.clone()).await.unwrap();
+    assert_eq!(count(&app, OUTSTANDING).await, 0);
+}
+
+#[tokio::test]
+async fn who_was_erased_long_ago_is_not_looked_at_again() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let (ada, bob) = (AccountId(app.ids.uuid()), AccountId(app.ids.uuid()));
+    shared(&app, ada, bob).await;
+    project(&app).await;
+    let admin = connect_one(&harness.databases.log_url, &ConnectOptions::default()).await.unwrap();
+    let fences = "insert into event_log.fences \
+        select gen_random_uuid(), '{}', 1 from generate_series(1, 5000)";
+    admin.execute(fences, &[]).await.unwrap();
+    let read = "select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint \
+        from pg_stat_xact_user_tables";
+    let read = async || -> i64 { admin.query_one(read, &[]).await.unwrap().get(0) };
+
+    admin.batch_execute("begin").await.unwrap();
+    let before = read().await;
+    let (limit, skip) = (256_i64, 0_i64);
+    admin.query(include_str!("../departed.sql"), &[&limit, &skip]).await.unwrap();
+    let after = read().await;
+
+    assert!(after - before < 10, "{} rows read", after - before);
+}
