@@ -13,9 +13,11 @@ use infra::keyring::{AddressReservations, IndexRotation, IndexTurn, KeyringError
 use infra::reservations::{Batch, Index, MovedRow, UNREADABLE};
 use uuid::Uuid;
 
+use super::timer::{Timers, Wake};
 use crate::unseal::{UnknownField, Unsealer};
 use crate::wiring::App;
 
+const MINUTE: Duration = Duration::from_mins(1);
 /// Appends wait while so many reservations are written: some milliseconds.
 const BATCH: i64 = 200;
 /// So many accounts are opened at once: the pool of connections is shared with the requests.
@@ -30,8 +32,23 @@ pub(super) const ROTATION: IndexRotation = IndexRotation {
     batches_max: 10,
 };
 
+pub(super) fn start_timers(timers: &mut Timers) {
+    let index = Wake::default();
+    let again = index.clone();
+    timers.on_one_node("e-mail index", MINUTE, Some(index), move |app| {
+        let again = again.clone();
+        async move {
+            if rotate_when_due(app).await? {
+                again.notify_one();
+            }
+            Ok::<(), KeyringError>(())
+        }
+    });
+    timers.on_one_node("unreadable addresses", 10 * MINUTE, None, reserve_unreadable);
+}
+
 /// Answers whether there is more to do at once.
-pub(super) async fn rotate_when_due(app: App) -> Result<bool, KeyringError> {
+async fn rotate_when_due(app: App) -> Result<bool, KeyringError> {
     let turn = app.keyring.email_index.rotate(ROTATION, &Accounts::of(&app)).await?;
     if turn == IndexTurn::Rotated {
         tracing::info!("the key of the e-mail index was rotated");

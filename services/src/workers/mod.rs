@@ -94,19 +94,7 @@ impl Workers {
         timers.on_one_node("credentials", minute, None, sweeps::sweep_credentials);
         timers.on_one_node("erasures", 10 * minute, None, sweeps::sweep_erasures);
         timers.on_one_node("keys", minute, None, keys::rotate_keys);
-        let index = Wake::default();
-        let again = index.clone();
-        timers.on_one_node("e-mail index", minute, Some(index), move |app| {
-            let again = again.clone();
-            async move {
-                if email_index::rotate_when_due(app).await? {
-                    again.notify_one();
-                }
-                Ok::<(), KeyringError>(())
-            }
-        });
-        let unreadable = email_index::reserve_unreadable;
-        timers.on_one_node("unreadable addresses", 10 * minute, None, unreadable);
+        email_index::start_timers(&mut timers);
         let copy = Duration::from_secs(5);
         timers.on_one_node("keyring copy", copy, None, keys::copy_keyring);
         timers.on_one_node("run logs", 10 * minute, None, run_logs::retain);
