@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use crate::Event;
 use crate::account::AccountEvent;
+use crate::log::LogEvent;
 use crate::operator::OperatorEvent;
 use crate::run::RunEvent;
 use crate::seat::SeatEvent;
@@ -17,6 +18,7 @@ static NEWEST: LazyLock<HashMap<&str, i16>> = LazyLock::new(|| {
         AccountEvent::TYPES,
         SessionEvent::TYPES,
         OperatorEvent::TYPES,
+        LogEvent::TYPES,
         WorkspaceEvent::TYPES,
         ServerEvent::TYPES,
         RunEvent::TYPES,

@@ -10,6 +10,7 @@ pub mod account;
 mod golden;
 mod id;
 mod known_events;
+pub mod log;
 mod named_enum;
 pub mod operator;
 pub mod privacy;

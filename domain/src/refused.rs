@@ -1,6 +1,7 @@
 //! Every reason to refuse a command, of whichever aggregate.
 
 use crate::account::AccountError;
+use crate::log::LogError;
 use crate::operator::OperatorError;
 use crate::run::RunError;
 use crate::seat::SeatError;
@@ -15,6 +16,7 @@ use crate::workspace::WorkspaceError;
 pub enum Refused {
     Account(#[from] AccountError),
     Session(#[from] SessionError),
+    Log(#[from] LogError),
     Operator(#[from] OperatorError),
     Workspace(#[from] WorkspaceError),
     Seat(#[from] SeatError),

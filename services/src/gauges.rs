@@ -87,6 +87,7 @@ fn log_error<E: Display>(what: &str, result: Result<(), E>) {
 async fn readers(app: &App) -> Result<(), PgError> {
     let metrics = &app.metrics;
     metrics.log_position.set(*app.executor.appended().borrow());
+    metrics.log_restores.set(app.watermark.restores());
     for reader in status(&app.pool).await? {
         metrics.log_position.set(reader.head);
         let name = [reader.name.as_str()];

@@ -13,12 +13,13 @@ use infra::ids::Ids;
 use infra::invitations::Invitations;
 use infra::keyring::{EscrowOptions, Keyring, KeyringError, KeyringOptions, RootFolder};
 use infra::log::ReadPositions;
+use infra::log::watermark::{Durable, Watermark};
 use infra::mail::{Folder, MailError, Mailbox, Transport};
 use infra::metrics::Metrics;
 use infra::monitors::Monitors;
 use infra::operators::Operators;
 use infra::outbox::Outbox;
-use infra::postgres::{ConnectOptions, PgError, Pool, connect};
+use infra::postgres::{ConnectOptions, Hook, PgError, Pool, connect, connect_with};
 use infra::remote::Remote;
 use infra::reservations::Reservations;
 use infra::run_log::RunLogs;
@@ -49,6 +50,8 @@ pub struct App {
     pub keyring_pool: Pool,
     pub keyring: Keyring,
     pub executor: Executor,
+    /// The newest event that is known: a log that went back is noticed.
+    pub watermark: Durable,
     /// How far the readers of this node have read.
     pub read_positions: ReadPositions,
     pub reservations: Reservations,
@@ -93,6 +96,8 @@ pub enum WiringError {
     Log(PgError),
     #[error("the keyring's database: {0}")]
     KeyringDatabase(PgError),
+    #[error("the log was not compared with the newest event that is known: {0}")]
+    Watermark(PgError),
     #[error("the keyring: {0}")]
     Keyring(#[from] KeyringError),
     #[error("the log: {0}")]
@@ -112,13 +117,16 @@ impl App {
     ) -> Result<Self, WiringError> {
         let (clock, ids) = (Clock::system(), Ids::system());
         let node = ids.uuid();
-        let pool = log_pool(&config, databases).await?;
+        let known = Watermark::new(metrics.log_went_back.clone());
+        let pool = log_pool(&config, databases, Some(known.hook())).await?;
         // Before anything is decided by it.
         clock.compare(&pool).await.map_err(WiringError::Log)?;
         let keyring_pool = keyring_pool(&config, databases).await?;
+        let watermark = Durable::new(known.clone(), pool.clone(), keyring_pool.clone());
+        watermark.load().await.map_err(WiringError::Watermark)?;
         let keyring = keyring(&config, keyring_pool.clone(), clock.clone(), creation).await?;
         let executor = Executor::start(
-            ExecutorConfig::default(),
+            ExecutorConfig { watermark: known, ..ExecutorConfig::default() },
             pool.clone(),
             &databases.direct,
             keyring.sealer.clone(),
@@ -135,6 +143,7 @@ impl App {
         Ok(Self {
             node,
             executor: executor.await?,
+            watermark,
             read_positions: ReadPositions::default(),
             server_credentials: ServerCredentials::new(
                 pool.clone(),
@@ -175,14 +184,18 @@ impl App {
     }
 }
 
-/// Connections to the events' database, as the application's role.
-pub async fn log_pool(config: &Config, databases: &Databases) -> Result<Pool, WiringError> {
+/// Connections to the events' database, as the application's role. Each goes through `created`.
+pub async fn log_pool(
+    config: &Config,
+    databases: &Databases,
+    created: Option<Hook>,
+) -> Result<Pool, WiringError> {
     let options = ConnectOptions {
         connections_max: config.pool_size.into(),
         proxied: config.is_proxied(),
         ..ConnectOptions::app()
     };
-    connect(&databases.log, &options).await.map_err(WiringError::Log)
+    connect_with(&databases.log, &options, created).await.map_err(WiringError::Log)
 }
 
 pub async fn keyring_pool(config: &Config, databases: &Databases) -> Result<Pool, WiringError> {

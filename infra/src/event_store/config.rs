@@ -2,6 +2,7 @@
 
 use domain::account::AccountEvent;
 use domain::check_upcasters;
+use domain::log::LogEvent;
 use domain::operator::OperatorEvent;
 use domain::run::RunEvent;
 use domain::seat::SeatEvent;
@@ -11,6 +12,7 @@ use domain::workspace::WorkspaceEvent;
 
 use super::load::state::LoadError;
 use crate::log::FeedError;
+use crate::log::watermark::Watermark;
 use crate::postgres::ConnectOptions;
 
 /// The limits of an executor.
@@ -28,6 +30,9 @@ pub struct ExecutorConfig {
     pub snapshot_events: i64,
     /// The number of positions in one partition of the log.
     pub partition_events: i64,
+    /// The newest event that this node knows. The log is compared with it, and nothing is appended once
+    /// it went back.
+    pub watermark: Watermark,
 }
 
 impl Default for ExecutorConfig {
@@ -39,6 +44,7 @@ impl Default for ExecutorConfig {
             states_max: 65_536,
             snapshot_events: 100,
             partition_events: 100_000_000,
+            watermark: Watermark::default(),
         }
     }
 }
@@ -69,6 +75,7 @@ pub enum StartError {
 pub(super) fn check_all() -> Result<(), StartError> {
     check::<AccountEvent>()?;
     check::<SessionEvent>()?;
+    check::<LogEvent>()?;
     check::<OperatorEvent>()?;
     check::<WorkspaceEvent>()?;
     check::<ServerEvent>()?;

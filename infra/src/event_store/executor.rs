@@ -84,6 +84,7 @@ impl Executor {
             connect: config.connect,
             appends_max: config.appends_max,
             waiting_max: config.waiting_max,
+            watermark: config.watermark,
         };
         let starting =
             batcher::start(options, Arc::clone(&metrics), appended.clone(), Arc::clone(&missing));

@@ -7,6 +7,7 @@ use deadpool_postgres::GenericClient;
 use futures_util::Stream;
 use tokio_postgres::{Client, RowStream};
 
+use super::watermark::{CompareError, WentBack};
 use super::{DamagedEvent, Recorded};
 use crate::postgres::PgError;
 
@@ -25,7 +26,21 @@ pub enum FeedError {
     #[error(transparent)]
     Damaged(#[from] DamagedEvent),
     #[error(transparent)]
+    WentBack(#[from] WentBack),
+    #[error(transparent)]
     Postgres(#[from] PgError),
+}
+
+impl From<CompareError> for FeedError {
+    fn from(error: CompareError) -> Self {
+        match error {
+            CompareError::WentBack(why) => Self::WentBack(why),
+            CompareError::Hole { at } => Self::Hole { at },
+            error @ (CompareError::Postgres(_) | CompareError::Standby) => {
+                Self::Postgres(error.into())
+            }
+        }
+    }
 }
 
 impl From<tokio_postgres::Error> for FeedError {

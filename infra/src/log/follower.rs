@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::alarm::Alarms;
-use super::checkpoint::{OwnedReader, ReadStats};
+use super::checkpoint::{OwnedReader, Reached, ReadStats};
 use super::parked;
 use super::poll::News;
 use super::positions::Waiters;
@@ -90,6 +90,7 @@ impl Follower {
                     tracing::info!(reader = self.owned.name, "another node has taken over");
                     return None;
                 }
+                Err(Stop::WentBack(_)) => return None,
                 Err(stop) => {
                     if !self.record_error(Some(stop)).await {
                         tracing::info!(reader = self.owned.name, "another node has taken over");
@@ -135,12 +136,12 @@ impl Follower {
 
     async fn read(&mut self, events: &[Recorded]) -> Result<(), Stop> {
         let Some(last) = events.last() else { return Ok(()) };
-        let (from, mut to) = (self.owned.written, last.position());
+        let (from, mut to) = (self.owned.written, Reached::from(last));
         let waits = |event: &&Recorded| !self.parked.streams.contains(&event.stream_id());
         let wanted = events.iter().filter(|event| self.reader.reads(event)).filter(waits);
         let wanted: Vec<_> = wanted.collect();
         if wanted.is_empty() {
-            self.owned.position = to;
+            self.owned.read(to);
             return self.write_checkpoint(self.options.checkpoint_delay).await;
         }
         let mut client = self.pool.get().await?;
@@ -160,7 +161,8 @@ impl Follower {
         if let Some((reached, why)) = stopped_at {
             unavailable = why;
             let back = ReadStats { processed: processed - read.processed, last_event_at: None };
-            if !self.owned.advance(&tx, to, reached, back).await? {
+            let reached = Reached { position: reached, event: None };
+            if !self.owned.advance(&tx, to.position, reached, back).await? {
                 return Err(Stop::Lost);
             }
             to = reached;
@@ -183,16 +185,17 @@ impl Follower {
             (Err(Stop::Data(why)), Some(refused)) => (why, refused),
             (other, _) => return other,
         };
-        let (stream, position) = (refused.stream_id(), refused.position());
+        let (stream, to) = (refused.stream_id(), Reached::from(refused));
+        let position = to.position;
         let mut client = self.pool.get().await?;
         let tx = client.transaction().await?;
-        if !self.owned.advance(&tx, self.owned.written, position, ReadStats::default()).await? {
+        if !self.owned.advance(&tx, self.owned.written, to, ReadStats::default()).await? {
             return Err(Stop::Lost);
         }
         let poisoned = Poisoned { stream, position, poison: Poison::Unfit(why) };
         parked::park(&tx, self.id(), false, &poisoned).await?;
         tx.commit().await?;
-        self.owned.wrote(position);
+        self.owned.wrote(to);
         self.parked.streams.insert(stream);
         Ok(())
     }

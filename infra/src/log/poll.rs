@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::wake::rise;
+use super::watermark::{CompareError, Seen, Watermark};
 use super::{Heads, ReaderOptions};
 use crate::postgres::{PgError, Pool};
 use crate::statement::query_opt;
@@ -55,14 +56,20 @@ pub(super) struct Poller {
     poll_listening: Duration,
     head: watch::Sender<i64>,
     released: watch::Sender<Vec<String>>,
+    watermark: Watermark,
 }
 
 impl Poller {
-    pub(super) fn new(pool: Pool, wake: Heads, options: &ReaderOptions) -> (Self, News) {
+    pub(super) fn new(
+        pool: Pool,
+        wake: Heads,
+        options: &ReaderOptions,
+        watermark: Watermark,
+    ) -> (Self, News) {
         let (head, head_seen) = watch::channel(*wake.position.borrow());
         let (released, released_seen) = watch::channel(Vec::new());
         let ReaderOptions { poll, poll_listening, .. } = *options;
-        let poller = Self { pool, wake, poll, poll_listening, head, released };
+        let poller = Self { pool, wake, poll, poll_listening, head, released, watermark };
         (poller, News { head: head_seen, released: released_seen })
     }
 
@@ -75,10 +82,14 @@ impl Poller {
         }
     }
 
-    async fn look(&self) -> Result<(), PgError> {
-        let Some(row) = query_opt(&self.pool, POLL, &[]).await? else { return Ok(()) };
-        rise(&self.head, row.try_get(0)?);
-        let released: Vec<String> = row.try_get(1)?;
+    async fn look(&self) -> Result<(), CompareError> {
+        let known = self.watermark.newest();
+        let position = known.map_or(0, |mark| mark.position);
+        let Some(row) = query_opt(&self.pool, POLL, &[&position]).await? else { return Ok(()) };
+        let seen = Seen::of(&row, 1).map_err(PgError::from)?;
+        self.watermark.judge(known, seen)?;
+        rise(&self.head, seen.head.map_or(0, |head| head.position));
+        let released: Vec<String> = row.try_get(0).map_err(PgError::from)?;
         if !released.is_empty() {
             self.released.send_replace(released);
         }
@@ -130,7 +141,7 @@ mod tests {
             poll_listening: HOUR,
             ..ReaderOptions::of(Uuid::from_u128(1))
         };
-        let (poller, mut news) = Poller::new(pool.clone(), wake, &options);
+        let (poller, mut news) = Poller::new(pool.clone(), wake, &options, Watermark::default());
         let looking = tokio::spawn(poller.run());
         pool.get().await.unwrap().execute(RELEASED, &[]).await.unwrap();
 
@@ -149,7 +160,7 @@ mod tests {
         let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
         let (appended, position) = watch::channel(0);
         let options = ReaderOptions { poll: HOUR, ..ReaderOptions::of(Uuid::from_u128(1)) };
-        let (poller, mut news) = Poller::new(pool, position.into(), &options);
+        let (poller, mut news) = Poller::new(pool, position.into(), &options, Watermark::default());
         let looking = tokio::spawn(poller.run());
 
         appended.send_replace(7);

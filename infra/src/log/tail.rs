@@ -5,12 +5,14 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 
 use super::unknown::{UnknownEvent, newer_than};
+use super::watermark::Watermark;
 use super::{DamagedEvent, Feed, FeedError, NewestVersion, Reader, Recorded};
 use crate::postgres::{PgError, Pool};
 
 pub(super) struct Tail {
     newest: Mutex<Arc<Page>>,
     newest_version: NewestVersion,
+    watermark: Watermark,
 }
 
 #[derive(Default)]
@@ -49,8 +51,8 @@ impl Page {
 }
 
 impl Tail {
-    pub(super) fn new(newest_version: NewestVersion) -> Self {
-        Self { newest: Mutex::default(), newest_version }
+    pub(super) fn new(newest_version: NewestVersion, watermark: Watermark) -> Self {
+        Self { newest: Mutex::default(), newest_version, watermark }
     }
 
     /// At most `limit` events after `position`.
@@ -60,6 +62,7 @@ impl Tail {
         position: i64,
         limit: i64,
     ) -> Result<Arc<Page>, FeedError> {
+        self.watermark.check()?;
         let mut newest = self.newest.lock().await;
         if (newest.after..newest.last()).contains(&position) {
             return Ok(Arc::clone(&newest));
@@ -73,6 +76,7 @@ impl Tail {
         Ok(page)
     }
 
+    /// A page is of the log that is known: what it begins after is compared together with it.
     async fn read(&self, pool: &Pool, after: i64, limit: i64) -> Result<Arc<Page>, FeedError> {
         let client = pool.get().await.map_err(PgError::from)?;
         let events =
@@ -83,6 +87,9 @@ impl Tail {
                 ) if at > after + 1 => Feed::page(&client, after, at - 1 - after).await?,
                 page => page?,
             };
+        if !events.is_empty() {
+            self.watermark.compare(&client).await?;
+        }
         let has_unknown = events.iter().any(|event| newer_than(event, self.newest_version));
         Ok(Arc::new(Page { after, events, has_unknown }))
     }

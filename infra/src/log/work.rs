@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::reader::{Reader, ReaderKind};
 use super::rows::{Order, Rows, Source};
 use super::unknown::UnknownEvent;
+use super::watermark::WentBack;
 use super::worker::refused_as_data;
 use super::{DamagedEvent, FeedError, Poison, Recorded, Worker, WorkerError};
 use crate::postgres::{PgError, describe};
@@ -17,13 +18,16 @@ use crate::postgres::{PgError, describe};
 /// A worker's transaction holds its checkpoint's row: it is not kept for longer than this.
 const REACTIONS_MAX: Duration = Duration::from_secs(1);
 
-/// Why a reader stops where it is. `Lost` and `Unknown` end it; else it tries again after a pause.
+/// Why a reader stops where it is. `Lost`, `Unknown` and `WentBack` end it; else it tries again after a
+/// pause.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Stop {
     #[error("another node owns this reader")]
     Lost,
     #[error(transparent)]
     Unknown(UnknownEvent),
+    #[error(transparent)]
+    WentBack(WentBack),
     #[error("the log has a hole: position {at} is missing")]
     Hole { at: i64 },
     #[error(transparent)]
@@ -60,6 +64,7 @@ impl From<deadpool_postgres::PoolError> for Stop {
 impl From<FeedError> for Stop {
     fn from(error: FeedError) -> Self {
         match error {
+            FeedError::WentBack(why) => Self::WentBack(why),
             FeedError::Hole { at } => Self::Hole { at },
             FeedError::Damaged(event) => Self::Damaged(event),
             FeedError::Postgres(error) => error.into(),

@@ -37,6 +37,10 @@ families! {
     log_hole: IntGauge = "lethe_log_hole" [],
     /// 1 when an event of the log cannot be read: readers have stopped there.
     log_damaged: IntGauge = "lethe_log_damaged" [],
+    /// 1 when the log lacks an event that this node knows: it went back, and the node serves nothing.
+    log_went_back: IntGauge = "lethe_log_went_back" [],
+    /// How often the log went back and a start has dealt with it.
+    log_restores: IntGauge = "lethe_log_restores" [],
 
     /// The last position that a reader has processed.
     reader_position: IntGaugeVec = "lethe_reader_position" ["reader"],

@@ -1,6 +1,7 @@
 //! The queue of mails: a row is written in one commit with the checkpoint of the worker that reads its
 //! cause, then claimed, sent and marked. An event causes at most one mail of a kind to a subject.
 
+mod restored;
 #[cfg(test)]
 mod tests;
 

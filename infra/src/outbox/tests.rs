@@ -264,3 +264,22 @@ async fn a_mail_by_smtp_is_leased_for_longer_than_one_for_a_folder() {
     // Half of it may pass on a loaded machine.
     assert!(smtp > SMTP_LEASE.as_secs_f64() / 2.0, "{smtp} s");
 }
+
+#[tokio::test]
+async fn after_a_restore_of_the_log_no_mail_that_may_have_gone_goes_again() {
+    let given = given().await;
+    let (sending, queued) =
+        (request(), MailRequest { cause: EventId(Uuid::from_u128(77)), ..request() });
+    assert!(given.put(&sending).await);
+    let node = Uuid::from_u128(1);
+    assert_eq!(given.claim(node, Via::Folder).await.len(), 1);
+    assert!(given.put(&queued).await);
+
+    assert_eq!(given.outbox.give_up_all().await.unwrap(), 2);
+
+    given.outbox.expire_leases().await.unwrap();
+    assert!(given.claim(node, Via::Folder).await.is_empty());
+    let unknown = given.states().await.into_iter().filter(|(state, _)| state == "unknown");
+    assert_eq!(unknown.count(), 2);
+    assert_eq!(given.outbox.give_up_all().await.unwrap(), 0);
+}

@@ -18,11 +18,12 @@ mod url;
 
 pub use breaking::{live_nodes, refuse_to_break_nodes};
 pub use create::{create_database, database_exists};
+pub use deadpool_postgres::Hook;
 pub use error::{ClusterError, PgError, describe};
 pub(crate) use migrate::keyring_version;
 pub use migrate::{Migrated, Migration, migrate_keyring, migrate_log};
 pub(crate) use pool::connect_with_messages;
-pub use pool::{ConnectOptions, Pool, connect, connect_one};
+pub use pool::{ConnectOptions, Pool, connect, connect_one, connect_with};
 pub use private::{Cluster, ClusterOptions, binaries, running};
 pub use same::is_same_database;
 pub use schema::{Schema, keyring_schema, log_schema};

@@ -3,7 +3,9 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{
+    Hook, Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime, Timeouts,
+};
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -132,6 +134,18 @@ pub async fn connect(
     url: &(impl ToDatabaseUrl + ?Sized),
     options: &ConnectOptions,
 ) -> Result<Pool, PgError> {
+    connect_with(url, options, None).await
+}
+
+/// The same; each connection that the pool makes goes through `created` before anybody gets it.
+///
+/// # Errors
+/// As of [`connect`].
+pub async fn connect_with(
+    url: &(impl ToDatabaseUrl + ?Sized),
+    options: &ConnectOptions,
+    created: Option<Hook>,
+) -> Result<Pool, PgError> {
     let url = url.to_database_url()?;
     let (config, tls) = prepare(&url, options)?;
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
@@ -140,12 +154,15 @@ pub async fn connect(
         create: Some(options.connect_timeout),
         recycle: Some(options.connect_timeout),
     };
-    let pool = Pool::builder(Manager::from_config(config, tls, recycling))
+    let builder = Pool::builder(Manager::from_config(config, tls, recycling))
         .max_size(options.connections_max)
         .timeouts(timeouts)
-        .runtime(Runtime::Tokio1)
-        .build()
-        .map_err(|error| PgError::Database(error.to_string()))?;
+        .runtime(Runtime::Tokio1);
+    let builder = match created {
+        Some(created) => builder.post_create(created),
+        None => builder,
+    };
+    let pool = builder.build().map_err(|error| PgError::Database(error.to_string()))?;
     match pool.get().await {
         Ok(_) if options.proxied => proxy::check(&url, options).await.map(|()| pool),
         Ok(_) => Ok(pool),

@@ -42,6 +42,8 @@ const LAUNCH: &str = "update working.run_tasks set launched = true \
     where run_id = $1 and server_id = $2 and attempt = $3 and fence = $4";
 const BEGIN: &str = include_str!("begin.sql");
 const LOSE: &str = include_str!("lose.sql");
+const LOSE_ALL: &str = include_str!("lose_all.sql");
+const LOSE_AT_ONCE: i64 = 1000;
 const FINISH: &str = include_str!("finish.sql");
 const COUNT: &str = include_str!("count.sql");
 
@@ -147,6 +149,23 @@ impl RunQueue {
     ) -> Result<(), PgError> {
         tx.execute(DELETE_QUEUED, &[&run.0, &server.0, &signed(attempt)]).await?;
         Ok(())
+    }
+
+    /// The tasks of a run whose request was read again after a restore of the log: they may have been
+    /// started before, and are lost. In the reader's transaction.
+    pub async fn lose_restored(&self, tx: &Transaction<'_>, run: RunId) -> Result<u64, PgError> {
+        Ok(tx.execute(LOSE_ALL, &[&LOSE_AT_ONCE, &Some(run.0)]).await?)
+    }
+
+    /// The same of every task that is queued or running: after a restore of the log. Returns how many.
+    pub async fn lose_all(&self) -> Result<u64, PgError> {
+        let mut lost = 0;
+        loop {
+            match execute(&self.pool, LOSE_ALL, &[&LOSE_AT_ONCE, &None::<Uuid>]).await? {
+                0 => return Ok(lost),
+                some => lost += some,
+            }
+        }
     }
 
     /// Claims at most `limit` tasks for this node, each under a new fence, within the limits.

@@ -23,6 +23,7 @@ use rows::Rows;
 pub use session::{ClosedBy, Closing, LiveSession, NewSession};
 
 const PREFIX: &str = "ls_";
+const END_AT_ONCE: i64 = 1000;
 const TOUCHED_EVERY: TimeDelta = TimeDelta::minutes(1);
 
 /// Sessions by token, with a cache of half a second. `rows` is where a Redis store would go.
@@ -112,6 +113,20 @@ impl Sessions {
     /// Deletes at most `limit` expired rows; returns how many.
     pub async fn close_expired(&self, limit: i64) -> Result<u64, PgError> {
         self.rows.close_expired(self.clock.now(), limit).await
+    }
+
+    /// After a restore of the log: ends every session, since one that was closed may be open again. Their
+    /// closing events, which say that they expired, follow as of expired ones. Returns how many.
+    pub async fn end_all(&self) -> Result<i64, PgError> {
+        let mut ended = 0;
+        loop {
+            let some = self.rows.end_all(self.clock.now(), END_AT_ONCE).await?;
+            if some == 0 {
+                self.cache.evict(|_| true);
+                return Ok(ended);
+            }
+            ended += some;
+        }
     }
 
     /// Sessions whose closing event is missing as far as is known: those that a request closed before

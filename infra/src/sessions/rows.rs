@@ -21,6 +21,7 @@ const TOUCH: &str = include_str!("touch.sql");
 const CLOSE: &str = include_str!("close.sql");
 const CLOSE_ALL: &str = include_str!("close_all.sql");
 const CLOSE_EXPIRED: &str = include_str!("close_expired.sql");
+const END_ALL: &str = include_str!("end_all.sql");
 const CLOSINGS: &str = include_str!("closings.sql");
 const CLOSED: &str = "delete from working.closings where session_id = any ($1)";
 
@@ -100,6 +101,11 @@ impl Rows {
         limit: i64,
     ) -> Result<u64, PgError> {
         execute(&self.0, CLOSE_EXPIRED, &[&now, &limit]).await
+    }
+
+    pub(super) async fn end_all(&self, now: DateTime<Utc>, limit: i64) -> Result<i64, PgError> {
+        let rows = query(&self.0, END_ALL, &[&now, &limit]).await?;
+        Ok(rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or_default())
     }
 
     pub(super) async fn closings(

@@ -211,3 +211,21 @@ async fn a_fenced_person_has_no_session_and_opens_none() {
     };
     assert!(!given.sessions.open(&opening).await.unwrap());
 }
+
+#[tokio::test]
+async fn after_a_restore_nobody_is_signed_in_and_the_ends_are_still_to_be_appended() {
+    let given = given().await;
+    let mut tokens = vec![];
+    for _ in 0..3 {
+        tokens.push(given.opened(somebody()).await.1);
+    }
+
+    assert_eq!(given.sessions.end_all().await.unwrap(), 3);
+
+    for token in &tokens {
+        assert_eq!(given.sessions.find(token).await.unwrap(), None);
+    }
+    let closings = given.sessions.closings(given.clock.now(), 10).await.unwrap();
+    assert_eq!(closings.len(), 3);
+    assert_eq!(given.sessions.end_all().await.unwrap(), 0);
+}

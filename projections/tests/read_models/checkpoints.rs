@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::harness::{LogHarness, options};
 use crate::tally::Tally;
+use infra::log::watermark::Watermark;
 use infra::log::{ReadPositions, Reader, ReaderOptions, Readers, status, wait_for};
 use infra::metrics::Metrics;
 use infra::postgres::{ConnectOptions, connect};
@@ -20,7 +21,15 @@ async fn read(harness: &LogHarness, options: ReaderOptions) -> (Readers, ReadPos
     let positions = ReadPositions::default();
     let (_, wake) = watch::channel(0);
     let (tally, metrics) = (vec![Reader::projection::<Tally>()], Arc::new(Metrics::new().unwrap()));
-    let readers = Readers::start(pool, wake, tally, options, metrics, positions.clone());
+    let readers = Readers::start(
+        pool,
+        wake,
+        tally,
+        options,
+        metrics,
+        positions.clone(),
+        Watermark::default(),
+    );
     (readers.await.unwrap(), positions)
 }
 

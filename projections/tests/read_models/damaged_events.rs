@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::harness::{LogHarness, options};
 use crate::tally::{Tally, cure};
+use infra::log::watermark::Watermark;
 use infra::log::{ReadPositions, Reader, Readers, parked, release, status};
 use infra::metrics::Metrics;
 use infra::postgres::{ConnectOptions, connect};
@@ -37,7 +38,9 @@ async fn stopped_reader(harness: &LogHarness) -> (Readers, Arc<Metrics>) {
     let (_, wake) = watch::channel(0);
     let (node, tally) = (options(Uuid::from_u128(1)), vec![Reader::projection::<Tally>()]);
     let (of_node, positions) = (Arc::clone(&metrics), ReadPositions::default());
-    let readers = Readers::start(pool, wake, tally, node, of_node, positions).await.unwrap();
+    let readers = Readers::start(pool, wake, tally, node, of_node, positions, Watermark::default())
+        .await
+        .unwrap();
     until("the metric is 1", async || is_alarm(&metrics, 1)).await;
     (readers, metrics)
 }

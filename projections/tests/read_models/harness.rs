@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::privacy::{Field, Personal, Sealed, take_apart};
 use domain::{AccountId, Event, SealedId};
+use infra::log::watermark::Watermark;
 use infra::log::{ReadPositions, Reader, ReaderOptions, Readers, status};
 use infra::metrics::Metrics;
 use infra::postgres::{ConnectOptions, Pool, connect, connect_one};
@@ -120,7 +121,9 @@ pub async fn start(pool: Pool, options: ReaderOptions, readers: Vec<Reader>) -> 
     let (_, wake) = watch::channel(0);
     let metrics = Arc::new(Metrics::new().unwrap());
     let positions = ReadPositions::default();
-    Readers::start(pool, wake, readers, options, metrics, positions).await.unwrap()
+    Readers::start(pool, wake, readers, options, metrics, positions, Watermark::default())
+        .await
+        .unwrap()
 }
 
 pub const fn options(node: Uuid) -> ReaderOptions {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::harness::{LogHarness, options};
 use crate::tally::{ACTS, Act, Tally, cure};
+use infra::log::watermark::Watermark;
 use infra::log::{
     NewestVersion, ReadPositions, Reader, ReaderOptions, ReaderStatus, Readers, parked, release,
     status,
@@ -41,7 +42,9 @@ impl ReaderNode {
         let pool = connect(&harness.databases.log_url, &ConnectOptions::app()).await.unwrap();
         let (metrics, (_, wake)) = (Arc::new(Metrics::new().unwrap()), watch::channel(0));
         let (of_node, positions) = (Arc::clone(&metrics), ReadPositions::default());
-        let readers = Readers::start(pool, wake, readers, options, of_node, positions).await;
+        let readers =
+            Readers::start(pool, wake, readers, options, of_node, positions, Watermark::default())
+                .await;
         Self { readers: readers.unwrap(), metrics }
     }
 

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use infra::event_store::ExecuteError;
 use infra::keyring::KeyringError;
+use infra::log::watermark::WentBack;
 
 use super::terminal;
 use crate::config::ConfigError;
@@ -20,7 +21,13 @@ pub enum CliError {
     /// Something failed on the way.
     #[error("{0}")]
     Failed(String),
+    /// The log is not the one that this process knew: its next start deals with it.
+    #[error(transparent)]
+    WentBack(WentBack),
 }
+
+/// A supervisor can tell it from other failures.
+const WENT_BACK: u8 = 3;
 
 impl CliError {
     pub fn failed(error: impl std::fmt::Display) -> Self {
@@ -33,6 +40,7 @@ impl CliError {
         match self {
             Self::Input(_) => ExitCode::from(2),
             Self::Failed(_) => ExitCode::FAILURE,
+            Self::WentBack(_) => ExitCode::from(WENT_BACK),
         }
     }
 }

@@ -111,7 +111,8 @@ pub fn command() -> clap::Command {
     <Cli as clap::CommandFactory>::command()
 }
 
-/// Exit codes: 0 done, 1 failed, 2 the request cannot be carried out as it was given.
+/// Exit codes: 0 done, 1 failed, 2 the request cannot be carried out as it was given, 3 the log went back:
+/// the next start deals with it.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

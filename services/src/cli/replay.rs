@@ -47,7 +47,7 @@ async fn play(
     stop: &Stop,
 ) -> Result<(), CliError> {
     databases.check_schema().await?;
-    let pool = wiring::log_pool(config, databases).await?;
+    let pool = wiring::log_pool(config, databases, None).await?;
     let bar = bar(reader.name());
     let options = ReplayOptions { resume, ..ReplayOptions::of(Ids::system().uuid()) };
     let replayed = replay(&pool, reader, options, stop.watched(), |progress| show(&bar, progress));

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use infra::log::watermark::WentBack;
 use infra::log::{ReaderOptions, Readers, Wake};
 use infra::metrics::Metrics;
 use infra::postgres::Cluster;
@@ -19,6 +20,8 @@ use crate::databases::{Databases, DatabasesError};
 use crate::wiring::{App, Creation};
 use crate::workers::{self, Workers};
 use crate::{api, gauges, metrics};
+
+const WRITE_DOWN_AGAIN: Duration = Duration::from_secs(1);
 
 /// What this process runs.
 #[derive(Clone, Copy)]
@@ -53,6 +56,7 @@ pub(super) struct Running {
     pub metrics: Listener,
     app: App,
     gauges: JoinHandle<()>,
+    keeping: JoinHandle<()>,
     wake: Wake,
     readers: Option<(Workers, Readers)>,
 }
@@ -79,6 +83,10 @@ pub async fn run(config: Arc<Config>, parts: Parts) -> Result<(), CliError> {
             let log = config.cluster_dir().join("postgres.log");
             Err(CliError::Failed(format!("PostgreSQL has stopped: {} says why", log.display())))
         }
+        why = running.went_back() => {
+            running.write_down(why, &stop).await;
+            Err(CliError::WentBack(why))
+        }
     };
     tracing::info!("stopping");
     Box::pin(running.stop(drain(&config))).await;
@@ -102,8 +110,7 @@ impl Running {
         let app =
             App::start(Arc::clone(config), &databases, metrics, &public_url, parts.creation())
                 .await?;
-        // Before requests are served: a restored log has events of people who are erased in the ledger.
-        workers::replay_ledger(&app).await.map_err(CliError::Failed)?;
+        workers::prepare(&app, &databases.keyring).await.map_err(CliError::Failed)?;
         let wake = Wake::start(databases.direct.clone(), app.executor.appended());
         let readers = if parts.readers { Some(read(&app, &wake).await?) } else { None };
         let api = match sockets.api {
@@ -115,10 +122,34 @@ impl Running {
             api: api.map(Listener::spawn),
             metrics: Listener::spawn(metrics_server),
             gauges: gauges::start(app.clone()),
+            // A node without readers looks at the log for nothing else.
+            keeping: tokio::spawn(app.watermark.clone().keep(!parts.readers)),
             app,
             wake,
             readers,
         })
+    }
+
+    async fn went_back(&self) -> WentBack {
+        let mut went_back = self.app.watermark.watermark().went_back();
+        match went_back.wait_for(Option::is_some).await.map(|why| *why) {
+            Ok(Some(why)) => why,
+            // The sender lives as long as the app.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// For the next start. Until it is written down this process stays, and serves nothing: where the
+    /// keyring's database went back too, nobody else knows.
+    async fn write_down(&self, why: WentBack, stop: &Stop) {
+        tracing::error!("{why}");
+        while let Err(error) = self.app.watermark.notice().await {
+            tracing::error!(%error, "that the log went back was not written down: tried again");
+            tokio::select! {
+                () = stop.requested() => return,
+                () = tokio::time::sleep(WRITE_DOWN_AGAIN) => {}
+            }
+        }
     }
 
     async fn stop(self, limit: Duration) {
@@ -131,9 +162,12 @@ impl Running {
             workers.stop().await;
         }
         self.app.executor.drain(limit).await;
+        self.app.watermark.keep_last().await;
         self.gauges.abort();
+        self.keeping.abort();
         // It was aborted: all that is waited for is that it lets go of the pools.
         let _ = self.gauges.await;
+        let _ = self.keeping.await;
         drop(self.wake);
         self.metrics.stop().await;
         drop(self.app);
@@ -148,7 +182,8 @@ async fn read(app: &App, wake: &Wake) -> Result<(Workers, Readers), CliError> {
     let (heads, options) = (wake.heads(), ReaderOptions::of(app.node));
     let metrics = Arc::clone(&app.metrics);
     let positions = app.read_positions.clone();
-    let readers = Readers::start(app.pool.clone(), heads, all, options, metrics, positions).await?;
+    let (pool, known) = (app.pool.clone(), app.watermark.watermark().clone());
+    let readers = Readers::start(pool, heads, all, options, metrics, positions, known).await?;
     Ok((workers, readers))
 }
 

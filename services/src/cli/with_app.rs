@@ -38,5 +38,6 @@ async fn on<T>(
             .await?;
     let done = work(&app).await;
     app.executor.drain(DRAIN).await;
+    app.watermark.keep_last().await;
     done
 }

@@ -31,7 +31,7 @@ const GRACE_MAX: TimeDelta = TimeDelta::days(ERASURE_DAYS_MAX);
 ///
 /// # Errors
 /// A database or the mail folder fails. A stream that cannot be read is logged, and is no error.
-pub async fn replay_ledger(app: &App) -> Result<u64, String> {
+pub(super) async fn replay_ledger(app: &App) -> Result<u64, String> {
     let mut replay = Replay::default();
     let replayed = async {
         replay.apply_all(app).await?;
@@ -62,6 +62,20 @@ pub async fn replay_ledger(app: &App) -> Result<u64, String> {
     Ok(replayed)
 }
 
+/// The same for the erasures that are under way: a start of a log that is known needs no more.
+///
+/// # Errors
+/// As of [`replay_ledger`].
+pub(super) async fn replay_under_way(app: &App) -> Result<(), String> {
+    let replayed = async {
+        let under_way = app.keyring.ledger.due(app.clock.now() + GRACE_MAX, i64::MAX).await?;
+        let is_fenced = |entry: &ErasureEntry| entry.state != ErasureState::Requested;
+        let fenced: Vec<_> = under_way.into_iter().filter(is_fenced).collect();
+        Replay::default().apply_unapplied(app, &fenced).await
+    };
+    replayed.await.map_err(|error: EraserError| error.to_string())
+}
+
 /// How many erasures were applied or requested again, and how many could not be.
 #[derive(Default)]
 struct Replay {
@@ -76,11 +90,20 @@ impl Replay {
             let entries = app.keyring.ledger.fenced(after, AT_ONCE).await?;
             let Some(last) = entries.last() else { return Ok(()) };
             after = Some(last.subject);
-            let unapplied = unapplied(app, &entries).await?;
-            for entry in entries.iter().filter(|entry| unapplied.contains(&entry.subject)) {
-                self.count(entry, apply(app, entry).await)?;
-            }
+            self.apply_unapplied(app, &entries).await?;
         }
+    }
+
+    async fn apply_unapplied(
+        &mut self,
+        app: &App,
+        entries: &[ErasureEntry],
+    ) -> Result<(), EraserError> {
+        let unapplied = unapplied(app, entries).await?;
+        for entry in entries.iter().filter(|entry| unapplied.contains(&entry.subject)) {
+            self.count(entry, apply(app, entry).await)?;
+        }
+        Ok(())
     }
 
     async fn request_lost_again(&mut self, app: &App) -> Result<(), EraserError> {

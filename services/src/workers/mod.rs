@@ -9,6 +9,7 @@ mod keys;
 mod lease_reaper;
 mod mailer;
 mod pages;
+mod prepare;
 mod run_logs;
 mod runner;
 mod seat_leases;
@@ -26,7 +27,7 @@ use infra::keyring::KeyringError;
 use infra::log::Reader;
 use infra::postgres::PgError;
 
-pub use after_restore::replay_ledger;
+pub use prepare::prepare;
 
 use crate::wiring::App;
 use due::{Due, SELDOM};

@@ -116,6 +116,9 @@ impl Timer {
         F: Future<Output = Result<(), E>>,
         E: Display,
     {
+        if app.watermark.watermark().check().is_err() {
+            return;
+        }
         if let Some(lease) = &self.leader_lease {
             if app.keyring.roots_usable().is_err() {
                 // A node that can open and seal does it: this one's lease expires.

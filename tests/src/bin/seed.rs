@@ -23,7 +23,7 @@ fn main() {
 async fn seed(config: &Config, events: i64) {
     let databases = Databases::reach(config).await.unwrap();
     databases.migrate(false).await.unwrap();
-    let pool = wiring::log_pool(config, &databases).await.unwrap();
+    let pool = wiring::log_pool(config, &databases, None).await.unwrap();
     let keys = wiring::keyring_pool(config, &databases).await.unwrap();
     let keyring = wiring::keyring(config, keys, Clock::system(), Creation::All).await.unwrap();
     let metrics = Arc::new(Metrics::new().unwrap());

@@ -22,4 +22,5 @@ mod seats;
 mod servers;
 mod starting;
 mod upgrade;
+mod went_back;
 mod workspaces;

@@ -17,8 +17,9 @@ use super::queue::{Message, Queue, Reply};
 use super::rows::Append;
 use crate::event_store::error::ExecuteError;
 use crate::failpoint;
+use crate::log::watermark::{CompareError, Watermark};
 use crate::metrics::Metrics;
-use crate::postgres::{ConnectOptions, DatabaseUrl, PgError};
+use crate::postgres::{ConnectOptions, DatabaseUrl};
 
 /// How long a batch whose answer was lost is sent again.
 const RESEND_FOR: Duration = Duration::from_secs(10);
@@ -36,6 +37,7 @@ pub struct BatcherOptions {
     pub connect: ConnectOptions,
     pub appends_max: usize,
     pub waiting_max: usize,
+    pub watermark: Watermark,
 }
 
 /// Opens the appending connection, and starts the thread that owns it. The thread ends when every
@@ -57,6 +59,7 @@ pub async fn start(
         runtime.block_on(async move {
             let outcomes =
                 AppendOutcome::NAMES.map(|name| metrics.appends.with_label_values(&[name]));
+            let watermark = options.watermark.clone();
             let mut batcher = Batcher {
                 options,
                 receiver,
@@ -64,7 +67,7 @@ pub async fn start(
                 drains: Vec::new(),
                 connection: None,
                 linger: Linger::new(),
-                observers: Observers { metrics, head },
+                observers: Observers { metrics, head, watermark },
                 outcomes,
                 partition_missing,
             };
@@ -212,7 +215,7 @@ impl Batcher {
         }
     }
 
-    async fn open(&self) -> Result<Connection, PgError> {
+    async fn open(&self) -> Result<Connection, CompareError> {
         let BatcherOptions { url, connect, .. } = &self.options;
         Connection::open(url, connect, self.observers.clone()).await
     }
@@ -268,7 +271,9 @@ impl Batcher {
                     self.alarm();
                     return Err(NO_PARTITION.to_owned());
                 }
-                Err(AppendError::Unavailable(reason)) if !sent || Instant::now() > until => {
+                Err(AppendError::Unavailable(reason))
+                    if !sent || Instant::now() > until || self.went_back() =>
+                {
                     return Err(reason);
                 }
                 Err(AppendError::AnswerLost(reason)) if Instant::now() > until => {
@@ -303,6 +308,11 @@ impl Batcher {
             metrics.events.inc_by(u64::try_from(events).unwrap_or_default());
             metrics.transaction_events.observe(count(events));
         }
+    }
+
+    /// To send it again would refuse it again.
+    fn went_back(&self) -> bool {
+        self.observers.watermark.check().is_err()
     }
 
     fn alarm(&self) {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::EventId;
 use tokio::sync::watch;
 use tokio_postgres::error::{Severity, SqlState};
 use tokio_postgres::types::ToSql;
@@ -11,6 +12,7 @@ use tokio_postgres::{Client, Error, Row, Statement};
 use super::outcome::{AppendError, AppendOutcome};
 use super::rows::{Append, NewEvent, NewReservation};
 use crate::failpoint;
+use crate::log::watermark::{CompareError, LOOK, NewestEvent, Watermark, WentBack};
 use crate::metrics::Metrics;
 use crate::postgres::{ConnectOptions, DatabaseUrl, PgError, connect_one, describe};
 
@@ -26,6 +28,8 @@ pub struct Observers {
     pub metrics: Arc<Metrics>,
     /// The last position of the log in any answer so far.
     pub head: watch::Sender<i64>,
+    /// The newest event that this node knows: the log is compared with it.
+    pub watermark: Watermark,
 }
 
 pub struct Connection {
@@ -40,11 +44,17 @@ impl Connection {
         url: &DatabaseUrl,
         options: &ConnectOptions,
         observers: Observers,
-    ) -> Result<Self, PgError> {
+    ) -> Result<Self, CompareError> {
         let client = connect_one(url, options).await?;
-        client.batch_execute(SESSION_SETTINGS).await?;
-        let append = client.prepare(APPEND).await?;
-        let append_one = client.prepare(APPEND_ONE).await?;
+        let look = client.prepare(LOOK).await.map_err(PgError::from)?;
+        // Once it went back, nothing is written on the connection until a start has dealt with it.
+        if observers.watermark.check().is_ok() {
+            observers.watermark.compare_on(&client, &look).await?;
+        }
+        let settings = client.batch_execute(SESSION_SETTINGS).await;
+        settings.map_err(PgError::from)?;
+        let append = client.prepare(APPEND).await.map_err(PgError::from)?;
+        let append_one = client.prepare(APPEND_ONE).await.map_err(PgError::from)?;
         Ok(Self { client, append, append_one, observers })
     }
 
@@ -57,7 +67,10 @@ impl Connection {
         &self,
         batch: &mut [&mut Append],
     ) -> Result<Vec<AppendOutcome>, AppendError> {
-        match tokio::time::timeout(ANSWER_WITHIN, self.write_all(batch)).await {
+        let watermark = &self.observers.watermark;
+        watermark.check().map_err(went_back)?;
+        let known = watermark.position();
+        match tokio::time::timeout(ANSWER_WITHIN, self.write_all(batch, known)).await {
             Ok(written) => written,
             Err(_) => Err(AppendError::AnswerLost("no answer in time".to_owned())),
         }
@@ -66,11 +79,15 @@ impl Connection {
     async fn write_all(
         &self,
         batch: &mut [&mut Append],
+        known: i64,
     ) -> Result<Vec<AppendOutcome>, AppendError> {
         if let [append] = batch
             && let Some(event) = append.single()
             && let Some(at) = self.write_one(event).await.map_err(|error| self.failure(&error))?
         {
+            self.observers.watermark.judge_head(known, at - 1).map_err(went_back)?;
+            let event = EventId(event.event_id);
+            self.observers.watermark.raise(NewestEvent { position: at, event });
             return Ok(vec![AppendOutcome::Appended { first: at, last: at }]);
         }
         for (append, number) in batch.iter_mut().zip(0..) {
@@ -82,7 +99,7 @@ impl Connection {
         let values: [&(dyn ToSql + Sync); 2] = [&events, &reservations];
         let rows = failpoint!(AppendSent during self.client.query(&self.append, &values)).await;
         let rows = rows.map_err(|error| self.failure(&error))?;
-        self.outcomes(&rows, batch)
+        self.outcomes(&rows, batch, known)
     }
 
     /// `None` when the event is refused: `event_log.append` then returns the reason.
@@ -102,11 +119,14 @@ impl Connection {
         &self,
         rows: &[Row],
         batch: &[&mut Append],
+        known: i64,
     ) -> Result<Vec<AppendOutcome>, AppendError> {
         let unreadable = |error: Error| AppendError::AnswerLost(describe(&error));
         let first = rows.first().ok_or_else(|| unknown("no row"))?;
         let mut head: i64 = first.try_get(0).map_err(unreadable)?;
+        self.observers.watermark.judge_head(known, head).map_err(went_back)?;
         let waited_seconds = first.try_get(1).map_err(unreadable)?;
+        let mut newest = None;
         let mut refused: Vec<Option<AppendOutcome>> = batch.iter().map(|_| None).collect();
         for row in rows {
             let append: Option<i32> = row.try_get(2).map_err(unreadable)?;
@@ -121,10 +141,14 @@ impl Connection {
             refused.unwrap_or_else(|| {
                 let first = head + 1;
                 head += i64::try_from(append.events.len()).unwrap_or_default();
+                newest = append.last_event();
                 AppendOutcome::Appended { first, last: head }
             })
         });
         let outcomes = outcomes.collect();
+        if let Some(event) = newest {
+            self.observers.watermark.raise(NewestEvent { position: head, event });
+        }
         self.observe(head, waited_seconds);
         Ok(outcomes)
     }
@@ -169,6 +193,10 @@ fn refusal(label: &str, row: &Row) -> Result<Option<AppendOutcome>, Error> {
         "reserved" => AppendOutcome::Reserved,
         _ => return Ok(None),
     }))
+}
+
+fn went_back(why: WentBack) -> AppendError {
+    AppendError::Unavailable(why.to_string())
 }
 
 fn unknown(answer: &str) -> AppendError {

@@ -92,6 +92,11 @@ impl Append {
         }
     }
 
+    /// The event that stands last in the log once it is appended.
+    pub fn last_event(&self) -> Option<EventId> {
+        self.events.last().map(|event| EventId(event.event_id))
+    }
+
     /// Whether it leads a stream to exactly this version.
     pub fn reaches(&self, reached: &StreamVersion) -> bool {
         let of = self.events.iter().filter(|event| event.stream_id == reached.stream_id);

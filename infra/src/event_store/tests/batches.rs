@@ -14,6 +14,7 @@ use super::super::append::outcome::AppendOutcome;
 use super::super::append::rows::Json;
 use super::super::config::ExecutorConfig;
 use super::{appended, count, databases, event, node, one, owner};
+use crate::log::watermark::Watermark;
 use crate::metrics::Metrics;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,7 +48,8 @@ async fn appends_that_wait_share_a_batch() {
     let databases = databases().await;
     let ExecutorConfig { connect, appends_max, waiting_max, .. } = ExecutorConfig::default();
     let url = databases.log_url.parse().unwrap();
-    let options = BatcherOptions { url, connect, appends_max, waiting_max };
+    let options =
+        BatcherOptions { url, connect, appends_max, waiting_max, watermark: Watermark::default() };
     let (head, metrics) = (watch::Sender::new(0), Arc::new(Metrics::new().unwrap()));
     let starting = batcher::start(options, Arc::clone(&metrics), head, Arc::new(Notify::new()));
     let queue = starting.await.unwrap();
@@ -75,7 +77,13 @@ async fn more_than_may_wait_are_refused_at_once() {
     let databases = databases().await;
     let ExecutorConfig { connect, appends_max, .. } = ExecutorConfig::default();
     let url = databases.log_url.parse().unwrap();
-    let options = BatcherOptions { url, connect, appends_max, waiting_max: 4 };
+    let options = BatcherOptions {
+        url,
+        connect,
+        appends_max,
+        waiting_max: 4,
+        watermark: Watermark::default(),
+    };
     let (head, metrics) = (watch::Sender::new(0), Arc::new(Metrics::new().unwrap()));
     let queue = batcher::start(options, metrics, head, Arc::new(Notify::new())).await.unwrap();
     let mut holder = owner(&databases.log_url).await;

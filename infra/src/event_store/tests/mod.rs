@@ -12,6 +12,7 @@ mod receipts;
 mod roles;
 mod snapshots;
 mod start;
+mod went_back;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ use super::append::outcome::AppendOutcome;
 use super::append::queue::Queue;
 use super::append::rows::{Append, Json, NewEvent};
 use super::config::ExecutorConfig;
+use crate::log::watermark::Watermark;
 use crate::metrics::Metrics;
 use crate::postgres::{ConnectOptions, Pool, connect, connect_one};
 use test_support::Databases;
@@ -32,6 +34,7 @@ struct Node {
     queue: Queue,
     head: watch::Receiver<i64>,
     missing: Arc<Notify>,
+    watermark: Watermark,
 }
 
 async fn databases() -> Databases {
@@ -40,12 +43,14 @@ async fn databases() -> Databases {
 
 async fn node(url: &str) -> Node {
     let ExecutorConfig { connect, appends_max, waiting_max, .. } = ExecutorConfig::default();
-    let options = BatcherOptions { url: url.parse().unwrap(), connect, appends_max, waiting_max };
+    let (url, watermark) = (url.parse().unwrap(), Watermark::default());
+    let known = watermark.clone();
+    let options = BatcherOptions { url, connect, appends_max, waiting_max, watermark: known };
     let metrics = Arc::new(Metrics::new().unwrap());
     let (sender, head) = watch::channel(0);
     let missing = Arc::new(Notify::new());
     let queue = batcher::start(options, metrics, sender, Arc::clone(&missing)).await.unwrap();
-    Node { queue, head, missing }
+    Node { queue, head, missing, watermark }
 }
 
 async fn pool(url: &str) -> Pool {

@@ -19,6 +19,10 @@ use crate::postgres::{Pool, keyring_version};
 const NOTE_RESTORED: &str = "update keyring.copy
 set keyring = $1, number = $2, token = $3, written = 0, writing_until = null";
 
+/// The row went back, too: what the log has lost is not known, so the next start does what a restore needs.
+const NOTE_LOG: &str = "update keyring.watermark
+set noticed_at = coalesce(noticed_at, clock_timestamp()), lost_through = greatest(lost_through, position)";
+
 /// What a restore of the keyring has done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestoredKeyring {
@@ -75,6 +79,7 @@ pub async fn restore_keyring(
     }
     let number = newest.number.max(state.number);
     transaction.execute(NOTE_RESTORED, &[&newest.keyring, &number, &newest.token]).await?;
+    transaction.execute(NOTE_LOG, &[]).await?;
     transaction.commit().await?;
     Ok(RestoredKeyring { complete_at: newest.complete_at, from, rows })
 }

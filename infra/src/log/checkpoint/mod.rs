@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use deadpool_postgres::GenericClient;
+use domain::EventId;
 
-use super::parked;
 use super::reader::{Reader, ReaderKind};
+use super::{Recorded, parked};
 use crate::cluster::Lease;
 use crate::postgres::{PgError, Pool};
 
@@ -26,12 +27,27 @@ pub(super) struct OwnedReader {
     pub lease: Lease,
     /// How far it has read.
     pub position: i64,
+    /// The event at `position`, unless only the checkpoint is known.
+    pub event: Option<EventId>,
     /// What its checkpoint says. Between it and `position` are only events that the reader does not
     /// want.
     pub written: i64,
     pub written_at: Instant,
     /// Each advance renews the lease for so long.
     pub length: Duration,
+}
+
+/// A position up to which a reader has read, and the event there if it is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reached {
+    pub position: i64,
+    pub event: Option<EventId>,
+}
+
+impl From<&Recorded> for Reached {
+    fn from(event: &Recorded) -> Self {
+        Self { position: event.position(), event: Some(event.event_id()) }
+    }
 }
 
 /// What was read between two checkpoints.
@@ -42,9 +58,19 @@ pub(super) struct ReadStats {
 }
 
 impl OwnedReader {
-    /// The checkpoint says `position` now.
-    pub(super) fn wrote(&mut self, position: i64) {
-        (self.position, self.written, self.written_at) = (position, position, Instant::now());
+    /// It has read up to this event.
+    pub(super) fn read(&mut self, to: Reached) {
+        (self.position, self.event) = (to.position, to.event);
+    }
+
+    /// The checkpoint says so now.
+    pub(super) fn wrote(&mut self, to: Reached) {
+        self.read(to);
+        (self.written, self.written_at) = (to.position, Instant::now());
+    }
+
+    pub(super) const fn reached(&self) -> Reached {
+        Reached { position: self.position, event: self.event }
     }
 
     /// How long the checkpoint may still say less than `position`; `None` if it says the same.
@@ -54,8 +80,8 @@ impl OwnedReader {
 
     /// Writes `position` to the checkpoint, if it says less. `false`: another node owns the reader.
     pub(super) async fn write(&mut self, pool: &Pool) -> Result<bool, PgError> {
-        let (from, to) = (self.written, self.position);
-        if from < to {
+        let (from, to) = (self.written, self.reached());
+        if from < to.position {
             let client = pool.get().await?;
             if !self.advance(&client, from, to, ReadStats::default()).await? {
                 return Ok(false);
@@ -66,12 +92,13 @@ impl OwnedReader {
     }
 
     /// Moves the checkpoint, and holds its row until the commit. It comes first in the transaction:
-    /// two owners then never work at once, and `false` (another one has it) costs no work.
+    /// two owners then never work at once, and `false` costs no work: another one has it, or the log went
+    /// back.
     pub(super) async fn advance(
         &self,
         tx: &impl GenericClient,
         from: i64,
-        to: i64,
+        to: Reached,
         read: ReadStats,
     ) -> Result<bool, tokio_postgres::Error> {
         let advance = tx.prepare_cached(ADVANCE).await?;
@@ -85,10 +112,11 @@ impl OwnedReader {
                     &self.lease.node,
                     &self.lease.fence,
                     &from,
-                    &to,
+                    &to.position,
                     &read.processed,
                     &read.last_event_at,
                     &length,
+                    &to.event.map(|event| event.0),
                 ],
             )
             .await?;

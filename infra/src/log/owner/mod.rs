@@ -19,6 +19,7 @@ use super::follower::{Follower, ParkedStreams};
 use super::poll::{News, Poller};
 use super::tail::Tail;
 use super::unknown::UnknownEvent;
+use super::watermark::Watermark;
 use super::{Heads, ReadPositions, Reader, ReaderOptions};
 use crate::cluster::Lease;
 use crate::cluster::nodes::{Membership, Part};
@@ -39,7 +40,8 @@ pub struct Readers {
 
 impl Readers {
     /// Makes what the readers need in the database, then takes this node's share of them. `wake`
-    /// says the highest position known; the log is polled besides. `positions` says how far they are.
+    /// says the highest position known; the log is polled besides. `positions` says how far they are. They
+    /// end once the log went back.
     ///
     /// # Errors
     /// The database does not answer while the tables and checkpoints are made.
@@ -50,12 +52,14 @@ impl Readers {
         options: ReaderOptions,
         metrics: Arc<Metrics>,
         positions: ReadPositions,
+        watermark: Watermark,
     ) -> Result<Self, PgError> {
         for reader in &readers {
             checkpoint::install(&pool, reader).await?;
         }
         let (stop, stopped) = watch::channel(false);
-        let (poller, news) = Poller::new(pool.clone(), wake.into(), &options);
+        let (poller, news) = Poller::new(pool.clone(), wake.into(), &options, watermark.clone());
+        let mut went_back = watermark.went_back();
         let node = Node {
             membership: Membership::new(pool.clone(), options.node, Part::Readers, options.lease),
             pool,
@@ -63,7 +67,7 @@ impl Readers {
             readers: readers.into_iter().map(|reader| (label(&reader), reader)).collect(),
             options,
             alarms: Alarms::new(metrics.log_hole.clone(), metrics.log_damaged.clone()),
-            tail: Arc::new(Tail::new(options.newest_version)),
+            tail: Arc::new(Tail::new(options.newest_version, watermark)),
             unknown: HashMap::new(),
             unknown_gauge: metrics.reader_unknown_event.clone(),
             positions,
@@ -74,6 +78,7 @@ impl Readers {
             tokio::select! {
                 () = node.run(stopped) => {}
                 () = poller.run() => {}
+                _ = went_back.wait_for(Option::is_some) => {}
             }
         });
         Ok(Self { stop, task })
@@ -216,6 +221,7 @@ impl Node {
             version: reader.version(),
             lease: Lease { node: self.options.node, fence },
             position,
+            event: None,
             written: position,
             written_at: std::time::Instant::now(),
             length: self.options.lease,

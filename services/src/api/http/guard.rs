@@ -13,7 +13,7 @@ use tracing_actix_web::{RequestId, RootSpanBuilder};
 
 use crate::api::Api;
 use crate::api::auth::caller;
-use crate::api::http::problem::Problem;
+use crate::api::http::problem::{Problem, ProblemKind};
 
 const DOCS: &str = "/docs/";
 const STRICT: &str = "default-src 'none'; frame-ancestors 'none'";
@@ -77,6 +77,11 @@ pub async fn guard(
 fn admit(api: &Api, request: &ServiceRequest) -> Result<(), Problem> {
     if matches!(request.path(), "/healthz" | "/readyz") {
         return Ok(());
+    }
+    // Rather nothing than what is not in the log any more.
+    if api.app.watermark.watermark().check().is_err() {
+        let problem = Problem::of(ProblemKind::Unavailable);
+        return Err(problem.with_header(header::RETRY_AFTER, 1));
     }
     let from = caller::address(request.peer_addr(), request.headers(), api.proxies());
     api.limits.request(from)

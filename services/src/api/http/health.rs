@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use infra::log::Reader;
+use infra::log::watermark::WentBack;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -32,6 +33,7 @@ async fn alive() -> HttpResponse {
 #[derive(Serialize, ToSchema)]
 pub struct Readiness {
     ready: bool,
+    log: String,
     database: String,
     keyring: String,
     readers: String,
@@ -41,7 +43,7 @@ pub struct Readiness {
     clock: String,
 }
 
-/// Whether the database, the keyring and the readers answer.
+/// Whether the database, the keyring and the readers answer, and the log is the one that is known.
 #[utoipa::path(
     get, path = "/readyz", tag = "health",
     responses((status = 200, body = Readiness), (status = 503, body = Readiness)),
@@ -54,9 +56,14 @@ async fn ready(api: ApiData) -> HttpResponse {
     );
     let copy = answer_of(copy(&api)).await;
     let clock = api.app.clock.skew().fault().unwrap_or_else(|| OK.to_owned());
-    let ready = [&database, &keyring, &readers].iter().all(|answer| *answer == OK);
+    let log = log(&api).map_or_else(|why| why.to_string(), |()| OK.to_owned());
+    let ready = [&log, &database, &keyring, &readers].iter().all(|answer| *answer == OK);
     let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-    answer.json(Readiness { ready, database, keyring, readers, copy, clock })
+    answer.json(Readiness { ready, log, database, keyring, readers, copy, clock })
+}
+
+fn log(api: &Api) -> Result<(), WentBack> {
+    api.app.watermark.watermark().check()
 }
 
 async fn answer_of(check: impl Future<Output = Result<(), String>>) -> String {

@@ -49,9 +49,8 @@ impl From<Refused> for Problem {
                 Self::of(ProblemKind::Unauthorised)
             }
             reason @ (Refused::Session(SessionError::AlreadyExists)
-            | Refused::Operator(OperatorError::AlreadyExists)) => {
-                Self::new(ProblemKind::Refused, reason.to_string())
-            }
+            | Refused::Operator(OperatorError::AlreadyExists)
+            | Refused::Log(_)) => Self::new(ProblemKind::Refused, reason.to_string()),
         }
     }
 }

@@ -93,7 +93,7 @@ async fn look(
     }
     findings.well("both databases have the schema of this programme");
     addresses::look(databases, findings).await?;
-    let log_pool = match wiring::log_pool(config, databases).await {
+    let log_pool = match wiring::log_pool(config, databases, None).await {
         Ok(pool) => {
             if config.is_proxied() {
                 findings.well("the proxy before the events' database keeps what Lethe needs");

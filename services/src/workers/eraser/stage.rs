@@ -58,6 +58,8 @@ pub(crate) async fn next_stage(app: &App, entry: &ErasureEntry) -> Result<Next, 
             Ok(Next::Nothing)
         }
         ErasureState::Fenced => {
+            // A restore to a time before the request is noticed, and erases again.
+            app.watermark.secure().await.map_err(PgError::from)?;
             let erased = app.keyring.eraser.erase_subject(subject).await?;
             failpoint!(ErasureKeysErased);
             // What a turn leaves, nobody can open any more, and the next stage deletes.

@@ -10,6 +10,7 @@ use domain::account::{AccountEvent, Proof};
 use domain::privacy::{AccountEmail, Personal, Sealed};
 use domain::workspace::WorkspaceEvent;
 use infra::event_store::Executor;
+use infra::log::watermark::Durable;
 use infra::log::{Poison, Recorded, Worker, WorkerError};
 use infra::outbox::{MailKind, MailReference, MailRequest, Outbox};
 use tokio_postgres::Transaction;
@@ -26,6 +27,7 @@ const ADDRESS_BEFORE: &str = include_str!("address_before.sql");
 pub(super) struct Mailer {
     executor: Executor,
     outbox: Outbox,
+    watermark: Durable,
     wake: Wake,
 }
 
@@ -41,7 +43,7 @@ struct AccountMail {
 impl Mailer {
     pub(super) fn new(app: &App, wake: &Wake) -> Self {
         let (executor, outbox) = (app.executor.clone(), app.outbox.clone());
-        Self { executor, outbox, wake: wake.clone() }
+        Self { executor, outbox, watermark: app.watermark.clone(), wake: wake.clone() }
     }
 }
 
@@ -75,6 +77,9 @@ impl Worker for Mailer {
         for request in requests {
             self.outbox.put(tx, &request).await?;
             self.wake.notify_one();
+        }
+        if event.position() <= self.watermark.restored_through() {
+            self.outbox.give_up(tx, event.event_id()).await?;
         }
         Ok(())
     }

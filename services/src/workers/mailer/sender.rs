@@ -5,6 +5,7 @@ use domain::privacy::{AccountEmail, InvitationEmail};
 use futures_util::future::join_all;
 use infra::failpoint;
 use infra::keyring::OpenError;
+use infra::log::watermark::CompareError;
 use infra::mail::{Letter, MailError, SendOutcome, Via};
 use infra::outbox::{ClaimedMail, MailKind, MailReference, MarkOutcome};
 use infra::postgres::PgError;
@@ -27,10 +28,27 @@ enum ComposeError {
 /// Sends a batch of the mails that are due; `true`: there may be more.
 pub(crate) async fn send_due(app: App) -> Result<bool, PgError> {
     let claimed = app.outbox.claim(app.node, app.transport.via(), AT_ONCE).await?;
+    if !claimed.is_empty()
+        && let Err(error) = app.watermark.secure().await
+    {
+        return put_off(&app, &claimed, error).await;
+    }
     for sent in join_all(claimed.iter().map(|mail| send(&app, mail))).await {
         sent?;
     }
     Ok(!claimed.is_empty())
+}
+
+/// Before a mail goes, its cause is noted outside the log: else a restore of the log might send it again.
+async fn put_off(app: &App, claimed: &[ClaimedMail], why: CompareError) -> Result<bool, PgError> {
+    // The rows of a log that went back say nothing about the mails.
+    if !matches!(why, CompareError::WentBack(_)) {
+        let put_off = SendOutcome::Refused { for_good: false, trouble: "watermark".to_owned() };
+        for mail in claimed {
+            app.outbox.mark(mail, &put_off).await?;
+        }
+    }
+    Err(why.into())
 }
 
 pub(crate) async fn send(app: &App, mail: &ClaimedMail) -> Result<(), PgError> {

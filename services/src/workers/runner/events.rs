@@ -47,6 +47,24 @@ pub(super) async fn ended(
     Ok(())
 }
 
+/// The log was restored, and the command may have been started since: the attempt is lost.
+pub(super) async fn lost_by_restore(
+    app: &App,
+    task: &Task,
+    is_queued: bool,
+) -> Result<(), AttemptError> {
+    let lease = task.lease;
+    let mut commands = vec![];
+    if is_queued {
+        commands.push(RunCommand::Dispatch { lease });
+    }
+    commands.push(RunCommand::End { lease, ending: Ending::Lost });
+    append(app, task, "restored", commands).await?;
+    app.metrics.runs_ended.with_label_values(&["lost"]).inc();
+    app.metrics.runs_lost.inc();
+    Ok(())
+}
+
 /// Seals the log of an attempt that stays lost.
 pub(super) async fn sealed(app: &App, task: &Task, log: LogSeal) -> Result<(), AttemptError> {
     append(app, task, "seal", vec![RunCommand::SealLog { lease: task.lease, log }]).await

@@ -15,6 +15,7 @@ use async_trait::async_trait;
 use domain::run::{RequestedRun, Run, RunEvent, Target, Work};
 use domain::{RunId, ServerId, WorkspaceId};
 use infra::event_store::Executor;
+use infra::log::watermark::Durable;
 use infra::log::{Recorded, Worker, WorkerError};
 use infra::postgres::PgError;
 use infra::run_queue::{NewTask, RunQueue};
@@ -55,12 +56,18 @@ pub(super) fn start_timers(timers: &mut Timers, attempts: &Attempts, wake: Wake)
 pub(super) struct RunDispatcher {
     queue: RunQueue,
     executor: Executor,
+    watermark: Durable,
     wake: Wake,
 }
 
 impl RunDispatcher {
     pub(super) fn new(app: &App, wake: &Wake) -> Self {
-        Self { queue: app.run_queue.clone(), executor: app.executor.clone(), wake: wake.clone() }
+        Self {
+            queue: app.run_queue.clone(),
+            executor: app.executor.clone(),
+            watermark: app.watermark.clone(),
+            wake: wake.clone(),
+        }
     }
 
     /// Uses the newest state of the run: a target that has ended needs no task.
@@ -79,6 +86,9 @@ impl RunDispatcher {
                 }
                 Some(_) | None => {}
             }
+        }
+        if event.position() <= self.watermark.restored_through() {
+            self.queue.lose_restored(tx, RunId(event.stream_id())).await?;
         }
         self.wake.notify_one();
         Ok(())

@@ -11,6 +11,7 @@ mod late_requests;
 mod mailing;
 mod observing;
 mod pending_erasures;
+mod preparing;
 mod refused;
 mod restoring;
 mod seating;
@@ -38,6 +39,7 @@ use infra::event_store::{
 use infra::ids::Ids;
 use infra::invitations::Invitations;
 use infra::keyring::{Keyring, KeyringOptions, RootFolder};
+use infra::log::watermark::{Durable, Watermark};
 use infra::log::{
     Feed, ReadPositions, ReaderOptions, Readers, Recorded, Worker, WorkerError, wait_for,
 };
@@ -118,8 +120,9 @@ impl Harness {
             clock.clone(),
         );
         let keyring = keyring.await.unwrap();
+        let known = Watermark::default();
         let executor = Executor::start(
-            ExecutorConfig::default(),
+            ExecutorConfig { watermark: known.clone(), ..ExecutorConfig::default() },
             pool.clone(),
             log_url,
             keyring.sealer.clone(),
@@ -144,6 +147,7 @@ impl Harness {
             node,
             ids: self.ids.clone(),
             executor: executor.await.unwrap(),
+            watermark: Durable::new(known, pool.clone(), keyring_pool.clone()),
             read_positions: ReadPositions::default(),
             reservations: Reservations::new(pool.clone()),
             credentials: Credentials::new(pool.clone(), clock.clone()),
@@ -319,7 +323,8 @@ async fn project(app: &App) {
     let (wake, options) = (app.executor.appended(), ReaderOptions::of(app.node));
     let (all, metrics, positions) =
         (projections::all(), app.metrics.clone(), app.read_positions.clone());
-    let readers = Readers::start(app.pool.clone(), wake, all, options, metrics, positions);
+    let (pool, known) = (app.pool.clone(), app.watermark.watermark().clone());
+    let readers = Readers::start(pool, wake, all, options, metrics, positions, known);
     let readers = readers.await.unwrap();
     let limit = Duration::from_secs(10);
     wait_for::<projections::accounts::Accounts>(&app.pool, position, limit).await.unwrap();

@@ -3,8 +3,8 @@
 use domain::account::LiveAccount;
 use infra::keyring::{ErasureEntry, ErasureState, NewErasure, SubjectKind};
 
+use super::super::after_restore::replay_ledger;
 use super::super::eraser::{Eraser, erase_due};
-use super::super::replay_ledger;
 use super::*;
 use crate::operations::request_erasure::{
     ErasureToRequest, RequestErasureError, RequestedErasure, hash_code, request_of_account,

@@ -2,9 +2,9 @@
 
 use infra::keyring::{ErasureState, SubjectKind};
 
+use super::super::after_restore::replay_ledger;
 use super::super::eraser::{Eraser, erase_due, raise_fence};
 use super::super::mailer::Mailer;
-use super::super::replay_ledger;
 use super::email_index::rotate;
 use super::*;
 

@@ -5,8 +5,8 @@ use domain::workspace::{Role, Workspace, WorkspaceCommand};
 use domain::{InvitationId, WorkspaceId};
 use infra::keyring::{ErasureState, OpenError};
 
+use super::super::after_restore::replay_ledger;
 use super::super::eraser::{Eraser, erase_due};
-use super::super::replay_ledger;
 use super::super::sweeps;
 use super::super::workspace_rows::{WorkspaceRows, expire_due};
 use super::*;

@@ -4,6 +4,7 @@ use domain::run::StartFailure;
 use domain::server::ConnectFailure;
 use infra::event_store::LoadError;
 use infra::keyring::{OpenError, SealError};
+use infra::log::watermark::CompareError;
 use infra::postgres::PgError;
 use infra::remote::RemoteError;
 use infra::remote::task::TaskError;
@@ -29,6 +30,12 @@ pub enum AttemptError {
 impl AttemptError {
     pub fn internal(error: &dyn std::error::Error) -> Self {
         Self::Internal(error.to_string())
+    }
+}
+
+impl From<CompareError> for AttemptError {
+    fn from(error: CompareError) -> Self {
+        Self::internal(&error)
     }
 }
 

@@ -120,6 +120,12 @@ impl Attempt {
             return self.finish().await;
         }
         match target.stage {
+            // Only a restore of the log leaves a lost task whose end is not in the log.
+            Stage::Queued | Stage::Dispatched | Stage::Started if self.task.lost.is_some() => {
+                let is_queued = target.stage == Stage::Queued;
+                events::lost_by_restore(&self.app, &self.task, is_queued).await?;
+                Ok(Next::Again)
+            }
             Stage::Queued => self.dispatch().await,
             Stage::Dispatched if target.fence < lease.fence => self.dispatch().await,
             Stage::Dispatched | Stage::Started => self.drive(requested, target).await,

@@ -1,0 +1,269 @@
+//! The newest event that all nodes know, in one row of the keyring's database.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use domain::EventId;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row};
+
+use super::{CompareError, NewestEvent, Watermark, WentBack};
+use crate::postgres::{ConnectOptions, DatabaseUrl, PgError, Pool, connect_one};
+use crate::statement::{execute, query_opt};
+
+const READ: &str = include_str!("read.sql");
+const RAISE: &str = include_str!("raise.sql");
+const NOTICE: &str = include_str!("notice.sql");
+const BEGIN_RESTORE: &str =
+    "update keyring.watermark set restored_through = $1 where noticed_at is not null";
+const FINISH_RESTORE: &str = include_str!("finish_restore.sql");
+const LOCK: &str = "select pg_advisory_lock(hashtextextended('lethe.restore', 0))";
+const RAISE_EVERY: Duration = Duration::from_secs(1);
+
+/// What a start finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// No node of this version has run: whether the log was restored is not known.
+    Nothing,
+    /// The log holds the newest event that is known.
+    Same,
+    /// The log went back, and no start has dealt with it.
+    WentBack,
+}
+
+/// What a log lost, as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// The newest position that was known of it.
+    pub through: i64,
+    /// Where the log ended when its restore was found. What stands up to here was there before, or
+    /// came after a fork that nobody saw.
+    pub head: i64,
+    /// How many restores were dealt with before this one.
+    pub restores: i64,
+}
+
+/// Keeps the newest event of a [`Watermark`] in the keyring's database too. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Durable {
+    watermark: Watermark,
+    log: Pool,
+    keyring: Pool,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// What the row says at least.
+    position: AtomicI64,
+    /// The number of restores that had been dealt with when this node started.
+    restores: AtomicI64,
+    restored_through: AtomicI64,
+}
+
+struct Stored {
+    mark: NewestEvent,
+    restores: i64,
+    noticed: bool,
+    lost_through: Option<i64>,
+    restored_through: i64,
+}
+
+impl Durable {
+    /// `log` and `keyring` lead to the events' database and to the keyring's.
+    pub fn new(watermark: Watermark, log: Pool, keyring: Pool) -> Self {
+        Self { watermark, log, keyring, shared: Arc::default() }
+    }
+
+    /// What is known in memory.
+    pub const fn watermark(&self) -> &Watermark {
+        &self.watermark
+    }
+
+    /// How often the log went back and a start has dealt with it, as far as this node knows.
+    pub fn restores(&self) -> i64 {
+        self.shared.restores.load(Ordering::Relaxed)
+    }
+
+    /// A worker does not act outside because of an event of this position or an earlier one: the log was
+    /// restored up to here, and before that it may have acted. 0: it was never restored.
+    pub fn restored_through(&self) -> i64 {
+        self.shared.restored_through.load(Ordering::Relaxed)
+    }
+
+    /// Compares the log with what the nodes before this one knew. A log that went back is written down,
+    /// and stops this node.
+    ///
+    /// # Errors
+    /// It could not look.
+    pub async fn load(&self) -> Result<Known, PgError> {
+        let Some(stored) = self.read().await? else {
+            self.compare().await?;
+            return Ok(Known::Nothing);
+        };
+        self.shared.restores.store(stored.restores, Ordering::Relaxed);
+        self.shared.position.store(stored.mark.position, Ordering::Relaxed);
+        self.shared.restored_through.store(stored.restored_through, Ordering::Relaxed);
+        self.watermark.raise(stored.mark);
+        if stored.noticed {
+            self.watermark.notice(WentBack::Noticed);
+            return Ok(Known::WentBack);
+        }
+        let client = self.log.get().await?;
+        match self.watermark.compare_with(&client, Some(stored.mark)).await {
+            Ok(()) => Ok(Known::Same),
+            Err(CompareError::WentBack(_)) => {
+                self.write_down(stored.mark).await?;
+                Ok(Known::WentBack)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    pub(super) async fn compare(&self) -> Result<(), CompareError> {
+        let client = self.log.get().await.map_err(PgError::from)?;
+        self.watermark.compare(&client).await
+    }
+
+    async fn read(&self) -> Result<Option<Stored>, PgError> {
+        let row = query_opt(&self.keyring, READ, &[]).await?;
+        Ok(row.as_ref().map(Stored::of).transpose()?)
+    }
+
+    /// Call it before something is done outside because of an event: compares the log, and writes down
+    /// its last event, so that a restore to a time before it is noticed.
+    ///
+    /// # Errors
+    /// [`WentBack`]; or it could not look or write. Then do not act.
+    pub async fn secure(&self) -> Result<(), CompareError> {
+        self.compare().await?;
+        self.raise().await
+    }
+
+    /// Writes down what is known in memory, if the row says less.
+    pub(super) async fn raise(&self) -> Result<(), CompareError> {
+        let Some(mark) = self.watermark.newest() else { return Ok(()) };
+        if mark.position <= self.shared.position.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let values: [&(dyn ToSql + Sync); 3] = [&mark.position, &mark.event.0, &self.restores()];
+        if let Some(row) = query_opt(&self.keyring, RAISE, &values).await? {
+            let restores: i64 = row.try_get(0).map_err(PgError::from)?;
+            if restores != self.restores() {
+                return Err(self.watermark.notice(WentBack::DealtWith).into());
+            }
+            if row.try_get(1).map_err(PgError::from)? {
+                return Err(self.watermark.notice(WentBack::Noticed).into());
+            }
+        }
+        self.shared.position.fetch_max(mark.position, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Writes down each second what was learned since, and nothing on an idle node. `compares`: it looks
+    /// at the log too, for a node without readers. Returns when the log went back.
+    pub async fn keep(self, compares: bool) {
+        let mut ticks = interval(RAISE_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while self.watermark.check().is_ok() {
+            ticks.tick().await;
+            let looked = if compares { self.compare().await } else { Ok(()) };
+            let kept = match looked {
+                Ok(()) => self.raise().await,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = kept {
+                tracing::debug!(%error, "the newest event of the log was not written down");
+            }
+        }
+    }
+
+    /// The same once, for a process that ends: its last second may have appended.
+    pub async fn keep_last(&self) {
+        if self.watermark.check().is_ok()
+            && let Err(error) = self.raise().await
+        {
+            tracing::warn!(%error, "the newest event of the log was not written down");
+        }
+    }
+
+    /// Writes down that the log went back, so that the next start deals with it even where the keyring's
+    /// database went back too. Nothing is written when a start has dealt with it already.
+    ///
+    /// # Errors
+    /// The keyring's database does not answer.
+    pub async fn notice(&self) -> Result<(), PgError> {
+        match self.watermark.newest() {
+            Some(mark) => self.write_down(mark).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn write_down(&self, mark: NewestEvent) -> Result<(), PgError> {
+        let values: [&(dyn ToSql + Sync); 3] = [&mark.position, &mark.event.0, &self.restores()];
+        execute(&self.keyring, NOTICE, &values).await.map(drop)
+    }
+
+    /// Begins what a restore needs, or goes on with it: from here on this node may append again. `None`:
+    /// there is nothing to do, since another start has done it.
+    ///
+    /// # Errors
+    /// A database does not answer.
+    pub async fn begin_restore(&self) -> Result<Option<Lost>, PgError> {
+        self.watermark.forget();
+        let Some(stored) = self.read().await?.filter(|stored| stored.noticed) else {
+            return self.load().await.map(|_| None);
+        };
+        self.shared.restores.store(stored.restores, Ordering::Relaxed);
+        self.compare().await?;
+        let head = self.watermark.position();
+        execute(&self.keyring, BEGIN_RESTORE, &[&head]).await?;
+        self.shared.restored_through.store(head, Ordering::Relaxed);
+        let through = stored.lost_through.unwrap_or(stored.mark.position);
+        Ok(Some(Lost { through, head, restores: stored.restores }))
+    }
+
+    /// What a restore needs is done: the log is known as it is now.
+    ///
+    /// # Errors
+    /// A database does not answer.
+    pub async fn finish_restore(&self) -> Result<(), PgError> {
+        self.compare().await?;
+        let Some(mark) = self.watermark.newest() else { return Ok(()) };
+        let restores = self.restores();
+        let values: [&(dyn ToSql + Sync); 3] = [&mark.position, &mark.event.0, &restores];
+        execute(&self.keyring, FINISH_RESTORE, &values).await?;
+        self.shared.restores.store(restores + 1, Ordering::Relaxed);
+        self.shared.position.store(mark.position, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Waits until no other start deals with a restore, and keeps others waiting until the client is dropped.
+///
+/// # Errors
+/// The keyring's database does not answer.
+pub async fn lock_restores(keyring: &DatabaseUrl) -> Result<Client, PgError> {
+    let patient = ConnectOptions { application: "lethe restore", ..ConnectOptions::unlimited() };
+    let client = connect_one(keyring, &patient).await?;
+    client.batch_execute(LOCK).await?;
+    Ok(client)
+}
+
+impl Stored {
+    fn of(row: &Row) -> Result<Self, tokio_postgres::Error> {
+        let noticed_at: Option<chrono::DateTime<chrono::Utc>> = row.try_get("noticed_at")?;
+        Ok(Self {
+            mark: NewestEvent {
+                position: row.try_get("position")?,
+                event: EventId(row.try_get("event_id")?),
+            },
+            restores: row.try_get("restores")?,
+            noticed: noticed_at.is_some(),
+            lost_through: row.try_get("lost_through")?,
+            restored_through: row.try_get("restored_through")?,
+        })
+    }
+}

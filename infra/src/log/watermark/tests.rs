@@ -1,0 +1,228 @@
+//! A log that lacks an event that was known, against real databases.
+
+use test_support::{Databases, NodeHarness, export};
+
+use super::*;
+use crate::postgres::{ConnectOptions, Pool, connect, connect_one};
+use crate::statement::query;
+
+/// A log of a few events, and what a node of it keeps.
+struct Harness {
+    log: NodeHarness,
+    token: Uuid,
+    pool: Pool,
+    keyring: Pool,
+}
+
+impl Harness {
+    /// Five events.
+    async fn new() -> Self {
+        let log = NodeHarness::new().await;
+        let writer = log.node().await;
+        let token = log.token(&writer).await;
+        let Databases { log_url, keyring_url, .. } = &log.databases;
+        let pool = connect(log_url, &ConnectOptions::app()).await.unwrap();
+        let keyring = connect(keyring_url, &ConnectOptions::keyring()).await.unwrap();
+        let harness = Self { log, token, pool, keyring };
+        harness.append(4).await;
+        harness
+    }
+
+    /// By a node of its own: it knows nothing of the log before.
+    async fn append(&self, events: i64) {
+        let writer = self.log.node().await;
+        for number in 0..events {
+            let command = [export(self.token, number)];
+            writer.executor.execute(&self.log.request(), &command).await.unwrap();
+        }
+    }
+
+    fn node(&self) -> Durable {
+        Durable::new(Watermark::default(), self.pool.clone(), self.keyring.clone())
+    }
+
+    /// A node that knows every event.
+    async fn knowing(&self) -> Durable {
+        let node = self.node();
+        node.load().await.unwrap();
+        node.secure().await.unwrap();
+        node
+    }
+
+    async fn damage(&self, sql: &str) {
+        let owner = self.log.owner().await;
+        owner.batch_execute("set session_replication_role = replica").await.unwrap();
+        owner.batch_execute(sql).await.unwrap();
+    }
+
+    async fn end_after(&self, position: i64) {
+        self.damage(&format!("delete from event_log.events where position > {position}")).await;
+    }
+
+    /// Who changed the row last.
+    async fn row(&self) -> Option<String> {
+        let rows = query(&self.keyring, "select xmin::text from keyring.watermark", &[]).await;
+        rows.unwrap().first().map(|row| row.get(0))
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_ends_before_a_known_event_went_back() {
+    let harness = Harness::new().await;
+    let node = harness.knowing().await;
+
+    harness.end_after(3).await;
+    let compared = node.compare().await;
+
+    let why = WentBack::Behind { known: 5, head: 3 };
+    assert!(matches!(compared, Err(CompareError::WentBack(found)) if found == why));
+    assert_eq!(node.watermark().check(), Err(why));
+    assert_eq!(*node.watermark().went_back().borrow(), Some(why));
+}
+
+#[tokio::test]
+async fn a_log_with_another_event_at_a_known_position_is_another_one() {
+    let harness = Harness::new().await;
+    let node = harness.knowing().await;
+
+    harness.append(3).await;
+    harness
+        .damage("update event_log.events set event_id = gen_random_uuid() where position > 4")
+        .await;
+    let compared = node.compare().await;
+
+    let why = WentBack::Other { known: 5, head: 8 };
+    assert!(matches!(compared, Err(CompareError::WentBack(found)) if found == why));
+}
+
+#[tokio::test]
+async fn what_cannot_be_looked_at_stops_nobody() {
+    let harness = Harness::new().await;
+    let node = harness.knowing().await;
+    let known = node.watermark().newest();
+    let standby = Seen { known: None, head: None, standby: true };
+    assert!(matches!(node.watermark().judge(known, standby), Err(CompareError::Standby)));
+
+    harness.append(1).await;
+    harness.damage("delete from event_log.events where position = 5").await;
+    assert!(matches!(node.compare().await, Err(CompareError::Hole { at: 5 })));
+    harness.damage("alter table event_log.events rename to away").await;
+    assert!(matches!(node.compare().await, Err(CompareError::Postgres(_))));
+
+    assert_eq!(node.watermark().check(), Ok(()));
+    harness.damage("alter table event_log.away rename to events").await;
+}
+
+#[tokio::test]
+async fn a_connection_to_a_log_that_went_back_is_handed_to_nobody() {
+    let harness = Harness::new().await;
+    let known = Watermark::default();
+    let url = &harness.log.databases.log_url;
+    let options = ConnectOptions { connections_max: 2, ..ConnectOptions::app() };
+    let pool = crate::postgres::connect_with(url, &options, Some(known.hook())).await.unwrap();
+    let first = pool.get().await.unwrap();
+    known.compare(&first).await.unwrap();
+
+    harness.end_after(2).await;
+    let second = pool.get().await.err().map(|error| error.to_string());
+
+    assert!(second.is_some_and(|error| error.contains("the log went back")));
+    assert_eq!(known.check(), Err(WentBack::Behind { known: 5, head: 2 }));
+}
+
+#[tokio::test]
+async fn the_next_start_finds_that_the_log_went_back() {
+    let harness = Harness::new().await;
+    assert_eq!(harness.node().load().await.unwrap(), Known::Nothing);
+    harness.knowing().await;
+    assert_eq!(harness.node().load().await.unwrap(), Known::Same);
+
+    harness.end_after(3).await;
+    assert_eq!(harness.node().load().await.unwrap(), Known::WentBack);
+
+    // It stays so until a start has dealt with it, whatever is appended meanwhile.
+    harness.append(2).await;
+    let next = harness.node();
+    assert_eq!(next.load().await.unwrap(), Known::WentBack);
+    assert_eq!(next.watermark().check(), Err(WentBack::Noticed));
+}
+
+#[tokio::test]
+async fn a_log_that_has_grown_again_is_found_by_the_next_start() {
+    let harness = Harness::new().await;
+    harness.knowing().await;
+    harness.append(3).await;
+    harness
+        .damage("update event_log.events set event_id = gen_random_uuid() where position > 4")
+        .await;
+
+    // As of a start: its first connection has read the end of the log.
+    let node = harness.node();
+    node.compare().await.unwrap();
+
+    assert_eq!(node.load().await.unwrap(), Known::WentBack);
+}
+
+#[tokio::test]
+async fn a_node_that_noticed_tells_the_next_start_though_the_keyring_went_back_too() {
+    let harness = Harness::new().await;
+    let node = harness.knowing().await;
+
+    // Both databases as they were at position 3.
+    harness.end_after(3).await;
+    let options = ConnectOptions::default();
+    let admin = connect_one(&harness.log.databases.keyring_url, &options).await.unwrap();
+    admin.batch_execute("delete from keyring.watermark").await.unwrap();
+    node.compare().await.unwrap_err();
+    node.notice().await.unwrap();
+
+    let next = harness.node();
+    assert_eq!(next.load().await.unwrap(), Known::WentBack);
+    let lost = next.begin_restore().await.unwrap();
+    assert_eq!(lost, Some(Lost { through: 5, head: 3, restores: 0 }));
+}
+
+#[tokio::test]
+async fn an_idle_node_writes_nothing() {
+    let harness = Harness::new().await;
+    let node = harness.knowing().await;
+    let before = harness.row().await;
+
+    node.secure().await.unwrap();
+    assert_eq!(harness.row().await, before);
+
+    harness.append(1).await;
+    node.secure().await.unwrap();
+    assert_ne!(harness.row().await, before);
+    let known = query(&harness.keyring, "select position from keyring.watermark", &[]).await;
+    assert_eq!(known.unwrap()[0].get::<_, i64>(0), 6);
+}
+
+#[tokio::test]
+async fn a_restore_is_dealt_with_once_and_ends_what_older_nodes_know() {
+    let harness = Harness::new().await;
+    let (older, paused) = (harness.knowing().await, harness.knowing().await);
+    harness.end_after(3).await;
+    let (first, second) = (harness.node(), harness.node());
+    assert_eq!(first.load().await.unwrap(), Known::WentBack);
+    assert_eq!(second.load().await.unwrap(), Known::WentBack);
+
+    let lost = first.begin_restore().await.unwrap();
+    assert_eq!(lost, Some(Lost { through: 5, head: 3, restores: 0 }));
+    assert_eq!(first.watermark().check(), Ok(()));
+    harness.append(3).await;
+    first.finish_restore().await.unwrap();
+
+    assert_eq!((first.restores(), first.restored_through()), (1, 3));
+    assert_eq!(second.begin_restore().await.unwrap(), None);
+    assert_eq!((second.restores(), second.restored_through()), (1, 3));
+    assert_eq!(second.watermark().check(), Ok(()));
+    // One that was paused says nothing of the present log.
+    paused.compare().await.unwrap_err();
+    paused.notice().await.unwrap();
+    assert_eq!(harness.node().load().await.unwrap(), Known::Same);
+    // Nor one that has not looked, but has appended.
+    older.watermark().raise(NewestEvent { position: 9, event: EventId(Uuid::nil()) });
+    let raised = older.raise().await;
+    assert!(matches!(raised, Err(CompareError::WentBack(WentBack::DealtWith))), "{raised:?}");
+}

@@ -1,0 +1,141 @@
+//! A start on a log that lacks an event that was known.
+
+use domain::run::TaskLease;
+use domain::{RunId, ServerId, WorkspaceId};
+use infra::run_queue::{NewTask, RunLimits};
+
+use super::super::mailer::{Mailer, send_due};
+use super::super::prepare;
+use super::*;
+
+/// Ada stands in a log that goes back to a time before her last events: she is signed in there, has a mail
+/// that is not sent, and a task of a run waits.
+struct Drill {
+    harness: Harness,
+    before: Databases,
+    ada: Person,
+    token: String,
+}
+
+impl Drill {
+    async fn new() -> Self {
+        let harness = Harness::new().await;
+        let app = harness.node().await;
+        let ada = register(&app, "ada@example.org").await;
+        sign_in(&app, ada.account).await;
+        sign_in(&app, ada.account).await;
+        app.watermark.load().await.unwrap();
+        app.watermark.secure().await.unwrap();
+        let before = databases().await.unwrap();
+        let restored = harness.node_with(app.transport.clone(), &before.log_url).await;
+        register_as(&restored, ada.account, "ada@example.org").await;
+        let (_, token) = sign_in(&restored, ada.account).await;
+        react(&restored, &Mailer::new(&restored, &Arc::default())).await.unwrap();
+        let drill = Self { harness, before, ada, token };
+        drill.put_task(&restored).await;
+        drill
+    }
+
+    /// A start of the programme.
+    async fn start(&self) -> App {
+        let mail = Transport::folder(self.harness.dir.path().join("mail")).await.unwrap();
+        self.harness.node_with(mail, &self.before.log_url).await
+    }
+
+    async fn prepare(&self, app: &App) -> Result<(), String> {
+        prepare(app, &self.harness.databases.keyring_url.parse().unwrap()).await
+    }
+
+    async fn put_task(&self, app: &App) {
+        let id = Uuid::from_u128;
+        let task = NewTask {
+            run: RunId(id(1)),
+            server: ServerId(id(2)),
+            attempt: 1,
+            workspace: WorkspaceId(id(3)),
+            queued_at: app.clock.now(),
+            deployment: None,
+            secrets: None,
+            timeout_seconds: 60,
+        };
+        let mut client = app.pool.get().await.unwrap();
+        let tx = client.transaction().await.unwrap();
+        app.run_queue.put(&tx, &task).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+}
+
+async fn restores(app: &App) -> i64 {
+    count(app, "select count(*) from event_log.events where event_type = 'log.restored'").await
+}
+
+#[tokio::test]
+async fn a_start_after_a_restore_ends_sessions_and_repeats_no_act() {
+    let drill = Drill::new().await;
+    let app = drill.start().await;
+
+    drill.prepare(&app).await.unwrap();
+
+    assert_eq!(app.sessions.find(&drill.token).await.unwrap(), None);
+    assert!(!send_due(app.clone()).await.unwrap(), "a mail is sent");
+    let unknown = "select count(*) from working.outbox where state = 'unknown'";
+    assert_eq!(count(&app, unknown).await, 1);
+    let limits = RunLimits { per_server: 9, per_workspace: 9, per_node: 9 };
+    let claimed = app.run_queue.claim(app.node, 9, limits).await.unwrap();
+    assert!(claimed.iter().all(|task| task.lost.is_some() && task.launched));
+    assert_eq!(
+        claimed[0].lease,
+        TaskLease { server: ServerId(Uuid::from_u128(2)), attempt: 1, fence: 2 }
+    );
+    assert_eq!(restores(&app).await, 1);
+    assert_eq!(app.watermark.restores(), 1);
+
+    // The next start finds the log that it knows.
+    sign_in(&app, drill.ada.account).await;
+    let next = drill.start().await;
+    drill.prepare(&next).await.unwrap();
+    assert_eq!(count(&next, "select count(*) from working.sessions").await, 1);
+    assert_eq!(restores(&next).await, 1);
+}
+
+#[tokio::test]
+async fn what_a_worker_reads_again_after_a_restore_is_not_done_again() {
+    let drill = Drill::new().await;
+    let app = drill.start().await;
+    drill.prepare(&app).await.unwrap();
+    let owner = connect_one(&drill.before.log_url, &ConnectOptions::default()).await.unwrap();
+    owner.batch_execute("delete from working.outbox").await.unwrap();
+
+    // Its checkpoint went back, too.
+    react(&app, &Mailer::new(&app, &Arc::default())).await.unwrap();
+    assert!(!send_due(app.clone()).await.unwrap(), "a mail is sent");
+    let proof = proof(&app);
+    let later = AccountCommand::RequestPasswordReset { proof };
+    ask(&app, drill.ada.account, None, later).await.unwrap();
+    react(&app, &Mailer::new(&app, &Arc::default())).await.unwrap();
+
+    assert!(send_due(app.clone()).await.unwrap(), "what came after the restore is sent");
+    assert_eq!(drill.harness.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn a_start_that_ends_between_two_steps_is_followed_by_one_that_does_the_rest() {
+    let drill = Drill::new().await;
+    let owner = connect_one(&drill.before.log_url, &ConnectOptions::default()).await.unwrap();
+    for step in ["working.sessions", "working.outbox", "event_log.snapshots"] {
+        let refuse = format!("revoke delete, update on {step} from lethe_app");
+        owner.batch_execute(&refuse).await.unwrap();
+        let app = drill.start().await;
+
+        drill.prepare(&app).await.unwrap_err();
+
+        assert_eq!((restores(&app).await, app.watermark.restores()), (0, 0), "{step}");
+        owner.batch_execute(&format!("grant delete, update on {step} to lethe_app")).await.unwrap();
+    }
+    let app = drill.start().await;
+
+    drill.prepare(&app).await.unwrap();
+
+    assert_eq!((restores(&app).await, app.watermark.restores()), (1, 1));
+    assert_eq!(app.sessions.find(&drill.token).await.unwrap(), None);
+}
