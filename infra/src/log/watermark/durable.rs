@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use domain::EventId;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
 
@@ -21,6 +21,8 @@ const BEGIN_RESTORE: &str =
 const FINISH_RESTORE: &str = include_str!("finish_restore.sql");
 const LOCK: &str = "select pg_advisory_lock(hashtextextended('lethe.restore', 0))";
 const RAISE_EVERY: Duration = Duration::from_secs(1);
+/// How often an idle node asks whether another one has found that the log went back.
+const READ_EVERY: Duration = Duration::from_secs(5);
 
 /// What a start finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,8 +134,9 @@ impl Durable {
         Ok(row.as_ref().map(Stored::of).transpose()?)
     }
 
-    /// Call it before something is done outside because of an event: compares the log, and writes down
-    /// its last event, so that a restore to a time before it is noticed.
+    /// Call it before something is done outside because of an event: compares the log with what this node
+    /// and all others know, and writes down its last event, so that a restore to a time before it is
+    /// noticed.
     ///
     /// # Errors
     /// [`WentBack`]; or it could not look or write. Then do not act.
@@ -142,37 +145,69 @@ impl Durable {
         self.raise().await
     }
 
-    /// Writes down what is known in memory, if the row says less.
+    /// Reads what all nodes know, compares the log with it, and writes down what this node knows, if that
+    /// is more.
     pub(super) async fn raise(&self) -> Result<(), CompareError> {
-        let Some(mark) = self.watermark.newest() else { return Ok(()) };
-        if mark.position <= self.shared.position.load(Ordering::Relaxed) {
-            return Ok(());
-        }
-        let values: [&(dyn ToSql + Sync); 3] = [&mark.position, &mark.event.0, &self.restores()];
-        if let Some(row) = query_opt(&self.keyring, RAISE, &values).await? {
-            let restores: i64 = row.try_get(0).map_err(PgError::from)?;
-            if restores != self.restores() {
-                return Err(self.watermark.notice(WentBack::DealtWith).into());
+        loop {
+            let stored = self.read().await?;
+            if let Some(stored) = &stored {
+                self.agree(stored).await?;
             }
-            if row.try_get(1).map_err(PgError::from)? {
-                return Err(self.watermark.notice(WentBack::Noticed).into());
+            let Some(mark) = self.watermark.newest() else { return Ok(()) };
+            let is_known = |stored: &Stored| {
+                stored.mark.position >= mark.position && stored.restores >= self.restores()
+            };
+            // Where another node was faster, its mark has to be compared, too.
+            if stored.as_ref().is_some_and(is_known) || self.replace(stored, mark).await? {
+                self.shared.position.fetch_max(mark.position, Ordering::Relaxed);
+                return Ok(());
             }
         }
-        self.shared.position.fetch_max(mark.position, Ordering::Relaxed);
-        Ok(())
     }
 
-    /// Writes down each second what was learned since, and nothing on an idle node. `compares`: it looks
-    /// at the log too, for a node without readers. Returns when the log went back.
+    /// Whether the log is the one that the other nodes know: one of them may have seen events that this
+    /// node has not.
+    async fn agree(&self, stored: &Stored) -> Result<(), CompareError> {
+        if stored.restores > self.restores() {
+            return Err(self.watermark.notice(WentBack::DealtWith).into());
+        }
+        if stored.noticed {
+            return Err(self.watermark.notice(WentBack::Noticed).into());
+        }
+        let is_of_an_older_log = stored.restores < self.restores();
+        if is_of_an_older_log || self.watermark.newest() == Some(stored.mark) {
+            return Ok(());
+        }
+        let client = self.log.get().await.map_err(PgError::from)?;
+        self.watermark.compare_with(&client, Some(stored.mark)).await
+    }
+
+    /// `false`: the row is not the one that was read any more.
+    async fn replace(&self, old: Option<Stored>, new: NewestEvent) -> Result<bool, PgError> {
+        let (restores, restored_through) = (self.restores(), self.restored_through());
+        let old = old.map(|old| (old.mark.position, old.mark.event.0)).unzip();
+        let values: [&(dyn ToSql + Sync); 6] =
+            [&new.position, &new.event.0, &restores, &restored_through, &old.0, &old.1];
+        Ok(execute(&self.keyring, RAISE, &values).await? > 0)
+    }
+
+    /// Writes down each second what was learned since, and nothing on an idle node, which only reads now
+    /// and then what the others know. `compares`: it looks at the log too, for a node without readers.
+    /// Returns when the log went back.
     pub async fn keep(self, compares: bool) {
         let mut ticks = interval(RAISE_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut read_at = Instant::now();
         while self.watermark.check().is_ok() {
             ticks.tick().await;
             let looked = if compares { self.compare().await } else { Ok(()) };
+            let has_learned = self.watermark.position() > self.shared.position.load(Ordering::Relaxed);
             let kept = match looked {
-                Ok(()) => self.raise().await,
-                Err(error) => Err(error),
+                Ok(()) if has_learned || read_at.elapsed() >= READ_EVERY => {
+                    read_at = Instant::now();
+                    self.raise().await
+                }
+                looked => looked,
             };
             if let Err(error) = kept {
                 tracing::debug!(%error, "the newest event of the log was not written down");
@@ -202,7 +237,9 @@ impl Durable {
     }
 
     async fn write_down(&self, mark: NewestEvent) -> Result<(), PgError> {
-        let values: [&(dyn ToSql + Sync); 3] = [&mark.position, &mark.event.0, &self.restores()];
+        let (restores, restored_through) = (self.restores(), self.restored_through());
+        let values: [&(dyn ToSql + Sync); 4] =
+            [&mark.position, &mark.event.0, &restores, &restored_through];
         execute(&self.keyring, NOTICE, &values).await.map(drop)
     }
 

@@ -226,3 +226,92 @@ async fn a_restore_is_dealt_with_once_and_ends_what_older_nodes_know() {
     let raised = older.raise().await;
     assert!(matches!(raised, Err(CompareError::WentBack(WentBack::DealtWith))), "{raised:?}");
 }
+
+/// `ahead` has written down two events that `behind` has not seen, and the log has lost them.
+async fn with_a_node_behind(harness: &Harness) -> (Durable, Durable) {
+    let (ahead, behind) = (harness.knowing().await, harness.knowing().await);
+    harness.append(2).await;
+    ahead.secure().await.unwrap();
+    harness.end_after(5).await;
+    behind.compare().await.unwrap();
+    (ahead, behind)
+}
+
+#[tokio::test]
+async fn a_node_that_knows_less_than_the_others_notices_what_they_know() {
+    let harness = Harness::new().await;
+    let (_, behind) = with_a_node_behind(&harness).await;
+
+    let found = behind.secure().await;
+
+    let why = WentBack::Behind { known: 7, head: 5 };
+    assert!(matches!(found, Err(CompareError::WentBack(found)) if found == why), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_log_that_has_grown_again_does_not_replace_what_the_others_know() {
+    let harness = Harness::new().await;
+    let (_, behind) = with_a_node_behind(&harness).await;
+    let before = harness.row().await;
+
+    harness.append(3).await;
+    let found = behind.secure().await;
+
+    let why = WentBack::Other { known: 7, head: 8 };
+    assert!(matches!(found, Err(CompareError::WentBack(found)) if found == why), "{found:?}");
+    assert_eq!(harness.row().await, before);
+}
+
+#[tokio::test]
+async fn a_node_acts_no_more_when_another_has_noticed() {
+    let harness = Harness::new().await;
+    let (ahead, behind) = with_a_node_behind(&harness).await;
+    ahead.compare().await.unwrap_err();
+    ahead.notice().await.unwrap();
+
+    let found = behind.secure().await;
+
+    assert!(matches!(found, Err(CompareError::WentBack(WentBack::Noticed))), "{found:?}");
+}
+
+#[tokio::test]
+async fn an_idle_node_learns_that_another_has_noticed() {
+    let harness = Harness::new().await;
+    let (ahead, behind) = with_a_node_behind(&harness).await;
+    ahead.compare().await.unwrap_err();
+    ahead.notice().await.unwrap();
+
+    // As of a node whose readers compare the log.
+    let kept = tokio::time::timeout(READ_EVERY * 4, behind.clone().keep(false)).await;
+
+    assert!(kept.is_ok());
+    assert_eq!(behind.watermark().check(), Err(WentBack::Noticed));
+}
+
+#[tokio::test]
+async fn a_keyring_that_went_back_past_an_earlier_restore_learns_of_the_next() {
+    let harness = Harness::new().await;
+    let row = "create table keyring.before as table keyring.watermark";
+    let node = harness.node();
+    harness.knowing().await;
+    let options = ConnectOptions::default();
+    let admin = connect_one(&harness.log.databases.keyring_url, &options).await.unwrap();
+    admin.batch_execute(row).await.unwrap();
+    harness.end_after(4).await;
+    assert_eq!(node.load().await.unwrap(), Known::WentBack);
+    node.begin_restore().await.unwrap();
+    node.finish_restore().await.unwrap();
+    harness.append(1).await;
+    node.secure().await.unwrap();
+
+    // The keyring forgets the restore; the node knows of it.
+    let back = "delete from keyring.watermark; insert into keyring.watermark table keyring.before";
+    admin.batch_execute(back).await.unwrap();
+    harness.end_after(3).await;
+    node.compare().await.unwrap_err();
+    node.notice().await.unwrap();
+
+    let next = harness.node();
+    assert_eq!(next.load().await.unwrap(), Known::WentBack);
+    assert_eq!((next.restores(), next.restored_through()), (1, 4));
+}
