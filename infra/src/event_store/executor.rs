@@ -84,7 +84,7 @@ impl Executor {
             connect: config.connect,
             appends_max: config.appends_max,
             waiting_max: config.waiting_max,
-            watermark: config.watermark,
+            watermark: config.watermark.clone(),
         };
         let starting =
             batcher::start(options, Arc::clone(&metrics), appended.clone(), Arc::clone(&missing));
@@ -93,7 +93,8 @@ impl Executor {
         let ahead = keep_partitions_ahead(pool.clone(), size, head, missing);
         let partitions = tokio::spawn(ahead).abort_handle();
         let snapshots = Snapshots::start(pool.clone(), config.snapshot_events);
-        let streams = Streams { pool, cache: Cache::new(config.states_max), snapshots };
+        let cache = Cache::new(config.states_max);
+        let streams = Streams { pool, cache, snapshots, watermark: config.watermark };
         let conflict_locks = (0..CONFLICT_LOCKS).map(|_| Mutex::new(())).collect();
         Ok(Self(Arc::new(Inner {
             appender: Appender { streams, queue, sealer },

@@ -1,4 +1,4 @@
-select version, event_type, schema_version, data, sealed
+select version, event_type, schema_version, data, sealed, position, event_id
 from event_log.events
 where stream_id = $1 and (tenant_id, stream_type) = ($2, $3) and version <= (
   select max(version) from event_log.events where stream_id = $1 and recorded_at <= $4)

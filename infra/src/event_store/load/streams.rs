@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use deadpool_postgres::GenericClient;
 use domain::privacy::put_together;
-use domain::{Event, TenantId};
+use domain::{Event, EventId, TenantId};
 use futures_util::TryStreamExt;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, RowStream};
@@ -16,6 +16,7 @@ use super::cache::Cache;
 use super::snapshot::Snapshots;
 use super::state::{LoadError, Loaded, Stored, StreamState};
 use crate::log::json::JsonText;
+use crate::log::watermark::{NewestEvent, Watermark};
 use crate::postgres::Pool;
 
 const LOAD: &str = include_str!("load.sql");
@@ -35,6 +36,8 @@ pub struct Streams {
     pub pool: Pool,
     pub cache: Cache,
     pub snapshots: Snapshots,
+    /// Knows the last event of each stream that is loaded.
+    pub watermark: Watermark,
 }
 
 impl Streams {
@@ -116,6 +119,9 @@ impl Streams {
 
     fn keep<A: Stored>(&self, tenant: TenantId, fold: Fold<A>) -> Loaded<A> {
         let loaded = fold.loaded;
+        if let Some(last) = fold.last {
+            self.watermark.raise(last);
+        }
         if fold.events > 0 || fold.snapshot == SnapshotUse::Read {
             self.cache.put(tenant, A::TYPE, fold.stream, loaded.clone().into());
         }
@@ -142,11 +148,13 @@ struct Fold<A> {
     /// How many events were read for it.
     events: i64,
     snapshot: SnapshotUse,
+    /// The last event that was read, in the snapshot or by itself.
+    last: Option<NewestEvent>,
 }
 
 impl<A: Stored> Fold<A> {
     const fn from(stream: Uuid, loaded: Loaded<A>) -> Self {
-        Self { stream, loaded, events: 0, snapshot: SnapshotUse::None }
+        Self { stream, loaded, events: 0, snapshot: SnapshotUse::None, last: None }
     }
 
     async fn apply_all(&mut self, rows: RowStream) -> Result<(), LoadError> {
@@ -162,6 +170,8 @@ impl<A: Stored> Fold<A> {
 
     fn apply(&mut self, row: &Row) -> Result<(), LoadError> {
         let version: i64 = row.try_get(0)?;
+        self.last =
+            Some(NewestEvent { position: row.try_get(5)?, event: EventId(row.try_get(6)?) });
         if row.try_get::<_, Option<&str>>(1)?.is_none() {
             self.start_from(version, row.try_get::<_, JsonText<'_>>(3)?.0);
             return Ok(());

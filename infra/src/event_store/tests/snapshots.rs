@@ -11,6 +11,7 @@ use super::super::load::snapshot::{Snapshot, Snapshots};
 use super::super::load::streams::{Freshness, Streams};
 use super::super::{LoadError, Loaded};
 use super::{Node, appended, databases, event, node, owner, pool};
+use crate::log::watermark::Watermark;
 use crate::postgres::Pool;
 
 pub const TENANT: TenantId = TenantId(Uuid::from_u128(1));
@@ -19,7 +20,8 @@ pub const STREAM: Uuid = Uuid::from_u128(7);
 /// With nothing in its cache.
 pub fn streams(pool: &Pool) -> Streams {
     let snapshots = Snapshots::start(pool.clone(), 100);
-    Streams { pool: pool.clone(), cache: Cache::new(10), snapshots }
+    let watermark = Watermark::default();
+    Streams { pool: pool.clone(), cache: Cache::new(10), snapshots, watermark }
 }
 
 fn new_event(version: i64, mut account_event: AccountEvent) -> NewEvent {
@@ -209,4 +211,24 @@ async fn another_tenants_stream_is_not_read() {
         let (loaded, _) = streams.load::<Account>(other, STREAM, freshness).await.unwrap();
         assert_eq!((loaded.version, loaded.state.as_ref()), (0, &Account::Absent));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_knows_the_last_event_of_a_stream_that_it_has_loaded() {
+    let databases = databases().await;
+    let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
+    register(&node).await;
+    change_passwords(&node, 2..=5).await;
+    let written = node.watermark.newest();
+
+    let reader = streams(&pool);
+    let loaded = reader.load::<Account>(TENANT, STREAM, Freshness::Fresh).await.unwrap().0;
+    assert_eq!(reader.watermark.newest(), written);
+
+    // Nothing stands after its snapshot.
+    Snapshot::of(STREAM, &loaded).write(&pool).await.unwrap();
+    let reader = streams(&pool);
+    reader.load::<Account>(TENANT, STREAM, Freshness::Fresh).await.unwrap();
+    assert_eq!(reader.watermark.newest(), written);
+    assert_eq!(written.map(|mark| mark.position), Some(5));
 }
