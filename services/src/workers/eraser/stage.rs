@@ -75,6 +75,8 @@ pub(crate) async fn next_stage(app: &App, entry: &ErasureEntry) -> Result<Next, 
                 return Ok(Next::TurnOver);
             }
             complete(app, entry).await?;
+            // A log that loses the fence is noticed: a start then applies the erasure again.
+            app.watermark.secure().await.map_err(PgError::from)?;
             failpoint!(WorkspaceDeleted if entry.kind == SubjectKind::Workspace);
             failpoint!(ErasureCompleted if entry.kind == SubjectKind::Account);
             Ok(Next::Stage(ErasureStage::Completed))

@@ -316,3 +316,17 @@ async fn a_cancellation_that_is_appended_before_the_fence_is_kept() {
     assert_eq!(next_stage(&app, &entry).await.unwrap(), Next::Nothing);
     assert_eq!(count(&app, "select count(*) from event_log.fences").await, 0);
 }
+
+#[tokio::test]
+async fn a_log_that_loses_a_completed_erasure_lacks_what_is_known() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = somebody(&app).await;
+    request(&app, ada.account, TimeDelta::zero()).await;
+
+    erase_due(app.clone()).await.unwrap();
+
+    let completed = "select max(position) from event_log.events \
+        where event_type = 'account.erasure_completed'";
+    assert!(known(&app).await >= count(&app, completed).await);
+}

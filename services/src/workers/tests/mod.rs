@@ -313,6 +313,19 @@ async fn damage(databases: &Databases, stream: Uuid) {
     assert_eq!(owner.execute(unknown, &[&stream]).await.unwrap(), 1);
 }
 
+/// The newest position that all nodes know.
+async fn known(app: &App) -> i64 {
+    let keyring = app.keyring_pool.get().await.unwrap();
+    keyring.query_one("select position from keyring.watermark", &[]).await.unwrap().get(0)
+}
+
+/// As a start does that finds this log in the place of the one that is known.
+async fn take_over(restored: &App) {
+    restored.watermark.load().await.unwrap();
+    restored.watermark.begin_restore().await.unwrap();
+    restored.watermark.finish_restore().await.unwrap();
+}
+
 async fn count(app: &App, sql: &str) -> i64 {
     app.pool.get().await.unwrap().query_one(sql, &[]).await.unwrap().get(0)
 }

@@ -51,6 +51,7 @@ async fn who_was_erased_is_fenced_again_before_anything_is_served() {
     let steps = event_types(&restored, bob.account.0).await;
     assert_eq!(steps.last().unwrap(), "account.erasure_requested");
     harness.clock.advance(TimeDelta::days(6));
+    take_over(&restored).await;
     erase_due(restored.clone()).await.unwrap();
     let entry = restored.keyring.ledger.entry(bob.account.into()).await.unwrap().unwrap();
     assert_eq!(entry.state, ErasureState::Completed);

@@ -64,6 +64,7 @@ async fn a_restore_brings_back_no_workspace_that_was_deleted() {
     assert_eq!(state(&restored, gone).await, Workspace::Ended);
     assert!(state(&restored, going).await.live().unwrap().deletion.is_some());
     harness.clock.advance(TimeDelta::days(6));
+    take_over(&restored).await;
     erase_due(restored.clone()).await.unwrap();
     assert_eq!(state(&restored, going).await, Workspace::Ended);
     for workspace in [gone, going] {
