@@ -70,7 +70,7 @@ pub async fn run(config: Arc<Config>, parts: Parts) -> Result<(), CliError> {
         // What was started so far stops as it is dropped.
         () = stop.requested() => return Ok(()),
     };
-    let running = tokio::select! {
+    let mut running = tokio::select! {
         running = Running::start(&config, databases, parts, sockets) => running?,
         () = stop.requested() => return Ok(()),
     };
@@ -84,6 +84,7 @@ pub async fn run(config: Arc<Config>, parts: Parts) -> Result<(), CliError> {
             Err(CliError::Failed(format!("PostgreSQL has stopped: {} says why", log.display())))
         }
         why = running.went_back() => {
+            running.stop_readers().await;
             running.write_down(why, &stop).await;
             Err(CliError::WentBack(why))
         }
@@ -152,15 +153,20 @@ impl Running {
         }
     }
 
-    async fn stop(self, limit: Duration) {
-        self.app.stopping.send_replace(true);
-        if let Some(api) = self.api {
-            api.stop().await;
-        }
-        if let Some((workers, readers)) = self.readers {
+    /// And the workers that act by a clock.
+    async fn stop_readers(&mut self) {
+        if let Some((workers, readers)) = self.readers.take() {
             readers.stop().await;
             workers.stop().await;
         }
+    }
+
+    async fn stop(mut self, limit: Duration) {
+        self.app.stopping.send_replace(true);
+        if let Some(api) = self.api.take() {
+            api.stop().await;
+        }
+        self.stop_readers().await;
         self.app.executor.drain(limit).await;
         self.app.watermark.keep_last().await;
         self.gauges.abort();

@@ -83,11 +83,11 @@ impl Attempt {
         connection: &Connection,
         inputs: &RunInputs,
     ) -> Result<bool, AttemptError> {
+        // A restore to a time before the request is noticed, and does not start the command again.
+        self.app.watermark.secure().await?;
         if self.id.attempt > 1 {
             self.kill_previous(connection).await?;
         }
-        // A restore to a time before the request is noticed, and does not start the command again.
-        self.app.watermark.secure().await?;
         if !self.app.run_queue.launch(self.task.run, self.task.lease).await? {
             return Err(AttemptError::LeaseLost);
         }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::super::events;
 use super::super::inputs::RunInputs;
 use super::log::OutputReader;
-use super::{Attempt, AttemptError, GRACE, Next};
+use super::{Attempt, AttemptError, GRACE, Next, refuse_after_loss};
 use crate::operations::connect::connect;
 use crate::wiring::App;
 
@@ -188,6 +188,7 @@ async fn kill(
     id: &TaskId,
 ) -> Result<Killed, AttemptError> {
     let connection = connect(app, workspace, id.server).await?;
+    refuse_after_loss(app)?;
     match task::kill(&connection, id, GRACE).await {
         Err(TaskError::Missing) => Ok(Killed { forced: false }),
         killed => Ok(killed?),

@@ -108,6 +108,7 @@ impl Attempt {
     }
 
     async fn step(&mut self) -> Result<Next, AttemptError> {
+        refuse_after_loss(&self.app)?;
         let (workspace, run) = (self.task.workspace, self.task.run);
         let loaded = self.app.executor.load::<Run>(workspace.into(), run.0).await?;
         let lease = self.task.lease;
@@ -208,4 +209,9 @@ impl Attempt {
     const fn has_taken_over(&self, target: &Target) -> bool {
         target.fence < self.task.lease.fence
     }
+}
+
+/// Once the log went back, nothing is done on servers: what the log wants done may be over.
+fn refuse_after_loss(app: &App) -> Result<(), AttemptError> {
+    app.watermark.watermark().check().map_err(|why| AttemptError::internal(&why))
 }
