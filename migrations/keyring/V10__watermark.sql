@@ -7,6 +7,7 @@ create table keyring.watermark (
   restores         bigint      not null default 0,  -- grows with each restore that a start has dealt with
   noticed_at       timestamptz,                     -- a log that went back, until a start has dealt with it
   lost_through     bigint,                          -- the newest position that was known of the log before
+  restore_head     bigint,                          -- the end of the log as the first start that deals with it found it
   restored_through bigint      not null default 0   -- the end of the log as the last restore found it: no worker acts
                                                     -- outside because of an event up to here, since it may have acted
 );

@@ -16,8 +16,7 @@ use crate::statement::{execute, query_opt};
 const READ: &str = include_str!("read.sql");
 const RAISE: &str = include_str!("raise.sql");
 const NOTICE: &str = include_str!("notice.sql");
-const BEGIN_RESTORE: &str =
-    "update keyring.watermark set restored_through = $1 where noticed_at is not null";
+const BEGIN_RESTORE: &str = include_str!("begin_restore.sql");
 const FINISH_RESTORE: &str = include_str!("finish_restore.sql");
 const LOCK: &str = "select pg_advisory_lock(hashtextextended('lethe.restore', 0))";
 const RAISE_EVERY: Duration = Duration::from_secs(1);
@@ -255,8 +254,9 @@ impl Durable {
         };
         self.shared.restores.store(stored.restores, Ordering::Relaxed);
         self.compare().await?;
-        let head = self.watermark.position();
-        execute(&self.keyring, BEGIN_RESTORE, &[&head]).await?;
+        let row = query_opt(&self.keyring, BEGIN_RESTORE, &[&self.watermark.position()]).await?;
+        let Some(row) = row else { return self.load().await.map(|_| None) };
+        let head = row.try_get(0)?;
         self.shared.restored_through.store(head, Ordering::Relaxed);
         let through = stored.lost_through.unwrap_or(stored.mark.position);
         Ok(Some(Lost { through, head, restores: stored.restores }))

@@ -315,3 +315,27 @@ async fn a_keyring_that_went_back_past_an_earlier_restore_learns_of_the_next() {
     assert_eq!(next.load().await.unwrap(), Known::WentBack);
     assert_eq!((next.restores(), next.restored_through()), (1, 4));
 }
+
+#[tokio::test]
+async fn a_restore_that_is_begun_again_goes_on_from_where_the_log_ended_at_first() {
+    let harness = Harness::new().await;
+    harness.knowing().await;
+    harness.end_after(3).await;
+    let (killed, next) = (harness.node(), harness.node());
+    killed.load().await.unwrap();
+    let lost = Some(Lost { through: 5, head: 3, restores: 0 });
+    assert_eq!(killed.begin_restore().await.unwrap(), lost);
+
+    // As the replay of the ledger appends.
+    harness.append(1).await;
+    next.load().await.unwrap();
+    assert_eq!(next.begin_restore().await.unwrap(), lost);
+    next.finish_restore().await.unwrap();
+
+    assert_eq!(next.restored_through(), 3);
+    harness.end_after(2).await;
+    let later = harness.node();
+    later.load().await.unwrap();
+    let lost = Some(Lost { through: 4, head: 2, restores: 1 });
+    assert_eq!(later.begin_restore().await.unwrap(), lost);
+}
