@@ -80,6 +80,8 @@ pub(super) async fn erase_invitation(
     invitation: InvitationId,
 ) -> Result<(), EraserError> {
     let subject = invitation.into();
+    // A log that loses the end of the invitation is noticed.
+    app.watermark.secure().await.map_err(PgError::from)?;
     app.keyring.eraser.erase_subject(subject).await?;
     delete_mails_of(app, subject).await?;
     Ok(app.invitations.delete(invitation).await?)

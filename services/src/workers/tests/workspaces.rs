@@ -168,4 +168,5 @@ async fn an_invitation_ends_with_its_time_and_its_address_is_erased() {
     assert!(state(&app, workspace).await.live().unwrap().invitations.is_empty());
     assert!(matches!(open().await, Err(OpenError::Erased)));
     assert_eq!(count(&app, "select count(*) from working.invitations").await, 0);
+    assert_eq!(known(&app).await, log(&app).await.last().unwrap().position());
 }
