@@ -1,12 +1,13 @@
 //! What readers have read past the end of a restored log: their rows are of events that are not there.
 
+use uuid::Uuid;
+
 use crate::postgres::{PgError, Pool};
 
 const PAST: &str = "select name, version from readers.checkpoints \
     where position > $1 and kind = 'projection' for update";
 const RESTART: &str = include_str!("restart_past.sql");
-const DELETE_SNAPSHOTS: &str = "delete from event_log.snapshots \
-    where stream_id in (select stream_id from event_log.snapshots limit $1)";
+const DELETE_SNAPSHOTS: &str = include_str!("delete_snapshots.sql");
 const SNAPSHOTS_AT_ONCE: i64 = 1000;
 
 /// Lets each projection that has read past `head` begin again from nothing, and each worker go on from
@@ -37,6 +38,11 @@ pub async fn restart_past(pool: &Pool, head: i64) -> Result<usize, PgError> {
 /// The database does not answer.
 pub async fn delete_snapshots(pool: &Pool) -> Result<(), PgError> {
     let client = pool.get().await?;
-    while client.execute(DELETE_SNAPSHOTS, &[&SNAPSHOTS_AT_ONCE]).await? > 0 {}
+    let mut after = Uuid::nil();
+    while let Some(row) =
+        client.query_opt(DELETE_SNAPSHOTS, &[&after, &SNAPSHOTS_AT_ONCE]).await?
+    {
+        after = row.try_get(0)?;
+    }
     Ok(())
 }

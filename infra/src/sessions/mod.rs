@@ -12,6 +12,7 @@ use std::time::Instant;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::session::CloseReason;
 use domain::{AccountId, EventId, SessionId};
+use uuid::Uuid;
 
 use crate::bearer::{BearerToken, TokenHash};
 use crate::clock::Clock;
@@ -118,15 +119,14 @@ impl Sessions {
     /// After a restore of the log: ends every session, since one that was closed may be open again. Their
     /// closing events, which say that they expired, follow as of expired ones. Returns how many.
     pub async fn end_all(&self) -> Result<i64, PgError> {
-        let mut ended = 0;
-        loop {
-            let some = self.rows.end_all(self.clock.now(), END_AT_ONCE).await?;
-            if some == 0 {
-                self.cache.evict(|_| true);
-                return Ok(ended);
-            }
+        let (mut ended, mut after) = (0, Uuid::nil());
+        let now = self.clock.now();
+        while let Some((some, last)) = self.rows.end_all(now, after, END_AT_ONCE).await? {
             ended += some;
+            after = last;
         }
+        self.cache.evict(|_| true);
+        Ok(ended)
     }
 
     /// Sessions whose closing event is missing as far as is known: those that a request closed before

@@ -103,9 +103,16 @@ impl Rows {
         execute(&self.0, CLOSE_EXPIRED, &[&now, &limit]).await
     }
 
-    pub(super) async fn end_all(&self, now: DateTime<Utc>, limit: i64) -> Result<i64, PgError> {
-        let rows = query(&self.0, END_ALL, &[&now, &limit]).await?;
-        Ok(rows.first().map(|row| row.try_get(0)).transpose()?.unwrap_or_default())
+    /// How many were ended, and the last of them; `None`: there are none after `after`.
+    pub(super) async fn end_all(
+        &self,
+        now: DateTime<Utc>,
+        after: Uuid,
+        limit: i64,
+    ) -> Result<Option<(i64, Uuid)>, PgError> {
+        let page = query_opt(&self.0, END_ALL, &[&now, &after, &limit]).await?;
+        let Some(page) = page else { return Ok(None) };
+        Ok(Some((page.try_get(0)?, page.try_get(1)?)))
     }
 
     pub(super) async fn closings(
