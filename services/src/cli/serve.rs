@@ -111,9 +111,14 @@ impl Running {
         let app =
             App::start(Arc::clone(config), &databases, metrics, &public_url, parts.creation())
                 .await?;
-        workers::prepare(&app, &databases.keyring).await.map_err(CliError::Failed)?;
+        let prepared = workers::prepare(&app, &databases.keyring).await;
+        prepared.map_err(|error| start_failure(&app, CliError::Failed(error)))?;
         let wake = Wake::start(databases.direct.clone(), app.executor.appended());
-        let readers = if parts.readers { Some(read(&app, &wake).await?) } else { None };
+        let readers = if parts.readers {
+            Some(read(&app, &wake).await.map_err(|error| start_failure(&app, error))?)
+        } else {
+            None
+        };
         let api = match sockets.api {
             Some(listener) => Some(api::serve(app.clone(), listener, drain(config))?),
             None => None,
@@ -191,6 +196,18 @@ async fn read(app: &App, wake: &Wake) -> Result<(Workers, Readers), CliError> {
     let (pool, known) = (app.pool.clone(), app.watermark.watermark().clone());
     let readers = Readers::start(pool, heads, all, options, metrics, positions, known).await?;
     Ok((workers, readers))
+}
+
+/// A start may find that the log went back where it looks for something else. The row of the keyring stays:
+/// the next start compares the log with it, and deals with it.
+fn start_failure(app: &App, error: CliError) -> CliError {
+    match app.watermark.watermark().check() {
+        Err(why) => {
+            tracing::error!(%error, "this start failed");
+            CliError::WentBack(why)
+        }
+        Ok(()) => error,
+    }
 }
 
 /// What the settings say, else where this node listens.
