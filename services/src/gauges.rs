@@ -88,6 +88,8 @@ async fn readers(app: &App) -> Result<(), PgError> {
     let metrics = &app.metrics;
     metrics.log_position.set(*app.executor.appended().borrow());
     metrics.log_restores.set(app.watermark.restores());
+    let trouble = app.watermark.trouble().map(|trouble| trouble.age().as_secs_f64());
+    metrics.log_unwritten_seconds.set(trouble.unwrap_or_default());
     for reader in status(&app.pool).await? {
         metrics.log_position.set(reader.head);
         let name = [reader.name.as_str()];

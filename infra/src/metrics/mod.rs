@@ -41,6 +41,8 @@ families! {
     log_went_back: IntGauge = "lethe_log_went_back" [],
     /// How often the log went back and a start has dealt with it.
     log_restores: IntGauge = "lethe_log_restores" [],
+    /// For how long the newest event of the log was not compared or not written down; 0: it is.
+    log_unwritten_seconds: Gauge = "lethe_log_unwritten_seconds" [],
 
     /// The last position that a reader has processed.
     reader_position: IntGaugeVec = "lethe_reader_position" ["reader"],

@@ -1,14 +1,13 @@
 //! The newest event that all nodes know, in one row of the keyring's database.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use domain::EventId;
-use tokio::time::{Instant, MissedTickBehavior, interval};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Row};
 
+use super::keep::Trouble;
 use super::{CompareError, NewestEvent, Watermark, WentBack};
 use crate::postgres::{ConnectOptions, DatabaseUrl, PgError, Pool, connect_one};
 use crate::statement::{execute, query_opt};
@@ -19,9 +18,6 @@ const NOTICE: &str = include_str!("notice.sql");
 const BEGIN_RESTORE: &str = include_str!("begin_restore.sql");
 const FINISH_RESTORE: &str = include_str!("finish_restore.sql");
 const LOCK: &str = "select pg_advisory_lock(hashtextextended('lethe.restore', 0))";
-const RAISE_EVERY: Duration = Duration::from_secs(1);
-/// How often an idle node asks whether another one has found that the log went back.
-const READ_EVERY: Duration = Duration::from_secs(5);
 
 /// What a start finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,16 +45,17 @@ pub struct Lost {
 /// Keeps the newest event of a [`Watermark`] in the keyring's database too. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Durable {
-    watermark: Watermark,
+    pub(super) watermark: Watermark,
     log: Pool,
     keyring: Pool,
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+pub(super) struct Shared {
     /// What the row says at least.
-    position: AtomicI64,
+    pub(super) position: AtomicI64,
+    pub(super) trouble: Mutex<Option<Trouble>>,
     /// The number of restores that had been dealt with when this node started.
     restores: AtomicI64,
     restored_through: AtomicI64,
@@ -188,39 +185,6 @@ impl Durable {
         let values: [&(dyn ToSql + Sync); 6] =
             [&new.position, &new.event.0, &restores, &restored_through, &old.0, &old.1];
         Ok(execute(&self.keyring, RAISE, &values).await? > 0)
-    }
-
-    /// Writes down each second what was learned since, and nothing on an idle node, which only reads now
-    /// and then what the others know. `compares`: it looks at the log too, for a node without readers.
-    /// Returns when the log went back.
-    pub async fn keep(self, compares: bool) {
-        let mut ticks = interval(RAISE_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut read_at = Instant::now();
-        while self.watermark.check().is_ok() {
-            ticks.tick().await;
-            let looked = if compares { self.compare().await } else { Ok(()) };
-            let has_learned = self.watermark.position() > self.shared.position.load(Ordering::Relaxed);
-            let kept = match looked {
-                Ok(()) if has_learned || read_at.elapsed() >= READ_EVERY => {
-                    read_at = Instant::now();
-                    self.raise().await
-                }
-                looked => looked,
-            };
-            if let Err(error) = kept {
-                tracing::debug!(%error, "the newest event of the log was not written down");
-            }
-        }
-    }
-
-    /// The same once, for a process that ends: its last second may have appended.
-    pub async fn keep_last(&self) {
-        if self.watermark.check().is_ok()
-            && let Err(error) = self.raise().await
-        {
-            tracing::warn!(%error, "the newest event of the log was not written down");
-        }
     }
 
     /// Writes down that the log went back, so that the next start deals with it even where the keyring's

@@ -6,6 +6,7 @@
 
 mod durable;
 mod error;
+mod keep;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use uuid::Uuid;
 
 pub use durable::{Durable, Known, Lost, lock_restores};
 pub use error::{CompareError, WentBack};
+pub use keep::Trouble;
 
 use crate::postgres::PgError;
 

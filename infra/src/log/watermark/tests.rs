@@ -2,6 +2,7 @@
 
 use test_support::{Databases, NodeHarness, export};
 
+use super::keep::READ_EVERY;
 use super::*;
 use crate::postgres::{ConnectOptions, Pool, connect, connect_one};
 use crate::statement::query;

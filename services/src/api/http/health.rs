@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use infra::log::Reader;
-use infra::log::watermark::WentBack;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -15,6 +14,8 @@ use crate::api::{Api, ApiData};
 const LAG_SECONDS_MAX: f64 = 30.0;
 /// The copy is looked at every few seconds, and a large base takes minutes.
 const COPY_SECONDS_MAX: f64 = 300.0;
+/// A log that went back to a time since then might not be noticed.
+const UNWRITTEN_MAX: Duration = Duration::from_secs(10);
 const WITHIN: Duration = Duration::from_secs(2);
 const PROXY_PROBES: usize = 4;
 const OK: &str = "ok";
@@ -56,14 +57,10 @@ async fn ready(api: ApiData) -> HttpResponse {
     );
     let copy = answer_of(copy(&api)).await;
     let clock = api.app.clock.skew().fault().unwrap_or_else(|| OK.to_owned());
-    let log = log(&api).map_or_else(|why| why.to_string(), |()| OK.to_owned());
+    let log = log(&api).map_or_else(|why| why, |()| OK.to_owned());
     let ready = [&log, &database, &keyring, &readers].iter().all(|answer| *answer == OK);
     let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
     answer.json(Readiness { ready, log, database, keyring, readers, copy, clock })
-}
-
-fn log(api: &Api) -> Result<(), WentBack> {
-    api.app.watermark.watermark().check()
 }
 
 async fn answer_of(check: impl Future<Output = Result<(), String>>) -> String {
@@ -71,6 +68,20 @@ async fn answer_of(check: impl Future<Output = Result<(), String>>) -> String {
         Ok(Ok(())) => OK.to_owned(),
         Ok(Err(why)) => why,
         Err(_) => format!("no answer within {} s", WITHIN.as_secs()),
+    }
+}
+
+fn log(api: &Api) -> Result<(), String> {
+    let known = &api.app.watermark;
+    known.watermark().check().map_err(|why| why.to_string())?;
+    match known.trouble() {
+        Some(trouble) if trouble.age() >= UNWRITTEN_MAX => Err(format!(
+            "for {} s its newest event was not compared or not written down, and nothing acts because \
+             of it: {}",
+            trouble.age().as_secs(),
+            trouble.why()
+        )),
+        Some(_) | None => Ok(()),
     }
 }
 

@@ -1,0 +1,85 @@
+//! Keeps the row of the keyring's database up to date while a node runs.
+
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::{CompareError, Durable};
+
+const RAISE_EVERY: Duration = Duration::from_secs(1);
+/// How often an idle node asks whether another one has found that the log went back.
+pub(super) const READ_EVERY: Duration = Duration::from_secs(5);
+
+/// Since when the log was not compared with what is known, or that was not written down, and why.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    since: Instant,
+    why: String,
+}
+
+impl Trouble {
+    /// How long it has lasted.
+    pub fn age(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    /// The last error.
+    pub fn why(&self) -> &str {
+        &self.why
+    }
+}
+
+impl Durable {
+    /// Writes down each second what was learned since, and nothing on an idle node, which only reads now
+    /// and then what the others know. `compares`: it looks at the log too, for a node without readers.
+    /// Returns when the log went back.
+    pub async fn keep(self, compares: bool) {
+        let mut ticks = interval(RAISE_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut kept_at = Instant::now();
+        while self.watermark.check().is_ok() {
+            ticks.tick().await;
+            let looked = if compares { self.compare().await } else { Ok(()) };
+            let kept = match looked {
+                Ok(()) if self.has_learned() || kept_at.elapsed() >= READ_EVERY => {
+                    self.raise().await
+                }
+                Ok(()) => continue,
+                Err(error) => Err(error),
+            };
+            if kept.is_ok() {
+                kept_at = Instant::now();
+            }
+            self.note(kept);
+        }
+    }
+
+    fn has_learned(&self) -> bool {
+        self.watermark.position() > self.shared.position.load(Ordering::Relaxed)
+    }
+
+    fn note(&self, kept: Result<(), CompareError>) {
+        let mut trouble = self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        *trouble = kept.err().map(|error| {
+            tracing::debug!(%error, "the newest event of the log was not written down");
+            let since = trouble.as_ref().map_or_else(Instant::now, |known| known.since);
+            Trouble { since, why: error.to_string() }
+        });
+    }
+
+    /// Why a restore to this moment might not be noticed; `None`: what is known is written down.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Writes down what is known once more, for a process that ends: its last second may have appended.
+    pub async fn keep_last(&self) {
+        if self.watermark.check().is_ok()
+            && let Err(error) = self.raise().await
+        {
+            tracing::warn!(%error, "the newest event of the log was not written down");
+        }
+    }
+}
