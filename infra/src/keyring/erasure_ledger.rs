@@ -24,6 +24,7 @@ const LIST_OF_SUBJECT: &str =
 const LIST_PENDING: &str = include_str!("sql/list_pending_erasures.sql");
 const READ_BY_CODE: &str = "select * from keyring.erasures where claim_code_hash = $1";
 const LIST_DUE: &str = include_str!("sql/list_due_erasures.sql");
+const LIST_UNDER_WAY: &str = include_str!("sql/list_erasures_under_way.sql");
 const LIST_PROVABLE: &str = include_str!("sql/list_provable_erasures.sql");
 const HAS_WORK: &str = include_str!("sql/has_erasure_work.sql");
 const LIST_FENCED: &str = include_str!("sql/list_fenced_erasures.sql");
@@ -174,6 +175,11 @@ impl ErasureLedger {
         skip: i64,
     ) -> Result<Vec<ErasureEntry>, KeyringError> {
         self.entries(LIST_DUE, &[&now, &limit, &skip]).await
+    }
+
+    /// The erasures that are fenced and not completed, the longest due first.
+    pub async fn under_way(&self) -> Result<Vec<ErasureEntry>, KeyringError> {
+        self.entries(LIST_UNDER_WAY, &[]).await
     }
 
     /// The completed erasures of which no root key that wrapped the subject's keys is left, nor an

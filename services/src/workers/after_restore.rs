@@ -68,10 +68,8 @@ pub(super) async fn replay_ledger(app: &App) -> Result<u64, String> {
 /// As of [`replay_ledger`].
 pub(super) async fn replay_under_way(app: &App) -> Result<(), String> {
     let replayed = async {
-        let under_way = app.keyring.ledger.due(app.clock.now() + GRACE_MAX, i64::MAX).await?;
-        let is_fenced = |entry: &ErasureEntry| entry.state != ErasureState::Requested;
-        let fenced: Vec<_> = under_way.into_iter().filter(is_fenced).collect();
-        Replay::default().apply_unapplied(app, &fenced).await
+        let under_way = app.keyring.ledger.under_way().await?;
+        Replay::default().apply_unapplied(app, &under_way).await
     };
     replayed.await.map_err(|error: EraserError| error.to_string())
 }

@@ -139,3 +139,24 @@ async fn a_start_that_ends_between_two_steps_is_followed_by_one_that_does_the_re
     assert_eq!((restores(&app).await, app.watermark.restores()), (1, 1));
     assert_eq!(app.sessions.find(&drill.token).await.unwrap(), None);
 }
+
+#[tokio::test]
+async fn a_start_that_ends_before_its_last_step_is_followed_by_one_that_records_nothing_twice() {
+    let drill = Drill::new().await;
+    let keyring_url = &drill.harness.databases.keyring_url;
+    let keyring = connect_one(keyring_url, &ConnectOptions::default()).await.unwrap();
+    let refuse = "create function keyring.refuse() returns trigger language plpgsql as \
+            $$ begin raise exception 'the database has gone'; end $$; \
+        create trigger refuse before update on keyring.watermark \
+            for each row when (new.restores > old.restores) execute function keyring.refuse()";
+    keyring.batch_execute(refuse).await.unwrap();
+    let app = drill.start().await;
+    drill.prepare(&app).await.unwrap_err();
+    assert_eq!((restores(&app).await, app.watermark.restores()), (1, 0));
+
+    keyring.batch_execute("drop trigger refuse on keyring.watermark").await.unwrap();
+    let app = drill.start().await;
+    drill.prepare(&app).await.unwrap();
+
+    assert_eq!((restores(&app).await, app.watermark.restores()), (1, 1));
+}

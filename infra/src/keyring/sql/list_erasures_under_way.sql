@@ -1,0 +1,3 @@
+select * from keyring.erasures
+where state in ('fenced', 'destroyed')
+order by due
