@@ -1,7 +1,7 @@
 //! The newest event that all nodes know, in one row of the keyring's database.
 
 use std::sync::{Arc, Mutex};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use domain::EventId;
 use tokio_postgres::types::ToSql;
@@ -59,6 +59,8 @@ pub(super) struct Shared {
     /// The number of restores that had been dealt with when this node started.
     restores: AtomicI64,
     restored_through: AtomicI64,
+    /// This node deals with a restore: it may act meanwhile, and the row stays as it is.
+    is_restoring: AtomicBool,
 }
 
 struct Stored {
@@ -144,6 +146,9 @@ impl Durable {
     /// Reads what all nodes know, compares the log with it, and writes down what this node knows, if that
     /// is more.
     pub(super) async fn raise(&self) -> Result<(), CompareError> {
+        if self.shared.is_restoring.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         loop {
             let stored = self.read().await?;
             if let Some(stored) = &stored {
@@ -222,6 +227,7 @@ impl Durable {
         let Some(row) = row else { return self.load().await.map(|_| None) };
         let head = row.try_get(0)?;
         self.shared.restored_through.store(head, Ordering::Relaxed);
+        self.shared.is_restoring.store(true, Ordering::Relaxed);
         let through = stored.lost_through.unwrap_or(stored.mark.position);
         Ok(Some(Lost { through, head, restores: stored.restores }))
     }
@@ -237,6 +243,7 @@ impl Durable {
         let values: [&(dyn ToSql + Sync); 3] = [&mark.position, &mark.event.0, &restores];
         execute(&self.keyring, FINISH_RESTORE, &values).await?;
         self.shared.restores.store(restores + 1, Ordering::Relaxed);
+        self.shared.is_restoring.store(false, Ordering::Relaxed);
         self.shared.position.store(mark.position, Ordering::Relaxed);
         Ok(())
     }
