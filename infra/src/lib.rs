@@ -30,4 +30,5 @@ pub mod seats;
 pub mod server_credentials;
 pub mod sessions;
 mod statement;
+pub mod supervise;
 pub mod workspace_rows;

@@ -7,6 +7,7 @@ use domain::privacy::deadlines::OVERDUE_AFTER;
 use infra::keyring::{HeldRoot, KeyringError, RootHold};
 use infra::log::status;
 use infra::postgres::{PgError, Pool};
+use infra::supervise;
 use tokio::task::JoinHandle;
 
 use crate::operations::waiting_erasures::WaitingErasures;
@@ -40,7 +41,7 @@ pub fn start(app: App) -> JoinHandle<()> {
             log_error("runs", runs(&app).await);
         }
     };
-    tokio::spawn(refreshing)
+    supervise::spawn("gauges", refreshing)
 }
 
 fn pools(app: &App) {

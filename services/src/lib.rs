@@ -8,6 +8,7 @@ mod gauges;
 pub mod logging;
 pub mod metrics;
 pub mod operations;
+pub mod panicked;
 pub mod unseal;
 pub mod wiring;
 pub mod workers;

@@ -32,6 +32,7 @@ use uuid::Uuid;
 
 use crate::config::Config;
 use crate::databases::Databases;
+use crate::panicked::PanickedWorkers;
 
 /// After this time other nodes can claim the runs of a node that died.
 const RUN_LEASE: Duration = Duration::from_secs(5);
@@ -78,6 +79,7 @@ pub struct App {
     pub mail_from: Mailbox,
     /// The URL with which links in mails and in the `OpenAPI` document begin, without a final slash.
     pub public_url: Arc<str>,
+    pub panicked: PanickedWorkers,
 }
 
 /// What a process may make that is not there.
@@ -174,6 +176,7 @@ impl App {
             mail_folder: Folder::existing(config.mail_dir.clone()),
             mail_from: Mailbox::parse(&config.mail_from)?,
             public_url: public_url.trim_end_matches('/').into(),
+            panicked: PanickedWorkers::default(),
             config,
             clock,
             ids,

@@ -29,6 +29,7 @@ use crate::keyring::{RequestMacKeys, RequestMacs, Sealer};
 use crate::log::Feed;
 use crate::metrics::Metrics;
 use crate::postgres::{Pool, ToDatabaseUrl};
+use crate::supervise;
 
 pub(super) const FENCE: &str = "select event_log.fence($1, $2)";
 pub(super) const FENCE_AT: &str = "select event_log.fence_at($1, $2, $3)";
@@ -91,7 +92,7 @@ impl Executor {
         let queue = starting.await.map_err(StartError::Append)?;
         let (size, head) = (config.partition_events, appended.subscribe());
         let ahead = keep_partitions_ahead(pool.clone(), size, head, missing);
-        let partitions = tokio::spawn(ahead).abort_handle();
+        let partitions = supervise::spawn("partitions", ahead).abort_handle();
         let snapshots = Snapshots::start(pool.clone(), config.snapshot_events);
         let cache = Cache::new(config.states_max);
         let streams = Streams { pool, cache, snapshots, watermark: config.watermark };

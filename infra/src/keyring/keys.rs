@@ -17,6 +17,7 @@ use super::roots::Roots;
 use super::{KeyringError, crypto, invalidations};
 use crate::clock::since_boot;
 use crate::postgres::Pool;
+use crate::supervise;
 
 /// The target of the log lines about the lease on keys in memory.
 pub const LOG_TARGET: &str = module_path!();
@@ -134,7 +135,7 @@ impl Keys {
 /// Renews the lease well before it ends, until the keys are dropped.
 pub(super) fn keep_renewed(keys: &Arc<Keys>) {
     let keys = Arc::downgrade(keys);
-    tokio::spawn(async move {
+    supervise::spawn("keyring lease", async move {
         let mut every = interval(RENEW_EVERY);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut is_well = true;

@@ -11,6 +11,7 @@ use super::key::{KeyId, KeyKind};
 use super::root_row::{RootRow, read_roots};
 use super::{KeyringError, RootFingerprint, RootId, RootStore, Secret};
 use crate::postgres::Pool;
+use crate::supervise;
 
 const READ_CURRENT: &str = "select root_id from keyring.roots where state = 'current'";
 const READ_FINGERPRINT: &str = "select fingerprint from keyring.roots where root_id = $1";
@@ -182,7 +183,7 @@ impl Roots {
 /// Looks at the roots every few seconds, until they are dropped.
 pub(super) fn keep_looking(roots: &Arc<Roots>) {
     let roots = Arc::downgrade(roots);
-    tokio::spawn(async move {
+    supervise::spawn("root keys", async move {
         let mut every = interval(LOOK_EVERY);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

@@ -23,6 +23,7 @@ use super::work::{Poisoned, Stop, Work, WorkOutcome};
 use super::{Poison, Reader, ReaderOptions, Recorded};
 use crate::failpoint;
 use crate::postgres::Pool;
+use crate::supervise;
 
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
@@ -154,7 +155,9 @@ impl Follower {
             return Err(Stop::Lost);
         }
         let mut work = Work::of(&self.reader);
-        let outcome = work.process(&mut tx, &wanted, Order::Log).await?;
+        // As an event that the database refuses: the stream is parked, and the others go on.
+        let processed = supervise::caught(work.process(&mut tx, &wanted, Order::Log)).await;
+        let outcome = processed.unwrap_or_else(|panicked| Err(Stop::Data(panicked.to_string())))?;
         work.finish(&tx).await?;
         let WorkOutcome { poisoned, processed, stopped_at } = outcome;
         let mut unavailable = None;

@@ -121,6 +121,9 @@ families! {
     /// Callers that wait until their password is hashed.
     argon2_waiting: IntGauge = "lethe_argon2_waiting_callers" [],
 
+    /// Runs of workers that have panicked.
+    worker_panics: IntCounter = "lethe_worker_panics_total" [],
+
     /// How far a clock is from the time that Lethe uses; above 0: ahead of it.
     clock_skew_seconds: GaugeVec = "lethe_clock_skew_seconds" ["clock"],
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use infra::cluster::leader_lease::LeaderLease;
+use infra::supervise;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
@@ -135,8 +136,17 @@ impl Timer {
                 }
             }
         }
-        if let Err(error) = work(app.clone()).await {
-            tracing::warn!(worker = self.name, %error, "a worker failed: it runs again at its next interval");
+        match supervise::caught(async { work(app.clone()).await }).await {
+            Ok(Ok(())) => app.panicked.remove(self.name),
+            Ok(Err(error)) => {
+                app.panicked.remove(self.name);
+                tracing::warn!(worker = self.name, %error, "a worker failed: it runs again at its next interval");
+            }
+            Err(error) => {
+                app.panicked.add(self.name);
+                app.metrics.worker_panics.inc();
+                tracing::error!(worker = self.name, %error, "a worker failed: it runs again at its next interval");
+            }
         }
     }
 
@@ -187,5 +197,24 @@ mod tests {
         other.leader_lease.release().await.unwrap();
         timer.run(&app, &work).await;
         assert_eq!(ran.load(Ordering::Relaxed), 1);
+    }
+    #[tokio::test]
+    async fn a_worker_that_panics_is_shown_and_runs_again() {
+        let harness = Harness::new().await;
+        let app = harness.node().await;
+        let period = Duration::from_secs(1);
+        let timer = Timer { name: "probe", period, wake: None, leader_lease: None };
+        let runs = AtomicU32::new(0);
+        let work = |_| async {
+            assert_ne!(runs.fetch_add(1, Ordering::Relaxed), 0, "the first time");
+            Ok::<(), Infallible>(())
+        };
+
+        timer.run(&app, &work).await;
+        assert_eq!(app.panicked.names(), ["probe"]);
+        assert_eq!(app.metrics.worker_panics.get(), 1);
+
+        timer.run(&app, &work).await;
+        assert_eq!(app.panicked.names(), [""; 0]);
     }
 }

@@ -19,7 +19,8 @@ use crate::event_store::error::ExecuteError;
 use crate::failpoint;
 use crate::log::watermark::{CompareError, Watermark};
 use crate::metrics::Metrics;
-use crate::postgres::{ConnectOptions, DatabaseUrl};
+use crate::postgres::{ConnectOptions, DatabaseUrl, PgError};
+use crate::supervise;
 
 /// How long a batch whose answer was lost is sent again.
 const RESEND_FOR: Duration = Duration::from_secs(10);
@@ -79,7 +80,7 @@ pub async fn start(
             batcher.run().await;
         });
     };
-    thread.spawn(run).map_err(|error| error.to_string())?;
+    thread.spawn(|| supervise::run("append", run)).map_err(|error| error.to_string())?;
     started.await.unwrap_or_else(|_| Err("the batcher did not start".to_owned()))?;
     Ok(Queue(sender))
 }

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::state::{AnyState, Loaded, Stored};
 use crate::log::json::JsonText;
 use crate::postgres::{PgError, Pool};
+use crate::supervise;
 use crate::workspace_rows::{DeleteRows, WorkspaceRows};
 
 /// Writes snapshots in its own task, so that no command waits for them. If the queue is full, a snapshot
@@ -36,7 +37,7 @@ impl Snapshots {
     /// One snapshot after every `every` events of a stream. The task ends when this value is dropped.
     pub fn start(pool: Pool, every: i64) -> Self {
         let (queue, mut snapshots) = mpsc::channel::<Snapshot>(WAITING_MAX);
-        tokio::spawn(async move {
+        supervise::spawn("snapshots", async move {
             while let Some(snapshot) = snapshots.recv().await {
                 if let Err(error) = snapshot.write(&pool).await {
                     let stream = snapshot.stream;

@@ -25,6 +25,7 @@ use crate::cluster::Lease;
 use crate::cluster::nodes::{Membership, Part};
 use crate::metrics::Metrics;
 use crate::postgres::{PgError, Pool};
+use crate::supervise;
 use plan::{HeldReader, Seen};
 use running::{Ended, Running};
 
@@ -74,7 +75,7 @@ impl Readers {
             running: HashMap::new(),
             ended: Arc::default(),
         };
-        let task = tokio::spawn(async move {
+        let task = supervise::spawn("readers", async move {
             tokio::select! {
                 () = node.run(stopped) => {}
                 () = poller.run() => {}
@@ -242,7 +243,7 @@ impl Node {
         };
         let (end, ended) = oneshot::channel();
         let notify = Arc::clone(&self.ended);
-        let task = tokio::spawn(async move {
+        let task = supervise::spawn("reader", async move {
             // Nobody waits any more: the node is stopping.
             let _ = end.send(follower.run().await);
             notify.notify_one();

@@ -9,6 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::AsyncMessage;
 
 use crate::postgres::{ConnectOptions, DatabaseUrl, PgError, connect_with_messages};
+use crate::supervise;
 
 const LISTEN: &str = "listen lethe_appended";
 const NOTIFY: &str = "select pg_notify('lethe_appended', $1)";
@@ -59,7 +60,7 @@ impl Wake {
         let (listening, listens) = watch::channel(false);
         let heads = Heads { position: heads, listening: listens };
         let sender = Senders { position, listening };
-        let task = tokio::spawn(async move {
+        let task = supervise::spawn("wake-ups", async move {
             let own = follow(appended.clone(), &sender.position);
             let others = keep_connected(&direct_url, appended, &sender);
             tokio::join!(own, others);

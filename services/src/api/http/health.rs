@@ -40,11 +40,13 @@ pub struct Readiness {
     readers: String,
     /// Whether the copy of the keyring has every change. A node serves also without.
     copy: String,
+    workers: String,
     /// A clock that is wrong is not used, so that it makes no node unready.
     clock: String,
 }
 
-/// Whether the database, the keyring and the readers answer, and the log is the one that is known.
+/// Whether the database, the keyring and the readers answer, the log is the one that is known, and no worker
+/// panics.
 #[utoipa::path(
     get, path = "/readyz", tag = "health",
     responses((status = 200, body = Readiness), (status = 503, body = Readiness)),
@@ -56,11 +58,13 @@ async fn ready(api: ApiData) -> HttpResponse {
         answer_of(readers(&api)),
     );
     let copy = answer_of(copy(&api)).await;
+    let workers = workers(&api).unwrap_or_else(|| OK.to_owned());
     let clock = api.app.clock.skew().fault().unwrap_or_else(|| OK.to_owned());
     let log = log(&api).err().unwrap_or_else(|| OK.to_owned());
-    let ready = [&log, &database, &keyring, &readers].iter().all(|answer| *answer == OK);
+    let ready = [&log, &database, &keyring, &readers, &workers];
+    let ready = ready.iter().all(|answer| *answer == OK);
     let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-    answer.json(Readiness { ready, log, database, keyring, readers, copy, clock })
+    answer.json(Readiness { ready, log, database, keyring, readers, copy, workers, clock })
 }
 
 async fn answer_of(check: impl Future<Output = Result<(), String>>) -> String {
@@ -109,6 +113,12 @@ async fn copy(api: &Api) -> Result<(), String> {
         Some(age) => Err(format!("the copy of the keyring is {age:.0} s behind")),
         None => Err("the keyring was never copied".to_owned()),
     }
+}
+
+/// The workers of this node whose last run has panicked.
+fn workers(api: &Api) -> Option<String> {
+    let panicked = api.app.panicked.names();
+    (!panicked.is_empty()).then(|| format!("panicked, and tried again: {}", panicked.join(", ")))
 }
 
 /// What this node's own versions of the projections show.

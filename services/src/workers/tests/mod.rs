@@ -64,6 +64,7 @@ use uuid::Uuid;
 
 use super::session_closer::SessionCloser;
 use crate::config::{Config, Layers};
+use crate::panicked::PanickedWorkers;
 use crate::wiring::App;
 
 const PASSWORD: &str = "correct horse battery";
@@ -170,6 +171,7 @@ impl Harness {
             mail_folder,
             mail_from: Mailbox::parse("Lethe <lethe@localhost>").unwrap(),
             public_url: "https://lethe.test".into(),
+            panicked: PanickedWorkers::default(),
             clock,
             metrics,
             pool,
