@@ -8,7 +8,6 @@ use deadpool_postgres::Transaction;
 use uuid::Uuid;
 
 use super::super::root_rotation::LOCK_ROOTS;
-use super::super::root_row::read_roots;
 use super::super::{KeyringError, RootId, RootStore, Secret};
 use super::file::{CopyHeader, CopyKind, FileReader, name};
 use super::state::CopyState;
@@ -22,6 +21,15 @@ set keyring = $1, number = $2, token = $3, written = 0, writing_until = null";
 /// The row went back, too: what the log has lost is not known, so the next start does what a restore needs.
 const NOTE_LOG: &str = "update keyring.watermark
 set noticed_at = coalesce(noticed_at, clock_timestamp()), lost_through = greatest(lost_through, position)";
+/// The copies of a later time are not those of this database, and its WAL counts otherwise.
+const NOTE_AGAIN: &str = "update keyring.roots
+set copied = false, rewrapped_at = null, rewrapped_lsn = null where state = 'retiring'";
+/// Files are read while the transaction is open.
+const WITHOUT_LIMITS: &str =
+    "set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0";
+/// A keyring that was just migrated has a root key, and nothing under it.
+const IS_UNUSED: &str = "select not exists (select from keyring.keys)
+and not exists (select from keyring.erasures)";
 
 /// What a restore of the keyring has done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,10 +57,11 @@ pub async fn restore_keyring(
 ) -> Result<RestoredKeyring, KeyringError> {
     let mut client = pool.get().await?;
     let transaction = client.transaction().await?;
+    transaction.batch_execute(WITHOUT_LIMITS).await?;
     transaction.execute(LOCK_ROOTS, &[]).await?;
     let state = CopyState::read(&transaction).await?;
-    let is_empty = read_roots(&transaction).await?.is_empty();
-    let from = choose(dir, state.keyring, is_empty)?;
+    let is_unused: bool = transaction.query_one(IS_UNUSED, &[]).await?.try_get(0)?;
+    let from = choose(dir, state.keyring, is_unused)?;
     let chain = chain(&from)?;
     let Some(newest) = chain.last() else {
         return Err(nothing(format!("there is no copy of this keyring in {}", dir.display())));
@@ -69,15 +78,12 @@ pub async fn restore_keyring(
         );
         return Err(damaged(&from.join(newest.name()), &reason));
     }
-    // All of them are read before anything is changed.
-    for file in &chain {
-        read(&from, file, &*store, None).await?;
-    }
     let mut rows = 0;
     for file in &chain {
-        rows += read(&from, file, &*store, Some(&transaction)).await?;
+        rows += merge(&from, file, &*store, &transaction).await?;
     }
     let number = newest.number.max(state.number);
+    transaction.execute(NOTE_AGAIN, &[]).await?;
     transaction.execute(NOTE_RESTORED, &[&newest.keyring, &number, &newest.token]).await?;
     transaction.execute(NOTE_LOG, &[]).await?;
     transaction.commit().await?;
@@ -88,16 +94,17 @@ fn nothing(reason: String) -> KeyringError {
     KeyringError::NothingToRestore(reason)
 }
 
-/// The folder of this keyring's copy. An empty database was never this keyring: then it is the only
-/// copy that is there.
-fn choose(dir: &Path, keyring: Uuid, is_empty: bool) -> Result<PathBuf, KeyringError> {
-    if !is_empty {
+/// The folder of this keyring's copy. A database that was never used takes the place of one that is
+/// lost: then it is the only copy that is there.
+fn choose(dir: &Path, keyring: Uuid, is_unused: bool) -> Result<PathBuf, KeyringError> {
+    if !is_unused {
         return Ok(dir.join(keyring.to_string()));
     }
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(|reason| failed(dir, reason))? {
         let path = entry.map_err(|reason| failed(dir, reason))?.path();
-        if !folder::list(&path)?.is_empty() {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if Uuid::parse_str(name).is_ok() && !folder::list(&path)?.is_empty() {
             found.push(path);
         }
     }
@@ -138,12 +145,12 @@ fn chain(dir: &Path) -> Result<Vec<CopyHeader>, KeyringError> {
     Ok(chain)
 }
 
-/// Reads a file to its end, and merges its rows. Returns how many were changed.
-async fn read(
+/// Merges the rows of a file, to its end. Returns how many were changed.
+async fn merge(
     dir: &Path,
     header: &CopyHeader,
     store: &dyn RootStore,
-    into: Option<&Transaction<'_>>,
+    into: &Transaction<'_>,
 ) -> Result<u64, KeyringError> {
     let path = dir.join(header.name());
     let root = root(&path, header.root(), store).await?;
@@ -157,9 +164,7 @@ async fn read(
         (file, next) = blocking(move || file.next().map(|next| (file, next))).await?;
         let Some((table, found)) = next else { return Ok(rows) };
         let table = CopiedTable::find(&table).ok_or(KeyringError::Damaged)?;
-        if let Some(transaction) = into {
-            rows += transaction.execute(table.merge, &[&found]).await?;
-        }
+        rows += into.execute(table.merge, &[&found]).await?;
     }
 }
 

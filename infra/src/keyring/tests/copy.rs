@@ -103,6 +103,31 @@ async fn an_empty_database_gets_every_row_of_the_copy() {
     assert_eq!(update(&node).await, CopyUpdate::Base, "it follows the copy");
 }
 
+/// As `lethe migrate` makes one in place of a database that is lost.
+#[tokio::test]
+async fn a_new_keyring_with_a_root_of_its_own_takes_the_copy() {
+    let mut harness = Harness::with_copy().await;
+    let node = harness.node().await;
+    let people = harness.people(&node, 3).await;
+    update(&node).await;
+    std::fs::create_dir(harness.copies().join("lost+found")).unwrap();
+    std::fs::write(harness.copies().join("lost+found/base-1.copy"), "").unwrap();
+    harness.databases = databases().await.unwrap();
+    let pool = connect(&harness.databases.keyring_url, &ConnectOptions::app()).await.unwrap();
+    let (roots, clock) = (Arc::new(harness.folder()), harness.clock.clone());
+    Keyring::create_first_root(pool, roots, clock).await.unwrap();
+
+    harness.restore().await.unwrap();
+
+    let node = harness.node().await;
+    all_open(&node, &people).await;
+    assert_eq!(node.status().await.unwrap().root, RootId(2));
+    // The root of the copy waits until the keys are wrapped again, and copied.
+    let rotated = node.root_rotation.rotate_when_due(TimeDelta::days(9)).await.unwrap().unwrap();
+    assert_eq!(rotated.erased, 1);
+    all_open(&harness.node().await, &people).await;
+}
+
 /// Numbers that are drawn before the commit would skip the row.
 #[tokio::test]
 async fn a_row_that_is_committed_late_is_in_the_next_file() {
