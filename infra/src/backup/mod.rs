@@ -3,6 +3,9 @@
 
 mod manifest;
 mod restore;
+mod target;
+#[cfg(test)]
+mod tests;
 mod tools;
 mod write;
 
@@ -12,7 +15,8 @@ use std::path::PathBuf;
 use crate::postgres::PgError;
 
 pub use manifest::Manifest;
-pub use restore::{RestoreTarget, restore, target};
+pub use restore::restore;
+pub use target::refuse_target;
 pub use tools::Tools;
 pub use write::back_up;
 
@@ -35,6 +39,19 @@ pub enum BackupError {
          install it (Debian: apt-get install postgresql-client), or set PG_BINDIR to its folder"
     )]
     Tool { name: &'static str, needed: i32, found: String },
+    #[error("{0} has tables that are not of Lethe's events: name another database")]
+    NotLethes(String),
+    #[error(
+        "{url} is of Lethe, with events up to position {position}: name another database, or use \
+         --overwrite to drop it"
+    )]
+    HasLog { url: String, position: i64 },
+    #[error("the name {name} is too long for a restore: use one of at most {most} bytes")]
+    LongName { name: String, most: usize },
+    #[error("the database {0} is in the way, and no restore has made it: rename it, or drop it")]
+    InTheWay(String),
+    #[error("stop every node first; these run: {0}")]
+    NodesRun(String),
     #[error("{name} failed: {reason}")]
     Failed { name: &'static str, reason: String },
 }

@@ -3,49 +3,30 @@
 use std::path::Path;
 use std::process::Stdio;
 
+use tokio_postgres::Client;
+
 use super::manifest::{DUMP, Manifest};
+use super::target::{Names, refuse_target};
 use super::{BackupError, Tools};
 use crate::postgres::{
-    ConnectOptions, DatabaseUrl, connect_one, create_database, database_exists, migrate_log,
+    ConnectOptions, DatabaseUrl, connect_one, create_database, database_exists, live_nodes,
+    migrate_log,
 };
 
-const READ_END: &str = "select coalesce(max(position), 0) from event_log.events";
+pub(super) const READ_END: &str = "select coalesce(max(position), 0) from event_log.events";
 const READ_EVENT: &str = "select event_id from event_log.events where position = $1";
 const READ_SERVER: &str = "select current_setting('server_version_num')::int";
+const READ_MARK: &str =
+    "select shobj_description(oid, 'pg_database') from pg_database where datname = $1";
+/// The comment on a database that a restore may drop.
+const MARK: &str = "Made by lethe restore, which drops it.";
 /// Has every server that was not set up otherwise.
 const MAINTENANCE: &str = "postgres";
 
-/// What is where a backup is to be restored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RestoreTarget {
-    /// No database, or one without events.
-    Empty,
-    /// A database with events up to this position.
-    Events(i64),
-}
-
-/// What is in the events' database now.
-///
-/// # Errors
-/// The database does not answer.
-pub async fn target(url: &DatabaseUrl) -> Result<RestoreTarget, BackupError> {
-    if !database_exists(url).await? {
-        return Ok(RestoreTarget::Empty);
-    }
-    let client = connect_one(url, &ConnectOptions::default()).await?;
-    let has_log = "select to_regclass('event_log.events') is not null";
-    if !client.query_one(has_log, &[]).await?.try_get::<_, bool>(0)? {
-        return Ok(RestoreTarget::Empty);
-    }
-    Ok(match client.query_one(READ_END, &[]).await?.try_get(0)? {
-        0 => RestoreTarget::Empty,
-        position => RestoreTarget::Events(position),
-    })
-}
-
-/// Restores a backup in place of the events' database of this URL. The backup is read completely, and
-/// restored into a database of its own beside it, before the earlier one is dropped. No node may run.
-/// `data`: the data folder of a private server.
+/// Restores a backup in place of the events' database of this URL. It is restored into a database of
+/// its own beside it, which takes the place of the earlier one in one transaction. No node may run.
+/// `data`: the data folder of a private server; `manifest`: as [`Manifest::verify`] read it;
+/// `overwrite`: an earlier database of Lethe may be dropped.
 ///
 /// # Errors
 /// [`BackupError`]: the earlier database is as it was.
@@ -53,25 +34,23 @@ pub async fn restore(
     url: &DatabaseUrl,
     data: Option<&Path>,
     folder: &Path,
-) -> Result<Manifest, BackupError> {
-    let from = folder.to_owned();
-    let verified = tokio::task::spawn_blocking(move || Manifest::verify(&from)).await;
-    let manifest = verified.map_err(|error| failed(error.to_string()))??;
-    // Also makes the roles to which a dump grants rights.
-    create_database(url).await?;
-    migrate_log(url).await?;
-    let name = url.database().unwrap_or_default().to_owned();
-    let beside = url.with_database(&format!("{name}_restoring"));
-    let admin = connect_one(&url.with_database(MAINTENANCE), &ConnectOptions::unlimited()).await?;
+    manifest: &Manifest,
+    overwrite: bool,
+) -> Result<(), BackupError> {
+    refuse_target(url, overwrite).await?;
+    let names = Names::of(url)?;
+    let beside = url.with_database(&names.restoring);
+    let admin = url.with_database(MAINTENANCE);
+    let mut admin = connect_one(&admin, &ConnectOptions::unlimited()).await?;
     let server: i32 = admin.query_one(READ_SERVER, &[]).await?.try_get(0)?;
     let tools = Tools::find(data, server / 10_000)?;
-    // An earlier restore may have been interrupted.
-    let other = quoted(beside.database().unwrap_or_default());
-    admin.batch_execute(&format!("drop database if exists {other}")).await?;
-    create_database(&beside).await?;
+    drop_marked(&admin, &names.before).await?;
+    make_marked(&admin, &beside, &names.restoring).await?;
+    // Makes the roles to which a dump grants rights.
+    migrate_log(&beside).await?;
+    make_marked(&admin, &beside, &names.restoring).await?;
     let mut command = tools.command("pg_restore", &beside);
-    command.args(["--exit-on-error", "--single-transaction", "--dbname"]);
-    command.arg(beside.database().unwrap_or_default());
+    command.args(["--exit-on-error", "--single-transaction", "--dbname"]).arg(&names.restoring);
     command.arg(folder.join(DUMP)).stderr(Stdio::piped());
     let output = tokio::task::spawn_blocking(move || command.output()).await;
     let output = output.map_err(|error| failed(error.to_string()))?;
@@ -79,11 +58,62 @@ pub async fn restore(
     if !output.status.success() {
         return Err(failed(last_line(&output.stderr)));
     }
-    compare(&beside, &manifest, folder).await?;
-    let name = quoted(&name);
-    admin.batch_execute(&format!("drop database {name}")).await?;
-    admin.batch_execute(&format!("alter database {other} rename to {name}")).await?;
-    Ok(manifest)
+    compare(&beside, manifest, folder).await?;
+    // It took a while.
+    refuse_target(url, overwrite).await?;
+    refuse_nodes(url).await?;
+    swap(&mut admin, &names).await
+}
+
+async fn refuse_nodes(url: &DatabaseUrl) -> Result<(), BackupError> {
+    if !database_exists(url).await? {
+        return Ok(());
+    }
+    let nodes = live_nodes(url).await?;
+    if nodes.is_empty() { Ok(()) } else { Err(BackupError::NodesRun(nodes.join("; "))) }
+}
+
+/// A new database with this name. An earlier restore may have been interrupted and have left one.
+async fn make_marked(admin: &Client, url: &DatabaseUrl, name: &str) -> Result<(), BackupError> {
+    drop_marked(admin, name).await?;
+    create_database(url).await?;
+    admin.batch_execute(&mark(name)).await?;
+    Ok(())
+}
+
+fn mark(name: &str) -> String {
+    format!("comment on database {} is '{MARK}'", quoted(name))
+}
+
+/// Drops a database that a restore has made; any other is refused.
+async fn drop_marked(admin: &Client, name: &str) -> Result<(), BackupError> {
+    let Some(row) = admin.query_opt(READ_MARK, &[&name]).await? else { return Ok(()) };
+    if row.try_get::<_, Option<&str>>(0)? != Some(MARK) {
+        return Err(BackupError::InTheWay(name.to_owned()));
+    }
+    admin.batch_execute(&format!("drop database {}", quoted(name))).await?;
+    Ok(())
+}
+
+/// Gives the restored database the name of the earlier one, which is dropped then. PostgreSQL renames
+/// no database that somebody is connected to.
+pub(super) async fn swap(admin: &mut Client, names: &Names) -> Result<(), BackupError> {
+    let (live, restoring) = (quoted(&names.live), quoted(&names.restoring));
+    let before = quoted(&names.before);
+    let transaction = admin.transaction().await?;
+    if transaction.query_opt(READ_MARK, &[&names.live]).await?.is_some() {
+        let away = format!("alter database {live} rename to {before}; {}", mark(&names.before));
+        transaction.batch_execute(&away).await?;
+    }
+    let take =
+        format!("alter database {restoring} rename to {live}; comment on database {live} is null");
+    transaction.batch_execute(&take).await?;
+    transaction.commit().await?;
+    if let Err(error) = drop_marked(admin, &names.before).await {
+        // The next restore drops it.
+        tracing::warn!(database = names.before, %error, "the earlier database is not dropped");
+    }
+    Ok(())
 }
 
 /// That what was restored is what the manifest says.

@@ -44,11 +44,19 @@ async fn write(config: &Config, databases: &Databases, args: BackupArgs) -> Resu
 /// What was asked for cannot be done as it was given, or something failed on the way.
 impl From<BackupError> for CliError {
     fn from(error: BackupError) -> Self {
-        use BackupError::{Changed, NoBackup, NotEmpty, Tool};
-        if matches!(error, NotEmpty(_) | NoBackup { .. } | Changed { .. } | Tool { .. }) {
-            Self::Input(error.to_string())
-        } else {
-            Self::failed(error)
+        match error {
+            BackupError::Database(_) | BackupError::File { .. } | BackupError::Failed { .. } => {
+                Self::failed(error)
+            }
+            BackupError::NotEmpty(_)
+            | BackupError::NoBackup { .. }
+            | BackupError::Changed { .. }
+            | BackupError::Tool { .. }
+            | BackupError::NotLethes(_)
+            | BackupError::HasLog { .. }
+            | BackupError::LongName { .. }
+            | BackupError::InTheWay(_)
+            | BackupError::NodesRun(_) => Self::Input(error.to_string()),
         }
     }
 }

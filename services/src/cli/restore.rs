@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use infra::backup::{RestoreTarget, restore, target};
+use infra::backup::{Manifest, refuse_target, restore};
 use infra::clock::Clock;
 use infra::keyring::{KeyringError, restore_keyring};
-use infra::postgres::live_nodes;
+use infra::postgres::{database_exists, live_nodes};
 
 use super::CliError;
 use super::terminal::{count, say, seconds};
@@ -25,7 +25,7 @@ pub struct RestoreArgs {
     /// keyring's database was restored. Without a folder the events stay as they are.
     #[arg(long)]
     keyring: bool,
-    /// Restore although the events' database has events: they are dropped.
+    /// Restore although there is an events' database of Lethe: it is dropped.
     #[arg(long, requires = "folder")]
     overwrite: bool,
 }
@@ -42,21 +42,21 @@ async fn carry_out(
     databases: &Databases,
     args: &RestoreArgs,
 ) -> Result<(), CliError> {
-    let held = target(&databases.direct).await?;
-    if held != RestoreTarget::Empty {
-        refuse_nodes(databases).await?;
+    if args.folder.is_some() {
+        refuse_target(&databases.direct, args.overwrite).await?;
     }
-    if let (RestoreTarget::Events(position), Some(_), false) = (held, &args.folder, args.overwrite)
-    {
-        return Err(CliError::Input(format!(
-            "{} has events up to position {position}: name another database, or use --overwrite to \
-             drop them",
-            databases.direct
-        )));
-    }
+    refuse_nodes(databases).await?;
+    let backup = match &args.folder {
+        Some(folder) => Some((folder, verify(folder).await?)),
+        None => None,
+    };
     keyring(config, databases, args).await?;
-    if let Some(folder) = &args.folder {
-        events(config, databases, folder).await?;
+    if let Some((folder, manifest)) = backup {
+        let data = config.private_data();
+        let url = &databases.direct;
+        restore(url, data.as_deref(), folder, &manifest, args.overwrite).await?;
+        let (position, at) = (manifest.position, seconds(manifest.at));
+        say(format_args!("{url}: events to position {position} as of {at} restored"));
     }
     say("start `lethe serve`: before it serves, it erases again who was erased since");
     Ok(())
@@ -64,7 +64,10 @@ async fn carry_out(
 
 /// A node would go on with what it has in memory.
 async fn refuse_nodes(databases: &Databases) -> Result<(), CliError> {
-    let nodes = live_nodes(&databases.direct).await?;
+    let nodes = match database_exists(&databases.direct).await? {
+        true => live_nodes(&databases.direct).await?,
+        false => Vec::new(),
+    };
     if nodes.is_empty() {
         return Ok(());
     }
@@ -108,14 +111,8 @@ async fn keyring(
     }
 }
 
-async fn events(config: &Config, databases: &Databases, folder: &Path) -> Result<(), CliError> {
-    let data = config.private_data();
-    let restored = restore(&databases.direct, data.as_deref(), folder).await?;
-    say(format_args!(
-        "{}: events to position {} as of {} restored",
-        databases.direct,
-        restored.position,
-        seconds(restored.at)
-    ));
-    Ok(())
+async fn verify(folder: &Path) -> Result<Manifest, CliError> {
+    let folder = folder.to_owned();
+    let verified = tokio::task::spawn_blocking(move || Manifest::verify(&folder)).await;
+    Ok(verified.map_err(CliError::failed)??)
 }
