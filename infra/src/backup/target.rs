@@ -58,9 +58,10 @@ pub async fn refuse_target(url: &DatabaseUrl, overwrite: bool) -> Result<(), Bac
     if overwrite {
         return Ok(());
     }
-    let position = match row.try_get("has_log")? {
-        true => client.query_one(READ_END, &[]).await?.try_get(0)?,
-        false => 0,
+    let position = if row.try_get("has_log")? {
+        client.query_one(READ_END, &[]).await?.try_get(0)?
+    } else {
+        0
     };
     Err(BackupError::HasLog { url: url.to_string(), position })
 }

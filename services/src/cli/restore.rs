@@ -64,9 +64,10 @@ async fn carry_out(
 
 /// A node would go on with what it has in memory.
 async fn refuse_nodes(databases: &Databases) -> Result<(), CliError> {
-    let nodes = match database_exists(&databases.direct).await? {
-        true => live_nodes(&databases.direct).await?,
-        false => Vec::new(),
+    let nodes = if database_exists(&databases.direct).await? {
+        live_nodes(&databases.direct).await?
+    } else {
+        Vec::new()
     };
     if nodes.is_empty() {
         return Ok(());

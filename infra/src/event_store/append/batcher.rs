@@ -19,7 +19,7 @@ use crate::event_store::error::ExecuteError;
 use crate::failpoint;
 use crate::log::watermark::{CompareError, Watermark};
 use crate::metrics::Metrics;
-use crate::postgres::{ConnectOptions, DatabaseUrl, PgError};
+use crate::postgres::{ConnectOptions, DatabaseUrl};
 use crate::supervise;
 
 /// How long a batch whose answer was lost is sent again.

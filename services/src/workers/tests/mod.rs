@@ -121,7 +121,7 @@ impl Harness {
             clock.clone(),
         );
         let keyring = keyring.await.unwrap();
-        let known = Watermark::default();
+        let (node, known) = (self.ids.uuid(), Watermark::default());
         let executor = Executor::start(
             ExecutorConfig { watermark: known.clone(), ..ExecutorConfig::default() },
             pool.clone(),
@@ -134,7 +134,6 @@ impl Harness {
             Transport::Folder(folder) => folder.clone(),
             Transport::Smtp(_) => Folder::existing(self.dir.path().join("mail")),
         };
-        let node = self.ids.uuid();
         let config = Config::of(&Layers::default()).unwrap();
         App {
             remote: Remote::new(config.egress_allow.clone(), config.remote_options()),
