@@ -6,6 +6,10 @@ use std::process::{Command, Stdio};
 use super::BackupError;
 use crate::postgres::{DatabaseUrl, binaries};
 
+/// Whatever is set on the role, such as what a pooling proxy needs.
+const OPTIONS: &str = "-c role=none -c statement_timeout=0 -c lock_timeout=0 \
+    -c idle_in_transaction_session_timeout=0 -c jit=off";
+
 /// The folder with `pg_dump` and `pg_restore`.
 #[derive(Clone, Debug)]
 pub struct Tools(PathBuf);
@@ -40,7 +44,7 @@ impl Tools {
             command.env_remove(variable);
         }
         command.envs(url.environment());
-        command.env("PGOPTIONS", "-c statement_timeout=0 -c lock_timeout=0");
+        command.env("PGOPTIONS", OPTIONS);
         command.env("PGCLIENTENCODING", "UTF8").env("LC_ALL", "C");
         command.arg("--no-password").stdin(Stdio::null()).stdout(Stdio::null());
         command

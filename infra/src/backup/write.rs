@@ -1,7 +1,7 @@
 //! Writes a backup.
 
-use std::fs::{DirBuilder, File};
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{DirBuilder, File, Permissions};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -73,12 +73,12 @@ pub async fn back_up(
     Ok(manifest)
 }
 
-/// A new folder that its owner alone can read, or one that is empty.
+/// A new folder, or one that is empty: its owner alone can read it.
 fn make(folder: &Path) -> Result<(), BackupError> {
     let failed = |reason| BackupError::File { path: folder.to_owned(), reason };
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
     match std::fs::read_dir(folder).map_err(failed)?.next() {
-        None => Ok(()),
+        None => std::fs::set_permissions(folder, Permissions::from_mode(0o700)).map_err(failed),
         Some(_) => Err(BackupError::NotEmpty(folder.to_owned())),
     }
 }
