@@ -13,7 +13,8 @@ use super::super::{KeyringError, RootId, Secret, crypto};
 use super::{damaged, failed};
 
 const FORMAT: u32 = 1;
-const HEADER_BYTES_MAX: u64 = 4096;
+/// The snapshot names every transaction that runs.
+const HEADER_BYTES_MAX: u64 = 1 << 20;
 /// Many times a page of rows.
 const FRAME_BYTES_MAX: u32 = 1 << 24;
 
@@ -108,6 +109,9 @@ impl FileWriter {
     pub fn create(dir: &Path, header: &CopyHeader, root: &Secret) -> Result<Self, KeyringError> {
         let mut line = serde_json::to_vec(header).map_err(|_| KeyringError::Value)?;
         line.push(b'\n');
+        if line.len() as u64 > HEADER_BYTES_MAX {
+            return Err(KeyringError::Value);
+        }
         let key = crypto::file_key(root, &line)?;
         let name = header.name();
         let part = dir.join(format!("{name}.part"));
@@ -210,5 +214,40 @@ impl FileReader {
 
     fn damaged(&self) -> KeyringError {
         damaged(&self.path, "it was changed, or is under another root key")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 5,000 transactions were under way.
+    #[test]
+    fn a_long_snapshot_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let running: Vec<String> =
+            (0..5_000).map(|nth| (9_000_000_000_u64 + nth).to_string()).collect();
+        let header = CopyHeader {
+            format: FORMAT,
+            kind: CopyKind::Base,
+            keyring: Uuid::nil(),
+            number: 1,
+            token: Uuid::nil(),
+            after: None,
+            base: 1,
+            base_root: 1,
+            root: 1,
+            schema: 9,
+            snapshot: format!("9000000000:9000005000:{}", running.join(",")),
+            complete_at: DateTime::UNIX_EPOCH,
+            bytes_before: 0,
+        };
+        let root = Secret::random().unwrap();
+        FileWriter::create(folder.path(), &header, &root).unwrap().finish().unwrap();
+
+        let path = folder.path().join(header.name());
+        assert_eq!(CopyHeader::read(&path).unwrap(), header);
+        let (mut file, found) = FileReader::open(&path, &root).unwrap();
+        assert_eq!((file.next().unwrap(), found), (None, header));
     }
 }
