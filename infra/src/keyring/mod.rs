@@ -51,7 +51,7 @@ use root_holds::HoldRules;
 use roots::Roots;
 
 pub use claim_codes::ClaimCodes;
-pub use copy::{CopyUpdate, KeyringCopy, RestoredKeyring, restore_keyring};
+pub use copy::{CopyUpdate, KeyringCopy, RestoredKeyring, holds_keys, restore_keyring};
 pub use email_index::{AddressReservations, EmailIndex, EmailKinds, IndexRotation, IndexTurn};
 pub use erasure_entry::{ErasureEntry, ErasureStage, ErasureState, OpenErasures, SubjectKind};
 pub use erasure_ledger::{ErasureLedger, NewErasure};
@@ -150,8 +150,8 @@ impl Keyring {
             needs_copy: copy.is_some() && escrow.is_none(),
         };
         let rotated = Arc::clone(&roots);
-        let root_rotation = RootRotation::new(pool.clone(), clock.clone(), rotated, escrow, holds)
-            .copying_to(copy.clone());
+        let root_rotation =
+            RootRotation::new(pool.clone(), clock.clone(), rotated, escrow, holds, copy.clone());
         let eraser = KeyEraser::new(
             Arc::clone(&keys),
             pool.clone(),
@@ -200,7 +200,7 @@ impl Keyring {
         let roots = Arc::new(Roots::new(roots, pool.clone()));
         let retention = KeyringOptions::default().root_retention;
         let holds = HoldRules { retention, needs_copy: false };
-        RootRotation::new(pool, clock, roots, None, holds).establish(true).await
+        RootRotation::new(pool, clock, roots, None, holds, None).establish(true).await
     }
 
     /// Whether this node can read the root keys that it needs. It looks every few seconds.

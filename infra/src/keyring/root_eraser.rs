@@ -13,7 +13,7 @@ use super::root_holds::{self, HeldRoot, HoldRules, RootHold};
 use super::root_rotation::{LOCK_ROOTS, RotationStep};
 use super::root_row::{RootRow, RootState};
 use super::roots::Roots;
-use super::{KeyringError, RootErasure, RootFingerprint, RootId, invalidations};
+use super::{KeyringCopy, KeyringError, RootErasure, RootFingerprint, RootId, invalidations};
 use crate::clock::Clock;
 use crate::failpoint;
 use crate::postgres::Pool;
@@ -24,6 +24,7 @@ const NOTE_ESCROWED: &str =
     "update keyring.roots set escrow = 'held', escrow_until = $2 where root_id = $1";
 const NOTE_ERASED: &str =
     "update keyring.roots set state = 'destroyed', destroyed_at = $2 where root_id = $1";
+const NOTE_UNCOPIED: &str = "update keyring.roots set copied = false where root_id = $1";
 const LIST_DUE_ESCROWS: &str = "select root_id from keyring.roots
 where escrow = 'held' and escrow_until <= $1 order by root_id";
 const NOTE_ESCROW_ERASED: &str =
@@ -43,6 +44,8 @@ pub(super) struct RootEraser {
     /// `None`: an old root is erased without escrow.
     escrow: Option<Escrow>,
     holds: HoldRules,
+    /// The copy of the keyring that must hold what replaces a root.
+    copy: Option<Arc<KeyringCopy>>,
     /// What was logged already.
     logged: Mutex<BTreeMap<RootId, Vec<RootHold>>>,
 }
@@ -54,8 +57,9 @@ impl RootEraser {
         roots: Arc<Roots>,
         escrow: Option<Escrow>,
         holds: HoldRules,
+        copy: Option<Arc<KeyringCopy>>,
     ) -> Self {
-        Self { pool, clock, roots, escrow, holds, logged: Mutex::default() }
+        Self { pool, clock, roots, escrow, holds, copy, logged: Mutex::default() }
     }
 
     /// Escrows or erases one old root that nothing holds. `None`: there is none.
@@ -72,6 +76,11 @@ impl RootEraser {
                 step.commit().await?;
                 return Ok(Some(RotationStep::Escrowed));
             }
+            if self.is_uncopied(&step, old.id).await {
+                step.execute(NOTE_UNCOPIED, &[&old.id.0]).await?;
+                step.commit().await?;
+                return Ok(Some(RotationStep::Uncopied));
+            }
             if self.erase(&step, old.id, fingerprint).await? {
                 step.commit().await?;
                 self.roots.evict_one(old.id);
@@ -81,6 +90,18 @@ impl RootEraser {
             }
         }
         Ok(None)
+    }
+
+    /// Whether the copy that was noted a day ago is lost since. What cannot be looked at counts as lost.
+    async fn is_uncopied(&self, step: &Transaction<'_>, old: RootId) -> bool {
+        let Some(copy) = &self.copy else { return false };
+        match copy.replaces(step, old).await {
+            Ok(replaces) => !replaces,
+            Err(error) => {
+                tracing::warn!(root = %old, %error, "the copy of the keyring cannot be looked at");
+                true
+            }
+        }
     }
 
     /// `false`: there is no escrow, it has the root already, or the store does not have the root.

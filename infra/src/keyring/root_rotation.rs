@@ -58,6 +58,8 @@ pub(super) enum RotationStep {
     Rewrapped(u64),
     /// The row says when and where the last key was wrapped again.
     Noted,
+    /// The copy was lost since it was noted.
+    Uncopied,
     Escrowed,
     Erased,
     /// There was nothing to do.
@@ -86,15 +88,12 @@ impl RootRotation {
         roots: Arc<Roots>,
         escrow: Option<Escrow>,
         holds: HoldRules,
+        copy: Option<Arc<KeyringCopy>>,
     ) -> Self {
         let held = Arc::clone(&roots);
-        let eraser = RootEraser::new(pool.clone(), clock.clone(), held, escrow, holds);
-        Self { pool, clock, roots, eraser: Arc::new(eraser), copy: None }
-    }
-
-    /// With the copy of the keyring, which gets the keys under a new root.
-    pub(super) fn copying_to(self, copy: Option<Arc<KeyringCopy>>) -> Self {
-        Self { copy, ..self }
+        let needed = copy.clone().filter(|_| holds.needs_copy);
+        let eraser = RootEraser::new(pool.clone(), clock.clone(), held, escrow, holds, needed);
+        Self { pool, clock, roots, eraser: Arc::new(eraser), copy }
     }
 
     /// Creates the first root of an empty keyring if `creates`. Refuses if there are keys whose root is
@@ -155,6 +154,7 @@ impl RootRotation {
                 | RotationStep::Durable
                 | RotationStep::Switched
                 | RotationStep::Noted
+                | RotationStep::Uncopied
                 | RotationStep::Escrowed => {}
             }
             steps += 1;

@@ -1,5 +1,6 @@
 //! Migrations that break the nodes of an older version wait until these are stopped.
 
+use super::create::LOOKS;
 use super::migrate::{BREAKING_KEYRING, BREAKING_LOG, Migration, breaking_after};
 use super::{ConnectOptions, DatabaseUrl, PgError, connect_one, schema};
 use tokio_postgres::Client;
@@ -7,6 +8,7 @@ use tokio_postgres::Client;
 /// The table of the nodes: before V11 of the log another one; none before V2.
 const FIND_NODES: &str =
     "select coalesce(to_regclass('working.nodes'), to_regclass('readers.nodes'))::text";
+const KEYRING_USERS: &str = include_str!("keyring_users.sql");
 const LIVE_NODES: &str = include_str!("live_nodes.sql");
 
 /// Refuses when a migration that is due in one of the two databases would break nodes of an older
@@ -41,6 +43,18 @@ pub async fn refuse_to_break_nodes(log: &Migration, keyring: &Migration) -> Resu
 /// The database does not answer.
 pub async fn live_nodes(log: &DatabaseUrl) -> Result<Vec<String>, PgError> {
     nodes(&connect_one(log, &ConnectOptions::default()).await?).await
+}
+
+/// The programmes of Lethe that are connected to the keyring's database now, each with what it is. A
+/// proxy may keep their connections.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn keyring_users(keyring: &DatabaseUrl) -> Result<Vec<String>, PgError> {
+    let options = ConnectOptions { application: LOOKS, ..ConnectOptions::default() };
+    let client = connect_one(keyring, &options).await?;
+    let rows = client.query(KEYRING_USERS, &[]).await?;
+    Ok(rows.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?)
 }
 
 async fn nodes(client: &Client) -> Result<Vec<String>, PgError> {

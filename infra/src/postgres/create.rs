@@ -7,12 +7,16 @@ use super::{ConnectOptions, DatabaseUrl, PgError, connect_one};
 /// Has every server that was not set up otherwise.
 const MAINTENANCE: &str = "postgres";
 
+/// A connection that only looks whether something is there.
+pub(super) const LOOKS: &str = "lethe look";
+
 /// Whether the database is there; the error says why this is not known.
 ///
 /// # Errors
 /// The server is not reached, or refuses the login.
 pub async fn database_exists(url: &DatabaseUrl) -> Result<bool, PgError> {
-    match connect_one(url, &ConnectOptions::default()).await {
+    let options = ConnectOptions { application: LOOKS, ..ConnectOptions::default() };
+    match connect_one(url, &options).await {
         Ok(_) => Ok(true),
         Err(PgError::NoDatabase(_)) => Ok(false),
         Err(error) => Err(error),

@@ -16,7 +16,7 @@ mod tests;
 mod tls;
 mod url;
 
-pub use breaking::{live_nodes, refuse_to_break_nodes};
+pub use breaking::{keyring_users, live_nodes, refuse_to_break_nodes};
 pub use create::{create_database, database_exists};
 pub use deadpool_postgres::Hook;
 pub use error::{ClusterError, PgError, describe};

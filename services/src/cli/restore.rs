@@ -6,8 +6,8 @@ use std::sync::Arc;
 use clap::Args;
 use infra::backup::{Manifest, refuse_target, restore};
 use infra::clock::Clock;
-use infra::keyring::{KeyringError, restore_keyring};
-use infra::postgres::{database_exists, live_nodes};
+use infra::keyring::{KeyringError, holds_keys, restore_keyring};
+use infra::postgres::{database_exists, keyring_users, live_nodes};
 
 use super::CliError;
 use super::terminal::{count, say, seconds};
@@ -50,7 +50,8 @@ async fn carry_out(
         Some(folder) => Some((folder, verify(folder).await?)),
         None => None,
     };
-    keyring(config, databases, args).await?;
+    let has_events = backup.as_ref().is_some_and(|(_, manifest)| manifest.position > 0);
+    keyring(config, databases, args, has_events).await?;
     if let Some((folder, manifest)) = backup {
         let data = config.private_data();
         let url = &databases.direct;
@@ -64,11 +65,10 @@ async fn carry_out(
 
 /// A node would go on with what it has in memory.
 async fn refuse_nodes(databases: &Databases) -> Result<(), CliError> {
-    let nodes = if database_exists(&databases.direct).await? {
-        live_nodes(&databases.direct).await?
-    } else {
-        Vec::new()
-    };
+    let mut nodes = keyring_users(&databases.keyring).await?;
+    if database_exists(&databases.direct).await? {
+        nodes.extend(live_nodes(&databases.direct).await?);
+    }
     if nodes.is_empty() {
         return Ok(());
     }
@@ -80,11 +80,13 @@ async fn keyring(
     config: &Config,
     databases: &Databases,
     args: &RestoreArgs,
+    has_events: bool,
 ) -> Result<(), CliError> {
     // A backup has the schema of its time.
     databases.migrate_keyring().await?;
     let pool = wiring::keyring_pool(config, databases).await?;
     let roots = Arc::new(wiring::root_folder(config)?);
+    let mut nothing = "copy_dir is empty".to_owned();
     match &config.copy_dir {
         None if args.keyring => {
             let reason = "copy_dir is empty, so there is no copy of the keyring to restore";
@@ -98,9 +100,18 @@ async fn keyring(
                 restored.from.display(),
                 seconds(restored.complete_at)
             )),
-            Err(KeyringError::NothingToRestore(_)) if !args.keyring => {}
+            // With a folder the same command may be given again after it was interrupted.
+            Err(KeyringError::NothingToRestore(reason)) if args.folder.is_some() => {
+                nothing = reason;
+            }
             Err(error) => return Err(error.into()),
         },
+    }
+    if has_events && !holds_keys(&pool).await? {
+        return Err(CliError::Input(format!(
+            "the keyring has no keys, so no event of the backup would open, and {nothing}: restore \
+             its database, or set root_dir and copy_dir to the folders of the backup's keyring"
+        )));
     }
     match wiring::keyring(config, pool, Clock::system(), Creation::Nothing).await {
         Err(WiringError::Keyring(KeyringError::NoRoot)) => Err(CliError::Input(

@@ -183,3 +183,41 @@ async fn a_damaged_backup_changes_nothing() {
     let lethe = installation.node().await;
     bob.sign_in(&lethe.client()).await;
 }
+
+/// The README's advice for a keyring's database that is lost, on a disk of its own for the copies.
+#[tokio::test]
+async fn a_lost_keyring_comes_back_from_its_copy() {
+    let installation = Installation::new().await;
+    let lethe = installation.node().await;
+    let bob = Person::named("bob");
+    bob.settle(&lethe.client(), &installation).await;
+    let backup = text(&installation.folder().join("events"));
+    assert!(installation.run(&["backup", &backup]).await.status.success());
+    until("the copy has Bob's keys", async || complete(&installation).await).await;
+    assert!(lethe.stop().await.success());
+    let copies = installation.folder().join("keyring-copy");
+    std::fs::create_dir(copies.join("lost+found")).unwrap();
+    let keyring: infra::postgres::DatabaseUrl = installation.keyring_url().parse().unwrap();
+    let name = keyring.database().unwrap();
+    let drop_it = format!("drop database \"{name}\" with (force)");
+    installation.log().await.batch_execute(&drop_it).await.unwrap();
+    let migrated = installation.run(&["migrate"]).await;
+    assert!(migrated.status.success(), "{}", said(&migrated));
+
+    // Without the copy nothing would open.
+    let away = copies.with_extension("away");
+    std::fs::rename(&copies, &away).unwrap();
+    let refused = installation.run(&["restore", &backup, "--overwrite"]).await;
+    assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+    assert!(said(&refused).contains("the keyring has no keys"), "{}", said(&refused));
+    std::fs::rename(&away, &copies).unwrap();
+    let restored = installation.run(&["restore", "--keyring"]).await;
+
+    assert!(restored.status.success(), "{}", said(&restored));
+    for _ in 0..2 {
+        let restored = installation.run(&["restore", &backup, "--keyring", "--overwrite"]).await;
+        assert!(restored.status.success(), "{}", said(&restored));
+    }
+    let lethe = installation.node().await;
+    bob.sign_in(&lethe.client()).await;
+}

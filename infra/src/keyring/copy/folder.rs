@@ -4,8 +4,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::super::KeyringError;
-use super::failed;
-use super::file::{CopyHeader, CopyKind};
+use super::file::{CopyHeader, CopyKind, name};
+use super::{damaged, failed};
 
 /// A file of the copy, by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,8 +43,48 @@ fn parse(name: &str) -> Option<(CopyKind, i64)> {
 }
 
 /// The header of the newest file.
-pub(super) fn newest(dir: &Path) -> Result<Option<CopyHeader>, KeyringError> {
+fn newest(dir: &Path) -> Result<Option<CopyHeader>, KeyringError> {
     list(dir)?.last().map(|file| CopyHeader::read(&file.path)).transpose()
+}
+
+/// The same. A file up to the number `known` says nothing of a later time: if it, or one that it
+/// follows, cannot be read, there is no copy.
+pub(super) fn newest_or_later(dir: &Path, known: i64) -> Result<Option<CopyHeader>, KeyringError> {
+    match newest(dir) {
+        Ok(Some(newest)) if newest.number > known => Ok(Some(newest)),
+        Ok(newest) => Ok(newest.filter(|_| chain(dir).is_ok())),
+        Err(error) => match list(dir)?.last() {
+            Some(file) if file.number <= known => Ok(None),
+            Some(_) | None => Err(error),
+        },
+    }
+}
+
+/// The newest file and those that it follows, from their base on.
+pub(super) fn chain(dir: &Path) -> Result<Vec<CopyHeader>, KeyringError> {
+    let mut chain = Vec::new();
+    let mut next = newest(dir)?;
+    while let Some(header) = next {
+        next = match header.after {
+            Some(after) if after < header.number => {
+                let kind = if after == header.base { CopyKind::Base } else { CopyKind::Changes };
+                let path = dir.join(name(kind, after));
+                if !path.exists() {
+                    return Err(damaged(&path, "it is missing"));
+                }
+                let header = CopyHeader::read(&path)?;
+                if header.number != after {
+                    return Err(damaged(&path, "it is another file"));
+                }
+                Some(header)
+            }
+            _ if header.kind == CopyKind::Base => None,
+            _ => return Err(damaged(&dir.join(header.name()), "it has no base")),
+        };
+        chain.push(header);
+    }
+    chain.reverse();
+    Ok(chain)
 }
 
 /// Deletes the files before a base, and what an interrupted writer has left of one. They are under

@@ -9,6 +9,7 @@
 
 mod file;
 mod folder;
+mod look;
 mod restore;
 mod state;
 mod tables;
@@ -28,7 +29,7 @@ use crate::random;
 use file::{CopyHeader, CopyKind, FileWriter};
 use state::CopyState;
 
-pub use restore::{RestoredKeyring, restore_keyring};
+pub use restore::{RestoredKeyring, holds_keys, restore_keyring};
 use tables::TABLES;
 
 /// A copy whose changes need more room than its base, and than this, gets a new base.
@@ -171,21 +172,6 @@ impl KeyringCopy {
         Ok(CopyUpdate::Busy)
     }
 
-    /// Refuses a keyring that is behind its copy.
-    pub(super) async fn refuse_behind(&self) -> Result<(), KeyringError> {
-        let state = CopyState::read(&self.pool.get().await?).await?;
-        self.newest(&state).await.map(drop)
-    }
-
-    /// Whether the copy on this machine has everything, without writing.
-    pub async fn is_complete(&self) -> Result<bool, KeyringError> {
-        let client = self.pool.get().await?;
-        let state = CopyState::read(&client).await?;
-        let roots = read_roots(&client).await?;
-        let newest = self.newest(&state).await?;
-        Ok(self.needs(&client, &state, &roots, newest.as_ref()).await?.is_none())
-    }
-
     fn known(&self) -> Option<CopyHeader> {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -196,33 +182,6 @@ impl KeyringCopy {
 
     fn folder(&self, keyring: Uuid) -> PathBuf {
         self.dir.join(keyring.to_string())
-    }
-
-    /// The newest file, unless a base has to follow it in any case.
-    async fn newest(&self, state: &CopyState) -> Result<Option<CopyHeader>, KeyringError> {
-        let dir = self.folder(state.keyring);
-        let is_there = |header: &CopyHeader| {
-            let base = file::name(CopyKind::Base, header.base);
-            dir.join(header.name()).exists() && dir.join(base).exists()
-        };
-        if let Some(known) = self.known()
-            && state.is_last(&known)
-            && is_there(&known)
-        {
-            return Ok(Some(known));
-        }
-        let folder = dir.clone();
-        let newest = blocking(move || folder::newest(&folder)).await?;
-        let Some(newest) = newest else { return Ok(None) };
-        if state.is_behind(&newest) {
-            return Err(KeyringError::WentBack {
-                known: state.number,
-                found: newest.number,
-                path: dir.join(newest.name()).display().to_string(),
-                complete_at: newest.complete_at,
-            });
-        }
-        Ok(Some(newest).filter(|newest| state.is_last(newest) && is_there(newest)))
     }
 
     /// `None`: nothing.

@@ -1,5 +1,6 @@
 //! Puts the rows of a copy into a keyring's database that was taken back, or lost.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,27 +10,28 @@ use uuid::Uuid;
 
 use super::super::root_rotation::LOCK_ROOTS;
 use super::super::{KeyringError, RootId, RootStore, Secret};
-use super::file::{CopyHeader, CopyKind, FileReader, name};
+use super::file::{CopyHeader, FileReader};
 use super::state::CopyState;
 use super::tables::CopiedTable;
 use super::{blocking, damaged, failed, folder};
 use crate::postgres::{Pool, keyring_version};
 
+const IS_EMPTY: &str = "select not exists (select from keyring.keys)
+    and not exists (select from keyring.erasures)";
+const HOLDS_KEYS: &str = "select exists (select from keyring.keys where kind = 'subject')";
+/// The files of a large copy are read in between.
+const UNLIMITED: &str = "set local statement_timeout = 0;
+set local idle_in_transaction_session_timeout = 0";
+/// What is said of the copy and of standbys is of the time that is lost.
+const HOLD_OLD_ROOTS: &str = "update keyring.roots
+set copied = false, rewrapped_at = null, rewrapped_lsn = null where state = 'retiring'";
+/// A node that runs all the same misses an entry of the list, and discards every key in its memory.
+const DISCARD_ALL: &str = "update keyring.last_invalidation set sequence = sequence + 1";
 const NOTE_RESTORED: &str = "update keyring.copy
 set keyring = $1, number = $2, token = $3, written = 0, writing_until = null";
-
 /// The row went back, too: what the log has lost is not known, so the next start does what a restore needs.
 const NOTE_LOG: &str = "update keyring.watermark
 set noticed_at = coalesce(noticed_at, clock_timestamp()), lost_through = greatest(lost_through, position)";
-/// The copies of a later time are not those of this database, and its WAL counts otherwise.
-const NOTE_AGAIN: &str = "update keyring.roots
-set copied = false, rewrapped_at = null, rewrapped_lsn = null where state = 'retiring'";
-/// Files are read while the transaction is open.
-const WITHOUT_LIMITS: &str =
-    "set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0";
-/// A keyring that was just migrated has a root key, and nothing under it.
-const IS_UNUSED: &str = "select not exists (select from keyring.keys)
-and not exists (select from keyring.erasures)";
 
 /// What a restore of the keyring has done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,15 +59,14 @@ pub async fn restore_keyring(
 ) -> Result<RestoredKeyring, KeyringError> {
     let mut client = pool.get().await?;
     let transaction = client.transaction().await?;
-    transaction.batch_execute(WITHOUT_LIMITS).await?;
+    transaction.batch_execute(UNLIMITED).await?;
     transaction.execute(LOCK_ROOTS, &[]).await?;
     let state = CopyState::read(&transaction).await?;
-    let is_unused: bool = transaction.query_one(IS_UNUSED, &[]).await?.try_get(0)?;
-    let from = choose(dir, state.keyring, is_unused)?;
-    let chain = chain(&from)?;
-    let Some(newest) = chain.last() else {
-        return Err(nothing(format!("there is no copy of this keyring in {}", dir.display())));
-    };
+    // `lethe migrate` has made a first root.
+    let is_empty: bool = transaction.query_one(IS_EMPTY, &[]).await?.try_get(0)?;
+    let from = choose(dir, state.keyring, is_empty)?;
+    let chain = folder::chain(&from)?;
+    let Some(newest) = chain.last() else { return Err(no_copy(dir)?) };
     if newest.keyring == state.keyring && !state.is_behind(newest) {
         return Err(nothing("the keyring's database is not behind its copy".to_owned()));
     }
@@ -83,32 +84,46 @@ pub async fn restore_keyring(
         rows += merge(&from, file, &*store, &transaction).await?;
     }
     let number = newest.number.max(state.number);
-    transaction.execute(NOTE_AGAIN, &[]).await?;
+    transaction.execute(HOLD_OLD_ROOTS, &[]).await?;
+    transaction.execute(DISCARD_ALL, &[]).await?;
     transaction.execute(NOTE_RESTORED, &[&newest.keyring, &number, &newest.token]).await?;
     transaction.execute(NOTE_LOG, &[]).await?;
     transaction.commit().await?;
     Ok(RestoredKeyring { complete_at: newest.complete_at, from, rows })
 }
 
+/// Whether there is a key of any person, or there was one that is erased: without, no old event opens.
+///
+/// # Errors
+/// [`KeyringError::Database`].
+pub async fn holds_keys(pool: &Pool) -> Result<bool, KeyringError> {
+    Ok(pool.get().await?.query_one(HOLDS_KEYS, &[]).await?.try_get(0)?)
+}
+
 fn nothing(reason: String) -> KeyringError {
     KeyringError::NothingToRestore(reason)
 }
 
-/// The folder of this keyring's copy. A database that was never used takes the place of one that is
-/// lost: then it is the only copy that is there.
-fn choose(dir: &Path, keyring: Uuid, is_unused: bool) -> Result<PathBuf, KeyringError> {
-    if !is_unused {
+fn no_copy(dir: &Path) -> Result<KeyringError, KeyringError> {
+    let reason = format!("there is no copy of this keyring in {}", dir.display());
+    let others = copies(dir)?;
+    if others.is_empty() {
+        return Ok(nothing(reason));
+    }
+    let others: Vec<String> = others.iter().map(|path| path.display().to_string()).collect();
+    Ok(nothing(format!(
+        "{reason}, but of others ({}): such a copy is restored into a new database of the keyring",
+        others.join(", ")
+    )))
+}
+
+/// The folder of this keyring's copy. An empty database was never this keyring: then it is the only
+/// copy that is there.
+fn choose(dir: &Path, keyring: Uuid, is_empty: bool) -> Result<PathBuf, KeyringError> {
+    if !is_empty {
         return Ok(dir.join(keyring.to_string()));
     }
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(|reason| failed(dir, reason))? {
-        let path = entry.map_err(|reason| failed(dir, reason))?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if Uuid::parse_str(name).is_ok() && !folder::list(&path)?.is_empty() {
-            found.push(path);
-        }
-    }
-    match found.as_slice() {
+    match copies(dir)?.as_slice() {
         [one] => Ok(one.clone()),
         [] => Err(nothing(format!("there is no copy of a keyring in {}", dir.display()))),
         _ => Err(nothing(format!(
@@ -118,31 +133,22 @@ fn choose(dir: &Path, keyring: Uuid, is_unused: bool) -> Result<PathBuf, Keyring
     }
 }
 
-/// The newest file and those that it follows, from their base on.
-fn chain(dir: &Path) -> Result<Vec<CopyHeader>, KeyringError> {
-    let mut chain = Vec::new();
-    let mut next = folder::newest(dir)?;
-    while let Some(header) = next {
-        next = match header.after {
-            Some(after) if after < header.number => {
-                let kind = if after == header.base { CopyKind::Base } else { CopyKind::Changes };
-                let path = dir.join(name(kind, after));
-                if !path.exists() {
-                    return Err(damaged(&path, "it is missing"));
-                }
-                let header = CopyHeader::read(&path)?;
-                if header.number != after {
-                    return Err(damaged(&path, "it is another file"));
-                }
-                Some(header)
-            }
-            _ if header.kind == CopyKind::Base => None,
-            _ => return Err(damaged(&dir.join(header.name()), "it has no base")),
-        };
-        chain.push(header);
+/// The folders of copies. What else is in the folder is not looked at.
+fn copies(dir: &Path) -> Result<Vec<PathBuf>, KeyringError> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|reason| failed(dir, reason))?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|reason| failed(dir, reason))?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let is_keyring = name.is_some_and(|name| Uuid::try_parse(name).is_ok());
+        if is_keyring && path.is_dir() && !folder::list(&path)?.is_empty() {
+            found.push(path);
+        }
     }
-    chain.reverse();
-    Ok(chain)
+    Ok(found)
 }
 
 /// Merges the rows of a file, to its end. Returns how many were changed.

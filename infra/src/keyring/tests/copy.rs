@@ -32,14 +32,14 @@ impl Harness {
     }
 
     /// As a base backup of the data directory has the tables.
-    async fn back_up(&self) {
+    pub(super) async fn back_up(&self) {
         for table in TABLES {
             self.sql(&format!("create table public.{table} as table keyring.{table}"), &[]).await;
         }
     }
 
     /// As if the data directory were that of [`Self::back_up`].
-    async fn take_back(&self) {
+    pub(super) async fn take_back(&self) {
         let owner = ConnectOptions::default();
         let client = connect_one(&self.databases.keyring_url, &owner).await.unwrap();
         client.batch_execute("set session_replication_role = replica").await.unwrap();

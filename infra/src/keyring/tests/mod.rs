@@ -2,6 +2,7 @@
 
 mod copy;
 mod copy_files;
+mod copy_lost;
 mod email_index;
 mod erasure;
 mod erasure_ledger;
