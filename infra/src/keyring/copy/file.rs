@@ -65,6 +65,11 @@ impl CopyHeader {
         name(self.kind, self.number)
     }
 
+    /// The number after that of the last transaction which the snapshot shows.
+    pub fn next_transaction(&self) -> Option<i64> {
+        self.snapshot.split(':').nth(1)?.parse().ok()
+    }
+
     /// The header of a file, not authenticated.
     pub fn read(path: &Path) -> Result<Self, KeyringError> {
         let file = File::open(path).map_err(|reason| failed(path, reason))?;

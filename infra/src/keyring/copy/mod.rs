@@ -106,6 +106,9 @@ impl KeyringCopy {
         let Some(number) = state::begin(&client, state.number, token).await? else {
             return Ok(CopyUpdate::Busy);
         };
+        if draft.kind == CopyKind::Base {
+            tables::forget_ahead(&client).await?;
+        }
         let (snapshot, complete_at) = state::snapshot(&client).await?;
         let last = newest.filter(|_| draft.kind == CopyKind::Changes);
         let header = CopyHeader {

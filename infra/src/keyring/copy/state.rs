@@ -32,6 +32,8 @@ pub(super) struct CopyState {
     pub is_old: bool,
     /// When this was read, by the clock of the database.
     read_at: DateTime<Utc>,
+    /// No later transaction was over then.
+    next_transaction: i64,
 }
 
 impl CopyState {
@@ -45,6 +47,7 @@ impl CopyState {
             written_token: row.try_get("written_token")?,
             is_old: row.try_get("is_old")?,
             read_at: row.try_get("read_at")?,
+            next_transaction: row.try_get("next_transaction")?,
         })
     }
 
@@ -54,9 +57,12 @@ impl CopyState {
             || newest.number == self.number && Some(newest.token) != self.token
     }
 
-    /// Whether this file is the last that was completed.
+    /// Whether this file is the last that was completed. Where the database was moved to another
+    /// server, the numbers of its transactions say nothing of what changed since.
     pub fn is_last(&self, newest: &CopyHeader) -> bool {
-        newest.number == self.written && Some(newest.token) == self.written_token
+        newest.number == self.written
+            && Some(newest.token) == self.written_token
+            && newest.next_transaction().is_some_and(|next| next <= self.next_transaction)
     }
 }
 

@@ -6,6 +6,7 @@ use super::super::KeyringError;
 
 const LIST_ALL: &str = include_str!("sql/list_all.sql");
 const LIST_CHANGES: &str = include_str!("sql/list_changes.sql");
+const FORGET_AHEAD: &str = include_str!("sql/forget_ahead.sql");
 const HAS_CHANGES: &str = include_str!("sql/has_changes.sql");
 /// Rows of one statement and of one frame.
 const PAGE: i64 = 1_000;
@@ -81,6 +82,15 @@ impl CopiedTable {
 pub(super) struct Page {
     pub rows: Vec<String>,
     pub is_last: bool,
+}
+
+/// Rows that say to be of a later transaction than any so far: the database had another server. They
+/// would count as changed for years. Call it before a base, which has every row.
+pub(super) async fn forget_ahead(client: &impl GenericClient) -> Result<(), KeyringError> {
+    for table in &TABLES {
+        while client.execute(&table.of(FORGET_AHEAD), &[]).await? > 0 {}
+    }
+    Ok(())
 }
 
 /// Whether any table has a row that the snapshot does not show.

@@ -178,3 +178,29 @@ async fn of_two_open_erasures_of_a_subject_the_further_one_stays() {
         assert_eq!(all, 2, "the other one is cancelled");
     }
 }
+
+/// `pg_dump` and `pg_restore` on a server whose transactions have smaller numbers.
+#[tokio::test]
+async fn a_keyring_that_was_moved_to_another_server_gets_a_new_base() {
+    let harness = Harness::with_copy().await;
+    let node = harness.node().await;
+    harness.people(&node, 2).await;
+    update(&node).await;
+    drop(node);
+    let folder = std::fs::read_dir(harness.copies()).unwrap().next().unwrap().unwrap().path();
+    let path = folder.join(&harness.copied()[0]);
+    let file = std::fs::read(&path).unwrap();
+    let end = file.iter().position(|byte| *byte == b'\n').unwrap();
+    let mut header: serde_json::Value = serde_json::from_slice(&file[..end]).unwrap();
+    header["snapshot"] = "900000000000:900000000000:".into();
+    std::fs::write(&path, [header.to_string().as_bytes(), &file[end..]].concat()).unwrap();
+    harness.sql("update keyring.keys set changed_by = '900000000001'", &[]).await;
+    let node = harness.node().await;
+    harness.people(&node, 1).await;
+
+    assert_eq!(update(&node).await, CopyUpdate::Base);
+    assert_eq!(update(&node).await, CopyUpdate::Unchanged);
+    harness.people(&node, 1).await;
+    assert_eq!(update(&node).await, CopyUpdate::Changes);
+    assert_eq!(update(&node).await, CopyUpdate::Unchanged);
+}
