@@ -39,9 +39,7 @@ pub async fn restart_past(pool: &Pool, head: i64) -> Result<usize, PgError> {
 pub async fn delete_snapshots(pool: &Pool) -> Result<(), PgError> {
     let client = pool.get().await?;
     let mut after = Uuid::nil();
-    while let Some(row) =
-        client.query_opt(DELETE_SNAPSHOTS, &[&after, &SNAPSHOTS_AT_ONCE]).await?
-    {
+    while let Some(row) = client.query_opt(DELETE_SNAPSHOTS, &[&after, &SNAPSHOTS_AT_ONCE]).await? {
         after = row.try_get(0)?;
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! Checks the values of settings, and settings that depend on each other.
 
+use std::path::{Path, PathBuf};
+
 use domain::privacy::deadlines::PLANNED_DAYS_MAX;
 use domain::seat::LIMIT_MAX;
 use infra::keyring::check_escrow_recipient;
@@ -9,6 +11,13 @@ use super::{Config, ConfigError};
 
 /// A member whose client is gone blocks a seat for at most this long.
 const LEASE_SECONDS_MAX: u32 = 3_600;
+
+/// Without symbolic links, as far as it is there.
+fn real(path: &Path) -> PathBuf {
+    let through =
+        |parent: &Path| Some(parent.canonicalize().ok()?.join(path.strip_prefix(parent).ok()?));
+    path.ancestors().find_map(through).unwrap_or_else(|| path.to_owned())
+}
 
 impl Config {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
@@ -53,7 +62,8 @@ impl Config {
         if self.escrow_dir.starts_with(&self.data_dir) {
             return Err(self.refused("escrow_dir", inside));
         }
-        if let Some(copy) = self.copy_dir.as_ref().filter(|copy| copy.starts_with(&self.data_dir)) {
+        let is_inside = |copy: &&PathBuf| real(copy).starts_with(real(&self.data_dir));
+        if let Some(copy) = self.copy_dir.as_ref().filter(is_inside) {
             let reason =
                 format!("{} is inside data_dir: a backup would take it back, too", copy.display());
             return Err(self.refused("copy_dir", reason));

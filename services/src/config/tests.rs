@@ -161,6 +161,18 @@ fn the_root_keys_stay_out_of_the_data() {
 }
 
 #[test]
+fn the_copy_of_the_keyring_stays_out_of_the_data_through_a_link_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let of = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::create_dir(of("data")).unwrap();
+    std::os::unix::fs::symlink(of("data"), of("link")).unwrap();
+    let places = [("data_dir", of("data")), ("copy_dir", of("link/copy"))];
+    let places = places.each_ref().map(|(setting, place)| (*setting, place.as_str()));
+
+    assert!(refusal(&places).contains("is inside data_dir"), "{}", refusal(&places));
+}
+
+#[test]
 fn beyond_loopback_everything_is_encrypted() {
     let plain = "postgres://db.example/lethe?sslmode=disable";
     assert!(refusal(&[("database_url", plain)]).contains("TLS is required"));

@@ -1,7 +1,7 @@
 //! The newest event that all nodes know, in one row of the keyring's database.
 
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use domain::EventId;
 use tokio_postgres::types::ToSql;
