@@ -279,7 +279,6 @@ async fn after_a_restore_of_the_log_no_mail_that_may_have_gone_goes_again() {
 
     given.outbox.expire_leases().await.unwrap();
     assert!(given.claim(node, Via::Folder).await.is_empty());
-    let unknown = given.states().await.into_iter().filter(|(state, _)| state == "unknown");
-    assert_eq!(unknown.count(), 2);
+    assert_eq!(given.states().await, [("unknown".to_owned(), 2)]);
     assert_eq!(given.outbox.give_up_all().await.unwrap(), 0);
 }

@@ -13,7 +13,7 @@ use crate::command_line::printed;
 /// What creates, and what needs no database.
 const OTHERS: [&str; 4] = ["serve", "migrate", "config", "help"];
 /// One of them fits any argument that a subcommand needs.
-const ARGUMENTS: [&str; 2] = ["accounts", "00000000-0000-0000-0000-000000000000"];
+const ARGUMENTS: [&str; 3] = ["accounts", "00000000-0000-0000-0000-000000000000", "1"];
 
 /// Every subcommand that works on what is there, with the arguments that it needs.
 fn subcommands() -> Vec<Vec<String>> {
@@ -23,8 +23,7 @@ fn subcommands() -> Vec<Vec<String>> {
         collect(command, vec![command.get_name().to_owned()], &mut found);
     }
     for path in &mut found {
-        let needed = ["", ARGUMENTS[0], ARGUMENTS[1]];
-        let fits = needed.iter().find(|argument| {
+        let fits = [""].iter().chain(&ARGUMENTS).find(|argument| {
             let line = ["lethe"].into_iter().chain(path.iter().map(String::as_str));
             let line = line.chain(argument.split_whitespace());
             root.clone().try_get_matches_from(line).is_ok()

@@ -292,7 +292,8 @@ async fn every_column_is_merged() {
     let columns = "select table_name || '.' || column_name from information_schema.columns
         where table_schema = 'keyring' and column_name <> 'changed_by' order by 1";
     // Those of one installation, or of running nodes only.
-    let others = ["copy.", "function_revisions.", "invalidations.", "last_invalidation."];
+    let others =
+        ["copy.", "function_revisions.", "invalidations.", "last_invalidation.", "watermark."];
     let columns = harness.sql(columns, &[]).await;
     let columns = columns.iter().map(|row| row.get::<_, String>(0));
     let columns: Vec<String> =

@@ -118,6 +118,8 @@ async fn the_copy_of_another_keyring_is_named_and_not_merged() {
     update(&node).await;
     drop(node);
     harness.databases = databases().await.unwrap();
+    // The databases of tests are copies of one template.
+    harness.sql("update keyring.copy set keyring = gen_random_uuid()", &[]).await;
     let other = harness.node().await;
     harness.people(&other, 1).await;
 
