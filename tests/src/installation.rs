@@ -132,7 +132,8 @@ impl Installation {
             command.env(variable(name), value);
         }
         command.args(arguments).stdin(Stdio::null());
-        tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
+        // Whoever waits no longer does not leave it running.
+        tokio::process::Command::from(command).kill_on_drop(true).output().await.unwrap()
     }
 
     /// A token that may do everything an operator may.

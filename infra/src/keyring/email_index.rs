@@ -190,10 +190,11 @@ impl EmailIndex {
             self.keys.wait_for_other_nodes(rotation.command_max).await;
         }
         for _ in 0..rotation.batches_max {
-            if !accounts.move_batch(&old, &new).await? {
+            let is_more = accounts.move_batch(&old, &new).await?;
+            failpoint!(EmailIndexMoved);
+            if !is_more {
                 return Ok(true);
             }
-            failpoint!(EmailIndexMoved);
         }
         Ok(false)
     }
