@@ -1,7 +1,5 @@
 //! The log goes back under serving nodes, or between two starts.
 
-use std::time::Duration;
-
 use infra::log::status;
 use infra::postgres::{ConnectOptions, DatabaseUrl, connect, connect_one};
 use serde_json::json;
@@ -159,7 +157,6 @@ async fn a_restore_under_stopped_nodes_is_found_by_the_start() {
     let metrics = reqwest::get(lethe.metrics()).await.unwrap().text().await.unwrap();
     assert!(metrics.contains("lethe_log_went_back 0"));
     until("the gauges are read", async || {
-        tokio::time::sleep(Duration::from_millis(100)).await;
         let metrics = reqwest::get(lethe.metrics()).await.unwrap().text().await.unwrap();
         metrics.contains("lethe_log_restores 1").then_some(())
     })

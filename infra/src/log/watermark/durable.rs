@@ -12,7 +12,8 @@ use super::{CompareError, NewestEvent, Watermark, WentBack};
 use crate::postgres::{ConnectOptions, DatabaseUrl, PgError, Pool, connect_one};
 use crate::statement::{execute, query_opt};
 
-const READ: &str = include_str!("read.sql");
+const READ: &str = "select position, event_id, restores, noticed_at, lost_through, restored_through
+from keyring.watermark";
 const RAISE: &str = include_str!("raise.sql");
 const NOTICE: &str = include_str!("notice.sql");
 const BEGIN_RESTORE: &str = include_str!("begin_restore.sql");
