@@ -24,7 +24,7 @@ pub(super) async fn remove_departed(app: App) -> Result<(), EraserError> {
     let last = client.query_one(LAST, &[]).await.and_then(|row| row.try_get(0));
     drop(client);
     let Some(last) = last.map_err(PgError::from)? else { return Ok(()) };
-    // Asked before the memberships are read: those that are read afterwards are not older.
+    // This is read before the memberships: those that are read afterwards are not older.
     let is_read = app.read_positions.wait_for::<Memberships>(&app.pool, last, Duration::ZERO);
     let is_read = is_read.await?;
     remove_all(&app).await?;
