@@ -51,9 +51,15 @@ impl Harness {
         assert_eq!(self.installation.log().await.execute(end, &[&lease]).await.unwrap(), 1);
     }
 
-    pub async fn seat_rows(&self) -> i64 {
+    /// There are so many rows of leases once the worker has followed: it writes the row of a lease that
+    /// was acquired before it deletes that of one that has ended.
+    pub async fn seat_rows(&self, rows: i64) {
         let count = "select count(*) from working.seat_leases";
-        self.installation.log().await.query_one(count, &[]).await.unwrap().get(0)
+        let log = self.installation.log().await;
+        until("the rows of the leases are so many", async || {
+            (log.query_one(count, &[]).await.unwrap().get::<_, i64>(0) == rows).then_some(())
+        })
+        .await;
     }
 }
 

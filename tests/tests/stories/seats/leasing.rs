@@ -33,7 +33,7 @@ async fn a_seat_is_leased_shown_renewed_and_given_back() {
     assert_eq!(problem(&harness.renew(&harness.ada, &lease, fence).await, 409), "lease-lost");
     harness.seats(|seats| seats["in_use"] == 0).await;
     assert_eq!(harness.events("seat.lease_released").await.len(), 1);
-    assert_eq!(harness.seat_rows().await, 0);
+    harness.seat_rows(0).await;
 }
 
 #[tokio::test]
@@ -53,12 +53,12 @@ async fn the_same_key_is_the_same_lease_until_it_has_ended() {
     harness.give_back(&harness.ada, &lease_of(&first).0).await.expect(204);
     let over = harness.take_seat_as(&harness.ada, &key).await;
     assert_eq!(problem(&over, 409), "lease-lost", "nothing is held under this key any more");
-    assert_eq!(harness.seat_rows().await, 0);
+    harness.seat_rows(0).await;
 
     let (next, fence) = harness.lease(&harness.ada).await;
     let over = harness.take_seat_as(&harness.ada, &key).await;
     assert_eq!(problem(&over, 409), "lease-lost", "what is held has another key");
-    assert_eq!(harness.seat_rows().await, 1);
+    harness.seat_rows(1).await;
     harness.renew(&harness.ada, &next, fence).await.expect(200);
 }
 
@@ -81,7 +81,7 @@ async fn on_another_device_one_takes_ones_own_lease_over() {
     assert_eq!((&events[0]["from"], &events[0]["to"]), (&json!(first), &json!(second)));
     let seats = harness.seats(|seats| seats["leases"][0]["lease_id"] == *second).await;
     assert_eq!(seats["in_use"], 1);
-    assert_eq!(harness.seat_rows().await, 1);
+    harness.seat_rows(1).await;
 }
 
 #[tokio::test]
