@@ -7,7 +7,7 @@ use super::copy::update;
 use super::*;
 
 /// A keyring with people and its copy: a base and two files of changes.
-async fn copied() -> (Harness, Keyring, Vec<(AccountId, Sealed)>, std::path::PathBuf) {
+pub(super) async fn copied() -> (Harness, Keyring, Vec<(AccountId, Sealed)>, std::path::PathBuf) {
     let harness = Harness::with_copy().await;
     let node = harness.node().await;
     let mut people = harness.people(&node, 2).await;

@@ -70,3 +70,51 @@ async fn a_server_that_takes_no_writes_renews_no_lease() {
     read_only("off").await;
     until("it is renewed again", async || node.keys.renew().await.ok()).await;
 }
+
+/// What a renewal promises is that its commit waits as that of an erased key does.
+#[tokio::test]
+async fn a_primary_that_its_synchronous_standby_has_left_renews_no_lease() {
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    let folder = tempfile::Builder::new().permissions(open).tempdir().unwrap();
+    let bin = crate::postgres::binaries::find(None).unwrap();
+    let scratch = crate::postgres::ClusterOptions { fsync: false, ..Default::default() };
+    let primary =
+        crate::postgres::Cluster::start(&bin, &folder.path().join("first"), scratch).await.unwrap();
+    primary.create_database("keys").await.unwrap();
+    let url = primary.url("keys");
+    crate::postgres::migrate_keyring(&url).await.unwrap();
+    let harness = Harness::new().await;
+    let pool = connect(&url, &ConnectOptions::keyring()).await.unwrap();
+    let (roots, clock) = (Arc::new(harness.folder()), harness.clock.clone());
+    let node = Keyring::start(pool, roots, harness.options.clone(), clock).await.unwrap();
+    let admin = connect_one(&url, &ConnectOptions::unlimited()).await.unwrap();
+    let set = async |change: &str| {
+        admin.batch_execute(change).await.unwrap();
+        admin.batch_execute("select pg_reload_conf()").await.unwrap();
+    };
+    until("a lease is renewed", async || node.keys.renew().await.ok()).await;
+
+    set("alter system set synchronous_standby_names = 'gone'").await;
+    let waiting = "select count(*) from pg_stat_activity
+        where wait_event = 'SyncRep' and query like '%lethe.lease%'";
+    until("a renewal waits for the standby", async || {
+        let renewed = node.keys.renew().await;
+        let waits: i64 = admin.query_one(waiting, &[]).await.unwrap().get(0);
+        (matches!(renewed, Err(KeyringError::LeaseLost(_))) && waits > 0).then_some(())
+    })
+    .await;
+
+    set("alter system reset synchronous_standby_names").await;
+    until("it is renewed again", async || node.keys.renew().await.ok()).await;
+}
+
+#[tokio::test]
+async fn whoever_waits_for_other_nodes_waits_for_a_lease_and_the_longest_command() {
+    let harness = Harness::new().await;
+    let node = harness.node().await;
+    let since = std::time::Instant::now();
+
+    node.keys.wait_for_other_nodes(std::time::Duration::from_millis(200)).await;
+
+    assert!(since.elapsed() >= std::time::Duration::from_millis(1_200));
+}

@@ -3,6 +3,7 @@
 mod copy;
 mod copy_files;
 mod copy_lost;
+mod copy_races;
 mod email_index;
 mod erasure;
 mod erasure_ledger;
