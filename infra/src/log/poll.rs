@@ -119,7 +119,9 @@ impl Poller {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::watermark::{NewestEvent, WentBack};
     use crate::postgres::{ConnectOptions, connect};
+    use domain::EventId;
     use test_support::databases;
     use uuid::Uuid;
 
@@ -167,6 +169,25 @@ mod tests {
 
         tokio::time::timeout(LIMIT, news.wait(6)).await.unwrap();
         assert_eq!(*news.head.borrow(), 7);
+        looking.abort();
+    }
+
+    #[tokio::test]
+    async fn a_node_whose_log_is_idle_notices_that_it_lost_its_end() {
+        let databases = databases().await.unwrap();
+        let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+        let (_appended, position) = watch::channel(0);
+        let options = ReaderOptions { poll: HOUR, ..ReaderOptions::of(Uuid::from_u128(1)) };
+        let known = Watermark::default();
+        known.raise(NewestEvent { position: 5, event: EventId(Uuid::nil()) });
+        let (poller, _news) = Poller::new(pool, position.into(), &options, known.clone());
+
+        let looking = tokio::spawn(poller.run());
+
+        let mut went_back = known.went_back();
+        let found = went_back.wait_for(Option::is_some);
+        let found = *tokio::time::timeout(test_support::LIMIT, found).await.unwrap().unwrap();
+        assert_eq!(found, Some(WentBack::Behind { known: 5, head: 0 }));
         looking.abort();
     }
 }

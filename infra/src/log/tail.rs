@@ -94,3 +94,31 @@ impl Tail {
         Ok(Arc::new(Page { after, events, has_unknown }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::EventId;
+    use test_support::NodeHarness;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::log::watermark::{NewestEvent, WentBack};
+    use crate::postgres::{ConnectOptions, connect};
+
+    #[tokio::test]
+    async fn no_page_is_handed_out_of_a_log_that_is_another_one() {
+        let log = NodeHarness::new().await;
+        let writer = log.node().await;
+        log.token(&writer).await;
+        let pool = connect(&log.databases.log_url, &ConnectOptions::app()).await.unwrap();
+        let same = Tail::new(domain::newest_version, Watermark::default());
+        assert_eq!(same.page(&pool, 0, 10).await.unwrap().last(), 1);
+        let known = Watermark::default();
+        known.raise(NewestEvent { position: 1, event: EventId(Uuid::nil()) });
+
+        let refused = Tail::new(domain::newest_version, known).page(&pool, 0, 10).await.map(drop);
+
+        let why = WentBack::Other { known: 1, head: 1 };
+        assert!(matches!(refused, Err(FeedError::WentBack(found)) if found == why), "{refused:?}");
+    }
+}

@@ -160,3 +160,45 @@ pub(super) async fn install(pool: &Pool, reader: &Reader) -> Result<(), PgError>
     tx.commit().await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use test_support::NodeHarness;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::postgres::{ConnectOptions, connect};
+
+    #[tokio::test]
+    async fn a_checkpoint_does_not_move_over_an_event_that_the_log_does_not_hold() {
+        let log = NodeHarness::new().await;
+        let writer = log.node().await;
+        log.token(&writer).await;
+        let pool = connect(&log.databases.log_url, &ConnectOptions::app()).await.unwrap();
+        let client = pool.get().await.unwrap();
+        let node = Uuid::from_u128(1);
+        let insert =
+            "insert into readers.checkpoints (name, version, kind, node, fence, lease_until)
+            values ('tally', 1, 'projection', $1, 7, 'infinity')";
+        client.execute(insert, &[&node]).await.unwrap();
+        let owned = OwnedReader {
+            name: "tally",
+            version: 1,
+            lease: Lease { node, fence: 7 },
+            position: 0,
+            event: None,
+            written: 0,
+            written_at: Instant::now(),
+            length: Duration::from_mins(1),
+        };
+        let first = "select event_id from event_log.events where position = 1";
+        let event: Uuid = client.query_one(first, &[]).await.unwrap().get(0);
+        let moves = async |event: Uuid| {
+            let to = Reached { position: 1, event: Some(EventId(event)) };
+            owned.advance(&client, 0, to, ReadStats::default()).await.unwrap()
+        };
+
+        assert!(!moves(Uuid::nil()).await, "another event stands there");
+        assert!(moves(event).await);
+    }
+}

@@ -1,5 +1,8 @@
 //! A log that lacks an event that was known, against real databases.
 
+mod races;
+mod standby;
+
 use test_support::{Databases, NodeHarness, export};
 
 use super::keep::READ_EVERY;
