@@ -166,6 +166,8 @@ mod tests {
     use std::convert::Infallible;
     use std::sync::atomic::{AtomicU32, Ordering};
 
+    use domain::EventId;
+    use infra::log::watermark::NewestEvent;
     use test_support::until;
 
     use super::*;
@@ -198,6 +200,29 @@ mod tests {
         timer.run(&app, &work).await;
         assert_eq!(ran.load(Ordering::Relaxed), 1);
     }
+
+    #[tokio::test]
+    async fn a_node_whose_log_went_back_runs_no_timer() {
+        let harness = Harness::new().await;
+        let app = harness.node().await;
+        let period = Duration::from_secs(1);
+        let timer = Timer { name: "probe", period, wake: None, leader_lease: None };
+        let ran = AtomicU32::new(0);
+        let work = |_| async {
+            ran.fetch_add(1, Ordering::Relaxed);
+            Ok::<(), Infallible>(())
+        };
+        timer.run(&app, &work).await;
+        assert_eq!(ran.load(Ordering::Relaxed), 1, "the control");
+        let lost = NewestEvent { position: 9, event: EventId(uuid::Uuid::nil()) };
+        app.watermark.watermark().raise(lost);
+        app.watermark.secure().await.unwrap_err();
+
+        timer.run(&app, &work).await;
+
+        assert_eq!(ran.load(Ordering::Relaxed), 1);
+    }
+
     #[tokio::test]
     async fn a_worker_that_panics_is_shown_and_runs_again() {
         let harness = Harness::new().await;

@@ -1,6 +1,8 @@
 //! One mail a cause, to the right address, with a link that works.
 
+use domain::EventId;
 use infra::keyring::LinkPurpose;
+use infra::log::watermark::NewestEvent;
 
 use super::super::mailer::{Mailer, send_due};
 use super::super::sweeps;
@@ -153,6 +155,25 @@ async fn a_mail_server_that_is_not_there_yet_gets_the_mail_later_and_once() {
     let later = App { transport: harness.node().await.transport, ..app };
     send_due(later.clone()).await.unwrap();
     send_due(later).await.unwrap();
+
+    assert_eq!(harness.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn a_mail_goes_once_its_cause_is_known_and_not_from_a_log_that_went_back() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    register(&app, "ada@example.org").await;
+    react(&app, &mailer(&app)).await.unwrap();
+    send_due(app.clone()).await.unwrap();
+    assert_eq!(harness.mails().len(), 1);
+    assert_eq!(known(&app).await, log(&app).await.last().unwrap().position());
+    register(&app, "bob@example.org").await;
+    react(&app, &mailer(&app)).await.unwrap();
+    let lost = NewestEvent { position: 99, event: EventId(Uuid::nil()) };
+    app.watermark.watermark().raise(lost);
+
+    send_due(app.clone()).await.unwrap_err();
 
     assert_eq!(harness.mails().len(), 1);
 }

@@ -3,6 +3,7 @@
 use domain::run::TaskLease;
 use domain::{RunId, ServerId, WorkspaceId};
 use infra::run_queue::{NewTask, RunLimits};
+use test_support::until;
 
 use super::super::mailer::{Mailer, send_due};
 use super::super::prepare;
@@ -159,4 +160,55 @@ async fn a_start_that_ends_before_its_last_step_is_followed_by_one_that_records_
     drill.prepare(&app).await.unwrap();
 
     assert_eq!((restores(&app).await, app.watermark.restores()), (1, 1));
+}
+
+#[tokio::test]
+async fn while_a_start_deals_with_a_restore_another_waits() {
+    let drill = Drill::new().await;
+    let (one, other) = (drill.start().await, drill.start().await);
+    let url = drill.harness.databases.keyring_url.clone();
+    let holder = connect_one(&drill.before.log_url, &ConnectOptions::unlimited()).await.unwrap();
+    let log = connect_one(&drill.before.log_url, &ConnectOptions::default()).await.unwrap();
+    let keyring = connect_one(&url, &ConnectOptions::default()).await.unwrap();
+    let waits = "select exists (select from pg_locks where not granted and database =
+        (select oid from pg_database where datname = current_database()))";
+    let lock = "begin; lock table working.outbox in access exclusive mode";
+    holder.batch_execute(lock).await.unwrap();
+    let begin = |app: App| {
+        let url = url.parse().unwrap();
+        tokio::spawn(async move { prepare(&app, &url).await })
+    };
+
+    let first = begin(one.clone());
+    until("the first is in the middle", async || {
+        log.query_one(waits, &[]).await.unwrap().get::<_, bool>(0)
+    })
+    .await;
+    let second = begin(other);
+    until("the second waits for its turn", async || {
+        keyring.query_one(waits, &[]).await.unwrap().get::<_, bool>(0)
+    })
+    .await;
+    holder.batch_execute("commit").await.unwrap();
+
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    assert_eq!(restores(&one).await, 1);
+}
+
+#[tokio::test]
+async fn the_last_event_of_a_restored_log_sends_no_mail_either() {
+    let drill = Drill::new().await;
+    let early = drill.start().await;
+    let resets = AccountCommand::RequestPasswordReset { proof: proof(&early) };
+    ask(&early, drill.ada.account, None, resets).await.unwrap();
+    let app = drill.start().await;
+    drill.prepare(&app).await.unwrap();
+    let events = log(&app).await;
+    let last = events.iter().find(|event| event.position() == app.watermark.restored_through());
+    assert_eq!(last.unwrap().event_type(), "account.password_reset_requested");
+
+    react(&app, &Mailer::new(&app, &Arc::default())).await.unwrap();
+
+    assert!(!send_due(app.clone()).await.unwrap(), "a mail is sent");
 }

@@ -159,6 +159,32 @@ async fn a_stream_that_cannot_be_read_keeps_no_node_from_starting() {
     let reserved = restored.reservations.of_owner(joe.account.0).await.unwrap();
     assert!(indexes.iter().all(|index| reserved.contains(index)), "{reserved:?}");
     assert_eq!(restored.reservations.of_owner(ada.account.0).await.unwrap().len(), 1);
+
+    assert_eq!(replay_ledger(&restored).await.unwrap(), 0);
+    let kept = restored.reservations.of_owner(ada.account.0).await.unwrap();
+    assert_eq!(kept.len(), 1, "the next start leaves the mark of an address that is missing");
+}
+
+#[tokio::test]
+async fn a_lost_fence_is_raised_again_however_many_erasures_come_before_it() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let completed = "insert into keyring.erasures (subject, requested_at, due, claim_code_hash,
+          state, fenced_at, destroyed_at, keys, completed_at)
+        select ('00000000-0000-0000-0000-' || lpad(to_hex(n), 12, '0'))::uuid, $1, $1,
+          sha256(n::text::bytea), 'completed', $1, $1, 0, $1 from generate_series(1, 600) n";
+    let keyring = app.keyring_pool.get().await.unwrap();
+    keyring.execute(completed, &[&app.clock.now()]).await.unwrap();
+    drop(keyring);
+    let owner = connect_one(&harness.databases.log_url, &ConnectOptions::default()).await.unwrap();
+    let all_but_the_last = "insert into event_log.fences
+        select ('00000000-0000-0000-0000-' || lpad(to_hex(n), 12, '0'))::uuid, '{}', 0
+        from generate_series(1, 599) n";
+    owner.execute(all_but_the_last, &[]).await.unwrap();
+
+    assert_eq!(replay_ledger(&app).await.unwrap(), 1);
+
+    assert_eq!(count(&app, "select count(*) from event_log.fences").await, 600);
 }
 
 #[tokio::test]
