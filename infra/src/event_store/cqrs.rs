@@ -5,7 +5,6 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use cqrs_es::{AggregateContext, AggregateError, EventEnvelope, EventStore};
-use deadpool_postgres::GenericClient;
 use domain::{ActorId, CommandId, EventId, SessionId, TenantId};
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;

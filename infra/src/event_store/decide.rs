@@ -1,6 +1,5 @@
 //! One attempt at a command: load its streams, decide, append.
 
-use deadpool_postgres::GenericClient;
 use domain::TenantId;
 use uuid::Uuid;
 

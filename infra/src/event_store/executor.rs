@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use deadpool_postgres::GenericClient;
 use domain::{SubjectId, TenantId};
 use tokio::sync::{Mutex, MutexGuard, Notify, watch};
 use tokio::task::AbortHandle;

@@ -5,9 +5,9 @@ mod tests;
 
 use chrono::{DateTime, Utc};
 use domain::{InvitationId, WorkspaceId};
-use tokio_postgres::{GenericClient, Row, Transaction};
+use tokio_postgres::Row;
 
-use crate::postgres::{PgError, Pool};
+use crate::postgres::{GenericClient, PgError, Pool, Transaction};
 use crate::statement::query;
 use crate::workspace_rows::{DeleteRows, WorkspaceRows};
 

@@ -15,7 +15,7 @@ async fn an_invitation_is_due_at_its_end_and_gone_once_it_has_ended() {
 
     for _ in 0..2 {
         let mut client = pool.get().await.unwrap();
-        let tx = client.build_transaction().start().await.unwrap();
+        let tx = client.transaction().await.unwrap();
         invitations.put(&tx, id, workspace, until).await.unwrap();
         tx.commit().await.unwrap();
     }

@@ -1,7 +1,7 @@
 //! The generations of the e-mail index: one key each, and the state that each is in.
 
+use crate::postgres::GenericClient;
 use chrono::{DateTime, Utc};
-use deadpool_postgres::GenericClient;
 
 use super::KeyringError;
 

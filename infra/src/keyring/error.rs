@@ -151,8 +151,8 @@ impl From<tokio_postgres::Error> for KeyringError {
     }
 }
 
-impl From<deadpool_postgres::PoolError> for KeyringError {
-    fn from(error: deadpool_postgres::PoolError) -> Self {
+impl From<crate::postgres::PoolError> for KeyringError {
+    fn from(error: crate::postgres::PoolError) -> Self {
         Self::Database(error.into())
     }
 }

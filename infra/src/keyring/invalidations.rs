@@ -1,7 +1,7 @@
 //! The list of invalidated keys, which every node reads: it must not use them from memory.
 
+use crate::postgres::{GenericClient, PoolClient};
 use chrono::{DateTime, TimeDelta, Utc};
-use deadpool_postgres::{GenericClient, Object};
 use tokio_postgres::Row;
 
 use super::KeyringError;
@@ -30,7 +30,7 @@ pub(super) async fn append(
 /// The list's last number, and the keys after `after`. `None`: the list does not reach back to `after`,
 /// or ends before it (an older keyring was restored); then discard every key in memory.
 pub(super) async fn read(
-    client: &Object,
+    client: &PoolClient,
     after: i64,
 ) -> Result<(i64, Option<Vec<KeyId>>), KeyringError> {
     let statement = client.prepare_cached(LIST).await?;

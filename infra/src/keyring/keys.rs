@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::Object;
 use domain::SubjectId;
 use domain::privacy::Class;
 use tokio::sync::Mutex;
@@ -16,7 +15,7 @@ use super::key_rows::{FetchedKeys, KeyRows, WantedKey};
 use super::roots::Roots;
 use super::{KeyringError, crypto, invalidations};
 use crate::clock::since_boot;
-use crate::postgres::Pool;
+use crate::postgres::{Pool, PoolClient, PooledClient};
 use crate::supervise;
 
 /// The target of the log lines about the lease on keys in memory.
@@ -32,7 +31,7 @@ pub(super) struct Keys {
     roots: Arc<Roots>,
     pool: Pool,
     /// One renewal at a time, on the connection that the last one used.
-    renewing: Mutex<Option<Object>>,
+    renewing: Mutex<Option<PooledClient>>,
 }
 
 impl Keys {
@@ -104,7 +103,7 @@ impl Keys {
         timeout(LEASE, renewal).await.map_err(|_| LEASE_LOST)?
     }
 
-    async fn read_invalidations(&self, client: &Object) -> Result<(), KeyringError> {
+    async fn read_invalidations(&self, client: &PoolClient) -> Result<(), KeyringError> {
         let requested_at = since_boot();
         let (last, invalidated) = invalidations::read(client, self.cache.sequence()).await?;
         self.roots.evict(invalidated.as_deref());

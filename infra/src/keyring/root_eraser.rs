@@ -5,7 +5,7 @@ mod statements;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use deadpool_postgres::Transaction;
+use crate::postgres::Transaction;
 
 use super::escrow::Escrow;
 use super::key::{KeyId, KeyKind};

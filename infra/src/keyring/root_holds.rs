@@ -3,8 +3,8 @@
 //! Copies of the database may still have rows under it: a standby that is behind, which may be
 //! promoted, and a base backup. Each condition is read; what could not be read counts as a hold.
 
+use crate::postgres::GenericClient;
 use chrono::{DateTime, TimeDelta, Utc};
-use deadpool_postgres::GenericClient;
 use tokio_postgres::Row;
 
 use super::{KeyringError, RootId};

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use crate::postgres::Transaction;
 use chrono::{DateTime, TimeDelta, Utc};
-use deadpool_postgres::Transaction;
 
 use super::escrow::Escrow;
 use super::key::{KeyColumns, KeyId};

@@ -1,7 +1,7 @@
 //! The row of a root key.
 
+use crate::postgres::GenericClient;
 use chrono::{DateTime, Utc};
-use deadpool_postgres::GenericClient;
 use tokio_postgres::Row;
 
 use super::{KeyringError, RootFingerprint, RootId};

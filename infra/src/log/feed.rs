@@ -3,13 +3,11 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use deadpool_postgres::GenericClient;
 use futures_util::Stream;
-use tokio_postgres::{Client, RowStream};
 
 use super::watermark::{CompareError, WentBack};
 use super::{DamagedEvent, Recorded};
-use crate::postgres::PgError;
+use crate::postgres::{GenericClient, PgError, PoolClient, Rows};
 
 const HEAD: &str = "select coalesce(max(position), 0) from event_log.events";
 const PAGE: &str = include_str!("page.sql");
@@ -50,12 +48,12 @@ impl From<tokio_postgres::Error> for FeedError {
 }
 
 /// The log as readers see it: always a prefix, without a hole.
-pub struct Feed {
-    rows: Pin<Box<RowStream>>,
+pub struct Feed<'a> {
+    rows: Rows<'a>,
     after: i64,
 }
 
-impl Feed {
+impl<'a> Feed<'a> {
     /// The last position of the log; 0 when it is empty.
     pub async fn head(client: &impl GenericClient) -> Result<i64, FeedError> {
         let head = client.prepare_cached(HEAD).await?;
@@ -81,18 +79,22 @@ impl Feed {
 
     /// Every event after `after` up to and with `through`, in constant memory: for replays and
     /// exports, on a connection without a time limit.
-    pub async fn stream(client: &Client, after: i64, through: i64) -> Result<Self, FeedError> {
+    pub async fn stream(
+        client: &'a PoolClient,
+        after: i64,
+        through: i64,
+    ) -> Result<Self, FeedError> {
         let stream = client.prepare(STREAM).await?;
-        let rows = Box::pin(client.query_raw(&stream, [after, through]).await?);
+        let rows = client.query_raw(&stream, [after, through]).await?;
         Ok(Self { rows, after })
     }
 }
 
-impl Stream for Feed {
+impl Stream for Feed<'_> {
     type Item = Result<Recorded, FeedError>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.rows.as_mut().poll_next(context).map(|next| {
+        Pin::new(&mut self.rows).poll_next(context).map(|next| {
             next.map(|row| {
                 self.after += 1;
                 dense(row?.try_into()?, self.after)

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::Transaction;
+use crate::postgres::Transaction;
 use uuid::Uuid;
 
 use super::reader::{Reader, ReaderKind};
@@ -55,8 +55,8 @@ impl From<PgError> for Stop {
     }
 }
 
-impl From<deadpool_postgres::PoolError> for Stop {
-    fn from(error: deadpool_postgres::PoolError) -> Self {
+impl From<crate::postgres::PoolError> for Stop {
+    fn from(error: crate::postgres::PoolError) -> Self {
         PgError::from(error).into()
     }
 }

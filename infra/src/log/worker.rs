@@ -1,8 +1,8 @@
 //! A worker: it acts on what happened, once for each event, and is never replayed.
 
+use crate::postgres::Transaction;
 use async_trait::async_trait;
 use domain::DecodeError;
-use tokio_postgres::Transaction;
 
 use super::{Poison, Recorded};
 use crate::postgres::{PgError, describe};

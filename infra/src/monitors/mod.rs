@@ -6,11 +6,13 @@ mod tests;
 
 use std::time::Duration;
 
+use crate::postgres::GenericClient;
 use chrono::{DateTime, Utc};
-use deadpool_postgres::GenericClient;
 use domain::server::Failures;
 use domain::{ServerId, WorkspaceId};
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Row;
+
+use crate::postgres::Transaction;
 use uuid::Uuid;
 
 pub use samples::{Measured, Point, Sample, Series, Span};

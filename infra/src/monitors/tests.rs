@@ -36,7 +36,7 @@ impl Harness {
 
     async fn watch(&self, id: u128) {
         let mut client = self.pool.get().await.unwrap();
-        let tx = tokio_postgres::Client::transaction(&mut client).await.unwrap();
+        let tx = client.transaction().await.unwrap();
         self.node(1).watch(&tx, WORKSPACE, server(id)).await.unwrap();
         tx.commit().await.unwrap();
     }
@@ -154,7 +154,7 @@ async fn what_is_measured_under_an_older_fence_is_not_written() {
     let anew = one.round().await.unwrap()[0];
     assert_eq!(anew.failures, None, "another key or credential begins anew");
     let mut client = harness.pool.get().await.unwrap();
-    let tx = tokio_postgres::Client::transaction(&mut client).await.unwrap();
+    let tx = client.transaction().await.unwrap();
     one.delete_server(&tx, server(10)).await.unwrap();
     tx.commit().await.unwrap();
     assert!(one.round().await.unwrap().is_empty());

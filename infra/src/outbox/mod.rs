@@ -10,7 +10,9 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::privacy::Sealed;
 use domain::{EventId, InvitationId, LinkId, ProofId, ServerId, SubjectId, TenantId};
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Row;
+
+use crate::postgres::Transaction;
 use uuid::Uuid;
 
 use crate::clock::Clock;

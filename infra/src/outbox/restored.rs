@@ -1,7 +1,7 @@
 //! Mails after a restore of the log: whether they have gone since is not known.
 
+use crate::postgres::Transaction;
 use domain::EventId;
-use tokio_postgres::Transaction;
 
 use super::Outbox;
 use crate::postgres::PgError;

@@ -26,7 +26,7 @@ async fn given() -> Harness {
 impl Harness {
     async fn put(&self, request: &MailRequest) -> bool {
         let mut client = self.pool.get().await.unwrap();
-        let tx = client.build_transaction().start().await.unwrap();
+        let tx = client.transaction().await.unwrap();
         let put = self.outbox.put(&tx, request).await.unwrap();
         tx.commit().await.unwrap();
         put

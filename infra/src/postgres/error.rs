@@ -103,9 +103,9 @@ impl From<tokio_postgres::Error> for PgError {
     }
 }
 
-impl From<deadpool_postgres::PoolError> for PgError {
-    fn from(error: deadpool_postgres::PoolError) -> Self {
-        use deadpool_postgres::PoolError;
+impl From<super::PoolError> for PgError {
+    fn from(error: super::PoolError) -> Self {
+        use super::PoolError;
         match error {
             PoolError::Backend(error) => error.into(),
             PoolError::Timeout(_) => Self::Busy,

@@ -4,9 +4,12 @@ mod breaking;
 mod create;
 mod error;
 mod functions;
+mod generic_client;
+mod in_flight;
 mod migrate;
 mod pairs;
 mod pool;
+mod pool_client;
 mod private;
 mod proxy;
 mod same;
@@ -18,12 +21,16 @@ mod url;
 
 pub use breaking::{keyring_users, live_nodes, refuse_to_break_nodes};
 pub use create::{create_database, database_exists};
-pub use deadpool_postgres::Hook;
 pub use error::{ClusterError, PgError, describe};
+pub use generic_client::{GenericClient, Rows};
 pub(crate) use migrate::keyring_version;
 pub use migrate::{Migrated, Migration, migrate_keyring, migrate_log};
 pub(crate) use pool::connect_with_messages;
-pub use pool::{ConnectOptions, Pool, connect, connect_one, connect_with};
+pub use pool::{
+    ConnectOptions, Hook, HookError, Pool, PoolError, PooledClient, connect, connect_one,
+    connect_with,
+};
+pub use pool_client::{PoolClient, Transaction};
 pub use private::{Cluster, ClusterOptions, binaries, running};
 pub use same::is_same_database;
 pub use schema::{Schema, keyring_schema, log_schema};

@@ -3,13 +3,12 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use deadpool_postgres::{
-    Hook, Manager, ManagerConfig, PoolError, RecyclingMethod, Runtime, Timeouts,
-};
+use deadpool_postgres::{ManagerConfig, RecyclingMethod, Runtime, Timeouts};
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::pool_client::Manager;
 use super::{DatabaseUrl, PgError, ToDatabaseUrl, proxy, tls};
 
 /// The server ends the session of a machine that was lost after 30 seconds, where the defaults of
@@ -22,7 +21,15 @@ const TCP_SETTINGS: [(&str, &str); 4] = [
 ];
 
 /// Connections to one database. Cheap to clone.
-pub type Pool = deadpool_postgres::Pool;
+pub type Pool = deadpool::managed::Pool<Manager>;
+/// A connection while it is out of its pool.
+pub type PooledClient = deadpool::managed::Object<Manager>;
+/// What a new connection goes through before anybody gets it.
+pub type Hook = deadpool::managed::Hook<Manager>;
+/// Why a new connection is handed to nobody.
+pub type HookError = deadpool::managed::HookError<tokio_postgres::Error>;
+/// Why a pool gives no connection.
+pub type PoolError = deadpool::managed::PoolError<tokio_postgres::Error>;
 pub(crate) type Connection =
     tokio_postgres::Connection<Socket, <MakeRustlsConnect as MakeTlsConnect<Socket>>::Stream>;
 
@@ -49,6 +56,8 @@ pub struct ConnectOptions {
     /// limits must then be set on the login role with `alter role`, as must `jit = off`. [`connect`]
     /// looks at them.
     pub proxied: bool,
+    /// Of a pool: a statement that nobody waits for any more is cancelled on the server.
+    pub cancels: bool,
     /// Further settings of the session, as `name=value`.
     pub settings: Vec<String>,
 }
@@ -65,6 +74,7 @@ impl Default for ConnectOptions {
             lock_timeout: Duration::from_secs(10),
             idle_in_transaction_timeout: Duration::from_secs(30),
             proxied: false,
+            cancels: true,
             settings: Vec::new(),
         }
     }
@@ -77,9 +87,11 @@ impl ConnectOptions {
     }
 
     /// The same for the keyring's database: a commit of a key is on disk before it is answered,
-    /// whatever the defaults of the role or of the database are.
+    /// whatever the defaults of the role or of the database are. No statement is cancelled: a commit that
+    /// waits for a synchronous standby would be seen without it.
     pub fn keyring() -> Self {
-        Self { settings: vec!["synchronous_commit=on".to_owned()], ..Self::app() }
+        let settings = vec!["synchronous_commit=on".to_owned()];
+        Self { cancels: false, settings, ..Self::app() }
     }
 
     /// No time limits, for migrations and long reads.
@@ -154,7 +166,9 @@ pub async fn connect_with(
         create: Some(options.connect_timeout),
         recycle: Some(options.connect_timeout),
     };
-    let builder = Pool::builder(Manager::from_config(config, tls, recycling))
+    let cancels = options.cancels.then(|| tls.clone());
+    let connects = deadpool_postgres::Manager::from_config(config, tls, recycling);
+    let builder = Pool::builder(Manager::new(connects, cancels))
         .max_size(options.connections_max)
         .timeouts(timeouts)
         .runtime(Runtime::Tokio1);

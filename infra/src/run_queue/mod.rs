@@ -7,10 +7,10 @@ mod tests;
 
 use std::time::Duration;
 
+use crate::postgres::Transaction;
 use chrono::{DateTime, Utc};
 use domain::run::TaskLease;
 use domain::{DeploymentId, RunId, RunSecretsId, ServerId, WorkspaceId};
-use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use deadpool_postgres::GenericClient;
 use domain::privacy::Sealed;
 use domain::{RunId, RunSecretsId, WorkspaceId};
 use tokio_postgres::types::ToSql;

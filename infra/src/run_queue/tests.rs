@@ -41,7 +41,7 @@ impl Harness {
     async fn put(&self, tasks: impl IntoIterator<Item = NewTask>) {
         for task in tasks {
             let mut client = self.pool.get().await.unwrap();
-            let tx = tokio_postgres::Client::transaction(&mut client).await.unwrap();
+            let tx = client.transaction().await.unwrap();
             self.queue.put(&tx, &task).await.unwrap();
             tx.commit().await.unwrap();
         }
@@ -49,7 +49,7 @@ impl Harness {
 
     async fn cancel(&self, run: u128) {
         let mut client = self.pool.get().await.unwrap();
-        let tx = tokio_postgres::Client::transaction(&mut client).await.unwrap();
+        let tx = client.transaction().await.unwrap();
         let (run, server) = (RunId(Uuid::from_u128(run)), ServerId(Uuid::from_u128(7)));
         self.queue.cancel(&tx, run, server, 1).await.unwrap();
         tx.commit().await.unwrap();
@@ -144,7 +144,7 @@ async fn read_by_claim(given: &Harness) -> i64 {
         where relname = 'run_tasks'";
     let claim = "select count(*) from working.claim_run_tasks($1, 8, 60, 4, 20)";
     let mut client = given.pool.get().await.unwrap();
-    let tx = tokio_postgres::Client::transaction(&mut client).await.unwrap();
+    let tx = client.transaction().await.unwrap();
     let before: i64 = tx.query_one(read, &[]).await.unwrap().get(0);
     let claimed: i64 = tx.query_one(claim, &[&ONE]).await.unwrap().get(0);
     assert_eq!(claimed, 8);

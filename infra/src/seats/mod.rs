@@ -6,7 +6,9 @@ mod tests;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::{AccountId, LeaseId, WorkspaceId};
-use tokio_postgres::{Row, Transaction};
+use tokio_postgres::Row;
+
+use crate::postgres::Transaction;
 
 use crate::postgres::{PgError, Pool};
 use crate::statement::{execute, query, query_opt};

@@ -59,7 +59,7 @@ impl Harness {
     async fn reap(&self, leased: NewSeatLease, tells: bool) -> Reaped {
         while self.now().await <= leased.since + TTL {}
         let mut client = self.pool.get().await.unwrap();
-        let tx = tokio_postgres::Client::transaction(&mut client).await.unwrap();
+        let tx = client.transaction().await.unwrap();
         let overdue = Seats::take_overdue(&tx, leased.workspace, 10).await.unwrap();
         if !overdue.iter().any(|overdue| overdue.lease == leased.lease) {
             return Reaped::Nothing;
@@ -113,8 +113,8 @@ async fn two_reapers_take_a_lease_once() {
     let over = given.leased(-1).await;
     let mut clients = [given.pool.get().await.unwrap(), given.pool.get().await.unwrap()];
     let [one, other] = &mut clients;
-    let one = tokio_postgres::Client::transaction(one).await.unwrap();
-    let other = tokio_postgres::Client::transaction(other).await.unwrap();
+    let one = one.transaction().await.unwrap();
+    let other = other.transaction().await.unwrap();
 
     let taken = Seats::take_overdue(&one, over.workspace, 9).await.unwrap();
 

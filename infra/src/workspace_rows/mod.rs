@@ -59,7 +59,7 @@ impl WorkspaceRows {
         let mut last = Uuid::nil();
         for _ in 0..batches_max {
             let mut client = pool.get().await?;
-            let transaction = tokio_postgres::Client::transaction(&mut client).await?;
+            let transaction = client.transaction().await?;
             // A plan that was made on empty tables must serve full ones.
             transaction.batch_execute(BY_INDEX).await?;
             let row = transaction.query_opt(statement, &[&workspace, &last]).await?;

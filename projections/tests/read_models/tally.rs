@@ -5,7 +5,7 @@ use std::sync::{LazyLock, Mutex};
 
 use async_trait::async_trait;
 use infra::log::{Poison, Projection, Recorded, Worker, WorkerError};
-use tokio_postgres::Transaction;
+use infra::postgres::Transaction;
 use uuid::Uuid;
 
 /// Streams whose events can be read whatever they say. All tests share it: each has ids of its own.

@@ -51,7 +51,7 @@ pub(crate) async fn expire_leases(
 /// stay, nobody can renew them, and the next call appends under the same command id.
 async fn expire_some(app: &App, workspace: WorkspaceId) -> Result<usize, ExpireLeasesError> {
     let mut client = app.pool.get().await.map_err(PgError::from)?;
-    let tx = tokio_postgres::Client::transaction(&mut client).await?;
+    let tx = client.transaction().await?;
     let overdue = Seats::take_overdue(&tx, workspace, LEASES_AT_ONCE).await?;
     if overdue.is_empty() {
         return Ok(0);

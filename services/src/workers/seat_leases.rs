@@ -7,8 +7,8 @@ use domain::workspace::{Right, WorkspaceEvent};
 use domain::{AccountId, LeaseId, Refused, WorkspaceId};
 use infra::event_store::Executor;
 use infra::log::{Recorded, Worker, WorkerError};
+use infra::postgres::Transaction;
 use infra::seats::{NewSeatLease, Seats};
-use tokio_postgres::Transaction;
 
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;

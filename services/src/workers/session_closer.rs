@@ -10,8 +10,8 @@ use infra::credentials::Credentials;
 use infra::event_store::{ExecuteError, Executor};
 use infra::log::{Recorded, Worker, WorkerError};
 use infra::postgres::PgError;
+use infra::postgres::Transaction;
 use infra::sessions::{ClosedBy, Closing, Sessions};
-use tokio_postgres::Transaction;
 
 use super::timer::Wake;
 use crate::operations::system_command::SystemCommand;

@@ -7,7 +7,7 @@ use domain::workspace::{Workspace, WorkspaceCommand, WorkspaceEvent};
 use domain::{InvitationId, WorkspaceId};
 use infra::log::{Recorded, Worker, WorkerError};
 use infra::postgres::PgError;
-use tokio_postgres::Transaction;
+use infra::postgres::Transaction;
 
 use super::eraser::EraserError;
 use super::pages::{AT_ONCE, Pages};
@@ -121,7 +121,7 @@ async fn expire(
             log_put_off(invitation, &error);
             let client = app.pool.get().await.map_err(PgError::from)?;
             let next = app.clock.now() + MAILS_AGAIN;
-            Ok(app.invitations.put_off(&**client, invitation, next).await?)
+            Ok(app.invitations.put_off(&client, invitation, next).await?)
         }
         erased => erased,
     }

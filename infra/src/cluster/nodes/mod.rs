@@ -7,7 +7,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use deadpool_postgres::GenericClient;
+use crate::postgres::GenericClient;
 use uuid::Uuid;
 
 use crate::postgres::{PgError, Pool};

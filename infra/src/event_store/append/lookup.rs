@@ -1,6 +1,5 @@
 //! Look-up by idempotency key: the events that an earlier call of a command appended.
 
-use deadpool_postgres::GenericClient;
 use domain::EventId;
 use tokio_postgres::Row;
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use deadpool_postgres::GenericClient;
 use tokio::sync::{Notify, watch};
 
 use crate::postgres::{PgError, Pool};

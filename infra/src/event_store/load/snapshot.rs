@@ -1,6 +1,5 @@
 //! Snapshots of states, so that a long stream need not be read from its beginning.
 
-use deadpool_postgres::GenericClient;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 

@@ -113,8 +113,8 @@ impl From<tokio_postgres::Error> for LoadError {
     }
 }
 
-impl From<deadpool_postgres::PoolError> for LoadError {
-    fn from(error: deadpool_postgres::PoolError) -> Self {
+impl From<crate::postgres::PoolError> for LoadError {
+    fn from(error: crate::postgres::PoolError) -> Self {
         Self::Postgres(error.into())
     }
 }

@@ -1,15 +1,13 @@
 //! Loads streams: from this node's cache, their snapshots, and their events.
 
-use std::pin::pin;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use deadpool_postgres::GenericClient;
 use domain::privacy::put_together;
 use domain::{Event, EventId, TenantId};
 use futures_util::TryStreamExt;
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Row, RowStream};
 use uuid::Uuid;
 
 use super::cache::Cache;
@@ -17,7 +15,7 @@ use super::snapshot::Snapshots;
 use super::state::{LoadError, Loaded, Stored, StreamState};
 use crate::log::json::JsonText;
 use crate::log::watermark::{NewestEvent, Watermark};
-use crate::postgres::Pool;
+use crate::postgres::{Pool, Rows};
 
 const LOAD: &str = include_str!("load.sql");
 pub const LOAD_AFTER: &str = include_str!("load_after.sql");
@@ -157,8 +155,7 @@ impl<A: Stored> Fold<A> {
         Self { stream, loaded, events: 0, snapshot: SnapshotUse::None, last: None }
     }
 
-    async fn apply_all(&mut self, rows: RowStream) -> Result<(), LoadError> {
-        let mut rows = pin!(rows);
+    async fn apply_all(&mut self, mut rows: Rows<'_>) -> Result<(), LoadError> {
         while let Some(row) = rows.try_next().await? {
             self.apply(&row)?;
             if self.snapshot == SnapshotUse::Unreadable {

@@ -1,6 +1,6 @@
 //! What is in the folder of a copy, without writing.
 
-use deadpool_postgres::GenericClient;
+use crate::postgres::GenericClient;
 
 use super::super::root_row::read_roots;
 use super::super::{KeyringError, RootId};

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::Client;
+use crate::postgres::PooledClient as Client;
 use uuid::Uuid;
 
 use super::root_row::{RootRow, RootState, in_state, read_roots};

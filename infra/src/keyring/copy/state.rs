@@ -1,7 +1,7 @@
 //! The row of the keyring's database that says where its copy is.
 
+use crate::postgres::{GenericClient, PoolClient};
 use chrono::{DateTime, Utc};
-use deadpool_postgres::GenericClient;
 use uuid::Uuid;
 
 use super::super::{KeyringError, RootId};
@@ -96,7 +96,7 @@ pub(super) async fn give_up(client: &impl GenericClient, token: Uuid) -> Result<
 
 /// The file is durable, and holds what replaces these roots. `false`: another node may have written.
 pub(super) async fn complete(
-    client: &mut deadpool_postgres::Client,
+    client: &mut PoolClient,
     file: &CopyHeader,
     replaced: &[RootId],
 ) -> Result<bool, KeyringError> {

@@ -1,6 +1,6 @@
 //! The tables of the keyring that are copied.
 
-use deadpool_postgres::GenericClient;
+use crate::postgres::GenericClient;
 
 use super::super::KeyringError;
 

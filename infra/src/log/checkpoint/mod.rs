@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::postgres::GenericClient;
 use chrono::{DateTime, Utc};
-use deadpool_postgres::GenericClient;
 use domain::EventId;
 
 use super::reader::{Reader, ReaderKind};

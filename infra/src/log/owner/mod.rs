@@ -8,7 +8,7 @@ mod tests;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use deadpool_postgres::GenericClient;
+use crate::postgres::GenericClient;
 use prometheus::IntGaugeVec;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinHandle;

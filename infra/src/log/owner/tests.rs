@@ -100,7 +100,7 @@ async fn a_node_takes_what_is_free_or_its_own_under_a_higher_fence() {
 async fn a_renewal_passes_over_a_row_that_is_locked_and_those_of_other_nodes() {
     let (databases, pool) = checkpoints().await;
     let mut holder = pool.get().await.unwrap();
-    let locking = tokio_postgres::Client::transaction(&mut holder).await.unwrap();
+    let locking = holder.transaction().await.unwrap();
     let lock = "select from readers.checkpoints where name = 'ones_live' for update";
     assert_eq!(locking.query(lock, &[]).await.unwrap().len(), 1);
     let lock_timeout = Duration::from_secs(1);

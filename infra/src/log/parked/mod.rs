@@ -1,7 +1,7 @@
 //! Streams that wait, for one reader, from their poisonous event on.
 
+use crate::postgres::{GenericClient, Transaction};
 use chrono::{DateTime, Utc};
-use deadpool_postgres::{GenericClient, Transaction};
 use uuid::Uuid;
 
 use super::work::Poisoned;

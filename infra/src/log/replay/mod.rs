@@ -9,7 +9,7 @@ mod swap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use deadpool_postgres::Client;
+use crate::postgres::PooledClient as Client;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;

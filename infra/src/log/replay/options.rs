@@ -43,8 +43,8 @@ impl From<tokio_postgres::Error> for ReplayError {
     }
 }
 
-impl From<deadpool_postgres::PoolError> for ReplayError {
-    fn from(error: deadpool_postgres::PoolError) -> Self {
+impl From<crate::postgres::PoolError> for ReplayError {
+    fn from(error: crate::postgres::PoolError) -> Self {
         Self::Postgres(error.into())
     }
 }

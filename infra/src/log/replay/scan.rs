@@ -1,8 +1,6 @@
 //! The log up to a fixed position, read ahead of the fold: one query a lap, so that no snapshot
 //! is held for long.
 
-use std::pin::pin;
-
 use futures_util::TryStreamExt;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -10,7 +8,7 @@ use tokio_postgres::types::ToSql;
 
 use super::{ReplayError, ReplayOptions};
 use crate::log::{Feed, FeedError, Reader, Recorded};
-use crate::postgres::{PgError, Pool};
+use crate::postgres::{PgError, Pool, PoolClient};
 
 const SCAN: &str = include_str!("scan.sql");
 /// Also of the types that the reader does not want: one of them may not be known.
@@ -84,7 +82,7 @@ async fn scan(
 }
 
 async fn scan_all(
-    client: &deadpool_postgres::Client,
+    client: &PoolClient,
     reader: &Reader,
     (after, end): (i64, i64),
     options: ReplayOptions,
@@ -108,7 +106,7 @@ async fn scan_all(
 }
 
 async fn scan_some(
-    client: &deadpool_postgres::Client,
+    client: &PoolClient,
     reader: &Reader,
     (after, end): (i64, i64),
     options: ReplayOptions,
@@ -126,7 +124,7 @@ async fn scan_some(
     let scan = client.prepare_cached(SCAN).await?;
     let types = reader.event_types();
     let values: [&(dyn ToSql + Sync); 3] = [&after, &end, &types];
-    let mut rows = pin!(client.query_raw(&scan, values).await?);
+    let mut rows = client.query_raw(&scan, values).await?;
     let mut events = Vec::with_capacity(BATCH);
     while let Some(row) = rows.try_next().await? {
         let event = Recorded::try_from(row).map_err(FeedError::from)?;
@@ -152,7 +150,7 @@ fn check_known(
 }
 
 /// Finds the position that is missing.
-async fn hole(client: &deadpool_postgres::Client, after: i64) -> Result<ReplayError, ReplayError> {
+async fn hole(client: &PoolClient, after: i64) -> Result<ReplayError, ReplayError> {
     let mut feed = Feed::stream(client, after, i64::MAX).await?;
     let mut at = after + 1;
     loop {

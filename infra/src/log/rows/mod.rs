@@ -3,24 +3,20 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::pin::pin;
 
 use async_trait::async_trait;
 use tokio_postgres::Error;
-use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 
 use super::Recorded;
 use super::projection::{Poison, Projection, Row};
 use super::value::{Cell, Value};
+use crate::postgres::{PoolClient, Transaction};
 
 const LOAD: &str = "select {columns} from {table} where {key} = any($1)";
 const COPY: &str = "copy {table} ({columns}) from stdin (format binary)";
 const UPDATE: &str = include_str!("update.sql");
 const DELETE: &str = "delete from {table} where {key} = any($1)";
-
-type Client = deadpool_postgres::Client;
-type Transaction<'a> = deadpool_postgres::Transaction<'a>;
 
 /// The rows of one projection's table, whichever that is.
 #[async_trait]
@@ -44,7 +40,7 @@ pub(super) enum Source<'a> {
     /// The live table, where any key may have a row.
     Live(&'a Transaction<'a>),
     /// A table that is being built: what begins has no row.
-    Built(&'a Client),
+    Built(&'a PoolClient),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -96,13 +92,7 @@ impl<P: Projection> TypedRows<P> {
 
     async fn copy(&self, tx: &Transaction<'_>, rows: &[&P::Row]) -> Result<(), Error> {
         let copy = tx.prepare_cached(&self.sql.copy).await?;
-        let writer = BinaryCopyInWriter::new(tx.copy_in(&copy).await?, &self.types);
-        let mut writer = pin!(writer);
-        for row in rows {
-            writer.as_mut().write(&row.values()).await?;
-        }
-        writer.finish().await?;
-        Ok(())
+        tx.copy_rows(&copy, &self.types, rows.iter().map(|row| row.values())).await
     }
 
     async fn update(&self, tx: &Transaction<'_>, rows: &[&P::Row]) -> Result<(), Error> {

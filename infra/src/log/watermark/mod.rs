@@ -12,7 +12,6 @@ mod tests;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use deadpool_postgres::{ClientWrapper, Hook, HookError};
 use domain::EventId;
 use prometheus::IntGauge;
 use tokio::sync::watch;
@@ -23,7 +22,7 @@ pub use durable::{Durable, Known, Lost, lock_restores};
 pub use error::{CompareError, WentBack};
 pub use keep::Trouble;
 
-use crate::postgres::PgError;
+use crate::postgres::{Hook, HookError, PgError, PoolClient};
 
 /// The statement of [`Watermark::compare_on`].
 pub(crate) const LOOK: &str = include_str!("look.sql");
@@ -81,7 +80,7 @@ impl Watermark {
 
     /// The position of [`Self::newest`]; 0 when it knows none.
     pub fn position(&self) -> i64 {
-        self.newest().map_or(0, |mark| mark.position)
+        position(self.newest())
     }
 
     /// This event is in the log.
@@ -109,17 +108,17 @@ impl Watermark {
     ///
     /// # Errors
     /// [`WentBack`], which then also stops this node; or it could not look, which says nothing.
-    pub async fn compare(&self, client: &ClientWrapper) -> Result<(), CompareError> {
+    pub async fn compare(&self, client: &PoolClient) -> Result<(), CompareError> {
         self.compare_with(client, self.newest()).await
     }
 
     async fn compare_with(
         &self,
-        client: &ClientWrapper,
+        client: &PoolClient,
         known: Option<NewestEvent>,
     ) -> Result<(), CompareError> {
         let look = client.prepare_cached(LOOK).await.map_err(PgError::from)?;
-        self.look(client, &look, known).await
+        self.look(known, client.query_one(&look, &[&position(known)])).await
     }
 
     /// As [`Self::compare`], with [`LOOK`] prepared.
@@ -128,18 +127,17 @@ impl Watermark {
         client: &Client,
         look: &Statement,
     ) -> Result<(), CompareError> {
-        self.look(client, look, self.newest()).await
+        let known = self.newest();
+        self.look(known, client.query_one(look, &[&position(known)])).await
     }
 
     async fn look(
         &self,
-        client: &Client,
-        look: &Statement,
         known: Option<NewestEvent>,
+        row: impl Future<Output = Result<Row, tokio_postgres::Error>>,
     ) -> Result<(), CompareError> {
         self.check()?;
-        let row = client.query_one(look, &[&known.map_or(0, |mark| mark.position)]).await;
-        let seen = row.and_then(|row| Seen::of(&row, 0)).map_err(PgError::from)?;
+        let seen = row.await.and_then(|row| Seen::of(&row, 0)).map_err(PgError::from)?;
         self.judge(known, seen)
     }
 
@@ -215,6 +213,10 @@ impl Watermark {
             alarm.set(0);
         }
     }
+}
+
+fn position(mark: Option<NewestEvent>) -> i64 {
+    mark.map_or(0, |mark| mark.position)
 }
 
 impl Seen {

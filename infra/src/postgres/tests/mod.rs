@@ -3,6 +3,7 @@ mod cluster;
 mod connections;
 mod encryption;
 mod functions;
+mod given_up;
 mod migrations;
 mod schema;
 mod upgrade;

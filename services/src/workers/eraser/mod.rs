@@ -12,7 +12,7 @@ use infra::keyring::{
     ErasureEntry, ErasureLedger, ErasureState, KeyringError, Secret, SubjectKind,
 };
 use infra::log::{Recorded, Worker, WorkerError};
-use tokio_postgres::Transaction;
+use infra::postgres::Transaction;
 
 pub(super) use error::EraserError;
 use stage::prove;

@@ -13,7 +13,7 @@ use infra::event_store::Executor;
 use infra::log::watermark::Durable;
 use infra::log::{Poison, Recorded, Worker, WorkerError};
 use infra::outbox::{MailKind, MailReference, MailRequest, Outbox};
-use tokio_postgres::Transaction;
+use infra::postgres::Transaction;
 
 #[cfg(test)]
 pub(super) use sender::send;

@@ -18,8 +18,8 @@ use infra::event_store::Executor;
 use infra::log::watermark::Durable;
 use infra::log::{Recorded, Worker, WorkerError};
 use infra::postgres::PgError;
+use infra::postgres::Transaction;
 use infra::run_queue::{NewTask, RunQueue};
-use tokio_postgres::Transaction;
 
 pub(super) use attempts::Attempts;
 #[cfg(test)]

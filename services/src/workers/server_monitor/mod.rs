@@ -14,8 +14,8 @@ use infra::event_store::Executor;
 use infra::log::{Recorded, Worker, WorkerError};
 use infra::monitors::Monitors;
 use infra::postgres::PgError;
+use infra::postgres::Transaction;
 use infra::server_credentials::ServerCredentials;
-use tokio_postgres::Transaction;
 
 pub(super) use rounds::Rounds;
 

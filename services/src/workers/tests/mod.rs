@@ -297,7 +297,7 @@ async fn react(app: &App, worker: &dyn Worker) -> Result<(), WorkerError> {
     for event in log(app).await {
         if worker.event_types().contains(&event.event_type()) {
             let mut client = app.pool.get().await.unwrap();
-            let tx = tokio_postgres::Client::transaction(&mut client).await?;
+            let tx = client.transaction().await?;
             worker.react(&event, &tx).await?;
             tx.commit().await?;
         }

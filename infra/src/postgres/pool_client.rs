@@ -1,0 +1,151 @@
+//! A connection of a pool, and its transactions: one whose statement was given up is not handed out again.
+
+use std::fmt;
+use std::pin::pin;
+
+use deadpool::managed::{Manager as Manages, Metrics, RecycleError, RecycleResult};
+use deadpool_postgres::ClientWrapper;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Error, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::in_flight::InFlight;
+
+/// Makes the connections of a pool.
+pub struct Manager {
+    connects: deadpool_postgres::Manager,
+    /// With which statements are cancelled that nobody waits for; `None`: they go on.
+    cancels: Option<MakeRustlsConnect>,
+}
+
+impl Manager {
+    pub(super) const fn new(
+        connects: deadpool_postgres::Manager,
+        cancels: Option<MakeRustlsConnect>,
+    ) -> Self {
+        Self { connects, cancels }
+    }
+}
+
+impl fmt::Debug for Manager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<connections>")
+    }
+}
+
+impl fmt::Debug for PoolClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<connection>")
+    }
+}
+
+impl Manages for Manager {
+    type Type = PoolClient;
+    type Error = Error;
+
+    async fn create(&self) -> Result<PoolClient, Error> {
+        let inner = self.connects.create().await?;
+        let cancel = self.cancels.clone().map(|tls| (inner.cancel_token(), tls));
+        Ok(PoolClient { inner, in_flight: InFlight::new(cancel) })
+    }
+
+    async fn recycle(&self, client: &mut PoolClient, metrics: &Metrics) -> RecycleResult<Error> {
+        if client.in_flight.is_given_up() {
+            return Err(RecycleError::message("a statement was given up"));
+        }
+        self.connects.recycle(&mut client.inner, metrics).await
+    }
+
+    fn detach(&self, client: &mut PoolClient) {
+        self.connects.detach(&mut client.inner);
+    }
+}
+
+/// A connection of a pool. Its statements are those of `tokio_postgres::Client`. If the future of one is
+/// dropped before the answer, the statement is cancelled (unless the pool's options leave it), and
+/// nobody gets the connection after this owner.
+pub struct PoolClient {
+    pub(super) inner: ClientWrapper,
+    in_flight: InFlight,
+}
+
+/// A transaction on a [`PoolClient`]; dropped without a commit, it is rolled back.
+pub struct Transaction<'a> {
+    pub(super) inner: deadpool_postgres::Transaction<'a>,
+    in_flight: &'a InFlight,
+}
+
+impl PoolClient {
+    /// Whether the connection has ended.
+    pub fn is_closed(&self) -> bool {
+        self.inner.is_closed()
+    }
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn transaction(&mut self) -> Result<Transaction<'_>, Error> {
+        let Self { inner, in_flight } = self;
+        let inner = in_flight.watch(inner.transaction()).await?;
+        Ok(Transaction { inner, in_flight })
+    }
+
+    pub(super) const fn in_flight(&self) -> &InFlight {
+        &self.in_flight
+    }
+}
+
+impl Transaction<'_> {
+    /// Begins a savepoint.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn transaction(&mut self) -> Result<Transaction<'_>, Error> {
+        let Self { inner, in_flight } = self;
+        let inner = in_flight.watch(inner.transaction()).await?;
+        Ok(Transaction { inner, in_flight })
+    }
+
+    /// Commits, or releases the savepoint.
+    ///
+    /// # Errors
+    /// It may be committed all the same.
+    pub async fn commit(self) -> Result<(), Error> {
+        self.in_flight.watch_end(self.inner.commit()).await
+    }
+
+    /// Rolls back now, where a drop leaves that to the connection's next statement.
+    ///
+    /// # Errors
+    /// The server does not answer.
+    pub async fn rollback(self) -> Result<(), Error> {
+        self.in_flight.watch_end(self.inner.rollback()).await
+    }
+
+    /// Copies rows in: `copy` is a `copy … from stdin (format binary)`.
+    ///
+    /// # Errors
+    /// The server refuses them.
+    pub async fn copy_rows<'v>(
+        &self,
+        copy: &Statement,
+        types: &[Type],
+        rows: impl Iterator<Item = Vec<&'v (dyn ToSql + Sync)>>,
+    ) -> Result<(), Error> {
+        let copying = async {
+            let sink = self.inner.copy_in(copy).await?;
+            let mut writer = pin!(BinaryCopyInWriter::new(sink, types));
+            for row in rows {
+                writer.as_mut().write(&row).await?;
+            }
+            writer.finish().await.map(drop)
+        };
+        self.in_flight.watch(copying).await
+    }
+
+    pub(super) const fn in_flight(&self) -> &InFlight {
+        self.in_flight
+    }
+}
