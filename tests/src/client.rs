@@ -6,6 +6,8 @@ use reqwest::header::HeaderMap;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::until;
+
 #[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
@@ -49,6 +51,16 @@ impl Client {
         self.call(Method::GET, path).send().await
     }
 
+    /// What is shown once the read side has come to `position`.
+    pub async fn get_at(&self, path: &str, position: i64) -> Answer {
+        let reader = self.saying("Lethe-Min-Position", &position.to_string());
+        until("the read side has come so far", async || {
+            let answer = reader.get(path).await;
+            if answer.status == 503 { Err(answer.text()) } else { Ok(answer) }
+        })
+        .await
+    }
+
     pub async fn post(&self, path: &str, body: impl Serialize) -> Answer {
         self.call(Method::POST, path).json(body).send().await
     }
@@ -58,6 +70,16 @@ impl Client {
         let key = Ids::system().uuid().to_string();
         let call = self.call(Method::POST, path).header("Idempotency-Key", &key);
         call.json(body).send().await
+    }
+
+    /// Asks to be forgotten. While it is not known yet whether others depend on the account, the answer
+    /// is 503, and nothing is entered.
+    pub async fn ask_for_erasure(&self, body: impl Serialize) -> Answer {
+        until("it is known whether others depend on the account", async || {
+            let answer = self.post("/v1/me/erasure", &body).await;
+            if answer.status == 503 { Err(answer.text()) } else { Ok(answer) }
+        })
+        .await
     }
 
     pub async fn delete(&self, path: &str) -> Answer {

@@ -52,17 +52,19 @@ impl Person {
         client.bearing(&self.try_sign_in(client).await.expect(201).field("/token"))
     }
 
-    /// Registers, proves the address and signs in.
+    /// Registers, proves the address and signs in, and waits until the account is shown.
     pub async fn settle(&self, client: &Client, installation: &Installation) -> Client {
         self.register(client).await;
         self.verify(client, installation).await;
-        self.sign_in(client).await
+        let signed_in = self.sign_in(client).await;
+        signed_in.account().await;
+        signed_in
     }
 
     /// Asks for erasure at once, and waits until it is complete; answers the claim code.
     pub async fn erase(&self, signed_in: &Client) -> String {
         let asks = json!({ "password": self.password, "grace_days": 0 });
-        let code = signed_in.post("/v1/me/erasure", asks).await.expect(202).field("/claim_code");
+        let code = signed_in.ask_for_erasure(asks).await.expect(202).field("/claim_code");
         let path = format!("/v1/erasures/{code}");
         until("the erasure is complete", async || {
             let state = signed_in.get(&path).await.expect(200).field("/state");

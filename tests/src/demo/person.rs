@@ -78,21 +78,21 @@ impl Actor {
         Device { client: from.bearing(&token), session: answer.field("/session_id") }
     }
 
-    /// Follows the link that is sent to the new address.
-    pub async fn change_email(&mut self, email: &str, device: &Device, mailbox: &Mailbox) {
+    /// Follows the link that is sent to the new address; answers the position of the change.
+    pub async fn change_email(&mut self, email: &str, device: &Device, mailbox: &Mailbox) -> i64 {
         let me = device.client.get("/v1/me").await.expect(200);
         let body = json!({ "email": email, "password": self.person.password });
         device.client.put("/v1/me/email", &me.etag(), body).await.expect(202);
         let body = json!({ "token": mailbox.mail(email, 1).await.token() });
-        self.laptop.post("/v1/email-changes", body).await.expect(204);
+        let changed = self.laptop.post("/v1/email-changes", body).await.expect(204);
         email.clone_into(&mut self.person.email);
         self.values.push(email.to_owned());
+        changed.position()
     }
 
     /// With no grace; answers the claim code.
     pub async fn ask_for_erasure(&self, device: &Device) -> String {
         let body = json!({ "password": self.person.password, "grace_days": 0 });
-        let requested = device.client.post_once("/v1/me/erasure", body).await;
-        requested.expect(202).field("/claim_code")
+        device.client.ask_for_erasure(body).await.expect(202).field("/claim_code")
     }
 }

@@ -12,6 +12,8 @@ pub struct Story {
     pub grace: Actor,
     pub operator: Client,
     pub mailbox: Mailbox,
+    /// Where the log has the last of the steps that `begin` takes.
+    last: i64,
 }
 
 impl Story {
@@ -22,6 +24,7 @@ impl Story {
             grace: Actor::new(base, "Grace", "Hopper", &format!("{mark}g"), "198.51.100.23"),
             operator: operator.bearing(token),
             mailbox,
+            last: 0,
         }
     }
 
@@ -44,6 +47,7 @@ impl Story {
         claims.chapter("Ada signs in on two devices, and closes one");
         let (laptop, phone) = (self.ada.laptop.clone(), self.ada.phone.clone());
         let laptop = self.ada.sign_in(&laptop).await;
+        laptop.client.account().await;
         let phone = self.ada.sign_in(&phone).await;
         let both = laptop.is_let_in().await && phone.is_let_in().await;
         claims.holds("both devices are let in", both);
@@ -53,8 +57,8 @@ impl Story {
 
         claims.chapter("Ada changes her address");
         let new = self.ada.person.email.replace("@home", "@work");
-        self.ada.change_email(&new, &laptop, &self.mailbox).await;
-        let me = laptop.client.get("/v1/me").await.expect(200);
+        self.last = self.ada.change_email(&new, &laptop, &self.mailbox).await;
+        let me = laptop.client.get_at("/v1/me", self.last).await.expect(200);
         claims.see(me.text());
         claims.holds("her account shows the new address", me.text().contains(&new));
         laptop
@@ -63,8 +67,8 @@ impl Story {
     /// The record of what was done, without anybody's data.
     pub async fn trail(&self, claims: &mut Claims) {
         claims.chapter("The audit trail, as an operator sees it");
-        let trail = self.operator.get("/v1/audit-events?limit=200").await.expect(200);
-        let trail = trail.json();
+        let trail = self.operator.get_at("/v1/audit-events?limit=200", self.last).await;
+        let trail = trail.expect(200).json();
         let mut seen = 0;
         for event in trail["items"].as_array().into_iter().flatten() {
             if event.to_string().contains(&self.ada.account) {

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::claims::Claims;
 use super::person::{Actor, Device};
 use super::story::Story;
-use crate::{Answer, Client, Mailbox};
+use crate::{Answer, Client, Mailbox, until};
 
 /// Grace's workspace, and the devices on which its people are signed in.
 pub struct Team {
@@ -21,6 +21,7 @@ impl Team {
         claims.chapter("Grace creates a workspace, and invites Ada");
         let laptop = story.grace.laptop.clone();
         let grace = story.grace.sign_in(&laptop).await;
+        grace.client.account().await;
         let made = grace.client.post_once("/v1/workspaces", json!({ "name": "Compilers" })).await;
         let workspace = made.expect(201).field("/workspace_id");
         let path = format!("/v1/workspaces/{workspace}");
@@ -43,7 +44,11 @@ impl Team {
         claims.see(refused.text());
         let why = refused.status == 409 && refused.field("/type").ends_with("seat-limit-reached");
         claims.holds("the third person is refused, with the reason", why);
-        let seats = team.grace.client.get(&format!("{}/seats", team.path)).await;
+        let seats = until("the seats are shown", async || {
+            let seats = team.grace.client.get(&format!("{}/seats", team.path)).await;
+            if seats.status == 200 { Ok(seats) } else { Err(seats.text()) }
+        })
+        .await;
         claims.see(seats.text());
         let cause = seats.json().pointer("/limit_cause/event_id").is_some();
         claims.holds("the pool says which event set its limit", cause);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Harness, register_server};
-use crate::{Answer, Client, Installation, Sshd, TestServer};
+use crate::{Answer, Client, Installation, LIMIT, Sshd, TestServer};
 
 pub struct RunHarness {
     pub installation: Installation,
@@ -86,9 +86,7 @@ impl RunHarness {
 
     /// The run, once this is its state.
     pub async fn in_state(&self, run: &str, state: &str) -> Value {
-        let shown =
-            self.reaches(run, Duration::from_secs(30), |now| now == state || ENDED.contains(&now));
-        let shown = shown.await;
+        let shown = self.reaches(run, LIMIT, |now| now == state || ENDED.contains(&now)).await;
         assert_eq!(shown["state"], state, "{shown}");
         shown
     }

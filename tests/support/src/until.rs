@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::MissedTickBehavior;
 
 /// How long [`until`] waits. Long enough for a loaded machine; a test that passes never waits so long.
-pub const LIMIT: Duration = Duration::from_mins(1);
+pub const LIMIT: Duration = Duration::from_mins(3);
 
 const PAUSE: Duration = Duration::from_millis(10);
 

@@ -55,12 +55,8 @@ impl TwoServers {
     /// Every event of a type in the audit trail, once it has come as far as `position`.
     async fn trail(&self, event_type: &str, position: i64) -> Vec<Value> {
         let path = format!("/v1/audit-events?limit=200&type={event_type}");
-        let found = until("the trail has come so far", async || {
-            let ask = self.operator.call(reqwest::Method::GET, &path);
-            let answer = ask.header("Lethe-Min-Position", &position.to_string()).send().await;
-            (answer.status == 200).then(|| answer.json())
-        });
-        found.await["items"].as_array().unwrap().clone()
+        let found = self.operator.get_at(&path, position).await.expect(200).json();
+        found["items"].as_array().unwrap().clone()
     }
 }
 
@@ -122,9 +118,7 @@ async fn of_64_commands_at_one_version_one_lands() {
 
     assert_eq!(statuses(&answers), [&[204][..], &[412; AT_ONCE - 1]].concat());
     let winner = answers.iter().position(|answer| answer.status == 204).unwrap();
-    let read = signed_in.call(reqwest::Method::GET, "/v1/me");
-    let position = answers[winner].position().to_string();
-    let me = read.header("Lethe-Min-Position", &position).send().await.expect(200);
+    let me = signed_in.get_at("/v1/me", answers[winner].position()).await.expect(200);
     assert_eq!(me.field("/name"), format!("name {winner}"));
 }
 

@@ -95,10 +95,11 @@ fn base_backup(url: &str, to: &Path) {
     assert!(copied.status.success(), "{}", said(&copied));
 }
 
-/// Restores. The nodes of a base backup's time count as running until their leases are over.
-async fn restored(day: &Day, arguments: &[&str]) -> Output {
-    until("the leases are over", async || {
-        let restored = day.run(arguments).await;
+/// Restores. The nodes of a base backup's time count as running until their leases are over, and a
+/// process that has just ended until PostgreSQL has noticed it.
+async fn restored(installation: &Installation, arguments: &[&str]) -> Output {
+    until("no node counts as running", async || {
+        let restored = installation.run(arguments).await;
         let is_over = !said(&restored).contains("stop every node first");
         if is_over { Ok(restored) } else { Err(said(&restored)) }
     })
@@ -124,7 +125,7 @@ async fn a_base_backup_of_yesterday_opens_with_the_copy_of_the_keyring() {
 
     assert!(refused.contains("the keyring's database went back"), "{refused}");
     assert!(refused.contains("run `lethe restore --keyring`"), "{refused}");
-    let restored = restored(&day, &["restore", "--keyring"]).await;
+    let restored = restored(&day.installation, &["restore", "--keyring"]).await;
     assert!(restored.status.success(), "{}", said(&restored));
     assert!(said(&restored).contains("of the keyring restored from"), "{}", said(&restored));
     day.is_well().await;
@@ -147,7 +148,7 @@ async fn a_backup_of_the_events_is_restored_under_the_keyring_of_today() {
     assert!(said(&refused).contains("stop every node first"), "{}", said(&refused));
     assert!(lethe.stop().await.success());
 
-    let restored = day.run(&["restore", &backup, "--overwrite"]).await;
+    let restored = restored(&day.installation, &["restore", &backup, "--overwrite"]).await;
 
     assert!(restored.status.success(), "{}", said(&restored));
     day.is_well().await;
@@ -158,7 +159,8 @@ async fn a_backup_is_restored_after_the_data_folder_went_back() {
     let day = Day::passed().await;
     put_back(&day.base, &day.installation);
 
-    let restored = restored(&day, &["restore", &text(&day.backup), "--overwrite"]).await;
+    let restored =
+        restored(&day.installation, &["restore", &text(&day.backup), "--overwrite"]).await;
 
     assert!(restored.status.success(), "{}", said(&restored));
     assert!(said(&restored).contains("of the keyring restored from"), "{}", said(&restored));
@@ -183,12 +185,12 @@ async fn a_damaged_backup_changes_nothing() {
     bytes[middle] ^= 1;
     std::fs::write(&dump, bytes).unwrap();
 
-    let refused = installation.run(&["restore", &text(&backup), "--overwrite"]).await;
+    let refused = restored(&installation, &["restore", &text(&backup), "--overwrite"]).await;
 
     assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
     assert!(said(&refused).contains("was changed since it was written"), "{}", said(&refused));
     std::fs::remove_file(backup.join("manifest.json")).unwrap();
-    let refused = installation.run(&["restore", &text(&backup), "--overwrite"]).await;
+    let refused = restored(&installation, &["restore", &text(&backup), "--overwrite"]).await;
     assert!(said(&refused).contains("is no complete backup"), "{}", said(&refused));
     let lethe = installation.node().await;
     bob.sign_in(&lethe.client()).await;
@@ -217,16 +219,17 @@ async fn a_lost_keyring_comes_back_from_its_copy() {
     // Without the copy nothing would open.
     let away = copies.with_extension("away");
     std::fs::rename(&copies, &away).unwrap();
-    let refused = installation.run(&["restore", &backup, "--overwrite"]).await;
+    let refused = restored(&installation, &["restore", &backup, "--overwrite"]).await;
     assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
     assert!(said(&refused).contains("the keyring has no keys"), "{}", said(&refused));
     std::fs::rename(&away, &copies).unwrap();
-    let restored = installation.run(&["restore", "--keyring"]).await;
+    let keyring = restored(&installation, &["restore", "--keyring"]).await;
 
-    assert!(restored.status.success(), "{}", said(&restored));
+    assert!(keyring.status.success(), "{}", said(&keyring));
     for _ in 0..2 {
-        let restored = installation.run(&["restore", &backup, "--keyring", "--overwrite"]).await;
-        assert!(restored.status.success(), "{}", said(&restored));
+        let both = ["restore", &backup, "--keyring", "--overwrite"];
+        let both = restored(&installation, &both).await;
+        assert!(both.status.success(), "{}", said(&both));
     }
     let lethe = installation.node().await;
     bob.sign_in(&lethe.client()).await;

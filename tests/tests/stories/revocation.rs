@@ -103,7 +103,7 @@ async fn a_closed_session_is_refused_on_two_nodes_within_a_second() {
     let keeper = cleo.sign_in(&nodes[0].client()).await;
     warm(&cleos).await;
     let ask = json!({ "password": cleo.password, "grace_days": 7 });
-    keeper.post("/v1/me/erasure", ask).await.expect(202);
+    keeper.ask_for_erasure(ask).await.expect(202);
     let closed = Instant::now();
     took.extend(join_all(cleos.iter().map(|session| session.last_served(closed))).await);
     keeper.get("/v1/me").await.expect(401);

@@ -122,7 +122,7 @@ async fn cancel(report: &mut Report, installation: &Installation, node: TestServ
     let bob = Person::named("bob");
     let signed_in = bob.settle(&node.client(), installation).await;
     let body = json!({ "password": bob.password, "grace_days": 3 });
-    signed_in.post("/v1/me/erasure", body).await.expect(202);
+    signed_in.ask_for_erasure(body).await.expect(202);
     let back = bob.sign_in(&node.client()).await;
     let request = Request::delete(&back, "/v1/me/erasure").appends("account.erasure_cancelled");
     let failpoint = "erasure.cancelled";

@@ -96,7 +96,7 @@ async fn what_the_checks_look_for_is_found_where_it_is_planted() {
     let eve = harness.person("eve").await;
     let subject = eve.account().await;
     let request = json!({ "password": Person::named("eve").password, "grace_days": 3 });
-    eve.post("/v1/me/erasure", request).await.expect(202);
+    eve.ask_for_erasure(request).await.expect(202);
     settled(&harness.installation, "the beginning").await;
     let Harness { installation, node, .. } = harness;
     assert!(node.stop().await.success());

@@ -17,7 +17,7 @@ async fn an_erasure_signs_out_everywhere_and_is_taken_back_within_its_grace() {
     let long = signed_in.post("/v1/me/erasure", long).await.expect(422);
     assert_eq!(long.field("/errors/0/pointer"), "/grace_days");
 
-    let requested = signed_in.post("/v1/me/erasure", &asks).await.expect(202);
+    let requested = signed_in.ask_for_erasure(&asks).await.expect(202);
     signed_in.get("/v1/me").await.expect(401);
     let code = format!("/v1/erasures/{}", requested.field("/claim_code"));
     assert_eq!(anybody.get(&code).await.expect(200).field("/state"), "requested");
@@ -35,7 +35,7 @@ async fn an_erasure_signs_out_everywhere_and_is_taken_back_within_its_grace() {
     assert_eq!(anybody.get(&code).await.expect(200).field("/state"), "cancelled");
     back.delete("/v1/me/erasure").await.expect(409);
     back.put(news, "*", json!({ "policy_version": 1 })).await.expect(204);
-    let anew = back.post("/v1/me/erasure", &asks).await.expect(202);
+    let anew = back.ask_for_erasure(&asks).await.expect(202);
     let anew = format!("/v1/erasures/{}", anew.field("/claim_code"));
     assert_eq!(anybody.get(&anew).await.expect(200).field("/state"), "requested");
 }
@@ -83,10 +83,10 @@ async fn a_request_that_is_sent_again_has_the_same_answer_and_signs_nobody_out()
     let harness = AccountHarness::new().await;
     let asks = json!({ "password": harness.ada.password, "grace_days": 3 });
     let repeating = harness.signed_in.saying("Idempotency-Key", KEY);
-    let first = repeating.post("/v1/me/erasure", &asks).await.expect(202);
+    let first = repeating.ask_for_erasure(&asks).await.expect(202);
     let back = harness.ada.sign_in(&harness.anybody).await;
 
-    let again = back.saying("Idempotency-Key", KEY).post("/v1/me/erasure", &asks).await.expect(202);
+    let again = back.saying("Idempotency-Key", KEY).ask_for_erasure(&asks).await.expect(202);
 
     assert_eq!(first.json(), again.json());
     assert_eq!(first.position(), again.position());
@@ -99,11 +99,11 @@ async fn a_request_that_is_sent_again_does_not_undo_its_cancellation() {
     let harness = AccountHarness::new().await;
     let asks = json!({ "password": harness.ada.password, "grace_days": 3 });
     let repeating = harness.signed_in.saying("Idempotency-Key", KEY);
-    let first = repeating.post("/v1/me/erasure", &asks).await.expect(202);
+    let first = repeating.ask_for_erasure(&asks).await.expect(202);
     let back = harness.ada.sign_in(&harness.anybody).await;
     back.delete("/v1/me/erasure").await.expect(204);
 
-    let again = back.saying("Idempotency-Key", KEY).post("/v1/me/erasure", &asks).await.expect(202);
+    let again = back.saying("Idempotency-Key", KEY).ask_for_erasure(&asks).await.expect(202);
 
     assert_eq!(first.json(), again.json());
     back.get("/v1/me/erasure").await.expect(404);
@@ -114,10 +114,10 @@ async fn a_request_that_is_sent_again_does_not_undo_its_cancellation() {
 async fn a_cancellation_that_is_sent_again_leaves_a_newer_request() {
     let harness = AccountHarness::new().await;
     let asks = json!({ "password": harness.ada.password, "grace_days": 3 });
-    harness.signed_in.post("/v1/me/erasure", &asks).await.expect(202);
+    harness.signed_in.ask_for_erasure(&asks).await.expect(202);
     let back = harness.ada.sign_in(&harness.anybody).await.saying("Idempotency-Key", KEY);
     back.delete("/v1/me/erasure").await.expect(204);
-    back.post("/v1/me/erasure", &asks).await.expect(202);
+    back.ask_for_erasure(&asks).await.expect(202);
     let back = harness.ada.sign_in(&harness.anybody).await.saying("Idempotency-Key", KEY);
 
     back.delete("/v1/me/erasure").await.expect(204);
@@ -131,7 +131,7 @@ async fn a_cancellation_that_the_ledger_has_lost_is_not_undone_by_a_restart() {
     let AccountHarness { installation, node, anybody, ada, signed_in } =
         AccountHarness::new().await;
     let asks = json!({ "password": ada.password, "grace_days": 3 });
-    signed_in.post("/v1/me/erasure", &asks).await.expect(202);
+    signed_in.ask_for_erasure(&asks).await.expect(202);
     ada.sign_in(&anybody).await.delete("/v1/me/erasure").await.expect(204);
     node.stop().await;
     // As in a ledger that was restored from a backup of before the cancellation.
@@ -148,14 +148,19 @@ async fn a_cancellation_that_the_ledger_has_lost_is_not_undone_by_a_restart() {
 #[tokio::test]
 async fn a_sole_owner_is_erased_once_the_workspace_is_to_be_deleted() {
     let harness = Harness::new().await;
-    harness.member("bo", "operator").await;
+    let bo = harness.member("bo", "operator").await;
+    until("the read side knows that Bo has joined", async || {
+        let listed = bo.get("/v1/workspaces").await.expect(200).json();
+        if listed["items"].as_array().unwrap().len() == 1 { Ok(()) } else { Err(listed) }
+    })
+    .await;
     let password = json!({ "password": Person::named("ada").password });
-    let refused = harness.ada.post("/v1/me/erasure", &password).await;
+    let refused = harness.ada.ask_for_erasure(&password).await;
     assert_eq!(problem(&refused, 409), "owns-workspaces");
 
     let delete = harness.ada.call(reqwest::Method::DELETE, &harness.path);
     let delete = delete.header("If-Match", &harness.etag().await).json(&password);
     delete.send().await.expect(202);
 
-    harness.ada.post("/v1/me/erasure", &password).await.expect(202);
+    harness.ada.ask_for_erasure(&password).await.expect(202);
 }

@@ -47,7 +47,7 @@ impl AccountHarness {
 
 /// What `GET` answers once the read side has come to `position`.
 async fn read_at(client: &Client, path: &str, position: i64) -> tests::Answer {
-    client.saying("Lethe-Min-Position", &position.to_string()).get(path).await.expect(200)
+    client.get_at(path, position).await.expect(200)
 }
 
 /// The types of the events that sessions were closed for; `None` for a cause that is no event.

@@ -135,7 +135,7 @@ async fn within_the_grace_the_person_can_come_back() {
     let signed_in = ada.settle(&client, &installation).await;
     let asks = json!({ "password": ada.password, "grace_days": 7 });
 
-    signed_in.post("/v1/me/erasure", &asks).await.expect(202);
+    signed_in.ask_for_erasure(&asks).await.expect(202);
 
     signed_in.get("/v1/me").await.expect(401);
     let returned = ada.sign_in(&client).await;

@@ -64,11 +64,8 @@ async fn another_attempt_runs_and_the_first_ones_log_stays() {
 
     let again = harness.post(&format!("{run}/retry"), json!({})).await.expect(202);
 
-    let position = again.position().to_string();
-    let path = harness.path(&run);
-    let least =
-        harness.ada.call("GET".parse().unwrap(), &path).header("Lethe-Min-Position", &position);
-    assert_eq!(least.send().await.expect(200).json()["servers"][0]["attempt"], 2);
+    let shown = harness.ada.get_at(&harness.path(&run), again.position()).await.expect(200);
+    assert_eq!(shown.json()["servers"][0]["attempt"], 2);
     harness.in_state(&run, "succeeded").await;
     for attempt in [1, 2] {
         let log =

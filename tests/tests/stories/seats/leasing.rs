@@ -14,8 +14,7 @@ async fn a_seat_is_leased_shown_renewed_and_given_back() {
     assert_eq!(taken.json()["ttl_seconds"], 120);
     assert_eq!(taken.header("location"), Some(&*harness.at(&format!("seat-leases/{lease}"))));
 
-    let position = taken.position().to_string();
-    let seats = harness.ada.saying("Lethe-Min-Position", &position).get(&harness.at("seats")).await;
+    let seats = harness.ada.get_at(&harness.at("seats"), taken.position()).await;
     let seats = seats.expect(200).json();
     assert_eq!((&seats["limit"], &seats["in_use"]), (&json!(5), &json!(1)));
     let shown = &seats["leases"][0];

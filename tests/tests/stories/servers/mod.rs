@@ -75,22 +75,22 @@ async fn a_server_is_listed_renamed_and_removed_for_good() {
     harness.ada.patch(&second, &etag, json!({ "name": "db" })).await.expect(412);
 
     let list = format!("{}/servers?limit=1", harness.path);
-    let reader = harness.ada.saying("Lethe-Min-Position", &renamed.position().to_string());
-    let page = reader.get(&list).await.expect(200).json();
+    let least = renamed.position();
+    let page = harness.ada.get_at(&list, least).await.expect(200).json();
     assert_eq!(
         (&page["items"][0]["name"], &page["items"][0]["port"]),
         (&json!("db"), &json!(2222))
     );
     let next = format!("{list}&cursor={}", page["next"].as_str().unwrap());
-    let page = reader.get(&next).await.expect(200).json();
+    let page = harness.ada.get_at(&next, least).await.expect(200).json();
     assert_eq!((&page["items"][0]["port"], &page["next"]), (&json!(22), &Value::Null));
 
     let call = harness.ada.call(reqwest::Method::DELETE, &first);
     let removed = call.header("If-Match", &harness.etag_of(&first).await).send().await.expect(204);
     harness.ada.get(&first).await.expect(404);
     harness.ada.post(&format!("{first}/check"), json!({})).await.expect(404);
-    let reader = harness.ada.saying("Lethe-Min-Position", &removed.position().to_string());
-    let page = reader.get(&format!("{}/servers", harness.path)).await.expect(200).json();
+    let list = format!("{}/servers", harness.path);
+    let page = harness.ada.get_at(&list, removed.position()).await.expect(200).json();
     assert_eq!(page["items"].as_array().unwrap().len(), 1);
 }
 
@@ -116,8 +116,7 @@ async fn a_workspace_has_no_more_servers_than_the_setting_says() {
         |port: u16| json!({ "name": "web", "host": "web.example", "port": port, "user": "u" });
     let made = harness.try_register_server(body(22)).await.expect(201);
     let list = format!("{}/servers", harness.path);
-    let reader = harness.ada.saying("Lethe-Min-Position", &made.position().to_string());
-    reader.get(&list).await.expect(200);
+    harness.ada.get_at(&list, made.position()).await.expect(200);
     harness.try_register_server(body(2222)).await.expect(409);
     let again = harness.try_register_server(body(22)).await.expect(201);
     assert_eq!(again.field("/server_id"), made.field("/server_id"));

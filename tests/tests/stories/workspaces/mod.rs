@@ -46,13 +46,12 @@ async fn ones_workspaces_are_listed_page_by_page_and_nobody_elses() {
     let eve = harness.person("eve").await;
     create_workspace(&harness.ada, "Looms").await;
     let third = harness.ada.post("/v1/workspaces", json!({ "name": "Mills" })).await.expect(201);
-    let least = third.position().to_string();
-    let ada = harness.ada.saying("Lethe-Min-Position", &least);
+    let least = third.position();
 
     let mut names = Vec::new();
     let mut path = "/v1/workspaces?limit=2".to_owned();
     loop {
-        let page = ada.get(&path).await.expect(200).json();
+        let page = harness.ada.get_at(&path, least).await.expect(200).json();
         let items = page["items"].as_array().unwrap().iter();
         names.extend(items.map(|item| item["name"].as_str().unwrap().to_owned()));
         let Some(next) = page["next"].as_str() else { break };
@@ -61,7 +60,7 @@ async fn ones_workspaces_are_listed_page_by_page_and_nobody_elses() {
 
     names.sort();
     assert_eq!(names, ["Engines", "Looms", "Mills"]);
-    let none = eve.saying("Lethe-Min-Position", &least).get("/v1/workspaces").await.expect(200);
+    let none = eve.get_at("/v1/workspaces", least).await.expect(200);
     assert_eq!(none.json()["items"], json!([]));
 }
 
