@@ -1,6 +1,7 @@
 //! Rotates root keys: each step is one transaction, so that a rotation resumes after any step and two
 //! nodes can share it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::postgres::Transaction;
@@ -12,9 +13,7 @@ use super::root_eraser::RootEraser;
 use super::root_holds::{HeldRoot, HoldRules};
 use super::root_row::{RootRow, RootState, in_state, read_roots};
 use super::roots::Roots;
-use super::{
-    CopyUpdate, KeyringCopy, KeyringError, RootFingerprint, RootId, Secret, crypto, durability,
-};
+use super::{KeyringCopy, KeyringError, RootFingerprint, RootId, Secret, crypto, durability};
 use crate::clock::Clock;
 use crate::failpoint;
 use crate::postgres::Pool;
@@ -143,11 +142,21 @@ impl RootRotation {
         self.roots.verify().await?;
         let (mut rewrapped, mut erased, mut steps) = (0, 0, 0);
         let mut begin = Some(begin);
+        // No root is tried twice, so that this ends when one cannot be erased.
+        let mut tried = BTreeSet::new();
         loop {
             match self.step(begin.take()).await? {
-                // An old root that waited for the copy may be free now.
-                RotationStep::Idle if self.copy().await => continue,
-                RotationStep::Idle => break,
+                // An old root that waited for the copy may be free now: this node has written it, or
+                // another one since the step.
+                RotationStep::Idle => {
+                    self.copy().await;
+                    let free = self.free().await?;
+                    if free.iter().all(|root| tried.contains(root)) {
+                        break;
+                    }
+                    tried.extend(free);
+                    continue;
+                }
                 RotationStep::Rewrapped(rows) => rewrapped += rows,
                 RotationStep::Erased => erased += 1,
                 RotationStep::Begun
@@ -163,22 +172,23 @@ impl RootRotation {
         Ok((RotatedRoot { current: self.roots.current(), rewrapped, erased }, steps))
     }
 
-    /// Copies the keys under the new root, if an old one waits for that. `false`: none does, or it
-    /// goes on waiting.
-    async fn copy(&self) -> bool {
-        let Some(copy) = &self.copy else { return false };
+    /// Copies the keys under the new root, if an old one waits for that.
+    async fn copy(&self) {
+        let Some(copy) = &self.copy else { return };
         let copied = match self.waits_for_copy().await {
-            Ok(true) => copy.update_in_turn().await,
-            Ok(false) => return false,
+            Ok(true) => copy.update_in_turn().await.map(drop),
+            Ok(false) => Ok(()),
             Err(error) => Err(error),
         };
-        match copied {
-            Ok(updated) => updated == CopyUpdate::Base,
-            Err(error) => {
-                tracing::warn!(%error, "the keyring is not copied: old root keys are kept");
-                false
-            }
+        if let Err(error) = copied {
+            tracing::warn!(%error, "the keyring is not copied: old root keys are kept");
         }
+    }
+
+    /// The old roots that nothing holds.
+    async fn free(&self) -> Result<Vec<RootId>, KeyringError> {
+        let held = self.eraser.held().await?;
+        Ok(held.into_iter().filter(|held| held.holds.is_empty()).map(|held| held.id).collect())
     }
 
     async fn waits_for_copy(&self) -> Result<bool, KeyringError> {

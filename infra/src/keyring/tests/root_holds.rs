@@ -1,6 +1,10 @@
 //! What an old root key waits for before it is erased.
 
-use super::super::{RootHold, RootId, RootStore};
+use test_support::until;
+
+use super::super::root_rotation::RotationStep;
+use super::super::{CopyUpdate, RootHold, RootId, RootStore};
+use super::copy::update;
 use super::*;
 
 impl Harness {
@@ -12,6 +16,15 @@ impl Harness {
     async fn held(&self, node: &Keyring) -> Vec<(RootId, Vec<RootHold>)> {
         let held = node.root_rotation.held().await.unwrap();
         held.into_iter().map(|held| (held.id, held.holds)).collect()
+    }
+
+    /// Waits until one of the sessions of the keyring is like this.
+    async fn wait_for(&self, session: &str) {
+        let sessions = format!(
+            "select count(*) from pg_stat_activity
+             where datname = current_database() and pid <> pg_backend_pid() and {session}"
+        );
+        until(session, async || self.count(&sessions).await > 0).await;
     }
 
     /// As if the last key had been wrapped again so much earlier.
@@ -142,4 +155,38 @@ async fn sessions_that_do_not_wait_for_the_disk_are_refused() {
     let pool = connect(&harness.databases.keyring_url, &ConnectOptions::keyring()).await.unwrap();
     let (roots, clock) = (Arc::new(harness.folder()), harness.clock.clone());
     Keyring::start(pool, roots, harness.options.clone(), clock).await.unwrap();
+}
+
+/// The timer of a node writes the copy while `lethe keys rotate` waits for its turn.
+#[tokio::test]
+async fn a_root_is_erased_when_another_node_writes_the_copy_meanwhile() {
+    let harness = Harness::with_copy().await;
+    let (node, other) = (harness.node().await, harness.node().await);
+    let people = harness.people(&node, 2).await;
+    // By neither: a node that knows its own last file looks for changes first, and would wait there.
+    update(&harness.node().await).await;
+    let mut begin = Some(DateTime::<Utc>::MAX_UTC);
+    while node.root_rotation.step(begin.take()).await.unwrap() != RotationStep::Noted {}
+    let owner = ConnectOptions::unlimited();
+    let mut pause = connect_one(&harness.databases.keyring_url, &owner).await.unwrap();
+    let pause = pause.transaction().await.unwrap();
+    // Nothing but the copy reads it here.
+    pause.execute("lock table keyring.email_generations", &[]).await.unwrap();
+
+    let writes = update(&other);
+    let rotates = async {
+        harness.wait_for("wait_event_type = 'Lock'").await;
+        let rotated = node.root_rotation.rotate_when_due(TimeDelta::days(9));
+        let goes_on = async {
+            harness.wait_for("state = 'idle' and query like '%set number = number + 1%'").await;
+            pause.rollback().await.unwrap();
+        };
+        tokio::join!(rotated, goes_on).0.unwrap()
+    };
+    let (written, rotated) = tokio::join!(writes, rotates);
+
+    assert_eq!(written, CopyUpdate::Base);
+    assert_eq!(rotated.map(|rotated| rotated.erased), Some(1));
+    assert_eq!(harness.folder().list().await.unwrap(), [RootId(2)]);
+    all_open(&harness.node().await, &people).await;
 }
