@@ -11,7 +11,7 @@ use test_support::{Databases, databases};
 use tokio_postgres::Client;
 
 use crate::pgbouncer;
-use crate::{Mail, Mailbox, Programme, TestServer};
+use crate::{LIMIT, Mail, Mailbox, Programme, TestServer};
 
 /// Wide, unless a test is about them.
 const LIMITS: [&str; 6] = [
@@ -165,7 +165,7 @@ impl Installation {
     }
 
     pub async fn log(&self) -> Client {
-        connect_one(&self.log_url(), &ConnectOptions::default()).await.unwrap()
+        connect_one(&self.log_url(), &patient()).await.unwrap()
     }
 
     /// The data of every event of a type, in the order of the log.
@@ -176,7 +176,16 @@ impl Installation {
     }
 
     pub async fn keyring(&self) -> Client {
-        connect_one(&self.keyring_url(), &ConnectOptions::default()).await.unwrap()
+        connect_one(&self.keyring_url(), &patient()).await.unwrap()
+    }
+
+    /// From now on no node does this work of a timer by itself.
+    pub async fn park(&self, timer: &str) {
+        let parked = "insert into working.leader_leases as l (name, node, lease_until)
+            values ($1, gen_random_uuid(), clock_timestamp() + interval '1 day')
+            on conflict (name) do update
+            set node = excluded.node, lease_until = excluded.lease_until, fence = l.fence + 1";
+        self.log().await.execute(parked, &[&timer]).await.unwrap();
     }
 
     pub fn log_url(&self) -> String {
@@ -243,6 +252,11 @@ impl Installation {
         }
         command
     }
+}
+
+/// What a test does by hand may take as long as a loaded machine wants.
+fn patient() -> ConnectOptions {
+    ConnectOptions { connect_timeout: LIMIT, ..ConnectOptions::unlimited() }
 }
 
 fn variable(setting: &str) -> String {

@@ -19,6 +19,7 @@ mod residue;
 pub mod seed;
 mod server;
 mod smtp;
+mod stall;
 
 pub use alone::{alone, long};
 pub use client::{Answer, Call, Client};
@@ -38,6 +39,7 @@ pub use promtool::promtool;
 pub use residue::{Place, Search};
 pub use server::TestServer;
 pub use smtp::{Behaviour, Smtp};
+pub use stall::StallWatch;
 pub use test_support::{
     Databases, LIMIT, Proxy, Sshd, SshdOptions, databases, sshd, until, until_within,
 };

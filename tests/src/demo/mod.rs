@@ -34,8 +34,12 @@ pub async fn play(keep: bool) -> Result<usize, Vec<String>> {
     let sshd = Sshd::start().expect("`.ci/tools sshd` gets the sshd of the demo");
     let installation = || {
         let allowed = format!("127.0.0.1/32:{}", sshd.port());
-        let installation =
-            Installation::private(&[("trusted_proxies", "1"), ("egress_allow", &allowed)]);
+        let installation = Installation::private(&[
+            ("trusted_proxies", "1"),
+            ("egress_allow", &allowed),
+            // The seats last as long as the demo, on a slow machine, too.
+            ("seat_lease_seconds", "3600"),
+        ]);
         if keep { installation.keep() } else { installation }
     };
     let (home, copied) = (installation(), installation());

@@ -1,12 +1,16 @@
 //! Read models as they stand, and again after a replay from zero.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use infra::log::{Feed, Reader, status};
 use infra::postgres::{ConnectOptions, Pool, connect};
 
 use super::claims::Claims;
-use crate::{Installation, until};
+use crate::{Installation, until, until_within};
+
+/// Every read model, by a process of its own, and once more if a worker appends meanwhile.
+const REPLAYED_WITHIN: Duration = Duration::from_mins(10);
 
 const CHECKSUM: &str = "\
     select count(*), md5(coalesce(string_agg(of::text, e'\\n' order by of::text), '')) \
@@ -20,7 +24,7 @@ pub async fn compare(claims: &mut Claims, installation: &Installation) {
     let pool = connect(&installation.log_url(), &ConnectOptions::default()).await.unwrap();
     // A worker may append something meanwhile: then the two are not of the same log.
     let (before, after) =
-        until("nothing is appended while the read models are replayed", async || {
+        until_within(REPLAYED_WITHIN, "nothing is appended during the replays", async || {
             let (from, before) = at_head(&pool).await;
             for projection in projections::all() {
                 let replayed = installation.run(&["replay", projection.name()]).await;

@@ -4,11 +4,19 @@ use infra::residue::{Canaries, Encoding};
 
 use super::claims::Claims;
 use crate::dump::dump_roles;
-use crate::{Installation, Place, Search};
+use crate::{Installation, Place, Search, until};
 
 pub async fn search(claims: &mut Claims, installation: &Installation, values: &[&str]) {
     claims.chapter("Everything she typed is searched for in a full pg_dump of both databases");
     let canaries = Canaries::new(values).unwrap();
+    // Until then a file of the copy may be renamed while the disk is searched.
+    until("the copy of the keyring has every change", async || {
+        let doctor = installation.run(&["doctor"]).await.stdout;
+        let doctor = String::from_utf8_lossy(&doctor).into_owned();
+        let said = doctor.contains("the copy of the keyring has every change");
+        if said { Ok(()) } else { Err(doctor) }
+    })
+    .await;
     let (count, forms) = (values.len(), Encoding::ALL.len());
     claims.see(format_args!(
         "{count} values, each in {forms} forms: as it is, lower case, base64, hex in two cases,"

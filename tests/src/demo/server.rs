@@ -8,8 +8,10 @@ use super::story::Story;
 use super::team::Team;
 use crate::{Answer, Events, Installation, Sshd, TestServer, until};
 
-/// Writes 60 lines in 6 s, so that there is time to watch, or to kill Lethe meanwhile.
-const COUNTS: &str = "i=0; while [ $i -lt 60 ]; do i=$((i+1)); echo line $i; sleep 0.1; done";
+const LINES: usize = 60;
+/// Writes 60 lines in 6 s at least, and goes on until it is let go.
+const COUNTS: &str = "i=0; while [ $i -lt 60 ] || ! [ -e ~/counted ]; do i=$((i+1)); \
+    echo line $i; sleep 0.1; done";
 const STUBBORN: &str = "trap '' TERM; sleep 1000 & sleep 1000 & wait; wait";
 
 /// A server of the workspace.
@@ -130,18 +132,24 @@ impl<'a> RemoteServer<'a> {
         let node = installation.node().await;
         story.move_to_server(node.api());
         let team = team.at(node.api());
+        let reattached = until("the trail tells that it was re-attached", async || {
+            let trail = story.operator.get("/v1/audit-events?type=run.reattached").await;
+            let trail = trail.expect(200).json();
+            (trail["items"][0]["type"] == "run.reattached").then_some(true)
+        });
+        let reattached = reattached.await;
+        std::fs::write(self.sshd.home().join("counted"), "").unwrap();
         let shown = self.in_state(&team, &run, &["succeeded", "failed", "lost"]).await;
         claims.see(shown.text());
         let found = shown.field("/state") == "succeeded";
         claims.holds("the run is found again, and succeeds", found);
-        let page = format!("{}?limit=200", self.log(&run));
+        let page = format!("{}?limit=2000", self.log(&run));
         let page = team.ada.client.get(&page).await.expect(200).text();
         let lines = page.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let lines: Vec<Value> = lines.map(|line| line["text"].clone()).collect();
-        let whole: Vec<Value> = (1..=60).map(|n| json!(format!("line {n}\n"))).collect();
-        claims.holds("its log has every line once, in order", lines == whole);
-        let trail = story.operator.get("/v1/audit-events?type=run.reattached").await.expect(200);
-        let reattached = trail.json()["items"][0]["type"] == "run.reattached";
+        let whole = (1..=lines.len()).map(|n| json!(format!("line {n}\n")));
+        let whole = lines.len() >= LINES && whole.eq(lines.iter().cloned());
+        claims.holds("its log has every line once, in order", whole);
         claims.holds("the trail tells that it was re-attached, not started again", reattached);
         node
     }

@@ -24,10 +24,16 @@ impl RunHarness {
         Self::with(&[]).await
     }
 
-    /// With settings of its own; nodes reach this machine's servers.
+    /// With settings of its own; nodes reach this machine's servers. Nothing but the test changes a
+    /// server or ends a seat, however slow the machine is.
     pub async fn with(settings: &[(&str, &str)]) -> (Self, TestServer) {
-        let egress = ("egress_allow", "127.0.0.1/32:*");
-        Self::on(Installation::with(&[&[egress], settings].concat()).await).await
+        let own = [
+            ("egress_allow", "127.0.0.1/32:*"),
+            ("monitor_seconds", "0"),
+            ("seat_lease_seconds", "3600"),
+            ("ssh_connect_seconds", "20"),
+        ];
+        Self::on(Installation::with(&[&own[..], settings].concat()).await).await
     }
 
     /// On an installation whose nodes reach this machine's servers.

@@ -32,6 +32,14 @@ impl Pooled {
         log.lines().last().unwrap_or_default().to_owned()
     }
 
+    /// The sessions that the proxy has still have the old settings. Waits until they are over.
+    async fn end_sessions(&self) {
+        let end = "select pg_terminate_backend(pid, 60000) from pg_stat_activity
+            where usename like 'pooled%' and datname = current_database()";
+        let ended = self.installation.log().await.query(end, &[]).await.unwrap();
+        assert!(ended.iter().all(|ended| ended.get(0)), "a session goes on");
+    }
+
     async fn doctor(&self) -> String {
         let doctor = self.installation.run(&["doctor"]).await.stdout;
         String::from_utf8_lossy(&doctor).into_owned()
@@ -57,17 +65,21 @@ async fn a_proxy_without_role_and_limits_is_refused_with_the_statements_that_set
 
     let doctor = pooled.doctor().await;
     assert!(doctor.contains("WRONG  the events' database: sessions through the proxy"), "{doctor}");
-    // The sessions that the proxy has still have the old settings.
-    let end = "select pg_terminate_backend(pid) from pg_stat_activity \
-        where usename like 'pooled%' and datname = current_database()";
-    pooled.installation.log().await.batch_execute(end).await.unwrap();
+    pooled.end_sessions().await;
     let lethe = pooled.installation.node().await;
     let ada = Person::named("ada");
     let signed_in = ada.settle(&lethe.client(), &pooled.installation).await;
     for number in 0..40 {
         let name = json!({ "name": format!("Engines {number}") });
         signed_in.post("/v1/workspaces", name).await.expect(201);
-        assert_eq!(lethe.client().get("/readyz").await.expect(200).field("/database"), "ok");
+        until("it is ready", async || {
+            let ready = lethe.client().get("/readyz").await;
+            let database = ready.field("/database");
+            // What a proxy loses stays lost; a busy machine is slow now and then.
+            assert!(database == "ok" || database.starts_with("no answer within"), "{database}");
+            if ready.status == 200 { Ok(()) } else { Err(ready.text()) }
+        })
+        .await;
     }
     until("the read side has them all", async || {
         let listed = signed_in.get("/v1/workspaces?limit=100").await.expect(200).json();
@@ -84,9 +96,7 @@ async fn a_proxy_without_role_and_limits_is_refused_with_the_statements_that_set
 async fn a_proxy_that_loses_prepared_statements_is_refused() {
     let pooled = Pooled::new(0).await;
     pooled.set().await;
-    let end = "select pg_terminate_backend(pid) from pg_stat_activity \
-        where usename like 'pooled%' and datname = current_database()";
-    pooled.installation.log().await.batch_execute(end).await.unwrap();
+    pooled.end_sessions().await;
 
     let refused = pooled.refused().await;
 

@@ -174,7 +174,7 @@ async fn a_root_is_erased_when_another_node_writes_the_copy_meanwhile() {
     pause.execute("lock table keyring.email_generations", &[]).await.unwrap();
 
     let writes = update(&other);
-    let rotates = async {
+    let rotation = async {
         harness.wait_for("wait_event_type = 'Lock'").await;
         let rotated = node.root_rotation.rotate_when_due(TimeDelta::days(9));
         let goes_on = async {
@@ -183,7 +183,7 @@ async fn a_root_is_erased_when_another_node_writes_the_copy_meanwhile() {
         };
         tokio::join!(rotated, goes_on).0.unwrap()
     };
-    let (written, rotated) = tokio::join!(writes, rotates);
+    let (written, rotated) = tokio::join!(writes, rotation);
 
     assert_eq!(written, CopyUpdate::Base);
     assert_eq!(rotated.map(|rotated| rotated.erased), Some(1));

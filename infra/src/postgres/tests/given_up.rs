@@ -22,7 +22,7 @@ impl Harness {
         let url = test_support::empty_database().await.unwrap();
         let admin = connect_one(&url, &ConnectOptions::default()).await.unwrap();
         admin.batch_execute("create table notes (note text)").await.unwrap();
-        let wait = Duration::from_secs(60);
+        let wait = Duration::from_mins(1);
         let options = ConnectOptions { role: None, connections_max: 1, wait, ..options };
         Self { admin, pool: connect(&url, &options).await.unwrap() }
     }

@@ -127,15 +127,19 @@ impl Following {
         }
         let since = Instant::now();
         loop {
-            // The client comes back, to another node.
-            if *self.stopping.borrow() || !self.is_admitted().await? {
+            let lines = self.read().await?;
+            if !self.goes_on().await? {
                 return Ok(None);
             }
-            if let Some(lines) = self.read().await? {
-                return Ok(Some(lines));
+            if lines.is_some() {
+                return Ok(lines);
             }
-            if let Some(event) = self.look().await? {
-                return Ok(Some(event));
+            let event = self.look().await?;
+            if !self.goes_on().await? {
+                return Ok(None);
+            }
+            if event.is_some() {
+                return Ok(event);
             }
             if since.elapsed() >= PING {
                 return Ok(Some(Bytes::from_static(b": ping\n\n")));
@@ -146,6 +150,12 @@ impl Following {
                 _ = self.stopping.changed() => {}
             }
         }
+    }
+
+    /// Asked after what is to be sent was read: to read may take long. A client whose node stops comes
+    /// back, to another node.
+    async fn goes_on(&mut self) -> Result<bool, Problem> {
+        Ok(!*self.stopping.borrow() && self.is_admitted().await?)
     }
 
     /// A stream ends with the session, the membership or the right of whoever reads it.

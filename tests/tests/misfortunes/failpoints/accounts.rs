@@ -19,7 +19,9 @@ const WORKS: [Work; 2] = [Work::CreateWorkspace, Work::Seat];
 
 pub async fn crash() -> Report {
     let mut report = Report::default();
-    let installation = Installation::new().await.with_failpoints();
+    // The seats of the load last as long as the test.
+    let settings = [("seat_lease_seconds", "3600")];
+    let installation = Installation::with(&settings).await.with_failpoints();
     let mut node = installation.node().await;
     let ada = Person::named("ada");
     let signed_in = ada.settle(&node.client(), &installation).await;

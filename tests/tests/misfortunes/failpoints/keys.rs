@@ -25,6 +25,8 @@ const REPLAYING: [&str; 3] = ["replay.written", "replay.built", "replay.swapped"
 pub async fn crash() -> Report {
     let mut report = Report::default();
     let installation = Installation::new().await.with_failpoints();
+    // It would go on with a rotation that was cut short.
+    installation.park("keys").await;
     let node = installation.node().await;
     let mut people = Vec::new();
     for name in ["ada", "bob", "eve"] {

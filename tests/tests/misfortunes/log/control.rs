@@ -1,7 +1,6 @@
 //! The same readers on a log whose positions are drawn before the commit: each of them stops at a hole.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use infra::log::FeedError;
@@ -11,7 +10,7 @@ use uuid::Uuid;
 
 use super::reading::follow;
 use super::writing::Dice;
-use test_support::NodeHarness;
+use test_support::{LIMIT, NodeHarness};
 
 const APPEND_UNLOCKED: &str = include_str!("append_unlocked.sql");
 
@@ -21,27 +20,32 @@ async fn positions_drawn_before_the_commit_are_a_hole_to_every_reader() {
     let harness = Arc::new(NodeHarness::new().await);
     let node = harness.node().await;
     harness.owner().await.batch_execute("create sequence drawn").await.unwrap();
-    let until = Instant::now() + Duration::from_secs(2);
-    let (finished, done) = watch::channel(false);
-    let readers: Vec<_> =
-        (0..3).map(|_| tokio::spawn(follow(node.pool.clone(), done.clone()))).collect();
+    let (stop, stopped) = watch::channel(false);
+    let readers = (0..3).map(|_| tokio::spawn(follow(node.pool.clone(), stopped.clone())));
+    let readers: Vec<_> = readers.collect();
 
     let writers = (0..16).map(|seed| {
-        let harness = Arc::clone(&harness);
-        tokio::spawn(async move { write_until(until, harness.owner().await, &harness, seed).await })
+        let (harness, stopped) = (Arc::clone(&harness), stopped.clone());
+        tokio::spawn(
+            async move { write_until(stopped, harness.owner().await, &harness, seed).await },
+        )
     });
-    let written: usize = join_all(writers).await.into_iter().map(Result::unwrap).sum();
-    finished.send_replace(true);
+    let writers: Vec<_> = writers.collect();
+    // A reader ends at the hole alone: the writers go on.
+    let seen = tokio::time::timeout(LIMIT, join_all(readers)).await;
+    stop.send_replace(true);
 
+    let written: usize = join_all(writers).await.into_iter().map(Result::unwrap).sum();
     assert!(written > 16, "{written} were written");
-    for reader in readers {
-        let seen = reader.await.unwrap();
+    for seen in seen.expect("a reader does not notice the hole") {
+        let seen = seen.unwrap();
         assert!(matches!(seen, Err(FeedError::Hole { .. })), "{:?}", seen.map(|seen| seen.len()));
     }
 }
 
+/// Twice at least.
 async fn write_until(
-    until: Instant,
+    stopped: watch::Receiver<bool>,
     mut client: Client,
     harness: &NodeHarness,
     seed: u64,
@@ -49,7 +53,7 @@ async fn write_until(
     let mut dice = Dice::new(seed);
     let stream: Uuid = harness.ids.uuid();
     let mut version: i64 = 0;
-    while Instant::now() < until {
+    while version < 2 || !*stopped.borrow() {
         version += 1;
         let transaction = client.transaction().await.unwrap();
         let event = harness.ids.uuid();

@@ -4,4 +4,3 @@ mod answers;
 mod nodes;
 mod race;
 mod seat_log;
-mod stall;

@@ -1,7 +1,7 @@
 //! Who may ask for a run, of what, and what becomes of what waits.
 
 use serde_json::json;
-use tests::{Person, RunHarness};
+use tests::{Person, RunHarness, until};
 
 #[tokio::test]
 async fn a_run_needs_a_seat_and_servers_that_are_ready() {
@@ -108,8 +108,13 @@ async fn a_request_that_is_sent_again_is_answered_without_a_seat_and_without_its
     harness.in_state(&run, "failed").await;
     let retried = send(&format!("{run}/retry"), &retry).await.expect(202);
     harness.in_state(&run, "failed").await;
-    let seats = harness.get("seats").await.expect(200).json();
-    let lease = seats["leases"][0]["lease_id"].as_str().unwrap();
+    let lease = until("the seat is shown", async || {
+        let seats = harness.get("seats").await;
+        let lease = seats.json().pointer("/leases/0/lease_id").cloned();
+        lease.ok_or_else(|| seats.text())
+    })
+    .await;
+    let lease = lease.as_str().unwrap();
     harness.ada.delete(&harness.path(&format!("seat-leases/{lease}"))).await.expect(204);
     let server = harness.path(&format!("servers/{}", harness.server));
     let etag = harness.ada.get(&server).await.expect(200).etag();

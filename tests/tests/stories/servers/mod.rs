@@ -17,8 +17,8 @@ async fn set_up() -> Harness {
 }
 
 async fn set_up_with(settings: &[(&str, &str)]) -> Harness {
-    let allow = [("egress_allow", "127.0.0.1/32:*")];
-    Harness::with(&[&allow, settings].concat()).await
+    let own = [("egress_allow", "127.0.0.1/32:*"), ("ssh_connect_seconds", "20")];
+    Harness::with(&[&own[..], settings].concat()).await
 }
 
 /// The types of the events of the log about servers, in order.

@@ -46,6 +46,8 @@ while [ -n "$found" ]; do
     nap
     found=$(left)
 done
+# After a long pause the last look says nothing of now.
+found=$(left)
 rounds=0
 while :; do
     while [ -n "$found" ]; do

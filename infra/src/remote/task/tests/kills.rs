@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::super::script::Script;
 use super::super::*;
 use super::harness::*;
 
@@ -51,6 +52,46 @@ async fn one_that_ignores_it_is_forced() {
     let (task, killed) = killed(&harness, command, SHORT).await;
     assert!(killed.forced);
     assert_eq!(ending(&harness, &task).await, Ending::Signalled(9));
+}
+
+/// The whole seconds since the machine was started.
+fn uptime() -> u64 {
+    let uptime = std::fs::read_to_string("/proc/uptime").unwrap();
+    uptime.split('.').next().unwrap().parse().unwrap()
+}
+
+fn signal(process: u32, name: &str) {
+    let kill = std::process::Command::new("kill").args([name, &process.to_string()]).status();
+    assert!(kill.unwrap().success());
+}
+
+/// As on a machine that stands still for longer than the grace.
+#[tokio::test]
+async fn one_that_went_while_its_killer_was_paused_is_not_forced() {
+    let (harness, grace) = (SshHarness::start(), Duration::from_secs(20));
+    let connection = harness.connect().await;
+    let command = "trap ': >~/told; while [ ! -e ~/go ]; do sleep 0.1; done; exit' TERM; \
+                   echo on; while :; do sleep 0.1; done";
+    let task = launch(&connection, command).await;
+    let mut tail = tail(&connection, &task, 0, 0).await.unwrap();
+    read_on(&mut tail, &mut [Vec::new(), Vec::new()], 3, 0).await.unwrap();
+    let script = Script::kill(&task, grace.as_secs()).command;
+    let length = script.split_whitespace().find(|word| word.starts_with("bs=")).unwrap();
+
+    let pauses = async {
+        until("it is told to go", async || harness.sshd.home().join("told").exists()).await;
+        let running = harness.sshd.processes().unwrap();
+        let killer = running.iter().find(|process| process.command.contains(length)).unwrap().pid;
+        signal(killer, "-STOP");
+        let paused = uptime();
+        std::fs::write(harness.sshd.home().join("go"), "").unwrap();
+        until("it is gone", async || marked(&task).is_empty()).await;
+        until("the grace is over", async || uptime() > paused + grace.as_secs()).await;
+        signal(killer, "-CONT");
+    };
+    let (killed, ()) = tokio::join!(kill(&connection, &task, grace), pauses);
+
+    assert_eq!(killed, Ok(Killed { forced: false }));
 }
 
 #[tokio::test]

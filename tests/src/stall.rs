@@ -5,28 +5,36 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::future::join_all;
 use infra::clock::Clock;
-use tests::Installation;
+use reqwest::Method;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
+use crate::{Client, Installation};
+
 const EVERY: Duration = Duration::from_millis(50);
 
-/// One question to the database: from when it was due to when it was answered.
+/// One question to the database and to the nodes: from when it was due to when all have answered.
 #[derive(Clone, Copy, Debug)]
 struct Wait {
     due: DateTime<Utc>,
     answered: DateTime<Utc>,
 }
 
-/// Asks the database for nothing, again and again, and notes how long each time took.
+/// Asks the database for nothing, and the nodes whether they are ready, again and again, and notes how
+/// long each time took.
 pub struct StallWatch {
     waits: Arc<Mutex<Vec<Wait>>>,
     task: JoinHandle<()>,
 }
 
 impl StallWatch {
-    pub async fn start(installation: &Installation) -> Self {
+    /// `nodes` are those that run now: one that is killed meanwhile makes nobody wait.
+    pub async fn start(
+        installation: &Installation,
+        nodes: impl Fn() -> Vec<Client> + Send + 'static,
+    ) -> Self {
         let client = installation.log().await;
         let clock = Clock::system();
         let waits = Arc::default();
@@ -36,7 +44,10 @@ impl StallWatch {
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 let due = ticks.tick().await;
-                client.execute("select", &[]).await.unwrap();
+                let nodes = nodes();
+                let ready = nodes.iter().map(|node| node.call(Method::GET, "/readyz").try_send());
+                let (asked, _) = tokio::join!(client.execute("select", &[]), join_all(ready));
+                asked.unwrap();
                 let answered = clock.now();
                 let due = answered - TimeDelta::from_std(due.elapsed()).unwrap();
                 noted.lock().unwrap().push(Wait { due, answered });
