@@ -33,7 +33,7 @@ impl InFlight {
         self.is_given_up.load(Ordering::Relaxed)
     }
 
-    /// Runs a statement. If the future is dropped before its answer, the server is told to cancel it.
+    /// Runs a statement. If the future is dropped before its answer, the server is asked to cancel it.
     pub async fn watch<T>(&self, statement: impl Future<Output = T>) -> T {
         let begun = self.begin();
         let answer = statement.await;

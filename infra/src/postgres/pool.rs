@@ -8,7 +8,7 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::pool_client::Manager;
+use super::pool_client::Connector;
 use super::{DatabaseUrl, PgError, ToDatabaseUrl, proxy, tls};
 
 /// The server ends the session of a machine that was lost after 30 seconds, where the defaults of
@@ -21,11 +21,11 @@ const TCP_SETTINGS: [(&str, &str); 4] = [
 ];
 
 /// Connections to one database. Cheap to clone.
-pub type Pool = deadpool::managed::Pool<Manager>;
+pub type Pool = deadpool::managed::Pool<Connector>;
 /// A connection while it is out of its pool.
-pub type PooledClient = deadpool::managed::Object<Manager>;
+pub type PooledClient = deadpool::managed::Object<Connector>;
 /// What a new connection goes through before anybody gets it.
-pub type Hook = deadpool::managed::Hook<Manager>;
+pub type Hook = deadpool::managed::Hook<Connector>;
 /// Why a new connection is handed to nobody.
 pub type HookError = deadpool::managed::HookError<tokio_postgres::Error>;
 /// Why a pool gives no connection.
@@ -168,7 +168,7 @@ pub async fn connect_with(
     };
     let cancels = options.cancels.then(|| tls.clone());
     let connects = deadpool_postgres::Manager::from_config(config, tls, recycling);
-    let builder = Pool::builder(Manager::new(connects, cancels))
+    let builder = Pool::builder(Connector::new(connects, cancels))
         .max_size(options.connections_max)
         .timeouts(timeouts)
         .runtime(Runtime::Tokio1);

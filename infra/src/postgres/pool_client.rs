@@ -3,7 +3,7 @@
 use std::fmt;
 use std::pin::pin;
 
-use deadpool::managed::{Manager as Manages, Metrics, RecycleError, RecycleResult};
+use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
@@ -13,13 +13,13 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::in_flight::InFlight;
 
 /// Makes the connections of a pool.
-pub struct Manager {
+pub struct Connector {
     connects: deadpool_postgres::Manager,
     /// With which statements are cancelled that nobody waits for; `None`: they go on.
     cancels: Option<MakeRustlsConnect>,
 }
 
-impl Manager {
+impl Connector {
     pub(super) const fn new(
         connects: deadpool_postgres::Manager,
         cancels: Option<MakeRustlsConnect>,
@@ -28,7 +28,7 @@ impl Manager {
     }
 }
 
-impl fmt::Debug for Manager {
+impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("<connections>")
     }
@@ -40,7 +40,7 @@ impl fmt::Debug for PoolClient {
     }
 }
 
-impl Manages for Manager {
+impl Manager for Connector {
     type Type = PoolClient;
     type Error = Error;
 

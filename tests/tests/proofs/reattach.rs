@@ -76,10 +76,8 @@ async fn runs_go_on_when_lethe_is_killed_and_another_node_finds_them_all() {
     let second = harness.installation.node().await;
     let token = harness.ada.token().unwrap().to_owned();
     harness.ada = second.client().bearing(&token);
-    until("all are found again", async || {
-        (count_reattached(&harness).await == 10).then_some(())
-    })
-    .await;
+    until("all are found again", async || (count_reattached(&harness).await == 10).then_some(()))
+        .await;
     go(&harness);
 
     for (name, run) in names.iter().zip(&runs) {
@@ -101,10 +99,8 @@ async fn a_node_that_stops_hands_its_runs_over_at_once() {
 
     let token = harness.ada.token().unwrap().to_owned();
     harness.ada = second.client().bearing(&token);
-    until("it is found again", async || {
-        (count_reattached(&harness).await == 1).then_some(())
-    })
-    .await;
+    until("it is found again", async || (count_reattached(&harness).await == 1).then_some(()))
+        .await;
     go(&harness);
     assert_eq!(harness.ended(&run, LIMIT).await["state"], "succeeded");
     check(&harness, "handed", &run).await;

@@ -7,8 +7,8 @@ use test_support::until;
 
 use crate::postgres::{ConnectOptions, Pool, PooledClient, connect, connect_one};
 
-/// The longest that the sleeping statement of a test would run.
-const SLEEP: &str = "select pg_sleep(100)";
+/// Waits for a lock that the harness holds.
+const WAIT: &str = "select pg_advisory_lock(7)";
 const PID: &str = "select pg_backend_pid()";
 
 struct Harness {
@@ -22,6 +22,7 @@ impl Harness {
         let url = test_support::empty_database().await.unwrap();
         let admin = connect_one(&url, &ConnectOptions::default()).await.unwrap();
         admin.batch_execute("create table notes (note text)").await.unwrap();
+        admin.execute(WAIT, &[]).await.unwrap();
         let wait = Duration::from_mins(1);
         let options = ConnectOptions { role: None, connections_max: 1, wait, ..options };
         Self { admin, pool: connect(&url, &options).await.unwrap() }
@@ -70,7 +71,7 @@ async fn a_statement_that_nobody_waits_for_is_cancelled_and_its_connection_used_
     let harness = Harness::new(ConnectOptions::default()).await;
     for _ in 0..3 {
         let old = harness
-            .give_up(SLEEP, async |client| drop(client.query(SLEEP, &[]).await.unwrap()))
+            .give_up(WAIT, async |client| drop(client.query(WAIT, &[]).await.unwrap()))
             .await;
 
         let next = harness.pool.get().await.unwrap();
@@ -86,11 +87,11 @@ async fn a_statement_that_nobody_waits_for_is_cancelled_and_its_connection_used_
 async fn a_transaction_that_is_dropped_in_a_statement_holds_no_lock_and_writes_nothing() {
     let harness = Harness::new(ConnectOptions::default()).await;
     let old = harness
-        .give_up(SLEEP, async |mut client| {
+        .give_up(WAIT, async |mut client| {
             let tx = client.transaction().await.unwrap();
             tx.execute("insert into notes values ('lost')", &[]).await.unwrap();
             tx.execute("lock table notes in access exclusive mode", &[]).await.unwrap();
-            tx.query(SLEEP, &[]).await.unwrap();
+            tx.query(WAIT, &[]).await.unwrap();
         })
         .await;
 
@@ -160,7 +161,6 @@ async fn an_error_of_the_server_leaves_a_connection_that_is_used_again() {
 async fn a_statement_of_the_keyring_goes_on_and_its_connection_is_used_no_more() {
     const WRITE: &str = "insert into notes select 'kept' from pg_advisory_xact_lock(7)";
     let harness = Harness::new(ConnectOptions::keyring()).await;
-    harness.admin.execute("select pg_advisory_lock(7)", &[]).await.unwrap();
     let old = harness
         .give_up(WRITE, async |client| assert_eq!(client.execute(WRITE, &[]).await.unwrap(), 1))
         .await;
