@@ -31,4 +31,5 @@ pub mod server_credentials;
 pub mod sessions;
 mod statement;
 pub mod supervise;
+mod tls;
 pub mod workspace_rows;

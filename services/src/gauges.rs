@@ -105,6 +105,7 @@ async fn readers(app: &App) -> Result<(), PgError> {
 async fn keys(app: &App) -> Result<(), KeyringError> {
     let (metrics, now) = (&app.metrics, app.clock.now());
     metrics.roots_unusable.set(i64::from(app.keyring.roots_usable().is_err()));
+    metrics.roots_unreached.set(i64::from(app.keyring.roots_reached().is_err()));
     let keys = app.keyring.status().await?;
     metrics.keys.with_label_values(&["live"]).set(keys.live);
     metrics.keys.with_label_values(&["destroyed"]).set(keys.erased);

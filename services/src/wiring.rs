@@ -11,7 +11,10 @@ use infra::credentials::Credentials;
 use infra::event_store::{Executor, ExecutorConfig, StartError};
 use infra::ids::Ids;
 use infra::invitations::Invitations;
-use infra::keyring::{EscrowOptions, Keyring, KeyringError, KeyringOptions, RootFolder};
+use infra::keyring::{
+    EscrowOptions, Keyring, KeyringError, KeyringOptions, RootFolder, RootStore, RootVault,
+    RootVaultOptions, VaultTokenSource,
+};
 use infra::log::ReadPositions;
 use infra::log::watermark::{Durable, Watermark};
 use infra::mail::{Folder, MailError, Mailbox, Transport};
@@ -34,6 +37,8 @@ use crate::config::Config;
 use crate::databases::Databases;
 use crate::panicked::PanickedWorkers;
 
+/// A start on a Vault that does not answer says so after this time, and a rotation waits.
+const VAULT_WITHIN: Duration = Duration::from_secs(5);
 /// After this time other nodes can claim the runs of a node that died.
 const RUN_LEASE: Duration = Duration::from_secs(5);
 
@@ -213,12 +218,28 @@ pub async fn keyring_pool(config: &Config, databases: &Databases) -> Result<Pool
 
 /// Creates the first root key of a keyring that never had one.
 pub async fn create_first_root(config: &Config, pool: Pool) -> Result<(), WiringError> {
-    let roots = root_folder(config)?;
-    Ok(Keyring::create_first_root(pool, Arc::new(roots), Clock::system()).await?)
+    let roots = root_store(config)?;
+    Ok(Keyring::create_first_root(pool, roots, Clock::system()).await?)
 }
 
-pub fn root_folder(config: &Config) -> Result<RootFolder, KeyringError> {
-    Ok(RootFolder::open(&config.root_dir, Some(&config.data_dir))?)
+/// Where the root keys are: a folder, unless a Vault is set.
+pub fn root_store(config: &Config) -> Result<Arc<dyn RootStore>, KeyringError> {
+    let Some(address) = &config.root_vault else {
+        return Ok(Arc::new(RootFolder::open(&config.root_dir, Some(&config.data_dir))?));
+    };
+    let token = match (&config.root_vault_token, &config.root_vault_token_file) {
+        (Some(token), _) => VaultTokenSource::Token(token.clone()),
+        (None, file) => VaultTokenSource::File(file.clone().unwrap_or_default()),
+    };
+    let options = RootVaultOptions {
+        address: address.clone(),
+        token,
+        mount: config.root_vault_mount.clone(),
+        prefix: config.root_vault_prefix.clone(),
+        authority: config.root_vault_ca.clone(),
+        within: VAULT_WITHIN,
+    };
+    Ok(Arc::new(RootVault::open(options)?))
 }
 
 pub async fn keyring(
@@ -232,7 +253,7 @@ pub async fn keyring(
         dir: config.escrow_dir.clone(),
         keep: TimeDelta::days(config.escrow_days.into()),
     });
-    let roots = root_folder(config)?;
+    let roots = root_store(config)?;
     let creates_root = creation == Creation::All;
     let root_retention = TimeDelta::hours(config.root_retention_hours.into());
     let options = KeyringOptions {
@@ -242,5 +263,5 @@ pub async fn keyring(
         root_retention,
         ..KeyringOptions::default()
     };
-    Ok(Keyring::start(pool, Arc::new(roots), options, clock).await?)
+    Ok(Keyring::start(pool, roots, options, clock).await?)
 }

@@ -233,12 +233,19 @@ impl Installation {
             ("listen", "127.0.0.1:0".to_owned()),
             ("metrics_listen", "127.0.0.1:0".to_owned()),
             ("data_dir", show(self.data_dir())),
-            ("root_dir", show(self.root_dir())),
             ("mail_dir", show(self.mail_dir())),
             // An old root key is erased at once, unless a test is about the time until then.
             ("root_retention_hours", "0".to_owned()),
         ] {
             command.env(variable(name), value);
+        }
+        if self.settings.contains_key("root_vault") {
+            // By default they are beside the folder of root keys.
+            for (name, beside) in [("copy_dir", "keyring-copy"), ("escrow_dir", "escrow")] {
+                command.env(variable(name), self.folder().join(beside));
+            }
+        } else {
+            command.env(variable("root_dir"), self.root_dir());
         }
         if let Some(own) = &self.databases {
             command.env(variable("database_url"), &own.log_url);

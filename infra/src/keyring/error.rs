@@ -29,8 +29,8 @@ pub enum KeyringError {
     SynchronousCommit(String),
     /// Keys are wrapped under a root that is not in the store, or will be.
     #[error(
-        "keys are wrapped under root key {id}, which is not in {store}: put its file back, or set \
-         root_dir to the folder that has it (all nodes use the same one)"
+        "keys are wrapped under root key {id}, which is not in {store}: put it back, or set root_dir \
+         or root_vault to the place that has it (all nodes use the same one)"
     )]
     RootMissing {
         /// The missing root.
@@ -44,7 +44,7 @@ pub enum KeyringError {
     /// The store has another key under this number.
     #[error(
         "root key {id} in {store} is another key than the one that the keyring's rows are wrapped \
-         with: put the right file back, or set root_dir to the folder that has it"
+         with: put the right one back, or set root_dir or root_vault to the place that has it"
     )]
     RootWrong {
         /// The root.
@@ -55,6 +55,9 @@ pub enum KeyringError {
     /// This node cannot read a root that it needs, and uses no keys until it can.
     #[error("this node uses no keys: {0}")]
     RootsUnusable(String),
+    /// The place of the root keys does not answer. This node has in memory those that it needs.
+    #[error("root keys are used from memory, and none is replaced: {0}")]
+    RootsUnreached(String),
     /// A root key could not be read, written or erased.
     #[error(transparent)]
     Roots(#[from] RootStoreError),

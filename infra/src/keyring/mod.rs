@@ -29,6 +29,7 @@ mod root_holds;
 mod root_rotation;
 mod root_row;
 mod root_store;
+mod root_vault;
 mod roots;
 mod sealed_field;
 mod sealer;
@@ -67,6 +68,10 @@ pub use root_folder::RootFolder;
 pub use root_holds::{HeldRoot, RootHold};
 pub use root_rotation::{RootRotation, RotatedRoot};
 pub use root_store::{RootErasure, RootFingerprint, RootId, RootStore, RootStoreError};
+pub use root_vault::{
+    RootVault, RootVaultOptions, VaultAddress, VaultAddressError, VaultMount, VaultNameError,
+    VaultPrefix, VaultToken, VaultTokenError, VaultTokenSource,
+};
 pub use sealer::Sealer;
 pub use secret::Secret;
 pub use status::KeyringStatus;
@@ -209,6 +214,14 @@ impl Keyring {
     /// [`KeyringError::RootsUnusable`]: it opens and seals nothing until it can.
     pub fn roots_usable(&self) -> Result<(), KeyringError> {
         self.roots.usable()
+    }
+
+    /// Whether the place of the root keys answered when this node last looked.
+    ///
+    /// # Errors
+    /// [`KeyringError::RootsUnreached`]: it goes on with the root keys in memory, and rotates none.
+    pub fn roots_reached(&self) -> Result<(), KeyringError> {
+        self.roots.reached()
     }
 
     /// What it reads does not grow with the keyring.

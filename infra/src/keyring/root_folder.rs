@@ -109,7 +109,8 @@ fn read_key(path: &Path) -> Result<Option<Secret>, RootStoreError> {
     Ok(Some(Secret::from_bytes(*key)))
 }
 
-fn create(dir: &Path, id: RootId, key: &Secret) -> Result<(), RootStoreError> {
+fn create(dir: &Path, id: RootId) -> Result<Secret, RootStoreError> {
+    let key = Secret::random()?;
     let path = dir.join(key_name(id));
     let mut text = Zeroizing::new([b'\n'; 65]);
     let (digits, _) = text.split_at_mut(64);
@@ -119,13 +120,10 @@ fn create(dir: &Path, id: RootId, key: &Secret) -> Result<(), RootStoreError> {
         .and_then(|()| durable::create(dir, &key_name(id), text.as_slice()));
     match written {
         Err(reason) if reason.kind() == ErrorKind::AlreadyExists => {
-            let found = read_key(&path)?.map(|found| RootFingerprint::of(&found));
-            if found == Some(RootFingerprint::of(key)) {
-                return Ok(());
-            }
             Err(RootStoreError::Taken { path: path.display().to_string() })
         }
-        written => written.map_err(|reason| file(dir, reason)),
+        Err(reason) => Err(file(dir, reason)),
+        Ok(()) => Ok(key),
     }
 }
 
@@ -177,9 +175,8 @@ impl RootStore for RootFolder {
         self.blocking(move |dir| read_key(&dir.join(key_name(id)))).await
     }
 
-    async fn create(&self, id: RootId, key: &Secret) -> Result<(), RootStoreError> {
-        let key = key.clone();
-        self.blocking(move |dir| create(dir, id, &key)).await
+    async fn create(&self, id: RootId) -> Result<Secret, RootStoreError> {
+        self.blocking(move |dir| create(dir, id)).await
     }
 
     async fn erase(&self, id: RootId, key: RootFingerprint) -> Result<RootErasure, RootStoreError> {

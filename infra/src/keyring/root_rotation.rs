@@ -13,7 +13,7 @@ use super::root_eraser::RootEraser;
 use super::root_holds::{HeldRoot, HoldRules};
 use super::root_row::{RootRow, RootState, in_state, read_roots};
 use super::roots::Roots;
-use super::{KeyringCopy, KeyringError, RootFingerprint, RootId, Secret, crypto, durability};
+use super::{KeyringCopy, KeyringError, RootFingerprint, RootId, crypto, durability};
 use crate::clock::Clock;
 use crate::failpoint;
 use crate::postgres::Pool;
@@ -254,13 +254,10 @@ impl RootRotation {
         new: &RootRow,
     ) -> Result<RotationStep, KeyringError> {
         if new.fingerprint.is_none() {
-            // It is there when a crash came between the file and its row: the number was free before.
-            let key = if let Some(left) = self.roots.store.read(new.id).await? {
-                left
-            } else {
-                let key = Secret::random()?;
-                self.roots.store.create(new.id, &key).await?;
-                key
+            // It is there when a crash came between the key and its row: the number was free before.
+            let key = match self.roots.store.read(new.id).await? {
+                Some(left) => left,
+                None => self.roots.store.create(new.id).await?,
             };
             failpoint!(RotationRootWritten);
             let fingerprint = RootFingerprint::of(&key);

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::crypto;
 use super::secret::Secret;
+use crate::random::NoRandomness;
 
 /// The number of a root key; a later root has a higher one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,11 +53,25 @@ pub enum RootStoreError {
     #[error("{path} does not hold a root key")]
     NotAKey { path: String },
     #[error(
-        "{path} holds another root key already, and is not replaced: if another keyring uses this folder, choose another root_dir"
+        "{path} is a root key already, and is not replaced: if another keyring uses this place, choose another root_dir or root_vault_prefix"
     )]
     Taken { path: String },
     #[error("{path}: {reason}")]
     File { path: String, reason: std::io::Error },
+    #[error("no root key could be drawn: {0}")]
+    Random(#[from] NoRandomness),
+    #[error("the certificates of root_vault_ca, {path}: {reason}")]
+    Authority { path: String, reason: String },
+    #[error("Vault at {address}: {reason}")]
+    Vault { address: String, reason: String },
+}
+
+impl RootStoreError {
+    /// Whether the place was not reached, or did not answer what was asked: of the root it says
+    /// nothing, not that it is there and not that it is gone.
+    pub(super) const fn says_nothing(&self) -> bool {
+        matches!(self, Self::Vault { .. })
+    }
 }
 
 /// What [`RootStore::erase`] found.
@@ -70,14 +85,16 @@ pub enum RootErasure {
     OtherKey,
 }
 
-/// Stores root keys. All nodes of an installation use the same store. Every call may be repeated.
+/// Stores root keys. All nodes of an installation use the same store. Every call may be repeated. What
+/// fails says nothing of a root: neither "it is gone" nor "it was never here".
 #[async_trait]
 pub trait RootStore: Send + Sync {
     /// `None` when there is no such root.
     async fn read(&self, id: RootId) -> Result<Option<Secret>, RootStoreError>;
-    /// Returns when the key would survive a crash of the machine. Never replaces a root:
-    /// [`RootStoreError::Taken`] when another key has the number.
-    async fn create(&self, id: RootId, key: &Secret) -> Result<(), RootStoreError>;
+    /// Makes a key, and returns it when it would survive a crash of the machine. Never replaces a
+    /// root: [`RootStoreError::Taken`] when one has the number. If the answer is lost,
+    /// [`RootStore::read`] has the key.
+    async fn create(&self, id: RootId) -> Result<Secret, RootStoreError>;
     /// Erases the key that has this fingerprint, and leaves a mark that it was erased here, which
     /// survives a crash.
     async fn erase(&self, id: RootId, key: RootFingerprint) -> Result<RootErasure, RootStoreError>;

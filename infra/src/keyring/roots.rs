@@ -24,14 +24,23 @@ pub(super) struct Roots {
     pool: Pool,
     known: Mutex<HashMap<RootId, Arc<Secret>>>,
     current: AtomicI64,
-    /// Why this node may not use its keys.
-    fault: Mutex<Option<String>>,
+    /// What the last look has found.
+    found: Mutex<RootsState>,
+}
+
+/// Whether this node may use its keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum RootsState {
+    Usable,
+    /// From memory: the store says nothing of any root.
+    Unreached(String),
+    Unusable(String),
 }
 
 impl Roots {
     pub fn new(store: Arc<dyn RootStore>, pool: Pool) -> Self {
-        let (known, fault) = (Mutex::default(), Mutex::default());
-        Self { store, pool, known, current: AtomicI64::new(0), fault }
+        let found = Mutex::new(RootsState::Usable);
+        Self { store, pool, known: Mutex::default(), current: AtomicI64::new(0), found }
     }
 
     /// `None` when it is not in the store.
@@ -153,30 +162,67 @@ impl Roots {
 
     /// Refuses when the last look found that a root is not readable, or another than its row says.
     pub fn usable(&self) -> Result<(), KeyringError> {
-        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        fault.as_ref().map_or(Ok(()), |fault| Err(KeyringError::RootsUnusable(fault.clone())))
+        match &*self.found() {
+            RootsState::Unusable(reason) => Err(KeyringError::RootsUnusable(reason.clone())),
+            RootsState::Usable | RootsState::Unreached(_) => Ok(()),
+        }
+    }
+
+    /// Refuses when the store did not answer at the last look.
+    pub fn reached(&self) -> Result<(), KeyringError> {
+        match &*self.found() {
+            RootsState::Unreached(reason) => Err(KeyringError::RootsUnreached(reason.clone())),
+            RootsState::Usable | RootsState::Unusable(_) => Ok(()),
+        }
+    }
+
+    fn found(&self) -> MutexGuard<'_, RootsState> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks whether this node can read the roots that it needs, and remembers the answer. A database
     /// that does not answer says nothing about the roots.
     pub async fn look(&self) {
-        let fault = match self.verify().await {
-            Ok(()) => None,
-            Err(fault) if fault.is_about_roots() => Some(fault.to_string()),
+        let now = match self.verify().await {
+            Ok(()) => RootsState::Usable,
+            Err(KeyringError::Roots(error)) if error.says_nothing() => {
+                match self.has_needed().await {
+                    Ok(true) => RootsState::Unreached(error.to_string()),
+                    Ok(false) => RootsState::Unusable(error.to_string()),
+                    Err(_) => return,
+                }
+            }
+            Err(fault) if fault.is_about_roots() => RootsState::Unusable(fault.to_string()),
             Err(_) => return,
         };
-        let mut before = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
-        match (&*before, &fault) {
-            (None, Some(reason)) => {
-                tracing::error!(
-                    reason,
-                    "root keys cannot be used: this node opens and seals nothing"
-                );
-            }
-            (Some(_), None) => tracing::info!("the root keys can be used again"),
-            (None, None) | (Some(_), Some(_)) => {}
+        let before = std::mem::replace(&mut *self.found(), now.clone());
+        if std::mem::discriminant(&before) != std::mem::discriminant(&now) {
+            log_change(&now);
         }
-        *before = fault;
+    }
+
+    /// Whether every root that this node needs is in its memory, as its row says.
+    async fn has_needed(&self) -> Result<bool, KeyringError> {
+        let rows = self.rows().await?;
+        let known = self.known();
+        let is_known = |row: &RootRow| {
+            known.get(&row.id).is_some_and(|key| row.fingerprint == Some(RootFingerprint::of(key)))
+        };
+        Ok(rows.iter().filter(|row| row.is_needed()).all(is_known))
+    }
+}
+
+fn log_change(now: &RootsState) {
+    match now {
+        RootsState::Usable => tracing::info!("the root keys can be used again"),
+        RootsState::Unreached(reason) => tracing::warn!(
+            reason,
+            "the place of the root keys does not answer: they are used from memory, and none is \
+             replaced"
+        ),
+        RootsState::Unusable(reason) => {
+            tracing::error!(reason, "root keys cannot be used: this node opens and seals nothing");
+        }
     }
 }
 

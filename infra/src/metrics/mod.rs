@@ -72,6 +72,8 @@ families! {
     root_age_seconds: Gauge = "lethe_keyring_root_age_seconds" [],
     /// 1 when this node cannot read a root key that it needs: it opens and seals nothing.
     roots_unusable: IntGauge = "lethe_keyring_roots_unusable" [],
+    /// 1 when the place of the root keys does not answer this node: it goes on with those in its memory.
+    roots_unreached: IntGauge = "lethe_keyring_roots_unreached" [],
     /// Old root keys that are not erased yet, by what they wait for.
     roots_held: IntGaugeVec = "lethe_keyring_roots_held" ["reason"],
 

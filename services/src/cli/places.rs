@@ -32,10 +32,9 @@ pub(super) fn lines(
         Some(url) => url.to_string(),
         None => format!("{} (no mail server is set)", config.mail_dir.display()),
     };
-    let roots = format!("{} (keep it out of the data's backups)", config.root_dir.display());
     let mut lines = vec![
         ("data", data),
-        ("roots", roots),
+        ("roots", roots(config)),
         ("copy", copy(config)),
         ("escrow", escrow(config)),
         ("mail", mail),
@@ -52,6 +51,16 @@ pub(super) fn lines(
         lines.push(("api", format!("http://{api}")));
     }
     lines
+}
+
+fn roots(config: &Config) -> String {
+    match &config.root_vault {
+        None => format!("{} (keep it out of the data's backups)", config.root_dir.display()),
+        Some(vault) => format!(
+            "Vault at {vault}, {}/keys/{}*",
+            config.root_vault_mount, config.root_vault_prefix
+        ),
+    }
 }
 
 fn copy(config: &Config) -> String {

@@ -1,7 +1,6 @@
 //! `lethe restore`: puts back what a backup, or the copy of the keyring, holds.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::Args;
 use infra::backup::{Manifest, refuse_target, restore};
@@ -85,7 +84,7 @@ async fn keyring(
     // A backup has the schema of its time.
     databases.migrate_keyring().await?;
     let pool = wiring::keyring_pool(config, databases).await?;
-    let roots = Arc::new(wiring::root_folder(config)?);
+    let roots = wiring::root_store(config)?;
     let mut nothing = "copy_dir is empty".to_owned();
     match &config.copy_dir {
         None if args.keyring => {
@@ -110,7 +109,8 @@ async fn keyring(
     if has_events && !holds_keys(&pool).await? {
         return Err(CliError::Input(format!(
             "the keyring has no keys, so no event of the backup would open, and {nothing}: restore \
-             its database, or set root_dir and copy_dir to the folders of the backup's keyring"
+             its database, or set root_dir (or root_vault) and copy_dir to the places of the backup's \
+             keyring"
         )));
     }
     match wiring::keyring(config, pool, Clock::system(), Creation::Nothing).await {

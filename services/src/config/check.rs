@@ -7,7 +7,7 @@ use domain::seat::LIMIT_MAX;
 use infra::keyring::check_escrow_recipient;
 use infra::mail::Mailbox;
 
-use super::{Config, ConfigError};
+use super::{Config, ConfigError, Origin};
 
 /// A member whose client is gone blocks a seat for at most this long.
 const LEASE_SECONDS_MAX: u32 = 3_600;
@@ -23,6 +23,7 @@ impl Config {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         self.check_erasure()?;
         self.check_places()?;
+        self.check_vault()?;
         self.check_transport()?;
         self.check_mail()?;
         self.check_counts()
@@ -82,6 +83,34 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    fn check_vault(&self) -> Result<(), ConfigError> {
+        let (token, file) = (self.root_vault_token.is_some(), self.root_vault_token_file.is_some());
+        if self.root_vault.is_none() {
+            let idle = [
+                ("root_vault_token", token),
+                ("root_vault_token_file", file),
+                ("root_vault_ca", self.root_vault_ca.is_some()),
+            ];
+            return match idle.into_iter().find(|(_, is_set)| *is_set) {
+                Some((setting, _)) => Err(self.refused(setting, "is of no use without root_vault")),
+                None => Ok(()),
+            };
+        }
+        if *self.origin("root_dir") != Origin::Default {
+            let reason = "the root keys are either in Vault or in root_dir: remove one of the two";
+            return Err(self.refused("root_vault", reason));
+        }
+        match (token, file) {
+            (false, false) => {
+                Err(self.refused("root_vault", "needs root_vault_token_file, or root_vault_token"))
+            }
+            (true, true) => {
+                Err(self.refused("root_vault_token", "root_vault_token_file is set, too"))
+            }
+            (true, false) | (false, true) => Ok(()),
+        }
     }
 
     fn check_transport(&self) -> Result<(), ConfigError> {

@@ -9,7 +9,15 @@ use super::*;
 use crate::cli::lines_at_start;
 
 const SECRET: &str = "S3cr";
-const SETTINGS: [&str; 5] = ["database_url", "direct_url", "keyring_url", "smtp_url", "public_url"];
+const SETTINGS: [&str; 7] = [
+    "database_url",
+    "direct_url",
+    "keyring_url",
+    "smtp_url",
+    "public_url",
+    "root_vault",
+    "root_vault_token",
+];
 
 fn percent_encoded(text: &str) -> String {
     text.bytes().fold(String::new(), |mut out, byte| {
@@ -55,6 +63,9 @@ fn in_environment(setting: &str, value: &str) -> Layers {
     let mut environment = BTreeMap::from([(variable(setting), value.to_owned())]);
     if ["direct_url", "keyring_url"].contains(&setting) {
         environment.insert("DATABASE_URL".to_owned(), "postgres://u@localhost/l".to_owned());
+    }
+    if setting == "root_vault_token" {
+        environment.insert(variable("root_vault"), "https://vault.example".to_owned());
     }
     Layers { environment, ..Layers::default() }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use domain::privacy::deadlines;
 use domain::server::UnreachableThreshold;
+use infra::keyring::{VaultAddress, VaultMount, VaultPrefix, VaultToken};
 use infra::mail::Smtp;
 use infra::postgres::DatabaseUrl;
 use infra::remote::{Egress, RemoteOptions};
@@ -34,6 +35,18 @@ settings! {
     data_dir: PathBuf = place::data_dir(),
     /// The folder of the root keys: outside the data directory, and not in its backups.
     root_dir: PathBuf = place::root_dir(),
+    /// The URL of a Vault whose transit engine keeps the root keys, in place of the folder.
+    root_vault: Option<VaultAddress> = "",
+    /// The file of Vault's token, which is read for each request: an agent may renew it.
+    root_vault_token_file: Option<PathBuf> = "",
+    /// Vault's token, if no file has it.
+    root_vault_token: Option<VaultToken> = "",
+    /// The file of the certificates to trust for Vault; by default the web's authorities.
+    root_vault_ca: Option<PathBuf> = "",
+    /// The path at which Vault's transit engine is mounted.
+    root_vault_mount: VaultMount = "transit",
+    /// How the names of the keys in Vault begin: each installation has its own.
+    root_vault_prefix: VaultPrefix = "lethe-root-",
     /// The URL with which links in mails begin; by default the API's address.
     public_url: Option<PublicUrl> = "",
     /// The URL of the mail server; without it, mails are written into a folder.

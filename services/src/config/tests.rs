@@ -161,6 +161,30 @@ fn the_root_keys_stay_out_of_the_data() {
 }
 
 #[test]
+fn the_root_keys_are_in_one_place_whose_token_is_in_one_place() {
+    let vault = ("root_vault", "https://vault.example:8200");
+    let token = ("root_vault_token", "hvs.abc");
+    let file = ("root_vault_token_file", "/run/vault/token");
+    assert!(refusal(&[vault]).starts_with("root_vault: needs root_vault_token_file"));
+    assert!(refusal(&[vault, token, file]).starts_with("root_vault_token: "));
+    assert!(
+        refusal(&[vault, token, ("root_dir", "/srv/roots")]).starts_with("root_vault: the root")
+    );
+    for idle in [token, file, ("root_vault_ca", "/etc/vault.pem")] {
+        assert!(refusal(&[idle]).contains("is of no use without root_vault"));
+    }
+    let clear = ("root_vault", "http://vault.example:8200");
+    assert!(refusal(&[clear, token]).starts_with("root_vault: TLS is required"));
+    assert!(
+        refusal(&[vault, token, ("root_vault_mount", "/transit")]).starts_with("root_vault_mount")
+    );
+    let config = Config::of(&layers(&[vault, token], &[])).unwrap();
+    let shown =
+        config.entries().into_iter().find(|(name, ..)| *name == "root_vault_token").unwrap();
+    assert_eq!(shown.1, "<token>");
+}
+
+#[test]
 fn the_copy_of_the_keyring_stays_out_of_the_data_through_a_link_too() {
     let folder = tempfile::tempdir().unwrap();
     let of = |name: &str| folder.path().join(name).display().to_string();

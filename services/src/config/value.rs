@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use infra::keyring::{VaultAddress, VaultMount, VaultPrefix, VaultToken};
 use infra::mail::Smtp;
 use infra::postgres::DatabaseUrl;
 use infra::remote::Egress;
@@ -130,7 +131,7 @@ macro_rules! secret {
     )+};
 }
 
-secret! { DatabaseUrl, Smtp, PublicUrl }
+secret! { DatabaseUrl, Smtp, PublicUrl, VaultAddress, VaultMount, VaultPrefix, VaultToken }
 
 macro_rules! parsed {
     ($($value:ty: $reason:literal),+) => {$(

@@ -17,6 +17,7 @@ mod proxy;
 mod small_disk;
 pub mod sshd;
 mod until;
+mod vault;
 
 pub use databases::{Databases, TestingError, databases, empty_database, server_folder};
 pub use node::{NodeHarness, TENANT, TestNode, export};
@@ -24,3 +25,4 @@ pub use proxy::Proxy;
 pub use small_disk::SmallDisk;
 pub use sshd::{Sshd, SshdOptions};
 pub use until::{LIMIT, Observation, until, until_within};
+pub use vault::Vault;

@@ -22,5 +22,6 @@ mod seats;
 mod servers;
 mod starting;
 mod upgrade;
+mod vault;
 mod went_back;
 mod workspaces;

@@ -7,7 +7,7 @@ use domain::privacy::Class;
 use super::super::key::{KeyId, KeyKind};
 use super::super::key_cache::{KeyCache, KeySlot, KeyState, Renewal};
 use super::super::roots::Roots;
-use super::super::{RootFingerprint, RootId, RootStore, Secret, invalidations};
+use super::super::{RootFingerprint, RootId, invalidations};
 use super::*;
 use crate::clock::since_boot;
 
@@ -107,7 +107,7 @@ async fn the_roots_in_memory_are_those_that_were_read_and_not_evicted() {
     let harness = Harness::new().await;
     let folder = RootFolder::open(harness.roots.path(), None).unwrap();
     let key = Secret::from_bytes([1; 32]);
-    folder.create(RootId(1), &key).await.unwrap();
+    put_root(harness.roots.path(), 1, &key);
     let add = "insert into keyring.roots (state, fingerprint, created_at)
         values ('current', $1, now())";
     harness.sql(add, &[&RootFingerprint::of(&key).as_bytes().as_slice()]).await;

@@ -14,6 +14,9 @@ mod links;
 mod root_folder;
 mod root_holds;
 mod root_readable;
+mod root_store;
+mod root_vault;
+mod root_vault_tls;
 mod rotation;
 mod sealing;
 mod standby;
@@ -34,7 +37,9 @@ use tempfile::TempDir;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::{Keyring, KeyringError, KeyringOptions, OpenError, RootFolder, SealError};
+use super::{
+    Keyring, KeyringError, KeyringOptions, OpenError, RootFolder, RootStore, SealError, Secret,
+};
 use crate::clock::Clock;
 use crate::ids::Ids;
 use crate::postgres::{ConnectOptions, connect, connect_one};
@@ -82,9 +87,13 @@ impl Harness {
 
     /// A node whose root keys are in this folder.
     async fn try_node_with(&self, roots: &std::path::Path) -> Result<Keyring, KeyringError> {
+        self.try_node_over(Arc::new(RootFolder::open(roots, None)?)).await
+    }
+
+    /// A node whose root keys are in this place.
+    async fn try_node_over(&self, roots: Arc<dyn RootStore>) -> Result<Keyring, KeyringError> {
         let pool = connect(&self.databases.keyring_url, &ConnectOptions::app()).await?;
-        let roots = RootFolder::open(roots, None)?;
-        Keyring::start(pool, Arc::new(roots), self.options.clone(), self.clock.clone()).await
+        Keyring::start(pool, roots, self.options.clone(), self.clock.clone()).await
     }
 
     async fn node(&self) -> Keyring {
@@ -147,6 +156,12 @@ impl Harness {
         let AccountEvent::LoginFailed { ip, user_agent, .. } = event else { panic!("it was") };
         Ok([ip.sealed().unwrap().clone(), user_agent.sealed().unwrap().clone()])
     }
+}
+
+/// Writes the file of a root key, as somebody who puts it into the folder.
+fn put_root(dir: &std::path::Path, id: i64, key: &Secret) {
+    let text = format!("{}\n", hex::encode(key.expose()));
+    crate::durable::write(dir, &format!("root-{id}.key"), text.as_bytes()).unwrap();
 }
 
 fn email(of: AccountId) -> EmailAddress {

@@ -1,7 +1,7 @@
 //! A node serves only while it can read the root keys that it needs, and they are those of the rows.
 
 use super::super::root_rotation::RotationStep;
-use super::super::{RootId, RootStore, Secret};
+use super::super::{RootId, RootStore};
 use super::*;
 
 #[tokio::test]
@@ -92,7 +92,7 @@ async fn a_node_whose_root_file_holds_another_key_opens_nothing() {
     let people = harness.people(&node, 1).await;
     let away = harness.roots.path().join("away");
     std::fs::rename(harness.root_file(1), &away).unwrap();
-    harness.folder().create(RootId(1), &Secret::random().unwrap()).await.unwrap();
+    put_root(harness.roots.path(), 1, &Secret::random().unwrap());
 
     node.roots.look().await;
 

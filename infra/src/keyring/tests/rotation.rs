@@ -52,11 +52,11 @@ async fn keys_without_their_root_refuse_to_start_and_mint_nothing() {
         Err(KeyringError::RootMissing { id: RootId(1), .. })
     ));
     assert!(harness.folder().list().await.unwrap().is_empty());
-    harness.folder().create(RootId(1), &Secret::random().unwrap()).await.unwrap();
+    put_root(harness.roots.path(), 1, &Secret::random().unwrap());
     let refused = harness.try_node().await;
     assert!(matches!(refused, Err(KeyringError::RootWrong { id: RootId(1), .. })));
     std::fs::remove_file(harness.root_file(1)).unwrap();
-    harness.folder().create(RootId(1), &root).await.unwrap();
+    put_root(harness.roots.path(), 1, &root);
     all_open(&harness.node().await, &people).await;
     harness.sql("delete from keyring.roots", &[]).await;
     assert!(matches!(
@@ -115,7 +115,7 @@ async fn what_a_crash_left_half_done_is_done_again() {
     let step = async |begin| node.root_rotation.step(begin).await.unwrap();
     assert_eq!(step(Some(DateTime::<Utc>::MAX_UTC)).await, RotationStep::Begun);
     // The file of the new root was written, its row was not.
-    harness.folder().create(RootId(2), &Secret::random().unwrap()).await.unwrap();
+    put_root(harness.roots.path(), 2, &Secret::random().unwrap());
     assert_eq!(step(None).await, RotationStep::Durable);
     assert_eq!(step(None).await, RotationStep::Switched);
     assert_eq!(step(None).await, RotationStep::Rewrapped(2));
@@ -130,11 +130,11 @@ async fn what_a_crash_left_half_done_is_done_again() {
     harness.is_rotated(RootId(2)).await;
     all_open(&harness.node().await, &people).await;
     // The file came back: a restored disk, or a crash before it was unlinked.
-    harness.folder().create(RootId(1), &old).await.unwrap();
+    put_root(harness.roots.path(), 1, &old);
     node.eraser.erase_expired().await.unwrap();
     harness.is_rotated(RootId(2)).await;
     // Another keyring's file is left alone.
-    harness.folder().create(RootId(1), &Secret::random().unwrap()).await.unwrap();
+    put_root(harness.roots.path(), 1, &Secret::random().unwrap());
     node.eraser.erase_expired().await.unwrap();
     assert!(harness.root_file(1).exists());
     drop(escrowed_to);

@@ -37,6 +37,8 @@ pub struct Readiness {
     log: String,
     database: String,
     keyring: String,
+    /// Whether the place of the root keys answers. A node serves also without, from memory.
+    roots: String,
     readers: String,
     /// Whether the copy of the keyring has every change. A node serves also without.
     copy: String,
@@ -58,13 +60,15 @@ async fn ready(api: ApiData) -> HttpResponse {
         answer_of(readers(&api)),
     );
     let copy = answer_of(copy(&api)).await;
+    let roots =
+        api.app.keyring.roots_reached().map_or_else(|why| why.to_string(), |()| OK.to_owned());
     let workers = workers(&api).unwrap_or_else(|| OK.to_owned());
     let clock = api.app.clock.skew().fault().unwrap_or_else(|| OK.to_owned());
     let log = log(&api).err().unwrap_or_else(|| OK.to_owned());
     let ready = [&log, &database, &keyring, &readers, &workers];
     let ready = ready.iter().all(|answer| *answer == OK);
     let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-    answer.json(Readiness { ready, log, database, keyring, readers, copy, workers, clock })
+    answer.json(Readiness { ready, log, database, keyring, roots, readers, copy, workers, clock })
 }
 
 async fn answer_of(check: impl Future<Output = Result<(), String>>) -> String {

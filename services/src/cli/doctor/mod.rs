@@ -53,7 +53,7 @@ impl Findings {
 pub async fn run(config: Arc<Config>) -> Result<(), CliError> {
     let databases = Databases::existing(&config).await?;
     let mut findings = Findings { out: stdout(), wrong: 0 };
-    roots::look(&config, &mut findings);
+    roots::look(&config, &mut findings).await;
     let looked = look(&config, &databases, &mut findings).await;
     databases.close().await;
     looked?;

@@ -1,5 +1,7 @@
 //! What an erasure reaches, and what it does not: said as it is.
 
+use domain::privacy::deadlines::PLANNED_DAYS_MAX;
+
 use super::Findings;
 use crate::config::Config;
 
@@ -25,8 +27,15 @@ pub fn say(config: &Config, findings: &Findings) {
             copy.display()
         ));
     }
-    findings
-        .note("NOT reached: a copy of the whole disk from before, root file included, still opens");
+    match &config.root_vault {
+        None => findings
+            .note("NOT reached: a copy of the whole disk from before, root file included, still opens"),
+        Some(_) => findings.note(&format!(
+            "NOT reached: snapshots and backups of Vault from before have its deleted keys: keep none \
+             for longer than {} days",
+            PLANNED_DAYS_MAX - i64::from(config.erasure_grace_days) - config.rotation_days()
+        )),
+    }
     findings.note(
         "NOT reached: mails that were delivered, exports that were handed out, what processors hold",
     );

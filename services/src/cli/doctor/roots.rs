@@ -14,8 +14,28 @@ use super::Findings;
 use crate::cli::CliError;
 use crate::cli::terminal::count;
 use crate::config::Config;
+use crate::wiring;
 
-pub fn look(config: &Config, findings: &mut Findings) {
+pub async fn look(config: &Config, findings: &mut Findings) {
+    if config.root_vault.is_some() { ask(config, findings).await } else { folder(config, findings) }
+}
+
+/// Whether Vault answers with the token that is set. That each root is read, the keyring finds out.
+async fn ask(config: &Config, findings: &mut Findings) {
+    let listed = match wiring::root_store(config) {
+        Ok(store) => store.list().await.map(|roots| (store.place(), roots)),
+        Err(error) => return findings.wrong(&error.to_string()),
+    };
+    match listed {
+        Ok((place, roots)) => {
+            let roots = count(roots.len(), "root key", "root keys");
+            findings.well(&format!("{place}: it answers, and lists {roots}"));
+        }
+        Err(error) => findings.wrong(&error.to_string()),
+    }
+}
+
+fn folder(config: &Config, findings: &mut Findings) {
     let roots = &config.root_dir;
     match exposed(roots) {
         Err((path, error)) if path == *roots && error.kind() == ErrorKind::NotFound => {
@@ -141,11 +161,13 @@ async fn old(keyring: &Keyring, config: &Config, findings: &mut Findings) -> Res
         }
     }
     for root in keyring.root_rotation.unknown().await? {
+        let name = match &config.root_vault {
+            None => format!("root-{root}.key in {}", config.root_dir.display()),
+            Some(vault) => format!("{}{root} in Vault at {vault}", config.root_vault_prefix),
+        };
         findings.note(&format!(
-            "root-{root}.key in {} is no root of this keyring: it is another keyring's, or its \
-             server failed before the standby knew of it. Nothing erases it: delete it if no \
-             other keyring uses the folder",
-            config.root_dir.display()
+            "{name} is no root of this keyring: it is another keyring's, or its server failed before \
+             the standby knew of it. Nothing erases it: delete it if no other keyring uses the place"
         ));
     }
     if config.root_retention_hours == 0 {
