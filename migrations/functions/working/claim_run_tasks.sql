@@ -13,19 +13,19 @@ language plpgsql set search_path = pg_catalog, pg_temp
 declare
   nobody constant uuid := '00000000-0000-0000-0000-000000000000';
   start   constant uuid := gen_random_uuid();
+  present timestamptz;  -- a condition on an index
+  ahead timestamptz;    -- a lease that ends later was given by a clock that ran ahead
   chosen  record;
   taken int := 0;
 begin
   perform pg_advisory_xact_lock('working.run_tasks'::regclass::bigint);
+  present := clock_timestamp();
+  ahead := present + 2 * make_interval(secs => lease_seconds);
   for chosen in
     with recursive busy as materialized (
-      select * from working.run_tasks where state in ('running', 'lost')),
+      select * from working.run_tasks where state = 'running'),
     of_workspace as materialized (
-      select workspace_id, count(*) as tasks from busy where state = 'running' group by workspace_id),
-    free as (
-      select * from busy
-      where (lease_until is null or lease_until <= clock_timestamp())
-        and (next_at is null or next_at <= clock_timestamp())),
+      select workspace_id, count(*) as tasks from busy group by workspace_id),
     -- Those of the oldest tasks, and up to 500 others: each is found from the one before, from a random place on.
     waiting_after (workspace_id, place) as (
       (select workspace_id, 1 from working.run_tasks
@@ -61,7 +61,7 @@ begin
           order by q.queued_at, q.run_id, q.server_id
           limit (select case when count(*) < 2 * most then 32 else 4 end from roomy)) q
         where (select count(*) from working.run_tasks b
-               where b.state in ('running', 'lost') and b.state = 'running' and b.server_id = q.server_id) < per_server
+               where b.state = 'running' and b.server_id = q.server_id) < per_server
           and not exists (
             select from working.run_tasks b
             where b.state in ('running', 'lost') and b.server_id = q.server_id and b.deployment_id = q.deployment_id)) q),
@@ -92,13 +92,14 @@ begin
           and coalesce(q.deployment_id, nobody) = c.deployment_id
         order by q.queued_at, q.run_id limit 1) q
       where (select count(*) from working.run_tasks b
-             where b.state in ('running', 'lost') and b.state = 'running' and b.server_id = c.server_id) < per_server
+             where b.state = 'running' and b.server_id = c.server_id) < per_server
         and not exists (
           select from working.run_tasks b
           where b.state in ('running', 'lost') and b.server_id = c.server_id and b.deployment_id = c.deployment_id)),
     candidates as (
       select 1 as class, 0::bigint as tasks, queued_at, run_id, server_id, attempt, false as limited
-      from free where state = 'running'
+      from busy
+      where coalesce(greatest(lease_until, next_at), '-infinity') <= present or lease_until > ahead
       union all
       select 2, tasks + row_number() over of_one - 1, queued_at, run_id, server_id, attempt, true
       from (select * from firsts union all select * from behind) q
@@ -107,7 +108,10 @@ begin
       (select 2, 0, queued_at, run_id, server_id, attempt, false
        from working.run_tasks where state = 'queued' and cancel order by queued_at limit most)
       union all
-      select 3, 0, queued_at, run_id, server_id, attempt, false from free where state = 'lost')
+      (select 3, 0, queued_at, run_id, server_id, attempt, false
+       from working.run_tasks
+       where state = 'lost' and coalesce(greatest(lease_until, next_at), '-infinity') <= present
+       order by coalesce(greatest(lease_until, next_at), '-infinity') limit most))
     select * from candidates order by class, tasks, queued_at, run_id, server_id
   loop
     exit when taken >= most;
@@ -119,10 +123,10 @@ begin
         seen_at = coalesce(t.seen_at, clock_timestamp())
       where (t.run_id, t.server_id, t.attempt) = (chosen.run_id, chosen.server_id, chosen.attempt)
         -- What was taken since the candidates were read.
-        and (t.lease_until is null or t.lease_until <= clock_timestamp())
+        and (t.lease_until is null or t.lease_until <= clock_timestamp() or t.lease_until > ahead)
         and (not chosen.limited or t.cancel or (
           (select count(*) from working.run_tasks b
-           where b.state in ('running', 'lost') and b.state = 'running' and b.server_id = t.server_id) < per_server
+           where b.state = 'running' and b.server_id = t.server_id) < per_server
           and (select count(*) from working.run_tasks b
                where b.state = 'running' and b.workspace_id = t.workspace_id) < per_workspace
           and not exists (

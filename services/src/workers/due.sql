@@ -12,5 +12,7 @@ select
     where state = 'queued' and (next_at is null or next_at <= clock_timestamp()))
     or exists (
       select from working.run_tasks
-      where state in ('running', 'lost') and (lease_until is null or lease_until <= clock_timestamp())
-        and (next_at is null or next_at <= clock_timestamp())) as runs
+      where state = 'running' and coalesce(greatest(lease_until, next_at), '-infinity') <= statement_timestamp())
+    or exists (
+      select from working.run_tasks
+      where state = 'lost' and coalesce(greatest(lease_until, next_at), '-infinity') <= statement_timestamp()) as runs

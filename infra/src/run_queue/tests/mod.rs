@@ -1,3 +1,5 @@
+mod reads;
+
 use domain::SealedId;
 use domain::privacy::Sealed;
 
@@ -11,7 +13,7 @@ const OTHER: Uuid = Uuid::from_u128(2);
 const WIDE: RunLimits = RunLimits { per_server: 100, per_workspace: 100, per_node: 100 };
 
 struct Harness {
-    _databases: Databases,
+    databases: Databases,
     pool: Pool,
     queue: RunQueue,
 }
@@ -20,7 +22,7 @@ async fn given(lease: Duration) -> Harness {
     let databases = databases().await.unwrap();
     let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
     let queue = RunQueue::new(pool.clone(), lease);
-    Harness { _databases: databases, pool, queue }
+    Harness { databases, pool, queue }
 }
 
 /// Number `run` of a workspace, on a server; a later number is younger.
@@ -126,44 +128,6 @@ async fn a_long_queue_for_a_full_server_does_not_keep_the_others_of_its_workspac
     let limits = RunLimits { per_server: 2, ..limits };
     assert_eq!(given.claimed(9, limits).await, [101]);
     assert_eq!(given.claimed(9, limits).await, [300, 400]);
-}
-
-/// Filled by SQL: so many tasks of so many workspaces, each on one of its two servers.
-async fn fill(given: &Harness, tasks: i32, workspaces: i32) {
-    let fill = "insert into working.run_tasks \
-        (run_id, server_id, attempt, workspace_id, state, queued_at) \
-        select gen_random_uuid(), md5(format('server %s', n % (2 * $2)))::uuid, 1, \
-          md5(format('workspace %s', n % $2))::uuid, 'queued', now() + n * interval '1 ms' \
-        from generate_series(1, $1) n";
-    given.pool.get().await.unwrap().execute(fill, &[&tasks, &workspaces]).await.unwrap();
-}
-
-/// How many rows of the queue a claim reads that finds tasks.
-async fn read_by_claim(given: &Harness) -> i64 {
-    let read = "select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables \
-        where relname = 'run_tasks'";
-    let claim = "select count(*) from working.claim_run_tasks($1, 8, 60, 4, 20)";
-    let mut client = given.pool.get().await.unwrap();
-    let tx = client.transaction().await.unwrap();
-    let before: i64 = tx.query_one(read, &[]).await.unwrap().get(0);
-    let claimed: i64 = tx.query_one(claim, &[&ONE]).await.unwrap().get(0);
-    assert_eq!(claimed, 8);
-    tx.query_one(read, &[]).await.unwrap().get::<_, i64>(0) - before
-}
-
-#[tokio::test]
-async fn a_claim_does_not_read_the_queue() {
-    let given = given(LEASE).await;
-    fill(&given, 200, 3).await;
-    let short = read_by_claim(&given).await;
-
-    fill(&given, 20_000, 3).await;
-    let long = read_by_claim(&given).await;
-    fill(&given, 20_000, 5_000).await;
-    let many = read_by_claim(&given).await;
-
-    assert!(long <= short + 100, "{short} rows of a short queue, {long} of a long one");
-    assert!(many < 10_000, "{many} rows where many workspaces wait");
 }
 
 #[tokio::test]
