@@ -3,7 +3,8 @@
 //! The row has three columns. `node` holds it until `lease_until`, by the database's clock; without
 //! them, or once that time is over, any node may take it. `fence` grows with each change of holder, and
 //! what the holder writes is written under its fence: a node that was paused or cut off changes nothing
-//! any more. Only the holder renews, and a node that stops gives its rows back at once.
+//! any more. Only the holder renews, and a node that stops gives its rows back at once. A lease that ends later
+//! than twice its length from now is over as well: a server that failed had a clock that ran ahead.
 //!
 //! The columns stand in the row that they guard, so that one statement checks the lease and writes:
 //!

@@ -252,7 +252,8 @@ impl Outbox {
     /// Ends the leases of nodes that died while they sent. Mails for a folder are queued again. Mails
     /// by SMTP may have been sent, and are not sent again; returns the number of these.
     pub async fn expire_leases(&self) -> Result<u64, PgError> {
-        let rows = query(&self.pool, EXPIRE_LEASES, &[&self.clock.now()]).await?;
+        let (folder, smtp) = (FOLDER_LEASE.as_secs_f64(), SMTP_LEASE.as_secs_f64());
+        let rows = query(&self.pool, EXPIRE_LEASES, &[&self.clock.now(), &folder, &smtp]).await?;
         let unknown =
             rows.iter().filter(|row| row.try_get(0).is_ok_and(|state: &str| state == "unknown"));
         Ok(unknown.count() as u64)

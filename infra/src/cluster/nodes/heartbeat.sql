@@ -1,7 +1,10 @@
 -- A row that another node is deleting, or whose part sends a heartbeat after all, is left to it.
 with dead as (
   select node, part from working.nodes
-  where lease_until <= clock_timestamp() and (node, part) <> ($1, $2)
+  where (lease_until <= clock_timestamp()
+      -- The clock ran ahead.
+      or lease_until > clock_timestamp() + 2 * make_interval(secs => $4))
+    and (node, part) <> ($1, $2)
   for update skip locked),
 deleted as (
   delete from working.nodes n using dead where (n.node, n.part) = (dead.node, dead.part))

@@ -60,3 +60,20 @@ async fn a_heartbeat_makes_the_lease_longer() {
         where lease_until > clock_timestamp() + interval '30 seconds'";
     assert_eq!(strings(&pool, renewed).await, ["readers"]);
 }
+
+/// Otherwise a migration, or a restore, would wait for it.
+#[tokio::test]
+async fn a_dead_part_whose_lease_is_of_a_clock_that_ran_ahead_is_deleted() {
+    let databases = databases().await.unwrap();
+    let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+    let part = |node| Membership::new(pool.clone(), node, Part::Readers, LONG);
+    let client = pool.get().await.unwrap();
+    part(TWO).heartbeat(&client, &[]).await.unwrap();
+    let ahead =
+        "update working.nodes set lease_until = lease_until + interval '1 hour' returning part";
+    assert_eq!(strings(&pool, ahead).await, ["readers"]);
+
+    part(ONE).heartbeat(&client, &[]).await.unwrap();
+
+    assert_eq!(live(&pool).await, ["1 readers "]);
+}

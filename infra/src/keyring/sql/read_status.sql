@@ -12,6 +12,8 @@ select
   r.root_id, r.current_at,
   (select count(*) from keyring.roots where escrow = 'held') as escrowed,
   e.generation, e.created_at as generation_at,
-  (select extract(epoch from clock_timestamp() - complete_at)::float8 from keyring.copy) as copy_seconds
+  -- None for a time of the future: a clock that ran ahead has written it.
+  (select extract(epoch from clock_timestamp() - complete_at)::float8 from keyring.copy
+    where complete_at <= clock_timestamp() + interval '1 minute') as copy_seconds
 from counted, keyring.roots r, keyring.email_generations e
 where r.state = 'current' and e.state = 'live'

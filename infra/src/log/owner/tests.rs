@@ -130,3 +130,17 @@ async fn a_renewal_releases_what_the_node_holds_and_does_not_run() {
     assert_eq!(seen[1], ("ones_ended/1".to_owned(), None, false));
     assert_eq!(seen[5], ("twos_live/1".to_owned(), Some(TWO), false));
 }
+
+/// The server that failed had a clock that ran ahead.
+#[tokio::test]
+async fn a_lease_that_ends_far_later_than_its_length_is_nobodys() {
+    let (_databases, pool) = checkpoints().await;
+    let client = pool.get().await.unwrap();
+    let ahead = "update readers.checkpoints
+        set lease_until = clock_timestamp() + interval '1 day' where name = 'twos_live'";
+    client.execute(ahead, &[]).await.unwrap();
+
+    assert_eq!(list(&pool, ONE).await[5], ("twos_live/1".to_owned(), None, false));
+    let taken = client.query(TAKE, &[&ONE, &vec!["twos_live/1"], &LEASE]).await.unwrap();
+    assert_eq!(taken.len(), 1);
+}

@@ -5,4 +5,6 @@ on conflict (name, version) do update
 set node = excluded.node, fence = r.fence + 1, lease_until = excluded.lease_until, ceiling = excluded.ceiling,
   started_at = clock_timestamp(), position = case when $6 then r.position else 0 end, indexed = $6 and r.indexed
 where r.lease_until is null or r.lease_until <= clock_timestamp()
+  -- The clock ran ahead.
+  or r.lease_until > clock_timestamp() + 2 * make_interval(secs => $4)
 returning fence, position, indexed

@@ -115,7 +115,7 @@ async fn copy(api: &Api) -> Result<(), String> {
     match status.copy_seconds {
         Some(age) if age <= COPY_SECONDS_MAX => Ok(()),
         Some(age) => Err(format!("the copy of the keyring is {age:.0} s behind")),
-        None => Err("the keyring was never copied".to_owned()),
+        None => Err("when the keyring was last copied is not known".to_owned()),
     }
 }
 
