@@ -9,6 +9,7 @@ pub mod logging;
 pub mod metrics;
 pub mod operations;
 pub mod panicked;
+mod stuck_erasures;
 pub mod unseal;
 pub mod wiring;
 pub mod workers;

@@ -36,6 +36,7 @@ use uuid::Uuid;
 use crate::config::Config;
 use crate::databases::Databases;
 use crate::panicked::PanickedWorkers;
+use crate::stuck_erasures::StuckErasures;
 
 /// A start on a Vault that does not answer says so after this time, and a rotation waits.
 const VAULT_WITHIN: Duration = Duration::from_secs(5);
@@ -85,6 +86,7 @@ pub struct App {
     /// The URL with which links in mails and in the `OpenAPI` document begin, without a final slash.
     pub public_url: Arc<str>,
     pub panicked: PanickedWorkers,
+    pub stuck_erasures: StuckErasures,
 }
 
 /// What a process may make that is not there.
@@ -182,6 +184,7 @@ impl App {
             mail_from: Mailbox::parse(&config.mail_from)?,
             public_url: public_url.trim_end_matches('/').into(),
             panicked: PanickedWorkers::default(),
+            stuck_erasures: StuckErasures::default(),
             config,
             clock,
             ids,

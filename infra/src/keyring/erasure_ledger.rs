@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::SubjectId;
 use domain::privacy::deadlines::OVERDUE_AFTER;
 use tokio_postgres::types::ToSql;
+use uuid::Uuid;
 
 use super::{ErasureEntry, ErasureStage, ErasureState, KeyringError, OpenErasures, SubjectKind};
 use crate::clock::Clock;
@@ -188,15 +189,18 @@ impl ErasureLedger {
         self.entries(LIST_PROVABLE, &[&limit, &skip]).await
     }
 
-    /// Whether [`Self::pending`], [`Self::due`] or [`Self::provable`] lists any, in one statement.
+    /// Whether [`Self::pending`], [`Self::due`] or [`Self::provable`] lists any besides those of `without`, in one
+    /// statement.
     pub async fn has_work(
         &self,
         until: DateTime<Utc>,
         now: DateTime<Utc>,
+        without: &[SubjectId],
     ) -> Result<bool, KeyringError> {
+        let without: Vec<Uuid> = without.iter().map(|subject| subject.0).collect();
         let client = self.pool.get().await?;
         let has_work = client.prepare_cached(HAS_WORK).await?;
-        Ok(client.query_one(&has_work, &[&until, &now]).await?.try_get(0)?)
+        Ok(client.query_one(&has_work, &[&until, &now, &without]).await?.try_get(0)?)
     }
 
     /// Records that an erasure has reached a stage. If the stage was recorded before, returns that row

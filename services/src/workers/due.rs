@@ -78,7 +78,8 @@ impl Due {
     /// Wakes the eraser if it has work.
     pub(super) async fn look_for_erasures(&self, app: &App) -> Result<(), KeyringError> {
         let now = app.clock.now();
-        if app.keyring.ledger.has_work(now - SETTLED_AFTER, now).await? {
+        let waiting = app.stuck_erasures.waiting(now);
+        if app.keyring.ledger.has_work(now - SETTLED_AFTER, now, &waiting).await? {
             self.erasures.notify_one();
         }
         Ok(())

@@ -1,9 +1,12 @@
+-- Those of $3 are not tried now.
 select exists (
-    select from keyring.erasures where append_pending and state = 'requested' and requested_at <= $1)
-  or exists (
-    select from keyring.erasures where state in ('requested', 'fenced', 'destroyed') and due <= $2)
+    select from keyring.erasures
+    where append_pending and state = 'requested' and requested_at <= $1 and subject <> all ($3))
   or exists (
     select from keyring.erasures
-    where state = 'completed' and coalesce(last_root, 0) < (
+    where state in ('requested', 'fenced', 'destroyed') and due <= $2 and subject <> all ($3))
+  or exists (
+    select from keyring.erasures
+    where state = 'completed' and subject <> all ($3) and coalesce(last_root, 0) < (
       select coalesce(min(root_id), 9223372036854775807) from keyring.roots
       where state <> 'destroyed' or escrow = 'held'))

@@ -146,8 +146,13 @@ pub(super) async fn erase_due(app: App) -> Result<bool, KeyringError> {
     loop {
         let due = app.keyring.ledger.due(app.clock.now(), AT_ONCE, pages.skip).await?;
         for entries in due.chunks(TOGETHER) {
-            let turns = join_all(entries.iter().map(|entry| take_turn(&app, entry))).await;
-            for (entry, turn) in entries.iter().zip(turns) {
+            let turns = join_all(entries.iter().map(|entry| {
+                let goes_on = |turn: &Result<Turn, EraserError>| {
+                    !is_actionable(&app, entry) || !matches!(turn, Ok(Turn::Waits) | Err(_))
+                };
+                unless_waiting(&app, entry, Ok(Turn::Waits), take_turn(&app, entry), goes_on)
+            }));
+            for (entry, turn) in entries.iter().zip(turns.await) {
                 unfinished += i64::from(matches!(turn, Ok(Turn::Unfinished)));
                 let ended = turn.map(|turn| turn == Turn::Ended);
                 pages.leaves_if(entry.subject.0, ended);
@@ -168,7 +173,10 @@ async fn settle_pending(app: &App) -> Result<(), KeyringError> {
     loop {
         let pending = app.keyring.ledger.pending(settled, AT_ONCE, pages.skip).await?;
         for entry in &pending {
-            pages.leaves_if(entry.subject.0, settle(app, entry).await);
+            let settled = unless_waiting(app, entry, Ok(false), settle(app, entry), |settled| {
+                matches!(settled, Ok(true))
+            });
+            pages.leaves_if(entry.subject.0, settled.await);
         }
         if pages.is_last(pending.len()) {
             return Ok(());
@@ -181,9 +189,12 @@ async fn prove_all(app: &App) -> Result<(), KeyringError> {
     loop {
         let provable = app.keyring.ledger.provable(AT_ONCE, pages.skip).await?;
         for entries in provable.chunks(TOGETHER) {
-            let proofs = join_all(entries.iter().map(|entry| prove(app, entry))).await;
-            for (entry, proved) in entries.iter().zip(proofs) {
-                pages.leaves(entry.subject.0, proved);
+            let proofs = join_all(entries.iter().map(|entry| async {
+                let proof = async { prove(app, entry).await.map(|()| true) };
+                unless_waiting(app, entry, Ok(false), proof, Result::is_ok).await
+            }));
+            for (entry, proved) in entries.iter().zip(proofs.await) {
+                pages.leaves_if(entry.subject.0, proved);
             }
         }
         if pages.is_last(provable.len()) {
@@ -202,6 +213,26 @@ async fn settle(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
         // As an entry that is due: nothing comes after it in the log.
         InLog::Ended => Ok(false),
     }
+}
+
+/// What is done for an erasure, unless it could not go on for a while and waits for its next turn.
+async fn unless_waiting<T>(
+    app: &App,
+    entry: &ErasureEntry,
+    waits: T,
+    work: impl Future<Output = T>,
+    goes_on: impl FnOnce(&T) -> bool,
+) -> T {
+    if app.stuck_erasures.is_waiting(entry.subject, app.clock.now()) {
+        return waits;
+    }
+    let done = work.await;
+    if goes_on(&done) {
+        app.stuck_erasures.went_on(entry.subject);
+    } else {
+        app.stuck_erasures.note(entry.subject, app.clock.now());
+    }
+    done
 }
 
 fn is_actionable(app: &App, entry: &ErasureEntry) -> bool {

@@ -3,8 +3,10 @@
 use domain::privacy::Label;
 use domain::workspace::{Workspace, WorkspaceCommand};
 use domain::{SubjectId, WorkspaceId};
+use futures_util::FutureExt;
 use infra::keyring::ErasureState;
 
+use super::super::due::Due;
 use super::super::eraser::workspace::BATCHES_A_TURN;
 use super::super::eraser::{Eraser, erase_due};
 use super::*;
@@ -70,4 +72,38 @@ async fn erasures_that_cannot_be_done_keep_no_later_one_waiting() {
     erase_due(app.clone()).await.unwrap();
 
     assert_eq!(state(&app, small.into()).await, ErasureState::Completed);
+}
+
+/// They are looked at seldom, and wake nobody meanwhile.
+#[tokio::test]
+async fn erasures_that_are_stuck_for_long_wait_for_their_next_turn() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let keyring = app.keyring_pool.get().await.unwrap();
+    let stuck = "insert into keyring.erasures (subject, requested_at, due, claim_code_hash, state) \
+        values ($1, $2, $2, sha256('1'), 'requested')";
+    let at = app.clock.now() - TimeDelta::minutes(5);
+    // Somebody who lives, and of whose request the log does not know.
+    let subject = SubjectId(register(&app, "ada@example.org").await.account.0);
+    keyring.execute(stuck, &[&subject.0, &at]).await.unwrap();
+    let is_waiting = || app.stuck_erasures.is_waiting(subject, app.clock.now());
+    let due = Due::default();
+    let wakes = async || {
+        due.look_for_erasures(&app).await.unwrap();
+        due.erasures.notified().now_or_never().is_some()
+    };
+
+    erase_due(app.clone()).await.unwrap();
+    assert!(!is_waiting() && wakes().await);
+    harness.clock.advance(TimeDelta::minutes(2));
+    erase_due(app.clone()).await.unwrap();
+
+    assert!(is_waiting() && !wakes().await);
+    let healthy = deleted_workspace(&app).await;
+    react(&app, &Eraser::new(&app, &Arc::default())).await.unwrap();
+    assert!(wakes().await);
+    erase_due(app.clone()).await.unwrap();
+    assert_eq!(state(&app, healthy.into()).await, ErasureState::Completed);
+    harness.clock.advance(TimeDelta::minutes(1));
+    assert!(!is_waiting() && wakes().await);
 }

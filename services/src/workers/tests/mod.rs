@@ -171,6 +171,7 @@ impl Harness {
             mail_from: Mailbox::parse("Lethe <lethe@localhost>").unwrap(),
             public_url: "https://lethe.test".into(),
             panicked: PanickedWorkers::default(),
+            stuck_erasures: crate::stuck_erasures::StuckErasures::default(),
             clock,
             metrics,
             pool,
