@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::BackupError;
+use crate::postgres::log_version;
 
 pub(super) const DUMP: &str = "events.dump";
 const NAME: &str = "manifest.json";
@@ -44,7 +45,7 @@ impl Manifest {
     /// Of the backup in this folder, whose dump is read and compared with it.
     ///
     /// # Errors
-    /// [`BackupError::NoBackup`], [`BackupError::Changed`], [`BackupError::File`].
+    /// [`BackupError::NoBackup`], [`BackupError::NewerSchema`], [`BackupError::Changed`], [`BackupError::File`].
     pub fn verify(folder: &Path) -> Result<Self, BackupError> {
         let no = |reason: String| BackupError::NoBackup { path: folder.to_owned(), reason };
         let text =
@@ -53,6 +54,11 @@ impl Manifest {
             serde_json::from_slice(&text).map_err(|error| no(format!("{NAME}: {error}")))?;
         if manifest.format != FORMAT {
             return Err(no("a newer Lethe wrote it: use that one".to_owned()));
+        }
+        let (schema, known) = (manifest.schema, log_version());
+        if schema > known {
+            let (path, lethe) = (folder.to_owned(), manifest.lethe);
+            return Err(BackupError::NewerSchema { path, lethe, schema, known });
         }
         let dump = folder.join(DUMP);
         let (bytes, sha256) = digest(&dump)?;

@@ -1,8 +1,10 @@
 //! Backups of the events' database, by the programmes of PostgreSQL. The keyring is never in one: an
 //! old backup is read with the keys of today.
 
+mod left;
 mod manifest;
 mod restore;
+mod sessions;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -14,6 +16,7 @@ use std::path::PathBuf;
 
 use crate::postgres::PgError;
 
+pub use left::left_databases;
 pub use manifest::Manifest;
 pub use restore::restore;
 pub use target::refuse_target;
@@ -46,6 +49,16 @@ pub enum BackupError {
          --overwrite to drop it"
     )]
     HasLog { url: String, position: i64 },
+    #[error(
+        "{path} has schema {schema} of the events' database, and this programme {known}: restore it with \
+         the version of Lethe that wrote it ({lethe}), or a later one", path = .path.display()
+    )]
+    NewerSchema { path: PathBuf, lethe: String, schema: i32, known: i32 },
+    #[error(
+        "the database is in use, and these sessions were not ended: {0}. Close them, or make this role a \
+         member of pg_signal_backend"
+    )]
+    InUse(String),
     #[error("the name {name} is too long for a restore: use one of at most {most} bytes")]
     LongName { name: String, most: usize },
     #[error("the database {0} is in the way, and no restore has made it: rename it, or drop it")]

@@ -4,10 +4,11 @@ use std::path::Path;
 use std::process::Stdio;
 
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 use super::manifest::{DUMP, Manifest};
 use super::target::{Names, refuse_target};
-use super::{BackupError, Tools};
+use super::{BackupError, Tools, sessions};
 use crate::postgres::{
     ConnectOptions, DatabaseUrl, connect_one, create_database, database_exists, live_nodes,
     migrate_log,
@@ -19,7 +20,9 @@ const READ_SERVER: &str = "select current_setting('server_version_num')::int";
 const READ_MARK: &str =
     "select shobj_description(oid, 'pg_database') from pg_database where datname = $1";
 /// The comment on a database that a restore may drop.
-const MARK: &str = "Made by lethe restore, which drops it.";
+pub(super) const MARK: &str = "Made by lethe restore, which drops it.";
+/// How often the names are changed when somebody connects meanwhile.
+const TRIES: u32 = 3;
 /// Has every server that was not set up otherwise.
 const MAINTENANCE: &str = "postgres";
 
@@ -44,25 +47,39 @@ pub async fn restore(
     let mut admin = connect_one(&admin, &ConnectOptions::unlimited()).await?;
     let server: i32 = admin.query_one(READ_SERVER, &[]).await?.try_get(0)?;
     let tools = Tools::find(data, server / 10_000)?;
+    sessions::refuse_lasting(&admin, &names.live).await?;
     drop_marked(&admin, &names.before).await?;
     make_marked(&admin, &beside, &names.restoring).await?;
-    // Makes the roles to which a dump grants rights.
-    migrate_log(&beside).await?;
-    make_marked(&admin, &beside, &names.restoring).await?;
-    let mut command = tools.command("pg_restore", &beside);
-    command.args(["--exit-on-error", "--single-transaction", "--dbname"]).arg(&names.restoring);
+    let restored = async {
+        // Makes the roles to which a dump grants rights.
+        migrate_log(&beside).await?;
+        make_marked(&admin, &beside, &names.restoring).await?;
+        read_dump(&tools, &beside, folder).await?;
+        compare(&beside, manifest, folder).await?;
+        // It took a while.
+        refuse_target(url, overwrite).await?;
+        refuse_nodes(url).await?;
+        swap(&mut admin, &names).await
+    };
+    let restored = restored.await;
+    if restored.is_err()
+        && let Err(error) = drop_marked(&admin, &names.restoring).await
+    {
+        // The next restore drops it, and `lethe doctor` names it.
+        tracing::warn!(database = names.restoring, %error, "what was restored so far is not dropped");
+    }
+    restored
+}
+
+async fn read_dump(tools: &Tools, into: &DatabaseUrl, folder: &Path) -> Result<(), BackupError> {
+    let mut command = tools.command("pg_restore", into);
+    command.args(["--exit-on-error", "--single-transaction", "--dbname"]);
+    command.arg(into.database().unwrap_or_default());
     command.arg(folder.join(DUMP)).stderr(Stdio::piped());
     let output = tokio::task::spawn_blocking(move || command.output()).await;
     let output = output.map_err(|error| failed(error.to_string()))?;
     let output = output.map_err(|error| failed(error.to_string()))?;
-    if !output.status.success() {
-        return Err(failed(last_line(&output.stderr)));
-    }
-    compare(&beside, manifest, folder).await?;
-    // It took a while.
-    refuse_target(url, overwrite).await?;
-    refuse_nodes(url).await?;
-    swap(&mut admin, &names).await
+    if output.status.success() { Ok(()) } else { Err(failed(last_line(&output.stderr))) }
 }
 
 async fn refuse_nodes(url: &DatabaseUrl) -> Result<(), BackupError> {
@@ -91,13 +108,36 @@ async fn drop_marked(admin: &Client, name: &str) -> Result<(), BackupError> {
     if row.try_get::<_, Option<&str>>(0)? != Some(MARK) {
         return Err(BackupError::InTheWay(name.to_owned()));
     }
-    admin.batch_execute(&format!("drop database {}", quoted(name))).await?;
+    admin.batch_execute(&format!("drop database {} with (force)", quoted(name))).await?;
     Ok(())
 }
 
-/// Gives the restored database the name of the earlier one, which is dropped then. PostgreSQL renames
-/// no database that somebody is connected to.
+/// Gives the restored database the name of the earlier one, which is dropped then. Whoever is connected to one
+/// of them is disconnected: PostgreSQL renames no database that is in use.
 pub(super) async fn swap(admin: &mut Client, names: &Names) -> Result<(), BackupError> {
+    let both = [names.live.as_str(), names.restoring.as_str()];
+    for number in 1..=TRIES {
+        sessions::end(admin, &both).await?;
+        match rename(admin, names).await {
+            // A proxy has connected again.
+            Err(error) if error.code() == Some(&SqlState::OBJECT_IN_USE) && number < TRIES => {}
+            Err(error) if error.code() == Some(&SqlState::OBJECT_IN_USE) => {
+                return Err(BackupError::InUse(sessions::all(admin, &both).await?.join(", ")));
+            }
+            renamed => {
+                renamed?;
+                break;
+            }
+        }
+    }
+    if let Err(error) = drop_marked(admin, &names.before).await {
+        // The next restore drops it, and `lethe doctor` names it.
+        tracing::warn!(database = names.before, %error, "the earlier database is not dropped");
+    }
+    Ok(())
+}
+
+async fn rename(admin: &mut Client, names: &Names) -> Result<(), tokio_postgres::Error> {
     let (live, restoring) = (quoted(&names.live), quoted(&names.restoring));
     let before = quoted(&names.before);
     let transaction = admin.transaction().await?;
@@ -108,12 +148,7 @@ pub(super) async fn swap(admin: &mut Client, names: &Names) -> Result<(), Backup
     let take =
         format!("alter database {restoring} rename to {live}; comment on database {live} is null");
     transaction.batch_execute(&take).await?;
-    transaction.commit().await?;
-    if let Err(error) = drop_marked(admin, &names.before).await {
-        // The next restore drops it.
-        tracing::warn!(database = names.before, %error, "the earlier database is not dropped");
-    }
-    Ok(())
+    transaction.commit().await
 }
 
 /// That what was restored is what the manifest says.

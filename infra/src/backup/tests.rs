@@ -3,10 +3,11 @@
 use test_support::{Databases, databases};
 use tokio_postgres::Client;
 
-use super::restore::swap;
+use super::restore::{MARK, swap};
+use super::sessions::refuse_lasting;
 use super::target::Names;
-use super::{BackupError, Manifest, back_up, refuse_target, restore};
-use crate::postgres::{ConnectOptions, DatabaseUrl, connect_one, create_database};
+use super::{BackupError, Manifest, back_up, left_databases, refuse_target, restore};
+use crate::postgres::{ConnectOptions, DatabaseUrl, connect_one, create_database, database_exists};
 
 fn url(databases: &Databases) -> DatabaseUrl {
     databases.log_url.parse().unwrap()
@@ -107,26 +108,158 @@ async fn a_name_that_would_be_cut_is_refused() {
     admin.batch_execute(&format!("drop database {}", "l".repeat(63))).await.unwrap();
 }
 
-/// Somebody looks into the restored database.
+/// What was restored is gone.
 #[tokio::test]
 async fn the_earlier_database_keeps_its_name_when_the_restored_one_cannot_take_it() {
     let databases = databases().await.unwrap();
     let live = other(&databases, "_live");
     let names = Names::of(&live).unwrap();
-    let restoring = live.with_database(&names.restoring);
     create_database(&live).await.unwrap();
-    create_database(&restoring).await.unwrap();
-    let looks = connected(&restoring).await;
     let mut admin = connected(&url(&databases)).await;
 
     let refused = swap(&mut admin, &names).await;
 
     assert!(matches!(refused, Err(BackupError::Database(_))), "{refused:?}");
     connected(&live).await;
-    drop(looks);
+    create_database(&live.with_database(&names.restoring)).await.unwrap();
     swap(&mut admin, &names).await.unwrap();
     connected(&live).await;
+    assert_eq!(beside(&admin, &names).await, 0);
+}
+
+async fn beside(admin: &Client, names: &Names) -> i64 {
     let left = "select count(*) from pg_database where datname in ($1, $2)";
-    let left = admin.query_one(left, &[&names.restoring, &names.before]).await.unwrap();
-    assert_eq!(left.get::<_, i64>(0), 0);
+    admin.query_one(left, &[&names.restoring, &names.before]).await.unwrap().get(0)
+}
+
+/// A pooling proxy keeps its connections, and somebody looks into the restored database.
+#[tokio::test]
+async fn sessions_that_do_nothing_do_not_keep_a_restore() {
+    let databases = databases().await.unwrap();
+    let live = other(&databases, "_live");
+    let names = Names::of(&live).unwrap();
+    let restoring = live.with_database(&names.restoring);
+    create_database(&live).await.unwrap();
+    create_database(&restoring).await.unwrap();
+    let (keeps, looks) = (connected(&live).await, connected(&restoring).await);
+    let mut admin = connected(&url(&databases)).await;
+
+    swap(&mut admin, &names).await.unwrap();
+
+    connected(&live).await;
+    assert_eq!(beside(&admin, &names).await, 0);
+    assert!(keeps.query("select", &[]).await.is_err() && looks.query("select", &[]).await.is_err());
+}
+
+/// Of a role that does not own the sessions.
+#[tokio::test]
+async fn sessions_that_cannot_be_ended_are_named_before_anything_is_done() {
+    let databases = databases().await.unwrap();
+    let keeps = connected(&url(&databases)).await;
+    let name: String =
+        keeps.query_one("select current_database()::text", &[]).await.unwrap().get(0);
+    let admin = connected(&url(&databases).with_database("postgres")).await;
+    refuse_lasting(&admin, &name).await.unwrap();
+    admin.batch_execute("set role pg_monitor").await.unwrap();
+
+    let refused = refuse_lasting(&admin, &name).await;
+
+    assert!(
+        matches!(&refused, Err(BackupError::InUse(who)) if who.contains(" as ")),
+        "{refused:?}"
+    );
+}
+
+/// And what was read of the dump is dropped: no erasure would reach it.
+#[tokio::test]
+async fn a_dump_that_is_not_what_its_manifest_says_is_refused() {
+    let databases = databases().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = backed_up(&databases, folder.path()).await;
+    let empty = other(&databases, "_empty");
+    let names = Names::of(&empty).unwrap();
+    let longer = Manifest { position: 1, ..manifest };
+
+    let refused = restore(&empty, None, folder.path(), &longer, false).await;
+
+    assert!(matches!(refused, Err(BackupError::Changed { .. })), "{refused:?}");
+    assert!(!database_exists(&empty).await.unwrap());
+    assert_eq!(beside(&connected(&url(&databases)).await, &names).await, 0);
+}
+
+/// A restore was killed, or the earlier database could not be dropped.
+#[tokio::test]
+async fn what_a_restore_has_left_is_named() {
+    let databases = databases().await.unwrap();
+    let log = url(&databases);
+    let names = Names::of(&log).unwrap();
+    for left in [&names.restoring, &names.before] {
+        create_database(&log.with_database(left)).await.unwrap();
+    }
+    assert!(left_databases(&log).await.unwrap().is_empty(), "others may have made them");
+    let admin = connected(&log).await;
+    let mark = format!("comment on database \"{}\" is '{MARK}'", names.before);
+    admin.batch_execute(&mark).await.unwrap();
+
+    assert_eq!(left_databases(&log).await.unwrap(), [names.before.clone()]);
+
+    for left in [&names.restoring, &names.before] {
+        admin.batch_execute(&format!("drop database \"{left}\"")).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_backup_of_a_newer_programme_is_refused_before_anything_is_done() {
+    let databases = databases().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = backed_up(&databases, folder.path()).await;
+    let known = manifest.schema;
+    Manifest { schema: known + 1, ..manifest }.write(folder.path()).unwrap();
+
+    let refused = Manifest::verify(folder.path());
+
+    let is_newer =
+        |error| matches!(error, BackupError::NewerSchema { schema, .. } if schema == known + 1);
+    assert!(refused.is_err_and(is_newer));
+}
+
+/// Many programmes are migrated by refinery.
+#[tokio::test]
+async fn a_database_of_another_programme_with_migrations_is_never_dropped() {
+    let databases = databases().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = backed_up(&databases, folder.path()).await;
+    let shop = other(&databases, "_shop");
+    create_database(&shop).await.unwrap();
+    let history = "create table refinery_schema_history as select 1 as version, 'orders' as name";
+    connected(&shop).await.batch_execute(history).await.unwrap();
+
+    for overwrite in [false, true] {
+        let refused = restore(&shop, None, folder.path(), &manifest, overwrite).await;
+        assert!(matches!(refused, Err(BackupError::NotLethes(_))), "{refused:?}");
+    }
+
+    let kept = "select name from refinery_schema_history";
+    let kept = connected(&shop).await.query_one(kept, &[]).await.unwrap();
+    assert_eq!(kept.get::<_, &str>(0), "orders");
+}
+
+#[tokio::test]
+async fn the_database_of_a_node_that_runs_is_not_replaced() {
+    let databases = databases().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = backed_up(&databases, folder.path()).await;
+    let live = other(&databases, "_live");
+    restore(&live, None, folder.path(), &manifest, false).await.unwrap();
+    let node = "insert into working.nodes (node, part, serves, lease_until)
+        values (gen_random_uuid(), 'readers', '{}', 'infinity')";
+    connected(&live).await.batch_execute(node).await.unwrap();
+
+    let refused = restore(&live, None, folder.path(), &manifest, true).await;
+
+    assert!(matches!(&refused, Err(BackupError::NodesRun(_))), "{refused:?}");
+    let nodes = connected(&live).await.query_one("select count(*) from working.nodes", &[]).await;
+    assert_eq!(nodes.unwrap().get::<_, i64>(0), 1);
+    connected(&live).await.batch_execute("delete from working.nodes").await.unwrap();
+    restore(&live, None, folder.path(), &manifest, true).await.unwrap();
 }

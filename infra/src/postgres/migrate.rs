@@ -121,7 +121,7 @@ async fn refuse_without_createrole(client: &Client) -> Result<(), PgError> {
 }
 
 /// The newest migration of the events' database that is built in.
-pub(super) fn log_version() -> i32 {
+pub(crate) fn log_version() -> i32 {
     newest(&log::migrations::runner())
 }
 

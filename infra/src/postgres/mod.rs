@@ -23,8 +23,8 @@ pub use breaking::{keyring_users, live_nodes, refuse_to_break_nodes};
 pub use create::{create_database, database_exists};
 pub use error::{ClusterError, PgError, describe};
 pub use generic_client::{GenericClient, Rows};
-pub(crate) use migrate::keyring_version;
 pub use migrate::{Migrated, Migration, migrate_keyring, migrate_log};
+pub(crate) use migrate::{keyring_version, log_version};
 pub(crate) use pool::connect_with_messages;
 pub use pool::{
     ConnectOptions, Hook, HookError, Pool, PoolError, PooledClient, connect, connect_one,

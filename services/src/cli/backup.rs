@@ -54,6 +54,8 @@ impl From<BackupError> for CliError {
             | BackupError::Tool { .. }
             | BackupError::NotLethes(_)
             | BackupError::HasLog { .. }
+            | BackupError::NewerSchema { .. }
+            | BackupError::InUse(_)
             | BackupError::LongName { .. }
             | BackupError::InTheWay(_)
             | BackupError::NodesRun(_) => Self::Input(error.to_string()),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use infra::backup::{Manifest, refuse_target, restore};
 use infra::clock::Clock;
-use infra::keyring::{KeyringError, holds_keys, restore_keyring};
+use infra::keyring::{KeyringError, holds_keys, refuse_unreadable_copies, restore_keyring};
 use infra::postgres::{database_exists, keyring_users, live_nodes};
 
 use super::CliError;
@@ -81,6 +81,9 @@ async fn keyring(
     args: &RestoreArgs,
     has_events: bool,
 ) -> Result<(), CliError> {
+    if let Some(copies) = &config.copy_dir {
+        refuse_unreadable_copies(copies).await?;
+    }
     // A backup has the schema of its time.
     databases.migrate_keyring().await?;
     let pool = wiring::keyring_pool(config, databases).await?;

@@ -43,7 +43,7 @@ fn parse(name: &str) -> Option<(CopyKind, i64)> {
 }
 
 /// The header of the newest file.
-fn newest(dir: &Path) -> Result<Option<CopyHeader>, KeyringError> {
+pub(super) fn newest(dir: &Path) -> Result<Option<CopyHeader>, KeyringError> {
     list(dir)?.last().map(|file| CopyHeader::read(&file.path)).transpose()
 }
 
@@ -87,6 +87,30 @@ pub(super) fn chain(dir: &Path) -> Result<Vec<CopyHeader>, KeyringError> {
     Ok(chain)
 }
 
+/// Deletes what writers have left that were interrupted: on a full disk it would keep what others need. Whoever
+/// calls it is the only one that may write.
+pub(super) fn delete_unfinished(dir: &Path) -> Result<(), KeyringError> {
+    let entries = match std::fs::read_dir(dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(|reason| failed(dir, reason))?,
+    };
+    for entry in entries {
+        let path = entry.map_err(|reason| failed(dir, reason))?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.strip_suffix(".part").is_some_and(|name| parse(name).is_some()) {
+            delete(&path)?;
+        }
+    }
+    Ok(())
+}
+
+fn delete(path: &Path) -> Result<(), KeyringError> {
+    match std::fs::remove_file(path) {
+        Err(reason) if reason.kind() != ErrorKind::NotFound => Err(failed(path, reason)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Deletes the files before a base, and what an interrupted writer has left of one. They are under
 /// roots that are erased soon, so that whoever has kept a copy of them opens nothing.
 pub(super) fn delete_before(dir: &Path, base: i64) -> Result<(), KeyringError> {
@@ -96,12 +120,7 @@ pub(super) fn delete_before(dir: &Path, base: i64) -> Result<(), KeyringError> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let file = parse(name.strip_suffix(".part").unwrap_or(name));
         if file.is_some_and(|(_, number)| number < base) {
-            match std::fs::remove_file(&path) {
-                Err(reason) if reason.kind() != ErrorKind::NotFound => {
-                    return Err(failed(&path, reason));
-                }
-                Ok(()) | Err(_) => {}
-            }
+            delete(&path)?;
         }
     }
     Ok(())

@@ -12,7 +12,7 @@ use super::super::root_rotation::LOCK_ROOTS;
 use super::super::{KeyringError, RootId, RootStore, Secret};
 use super::file::{CopyHeader, FileReader};
 use super::state::CopyState;
-use super::tables::CopiedTable;
+use super::tables::{CopiedTable, OLDEST_SCHEMA};
 use super::{blocking, damaged, failed, folder};
 use crate::postgres::{Pool, keyring_version};
 
@@ -25,6 +25,7 @@ set local idle_in_transaction_session_timeout = 0";
 /// What is said of the copy and of standbys is of the time that is lost.
 const HOLD_OLD_ROOTS: &str = "update keyring.roots
 set copied = false, rewrapped_at = null, rewrapped_lsn = null where state = 'retiring'";
+const COUNT_FORKS: &str = include_str!("sql/count_forks.sql");
 /// A node that runs all the same misses an entry of the list, and discards every key in its memory.
 const DISCARD_ALL: &str = "update keyring.last_invalidation set sequence = sequence + 1";
 const NOTE_RESTORED: &str = "update keyring.copy
@@ -51,7 +52,8 @@ pub struct RestoredKeyring {
 /// # Errors
 /// [`KeyringError::NothingToRestore`]: there is no copy of this keyring, or the keyring is not behind it;
 /// [`KeyringError::CopyDamaged`], [`KeyringError::Copy`] and [`KeyringError::Roots`] when a file or the
-/// root key that it is encrypted under cannot be read: nothing is changed; [`KeyringError::Database`].
+/// root key that it is encrypted under cannot be read; [`KeyringError::Forked`] where the two have different
+/// keys: nothing is changed; [`KeyringError::Database`].
 pub async fn restore_keyring(
     pool: &Pool,
     store: Arc<dyn RootStore>,
@@ -70,15 +72,7 @@ pub async fn restore_keyring(
     if newest.keyring == state.keyring && !state.is_behind(newest) {
         return Err(nothing("the keyring's database is not behind its copy".to_owned()));
     }
-    if newest.schema != keyring_version() {
-        let reason = format!(
-            "it has schema {} of the keyring, and this programme {}: restore with the version of \
-             Lethe that wrote it",
-            newest.schema,
-            keyring_version()
-        );
-        return Err(damaged(&from.join(newest.name()), &reason));
-    }
+    refuse_schema(&from, newest)?;
     let mut rows = 0;
     for file in &chain {
         rows += merge(&from, file, &*store, &transaction).await?;
@@ -90,6 +84,38 @@ pub async fn restore_keyring(
     transaction.execute(NOTE_LOG, &[]).await?;
     transaction.commit().await?;
     Ok(RestoredKeyring { complete_at: newest.complete_at, from, rows })
+}
+
+/// Refuses copies that this programme does not read: call it before it migrates a database which the version that
+/// does could not use any more. `dir` is the folder of all keyrings' copies.
+///
+/// # Errors
+/// [`KeyringError::CopyDamaged`]; [`KeyringError::Copy`] when the folder cannot be read.
+pub async fn refuse_unreadable_copies(dir: &Path) -> Result<(), KeyringError> {
+    let dir = dir.to_owned();
+    blocking(move || {
+        for folder in copies(&dir)? {
+            // What is wrong with other files is said when one is restored.
+            if let Ok(Some(newest)) = folder::newest(&folder) {
+                refuse_schema(&folder, &newest)?;
+            }
+        }
+        Ok(())
+    })
+    .await
+}
+
+fn refuse_schema(folder: &Path, newest: &CopyHeader) -> Result<(), KeyringError> {
+    if (OLDEST_SCHEMA..=keyring_version()).contains(&newest.schema) {
+        return Ok(());
+    }
+    let reason = format!(
+        "it has schema {} of the keyring, and this programme reads {OLDEST_SCHEMA} to {}: restore with \
+         the version of Lethe that wrote it",
+        newest.schema,
+        keyring_version()
+    );
+    Err(damaged(&folder.join(newest.name()), &reason))
 }
 
 /// Whether there is a key of any person, or there was one that is erased: without, no old event opens.
@@ -170,6 +196,12 @@ async fn merge(
         (file, next) = blocking(move || file.next().map(|next| (file, next))).await?;
         let Some((table, found)) = next else { return Ok(rows) };
         let table = CopiedTable::find(&table).ok_or(KeyringError::Damaged)?;
+        if table.name == "keys" {
+            let keys = into.query_one(COUNT_FORKS, &[&found]).await?.try_get(0)?;
+            if keys > 0 {
+                return Err(KeyringError::Forked { keys });
+            }
+        }
         rows += into.execute(table.merge, &[&found]).await?;
     }
 }

@@ -8,6 +8,9 @@ const LIST_ALL: &str = include_str!("sql/list_all.sql");
 const LIST_CHANGES: &str = include_str!("sql/list_changes.sql");
 const FORGET_AHEAD: &str = include_str!("sql/forget_ahead.sql");
 const HAS_CHANGES: &str = include_str!("sql/has_changes.sql");
+/// Files of this migration and later ones have all that a row needs. A column that is added to a copied table is
+/// null in the rows of older files: raise this if it must not be.
+pub(super) const OLDEST_SCHEMA: i32 = 9;
 /// Rows of one statement and of one frame.
 const PAGE: i64 = 1_000;
 

@@ -1,5 +1,6 @@
 //! The databases: what keeps a commit, who can listen, and how full things are.
 
+use infra::backup::left_databases;
 use infra::postgres::{ConnectOptions, DatabaseUrl, connect_one};
 use tokio_postgres::Row;
 
@@ -19,6 +20,11 @@ pub async fn look(
     let keyring = ask(&databases.keyring).await?;
     for (name, facts) in [("the events' database", &log), ("the keyring's database", &keyring)] {
         server(name, facts, findings);
+    }
+    for left in left_databases(&databases.direct).await.map_err(CliError::failed)? {
+        findings.wrong(&format!(
+            "the database {left} was left by `lethe restore`, and no erasure reaches it: drop it"
+        ));
     }
     findings.judge(
         (&log.system, &log.database) != (&keyring.system, &keyring.database),
