@@ -37,3 +37,26 @@ fn the_alerts_do_what_they_say() {
 
     assert!(checked.contains("SUCCESS"), "{checked}");
 }
+
+/// The majors that follow a word.
+fn majors(text: &str, after: &str) -> Vec<u32> {
+    let number = |rest: &str| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok();
+    text.split(after).skip(1).filter_map(number).collect()
+}
+
+/// An older `pg_dump` refuses a newer server.
+#[test]
+fn the_container_can_back_up_the_servers_of_the_compose_file() {
+    let (compose, container) = (read("infra/deploy/compose.yaml"), read("infra/deploy/Dockerfile"));
+
+    let servers = majors(&compose, "image: postgres:");
+    let clients = majors(&container, "postgresql-client-");
+
+    assert_eq!((servers.len(), clients.len()), (2, 1));
+    assert!(servers.iter().all(|server| clients.contains(server)), "{servers:?} {clients:?}");
+    let volume = |line: &&str| line.trim_start().starts_with("VOLUME");
+    let volumes = container.lines().find(volume).unwrap().split('"').skip(1).step_by(2);
+    for path in volumes {
+        assert!(compose.contains(&format!(":{path}\n")), "{path} is no volume of the compose file");
+    }
+}
