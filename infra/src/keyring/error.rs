@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::SubjectId;
 
 use super::root_store::{RootId, RootStoreError};
+use super::went_back::KeyringWentBack;
 use crate::postgres::PgError;
 use crate::random::NoRandomness;
 
@@ -86,6 +87,35 @@ pub enum KeyringError {
         /// What is wrong.
         reason: String,
     },
+    /// A copy was written, and its folder is missing or empty.
+    #[error(
+        "the copy of the keyring, whose file {written} was written, is not in {path}: mount its disk, or \
+         set copy_dir to the folder that has it. If it is lost for good, run `lethe keys copy-lost`: a \
+         new copy is begun"
+    )]
+    CopyMissing {
+        /// The folder.
+        path: String,
+        /// The last file that was written.
+        written: i64,
+    },
+    /// What an operator states of the copy is not so, or cannot be checked.
+    #[error("this is not noted of the copy of the keyring: {0}")]
+    CopyStatement(String),
+    /// The keyring's database and its copy have two different keys in one place.
+    #[error(
+        "nothing is restored: {keys} of the keyring's keys are others than those of the copy in the same \
+         place, since nodes went on with the keyring after it went back, so that one of the two is lost. To \
+         keep those of the copy, restore the backup of the keyring's database again, which has neither, and \
+         run this again; to keep those of the database, move the copy away and run `lethe keys copy-lost`"
+    )]
+    Forked {
+        /// How many, at least.
+        keys: i64,
+    },
+    /// The keyring's database went back under this node, which uses no keys any more.
+    #[error(transparent)]
+    Regressed(KeyringWentBack),
     /// There is no copy that knows more than the keyring.
     #[error("nothing is restored: {0}")]
     NothingToRestore(String),

@@ -27,12 +27,19 @@ pub(super) async fn append(
     Ok(())
 }
 
-/// The list's last number, and the keys after `after`. `None`: the list does not reach back to `after`,
-/// or ends before it (an older keyring was restored); then discard every key in memory.
-pub(super) async fn read(
-    client: &PoolClient,
-    after: i64,
-) -> Result<(i64, Option<Vec<KeyId>>), KeyringError> {
+/// What a renewal of the lease reads.
+pub(super) struct Invalidations {
+    /// The list's last number.
+    pub last: i64,
+    /// The keys after the number that was asked for. `None`: the list does not reach back to it; then
+    /// discard every key in memory.
+    pub invalidated: Option<Vec<KeyId>>,
+    /// The last file of the copy that was begun.
+    pub file: i64,
+}
+
+/// The list after the entry `after`.
+pub(super) async fn read(client: &PoolClient, after: i64) -> Result<Invalidations, KeyringError> {
     let statement = client.prepare_cached(LIST).await?;
     let rows = client.query(&statement, &[&after]).await?;
     let first = rows.first().ok_or(KeyringError::Damaged)?;
@@ -40,7 +47,11 @@ pub(super) async fn read(
         return Err(KeyringError::Standby);
     }
     let last = first.try_get("last")?;
-    Ok((last, since(&rows, after, last)?))
+    Ok(Invalidations {
+        last,
+        file: first.try_get("file")?,
+        invalidated: since(&rows, after, last)?,
+    })
 }
 
 fn since(rows: &[Row], after: i64, last: i64) -> Result<Option<Vec<KeyId>>, KeyringError> {

@@ -9,11 +9,13 @@ use tokio::sync::Mutex;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_postgres::types::ToSql;
 
+use super::invalidations::{self, Invalidations};
 use super::key::{KeyId, KeyKind};
 use super::key_cache::{KeyCache, KeySlot, KeyState, LEASE, LEASE_LOST, Renewal};
 use super::key_rows::{FetchedKeys, KeyRows, WantedKey};
 use super::roots::Roots;
-use super::{KeyringError, crypto, invalidations};
+use super::went_back::Regression;
+use super::{KeyringError, crypto};
 use crate::clock::since_boot;
 use crate::postgres::{Pool, PoolClient, PooledClient};
 use crate::supervise;
@@ -32,16 +34,24 @@ pub(super) struct Keys {
     pool: Pool,
     /// One renewal at a time, on the connection that the last one used.
     renewing: Mutex<Option<PooledClient>>,
+    regression: Arc<Regression>,
 }
 
 impl Keys {
-    pub fn new(cache: KeyCache, rows: KeyRows, roots: Arc<Roots>, pool: Pool) -> Self {
-        Self { cache, rows, roots, pool, renewing: Mutex::default() }
+    pub fn new(
+        cache: KeyCache,
+        rows: KeyRows,
+        roots: Arc<Roots>,
+        pool: Pool,
+        regression: Arc<Regression>,
+    ) -> Self {
+        Self { cache, rows, roots, pool, renewing: Mutex::default(), regression }
     }
 
     /// The state of each slot's key, in order. One round trip for all that are not in memory. `make`:
     /// create those that never existed.
     pub async fn get(&self, slots: &[KeySlot], make: bool) -> Result<Vec<KeyState>, KeyringError> {
+        self.regression.check()?;
         self.roots.usable()?;
         let mut cached = self.cache.look(slots, since_boot());
         if cached.is_none() {
@@ -105,7 +115,9 @@ impl Keys {
 
     async fn read_invalidations(&self, client: &PoolClient) -> Result<(), KeyringError> {
         let requested_at = since_boot();
-        let (last, invalidated) = invalidations::read(client, self.cache.sequence()).await?;
+        let known = self.cache.sequence();
+        let Invalidations { last, invalidated, file } = invalidations::read(client, known).await?;
+        self.regression.compare((known, last), file)?;
         self.roots.evict(invalidated.as_deref());
         self.cache.renew(&Renewal { requested_at, last, invalidated });
         Ok(())

@@ -37,6 +37,7 @@ mod secret;
 mod status;
 #[cfg(test)]
 mod tests;
+mod went_back;
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -50,9 +51,13 @@ use key_rows::KeyRows;
 use keys::Keys;
 use root_holds::HoldRules;
 use roots::Roots;
+use went_back::Regression;
 
 pub use claim_codes::ClaimCodes;
-pub use copy::{CopyUpdate, KeyringCopy, RestoredKeyring, holds_keys, restore_keyring};
+pub use copy::{
+    CopyUpdate, KeyringCopy, RestoredKeyring, holds_keys, refuse_unreadable_copies,
+    restore_keyring, state_copy_lost,
+};
 pub use email_index::{AddressReservations, EmailIndex, EmailKinds, IndexRotation, IndexTurn};
 pub use erasure_entry::{ErasureEntry, ErasureStage, ErasureState, OpenErasures, SubjectKind};
 pub use erasure_ledger::{ErasureLedger, NewErasure};
@@ -75,6 +80,7 @@ pub use root_vault::{
 pub use sealer::Sealer;
 pub use secret::Secret;
 pub use status::KeyringStatus;
+pub use went_back::KeyringWentBack;
 
 /// One node's keyring: a handle to its [`KeyringParts`], which clones share.
 #[derive(Clone)]
@@ -106,6 +112,7 @@ pub struct KeyringParts {
     pool: Pool,
     keys: Arc<Keys>,
     roots: Arc<Roots>,
+    regression: Arc<Regression>,
 }
 
 impl Deref for Keyring {
@@ -133,7 +140,8 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError::RootMissing`] and [`KeyringError::RootWrong`] when `roots` does not have the
     /// root of a key; [`KeyringError::NoRoot`]; [`KeyringError::EscrowRecipient`]; [`KeyringError::Standby`];
-    /// [`KeyringError::SynchronousCommit`]; [`KeyringError::Database`].
+    /// [`KeyringError::SynchronousCommit`]; [`KeyringError::WentBack`], [`KeyringError::CopyMissing`] and
+    /// [`KeyringError::Copy`] of its copy; [`KeyringError::Database`].
     pub async fn start(
         pool: Pool,
         roots: Arc<dyn RootStore>,
@@ -144,11 +152,14 @@ impl Keyring {
         let roots = Arc::new(Roots::new(roots, pool.clone()));
         let rows = KeyRows::new(pool.clone(), clock.clone(), Arc::clone(&roots));
         let cache = KeyCache::new(options.cache_max);
-        let keys = Arc::new(Keys::new(cache, rows, Arc::clone(&roots), pool.clone()));
-        let copy = options
-            .copy
-            .as_ref()
-            .map(|dir| Arc::new(KeyringCopy::new(pool.clone(), Arc::clone(&roots), dir.clone())));
+        let regression = Arc::new(Regression::new());
+        let (held, noticed) = (Arc::clone(&roots), Arc::clone(&regression));
+        let keys = Arc::new(Keys::new(cache, rows, held, pool.clone(), noticed));
+        let copy = options.copy.as_ref().map(|dir| {
+            let (roots, noticed) = (Arc::clone(&roots), Arc::clone(&regression));
+            let limit = options.copy_timeout;
+            Arc::new(KeyringCopy::new(pool.clone(), roots, (dir.clone(), limit), noticed))
+        });
         let holds = HoldRules {
             retention: options.root_retention,
             // What is in the escrow opens a keyring that went back.
@@ -186,6 +197,7 @@ impl Keyring {
             pool,
             keys,
             roots,
+            regression,
         })))
     }
 
@@ -222,6 +234,12 @@ impl Keyring {
     /// [`KeyringError::RootsUnreached`]: it goes on with the root keys in memory, and rotates none.
     pub fn roots_reached(&self) -> Result<(), KeyringError> {
         self.roots.reached()
+    }
+
+    /// Changes to the reason when the keyring's database went back under this node: it uses no keys from then
+    /// on, and has to stop.
+    pub fn went_back(&self) -> tokio::sync::watch::Receiver<Option<KeyringWentBack>> {
+        self.regression.watch()
     }
 
     /// What it reads does not grow with the keyring.

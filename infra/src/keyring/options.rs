@@ -1,6 +1,7 @@
 //! How long keys are kept.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 
@@ -22,6 +23,8 @@ pub struct KeyringOptions {
     pub root_retention: TimeDelta,
     /// The folder of the keyring's copy. `None`: there is none, and nothing waits for it.
     pub copy: Option<PathBuf>,
+    /// How long one operation on that folder may take, such as that of a server that does not answer.
+    pub copy_timeout: Duration,
     /// `None`: an old root is erased without escrow.
     pub escrow: Option<EscrowOptions>,
     /// Whether an empty keyring gets its first root key. Otherwise it is refused.
@@ -37,6 +40,7 @@ impl Default for KeyringOptions {
             billing_months: 120,
             root_retention: TimeDelta::hours(24),
             copy: None,
+            copy_timeout: Duration::from_secs(30),
             escrow: None,
             creates_root: true,
         }

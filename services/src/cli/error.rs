@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use infra::event_store::ExecuteError;
-use infra::keyring::KeyringError;
+use infra::keyring::{KeyringError, KeyringWentBack};
 use infra::log::watermark::WentBack;
 
 use super::terminal;
@@ -24,6 +24,9 @@ pub enum CliError {
     /// The log is not the one that this process knew: its next start deals with it.
     #[error(transparent)]
     WentBack(WentBack),
+    /// The same of the keyring: its next start refuses it if there is a copy that knows more.
+    #[error("the keyring: {0}")]
+    KeyringWentBack(KeyringWentBack),
 }
 
 /// A supervisor can tell it from other failures.
@@ -40,7 +43,7 @@ impl CliError {
         match self {
             Self::Input(_) => ExitCode::from(2),
             Self::Failed(_) => ExitCode::FAILURE,
-            Self::WentBack(_) => ExitCode::from(WENT_BACK),
+            Self::WentBack(_) | Self::KeyringWentBack(_) => ExitCode::from(WENT_BACK),
         }
     }
 }
@@ -87,10 +90,20 @@ impl From<WiringError> for CliError {
 
 impl From<KeyringError> for CliError {
     fn from(error: KeyringError) -> Self {
-        use KeyringError::{NoRoot, NothingToRestore, RootMissing, WentBack};
+        use KeyringError::{
+            CopyMissing, CopyStatement, Forked, NoRoot, NothingToRestore, RootMissing, WentBack,
+        };
         let text = format!("the keyring: {error}");
-        let is_input =
-            matches!(error, NoRoot | NothingToRestore(_) | RootMissing { .. } | WentBack { .. });
+        let is_input = matches!(
+            error,
+            NoRoot
+                | NothingToRestore(_)
+                | RootMissing { .. }
+                | WentBack { .. }
+                | CopyMissing { .. }
+                | CopyStatement(_)
+                | Forked { .. }
+        );
         if is_input { Self::Input(text) } else { Self::Failed(text) }
     }
 }

@@ -1,11 +1,13 @@
 //! `lethe keys`: the root key and what it wraps.
 
 use clap::Subcommand;
-use infra::keyring::RootId;
+use infra::keyring::{RootId, state_copy_lost};
 
 use super::CliError;
 use super::terminal::{count, say, seconds};
-use crate::wiring::App;
+use crate::config::Config;
+use crate::databases::Databases;
+use crate::wiring::{self, App};
 
 #[derive(Subcommand)]
 pub enum KeysSubcommand {
@@ -25,6 +27,28 @@ pub enum KeysSubcommand {
         /// The number of the root key, as `lethe keys status` shows it.
         root: i64,
     },
+    /// State that the copy of the keyring is lost for good: a new one is begun. Refused while its folder in
+    /// `copy_dir` has a file, or cannot be read.
+    CopyLost,
+}
+
+/// For a keyring that refuses to start without its copy.
+pub async fn state_that_copy_is_lost(config: &Config) -> Result<(), CliError> {
+    let Some(copies) = &config.copy_dir else {
+        return Err(CliError::Input("copy_dir is empty, so no copy is kept".to_owned()));
+    };
+    let databases = Databases::existing(config).await?;
+    let stated = async {
+        databases.check_schema().await?;
+        let pool = wiring::keyring_pool(config, &databases).await?;
+        state_copy_lost(&pool, copies).await?;
+        Ok(())
+    };
+    let stated: Result<(), CliError> = stated.await;
+    databases.close().await;
+    stated?;
+    say("noted: the copy of the keyring is lost, and a new one is begun");
+    Ok(())
 }
 
 pub async fn run(subcommand: KeysSubcommand, app: &App) -> Result<(), CliError> {
@@ -60,6 +84,7 @@ pub async fn run(subcommand: KeysSubcommand, app: &App) -> Result<(), CliError> 
             rotation.state_escrow_destroyed(RootId(root), &app.config.escrow_dir).await?;
             say(format_args!("noted: every copy of root {root} in the escrow is destroyed"));
         }
+        KeysSubcommand::CopyLost => state_that_copy_is_lost(&app.config).await?,
         KeysSubcommand::Lost { root } => {
             app.keyring.root_rotation.state_lost(RootId(root)).await?;
             say(format_args!("noted: root {root} is lost for good"));

@@ -111,8 +111,8 @@ pub fn command() -> clap::Command {
     <Cli as clap::CommandFactory>::command()
 }
 
-/// Exit codes: 0 done, 1 failed, 2 the request cannot be carried out as it was given, 3 the log went back:
-/// the next start deals with it.
+/// Exit codes: 0 done, 1 failed, 2 the request cannot be carried out as it was given, 3 the log or the
+/// keyring went back: the next start deals with it, or says what to do.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -160,6 +160,9 @@ async fn carry_out(subcommand: Subcommand, config: Arc<Config>) -> Result<(), Cl
         }
         Subcommand::Erase(args) => {
             with_app::with_app(config, async |app| erase::run(args, app).await).await
+        }
+        Subcommand::Keys(keys::KeysSubcommand::CopyLost) => {
+            keys::state_that_copy_is_lost(&config).await
         }
         Subcommand::Keys(subcommand) => {
             with_app::with_app(config, async |app| keys::run(subcommand, app).await).await

@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use infra::keyring::KeyringWentBack;
 use infra::log::watermark::WentBack;
 use infra::log::{ReaderOptions, Readers, Wake};
 use infra::metrics::Metrics;
@@ -88,6 +89,11 @@ pub async fn run(config: Arc<Config>, parts: Parts) -> Result<(), CliError> {
             running.write_down(why, &stop).await;
             Err(CliError::WentBack(why))
         }
+        why = running.keyring_went_back() => {
+            tracing::error!("{why}");
+            running.stop_readers().await;
+            Err(CliError::KeyringWentBack(why))
+        }
     };
     tracing::info!("stopping");
     Box::pin(running.stop(drain(&config))).await;
@@ -139,6 +145,15 @@ impl Running {
     async fn went_back(&self) -> WentBack {
         let mut went_back = self.app.watermark.watermark().went_back();
         match went_back.wait_for(Option::is_some).await.map(|why| *why) {
+            Ok(Some(why)) => why,
+            // The sender lives as long as the app.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
+    }
+
+    async fn keyring_went_back(&self) -> KeyringWentBack {
+        let mut went_back = self.app.keyring.went_back();
+        match went_back.wait_for(Option::is_some).await.map(|why| why.clone()) {
             Ok(Some(why)) => why,
             // The sender lives as long as the app.
             Ok(None) | Err(_) => std::future::pending().await,

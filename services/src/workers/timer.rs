@@ -117,7 +117,8 @@ impl Timer {
         F: Future<Output = Result<(), E>>,
         E: Display,
     {
-        if app.watermark.watermark().check().is_err() {
+        if app.watermark.watermark().check().is_err() || app.keyring.went_back().borrow().is_some()
+        {
             return;
         }
         if let Some(lease) = &self.leader_lease {

@@ -170,3 +170,23 @@ async fn a_restore_under_stopped_nodes_is_found_by_the_start() {
     })
     .await;
 }
+
+/// Without a copy that says it first: the list of erased keys is shorter than it was.
+#[tokio::test]
+async fn a_serving_node_stops_when_the_keyring_goes_back_and_the_next_start_serves() {
+    let installation = Installation::new().await;
+    let mut node = installation.node().await;
+    let ada = Person::named("ada");
+    ada.register(&node.client()).await;
+    let back = "update keyring.last_invalidation set sequence = sequence - 1";
+
+    installation.keyring().await.batch_execute(back).await.unwrap();
+
+    let status = node.ended().await;
+    let log = node.log_text();
+    assert_eq!(status.code(), Some(EXIT_CODE), "{log}");
+    assert!(log.contains("lethe: the keyring: the keyring's database went back"), "{log}");
+    let node = installation.node().await;
+    ada.verify(&node.client(), &installation).await;
+    ada.sign_in(&node.client()).await;
+}

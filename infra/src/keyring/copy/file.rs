@@ -100,9 +100,25 @@ fn read_header(
     Ok((header, line))
 }
 
+/// A file under its temporary name. It is deleted unless it was finished.
+struct PartialFile {
+    path: PathBuf,
+    is_finished: bool,
+}
+
+impl Drop for PartialFile {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            // Whether this fails says nothing new: the next writer deletes it.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
 /// Writes a file under a temporary name.
 pub(super) struct FileWriter {
     file: BufWriter<File>,
+    part: PartialFile,
     key: Secret,
     frames: u64,
     dir: PathBuf,
@@ -124,9 +140,10 @@ impl FileWriter {
             OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&part)
         });
         let mut file = BufWriter::new(opened.map_err(|reason| failed(&part, reason))?);
-        file.write_all(&line).map_err(|reason| failed(&part, reason))?;
+        let part = PartialFile { path: part, is_finished: false };
+        file.write_all(&line).map_err(|reason| failed(&part.path, reason))?;
         let bytes = line.len() as u64;
-        Ok(Self { file, key, frames: 0, dir: dir.to_owned(), name, bytes })
+        Ok(Self { file, part, key, frames: 0, dir: dir.to_owned(), name, bytes })
     }
 
     /// Adds rows of a table, each as JSON.
@@ -151,15 +168,15 @@ impl FileWriter {
     pub fn finish(mut self) -> Result<u64, KeyringError> {
         self.frame(Vec::new(), true)?;
         let path = self.dir.join(&self.name);
-        let part = self.dir.join(format!("{}.part", self.name));
         let finished = self
             .file
             .into_inner()
             .map_err(std::io::IntoInnerError::into_error)
             .and_then(|file| file.sync_all())
-            .and_then(|()| std::fs::rename(&part, &path))
+            .and_then(|()| std::fs::rename(&self.part.path, &path))
             .and_then(|()| self.dir.ancestors().take(2).try_for_each(sync));
         finished.map_err(|reason| failed(&path, reason))?;
+        self.part.is_finished = true;
         Ok(self.bytes)
     }
 }

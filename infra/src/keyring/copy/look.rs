@@ -1,12 +1,14 @@
 //! What is in the folder of a copy, without writing.
 
+use std::path::Path;
+
 use crate::postgres::GenericClient;
 
 use super::super::root_row::read_roots;
 use super::super::{KeyringError, RootId};
 use super::file::{self, CopyHeader, CopyKind};
 use super::state::CopyState;
-use super::{KeyringCopy, blocking, folder};
+use super::{KeyringCopy, folder};
 
 impl KeyringCopy {
     /// Refuses a keyring that is behind its copy.
@@ -40,33 +42,40 @@ impl KeyringCopy {
 
     /// Whether every file from the base to the newest is there. If not, a base is written next.
     async fn is_whole(&self, state: &CopyState) -> bool {
-        let folder = self.folder(state.keyring);
-        let is_whole = blocking(move || folder::chain(&folder)).await.is_ok();
+        let dir = self.folder(state.keyring);
+        let folder = dir.clone();
+        let is_whole = self.disk.run(&dir, move || folder::chain(&folder)).await.is_ok();
         if !is_whole {
             self.know(None);
         }
         is_whole
     }
 
-    /// The newest file, unless a base has to follow it in any case.
+    /// The newest file, unless a base has to follow it in any case. Where a copy was written, a folder without
+    /// any file is not that of the copy.
     pub(super) async fn newest(
         &self,
         state: &CopyState,
     ) -> Result<Option<CopyHeader>, KeyringError> {
         let dir = self.folder(state.keyring);
-        let is_there = |header: &CopyHeader| {
-            let base = file::name(CopyKind::Base, header.base);
-            dir.join(header.name()).exists() && dir.join(base).exists()
-        };
         if let Some(known) = self.known()
             && state.is_last(&known)
-            && is_there(&known)
         {
-            return Ok(Some(known));
+            let (folder, header) = (dir.clone(), known.clone());
+            if self.disk.run(&dir, move || Ok(is_there(&folder, &header))).await? {
+                return Ok(Some(known));
+            }
         }
-        let (folder, known) = (dir.clone(), state.number);
-        let newest = blocking(move || folder::newest_or_later(&folder, known)).await?;
-        let Some(newest) = newest else { return Ok(None) };
+        let (folder, known, written) = (dir.clone(), state.number, state.written);
+        let look = move || {
+            if written > 0 && folder::list(&folder)?.is_empty() {
+                let path = folder.display().to_string();
+                return Err(KeyringError::CopyMissing { path, written });
+            }
+            let newest = folder::newest_or_later(&folder, known)?;
+            Ok(newest.map(|newest| (is_there(&folder, &newest), newest)))
+        };
+        let Some((is_there, newest)) = self.disk.run(&dir, look).await? else { return Ok(None) };
         if state.is_behind(&newest) {
             return Err(KeyringError::WentBack {
                 known: state.number,
@@ -75,6 +84,12 @@ impl KeyringCopy {
                 complete_at: newest.complete_at,
             });
         }
-        Ok(Some(newest).filter(|newest| state.is_last(newest) && is_there(newest)))
+        Ok(Some(newest).filter(|newest| state.is_last(newest) && is_there))
     }
+}
+
+/// Whether a file and its base are there.
+fn is_there(dir: &Path, header: &CopyHeader) -> bool {
+    let base = file::name(CopyKind::Base, header.base);
+    dir.join(header.name()).exists() && dir.join(base).exists()
 }

@@ -7,9 +7,11 @@
 //! reach of every copy once its roots are gone. After the last re-wrap of a rotation a new base is
 //! written, and the old files are deleted.
 
+mod disk;
 mod file;
 mod folder;
 mod look;
+mod lost;
 mod restore;
 mod state;
 mod tables;
@@ -23,13 +25,16 @@ use uuid::Uuid;
 
 use super::root_row::{RootRow, RootState, in_state, read_roots};
 use super::roots::Roots;
+use super::went_back::Regression;
 use super::{KeyringError, RootId, Secret};
 use crate::postgres::{Pool, keyring_version};
 use crate::random;
+use disk::Disk;
 use file::{CopyHeader, CopyKind, FileWriter};
 use state::CopyState;
 
-pub use restore::{RestoredKeyring, holds_keys, restore_keyring};
+pub use lost::state_copy_lost;
+pub use restore::{RestoredKeyring, holds_keys, refuse_unreadable_copies, restore_keyring};
 use tables::TABLES;
 
 /// A copy whose changes need more room than its base, and than this, gets a new base.
@@ -58,12 +63,15 @@ pub enum CopyUpdate {
 /// The copy of a keyring in a folder of this machine.
 ///
 /// Methods fail with [`KeyringError::Database`], with [`KeyringError::Copy`] when the folder cannot be
-/// used, with [`KeyringError::WentBack`] when the copy knows more than the database, and as root keys
-/// do when the current one is not readable.
+/// used, with [`KeyringError::CopyMissing`] when it has no file of a copy that was written, with
+/// [`KeyringError::WentBack`] when the copy knows more than the database, and as root keys do when the
+/// current one is not readable.
 pub struct KeyringCopy {
     pool: Pool,
     roots: Arc<Roots>,
     dir: PathBuf,
+    disk: Disk,
+    regression: Arc<Regression>,
     /// The newest file, when this node has written it, or found that nothing has to follow it.
     newest: Mutex<Option<CopyHeader>>,
     /// Why the copy is not kept, as it was logged.
@@ -79,9 +87,16 @@ struct Draft<'a> {
 }
 
 impl KeyringCopy {
-    /// `dir` is the folder of all keyrings' copies; each has one of its own in it.
-    pub(super) fn new(pool: Pool, roots: Arc<Roots>, dir: PathBuf) -> Self {
-        Self { pool, roots, dir, newest: Mutex::default(), fault: Mutex::default() }
+    /// `dir` is the folder of all keyrings' copies; each has one of its own in it. `limit`: how long an
+    /// operation on it may take.
+    pub(super) fn new(
+        pool: Pool,
+        roots: Arc<Roots>,
+        (dir, limit): (PathBuf, Duration),
+        regression: Arc<Regression>,
+    ) -> Self {
+        let (disk, newest) = (Disk::new(limit), Mutex::default());
+        Self { pool, roots, dir, disk, regression, newest, fault: Mutex::default() }
     }
 
     /// Brings the copy up to date. Memory is bounded by a page of rows, and no snapshot is held.
@@ -148,9 +163,14 @@ impl KeyringCopy {
         Ok(CopyUpdate::Unchanged)
     }
 
-    /// The same as [`Self::update`], and logs why it cannot: once, until that changes.
+    /// The same as [`Self::update`], and logs why it cannot: once, until that changes. A keyring that went back
+    /// ends the use of its keys.
     pub async fn keep_up(&self) {
-        let fault = self.update().await.err().map(|error| error.to_string());
+        let updated = self.update().await;
+        if let Err(error @ KeyringError::WentBack { .. }) = &updated {
+            self.regression.notice(error.to_string());
+        }
+        let fault = updated.err().map(|error| error.to_string());
         let mut logged = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
         match &fault {
             Some(reason) if *logged != fault => tracing::error!(
@@ -212,7 +232,9 @@ impl KeyringCopy {
             return Ok(Some(base));
         };
         let path = self.folder(state.keyring).join(file::name(CopyKind::Base, newest.base));
-        let room = std::fs::metadata(&path).map_err(|reason| failed(&path, reason))?.len();
+        let of = path.clone();
+        let room = move || std::fs::metadata(&of).map_err(|reason| failed(&of, reason));
+        let room = self.disk.run(&path, room).await?.len();
         if newest.bytes_before > room.max(CHANGES_BYTES_MAX) {
             return Ok(Some(base));
         }
@@ -227,8 +249,13 @@ impl KeyringCopy {
         root: &Arc<Secret>,
         since: Option<String>,
     ) -> Result<CopyHeader, KeyringError> {
-        let (dir, of, root) = (self.folder(header.keyring), header.clone(), Arc::clone(root));
-        let mut file = blocking(move || FileWriter::create(&dir, &of, &root)).await?;
+        let dir = self.folder(header.keyring);
+        let (folder, of, root) = (dir.clone(), header.clone(), Arc::clone(root));
+        let create = move || {
+            folder::delete_unfinished(&folder)?;
+            FileWriter::create(&folder, &of, &root)
+        };
+        let mut file = self.disk.run(&dir, create).await?;
         let mut renewed = Instant::now();
         for table in &TABLES {
             let mut after: Option<String> = None;
@@ -237,7 +264,7 @@ impl KeyringCopy {
                 after = page.rows.last().cloned();
                 if !page.rows.is_empty() {
                     let push = move || file.push(table.name, &page.rows).map(|()| file);
-                    file = blocking(push).await?;
+                    file = self.disk.run(&dir, push).await?;
                 }
                 if renewed.elapsed() > GO_ON_EVERY {
                     renewed = Instant::now();
@@ -250,7 +277,7 @@ impl KeyringCopy {
                 }
             }
         }
-        let bytes = blocking(move || file.finish()).await?;
+        let bytes = self.disk.sync(&dir, move || file.finish()).await?;
         if header.kind == CopyKind::Changes {
             header.bytes_before += bytes.next_multiple_of(BLOCK);
         }
@@ -271,7 +298,8 @@ impl KeyringCopy {
         match kind {
             CopyKind::Changes => Ok(CopyUpdate::Changes),
             CopyKind::Base => {
-                blocking(move || folder::delete_before(&dir, number)).await?;
+                let folder = dir.clone();
+                self.disk.run(&dir, move || folder::delete_before(&folder, number)).await?;
                 Ok(CopyUpdate::Base)
             }
         }
@@ -293,6 +321,26 @@ fn failed(path: &Path, reason: std::io::Error) -> KeyringError {
 fn damaged(path: &Path, reason: &str) -> KeyringError {
     KeyringError::CopyDamaged { path: path.display().to_string(), reason: reason.to_owned() }
 }
+
+/// Makes a file one of another schema.
+#[cfg(test)]
+pub(super) fn change_schema(path: &Path, root: &Secret, schema: i32) {
+    let (mut file, header) = file::FileReader::open(path, root).unwrap();
+    let mut tables = Vec::new();
+    while let Some(table) = file.next().unwrap() {
+        tables.push(table);
+    }
+    let header = CopyHeader { schema, ..header };
+    let mut file = FileWriter::create(path.parent().unwrap(), &header, root).unwrap();
+    for (table, rows) in tables {
+        let rows = rows.trim_start_matches('[').trim_end_matches(']');
+        file.push(&table, &[rows.to_owned()]).unwrap();
+    }
+    file.finish().unwrap();
+}
+
+#[cfg(test)]
+pub(super) const OLDEST_SCHEMA: i32 = tables::OLDEST_SCHEMA;
 
 /// The statement that merges each table.
 #[cfg(test)]

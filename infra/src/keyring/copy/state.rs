@@ -26,7 +26,7 @@ pub(super) struct CopyState {
     pub keyring: Uuid,
     pub number: i64,
     token: Option<Uuid>,
-    written: i64,
+    pub written: i64,
     written_token: Option<Uuid>,
     /// It is a minute since the copy was last said to be complete.
     pub is_old: bool,

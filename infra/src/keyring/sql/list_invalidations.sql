@@ -6,7 +6,7 @@ with written as materialized (
     when current_setting('transaction_read_only')::boolean then null
     else pg_logical_emit_message(true, 'lethe.lease', '')
   end as place)
-select written.place is null as standby, l.sequence as last, d.sequence, d.kind, d.subject, d.class, d.number
-from written cross join keyring.last_invalidation l
+select written.place is null as standby, l.sequence as last, c.number as file, d.sequence, d.kind, d.subject, d.class, d.number
+from written cross join keyring.last_invalidation l cross join keyring.copy c
 left join keyring.invalidations d on d.sequence > $1
 order by d.sequence

@@ -3,7 +3,7 @@
 use domain::SubjectId;
 use test_support::databases;
 
-use super::super::{CopyUpdate, RootHold, SubjectKind, holds_keys};
+use super::super::{CopyUpdate, RootHold, SubjectKind, holds_keys, state_copy_lost};
 use super::copy::update;
 use super::*;
 
@@ -37,6 +37,10 @@ async fn an_old_root_is_kept_when_the_copy_is_lost_after_it_was_made() {
     assert!(harness.root_file(1).exists());
     assert_eq!(old_root(&node).await, [RootHold::NotCopied]);
     std::fs::remove_file(&folder).unwrap();
+    node.root_rotation.rotate_when_due(TimeDelta::days(9)).await.unwrap();
+    assert!(harness.root_file(1).exists(), "nobody has said that the copy is lost");
+    let pool = connect(&harness.databases.keyring_url, &ConnectOptions::app()).await.unwrap();
+    state_copy_lost(&pool, &harness.copies()).await.unwrap();
     let done = node.root_rotation.rotate_when_due(TimeDelta::days(9)).await.unwrap().unwrap();
     assert_eq!(done.erased, 1);
     assert_eq!(harness.copied().len(), 1, "a new base");

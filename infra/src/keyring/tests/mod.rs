@@ -4,6 +4,7 @@ mod copy;
 mod copy_files;
 mod copy_lost;
 mod copy_races;
+mod copy_went_back;
 mod email_index;
 mod erasure;
 mod erasure_ledger;
