@@ -75,10 +75,12 @@ impl Poller {
 
     pub(super) async fn run(mut self) {
         loop {
+            // Before the look: it may not have seen what is appended until the node listens.
+            let listening = *self.wake.listening.borrow_and_update();
             if let Err(error) = self.look().await {
                 tracing::debug!(%error, "the end of the log was not read");
             }
-            self.follow().await;
+            self.follow(listening).await;
         }
     }
 
@@ -97,8 +99,7 @@ impl Poller {
     }
 
     /// Passes on what wakes the readers, until it is time to look.
-    async fn follow(&mut self) {
-        let listening = *self.wake.listening.borrow_and_update();
+    async fn follow(&mut self, listening: bool) {
         let pause = tokio::time::sleep(if listening { self.poll_listening } else { self.poll });
         tokio::pin!(pause);
         loop {
@@ -120,13 +121,12 @@ impl Poller {
 mod tests {
     use super::*;
     use crate::log::watermark::{NewestEvent, WentBack};
-    use crate::postgres::{ConnectOptions, connect};
+    use crate::postgres::{ConnectOptions, connect, connect_one};
     use domain::EventId;
-    use test_support::databases;
+    use test_support::{LIMIT, databases, until};
     use uuid::Uuid;
 
     const HOUR: Duration = Duration::from_hours(1);
-    const LIMIT: Duration = Duration::from_secs(20);
     const RELEASED: &str = "insert into readers.parked \
         (reader, version, stream_id, from_position, error, released_at) \
         values ('tally', 1, gen_random_uuid(), 1, '', now())";
@@ -153,6 +153,48 @@ mod tests {
         assert!(!news.clone().has_released(("tally", 2)));
         assert!(news.has_released(("tally", 1)));
         assert!(!news.has_released(("tally", 1)), "it is reported once in each poll");
+        looking.abort();
+    }
+
+    #[tokio::test]
+    async fn a_node_that_begins_to_hear_of_appends_during_a_look_looks_again() {
+        const LOCK: &str = "begin; lock table readers.parked";
+        const WAITING: &str = "select count(*) from pg_locks l join pg_database d on d.oid = l.database \
+            where not l.granted and d.datname = current_database()";
+        let databases = databases().await.unwrap();
+        let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+        let patient = ConnectOptions::unlimited();
+        let first = connect_one(&databases.log_url, &patient).await.unwrap();
+        let next = connect_one(&databases.log_url, &patient).await.unwrap();
+        let waiting = async |count: i64| {
+            until("so many wait for the table", async || {
+                first.query_one(WAITING, &[]).await.unwrap().get::<_, i64>(0) == count
+            })
+            .await;
+        };
+        let (_appended, position) = watch::channel(0);
+        let (listens, listening) = watch::channel(false);
+        let wake = Heads { position, listening };
+        let options = ReaderOptions {
+            poll: HOUR,
+            poll_listening: HOUR,
+            ..ReaderOptions::of(Uuid::from_u128(1))
+        };
+        first.batch_execute(LOCK).await.unwrap();
+        let (poller, mut news) = Poller::new(pool, wake, &options, Watermark::default());
+        let looking = tokio::spawn(poller.run());
+        waiting(1).await;
+
+        listens.send_replace(true);
+
+        // This is in the table after the first look, and before any other.
+        let release = format!("{LOCK}; {RELEASED}; commit");
+        let releasing = tokio::spawn(async move { next.batch_execute(&release).await });
+        waiting(2).await;
+        first.batch_execute("rollback").await.unwrap();
+        releasing.await.unwrap().unwrap();
+        tokio::time::timeout(LIMIT, news.wait(0)).await.unwrap();
+        assert!(news.has_released(("tally", 1)));
         looking.abort();
     }
 
@@ -186,7 +228,7 @@ mod tests {
 
         let mut went_back = known.went_back();
         let found = went_back.wait_for(Option::is_some);
-        let found = *tokio::time::timeout(test_support::LIMIT, found).await.unwrap().unwrap();
+        let found = *tokio::time::timeout(LIMIT, found).await.unwrap().unwrap();
         assert_eq!(found, Some(WentBack::Behind { known: 5, head: 0 }));
         looking.abort();
     }

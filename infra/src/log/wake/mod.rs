@@ -136,9 +136,8 @@ async fn connected(
 mod tests {
     use super::*;
     use crate::postgres::connect_one;
-    use test_support::databases;
+    use test_support::{LIMIT, databases};
 
-    const LIMIT: Duration = Duration::from_secs(20);
     const KILL: &str = "select pg_terminate_backend(pid) from pg_stat_activity \
         where application_name = 'lethe wake' and datname = current_database()";
 
