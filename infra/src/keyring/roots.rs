@@ -26,6 +26,8 @@ pub(super) struct Roots {
     current: AtomicI64,
     /// What the last look has found.
     found: Mutex<RootsState>,
+    /// One look at a time: what an earlier one has found does not replace what a later one has.
+    looking: tokio::sync::Mutex<()>,
 }
 
 /// Whether this node may use its keys.
@@ -39,8 +41,9 @@ enum RootsState {
 
 impl Roots {
     pub fn new(store: Arc<dyn RootStore>, pool: Pool) -> Self {
-        let found = Mutex::new(RootsState::Usable);
-        Self { store, pool, known: Mutex::default(), current: AtomicI64::new(0), found }
+        let (known, found) = (Mutex::default(), Mutex::new(RootsState::Usable));
+        let (current, looking) = (AtomicI64::new(0), tokio::sync::Mutex::default());
+        Self { store, pool, known, current, found, looking }
     }
 
     /// `None` when it is not in the store.
@@ -183,6 +186,7 @@ impl Roots {
     /// Looks whether this node can read the roots that it needs, and remembers the answer. A database
     /// that does not answer says nothing about the roots.
     pub async fn look(&self) {
+        let _alone = self.looking.lock().await;
         let now = match self.verify().await {
             Ok(()) => RootsState::Usable,
             Err(KeyringError::Roots(error)) if error.says_nothing() => {
