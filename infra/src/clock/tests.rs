@@ -70,6 +70,15 @@ fn the_clock_of_the_one_machine_that_has_both_is_believed_after_ten_minutes_and_
     );
 }
 
+#[test]
+fn of_two_clocks_that_are_ahead_the_earlier_is_believed() {
+    let (right, days) = (TimeDelta::zero(), DAYS.num_seconds());
+    for (system, database) in [(DAYS, DAYS * 2), (DAYS * 2, DAYS)] {
+        let off = |after| (after, system, database);
+        assert_eq!(believed(&[(0, right, right), off(10), off(610)]), [0, 10, days + 610]);
+    }
+}
+
 #[tokio::test]
 async fn a_skew_is_said_with_what_is_wrong() {
     let databases = databases().await.unwrap();

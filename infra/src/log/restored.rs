@@ -44,3 +44,76 @@ pub async fn delete_snapshots(pool: &Pool) -> Result<(), PgError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::postgres::{ConnectOptions, connect};
+    use test_support::databases;
+
+    const READERS: &str = "
+        insert into readers.checkpoints
+          (name, version, kind, position, fence, node, lease_until, processed)
+        select name, version, kind, position, 3, gen_random_uuid(), 'infinity', 8
+        from (values ('past', 1, 'projection', 9), ('past', 2, 'projection', 6),
+          ('at', 1, 'projection', 5), ('past_acts', 1, 'worker', 9), ('acts', 1, 'worker', 5))
+          as reader (name, version, kind, position);
+        insert into readers.parked (reader, version, stream_id, from_position, error) values
+          ('past', 1, gen_random_uuid(), 6, ''), ('at', 1, gen_random_uuid(), 5, '');
+        insert into readers.replays (name, version, position, ceiling, indexed) values
+          ('past', 1, 6, 9, true), ('at', 1, 5, 9, true);
+        create table read_models.past ();
+        create table read_models.past_v2 ();
+        create table read_models.past_shadow ();
+        create table read_models.at ()";
+    const CHECKPOINTS: &str = "select concat_ws(' ', name, version, position, fence, processed,
+          case when node is null and lease_until is null then 'free' else 'held' end)
+        from readers.checkpoints order by 1";
+
+    async fn lines(pool: &Pool, sql: &str) -> Vec<String> {
+        let rows = pool.get().await.unwrap().query(sql, &[]).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    #[tokio::test]
+    async fn what_has_read_past_the_end_begins_again_or_goes_on_from_there() {
+        let databases = databases().await.unwrap();
+        let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+        pool.get().await.unwrap().batch_execute(READERS).await.unwrap();
+
+        assert_eq!(restart_past(&pool, 5).await.unwrap(), 2);
+
+        let checkpoints = [
+            "acts 1 5 3 8 held",
+            "at 1 5 3 8 held",
+            "past 1 0 4 0 free",
+            "past 2 0 4 0 free",
+            "past_acts 1 5 4 8 free",
+        ];
+        assert_eq!(lines(&pool, CHECKPOINTS).await, checkpoints);
+        let parked = "select concat_ws(' ', reader, from_position) from readers.parked";
+        assert_eq!(lines(&pool, parked).await, ["at 5"]);
+        let replays =
+            "select concat_ws(' ', name, position, indexed) from readers.replays order by 1";
+        assert_eq!(lines(&pool, replays).await, ["at 5 t", "past 0 f"]);
+        let tables =
+            "select tablename::text from pg_tables where schemaname = 'read_models' order by 1";
+        // A replay from nothing makes its table again.
+        assert_eq!(lines(&pool, tables).await, ["at", "past_shadow"]);
+        assert_eq!(restart_past(&pool, 5).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn all_of_many_snapshots_are_deleted() {
+        let databases = databases().await.unwrap();
+        let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+        let fill = "insert into event_log.snapshots (stream_id, version, snapshot_version, state)
+            select gen_random_uuid(), 1, 1, '{}' from generate_series(1, 2500)";
+        pool.get().await.unwrap().execute(fill, &[]).await.unwrap();
+
+        delete_snapshots(&pool).await.unwrap();
+
+        let left = "select stream_id::text from event_log.snapshots";
+        assert_eq!(lines(&pool, left).await, Vec::<String>::new());
+    }
+}

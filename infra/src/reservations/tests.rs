@@ -1,6 +1,6 @@
 use super::*;
 use crate::postgres::{ConnectOptions, connect, connect_one};
-use test_support::databases;
+use test_support::{databases, until};
 
 const ADA: Uuid = Uuid::from_u128(1);
 const BOB: Uuid = Uuid::from_u128(2);
@@ -130,4 +130,43 @@ async fn a_batch_reads_no_more_where_there_are_many_reservations() {
 
     assert!(few >= 20, "{few}: the count does not see the batch");
     assert!(many <= few + 10, "{few} rows of few, {many} of many");
+}
+
+/// While somebody appends.
+async fn waits_for_the_log<T>(log_url: &str, writes: impl Future<Output = T>) -> T {
+    const WAITS: &str = "select count(*) from pg_locks l join pg_database d on d.oid = l.database
+        where l.locktype = 'advisory' and not l.granted and d.datname = current_database()";
+    let holder = connect_one(log_url, &ConnectOptions::unlimited()).await.unwrap();
+    holder.batch_execute("begin; select event_log.lock()").await.unwrap();
+    let mut writes = std::pin::pin!(writes);
+    let waits = async || holder.query_one(WAITS, &[]).await.unwrap().get::<_, i64>(0) == 1;
+    tokio::select! {
+        _ = &mut writes => panic!("it did not wait"),
+        () = until("it waits for the log", waits) => {}
+    }
+    holder.batch_execute("rollback").await.unwrap();
+    writes.await
+}
+
+#[tokio::test]
+async fn whatever_writes_reservations_waits_for_the_log() {
+    let databases = databases().await.unwrap();
+    let url = databases.log_url.as_str();
+    let admin = connect_one(url, &ConnectOptions::default()).await.unwrap();
+    let fill = "insert into event_log.reservations (kind, blind_index, owner) values
+        ('1', '\\x01', $1), ($2, '\\x02', $1)";
+    admin.execute(fill, &[&ADA, &UNREADABLE]).await.unwrap();
+    let app = ConnectOptions { role: ConnectOptions::app().role, ..ConnectOptions::unlimited() };
+    let reservations = Reservations::new(connect(url, &app).await.unwrap());
+    let (old, new) = (index("1", 1), index("2", 21));
+
+    let again = reservations.reserve_again(&new, &old, ADA);
+    assert!(waits_for_the_log(url, again).await.unwrap());
+    let last = batch(&[], 1, true, vec![row(1, 22, ADA)]);
+    assert!(waits_for_the_log(url, reservations.move_batch("1", "2", &last)).await.unwrap());
+    waits_for_the_log(url, reservations.delete_unreadable(&[2], ADA)).await.unwrap();
+    let deleted = waits_for_the_log(url, reservations.delete_after("1", &[], 9)).await;
+
+    assert_eq!(deleted.unwrap(), Some(vec![1]));
+    assert_eq!(reservations.of_owner(ADA).await.unwrap(), [new, index("2", 22)]);
 }

@@ -19,7 +19,7 @@ use crate::wiring::App;
 
 const MINUTE: Duration = Duration::from_mins(1);
 /// Appends wait while so many reservations are written: some milliseconds.
-const BATCH: i64 = 200;
+pub(super) const BATCH: i64 = 200;
 /// So many accounts are opened at once: the pool of connections is shared with the requests.
 const OPENED_AT_ONCE: usize = 8;
 

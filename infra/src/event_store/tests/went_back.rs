@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 
+use super::super::append::rows::Append;
 use super::{appended, count, databases, event, node, one, owner};
 use crate::event_store::ExecuteError;
 use crate::log::watermark::WentBack;
@@ -53,16 +54,41 @@ async fn an_answer_with_a_position_that_was_known_stops_the_node() {
     assert_eq!(count(&owner(&databases.log_url).await).await, 2);
 }
 
+/// Two events of one command.
+fn two(command: u128, stream: u128) -> Append {
+    let mut two = one(event(command, stream, 1));
+    let mut last = event(command, stream, 2);
+    (last.command_id, last.events, last.expected) = (None, None, None);
+    two.events[0].events = Some(2);
+    two.events.push(last);
+    two
+}
+
+#[tokio::test]
+async fn an_answer_to_several_events_with_a_position_that_was_known_stops_the_node() {
+    let databases = databases().await;
+    let node = node(&databases.log_url).await;
+    for version in 1..=3_i64 {
+        let one = one(event(version.unsigned_abs().into(), 7, version));
+        assert!(appended(&node.queue.append(one).await.unwrap()));
+    }
+
+    back(&databases.log_url, "delete from event_log.events where position > 1").await;
+    let first = node.queue.append(two(9, 8)).await;
+    let second = node.queue.append(one(event(10, 9, 1))).await;
+
+    assert!(matches!(first, Err(ExecuteError::Unavailable(_))), "{first:?}");
+    assert!(matches!(second, Err(ExecuteError::Unavailable(_))), "{second:?}");
+    assert_eq!(node.watermark.check(), Err(WentBack::Behind { known: 3, head: 1 }));
+    assert_eq!(count(&owner(&databases.log_url).await).await, 3);
+}
+
 #[tokio::test]
 async fn what_is_appended_is_what_this_node_knows() {
     let databases = databases().await;
     let node = node(&databases.log_url).await;
-    let mut two = one(event(1, 7, 1));
-    let mut last = event(1, 7, 2);
-    (last.command_id, last.events, last.expected) = (None, None, None);
-    let id = last.event_id;
-    two.events[0].events = Some(2);
-    two.events.push(last);
+    let two = two(1, 7);
+    let id = two.events[1].event_id;
 
     assert!(appended(&node.queue.append(two).await.unwrap()));
 

@@ -59,7 +59,7 @@ impl Harness {
     }
 
     /// Every row of the tables, without what is about the transaction that wrote it.
-    async fn rows(&self) -> Vec<String> {
+    pub(super) async fn rows(&self) -> Vec<String> {
         let mut all = Vec::new();
         for table in TABLES.iter().filter(|table| **table != "copy") {
             let rows = format!(

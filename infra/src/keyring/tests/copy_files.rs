@@ -303,3 +303,29 @@ async fn two_writers_take_turns() {
     harness.sql(died, &[]).await;
     assert_eq!(update(&other).await, CopyUpdate::Changes);
 }
+
+/// More than two pages of keys.
+async fn add_keys(harness: &Harness, class: i16) {
+    let add =
+        "insert into keyring.keys (kind, subject, class, number, wrapped, root_id, created_at)
+        select 'bucket', $1::uuid, $2::smallint, number, '\\x07', 1, now()
+        from generate_series(1, 2500) number";
+    harness.sql(add, &[&Uuid::nil(), &class]).await;
+}
+
+#[tokio::test]
+async fn a_table_of_several_pages_is_copied_and_restored_whole() {
+    let mut harness = Harness::with_copy().await;
+    let node = harness.node().await;
+    add_keys(&harness, 1).await;
+    assert_eq!(update(&node).await, CopyUpdate::Base);
+    add_keys(&harness, 2).await;
+    assert_eq!(update(&node).await, CopyUpdate::Changes);
+    let rows = harness.rows().await;
+    assert!(rows.len() > 5000, "{}", rows.len());
+
+    harness.databases = test_support::databases().await.unwrap();
+    harness.restore().await.unwrap();
+
+    assert!(harness.rows().await == rows);
+}

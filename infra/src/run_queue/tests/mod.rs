@@ -103,7 +103,6 @@ async fn a_deployment_waits_for_another_run_of_it_on_its_server() {
     given.put([deploys(7, 10), deploys(7, 11), task(1, 7, 12), deploys(8, 13)]).await;
 
     let first = given.claim(ONE, 9, WIDE).await;
-
     let runs: Vec<u128> = first.iter().map(|task| task.run.0.as_u128()).collect();
     assert_eq!(runs, [10, 12, 13]);
     given.queue.lose(first[0].run, first[0].lease, LEASE).await.unwrap();
@@ -304,4 +303,12 @@ async fn damaged_secrets_are_an_error_and_not_deleted_secrets() {
     let found = given.queue.secrets(workspace, secrets).await;
 
     assert!(matches!(found, Err(SecretsError::Damaged)), "{found:?}");
+}
+
+#[tokio::test]
+async fn after_a_restore_of_the_log_all_of_many_tasks_are_lost() {
+    let given = given(LEASE).await;
+    fill(&given, 2500, 5).await;
+    assert_eq!(given.queue.lose_all().await.unwrap(), 2500);
+    assert_eq!(given.queue.lose_all().await.unwrap(), 0);
 }

@@ -3,7 +3,7 @@
 use infra::keyring::{AddressReservations, IndexRotation, IndexTurn};
 use infra::reservations::UNREADABLE;
 
-use super::super::email_index::{Accounts, ROTATION, reserve_unreadable};
+use super::super::email_index::{Accounts, BATCH, ROTATION, reserve_unreadable};
 use super::*;
 use crate::operations::email_addresses::reserve_instead;
 
@@ -115,6 +115,24 @@ async fn a_reservation_that_its_owner_does_not_have_any_more_ends_with_its_key()
     let stale = "insert into event_log.reservations values ('account.email.1', '\\x07', $1)";
     let admin = connect_one(&harness.databases.log_url, &ConnectOptions::default()).await.unwrap();
     admin.execute(stale, &[&ada.account.0]).await.unwrap();
+    harness.clock.advance(TimeDelta::days(7));
+
+    assert_eq!(rotate(&app).await, IndexTurn::Rotated);
+
+    assert!(has_only(&app, ada.account, ada.email).await);
+}
+
+#[tokio::test]
+async fn a_rotation_goes_on_after_a_batch_that_is_exactly_full() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    // As many as a batch has, each before hers.
+    let of_nobody = "insert into event_log.reservations
+        select 'account.email.1', decode(lpad(to_hex(n), 8, '0'), 'hex'), gen_random_uuid()
+        from generate_series(1, $1::bigint) n";
+    let admin = connect_one(&harness.databases.log_url, &ConnectOptions::default()).await.unwrap();
+    admin.execute(of_nobody, &[&BATCH]).await.unwrap();
     harness.clock.advance(TimeDelta::days(7));
 
     assert_eq!(rotate(&app).await, IndexTurn::Rotated);
