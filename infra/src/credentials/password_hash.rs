@@ -53,7 +53,7 @@ impl std::fmt::Debug for PasswordHash {
 #[derive(Clone)]
 pub(super) struct Hashing {
     queue: Arc<Semaphore>,
-    cores: Arc<Semaphore>,
+    pub(super) cores: Arc<Semaphore>,
     nobody: Arc<OnceCell<PasswordHash>>,
     /// The initial permits of the two semaphores.
     permits: (usize, usize),

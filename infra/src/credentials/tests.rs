@@ -88,7 +88,15 @@ async fn a_long_queue_is_refused() {
     let hashing = Hashing::bounded(1, 1);
     let one = |text: &'static str| hashing.hash(secret(text));
 
-    let (a, b, c) = tokio::join!(one("a password"), one("a password"), one("a password"));
+    // The core is taken until all have asked.
+    let core = hashing.cores.clone().try_acquire_owned().unwrap();
+    let (a, b, c, ()) = tokio::join!(
+        biased;
+        one("a password"),
+        one("a password"),
+        one("a password"),
+        async move { drop(core) }
+    );
 
     assert!(a.is_ok() && b.is_ok());
     assert!(matches!(c, Err(CredentialsError::Overloaded)));

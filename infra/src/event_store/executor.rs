@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, MutexGuard, Notify, watch};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
-use super::append::batcher::{self, BatcherOptions};
+use super::append::batcher::{self, BatcherOptions, RESEND_FOR};
 use super::append::lookup::look_up;
 use super::append::partitions::{create_partitions_ahead, keep_partitions_ahead};
 use super::config::{ExecutorConfig, StartError, check_all};
@@ -84,6 +84,7 @@ impl Executor {
             connect: config.connect,
             appends_max: config.appends_max,
             waiting_max: config.waiting_max,
+            resend_for: RESEND_FOR,
             watermark: config.watermark.clone(),
         };
         let starting =

@@ -80,7 +80,11 @@ pub struct Monitors {
 impl Monitors {
     /// `node` is the one that these calls are made for.
     pub fn new(pool: Pool, node: Uuid, clock: Clock) -> Self {
-        let membership = Membership::new(pool.clone(), node, Part::Monitors, LEASE);
+        Self::with_lease(pool, node, clock, LEASE)
+    }
+
+    fn with_lease(pool: Pool, node: Uuid, clock: Clock, lease: Duration) -> Self {
+        let membership = Membership::new(pool.clone(), node, Part::Monitors, lease);
         Self { pool, node, membership, clock }
     }
 

@@ -31,7 +31,8 @@ impl Harness {
     }
 
     fn node(&self, id: u128) -> Monitors {
-        Monitors::new(self.pool.clone(), Uuid::from_u128(id), self.clock.clone())
+        let (pool, node, lease) = (self.pool.clone(), Uuid::from_u128(id), Duration::from_mins(1));
+        Monitors::with_lease(pool, node, self.clock.clone(), lease)
     }
 
     async fn watch(&self, id: u128) {

@@ -203,6 +203,8 @@ async fn an_erased_person_has_no_mail_and_gets_none() {
     given.put(&request).await;
     let claimed = given.claim(NODE, Via::Folder).await;
     let client = given.pool.get().await.unwrap();
+    let longer = "update working.outbox set lease_until = clock_timestamp() + interval '1 hour'";
+    assert_eq!(client.execute(longer, &[]).await.unwrap(), 1);
     client.execute("select event_log.fence($1, '{}')", &[&request.subject.0]).await.unwrap();
 
     assert_eq!(given.outbox.withdraw(request.subject).await.unwrap(), [], "it is being sent");
@@ -280,5 +282,21 @@ async fn after_a_restore_of_the_log_no_mail_that_may_have_gone_goes_again() {
     given.outbox.expire_leases().await.unwrap();
     assert!(given.claim(node, Via::Folder).await.is_empty());
     assert_eq!(given.states().await, [("unknown".to_owned(), 2)]);
+    assert_eq!(given.outbox.give_up_all().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn after_a_restore_of_the_log_all_of_many_mails_are_unknown() {
+    let given = given().await;
+    let fill = "insert into working.outbox
+          (mail_id, cause, kind, tenant_id, subject_id, address, state, next_at, created_at)
+        select gen_random_uuid(), gen_random_uuid(), 'verification', gen_random_uuid(),
+          gen_random_uuid(), '', state, now(), now()
+        from generate_series(1, 2500), unnest(array['queued', 'sending']) state";
+    given.pool.get().await.unwrap().execute(fill, &[]).await.unwrap();
+
+    assert_eq!(given.outbox.give_up_all().await.unwrap(), 5000);
+
+    assert_eq!(given.states().await, [("unknown".to_owned(), 5000)]);
     assert_eq!(given.outbox.give_up_all().await.unwrap(), 0);
 }

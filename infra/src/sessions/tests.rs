@@ -126,8 +126,12 @@ async fn a_closed_session_is_refused_within_a_second_on_every_node() {
     assert!(given.sessions.close(session, CloseReason::SignedOut).await.unwrap());
 
     assert_eq!(given.sessions.find(&token).await.unwrap(), None);
-    while other.find(&token).await.unwrap().is_some() {
-        assert!(closed_at.elapsed().as_millis() < 1000);
+    loop {
+        let asked_after = closed_at.elapsed();
+        if other.find(&token).await.unwrap().is_none() {
+            break;
+        }
+        assert!(asked_after.as_millis() < 1000);
         tokio::task::yield_now().await;
     }
     assert!(!given.sessions.close(session, CloseReason::SignedOut).await.unwrap());
@@ -228,4 +232,21 @@ async fn after_a_restore_nobody_is_signed_in_and_the_ends_are_still_to_be_append
     let closings = given.sessions.closings(given.clock.now(), 10).await.unwrap();
     assert_eq!(closings.len(), 3);
     assert_eq!(given.sessions.end_all().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn after_a_restore_all_of_many_sessions_are_ended() {
+    let given = given().await;
+    let fill = "insert into working.sessions
+          (token_hash, session_id, account_id, kind, opened_at, last_used_at, idle_seconds, idle_until,
+            absolute_until)
+        select sha256(n::text::bytea), gen_random_uuid(), gen_random_uuid(), 'client', now(), now(), 60,
+          'infinity', 'infinity'
+        from generate_series(1, 2500) n";
+    given.pool.get().await.unwrap().execute(fill, &[]).await.unwrap();
+
+    assert_eq!(given.sessions.end_all().await.unwrap(), 2500);
+
+    assert_eq!(given.sessions.end_all().await.unwrap(), 0);
+    assert_eq!(given.sessions.closings(given.clock.now(), 5000).await.unwrap().len(), 2500);
 }

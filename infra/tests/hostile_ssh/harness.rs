@@ -17,7 +17,7 @@ use crate::wire::host_fingerprint;
 /// The limit that a test is about; it outlasts half a second.
 const SHORT: Duration = Duration::from_millis(600);
 /// The others. A loaded machine adds less to a limit.
-const LONG: Duration = Duration::from_secs(10);
+const LONG: Duration = Duration::from_mins(1);
 const CONNECTIONS: usize = 200;
 const WARM_UP: usize = 5;
 const AT_ONCE: usize = 50;
@@ -59,6 +59,23 @@ impl Harness {
         H: Fn(TcpStream) -> F + Send + 'static,
         F: Future<Output = io::Result<()>> + Send + 'static,
     {
+        self.server_of(harm, options(expected), limit(ConnectFailure::Command, expected))
+    }
+
+    /// The same, for a client that soon gives up a server from which nothing comes.
+    pub fn server_watched<H, F>(&self, harm: H) -> Client
+    where
+        H: Fn(TcpStream) -> F + Send + 'static,
+        F: Future<Output = io::Result<()>> + Send + 'static,
+    {
+        self.server_of(harm, RemoteOptions { keepalive_every: SHORT, ..options(None) }, LONG)
+    }
+
+    fn server_of<H, F>(&self, harm: H, options: RemoteOptions, within: Duration) -> Client
+    where
+        H: Fn(TcpStream) -> F + Send + 'static,
+        F: Future<Output = io::Result<()>> + Send + 'static,
+    {
         let theirs = self.theirs.as_ref().unwrap();
         let listener = theirs.block_on(TcpListener::bind(("127.0.0.1", 0))).unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -69,11 +86,11 @@ impl Harness {
         });
         let egress = Egress::parse("127.0.0.1/32:*").unwrap();
         Client {
-            remote: Remote::new(egress, options(expected)),
+            remote: Remote::new(egress, options),
             address: Address::new("127.0.0.1", port),
             pinned: host_fingerprint(),
             identity: Identity::generate().unwrap(),
-            within: limit(ConnectFailure::Command, expected),
+            within,
         }
     }
 
@@ -190,7 +207,7 @@ fn options(expected: Option<&RemoteError>) -> RemoteOptions {
         exchange_within: limit(ConnectFailure::Identification, expected),
         authenticate_within: limit(ConnectFailure::Authentication, expected),
         open_within: limit(ConnectFailure::Command, expected),
-        keepalive_every: SHORT,
+        keepalive_every: LONG,
     }
 }
 

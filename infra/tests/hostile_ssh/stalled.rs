@@ -1,9 +1,10 @@
 //! Output that nobody reads waits at the server; a call whose output never comes ends.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use futures_util::future::join_all;
@@ -18,8 +19,8 @@ const AT_ONCE: usize = 10;
 const ROUNDS: usize = 20;
 const PIECE: u32 = 32_000;
 /// A request on a channel, and its close (RFC 4254, 9).
-const EXEC: u64 = 98;
-const CLOSE: u64 = 97;
+const EXEC: u8 = 98;
+const CLOSE: u8 = 97;
 
 async fn stalled(client: &Client) -> (Connection, Channel) {
     let Client { remote, address, pinned, identity, .. } = client;
@@ -72,14 +73,11 @@ fn zeros() -> Packet {
 #[test]
 fn a_server_that_falls_silent_under_a_command() {
     let harness = Harness::new();
-    let client = harness.server(
-        |stream| async {
-            let mut wire = running(stream).await?;
-            wire.send(&zeros()).await?;
-            wire.wait().await
-        },
-        None,
-    );
+    let client = harness.server_watched(|stream| async {
+        let mut wire = running(stream).await?;
+        wire.send(&zeros()).await?;
+        wire.wait().await
+    });
     harness.ours.block_on(async {
         let (connection, mut channel) = stalled(&client).await;
         assert!(channel.next().await.is_some());
@@ -94,17 +92,18 @@ fn a_server_that_falls_silent_under_a_command() {
 #[test]
 fn a_command_that_is_given_up_before_its_answer_is_closed() {
     let harness = Harness::new();
-    let heard = Arc::new(AtomicU64::new(0));
-    let last = Arc::clone(&heard);
+    let heard = Arc::new(Mutex::new(HashSet::new()));
+    let messages = Arc::clone(&heard);
     let harm = move |stream| {
-        let last = Arc::clone(&last);
+        let messages = Arc::clone(&messages);
         async move {
             let mut wire = ServerStream::greet(stream).await?;
             wire.exchange().await?;
             wire.let_in().await?;
             wire.open().await?;
             loop {
-                last.store(u64::from(wire.receive().await?[0]), Ordering::Relaxed);
+                let message = wire.receive().await?[0];
+                messages.lock().unwrap().insert(message);
             }
         }
     };
@@ -112,14 +111,14 @@ fn a_command_that_is_given_up_before_its_answer_is_closed() {
     let Client { remote, address, pinned, identity, .. } = &client;
     let connecting = remote.connect(address, "ada", *pinned, identity);
     let connection = harness.ours.block_on(connecting).unwrap();
-    let was = |message: u64| heard.load(Ordering::Relaxed) == message;
+    let came = |message: u8| heard.lock().unwrap().contains(&message);
     let mut opening = Box::pin(connection.open("cat /dev/zero", b""));
     harness.until("the command", || {
         assert!(futures_util::FutureExt::now_or_never(opening.as_mut()).is_none());
-        was(EXEC)
+        came(EXEC)
     });
     drop(opening);
-    harness.until("the close", || was(CLOSE));
+    harness.until("the close", || came(CLOSE));
     assert!(connection.is_live());
     drop(connection);
     harness.assert_nothing_is_left();

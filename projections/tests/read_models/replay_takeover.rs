@@ -1,11 +1,18 @@
-//! A replay that was paused for so long that another has taken over.
+//! Two replays of one projection: the second is refused, or has taken over from one that was paused.
+
+use std::time::Duration;
 
 use crate::harness::LogHarness;
 use crate::mixed;
 use crate::replay::{replayed, small};
-use infra::log::{Progress, ReplayError, Replayed, replay};
+use infra::log::{Progress, ReplayError, ReplayOptions, Replayed, replay};
 use infra::postgres::{ConnectOptions, connect};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
+
+/// As of a replay that was killed: nobody renews it.
+pub const END_LEASE: &str = "update readers.replays
+    set node = null, lease_until = clock_timestamp() - interval '1 s'";
 
 /// A replay of `sessions` that waits at about the half until it may go on.
 struct PausedReplay {
@@ -14,7 +21,7 @@ struct PausedReplay {
 }
 
 impl PausedReplay {
-    fn start(runtime: &tokio::runtime::Runtime, harness: &LogHarness) -> Self {
+    fn start(runtime: &Runtime, harness: &LogHarness, options: ReplayOptions) -> Self {
         let url = harness.databases.log_url.clone();
         let (half, reached) = std::sync::mpsc::channel();
         let (go_on, goes_on) = std::sync::mpsc::channel();
@@ -30,21 +37,38 @@ impl PausedReplay {
                 }
             };
             let sessions = projections::named("sessions").unwrap();
-            replay(&pool, &sessions, small(), cancel, wait_at_half).await
+            replay(&pool, &sessions, options, cancel, wait_at_half).await
         });
         reached.recv().unwrap();
         Self { go_on, replaying }
     }
 
-    fn end(self, runtime: &tokio::runtime::Runtime) -> Result<Replayed, ReplayError> {
+    fn end(self, runtime: &Runtime) -> Result<Replayed, ReplayError> {
         self.go_on.send(()).unwrap();
         runtime.block_on(self.replaying).unwrap()
     }
 }
 
 /// A paused replay holds a thread.
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap()
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap()
+}
+
+#[test]
+fn a_second_replay_at_once_is_refused() {
+    let runtime = runtime();
+    let harness = runtime.block_on(LogHarness::new());
+    runtime.block_on(mixed::live(&harness, 12));
+    let patient = ReplayOptions { lease: Duration::from_mins(1), ..small() };
+    let first = PausedReplay::start(&runtime, &harness, patient);
+
+    let (_keep, cancel) = watch::channel(false);
+    let sessions = projections::named("sessions").unwrap();
+    let second = replay(&harness.pool, &sessions, patient, cancel, |_| {});
+    let second = runtime.block_on(second);
+
+    assert!(matches!(second, Err(ReplayError::Running { .. })), "{second:?}");
+    assert_eq!(first.end(&runtime).unwrap().from, 0);
 }
 
 #[test]
@@ -52,7 +76,7 @@ fn a_replay_that_another_has_taken_over_writes_nothing_more() {
     let runtime = runtime();
     let harness = runtime.block_on(LogHarness::new());
     runtime.block_on(mixed::live(&harness, 12));
-    let paused = PausedReplay::start(&runtime, &harness);
+    let paused = PausedReplay::start(&runtime, &harness, small());
     let written = "select position from readers.replays where name = 'sessions'";
     let take = "update readers.replays set fence = fence + 1, lease_until = 'infinity'";
     let before = runtime.block_on(async {
@@ -74,12 +98,11 @@ fn a_replay_that_was_paused_does_not_swap_what_a_later_one_has_half_built() {
     let runtime = runtime();
     let harness = runtime.block_on(LogHarness::new());
     runtime.block_on(mixed::live(&harness, 12));
-    let end_lease = "update readers.replays set lease_until = clock_timestamp() - interval '1 s'";
-    let paused = PausedReplay::start(&runtime, &harness);
-    runtime.block_on(harness.admin.batch_execute(end_lease)).unwrap();
+    let paused = PausedReplay::start(&runtime, &harness, small());
+    assert_eq!(runtime.block_on(harness.admin.execute(END_LEASE, &[])).unwrap(), 1);
     runtime.block_on(replayed(&harness, "sessions", small()));
     let live = runtime.block_on(harness.checksum("read_models.sessions"));
-    let later = PausedReplay::start(&runtime, &harness);
+    let later = PausedReplay::start(&runtime, &harness, small());
 
     let ended = paused.end(&runtime);
 

@@ -20,6 +20,8 @@ use uuid::Uuid;
 
 const OLD: Uuid = Uuid::from_u128(1);
 const NEW: Uuid = Uuid::from_u128(2);
+/// Of a reader, and of a node without a heartbeat.
+const LEASE: Duration = Duration::from_secs(15);
 
 fn known_to_old(event_type: &str) -> Option<i16> {
     ["tally.added", "tally.passed"].contains(&event_type).then_some(1)
@@ -37,8 +39,7 @@ struct ReaderNode {
 impl ReaderNode {
     async fn start(harness: &LogHarness, node: Uuid, readers: Vec<Reader>) -> Self {
         let newest_version: NewestVersion = if node == OLD { known_to_old } else { known_to_new };
-        let options =
-            ReaderOptions { newest_version, lease: Duration::from_secs(1), ..options(node) };
+        let options = ReaderOptions { newest_version, lease: LEASE, ..options(node) };
         let pool = connect(&harness.databases.log_url, &ConnectOptions::app()).await.unwrap();
         let (metrics, (_, wake)) = (Arc::new(Metrics::new().unwrap()), watch::channel(0));
         let (of_node, positions) = (Arc::clone(&metrics), ReadPositions::default());
@@ -128,9 +129,11 @@ async fn an_unknown_version_parks_no_stream_and_the_only_node_stands_still() {
     until("the node has released the reader", async || is_released(&harness, "tally").await).await;
     let fence = reader(&harness, "tally").await.fence;
     until("the node has had time to take it again", async || {
+        // The node's heartbeat came after it had released the reader.
         let sql = "select count(*) from working.nodes where part = 'readers'
-            and lease_until > (select lease_until + interval '1 second' from readers.checkpoints)";
-        harness.count(sql).await == 1
+            and lease_until > (select lease_until from readers.checkpoints) + make_interval(secs => $1)";
+        let beats = harness.admin.query_one(sql, &[&LEASE.as_secs_f64()]).await.unwrap();
+        beats.get::<_, i64>(0) == 1
     })
     .await;
     let seen = reader(&harness, "tally").await;

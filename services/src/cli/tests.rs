@@ -8,18 +8,22 @@ use infra::keyring::{Keyring, KeyringOptions, LEASE_LOG_TARGET, RootFolder};
 use infra::postgres::{ConnectOptions, connect, connect_one};
 use test_support::{databases, until};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::Subscriber;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
 
 use super::Subcommand;
 
-/// What is logged under a filter when the keyring's lease cannot be renewed.
-async fn logged_without_lease(filter: &str) -> String {
-    let lines = tempfile::NamedTempFile::new().unwrap();
-    let subscriber = Subscriber::builder()
-        .with_env_filter(EnvFilter::new(filter))
-        .with_ansi(false)
-        .with_writer(Arc::new(lines.reopen().unwrap()));
-    let guard = tracing::subscriber::set_default(subscriber.finish());
+/// What is logged under each of two filters when the keyring's lease cannot be renewed, once the first
+/// has let `warning` pass.
+async fn logged_without_lease(filters: [&str; 2], warning: &str) -> [String; 2] {
+    let files = filters.map(|_| tempfile::NamedTempFile::new().unwrap());
+    let logged = || files.each_ref().map(|file| std::fs::read_to_string(file.path()).unwrap());
+    let layers = files.iter().zip(filters).map(|(file, filter)| {
+        let lines = Arc::new(file.reopen().unwrap());
+        let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(lines);
+        layer.with_filter(EnvFilter::new(filter))
+    });
+    let subscriber = tracing_subscriber::registry().with(layers.collect::<Vec<_>>());
+    let guard = tracing::subscriber::set_default(subscriber);
     let (databases, roots) = (databases().await.unwrap(), tempfile::tempdir().unwrap());
     let pool = connect(&databases.keyring_url, &ConnectOptions::app()).await.unwrap();
     let roots = Arc::new(RootFolder::open(roots.path(), None).unwrap());
@@ -36,9 +40,10 @@ async fn logged_without_lease(filter: &str) -> String {
         keyring.request_macs.macs(tenant, b"body").await.is_err().then_some(())
     })
     .await;
+    until("the warning", async || logged()[0].contains(warning)).await;
 
     drop(guard);
-    std::fs::read_to_string(lines.path()).unwrap()
+    logged()
 }
 
 /// Its lease may end with the command, and that is no fault.
@@ -46,10 +51,10 @@ async fn logged_without_lease(filter: &str) -> String {
 async fn an_offline_command_logs_warnings_but_none_about_its_lease() {
     let filter = Subcommand::Doctor.log_filter();
 
-    let otherwise = logged_without_lease("warn").await;
-    let logged = logged_without_lease(&filter).await;
-
     let warning = format!("WARN {LEASE_LOG_TARGET}: the keyring's lease is not renewed");
+
+    let [otherwise, logged] = logged_without_lease(["warn", &filter], &warning).await;
+
     assert!(otherwise.contains(&warning), "{otherwise}");
     assert!(!logged.contains("lease"), "{logged}");
     assert!(filter.starts_with("warn,"), "{filter}");

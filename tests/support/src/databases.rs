@@ -12,6 +12,8 @@ use infra::postgres::{
 };
 use tokio::sync::OnceCell;
 
+use crate::LIMIT;
+
 const LOG: &str = "template_log";
 const KEYRING: &str = "template_keyring";
 
@@ -60,7 +62,7 @@ pub async fn databases() -> Result<Databases, TestingError> {
     let server = server().await?;
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let names = [format!("log_{number}"), format!("keyring_{number}")];
-    let admin = connect_one(&server.cluster.url("postgres"), &ConnectOptions::default()).await?;
+    let admin = connect_one(&server.cluster.url("postgres"), &patient()).await?;
     for (name, template) in names.iter().zip([LOG, KEYRING]) {
         let create = format!("create database {name} template {template} strategy file_copy");
         admin.batch_execute(&create).await.map_err(PgError::from)?;
@@ -84,6 +86,11 @@ pub async fn empty_database() -> Result<String, TestingError> {
 /// The folder of the test server, with its data, WAL and log.
 pub async fn server_folder() -> Result<PathBuf, TestingError> {
     Ok(server().await?.cluster.dir().to_path_buf())
+}
+
+/// A busy machine reaches no limit of these.
+fn patient() -> ConnectOptions {
+    ConnectOptions { connect_timeout: LIMIT, ..ConnectOptions::unlimited() }
 }
 
 async fn server() -> Result<&'static Server, TestingError> {
@@ -147,7 +154,7 @@ fn dropper(url: String) -> std::io::Result<mpsc::Sender<String>> {
     std::thread::spawn(move || {
         while let Ok(name) = names.recv() {
             let dropped = runtime.block_on(async {
-                let admin = connect_one(&url, &ConnectOptions::default()).await?;
+                let admin = connect_one(&url, &patient()).await?;
                 let drop = format!("drop database if exists {name} with (force)");
                 admin.batch_execute(&drop).await.map_err(PgError::from)
             });

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-use crate::{Databases, databases};
+use crate::{Databases, LIMIT, databases};
 
 /// Whose the commands of [`NodeHarness::request`] are.
 pub const TENANT: TenantId = TenantId(Uuid::from_u128(1));
@@ -36,11 +36,14 @@ impl TestNode {
         roots: &Path,
         config: ExecutorConfig,
     ) -> Self {
-        let keys = connect(keyring_url, &ConnectOptions::app()).await.unwrap();
+        // A busy machine reaches none of these.
+        let patient =
+            ConnectOptions { wait: LIMIT, connect_timeout: LIMIT, ..ConnectOptions::app() };
+        let keys = connect(keyring_url, &patient).await.unwrap();
         let roots = Arc::new(RootFolder::open(roots, None).unwrap());
         let options = KeyringOptions::default();
         let keyring = Keyring::start(keys, roots, options, Clock::system()).await.unwrap();
-        let pool = connect(log_url, &ConnectOptions::app()).await.unwrap();
+        let pool = connect(log_url, &patient).await.unwrap();
         let metrics = Arc::new(Metrics::new().unwrap());
         let (sealer, macs) = (keyring.sealer.clone(), keyring.request_macs.clone());
         let starting = Executor::start(config, pool.clone(), log_url, sealer, macs, metrics);

@@ -22,8 +22,8 @@ use crate::metrics::Metrics;
 use crate::postgres::{ConnectOptions, DatabaseUrl};
 use crate::supervise;
 
-/// How long a batch whose answer was lost is sent again.
-const RESEND_FOR: Duration = Duration::from_secs(10);
+/// How long a node sends a batch again.
+pub const RESEND_FOR: Duration = Duration::from_secs(10);
 const RECONNECT_EVERY: Duration = Duration::from_millis(100);
 /// A sleep takes about twice this; for a shorter wait the thread yields.
 const SLEEP: Duration = Duration::from_micros(50);
@@ -38,6 +38,8 @@ pub struct BatcherOptions {
     pub connect: ConnectOptions,
     pub appends_max: usize,
     pub waiting_max: usize,
+    /// How long a batch whose answer was lost is sent again.
+    pub resend_for: Duration,
     pub watermark: Watermark,
 }
 
@@ -242,7 +244,7 @@ impl Batcher {
 
     /// `sent`: they may be written already.
     async fn one_by_one(&mut self, members: Vec<(Append, Reply)>, sent: bool) {
-        let until = Instant::now() + RESEND_FOR;
+        let until = Instant::now() + self.options.resend_for;
         for (mut append, reply) in members {
             match self.write_alone(&mut append, sent, until).await {
                 Ok(outcomes) => self.reply(vec![(append, reply)], outcomes),

@@ -9,7 +9,7 @@ use test_support::until;
 use tokio::sync::{Notify, watch};
 
 use super::super::ExecuteError;
-use super::super::append::batcher::{self, BatcherOptions};
+use super::super::append::batcher::{self, BatcherOptions, RESEND_FOR};
 use super::super::append::outcome::AppendOutcome;
 use super::super::append::rows::Json;
 use super::super::config::ExecutorConfig;
@@ -48,8 +48,8 @@ async fn appends_that_wait_share_a_batch() {
     let databases = databases().await;
     let ExecutorConfig { connect, appends_max, waiting_max, .. } = ExecutorConfig::default();
     let url = databases.log_url.parse().unwrap();
-    let options =
-        BatcherOptions { url, connect, appends_max, waiting_max, watermark: Watermark::default() };
+    let (resend_for, watermark) = (RESEND_FOR, Watermark::default());
+    let options = BatcherOptions { url, connect, appends_max, waiting_max, resend_for, watermark };
     let (head, metrics) = (watch::Sender::new(0), Arc::new(Metrics::new().unwrap()));
     let starting = batcher::start(options, Arc::clone(&metrics), head, Arc::new(Notify::new()));
     let queue = starting.await.unwrap();
@@ -82,6 +82,7 @@ async fn more_than_may_wait_are_refused_at_once() {
         connect,
         appends_max,
         waiting_max: 4,
+        resend_for: RESEND_FOR,
         watermark: Watermark::default(),
     };
     let (head, metrics) = (watch::Sender::new(0), Arc::new(Metrics::new().unwrap()));

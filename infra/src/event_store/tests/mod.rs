@@ -15,6 +15,7 @@ mod start;
 mod went_back;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
@@ -45,7 +46,10 @@ async fn node(url: &str) -> Node {
     let ExecutorConfig { connect, appends_max, waiting_max, .. } = ExecutorConfig::default();
     let (url, watermark) = (url.parse().unwrap(), Watermark::default());
     let known = watermark.clone();
-    let options = BatcherOptions { url, connect, appends_max, waiting_max, watermark: known };
+    // Longer than a busy machine takes to kill a connection five times.
+    let resend_for = Duration::from_mins(5);
+    let options =
+        BatcherOptions { url, connect, appends_max, waiting_max, resend_for, watermark: known };
     let metrics = Arc::new(Metrics::new().unwrap());
     let (sender, head) = watch::channel(0);
     let missing = Arc::new(Notify::new());

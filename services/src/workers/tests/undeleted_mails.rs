@@ -95,6 +95,10 @@ async fn an_erasure_waits_for_a_mail_that_is_being_sent() {
     let app = harness.node().await;
     let ada = leaving(&app, false).await;
     let sending = app.outbox.claim(app.node, app.transport.via(), 9).await.unwrap();
+    let longer = "update working.outbox set lease_until = clock_timestamp() + interval '1 hour'";
+    let client = app.pool.get().await.unwrap();
+    assert_eq!(client.execute(longer, &[]).await.unwrap(), 1);
+    drop(client);
 
     erase_due(app.clone()).await.unwrap();
     assert!(state(&app, ada).await < ErasureState::Completed);

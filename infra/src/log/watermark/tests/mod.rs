@@ -3,9 +3,8 @@
 mod races;
 mod standby;
 
-use test_support::{Databases, NodeHarness, export};
+use test_support::{Databases, LIMIT, NodeHarness, export};
 
-use super::keep::READ_EVERY;
 use super::*;
 use crate::postgres::{ConnectOptions, Pool, connect, connect_one};
 use crate::statement::query;
@@ -288,7 +287,7 @@ async fn an_idle_node_learns_that_another_has_noticed() {
     ahead.notice().await.unwrap();
 
     // As of a node whose readers compare the log.
-    let kept = tokio::time::timeout(READ_EVERY * 4, behind.clone().keep(false)).await;
+    let kept = tokio::time::timeout(LIMIT, behind.clone().keep(false)).await;
 
     assert!(kept.is_ok());
     assert_eq!(behind.watermark().check(), Err(WentBack::Noticed));

@@ -94,8 +94,9 @@ async fn after_a_reboot_a_process_of_the_same_number_is_not_the_run() {
     let connection = harness.connect().await;
     let task = launch(&connection, "sleep 1000").await;
     let note = harness.folder(&task).join("started");
-    until("its group", async || harness.folder(&task).join("group").exists()).await;
-    let now = std::fs::read_to_string(&note).unwrap();
+    let group = harness.folder(&task).join("group");
+    let now = until("its note", async || whole(&note)).await;
+    let group_now = until("its group", async || whole(&group)).await;
     let mut words = now.split_whitespace();
     let (pid, start) = (words.next().unwrap(), words.next().unwrap());
     std::fs::write(&note, format!("{pid} {start} 00000000-0000-0000-0000-000000000000\n")).unwrap();
@@ -104,10 +105,14 @@ async fn after_a_reboot_a_process_of_the_same_number_is_not_the_run() {
     let one_too_many = start.parse::<u64>().unwrap() + 1;
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     std::fs::write(&note, format!("{pid} {one_too_many} {boot}")).unwrap();
-    let group = harness.folder(&task).join("group");
-    let now = std::fs::read_to_string(&group).unwrap();
-    std::fs::write(&group, format!("{} 1\n", now.split_whitespace().next().unwrap())).unwrap();
+    let leader = group_now.split_whitespace().next().unwrap();
+    std::fs::write(&group, format!("{leader} 1\n")).unwrap();
     assert_eq!(probe(&connection, &task).await, Ok(TaskState::Vanished { rebooted: false }));
+}
+
+/// The text of a file, once it is written.
+fn whole(path: &std::path::Path) -> Option<String> {
+    std::fs::read_to_string(path).ok().filter(|text| text.ends_with('\n'))
 }
 
 pub(super) fn signal(signal: &str, pid: u32) {

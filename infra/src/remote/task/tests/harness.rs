@@ -16,6 +16,17 @@ pub(super) use test_support::until;
 
 pub(super) const LONG: Duration = Duration::from_mins(1);
 
+/// A busy machine reaches none of these.
+const PATIENT: RemoteOptions = RemoteOptions {
+    resolve_within: LONG,
+    connect_within: LONG,
+    identify_within: LONG,
+    exchange_within: LONG,
+    authenticate_within: LONG,
+    open_within: LONG,
+    keepalive_every: LONG,
+};
+
 pub(in crate::remote) struct SshHarness {
     pub sshd: Sshd,
     identity: Identity,
@@ -32,7 +43,7 @@ impl SshHarness {
         let identity = Identity::generate().unwrap();
         sshd.authorize(&identity.public_line()).unwrap();
         let egress = Egress::parse("127.0.0.1/32:*").unwrap();
-        Self { sshd, identity, remote: Remote::new(egress, RemoteOptions::default()) }
+        Self { sshd, identity, remote: Remote::new(egress, PATIENT) }
     }
 
     pub async fn connect(&self) -> Connection {

@@ -104,8 +104,10 @@ async fn a_stopped_one_goes_too() {
 #[tokio::test]
 async fn a_grandchild_in_a_session_of_its_own_is_found() {
     let harness = SshHarness::start();
-    let command = "setsid sh -c 'trap \"\" TERM; (setsid sleep 1000 &) ; while :; do sleep 1000; done' \
-                   </dev/null >/dev/null 2>&1 & sleep 0.2; echo on; sleep 1000";
+    let command = "setsid sh -c 'trap \"\" TERM; : >~/trapped; \
+                   (setsid sleep 1000 &) ; while :; do sleep 1000; done' \
+                   </dev/null >/dev/null 2>&1 & \
+                   while [ ! -e ~/trapped ]; do sleep 0.01; done; echo on; sleep 1000";
     let (_, killed) = killed(&harness, command, SHORT).await;
     assert!(killed.forced);
 }
@@ -126,7 +128,9 @@ async fn a_daemon_is_found_after_its_run_has_ended() {
 #[tokio::test]
 async fn one_without_the_mark_is_found_by_its_session() {
     let harness = SshHarness::start();
-    let command = "env -i /bin/sh -c 'trap \"\" TERM; sleep 1000; sleep 1000' & sleep 0.2; echo on";
+    let command = "env -i HOME=\"$HOME\" /bin/sh -c 'trap \"\" TERM; : >~/trapped; \
+                   sleep 1000; sleep 1000' & \
+                   while [ ! -e ~/trapped ]; do sleep 0.01; done; echo on";
     let connection = harness.connect().await;
     let task = launch(&connection, command).await;
     assert_eq!(end(&connection, &task).await.ending, Ending::Exited(0));

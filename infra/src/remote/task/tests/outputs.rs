@@ -95,6 +95,8 @@ async fn a_killed_session_leaves_the_run_and_no_follower() {
         ended = &mut waiting => panic!("{ended:?}"),
         () = until("a wait on the server", waits) => {}
     }
+    let sleeps = async || marked(&task).iter().any(|process| process.command == "sleep 1000");
+    until("the last of its processes", sleeps).await;
     let running = marked(&task).len();
     assert!(harness.sshd.processes().unwrap().len() > running);
     harness.sshd.kill_sessions().unwrap();
