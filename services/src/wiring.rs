@@ -16,7 +16,7 @@ use infra::keyring::{
     RootVaultOptions, VaultTokenSource,
 };
 use infra::log::ReadPositions;
-use infra::log::watermark::{Durable, Watermark};
+use infra::log::watermark::{Durable, Known, Watermark, WentBack};
 use infra::mail::{Folder, MailError, Mailbox, Transport};
 use infra::metrics::Metrics;
 use infra::monitors::Monitors;
@@ -30,6 +30,7 @@ use infra::run_queue::RunQueue;
 use infra::seats::Seats;
 use infra::server_credentials::ServerCredentials;
 use infra::sessions::Sessions;
+use infra::workspace_rows::UnfinishedDeletions;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -87,6 +88,7 @@ pub struct App {
     pub public_url: Arc<str>,
     pub panicked: PanickedWorkers,
     pub stuck_erasures: StuckErasures,
+    pub unfinished_deletions: UnfinishedDeletions,
 }
 
 /// What a process may make that is not there.
@@ -107,6 +109,12 @@ pub enum WiringError {
     KeyringDatabase(PgError),
     #[error("the log was not compared with the newest event that is known: {0}")]
     Watermark(PgError),
+    #[error(
+        "{log} does not hold the newest event that is known of the log of this keyring: correct database_url \
+         or keyring_url; or if it was restored, start `lethe serve`, which deals with it. Nothing was done: \
+         {why}"
+    )]
+    AnotherLog { why: WentBack, log: String },
     #[error("the keyring: {0}")]
     Keyring(#[from] KeyringError),
     #[error("the log: {0}")]
@@ -132,7 +140,11 @@ impl App {
         clock.compare(&pool).await.map_err(WiringError::Log)?;
         let keyring_pool = keyring_pool(&config, databases).await?;
         let watermark = Durable::new(known.clone(), pool.clone(), keyring_pool.clone());
-        watermark.load().await.map_err(WiringError::Watermark)?;
+        let found = watermark.load().await.map_err(WiringError::Watermark)?;
+        if found == Known::WentBack && creation == Creation::Nothing {
+            let why = known.check().err().unwrap_or(WentBack::Noticed);
+            return Err(WiringError::AnotherLog { why, log: databases.log.to_string() });
+        }
         let keyring = keyring(&config, keyring_pool.clone(), clock.clone(), creation).await?;
         let executor = Executor::start(
             ExecutorConfig { watermark: known, ..ExecutorConfig::default() },
@@ -142,13 +154,7 @@ impl App {
             keyring.request_macs.clone(),
             Arc::clone(&metrics),
         );
-        let transport = match &config.smtp_url {
-            Some(smtp) => Transport::Smtp(smtp.clone()),
-            None if creation == Creation::Nothing => {
-                Transport::existing_folder(config.mail_dir.clone())
-            }
-            None => Transport::folder(config.mail_dir.clone()).await?,
-        };
+        let transport = transport(&config, creation).await?;
         Ok(Self {
             node,
             executor: executor.await?,
@@ -185,6 +191,7 @@ impl App {
             public_url: public_url.trim_end_matches('/').into(),
             panicked: PanickedWorkers::default(),
             stuck_erasures: StuckErasures::default(),
+            unfinished_deletions: UnfinishedDeletions::default(),
             config,
             clock,
             ids,
@@ -243,6 +250,16 @@ pub fn root_store(config: &Config) -> Result<Arc<dyn RootStore>, KeyringError> {
         within: VAULT_WITHIN,
     };
     Ok(Arc::new(RootVault::open(options)?))
+}
+
+async fn transport(config: &Config, creation: Creation) -> Result<Transport, MailError> {
+    match &config.smtp_url {
+        Some(smtp) => Ok(Transport::Smtp(smtp.clone())),
+        None if creation == Creation::Nothing => {
+            Ok(Transport::existing_folder(config.mail_dir.clone()))
+        }
+        None => Transport::folder(config.mail_dir.clone()).await,
+    }
 }
 
 pub async fn keyring(

@@ -32,7 +32,9 @@ async fn left(admin: &Client, table: &str) -> i64 {
 
 /// How many rows of all tables the first batch reads.
 async fn read_by_first_batch(admin: &Client, rows: WorkspaceRows) -> i64 {
-    let DeleteRows::InBatches(statement) = rows.delete else { panic!("not in batches") };
+    let (DeleteRows::InBatches(statement) | DeleteRows::ByOthers(statement)) = rows.delete else {
+        panic!("not in batches")
+    };
     let read = "select sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint \
         from pg_stat_xact_user_tables where schemaname in ('working', 'event_log')";
     admin.batch_execute("begin").await.unwrap();
@@ -73,9 +75,14 @@ async fn batches_delete_what_the_workspace_has_and_nothing_of_others() {
     let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
 
     for rows in BATCHED {
-        assert_eq!(rows.delete(&pool, GONE, 1).await.unwrap(), Deleted::Some, "{}", rows.table);
+        let mut through = DeletedThrough::default();
+        let mut turn =
+            async |batches| rows.delete(&pool, GONE, &mut through, batches).await.unwrap();
+        assert_eq!(turn(1).await, Deleted::Some, "{}", rows.table);
         assert_eq!(left(&admin, rows.table).await, 1_510, "{}", rows.table);
-        assert_eq!(rows.delete(&pool, GONE, 10).await.unwrap(), Deleted::All, "{}", rows.table);
+        assert_eq!(turn(1).await, Deleted::Some, "{}", rows.table);
+        assert_eq!(left(&admin, rows.table).await, 510, "{}", rows.table);
+        assert_eq!(turn(2).await, Deleted::All, "{}", rows.table);
         assert_eq!(left(&admin, rows.table).await, 10, "{}", rows.table);
     }
 }

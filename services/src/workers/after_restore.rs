@@ -7,7 +7,7 @@ use domain::workspace::{Workspace, WorkspaceCommand};
 use domain::{SubjectId, TenantId};
 use infra::keyring::{ErasureEntry, ErasureState, SubjectKind};
 use infra::postgres::PgError;
-use infra::workspace_rows::Deleted;
+use infra::workspace_rows::{Deleted, DeletedThrough};
 use uuid::Uuid;
 
 use super::email_index::reserve_restored;
@@ -151,7 +151,8 @@ async fn delete_all_rows(
     kind: SubjectKind,
     subject: SubjectId,
 ) -> Result<(), EraserError> {
-    while delete_rows(app, kind, subject).await? == Deleted::Some {}
+    let mut through = DeletedThrough::default();
+    while delete_rows(app, kind, subject, &mut through).await? == Deleted::Some {}
     Ok(())
 }
 

@@ -29,7 +29,7 @@ const WAITING_MAX: usize = 64;
 /// What an erasure deletes of a workspace: the snapshots of all its streams.
 pub const SNAPSHOTS_OF_WORKSPACE: WorkspaceRows = WorkspaceRows {
     table: "event_log.snapshots",
-    delete: DeleteRows::InBatches(include_str!("delete_snapshots.sql")),
+    delete: DeleteRows::ByOthers(include_str!("delete_snapshots.sql")),
 };
 
 impl Snapshots {

@@ -9,7 +9,7 @@ use domain::{AccountId, Refused, SubjectId};
 use infra::failpoint;
 use infra::keyring::{ErasureEntry, ErasureStage, ErasureState, Keyring, SubjectKind};
 use infra::postgres::PgError;
-use infra::workspace_rows::Deleted;
+use infra::workspace_rows::{Deleted, DeletedThrough};
 
 use super::error::EraserError;
 use super::workspace;
@@ -63,7 +63,7 @@ pub(crate) async fn next_stage(app: &App, entry: &ErasureEntry) -> Result<Next, 
             let erased = app.keyring.eraser.erase_subject(subject).await?;
             failpoint!(ErasureKeysErased);
             // What a turn leaves, nobody can open any more, and the next stage deletes.
-            delete_rows(app, entry.kind, subject).await?;
+            delete_rows(app, entry.kind, subject, &mut DeletedThrough::default()).await?;
             failpoint!(ErasureRowsDeleted);
             let (keys, last_root) = (erased.keys, erased.last_root);
             Ok(Next::Stage(ErasureStage::KeysErased { keys, last_root }))
@@ -71,9 +71,11 @@ pub(crate) async fn next_stage(app: &App, entry: &ErasureEntry) -> Result<Next, 
         ErasureState::KeysErased => {
             // A node may use a cached key until its lease ends.
             tokio::time::sleep(Keyring::LEASE).await;
-            if delete_rows(app, entry.kind, subject).await? == Deleted::Some {
+            if take_turn(app, entry).await? == Deleted::Some {
                 return Ok(Next::TurnOver);
             }
+            // A failover may have lost it: a row alone is missed by nobody.
+            raise_fence(app, entry.kind, subject).await?;
             complete(app, entry).await?;
             // A log that loses the fence is noticed: a start then applies the erasure again.
             app.watermark.secure().await.map_err(PgError::from)?;
@@ -154,15 +156,27 @@ fn closing(kind: SubjectKind) -> Vec<&'static str> {
     }
 }
 
+/// Deletes rows from where the turn before it has ended.
+async fn take_turn(app: &App, entry: &ErasureEntry) -> Result<Deleted, EraserError> {
+    let subject = entry.subject;
+    let mut through = app.unfinished_deletions.take(subject.0);
+    let deleted = delete_rows(app, entry.kind, subject, &mut through).await;
+    if !matches!(deleted, Ok(Deleted::All)) {
+        app.unfinished_deletions.put(subject.0, through);
+    }
+    deleted
+}
+
 /// Deletes the working rows of a fenced subject, of a workspace at most those of one turn: the fence
-/// prevents new ones.
+/// prevents new ones. `through` is of the turns before.
 pub(crate) async fn delete_rows(
     app: &App,
     kind: SubjectKind,
     subject: SubjectId,
+    through: &mut DeletedThrough,
 ) -> Result<Deleted, EraserError> {
     if kind == SubjectKind::Workspace {
-        return workspace::delete_rows(app, subject).await;
+        return workspace::delete_rows(app, subject, through).await;
     }
     let account = AccountId(subject.0);
     app.credentials.delete_of_account(account).await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use domain::workspace::{Workspace, WorkspaceCommand, WorkspaceError};
 use domain::{InvitationId, Refused, SubjectId, WorkspaceId};
-use infra::workspace_rows::{Deleted, WorkspaceRows};
+use infra::workspace_rows::{Deleted, DeletedThrough, WorkspaceRows};
 use infra::{
     api_tokens, event_store, invitations, monitors, run_log, run_queue, seats, server_credentials,
 };
@@ -30,14 +30,19 @@ pub(crate) const ROWS: [WorkspaceRows; 9] = [
 /// Of each table, in one turn.
 pub(crate) const BATCHES_A_TURN: u32 = 20;
 
-/// Deletes the rows of a fenced workspace, at most those of one turn: the fence prevents new ones.
-pub(super) async fn delete_rows(app: &App, subject: SubjectId) -> Result<Deleted, EraserError> {
+/// Deletes the rows of a fenced workspace, at most those of one turn: the fence prevents new ones. `through`
+/// is of the turns before.
+pub(super) async fn delete_rows(
+    app: &App,
+    subject: SubjectId,
+    through: &mut DeletedThrough,
+) -> Result<Deleted, EraserError> {
     for invitation in invitations(app, WorkspaceId(subject.0)).await? {
         erase_invitation(app, invitation).await?;
     }
     let mut deleted = Deleted::All;
     for rows in ROWS {
-        if rows.delete(&app.pool, subject.0, BATCHES_A_TURN).await? == Deleted::Some {
+        if rows.delete(&app.pool, subject.0, through, BATCHES_A_TURN).await? == Deleted::Some {
             tracing::info!(workspace = %subject, table = rows.table, "an erased workspace has more rows than a turn deletes");
             deleted = Deleted::Some;
         }

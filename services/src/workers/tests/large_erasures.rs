@@ -11,6 +11,8 @@ use super::super::eraser::workspace::BATCHES_A_TURN;
 use super::super::eraser::{Eraser, erase_due};
 use super::*;
 
+const FILL_COMMANDS: &str = include_str!("fill_commands.sql");
+
 async fn deleted_workspace(app: &App) -> WorkspaceId {
     let (workspace, owner) = (WorkspaceId(app.ids.uuid()), AccountId(app.ids.uuid()));
     let name = Personal::Clear(Label::parse("Engines").unwrap());
@@ -53,6 +55,24 @@ async fn a_workspace_with_more_rows_than_a_turn_deletes_goes_on_after_the_others
     assert_eq!(state(&app, large.into()).await, ErasureState::Completed);
     assert_eq!(count(&app, "select count(*) from working.run_tasks").await, 0);
     assert_eq!(app.metrics.erasures_unfinished.get(), 0);
+}
+
+#[tokio::test]
+async fn a_workspace_with_more_commands_than_a_turn_reads_is_erased_in_several_turns() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let large = deleted_workspace(&app).await;
+    react(&app, &Eraser::new(&app, &Arc::default())).await.unwrap();
+    let owner = connect_one(&harness.databases.log_url, &ConnectOptions::default()).await.unwrap();
+    let commands = (1000 * BATCHES_A_TURN + 500).to_string();
+    let fill = FILL_COMMANDS.replace("$1", &format!("'{large}'")).replace("$2", &commands);
+    owner.batch_execute(&fill).await.unwrap();
+
+    assert!(erase_due(app.clone()).await.unwrap(), "one turn reads them all");
+    assert!(!erase_due(app.clone()).await.unwrap(), "the second turn does not end it");
+
+    assert_eq!(state(&app, large.into()).await, ErasureState::Completed);
+    assert_eq!(count(&app, "select count(*) from event_log.snapshots").await, 0);
 }
 
 #[tokio::test]

@@ -6,8 +6,10 @@ mod erased_members;
 mod erased_rows;
 mod erasing;
 mod keys;
+mod known_erasures;
 mod large_erasures;
 mod late_requests;
+mod lost_fences;
 mod mailing;
 mod observing;
 mod pending_erasures;
@@ -48,7 +50,7 @@ use infra::metrics::Metrics;
 use infra::monitors::Monitors;
 use infra::operators::Operators;
 use infra::outbox::Outbox;
-use infra::postgres::{ConnectOptions, connect, connect_one};
+use infra::postgres::{ConnectOptions, Pool, connect, connect_one};
 use infra::remote::Remote;
 use infra::reservations::Reservations;
 use infra::run_log::RunLogs;
@@ -112,15 +114,8 @@ impl Harness {
         let options = ConnectOptions::app();
         let pool = connect(log_url, &options).await.unwrap();
         let keyring_pool = connect(&self.databases.keyring_url, &options).await.unwrap();
-        let roots = RootFolder::open(self.dir.path().join("roots").as_path(), None).unwrap();
+        let keyring = self.keyring(&keyring_pool).await;
         let (clock, metrics) = (self.clock.clone(), Arc::new(Metrics::new().unwrap()));
-        let keyring = Keyring::start(
-            keyring_pool.clone(),
-            Arc::new(roots),
-            KeyringOptions { root_retention: TimeDelta::zero(), ..KeyringOptions::default() },
-            clock.clone(),
-        );
-        let keyring = keyring.await.unwrap();
         let (node, known) = (self.ids.uuid(), Watermark::default());
         let executor = Executor::start(
             ExecutorConfig { watermark: known.clone(), ..ExecutorConfig::default() },
@@ -172,12 +167,20 @@ impl Harness {
             public_url: "https://lethe.test".into(),
             panicked: PanickedWorkers::default(),
             stuck_erasures: crate::stuck_erasures::StuckErasures::default(),
+            unfinished_deletions: infra::workspace_rows::UnfinishedDeletions::default(),
             clock,
             metrics,
             pool,
             keyring_pool,
             keyring,
         }
+    }
+
+    async fn keyring(&self, pool: &Pool) -> Keyring {
+        let roots = RootFolder::open(self.dir.path().join("roots").as_path(), None).unwrap();
+        let options =
+            KeyringOptions { root_retention: TimeDelta::zero(), ..KeyringOptions::default() };
+        Keyring::start(pool.clone(), Arc::new(roots), options, self.clock.clone()).await.unwrap()
     }
 
     /// The mails in the folder, in no order.
@@ -313,12 +316,6 @@ async fn damage(databases: &Databases, stream: Uuid) {
     let unknown = "update event_log.events set event_type = 'account.of_tomorrow' \
         where stream_id = $1 and version = 1";
     assert_eq!(owner.execute(unknown, &[&stream]).await.unwrap(), 1);
-}
-
-/// The newest position that all nodes know.
-async fn known(app: &App) -> i64 {
-    let keyring = app.keyring_pool.get().await.unwrap();
-    keyring.query_one("select position from keyring.watermark", &[]).await.unwrap().get(0)
 }
 
 /// As a start does that finds this log in the place of the one that is known.
