@@ -41,8 +41,8 @@ impl RootRotation {
     }
 
     /// Notes that an operator says that every copy of the root in the escrow is destroyed. Fails with
-    /// [`KeyringError::Statement`] while the folder of the escrow has one, or cannot be read, and if the
-    /// escrow never had the root.
+    /// [`KeyringError::Statement`] while the folder of the escrow has one, cannot be read, or is not mounted,
+    /// and if the escrow never had the root.
     pub async fn state_escrow_destroyed(
         &self,
         id: RootId,
@@ -50,7 +50,9 @@ impl RootRotation {
     ) -> Result<(), KeyringError> {
         let copy = folder.join(escrow::file_name(id));
         let refused = |reason: String| Err(KeyringError::Statement { id, reason });
-        match copy.try_exists() {
+        let looked = copy.try_exists();
+        let looked = looked.and_then(|there| escrow::refuse_other_folder(folder).map(|()| there));
+        match looked {
             Ok(false) => {}
             Ok(true) => {
                 return refused(format!("its copy {} is there: delete it first", copy.display()));

@@ -18,6 +18,55 @@ fn refusal(result: Result<(), KeyringError>) -> String {
     }
 }
 
+/// Root 1 is in an escrow, whose disk is not mounted then.
+async fn unmounted() -> (Harness, std::path::PathBuf) {
+    let mut harness = Harness::new().await;
+    let escrow = harness.roots.path().join("escrow");
+    harness.options.escrow = Some(EscrowOptions {
+        recipient: age::x25519::Identity::generate().to_public().to_string(),
+        dir: escrow.clone(),
+        keep: TimeDelta::days(7),
+    });
+    harness.node().await.root_rotation.rotate().await.unwrap();
+    std::fs::rename(&escrow, escrow.with_extension("away")).unwrap();
+    (harness, escrow)
+}
+
+#[tokio::test]
+async fn a_copy_that_is_not_seen_since_its_disk_is_not_mounted_is_not_destroyed() {
+    let (harness, escrow) = unmounted().await;
+    let node = harness.node().await;
+    let state = async || node.root_rotation.state_escrow_destroyed(RootId(1), &escrow).await;
+
+    assert!(refusal(state().await).contains("is not known"));
+    std::fs::create_dir(&escrow).unwrap();
+    let empty = refusal(state().await);
+    assert!(empty.contains("mount its disk"), "{empty}");
+
+    assert_eq!(harness.state_of(1).await, ("destroyed".to_owned(), "held".to_owned()));
+    std::fs::remove_dir(&escrow).unwrap();
+    std::fs::rename(escrow.with_extension("away"), &escrow).unwrap();
+    std::fs::remove_file(escrow.join("root-1.age")).unwrap();
+    state().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_escrow_whose_disk_is_not_mounted_is_not_over() {
+    let (harness, escrow) = unmounted().await;
+    harness.days_pass(8);
+    let node = harness.node().await;
+
+    node.eraser.erase_expired().await.unwrap_err();
+    std::fs::create_dir(&escrow).unwrap();
+    node.eraser.erase_expired().await.unwrap_err();
+
+    assert_eq!(node.status().await.unwrap().escrowed, 1);
+    std::fs::remove_dir(&escrow).unwrap();
+    std::fs::rename(escrow.with_extension("away"), &escrow).unwrap();
+    assert_eq!(node.eraser.erase_expired().await.unwrap().escrows, 1);
+    assert!(!escrow.join("root-1.age").exists());
+}
+
 #[tokio::test]
 async fn the_copy_of_an_escrow_that_is_switched_off_is_destroyed_when_an_operator_says_so() {
     let mut harness = Harness::new().await;
