@@ -10,8 +10,8 @@ use super::manifest::{DUMP, Manifest};
 use super::target::{Names, refuse_target};
 use super::{BackupError, Tools, sessions};
 use crate::postgres::{
-    ConnectOptions, DatabaseUrl, connect_one, create_database, database_exists, live_nodes,
-    migrate_log,
+    ConnectOptions, DatabaseUrl, PgError, connect_one, create_database, database_exists,
+    live_nodes, migrate_log,
 };
 
 pub(super) const READ_END: &str = "select coalesce(max(position), 0) from event_log.events";
@@ -29,7 +29,7 @@ const MAINTENANCE: &str = "postgres";
 /// Restores a backup in place of the events' database of this URL. It is restored into a database of
 /// its own beside it, which takes the place of the earlier one in one transaction. No node may run.
 /// `data`: the data folder of a private server; `manifest`: as [`Manifest::verify`] read it;
-/// `overwrite`: an earlier database of Lethe may be dropped.
+/// `overwrite`: an earlier database of Lethe may be dropped. `before_swap` is done last before that.
 ///
 /// # Errors
 /// [`BackupError`]: the earlier database is as it was.
@@ -39,6 +39,7 @@ pub async fn restore(
     folder: &Path,
     manifest: &Manifest,
     overwrite: bool,
+    before_swap: impl AsyncFnOnce() -> Result<(), PgError>,
 ) -> Result<(), BackupError> {
     refuse_target(url, overwrite).await?;
     let names = Names::of(url)?;
@@ -59,6 +60,7 @@ pub async fn restore(
         // It took a while.
         refuse_target(url, overwrite).await?;
         refuse_nodes(url).await?;
+        before_swap().await?;
         swap(&mut admin, &names).await
     };
     let restored = restored.await;

@@ -41,7 +41,8 @@ async fn a_database_with_tables_of_others_is_never_dropped() {
         .unwrap();
 
     for overwrite in [false, true] {
-        let refused = restore(&shop, None, folder.path(), &manifest, overwrite).await;
+        let refused =
+            restore(&shop, None, folder.path(), &manifest, overwrite, async || Ok(())).await;
         assert!(matches!(refused, Err(BackupError::NotLethes(_))), "{refused:?}");
     }
 
@@ -64,8 +65,8 @@ async fn a_log_without_events_is_replaced_only_when_that_is_asked_for() {
     let refused = refuse_target(&url(&databases), false).await;
 
     assert!(matches!(refused, Err(BackupError::HasLog { .. })), "{refused:?}");
-    restore(&empty, None, folder.path(), &manifest, false).await.unwrap();
-    restore(&empty, None, folder.path(), &manifest, true).await.unwrap();
+    restore(&empty, None, folder.path(), &manifest, false, async || Ok(())).await.unwrap();
+    restore(&empty, None, folder.path(), &manifest, true, async || Ok(())).await.unwrap();
     let events =
         connected(&empty).await.query_one("select count(*) from event_log.events", &[]).await;
     assert_eq!(events.unwrap().get::<_, i64>(0), 0);
@@ -81,7 +82,7 @@ async fn a_database_of_others_beside_it_is_in_the_way_and_stays() {
         let beside = other(&databases, beside);
         create_database(&beside).await.unwrap();
 
-        let refused = restore(&empty, None, folder.path(), &manifest, true).await;
+        let refused = restore(&empty, None, folder.path(), &manifest, true, async || Ok(())).await;
 
         assert!(matches!(refused, Err(BackupError::InTheWay(_))), "{refused:?}");
         connected(&beside).await;
@@ -100,7 +101,7 @@ async fn a_name_that_would_be_cut_is_refused() {
     let long = url(&databases).with_database(&"l".repeat(63));
     create_database(&long).await.unwrap();
 
-    let refused = restore(&long, None, folder.path(), &manifest, true).await;
+    let refused = restore(&long, None, folder.path(), &manifest, true, async || Ok(())).await;
 
     assert!(matches!(refused, Err(BackupError::LongName { most: 53, .. })), "{refused:?}");
     connected(&long).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::harness::LogHarness;
 use crate::mixed;
 use crate::replay::{replayed, small};
-use infra::log::{Progress, ReplayError, ReplayOptions, Replayed, replay};
+use infra::log::{Progress, ReplayError, ReplayOptions, Replayed, replay, restart_past};
 use infra::postgres::{ConnectOptions, connect};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
@@ -109,4 +109,40 @@ fn a_replay_that_was_paused_does_not_swap_what_a_later_one_has_half_built() {
     assert!(matches!(ended, Err(ReplayError::Lost)), "{ended:?}");
     assert_eq!(later.end(&runtime).unwrap().from, 0);
     assert_eq!(runtime.block_on(harness.checksum("read_models.sessions")), live);
+}
+
+#[test]
+fn a_replay_that_has_read_events_that_the_log_has_lost_swaps_nothing() {
+    let runtime = runtime();
+    let harness = runtime.block_on(LogHarness::new());
+    runtime.block_on(mixed::live(&harness, 12));
+    let readers = runtime.block_on(harness.read(projections::all()));
+    runtime.block_on(harness.caught_up(&["sessions"]));
+    runtime.block_on(readers.stop());
+    let live = runtime.block_on(harness.checksum("read_models.sessions"));
+    let paused = PausedReplay::start(&runtime, &harness, small());
+    // As after a failover without the last event, and another in its place.
+    let other = "set session_replication_role = replica; \
+        update event_log.events set event_id = gen_random_uuid() \
+        where position = (select max(position) from event_log.events)";
+    runtime.block_on(harness.admin.batch_execute(other)).unwrap();
+
+    let ended = paused.end(&runtime);
+
+    assert!(ended.as_ref().is_err_and(|error| error.to_string().contains("the log")), "{ended:?}");
+    assert_eq!(runtime.block_on(harness.checksum("read_models.sessions")), live);
+}
+
+#[test]
+fn a_replay_that_a_restore_comes_upon_writes_nothing_more() {
+    let runtime = runtime();
+    let harness = runtime.block_on(LogHarness::new());
+    runtime.block_on(mixed::live(&harness, 12));
+    let paused = PausedReplay::start(&runtime, &harness, small());
+    let head = harness.head();
+
+    runtime.block_on(restart_past(&harness.pool, head)).unwrap();
+
+    let ended = paused.end(&runtime);
+    assert!(matches!(ended, Err(ReplayError::Lost)), "{ended:?}");
 }

@@ -84,7 +84,15 @@ impl From<DatabasesError> for CliError {
 
 impl From<WiringError> for CliError {
     fn from(error: WiringError) -> Self {
-        if let WiringError::Keyring(error) = error { error.into() } else { Self::failed(error) }
+        match error {
+            WiringError::Keyring(error) => error.into(),
+            WiringError::AnotherLog { .. } => Self::Input(error.to_string()),
+            WiringError::Log(_)
+            | WiringError::KeyringDatabase(_)
+            | WiringError::Watermark(_)
+            | WiringError::Executor(_)
+            | WiringError::Mail(_) => Self::failed(error),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use infra::ids::Ids;
+use infra::log::watermark::Watermark;
 use infra::log::{Progress, Reader, ReplayOptions, replay};
 
 use super::CliError;
@@ -47,7 +48,8 @@ async fn play(
     stop: &Stop,
 ) -> Result<(), CliError> {
     databases.check_schema().await?;
-    let pool = wiring::log_pool(config, databases, None).await?;
+    let known = Watermark::default();
+    let pool = wiring::log_pool(config, databases, Some(known.hook())).await?;
     let bar = bar(reader.name());
     let options = ReplayOptions { resume, ..ReplayOptions::of(Ids::system().uuid()) };
     let replayed = replay(&pool, reader, options, stop.watched(), |progress| show(&bar, progress));

@@ -6,7 +6,8 @@ use clap::Args;
 use infra::backup::{Manifest, refuse_target, restore};
 use infra::clock::Clock;
 use infra::keyring::{KeyringError, holds_keys, refuse_unreadable_copies, restore_keyring};
-use infra::postgres::{database_exists, keyring_users, live_nodes};
+use infra::log::watermark::{Durable, Known, Watermark, note_restore};
+use infra::postgres::{Pool, database_exists, keyring_users, live_nodes};
 
 use super::CliError;
 use super::terminal::{count, say, seconds};
@@ -50,16 +51,34 @@ async fn carry_out(
         None => None,
     };
     let has_events = backup.as_ref().is_some_and(|(_, manifest)| manifest.position > 0);
-    keyring(config, databases, args, has_events).await?;
+    let pool = keyring(config, databases, args, has_events).await?;
     if let Some((folder, manifest)) = backup {
         let data = config.private_data();
         let url = &databases.direct;
-        restore(url, data.as_deref(), folder, &manifest, args.overwrite).await?;
+        let known = holds_what_is_known(config, databases, &pool).await?;
+        let note = async || note_restore(&pool, known).await;
+        restore(url, data.as_deref(), folder, &manifest, args.overwrite, note).await?;
         let (position, at) = (manifest.position, seconds(manifest.at));
         say(format_args!("{url}: events to position {position} as of {at} restored"));
     }
     say("start `lethe serve`: before it serves, it erases again who was erased since");
     Ok(())
+}
+
+/// Whether the log that is to be dropped is the one that the nodes of this keyring know. Another one may be of
+/// a drill: their start would do for nothing what a restore needs.
+async fn holds_what_is_known(
+    config: &Config,
+    databases: &Databases,
+    keyring: &Pool,
+) -> Result<bool, CliError> {
+    if !database_exists(&databases.direct).await? {
+        return Ok(false);
+    }
+    let log = wiring::log_pool(config, databases, None).await?;
+    let known = Durable::new(Watermark::default(), log.clone(), keyring.clone()).load().await;
+    log.close();
+    Ok(matches!(known, Ok(Known::Same)))
 }
 
 /// A node would go on with what it has in memory.
@@ -80,7 +99,7 @@ async fn keyring(
     databases: &Databases,
     args: &RestoreArgs,
     has_events: bool,
-) -> Result<(), CliError> {
+) -> Result<Pool, CliError> {
     if let Some(copies) = &config.copy_dir {
         refuse_unreadable_copies(copies).await?;
     }
@@ -116,13 +135,13 @@ async fn keyring(
              keyring"
         )));
     }
-    match wiring::keyring(config, pool, Clock::system(), Creation::Nothing).await {
+    match wiring::keyring(config, pool.clone(), Clock::system(), Creation::Nothing).await {
         Err(WiringError::Keyring(KeyringError::NoRoot)) => Err(CliError::Input(
             "the keyring is empty, so no event would open: restore its database, or its copy with \
              `lethe migrate` and `lethe restore --keyring`"
                 .to_owned(),
         )),
-        started => Ok(started.map(drop)?),
+        started => Ok(started.map(|_| pool)?),
     }
 }
 

@@ -9,6 +9,7 @@ use infra::log::watermark::WentBack;
 use infra::log::{ReaderOptions, Readers, Wake};
 use infra::metrics::Metrics;
 use infra::postgres::Cluster;
+use infra::supervise;
 use tokio::task::JoinHandle;
 
 use super::CliError;
@@ -135,7 +136,7 @@ impl Running {
             metrics: Listener::spawn(metrics_server),
             gauges: gauges::start(app.clone()),
             // A node without readers looks at the log for nothing else.
-            keeping: tokio::spawn(app.watermark.clone().keep(!parts.readers)),
+            keeping: supervise::spawn("watermark", app.watermark.clone().keep(!parts.readers)),
             app,
             wake,
             readers,

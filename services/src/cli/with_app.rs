@@ -12,7 +12,9 @@ use crate::wiring::{App, Creation};
 
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Does the work on databases that have the schema of this programme: nothing is migrated.
+/// Does the work on databases that have the schema of this programme: nothing is migrated. A log that is
+/// not the one that the nodes of the keyring know is refused, and they are not told: it may be another one
+/// than theirs.
 pub async fn with_app<T>(
     config: Arc<Config>,
     work: impl AsyncFnOnce(&App) -> Result<T, CliError>,
@@ -38,6 +40,5 @@ async fn on<T>(
             .await?;
     let done = work(&app).await;
     app.executor.drain(DRAIN).await;
-    app.watermark.keep_last().await;
     done
 }

@@ -19,11 +19,20 @@ use crate::wiring::App;
 /// A database or the mail folder fails: nothing may be served, and the next start goes on.
 pub async fn prepare(app: &App, keyring: &DatabaseUrl) -> Result<(), String> {
     match app.watermark.load().await.map_err(|error| error.to_string())? {
-        Known::Same => replay_under_way(app).await,
+        Known::Same => {
+            begin_keeping(app).await?;
+            return replay_under_way(app).await;
+        }
         // It may have been restored while an older version ran.
-        Known::Nothing => replay_ledger(app).await.map(drop),
-        Known::WentBack => restore(app, keyring).await,
+        Known::Nothing => replay_ledger(app).await.map(drop)?,
+        Known::WentBack => restore(app, keyring).await?,
     }
+    // Not before all is done: the next start would find the log as it is known.
+    begin_keeping(app).await
+}
+
+async fn begin_keeping(app: &App) -> Result<(), String> {
+    app.watermark.begin_keeping().await.map_err(|error| error.to_string())
 }
 
 /// Each step may be done again: a start that is killed is followed by one that does the whole again.

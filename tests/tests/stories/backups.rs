@@ -83,6 +83,13 @@ fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(out), String::from_utf8_lossy(err))
 }
 
+/// Whether the next start does what a restore needs.
+async fn noticed(installation: &Installation) -> bool {
+    let noticed = "select count(*) from keyring.watermark where noticed_at is not null";
+    let row = installation.keyring().await.query_one(noticed, &[]).await.unwrap();
+    row.get::<_, i64>(0) == 1
+}
+
 async fn complete(installation: &Installation) -> Option<()> {
     let looked = said(&installation.run(&["doctor"]).await);
     looked.contains("the copy of the keyring has every change").then_some(())
@@ -151,6 +158,7 @@ async fn a_backup_of_the_events_is_restored_under_the_keyring_of_today() {
     let restored = restored(&day.installation, &["restore", &backup, "--overwrite"]).await;
 
     assert!(restored.status.success(), "{}", said(&restored));
+    assert!(noticed(&day.installation).await);
     day.is_well().await;
 }
 
@@ -226,6 +234,7 @@ async fn a_lost_keyring_comes_back_from_its_copy() {
     let keyring = restored(&installation, &["restore", "--keyring"]).await;
 
     assert!(keyring.status.success(), "{}", said(&keyring));
+    assert!(noticed(&installation).await);
     for _ in 0..2 {
         let both = ["restore", &backup, "--keyring", "--overwrite"];
         let both = restored(&installation, &both).await;
@@ -233,4 +242,6 @@ async fn a_lost_keyring_comes_back_from_its_copy() {
     }
     let lethe = installation.node().await;
     bob.sign_in(&lethe.client()).await;
+    assert_eq!(installation.events("log.restored").await.len(), 1);
+    assert!(!noticed(&installation).await);
 }

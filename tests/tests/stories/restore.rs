@@ -229,6 +229,26 @@ async fn old_events_with_todays_keyring_serve_everybody_but_the_erased() {
     assert_ne!(again.0, Uuid::nil());
 }
 
+/// Nodes of an older version wrote down no event.
+#[tokio::test]
+async fn a_command_before_the_first_start_hides_no_restore_from_it() {
+    let drill = Drill::new().await;
+    let unknown = "delete from keyring.watermark";
+    drill.installation.keyring().await.batch_execute(unknown).await.unwrap();
+    let events = restore(&drill.old_events).await;
+    let other = [("database_url", events.as_str()), ("direct_url", &events)];
+    let status = drill.installation.run_with(&["keys", "status"], &other).await;
+    assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
+
+    let todays = drill.installation.keyring_url();
+    let lethe = drill.serve(&events, &todays, &drill.installation.root_dir()).await;
+
+    let log = connect_one(&events, &ConnectOptions::default()).await.unwrap();
+    let fence = "select from event_log.fences where subject = $1";
+    assert_eq!(log.query(fence, &[&drill.adas_account.0]).await.unwrap().len(), 1);
+    drill.ada.try_sign_in(&lethe.client()).await.expect(401);
+}
+
 #[tokio::test]
 async fn a_copy_of_the_whole_disk_root_file_included_still_opens() {
     let drill = Drill::new().await;

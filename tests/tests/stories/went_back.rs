@@ -134,6 +134,36 @@ async fn two_serving_nodes_stop_when_the_log_loses_its_last_events_and_the_next_
     assert_eq!(count(&installation, unknown).await, 1);
 }
 
+/// As of a drill: the database is another, and the keyring is the one of the nodes.
+#[tokio::test]
+async fn a_command_on_another_log_is_refused_and_stops_no_node() {
+    let installation = Installation::new().await;
+    let lethe = installation.node().await;
+    let client = lethe.client();
+    let (ada, bob) = (Person::named("ada"), Person::named("bob"));
+    ada.register(&client).await;
+    caught_up(&installation).await;
+    let drill = restore(&dump(&installation.log_url(), &[]).await).await;
+    bob.register(&client).await;
+    assert!(lethe.stop().await.success());
+    let lethe = installation.node().await;
+
+    for words in [&["keys", "status"][..], &["token", "create", "--scope", "audit"]] {
+        let other = [("database_url", drill.as_str()), ("direct_url", &drill)];
+        let refused = installation.run_with(words, &other).await;
+
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(2), "{said}");
+        assert!(said.contains("correct database_url"), "{said}");
+    }
+
+    let noticed = "select count(*) from keyring.watermark where noticed_at is not null";
+    let keyring = installation.keyring().await;
+    assert_eq!(keyring.query_one(noticed, &[]).await.unwrap().get::<_, i64>(0), 0);
+    ada.sign_in(&lethe.client()).await;
+    assert!(lethe.stop().await.success());
+}
+
 #[tokio::test]
 async fn a_restore_under_stopped_nodes_is_found_by_the_start() {
     let installation = Installation::new().await;

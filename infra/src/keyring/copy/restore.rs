@@ -14,6 +14,7 @@ use super::file::{CopyHeader, FileReader};
 use super::state::CopyState;
 use super::tables::{CopiedTable, OLDEST_SCHEMA};
 use super::{blocking, damaged, failed, folder};
+use crate::log::watermark::NOTE_RESTORE;
 use crate::postgres::{Pool, keyring_version};
 
 const IS_EMPTY: &str = "select not exists (select from keyring.keys)
@@ -30,9 +31,6 @@ const COUNT_FORKS: &str = include_str!("sql/count_forks.sql");
 const DISCARD_ALL: &str = "update keyring.last_invalidation set sequence = sequence + 1";
 const NOTE_RESTORED: &str = "update keyring.copy
 set keyring = $1, number = $2, token = $3, written = 0, writing_until = null";
-/// The row went back, too: what the log has lost is not known, so the next start does what a restore needs.
-const NOTE_LOG: &str = "update keyring.watermark
-set noticed_at = coalesce(noticed_at, clock_timestamp()), lost_through = greatest(lost_through, position)";
 
 /// What a restore of the keyring has done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +79,8 @@ pub async fn restore_keyring(
     transaction.execute(HOLD_OLD_ROOTS, &[]).await?;
     transaction.execute(DISCARD_ALL, &[]).await?;
     transaction.execute(NOTE_RESTORED, &[&newest.keyring, &number, &newest.token]).await?;
-    transaction.execute(NOTE_LOG, &[]).await?;
+    // The row went back, too, or there is none.
+    transaction.execute(NOTE_RESTORE, &[&true]).await?;
     transaction.commit().await?;
     Ok(RestoredKeyring { complete_at: newest.complete_at, from, rows })
 }

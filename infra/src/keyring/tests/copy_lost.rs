@@ -108,6 +108,9 @@ async fn a_new_database_with_its_first_root_gets_the_copy() {
     harness.restore().await.unwrap();
 
     assert!(holds_keys(&pool).await.unwrap());
+    // It knows no event: whether the log went back, too, is not known.
+    let noticed = "select count(*) from keyring.watermark where noticed_at is not null";
+    assert_eq!(harness.count(noticed).await, 1);
     let node = harness.node().await;
     all_open(&node, &people).await;
     node.root_rotation.rotate().await.unwrap();

@@ -17,11 +17,13 @@ use uuid::Uuid;
 use super::any_projection::AnyProjection;
 use super::reader::ReaderKind;
 use super::rows::Source;
+use super::watermark::Watermark;
 use super::{Feed, Reader, Recorded, checkpoint, parked};
 use crate::cluster::Lease;
 use crate::failpoint;
 use crate::postgres::Pool;
 use crate::statement::execute;
+use crate::supervise;
 use fold_state::FoldState;
 pub use options::{Progress, ReplayError, ReplayOptions, Replayed};
 use scan::{Batch, Scan};
@@ -87,7 +89,8 @@ pub async fn rehearse(pool: &Pool, reader: &Reader) -> Result<Replayed, ReplayEr
     drop(client);
     let mut fold = FoldState::new(projection.rows(&projection.table()));
     let options = ReplayOptions::of(Uuid::nil());
-    let mut scan = Scan::start(pool.clone(), reader.clone(), (0, through), options);
+    let known = Watermark::default();
+    let mut scan = Scan::start(pool.clone(), reader.clone(), (0, through), options, known);
     while let Some(batch) = scan.next().await? {
         fold.fold(&fold.wanted(&batch.events));
         if fold.rows.changed() >= options.changed_max {
@@ -116,6 +119,8 @@ struct Replay<'a> {
     started: Instant,
     first: i64,
     cancel: Option<watch::Receiver<bool>>,
+    /// The newest event of the log that this replay has read: the table is not swapped where it is missing.
+    watermark: Watermark,
     renewal: JoinHandle<()>,
 }
 
@@ -181,6 +186,7 @@ impl<'a> Replay<'a> {
             started: Instant::now(),
             first: written,
             cancel: None,
+            watermark: Watermark::default(),
             renewal: keep_lease(pool.clone(), (name, version), lease, options.lease),
         })
     }
@@ -210,7 +216,9 @@ impl<'a> Replay<'a> {
         progress: &mut (impl FnMut(Progress) + Send),
     ) -> Result<(), ReplayError> {
         let range = (self.folded, through);
-        let mut scan = Scan::start(self.pool.clone(), self.reader.clone(), range, self.options);
+        let (pool, reader, known) =
+            (self.pool.clone(), self.reader.clone(), self.watermark.clone());
+        let mut scan = Scan::start(pool, reader, range, self.options, known);
         while let Some(Batch { events, reached }) = scan.next().await? {
             self.check_cancelled()?;
             let wanted = self.fold.wanted(&events);
@@ -325,7 +333,7 @@ fn keep_lease(
     lease: Lease,
     length: Duration,
 ) -> JoinHandle<()> {
-    tokio::spawn(async move {
+    supervise::spawn("lease of a replay", async move {
         loop {
             tokio::time::sleep(length / 3).await;
             // One that was not renewed is so the next time, or another replay takes over.

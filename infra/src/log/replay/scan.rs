@@ -7,6 +7,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::types::ToSql;
 
 use super::{ReplayError, ReplayOptions};
+use crate::log::watermark::Watermark;
 use crate::log::{Feed, FeedError, Reader, Recorded};
 use crate::postgres::{PgError, Pool, PoolClient};
 
@@ -42,10 +43,13 @@ impl Scan {
         reader: Reader,
         (after, through): (i64, i64),
         options: ReplayOptions,
+        known: Watermark,
     ) -> Self {
         let (sender, batches) = mpsc::channel(AHEAD);
         let task = tokio::spawn(async move {
-            if let Err(error) = scan(&pool, &reader, (after, through), options, &sender).await {
+            if let Err(error) =
+                scan(&pool, &reader, (after, through), options, &known, &sender).await
+            {
                 // Nobody waits any more: the replay has ended.
                 let _ = sender.send(Err(error)).await;
             }
@@ -65,9 +69,11 @@ async fn scan(
     reader: &Reader,
     (after, through): (i64, i64),
     options: ReplayOptions,
+    known: &Watermark,
     sender: &Sender,
 ) -> Result<(), ReplayError> {
     let client = pool.get().await.map_err(PgError::from)?;
+    known.compare(&client).await.map_err(FeedError::from)?;
     let mut after = after;
     while after < through {
         let end = through.min(after + options.lap);
@@ -77,6 +83,8 @@ async fn scan(
             scan_some(&client, reader, (after, end), options, sender).await?;
         }
         after = end;
+        // On the connection on which they were read.
+        known.compare(&client).await.map_err(FeedError::from)?;
     }
     Ok(())
 }

@@ -68,6 +68,8 @@ impl Replay<'_> {
         let tx = self.client.transaction().await?;
         tx.batch_execute(LIMIT_LOCK_WAIT).await?;
         let position: i64 = tx.query_one(LOCK_CHECKPOINT, &[&name, &version]).await?.try_get(0)?;
+        // What was folded may be of events that the log has lost since.
+        self.watermark.compare_in(&tx).await.map_err(FeedError::from)?;
         while self.folded < position {
             let mut events = Feed::page(&tx, self.folded, TAIL).await?;
             events.retain(|event| event.position() <= position);

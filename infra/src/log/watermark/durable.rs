@@ -1,6 +1,6 @@
 //! The newest event that all nodes know, in one row of the keyring's database.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use domain::EventId;
@@ -18,6 +18,8 @@ const RAISE: &str = include_str!("raise.sql");
 const NOTICE: &str = include_str!("notice.sql");
 const BEGIN_RESTORE: &str = include_str!("begin_restore.sql");
 const FINISH_RESTORE: &str = include_str!("finish_restore.sql");
+/// The log was restored, or the keyring: what the log has lost is not known.
+pub(crate) const NOTE_RESTORE: &str = include_str!("note_restore.sql");
 const LOCK: &str = "select pg_advisory_lock(hashtextextended('lethe.restore', 0))";
 
 /// What a start finds.
@@ -43,7 +45,9 @@ pub struct Lost {
     pub restores: i64,
 }
 
-/// Keeps the newest event of a [`Watermark`] in the keyring's database too. Cheap to clone.
+/// Keeps the newest event of a [`Watermark`] in the keyring's database too. Nothing is written there before
+/// [`Durable::begin_keeping`]: a command only reads it, since it may have been given another log than the
+/// nodes of this keyring have. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Durable {
     pub(super) watermark: Watermark,
@@ -60,8 +64,19 @@ pub(super) struct Shared {
     /// The number of restores that had been dealt with when this node started.
     restores: AtomicI64,
     restored_through: AtomicI64,
-    /// This node deals with a restore: it may act meanwhile, and the row stays as it is.
-    is_restoring: AtomicBool,
+    /// The start of this node has dealt with what it found. Until then it may act, and the row stays as
+    /// it is.
+    keeps: AtomicBool,
+    /// How many raises were begun.
+    pub(super) begun: AtomicU64,
+    raised: tokio::sync::Mutex<Raised>,
+}
+
+/// How the last raise ended: it serves whoever waited for it.
+#[derive(Debug, Default)]
+struct Raised {
+    number: u64,
+    failed: Option<String>,
 }
 
 struct Stored {
@@ -94,8 +109,8 @@ impl Durable {
         self.shared.restored_through.load(Ordering::Relaxed)
     }
 
-    /// Compares the log with what the nodes before this one knew. A log that went back is written down,
-    /// and stops this node.
+    /// Compares the log with what the nodes before this one knew. A log that went back stops this node;
+    /// [`Self::begin_restore`] writes it down.
     ///
     /// # Errors
     /// It could not look.
@@ -115,12 +130,19 @@ impl Durable {
         let client = self.log.get().await?;
         match self.watermark.compare_with(&client, Some(stored.mark)).await {
             Ok(()) => Ok(Known::Same),
-            Err(CompareError::WentBack(_)) => {
-                self.write_down(stored.mark).await?;
-                Ok(Known::WentBack)
-            }
+            Err(CompareError::WentBack(_)) => Ok(Known::WentBack),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The start of this node has dealt with what it found: from here on it keeps the row up to date, and
+    /// makes it if there is none.
+    ///
+    /// # Errors
+    /// As of [`Self::secure`].
+    pub async fn begin_keeping(&self) -> Result<(), CompareError> {
+        self.shared.keeps.store(true, Ordering::Relaxed);
+        self.raise().await
     }
 
     pub(super) async fn compare(&self) -> Result<(), CompareError> {
@@ -144,18 +166,33 @@ impl Durable {
         self.raise().await
     }
 
-    /// Reads what all nodes know, compares the log with it, and writes down what this node knows, if that
-    /// is more.
+    /// Reads what all nodes know, compares the log with it, and writes down what this node knew when it was
+    /// called, if that is more. Those who wait together share one that was begun after they came.
     pub(super) async fn raise(&self) -> Result<(), CompareError> {
-        if self.shared.is_restoring.load(Ordering::Relaxed) {
+        if !self.shared.keeps.load(Ordering::Relaxed) {
             return Ok(());
         }
+        let before = self.shared.begun.load(Ordering::SeqCst);
+        let mut raised = self.shared.raised.lock().await;
+        if raised.number > before {
+            self.watermark.check()?;
+            return raised.failed.clone().map_or(Ok(()), |why| Err(PgError::Database(why).into()));
+        }
+        let number = self.shared.begun.fetch_add(1, Ordering::SeqCst) + 1;
+        let result = self.raise_now().await;
+        *raised = Raised { number, failed: result.as_ref().err().map(ToString::to_string) };
+        result
+    }
+
+    async fn raise_now(&self) -> Result<(), CompareError> {
+        // What is learned meanwhile is for the next.
+        let mark = self.watermark.newest();
         loop {
             let stored = self.read().await?;
             if let Some(stored) = &stored {
                 self.agree(stored).await?;
             }
-            let Some(mark) = self.watermark.newest() else { return Ok(()) };
+            let Some(mark) = mark else { return Ok(()) };
             let is_known = |stored: &Stored| {
                 stored.mark.position >= mark.position && stored.restores >= self.restores()
             };
@@ -213,22 +250,24 @@ impl Durable {
     }
 
     /// Begins what a restore needs, or goes on with it: from here on this node may append again. `None`:
-    /// there is nothing to do, since another start has done it.
+    /// there is nothing to do, since another start has done it. What was found is written down first, so that
+    /// a start after this one goes on.
     ///
     /// # Errors
     /// A database does not answer.
     pub async fn begin_restore(&self) -> Result<Option<Lost>, PgError> {
         self.watermark.forget();
-        let Some(stored) = self.read().await?.filter(|stored| stored.noticed) else {
-            return self.load().await.map(|_| None);
-        };
-        self.shared.restores.store(stored.restores, Ordering::Relaxed);
+        if self.load().await? != Known::WentBack {
+            return Ok(None);
+        }
+        let Some(stored) = self.read().await? else { return Ok(None) };
+        self.write_down(stored.mark).await?;
+        self.watermark.forget();
         self.compare().await?;
         let row = query_opt(&self.keyring, BEGIN_RESTORE, &[&self.watermark.position()]).await?;
-        let Some(row) = row else { return self.load().await.map(|_| None) };
+        let Some(row) = row else { return Ok(None) };
         let head = row.try_get(0)?;
         self.shared.restored_through.store(head, Ordering::Relaxed);
-        self.shared.is_restoring.store(true, Ordering::Relaxed);
         let through = stored.lost_through.unwrap_or(stored.mark.position);
         Ok(Some(Lost { through, head, restores: stored.restores }))
     }
@@ -244,10 +283,18 @@ impl Durable {
         let values: [&(dyn ToSql + Sync); 3] = [&mark.position, &mark.event.0, &restores];
         execute(&self.keyring, FINISH_RESTORE, &values).await?;
         self.shared.restores.store(restores + 1, Ordering::Relaxed);
-        self.shared.is_restoring.store(false, Ordering::Relaxed);
         self.shared.position.store(mark.position, Ordering::Relaxed);
         Ok(())
     }
+}
+
+/// Writes down that a log was restored, by whoever restores it: the next start does what a restore needs. Where
+/// no row says what the log was, always; else if the `known` log is taken away, and not one beside it.
+///
+/// # Errors
+/// The keyring's database does not answer.
+pub async fn note_restore(keyring: &Pool, known: bool) -> Result<(), PgError> {
+    execute(keyring, NOTE_RESTORE, &[&known]).await.map(drop)
 }
 
 /// Waits until no other start deals with a restore, and keeps others waiting until the client is dropped.

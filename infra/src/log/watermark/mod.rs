@@ -18,11 +18,12 @@ use tokio::sync::watch;
 use tokio_postgres::{Client, Row, Statement};
 use uuid::Uuid;
 
-pub use durable::{Durable, Known, Lost, lock_restores};
+pub(crate) use durable::NOTE_RESTORE;
+pub use durable::{Durable, Known, Lost, lock_restores, note_restore};
 pub use error::{CompareError, WentBack};
 pub use keep::Trouble;
 
-use crate::postgres::{Hook, HookError, PgError, PoolClient};
+use crate::postgres::{Hook, HookError, PgError, PoolClient, Transaction};
 
 /// The statement of [`Watermark::compare_on`].
 pub(crate) const LOOK: &str = include_str!("look.sql");
@@ -139,6 +140,13 @@ impl Watermark {
         self.check()?;
         let seen = row.await.and_then(|row| Seen::of(&row, 0)).map_err(PgError::from)?;
         self.judge(known, seen)
+    }
+
+    /// As [`Self::compare`], in a transaction that has begun.
+    pub(super) async fn compare_in(&self, tx: &Transaction<'_>) -> Result<(), CompareError> {
+        let look = tx.prepare_cached(LOOK).await.map_err(PgError::from)?;
+        let known = self.newest();
+        self.look(known, tx.query_one(&look, &[&position(known)])).await
     }
 
     /// For a pool of connections to the events' database: the first that leads to a log that went back, and

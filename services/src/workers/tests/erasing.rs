@@ -2,12 +2,11 @@
 
 use std::time::Instant;
 
+use domain::SubjectId;
 use domain::privacy::AccountEmail;
-use domain::{EventId, SubjectId};
 use infra::keyring::{
     ErasureEntry, ErasureStage, ErasureState, NewErasure, OpenError, SubjectKind,
 };
-use infra::log::watermark::NewestEvent;
 use tokio::time::timeout;
 
 use super::super::eraser::{Eraser, Next, due_at, erase_due, next_stage, raise_fence_at};
@@ -19,7 +18,7 @@ fn eraser(app: &App) -> Eraser {
     Eraser::new(app, &Arc::default())
 }
 
-async fn request(app: &App, account: AccountId, grace: TimeDelta) {
+pub(super) async fn request(app: &App, account: AccountId, grace: TimeDelta) {
     let now = app.clock.now();
     ask(app, account, None, AccountCommand::RequestErasure { now, due: now + grace })
         .await
@@ -27,12 +26,12 @@ async fn request(app: &App, account: AccountId, grace: TimeDelta) {
     react(app, &eraser(app)).await.unwrap();
 }
 
-async fn entry(app: &App, account: AccountId) -> ErasureEntry {
+pub(super) async fn entry(app: &App, account: AccountId) -> ErasureEntry {
     app.keyring.ledger.entry(account.into()).await.unwrap().unwrap()
 }
 
 /// A person with something in every place that an erasure reaches.
-async fn somebody(app: &App) -> Person {
+pub(super) async fn somebody(app: &App) -> Person {
     let ada = register(app, "ada@example.org").await;
     sign_in(app, ada.account).await;
     react(app, &Mailer::new(app, &Arc::default())).await.unwrap();
@@ -316,55 +315,4 @@ async fn a_cancellation_that_is_appended_before_the_fence_is_kept() {
     assert_eq!(due_at(&app, &entry).await.unwrap(), None);
     assert_eq!(next_stage(&app, &entry).await.unwrap(), Next::Nothing);
     assert_eq!(count(&app, "select count(*) from event_log.fences").await, 0);
-}
-
-#[tokio::test]
-async fn a_log_that_loses_a_completed_erasure_lacks_what_is_known() {
-    let harness = Harness::new().await;
-    let app = harness.node().await;
-    let ada = somebody(&app).await;
-    request(&app, ada.account, TimeDelta::zero()).await;
-
-    erase_due(app.clone()).await.unwrap();
-
-    let completed = "select max(position) from event_log.events \
-        where event_type = 'account.erasure_completed'";
-    assert!(known(&app).await >= count(&app, completed).await);
-}
-
-#[tokio::test]
-async fn no_key_is_erased_before_its_request_is_known_outside_the_log() {
-    let harness = Harness::new().await;
-    let app = harness.node().await;
-    let ada = somebody(&app).await;
-    request(&app, ada.account, TimeDelta::zero()).await;
-    let standing = entry(&app, ada.account).await;
-    let stage = next_stage(&app, &standing).await.unwrap().stage().unwrap();
-    let fenced = app.keyring.ledger.advance(standing.subject, stage).await.unwrap();
-    let lost = NewestEvent { position: 99, event: EventId(Uuid::nil()) };
-    app.watermark.watermark().raise(lost);
-
-    next_stage(&app, &fenced).await.unwrap_err();
-
-    let live = "select count(*) from keyring.keys where subject = $1 and wrapped is not null";
-    let keyring = app.keyring_pool.get().await.unwrap();
-    let live: i64 = keyring.query_one(live, &[&ada.account.0]).await.unwrap().get(0);
-    assert!(live > 0, "a log that went back has erased keys");
-}
-
-#[tokio::test]
-async fn the_request_of_an_erasure_is_known_once_its_keys_are_erased() {
-    let harness = Harness::new().await;
-    let app = harness.node().await;
-    let ada = somebody(&app).await;
-    request(&app, ada.account, TimeDelta::zero()).await;
-    let mut reached = entry(&app, ada.account).await;
-    while reached.state < ErasureState::KeysErased {
-        let stage = next_stage(&app, &reached).await.unwrap().stage().unwrap();
-        reached = app.keyring.ledger.advance(reached.subject, stage).await.unwrap();
-    }
-
-    let asked = "select max(position) from event_log.events
-        where event_type = 'account.erasure_requested'";
-    assert!(known(&app).await >= count(&app, asked).await);
 }

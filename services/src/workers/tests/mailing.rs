@@ -6,6 +6,7 @@ use infra::log::watermark::NewestEvent;
 
 use super::super::mailer::{Mailer, send_due};
 use super::super::sweeps;
+use super::preparing::known;
 use super::*;
 
 fn mailer(app: &App) -> Mailer {
@@ -163,6 +164,7 @@ async fn a_mail_server_that_is_not_there_yet_gets_the_mail_later_and_once() {
 async fn a_mail_goes_once_its_cause_is_known_and_not_from_a_log_that_went_back() {
     let harness = Harness::new().await;
     let app = harness.node().await;
+    app.watermark.begin_keeping().await.unwrap();
     register(&app, "ada@example.org").await;
     react(&app, &mailer(&app)).await.unwrap();
     send_due(app.clone()).await.unwrap();

@@ -2,11 +2,13 @@
 
 use domain::run::TaskLease;
 use domain::{RunId, ServerId, WorkspaceId};
+use infra::log::watermark::Known;
 use infra::run_queue::{NewTask, RunLimits};
 use test_support::until;
 
 use super::super::mailer::{Mailer, send_due};
 use super::super::prepare;
+use super::lost_fences::{FENCES, erase_keys};
 use super::*;
 
 /// Ada stands in a log that goes back to a time before her last events: she is signed in there, has a mail
@@ -26,7 +28,7 @@ impl Drill {
         sign_in(&app, ada.account).await;
         sign_in(&app, ada.account).await;
         app.watermark.load().await.unwrap();
-        app.watermark.secure().await.unwrap();
+        app.watermark.begin_keeping().await.unwrap();
         let before = databases().await.unwrap();
         let restored = harness.node_with(app.transport.clone(), &before.log_url).await;
         register_as(&restored, ada.account, "ada@example.org").await;
@@ -64,6 +66,12 @@ impl Drill {
         app.run_queue.put(&tx, &task).await.unwrap();
         tx.commit().await.unwrap();
     }
+}
+
+/// The newest position that all nodes know.
+pub(super) async fn known(app: &App) -> i64 {
+    let keyring = app.keyring_pool.get().await.unwrap();
+    keyring.query_one("select position from keyring.watermark", &[]).await.unwrap().get(0)
 }
 
 async fn restores(app: &App) -> i64 {
@@ -211,4 +219,35 @@ async fn the_last_event_of_a_restored_log_sends_no_mail_either() {
     react(&app, &Mailer::new(&app, &Arc::default())).await.unwrap();
 
     assert!(!send_due(app.clone()).await.unwrap(), "a mail is sent");
+}
+
+#[tokio::test]
+async fn the_first_start_writes_down_the_newest_event_once_it_is_done() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let before = databases().await.unwrap();
+    let restored = harness.node_with(app.transport.clone(), &before.log_url).await;
+    register_as(&restored, ada.account, "ada@example.org").await;
+    erase_keys(&app, ada.account).await;
+    super::super::eraser::erase_due(app.clone()).await.unwrap();
+    let keyring = harness.databases.keyring_url.parse().unwrap();
+    let options = ConnectOptions::default();
+    let keys = connect_one(&harness.databases.keyring_url, &options).await.unwrap();
+    keys.batch_execute("delete from keyring.watermark").await.unwrap();
+    let owner = connect_one(&before.log_url, &ConnectOptions::default()).await.unwrap();
+    owner.batch_execute("revoke delete on working.credentials from lethe_app").await.unwrap();
+    let start = async || harness.node_with(app.transport.clone(), &before.log_url).await;
+
+    let killed = start().await;
+    prepare(&killed, &keyring).await.unwrap_err();
+    // As of an act on its way.
+    killed.watermark.secure().await.unwrap();
+    assert_eq!(start().await.watermark.load().await.unwrap(), Known::Nothing);
+
+    owner.batch_execute("grant delete on working.credentials to lethe_app").await.unwrap();
+    let next = start().await;
+    prepare(&next, &keyring).await.unwrap();
+    assert_eq!(count(&next, FENCES).await, 1);
+    assert_eq!(known(&next).await, log(&next).await.last().unwrap().position());
 }

@@ -9,6 +9,7 @@ use super::super::after_restore::replay_ledger;
 use super::super::eraser::{Eraser, erase_due};
 use super::super::sweeps;
 use super::super::workspace_rows::{WorkspaceRows, expire_due};
+use super::preparing::known;
 use super::*;
 use crate::operations::request_erasure::{RequestErasureError, request_of_account};
 use crate::operations::sole_owner::SoleOwnerError;
@@ -160,6 +161,7 @@ async fn an_invitation_ends_with_its_time_and_its_address_is_erased() {
         app.keyring.sealer.open::<InvitationEmail>(of.0, of.1, &sealed).await
     };
 
+    app.watermark.begin_keeping().await.unwrap();
     expire_due(app.clone()).await.unwrap();
     assert_eq!(open().await.unwrap(), address("bob@example.org"));
     harness.clock.advance(TimeDelta::days(7));

@@ -12,12 +12,13 @@ async fn what_another_node_writes_down_meanwhile_is_compared_before_it_is_replac
     ] {
         let harness = Harness::new().await;
         harness.knowing().await;
-        harness.append(1).await;
         let url = &harness.log.databases.keyring_url;
         let patient = ConnectOptions { role: Some("lethe_app"), ..ConnectOptions::unlimited() };
         let keyring = connect(url, &patient).await.unwrap();
         let node = Durable::new(Watermark::default(), harness.pool.clone(), keyring);
         node.load().await.unwrap();
+        node.begin_keeping().await.unwrap();
+        harness.append(1).await;
         let mut other = connect_one(url, &ConnectOptions::unlimited()).await.unwrap();
         let watcher = connect_one(url, &ConnectOptions::default()).await.unwrap();
         let faster = other.transaction().await.unwrap();
@@ -50,6 +51,7 @@ async fn a_node_writes_its_restore_down_again_when_the_keyring_forgets_it() {
     node.load().await.unwrap();
     node.begin_restore().await.unwrap();
     node.finish_restore().await.unwrap();
+    node.begin_keeping().await.unwrap();
     harness.append(1).await;
     node.secure().await.unwrap();
     let back = "delete from keyring.watermark; insert into keyring.watermark table keyring.before";
