@@ -1,5 +1,7 @@
 //! The options of an executor, and why it was not started.
 
+use std::time::Duration;
+
 use domain::account::AccountEvent;
 use domain::check_upcasters;
 use domain::log::LogEvent;
@@ -33,6 +35,8 @@ pub struct ExecutorConfig {
     /// The newest event that this node knows. The log is compared with it, and nothing is appended once
     /// it went back.
     pub watermark: Watermark,
+    /// After so long without an append the server is asked whether it would take one.
+    pub ask_every: Duration,
 }
 
 impl Default for ExecutorConfig {
@@ -45,6 +49,7 @@ impl Default for ExecutorConfig {
             snapshot_events: 100,
             partition_events: 100_000_000,
             watermark: Watermark::default(),
+            ask_every: Duration::from_secs(30),
         }
     }
 }

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::append::batcher::{self, BatcherOptions, RESEND_FOR};
 use super::append::lookup::look_up;
 use super::append::partitions::{create_partitions_ahead, keep_partitions_ahead};
+use super::append::writes::Writes;
 use super::config::{ExecutorConfig, StartError, check_all};
 use super::decide::{Appender, Decision, receipt};
 use super::error::ExecuteError;
@@ -45,6 +46,7 @@ pub(super) struct Inner {
     /// Locks by stream: commands of this node that met a conflict run one after another.
     conflict_locks: Vec<Mutex<()>>,
     partitions: AbortHandle,
+    writes: Writes,
 }
 
 impl Drop for Inner {
@@ -79,6 +81,7 @@ impl Executor {
         let appended = watch::Sender::new(head);
         let missing = Arc::new(Notify::new());
         let url = append_url.to_database_url();
+        let writes = Writes::new(metrics.log_writable.clone());
         let options = BatcherOptions {
             url: url.map_err(|error| StartError::Append(error.to_string()))?.into_owned(),
             connect: config.connect,
@@ -86,6 +89,8 @@ impl Executor {
             waiting_max: config.waiting_max,
             resend_for: RESEND_FOR,
             watermark: config.watermark.clone(),
+            writes: writes.clone(),
+            ask_every: config.ask_every,
         };
         let starting =
             batcher::start(options, Arc::clone(&metrics), appended.clone(), Arc::clone(&missing));
@@ -104,6 +109,7 @@ impl Executor {
             appended,
             conflict_locks,
             partitions,
+            writes,
         })))
     }
 
@@ -273,6 +279,15 @@ impl Executor {
     /// The log's last position, as far as this node knows it from its own appends.
     pub fn appended(&self) -> watch::Receiver<i64> {
         self.0.appended.subscribe()
+    }
+
+    /// Whether the server takes what this node appends. After a refusal that any append would meet it is
+    /// asked each second, by a write that leaves nothing behind.
+    ///
+    /// # Errors
+    /// Why not: a full disk, a server that is read-only, a right that is gone, …
+    pub fn check_writes(&self) -> Result<(), String> {
+        self.0.writes.check()
     }
 
     /// Waits until every earlier append is answered, at most `limit`.

@@ -43,6 +43,8 @@ families! {
     log_restores: IntGauge = "lethe_log_restores" [],
     /// For how long the newest event of the log was not compared or not written down; 0: it is.
     log_unwritten_seconds: Gauge = "lethe_log_unwritten_seconds" [],
+    /// 0 while the server refuses what this node appends: a full disk, read-only, a right that is gone.
+    log_writable: IntGauge = "lethe_log_writable" [],
 
     /// The last position that a reader has processed.
     reader_position: IntGaugeVec = "lethe_reader_position" ["reader"],

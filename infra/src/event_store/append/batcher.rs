@@ -2,12 +2,15 @@
 //!
 //! It has its own thread, so that its wake-ups do not disturb the runtime of the requests.
 
+mod probing;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use prometheus::IntCounter;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::timeout;
 
 use super::batch::Batch;
 use super::connection::{Connection, Observers};
@@ -15,9 +18,10 @@ use super::linger::Linger;
 use super::outcome::{AppendError, AppendOutcome};
 use super::queue::{Message, Queue, Reply};
 use super::rows::Append;
+use super::writes::Writes;
 use crate::event_store::error::ExecuteError;
 use crate::failpoint;
-use crate::log::watermark::{CompareError, Watermark};
+use crate::log::watermark::Watermark;
 use crate::metrics::Metrics;
 use crate::postgres::{ConnectOptions, DatabaseUrl};
 use crate::supervise;
@@ -41,6 +45,10 @@ pub struct BatcherOptions {
     /// How long a batch whose answer was lost is sent again.
     pub resend_for: Duration,
     pub watermark: Watermark,
+    /// What the last append or probe has found.
+    pub writes: Writes,
+    /// After so long without an append the server is asked whether it would take one.
+    pub ask_every: Duration,
 }
 
 /// Opens the appending connection, and starts the thread that owns it. The thread ends when every
@@ -70,6 +78,7 @@ pub async fn start(
                 drains: Vec::new(),
                 connection: None,
                 linger: Linger::new(),
+                tried_at: Instant::now(),
                 observers: Observers { metrics, head, watermark },
                 outcomes,
                 partition_missing,
@@ -96,6 +105,8 @@ struct Batcher {
     drains: Vec<oneshot::Sender<()>>,
     connection: Option<Connection>,
     linger: Linger,
+    /// When the last batch was written, or the last probe made.
+    tried_at: Instant,
     observers: Observers,
     /// By `AppendOutcome::number`.
     outcomes: [IntCounter; 6],
@@ -105,6 +116,9 @@ struct Batcher {
 impl Batcher {
     async fn run(mut self) {
         while let Some(batch) = self.gather().await {
+            if self.probe_in().is_zero() {
+                self.probe().await;
+            }
             let (members, since) = (batch.members.len(), Instant::now());
             self.write(batch.members).await;
             self.linger.answered(members, since.elapsed());
@@ -124,7 +138,10 @@ impl Batcher {
         if batch.members.is_empty() {
             let message = match self.look() {
                 Some(message) => message,
-                None => self.receiver.recv().await?,
+                None => match timeout(self.probe_in(), self.receiver.recv()).await {
+                    Ok(message) => message?,
+                    Err(_) => return Some(batch),
+                },
             };
             self.sort(&mut batch, message);
         }
@@ -210,7 +227,9 @@ impl Batcher {
                 tracing::warn!(reason, "a batch failed: its appends are written one by one");
                 self.one_by_one(members, false).await;
             }
-            Err(AppendError::Unavailable(reason)) => refuse(members, &reason),
+            Err(AppendError::Unavailable(reason) | AppendError::Refused(reason)) => {
+                refuse(members, &reason);
+            }
             Err(AppendError::NoPartition) => {
                 self.alarm();
                 refuse(members, NO_PARTITION);
@@ -218,24 +237,14 @@ impl Batcher {
         }
     }
 
-    async fn open(&self) -> Result<Connection, CompareError> {
-        let BatcherOptions { url, connect, .. } = &self.options;
-        Connection::open(url, connect, self.observers.clone()).await
-    }
-
     /// Uses the open connection or opens one. A connection whose answer was lost is closed.
     async fn write_once(
         &mut self,
         batch: &mut [&mut Append],
     ) -> Result<Vec<AppendOutcome>, AppendError> {
-        let open = self.connection.take().filter(|connection| !connection.is_closed());
-        let connection = if let Some(connection) = open {
-            connection
-        } else {
-            let opened = self.open().await;
-            opened.map_err(|error| AppendError::Unavailable(error.to_string()))?
-        };
+        let connection = self.connect().await?;
         let written = connection.write(batch).await;
+        self.note_write(&written);
         if !matches!(written, Err(AppendError::AnswerLost(_))) {
             self.connection = Some(connection);
         }
@@ -269,7 +278,9 @@ impl Batcher {
                     }
                     return Ok(outcomes);
                 }
-                Err(AppendError::Failed(reason)) => return Err(reason),
+                Err(AppendError::Failed(reason) | AppendError::Refused(reason)) => {
+                    return Err(reason);
+                }
                 Err(AppendError::NoPartition) => {
                     self.alarm();
                     return Err(NO_PARTITION.to_owned());
@@ -311,16 +322,6 @@ impl Batcher {
             metrics.events.inc_by(u64::try_from(events).unwrap_or_default());
             metrics.transaction_events.observe(count(events));
         }
-    }
-
-    /// To send it again would refuse it again.
-    fn went_back(&self) -> bool {
-        self.observers.watermark.check().is_err()
-    }
-
-    fn alarm(&self) {
-        tracing::error!("{NO_PARTITION}");
-        self.partition_missing.notify_one();
     }
 }
 

@@ -10,12 +10,16 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Error, Row, Statement};
 
 use super::outcome::{AppendError, AppendOutcome};
+use super::probe;
 use super::rows::{Append, NewEvent, NewReservation};
 use crate::failpoint;
 use crate::log::watermark::{CompareError, LOOK, NewestEvent, Watermark, WentBack};
 use crate::metrics::Metrics;
 use crate::postgres::{ConnectOptions, DatabaseUrl, PgError, connect_one, describe};
 
+/// The classes of errors that any append would meet: state of the transaction (read-only), rights and schema,
+/// resources (a full disk), input and output.
+const OF_SERVER: [&str; 4] = ["25", "42", "53", "58"];
 /// Longer than any statement may take: after it the server counts as lost.
 const ANSWER_WITHIN: Duration = Duration::from_secs(40);
 const APPEND: &str = include_str!("append.sql");
@@ -60,6 +64,21 @@ impl Connection {
 
     pub fn is_closed(&self) -> bool {
         self.client.is_closed()
+    }
+
+    /// Whether the server takes appends. `writes`: finds out by a write, which leaves nothing behind.
+    pub async fn probe(&mut self, writes: bool) -> Result<(), AppendError> {
+        let probing = async {
+            if writes {
+                probe::write(&mut self.client).await
+            } else {
+                probe::ask(&self.client).await
+            }
+        };
+        match tokio::time::timeout(ANSWER_WITHIN, probing).await {
+            Ok(probed) => probed.map_err(|error| self.failure(&error)),
+            Err(_) => Err(AppendError::AnswerLost("no answer in time".to_owned())),
+        }
     }
 
     /// Writes a batch in one transaction. Answers one outcome for each member, in their order.
@@ -174,6 +193,9 @@ impl Connection {
         }
         if *code == SqlState::QUERY_CANCELED || *code == SqlState::LOCK_NOT_AVAILABLE {
             return AppendError::Unavailable(describe(error));
+        }
+        if OF_SERVER.iter().any(|class| code.code().starts_with(class)) {
+            return AppendError::Refused(describe(error));
         }
         AppendError::Failed(describe(error))
     }

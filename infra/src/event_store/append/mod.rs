@@ -8,5 +8,7 @@ mod linger;
 pub(super) mod lookup;
 pub(super) mod outcome;
 pub(super) mod partitions;
+mod probe;
 pub(super) mod queue;
 pub(super) mod rows;
+pub(super) mod writes;

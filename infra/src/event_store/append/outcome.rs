@@ -55,6 +55,8 @@ pub enum AppendError {
     Unavailable(String),
     /// It was not written, perhaps because of one of its members.
     Failed(String),
+    /// It was not written, nor would another append be: the disk is full, the server read-only, a right gone.
+    Refused(String),
     /// It was not written: there is no partition for the next position.
     NoPartition,
 }
