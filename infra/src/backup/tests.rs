@@ -181,7 +181,7 @@ async fn a_dump_that_is_not_what_its_manifest_says_is_refused() {
     let names = Names::of(&empty).unwrap();
     let longer = Manifest { position: 1, ..manifest };
 
-    let refused = restore(&empty, None, folder.path(), &longer, false).await;
+    let refused = restore(&empty, None, folder.path(), &longer, false, async || Ok(())).await;
 
     assert!(matches!(refused, Err(BackupError::Changed { .. })), "{refused:?}");
     assert!(!database_exists(&empty).await.unwrap());
@@ -202,7 +202,7 @@ async fn what_a_restore_has_left_is_named() {
     let mark = format!("comment on database \"{}\" is '{MARK}'", names.before);
     admin.batch_execute(&mark).await.unwrap();
 
-    assert_eq!(left_databases(&log).await.unwrap(), [names.before.clone()]);
+    assert_eq!(left_databases(&log).await.unwrap(), std::slice::from_ref(&names.before));
 
     for left in [&names.restoring, &names.before] {
         admin.batch_execute(&format!("drop database \"{left}\"")).await.unwrap();
@@ -236,7 +236,8 @@ async fn a_database_of_another_programme_with_migrations_is_never_dropped() {
     connected(&shop).await.batch_execute(history).await.unwrap();
 
     for overwrite in [false, true] {
-        let refused = restore(&shop, None, folder.path(), &manifest, overwrite).await;
+        let refused =
+            restore(&shop, None, folder.path(), &manifest, overwrite, async || Ok(())).await;
         assert!(matches!(refused, Err(BackupError::NotLethes(_))), "{refused:?}");
     }
 
@@ -251,16 +252,16 @@ async fn the_database_of_a_node_that_runs_is_not_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let manifest = backed_up(&databases, folder.path()).await;
     let live = other(&databases, "_live");
-    restore(&live, None, folder.path(), &manifest, false).await.unwrap();
+    restore(&live, None, folder.path(), &manifest, false, async || Ok(())).await.unwrap();
     let node = "insert into working.nodes (node, part, serves, lease_until)
         values (gen_random_uuid(), 'readers', '{}', 'infinity')";
     connected(&live).await.batch_execute(node).await.unwrap();
 
-    let refused = restore(&live, None, folder.path(), &manifest, true).await;
+    let refused = restore(&live, None, folder.path(), &manifest, true, async || Ok(())).await;
 
     assert!(matches!(&refused, Err(BackupError::NodesRun(_))), "{refused:?}");
     let nodes = connected(&live).await.query_one("select count(*) from working.nodes", &[]).await;
     assert_eq!(nodes.unwrap().get::<_, i64>(0), 1);
     connected(&live).await.batch_execute("delete from working.nodes").await.unwrap();
-    restore(&live, None, folder.path(), &manifest, true).await.unwrap();
+    restore(&live, None, folder.path(), &manifest, true, async || Ok(())).await.unwrap();
 }

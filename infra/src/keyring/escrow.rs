@@ -70,7 +70,8 @@ pub(super) fn refuse_other_folder(dir: &Path) -> io::Result<()> {
 
 fn is_root(entry: &DirEntry) -> bool {
     let name = entry.file_name();
-    name.to_str().is_some_and(|name| name.starts_with("root-") && name.ends_with(".age"))
+    let id = name.to_str().and_then(|name| name.strip_prefix("root-")?.strip_suffix(".age"));
+    id.is_some_and(|id| id.parse::<u64>().is_ok())
 }
 
 /// A folder of `root-<id>.age` files.

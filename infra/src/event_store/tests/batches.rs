@@ -13,7 +13,7 @@ use super::super::append::batcher::{self, BatcherOptions, RESEND_FOR};
 use super::super::append::outcome::AppendOutcome;
 use super::super::append::rows::Json;
 use super::super::config::ExecutorConfig;
-use super::{appended, count, databases, event, node, one, owner};
+use super::{appended, count, databases, event, node, one, owner, writes};
 use crate::log::watermark::Watermark;
 use crate::metrics::Metrics;
 
@@ -46,10 +46,19 @@ async fn a_member_that_cannot_be_written_fails_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn appends_that_wait_share_a_batch() {
     let databases = databases().await;
-    let ExecutorConfig { connect, appends_max, waiting_max, .. } = ExecutorConfig::default();
+    let ExecutorConfig { connect, appends_max, waiting_max, ask_every, .. } =
+        ExecutorConfig::default();
     let url = databases.log_url.parse().unwrap();
-    let (resend_for, watermark) = (RESEND_FOR, Watermark::default());
-    let options = BatcherOptions { url, connect, appends_max, waiting_max, resend_for, watermark };
+    let options = BatcherOptions {
+        url,
+        connect,
+        appends_max,
+        waiting_max,
+        resend_for: RESEND_FOR,
+        watermark: Watermark::default(),
+        writes: writes(),
+        ask_every,
+    };
     let (head, metrics) = (watch::Sender::new(0), Arc::new(Metrics::new().unwrap()));
     let starting = batcher::start(options, Arc::clone(&metrics), head, Arc::new(Notify::new()));
     let queue = starting.await.unwrap();
@@ -75,7 +84,7 @@ async fn appends_that_wait_share_a_batch() {
 #[tokio::test(flavor = "multi_thread")]
 async fn more_than_may_wait_are_refused_at_once() {
     let databases = databases().await;
-    let ExecutorConfig { connect, appends_max, .. } = ExecutorConfig::default();
+    let ExecutorConfig { connect, appends_max, ask_every, .. } = ExecutorConfig::default();
     let url = databases.log_url.parse().unwrap();
     let options = BatcherOptions {
         url,
@@ -84,6 +93,8 @@ async fn more_than_may_wait_are_refused_at_once() {
         waiting_max: 4,
         resend_for: RESEND_FOR,
         watermark: Watermark::default(),
+        writes: writes(),
+        ask_every,
     };
     let (head, metrics) = (watch::Sender::new(0), Arc::new(Metrics::new().unwrap()));
     let queue = batcher::start(options, metrics, head, Arc::new(Notify::new())).await.unwrap();

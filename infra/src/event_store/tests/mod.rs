@@ -13,6 +13,7 @@ mod roles;
 mod snapshots;
 mod start;
 mod went_back;
+mod writes;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use super::append::batcher::{self, BatcherOptions};
 use super::append::outcome::AppendOutcome;
 use super::append::queue::Queue;
 use super::append::rows::{Append, Json, NewEvent};
+use super::append::writes::Writes;
 use super::config::ExecutorConfig;
 use crate::log::watermark::Watermark;
 use crate::metrics::Metrics;
@@ -36,6 +38,7 @@ struct Node {
     head: watch::Receiver<i64>,
     missing: Arc<Notify>,
     watermark: Watermark,
+    writes: Writes,
 }
 
 async fn databases() -> Databases {
@@ -43,18 +46,34 @@ async fn databases() -> Databases {
 }
 
 async fn node(url: &str) -> Node {
+    node_that_asks(url, ExecutorConfig::default().ask_every).await
+}
+
+async fn node_that_asks(url: &str, ask_every: Duration) -> Node {
     let ExecutorConfig { connect, appends_max, waiting_max, .. } = ExecutorConfig::default();
     let (url, watermark) = (url.parse().unwrap(), Watermark::default());
     let known = watermark.clone();
-    // Longer than a busy machine takes to kill a connection five times.
-    let resend_for = Duration::from_mins(5);
-    let options =
-        BatcherOptions { url, connect, appends_max, waiting_max, resend_for, watermark: known };
     let metrics = Arc::new(Metrics::new().unwrap());
+    let writes = Writes::new(metrics.log_writable.clone());
+    let options = BatcherOptions {
+        url,
+        connect,
+        appends_max,
+        waiting_max,
+        // Longer than a busy machine takes to kill a connection five times.
+        resend_for: Duration::from_mins(5),
+        watermark: known,
+        writes: writes.clone(),
+        ask_every,
+    };
     let (sender, head) = watch::channel(0);
     let missing = Arc::new(Notify::new());
     let queue = batcher::start(options, metrics, sender, Arc::clone(&missing)).await.unwrap();
-    Node { queue, head, missing, watermark }
+    Node { queue, head, missing, watermark, writes }
+}
+
+fn writes() -> Writes {
+    Writes::new(Metrics::new().unwrap().log_writable.clone())
 }
 
 async fn pool(url: &str) -> Pool {

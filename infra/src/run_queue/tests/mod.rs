@@ -308,7 +308,7 @@ async fn damaged_secrets_are_an_error_and_not_deleted_secrets() {
 #[tokio::test]
 async fn after_a_restore_of_the_log_all_of_many_tasks_are_lost() {
     let given = given(LEASE).await;
-    fill(&given, 2500, 5).await;
+    reads::fill(&given, 2500, 5).await;
     assert_eq!(given.queue.lose_all().await.unwrap(), 2500);
     assert_eq!(given.queue.lose_all().await.unwrap(), 0);
 }

@@ -4,7 +4,7 @@ use super::*;
 use crate::postgres::connect_one;
 
 /// Filled by SQL: so many tasks of so many workspaces, each on one of its two servers.
-async fn fill(given: &Harness, tasks: i32, workspaces: i32) {
+pub(super) async fn fill(given: &Harness, tasks: i32, workspaces: i32) {
     let fill = "insert into working.run_tasks \
         (run_id, server_id, attempt, workspace_id, state, queued_at) \
         select gen_random_uuid(), md5(format('server %s', n % (2 * $2)))::uuid, 1, \

@@ -35,6 +35,8 @@ async fn alive() -> HttpResponse {
 pub struct Readiness {
     ready: bool,
     log: String,
+    /// Whether the server takes what this node appends.
+    writes: String,
     database: String,
     keyring: String,
     /// Whether the place of the root keys answers. A node serves also without, from memory.
@@ -47,8 +49,8 @@ pub struct Readiness {
     clock: String,
 }
 
-/// Whether the database, the keyring and the readers answer, the log is the one that is known, and no worker
-/// panics.
+/// Whether the database, the keyring and the readers answer, the log is the one that is known and takes
+/// appends, and no worker panics.
 #[utoipa::path(
     get, path = "/readyz", tag = "health",
     responses((status = 200, body = Readiness), (status = 503, body = Readiness)),
@@ -64,11 +66,23 @@ async fn ready(api: ApiData) -> HttpResponse {
         api.app.keyring.roots_reached().map_or_else(|why| why.to_string(), |()| OK.to_owned());
     let workers = workers(&api).unwrap_or_else(|| OK.to_owned());
     let clock = api.app.clock.skew().fault().unwrap_or_else(|| OK.to_owned());
+    let writes = api.app.executor.check_writes().err().unwrap_or_else(|| OK.to_owned());
     let log = log(&api).err().unwrap_or_else(|| OK.to_owned());
-    let ready = [&log, &database, &keyring, &readers, &workers];
+    let ready = [&log, &writes, &database, &keyring, &readers, &workers];
     let ready = ready.iter().all(|answer| *answer == OK);
     let mut answer = if ready { HttpResponse::Ok() } else { HttpResponse::ServiceUnavailable() };
-    answer.json(Readiness { ready, log, database, keyring, roots, readers, copy, workers, clock })
+    answer.json(Readiness {
+        ready,
+        log,
+        writes,
+        database,
+        keyring,
+        roots,
+        readers,
+        copy,
+        workers,
+        clock,
+    })
 }
 
 async fn answer_of(check: impl Future<Output = Result<(), String>>) -> String {
