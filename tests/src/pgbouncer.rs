@@ -8,7 +8,6 @@ use std::process::{Child, Command, Stdio};
 use infra::postgres::{ConnectOptions, connect_one};
 use tempfile::TempDir;
 use test_support::{server_folder, until};
-use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 
 use crate::programme;
@@ -22,7 +21,8 @@ const ROLE: &str = "create role pooled login in role lethe_app;
     alter role pooled set idle_in_transaction_session_timeout = '30s';
     alter role pooled set jit = 'off'";
 /// It ends with this process, however that ends.
-const SUPERVISE: &str = r#""$@" & child=$!; read -r _; kill -9 $child"#;
+const SUPERVISE: &str =
+    r#"exec 3<&0; "$@" 3<&- & child=$!; { read -r _ <&3; kill -9 $child; } & wait $child"#;
 
 pub struct PgBouncer {
     child: Child,
@@ -35,6 +35,29 @@ impl PgBouncer {
     /// Before the server whose socket is in `server`, to which everybody is `user`. It keeps so many
     /// prepared statements of a client; 0: none, like a version before 1.21.
     pub async fn start(server: &Path, user: &str, prepared_max: u32) -> Self {
+        loop {
+            let mut started = Self::spawn(server, user, prepared_max);
+            if started.answers().await {
+                return started;
+            }
+        }
+    }
+
+    /// `false`: it has ended, since somebody else has taken its port meanwhile.
+    async fn answers(&mut self) -> bool {
+        let options = ConnectOptions { proxied: true, ..ConnectOptions::default() };
+        let url = self.url("postgres");
+        until("PgBouncer answers", async || {
+            let connected = connect_one(&url, &options).await;
+            if self.child.try_wait().unwrap().is_some() {
+                return Ok(false);
+            }
+            connected.map(|_| true)
+        })
+        .await
+    }
+
+    fn spawn(server: &Path, user: &str, prepared_max: u32) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // It refuses to run as root, and only the server's account may enter its folder.
         let owner = std::fs::metadata(server).unwrap();
@@ -65,7 +88,6 @@ impl PgBouncer {
         }
         command.current_dir(folder.path()).stdin(Stdio::piped());
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        until("PgBouncer listens", async || TcpStream::connect(free).await.is_ok()).await;
         Self { child, port: free.port(), user: user.to_owned(), _folder: folder }
     }
 

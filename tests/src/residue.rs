@@ -11,6 +11,8 @@ use infra::residue::{Canaries, Encoding, Report};
 
 use crate::dump;
 
+const SEARCHES_MAX: usize = 5;
+
 /// A place to search.
 pub enum Place {
     /// Searched as a dump.
@@ -60,7 +62,18 @@ impl Place {
         !matches!(self, Self::Database { .. } | Self::Bytes { .. })
     }
 
+    /// Searches again where a file was renamed after it was written, while the folder was searched.
     pub async fn search(&self, canaries: &Canaries) -> Search {
+        for _ in 1..SEARCHES_MAX {
+            let search = self.search_once(canaries).await;
+            if !search.report.unread.iter().any(|path| is_renamed(path)) {
+                return search;
+            }
+        }
+        self.search_once(canaries).await
+    }
+
+    async fn search_once(&self, canaries: &Canaries) -> Search {
         let mut report = Report::default();
         let mut impossible: &[Encoding] = &[];
         match self {
@@ -103,13 +116,21 @@ impl Place {
     }
 }
 
+/// Whether the path is gone, and is one that a file has until it is complete.
+fn is_renamed(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending == "part") && is_gone(path)
+}
+
+fn is_gone(path: &Path) -> bool {
+    path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
 /// Whether the path is gone, below a data folder of PostgreSQL: a running server deletes files. What
 /// cannot be looked at for another reason was not searched, and neither was a place that is not
 /// there.
 fn is_deleted_by_postgres(place: &Path, path: &Path) -> bool {
-    let gone = path.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound);
     let above = path.ancestors().skip(1).take_while(|folder| folder.starts_with(place));
-    gone && above.into_iter().any(|folder| folder.join("PG_VERSION").is_file())
+    is_gone(path) && above.into_iter().any(|folder| folder.join("PG_VERSION").is_file())
 }
 
 fn undoubled(sql: &[u8]) -> Vec<u8> {

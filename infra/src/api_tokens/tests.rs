@@ -43,6 +43,22 @@ async fn a_token_is_found_until_it_expires_or_is_removed() {
 }
 
 #[tokio::test]
+async fn a_token_of_an_erased_workspace_gets_no_row() {
+    let databases = databases().await.unwrap();
+    let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+    let clock = Clock::fixed(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
+    let tokens = ApiTokens::new(pool.clone(), clock.clone());
+    let one = issued(&clock, WorkspaceId(Ids::system().uuid()));
+    let fence = "select event_log.fence($1, '{}')";
+    pool.get().await.unwrap().execute(fence, &[&one.workspace.0]).await.unwrap();
+
+    let drawn = ApiTokens::draw_token().unwrap();
+    assert!(!tokens.insert(&one, drawn.hash).await.unwrap());
+
+    assert_eq!(tokens.find(drawn.secret.expose_secret()).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn the_last_use_is_written_once_a_minute() {
     let databases = databases().await.unwrap();
     let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();

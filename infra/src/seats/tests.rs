@@ -107,6 +107,22 @@ async fn only_a_live_lease_is_renewed_and_only_under_its_fence() {
     assert!(given.seats.is_overdue(over.workspace).await.unwrap());
 }
 
+/// A worker that is behind reads the lease after the erasure has deleted the rows.
+#[tokio::test]
+async fn a_lease_of_an_erased_workspace_gets_no_row() {
+    let given = given().await;
+    let fence = "select event_log.fence($1, '{}')";
+    let mut client = given.pool.get().await.unwrap();
+    client.execute(fence, &[&Uuid::from_u128(1)]).await.unwrap();
+
+    let leased = given.leased(60_000).await;
+    let tx = client.transaction().await.unwrap();
+    Seats::put_in(&tx, &leased).await.unwrap();
+    tx.commit().await.unwrap();
+
+    assert!(!given.exists(leased.lease).await);
+}
+
 #[tokio::test]
 async fn two_reapers_take_a_lease_once() {
     let given = given().await;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Harness;
-use crate::{Answer, Client, Sshd};
+use crate::{Answer, Client, Sshd, until};
 
 impl Harness {
     /// Registers it; answers the path of the server.
@@ -20,8 +20,14 @@ impl Harness {
         call.header("Idempotency-Key", &key).json(body).send().await
     }
 
+    /// Checks a server that answers.
     pub async fn check_server(&self, server: &str) -> Value {
-        self.ada.post(&format!("{server}/check"), json!({})).await.expect(200).json()
+        checked(&self.ada, server).await.json()
+    }
+
+    /// Checks it once, whether it answers or not.
+    pub async fn try_check_server(&self, server: &str) -> Value {
+        try_check(&self.ada, server).await.json()
     }
 
     pub async fn approve_host_key(&self, server: &str, body: Value) -> Answer {
@@ -54,7 +60,7 @@ pub async fn register_server(ada: &Client, workspace: &str, sshd: &Sshd, port: u
     let made = ada.post_once(&format!("{workspace}/servers"), place).await;
     let server = made.expect(201).field("/server_id");
     let at = |rest: &str| format!("{workspace}/servers/{server}{rest}");
-    let checked = ada.post(&at("/check"), json!({})).await.expect(200);
+    let checked = checked(ada, &at("")).await;
     let approval = json!({ "fingerprint": sshd.host_key_fingerprint().unwrap() });
     let approve = ada.call("POST".parse().unwrap(), &at("/host-key/approve"));
     let approved = approve.header("If-Match", &checked.etag()).json(approval).send().await;
@@ -62,6 +68,20 @@ pub async fn register_server(ada: &Client, workspace: &str, sshd: &Sshd, port: u
     let attached = ada.put(&at("/credential"), &etag, json!({ "generate": true })).await;
     sshd.authorize(&attached.expect(200).field("/public_line")).unwrap();
     server
+}
+
+/// Checks a server until it was reached: each stage has seconds, and a loaded machine may take longer.
+async fn checked(ada: &Client, server: &str) -> Answer {
+    until("the server is reached", async || {
+        let checked = try_check(ada, server).await;
+        let is_reached = results(&checked.json())[1] == "ok";
+        if is_reached { Ok(checked) } else { Err(checked.text()) }
+    })
+    .await
+}
+
+async fn try_check(ada: &Client, server: &str) -> Answer {
+    ada.post(&format!("{server}/check"), json!({})).await.expect(200)
 }
 
 /// The results of a check, in order.

@@ -10,7 +10,8 @@ use tempfile::TempDir;
 pub struct SmallDisk(TempDir);
 
 impl SmallDisk {
-    /// `None` where this process may not mount one: it takes root, or `CAP_SYS_ADMIN`.
+    /// Takes root, or `CAP_SYS_ADMIN`. Panics without it; `None` where `LETHE_TEST_NO_MOUNT` leaves such
+    /// tests out.
     pub fn mount(kilobytes: u32) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let size = format!("size={kilobytes}k");
@@ -20,7 +21,11 @@ impl SmallDisk {
             .output();
         match mount {
             Ok(mounted) if mounted.status.success() => Some(Self(dir)),
-            Ok(_) | Err(_) => None,
+            Ok(_) | Err(_) => {
+                let left_out = std::env::var_os("LETHE_TEST_NO_MOUNT").is_some();
+                assert!(left_out, "no tmpfs is mounted: run as root, or set LETHE_TEST_NO_MOUNT=1");
+                None
+            }
         }
     }
 

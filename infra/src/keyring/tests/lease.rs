@@ -42,6 +42,41 @@ fn whoever_waits_for_other_nodes_waits_for_a_second() {
     assert_eq!(Keyring::LEASE, Duration::from_secs(1));
 }
 
+/// While the primary answers slower than a lease lasts, no key is used, and who needs one waits.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_needs_a_key_waits_while_the_lease_is_lost() {
+    let harness = Harness::new().await;
+    let node = harness.node().await;
+    let ada = harness.person();
+    let [sealed, _] = harness.registered(&node, ada).await.unwrap();
+    let url = &harness.databases.keyring_url;
+    let primary = connect_one(url, &ConnectOptions::unlimited()).await.unwrap();
+
+    // A machine that stands still at the end of the pause has another turn.
+    until("what was asked in a pause is answered after it", async || {
+        let pause = "begin; lock table keyring.invalidations, keyring.last_invalidation,
+            keyring.keys in access exclusive mode";
+        primary.batch_execute(pause).await.unwrap();
+        let is_leased = || node.keys.cache.is_leased(crate::clock::since_boot());
+        until("the lease is over", async || !is_leased()).await;
+        let asked_at = crate::clock::since_boot();
+        let longer = Keyring::LEASE.mul_f64(1.5);
+        let pause = async {
+            until("longer than a lease", async || crate::clock::since_boot() - asked_at > longer)
+                .await;
+            primary.batch_execute("rollback").await.unwrap();
+        };
+        let email = email(ada);
+        let (opened, indexed, ()) =
+            tokio::join!(opened(&node, ada, &sealed), node.email_index.indexes(&email), pause);
+        match (opened, indexed) {
+            (Ok(()), Ok(_)) => Ok(()),
+            failed => Err(failed),
+        }
+    })
+    .await;
+}
+
 /// As a primary that was replaced is set by whoever replaces it. It answers every read.
 #[tokio::test]
 async fn a_server_that_takes_no_writes_renews_no_lease() {

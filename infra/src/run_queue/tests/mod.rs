@@ -85,6 +85,18 @@ async fn the_workspace_with_the_fewest_at_work_is_next_and_its_oldest_first() {
 }
 
 #[tokio::test]
+async fn a_task_of_an_erased_workspace_is_not_queued() {
+    let given = given(LEASE).await;
+    let fence = "select event_log.fence($1, '{}')";
+    let client = given.pool.get().await.unwrap();
+    client.execute(fence, &[&Uuid::from_u128(1)]).await.unwrap();
+
+    given.put([task(1, 0, 10), task(2, 1, 11)]).await;
+
+    assert_eq!(given.claimed(9, WIDE).await, [11]);
+}
+
+#[tokio::test]
 async fn no_more_are_taken_than_a_server_and_a_workspace_may_have() {
     let given = given(LEASE).await;
     given.put((0..5).map(|run| task(1, 7, 10 + run))).await;

@@ -60,7 +60,7 @@ use infra::server_credentials::ServerCredentials;
 use infra::sessions::{NewSession, Sessions};
 use secrecy::{ExposeSecret, SecretString};
 use tempfile::TempDir;
-use test_support::{Databases, databases};
+use test_support::{Databases, LIMIT, databases};
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -338,10 +338,11 @@ async fn project(app: &App) {
     let (pool, known) = (app.pool.clone(), app.watermark.watermark().clone());
     let readers = Readers::start(pool, wake, all, options, metrics, positions, known);
     let readers = readers.await.unwrap();
-    let limit = Duration::from_secs(10);
-    wait_for::<projections::accounts::Accounts>(&app.pool, position, limit).await.unwrap();
-    let members = wait_for::<projections::memberships::Memberships>(&app.pool, position, limit);
-    members.await.unwrap();
-    wait_for::<projections::workspaces::Workspaces>(&app.pool, position, limit).await.unwrap();
+    let reached = [
+        wait_for::<projections::accounts::Accounts>(&app.pool, position, LIMIT).await,
+        wait_for::<projections::memberships::Memberships>(&app.pool, position, LIMIT).await,
+        wait_for::<projections::workspaces::Workspaces>(&app.pool, position, LIMIT).await,
+    ];
+    assert_eq!(reached.map(Result::unwrap), [true; 3]);
     readers.stop().await;
 }

@@ -1,5 +1,6 @@
 //! What an operator reads: the trail, its export, and how the readers are.
 
+use infra::postgres::{ConnectOptions, connect_one};
 use serde_json::{Value, json};
 
 use super::{AccountHarness, read_at};
@@ -75,7 +76,8 @@ async fn an_export_is_told_before_and_after_and_proves_itself_by_its_trailer() {
 async fn an_export_that_nobody_reads_to_its_end_is_told_as_incomplete() {
     let harness = AccountHarness::new().await;
     let auditor = harness.operator("audit").await;
-    let log = harness.installation.log().await;
+    let log = harness.installation.log_url();
+    let log = connect_one(&log, &ConnectOptions::unlimited()).await.unwrap();
     log.batch_execute(&MANY_EVENTS.replace("{count}", "40000")).await.unwrap();
 
     let mut export = auditor.call("GET".parse().unwrap(), "/v1/audit/export").begin().await;

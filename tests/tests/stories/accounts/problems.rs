@@ -1,9 +1,12 @@
 //! Every refusal says what is wrong, in one shape, and repeats nothing.
 
 use serde_json::{Value, json};
-use tests::{Answer, Installation};
+use tests::{Answer, Installation, until};
 
 use super::AccountHarness;
+
+/// More than the limit lets through at once.
+const TURNS: u8 = 20;
 
 fn kind(answer: &Answer, status: u16) -> String {
     assert_eq!(answer.header("content-type"), Some("application/problem+json"));
@@ -85,7 +88,12 @@ async fn every_problem_has_a_page_and_every_answer_its_headers() {
     assert!(script.text().contains("/v1/openapi.json"));
     assert!(anybody.get("/docs").await.status < 400);
     anybody.get("/verify-email").await.expect(200);
-    assert_eq!(anybody.get("/readyz").await.expect(200).field("/ready"), "true");
+    let ready = until("it is ready", async || {
+        let answer = anybody.get("/readyz").await;
+        if answer.status == 200 { Ok(answer) } else { Err(answer.text()) }
+    })
+    .await;
+    assert_eq!(ready.field("/ready"), "true");
     anybody.get("/healthz").await.expect(200);
 }
 
@@ -97,13 +105,16 @@ async fn whoever_asks_too_often_is_told_how_long_to_wait() {
     let anybody = node.client();
     let body = json!({ "email": "ada@example.org", "password": "a password of ada" });
 
-    anybody.post("/v1/sessions", &body).await.expect(401);
-    let second = anybody.post("/v1/sessions", &body).await;
-    let third = anybody.post("/v1/sessions", &body).await;
+    let mut last = anybody.post("/v1/sessions", &body).await.expect(401);
+    // However slowly each is answered.
+    for _ in 0..TURNS {
+        if last.status == 401 {
+            last = anybody.post("/v1/sessions", &body).await;
+        }
+    }
 
-    assert!(second.status == 401 || second.status == 429);
-    assert_eq!(kind(&third, 429), "too-many-requests");
-    let wait: u64 = third.header("retry-after").unwrap().parse().unwrap();
+    assert_eq!(kind(&last, 429), "too-many-requests");
+    let wait: u64 = last.header("retry-after").unwrap().parse().unwrap();
     assert!((1..=60).contains(&wait));
     anybody.get("/healthz").await.expect(200);
 }

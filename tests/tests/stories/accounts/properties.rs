@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngSeed, TestRunner};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tests::Client;
@@ -141,7 +141,13 @@ async fn no_request_is_answered_with_a_mistake_of_ours() {
     let runtime = tokio::runtime::Handle::current();
     tokio::task::block_in_place(|| {
         for operation in &operations {
-            let mut runner = TestRunner::new(Config { cases: CASES, ..Config::default() });
+            let mut runner = TestRunner::new(Config {
+                cases: CASES,
+                failure_persistence: None,
+                // The same requests each time: what fails here fails for whoever looks into it.
+                rng_seed: RngSeed::Fixed(1),
+                ..Config::default()
+            });
             let tried = runner.run(&sent(operation.fields.clone()), |sent| {
                 let answer = runtime.block_on(send(&clients, operation, sent));
                 let is_ours = answer.status >= 500 && answer.field("/type") != "/problems/not-yet";

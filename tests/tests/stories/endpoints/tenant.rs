@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use infra::clock::Clock;
 use serde_json::{Value, json};
-use tests::{Client, Installation, Person, Sshd, create_workspace, register_server};
+use tests::{Client, Installation, Person, Sshd, create_workspace, register_server, until};
 
 /// The ids of one of everything, by the name that it has in paths.
 pub type Things = BTreeMap<&'static str, String>;
@@ -46,6 +46,10 @@ impl Tenant {
             let run = create("runs", body, "/run_id").await;
             sets.push(Things::from([("server", server), ("deployment", deployment), ("run", run)]));
         }
+        for path in [format!("runs/{}", sets[0]["run"]), format!("runs/{}", sets[1]["run"])] {
+            shown(&session, &format!("{at}/{path}")).await;
+        }
+        shown(&session, &format!("{at}/seats")).await;
         let siblings = sets.remove(1);
         let mut things = sets.remove(0);
         let workspace = at.rsplit('/').next().unwrap().to_owned();
@@ -58,6 +62,15 @@ impl Tenant {
         ]);
         Self { token: client.bearing(&secret), session, things, siblings }
     }
+}
+
+/// Waits until the read side has it.
+async fn shown(session: &Client, path: &str) {
+    until("it is shown", async || {
+        let answer = session.get(path).await;
+        if answer.status == 200 { Ok(()) } else { Err(answer.text()) }
+    })
+    .await;
 }
 
 /// Answers the id and the secret of a token that acts for its issuer.

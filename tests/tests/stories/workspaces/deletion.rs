@@ -136,6 +136,11 @@ async fn a_deleted_workspace_is_gone_for_good_and_leaves_a_certificate() {
     let harness = Harness::new().await;
     let bob = harness.invited("bob", "viewer").await;
     harness.invite("eve@example.org", "viewer").await;
+    let log = harness.installation.log().await;
+    until("the worker has followed to Eve's invitation", async || {
+        log.query("select from working.invitations", &[]).await.unwrap().len() == 1
+    })
+    .await;
     let kept = create_workspace(&harness.ada, "Looms").await;
 
     let requested = delete_workspace(&harness, &harness.ada, "ada", 0).await.expect(202);
@@ -153,7 +158,6 @@ async fn a_deleted_workspace_is_gone_for_good_and_leaves_a_certificate() {
         (listed["items"] == json!([])).then_some(())
     })
     .await;
-    let log = harness.installation.log().await;
     for left in ["api_tokens", "invitations"] {
         let left = format!("select from working.{left}");
         assert!(log.query(&left, &[]).await.unwrap().is_empty(), "{left}");
