@@ -44,7 +44,7 @@ impl InFlight {
     /// Runs the end of a transaction. It is never cancelled: a commit that waits for a standby would be
     /// visible without it.
     pub async fn watch_end<T>(&self, statement: impl Future<Output = T>) -> T {
-        let begun = Begun { is_cancelled: false, ..self.begin() };
+        let begun = Begun { of: self, has_ended: false, is_cancelled: false };
         let answer = statement.await;
         begun.end();
         answer

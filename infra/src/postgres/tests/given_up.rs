@@ -120,6 +120,27 @@ async fn a_transaction_that_is_dropped_between_two_statements_leaves_a_connectio
 }
 
 #[tokio::test]
+async fn a_transaction_that_ends_leaves_its_connection_and_cancels_nothing() {
+    let harness = Harness::new(ConnectOptions::default()).await;
+    let mut client = harness.pool.get().await.unwrap();
+    let process = pid(&client).await;
+    for _ in 0..50 {
+        let tx = client.transaction().await.unwrap();
+        tx.execute("insert into notes values ('kept')", &[]).await.unwrap();
+        tx.commit().await.unwrap();
+        let tx = client.transaction().await.unwrap();
+        tx.execute("insert into notes values ('lost')", &[]).await.unwrap();
+        tx.rollback().await.unwrap();
+        client.query_one("select pg_sleep(0.001)", &[]).await.unwrap();
+    }
+    drop(client);
+
+    let next = harness.pool.get().await.unwrap();
+    assert_eq!(pid(&next).await, process, "the same one");
+    assert_eq!(harness.notes().await, 50);
+}
+
+#[tokio::test]
 async fn rows_that_are_not_read_to_their_end_cost_the_connection() {
     let harness = Harness::new(ConnectOptions::default()).await;
     let client = harness.pool.get().await.unwrap();
