@@ -6,13 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use domain::privacy::EmailAddress;
-use tokio::time::timeout;
 
 use super::email_generations::{self, EmailGeneration, EmailGenerations};
 use super::key::{KeyId, KeyKind};
-use super::key_cache::{KeySlot, KeyState, LEASE, LEASE_LOST};
+use super::key_cache::{KeySlot, KeyState};
 use super::key_eraser::KeyEraser;
 use super::keys::Keys;
+use super::lease::{is_to_be_asked_again, within_lease};
 use super::{KeyringError, crypto, invalidations};
 use crate::clock::{Clock, since_boot};
 use crate::failpoint;
@@ -101,7 +101,7 @@ impl EmailIndex {
     ) -> Result<Vec<(String, Vec<u8>)>, KeyringError> {
         let generations = match self.keys.cache.email_generations(since_boot()) {
             Some(generations) => generations,
-            None => timeout(LEASE, self.read_written()).await.map_err(|_| LEASE_LOST)??,
+            None => self.read_written().await?,
         };
         let slots = generations.iter().map(|of| KeySlot::Numbered(KeyKind::EmailIndex, *of));
         let keys = self.keys.get(&slots.collect::<Vec<_>>(), true).await?;
@@ -117,9 +117,23 @@ impl EmailIndex {
     }
 
     async fn read_written(&self) -> Result<Arc<[i64]>, KeyringError> {
+        let mut tries = 1;
+        loop {
+            let read = self.read_written_once().await;
+            if !is_to_be_asked_again(&read, tries) {
+                return read;
+            }
+            tries += 1;
+        }
+    }
+
+    async fn read_written_once(&self) -> Result<Arc<[i64]>, KeyringError> {
         let client = self.pool.get().await?;
-        let read = client.prepare_cached(READ_WRITTEN).await?;
-        let row = client.query_one(&read, &[]).await?;
+        let row = within_lease(async move {
+            let read = client.prepare_cached(READ_WRITTEN).await?;
+            Ok(client.query_one(&read, &[]).await?)
+        });
+        let row = row.await?;
         if row.try_get("standby")? {
             return Err(KeyringError::Standby);
         }

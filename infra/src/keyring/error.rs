@@ -90,8 +90,8 @@ pub enum KeyringError {
     /// A copy was written, and its folder is missing or empty.
     #[error(
         "the copy of the keyring, whose file {written} was written, is not in {path}: mount its disk, or \
-         set copy_dir to the folder that has it. If it is lost for good, run `lethe keys copy-lost`: a \
-         new copy is begun"
+         set copy_dir to the folder that has it, which all nodes share. If it is lost for good, run \
+         `lethe keys copy-lost`: a new copy is begun"
     )]
     CopyMissing {
         /// The folder.

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::key::{KeyId, KeyKind};
 use super::key_cache::{KeyState, LEASE, LEASE_LOST};
+use super::lease::within_lease;
 use super::roots::Roots;
 use super::{KeyringError, RootId, Secret, crypto};
 use crate::clock::{Clock, since_boot};
@@ -89,14 +89,13 @@ impl KeyRows {
         // Counted from after the wait for a connection, since nothing was sent before.
         let requested_at = since_boot();
         let now = self.clock.now();
-        let query = async {
+        let rows = within_lease(async move {
             let obtain = client.prepare_cached(OBTAIN).await?;
             let of: [&(dyn ToSql + Sync); 7] =
                 [&kinds, &subjects, &classes, &numbers, &candidates, &current.0, &now];
-            client.query(&obtain, &of).await
-        };
-        let rows = timeout(LEASE, query).await.map_err(|_| LEASE_LOST)??;
-        drop(client);
+            Ok(client.query(&obtain, &of).await?)
+        });
+        let rows = rows.await?;
         Ok(self.read(wanted, &rows).await?.map(|fetched| (requested_at, fetched)))
     }
 

@@ -9,15 +9,16 @@ use tokio::sync::Mutex;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_postgres::types::ToSql;
 
-use super::invalidations::{self, Invalidations};
+use super::invalidations::Invalidations;
 use super::key::{KeyId, KeyKind};
 use super::key_cache::{KeyCache, KeySlot, KeyState, LEASE, LEASE_LOST, Renewal};
 use super::key_rows::{FetchedKeys, KeyRows, WantedKey};
+use super::lease::{Renewing, is_to_be_asked_again};
 use super::roots::Roots;
 use super::went_back::Regression;
 use super::{KeyringError, crypto};
 use crate::clock::since_boot;
-use crate::postgres::{Pool, PoolClient, PooledClient};
+use crate::postgres::Pool;
 use crate::supervise;
 
 /// The target of the log lines about the lease on keys in memory.
@@ -32,8 +33,8 @@ pub(super) struct Keys {
     rows: KeyRows,
     roots: Arc<Roots>,
     pool: Pool,
-    /// One renewal at a time, on the connection that the last one used.
-    renewing: Mutex<Option<PooledClient>>,
+    /// One renewal at a time.
+    renewing: Mutex<Renewing>,
     regression: Arc<Regression>,
 }
 
@@ -51,6 +52,17 @@ impl Keys {
     /// The state of each slot's key, in order. One round trip for all that are not in memory. `make`:
     /// create those that never existed.
     pub async fn get(&self, slots: &[KeySlot], make: bool) -> Result<Vec<KeyState>, KeyringError> {
+        let mut tries = 1;
+        loop {
+            let got = self.get_once(slots, make).await;
+            if !is_to_be_asked_again(&got, tries) {
+                return got;
+            }
+            tries += 1;
+        }
+    }
+
+    async fn get_once(&self, slots: &[KeySlot], make: bool) -> Result<Vec<KeyState>, KeyringError> {
         self.regression.check()?;
         self.roots.usable()?;
         let mut cached = self.cache.look(slots, since_boot());
@@ -97,30 +109,20 @@ impl Keys {
     pub async fn renew(&self) -> Result<(), KeyringError> {
         let since = since_boot();
         let renewal = async {
-            let mut connection = self.renewing.lock().await;
-            if self.cache.is_renewed_since(since) {
-                return Ok(());
+            let mut renewing = self.renewing.lock().await;
+            // One that was begun before, and was given up, may come first.
+            while !self.cache.is_renewed_since(since) {
+                let known = self.cache.sequence();
+                let read = renewing.read(&self.pool, known).await?;
+                let Invalidations { last, invalidated, file } = read.invalidations;
+                self.regression.compare((read.known, last), file)?;
+                self.roots.evict(invalidated.as_deref());
+                let requested_at = read.requested_at;
+                self.cache.renew(&Renewal { requested_at, last, invalidated });
             }
-            // Uses its own connection, so that a renewal does not wait for other requests.
-            let client = match connection.take() {
-                Some(client) if !client.is_closed() => client,
-                _ => self.pool.get().await?,
-            };
-            self.read_invalidations(&client).await?;
-            *connection = Some(client);
             Ok(())
         };
         timeout(LEASE, renewal).await.map_err(|_| LEASE_LOST)?
-    }
-
-    async fn read_invalidations(&self, client: &PoolClient) -> Result<(), KeyringError> {
-        let requested_at = since_boot();
-        let known = self.cache.sequence();
-        let Invalidations { last, invalidated, file } = invalidations::read(client, known).await?;
-        self.regression.compare((known, last), file)?;
-        self.roots.evict(invalidated.as_deref());
-        self.cache.renew(&Renewal { requested_at, last, invalidated });
-        Ok(())
     }
 
     /// Stops using keys that this node has just invalidated.

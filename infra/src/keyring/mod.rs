@@ -20,6 +20,7 @@ mod key_cache;
 mod key_eraser;
 mod key_rows;
 mod keys;
+mod lease;
 mod link_tokens;
 mod options;
 mod request_mac_keys;

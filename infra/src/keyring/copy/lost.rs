@@ -9,6 +9,8 @@ use crate::postgres::Pool;
 
 const STATE_LOST: &str = "update keyring.copy
 set written = 0, written_token = null, complete_at = null, writing_until = null where keyring = $1";
+/// What was in the copy is in it no longer: old root keys wait for the next one.
+const HOLD_OLD_ROOTS: &str = "update keyring.roots set copied = false where state = 'retiring'";
 
 /// Notes that an operator says that the copy of this keyring is lost for good: the next one begins anew. `dir`
 /// is the folder of all keyrings' copies.
@@ -17,7 +19,7 @@ set written = 0, written_token = null, complete_at = null, writing_until = null 
 /// [`KeyringError::CopyStatement`] while the folder has a file of it, and if none was ever written;
 /// [`KeyringError::Copy`] if the folder cannot be read; [`KeyringError::Database`].
 pub async fn state_copy_lost(pool: &Pool, dir: &Path) -> Result<(), KeyringError> {
-    let client = pool.get().await?;
+    let mut client = pool.get().await?;
     let state = CopyState::read(&client).await?;
     let folder = dir.join(state.keyring.to_string());
     let refused = |reason: String| Err(KeyringError::CopyStatement(reason));
@@ -28,7 +30,10 @@ pub async fn state_copy_lost(pool: &Pool, dir: &Path) -> Result<(), KeyringError
     if !blocking(move || folder::list(&listed)).await?.is_empty() {
         return refused(format!("{} has files of it: move them away first", folder.display()));
     }
-    client.execute(STATE_LOST, &[&state.keyring]).await?;
+    let transaction = client.transaction().await?;
+    transaction.execute(STATE_LOST, &[&state.keyring]).await?;
+    transaction.execute(HOLD_OLD_ROOTS, &[]).await?;
+    transaction.commit().await?;
     tracing::warn!(
         path = %folder.display(), "an operator states that the copy of the keyring is lost"
     );

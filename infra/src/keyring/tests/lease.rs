@@ -62,8 +62,10 @@ async fn whoever_needs_a_key_waits_while_the_lease_is_lost() {
         let asked_at = crate::clock::since_boot();
         let longer = Keyring::LEASE.mul_f64(1.5);
         let pause = async {
-            until("longer than a lease", async || crate::clock::since_boot() - asked_at > longer)
-                .await;
+            until("longer than a lease", async || {
+                crate::clock::since_boot().saturating_sub(asked_at) > longer
+            })
+            .await;
             primary.batch_execute("rollback").await.unwrap();
         };
         let email = email(ada);
