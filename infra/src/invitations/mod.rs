@@ -11,9 +11,7 @@ use crate::postgres::{GenericClient, PgError, Pool, Transaction};
 use crate::statement::query;
 use crate::workspace_rows::{DeleteRows, WorkspaceRows};
 
-const PUT: &str = "\
-    insert into working.invitations (invitation_id, workspace_id, until) values ($1, $2, $3) \
-    on conflict do nothing";
+const PUT: &str = include_str!("put.sql");
 const PUT_OFF: &str = "update working.invitations set until = $2 where invitation_id = $1";
 const DELETE: &str = "delete from working.invitations where invitation_id = $1";
 /// What an erasure deletes of a workspace.

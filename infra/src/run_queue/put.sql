@@ -1,4 +1,5 @@
 insert into working.run_tasks (run_id, server_id, attempt, workspace_id, state, queued_at, deployment_id,
   secrets_id, timeout_seconds)
-values ($1, $2, $3, $4, 'queued', $5, $6, $7, $8)
+select $1::uuid, $2::uuid, $3::integer, $4::uuid, 'queued', $5::timestamptz, $6::uuid, $7::uuid, $8::integer
+where not exists (select from event_log.fences where subject = $4)
 on conflict do nothing

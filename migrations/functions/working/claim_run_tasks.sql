@@ -110,8 +110,9 @@ begin
       union all
       (select 3, 0, queued_at, run_id, server_id, attempt, false
        from working.run_tasks
-       where state = 'lost' and coalesce(greatest(lease_until, next_at), '-infinity') <= present
-       order by coalesce(greatest(lease_until, next_at), '-infinity') limit most))
+       where state = 'lost' and coalesce(next_at, '-infinity') <= present
+         and (lease_until is null or lease_until <= present or lease_until > ahead)
+       order by coalesce(next_at, '-infinity') limit most))
     select * from candidates order by class, tasks, queued_at, run_id, server_id
   loop
     exit when taken >= most;

@@ -1,4 +1,4 @@
--- Which timers have work. Each part reads the first entry of an index.
+-- Which timers have work. Each part reads the first entry of an index, or the tasks that are at work.
 select
   extract(epoch from (select min(expires_at) from working.seat_leases) - clock_timestamp())::float8 as seat_seconds,
   exists (select from working.outbox where state = 'queued' and next_at <= $1) as mails,
@@ -15,4 +15,5 @@ select
       where state = 'running' and coalesce(greatest(lease_until, next_at), '-infinity') <= statement_timestamp())
     or exists (
       select from working.run_tasks
-      where state = 'lost' and coalesce(greatest(lease_until, next_at), '-infinity') <= statement_timestamp()) as runs
+      where state = 'lost' and coalesce(next_at, '-infinity') <= statement_timestamp()
+        and (lease_until is null or lease_until <= statement_timestamp())) as runs
