@@ -20,6 +20,13 @@ struct Stuck {
     next_at: DateTime<Utc>,
 }
 
+impl Stuck {
+    /// Not for longer than any pause, should the clock have been ahead.
+    fn waits(&self, now: DateTime<Utc>) -> bool {
+        self.next_at > now && self.next_at - now <= PAUSE_MAX
+    }
+}
+
 impl StuckErasures {
     /// Half as long as it has been stuck: what waits for a reader goes on at once.
     pub fn note(&self, subject: SubjectId, now: DateTime<Utc>) {
@@ -34,13 +41,13 @@ impl StuckErasures {
     }
 
     pub fn is_waiting(&self, subject: SubjectId, now: DateTime<Utc>) -> bool {
-        self.lock().get(&subject).is_some_and(|stuck| stuck.next_at > now)
+        self.lock().get(&subject).is_some_and(|stuck| stuck.waits(now))
     }
 
     pub fn waiting(&self, now: DateTime<Utc>) -> Vec<SubjectId> {
         let mut stuck = self.lock();
         stuck.retain(|_, stuck| now - stuck.next_at < FORGOTTEN_AFTER);
-        let waits = stuck.iter().filter(|(_, stuck)| stuck.next_at > now);
+        let waits = stuck.iter().filter(|(_, stuck)| stuck.waits(now));
         waits.map(|(subject, _)| *subject).collect()
     }
 
@@ -68,6 +75,8 @@ mod tests {
         stuck.note(subject, at(86_400));
         assert!(stuck.is_waiting(subject, at(86_400 + 599)));
         assert!(!stuck.is_waiting(subject, at(86_400 + 600)));
+
+        assert!(!stuck.is_waiting(subject, at(0)), "a clock that was ahead is right again");
 
         stuck.went_on(subject);
         stuck.note(subject, at(86_410));

@@ -13,8 +13,8 @@ use crate::wiring::{App, Creation};
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// Does the work on databases that have the schema of this programme: nothing is migrated. A log that is
-/// not the one that the nodes of the keyring know is refused, and they are not told: it may be another one
-/// than theirs.
+/// not the one that the nodes of the keyring know is refused, and they do not hear of it: it may be another
+/// one than theirs.
 pub async fn with_app<T>(
     config: Arc<Config>,
     work: impl AsyncFnOnce(&App) -> Result<T, CliError>,

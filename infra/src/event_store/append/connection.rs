@@ -194,7 +194,9 @@ impl Connection {
         if *code == SqlState::QUERY_CANCELED || *code == SqlState::LOCK_NOT_AVAILABLE {
             return AppendError::Unavailable(describe(error));
         }
-        if OF_SERVER.iter().any(|class| code.code().starts_with(class)) {
+        // A batch that needs too much memory is written one by one.
+        let is_of_server = OF_SERVER.iter().any(|class| code.code().starts_with(class));
+        if is_of_server && *code != SqlState::OUT_OF_MEMORY {
             return AppendError::Refused(describe(error));
         }
         AppendError::Failed(describe(error))

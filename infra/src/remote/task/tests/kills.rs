@@ -70,7 +70,7 @@ fn signal(process: u32, name: &str) {
 async fn one_that_went_while_its_killer_was_paused_is_not_forced() {
     let (harness, grace) = (SshHarness::start(), Duration::from_secs(20));
     let connection = harness.connect().await;
-    let command = "trap ': >~/told; while [ ! -e ~/go ]; do sleep 0.1; done; exit' TERM; \
+    let command = "trap ': >~/ending; while [ ! -e ~/go ]; do sleep 0.1; done; exit' TERM; \
                    echo on; while :; do sleep 0.1; done";
     let task = launch(&connection, command).await;
     let mut tail = tail(&connection, &task, 0, 0).await.unwrap();
@@ -79,7 +79,7 @@ async fn one_that_went_while_its_killer_was_paused_is_not_forced() {
     let length = script.split_whitespace().find(|word| word.starts_with("bs=")).unwrap();
 
     let pauses = async {
-        until("it is told to go", async || harness.sshd.home().join("told").exists()).await;
+        until("it is asked to end", async || harness.sshd.home().join("ending").exists()).await;
         let running = harness.sshd.processes().unwrap();
         let killer = running.iter().find(|process| process.command.contains(length)).unwrap().pid;
         signal(killer, "-STOP");
