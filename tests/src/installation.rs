@@ -179,13 +179,16 @@ impl Installation {
         connect_one(&self.keyring_url(), &patient()).await.unwrap()
     }
 
-    /// From now on no node does this work of a timer by itself.
+    /// From now on no node does this work of a timer by itself: none gets its lease.
     pub async fn park(&self, timer: &str) {
-        let parked = "insert into working.leader_leases as l (name, node, lease_until)
-            values ($1, gen_random_uuid(), clock_timestamp() + interval '1 day')
-            on conflict (name) do update
-            set node = excluded.node, lease_until = excluded.lease_until, fence = l.fence + 1";
-        self.log().await.execute(parked, &[&timer]).await.unwrap();
+        let parked = format!(
+            "create function public.parked() returns trigger language plpgsql
+                as $$ begin return null; end $$;
+            create trigger parked before insert on working.leader_leases
+                for each row when (new.name = '{timer}') execute function public.parked();
+            delete from working.leader_leases where name = '{timer}'"
+        );
+        self.log().await.batch_execute(&parked).await.unwrap();
     }
 
     pub fn log_url(&self) -> String {
@@ -213,6 +216,11 @@ impl Installation {
 
     pub fn mail_dir(&self) -> PathBuf {
         self.folder().join("mail")
+    }
+
+    /// Where the copy of the keyring is by default: beside the folder of root keys.
+    pub fn copy_dir(&self) -> PathBuf {
+        self.folder().join("keyring-copy")
     }
 
     pub fn root_dir(&self) -> PathBuf {

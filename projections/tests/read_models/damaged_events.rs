@@ -1,11 +1,12 @@
 //! Events that cannot be read: what stops a reader, what is parked, and what an operator sees.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::harness::{LogHarness, options};
 use crate::tally::{Tally, cure};
 use infra::log::watermark::Watermark;
-use infra::log::{ReadPositions, Reader, Readers, parked, release, status};
+use infra::log::{ReadPositions, Reader, ReaderOptions, Readers, parked, release, status};
 use infra::metrics::Metrics;
 use infra::postgres::{ConnectOptions, connect};
 use test_support::until;
@@ -36,7 +37,9 @@ async fn stopped_reader(harness: &LogHarness) -> (Readers, Arc<Metrics>) {
     let pool = connect(&harness.databases.log_url, &ConnectOptions::app()).await.unwrap();
     let metrics = Arc::new(Metrics::new().unwrap());
     let (_, wake) = watch::channel(0);
-    let (node, tally) = (options(Uuid::from_u128(1)), vec![Reader::projection::<Tally>()]);
+    // As long as that of a node that takes over: a much longer one is taken for one of a clock that ran ahead.
+    let node = ReaderOptions { lease: Duration::from_hours(1), ..options(Uuid::from_u128(1)) };
+    let tally = vec![Reader::projection::<Tally>()];
     let (of_node, positions) = (Arc::clone(&metrics), ReadPositions::default());
     let readers = Readers::start(pool, wake, tally, node, of_node, positions, Watermark::default())
         .await

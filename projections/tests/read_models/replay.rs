@@ -118,6 +118,9 @@ async fn a_cancelled_replay_leaves_the_live_table_as_it_was() {
     readers.stop().await;
 }
 
+/// Longer than this test takes.
+const OF_KILLED: Duration = Duration::from_mins(10);
+
 /// Kills a replay at about the half, with the runtime it is in. It keeps its lease.
 fn kill_at_half(harness: &LogHarness, name: &'static str) {
     let dying = tokio::runtime::Runtime::new().unwrap();
@@ -135,7 +138,7 @@ fn kill_at_half(harness: &LogHarness, name: &'static str) {
                 }
             }
         };
-        let options = ReplayOptions { lease: Duration::from_mins(1), ..small() };
+        let options = ReplayOptions { lease: OF_KILLED, ..small() };
         let _ = replay(&pool, &projections::named(name).unwrap(), options, cancel, tell).await;
     });
     reached.blocking_recv().unwrap();
@@ -163,7 +166,9 @@ fn a_killed_replay_refuses_another_for_its_lease_and_is_resumed_after_it() {
             let (_keep, cancel) = watch::channel(false);
             let sessions = projections::named("sessions").unwrap();
             let options = ReplayOptions { resume, ..small() };
-            let early = replay(&harness.pool, &sessions, options, cancel, |_| {}).await;
+            // A lease that is much longer than one's own is taken for one of a clock that ran ahead.
+            let patient = ReplayOptions { lease: OF_KILLED, ..options };
+            let early = replay(&harness.pool, &sessions, patient, cancel, |_| {}).await;
             assert!(matches!(early, Err(ReplayError::Running { .. })), "{early:?}");
             assert_eq!(harness.admin.execute(END_LEASE, &[]).await.unwrap(), 1);
 

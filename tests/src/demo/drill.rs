@@ -24,6 +24,7 @@ impl Before {
     ) -> Self {
         copy(&installation.data_dir(), &disk.data_dir()).await;
         copy(&installation.root_dir(), &disk.root_dir()).await;
+        copy(&installation.copy_dir(), &disk.copy_dir()).await;
         claims.see(format_args!("a copy of the whole disk is in {}", disk.folder().display()));
         Self { dumps, disk }
     }

@@ -43,7 +43,9 @@ pub async fn play(keep: bool) -> Result<usize, Vec<String>> {
         if keep { installation.keep() } else { installation }
     };
     let (home, copied) = (installation(), installation());
-    let (old_keys, drilled) = (installation(), installation());
+    // Beside the first, and without its copy of the keyring.
+    let beside = || installation().and(&[("copy_dir", "")]);
+    let (old_keys, drilled) = (beside(), beside());
     let (before, now, mut story) = erasure(&mut claims, &home, copied, &sshd).await;
     let roots = home.root_dir();
     drill::old_keys(&mut claims, &before, &roots, &old_keys).await;

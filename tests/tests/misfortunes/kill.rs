@@ -160,7 +160,7 @@ async fn are_mailed_once(pool: &Pool, smtp: &mut Smtp, book: &Book) {
     .await;
     let counts = "select count(*) filter (where state = 'sent'), count(*) from working.outbox";
     let counts = numbers(pool, counts).await;
-    // What was taken may be told of a moment later; what was not is waited for in vain.
+    // What was taken may be shown a moment later; what was not is waited for in vain.
     let sent = usize::try_from(counts[0]).unwrap();
     let mut taken = BTreeSet::new();
     while taken.len() < sent || smtp.taken() > 0 {

@@ -205,6 +205,8 @@ async fn a_restore_under_stopped_nodes_is_found_by_the_start() {
 #[tokio::test]
 async fn a_serving_node_stops_when_the_keyring_goes_back_and_the_next_start_serves() {
     let installation = Installation::new().await;
+    let earlier = "update keyring.last_invalidation set sequence = sequence + 5";
+    installation.keyring().await.batch_execute(earlier).await.unwrap();
     let mut node = installation.node().await;
     let ada = Person::named("ada");
     ada.register(&node.client()).await;
