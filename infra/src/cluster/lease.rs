@@ -4,7 +4,8 @@
 //! them, or once that time is over, any node may take it. `fence` grows with each change of holder, and
 //! what the holder writes is written under its fence: a node that was paused or cut off changes nothing
 //! any more. Only the holder renews, and a node that stops gives its rows back at once. A lease that ends later
-//! than twice its length from now is over as well: a server that failed had a clock that ran ahead.
+//! than twice its length from now is over as well: a server that failed had a clock that ran ahead. So a
+//! version may at most double the length of a lease, or nodes of the one before take what is held.
 //!
 //! The columns stand in the row that they guard, so that one statement checks the lease and writes:
 //!
