@@ -33,7 +33,7 @@ check:
 fmt:
     cargo fmt --all
 
-# Measure against pgbench, the horizon and bare selects, and print the tables; `LETHE_BENCH_SECONDS` a figure
+# Measure against pgbench, the horizon and bare selects, and print the tables; `LETHE_BENCH_SECONDS` a run, `LETHE_BENCH_TURNS` runs
 bench *settings:
     .ci/tools sshd
     cargo build --release --workspace

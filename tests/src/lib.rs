@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod alone;
+pub mod bench;
 mod client;
 mod colleague;
 pub mod demo;

@@ -15,6 +15,9 @@ use crate::Client;
 /// On a loaded machine initdb alone takes seconds.
 const START_LIMIT: Duration = Duration::from_mins(3);
 
+/// Where the API is: whoever reads it knows that everything is ready.
+const LAST_LINE: &str = "api";
+
 static STARTED: AtomicU32 = AtomicU32::new(1);
 
 pub struct TestServer {
@@ -25,7 +28,12 @@ pub struct TestServer {
 
 impl TestServer {
     pub async fn start(command: Command) -> Self {
-        match Self::try_start(command).await {
+        Self::start_until(LAST_LINE, command).await
+    }
+
+    /// The same, of a process whose last line begins with another word: one without an API.
+    pub async fn start_until(last: &str, command: Command) -> Self {
+        match Self::read_until(last, command).await {
             Ok(server) => server,
             Err(log) => panic!("Lethe ended while it started:\n{log}"),
         }
@@ -33,7 +41,11 @@ impl TestServer {
 
     /// Starts it and reads where it is from what it prints; the API's line comes last. The error is
     /// what it logged when it refused to serve.
-    pub async fn try_start(mut command: Command) -> Result<Self, String> {
+    pub async fn try_start(command: Command) -> Result<Self, String> {
+        Self::read_until(LAST_LINE, command).await
+    }
+
+    async fn read_until(last: &str, mut command: Command) -> Result<Self, String> {
         let number = STARTED.fetch_add(1, Ordering::Relaxed);
         let folder = command.get_current_dir().map(PathBuf::from).unwrap_or_default();
         let log = folder.join(format!("lethe-{number}.log"));
@@ -41,18 +53,18 @@ impl TestServer {
         let mut child = command.spawn().unwrap();
         let lines = read(&mut child, &log.with_extension("out"));
         let mut server = Self { child, places: BTreeMap::new(), log };
-        match tokio::time::timeout(START_LIMIT, server.listen(lines)).await {
+        match tokio::time::timeout(START_LIMIT, server.listen(last, lines)).await {
             Ok(true) => Ok(server),
             Ok(false) => Err(server.log_text()),
             Err(_) => panic!("not ready within {START_LIMIT:?}:\n{}", server.log_text()),
         }
     }
 
-    async fn listen(&mut self, mut lines: mpsc::UnboundedReceiver<String>) -> bool {
+    async fn listen(&mut self, last: &str, mut lines: mpsc::UnboundedReceiver<String>) -> bool {
         while let Some(line) = lines.recv().await {
             let Some((name, place)) = line.split_once(char::is_whitespace) else { continue };
             self.places.insert(name.to_owned(), place.trim().to_owned());
-            if name == "api" {
+            if name == last {
                 return true;
             }
         }

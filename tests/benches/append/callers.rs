@@ -8,18 +8,9 @@ use domain::{AccountId, CommandId, CredentialId, ProofId, SessionId};
 use futures_util::future::join_all;
 use infra::event_store::{Request, Step};
 use infra::ids::Ids;
-use uuid::Uuid;
-
 use test_support::TestNode;
-
-/// What so many callers got done.
-pub struct Done {
-    pub each_second: f64,
-    pub p50_ms: f64,
-    pub p99_ms: f64,
-    /// Of this process: callers, sealing, the batcher and the driver.
-    pub cpu_us: f64,
-}
+use tests::bench::{CpuMeter, Run};
+use uuid::Uuid;
 
 /// One person and the node that serves this person.
 #[derive(Clone)]
@@ -72,39 +63,45 @@ impl Caller {
     }
 }
 
-pub async fn sign_in_for(callers: Vec<Caller>, time: Duration) -> Done {
-    let (since, cpu) = (Instant::now(), cpu_seconds());
+/// Each signs in again and again for so long.
+pub async fn sign_in_for(callers: Vec<Caller>, time: Duration, meter: &CpuMeter) -> Run {
+    let sign_in = |caller: Caller| {
+        move || {
+            let caller = caller.clone();
+            async move { caller.sign_in().await }
+        }
+    };
+    repeat_for(callers.into_iter().map(sign_in), time, meter).await
+}
+
+/// Each of these is done again and again for so long, side by side.
+pub async fn repeat_for<O, D>(
+    operations: impl Iterator<Item = O>,
+    time: Duration,
+    meter: &CpuMeter,
+) -> Run
+where
+    O: Fn() -> D + Send + 'static,
+    D: Future<Output = ()> + Send,
+{
+    let (since, before) = (Instant::now(), meter.read());
     let until = since + time;
-    let tasks: Vec<_> = callers
-        .into_iter()
-        .map(|caller| {
-            tokio::spawn(async move {
-                let mut took = Vec::new();
-                while Instant::now() < until {
-                    let sent = Instant::now();
-                    caller.sign_in().await;
-                    took.push(sent.elapsed());
-                }
-                took
-            })
+    let tasks = operations.map(|operation| {
+        tokio::spawn(async move {
+            let mut took = Vec::new();
+            while Instant::now() < until {
+                took.push(timed(operation()).await);
+            }
+            took
         })
-        .collect();
-    let took: Vec<Duration> = join_all(tasks).await.into_iter().flat_map(Result::unwrap).collect();
-    let cpu_us = (cpu_seconds() - cpu) * 1e6 / took.len() as f64;
-    Done { cpu_us, ..done(took, since.elapsed()) }
+    });
+    let tasks: Vec<_> = tasks.collect();
+    let took = join_all(tasks).await.into_iter().flat_map(Result::unwrap).collect();
+    Run::of_operations(took, since.elapsed(), meter.read() - before)
 }
 
-pub fn done(mut took: Vec<Duration>, within: Duration) -> Done {
-    took.sort_unstable();
-    let at = |hundredth: usize| took[(took.len() - 1) * hundredth / 100].as_secs_f64() * 1e3;
-    let each_second = took.len() as f64 / within.as_secs_f64();
-    Done { each_second, p50_ms: at(50), p99_ms: at(99), cpu_us: 0.0 }
-}
-
-/// What this process has used, in user and kernel, at 100 ticks a second.
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let after_name = stat.rsplit_once(')').unwrap().1;
-    let ticks = after_name.split_whitespace().skip(11).take(2).map(|of| of.parse::<f64>().unwrap());
-    ticks.sum::<f64>() / 100.0
+pub async fn timed(what: impl Future) -> Duration {
+    let since = Instant::now();
+    what.await;
+    since.elapsed()
 }

@@ -10,13 +10,15 @@ use infra::postgres::{
 };
 use tempfile::TempDir;
 use test_support::TestNode;
+use tests::bench::{CpuMeter, Pgbench};
 use tokio_postgres::Client;
 
 const HORIZON: &str = include_str!("horizon.sql");
 
 pub struct Harness {
-    pub bin: PathBuf,
     pub ids: Ids,
+    /// Of the server and of this process: callers, sealing, the batcher and the driver.
+    pub meter: CpuMeter,
     cluster: Cluster,
     folder: TempDir,
 }
@@ -38,7 +40,10 @@ impl Harness {
         let cluster = Cluster::start(&bin, &folder.path().join("cluster"), options).await.unwrap();
         cluster.create_database("keys").await.unwrap();
         migrate_keyring(&cluster.url("keys")).await.unwrap();
-        let harness = Self { bin, ids: Ids::system(), cluster, folder };
+        let options = ConnectOptions::default();
+        let client = connect_one(&cluster.url("postgres"), &options).await.unwrap();
+        let meter = CpuMeter::of(&client, &[std::process::id()]).await;
+        let harness = Self { ids: Ids::system(), meter, cluster, folder };
         for log in ["log", "horizon"] {
             harness.log(log).await;
         }
@@ -77,21 +82,12 @@ impl Harness {
         admin.batch_execute("select pg_reload_conf()").await.unwrap();
     }
 
-    pub fn socket(&self) -> String {
-        let url: tokio_postgres::Config = self.cluster.url("log").parse().unwrap();
-        let tokio_postgres::config::Host::Unix(folder) = &url.get_hosts()[0] else {
-            panic!("a private server has a socket")
-        };
-        folder.display().to_string()
-    }
-
-    pub fn user(&self) -> String {
-        let url: tokio_postgres::Config = self.cluster.url("log").parse().unwrap();
-        url.get_user().unwrap().to_owned()
+    pub async fn pgbench(&self) -> Pgbench {
+        Pgbench::new(&self.cluster.url("log"), self.folder.path()).await
     }
 
     /// A file of the benchmark's own.
-    pub fn path(&self, name: &str) -> PathBuf {
+    fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 

@@ -1,30 +1,25 @@
 //! The log against the bare database: every figure with a ratio measured in the same run.
 //!
-//! `LETHE_BENCH_SECONDS` is how long each figure is measured (3), `LETHE_BENCH_ONLY` picks parts by
-//! name: `append`, `slow`, `stream`, `seal`, `size`.
+//! `LETHE_BENCH_SECONDS` is how long one run takes (2), `LETHE_BENCH_TURNS` how often each is done (5);
+//! `LETHE_BENCH_ONLY` picks parts by name: `append`, `slow`, `stream`, `seal`, `size`, `held`.
+//! `LETHE_BENCH_EVENTS` is how large the large log of `size` is (5,000,000), `LETHE_BENCH_HELD_SECONDS`
+//! for how long `held` holds a transaction open (20).
 
 mod append;
 mod callers;
 mod harness;
-mod rival;
+mod held;
 mod seal;
 mod size;
 mod stream;
-mod table;
 
 use std::time::Duration;
 
 use harness::Harness;
-use table::Table;
+use tests::bench::{Table, wanted};
 
-/// How long each figure is measured.
 fn seconds() -> Duration {
-    let set = std::env::var("LETHE_BENCH_SECONDS").ok().and_then(|set| set.parse().ok());
-    Duration::from_secs(set.unwrap_or(3))
-}
-
-fn wanted(part: &str) -> bool {
-    std::env::var("LETHE_BENCH_ONLY").map_or(true, |only| only.split(',').any(|one| one == part))
+    tests::bench::seconds(2)
 }
 
 fn main() {
@@ -47,6 +42,9 @@ fn main() {
         }
         if wanted("size") {
             size::measure(&harness, &mut table).await;
+        }
+        if wanted("held") {
+            held::measure(&harness, &mut table).await;
         }
         table.print();
         harness.stop().await;

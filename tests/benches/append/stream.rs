@@ -5,14 +5,13 @@ use std::time::{Duration, Instant};
 use domain::Event;
 use domain::account::{Account, AccountEvent};
 use infra::event_store::ExecutorConfig;
+use test_support::TestNode;
+use tests::bench::{Cpu, Goal, Run, Table, in_turns};
 use tokio_postgres::{Client, Statement};
 
-use crate::callers::{Caller, done};
-use test_support::TestNode;
-
+use crate::callers::{Caller, sign_in_for, timed};
 use crate::harness::Harness;
-use crate::table::Table;
-use crate::{rival, seconds};
+use crate::seconds;
 
 const EVENTS: usize = 1000;
 /// More than such a small cache holds, so that each load is a whole one.
@@ -20,48 +19,48 @@ const STREAMS: usize = 8;
 
 pub async fn measure(harness: &Harness, table: &mut Table) {
     println!("streams of {EVENTS} events");
-    let forgetful = |snapshot_events| ExecutorConfig {
-        states_max: 2,
-        snapshot_events,
-        ..ExecutorConfig::default()
-    };
+    loads(harness, table).await;
+    commands(harness, table).await;
+}
+
+async fn loads(harness: &Harness, table: &mut Table) {
     let whole = harness.node_with("log", forgetful(i64::MAX)).await;
     let people = long_streams(harness, &whole).await;
     let client = harness.owner("log").await;
     let select = "select version, event_type, schema_version, data::text, sealed
         from event_log.events where stream_id = $1 order by version";
     let select = client.prepare(select).await.unwrap();
-    let (mut loads, mut bare) = (Vec::new(), Vec::new());
-    let until = Instant::now() + seconds() * 2;
-    while Instant::now() < until {
-        for caller in &people {
-            loads.push(timed(load(&whole, caller)).await);
-            bare.push(timed(select_and_parse(&client, &select, caller)).await);
-        }
-    }
-    let each_second = |took: Vec<Duration>| {
-        let within = took.iter().sum();
-        done(took, within).each_second * EVENTS as f64
-    };
-    let (loads, bare) = (each_second(loads), each_second(bare));
-    table.row("events loaded: select and parse", loads, bare, Some(0.85), "events/s");
+    let [loads, bare] = in_turns(async |who| match who {
+        0 => each(&people, async |caller| load(&whole, caller).await).await,
+        _ => each(&people, async |caller| select_and_parse(&client, &select, caller).await).await,
+    })
+    .await;
+    let events = |streams: f64| streams * EVENTS as f64;
+    let (loads, bare) = (loads.map(events), bare.map(events));
+    table.row("events loaded: select and parse", &loads, &bare, Goal::AtLeast(0.85), "a stream:");
+}
 
-    rival::prepare(harness).await;
-    let bare = rival::inserts(harness, 1, seconds()).await;
+async fn commands(harness: &Harness, table: &mut Table) {
+    let pgbench = harness.pgbench().await;
     let snapshots = harness.node_with("log", forgetful(100)).await;
     let people = long_streams(harness, &snapshots).await;
-    let mut took = Vec::new();
-    let until = Instant::now() + seconds();
-    while Instant::now() < until {
-        for caller in &people {
-            took.push(timed(caller.sign_in()).await);
+    let fresh = harness.node("log").await;
+    let [ours, append, bare] = in_turns(async |who| match who {
+        0 => each(&people, async |caller| caller.sign_in().await).await,
+        1 => {
+            let caller = Caller::come(&fresh, &harness.ids).await;
+            sign_in_for(vec![caller], seconds(), &harness.meter).await
         }
-    }
-    let within = took.iter().sum();
-    let ours = done(took, within);
-    let note = format!("p50 {:.2} ms", ours.p50_ms);
-    let what = "command on a snapshot of 1,000 events, 1 caller: pgbench";
-    table.row(what, ours.each_second, bare, Some(0.5), &note);
+        _ => pgbench.run(1, seconds()).await,
+    })
+    .await;
+    let what = "command on a snapshot of 1,000 events, 1 caller";
+    table.row(&format!("{what}: Lethe's own append"), &ours, &append, Goal::AtLeast(0.8), "");
+    table.row(&format!("{what}: pgbench"), &ours, &bare, Goal::None, "");
+}
+
+fn forgetful(snapshot_events: i64) -> ExecutorConfig {
+    ExecutorConfig { states_max: 2, snapshot_events, ..ExecutorConfig::default() }
 }
 
 async fn long_streams(harness: &Harness, node: &TestNode) -> Vec<Caller> {
@@ -74,10 +73,17 @@ async fn long_streams(harness: &Harness, node: &TestNode) -> Vec<Caller> {
     people
 }
 
-async fn timed(what: impl Future) -> Duration {
-    let since = Instant::now();
-    what.await;
-    since.elapsed()
+/// Once for each of them in turn, again and again.
+async fn each(people: &[Caller], what: impl AsyncFn(&Caller)) -> Run {
+    let until = Instant::now() + seconds();
+    let mut took: Vec<Duration> = Vec::new();
+    while Instant::now() < until {
+        for caller in people {
+            took.push(timed(what(caller)).await);
+        }
+    }
+    let within = took.iter().sum();
+    Run::of_operations(took, within, Cpu::default())
 }
 
 async fn load(node: &TestNode, caller: &Caller) {

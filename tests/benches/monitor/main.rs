@@ -1,14 +1,16 @@
-//! What it costs to watch a hundred servers every 30 seconds: the CPU share of Lethe, against the
-//! same node with no server to watch.
+//! What it costs to watch a hundred servers every 30 seconds: the CPU share of Lethe, and of one beside it
+//! with no server to watch.
 //!
-//! `LETHE_BENCH_SECONDS` is how long each figure is measured (60: two looks at each server).
+//! `LETHE_BENCH_SECONDS` is how long one run takes (30: one look at each server), `LETHE_BENCH_TURNS` how
+//! often both are looked at (5).
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use infra::remote::Identity;
 use reqwest::Method;
 use serde_json::json;
 use test_support::sshd::Sshd;
+use tests::bench::{Goal, Run, Table, in_turns, seconds};
 use tests::{Client, Installation, Person, Proxy, Usage, until};
 
 const SERVERS: usize = 100;
@@ -22,11 +24,12 @@ fn main() {
 }
 
 async fn measure() {
+    let quiet = Installation::with(&[("log", "warn")]).await;
+    let idle = quiet.node().await;
     let allow = [("egress_allow", "127.0.0.1/32:*"), ("log", "warn")];
     let installation = Installation::with(&allow).await;
     let node = installation.node().await;
     let ada = Person::named("ada").settle(&node.client(), &installation).await;
-    let idle = share(node.pid()).await;
 
     let sshd = Sshd::start().unwrap();
     let identity = Identity::generate().unwrap();
@@ -45,31 +48,26 @@ async fn measure() {
     until("all servers are watched", async || (count(REACHABLE).await == expected).then_some(()))
         .await;
     let before = count(SAMPLES).await;
-    let watching = share(node.pid()).await;
+    let [watching, nothing] =
+        in_turns(async |who| share([node.pid(), idle.pid()][who]).await).await;
     let samples = count(SAMPLES).await - before;
-    let per_second = samples as f64 / seconds().as_secs_f64();
-    println!("{:<42} {:>9} {:>11}", "", "CPU share", "memory, MB");
-    println!("{:<42} {:>8.2}% {:>11.1}", "Lethe, nothing to watch", idle.0, idle.1);
-    let what = format!("Lethe, {SERVERS} servers every 30 s");
-    println!("{what:<42} {:>8.2}% {:>11.1}", watching.0, watching.1);
-    println!("{samples} samples in {:?}: {per_second:.2} a second", seconds());
+    let what = format!("{SERVERS} servers every 30 s: none, CPU in % of a core");
+    let seen = format!("{samples} samples, {:.1} MB", Usage::of(node.pid()).megabytes);
+    let mut table = Table::default();
+    table.row(&what, &watching, &nothing, Goal::None, &seen);
+    table.print();
     node.stop().await;
+    idle.stop().await;
 }
 
-fn seconds() -> Duration {
-    let set = std::env::var("LETHE_BENCH_SECONDS").ok().and_then(|set| set.parse().ok());
-    Duration::from_secs(set.unwrap_or(60))
-}
-
-/// Percent of one core, and resident megabytes at the end.
-async fn share(pid: u32) -> (f64, f64) {
+/// Percent of one core.
+async fn share(pid: u32) -> Run {
     let (before, since) = (Usage::of(pid), Instant::now());
-    let mut turns = tokio::time::interval(seconds());
+    let mut turns = tokio::time::interval(seconds(30));
     turns.tick().await;
     turns.tick().await;
-    let after = Usage::of(pid);
-    let used = (after.seconds - before.seconds) / since.elapsed().as_secs_f64();
-    (used * 100.0, after.megabytes)
+    let used = Usage::of(pid).seconds - before.seconds;
+    Run::of(used / since.elapsed().as_secs_f64() * 100.0)
 }
 
 /// Registers a server behind a port, approves its key and gives it the credential.

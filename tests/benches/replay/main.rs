@@ -1,32 +1,27 @@
-//! Replays against the bare database, each with a ratio measured in the same run.
+//! Replays against the bare database.
 //!
 //! `LETHE_BENCH_EVENTS` is how many events the log is seeded with (1,000,000), `LETHE_BENCH_TURNS`
-//! how often each figure is taken (3): the best of each counts.
+//! how often each is replayed (5).
 
 mod harness;
 mod rivals;
-#[path = "../append/table.rs"]
-mod table;
 
 use harness::Harness;
 use infra::log::{Projection, Reader, ReplayOptions, rehearse, replay};
 use projections::accounts::Accounts;
 use projections::audit_trail::AuditTrail;
 use projections::sessions::Sessions;
-use table::Table;
+use tests::bench::{Goal, Run, Table, in_turns, number};
 use tokio::sync::watch;
 use uuid::Uuid;
-
-fn set(name: &str, default: i64) -> i64 {
-    std::env::var(name).ok().and_then(|set| set.parse().ok()).unwrap_or(default)
-}
 
 fn main() {
     // The server ends with the thread that started it, so that is this one.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let harness = Harness::start().await;
-        let (events, took) = harness.seed(set("LETHE_BENCH_EVENTS", 1_000_000)).await;
+        let events = i64::try_from(number("LETHE_BENCH_EVENTS", 1_000_000)).unwrap();
+        let (events, took) = harness.seed(events).await;
         let rate = events as f64 / took.as_secs_f64();
         println!("{events} events seeded, {rate:.0} events/s with {} cores", cores());
         let owner = harness.owner().await;
@@ -49,22 +44,18 @@ fn cores() -> usize {
 async fn measure<P: Projection>(harness: &Harness, rows: &mut Table) {
     let (reading, mut writing) = (harness.owner().await, harness.owner().await);
     let reader = Reader::projection::<P>();
-    let mut best = [0.0_f64; 4];
-    for _ in 0..set("LETHE_BENCH_TURNS", 3) {
-        let taken = [
-            rivals::select::<P>(&reading).await,
-            into_nothing(harness, &reader).await,
-            rivals::by_hand::<P>(&reading, &mut writing).await,
-            into_a_table(harness, &reader).await,
-        ];
-        for (best, taken) in best.iter_mut().zip(taken) {
-            *best = best.max(taken);
-        }
-    }
-    let [select, nothing, hand, table] = best;
-    let what = |what: &str| format!("replay {} {what}", P::NAME);
-    rows.row(&what("into nothing: bare select"), nothing, select, Some(0.9), "events/s");
-    rows.row(&what("into a table: by hand"), table, hand, Some(0.8), "events/s");
+    let [nothing, select, table, hand] = in_turns(async |who| {
+        Run::of(match who {
+            0 => into_nothing(harness, &reader).await,
+            1 => rivals::select::<P>(&reading).await,
+            2 => into_a_table(harness, &reader).await,
+            _ => rivals::by_hand::<P>(&reading, &mut writing).await,
+        })
+    })
+    .await;
+    let what = |what: &str| format!("replay {} {what}, events/s", P::NAME);
+    rows.row(&what("into nothing: bare select"), &nothing, &select, Goal::AtLeast(1.2), "");
+    rows.row(&what("into a table: by hand"), &table, &hand, Goal::AtLeast(0.8), "");
 }
 
 async fn into_nothing(harness: &Harness, reader: &Reader) -> f64 {

@@ -1,0 +1,135 @@
+//! Another session holds a transaction open: dead rows are not removed meanwhile. Appends, renewals of
+//! seats and the queue of runs, beside the same on a log where nobody holds one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use domain::{LeaseId, RunId, ServerId, WorkspaceId};
+use infra::clock::Clock;
+use infra::ids::Ids;
+use infra::run_queue::{NewTask, RunLimits, RunQueue};
+use infra::seats::Seats;
+use test_support::TestNode;
+use tests::bench::{Goal, Run, Series, Table, in_turns_for, number};
+use uuid::Uuid;
+
+use crate::callers::{Caller, repeat_for, sign_in_for};
+use crate::harness::Harness;
+use crate::seconds;
+
+const LEASES: &str = include_str!("fill_leases.sql");
+/// As many as are renewed in 40 s, which is how often a client renews its own.
+const LEASES_COUNT: i64 = 200_000;
+const APPENDING: usize = 64;
+const RENEWING: usize = 16;
+const WORKSPACES: u128 = 100;
+const SERVERS: u128 = 1000;
+const LIMITS: RunLimits = RunLimits { per_server: 4, per_workspace: 20, per_node: 50 };
+/// Also holds an id, so that nobody sees a snapshot without it.
+const HOLD: &str = "begin isolation level repeatable read; select pg_current_xact_id(); select count(*) from working.run_tasks";
+
+pub async fn measure(harness: &Harness, table: &mut Table) {
+    let least = Duration::from_secs(number("LETHE_BENCH_HELD_SECONDS", 20));
+    println!("a transaction held open for {least:?} at least");
+    let mut sides = Vec::new();
+    for log in ["held", "free"] {
+        harness.log(log).await;
+        harness.owner(log).await.execute(LEASES, &[&LEASES_COUNT]).await.unwrap();
+        harness.owner(log).await.batch_execute("vacuum analyze").await.unwrap();
+        sides.push(Side::of(harness, log).await);
+    }
+    let holder = harness.owner("held").await;
+    holder.batch_execute(HOLD).await.unwrap();
+    let measured: [Series; 6] = in_turns_for(least, async |who| {
+        let side = &sides[who % 2];
+        match who / 2 {
+            0 => side.append(harness).await,
+            1 => side.renew(harness).await,
+            _ => side.queue(harness).await,
+        }
+    })
+    .await;
+    holder.batch_execute("rollback").await.unwrap();
+    let (pairs, _) = measured.as_chunks::<2>();
+    for (what, [held, free]) in
+        ["append, 64 callers", "renewals, 16 callers", "queue, 1 caller"].iter().zip(pairs)
+    {
+        let what = format!("{what}, a transaction held open: none");
+        table.row(&what, held, free, Goal::AtLeast(0.95), "");
+        let p99 = |series: &Series| series.median(|run| run.p99_ms);
+        table.figure(&format!("{what}, p99"), p99(held) / p99(free), Goal::AtMost(1.2), "times");
+    }
+}
+
+/// A log, and who works on it.
+struct Side {
+    node: TestNode,
+    seats: Seats,
+    queue: RunQueue,
+    turn: Arc<AtomicU64>,
+}
+
+impl Side {
+    async fn of(harness: &Harness, log: &str) -> Self {
+        let node = harness.node(log).await;
+        let seats = Seats::new(node.pool.clone());
+        let queue = RunQueue::new(node.pool.clone(), Duration::from_mins(1));
+        Self { node, seats, queue, turn: Arc::default() }
+    }
+
+    async fn append(&self, harness: &Harness) -> Run {
+        let node = std::slice::from_ref(&self.node);
+        let people = Caller::come_all(node, &harness.ids, APPENDING).await;
+        sign_in_for(people, seconds(), &harness.meter).await
+    }
+
+    /// One lease after the other.
+    async fn renew(&self, harness: &Harness) -> Run {
+        let renew = || {
+            let (seats, turn) = (self.seats.clone(), Arc::clone(&self.turn));
+            move || {
+                let (seats, turn) = (seats.clone(), turn.fetch_add(1, Ordering::Relaxed));
+                async move {
+                    let lease = u128::from(turn) % u128::from(LEASES_COUNT.unsigned_abs());
+                    assert!(
+                        seats.renew(LeaseId(Uuid::from_u128(lease)), 1).await.unwrap().is_some()
+                    );
+                }
+            }
+        };
+        repeat_for((0..RENEWING).map(|_| renew()), seconds(), &harness.meter).await
+    }
+
+    /// A task is queued, claimed and finished.
+    async fn queue(&self, harness: &Harness) -> Run {
+        let (queue, node, ids) = (self.queue.clone(), self.node.clone(), harness.ids.clone());
+        let operation = move || {
+            let (queue, node, ids) = (queue.clone(), node.clone(), ids.clone());
+            async move { go_through(&queue, &node, &ids).await }
+        };
+        repeat_for(std::iter::once(operation), seconds(), &harness.meter).await
+    }
+}
+
+async fn go_through(queue: &RunQueue, node: &TestNode, ids: &Ids) {
+    let run = ids.uuid();
+    let task = NewTask {
+        run: RunId(run),
+        server: ServerId(Uuid::from_u128(run.as_u128() % SERVERS)),
+        attempt: 1,
+        workspace: WorkspaceId(Uuid::from_u128(run.as_u128() % WORKSPACES)),
+        queued_at: Clock::system().now(),
+        deployment: None,
+        secrets: None,
+        timeout_seconds: 60,
+    };
+    let mut client = node.pool.get().await.unwrap();
+    let tx = client.transaction().await.unwrap();
+    queue.put(&tx, &task).await.unwrap();
+    tx.commit().await.unwrap();
+    drop(client);
+    let claimed = queue.claim(Uuid::nil(), 1, LIMITS).await.unwrap();
+    let [claimed] = &claimed[..] else { panic!("{} tasks were claimed", claimed.len()) };
+    queue.finish(claimed.run, claimed.lease).await.unwrap();
+}
