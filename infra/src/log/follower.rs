@@ -16,13 +16,14 @@ use super::checkpoint::{OwnedReader, Reached, ReadStats};
 use super::parked;
 use super::poll::News;
 use super::positions::Waiters;
+use super::reader::ReaderKind;
 use super::rows::Order;
 use super::tail::Tail;
 use super::unknown::UnknownEvent;
 use super::work::{Poisoned, Stop, Work, WorkOutcome};
 use super::{Poison, Reader, ReaderOptions, Recorded};
 use crate::failpoint;
-use crate::postgres::Pool;
+use crate::postgres::{OuterClient, PgError, Pool};
 use crate::supervise;
 
 const PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -145,7 +146,7 @@ impl Follower {
             self.owned.read(to);
             return self.write_checkpoint(self.options.checkpoint_delay).await;
         }
-        let mut client = self.pool.get().await?;
+        let mut client = self.connection().await?;
         let mut tx = client.transaction().await?;
         let read = ReadStats {
             processed: i64::try_from(wanted.len()).unwrap_or_default(),
@@ -180,6 +181,14 @@ impl Follower {
         self.owned.wrote(to);
         self.parked.streams.extend(poisoned.iter().map(|poisoned| poisoned.stream));
         unavailable.map_or(Ok(()), |why| Err(Stop::Unavailable(why)))
+    }
+
+    /// A worker takes other connections of the pool while it reacts in its transaction.
+    async fn connection(&self) -> Result<OuterClient, PgError> {
+        match &self.reader.0 {
+            ReaderKind::Worker(_) => OuterClient::of(&self.pool).await,
+            ReaderKind::Projection(_) => Ok(self.pool.get().await?.into()),
+        }
     }
 
     /// Reads a single event; one that the database refuses parks its stream.

@@ -34,7 +34,9 @@ pub use positions::ReadPositions;
 pub use projection::{Poison, Projection, Row};
 pub use reader::Reader;
 pub use recorded::{DamagedEvent, Recorded};
-pub use replay::{Progress, ReplayError, ReplayOptions, Replayed, rehearse, replay};
+pub use replay::{
+    Progress, REPLAY_CONNECTIONS, ReplayError, ReplayOptions, Replayed, rehearse, replay,
+};
 pub use restored::{delete_snapshots, restart_past};
 pub use status::{ReaderStatus, status, wait_for};
 pub use tokio_postgres::types::{Json, ToSql, Type};

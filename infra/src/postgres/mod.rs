@@ -7,6 +7,7 @@ mod functions;
 mod generic_client;
 mod in_flight;
 mod migrate;
+mod outer;
 mod pairs;
 mod pool;
 mod pool_client;
@@ -25,6 +26,7 @@ pub use error::{ClusterError, PgError, describe};
 pub use generic_client::{GenericClient, Rows};
 pub use migrate::{Migrated, Migration, migrate_keyring, migrate_log};
 pub(crate) use migrate::{keyring_version, log_version};
+pub use outer::OuterClient;
 pub(crate) use pool::connect_with_messages;
 pub use pool::{
     ConnectOptions, Hook, HookError, Pool, PoolError, PooledClient, connect, connect_one,

@@ -9,7 +9,7 @@ use tokio_postgres::{Client, Config, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::pool_client::Connector;
-use super::{DatabaseUrl, PgError, ToDatabaseUrl, proxy, tls};
+use super::{DatabaseUrl, PgError, ToDatabaseUrl, outer, proxy, tls};
 
 /// The server ends the session of a machine that was lost after 30 seconds, where the defaults of
 /// most systems take two hours: until then the session would count as a node that runs.
@@ -40,7 +40,7 @@ pub struct ConnectOptions {
     pub application: &'static str,
     /// The role to take on, such as `lethe_app`. The login role must be a member of it.
     pub role: Option<&'static str>,
-    /// Of a pool; a single connection does not look at it.
+    /// Of a pool; a single connection does not look at it. [`super::OuterClient`] needs two.
     pub connections_max: usize,
     /// How long to wait for a free connection of the pool.
     pub wait: Duration,
@@ -168,7 +168,8 @@ pub async fn connect_with(
     };
     let cancels = options.cancels.then(|| tls.clone());
     let connects = deadpool_postgres::Manager::from_config(config, tls, recycling);
-    let builder = Pool::builder(Connector::new(connects, cancels))
+    let outer = outer::connections(options.connections_max);
+    let builder = Pool::builder(Connector::new(connects, cancels, outer))
         .max_size(options.connections_max)
         .timeouts(timeouts)
         .runtime(Runtime::Tokio1);

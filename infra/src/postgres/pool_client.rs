@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::pin::pin;
+use std::sync::Arc;
 
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use deadpool_postgres::ClientWrapper;
+use tokio::sync::Semaphore;
 use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Error, Statement};
@@ -17,14 +19,17 @@ pub struct Connector {
     connects: deadpool_postgres::Manager,
     /// With which statements are cancelled that nobody waits for; `None`: they go on.
     cancels: Option<MakeRustlsConnect>,
+    /// How many connections may be kept by those who take others meanwhile.
+    pub(super) outer: Arc<Semaphore>,
 }
 
 impl Connector {
-    pub(super) const fn new(
+    pub(super) fn new(
         connects: deadpool_postgres::Manager,
         cancels: Option<MakeRustlsConnect>,
+        outer: usize,
     ) -> Self {
-        Self { connects, cancels }
+        Self { connects, cancels, outer: Arc::new(Semaphore::new(outer)) }
     }
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 use crate::harness::LogHarness;
 use crate::mixed;
 use crate::replay::{replayed, small};
-use infra::log::{Progress, ReplayError, ReplayOptions, Replayed, replay, restart_past};
+use infra::log::{
+    Progress, REPLAY_CONNECTIONS, ReplayError, ReplayOptions, Replayed, replay, restart_past,
+};
 use infra::postgres::{ConnectOptions, connect};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::watch;
@@ -26,7 +28,9 @@ impl PausedReplay {
         let (half, reached) = std::sync::mpsc::channel();
         let (go_on, goes_on) = std::sync::mpsc::channel();
         let replaying = runtime.spawn(async move {
-            let pool = connect(&url, &ConnectOptions::app()).await.unwrap();
+            let connections_max = REPLAY_CONNECTIONS.into();
+            let pool = ConnectOptions { connections_max, ..ConnectOptions::app() };
+            let pool = connect(&url, &pool).await.unwrap();
             let (_keep, cancel) = watch::channel(false);
             let mut waited = false;
             let wait_at_half = move |progress: Progress| {
@@ -69,6 +73,26 @@ fn a_second_replay_at_once_is_refused() {
 
     assert!(matches!(second, Err(ReplayError::Running { .. })), "{second:?}");
     assert_eq!(first.end(&runtime).unwrap().from, 0);
+}
+
+#[test]
+fn a_replay_keeps_its_lease_while_it_reads_with_as_few_connections_as_it_needs() {
+    let runtime = runtime();
+    let harness = runtime.block_on(LogHarness::new());
+    runtime.block_on(mixed::live(&harness, 12));
+    let short = ReplayOptions { lease: Duration::from_secs(1), ..small() };
+    let paused = PausedReplay::start(&runtime, &harness, short);
+
+    runtime.block_on(async {
+        let until_sql = "select lease_until::text from readers.replays where name = 'sessions'";
+        let lease_until = async || -> String {
+            harness.pool.get().await.unwrap().query_one(until_sql, &[]).await.unwrap().get(0)
+        };
+        let first = lease_until().await;
+        test_support::until("it is renewed", async || lease_until().await != first).await;
+    });
+
+    paused.end(&runtime).unwrap();
 }
 
 #[test]

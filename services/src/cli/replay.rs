@@ -4,7 +4,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use infra::ids::Ids;
 use infra::log::watermark::Watermark;
-use infra::log::{Progress, Reader, ReplayOptions, replay};
+use infra::log::{Progress, REPLAY_CONNECTIONS, Reader, ReplayOptions, replay};
 
 use super::CliError;
 use super::stop::Stop;
@@ -49,7 +49,9 @@ async fn play(
 ) -> Result<(), CliError> {
     databases.check_schema().await?;
     let known = Watermark::default();
-    let pool = wiring::log_pool(config, databases, Some(known.hook())).await?;
+    let mut config = config.clone();
+    config.pool_size = config.pool_size.max(REPLAY_CONNECTIONS);
+    let pool = wiring::log_pool(&config, databases, Some(known.hook())).await?;
     let bar = bar(reader.name());
     let options = ReplayOptions { resume, ..ReplayOptions::of(Ids::system().uuid()) };
     let replayed = replay(&pool, reader, options, stop.watched(), |progress| show(&bar, progress));

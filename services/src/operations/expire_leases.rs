@@ -4,17 +4,13 @@ use domain::seat::{SeatCommand, SeatError, SeatPool, pool_stream};
 use domain::{Refused, WorkspaceId};
 use infra::event_store::ExecuteError;
 use infra::failpoint;
-use infra::postgres::PgError;
+use infra::postgres::{OuterClient, PgError};
 use infra::seats::{OverdueLease, Seats};
-use tokio::sync::Semaphore;
 
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 
 const LEASES_AT_ONCE: i64 = 128;
-/// Each transaction holds a connection of the pool while the events are appended over others, so only
-/// two run at the same time.
-static TRANSACTIONS: Semaphore = Semaphore::const_new(2);
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ExpireLeasesError {
@@ -39,7 +35,6 @@ pub(crate) async fn expire_leases(
     workspace: WorkspaceId,
 ) -> Result<(), ExpireLeasesError> {
     while app.seats.is_overdue(workspace).await? {
-        let _permit = TRANSACTIONS.acquire().await;
         if expire_some(app, workspace).await? == 0 {
             break;
         }
@@ -50,7 +45,7 @@ pub(crate) async fn expire_leases(
 /// The rows are deleted with the commit, and the commit comes after the events. Without it the rows
 /// stay, nobody can renew them, and the next call appends under the same command id.
 async fn expire_some(app: &App, workspace: WorkspaceId) -> Result<usize, ExpireLeasesError> {
-    let mut client = app.pool.get().await.map_err(PgError::from)?;
+    let mut client = OuterClient::of(&app.pool).await?;
     let tx = client.transaction().await?;
     let overdue = Seats::take_overdue(&tx, workspace, LEASES_AT_ONCE).await?;
     if overdue.is_empty() {

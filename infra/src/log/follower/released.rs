@@ -59,7 +59,7 @@ impl Follower {
     /// One transaction, which also makes the reader's lease longer.
     async fn release_page(&mut self, row: ParkedRow) -> Result<ReleasedPage, Stop> {
         let (position, at) = (self.owned.position, self.owned.reached());
-        let mut client = self.pool.get().await?;
+        let mut client = self.connection().await?;
         let mut tx = client.transaction().await?;
         if !self.owned.advance(&tx, position, at, ReadStats::default()).await? {
             return Err(Stop::Lost);

@@ -25,7 +25,7 @@ use crate::postgres::Pool;
 use crate::statement::execute;
 use crate::supervise;
 use fold_state::FoldState;
-pub use options::{Progress, ReplayError, ReplayOptions, Replayed};
+pub use options::{Progress, REPLAY_CONNECTIONS, ReplayError, ReplayOptions, Replayed};
 use scan::{Batch, Scan};
 
 const ACQUIRE: &str = include_str!("acquire.sql");
@@ -46,7 +46,7 @@ const RENEW: &str = "\
     where name = $1 and version = $2 and fence = $3 and node is not null";
 
 /// Builds the projection's table from the log. Its reader and queries continue in the meantime; the swap
-/// blocks them only while a table is renamed.
+/// blocks them only while a table is renamed. `pool` has [`REPLAY_CONNECTIONS`] at least.
 ///
 /// # Errors
 /// Another replay of it that runs, a hole in the log, the database; the live table is as it was.

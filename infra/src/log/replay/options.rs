@@ -8,6 +8,9 @@ use crate::log::unknown::UnknownEvent;
 use crate::log::{FeedError, NewestVersion};
 use crate::postgres::PgError;
 
+/// How many connections a replay has of its pool: for its table, for the log, and to keep its lease.
+pub const REPLAY_CONNECTIONS: u16 = 3;
+
 /// Why a replay was not done.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the text of each variant says what it means")]

@@ -5,6 +5,7 @@ mod encryption;
 mod functions;
 mod given_up;
 mod migrations;
+mod outer;
 mod schema;
 mod upgrade;
 mod urls;

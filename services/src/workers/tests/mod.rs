@@ -111,7 +111,10 @@ impl Harness {
     }
 
     async fn node_with(&self, transport: Transport, log_url: &str) -> App {
-        let options = ConnectOptions::app();
+        self.node_of(transport, log_url, ConnectOptions::app()).await
+    }
+
+    async fn node_of(&self, transport: Transport, log_url: &str, options: ConnectOptions) -> App {
         let pool = connect(log_url, &options).await.unwrap();
         let keyring_pool = connect(&self.databases.keyring_url, &options).await.unwrap();
         let keyring = self.keyring(&keyring_pool).await;
@@ -235,8 +238,7 @@ async fn register_as(app: &App, account: AccountId, email: &'static str) -> Pers
         credential,
         verification,
     };
-    let steps = [Step::new::<Account>(account.0, command)];
-    app.executor.execute(&request, &steps).await.unwrap();
+    app.executor.execute(&request, &[Step::new::<Account>(account.0, command)]).await.unwrap();
     Person { account, credential, verification, email }
 }
 

@@ -4,12 +4,23 @@ use domain::privacy::Label;
 use domain::seat::{ReleaseReason, SeatCommand, SeatEvent, SeatPool, pool_stream};
 use domain::workspace::{Role, Workspace, WorkspaceCommand, WorkspaceEvent};
 use domain::{Event, LeaseId, WorkspaceId};
+use futures_util::future::join_all;
 
 use super::super::lease_reaper::reap_due;
 use super::super::seat_leases::SeatLeases;
 use super::*;
+use crate::operations::expire_leases::expire_leases;
 
 const ROWS: &str = "select count(*) from working.seat_leases";
+
+impl Harness {
+    /// A node with the smallest pools that the settings admit.
+    async fn small_node(&self) -> App {
+        let mail = Transport::folder(self.dir.path().join("mail")).await.unwrap();
+        let options = ConnectOptions { connections_max: 2, ..ConnectOptions::app() };
+        self.node_of(mail, &self.databases.log_url, options).await
+    }
+}
 
 /// A workspace of somebody who has registered nowhere, with two seats.
 async fn workspace(app: &App, owner: AccountId) -> WorkspaceId {
@@ -107,6 +118,28 @@ async fn two_nodes_end_many_leases_once_each() {
     assert_eq!(count(&one, ended).await, leased);
     let counted = [&one, &other].map(|app| app.metrics.seat_expirations.get());
     assert_eq!(counted.iter().sum::<u64>(), leased.unsigned_abs());
+}
+
+#[tokio::test]
+async fn with_the_smallest_pool_leases_of_many_workspaces_end_at_once() {
+    let harness = Harness::new().await;
+    let app = harness.small_node().await;
+    let mut workspaces = Vec::new();
+    for _ in 0..6 {
+        let ada = nobody(&app);
+        let of = workspace(&app, ada).await;
+        lease(&app, of, ada).await;
+        workspaces.push(of);
+    }
+    react(&app, &SeatLeases::new(&app)).await.unwrap();
+    let_time_pass(&app).await;
+
+    let ended = join_all(workspaces.iter().map(|of| expire_leases(&app, *of))).await;
+
+    for ended in ended {
+        ended.unwrap();
+    }
+    assert_eq!(count(&app, ROWS).await, 0);
 }
 
 #[tokio::test]
