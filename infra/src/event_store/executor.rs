@@ -10,7 +10,7 @@ use tokio::sync::{Mutex, MutexGuard, Notify, watch};
 use tokio::task::AbortHandle;
 use uuid::Uuid;
 
-use super::append::batcher::{self, BatcherOptions, RESEND_FOR};
+use super::append::batcher::{self, ANSWER_WITHIN, BatcherOptions, RESEND_FOR};
 use super::append::lookup::look_up;
 use super::append::partitions::{create_partitions_ahead, keep_partitions_ahead};
 use super::append::writes::Writes;
@@ -87,6 +87,7 @@ impl Executor {
             connect: config.connect,
             appends_max: config.appends_max,
             waiting_max: config.waiting_max,
+            answer_within: ANSWER_WITHIN,
             resend_for: RESEND_FOR,
             watermark: config.watermark.clone(),
             writes: writes.clone(),

@@ -3,6 +3,7 @@
 //! It has its own thread, so that its wake-ups do not disturb the runtime of the requests.
 
 mod probing;
+mod writing;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use prometheus::IntCounter;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
+use self::writing::refuse;
 use super::batch::Batch;
 use super::connection::{Connection, Observers};
 use super::linger::Linger;
@@ -19,16 +21,15 @@ use super::outcome::{AppendError, AppendOutcome};
 use super::queue::{Message, Queue, Reply};
 use super::rows::Append;
 use super::writes::Writes;
-use crate::event_store::error::ExecuteError;
-use crate::failpoint;
 use crate::log::watermark::Watermark;
 use crate::metrics::Metrics;
 use crate::postgres::{ConnectOptions, DatabaseUrl};
 use crate::supervise;
 
+/// Longer than any statement may take.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(40);
 /// How long a node sends a batch again.
 pub const RESEND_FOR: Duration = Duration::from_secs(10);
-const RECONNECT_EVERY: Duration = Duration::from_millis(100);
 /// A sleep takes about twice this; for a shorter wait the thread yields.
 const SLEEP: Duration = Duration::from_micros(50);
 const SLEEP_FROM: Duration = Duration::from_micros(200);
@@ -42,6 +43,8 @@ pub struct BatcherOptions {
     pub connect: ConnectOptions,
     pub appends_max: usize,
     pub waiting_max: usize,
+    /// A server that has not answered by then counts as lost.
+    pub answer_within: Duration,
     /// How long a batch whose answer was lost is sent again.
     pub resend_for: Duration,
     pub watermark: Watermark,
@@ -68,21 +71,7 @@ pub async fn start(
             Err(error) => return drop(opened.send(Err(error.to_string()))),
         };
         runtime.block_on(async move {
-            let outcomes =
-                AppendOutcome::NAMES.map(|name| metrics.appends.with_label_values(&[name]));
-            let watermark = options.watermark.clone();
-            let mut batcher = Batcher {
-                options,
-                receiver,
-                deferred: VecDeque::new(),
-                drains: Vec::new(),
-                connection: None,
-                linger: Linger::new(),
-                tried_at: Instant::now(),
-                observers: Observers { metrics, head, watermark },
-                outcomes,
-                partition_missing,
-            };
+            let mut batcher = Batcher::new(options, receiver, metrics, head, partition_missing);
             match batcher.open().await {
                 Ok(connection) => batcher.connection = Some(connection),
                 Err(error) => return drop(opened.send(Err(error.to_string()))),
@@ -114,20 +103,53 @@ struct Batcher {
 }
 
 impl Batcher {
+    fn new(
+        options: BatcherOptions,
+        receiver: mpsc::Receiver<Message>,
+        metrics: Arc<Metrics>,
+        head: watch::Sender<i64>,
+        partition_missing: Arc<Notify>,
+    ) -> Self {
+        let outcomes = AppendOutcome::NAMES.map(|name| metrics.appends.with_label_values(&[name]));
+        let watermark = options.watermark.clone();
+        Self {
+            options,
+            receiver,
+            deferred: VecDeque::new(),
+            drains: Vec::new(),
+            connection: None,
+            linger: Linger::new(),
+            tried_at: Instant::now(),
+            observers: Observers { metrics, head, watermark },
+            outcomes,
+            partition_missing,
+        }
+    }
+
     async fn run(mut self) {
         while let Some(batch) = self.gather().await {
-            if self.probe_in().is_zero() {
-                self.probe().await;
-            }
-            let (members, since) = (batch.members.len(), Instant::now());
-            self.write(batch.members).await;
-            self.linger.answered(members, since.elapsed());
+            self.serve(batch.members).await;
             if self.deferred.is_empty() {
                 for drained in self.drains.drain(..) {
                     let _ = drained.send(());
                 }
             }
         }
+    }
+
+    async fn serve(&mut self, members: Vec<(Append, Reply)>) {
+        // While the server takes appends, a batch is as good a question.
+        let asks = members.is_empty() || self.options.writes.check().is_err();
+        if asks
+            && self.probe_in().is_zero()
+            && let Err(AppendError::AnswerLost(reason)) = self.probe().await
+        {
+            // Who has waited for one answer is not made to wait for another.
+            return refuse(members, &reason);
+        }
+        let (count, since) = (members.len(), Instant::now());
+        self.write(members).await;
+        self.linger.answered(count, since.elapsed());
     }
 
     async fn gather(&mut self) -> Option<Batch> {
@@ -205,144 +227,6 @@ impl Batcher {
             self.deferred.push_back(later);
         }
     }
-
-    async fn write(&mut self, mut members: Vec<(Append, Reply)>) {
-        // The append of a caller that has stopped waiting is not written.
-        members.retain(|(_, reply)| !reply.is_closed());
-        if members.is_empty() {
-            return;
-        }
-        self.observers.metrics.batch_appends.observe(count(members.len()));
-        let mut appends: Vec<&mut Append> = members.iter_mut().map(|(append, _)| append).collect();
-        match self.write_once(&mut appends).await {
-            Ok(outcomes) => {
-                failpoint!(AppendCommitted);
-                self.reply(members, outcomes);
-            }
-            Err(AppendError::AnswerLost(reason)) => {
-                tracing::warn!(reason, "the answer to a batch was lost: it is sent again");
-                self.one_by_one(members, true).await;
-            }
-            Err(AppendError::Failed(reason)) => {
-                tracing::warn!(reason, "a batch failed: its appends are written one by one");
-                self.one_by_one(members, false).await;
-            }
-            Err(AppendError::Unavailable(reason) | AppendError::Refused(reason)) => {
-                refuse(members, &reason);
-            }
-            Err(AppendError::NoPartition) => {
-                self.alarm();
-                refuse(members, NO_PARTITION);
-            }
-        }
-    }
-
-    /// Uses the open connection or opens one. A connection whose answer was lost is closed.
-    async fn write_once(
-        &mut self,
-        batch: &mut [&mut Append],
-    ) -> Result<Vec<AppendOutcome>, AppendError> {
-        let connection = self.connect().await?;
-        let written = connection.write(batch).await;
-        self.note_write(&written);
-        if !matches!(written, Err(AppendError::AnswerLost(_))) {
-            self.connection = Some(connection);
-        }
-        written
-    }
-
-    /// `sent`: they may be written already.
-    async fn one_by_one(&mut self, members: Vec<(Append, Reply)>, sent: bool) {
-        let until = Instant::now() + self.options.resend_for;
-        for (mut append, reply) in members {
-            match self.write_alone(&mut append, sent, until).await {
-                Ok(outcomes) => self.reply(vec![(append, reply)], outcomes),
-                Err(reason) => drop(reply.send(Err(ExecuteError::Unavailable(reason)))),
-            }
-        }
-    }
-
-    async fn write_alone(
-        &mut self,
-        append: &mut Append,
-        mut sent: bool,
-        until: Instant,
-    ) -> Result<Vec<AppendOutcome>, String> {
-        loop {
-            match self.write_once(&mut [append]).await {
-                Ok(mut outcomes) => {
-                    if sent {
-                        for outcome in &mut outcomes {
-                            resolve(append, outcome);
-                        }
-                    }
-                    return Ok(outcomes);
-                }
-                Err(AppendError::Failed(reason) | AppendError::Refused(reason)) => {
-                    return Err(reason);
-                }
-                Err(AppendError::NoPartition) => {
-                    self.alarm();
-                    return Err(NO_PARTITION.to_owned());
-                }
-                Err(AppendError::Unavailable(reason))
-                    if !sent || Instant::now() > until || self.went_back() =>
-                {
-                    return Err(reason);
-                }
-                Err(AppendError::AnswerLost(reason)) if Instant::now() > until => {
-                    return Err(reason);
-                }
-                Err(AppendError::AnswerLost(_)) => sent = true,
-                Err(AppendError::Unavailable(_)) => {}
-            }
-            tokio::time::sleep(RECONNECT_EVERY).await;
-        }
-    }
-
-    fn reply(&self, members: Vec<(Append, Reply)>, outcomes: Vec<AppendOutcome>) {
-        let metrics = &self.observers.metrics;
-        let mut events = 0;
-        for ((append, reply), outcome) in members.into_iter().zip(outcomes) {
-            if let Some(counter) = self.outcomes.get(outcome.number()) {
-                counter.inc();
-            }
-            match &outcome {
-                AppendOutcome::Appended { .. } => events += append.events.len(),
-                AppendOutcome::Conflict => metrics.conflicts.inc(),
-                AppendOutcome::Replayed { .. }
-                | AppendOutcome::Reused
-                | AppendOutcome::Fenced
-                | AppendOutcome::Reserved => {}
-            }
-            failpoint!(BatchPartlyAnswered if append.place() > 0);
-            let _ = reply.send(Ok(outcome));
-        }
-        if events > 0 {
-            metrics.events.inc_by(u64::try_from(events).unwrap_or_default());
-            metrics.transaction_events.observe(count(events));
-        }
-    }
 }
 
 const NO_PARTITION: &str = "the log has no partition for its next position";
-
-/// The batch was sent twice, since the first answer was lost; `outcome` is the second answer. The log
-/// holds this append, and not an earlier one, if its streams are at the versions that it leads to.
-fn resolve(append: &Append, outcome: &mut AppendOutcome) {
-    if let AppendOutcome::Replayed { first, last, streams } = outcome
-        && streams.iter().all(|reached| append.reaches(reached))
-    {
-        *outcome = AppendOutcome::Appended { first: *first, last: *last };
-    }
-}
-
-fn refuse(members: Vec<(Append, Reply)>, reason: &str) {
-    for (_, reply) in members {
-        let _ = reply.send(Err(ExecuteError::Unavailable(reason.to_owned())));
-    }
-}
-
-fn count(of: usize) -> f64 {
-    u32::try_from(of).map_or(f64::MAX, f64::from)
-}

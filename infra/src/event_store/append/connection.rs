@@ -20,8 +20,6 @@ use crate::postgres::{ConnectOptions, DatabaseUrl, PgError, connect_one, describ
 /// The classes of errors that any append would meet: state of the transaction (read-only), rights and schema,
 /// resources (a full disk), input and output.
 const OF_SERVER: [&str; 4] = ["25", "42", "53", "58"];
-/// Longer than any statement may take: after it the server counts as lost.
-const ANSWER_WITHIN: Duration = Duration::from_secs(40);
 const APPEND: &str = include_str!("append.sql");
 const APPEND_ONE: &str = "select at, waited_seconds from event_log.append_one($1)";
 const SESSION_SETTINGS: &str = include_str!("session_settings.sql");
@@ -40,6 +38,8 @@ pub struct Connection {
     client: Client,
     append: Statement,
     append_one: Statement,
+    /// After it the server counts as lost.
+    answer_within: Duration,
     observers: Observers,
 }
 
@@ -47,6 +47,7 @@ impl Connection {
     pub async fn open(
         url: &DatabaseUrl,
         options: &ConnectOptions,
+        answer_within: Duration,
         observers: Observers,
     ) -> Result<Self, CompareError> {
         let client = connect_one(url, options).await?;
@@ -59,7 +60,7 @@ impl Connection {
         settings.map_err(PgError::from)?;
         let append = client.prepare(APPEND).await.map_err(PgError::from)?;
         let append_one = client.prepare(APPEND_ONE).await.map_err(PgError::from)?;
-        Ok(Self { client, append, append_one, observers })
+        Ok(Self { client, append, append_one, answer_within, observers })
     }
 
     pub fn is_closed(&self) -> bool {
@@ -75,7 +76,7 @@ impl Connection {
                 probe::ask(&self.client).await
             }
         };
-        match tokio::time::timeout(ANSWER_WITHIN, probing).await {
+        match tokio::time::timeout(self.answer_within, probing).await {
             Ok(probed) => probed.map_err(|error| self.failure(&error)),
             Err(_) => Err(AppendError::AnswerLost("no answer in time".to_owned())),
         }
@@ -89,7 +90,7 @@ impl Connection {
         let watermark = &self.observers.watermark;
         watermark.check().map_err(went_back)?;
         let known = watermark.position();
-        match tokio::time::timeout(ANSWER_WITHIN, self.write_all(batch, known)).await {
+        match tokio::time::timeout(self.answer_within, self.write_all(batch, known)).await {
             Ok(written) => written,
             Err(_) => Err(AppendError::AnswerLost("no answer in time".to_owned())),
         }

@@ -5,11 +5,11 @@ use std::task::Poll;
 
 use futures_util::future::join_all;
 use futures_util::poll;
-use test_support::until;
+use test_support::{until, until_waits_for_lock};
 use tokio::sync::{Notify, watch};
 
 use super::super::ExecuteError;
-use super::super::append::batcher::{self, BatcherOptions, RESEND_FOR};
+use super::super::append::batcher::{self, ANSWER_WITHIN, BatcherOptions, RESEND_FOR};
 use super::super::append::outcome::AppendOutcome;
 use super::super::append::rows::Json;
 use super::super::config::ExecutorConfig;
@@ -54,6 +54,7 @@ async fn appends_that_wait_share_a_batch() {
         connect,
         appends_max,
         waiting_max,
+        answer_within: ANSWER_WITHIN,
         resend_for: RESEND_FOR,
         watermark: Watermark::default(),
         writes: writes(),
@@ -91,6 +92,7 @@ async fn more_than_may_wait_are_refused_at_once() {
         connect,
         appends_max,
         waiting_max: 4,
+        answer_within: ANSWER_WITHIN,
         resend_for: RESEND_FOR,
         watermark: Watermark::default(),
         writes: writes(),
@@ -148,13 +150,7 @@ async fn the_append_of_a_caller_that_waits_no_longer_is_not_written() {
     holding.execute("select event_log.lock()", &[]).await.unwrap();
     let mut first = std::pin::pin!(node.queue.append(one(event(1, 7, 1))));
     assert!(poll!(first.as_mut()).is_pending());
-    let waits =
-        "select exists (select from pg_stat_activity where application_name = 'lethe append'
-        and datname = current_database() and wait_event_type = 'Lock')";
-    until("the first batch waits for the lock", async || {
-        watcher.query_one(waits, &[]).await.unwrap().get::<_, bool>(0)
-    })
-    .await;
+    until_waits_for_lock(&watcher, "event_log.append_one").await;
 
     let mut second = Box::pin(node.queue.append(one(event(2, 8, 1))));
     assert!(poll!(second.as_mut()).is_pending());

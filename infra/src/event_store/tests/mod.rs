@@ -60,6 +60,7 @@ async fn node_that_asks(url: &str, ask_every: Duration) -> Node {
         connect,
         appends_max,
         waiting_max,
+        answer_within: batcher::ANSWER_WITHIN,
         // Longer than a busy machine takes to kill a connection five times.
         resend_for: Duration::from_mins(5),
         watermark: known,
@@ -80,12 +81,12 @@ async fn pool(url: &str) -> Pool {
     connect(url, &ConnectOptions::app()).await.unwrap()
 }
 
-async fn owner(url: &str) -> tokio_postgres::Client {
+pub(super) async fn owner(url: &str) -> tokio_postgres::Client {
     connect_one(url, &ConnectOptions::default()).await.unwrap()
 }
 
 /// The event number `version` of a stream, all of one append.
-fn event(command: u128, stream: u128, version: i64) -> NewEvent {
+pub(super) fn event(command: u128, stream: u128, version: i64) -> NewEvent {
     let of = Uuid::from_u128;
     NewEvent {
         append: 0,
@@ -112,7 +113,7 @@ fn event(command: u128, stream: u128, version: i64) -> NewEvent {
     }
 }
 
-fn one(event: NewEvent) -> Append {
+pub(super) fn one(event: NewEvent) -> Append {
     Append { events: vec![event], reservations: Vec::new() }
 }
 

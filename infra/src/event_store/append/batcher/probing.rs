@@ -18,19 +18,17 @@ impl Batcher {
     }
 
     /// A server that refused is written to again; one that had nothing to write for long is only asked.
-    pub(super) async fn probe(&mut self) {
+    pub(super) async fn probe(&mut self) -> Result<(), AppendError> {
+        let mut probed = Ok(());
         if !self.went_back() {
-            let mut probed = self.probe_once().await;
-            if matches!(probed, Err(AppendError::AnswerLost(_))) {
-                // The connection may have ended while nothing was sent on it.
-                probed = self.probe_once().await;
-            }
-            self.note_probe(probed);
+            probed = self.ask().await;
+            self.note_probe(&probed);
         }
         self.tried_at = Instant::now();
+        probed
     }
 
-    fn note_probe(&self, probed: Result<(), AppendError>) {
+    fn note_probe(&self, probed: &Result<(), AppendError>) {
         let writes = &self.options.writes;
         match probed {
             Ok(()) => writes.accept(),
@@ -39,14 +37,20 @@ impl Batcher {
             Err(AppendError::Unavailable(_)) => {}
             Err(
                 AppendError::AnswerLost(why) | AppendError::Refused(why) | AppendError::Failed(why),
-            ) => writes.refuse(&why),
+            ) => writes.refuse(why),
         }
     }
 
-    async fn probe_once(&mut self) -> Result<(), AppendError> {
+    async fn ask(&mut self) -> Result<(), AppendError> {
         let refused = self.options.writes.check().is_err();
+        let was_open = self.connection.is_some();
         let mut connection = self.connect().await?;
-        let probed = connection.probe(refused).await;
+        let mut probed = connection.probe(refused).await;
+        // It may have ended while nothing was sent on it. A server that gives no answer is not asked twice.
+        if was_open && connection.is_closed() {
+            connection = self.connect().await?;
+            probed = connection.probe(refused).await;
+        }
         if !matches!(probed, Err(AppendError::AnswerLost(_))) {
             self.connection = Some(connection);
         }
@@ -82,8 +86,8 @@ impl Batcher {
     }
 
     pub(super) async fn open(&self) -> Result<Connection, CompareError> {
-        let BatcherOptions { url, connect, .. } = &self.options;
-        Connection::open(url, connect, self.observers.clone()).await
+        let BatcherOptions { url, connect, answer_within, .. } = &self.options;
+        Connection::open(url, connect, *answer_within, self.observers.clone()).await
     }
 
     /// Whether the log is not the one that is known: what is sent again is refused again.
@@ -95,5 +99,112 @@ impl Batcher {
     pub(super) fn alarm(&self) {
         tracing::error!("{NO_PARTITION}");
         self.partition_missing.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use test_support::{Databases, databases};
+    use tokio::sync::{Notify, mpsc, oneshot, watch};
+    use tokio_postgres::Client;
+
+    use super::*;
+    use crate::event_store::ExecuteError;
+    use crate::event_store::append::writes::Writes;
+    use crate::event_store::config::ExecutorConfig;
+    use crate::event_store::tests::{event, one, owner};
+    use crate::log::watermark::Watermark;
+    use crate::metrics::Metrics;
+
+    const LOCK: &str = "select pg_advisory_lock('event_log.events'::regclass::bigint)";
+    const WAITING: &str = "select count(*) from pg_stat_activity
+        where datname = current_database() and application_name = 'lethe append'
+        and wait_event_type = 'Lock'";
+
+    /// On a server that takes connections and gives no answer to an append.
+    struct Silent {
+        batcher: Batcher,
+        admin: Client,
+        _databases: Databases,
+    }
+
+    impl Silent {
+        async fn new() -> Self {
+            let databases = databases().await.unwrap();
+            let ExecutorConfig { connect, appends_max, waiting_max, ask_every, .. } =
+                ExecutorConfig::default();
+            let metrics = Arc::new(Metrics::new().unwrap());
+            let options = BatcherOptions {
+                url: databases.log_url.parse().unwrap(),
+                connect,
+                appends_max,
+                waiting_max,
+                answer_within: Duration::from_millis(200),
+                resend_for: Duration::ZERO,
+                watermark: Watermark::default(),
+                writes: Writes::new(metrics.log_writable.clone()),
+                ask_every,
+            };
+            let (_, receiver) = mpsc::channel(1);
+            let (head, missing) = (watch::Sender::new(0), Arc::new(Notify::new()));
+            let mut batcher = Batcher::new(options, receiver, metrics, head, missing);
+            batcher.connection = Some(batcher.open().await.unwrap());
+            let admin = owner(&databases.log_url).await;
+            admin.query_one(LOCK, &[]).await.unwrap();
+            Self { batcher, admin, _databases: databases }
+        }
+
+        /// How often the server was asked: each of these waits for an answer still.
+        async fn asked(&self) -> i64 {
+            self.admin.query_one(WAITING, &[]).await.unwrap().get(0)
+        }
+
+        fn let_pass(&mut self, time: Duration) {
+            self.batcher.tried_at -= time;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_gives_no_answer_is_not_asked_twice() {
+        let mut silent = Silent::new().await;
+
+        assert!(matches!(silent.batcher.probe().await, Err(AppendError::AnswerLost(_))));
+
+        assert_eq!(silent.asked().await, 1);
+        assert!(silent.batcher.options.writes.check().unwrap_err().contains("no answer"));
+    }
+
+    #[tokio::test]
+    async fn an_append_waits_for_one_answer_of_a_server_that_gives_none() {
+        for refused in [true, false] {
+            let mut silent = Silent::new().await;
+            if refused {
+                silent.batcher.options.writes.refuse("the disk was full");
+            }
+            silent.let_pass(Duration::from_mins(1));
+            let (reply, answer) = oneshot::channel();
+
+            silent.batcher.serve(vec![(one(event(1, 7, 1)), reply)]).await;
+
+            assert!(matches!(answer.await.unwrap(), Err(ExecuteError::Unavailable(_))));
+            // One whose answer was lost is sent again: it may have been written.
+            let sent = if refused { 1 } else { 2 };
+            assert_eq!(silent.asked().await, sent, "refused: {refused}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_has_ended_while_nothing_was_sent_is_replaced() {
+        let mut silent = Silent::new().await;
+        silent.admin.batch_execute("select pg_advisory_unlock_all()").await.unwrap();
+        let end = "select pg_terminate_backend(pid, 60000) from pg_stat_activity
+            where datname = current_database() and application_name = 'lethe append'";
+        silent.admin.execute(end, &[]).await.unwrap();
+
+        silent.batcher.probe().await.unwrap();
+
+        silent.batcher.options.writes.check().unwrap();
     }
 }
