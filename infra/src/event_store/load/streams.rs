@@ -155,14 +155,16 @@ impl<A: Stored> Fold<A> {
         Self { stream, loaded, events: 0, snapshot: SnapshotUse::None, last: None }
     }
 
+    /// What cannot be read ends the state, and not the rows: the connection of a statement that is given up
+    /// is not used again.
     async fn apply_all(&mut self, mut rows: Rows<'_>) -> Result<(), LoadError> {
+        let mut applied = Ok(());
         while let Some(row) = rows.try_next().await? {
-            self.apply(&row)?;
-            if self.snapshot == SnapshotUse::Unreadable {
-                break;
+            if applied.is_ok() && self.snapshot != SnapshotUse::Unreadable {
+                applied = self.apply(&row);
             }
         }
-        Ok(())
+        applied
     }
 
     fn apply(&mut self, row: &Row) -> Result<(), LoadError> {

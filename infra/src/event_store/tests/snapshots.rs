@@ -12,7 +12,7 @@ use super::super::load::streams::{Freshness, Streams};
 use super::super::{LoadError, Loaded};
 use super::{Node, appended, databases, event, node, owner, pool};
 use crate::log::watermark::Watermark;
-use crate::postgres::Pool;
+use crate::postgres::{ConnectOptions, Pool, connect};
 
 pub const TENANT: TenantId = TenantId(Uuid::from_u128(1));
 pub const STREAM: Uuid = Uuid::from_u128(7);
@@ -174,6 +174,34 @@ async fn a_snapshot_that_cannot_be_read_gives_way_to_the_events() {
 
     let again = load(&pool).await.unwrap();
     assert_eq!((again.version, &again.state), (read.version, &read.state));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_costs_no_connection() {
+    let databases = databases().await;
+    let node = node(&databases.log_url).await;
+    let options = ConnectOptions { connections_max: 1, ..ConnectOptions::app() };
+    let pool = connect(&databases.log_url, &options).await.unwrap();
+    let process = async || -> i32 {
+        pool.get().await.unwrap().query_one("select pg_backend_pid()", &[]).await.unwrap().get(0)
+    };
+    register(&node).await;
+    let read = load(&pool).await.unwrap();
+    change_passwords(&node, 2..=5).await;
+    Snapshot::of(STREAM, &read).write(&pool).await.unwrap();
+    let client = owner(&databases.log_url).await;
+    let first = process().await;
+
+    client.execute(r#"update event_log.snapshots set state = '{"live":7}'"#, &[]).await.unwrap();
+    load(&pool).await.unwrap();
+    assert_eq!(process().await, first, "a snapshot that cannot be read");
+
+    client.execute("delete from event_log.snapshots", &[]).await.unwrap();
+    let lose = "set session_replication_role = replica; \
+        delete from event_log.events where version = 2";
+    client.batch_execute(lose).await.unwrap();
+    assert!(matches!(load(&pool).await, Err(LoadError::Missing { .. })));
+    assert_eq!(process().await, first, "an event that is missing");
 }
 
 #[tokio::test(flavor = "multi_thread")]
