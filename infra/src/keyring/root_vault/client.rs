@@ -1,5 +1,6 @@
 //! Asks Vault: a connection for each request, and a time within which all of it has to be over.
 
+use std::io;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use serde::Deserialize;
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
@@ -26,6 +27,8 @@ use crate::tls::{TlsError, client_config};
 
 /// A list of some 10,000 names.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// Batch tokens of Vault have some thousands.
+const TOKEN_BYTES_MAX: usize = 16 << 10;
 /// Of what Vault says is wrong.
 const ERRORS_CHARS_MAX: usize = 300;
 const BEFORE_SECOND_TRY: Duration = Duration::from_millis(200);
@@ -181,8 +184,10 @@ impl VaultClient {
             VaultTokenSource::Token(token) => Ok(token.clone()),
             VaultTokenSource::File(path) => {
                 let unread = |reason: String| format!("the token in {}: {reason}", path.display());
-                let text = tokio::fs::read_to_string(path).await;
-                let text = Zeroizing::new(text.map_err(|reason| unread(reason.to_string()))?);
+                let text = read_token(path).await.map_err(|reason| unread(reason.to_string()))?;
+                if text.len() > TOKEN_BYTES_MAX {
+                    return Err(unread(format!("it has more than {TOKEN_BYTES_MAX} bytes")));
+                }
                 text.parse().map_err(|_| unread("this is not a token of Vault".to_owned()))
             }
         }
@@ -201,6 +206,14 @@ impl VaultClient {
         let stream = tls.connect(name, stream).await;
         send(stream.map_err(|reason| Failure::lasting(format!("TLS: {reason}")))?, request).await
     }
+}
+
+/// At most one byte more than a token has.
+async fn read_token(path: &Path) -> io::Result<Zeroizing<String>> {
+    let mut text = Zeroizing::new(String::with_capacity(TOKEN_BYTES_MAX + 1));
+    let limit = u64::try_from(TOKEN_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
+    tokio::fs::File::open(path).await?.take(limit).read_to_string(&mut text).await?;
+    Ok(text)
 }
 
 async fn send(

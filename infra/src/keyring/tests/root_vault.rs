@@ -107,6 +107,9 @@ async fn a_token_that_an_agent_replaces_in_its_file_is_read_again() {
 
     vault.replace_token("hvs.renewed");
     assert!(unread(&roots).await.contains("status 403"));
+    // Somebody has taken another file for it.
+    std::fs::write(&file, "a".repeat(1 << 20)).unwrap();
+    assert!(unread(&roots).await.contains("it has more than"));
     std::fs::write(&file, "hvs.renewed").unwrap();
 
     assert!(roots.read(RootId(1)).await.unwrap().is_some());
