@@ -2,8 +2,8 @@
 with dead as (
   select node, part from working.nodes
   where (lease_until <= clock_timestamp()
-      -- The clock ran ahead.
-      or lease_until > clock_timestamp() + 2 * make_interval(secs => $4))
+      -- The clock ran ahead. Leases of other parts may be longer.
+      or part = $2 and lease_until > clock_timestamp() + 2 * make_interval(secs => $4))
     and (node, part) <> ($1, $2)
   for update skip locked),
 deleted as (

@@ -77,3 +77,16 @@ async fn a_dead_part_whose_lease_is_of_a_clock_that_ran_ahead_is_deleted() {
 
     assert_eq!(live(&pool).await, ["1 readers "]);
 }
+
+#[tokio::test]
+async fn a_part_whose_lease_is_much_longer_than_that_of_another_part_lives() {
+    let databases = databases().await.unwrap();
+    let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+    let client = pool.get().await.unwrap();
+    Membership::new(pool.clone(), TWO, Part::Readers, LONG).heartbeat(&client, &[]).await.unwrap();
+
+    let short = Membership::new(pool.clone(), ONE, Part::Monitors, LONG / 10);
+    short.heartbeat(&client, &[]).await.unwrap();
+
+    assert_eq!(live(&pool).await, ["1 monitors ", "2 readers "]);
+}
