@@ -18,12 +18,12 @@ use crate::postgres::PgError;
 
 pub use left::left_databases;
 pub use manifest::Manifest;
-pub use restore::restore;
+pub use restore::{Noting, restore};
 pub use target::refuse_target;
 pub use tools::Tools;
 pub use write::back_up;
 
-/// Why a backup was not made or not restored. Nothing was changed.
+/// Why a backup was not made or not restored. Nothing was changed, unless the text says otherwise.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum BackupError {
@@ -65,6 +65,11 @@ pub enum BackupError {
     InTheWay(String),
     #[error("stop every node first; these run: {0}")]
     NodesRun(String),
+    #[error(
+        "the connection was lost while the restored database took the place of the earlier one: whether it did \
+         is not known, and the next start does what a restore needs ({0})"
+    )]
+    Uncertain(PgError),
     #[error("{name} failed: {reason}")]
     Failed { name: &'static str, reason: String },
 }

@@ -6,12 +6,14 @@ use std::process::Stdio;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
+use super::BackupError::Uncertain;
 use super::manifest::{DUMP, Manifest};
 use super::target::{Names, refuse_target};
 use super::{BackupError, Tools, sessions};
+use crate::log::watermark::{note_restore, take_back_note};
 use crate::postgres::{
-    ConnectOptions, DatabaseUrl, PgError, connect_one, create_database, database_exists,
-    live_nodes, migrate_log,
+    ConnectOptions, DatabaseUrl, Pool, connect_one, create_database, database_exists, live_nodes,
+    migrate_log,
 };
 
 pub(super) const READ_END: &str = "select coalesce(max(position), 0) from event_log.events";
@@ -26,20 +28,31 @@ const TRIES: u32 = 3;
 /// Has every server that was not set up otherwise.
 const MAINTENANCE: &str = "postgres";
 
+/// Where a restore is noted, last before the restored database takes its place: its next start does what a
+/// restore needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Noting<'a> {
+    /// The keyring's database.
+    pub keyring: &'a Pool,
+    /// The log that is dropped is the one that the nodes of this keyring know.
+    pub known: bool,
+}
+
 /// Restores a backup in place of the events' database of this URL. It is restored into a database of
 /// its own beside it, which takes the place of the earlier one in one transaction. No node may run.
 /// `data`: the data folder of a private server; `manifest`: as [`Manifest::verify`] read it;
-/// `overwrite`: an earlier database of Lethe may be dropped. `before_swap` is done last before that.
+/// `overwrite`: an earlier database of Lethe may be dropped.
 ///
 /// # Errors
-/// [`BackupError`]: the earlier database is as it was.
+/// [`BackupError`]: the earlier database is as it was, and nothing is noted. Of [`BackupError::Uncertain`] neither
+/// is known.
 pub async fn restore(
     url: &DatabaseUrl,
     data: Option<&Path>,
     folder: &Path,
     manifest: &Manifest,
     overwrite: bool,
-    before_swap: impl AsyncFnOnce() -> Result<(), PgError>,
+    noting: Option<Noting<'_>>,
 ) -> Result<(), BackupError> {
     refuse_target(url, overwrite).await?;
     let names = Names::of(url)?;
@@ -51,6 +64,7 @@ pub async fn restore(
     sessions::refuse_lasting(&admin, &names.live).await?;
     drop_marked(&admin, &names.before).await?;
     make_marked(&admin, &beside, &names.restoring).await?;
+    let mut note = None;
     let restored = async {
         // Makes the roles to which a dump grants rights.
         migrate_log(&beside).await?;
@@ -60,10 +74,18 @@ pub async fn restore(
         // It took a while.
         refuse_target(url, overwrite).await?;
         refuse_nodes(url).await?;
-        before_swap().await?;
+        if let Some(Noting { keyring, known }) = noting {
+            note = note_restore(keyring, known).await?;
+        }
         swap(&mut admin, &names).await
     };
     let restored = restored.await;
+    let is_as_it_was = restored.as_ref().is_err_and(|error| !matches!(error, Uncertain(_)));
+    if let (true, Some(note), Some(noting)) = (is_as_it_was, note, noting)
+        && let Err(error) = take_back_note(noting.keyring, note).await
+    {
+        tracing::warn!(%error, "a restore is noted that was not done: the next start does what a restore needs");
+    }
     if restored.is_err()
         && let Err(error) = drop_marked(&admin, &names.restoring).await
     {
@@ -126,6 +148,7 @@ pub(super) async fn swap(admin: &mut Client, names: &Names) -> Result<(), Backup
             Err(error) if error.code() == Some(&SqlState::OBJECT_IN_USE) => {
                 return Err(BackupError::InUse(sessions::all(admin, &both).await?.join(", ")));
             }
+            Err(error) if error.as_db_error().is_none() => return Err(Uncertain(error.into())),
             renamed => {
                 renamed?;
                 break;

@@ -1,13 +1,25 @@
 //! What a restore refuses to replace, and what stays when it cannot take the place.
 
-use test_support::{Databases, databases};
+use test_support::{Databases, databases, until_waits_for_lock};
 use tokio_postgres::Client;
 
 use super::restore::{MARK, swap};
 use super::sessions::refuse_lasting;
 use super::target::Names;
-use super::{BackupError, Manifest, back_up, left_databases, refuse_target, restore};
-use crate::postgres::{ConnectOptions, DatabaseUrl, connect_one, create_database, database_exists};
+use super::{BackupError, Manifest, Noting, back_up, left_databases, refuse_target, restore};
+use crate::postgres::{
+    ConnectOptions, DatabaseUrl, connect, connect_one, create_database, database_exists,
+};
+
+/// A note waits for the lock 7.
+const WAIT_AT_NOTE: &str = "
+    create function public.wait() returns trigger language plpgsql as $$
+    begin
+      perform pg_advisory_xact_lock_shared(7);
+      return new;
+    end $$;
+    create trigger waits before insert on keyring.watermark
+    for each row execute function public.wait()";
 
 fn url(databases: &Databases) -> DatabaseUrl {
     databases.log_url.parse().unwrap()
@@ -41,8 +53,7 @@ async fn a_database_with_tables_of_others_is_never_dropped() {
         .unwrap();
 
     for overwrite in [false, true] {
-        let refused =
-            restore(&shop, None, folder.path(), &manifest, overwrite, async || Ok(())).await;
+        let refused = restore(&shop, None, folder.path(), &manifest, overwrite, None).await;
         assert!(matches!(refused, Err(BackupError::NotLethes(_))), "{refused:?}");
     }
 
@@ -65,8 +76,8 @@ async fn a_log_without_events_is_replaced_only_when_that_is_asked_for() {
     let refused = refuse_target(&url(&databases), false).await;
 
     assert!(matches!(refused, Err(BackupError::HasLog { .. })), "{refused:?}");
-    restore(&empty, None, folder.path(), &manifest, false, async || Ok(())).await.unwrap();
-    restore(&empty, None, folder.path(), &manifest, true, async || Ok(())).await.unwrap();
+    restore(&empty, None, folder.path(), &manifest, false, None).await.unwrap();
+    restore(&empty, None, folder.path(), &manifest, true, None).await.unwrap();
     let events =
         connected(&empty).await.query_one("select count(*) from event_log.events", &[]).await;
     assert_eq!(events.unwrap().get::<_, i64>(0), 0);
@@ -82,7 +93,7 @@ async fn a_database_of_others_beside_it_is_in_the_way_and_stays() {
         let beside = other(&databases, beside);
         create_database(&beside).await.unwrap();
 
-        let refused = restore(&empty, None, folder.path(), &manifest, true, async || Ok(())).await;
+        let refused = restore(&empty, None, folder.path(), &manifest, true, None).await;
 
         assert!(matches!(refused, Err(BackupError::InTheWay(_))), "{refused:?}");
         connected(&beside).await;
@@ -101,7 +112,7 @@ async fn a_name_that_would_be_cut_is_refused() {
     let long = url(&databases).with_database(&"l".repeat(63));
     create_database(&long).await.unwrap();
 
-    let refused = restore(&long, None, folder.path(), &manifest, true, async || Ok(())).await;
+    let refused = restore(&long, None, folder.path(), &manifest, true, None).await;
 
     assert!(matches!(refused, Err(BackupError::LongName { most: 53, .. })), "{refused:?}");
     connected(&long).await;
@@ -181,7 +192,7 @@ async fn a_dump_that_is_not_what_its_manifest_says_is_refused() {
     let names = Names::of(&empty).unwrap();
     let longer = Manifest { position: 1, ..manifest };
 
-    let refused = restore(&empty, None, folder.path(), &longer, false, async || Ok(())).await;
+    let refused = restore(&empty, None, folder.path(), &longer, false, None).await;
 
     assert!(matches!(refused, Err(BackupError::Changed { .. })), "{refused:?}");
     assert!(!database_exists(&empty).await.unwrap());
@@ -236,8 +247,7 @@ async fn a_database_of_another_programme_with_migrations_is_never_dropped() {
     connected(&shop).await.batch_execute(history).await.unwrap();
 
     for overwrite in [false, true] {
-        let refused =
-            restore(&shop, None, folder.path(), &manifest, overwrite, async || Ok(())).await;
+        let refused = restore(&shop, None, folder.path(), &manifest, overwrite, None).await;
         assert!(matches!(refused, Err(BackupError::NotLethes(_))), "{refused:?}");
     }
 
@@ -252,16 +262,46 @@ async fn the_database_of_a_node_that_runs_is_not_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let manifest = backed_up(&databases, folder.path()).await;
     let live = other(&databases, "_live");
-    restore(&live, None, folder.path(), &manifest, false, async || Ok(())).await.unwrap();
+    restore(&live, None, folder.path(), &manifest, false, None).await.unwrap();
     let node = "insert into working.nodes (node, part, serves, lease_until)
         values (gen_random_uuid(), 'readers', '{}', 'infinity')";
     connected(&live).await.batch_execute(node).await.unwrap();
 
-    let refused = restore(&live, None, folder.path(), &manifest, true, async || Ok(())).await;
+    let refused = restore(&live, None, folder.path(), &manifest, true, None).await;
 
     assert!(matches!(&refused, Err(BackupError::NodesRun(_))), "{refused:?}");
     let nodes = connected(&live).await.query_one("select count(*) from working.nodes", &[]).await;
     assert_eq!(nodes.unwrap().get::<_, i64>(0), 1);
     connected(&live).await.batch_execute("delete from working.nodes").await.unwrap();
-    restore(&live, None, folder.path(), &manifest, true, async || Ok(())).await.unwrap();
+    restore(&live, None, folder.path(), &manifest, true, None).await.unwrap();
+}
+
+/// Somebody drops what was restored, at the last moment.
+#[tokio::test]
+async fn a_restore_that_fails_last_is_not_noted() {
+    let databases = databases().await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = backed_up(&databases, folder.path()).await;
+    let live = other(&databases, "_live");
+    let names = Names::of(&live).unwrap();
+    let keyring = connect_one(&databases.keyring_url, &ConnectOptions::unlimited()).await.unwrap();
+    keyring.batch_execute(WAIT_AT_NOTE).await.unwrap();
+    keyring.execute("select pg_advisory_lock(7)", &[]).await.unwrap();
+    let pool = connect(&databases.keyring_url, &ConnectOptions::keyring()).await.unwrap();
+    let to = live.clone();
+    let restoring = tokio::spawn(async move {
+        let noting = Some(Noting { keyring: &pool, known: false });
+        restore(&to, None, folder.path(), &manifest, false, noting).await
+    });
+    until_waits_for_lock(&keyring, "keyring.watermark").await;
+
+    let admin = connected(&url(&databases)).await;
+    let drop = format!("drop database \"{}\" with (force)", names.restoring);
+    admin.batch_execute(&drop).await.unwrap();
+    keyring.execute("select pg_advisory_unlock(7)", &[]).await.unwrap();
+    let refused = restoring.await.unwrap();
+
+    assert!(matches!(refused, Err(BackupError::Database(_))), "{refused:?}");
+    let noted = keyring.query("select from keyring.watermark", &[]).await.unwrap();
+    assert!(noted.is_empty(), "the next start would end every session");
 }

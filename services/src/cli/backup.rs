@@ -45,9 +45,10 @@ async fn write(config: &Config, databases: &Databases, args: BackupArgs) -> Resu
 impl From<BackupError> for CliError {
     fn from(error: BackupError) -> Self {
         match error {
-            BackupError::Database(_) | BackupError::File { .. } | BackupError::Failed { .. } => {
-                Self::failed(error)
-            }
+            BackupError::Database(_)
+            | BackupError::File { .. }
+            | BackupError::Uncertain(_)
+            | BackupError::Failed { .. } => Self::failed(error),
             BackupError::NotEmpty(_)
             | BackupError::NoBackup { .. }
             | BackupError::Changed { .. }

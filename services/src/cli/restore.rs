@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use infra::backup::{Manifest, refuse_target, restore};
+use infra::backup::{Manifest, Noting, refuse_target, restore};
 use infra::clock::Clock;
 use infra::keyring::{KeyringError, holds_keys, refuse_unreadable_copies, restore_keyring};
-use infra::log::watermark::{Durable, Known, Watermark, note_restore};
+use infra::log::watermark::{Durable, Known, Watermark};
 use infra::postgres::{Pool, database_exists, keyring_users, live_nodes};
 
 use super::CliError;
@@ -56,8 +56,8 @@ async fn carry_out(
         let data = config.private_data();
         let url = &databases.direct;
         let known = holds_what_is_known(config, databases, &pool).await?;
-        let note = async || note_restore(&pool, known).await;
-        restore(url, data.as_deref(), folder, &manifest, args.overwrite, note).await?;
+        let noting = Some(Noting { keyring: &pool, known });
+        restore(url, data.as_deref(), folder, &manifest, args.overwrite, noting).await?;
         let (position, at) = (manifest.position, seconds(manifest.at));
         say(format_args!("{url}: events to position {position} as of {at} restored"));
     }

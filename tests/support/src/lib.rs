@@ -12,16 +12,20 @@
 )]
 
 mod databases;
+mod locks;
 mod node;
 mod proxy;
+mod server_pair;
 mod small_disk;
 pub mod sshd;
 mod until;
 mod vault;
 
 pub use databases::{Databases, TestingError, databases, empty_database, server_folder};
+pub use locks::{until_waits_for_lock, waiting_for_lock};
 pub use node::{NodeHarness, TENANT, TestNode, export};
 pub use proxy::Proxy;
+pub use server_pair::ServerPair;
 pub use small_disk::SmallDisk;
 pub use sshd::{Sshd, SshdOptions};
 pub use until::{LIMIT, Observation, until, until_within};

@@ -3,23 +3,21 @@
 use std::path::Path;
 
 use serde_json::Value;
-use test_support::until;
+use test_support::until_waits_for_lock;
 
 use super::super::{CopyUpdate, KeyringError};
 use super::copy::update;
 use super::copy_files::copied;
 use super::*;
 
-/// A statement with this text waits for a lock.
-async fn waits_for_lock(harness: &Harness, text: &str) {
-    let sql = "select exists (select from pg_stat_activity where datname = current_database()
-        and wait_event_type = 'Lock' and query like '%' || $1 || '%')";
-    until(text, async || harness.sql(sql, &[&text]).await[0].get::<_, bool>(0)).await;
-}
-
 /// A connection that holds locks for as long as the test needs.
 async fn holder(harness: &Harness) -> tokio_postgres::Client {
     connect_one(&harness.databases.keyring_url, &ConnectOptions::unlimited()).await.unwrap()
+}
+
+/// A statement with this text waits for a lock.
+async fn waits_for_lock(harness: &Harness, text: &str) {
+    until_waits_for_lock(&holder(harness).await, text).await;
 }
 
 fn header(file: &[u8]) -> Value {

@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use domain::EventId;
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Row};
 
 use super::keep::Trouble;
 use super::{CompareError, NewestEvent, Watermark, WentBack};
-use crate::postgres::{ConnectOptions, DatabaseUrl, PgError, Pool, connect_one};
+use crate::postgres::{PgError, Pool};
 use crate::statement::{execute, query_opt};
 
 const READ: &str = "select position, event_id, restores, noticed_at, lost_through, restored_through
@@ -18,9 +18,6 @@ const RAISE: &str = include_str!("raise.sql");
 const NOTICE: &str = include_str!("notice.sql");
 const BEGIN_RESTORE: &str = include_str!("begin_restore.sql");
 const FINISH_RESTORE: &str = include_str!("finish_restore.sql");
-/// The log was restored, or the keyring: what the log has lost is not known.
-pub(crate) const NOTE_RESTORE: &str = include_str!("note_restore.sql");
-const LOCK: &str = "select pg_advisory_lock(hashtextextended('lethe.restore', 0))";
 
 /// What a start finds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -286,26 +283,6 @@ impl Durable {
         self.shared.position.store(mark.position, Ordering::Relaxed);
         Ok(())
     }
-}
-
-/// Writes down that a log was restored, by whoever restores it: the next start does what a restore needs. Where
-/// no row says what the log was, always; else if the `known` log is taken away, and not one beside it.
-///
-/// # Errors
-/// The keyring's database does not answer.
-pub async fn note_restore(keyring: &Pool, known: bool) -> Result<(), PgError> {
-    execute(keyring, NOTE_RESTORE, &[&known]).await.map(drop)
-}
-
-/// Waits until no other start deals with a restore, and keeps others waiting until the client is dropped.
-///
-/// # Errors
-/// The keyring's database does not answer.
-pub async fn lock_restores(keyring: &DatabaseUrl) -> Result<Client, PgError> {
-    let patient = ConnectOptions { application: "lethe restore", ..ConnectOptions::unlimited() };
-    let client = connect_one(keyring, &patient).await?;
-    client.batch_execute(LOCK).await?;
-    Ok(client)
 }
 
 impl Stored {

@@ -7,6 +7,7 @@
 mod durable;
 mod error;
 mod keep;
+mod note;
 #[cfg(test)]
 mod tests;
 
@@ -18,10 +19,11 @@ use tokio::sync::watch;
 use tokio_postgres::{Client, Row, Statement};
 use uuid::Uuid;
 
-pub(crate) use durable::NOTE_RESTORE;
-pub use durable::{Durable, Known, Lost, lock_restores, note_restore};
+pub use durable::{Durable, Known, Lost};
 pub use error::{CompareError, WentBack};
 pub use keep::Trouble;
+pub(crate) use note::NOTE_RESTORE;
+pub use note::{RestoreNote, lock_restores, note_restore, take_back_note};
 
 use crate::postgres::{Hook, HookError, PgError, PoolClient, Transaction};
 

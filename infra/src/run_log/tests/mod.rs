@@ -13,7 +13,7 @@ use super::*;
 use crate::ids::Ids;
 use crate::keyring::{Keyring, KeyringOptions, RootFolder};
 use crate::postgres::{ConnectOptions, connect, connect_one};
-use test_support::{Databases, databases};
+use test_support::{Databases, databases, until_waits_for_lock};
 
 const BYTES_MAX: u64 = 64 * 1024 * 1024;
 

@@ -167,12 +167,8 @@ async fn a_takeover_that_is_under_way_is_waited_for_and_then_obeyed() {
     takeover.execute(update, &[&task.run.0]).await.unwrap();
 
     let writing = tokio::spawn(async move { writer.flush().await });
-    let waits = "select count(*) from pg_stat_activity
-        where datname = current_database() and wait_event_type = 'Lock'";
     let owner = connect_one(&given.databases.log_url, &ConnectOptions::default()).await.unwrap();
-    while owner.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 0 {
-        tokio::task::yield_now().await;
-    }
+    until_waits_for_lock(&owner, "run_log").await;
     assert!(!writing.is_finished());
     takeover.commit().await.unwrap();
 

@@ -63,6 +63,17 @@ impl Harness {
         self.damage(&format!("delete from event_log.events where position > {position}")).await;
     }
 
+    /// The log ends there, and this node deals with it and goes on.
+    async fn restore_to(&self, position: i64, node: &Durable) {
+        self.end_after(position).await;
+        assert_eq!(node.load().await.unwrap(), Known::WentBack);
+        node.begin_restore().await.unwrap();
+        node.finish_restore().await.unwrap();
+        node.begin_keeping().await.unwrap();
+        self.append(1).await;
+        node.secure().await.unwrap();
+    }
+
     /// Who changed the row last.
     async fn row(&self) -> Option<String> {
         let rows = query(&self.keyring, "select xmin::text from keyring.watermark", &[]).await;
@@ -292,13 +303,7 @@ async fn a_keyring_that_went_back_past_an_earlier_restore_learns_of_the_next() {
     let options = ConnectOptions::default();
     let admin = connect_one(&harness.log.databases.keyring_url, &options).await.unwrap();
     admin.batch_execute(row).await.unwrap();
-    harness.end_after(4).await;
-    assert_eq!(node.load().await.unwrap(), Known::WentBack);
-    node.begin_restore().await.unwrap();
-    node.finish_restore().await.unwrap();
-    node.begin_keeping().await.unwrap();
-    harness.append(1).await;
-    node.secure().await.unwrap();
+    harness.restore_to(4, &node).await;
 
     // The keyring forgets the restore; the node knows of it.
     let back = "delete from keyring.watermark; insert into keyring.watermark table keyring.before";

@@ -1,6 +1,6 @@
 //! What is known of the log, while another node or a restore of the keyring changes it.
 
-use test_support::until;
+use test_support::{until, until_waits_for_lock};
 
 use super::*;
 
@@ -24,12 +24,7 @@ async fn what_another_node_writes_down_meanwhile_is_compared_before_it_is_replac
         let faster = other.transaction().await.unwrap();
         faster.execute(&format!("update keyring.watermark set {meanwhile}"), &[]).await.unwrap();
         let securing = tokio::spawn(async move { node.secure().await });
-        until("its write waits for the row", async || {
-            let waits = "select exists (select from pg_stat_activity
-                where datname = current_database() and wait_event_type = 'Lock')";
-            watcher.query_one(waits, &[]).await.unwrap().get::<_, bool>(0)
-        })
-        .await;
+        until_waits_for_lock(&watcher, "keyring.watermark").await;
         faster.commit().await.unwrap();
 
         let found = securing.await.unwrap();
@@ -47,13 +42,7 @@ async fn a_node_writes_its_restore_down_again_when_the_keyring_forgets_it() {
     let admin = connect_one(url, &ConnectOptions::default()).await.unwrap();
     let keep = "create table keyring.before as table keyring.watermark";
     admin.batch_execute(keep).await.unwrap();
-    harness.end_after(4).await;
-    node.load().await.unwrap();
-    node.begin_restore().await.unwrap();
-    node.finish_restore().await.unwrap();
-    node.begin_keeping().await.unwrap();
-    harness.append(1).await;
-    node.secure().await.unwrap();
+    harness.restore_to(4, &node).await;
     let back = "delete from keyring.watermark; insert into keyring.watermark table keyring.before";
     admin.batch_execute(back).await.unwrap();
 
