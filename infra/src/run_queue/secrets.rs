@@ -46,7 +46,8 @@ pub enum SecretsError {
 
 impl RunQueue {
     /// Writes the secrets. Call it before the event that names them is appended. There is already a row
-    /// of this id: it counts as written now. Returns the database's time of writing.
+    /// of this id: it counts as written now. Returns the database's time of writing. Of an erased workspace
+    /// nothing is written.
     pub async fn put_secrets(
         &self,
         workspace: WorkspaceId,

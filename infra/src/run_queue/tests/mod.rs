@@ -279,6 +279,20 @@ async fn secrets_go_with_the_last_task_that_needs_them() {
 }
 
 #[tokio::test]
+async fn an_erased_workspace_gets_no_secrets() {
+    let given = given(LEASE).await;
+    let (workspace, run) = (WorkspaceId(Uuid::from_u128(1)), RunId(Uuid::from_u128(10)));
+    let secrets = RunSecretsId(Uuid::from_u128(9));
+    let sealed = Sealed { id: SealedId(secrets.0), envelope: vec![1] };
+    let fence = "select event_log.fence($1, '{}')";
+    given.pool.get().await.unwrap().query_one(fence, &[&workspace.0]).await.unwrap();
+
+    given.queue.put_secrets(workspace, run, secrets, &sealed).await.unwrap();
+
+    assert_eq!(given.queue.secrets(workspace, secrets).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn secrets_that_no_task_needs_are_found_and_dropped() {
     let given = given(LEASE).await;
     let (workspace, run) = (WorkspaceId(Uuid::from_u128(1)), RunId(Uuid::from_u128(10)));
