@@ -81,6 +81,8 @@ families! {
 
     /// How much of the last move of addresses to another key of the e-mail index is done, from 0 to 1.
     email_index_moved: Gauge = "lethe_email_index_moved_ratio" [],
+    /// Reservations under erased keys, of a restored log, that the start of this node has looked at.
+    addresses_restored: IntCounter = "lethe_addresses_restored_total" [],
     /// Accounts that could not be read when their address was moved. At most 10,000 are counted.
     addresses_unreadable: IntGauge = "lethe_addresses_unreadable" [],
     /// How long ago the copy of the keyring had every change; 0 where none is kept.

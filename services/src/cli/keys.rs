@@ -1,16 +1,29 @@
 //! `lethe keys`: the root key and what it wraps.
 
+use std::sync::Arc;
+
 use clap::Subcommand;
 use infra::keyring::{RootId, state_copy_lost};
 
 use super::CliError;
 use super::terminal::{count, say, seconds};
+use super::with_app::with_app;
 use crate::config::Config;
 use crate::databases::Databases;
 use crate::wiring::{self, App};
 
 #[derive(Subcommand)]
 pub enum KeysSubcommand {
+    #[command(flatten)]
+    Of(KeyringSubcommand),
+    /// State that the copy of the keyring is lost for good: a new one is begun. Refused while its folder in
+    /// `copy_dir` has a file, or cannot be read.
+    CopyLost,
+}
+
+/// What needs a keyring that starts.
+#[derive(Subcommand)]
+pub enum KeyringSubcommand {
     /// Replace the root key now, and erase or escrow the old ones that nothing holds.
     Rotate,
     /// Say which root key is current, and how many keys it wraps.
@@ -27,13 +40,19 @@ pub enum KeysSubcommand {
         /// The number of the root key, as `lethe keys status` shows it.
         root: i64,
     },
-    /// State that the copy of the keyring is lost for good: a new one is begun. Refused while its folder in
-    /// `copy_dir` has a file, or cannot be read.
-    CopyLost,
+}
+
+pub async fn run(config: Arc<Config>, subcommand: KeysSubcommand) -> Result<(), CliError> {
+    match subcommand {
+        KeysSubcommand::Of(subcommand) => {
+            with_app(config, async |app| carry_out(subcommand, app).await).await
+        }
+        KeysSubcommand::CopyLost => state_that_copy_is_lost(&config).await,
+    }
 }
 
 /// For a keyring that refuses to start without its copy.
-pub async fn state_that_copy_is_lost(config: &Config) -> Result<(), CliError> {
+async fn state_that_copy_is_lost(config: &Config) -> Result<(), CliError> {
     let Some(copies) = &config.copy_dir else {
         return Err(CliError::Input("copy_dir is empty, so no copy is kept".to_owned()));
     };
@@ -51,9 +70,9 @@ pub async fn state_that_copy_is_lost(config: &Config) -> Result<(), CliError> {
     Ok(())
 }
 
-pub async fn run(subcommand: KeysSubcommand, app: &App) -> Result<(), CliError> {
+async fn carry_out(subcommand: KeyringSubcommand, app: &App) -> Result<(), CliError> {
     match subcommand {
-        KeysSubcommand::Rotate => {
+        KeyringSubcommand::Rotate => {
             let rotation = app.keyring.root_rotation.rotate().await?;
             say(format_args!(
                 "root {} is current, {} wrapped again, {} erased",
@@ -63,7 +82,7 @@ pub async fn run(subcommand: KeysSubcommand, app: &App) -> Result<(), CliError> 
             ));
             say_held(app).await?;
         }
-        KeysSubcommand::Status => {
+        KeyringSubcommand::Status => {
             let status = app.keyring.status().await?;
             say(format_args!("root       {} since {}", status.root, seconds(status.root_since)));
             say(format_args!("keys       {} live, {} erased", status.live, status.erased));
@@ -79,13 +98,12 @@ pub async fn run(subcommand: KeysSubcommand, app: &App) -> Result<(), CliError> 
             ));
             say_held(app).await?;
         }
-        KeysSubcommand::EscrowDestroyed { root } => {
+        KeyringSubcommand::EscrowDestroyed { root } => {
             let rotation = &app.keyring.root_rotation;
             rotation.state_escrow_destroyed(RootId(root), &app.config.escrow_dir).await?;
             say(format_args!("noted: every copy of root {root} in the escrow is destroyed"));
         }
-        KeysSubcommand::CopyLost => state_that_copy_is_lost(&app.config).await?,
-        KeysSubcommand::Lost { root } => {
+        KeyringSubcommand::Lost { root } => {
             app.keyring.root_rotation.state_lost(RootId(root)).await?;
             say(format_args!("noted: root {root} is lost for good"));
         }

@@ -161,12 +161,7 @@ async fn carry_out(subcommand: Subcommand, config: Arc<Config>) -> Result<(), Cl
         Subcommand::Erase(args) => {
             with_app::with_app(config, async |app| erase::run(args, app).await).await
         }
-        Subcommand::Keys(keys::KeysSubcommand::CopyLost) => {
-            keys::state_that_copy_is_lost(&config).await
-        }
-        Subcommand::Keys(subcommand) => {
-            with_app::with_app(config, async |app| keys::run(subcommand, app).await).await
-        }
+        Subcommand::Keys(subcommand) => keys::run(config, subcommand).await,
         Subcommand::Doctor => doctor::run(config).await,
         Subcommand::Config => {
             config::print(&config);

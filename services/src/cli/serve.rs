@@ -109,7 +109,9 @@ impl Running {
         sockets: Sockets,
     ) -> Result<Self, CliError> {
         let metrics = Arc::new(Metrics::new()?);
-        let metrics_server = metrics::serve(sockets.metrics, Arc::clone(&metrics))?;
+        // What takes long before anything is served can be seen, too.
+        let metrics_server =
+            Listener::spawn(metrics::serve(sockets.metrics, Arc::clone(&metrics))?);
         if parts.creation() != Creation::All {
             databases.refuse_without_schema().await?;
         }
@@ -133,7 +135,7 @@ impl Running {
         Ok(Self {
             databases,
             api: api.map(Listener::spawn),
-            metrics: Listener::spawn(metrics_server),
+            metrics: metrics_server,
             gauges: gauges::start(app.clone()),
             // A node without readers looks at the log for nothing else.
             keeping: supervise::spawn("watermark", app.watermark.clone().keep(!parts.readers)),

@@ -1,6 +1,6 @@
 //! Moves the reservations of addresses to the next key of the e-mail index, a batch at a time.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -10,7 +10,7 @@ use domain::privacy::{AccountEmail, EmailAddress};
 use futures_util::future::try_join_all;
 use infra::event_store::LoadError;
 use infra::keyring::{AddressReservations, IndexRotation, IndexTurn, KeyringError};
-use infra::reservations::{Batch, Index, MovedRow, UNREADABLE};
+use infra::reservations::{Batch, Index, MoveProgress, MovedRow, UNREADABLE};
 use uuid::Uuid;
 
 use super::timer::{Timers, Wake};
@@ -20,6 +20,8 @@ use crate::wiring::App;
 const MINUTE: Duration = Duration::from_mins(1);
 /// Appends wait while so many reservations are written: some milliseconds.
 pub(super) const BATCH: i64 = 200;
+/// Of a start, which nobody can use meanwhile.
+const SAY_EVERY: Duration = Duration::from_secs(10);
 /// So many accounts are opened at once: the pool of connections is shared with the requests.
 const OPENED_AT_ONCE: usize = 8;
 
@@ -123,11 +125,24 @@ impl<'a> Accounts<'a> {
     }
 
     async fn restore_kind(&self, old: &str, newest: &str) -> Result<u64, KeyringError> {
-        let (mut after, mut reserved) = (Vec::new(), 0);
+        let (mut after, mut reserved, mut looked_at) = (Vec::new(), 0, 0);
+        let mut said = Instant::now();
         loop {
             let page = self.app.reservations.page(old, &after, BATCH).await?;
             let Some((last, _)) = page.last() else { return Ok(reserved) };
             after.clone_from(last);
+            let looked = u64::try_from(page.len()).unwrap_or_default();
+            looked_at += looked;
+            if said.elapsed() > SAY_EVERY {
+                said = Instant::now();
+                let done = MoveProgress { through: after.clone(), is_complete: false }.ratio();
+                tracing::info!(
+                    looked_at,
+                    reserved,
+                    done = format!("{:.0} %", 100.0 * done),
+                    "addresses of restored accounts are reserved again under the key of today"
+                );
+            }
             for rows in page.chunks(OPENED_AT_ONCE) {
                 let restored = rows.iter().map(|(index, owner)| async {
                     let of_owner = self.app.reservations.of_owner(*owner).await?;
@@ -144,6 +159,7 @@ impl<'a> Accounts<'a> {
                 });
                 reserved += try_join_all(restored).await?.iter().sum::<u64>();
             }
+            self.app.metrics.addresses_restored.inc_by(looked);
         }
     }
 

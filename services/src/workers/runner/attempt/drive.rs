@@ -108,8 +108,9 @@ impl Attempt {
         let previous = TaskId { attempt: self.id.attempt - 1, ..self.id };
         match task::kill(connection, &previous, GRACE).await {
             Ok(_) => {
-                // Files that cannot be removed do no harm.
-                let _ = task::remove(connection, &previous).await;
+                if let Err(error) = task::remove(connection, &previous).await {
+                    name_left(&previous, &error.to_string());
+                }
                 Ok(())
             }
             Err(TaskError::Missing) => Ok(()),
@@ -208,8 +209,7 @@ impl Attempt {
             }
             tokio::time::sleep(REMOVAL_PAUSE).await;
         }
-        let (run, server) = (self.task.run, self.task.lease.server);
-        tracing::warn!(%run, %server, "the files of a run were not removed from its server: they stay there");
+        name_left(&self.id, "the server was not reached, or did not do it");
     }
 
     async fn removed(&self, connection: &Connection) -> bool {
@@ -224,4 +224,11 @@ impl Attempt {
             ) => false,
         }
     }
+}
+
+/// Nothing looks for them again.
+fn name_left(task: &TaskId, why: &str) {
+    let (run, server) = (task.run, task.server);
+    let folder = format!("~/.lethe/runs/{task}");
+    tracing::warn!(%run, %server, folder, why, "the files of a run stay on its server, with what it printed: remove the folder there");
 }
