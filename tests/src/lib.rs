@@ -42,5 +42,5 @@ pub use server::TestServer;
 pub use smtp::{Behaviour, Smtp};
 pub use stall::StallWatch;
 pub use test_support::{
-    Databases, LIMIT, Proxy, Sshd, SshdOptions, databases, sshd, until, until_within,
+    Databases, LIMIT, Proxy, ServerPair, Sshd, SshdOptions, databases, sshd, until, until_within,
 };

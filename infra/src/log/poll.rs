@@ -123,7 +123,7 @@ mod tests {
     use crate::log::watermark::{NewestEvent, WentBack};
     use crate::postgres::{ConnectOptions, connect, connect_one};
     use domain::EventId;
-    use test_support::{LIMIT, databases, until};
+    use test_support::{Databases, LIMIT, databases, until};
     use uuid::Uuid;
 
     const HOUR: Duration = Duration::from_hours(1);
@@ -131,21 +131,24 @@ mod tests {
         (reader, version, stream_id, from_position, error, released_at) \
         values ('tally', 1, gen_random_uuid(), 1, '', now())";
 
+    /// One that does not look by itself.
+    async fn seldom(databases: &Databases, wake: Heads, known: Watermark) -> (Poller, News) {
+        let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+        let node = ReaderOptions::of(Uuid::from_u128(1));
+        let options = ReaderOptions { poll: HOUR, poll_listening: HOUR, ..node };
+        Poller::new(pool, wake, &options, known)
+    }
+
     #[tokio::test]
     async fn a_node_that_begins_to_hear_of_appends_looks_at_once_and_then_seldom() {
         let databases = databases().await.unwrap();
-        let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
         let (_appended, position) = watch::channel(0);
         let (listens, listening) = watch::channel(false);
         let wake = Heads { position, listening };
-        let options = ReaderOptions {
-            poll: HOUR,
-            poll_listening: HOUR,
-            ..ReaderOptions::of(Uuid::from_u128(1))
-        };
-        let (poller, mut news) = Poller::new(pool.clone(), wake, &options, Watermark::default());
+        let (poller, mut news) = seldom(&databases, wake, Watermark::default()).await;
         let looking = tokio::spawn(poller.run());
-        pool.get().await.unwrap().execute(RELEASED, &[]).await.unwrap();
+        let owner = connect_one(&databases.log_url, &ConnectOptions::default()).await.unwrap();
+        owner.execute(RELEASED, &[]).await.unwrap();
 
         listens.send_replace(true);
 
@@ -162,7 +165,6 @@ mod tests {
         const WAITING: &str = "select count(*) from pg_locks l join pg_database d on d.oid = l.database \
             where not l.granted and d.datname = current_database()";
         let databases = databases().await.unwrap();
-        let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
         let patient = ConnectOptions::unlimited();
         let first = connect_one(&databases.log_url, &patient).await.unwrap();
         let next = connect_one(&databases.log_url, &patient).await.unwrap();
@@ -175,13 +177,8 @@ mod tests {
         let (_appended, position) = watch::channel(0);
         let (listens, listening) = watch::channel(false);
         let wake = Heads { position, listening };
-        let options = ReaderOptions {
-            poll: HOUR,
-            poll_listening: HOUR,
-            ..ReaderOptions::of(Uuid::from_u128(1))
-        };
         first.batch_execute(LOCK).await.unwrap();
-        let (poller, mut news) = Poller::new(pool, wake, &options, Watermark::default());
+        let (poller, mut news) = seldom(&databases, wake, Watermark::default()).await;
         let looking = tokio::spawn(poller.run());
         waiting(1).await;
 
@@ -201,10 +198,8 @@ mod tests {
     #[tokio::test]
     async fn what_any_node_appends_is_passed_on_at_once() {
         let databases = databases().await.unwrap();
-        let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
         let (appended, position) = watch::channel(0);
-        let options = ReaderOptions { poll: HOUR, ..ReaderOptions::of(Uuid::from_u128(1)) };
-        let (poller, mut news) = Poller::new(pool, position.into(), &options, Watermark::default());
+        let (poller, mut news) = seldom(&databases, position.into(), Watermark::default()).await;
         let looking = tokio::spawn(poller.run());
 
         appended.send_replace(7);
@@ -217,12 +212,10 @@ mod tests {
     #[tokio::test]
     async fn a_node_whose_log_is_idle_notices_that_it_lost_its_end() {
         let databases = databases().await.unwrap();
-        let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
         let (_appended, position) = watch::channel(0);
-        let options = ReaderOptions { poll: HOUR, ..ReaderOptions::of(Uuid::from_u128(1)) };
         let known = Watermark::default();
         known.raise(NewestEvent { position: 5, event: EventId(Uuid::nil()) });
-        let (poller, _news) = Poller::new(pool, position.into(), &options, known.clone());
+        let (poller, _news) = seldom(&databases, position.into(), known.clone()).await;
 
         let looking = tokio::spawn(poller.run());
 

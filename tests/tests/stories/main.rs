@@ -7,6 +7,7 @@ mod demo;
 mod endpoints;
 mod erased;
 mod escrow;
+mod failover;
 mod full_disk;
 mod hosted;
 mod mailing;

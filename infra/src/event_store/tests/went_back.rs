@@ -1,9 +1,10 @@
 //! Nothing is appended to a log that lacks an event that this node knows.
 
+use test_support::Databases;
 use uuid::Uuid;
 
 use super::super::append::rows::Append;
-use super::{appended, count, databases, event, node, one, owner};
+use super::{Node, appended, count, databases, event, node, one, owner};
 use crate::event_store::ExecuteError;
 use crate::log::watermark::WentBack;
 
@@ -16,16 +17,23 @@ async fn back(url: &str, sql: &str) {
     owner.batch_execute(sql).await.unwrap();
 }
 
-#[tokio::test]
-async fn nothing_is_appended_after_a_reconnect_to_a_log_that_went_back() {
+/// A log that has lost two of the three events of a node, as by a restore into the same database: the node's
+/// connection goes on.
+async fn lost() -> (Databases, Node) {
     let databases = databases().await;
     let node = node(&databases.log_url).await;
     for version in 1..=3_i64 {
         let one = one(event(version.unsigned_abs().into(), 7, version));
         assert!(appended(&node.queue.append(one).await.unwrap()));
     }
-
     back(&databases.log_url, "delete from event_log.events where position > 1").await;
+    (databases, node)
+}
+
+#[tokio::test]
+async fn nothing_is_appended_after_a_reconnect_to_a_log_that_went_back() {
+    let (databases, node) = lost().await;
+
     back(&databases.log_url, KILL).await;
     let refused = node.queue.append(one(event(9, 8, 1))).await;
 
@@ -36,15 +44,8 @@ async fn nothing_is_appended_after_a_reconnect_to_a_log_that_went_back() {
 
 #[tokio::test]
 async fn an_answer_with_a_position_that_was_known_stops_the_node() {
-    let databases = databases().await;
-    let node = node(&databases.log_url).await;
-    for version in 1..=3_i64 {
-        let one = one(event(version.unsigned_abs().into(), 7, version));
-        assert!(appended(&node.queue.append(one).await.unwrap()));
-    }
+    let (databases, node) = lost().await;
 
-    // As by a restore into the same database: its connection goes on.
-    back(&databases.log_url, "delete from event_log.events where position > 1").await;
     let first = node.queue.append(one(event(9, 8, 1))).await;
     let second = node.queue.append(one(event(10, 9, 1))).await;
 
@@ -66,14 +67,8 @@ fn two(command: u128, stream: u128) -> Append {
 
 #[tokio::test]
 async fn an_answer_to_several_events_with_a_position_that_was_known_stops_the_node() {
-    let databases = databases().await;
-    let node = node(&databases.log_url).await;
-    for version in 1..=3_i64 {
-        let one = one(event(version.unsigned_abs().into(), 7, version));
-        assert!(appended(&node.queue.append(one).await.unwrap()));
-    }
+    let (databases, node) = lost().await;
 
-    back(&databases.log_url, "delete from event_log.events where position > 1").await;
     let first = node.queue.append(two(9, 8)).await;
     let second = node.queue.append(one(event(10, 9, 1))).await;
 

@@ -234,9 +234,8 @@ async fn a_keyring_that_went_back_is_refused_and_restored_from_the_copy() {
     assert!(matches!(again, KeyringError::NothingToRestore(_)), "{again:?}");
 }
 
-/// Its roots are still there, so that nothing but the copy says it.
-#[tokio::test]
-async fn a_keyring_that_went_back_an_hour_is_refused_too() {
+/// A keyring of two people that went back behind its copy, to before the first was erased.
+pub async fn forgot_an_erasure() -> (Harness, Vec<(AccountId, Sealed)>) {
     let harness = Harness::with_copy().await;
     let node = harness.node().await;
     let people = harness.people(&node, 2).await;
@@ -246,6 +245,13 @@ async fn a_keyring_that_went_back_an_hour_is_refused_too() {
     update(&node).await;
     drop(node);
     harness.take_back().await;
+    (harness, people)
+}
+
+/// Its roots are still there, so that nothing but the copy says it.
+#[tokio::test]
+async fn a_keyring_that_went_back_an_hour_is_refused_too() {
+    let (harness, people) = forgot_an_erasure().await;
 
     let refused = harness.try_node().await.err().unwrap();
 

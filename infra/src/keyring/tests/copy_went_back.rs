@@ -1,21 +1,13 @@
 //! A keyring that went back under its nodes, or behind a copy that is not there.
 
 use super::super::CopyUpdate;
-use super::copy::update;
+use super::copy::{forgot_an_erasure, update};
 use super::*;
 
 /// Its disk is not mounted, so that nothing says what the copy knows.
 #[tokio::test]
 async fn a_keyring_that_went_back_is_refused_where_its_copy_is_not_there() {
-    let harness = Harness::with_copy().await;
-    let node = harness.node().await;
-    let people = harness.people(&node, 2).await;
-    update(&node).await;
-    harness.back_up().await;
-    node.eraser.erase_subject(people[0].0.into()).await.unwrap();
-    update(&node).await;
-    drop(node);
-    harness.take_back().await;
+    let (harness, _) = forgot_an_erasure().await;
     let away = harness.roots.path().join("away");
     std::fs::rename(harness.copies(), &away).unwrap();
 

@@ -18,8 +18,8 @@ fn refusal(result: Result<(), KeyringError>) -> String {
     }
 }
 
-/// Root 1 is in an escrow, whose disk is not mounted then.
-async fn unmounted() -> (Harness, std::path::PathBuf) {
+/// Root 1 is in an escrow.
+async fn escrowed() -> (Harness, std::path::PathBuf) {
     let mut harness = Harness::new().await;
     let escrow = harness.roots.path().join("escrow");
     harness.options.escrow = Some(EscrowOptions {
@@ -28,6 +28,12 @@ async fn unmounted() -> (Harness, std::path::PathBuf) {
         keep: TimeDelta::days(7),
     });
     harness.node().await.root_rotation.rotate().await.unwrap();
+    (harness, escrow)
+}
+
+/// The same, and its disk is not mounted then.
+async fn unmounted() -> (Harness, std::path::PathBuf) {
+    let (harness, escrow) = escrowed().await;
     std::fs::rename(&escrow, escrow.with_extension("away")).unwrap();
     (harness, escrow)
 }
@@ -69,14 +75,7 @@ async fn an_escrow_whose_disk_is_not_mounted_is_not_over() {
 
 #[tokio::test]
 async fn the_copy_of_an_escrow_that_is_switched_off_is_destroyed_when_an_operator_says_so() {
-    let mut harness = Harness::new().await;
-    let escrow = harness.roots.path().join("escrow");
-    harness.options.escrow = Some(EscrowOptions {
-        recipient: age::x25519::Identity::generate().to_public().to_string(),
-        dir: escrow.clone(),
-        keep: TimeDelta::days(7),
-    });
-    harness.node().await.root_rotation.rotate().await.unwrap();
+    let (mut harness, escrow) = escrowed().await;
     harness.options.escrow = None;
     harness.days_pass(8);
     let node = harness.node().await;
