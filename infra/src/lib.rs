@@ -11,6 +11,7 @@ mod durable;
 pub mod event_store;
 pub mod failpoint;
 pub mod ids;
+pub mod installation;
 pub mod invitations;
 pub mod keyring;
 pub mod log;

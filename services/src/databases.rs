@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use infra::failpoint;
+use infra::installation::{InstallationError, relate};
 use infra::postgres::{
     Cluster, ClusterError, ClusterOptions, DatabaseUrl, Migrated, Migration, PgError, Schema,
     binaries, create_database, database_exists, is_same_database, keyring_schema, log_schema,
@@ -42,6 +43,8 @@ pub enum DatabasesError {
     Keyring(PgError),
     #[error("{0}")]
     Schema(String),
+    #[error(transparent)]
+    Installation(#[from] InstallationError),
     #[error(
         "there are no databases in {} yet: correct data_dir, run `lethe migrate`, or start `lethe serve`",
         .0.display()
@@ -71,15 +74,20 @@ impl Databases {
     /// The databases of the settings, else those of a private server, which is started.
     pub async fn own(config: &Config) -> Result<Self, DatabasesError> {
         if let Some(named) = Self::named(config) {
-            create_database(&named.direct).await.map_err(DatabasesError::Log)?;
-            create_database(&named.keyring).await.map_err(DatabasesError::Keyring)?;
+            named.create().await?;
             named.refuse_mixed_up().await?;
             return Ok(named);
         }
-        let cluster = Self::start(config).await?;
-        cluster.create_database(LOG).await.map_err(DatabasesError::Log)?;
-        cluster.create_database(KEYRING).await.map_err(DatabasesError::Keyring)?;
-        Self::of(cluster)
+        let own = Self::of(Self::start(config).await?)?;
+        let made = own.create().await;
+        own.or_close(made).await
+    }
+
+    /// Makes the databases that are not there, unless the other one says that this one is lost.
+    async fn create(&self) -> Result<(), DatabasesError> {
+        relate(&self.direct, &self.keyring).await?;
+        create_database(&self.direct).await.map_err(DatabasesError::Log)?;
+        create_database(&self.keyring).await.map_err(DatabasesError::Keyring)
     }
 
     /// Starts the private server.
@@ -132,10 +140,10 @@ impl Databases {
         Ok(self)
     }
 
-    /// The same for a restore: the events' database may be missing.
-    pub async fn with_keyring(config: &Config) -> Result<Self, DatabasesError> {
+    /// The same for a restore: the events' database may be missing; the keyring's, too, if it `makes_keyring`.
+    pub async fn for_restore(config: &Config, makes_keyring: bool) -> Result<Self, DatabasesError> {
         let found = Self::find(config).await?;
-        if database_exists(&found.keyring).await.is_ok_and(|exists| exists) {
+        if makes_keyring || database_exists(&found.keyring).await.is_ok_and(|exists| exists) {
             return Ok(found);
         }
         let refused = found.refuse_missing().await;
@@ -232,6 +240,7 @@ impl Databases {
     /// nodes of an older version is refused while these run, before either database is changed,
     /// unless `force` is true.
     pub async fn migrate(&self, force: bool) -> Result<[Migrated; 2], DatabasesError> {
+        relate(&self.direct, &self.keyring).await?;
         // Both locks first: while this waits for another process, an older node may start.
         let log = Migration::of_log(&self.direct).await.map_err(DatabasesError::Log)?;
         let keyring =

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod config;
 pub mod databases;
 mod gauges;
+mod installation;
 pub mod logging;
 pub mod metrics;
 pub mod operations;

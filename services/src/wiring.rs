@@ -10,6 +10,7 @@ use infra::cluster::leader_lease::LeaderLease;
 use infra::credentials::Credentials;
 use infra::event_store::{Executor, ExecutorConfig, StartError};
 use infra::ids::Ids;
+use infra::installation::InstallationError;
 use infra::invitations::Invitations;
 use infra::keyring::{
     EscrowOptions, Keyring, KeyringError, KeyringOptions, RootFolder, RootStore, RootVault,
@@ -36,6 +37,7 @@ use uuid::Uuid;
 
 use crate::config::Config;
 use crate::databases::Databases;
+use crate::installation;
 use crate::panicked::PanickedWorkers;
 use crate::stuck_erasures::StuckErasures;
 
@@ -115,6 +117,8 @@ pub enum WiringError {
          {why}"
     )]
     AnotherLog { why: WentBack, log: String },
+    #[error(transparent)]
+    Installation(#[from] InstallationError),
     #[error("the keyring: {0}")]
     Keyring(#[from] KeyringError),
     #[error("the log: {0}")]
@@ -132,6 +136,8 @@ impl App {
         public_url: &str,
         creation: Creation,
     ) -> Result<Self, WiringError> {
+        // Before a log or a keyring that is another one is believed in anything.
+        installation::open(databases, creation).await?;
         let (clock, ids) = (Clock::system(), Ids::system());
         let node = ids.uuid();
         let known = Watermark::new(metrics.log_went_back.clone());

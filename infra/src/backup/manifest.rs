@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::BackupError;
+use crate::installation::InstallationId;
 use crate::postgres::log_version;
 
 pub(super) const DUMP: &str = "events.dump";
@@ -23,6 +24,9 @@ pub struct Manifest {
     pub format: u32,
     /// The version of Lethe that wrote it.
     pub lethe: String,
+    /// Whose events these are. Older versions did not say it.
+    #[serde(default)]
+    pub installation: Option<InstallationId>,
     /// Of the server.
     pub postgres: String,
     /// The newest migration of the events' database.

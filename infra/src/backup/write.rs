@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::manifest::{DUMP, Manifest, digest};
 use super::{BackupError, Tools};
+use crate::installation;
 use crate::postgres::{ConnectOptions, DatabaseUrl, connect_one};
 
 /// One snapshot for the dump and for what is said of it.
@@ -33,6 +34,7 @@ pub async fn back_up(
     let row = client.query_one(READ, &[]).await?;
     let server: i32 = row.try_get("server")?;
     let snapshot: String = row.try_get("snapshot")?;
+    let installation = installation::of_log(&client).await?;
     let tools = Tools::find(data, server / 10_000)?;
     make(folder)?;
     let dump = folder.join(DUMP);
@@ -61,6 +63,7 @@ pub async fn back_up(
     let manifest = Manifest {
         format: Manifest::FORMAT,
         lethe: env!("CARGO_PKG_VERSION").to_owned(),
+        installation,
         postgres: row.try_get("version")?,
         schema: row.try_get("schema")?,
         at: row.try_get("at")?,

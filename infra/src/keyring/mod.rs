@@ -56,7 +56,7 @@ use went_back::Regression;
 
 pub use claim_codes::ClaimCodes;
 pub use copy::{
-    CopyUpdate, KeyringCopy, RestoredKeyring, holds_keys, refuse_unreadable_copies,
+    CopyUpdate, KeyringCopy, RestoredKeyring, holds_copies, holds_keys, refuse_unreadable_copies,
     restore_keyring, state_copy_lost,
 };
 pub use email_index::{AddressReservations, EmailIndex, EmailKinds, IndexRotation, IndexTurn};

@@ -8,7 +8,7 @@ use super::{ConnectOptions, DatabaseUrl, PgError, connect_one};
 const MAINTENANCE: &str = "postgres";
 
 /// A connection that only looks whether something is there.
-pub(super) const LOOKS: &str = "lethe look";
+pub(crate) const LOOKS: &str = "lethe look";
 
 /// Whether the database is there; the error says why this is not known.
 ///

@@ -21,6 +21,7 @@ mod tls;
 mod url;
 
 pub use breaking::{keyring_users, live_nodes, refuse_to_break_nodes};
+pub(crate) use create::LOOKS;
 pub use create::{create_database, database_exists};
 pub use error::{ClusterError, PgError, describe};
 pub use generic_client::{GenericClient, Rows};

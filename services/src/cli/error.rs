@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use infra::event_store::ExecuteError;
+use infra::installation::InstallationError;
 use infra::keyring::{KeyringError, KeyringWentBack};
 use infra::log::watermark::WentBack;
 
@@ -74,6 +75,9 @@ failed! {
 /// What is not there may be mistyped.
 impl From<DatabasesError> for CliError {
     fn from(error: DatabasesError) -> Self {
+        if let DatabasesError::Installation(error) = error {
+            return error.into();
+        }
         if matches!(error, DatabasesError::NoData(_) | DatabasesError::NoDatabase { .. }) {
             Self::Input(error.to_string())
         } else {
@@ -82,10 +86,18 @@ impl From<DatabasesError> for CliError {
     }
 }
 
+/// A database may be mistyped or lost.
+impl From<InstallationError> for CliError {
+    fn from(error: InstallationError) -> Self {
+        if error.is_refusal() { Self::Input(error.to_string()) } else { Self::failed(error) }
+    }
+}
+
 impl From<WiringError> for CliError {
     fn from(error: WiringError) -> Self {
         match error {
             WiringError::Keyring(error) => error.into(),
+            WiringError::Installation(error) => error.into(),
             WiringError::AnotherLog { .. } => Self::Input(error.to_string()),
             WiringError::Log(_)
             | WiringError::KeyringDatabase(_)

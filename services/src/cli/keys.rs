@@ -10,7 +10,8 @@ use super::terminal::{count, say, seconds};
 use super::with_app::with_app;
 use crate::config::Config;
 use crate::databases::Databases;
-use crate::wiring::{self, App};
+use crate::installation;
+use crate::wiring::{self, App, Creation};
 
 #[derive(Subcommand)]
 pub enum KeysSubcommand {
@@ -59,6 +60,7 @@ async fn state_that_copy_is_lost(config: &Config) -> Result<(), CliError> {
     let databases = Databases::existing(config).await?;
     let stated = async {
         databases.check_schema().await?;
+        installation::open(&databases, Creation::Nothing).await?;
         let pool = wiring::keyring_pool(config, &databases).await?;
         state_copy_lost(&pool, copies).await?;
         Ok(())

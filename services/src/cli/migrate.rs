@@ -6,7 +6,8 @@ use infra::postgres::Migrated;
 use super::{CliError, terminal::say};
 use crate::config::Config;
 use crate::databases::Databases;
-use crate::wiring;
+use crate::installation;
+use crate::wiring::{self, Creation};
 
 #[derive(Args)]
 pub struct MigrateArgs {
@@ -38,6 +39,7 @@ async fn migrate(
     force: bool,
 ) -> Result<[Migrated; 2], CliError> {
     let migrated = databases.migrate(force).await?;
+    installation::open(databases, Creation::All).await?;
     let pool = wiring::keyring_pool(config, databases).await?;
     wiring::create_first_root(config, pool).await?;
     Ok(migrated)

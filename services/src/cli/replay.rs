@@ -11,7 +11,8 @@ use super::stop::Stop;
 use super::terminal::{complain, say};
 use crate::config::Config;
 use crate::databases::Databases;
-use crate::wiring;
+use crate::installation;
+use crate::wiring::{self, Creation};
 
 const BAR: &str = "{prefix} {wide_bar} {pos}/{len} {msg}";
 
@@ -48,6 +49,7 @@ async fn play(
     stop: &Stop,
 ) -> Result<(), CliError> {
     databases.check_schema().await?;
+    installation::open(databases, Creation::Nothing).await?;
     let known = Watermark::default();
     let mut config = config.clone();
     config.pool_size = config.pool_size.max(REPLAY_CONNECTIONS);

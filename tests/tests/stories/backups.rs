@@ -223,12 +223,15 @@ async fn a_lost_keyring_comes_back_from_its_copy() {
     let name = keyring.database().unwrap();
     let drop_it = format!("drop database \"{name}\" with (force)");
     installation.log().await.batch_execute(&drop_it).await.unwrap();
-    let migrated = installation.run(&["migrate"]).await;
-    assert!(migrated.status.success(), "{}", said(&migrated));
 
     // Without the copy nothing would open.
     let away = copies.with_extension("away");
     std::fs::rename(&copies, &away).unwrap();
+    let refused = restored(&installation, &["restore", "--keyring"]).await;
+    assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+    assert!(said(&refused).contains("there is no copy of a keyring"), "{}", said(&refused));
+    let empty = format!("create database \"{name}\"");
+    installation.log().await.batch_execute(&empty).await.unwrap();
     let refused = restored(&installation, &["restore", &backup, "--overwrite"]).await;
     assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
     assert!(said(&refused).contains("the keyring has no keys"), "{}", said(&refused));
@@ -246,4 +249,26 @@ async fn a_lost_keyring_comes_back_from_its_copy() {
     bob.sign_in(&lethe.client()).await;
     assert_eq!(installation.events("log.restored").await.len(), 1);
     assert!(!noticed(&installation).await);
+}
+
+/// The backup has the newest event that is known, so that nothing else would tell the next start.
+#[tokio::test]
+async fn a_log_that_cannot_be_read_counts_as_the_one_that_is_known() {
+    let installation = Installation::new().await;
+    let lethe = installation.node().await;
+    let bob = Person::named("bob");
+    bob.settle(&lethe.client(), &installation).await;
+    let backup = text(&installation.folder().join("events"));
+    assert!(lethe.stop().await.success());
+    assert!(installation.run(&["backup", &backup]).await.status.success());
+    let damage = "alter table event_log.events rename to damaged";
+    installation.log().await.batch_execute(damage).await.unwrap();
+
+    let restored = restored(&installation, &["restore", &backup, "--overwrite"]).await;
+
+    assert!(restored.status.success(), "{}", said(&restored));
+    assert!(noticed(&installation).await);
+    let lethe = installation.node().await;
+    bob.sign_in(&lethe.client()).await;
+    assert_eq!(installation.events("log.restored").await.len(), 1);
 }

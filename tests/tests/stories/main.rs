@@ -10,6 +10,7 @@ mod escrow;
 mod failover;
 mod full_disk;
 mod hosted;
+mod installation;
 mod mailing;
 mod memory;
 mod metrics;

@@ -34,7 +34,9 @@ use file::{CopyHeader, CopyKind, FileWriter};
 use state::CopyState;
 
 pub use lost::state_copy_lost;
-pub use restore::{RestoredKeyring, holds_keys, refuse_unreadable_copies, restore_keyring};
+pub use restore::{
+    RestoredKeyring, holds_copies, holds_keys, refuse_unreadable_copies, restore_keyring,
+};
 use tables::TABLES;
 
 /// A copy whose changes need more room than its base, and than this, gets a new base.

@@ -104,6 +104,15 @@ pub async fn refuse_unreadable_copies(dir: &Path) -> Result<(), KeyringError> {
     .await
 }
 
+/// Whether there is a copy of any keyring in the folder of all keyrings' copies.
+///
+/// # Errors
+/// [`KeyringError::Copy`] when the folder cannot be read.
+pub async fn holds_copies(dir: &Path) -> Result<bool, KeyringError> {
+    let dir = dir.to_owned();
+    blocking(move || Ok(!copies(&dir)?.is_empty())).await
+}
+
 fn refuse_schema(folder: &Path, newest: &CopyHeader) -> Result<(), KeyringError> {
     if (OLDEST_SCHEMA..=keyring_version()).contains(&newest.schema) {
         return Ok(());

@@ -17,6 +17,7 @@ use super::CliError;
 use super::terminal::count;
 use crate::config::Config;
 use crate::databases::Databases;
+use crate::installation;
 use crate::wiring::{self, Creation};
 
 /// What was found.
@@ -92,6 +93,10 @@ async fn look(
         return Ok(());
     }
     findings.well("both databases have the schema of this programme");
+    match installation::open(databases, Creation::Nothing).await {
+        Ok(()) => findings.well("events and keys are of one installation"),
+        Err(error) => findings.wrong(&error.to_string()),
+    }
     addresses::look(databases, findings).await?;
     let log_pool = match wiring::log_pool(config, databases, None).await {
         Ok(pool) => {
