@@ -91,8 +91,13 @@ async fn readers(app: &App) -> Result<(), PgError> {
     metrics.log_restores.set(app.watermark.restores());
     let trouble = app.watermark.trouble().map(|trouble| trouble.age().as_secs_f64());
     metrics.log_unwritten_seconds.set(trouble.unwrap_or_default());
+    let own = projections::all();
     for reader in status(&app.pool).await? {
         metrics.log_position.set(reader.head);
+        // What another version of the programme reads is shown by its own nodes.
+        if own.iter().any(|it| it.name() == reader.name && it.version() != reader.version) {
+            continue;
+        }
         let name = [reader.name.as_str()];
         metrics.reader_position.with_label_values(&name).set(reader.position);
         metrics.reader_lag_events.with_label_values(&name).set(reader.lag_events);

@@ -15,13 +15,14 @@ pub(super) trait AnyProjection: Send + Sync {
     fn indexes_sql(&self) -> &'static str;
     fn rows(&self, table: &str) -> Box<dyn Rows>;
 
-    /// The first version has the bare name; later versions are tables of their own.
     fn table(&self) -> String {
-        match self.version() {
-            1 => format!("read_models.{}", self.name()),
-            version => format!("read_models.{}_v{version}", self.name()),
-        }
+        format!("read_models.{}", table_name(self.name(), self.version()))
     }
+}
+
+/// The first version has the bare name; later versions are tables of their own.
+pub(super) fn table_name(name: &str, version: i16) -> String {
+    if version == 1 { name.to_owned() } else { format!("{name}_v{version}") }
 }
 
 /// The projection `P`, its type erased.

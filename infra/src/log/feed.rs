@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
+use tokio_postgres::types::Type;
 
 use super::watermark::{CompareError, WentBack};
 use super::{DamagedEvent, Recorded};
@@ -12,6 +13,7 @@ use crate::postgres::{GenericClient, PgError, PoolClient, Rows};
 const HEAD: &str = "select coalesce(max(position), 0) from event_log.events";
 const PAGE: &str = include_str!("page.sql");
 const STREAM: &str = include_str!("stream.sql");
+const AT: &str = include_str!("at.sql");
 
 /// Why the log is not read on.
 #[derive(Debug, thiserror::Error)]
@@ -77,6 +79,24 @@ impl<'a> Feed<'a> {
             .collect()
     }
 
+    /// The events at these positions, which rise. Other partitions of the log than theirs are not read.
+    ///
+    /// # Errors
+    /// [`FeedError::Hole`] where the log lacks one of them.
+    pub async fn at(client: &PoolClient, positions: &[i64]) -> Result<Vec<Recorded>, FeedError> {
+        if positions.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Planned anew each time: partitions are left out of a plan by the positions themselves.
+        let rows = client.query_typed(AT, &[(&positions, Type::INT8_ARRAY)]).await?;
+        let mut rows = rows.into_iter();
+        let found = positions.iter().map(|at| match rows.next() {
+            Some(row) => dense(row.try_into()?, *at),
+            None => Err(FeedError::Hole { at: *at }),
+        });
+        found.collect()
+    }
+
     /// Every event after `after` up to and with `through`, in constant memory: for replays and
     /// exports, on a connection without a time limit.
     pub async fn stream(
@@ -105,4 +125,57 @@ impl Stream for Feed<'_> {
 
 fn dense(event: Recorded, expected: i64) -> Result<Recorded, FeedError> {
     if event.position() == expected { Ok(event) } else { Err(FeedError::Hole { at: expected }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_support::databases;
+
+    use super::*;
+    use crate::postgres::{ConnectOptions, connect, connect_one};
+
+    /// Two partitions of ten positions, and one without an end in sight.
+    const FILL: &str = "
+        drop table event_log.events_1;
+        select event_log.create_partition(1, 10), event_log.create_partition(11, 20),
+          event_log.create_partition(21, 1000);
+        insert into event_log.events (position, tenant_id, stream_type, stream_id, version, event_id,
+          event_type, schema_version, data, subjects, recorded_at)
+        select n, gen_random_uuid(), 'tally', gen_random_uuid(), 1, gen_random_uuid(), 'tally.added', 1,
+          '{}', '{}', now()
+        from generate_series(1, 25) n";
+
+    async fn filled() -> crate::postgres::Pool {
+        let databases = databases().await.unwrap();
+        let owner = connect_one(&databases.log_url, &ConnectOptions::unlimited()).await.unwrap();
+        owner.batch_execute(FILL).await.unwrap();
+        connect(&databases.log_url, &ConnectOptions::app()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_events_at_given_positions_are_read_from_their_partitions_only() {
+        let pool = filled().await;
+        let client = pool.get().await.unwrap();
+        let positions: &[i64] = &[3, 4, 25];
+
+        let events = Feed::at(&client, positions).await.unwrap();
+
+        assert_eq!(events.iter().map(Recorded::position).collect::<Vec<_>>(), positions);
+        let explain = format!("explain {AT}");
+        let plan = client.query_typed(&explain, &[(&positions, Type::INT8_ARRAY)]).await.unwrap();
+        let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
+        let plan = plan.join("\n");
+        let of = |partition: &str| plan.contains(&format!("on {partition} "));
+        assert!(of("events_1") && of("events_21") && !of("events_11"), "{plan}");
+    }
+
+    #[tokio::test]
+    async fn an_event_that_the_log_lacks_is_a_hole_and_not_passed_over() {
+        let pool = filled().await;
+        let client = pool.get().await.unwrap();
+        let at = async |positions: &[i64]| Feed::at(&client, positions).await.map(|it| it.len());
+
+        assert_eq!(at(&[]).await.unwrap(), 0);
+        assert!(matches!(at(&[1, 26]).await, Err(FeedError::Hole { at: 26 })));
+    }
 }

@@ -43,6 +43,14 @@ impl Reader {
         }
     }
 
+    /// The table of a projection, with its schema. A worker has none.
+    pub fn table(&self) -> Option<String> {
+        match &self.0 {
+            ReaderKind::Projection(projection) => Some(projection.table()),
+            ReaderKind::Worker(_) => None,
+        }
+    }
+
     /// `projection` or `worker`.
     pub const fn kind(&self) -> &'static str {
         match self.0 {

@@ -7,14 +7,11 @@ use chrono::{DateTime, Utc};
 use domain::{
     AccountId, ActorId, DeploymentId, EventId, RunId, ServerId, SessionId, TenantId, WorkspaceId,
 };
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Serialize, Serializer};
-use serde_json::value::RawValue;
-use tokio_postgres::types::{FromSql, IsNull, Json, ToSql, Type, accepts, to_sql_checked};
+use tokio_postgres::types::{IsNull, Json, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Error, Row};
 use uuid::Uuid;
-
-use super::json::JsonText;
 
 /// A type that a column of a read model may have.
 pub trait Value: Sized + Send + Sync + 'static {
@@ -53,7 +50,7 @@ macro_rules! values {
 
 values! {
     bool = BOOL, i16 = INT2, i64 = INT8, String = TEXT, Vec<u8> = BYTEA, Vec<Uuid> = UUID_ARRAY,
-    Uuid = UUID, DateTime<Utc> = TIMESTAMPTZ, JsonString = JSON,
+    Uuid = UUID, DateTime<Utc> = TIMESTAMPTZ,
 }
 
 macro_rules! ids {
@@ -95,38 +92,6 @@ where
     }
     fn sql(&self) -> &(dyn ToSql + Sync) {
         self
-    }
-}
-
-/// JSON text, not parsed: its bytes stay as they were written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JsonString(pub String);
-
-impl<'a> FromSql<'a> for JsonString {
-    fn from_sql(of: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn StdError + Sync + Send>> {
-        JsonText::from_sql(of, raw).map(|text| Self(text.0.to_owned()))
-    }
-
-    accepts!(JSON);
-}
-
-impl ToSql for JsonString {
-    fn to_sql(
-        &self,
-        of: &Type,
-        out: &mut BytesMut,
-    ) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
-        JsonText(&self.0).to_sql(of, out)
-    }
-
-    accepts!(JSON);
-    to_sql_checked!();
-}
-
-impl Serialize for JsonString {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let raw: &RawValue = serde_json::from_str(&self.0).map_err(serde::ser::Error::custom)?;
-        raw.serialize(to)
     }
 }
 

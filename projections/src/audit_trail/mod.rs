@@ -1,12 +1,14 @@
-//! The audit trail: every event of the log, with indexes by actor, type and time.
+//! The audit trail: what every event of the log is found by. The events themselves are read from the log.
 
 use chrono::{DateTime, Utc};
-use domain::{ActorId, EventId, SessionId, TenantId};
-use infra::log::{JsonString, Poison, Projection, Recorded, Row, ToSql, Type};
-use infra::postgres::{PgError, Pool};
+use domain::{ActorId, TenantId};
+use infra::log::{Feed, FeedError, Poison, Projection, Recorded, ToSql, Type};
+use infra::postgres::{PgError, Pool, PooledClient};
 use uuid::Uuid;
 
-const LIST: &str = include_str!("list.sql");
+const FIND: &str = include_str!("find.sql");
+const FIND_IN_STREAM: &str = include_str!("find_in_stream.sql");
+const FIND_EDGE: &str = include_str!("find_edge.sql");
 
 pub struct AuditTrail;
 
@@ -15,29 +17,15 @@ infra::row! {
     pub struct Entry {
         pub position: i64,
         pub tenant_id: TenantId,
-        pub stream_type: String,
-        pub stream_id: Uuid,
-        pub version: i64,
-        pub event_id: EventId,
-        pub event_type: String,
-        pub schema_version: i16,
         pub actor: Option<ActorId>,
-        pub session: Option<SessionId>,
-        pub request: Option<Uuid>,
-        pub correlation: Option<Uuid>,
-        pub causation: Option<EventId>,
-        pub subjects: Vec<Uuid>,
-        /// The clear part, byte for byte.
-        pub data: JsonString,
-        /// The ciphertexts of the personal fields.
-        pub sealed: Option<Vec<u8>>,
+        pub event_type: String,
         pub recorded_at: DateTime<Utc>,
     }
 }
 
 impl Projection for AuditTrail {
     const NAME: &'static str = "audit_trail";
-    const VERSION: i16 = 1;
+    const VERSION: i16 = 2;
     const EVENT_TYPES: &'static [&'static str] = &[];
     const TABLE: &'static str = include_str!("table.sql");
     const INDEXES: &'static str = include_str!("indexes.sql");
@@ -54,20 +42,8 @@ impl Projection for AuditTrail {
         *row = Some(Entry {
             position: event.position(),
             tenant_id: event.tenant(),
-            stream_type: event.stream_type().to_owned(),
-            stream_id: event.stream_id(),
-            version: event.version(),
-            event_id: event.event_id(),
-            event_type: event.event_type().to_owned(),
-            schema_version: event.schema_version(),
             actor: event.actor(),
-            session: event.session(),
-            request: event.request(),
-            correlation: event.correlation(),
-            causation: event.causation(),
-            subjects: event.subjects().into_iter().map(|subject| subject.0).collect(),
-            data: JsonString(event.data().to_owned()),
-            sealed: event.sealed().map(<[u8]>::to_vec),
+            event_type: event.event_type().to_owned(),
             recorded_at: event.recorded_at(),
         });
         Ok(())
@@ -91,28 +67,61 @@ pub struct Filter {
 /// At most `limit` events after the position `after`, in the log's order.
 ///
 /// # Errors
-/// The database does not answer.
+/// The database does not answer; the log lacks an event of the trail, or it cannot be read.
 pub async fn page(
     pool: &Pool,
     filter: &Filter,
     after: i64,
     limit: i64,
-) -> Result<Vec<Entry>, PgError> {
-    let client = pool.get().await?;
-    let through = filter.through.unwrap_or(i64::MAX);
+) -> Result<Vec<Recorded>, FeedError> {
+    let client = pool.get().await.map_err(PgError::from)?;
+    let (after, through) = bounds(&client, filter, after).await?;
     let (tenant, actor) = (filter.tenant.map(|it| it.0), filter.actor.map(|it| it.0));
-    // Planned anew each time: which index serves depends on which filters are given.
-    let values: [(&(dyn ToSql + Sync), Type); 9] = [
+    let mut values: Vec<(&(dyn ToSql + Sync), Type)> = vec![
         (&after, Type::INT8),
         (&through, Type::INT8),
         (&tenant, Type::UUID),
-        (&filter.stream, Type::UUID),
         (&actor, Type::UUID),
         (&filter.event_type, Type::TEXT),
         (&filter.since, Type::TIMESTAMPTZ),
         (&filter.until, Type::TIMESTAMPTZ),
         (&limit, Type::INT8),
     ];
-    let rows = client.query_typed(LIST, &values).await?;
-    rows.iter().map(|row| Ok(Entry::read(row)?)).collect()
+    let find = if filter.stream.is_some() {
+        values.push((&filter.stream, Type::UUID));
+        FIND_IN_STREAM
+    } else {
+        FIND
+    };
+    // Planned anew each time: which index serves depends on which filters are given.
+    let rows = client.query_typed(find, &values).await?;
+    let positions: Result<Vec<i64>, _> = rows.iter().map(|row| row.try_get(0)).collect();
+    Feed::at(&client, &positions?).await
+}
+
+/// The positions between which the events of the filter's times are: after the first, up to and with the second.
+async fn bounds(
+    client: &PooledClient,
+    filter: &Filter,
+    after: i64,
+) -> Result<(i64, i64), FeedError> {
+    let (mut after, mut through) = (after, filter.through.unwrap_or(i64::MAX));
+    // A stream is walked by itself.
+    let of_trail = filter.stream.is_none();
+    if let Some(since) = filter.since.filter(|_| of_trail) {
+        let (first, _) = edge(client, since).await?;
+        after = after.max(first - 1);
+    }
+    if let Some(until) = filter.until.filter(|_| of_trail) {
+        let (_, last) = edge(client, until).await?;
+        through = through.min(last);
+    }
+    Ok((after, through))
+}
+
+/// The first position that was recorded at this time or later, and the last that was recorded before.
+async fn edge(client: &PooledClient, time: DateTime<Utc>) -> Result<(i64, i64), FeedError> {
+    let edge = client.prepare_cached(FIND_EDGE).await?;
+    let row = client.query_one(&edge, &[&time]).await?;
+    Ok((row.try_get(0)?, row.try_get(1)?))
 }

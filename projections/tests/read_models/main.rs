@@ -8,6 +8,7 @@
     reason = "a panic is how a test fails"
 )]
 
+mod audit_trail;
 mod checkpoints;
 mod damaged_events;
 mod folds;

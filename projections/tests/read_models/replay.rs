@@ -40,8 +40,8 @@ pub async fn replayed(harness: &LogHarness, name: &str, options: ReplayOptions) 
 
 async fn tables(harness: &LogHarness) -> Vec<String> {
     let mut tables = Vec::new();
-    for name in all() {
-        tables.push(harness.checksum(&format!("read_models.{name}")).await);
+    for table in projections::all().iter().filter_map(Reader::table) {
+        tables.push(harness.checksum(&table).await);
     }
     tables
 }

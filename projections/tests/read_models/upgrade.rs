@@ -167,7 +167,7 @@ async fn a_reader_passes_what_it_is_known_not_to_want_and_one_that_decodes_nothi
     add(&harness, stream, "tally.renamed", 1, "-").await;
     let trail = ReaderNode::start(&harness, OLD, vec![Reader::projection::<AuditTrail>()]).await;
     harness.caught_up(&["audit_trail"]).await;
-    assert_eq!(harness.count("select count(*) from read_models.audit_trail").await, 3);
+    assert_eq!(harness.count("select count(*) from read_models.audit_trail_v2").await, 3);
     trail.readers.stop().await;
 }
 

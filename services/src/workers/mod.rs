@@ -94,6 +94,7 @@ impl Workers {
         timers.on_one_node("invitations", SELDOM, invitations, workspace_rows::expire_due);
         timers.on_one_node("credentials", minute, None, sweeps::sweep_credentials);
         timers.on_one_node("erasures", 10 * minute, None, sweeps::sweep_erasures);
+        timers.on_one_node("old read models", 60 * minute, None, sweeps::sweep_superseded);
         timers.on_one_node("expired keys", minute, None, keys::erase_expired_keys);
         timers.on_one_node("keys", minute, None, keys::rotate_keys);
         email_index::start_timers(&mut timers);

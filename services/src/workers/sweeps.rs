@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use domain::account::Account;
@@ -11,6 +12,7 @@ use domain::{SubjectId, TenantId};
 use infra::credentials::{CredentialsError, UnnamedCredential};
 use infra::event_store::LoadError;
 use infra::keyring::{KeyringError, SubjectKind};
+use infra::log::delete_superseded;
 use infra::mail::{MailError, Via};
 use infra::postgres::PgError;
 use infra::server_credentials::UnnamedServerKey;
@@ -28,6 +30,8 @@ const OVERDUE_WORKSPACES: &str = include_str!("overdue_workspaces.sql");
 const NAMED_WITHIN: TimeDelta = TimeDelta::minutes(10);
 /// As long as command ids: a worker that reads an event late still finds its mail, and sends no second.
 pub(super) const MAILS_KEPT: TimeDelta = TimeDelta::days(30);
+
+const SUPERSEDED_KEPT: Duration = Duration::from_hours(24);
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum SweepError {
@@ -127,6 +131,15 @@ pub(super) async fn sweep_mail_folder(app: App) -> Result<(), SweepError> {
     let known: HashSet<Uuid> = app.outbox.existing(&files).await?.into_iter().collect();
     let unknown: Vec<Uuid> = files.into_iter().filter(|file| !known.contains(file)).collect();
     Ok(app.mail_folder.delete(&unknown).await?)
+}
+
+/// Tables of projections that only an older version of the programme has read, and not for a day: until then it
+/// can be started again as it was.
+pub(super) async fn sweep_superseded(app: App) -> Result<(), PgError> {
+    for table in delete_superseded(&app.pool, &projections::all(), SUPERSEDED_KEPT).await? {
+        tracing::info!(table, "the table of an older version of a projection was deleted");
+    }
+    Ok(())
 }
 
 /// Erasures that are due by the log, but are missing or cancelled in the ledger: the keyring was

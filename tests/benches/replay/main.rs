@@ -3,6 +3,7 @@
 //! `LETHE_BENCH_EVENTS` is how many events the log is seeded with (1,000,000), `LETHE_BENCH_TURNS`
 //! how often each is replayed (5).
 
+mod follow;
 mod harness;
 mod rivals;
 
@@ -33,6 +34,7 @@ fn main() {
         measure::<Sessions>(&harness, &mut table).await;
         measure::<AuditTrail>(&harness, &mut table).await;
         table.print();
+        follow::follow(&harness, &owner, Reader::projection::<AuditTrail>()).await;
         harness.stop().await;
     });
 }

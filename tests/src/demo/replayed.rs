@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use infra::log::{Feed, Reader, status};
+use infra::log::{Feed, status};
 use infra::postgres::{ConnectOptions, Pool, connect};
 
 use super::claims::Claims;
@@ -14,7 +14,7 @@ const REPLAYED_WITHIN: Duration = Duration::from_mins(10);
 
 const CHECKSUM: &str = "\
     select count(*), md5(coalesce(string_agg(of::text, e'\\n' order by of::text), '')) \
-    from read_models.{table} of";
+    from {table} of";
 
 /// Rows and checksum of each table.
 type Tables = BTreeMap<&'static str, (i64, String)>;
@@ -60,10 +60,10 @@ async fn at_head(pool: &Pool) -> (i64, Tables) {
 async fn checksums(pool: &Pool) -> Tables {
     let client = pool.get().await.unwrap();
     let mut tables = Tables::new();
-    for table in projections::all().iter().map(Reader::name) {
-        let sql = CHECKSUM.replace("{table}", table);
+    for projection in projections::all() {
+        let sql = CHECKSUM.replace("{table}", &projection.table().unwrap());
         let row = client.query_one(&sql, &[]).await.unwrap();
-        tables.insert(table, (row.get(0), row.get(1)));
+        tables.insert(projection.name(), (row.get(0), row.get(1)));
     }
     tables
 }

@@ -121,10 +121,10 @@ async fn numbers(pool: &Pool, sql: &str) -> Vec<i64> {
 async fn checksums(pool: &Pool) -> Vec<String> {
     let client = pool.get().await.unwrap();
     let mut sums = Vec::new();
-    for table in PROJECTIONS {
+    for table in PROJECTIONS.iter().filter_map(|name| projections::named(name)?.table()) {
         let sql = format!(
             "select md5(coalesce(string_agg(of::text, e'\\n' order by of::text), '')) \
-             from read_models.{table} of"
+             from {table} of"
         );
         sums.push(client.query_one(&sql, &[]).await.unwrap().get(0));
     }

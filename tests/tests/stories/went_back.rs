@@ -123,7 +123,7 @@ async fn two_serving_nodes_stop_when_the_log_loses_its_last_events_and_the_next_
     assert_eq!(events[0]["head"], kept);
     assert!(events[0]["known"].as_i64().unwrap() >= head, "{events:?}");
     let trail =
-        "select count(*) - (select count(*) from read_models.audit_trail) from event_log.events";
+        "select count(*) - (select count(*) from read_models.audit_trail_v2) from event_log.events";
     until("every event is in the trail", async || match count(&installation, trail).await {
         0 => Ok(()),
         missing => Err(missing),

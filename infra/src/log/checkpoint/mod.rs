@@ -14,7 +14,9 @@ use crate::postgres::{PgError, Pool};
 const ADVANCE: &str = include_str!("advance.sql");
 const RECORD_ERROR: &str = "update readers.checkpoints set last_error = $5 \
     where name = $1 and version = $2 and node = $3 and fence = $4";
-const LOCK_TABLES: &str = "select pg_advisory_xact_lock('readers.checkpoints'::regclass::bigint)";
+/// Held by whoever makes or deletes checkpoints and tables of readers.
+pub(super) const LOCK_TABLES: &str =
+    "select pg_advisory_xact_lock('readers.checkpoints'::regclass::bigint)";
 const FIND_TABLE: &str = "select to_regclass($1) is not null";
 const INSTALL: &str = include_str!("install.sql");
 const KEEP: &str = include_str!("keep.sql");

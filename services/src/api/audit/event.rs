@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use infra::log::Recorded;
-use projections::audit_trail::Entry;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
@@ -51,63 +50,5 @@ impl<'a> AuditEvent<'a> {
             recorded_at: event.recorded_at(),
             data: serde_json::from_str(event.data())?,
         })
-    }
-
-    /// # Errors
-    /// Data that is no JSON: the row is damaged, and is not shown as if it had no data.
-    pub fn entry(entry: &'a Entry) -> Result<Self, serde_json::Error> {
-        Ok(Self {
-            position: entry.position,
-            tenant: entry.tenant_id.0,
-            stream_type: &entry.stream_type,
-            stream: entry.stream_id,
-            version: entry.version,
-            event: entry.event_id.0,
-            r#type: &entry.event_type,
-            actor: entry.actor.map(|actor| actor.0),
-            session: entry.session.map(|session| session.0),
-            request: entry.request,
-            correlation: entry.correlation,
-            causation: entry.causation.map(|event| event.0),
-            subjects: entry.subjects.clone(),
-            recorded_at: entry.recorded_at,
-            data: serde_json::from_str(&entry.data.0)?,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use domain::{EventId, TenantId};
-    use infra::log::JsonString;
-
-    use super::*;
-
-    fn entry(data: &str) -> Entry {
-        Entry {
-            position: 1,
-            tenant_id: TenantId(Uuid::nil()),
-            stream_type: "account".to_owned(),
-            stream_id: Uuid::nil(),
-            version: 1,
-            event_id: EventId(Uuid::nil()),
-            event_type: "account.registered".to_owned(),
-            schema_version: 1,
-            actor: None,
-            session: None,
-            request: None,
-            correlation: None,
-            causation: None,
-            subjects: vec![],
-            data: JsonString(data.to_owned()),
-            sealed: None,
-            recorded_at: DateTime::UNIX_EPOCH,
-        }
-    }
-
-    #[test]
-    fn a_damaged_row_is_an_error_and_not_an_event_without_data() {
-        assert!(AuditEvent::entry(&entry(r#"{"limit":5}"#)).is_ok());
-        assert!(AuditEvent::entry(&entry(r#"{"limit":"#)).is_err());
     }
 }

@@ -7,6 +7,7 @@ use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest};
 
 use infra::log::Projection;
+use infra::postgres::PgError;
 
 use crate::api::Api;
 use crate::api::http::problem::{Problem, ProblemKind};
@@ -17,13 +18,28 @@ const WAIT: Duration = Duration::from_secs(2);
 pub struct MinPosition(Option<i64>);
 
 impl MinPosition {
+    pub const fn of(position: i64) -> Self {
+        Self(Some(position))
+    }
+
+    /// Whether the projection has it now.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn is_reached<P: Projection>(&self, api: &Api) -> Result<bool, Problem> {
+        Ok(self.wait::<P>(api, Duration::ZERO).await?)
+    }
+
     /// # Errors
     /// The projection did not get there in time.
     pub async fn reached<P: Projection>(&self, api: &Api) -> Result<(), Problem> {
-        let Some(position) = self.0 else { return Ok(()) };
+        if self.wait::<P>(api, WAIT).await? { Ok(()) } else { Err(not_yet()) }
+    }
+
+    async fn wait<P: Projection>(&self, api: &Api, limit: Duration) -> Result<bool, PgError> {
+        let Some(position) = self.0 else { return Ok(true) };
         let app = &api.app;
-        let reached = app.read_positions.wait_for::<P>(&app.pool, position, WAIT).await;
-        if reached? { Ok(()) } else { Err(not_yet()) }
+        app.read_positions.wait_for::<P>(&app.pool, position, limit).await
     }
 }
 

@@ -42,6 +42,36 @@ async fn the_trail_is_filtered_and_paged_and_shows_nobody() {
 }
 
 #[tokio::test]
+async fn a_trail_that_is_behind_does_not_call_its_end_the_end_of_the_log() {
+    let harness = AccountHarness::new().await;
+    let auditor = harness.operator("audit").await;
+    let listed = async |path: &str| {
+        let page = auditor.get(path).await.expect(200).json();
+        let items = page["items"].as_array().unwrap().clone();
+        items.iter().map(|event| event["position"].as_i64().unwrap()).collect::<Vec<_>>()
+    };
+    let seen = listed("/v1/audit-events?limit=200").await;
+    let mut log = harness.installation.log().await;
+    let held = log.transaction().await.unwrap();
+    held.batch_execute("lock table read_models.audit_trail_v2 in share mode").await.unwrap();
+    let change = json!({ "name": "Ada King" });
+    let position = harness.signed_in.patch("/v1/me", "*", change).await.expect(204).position();
+
+    let refused = auditor.get("/v1/audit-events?limit=200").await.expect(503);
+    assert_eq!(refused.field("/type"), "/problems/not-yet");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(listed("/v1/audit-events?limit=2").await, seen[..2], "a full page is shown");
+    let before = format!("/v1/audit-events?limit=200&before={}", seen.last().unwrap() + 1);
+    assert_eq!(listed(&before).await, seen, "it has read so far");
+    let ready = harness.anybody.get("/readyz").await.expect(200);
+    assert_eq!(ready.field("/readers"), "ok");
+
+    held.rollback().await.unwrap();
+
+    assert!(listed("/v1/audit-events?limit=200").await.contains(&position));
+}
+
+#[tokio::test]
 async fn an_export_is_told_before_and_after_and_proves_itself_by_its_trailer() {
     let harness = AccountHarness::new().await;
     let auditor = harness.operator("audit").await;

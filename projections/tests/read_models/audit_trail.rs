@@ -1,0 +1,195 @@
+//! The audit trail: what finds an event by its time, and its two versions during an upgrade.
+
+use std::time::Duration;
+
+use crate::harness::{LogHarness, options, time};
+use crate::mixed;
+use chrono::{DateTime, TimeDelta, Utc};
+use infra::log::{Poison, Projection, Reader, Recorded, delete_superseded, status};
+use projections::audit_trail::{AuditTrail, Filter, page};
+use uuid::Uuid;
+
+const FIND: &str = include_str!("../../src/audit_trail/find.sql");
+const FIND_EDGE: &str = include_str!("../../src/audit_trail/find_edge.sql");
+const ROWS: i64 = 200_000;
+const DAY: Duration = Duration::from_hours(24);
+
+/// As the version before this one: a table of its own.
+struct Older;
+
+infra::row! {
+    pub struct OlderEntry {
+        pub position: i64,
+    }
+}
+
+impl Projection for Older {
+    const NAME: &'static str = "audit_trail";
+    const VERSION: i16 = 1;
+    const EVENT_TYPES: &'static [&'static str] = &[];
+    const TABLE: &'static str = "create table {table} (position bigint not null primary key)";
+    const INDEXES: &'static str = "";
+    const APPEND_ONLY: bool = true;
+    const TAKES_UNKNOWN: bool = true;
+    type Key = i64;
+    type Row = OlderEntry;
+
+    fn key(event: &Recorded) -> i64 {
+        event.position()
+    }
+
+    fn fold(row: &mut Option<OlderEntry>, event: &Recorded) -> Result<(), Poison> {
+        *row = Some(OlderEntry { position: event.position() });
+        Ok(())
+    }
+}
+
+/// Events at these seconds, one of them a line.
+async fn record_at(harness: &LogHarness, seconds: &[i64]) {
+    let times: Vec<DateTime<Utc>> = seconds.iter().map(|at| time(*at)).collect();
+    let insert = "insert into event_log.events (position, tenant_id, stream_type, stream_id, version,
+          event_id, event_type, schema_version, data, subjects, recorded_at)
+        select at, gen_random_uuid(), 'tally', gen_random_uuid(), 1, gen_random_uuid(), 'tally.added', 1,
+          '{}', '{}', recorded_at
+        from unnest($1::timestamptz[]) with ordinality of (recorded_at, at)";
+    harness.admin.execute(insert, &[&times]).await.unwrap();
+    seconds.iter().for_each(|_| harness.skip_a_position());
+}
+
+async fn positions(harness: &LogHarness, filter: Filter) -> Vec<i64> {
+    let events = page(&harness.pool, &filter, 0, 200).await.unwrap();
+    events.iter().map(Recorded::position).collect()
+}
+
+#[tokio::test]
+async fn events_are_found_by_their_time_also_where_a_clock_was_set_back() {
+    let harness = LogHarness::new().await;
+    // The clock was ahead at the positions 4 and 5, and behind at 9.
+    let seconds = [10, 20, 30, 95, 96, 40, 50, 60, 5, 70, 80, 90];
+    record_at(&harness, &seconds).await;
+    let readers = harness.read(vec![Reader::projection::<AuditTrail>()]).await;
+    harness.caught_up(&["audit_trail"]).await;
+
+    for since in 0..=100 {
+        for until in [5, 6, 35, 75, 95, 96, 97, 200] {
+            let (since, until) = (time(since), time(until));
+            let filter = Filter { since: Some(since), until: Some(until), ..Filter::default() };
+            let found = positions(&harness, filter).await;
+            let wanted = (1..).zip(seconds).filter(|(_, at)| (since..until).contains(&time(*at)));
+            assert_eq!(found, wanted.map(|(at, _)| at).collect::<Vec<_>>(), "{since} {until}");
+        }
+    }
+    readers.stop().await;
+}
+
+/// How many rows all scans of a statement have read.
+fn rows_read(plan: &serde_json::Value) -> f64 {
+    let of = |name: &str| plan[name].as_f64().unwrap_or_default();
+    let is_scan = plan["Relation Name"].is_string();
+    let read =
+        of("Actual Rows") + of("Rows Removed by Filter") + of("Rows Removed by Index Recheck");
+    let own = if is_scan { read * of("Actual Loops") } else { 0.0 };
+    let below = plan["Plans"].as_array().into_iter().flatten();
+    own + below.map(rows_read).sum::<f64>()
+}
+
+async fn rows_read_by(harness: &LogHarness, statement: &str) -> f64 {
+    let explain = format!("explain (analyze, format json) {statement}");
+    let row = harness.admin.query_one(&explain, &[]).await.unwrap();
+    rows_read(&row.get::<_, serde_json::Value>(0)[0]["Plan"])
+}
+
+#[tokio::test]
+async fn the_events_of_a_time_are_found_without_a_walk_from_the_first_one() {
+    let harness = LogHarness::new().await;
+    let table = AuditTrail::TABLE.replace("{table}", "read_models.audit_trail_v2");
+    let fill = format!(
+        "insert into read_models.audit_trail_v2
+        select n, md5(n::text)::uuid, md5(n::text)::uuid, 'tally.added', '{}'::timestamptz + n * interval '1 second'
+        from generate_series(1, {ROWS}) n",
+        time(0).to_rfc3339()
+    );
+    let indexes = AuditTrail::INDEXES.replace("{table}", "read_models.audit_trail_v2");
+    let analyze = "analyze read_models.audit_trail_v2";
+    for statement in [&table, &fill, &indexes, analyze] {
+        harness.admin.batch_execute(statement).await.unwrap();
+    }
+    let since = time(0) + TimeDelta::seconds(ROWS - 10);
+    let literal = format!("'{}'::timestamptz", since.to_rfc3339());
+    let walk = FIND
+        .replace("$1", "0")
+        .replace("$2", "10000000")
+        .replace("$6", &literal)
+        .replace("$8", "201");
+    let walk = ["$3", "$4", "$5", "$7"].iter().fold(walk, |sql, it| sql.replace(it, "null"));
+    assert!(rows_read_by(&harness, &walk).await > ROWS as f64 / 2.0, "the control");
+
+    for seconds in [1, 100, ROWS / 2, ROWS - 10, ROWS, 2 * ROWS] {
+        let time = time(0) + TimeDelta::seconds(seconds);
+        let literal = format!("'{}'::timestamptz", time.to_rfc3339());
+        let read = rows_read_by(&harness, &FIND_EDGE.replace("$1", &literal)).await;
+        // Two of the ranges of 128 pages, each of some 90 rows, and the halves.
+        assert!(read < 40_000.0, "{seconds}: {read}");
+    }
+}
+
+#[tokio::test]
+async fn a_newer_version_is_built_from_the_first_event_while_the_older_one_is_read() {
+    let harness = LogHarness::new().await;
+    mixed::live(&harness, 5).await;
+    let old = options(Uuid::from_u128(1));
+    let old = harness.read_as(old, vec![Reader::projection::<Older>()]).await;
+    harness.caught_up(&["audit_trail"]).await;
+
+    let new = options(Uuid::from_u128(2));
+    let new = harness.read_as(new, vec![Reader::projection::<AuditTrail>()]).await;
+    mixed::live(&harness, 1).await;
+
+    test_support::until("both are at the end", async || {
+        let status = status(&harness.pool).await.unwrap();
+        let read: Vec<_> = status.iter().map(|it| (it.version, it.position)).collect();
+        let head = harness.head();
+        if read == [(1, head), (2, head)] { Ok(()) } else { Err(read) }
+    })
+    .await;
+    let count = "select (select count(*) from read_models.audit_trail) -
+        (select count(*) from read_models.audit_trail_v2)";
+    assert_eq!(harness.count(count).await, 0);
+    let found = positions(&harness, Filter::default()).await;
+    assert_eq!(found, (1..=harness.head()).collect::<Vec<_>>());
+    old.stop().await;
+    new.stop().await;
+}
+
+#[tokio::test]
+async fn what_an_older_version_has_left_is_deleted_once_nobody_reads_it() {
+    let harness = LogHarness::new().await;
+    mixed::live(&harness, 2).await;
+    let readers = vec![Reader::projection::<Older>(), Reader::projection::<AuditTrail>()];
+    let readers = harness.read(readers).await;
+    test_support::until("both are at the end", async || {
+        let status = status(&harness.pool).await.unwrap();
+        status.len() == 2 && status.iter().all(|it| it.lag_events == 0)
+    })
+    .await;
+    let own = [Reader::projection::<AuditTrail>(), Reader::projection::<crate::tally::Tally>()];
+    let deleted = async |unused| delete_superseded(&harness.pool, &own, unused).await.unwrap();
+    let nothing = Vec::<String>::new();
+    assert_eq!(deleted(Duration::ZERO).await, nothing, "a node serves it");
+    readers.stop().await;
+
+    assert_eq!(deleted(DAY).await, nothing, "the older programme may come back");
+    let behind = "update readers.checkpoints set position = position - 1 where version = 2";
+    harness.admin.execute(behind, &[]).await.unwrap();
+    assert_eq!(deleted(Duration::ZERO).await, nothing, "the newer version is not built yet");
+    let built = "update readers.checkpoints set position = position + 1 where version = 2";
+    harness.admin.execute(built, &[]).await.unwrap();
+
+    assert_eq!(deleted(Duration::ZERO).await, ["audit_trail"]);
+
+    assert_eq!(deleted(Duration::ZERO).await, nothing);
+    let left = status(&harness.pool).await.unwrap();
+    assert_eq!(left.iter().map(|it| it.version).collect::<Vec<_>>(), [2]);
+    let tables = "select count(*) from pg_tables where schemaname = 'read_models'";
+    assert_eq!(harness.count(tables).await, 1);
+}

@@ -1,0 +1,43 @@
+//! What a follower costs that reads the whole log: events a second, and bytes of WAL an event.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use infra::log::watermark::Watermark;
+use infra::log::{ReadPositions, Reader, ReaderOptions, Readers, status};
+use infra::metrics::Metrics;
+use tokio::sync::watch;
+use tokio_postgres::Client;
+use uuid::Uuid;
+
+use crate::harness::Harness;
+
+const RESET: &str = include_str!("reset.sql");
+const WRITTEN: &str = "select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8";
+
+pub async fn follow(harness: &Harness, owner: &Client, reader: Reader) {
+    let name = reader.name();
+    owner.batch_execute(&RESET.replace("{name}", name)).await.unwrap();
+    owner.batch_execute("checkpoint").await.unwrap();
+    let written = async || owner.query_one(WRITTEN, &[]).await.unwrap().get::<_, f64>(0);
+    let (before, started) = (written().await, Instant::now());
+    let (_appended, wake) = watch::channel(0);
+    let options = ReaderOptions::of(Uuid::from_u128(1));
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let positions = ReadPositions::default();
+    let known = Watermark::default();
+    let pool = harness.pool.clone();
+    let readers = Readers::start(pool, wake, vec![reader], options, metrics, positions, known);
+    let readers = readers.await.unwrap();
+    let events = loop {
+        let all = status(&harness.pool).await.unwrap();
+        match all.iter().rfind(|it| it.name == name) {
+            Some(it) if it.lag_events == 0 => break it.head as f64,
+            _ => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    };
+    let rate = events / started.elapsed().as_secs_f64();
+    let bytes = (written().await - before) / events;
+    println!("{name} followed from 1: {rate:.0} events/s, {bytes:.0} bytes of WAL an event");
+    readers.stop().await;
+}
