@@ -114,6 +114,9 @@ async fn keys(app: &App) -> Result<(), KeyringError> {
     let keys = app.keyring.status().await?;
     metrics.keys.with_label_values(&["live"]).set(keys.live);
     metrics.keys.with_label_values(&["destroyed"]).set(keys.erased);
+    metrics.keys_under_roots.set(keys.under_roots);
+    metrics.shard_keys.with_label_values(&["live"]).set(keys.live_shards);
+    metrics.shard_keys.with_label_values(&["tainted"]).set(keys.tainted_shards);
     metrics.root_age_seconds.set((now - keys.root_since).as_seconds_f64());
     if app.keyring.copy.is_some() {
         metrics.copy_age_seconds.set(keys.copy_seconds.unwrap_or(f64::INFINITY));

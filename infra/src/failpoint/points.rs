@@ -45,8 +45,12 @@ failpoints! {
     RotationRootWritten = "rotation.root_written",
     /// The new root key is the current one.
     RotationSwitched = "rotation.switched",
-    /// Some keys are wrapped under the new root key, and others under the old one.
+    /// Some shard keys are wrapped under the new root key, and others under the old one.
     RotationRewrapped = "rotation.rewrapped",
+    /// The shard keys that are to replace others are there, and wrap nothing.
+    RotationShardsMade = "rotation.shards_made",
+    /// Some keys are under the shard keys that replace theirs, and others are not.
+    RotationKeysMoved = "rotation.keys_moved",
     /// The old root key is out of its store, and the database does not know.
     RotationRootErased = "rotation.root_erased",
     /// Addresses are reserved under a new key of the e-mail index, too.

@@ -47,7 +47,8 @@ pub enum ErasureStage {
     KeysErased {
         /// How many keys the subject ever had.
         keys: i64,
-        /// The youngest root key that ever wrapped one of them; `None` where there were no keys.
+        /// The youngest root key that ever wrapped one of them, or a shard key of one; `None` where there were no
+        /// keys.
         last_root: Option<RootId>,
     },
     /// See [`ErasureState::Completed`].
@@ -89,8 +90,8 @@ pub struct ErasureEntry {
     pub keys_erased_at: Option<DateTime<Utc>>,
     /// How many keys were erased.
     pub keys: Option<i64>,
-    /// The youngest root key that ever wrapped the subject's keys; `None` also where there were no
-    /// keys.
+    /// The youngest root key that ever wrapped the subject's keys, or a shard key of theirs. A younger one where another
+    /// history of the keyring may have wrapped them: then also for a subject without keys. Else `None` for such a one.
     pub last_root: Option<RootId>,
     pub completed_at: Option<DateTime<Utc>>,
     pub backup_proven_at: Option<DateTime<Utc>>,

@@ -34,7 +34,8 @@ const NOTE_FENCED: &str = "update keyring.erasures
 set state = 'fenced', fenced_at = $2, fenced_at_position = $3, append_pending = false
 where subject = $1 and state = 'requested'";
 const NOTE_KEYS_ERASED: &str = "update keyring.erasures
-set state = 'destroyed', destroyed_at = $2, keys = $3, last_root = $4
+set state = 'destroyed', destroyed_at = $2, keys = $3,
+  last_root = greatest($4, (select nullif(newest_root, 0) from keyring.shard_history))
 where subject = $1 and state = 'fenced'";
 const NOTE_COMPLETED: &str = "update keyring.erasures
 set state = 'completed', completed_at = $2 where subject = $1 and state = 'destroyed'";

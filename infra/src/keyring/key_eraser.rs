@@ -29,7 +29,8 @@ pub struct ErasedSubject {
     pub classes: Vec<Class>,
     /// How many keys the subject ever had.
     pub keys: i64,
-    /// The youngest root key that ever wrapped one of them; `None` when there were no keys.
+    /// The youngest root key that ever wrapped one of them, or a shard key of one, as far as this database knows; `None`
+    /// when there were no keys.
     pub last_root: Option<RootId>,
 }
 

@@ -7,17 +7,20 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::key::{KeyId, KeyKind};
+use super::key::{KeyColumns, KeyId, KeyKind};
 use super::key_cache::{KeyState, LEASE, LEASE_LOST};
 use super::lease::within_lease;
 use super::roots::Roots;
+use super::shards::{NewShards, ShardKey};
 use super::{KeyringError, RootId, Secret, crypto};
 use crate::clock::{Clock, since_boot};
 use crate::postgres::Pool;
 
-/// How often rows are read again after a race with a root rotation or with another creator.
-const ATTEMPTS_MAX: usize = 5;
-const OBTAIN: &str = include_str!("sql/obtain_keys.sql");
+/// How often rows are read: again when keys or shard keys are made, and after a race with a root rotation or with
+/// another creator.
+const ATTEMPTS_MAX: usize = 8;
+const FIND: &str = include_str!("sql/find_keys.sql");
+const MAKE: &str = include_str!("sql/make_keys.sql");
 
 /// A key that is asked for. A subject's newest generation has no number yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +51,22 @@ pub(super) struct FetchedKeys {
     pub sequence: i64,
 }
 
+/// A key that there is none of, its shard, and the live shard key of that.
+struct MissingKey {
+    id: KeyId,
+    shard: i32,
+    under: Option<ShardKey>,
+}
+
+/// What the rows say.
+enum Found {
+    All(FetchedKeys),
+    Missing(Vec<MissingKey>),
+    /// This root is not in the store. If it is erased, what it wrapped has been wrapped under a later one since the
+    /// row was read.
+    Rootless(RootId),
+}
+
 /// The rows of the keys.
 pub(super) struct KeyRows {
     pool: Pool,
@@ -62,25 +81,24 @@ impl KeyRows {
 
     /// The keys, to be used at once.
     pub async fn fetch(&self, wanted: &[WantedKey]) -> Result<FetchedKeys, KeyringError> {
+        let mut rootless = None;
         for _ in 0..ATTEMPTS_MAX {
-            if let Some((requested_at, fetched)) = self.obtain(wanted).await? {
-                // Rows are as old as the request: they may be used for one lease, like keys in memory.
-                let in_time = since_boot().saturating_sub(requested_at) < LEASE;
-                return if in_time { Ok(fetched) } else { Err(LEASE_LOST) };
+            let (requested_at, rows) = self.find(wanted).await?;
+            match self.read(wanted, &rows).await? {
+                Found::All(fetched) => {
+                    // Rows are as old as the request: they may be used for one lease, like keys in memory.
+                    let in_time = since_boot().saturating_sub(requested_at) < LEASE;
+                    return if in_time { Ok(fetched) } else { Err(LEASE_LOST) };
+                }
+                Found::Missing(missing) => rootless = self.make(missing).await?,
+                Found::Rootless(root) => rootless = Some(root),
             }
-            self.roots.read_current().await?;
         }
-        Err(self.roots.missing(self.roots.current()))
+        Err(self.roots.missing(rootless.unwrap_or_else(|| self.roots.current())))
     }
 
-    /// The keys, and when the request was sent. `None`: a key was not created, or was wrapped under
-    /// another root in the meantime.
-    async fn obtain(
-        &self,
-        wanted: &[WantedKey],
-    ) -> Result<Option<(Duration, FetchedKeys)>, KeyringError> {
-        let current = self.roots.current();
-        let candidates = self.candidates(wanted, current).await?;
+    /// The rows, and when they were asked for.
+    async fn find(&self, wanted: &[WantedKey]) -> Result<(Duration, Vec<Row>), KeyringError> {
         let kinds: Vec<&str> = wanted.iter().map(|wanted| wanted.kind.as_str()).collect();
         let subjects: Vec<Uuid> = wanted.iter().map(|wanted| wanted.subject).collect();
         let classes: Vec<i16> = wanted.iter().map(|wanted| wanted.class).collect();
@@ -88,74 +106,101 @@ impl KeyRows {
         let client = self.pool.get().await?;
         // Counted from after the wait for a connection, since nothing was sent before.
         let requested_at = since_boot();
-        let now = self.clock.now();
         let rows = within_lease(async move {
-            let obtain = client.prepare_cached(OBTAIN).await?;
-            let of: [&(dyn ToSql + Sync); 7] =
-                [&kinds, &subjects, &classes, &numbers, &candidates, &current.0, &now];
-            Ok(client.query(&obtain, &of).await?)
+            let find = client.prepare_cached(FIND).await?;
+            let of: [&(dyn ToSql + Sync); 4] = [&kinds, &subjects, &classes, &numbers];
+            Ok(client.query(&find, &of).await?)
         });
-        let rows = rows.await?;
-        Ok(self.read(wanted, &rows).await?.map(|fetched| (requested_at, fetched)))
+        Ok((requested_at, rows.await?))
     }
 
-    /// New keys for the missing ones, wrapped under the current root.
-    async fn candidates(
-        &self,
-        wanted: &[WantedKey],
-        current: RootId,
-    ) -> Result<Vec<Option<Vec<u8>>>, KeyringError> {
-        if !wanted.iter().any(|wanted| wanted.make) {
-            return Ok(vec![None; wanted.len()]);
-        }
-        let Some(root) = self.roots.get(current).await? else {
-            return Ok(vec![None; wanted.len()]);
-        };
-        let candidate = |wanted: &WantedKey| {
-            let identity = wanted.id(wanted.number.unwrap_or(1)).identity();
-            crypto::wrap(&root, &identity, &Secret::random()?)
-        };
-        wanted.iter().map(|wanted| wanted.make.then(|| candidate(wanted)).transpose()).collect()
-    }
-
-    async fn read(
-        &self,
-        wanted: &[WantedKey],
-        rows: &[Row],
-    ) -> Result<Option<FetchedKeys>, KeyringError> {
+    async fn read(&self, wanted: &[WantedKey], rows: &[Row]) -> Result<Found, KeyringError> {
         let first = rows.first().ok_or(KeyringError::Damaged)?;
         if first.try_get("standby")? {
             return Err(KeyringError::Standby);
         }
-        let mut keys = Vec::with_capacity(wanted.len());
-        for (n, wanted) in (1_i64..).zip(wanted) {
-            let row = rows.iter().find(|row| row.get::<_, Option<i64>>("n") == Some(n));
-            let state = match row {
-                Some(row) => self.unwrap(wanted, row).await?,
-                None if wanted.make => None,
-                None => Some(KeyState::Absent),
+        let (mut keys, mut missing) = (Vec::with_capacity(wanted.len()), Vec::new());
+        for (wanted, row) in wanted.iter().zip(rows) {
+            let Some(number) = row.try_get::<_, Option<i64>>("number")? else {
+                if wanted.make {
+                    let id = wanted.id(wanted.number.unwrap_or(1));
+                    let shard = row.try_get("shard")?;
+                    missing.push(MissingKey { id, shard, under: shard_key(row)? });
+                }
+                keys.push(KeyState::Absent);
+                continue;
             };
-            let Some(state) = state else { return Ok(None) };
-            keys.push(state);
+            let Some(wrapped) = row.try_get::<_, Option<&[u8]>>("wrapped")? else {
+                let is_bucket = wanted.kind == KeyKind::Bucket;
+                keys.push(if is_bucket { KeyState::Expired } else { KeyState::Erased });
+                continue;
+            };
+            let (root, above) = self.above(row).await?;
+            let Some(above) = above else { return Ok(Found::Rootless(root)) };
+            let key = Arc::new(crypto::unwrap(&above, &wanted.id(number).identity(), wrapped)?);
+            keys.push(KeyState::Live { number, key });
         }
-        Ok(Some(FetchedKeys { keys, sequence: first.try_get("last")? }))
+        if !missing.is_empty() {
+            return Ok(Found::Missing(missing));
+        }
+        Ok(Found::All(FetchedKeys { keys, sequence: first.try_get("last")? }))
     }
 
-    /// `None`: the row's root is erased, so the row has been wrapped under a later one.
-    async fn unwrap(
-        &self,
-        wanted: &WantedKey,
-        row: &Row,
-    ) -> Result<Option<KeyState>, KeyringError> {
-        let number: i64 = row.try_get("number")?;
-        let Some(wrapped) = row.try_get::<_, Option<&[u8]>>("wrapped")? else {
-            let is_bucket = wanted.kind == KeyKind::Bucket;
-            return Ok(Some(if is_bucket { KeyState::Expired } else { KeyState::Erased }));
-        };
-        let Some(root) = self.roots.get(RootId(row.try_get("root_id")?)).await? else {
-            return Ok(None);
-        };
-        let key = crypto::unwrap(&root, &wanted.id(number).identity(), wrapped)?;
-        Ok(Some(KeyState::Live { number, key: Arc::new(key) }))
+    /// What wraps the live key of a row: its shard key, or a root. `None`: this root is not in the store.
+    async fn above(&self, row: &Row) -> Result<(RootId, Option<Arc<Secret>>), KeyringError> {
+        if let Some(root) = row.try_get("root_id")? {
+            return Ok((RootId(root), self.roots.get(RootId(root)).await?));
+        }
+        let shard = shard_key(row)?.ok_or(KeyringError::Damaged)?;
+        Ok((shard.root, shard.open(&self.roots).await?.map(Arc::new)))
     }
+
+    /// Makes the keys whose shard has a live shard key, else the shard keys. Somebody else may have made them before, or
+    /// replaced the root: read again. Returns a root that is not in the store.
+    async fn make(&self, missing: Vec<MissingKey>) -> Result<Option<RootId>, KeyringError> {
+        let mut shards: Vec<i32> = missing
+            .iter()
+            .filter_map(|missing| missing.under.is_none().then_some(missing.shard))
+            .collect();
+        if shards.is_empty() {
+            return self.make_keys(missing).await;
+        }
+        shards.sort_unstable();
+        shards.dedup();
+        self.roots.read_current().await?;
+        let current = self.roots.current();
+        let Some(new) = NewShards::draw(shards, current, &self.roots).await? else {
+            return Ok(Some(current));
+        };
+        let (client, now) = (self.pool.get().await?, self.clock.now());
+        within_lease(async move { new.insert(&client, now).await }).await?;
+        Ok(None)
+    }
+
+    async fn make_keys(&self, missing: Vec<MissingKey>) -> Result<Option<RootId>, KeyringError> {
+        let mut wrapped = Vec::with_capacity(missing.len());
+        let mut generations = Vec::with_capacity(missing.len());
+        for key in &missing {
+            let Some(shard) = &key.under else { return Ok(None) };
+            let Some(above) = shard.open(&self.roots).await? else { return Ok(Some(shard.root)) };
+            wrapped.push(crypto::wrap(&above, &key.id.identity(), &Secret::random()?)?);
+            generations.push(shard.generation);
+        }
+        let ids: Vec<KeyId> = missing.iter().map(|missing| missing.id).collect();
+        let (client, now) = (self.pool.get().await?, self.clock.now());
+        within_lease(async move {
+            let KeyColumns { kinds, subjects, classes, numbers } = KeyColumns::of(&ids);
+            let make = client.prepare_cached(MAKE).await?;
+            let of: [&(dyn ToSql + Sync); 7] =
+                [&kinds, &subjects, &classes, &numbers, &wrapped, &generations, &now];
+            Ok(client.execute(&make, &of).await?)
+        })
+        .await?;
+        Ok(None)
+    }
+}
+
+fn shard_key(row: &Row) -> Result<Option<ShardKey>, KeyringError> {
+    let generation: Option<Uuid> = row.try_get("generation")?;
+    generation.map(|_| ShardKey::from_row(row)).transpose()
 }

@@ -24,6 +24,7 @@ mod lease;
 mod link_tokens;
 mod options;
 mod request_mac_keys;
+mod rewrap;
 mod root_eraser;
 mod root_folder;
 mod root_holds;
@@ -35,6 +36,7 @@ mod roots;
 mod sealed_field;
 mod sealer;
 mod secret;
+mod shards;
 mod status;
 #[cfg(test)]
 mod tests;

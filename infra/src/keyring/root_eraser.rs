@@ -24,6 +24,7 @@ const NOTE_ESCROWED: &str =
     "update keyring.roots set escrow = 'held', escrow_until = $2 where root_id = $1";
 const NOTE_ERASED: &str =
     "update keyring.roots set state = 'destroyed', destroyed_at = $2 where root_id = $1";
+pub(super) const DELETE_REPLACED_SHARDS: &str = include_str!("sql/delete_replaced_shards.sql");
 const NOTE_UNCOPIED: &str = "update keyring.roots set copied = false where root_id = $1";
 const LIST_DUE_ESCROWS: &str = "select root_id from keyring.roots
 where escrow = 'held' and escrow_until <= $1 order by root_id";
@@ -139,6 +140,7 @@ impl RootEraser {
         }
         failpoint!(RotationRootErased);
         step.execute(NOTE_ERASED, &[&id.0, &now]).await?;
+        step.execute(DELETE_REPLACED_SHARDS, &[]).await?;
         invalidations::append(step, &[KeyId::numbered(KeyKind::Root, id.0)], now).await?;
         Ok(true)
     }

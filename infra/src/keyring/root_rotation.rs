@@ -8,12 +8,12 @@ use crate::postgres::Transaction;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::escrow::Escrow;
-use super::key::{KeyColumns, KeyId};
+use super::rewrap::{Rewrap, Rewrapped};
 use super::root_eraser::RootEraser;
 use super::root_holds::{HeldRoot, HoldRules};
 use super::root_row::{RootRow, RootState, in_state, read_roots};
 use super::roots::Roots;
-use super::{KeyringCopy, KeyringError, RootFingerprint, RootId, crypto, durability};
+use super::{KeyringCopy, KeyringError, RootFingerprint, RootId, durability, shards};
 use crate::clock::Clock;
 use crate::failpoint;
 use crate::postgres::Pool;
@@ -28,22 +28,21 @@ const RETIRE_CURRENT: &str =
     "update keyring.roots set state = 'retiring', retired_at = $1 where state = 'current'";
 const MAKE_CURRENT: &str = "update keyring.roots set state = 'current', current_at = $2
 where root_id = $1 and state = 'new'";
-const LOCK_BATCH: &str = include_str!("sql/lock_batch.sql");
-const REWRAP_BATCH: &str = include_str!("sql/rewrap_batch.sql");
 const NOTE_REWRAPPED: &str = "update keyring.roots
 set rewrapped_at = clock_timestamp(), rewrapped_lsn = pg_current_wal_insert_lsn()
 where root_id = $1 and state = 'retiring'";
-
-/// Rows in one transaction that wraps keys again: a long transaction would hold back vacuum.
-const BATCH: i64 = 500;
+const NOTE_PLACE: &str = "update keyring.shard_history set lsn = pg_current_wal_insert_lsn()
+where lsn is not null";
 
 /// The result of a finished rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RotatedRoot {
     /// The root under which keys are wrapped now.
     pub current: RootId,
-    /// Keys that this node wrapped again; another node may have helped.
-    pub rewrapped: u64,
+    /// Shard keys that this node wrapped again; another node may have helped.
+    pub shards: u64,
+    /// Keys of people and periods that this node wrapped under another shard key.
+    pub keys: u64,
     /// Old roots that this node erased.
     pub erased: u64,
 }
@@ -51,10 +50,12 @@ pub struct RotatedRoot {
 /// The result of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RotationStep {
+    /// Keys may be lost: every shard key is to be replaced.
+    Tainted,
     Begun,
     Durable,
     Switched,
-    Rewrapped(u64),
+    Rewrapped(Rewrapped),
     /// The row says when and where the last key was wrapped again.
     Noted,
     /// The copy was lost since it was noted.
@@ -122,7 +123,7 @@ impl RootRotation {
     }
 
     /// Finishes the current rotation, or does a complete one: a new root is made durable,
-    /// becomes the current one, and live keys are wrapped under it. Erases the old roots that nothing
+    /// becomes the current one, and what is live is wrapped under it. Erases the old roots that nothing
     /// holds; [`RootRotation::held`] says what holds the others.
     pub async fn rotate(&self) -> Result<RotatedRoot, KeyringError> {
         self.finish(DateTime::<Utc>::MAX_UTC).await.map(|(rotated, _)| rotated)
@@ -140,12 +141,14 @@ impl RootRotation {
 
     async fn finish(&self, begin: DateTime<Utc>) -> Result<(RotatedRoot, u64), KeyringError> {
         self.roots.verify().await?;
-        let (mut rewrapped, mut erased, mut steps) = (0, 0, 0);
+        let (mut shards, mut keys, mut erased, mut steps) = (0, 0, 0, 0);
         let mut begin = Some(begin);
         // No root is tried twice, so that this ends when one cannot be erased.
         let mut tried = BTreeSet::new();
         loop {
-            match self.step(begin.take()).await? {
+            let step = self.step(begin).await?;
+            begin = begin.filter(|_| step == RotationStep::Tainted);
+            match step {
                 // An old root that waited for the copy may be free now: this node has written it, or
                 // another one since the step.
                 RotationStep::Idle => {
@@ -157,9 +160,13 @@ impl RootRotation {
                     tried.extend(free);
                     continue;
                 }
-                RotationStep::Rewrapped(rows) => rewrapped += rows,
+                RotationStep::Rewrapped(rewrapped) => {
+                    shards += rewrapped.shards;
+                    keys += rewrapped.keys;
+                }
                 RotationStep::Erased => erased += 1,
-                RotationStep::Begun
+                RotationStep::Tainted
+                | RotationStep::Begun
                 | RotationStep::Durable
                 | RotationStep::Switched
                 | RotationStep::Noted
@@ -169,7 +176,7 @@ impl RootRotation {
             steps += 1;
         }
         self.roots.read_current().await?;
-        Ok((RotatedRoot { current: self.roots.current(), rewrapped, erased }, steps))
+        Ok((RotatedRoot { current: self.roots.current(), shards, keys, erased }, steps))
     }
 
     /// Copies the keys under the new root, if an old one waits for that.
@@ -219,15 +226,22 @@ impl RootRotation {
         let mut client = self.pool.get().await?;
         let step = client.transaction().await?;
         step.execute(LOCK_ROOTS, &[]).await?;
+        if shards::have_lost_keys(&step).await? {
+            shards::taint_all(&step, &self.roots.store).await?;
+            step.commit().await?;
+            return Ok(RotationStep::Tainted);
+        }
         let roots = read_roots(&step).await?;
         let current = in_state(&roots, RootState::Current);
         let unfinished = roots.iter().find(|root| root.is_rewrapping());
         if let (Some(old), Some(current)) = (unfinished, current) {
             if old.wraps {
-                return self.rewrap(step, old, current).await;
+                let (roots, pool, clock) = (&*self.roots, &self.pool, &self.clock);
+                return Rewrap { roots, pool, clock, old, current }.batch(step).await;
             }
             // In a transaction after the last batch: its place in the WAL is behind that of the batch.
             step.execute(NOTE_REWRAPPED, &[&old.id.0]).await?;
+            step.execute(NOTE_PLACE, &[]).await?;
             step.commit().await?;
             return Ok(RotationStep::Noted);
         }
@@ -276,34 +290,5 @@ impl RootRotation {
         self.roots.set_current(new.id);
         tracing::info!(root = %new.id, "a new root key is current");
         Ok(RotationStep::Switched)
-    }
-
-    async fn rewrap(
-        &self,
-        step: Transaction<'_>,
-        old: &RootRow,
-        current: &RootRow,
-    ) -> Result<RotationStep, KeyringError> {
-        let (from, to) = (self.roots.of(old).await?, self.roots.of(current).await?);
-        let rows = step.query(LOCK_BATCH, &[&old.id.0, &BATCH]).await?;
-        let mut keys = Vec::with_capacity(rows.len());
-        let mut wrapped = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let key = KeyId::from_row(row)?;
-            let identity = key.identity();
-            let secret = crypto::unwrap(&from, &identity, row.try_get("wrapped")?)?;
-            wrapped.push(crypto::wrap(&to, &identity, &secret)?);
-            keys.push(key);
-        }
-        let KeyColumns { kinds, subjects, classes, numbers } = KeyColumns::of(&keys);
-        let rewrapped = step
-            .execute(
-                REWRAP_BATCH,
-                &[&kinds, &subjects, &classes, &numbers, &wrapped, &current.id.0],
-            )
-            .await?;
-        step.commit().await?;
-        failpoint!(RotationRewrapped);
-        Ok(RotationStep::Rewrapped(rewrapped))
     }
 }

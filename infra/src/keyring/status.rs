@@ -12,7 +12,13 @@ pub struct KeyringStatus {
     pub live: i64,
     /// Keys that are erased.
     pub erased: i64,
-    /// The root under which keys are wrapped.
+    /// Live keys that are under a root key itself, from before there were shard keys. From 1,000 on an estimate.
+    pub under_roots: i64,
+    /// Shard keys under which new keys come.
+    pub live_shards: i64,
+    /// Shard keys that are replaced when their root is, since a key of theirs is erased, or may be lost.
+    pub tainted_shards: i64,
+    /// The root under which shard keys are wrapped.
     pub root: RootId,
     /// Since when.
     pub root_since: DateTime<Utc>,
@@ -36,6 +42,9 @@ impl KeyringStatus {
         Ok(Self {
             live: row.try_get("live")?,
             erased: row.try_get("destroyed")?,
+            under_roots: row.try_get("under_roots")?,
+            live_shards: row.try_get("live_shards")?,
+            tainted_shards: row.try_get("tainted_shards")?,
             root: RootId(row.try_get("root_id")?),
             root_since: row.try_get("current_at")?,
             escrowed: row.try_get("escrowed")?,

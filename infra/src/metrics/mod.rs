@@ -70,7 +70,11 @@ families! {
 
     /// Keys of the keyring, by state: live or destroyed. An estimate of PostgreSQL from 1,000 on.
     keys: IntGaugeVec = "lethe_keyring_keys" ["state"],
-    /// Age of the root key that wraps the keys.
+    /// Keys without a shard key, from before there were any. An estimate of PostgreSQL from 1,000 on.
+    keys_under_roots: IntGauge = "lethe_keyring_keys_under_roots" [],
+    /// Shard keys, by state: live or tainted. Those that are tainted are replaced when their root is.
+    shard_keys: IntGaugeVec = "lethe_keyring_shard_keys" ["state"],
+    /// Age of the root key that wraps the shard keys.
     root_age_seconds: Gauge = "lethe_keyring_root_age_seconds" [],
     /// 1 when this node cannot read a root key that it needs: it opens and seals nothing.
     roots_unusable: IntGauge = "lethe_keyring_roots_unusable" [],

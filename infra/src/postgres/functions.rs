@@ -71,7 +71,15 @@ pub(super) const LOG: Functions = Functions {
 /// Of the keyring's database.
 pub(super) const KEYRING: Functions = Functions {
     table: "keyring.function_revisions",
-    all: functions! { keyring.refuse_return 1, keyring.standbys 1, keyring.note_change 1 },
+    all: functions! {
+        keyring.refuse_return 1,
+        keyring.standbys 1,
+        keyring.note_change 2,
+        keyring.shard_of 1,
+        keyring.history 1,
+        keyring.taint_shard 1,
+        keyring.refuse_rewrap 1,
+    },
 };
 
 /// Those that the database lacks or has of an older revision.

@@ -27,7 +27,7 @@ pub enum KeysSubcommand {
 pub enum KeyringSubcommand {
     /// Replace the root key now, and erase or escrow the old ones that nothing holds.
     Rotate,
-    /// Say which root key is current, and how many keys it wraps.
+    /// Say which root key is current, how many keys there are, and what old root keys wait for.
     Status,
     /// State that every copy of an old root key in the escrow is destroyed: for an escrow that was switched
     /// off. Refused while the folder of the escrow has one.
@@ -77,9 +77,10 @@ async fn carry_out(subcommand: KeyringSubcommand, app: &App) -> Result<(), CliEr
         KeyringSubcommand::Rotate => {
             let rotation = app.keyring.root_rotation.rotate().await?;
             say(format_args!(
-                "root {} is current, {} wrapped again, {} erased",
+                "root {} is current, {} wrapped again, {} moved under another one, {} erased",
                 rotation.current,
-                count(rotation.rewrapped, "key was", "keys were"),
+                count(rotation.shards, "shard key was", "shard keys were"),
+                count(rotation.keys, "key was", "keys were"),
                 count(rotation.erased, "old root was", "old roots were")
             ));
             say_held(app).await?;
@@ -88,6 +89,10 @@ async fn carry_out(subcommand: KeyringSubcommand, app: &App) -> Result<(), CliEr
             let status = app.keyring.status().await?;
             say(format_args!("root       {} since {}", status.root, seconds(status.root_since)));
             say(format_args!("keys       {} live, {} erased", status.live, status.erased));
+            say(format_args!(
+                "shard keys {} live, {} to be replaced; keys without one: {}",
+                status.live_shards, status.tainted_shards, status.under_roots
+            ));
             say(format_args!("escrowed   {}", count(status.escrowed, "root", "roots")));
             for escrowed in app.keyring.root_rotation.escrowed().await? {
                 let (id, until) = (escrowed.id, seconds(escrowed.until));

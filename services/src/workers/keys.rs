@@ -18,8 +18,8 @@ pub(super) async fn erase_expired_keys(app: App) -> Result<(), KeyringError> {
 pub(super) async fn rotate_keys(app: App) -> Result<(), KeyringError> {
     let every = TimeDelta::hours(i64::from(app.config.root_rotation_hours));
     if let Some(rotation) = app.keyring.root_rotation.rotate_when_due(every).await? {
-        let infra::keyring::RotatedRoot { current, rewrapped, erased } = rotation;
-        tracing::info!(root = %current, rewrapped, erased, "the rotation of the root key has moved on");
+        let infra::keyring::RotatedRoot { current, shards, keys, erased } = rotation;
+        tracing::info!(root = %current, shards, keys, erased, "the rotation of the root key has moved on");
     }
     Ok(())
 }

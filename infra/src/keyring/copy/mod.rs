@@ -2,7 +2,7 @@
 //! backup of the data directory has taken them back.
 //!
 //! A *base* holds every row, *changes* what was changed since the file before. The files are
-//! encrypted under the root key that is current, and the keys in them are wrapped under roots as they
+//! encrypted under the root key that is current, and the keys in them are wrapped as they
 //! are in the database: without the folder of roots nothing is read, and what is erased is out of
 //! reach of every copy once its roots are gone. After the last re-wrap of a rotation a new base is
 //! written, and the old files are deleted.

@@ -8,11 +8,12 @@ use crate::postgres::Transaction;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use super::super::root_eraser::DELETE_REPLACED_SHARDS;
 use super::super::root_rotation::LOCK_ROOTS;
-use super::super::{KeyringError, RootId, RootStore, Secret};
+use super::super::{KeyringError, RootId, RootStore, Secret, shards};
 use super::file::{CopyHeader, FileReader};
 use super::state::CopyState;
-use super::tables::{CopiedTable, OLDEST_SCHEMA};
+use super::tables::{CopiedTable, KEYS, OLDEST_SCHEMA};
 use super::{blocking, damaged, failed, folder};
 use crate::log::watermark::NOTE_RESTORE;
 use crate::postgres::{Pool, keyring_version};
@@ -23,6 +24,9 @@ const HOLDS_KEYS: &str = "select exists (select from keyring.keys where kind = '
 /// The files of a large copy are read in between.
 const UNLIMITED: &str = "set local statement_timeout = 0;
 set local idle_in_transaction_session_timeout = 0";
+/// Triggers let the copy's state of shard keys in.
+const BEGIN_MERGE: &str = "set local lethe.merging = 'true'";
+const SETTLE_SHARDS: &str = include_str!("sql/settle_shards.sql");
 /// What is said of the copy and of standbys is of the time that is lost.
 const HOLD_OLD_ROOTS: &str = "update keyring.roots
 set copied = false, rewrapped_at = null, rewrapped_lsn = null where state = 'retiring'";
@@ -60,6 +64,7 @@ pub async fn restore_keyring(
     let mut client = pool.get().await?;
     let transaction = client.transaction().await?;
     transaction.batch_execute(UNLIMITED).await?;
+    transaction.batch_execute(BEGIN_MERGE).await?;
     transaction.execute(LOCK_ROOTS, &[]).await?;
     let state = CopyState::read(&transaction).await?;
     // `lethe migrate` has made a first root.
@@ -73,8 +78,14 @@ pub async fn restore_keyring(
     refuse_schema(&from, newest)?;
     let mut rows = 0;
     for file in &chain {
-        rows += merge(&from, file, &*store, &transaction).await?;
+        for only_keys in [false, true] {
+            rows += merge(&from, file, &*store, &transaction, only_keys).await?;
+        }
     }
+    transaction.execute(SETTLE_SHARDS, &[]).await?;
+    transaction.execute(DELETE_REPLACED_SHARDS, &[]).await?;
+    // What was erased here may have been wrapped again there, and the other way round.
+    shards::taint_all(&transaction, &store).await?;
     let number = newest.number.max(state.number);
     transaction.execute(HOLD_OLD_ROOTS, &[]).await?;
     transaction.execute(DISCARD_ALL, &[]).await?;
@@ -185,12 +196,13 @@ fn copies(dir: &Path) -> Result<Vec<PathBuf>, KeyringError> {
     Ok(found)
 }
 
-/// Merges the rows of a file, to its end. Returns how many were changed.
+/// Merges rows of a file, to its end: those of the keys, or all others. Returns how many were changed.
 async fn merge(
     dir: &Path,
     header: &CopyHeader,
     store: &dyn RootStore,
     into: &Transaction<'_>,
+    only_keys: bool,
 ) -> Result<u64, KeyringError> {
     let path = dir.join(header.name());
     let root = root(&path, header.root(), store).await?;
@@ -204,7 +216,10 @@ async fn merge(
         (file, next) = blocking(move || file.next().map(|next| (file, next))).await?;
         let Some((table, found)) = next else { return Ok(rows) };
         let table = CopiedTable::find(&table).ok_or(KeyringError::Damaged)?;
-        if table.name == "keys" {
+        if (table.name == KEYS) != only_keys {
+            continue;
+        }
+        if only_keys {
             let keys = into.query_one(COUNT_FORKS, &[&found]).await?.try_get(0)?;
             if keys > 0 {
                 return Err(KeyringError::Forked { keys });

@@ -14,6 +14,8 @@ pub(super) const OLDEST_SCHEMA: i32 = 9;
 /// Rows of one statement and of one frame.
 const PAGE: i64 = 1_000;
 
+pub(super) const KEYS: &str = "keys";
+
 /// A table of the schema `keyring`. The list of invalidations is not copied: it is for the memory of
 /// nodes that run, and none does during a restore.
 pub(super) struct CopiedTable {
@@ -25,8 +27,9 @@ pub(super) struct CopiedTable {
     pub merge: &'static str,
 }
 
-/// In the order in which they are read and merged: keys come after their roots.
-pub(super) const TABLES: [CopiedTable; 4] = [
+/// In the order in which they are read: the shard key of a key that was read is read after it. A restore merges the
+/// keys last.
+pub(super) const TABLES: [CopiedTable; 5] = [
     CopiedTable {
         name: "roots",
         key: "root_id",
@@ -47,11 +50,17 @@ pub(super) const TABLES: [CopiedTable; 4] = [
         merge: include_str!("sql/merge_email_generations.sql"),
     },
     CopiedTable {
-        name: "keys",
+        name: KEYS,
         key: "kind, subject, class, number",
         first: r#"{"changed_by":"0","kind":"","subject":"00000000-0000-0000-0000-000000000000",
             "class":-32768,"number":-9223372036854775808}"#,
         merge: include_str!("sql/merge_keys.sql"),
+    },
+    CopiedTable {
+        name: "shards",
+        key: "generation",
+        first: r#"{"changed_by":"0","generation":"00000000-0000-0000-0000-000000000000"}"#,
+        merge: include_str!("sql/merge_shards.sql"),
     },
 ];
 

@@ -20,10 +20,15 @@ mod root_vault;
 mod root_vault_tls;
 mod rotation;
 mod sealing;
+mod shard_histories;
+mod shard_races;
+mod shards;
+mod shards_lost;
 mod standby;
 mod statements;
 mod status;
 mod values;
+mod wraps;
 
 use std::sync::Arc;
 

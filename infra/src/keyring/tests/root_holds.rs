@@ -43,7 +43,7 @@ async fn an_old_root_is_kept_for_its_time_by_the_clock_of_the_database() {
     let node = harness.node().await;
     let people = harness.people(&node, 2).await;
     let rotated = node.root_rotation.rotate().await.unwrap();
-    assert_eq!((rotated.rewrapped, rotated.erased), (2, 0));
+    assert_eq!((rotated.shards, rotated.erased), (2, 0));
 
     // The clock of a node does not count, and a restart does not begin anew.
     harness.days_pass(3);

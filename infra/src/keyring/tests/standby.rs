@@ -55,15 +55,16 @@ async fn a_standby_that_received_nothing_of_a_rotation_opens_everybody_when_it_i
 
     let rotated = node.root_rotation.rotate().await.unwrap();
 
-    assert_eq!((rotated.current, rotated.rewrapped, rotated.erased), (RootId(2), 3, 0));
+    assert_eq!((rotated.current, rotated.shards, rotated.erased), (RootId(2), 3, 0));
     let name = "slot second".to_owned();
     assert_eq!(pair.held(&node).await, [RootHold::Behind { name }]);
     all_open(&node, &people).await;
     let promoted = pair.promoted().await;
     all_open(&promoted, &people).await;
-    // The promoted one does not know of root 2, and does not take its number.
+    // The promoted one does not know of root 2, and does not take its number. Keys that it does not have may be
+    // under the same shard keys.
     let rotated = promoted.root_rotation.rotate().await.unwrap();
-    assert_eq!((rotated.current, rotated.rewrapped), (RootId(3), 3));
+    assert_eq!((rotated.current, rotated.shards, rotated.keys), (RootId(3), 0, 3));
     all_open(&promoted, &people).await;
     assert_eq!(promoted.root_rotation.unknown().await.unwrap(), [RootId(2)]);
 }
@@ -87,7 +88,14 @@ async fn a_standby_that_received_a_rotation_and_did_not_replay_it_opens_everybod
     let behind = "select count(*) from keyring.roots where root_id = 2";
     let behind = standby.query_one(behind, &[]).await.unwrap();
     assert_eq!(behind.get::<_, i64>(0), 0, "it replayed the rotation");
-    all_open(&pair.promoted().await, &people).await;
+    let promoted = pair.promoted().await;
+    all_open(&promoted, &people).await;
+    // It has everything, but nothing says so.
+    let rotated = promoted.root_rotation.rotate().await.unwrap();
+    assert_eq!((rotated.shards, rotated.keys), (0, 3));
+    all_open(&promoted, &people).await;
+    let rotated = promoted.root_rotation.rotate().await.unwrap();
+    assert_eq!((rotated.shards, rotated.keys), (3, 0));
 }
 
 #[tokio::test]

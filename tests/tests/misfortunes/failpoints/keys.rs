@@ -15,9 +15,15 @@ use tests::{Client, Installation, Person, until};
 use super::checks::{checksum, projections_equal_their_replay, settled};
 use super::crash::Report;
 
-const ROTATING: [&str; 4] =
-    ["rotation.root_written", "rotation.switched", "rotation.rewrapped", "rotation.root_erased"];
-/// More than one transaction wraps again.
+const ROTATING: [&str; 6] = [
+    "rotation.root_written",
+    "rotation.switched",
+    "rotation.rewrapped",
+    "rotation.shards_made",
+    "rotation.keys_moved",
+    "rotation.root_erased",
+];
+/// More than one transaction wraps again, or moves.
 const KEYS: usize = 600;
 const SEALED_AT_ONCE: usize = 8;
 const REPLAYING: [&str; 3] = ["replay.written", "replay.built", "replay.swapped"];
@@ -38,11 +44,14 @@ pub async fn crash() -> Report {
     make_keys(&installation).await;
 
     for failpoint in ROTATING {
+        if matches!(failpoint, "rotation.shards_made" | "rotation.keys_moved") {
+            replace_every_shard_key(&installation).await;
+        }
         let killed = run(&installation, &["keys", "rotate"], failpoint).await;
         let stderr = String::from_utf8_lossy(&killed.stderr).into_owned();
         report.read(failpoint, killed.status, &stderr);
         if failpoint == "rotation.rewrapped" {
-            assert_eq!(roots_of_keys(&installation).await, 2, "keys are wrapped under two roots");
+            assert_eq!(roots_of_shards(&installation).await, 2, "shard keys are under two roots");
         }
         // A node that is there meanwhile goes on, with a root key that it has to read first.
         for person in &people {
@@ -108,8 +117,14 @@ async fn make_keys(installation: &Installation) {
     stream::iter(sealing).buffer_unordered(SEALED_AT_ONCE).collect::<Vec<()>>().await;
 }
 
-async fn roots_of_keys(installation: &Installation) -> i64 {
-    let roots = "select count(distinct root_id) from keyring.keys where wrapped is not null";
+/// As after a failover.
+async fn replace_every_shard_key(installation: &Installation) {
+    let fail_over = "update keyring.shard_history set history = 'of another server'";
+    assert_eq!(installation.keyring().await.execute(fail_over, &[]).await.unwrap(), 1);
+}
+
+async fn roots_of_shards(installation: &Installation) -> i64 {
+    let roots = "select count(distinct root_id) from keyring.shards";
     installation.keyring().await.query_one(roots, &[]).await.unwrap().get(0)
 }
 
@@ -129,7 +144,10 @@ async fn one_root_is_left(installation: &Installation, failpoint: &str) {
     let number = async |sql: &str| -> i64 { keyring.query_one(sql, &[]).await.unwrap().get(0) };
     let roots = "select count(*) from keyring.roots where state <> 'destroyed'";
     assert_eq!(number(roots).await, 1, "{failpoint}: roots");
-    let others = "select count(*) from keyring.keys where wrapped is not null and root_id <> \
+    let others = "select count(*) from keyring.shards where state <> 'live' or root_id <> \
                   (select root_id from keyring.roots where state = 'current')";
-    assert_eq!(number(others).await, 0, "{failpoint}: keys under another root");
+    assert_eq!(number(others).await, 0, "{failpoint}: shard keys under another root, or replaced");
+    let lost = "select count(*) from keyring.keys k where wrapped is not null and not exists \
+                (select from keyring.shards s where s.generation = k.generation)";
+    assert_eq!(number(lost).await, 0, "{failpoint}: keys without a shard key");
 }

@@ -11,3 +11,6 @@ select exists (select from keyring.keys
   or exists (select from keyring.email_generations
     where changed_by > '0' and changed_by >= pg_snapshot_xmin($1::text::pg_snapshot)
       and not pg_visible_in_snapshot(changed_by, $1::text::pg_snapshot))
+  or exists (select from keyring.shards
+    where changed_by > '0' and changed_by >= pg_snapshot_xmin($1::text::pg_snapshot)
+      and not pg_visible_in_snapshot(changed_by, $1::text::pg_snapshot))

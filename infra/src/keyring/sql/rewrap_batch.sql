@@ -1,3 +1,0 @@
-update keyring.keys k set wrapped = w.wrapped, root_id = $6
-from unnest($1::text[], $2::uuid[], $3::smallint[], $4::bigint[], $5::bytea[]) as w(kind, subject, class, number, wrapped)
-where (k.kind, k.subject, k.class, k.number) = (w.kind, w.subject, w.class, w.number) and k.wrapped is not null
