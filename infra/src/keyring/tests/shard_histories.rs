@@ -150,7 +150,7 @@ impl History {
             let youngest = self.kept.youngest_root(*subject);
             assert!(youngest <= Some(*newest), "{subject}, which is lost: {youngest:?}");
         }
-        for (_, (person, sealed)) in &self.people {
+        for (person, sealed) in self.people.values() {
             opened(self.node(), *person, sealed).await.unwrap();
         }
         if self.is_in_doubt().await {
