@@ -12,10 +12,17 @@ const KEYS: &str = "select * from keyring.keys where wrapped is not null";
 const SHARDS: &str = "select generation, shard, wrapped as shard_key, root_id as shard_root
     from keyring.shards";
 
+/// A key in one of its wraps.
+struct WrappedKey {
+    id: KeyId,
+    /// A shard key, or a root.
+    under: Result<Uuid, i64>,
+}
+
 #[derive(Default)]
 pub(super) struct Wraps {
-    /// The subject's number, the bytes, and what the key is under.
-    keys: BTreeMap<(Uuid, Vec<u8>), (KeyId, Result<Uuid, i64>)>,
+    /// By their bytes.
+    keys: BTreeMap<Vec<u8>, WrappedKey>,
     shards: BTreeMap<(Uuid, i64), ShardKey>,
 }
 
@@ -31,10 +38,10 @@ impl Wraps {
         for row in harness.sql(KEYS, &[]).await {
             let kind = KeyKind::parse(row.get("kind")).unwrap();
             let (subject, class) = (row.get("subject"), row.get("class"));
-            let key = KeyId { kind, subject, class, number: row.get("number") };
+            let id = KeyId { kind, subject, class, number: row.get("number") };
             let generation: Option<Uuid> = row.get("generation");
             let under = generation.ok_or_else(|| row.get::<_, i64>("root_id"));
-            self.keys.insert((subject, row.get("wrapped")), (key, under));
+            self.keys.insert(row.get("wrapped"), WrappedKey { id, under });
         }
         for row in harness.sql(SHARDS, &[]).await {
             let shard = ShardKey::from_row(&row).unwrap();
@@ -51,14 +58,13 @@ impl Wraps {
                 shards.insert(*generation, opened);
             }
         }
-        let opens =
-            |((_, wrapped), (key, under)): (&(Uuid, Vec<u8>), &(KeyId, Result<Uuid, i64>))| {
-                let above = match under {
-                    Ok(generation) => shards.get(generation),
-                    Err(root) => roots.get(root).copied(),
-                }?;
-                crypto::unwrap(above, &key.identity(), wrapped).ok().map(|_| key.subject)
-            };
+        let opens = |(wrapped, key): (&Vec<u8>, &WrappedKey)| {
+            let above = match &key.under {
+                Ok(generation) => shards.get(generation),
+                Err(root) => roots.get(root).copied(),
+            }?;
+            crypto::unwrap(above, &key.id.identity(), wrapped).ok().map(|_| key.id.subject)
+        };
         self.keys.iter().filter_map(opens).collect()
     }
 
@@ -74,8 +80,8 @@ impl Wraps {
 
     /// The youngest root at which a chain of wraps of a subject's keys ends.
     pub fn youngest_root(&self, subject: Uuid) -> Option<i64> {
-        let of = self.keys.values().filter(|(key, _)| key.subject == subject);
-        let roots = of.flat_map(|(_, under)| match under {
+        let of = self.keys.values().filter(|key| key.id.subject == subject);
+        let roots = of.flat_map(|key| match &key.under {
             Err(root) => vec![*root],
             Ok(generation) => {
                 let ids = self.shards.keys().filter(|(of, _)| of == generation);
@@ -87,6 +93,6 @@ impl Wraps {
 
     /// The subjects of all keys that ever were.
     pub fn subjects(&self) -> BTreeSet<Uuid> {
-        self.keys.keys().map(|(subject, _)| *subject).collect()
+        self.keys.values().map(|key| key.id.subject).collect()
     }
 }
