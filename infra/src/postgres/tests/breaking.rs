@@ -54,7 +54,7 @@ async fn a_breaking_migration_names_the_nodes_that_run_and_changes_nothing() {
     let PgError::NodesRunning { migrations, nodes } = &refused else { panic!("{refused}") };
     assert_eq!(
         migrations,
-        "V9__plain_words, V11__cluster, V3__invalidations, V6__held_roots, V9__copy, V11__shards"
+        "V9__plain_words, V11__cluster, V3__invalidations, V6__held_roots, V9__copy, V13__shards"
     );
     assert_eq!(nodes, &format!("node {NODE}"));
     assert!(refused.to_string().contains("`lethe migrate --force`"), "{refused}");
@@ -71,14 +71,14 @@ async fn one_database_of_the_older_version_is_enough_to_refuse() {
     let refused = refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap_err();
 
     let PgError::NodesRunning { migrations, nodes } = &refused else { panic!("{refused}") };
-    assert_eq!(migrations, "V3__invalidations, V6__held_roots, V9__copy, V11__shards");
+    assert_eq!(migrations, "V3__invalidations, V6__held_roots, V9__copy, V13__shards");
     assert_eq!(nodes, &format!("node {NODE}"));
 }
 
 #[tokio::test]
 async fn the_table_of_nodes_is_not_replaced_under_the_nodes_that_use_it() {
     let (log_url, log) = migrated(log::migrations::runner(), 10).await;
-    let (keyring_url, _keyring) = migrated(keyring::migrations::runner(), 11).await;
+    let (keyring_url, _keyring) = migrated(keyring::migrations::runner(), 13).await;
     add_node(&log, 60.0).await;
 
     let refused = refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap_err();
@@ -147,7 +147,7 @@ async fn a_fresh_database_and_one_without_breaking_migrations_pass() {
     refuse_to_break_nodes(&fresh, &other).await.unwrap();
 
     let (log_url, log) = migrated(log::migrations::runner(), 11).await;
-    let (keyring_url, _keyring) = migrated(keyring::migrations::runner(), 11).await;
+    let (keyring_url, _keyring) = migrated(keyring::migrations::runner(), 13).await;
     add_part(&log, "readers").await;
     refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap();
 
