@@ -53,7 +53,9 @@ async fn record_at(harness: &LogHarness, seconds: &[i64]) {
           '{}', '{}', recorded_at
         from unnest($1::timestamptz[]) with ordinality of (recorded_at, at)";
     harness.admin.execute(insert, &[&times]).await.unwrap();
-    seconds.iter().for_each(|_| harness.skip_a_position());
+    for _ in seconds {
+        harness.skip_a_position();
+    }
 }
 
 async fn positions(harness: &LogHarness, filter: Filter) -> Vec<i64> {
@@ -114,7 +116,7 @@ async fn the_events_of_a_time_are_found_without_a_walk_from_the_first_one() {
     for statement in [&table, &fill, &indexes, analyze] {
         harness.admin.batch_execute(statement).await.unwrap();
     }
-    let since = time(0) + TimeDelta::seconds(ROWS - 10);
+    let since = time(0) + TimeDelta::seconds(ROWS / 2);
     let literal = format!("'{}'::timestamptz", since.to_rfc3339());
     let walk = FIND
         .replace("$1", "0")
@@ -122,7 +124,7 @@ async fn the_events_of_a_time_are_found_without_a_walk_from_the_first_one() {
         .replace("$6", &literal)
         .replace("$8", "201");
     let walk = ["$3", "$4", "$5", "$7"].iter().fold(walk, |sql, it| sql.replace(it, "null"));
-    assert!(rows_read_by(&harness, &walk).await > ROWS as f64 / 2.0, "the control");
+    assert!(rows_read_by(&harness, &walk).await > 60_000.0, "the control");
 
     for seconds in [1, 100, ROWS / 2, ROWS - 10, ROWS, 2 * ROWS] {
         let time = time(0) + TimeDelta::seconds(seconds);

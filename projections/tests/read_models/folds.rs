@@ -144,7 +144,7 @@ async fn the_audit_trail_is_the_log_and_can_be_filtered() {
     let (since, until) = (Some(time(10)), Some(time(20)));
     let between = list(Filter { since, until, through: Some(15), ..Filter::default() }).await;
     assert_eq!(
-        between.iter().map(|event| event.position()).collect::<Vec<_>>(),
+        between.iter().map(Recorded::position).collect::<Vec<_>>(),
         [10, 11, 12, 13, 14, 15]
     );
     let later = audit_trail::page(pool, &Filter::default(), 100, 200).await.unwrap();
