@@ -125,7 +125,7 @@ async fn an_empty_events_database_under_a_mistyped_name_stops_nobody_and_is_not_
         let (code, _, errors) = printed(&installation.run_with(&["serve"], &mistyped).await);
 
         assert_eq!(code, Some(2), "{errors}");
-        assert!(errors.contains("correct database_url"), "{errors}");
+        assert!(errors.contains("database_url is mistyped"), "{errors}");
     }
 
     assert!(!database_exists(&missing.parse().unwrap()).await.unwrap(), "it was made");
