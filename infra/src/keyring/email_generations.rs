@@ -39,7 +39,8 @@ pub(super) async fn begin_index(
 
 pub(super) async fn read(client: &impl GenericClient) -> Result<EmailGenerations, KeyringError> {
     let mut generations = EmailGenerations::default();
-    for row in client.query(READ, &[]).await? {
+    let read = client.prepare_cached(READ).await?;
+    for row in client.query(&read, &[]).await? {
         let generation = EmailGeneration {
             number: row.try_get("generation")?,
             since: row.try_get("created_at")?,

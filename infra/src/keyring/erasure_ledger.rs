@@ -243,7 +243,8 @@ impl ErasureLedger {
     /// Counts the erasures that are requested and not completed.
     pub async fn open(&self) -> Result<OpenErasures, KeyringError> {
         let client = self.pool.get().await?;
-        let row = client.query_one(COUNT_OPEN, &[&(self.clock.now() - OVERDUE_AFTER)]).await?;
+        let count = client.prepare_cached(COUNT_OPEN).await?;
+        let row = client.query_one(&count, &[&(self.clock.now() - OVERDUE_AFTER)]).await?;
         Ok(OpenErasures {
             count: row.try_get("count")?,
             oldest: row.try_get("oldest")?,
@@ -271,7 +272,9 @@ impl ErasureLedger {
         sql: &str,
         with: &[Parameter<'_>],
     ) -> Result<Vec<ErasureEntry>, KeyringError> {
-        let rows = self.pool.get().await?.query(sql, with).await?;
+        let client = self.pool.get().await?;
+        let list = client.prepare_cached(sql).await?;
+        let rows = client.query(&list, with).await?;
         rows.iter().map(ErasureEntry::from_row).collect()
     }
 }

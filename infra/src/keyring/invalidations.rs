@@ -70,6 +70,7 @@ pub(super) async fn delete_old(
     client: &impl GenericClient,
     now: DateTime<Utc>,
 ) -> Result<(), KeyringError> {
-    client.execute(DELETE_OLD, &[&(now - KEPT)]).await?;
+    let delete = client.prepare_cached(DELETE_OLD).await?;
+    client.execute(&delete, &[&(now - KEPT)]).await?;
     Ok(())
 }

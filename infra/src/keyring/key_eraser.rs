@@ -155,8 +155,8 @@ impl KeyEraser {
     async fn live_before(&self, key: KeyId) -> Result<Vec<i64>, KeyringError> {
         let client = self.pool.get().await?;
         let KeyId { kind, subject, class, number } = key;
-        let rows =
-            client.query(LIST_LIVE_NUMBERS, &[&kind.as_str(), &subject, &class, &number]).await?;
+        let list = client.prepare_cached(LIST_LIVE_NUMBERS).await?;
+        let rows = client.query(&list, &[&kind.as_str(), &subject, &class, &number]).await?;
         rows.iter().map(|row| Ok(row.try_get("number")?)).collect()
     }
 

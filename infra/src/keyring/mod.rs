@@ -251,7 +251,7 @@ impl Keyring {
     /// [`KeyringError::Database`].
     pub async fn status(&self) -> Result<KeyringStatus, KeyringError> {
         let client = self.pool.get().await?;
-        let row = client.query_one(KeyringStatus::READ, &[]).await?;
+        let row = client.query_one(&client.prepare_cached(KeyringStatus::READ).await?, &[]).await?;
         KeyringStatus::from_row(&row, self.keys.cache.is_leased(since_boot()))
     }
 }

@@ -214,7 +214,8 @@ impl RootEraser {
         let mut ids: Vec<i64> = self.roots.store.list().await?.iter().map(|root| root.0).collect();
         ids.extend(self.roots.known_ids().iter().map(|root| root.0));
         let client = self.pool.get().await?;
-        let rows = client.query(LIST_ERASED, &[&ids]).await?;
+        let list = client.prepare_cached(LIST_ERASED).await?;
+        let rows = client.query(&list, &[&ids]).await?;
         drop(client);
         for row in &rows {
             let id = RootId(row.try_get("root_id")?);

@@ -114,7 +114,8 @@ pub(super) async fn list(
     rules: HoldRules,
 ) -> Result<Vec<HeldRoot>, KeyringError> {
     let mut held: Vec<HeldRoot> = Vec::new();
-    for row in &client.query(LIST, &[&rules.retention.as_seconds_f64()]).await? {
+    let list = client.prepare_cached(LIST).await?;
+    for row in &client.query(&list, &[&rules.retention.as_seconds_f64()]).await? {
         let id = RootId(row.try_get("root_id")?);
         if held.last().is_none_or(|last| last.id != id) {
             let is_copied: bool = row.try_get("copied")?;

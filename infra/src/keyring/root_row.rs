@@ -88,7 +88,8 @@ impl RootRow {
 }
 
 pub(super) async fn read_roots(client: &impl GenericClient) -> Result<Vec<RootRow>, KeyringError> {
-    client.query(READ_ROOTS, &[]).await?.iter().map(RootRow::from_row).collect()
+    let read = client.prepare_cached(READ_ROOTS).await?;
+    client.query(&read, &[]).await?.iter().map(RootRow::from_row).collect()
 }
 
 pub(super) fn in_state(roots: &[RootRow], state: RootState) -> Option<&RootRow> {

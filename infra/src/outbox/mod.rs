@@ -35,7 +35,6 @@ where finished_at < $1 order by finished_at limit $2";
 const COUNT_OF_SUBJECT: &str = "select count(*) from working.outbox where subject_id = $1";
 const COUNT_SUBJECTS: &str = include_str!("count_subjects.sql");
 const EXISTING: &str = "select mail_id from working.outbox where mail_id = any ($1)";
-const COUNT: &str = include_str!("count.sql");
 
 /// Longer than a mail may take to be handed over.
 const SMTP_LEASE: Duration = Duration::from_mins(3);
@@ -296,13 +295,6 @@ impl Outbox {
     /// Those of these mails that still have a row.
     pub async fn existing(&self, mails: &[Uuid]) -> Result<Vec<Uuid>, PgError> {
         ids(&query(&self.pool, EXISTING, &[&mails]).await?)
-    }
-
-    /// The number of mails by state.
-    pub async fn count(&self) -> Result<Vec<(String, i64)>, PgError> {
-        let rows = query(&self.pool, COUNT, &[]).await?;
-        let counted = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
-        counted.collect()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use deadpool::managed::QueueMode;
 use deadpool_postgres::{ManagerConfig, RecyclingMethod, Runtime, Timeouts};
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, Socket};
@@ -171,6 +172,8 @@ pub async fn connect_with(
     let outer = outer::connections(options.connections_max);
     let builder = Pool::builder(Connector::new(connects, cancels, outer))
         .max_size(options.connections_max)
+        // The connection that was used last has its statements prepared, and its process their plans.
+        .queue_mode(QueueMode::Lifo)
         .timeouts(timeouts)
         .runtime(Runtime::Tokio1);
     let builder = match created {

@@ -16,7 +16,6 @@ const OF_OWNER: &str = "select kind, blind_index from event_log.reservations whe
 const RESERVE_AGAIN: &str = "select event_log.reserve_again($1, $2, $3, $4, $5)";
 const PROGRESS: &str = "select through, complete from event_log.reservation_move \
     where (kind_old, kind_new) = ($1, $2)";
-const LAST_PROGRESS: &str = "select through, complete from event_log.reservation_move";
 const MOVE: &str = "select event_log.move_reservations($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 const COUNT_UNREADABLE: &str = "select count(*) from (\
     select from event_log.reservations where kind = $1 limit 10000) marks";
@@ -123,11 +122,6 @@ impl Reservations {
     /// How far the move from `old` to `new` has come; `None`: no batch of it is committed.
     pub async fn progress(&self, old: &str, new: &str) -> Result<Option<MoveProgress>, PgError> {
         read_progress(query_opt(&self.0, PROGRESS, &[&old, &new]).await?)
-    }
-
-    /// How far the last move has come, between whichever kinds; `None`: there was none.
-    pub async fn last_progress(&self) -> Result<Option<MoveProgress>, PgError> {
-        read_progress(query_opt(&self.0, LAST_PROGRESS, &[]).await?)
     }
 
     /// Commits a batch of the move from `old` to `new`, with the progress. `false`: another node has moved

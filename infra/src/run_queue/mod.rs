@@ -45,7 +45,6 @@ const LOSE: &str = include_str!("lose.sql");
 const LOSE_ALL: &str = include_str!("lose_all.sql");
 const LOSE_AT_ONCE: i64 = 1000;
 const FINISH: &str = include_str!("finish.sql");
-const COUNT: &str = include_str!("count.sql");
 
 /// How many tasks may be worked on at the same time.
 #[derive(Clone, Copy, Debug)]
@@ -75,15 +74,6 @@ pub struct NewTask {
     pub secrets: Option<RunSecretsId>,
     /// How long the command may run, from its start on the server.
     pub timeout_seconds: u32,
-}
-
-/// The number of tasks in one state, and the age of the oldest in seconds.
-#[derive(Clone, Debug)]
-#[allow(missing_docs, reason = "the sentence above says what they are")]
-pub struct TaskCount {
-    pub state: String,
-    pub tasks: i64,
-    pub oldest_seconds: f64,
 }
 
 /// The queue, shared by all nodes.
@@ -238,20 +228,6 @@ impl RunQueue {
         let (attempt, fence) = (signed(lease.attempt), fence(lease));
         execute(&self.pool, FINISH, &[&run.0, &lease.server.0, &attempt, &fence]).await?;
         Ok(())
-    }
-
-    /// The number of tasks by state.
-    pub async fn count(&self) -> Result<Vec<TaskCount>, PgError> {
-        let rows = query(&self.pool, COUNT, &[]).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(TaskCount {
-                    state: row.try_get(0)?,
-                    tasks: row.try_get(1)?,
-                    oldest_seconds: row.try_get(2)?,
-                })
-            })
-            .collect()
     }
 }
 

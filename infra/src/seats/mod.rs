@@ -28,8 +28,6 @@ const EXPIRIES: &str =
 const OVERDUE: &str = include_str!("overdue.sql");
 const IS_OVERDUE: &str = include_str!("is_overdue.sql");
 const TAKE_OVERDUE: &str = include_str!("take_overdue.sql");
-const COUNT_LIVE: &str = "select count(*) from ( \
-    select from working.seat_leases where expires_at > clock_timestamp() limit 10000) leases";
 
 /// The rows of seat leases.
 #[derive(Clone)]
@@ -167,12 +165,6 @@ impl Seats {
             })
         };
         rows.iter().map(overdue).collect()
-    }
-
-    /// The number of leases that have not expired, over all workspaces.
-    pub async fn count_live(&self) -> Result<i64, PgError> {
-        let row = query_opt(&self.pool, COUNT_LIVE, &[]).await?;
-        Ok(row.map(|row| row.try_get(0)).transpose()?.unwrap_or_default())
     }
 }
 

@@ -7,12 +7,14 @@ use domain::privacy::deadlines::OVERDUE_AFTER;
 use infra::keyring::{HeldRoot, KeyringError, RootHold};
 use infra::log::status;
 use infra::postgres::{PgError, Pool};
+use infra::reservations::{MoveProgress, UNREADABLE};
 use infra::supervise;
 use tokio::task::JoinHandle;
 
 use crate::operations::waiting_erasures::WaitingErasures;
 use crate::wiring::App;
 
+const COUNT_ROWS: &str = include_str!("count_rows.sql");
 const EVERY: Duration = Duration::from_secs(10);
 /// Every how many turns it is asked what holds old root keys: a day is what they are kept for.
 const HOLDS_EACH: u64 = 6;
@@ -35,10 +37,7 @@ pub fn start(app: App) -> JoinHandle<()> {
                 log_error("old root keys", held_roots(&app).await);
             }
             turn += 1;
-            log_error("addresses", addresses(&app).await);
-            log_error("mails", mails(&app).await);
-            log_error("seats", seats(&app).await);
-            log_error("runs", runs(&app).await);
+            log_error("mails, seats, runs and addresses", rows(&app).await);
         }
     };
     supervise::spawn("gauges", refreshing)
@@ -148,35 +147,71 @@ async fn held_roots(app: &App) -> Result<(), KeyringError> {
     Ok(())
 }
 
-async fn addresses(app: &App) -> Result<(), PgError> {
-    let progress = app.reservations.last_progress().await?;
-    app.metrics.email_index_moved.set(progress.map_or(1.0, |progress| progress.ratio()));
-    app.metrics.addresses_unreadable.set(app.reservations.count_unreadable().await?);
-    Ok(())
-}
-
-async fn seats(app: &App) -> Result<(), PgError> {
-    app.metrics.seat_leases.set(app.seats.count_live().await?);
-    Ok(())
-}
-
-async fn mails(app: &App) -> Result<(), PgError> {
-    let counted = app.outbox.count().await?;
+/// Mails, seats, runs and addresses.
+async fn rows(app: &App) -> Result<(), PgError> {
+    let client = app.pool.get().await?;
+    let count = client.prepare_cached(COUNT_ROWS).await?;
+    let row = client.query_one(&count, &[&UNREADABLE]).await?;
+    drop(client);
+    let metrics = &app.metrics;
     for state in MAIL_STATES {
-        let count = counted.iter().find(|(counted, _)| counted == state).map_or(0, |of| of.1);
-        app.metrics.mails.with_label_values(&[state]).set(count);
+        let mails = row.try_get(format!("mails_{state}").as_str())?;
+        metrics.mails.with_label_values(&[state]).set(mails);
     }
+    for state in RUN_STATES {
+        let tasks = row.try_get(format!("runs_{state}").as_str())?;
+        metrics.runs.with_label_values(&[state]).set(tasks);
+    }
+    metrics.run_queue_age_seconds.set(row.try_get("run_queue_seconds")?);
+    metrics.seat_leases.set(row.try_get("seat_leases")?);
+    metrics.addresses_unreadable.set(row.try_get("addresses_unreadable")?);
+    let moved: (Option<Vec<u8>>, Option<bool>) =
+        (row.try_get("through")?, row.try_get("is_complete")?);
+    let moved = moved.0.zip(moved.1);
+    let moved =
+        moved.map_or(1.0, |(through, is_complete)| MoveProgress { through, is_complete }.ratio());
+    metrics.email_index_moved.set(moved);
     Ok(())
 }
 
-async fn runs(app: &App) -> Result<(), PgError> {
-    let counted = app.run_queue.count().await?;
-    let of = |state: &str| counted.iter().find(|counted| counted.state == state);
-    for state in RUN_STATES {
-        let tasks = of(state).map_or(0, |counted| counted.tasks);
-        app.metrics.runs.with_label_values(&[state]).set(tasks);
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workers::tests::Harness;
+
+    const FILL: &str = "
+        insert into working.outbox
+          (mail_id, cause, kind, tenant_id, subject_id, address, state, next_at, created_at)
+        select gen_random_uuid(), gen_random_uuid(), 'x', gen_random_uuid(), gen_random_uuid(), '', 'queued', now(),
+          now()
+        from generate_series(1, 3);
+        insert into working.run_tasks (run_id, server_id, attempt, workspace_id, state, queued_at)
+        select gen_random_uuid(), gen_random_uuid(), 1, gen_random_uuid(), 'queued', now() - interval '1 hour';
+        insert into working.seat_leases
+          (lease_id, workspace_id, account_id, fence, ttl_seconds, renewed_at, expires_at)
+        select gen_random_uuid(), gen_random_uuid(), gen_random_uuid(), 1, 60, now(), now() + live * interval '1 hour'
+        from unnest(array[1, 1, -1]) live";
+
+    #[tokio::test]
+    async fn one_statement_counts_mails_runs_and_live_seats() {
+        let harness = Harness::new().await;
+        let app = harness.node().await;
+        app.pool.get().await.unwrap().batch_execute(FILL).await.unwrap();
+
+        rows(&app).await.unwrap();
+
+        let text = String::from_utf8(app.metrics.text().unwrap()).unwrap();
+        for line in [
+            "lethe_mails{state=\"queued\"} 3",
+            "lethe_mails{state=\"sent\"} 0",
+            "lethe_runs{state=\"queued\"} 1",
+            "lethe_runs{state=\"lost\"} 0",
+            "lethe_seat_leases 2",
+            "lethe_addresses_unreadable 0",
+            "lethe_email_index_moved_ratio 1",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is not in {text}");
+        }
+        assert!(app.metrics.run_queue_age_seconds.get() > 3599.0);
     }
-    let oldest = of("queued").map_or(0.0, |counted| counted.oldest_seconds);
-    app.metrics.run_queue_age_seconds.set(oldest);
-    Ok(())
 }

@@ -1,6 +1,8 @@
-//! Looks for work that is due, for all timers at once: an idle node asks one statement a second of the
-//! events' database, and one every two seconds of the keyring's.
+//! Looks for work that is due, for all timers at once: an idle node asks each of the two databases one statement
+//! every two seconds.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use infra::keyring::KeyringError;
@@ -12,10 +14,9 @@ use crate::operations::request_erasure::SETTLED_AFTER;
 use crate::wiring::App;
 
 const DUE: &str = include_str!("due.sql");
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-const LOOK_FOR_ERASURES_EVERY: Duration = Duration::from_secs(2);
-/// A timer that is woken runs this often in any case.
-pub(super) const SELDOM: Duration = Duration::from_secs(30);
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// A timer that is woken runs this often in any case: each look finds again what is due.
+pub(super) const SELDOM: Duration = Duration::from_mins(5);
 
 /// What wakes the timers that have work.
 #[derive(Clone, Default)]
@@ -27,6 +28,9 @@ pub(super) struct Due {
     pub invitations: Wake,
     pub runs: Wake,
     pub erasures: Wake,
+    pub monitors: Wake,
+    /// Whether this node watches servers.
+    pub watching: Arc<AtomicBool>,
 }
 
 impl Due {
@@ -37,7 +41,7 @@ impl Due {
             async move { due.look(&app).await }
         });
         let due = self.clone();
-        timers.on_every_node("due erasures", LOOK_FOR_ERASURES_EVERY, None, move |app| {
+        timers.on_every_node("due erasures", LOOK_EVERY, None, move |app| {
             let due = due.clone();
             async move { due.look_for_erasures(&app).await }
         });
@@ -60,6 +64,10 @@ impl Due {
             if row.try_get(name)? {
                 wake.notify_one();
             }
+        }
+        // One that is watched here may be no more.
+        if row.try_get("monitors")? || self.watching.load(Ordering::Relaxed) {
+            self.monitors.notify_one();
         }
         let seat: Option<f64> = row.try_get("seat_seconds")?;
         // No seat stays taken until the next look.

@@ -7,6 +7,7 @@ select
   exists (select from working.sessions where least(idle_until, absolute_until) <= $1)
     or exists (select from working.closings) as sessions,
   exists (select from working.invitations where until <= $1) as invitations,
+  exists (select from working.server_monitors) as monitors,
   exists (
     select from working.run_tasks
     where state = 'queued' and (next_at is null or next_at <= clock_timestamp()))

@@ -48,7 +48,7 @@ impl Workers {
     pub fn start(app: &App) -> Self {
         let due = Due::default();
         let Due { mails: mail, sessions: close, erasures: erase, runs: run, .. } = due.clone();
-        let (watch, rounds) = (Wake::default(), Rounds::new());
+        let (watch, rounds) = (due.monitors.clone(), Rounds::new());
         let readers = vec![
             Reader::worker(mailer::Mailer::new(app, &mail)),
             Reader::worker(session_closer::SessionCloser::new(app, &close)),
@@ -90,7 +90,8 @@ impl Workers {
         });
         let (outbox, invitations) = (Some(due.outbox.clone()), Some(due.invitations.clone()));
         timers.on_one_node("outbox", SELDOM, outbox, sweeps::sweep_outbox);
-        timers.on_one_node("departures", SELDOM, Some(departures), erased_members::remove_departed);
+        let again = Duration::from_secs(30);
+        timers.on_one_node("departures", again, Some(departures), erased_members::remove_departed);
         timers.on_one_node("invitations", SELDOM, invitations, workspace_rows::expire_due);
         timers.on_one_node("credentials", minute, None, sweeps::sweep_credentials);
         timers.on_one_node("erasures", 10 * minute, None, sweeps::sweep_erasures);
@@ -104,7 +105,7 @@ impl Workers {
         timers.on_one_node("run secrets", minute, None, runner::sweep_secrets);
         let attempts = runner::Attempts::new(app);
         runner::start_timers(&mut timers, &attempts, run);
-        server_monitor::start_timers(&mut timers, &rounds, watch);
+        server_monitor::start_timers(&mut timers, &rounds, &due);
         due.start_timers(&mut timers);
         Self { app: app.clone(), readers, timers, attempts, rounds }
     }

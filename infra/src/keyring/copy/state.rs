@@ -38,7 +38,8 @@ pub(super) struct CopyState {
 
 impl CopyState {
     pub async fn read(client: &impl GenericClient) -> Result<Self, KeyringError> {
-        let row = client.query_one(READ, &[]).await?;
+        let read = client.prepare_cached(READ).await?;
+        let row = client.query_one(&read, &[]).await?;
         Ok(Self {
             keyring: row.try_get("keyring")?,
             number: row.try_get("number")?,

@@ -110,5 +110,6 @@ pub(super) async fn have_changed(
     client: &impl GenericClient,
     since: &str,
 ) -> Result<bool, KeyringError> {
-    Ok(client.query_one(HAS_CHANGES, &[&since]).await?.try_get(0)?)
+    let has_changes = client.prepare_cached(HAS_CHANGES).await?;
+    Ok(client.query_one(&has_changes, &[&since]).await?.try_get(0)?)
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::postgres::{ConnectOptions, PgError, connect, connect_one, describe};
+use crate::postgres::{ConnectOptions, PgError, PooledClient, connect, connect_one, describe};
 
 #[tokio::test]
 async fn a_server_that_is_not_reached_is_named_by_host_and_port_without_credentials() {
@@ -89,4 +89,24 @@ async fn an_error_is_told_by_its_code_and_constraint_and_without_values() {
     assert!(doubled.contains("23505") && doubled.contains("people_name_key"), "{doubled}");
     assert!(malformed.contains("22P02"), "{malformed}");
     assert!(!doubled.contains("ada") && !malformed.contains("ada"));
+}
+
+/// Its statements are prepared, and its process has their plans.
+#[tokio::test]
+async fn the_connection_that_came_back_last_is_handed_out_first() {
+    let url = test_support::empty_database().await.unwrap();
+    let pool = connect(&url, &ConnectOptions::default()).await.unwrap();
+    let process = async |client: &PooledClient| -> i32 {
+        client.query_one("select pg_backend_pid()", &[]).await.unwrap().get(0)
+    };
+    let (one, other) = (pool.get().await.unwrap(), pool.get().await.unwrap());
+    let (first, last) = (process(&one).await, process(&other).await);
+    drop(one);
+    drop(other);
+
+    for _ in 0..3 {
+        assert_eq!(process(&pool.get().await.unwrap()).await, last);
+    }
+    let (_last, next) = (pool.get().await.unwrap(), pool.get().await.unwrap());
+    assert_eq!(process(&next).await, first);
 }

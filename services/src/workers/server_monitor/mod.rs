@@ -5,6 +5,8 @@
 mod rounds;
 mod watch;
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,6 +21,7 @@ use infra::server_credentials::ServerCredentials;
 
 pub(super) use rounds::Rounds;
 
+use super::due::{Due, SELDOM};
 use super::timer::{Timers, Wake};
 use crate::wiring::App;
 
@@ -112,12 +115,17 @@ impl Worker for ServerMonitor {
     }
 }
 
-/// Starts the timers: monitoring on every node, retention on one.
-pub(super) fn start_timers(timers: &mut Timers, rounds: &Rounds, wake: Wake) {
-    let rounds = rounds.clone();
-    timers.on_every_node("server monitor", Duration::from_secs(2), Some(wake), move |app| {
-        let rounds = rounds.clone();
-        async move { rounds.round(app).await }
+/// Starts the timers: monitoring on every node, retention on one. A round is woken with each look while there is a
+/// server to watch, or this node watches one.
+pub(super) fn start_timers(timers: &mut Timers, rounds: &Rounds, due: &Due) {
+    let (rounds, watching) = (rounds.clone(), Arc::clone(&due.watching));
+    timers.on_every_node("server monitor", SELDOM, Some(due.monitors.clone()), move |app| {
+        let (rounds, watching) = (rounds.clone(), Arc::clone(&watching));
+        async move {
+            let watches = rounds.round(app).await?;
+            watching.store(watches, Ordering::Relaxed);
+            Ok::<(), PgError>(())
+        }
     });
     timers.on_one_node("server samples", Duration::from_mins(10), None, delete_samples);
 }

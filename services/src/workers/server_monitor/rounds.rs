@@ -1,4 +1,4 @@
-//! One round every two seconds: claims or releases servers, and writes the samples of all servers in one
+//! One round every two seconds while there is a server: claims or releases servers, and writes the samples of all servers in one
 //! statement.
 
 use std::collections::HashMap;
@@ -51,9 +51,10 @@ impl Rounds {
         })))
     }
 
-    pub async fn round(&self, app: App) -> Result<(), PgError> {
+    /// Whether this node watches a server now.
+    pub async fn round(&self, app: App) -> Result<bool, PgError> {
         if app.config.monitor_seconds == 0 {
-            return Ok(());
+            return Ok(false);
         }
         let mut state = self.0.lock().await;
         let today = app.clock.now().date_naive();
@@ -63,7 +64,8 @@ impl Rounds {
         }
         let watched = app.monitors.round().await?;
         state.follow(&app, &watched);
-        state.write(&app).await
+        state.write(&app).await?;
+        Ok(!watched.is_empty())
     }
 
     /// Ends every watch and releases the servers: other nodes can claim them at once.

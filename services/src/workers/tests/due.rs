@@ -1,5 +1,7 @@
 //! One look finds the work of each timer, and wakes no other.
 
+use std::sync::atomic::Ordering;
+
 use futures_util::FutureExt;
 use infra::keyring::SubjectKind;
 
@@ -40,6 +42,7 @@ async fn woken(due: &Due, app: &App) -> Vec<&'static str> {
         ("invitations", &due.invitations),
         ("runs", &due.runs),
         ("erasures", &due.erasures),
+        ("monitors", &due.monitors),
     ];
     wakes.iter().filter(|(_, wake)| was_woken(wake)).map(|(name, _)| *name).collect()
 }
@@ -86,6 +89,21 @@ async fn a_timer_is_woken_when_it_has_work_and_not_before() {
     execute(&app, SESSION, now).await;
     assert_eq!(woken(&due, &app).await, ["sessions"]);
     app.pool.get().await.unwrap().execute("delete from working.sessions", &[]).await.unwrap();
+
+    let watched = "insert into working.server_monitors (server_id, workspace_id)
+        select gen_random_uuid(), gen_random_uuid()";
+    app.pool.get().await.unwrap().execute(watched, &[]).await.unwrap();
+    assert_eq!(woken(&due, &app).await, ["monitors"]);
+    app.pool
+        .get()
+        .await
+        .unwrap()
+        .execute("delete from working.server_monitors", &[])
+        .await
+        .unwrap();
+    due.watching.store(true, Ordering::Relaxed);
+    assert_eq!(woken(&due, &app).await, ["monitors"], "this node still watches it");
+    due.watching.store(false, Ordering::Relaxed);
 
     let subject = domain::SubjectId(app.ids.uuid());
     app.keyring.ledger.request(SubjectKind::Account, subject, now, [1; 32]).await.unwrap();
