@@ -1,4 +1,4 @@
-//! Replays against the bare database.
+//! Replays against the bare database, and what the follower of the audit trail writes.
 //!
 //! `LETHE_BENCH_EVENTS` is how many events the log is seeded with (1,000,000), `LETHE_BENCH_TURNS`
 //! how often each is replayed (5).
