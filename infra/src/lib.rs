@@ -33,4 +33,5 @@ pub mod sessions;
 mod statement;
 pub mod supervise;
 mod tls;
+pub mod trouble;
 pub mod workspace_rows;

@@ -10,6 +10,7 @@ pub mod logging;
 pub mod metrics;
 pub mod operations;
 pub mod panicked;
+mod readiness;
 mod stuck_erasures;
 pub mod unseal;
 pub mod wiring;

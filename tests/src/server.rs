@@ -8,6 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::mpsc;
 
 use crate::Client;
@@ -79,6 +80,13 @@ impl TestServer {
     /// The full address of the metrics.
     pub fn metrics(&self) -> &str {
         &self.places["metrics"]
+    }
+
+    /// What makes it unready, with reasons: the API says only which part it is.
+    pub async fn readiness(&self) -> Value {
+        let at = self.metrics().replace("/metrics", "/readyz");
+        let text = reqwest::get(at).await.unwrap().text().await.unwrap();
+        serde_json::from_str(&text).unwrap()
     }
 
     pub fn places(&self) -> &BTreeMap<String, String> {

@@ -147,6 +147,7 @@ impl KeyCache {
         self.memory().sequence
     }
 
+    #[cfg(test)]
     pub fn is_leased(&self, now: Duration) -> bool {
         self.memory().is_leased(now)
     }

@@ -20,6 +20,7 @@ use super::{KeyringError, crypto};
 use crate::clock::since_boot;
 use crate::postgres::Pool;
 use crate::supervise;
+use crate::trouble::{LastTry, Trouble};
 
 /// The target of the log lines about the lease on keys in memory.
 pub const LOG_TARGET: &str = module_path!();
@@ -35,6 +36,7 @@ pub(super) struct Keys {
     pool: Pool,
     /// One renewal at a time.
     renewing: Mutex<Renewing>,
+    renewed: LastTry,
     regression: Arc<Regression>,
 }
 
@@ -46,7 +48,8 @@ impl Keys {
         pool: Pool,
         regression: Arc<Regression>,
     ) -> Self {
-        Self { cache, rows, roots, pool, renewing: Mutex::default(), regression }
+        let (renewing, renewed) = (Mutex::default(), LastTry::default());
+        Self { cache, rows, roots, pool, renewing, renewed, regression }
     }
 
     /// The state of each slot's key, in order. One round trip for all that are not in memory. `make`:
@@ -107,6 +110,17 @@ impl Keys {
     /// Renews the lease: reads what was invalidated since the last time. One request at a time, for
     /// all who wait.
     pub async fn renew(&self) -> Result<(), KeyringError> {
+        let renewed = self.renew_now().await;
+        self.renewed.note(&renewed);
+        renewed
+    }
+
+    /// Since when the lease is not renewed.
+    pub fn trouble(&self) -> Option<Trouble> {
+        self.renewed.trouble()
+    }
+
+    async fn renew_now(&self) -> Result<(), KeyringError> {
         let since = since_boot();
         let renewal = async {
             let mut renewing = self.renewing.lock().await;

@@ -46,8 +46,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::{Clock, since_boot};
+use crate::clock::Clock;
 use crate::postgres::Pool;
+use crate::trouble::Trouble;
 use escrow::Escrow;
 use key_cache::KeyCache;
 use key_rows::KeyRows;
@@ -82,7 +83,7 @@ pub use root_vault::{
 };
 pub use sealer::Sealer;
 pub use secret::Secret;
-pub use status::KeyringStatus;
+pub use status::{KeyringStatus, copy_age};
 pub use went_back::KeyringWentBack;
 
 /// One node's keyring: a handle to its [`KeyringParts`], which clones share.
@@ -239,6 +240,12 @@ impl Keyring {
         self.roots.reached()
     }
 
+    /// Since when the lease on keys in memory is not renewed: none is used meanwhile. `None`: it is, or an idle
+    /// node has not tried.
+    pub fn lease_trouble(&self) -> Option<Trouble> {
+        self.keys.trouble()
+    }
+
     /// Changes to the reason when the keyring's database went back under this node: it uses no keys from then
     /// on, and has to stop.
     pub fn went_back(&self) -> tokio::sync::watch::Receiver<Option<KeyringWentBack>> {
@@ -252,6 +259,6 @@ impl Keyring {
     pub async fn status(&self) -> Result<KeyringStatus, KeyringError> {
         let client = self.pool.get().await?;
         let row = client.query_one(&client.prepare_cached(KeyringStatus::READ).await?, &[]).await?;
-        KeyringStatus::from_row(&row, self.keys.cache.is_leased(since_boot()))
+        KeyringStatus::from_row(&row)
     }
 }

@@ -4,6 +4,23 @@ use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
 
 use super::{KeyringError, RootId};
+use crate::postgres::Pool;
+
+/// `None` for a time of the future: a clock that ran ahead has written it.
+const READ_COPY_AGE: &str = "select extract(epoch from clock_timestamp() - complete_at)::float8
+from keyring.copy where complete_at <= clock_timestamp() + interval '1 minute'";
+
+/// How long ago the copy of the keyring had every change, in seconds; `None`: that is not known. `pool` leads to the
+/// keyring's database.
+///
+/// # Errors
+/// [`KeyringError::Database`].
+pub async fn copy_age(pool: &Pool) -> Result<Option<f64>, KeyringError> {
+    let client = pool.get().await?;
+    let statement = client.prepare_cached(READ_COPY_AGE).await?;
+    let row = client.query_opt(&statement, &[]).await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?)
+}
 
 /// Counts and ages. Holds no key and no subject.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,14 +48,12 @@ pub struct KeyringStatus {
     /// The age of the copy of the keyring, in seconds: how long ago it had every change. `None`: it
     /// was never complete.
     pub copy_seconds: Option<f64>,
-    /// Whether this node has the lease and may use keys from memory.
-    pub is_leased: bool,
 }
 
 impl KeyringStatus {
     pub(super) const READ: &str = include_str!("sql/read_status.sql");
 
-    pub(super) fn from_row(row: &Row, is_leased: bool) -> Result<Self, KeyringError> {
+    pub(super) fn from_row(row: &Row) -> Result<Self, KeyringError> {
         Ok(Self {
             live: row.try_get("live")?,
             erased: row.try_get("destroyed")?,
@@ -51,7 +66,6 @@ impl KeyringStatus {
             email_generation: row.try_get("generation")?,
             email_generation_since: row.try_get("generation_at")?,
             copy_seconds: row.try_get("copy_seconds")?,
-            is_leased,
         })
     }
 }

@@ -80,6 +80,8 @@ families! {
     roots_unusable: IntGauge = "lethe_keyring_roots_unusable" [],
     /// 1 when the place of the root keys does not answer this node: it goes on with those in its memory.
     roots_unreached: IntGauge = "lethe_keyring_roots_unreached" [],
+    /// For how long the lease on keys in memory is not renewed: requests that need a key are refused; 0: it is.
+    lease_lost_seconds: Gauge = "lethe_keyring_lease_lost_seconds" [],
     /// Old root keys that are not erased yet, by what they wait for.
     roots_held: IntGaugeVec = "lethe_keyring_roots_held" ["reason"],
 

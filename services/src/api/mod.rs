@@ -26,6 +26,7 @@ use http::routes::Routes;
 use http::{link_pages, openapi};
 pub use state::{Api, ApiData};
 
+use crate::readiness::ReadinessCheck;
 use crate::wiring::App;
 
 /// How long a client may take to send a request's head, or may hold a connection unused.
@@ -61,12 +62,13 @@ pub fn configure(config: &mut web::ServiceConfig) {
 /// The listener's.
 pub fn serve(
     app: App,
+    readiness: ReadinessCheck,
     listener: TcpListener,
     drain: Duration,
 ) -> std::io::Result<(Server, SocketAddr)> {
     let at = listener.local_addr()?;
     let workers = app.config.workers.map(usize::from);
-    let api = web::Data::new(Api::new(app));
+    let api = web::Data::new(Api::new(app, readiness));
     let server = HttpServer::new(move || {
         Web::new()
             .app_data(api.clone())

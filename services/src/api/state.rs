@@ -9,11 +9,13 @@ use tokio_postgres::types::ToSql;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::rate_limits::{Limits, Rates};
 use crate::api::runs::stream_slots::StreamSlots;
+use crate::readiness::ReadinessCheck;
 use crate::wiring::App;
 
 /// What every thread shares.
 pub struct Api {
     pub app: App,
+    pub readiness: ReadinessCheck,
     pub limits: Limits,
     pub stream_slots: StreamSlots,
     origin: String,
@@ -22,7 +24,7 @@ pub struct Api {
 pub type ApiData = web::Data<Api>;
 
 impl Api {
-    pub fn new(app: App) -> Self {
+    pub fn new(app: App, readiness: ReadinessCheck) -> Self {
         let config = &app.config;
         let limits = Limits::new(Rates {
             address_requests_per_second: config.address_requests_per_second,
@@ -33,7 +35,7 @@ impl Api {
             checks_per_minute: config.checks_per_minute,
         });
         let origin = origin(&app.public_url);
-        Self { app, limits, stream_slots: StreamSlots::default(), origin }
+        Self { app, readiness, limits, stream_slots: StreamSlots::default(), origin }
     }
 
     pub fn of(request: &HttpRequest) -> Result<ApiData, Problem> {

@@ -19,6 +19,7 @@ use super::sockets::Sockets;
 use super::stop::Stop;
 use crate::config::Config;
 use crate::databases::{Databases, DatabasesError};
+use crate::readiness::ReadinessCheck;
 use crate::wiring::{App, Creation};
 use crate::workers::{self, Workers};
 use crate::{api, gauges, metrics};
@@ -110,8 +111,12 @@ impl Running {
     ) -> Result<Self, CliError> {
         let metrics = Arc::new(Metrics::new()?);
         // What takes long before anything is served can be seen, too.
-        let metrics_server =
-            Listener::spawn(metrics::serve(sockets.metrics, Arc::clone(&metrics))?);
+        let started = metrics::Started::default();
+        let metrics_server = Listener::spawn(metrics::serve(
+            sockets.metrics,
+            Arc::clone(&metrics),
+            Arc::clone(&started),
+        )?);
         if parts.creation() != Creation::All {
             databases.refuse_without_schema().await?;
         }
@@ -122,6 +127,7 @@ impl Running {
                 .await?;
         let prepared = workers::prepare(&app, &databases.keyring).await;
         prepared.map_err(|error| start_failure(&app, CliError::Failed(error)))?;
+        let readiness = ReadinessCheck::start(&app, &databases).await?;
         let wake = Wake::start(databases.direct.clone(), app.executor.appended());
         let readers = if parts.readers {
             Some(read(&app, &wake).await.map_err(|error| start_failure(&app, error))?)
@@ -129,9 +135,12 @@ impl Running {
             None
         };
         let api = match sockets.api {
-            Some(listener) => Some(api::serve(app.clone(), listener, drain(config))?),
+            Some(listener) => {
+                Some(api::serve(app.clone(), readiness.clone(), listener, drain(config))?)
+            }
             None => None,
         };
+        started.get_or_init(|| readiness);
         Ok(Self {
             databases,
             api: api.map(Listener::spawn),

@@ -110,6 +110,8 @@ async fn keys(app: &App) -> Result<(), KeyringError> {
     let (metrics, now) = (&app.metrics, app.clock.now());
     metrics.roots_unusable.set(i64::from(app.keyring.roots_usable().is_err()));
     metrics.roots_unreached.set(i64::from(app.keyring.roots_reached().is_err()));
+    let trouble = app.keyring.lease_trouble().map(|trouble| trouble.age().as_secs_f64());
+    metrics.lease_lost_seconds.set(trouble.unwrap_or_default());
     let keys = app.keyring.status().await?;
     metrics.keys.with_label_values(&["live"]).set(keys.live);
     metrics.keys.with_label_values(&["destroyed"]).set(keys.erased);

@@ -174,9 +174,10 @@ async fn until_ready(lethe: &TestServer) {
 
 async fn until_writes_say(lethe: &TestServer, why: &str) {
     until("the node is not ready, and says why", async || {
-        let answer = lethe.client().get("/readyz").await;
-        let says = answer.status == 503 && answer.field("/writes").contains(why);
-        if says { Ok(()) } else { Err(answer.text()) }
+        let status = lethe.client().get("/readyz").await.status;
+        let reasons = lethe.readiness().await;
+        let says = status == 503 && reasons["writes"].as_str().unwrap().contains(why);
+        if says { Ok(()) } else { Err(reasons) }
     })
     .await;
 }

@@ -16,6 +16,7 @@ mod memory;
 mod metrics;
 mod mistyped;
 mod pooled;
+mod readiness;
 mod refusals;
 mod restore;
 mod revocation;

@@ -54,10 +54,11 @@ async fn a_node_that_cannot_read_its_root_is_not_ready_and_comes_back() {
     std::fs::rename(&file, &away).unwrap();
 
     until("it is not ready, and says why", async || {
-        let (status, body) = readiness(&node.client()).await;
         // A part that is slow to answer makes a node unready, too.
-        let says = body["keyring"].as_str().unwrap().contains("root key 1, which is not in");
-        if status == 503 && says { Ok(()) } else { Err(body) }
+        let (status, _) = readiness(&node.client()).await;
+        let reasons = node.readiness().await;
+        let says = reasons["keyring"].as_str().unwrap().contains("root key 1, which is not in");
+        if status == 503 && says { Ok(()) } else { Err(reasons) }
     })
     .await;
 

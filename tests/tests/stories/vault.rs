@@ -74,8 +74,8 @@ async fn a_node_whose_vault_does_not_answer_goes_on_and_one_that_starts_is_refus
     let said = refused(&["serve"]).await;
     assert!(said.contains("status 503: Vault is sealed"), "{said}");
     until("it is shown", async || {
-        let ready = lethe.client().get("/readyz").await.expect(200).json();
-        let roots = ready["roots"].as_str().unwrap().to_owned();
+        lethe.client().get("/readyz").await.expect(200);
+        let roots = lethe.readiness().await["roots"].as_str().unwrap().to_owned();
         if roots.contains("Vault is sealed") { Ok(()) } else { Err(roots) }
     })
     .await;

@@ -1,16 +1,16 @@
 //! The newest event that all nodes know, in one row of the keyring's database.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 
 use domain::EventId;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
-use super::keep::Trouble;
 use super::{CompareError, NewestEvent, Watermark, WentBack};
 use crate::postgres::{PgError, Pool};
 use crate::statement::{execute, query_opt};
+use crate::trouble::LastTry;
 
 const READ: &str = "select position, event_id, restores, noticed_at, lost_through, restored_through
 from keyring.watermark";
@@ -57,7 +57,7 @@ pub struct Durable {
 pub(super) struct Shared {
     /// What the row says at least.
     pub(super) position: AtomicI64,
-    pub(super) trouble: Mutex<Option<Trouble>>,
+    pub(super) kept: LastTry,
     /// The number of restores that had been dealt with when this node started.
     restores: AtomicI64,
     restored_through: AtomicI64,

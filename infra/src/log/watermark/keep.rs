@@ -1,35 +1,16 @@
 //! Keeps the row of the keyring's database up to date while a node runs.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::{CompareError, Durable};
+use crate::trouble::Trouble;
 
 const RAISE_EVERY: Duration = Duration::from_secs(1);
 /// How often an idle node asks whether another one has found that the log went back.
 pub(super) const READ_EVERY: Duration = Duration::from_secs(5);
-
-/// Since when the log was not compared with what is known, or that was not written down, and why.
-#[derive(Clone, Debug)]
-pub struct Trouble {
-    since: Instant,
-    why: String,
-}
-
-impl Trouble {
-    /// How long it has lasted.
-    pub fn age(&self) -> Duration {
-        self.since.elapsed()
-    }
-
-    /// The last error.
-    pub fn why(&self) -> &str {
-        &self.why
-    }
-}
 
 impl Durable {
     /// Writes down each second what was learned since, and nothing on an idle node, which only reads now
@@ -52,7 +33,7 @@ impl Durable {
             if kept.is_ok() {
                 kept_at = Instant::now();
             }
-            self.note(kept);
+            self.note(&kept);
         }
     }
 
@@ -60,18 +41,16 @@ impl Durable {
         self.watermark.position() > self.shared.position.load(Ordering::Relaxed)
     }
 
-    fn note(&self, kept: Result<(), CompareError>) {
-        let mut trouble = self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        *trouble = kept.err().map(|error| {
+    fn note(&self, kept: &Result<(), CompareError>) {
+        if let Err(error) = kept {
             tracing::debug!(%error, "the newest event of the log was not written down");
-            let since = trouble.as_ref().map_or_else(Instant::now, |known| known.since);
-            Trouble { since, why: error.to_string() }
-        });
+        }
+        self.shared.kept.note(kept);
     }
 
     /// Why a restore to this moment might not be noticed; `None`: what is known is written down.
     pub fn trouble(&self) -> Option<Trouble> {
-        self.shared.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.shared.kept.trouble()
     }
 
     /// Writes down what is known once more, for a process that ends: its last second may have appended.

@@ -21,7 +21,6 @@ use uuid::Uuid;
 
 pub use durable::{Durable, Known, Lost};
 pub use error::{CompareError, WentBack};
-pub use keep::Trouble;
 pub(crate) use note::NOTE_RESTORE;
 pub use note::{RestoreNote, lock_restores, note_restore, take_back_note};
 

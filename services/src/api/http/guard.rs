@@ -73,7 +73,7 @@ pub async fn guard(
     Ok(answer)
 }
 
-/// Probes are not counted: they come from where everybody's requests come from.
+/// Probes are not counted: they come from where everybody's requests come from. All of a second share one look.
 fn admit(api: &Api, request: &ServiceRequest) -> Result<(), Problem> {
     if matches!(request.path(), "/healthz" | "/readyz") {
         return Ok(());
