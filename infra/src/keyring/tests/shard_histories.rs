@@ -24,8 +24,11 @@ enum Happening {
     Copy,
     /// As a standby that receives nothing more, or a backup.
     Save,
-    /// The standby is promoted, or the backup is restored.
-    GoBack,
+    /// The standby is promoted, or the backup is restored. Where a copy is merged, nodes that do not look at it may have
+    /// gone on before.
+    GoBack {
+        goes_on: bool,
+    },
 }
 
 fn happenings() -> impl Strategy<Value = Vec<Happening>> {
@@ -37,7 +40,7 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
         1 => Just(Happening::Crash),
         2 => Just(Happening::Copy),
         1 => Just(Happening::Save),
-        1 => Just(Happening::GoBack),
+        1 => any::<bool>().prop_map(|goes_on| Happening::GoBack { goes_on }),
     ];
     prop::collection::vec(one, 20..60)
 }
@@ -95,8 +98,8 @@ impl History {
                 self.harness.back_up().await;
                 self.is_saved = true;
             }
-            Happening::GoBack if self.is_saved => self.go_back().await,
-            Happening::GoBack => {}
+            Happening::GoBack { goes_on } if self.is_saved => self.go_back(*goes_on).await,
+            Happening::GoBack { .. } => {}
         }
         self.kept.add(&self.harness).await;
         self.holds().await;
@@ -111,10 +114,16 @@ impl History {
         self.node = Some(self.harness.node().await);
     }
 
-    async fn go_back(&mut self) {
+    async fn go_back(&mut self, goes_on: bool) {
         self.node = None;
         self.harness.take_back().await;
         if self.merges {
+            if goes_on {
+                let copy = self.harness.options.copy.take();
+                self.harness.node().await.root_rotation.rotate().await.unwrap();
+                self.harness.options.copy = copy;
+                self.kept.add(&self.harness).await;
+            }
             // Where the copy knows no more, nothing but the history says that it went back.
             let restored = self.harness.restore().await;
             assert!(matches!(restored, Ok(_) | Err(KeyringError::NothingToRestore(_))));
