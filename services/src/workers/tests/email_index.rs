@@ -3,7 +3,7 @@
 use infra::keyring::{AddressReservations, IndexRotation, IndexTurn};
 use infra::reservations::UNREADABLE;
 
-use super::super::email_index::{Accounts, BATCH, ROTATION, reserve_unreadable};
+use super::super::email_index::{Accounts, BATCH, ROTATION, reserve_restored, reserve_unreadable};
 use super::*;
 use crate::operations::email_addresses::reserve_instead;
 
@@ -138,6 +138,30 @@ async fn a_rotation_goes_on_after_a_batch_that_is_exactly_full() {
     assert_eq!(rotate(&app).await, IndexTurn::Rotated);
 
     assert!(has_only(&app, ada.account, ada.email).await);
+}
+
+#[tokio::test]
+async fn addresses_of_a_restored_log_are_reserved_under_the_key_of_today() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let before = databases().await.unwrap();
+    let restored = harness.node_with(app.transport.clone(), &before.log_url).await;
+    let mut people = Vec::new();
+    for email in ["ada@example.org", "bob@example.org"] {
+        let person = register(&app, email).await;
+        register_as(&restored, person.account, email).await;
+        people.push(person);
+    }
+    harness.clock.advance(TimeDelta::days(8));
+    assert_eq!(rotate(&app).await, IndexTurn::Rotated);
+
+    assert_eq!(reserve_restored(&restored).await.unwrap(), 2);
+
+    for person in people {
+        assert!(has_only(&restored, person.account, person.email).await);
+    }
+    assert_eq!(restored.metrics.addresses_restored.get(), 2);
+    assert_eq!(reserve_restored(&restored).await.unwrap(), 0);
 }
 
 async fn repair(databases: &Databases, stream: Uuid) {

@@ -159,7 +159,6 @@ async fn a_stream_that_cannot_be_read_keeps_no_node_from_starting() {
     let reserved = restored.reservations.of_owner(joe.account.0).await.unwrap();
     assert!(indexes.iter().all(|index| reserved.contains(index)), "{reserved:?}");
     assert_eq!(restored.reservations.of_owner(ada.account.0).await.unwrap().len(), 1);
-    assert_eq!(restored.metrics.addresses_restored.get(), 3, "of all but Eve");
 
     assert_eq!(replay_ledger(&restored).await.unwrap(), 0);
     let kept = restored.reservations.of_owner(ada.account.0).await.unwrap();
