@@ -204,8 +204,8 @@ mod tests {
 
         let text = String::from_utf8(app.metrics.text().unwrap()).unwrap();
         for line in [
-            "lethe_mails{state=\"queued\"} 3",
-            "lethe_mails{state=\"sent\"} 0",
+            "lethe_mail_outbox{state=\"queued\"} 3",
+            "lethe_mail_outbox{state=\"sent\"} 0",
             "lethe_runs{state=\"queued\"} 1",
             "lethe_runs{state=\"lost\"} 0",
             "lethe_seat_leases 2",

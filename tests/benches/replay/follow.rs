@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 use infra::log::watermark::Watermark;
 use infra::log::{ReadPositions, Reader, ReaderOptions, Readers, status};
 use infra::metrics::Metrics;
+use tests::until_within;
 use tokio::sync::watch;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
 use crate::harness::Harness;
 
+const WITHIN: Duration = Duration::from_mins(30);
 const RESET: &str = include_str!("reset.sql");
 const WRITTEN: &str = "select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8";
 
@@ -29,13 +31,12 @@ pub async fn follow(harness: &Harness, owner: &Client, reader: Reader) {
     let pool = harness.pool.clone();
     let readers = Readers::start(pool, wake, vec![reader], options, metrics, positions, known);
     let readers = readers.await.unwrap();
-    let events = loop {
+    let events = until_within(WITHIN, "the reader is at the end of the log", async || {
         let all = status(&harness.pool).await.unwrap();
-        match all.iter().rfind(|it| it.name == name) {
-            Some(it) if it.lag_events == 0 => break it.head as f64,
-            _ => tokio::time::sleep(Duration::from_millis(100)).await,
-        }
-    };
+        let reader = all.iter().rfind(|it| it.name == name)?;
+        (reader.lag_events == 0).then_some(reader.head as f64)
+    });
+    let events = events.await;
     let rate = events / started.elapsed().as_secs_f64();
     let bytes = (written().await - before) / events;
     println!("{name} followed from 1: {rate:.0} events/s, {bytes:.0} bytes of WAL an event");
