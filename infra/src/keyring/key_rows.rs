@@ -59,7 +59,7 @@ struct MissingKey {
 }
 
 /// What the rows say.
-enum Found {
+enum ReadKeys {
     All(FetchedKeys),
     Missing(Vec<MissingKey>),
     /// This root is not in the store. If it is erased, what it wrapped has been wrapped under a later one since the
@@ -85,13 +85,13 @@ impl KeyRows {
         for _ in 0..ATTEMPTS_MAX {
             let (requested_at, rows) = self.find(wanted).await?;
             match self.read(wanted, &rows).await? {
-                Found::All(fetched) => {
+                ReadKeys::All(fetched) => {
                     // Rows are as old as the request: they may be used for one lease, like keys in memory.
                     let in_time = since_boot().saturating_sub(requested_at) < LEASE;
                     return if in_time { Ok(fetched) } else { Err(LEASE_LOST) };
                 }
-                Found::Missing(missing) => rootless = self.make(missing).await?,
-                Found::Rootless(root) => rootless = Some(root),
+                ReadKeys::Missing(missing) => rootless = self.make(missing).await?,
+                ReadKeys::Rootless(root) => rootless = Some(root),
             }
         }
         Err(self.roots.missing(rootless.unwrap_or_else(|| self.roots.current())))
@@ -114,7 +114,7 @@ impl KeyRows {
         Ok((requested_at, rows.await?))
     }
 
-    async fn read(&self, wanted: &[WantedKey], rows: &[Row]) -> Result<Found, KeyringError> {
+    async fn read(&self, wanted: &[WantedKey], rows: &[Row]) -> Result<ReadKeys, KeyringError> {
         let first = rows.first().ok_or(KeyringError::Damaged)?;
         if first.try_get("standby")? {
             return Err(KeyringError::Standby);
@@ -136,14 +136,14 @@ impl KeyRows {
                 continue;
             };
             let (root, above) = self.above(row).await?;
-            let Some(above) = above else { return Ok(Found::Rootless(root)) };
+            let Some(above) = above else { return Ok(ReadKeys::Rootless(root)) };
             let key = Arc::new(crypto::unwrap(&above, &wanted.id(number).identity(), wrapped)?);
             keys.push(KeyState::Live { number, key });
         }
         if !missing.is_empty() {
-            return Ok(Found::Missing(missing));
+            return Ok(ReadKeys::Missing(missing));
         }
-        Ok(Found::All(FetchedKeys { keys, sequence: first.try_get("last")? }))
+        Ok(ReadKeys::All(FetchedKeys { keys, sequence: first.try_get("last")? }))
     }
 
     /// What wraps the live key of a row: its shard key, or a root. `None`: this root is not in the store.

@@ -24,7 +24,8 @@ const NOTE_ESCROWED: &str =
     "update keyring.roots set escrow = 'held', escrow_until = $2 where root_id = $1";
 const NOTE_ERASED: &str =
     "update keyring.roots set state = 'destroyed', destroyed_at = $2 where root_id = $1";
-pub(super) const DELETE_REPLACED_SHARDS: &str = include_str!("sql/delete_replaced_shards.sql");
+pub(super) const DELETE_REPLACED_SHARDS: &str = "delete from keyring.shards
+where state = 'replaced' and root_id in (select root_id from keyring.roots where state = 'destroyed')";
 const NOTE_UNCOPIED: &str = "update keyring.roots set copied = false where root_id = $1";
 const LIST_DUE_ESCROWS: &str = "select root_id from keyring.roots
 where escrow = 'held' and escrow_until <= $1 order by root_id";

@@ -13,7 +13,10 @@ use crate::postgres::{GenericClient, PoolClient};
 use crate::random;
 
 const MAKE: &str = include_str!("sql/make_shards.sql");
-const HAS_LOST_KEYS: &str = include_str!("sql/has_lost_keys.sql");
+/// Null until the first shard key is made.
+const HAS_LOST_KEYS: &str =
+    "select history <> keyring.history() or lsn > pg_current_wal_insert_lsn()
+    as has_lost from keyring.shard_history";
 const TAINT_ALL: &str = include_str!("sql/taint_shards.sql");
 
 /// A shard key as it stands in its row.
