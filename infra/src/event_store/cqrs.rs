@@ -110,7 +110,7 @@ impl<A: Stored> CqrsStore<A> {
     async fn read(&self, stream: Uuid) -> Result<Vec<EventEnvelope<A>>, LoadError> {
         let client = self.executor.0.appender.streams.pool.get().await?;
         let query = client.prepare_cached(LOAD_AFTER).await?;
-        let of: [&(dyn ToSql + Sync); 4] = [&stream, &self.tenant.0, &A::TYPE, &0_i64];
+        let of: [&(dyn ToSql + Sync); 5] = [&stream, &self.tenant.0, &A::TYPE, &0_i64, &0_i64];
         let rows = client.query(&query, &of).await?;
         let events = rows.iter().map(|row| {
             let event = decode(stream, row)?;

@@ -111,9 +111,18 @@ impl Appender {
     }
 
     /// Puts the states after an append into the cache.
-    pub fn cache(&self, tenant: TenantId, steps: &[Step], loaded: Vec<LoadedStream>) {
-        for loaded in loaded {
+    pub fn cache(
+        &self,
+        tenant: TenantId,
+        steps: &[Step],
+        loaded: Vec<LoadedStream>,
+        receipt: &Receipt,
+    ) {
+        for mut loaded in loaded {
             if let Some(step) = steps.iter().find(|step| step.stream == loaded.stream) {
+                if let Some(last) = receipt.last_of(loaded.stream) {
+                    loaded.state.position = last.position;
+                }
                 step.command.cache(&self.streams, tenant, loaded);
             }
         }

@@ -173,7 +173,7 @@ impl Executor {
             if let Some(appended) = self.0.appender.append(draft, macs).await? {
                 let receipt = receipt(steps, &loaded, Some(appended));
                 if !receipt.replayed() {
-                    self.0.appender.cache(request.tenant, steps, loaded);
+                    self.0.appender.cache(request.tenant, steps, loaded, &receipt);
                 }
                 return Ok(receipt);
             }

@@ -88,7 +88,7 @@ impl<A: Stored> StepCommand for CommandOf<A> {
     ) -> Result<(), ExecuteError> {
         let LoadedStream { stream, before, .. } = *loaded;
         let known = loaded.state.clone().typed::<A>();
-        let Loaded { mut state, mut version } =
+        let Loaded { mut state, mut version, position } =
             known.ok_or(LoadError::WrongType { stream, stream_type: A::TYPE })?;
         for event in state.decide(self.0.clone()).map_err(Into::into)? {
             let expected = (version == before).then_some(before);
@@ -97,7 +97,7 @@ impl<A: Stored> StepCommand for CommandOf<A> {
             let event = draft.add(place, event).await?;
             Arc::make_mut(&mut state).apply(event);
         }
-        loaded.state = Loaded { state, version }.into();
+        loaded.state = Loaded { state, version, position }.into();
         Ok(())
     }
 

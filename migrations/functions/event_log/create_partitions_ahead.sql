@@ -1,5 +1,5 @@
 -- Creates a partition of `size` positions once the log is past the middle of its last partition. One node at a time.
--- Answers the last position that has a partition.
+-- Answers the last position that has a partition. What the log's recent part is follows the clock here, too.
 create or replace function event_log.create_partitions_ahead(size bigint) returns bigint
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
@@ -13,6 +13,7 @@ begin
     perform event_log.create_partition(last + 1, last + size);
     last := last + size;
   end if;
+  perform event_log.move_recent_from();
   return last;
 end $$;
 

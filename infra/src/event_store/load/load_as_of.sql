@@ -1,5 +1,9 @@
 select version, event_type, schema_version, data, sealed, position, event_id
 from event_log.events
-where stream_id = $1 and (tenant_id, stream_type) = ($2, $3) and version <= (
-  select max(version) from event_log.events where stream_id = $1 and recorded_at <= $4)
+where stream_id = $1 and (tenant_id, stream_type) = ($2, $3)
+  and position >= (select position from event_log.streams where stream_id = $1)
+  and version <= (
+    select max(version) from event_log.events
+    where stream_id = $1 and recorded_at <= $4
+      and position >= (select position from event_log.streams where stream_id = $1))
 order by version

@@ -19,6 +19,7 @@ pub struct Snapshots {
 pub struct Snapshot {
     stream: Uuid,
     version: i64,
+    position: i64,
     state_version: i16,
     state: AnyState,
     encode: fn(&AnyState) -> Option<String>,
@@ -59,9 +60,9 @@ impl Snapshots {
 
 impl Snapshot {
     pub fn of<A: Stored>(stream: Uuid, loaded: &Loaded<A>) -> Self {
-        let Loaded { state, version } = loaded.clone();
+        let Loaded { state, version, position } = loaded.clone();
         let state_version = A::SNAPSHOT_VERSION;
-        Self { stream, version, state_version, state, encode: encode::<A> }
+        Self { stream, version, position, state_version, state, encode: encode::<A> }
     }
 
     /// Writes nothing when the state holds a clear personal field: it cannot be encoded.
@@ -70,8 +71,8 @@ impl Snapshot {
         let client = pool.get().await?;
         let write = client.prepare_cached(include_str!("write_snapshot.sql")).await?;
         let state = JsonText(&state);
-        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
-            [&self.stream, &self.version, &self.state_version, &state];
+        let values: [&(dyn tokio_postgres::types::ToSql + Sync); 5] =
+            [&self.stream, &self.version, &self.state_version, &state, &self.position];
         client.execute(&write, &values).await?;
         Ok(())
     }

@@ -30,12 +30,14 @@ pub struct Loaded<A> {
     pub state: Arc<A>,
     /// The number of the stream's newest event, from 1; 0 when the stream has no event.
     pub version: i64,
+    /// The position of that event in the log; 0 when the stream has no event.
+    pub position: i64,
 }
 
 impl<A: Stored> Loaded<A> {
     /// The state of a stream without events.
     pub(in crate::event_store) fn empty() -> Self {
-        Self { state: Arc::new(A::default()), version: 0 }
+        Self { state: Arc::new(A::default()), version: 0, position: 0 }
     }
 }
 
@@ -47,19 +49,20 @@ pub type AnyState = Arc<dyn Any + Send + Sync>;
 pub struct StreamState {
     pub state: AnyState,
     pub version: i64,
+    pub position: i64,
 }
 
 impl StreamState {
     /// `None` when it is the state of another aggregate.
     pub fn typed<A: Stored>(self) -> Option<Loaded<A>> {
         let state = self.state.downcast::<A>().ok()?;
-        Some(Loaded { state, version: self.version })
+        Some(Loaded { state, version: self.version, position: self.position })
     }
 }
 
 impl<A: Stored> From<Loaded<A>> for StreamState {
     fn from(loaded: Loaded<A>) -> Self {
-        Self { state: loaded.state, version: loaded.version }
+        Self { state: loaded.state, version: loaded.version, position: loaded.position }
     }
 }
 

@@ -15,9 +15,9 @@ use super::snapshot::Snapshots;
 use super::state::{LoadError, Loaded, Stored, StreamState};
 use crate::log::json::JsonText;
 use crate::log::watermark::{NewestEvent, Watermark};
-use crate::postgres::{Pool, Rows};
+use crate::postgres::{Pool, PoolClient, Rows};
 
-const LOAD: &str = include_str!("load.sql");
+pub const LOAD: &str = include_str!("load.sql");
 pub const LOAD_AFTER: &str = include_str!("load_after.sql");
 const LOAD_AS_OF: &str = include_str!("load_as_of.sql");
 
@@ -62,11 +62,9 @@ impl Streams {
         cached: Loaded<A>,
     ) -> Result<Loaded<A>, LoadError> {
         let client = self.pool.get().await?;
-        let query = client.prepare_cached(LOAD_AFTER).await?;
-        let of: [&(dyn ToSql + Sync); 4] = [&stream, &tenant.0, &A::TYPE, &cached.version];
-        let rows = client.query_raw(&query, of).await?;
+        let (version, position) = (cached.version, cached.position);
         let mut fold = Fold::from(stream, cached);
-        fold.apply_all(rows).await?;
+        fold.apply_all(read_after::<A>(&client, tenant, stream, version, position).await?).await?;
         Ok(self.keep(tenant, fold))
     }
 
@@ -76,27 +74,43 @@ impl Streams {
         tenant: TenantId,
         stream: Uuid,
     ) -> Result<Loaded<A>, LoadError> {
-        let mut fold = self.fold(tenant, stream, A::SNAPSHOT_VERSION).await?;
-        if fold.snapshot == SnapshotUse::Unreadable {
-            tracing::warn!(%stream, "a snapshot cannot be read: the events are read instead");
-            fold = self.fold(tenant, stream, NO_SNAPSHOT).await?;
-        }
-        Ok(self.keep(tenant, fold))
+        let fold = match self.fold(tenant, stream, A::SNAPSHOT_VERSION).await? {
+            Some(fold) => Some(fold),
+            None => self.fold(tenant, stream, NO_SNAPSHOT).await?,
+        };
+        Ok(self.keep(tenant, fold.unwrap_or_else(|| Fold::from(stream, Loaded::empty()))))
     }
 
+    /// `None`: there is a snapshot, but the log lacks its event, or it cannot be read.
     async fn fold<A: Stored>(
         &self,
         tenant: TenantId,
         stream: Uuid,
         snapshot_version: i16,
-    ) -> Result<Fold<A>, LoadError> {
+    ) -> Result<Option<Fold<A>>, LoadError> {
         let client = self.pool.get().await?;
         let query = client.prepare_cached(LOAD).await?;
         let of: [&(dyn ToSql + Sync); 4] = [&stream, &tenant.0, &A::TYPE, &snapshot_version];
-        let rows = client.query_raw(&query, of).await?;
+        let mut rows = client.query_raw(&query, of).await?;
         let mut fold = Fold::from(stream, Loaded::empty());
+        let Some(first) = rows.try_next().await? else { return Ok(Some(fold)) };
+        let start = Start::of(&first)?;
+        if !start.recent {
+            // Nothing follows: what begins earlier is read from there.
+            drain(rows).await?;
+            let (version, position) = (start.version - 1, start.position);
+            rows = read_after::<A>(&client, tenant, stream, version, position).await?;
+        }
+        if start.version > 0 {
+            let Some(event) = rows.try_next().await? else { return Ok(None) };
+            let Some((loaded, last)) = start.snapshot(stream, &event)? else {
+                drain(rows).await?;
+                return Ok(None);
+            };
+            fold = Fold { loaded, from_snapshot: true, last: Some(last), ..fold };
+        }
         fold.apply_all(rows).await?;
-        Ok(fold)
+        Ok(Some(fold))
     }
 
     /// The state at a time: after the events that were recorded by then. Never from the cache.
@@ -120,7 +134,7 @@ impl Streams {
         if let Some(last) = fold.last {
             self.watermark.raise(last);
         }
-        if fold.events > 0 || fold.snapshot == SnapshotUse::Read {
+        if fold.events > 0 || fold.from_snapshot {
             self.cache.put(tenant, A::TYPE, fold.stream, loaded.clone().into());
         }
         self.snapshots.take_if_due(fold.stream, fold.events, &loaded);
@@ -131,28 +145,80 @@ impl Streams {
 /// A snapshot version that no aggregate has.
 const NO_SNAPSHOT: i16 = -1;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum SnapshotUse {
-    None,
-    Read,
-    /// The snapshot has another shape under the same version: the events are read instead.
-    Unreadable,
+async fn read_after<'a, A: Stored>(
+    client: &'a PoolClient,
+    tenant: TenantId,
+    stream: Uuid,
+    version: i64,
+    position: i64,
+) -> Result<Rows<'a>, LoadError> {
+    let query = client.prepare_cached(LOAD_AFTER).await?;
+    let of: [&(dyn ToSql + Sync); 5] = [&stream, &tenant.0, &A::TYPE, &version, &position];
+    Ok(client.query_raw(&query, of).await?)
+}
+
+/// A statement that is given up costs its connection.
+async fn drain(mut rows: Rows<'_>) -> Result<(), LoadError> {
+    while rows.try_next().await?.is_some() {}
+    Ok(())
+}
+
+/// The first row of `load.sql`.
+struct Start<'a> {
+    /// Of the snapshot; 0 without one.
+    version: i64,
+    state: Option<JsonText<'a>>,
+    position: i64,
+    recent: bool,
+}
+
+impl<'a> Start<'a> {
+    fn of(row: &'a Row) -> Result<Self, LoadError> {
+        Ok(Self {
+            version: row.try_get(0)?,
+            state: row.try_get(3)?,
+            position: row.try_get(5)?,
+            recent: row.try_get(7)?,
+        })
+    }
+
+    /// The state, if this is its event.
+    fn snapshot<A: Stored>(
+        &self,
+        stream: Uuid,
+        event: &Row,
+    ) -> Result<Option<(Loaded<A>, NewestEvent)>, LoadError> {
+        let (version, last) = (event.try_get::<_, i64>(0)?, mark(event)?);
+        if (version, last.position) != (self.version, self.position) {
+            return Ok(None);
+        }
+        let state = self.state.as_ref().and_then(|state| serde_json::from_str(state.0).ok());
+        if state.is_none() {
+            tracing::warn!(%stream, "a snapshot cannot be read: the events are read instead");
+        }
+        let loaded = |state| Loaded { state: Arc::new(state), version, position: last.position };
+        Ok(state.map(|state| (loaded(state), last)))
+    }
+}
+
+fn mark(row: &Row) -> Result<NewestEvent, LoadError> {
+    Ok(NewestEvent { position: row.try_get(5)?, event: EventId(row.try_get(6)?) })
 }
 
 /// A state, and the version up to which the stream is applied to it.
 struct Fold<A> {
     stream: Uuid,
     loaded: Loaded<A>,
-    /// How many events were read for it.
+    /// How many events were applied.
     events: i64,
-    snapshot: SnapshotUse,
-    /// The last event that was read, in the snapshot or by itself.
+    from_snapshot: bool,
+    /// The last event that was read.
     last: Option<NewestEvent>,
 }
 
 impl<A: Stored> Fold<A> {
     const fn from(stream: Uuid, loaded: Loaded<A>) -> Self {
-        Self { stream, loaded, events: 0, snapshot: SnapshotUse::None, last: None }
+        Self { stream, loaded, events: 0, from_snapshot: false, last: None }
     }
 
     /// What cannot be read ends the state, and not the rows: the connection of a statement that is given up
@@ -160,7 +226,7 @@ impl<A: Stored> Fold<A> {
     async fn apply_all(&mut self, mut rows: Rows<'_>) -> Result<(), LoadError> {
         let mut applied = Ok(());
         while let Some(row) = rows.try_next().await? {
-            if applied.is_ok() && self.snapshot != SnapshotUse::Unreadable {
+            if applied.is_ok() {
                 applied = self.apply(&row);
             }
         }
@@ -168,13 +234,8 @@ impl<A: Stored> Fold<A> {
     }
 
     fn apply(&mut self, row: &Row) -> Result<(), LoadError> {
-        let version: i64 = row.try_get(0)?;
-        self.last =
-            Some(NewestEvent { position: row.try_get(5)?, event: EventId(row.try_get(6)?) });
-        if row.try_get::<_, Option<&str>>(1)?.is_none() {
-            self.start_from(version, row.try_get::<_, JsonText<'_>>(3)?.0);
-            return Ok(());
-        }
+        let (version, last) = (row.try_get::<_, i64>(0)?, mark(row)?);
+        self.last = Some(last);
         if version != self.loaded.version + 1 {
             let version = self.loaded.version + 1;
             return Err(LoadError::Missing { stream: self.stream, version });
@@ -182,18 +243,9 @@ impl<A: Stored> Fold<A> {
         let event = decode(self.stream, row)?;
         Arc::make_mut(&mut self.loaded.state).apply(event);
         self.loaded.version = version;
+        self.loaded.position = last.position;
         self.events += 1;
         Ok(())
-    }
-
-    fn start_from(&mut self, version: i64, state: &str) {
-        match serde_json::from_str::<A>(state) {
-            Ok(state) => {
-                self.loaded = Loaded { state: Arc::new(state), version };
-                self.snapshot = SnapshotUse::Read;
-            }
-            Err(_) => self.snapshot = SnapshotUse::Unreadable,
-        }
     }
 }
 

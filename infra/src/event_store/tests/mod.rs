@@ -9,6 +9,7 @@ mod outcomes;
 mod partition;
 mod proxy;
 mod receipts;
+mod recent;
 mod roles;
 mod snapshots;
 mod start;

@@ -25,6 +25,7 @@ pub struct PathAggregate<Id, A> {
     pub id: Id,
     pub state: Arc<A>,
     pub version: i64,
+    position: i64,
 }
 
 pub type PathWorkspace = PathAggregate<WorkspaceId, Workspace>;
@@ -35,11 +36,12 @@ pub type PathLease = PathAggregate<LeaseId, SeatPool>;
 
 impl<Id, A> PathAggregate<Id, A> {
     pub fn new(id: Id, loaded: Loaded<A>) -> Self {
-        Self { id, state: loaded.state, version: loaded.version }
+        Self { id, state: loaded.state, version: loaded.version, position: loaded.position }
     }
 
     pub fn loaded(&self) -> Loaded<A> {
-        Loaded { state: Arc::clone(&self.state), version: self.version }
+        let state = Arc::clone(&self.state);
+        Loaded { state, version: self.version, position: self.position }
     }
 }
 
@@ -83,7 +85,8 @@ impl PathRun {
 
 impl<Id: Copy, A> Clone for PathAggregate<Id, A> {
     fn clone(&self) -> Self {
-        Self { id: self.id, state: Arc::clone(&self.state), version: self.version }
+        let state = Arc::clone(&self.state);
+        Self { id: self.id, state, version: self.version, position: self.position }
     }
 }
 
