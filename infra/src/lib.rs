@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs)]
 
+pub mod accounts;
 pub mod api_tokens;
 pub mod backup;
 pub mod bearer;
@@ -20,6 +21,7 @@ pub mod metrics;
 pub mod monitors;
 pub mod operators;
 pub mod outbox;
+pub mod paths;
 pub mod postgres;
 pub mod random;
 pub mod remote;

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::root_store::{RootErasure, RootFingerprint, RootId, RootStore, RootStoreError};
 use super::secret::Secret;
 use crate::durable;
+use crate::paths::real;
 
 /// A folder with a file for each root, which its owner alone can read.
 #[derive(Clone, Debug)]
@@ -20,7 +21,7 @@ impl RootFolder {
     /// A folder that is missing is created when the first root is written. `data`: the folder of the
     /// databases' files, if they are on this machine.
     pub fn open(dir: &Path, data: Option<&Path>) -> Result<Self, RootStoreError> {
-        let resolved = std::path::absolute(dir).and_then(|dir| resolved(&dir));
+        let resolved = std::path::absolute(dir).and_then(|dir| real(&dir));
         resolved.map_err(|reason| file(dir, reason)).and_then(|dir| Self::checked(dir, data))
     }
 
@@ -63,19 +64,6 @@ fn id_of(name: &str) -> Option<RootId> {
     let name = name.strip_prefix("root-")?;
     let number = name.strip_suffix(".key").or_else(|| name.strip_suffix(".erased"))?;
     number.parse().ok().map(RootId)
-}
-
-/// The path without symbolic links; its last folders may be missing.
-fn resolved(path: &Path) -> std::io::Result<PathBuf> {
-    match (path.canonicalize(), path.parent(), path.file_name()) {
-        (Err(error), Some(parent), Some(name)) if error.kind() == ErrorKind::NotFound => {
-            match path.read_link() {
-                Ok(target) => resolved(&parent.join(target)),
-                Err(_) => Ok(resolved(parent)?.join(name)),
-            }
-        }
-        (resolved, _, _) => resolved,
-    }
 }
 
 fn file(path: &Path, reason: std::io::Error) -> RootStoreError {

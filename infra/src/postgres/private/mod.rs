@@ -11,6 +11,7 @@ use self::owner::Owner;
 use self::server::{USER, at, initialise, log_tail, spawn, watch_over};
 use super::pairs::quoted;
 use super::{ClusterError, ConnectOptions, PgError};
+use crate::paths::real;
 
 pub mod binaries;
 mod options;
@@ -102,13 +103,15 @@ impl Cluster {
 }
 
 fn launch(bin: &Path, dir: &Path, options: &ClusterOptions) -> Result<Cluster, ClusterError> {
-    let owner = make_folder(dir)?;
-    let dir = fs::canonicalize(dir).map_err(|error| at(dir, error))?;
+    let dir = real(dir).map_err(|error| at(dir, error))?;
+    // Refused before anything is changed.
+    let owner = Owner::of_cluster(&dir)?;
     for path in [dir.as_path(), &bin.join("postgres")] {
         if let Some(folder) = owner::barred(owner, path) {
             return Err(ClusterError::Barred(folder));
         }
     }
+    owner::private_folder(owner, &dir).map_err(|error| at(&dir, error))?;
     let lock = lock(&dir)?;
     let data = dir.join("data");
     predecessor::wait_for_end(&data, options.start_limit).map_err(ClusterError::StillRunning)?;
@@ -130,13 +133,6 @@ fn lock(dir: &Path) -> Result<File, ClusterError> {
         Err(TryLockError::WouldBlock) => Err(ClusterError::InUse(dir.to_path_buf())),
         Err(TryLockError::Error(error)) => Err(at(&path, error)),
     }
-}
-
-/// A private folder for a cluster, made if need be.
-fn make_folder(dir: &Path) -> Result<Option<Owner>, ClusterError> {
-    let owner = Owner::of_cluster().map_err(|error| at(dir, error))?;
-    owner::private_folder(owner, dir).map_err(|error| at(dir, error))?;
-    Ok(owner)
 }
 
 fn url_at(socket: &Path, database: &str) -> String {

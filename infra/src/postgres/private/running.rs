@@ -13,6 +13,6 @@ pub fn running(dir: &Path, database: &str) -> Option<String> {
     if !matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)) {
         return None;
     }
-    let socket = socket::folder(Owner::of_cluster().ok()?, &dir).ok()?;
+    let socket = socket::folder(Owner::of_cluster(&dir).ok()?, &dir).ok()?;
     Some(url_at(&socket, database))
 }

@@ -1,11 +1,12 @@
 use std::fs::Permissions;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
+use test_support::may_give_away;
 
 use crate::postgres::{
     Cluster, ClusterError, ClusterOptions, ConnectOptions, binaries, connect_one,
@@ -16,7 +17,11 @@ const DIR: &str = "LETHE_TEST_CLUSTER";
 
 /// The account that runs PostgreSQL must be able to enter it.
 fn folder() -> TempDir {
-    tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap()
+    folder_with(0o755)
+}
+
+fn folder_with(mode: u32) -> TempDir {
+    tempfile::Builder::new().permissions(Permissions::from_mode(mode)).tempdir().unwrap()
 }
 
 async fn start(dir: &Path) -> Result<Cluster, ClusterError> {
@@ -150,4 +155,48 @@ async fn a_start_waits_for_a_server_that_still_stops() {
 
     assert_eq!(read_the_row(&second).await, 7);
     second.stop(LIMIT).await.unwrap();
+}
+
+/// Owner, group and mode.
+fn whose(path: &Path) -> (u32, u32, u32) {
+    let found = std::fs::metadata(path).unwrap();
+    (found.uid(), found.gid(), found.mode())
+}
+
+/// Of a service that is stopped: an operator's `sudo lethe doctor` must not lock it out.
+#[tokio::test]
+async fn the_folder_of_another_user_is_refused_and_stays_that_users() {
+    if !may_give_away() {
+        return;
+    }
+    let folder = folder();
+    let dir = folder.path().join("postgres");
+    std::fs::create_dir_all(dir.join("data")).unwrap();
+    for path in [dir.join("data"), dir.clone()] {
+        std::os::unix::fs::chown(&path, Some(4_321), Some(4_322)).unwrap();
+    }
+    let before = whose(&dir);
+
+    let refused = start(&dir).await;
+
+    assert!(
+        matches!(&refused, Err(ClusterError::Foreign { owner, .. }) if owner == "user 4321"),
+        "{refused:?}"
+    );
+    assert_eq!(whose(&dir), before);
+    assert!(!dir.join("lethe.lock").exists());
+}
+
+#[tokio::test]
+async fn a_folder_that_the_servers_account_cannot_reach_is_refused_and_not_made() {
+    if !may_give_away() {
+        return;
+    }
+    let closed = folder_with(0o700);
+    let dir = closed.path().join("postgres");
+
+    let refused = start(&dir).await;
+
+    assert!(matches!(refused, Err(ClusterError::Barred(_))), "{refused:?}");
+    assert!(!dir.exists());
 }

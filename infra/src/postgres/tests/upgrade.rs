@@ -79,7 +79,7 @@ async fn a_reservation_of_v8_is_still_refused_to_another_owner() {
 #[tokio::test]
 async fn streams_that_an_older_programme_begins_meanwhile_are_known() {
     let (url, mut client) = filled_v8().await;
-    for version in [17, 18, 19] {
+    for version in [18, 19, 20] {
         let to = log::migrations::runner().set_target(Target::Version(version));
         to.run_async(&mut client).await.unwrap();
         client.execute(APPEND_BY_V1, &[]).await.unwrap();
