@@ -1,7 +1,7 @@
 //! What a backup is of: the last file that is written into its folder.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -10,7 +10,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::BackupError;
+<<<<<<< HEAD
 use crate::installation::InstallationId;
+=======
+use crate::durable;
+>>>>>>> 0b99e65 (backup: A role without superuser, libpq 15 and the folders of others)
 use crate::postgres::log_version;
 
 pub(super) const DUMP: &str = "events.dump";
@@ -79,12 +83,7 @@ impl Manifest {
         let written =
             serde_json::to_vec_pretty(self).map_err(std::io::Error::other).and_then(|mut text| {
                 text.push(b'\n');
-                let part = folder.join(format!("{NAME}.part"));
-                let mut file = File::create(&part)?;
-                file.write_all(&text)?;
-                file.sync_all()?;
-                std::fs::rename(&part, &path)?;
-                File::open(folder)?.sync_all()
+                durable::write(folder, NAME, &text)
             });
         written.map_err(|reason| BackupError::File { path, reason })
     }

@@ -33,6 +33,8 @@ pub enum BackupError {
     File { path: PathBuf, reason: io::Error },
     #[error("{} is not empty: name a folder that is new", .0.display())]
     NotEmpty(PathBuf),
+    #[error("others may write to {}: use chmod go-w on it, or name a folder that is new", .0.display())]
+    Open(PathBuf),
     #[error("{} is no complete backup: {reason}", .path.display())]
     NoBackup { path: PathBuf, reason: String },
     #[error("{} was changed since it was written: {reason}", .path.display())]
@@ -42,6 +44,12 @@ pub enum BackupError {
          install it (Debian: apt-get install postgresql-client), or set PG_BINDIR to its folder"
     )]
     Tool { name: &'static str, needed: i32, found: String },
+    #[error(
+        "pg_dump of PostgreSQL {found} does not know the web's authorities, and this machine has no file of them: \
+         install ca-certificates or a client of PostgreSQL 16 or later, or name a file of certificates in the \
+         database URL (sslrootcert)"
+    )]
+    Authorities { found: i32 },
     #[error("{0} has tables that are not of Lethe's events: name another database")]
     NotLethes(String),
     #[error(

@@ -60,7 +60,7 @@ pub async fn restore(
     let admin = url.with_database(MAINTENANCE);
     let mut admin = connect_one(&admin, &ConnectOptions::unlimited()).await?;
     let server: i32 = admin.query_one(READ_SERVER, &[]).await?.try_get(0)?;
-    let tools = Tools::find(data, server / 10_000)?;
+    let tools = Tools::find(data, server / 10_000, url)?;
     sessions::refuse_lasting(&admin, &names.live).await?;
     drop_marked(&admin, &names.before).await?;
     make_marked(&admin, &beside, &names.restoring).await?;
@@ -127,12 +127,20 @@ fn mark(name: &str) -> String {
 }
 
 /// Drops a database that a restore has made; any other is refused.
-async fn drop_marked(admin: &Client, name: &str) -> Result<(), BackupError> {
+pub(super) async fn drop_marked(admin: &Client, name: &str) -> Result<(), BackupError> {
     let Some(row) = admin.query_opt(READ_MARK, &[&name]).await? else { return Ok(()) };
     if row.try_get::<_, Option<&str>>(0)? != Some(MARK) {
         return Err(BackupError::InTheWay(name.to_owned()));
     }
-    admin.batch_execute(&format!("drop database {} with (force)", quoted(name))).await?;
+    // `with (force)` would end PostgreSQL's own workers, which takes a superuser.
+    let drop = format!("drop database {}", quoted(name));
+    for number in 1..=TRIES {
+        sessions::end(admin, &[name]).await?;
+        match admin.batch_execute(&drop).await {
+            Err(error) if error.code() == Some(&SqlState::OBJECT_IN_USE) && number < TRIES => {}
+            dropped => return Ok(dropped?),
+        }
+    }
     Ok(())
 }
 

@@ -1,4 +1,6 @@
 //! Who is connected to a database that is to get another name. PostgreSQL renames and drops none that is in use.
+//! A worker of its own, which has no user, it ends itself then; a role without superuser may not, and does not see
+//! what it is.
 
 use tokio_postgres::Client;
 
@@ -6,7 +8,7 @@ use super::BackupError;
 
 const LIST: &str = include_str!("list_sessions.sql");
 const END: &str = "select pg_terminate_backend(pid) from pg_stat_activity
-where datname = any($1) and pid <> pg_backend_pid() and backend_type is distinct from 'autovacuum worker'";
+where datname = any($1) and pid <> pg_backend_pid() and usesysid is not null";
 
 /// Refuses sessions that this role may not end: a restore would fail at its last step.
 pub(super) async fn refuse_lasting(admin: &Client, database: &str) -> Result<(), BackupError> {

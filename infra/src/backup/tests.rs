@@ -21,6 +21,9 @@ const WAIT_AT_NOTE: &str = "
     create trigger waits before insert on keyring.watermark
     for each row execute function public.wait()";
 
+mod fit;
+mod hosted;
+
 fn url(databases: &Databases) -> DatabaseUrl {
     databases.log_url.parse().unwrap()
 }

@@ -1,14 +1,18 @@
 //! Writes a backup.
 
-use std::fs::{DirBuilder, File, Permissions};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use super::manifest::{DUMP, Manifest, digest};
 use super::{BackupError, Tools};
+<<<<<<< HEAD
 use crate::installation;
+=======
+use crate::accounts::User;
+>>>>>>> 0b99e65 (backup: A role without superuser, libpq 15 and the folders of others)
 use crate::postgres::{ConnectOptions, DatabaseUrl, connect_one};
 
 /// One snapshot for the dump and for what is said of it.
@@ -34,10 +38,16 @@ pub async fn back_up(
     let row = client.query_one(READ, &[]).await?;
     let server: i32 = row.try_get("server")?;
     let snapshot: String = row.try_get("snapshot")?;
+<<<<<<< HEAD
     let installation = installation::of_log(&client).await?;
-    let tools = Tools::find(data, server / 10_000)?;
+=======
+    let tools = Tools::find(data, server / 10_000, url)?;
+>>>>>>> 0b99e65 (backup: A role without superuser, libpq 15 and the folders of others)
     make(folder)?;
     let dump = folder.join(DUMP);
+    // Whatever the umask is: `pg_dump` writes into the file that is there.
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&dump);
+    made.map_err(|reason| BackupError::File { path: dump.clone(), reason })?;
     let mut command = tools.command("pg_dump", url);
     command.args(["--format=custom", "--snapshot"]).arg(&snapshot);
     command.arg("--file").arg(&dump).stderr(Stdio::piped());
@@ -76,12 +86,16 @@ pub async fn back_up(
     Ok(manifest)
 }
 
-/// A new folder, or one that is empty: its owner alone can read it.
+/// A new folder, which its owner alone can read, or one that is empty, as it is.
 fn make(folder: &Path) -> Result<(), BackupError> {
     let failed = |reason| BackupError::File { path: folder.to_owned(), reason };
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(failed)?;
-    match std::fs::read_dir(folder).map_err(failed)?.next() {
-        None => std::fs::set_permissions(folder, Permissions::from_mode(0o700)).map_err(failed),
-        Some(_) => Err(BackupError::NotEmpty(folder.to_owned())),
+    if std::fs::read_dir(folder).map_err(failed)?.next().is_some() {
+        return Err(BackupError::NotEmpty(folder.to_owned()));
+    }
+    let found = std::fs::metadata(folder).map_err(failed)?;
+    match User::of_this_process() {
+        Some(me) if !me.shares_writing(&found) => Ok(()),
+        _ => Err(BackupError::Open(folder.to_owned())),
     }
 }

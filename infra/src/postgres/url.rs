@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
@@ -116,9 +116,14 @@ impl DatabaseUrl {
         self.config.get_user()
     }
 
+    /// Whether the server is compared with the web's authorities, and not with a file of its own.
+    pub(crate) fn trusts_the_web(&self) -> bool {
+        self.config.get_ssl_mode() == SslMode::Require && self.root.is_none()
+    }
+
     /// The variables with which PostgreSQL's own programmes log in as this URL says. They hold the
-    /// password.
-    pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
+    /// password. `authorities`: the web's, for these programmes.
+    pub(crate) fn environment(&self, authorities: &Path) -> Vec<(&'static str, String)> {
         let config = &self.config;
         let joined = |each: &mut dyn Iterator<Item = String>| each.collect::<Vec<_>>().join(",");
         let host = |host: &Host| match host {
@@ -137,9 +142,7 @@ impl DatabaseUrl {
             ),
         ];
         if config.get_ssl_mode() == SslMode::Require {
-            // The web's authorities: libpq knows them from PostgreSQL 16 on.
-            let root =
-                self.root.as_ref().map_or("system".into(), |root| root.display().to_string());
+            let root = self.root.as_deref().unwrap_or(authorities).display().to_string();
             variables.extend([("PGSSLMODE", "verify-full".to_owned()), ("PGSSLROOTCERT", root)]);
         } else {
             variables.push(("PGSSLMODE", "disable".to_owned()));

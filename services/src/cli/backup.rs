@@ -50,9 +50,11 @@ impl From<BackupError> for CliError {
             | BackupError::Uncertain(_)
             | BackupError::Failed { .. } => Self::failed(error),
             BackupError::NotEmpty(_)
+            | BackupError::Open(_)
             | BackupError::NoBackup { .. }
             | BackupError::Changed { .. }
             | BackupError::Tool { .. }
+            | BackupError::Authorities { .. }
             | BackupError::NotLethes(_)
             | BackupError::HasLog { .. }
             | BackupError::NewerSchema { .. }

@@ -8,7 +8,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, Stream};
 
-use crate::postgres::{ConnectOptions, connect_one};
+use crate::backup::Tools;
+use crate::postgres::{ConnectOptions, DatabaseUrl, connect_one};
 
 /// Protocol 3.0: the length before it, then this.
 const START_UP: [u8; 4] = [0, 3, 0, 0];
@@ -93,5 +94,21 @@ async fn a_server_without_tls_is_told_nothing() {
     let error = connect("db.example", port, Some("authority.pem")).await;
 
     assert!(error.contains("TLS"), "{error}");
+    assert!(serving.join().unwrap().is_empty());
+}
+
+/// As with a hosted server. The certificate is refused here, since no authority of the web has signed it.
+#[tokio::test]
+async fn the_programme_of_a_backup_knows_the_authorities_of_the_web() {
+    let (port, serving) = server(b'S');
+    let url = format!("host=db.example hostaddr=127.0.0.1 port={port} user=u sslmode=require");
+    let url: DatabaseUrl = url.parse().unwrap();
+    assert!(url.trusts_the_web());
+
+    let tools = Tools::find(None, 15, &url).unwrap();
+    let said = tools.command("pg_dump", &url).arg("--schema-only").output().unwrap();
+
+    let said = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert!(said.contains("certificate verify failed"), "{said}");
     assert!(serving.join().unwrap().is_empty());
 }
