@@ -7,6 +7,7 @@ use tokio::fs;
 use uuid::Uuid;
 
 use super::{Letter, MailError, SendOutcome};
+use crate::accounts::User;
 use crate::durable;
 
 /// A folder that mails are written into.
@@ -15,9 +16,19 @@ pub struct Folder(PathBuf);
 
 impl Folder {
     pub(super) async fn open(path: PathBuf) -> Result<Self, MailError> {
-        fs::create_dir_all(&path).await?;
-        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-        fs::set_permissions(&path, private).await?;
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).await?;
+        }
+        // One that is there stays as it is: it may be in use by others.
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).await?;
+        let found = fs::metadata(&path).await?;
+        if User::of_this_process().is_none_or(|me| me.shares_writing(&found)) {
+            let reason = format!(
+                "others may write to {}: use chmod go-w on it, or set mail_dir to a folder that is new",
+                path.display()
+            );
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason).into());
+        }
         Ok(Self(path))
     }
 

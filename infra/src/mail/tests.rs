@@ -235,3 +235,23 @@ async fn the_files_of_a_folder_that_is_missing_are_not_called_deleted() {
 
     assert!(matches!(deleted, Err(MailError::Folder(_))), "{deleted:?}");
 }
+
+/// Such as `/tmp`: its mode is not Lethe's to change.
+#[tokio::test]
+async fn a_folder_that_was_there_keeps_its_mode_and_one_of_everybody_is_refused() {
+    use std::fs::{Permissions, metadata, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let mode = |path: &std::path::Path| metadata(path).unwrap().permissions().mode() & 0o7777;
+    for (before, is_refused) in [(0o755, false), (0o1777, true)] {
+        set_permissions(folder.path(), Permissions::from_mode(before)).unwrap();
+
+        let opened = Transport::folder(folder.path()).await;
+
+        assert_eq!(opened.is_err(), is_refused, "{before:o}");
+        assert_eq!(mode(folder.path()), before);
+    }
+    let new = folder.path().join("new/mail");
+    Transport::folder(&new).await.unwrap();
+    assert_eq!(mode(&new), 0o700);
+}
