@@ -1,6 +1,7 @@
 //! Asks Vault: a connection for each request, and a time within which all of it has to be over.
 
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::pin::pin;
 use std::sync::Arc;
@@ -184,6 +185,7 @@ impl VaultClient {
             VaultTokenSource::Token(token) => Ok(token.clone()),
             VaultTokenSource::File(path) => {
                 let unread = |reason: String| format!("the token in {}: {reason}", path.display());
+                refuse_exposed(path).await.map_err(unread)?;
                 let text = read_token(path).await.map_err(|reason| unread(reason.to_string()))?;
                 if text.len() > TOKEN_BYTES_MAX {
                     return Err(unread(format!("it has more than {TOKEN_BYTES_MAX} bytes")));
@@ -214,6 +216,16 @@ async fn read_token(path: &Path) -> io::Result<Zeroizing<String>> {
     let limit = u64::try_from(TOKEN_BYTES_MAX).unwrap_or(u64::MAX).saturating_add(1);
     tokio::fs::File::open(path).await?.take(limit).read_to_string(&mut text).await?;
     Ok(text)
+}
+
+/// Whoever has the token has the root keys. A group may read it: that of an agent which writes the file.
+async fn refuse_exposed(path: &Path) -> Result<(), String> {
+    let found = tokio::fs::metadata(path).await.map_err(|reason| reason.to_string())?;
+    let mode = found.permissions().mode() & 0o777;
+    if mode & 0o027 == 0 {
+        return Ok(());
+    }
+    Err(format!("others can read or replace it (mode {mode:o}): use chmod g-w,o= on it"))
 }
 
 async fn send(

@@ -103,6 +103,15 @@ async fn a_token_that_an_agent_replaces_in_its_file_is_read_again() {
     let roots = RootVault::open(RootVaultOptions { token, ..options(&vault.url()) }).unwrap();
     assert!(unread(&roots).await.contains("the token in"));
     std::fs::write(&file, format!("{TOKEN}\n")).unwrap();
+    let with_mode = |mode| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(&file, mode).unwrap();
+    };
+    for exposed in [0o644, 0o660, 0o602] {
+        with_mode(exposed);
+        assert!(unread(&roots).await.contains("others can read or replace it"));
+    }
+    with_mode(0o640);
     roots.create(RootId(1)).await.unwrap();
 
     vault.replace_token("hvs.renewed");
