@@ -10,11 +10,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::BackupError;
-<<<<<<< HEAD
 use crate::installation::InstallationId;
-=======
 use crate::durable;
->>>>>>> 0b99e65 (backup: A role without superuser, libpq 15 and the folders of others)
 use crate::postgres::log_version;
 
 pub(super) const DUMP: &str = "events.dump";

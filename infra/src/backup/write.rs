@@ -8,11 +8,8 @@ use std::time::Duration;
 
 use super::manifest::{DUMP, Manifest, digest};
 use super::{BackupError, Tools};
-<<<<<<< HEAD
 use crate::installation;
-=======
 use crate::accounts::User;
->>>>>>> 0b99e65 (backup: A role without superuser, libpq 15 and the folders of others)
 use crate::postgres::{ConnectOptions, DatabaseUrl, connect_one};
 
 /// One snapshot for the dump and for what is said of it.
@@ -38,11 +35,8 @@ pub async fn back_up(
     let row = client.query_one(READ, &[]).await?;
     let server: i32 = row.try_get("server")?;
     let snapshot: String = row.try_get("snapshot")?;
-<<<<<<< HEAD
     let installation = installation::of_log(&client).await?;
-=======
     let tools = Tools::find(data, server / 10_000, url)?;
->>>>>>> 0b99e65 (backup: A role without superuser, libpq 15 and the folders of others)
     make(folder)?;
     let dump = folder.join(DUMP);
     // Whatever the umask is: `pg_dump` writes into the file that is there.

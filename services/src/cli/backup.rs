@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 use infra::backup::{BackupError, Manifest, back_up};
 
 use super::CliError;
+use super::folders;
 use super::terminal::{say, seconds};
 use crate::config::Config;
 use crate::databases::Databases;
@@ -19,6 +20,7 @@ pub struct BackupArgs {
 }
 
 pub async fn run(config: &Config, args: BackupArgs) -> Result<(), CliError> {
+    folders::refuse_volatile(config, "the backup", &args.folder)?;
     let databases = Databases::existing(config).await?;
     let written = write(config, &databases, args).await;
     databases.close().await;

@@ -5,6 +5,7 @@ mod config;
 mod doctor;
 mod erase;
 mod error;
+mod folders;
 mod help;
 mod keys;
 mod listener;
@@ -139,6 +140,9 @@ fn run(cli: Cli) -> Result<(), CliError> {
     }
     let config = Arc::new(Config::load(&cli.flags)?);
     logging::start(&config, &subcommand.log_filter())?;
+    if !matches!(subcommand, Subcommand::Config) {
+        folders::refuse(&config)?;
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(carry_out(subcommand, config));
     // What still works in the background, such as a download, is not waited for.

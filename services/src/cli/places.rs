@@ -40,10 +40,8 @@ pub(super) fn lines(
         ("mail", mail),
         ("egress", egress(config)),
     ];
-    if !config.is_private() {
-        let warning = "other machines reach the API without TLS: put a proxy with TLS before it";
-        lines.push(("warning", warning.to_owned()));
-    }
+    let warnings = config.network_warnings().into_iter().chain(config.place_warning());
+    lines.extend(warnings.map(|warning| ("warning", warning)));
     lines.push(("metrics", format!("http://{metrics}/metrics")));
     if let Some(api) = api {
         lines.push(("page", format!("http://{api}/docs/")));

@@ -121,7 +121,8 @@ impl Running {
             databases.refuse_without_schema().await?;
         }
         databases.migrate(false).await?;
-        let public_url = public_url(config, sockets.api.as_ref())?;
+        let listens = sockets.api.as_ref().map_or(Ok(config.listen), TcpListener::local_addr)?;
+        let public_url = config.public_url_at(listens);
         let app =
             App::start(Arc::clone(config), &databases, metrics, &public_url, parts.creation())
                 .await?;
@@ -235,15 +236,6 @@ fn start_failure(app: &App, error: CliError) -> CliError {
         }
         Ok(()) => error,
     }
-}
-
-/// What the settings say, else where this node listens.
-fn public_url(config: &Config, listener: Option<&TcpListener>) -> Result<String, CliError> {
-    if let Some(url) = &config.public_url {
-        return Ok(url.as_str().to_owned());
-    }
-    let at = listener.map_or(Ok(config.listen), TcpListener::local_addr)?;
-    Ok(format!("http://{at}"))
 }
 
 fn drain(config: &Config) -> Duration {

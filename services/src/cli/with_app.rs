@@ -31,10 +31,7 @@ async fn on<T>(
     work: impl AsyncFnOnce(&App) -> Result<T, CliError>,
 ) -> Result<T, CliError> {
     databases.check_schema().await?;
-    let public_url = config
-        .public_url
-        .as_ref()
-        .map_or_else(|| format!("http://{}", config.listen), |url| url.as_str().to_owned());
+    let public_url = config.public_url_at(config.listen);
     let app =
         App::start(config, databases, Arc::new(Metrics::new()?), &public_url, Creation::Nothing)
             .await?;

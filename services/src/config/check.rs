@@ -12,11 +12,9 @@ use super::{Config, ConfigError, Origin};
 /// A member whose client is gone blocks a seat for at most this long.
 const LEASE_SECONDS_MAX: u32 = 3_600;
 
-/// Without symbolic links, as far as it is there.
+/// Without symbolic links, as far as it can be looked at.
 fn real(path: &Path) -> PathBuf {
-    let through =
-        |parent: &Path| Some(parent.canonicalize().ok()?.join(path.strip_prefix(parent).ok()?));
-    path.ancestors().find_map(through).unwrap_or_else(|| path.to_owned())
+    infra::paths::real(path).unwrap_or_else(|_| path.to_owned())
 }
 
 impl Config {
@@ -56,19 +54,7 @@ impl Config {
     }
 
     fn check_places(&self) -> Result<(), ConfigError> {
-        let inside = "must not be inside data_dir: a backup of the data would hold its keys";
-        if self.root_dir.starts_with(&self.data_dir) {
-            return Err(self.refused("root_dir", inside));
-        }
-        if self.escrow_dir.starts_with(&self.data_dir) {
-            return Err(self.refused("escrow_dir", inside));
-        }
-        let is_inside = |copy: &&PathBuf| real(copy).starts_with(real(&self.data_dir));
-        if let Some(copy) = self.copy_dir.as_ref().filter(is_inside) {
-            let reason =
-                format!("{} is inside data_dir: a backup would take it back, too", copy.display());
-            return Err(self.refused("copy_dir", reason));
-        }
+        self.check_apart()?;
         let folders = [
             ("data_dir", &self.data_dir),
             ("copy_dir", self.copy_dir.as_ref().unwrap_or(&self.data_dir)),
@@ -80,6 +66,32 @@ impl Config {
             if path.exists() && !path.is_dir() {
                 let reason = format!("{} is a file: use the path of a folder", path.display());
                 return Err(self.refused(setting, reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// One of them inside another would be in its backups, or take its files for its own.
+    fn check_apart(&self) -> Result<(), ConfigError> {
+        let roots = self.root_vault.is_none().then_some(("root_dir", &self.root_dir));
+        let copy = self.copy_dir.as_ref().map(|copy| ("copy_dir", copy));
+        let keys = [roots, Some(("escrow_dir", &self.escrow_dir)), copy];
+        let keys: Vec<_> = keys.into_iter().flatten().collect();
+        let (data, mail) = (("data_dir", &self.data_dir), ("mail_dir", &self.mail_dir));
+        for (setting, path) in &keys {
+            if real(path).starts_with(real(&self.data_dir)) {
+                let reason =
+                    "must not be inside data_dir: a backup of the data would hold its keys";
+                return Err(self.refused(setting, reason));
+            }
+        }
+        for (outer, folder) in &keys {
+            for (setting, path) in keys.iter().chain([&data, &mail]) {
+                if setting != outer && real(path).starts_with(real(folder)) {
+                    let reason =
+                        format!("must not be {outer}, or inside it: use a folder of its own");
+                    return Err(self.refused(setting, reason));
+                }
             }
         }
         Ok(())

@@ -12,7 +12,7 @@ macro_rules! settings {
         /// A flag for each setting.
         #[derive(Clone, Default, clap::Args)]
         pub struct Flags {
-            /// The TOML file to read; by default `lethe.toml` in the working directory, if any.
+            /// The TOML file to read; by default `lethe.toml` in the working directory, else in `/etc/lethe`, if any.
             #[arg(long, global = true, value_name = "FILE", hide = true)]
             pub config: Option<PathBuf>,
             $(

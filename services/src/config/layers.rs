@@ -2,12 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
+use infra::accounts::User;
 use strsim::damerau_levenshtein;
 
 use super::error::{ConfigError, Origin};
+
 const PREFIX: &str = "LETHE_";
+/// In the working directory.
+const BESIDE: &str = "lethe.toml";
+/// Of the whole machine: what its service reads, and the commands of the service's user.
+pub const SYSTEM_FILE: &str = "/etc/lethe/lethe.toml";
 /// The only variable that is read without the prefix.
 const DATABASE_URL: &str = "DATABASE_URL";
 /// A name that differs by more is not meant.
@@ -23,20 +31,23 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// The flags, this process's environment, and the file that `--config` or the environment names.
+    /// The flags, this process's environment, and a file: the one that `--config` or the environment names,
+    /// else the one of the working directory, else the one of the machine.
     pub fn here(
         file: Option<PathBuf>,
         flags: BTreeMap<String, String>,
     ) -> Result<Self, ConfigError> {
         let environment = environment(std::env::vars_os())?;
         let named = file.or_else(|| environment.get("LETHE_CONFIG").map(Into::into));
-        let beside = PathBuf::from("lethe.toml");
+        let is_named = named.is_some();
         let file_path = match named {
-            Some(path) => path,
-            None if beside.exists() => beside,
-            None => return Ok(Self { flags, environment, ..Self::default() }),
+            Some(path) => Some(path),
+            None => find(Path::new(BESIDE), Path::new(SYSTEM_FILE))?,
         };
-        let file = read_file(&file_path)?;
+        let Some(file_path) = file_path else {
+            return Ok(Self { flags, environment, ..Self::default() });
+        };
+        let file = read_file(&file_path, is_named)?;
         Ok(Self { flags, environment, file, file_path })
     }
 
@@ -134,24 +145,64 @@ pub(super) fn environment(
     .collect()
 }
 
-fn read_file(path: &Path) -> Result<BTreeMap<String, String>, ConfigError> {
+/// The file to read where none is named.
+pub(super) fn find(beside: &Path, of_machine: &Path) -> Result<Option<PathBuf>, ConfigError> {
+    // A folder that this user may not enter, such as the home of who calls sudo, has no settings for it.
+    if beside.try_exists().unwrap_or_default() {
+        return Ok(Some(beside.to_owned()));
+    }
+    match of_machine.try_exists() {
+        Ok(is_there) => Ok(is_there.then(|| of_machine.to_owned())),
+        Err(error) => Err(unreadable(of_machine, not_opened(&error))),
+    }
+}
+
+fn unreadable(path: &Path, reason: String) -> ConfigError {
+    ConfigError { setting: "config".to_owned(), reason, origin: Origin::File(path.to_path_buf()) }
+}
+
+fn not_opened(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "there is no such file: correct --config or LETHE_CONFIG".to_owned(),
+        ErrorKind::PermissionDenied => "this user may not read it: run this as the user of Lethe \
+             (`sudo -u lethe lethe …`), or name another file with --config"
+            .to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// Whoever writes the settings decides what this user runs. `is_named`: its owner was chosen, too.
+pub(super) fn read_text(path: &Path, is_named: bool) -> Result<String, ConfigError> {
+    if path.is_dir() {
+        let reason = "this is a folder: use the path of a TOML file";
+        return Err(unreadable(path, reason.to_owned()));
+    }
+    let failed = |error: std::io::Error| unreadable(path, not_opened(&error));
+    let mut file = File::open(path).map_err(failed)?;
+    let found = file.metadata().map_err(failed)?;
+    let is_shared = |me: User| if is_named { me.shares_writing(&found) } else { me.shares(&found) };
+    if User::of_this_process().is_none_or(is_shared) {
+        let reason = if is_named {
+            "others may write to it: use chmod go-w on it"
+        } else {
+            "it is of another user, or others may write to it: correct that (chown, chmod go-w), work in \
+             another folder, or name a file with --config"
+        };
+        return Err(unreadable(path, reason.to_owned()));
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(failed)?;
+    Ok(text)
+}
+
+fn read_file(path: &Path, is_named: bool) -> Result<BTreeMap<String, String>, ConfigError> {
     let refused = |setting: &str, error: ::config::ConfigError| ConfigError {
         setting: setting.to_owned(),
         reason: reason(&error),
         origin: Origin::File(path.to_path_buf()),
     };
-    let unreadable = |reason: &str| ConfigError {
-        setting: "config".to_owned(),
-        reason: reason.to_owned(),
-        origin: Origin::File(path.to_path_buf()),
-    };
-    if path.is_dir() {
-        return Err(unreadable("this is a folder: use the path of a TOML file"));
-    }
-    if !path.exists() {
-        return Err(unreadable("there is no such file: correct --config or LETHE_CONFIG"));
-    }
-    let source = ::config::File::from(path).format(::config::FileFormat::Toml);
+    let text = read_text(path, is_named)?;
+    let source = ::config::File::from_str(&text, ::config::FileFormat::Toml);
     let values: BTreeMap<String, ::config::Value> = ::config::Config::builder()
         .add_source(source)
         .build()

@@ -13,9 +13,10 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod value;
+mod warnings;
 
 pub use error::{ConfigError, Origin};
-pub use layers::Layers;
+pub use layers::{Layers, SYSTEM_FILE};
 pub use public_url::PublicUrl;
 pub use settings::{Config, Flags};
 pub use value::{LogFormat, Value, quoted};

@@ -35,6 +35,8 @@ settings! {
     data_dir: PathBuf = place::data_dir(),
     /// The folder of the root keys: outside the data directory, and not in its backups.
     root_dir: PathBuf = place::root_dir(),
+    /// Whether folders must be on volumes: true in the container, with which any other folder is lost.
+    volumes_required: bool = "false",
     /// The URL of a Vault whose transit engine keeps the root keys, in place of the folder.
     root_vault: Option<VaultAddress> = "",
     /// The file of Vault's token, which is read for each request: an agent may renew it.
@@ -140,6 +142,17 @@ impl Config {
     pub fn is_private(&self) -> bool {
         let is_encrypted = self.public_url.as_ref().is_some_and(PublicUrl::is_encrypted);
         self.listen.ip().is_loopback() || is_encrypted
+    }
+
+    /// The URL with which links in mails begin, and the origin of our own pages: what the settings say,
+    /// else where the API listens.
+    pub fn public_url_at(&self, listens: SocketAddr) -> String {
+        match &self.public_url {
+            Some(url) => url.as_str().to_owned(),
+            // Nobody can open a page at 0.0.0.0 in every browser, and none has it as its origin.
+            None if listens.ip().is_unspecified() => format!("http://localhost:{}", listens.port()),
+            None => format!("http://{listens}"),
+        }
     }
 
     /// Whether requests reach the events' database through a pooling proxy.

@@ -4,6 +4,10 @@ use infra::postgres::DatabaseUrl;
 
 use super::*;
 
+mod files;
+mod network;
+mod places;
+
 fn layers(file: &[(&str, &str)], environment: &[(&str, &str)]) -> Layers {
     let owned = |pairs: &[(&str, &str)]| {
         pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
@@ -127,37 +131,9 @@ fn what_a_start_would_refuse_later_is_refused_as_a_setting() {
 }
 
 #[test]
-fn a_file_of_settings_that_cannot_be_read_is_named_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let refused = |path: std::path::PathBuf| {
-        Layers::here(Some(path), std::collections::BTreeMap::new())
-            .map(drop)
-            .unwrap_err()
-            .to_string()
-    };
-    let broken = folder.path().join("lethe.toml");
-    std::fs::write(&broken, "workers = 2\nlisten 127.0.0.1:1\n").unwrap();
-
-    let syntax = refused(broken.clone());
-    assert!(syntax.starts_with("config: line 2, column "), "{syntax}");
-    assert_eq!(syntax.matches("lethe.toml").count(), 1, "{syntax}");
-    assert!(!syntax.contains('|'), "{syntax}");
-    let missing = refused(folder.path().join("nothing.toml"));
-    assert!(missing.starts_with("config: there is no such file: correct --config"), "{missing}");
-    assert_eq!(missing.matches("nothing.toml").count(), 1, "{missing}");
-    assert!(refused(folder.path().to_path_buf()).contains("this is a folder"));
-}
-
-#[test]
 fn an_erasure_must_reach_the_backups_within_29_days() {
     assert!(Config::of(&layers(&[("erasure_grace_days", "20")], &[])).is_ok());
     assert!(refusal(&[("erasure_grace_days", "21")]).starts_with("erasure_grace_days: "));
-}
-
-#[test]
-fn the_root_keys_stay_out_of_the_data() {
-    let places = [("data_dir", "/srv/lethe"), ("root_dir", "/srv/lethe/roots")];
-    assert!(refusal(&places).starts_with("root_dir: must not be inside data_dir"));
 }
 
 #[test]
@@ -182,18 +158,6 @@ fn the_root_keys_are_in_one_place_whose_token_is_in_one_place() {
     let shown =
         config.entries().into_iter().find(|(name, ..)| *name == "root_vault_token").unwrap();
     assert_eq!(shown.1, "<token>");
-}
-
-#[test]
-fn the_copy_of_the_keyring_stays_out_of_the_data_through_a_link_too() {
-    let folder = tempfile::tempdir().unwrap();
-    let of = |name: &str| folder.path().join(name).display().to_string();
-    std::fs::create_dir(of("data")).unwrap();
-    std::os::unix::fs::symlink(of("data"), of("link")).unwrap();
-    let places = [("data_dir", of("data")), ("copy_dir", of("link/copy"))];
-    let places = places.each_ref().map(|(setting, place)| (*setting, place.as_str()));
-
-    assert!(refusal(&places).contains("is inside data_dir"), "{}", refusal(&places));
 }
 
 #[test]
@@ -264,18 +228,6 @@ fn every_setting_has_bounds() {
         let both = Config::of(&layers(&[(setting, local), ("database_url", local)], &[]));
         assert!(both.is_ok(), "{:?}", both.err());
     }
-}
-
-#[test]
-fn what_is_escrowed_stays_out_of_the_data() {
-    let of = |escrow: &str| {
-        let places =
-            [("data_dir", "/srv/lethe"), ("root_dir", "/srv/roots"), ("escrow_dir", escrow)];
-        Config::of(&layers(&places, &[])).map(drop).map_err(|error| error.to_string())
-    };
-    let inside = of("/srv/lethe/escrow").unwrap_err();
-    assert!(inside.starts_with("escrow_dir: must not be inside data_dir"), "{inside}");
-    assert_eq!(of("/srv/escrow"), Ok(()));
 }
 
 #[test]

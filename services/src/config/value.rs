@@ -148,6 +148,7 @@ macro_rules! parsed {
 }
 
 parsed! {
+    bool: "true or false",
     SocketAddr: "an address with a port, such as 127.0.0.1:8080",
     u16: "a whole number from 0 to 65535",
     u32: "a whole number from 0 to 4294967295"

@@ -16,7 +16,7 @@ const OTHERS: [&str; 4] = ["serve", "migrate", "config", "help"];
 const ARGUMENTS: [&str; 3] = ["accounts", "00000000-0000-0000-0000-000000000000", "1"];
 
 /// Every subcommand that works on what is there, with the arguments that it needs.
-fn subcommands() -> Vec<Vec<String>> {
+pub(crate) fn subcommands() -> Vec<Vec<String>> {
     let root = services::cli::command();
     let mut found = Vec::new();
     for command in root.get_subcommands().filter(|command| !OTHERS.contains(&command.get_name())) {
@@ -44,7 +44,7 @@ fn collect(command: &Command, path: Vec<String>, found: &mut Vec<Vec<String>>) {
 }
 
 /// Everything below a folder.
-fn files(folder: &Path) -> BTreeSet<String> {
+pub(crate) fn files(folder: &Path) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {

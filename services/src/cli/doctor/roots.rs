@@ -37,6 +37,9 @@ async fn ask(config: &Config, findings: &mut Findings) {
 
 fn folder(config: &Config, findings: &mut Findings) {
     let roots = &config.root_dir;
+    if let Some(warning) = config.place_warning() {
+        findings.note(&warning);
+    }
     match exposed(roots) {
         Err((path, error)) if path == *roots && error.kind() == ErrorKind::NotFound => {
             findings

@@ -38,11 +38,13 @@ pub async fn look(
         Some(_) => findings.well("mails are sent by SMTP (no connection was tried)"),
         None => findings.note("mails are written into a folder, not sent: set smtp_url"),
     }
-    findings.judge(
-        config.is_private(),
-        "the API is reached on this machine, or through a proxy with TLS",
-        "the API listens for other machines without TLS: set public_url to the https:// URL of a proxy",
-    );
+    let warnings = config.network_warnings();
+    if warnings.is_empty() {
+        findings.well("the API is reached on this machine, or through a proxy with TLS");
+    }
+    for warning in &warnings {
+        findings.wrong(warning);
+    }
     Ok(())
 }
 

@@ -1,0 +1,34 @@
+//! How clients and links reach the API.
+
+use super::layers;
+use crate::config::Config;
+
+/// Behind a proxy all clients have its address, and share its limits.
+#[test]
+fn a_proxy_that_is_not_counted_is_warned_of() {
+    let warned = |settings: &[(&str, &str)]| {
+        Config::of(&layers(settings, &[])).unwrap().network_warnings().join(" ")
+    };
+    let everywhere = ("listen", "0.0.0.0:8080");
+    let public = ("public_url", "https://lethe.example");
+    assert_eq!(warned(&[]), "");
+    assert_eq!(warned(&[everywhere, public, ("trusted_proxies", "1")]), "");
+    assert!(warned(&[everywhere, public]).contains("trusted_proxies is 0"));
+    assert!(warned(&[public]).contains("trusted_proxies is 0"));
+    let alone = warned(&[everywhere]);
+    assert!(alone.contains("links in mails begin with http://localhost:8080"), "{alone}");
+}
+
+#[test]
+fn links_do_not_lead_to_an_address_that_is_every_address() {
+    let url = |settings: &[(&str, &str)], listens: &str| {
+        Config::of(&layers(settings, &[])).unwrap().public_url_at(listens.parse().unwrap())
+    };
+    assert_eq!(url(&[], "127.0.0.1:7"), "http://127.0.0.1:7");
+    assert_eq!(url(&[], "0.0.0.0:7"), "http://localhost:7");
+    assert_eq!(url(&[], "[::]:7"), "http://localhost:7");
+    assert_eq!(
+        url(&[("public_url", "https://lethe.example/")], "0.0.0.0:7"),
+        "https://lethe.example"
+    );
+}
