@@ -1,8 +1,9 @@
-//! Alerts and dashboards use metrics that exist.
+//! Alerts and dashboards use metrics that exist, and what is shipped works as it is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use services::config::{Config, Layers, SYSTEM_FILE};
 use tests::promtool;
 
 const SERIES: [&str; 3] = ["_bucket", "_sum", "_count"];
@@ -54,9 +55,89 @@ fn the_container_can_back_up_the_servers_of_the_compose_file() {
 
     assert_eq!((servers.len(), clients.len()), (2, 1));
     assert!(servers.iter().all(|server| clients.contains(server)), "{servers:?} {clients:?}");
-    let volume = |line: &&str| line.trim_start().starts_with("VOLUME");
-    let volumes = container.lines().find(volume).unwrap().split('"').skip(1).step_by(2);
-    for path in volumes {
-        assert!(compose.contains(&format!(":{path}\n")), "{path} is no volume of the compose file");
+}
+
+/// The services of the compose file, and what is said of each.
+fn services() -> BTreeMap<String, String> {
+    let compose = read("infra/deploy/compose.yaml");
+    let all = compose.split("\nservices:\n").nth(1).unwrap().split("\nvolumes:").next().unwrap();
+    let mut services = BTreeMap::<String, String>::new();
+    let mut current = String::new();
+    for line in all.lines().filter(|line| !line.trim_start().starts_with('#')) {
+        match line.strip_prefix("  ").filter(|name| !name.starts_with(' ')) {
+            Some(name) => name.trim_end_matches(':').clone_into(&mut current),
+            None => *services.entry(current.clone()).or_default() += &format!("{line}\n"),
+        }
+    }
+    services
+}
+
+/// The values of a directive of the unit.
+fn unit(directive: &str) -> Vec<String> {
+    let unit = read("infra/deploy/lethe.service");
+    let lines = unit.lines().filter_map(|line| line.strip_prefix(directive)?.strip_prefix('='));
+    lines.flat_map(|values| values.split(' ')).map(str::to_owned).collect()
+}
+
+/// A container without a name goes with it, and so does a volume without one.
+#[test]
+fn what_the_container_writes_is_on_volumes_that_have_a_name() {
+    let container = read("infra/deploy/Dockerfile");
+    let lethe = &services()["lethe"];
+    let settings = container.split_whitespace().filter_map(|word| word.strip_prefix("LETHE_"));
+    let folders = settings.filter_map(|setting| setting.split_once("_DIR=").map(|(_, path)| path));
+    let folders: Vec<_> = folders.chain(["/var/lib/lethe-backups"]).collect();
+
+    assert_eq!(folders.len(), 5, "{folders:?}");
+    for path in folders {
+        assert!(lethe.contains(&format!(":{path}\n")), "{path} is no volume of the compose file");
+        assert!(
+            container.contains(&format!("{path} ")) || container.contains(&format!("{path}\n"))
+        );
+    }
+    assert!(!container.lines().any(|line| line.starts_with("VOLUME")));
+    assert!(container.contains("LETHE_VOLUMES_REQUIRED=true"));
+}
+
+#[test]
+fn what_ends_is_started_again_however_often() {
+    for (service, says) in services() {
+        assert!(says.contains("    restart: unless-stopped\n"), "{service} stays ended");
+    }
+    assert_eq!(unit("Restart"), ["on-failure"]);
+    assert_eq!(unit("StartLimitIntervalSec"), ["0"]);
+    let pause: u32 = unit("RestartSec")[0].parse().unwrap();
+    assert!((1..=30).contains(&pause), "{pause}");
+}
+
+/// Clients that all have the proxy's address would share its limits.
+#[test]
+fn the_api_of_the_compose_file_is_reached_through_its_proxy_alone() {
+    let services = services();
+    let (lethe, proxy) = (&services["lethe"], &services["proxy"]);
+
+    assert!(!lethe.contains("ports:"), "{lethe}");
+    assert!(lethe.contains("LETHE_TRUSTED_PROXIES: 1\n"), "{lethe}");
+    assert!(lethe.contains("LETHE_PUBLIC_URL: https://${LETHE_HOST:-localhost}\n"), "{lethe}");
+    assert!(proxy.contains("--from ${LETHE_HOST:-localhost} --to lethe:8080"), "{proxy}");
+}
+
+/// A command that reads other settings works on another installation, or makes one.
+#[test]
+fn the_unit_has_its_settings_from_the_file_that_commands_read() {
+    let ours = |value: &String| value.starts_with("LETHE_");
+    let set: Vec<_> = unit("Environment").into_iter().filter(ours).collect();
+    assert_eq!(set, [format!("LETHE_CONFIG={SYSTEM_FILE}")]);
+
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/deploy/lethe.toml");
+    let read = Layers::here(Some(file), BTreeMap::new()).unwrap();
+    let config = Config::of(&Layers { environment: BTreeMap::new(), ..read }).unwrap();
+
+    let made: Vec<_> =
+        unit("StateDirectory").iter().map(|name| format!("/var/lib/{name}")).collect();
+    let copy = config.copy_dir.clone().unwrap();
+    for folder in [&config.data_dir, &config.root_dir, &copy, &config.escrow_dir] {
+        // The rest of the disk is read-only to the unit.
+        assert!(made.iter().any(|made| folder == Path::new(made)), "{}", folder.display());
     }
 }
