@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::BackupError;
-use crate::installation::InstallationId;
 use crate::durable;
+use crate::installation::InstallationId;
 use crate::postgres::log_version;
 
 pub(super) const DUMP: &str = "events.dump";

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::manifest::{DUMP, Manifest, digest};
 use super::{BackupError, Tools};
-use crate::installation;
 use crate::accounts::User;
+use crate::installation;
 use crate::postgres::{ConnectOptions, DatabaseUrl, connect_one};
 
 /// One snapshot for the dump and for what is said of it.

@@ -4,6 +4,7 @@ mod as_of;
 mod batches;
 mod executor;
 mod fence;
+mod loads;
 mod lost;
 mod outcomes;
 mod partition;

@@ -19,7 +19,11 @@ pub const STREAM: Uuid = Uuid::from_u128(7);
 
 /// With nothing in its cache.
 pub fn streams(pool: &Pool) -> Streams {
-    let snapshots = Snapshots::start(pool.clone(), 100);
+    snapshot_every(pool, 100)
+}
+
+pub fn snapshot_every(pool: &Pool, events: i64) -> Streams {
+    let snapshots = Snapshots::start(pool.clone(), events);
     let watermark = Watermark::default();
     Streams { pool: pool.clone(), cache: Cache::new(10), snapshots, watermark }
 }
@@ -259,74 +263,4 @@ async fn a_node_knows_the_last_event_of_a_stream_that_it_has_loaded() {
     reader.load::<Account>(TENANT, STREAM, Freshness::Fresh).await.unwrap();
     assert_eq!(reader.watermark.newest(), written);
     assert_eq!(written.map(|mark| mark.position), Some(5));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stream_is_read_from_all_partitions_that_it_stands_in() {
-    let databases = databases().await;
-    let client = owner(&databases.log_url).await;
-    let small = "drop table event_log.events_1;
-        select event_log.create_partition(1 + n * 50, 50 + n * 50) from generate_series(0, 2) n";
-    client.batch_execute(small).await.unwrap();
-    let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
-    register(&node).await;
-    change_passwords(&node, 2..=60).await;
-    let reader = streams(&pool);
-    let at_60 = reader.load::<Account>(TENANT, STREAM, Freshness::Fresh).await.unwrap().0;
-    change_passwords(&node, 61..=110).await;
-    let at_110 = load(&pool).await.unwrap();
-    change_passwords(&node, 111..=120).await;
-    let old = "create or replace function event_log.recent_from() returns bigint
-            language sql stable as 'select 101::bigint';
-        delete from event_log.snapshots";
-    client.batch_execute(old).await.unwrap();
-
-    let whole = load(&pool).await.unwrap();
-    assert_eq!((at_60.position, at_110.position, whole.position), (60, 110, 120));
-    let read_on = reader.load::<Account>(TENANT, STREAM, Freshness::Fresh).await.unwrap().0;
-    assert_eq!((read_on.version, &read_on.state), (120, &whole.state));
-    for snapshot in [at_60, at_110] {
-        Snapshot::of(STREAM, &snapshot).write(&pool).await.unwrap();
-        let loaded = load(&pool).await.unwrap();
-        assert_eq!((loaded.version, loaded.position, &loaded.state), (120, 120, &whole.state));
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_snapshot_counts_only_while_the_log_has_its_event() {
-    let databases = databases().await;
-    let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
-    register(&node).await;
-    change_passwords(&node, 2..=9).await;
-    let whole = load(&pool).await.unwrap();
-    let marked = Account::Ended { backup_proven: true };
-    let marked = Loaded { state: std::sync::Arc::new(marked), version: 5, position: 5 };
-    let client = owner(&databases.log_url).await;
-
-    let elsewhere =
-        ["position = 4", "position = 40", "version = 4", "version = 40", "position = null"];
-    for wrong in elsewhere {
-        client.batch_execute("delete from event_log.snapshots").await.unwrap();
-        Snapshot::of(STREAM, &marked).write(&pool).await.unwrap();
-        let set = format!("update event_log.snapshots set {wrong}");
-        client.batch_execute(&set).await.unwrap();
-        let loaded = load(&pool).await.unwrap();
-        assert_eq!((loaded.version, &loaded.state), (9, &whole.state), "{wrong}");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_snapshot_of_an_older_programme_is_replaced_by_one_of_the_same_version() {
-    let databases = databases().await;
-    let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
-    register(&node).await;
-    let loaded = load(&pool).await.unwrap();
-    Snapshot::of(STREAM, &loaded).write(&pool).await.unwrap();
-    let client = owner(&databases.log_url).await;
-    client.batch_execute("update event_log.snapshots set position = null").await.unwrap();
-
-    Snapshot::of(STREAM, &loaded).write(&pool).await.unwrap();
-
-    let position = "select position from event_log.snapshots";
-    assert_eq!(client.query_one(position, &[]).await.unwrap().get::<_, Option<i64>>(0), Some(1));
 }

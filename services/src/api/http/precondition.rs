@@ -151,6 +151,7 @@ mod tests {
     use std::sync::Arc;
 
     use domain::server::{Server, ServerCommand};
+    use infra::event_store::Loaded;
     use proptest::prelude::*;
     use uuid::Uuid;
 
@@ -172,7 +173,8 @@ mod tests {
 
     #[test]
     fn no_later_version_than_the_admission_is_matched() {
-        let admitted = PathAggregate { id: (), state: Arc::new(()), version: 2 };
+        let admitted =
+            PathAggregate::new((), Loaded { state: Arc::new(()), version: 2, position: 2 });
         let step = || Step::new::<Server>(Uuid::nil(), ServerCommand::Delete);
         for (asked, fits) in [
             (IfMatch::Any, true),

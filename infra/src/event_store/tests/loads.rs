@@ -1,0 +1,90 @@
+//! A stream is read from the partitions that it stands in, and from its snapshot while the log has its event.
+
+use std::sync::Arc;
+
+use domain::account::Account;
+
+use super::super::Loaded;
+use super::super::load::snapshot::Snapshot;
+use super::super::load::streams::{Freshness, Streams};
+use super::snapshots::{STREAM, TENANT, change_passwords, register, snapshot_every};
+use super::{databases, node, owner, pool};
+use crate::postgres::Pool;
+
+async fn read(streams: &Streams) -> Loaded<Account> {
+    streams.load::<Account>(TENANT, STREAM, Freshness::Fresh).await.unwrap().0
+}
+
+/// By a node that has nothing in its cache, and writes no snapshot of its own.
+async fn load(pool: &Pool) -> Loaded<Account> {
+    read(&snapshot_every(pool, i64::MAX)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_is_read_from_all_partitions_that_it_stands_in() {
+    let databases = databases().await;
+    let client = owner(&databases.log_url).await;
+    let small = "drop table event_log.events_1;
+        select event_log.create_partition(1 + n * 50, 50 + n * 50) from generate_series(0, 2) n";
+    client.batch_execute(small).await.unwrap();
+    let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
+    register(&node).await;
+    change_passwords(&node, 2..=60).await;
+    let reader = snapshot_every(&pool, i64::MAX);
+    let at_60 = read(&reader).await;
+    change_passwords(&node, 61..=110).await;
+    let at_110 = load(&pool).await;
+    change_passwords(&node, 111..=120).await;
+    let old = "create or replace function event_log.recent_from() returns bigint
+            language sql stable as 'select 101::bigint'";
+    client.batch_execute(old).await.unwrap();
+
+    let whole = load(&pool).await;
+    assert_eq!((at_60.position, at_110.position, whole.position), (60, 110, 120));
+    let read_on = read(&reader).await;
+    assert_eq!((read_on.version, &read_on.state), (120, &whole.state));
+    for snapshot in [at_60, at_110] {
+        Snapshot::of(STREAM, &snapshot).write(&pool).await.unwrap();
+        let loaded = load(&pool).await;
+        assert_eq!((loaded.version, loaded.position, &loaded.state), (120, 120, &whole.state));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_counts_only_while_the_log_has_its_event() {
+    let databases = databases().await;
+    let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
+    register(&node).await;
+    change_passwords(&node, 2..=9).await;
+    let whole = load(&pool).await;
+    let marked = Account::Ended { backup_proven: true };
+    let marked = Loaded { state: Arc::new(marked), version: 5, position: 5 };
+    let client = owner(&databases.log_url).await;
+
+    let elsewhere =
+        ["position = 4", "position = 40", "version = 4", "version = 40", "position = null"];
+    for wrong in elsewhere {
+        client.batch_execute("delete from event_log.snapshots").await.unwrap();
+        Snapshot::of(STREAM, &marked).write(&pool).await.unwrap();
+        let set = format!("update event_log.snapshots set {wrong}");
+        client.batch_execute(&set).await.unwrap();
+        let loaded = load(&pool).await;
+        assert_eq!((loaded.version, &loaded.state), (9, &whole.state), "{wrong}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_of_an_older_programme_is_replaced_by_one_of_the_same_version() {
+    let databases = databases().await;
+    let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
+    register(&node).await;
+    let loaded = load(&pool).await;
+    Snapshot::of(STREAM, &loaded).write(&pool).await.unwrap();
+    let client = owner(&databases.log_url).await;
+    client.batch_execute("update event_log.snapshots set position = null").await.unwrap();
+
+    Snapshot::of(STREAM, &loaded).write(&pool).await.unwrap();
+
+    let position = "select position from event_log.snapshots";
+    assert_eq!(client.query_one(position, &[]).await.unwrap().get::<_, Option<i64>>(0), Some(1));
+}
