@@ -1,7 +1,7 @@
 //! One file of the copy: a header in clear, then frames of rows, each encrypted and authenticated.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{BufRead, BufReader, BufWriter, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -223,6 +223,35 @@ impl FileReader {
         let text = String::from_utf8(text).map_err(|_| self.damaged())?;
         let (table, rows) = text.split_once('\n').ok_or_else(|| self.damaged())?;
         Ok(Some((table.to_owned(), rows.to_owned())))
+    }
+
+    /// Whether it goes on to its last frame. What the frames before that hold is not read.
+    pub fn is_complete(mut self) -> Result<bool, KeyringError> {
+        let path = self.path.clone();
+        let failed = |reason| failed(&path, reason);
+        let end = self.file.get_ref().metadata().map_err(failed)?.len();
+        let mut at = self.file.stream_position().map_err(failed)?;
+        while at + 4 <= end {
+            let mut length = [0; 4];
+            self.read(&mut length)?;
+            let length = u32::from_be_bytes(length);
+            at += 4 + u64::from(length);
+            if at > end || length > FRAME_BYTES_MAX {
+                return Ok(false);
+            }
+            if at == end {
+                return self.is_last(length);
+            }
+            self.file.seek_relative(length.into()).map_err(failed)?;
+            self.frames += 1;
+        }
+        Ok(false)
+    }
+
+    fn is_last(&mut self, length: u32) -> Result<bool, KeyringError> {
+        let mut text = vec![0; usize::try_from(length).map_err(|_| self.damaged())?];
+        self.read(&mut text)?;
+        Ok(crypto::open_frame(&self.key, (self.frames, true), &mut text).is_some())
     }
 
     fn read(&mut self, into: &mut [u8]) -> Result<(), KeyringError> {

@@ -6,7 +6,7 @@ use crate::postgres::GenericClient;
 
 use super::super::root_row::read_roots;
 use super::super::{KeyringError, RootId};
-use super::file::{self, CopyHeader, CopyKind};
+use super::file::{self, CopyHeader, CopyKind, FileReader};
 use super::state::CopyState;
 use super::{KeyringCopy, folder};
 
@@ -40,15 +40,29 @@ impl KeyringCopy {
         Ok(newest.is_some_and(|newest| newest.base_root > old.0) && self.is_whole(&state).await)
     }
 
-    /// Whether every file from the base to the newest is there. If not, a base is written next.
+    /// Whether every file from the base to the newest is there, to its end. If not, a base is written next.
     async fn is_whole(&self, state: &CopyState) -> bool {
-        let dir = self.folder(state.keyring);
-        let folder = dir.clone();
-        let is_whole = self.disk.run(&dir, move || folder::chain(&folder)).await.is_ok();
+        let is_whole = self.has_every_file(state).await.unwrap_or(false);
         if !is_whole {
             self.know(None);
         }
         is_whole
+    }
+
+    async fn has_every_file(&self, state: &CopyState) -> Result<bool, KeyringError> {
+        let dir = self.folder(state.keyring);
+        let folder = dir.clone();
+        for header in self.disk.run(&dir, move || folder::chain(&folder)).await? {
+            let Some(root) = self.roots.get(header.root()).await? else { return Ok(false) };
+            let path = dir.join(header.name());
+            let of = path.clone();
+            let ends =
+                move || FileReader::open(&of, &root).and_then(|(file, _)| file.is_complete());
+            if !self.disk.run(&path, ends).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The newest file, unless a base has to follow it in any case. Where a copy was written, a folder without

@@ -68,6 +68,34 @@ async fn an_old_root_is_kept_when_a_file_of_the_copy_is_missing() {
     assert_eq!((done.erased, harness.copied().len()), (1, 1), "after a new base");
 }
 
+/// Behind its header, or in its last frame: as by a disk that has lost its end.
+#[tokio::test]
+async fn an_old_root_is_kept_when_the_base_of_the_copy_was_cut() {
+    for cuts_header in [true, false] {
+        let mut harness = Harness::with_copy().await;
+        harness.options.root_retention = TimeDelta::days(1);
+        let node = harness.node().await;
+        let people = harness.people(&node, 2).await;
+        node.root_rotation.rotate().await.unwrap();
+        let folder = std::fs::read_dir(harness.copies()).unwrap().next().unwrap().unwrap().path();
+        let base = folder.join(&harness.copied()[0]);
+        let bytes = std::fs::read(&base).unwrap();
+        let header = bytes.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+        let kept = if cuts_header { header } else { bytes.len() - 1 };
+        std::fs::write(&base, &bytes[..kept]).unwrap();
+        time_passes(&harness).await;
+
+        let done = node.root_rotation.rotate_when_due(TimeDelta::days(9)).await.unwrap().unwrap();
+
+        assert_eq!(done.erased, 1, "after a new base");
+        let rows = harness.rows().await;
+        harness.databases = databases().await.unwrap();
+        harness.restore().await.unwrap();
+        assert_eq!(harness.rows().await.len(), rows.len());
+        all_open(&harness.node().await, &people).await;
+    }
+}
+
 /// The copy and the standbys of the time that is lost say nothing of the keyring that went back.
 #[tokio::test]
 async fn what_is_said_of_old_roots_does_not_survive_a_restore() {
