@@ -286,6 +286,7 @@ pub async fn keyring(
         copy: config.copy_dir.clone(),
         escrow,
         creates_root,
+        makes_escrow: creation != Creation::Nothing,
         root_retention,
         ..KeyringOptions::default()
     };

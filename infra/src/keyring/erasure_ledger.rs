@@ -29,6 +29,9 @@ const LIST_UNDER_WAY: &str = include_str!("sql/list_erasures_under_way.sql");
 const LIST_PROVABLE: &str = include_str!("sql/list_provable_erasures.sql");
 const HAS_WORK: &str = include_str!("sql/has_erasure_work.sql");
 const LIST_FENCED: &str = include_str!("sql/list_fenced_erasures.sql");
+/// The one with the oldest last root has waited longest.
+const FIND_OLDEST_UNPROVEN: &str = "select requested_at from keyring.erasures
+where state = 'completed' order by coalesce(last_root, 0) limit 1";
 const COUNT_OPEN: &str = include_str!("sql/count_open_erasures.sql");
 const NOTE_FENCED: &str = "update keyring.erasures
 set state = 'fenced', fenced_at = $2, fenced_at_position = $3, append_pending = false
@@ -238,6 +241,17 @@ impl ErasureLedger {
             return Err(KeyringError::StageSkipped { from, to });
         }
         Ok(entry)
+    }
+
+    /// When the completed erasure was requested whose backups have waited longest for the end of their root key.
+    /// `None`: of each completed erasure that is proven.
+    ///
+    /// # Errors
+    /// [`KeyringError::Database`].
+    pub async fn oldest_unproven(&self) -> Result<Option<DateTime<Utc>>, KeyringError> {
+        let client = self.pool.get().await?;
+        let row = client.query_opt(FIND_OLDEST_UNPROVEN, &[]).await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 
     /// Counts the erasures that are requested and not completed.

@@ -1,5 +1,7 @@
 //! Errors of the keyring. No text holds a value.
 
+use std::io::ErrorKind;
+
 use chrono::{DateTime, Utc};
 use domain::SubjectId;
 
@@ -69,8 +71,13 @@ pub enum KeyringError {
     #[error("the escrow's recipient is not an age recipient: use one that begins with age1")]
     EscrowRecipient,
     /// An escrow file could not be written or erased.
-    #[error("the escrow file could not be written or deleted: {0}")]
-    Escrow(std::io::Error),
+    #[error("the escrow of old root keys, escrow_dir, cannot be used: {path}: {reason}")]
+    Escrow {
+        /// Its folder.
+        path: String,
+        /// Why not.
+        reason: std::io::Error,
+    },
     /// A file of the keyring's copy could not be written or read.
     #[error("the copy of the keyring: {path}: {reason}")]
     Copy {
@@ -172,6 +179,13 @@ pub enum KeyringError {
 }
 
 impl KeyringError {
+    /// Whether it is about the files of one root, and says nothing of other roots, as a place does that answers none.
+    pub(super) fn is_of_one_root(&self) -> bool {
+        let of_escrow =
+            matches!(self, Self::Escrow { reason, .. } if reason.kind() != ErrorKind::TimedOut);
+        of_escrow || matches!(self, Self::Roots(error) if !error.says_nothing())
+    }
+
     /// Whether it says that the root keys themselves cannot be used.
     pub(super) const fn is_about_roots(&self) -> bool {
         matches!(self, Self::RootMissing { .. } | Self::RootWrong { .. } | Self::Roots(_))

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use age::x25519::Recipient;
 use chrono::TimeDelta;
 
+use super::files::{Files, WITHIN};
 use super::{KeyringError, RootId, Secret};
-use crate::durable;
+use crate::{durable, random};
 
 /// Where old root keys are kept, encrypted to an offline recipient.
 #[derive(Clone, Debug)]
@@ -74,51 +75,111 @@ fn is_root(entry: &DirEntry) -> bool {
     id.is_some_and(|id| id.parse::<u64>().is_ok())
 }
 
+/// Refuses a folder that nothing can be written to. Other nodes may look at the same time.
+fn refuse_read_only(dir: &Path) -> io::Result<()> {
+    let number: [u8; 8] = random::bytes().map_err(io::Error::other)?;
+    let probe = format!("{MARK}.{}", hex::encode(number));
+    durable::write(dir, &probe, &[])?;
+    std::fs::remove_file(dir.join(probe))
+}
+
 /// A folder of `root-<id>.age` files.
 #[derive(Clone)]
 pub(super) struct Escrow {
     recipient: Recipient,
     dir: PathBuf,
+    files: Files,
     pub keep: TimeDelta,
+}
+
+/// What [`Escrow::erase`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EscrowErasure {
+    /// It was here and is deleted, by this call or by an earlier one that was not noted.
+    Erased,
+    /// It is not here, and was not deleted here: it may be somewhere else.
+    NotFound,
 }
 
 impl Escrow {
     /// Fails with [`KeyringError::EscrowRecipient`].
     pub fn new(options: &EscrowOptions) -> Result<Self, KeyringError> {
         let recipient = read(&options.recipient)?;
-        Ok(Self { recipient, dir: options.dir.clone(), keep: options.keep })
+        let (dir, files) = (options.dir.clone(), Files::new());
+        Ok(Self { recipient, dir, files, keep: options.keep })
     }
 
-    /// Returns when the file would survive a crash of the machine.
-    pub async fn put(&self, id: RootId, key: &Secret) -> Result<(), KeyringError> {
+    /// Makes the folder of an escrow that never held a root: `is_new`. Any other is to be there: an empty place
+    /// may be that of a disk that is not mounted.
+    pub async fn prepare(&self, is_new: bool) -> Result<(), KeyringError> {
+        self.blocking(move |dir| prepare(dir, is_new)).await
+    }
+
+    /// Whether a root could be put there now.
+    pub async fn check(&self) -> Result<(), KeyringError> {
+        let check = |dir: &Path| refuse_other_folder(dir).and_then(|()| refuse_read_only(dir));
+        self.blocking(check).await
+    }
+
+    /// Returns when the file would survive a crash of the machine. `is_new`: as of [`Self::prepare`].
+    pub async fn put(&self, id: RootId, key: &Secret, is_new: bool) -> Result<(), KeyringError> {
         let sealed = age::encrypt(&self.recipient, key.expose())
-            .map_err(|error| KeyringError::Escrow(io::Error::other(error)))?;
+            .map_err(|error| self.failed(io::Error::other(error)))?;
         self.blocking(move |dir| {
-            std::fs::create_dir_all(dir)?;
-            mark(dir)?;
+            prepare(dir, is_new)?;
             durable::write(dir, &file_name(id), &sealed)
         })
         .await
     }
 
-    /// Returns when the file is deleted. Succeeds if it does not exist in a folder of an escrow.
-    pub async fn erase(&self, id: RootId) -> Result<(), KeyringError> {
+    /// Deletes the file, and leaves a mark that it was deleted here, which survives a crash.
+    pub async fn erase(&self, id: RootId) -> Result<EscrowErasure, KeyringError> {
         self.blocking(move |dir| {
             refuse_other_folder(dir)?;
             mark(dir)?;
-            durable::erase(dir, &file_name(id))
+            if !dir.join(erased_name(id)).try_exists()? {
+                if !dir.join(file_name(id)).try_exists()? {
+                    return Ok(EscrowErasure::NotFound);
+                }
+                durable::write(dir, &erased_name(id), &[])?;
+            }
+            durable::erase(dir, &file_name(id))?;
+            Ok(EscrowErasure::Erased)
         })
         .await
     }
 
-    async fn blocking(
-        &self,
-        work: impl FnOnce(&Path) -> io::Result<()> + Send + 'static,
-    ) -> Result<(), KeyringError> {
-        let dir = self.dir.clone();
-        let done = tokio::task::spawn_blocking(move || work(&dir)).await;
-        done.map_err(io::Error::other).flatten().map_err(KeyringError::Escrow)
+    /// Deletes the mark of an erased root. Succeeds if there is none.
+    pub async fn delete_mark(&self, id: RootId) -> Result<(), KeyringError> {
+        self.blocking(move |dir| match std::fs::remove_file(dir.join(erased_name(id))) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        })
+        .await
     }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, KeyringError> {
+        let dir = self.dir.clone();
+        let done = self.files.run(WITHIN, move || work(&dir)).await;
+        done.flatten().map_err(|reason| self.failed(reason))
+    }
+
+    fn failed(&self, reason: io::Error) -> KeyringError {
+        KeyringError::Escrow { path: self.dir.display().to_string(), reason }
+    }
+}
+
+fn prepare(dir: &Path, is_new: bool) -> io::Result<()> {
+    let is_there = if is_new { std::fs::create_dir_all(dir) } else { refuse_other_folder(dir) };
+    is_there.and_then(|()| mark(dir))
+}
+
+/// Of the file that says that this root was deleted in this folder.
+fn erased_name(id: RootId) -> String {
+    format!("root-{id}.erased")
 }
 
 pub(super) fn file_name(id: RootId) -> String {

@@ -14,6 +14,7 @@ mod erasure_entry;
 mod erasure_ledger;
 mod error;
 mod escrow;
+mod files;
 mod invalidations;
 mod key;
 mod key_cache;
@@ -144,7 +145,8 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError::RootMissing`] and [`KeyringError::RootWrong`] when `roots` does not have the
     /// root of a key; [`KeyringError::NoRoot`]; [`KeyringError::EscrowRecipient`]; [`KeyringError::Standby`];
-    /// [`KeyringError::SynchronousCommit`]; [`KeyringError::WentBack`], [`KeyringError::CopyMissing`] and
+    /// [`KeyringError::Escrow`] where no root was ever put into it; [`KeyringError::SynchronousCommit`];
+    /// [`KeyringError::WentBack`], [`KeyringError::CopyMissing`] and
     /// [`KeyringError::Copy`] of its copy; [`KeyringError::Database`].
     pub async fn start(
         pool: Pool,
@@ -182,6 +184,9 @@ impl Keyring {
         let email_index =
             EmailIndex::new(Arc::clone(&keys), pool.clone(), clock.clone(), eraser.clone());
         root_rotation.establish(options.creates_root).await?;
+        if options.makes_escrow {
+            root_rotation.eraser.prepare_escrow().await?;
+        }
         email_index.establish().await?;
         // Nothing is in memory yet, so the first renewal may take the list from its end.
         keys.renew().await?;

@@ -29,6 +29,8 @@ pub struct KeyringOptions {
     pub escrow: Option<EscrowOptions>,
     /// Whether an empty keyring gets its first root key. Otherwise it is refused.
     pub creates_root: bool,
+    /// Whether the folder of an escrow that never held a root is made.
+    pub makes_escrow: bool,
 }
 
 impl Default for KeyringOptions {
@@ -43,6 +45,7 @@ impl Default for KeyringOptions {
             copy_timeout: Duration::from_secs(30),
             escrow: None,
             creates_root: true,
+            makes_escrow: true,
         }
     }
 }

@@ -5,9 +5,9 @@ mod statements;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::postgres::Transaction;
+use crate::postgres::{GenericClient, Transaction};
 
-use super::escrow::Escrow;
+use super::escrow::{Escrow, EscrowErasure};
 use super::key::{KeyId, KeyKind};
 use super::root_holds::{self, HeldRoot, HoldRules, RootHold};
 use super::root_rotation::RotationStep;
@@ -27,6 +27,7 @@ const NOTE_ERASED: &str =
 pub(super) const DELETE_REPLACED_SHARDS: &str = "delete from keyring.shards
 where state = 'replaced' and root_id in (select root_id from keyring.roots where state = 'destroyed')";
 const NOTE_UNCOPIED: &str = "update keyring.roots set copied = false where root_id = $1";
+const HAS_ESCROWED: &str = "select exists (select from keyring.roots where escrow <> 'none')";
 const LIST_DUE_ESCROWS: &str = "select root_id from keyring.roots
 where escrow = 'held' and escrow_until <= $1 order by root_id";
 const NOTE_ESCROW_ERASED: &str = "update keyring.roots
@@ -71,27 +72,47 @@ impl RootEraser {
         roots: &[RootRow],
     ) -> Result<Option<RotationStep>, KeyringError> {
         let held = root_holds::list(&step, self.holds).await?;
+        let mut failed = None;
         for old in roots.iter().filter(|root| root.state == RootState::Retiring && !root.wraps) {
             let free = held.iter().any(|held| held.id == old.id && held.holds.is_empty());
             let Some(fingerprint) = old.fingerprint.filter(|_| free) else { continue };
-            if self.escrow(&step, old, fingerprint).await? {
-                step.commit().await?;
-                return Ok(Some(RotationStep::Escrowed));
-            }
-            if self.is_uncopied(&step, old.id).await {
-                step.execute(NOTE_UNCOPIED, &[&old.id.0]).await?;
-                step.commit().await?;
-                return Ok(Some(RotationStep::Uncopied));
-            }
-            if self.erase(&step, old.id, fingerprint).await? {
-                step.commit().await?;
+            let taken = match self.dispose(&step, old, fingerprint).await {
+                Ok(Some(taken)) => taken,
+                Ok(None) => continue,
+                Err(error) if error.is_of_one_root() => {
+                    failed = failed.or(Some(error));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            step.commit().await?;
+            if taken == RotationStep::Erased {
                 self.roots.evict_one(old.id);
                 self.roots.store.delete_mark(old.id).await?;
                 tracing::info!(root = %old.id, "an old root key is erased");
-                return Ok(Some(RotationStep::Erased));
             }
+            return Ok(Some(taken));
         }
-        Ok(None)
+        failed.map_or(Ok(None), Err)
+    }
+
+    /// `None`: the store does not have it, so that it is neither escrowed nor called erased.
+    async fn dispose(
+        &self,
+        step: &Transaction<'_>,
+        old: &RootRow,
+        fingerprint: RootFingerprint,
+    ) -> Result<Option<RotationStep>, KeyringError> {
+        if let Some(escrow) = self.escrow.as_ref().filter(|_| !old.is_escrowed) {
+            let escrowed = self.put(escrow, step, old.id, fingerprint).await?;
+            return Ok(escrowed.then_some(RotationStep::Escrowed));
+        }
+        if self.is_uncopied(step, old.id).await {
+            step.execute(NOTE_UNCOPIED, &[&old.id.0]).await?;
+            return Ok(Some(RotationStep::Uncopied));
+        }
+        let erased = self.erase(step, old.id, fingerprint).await?;
+        Ok(erased.then_some(RotationStep::Erased))
     }
 
     /// Whether the copy that was noted a day ago is lost since. What cannot be looked at counts as lost.
@@ -106,25 +127,43 @@ impl RootEraser {
         }
     }
 
-    /// `false`: there is no escrow, it has the root already, or the store does not have the root.
-    async fn escrow(
+    /// `false`: the store does not have it.
+    async fn put(
         &self,
+        escrow: &Escrow,
         step: &Transaction<'_>,
-        old: &RootRow,
+        id: RootId,
         fingerprint: RootFingerprint,
     ) -> Result<bool, KeyringError> {
-        let Some(escrow) = self.escrow.as_ref().filter(|_| !old.is_escrowed) else {
+        let stored = self.roots.store.read(id).await?;
+        let Some(key) = stored.filter(|key| RootFingerprint::of(key) == fingerprint) else {
             return Ok(false);
         };
-        let stored = self.roots.store.read(old.id).await;
-        let Some(key) = stored.ok().flatten().filter(|key| RootFingerprint::of(key) == fingerprint)
-        else {
-            return Ok(false);
-        };
-        escrow.put(old.id, &key).await?;
+        escrow.put(id, &key, is_new(step).await?).await?;
         let until = self.clock.now() + escrow.keep;
-        step.execute(NOTE_ESCROWED, &[&old.id.0, &until]).await?;
+        step.execute(NOTE_ESCROWED, &[&id.0, &until]).await?;
         Ok(true)
+    }
+
+    /// Makes the folder of an escrow that never held a root; one that was used is only looked at, and logged if it
+    /// cannot be used: a start does not need it.
+    pub async fn prepare_escrow(&self) -> Result<(), KeyringError> {
+        let Some(escrow) = &self.escrow else { return Ok(()) };
+        if is_new(&self.pool.get().await?).await? {
+            return escrow.prepare(true).await;
+        }
+        if let Err(error) = escrow.check().await {
+            tracing::error!(%error, "no old root key is erased until the escrow can be used");
+        }
+        Ok(())
+    }
+
+    /// Whether an old root could be put into the escrow now, if there is one.
+    pub async fn check_escrow(&self) -> Result<(), KeyringError> {
+        match &self.escrow {
+            Some(escrow) => escrow.check().await,
+            None => Ok(()),
+        }
     }
 
     /// `false`: the store did not have it, so nobody may say that it is erased.
@@ -199,14 +238,22 @@ impl RootEraser {
         let Some(escrow) = &self.escrow else { return Ok(0) };
         let now = self.clock.now();
         let due = self.pool.get().await?.query(LIST_DUE_ESCROWS, &[&now]).await?;
-        let mut expired = 0;
+        let (mut erased, mut missing) = (0, Vec::new());
         for row in &due {
-            let id: i64 = row.try_get("root_id")?;
-            escrow.erase(RootId(id)).await?;
-            let client = self.pool.get().await?;
-            expired += client.execute(NOTE_ESCROW_ERASED, &[&id, &now]).await?;
+            let id = RootId(row.try_get("root_id")?);
+            match escrow.erase(id).await? {
+                EscrowErasure::NotFound => missing.push(id),
+                EscrowErasure::Erased => {
+                    let client = self.pool.get().await?;
+                    erased += client.execute(NOTE_ESCROW_ERASED, &[&id.0, &now]).await?;
+                    escrow.delete_mark(id).await?;
+                }
+            }
         }
-        Ok(expired)
+        if let Some(root) = missing.first() {
+            tracing::warn!(%root, count = missing.len(), "the escrow lacks the file of an old root key: it is not called destroyed");
+        }
+        Ok(erased)
     }
 
     /// A crash may have left the mark of an erased root, or the root in this node's memory; a copy of
@@ -237,6 +284,12 @@ impl RootEraser {
         let rows = client.query(LIST_UNKNOWN, &[&ids]).await?;
         rows.iter().map(|row| Ok(RootId(row.try_get("id")?))).collect()
     }
+}
+
+/// Whether nothing was ever put into the escrow.
+async fn is_new(client: &impl GenericClient) -> Result<bool, KeyringError> {
+    let has_escrowed: bool = client.query_one(HAS_ESCROWED, &[]).await?.try_get(0)?;
+    Ok(!has_escrowed)
 }
 
 fn fingerprint(noted: &[u8]) -> Result<RootFingerprint, KeyringError> {

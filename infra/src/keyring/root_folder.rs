@@ -4,10 +4,12 @@ use std::fs::{DirBuilder, File, Metadata};
 use std::io::{ErrorKind, Read};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
+use super::files::{Files, WITHIN};
 use super::root_store::{RootErasure, RootFingerprint, RootId, RootStore, RootStoreError};
 use super::secret::Secret;
 use crate::durable;
@@ -15,7 +17,11 @@ use crate::paths::real;
 
 /// A folder with a file for each root, which its owner alone can read.
 #[derive(Clone, Debug)]
-pub struct RootFolder(PathBuf);
+pub struct RootFolder {
+    dir: PathBuf,
+    files: Files,
+    within: Duration,
+}
 
 impl RootFolder {
     /// A folder that is missing is created when the first root is written. `data`: the folder of the
@@ -37,17 +43,23 @@ impl RootFolder {
             Err(reason) if reason.kind() == ErrorKind::NotFound => {}
             Err(reason) => return Err(file(&dir, reason)),
         }
-        Ok(Self(dir))
+        Ok(Self { dir, files: Files::new(), within: WITHIN })
     }
 
-    /// Runs file operations on a thread that may block.
+    /// With another limit for each operation.
+    #[cfg(test)]
+    #[must_use]
+    pub fn within(self, within: Duration) -> Self {
+        Self { within, ..self }
+    }
+
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Path) -> Result<T, RootStoreError> + Send + 'static,
     ) -> Result<T, RootStoreError> {
-        let dir = self.0.clone();
-        let done = tokio::task::spawn_blocking(move || work(&dir)).await;
-        done.map_err(|error| file(&self.0, std::io::Error::other(error)))?
+        let dir = self.dir.clone();
+        let done = self.files.run(self.within, move || work(&dir)).await;
+        done.map_err(|reason| file(&self.dir, reason))?
     }
 }
 
@@ -187,6 +199,6 @@ impl RootStore for RootFolder {
     }
 
     fn place(&self) -> String {
-        self.0.display().to_string()
+        self.dir.display().to_string()
     }
 }

@@ -31,6 +31,11 @@ pub enum RootHold {
         /// As in [`RootHold::Behind`].
         name: String,
     },
+    /// Nothing holds it for longer than a rotation waits: its escrow or the store refuses it.
+    Due {
+        /// Since when its time is over.
+        since: DateTime<Utc>,
+    },
     /// The store does not have it, and did not erase it: it may be somewhere else.
     NotFound,
     /// The store has another key under its number.
@@ -42,7 +47,7 @@ pub enum RootHold {
 impl RootHold {
     /// Every name that [`RootHold::as_str`] answers.
     pub const NAMES: &'static [&'static str] =
-        &["retention", "copy", "standby", "unseen_standby", "store"];
+        &["retention", "copy", "standby", "unseen_standby", "due", "store"];
 
     /// The name of the condition, for a metric.
     pub const fn as_str(&self) -> &'static str {
@@ -51,6 +56,7 @@ impl RootHold {
             Self::NotCopied => "copy",
             Self::Behind { .. } => "standby",
             Self::Unseen { .. } => "unseen_standby",
+            Self::Due { .. } => "due",
             Self::NotFound | Self::OtherKey | Self::Unreadable(_) => "store",
         }
     }
@@ -75,6 +81,12 @@ impl std::fmt::Display for RootHold {
                 "how far {name} is cannot be seen: grant pg_read_all_stats to the owner of the \
                  schema keyring"
             ),
+            Self::Due { since } => write!(
+                f,
+                "its time is over since {}, and its escrow or the store refuses it: `lethe keys rotate` \
+                 says why",
+                since.format("%Y-%m-%d %H:%M:%S UTC")
+            ),
             Self::NotFound => f.write_str(
                 "its key is not in the store, and was not erased there: if another store has it, \
                  put it back, so that it can be erased; if it is lost for good, run `lethe keys lost` \
@@ -97,6 +109,17 @@ pub struct HeldRoot {
     pub id: RootId,
     /// What it waits for.
     pub holds: Vec<RootHold>,
+    /// Since when its time is over, if that is longer than a rotation waits.
+    overdue: Option<DateTime<Utc>>,
+}
+
+impl HeldRoot {
+    /// Names what nothing holds, and is not done all the same.
+    pub(super) fn note_overdue(&mut self) {
+        if let (true, Some(since)) = (self.holds.is_empty(), self.overdue) {
+            self.holds.push(RootHold::Due { since });
+        }
+    }
 }
 
 /// For what an old root waits in this installation.
@@ -120,7 +143,10 @@ pub(super) async fn list(
         if held.last().is_none_or(|last| last.id != id) {
             let is_copied: bool = row.try_get("copied")?;
             let uncopied = (rules.needs_copy && !is_copied).then_some(RootHold::NotCopied);
-            held.push(HeldRoot { id, holds: retained(row)?.into_iter().chain(uncopied).collect() });
+            let holds = retained(row)?.into_iter().chain(uncopied).collect();
+            let is_overdue: bool = row.try_get("is_overdue")?;
+            let until = row.try_get("until")?;
+            held.push(HeldRoot { id, holds, overdue: is_overdue.then_some(until) });
         }
         // A further condition that the database, or a copy of the keyring elsewhere, must meet
         // before a root is erased joins here: an empty list is what lets `RootEraser` go on.

@@ -206,9 +206,15 @@ impl RootRotation {
     /// The old roots that wrap no key any more and are not erased, and what each waits for. Logs
     /// what holds a root beyond its time.
     pub async fn held(&self) -> Result<Vec<HeldRoot>, KeyringError> {
-        let held = self.eraser.held().await?;
+        let mut held = self.eraser.held().await?;
+        held.iter_mut().for_each(HeldRoot::note_overdue);
         self.eraser.log_changes(&held);
         Ok(held)
+    }
+
+    /// Whether an old root could be put into the escrow now, if there is one.
+    pub async fn check_escrow(&self) -> Result<(), KeyringError> {
+        self.eraser.check_escrow().await
     }
 
     /// The roots in the store that this keyring knows nothing of: another keyring's, or made by a

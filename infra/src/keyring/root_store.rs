@@ -1,5 +1,7 @@
 //! The store of the root keys: outside of the events' database and of the keyring's.
 
+use std::io::ErrorKind;
+
 use async_trait::async_trait;
 
 use super::crypto;
@@ -69,8 +71,17 @@ pub enum RootStoreError {
 impl RootStoreError {
     /// Whether the place was not reached, or did not answer what was asked: of the root it says
     /// nothing, not that it is there and not that it is gone.
-    pub(super) const fn says_nothing(&self) -> bool {
-        matches!(self, Self::Vault { .. })
+    pub(super) fn says_nothing(&self) -> bool {
+        match self {
+            Self::Vault { .. } => true,
+            Self::File { reason, .. } => reason.kind() == ErrorKind::TimedOut,
+            Self::InsideData { .. }
+            | Self::Exposed { .. }
+            | Self::NotAKey { .. }
+            | Self::Taken { .. }
+            | Self::Random(_)
+            | Self::Authority { .. } => false,
+        }
     }
 }
 
@@ -85,8 +96,8 @@ pub enum RootErasure {
     OtherKey,
 }
 
-/// Stores root keys. All nodes of an installation use the same store. Every call may be repeated. What
-/// fails says nothing of a root: neither "it is gone" nor "it was never here".
+/// Stores root keys. All nodes of an installation use the same store. Every call may be repeated, and ends
+/// within a minute, if need be with an error. What fails says nothing of a root: neither "it is gone" nor "it was never here".
 #[async_trait]
 pub trait RootStore: Send + Sync {
     /// `None` when there is no such root.

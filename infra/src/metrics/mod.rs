@@ -68,6 +68,9 @@ families! {
     /// Erasures begun over a minute ago and not completed, by what they wait for. At most 64 are counted.
     erasures_waiting: IntGaugeVec = "lethe_erasures_waiting" ["reason"],
 
+    /// Time since the completed erasure was requested whose backups have waited longest to be proven closed.
+    erasure_unproven_seconds: Gauge = "lethe_erasure_oldest_unproven_seconds" [],
+
     /// Keys of the keyring, by state: live or destroyed. An estimate of PostgreSQL from 1,000 on.
     keys: IntGaugeVec = "lethe_keyring_keys" ["state"],
     /// Keys without a shard key, from before there were any. An estimate of PostgreSQL from 1,000 on.
@@ -84,6 +87,11 @@ families! {
     lease_lost_seconds: Gauge = "lethe_keyring_lease_lost_seconds" [],
     /// Old root keys that are not erased yet, by what they wait for.
     roots_held: IntGaugeVec = "lethe_keyring_roots_held" ["reason"],
+
+    /// 1 when no old root key can be put into the escrow, or deleted there.
+    escrow_unusable: IntGauge = "lethe_keyring_escrow_unusable" [],
+    /// Old root keys that an escrow holds for an hour longer than it should.
+    escrows_overdue: IntGauge = "lethe_keyring_escrows_overdue" [],
 
     /// How much of the last move of addresses to another key of the e-mail index is done, from 0 to 1.
     email_index_moved: Gauge = "lethe_email_index_moved_ratio" [],

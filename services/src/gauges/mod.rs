@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use domain::privacy::deadlines::OVERDUE_AFTER;
 use infra::keyring::{HeldRoot, KeyringError, RootHold};
 use infra::log::status;
@@ -18,6 +19,8 @@ const COUNT_ROWS: &str = include_str!("count_rows.sql");
 const EVERY: Duration = Duration::from_secs(10);
 /// Every how many turns it is asked what holds old root keys: a day is what they are kept for.
 const HOLDS_EACH: u64 = 6;
+/// The files of an escrow are deleted each minute.
+const ESCROW_LATE: TimeDelta = TimeDelta::hours(1);
 const RUN_STATES: [&str; 3] = ["queued", "running", "lost"];
 const MAIL_STATES: [&str; 5] = ["queued", "sending", "sent", "failed", "unknown"];
 
@@ -125,6 +128,9 @@ async fn keys(app: &App) -> Result<(), KeyringError> {
     let open = app.keyring.ledger.open().await?;
     let age = open.oldest.map(|oldest| now - oldest).unwrap_or_default();
     metrics.erasures_open.set(open.count);
+    let unproven = app.keyring.ledger.oldest_unproven().await?;
+    let unproven = unproven.map_or(0.0, |since| (now - since).as_seconds_f64());
+    metrics.erasure_unproven_seconds.set(unproven);
     metrics.erasure_oldest_seconds.set(age.as_seconds_f64());
     metrics.erasures_overdue.set(i64::from(age >= OVERDUE_AFTER));
     let waiting = WaitingErasures::count(&app.keyring.ledger, &app.outbox, now).await?;
@@ -140,13 +146,19 @@ async fn keys(app: &App) -> Result<(), KeyringError> {
 }
 
 async fn held_roots(app: &App) -> Result<(), KeyringError> {
-    let held = app.keyring.root_rotation.held().await?;
+    let rotation = &app.keyring.root_rotation;
+    let late = app.clock.now() - ESCROW_LATE;
+    let overdue = rotation.escrowed().await?.iter().filter(|root| root.until < late).count();
+    app.metrics.escrows_overdue.set(i64::try_from(overdue).unwrap_or(i64::MAX));
+    let held = rotation.held().await?;
     for name in RootHold::NAMES {
         let is_held = |held: &&HeldRoot| held.holds.iter().any(|hold| hold.as_str() == *name);
         let count = i64::try_from(held.iter().filter(is_held).count()).unwrap_or(i64::MAX);
         app.metrics.roots_held.with_label_values(&[name]).set(count);
     }
-    Ok(())
+    let usable = rotation.check_escrow().await;
+    app.metrics.escrow_unusable.set(i64::from(usable.is_err()));
+    usable
 }
 
 /// Mails, seats, runs and addresses.

@@ -8,6 +8,7 @@ mod copy_went_back;
 mod email_index;
 mod erasure;
 mod erasure_ledger;
+mod escrow;
 mod key_cache;
 mod known_answers;
 mod lease;
@@ -27,6 +28,7 @@ mod shards_lost;
 mod standby;
 mod statements;
 mod status;
+mod unanswered;
 mod values;
 mod wraps;
 

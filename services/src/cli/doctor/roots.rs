@@ -16,6 +16,9 @@ use crate::cli::terminal::count;
 use crate::config::Config;
 use crate::wiring;
 
+/// A node deletes what is over each minute.
+const ESCROW_LATE: TimeDelta = TimeDelta::hours(1);
+
 pub async fn look(config: &Config, findings: &mut Findings) {
     if config.root_vault.is_some() { ask(config, findings).await } else { folder(config, findings) }
 }
@@ -147,6 +150,7 @@ async fn old(keyring: &Keyring, config: &Config, findings: &mut Findings) -> Res
                     findings.note(&text);
                 }
                 RootHold::Unseen { .. }
+                | RootHold::Due { .. }
                 | RootHold::NotFound
                 | RootHold::OtherKey
                 | RootHold::Unreadable(_) => findings.wrong(&text),
@@ -163,6 +167,9 @@ async fn old(keyring: &Keyring, config: &Config, findings: &mut Findings) -> Res
             ));
         }
     }
+    if config.escrow_recipient.is_some() {
+        escrow(keyring, findings).await?;
+    }
     for root in keyring.root_rotation.unknown().await? {
         let name = match &config.root_vault {
             None => format!("root-{root}.key in {}", config.root_dir.display()),
@@ -178,6 +185,26 @@ async fn old(keyring: &Keyring, config: &Config, findings: &mut Findings) -> Res
             "root_retention_hours is 0: a standby that is not connected and has no slot, and a base \
              backup, lose everybody at the next rotation",
         );
+    }
+    Ok(())
+}
+
+/// Whether the escrow takes old root keys, and gives them up when their time is over.
+async fn escrow(keyring: &Keyring, findings: &mut Findings) -> Result<(), CliError> {
+    match keyring.root_rotation.check_escrow().await {
+        Ok(()) => findings.well("the escrow can be written to"),
+        Err(error) => findings.wrong(&format!("no old root key is erased: {error}")),
+    }
+    let late = Clock::system().now() - ESCROW_LATE;
+    for escrowed in keyring.root_rotation.escrowed().await? {
+        if escrowed.until < late {
+            let id = escrowed.id;
+            findings.wrong(&format!(
+                "the escrow of root {id} is over and not deleted, so that no certificate counts it as gone: the \
+                 folder lacks root-{id}.age, or cannot be used. Put the file back; or, if each copy of it is \
+                 destroyed, run `lethe keys escrow-destroyed {id}`"
+            ));
+        }
     }
     Ok(())
 }
