@@ -162,12 +162,14 @@ fn unreadable(path: &Path, reason: String) -> ConfigError {
 }
 
 fn not_opened(error: &std::io::Error) -> String {
-    match error.kind() {
-        ErrorKind::NotFound => "there is no such file: correct --config or LETHE_CONFIG".to_owned(),
-        ErrorKind::PermissionDenied => "this user may not read it: run this as the user of Lethe \
-             (`sudo -u lethe lethe …`), or name another file with --config"
-            .to_owned(),
-        _ => error.to_string(),
+    if error.kind() == ErrorKind::NotFound {
+        "there is no such file: correct --config or LETHE_CONFIG".to_owned()
+    } else if error.kind() == ErrorKind::PermissionDenied {
+        "this user may not read it: run this as the user of Lethe (`sudo -u lethe lethe …`), or name \
+         another file with --config"
+            .to_owned()
+    } else {
+        error.to_string()
     }
 }
 

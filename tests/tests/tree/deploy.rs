@@ -66,7 +66,7 @@ fn services() -> BTreeMap<String, String> {
     for line in all.lines().filter(|line| !line.trim_start().starts_with('#')) {
         match line.strip_prefix("  ").filter(|name| !name.starts_with(' ')) {
             Some(name) => name.trim_end_matches(':').clone_into(&mut current),
-            None => *services.entry(current.clone()).or_default() += &format!("{line}\n"),
+            None => services.entry(current.clone()).or_default().extend([line, "\n"]),
         }
     }
     services

@@ -145,13 +145,13 @@ impl Streams {
 /// A snapshot version that no aggregate has.
 const NO_SNAPSHOT: i16 = -1;
 
-async fn read_after<'a, A: Stored>(
-    client: &'a PoolClient,
+async fn read_after<A: Stored>(
+    client: &PoolClient,
     tenant: TenantId,
     stream: Uuid,
     version: i64,
     position: i64,
-) -> Result<Rows<'a>, LoadError> {
+) -> Result<Rows<'_>, LoadError> {
     let query = client.prepare_cached(LOAD_AFTER).await?;
     let of: [&(dyn ToSql + Sync); 5] = [&stream, &tenant.0, &A::TYPE, &version, &position];
     Ok(client.query_raw(&query, of).await?)
