@@ -130,8 +130,8 @@ impl Executor {
         answer
     }
 
-    /// The receipt of an earlier call with this command id; `None` when there was none, or its events
-    /// are deleted. Ask before a side effect that comes ahead of the append: a repeated command must
+    /// The receipt of an earlier call with this command id; `None` when there was none, or it is
+    /// older than 30 days. Ask before a side effect that comes ahead of the append: a repeated command must
     /// not have it again. Its `versions` are those of the streams of its events, in their order.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ pub struct Request {
     /// The owner of the streams: a workspace, or an account.
     pub tenant: TenantId,
     /// The idempotency key, unique within the tenant: a command is executed once, and each call returns
-    /// the same events. It is kept as long as these events. `body` can be compared until the key of its
+    /// the same events. It counts for at least 30 days. `body` can be compared until the key of its
     /// day is erased, 24 hours after that day; a later repetition is refused.
     pub command: CommandId,
     /// The canonical bytes of the request. The same command id with another body is refused. `None`

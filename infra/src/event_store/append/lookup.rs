@@ -9,7 +9,7 @@ use crate::event_store::request::Request;
 use crate::keyring::RequestMacs;
 use crate::postgres::{PgError, Pool};
 
-/// `None` when the command id is new, or its events are deleted.
+/// `None` when the command id is new, or older than 30 days.
 ///
 /// # Errors
 /// `Reused` when it was used with another request; `Unavailable` when the events cannot be read:
