@@ -226,7 +226,7 @@ impl FileReader {
     }
 
     /// Whether it goes on to its last frame. What the frames before that hold is not read.
-    pub fn is_complete(mut self) -> Result<bool, KeyringError> {
+    pub fn reaches_its_end(mut self) -> Result<bool, KeyringError> {
         let path = self.path.clone();
         let failed = |reason| failed(&path, reason);
         let end = self.file.get_ref().metadata().map_err(failed)?.len();

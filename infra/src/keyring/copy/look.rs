@@ -57,7 +57,7 @@ impl KeyringCopy {
             let path = dir.join(header.name());
             let of = path.clone();
             let ends =
-                move || FileReader::open(&of, &root).and_then(|(file, _)| file.is_complete());
+                move || FileReader::open(&of, &root).and_then(|(file, _)| file.reaches_its_end());
             if !self.disk.run(&path, ends).await? {
                 return Ok(false);
             }
