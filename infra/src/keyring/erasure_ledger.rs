@@ -25,6 +25,7 @@ const LIST_OF_SUBJECT: &str =
 const LIST_PENDING: &str = include_str!("sql/list_pending_erasures.sql");
 const READ_BY_CODE: &str = "select * from keyring.erasures where claim_code_hash = $1";
 const LIST_DUE: &str = include_str!("sql/list_due_erasures.sql");
+const LIST_REQUESTED: &str = include_str!("sql/list_requested_erasures.sql");
 const LIST_UNDER_WAY: &str = include_str!("sql/list_erasures_under_way.sql");
 const LIST_PROVABLE: &str = include_str!("sql/list_provable_erasures.sql");
 const HAS_WORK: &str = include_str!("sql/has_erasure_work.sql");
@@ -182,6 +183,17 @@ impl ErasureLedger {
         self.entries(LIST_DUE, &[&now, &limit, &skip]).await
     }
 
+    /// At most `limit` erasures that are requested and not fenced, the longest due first, from the first
+    /// after `after`.
+    pub async fn requested(
+        &self,
+        after: Option<&ErasureEntry>,
+        limit: i64,
+    ) -> Result<Vec<ErasureEntry>, KeyringError> {
+        let (due, subject) = (after.map(|last| last.due), after.map(|last| last.subject.0));
+        self.entries(LIST_REQUESTED, &[&due, &subject, &limit]).await
+    }
+
     /// The erasures that are fenced and not completed, the longest due first.
     pub async fn under_way(&self) -> Result<Vec<ErasureEntry>, KeyringError> {
         self.entries(LIST_UNDER_WAY, &[]).await
@@ -254,7 +266,7 @@ impl ErasureLedger {
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 
-    /// Counts the erasures that are requested and not completed.
+    /// Counts the erasures that are requested and not completed; at most 10,000 are counted.
     pub async fn open(&self) -> Result<OpenErasures, KeyringError> {
         let client = self.pool.get().await?;
         let count = client.prepare_cached(COUNT_OPEN).await?;

@@ -18,7 +18,7 @@ use crate::postgres::{PgError, Pool};
 use crate::statement::{execute, query, query_opt};
 use crate::workspace_rows::{DeleteRows, WorkspaceRows};
 
-pub use secrets::{SECRETS_OF_WORKSPACE, SecretsError, UnusedSecrets};
+pub use secrets::{SECRETS_OF_WORKSPACE, SecretsError, SecretsPlace, UnusedSecrets};
 pub use task::{HeldTask, RenewedTask, Task};
 
 const PUT: &str = include_str!("put.sql");

@@ -33,6 +33,18 @@ pub struct UnusedSecrets {
     pub written_at: DateTime<Utc>,
 }
 
+/// A part of all secrets, in the order in which they were written.
+#[derive(Clone, Debug, Default)]
+pub struct SecretsPage {
+    /// Those of the page that no task needs.
+    pub unused: Vec<UnusedSecrets>,
+    /// What the next page comes after. `None`: this was the last one.
+    pub last: Option<SecretsPlace>,
+}
+
+/// A place in the order of all secrets.
+pub type SecretsPlace = (DateTime<Utc>, RunSecretsId);
+
 /// Why the secrets of a run were not read.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretsError {
@@ -77,27 +89,28 @@ impl RunQueue {
         sealed.map(Some).ok_or(SecretsError::Damaged)
     }
 
-    /// At most `limit` secrets that no task has needed for so long, the oldest first. `after` is the last
-    /// one of the page before.
+    /// Reads at most `limit` secrets that were written so long ago, the oldest first, and returns those
+    /// that no task needs.
     pub async fn unused_secrets(
         &self,
         for_longer_than: Duration,
         limit: i64,
-        after: Option<UnusedSecrets>,
-    ) -> Result<Vec<UnusedSecrets>, PgError> {
+        after: Option<SecretsPlace>,
+    ) -> Result<SecretsPage, PgError> {
         let seconds = for_longer_than.as_secs_f64();
-        let (at, id) = (after.map(|last| last.written_at), after.map(|last| last.secrets.0));
+        let (at, id) = (after.map(|(at, _)| at), after.map(|(_, id)| id.0));
         let rows = query(&self.pool, LIST_UNUSED, &[&seconds, &limit, &at, &id]).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(UnusedSecrets {
-                    secrets: RunSecretsId(row.try_get(0)?),
-                    run: RunId(row.try_get(1)?),
-                    workspace: WorkspaceId(row.try_get(2)?),
-                    written_at: row.try_get(3)?,
-                })
-            })
-            .collect()
+        let mut page = SecretsPage::default();
+        for row in &rows {
+            let secrets = RunSecretsId(row.try_get(0)?);
+            let (run, workspace) = (RunId(row.try_get(1)?), WorkspaceId(row.try_get(2)?));
+            let written_at = row.try_get(3)?;
+            page.last = Some((written_at, secrets));
+            if row.try_get(4)? {
+                page.unused.push(UnusedSecrets { secrets, run, workspace, written_at });
+            }
+        }
+        Ok(page)
     }
 
     /// Deletes secrets that were written at this time: not if a task needs them by now, or they were

@@ -2,7 +2,6 @@
 
 use chrono::TimeDelta;
 use domain::account::{Account, AccountCommand};
-use domain::privacy::deadlines::ERASURE_DAYS_MAX;
 use domain::workspace::{Workspace, WorkspaceCommand};
 use domain::{SubjectId, TenantId};
 use infra::keyring::{ErasureEntry, ErasureState, SubjectKind};
@@ -21,8 +20,6 @@ const WAS_CANCELLED: &str = include_str!("was_cancelled.sql");
 const AT_ONCE: i64 = 512;
 /// A node of an older version may still be appending a younger request.
 const APPENDING: TimeDelta = TimeDelta::minutes(1);
-/// No request of this time or earlier is due later.
-const GRACE_MAX: TimeDelta = TimeDelta::days(ERASURE_DAYS_MAX);
 
 /// Applies again the erasures that are in the ledger but not, or not in full, in the log: deletes what
 /// the restore brought back, and raises the fences. Requests again the erasures that the log has lost,
@@ -105,13 +102,17 @@ impl Replay {
     }
 
     async fn request_lost_again(&mut self, app: &App) -> Result<(), EraserError> {
-        for entry in app.keyring.ledger.due(app.clock.now() + GRACE_MAX, i64::MAX, 0).await? {
-            let is_old = app.clock.now() - entry.requested_at >= APPENDING;
-            if entry.state == ErasureState::Requested && is_old {
-                self.count(&entry, request_if_lost(app, &entry).await)?;
+        let mut after = None;
+        loop {
+            let entries = app.keyring.ledger.requested(after.as_ref(), AT_ONCE).await?;
+            let Some(last) = entries.last() else { return Ok(()) };
+            after = Some(last.clone());
+            for entry in &entries {
+                if app.clock.now() - entry.requested_at >= APPENDING {
+                    self.count(entry, request_if_lost(app, entry).await)?;
+                }
             }
         }
-        Ok(())
     }
 
     fn count(

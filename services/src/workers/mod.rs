@@ -102,7 +102,8 @@ impl Workers {
         let copy = Duration::from_secs(5);
         timers.on_one_node("keyring copy", copy, None, keys::copy_keyring);
         timers.on_one_node("run logs", 10 * minute, None, run_logs::retain);
-        timers.on_one_node("run secrets", minute, None, runner::sweep_secrets);
+        let sweep = runner::SecretsSweep::default();
+        timers.on_one_node("run secrets", minute, None, move |app| sweep.clone().run(app));
         let attempts = runner::Attempts::new(app);
         runner::start_timers(&mut timers, &attempts, run);
         server_monitor::start_timers(&mut timers, &rounds, &due);

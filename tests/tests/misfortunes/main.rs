@@ -6,4 +6,5 @@ mod fence;
 mod interrupted;
 mod kill;
 mod log;
+mod scale;
 mod seat_race;

@@ -7,7 +7,9 @@ cross join unnest($1::text[], $2::uuid[], $3::smallint[], $4::bigint[]) with ord
   as w(kind, subject, class, number, n)
 left join lateral (
   select k.number, k.wrapped, k.root_id, k.generation from keyring.keys k
-  where k.kind = w.kind and k.subject = w.subject and k.class = w.class and (w.number is null or k.number = w.number)
+  where k.kind = w.kind and k.subject = w.subject and k.class = w.class
+    -- A range of the index, also where the number is given.
+    and k.number between coalesce(w.number, -9223372036854775808) and coalesce(w.number, 9223372036854775807)
   order by k.number desc limit 1
 ) k on true
 left join lateral (

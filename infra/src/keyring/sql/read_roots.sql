@@ -1,9 +1,28 @@
-select root_id, state, fingerprint, current_at, escrow, wraps, copied,
+-- The roots of the live keys and shard keys are each found from the one before: neither every key is read nor every root
+-- of the past.
+with recursive of_keys (root_id) as (
+  (select root_id from keyring.keys where wrapped is not null and root_id is not null order by root_id limit 1)
+  union all
+  select (
+    select k.root_id from keyring.keys k
+    where k.wrapped is not null and k.root_id > o.root_id order by k.root_id limit 1)
+  from of_keys o where o.root_id is not null),
+of_shards (root_id) as (
+  (select root_id from keyring.shards where state in ('live', 'tainted') order by root_id limit 1)
+  union all
+  select (
+    select s.root_id from keyring.shards s
+    where s.state in ('live', 'tainted') and s.root_id > o.root_id order by s.root_id limit 1)
+  from of_shards o where o.root_id is not null),
+used as (select root_id from of_keys union select root_id from of_shards),
+known as (
+  select root_id from used
+  union
+  select root_id from keyring.roots where state <> 'destroyed' or escrow = 'held')
+select r.root_id, state, fingerprint, current_at, escrow, wraps, copied,
   -- A keyring that was moved to another server, or went back, has to note it again: its WAL counts otherwise.
   coalesce(rewrapped_lsn <= case when not pg_is_in_recovery() then pg_current_wal_insert_lsn() end, false) as is_rewrapped
-from keyring.roots r, lateral (
-  select exists (select from keyring.shards s where s.root_id = r.root_id and s.state in ('live', 'tainted'))
-    or exists (select from keyring.keys k where k.root_id = r.root_id and k.wrapped is not null) as wraps
-) w
+from known join keyring.roots r using (root_id)
+cross join lateral (select exists (select from used u where u.root_id = r.root_id) as wraps) w
 where state <> 'destroyed' or wraps
-order by root_id
+order by r.root_id

@@ -18,7 +18,7 @@ select
     where oid in ('keyring.keys_by_root'::regclass, 'keyring.keys_by_shard'::regclass))) end as under_roots,
   shards.live as live_shards, shards.tainted as tainted_shards,
   r.root_id, r.current_at,
-  (select count(*) from keyring.roots where escrow = 'held') as escrowed,
+  (select count(*) from keyring.roots where escrow = 'held' and (state <> 'destroyed' or escrow = 'held')) as escrowed,
   e.generation, e.created_at as generation_at,
   -- None for a time of the future: a clock that ran ahead has written it.
   (select extract(epoch from clock_timestamp() - complete_at)::float8 from keyring.copy

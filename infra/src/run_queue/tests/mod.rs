@@ -300,18 +300,46 @@ async fn an_erased_workspace_gets_no_secrets() {
 }
 
 #[tokio::test]
+async fn secrets_that_tasks_need_are_passed_over_a_page_at_a_time() {
+    let given = given(LEASE).await;
+    let (workspace, run) = (WorkspaceId(Uuid::from_u128(1)), RunId(Uuid::from_u128(10)));
+    let ids: Vec<_> = (1..=5).map(|id| RunSecretsId(Uuid::from_u128(id))).collect();
+    for secrets in &ids {
+        let sealed = Sealed { id: SealedId(secrets.0), envelope: vec![1] };
+        given.queue.put_secrets(workspace, run, *secrets, &sealed).await.unwrap();
+    }
+    let needed = ids[..3].iter().zip(7..);
+    let tasks = needed.map(|(id, server)| NewTask { secrets: Some(*id), ..task(1, server, 10) });
+    given.put(tasks.collect::<Vec<_>>()).await;
+
+    let mut pages = Vec::new();
+    let mut last = None;
+    loop {
+        let page = given.queue.unused_secrets(Duration::ZERO, 2, last).await.unwrap();
+        last = page.last;
+        if last.is_none() {
+            break;
+        }
+        pages.push(page.unused.iter().map(|unused| unused.secrets).collect::<Vec<_>>());
+    }
+
+    assert_eq!(pages, [vec![], vec![ids[3]], vec![ids[4]]]);
+}
+
+#[tokio::test]
 async fn secrets_that_no_task_needs_are_found_and_dropped() {
     let given = given(LEASE).await;
     let (workspace, run) = (WorkspaceId(Uuid::from_u128(1)), RunId(Uuid::from_u128(10)));
     let secrets = RunSecretsId(Uuid::from_u128(9));
     let sealed = Sealed { id: SealedId(secrets.0), envelope: vec![1] };
     given.queue.put_secrets(workspace, run, secrets, &sealed).await.unwrap();
-    assert!(given.queue.unused_secrets(LEASE, 9, None).await.unwrap().is_empty());
+    assert!(given.queue.unused_secrets(LEASE, 9, None).await.unwrap().last.is_none());
 
-    let unused = given.queue.unused_secrets(Duration::ZERO, 9, None).await.unwrap();
+    let page = given.queue.unused_secrets(Duration::ZERO, 9, None).await.unwrap();
+    let unused = page.unused;
     assert_eq!(unused[0].secrets, secrets);
-    let next = given.queue.unused_secrets(Duration::ZERO, 9, Some(unused[0])).await.unwrap();
-    assert!(next.is_empty(), "{next:?}");
+    let next = given.queue.unused_secrets(Duration::ZERO, 9, page.last).await.unwrap();
+    assert!(next.unused.is_empty() && next.last.is_none(), "{next:?}");
     let again = given.queue.put_secrets(workspace, run, secrets, &sealed).await.unwrap();
     given.queue.delete_secrets(secrets, unused[0].written_at).await.unwrap();
     assert!(

@@ -24,7 +24,7 @@ use infra::run_queue::{NewTask, RunQueue};
 pub(super) use attempts::Attempts;
 #[cfg(test)]
 pub(super) use inputs::RunInputs;
-pub(super) use sweep::sweep_secrets;
+pub(super) use sweep::SecretsSweep;
 
 use super::Wake;
 use super::due::SELDOM;

@@ -1,17 +1,20 @@
 //! Deletes the secrets of runs whose request was never appended, or that ended without a node.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::run::Run;
 use infra::event_store::LoadError;
 use infra::postgres::PgError;
-use infra::run_queue::UnusedSecrets;
+use infra::run_queue::{SecretsPlace, UnusedSecrets};
 
 use crate::wiring::App;
 
 /// Far longer than a request takes from its secrets to its event.
 const NAMED_WITHIN: Duration = Duration::from_mins(10);
 const AT_ONCE: i64 = 256;
+/// While a long queue waits, a sweep reads some of its secrets only, and the next one goes on.
+const PAGES_MAX: usize = 40;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SweepError {
@@ -21,20 +24,27 @@ pub enum SweepError {
     Load(#[from] LoadError),
 }
 
-pub async fn sweep_secrets(app: App) -> Result<(), SweepError> {
-    let mut last = None;
-    loop {
-        let page = app.run_queue.unused_secrets(NAMED_WITHIN, AT_ONCE, last).await?;
-        last = page.last().copied();
-        if last.is_none() {
-            return Ok(());
-        }
-        for unused in page {
-            // One run that cannot be read keeps no other's secrets.
-            if let Err(error) = delete_unless_needed(&app, unused).await {
-                tracing::warn!(run = %unused.run, %error, "the secrets of a run were not swept: the next sweep tries again");
+/// Where the next sweep of this node begins; `None`: at the oldest.
+#[derive(Clone, Debug, Default)]
+pub struct SecretsSweep(Arc<Mutex<Option<SecretsPlace>>>);
+
+impl SecretsSweep {
+    pub async fn run(self, app: App) -> Result<(), SweepError> {
+        for _ in 0..PAGES_MAX {
+            let after = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let page = app.run_queue.unused_secrets(NAMED_WITHIN, AT_ONCE, after).await?;
+            for unused in page.unused {
+                // One run that cannot be read keeps no other's secrets.
+                if let Err(error) = delete_unless_needed(&app, unused).await {
+                    tracing::warn!(run = %unused.run, %error, "the secrets of a run were not swept: a later sweep tries again");
+                }
+            }
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = page.last;
+            if page.last.is_none() {
+                return Ok(());
             }
         }
+        Ok(())
     }
 }
 

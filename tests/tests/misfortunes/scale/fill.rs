@@ -1,0 +1,111 @@
+//! An installation with as much in its tables as years of people leave there, filled by SQL.
+
+use infra::event_store::ExecutorConfig;
+use test_support::TestNode;
+use tests::Installation;
+
+const KEYS: &str = include_str!("fill_keys.sql");
+const DAYS: &str = include_str!("fill_days.sql");
+const ERASURES: &str = include_str!("fill_erasures.sql");
+const RESERVATIONS: &str = include_str!("fill_reservations.sql");
+const TASKS: &str = include_str!("fill_tasks.sql");
+const FENCES: &str = "insert into event_log.fences select lpad(to_hex(n), 32, '0')::uuid, '{}', 0 \
+    from generate_series($1::bigint + 1, $2::bigint) n";
+
+/// The first kind of reservation that there is.
+pub const LIVE_KIND: &str = "account.email.1";
+/// A kind whose key is erased.
+pub const OLD_KIND: &str = "account.email.0";
+/// The tables that grow.
+pub const TABLES: [&str; 7] =
+    ["keys", "roots", "erasures", "fences", "reservations", "run_tasks", "run_secrets"];
+
+#[derive(Clone, Copy, Debug)]
+pub struct Sizes {
+    pub keys: i64,
+    /// Of each four keys are erased.
+    pub erased_people: i64,
+    /// Each has left a root, and a key that belongs to nobody.
+    pub days: i64,
+    pub erasures: i64,
+    /// Of which so many are in their days of grace.
+    pub in_grace: i64,
+    pub reservations: i64,
+    /// In addition, of [`OLD_KIND`].
+    pub old_reservations: i64,
+    /// Of which 3,000 are lost.
+    pub tasks: i64,
+}
+
+impl Sizes {
+    /// Each is more than a statement may read of a table.
+    const SMALL: Self = Self {
+        keys: 80_000,
+        erased_people: 15_000,
+        days: 15_000,
+        erasures: 60_000,
+        in_grace: 12_000,
+        reservations: 15_000,
+        old_reservations: 15_000,
+        tasks: 18_000,
+    };
+    const LARGE: Self = Self {
+        keys: 20_000_000,
+        erased_people: 1_000_000,
+        days: 15_000,
+        erasures: 1_000_000,
+        in_grace: 12_000,
+        reservations: 5_000_000,
+        old_reservations: 100_000,
+        tasks: 303_000,
+    };
+    /// What is needed where nothing else is.
+    pub const NEARLY_NONE: Self = Self {
+        keys: 4,
+        erased_people: 0,
+        days: 1,
+        erasures: 1,
+        in_grace: 0,
+        reservations: 15_000,
+        old_reservations: 1,
+        tasks: 6000,
+    };
+
+    pub fn wanted() -> Self {
+        if tests::long() { Self::LARGE } else { Self::SMALL }
+    }
+}
+
+/// The installation has served once, and no node runs. It has no event: the next start looks at all erasures, as
+/// after a restore.
+pub async fn filled(sizes: Sizes) -> Installation {
+    let installation = Installation::new().await;
+    installation.node().await.stop().await;
+    let keyring = installation.keyring().await;
+    keyring.execute(KEYS, &[&sizes.keys, &sizes.erased_people]).await.unwrap();
+    keyring.execute(DAYS, &[&sizes.days]).await.unwrap();
+    keyring.execute(ERASURES, &[&sizes.erasures, &sizes.in_grace]).await.unwrap();
+    let log = installation.log().await;
+    log.execute(FENCES, &[&sizes.in_grace, &sizes.erasures]).await.unwrap();
+    for (kind, count) in [(LIVE_KIND, sizes.reservations), (OLD_KIND, sizes.old_reservations)] {
+        log.execute(RESERVATIONS, &[&kind, &count]).await.unwrap();
+    }
+    log.execute(TASKS, &[&sizes.tasks]).await.unwrap();
+    for client in [&keyring, &log] {
+        client.batch_execute("vacuum analyze").await.unwrap();
+    }
+    installation
+}
+
+/// From now on the servers of the queue take runs.
+pub async fn end_lost_attempts(installation: &Installation) {
+    let log = installation.log().await;
+    log.execute("delete from working.run_tasks where state = 'lost'", &[]).await.unwrap();
+    log.batch_execute("vacuum analyze working.run_tasks").await.unwrap();
+}
+
+/// A node in this process, without readers.
+pub async fn inner_node(installation: &Installation) -> TestNode {
+    let (log, keys) = (installation.log_url(), installation.keyring_url());
+    TestNode::start(&log, &keys, &installation.root_dir(), ExecutorConfig::default()).await
+}
