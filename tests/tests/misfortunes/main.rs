@@ -3,6 +3,7 @@
 mod conflicts;
 mod failpoints;
 mod fence;
+mod hour;
 mod interrupted;
 mod kill;
 mod log;
