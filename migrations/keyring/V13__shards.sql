@@ -15,7 +15,7 @@ create table keyring.shards (
   changed_by xid8        not null default pg_current_xact_id()
 );
 create unique index shards_one_live on keyring.shards (shard) where state = 'live';
-create index shards_by_root on keyring.shards (root_id, state, generation);
+create index shards_by_root on keyring.shards (root_id, state, generation) where state <> 'replaced';
 create index shards_changed on keyring.shards (changed_by) where changed_by > '0';
 
 alter table keyring.keys add column generation uuid;
@@ -32,7 +32,7 @@ alter table keyring.keys add constraint keys_erased_have_root
 -- One row: whether keys may be lost that shard keys of this database wrapped. They show nowhere as erased.
 create table keyring.shard_history (
   only_row    boolean primary key default true check (only_row),
-  history     text,                        -- as keyring.history answered; null until the first shard key is made
+  history     text,                        -- as keyring.history answered; null until the first start
   lsn         pg_lsn,                      -- a place of the WAL that was written since
   newest_root bigint  not null default 0   -- when keys may have been lost last: a chain of wraps that this database
                                            -- does not show ends at this root or at an older one

@@ -11,3 +11,6 @@ create index roots_changed on keyring.roots (changed_by) where changed_by > '0';
 create index erasures_open_by_age on keyring.erasures (requested_at) where state in ('requested', 'fenced', 'destroyed');
 -- Those in their days of grace, a page at a time.
 create index erasures_requested on keyring.erasures (due, subject) where state = 'requested';
+-- Those that a start applies again, a page at a time.
+create index erasures_fenced on keyring.erasures (subject)
+  where state in ('fenced', 'destroyed', 'completed', 'backup_proven');

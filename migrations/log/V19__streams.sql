@@ -1,3 +1,9 @@
+-- A dump holds these tables while it runs: better this fails, and is started again after it.
+set local lock_timeout = '10s';
+
+-- A snapshot says where its event stands. One that an older programme has written is not used.
+alter table event_log.snapshots add column position bigint;
+
 -- Where each stream begins: a stream without a row has no events, which is found without looking into each partition. A
 -- row whose events a restore took away says nothing: events are looked for from its position on.
 create table event_log.streams (
@@ -17,6 +23,3 @@ end $$;
 create trigger record_stream after insert on event_log.events
   for each row when (new.version = 1) execute function event_log.record_stream();
 alter table event_log.events enable always trigger record_stream;
-
--- A snapshot says where its event stands. One that an older programme has written is not used.
-alter table event_log.snapshots add column position bigint;

@@ -16,7 +16,8 @@ const LIST_SUBJECTS: &str = include_str!("list_subjects.sql");
 const READ_KEYRING_ID: &str = "select keyring,
     coalesce((to_jsonb(c) ->> 'has_log')::boolean, false) as has_log from keyring.copy c";
 const READ_WATERMARK: &str = "select position, event_id from keyring.watermark where position > 0";
-const HAS_KEYS: &str = "select exists (select from keyring.keys where kind = 'subject')";
+const HAS_KEYS: &str = "select (
+    select true from keyring.keys where kind = 'subject' order by subject, class, number limit 1) is not null";
 const KNOWS_ANY: &str = "select exists (
     select from keyring.keys where kind = 'subject' and subject = any($1))";
 

@@ -37,10 +37,7 @@ const COUNT_OPEN: &str = include_str!("sql/count_open_erasures.sql");
 const NOTE_FENCED: &str = "update keyring.erasures
 set state = 'fenced', fenced_at = $2, fenced_at_position = $3, append_pending = false
 where subject = $1 and state = 'requested'";
-const NOTE_KEYS_ERASED: &str = "update keyring.erasures
-set state = 'destroyed', destroyed_at = $2, keys = $3,
-  last_root = greatest($4, (select nullif(newest_root, 0) from keyring.shard_history))
-where subject = $1 and state = 'fenced'";
+const NOTE_KEYS_ERASED: &str = include_str!("sql/note_keys_erased.sql");
 const NOTE_COMPLETED: &str = "update keyring.erasures
 set state = 'completed', completed_at = $2 where subject = $1 and state = 'destroyed'";
 const NOTE_BACKUP_PROVEN: &str = "update keyring.erasures

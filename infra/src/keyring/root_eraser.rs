@@ -250,6 +250,15 @@ impl RootEraser {
                 }
             }
         }
+        // Another node may have erased them meanwhile, its mark too.
+        let client = self.pool.get().await?;
+        let held: Vec<i64> = client
+            .query(LIST_DUE_ESCROWS, &[&now])
+            .await?
+            .iter()
+            .map(|row| row.try_get(0))
+            .collect::<Result<_, _>>()?;
+        missing.retain(|root: &RootId| held.contains(&root.0));
         if let Some(root) = missing.first() {
             tracing::warn!(%root, count = missing.len(), "the escrow lacks the file of an old root key: it is not called destroyed");
         }

@@ -31,6 +31,9 @@ where root_id = $1 and state = 'new'";
 const NOTE_REWRAPPED: &str = "update keyring.roots
 set rewrapped_at = clock_timestamp(), rewrapped_lsn = pg_current_wal_insert_lsn()
 where root_id = $1 and state = 'retiring'";
+const NOTE_HISTORY: &str = "update keyring.shard_history
+set history = keyring.history(), lsn = pg_current_wal_insert_lsn() where history is null";
+const READ_NEWEST_ROOT: &str = "select newest_root from keyring.shard_history";
 const NOTE_PLACE: &str = "update keyring.shard_history set lsn = pg_current_wal_insert_lsn()
 where lsn is not null";
 
@@ -102,6 +105,9 @@ impl RootRotation {
         durability::check(&self.pool).await?;
         if let Some(copy) = &self.copy {
             copy.refuse_behind().await?;
+        }
+        if creates {
+            self.pool.get().await?.execute(NOTE_HISTORY, &[]).await?;
         }
         loop {
             let client = self.pool.get().await?;
@@ -221,6 +227,16 @@ impl RootRotation {
     /// server that failed before its standby knew of them. Nothing erases them.
     pub async fn unknown(&self) -> Result<Vec<RootId>, KeyringError> {
         self.eraser.unknown().await
+    }
+
+    /// The oldest root in the store that this keyring has no row of and may have known once: the tail that held the
+    /// row was lost, and with it keys that this root wrapped. Whoever is erased and waits for it or for a later one
+    /// is not proven while it is there.
+    pub async fn oldest_in_doubt(&self) -> Result<Option<RootId>, KeyringError> {
+        let unknown = self.eraser.unknown().await?;
+        let client = self.pool.get().await?;
+        let newest: i64 = client.query_one(READ_NEWEST_ROOT, &[]).await?.try_get("newest_root")?;
+        Ok(unknown.into_iter().filter(|root| root.0 <= newest).min())
     }
 
     /// Takes the next step of the current rotation. Begins one if there is no current root, or if it

@@ -14,6 +14,7 @@ use crate::random;
 
 const MAKE: &str = include_str!("sql/make_shards.sql");
 /// Null until the first shard key is made.
+const LOCK_HISTORY: &str = "select from keyring.shard_history for no key update";
 const HAS_LOST_KEYS: &str =
     "select history <> keyring.history() or lsn > pg_current_wal_insert_lsn()
     as has_lost from keyring.shard_history";
@@ -113,6 +114,8 @@ pub(super) async fn taint_all(
     client: &impl GenericClient,
     store: &Arc<dyn RootStore>,
 ) -> Result<u64, KeyringError> {
+    // In a statement of its own, so that the next one sees what was noted under the lock.
+    client.execute(LOCK_HISTORY, &[]).await?;
     let newest = store.list().await?.into_iter().max().map_or(0, |newest| newest.0);
     let tainted = client.execute(TAINT_ALL, &[&newest]).await?;
     if tainted > 0 {

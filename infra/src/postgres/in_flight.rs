@@ -15,7 +15,7 @@ pub(super) struct InFlight {
     is_given_up: AtomicBool,
     /// `None`: the server finishes what nobody waits for. A cancelled statement of its own transaction may be at the
     /// commit, and wait there for a synchronous standby: then it is done, and seen by others before the standby
-    /// has it. Nobody is told that it is done, and what is answered later stands behind it in the WAL.
+    /// has it. Nobody hears that it is done, and what is answered later stands behind it in the WAL.
     cancel: Option<Cancel>,
 }
 

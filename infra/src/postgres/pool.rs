@@ -240,6 +240,20 @@ fn prepare(
     if config.get_connect_timeout().is_none() {
         config.connect_timeout(options.connect_timeout);
     }
+    // The server's own limits do not reach a proxy, and a connection may lie idle for hours.
+    let keepalives = Config::new();
+    if config.get_keepalives_idle() == keepalives.get_keepalives_idle() {
+        config.keepalives_idle(Duration::from_secs(15));
+    }
+    if config.get_keepalives_interval().is_none() {
+        config.keepalives_interval(Duration::from_secs(5));
+    }
+    if config.get_keepalives_retries().is_none() {
+        config.keepalives_retries(3);
+    }
+    if config.get_tcp_user_timeout().is_none() {
+        config.tcp_user_timeout(Duration::from_secs(30));
+    }
     if !options.proxied {
         let own = config.get_options().unwrap_or_default().to_owned();
         config.options(own + &options.startup()?);

@@ -12,9 +12,10 @@ begin
   cross join lateral (
     select bound[1]::bigint as first, bound[2]::bigint - 1 as last
     from regexp_match(pg_get_expr(c.relpartbound, c.oid), $re$FROM \('?(\d+)'?\) TO \('?(\d+)'?\)$re$) bound) p
-  where i.inhparent = 'event_log.events'::regclass and (p.last >= head or exists (
-    select from event_log.events e
-    where e.position = p.last and e.recorded_at > clock_timestamp() - interval '30 days'))
+  where i.inhparent = 'event_log.events'::regclass and (p.last >= head or coalesce((
+    select e.recorded_at from event_log.events e
+    where e.position between p.first and p.last order by e.position desc limit 1), 'infinity')
+      > clock_timestamp() - interval '30 days')
   order by p.first limit 1;
   if start <> event_log.recent_from() then
     execute format($sql$

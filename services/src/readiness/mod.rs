@@ -98,17 +98,24 @@ impl ReadinessCheck {
     pub async fn start(app: &App, databases: &Databases) -> Result<Self, WiringError> {
         let proxied = app.config.is_proxied();
         let probes = if proxied { PROXY_PROBES } else { 1 };
+        let app_options = ConnectOptions::app();
         let options = ConnectOptions {
             // And one for the readers.
             connections_max: probes + 1,
-            statement_timeout: WITHIN,
+            // Behind a proxy the role's own limit holds. A probe is waited for no longer than `WITHIN`.
+            statement_timeout: if proxied { app_options.statement_timeout } else { WITHIN },
             proxied,
-            ..ConnectOptions::app()
+            ..app_options
         };
         let known = app.watermark.watermark().hook();
         let log = connect_with(&databases.log, &options, Some(known)).await;
         let log = log.map_err(WiringError::Log)?;
-        let options = ConnectOptions { connections_max: 1, proxied: false, ..options };
+        let options = ConnectOptions {
+            connections_max: 1,
+            proxied: false,
+            statement_timeout: WITHIN,
+            ..options
+        };
         let keyring = connect(&databases.keyring, &options).await;
         let keyring = keyring.map_err(WiringError::KeyringDatabase)?;
         Ok(Self(Arc::new(Inner { app: app.clone(), log, keyring, last: Mutex::default() })))

@@ -49,6 +49,11 @@ impl Due {
 
     /// Wakes the timers that have work in the events' database.
     pub(super) async fn look(&self, app: &App) -> Result<(), PgError> {
+        // The lease on the servers that are watched here does not wait for what follows. One of them may be no more.
+        let is_watching = self.watching.load(Ordering::Relaxed);
+        if is_watching {
+            self.monitors.notify_one();
+        }
         let client = app.pool.get().await?;
         let due = client.prepare_cached(DUE).await?;
         let now = app.clock.now();
@@ -65,8 +70,7 @@ impl Due {
                 wake.notify_one();
             }
         }
-        // One that is watched here may be no more.
-        if row.try_get("monitors")? || self.watching.load(Ordering::Relaxed) {
+        if row.try_get("monitors")? && !is_watching {
             self.monitors.notify_one();
         }
         let seat: Option<f64> = row.try_get("seat_seconds")?;

@@ -17,7 +17,7 @@ const DENSE: &str = "select count(*) = max(position) from event_log.events";
 const VERSIONS: &str = "select (data->>'policy_version')::bigint from event_log.events \
     where event_type = 'account.consent_given'";
 const NOT_IN_TRAIL: &str =
-    "select count(*) - (select count(*) from read_models.audit_trail) from event_log.events";
+    "select count(*) - (select count(*) from read_models.audit_trail_v2) from event_log.events";
 
 /// A person who gives one consent after another, until the node is gone. No other load has its versions.
 struct Load {
@@ -135,7 +135,7 @@ async fn a_standby_that_takes_over_without_the_last_events_is_served_after_the_n
     }
     drill.servers.kill_primary().await;
     drill.servers.switch();
-    // Nobody is told by the standby that the log went back before it is the log.
+    // The standby says to nobody that the log went back before it is the log.
     for node in &nodes {
         until("it serves nothing", async || node.client().get("/readyz").await.status == 503).await;
     }

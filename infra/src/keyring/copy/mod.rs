@@ -344,7 +344,6 @@ pub(super) fn change_schema(path: &Path, root: &Secret, schema: i32) {
 #[cfg(test)]
 pub(super) const OLDEST_SCHEMA: i32 = tables::OLDEST_SCHEMA;
 
-/// The statement that merges each table.
 #[cfg(test)]
 pub(super) fn merges() -> Vec<(&'static str, &'static str)> {
     TABLES.iter().map(|table| (table.name, table.merge)).collect()

@@ -10,7 +10,10 @@ select (
     order by due limit 1) is not null
   or (
     select true from keyring.erasures
-    where state = 'completed' and subject <> all ($3) and coalesce(last_root, 0) < (
+    where state = 'completed' and subject <> all ($3) and (
+      select count(*) = 0 from keyring.shard_history
+      where history <> keyring.history() or lsn > pg_current_wal_insert_lsn())
+      and coalesce(last_root, 0) < (
       select coalesce(min(root_id), 9223372036854775807) from keyring.roots
       where state <> 'destroyed' or escrow = 'held')
     order by coalesce(last_root, 0) limit 1) is not null

@@ -1,8 +1,6 @@
 -- The share lock meets the switch of the current root: a new shard key is never left on the old one.
 with under as materialized (
   select root_id from keyring.roots where root_id = $4 and state = 'current' for share
-), begun as (
-  update keyring.shard_history set history = keyring.history(), lsn = pg_current_wal_insert_lsn() where history is null
 )
 insert into keyring.shards (generation, shard, state, wrapped, root_id, created_at)
 select w.generation, w.shard, 'live', w.wrapped, under.root_id, $5

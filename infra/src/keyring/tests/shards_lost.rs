@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use domain::SubjectId;
 
-use super::super::{ErasureStage, RootId, SubjectKind, state_copy_lost};
+use test_support::until_waits_for_lock;
+
+use super::super::{ErasureStage, RootId, RootStore, SubjectKind, state_copy_lost};
 use super::copy::update;
 use super::wraps::Wraps;
 use super::*;
@@ -97,8 +99,70 @@ async fn what_another_history_may_have_wrapped_waits_for_the_newest_root() {
     node.root_rotation.rotate().await.unwrap();
 
     assert_eq!(harness.last_root(&node, people[0].0).await, Some(7));
+    assert_eq!(node.root_rotation.oldest_in_doubt().await.unwrap(), Some(RootId(7)));
     harness.erase(&node, people[1].0).await;
     assert_eq!(harness.last_root(&node, people[1].0).await, Some(8));
+}
+
+#[tokio::test]
+async fn an_erasure_before_the_loss_is_noticed_waits_for_the_newest_root_too() {
+    let harness = Harness::new().await.with_shards(1).await;
+    let node = harness.node().await;
+    harness.people(&node, 1).await;
+    let (before, lost) = (harness.person(), harness.person());
+    harness.erase(&node, before).await;
+    assert_eq!(harness.last_root(&node, before).await, None, "nobody had a key");
+    harness.has_another_history().await;
+
+    harness.erase(&node, lost).await;
+
+    assert_eq!(harness.last_root(&node, lost).await, Some(1));
+}
+
+#[tokio::test]
+async fn nothing_is_proven_before_the_loss_is_noticed() {
+    let harness = Harness::new().await.with_shards(1).await;
+    let node = harness.node().await;
+    let lost = harness.person();
+    harness.erase(&node, lost).await;
+    node.ledger.advance(lost.into(), ErasureStage::Completed).await.unwrap();
+    let (now, nobody) = (noon(), []);
+    assert_eq!(node.ledger.provable(10, 0).await.unwrap().len(), 1);
+    assert!(node.ledger.has_work(now, now, &nobody).await.unwrap());
+
+    harness.has_another_history().await;
+
+    assert_eq!(node.ledger.provable(10, 0).await.unwrap(), []);
+    assert!(!node.ledger.has_work(now, now, &nobody).await.unwrap());
+    node.root_rotation.rotate().await.unwrap();
+    assert_eq!(harness.last_root(&node, lost).await, Some(1), "it waits for the newest root");
+}
+
+#[tokio::test]
+async fn an_erasure_is_noted_with_the_root_of_a_loss_that_is_noticed_meanwhile() {
+    let harness = Harness::new().await.with_shards(1).await;
+    let node = harness.node().await;
+    let person = harness.person();
+    let subject = SubjectId::from(person);
+    node.ledger.request(SubjectKind::Account, subject, noon(), [1; 32]).await.unwrap();
+    node.ledger.advance(subject, ErasureStage::Fenced { position: 1 }).await.unwrap();
+    let url = &harness.databases.keyring_url;
+    let watching = connect_one(url, &ConnectOptions::default()).await.unwrap();
+    let pool = connect(url, &ConnectOptions::keyring()).await.unwrap();
+    let mut noticing = pool.get().await.unwrap();
+    let noticing = noticing.transaction().await.unwrap();
+    let store: Arc<dyn RootStore> = Arc::new(harness.folder());
+    put_root(harness.roots.path(), 7, &Secret::random().unwrap());
+    super::super::shards::taint_all(&noticing, &store).await.unwrap();
+
+    let stage = ErasureStage::KeysErased { keys: 0, last_root: None };
+    let ledger = node.ledger.clone();
+    let noting = tokio::spawn(async move { ledger.advance(subject, stage).await });
+    until_waits_for_lock(&watching, "keyring.shard_history").await;
+    noticing.commit().await.unwrap();
+
+    noting.await.unwrap().unwrap();
+    assert_eq!(harness.last_root(&node, person).await, Some(7));
 }
 
 /// The keyring went back, its nodes went on under another root, and the copy knows of an erasure.

@@ -170,15 +170,21 @@ async fn old(keyring: &Keyring, config: &Config, findings: &mut Findings) -> Res
     if config.escrow_recipient.is_some() {
         escrow(keyring, findings).await?;
     }
+    let in_doubt = keyring.root_rotation.oldest_in_doubt().await?;
     for root in keyring.root_rotation.unknown().await? {
         let name = match &config.root_vault {
             None => format!("root-{root}.key in {}", config.root_dir.display()),
             Some(vault) => format!("{}{root} in Vault at {vault}", config.root_vault_prefix),
         };
-        findings.note(&format!(
+        let text = format!(
             "{name} is no root of this keyring: it is another keyring's, or its server failed before \
              the standby knew of it. Nothing erases it: delete it if no other keyring uses the place"
-        ));
+        );
+        if in_doubt == Some(root) {
+            findings.wrong(&format!("{text}. Erasures are not proven until it is gone"));
+        } else {
+            findings.note(&text);
+        }
     }
     if config.root_retention_hours == 0 {
         findings.note(

@@ -3,7 +3,7 @@
 use super::layers;
 use crate::config::Config;
 
-/// Behind a proxy all clients have its address, and share its limits.
+/// Behind a proxy all clients have its address, and share what one may ask.
 #[test]
 fn a_proxy_that_is_not_counted_is_warned_of() {
     let warned = |settings: &[(&str, &str)]| {

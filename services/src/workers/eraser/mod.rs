@@ -186,12 +186,16 @@ async fn settle_pending(app: &App) -> Result<(), KeyringError> {
 
 async fn prove_all(app: &App) -> Result<(), KeyringError> {
     let mut pages = Pages::of("proofs of erasures");
+    let in_doubt = app.keyring.root_rotation.oldest_in_doubt().await?;
+    let waits = |entry: &ErasureEntry| in_doubt.is_some_and(|root| entry.last_root >= Some(root));
     loop {
         let provable = app.keyring.ledger.provable(AT_ONCE, pages.skip).await?;
         for entries in provable.chunks(TOGETHER) {
             let proofs = join_all(entries.iter().map(|entry| async {
-                let proof = async { prove(app, entry).await.map(|()| true) };
-                unless_waiting(app, entry, Ok(false), proof, Result::is_ok).await
+                let proof = async {
+                    if waits(entry) { Ok(false) } else { prove(app, entry).await.map(|()| true) }
+                };
+                unless_waiting(app, entry, Ok(false), proof, |done| matches!(done, Ok(true))).await
             }));
             for (entry, proved) in entries.iter().zip(proofs.await) {
                 pages.leaves_if(entry.subject.0, proved);

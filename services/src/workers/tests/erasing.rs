@@ -297,6 +297,35 @@ async fn backups_are_proven_once_the_last_root_is_gone() {
     app.keyring.ledger.advance(ada.account.into(), stage).await.unwrap();
 }
 
+/// A server that failed has made root 1 and its standby has no row of it; what it wrapped may be in a backup.
+#[tokio::test]
+async fn backups_are_not_proven_while_a_root_that_may_have_wrapped_a_lost_key_is_there() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let kept = harness.dir.path().join("kept");
+    std::fs::copy(harness.root_file(), &kept).unwrap();
+    request(&app, ada.account, TimeDelta::zero()).await;
+    erase_due(app.clone()).await.unwrap();
+    erase_due(app.clone()).await.unwrap();
+    harness.clock.advance(TimeDelta::days(1));
+    app.keyring.root_rotation.rotate().await.unwrap();
+    std::fs::copy(&kept, harness.root_file()).unwrap();
+    let url = &harness.databases.keyring_url;
+    let admin = connect_one(url, &ConnectOptions::default()).await.unwrap();
+    let lost = "delete from keyring.roots where root_id = 1;
+        update keyring.shard_history set newest_root = 1";
+    admin.batch_execute(lost).await.unwrap();
+
+    erase_due(app.clone()).await.unwrap();
+    assert_eq!(entry(&app, ada.account).await.state, ErasureState::Completed);
+
+    std::fs::remove_file(harness.root_file()).unwrap();
+    app.stuck_erasures.went_on(ada.account.into());
+    erase_due(app.clone()).await.unwrap();
+    assert_eq!(entry(&app, ada.account).await.state, ErasureState::BackupProven);
+}
+
 #[tokio::test]
 async fn a_cancellation_that_is_appended_before_the_fence_is_kept() {
     let harness = Harness::new().await;

@@ -93,6 +93,8 @@ pub async fn idle(installation: &Installation, time: Duration) -> Run {
     Run::of((worked().await - before) / since.elapsed().as_secs_f64())
 }
 
+const NEW_KIND: &str = "account.email.2";
+
 /// A node without readers and workers, in this process.
 pub struct Inner {
     node: TestNode,
@@ -107,7 +109,9 @@ impl Inner {
         let node = inner_node(installation).await;
         let queue = RunQueue::new(node.pool.clone(), Duration::from_mins(1));
         let reservations = Reservations::new(node.pool.clone());
-        Self { node, queue, reservations, ids: Ids::system(), moved: Vec::new() }
+        let progress = reservations.progress(LIVE_KIND, NEW_KIND).await.unwrap();
+        let moved = progress.map(|progress| progress.through).unwrap_or_default();
+        Self { node, queue, reservations, ids: Ids::system(), moved }
     }
 
     pub async fn claim(&self) {
@@ -120,18 +124,17 @@ impl Inner {
 
     /// A turn of the rotation of the address index, without the accounts' own streams: they do not grow.
     pub async fn move_reservations(&mut self) {
-        let new = "account.email.2";
         for _ in 0..BATCHES {
             let page = self.reservations.page(LIVE_KIND, &self.moved, MOVED_AT_ONCE).await.unwrap();
             let through = page.last().unwrap().0.clone();
             let rows = page.into_iter().map(|(old, owner)| {
                 let index = ring::digest::digest(&ring::digest::SHA256, &old).as_ref().to_vec();
-                MovedRow { old, new: (new.to_owned(), index), owner }
+                MovedRow { old, new: (NEW_KIND.to_owned(), index), owner }
             });
             let rows = rows.collect();
             let after = std::mem::replace(&mut self.moved, through.clone());
             let batch = Batch { after, through, is_last: false, rows };
-            assert!(self.reservations.move_batch(LIVE_KIND, new, &batch).await.unwrap());
+            assert!(self.reservations.move_batch(LIVE_KIND, NEW_KIND, &batch).await.unwrap());
         }
     }
 

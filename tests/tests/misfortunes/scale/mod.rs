@@ -28,7 +28,7 @@ async fn nothing_grows_with_what_was_done_before() {
     let scans = watched(&large).await;
 
     let (control, scans): (Vec<Scan>, Vec<Scan>) =
-        scans.into_iter().partition(|scan| scan.statement.contains("control"));
+        scans.into_iter().partition(|scan| scan.statement.contains("as control"));
     assert!(is_unbounded(&control[0]), "what counts a whole table is not seen: {control:?}");
     let seen: BTreeSet<&str> = scans.iter().map(|scan| scan.table.as_str()).collect();
     assert!(TABLES.iter().all(|table| seen.contains(table)), "not everything was done: {seen:?}");
@@ -91,7 +91,9 @@ async fn measure(large: &Installation, small: &Installation) {
     row(&mut table, "8 tasks claimed and finished", &claimed);
     let moved = async |who: usize| timed(inner[who].move_reservations()).await;
     row(&mut table, "2,000 reservations moved", &turns(count, Duration::ZERO, moved).await);
-    release(&inner[0], time, &mut table).await;
+    if tests::long() {
+        release(&inner[0], time, &mut table).await;
+    }
     table.print();
 }
 

@@ -157,7 +157,7 @@ mod tests {
         }
 
         /// How often the server was asked: each of these waits for an answer still.
-        async fn asked(&self) -> i64 {
+        async fn count_questions(&self) -> i64 {
             self.admin.query_one(WAITING, &[]).await.unwrap().get(0)
         }
 
@@ -172,7 +172,7 @@ mod tests {
 
         assert!(matches!(silent.batcher.probe().await, Err(AppendError::AnswerLost(_))));
 
-        assert_eq!(silent.asked().await, 1);
+        assert_eq!(silent.count_questions().await, 1);
         assert!(silent.batcher.options.writes.check().unwrap_err().contains("no answer"));
     }
 
@@ -191,7 +191,7 @@ mod tests {
             assert!(matches!(answer.await.unwrap(), Err(ExecuteError::Unavailable(_))));
             // One whose answer was lost is sent again: it may have been written.
             let sent = if refused { 1 } else { 2 };
-            assert_eq!(silent.asked().await, sent, "refused: {refused}");
+            assert_eq!(silent.count_questions().await, sent, "refused: {refused}");
         }
     }
 
