@@ -1,5 +1,5 @@
 -- The keyring that this log belongs to: the id in keyring.copy of the keyring's database. One row, made by the first start
--- of an installation; without it an empty log could not be told from one that is lost, nor a keyring from another one.
+-- of an installation; without it an empty log would look like one that is lost, and a keyring like another one.
 create table event_log.installation (
   only_row boolean primary key default true check (only_row),
   id       uuid    not null

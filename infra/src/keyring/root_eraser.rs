@@ -5,6 +5,8 @@ mod statements;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::{DateTime, Utc};
+
 use crate::postgres::{GenericClient, Transaction};
 
 use super::escrow::{Escrow, EscrowErasure};
@@ -237,10 +239,8 @@ impl RootEraser {
     pub async fn expire_escrows(&self) -> Result<u64, KeyringError> {
         let Some(escrow) = &self.escrow else { return Ok(0) };
         let now = self.clock.now();
-        let due = self.pool.get().await?.query(LIST_DUE_ESCROWS, &[&now]).await?;
         let (mut erased, mut missing) = (0, Vec::new());
-        for row in &due {
-            let id = RootId(row.try_get("root_id")?);
+        for id in self.due_escrows(now).await? {
             match escrow.erase(id).await? {
                 EscrowErasure::NotFound => missing.push(id),
                 EscrowErasure::Erased => {
@@ -250,19 +250,20 @@ impl RootEraser {
                 }
             }
         }
-        // Another node may have erased them meanwhile, its mark too.
-        let client = self.pool.get().await?;
-        let held: Vec<i64> = client
-            .query(LIST_DUE_ESCROWS, &[&now])
-            .await?
-            .iter()
-            .map(|row| row.try_get(0))
-            .collect::<Result<_, _>>()?;
-        missing.retain(|root: &RootId| held.contains(&root.0));
+        if !missing.is_empty() {
+            // Another node may have erased them meanwhile, its mark too.
+            let due = self.due_escrows(now).await?;
+            missing.retain(|root| due.contains(root));
+        }
         if let Some(root) = missing.first() {
             tracing::warn!(%root, count = missing.len(), "the escrow lacks the file of an old root key: it is not called destroyed");
         }
         Ok(erased)
+    }
+
+    async fn due_escrows(&self, now: DateTime<Utc>) -> Result<Vec<RootId>, KeyringError> {
+        let rows = self.pool.get().await?.query(LIST_DUE_ESCROWS, &[&now]).await?;
+        rows.iter().map(|row| Ok(RootId(row.try_get("root_id")?))).collect()
     }
 
     /// A crash may have left the mark of an erased root, or the root in this node's memory; a copy of

@@ -186,10 +186,14 @@ async fn settle_pending(app: &App) -> Result<(), KeyringError> {
 
 async fn prove_all(app: &App) -> Result<(), KeyringError> {
     let mut pages = Pages::of("proofs of erasures");
-    let in_doubt = app.keyring.root_rotation.oldest_in_doubt().await?;
-    let waits = |entry: &ErasureEntry| in_doubt.is_some_and(|root| entry.last_root >= Some(root));
     loop {
         let provable = app.keyring.ledger.provable(AT_ONCE, pages.skip).await?;
+        if provable.is_empty() {
+            return Ok(());
+        }
+        let in_doubt = app.keyring.root_rotation.oldest_in_doubt().await?;
+        let waits =
+            |entry: &ErasureEntry| in_doubt.is_some_and(|root| entry.last_root >= Some(root));
         for entries in provable.chunks(TOGETHER) {
             let proofs = join_all(entries.iter().map(|entry| async {
                 let proof = async {
