@@ -2,6 +2,6 @@
 update working.outbox
 set state = 'unknown', finished_at = $1, lease_until = null, trouble = 'the log was restored'
 where mail_id in (
-  (select mail_id from working.outbox where state = 'queued' limit $2)
+  (select mail_id from working.outbox where state = 'queued' order by next_at limit $2)
   union all
-  (select mail_id from working.outbox where state = 'sending' limit $2))
+  (select mail_id from working.outbox where state = 'sending' order by lease_until limit $2))

@@ -1,10 +1,15 @@
--- Up to 1,000 keys are counted. Beyond, the answer is what PostgreSQL estimated when it last vacuumed or analysed the
--- table.
+-- Up to 1,000 keys are counted, in the order of an index: without an order PostgreSQL may choose to read the table, and
+-- those it looks for may stand at its end. Beyond, the answer is what PostgreSQL estimated when it last vacuumed or
+-- analysed the table.
 with counted as (
   select
-    (select count(*) from (select from keyring.keys where wrapped is not null limit 1000) keys) as live,
-    (select count(*) from (select from keyring.keys where wrapped is null limit 1000) keys) as erased,
-    (select count(*) from (select from keyring.keys where wrapped is not null and root_id > 0 limit 1000) keys) as under_roots
+    (select count(*) from (
+      select from keyring.keys where wrapped is not null order by root_id limit 1000) keys) as live,
+    (select count(*) from (
+      select from keyring.keys where wrapped is null order by destroyed_at limit 1000) keys) as erased,
+    (select count(*) from (
+      select from keyring.keys where wrapped is not null and root_id > 0
+      order by root_id limit 1000) keys) as under_roots
 ), shards as materialized (
   select count(*) filter (where state = 'live') as live, count(*) filter (where state = 'tainted') as tainted
   from keyring.shards)
