@@ -74,6 +74,24 @@ pub async fn sign_in_for(callers: Vec<Caller>, time: Duration, meter: &CpuMeter)
     repeat_for(callers.into_iter().map(sign_in), time, meter).await
 }
 
+/// So many callers who each let new people come, one after the other, for so long.
+pub async fn come_for(
+    node: &TestNode,
+    ids: &Ids,
+    callers: usize,
+    time: Duration,
+    meter: &CpuMeter,
+) -> Run {
+    let come = |_| {
+        let (node, ids) = (node.clone(), ids.clone());
+        move || {
+            let (node, ids) = (node.clone(), ids.clone());
+            async move { drop(Caller::come(&node, &ids).await) }
+        }
+    };
+    repeat_for((0..callers).map(come), time, meter).await
+}
+
 /// Each of these is done again and again for so long, side by side.
 pub async fn repeat_for<O, D>(
     operations: impl Iterator<Item = O>,

@@ -1,8 +1,8 @@
 //! The log against the bare database: every figure with a ratio measured in the same run.
 //!
 //! `LETHE_BENCH_SECONDS` is how long one run takes (2), `LETHE_BENCH_TURNS` how often each is done (5);
-//! `LETHE_BENCH_ONLY` picks parts by name: `append`, `slow`, `stream`, `seal`, `size`, `partitions`,
-//! `held`.
+//! `LETHE_BENCH_ONLY` picks parts by name: `append`, `slow`, `people`, `stream`, `seal`, `size`,
+//! `partitions`, `held`.
 //! `LETHE_BENCH_EVENTS` is how large the large log of `size` is (5,000,000), `LETHE_BENCH_HELD_SECONDS`
 //! for how long `held` holds a transaction open (20).
 
@@ -11,6 +11,7 @@ mod callers;
 mod harness;
 mod held;
 mod partitions;
+mod people;
 mod seal;
 mod size;
 mod stream;
@@ -38,6 +39,9 @@ fn main() {
         }
         if wanted("seal") {
             seal::measure(&harness, &mut table).await;
+        }
+        if wanted("people") {
+            people::measure(&harness, &mut table).await;
         }
         if wanted("stream") {
             stream::measure(&harness, &mut table).await;

@@ -2,7 +2,7 @@
 
 use tests::bench::{Goal, Series, Table, in_turns};
 
-use crate::callers::{Caller, repeat_for, sign_in_for};
+use crate::callers::{Caller, come_for, sign_in_for};
 use crate::harness::Harness;
 use crate::seconds;
 
@@ -39,14 +39,7 @@ pub async fn measure(harness: &Harness, table: &mut Table) {
         row(table, &format!("append with 20 partitions: with 1, {callers} callers"), &twenty, &one);
     }
     let [twenty, one] = in_turns(async |who| {
-        let come = || {
-            let (node, ids) = (nodes[who].clone(), harness.ids.clone());
-            move || {
-                let (node, ids) = (node.clone(), ids.clone());
-                async move { drop(Caller::come(&node, &ids).await) }
-            }
-        };
-        repeat_for((0..64).map(|_| come()), seconds(), &harness.meter).await
+        come_for(&nodes[who], &harness.ids, 64, seconds(), &harness.meter).await
     })
     .await;
     row(table, "new streams of two events with 20 partitions: with 1, 64 callers", &twenty, &one);
