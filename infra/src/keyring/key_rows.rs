@@ -1,9 +1,11 @@
 //! Reads keys from their rows, several in one round trip, and creates missing ones.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
@@ -16,14 +18,14 @@ use super::{KeyringError, RootId, Secret, crypto};
 use crate::clock::{Clock, since_boot};
 use crate::postgres::Pool;
 
-/// How often rows are read: again when keys or shard keys are made, and after a race with a root rotation or with
-/// another creator.
+/// How often rows are read: again after a race with a root rotation or with another creator.
 const ATTEMPTS_MAX: usize = 8;
-const FIND: &str = include_str!("sql/find_keys.sql");
-const MAKE: &str = include_str!("sql/make_keys.sql");
+const FIND: &str = "select * from keyring.find_keys($1, $2, $3, $4)";
+const MAKE: &str =
+    "select keyring.make_keys($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) as made";
 
 /// A key that is asked for. A subject's newest generation has no number yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct WantedKey {
     pub kind: KeyKind,
     pub subject: Uuid,
@@ -44,6 +46,24 @@ impl WantedKey {
     }
 }
 
+/// How long a row is waited for that somebody else is making, erasing, or has locked.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Patience {
+    /// Others wait for the same statement, and for what it has made already. Then the answer is too late for the lease.
+    Short,
+    /// Longer than a lease: the statement goes on when nobody waits for it any more.
+    Long,
+}
+
+impl Patience {
+    const fn as_setting(self) -> &'static str {
+        match self {
+            Self::Short => "100ms",
+            Self::Long => "10s",
+        }
+    }
+}
+
 /// Keys in the order they were asked for.
 pub(super) struct FetchedKeys {
     pub keys: Vec<KeyState>,
@@ -53,6 +73,8 @@ pub(super) struct FetchedKeys {
 
 /// A key that there is none of, its shard, and the live shard key of that.
 struct MissingKey {
+    /// Its place among the wanted ones.
+    at: usize,
     id: KeyId,
     shard: i32,
     under: Option<ShardKey>,
@@ -61,9 +83,18 @@ struct MissingKey {
 /// What the rows say.
 enum ReadKeys {
     All(FetchedKeys),
-    Missing(Vec<MissingKey>),
+    /// What there is, what is missing, and the root that is current.
+    Missing(FetchedKeys, Vec<MissingKey>, RootId),
     /// This root is not in the store. If it is erased, what it wrapped has been wrapped under a later one since the
     /// row was read.
+    Rootless(RootId),
+}
+
+/// What became of missing keys.
+enum MadeKeys {
+    All(FetchedKeys),
+    /// Somebody else has made one of them, or a shard key, or has replaced the root.
+    Overtaken,
     Rootless(RootId),
 }
 
@@ -79,19 +110,28 @@ impl KeyRows {
         Self { pool, clock, roots }
     }
 
-    /// The keys, to be used at once.
-    pub async fn fetch(&self, wanted: &[WantedKey]) -> Result<FetchedKeys, KeyringError> {
+    /// The keys, to be used at once. `patience`: with who makes or erases meanwhile what is to be made.
+    pub async fn fetch(
+        &self,
+        wanted: &[WantedKey],
+        patience: Patience,
+    ) -> Result<FetchedKeys, KeyringError> {
         let mut rootless = None;
         for _ in 0..ATTEMPTS_MAX {
             let (requested_at, rows) = self.find(wanted).await?;
+            // Rows are as old as the request: they may be used for one lease, like keys in memory.
+            let in_time = || since_boot().saturating_sub(requested_at) < LEASE;
             match self.read(wanted, &rows).await? {
-                ReadKeys::All(fetched) => {
-                    // Rows are as old as the request: they may be used for one lease, like keys in memory.
-                    let in_time = since_boot().saturating_sub(requested_at) < LEASE;
-                    return if in_time { Ok(fetched) } else { Err(LEASE_LOST) };
-                }
-                ReadKeys::Missing(missing) => rootless = self.make(missing).await?,
+                ReadKeys::All(fetched) if in_time() => return Ok(fetched),
+                ReadKeys::All(_) => return Err(LEASE_LOST),
                 ReadKeys::Rootless(root) => rootless = Some(root),
+                ReadKeys::Missing(fetched, missing, current) => {
+                    match self.make(fetched, missing, current, patience).await? {
+                        MadeKeys::All(fetched) if in_time() => return Ok(fetched),
+                        MadeKeys::All(_) | MadeKeys::Overtaken => rootless = None,
+                        MadeKeys::Rootless(root) => rootless = Some(root),
+                    }
+                }
             }
         }
         Err(self.roots.missing(rootless.unwrap_or_else(|| self.roots.current())))
@@ -120,12 +160,12 @@ impl KeyRows {
             return Err(KeyringError::Standby);
         }
         let (mut keys, mut missing) = (Vec::with_capacity(wanted.len()), Vec::new());
-        for (wanted, row) in wanted.iter().zip(rows) {
+        for (at, (wanted, row)) in wanted.iter().zip(rows).enumerate() {
             let Some(number) = row.try_get::<_, Option<i64>>("number")? else {
                 if wanted.make {
                     let id = wanted.id(wanted.number.unwrap_or(1));
                     let shard = row.try_get("shard")?;
-                    missing.push(MissingKey { id, shard, under: shard_key(row)? });
+                    missing.push(MissingKey { at, id, shard, under: shard_key(row)? });
                 }
                 keys.push(KeyState::Absent);
                 continue;
@@ -140,10 +180,14 @@ impl KeyRows {
             let key = Arc::new(crypto::unwrap(&above, &wanted.id(number).identity(), wrapped)?);
             keys.push(KeyState::Live { number, key });
         }
-        if !missing.is_empty() {
-            return Ok(ReadKeys::Missing(missing));
+        let fetched = FetchedKeys { keys, sequence: first.try_get("last")? };
+        if missing.is_empty() {
+            return Ok(ReadKeys::All(fetched));
         }
-        Ok(ReadKeys::All(FetchedKeys { keys, sequence: first.try_get("last")? }))
+        if let Some(current) = first.try_get("current_root")? {
+            self.roots.set_current(RootId(current));
+        }
+        Ok(ReadKeys::Missing(fetched, missing, self.roots.current()))
     }
 
     /// What wraps the live key of a row: its shard key, or a root. `None`: this root is not in the store.
@@ -155,48 +199,84 @@ impl KeyRows {
         Ok((shard.root, shard.open(&self.roots).await?.map(Arc::new)))
     }
 
-    /// Makes the keys whose shard has a live shard key, else the shard keys. Somebody else may have made them before, or
-    /// replaced the root: read again. Returns a root that is not in the store.
-    async fn make(&self, missing: Vec<MissingKey>) -> Result<Option<RootId>, KeyringError> {
-        let mut shards: Vec<i32> = missing
-            .iter()
-            .filter_map(|missing| missing.under.is_none().then_some(missing.shard))
-            .collect();
-        if shards.is_empty() {
-            return self.make_keys(missing).await;
-        }
-        shards.sort_unstable();
-        shards.dedup();
-        self.roots.read_current().await?;
-        let current = self.roots.current();
-        let Some(new) = NewShards::draw(shards, current, &self.roots).await? else {
-            return Ok(Some(current));
+    /// Makes the missing keys, and the shard keys that are missing for them, in one transaction.
+    async fn make(
+        &self,
+        mut fetched: FetchedKeys,
+        missing: Vec<MissingKey>,
+        current: RootId,
+        patience: Patience,
+    ) -> Result<MadeKeys, KeyringError> {
+        let bare = missing.iter().filter(|missing| missing.under.is_none());
+        let bare: Vec<i32> = bare.map(|missing| missing.shard).collect();
+        let Some(new) = NewShards::draw(bare, current, &self.roots).await? else {
+            return Ok(MadeKeys::Rootless(current));
         };
-        let (client, now) = (self.pool.get().await?, self.clock.now());
-        within_lease(async move { new.insert(&client, now).await }).await?;
-        Ok(None)
-    }
-
-    async fn make_keys(&self, missing: Vec<MissingKey>) -> Result<Option<RootId>, KeyringError> {
         let mut wrapped = Vec::with_capacity(missing.len());
         let mut generations = Vec::with_capacity(missing.len());
-        for key in &missing {
-            let Some(shard) = &key.under else { return Ok(None) };
-            let Some(above) = shard.open(&self.roots).await? else { return Ok(Some(shard.root)) };
-            wrapped.push(crypto::wrap(&above, &key.id.identity(), &Secret::random()?)?);
-            generations.push(shard.generation);
+        for MissingKey { at, id, shard, under } in &missing {
+            let key = Secret::random()?;
+            let (generation, above) = match under {
+                Some(under) => {
+                    let Some(above) = under.open(&self.roots).await? else {
+                        return Ok(MadeKeys::Rootless(under.root));
+                    };
+                    (under.generation, Cow::Owned(above))
+                }
+                None => {
+                    let (generation, above) = new.of(*shard).ok_or(KeyringError::Damaged)?;
+                    (generation, Cow::Borrowed(above))
+                }
+            };
+            wrapped.push(crypto::wrap(&above, &id.identity(), &key)?);
+            generations.push(generation);
+            let made = fetched.keys.get_mut(*at).ok_or(KeyringError::Damaged)?;
+            *made = KeyState::Live { number: id.number, key: Arc::new(key) };
         }
-        let ids: Vec<KeyId> = missing.iter().map(|missing| missing.id).collect();
+        let ids = missing.iter().map(|missing| missing.id).collect();
+        let inserted = self.insert(ids, wrapped, generations, new, patience).await?;
+        let all = usize::try_from(inserted) == Ok(missing.len());
+        Ok(if all { MadeKeys::All(fetched) } else { MadeKeys::Overtaken })
+    }
+
+    /// Returns how many of the keys were not there.
+    async fn insert(
+        &self,
+        ids: Vec<KeyId>,
+        wrapped: Vec<Vec<u8>>,
+        generations: Vec<Uuid>,
+        new: NewShards,
+        patience: Patience,
+    ) -> Result<i64, KeyringError> {
         let (client, now) = (self.pool.get().await?, self.clock.now());
         within_lease(async move {
             let KeyColumns { kinds, subjects, classes, numbers } = KeyColumns::of(&ids);
+            let NewShards { generations: drawn, shards, wrapped: shard_keys, under, .. } = &new;
+            let patience = patience.as_setting();
             let make = client.prepare_cached(MAKE).await?;
-            let of: [&(dyn ToSql + Sync); 7] =
-                [&kinds, &subjects, &classes, &numbers, &wrapped, &generations, &now];
-            Ok(client.execute(&make, &of).await?)
+            let of: [&(dyn ToSql + Sync); 12] = [
+                &kinds,
+                &subjects,
+                &classes,
+                &numbers,
+                &wrapped,
+                &generations,
+                &now,
+                drawn,
+                shards,
+                shard_keys,
+                &under.0,
+                &patience,
+            ];
+            match client.query_one(&make, &of).await {
+                Ok(row) => Ok(row.try_get("made")?),
+                Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+                    Err(LEASE_LOST)
+                }
+                Err(error) => Err(error.into()),
+            }
         })
-        .await?;
-        Ok(None)
+        .await
     }
 }
 

@@ -12,6 +12,7 @@ use tokio_postgres::types::ToSql;
 use super::invalidations::Invalidations;
 use super::key::{KeyId, KeyKind};
 use super::key_cache::{KeyCache, KeySlot, KeyState, LEASE, LEASE_LOST, Renewal};
+use super::key_requests::KeyRequests;
 use super::key_rows::{FetchedKeys, KeyRows, WantedKey};
 use super::lease::{Renewing, is_to_be_asked_again};
 use super::roots::Roots;
@@ -31,7 +32,7 @@ const RENEW_EVERY: Duration = Duration::from_millis(300);
 /// The keys of one node. All parts of the keyring share one.
 pub(super) struct Keys {
     pub cache: KeyCache,
-    rows: KeyRows,
+    requests: KeyRequests,
     roots: Arc<Roots>,
     pool: Pool,
     /// One renewal at a time.
@@ -49,7 +50,8 @@ impl Keys {
         regression: Arc<Regression>,
     ) -> Self {
         let (renewing, renewed) = (Mutex::default(), LastTry::default());
-        Self { cache, rows, roots, pool, renewing, renewed, regression }
+        let requests = KeyRequests::new(rows);
+        Self { cache, requests, roots, pool, renewing, renewed, regression }
     }
 
     /// The state of each slot's key, in order. One round trip for all that are not in memory. `make`:
@@ -57,7 +59,8 @@ impl Keys {
     pub async fn get(&self, slots: &[KeySlot], make: bool) -> Result<Vec<KeyState>, KeyringError> {
         let mut tries = 1;
         loop {
-            let got = self.get_once(slots, make).await;
+            // A shared statement may have waited for a row that only another caller wants.
+            let got = self.get_once(slots, make, tries == 1).await;
             if !is_to_be_asked_again(&got, tries) {
                 return got;
             }
@@ -65,7 +68,12 @@ impl Keys {
         }
     }
 
-    async fn get_once(&self, slots: &[KeySlot], make: bool) -> Result<Vec<KeyState>, KeyringError> {
+    async fn get_once(
+        &self,
+        slots: &[KeySlot],
+        make: bool,
+        shared: bool,
+    ) -> Result<Vec<KeyState>, KeyringError> {
         self.regression.check()?;
         self.roots.usable()?;
         let mut cached = self.cache.look(slots, since_boot());
@@ -78,17 +86,26 @@ impl Keys {
             return Ok(cached.into_iter().flatten().collect());
         }
         // Reads all of them: a key in memory may be erased during the round trip.
-        self.read(slots, make).await
+        self.read(slots, make, shared).await
     }
 
-    async fn read(&self, slots: &[KeySlot], make: bool) -> Result<Vec<KeyState>, KeyringError> {
+    async fn read(
+        &self,
+        slots: &[KeySlot],
+        make: bool,
+        shared: bool,
+    ) -> Result<Vec<KeyState>, KeyringError> {
         let mut wanted = Vec::with_capacity(slots.len() * 2);
         for key in slots.iter().flat_map(|slot| keys_of(slot, make)) {
             if !wanted.contains(&key) {
                 wanted.push(key);
             }
         }
-        let fetched = self.rows.fetch(&wanted).await?;
+        let fetched = if shared {
+            self.requests.fetch(wanted.clone()).await?
+        } else {
+            self.requests.fetch_alone(&wanted).await?
+        };
         let read = slots.iter().map(|slot| derive(slot, make, &wanted, &fetched));
         let read = read.collect::<Result<Vec<_>, _>>()?;
         // Absence is not cached: the key may be created at any time.

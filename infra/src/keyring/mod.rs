@@ -19,6 +19,7 @@ mod invalidations;
 mod key;
 mod key_cache;
 mod key_eraser;
+mod key_requests;
 mod key_rows;
 mod keys;
 mod lease;

@@ -63,29 +63,41 @@ fn identity(shard: i32, generation: Uuid) -> Vec<u8> {
 
 /// Shard keys that are drawn and are in no row yet.
 pub(super) struct NewShards {
-    generations: Vec<Uuid>,
-    shards: Vec<i32>,
-    wrapped: Vec<Vec<u8>>,
-    under: RootId,
+    pub generations: Vec<Uuid>,
+    pub shards: Vec<i32>,
+    pub wrapped: Vec<Vec<u8>>,
+    pub under: RootId,
+    secrets: Vec<Secret>,
 }
 
 impl NewShards {
-    /// One for each shard. `None` when the root is not in the store.
+    /// One for each shard, in the order of shards. `None` when the root is not in the store.
     pub async fn draw(
-        shards: Vec<i32>,
+        mut shards: Vec<i32>,
         under: RootId,
         roots: &Roots,
     ) -> Result<Option<Self>, KeyringError> {
+        let (generations, wrapped, secrets) = (vec![], vec![], vec![]);
+        shards.sort_unstable();
+        shards.dedup();
+        let mut new = Self { generations, shards, wrapped, under, secrets };
+        if new.shards.is_empty() {
+            return Ok(Some(new));
+        }
         let Some(root) = roots.get(under).await? else { return Ok(None) };
-        let mut new = Self { generations: vec![], shards: vec![], wrapped: vec![], under };
-        for shard in shards {
-            let generation = Uuid::from_bytes(random::bytes()?);
-            let identity = identity(shard, generation);
-            new.wrapped.push(crypto::wrap(&root, &identity, &Secret::random()?)?);
+        for shard in &new.shards {
+            let (generation, secret) = (Uuid::from_bytes(random::bytes()?), Secret::random()?);
+            new.wrapped.push(crypto::wrap(&root, &identity(*shard, generation), &secret)?);
             new.generations.push(generation);
-            new.shards.push(shard);
+            new.secrets.push(secret);
         }
         Ok(Some(new))
+    }
+
+    /// The one of this shard.
+    pub fn of(&self, shard: i32) -> Option<(Uuid, &Secret)> {
+        let at = self.shards.binary_search(&shard).ok()?;
+        Some((*self.generations.get(at)?, self.secrets.get(at)?))
     }
 
     /// Nothing is inserted for a shard that has a live one, and none when the root is not the current one.
@@ -95,7 +107,7 @@ impl NewShards {
         now: DateTime<Utc>,
     ) -> Result<(), KeyringError> {
         let make = client.prepare_cached(MAKE).await?;
-        let Self { generations, shards, wrapped, under } = self;
+        let Self { generations, shards, wrapped, under, .. } = self;
         client.execute(&make, &[generations, shards, wrapped, &under.0, &now]).await?;
         Ok(())
     }

@@ -10,6 +10,7 @@ mod erasure;
 mod erasure_ledger;
 mod escrow;
 mod key_cache;
+mod key_requests;
 mod known_answers;
 mod lease;
 mod links;
