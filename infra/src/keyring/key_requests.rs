@@ -8,7 +8,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::KeyringError;
 use super::key_cache::LEASE_LOST;
-use super::key_rows::{FetchedKeys, KeyRows, Patience, WantedKey};
+use super::key_rows::{FetchedKeys, KeyRows, LockWait, WantedKey};
 
 /// How many statements are under way at once. Who finds them all taken waits, and shares the next one.
 const AT_ONCE: usize = 2;
@@ -66,7 +66,7 @@ impl KeyRequests {
 
     /// The same, in statements of its own.
     pub async fn fetch_alone(&self, wanted: &[WantedKey]) -> Result<FetchedKeys, KeyringError> {
-        self.rows.fetch(wanted, Patience::Long).await
+        self.rows.fetch(wanted, LockWait::Long).await
     }
 }
 
@@ -97,7 +97,7 @@ async fn answer_all(rows: &KeyRows, requests: Vec<KeyRequest>) {
             wanted.push(*key);
         }
     }
-    let fetched = rows.fetch(&wanted, Patience::Short).await;
+    let fetched = rows.fetch(&wanted, LockWait::Short).await;
     let requests = match <[KeyRequest; 1]>::try_from(requests) {
         Ok([request]) => return drop(request.answer.send(fetched)),
         Err(requests) => requests,

@@ -48,14 +48,14 @@ impl WantedKey {
 
 /// How long a row is waited for that somebody else is making, erasing, or has locked.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Patience {
+pub(super) enum LockWait {
     /// Others wait for the same statement, and for what it has made already. Then the answer is too late for the lease.
     Short,
     /// Longer than a lease: the statement goes on when nobody waits for it any more.
     Long,
 }
 
-impl Patience {
+impl LockWait {
     const fn as_setting(self) -> &'static str {
         match self {
             Self::Short => "100ms",
@@ -110,11 +110,11 @@ impl KeyRows {
         Self { pool, clock, roots }
     }
 
-    /// The keys, to be used at once. `patience`: with who makes or erases meanwhile what is to be made.
+    /// The keys, to be used at once. `lock_wait`: for whoever makes or erases meanwhile what is missing.
     pub async fn fetch(
         &self,
         wanted: &[WantedKey],
-        patience: Patience,
+        lock_wait: LockWait,
     ) -> Result<FetchedKeys, KeyringError> {
         let mut rootless = None;
         for _ in 0..ATTEMPTS_MAX {
@@ -126,7 +126,7 @@ impl KeyRows {
                 ReadKeys::All(_) => return Err(LEASE_LOST),
                 ReadKeys::Rootless(root) => rootless = Some(root),
                 ReadKeys::Missing(fetched, missing, current) => {
-                    match self.make(fetched, missing, current, patience).await? {
+                    match self.make(fetched, missing, current, lock_wait).await? {
                         MadeKeys::All(fetched) if in_time() => return Ok(fetched),
                         MadeKeys::All(_) | MadeKeys::Overtaken => rootless = None,
                         MadeKeys::Rootless(root) => rootless = Some(root),
@@ -205,7 +205,7 @@ impl KeyRows {
         mut fetched: FetchedKeys,
         missing: Vec<MissingKey>,
         current: RootId,
-        patience: Patience,
+        lock_wait: LockWait,
     ) -> Result<MadeKeys, KeyringError> {
         let bare = missing.iter().filter(|missing| missing.under.is_none());
         let bare: Vec<i32> = bare.map(|missing| missing.shard).collect();
@@ -234,7 +234,7 @@ impl KeyRows {
             *made = KeyState::Live { number: id.number, key: Arc::new(key) };
         }
         let ids = missing.iter().map(|missing| missing.id).collect();
-        let inserted = self.insert(ids, wrapped, generations, new, patience).await?;
+        let inserted = self.insert(ids, wrapped, generations, new, lock_wait).await?;
         let all = usize::try_from(inserted) == Ok(missing.len());
         Ok(if all { MadeKeys::All(fetched) } else { MadeKeys::Overtaken })
     }
@@ -246,13 +246,13 @@ impl KeyRows {
         wrapped: Vec<Vec<u8>>,
         generations: Vec<Uuid>,
         new: NewShards,
-        patience: Patience,
+        lock_wait: LockWait,
     ) -> Result<i64, KeyringError> {
         let (client, now) = (self.pool.get().await?, self.clock.now());
         within_lease(async move {
             let KeyColumns { kinds, subjects, classes, numbers } = KeyColumns::of(&ids);
             let NewShards { generations: drawn, shards, wrapped: shard_keys, under, .. } = &new;
-            let patience = patience.as_setting();
+            let lock_wait = lock_wait.as_setting();
             let make = client.prepare_cached(MAKE).await?;
             let of: [&(dyn ToSql + Sync); 12] = [
                 &kinds,
@@ -266,7 +266,7 @@ impl KeyRows {
                 shards,
                 shard_keys,
                 &under.0,
-                &patience,
+                &lock_wait,
             ];
             match client.query_one(&make, &of).await {
                 Ok(row) => Ok(row.try_get("made")?),

@@ -1,10 +1,10 @@
 -- Makes keys under live shard keys, and first the live shard keys that are new. What is there already is left as it is:
 -- returns how many keys were made. A shard that has got a live key meanwhile gets none, and the keys that were to come
 -- under the new one are not made. A function, so that this is one round trip and one commit, and planned once a session.
--- `patience`: how long each row is waited for that another transaction has locked or is making.
+-- `lock_wait`: how long each row is waited for that another transaction has locked or is making.
 create or replace function keyring.make_keys(kinds text[], subjects uuid[], classes smallint[], numbers bigint[],
   wrapped_keys bytea[], generations uuid[], made_at timestamptz, new_generations uuid[], new_shards int[],
-  new_shard_keys bytea[], under_root bigint, patience text)
+  new_shard_keys bytea[], under_root bigint, lock_wait text)
 returns bigint
 language plpgsql
 set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set enable_seqscan = off
@@ -13,7 +13,7 @@ set jit = off as $$
 declare
   made bigint;
 begin
-  perform set_config('lock_timeout', patience, true);
+  perform set_config('lock_timeout', lock_wait, true);
   if cardinality(new_shards) > 0 then
     -- The share lock meets the switch of the current root: a new shard key is never left on the old one.
     perform from keyring.roots where root_id = under_root and state = 'current' for share;
