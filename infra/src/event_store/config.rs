@@ -28,7 +28,7 @@ pub struct ExecutorConfig {
     pub waiting_max: usize,
     /// The approximate number of states in memory.
     pub states_max: usize,
-    /// A snapshot is written after this many further events of a stream.
+    /// A snapshot is written after a load that has read this many events, or more, besides the last one.
     pub snapshot_events: i64,
     /// The number of positions in one partition of the log.
     pub partition_events: i64,
@@ -46,7 +46,7 @@ impl Default for ExecutorConfig {
             appends_max: 256,
             waiting_max: 4096,
             states_max: 65_536,
-            snapshot_events: 100,
+            snapshot_events: 25,
             partition_events: 100_000_000,
             watermark: Watermark::default(),
             ask_every: Duration::from_secs(30),

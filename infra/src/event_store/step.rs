@@ -106,7 +106,7 @@ impl<A: Stored> StepCommand for CommandOf<A> {
         let events = state.version - before;
         streams.cache.put(tenant, A::TYPE, stream, state.clone());
         if let Some(loaded) = state.typed::<A>() {
-            streams.snapshots.take_if_due(stream, events, &loaded);
+            streams.snapshots.take_after_append((tenant, stream), &loaded, events);
         }
     }
 }

@@ -1,15 +1,16 @@
 //! A stream of 1,000 events: read whole, and from its snapshot for a command.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use domain::Event;
 use domain::account::{Account, AccountEvent};
 use infra::event_store::ExecutorConfig;
 use test_support::TestNode;
-use tests::bench::{Cpu, Goal, Run, Table, in_turns};
+use tests::bench::{Cpu, CpuMeter, Goal, Run, Table, in_turns};
 use tokio_postgres::{Client, Statement};
 
-use crate::callers::{Caller, sign_in_for, timed};
+use crate::callers::{Caller, repeat_for, sign_in_for, timed};
 use crate::harness::Harness;
 use crate::seconds;
 
@@ -42,11 +43,12 @@ async fn loads(harness: &Harness, table: &mut Table) {
 
 async fn commands(harness: &Harness, table: &mut Table) {
     let pgbench = harness.pgbench().await;
-    let snapshots = harness.node_with("log", forgetful(100)).await;
+    let snapshots =
+        harness.node_with("log", forgetful(ExecutorConfig::default().snapshot_events)).await;
     let people = long_streams(harness, &snapshots).await;
     let fresh = harness.node("log").await;
     let [ours, append, bare] = in_turns(async |who| match who {
-        0 => each(&people, async |caller| caller.sign_in().await).await,
+        0 => sign_in_in_rotation(people.clone(), &harness.meter).await,
         1 => {
             let caller = Caller::come(&fresh, &harness.ids).await;
             sign_in_for(vec![caller], seconds(), &harness.meter).await
@@ -57,6 +59,16 @@ async fn commands(harness: &Harness, table: &mut Table) {
     let what = "command on a snapshot of 1,000 events, 1 caller";
     table.row(&format!("{what}: Lethe's own append"), &ours, &append, Goal::AtLeast(0.8), "");
     table.row(&format!("{what}: pgbench"), &ours, &bare, Goal::None, "");
+}
+
+/// One after the other signs in, in a task as that of `sign_in_for`.
+async fn sign_in_in_rotation(people: Vec<Caller>, meter: &CpuMeter) -> Run {
+    let next = AtomicUsize::new(0);
+    let sign_in = move || {
+        let caller = people[next.fetch_add(1, Ordering::Relaxed) % STREAMS].clone();
+        async move { caller.sign_in().await }
+    };
+    repeat_for(std::iter::once(sign_in), seconds(), meter).await
 }
 
 fn forgetful(snapshot_events: i64) -> ExecutorConfig {

@@ -74,11 +74,12 @@ impl Streams {
         tenant: TenantId,
         stream: Uuid,
     ) -> Result<Loaded<A>, LoadError> {
-        let fold = match self.fold(tenant, stream, A::SNAPSHOT_VERSION).await? {
-            Some(fold) => Some(fold),
-            None => self.fold(tenant, stream, NO_SNAPSHOT).await?,
-        };
-        Ok(self.keep(tenant, fold.unwrap_or_else(|| Fold::from(stream, Loaded::empty()))))
+        if let Some(fold) = self.fold(tenant, stream, A::SNAPSHOT_VERSION).await? {
+            return Ok(self.keep(tenant, fold));
+        }
+        let whole = self.fold(tenant, stream, NO_SNAPSHOT).await?;
+        let whole = whole.unwrap_or_else(|| Fold::from(stream, Loaded::empty()));
+        Ok(self.keep(tenant, Fold { unusable_snapshot: true, ..whole }))
     }
 
     /// `None`: there is a snapshot, but the log lacks its event, or it cannot be read.
@@ -137,7 +138,8 @@ impl Streams {
         if fold.events > 0 || fold.from_snapshot {
             self.cache.put(tenant, A::TYPE, fold.stream, loaded.clone().into());
         }
-        self.snapshots.take_if_due(fold.stream, fold.events, &loaded);
+        let of = (tenant, fold.stream);
+        self.snapshots.take_after_load(of, &loaded, fold.events, fold.unusable_snapshot);
         loaded
     }
 }
@@ -212,13 +214,16 @@ struct Fold<A> {
     /// How many events were applied.
     events: i64,
     from_snapshot: bool,
+    /// There is a snapshot that was read around.
+    unusable_snapshot: bool,
     /// The last event that was read.
     last: Option<NewestEvent>,
 }
 
 impl<A: Stored> Fold<A> {
     const fn from(stream: Uuid, loaded: Loaded<A>) -> Self {
-        Self { stream, loaded, events: 0, from_snapshot: false, last: None }
+        let (from_snapshot, unusable_snapshot) = (false, false);
+        Self { stream, loaded, events: 0, from_snapshot, unusable_snapshot, last: None }
     }
 
     /// What cannot be read ends the state, and not the rows: the connection of a statement that is given up

@@ -44,7 +44,7 @@ async fn a_stream_is_read_from_all_partitions_that_it_stands_in() {
     let read_on = read(&reader).await;
     assert_eq!((read_on.version, &read_on.state), (120, &whole.state));
     for snapshot in [at_60, at_110] {
-        Snapshot::of(STREAM, &snapshot).write(&pool).await.unwrap();
+        Snapshot::of(TENANT, STREAM, &snapshot).write(&pool).await.unwrap();
         let loaded = load(&pool).await;
         assert_eq!((loaded.version, loaded.position, &loaded.state), (120, 120, &whole.state));
     }
@@ -65,7 +65,7 @@ async fn a_snapshot_counts_only_while_the_log_has_its_event() {
         ["position = 4", "position = 40", "version = 4", "version = 40", "position = null"];
     for wrong in elsewhere {
         client.batch_execute("delete from event_log.snapshots").await.unwrap();
-        Snapshot::of(STREAM, &marked).write(&pool).await.unwrap();
+        Snapshot::of(TENANT, STREAM, &marked).write(&pool).await.unwrap();
         let set = format!("update event_log.snapshots set {wrong}");
         client.batch_execute(&set).await.unwrap();
         let loaded = load(&pool).await;
@@ -79,11 +79,11 @@ async fn a_snapshot_of_an_older_programme_is_replaced_by_one_of_the_same_version
     let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
     register(&node).await;
     let loaded = load(&pool).await;
-    Snapshot::of(STREAM, &loaded).write(&pool).await.unwrap();
+    Snapshot::of(TENANT, STREAM, &loaded).write(&pool).await.unwrap();
     let client = owner(&databases.log_url).await;
     client.batch_execute("update event_log.snapshots set position = null").await.unwrap();
 
-    Snapshot::of(STREAM, &loaded).write(&pool).await.unwrap();
+    Snapshot::of(TENANT, STREAM, &loaded).write(&pool).await.unwrap();
 
     let position = "select position from event_log.snapshots";
     assert_eq!(client.query_one(position, &[]).await.unwrap().get::<_, Option<i64>>(0), Some(1));

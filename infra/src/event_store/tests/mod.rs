@@ -14,6 +14,7 @@ mod recent;
 mod roles;
 mod snapshots;
 mod start;
+mod taking;
 mod went_back;
 mod writes;
 

@@ -9,7 +9,7 @@ use super::super::append::rows::{Append, Json, NewEvent};
 use super::super::load::cache::Cache;
 use super::super::load::snapshot::{Snapshot, Snapshots};
 use super::super::load::streams::{Freshness, Streams};
-use super::super::{LoadError, Loaded};
+use super::super::{ExecutorConfig, LoadError, Loaded};
 use super::{Node, appended, databases, event, node, owner, pool};
 use crate::log::watermark::Watermark;
 use crate::postgres::{ConnectOptions, Pool, connect};
@@ -19,7 +19,7 @@ pub const STREAM: Uuid = Uuid::from_u128(7);
 
 /// With nothing in its cache.
 pub fn streams(pool: &Pool) -> Streams {
-    snapshot_every(pool, 100)
+    snapshot_every(pool, ExecutorConfig::default().snapshot_events)
 }
 
 pub fn snapshot_every(pool: &Pool, events: i64) -> Streams {
@@ -36,8 +36,8 @@ fn new_event(version: i64, mut account_event: AccountEvent) -> NewEvent {
     NewEvent { stream_type: "account", event_type, schema_version, ..event }
 }
 
-fn registered() -> AccountEvent {
-    let sealed = Sealed { id: SealedId(Uuid::from_u128(9)), envelope: vec![1, 2, 3] };
+pub fn registered(envelope: Vec<u8>) -> AccountEvent {
+    let sealed = Sealed { id: SealedId(Uuid::from_u128(9)), envelope };
     AccountEvent::Registered {
         email: Personal::Sealed(sealed.clone()),
         name: Personal::Sealed(sealed),
@@ -57,7 +57,8 @@ pub async fn change_passwords(node: &Node, versions: std::ops::RangeInclusive<i6
 }
 
 pub async fn register(node: &Node) {
-    let append = Append { events: vec![new_event(1, registered())], reservations: Vec::new() };
+    let append =
+        Append { events: vec![new_event(1, registered(vec![1, 2, 3]))], reservations: Vec::new() };
     assert!(appended(&node.queue.append(append).await.unwrap()));
 }
 
@@ -77,14 +78,14 @@ async fn a_state_is_the_same_from_a_snapshot_and_from_the_beginning() {
     let client = owner(&databases.log_url).await;
     client.execute("delete from event_log.snapshots", &[]).await.unwrap();
 
-    Snapshot::of(STREAM, &at_120).write(&pool).await.unwrap();
+    Snapshot::of(TENANT, STREAM, &at_120).write(&pool).await.unwrap();
     let from_snapshot = load(&pool).await.unwrap();
 
     assert_eq!((whole.version, from_snapshot.version), (150, 150));
     assert_eq!(whole.state, from_snapshot.state);
     // An older snapshot never replaces a newer one.
-    Snapshot::of(STREAM, &whole).write(&pool).await.unwrap();
-    Snapshot::of(STREAM, &at_120).write(&pool).await.unwrap();
+    Snapshot::of(TENANT, STREAM, &whole).write(&pool).await.unwrap();
+    Snapshot::of(TENANT, STREAM, &at_120).write(&pool).await.unwrap();
     let kept = "select version from event_log.snapshots";
     assert_eq!(client.query_one(kept, &[]).await.unwrap().get::<_, i64>(0), 150);
 }
@@ -99,7 +100,7 @@ async fn a_snapshot_is_used_and_one_of_another_meaning_is_dropped() {
 
     let marked = Account::Ended { backup_proven: true };
     let marked = Loaded { state: std::sync::Arc::new(marked), version: 3, position: 3 };
-    Snapshot::of(STREAM, &marked).write(&pool).await.unwrap();
+    Snapshot::of(TENANT, STREAM, &marked).write(&pool).await.unwrap();
     assert_eq!(load(&pool).await.unwrap().state, marked.state);
 
     let client = owner(&databases.log_url).await;
@@ -108,30 +109,9 @@ async fn a_snapshot_is_used_and_one_of_another_meaning_is_dropped() {
     client.execute(meant, &[&other]).await.unwrap();
     assert_eq!(load(&pool).await.unwrap().state, read.state);
     // And replaced, though it is no newer.
-    Snapshot::of(STREAM, &read).write(&pool).await.unwrap();
+    Snapshot::of(TENANT, STREAM, &read).write(&pool).await.unwrap();
     client.execute("update event_log.snapshots set version = 3", &[]).await.unwrap();
     assert_eq!(load(&pool).await.unwrap().state, read.state);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_snapshot_is_written_when_a_load_reads_past_a_hundred_events() {
-    let databases = databases().await;
-    let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
-    let client = owner(&databases.log_url).await;
-    register(&node).await;
-    change_passwords(&node, 2..=99).await;
-    let streams = streams(&pool);
-    streams.load::<Account>(TENANT, STREAM, Freshness::Fresh).await.unwrap();
-    change_passwords(&node, 100..=101).await;
-
-    streams.load::<Account>(TENANT, STREAM, Freshness::Fresh).await.unwrap();
-
-    // Snapshots are written in their order: one of the first load would be there, too.
-    let versions = "select version from event_log.snapshots";
-    let row = test_support::until("a snapshot is written", async || {
-        client.query_opt(versions, &[]).await.unwrap()
-    });
-    assert_eq!(row.await.get::<_, i64>(0), 101);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -139,7 +119,7 @@ async fn a_state_that_is_only_a_snapshot_is_cached() {
     let databases = databases().await;
     let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
     register(&node).await;
-    Snapshot::of(STREAM, &load(&pool).await.unwrap()).write(&pool).await.unwrap();
+    Snapshot::of(TENANT, STREAM, &load(&pool).await.unwrap()).write(&pool).await.unwrap();
     let streams = streams(&pool);
 
     for fresh in [true, false] {
@@ -171,7 +151,7 @@ async fn a_snapshot_that_cannot_be_read_gives_way_to_the_events() {
     let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
     register(&node).await;
     let read = load(&pool).await.unwrap();
-    Snapshot::of(STREAM, &read).write(&pool).await.unwrap();
+    Snapshot::of(TENANT, STREAM, &read).write(&pool).await.unwrap();
 
     let client = owner(&databases.log_url).await;
     client.execute(r#"update event_log.snapshots set state = '{"live":7}'"#, &[]).await.unwrap();
@@ -192,7 +172,7 @@ async fn what_cannot_be_read_costs_no_connection() {
     register(&node).await;
     let read = load(&pool).await.unwrap();
     change_passwords(&node, 2..=5).await;
-    Snapshot::of(STREAM, &read).write(&pool).await.unwrap();
+    Snapshot::of(TENANT, STREAM, &read).write(&pool).await.unwrap();
     let client = owner(&databases.log_url).await;
     let first = process().await;
 
@@ -214,7 +194,8 @@ async fn a_snapshot_holds_sealed_fields_only() {
     let pool = pool(&databases.log_url).await;
     let mut clear = Account::default();
     let email = domain::privacy::EmailAddress::parse("ada@example.org").unwrap();
-    let AccountEvent::Registered { name, credential, verification, .. } = registered() else {
+    let AccountEvent::Registered { name, credential, verification, .. } = registered(vec![1, 2, 3])
+    else {
         unreachable!()
     };
     let email = Personal::Clear(email);
@@ -222,7 +203,7 @@ async fn a_snapshot_holds_sealed_fields_only() {
     cqrs_es::Aggregate::apply(&mut clear, event);
 
     let clear = Loaded { state: std::sync::Arc::new(clear), version: 1, position: 1 };
-    Snapshot::of(STREAM, &clear).write(&pool).await.unwrap();
+    Snapshot::of(TENANT, STREAM, &clear).write(&pool).await.unwrap();
 
     let client = owner(&databases.log_url).await;
     assert!(client.query("select from event_log.snapshots", &[]).await.unwrap().is_empty());
@@ -236,7 +217,7 @@ async fn another_tenants_stream_is_not_read() {
     let streams = streams(&pool);
     let (mine, _) = streams.load::<Account>(TENANT, STREAM, Freshness::Fresh).await.unwrap();
     assert_eq!(mine.version, 1);
-    Snapshot::of(STREAM, &mine).write(&pool).await.unwrap();
+    Snapshot::of(TENANT, STREAM, &mine).write(&pool).await.unwrap();
 
     for freshness in [Freshness::Fresh, Freshness::Cached] {
         let other = TenantId(Uuid::from_u128(2));
@@ -258,7 +239,7 @@ async fn a_node_knows_the_last_event_of_a_stream_that_it_has_loaded() {
     assert_eq!(reader.watermark.newest(), written);
 
     // Nothing stands after its snapshot.
-    Snapshot::of(STREAM, &loaded).write(&pool).await.unwrap();
+    Snapshot::of(TENANT, STREAM, &loaded).write(&pool).await.unwrap();
     let reader = streams(&pool);
     reader.load::<Account>(TENANT, STREAM, Freshness::Fresh).await.unwrap();
     assert_eq!(reader.watermark.newest(), written);
