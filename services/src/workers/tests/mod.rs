@@ -4,6 +4,7 @@ mod due;
 mod email_index;
 mod erased_members;
 mod erased_rows;
+mod erased_snapshots;
 mod erasing;
 mod keys;
 mod known_erasures;
