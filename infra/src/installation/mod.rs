@@ -79,9 +79,11 @@ pub async fn pair(log: &DatabaseUrl, keyring: &DatabaseUrl) -> Result<(), Instal
     // The log first: a keyring that says that there is one refuses a log which does not name it.
     let client = connected(log).await.map_err(InstallationError::Log)?;
     client.execute(NAME_KEYRING, &[&id.0]).await.map_err(log_error)?;
+    // Another keyring may have come first.
+    relate(log, keyring).await?;
     let client = connected(keyring).await.map_err(InstallationError::Keyring)?;
     client.execute(NOTE_LOG, &[&id.0]).await.map_err(keyring_error)?;
-    relate(log, keyring).await.map(drop)
+    Ok(())
 }
 
 /// The id of a keyring; `None` where there is no database, or one of an older schema.

@@ -1,7 +1,9 @@
 //! A stream as it stood at a time.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::TenantId;
 use domain::account::Account;
+use uuid::Uuid;
 
 use super::snapshots::{STREAM, TENANT, change_passwords, register, streams};
 use super::{databases, node, owner, pool};
@@ -28,4 +30,7 @@ async fn a_stream_is_read_as_it_stood_at_a_time() {
     let at = streams(&pool).load_as_of::<Account>(TENANT, STREAM, times[1]).await.unwrap();
     let Account::Live(live) = &*at.state else { panic!("an account") };
     assert_eq!(live.credential.0.as_u128(), 2);
+    let other = TenantId(Uuid::from_u128(2));
+    let foreign = streams(&pool).load_as_of::<Account>(other, STREAM, times[1]).await.unwrap();
+    assert_eq!((foreign.version, &*foreign.state), (0, &Account::Absent));
 }

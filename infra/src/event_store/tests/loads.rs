@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use domain::TenantId;
 use domain::account::Account;
+use uuid::Uuid;
 
 use super::super::Loaded;
 use super::super::load::snapshot::Snapshot;
@@ -43,11 +45,27 @@ async fn a_stream_is_read_from_all_partitions_that_it_stands_in() {
     assert_eq!((at_60.position, at_110.position, whole.position), (60, 110, 120));
     let read_on = read(&reader).await;
     assert_eq!((read_on.version, &read_on.state), (120, &whole.state));
+    another_tenant_reads_nothing(&pool).await;
     for snapshot in [at_60, at_110] {
         Snapshot::of(TENANT, STREAM, &snapshot).write(&pool).await.unwrap();
         let loaded = load(&pool).await;
         assert_eq!((loaded.version, loaded.position, &loaded.state), (120, 120, &whole.state));
+        another_tenant_reads_nothing(&pool).await;
+        // Only whoever begins with the snapshot has this state.
+        client.batch_execute("delete from event_log.snapshots").await.unwrap();
+        let state = Arc::new(Account::Ended { backup_proven: true });
+        let marked = Loaded { state: Arc::clone(&state), ..snapshot };
+        Snapshot::of(STREAM, &marked).write(&pool).await.unwrap();
+        assert_eq!(load(&pool).await.state, state);
+        client.batch_execute("delete from event_log.snapshots").await.unwrap();
     }
+}
+
+async fn another_tenant_reads_nothing(pool: &Pool) {
+    let other = TenantId(Uuid::from_u128(2));
+    let reader = snapshot_every(pool, i64::MAX);
+    let (loaded, _) = reader.load::<Account>(other, STREAM, Freshness::Fresh).await.unwrap();
+    assert_eq!((loaded.version, &*loaded.state), (0, &Account::Absent));
 }
 
 #[tokio::test(flavor = "multi_thread")]

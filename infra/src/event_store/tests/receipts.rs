@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cqrs_es::EventStore;
 use domain::operator::{Operator, OperatorCommand, OperatorError, OperatorEvent, Scope};
-use domain::{CommandId, EventId, Refused};
+use domain::{CommandId, EventId, Refused, TenantId};
 use futures_util::poll;
 use test_support::until;
 use uuid::Uuid;
@@ -96,6 +96,19 @@ async fn an_executor_is_drained_when_its_appends_are_answered() {
     drained.await;
 
     assert_eq!(appending.await.unwrap().unwrap().version(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_earlier_command_is_found_by_its_own_tenant_only() {
+    let node = TestExecutor::new().await;
+    let first = node.export(&request(2)).await.unwrap();
+
+    let found = node.executor.find_earlier(&request(2)).await.unwrap();
+    let foreign = Request { tenant: TenantId(OTHER), ..request(2) };
+    let of_another = node.executor.find_earlier(&foreign).await.unwrap();
+
+    assert_eq!(found.map(|receipt| receipt.events().to_vec()), Some(first.events().to_vec()));
+    assert_eq!(of_another, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

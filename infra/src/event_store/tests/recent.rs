@@ -5,9 +5,10 @@ use tokio_postgres::{Client, Transaction};
 use uuid::Uuid;
 
 use super::super::append::outcome::AppendOutcome;
+use super::super::append::partitions::create_partitions_ahead;
 use super::super::append::rows::{Append, NewEvent, NewReservation};
 use super::super::load::streams::{LOAD, LOAD_AFTER};
-use super::{Node, appended, count, databases, event, node, one, owner};
+use super::{Node, appended, count, databases, event, node, one, owner, pool};
 
 const OLD_LOG: &str = include_str!("old_log.sql");
 const SESSION_SETTINGS: &str = include_str!("../append/session_settings.sql");
@@ -109,6 +110,8 @@ async fn a_command_or_a_stream_is_not_looked_for_in_older_partitions() {
     let of: Values<'_> = &[&known, &tenant, &kind, &1_i64, &1750_i64];
     let since = ["events_1701", "events_1801", "events_1901"];
     assert_eq!(after(&mut client, LOAD_AFTER, of, SCANNED).await, since);
+    let older = event(9002, 1750, 2);
+    assert_eq!(after(&mut client, ONE, &[&older], SCANNED).await, since, "from where it began");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -189,6 +192,36 @@ async fn the_recent_part_begins_with_the_first_partition_that_holds_one_of_the_l
     assert_eq!(recent_from(&client).await, 1901);
     client.batch_execute("select event_log.create_partition(2001, 2100)").await.unwrap();
     assert_eq!(recent_from(&client).await, 1901);
+}
+
+#[tokio::test]
+async fn whoever_makes_partitions_ahead_moves_the_recent_part_with_the_clock() {
+    let databases = databases().await;
+    let client = old_log(&databases.log_url).await;
+    record(&client, 1800..=1800, "29 days").await;
+
+    let ahead = create_partitions_ahead(&pool(&databases.log_url).await, 100).await;
+
+    assert_eq!(ahead.unwrap(), 2000, "nothing had to be made");
+    let moved = client.query_one("select event_log.recent_from()", &[]).await.unwrap();
+    assert_eq!(moved.get::<_, i64>(0), 1701);
+}
+
+/// As a subscription of logical replication writes.
+#[tokio::test]
+async fn a_stream_is_known_also_where_its_events_are_written_by_a_replica() {
+    let databases = databases().await;
+    let client = old_log(&databases.log_url).await;
+    let write = "set session_replication_role = replica;
+        insert into event_log.events (position, tenant_id, stream_type, stream_id, version, event_id, event_type,
+          schema_version, data, subjects, recorded_at)
+        values (1911, gen_random_uuid(), 'car', '00000000-0000-0000-0000-000000009001', 1, gen_random_uuid(),
+          'car.drove', 1, '{}', '{}', now())";
+    client.batch_execute(write).await.unwrap();
+
+    let known = "select position from event_log.streams
+        where stream_id = '00000000-0000-0000-0000-000000009001'";
+    assert_eq!(client.query_one(known, &[]).await.unwrap().get::<_, i64>(0), 1911);
 }
 
 #[tokio::test(flavor = "multi_thread")]
