@@ -47,3 +47,17 @@ async fn ready(started: web::Data<Started>) -> HttpResponse {
         None => HttpResponse::ServiceUnavailable().body("the node starts"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::StatusCode;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_node_that_starts_is_not_ready() {
+        let answer = ready(web::Data::new(Started::default())).await;
+
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+}

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::harness::{LogHarness, options, time};
 use crate::mixed;
 use chrono::{DateTime, TimeDelta, Utc};
-use infra::log::{Poison, Projection, Reader, Recorded, delete_superseded, status};
+use infra::log::{FeedError, Poison, Projection, Reader, Recorded, delete_superseded, status};
+use infra::postgres::{ConnectOptions, connect};
 use projections::audit_trail::{AuditTrail, Filter, page};
 use uuid::Uuid;
 
@@ -133,6 +134,40 @@ async fn the_events_of_a_time_are_found_without_a_walk_from_the_first_one() {
         // Two of the ranges of 128 pages, each of some 90 rows, and the halves.
         assert!(read < 40_000.0, "{seconds}: {read}");
     }
+    let time = Some(since);
+    let page = Filter { since: time, ..Filter::default() };
+    assert!(rows_read_by_page(&harness, page, 0).await < 60_000, "from where the time begins");
+    let page = Filter { until: time, ..Filter::default() };
+    let last = ROWS / 2 - 10;
+    assert!(rows_read_by_page(&harness, page, last).await < 60_000, "to where the time ends");
+    for (filter, value) in [("$3", "md5('7')::uuid"), ("$4", "md5('7')::uuid"), ("$5", "'none'")] {
+        let find = FIND.replace("$1", "0").replace("$2", "10000000").replace("$8", "201");
+        let find = find.replace(filter, value);
+        let find =
+            ["$3", "$4", "$5", "$6", "$7"].iter().fold(find, |sql, it| sql.replace(it, "null"));
+        assert!(rows_read_by(&harness, &find).await < 1000.0, "the index for {filter}");
+    }
+}
+
+/// On a connection of its own, whose figures are known once it has ended. The log has none of these events.
+async fn rows_read_by_page(harness: &LogHarness, filter: Filter, after: i64) -> i64 {
+    let read = "select seq_tup_read + idx_tup_fetch from pg_stat_user_tables where relname = 'audit_trail_v2'";
+    harness.admin.batch_execute("select pg_stat_force_next_flush()").await.unwrap();
+    let before = harness.count(read).await;
+    let pool = connect(&harness.databases.log_url, &ConnectOptions::app()).await.unwrap();
+    let client = pool.get().await.unwrap();
+    let row = client.query_one("select pg_backend_pid()", &[]).await.unwrap();
+    let process: i32 = row.get(0);
+    drop(client);
+    let found = page(&pool, &filter, after, 200).await;
+    assert!(matches!(found, Err(FeedError::Hole { .. })), "{found:?}");
+    pool.close();
+    let gone = "select from pg_stat_activity where pid = $1";
+    test_support::until("its connection has ended", async || {
+        harness.admin.query(gone, &[&process]).await.unwrap().is_empty()
+    })
+    .await;
+    harness.count(read).await - before
 }
 
 #[tokio::test]

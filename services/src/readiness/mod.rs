@@ -2,6 +2,8 @@
 //! own: neither does a flood of probes take those of requests, nor the other way round.
 
 mod probe;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -51,7 +51,7 @@ use infra::metrics::Metrics;
 use infra::monitors::Monitors;
 use infra::operators::Operators;
 use infra::outbox::Outbox;
-use infra::postgres::{ConnectOptions, Pool, connect, connect_one};
+use infra::postgres::{ConnectOptions, DatabaseUrl, Pool, connect, connect_one};
 use infra::remote::Remote;
 use infra::reservations::Reservations;
 use infra::run_log::RunLogs;
@@ -104,6 +104,13 @@ impl Harness {
     /// The file of the first root key.
     pub(crate) fn root_file(&self) -> std::path::PathBuf {
         self.dir.path().join("roots/root-1.key")
+    }
+
+    /// As the settings name them.
+    pub(crate) fn databases(&self) -> crate::databases::Databases {
+        let log: DatabaseUrl = self.databases.log_url.parse().unwrap();
+        let keyring = self.databases.keyring_url.parse().unwrap();
+        crate::databases::Databases { direct: log.clone(), log, keyring, cluster: None }
     }
 
     pub(crate) async fn node(&self) -> App {

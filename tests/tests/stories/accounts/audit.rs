@@ -1,7 +1,9 @@
 //! What an operator reads: the trail, its export, and how the readers are.
 
+use chrono::{DateTime, Utc};
 use infra::postgres::{ConnectOptions, connect_one};
 use serde_json::{Value, json};
+use tests::{Client, Person};
 
 use super::{AccountHarness, read_at};
 
@@ -144,6 +146,104 @@ async fn an_export_goes_on_page_by_page_to_its_end() {
     let path = format!("/v1/audit/export?after={}", through - 700);
     let (rest, _) = checked(&auditor.get(&path).await.expect(200).text());
     assert!(rest.len() >= 700, "{}", rest.len());
+}
+
+/// Whether a filter of the trail lets an event through.
+fn lets_through(event: &Value, (name, value): &(&str, String)) -> bool {
+    let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+    let recorded = || time(event["recorded_at"].as_str().unwrap());
+    let position = || event["position"].as_i64().unwrap();
+    match *name {
+        "from" => recorded() >= time(value),
+        "to" => recorded() < time(value),
+        "after" => position() > value.parse().unwrap(),
+        "before" => position() < value.parse().unwrap(),
+        field => event[field] == *value,
+    }
+}
+
+fn positions(events: &[Value]) -> Vec<i64> {
+    events.iter().map(|event| event["position"].as_i64().unwrap()).collect()
+}
+
+async fn listed(auditor: &Client, filters: &str) -> Vec<i64> {
+    let path = format!("/v1/audit-events?limit=3&{filters}");
+    let (mut found, mut next) = (vec![], path.clone());
+    loop {
+        let page = auditor.get(&next).await.expect(200).json();
+        found.extend(positions(page["items"].as_array().unwrap()));
+        let Some(cursor) = page["next"].as_str() else { return found };
+        next = format!("{path}&cursor={cursor}");
+    }
+}
+
+#[tokio::test]
+async fn the_trail_and_its_export_let_the_same_events_through_each_filter() {
+    let harness = AccountHarness::new().await;
+    let auditor = harness.operator("audit").await;
+    let bob = Person::named("bob");
+    bob.settle(&harness.anybody, &harness.installation).await;
+    let (all, _) = checked(&auditor.get("/v1/audit/export").await.expect(200).text());
+    let ada = harness.signed_in.get("/v1/me").await.expect(200).field("/account_id");
+    let of_ada = |event: &&Value| event["stream"] == ada && event["actor"] == ada;
+    let event = all.iter().rfind(of_ada).unwrap();
+    let text = |field: &str| event[field].as_str().unwrap().to_owned();
+    let id = |name| (name, ada.clone());
+    let (event_type, from, to) =
+        (("type", text("type")), ("from", text("recorded_at")), ("to", text("recorded_at")));
+    let before = ("before", (positions(&all).last().unwrap() + 1).to_string());
+    let after = ("after", (event["position"].as_i64().unwrap() - 1).to_string());
+    let nobody = ("tenant", "00000000-0000-0000-0000-000000000001".to_owned());
+
+    for (filters, finds) in [
+        (vec![], true),
+        (vec![id("tenant")], true),
+        (vec![id("actor")], true),
+        (vec![id("stream")], true),
+        (vec![event_type.clone()], true),
+        (vec![from.clone()], true),
+        (vec![to.clone()], true),
+        (vec![after.clone()], true),
+        (vec![id("tenant"), event_type.clone()], true),
+        (vec![id("stream"), id("actor")], true),
+        (vec![id("stream"), id("tenant")], true),
+        (vec![id("stream"), event_type], true),
+        (vec![id("stream"), from.clone()], true),
+        (vec![id("stream"), to.clone()], true),
+        (vec![id("stream"), after], true),
+        (vec![id("stream"), nobody], false),
+        (vec![from, to], false),
+    ] {
+        let filters: Vec<_> = filters.into_iter().chain([before.clone()]).collect();
+        let wanted = all.iter().filter(|event| filters.iter().all(|it| lets_through(event, it)));
+        let wanted = positions(&wanted.cloned().collect::<Vec<_>>());
+        let query = filters.iter().map(|(name, value)| format!("{name}={value}"));
+        let query = query.collect::<Vec<_>>().join("&");
+
+        assert_eq!(listed(&auditor, &query).await, wanted, "{query}");
+        let export = auditor.get(&format!("/v1/audit/export?{query}")).await.expect(200);
+        assert_eq!(positions(&checked(&export.text()).0), wanted, "{query}");
+        assert_eq!(!wanted.is_empty(), finds, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn an_export_says_how_far_it_goes_and_goes_no_further() {
+    let harness = AccountHarness::new().await;
+    let auditor = harness.operator("audit").await;
+    let export = async |query: &str| {
+        checked(&auditor.get(&format!("/v1/audit/export?{query}")).await.expect(200).text())
+    };
+
+    let (events, trailer) = export("before=3").await;
+    assert_eq!((positions(&events), &trailer["through"]), (vec![1, 2], &json!(2)));
+    let (events, trailer) = export("before=1000000000").await;
+    assert_eq!(events.last().unwrap()["position"], trailer["through"]);
+    let head = "select max(position) from event_log.events";
+    let head: i64 = harness.installation.log().await.query_one(head, &[]).await.unwrap().get(0);
+    let (events, trailer) = export(&format!("after={head}")).await;
+    let through = trailer["through"].as_i64().unwrap();
+    assert!(positions(&events).iter().all(|at| *at <= through), "its own first event is shown");
 }
 
 /// With 40,000, far more than the buffers between here and the node hold.
