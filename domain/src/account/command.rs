@@ -36,13 +36,20 @@ pub enum AccountCommand {
     RequestPasswordReset { proof: Proof },
     /// Follows the link for a new password.
     ResetPassword { proof: ProofId, credential: CredentialId, now: DateTime<Utc> },
-    /// Records a sign-in. The password was checked by the caller.
-    SucceedLogin { session: SessionId, ip: Personal<LoginIp>, user_agent: Personal<LoginUserAgent> },
+    /// Records a sign-in. The password was checked by the caller, against `credential`.
+    SucceedLogin {
+        credential: CredentialId,
+        session: SessionId,
+        ip: Personal<LoginIp>,
+        user_agent: Personal<LoginUserAgent>,
+    },
     /// Records an attempt to sign in that was refused.
     FailLogin { reason: LoginRefusal, ip: Personal<LoginIp>, user_agent: Personal<LoginUserAgent> },
     /// For a purpose that rests on consent. Changes nothing if it is given for this version
     /// already.
     GiveConsent { purpose: Purpose, policy_version: u32 },
+    /// Changes nothing: a guard of what another owner of a workspace, who leaves, does.
+    Remain,
     /// At any time (Art. 7(3) GDPR). Changes nothing if there is no consent.
     WithdrawConsent { purpose: Purpose },
     /// `due` is the end of the grace: at most 30 days from `now`.
@@ -63,6 +70,7 @@ impl AccountCommand {
             Self::Register { .. }
                 | Self::SucceedLogin { .. }
                 | Self::FailLogin { .. }
+                | Self::Remain
                 | Self::CancelErasure { .. }
                 | Self::CompleteErasure { .. }
                 | Self::ProveBackupErasure

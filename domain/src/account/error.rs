@@ -23,6 +23,13 @@ pub enum AccountError {
     LinkReplaced,
     #[error("this link has expired: ask for a new one")]
     LinkExpired,
+    #[error("the password has been changed since it was checked: sign in with the new one")]
+    CredentialReplaced,
+    #[error(
+        "the only other owner of a workspace leaves as well: make another member its owner first, or \
+         delete it"
+    )]
+    OwnerLeaves,
     #[error("nothing is corrected: send a name, a username or both")]
     NothingToRectify,
     #[error(

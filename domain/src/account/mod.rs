@@ -132,6 +132,7 @@ impl AggregateRoot for Account {
                     AccountCommand::CompleteErasure { .. } | AccountCommand::ProveBackupErasure,
                     _,
                 ) => Ok(vec![]),
+                (AccountCommand::Remain, _) => Err(AccountError::OwnerLeaves),
                 _ => Err(AccountError::Erased),
             },
         }
@@ -261,7 +262,10 @@ impl LiveAccount {
             }
             AccountCommand::WithdrawConsent { purpose } => return self.withdraw_consent(purpose),
             AccountCommand::RequestErasure { now, due } => return request_erasure(now, due),
-            AccountCommand::SucceedLogin { session, ip, user_agent } => {
+            AccountCommand::SucceedLogin { credential, .. } if credential != self.credential => {
+                return Err(AccountError::CredentialReplaced);
+            }
+            AccountCommand::SucceedLogin { session, ip, user_agent, .. } => {
                 AccountEvent::LoginSucceeded { session, ip, user_agent }
             }
             AccountCommand::FailLogin { reason, ip, user_agent } => {
@@ -270,6 +274,10 @@ impl LiveAccount {
             AccountCommand::CancelErasure { now } => return self.cancel_erasure(now),
             AccountCommand::CompleteErasure { now } => return self.complete_erasure(now),
             AccountCommand::ProveBackupErasure => return Err(AccountError::NotErased),
+            AccountCommand::Remain if self.erasure.is_some() => {
+                return Err(AccountError::OwnerLeaves);
+            }
+            AccountCommand::Remain => return Ok(vec![]),
             AccountCommand::Register { .. } => return Err(AccountError::AlreadyExists),
         };
         Ok(vec![event])

@@ -11,6 +11,8 @@ use super::Scope;
 pub enum OperatorCommand {
     /// Refused for an id that has been issued, revoked or not.
     IssueToken { scope: Scope, expires_at: DateTime<Utc> },
+    /// Changes nothing: a guard of what is done with the token, which needs this scope.
+    Use { scope: Scope, now: DateTime<Utc> },
     /// Changes nothing if the token is revoked already.
     RevokeToken,
     /// Of the log up to and with position `through`.

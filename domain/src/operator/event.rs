@@ -14,6 +14,21 @@ pub enum Scope {
     Audit,
 }
 
+impl Scope {
+    /// Whether it may do what needs this scope: `admin` may do everything.
+    pub fn may(self, needed: Self) -> bool {
+        self == Self::Admin || self == needed
+    }
+
+    /// The scopes of which one is needed.
+    pub(super) const fn needed(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Audit => "audit or admin",
+        }
+    }
+}
+
 non_personal!(Scope);
 
 events! {

@@ -51,6 +51,12 @@ impl AggregateRoot for Operator {
             (Self::Absent, _) => Err(OperatorError::Unknown),
             (Self::Ended, OperatorCommand::RevokeToken) => Ok(vec![]),
             (Self::Ended, _) => Err(OperatorError::Revoked),
+            (Self::Live { scope, expires_at }, OperatorCommand::Use { scope: needed, now }) => {
+                if now >= *expires_at {
+                    return Err(OperatorError::Expired);
+                }
+                if scope.may(needed) { Ok(vec![]) } else { Err(OperatorError::NeedsScope(needed)) }
+            }
             (Self::Live { .. }, OperatorCommand::RevokeToken) => {
                 Ok(vec![OperatorEvent::TokenRevoked {}])
             }

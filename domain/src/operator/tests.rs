@@ -1,4 +1,4 @@
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use cqrs_es::test::TestFramework;
 use uuid::Uuid;
 
@@ -60,4 +60,25 @@ fn a_token_that_nobody_issued_does_nothing() {
     unissued()
         .when(OperatorCommand::StartExport { through: 7 })
         .then_expect_error(OperatorError::Unknown);
+}
+
+#[test]
+fn a_token_is_used_within_its_scope_until_it_expires_or_is_revoked() {
+    let using = |scope, seconds| {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds);
+        OperatorCommand::Use { scope, now }
+    };
+    let issued = || given(vec![ISSUED]);
+    issued().when(using(Scope::Audit, -1)).then_expect_events(vec![]);
+    issued()
+        .when(using(Scope::Admin, -1))
+        .then_expect_error(OperatorError::NeedsScope(Scope::Admin));
+    issued().when(using(Scope::Audit, 0)).then_expect_error(OperatorError::Expired);
+    given(vec![ISSUED, OperatorEvent::TokenRevoked {}])
+        .when(using(Scope::Audit, -1))
+        .then_expect_error(OperatorError::Revoked);
+    let scope = Scope::Admin;
+    given(vec![OperatorEvent::TokenIssued { scope, expires_at: DateTime::UNIX_EPOCH }])
+        .when(using(Scope::Audit, -1))
+        .then_expect_events(vec![]);
 }

@@ -18,6 +18,8 @@ pub enum SessionCommand {
     },
     /// An attempt for an address that nobody has: its personal fields are about the attempt.
     Refuse { reason: LoginRefusal, ip: Personal<LoginIp>, user_agent: Personal<LoginUserAgent> },
+    /// Changes nothing: a guard of what is done in the session.
+    Use,
     /// Changes nothing if the session is closed already.
     Close { reason: CloseReason },
 }

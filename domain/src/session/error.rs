@@ -6,6 +6,8 @@
 pub enum SessionError {
     #[error("there is no session with this id: sign in")]
     Unknown,
+    #[error("this session has been closed: sign in again")]
+    Closed,
     #[error("a session with this id was opened already: sign in with a new id")]
     AlreadyExists,
 }

@@ -50,7 +50,11 @@ impl AggregateRoot for Session {
             (_, SessionCommand::Open { .. } | SessionCommand::Refuse { .. }) => {
                 Err(SessionError::AlreadyExists)
             }
-            (Self::Absent | Self::Refused, SessionCommand::Close { .. }) => {
+            // Of one that is not opened, its row is all there is: whoever closes it deletes that.
+            (Self::Absent | Self::Live { .. }, SessionCommand::Use) => Ok(vec![]),
+            (Self::Ended, SessionCommand::Use) => Err(SessionError::Closed),
+            (Self::Refused, SessionCommand::Use)
+            | (Self::Absent | Self::Refused, SessionCommand::Close { .. }) => {
                 Err(SessionError::Unknown)
             }
             (Self::Ended, SessionCommand::Close { .. }) => Ok(vec![]),

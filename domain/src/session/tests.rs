@@ -79,3 +79,16 @@ fn a_session_that_never_opened_cannot_close() {
         .when(CLOSE)
         .then_expect_error(SessionError::Unknown);
 }
+
+#[test]
+fn a_session_is_used_until_it_is_closed() {
+    let used = |given| Sessions::with(()).given(given).when(SessionCommand::Use);
+    used(vec![opened()]).then_expect_events(vec![]);
+    used(vec![opened(), CLOSED]).then_expect_error(SessionError::Closed);
+    used(vec![refused()]).then_expect_error(SessionError::Unknown);
+    // Its row is all there is.
+    Sessions::with(())
+        .given_no_previous_events()
+        .when(SessionCommand::Use)
+        .then_expect_events(vec![]);
+}

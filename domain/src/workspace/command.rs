@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Right, Role};
+use super::{Actor, Right, Role, WorkspaceAction};
 use crate::privacy::{InvitationEmail, Personal, Purpose, WorkspaceName};
 use crate::{AccountId, ApiTokenId, InvitationId};
 
@@ -12,6 +12,11 @@ use crate::{AccountId, ApiTokenId, InvitationId};
 pub enum WorkspaceCommand {
     /// `owner` becomes its first member.
     Create { name: Personal<WorkspaceName>, owner: AccountId },
+    /// Changes nothing: a guard of what `by` does to the workspace, or to what belongs to it. Without an
+    /// action whoever belongs to it may; `also` is a right beside that of the action.
+    Act { by: Actor, action: Option<WorkspaceAction>, also: Option<Right>, now: DateTime<Utc> },
+    /// Changes nothing: a guard of what another owner, who leaves, does.
+    RemainOwner { account: AccountId },
     /// Needs the right to manage the workspace.
     Rename { by: AccountId, name: Personal<WorkspaceName> },
     /// Needs the right to manage members. The last owner stays one.
@@ -70,6 +75,8 @@ impl WorkspaceCommand {
         matches!(
             self,
             Self::Create { .. }
+                | Self::Act { .. }
+                | Self::RemainOwner { .. }
                 | Self::RemoveErasedMember { .. }
                 | Self::OpenMemberNames { .. }
                 | Self::ExpireInvitation { .. }

@@ -16,7 +16,11 @@ pub enum WorkspaceError {
     Unknown,
     #[error("this account is not a member of the workspace: invite the person first")]
     NotAMember,
-    #[error("this needs the right {}: ask an owner for a role that has it", .0.as_str())]
+    #[error(
+        "this needs the right {}, of the role and in the scopes of a token: ask an owner for a role \
+         that has it, or use another token",
+        .0.as_str()
+    )]
     NeedsRight(Right),
     #[error("only an owner may give the role of an owner, or take it away: ask an owner")]
     OwnersOnly,
@@ -48,6 +52,8 @@ pub enum WorkspaceError {
     InvitationDays,
     #[error("there is no API token with this id")]
     NoSuchToken,
+    #[error("this API token has been revoked or has expired: issue a new one")]
+    TokenGone,
     #[error("a workspace has at most {0} API tokens at once: revoke some first")]
     TokensMax(usize),
     #[error("a token must expire later than now, and within {TOKEN_DAYS_MAX} days")]

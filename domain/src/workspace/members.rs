@@ -28,6 +28,15 @@ impl LiveWorkspace {
         owners.next().is_some_and(|(owner, _)| *owner == account) && owners.next().is_none()
     }
 
+    /// # Errors
+    /// `LastOwner`: the account owns it no more, so that who leaves would be the last.
+    pub(super) fn remain_owner(&self, account: AccountId) -> Result<(), WorkspaceError> {
+        match self.members.get(&account) {
+            Some(Role::Owner) => Ok(()),
+            Some(_) | None => Err(WorkspaceError::LastOwner),
+        }
+    }
+
     pub(super) fn change_role(
         &self,
         by: AccountId,

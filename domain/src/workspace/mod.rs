@@ -1,5 +1,6 @@
 //! A workspace: who belongs to it, and as what. It always has an owner.
 
+mod act;
 mod action;
 mod command;
 mod deletion;
@@ -17,11 +18,11 @@ mod tokens;
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
+pub use act::{Acting, Actor};
 pub use action::WorkspaceAction;
 pub use command::WorkspaceCommand;
 pub use deletion::Deletion;
@@ -75,12 +76,6 @@ impl Workspace {
     /// What the account is in it, while it lives.
     pub fn role_of(&self, account: AccountId) -> Option<Role> {
         self.live()?.members.get(&account).copied()
-    }
-
-    /// A token that works now, and what the member is that it acts for.
-    pub fn token(&self, token: ApiTokenId, now: DateTime<Utc>) -> Option<(&ApiToken, Role)> {
-        let found = self.live()?.tokens.get(&token).filter(|token| now < token.expires_at)?;
-        Some((found, self.role_of(found.account)?))
     }
 }
 
@@ -150,6 +145,12 @@ impl LiveWorkspace {
         }
         match command {
             WorkspaceCommand::Create { .. } => Err(WorkspaceError::AlreadyExists),
+            WorkspaceCommand::Act { by, action, also, now } => {
+                self.act(by, action, also, now).map(|()| vec![])
+            }
+            WorkspaceCommand::RemainOwner { account } => {
+                self.remain_owner(account).map(|()| vec![])
+            }
             WorkspaceCommand::Rename { by, name } => {
                 self.needs(by, Right::ManageWorkspace)?;
                 Ok(vec![WorkspaceEvent::Renamed { name }])

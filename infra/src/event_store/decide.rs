@@ -8,6 +8,7 @@ use super::append::lookup::look_up;
 use super::append::outcome::AppendOutcome;
 use super::append::queue::Queue;
 use super::error::ExecuteError;
+use super::guard::Decided;
 use super::load::state::LoadError;
 use super::load::streams::{Freshness, Streams};
 use super::receipt::{AppendedEvent, Receipt};
@@ -21,7 +22,9 @@ const RESERVATION_OWNER: &str =
 pub(super) struct Decision<'a> {
     pub draft: Draft<'a>,
     pub loaded: Vec<LoadedStream>,
-    /// Why a step was refused; the steps after it were not decided.
+    /// Whether all guards were decided on the newest states.
+    guarded_fresh: bool,
+    /// Why a guard or a step was refused; those after it were not decided.
     pub refused: Option<ExecuteError>,
 }
 
@@ -32,7 +35,13 @@ impl Decision<'_> {
 
     /// Whether it was decided on the newest states. A refusal that was not is decided again.
     pub fn is_fresh(&self) -> bool {
-        self.loaded.iter().all(|known| known.fresh)
+        self.guarded_fresh && self.loaded.iter().all(|known| known.fresh)
+    }
+
+    fn guard(&mut self, decided: Decided) {
+        self.guarded_fresh &= decided.fresh;
+        self.refused = decided.refused;
+        self.draft.guards.push(decided.on);
     }
 
     async fn add(&mut self, step: &Step, mut loaded: LoadedStream) {
@@ -63,7 +72,13 @@ impl Appender {
     ) -> Result<Decision<'a>, LoadError> {
         let draft = Draft::new(&self.sealer, request, steps.len());
         let loaded = Vec::with_capacity(steps.len());
-        let mut decision = Decision { draft, loaded, refused: None };
+        let mut decision = Decision { draft, loaded, guarded_fresh: true, refused: None };
+        for guard in &request.guards {
+            decision.guard(guard.decide(&self.streams, freshness).await?);
+            if decision.refused.is_some() {
+                return Ok(decision);
+            }
+        }
         for step in steps {
             let known = decision.loaded.iter().position(|known| known.stream == step.stream);
             let loaded = if let Some(at) = known {
@@ -122,6 +137,7 @@ impl Appender {
             if let Some(step) = steps.iter().find(|step| step.stream == loaded.stream) {
                 if let Some(last) = receipt.last_of(loaded.stream) {
                     loaded.state.position = last.position;
+                    loaded.state.through = last.position;
                 }
                 step.command.cache(&self.streams, tenant, loaded);
             }

@@ -17,6 +17,7 @@ use super::append::writes::Writes;
 use super::config::{ExecutorConfig, StartError, check_all};
 use super::decide::{Appender, Decision, receipt};
 use super::error::ExecuteError;
+use super::guard::Guard;
 use super::load::cache::Cache;
 use super::load::snapshot::Snapshots;
 use super::load::state::{LoadError, Loaded, Stored};
@@ -212,6 +213,18 @@ impl Executor {
         self.0.conflict_locks.get(usize::try_from(stream % CONFLICT_LOCKS as u128).ok()?)
     }
 
+    /// Decides guards on the newest states, for what appends nothing: after it they may fail at any time.
+    ///
+    /// # Errors
+    /// See `ExecuteError`.
+    pub async fn check(&self, guards: &[Guard]) -> Result<(), ExecuteError> {
+        for guard in guards {
+            let decided = guard.decide(&self.0.appender.streams, Freshness::Fresh).await?;
+            decided.refused.map_or(Ok(()), Err)?;
+        }
+        Ok(())
+    }
+
     /// The newest state of a stream.
     ///
     /// # Errors
@@ -221,7 +234,7 @@ impl Executor {
         tenant: TenantId,
         stream: Uuid,
     ) -> Result<Loaded<A>, LoadError> {
-        Ok(self.0.appender.streams.load(tenant, stream, Freshness::Fresh).await?.0)
+        Ok(self.0.appender.streams.load(tenant, stream, Freshness::Fresh).await?.loaded)
     }
 
     /// The state of a stream at a time: after the events that were recorded by then.

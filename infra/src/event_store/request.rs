@@ -3,7 +3,9 @@
 use domain::{ActorId, CommandId, EventId, SessionId, TenantId};
 use uuid::Uuid;
 
-/// The context of a command. All but `body` and `reservations` is recorded with each event.
+use super::guard::Guard;
+
+/// The context of a command. All but `body`, `reservations` and `guards` is recorded with each event.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The owner of the streams: a workspace, or an account.
@@ -27,10 +29,13 @@ pub struct Request {
     pub causation: Option<EventId>,
     /// Reservations that are taken and released in the same commit.
     pub reservations: Vec<ReservationChange>,
+    /// What must hold of other streams, such as that the actor may still act. A call that the log has an
+    /// earlier one of is answered all the same.
+    pub guards: Vec<Guard>,
 }
 
 impl Request {
-    /// A request without actor and reservations.
+    /// A request without actor, reservations and guards.
     pub const fn new(tenant: TenantId, command: CommandId) -> Self {
         Self {
             tenant,
@@ -42,6 +47,7 @@ impl Request {
             correlation: None,
             causation: None,
             reservations: Vec::new(),
+            guards: Vec::new(),
         }
     }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::append::draft::{Draft, Place};
 use super::error::ExecuteError;
 use super::load::state::{LoadError, Loaded, Stored, StreamState};
-use super::load::streams::{Freshness, Streams};
+use super::load::streams::{Freshness, Known, Streams};
 
 /// A command for one aggregate. Several steps are one append: all of them, or none.
 pub struct Step {
@@ -62,11 +62,14 @@ pub(super) trait StepCommand: Send + Sync {
         loaded: &mut LoadedStream,
     ) -> Result<(), ExecuteError>;
 
+    /// Decides, for a guard: it may answer no event.
+    fn check(&self, loaded: &LoadedStream) -> Result<(), ExecuteError>;
+
     /// Puts the state into the cache, once its events are appended.
     fn cache(&self, streams: &Streams, tenant: TenantId, loaded: LoadedStream);
 }
 
-struct CommandOf<A: Stored>(A::Command);
+pub(super) struct CommandOf<A: Stored>(pub A::Command);
 
 #[async_trait]
 impl<A: Stored> StepCommand for CommandOf<A> {
@@ -77,8 +80,10 @@ impl<A: Stored> StepCommand for CommandOf<A> {
         stream: Uuid,
         freshness: Freshness,
     ) -> Result<LoadedStream, LoadError> {
-        let (loaded, fresh) = streams.load::<A>(tenant, stream, freshness).await?;
-        Ok(LoadedStream { stream, before: loaded.version, fresh, state: loaded.into() })
+        let Known { loaded, fresh, through } = streams.load::<A>(tenant, stream, freshness).await?;
+        let before = loaded.version;
+        let state = StreamState { through, ..loaded.into() };
+        Ok(LoadedStream { stream, before, fresh, state })
     }
 
     async fn decide(
@@ -99,6 +104,16 @@ impl<A: Stored> StepCommand for CommandOf<A> {
         }
         loaded.state = Loaded { state, version, position }.into();
         Ok(())
+    }
+
+    fn check(&self, loaded: &LoadedStream) -> Result<(), ExecuteError> {
+        let LoadedStream { stream, .. } = *loaded;
+        let known = loaded.state.clone().typed::<A>();
+        let known = known.ok_or(LoadError::WrongType { stream, stream_type: A::TYPE })?;
+        if known.state.decide(self.0.clone()).map_err(Into::into)?.is_empty() {
+            return Ok(());
+        }
+        Err(ExecuteError::Unavailable("a guard must be a command without events".to_owned()))
     }
 
     fn cache(&self, streams: &Streams, tenant: TenantId, loaded: LoadedStream) {

@@ -57,7 +57,7 @@ pub struct ListedOperatorToken {
 impl OperatorToken {
     /// Whether it may do what needs this scope: `admin` may do everything.
     pub fn may(&self, needed: Scope) -> bool {
-        self.scope == Scope::Admin || self.scope == needed
+        self.scope.may(needed)
     }
 }
 

@@ -56,6 +56,12 @@ impl Sessions {
         self.rows.open(session, self.clock.now()).await
     }
 
+    /// Deletes the row of a session whose opening was refused: nothing was opened, so nothing is closed. Not
+    /// if the session has another token by now.
+    pub async fn take_back(&self, session: SessionId, token: &TokenHash) -> Result<(), PgError> {
+        self.rows.take_back(session, token).await
+    }
+
     /// The session of a token, if it is open. A closed session is refused within a second on every
     /// node: a row is cached for at most half a second, counted from before it was read.
     pub async fn find(&self, token: &str) -> Result<Option<LiveSession>, PgError> {

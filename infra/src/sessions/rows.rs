@@ -18,6 +18,7 @@ use crate::statement::{execute, query, query_opt};
 const OPEN: &str = include_str!("open.sql");
 const FIND: &str = include_str!("find.sql");
 const TOUCH: &str = include_str!("touch.sql");
+const TAKE_BACK: &str = "delete from working.sessions where session_id = $1 and token_hash = $2";
 const CLOSE: &str = include_str!("close.sql");
 const CLOSE_ALL: &str = include_str!("close_all.sql");
 const CLOSE_EXPIRED: &str = include_str!("close_expired.sql");
@@ -74,6 +75,14 @@ impl Rows {
     ) -> Result<bool, PgError> {
         let reason = reason_name(reason);
         Ok(execute(&self.0, CLOSE, &[&session.0, &reason, &now]).await? == 1)
+    }
+
+    pub(super) async fn take_back(
+        &self,
+        session: SessionId,
+        token: &TokenHash,
+    ) -> Result<(), PgError> {
+        execute(&self.0, TAKE_BACK, &[&session.0, &token.as_bytes()]).await.map(drop)
     }
 
     pub(super) async fn close_all(

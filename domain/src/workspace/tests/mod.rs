@@ -1,3 +1,4 @@
+mod acting;
 mod deletion;
 mod invitations;
 mod members;

@@ -94,21 +94,3 @@ fn there_are_so_many_tokens_and_no_more() {
         Err(WorkspaceError::TokensMax(TOKENS_MAX))
     );
 }
-
-#[test]
-fn a_token_works_until_its_end_while_its_member_belongs() {
-    let mut live = live(1);
-    let token = ApiToken { account: ADA, rights: [Right::ReadRuns].into(), expires_at: in_days(1) };
-    live.tokens.insert(TOKEN, token.clone());
-    let works = |live: &LiveWorkspace, at| {
-        Workspace::Live(Box::new(live.clone())).token(TOKEN, at).map(|(found, role)| {
-            assert_eq!(*found, token);
-            role
-        })
-    };
-    assert_eq!(works(&live, now()), Some(Role::Owner));
-    assert_eq!(works(&live, in_days(1)), None);
-    live.members.clear();
-    assert_eq!(works(&live, now()), None);
-    assert_eq!(Workspace::Ended.token(TOKEN, now()), None);
-}

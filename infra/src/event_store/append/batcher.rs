@@ -88,7 +88,8 @@ pub async fn start(
 struct Batcher {
     options: BatcherOptions,
     receiver: mpsc::Receiver<Message>,
-    /// Waiting for the next batch, since a batch had their stream, reservation or command already.
+    /// Waiting for the next batch, since a batch had their stream, reservation or command already, or a guard
+    /// and a write would have met in it.
     deferred: VecDeque<(Append, Reply)>,
     /// Answered when every earlier append is answered.
     drains: Vec<oneshot::Sender<()>>,

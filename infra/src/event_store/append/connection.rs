@@ -11,7 +11,7 @@ use tokio_postgres::{Client, Error, Row, Statement};
 
 use super::outcome::{AppendError, AppendOutcome};
 use super::probe;
-use super::rows::{Append, NewEvent, NewReservation};
+use super::rows::{Append, NewEvent, NewGuard, NewReservation};
 use crate::failpoint;
 use crate::log::watermark::{CompareError, LOOK, NewestEvent, Watermark, WentBack};
 use crate::metrics::Metrics;
@@ -21,7 +21,7 @@ use crate::postgres::{ConnectOptions, DatabaseUrl, PgError, connect_one, describ
 /// resources (a full disk), input and output.
 const OF_SERVER: [&str; 4] = ["25", "42", "53", "58"];
 const APPEND: &str = include_str!("append.sql");
-const APPEND_ONE: &str = "select at, waited_seconds from event_log.append_one($1)";
+const APPEND_ONE: &str = "select at, waited_seconds from event_log.append_one_guarded($1, $2)";
 const SESSION_SETTINGS: &str = include_str!("session_settings.sql");
 
 /// What a connection reports besides its outcomes. It outlives the connection.
@@ -103,7 +103,9 @@ impl Connection {
     ) -> Result<Vec<AppendOutcome>, AppendError> {
         if let [append] = batch
             && let Some(event) = append.single()
-            && let Some(at) = self.write_one(event).await.map_err(|error| self.failure(&error))?
+            && let guards = NewGuard::of([(0, &**append)].into_iter())
+            && let Some(at) =
+                self.write_one(event, &guards).await.map_err(|error| self.failure(&error))?
         {
             self.observers.watermark.judge_head(known, at - 1).map_err(went_back)?;
             let event = EventId(event.event_id);
@@ -116,15 +118,17 @@ impl Connection {
         let events: Vec<&NewEvent> = batch.iter().flat_map(|append| &append.events).collect();
         let reservations: Vec<&NewReservation> =
             batch.iter().flat_map(|append| &append.reservations).collect();
-        let values: [&(dyn ToSql + Sync); 2] = [&events, &reservations];
+        let numbered = (0..).zip(batch.iter().map(|append| &**append));
+        let guards = NewGuard::of(numbered);
+        let values: [&(dyn ToSql + Sync); 3] = [&events, &reservations, &guards];
         let rows = failpoint!(AppendSent during self.client.query(&self.append, &values)).await;
         let rows = rows.map_err(|error| self.failure(&error))?;
         self.outcomes(&rows, batch, known)
     }
 
-    /// `None` when the event is refused: `event_log.append` then returns the reason.
-    async fn write_one(&self, event: &NewEvent) -> Result<Option<i64>, Error> {
-        let values: [&(dyn ToSql + Sync); 1] = [event];
+    /// `None` when the event is refused: `event_log.append_guarded` then returns the reason.
+    async fn write_one(&self, event: &NewEvent, guards: &[NewGuard]) -> Result<Option<i64>, Error> {
+        let values: [&(dyn ToSql + Sync); 2] = [event, &guards];
         let row = self.client.query_one(&self.append_one, &values);
         let row = failpoint!(AppendSent during row).await?;
         let at: Option<i64> = row.try_get(0)?;
@@ -225,5 +229,7 @@ fn went_back(why: WentBack) -> AppendError {
 }
 
 fn unknown(answer: &str) -> AppendError {
-    AppendError::AnswerLost(format!("event_log.append answered {answer}: update this programme"))
+    AppendError::AnswerLost(format!(
+        "event_log.append_guarded answered {answer}: update this programme"
+    ))
 }

@@ -4,7 +4,7 @@ use domain::privacy::take_apart;
 use domain::{Event, EventId};
 use uuid::Uuid;
 
-use super::rows::{Append, Json, NewEvent};
+use super::rows::{Append, GuardedStream, Json, NewEvent};
 use crate::event_store::error::ExecuteError;
 use crate::event_store::request::Request;
 use crate::ids::derived;
@@ -14,6 +14,7 @@ pub struct Draft<'a> {
     sealer: &'a Sealer,
     pub request: &'a Request,
     pub events: Vec<NewEvent>,
+    pub guards: Vec<GuardedStream>,
 }
 
 /// The stream and the version that an event gets.
@@ -28,7 +29,7 @@ pub struct Place {
 
 impl<'a> Draft<'a> {
     pub fn new(sealer: &'a Sealer, request: &'a Request, capacity: usize) -> Self {
-        Self { sealer, request, events: Vec::with_capacity(capacity) }
+        Self { sealer, request, events: Vec::with_capacity(capacity), guards: Vec::new() }
     }
 
     /// Adds an event; returns it sealed, as the log will hold it.
@@ -74,6 +75,8 @@ impl<'a> Draft<'a> {
 
     /// The append, its first event marked with the command.
     pub fn finish(self, macs: Option<RequestMacs>) -> Result<Append, ExecuteError> {
+        let mut guards = self.guards;
+        guards.retain(|guard| !self.events.iter().any(|event| event.expects(guard)));
         let mut events = self.events;
         let count = i16::try_from(events.len()).map_err(unwritable)?;
         if let Some(first) = events.first_mut() {
@@ -83,7 +86,7 @@ impl<'a> Draft<'a> {
             first.events = Some(count);
         }
         let reservations = self.request.reservations.iter().cloned().map(Into::into).collect();
-        Ok(Append { events, reservations })
+        Ok(Append { events, reservations, guards })
     }
 }
 

@@ -50,7 +50,7 @@ fn appended(row: &Row) -> Result<AppendedEvent, tokio_postgres::Error> {
     })
 }
 
-/// Compares them in the same way as `event_log.append`.
+/// Compares them in the same way as `event_log.append_guarded`.
 fn same(stored: Option<&[u8]>, macs: Option<RequestMacs>) -> bool {
     match (stored, macs) {
         (None, None) => true,

@@ -1,6 +1,6 @@
 //! Events are appended: drafted, queued, gathered into batches, and written on one connection.
 
-mod batch;
+pub mod batch;
 pub(super) mod batcher;
 mod connection;
 pub(super) mod draft;

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::rows::{Json, NewEvent, NewReservation};
 
 /// What an idle node asks: the rights are looked at, and whether the server is read-only.
-const NOTHING: &str = "select from event_log.append($1, $2)";
-const ONE: &str = "select from event_log.append_one($1)";
+const NOTHING: &str = "select from event_log.append_guarded($1, $2, '{}')";
+const ONE: &str = "select from event_log.append_one_guarded($1, '{}')";
 /// Its commit waits for the WAL, as that of an append does.
 const FLUSH: &str = "select pg_logical_emit_message(true, 'lethe.probe', '')";
 /// A full disk takes a short event where a page has room for it, and a message while the present file of the WAL

@@ -1,5 +1,6 @@
-//! An append: the events and reservations of one command, as `event_log.append` takes them.
+//! An append: the events and reservations of one command, as `event_log.append_guarded` takes them.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use domain::EventId;
@@ -64,11 +65,56 @@ impl From<ReservationChange> for NewReservation {
     }
 }
 
-/// The events and reservations of one command. All of them are written, or none.
-#[derive(Debug)]
+/// A stream that must have no event after this version when the append is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuardedStream {
+    pub stream: Uuid,
+    pub version: i64,
+    /// The log has no other event of the stream at or before this position.
+    pub after: i64,
+}
+
+/// `event_log.new_guard`: a guard of one append or more.
+#[derive(Debug, PartialEq, Eq, ToSql)]
+#[postgres(name = "new_guard")]
+pub struct NewGuard {
+    pub appends: Vec<i32>,
+    pub stream_id: Uuid,
+    pub version: i64,
+    pub after: i64,
+}
+
+impl NewGuard {
+    /// The guards of a batch: what several of its appends expect is asked once.
+    pub fn of<'a>(batch: impl Iterator<Item = (i32, &'a Append)>) -> Vec<Self> {
+        let mut guards: BTreeMap<(Uuid, i64), Self> = BTreeMap::new();
+        for (append, guard) in batch
+            .flat_map(|(number, append)| append.guards.iter().map(move |guard| (number, guard)))
+        {
+            let GuardedStream { stream: stream_id, version, after } = *guard;
+            let new = Self { appends: Vec::new(), stream_id, version, after };
+            let known = guards.entry((stream_id, version)).or_insert(new);
+            known.after = known.after.max(after);
+            known.appends.push(append);
+        }
+        guards.into_values().collect()
+    }
+}
+
+/// The events and reservations of one command, and what it expects of other streams. All of them are
+/// written, or none.
+#[derive(Debug, Default)]
 pub struct Append {
     pub events: Vec<NewEvent>,
     pub reservations: Vec<NewReservation>,
+    pub guards: Vec<GuardedStream>,
+}
+
+impl NewEvent {
+    /// Whether its append is refused anyway where this guard's stream has moved.
+    pub fn expects(&self, guard: &GuardedStream) -> bool {
+        self.stream_id == guard.stream && self.expected == Some(guard.version)
+    }
 }
 
 impl Append {
@@ -84,7 +130,7 @@ impl Append {
         appended.collect()
     }
 
-    /// One event and no reservations: what `event_log.append_one` takes.
+    /// One event and no reservations: what `event_log.append_one_guarded` takes.
     pub fn single(&self) -> Option<&NewEvent> {
         match (self.events.as_slice(), self.reservations.as_slice()) {
             ([event], []) => Some(event),
@@ -118,7 +164,7 @@ impl Append {
     /// a collision one of the two waits for the next batch.
     pub fn keys(&self) -> impl Iterator<Item = u64> {
         let streams = self.events.iter().filter(|event| event.expected.is_some());
-        let streams = streams.map(|event| hash(&(0, event.stream_id)));
+        let streams = streams.map(|event| stream_key(event.stream_id));
         let commands = self.events.iter().filter_map(|event| event.command_id);
         let commands = commands.map(|command| hash(&(1, command)));
         let reservations = self
@@ -127,6 +173,16 @@ impl Append {
             .map(|reservation| hash(&(2, &reservation.kind, &reservation.blind_index)));
         streams.chain(commands).chain(reservations)
     }
+
+    /// Hashes of the streams that it guards, as [`Self::keys`] has those that it writes to: no other append
+    /// in the batch may write to one of them.
+    pub fn guarded_keys(&self) -> impl Iterator<Item = u64> {
+        self.guards.iter().map(|guard| stream_key(guard.stream))
+    }
+}
+
+fn stream_key(stream: Uuid) -> u64 {
+    hash(&(0, stream))
 }
 
 fn hash(of: &impl Hash) -> u64 {

@@ -57,8 +57,13 @@ impl Cache {
             return;
         }
         let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = generations.young.get(&stream).or_else(|| generations.old.get(&stream));
-        if known.is_some_and(|known| known.state.version >= state.version) {
+        let Generations { young, old } = &mut *generations;
+        if let Some(known) = young.get_mut(&stream).or_else(|| old.get_mut(&stream))
+            && known.state.version >= state.version
+        {
+            if known.state.version == state.version {
+                known.state.through = known.state.through.max(state.through);
+            }
             return;
         }
         generations.old.remove(&stream);

@@ -50,6 +50,8 @@ pub struct StreamState {
     pub state: AnyState,
     pub version: i64,
     pub position: i64,
+    /// The log has no other event of the stream at or before this position.
+    pub through: i64,
 }
 
 impl StreamState {
@@ -62,7 +64,8 @@ impl StreamState {
 
 impl<A: Stored> From<Loaded<A>> for StreamState {
     fn from(loaded: Loaded<A>) -> Self {
-        Self { state: loaded.state, version: loaded.version, position: loaded.position }
+        let Loaded { state, version, position } = loaded;
+        Self { state, version, position, through: position }
     }
 }
 

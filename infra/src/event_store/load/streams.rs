@@ -30,6 +30,15 @@ pub enum Freshness {
     Fresh,
 }
 
+/// A state that was loaded, or was cached.
+pub struct Known<A> {
+    pub loaded: Loaded<A>,
+    /// Whether it is the newest, also if a cached one was enough.
+    pub fresh: bool,
+    /// The log has no other event of the stream at or before this position.
+    pub through: i64,
+}
+
 pub struct Streams {
     pub pool: Pool,
     pub cache: Cache,
@@ -39,19 +48,26 @@ pub struct Streams {
 }
 
 impl Streams {
-    /// Whether the state is fresh, also if a cached one was enough.
     pub async fn load<A: Stored>(
         &self,
         tenant: TenantId,
         stream: Uuid,
         freshness: Freshness,
-    ) -> Result<(Loaded<A>, bool), LoadError> {
-        let cached = self.cache.get(tenant, A::TYPE, stream).and_then(StreamState::typed);
-        match cached {
-            Some(loaded) if freshness == Freshness::Cached => Ok((loaded, false)),
-            Some(loaded) => Ok((self.read_on(tenant, stream, loaded).await?, true)),
-            None => Ok((self.read_whole(tenant, stream).await?, true)),
-        }
+    ) -> Result<Known<A>, LoadError> {
+        let cached = self.cache.get(tenant, A::TYPE, stream);
+        let through = cached.as_ref().map_or(0, |cached| cached.through);
+        let cached = cached.and_then(StreamState::typed);
+        // What the log held before it was read has been read.
+        let head = self.watermark.position();
+        let fold = match cached {
+            Some(loaded) if freshness == Freshness::Cached => {
+                return Ok(Known { loaded, fresh: false, through });
+            }
+            Some(loaded) => self.read_on(tenant, stream, loaded).await?,
+            None => self.read_whole(tenant, stream).await?,
+        };
+        let through = head.max(fold.loaded.position);
+        Ok(Known { loaded: self.keep(tenant, fold, through), fresh: true, through })
     }
 
     /// Reads the events after the cached state.
@@ -60,12 +76,12 @@ impl Streams {
         tenant: TenantId,
         stream: Uuid,
         cached: Loaded<A>,
-    ) -> Result<Loaded<A>, LoadError> {
+    ) -> Result<Fold<A>, LoadError> {
         let client = self.pool.get().await?;
         let (version, position) = (cached.version, cached.position);
         let mut fold = Fold::from(stream, cached);
         fold.apply_all(read_after::<A>(&client, tenant, stream, version, position).await?).await?;
-        Ok(self.keep(tenant, fold))
+        Ok(fold)
     }
 
     /// Reads from the stream's snapshot on, or from the beginning.
@@ -73,13 +89,13 @@ impl Streams {
         &self,
         tenant: TenantId,
         stream: Uuid,
-    ) -> Result<Loaded<A>, LoadError> {
+    ) -> Result<Fold<A>, LoadError> {
         if let Some(fold) = self.fold(tenant, stream, A::SNAPSHOT_VERSION).await? {
-            return Ok(self.keep(tenant, fold));
+            return Ok(fold);
         }
         let whole = self.fold(tenant, stream, NO_SNAPSHOT).await?;
         let whole = whole.unwrap_or_else(|| Fold::from(stream, Loaded::empty()));
-        Ok(self.keep(tenant, Fold { unusable_snapshot: true, ..whole }))
+        Ok(Fold { unusable_snapshot: true, ..whole })
     }
 
     /// `None`: there is a snapshot, but the log lacks its event, or it cannot be read.
@@ -108,7 +124,7 @@ impl Streams {
                 drain(rows).await?;
                 return Ok(None);
             };
-            fold = Fold { loaded, from_snapshot: true, last: Some(last), ..fold };
+            fold = Fold { loaded, last: Some(last), ..fold };
         }
         fold.apply_all(rows).await?;
         Ok(Some(fold))
@@ -130,13 +146,14 @@ impl Streams {
         Ok(fold.loaded)
     }
 
-    fn keep<A: Stored>(&self, tenant: TenantId, fold: Fold<A>) -> Loaded<A> {
+    fn keep<A: Stored>(&self, tenant: TenantId, fold: Fold<A>, through: i64) -> Loaded<A> {
         let loaded = fold.loaded;
         if let Some(last) = fold.last {
             self.watermark.raise(last);
         }
-        if fold.events > 0 || fold.from_snapshot {
-            self.cache.put(tenant, A::TYPE, fold.stream, loaded.clone().into());
+        if loaded.version > 0 {
+            let state = StreamState { through, ..loaded.clone().into() };
+            self.cache.put(tenant, A::TYPE, fold.stream, state);
         }
         let of = (tenant, fold.stream);
         self.snapshots.take_after_load(of, &loaded, fold.events, fold.unusable_snapshot);
@@ -213,7 +230,6 @@ struct Fold<A> {
     loaded: Loaded<A>,
     /// How many events were applied.
     events: i64,
-    from_snapshot: bool,
     /// There is a snapshot that was read around.
     unusable_snapshot: bool,
     /// The last event that was read.
@@ -222,8 +238,7 @@ struct Fold<A> {
 
 impl<A: Stored> Fold<A> {
     const fn from(stream: Uuid, loaded: Loaded<A>) -> Self {
-        let (from_snapshot, unusable_snapshot) = (false, false);
-        Self { stream, loaded, events: 0, from_snapshot, unusable_snapshot, last: None }
+        Self { stream, loaded, events: 0, unusable_snapshot: false, last: None }
     }
 
     /// What cannot be read ends the state, and not the rows: the connection of a statement that is given up

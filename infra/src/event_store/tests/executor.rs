@@ -24,6 +24,7 @@ pub(super) struct TestExecutor {
     pub executor: Executor,
     metrics: Arc<Metrics>,
     pub databases: Databases,
+    keyring: Keyring,
     _roots: TempDir,
 }
 
@@ -45,7 +46,19 @@ impl TestExecutor {
         let expires_at = Clock::system().now() + Duration::from_hours(24);
         let issue = OperatorCommand::IssueToken { scope: Scope::Admin, expires_at };
         executor.execute(&request(1), &[Step::new::<Operator>(TOKEN, issue)]).await.unwrap();
-        Self { executor, metrics, databases, _roots: roots }
+        Self { executor, metrics, databases, keyring, _roots: roots }
+    }
+
+    /// Another node of the same installation, with a cache of its own.
+    pub async fn another(&self) -> Executor {
+        let (log, url) = (pool(&self.databases.log_url).await, &self.databases.log_url);
+        let (sealer, macs) = (self.keyring.sealer.clone(), self.keyring.request_macs.clone());
+        let metrics = Arc::new(Metrics::new().unwrap());
+        Executor::start(ExecutorConfig::default(), log, url, sealer, macs, metrics).await.unwrap()
+    }
+
+    pub fn conflicts(&self) -> u64 {
+        self.metrics.conflicts.get()
     }
 
     pub async fn export(&self, request: &Request) -> Result<Receipt, ExecuteError> {

@@ -74,7 +74,11 @@ async fn a_fence_lets_closing_events_through_and_frees_the_address() {
         owner: Uuid::from_u128(owner),
         taken: true,
     };
-    let registered = Append { events: vec![event(1, 7, 1)], reservations: vec![reservation(7)] };
+    let registered = Append {
+        events: vec![event(1, 7, 1)],
+        reservations: vec![reservation(7)],
+        ..Append::default()
+    };
     assert!(appended(&node.queue.append(registered).await.unwrap()));
 
     let of = Uuid::from_u128(7);
@@ -85,7 +89,11 @@ async fn a_fence_lets_closing_events_through_and_frees_the_address() {
     let mut closing = event(3, 7, 2);
     closing.event_type = "car.scrapped";
     assert!(appended(&node.queue.append(one(closing)).await.unwrap()));
-    let registered = Append { events: vec![event(4, 8, 1)], reservations: vec![reservation(8)] };
+    let registered = Append {
+        events: vec![event(4, 8, 1)],
+        reservations: vec![reservation(8)],
+        ..Append::default()
+    };
     assert!(appended(&node.queue.append(registered).await.unwrap()));
     // Called again, it answers the same position.
     let again: i64 = client.query_one(FENCE, &[&of, &CLOSING]).await.unwrap().get(0);

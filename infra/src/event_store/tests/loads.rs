@@ -14,7 +14,7 @@ use super::{databases, node, owner, pool};
 use crate::postgres::Pool;
 
 async fn read(streams: &Streams) -> Loaded<Account> {
-    streams.load::<Account>(TENANT, STREAM, Freshness::Fresh).await.unwrap().0
+    streams.load::<Account>(TENANT, STREAM, Freshness::Fresh).await.unwrap().loaded
 }
 
 /// By a node that has nothing in its cache, and writes no snapshot of its own.

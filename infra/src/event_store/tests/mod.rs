@@ -4,6 +4,7 @@ mod as_of;
 mod batches;
 mod executor;
 mod fence;
+mod guards;
 mod loads;
 mod lost;
 mod outcomes;
@@ -117,7 +118,7 @@ pub(super) fn event(command: u128, stream: u128, version: i64) -> NewEvent {
 }
 
 pub(super) fn one(event: NewEvent) -> Append {
-    Append { events: vec![event], reservations: Vec::new() }
+    Append { events: vec![event], reservations: Vec::new(), ..Append::default() }
 }
 
 async fn count(client: &tokio_postgres::Client) -> i64 {

@@ -44,7 +44,7 @@ async fn several_streams_are_one_append_or_none() {
         second.events = None;
         let mut first = event(command, 7, first);
         first.events = Some(2);
-        Append { events: vec![first, second], reservations: Vec::new() }
+        Append { events: vec![first, second], reservations: Vec::new(), ..Append::default() }
     };
 
     let answer = node.queue.append(both(1, 1, 1)).await.unwrap();
@@ -108,8 +108,11 @@ async fn of_64_reservations_of_one_address_one_is_taken() {
     let nodes = [node(&databases.log_url).await, node(&databases.log_url).await];
 
     let appends = (0..64_u128).map(|n| {
-        let append =
-            Append { events: vec![event(n, n, 1)], reservations: vec![reservation(1, n, true)] };
+        let append = Append {
+            events: vec![event(n, n, 1)],
+            reservations: vec![reservation(1, n, true)],
+            ..Append::default()
+        };
         nodes[usize::from(n % 2 == 0)].queue.append(append)
     });
     let answers: Vec<AppendOutcome> =
@@ -123,8 +126,11 @@ async fn of_64_reservations_of_one_address_one_is_taken() {
 async fn a_reservation_given_back_is_free_for_the_next() {
     let databases = databases().await;
     let node = node(&databases.log_url).await;
-    let append =
-        |n, version, reservations| Append { events: vec![event(n * 10, n, version)], reservations };
+    let append = |n, version, reservations| Append {
+        events: vec![event(n * 10, n, version)],
+        reservations,
+        ..Append::default()
+    };
 
     assert!(appended(
         &node.queue.append(append(1, 1, vec![reservation(1, 1, true)])).await.unwrap()
@@ -132,6 +138,7 @@ async fn a_reservation_given_back_is_free_for_the_next() {
     let moved = Append {
         events: vec![event(11, 1, 2)],
         reservations: vec![reservation(1, 1, false), reservation(2, 1, true)],
+        ..Append::default()
     };
     assert!(appended(&node.queue.append(moved).await.unwrap()));
     assert!(appended(
@@ -189,6 +196,7 @@ async fn a_command_id_of_another_tenant_is_another_command() {
     let of_tenant = |tenant: u128, stream: u128| Append {
         events: vec![NewEvent { tenant_id: Uuid::from_u128(tenant), ..event(1, stream, 1) }],
         reservations: vec![reservation(stream, stream, true)],
+        ..Append::default()
     };
     assert!(appended(&node.queue.append(of_tenant(1, 7)).await.unwrap()));
 
@@ -204,6 +212,7 @@ async fn a_refused_append_reserves_and_releases_nothing() {
     let append = |n, version, reservations| Append {
         events: vec![event(n * 10 + u128::try_from(version).unwrap(), n, version)],
         reservations,
+        ..Append::default()
     };
     let reserved = append(1, 1, vec![reservation(1, 1, true)]);
     assert!(appended(&node.queue.append(reserved).await.unwrap()));

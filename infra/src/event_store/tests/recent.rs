@@ -6,15 +6,15 @@ use uuid::Uuid;
 
 use super::super::append::outcome::AppendOutcome;
 use super::super::append::partitions::create_partitions_ahead;
-use super::super::append::rows::{Append, NewEvent, NewReservation};
+use super::super::append::rows::{Append, NewEvent, NewGuard, NewReservation};
 use super::super::load::streams::{LOAD, LOAD_AFTER};
 use super::{Node, appended, count, databases, event, node, one, owner, pool};
 
 const OLD_LOG: &str = include_str!("old_log.sql");
 const SESSION_SETTINGS: &str = include_str!("../append/session_settings.sql");
 const LOOK_UP: &str = include_str!("../append/look_up.sql");
-const ONE: &str = "select at from event_log.append_one($1)";
-const BATCH: &str = "select cardinality(refused) from event_log.append($1, $2)";
+const ONE: &str = "select at from event_log.append_one_guarded($1, $2)";
+const BATCH: &str = "select cardinality(refused) from event_log.append_guarded($1, $2, $3)";
 
 type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
 
@@ -58,12 +58,17 @@ fn without_command(event: NewEvent) -> NewEvent {
     NewEvent { command_id: None, events: None, ..event }
 }
 
+/// Of the first append.
+fn guard(stream: u128, version: i64, after: i64) -> NewGuard {
+    NewGuard { appends: vec![0], stream_id: Uuid::from_u128(stream), version, after }
+}
+
 /// With a reservation, so that the function for batches decides.
 fn reserving(event: NewEvent) -> Append {
     let blind_index = event.stream_id.as_bytes().to_vec();
     let (kind, owner) = ("address".to_owned(), event.stream_id);
     let reservation = NewReservation { append: 0, kind, blind_index, owner, taken: true };
-    Append { events: vec![event], reservations: vec![reservation] }
+    Append { events: vec![event], reservations: vec![reservation], ..Append::default() }
 }
 
 async fn append(node: &Node, append: Append) -> AppendOutcome {
@@ -76,9 +81,14 @@ async fn an_append_opens_no_partition_that_is_older_than_30_days() {
     let mut client = old_log(&databases.log_url).await;
     client.batch_execute(SESSION_SETTINGS).await.unwrap();
 
+    // The one that is guarded has changed, was never there, or began long ago.
+    let guards = [guard(1906, 0, 1900), guard(9009, 0, 1901), guard(5, 1, 1910)];
     for (command, stream, version) in [(9001, 1905, 2), (9002, 9002, 1), (1905, 9003, 1)] {
         let single = event(command, stream, version);
-        assert_eq!(after(&mut client, ONE, &[&single], OPENED).await, ["events_1901"]);
+        assert_eq!(
+            after(&mut client, ONE, &[&single, &&guards[..]], OPENED).await,
+            ["events_1901"]
+        );
     }
 
     let mut second = event(9001, 9004, 1);
@@ -86,7 +96,7 @@ async fn an_append_opens_no_partition_that_is_older_than_30_days() {
     let news = [event(9005, 1905, 2), second, without_command(event(9005, 1906, 2))];
     let moves: [NewReservation; 0] = [];
     assert_eq!(
-        after(&mut client, BATCH, &[&&news[..], &&moves[..]], OPENED).await,
+        after(&mut client, BATCH, &[&&news[..], &&moves[..], &&guards[..]], OPENED).await,
         ["events_1901"]
     );
 }

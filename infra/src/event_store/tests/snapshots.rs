@@ -51,19 +51,23 @@ pub async fn change_passwords(node: &Node, versions: std::ops::RangeInclusive<i6
     for version in versions {
         let credential = CredentialId(Uuid::from_u128(u128::try_from(version).unwrap()));
         let changed = new_event(version, AccountEvent::PasswordChanged { credential });
-        let append = Append { events: vec![changed], reservations: Vec::new() };
+        let append =
+            Append { events: vec![changed], reservations: Vec::new(), ..Append::default() };
         assert!(appended(&node.queue.append(append).await.unwrap()));
     }
 }
 
 pub async fn register(node: &Node) {
-    let append =
-        Append { events: vec![new_event(1, registered(vec![1, 2, 3]))], reservations: Vec::new() };
+    let append = Append {
+        events: vec![new_event(1, registered(vec![1, 2, 3]))],
+        reservations: Vec::new(),
+        ..Append::default()
+    };
     assert!(appended(&node.queue.append(append).await.unwrap()));
 }
 
 async fn load(pool: &Pool) -> Result<Loaded<Account>, LoadError> {
-    Ok(streams(pool).load::<Account>(TENANT, STREAM, Freshness::Fresh).await?.0)
+    Ok(streams(pool).load::<Account>(TENANT, STREAM, Freshness::Fresh).await?.loaded)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -124,7 +128,7 @@ async fn a_state_that_is_only_a_snapshot_is_cached() {
 
     for fresh in [true, false] {
         let loaded = streams.load::<Account>(TENANT, STREAM, Freshness::Cached).await.unwrap();
-        assert_eq!((loaded.0.version, loaded.1), (1, fresh));
+        assert_eq!((loaded.loaded.version, loaded.fresh), (1, fresh));
     }
 }
 
@@ -215,13 +219,13 @@ async fn another_tenants_stream_is_not_read() {
     let (node, pool) = (node(&databases.log_url).await, pool(&databases.log_url).await);
     register(&node).await;
     let streams = streams(&pool);
-    let (mine, _) = streams.load::<Account>(TENANT, STREAM, Freshness::Fresh).await.unwrap();
+    let mine = streams.load::<Account>(TENANT, STREAM, Freshness::Fresh).await.unwrap().loaded;
     assert_eq!(mine.version, 1);
     Snapshot::of(TENANT, STREAM, &mine).write(&pool).await.unwrap();
 
     for freshness in [Freshness::Fresh, Freshness::Cached] {
         let other = TenantId(Uuid::from_u128(2));
-        let (loaded, _) = streams.load::<Account>(other, STREAM, freshness).await.unwrap();
+        let loaded = streams.load::<Account>(other, STREAM, freshness).await.unwrap().loaded;
         assert_eq!((loaded.version, loaded.state.as_ref()), (0, &Account::Absent));
     }
 }
@@ -235,7 +239,7 @@ async fn a_node_knows_the_last_event_of_a_stream_that_it_has_loaded() {
     let written = node.watermark.newest();
 
     let reader = streams(&pool);
-    let loaded = reader.load::<Account>(TENANT, STREAM, Freshness::Fresh).await.unwrap().0;
+    let loaded = reader.load::<Account>(TENANT, STREAM, Freshness::Fresh).await.unwrap().loaded;
     assert_eq!(reader.watermark.newest(), written);
 
     // Nothing stands after its snapshot.

@@ -76,7 +76,7 @@ async fn a_role_that_lost_its_right_to_append_is_seen_and_its_batches_are_refuse
     let node = node(&databases.log_url).await;
     let admin = owner(&databases.log_url).await;
     let right = async |change: &str| {
-        for function in ["append", "append_one"] {
+        for function in ["append_guarded", "append_one_guarded"] {
             let sql = format!("{change} lethe_app").replace("{}", function);
             admin.batch_execute(&sql).await.unwrap();
         }

@@ -1,0 +1,93 @@
+//! Who acts in a workspace, and whether they may: one rule for the admission of a request and for its append.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use super::{LiveWorkspace, Right, Role, Workspace, WorkspaceAction, WorkspaceError};
+use crate::{AccountId, ApiTokenId};
+
+/// Who acts: a person, or a token that acts for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// In person, with a session.
+    Member(AccountId),
+    /// A token of the workspace.
+    Token(ApiTokenId),
+}
+
+/// Somebody who belongs to the workspace, and what they may do there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Acting {
+    /// The member; that of the token, if it is one.
+    pub account: AccountId,
+    /// What the member is.
+    pub role: Role,
+    /// What the token may do, if the member may; `None` for a person.
+    pub scopes: Option<BTreeSet<Right>>,
+}
+
+impl Acting {
+    /// # Errors
+    /// `NeedsRight`: the role does not have it, or the token's scopes.
+    pub fn needs(&self, right: Right) -> Result<(), WorkspaceError> {
+        let in_scope = self.scopes.as_ref().is_none_or(|scopes| scopes.contains(&right));
+        if self.role.may(right) && in_scope {
+            return Ok(());
+        }
+        Err(WorkspaceError::NeedsRight(right))
+    }
+}
+
+impl Workspace {
+    /// Who that is now.
+    ///
+    /// # Errors
+    /// `Unknown`: it does not exist, or is deleted. `NotAMember`. `TokenGone`: revoked, expired, or its
+    /// member belongs no more.
+    pub fn acting(&self, by: Actor, now: DateTime<Utc>) -> Result<Acting, WorkspaceError> {
+        self.live().ok_or(WorkspaceError::Unknown)?.acting(by, now)
+    }
+}
+
+impl LiveWorkspace {
+    fn acting(&self, by: Actor, now: DateTime<Utc>) -> Result<Acting, WorkspaceError> {
+        match by {
+            Actor::Member(account) => {
+                Ok(Acting { account, role: self.role(account)?, scopes: None })
+            }
+            Actor::Token(token) => {
+                let found = self.tokens.get(&token).filter(|token| now < token.expires_at);
+                let token = found.ok_or(WorkspaceError::TokenGone)?;
+                let account = token.account;
+                let role = self.role(account).map_err(|_| WorkspaceError::TokenGone)?;
+                Ok(Acting { account, role, scopes: Some(token.rights.clone()) })
+            }
+        }
+    }
+
+    /// # Errors
+    /// `DeletionRequested`: until the request is cancelled, the action is not possible.
+    pub const fn allows(&self, action: WorkspaceAction) -> Result<(), WorkspaceError> {
+        if self.deletion.is_some() && !action.allowed_in_grace() {
+            return Err(WorkspaceError::DeletionRequested);
+        }
+        Ok(())
+    }
+
+    /// `also`: a right beside that of the action.
+    pub(super) fn act(
+        &self,
+        by: Actor,
+        action: Option<WorkspaceAction>,
+        also: Option<Right>,
+        now: DateTime<Utc>,
+    ) -> Result<(), WorkspaceError> {
+        let acting = self.acting(by, now)?;
+        if let Some(action) = action {
+            self.allows(action)?;
+            acting.needs(action.right())?;
+        }
+        also.map_or(Ok(()), |right| acting.needs(right))
+    }
+}

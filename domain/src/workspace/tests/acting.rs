@@ -1,0 +1,117 @@
+//! Who acts, and whether they may: what the admission asks, and the guard of an append.
+
+use super::super::{Acting, Actor, ApiToken, WorkspaceAction};
+use super::*;
+
+fn act(by: Actor, action: WorkspaceAction) -> WorkspaceCommand {
+    WorkspaceCommand::Act { by, action: Some(action), also: None, now: now() }
+}
+
+/// Ada's, for a day.
+fn with_token(rights: Vec<Right>) -> Vec<WorkspaceEvent> {
+    let issued = WorkspaceEvent::ApiTokenIssued {
+        token: TOKEN,
+        account: ADA,
+        rights,
+        expires_at: in_days(1),
+    };
+    [with_bob(Role::Viewer), vec![issued]].concat()
+}
+
+fn passes(given: &[WorkspaceEvent], command: WorkspaceCommand) {
+    Workspaces::with(()).given(given.to_vec()).when(command).then_expect_events(vec![]);
+}
+
+fn refused(given: &[WorkspaceEvent], command: WorkspaceCommand, why: WorkspaceError) {
+    Workspaces::with(()).given(given.to_vec()).when(command).then_expect_error(why);
+}
+
+#[test]
+fn whoever_acts_belongs_to_the_workspace_and_has_the_right() {
+    let (ada, bob) = (Actor::Member(ADA), Actor::Member(BOB));
+    let given = with_bob(Role::Viewer);
+    let needs = WorkspaceError::NeedsRight(Right::StartRuns);
+
+    passes(&given, act(ada, WorkspaceAction::StartRun));
+    refused(&given, act(bob, WorkspaceAction::StartRun), needs);
+    passes(&given, act(bob, WorkspaceAction::ShowRun));
+    refused(&given, act(Actor::Member(EVE), WorkspaceAction::ShowRun), WorkspaceError::NotAMember);
+    refused(&[], act(ada, WorkspaceAction::StartRun), WorkspaceError::Unknown);
+}
+
+#[test]
+fn a_token_does_what_its_member_and_its_scopes_both_allow_until_it_is_gone() {
+    let token = Actor::Token(TOKEN);
+    let given = with_token(vec![Right::StartRuns]);
+    let start = || act(token, WorkspaceAction::StartRun);
+    let then = |event| [given.clone(), vec![event]].concat();
+    let lowered = |to| WorkspaceEvent::RoleChanged { account: ADA, from: Role::Owner, to };
+
+    passes(&given, start());
+    let needs = WorkspaceError::NeedsRight(Right::ReadRuns);
+    refused(&given, act(token, WorkspaceAction::ShowRun), needs);
+    let needs = WorkspaceError::NeedsRight(Right::StartRuns);
+    refused(&then(lowered(Role::Viewer)), start(), needs);
+    for gone in [
+        WorkspaceEvent::ApiTokenRevoked { token: TOKEN },
+        WorkspaceEvent::MemberRemoved { account: ADA },
+    ] {
+        refused(&then(gone), start(), WorkspaceError::TokenGone);
+    }
+    let late = WorkspaceCommand::Act { by: token, action: None, also: None, now: in_days(1) };
+    refused(&given, late, WorkspaceError::TokenGone);
+}
+
+#[test]
+fn what_starts_something_is_refused_in_the_grace() {
+    let given = [created(), vec![requested()]].concat();
+    let ada = Actor::Member(ADA);
+    refused(&given, act(ada, WorkspaceAction::StartRun), WorkspaceError::DeletionRequested);
+    passes(&given, act(ada, WorkspaceAction::ShowRun));
+    passes(&given, act(ada, WorkspaceAction::CancelDeletion));
+}
+
+#[test]
+fn a_right_beside_that_of_the_action_is_needed_as_well() {
+    let given = with_bob(Role::Operator);
+    let release = |by, also| {
+        let action = Some(WorkspaceAction::ReleaseLease);
+        WorkspaceCommand::Act { by: Actor::Member(by), action, also, now: now() }
+    };
+    passes(&given, release(BOB, None));
+    let needs = WorkspaceError::NeedsRight(Right::ManageMembers);
+    refused(&given, release(BOB, Some(Right::ManageMembers)), needs);
+    passes(&given, release(ADA, Some(Right::ManageMembers)));
+}
+
+#[test]
+fn without_an_action_it_is_enough_to_belong_to_the_workspace() {
+    let leave =
+        WorkspaceCommand::Act { by: Actor::Member(BOB), action: None, also: None, now: now() };
+    passes(&with_bob(Role::Viewer), leave.clone());
+    refused(&created(), leave, WorkspaceError::NotAMember);
+}
+
+#[test]
+fn an_owner_remains_one_until_the_role_is_lowered() {
+    let remain = WorkspaceCommand::RemainOwner { account: BOB };
+    passes(&with_bob(Role::Owner), remain.clone());
+    refused(&with_bob(Role::Admin), remain.clone(), WorkspaceError::LastOwner);
+    refused(&created(), remain, WorkspaceError::LastOwner);
+}
+
+#[test]
+fn a_token_acts_until_its_end_while_its_member_belongs() {
+    let mut live = live(1);
+    let token = ApiToken { account: ADA, rights: [Right::ReadRuns].into(), expires_at: in_days(1) };
+    live.tokens.insert(TOKEN, token);
+    let acting = |live: &LiveWorkspace, at| {
+        Workspace::Live(Box::new(live.clone())).acting(Actor::Token(TOKEN), at)
+    };
+    let scopes = Some([Right::ReadRuns].into());
+    assert_eq!(acting(&live, now()), Ok(Acting { account: ADA, role: Role::Owner, scopes }));
+    assert_eq!(acting(&live, in_days(1)), Err(WorkspaceError::TokenGone));
+    live.members.clear();
+    assert_eq!(acting(&live, now()), Err(WorkspaceError::TokenGone));
+    assert_eq!(Workspace::Ended.acting(Actor::Token(TOKEN), now()), Err(WorkspaceError::Unknown));
+}
