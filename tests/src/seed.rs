@@ -105,6 +105,8 @@ struct Person<'a> {
     crowd: &'a Crowd,
     number: u64,
     account: AccountId,
+    /// That of the registration.
+    credential: CredentialId,
     now: DateTime<Utc>,
     commands: u64,
 }
@@ -113,7 +115,8 @@ impl<'a> Person<'a> {
     fn new(crowd: &'a Crowd, number: u64) -> Self {
         let account = hashed(&[&crowd.run.to_be_bytes(), &number.to_be_bytes()]);
         let now = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
-        Self { crowd, number, account: AccountId(account), now, commands: 0 }
+        let credential = CredentialId(derived(CommandId(account), "credential"));
+        Self { crowd, number, account: AccountId(account), credential, now, commands: 0 }
     }
 
     /// The same for the same person and question, and otherwise as if drawn.
@@ -166,7 +169,7 @@ impl<'a> Person<'a> {
             email: Personal::Clear(email),
             name: Personal::Clear(PersonName::parse(name).unwrap()),
             username: None,
-            credential: CredentialId(derived(command, "credential")),
+            credential: self.credential,
             verification: proof,
         };
         let mut request = self.request(command);
@@ -188,7 +191,12 @@ impl<'a> Person<'a> {
         }
         let command = self.next();
         let session = SessionId(derived(command, "session"));
-        let succeed = AccountCommand::SucceedLogin { session, ip: ip(), user_agent: user_agent() };
+        let succeed = AccountCommand::SucceedLogin {
+            credential: self.credential,
+            session,
+            ip: ip(),
+            user_agent: user_agent(),
+        };
         let open = SessionCommand::Open {
             account: self.account,
             kind: SessionKind::Browser,

@@ -10,8 +10,8 @@ use infra::log::watermark::WentBack;
 use super::terminal;
 use crate::config::ConfigError;
 use crate::databases::DatabasesError;
+use crate::operations::owners::OwnersError;
 use crate::operations::request_erasure::RequestErasureError;
-use crate::operations::sole_owner::SoleOwnerError;
 use crate::wiring::WiringError;
 
 #[derive(Debug, thiserror::Error)]
@@ -132,10 +132,10 @@ impl From<RequestErasureError> for CliError {
     fn from(error: RequestErasureError) -> Self {
         match error {
             RequestErasureError::Execute(error) => error.into(),
-            RequestErasureError::SoleOwner(SoleOwnerError::OwnsWorkspaces) => {
+            RequestErasureError::Owners(OwnersError::OwnsWorkspaces) => {
                 Self::Input(error.to_string())
             }
-            RequestErasureError::SoleOwner(_)
+            RequestErasureError::Owners(_)
             | RequestErasureError::InProgress { .. }
             | RequestErasureError::Keyring(_)
             | RequestErasureError::Earlier(_) => Self::failed(error),

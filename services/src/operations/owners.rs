@@ -1,10 +1,11 @@
-//! Whether an account is the only owner of a workspace that has other members.
+//! Who owns a workspace once an owner leaves it: somebody whose erasure is not requested.
 
 use std::time::Duration;
 
-use domain::AccountId;
-use domain::workspace::Workspace;
-use infra::event_store::LoadError;
+use domain::account::{Account, AccountCommand};
+use domain::workspace::{LiveWorkspace, Role, Workspace, WorkspaceCommand};
+use domain::{AccountId, AggregateRoot, WorkspaceId};
+use infra::event_store::{Guard, LoadError};
 use infra::log::{Feed, FeedError};
 use infra::postgres::PgError;
 use projections::memberships::{Memberships, mine};
@@ -15,10 +16,10 @@ const WAIT: Duration = Duration::from_secs(2);
 const AT_ONCE: i64 = 200;
 
 #[derive(Debug, thiserror::Error)]
-pub enum SoleOwnerError {
+pub enum OwnersError {
     #[error(
-        "the account is the only owner of a workspace that has other members: make another member \
-         its owner, or delete it"
+        "the account is the only owner who stays in a workspace that has other members: make another \
+         member its owner, or delete it"
     )]
     OwnsWorkspaces,
     #[error(
@@ -34,32 +35,58 @@ pub enum SoleOwnerError {
     Postgres(#[from] PgError),
 }
 
-/// The projection says in which workspaces the account is a member, up to the end of the log as the
-/// database has it: another node may have appended what this one does not know of. Whether it owns them
-/// is read in the log.
+/// Another owner of the workspace whose erasure is not requested, as guards of what makes `leaving` none:
+/// that one owns it still, and stays. `None`: there is nobody.
 ///
 /// # Errors
-/// [`SoleOwnerError`].
+/// The log does not answer.
+pub(crate) async fn remaining_owner(
+    app: &App,
+    workspace: WorkspaceId,
+    live: &LiveWorkspace,
+    leaving: AccountId,
+) -> Result<Option<[Guard; 2]>, LoadError> {
+    let owners = live.members.iter().filter(|(_, role)| **role == Role::Owner);
+    for account in owners.map(|(account, _)| *account).filter(|account| *account != leaving) {
+        let loaded = app.executor.load::<Account>(account.into(), account.0).await?;
+        if loaded.state.decide(AccountCommand::Remain).is_ok() {
+            let owns = WorkspaceCommand::RemainOwner { account };
+            return Ok(Some([
+                Guard::new::<Workspace>(workspace.into(), workspace.0, owns),
+                Guard::new::<Account>(account.into(), account.0, AccountCommand::Remain),
+            ]));
+        }
+    }
+    Ok(None)
+}
+
+/// Whoever depends on the account has another owner; the guards say which. The projection says in which
+/// workspaces the account is a member, up to the end of the log as the database has it: another node may
+/// have appended what this one does not know of. Whether it owns them is read in the log.
+///
+/// # Errors
+/// [`OwnersError`].
 pub(super) async fn check_nobody_depends(
     app: &App,
     account: AccountId,
-) -> Result<(), SoleOwnerError> {
+) -> Result<Vec<Guard>, OwnersError> {
     let head = Feed::head(&app.pool.get().await.map_err(PgError::from)?).await?;
     if !app.read_positions.wait_for::<Memberships>(&app.pool, head, WAIT).await? {
-        return Err(SoleOwnerError::ReadModelBehind);
+        return Err(OwnersError::ReadModelBehind);
     }
-    let mut after = None;
+    let (mut after, mut guards) = (None, Vec::new());
     loop {
         let page = mine(&app.pool, account, after, AT_ONCE).await?;
-        let Some(last) = page.last() else { return Ok(()) };
+        let Some(last) = page.last() else { return Ok(guards) };
         after = Some(last.workspace);
         for mine in page {
             let (tenant, stream) = (mine.workspace.into(), mine.workspace.0);
             let loaded = app.executor.load::<Workspace>(tenant, stream).await?;
             let Some(live) = loaded.state.live() else { continue };
             let alone = live.members.len() == 1 || live.deletion.is_some();
-            if !alone && live.is_sole_owner(account) {
-                return Err(SoleOwnerError::OwnsWorkspaces);
+            if !alone && live.members.get(&account) == Some(&Role::Owner) {
+                let remains = remaining_owner(app, mine.workspace, live, account).await?;
+                guards.extend(remains.ok_or(OwnersError::OwnsWorkspaces)?);
             }
         }
     }

@@ -14,7 +14,7 @@ use infra::postgres::PgError;
 pub(crate) use super::claim_codes::hash_code;
 use super::claim_codes::{claim_code, entry_of};
 use super::erasure_in_log::InLog;
-use super::sole_owner::{SoleOwnerError, check_nobody_depends};
+use super::owners::{OwnersError, check_nobody_depends};
 use crate::config::Config;
 use crate::operations::sign_out::{SignOut, SignedOut};
 use crate::wiring::App;
@@ -29,7 +29,7 @@ pub enum RequestErasureError {
     #[error("the same erasure is being requested elsewhere: try again in {retry_seconds} seconds")]
     InProgress { retry_seconds: i64 },
     #[error(transparent)]
-    SoleOwner(#[from] SoleOwnerError),
+    Owners(#[from] OwnersError),
     #[error(transparent)]
     Keyring(#[from] KeyringError),
     #[error(transparent)]
@@ -287,16 +287,28 @@ pub(crate) async fn request_of_account(
         let refused = Refused::Account(AccountError::ErasureRequested);
         return Err(ExecuteError::Refused(refused).into());
     }
-    check_nobody_depends(app, account).await?;
+    let mut request = request.clone();
+    request.guards.extend(check_nobody_depends(app, account).await?);
     let now = app.clock.now();
     let due = now + grace;
     let requests = |due| AccountCommand::RequestErasure { now, due };
     let step = |due| Step::new::<Account>(account.0, requests(due));
     let (kind, subject) = (SubjectKind::Account, account.into());
-    let requested = ErasureToRequest { kind, subject, due, step }.execute(app, request).await?;
+    let requested = ErasureToRequest { kind, subject, due, step }.execute(app, &request).await;
+    let requested = requested.map_err(another_leaves)?;
     let sign_out = SignOut { account, except: None, reason: CloseReason::ErasureRequested };
-    let signed_out = sign_out.execute_after(app, (request, &requested.receipt)).await;
+    let signed_out = sign_out.execute_after(app, (&request, &requested.receipt)).await;
     Ok((requested, signed_out))
+}
+
+/// Another owner, who was to stay, was faster.
+fn another_leaves(error: RequestErasureError) -> RequestErasureError {
+    let RequestErasureError::Execute(ExecuteError::Refused(reason)) = &error else { return error };
+    match reason {
+        Refused::Account(AccountError::OwnerLeaves)
+        | Refused::Workspace(WorkspaceError::LastOwner) => OwnersError::OwnsWorkspaces.into(),
+        _ => error,
+    }
 }
 
 /// Cancels an erasure with the command of `step`.

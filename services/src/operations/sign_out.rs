@@ -82,6 +82,8 @@ impl SignOut {
             body: None,
             causation: cause,
             reservations: Vec::new(),
+            // The session of the request may be one of those that are closed.
+            guards: Vec::new(),
             ..request.clone()
         };
         match self.append(app, &sessions, &close).await {

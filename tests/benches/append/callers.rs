@@ -6,7 +6,7 @@ use domain::account::{Account, AccountCommand, Proof};
 use domain::privacy::{EmailAddress, IpAddress, PersonName, Personal, UserAgent};
 use domain::{AccountId, CommandId, CredentialId, ProofId, SessionId};
 use futures_util::future::join_all;
-use infra::event_store::{Request, Step};
+use infra::event_store::{Guard, Request, Step};
 use infra::ids::Ids;
 use test_support::TestNode;
 use tests::bench::{CpuMeter, Run};
@@ -17,6 +17,8 @@ use uuid::Uuid;
 pub struct Caller {
     pub account: AccountId,
     pub node: TestNode,
+    /// What each of its commands expects of other streams.
+    pub guards: Vec<Guard>,
     ids: Ids,
 }
 
@@ -24,7 +26,7 @@ impl Caller {
     /// Registered, and signed in once, so that the keys of today are there.
     pub async fn come(node: &TestNode, ids: &Ids) -> Self {
         let account = AccountId(ids.uuid());
-        let caller = Self { account, node: node.clone(), ids: ids.clone() };
+        let caller = Self { account, node: node.clone(), guards: vec![], ids: ids.clone() };
         let register = AccountCommand::Register {
             email: Personal::Clear(EmailAddress::parse("ada@example.org").unwrap()),
             name: Personal::Clear(PersonName::parse("Ada Lovelace").unwrap()),
@@ -44,6 +46,7 @@ impl Caller {
     /// A command as it comes from a request: compared by its body, with two personal fields.
     pub async fn sign_in(&self) {
         self.ask(AccountCommand::SucceedLogin {
+            credential: CredentialId(Uuid::nil()),
             session: SessionId(self.ids.uuid()),
             ip: Personal::Clear(IpAddress([203, 0, 113, 7].into())),
             user_agent: Personal::Clear(UserAgent::cut("Mozilla/5.0 (X11; Linux x86_64)")),
@@ -57,6 +60,7 @@ impl Caller {
             body: Some(br#"{"email":"ada@example.org","password":"a long one"}"#.to_vec()),
             actor: Some(self.account.into()),
             request: Some(self.ids.uuid()),
+            guards: self.guards.clone(),
             ..Request::new(self.account.into(), CommandId(self.ids.uuid()))
         };
         self.node.executor.execute(&request, &[step]).await.unwrap();

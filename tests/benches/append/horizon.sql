@@ -21,8 +21,8 @@ begin
     order by 1) keys;
 end $$;
 
-create or replace function event_log.append(news event_log.new_event[], moves event_log.new_reservation[],
-  out head bigint, out refused event_log.refusal[], out waited_seconds float8)
+create or replace function event_log.append_guarded(news event_log.new_event[], moves event_log.new_reservation[],
+  guards event_log.new_guard[], out head bigint, out refused event_log.refusal[], out waited_seconds float8)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   no int[];
@@ -82,7 +82,8 @@ begin
   end if;
 end $$;
 
-create or replace function event_log.append_one(e event_log.new_event, out at bigint, out waited_seconds float8)
+create or replace function event_log.append_one_guarded(e event_log.new_event, guards event_log.new_guard[],
+  out at bigint, out waited_seconds float8)
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   if pg_current_xact_id_if_assigned() is not null then

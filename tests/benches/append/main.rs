@@ -1,13 +1,14 @@
 //! The log against the bare database: every figure with a ratio measured in the same run.
 //!
 //! `LETHE_BENCH_SECONDS` is how long one run takes (2), `LETHE_BENCH_TURNS` how often each is done (5);
-//! `LETHE_BENCH_ONLY` picks parts by name: `append`, `slow`, `people`, `stream`, `seal`, `size`,
+//! `LETHE_BENCH_ONLY` picks parts by name: `append`, `slow`, `people`, `guards`, `stream`, `seal`, `size`,
 //! `partitions`, `held`.
 //! `LETHE_BENCH_EVENTS` is how large the large log of `size` is (5,000,000), `LETHE_BENCH_HELD_SECONDS`
 //! for how long `held` holds a transaction open (20).
 
 mod append;
 mod callers;
+mod guards;
 mod harness;
 mod held;
 mod partitions;
@@ -36,6 +37,9 @@ fn main() {
         }
         if wanted("slow") {
             append::measure(&harness, &mut table, Duration::from_millis(5)).await;
+        }
+        if wanted("guards") {
+            guards::measure(&harness, &mut table).await;
         }
         if wanted("seal") {
             seal::measure(&harness, &mut table).await;

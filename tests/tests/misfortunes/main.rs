@@ -7,5 +7,6 @@ mod hour;
 mod interrupted;
 mod kill;
 mod log;
+mod revocation;
 mod scale;
 mod seat_race;

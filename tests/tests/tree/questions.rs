@@ -68,7 +68,7 @@ const QUESTIONS: &[(&str, &str, &str)] = &[
     ("How is the root key rotated?", "infra/src/keyring/root_rotation.rs", "rotate_when_due"),
     (
         "What does an append do in PostgreSQL?",
-        "migrations/functions/event_log/append.sql",
+        "migrations/functions/event_log/append_guarded.sql",
         "insert",
     ),
     ("How long does a batch wait?", "infra/src/event_store/append/linger.rs", "DIVISOR_MAX"),
@@ -98,8 +98,8 @@ const WALK: &[(&str, &str)] = &[
     ("infra/src/event_store/append/queue.rs", "batcher"),
     ("infra/src/event_store/append/batcher.rs", "connection"),
     ("infra/src/event_store/append/batch.rs", "Append"),
-    ("infra/src/event_store/append/connection.rs", "event_log.append_one("),
-    ("migrations/functions/event_log/append_one.sql", "insert into event_log.events"),
+    ("infra/src/event_store/append/connection.rs", "event_log.append_one_guarded("),
+    ("migrations/functions/event_log/append_one_guarded.sql", "insert into event_log.events"),
 ];
 
 #[test]

@@ -25,10 +25,10 @@ use crate::api::http::fields::{Fields, FromFields, number, secret};
 use crate::api::http::precondition::IfMatch;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
+use crate::operations::owners::OwnersError;
 use crate::operations::request_erasure::{
     self, RequestErasureError, RequestedErasure, grace, hash_code, request_of_account,
 };
-use crate::operations::sole_owner::SoleOwnerError;
 
 pub fn routes(routes: &mut Routes) {
     routes
@@ -110,7 +110,7 @@ impl From<RequestErasureError> for Problem {
             RequestErasureError::InProgress { retry_seconds } => {
                 Self::of(ProblemKind::Unavailable).with_header(header::RETRY_AFTER, retry_seconds)
             }
-            RequestErasureError::SoleOwner(error) => error.into(),
+            RequestErasureError::Owners(error) => error.into(),
             RequestErasureError::Keyring(error) => error.into(),
             RequestErasureError::Execute(error) => error.into(),
             error @ RequestErasureError::Earlier(_) => Self::unavailable(&error),
@@ -118,15 +118,15 @@ impl From<RequestErasureError> for Problem {
     }
 }
 
-impl From<SoleOwnerError> for Problem {
-    fn from(error: SoleOwnerError) -> Self {
+impl From<OwnersError> for Problem {
+    fn from(error: OwnersError) -> Self {
         match error {
-            SoleOwnerError::OwnsWorkspaces => Self::of(ProblemKind::OwnsWorkspaces),
-            error @ (SoleOwnerError::ReadModelBehind | SoleOwnerError::Feed(_)) => {
+            OwnersError::OwnsWorkspaces => Self::of(ProblemKind::OwnsWorkspaces),
+            error @ (OwnersError::ReadModelBehind | OwnersError::Feed(_)) => {
                 Self::unavailable(&error)
             }
-            SoleOwnerError::Load(error) => error.into(),
-            SoleOwnerError::Postgres(error) => error.into(),
+            OwnersError::Load(error) => error.into(),
+            OwnersError::Postgres(error) => error.into(),
         }
     }
 }

@@ -59,8 +59,7 @@ async fn export(
     drop(client);
     let through = filter.before.map_or(head, |before| head.min(before.saturating_sub(1)));
     let actor = operator.actor();
-    let request =
-        caller.request(operator.tenant(), caller.command(Some(actor)), Some(actor), vec![]);
+    let request = operator.request(Scope::Audit, operator.tenant(), (&caller, vec![]));
     let starts = OperatorCommand::StartExport { through };
     let step = Step::new::<Token>(operator.0.id.0, starts);
     // Committed before the first byte goes out.

@@ -5,8 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use chrono::{DateTime, Utc};
 use domain::privacy::{IpAddress, LoginIp, LoginUserAgent, Personal, UserAgent};
 use domain::{ActorId, CommandId, TenantId};
+use infra::clock::Clock;
 use infra::event_store::Request;
 use tracing_actix_web::RequestId;
 use uuid::Uuid;
@@ -22,9 +24,14 @@ pub struct Caller {
     request: Option<Uuid>,
     key: Option<IdempotencyKey>,
     fresh: Uuid,
+    clock: Clock,
 }
 
 impl Caller {
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
     /// The same request of the same actor under the same key is the same command.
     pub fn command(&self, actor: Option<ActorId>) -> CommandId {
         self.key.as_ref().map_or(CommandId(self.fresh), |key| key.command(actor))
@@ -84,6 +91,7 @@ fn read(request: &HttpRequest) -> Result<Caller, Problem> {
         request: request.extensions().get::<RequestId>().map(|id| (*id).into()),
         key: IdempotencyKey::of(request)?,
         fresh: api.app.ids.uuid(),
+        clock: api.app.clock.clone(),
     })
 }
 

@@ -1,16 +1,16 @@
 //! The caller in a workspace: decided before anything else of a request is looked at, so that what
 //! is another tenant's looks the same as what is not there.
 
-use std::collections::BTreeSet;
-
 use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::http::Method;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use chrono::{DateTime, Utc};
-use domain::workspace::{Right, Role, Workspace, WorkspaceAction, WorkspaceError};
-use domain::{AccountId, ActorId, ApiTokenId, SessionId, TenantId, WorkspaceId};
+use domain::workspace::{
+    Acting, Actor, Right, Role, Workspace, WorkspaceAction, WorkspaceCommand, WorkspaceError,
+};
+use domain::{AccountId, ActorId, ApiTokenId, TenantId, WorkspaceId};
 use infra::api_tokens::ApiTokenRow;
-use infra::event_store::Request;
+use infra::event_store::{Guard, Request};
 
 use crate::api::Api;
 use crate::api::auth::caller::Caller;
@@ -26,18 +26,28 @@ pub struct Member {
     pub workspace: WorkspaceId,
     pub account: AccountId,
     pub role: Role,
-    /// The session of a person; or else there is a token, with some of the member's rights.
-    pub session: Option<SessionId>,
-    pub token: Option<Scoped>,
+    acting: Acting,
+    credentials: Credentials,
     /// What the request does; `None` if no handler is for the method.
     action: Option<WorkspaceAction>,
 }
 
-/// A token that acts for a member.
-#[derive(Clone, Debug)]
-pub struct Scoped {
-    pub id: ApiTokenId,
-    pub rights: BTreeSet<Right>,
+/// What the caller has shown.
+#[derive(Clone, Copy, Debug)]
+enum Credentials {
+    /// A person, with a session.
+    Person(SignedIn),
+    /// A token that acts for a member, with some of the member's rights.
+    Token(ApiTokenId),
+}
+
+impl Credentials {
+    fn actor(self) -> Actor {
+        match self {
+            Self::Person(signed_in) => Actor::Member(signed_in.account),
+            Self::Token(token) => Actor::Token(token),
+        }
+    }
 }
 
 impl Member {
@@ -46,7 +56,10 @@ impl Member {
     }
 
     pub fn actor(&self) -> ActorId {
-        self.token.as_ref().map_or_else(|| self.account.into(), |token| token.id.into())
+        match self.credentials {
+            Credentials::Person(signed_in) => signed_in.account.into(),
+            Credentials::Token(token) => token.into(),
+        }
     }
 
     /// # Errors
@@ -56,32 +69,24 @@ impl Member {
         self.needs(action.right())
     }
 
-    /// For a right beside that of the action.
+    /// For a right beside that of the action: [`Self::request_with`] has the append need it, too.
     ///
     /// # Errors
     /// A role, or a token, that does not have the right.
     pub fn needs(&self, right: Right) -> Result<(), Problem> {
-        let in_scope = self.token.as_ref().is_none_or(|token| token.rights.contains(&right));
-        if self.role.may(right) && in_scope {
-            return Ok(());
-        }
-        let detail = format!(
-            "This needs the right {}: of the member's role, and in the scopes of the token.",
-            right.as_str()
-        );
-        Err(Problem::new(ProblemKind::Forbidden, detail))
+        Ok(self.acting.needs(right)?)
     }
 
     /// # Errors
     /// The caller is a token, and only people may do this.
     pub fn in_person(&self) -> Result<(), Problem> {
-        if self.session.is_some() {
-            return Ok(());
+        match self.credentials {
+            Credentials::Person(_) => Ok(()),
+            Credentials::Token(_) => Err(Problem::new(
+                ProblemKind::Forbidden,
+                "An API token cannot do this: sign in as a person.",
+            )),
         }
-        Err(Problem::new(
-            ProblemKind::Forbidden,
-            "An API token cannot do this: sign in as a person.",
-        ))
     }
 
     /// This member, for operations on the seats of the workspace.
@@ -89,12 +94,60 @@ impl Member {
         SeatMember { workspace: self.workspace, account: self.account }
     }
 
-    /// A command of this member, on streams of the workspace.
+    /// A command of this member, on streams of the workspace. It is refused if, when its events are
+    /// appended, the member may not do what the request does any more.
     pub fn request(&self, caller: &Caller, body: Vec<u8>) -> Request {
+        self.guarded(caller, body, self.action, None)
+    }
+
+    /// As [`Self::request`], with a right beside that of the action.
+    pub fn request_with(&self, also: Right, caller: &Caller, body: Vec<u8>) -> Request {
+        self.guarded(caller, body, self.action, Some(also))
+    }
+
+    /// As [`Self::request`], for what whoever belongs to the workspace may do.
+    pub fn request_without_right(&self, caller: &Caller, body: Vec<u8>) -> Request {
+        self.guarded(caller, body, None, None)
+    }
+
+    fn guarded(
+        &self,
+        caller: &Caller,
+        body: Vec<u8>,
+        action: Option<WorkspaceAction>,
+        also: Option<Right>,
+    ) -> Request {
         let actor = Some(self.actor());
         let mut request = caller.request(self.tenant(), caller.command(actor), actor, body);
-        request.session = self.session;
+        if let Credentials::Person(signed_in) = self.credentials {
+            request.session = Some(signed_in.session);
+        }
+        request.guards = self.guards(action, also, caller.now());
         request
+    }
+
+    fn guards(
+        &self,
+        action: Option<WorkspaceAction>,
+        also: Option<Right>,
+        now: DateTime<Utc>,
+    ) -> Vec<Guard> {
+        let acts = WorkspaceCommand::Act { by: self.credentials.actor(), action, also, now };
+        let mut guards = vec![Guard::new::<Workspace>(self.tenant(), self.workspace.0, acts)];
+        if let Credentials::Person(signed_in) = self.credentials {
+            guards.push(signed_in.guard());
+        }
+        guards
+    }
+
+    /// Whether the member may still do what the request does: for what appends nothing, once the body has
+    /// come.
+    ///
+    /// # Errors
+    /// As of [`admit`], and of [`Self::authorise`].
+    pub async fn readmit(&self, api: &Api) -> Result<(), Problem> {
+        let guards = self.guards(self.action, None, api.app.clock.now());
+        Ok(api.app.executor.check(&guards).await?)
     }
 }
 
@@ -126,11 +179,9 @@ pub async fn find(request: &HttpRequest) -> Result<Member, Problem> {
     Ok(member)
 }
 
-/// Whether a request is possible before a requested deletion is cancelled. A method without a handler
-/// is refused like a change, unless it is GET or HEAD.
-fn is_allowed_in_grace(request: &HttpRequest, action: Option<WorkspaceAction>) -> bool {
-    let reads = || matches!(*request.method(), Method::GET | Method::HEAD);
-    action.map_or_else(reads, WorkspaceAction::allowed_in_grace)
+/// A method without a handler is refused in the grace like a change, unless it is one of these.
+fn reads(request: &HttpRequest) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD)
 }
 
 /// How a request to a workspace is authenticated.
@@ -165,12 +216,18 @@ impl Authenticated {
         let api = Api::of(request)?;
         let loaded = api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
         let live = loaded.state.live().ok_or_else(nothing)?;
-        let mut member = self.member(workspace, &loaded.state, api.app.clock.now())?;
+        let credentials = self.credentials();
+        let acting = loaded.state.acting(credentials.actor(), api.app.clock.now())?;
         let action = Actions::of(request);
-        if live.deletion.is_some() && !is_allowed_in_grace(request, action) {
-            return Err(WorkspaceError::DeletionRequested.into());
+        match action {
+            Some(action) => live.allows(action)?,
+            None if live.deletion.is_some() && !reads(request) => {
+                return Err(WorkspaceError::DeletionRequested.into());
+            }
+            None => {}
         }
-        member.action = action;
+        let Acting { account, role, .. } = acting;
+        let member = Member { workspace, account, role, acting, credentials, action };
         Ok((member, PathWorkspace::new(workspace, loaded)))
     }
 
@@ -181,39 +238,10 @@ impl Authenticated {
         }
     }
 
-    fn member(
-        &self,
-        workspace: WorkspaceId,
-        state: &Workspace,
-        now: DateTime<Utc>,
-    ) -> Result<Member, Problem> {
+    fn credentials(&self) -> Credentials {
         match *self {
-            Self::Person(SignedIn { account, session }) => {
-                let role = state.role_of(account).ok_or_else(nothing)?;
-                Ok(Member {
-                    workspace,
-                    account,
-                    role,
-                    session: Some(session),
-                    token: None,
-                    action: None,
-                })
-            }
-            Self::Token(ApiTokenRow { token: id, .. }) => {
-                // Revoked, or its member belongs no more.
-                let (token, role) =
-                    state.token(id, now).ok_or_else(|| Problem::of(ProblemKind::Unauthorised))?;
-                let scoped = Scoped { id, rights: token.rights.clone() };
-                let account = token.account;
-                Ok(Member {
-                    workspace,
-                    account,
-                    role,
-                    session: None,
-                    token: Some(scoped),
-                    action: None,
-                })
-            }
+            Self::Person(signed_in) => Credentials::Person(signed_in),
+            Self::Token(ApiTokenRow { token, .. }) => Credentials::Token(token),
         }
     }
 }

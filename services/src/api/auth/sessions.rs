@@ -187,7 +187,11 @@ async fn end(
         return Err(Problem::of(ProblemKind::NotFound));
     }
     // The path does not always name the session.
-    let request = signed_in.request(caller, session.0.as_bytes().to_vec());
+    let mut request = signed_in.request(caller, session.0.as_bytes().to_vec());
+    if session == signed_in.session {
+        // Somebody else may close it at the same time.
+        request.guards.clear();
+    }
     if let Some(earlier) = api.app.executor.find_earlier(&request).await? {
         return Ok(done(&earlier));
     }

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use domain::account::{Account, AccountCommand, LoginRefusal};
 use domain::privacy::EmailAddress;
 use domain::session::{Session, SessionCommand, SessionKind};
-use domain::{AccountId, SessionId, TenantId};
+use domain::{AccountId, CredentialId, SessionId, TenantId};
 use infra::event_store::{Loaded, Step};
 use infra::failpoint;
 use infra::ids::derived;
@@ -89,7 +89,9 @@ async fn open(
     if !api.app.credentials.verify(account, live.credential, &form.password).await? {
         return refuse_known(&api, &caller, account, bytes).await;
     }
-    admit(&api, &caller, (account, version), session, form.kind, bytes).await
+    let credential = live.credential;
+    let checked = Checked { account, version, credential };
+    admit(&api, &caller, checked, (session, form.kind), bytes).await
 }
 
 /// The account that has this address, as long as it lives.
@@ -140,12 +142,20 @@ async fn refuse_known(
     Err(refused())
 }
 
+/// An account whose password was checked.
+struct Checked {
+    account: AccountId,
+    /// At which its state was read.
+    version: i64,
+    /// The hash that the password fits.
+    credential: CredentialId,
+}
+
 async fn admit(
     api: &Api,
     caller: &Caller,
-    (account, account_version): (AccountId, i64),
-    session: SessionId,
-    kind: SessionKind,
+    Checked { account, version: account_version, credential }: Checked,
+    (session, kind): (SessionId, SessionKind),
     bytes: Vec<u8>,
 ) -> Result<HttpResponse, Problem> {
     let token = Sessions::draw_token().map_err(|error| Problem::unavailable(&error))?;
@@ -167,9 +177,15 @@ async fn admit(
     let (ip, user_agent) = (caller.ip(), caller.user_agent());
     let opens =
         SessionCommand::Open { account, kind, ip: ip.clone(), user_agent: user_agent.clone() };
-    let succeeds = AccountCommand::SucceedLogin { session, ip, user_agent };
+    let succeeds = AccountCommand::SucceedLogin { credential, session, ip, user_agent };
     let steps = [Step::new::<Session>(session.0, opens), Step::new::<Account>(account.0, succeeds)];
-    let receipt = api.app.executor.execute(&request, &steps).await?;
+    let outcome = api.app.executor.execute(&request, &steps).await;
+    if let Err(error) = &outcome
+        && !error.may_have_appended()
+    {
+        api.app.sessions.take_back(session, &opening.token).await?;
+    }
+    let receipt = outcome?;
 
     let secret = (!receipt.replayed()).then(|| token.secret.expose_secret().to_owned());
     let mut answer = written(StatusCode::CREATED, &receipt);

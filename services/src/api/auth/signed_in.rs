@@ -3,10 +3,11 @@
 use actix_web::dev::Payload;
 use actix_web::http::{Method, header};
 use actix_web::{FromRequest, HttpRequest};
-use domain::operator::Scope;
+use domain::operator::{self, OperatorCommand, Scope};
+use domain::session::{Session, SessionCommand};
 use domain::{AccountId, ActorId, SessionId, TenantId};
 use futures_util::future::LocalBoxFuture;
-use infra::event_store::Request;
+use infra::event_store::{Guard, Request};
 use infra::operators::OperatorToken;
 
 use crate::api::auth::caller::Caller;
@@ -50,11 +51,18 @@ impl SignedIn {
         self.account.into()
     }
 
-    /// A command of this person, on streams of this person's own.
+    /// The session is open when the events of a command are appended.
+    pub fn guard(&self) -> Guard {
+        Guard::new::<Session>(self.tenant(), self.session.0, SessionCommand::Use)
+    }
+
+    /// A command of this person, on streams of this person's own. It is refused if, when its events are
+    /// appended, the session is closed.
     pub fn request(&self, caller: &Caller, body: Vec<u8>) -> Request {
         let actor = Some(self.account.into());
         let mut request = caller.request(self.tenant(), caller.command(actor), actor, body);
         request.session = Some(self.session);
+        request.guards = vec![self.guard()];
         request
     }
 }
@@ -111,6 +119,21 @@ impl Operator {
 
     pub fn actor(&self) -> ActorId {
         self.0.id.into()
+    }
+
+    /// A command of this operator, which needs the scope. It is refused if, when its events are appended,
+    /// the token is revoked or has expired.
+    pub fn request(
+        &self,
+        scope: Scope,
+        tenant: TenantId,
+        (caller, body): (&Caller, Vec<u8>),
+    ) -> Request {
+        let actor = Some(self.actor());
+        let mut request = caller.request(tenant, caller.command(actor), actor, body);
+        let uses = OperatorCommand::Use { scope, now: caller.now() };
+        request.guards = vec![Guard::new::<operator::Operator>(self.tenant(), self.0.id.0, uses)];
+        request
     }
 
     /// An operator's token is a stream of its own, and its own tenant.

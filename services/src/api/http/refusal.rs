@@ -41,12 +41,16 @@ impl From<Refused> for Problem {
         match reason {
             Refused::Account(reason) => reason.into(),
             Refused::Session(SessionError::Unknown) => Self::of(ProblemKind::NotFound),
+            Refused::Session(SessionError::Closed) => Self::of(ProblemKind::Unauthorised),
             Refused::Workspace(reason) => reason.into(),
             Refused::Seat(reason) => reason.into(),
             Refused::Server(reason) => reason.into(),
             Refused::Run(reason) => reason.into(),
-            Refused::Operator(OperatorError::Unknown | OperatorError::Revoked) => {
-                Self::of(ProblemKind::Unauthorised)
+            Refused::Operator(
+                OperatorError::Unknown | OperatorError::Revoked | OperatorError::Expired,
+            ) => Self::of(ProblemKind::Unauthorised),
+            reason @ Refused::Operator(OperatorError::NeedsScope(_)) => {
+                Self::new(ProblemKind::Forbidden, reason.to_string())
             }
             reason @ (Refused::Session(SessionError::AlreadyExists)
             | Refused::Operator(OperatorError::AlreadyExists)
@@ -63,6 +67,8 @@ impl From<AccountError> for Problem {
             AccountError::NothingToRectify => {
                 return Self::new(ProblemKind::BadBody, reason.to_string());
             }
+            AccountError::CredentialReplaced => return Self::of(ProblemKind::SignInRefused),
+            AccountError::OwnerLeaves => ProblemKind::OwnsWorkspaces,
             AccountError::EmailVerified => ProblemKind::AlreadyDone,
             AccountError::LinkReplaced | AccountError::LinkExpired => ProblemKind::LinkGone,
             AccountError::NotByConsent(_) => ProblemKind::NotByConsent,
@@ -87,6 +93,7 @@ impl From<WorkspaceError> for Problem {
             | WorkspaceError::NoSuchToken => {
                 return Self::of(ProblemKind::NotFound);
             }
+            WorkspaceError::TokenGone => return Self::of(ProblemKind::Unauthorised),
             WorkspaceError::InvitationDays => return field("expires_in_days"),
             WorkspaceError::TokenDays => return field("expires_at"),
             WorkspaceError::NoRights | WorkspaceError::NotForTokens(_) => return field("scopes"),

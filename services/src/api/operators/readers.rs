@@ -171,8 +171,7 @@ async fn release(
     }
     let parked = api.query_opt(PARKED, &[&reader, &stream]).await?.ok_or_else(not_found)?;
     let releases = OperatorCommand::ReleaseStream { stream, position: parked.try_get(0)? };
-    let actor = Some(operator.actor());
-    let request = caller.request(operator.tenant(), caller.command(actor), actor, bytes);
+    let request = operator.request(Scope::Admin, operator.tenant(), (&caller, bytes));
     let step = Step::new::<Token>(operator.0.id.0, releases);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     log::release(&api.app.pool, &reader, stream).await?;

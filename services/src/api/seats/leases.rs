@@ -117,6 +117,7 @@ async fn renew(
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let (RenewLeaseRequest { fence }, _) = body.read()?;
+    member.readmit(&api).await?;
     let row = member.of_seats().renew(&api.app, lease.id, fence).await?;
     Ok(HttpResponse::Ok().json(SeatLeaseResponse::of(lease.id, fence, row)))
 }
@@ -160,13 +161,13 @@ async fn release(
     member.authorise()?;
     let PathLease { id: lease, state: pool, .. } = lease;
     let holder = pool.holder(lease).ok_or(SeatError::LeaseUnknown)?;
-    let reason = if holder == member.account {
-        ReleaseReason::Released
+    let (request, reason) = if holder == member.account {
+        (member.request(&caller, vec![]), ReleaseReason::Released)
     } else {
-        member.needs(Right::ManageMembers).map_err(|_| SeatError::LeaseUnknown)?;
-        ReleaseReason::RemovedByAdmin
+        let also = Right::ManageMembers;
+        member.needs(also).map_err(|_| SeatError::LeaseUnknown)?;
+        (member.request_with(also, &caller, vec![]), ReleaseReason::RemovedByAdmin)
     };
-    let request = member.request(&caller, vec![]);
     let released = member.of_seats().release(&api.app, &request, (lease, reason)).await?;
     Ok(done(&released))
 }

@@ -53,8 +53,7 @@ async fn set(
     let (SetSeatLimitRequest { limit }, bytes) = body.read()?;
     let workspace =
         workspace.parse().map(WorkspaceId).map_err(|_| Problem::of(ProblemKind::NotFound))?;
-    let actor = Some(operator.actor());
-    let request = caller.request(workspace.into(), caller.command(actor), actor, bytes);
+    let request = operator.request(Scope::Admin, workspace.into(), (&caller, bytes));
     let sets = SeatCommand::SetLimit { limit, cause: LimitCause::Admin };
     let step = Step::new::<SeatPool>(pool_stream(workspace), sets);
     Ok(done(&api.app.executor.execute(&request, &[step]).await?))

@@ -139,6 +139,7 @@ async fn check(
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     body.read()?;
+    member.readmit(&api).await?;
     api.limits.server_check(member.account)?;
     // The body may come long after the admission: a host key that was stopped since is not used.
     let server = server.reload(&api, member.tenant()).await?;

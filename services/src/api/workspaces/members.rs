@@ -7,9 +7,11 @@ use actix_web::http::header;
 use chrono::{DateTime, Utc};
 use domain::AccountId;
 use domain::privacy::{AccountEmail, AccountName, EmailAddress, Field, PersonName, Purpose};
-use domain::workspace::{Right, Role, Workspace, WorkspaceAction, WorkspaceCommand};
+use domain::workspace::{
+    Right, Role, Workspace, WorkspaceAction, WorkspaceCommand, WorkspaceError,
+};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use infra::event_store::Step;
+use infra::event_store::{Guard, Step};
 use projections::accounts::{Account, by_ids};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -25,6 +27,7 @@ use crate::api::http::precondition::{IfMatch, MustMatch, etag};
 use crate::api::http::problem::{At, FieldError, Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
+use crate::operations::owners::remaining_owner;
 use crate::unseal::Unsealer;
 
 const ROLES: &str = "owner, admin, operator, viewer, billing, auditor";
@@ -141,7 +144,8 @@ async fn open(
     let count = u32::try_from(count).unwrap_or(u32::MAX);
     let opens = WorkspaceCommand::OpenMemberNames { by: member.account, purpose, count };
     let step = Step::new::<Workspace>(member.workspace.0, opens);
-    let receipt = api.app.executor.execute(&member.request(caller, vec![]), &[step]).await?;
+    let request = member.request_with(Right::ManageMembers, caller, vec![]);
+    let receipt = api.app.executor.execute(&request, &[step]).await?;
     Ok(receipt.version())
 }
 
@@ -213,10 +217,26 @@ async fn change(
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let (ChangeRoleRequest { role }, bytes) = body.read()?;
-    let changes = WorkspaceCommand::ChangeRole { by: member.account, member: whom.get()?, role };
+    let whom = whom.get()?;
+    let changes = WorkspaceCommand::ChangeRole { by: member.account, member: whom, role };
     let step = matches.0.on(Step::new::<Workspace>(member.workspace.0, changes))?;
-    let request = member.request(&caller, bytes);
+    let mut request = member.request(&caller, bytes);
+    if role != Role::Owner {
+        request.guards.extend(stays_owned(&api, &member, whom).await?);
+    }
     Ok(done(&api.app.executor.execute(&request, &[step]).await?))
+}
+
+/// That another owner stays if `whom` is one, and not the last: the workspace itself refuses that.
+async fn stays_owned(api: &Api, member: &Member, whom: AccountId) -> Result<Vec<Guard>, Problem> {
+    let (of, executor) = (member.workspace, &api.app.executor);
+    let loaded = executor.load::<Workspace>(of.into(), of.0).await?;
+    let Some(live) = loaded.state.live() else { return Ok(vec![]) };
+    if live.members.get(&whom) != Some(&Role::Owner) || live.is_sole_owner(whom) {
+        return Ok(vec![]);
+    }
+    let remains = remaining_owner(&api.app, of, live, whom).await?;
+    Ok(remains.ok_or(WorkspaceError::LastOwner)?.into())
 }
 
 /// Removes a member, and with the member the tokens that act for them; or leaves.
@@ -237,11 +257,14 @@ async fn remove(
 ) -> Result<HttpResponse, Problem> {
     member.in_person()?;
     let whom = whom.get()?;
-    if whom != member.account {
+    let mut request = if whom == member.account {
+        member.request_without_right(&caller, vec![])
+    } else {
         member.authorise()?;
-    }
+        member.request(&caller, vec![])
+    };
+    request.guards.extend(stays_owned(&api, &member, whom).await?);
     let removes = WorkspaceCommand::RemoveMember { by: member.account, member: whom };
     let step = matches.on(Step::new::<Workspace>(member.workspace.0, removes))?;
-    let request = member.request(&caller, vec![]);
     Ok(done(&api.app.executor.execute(&request, &[step]).await?))
 }

@@ -270,6 +270,9 @@ async fn sign_in_at(app: &App, account: AccountId, account_version: i64) -> (Ses
         absolute: TimeDelta::days(30),
     };
     assert!(app.sessions.open(&opening).await.unwrap());
+    let known = app.executor.load::<Account>(account.into(), account.0).await.unwrap();
+    let Account::Live(live) = &*known.state else { panic!("no account") };
+    let credential = live.credential;
     let ip = || Personal::Clear(IpAddress("192.0.2.7".parse().unwrap()));
     let user_agent = || Personal::Clear(UserAgent::cut("a browser"));
     let opened = SessionCommand::Open {
@@ -278,7 +281,8 @@ async fn sign_in_at(app: &App, account: AccountId, account_version: i64) -> (Ses
         ip: ip(),
         user_agent: user_agent(),
     };
-    let succeeded = AccountCommand::SucceedLogin { session, ip: ip(), user_agent: user_agent() };
+    let succeeded =
+        AccountCommand::SucceedLogin { credential, session, ip: ip(), user_agent: user_agent() };
     let steps =
         [Step::new::<Account>(account.0, succeeded), Step::new::<Session>(session.0, opened)];
     let request = Request::new(account.into(), CommandId(app.ids.uuid()));

@@ -11,8 +11,8 @@ use super::super::sweeps;
 use super::super::workspace_rows::{WorkspaceRows, expire_due};
 use super::preparing::known;
 use super::*;
+use crate::operations::owners::OwnersError;
 use crate::operations::request_erasure::{RequestErasureError, request_of_account};
-use crate::operations::sole_owner::SoleOwnerError;
 
 async fn order(
     app: &App,
@@ -125,7 +125,7 @@ async fn an_erasure_waits_until_it_is_known_what_another_node_has_appended_last(
     let request = || request_of_account(&here, ada, live, TimeDelta::days(7), &asks);
 
     let behind = request().await.map(drop);
-    let Err(RequestErasureError::SoleOwner(SoleOwnerError::ReadModelBehind)) = behind else {
+    let Err(RequestErasureError::Owners(OwnersError::ReadModelBehind)) = behind else {
         panic!("{behind:?}")
     };
     project(&here).await;

@@ -1,0 +1,60 @@
+//! Two owners who ask for erasure at once: one of them stays.
+
+use serde_json::json;
+use tests::{Answer, Client, Harness, Person, problem, until};
+
+const PAIRS: usize = 200;
+
+/// While it is not known whether others depend on the account, the answer is 503.
+async fn ask(client: &Client, person: &Person) -> Answer {
+    let body = json!({ "password": person.password, "grace_days": 7 });
+    client.ask_for_erasure(body).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_owners_who_ask_for_erasure_at_once_one_stays() {
+    let _alone = tests::alone().await;
+    let harness = Harness::new().await;
+    let there = harness.installation.node().await;
+    let people = [Person::named("ada"), Person::named("bob")];
+    let bob = harness.member("bob", "owner").await;
+    let mut clients = [harness.ada.clone(), bob.at(there.client().base())];
+
+    for pair in 0..PAIRS {
+        let [ada, bob] = &clients;
+        let answers = tokio::join!(ask(ada, &people[0]), ask(bob, &people[1]));
+
+        let answers = [answers.0, answers.1];
+        let accepted: Vec<usize> = (0..2).filter(|at| answers[*at].status == 202).collect();
+        let [accepted] = accepted[..] else { panic!("pair {pair}: {} accepted", accepted.len()) };
+        assert_eq!(problem(&answers[1 - accepted], 409), "owns-workspaces");
+        // Who may leave is signed out, and comes back.
+        let again = until("the next sign-in", async || {
+            let answer = people[accepted].try_sign_in(&clients[accepted]).await;
+            (answer.status == 201).then(|| answer.field("/token"))
+        });
+        clients[accepted] = clients[accepted].bearing(&again.await);
+        clients[accepted].delete("/v1/me/erasure").await.expect(204);
+    }
+    println!("{PAIRS} pairs of owners asked for erasure at once: one of each was accepted");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_owner_who_leaves_is_not_counted_as_one_who_stays() {
+    let harness = Harness::new().await;
+    let bob = harness.member("bob", "owner").await;
+    let member = |whom: &str| harness.at(&format!("members/{whom}"));
+    let own = member(&harness.ada.account().await);
+    ask(&bob, &Person::named("bob")).await.expect(202);
+
+    let asked = ask(&harness.ada, &Person::named("ada")).await;
+    let left = harness.ada.delete(&own).await;
+    let lowered = harness.ada.put(&own, "*", json!({ "role": "admin" })).await;
+
+    assert_eq!(problem(&asked, 409), "owns-workspaces");
+    assert_eq!(problem(&left, 409), "refused");
+    assert_eq!(problem(&lowered, 409), "refused");
+    let back = Person::named("bob").sign_in(&harness.node.client()).await;
+    back.delete("/v1/me/erasure").await.expect(204);
+    harness.ada.delete(&own).await.expect(204);
+}
