@@ -26,16 +26,20 @@ pub enum AccountCommand {
     VerifyEmail { proof: ProofId, now: DateTime<Utc> },
     /// The address changes when the link sent to the new one is followed.
     RequestEmailChange { email: Personal<AccountEmail>, verification: Proof },
+    /// The link that was mailed to the new address no longer works.
+    CancelEmailChange,
     /// Follows the link that was mailed to the new address.
     ConfirmEmailChange { proof: ProofId, now: DateTime<Utc> },
     /// Corrects what is given (Art. 16 GDPR); one of the two at least.
     Rectify { name: Option<Personal<AccountName>>, username: Option<Personal<AccountUsername>> },
     /// The password was checked by the caller, and the hash is stored already.
-    ChangePassword { credential: CredentialId },
+    ChangePassword { credential: CredentialId, keep_api_tokens: bool },
     /// Mails a link; an earlier one no longer works.
     RequestPasswordReset { proof: Proof },
-    /// Follows the link for a new password.
+    /// Follows the link for a new password. It proves the address, too.
     ResetPassword { proof: ProofId, credential: CredentialId, now: DateTime<Utc> },
+    /// Ends every API token that acts for the person.
+    EndApiTokens,
     /// Records a sign-in. The password was checked by the caller, against `credential`.
     SucceedLogin {
         credential: CredentialId,
@@ -63,11 +67,16 @@ pub enum AccountCommand {
 }
 
 impl AccountCommand {
-    /// Whether the command is accepted between a request for erasure and its completion.
+    /// Whether the command is accepted between a request for erasure and its completion. Whoever can
+    /// read the mail gets a new password then, too: else a thief of the password could have the person
+    /// erased.
     pub(super) const fn allowed_in_grace(&self) -> bool {
         matches!(
             self,
             Self::Register { .. }
+                | Self::RequestPasswordReset { .. }
+                | Self::ResetPassword { .. }
+                | Self::EndApiTokens
                 | Self::SucceedLogin { .. }
                 | Self::FailLogin { .. }
                 | Self::Remain

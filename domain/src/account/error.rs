@@ -30,6 +30,8 @@ pub enum AccountError {
          delete it"
     )]
     OwnerLeaves,
+    #[error("no change of the address is waiting: there is nothing to cancel")]
+    NoEmailChange,
     #[error("nothing is corrected: send a name, a username or both")]
     NothingToRectify,
     #[error(

@@ -37,6 +37,7 @@ events! {
             email: Personal<AccountEmail>,
             verification: Proof,
         }
+        "account.email_change_cancelled" 1 => EmailChangeCancelled {}
         "account.email_changed" 1 => EmailChanged { email: Personal<AccountEmail> }
         "account.rectified" 1 => Rectified {
             name: Option<Personal<AccountName>>,
@@ -44,6 +45,7 @@ events! {
         }
         "account.password_changed" 1 => PasswordChanged { credential: CredentialId }
         "account.password_reset_requested" 1 => PasswordResetRequested { proof: Proof }
+        "account.api_tokens_ended" 1 => ApiTokensEnded {}
         "account.login_succeeded" 1 => LoginSucceeded {
             session: SessionId,
             ip: Personal<LoginIp>,

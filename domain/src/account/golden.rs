@@ -29,10 +29,12 @@ fn every_event_of_an_account_is_kept_as_it_ever_was() {
             AccountEvent::VerificationRequested { verification },
             AccountEvent::EmailVerified {},
             AccountEvent::EmailChangeRequested { email: Personal::Apart, verification },
+            AccountEvent::EmailChangeCancelled {},
             AccountEvent::EmailChanged { email: Personal::Apart },
             AccountEvent::Rectified { name: Some(Personal::Apart), username: None },
             AccountEvent::PasswordChanged { credential },
             AccountEvent::PasswordResetRequested { proof: verification },
+            AccountEvent::ApiTokensEnded {},
             AccountEvent::LoginSucceeded {
                 session,
                 ip: Personal::Apart,

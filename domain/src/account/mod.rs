@@ -1,27 +1,40 @@
 //! An account: one person's way in, and what that person has agreed to.
 
 mod command;
+mod consents;
+mod erasure;
 mod error;
 mod event;
 #[cfg(test)]
 mod golden;
+mod holding;
+#[cfg(test)]
+mod parties_tests;
+mod proofs;
+#[cfg(test)]
+mod proofs_tests;
+#[cfg(test)]
+mod recovery_tests;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
 pub use command::AccountCommand;
+pub use consents::Consent;
+pub use erasure::Erasure;
 pub use error::AccountError;
 pub use event::{AccountEvent, LoginRefusal};
+pub use holding::Holding;
+pub use proofs::{EmailChange, Proof, Proofs};
 
-use crate::privacy::deadlines::ERASURE_DAYS_MAX;
 use crate::privacy::{AccountEmail, Personal, Purpose};
-use crate::{AggregateRoot, CredentialId, ProofId};
+use crate::{AggregateRoot, CredentialId};
+use proofs::check;
 
 /// The state of an account.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -45,67 +58,21 @@ pub struct LiveAccount {
     /// Where mails go, and what the person signs in with.
     pub email: Personal<AccountEmail>,
     /// Whether the person has shown that mail to the address reaches them.
-    pub email_state: EmailState,
-    /// A change of address that was requested and is not confirmed.
-    pub email_change: Option<EmailChange>,
+    pub email_verified: bool,
+    /// The links that may still be followed.
+    pub proofs: Proofs,
     /// The hash of the current password.
     pub credential: CredentialId,
-    /// The newest link for a new password, until a password is set.
-    pub password_reset: Option<Proof>,
+    /// How often all API tokens of the person were ended: whoever issues one looks before and after.
+    pub api_token_endings: u64,
     /// What the person has ever agreed to, withdrawn or not.
     pub consents: BTreeMap<Purpose, Consent>,
     /// An erasure that was requested and neither cancelled nor completed.
     pub erasure: Option<Erasure>,
 }
 
-/// Whether an address is proven.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum EmailState {
-    /// Only the newest link proves it.
-    Unverified(Proof),
-    /// A link that was mailed to it has been followed.
-    Verified,
-}
-
-/// What a mailed link proves, until when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Proof {
-    /// What the link names. No other link has it.
-    pub id: ProofId,
-    /// From here on the link does nothing.
-    pub until: DateTime<Utc>,
-}
-
-/// A change of address that waits for its link to be followed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct EmailChange {
-    /// The new address.
-    pub email: Personal<AccountEmail>,
-    /// The link that was mailed to the new address.
-    pub proof: Proof,
-}
-
-/// What the person last said of one purpose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Consent {
-    /// The version of the privacy policy that was agreed to.
-    pub policy_version: u32,
-    /// `false` once it is withdrawn.
-    pub given: bool,
-}
-
-/// A requested erasure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Erasure {
-    /// The time from which the legal limit counts.
-    pub requested_at: DateTime<Utc>,
-    /// The end of the grace: from here on it cannot be cancelled.
-    pub due: DateTime<Utc>,
-}
-
 impl AggregateRoot for Account {
-    const SNAPSHOT_VERSION: i16 = 2;
+    const SNAPSHOT_VERSION: i16 = 3;
 
     fn decide(&self, command: AccountCommand) -> Result<Vec<AccountEvent>, AccountError> {
         match self {
@@ -162,10 +129,10 @@ impl Aggregate for Account {
         if let AccountEvent::Registered { email, credential, verification, .. } = event {
             *self = Self::Live(Box::new(LiveAccount {
                 email,
-                email_state: EmailState::Unverified(verification),
-                email_change: None,
+                email_verified: false,
+                proofs: Proofs { verification: Some(verification), ..Proofs::default() },
                 credential,
-                password_reset: None,
+                api_token_endings: 0,
                 consents: BTreeMap::new(),
                 erasure: None,
             }));
@@ -176,24 +143,24 @@ impl Aggregate for Account {
             return;
         }
         let Self::Live(live) = self else { return };
+        let ended = event.ends();
+        live.proofs.end(ended);
+        live.api_token_endings += u64::from(ended.contains(&Holding::ApiTokens));
         match event {
-            AccountEvent::EmailVerified {} => live.email_state = EmailState::Verified,
+            AccountEvent::EmailVerified {} => live.email_verified = true,
             AccountEvent::VerificationRequested { verification } => {
-                live.email_state = EmailState::Unverified(verification);
+                live.proofs.verification = Some(verification);
             }
             AccountEvent::EmailChangeRequested { email, verification } => {
-                live.email_change = Some(EmailChange { email, proof: verification });
+                live.proofs.email_change = Some(EmailChange { email, proof: verification });
             }
             AccountEvent::EmailChanged { email } => {
-                live.email = email;
-                live.email_state = EmailState::Verified;
-                live.email_change = None;
+                (live.email, live.email_verified) = (email, true);
             }
-            AccountEvent::PasswordChanged { credential } => {
-                live.credential = credential;
-                live.password_reset = None;
+            AccountEvent::PasswordChanged { credential } => live.credential = credential,
+            AccountEvent::PasswordResetRequested { proof } => {
+                live.proofs.password_reset = Some(proof);
             }
-            AccountEvent::PasswordResetRequested { proof } => live.password_reset = Some(proof),
             AccountEvent::ConsentGiven { purpose, policy_version } => {
                 live.consents.insert(purpose, Consent { policy_version, given: true });
             }
@@ -208,6 +175,8 @@ impl Aggregate for Account {
             AccountEvent::ErasureCancelled {} => live.erasure = None,
             AccountEvent::ErasureCompleted { .. } => *self = Self::Ended { backup_proven: false },
             AccountEvent::Registered { .. }
+            | AccountEvent::EmailChangeCancelled {}
+            | AccountEvent::ApiTokensEnded {}
             | AccountEvent::Rectified { .. }
             | AccountEvent::LoginSucceeded { .. }
             | AccountEvent::LoginFailed { .. }
@@ -222,35 +191,36 @@ impl LiveAccount {
             return Err(AccountError::ErasureRequested);
         }
         let event = match command {
-            AccountCommand::RequestVerification { verification } => match self.email_state {
-                EmailState::Verified => return Err(AccountError::EmailVerified),
-                EmailState::Unverified(_) => AccountEvent::VerificationRequested { verification },
-            },
-            AccountCommand::VerifyEmail { proof, now } => match self.email_state {
-                EmailState::Verified => return Err(AccountError::EmailVerified),
-                EmailState::Unverified(sent) => {
-                    sent.check(proof, now)?;
-                    AccountEvent::EmailVerified {}
-                }
-            },
+            AccountCommand::RequestVerification { verification } => {
+                self.needs_proof()?;
+                AccountEvent::VerificationRequested { verification }
+            }
+            AccountCommand::VerifyEmail { proof, now } => {
+                self.needs_proof()?;
+                check(self.proofs.verification, proof, now)?;
+                AccountEvent::EmailVerified {}
+            }
             AccountCommand::RequestEmailChange { email, verification } => {
                 AccountEvent::EmailChangeRequested { email, verification }
             }
-            AccountCommand::ConfirmEmailChange { proof, now } => {
-                let change = self.email_change.as_ref().ok_or(AccountError::LinkReplaced)?;
-                change.proof.check(proof, now)?;
-                AccountEvent::EmailChanged { email: change.email.clone() }
+            AccountCommand::CancelEmailChange => {
+                self.proofs.email_change.as_ref().ok_or(AccountError::NoEmailChange)?;
+                AccountEvent::EmailChangeCancelled {}
             }
-            AccountCommand::ChangePassword { credential } => {
-                AccountEvent::PasswordChanged { credential }
+            AccountCommand::ConfirmEmailChange { proof, now } => {
+                AccountEvent::EmailChanged { email: self.proofs.new_email(proof, now)? }
+            }
+            AccountCommand::ChangePassword { credential, keep_api_tokens } => {
+                return Ok(change_password(credential, keep_api_tokens));
             }
             AccountCommand::RequestPasswordReset { proof } => {
                 AccountEvent::PasswordResetRequested { proof }
             }
             AccountCommand::ResetPassword { proof, credential, now } => {
-                self.password_reset.ok_or(AccountError::LinkReplaced)?.check(proof, now)?;
-                AccountEvent::PasswordChanged { credential }
+                check(self.proofs.password_reset, proof, now)?;
+                return Ok(self.reset_password(credential));
             }
+            AccountCommand::EndApiTokens => AccountEvent::ApiTokensEnded {},
             AccountCommand::Rectify { name: None, username: None } => {
                 return Err(AccountError::NothingToRectify);
             }
@@ -261,7 +231,7 @@ impl LiveAccount {
                 return self.give_consent(purpose, policy_version);
             }
             AccountCommand::WithdrawConsent { purpose } => return self.withdraw_consent(purpose),
-            AccountCommand::RequestErasure { now, due } => return request_erasure(now, due),
+            AccountCommand::RequestErasure { now, due } => return erasure::request(now, due),
             AccountCommand::SucceedLogin { credential, .. } if credential != self.credential => {
                 return Err(AccountError::CredentialReplaced);
             }
@@ -283,66 +253,26 @@ impl LiveAccount {
         Ok(vec![event])
     }
 
-    fn give_consent(
-        &self,
-        purpose: Purpose,
-        policy_version: u32,
-    ) -> Result<Vec<AccountEvent>, AccountError> {
-        if !purpose.needs_consent() {
-            return Err(AccountError::NotByConsent(purpose));
-        }
-        let given = Consent { policy_version, given: true };
-        if self.consents.get(&purpose) == Some(&given) {
-            return Ok(vec![]);
-        }
-        Ok(vec![AccountEvent::ConsentGiven { purpose, policy_version }])
+    fn needs_proof(&self) -> Result<(), AccountError> {
+        if self.email_verified { Err(AccountError::EmailVerified) } else { Ok(()) }
     }
 
-    fn withdraw_consent(&self, purpose: Purpose) -> Result<Vec<AccountEvent>, AccountError> {
-        if !purpose.needs_consent() {
-            return Err(AccountError::NotByConsent(purpose));
+    /// The link came by mail, so it proves the address as well: whoever has that mailbox gets the account
+    /// that somebody else registered with it.
+    fn reset_password(&self, credential: CredentialId) -> Vec<AccountEvent> {
+        let mut events = change_password(credential, false);
+        if !self.email_verified {
+            events.push(AccountEvent::EmailVerified {});
         }
-        match self.consents.get(&purpose) {
-            Some(consent) if consent.given => Ok(vec![AccountEvent::ConsentWithdrawn { purpose }]),
-            Some(_) | None => Ok(vec![]),
-        }
-    }
-
-    fn cancel_erasure(&self, now: DateTime<Utc>) -> Result<Vec<AccountEvent>, AccountError> {
-        let erasure = self.erasure.ok_or(AccountError::ErasureNotRequested)?;
-        if now >= erasure.due {
-            return Err(AccountError::GraceOver(erasure.due));
-        }
-        Ok(vec![AccountEvent::ErasureCancelled {}])
-    }
-
-    fn complete_erasure(&self, now: DateTime<Utc>) -> Result<Vec<AccountEvent>, AccountError> {
-        let erasure = self.erasure.ok_or(AccountError::ErasureNotRequested)?;
-        if now < erasure.due {
-            return Err(AccountError::GraceNotOver(erasure.due));
-        }
-        Ok(vec![AccountEvent::ErasureCompleted { requested_at: erasure.requested_at }])
+        events
     }
 }
 
-impl Proof {
-    fn check(self, shown: ProofId, now: DateTime<Utc>) -> Result<(), AccountError> {
-        if self.id != shown {
-            return Err(AccountError::LinkReplaced);
-        }
-        if now >= self.until {
-            return Err(AccountError::LinkExpired);
-        }
-        Ok(())
+/// The new password comes first: sessions name the first event as the cause of their end.
+fn change_password(credential: CredentialId, keep_api_tokens: bool) -> Vec<AccountEvent> {
+    let mut events = vec![AccountEvent::PasswordChanged { credential }];
+    if !keep_api_tokens {
+        events.push(AccountEvent::ApiTokensEnded {});
     }
-}
-
-fn request_erasure(
-    now: DateTime<Utc>,
-    due: DateTime<Utc>,
-) -> Result<Vec<AccountEvent>, AccountError> {
-    if due < now || due > now + chrono::Duration::days(ERASURE_DAYS_MAX) {
-        return Err(AccountError::GraceOutOfRange);
-    }
-    Ok(vec![AccountEvent::ErasureRequested { requested_at: now, due }])
+    events
 }

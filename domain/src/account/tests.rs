@@ -12,35 +12,35 @@ use crate::{CredentialId, ProofId, SessionId};
 
 type Accounts = TestFramework<Account>;
 
-fn noon() -> DateTime<Utc> {
+pub(super) fn noon() -> DateTime<Utc> {
     DateTime::from_timestamp(1_790_000_000, 0).unwrap()
 }
 
-fn email(address: &str) -> Personal<AccountEmail> {
+pub(super) fn email(address: &str) -> Personal<AccountEmail> {
     Personal::Clear(EmailAddress::parse(address).unwrap())
 }
 
-fn name() -> Personal<AccountName> {
+pub(super) fn name() -> Personal<AccountName> {
     Personal::Clear(PersonName::parse("Ada Lovelace").unwrap())
 }
 
-fn ip() -> Personal<LoginIp> {
+pub(super) fn ip() -> Personal<LoginIp> {
     Personal::Clear(IpAddress([127, 0, 0, 1].into()))
 }
 
-fn user_agent() -> Personal<LoginUserAgent> {
+pub(super) fn user_agent() -> Personal<LoginUserAgent> {
     Personal::Clear(UserAgent::cut("curl/8"))
 }
 
-const fn credential(n: u128) -> CredentialId {
+pub(super) const fn credential(n: u128) -> CredentialId {
     CredentialId(Uuid::from_u128(n))
 }
 
-fn proof(n: u128) -> Proof {
+pub(super) fn proof(n: u128) -> Proof {
     Proof { id: ProofId(Uuid::from_u128(n)), until: noon() + TimeDelta::hours(1) }
 }
 
-fn registered() -> AccountEvent {
+pub(super) fn registered() -> AccountEvent {
     AccountEvent::Registered {
         email: email("ada@example.org"),
         name: name(),
@@ -54,15 +54,15 @@ fn given(events: Vec<AccountEvent>) -> cqrs_es::test::AggregateTestExecutor<Acco
     Accounts::with(()).given(events)
 }
 
-fn live(then: Vec<AccountEvent>) -> cqrs_es::test::AggregateTestExecutor<Account> {
+pub(super) fn live(then: Vec<AccountEvent>) -> cqrs_es::test::AggregateTestExecutor<Account> {
     given([vec![registered()], then].concat())
 }
 
-fn leaving() -> cqrs_es::test::AggregateTestExecutor<Account> {
+pub(super) fn leaving() -> cqrs_es::test::AggregateTestExecutor<Account> {
     live(vec![erasure_requested()])
 }
 
-fn erasure_requested() -> AccountEvent {
+pub(super) fn erasure_requested() -> AccountEvent {
     AccountEvent::ErasureRequested { requested_at: noon(), due: noon() + TimeDelta::days(7) }
 }
 
@@ -98,7 +98,7 @@ fn an_account_is_registered_once() {
 fn nothing_can_be_asked_of_an_account_that_nobody_registered() {
     Accounts::with(())
         .given_no_previous_events()
-        .when(AccountCommand::ChangePassword { credential: credential(2) })
+        .when(AccountCommand::ChangePassword { credential: credential(2), keep_api_tokens: true })
         .then_expect_error(AccountError::Unknown);
 }
 
@@ -160,26 +160,9 @@ fn the_address_changes_when_the_new_one_is_proven() {
 }
 
 #[test]
-fn a_password_is_reset_once_with_the_mailed_link() {
-    let requested = AccountEvent::PasswordResetRequested { proof: proof(4) };
-    let reset = || AccountCommand::ResetPassword {
-        proof: proof(4).id,
-        credential: credential(2),
-        now: noon(),
-    };
-    live(vec![])
-        .when(AccountCommand::RequestPasswordReset { proof: proof(4) })
-        .then_expect_events(vec![requested.clone()]);
-    let changed = AccountEvent::PasswordChanged { credential: credential(2) };
-    live(vec![requested.clone()]).when(reset()).then_expect_events(vec![changed.clone()]);
-    live(vec![requested, changed]).when(reset()).then_expect_error(AccountError::LinkReplaced);
-    live(vec![]).when(reset()).then_expect_error(AccountError::LinkReplaced);
-}
-
-#[test]
 fn a_password_is_changed() {
     live(vec![])
-        .when(AccountCommand::ChangePassword { credential: credential(2) })
+        .when(AccountCommand::ChangePassword { credential: credential(2), keep_api_tokens: true })
         .then_expect_events(vec![AccountEvent::PasswordChanged { credential: credential(2) }]);
 }
 
@@ -287,7 +270,7 @@ fn an_erasure_is_requested_with_a_grace_of_at_most_30_days() {
 #[test]
 fn a_requested_erasure_restricts_the_account() {
     leaving()
-        .when(AccountCommand::ChangePassword { credential: credential(2) })
+        .when(AccountCommand::ChangePassword { credential: credential(2), keep_api_tokens: true })
         .then_expect_error(AccountError::ErasureRequested);
 }
 
@@ -304,7 +287,7 @@ fn an_erasure_is_cancelled_within_the_grace_only() {
         .when(AccountCommand::CancelErasure { now: noon() })
         .then_expect_error(AccountError::ErasureNotRequested);
     live(vec![erasure_requested(), AccountEvent::ErasureCancelled {}])
-        .when(AccountCommand::ChangePassword { credential: credential(2) })
+        .when(AccountCommand::ChangePassword { credential: credential(2), keep_api_tokens: true })
         .then_expect_events(vec![AccountEvent::PasswordChanged { credential: credential(2) }]);
 }
 
@@ -329,7 +312,7 @@ fn an_erasure_is_completed_after_the_grace_and_proven_afterwards() {
 #[test]
 fn an_erased_account_does_nothing_more_and_repeats_nothing() {
     erased()
-        .when(AccountCommand::ChangePassword { credential: credential(2) })
+        .when(AccountCommand::ChangePassword { credential: credential(2), keep_api_tokens: true })
         .then_expect_error(AccountError::Erased);
     erased().when(AccountCommand::CompleteErasure { now: noon() }).then_expect_events(vec![]);
 }

@@ -55,6 +55,9 @@ pub enum WorkspaceCommand {
     },
     /// Of any member. Needs the right to manage tokens.
     RevokeApiToken { by: AccountId, token: ApiTokenId },
+    /// The member's account has ended these tokens: others, which were issued since, stay. Changes
+    /// nothing where they are revoked already.
+    RevokeTokensOf { member: AccountId, ended: Vec<ApiTokenId> },
     /// `due` is the end of the grace: at most 30 days from `now`.
     RequestDeletion { by: AccountId, now: DateTime<Utc>, due: DateTime<Utc> },
     /// Refused from the end of the grace on.
@@ -78,6 +81,7 @@ impl WorkspaceCommand {
                 | Self::Act { .. }
                 | Self::RemainOwner { .. }
                 | Self::RemoveErasedMember { .. }
+                | Self::RevokeTokensOf { .. }
                 | Self::OpenMemberNames { .. }
                 | Self::ExpireInvitation { .. }
                 | Self::CancelDeletion { .. }

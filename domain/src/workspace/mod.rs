@@ -177,6 +177,9 @@ impl LiveWorkspace {
                 self.issue_token(by, token, rights, now, expires_at)
             }
             WorkspaceCommand::RevokeApiToken { by, token } => self.revoke_token(by, token),
+            WorkspaceCommand::RevokeTokensOf { member, ended } => {
+                Ok(self.revoke_tokens_of(member, &ended))
+            }
             WorkspaceCommand::RequestDeletion { by, now, due } => {
                 self.request_deletion(by, Deletion { requested_at: now, due })
             }

@@ -61,4 +61,14 @@ impl LiveWorkspace {
         }
         Ok(vec![WorkspaceEvent::ApiTokenRevoked { token: id }])
     }
+    /// Of these tokens, those that act for the member and are not revoked yet.
+    pub(super) fn revoke_tokens_of(
+        &self,
+        member: AccountId,
+        ended: &[ApiTokenId],
+    ) -> Vec<WorkspaceEvent> {
+        let of =
+            self.tokens.iter().filter(|(id, token)| token.account == member && ended.contains(id));
+        of.map(|(token, _)| WorkspaceEvent::ApiTokenRevoked { token: *token }).collect()
+    }
 }

@@ -82,6 +82,29 @@ fn a_token_is_revoked_once() {
 }
 
 #[test]
+fn the_tokens_that_an_account_has_ended_are_revoked_also_in_the_grace_and_newer_ones_stay() {
+    let newer = ApiTokenId(Uuid::from_u128(77));
+    let also = WorkspaceEvent::ApiTokenIssued {
+        token: newer,
+        account: ADA,
+        rights: vec![Right::ReadRuns],
+        expires_at: in_days(30),
+    };
+    let ends = |member| WorkspaceCommand::RevokeTokensOf { member, ended: vec![TOKEN] };
+    let given = [with_bob(Role::Operator), vec![issued(ADA), also, requested()]].concat();
+    let revoked = WorkspaceEvent::ApiTokenRevoked { token: TOKEN };
+    Workspaces::with(())
+        .given(given.clone())
+        .when(ends(ADA))
+        .then_expect_events(vec![revoked.clone()]);
+    Workspaces::with(()).given(given.clone()).when(ends(BOB)).then_expect_events(vec![]);
+    Workspaces::with(())
+        .given([given, vec![revoked]].concat())
+        .when(ends(ADA))
+        .then_expect_events(vec![]);
+}
+
+#[test]
 fn there_are_so_many_tokens_and_no_more() {
     let mut full = live(1);
     let token = ApiToken { account: ADA, rights: [].into(), expires_at: in_days(1) };
