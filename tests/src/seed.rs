@@ -142,7 +142,7 @@ impl<'a> Person<'a> {
         }
         if self.drawn(12, 10) == 0 {
             let credential = CredentialId(derived(self.next(), "credential"));
-            self.ask(AccountCommand::ChangePassword { credential }).await;
+            self.ask(AccountCommand::ChangePassword { credential, keep_api_tokens: true }).await;
         }
         if self.drawn(13, 100) == 0 {
             let due = self.now + TimeDelta::days(7);

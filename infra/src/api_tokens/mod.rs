@@ -6,7 +6,7 @@ mod tests;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::privacy::Sealed;
-use domain::{AccountId, ApiTokenId, WorkspaceId};
+use domain::{AccountId, ApiTokenId, EventId, WorkspaceId};
 use tokio_postgres::Row;
 
 use crate::bearer::{BearerToken, TokenHash};
@@ -26,6 +26,10 @@ const TOUCH: &str = "update working.api_tokens set last_used_at = $2 \
     where token_id = $1 and (last_used_at is null or last_used_at <= $3)";
 const LIST: &str = "select token_id, name, issued_at, last_used_at from working.api_tokens \
     where workspace_id = $1";
+const END_ALL: &str = include_str!("end_all.sql");
+const ENDED: &str = "select token_id, workspace_id from working.api_tokens \
+    where account_id = $1 and ended_by is not null";
+const OF_ACCOUNT: &str = include_str!("of_account.sql");
 const DELETE: &str = "delete from working.api_tokens where token_id = $1";
 /// What an erasure deletes of a workspace.
 pub const OF_WORKSPACE: WorkspaceRows = WorkspaceRows {
@@ -48,6 +52,8 @@ pub struct NewApiToken {
     pub workspace: WorkspaceId,
     /// The member whose rights the token has.
     pub account: AccountId,
+    /// The version that the account had before: what ends its tokens later ends this one.
+    pub account_version: i64,
     /// Sealed under the workspace's key.
     pub name: Sealed,
     /// The token is refused from then on.
@@ -60,6 +66,28 @@ pub struct NewApiToken {
 pub struct ApiTokenRow {
     pub token: ApiTokenId,
     pub workspace: WorkspaceId,
+}
+
+/// The event that ends every token of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndedBy {
+    /// What is said to be the cause.
+    pub event: EventId,
+    /// Its version: tokens that were issued at it, or later, stay.
+    pub version: i64,
+    /// Its time, which decides where the account's version is not known. `None`: it is the newest.
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// A token that works, as its person sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
+pub struct OwnApiToken {
+    pub token: ApiTokenId,
+    pub workspace: WorkspaceId,
+    /// Sealed under the workspace's key.
+    pub name: Sealed,
+    pub expires_at: DateTime<Utc>,
 }
 
 /// A token of a workspace as it is listed.
@@ -91,12 +119,12 @@ impl ApiTokens {
     /// Writes the row. Call it after the event is appended, so that every token that works is in the
     /// log. `false`: there is a row of this id; its hash stays.
     pub async fn insert(&self, issued: &NewApiToken, hash: TokenHash) -> Result<bool, PgError> {
-        let NewApiToken { token, workspace, account, name, expires_at } = issued;
+        let NewApiToken { token, workspace, account, account_version, name, expires_at } = issued;
         let (hash, name, now) = (hash.as_bytes(), name.to_bytes(), self.clock.now());
         let inserted = execute(
             &self.pool,
             INSERT,
-            &[&token.0, &hash, &workspace.0, &account.0, &name, &now, expires_at],
+            &[&token.0, &hash, &workspace.0, &account.0, &name, &now, expires_at, account_version],
         )
         .await?;
         Ok(inserted == 1)
@@ -127,14 +155,48 @@ impl ApiTokens {
         rows.iter().map(listed).collect()
     }
 
+    /// The tokens of an account are found no more, on any node. Their rows stay until the revocations
+    /// are in the log: [`Self::ended`] lists them.
+    pub async fn end_all(&self, account: AccountId, by: EndedBy) -> Result<(), PgError> {
+        let EndedBy { event, version, at } = by;
+        execute(&self.pool, END_ALL, &[&account.0, &event.0, &version, &at]).await.map(drop)
+    }
+
+    /// Tokens of the account that were ended and whose revocation may be missing.
+    pub async fn ended(&self, account: AccountId) -> Result<Vec<ApiTokenRow>, PgError> {
+        let rows = query(&self.pool, ENDED, &[&account.0]).await?;
+        let read = |row: &Row| -> Result<ApiTokenRow, PgError> {
+            let (token, workspace) = (ApiTokenId(row.try_get(0)?), WorkspaceId(row.try_get(1)?));
+            Ok(ApiTokenRow { token, workspace })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// The tokens that act for an account, the oldest first.
+    pub async fn of_account(&self, account: AccountId) -> Result<Vec<OwnApiToken>, PgError> {
+        let rows = query(&self.pool, OF_ACCOUNT, &[&account.0, &self.clock.now()]).await?;
+        let read = |row: &Row| -> Result<OwnApiToken, PgError> {
+            Ok(OwnApiToken {
+                token: ApiTokenId(row.try_get(0)?),
+                workspace: WorkspaceId(row.try_get(1)?),
+                name: Sealed::from_bytes(row.try_get(2)?).ok_or_else(damaged)?,
+                expires_at: row.try_get(3)?,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
     /// `false`: there was no row.
     pub async fn delete(&self, token: ApiTokenId) -> Result<bool, PgError> {
         Ok(execute(&self.pool, DELETE, &[&token.0]).await? == 1)
     }
 }
 
+fn damaged() -> PgError {
+    PgError::Database("the name of a token cannot be read".to_owned())
+}
+
 fn listed(row: &Row) -> Result<ListedApiToken, PgError> {
-    let damaged = || PgError::Database("the name of a token cannot be read".to_owned());
     Ok(ListedApiToken {
         token: ApiTokenId(row.try_get(0)?),
         name: Sealed::from_bytes(row.try_get(1)?).ok_or_else(damaged)?,

@@ -99,6 +99,8 @@ failpoints! {
     ServerKeyAttached = "server_key.attached",
     /// An API token is in the log, and has no row.
     ApiTokenIssued = "api_token.issued",
+    /// The API tokens of a person are refused, and their revocations are not in the log.
+    ApiTokensEnded = "api_tokens.ended",
     /// A run is requested in the log, and its caller has no answer.
     RunRequested = "run.requested",
     /// A task is claimed, and nobody works on it.

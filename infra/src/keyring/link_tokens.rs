@@ -37,6 +37,23 @@ impl LinkPurpose {
     }
 }
 
+/// What a token that is shown turns out to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadLink {
+    /// It was made for this purpose. The aggregate decides whether it is used or expired.
+    Made {
+        /// An account, or the workspace that an invitation is from.
+        of: SubjectId,
+        /// What it names.
+        id: LinkId,
+    },
+    /// It names a day whose key is erased by now: no link of that day works any more. Whether it was made
+    /// at all cannot be known.
+    Over,
+    /// Nothing that was made for this purpose.
+    NotOurs,
+}
+
 /// Makes and reads tokens, under a key of the day (UTC) that is erased after 8 more days.
 #[derive(Clone)]
 pub struct LinkTokens {
@@ -72,27 +89,30 @@ impl LinkTokens {
         Ok(URL_SAFE_NO_PAD.encode(token))
     }
 
-    /// The subject and the id of a token; `None` for anything that was not made for this purpose in
-    /// the last 8 days. The aggregate decides whether it is used or expired.
+    /// What the token is for, if it was made for this purpose in the last 8 days.
     ///
     /// # Errors
     /// [`KeyringError::Database`] and [`KeyringError::LeaseLost`] when the keyring is not reached.
-    pub async fn read(
-        &self,
-        purpose: LinkPurpose,
-        token: &str,
-    ) -> Result<Option<(SubjectId, LinkId)>, KeyringError> {
-        let Some((of, id, day, mac)) = parse(token) else { return Ok(None) };
+    pub async fn read(&self, purpose: LinkPurpose, token: &str) -> Result<ReadLink, KeyringError> {
+        let Some((of, id, day, mac)) = parse(token) else { return Ok(ReadLink::NotOurs) };
         let number = i64::from(u32::from_be_bytes(day));
         let today = key::day(self.clock.now().date_naive());
+        if number < today - DAYS_KEPT {
+            return Ok(ReadLink::Over);
+        }
         // A node's clock may be a little ahead of this one's.
-        if !(today - DAYS_KEPT..=today + 1).contains(&number) {
-            return Ok(None);
+        if number > today + 1 {
+            return Ok(ReadLink::NotOurs);
         }
         let keys = self.keys.get(&[KeySlot::Numbered(KeyKind::Link, number)], false).await?;
-        let Some(KeyState::Live { key, .. }) = keys.first() else { return Ok(None) };
-        let is_ours = crypto::is_mac(key, &parts(purpose, &of, &id, &day), &mac);
-        Ok(is_ours.then_some((SubjectId(of), LinkId(id))))
+        let Some(KeyState::Live { key, .. }) = keys.first() else {
+            return Ok(ReadLink::NotOurs);
+        };
+        if crypto::is_mac(key, &parts(purpose, &of, &id, &day), &mac) {
+            Ok(ReadLink::Made { of: SubjectId(of), id: LinkId(id) })
+        } else {
+            Ok(ReadLink::NotOurs)
+        }
     }
 }
 

@@ -71,7 +71,7 @@ pub use error::{KeyringError, OpenError, SealError};
 pub use escrow::{EscrowOptions, check_escrow_recipient};
 pub use key_eraser::{ErasedSubject, ExpiredKeys, KeyEraser};
 pub use keys::LOG_TARGET as LEASE_LOG_TARGET;
-pub use link_tokens::{LinkPurpose, LinkTokens};
+pub use link_tokens::{LinkPurpose, LinkTokens, ReadLink};
 pub use options::KeyringOptions;
 pub use request_mac_keys::{RequestMacKeys, RequestMacs};
 pub use root_eraser::EscrowedRoot;

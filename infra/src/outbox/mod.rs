@@ -48,6 +48,7 @@ domain::named_enum! {
     pub enum MailKind {
         Verification = "verification",
         EmailChange = "email_change",
+        EmailChangeRequested = "email_change_requested",
         EmailChanged = "email_changed",
         PasswordReset = "password_reset",
         PasswordChanged = "password_changed",
@@ -93,6 +94,7 @@ impl MailReference {
             MailKind::HostKeyMismatched => Self::Server(ServerId(id)),
             MailKind::Verification
             | MailKind::EmailChange
+            | MailKind::EmailChangeRequested
             | MailKind::EmailChanged
             | MailKind::PasswordReset
             | MailKind::PasswordChanged

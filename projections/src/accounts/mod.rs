@@ -13,6 +13,16 @@ use uuid::Uuid;
 const FIND: &str = include_str!("find.sql");
 const FIND_ALL: &str = include_str!("find_all.sql");
 
+/// The events that end a change of address, by the table of the account.
+const ENDS_EMAIL_CHANGE: &[&str] = &[
+    "account.email_change_requested",
+    "account.email_change_cancelled",
+    "account.email_changed",
+    "account.password_changed",
+    "account.erasure_requested",
+    "account.erasure_completed",
+];
+
 pub struct Accounts;
 
 infra::row! {
@@ -25,7 +35,10 @@ infra::row! {
         /// Sealed, as are the other names and addresses.
         pub email: Option<Vec<u8>>,
         pub email_verified: bool,
+        /// The address of a change that waits, with the time of its request and its end.
         pub pending_email: Option<Vec<u8>>,
+        pub pending_email_since: Option<DateTime<Utc>>,
+        pub pending_email_until: Option<DateTime<Utc>>,
         pub name: Option<Vec<u8>>,
         pub username: Option<Vec<u8>>,
         pub consents: Json<BTreeMap<Purpose, Consent>>,
@@ -39,16 +52,18 @@ infra::row! {
 
 impl Projection for Accounts {
     const NAME: &'static str = "accounts";
-    const VERSION: i16 = 1;
+    const VERSION: i16 = 2;
     const EVENT_TYPES: &'static [&'static str] = &[
         "account.registered",
         "account.verification_requested",
         "account.email_verified",
         "account.email_change_requested",
+        "account.email_change_cancelled",
         "account.email_changed",
         "account.rectified",
         "account.password_changed",
         "account.password_reset_requested",
+        "account.api_tokens_ended",
         "account.login_succeeded",
         "account.login_failed",
         "account.consent_given",
@@ -104,6 +119,8 @@ fn registered(event: &Recorded) -> Result<Account, Poison> {
         email: sealed::<AccountEmail>(event)?,
         email_verified: false,
         pending_email: None,
+        pending_email_since: None,
+        pending_email_until: None,
         name: sealed::<AccountName>(event)?,
         username: copied::<AccountUsername>(event),
         consents: Json(BTreeMap::new()),
@@ -122,12 +139,19 @@ impl Account {
     }
 
     fn fold(&mut self, event: &Recorded) -> Result<(), Poison> {
+        if ENDS_EMAIL_CHANGE.contains(&event.event_type()) {
+            (self.pending_email, self.pending_email_since, self.pending_email_until) =
+                (None, None, None);
+        }
         match event.event_type() {
             "account.email_verified" => self.email_verified = true,
-            "account.email_change_requested" => self.pending_email = sealed::<AccountEmail>(event)?,
             "account.email_changed" => {
                 self.email = sealed::<AccountEmail>(event)?;
-                (self.email_verified, self.pending_email) = (true, None);
+                self.email_verified = true;
+            }
+            "account.email_change_requested" => {
+                self.pending_email = sealed::<AccountEmail>(event)?;
+                self.apply(decode(event)?, event.recorded_at());
             }
             "account.rectified" => {
                 self.name = copied::<AccountName>(event).or_else(|| self.name.take());
@@ -146,6 +170,10 @@ impl Account {
 
     fn apply(&mut self, decoded: AccountEvent, at: DateTime<Utc>) {
         match decoded {
+            AccountEvent::EmailChangeRequested { verification, .. } => {
+                self.pending_email_since = Some(at);
+                self.pending_email_until = Some(verification.until);
+            }
             AccountEvent::ConsentGiven { purpose, policy_version } => {
                 self.consents.0.insert(purpose, Consent { policy_version, given: true });
             }
@@ -163,18 +191,18 @@ impl Account {
             }
             AccountEvent::ErasureCompleted { .. } => {
                 self.erased_at = Some(at);
-                (self.email, self.pending_email) = (None, None);
-                (self.name, self.username) = (None, None);
+                (self.email, self.name, self.username) = (None, None, None);
                 self.consents.0.clear();
             }
             AccountEvent::Registered { .. }
             | AccountEvent::VerificationRequested { .. }
             | AccountEvent::EmailVerified {}
-            | AccountEvent::EmailChangeRequested { .. }
+            | AccountEvent::EmailChangeCancelled {}
             | AccountEvent::EmailChanged { .. }
             | AccountEvent::Rectified { .. }
             | AccountEvent::PasswordChanged { .. }
             | AccountEvent::PasswordResetRequested { .. }
+            | AccountEvent::ApiTokensEnded {}
             | AccountEvent::LoginSucceeded { .. }
             | AccountEvent::LoginFailed { .. }
             | AccountEvent::ErasureBackupProven {} => {}
@@ -205,6 +233,10 @@ pub async fn by_ids(pool: &Pool, accounts: &[AccountId]) -> Result<Vec<Account>,
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use domain::account::Holding;
+
     use super::*;
 
     #[test]
@@ -212,5 +244,22 @@ mod tests {
         let types = AccountEvent::TYPES.iter().map(|(name, _)| *name);
 
         assert_eq!(types.collect::<Vec<_>>(), Accounts::EVENT_TYPES);
+    }
+
+    #[test]
+    fn what_ends_a_change_of_address_by_the_table_of_the_account_ends_it_here() {
+        let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../domain/src/account/golden");
+        let mut ends = BTreeSet::new();
+        for file in std::fs::read_dir(golden).unwrap() {
+            let path = file.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            let (event_type, version) = name.rsplit_once('.').unwrap();
+            let data = std::fs::read_to_string(&path).unwrap();
+            let event = AccountEvent::decode(event_type, version.parse().unwrap(), data.trim_end());
+            if event.unwrap().ends().contains(&Holding::EmailChange) {
+                ends.insert(event_type.to_owned());
+            }
+        }
+        assert_eq!(ends, ENDS_EMAIL_CHANGE.iter().map(|name| (*name).to_owned()).collect());
     }
 }

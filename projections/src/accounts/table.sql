@@ -5,6 +5,8 @@ create table {table} (
   email                bytea,                  -- sealed, as are the other names and addresses
   email_verified       bool        not null,
   pending_email        bytea,
+  pending_email_since  timestamptz,
+  pending_email_until  timestamptz,
   name                 bytea,
   username             bytea,
   consents             json        not null,

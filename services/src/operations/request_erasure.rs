@@ -16,6 +16,7 @@ use super::claim_codes::{claim_code, entry_of};
 use super::erasure_in_log::InLog;
 use super::owners::{OwnersError, check_nobody_depends};
 use crate::config::Config;
+use crate::operations::end_tokens::EndTokens;
 use crate::operations::sign_out::{SignOut, SignedOut};
 use crate::wiring::App;
 
@@ -269,7 +270,7 @@ pub(crate) fn requested_erasure(
     Ok((SubjectKind::Account, Some(due)))
 }
 
-/// Requests the erasure of an account, and signs it out everywhere.
+/// Requests the erasure of an account, signs it out everywhere, and ends its API tokens.
 ///
 /// # Errors
 /// [`RequestErasureError`].
@@ -281,6 +282,7 @@ pub(crate) async fn request_of_account(
     request: &Request,
 ) -> Result<(RequestedErasure, SignedOut), RequestErasureError> {
     if let Some(earlier) = find_earlier(app, account.into(), request).await? {
+        EndTokens::execute_after(app, account, &earlier.receipt).await;
         return Ok((earlier, SignedOut::Closed(0)));
     }
     if live.erasure.is_some() {
@@ -298,6 +300,7 @@ pub(crate) async fn request_of_account(
     let requested = requested.map_err(another_leaves)?;
     let sign_out = SignOut { account, except: None, reason: CloseReason::ErasureRequested };
     let signed_out = sign_out.execute_after(app, (&request, &requested.receipt)).await;
+    EndTokens::execute_after(app, account, &requested.receipt).await;
     Ok((requested, signed_out))
 }
 

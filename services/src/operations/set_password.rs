@@ -3,12 +3,14 @@
 use chrono::{DateTime, Utc};
 use domain::account::{Account, AccountCommand};
 use domain::session::CloseReason;
-use domain::{AccountId, CredentialId, SessionId};
+use domain::{AccountId, AggregateRoot, CredentialId, Refused, SessionId};
 use infra::credentials::{CredentialsError, Password, PasswordHash};
-use infra::event_store::{ExecuteError, Receipt, Request, Step};
+use infra::event_store::{ExecuteError, LoadError, Receipt, Request, Step};
 use infra::failpoint;
+use uuid::Uuid;
 
 use super::write_ahead::{LookedUp, NewCommand, WriteAhead, Written};
+use crate::operations::end_tokens::EndTokens;
 use crate::operations::sign_out::SignOut;
 use crate::wiring::App;
 
@@ -17,6 +19,8 @@ use crate::wiring::App;
 pub(crate) enum SetPasswordError {
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
     #[error(transparent)]
     Execute(#[from] ExecuteError),
 }
@@ -61,7 +65,8 @@ impl WriteAhead for NewHash {
     }
 }
 
-/// Another password for an account, which is signed out everywhere `except` in one session.
+/// Another password for an account, which is signed out everywhere `except` in one session, and whose API
+/// tokens end with it, unless the command keeps them.
 pub(crate) struct SetPassword {
     pub(crate) account: AccountId,
     pub(crate) password: Password,
@@ -79,13 +84,18 @@ impl SetPassword {
         self,
         app: &App,
         request: &Request,
-        command: impl FnOnce(CredentialId) -> AccountCommand,
+        command: impl Fn(CredentialId) -> AccountCommand,
     ) -> Result<Receipt, SetPasswordError> {
         let Self { account, password, except, expected } = self;
+        let planned = command(CredentialId(Uuid::nil()));
         let new = match NewCommand::look_up(app, request).await? {
             LookedUp::New(new) => new,
-            LookedUp::Earlier(receipt) => return Ok(receipt),
+            LookedUp::Earlier(receipt) => {
+                end_tokens(app, (account, &planned), &receipt).await;
+                return Ok(receipt);
+            }
         };
+        refuse_early(app, account, planned.clone()).await?;
         let written = NewHash::write(app, new, account, password).await?;
         failpoint!(PasswordStored);
         let step = Step::new::<Account>(account.0, command(written.row.credential));
@@ -97,6 +107,30 @@ impl SetPassword {
         failpoint!(PasswordChanged);
         let sign_out = SignOut { account, except, reason: CloseReason::PasswordChanged };
         sign_out.execute_after(app, (request, &receipt)).await;
+        end_tokens(app, (account, &planned), &receipt).await;
         Ok(receipt)
+    }
+}
+
+/// Refuses what the account refuses anyway before the hash is computed, which is dear.
+async fn refuse_early(
+    app: &App,
+    account: AccountId,
+    planned: AccountCommand,
+) -> Result<(), SetPasswordError> {
+    let loaded = app.executor.load::<Account>(account.into(), account.0).await?;
+    let decided = loaded.state.decide(planned).map(drop);
+    Ok(decided.map_err(|refused| ExecuteError::from(Refused::Account(refused)))?)
+}
+
+/// Ends the API tokens, as the command has it. A repeated command does it, too: the call before may have
+/// been cut short.
+pub(crate) async fn end_tokens(
+    app: &App,
+    (account, command): (AccountId, &AccountCommand),
+    receipt: &Receipt,
+) {
+    if !matches!(command, AccountCommand::ChangePassword { keep_api_tokens: true, .. }) {
+        EndTokens::execute_after(app, account, receipt).await;
     }
 }

@@ -39,10 +39,10 @@ pub(crate) enum SignOutError {
 }
 
 impl SignOut {
-    /// Closes the sessions with the command of `request`. The rows are deleted first, so that the
-    /// tokens are refused from then on; a repeated command closes none that were opened since, if the first
-    /// one closed any. `None`: no session was open. Nothing records that, so that the same command, sent
-    /// again, closes what is open then.
+    /// Closes the sessions with the command of `request`, which also appends the events of `also`. The rows
+    /// are deleted first, so that the tokens are refused from then on; a repeated command closes none that
+    /// were opened since, if the first one appended anything. `None`: no session was open, and there is no
+    /// other step. Nothing records that, so that the same command, sent again, closes what is open then.
     ///
     /// # Errors
     /// [`SignOutError`].
@@ -50,12 +50,13 @@ impl SignOut {
         self,
         app: &App,
         request: &Request,
+        also: Option<Step>,
     ) -> Result<Option<Receipt>, SignOutError> {
         if let Some(earlier) = app.executor.find_earlier(request).await? {
             return Ok(Some(earlier));
         }
         let sessions = self.close_rows(app, request.causation).await?;
-        self.append(app, &sessions, request).await
+        self.append(app, &sessions, request, also).await
     }
 
     /// Closes the sessions because of a command that has been carried out; after a replay, none. What
@@ -86,7 +87,7 @@ impl SignOut {
             guards: Vec::new(),
             ..request.clone()
         };
-        match self.append(app, &sessions, &close).await {
+        match self.append(app, &sessions, &close, None).await {
             Ok(_) => SignedOut::Closed(sessions.len()),
             Err(error) => {
                 tracing::warn!(%error, "closing events were not appended: the session closer does it");
@@ -108,15 +109,17 @@ impl SignOut {
         app: &App,
         sessions: &[SessionId],
         request: &Request,
+        also: Option<Step>,
     ) -> Result<Option<Receipt>, SignOutError> {
-        if sessions.is_empty() {
-            return Ok(None);
-        }
-        failpoint!(SessionsDeleted);
+        failpoint!(SessionsDeleted if !sessions.is_empty());
         let close = SessionCommand::Close { reason: self.reason };
         let steps = sessions.iter().map(|session| Step::new::<Session>(session.0, close.clone()));
-        let receipt = app.executor.execute(request, &steps.collect::<Vec<_>>()).await?;
-        failpoint!(SessionsClosed);
+        let steps: Vec<Step> = steps.chain(also).collect();
+        if steps.is_empty() {
+            return Ok(None);
+        }
+        let receipt = app.executor.execute(request, &steps).await?;
+        failpoint!(SessionsClosed if !sessions.is_empty());
         record_closed(app, sessions, &receipt).await?;
         Ok(Some(receipt))
     }

@@ -19,6 +19,7 @@ mod sweeps;
 #[cfg(test)]
 pub(crate) mod tests;
 mod timer;
+mod token_closer;
 mod workspace_rows;
 
 use std::time::Duration;
@@ -52,6 +53,7 @@ impl Workers {
         let readers = vec![
             Reader::worker(mailer::Mailer::new(app, &mail)),
             Reader::worker(session_closer::SessionCloser::new(app, &close)),
+            Reader::worker(token_closer::TokenCloser::new(app)),
             Reader::worker(eraser::Eraser::new(app, &erase)),
             Reader::worker(workspace_rows::WorkspaceRows::new(app)),
             Reader::worker(seat_leases::SeatLeases::new(app)),

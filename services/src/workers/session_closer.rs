@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
-use domain::account::{Account, AccountEvent};
+use domain::account::{Account, AccountEvent, Holding};
 use domain::session::{CloseReason, Session, SessionCommand, SessionError};
 use domain::{AccountId, CredentialId, Refused, SessionId};
 use futures_util::future::join_all;
@@ -31,6 +31,15 @@ pub(super) struct SessionCloser {
 }
 
 impl SessionCloser {
+    /// Registrations for the hash, and what ends sessions, by the table of the account.
+    pub(super) const EVENT_TYPES: &[&str] = &[
+        "account.registered",
+        "account.password_changed",
+        "account.erasure_requested",
+        "account.erasure_completed",
+        "session.closed",
+    ];
+
     pub(super) fn new(app: &App, wake: &Wake) -> Self {
         Self {
             executor: app.executor.clone(),
@@ -82,13 +91,7 @@ impl Worker for SessionCloser {
     }
 
     fn event_types(&self) -> &'static [&'static str] {
-        &[
-            "account.registered",
-            "account.password_changed",
-            "account.erasure_requested",
-            "account.erasure_completed",
-            "session.closed",
-        ]
+        Self::EVENT_TYPES
     }
 
     async fn react(&self, event: &Recorded, _: &Transaction<'_>) -> Result<(), WorkerError> {
@@ -97,14 +100,21 @@ impl Worker for SessionCloser {
         }
         let account = AccountId(event.stream_id());
         let decoded: AccountEvent = event.decode()?;
-        if let AccountEvent::Registered { credential, .. } = decoded {
-            return self.name(account, credential).await;
+        let is_new_password = matches!(decoded, AccountEvent::PasswordChanged { .. });
+        if decoded.ends().contains(&Holding::Sessions) {
+            let (except, reason) = if is_new_password {
+                (event.session(), CloseReason::PasswordChanged)
+            } else {
+                (None, CloseReason::ErasureRequested)
+            };
+            self.close_all(event, except, reason).await?;
         }
-        let AccountEvent::PasswordChanged { credential } = decoded else {
-            return self.close_all(event, None, CloseReason::ErasureRequested).await;
-        };
-        self.close_all(event, event.session(), CloseReason::PasswordChanged).await?;
-        self.name(account, credential).await
+        if let AccountEvent::Registered { credential, .. }
+        | AccountEvent::PasswordChanged { credential } = decoded
+        {
+            self.name(account, credential).await?;
+        }
+        Ok(())
     }
 }
 

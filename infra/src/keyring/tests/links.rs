@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-use super::super::LinkPurpose;
+use super::super::{LinkPurpose, ReadLink};
 use super::*;
 
 #[tokio::test]
@@ -15,23 +15,26 @@ async fn a_link_is_read_for_its_purpose_on_every_node_for_a_week() {
     let token = one.link_tokens.make(LinkPurpose::VerifyEmail, ada, proof).await.unwrap();
     assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
     let read = two.link_tokens.read(LinkPurpose::VerifyEmail, &token).await.unwrap();
-    assert_eq!(read, Some((ada, proof)));
+    let made = ReadLink::Made { of: ada, id: proof };
+    assert_eq!(read, made);
     for other in
         [LinkPurpose::ChangeEmail, LinkPurpose::ResetPassword, LinkPurpose::AcceptInvitation]
     {
-        assert_eq!(two.link_tokens.read(other, &token).await.unwrap(), None);
+        assert_eq!(two.link_tokens.read(other, &token).await.unwrap(), ReadLink::NotOurs);
     }
     harness.days_pass(8);
     one.eraser.erase_expired().await.unwrap();
-    assert_eq!(
-        two.link_tokens.read(LinkPurpose::VerifyEmail, &token).await.unwrap(),
-        Some((ada, proof))
-    );
+    assert_eq!(two.link_tokens.read(LinkPurpose::VerifyEmail, &token).await.unwrap(), made);
     harness.days_pass(1);
     // Its time is over, also while its key is not erased.
-    assert_eq!(two.link_tokens.read(LinkPurpose::VerifyEmail, &token).await.unwrap(), None);
+    let over = two.link_tokens.read(LinkPurpose::VerifyEmail, &token).await.unwrap();
+    assert_eq!(over, ReadLink::Over);
     assert_eq!(one.eraser.erase_expired().await.unwrap().links, 1);
-    assert_eq!(one.link_tokens.read(LinkPurpose::VerifyEmail, &token).await.unwrap(), None);
+    harness.days_pass(3_650);
+    for node in [&one, &two] {
+        let over = node.link_tokens.read(LinkPurpose::VerifyEmail, &token).await.unwrap();
+        assert_eq!(over, ReadLink::Over, "however old it is");
+    }
 }
 
 #[tokio::test]
@@ -44,10 +47,10 @@ async fn a_changed_or_invented_link_is_nobodys() {
         let mut changed = token.clone().into_bytes();
         changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
         let changed = String::from_utf8(changed).unwrap();
-        assert_eq!(
-            node.link_tokens.read(LinkPurpose::ResetPassword, &changed).await.unwrap(),
-            None
-        );
+        let read = node.link_tokens.read(LinkPurpose::ResetPassword, &changed).await.unwrap();
+        // One that names an earlier day does nothing either.
+        let is_nobodys = matches!(read, ReadLink::NotOurs | ReadLink::Over);
+        assert!(is_nobodys, "{at}: {read:?}");
     }
     let texts = [".*", "[A-Za-z0-9_-]{0,120}", "[A-Za-z0-9_-]{91}"];
     let mut runner = TestRunner::deterministic();
@@ -55,10 +58,8 @@ async fn a_changed_or_invented_link_is_nobodys() {
         let any = proptest::string::string_regex(pattern).unwrap();
         for _ in 0..100 {
             let text = any.new_tree(&mut runner).unwrap().current();
-            assert_eq!(
-                node.link_tokens.read(LinkPurpose::ResetPassword, &text).await.unwrap(),
-                None
-            );
+            let read = node.link_tokens.read(LinkPurpose::ResetPassword, &text).await.unwrap();
+            assert_eq!(read, ReadLink::NotOurs);
         }
     }
 }

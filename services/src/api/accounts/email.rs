@@ -46,7 +46,8 @@ impl FromFields for ChangeEmailRequest {
     }
 }
 
-/// Requests another address. It changes once the link that is mailed there is followed.
+/// Requests another address. It changes once the link that is mailed there is followed; the current one is
+/// told. A new password, or a request for erasure, ends the change.
 #[utoipa::path(
     put, path = "/v1/me/email", tag = "accounts", request_body = ChangeEmailRequest,
     security(("session" = [])), params(("If-Match" = String, Header)),
@@ -106,7 +107,7 @@ async fn confirm(
 async fn moved(api: &Api, account: AccountId) -> Result<Vec<ReservationChange>, Problem> {
     let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
     let live = live_account(&loaded)?;
-    let Some(change) = &live.email_change else { return Ok(vec![]) };
+    let Some(change) = &live.proofs.email_change else { return Ok(vec![]) };
     let person = Unsealer::of_account(&api.app.keyring.sealer, account);
     let to = person.required::<AccountEmail>(&change.email).await?;
     let until_now = person.required::<AccountEmail>(&live.email).await?;

@@ -1,7 +1,8 @@
 //! The body of a request that follows a mailed link.
 
+use domain::account::AccountError;
 use domain::{AccountId, LinkId, ProofId, SubjectId};
-use infra::keyring::LinkPurpose;
+use infra::keyring::{LinkPurpose, ReadLink};
 use utoipa::ToSchema;
 
 use crate::api::Api;
@@ -34,7 +35,7 @@ impl LinkRequest {
     /// The account that the link was sent to, and what it proves.
     ///
     /// # Errors
-    /// It was not made for this purpose, or too long ago.
+    /// It was not made for this purpose, or is over.
     pub async fn account(
         &self,
         api: &Api,
@@ -47,13 +48,16 @@ impl LinkRequest {
     /// The account or the workspace that the link is about, and what it names.
     ///
     /// # Errors
-    /// It was not made for this purpose, or too long ago.
+    /// It was not made for this purpose, or is over.
     pub async fn subject(
         &self,
         api: &Api,
         purpose: LinkPurpose,
     ) -> Result<(SubjectId, LinkId), Problem> {
-        let read = api.app.keyring.link_tokens.read(purpose, &self.token).await?;
-        read.ok_or_else(|| Problem::of(ProblemKind::LinkInvalid))
+        match api.app.keyring.link_tokens.read(purpose, &self.token).await? {
+            ReadLink::Made { of, id } => Ok((of, id)),
+            ReadLink::Over => Err(AccountError::LinkExpired.into()),
+            ReadLink::NotOurs => Err(Problem::of(ProblemKind::LinkInvalid)),
+        }
     }
 }

@@ -35,7 +35,7 @@ pub struct Me {
     #[schema(value_type = String, format = Email)]
     email: Option<EmailAddress>,
     email_verified: bool,
-    /// The address that a link was sent to and that has not been proven yet.
+    /// The address that a link was sent to and that has not been proven yet: `GET /v1/me/email-change`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = Email)]
     pending_email: Option<EmailAddress>,
@@ -64,7 +64,10 @@ async fn show(
     let about = signed_in.account;
     let row = by_id(&api.app.pool, about).await?.ok_or_else(not_yet)?;
     let person = Unsealer::of_account(&api.app.keyring.sealer, about);
-    let (email, pending) = (row.email.as_deref(), row.pending_email.as_deref());
+    let email = row.email.as_deref();
+    // Nothing is appended when the time of its link is over.
+    let waits = row.pending_email_until.is_some_and(|until| api.app.clock.now() < until);
+    let pending = row.pending_email.as_deref().filter(|_| waits);
     let (name, username) = (row.name.as_deref(), row.username.as_deref());
     let me = Me {
         account_id: about.0,
@@ -81,7 +84,7 @@ async fn show(
 
 /// A field of the caller's own account. It is theirs to see: where it cannot be opened any more,
 /// there is no account.
-async fn own<F: Field>(
+pub(super) async fn own<F: Field>(
     person: &Unsealer<'_>,
     column: Option<&[u8]>,
 ) -> Result<Option<F::Value>, Problem> {

@@ -2,7 +2,9 @@
 
 pub mod consents;
 pub mod email;
+pub mod email_change;
 pub mod erasure;
+pub mod kept_tokens;
 pub mod link;
 pub mod me;
 pub mod password;
@@ -14,6 +16,7 @@ pub fn routes(routes: &mut Routes) {
     register::routes(routes);
     me::routes(routes);
     email::routes(routes);
+    email_change::routes(routes);
     password::routes(routes);
     consents::routes(routes);
     erasure::routes(routes);

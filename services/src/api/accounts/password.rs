@@ -1,6 +1,7 @@
 //! The password: changed by the person who knows it, reset by the person who gets the mail.
 
 use actix_web::HttpResponse;
+use domain::CredentialId;
 use domain::account::{Account, AccountCommand};
 use domain::privacy::EmailAddress;
 use infra::credentials::Password;
@@ -8,22 +9,24 @@ use infra::event_store::{ExecuteError, Step};
 use infra::keyring::LinkPurpose;
 use secrecy::SecretString;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::api::ApiData;
+use crate::api::accounts::kept_tokens::{self, KeptTokens};
 use crate::api::accounts::link::LinkRequest;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::auth::step_up::step_up;
 use crate::api::http::answer::done;
 use crate::api::http::body::Body;
-use crate::api::http::fields::{Fields, FromFields, password, secret, text};
+use crate::api::http::fields::{Fields, FromFields, flag, password, secret, text};
 use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Problem, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
 use crate::operations::email_addresses::owner;
 use crate::operations::links::{PASSWORD_RESET, proof};
-use crate::operations::set_password::{SetPassword, SetPasswordError};
+use crate::operations::set_password::{SetPassword, SetPasswordError, end_tokens};
 
 pub fn routes(routes: &mut Routes) {
     routes
@@ -38,21 +41,30 @@ pub struct ChangePasswordRequest {
     current: SecretString,
     #[schema(value_type = String, format = Password, min_length = 12, max_length = 1024)]
     new: Password,
+    /// The API tokens that act for the account end, too, unless this is true: the answer then lists
+    /// them.
+    #[schema(required = false)]
+    keep_api_tokens: bool,
 }
 
 impl FromFields for ChangePasswordRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let current = fields.required("current", secret);
         let new = fields.required("new", password);
-        Some(Self { current: current?, new: new? })
+        let keep = fields.optional("keep_api_tokens", flag);
+        let keep_api_tokens = keep?.unwrap_or(false);
+        Some(Self { current: current?, new: new?, keep_api_tokens })
     }
 }
 
-/// Changes the password, and signs out everywhere else.
+/// Changes the password, signs out everywhere else, and ends the API tokens. A change of the address
+/// that waits ends with it.
 #[utoipa::path(
     put, path = "/v1/me/password", tag = "accounts", request_body = ChangePasswordRequest,
     security(("session" = [])), params(("If-Match" = String, Header)),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64))),
+        (status = 200, description = "The tokens that stay", body = KeptTokens,
+            headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn change(
     api: ApiData,
@@ -64,16 +76,19 @@ async fn change(
     let (form, bytes) = body.read()?;
     let account = signed_in.account;
     let request = signed_in.request(&caller, bytes);
+    let keep_api_tokens = form.keep_api_tokens;
+    let changes = |credential| AccountCommand::ChangePassword { credential, keep_api_tokens };
     // The password that a repeated request sends is not the current one any more.
     if let Some(earlier) = api.app.executor.find_earlier(&request).await? {
-        return Ok(done(&earlier));
+        end_tokens(&api.app, (account, &changes(CredentialId(Uuid::nil()))), &earlier).await;
+        return kept_tokens::answer(&api, account, &earlier, keep_api_tokens).await;
     }
     let loaded = step_up(&api, account, &form.current).await?;
     matches.0.check(loaded.version)?;
     let (except, expected) = (Some(signed_in.session), matches.0.version()?);
     let set = SetPassword { account, password: form.new, except, expected };
-    let changes = |credential| AccountCommand::ChangePassword { credential };
-    Ok(done(&set.execute(&api.app, &request, changes).await?))
+    let receipt = set.execute(&api.app, &request, changes).await?;
+    kept_tokens::answer(&api, account, &receipt, keep_api_tokens).await
 }
 
 #[derive(ToSchema)]
@@ -135,7 +150,8 @@ impl FromFields for ResetPasswordRequest {
     }
 }
 
-/// Chooses another password by the link that was mailed, and signs out everywhere.
+/// Chooses another password by the link that was mailed: signs out everywhere, ends the API tokens, and
+/// proves the address. Also possible while an erasure waits.
 #[utoipa::path(
     post, path = "/v1/password-resets/completions", tag = "accounts",
     request_body = ResetPasswordRequest,
@@ -148,6 +164,7 @@ async fn reset(
     caller: Caller,
     body: Body<ResetPasswordRequest>,
 ) -> Result<HttpResponse, Problem> {
+    api.limits.link(caller.address)?;
     let (form, bytes) = body.read()?;
     let link = LinkRequest::new(form.token);
     let (account, proof) = link.account(&api, LinkPurpose::ResetPassword).await?;
@@ -163,6 +180,7 @@ impl From<SetPasswordError> for Problem {
     fn from(error: SetPasswordError) -> Self {
         match error {
             SetPasswordError::Credentials(error) => error.into(),
+            SetPasswordError::Load(error) => error.into(),
             SetPasswordError::Execute(error) => error.into(),
         }
     }

@@ -1,8 +1,10 @@
 //! The sessions that one has, and signing out.
 
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use chrono::{DateTime, Utc};
 use domain::SessionId;
+use domain::account::{Account, AccountCommand};
 use domain::privacy::{LoginIp, LoginUserAgent};
 use domain::session::{CloseReason, Session, SessionCommand};
 use infra::event_store::Step;
@@ -12,17 +14,19 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use crate::api::accounts::kept_tokens::{KeptTokens, kept};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::path_resources::PathId;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::answer::{done, insert_position};
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::{Cursors, Page};
-use crate::api::http::fields::{Fields, FromFields, Nothing, digits, text};
+use crate::api::http::fields::{Fields, FromFields, Nothing, digits, parsed, text};
 use crate::api::http::position::MinPosition;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
+use crate::operations::end_tokens::EndTokens;
 use crate::operations::sign_out::{SignOut, record_closed};
 use crate::unseal::Unsealer;
 
@@ -150,26 +154,55 @@ async fn close(
     end(&api, &signed_in, &caller, session, reason).await
 }
 
-/// Closes all other sessions of the caller.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct CloseOthersQuery {
+    /// The API tokens that act for the caller end, too, unless this is true: the answer then lists them.
+    #[param(required = false)]
+    keep_api_tokens: bool,
+}
+
+impl FromFields for CloseOthersQuery {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let keep = fields.optional("keep_api_tokens", parsed("true or false"));
+        Some(Self { keep_api_tokens: keep?.unwrap_or(false) })
+    }
+}
+
+/// Signs out everywhere else: closes all other sessions of the caller, and ends the API tokens.
 #[utoipa::path(
     delete, path = "/v1/me/sessions", tag = "sessions", security(("session" = [])),
-    responses((status = 204)),
+    params(CloseOthersQuery),
+    responses((status = 204),
+        (status = 200, description = "The tokens that stay", body = KeptTokens)),
 )]
 async fn close_others(
     api: ApiData,
     signed_in: SignedIn,
     caller: Caller,
+    query: Query<CloseOthersQuery>,
     body: Body<Nothing>,
 ) -> Result<HttpResponse, Problem> {
-    let (Nothing, bytes) = body.read()?;
+    let Query(CloseOthersQuery { keep_api_tokens }) = query;
+    let (Nothing, mut bytes) = body.read()?;
+    // With the other answer it is another request.
+    bytes.extend(keep_api_tokens.then_some(1));
     let (account, except) = (signed_in.account, Some(signed_in.session));
     let sign_out = SignOut { account, except, reason: CloseReason::ClosedFromAnother };
-    let receipt = sign_out.execute(&api.app, &signed_in.request(&caller, bytes)).await?;
-    let Some(receipt) = receipt else {
-        return Ok(HttpResponse::NoContent().finish());
-    };
-    let mut answer = HttpResponse::NoContent();
-    insert_position(&mut answer, &receipt);
+    let ends = Step::new::<Account>(account.0, AccountCommand::EndApiTokens);
+    let also = (!keep_api_tokens).then_some(ends);
+    let request = signed_in.request(&caller, bytes);
+    let receipt = sign_out.execute(&api.app, &request, also).await?;
+    let status = if keep_api_tokens { StatusCode::OK } else { StatusCode::NO_CONTENT };
+    let mut answer = HttpResponse::build(status);
+    if let Some(receipt) = &receipt {
+        // Without an event of the account it ends none.
+        EndTokens::execute_after(&api.app, account, receipt).await;
+        insert_position(&mut answer, receipt);
+    }
+    if keep_api_tokens {
+        return Ok(answer.json(kept(&api, account).await?));
+    }
     Ok(answer.finish())
 }
 

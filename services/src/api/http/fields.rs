@@ -170,6 +170,11 @@ pub fn number(least: i64, most: i64) -> impl FnOnce(&Value) -> Result<i64, Strin
     move |value| within(value.as_i64(), least, most)
 }
 
+/// Yes or no.
+pub fn flag(value: &Value) -> Result<bool, String> {
+    value.as_bool().ok_or_else(|| "this must be true or false".to_owned())
+}
+
 /// The digits of one, as a query has them.
 pub fn digits(least: i64, most: i64) -> impl FnOnce(&Value) -> Result<i64, String> {
     move |value| within(value.as_str().and_then(|digits| digits.parse().ok()), least, most)

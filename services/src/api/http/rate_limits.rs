@@ -31,6 +31,7 @@ pub struct Limits<C: Clock = DefaultClock> {
     address: Limit<C>,
     account: Limit<C>,
     sign_in: Limit<C>,
+    link: Limit<C>,
     registration: Limit<C>,
     mail: Limit<C>,
     server_check: Limit<C>,
@@ -55,6 +56,7 @@ impl<C: Clock + Clone> Limits<C> {
             address: limit(Quota::per_second, rates.address_requests_per_second, 4),
             account: limit(Quota::per_second, rates.account_requests_per_second, 4),
             sign_in: limit(Quota::per_minute, rates.sign_ins_per_minute, 1),
+            link: limit(Quota::per_minute, rates.sign_ins_per_minute, 1),
             registration: limit(Quota::per_hour, rates.registrations_per_hour, 1),
             mail: limit(Quota::per_hour, rates.mails_per_hour, 1),
             server_check: limit(Quota::per_minute, rates.checks_per_minute, 1),
@@ -81,6 +83,11 @@ impl<C: Clock + Clone> Limits<C> {
     /// A step that needs the password again.
     pub fn step_up(&self, account: AccountId) -> Result<(), Problem> {
         self.sign_in.check(self.slot(account))
+    }
+
+    /// A mailed link whose following is as much work as a sign-in.
+    pub fn link(&self, from: IpAddr) -> Result<(), Problem> {
+        self.link.check(self.slot(network(from)))
     }
 
     /// Whatever connects to a server, or is as much work.
@@ -162,7 +169,7 @@ mod tests {
     /// look at two things, the other one is new in each turn.
     type Case = (&'static str, u8, fn(&Timed, u8, u8) -> Result<(), Problem>);
 
-    const CASES: [Case; 10] = [
+    const CASES: [Case; 11] = [
         ("requests of an address", 4, |limits, caller, _| limits.request(ip(caller))),
         ("requests of an account", 4, |limits, caller, _| limits.account(account(caller))),
         ("requests of a token", 4, |limits, caller, _| limits.account(("token", caller))),
@@ -173,6 +180,7 @@ mod tests {
             limits.sign_in(ip(turn), &format!("{caller}@home.example"))
         }),
         ("passwords of an account", 2, |limits, caller, _| limits.step_up(account(caller))),
+        ("links of a network", 2, |limits, caller, _| limits.link(ip(caller))),
         ("registrations", 1, |limits, caller, _| limits.registration(ip(caller))),
         ("mails for a network", 1, |limits, caller, turn| {
             limits.mail(ip(caller), format!("{turn}@home.example"))

@@ -17,6 +17,7 @@ use infra::run_log::RunLogError;
 use crate::api::http::precondition::stale;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::operations::email_addresses::AddressError;
+use crate::operations::end_tokens::EndTokensError;
 use crate::operations::sign_out::SignOutError;
 use crate::unseal::UnknownField;
 
@@ -62,7 +63,9 @@ impl From<Refused> for Problem {
 impl From<AccountError> for Problem {
     fn from(reason: AccountError) -> Self {
         let kind = match reason {
-            AccountError::Unknown | AccountError::Erased => return Self::of(ProblemKind::NotFound),
+            AccountError::Unknown | AccountError::Erased | AccountError::NoEmailChange => {
+                return Self::of(ProblemKind::NotFound);
+            }
             AccountError::GraceOutOfRange => return Self::field("grace_days", reason.to_string()),
             AccountError::NothingToRectify => {
                 return Self::new(ProblemKind::BadBody, reason.to_string());
@@ -211,6 +214,15 @@ impl From<AddressError> for Problem {
             AddressError::Keyring(error) => error.into(),
             AddressError::Load(error) => error.into(),
             AddressError::Postgres(error) => error.into(),
+        }
+    }
+}
+
+impl From<EndTokensError> for Problem {
+    fn from(error: EndTokensError) -> Self {
+        match error {
+            EndTokensError::Postgres(error) => error.into(),
+            EndTokensError::Execute(error) => error.into(),
         }
     }
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use chrono::{DateTime, Utc};
+use domain::account::Account;
 use domain::privacy::{ApiTokenName, Label, Sealed};
 use domain::workspace::{ApiToken, Right, Workspace, WorkspaceAction, WorkspaceCommand};
-use domain::{ApiTokenId, WorkspaceId};
+use domain::{AccountId, ApiTokenId, WorkspaceId};
 use infra::api_tokens::{ApiTokens, ListedApiToken, NewApiToken};
 use infra::event_store::Step;
 use infra::failpoint;
@@ -22,6 +23,7 @@ use uuid::Uuid;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathWorkspace};
+use crate::api::auth::step_up::live_account;
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, parsed, text};
@@ -29,6 +31,7 @@ use crate::api::http::precondition::IfMatch;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
+use crate::operations::end_tokens;
 use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
@@ -93,6 +96,7 @@ async fn issue(
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let (form, bytes) = body.read()?;
+    let (account_version, endings_before) = endings(&api, member.account).await?;
     let request = member.request(&caller, bytes);
     let token = ApiTokenId(derived(request.command, "token"));
     let (workspace, expires_at) = (member.workspace, form.expires_at);
@@ -110,13 +114,34 @@ async fn issue(
     let mut secret = None;
     failpoint!(ApiTokenIssued);
     if !receipt.replayed() {
-        let row = NewApiToken { token, workspace, account: member.account, name, expires_at };
+        let account = member.account;
+        let row = NewApiToken { token, workspace, account, account_version, name, expires_at };
         api.app.api_tokens.insert(&row, drawn.hash).await?;
+        refuse_ended(&api, &row, endings_before).await?;
         secret = Some(drawn.secret.expose_secret().to_owned());
     }
     Ok(written(StatusCode::CREATED, &receipt)
         .insert_header((header::LOCATION, format!("/v1/workspaces/{workspace}/api-tokens/{token}")))
         .json(IssueTokenResponse { token_id: token.0, token: secret }))
+}
+
+/// The version of the account, and how often its tokens were ended until then.
+async fn endings(api: &Api, account: AccountId) -> Result<(i64, u64), Problem> {
+    let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
+    Ok((loaded.version, live_account(&loaded)?.api_token_endings))
+}
+
+/// What ended the tokens of the account meanwhile may have looked for them before the row was there.
+async fn refuse_ended(api: &Api, issued: &NewApiToken, before: u64) -> Result<(), Problem> {
+    let (_, now) = endings(api, issued.account).await?;
+    if now == before {
+        return Ok(());
+    }
+    api.app.api_tokens.delete(issued.token).await?;
+    end_tokens::revoke(&api.app, (issued.workspace, issued.account), vec![issued.token], None)
+        .await?;
+    let detail = "The API tokens of the account were ended meanwhile: issue another one.";
+    Err(Problem::new(ProblemKind::Refused, detail))
 }
 
 async fn seal(

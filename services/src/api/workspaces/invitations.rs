@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::account::{Account, AccountError, EmailState};
+use domain::account::{Account, AccountError};
 use domain::privacy::{AccountEmail, EmailAddress, InvitationEmail, Personal};
 use domain::workspace::{
     INVITATION_DAYS_MAX, Invitation, LiveWorkspace, Right, Role, Workspace, WorkspaceAction,
@@ -297,7 +297,7 @@ async fn check_is_theirs(
     let own = Unsealer::of_account(&api.app.keyring.sealer, account)
         .required::<AccountEmail>(&live.email)
         .await?;
-    if live.email_state != EmailState::Verified || own.folded() != sent_to.folded() {
+    if !live.email_verified || own.folded() != sent_to.folded() {
         return Err(Problem::of(ProblemKind::NotInvited));
     }
     Ok(())

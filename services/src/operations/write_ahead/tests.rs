@@ -41,7 +41,10 @@ async fn write<'a>(
 
 /// A step that names the credential.
 fn change(account: AccountId, credential: CredentialId) -> Step {
-    Step::new::<Account>(account.0, AccountCommand::ChangePassword { credential })
+    Step::new::<Account>(
+        account.0,
+        AccountCommand::ChangePassword { credential, keep_api_tokens: true },
+    )
 }
 
 async fn finish(account: AccountId, written: Written<'_, NewHash>) {
@@ -59,7 +62,7 @@ async fn refuse(account: AccountId, written: Written<'_, NewHash>) {
 
 async fn set(app: &App, account: AccountId, (request, text): (&Request, &str)) {
     let set = SetPassword { account, password: password(text), except: None, expected: None };
-    let changes = |credential| AccountCommand::ChangePassword { credential };
+    let changes = |credential| AccountCommand::ChangePassword { credential, keep_api_tokens: true };
     set.execute(app, request, changes).await.unwrap();
 }
 

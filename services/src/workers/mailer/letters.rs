@@ -16,7 +16,8 @@ pub(super) const fn link_of(kind: MailKind) -> Option<(LinkPurpose, &'static str
         MailKind::EmailChange => Some((LinkPurpose::ChangeEmail, "change-email")),
         MailKind::PasswordReset => Some((LinkPurpose::ResetPassword, "reset-password")),
         MailKind::Invitation => Some((LinkPurpose::AcceptInvitation, "accept-invitation")),
-        MailKind::EmailChanged
+        MailKind::EmailChangeRequested
+        | MailKind::EmailChanged
         | MailKind::PasswordChanged
         | MailKind::ErasureRequested
         | MailKind::ErasureCancelled
@@ -46,6 +47,15 @@ pub(super) fn text(kind: MailKind, link: &str, until: Option<DateTime<Utc>>) -> 
                  If you did not ask for this, you need not do anything."
             ),
         ),
+        MailKind::EmailChangeRequested => (
+            "Another e-mail address was asked for",
+            format!(
+                "somebody, we hope you, asked to use another e-mail address for your account. It \
+                 changes when the link that we sent there is followed, until {until}.\n\n\
+                 If it was not you, somebody knows your password: choose a new one at once. That ends \
+                 the change, and signs everybody else out."
+            ),
+        ),
         MailKind::EmailChanged => (
             "Your e-mail address was changed",
             "your account now has another e-mail address, and no more mail comes here.\n\n\
@@ -64,17 +74,21 @@ pub(super) fn text(kind: MailKind, link: &str, until: Option<DateTime<Utc>>) -> 
         ),
         MailKind::PasswordChanged => (
             "Your password was changed",
-            "your account has a new password, and you were signed out on your other devices.\n\n\
+            "your account has a new password, and you were signed out on your other devices. A change \
+             of your e-mail address that waited was ended. API tokens were ended, too, unless you asked \
+             to keep them.\n\n\
              If it was not you who changed it, ask for a new password at once."
                 .to_owned(),
         ),
         MailKind::ErasureRequested => (
             "Your account will be erased",
             format!(
-                "you asked us to erase your account. We signed you out everywhere, and will \
-                 erase it for good on {until}.\n\n\
+                "you asked us to erase your account. We signed you out everywhere, ended your API \
+                 tokens, and will erase the account for good on {until}.\n\n\
                  You can change your mind until then: sign in, and cancel the erasure. \
-                 Afterwards nobody can bring your data back, and this is our last mail to you."
+                 Afterwards nobody can bring your data back, and this is our last mail to you.\n\n\
+                 If it was not you who asked, somebody knows your password: ask for a new password, \
+                 sign in with it, and cancel the erasure."
             ),
         ),
         MailKind::ErasureCancelled => (

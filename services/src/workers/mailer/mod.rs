@@ -31,7 +31,7 @@ pub(super) struct Mailer {
     wake: Wake,
 }
 
-/// The mail that an account's event causes.
+/// A mail that an account's event causes.
 struct AccountMail {
     kind: MailKind,
     /// `None`: the address that the account had before the event.
@@ -72,7 +72,7 @@ impl Worker for Mailer {
         let requests: Vec<MailRequest> = match event.event_type() {
             "workspace.member_invited" => invitation_request(event)?.into_iter().collect(),
             "server.host_key_mismatched" => warnings::mismatch(&self.executor, event).await?,
-            _ => account_request(event, tx).await?.into_iter().collect(),
+            _ => account_requests(event, tx).await?,
         };
         for request in requests {
             self.outbox.put(tx, &request).await?;
@@ -85,25 +85,28 @@ impl Worker for Mailer {
     }
 }
 
-/// A mail to a person who has an account.
-async fn account_request(
+/// The mails to a person who has an account.
+async fn account_requests(
     event: &Recorded,
     tx: &Transaction<'_>,
-) -> Result<Option<MailRequest>, WorkerError> {
-    let Some(mail) = account_mail(event.decode()?) else { return Ok(None) };
-    let address = match mail.to {
-        Some(address) => address.sealed().cloned(),
-        None => address_before(event, tx).await?,
-    };
-    Ok(Some(MailRequest {
-        cause: event.event_id(),
-        kind: mail.kind,
-        tenant: event.tenant(),
-        subject: domain::SubjectId(event.stream_id()),
-        address: address.ok_or_else(no_address)?,
-        reference: mail.reference,
-        until: mail.until,
-    }))
+) -> Result<Vec<MailRequest>, WorkerError> {
+    let mut requests = Vec::new();
+    for mail in account_mails(event.decode()?) {
+        let address = match mail.to {
+            Some(address) => address.sealed().cloned(),
+            None => address_before(event, tx).await?,
+        };
+        requests.push(MailRequest {
+            cause: event.event_id(),
+            kind: mail.kind,
+            tenant: event.tenant(),
+            subject: domain::SubjectId(event.stream_id()),
+            address: address.ok_or_else(no_address)?,
+            reference: mail.reference,
+            until: mail.until,
+        });
+    }
+    Ok(requests)
 }
 
 /// A mail to an address that may have no account.
@@ -123,12 +126,12 @@ fn invitation_request(event: &Recorded) -> Result<Option<MailRequest>, WorkerErr
     }))
 }
 
-fn account_mail(event: AccountEvent) -> Option<AccountMail> {
+fn account_mails(event: AccountEvent) -> Vec<AccountMail> {
     let link = |kind, to, proof: Proof| {
         let reference = Some(MailReference::Proof(proof.id));
-        Some(AccountMail { kind, to, reference, until: Some(proof.until) })
+        vec![AccountMail { kind, to, reference, until: Some(proof.until) }]
     };
-    let notice = |kind, until| Some(AccountMail { kind, to: None, reference: None, until });
+    let notice = |kind, until| vec![AccountMail { kind, to: None, reference: None, until }];
     match event {
         AccountEvent::Registered { email, verification, .. } => {
             link(MailKind::Verification, Some(email), verification)
@@ -137,7 +140,9 @@ fn account_mail(event: AccountEvent) -> Option<AccountMail> {
             link(MailKind::Verification, None, verification)
         }
         AccountEvent::EmailChangeRequested { email, verification } => {
-            link(MailKind::EmailChange, Some(email), verification)
+            let mut mails = link(MailKind::EmailChange, Some(email), verification);
+            mails.extend(notice(MailKind::EmailChangeRequested, Some(verification.until)));
+            mails
         }
         AccountEvent::PasswordResetRequested { proof } => {
             link(MailKind::PasswordReset, None, proof)
@@ -147,13 +152,15 @@ fn account_mail(event: AccountEvent) -> Option<AccountMail> {
         AccountEvent::ErasureRequested { due, .. } => notice(MailKind::ErasureRequested, Some(due)),
         AccountEvent::ErasureCancelled {} => notice(MailKind::ErasureCancelled, None),
         AccountEvent::EmailVerified {}
+        | AccountEvent::EmailChangeCancelled {}
+        | AccountEvent::ApiTokensEnded {}
         | AccountEvent::Rectified { .. }
         | AccountEvent::LoginSucceeded { .. }
         | AccountEvent::LoginFailed { .. }
         | AccountEvent::ConsentGiven { .. }
         | AccountEvent::ConsentWithdrawn { .. }
         | AccountEvent::ErasureCompleted { .. }
-        | AccountEvent::ErasureBackupProven {} => None,
+        | AccountEvent::ErasureBackupProven {} => vec![],
     }
 }
 

@@ -86,6 +86,7 @@ async fn compose(app: &App, mail: &ClaimedMail) -> Result<Letter, ComposeError> 
         MailKind::Invitation => sealed.required::<InvitationEmail>(address).await?,
         MailKind::Verification
         | MailKind::EmailChange
+        | MailKind::EmailChangeRequested
         | MailKind::EmailChanged
         | MailKind::PasswordReset
         | MailKind::PasswordChanged

@@ -1,6 +1,6 @@
 //! Mails about a changed host key, to each owner and admin of the workspace.
 
-use domain::account::{Account, EmailState};
+use domain::account::Account;
 use domain::workspace::{Role, Workspace};
 use domain::{AccountId, ServerId};
 use infra::event_store::Executor;
@@ -25,7 +25,7 @@ pub(super) async fn mismatch(
         let person = executor.load::<Account>((*account).into(), id).await?;
         let Account::Live(live) = &*person.state else { continue };
         // An address that is not verified may belong to a stranger.
-        if live.email_state != EmailState::Verified {
+        if !live.email_verified {
             continue;
         }
         let Some(address) = live.email.sealed().cloned() else { continue };

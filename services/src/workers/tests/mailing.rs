@@ -1,7 +1,7 @@
 //! One mail a cause, to the right address, with a link that works.
 
 use domain::EventId;
-use infra::keyring::LinkPurpose;
+use infra::keyring::{LinkPurpose, ReadLink};
 use infra::log::watermark::NewestEvent;
 
 use super::super::mailer::{Mailer, send_due};
@@ -37,7 +37,8 @@ async fn a_registration_is_mailed_once_with_a_link_that_proves_it() {
     assert!(mails[0].contains("https://lethe.test/verify-email#"));
     let read =
         app.keyring.link_tokens.read(LinkPurpose::VerifyEmail, &token(&mails[0])).await.unwrap();
-    assert_eq!(read, Some((ada.account.into(), ada.verification.id.into())));
+    let made = ReadLink::Made { of: ada.account.into(), id: ada.verification.id.into() };
+    assert_eq!(read, made);
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ async fn a_changed_password_ends_every_session_but_the_one_that_asked() {
     let (phone, phone_token) = sign_in(&app, ada.account).await;
     let (laptop, laptop_token) = sign_in(&app, ada.account).await;
     let credential = hash(&app, ada.account).await;
-    let change = AccountCommand::ChangePassword { credential };
+    let change = AccountCommand::ChangePassword { credential, keep_api_tokens: true };
     ask(&app, ada.account, Some(laptop), change).await.unwrap();
     let (later, later_token) = sign_in(&app, ada.account).await;
 
@@ -51,7 +51,14 @@ async fn a_sign_in_by_the_old_password_that_is_appended_after_the_change_is_clos
     let app = harness.node().await;
     let ada = register(&app, "ada@example.org").await;
     let credential = hash(&app, ada.account).await;
-    ask(&app, ada.account, None, AccountCommand::ChangePassword { credential }).await.unwrap();
+    ask(
+        &app,
+        ada.account,
+        None,
+        AccountCommand::ChangePassword { credential, keep_api_tokens: true },
+    )
+    .await
+    .unwrap();
     let (_, late_token) = sign_in_at(&app, ada.account, 1).await;
 
     react(&app, &closer(&app)).await.unwrap();
@@ -102,7 +109,10 @@ async fn a_session_whose_end_is_not_in_the_receipt_is_left_to_the_session_closer
     let ada = register(&app, "ada@example.org").await;
     let (first, _) = sign_in(&app, ada.account).await;
     let asks = Request::new(ada.account.into(), CommandId(app.ids.uuid()));
-    let change = AccountCommand::ChangePassword { credential: hash(&app, ada.account).await };
+    let change = AccountCommand::ChangePassword {
+        credential: hash(&app, ada.account).await,
+        keep_api_tokens: true,
+    };
     let step = Step::new::<Account>(ada.account.0, change);
     let receipt = app.executor.execute(&asks, &[step]).await.unwrap();
     let reason = CloseReason::PasswordChanged;
@@ -126,7 +136,10 @@ async fn a_replay_signs_nobody_out() {
     let app = harness.node().await;
     let ada = register(&app, "ada@example.org").await;
     let asks = Request::new(ada.account.into(), CommandId(app.ids.uuid()));
-    let change = AccountCommand::ChangePassword { credential: hash(&app, ada.account).await };
+    let change = AccountCommand::ChangePassword {
+        credential: hash(&app, ada.account).await,
+        keep_api_tokens: true,
+    };
     let step = || Step::new::<Account>(ada.account.0, change.clone());
     app.executor.execute(&asks, &[step()]).await.unwrap();
     let (_, token) = sign_in(&app, ada.account).await;

@@ -1,7 +1,9 @@
 //! Kills while people register, sign in and out, change their passwords, and are mailed.
 
+use chrono::TimeDelta;
+use infra::clock::Clock;
 use serde_json::json;
-use tests::{Behaviour, Client, Installation, Person, Smtp, TestServer};
+use tests::{Behaviour, Client, Installation, Person, Smtp, TestServer, create_workspace};
 
 use super::checks::{projections_equal_their_replay, settled};
 use super::crash::{Kill, Report};
@@ -64,7 +66,9 @@ pub async fn crash() -> Report {
         other.at(node.api()).get("/v1/me").await.expect(401);
         signed_in.at(node.api()).get("/v1/me").await.expect(200);
     }
-    node = change_password(&mut report, &installation, node, &signed_in, ada).await;
+    let mut ada = ada;
+    node = change_password(&mut report, &installation, node, &signed_in, &mut ada).await;
+    node = end_tokens(&mut report, &installation, node, &signed_in, &ada).await;
     report.check_load();
 
     projections_equal_their_replay(&installation).await;
@@ -95,7 +99,7 @@ async fn change_password(
     installation: &Installation,
     mut node: TestServer,
     signed_in: &Client,
-    mut ada: Person,
+    ada: &mut Person,
 ) -> TestServer {
     for failpoint in ["password.stored", "password.changed"] {
         let other = ada.sign_in(&node.client()).await;
@@ -111,6 +115,33 @@ async fn change_password(
         ada.try_sign_in(&node.client()).await.expect(401);
         ada.password = new;
     }
+    node
+}
+
+/// The tokens are refused, and nothing in the log says so yet.
+async fn end_tokens(
+    report: &mut Report,
+    installation: &Installation,
+    node: TestServer,
+    signed_in: &Client,
+    ada: &Person,
+) -> TestServer {
+    let signed_in = signed_in.at(node.api());
+    let workspace = create_workspace(&signed_in, "Engines").await;
+    let path = format!("{workspace}/api-tokens");
+    let expires_at = (Clock::system().now() + TimeDelta::days(30)).to_rfc3339();
+    let asks = json!({ "name": "x", "scopes": ["workspace:read"], "expires_at": expires_at });
+    let token = signed_in.post(&path, asks).await.expect(201).field("/token");
+    let body = json!({ "current": ada.password, "new": "another password of ada" });
+    let request = Request::put(&signed_in, "/v1/me/password", body);
+    let requests = vec![request.appends("account.password_changed")];
+    let events = &[("account.api_tokens_ended", 1), ("workspace.api_token_revoked", 1)];
+    let kill = Kill { failpoint: "api_tokens.ended", requests, settings: &[], events };
+    let (node, _) = report.kill(installation, node, kill).await;
+    let signed_in = signed_in.at(node.api());
+    node.client().bearing(&token).get(&workspace).await.expect(401);
+    let listed = signed_in.get(&path).await.expect(200).json();
+    assert_eq!(listed["items"], json!([]));
     node
 }
 

@@ -69,6 +69,39 @@ async fn somebody_is_forgotten_and_has_a_certificate_of_it() {
     .await;
 }
 
+#[tokio::test]
+async fn whoever_reads_the_mail_stops_an_erasure_that_a_thief_of_the_password_requested() {
+    let harness = AccountHarness::new().await;
+    let (ada, anybody) = (&harness.ada, &harness.anybody);
+    let thief = ada.sign_in(anybody).await;
+    let change = json!({ "current": ada.password, "new": "only the thief knows it" });
+    thief.put("/v1/me/password", "*", change).await.expect(204);
+    let asks = json!({ "password": "only the thief knows it", "grace_days": 3 });
+    thief.ask_for_erasure(asks).await.expect(202);
+    let told = until("ada is told", async || {
+        let mails = harness.installation.mails(&ada.email);
+        mails.into_iter().find(|mail| mail.subject == "Your account will be erased")
+    })
+    .await;
+    assert!(told.text.contains("ask for a new password, sign in with it"), "{}", told.text);
+
+    anybody.post("/v1/password-resets", json!({ "email": ada.email })).await.expect(202);
+    let link = until("a link is mailed", async || {
+        let mails = harness.installation.mails(&ada.email);
+        mails.into_iter().find(|mail| mail.subject == "Choose a new password")
+    })
+    .await;
+    let chosen = json!({ "token": link.token(), "password": "only ada knows it" });
+    anybody.post("/v1/password-resets/completions", chosen).await.expect(204);
+    let back = Person { password: "only ada knows it".to_owned(), ..ada.clone() };
+    let back = back.sign_in(anybody).await;
+    back.delete("/v1/me/erasure").await.expect(204);
+
+    back.get("/v1/me/erasure").await.expect(404);
+    let thief = Person { password: "only the thief knows it".to_owned(), ..ada.clone() };
+    thief.try_sign_in(anybody).await.expect(401);
+}
+
 const KEY: &str = "0123456789abcdef-a-key";
 
 /// The states of all erasures in the ledger.

@@ -4,6 +4,7 @@ mod addresses;
 mod audit;
 mod consents;
 mod erasure;
+mod orders;
 mod parked;
 mod passwords;
 mod problems;

@@ -1,5 +1,7 @@
 //! Changing a password, and choosing another when it is lost.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 use tests::{Installation, Person};
 
@@ -80,5 +82,64 @@ async fn a_link_for_one_thing_does_not_do_another() {
     for path in ["/v1/email-verifications", "/v1/email-changes"] {
         let refused = anybody.post(path, json!({ "token": token })).await.expect(400);
         assert_eq!(refused.field("/type"), "/problems/link-invalid");
+    }
+}
+
+/// How many rows of hashes were ever written: a hash is computed right before its row is.
+async fn count_hashes(installation: &Installation) -> i64 {
+    let log = installation.log().await;
+    let row = log.query_one("select last_value - 1 from public.hashes", &[]).await.unwrap();
+    row.get(0)
+}
+
+#[tokio::test]
+async fn a_link_that_is_over_costs_no_hash_and_no_row() {
+    let harness = AccountHarness::new().await;
+    let (ada, anybody) = (&harness.ada, &harness.anybody);
+    let counts = "create sequence public.hashes minvalue 1;
+        select nextval('public.hashes');
+        create function public.count_hashes() returns trigger language plpgsql security definer
+            as $$ begin perform nextval('public.hashes'); return null; end $$;
+        create trigger counted after insert on working.credentials
+            for each row execute function public.count_hashes()";
+    harness.installation.log().await.batch_execute(counts).await.unwrap();
+    anybody.post("/v1/password-resets", json!({ "email": ada.email })).await.expect(202);
+    let token = harness.installation.mail(&ada.email, 2).await.token().to_owned();
+    let choose = json!({ "token": token, "password": "quite another password" });
+    anybody.post("/v1/password-resets/completions", &choose).await.expect(204);
+    // A control: what is done writes one, and again once it is named.
+    let before = count_hashes(&harness.installation).await;
+    assert!(before >= 1, "{before}");
+
+    for _ in 0..50 {
+        anybody.post("/v1/password-resets/completions", &choose).await.expect(410);
+    }
+
+    assert_eq!(count_hashes(&harness.installation).await, before);
+}
+
+/// The same token, as it would be had it been made that many days before.
+fn aged(token: &str, days: u32) -> String {
+    let mut bytes = URL_SAFE_NO_PAD.decode(token).unwrap();
+    let day = u32::from_be_bytes(bytes[32..36].try_into().unwrap());
+    bytes[32..36].copy_from_slice(&(day - days).to_be_bytes());
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+#[tokio::test]
+async fn a_link_that_is_over_says_so_however_old_it_is() {
+    let harness = AccountHarness::new().await;
+    let (ada, anybody) = (&harness.ada, &harness.anybody);
+    let token = harness.installation.mail(&ada.email, 1).await.token().to_owned();
+
+    for (days, status, kind) in [
+        (1, 400, "link-invalid"),
+        (8, 400, "link-invalid"),
+        (9, 410, "link-gone"),
+        (3_650, 410, "link-gone"),
+    ] {
+        let body = json!({ "token": aged(&token, days) });
+        let refused = anybody.post("/v1/email-verifications", body).await.expect(status);
+        assert_eq!(refused.field("/type"), format!("/problems/{kind}"), "{days} days");
     }
 }

@@ -15,13 +15,14 @@ use super::tenant::issue_token;
 const TURNS: u8 = 20;
 
 /// What is limited, and by which setting.
-const CASES: [(&str, &str); 14] = [
+const CASES: [(&str, &str); 15] = [
     ("requests of a network", "address_requests_per_second"),
     ("requests of a session", "account_requests_per_second"),
     ("requests of a token", "account_requests_per_second"),
     ("sign-ins of a network", "sign_ins_per_minute"),
     ("sign-ins to an address", "sign_ins_per_minute"),
     ("passwords of a session", "sign_ins_per_minute"),
+    ("links for a password", "sign_ins_per_minute"),
     ("registrations", "registrations_per_hour"),
     ("resets for a network", "mails_per_hour"),
     ("resets of an address", "mails_per_hour"),
@@ -79,6 +80,10 @@ impl Caller {
             "passwords of a session" => {
                 let body = json!({ "current": "not the right one", "new": "another password" });
                 moving.put("/v1/me/password", "*", body).await
+            }
+            "links for a password" => {
+                let body = json!({ "token": "no such link", "password": "another password" });
+                anybody.post("/v1/password-resets/completions", body).await
             }
             "registrations" => {
                 let person = Person { email: unknown, ..Person::named("somebody") };

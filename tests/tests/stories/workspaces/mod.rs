@@ -3,7 +3,7 @@
 mod deletion;
 mod invitations;
 mod members;
-mod tokens;
+pub mod tokens;
 
 use serde_json::{Value, json};
 use tests::{Harness, create_workspace};

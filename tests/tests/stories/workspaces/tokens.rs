@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use infra::clock::Clock;
 use serde_json::{Value, json};
-use tests::{Client, Harness, create_workspace, until};
+use tests::{Client, Harness, Person, create_workspace, until};
 
 fn asks(scopes: &[&str]) -> Value {
     json!({ "name": "the loom's own", "scopes": scopes, "expires_at": in_days(30) })
@@ -138,4 +138,117 @@ async fn a_revoked_token_is_refused_at_once_and_its_acts_are_its_own() {
     token.get(&harness.path).await.expect(401);
     harness.ada.delete(&harness.at(&format!("api-tokens/{id}"))).await.expect(404);
     assert_eq!(harness.ada.get(&harness.path).await.expect(200).field("/name"), "Mills");
+}
+
+/// Tokens in two workspaces, each as a client of both nodes.
+async fn issue_two(harness: &Harness, ada: &Client, there: &Client) -> Vec<(String, Client)> {
+    let other = create_workspace(ada, "Looms").await;
+    let mut issued = Vec::new();
+    for workspace in [&harness.path, &other] {
+        let path = format!("{workspace}/api-tokens");
+        let secret = ada.post(&path, asks(&["workspace:read"])).await.expect(201).field("/token");
+        for node in [&harness.node.client(), there] {
+            let token = node.bearing(&secret);
+            token.get(workspace).await.expect(200);
+            issued.push((workspace.clone(), token));
+        }
+    }
+    issued
+}
+
+async fn all_are(tokens: &[(String, Client)], status: u16, after: &str) {
+    for (workspace, token) in tokens {
+        assert_eq!(token.get(workspace).await.status, status, "{after}");
+    }
+}
+
+/// The tokens that are listed in the first workspace.
+async fn listed(harness: &Harness, ada: &Client) -> usize {
+    let listed = ada.get(&harness.at("api-tokens")).await.expect(200).json();
+    listed["items"].as_array().unwrap().len()
+}
+
+#[tokio::test]
+async fn what_ends_everything_ends_the_tokens_on_every_node_before_its_answer() {
+    let harness = Harness::new().await;
+    let second = harness.installation.node().await;
+    let (anybody, there) = (harness.node.client(), second.client());
+    let mut ada = Person::named("ada");
+    let desk = &harness.ada;
+
+    let tokens = issue_two(&harness, desk, &there).await;
+    let change = json!({ "current": ada.password, "new": "another password of ada" });
+    desk.put("/v1/me/password", "*", change).await.expect(204);
+    all_are(&tokens, 401, "a new password").await;
+    assert_eq!(listed(&harness, desk).await, 0);
+    ada.password = "another password of ada".to_owned();
+
+    let tokens = issue_two(&harness, desk, &there).await;
+    desk.delete("/v1/me/sessions").await.expect(204);
+    all_are(&tokens, 401, "sign-out everywhere").await;
+    assert_eq!(listed(&harness, desk).await, 0);
+
+    let tokens = issue_two(&harness, desk, &there).await;
+    anybody.post("/v1/password-resets", json!({ "email": ada.email })).await.expect(202);
+    let link = until("the link is mailed", async || {
+        let mails = harness.installation.mails(&ada.email);
+        mails.into_iter().find(|mail| mail.subject == "Choose a new password")
+    })
+    .await;
+    ada.password = "a third password of ada".to_owned();
+    let chosen = json!({ "token": link.token(), "password": ada.password });
+    anybody.post("/v1/password-resets/completions", chosen).await.expect(204);
+    all_are(&tokens, 401, "a password by mail").await;
+    let desk = ada.sign_in(&anybody).await;
+    assert_eq!(listed(&harness, &desk).await, 0);
+
+    let tokens = issue_two(&harness, &desk, &there).await;
+    desk.ask_for_erasure(json!({ "password": ada.password, "grace_days": 3 })).await.expect(202);
+    all_are(&tokens, 401, "a request for erasure").await;
+
+    let revoked = harness.events("workspace.api_token_revoked").await;
+    assert_eq!(revoked.len(), 8, "two of each way");
+}
+
+#[tokio::test]
+async fn tokens_stay_where_that_is_asked_for_and_the_answer_lists_them() {
+    let harness = Harness::new().await;
+    let ada = Person::named("ada");
+    let (id, token) = issue_token(&harness, &harness.ada, &["workspace:read"]).await;
+    let change = json!({ "current": ada.password, "new": "another password of ada" });
+    let mut keeps = change.clone();
+    keeps["keep_api_tokens"] = json!(true);
+    let mut wrong = change;
+    wrong["keep_api_tokens"] = json!("yes");
+    let wrong = harness.ada.put("/v1/me/password", "*", wrong).await.expect(422);
+    assert_eq!(wrong.field("/errors/0/pointer"), "/keep_api_tokens");
+
+    let once = harness.ada.saying("Idempotency-Key", "keeps-the-api-tokens");
+    let answers = [
+        once.put("/v1/me/password", "*", &keeps).await.expect(200),
+        once.put("/v1/me/password", "*", &keeps).await.expect(200),
+        harness.ada.delete("/v1/me/sessions?keep_api_tokens=true").await.expect(200),
+    ];
+
+    for answer in answers {
+        assert_eq!(answer.field("/api_tokens/0/token_id"), id);
+        assert_eq!(answer.field("/api_tokens/0/workspace_id"), harness.workspace_id());
+        assert_eq!(answer.field("/api_tokens/0/name"), "the loom's own");
+        assert!(answer.json()["api_tokens"].as_array().unwrap().len() == 1);
+    }
+    token.get(&harness.path).await.expect(200);
+    harness.ada.delete("/v1/me/sessions?keep_api_tokens=maybe").await.expect(400);
+}
+
+#[tokio::test]
+async fn a_token_of_somebody_else_stays() {
+    let harness = Harness::new().await;
+    let bob = harness.invited("bob", "admin").await;
+    let (_, of_bob) = issue_token(&harness, &bob, &["workspace:read"]).await;
+    let (_, of_ada) = issue_token(&harness, &harness.ada, &["workspace:read"]).await;
+
+    harness.ada.delete("/v1/me/sessions").await.expect(204);
+
+    of_ada.get(&harness.path).await.expect(401);
+    of_bob.get(&harness.path).await.expect(200);
 }

@@ -1,0 +1,81 @@
+//! A change of address that waits for its link: seen, and cancelled.
+
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use chrono::{DateTime, Utc};
+use domain::account::{Account, AccountCommand};
+use domain::privacy::{AccountEmail, EmailAddress};
+use infra::event_store::Step;
+use projections::accounts::by_id;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::api::ApiData;
+use crate::api::accounts::me::own;
+use crate::api::auth::caller::Caller;
+use crate::api::auth::signed_in::SignedIn;
+use crate::api::http::answer::done;
+use crate::api::http::position::{MinPosition, not_yet};
+use crate::api::http::precondition::{IfMatch, etag};
+use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
+use crate::api::http::routes::Routes;
+use crate::unseal::Unsealer;
+
+pub fn routes(routes: &mut Routes) {
+    routes.add(__path_show, show).add(__path_cancel, cancel);
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = EmailChange)]
+pub struct EmailChangeView {
+    /// The address that the link was sent to.
+    #[schema(value_type = String, format = Email)]
+    email: EmailAddress,
+    requested_at: DateTime<Utc>,
+    /// The end of the link: the change ends with it.
+    expires_at: DateTime<Utc>,
+}
+
+/// The change of address that waits for its link to be followed.
+#[utoipa::path(
+    get, path = "/v1/me/email-change", tag = "accounts", security(("session" = [])),
+    params(("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
+    responses((status = 200, body = EmailChangeView, headers(("ETag" = String))),
+        (status = 404, description = "None waits", body = ProblemView)),
+)]
+async fn show(
+    api: ApiData,
+    signed_in: SignedIn,
+    least: MinPosition,
+) -> Result<HttpResponse, Problem> {
+    least.reached::<projections::accounts::Accounts>(&api).await?;
+    let account = signed_in.account;
+    let row = by_id(&api.app.pool, account).await?.ok_or_else(not_yet)?;
+    let person = Unsealer::of_account(&api.app.keyring.sealer, account);
+    let email = own::<AccountEmail>(&person, row.pending_email.as_deref()).await?;
+    let times = row.pending_email_since.zip(row.pending_email_until);
+    let waits = email.zip(times).filter(|(_, (_, until))| api.app.clock.now() < *until);
+    let (email, (requested_at, expires_at)) =
+        waits.ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
+    let view = EmailChangeView { email, requested_at, expires_at };
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(row.version))).json(view))
+}
+
+/// Cancels the change: its link no longer works. Needs no password, since it takes nothing away.
+#[utoipa::path(
+    delete, path = "/v1/me/email-change", tag = "accounts", security(("session" = [])),
+    params(("If-Match" = Option<String>, Header)),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64))),
+        (status = 404, description = "None waits", body = ProblemView)),
+)]
+async fn cancel(
+    api: ApiData,
+    signed_in: SignedIn,
+    caller: Caller,
+    matches: IfMatch,
+) -> Result<HttpResponse, Problem> {
+    let cancels = Step::new::<Account>(signed_in.account.0, AccountCommand::CancelEmailChange);
+    let step = matches.on(cancels)?;
+    let request = signed_in.request(&caller, vec![]);
+    Ok(done(&api.app.executor.execute(&request, &[step]).await?))
+}
