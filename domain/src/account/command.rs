@@ -30,8 +30,13 @@ pub enum AccountCommand {
     CancelEmailChange,
     /// Follows the link that was mailed to the new address.
     ConfirmEmailChange { proof: ProofId, now: DateTime<Utc> },
+    /// The same address in another spelling, such as its case: no link is needed. The caller has compared
+    /// the two.
+    RespellEmail { email: Personal<AccountEmail> },
     /// Corrects what is given (Art. 16 GDPR); one of the two at least.
     Rectify { name: Option<Personal<AccountName>>, username: Option<Personal<AccountUsername>> },
+    /// There is no username any more.
+    RemoveUsername,
     /// The password was checked by the caller, and the hash is stored already.
     ChangePassword { credential: CredentialId, keep_api_tokens: bool },
     /// Mails a link; an earlier one no longer works.

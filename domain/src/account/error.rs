@@ -19,6 +19,8 @@ pub enum AccountError {
     NotErased,
     #[error("this address is verified already: no link is needed")]
     EmailVerified,
+    #[error("this address is not verified yet: follow its link first")]
+    EmailUnverified,
     #[error("this link was used or replaced by a newer one: follow the newest, or ask for one")]
     LinkReplaced,
     #[error("this link has expired: ask for a new one")]

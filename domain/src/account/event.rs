@@ -43,6 +43,7 @@ events! {
             name: Option<Personal<AccountName>>,
             username: Option<Personal<AccountUsername>>,
         }
+        "account.username_removed" 1 => UsernameRemoved {}
         "account.password_changed" 1 => PasswordChanged { credential: CredentialId }
         "account.password_reset_requested" 1 => PasswordResetRequested { proof: Proof }
         "account.api_tokens_ended" 1 => ApiTokensEnded {}

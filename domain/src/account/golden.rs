@@ -32,6 +32,7 @@ fn every_event_of_an_account_is_kept_as_it_ever_was() {
             AccountEvent::EmailChangeCancelled {},
             AccountEvent::EmailChanged { email: Personal::Apart },
             AccountEvent::Rectified { name: Some(Personal::Apart), username: None },
+            AccountEvent::UsernameRemoved {},
             AccountEvent::PasswordChanged { credential },
             AccountEvent::PasswordResetRequested { proof: verification },
             AccountEvent::ApiTokensEnded {},

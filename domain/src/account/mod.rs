@@ -178,6 +178,7 @@ impl Aggregate for Account {
             | AccountEvent::EmailChangeCancelled {}
             | AccountEvent::ApiTokensEnded {}
             | AccountEvent::Rectified { .. }
+            | AccountEvent::UsernameRemoved {}
             | AccountEvent::LoginSucceeded { .. }
             | AccountEvent::LoginFailed { .. }
             | AccountEvent::ErasureBackupProven {} => {}
@@ -210,6 +211,11 @@ impl LiveAccount {
             AccountCommand::ConfirmEmailChange { proof, now } => {
                 AccountEvent::EmailChanged { email: self.proofs.new_email(proof, now)? }
             }
+            AccountCommand::RespellEmail { .. } if !self.email_verified => {
+                return Err(AccountError::EmailUnverified);
+            }
+            AccountCommand::RespellEmail { email } => AccountEvent::EmailChanged { email },
+            AccountCommand::RemoveUsername => AccountEvent::UsernameRemoved {},
             AccountCommand::ChangePassword { credential, keep_api_tokens } => {
                 return Ok(change_password(credential, keep_api_tokens));
             }

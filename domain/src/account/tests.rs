@@ -178,6 +178,26 @@ fn what_is_wrong_is_corrected_and_nothing_else() {
 }
 
 #[test]
+fn a_username_is_removed() {
+    live(vec![])
+        .when(AccountCommand::RemoveUsername)
+        .then_expect_events(vec![AccountEvent::UsernameRemoved {}]);
+    leaving()
+        .when(AccountCommand::RemoveUsername)
+        .then_expect_error(AccountError::ErasureRequested);
+}
+
+#[test]
+fn a_verified_address_is_spelled_otherwise_without_a_link() {
+    let respells = || AccountCommand::RespellEmail { email: email("Ada@example.org") };
+    live(vec![AccountEvent::EmailVerified {}])
+        .when(respells())
+        .then_expect_events(vec![AccountEvent::EmailChanged { email: email("Ada@example.org") }]);
+    // The event says that the address is verified.
+    live(vec![]).when(respells()).then_expect_error(AccountError::EmailUnverified);
+}
+
+#[test]
 fn a_consent_is_given_and_withdrawn_in_one_step_each() {
     let purpose = Purpose::ProductNews;
     let yes = AccountEvent::ConsentGiven { purpose, policy_version: 3 };

@@ -192,7 +192,7 @@ fn addresses_are_checked() {
     assert_eq!(EmailAddress::parse(" ").unwrap_err(), Invalid::Empty);
     let long = format!("{}@example.org", "a".repeat(300));
     assert_eq!(EmailAddress::parse(&long).unwrap_err(), Invalid::TooLong(254));
-    assert_eq!(EmailAddress::parse("Ada@Example.org").unwrap().folded(), "ada@example.org");
+    assert_eq!(EmailAddress::parse("Ada@Example.org").unwrap().canonical(), "ada@example.org");
 }
 
 #[test]

@@ -45,8 +45,8 @@ impl Decision<'_> {
     }
 
     async fn add(&mut self, step: &Step, mut loaded: LoadedStream) {
-        let decided = match step.expecting {
-            Some(version) if version != loaded.before => {
+        let decided = match &step.expecting {
+            Some(versions) if !versions.contains(&loaded.before) => {
                 Err(ExecuteError::Stale { version: loaded.before })
             }
             Some(_) | None => step.command.decide(&mut self.draft, &mut loaded).await,

@@ -14,7 +14,8 @@ use super::load::streams::{Freshness, Known, Streams};
 /// A command for one aggregate. Several steps are one append: all of them, or none.
 pub struct Step {
     pub(super) stream: Uuid,
-    pub(super) expecting: Option<i64>,
+    /// One of these versions; `None`: any.
+    pub(super) expecting: Option<Vec<i64>>,
     pub(super) command: Box<dyn StepCommand>,
 }
 
@@ -27,8 +28,14 @@ impl Step {
     /// Refused with `ExecuteError::Stale` when the stream is at another version; 0 expects that it
     /// has no event.
     #[must_use]
-    pub fn expecting(mut self, version: i64) -> Self {
-        self.expecting = Some(version);
+    pub fn expecting(self, version: i64) -> Self {
+        self.expecting_one_of(Some(vec![version]))
+    }
+
+    /// As [`Self::expecting`], of several versions; `None` expects nothing.
+    #[must_use]
+    pub fn expecting_one_of(mut self, versions: Option<Vec<i64>>) -> Self {
+        self.expecting = versions;
         self
     }
 }

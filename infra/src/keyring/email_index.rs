@@ -69,7 +69,7 @@ pub struct EmailKinds {
     pub retiring: Option<String>,
 }
 
-/// Finds an address without storing it: an HMAC-SHA256 of the folded address, under a key that is
+/// Finds an address without storing it: an HMAC-SHA256 of its canonical form, under a key that is
 /// replaced by [`EmailIndex::rotate`]. Each key is a generation, and each generation a kind of
 /// reservation.
 ///
@@ -93,11 +93,28 @@ impl EmailIndex {
         email_generations::begin_index(&self.pool.get().await?, self.clock.now()).await
     }
 
-    /// `(kind of reservation, blind index)` under each generation that is written, newest first: one,
-    /// or two during a rotation. An address is reserved under all of them and found under any.
+    /// `(kind of reservation, blind index)` of the canonical form under each generation that is written,
+    /// newest first: one, or two during a rotation. An address is reserved under all of them and found
+    /// under any.
     pub async fn indexes(
         &self,
         email: &EmailAddress,
+    ) -> Result<Vec<(String, Vec<u8>)>, KeyringError> {
+        self.indexes_of([email.canonical()]).await
+    }
+
+    /// The same of the canonical form, and of those under which a former version has reserved it. In ASCII
+    /// there is one form.
+    pub async fn indexes_of_all_forms(
+        &self,
+        email: &EmailAddress,
+    ) -> Result<Vec<(String, Vec<u8>)>, KeyringError> {
+        self.indexes_of(std::iter::once(email.canonical()).chain(email.former_forms())).await
+    }
+
+    async fn indexes_of(
+        &self,
+        forms: impl IntoIterator<Item = String>,
     ) -> Result<Vec<(String, Vec<u8>)>, KeyringError> {
         let generations = match self.keys.cache.email_generations(since_boot()) {
             Some(generations) => generations,
@@ -105,12 +122,13 @@ impl EmailIndex {
         };
         let slots = generations.iter().map(|of| KeySlot::Numbered(KeyKind::EmailIndex, *of));
         let keys = self.keys.get(&slots.collect::<Vec<_>>(), true).await?;
-        let folded = zeroize::Zeroizing::new(email.folded());
         let mut indexes = Vec::with_capacity(keys.len());
-        for state in keys {
-            if let KeyState::Live { number, key } = state {
-                let index = crypto::mac(&key, &[b"e-mail", folded.as_bytes()]);
-                indexes.push((reservation_kind(number), index.to_vec()));
+        for form in forms.into_iter().map(zeroize::Zeroizing::new) {
+            for state in &keys {
+                if let KeyState::Live { number, key } = state {
+                    let index = crypto::mac(key, &[b"e-mail", form.as_bytes()]);
+                    indexes.push((reservation_kind(*number), index.to_vec()));
+                }
             }
         }
         if indexes.is_empty() { Err(KeyringError::Damaged) } else { Ok(indexes) }

@@ -61,6 +61,7 @@ impl Projection for Accounts {
         "account.email_change_cancelled",
         "account.email_changed",
         "account.rectified",
+        "account.username_removed",
         "account.password_changed",
         "account.password_reset_requested",
         "account.api_tokens_ended",
@@ -157,6 +158,7 @@ impl Account {
                 self.name = copied::<AccountName>(event).or_else(|| self.name.take());
                 self.username = copied::<AccountUsername>(event).or_else(|| self.username.take());
             }
+            "account.username_removed" => self.username = None,
             "account.consent_given"
             | "account.consent_withdrawn"
             | "account.erasure_requested"
@@ -200,6 +202,7 @@ impl Account {
             | AccountEvent::EmailChangeCancelled {}
             | AccountEvent::EmailChanged { .. }
             | AccountEvent::Rectified { .. }
+            | AccountEvent::UsernameRemoved {}
             | AccountEvent::PasswordChanged { .. }
             | AccountEvent::PasswordResetRequested { .. }
             | AccountEvent::ApiTokensEnded {}

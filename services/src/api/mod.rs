@@ -19,7 +19,6 @@ use actix_web::middleware::from_fn;
 use actix_web::{App as Web, HttpResponse, HttpServer, web};
 use tracing_actix_web::TracingLogger;
 
-use http::body::BODY_BYTES_MAX;
 use http::guard::{RequestSpan, guard};
 use http::problem::{Problem, ProblemKind};
 use http::routes::Routes;
@@ -72,7 +71,6 @@ pub fn serve(
     let server = HttpServer::new(move || {
         Web::new()
             .app_data(api.clone())
-            .app_data(web::PayloadConfig::new(BODY_BYTES_MAX))
             .app_data(
                 web::PathConfig::default()
                     .error_handler(|_, _| Problem::of(ProblemKind::NotFound).into()),

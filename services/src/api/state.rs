@@ -6,6 +6,7 @@ use infra::postgres::PgError;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use crate::api::http::in_flight::InFlight;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::rate_limits::{Limits, Rates};
 use crate::api::runs::stream_slots::StreamSlots;
@@ -18,6 +19,7 @@ pub struct Api {
     pub readiness: ReadinessCheck,
     pub limits: Limits,
     pub stream_slots: StreamSlots,
+    pub in_flight: InFlight,
     origin: String,
 }
 
@@ -35,7 +37,14 @@ impl Api {
             checks_per_minute: config.checks_per_minute,
         });
         let origin = origin(&app.public_url);
-        Self { app, readiness, limits, stream_slots: StreamSlots::default(), origin }
+        Self {
+            app,
+            readiness,
+            limits,
+            stream_slots: StreamSlots::default(),
+            in_flight: InFlight::default(),
+            origin,
+        }
     }
 
     pub fn of(request: &HttpRequest) -> Result<ApiData, Problem> {

@@ -39,8 +39,8 @@ pub(crate) struct AttachCredential {
     pub(crate) workspace: WorkspaceId,
     pub(crate) server: ServerId,
     pub(crate) identity: Identity,
-    /// Refused as stale unless the server is at this version.
-    pub(crate) expected: Option<i64>,
+    /// Refused as stale unless the server is at one of these versions.
+    pub(crate) expected: Option<Vec<i64>>,
 }
 
 /// The key that the command has attached.
@@ -108,11 +108,7 @@ impl AttachCredential {
         let written = new.write(NewKey { workspace, server, credential, identity }).await?;
         failpoint!(ServerKeyStored);
         let attaches = ServerCommand::AttachCredential { credential: written.row.credential() };
-        let step = Step::new::<Server>(server.0, attaches);
-        let step = match expected {
-            Some(version) => step.expecting(version),
-            None => step,
-        };
+        let step = Step::new::<Server>(server.0, attaches).expecting_one_of(expected);
         let receipt = written.execute(step).await?;
         failpoint!(ServerKeyAttached);
         attached(app, workspace, receipt).await

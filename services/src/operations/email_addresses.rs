@@ -31,7 +31,7 @@ pub(crate) async fn owner(
     app: &App,
     email: &EmailAddress,
 ) -> Result<Option<AccountId>, AddressError> {
-    for (kind, blind_index) in app.keyring.email_index.indexes(email).await? {
+    for (kind, blind_index) in app.keyring.email_index.indexes_of_all_forms(email).await? {
         if let Some(owner) = app.executor.reservation_owner(&kind, &blind_index).await? {
             return Ok(Some(AccountId(owner)));
         }
@@ -48,9 +48,14 @@ pub(crate) async fn reserve(
     email: &EmailAddress,
     owner: AccountId,
 ) -> Result<Vec<ReservationChange>, AddressError> {
-    let indexes = app.keyring.email_index.indexes(email).await?;
-    let take = |(kind, blind_index)| ReservationChange::Take { kind, blind_index, owner: owner.0 };
-    Ok(indexes.into_iter().map(take).collect())
+    // A node of the former version looks for it in its own form only.
+    let indexes = app.keyring.email_index.indexes_of_all_forms(email).await?;
+    Ok(indexes.iter().map(|(kind, blind_index)| take(kind, blind_index, owner)).collect())
+}
+
+fn take(kind: &str, blind_index: &[u8], owner: AccountId) -> ReservationChange {
+    let (kind, blind_index) = (kind.to_owned(), blind_index.to_vec());
+    ReservationChange::Take { kind, blind_index, owner: owner.0 }
 }
 
 /// As [`reserve`], for an account that gives back `until_now`, the address that it has.
@@ -67,9 +72,11 @@ pub(crate) async fn reserve_instead(
         app.reservations.of_owner(owner.0).await?.into_iter().collect();
     // A rotation of the index may reserve it under another key before this command is appended.
     if let Some(until_now) = until_now {
-        released.extend(app.keyring.email_index.indexes(until_now).await?);
+        released.extend(app.keyring.email_index.indexes_of_all_forms(until_now).await?);
     }
     let mut changes = reserve(app, email, owner).await?;
+    // The same address in another spelling stays reserved.
+    released.retain(|(kind, blind_index)| !changes.contains(&take(kind, blind_index, owner)));
     let release =
         |(kind, blind_index)| ReservationChange::Release { kind, blind_index, owner: owner.0 };
     changes.extend(released.into_iter().map(release));

@@ -220,9 +220,10 @@ impl<'a> Accounts<'a> {
                 return Ok(Some(MovedRow { old: index, new: mark, owner }));
             }
         };
-        let indexes = self.app.keyring.email_index.indexes(&address).await?;
-        let is_its = indexes.iter().any(|(kind, of)| kind == old && *of == index);
-        let next = indexes.into_iter().find(|(kind, _)| kind == new);
+        let reserved = self.app.keyring.email_index.indexes_of_all_forms(&address).await?;
+        let is_its = reserved.iter().any(|(kind, of)| kind == old && *of == index);
+        // The canonical form comes first, and is the only one that moves.
+        let next = reserved.into_iter().find(|(kind, _)| kind == new);
         Ok(next.filter(|_| is_its).map(|new| MovedRow { old: index, new, owner }))
     }
 }

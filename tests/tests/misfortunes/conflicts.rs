@@ -174,6 +174,8 @@ async fn the_same_key_64_times_at_once_is_one_event_and_one_answer() {
         async |_, client: Client| ada.try_register(&client.saying("Idempotency-Key", key)).await;
     let answers = servers.at_once(None, keyed).await;
 
+    let mut answers = served(answers);
+    answers.push(keyed(0, servers.node(0, None)).await);
     same(&answers, 201);
     let position = answers[0].position();
     assert_eq!(servers.trail("account.registered", position).await.len(), 1);
@@ -188,11 +190,17 @@ async fn the_same_key_64_times_at_once_is_one_event_and_one_answer() {
         let client = client.saying("Idempotency-Key", key);
         client.post("/v1/me/email-verification", json!({})).await
     });
-    let answers = answers.await;
+    let answers = served(answers.await);
     same(&answers, 202);
     let position = answers[0].position();
     assert_eq!(servers.trail("account.verification_requested", position).await.len(), 1);
     servers.installation.mail(&ada.email, 2).await;
+}
+
+/// Without those that came while their node was serving the same request.
+fn served(answers: Vec<Answer>) -> Vec<Answer> {
+    let waits = |it: &Answer| it.status == 409 && it.field("/type") == "/problems/in-flight";
+    answers.into_iter().filter(|answer| !waits(answer)).collect()
 }
 
 fn same(answers: &[Answer], status: u16) {

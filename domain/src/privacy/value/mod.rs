@@ -1,8 +1,12 @@
 //! Personal values: checked once, at the edge, and never printed.
 
+mod email;
+#[cfg(test)]
+mod email_tests;
 mod operation;
 #[cfg(test)]
 mod tests;
+mod unambiguous;
 
 use std::net::IpAddr;
 
@@ -25,6 +29,14 @@ pub enum Invalid {
     Control,
     #[error("this is not an e-mail address")]
     NotAnAddress,
+    #[error("this has quotes before the @: use an address without them")]
+    Quoted,
+    #[error("this has an IP address after the @: use an address with the name of a domain")]
+    IpAddress,
+    #[error("this has no name of a domain (IDNA 2008) after the @")]
+    NotADomain,
+    #[error("this could be taken for something else: {0}")]
+    LooksAlike(&'static str),
     #[error("this may have letters, digits, dots, hyphens and underscores only")]
     NotAUsername,
     #[error("this is neither a host name nor an address")]
@@ -62,11 +74,13 @@ macro_rules! texts {
 }
 
 use texts;
+use unambiguous::{distinct, is_joiner, readable};
 
 texts! {
-    /// At most 254 bytes (RFC 5321, 4.5.3.1.3), one `@`, nothing quoted.
+    /// At most 254 bytes (RFC 5321, 4.5.3.1.3), nothing quoted, nothing that looks like another. As it
+    /// was typed.
     EmailAddress
-    /// At most 200 bytes, no control characters.
+    /// At most 200 bytes, no control characters, nothing that is not seen.
     PersonName
     /// At most 64 bytes.
     Username
@@ -85,6 +99,16 @@ impl std::fmt::Debug for IpAddress {
     }
 }
 
+/// A text that people read, such as a name, in its composed form.
+fn read(text: &str, bytes_max: usize) -> Result<String, Invalid> {
+    let composed = readable(text)?;
+    let text = checked(&composed, bytes_max)?;
+    if text.chars().all(|c| is_joiner(c) || c.is_whitespace()) {
+        return Err(Invalid::Empty);
+    }
+    Ok(text.to_owned())
+}
+
 fn checked(text: &str, bytes_max: usize) -> Result<&str, Invalid> {
     let text = text.trim();
     if text.is_empty() {
@@ -99,42 +123,11 @@ fn checked(text: &str, bytes_max: usize) -> Result<&str, Invalid> {
     Ok(text)
 }
 
-impl EmailAddress {
-    /// # Errors
-    /// What is wrong with the address.
-    pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let text = checked(text, 254)?;
-        let (local, host) = text.rsplit_once('@').ok_or(Invalid::NotAnAddress)?;
-        let local_fits = (1..=64).contains(&local.len())
-            && !local.starts_with('.')
-            && !local.ends_with('.')
-            && !local.contains("..")
-            && local.chars().all(|c| {
-                c.is_ascii_alphanumeric() || !c.is_ascii() || "!#$%&'*+-/=?^_`{|}~.".contains(c)
-            });
-        let label_fits = |label: &str| {
-            (1..=63).contains(&label.len())
-                && !label.starts_with('-')
-                && !label.ends_with('-')
-                && label.chars().all(|c| c == '-' || c.is_alphanumeric())
-        };
-        if !local_fits || !host.contains('.') || !host.split('.').all(label_fits) {
-            return Err(Invalid::NotAnAddress);
-        }
-        Ok(Self(text.to_owned()))
-    }
-
-    /// The form in which two addresses are the same address: letters without case.
-    pub fn folded(&self) -> String {
-        self.0.to_lowercase()
-    }
-}
-
 impl PersonName {
     /// # Errors
     /// What is wrong with the name.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        checked(text, 200).map(|text| Self(text.to_owned()))
+        read(text, 200).map(Self)
     }
 }
 
@@ -143,11 +136,10 @@ impl Username {
     /// What is wrong with the username.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let text = checked(text, 64)?;
-        if text.chars().all(|c| c.is_alphanumeric() || "._-".contains(c)) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(Invalid::NotAUsername)
+        if !text.chars().all(|c| !c.is_ascii() || c.is_ascii_alphanumeric() || "._-".contains(c)) {
+            return Err(Invalid::NotAUsername);
         }
+        distinct(text).map(Self)
     }
 }
 

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Invalid, checked, texts};
+use super::{Invalid, checked, read, texts};
 
 texts! {
-    /// What somebody calls a thing: at most 100 bytes, no control characters.
+    /// What somebody calls a thing: at most 100 bytes, no control characters, nothing that is not
+    /// seen.
     Label
     /// A name (RFC 1123, 2.1) or an IP address; at most 253 bytes.
     HostName
@@ -28,12 +29,12 @@ pub struct DeploymentStep {
     pub command: CommandLine,
 }
 
-/// The steps of a deployment, in order: 1 to 50.
+/// The steps of a deployment, in order: 1 to 50, of 128 KiB in all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DeploymentSteps(Vec<DeploymentStep>);
 
-/// Secrets that a run is given as environment variables: at most 50.
+/// Secrets that a run is given as environment variables: at most 50, of 64 KiB in all.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunEnvironment(BTreeMap<String, String>);
@@ -48,7 +49,7 @@ impl Label {
     /// # Errors
     /// What is wrong with the label.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        checked(text, 100).map(|text| Self(text.to_owned()))
+        read(text, 100).map(Self)
     }
 }
 
@@ -78,7 +79,7 @@ impl HostName {
 }
 
 /// The URL standard's test for a host that ends in a number.
-fn is_number(label: &str) -> bool {
+pub(super) fn is_number(label: &str) -> bool {
     match label.strip_prefix("0x").or_else(|| label.strip_prefix("0X")) {
         Some(digits) => digits.bytes().all(|byte| byte.is_ascii_hexdigit()),
         None => label.bytes().all(|byte| byte.is_ascii_digit()),
@@ -135,6 +136,8 @@ impl SecretText {
 impl DeploymentSteps {
     /// The most steps that a deployment may have.
     pub const STEPS_MAX: usize = 50;
+    /// The most bytes that all names and commands together may have.
+    pub const BYTES_MAX: usize = 128 * 1024;
 
     /// # Errors
     /// None, or too many.
@@ -144,6 +147,10 @@ impl DeploymentSteps {
         }
         if steps.len() > Self::STEPS_MAX {
             return Err(Invalid::TooMany(Self::STEPS_MAX));
+        }
+        let bytes = steps.iter().map(|step| step.name.0.len() + step.command.0.len());
+        if bytes.sum::<usize>() > Self::BYTES_MAX {
+            return Err(Invalid::TooLong(Self::BYTES_MAX));
         }
         Ok(Self(steps))
     }
@@ -157,14 +164,20 @@ impl DeploymentSteps {
 impl RunEnvironment {
     /// The most secrets that a run may have.
     pub const VARIABLES_MAX: usize = 50;
+    /// The most bytes that all names and values together may have.
+    pub const BYTES_MAX: usize = 64 * 1024;
     /// A shorter secret cannot be masked without masking everything.
     pub const SECRET_BYTES_MIN: usize = 4;
 
     /// # Errors
-    /// A name that no shell takes, or a value that cannot be masked.
+    /// A name that no shell takes, a value that cannot be masked, or too much of them.
     pub fn new(variables: BTreeMap<String, String>) -> Result<Self, Invalid> {
         if variables.len() > Self::VARIABLES_MAX {
             return Err(Invalid::TooMany(Self::VARIABLES_MAX));
+        }
+        let bytes = variables.iter().map(|(name, value)| name.len() + value.len());
+        if bytes.sum::<usize>() > Self::BYTES_MAX {
+            return Err(Invalid::TooLong(Self::BYTES_MAX));
         }
         for (name, value) in &variables {
             let named = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')

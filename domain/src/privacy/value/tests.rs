@@ -48,6 +48,15 @@ fn a_deployment_has_its_steps_in_order() {
     assert!(DeploymentSteps::new(vec![step("build"); 50]).is_ok());
     assert_eq!(DeploymentSteps::new(vec![step("build"); 51]), Err(Invalid::TooMany(50)));
     assert_eq!(DeploymentSteps::new(vec![]), Err(Invalid::Empty));
+    // A name of one byte, and a command that takes the rest.
+    let long = |bytes: usize| DeploymentStep {
+        name: Label::parse("a").unwrap(),
+        command: CommandLine::parse(&"a".repeat(bytes - 1)).unwrap(),
+    };
+    let full = vec![long(32 * 1024); 4];
+    assert!(DeploymentSteps::new(full.clone()).is_ok());
+    let over = DeploymentSteps::new([full, vec![long(2)]].concat());
+    assert_eq!(over, Err(Invalid::TooLong(128 * 1024)));
 }
 
 #[test]
@@ -64,6 +73,12 @@ fn a_secret_has_a_name_that_a_shell_takes_and_a_value_that_can_be_masked() {
     let many = |count: u8| (0..count).map(|n| (format!("TOKEN_{n}"), "four".to_owned())).collect();
     assert!(RunEnvironment::new(many(50)).is_ok());
     assert_eq!(RunEnvironment::new(many(51)), Err(Invalid::TooMany(50)));
+    let full = |extra: usize| {
+        let value = |n: usize| "a".repeat(16 * 1024 - 1 + if n == 0 { extra } else { 0 });
+        (0..4).map(|n| (format!("{}", ['A', 'B', 'C', 'D'][n]), value(n))).collect()
+    };
+    assert!(RunEnvironment::new(full(0)).is_ok());
+    assert_eq!(RunEnvironment::new(full(1)), Err(Invalid::TooLong(64 * 1024)));
 }
 
 #[test]

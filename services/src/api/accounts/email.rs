@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use domain::AccountId;
-use domain::account::{Account, AccountCommand};
+use domain::account::{Account, AccountCommand, EmailState};
 use domain::privacy::{AccountEmail, EmailAddress, Personal};
 use infra::event_store::{ReservationChange, Step};
 use infra::keyring::LinkPurpose;
@@ -16,12 +16,13 @@ use crate::api::auth::step_up::{live_account, step_up};
 use crate::api::http::answer::{accepted, done};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, secret, text};
+use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
 use crate::api::{Api, ApiData};
-use crate::operations::email_addresses::{owner, reserve_instead};
+use crate::operations::email_addresses::{owner, reserve, reserve_instead};
 use crate::operations::links::{EMAIL_CHANGE, proof};
 use crate::unseal::Unsealer;
 
@@ -47,11 +48,14 @@ impl FromFields for ChangeEmailRequest {
 }
 
 /// Requests another address. It changes once the link that is mailed there is followed; the current one is
-/// told. A new password, or a request for erasure, ends the change.
+/// told. A new password, or a request for erasure, ends the change. Another spelling of the address that one
+/// has, such as in its case, changes at once.
 #[utoipa::path(
     put, path = "/v1/me/email", tag = "accounts", request_body = ChangeEmailRequest,
     security(("session" = [])), params(("If-Match" = String, Header)),
-    responses((status = 202, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 202, headers(("ETag" = String), ("Lethe-Position" = i64))),
+        (status = 204, description = "The spelling has changed",
+            headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn change(
     api: ApiData,
@@ -63,15 +67,23 @@ async fn change(
     let (form, bytes) = body.read()?;
     let account = step_up(&api, signed_in.account, &form.password).await?;
     matches.0.check(account.version)?;
-    api.limits.mail(caller.address, form.email.folded())?;
-    match owner(&api.app, &form.email).await? {
-        Some(owner) if owner == signed_in.account => {
-            return Err(Problem::field("email", "the account has this address already"));
-        }
-        Some(_) => return Err(Problem::of(ProblemKind::AddressTaken)),
-        None => {}
+    api.limits.mail(caller.address, form.email.canonical())?;
+    let live = live_account(&account)?;
+    let person = Unsealer::of_account(&api.app.keyring.sealer, signed_in.account);
+    let current = person.required::<AccountEmail>(&live.email).await?;
+    if form.email == current {
+        return Err(Problem::field("email", "the account has this address already"));
     }
-    let request = signed_in.request(&caller, bytes);
+    let mut request = signed_in.request(&caller, bytes);
+    if form.email.canonical() == current.canonical() && live.email_state == EmailState::Verified {
+        request.reservations = reserve(&api.app, &form.email, signed_in.account).await?;
+        let command = AccountCommand::RespellEmail { email: Personal::Clear(form.email) };
+        let step = matches.0.on(Step::new::<Account>(signed_in.account.0, command))?;
+        return Ok(done(&api.app.executor.execute(&request, &[step]).await?));
+    }
+    if owner(&api.app, &form.email).await?.is_some_and(|owner| owner != signed_in.account) {
+        return Err(Problem::of(ProblemKind::AddressTaken));
+    }
     let command = AccountCommand::RequestEmailChange {
         email: Personal::Clear(form.email),
         verification: proof(&api.app, request.command, EMAIL_CHANGE),
@@ -83,8 +95,7 @@ async fn change(
 /// Changes the address, by the link that was mailed to it.
 #[utoipa::path(
     post, path = "/v1/email-changes", tag = "accounts", request_body = LinkRequest,
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
-            pattern = r"^[!-~]+$")),
+    params(IdempotencyKey),
     responses((status = 204), (status = 409, body = ProblemView),
         (status = 410, body = ProblemView)),
 )]

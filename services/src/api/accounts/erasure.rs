@@ -22,6 +22,7 @@ use crate::api::auth::step_up::{live_account, step_up};
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, number, secret};
+use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::precondition::IfMatch;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
@@ -81,8 +82,7 @@ pub struct ErasureResponse {
 #[utoipa::path(
     post, path = "/v1/me/erasure", tag = "erasure", request_body = ErasureRequest,
     security(("session" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
-            pattern = r"^[!-~]+$")),
+    params(IdempotencyKey),
     responses((status = 202, body = ErasureResponse),
         (status = 409, body = ProblemView)),
 )]

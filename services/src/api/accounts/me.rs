@@ -18,11 +18,12 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::answer::done;
 use crate::api::http::body::Body;
-use crate::api::http::fields::{Fields, FromFields, text};
+use crate::api::http::fields::{Fields, FromFields, Patch, text};
 use crate::api::http::position::{MinPosition, not_yet};
 use crate::api::http::precondition::{MustMatch, etag};
 use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
+use crate::api::http::schemas;
 use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
@@ -94,30 +95,24 @@ pub(super) async fn own<F: Field>(
     }
 }
 
-/// What is to be put right; what is absent stays.
+/// What is to be put right; what is absent stays, and null removes the username.
 #[derive(ToSchema)]
 pub struct RectifyRequest {
-    #[schema(
-        value_type = Option<String>, max_length = 200, min_length = 1,
-        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
-    )]
+    #[schema(schema_with = schemas::person_name)]
     name: Option<PersonName>,
-    #[schema(
-        value_type = Option<String>, max_length = 64, min_length = 1,
-        pattern = r"^[\p{Alphabetic}\p{N}._-]+$"
-    )]
-    username: Option<Username>,
+    #[schema(schema_with = schemas::username, required = false)]
+    username: Patch<Username>,
 }
 
 impl FromFields for RectifyRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let name = fields.optional("name", text(PersonName::parse));
-        let username = fields.optional("username", text(Username::parse));
+        let name = fields.replaced("name", text(PersonName::parse));
+        let username = fields.patched("username", text(Username::parse));
         Some(Self { name: name?, username: username? })
     }
 }
 
-/// Corrects the name or the username.
+/// Corrects the name or the username; null removes the username.
 #[utoipa::path(
     patch, path = "/v1/me", tag = "accounts", request_body = RectifyRequest,
     security(("session" = [])), params(("If-Match" = String, Header)),
@@ -131,11 +126,24 @@ async fn rectify(
     body: Body<RectifyRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
-    let rectifies = AccountCommand::Rectify {
-        name: form.name.map(Personal::Clear),
-        username: form.username.map(Personal::Clear),
-    };
-    let step = matches.0.on(Step::new::<Account>(signed_in.account.0, rectifies))?;
+    let commands = form.commands().into_iter();
+    let steps = commands.map(|it| matches.0.on(Step::new::<Account>(signed_in.account.0, it)));
+    let steps = steps.collect::<Result<Vec<_>, Problem>>()?;
     let request = signed_in.request(&caller, bytes);
-    Ok(done(&api.app.executor.execute(&request, &[step]).await?))
+    Ok(done(&api.app.executor.execute(&request, &steps).await?))
+}
+
+impl RectifyRequest {
+    fn commands(self) -> Vec<AccountCommand> {
+        let name = self.name.map(Personal::Clear);
+        let (username, removed) = match self.username {
+            Patch::Keep => (None, None),
+            Patch::Clear => (None, Some(AccountCommand::RemoveUsername)),
+            Patch::Set(username) => (Some(Personal::Clear(username)), None),
+        };
+        // Without a field there is nothing to rectify, which the account says.
+        let is_rectified = name.is_some() || username.is_some() || removed.is_none();
+        let rectifies = is_rectified.then_some(AccountCommand::Rectify { name, username });
+        rectifies.into_iter().chain(removed).collect()
+    }
 }

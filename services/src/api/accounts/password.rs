@@ -20,6 +20,7 @@ use crate::api::auth::step_up::step_up;
 use crate::api::http::answer::done;
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, flag, password, secret, text};
+use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Problem, ProblemView};
 use crate::api::http::routes::Routes;
@@ -84,8 +85,7 @@ async fn change(
         return kept_tokens::answer(&api, account, &earlier, keep_api_tokens).await;
     }
     let loaded = step_up(&api, account, &form.current).await?;
-    matches.0.check(loaded.version)?;
-    let (except, expected) = (Some(signed_in.session), matches.0.version()?);
+    let (except, expected) = (Some(signed_in.session), matches.0.matched(loaded.version)?);
     let set = SetPassword { account, password: form.new, except, expected };
     let receipt = set.execute(&api.app, &request, changes).await?;
     kept_tokens::answer(&api, account, &receipt, keep_api_tokens).await
@@ -107,8 +107,7 @@ impl FromFields for ForgottenPasswordRequest {
 /// Mails a link to choose another password; the answer is the same when nobody has the address.
 #[utoipa::path(
     post, path = "/v1/password-resets", tag = "accounts", request_body = ForgottenPasswordRequest,
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
-            pattern = r"^[!-~]+$")),
+    params(IdempotencyKey),
     responses((status = 202)),
 )]
 async fn request_reset(
@@ -117,7 +116,7 @@ async fn request_reset(
     body: Body<ForgottenPasswordRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
-    api.limits.mail(caller.address, form.email.folded())?;
+    api.limits.mail(caller.address, form.email.canonical())?;
     // Neither a position nor a refusal may show whether there was somebody to mail to.
     if let Some(account) = owner(&api.app, &form.email).await? {
         let command = caller.command(None);
@@ -155,8 +154,7 @@ impl FromFields for ResetPasswordRequest {
 #[utoipa::path(
     post, path = "/v1/password-resets/completions", tag = "accounts",
     request_body = ResetPasswordRequest,
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
-            pattern = r"^[!-~]+$")),
+    params(IdempotencyKey),
     responses((status = 204), (status = 410, body = ProblemView)),
 )]
 async fn reset(

@@ -19,6 +19,7 @@ use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::answer::{accepted, done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, Nothing, password, text};
+use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
@@ -36,15 +37,9 @@ pub fn routes(routes: &mut Routes) {
 pub struct RegisterRequest {
     #[schema(schema_with = schemas::email)]
     email: EmailAddress,
-    #[schema(
-        value_type = String, max_length = 200, min_length = 1,
-        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
-    )]
+    #[schema(schema_with = schemas::person_name)]
     name: PersonName,
-    #[schema(
-        value_type = Option<String>, max_length = 64, min_length = 1,
-        pattern = r"^[\p{Alphabetic}\p{N}._-]+$"
-    )]
+    #[schema(schema_with = schemas::username)]
     username: Option<Username>,
     #[schema(value_type = String, format = Password, min_length = 12, max_length = 1024)]
     password: Password,
@@ -68,8 +63,7 @@ pub struct RegisterResponse {
 /// Registers a person, and mails a link that proves the address.
 #[utoipa::path(
     post, path = "/v1/accounts", tag = "accounts", request_body = RegisterRequest,
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
-            pattern = r"^[!-~]+$")),
+    params(IdempotencyKey),
     responses(
         (status = 201, body = RegisterResponse),
         (status = 409, description = "The address is taken", body = ProblemView),
@@ -107,8 +101,7 @@ impl From<RegisterError> for Problem {
 /// Proves an address by the link that was mailed to it.
 #[utoipa::path(
     post, path = "/v1/email-verifications", tag = "accounts", request_body = LinkRequest,
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
-            pattern = r"^[!-~]+$")),
+    params(IdempotencyKey),
     responses((status = 204), (status = 410, description = "The link is used, replaced or over",
         body = ProblemView)),
 )]
@@ -129,8 +122,7 @@ async fn verify(
 /// Mails the link again; the earlier one no longer works.
 #[utoipa::path(
     post, path = "/v1/me/email-verification", tag = "accounts", security(("session" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
-            pattern = r"^[!-~]+$")),
+    params(IdempotencyKey),
     responses((status = 202)),
 )]
 async fn send_again(

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::IntoParams;
 use uuid::Uuid;
 
-use crate::api::http::fields::{Fields, digits, parsed, text};
+use crate::api::http::fields::{Fields, digits, parsed, text, time};
 
 /// Absent filters let everything through.
 #[derive(Clone, Debug, Default, Serialize, IntoParams)]
@@ -35,16 +35,14 @@ pub struct Filter {
     pub before: Option<i64>,
 }
 
-const TIME: &str = "a time, such as 2026-01-31T12:00:00Z";
-
 impl Filter {
     pub fn read(fields: &mut Fields) -> Option<Self> {
         let tenant = fields.optional("tenant", parsed("an id"));
         let actor = fields.optional("actor", parsed("an id"));
         let stream = fields.optional("stream", parsed("an id"));
         let event_type = fields.optional("type", text(event_type));
-        let from = fields.optional("from", parsed(TIME));
-        let to = fields.optional("to", parsed(TIME));
+        let from = fields.optional("from", time);
+        let to = fields.optional("to", time);
         let after = fields.optional("after", digits(0, i64::MAX));
         let before = fields.optional("before", digits(0, i64::MAX));
         Some(Self {

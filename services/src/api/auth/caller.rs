@@ -14,8 +14,11 @@ use tracing_actix_web::RequestId;
 use uuid::Uuid;
 
 use crate::api::Api;
+use crate::api::auth::signed_in::presented;
 use crate::api::http::idempotency::IdempotencyKey;
-use crate::api::http::problem::Problem;
+use crate::api::http::in_flight::Serving;
+use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::rate_limits::network;
 
 /// What a handler may know of the caller before it knows who that is.
 pub struct Caller {
@@ -25,6 +28,7 @@ pub struct Caller {
     key: Option<IdempotencyKey>,
     fresh: Uuid,
     clock: Clock,
+    _serving: Option<Serving>,
 }
 
 impl Caller {
@@ -34,7 +38,7 @@ impl Caller {
 
     /// The same request of the same actor under the same key is the same command.
     pub fn command(&self, actor: Option<ActorId>) -> CommandId {
-        self.key.as_ref().map_or(CommandId(self.fresh), |key| key.command(actor))
+        self.key.as_ref().map_or(CommandId(self.fresh), |key| key.command(actor, self.address))
     }
 
     /// Whether the same request may have come before.
@@ -48,7 +52,8 @@ impl Caller {
         self.key.as_ref().map(|_| ()).ok_or_else(IdempotencyKey::missing)
     }
 
-    /// What stands on every event of the append. `body` is compared when the command comes again.
+    /// What stands on every event of the append. The request, with its `body`, is compared when the
+    /// command comes again.
     pub fn request(
         &self,
         tenant: TenantId,
@@ -57,7 +62,10 @@ impl Caller {
         body: Vec<u8>,
     ) -> Request {
         let mut request = Request::new(tenant, command);
-        request.body = Some(body);
+        request.body = Some(match &self.key {
+            Some(key) => key.compared(&body),
+            None => body,
+        });
         request.actor = actor;
         request.request = self.request;
         request
@@ -83,16 +91,32 @@ impl FromRequest for Caller {
 
 fn read(request: &HttpRequest) -> Result<Caller, Problem> {
     let api = Api::of(request)?;
+    let address = address(request.peer_addr(), request.headers(), api.proxies());
+    let key = IdempotencyKey::of(request)?;
+    let serving = key.as_ref().map(|key| begin(&api, request, key, address)).transpose()?;
     let agent = request.headers().get(header::USER_AGENT);
     let agent = agent.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     Ok(Caller {
-        address: address(request.peer_addr(), request.headers(), api.proxies()),
+        address,
         user_agent: UserAgent::cut(agent.as_deref().unwrap_or_default()),
         request: request.extensions().get::<RequestId>().map(|id| (*id).into()),
-        key: IdempotencyKey::of(request)?,
+        key,
         fresh: api.app.ids.uuid(),
         clock: api.app.clock.clone(),
+        _serving: serving,
     })
+}
+
+/// The same request of the same caller is served once at a time.
+fn begin(
+    api: &Api,
+    request: &HttpRequest,
+    key: &IdempotencyKey,
+    address: IpAddr,
+) -> Result<Serving, Problem> {
+    let shown = presented(request).unwrap_or_else(|| network(address).to_string());
+    let serving = api.in_flight.begin(key.of_caller(&shown));
+    serving.ok_or_else(|| Problem::of(ProblemKind::InFlight).with_header(header::RETRY_AFTER, 1))
 }
 
 /// The address that the outermost of our own `proxies` saw. Addresses before it in the header could

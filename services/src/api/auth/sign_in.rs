@@ -22,6 +22,7 @@ use crate::api::auth::signed_in::COOKIE;
 use crate::api::http::answer::written;
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, one_of, secret, text};
+use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
@@ -67,8 +68,7 @@ pub struct SignInResponse {
 /// Signs in. An unknown address and a wrong password are one refusal, and the same work.
 #[utoipa::path(
     post, path = "/v1/sessions", tag = "sessions", request_body = SignInRequest,
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
-            pattern = r"^[!-~]+$")),
+    params(IdempotencyKey),
     responses((status = 201, body = SignInResponse), (status = 401, body = ProblemView)),
 )]
 async fn open(
@@ -77,7 +77,7 @@ async fn open(
     body: Body<SignInRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
-    api.limits.sign_in(caller.address, &form.email.folded())?;
+    api.limits.sign_in(caller.address, &form.email.canonical())?;
     let command = caller.command(None);
     let session = SessionId(derived(command, "session"));
     let Some((account, live)) = known(&api, &form.email).await? else {

@@ -96,6 +96,12 @@ pub fn api_token(request: &HttpRequest) -> Option<&str> {
     bearer(request).filter(|token| token.starts_with(infra::api_tokens::PREFIX))
 }
 
+/// A token or a cookie that a request shows, whatever it is worth.
+pub fn presented(request: &HttpRequest) -> Option<String> {
+    let cookie = || request.cookie(COOKIE).map(|cookie| cookie.value().to_owned());
+    bearer(request).map(ToOwned::to_owned).or_else(cookie)
+}
+
 fn bearer(request: &HttpRequest) -> Option<&str> {
     let value = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;

@@ -3,16 +3,13 @@
 use std::marker::PhantomData;
 
 use actix_web::dev::Payload;
-use actix_web::error::PayloadError;
 use actix_web::http::header;
-use actix_web::web::Bytes;
+use actix_web::web::{self, Bytes};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 
 use crate::api::http::fields::{Fields, FromFields};
 use crate::api::http::problem::{Problem, ProblemKind};
-
-pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// The bytes of a body that should be an `F`. The handler reads it, after the
 /// authorisation: who is not authorised does not learn what would fit.
@@ -42,9 +39,18 @@ impl<F: FromFields> FromRequest for Body<F> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let json = is_json(request);
-        let bytes = Bytes::from_request(request, payload);
+        let said = request.headers().get(header::CONTENT_LENGTH);
+        let said = said.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        let payload = web::Payload::from_request(request, payload);
         Box::pin(async move {
-            let bytes = bytes.await.map_err(|error| refuse(&error))?;
+            let too_large = || Problem::of(ProblemKind::TooLarge);
+            if said.is_some_and(|said| said > F::BYTES_MAX) {
+                return Err(too_large().into());
+            }
+            let bytes = payload.await?.to_bytes_limited(F::BYTES_MAX).await;
+            let bytes = bytes.map_err(|_| too_large())?.map_err(|_| {
+                Problem::new(ProblemKind::BadJson, "The body ended too early: send all of it.")
+            })?;
             Ok(Self { json, bytes, form: PhantomData })
         })
     }
@@ -57,16 +63,6 @@ pub fn is_json(request: &HttpRequest) -> bool {
     let essence = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     essence.eq_ignore_ascii_case("application/json")
         && !headers.contains_key(header::CONTENT_ENCODING)
-}
-
-fn refuse(error: &actix_web::Error) -> Problem {
-    match error.as_error::<PayloadError>() {
-        Some(PayloadError::Overflow) => Problem::of(ProblemKind::TooLarge),
-        _ if error.as_response_error().status_code() == ProblemKind::TooLarge.status() => {
-            Problem::of(ProblemKind::TooLarge)
-        }
-        _ => Problem::new(ProblemKind::BadJson, "The body ended too early: send all of it."),
-    }
 }
 
 /// The query of a request, as an `F`.

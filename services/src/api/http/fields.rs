@@ -3,16 +3,22 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+use chrono::{DateTime, Datelike, Utc};
 use infra::credentials::Password;
 use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
 
+/// Of bodies with commands and secrets: as JSON a byte takes up to six.
+pub const LARGE_BODY_BYTES_MAX: usize = 1024 * 1024;
+
 /// What is read out of fields. It answers `None` when a field did not fit, which has been noted.
 pub trait FromFields: Sized {
     /// Whether an empty body stands for one without fields.
     const EMPTY: bool = false;
+    /// A longer body is refused unread.
+    const BYTES_MAX: usize = 64 * 1024;
 
     fn read(fields: &mut Fields) -> Option<Self>;
 }
@@ -129,6 +135,48 @@ impl Fields {
     }
 }
 
+/// What a `PATCH` says of a field that may be empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patch<T> {
+    /// It is absent: the field stays.
+    Keep,
+    /// It is null.
+    Clear,
+    Set(T),
+}
+
+impl Fields {
+    /// A field of a `PATCH` that null clears.
+    pub fn patched<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&Value) -> Result<T, String>,
+    ) -> Option<Patch<T>> {
+        if !self.left.contains_key(name) {
+            return Some(Patch::Keep);
+        }
+        Some(self.optional(name, read)?.map_or(Patch::Clear, Patch::Set))
+    }
+
+    /// A field of a `PATCH` that is never empty.
+    #[allow(clippy::option_option, reason = "the outer one is whether it fits")]
+    pub fn replaced<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&Value) -> Result<T, String>,
+    ) -> Option<Option<T>> {
+        match self.patched(name, read)? {
+            Patch::Keep => Some(None),
+            Patch::Set(value) => Some(Some(value)),
+            Patch::Clear => {
+                let detail = "this cannot be cleared: send another one, or leave it out";
+                self.errors.push(field_error(self.source, name, detail));
+                None
+            }
+        }
+    }
+}
+
 impl Source {
     const fn kind(self) -> ProblemKind {
         match self {
@@ -192,7 +240,15 @@ pub fn one_of<T: serde::de::DeserializeOwned>(
     move |value| T::deserialize(value).map_err(|_| format!("this must be one of {values}"))
 }
 
-/// An id, a time: whatever its own parser knows.
+/// A time of the years that PostgreSQL can store as well.
+pub fn time(value: &Value) -> Result<DateTime<Utc>, String> {
+    const FORM: &str = "this must be a time such as 2026-11-22T08:00:00Z, of the years 1 to 9999; \
+                        in a query, the + of a time zone is written %2B";
+    let time = value.as_str().and_then(|text| text.parse::<DateTime<Utc>>().ok());
+    time.filter(|time| (1..=9999).contains(&time.year())).ok_or_else(|| FORM.to_owned())
+}
+
+/// An id: whatever its own parser knows.
 pub fn parsed<T: std::str::FromStr>(
     what: &'static str,
 ) -> impl FnOnce(&Value) -> Result<T, String> {
@@ -276,7 +332,63 @@ mod tests {
         assert!(Fields::query::<Nothing>("").is_ok());
     }
 
+    struct Moment(DateTime<Utc>);
+
+    impl FromFields for Moment {
+        fn read(fields: &mut Fields) -> Option<Self> {
+            fields.required("at", time).map(Self)
+        }
+    }
+
+    #[test]
+    fn a_time_is_of_a_year_that_can_be_stored() {
+        let read = |text: &str| time(&Value::from(text));
+        for good in ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2026-11-22T08:00:00+01:00"] {
+            assert!(read(good).is_ok(), "{good}");
+        }
+        let bad = ["-5000-01-01T00:00:00Z", "+200000-01-01T00:00:00Z", "+262142-12-31T23:59:59Z"];
+        for bad in bad.into_iter().chain(["0000-12-31T23:59:59Z", "9999-12-31T23:59:59-01:00"]) {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_plus_that_a_query_takes_for_a_space_is_explained() {
+        let refused = Fields::query::<Moment>("at=2026-11-22T08:00:00+01:00").err().unwrap();
+        assert!(format!("{refused:?}").contains("%2B"), "{refused:?}");
+        let read = Fields::query::<Moment>("at=2026-11-22T08:00:00%2B01:00").unwrap();
+        assert_eq!(read.0.to_rfc3339(), "2026-11-22T07:00:00+00:00");
+    }
+
+    struct Change(Option<i64>, Patch<i64>);
+
+    impl FromFields for Change {
+        fn read(fields: &mut Fields) -> Option<Self> {
+            let kept = fields.replaced("kept", number(1, 5));
+            let cleared = fields.patched("cleared", number(1, 5));
+            Some(Self(kept?, cleared?))
+        }
+    }
+
+    #[test]
+    fn null_clears_a_field_of_a_patch_or_is_refused() {
+        let read = |body: &str| Fields::body::<Change>(body.as_bytes()).ok().map(|it| (it.0, it.1));
+        assert_eq!(read("{}"), Some((None, Patch::Keep)));
+        assert_eq!(read(r#"{"kept":2,"cleared":null}"#), Some((Some(2), Patch::Clear)));
+        assert_eq!(read(r#"{"cleared":3}"#), Some((None, Patch::Set(3))));
+        assert_eq!(read(r#"{"kept":null}"#), None);
+        assert_eq!(read(r#"{"cleared":9}"#), None);
+    }
+
     proptest! {
+        #[test]
+        fn any_time_is_stored_or_refused(year in -300_000_i32..300_000, seconds in 0_u32..60) {
+            let text = format!("{year:+05}-06-15T12:00:{seconds:02}Z");
+            if let Ok(read) = time(&Value::from(text)) {
+                prop_assert!((1..=9999).contains(&read.year()));
+            }
+        }
+
         #[test]
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = Fields::body::<Pair>(&bytes);

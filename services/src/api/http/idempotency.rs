@@ -1,83 +1,189 @@
 //! The `Idempotency-Key` header: the same request sent again is the same command.
 
+use std::net::IpAddr;
+
 use actix_web::HttpRequest;
+use actix_web::http::{Method, header};
 use domain::{ActorId, CommandId};
 use infra::ids;
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::{Object, Required};
 
 use crate::api::http::problem::Problem;
+use crate::api::http::rate_limits::network;
 
 const HEADER: &str = "Idempotency-Key";
-const FORM: &str = "this must be 16 to 128 printable ASCII characters, no spaces";
+const LENGTH_MAX: usize = 255;
+const FORM: &str = "this must be 1 to 255 printable ASCII characters, no spaces";
 
-/// A key, with the method and the path that it was sent to.
+/// A key, with the request that it was sent with.
 pub struct IdempotencyKey {
     method: String,
     path: String,
+    query: String,
+    matches: String,
     key: String,
 }
 
 impl IdempotencyKey {
+    /// The key of a request that changes something. A read is done each time.
+    ///
     /// # Errors
     /// The header is there and is no key.
     pub fn of(request: &HttpRequest) -> Result<Option<Self>, Problem> {
+        if !is_write(request.method()) {
+            return Ok(None);
+        }
         let Some(value) = request.headers().get(HEADER) else { return Ok(None) };
         let key = value.to_str().ok().filter(|text| is_key(text));
         let key = key.ok_or_else(|| Problem::header(HEADER, FORM))?;
-        let (method, path) = (request.method().as_str().to_owned(), request.path().to_owned());
-        Ok(Some(Self { method, path, key: key.to_owned() }))
+        let matches = request.headers().get_all(header::IF_MATCH);
+        let matches: Vec<_> = matches.map(|it| String::from_utf8_lossy(it.as_bytes())).collect();
+        Ok(Some(Self {
+            method: request.method().as_str().to_owned(),
+            path: request.path().to_owned(),
+            query: request.query_string().to_owned(),
+            matches: matches.join(", "),
+            key: key.to_owned(),
+        }))
     }
 
     /// What a request without a key is answered where one is required.
     pub fn missing() -> Problem {
-        Problem::header(HEADER, "this is required: 16 to 128 printable ASCII characters, no spaces")
+        Problem::header(HEADER, "this is required: 1 to 255 printable ASCII characters, no spaces")
     }
 
-    /// The same key from the same actor, to the same method and path, is the same command.
-    pub fn command(&self, actor: Option<ActorId>) -> CommandId {
-        let actor = actor.map_or([0; 16], |actor| actor.0.into_bytes());
+    /// The same key from the same actor, to the same method and path, is the same command. Callers
+    /// without a session are told apart by their network.
+    pub fn command(&self, actor: Option<ActorId>, from: IpAddr) -> CommandId {
+        let network = network(from).to_string();
+        let by = actor.map_or_else(|| network.into_bytes(), |actor| actor.0.into_bytes().to_vec());
         let [method, path, key] = [&self.method, &self.path, &self.key].map(String::as_bytes);
-        CommandId(ids::hashed(&[b"idempotency", method, path, &actor, key]))
+        CommandId(ids::hashed(&[b"idempotency", method, path, &by, key]))
+    }
+
+    /// What is compared when the command comes again. None of the parts before the body has a line break.
+    pub fn compared(&self, body: &[u8]) -> Vec<u8> {
+        let Self { method, path, query, matches, .. } = self;
+        [format!("{method}\n{path}\n{query}\n{matches}\n").as_bytes(), body].concat()
+    }
+
+    /// One value for the request of one caller, who is known by `shown`: a token, or an address.
+    pub fn of_caller(&self, shown: &str) -> uuid::Uuid {
+        let [method, path, key] = [&self.method, &self.path, &self.key].map(String::as_bytes);
+        ids::hashed(&[b"in flight", method, path, shown.as_bytes(), key])
     }
 }
 
+/// The header, where a request may do without.
+impl IntoParams for IdempotencyKey {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![parameter(Required::False)]
+    }
+}
+
+/// The header, where a request may not do without.
+pub struct NeededIdempotencyKey;
+
+impl IntoParams for NeededIdempotencyKey {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![parameter(Required::True)]
+    }
+}
+
+fn parameter(required: Required) -> Parameter {
+    let description = "Sent again with the same key, the request is answered as before, and nothing \
+        is done twice. While the first is being served, it is refused (`in-flight`).";
+    ParameterBuilder::new()
+        .name(HEADER)
+        .parameter_in(ParameterIn::Header)
+        .required(required)
+        .description(Some(description))
+        .schema(Some(schema()))
+        .build()
+}
+
+fn schema() -> Object {
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(LENGTH_MAX))
+        .pattern(Some("^[!-~]+$"))
+        .build()
+}
+
+fn is_write(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH | Method::DELETE)
+}
+
 fn is_key(text: &str) -> bool {
-    (16..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+    (1..=LENGTH_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 #[cfg(test)]
 mod tests {
+    use actix_web::test::TestRequest;
     use uuid::Uuid;
 
     use super::*;
 
-    fn sent(method: &str, path: &str, key: &str) -> IdempotencyKey {
-        let [method, path, key] = [method, path, key].map(ToOwned::to_owned);
-        IdempotencyKey { method, path, key }
+    fn sent(method: Method, uri: &str, key: &str) -> IdempotencyKey {
+        let request = TestRequest::with_uri(uri).method(method).insert_header((HEADER, key));
+        IdempotencyKey::of(&request.to_http_request()).unwrap().unwrap()
     }
 
     #[test]
-    fn the_same_key_is_another_command_for_another_actor_method_or_path() {
+    fn the_same_key_is_another_command_for_another_actor_network_method_or_path() {
         let [ada, bob] = [1, 2].map(|id| Some(ActorId(Uuid::from_u128(id))));
-        let key = sent("POST", "/v1/workspaces", "a key");
-        assert_eq!(key.command(ada), key.command(ada));
-        let mut commands = vec![key.command(ada), key.command(bob), key.command(None)];
+        let [home, work] = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse().unwrap());
+        let key = sent(Method::POST, "/v1/workspaces", "a-key");
+        assert_eq!(key.command(ada, home), key.command(ada, work));
+        let mut commands = vec![
+            key.command(ada, home),
+            key.command(bob, home),
+            key.command(None, home),
+            key.command(None, work),
+        ];
         for other in [
-            sent("PUT", "/v1/workspaces", "a key"),
-            sent("POST", "/v1/accounts", "a key"),
-            sent("POST", "/v1/workspaces", "another key"),
+            sent(Method::PUT, "/v1/workspaces", "a-key"),
+            sent(Method::POST, "/v1/accounts", "a-key"),
+            sent(Method::POST, "/v1/workspaces", "another-key"),
         ] {
-            commands.push(other.command(ada));
+            commands.push(other.command(ada, home));
         }
         commands.sort_by_key(|command| command.0);
         commands.dedup();
-        assert_eq!(commands.len(), 6, "{commands:?}");
+        assert_eq!(commands.len(), 7, "{commands:?}");
     }
 
     #[test]
-    fn a_key_is_16_to_128_printable_characters() {
-        assert!(is_key("0123456789abcdef"));
-        assert!(!is_key("short"));
-        assert!(!is_key("with a space in it"));
-        assert!(!is_key(&"k".repeat(129)));
+    fn query_and_precondition_are_compared_with_the_body() {
+        let plain = sent(Method::POST, "/v1/workspaces", "a-key").compared(b"{}");
+        assert_eq!(plain, b"POST\n/v1/workspaces\n\n\n{}");
+        assert_ne!(plain, sent(Method::POST, "/v1/workspaces?a=1", "a-key").compared(b"{}"));
+        let request = TestRequest::with_uri("/v1/workspaces").method(Method::POST);
+        let request = request.insert_header((HEADER, "a-key")).insert_header(("If-Match", "*"));
+        let matching = IdempotencyKey::of(&request.to_http_request()).unwrap().unwrap();
+        assert_ne!(plain, matching.compared(b"{}"));
+    }
+
+    #[test]
+    fn a_read_has_no_key() {
+        for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
+            let request = TestRequest::default().method(method).insert_header((HEADER, "a key"));
+            assert!(IdempotencyKey::of(&request.to_http_request()).unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn a_key_is_1_to_255_printable_characters() {
+        for good in ["1", "0123456789abcdef", &"k".repeat(255)] {
+            assert!(is_key(good), "{good}");
+        }
+        for bad in ["", "with a space in it", "ä", &"k".repeat(256)] {
+            assert!(!is_key(bad), "{bad}");
+        }
     }
 }

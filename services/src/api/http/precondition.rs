@@ -22,101 +22,111 @@ pub fn stale(version: i64) -> Problem {
 }
 
 /// What If-Match says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IfMatch {
     /// `*`, or no header.
     Any,
-    Version(i64),
-    /// Tags of which none is ever a version.
-    Never,
+    /// The versions of its tags. A tag that is never a version is not among them.
+    OneOf(Vec<i64>),
 }
 
 impl IfMatch {
+    /// A list of tags, of which one has to match (RFC 9110, 13.1.1).
+    ///
     /// # Errors
-    /// More than one tag, or what is no tag.
+    /// What is no tag.
     fn parse(value: &str) -> Result<Self, Problem> {
         let value = value.trim();
         if value == "*" {
             return Ok(Self::Any);
         }
-        let weak = value.starts_with("W/");
-        let tag =
-            value.trim_start_matches("W/").strip_prefix('"').and_then(|t| t.strip_suffix('"'));
-        let tag = tag.filter(|tag| !tag.contains('"'));
-        let tag = tag.ok_or_else(|| {
-            Problem::header("If-Match", "this must be one ETag such as \"7\", or *")
-        })?;
-        Ok(match tag.parse() {
-            Ok(version) if !weak && version > 0 => Self::Version(version),
-            _ => Self::Never,
-        })
+        let malformed = || Problem::header("If-Match", "this must be ETags such as \"7\", or *");
+        let (mut versions, mut rest) = (vec![], value);
+        loop {
+            let (tag, after) = next_tag(rest).ok_or_else(malformed)?;
+            versions.extend(tag.parse::<i64>().ok().filter(|version| *version > 0));
+            if after.is_empty() {
+                return Ok(Self::OneOf(versions));
+            }
+            rest = after.strip_prefix(',').ok_or_else(malformed)?.trim_start();
+        }
     }
 
-    /// The version that is expected; `None` for any.
+    /// The versions that are expected; `None` for any.
     ///
     /// # Errors
-    /// A tag that is no version.
-    pub fn version(self) -> Result<Option<i64>, Problem> {
+    /// No tag is a version.
+    fn versions(&self) -> Result<Option<Vec<i64>>, Problem> {
         match self {
             Self::Any => Ok(None),
-            Self::Version(version) => Ok(Some(version)),
-            Self::Never => Err(Problem::of(ProblemKind::PreconditionFailed)),
+            Self::OneOf(versions) if versions.is_empty() => {
+                Err(Problem::of(ProblemKind::PreconditionFailed))
+            }
+            Self::OneOf(versions) => Ok(Some(versions.clone())),
         }
     }
 
-    /// The step, at that version only.
+    /// The step, at one of these versions only.
     ///
     /// # Errors
-    /// A tag that is no version.
-    pub fn on(self, step: Step) -> Result<Step, Problem> {
-        Ok(match self.version()? {
-            Some(version) => step.expecting(version),
-            None => step,
-        })
+    /// No tag is a version.
+    pub fn on(&self, step: Step) -> Result<Step, Problem> {
+        Ok(step.expecting_one_of(self.versions()?))
     }
 
-    /// The version that what the path names must have; `None` for any. A handler decides on the state
-    /// of the admission, which comes before the body: at a later version, a step would be appended to
-    /// a state that nobody has looked at.
+    /// The versions of which what the path names must have one; `None` for any. A handler decides on the
+    /// state of the admission, which comes before the body: at a later version, a step would be appended
+    /// to a state that nobody has looked at.
     ///
     /// # Errors
-    /// A tag that is no version, or one later than the admission.
-    pub fn version_of<Id, A>(
-        self,
+    /// No tag is a version, or all are later than the admission.
+    pub fn versions_of<Id, A>(
+        &self,
         admitted: &PathAggregate<Id, A>,
-    ) -> Result<Option<i64>, Problem> {
-        match self.version()? {
-            Some(version) if version > admitted.version => Err(stale(admitted.version)),
-            version => Ok(version),
-        }
+    ) -> Result<Option<Vec<i64>>, Problem> {
+        let Some(mut versions) = self.versions()? else { return Ok(None) };
+        versions.retain(|version| *version <= admitted.version);
+        if versions.is_empty() { Err(stale(admitted.version)) } else { Ok(Some(versions)) }
     }
 
-    /// The step on what the path names, at the version of [`Self::version_of`] only.
+    /// The step on what the path names, at one of [`Self::versions_of`] only.
     ///
     /// # Errors
-    /// As of [`Self::version_of`].
+    /// As of [`Self::versions_of`].
     pub fn on_path<Id, A>(
-        self,
+        &self,
         step: Step,
         admitted: &PathAggregate<Id, A>,
     ) -> Result<Step, Problem> {
-        Ok(match self.version_of(admitted)? {
-            Some(version) => step.expecting(version),
-            None => step,
-        })
+        Ok(step.expecting_one_of(self.versions_of(admitted)?))
     }
 
     /// Refuses early, before work that could not be taken back.
     ///
     /// # Errors
-    /// If-Match names another version.
-    pub fn check(self, version: i64) -> Result<(), Problem> {
+    /// If-Match names other versions.
+    pub fn check(&self, version: i64) -> Result<(), Problem> {
+        self.matched(version).map(drop)
+    }
+
+    /// As [`Self::check`]; the version, where If-Match names it.
+    ///
+    /// # Errors
+    /// If-Match names other versions.
+    pub fn matched(&self, version: i64) -> Result<Option<i64>, Problem> {
         match self {
-            Self::Any => Ok(()),
-            Self::Version(expected) if expected == version => Ok(()),
-            Self::Version(_) | Self::Never => Err(stale(version)),
+            Self::Any => Ok(None),
+            Self::OneOf(versions) if versions.contains(&version) => Ok(Some(version)),
+            Self::OneOf(_) => Err(stale(version)),
         }
     }
+}
+
+/// The first tag of a list, and what comes after it. A weak one never matches: it has no text.
+fn next_tag(list: &str) -> Option<(&str, &str)> {
+    let weak = list.strip_prefix("W/");
+    let (tag, after) = weak.unwrap_or(list).strip_prefix('"')?.split_once('"')?;
+    Some((if weak.is_some() { "" } else { tag }, after.trim_start()))
 }
 
 /// If-Match where a change of an aggregate cannot do without.
@@ -127,10 +137,10 @@ impl FromRequest for IfMatch {
     type Future = std::future::Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let found = request.headers().get(header::IF_MATCH);
-        std::future::ready(
-            found.map_or(Ok(Self::Any), |value| Self::parse(value.to_str().unwrap_or_default())),
-        )
+        let lines = request.headers().get_all(header::IF_MATCH);
+        let lines: Vec<&str> = lines.map(|line| line.to_str().unwrap_or_default()).collect();
+        let found = if lines.is_empty() { Ok(Self::Any) } else { Self::parse(&lines.join(", ")) };
+        std::future::ready(found)
     }
 }
 
@@ -159,16 +169,29 @@ mod tests {
 
     #[test]
     fn what_was_shown_matches() {
-        assert_eq!(IfMatch::parse(&etag(7)).unwrap(), IfMatch::Version(7));
+        assert_eq!(IfMatch::parse(&etag(7)).unwrap(), IfMatch::OneOf(vec![7]));
         assert_eq!(IfMatch::parse("*").unwrap(), IfMatch::Any);
     }
 
     #[test]
+    fn of_a_list_one_tag_has_to_match() {
+        let list = IfMatch::parse("W/\"6\", \"7\" ,\"8\", \"a, b\"").unwrap();
+        assert_eq!(list, IfMatch::OneOf(vec![7, 8]));
+        assert!(list.check(7).is_ok() && list.check(8).is_ok());
+        assert!(list.check(6).is_err());
+        assert_eq!(list.matched(8).unwrap(), Some(8));
+    }
+
+    #[test]
     fn a_weak_or_foreign_tag_never_matches() {
-        assert_eq!(IfMatch::parse("W/\"7\"").unwrap(), IfMatch::Never);
-        assert_eq!(IfMatch::parse("\"seven\"").unwrap(), IfMatch::Never);
-        assert!(IfMatch::parse("7").is_err());
-        assert!(IfMatch::parse("\"7\", \"8\"").is_err());
+        for never in ["W/\"7\"", "\"seven\"", "\"0\"", "\"-1\""] {
+            let read = IfMatch::parse(never).unwrap();
+            assert_eq!(read, IfMatch::OneOf(vec![]), "{never}");
+            assert!(read.check(7).is_err() && read.versions().is_err(), "{never}");
+        }
+        for bad in ["", "7", "\"7", "\"7\" \"8\"", "\"7\",", "\"7\", *", "w/\"7\""] {
+            assert!(IfMatch::parse(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]
@@ -178,10 +201,11 @@ mod tests {
         let step = || Step::new::<Server>(Uuid::nil(), ServerCommand::Delete);
         for (asked, fits) in [
             (IfMatch::Any, true),
-            (IfMatch::Version(1), true),
-            (IfMatch::Version(2), true),
-            (IfMatch::Version(3), false),
-            (IfMatch::Never, false),
+            (IfMatch::OneOf(vec![1]), true),
+            (IfMatch::OneOf(vec![2]), true),
+            (IfMatch::OneOf(vec![2, 3]), true),
+            (IfMatch::OneOf(vec![3]), false),
+            (IfMatch::OneOf(vec![]), false),
         ] {
             assert_eq!(asked.on_path(step(), &admitted).is_ok(), fits, "{asked:?}");
         }

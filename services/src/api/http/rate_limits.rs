@@ -130,7 +130,7 @@ impl<C: Clock + Clone> Limit<C> {
 }
 
 /// One subscriber usually has all IPv6 addresses of a /64: they count as one.
-fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),

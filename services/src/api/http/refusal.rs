@@ -77,6 +77,7 @@ impl From<AccountError> for Problem {
             AccountError::NotByConsent(_) => ProblemKind::NotByConsent,
             AccountError::ErasureRequested => ProblemKind::ErasureRequested,
             AccountError::AlreadyExists
+            | AccountError::EmailUnverified
             | AccountError::NotErased
             | AccountError::ErasureNotRequested
             | AccountError::GraceOver(_)

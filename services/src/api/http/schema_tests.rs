@@ -34,8 +34,25 @@ fn probes(schema: &Value) -> Vec<Value> {
     let long = |length: u64| Value::from("a".repeat(usize::try_from(length).unwrap()));
     let mut probes =
         vec![long(max), long(max + 1), long(schema["minLength"].as_u64().unwrap_or(0))];
-    let texts =
-        ["", " ", "\0", "a", "a b", "-a", "a-", "a.", "..", ".", "@", "SHA256:", "ä", "अनिता"];
+    let texts = [
+        "",
+        " ",
+        "\0",
+        "a",
+        "a b",
+        "-a",
+        "a-",
+        "a.",
+        "..",
+        ".",
+        "@",
+        "SHA256:",
+        "ä",
+        "अनिता",
+        "a\u{200b}",
+        "a\u{202e}",
+        "\u{200d}",
+    ];
     let addresses = [
         "a@b",
         "a@b.c",
@@ -47,6 +64,9 @@ fn probes(schema: &Value) -> Vec<Value> {
         "(@b.c",
         "a@b..c",
         "ä@ö.अनि",
+        "a@b.1",
+        "a@10.0.0.1",
+        "a@b.c1",
     ];
     let hosts =
         ["3a", "web-", "a.b-.c", "10.0.0.256", "010.0.0.1", "2130706433", "0177.1", "a.0x7f", "0x"];

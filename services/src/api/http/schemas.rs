@@ -1,12 +1,29 @@
 //! Schemas of fields that several bodies have.
 
-use utoipa::openapi::schema::{AnyOfBuilder, KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::schema::{
+    AnyOfBuilder, KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type,
+};
 use utoipa::openapi::{Object, Schema};
 
 /// An atom of an address before its `@`.
-const ATOM: &str = r#"[^\s\x00-\x1f"(),.:;<>@\[\\\]\x7f-\x9f]+"#;
+const ATOM: &str = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\p{Alphabetic}\p{M}\p{N}-]+";
 /// A part of a domain's name, in any script.
-const LABEL: &str = r"[\p{Alphabetic}\p{N}](?:[\p{Alphabetic}\p{N}-]*[\p{Alphabetic}\p{N}])?";
+const LABEL: &str =
+    r"[\p{Alphabetic}\p{N}](?:[\p{Alphabetic}\p{M}\p{N}-]*[\p{Alphabetic}\p{M}\p{N}])?";
+/// The last part: that of an IP address is a number.
+const LAST_LABEL: &str =
+    r"\p{Alphabetic}(?:[\p{Alphabetic}\p{M}\p{N}-]*[\p{Alphabetic}\p{M}\p{N}])?";
+/// Control characters, and what is not seen or turns the direction of writing.
+macro_rules! unseen {
+    () => {
+        r"\x00-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb\u{e0000}-\u{e0fff}"
+    };
+}
+/// Of its characters one at least is a letter, a sign, …
+const READABLE: &str =
+    concat!("^[^", unseen!(), r"]*[^\s\u200c\u200d", unseen!(), "][^", unseen!(), "]*$");
+const DISTINCT: &str = "What could be taken for another one is refused: other letters that look \
+    like Latin ones, letters of several scripts, variants of a letter, what is not seen.";
 /// A part of a host's name.
 const HOST_LABEL: &str = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?";
 /// The last part: the URL standard takes a name whose last part is a number for an IPv4 address.
@@ -27,8 +44,41 @@ pub fn email() -> Object {
         .format(Some(known(KnownFormat::Email)))
         .min_length(Some(3))
         .max_length(Some(254))
-        .pattern(Some(format!(r"^{ATOM}(?:\.{ATOM})*@{LABEL}(?:\.{LABEL})+$")))
+        .pattern(Some(format!(r"^{ATOM}(?:\.{ATOM})*@(?:{LABEL}\.)+{LAST_LABEL}$")))
+        .description(Some(format!("At most 254 bytes in UTF-8. {DISTINCT}")))
         .build()
+}
+
+/// What `PersonName` takes.
+pub fn person_name() -> Object {
+    readable(200).build()
+}
+
+/// What `Username` takes, or null.
+pub fn username() -> Object {
+    distinct().schema_type(SchemaType::from_iter([Type::String, Type::Null])).build()
+}
+
+/// What `Label` takes.
+pub fn label() -> Object {
+    readable(100).build()
+}
+
+fn readable(bytes_max: usize) -> ObjectBuilder {
+    let description = format!("At most {bytes_max} bytes in UTF-8.");
+    text()
+        .min_length(Some(1))
+        .max_length(Some(bytes_max))
+        .pattern(Some(READABLE))
+        .description(Some(description))
+}
+
+fn distinct() -> ObjectBuilder {
+    text()
+        .min_length(Some(1))
+        .max_length(Some(64))
+        .pattern(Some(r"^[\p{Alphabetic}\p{M}\p{N}._-]+$"))
+        .description(Some(format!("At most 64 bytes in UTF-8. {DISTINCT}")))
 }
 
 /// What `HostName` takes.

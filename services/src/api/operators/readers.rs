@@ -17,6 +17,7 @@ use crate::api::http::answer::accepted;
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::{Cursors, Page};
 use crate::api::http::fields::Nothing;
+use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 
@@ -150,8 +151,7 @@ async fn parked_streams(
     post, path = "/v1/admin/parked-streams/{reader}/{stream}/release", tag = "operators",
     security(("operator" = [])),
     params(("reader" = String, Path), ("stream" = Uuid, Path),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
-            pattern = r"^[!-~]+$")),
+        IdempotencyKey),
     responses((status = 202), (status = 404, body = ProblemView)),
 )]
 async fn release(

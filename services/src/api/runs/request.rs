@@ -22,7 +22,10 @@ use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathRun;
 use crate::api::http::answer::{accepted, written};
 use crate::api::http::body::Body;
-use crate::api::http::fields::{Fields, FromFields, Nothing, number, parsed, text};
+use crate::api::http::fields::{
+    Fields, FromFields, LARGE_BODY_BYTES_MAX, Nothing, number, parsed, text,
+};
+use crate::api::http::idempotency::{IdempotencyKey, NeededIdempotencyKey};
 use crate::api::http::problem::{At, FieldError, Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::operations::request_run::{
@@ -50,7 +53,8 @@ pub struct StartRunRequest {
     deployment: Option<DeploymentId>,
     #[schema(value_type = Vec<Uuid>, min_items = 1, max_items = 50)]
     servers: Vec<ServerId>,
-    /// Passed to the command as environment variables, masked in its log, and kept until its end.
+    /// Passed to the command as environment variables, masked in its log, and kept until its end. At most
+    /// 50; a name has 100 bytes at most, a value 4 to 16,384, and all together 64 KiB at most.
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     secrets: RunEnvironment,
     #[schema(value_type = Option<i64>, minimum = 1, maximum = 86400)]
@@ -58,6 +62,8 @@ pub struct StartRunRequest {
 }
 
 impl FromFields for StartRunRequest {
+    const BYTES_MAX: usize = LARGE_BODY_BYTES_MAX;
+
     fn read(fields: &mut Fields) -> Option<Self> {
         let command = fields.optional("command", text(CommandLine::parse));
         let deployment = fields.optional("deployment", parsed("an id"));
@@ -103,8 +109,7 @@ pub struct StartRunResponse {
     post, path = "/v1/workspaces/{workspace}/runs", tag = "runs", request_body = StartRunRequest,
     security(("session" = [])),
     params(("workspace" = Uuid, Path),
-        ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128,
-            pattern = r"^[!-~]+$")),
+        NeededIdempotencyKey),
     responses((status = 201, body = StartRunResponse), (status = 409, body = ProblemView)),
 )]
 async fn start(
@@ -143,8 +148,7 @@ async fn start(
     post, path = "/v1/workspaces/{workspace}/runs/{run}/cancel", tag = "runs",
     security(("session" = [])),
     params(("workspace" = Uuid, Path), ("run" = Uuid, Path),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
-            pattern = r"^[!-~]+$")),
+        IdempotencyKey),
     responses((status = 202), (status = 409, description = "The run has ended",
         body = ProblemView)),
 )]
@@ -177,6 +181,7 @@ pub struct RetryRunRequest {
 
 impl FromFields for RetryRunRequest {
     const EMPTY: bool = true;
+    const BYTES_MAX: usize = LARGE_BODY_BYTES_MAX;
 
     fn read(fields: &mut Fields) -> Option<Self> {
         let servers = fields.optional("servers", |value| servers(value, 0));
@@ -190,8 +195,7 @@ impl FromFields for RetryRunRequest {
     post, path = "/v1/workspaces/{workspace}/runs/{run}/retry", tag = "runs",
     request_body = RetryRunRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("run" = Uuid, Path),
-        ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128,
-            pattern = r"^[!-~]+$")),
+        NeededIdempotencyKey),
     responses((status = 202), (status = 409, body = ProblemView)),
 )]
 async fn retry(

@@ -17,6 +17,7 @@ use crate::api::auth::path_resources::PathLease;
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, Nothing, number};
+use crate::api::http::idempotency::{IdempotencyKey, NeededIdempotencyKey};
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
@@ -57,8 +58,7 @@ impl SeatLeaseResponse {
     post, path = "/v1/workspaces/{workspace}/seat-leases", tag = "seats",
     security(("session" = [])),
     params(("workspace" = Uuid, Path),
-        ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128,
-            pattern = r"^[!-~]+$")),
+        NeededIdempotencyKey),
     responses((status = 201, body = SeatLeaseResponse, headers(("Lethe-Position" = i64))),
         (status = 409, body = ProblemView)),
 )]
@@ -127,8 +127,7 @@ async fn renew(
     post, path = "/v1/workspaces/{workspace}/seat-leases/{lease}/take-over", tag = "seats",
     security(("session" = [])),
     params(("workspace" = Uuid, Path), ("lease" = Uuid, Path),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
-            pattern = r"^[!-~]+$")),
+        IdempotencyKey),
     responses((status = 201, body = SeatLeaseResponse, headers(("Lethe-Position" = i64))),
         (status = 409, body = ProblemView)),
 )]

@@ -20,10 +20,12 @@ use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathServer, nothing};
 use crate::api::http::answer::written;
 use crate::api::http::body::Body;
-use crate::api::http::fields::{Fields, FromFields, text};
+use crate::api::http::fields::{Fields, FromFields, LARGE_BODY_BYTES_MAX, text};
+use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::precondition::etag;
 use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
+use crate::api::http::schemas;
 use crate::api::servers::change::ServerChange;
 use crate::api::{Api, ApiData};
 use crate::unseal::Unsealer;
@@ -40,10 +42,7 @@ pub fn routes(routes: &mut Routes) {
 #[derive(Serialize, ToSchema)]
 #[schema(as = DeploymentStep)]
 pub struct StepView {
-    #[schema(
-        value_type = String, max_length = 100, min_length = 1,
-        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
-    )]
+    #[schema(schema_with = schemas::label)]
     name: Label,
     /// What a shell is given.
     #[schema(
@@ -55,16 +54,16 @@ pub struct StepView {
 
 #[derive(ToSchema)]
 pub struct DeploymentRequest {
-    #[schema(
-        value_type = String, max_length = 100, min_length = 1,
-        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
-    )]
+    #[schema(schema_with = schemas::label)]
     name: Label,
+    /// Names and commands have 128 KiB in all at most.
     #[schema(value_type = Vec<StepView>, min_items = 1, max_items = 50)]
     steps: DeploymentSteps,
 }
 
 impl FromFields for DeploymentRequest {
+    const BYTES_MAX: usize = LARGE_BODY_BYTES_MAX;
+
     fn read(fields: &mut Fields) -> Option<Self> {
         let name = fields.required("name", text(Label::parse));
         let steps = fields.required("steps", steps);
@@ -135,8 +134,7 @@ async fn opened(
     post, path = "/v1/workspaces/{workspace}/servers/{server}/deployments", tag = "servers",
     request_body = DeploymentRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("server" = Uuid, Path),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
-            pattern = r"^[!-~]+$")),
+        IdempotencyKey),
     responses((status = 201, body = CreateDeploymentResponse)),
 )]
 async fn create(

@@ -20,6 +20,7 @@ use crate::api::auth::step_up::step_up;
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, parsed, secret};
+use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::precondition::{IfMatch, MustMatch};
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
@@ -65,8 +66,7 @@ impl FromFields for ApproveHostKeyRequest {
     post, path = "/v1/workspaces/{workspace}/servers/{server}/host-key/approve", tag = "servers",
     request_body = ApproveHostKeyRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("If-Match" = String, Header),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
-            pattern = r"^[!-~]+$")),
+        IdempotencyKey),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn approve(
@@ -90,7 +90,7 @@ async fn approve(
         let approves = ServerCommand::ApproveHostKey { fingerprint };
         // Whether a password is needed depends on the state: approved in that state only.
         let step = Step::new::<Server>(server.id.0, approves).expecting(current.version);
-        let step = matches.0.on_path(step, &server)?;
+        matches.0.check(current.version)?;
         if !confirmed && replaces_key(current.live()?, fingerprint) {
             confirm(&api, &member, form.password.as_ref()).await?;
             confirmed = true;
@@ -198,8 +198,7 @@ pub struct AttachCredentialResponse {
     put, path = "/v1/workspaces/{workspace}/servers/{server}/credential", tag = "servers",
     request_body = AttachCredentialRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("If-Match" = String, Header),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
-            pattern = r"^[!-~]+$")),
+        IdempotencyKey),
     responses((status = 200, body = AttachCredentialResponse,
         headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
@@ -219,7 +218,7 @@ async fn attach(
         workspace: member.workspace,
         server: server.id,
         identity,
-        expected: matches.0.version_of(&server)?,
+        expected: matches.0.versions_of(&server)?,
     };
     let attached = attach.execute(&api.app, &member.request(&caller, bytes)).await?;
     let AttachedCredential { receipt, credential, public_line } = attached;

@@ -11,7 +11,7 @@ use crate::api::ApiData;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathServer;
 use crate::api::http::body::Query;
-use crate::api::http::fields::{Fields, FromFields, digits, parsed};
+use crate::api::http::fields::{Fields, FromFields, digits, time};
 use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 
@@ -36,9 +36,8 @@ pub struct MetricsQuery {
 
 impl FromFields for MetricsQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let moment = || parsed("a time such as 2026-11-22T12:00:00Z");
-        let from = fields.required("from", moment());
-        let to = fields.required("to", moment());
+        let from = fields.required("from", time);
+        let to = fields.required("to", time);
         let step = fields.required("step", digits(1, STEP_MAX));
         Some(Self { from: from?, to: to?, step: step? })
     }

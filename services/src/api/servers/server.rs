@@ -23,6 +23,7 @@ use crate::api::http::answer::written;
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::{Cursors, Page};
 use crate::api::http::fields::{Fields, FromFields, number, text};
+use crate::api::http::idempotency::NeededIdempotencyKey;
 use crate::api::http::position::MinPosition;
 use crate::api::http::precondition::etag;
 use crate::api::http::problem::{Problem, ProblemKind};
@@ -70,10 +71,7 @@ impl FromFields for ServerAddressRequest {
 
 #[derive(ToSchema)]
 pub struct RegisterServerRequest {
-    #[schema(
-        value_type = String, max_length = 100, min_length = 1,
-        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
-    )]
+    #[schema(schema_with = schemas::label)]
     name: Label,
     #[schema(schema_with = schemas::host)]
     host: HostName,
@@ -110,8 +108,7 @@ const NEXT: &str = "Check the server, so that its host key is observed; compare 
     post, path = "/v1/workspaces/{workspace}/servers", tag = "servers",
     request_body = RegisterServerRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path),
-        ("Idempotency-Key" = String, Header, min_length = 16, max_length = 128,
-            pattern = r"^[!-~]+$")),
+        NeededIdempotencyKey),
     responses((status = 201, body = RegisterServerResponse)),
 )]
 async fn register(
@@ -192,10 +189,7 @@ async fn show(api: ApiData, member: Member, server: PathServer) -> Result<HttpRe
 
 #[derive(ToSchema)]
 pub struct RenameServerRequest {
-    #[schema(
-        value_type = String, max_length = 100, min_length = 1,
-        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
-    )]
+    #[schema(schema_with = schemas::label)]
     name: Label,
 }
 

@@ -26,10 +26,12 @@ use crate::api::auth::path_resources::{PathId, PathWorkspace};
 use crate::api::auth::step_up::live_account;
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
-use crate::api::http::fields::{Fields, FromFields, parsed, text};
+use crate::api::http::fields::{Fields, FromFields, text, time};
+use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::precondition::IfMatch;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
+use crate::api::http::schemas;
 use crate::api::{Api, ApiData};
 use crate::operations::end_tokens;
 use crate::unseal::Unsealer;
@@ -43,10 +45,7 @@ pub fn routes(routes: &mut Routes) {
 
 #[derive(ToSchema)]
 pub struct IssueTokenRequest {
-    #[schema(
-        value_type = String, max_length = 100, min_length = 1,
-        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
-    )]
+    #[schema(schema_with = schemas::label)]
     name: Label,
     /// Rights of `/v1/roles` that tokens may have; no more than the caller has.
     #[schema(value_type = Vec<String>, min_items = 1, example = json!(["runs:read", "runs:start"]))]
@@ -59,7 +58,7 @@ impl FromFields for IssueTokenRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let name = fields.required("name", text(Label::parse));
         let scopes = fields.required("scopes", scopes);
-        let expires_at = fields.required("expires_at", parsed("a time"));
+        let expires_at = fields.required("expires_at", time);
         Some(Self { name: name?, scopes: scopes?, expires_at: expires_at? })
     }
 }
@@ -84,8 +83,7 @@ pub struct IssueTokenResponse {
     post, path = "/v1/workspaces/{workspace}/api-tokens", tag = "workspaces",
     request_body = IssueTokenRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
-            pattern = r"^[!-~]+$")),
+        IdempotencyKey),
     responses((status = 201, body = IssueTokenResponse), (status = 409, body = ProblemView)),
 )]
 async fn issue(

@@ -17,6 +17,7 @@ use crate::api::auth::path_resources::{PathWorkspace, nothing};
 use crate::api::auth::step_up::step_up;
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
+use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::precondition::{IfMatch, MustMatch};
 use crate::api::http::problem::{Problem, ProblemView};
 use crate::api::http::routes::Routes;
@@ -47,8 +48,7 @@ pub struct DeleteWorkspaceResponse {
     delete, path = "/v1/workspaces/{workspace}", tag = "workspaces",
     request_body = ErasureRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("If-Match" = String, Header),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
-            pattern = r"^[!-~]+$")),
+        IdempotencyKey),
     responses((status = 202, body = DeleteWorkspaceResponse),
         (status = 409, body = ProblemView)),
 )]
@@ -78,14 +78,10 @@ async fn request(
         return Err(WorkspaceError::DeletionRequested.into());
     }
     let due = now + grace;
-    let (by, version) = (member.account, matches.0.version_of(&named)?);
+    let (by, versions) = (member.account, matches.0.versions_of(&named)?);
     let step = move |due| {
         let command = WorkspaceCommand::RequestDeletion { by, now, due };
-        let step = Step::new::<Workspace>(workspace.0, command);
-        match version {
-            Some(version) => step.expecting(version),
-            None => step,
-        }
+        Step::new::<Workspace>(workspace.0, command).expecting_one_of(versions)
     };
     let (kind, subject) = (SubjectKind::Workspace, workspace.into());
     let erasure = ErasureToRequest { kind, subject, due, step };

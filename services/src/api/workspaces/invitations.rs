@@ -27,6 +27,7 @@ use crate::api::auth::step_up::live_account;
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, number, text};
+use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::precondition::IfMatch;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
@@ -83,8 +84,7 @@ pub struct InviteResponse {
     post, path = "/v1/workspaces/{workspace}/invitations", tag = "workspaces",
     request_body = InviteRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
-            pattern = r"^[!-~]+$")),
+        IdempotencyKey),
     responses((status = 201, body = InviteResponse), (status = 409, body = ProblemView)),
 )]
 async fn invite(
@@ -96,7 +96,7 @@ async fn invite(
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let (form, bytes) = body.read()?;
-    api.limits.mail(caller.address, form.email.folded())?;
+    api.limits.mail(caller.address, form.email.canonical())?;
     let known = owner(&api.app, &form.email).await?;
     let request = member.request(&caller, bytes);
     let (workspace, now) = (member.workspace, api.app.clock.now());
@@ -167,7 +167,8 @@ async fn same_address(
     email: &EmailAddress,
 ) -> Result<Option<InvitationId>, Problem> {
     let open = addresses(api, workspace, live).await?;
-    let same = |of: &Addressed<'_>| of.2.as_ref().is_some_and(|to| to.folded() == email.folded());
+    let same =
+        |of: &Addressed<'_>| of.2.as_ref().is_some_and(|to| to.canonical() == email.canonical());
     Ok(open.into_iter().find(same).map(|(id, ..)| id))
 }
 
@@ -251,8 +252,7 @@ pub struct AcceptInvitationResponse {
 #[utoipa::path(
     post, path = "/v1/invitations/accept", tag = "workspaces", request_body = LinkRequest,
     security(("session" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
-            pattern = r"^[!-~]+$")),
+    params(IdempotencyKey),
     responses((status = 200, body = AcceptInvitationResponse), (status = 403, body = ProblemView),
         (status = 410, body = ProblemView)),
 )]
@@ -297,7 +297,7 @@ async fn check_is_theirs(
     let own = Unsealer::of_account(&api.app.keyring.sealer, account)
         .required::<AccountEmail>(&live.email)
         .await?;
-    if !live.email_verified || own.folded() != sent_to.folded() {
+    if !live.email_verified || own.canonical() != sent_to.canonical() {
         return Err(Problem::of(ProblemKind::NotInvited));
     }
     Ok(())

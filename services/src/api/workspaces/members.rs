@@ -22,7 +22,7 @@ use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathWorkspace};
 use crate::api::http::answer::done;
 use crate::api::http::body::{Body, Query};
-use crate::api::http::fields::{Fields, FromFields, one_of, parsed};
+use crate::api::http::fields::{Fields, FromFields, one_of, parsed, time};
 use crate::api::http::precondition::{IfMatch, MustMatch, etag};
 use crate::api::http::problem::{At, FieldError, Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
@@ -60,7 +60,7 @@ pub struct MembersQuery {
 
 impl FromFields for MembersQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let as_of = fields.optional("as_of", parsed("a time such as 2026-11-22T08:00:00Z"));
+        let as_of = fields.optional("as_of", time);
         let names = fields.optional("names", parsed("true or false"));
         let purpose = fields.optional("purpose", one_of(PURPOSES));
         Some(Self { as_of: as_of?, names: names?.unwrap_or(false), purpose: purpose? })

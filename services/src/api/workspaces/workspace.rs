@@ -25,10 +25,12 @@ use crate::api::http::answer::{done, written};
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::{Cursors, Page};
 use crate::api::http::fields::{Fields, FromFields, text};
+use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::position::MinPosition;
 use crate::api::http::precondition::{MustMatch, etag};
 use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
+use crate::api::http::schemas;
 use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
@@ -41,10 +43,7 @@ pub fn routes(routes: &mut Routes) {
 
 #[derive(ToSchema)]
 pub struct WorkspaceRequest {
-    #[schema(
-        value_type = String, max_length = 100, min_length = 1,
-        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
-    )]
+    #[schema(schema_with = schemas::label)]
     name: Label,
 }
 
@@ -63,8 +62,7 @@ pub struct CreateWorkspaceResponse {
 #[utoipa::path(
     post, path = "/v1/workspaces", tag = "workspaces", request_body = WorkspaceRequest,
     security(("session" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 16, max_length = 128,
-            pattern = r"^[!-~]+$")),
+    params(IdempotencyKey),
     responses((status = 201, body = CreateWorkspaceResponse)),
 )]
 async fn create(

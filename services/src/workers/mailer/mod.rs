@@ -155,6 +155,7 @@ fn account_mails(event: AccountEvent) -> Vec<AccountMail> {
         | AccountEvent::EmailChangeCancelled {}
         | AccountEvent::ApiTokensEnded {}
         | AccountEvent::Rectified { .. }
+        | AccountEvent::UsernameRemoved {}
         | AccountEvent::LoginSucceeded { .. }
         | AccountEvent::LoginFailed { .. }
         | AccountEvent::ConsentGiven { .. }

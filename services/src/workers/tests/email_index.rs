@@ -5,7 +5,7 @@ use infra::reservations::UNREADABLE;
 
 use super::super::email_index::{Accounts, BATCH, ROTATION, reserve_restored, reserve_unreadable};
 use super::*;
-use crate::operations::email_addresses::reserve_instead;
+use crate::operations::email_addresses::{owner, reserve, reserve_instead};
 
 /// No command is under way.
 const AT_ONCE: IndexRotation = IndexRotation { command_max: Duration::ZERO, ..ROTATION };
@@ -120,6 +120,52 @@ async fn a_reservation_that_its_owner_does_not_have_any_more_ends_with_its_key()
     assert_eq!(rotate(&app).await, IndexTurn::Rotated);
 
     assert!(has_only(&app, ada.account, ada.email).await);
+}
+
+#[tokio::test]
+async fn an_address_that_a_former_version_reserved_is_found_and_moves_to_its_canonical_form() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@b\u{fc}cher.example").await;
+    let canonical = app.keyring.email_index.indexes(&address(ada.email)).await.unwrap();
+    let mut former =
+        app.keyring.email_index.indexes_of_all_forms(&address(ada.email)).await.unwrap();
+    former.retain(|index| !canonical.contains(index));
+    let as_before = "update event_log.reservations set blind_index = $1 where owner = $2";
+    let admin = connect_one(&harness.databases.log_url, &ConnectOptions::default()).await.unwrap();
+    admin.execute(as_before, &[&former[0].1, &ada.account.0]).await.unwrap();
+    let as_dns_has_it = address("Ada@xn--bcher-kva.example");
+
+    assert_eq!(owner(&app, &as_dns_has_it).await.unwrap(), Some(ada.account));
+    let bob = AccountId(app.ids.uuid());
+    let mut second = Request::new(bob.into(), CommandId(app.ids.uuid()));
+    second.reservations = reserve(&app, &as_dns_has_it, bob).await.unwrap();
+    let registers = AccountCommand::Register {
+        email: Personal::Clear(as_dns_has_it),
+        name: Personal::Clear(PersonName::parse("Bob").unwrap()),
+        username: None,
+        credential: hash(&app, bob).await,
+        verification: proof(&app),
+    };
+    let refused = app.executor.execute(&second, &[Step::new::<Account>(bob.0, registers)]).await;
+    assert!(matches!(refused, Err(ExecuteError::Reserved { .. })), "{refused:?}");
+
+    harness.clock.advance(TimeDelta::days(8));
+    assert_eq!(rotate(&app).await, IndexTurn::Rotated);
+    assert!(has_only(&app, ada.account, ada.email).await);
+}
+
+#[tokio::test]
+async fn an_address_in_another_spelling_stays_reserved() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await;
+    let (to, until_now) = (address("Ada@Example.org"), address(ada.email));
+
+    let changes = reserve_instead(&app, &to, Some(&until_now), ada.account).await.unwrap();
+
+    let is_taken = |change: &ReservationChange| matches!(change, ReservationChange::Take { .. });
+    assert!(changes.iter().all(is_taken), "{changes:?}");
 }
 
 #[tokio::test]

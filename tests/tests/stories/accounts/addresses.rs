@@ -166,4 +166,47 @@ async fn a_change_of_address_whose_link_is_over_is_not_shown() {
     harness.signed_in.get("/v1/me/email-change").await.expect(404);
     let me = harness.signed_in.get("/v1/me").await.expect(200);
     assert!(me.json().get("pending_email").is_none());
+#[tokio::test]
+async fn the_case_of_ones_own_address_changes_at_once() {
+    let harness = AccountHarness::new().await;
+    let (ada, anybody, signed_in) = (&harness.ada, &harness.anybody, &harness.signed_in);
+    let new = json!({ "email": "Ada@Example.org", "password": ada.password });
+
+    let mut wrong = new.clone();
+    wrong["password"] = json!("not the password of ada");
+    signed_in.put("/v1/me/email", "*", wrong).await.expect(403);
+    let done = signed_in.put("/v1/me/email", "*", &new).await.expect(204);
+
+    let me = read_at(signed_in, "/v1/me", done.position()).await;
+    assert_eq!(
+        (me.field("/email"), me.field("/email_verified")),
+        ("Ada@Example.org".into(), "true".into())
+    );
+    assert!(me.json().get("pending_email").is_none());
+    let same = signed_in.put("/v1/me/email", "*", &new).await.expect(422);
+    assert_eq!(same.field("/errors/0/pointer"), "/email");
+    // It is reserved as before.
+    ada.sign_in(anybody).await;
+    let other = Person { email: ada.email.clone(), ..Person::named("other") };
+    other.try_register(anybody).await.expect(409);
+}
+
+#[tokio::test]
+async fn the_case_of_an_address_that_is_not_verified_changes_by_its_link() {
+    let installation = tests::Installation::new().await;
+    let node = installation.node().await;
+    let (anybody, ada) = (node.client(), Person::named("ada"));
+    ada.register(&anybody).await;
+    let signed_in = ada.sign_in(&anybody).await;
+    let new = json!({ "email": "Ada@example.org", "password": ada.password });
+
+    signed_in.put("/v1/me/email", "*", &new).await.expect(202);
+
+    let token = installation.mail("Ada@example.org", 1).await.token().to_owned();
+    let done = anybody.post("/v1/email-changes", json!({ "token": token })).await.expect(204);
+    let me = read_at(&signed_in, "/v1/me", done.position()).await;
+    assert_eq!(me.field("/email_verified"), "true");
+    ada.sign_in(&anybody).await;
+    let other = Person { email: ada.email.clone(), ..Person::named("other") };
+    other.try_register(&anybody).await.expect(409);
 }

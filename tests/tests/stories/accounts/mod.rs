@@ -4,6 +4,7 @@ mod addresses;
 mod audit;
 mod consents;
 mod erasure;
+mod look_alikes;
 mod orders;
 mod parked;
 mod passwords;

@@ -83,3 +83,36 @@ async fn a_name_is_put_right_at_the_version_that_was_read() {
     let nothing = signed_in.patch("/v1/me", &done.etag(), json!({})).await;
     nothing.expect(422);
 }
+
+#[tokio::test]
+async fn null_removes_a_username_and_no_name() {
+    let harness = AccountHarness::new().await;
+    let signed_in = &harness.signed_in;
+    let refused = signed_in.patch("/v1/me", "*", json!({ "name": null })).await.expect(422);
+    assert_eq!(refused.field("/errors/0/pointer"), "/name");
+
+    let both = json!({ "name": "Ada King", "username": null });
+    let done = signed_in.patch("/v1/me", "*", both).await.expect(204);
+
+    let me = read_at(signed_in, "/v1/me", done.position()).await;
+    assert_eq!((me.field("/name"), me.etag()), ("Ada King".to_owned(), done.etag()));
+    assert!(me.json()["username"].is_null(), "{}", me.text());
+    let again = signed_in.patch("/v1/me", "*", json!({ "username": "ada.y" })).await.expect(204);
+    let me = read_at(signed_in, "/v1/me", again.position()).await;
+    assert_eq!(me.field("/username"), "ada.y");
+}
+
+#[tokio::test]
+async fn of_a_list_of_tags_one_has_to_match() {
+    let harness = AccountHarness::new().await;
+    let signed_in = &harness.signed_in;
+    let name = json!({ "name": "Ada King" });
+    let current = signed_in.patch("/v1/me", "*", &name).await.expect(204).etag();
+
+    signed_in.patch("/v1/me", "\"1\", W/\"2\"", &name).await.expect(412);
+    let list = format!("\"1\", {current}, \"999\"");
+    signed_in.patch("/v1/me", &list, &name).await.expect(204);
+    signed_in.patch("/v1/me", &list, &name).await.expect(412);
+    let bad = signed_in.patch("/v1/me", "\"1\" \"2\"", &name).await.expect(400);
+    assert_eq!(bad.field("/errors/0/header"), "If-Match");
+}

@@ -85,7 +85,8 @@ impl Schemas<'_> {
                 let now = Clock::system().now();
                 let time = |days| now + TimeDelta::days(days);
                 let text = |days| json!(time(days).to_rfc3339_opts(SecondsFormat::Micros, true));
-                select(vec![text(-1), text(1), text(30)]).boxed()
+                let far = ["-5000-01-01T00:00:00Z", "+200000-01-01T00:00:00Z"].map(|at| json!(at));
+                select([[text(-1), text(1), text(30)].as_slice(), &far].concat()).boxed()
             }
             // Nothing else is ever run.
             (_, "command") => one_of(&["true"]),
@@ -208,7 +209,11 @@ pub fn headers(spec: &Value) -> BoxedStrategy<BTreeMap<String, String>> {
             let fitting = match name.as_str() {
                 "If-Match" => text(&["*", "*", "*", "\"1\"", "\"999999\"", "W/\"1\""]),
                 "Idempotency-Key" => "[a-z0-9]{20}".boxed(),
-                "Lethe-Min-Position" | "Last-Event-ID" => text(&["0", "1", "2"]),
+                "Lethe-Min-Position" => text(&["0", "1", "2"]),
+                // The last two are beyond any line.
+                "Last-Event-ID" => {
+                    text(&["0", "1", "2", "9223372036854775808", "18446744073709551615"])
+                }
                 "Range" => text(&["bytes=0-3", "bytes=-2", "bytes=999-"]),
                 _ => "[a-z]{1,20}".boxed(),
             };

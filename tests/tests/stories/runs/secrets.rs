@@ -36,3 +36,24 @@ async fn a_secret_reaches_the_command_and_neither_its_log_nor_the_database() {
         place.search(&canaries).await.is_clean("after the run");
     }
 }
+
+#[tokio::test]
+async fn secrets_of_the_documented_size_reach_the_command_and_one_byte_more_is_pointed_at() {
+    let (harness, _node) = RunHarness::new().await;
+    let secrets = |extra: usize| {
+        let bytes = 16 * 1024 - 1;
+        let value = |letter: &str| letter.repeat(bytes);
+        let last = "d".repeat(bytes + extra);
+        json!({ "A": value("a"), "B": value("b"), "C": value("c"), "D": last })
+    };
+    let command = "printf '%s%s%s%s' \"$A\" \"$B\" \"$C\" \"$D\" | wc -c > ~/got";
+    let asks = |extra| json!({ "command": command, "servers": [harness.server], "secrets": secrets(extra) });
+
+    let run = harness.request(asks(0)).await;
+    harness.in_state(&run, "succeeded").await;
+    let got = std::fs::read_to_string(harness.sshd.home().join("got")).unwrap();
+    assert_eq!(got.trim(), "65532");
+
+    let refused = harness.post("runs", asks(1)).await.expect(422);
+    assert_eq!(refused.field("/errors/0/pointer"), "/secrets");
+}

@@ -47,3 +47,25 @@ async fn what_does_not_fit_is_pointed_at() {
         assert_eq!(refused.expect(422).field("/errors/0/pointer"), "/steps");
     }
 }
+
+#[tokio::test]
+async fn a_body_of_the_documented_maxima_fits_and_one_byte_more_is_pointed_at() {
+    let harness = set_up().await;
+    let server = harness.register_server(22, "deploy").await;
+    let path = format!("{server}/deployments");
+    // As JSON each of these takes six bytes.
+    let step = |bytes: usize| json!({ "name": "n", "command": "\u{1}".repeat(bytes - 1) });
+    let full = vec![step(32 * 1024); 4];
+    let body = json!({ "name": "n".repeat(100), "steps": full });
+    let made = harness.ada.post(&path, &body).await.expect(201);
+    let shown = harness.ada.get(made.header("location").unwrap()).await.expect(200);
+    assert_eq!(shown.json()["steps"], body["steps"]);
+
+    let over = json!({ "name": "n", "steps": [full, vec![step(2)]].concat() });
+    let refused = harness.ada.post(&path, over).await.expect(422);
+    assert_eq!(refused.field("/errors/0/pointer"), "/steps");
+    assert!(refused.field("/errors/0/detail").contains("131072"), "{}", refused.text());
+    let long = json!({ "name": "n", "steps": "s".repeat(1024 * 1024) });
+    let refused = harness.ada.post(&path, long).await.expect(413);
+    assert_eq!(refused.field("/type"), "/problems/too-large");
+}

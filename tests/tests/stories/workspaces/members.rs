@@ -43,6 +43,33 @@ async fn names_are_opened_for_a_purpose_only_and_that_is_recorded() {
 }
 
 #[tokio::test]
+async fn each_opening_of_names_is_recorded_whatever_its_key() {
+    let harness = Harness::new().await;
+    let names = harness.at("members?names=true&purpose=account_administration");
+    let repeating = harness.ada.saying("Idempotency-Key", "0123456789abcdef");
+
+    for _ in 0..2 {
+        repeating.get(&names).await.expect(200);
+    }
+
+    assert_eq!(harness.events("workspace.member_names_opened").await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_time_that_no_table_holds_is_refused() {
+    let harness = Harness::new().await;
+    for time in ["-5000-01-01T00:00:00Z", "%2B200000-01-01T00:00:00Z", "2026-01-01T00:00:00+01:00"]
+    {
+        let refused = harness.ada.get(&harness.at(&format!("members?as_of={time}"))).await;
+        let refused = refused.expect(400);
+        assert_eq!(refused.field("/errors/0/parameter"), "as_of", "{time}");
+        assert!(refused.field("/errors/0/detail").contains("%2B"), "{time}");
+    }
+    let fits = harness.at("members?as_of=0001-01-01T00:00:00Z");
+    harness.ada.get(&fits).await.expect(200);
+}
+
+#[tokio::test]
 async fn an_admin_changes_roles_but_not_an_owners_and_nobody_raises_themselves() {
     let harness = Harness::new().await;
     let bob = harness.invited("bob", "admin").await;

@@ -1,0 +1,54 @@
+//! Addresses that look alike: one account or a refusal each, and a reset for one never mails the other.
+
+use serde_json::json;
+use tests::{Installation, Person};
+
+#[tokio::test]
+async fn an_address_that_looks_like_another_is_refused_and_mails_nobody() {
+    let installation = Installation::new().await;
+    let node = installation.node().await;
+    let anybody = node.client();
+    let mark = Person::named("mark");
+    let signed_in = mark.settle(&anybody, &installation).await;
+    for alike in ["mar\u{212a}@example.org", "m\u{430}rk@example.org", "mark@ex\u{430}mple.org"] {
+        let other = Person { email: alike.to_owned(), ..Person::named("other") };
+        for refused in [
+            other.try_register(&anybody).await,
+            other.try_sign_in(&anybody).await,
+            anybody.post("/v1/password-resets", json!({ "email": alike })).await,
+            signed_in
+                .put("/v1/me/email", "*", json!({ "email": alike, "password": mark.password }))
+                .await,
+        ] {
+            let refused = refused.expect(422);
+            assert_eq!(refused.field("/errors/0/pointer"), "/email", "{alike}");
+            let why = refused.field("/errors/0/detail");
+            assert!(why.starts_with("this could be taken for something else: "), "{why}");
+            assert!(!refused.text().contains(alike), "no value is repeated");
+        }
+    }
+
+    // What is mailed next is the second mail: none came because of the others.
+    anybody.post("/v1/password-resets", json!({ "email": mark.email })).await.expect(202);
+    let reset = installation.mail(&mark.email, 2).await;
+    assert_eq!(installation.mails(&mark.email).len(), 2);
+    assert!(reset.link().contains("reset-password"), "{}", reset.text);
+    let requested = installation.events("account.password_reset_requested").await;
+    assert_eq!(requested.len(), 1);
+}
+
+#[tokio::test]
+async fn a_domain_and_its_form_in_the_dns_are_one_address() {
+    let installation = Installation::new().await;
+    let node = installation.node().await;
+    let anybody = node.client();
+    let ada = Person { email: "Ada@b\u{fc}cher.example".to_owned(), ..Person::named("ada") };
+    ada.register(&anybody).await;
+
+    let in_dns = Person { email: "ada@xn--bcher-kva.example".to_owned(), ..ada.clone() };
+    let taken = in_dns.try_register(&anybody).await.expect(409);
+    assert_eq!(taken.field("/type"), "/problems/address-taken");
+    in_dns.sign_in(&anybody).await;
+    anybody.post("/v1/password-resets", json!({ "email": in_dns.email })).await.expect(202);
+    assert_eq!(installation.events("account.password_reset_requested").await.len(), 1);
+}
