@@ -263,6 +263,9 @@ mod tests {
                 ends.insert(event_type.to_owned());
             }
         }
-        assert_eq!(ends, ENDS_EMAIL_CHANGE.iter().map(|name| (*name).to_owned()).collect());
+        assert_eq!(
+            ends,
+            ENDS_EMAIL_CHANGE.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>()
+        );
     }
 }

@@ -65,8 +65,9 @@ async fn a_changed_address_is_confirmed_at_the_new_one_and_told_to_the_old_one()
         let head = [format!("\r\nTo: {address}\r\n"), format!("\r\nSubject: {subject}\r\n")];
         mails.iter().filter(|mail| head.iter().all(|line| mail.contains(line))).count()
     };
-    assert_eq!(mails.len(), 4);
+    assert_eq!(mails.len(), 5);
     assert_eq!(to("ada@example.org", "Confirm your e-mail address"), 1);
+    assert_eq!(to("ada@example.org", "Another e-mail address was asked for"), 1);
     assert_eq!(to("ada@new.example.org", "Confirm your new e-mail address"), 1);
     assert_eq!(to("ada@example.org", "Your e-mail address was changed"), 1);
     assert_eq!(to("ada@new.example.org", "Choose a new password"), 1);

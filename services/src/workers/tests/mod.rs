@@ -70,6 +70,7 @@ use super::session_closer::SessionCloser;
 use crate::config::{Config, Layers};
 use crate::panicked::PanickedWorkers;
 use crate::wiring::App;
+use sweeping::damage;
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -322,15 +323,6 @@ async fn react(app: &App, worker: &dyn Worker) -> Result<(), WorkerError> {
         }
     }
     Ok(())
-}
-
-/// Makes the first event of a stream one that this build does not know.
-async fn damage(databases: &Databases, stream: Uuid) {
-    let owner = connect_one(&databases.log_url, &ConnectOptions::default()).await.unwrap();
-    owner.batch_execute("set session_replication_role = replica").await.unwrap();
-    let unknown = "update event_log.events set event_type = 'account.of_tomorrow' \
-        where stream_id = $1 and version = 1";
-    assert_eq!(owner.execute(unknown, &[&stream]).await.unwrap(), 1);
 }
 
 /// As a start does that finds this log in the place of the one that is known.

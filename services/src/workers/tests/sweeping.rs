@@ -133,3 +133,12 @@ async fn a_run_whose_inputs_are_damaged_has_none_as_one_whose_inputs_are_erased(
 
     assert!(matches!(inputs, Ok(None)));
 }
+
+/// Makes the first event of a stream one that this build does not know.
+pub(super) async fn damage(databases: &Databases, stream: Uuid) {
+    let owner = connect_one(&databases.log_url, &ConnectOptions::default()).await.unwrap();
+    owner.batch_execute("set session_replication_role = replica").await.unwrap();
+    let unknown = "update event_log.events set event_type = 'account.of_tomorrow' \
+        where stream_id = $1 and version = 1";
+    assert_eq!(owner.execute(unknown, &[&stream]).await.unwrap(), 1);
+}
