@@ -40,6 +40,7 @@ impl AccountEvent {
             Self::ErasureRequested { .. } | Self::ErasureCompleted { .. } => Holding::ALL,
             Self::Registered { .. }
             | Self::Rectified { .. }
+            | Self::UsernameRemoved {}
             | Self::LoginSucceeded { .. }
             | Self::LoginFailed { .. }
             | Self::ConsentGiven { .. }

@@ -47,6 +47,22 @@ async fn an_account_shows_what_its_events_have_told() {
 }
 
 #[tokio::test]
+async fn a_username_that_is_removed_is_not_shown() {
+    let harness = LogHarness::new().await;
+    let id = account(2);
+    harness.record("account", id.0, registered(2)).await;
+    harness.record("account", id.0, AccountEvent::UsernameRemoved {}).await;
+
+    let readers = harness.read(projections::all()).await;
+    harness.caught_up(ALL).await;
+
+    let shown = accounts::by_id(&harness.pool, id).await.unwrap().unwrap();
+    assert_eq!((shown.version, shown.username), (2, None));
+    assert_eq!(shown.name, Some(bytes("name 2")));
+    readers.stop().await;
+}
+
+#[tokio::test]
 async fn an_erased_account_keeps_ids_and_times_only() {
     let harness = LogHarness::new().await;
     let id = account(2);

@@ -34,7 +34,7 @@ pub struct DeploymentStep {
 #[serde(transparent)]
 pub struct DeploymentSteps(Vec<DeploymentStep>);
 
-/// Secrets that a run is given as environment variables: at most 50, of 64 KiB in all.
+/// Secrets that a run is given as environment variables: at most 50.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunEnvironment(BTreeMap<String, String>);
@@ -164,20 +164,14 @@ impl DeploymentSteps {
 impl RunEnvironment {
     /// The most secrets that a run may have.
     pub const VARIABLES_MAX: usize = 50;
-    /// The most bytes that all names and values together may have.
-    pub const BYTES_MAX: usize = 64 * 1024;
     /// A shorter secret cannot be masked without masking everything.
     pub const SECRET_BYTES_MIN: usize = 4;
 
     /// # Errors
-    /// A name that no shell takes, a value that cannot be masked, or too much of them.
+    /// A name that no shell takes, or a value that cannot be masked.
     pub fn new(variables: BTreeMap<String, String>) -> Result<Self, Invalid> {
         if variables.len() > Self::VARIABLES_MAX {
             return Err(Invalid::TooMany(Self::VARIABLES_MAX));
-        }
-        let bytes = variables.iter().map(|(name, value)| name.len() + value.len());
-        if bytes.sum::<usize>() > Self::BYTES_MAX {
-            return Err(Invalid::TooLong(Self::BYTES_MAX));
         }
         for (name, value) in &variables {
             let named = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')

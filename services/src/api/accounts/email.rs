@@ -2,7 +2,7 @@
 
 use actix_web::HttpResponse;
 use domain::AccountId;
-use domain::account::{Account, AccountCommand, EmailState};
+use domain::account::{Account, AccountCommand};
 use domain::privacy::{AccountEmail, EmailAddress, Personal};
 use infra::event_store::{ReservationChange, Step};
 use infra::keyring::LinkPurpose;
@@ -75,7 +75,7 @@ async fn change(
         return Err(Problem::field("email", "the account has this address already"));
     }
     let mut request = signed_in.request(&caller, bytes);
-    if form.email.canonical() == current.canonical() && live.email_state == EmailState::Verified {
+    if form.email.canonical() == current.canonical() && live.email_verified {
         request.reservations = reserve(&api.app, &form.email, signed_in.account).await?;
         let command = AccountCommand::RespellEmail { email: Personal::Clear(form.email) };
         let step = matches.0.on(Step::new::<Account>(signed_in.account.0, command))?;

@@ -54,7 +54,7 @@ pub struct StartRunRequest {
     #[schema(value_type = Vec<Uuid>, min_items = 1, max_items = 50)]
     servers: Vec<ServerId>,
     /// Passed to the command as environment variables, masked in its log, and kept until its end. At most
-    /// 50; a name has 100 bytes at most, a value 4 to 16,384, and all together 64 KiB at most.
+    /// 50; a name has 100 bytes at most, a value 4 to 16,384, and all values together 32 KiB at most.
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     secrets: RunEnvironment,
     #[schema(value_type = Option<i64>, minimum = 1, maximum = 86400)]

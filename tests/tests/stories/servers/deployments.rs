@@ -61,7 +61,8 @@ async fn a_body_of_the_documented_maxima_fits_and_one_byte_more_is_pointed_at() 
     let shown = harness.ada.get(made.header("location").unwrap()).await.expect(200);
     assert_eq!(shown.json()["steps"], body["steps"]);
 
-    let over = json!({ "name": "n", "steps": [full, vec![step(2)]].concat() });
+    let more = [full, vec![step(2)]].concat();
+    let over = json!({ "name": "n", "steps": more });
     let refused = harness.ada.post(&path, over).await.expect(422);
     assert_eq!(refused.field("/errors/0/pointer"), "/steps");
     assert!(refused.field("/errors/0/detail").contains("131072"), "{}", refused.text());
