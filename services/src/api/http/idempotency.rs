@@ -56,7 +56,7 @@ impl IdempotencyKey {
     }
 
     /// The same key from the same actor, to the same method and path, is the same command. Callers
-    /// without a session are told apart by their network.
+    /// without a session are distinguished by their network.
     pub fn command(&self, actor: Option<ActorId>, from: IpAddr) -> CommandId {
         let network = network(from).to_string();
         let by = actor.map_or_else(|| network.into_bytes(), |actor| actor.0.into_bytes().to_vec());

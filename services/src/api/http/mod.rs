@@ -23,6 +23,8 @@ pub mod routes;
 pub mod schemas;
 
 #[cfg(test)]
+mod fields_tests;
+#[cfg(test)]
 mod schema_tests;
 
 use routes::Routes;
