@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::tests::{credential, email, ip, noon, registered, user_agent};
 use super::{Account, AccountCommand, AccountEvent, Holding, Proof};
 use crate::privacy::Purpose;
-use crate::{AggregateRoot, ProofId, SessionId};
+use crate::{AggregateRoot, CredentialId, ProofId, SessionId};
 
 #[derive(Clone, Copy, Debug)]
 enum Move {
@@ -94,6 +94,11 @@ impl History {
         self.account.apply(event);
     }
 
+    fn credential(&self) -> Option<CredentialId> {
+        let Account::Live(live) = &self.account else { return None };
+        Some(live.credential)
+    }
+
     fn play(&mut self, step: Move) {
         let Some(command) = self.command(step) else { return };
         if let Ok(events) = self.account.decide(command) {
@@ -125,6 +130,7 @@ impl History {
             Move::CancelErasure => AccountCommand::CancelErasure { now },
             Move::CompleteErasure => AccountCommand::CompleteErasure { now },
             Move::SignIn => AccountCommand::SucceedLogin {
+                credential: self.credential()?,
                 session: SessionId(Uuid::from_u128(id)),
                 ip: ip(),
                 user_agent: user_agent(),

@@ -90,6 +90,12 @@ impl World {
         self.passwords[&live.credential].contains(&party)
     }
 
+    fn sign_in(&mut self, session: SessionId) -> bool {
+        let Account::Live(live) = &self.account else { return false };
+        let (credential, ip, user_agent) = (live.credential, ip(), user_agent());
+        self.execute(AccountCommand::SucceedLogin { credential, session, ip, user_agent }, None)
+    }
+
     /// A session or a token.
     pub fn way_by_session(&self, party: Party) -> Option<&'static str> {
         if self.sessions.contains(&party) {
@@ -152,10 +158,8 @@ impl World {
             }
             Move::SignIn => {
                 let session = SessionId(Uuid::from_u128(self.next_id()));
-                let signs_in =
-                    AccountCommand::SucceedLogin { session, ip: ip(), user_agent: user_agent() };
                 let may = self.knows_password(party) && !self.sessions.contains(&party);
-                let signed_in = may && self.execute(signs_in, None);
+                let signed_in = may && self.sign_in(session);
                 self.sessions.extend(signed_in.then_some(party));
                 signed_in
             }
