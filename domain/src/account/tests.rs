@@ -1,3 +1,5 @@
+mod signing_in;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use cqrs_es::test::TestFramework;
 use uuid::Uuid;
@@ -226,46 +228,6 @@ fn what_rests_on_the_contract_is_no_matter_of_consent() {
         AccountError::NotByConsent(purpose).to_string(),
         "authentication does not rest on consent: only usage analysis and product news do"
     );
-}
-
-fn succeed(credential: CredentialId, session: SessionId) -> AccountCommand {
-    AccountCommand::SucceedLogin { credential, session, ip: ip(), user_agent: user_agent() }
-}
-
-#[test]
-fn a_sign_in_holds_for_the_password_that_was_checked_only() {
-    let session = SessionId(Uuid::from_u128(9));
-    let changed = credential(77);
-    let with_another = || live(vec![AccountEvent::PasswordChanged { credential: changed }]);
-    with_another()
-        .when(succeed(credential(1), session))
-        .then_expect_error(AccountError::CredentialReplaced);
-    let succeeded = AccountEvent::LoginSucceeded { session, ip: ip(), user_agent: user_agent() };
-    with_another().when(succeed(changed, session)).then_expect_events(vec![succeeded]);
-}
-
-#[test]
-fn an_owner_remains_until_the_erasure_of_the_account_is_requested() {
-    live(vec![]).when(AccountCommand::Remain).then_expect_events(vec![]);
-    leaving().when(AccountCommand::Remain).then_expect_error(AccountError::OwnerLeaves);
-    let cancelled = vec![erasure_requested(), AccountEvent::ErasureCancelled {}];
-    live(cancelled).when(AccountCommand::Remain).then_expect_events(vec![]);
-}
-
-#[test]
-fn sign_ins_are_remembered_even_during_the_grace() {
-    let session = SessionId(Uuid::from_u128(9));
-    leaving().when(succeed(credential(1), session)).then_expect_events(vec![
-        AccountEvent::LoginSucceeded { session, ip: ip(), user_agent: user_agent() },
-    ]);
-    let reason = LoginRefusal::WrongPassword;
-    live(vec![])
-        .when(AccountCommand::FailLogin { reason, ip: ip(), user_agent: user_agent() })
-        .then_expect_events(vec![AccountEvent::LoginFailed {
-            reason,
-            ip: ip(),
-            user_agent: user_agent(),
-        }]);
 }
 
 #[test]

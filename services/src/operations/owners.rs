@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use domain::account::{Account, AccountCommand};
-use domain::workspace::{LiveWorkspace, Role, Workspace, WorkspaceCommand};
-use domain::{AccountId, AggregateRoot, WorkspaceId};
-use infra::event_store::{Guard, LoadError};
+use domain::account::{Account, AccountCommand, AccountError};
+use domain::workspace::{LiveWorkspace, Role, Workspace, WorkspaceCommand, WorkspaceError};
+use domain::{AccountId, AggregateRoot, Refused, WorkspaceId};
+use infra::event_store::{ExecuteError, Guard, LoadError};
 use infra::log::{Feed, FeedError};
 use infra::postgres::PgError;
 use projections::memberships::{Memberships, mine};
@@ -90,4 +90,15 @@ pub(super) async fn check_nobody_depends(
             }
         }
     }
+}
+
+/// Whether the guards of [`remaining_owner`] refused it: the other owner was faster.
+pub(super) const fn another_leaves(error: &ExecuteError) -> bool {
+    matches!(
+        error,
+        ExecuteError::Refused(
+            Refused::Account(AccountError::OwnerLeaves)
+                | Refused::Workspace(WorkspaceError::LastOwner)
+        )
+    )
 }

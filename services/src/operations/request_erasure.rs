@@ -14,7 +14,7 @@ use infra::postgres::PgError;
 pub(crate) use super::claim_codes::hash_code;
 use super::claim_codes::{claim_code, entry_of};
 use super::erasure_in_log::InLog;
-use super::owners::{OwnersError, check_nobody_depends};
+use super::owners::{OwnersError, another_leaves, check_nobody_depends};
 use crate::config::Config;
 use crate::operations::end_tokens::EndTokens;
 use crate::operations::sign_out::{SignOut, SignedOut};
@@ -297,21 +297,16 @@ pub(crate) async fn request_of_account(
     let step = |due| Step::new::<Account>(account.0, requests(due));
     let (kind, subject) = (SubjectKind::Account, account.into());
     let requested = ErasureToRequest { kind, subject, due, step }.execute(app, &request).await;
-    let requested = requested.map_err(another_leaves)?;
+    let requested = requested.map_err(|error| match error {
+        RequestErasureError::Execute(error) if another_leaves(&error) => {
+            OwnersError::OwnsWorkspaces.into()
+        }
+        error => error,
+    })?;
     let sign_out = SignOut { account, except: None, reason: CloseReason::ErasureRequested };
     let signed_out = sign_out.execute_after(app, (&request, &requested.receipt)).await;
     EndTokens::execute_after(app, account, &requested.receipt).await;
     Ok((requested, signed_out))
-}
-
-/// Another owner, who was to stay, was faster.
-fn another_leaves(error: RequestErasureError) -> RequestErasureError {
-    let RequestErasureError::Execute(ExecuteError::Refused(reason)) = &error else { return error };
-    match reason {
-        Refused::Account(AccountError::OwnerLeaves)
-        | Refused::Workspace(WorkspaceError::LastOwner) => OwnersError::OwnsWorkspaces.into(),
-        _ => error,
-    }
 }
 
 /// Cancels an erasure with the command of `step`.

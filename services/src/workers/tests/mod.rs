@@ -260,13 +260,13 @@ async fn sign_in(app: &App, account: AccountId) -> (SessionId, String) {
 
 /// Signs in as decided on this version of the account.
 async fn sign_in_at(app: &App, account: AccountId, account_version: i64) -> (SessionId, String) {
-    let session = SessionId(app.ids.uuid());
+    let (session, kind) = (SessionId(app.ids.uuid()), SessionKind::Client);
     let token = Sessions::draw_token().unwrap();
     let opening = NewSession {
         session,
         account,
         account_version,
-        kind: SessionKind::Client,
+        kind,
         token: token.hash,
         idle: TimeDelta::minutes(60),
         absolute: TimeDelta::days(30),
@@ -277,12 +277,7 @@ async fn sign_in_at(app: &App, account: AccountId, account_version: i64) -> (Ses
     let credential = live.credential;
     let ip = || Personal::Clear(IpAddress("192.0.2.7".parse().unwrap()));
     let user_agent = || Personal::Clear(UserAgent::cut("a browser"));
-    let opened = SessionCommand::Open {
-        account,
-        kind: SessionKind::Client,
-        ip: ip(),
-        user_agent: user_agent(),
-    };
+    let opened = SessionCommand::Open { account, kind, ip: ip(), user_agent: user_agent() };
     let succeeded =
         AccountCommand::SucceedLogin { credential, session, ip: ip(), user_agent: user_agent() };
     let steps =

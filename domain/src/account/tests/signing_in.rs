@@ -1,0 +1,46 @@
+//! Sign-ins, and who stays when others leave.
+
+use super::*;
+
+fn succeed(credential: CredentialId, session: SessionId) -> AccountCommand {
+    AccountCommand::SucceedLogin { credential, session, ip: ip(), user_agent: user_agent() }
+}
+
+fn succeeded(session: SessionId) -> AccountEvent {
+    AccountEvent::LoginSucceeded { session, ip: ip(), user_agent: user_agent() }
+}
+
+#[test]
+fn a_sign_in_holds_for_the_password_that_was_checked_only() {
+    let session = SessionId(Uuid::from_u128(9));
+    let changed = credential(77);
+    let with_another = || live(vec![AccountEvent::PasswordChanged { credential: changed }]);
+    with_another()
+        .when(succeed(credential(1), session))
+        .then_expect_error(AccountError::CredentialReplaced);
+    with_another().when(succeed(changed, session)).then_expect_events(vec![succeeded(session)]);
+}
+
+#[test]
+fn an_owner_remains_until_the_erasure_of_the_account_is_requested() {
+    live(vec![]).when(AccountCommand::Remain).then_expect_events(vec![]);
+    leaving().when(AccountCommand::Remain).then_expect_error(AccountError::OwnerLeaves);
+    let cancelled = vec![erasure_requested(), AccountEvent::ErasureCancelled {}];
+    live(cancelled).when(AccountCommand::Remain).then_expect_events(vec![]);
+}
+
+#[test]
+fn sign_ins_are_remembered_even_during_the_grace() {
+    let session = SessionId(Uuid::from_u128(9));
+    leaving().when(succeed(credential(1), session)).then_expect_events(vec![
+        AccountEvent::LoginSucceeded { session, ip: ip(), user_agent: user_agent() },
+    ]);
+    let reason = LoginRefusal::WrongPassword;
+    live(vec![])
+        .when(AccountCommand::FailLogin { reason, ip: ip(), user_agent: user_agent() })
+        .then_expect_events(vec![AccountEvent::LoginFailed {
+            reason,
+            ip: ip(),
+            user_agent: user_agent(),
+        }]);
+}
