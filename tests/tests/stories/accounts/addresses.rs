@@ -166,6 +166,8 @@ async fn a_change_of_address_whose_link_is_over_is_not_shown() {
     harness.signed_in.get("/v1/me/email-change").await.expect(404);
     let me = harness.signed_in.get("/v1/me").await.expect(200);
     assert!(me.json().get("pending_email").is_none());
+}
+
 #[tokio::test]
 async fn the_case_of_ones_own_address_changes_at_once() {
     let harness = AccountHarness::new().await;
