@@ -37,7 +37,8 @@ mod tests {
             (true, Creation::MailFolder, true),
             (true, Creation::Nothing, false),
         ] {
-            let databases = Harness::new().await.databases();
+            let harness = Harness::new().await;
+            let databases = harness.databases();
             let (log, keyring) = (&databases.direct, &databases.keyring);
             if is_older {
                 pair(log, keyring).await.unwrap();

@@ -172,6 +172,7 @@ async fn listed(auditor: &Client, filters: &str) -> Vec<i64> {
     loop {
         let page = auditor.get(&next).await.expect(200).json();
         found.extend(positions(page["items"].as_array().unwrap()));
+        assert!(found.is_sorted_by(|one, next| one < next), "{filters}: {found:?}");
         let Some(cursor) = page["next"].as_str() else { return found };
         next = format!("{path}&cursor={cursor}");
     }
