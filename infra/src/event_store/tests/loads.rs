@@ -55,7 +55,7 @@ async fn a_stream_is_read_from_all_partitions_that_it_stands_in() {
         client.batch_execute("delete from event_log.snapshots").await.unwrap();
         let state = Arc::new(Account::Ended { backup_proven: true });
         let marked = Loaded { state: Arc::clone(&state), ..snapshot };
-        Snapshot::of(STREAM, &marked).write(&pool).await.unwrap();
+        Snapshot::of(TENANT, STREAM, &marked).write(&pool).await.unwrap();
         assert_eq!(load(&pool).await.state, state);
         client.batch_execute("delete from event_log.snapshots").await.unwrap();
     }
@@ -64,7 +64,7 @@ async fn a_stream_is_read_from_all_partitions_that_it_stands_in() {
 async fn another_tenant_reads_nothing(pool: &Pool) {
     let other = TenantId(Uuid::from_u128(2));
     let reader = snapshot_every(pool, i64::MAX);
-    let (loaded, _) = reader.load::<Account>(other, STREAM, Freshness::Fresh).await.unwrap();
+    let loaded = reader.load::<Account>(other, STREAM, Freshness::Fresh).await.unwrap().loaded;
     assert_eq!((loaded.version, &*loaded.state), (0, &Account::Absent));
 }
 

@@ -19,7 +19,7 @@ use crate::postgres::{ConnectOptions, connect};
 const EVENTS: i64 = 25;
 
 async fn load(streams: &Streams) -> Loaded<Account> {
-    streams.load::<Account>(TENANT, STREAM, Freshness::Fresh).await.unwrap().0
+    streams.load::<Account>(TENANT, STREAM, Freshness::Fresh).await.unwrap().loaded
 }
 
 async fn version(client: &Client) -> Option<i64> {
@@ -164,10 +164,11 @@ async fn another_tenant_replaces_no_snapshot() {
     all_are_written(&mine, &client).await;
 
     let other = streams(&pool);
-    let (loaded, _) = other
+    let loaded = other
         .load::<Account>(TenantId(Uuid::from_u128(2)), STREAM, Freshness::Fresh)
         .await
-        .unwrap();
+        .unwrap()
+        .loaded;
 
     assert_eq!(loaded.version, 0);
     all_are_written(&other, &client).await;
