@@ -8,6 +8,7 @@ mod endpoints;
 mod erased;
 mod escrow;
 mod failover;
+mod failover_runs;
 mod folders;
 mod full_disk;
 mod hosted;
