@@ -216,17 +216,14 @@ impl KeyRows {
         let mut generations = Vec::with_capacity(missing.len());
         for MissingKey { at, id, shard, under } in &missing {
             let key = Secret::random()?;
-            let (generation, above) = match under {
-                Some(under) => {
-                    let Some(above) = under.open(&self.roots).await? else {
-                        return Ok(MadeKeys::Rootless(under.root));
-                    };
-                    (under.generation, Cow::Owned(above))
-                }
-                None => {
-                    let (generation, above) = new.of(*shard).ok_or(KeyringError::Damaged)?;
-                    (generation, Cow::Borrowed(above))
-                }
+            let (generation, above) = if let Some(under) = under {
+                let Some(above) = under.open(&self.roots).await? else {
+                    return Ok(MadeKeys::Rootless(under.root));
+                };
+                (under.generation, Cow::Owned(above))
+            } else {
+                let (generation, above) = new.of(*shard).ok_or(KeyringError::Damaged)?;
+                (generation, Cow::Borrowed(above))
             };
             wrapped.push(crypto::wrap(&above, &id.identity(), &key)?);
             generations.push(generation);
