@@ -201,7 +201,7 @@ async fn the_commit_of_a_snapshot_is_not_waited_for_and_no_other() {
     let options = ConnectOptions { connections_max: 1, settings, ..ConnectOptions::app() };
     let pool = connect(&databases.log_url, &options).await.unwrap();
     register(&node).await;
-    let note = "create table event_log.noted (how text);
+    let trigger = "create table event_log.noted (how text);
         grant insert on event_log.noted to lethe_app;
         create function event_log.note() returns trigger language plpgsql as $$ begin
           insert into event_log.noted values (current_setting('synchronous_commit'));
@@ -209,7 +209,7 @@ async fn the_commit_of_a_snapshot_is_not_waited_for_and_no_other() {
         end $$;
         create trigger note after insert on event_log.snapshots
           for each row execute function event_log.note()";
-    client.batch_execute(note).await.unwrap();
+    client.batch_execute(trigger).await.unwrap();
     let loaded = load(&streams(&pool)).await;
 
     Snapshot::of(TENANT, STREAM, &loaded).write(&pool).await.unwrap();
