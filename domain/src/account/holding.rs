@@ -8,8 +8,8 @@ crate::named_enum! {
     pub enum Holding {
         /// The link that proves the address. It rests on the address.
         Verification = "verification",
-        /// A change of address whose link is not followed yet. It rests on the address, which was told
-        /// of it, and on the password, with which it was requested.
+        /// A change of address whose link is not followed yet. It rests on the address, which got a
+        /// mail about it, and on the password, with which it was requested.
         EmailChange = "email_change",
         /// The link for another password. It rests on the address.
         PasswordReset = "password_reset",

@@ -47,9 +47,9 @@ impl FromFields for ChangeEmailRequest {
     }
 }
 
-/// Requests another address. It changes once the link that is mailed there is followed; the current one is
-/// told. A new password, or a request for erasure, ends the change. Another spelling of the address that one
-/// has, such as in its case, changes at once.
+/// Requests another address. It changes once the link that is mailed there is followed; the current one
+/// gets a mail. A new password, or a request for erasure, ends the change. Another spelling of the address
+/// that one has, such as in its case, changes at once.
 #[utoipa::path(
     put, path = "/v1/me/email", tag = "accounts", request_body = ChangeEmailRequest,
     security(("session" = [])), params(("If-Match" = String, Header)),

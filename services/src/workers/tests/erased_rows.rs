@@ -24,7 +24,7 @@ const WITHOUT_FENCE: [(&str, &str); 2] = [
     ("run_log/write.sql", "from the row of the task, which the erasure deletes first"),
     ("event_store/load/write_snapshot.sql", "what it holds is sealed under keys that are erased"),
 ];
-const FENCE: &str = "not exists (select from event_log.fences where subject = ";
+const FENCE: &str = "not exists (select from event_log.fences where subject ";
 const TABLES: &str = "\
     select distinct c.relnamespace::regnamespace::text || '.' || c.relname \
     from pg_class c join pg_attribute a on a.attrelid = c.oid \

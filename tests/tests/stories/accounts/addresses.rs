@@ -79,14 +79,14 @@ async fn ask_reset(harness: &AccountHarness, count: usize) -> String {
 }
 
 #[tokio::test]
-async fn the_current_address_is_told_of_a_change_that_is_asked_for_and_a_new_password_ends_it() {
+async fn the_current_address_gets_a_mail_about_a_requested_change_and_a_new_password_ends_it() {
     let harness = AccountHarness::new().await;
     let (ada, anybody) = (&harness.ada, &harness.anybody);
     let parked = park_change(&harness).await;
-    let told = harness.installation.mail(&ada.email, 2).await;
-    assert_eq!(told.subject, "Another e-mail address was asked for");
-    assert!(told.text.contains("choose a new one at once"), "{}", told.text);
-    assert!(!told.text.contains(THIEFS), "{}", told.text);
+    let warning = harness.installation.mail(&ada.email, 2).await;
+    assert_eq!(warning.subject, "Another e-mail address was asked for");
+    assert!(warning.text.contains("choose a new one at once"), "{}", warning.text);
+    assert!(!warning.text.contains(THIEFS), "{}", warning.text);
 
     let token = ask_reset(&harness, 3).await;
     let chosen = json!({ "token": token, "password": "only ada knows it" });

@@ -78,12 +78,12 @@ async fn whoever_reads_the_mail_stops_an_erasure_that_a_thief_of_the_password_re
     thief.put("/v1/me/password", "*", change).await.expect(204);
     let asks = json!({ "password": "only the thief knows it", "grace_days": 3 });
     thief.ask_for_erasure(asks).await.expect(202);
-    let told = until("ada is told", async || {
+    let mail = until("ada gets a mail", async || {
         let mails = harness.installation.mails(&ada.email);
         mails.into_iter().find(|mail| mail.subject == "Your account will be erased")
     })
     .await;
-    assert!(told.text.contains("ask for a new password, sign in with it"), "{}", told.text);
+    assert!(mail.text.contains("ask for a new password, sign in with it"), "{}", mail.text);
 
     anybody.post("/v1/password-resets", json!({ "email": ada.email })).await.expect(202);
     let link = until("a link is mailed", async || {
