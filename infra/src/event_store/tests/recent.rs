@@ -121,7 +121,9 @@ async fn a_command_or_a_stream_is_not_looked_for_in_older_partitions() {
     let since = ["events_1701", "events_1801", "events_1901"];
     assert_eq!(after(&mut client, LOAD_AFTER, of, SCANNED).await, since);
     let older = event(9002, 1750, 2);
-    assert_eq!(after(&mut client, ONE, &[&older], SCANNED).await, since, "from where it began");
+    let guards: [NewGuard; 0] = [];
+    let of: Values<'_> = &[&older, &&guards[..]];
+    assert_eq!(after(&mut client, ONE, of, SCANNED).await, since, "from where it began");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -183,6 +183,12 @@ async fn what_cannot_be_read_costs_no_connection() {
     client.execute(r#"update event_log.snapshots set state = '{"live":7}'"#, &[]).await.unwrap();
     load(&pool).await.unwrap();
     assert_eq!(process().await, first, "a snapshot that cannot be read");
+    // It is replaced a moment later.
+    let replaced = "select version = 5 from event_log.snapshots";
+    test_support::until("another snapshot is written", async || {
+        client.query_one(replaced, &[]).await.unwrap().get::<_, bool>(0)
+    })
+    .await;
 
     client.execute("delete from event_log.snapshots", &[]).await.unwrap();
     let lose = "set session_replication_role = replica; \
