@@ -114,7 +114,8 @@ async fn the_events_of_a_time_are_found_without_a_walk_from_the_first_one() {
     );
     let indexes = AuditTrail::INDEXES.replace("{table}", "read_models.audit_trail_v2");
     let analyze = "analyze read_models.audit_trail_v2";
-    for statement in [&table, &fill, &indexes, analyze] {
+    let grant = "grant select on read_models.audit_trail_v2 to lethe_app";
+    for statement in [&table, &fill, &indexes, analyze, grant] {
         harness.admin.batch_execute(statement).await.unwrap();
     }
     let since = time(0) + TimeDelta::seconds(ROWS / 2);
