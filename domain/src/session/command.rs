@@ -22,4 +22,6 @@ pub enum SessionCommand {
     Use,
     /// Changes nothing if the session is closed already.
     Close { reason: CloseReason },
+    /// As `Close`, of one session among others: changes nothing either if it is not opened.
+    CloseIfOpen { reason: CloseReason },
 }

@@ -57,10 +57,14 @@ impl AggregateRoot for Session {
             | (Self::Absent | Self::Refused, SessionCommand::Close { .. }) => {
                 Err(SessionError::Unknown)
             }
-            (Self::Ended, SessionCommand::Close { .. }) => Ok(vec![]),
-            (Self::Live { .. }, SessionCommand::Close { reason }) => {
-                Ok(vec![SessionEvent::Closed { reason }])
+            (Self::Ended, SessionCommand::Close { .. })
+            | (Self::Absent | Self::Ended | Self::Refused, SessionCommand::CloseIfOpen { .. }) => {
+                Ok(vec![])
             }
+            (
+                Self::Live { .. },
+                SessionCommand::Close { reason } | SessionCommand::CloseIfOpen { reason },
+            ) => Ok(vec![SessionEvent::Closed { reason }]),
         }
     }
 }

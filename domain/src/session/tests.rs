@@ -81,6 +81,16 @@ fn a_session_that_never_opened_cannot_close() {
 }
 
 #[test]
+fn of_several_sessions_those_that_are_not_open_are_left_alone() {
+    let close = SessionCommand::CloseIfOpen { reason: CloseReason::SignedOut };
+    let closes = |given| Sessions::with(()).given(given).when(close.clone());
+    closes(vec![opened()]).then_expect_events(vec![CLOSED]);
+    for given in [vec![], vec![opened(), CLOSED], vec![refused()]] {
+        closes(given).then_expect_events(vec![]);
+    }
+}
+
+#[test]
 fn a_session_is_used_until_it_is_closed() {
     let used = |given| Sessions::with(()).given(given).when(SessionCommand::Use);
     used(vec![opened()]).then_expect_events(vec![]);

@@ -69,15 +69,15 @@ failpoints! {
     PasswordHashed = "password.hashed",
     /// The row of a session is written, and its opening is not in the log.
     SessionOpened = "session.opened",
-    /// The row of a session is deleted, and its closing is not in the log.
-    SessionDeleted = "session.deleted",
+    /// The closing of a session is in the log, and its row is there.
+    SessionClosed = "session.closed",
     /// The hash of another password is stored, and no event names it.
     PasswordStored = "password.stored",
     /// Another password is in the log, and the other sessions are open.
     PasswordChanged = "password.changed",
     /// The rows of sessions are deleted, and their closings are not in the log.
     SessionsDeleted = "sessions.deleted",
-    /// The closings of sessions are in the log, and their rows say that they are missing.
+    /// The closings of sessions are in the log, and their rows are there, or say that they are missing.
     SessionsClosed = "sessions.closed",
     /// A mail is claimed, and nothing of it is sent.
     MailSending = "mail.sending",

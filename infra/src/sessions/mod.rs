@@ -80,8 +80,17 @@ impl Sessions {
         Ok(Some(live))
     }
 
-    /// Deletes the row. The caller then appends the closing event; if it does not, the session closer
-    /// does. `false`: it was closed already.
+    /// The sessions of the account except `except`, those included whose opening event is on its way.
+    pub async fn of_account(
+        &self,
+        account: AccountId,
+        except: Option<SessionId>,
+    ) -> Result<Vec<SessionId>, PgError> {
+        self.rows.of_account(account, except).await
+    }
+
+    /// Deletes the row of a session whose closing event is not in the log: the session closer appends it,
+    /// if the caller does not. `false`: it was closed already.
     pub async fn close(&self, session: SessionId, reason: CloseReason) -> Result<bool, PgError> {
         let closed = self.rows.close(session, reason, self.clock.now()).await?;
         self.cache.evict(|live| live.session == session);
@@ -100,9 +109,9 @@ impl Sessions {
         self.close_opened(account, except, reason, cause, ClosedBy::NOW).await
     }
 
-    /// Like [`Self::close_all`], except sessions whose sign-in was decided on a state of the account that
-    /// had the event; of sessions that an older version of Lethe opened, except those that the log has
-    /// opened since.
+    /// Like [`Self::close_all`], and may be repeated: answers also what the same cause has closed before, if its
+    /// closing is not in the log yet. Leaves sessions whose sign-in was decided on a state of the account that
+    /// had the event; of sessions that an older version of Lethe opened, those that the log has opened since.
     pub async fn close_opened(
         &self,
         account: AccountId,
@@ -145,8 +154,10 @@ impl Sessions {
         self.rows.closings(until, limit).await
     }
 
-    /// The closing events of these sessions are in the log.
+    /// The closing events of these sessions are in the log: deletes their rows, and nothing is left to append.
     pub async fn closed(&self, sessions: &[SessionId]) -> Result<(), PgError> {
-        self.rows.closed(sessions).await
+        self.rows.closed(sessions).await?;
+        self.cache.evict(|live| sessions.contains(&live.session));
+        Ok(())
     }
 }

@@ -19,12 +19,13 @@ const OPEN: &str = include_str!("open.sql");
 const FIND: &str = include_str!("find.sql");
 const TOUCH: &str = include_str!("touch.sql");
 const TAKE_BACK: &str = "delete from working.sessions where session_id = $1 and token_hash = $2";
+const OF_ACCOUNT: &str = include_str!("of_account.sql");
 const CLOSE: &str = include_str!("close.sql");
 const CLOSE_ALL: &str = include_str!("close_all.sql");
 const CLOSE_EXPIRED: &str = include_str!("close_expired.sql");
 const END_ALL: &str = include_str!("end_all.sql");
 const CLOSINGS: &str = include_str!("closings.sql");
-const CLOSED: &str = "delete from working.closings where session_id = any ($1)";
+const CLOSED: &str = include_str!("closed.sql");
 
 #[derive(Clone)]
 pub(super) struct Rows(Pool);
@@ -65,6 +66,16 @@ impl Rows {
     ) -> Result<Option<DateTime<Utc>>, PgError> {
         let row = query_opt(&self.0, TOUCH, &[&token.as_bytes(), &now]).await?;
         row.map(|row| row.try_get(0)).transpose().map_err(PgError::from)
+    }
+
+    pub(super) async fn of_account(
+        &self,
+        account: AccountId,
+        except: Option<SessionId>,
+    ) -> Result<Vec<SessionId>, PgError> {
+        let except = except.map(|one| one.0);
+        let rows = query(&self.0, OF_ACCOUNT, &[&account.0, &except]).await?;
+        Ok(rows.iter().map(|row| row.try_get(0).map(SessionId)).collect::<Result<_, _>>()?)
     }
 
     pub(super) async fn close(

@@ -8,8 +8,8 @@
 //!    written with the log, and settles it.
 //! 2. After a replay (`Receipt::replayed`) no side effect runs again. An operation that writes ahead
 //!    asks `Executor::find_earlier` first, before anything that could refuse the repeated command. What
-//!    the first call left undone is done by the worker that reads its event. `end_tokens` alone runs again:
-//!    it spares what was issued after the event.
+//!    the first call left undone is done by the worker that reads its event. `end_tokens` and `sign_out` alone
+//!    run again: they spare what came after the event.
 //!
 //! `write_ahead` keeps both for rows that an event names; `request_erasure` has a ledger of its own.
 

@@ -16,7 +16,6 @@ use super::claim_codes::{claim_code, entry_of};
 use super::erasure_in_log::InLog;
 use super::owners::{OwnersError, another_leaves, check_nobody_depends};
 use crate::config::Config;
-use crate::operations::end_tokens::EndTokens;
 use crate::operations::sign_out::{SignOut, SignedOut};
 use crate::wiring::App;
 
@@ -281,9 +280,10 @@ pub(crate) async fn request_of_account(
     grace: TimeDelta,
     request: &Request,
 ) -> Result<(RequestedErasure, SignedOut), RequestErasureError> {
+    let sign_out = SignOut { account, except: None, reason: CloseReason::ErasureRequested };
     if let Some(earlier) = find_earlier(app, account.into(), request).await? {
-        EndTokens::execute_after(app, account, &earlier.receipt).await;
-        return Ok((earlier, SignedOut::Closed(0)));
+        let signed_out = sign_out.execute_after(app, (request, &earlier.receipt), true).await;
+        return Ok((earlier, signed_out));
     }
     if live.erasure.is_some() {
         let refused = Refused::Account(AccountError::ErasureRequested);
@@ -303,9 +303,7 @@ pub(crate) async fn request_of_account(
         }
         error => error,
     })?;
-    let sign_out = SignOut { account, except: None, reason: CloseReason::ErasureRequested };
-    let signed_out = sign_out.execute_after(app, (&request, &requested.receipt)).await;
-    EndTokens::execute_after(app, account, &requested.receipt).await;
+    let signed_out = sign_out.execute_after(app, (&request, &requested.receipt), true).await;
     Ok((requested, signed_out))
 }
 

@@ -7,10 +7,11 @@ use domain::{AccountId, AggregateRoot, CredentialId, Refused, SessionId};
 use infra::credentials::{CredentialsError, Password, PasswordHash};
 use infra::event_store::{ExecuteError, LoadError, Receipt, Request, Step};
 use infra::failpoint;
+use infra::log::FeedError;
 use uuid::Uuid;
 
+use super::appended_event::appended_event;
 use super::write_ahead::{LookedUp, NewCommand, WriteAhead, Written};
-use crate::operations::end_tokens::EndTokens;
 use crate::operations::sign_out::SignOut;
 use crate::wiring::App;
 
@@ -23,6 +24,8 @@ pub(crate) enum SetPasswordError {
     Load(#[from] LoadError),
     #[error(transparent)]
     Execute(#[from] ExecuteError),
+    #[error("the event of the earlier request was not read: {0}")]
+    Feed(#[from] FeedError),
 }
 
 /// The hash of a password, which no event names yet.
@@ -91,7 +94,7 @@ impl SetPassword {
         let new = match NewCommand::look_up(app, request).await? {
             LookedUp::New(new) => new,
             LookedUp::Earlier(receipt) => {
-                end_tokens(app, (account, &planned), &receipt).await;
+                repeat(app, (account, &planned), (request, &receipt)).await?;
                 return Ok(receipt);
             }
         };
@@ -105,9 +108,7 @@ impl SetPassword {
         };
         let receipt = written.execute(step).await?;
         failpoint!(PasswordChanged);
-        let sign_out = SignOut { account, except, reason: CloseReason::PasswordChanged };
-        sign_out.execute_after(app, (request, &receipt)).await;
-        end_tokens(app, (account, &planned), &receipt).await;
+        end_access(app, (account, &planned), except, (request, &receipt)).await;
         Ok(receipt)
     }
 }
@@ -123,14 +124,28 @@ async fn refuse_early(
     Ok(decided.map_err(|refused| ExecuteError::from(Refused::Account(refused)))?)
 }
 
-/// Ends the API tokens, as the command has it. A repeated command does it, too: the call before may have
-/// been cut short.
-pub(crate) async fn end_tokens(
+/// Ends what a repeated command ends: the call before may have been cut short.
+///
+/// # Errors
+/// The event of the command was not read.
+pub(crate) async fn repeat(
+    app: &App,
+    of: (AccountId, &AccountCommand),
+    earlier: (&Request, &Receipt),
+) -> Result<(), FeedError> {
+    let event = appended_event(app, earlier.1).await?;
+    end_access(app, of, event.and_then(|event| event.session()), earlier).await;
+    Ok(())
+}
+
+/// Ends the sessions, and the API tokens as the command has it.
+async fn end_access(
     app: &App,
     (account, command): (AccountId, &AccountCommand),
-    receipt: &Receipt,
+    except: Option<SessionId>,
+    of: (&Request, &Receipt),
 ) {
-    if !matches!(command, AccountCommand::ChangePassword { keep_api_tokens: true, .. }) {
-        EndTokens::execute_after(app, account, receipt).await;
-    }
+    let sign_out = SignOut { account, except, reason: CloseReason::PasswordChanged };
+    let keeps = matches!(command, AccountCommand::ChangePassword { keep_api_tokens: true, .. });
+    sign_out.execute_after(app, of, !keeps).await;
 }

@@ -27,7 +27,7 @@ use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
 use crate::operations::email_addresses::owner;
 use crate::operations::links::{PASSWORD_RESET, proof};
-use crate::operations::set_password::{SetPassword, SetPasswordError, end_tokens};
+use crate::operations::set_password::{SetPassword, SetPasswordError, repeat};
 
 pub fn routes(routes: &mut Routes) {
     routes
@@ -81,7 +81,8 @@ async fn change(
     let changes = |credential| AccountCommand::ChangePassword { credential, keep_api_tokens };
     // The password that a repeated request sends is not the current one any more.
     if let Some(earlier) = api.app.executor.find_earlier(&request).await? {
-        end_tokens(&api.app, (account, &changes(CredentialId(Uuid::nil()))), &earlier).await;
+        let planned = changes(CredentialId(Uuid::nil()));
+        repeat(&api.app, (account, &planned), (&request, &earlier)).await?;
         return kept_tokens::answer(&api, account, &earlier, keep_api_tokens).await;
     }
     let loaded = step_up(&api, account, &form.current).await?;
@@ -180,6 +181,7 @@ impl From<SetPasswordError> for Problem {
             SetPasswordError::Credentials(error) => error.into(),
             SetPasswordError::Load(error) => error.into(),
             SetPasswordError::Execute(error) => error.into(),
+            SetPasswordError::Feed(error) => error.into(),
         }
     }
 }

@@ -26,8 +26,7 @@ use crate::api::http::position::MinPosition;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
-use crate::operations::end_tokens::EndTokens;
-use crate::operations::sign_out::{SignOut, record_closed};
+use crate::operations::sign_out::SignOut;
 use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
@@ -196,8 +195,6 @@ async fn close_others(
     let status = if keep_api_tokens { StatusCode::OK } else { StatusCode::NO_CONTENT };
     let mut answer = HttpResponse::build(status);
     if let Some(receipt) = &receipt {
-        // Without an event of the account it ends none.
-        EndTokens::execute_after(&api.app, account, receipt).await;
         insert_position(&mut answer, receipt);
     }
     if keep_api_tokens {
@@ -206,8 +203,8 @@ async fn close_others(
     Ok(answer.finish())
 }
 
-/// The row goes first, so that the token is refused from then on; the session closer
-/// appends the event if this request does not get to it.
+/// The event comes first: a request that is refused closes nothing. The session closer deletes the row if this
+/// request does not get to it.
 async fn end(
     api: &Api,
     signed_in: &SignedIn,
@@ -225,13 +222,9 @@ async fn end(
         // Somebody else may close it at the same time.
         request.guards.clear();
     }
-    if let Some(earlier) = api.app.executor.find_earlier(&request).await? {
-        return Ok(done(&earlier));
-    }
-    api.app.sessions.close(session, reason).await?;
-    failpoint!(SessionDeleted);
     let step = Step::new::<Session>(session.0, SessionCommand::Close { reason });
     let receipt = api.app.executor.execute(&request, &[step]).await?;
-    record_closed(&api.app, &[session], &receipt).await?;
+    failpoint!(SessionClosed);
+    api.app.sessions.closed(&[session]).await?;
     Ok(done(&receipt))
 }

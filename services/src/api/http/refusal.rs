@@ -11,6 +11,7 @@ use domain::workspace::WorkspaceError;
 use infra::credentials::CredentialsError;
 use infra::event_store::{ExecuteError, LoadError};
 use infra::keyring::{KeyringError, OpenError};
+use infra::log::FeedError;
 use infra::postgres::PgError;
 use infra::run_log::RunLogError;
 
@@ -253,7 +254,7 @@ impl From<UnknownField> for Problem {
     }
 }
 
-unavailable!(LoadError CredentialsError KeyringError PgError);
+unavailable!(LoadError CredentialsError KeyringError PgError FeedError);
 
 impl From<tokio_postgres::Error> for Problem {
     fn from(error: tokio_postgres::Error) -> Self {

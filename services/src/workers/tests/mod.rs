@@ -20,6 +20,7 @@ mod refused;
 mod restoring;
 mod seating;
 mod server_keys;
+mod signed_out;
 mod signing_out;
 mod sweeping;
 mod undeleted_mails;

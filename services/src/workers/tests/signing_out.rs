@@ -6,7 +6,6 @@ use domain::session::CloseReason;
 use super::super::session_closer::{SessionCloser, close_due};
 use super::super::sweeps;
 use super::*;
-use crate::operations::sign_out::SignOut;
 
 fn closer(app: &App) -> SessionCloser {
     SessionCloser::new(app, &Arc::default())
@@ -100,56 +99,6 @@ async fn a_session_that_is_over_is_closed_in_the_log_with_its_reason() {
     let log = log(&app).await;
     let closed = log.iter().find(|event| event.event_type() == "session.closed").unwrap();
     assert_eq!((closed.stream_id(), closed.data()), (session.0, r#"{"reason":"idle"}"#));
-}
-
-#[tokio::test]
-async fn a_session_whose_end_is_not_in_the_receipt_is_left_to_the_session_closer() {
-    let harness = Harness::new().await;
-    let app = harness.node().await;
-    let ada = register(&app, "ada@example.org").await;
-    let (first, _) = sign_in(&app, ada.account).await;
-    let asks = Request::new(ada.account.into(), CommandId(app.ids.uuid()));
-    let change = AccountCommand::ChangePassword {
-        credential: hash(&app, ada.account).await,
-        keep_api_tokens: true,
-    };
-    let step = Step::new::<Account>(ada.account.0, change);
-    let receipt = app.executor.execute(&asks, &[step]).await.unwrap();
-    let reason = CloseReason::PasswordChanged;
-    let sign_out = SignOut { account: ada.account, except: None, reason };
-    sign_out.execute_after(&app, (&asks, &receipt)).await;
-    let (second, _) = sign_in(&app, ada.account).await;
-
-    // Its closing command was used before, and appends nothing.
-    sign_out.execute_after(&app, (&asks, &receipt)).await;
-    harness.clock.advance(TimeDelta::seconds(5));
-    close_due(app.clone()).await.unwrap();
-
-    for session in [first, second] {
-        assert_eq!(event_types(&app, session.0).await, ["session.opened", "session.closed"]);
-    }
-}
-
-#[tokio::test]
-async fn a_replay_signs_nobody_out() {
-    let harness = Harness::new().await;
-    let app = harness.node().await;
-    let ada = register(&app, "ada@example.org").await;
-    let asks = Request::new(ada.account.into(), CommandId(app.ids.uuid()));
-    let change = AccountCommand::ChangePassword {
-        credential: hash(&app, ada.account).await,
-        keep_api_tokens: true,
-    };
-    let step = || Step::new::<Account>(ada.account.0, change.clone());
-    app.executor.execute(&asks, &[step()]).await.unwrap();
-    let (_, token) = sign_in(&app, ada.account).await;
-
-    let replay = app.executor.execute(&asks, &[step()]).await.unwrap();
-    let reason = CloseReason::PasswordChanged;
-    let sign_out = SignOut { account: ada.account, except: None, reason };
-    sign_out.execute_after(&app, (&asks, &replay)).await;
-
-    assert!(app.sessions.find(&token).await.unwrap().is_some());
 }
 
 #[tokio::test]

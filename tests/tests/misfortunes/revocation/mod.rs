@@ -5,3 +5,4 @@ mod executor;
 mod http;
 mod owners;
 mod passwords;
+mod sign_outs;
