@@ -31,7 +31,7 @@ pub enum AccountCommand {
     /// Follows the link that was mailed to the new address.
     ConfirmEmailChange { proof: ProofId, now: DateTime<Utc> },
     /// The same address in another spelling, such as its case: no link is needed. The caller has compared
-    /// the two.
+    /// the two, and has `HasEmail` guard the one that it compared.
     RespellEmail { email: Personal<AccountEmail> },
     /// Corrects what is given (Art. 16 GDPR); one of the two at least.
     Rectify { name: Option<Personal<AccountName>>, username: Option<Personal<AccountUsername>> },
@@ -59,6 +59,11 @@ pub enum AccountCommand {
     GiveConsent { purpose: Purpose, policy_version: u32 },
     /// Changes nothing: a guard of what another owner of a workspace, who leaves, does.
     Remain,
+    /// Changes nothing: a guard of what rests on the password, which was verified against `credential`.
+    Verified { credential: CredentialId },
+    /// Changes nothing: a guard of what rests on the address, which is verified and which the caller has
+    /// compared as the state has it.
+    HasEmail { email: Personal<AccountEmail> },
     /// At any time (Art. 7(3) GDPR). Changes nothing if there is no consent.
     WithdrawConsent { purpose: Purpose },
     /// `due` is the end of the grace: at most 30 days from `now`.
@@ -85,6 +90,7 @@ impl AccountCommand {
                 | Self::SucceedLogin { .. }
                 | Self::FailLogin { .. }
                 | Self::Remain
+                | Self::Verified { .. }
                 | Self::CancelErasure { .. }
                 | Self::CompleteErasure { .. }
                 | Self::ProveBackupErasure

@@ -27,6 +27,10 @@ pub enum AccountError {
     LinkExpired,
     #[error("the password has been changed since it was checked: sign in with the new one")]
     CredentialReplaced,
+    #[error("the password has been changed since it was verified: send the new one")]
+    PasswordReplaced,
+    #[error("the address of the account has been changed meanwhile: look at it, and try again")]
+    EmailReplaced,
     #[error(
         "the only other owner of a workspace leaves as well: make another member its owner first, or \
          delete it"

@@ -7,6 +7,9 @@ mod error;
 mod event;
 #[cfg(test)]
 mod golden;
+mod guards;
+#[cfg(test)]
+mod guards_tests;
 mod holding;
 #[cfg(test)]
 mod parties_tests;
@@ -250,10 +253,11 @@ impl LiveAccount {
             AccountCommand::CancelErasure { now } => return self.cancel_erasure(now),
             AccountCommand::CompleteErasure { now } => return self.complete_erasure(now),
             AccountCommand::ProveBackupErasure => return Err(AccountError::NotErased),
-            AccountCommand::Remain if self.erasure.is_some() => {
-                return Err(AccountError::OwnerLeaves);
+            AccountCommand::Remain => return self.remains().map(|()| vec![]),
+            AccountCommand::Verified { credential } => {
+                return self.has_password(credential).map(|()| vec![]);
             }
-            AccountCommand::Remain => return Ok(vec![]),
+            AccountCommand::HasEmail { email } => return self.has_email(&email).map(|()| vec![]),
             AccountCommand::Register { .. } => return Err(AccountError::AlreadyExists),
         };
         Ok(vec![event])

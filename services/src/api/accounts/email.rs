@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use crate::api::accounts::link::LinkRequest;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
-use crate::api::auth::step_up::{live_account, step_up};
+use crate::api::auth::step_up::{has_email, live_account, step_up};
 use crate::api::http::answer::{accepted, done};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, secret, text};
@@ -65,7 +65,8 @@ async fn change(
     body: Body<ChangeEmailRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
-    let account = step_up(&api, signed_in.account, &form.password).await?;
+    let mut request = signed_in.request(&caller, bytes);
+    let account = step_up(&api, &mut request, signed_in.account, &form.password).await?;
     matches.0.check(account.version)?;
     api.limits.mail(caller.address, form.email.canonical())?;
     let live = live_account(&account)?;
@@ -74,9 +75,9 @@ async fn change(
     if form.email == current {
         return Err(Problem::field("email", "the account has this address already"));
     }
-    let mut request = signed_in.request(&caller, bytes);
     if form.email.canonical() == current.canonical() && live.email_verified {
         request.reservations = reserve(&api.app, &form.email, signed_in.account).await?;
+        request.guards.push(has_email(signed_in.account, live));
         let command = AccountCommand::RespellEmail { email: Personal::Clear(form.email) };
         let step = matches.0.on(Step::new::<Account>(signed_in.account.0, command))?;
         return Ok(done(&api.app.executor.execute(&request, &[step]).await?));

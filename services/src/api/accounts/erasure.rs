@@ -96,8 +96,8 @@ async fn request(
     let grace = grace(&api.app.config, form.grace_days);
     let grace = grace.map_err(|detail| Problem::field("grace_days", detail))?;
     let account = signed_in.account;
-    let loaded = step_up(&api, account, &form.password).await?;
-    let request = signed_in.request(&caller, bytes);
+    let mut request = signed_in.request(&caller, bytes);
+    let loaded = step_up(&api, &mut request, account, &form.password).await?;
     let live = live_account(&loaded)?;
     let (requested, _) = request_of_account(&api.app, account, live, grace, &request).await?;
     let RequestedErasure { receipt, due, claim_code } = requested;

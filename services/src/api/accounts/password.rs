@@ -76,7 +76,7 @@ async fn change(
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
     let account = signed_in.account;
-    let request = signed_in.request(&caller, bytes);
+    let mut request = signed_in.request(&caller, bytes);
     let keep_api_tokens = form.keep_api_tokens;
     let changes = |credential| AccountCommand::ChangePassword { credential, keep_api_tokens };
     // The password that a repeated request sends is not the current one any more.
@@ -85,7 +85,7 @@ async fn change(
         repeat(&api.app, (account, &planned), (&request, &earlier)).await?;
         return kept_tokens::answer(&api, account, &earlier, keep_api_tokens).await;
     }
-    let loaded = step_up(&api, account, &form.current).await?;
+    let loaded = step_up(&api, &mut request, account, &form.current).await?;
     let (except, expected) = (Some(signed_in.session), matches.0.matched(loaded.version)?);
     let set = SetPassword { account, password: form.new, except, expected };
     let receipt = set.execute(&api.app, &request, changes).await?;

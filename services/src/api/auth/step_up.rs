@@ -1,30 +1,33 @@
 //! Asks for the password again, before what a stolen session should not be able to do.
 
 use domain::AccountId;
-use domain::account::{Account, AccountError, LiveAccount};
-use infra::event_store::Loaded;
+use domain::account::{Account, AccountCommand, AccountError, LiveAccount};
+use infra::event_store::{Guard, Loaded, Request};
 use secrecy::SecretString;
 
 use crate::api::Api;
 use crate::api::http::problem::{Problem, ProblemKind};
 
-/// Verifies the password of the account, and returns the account.
+/// Verifies the password of the account, and returns the account. The request is refused if, when its events
+/// are appended, the password is another one.
 ///
 /// # Errors
 /// Another password, or too many attempts.
 pub async fn step_up(
     api: &Api,
+    request: &mut Request,
     account: AccountId,
     password: &SecretString,
 ) -> Result<Loaded<Account>, Problem> {
     api.limits.step_up(account)?;
     let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
     let credential = live_account(&loaded)?.credential;
-    if api.app.credentials.verify(account, credential, password).await? {
-        Ok(loaded)
-    } else {
-        Err(Problem::of(ProblemKind::PasswordWrong))
+    if !api.app.credentials.verify(account, credential, password).await? {
+        return Err(Problem::of(ProblemKind::PasswordWrong));
     }
+    let verified = AccountCommand::Verified { credential };
+    request.guards.push(Guard::new::<Account>(account.into(), account.0, verified));
+    Ok(loaded)
 }
 
 /// The account, if it is registered and not erased.
@@ -36,4 +39,10 @@ pub fn live_account(loaded: &Loaded<Account>) -> Result<&LiveAccount, Problem> {
         Account::Live(live) => Ok(live),
         Account::Absent | Account::Ended { .. } => Err(AccountError::Unknown.into()),
     }
+}
+
+/// The account has the address that was compared, when the events of a command are appended.
+pub fn has_email(account: AccountId, live: &LiveAccount) -> Guard {
+    let has = AccountCommand::HasEmail { email: live.email.clone() };
+    Guard::new::<Account>(account.into(), account.0, has)
 }

@@ -71,6 +71,7 @@ impl From<AccountError> for Problem {
             AccountError::NothingToRectify => {
                 return Self::new(ProblemKind::BadBody, reason.to_string());
             }
+            AccountError::PasswordReplaced => ProblemKind::PasswordWrong,
             AccountError::CredentialReplaced => return Self::of(ProblemKind::SignInRefused),
             AccountError::OwnerLeaves => ProblemKind::OwnsWorkspaces,
             AccountError::EmailVerified => ProblemKind::AlreadyDone,
@@ -79,6 +80,7 @@ impl From<AccountError> for Problem {
             AccountError::ErasureRequested => ProblemKind::ErasureRequested,
             AccountError::AlreadyExists
             | AccountError::EmailUnverified
+            | AccountError::EmailReplaced
             | AccountError::NotErased
             | AccountError::ErasureNotRequested
             | AccountError::GraceOver(_)

@@ -5,7 +5,7 @@ use actix_web::http::{StatusCode, header};
 use actix_web::{HttpResponse, web};
 use domain::server::{Fingerprint, LiveServer, Server, ServerCommand};
 use domain::workspace::WorkspaceAction;
-use infra::event_store::{ExecuteError, Step};
+use infra::event_store::{ExecuteError, Request, Step};
 use infra::keyring::SealError;
 use infra::remote::{Identity, IdentityError};
 use infra::server_credentials::ServerCredentialsError;
@@ -79,7 +79,7 @@ async fn approve(
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let (form, bytes) = body.read()?;
-    let request = member.request(&caller, bytes);
+    let mut request = member.request(&caller, bytes);
     // A repeated request needs no password, whatever has become of the server since.
     if let Some(earlier) = api.app.executor.find_earlier(&request).await? {
         return Ok(done(&earlier));
@@ -92,7 +92,7 @@ async fn approve(
         let step = Step::new::<Server>(server.id.0, approves).expecting(current.version);
         matches.0.check(current.version)?;
         if !confirmed && replaces_key(current.live()?, fingerprint) {
-            confirm(&api, &member, form.password.as_ref()).await?;
+            confirm(&api, &mut request, &member, form.password.as_ref()).await?;
             confirmed = true;
         }
         match api.app.executor.execute(&request, &[step]).await {
@@ -112,13 +112,14 @@ fn replaces_key(live: &LiveServer, fingerprint: Fingerprint) -> bool {
 /// To replace an approved key takes the password: a stolen session is not enough.
 async fn confirm(
     api: &Api,
+    request: &mut Request,
     member: &Member,
     password: Option<&SecretString>,
 ) -> Result<(), Problem> {
     member.in_person()?;
     let detail = "a key was approved before: send your password to approve another one";
     let password = password.ok_or_else(|| Problem::field("password", detail))?;
-    step_up(api, member.account, password).await.map(drop)
+    step_up(api, request, member.account, password).await.map(drop)
 }
 
 /// Either `generate`, or a key of one's own.

@@ -64,8 +64,8 @@ async fn request(
     let (form, bytes) = body.read()?;
     let grace = grace(&api.app.config, form.grace_days);
     let grace = grace.map_err(|detail| Problem::field("grace_days", detail))?;
-    step_up(&api, member.account, &form.password).await?;
-    let request = member.request(&caller, bytes);
+    let mut request = member.request(&caller, bytes);
+    step_up(&api, &mut request, member.account, &form.password).await?;
     let (workspace, now) = (member.workspace, api.app.clock.now());
     if let Some(earlier) = find_earlier(&api.app, workspace.into(), &request).await? {
         return Ok(answer(earlier));

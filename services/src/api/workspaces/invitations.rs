@@ -11,7 +11,7 @@ use domain::workspace::{
 };
 use domain::{InvitationId, WorkspaceId};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use infra::event_store::{ExecuteError, Loaded, Step};
+use infra::event_store::{ExecuteError, Guard, Loaded, Step};
 use infra::ids::derived;
 use infra::keyring::LinkPurpose;
 use serde::Serialize;
@@ -23,7 +23,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathWorkspace};
 use crate::api::auth::signed_in::SignedIn;
-use crate::api::auth::step_up::live_account;
+use crate::api::auth::step_up::{has_email, live_account};
 use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, number, text};
@@ -265,15 +265,15 @@ async fn accept(
     let (link, bytes) = body.read()?;
     let (of, id) = link.subject(&api, LinkPurpose::AcceptInvitation).await?;
     let (workspace, invitation) = (WorkspaceId(of.0), InvitationId(id.0));
+    let mut request = signed_in.request(&caller, bytes);
+    request.tenant = workspace.into();
     let loaded = load(&api, workspace).await?;
     let live = loaded.state.live().ok_or(WorkspaceError::InvitationGone)?;
     if let Some(open) = live.invitations.get(&invitation) {
         let sent_to = address(&api, workspace, invitation, open).await?;
         let sent_to = sent_to.ok_or(WorkspaceError::InvitationGone)?;
-        check_is_theirs(&api, &signed_in, &sent_to).await?;
+        request.guards.push(check_is_theirs(&api, &signed_in, &sent_to).await?);
     }
-    let mut request = signed_in.request(&caller, bytes);
-    request.tenant = workspace.into();
     let now = api.app.clock.now();
     let accepts = WorkspaceCommand::AcceptInvitation { by: signed_in.account, invitation, now };
     let step = Step::new::<Workspace>(workspace.0, accepts);
@@ -282,12 +282,13 @@ async fn accept(
         .json(AcceptInvitationResponse { workspace_id: workspace.0 }))
 }
 
-/// Only the invited address may accept: a forwarded mail is not enough.
+/// Only the invited address may accept: a forwarded mail is not enough. The guard says that it is still theirs
+/// when they join.
 async fn check_is_theirs(
     api: &Api,
     signed_in: &SignedIn,
     sent_to: &EmailAddress,
-) -> Result<(), Problem> {
+) -> Result<Guard, Problem> {
     let account = signed_in.account;
     let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
     let live = live_account(&loaded)?;
@@ -300,5 +301,5 @@ async fn check_is_theirs(
     if !live.email_verified || own.canonical() != sent_to.canonical() {
         return Err(Problem::of(ProblemKind::NotInvited));
     }
-    Ok(())
+    Ok(has_email(account, live))
 }

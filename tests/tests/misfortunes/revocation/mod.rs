@@ -6,3 +6,4 @@ mod http;
 mod owners;
 mod passwords;
 mod sign_outs;
+mod step_ups;
