@@ -16,7 +16,7 @@ pub use field::{
 pub use personal::{AnyPersonal, Personal, Sealed};
 pub use value::{
     CommandLine, DeploymentStep, DeploymentSteps, EmailAddress, HostName, Invalid, IpAddress,
-    Label, LoginName, PersonName, RunEnvironment, SecretText, UserAgent, Username,
+    Label, LoginName, PersonName, RunEnvironment, SecretText, TypedAddress, UserAgent, Username,
 };
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ const PAGE: &str = "select blind_index, owner from event_log.reservations \
     where kind = $1 and blind_index > $2 order by blind_index limit $3";
 const OF_OWNER: &str = "select kind, blind_index from event_log.reservations where owner = $1 \
     order by kind, blind_index";
+const OWNER: &str = "select owner from event_log.reservations where (kind, blind_index) = ($1, $2)";
 const RESERVE_AGAIN: &str = "select event_log.reserve_again($1, $2, $3, $4, $5)";
 const PROGRESS: &str = "select through, complete from event_log.reservation_move \
     where (kind_old, kind_new) = ($1, $2)";
@@ -104,6 +105,12 @@ impl Reservations {
         let rows = query(&self.0, OF_OWNER, &[&owner]).await?;
         let reservations = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
         reservations.collect()
+    }
+
+    /// Who has reserved this; `None` when it is free.
+    pub async fn owner(&self, kind: &str, blind_index: &[u8]) -> Result<Option<Uuid>, PgError> {
+        let row = query_opt(&self.0, OWNER, &[&kind, &blind_index]).await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 
     /// Reserves `new` for an owner who still has `old`. `false`: the owner has not, or another owner

@@ -1,5 +1,6 @@
 //! Moves the reservations of addresses to the next key of the e-mail index, a batch at a time.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -170,8 +171,16 @@ impl<'a> Accounts<'a> {
             OwnAddress::Gone => return Ok(Restored::Done),
             OwnAddress::Unreadable => return Ok(Restored::Unreadable),
         };
-        for new in self.app.keyring.email_index.indexes(&address).await? {
-            if !self.app.reservations.reserve_again(&new, old, owner).await? {
+        let reserved = self.app.keyring.email_index.indexes_of_all_forms(&address).await?;
+        let kinds: BTreeSet<&String> = reserved.iter().map(|(kind, _)| kind).collect();
+        for kind in kinds {
+            // The canonical one, or where another has that, the first form that is free.
+            let mut is_reserved = false;
+            for form in reserved.iter().filter(|(of, _)| of == kind) {
+                is_reserved =
+                    is_reserved || self.app.reservations.reserve_again(form, old, owner).await?;
+            }
+            if !is_reserved {
                 tracing::warn!(%owner, "the address of a restored account now belongs to another account");
             }
         }
@@ -222,9 +231,33 @@ impl<'a> Accounts<'a> {
         };
         let reserved = self.app.keyring.email_index.indexes_of_all_forms(&address).await?;
         let is_its = reserved.iter().any(|(kind, of)| kind == old && *of == index);
-        // The canonical form comes first, and is the only one that moves.
-        let next = reserved.into_iter().find(|(kind, _)| kind == new);
+        // By form: the canonical one comes first, and is the only one that moves.
+        let kinds: BTreeSet<&String> = reserved.iter().map(|(kind, _)| kind).collect();
+        let mut forms = reserved.chunks(kinds.len().max(1));
+        let is_shared = forms.len() > 1 && self.is_shared(old, &reserved, owner).await?;
+        let form = if is_shared {
+            forms.find(|form| form.iter().any(|(kind, of)| kind == old && *of == index))
+        } else {
+            forms.next()
+        };
+        let next = form.and_then(|form| form.iter().find(|(kind, _)| kind == new)).cloned();
         Ok(next.filter(|_| is_its).map(|new| MovedRow { old: index, new, owner }))
+    }
+
+    /// Whether another account has a form of this address, from before it had one canonical form: then
+    /// each keeps the form that it has, and is found by its spelling.
+    async fn is_shared(
+        &self,
+        old: &str,
+        reserved: &[Index],
+        owner: Uuid,
+    ) -> Result<bool, KeyringError> {
+        for (kind, index) in reserved.iter().filter(|(kind, _)| kind == old) {
+            if self.app.reservations.owner(kind, index).await?.is_some_and(|other| other != owner) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Pairs of addresses that look alike: one address, or one of the two is refused.
 
-use super::{EmailAddress, Invalid, PersonName, Username};
+use super::{EmailAddress, Invalid, PersonName, TypedAddress, Username};
 
 /// What becomes of a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +123,51 @@ fn an_address_from_before_is_found_in_the_forms_it_was_reserved_in() {
     let stored: EmailAddress = serde_json::from_str("\"Gro\u{df}@home.example\"").unwrap();
     assert_eq!(stored.canonical(), "gro\u{df}@home.example");
     assert!(stored.former_forms().is_empty());
+}
+
+#[test]
+fn an_address_from_before_is_found_whether_it_was_composed_or_not() {
+    let forms = |text| EmailAddress::parse(text).unwrap().former_forms();
+    let decomposed = "jo\u{308}rg@home.example";
+    assert_eq!(forms("J\u{f6}rg@home.example"), [decomposed]);
+    assert_eq!(forms("Jo\u{308}rg@home.example"), [decomposed]);
+    let both = forms("j\u{f6}rg@b\u{fc}cher.example");
+    for form in ["jo\u{308}rg@b\u{fc}cher.example", "jo\u{308}rg@xn--bcher-kva.example"] {
+        assert!(both.contains(&form.to_owned()), "{both:?}");
+    }
+
+    // A keyboard of Vietnamese composes the vowel, and not its tone.
+    let partly = "\u{e2}\u{301}n@home.example".to_owned();
+    let stored: EmailAddress = serde_json::from_str(&format!("\"{partly}\"")).unwrap();
+    assert_eq!(stored.canonical(), "\u{1ea5}n@home.example");
+    assert!(stored.former_forms().contains(&partly));
+    let typed = TypedAddress::parse(&partly).unwrap();
+    assert!(typed.to_look_up().former_forms().contains(&partly));
+}
+
+#[test]
+fn whoever_has_an_address_from_before_may_type_it() {
+    let stored = |text: &str| serde_json::from_value::<EmailAddress>(text.into()).unwrap();
+    for text in [
+        "gro\u{df}@home.example",
+        "\u{3c3}\u{3b1}\u{3c3}@home.example",
+        "\u{430}da@home.example",
+        "ada@10.0.0.1",
+    ] {
+        let typed = TypedAddress::parse(text).unwrap();
+        assert!(!typed.is_taken_today() && typed.can_be(&stored(text)), "{text}");
+        assert_eq!(typed.to_look_up(), stored(text));
+        assert_eq!(format!("{typed:?}"), "<TypedAddress>");
+    }
+    let kelvin = TypedAddress::parse("mar\u{212a}@home.example").unwrap();
+    assert_eq!(kelvin.to_look_up().canonical(), "mark@home.example");
+    assert!(!kelvin.can_be(&stored("mark@home.example")), "that is somebody else");
+    assert!(kelvin.can_be(&stored("mar\u{212a}@home.example")));
+    let mark = TypedAddress::parse("Mark@home.example").unwrap();
+    assert!(mark.is_spelled_as(&stored("mark@home.example")));
+    for never in ["ada", "@home.example", "\"ada\"@home.example", "ada@[192.0.2.7]", "ada@home"] {
+        assert!(TypedAddress::parse(never).is_err(), "{never}");
+    }
 }
 
 #[test]

@@ -80,6 +80,9 @@ texts! {
     /// At most 254 bytes (RFC 5321, 4.5.3.1.3), nothing quoted, nothing that looks like another. As it
     /// was typed.
     EmailAddress
+    /// What somebody types who has an account: any text that was ever taken for an address, also by a rule
+    /// of before. As it was typed.
+    TypedAddress
     /// At most 200 bytes, no control characters, nothing that is not seen.
     PersonName
     /// At most 64 bytes.

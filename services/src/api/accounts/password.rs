@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use domain::CredentialId;
 use domain::account::{Account, AccountCommand};
-use domain::privacy::EmailAddress;
+use domain::privacy::TypedAddress;
 use infra::credentials::Password;
 use infra::event_store::{ExecuteError, Step};
 use infra::keyring::LinkPurpose;
@@ -25,7 +25,7 @@ use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Problem, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
-use crate::operations::email_addresses::owner;
+use crate::operations::email_addresses::owner_of_typed;
 use crate::operations::links::{PASSWORD_RESET, proof};
 use crate::operations::set_password::{SetPassword, SetPasswordError, repeat};
 
@@ -94,13 +94,13 @@ async fn change(
 
 #[derive(ToSchema)]
 pub struct ForgottenPasswordRequest {
-    #[schema(schema_with = schemas::email)]
-    email: EmailAddress,
+    #[schema(schema_with = schemas::typed_email)]
+    email: TypedAddress,
 }
 
 impl FromFields for ForgottenPasswordRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let email = fields.required("email", text(EmailAddress::parse));
+        let email = fields.required("email", text(TypedAddress::parse));
         Some(Self { email: email? })
     }
 }
@@ -117,9 +117,9 @@ async fn request_reset(
     body: Body<ForgottenPasswordRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
-    api.limits.mail(caller.address, form.email.canonical())?;
+    api.limits.mail(caller.address, form.email.to_look_up().canonical())?;
     // Neither a position nor a refusal may show whether there was somebody to mail to.
-    if let Some(account) = owner(&api.app, &form.email).await? {
+    if let Some(account) = owner_of_typed(&api.app, &form.email).await? {
         let command = caller.command(None);
         let request = caller.request(account.into(), command, None, bytes);
         let proof = proof(&api.app, command, PASSWORD_RESET);
@@ -163,8 +163,8 @@ async fn reset(
     caller: Caller,
     body: Body<ResetPasswordRequest>,
 ) -> Result<HttpResponse, Problem> {
-    api.limits.link(caller.address)?;
     let (form, bytes) = body.read()?;
+    api.limits.link(caller.address)?;
     let link = LinkRequest::new(form.token);
     let (account, proof) = link.account(&api, LinkPurpose::ResetPassword).await?;
     let actor = Some(account.into());

@@ -40,13 +40,22 @@ const fn known(format: KnownFormat) -> SchemaFormat {
 
 /// What `EmailAddress` takes.
 pub fn email() -> Object {
+    address(LAST_LABEL).description(Some(format!("At most 254 bytes in UTF-8. {DISTINCT}"))).build()
+}
+
+/// What `TypedAddress` takes.
+pub fn typed_email() -> Object {
+    let description =
+        "At most 254 bytes in UTF-8. Also an address that is refused for new accounts.";
+    address(LABEL).description(Some(description)).build()
+}
+
+fn address(last_label: &str) -> ObjectBuilder {
     text()
         .format(Some(known(KnownFormat::Email)))
         .min_length(Some(3))
         .max_length(Some(254))
-        .pattern(Some(format!(r"^{ATOM}(?:\.{ATOM})*@(?:{LABEL}\.)+{LAST_LABEL}$")))
-        .description(Some(format!("At most 254 bytes in UTF-8. {DISTINCT}")))
-        .build()
+        .pattern(Some(format!(r"^{ATOM}(?:\.{ATOM})*@(?:{LABEL}\.)+{last_label}$")))
 }
 
 /// What `PersonName` takes.

@@ -6,6 +6,7 @@ mod erased_members;
 mod erased_rows;
 mod erased_snapshots;
 mod erasing;
+mod former_addresses;
 mod holdings;
 mod keys;
 mod known_erasures;
