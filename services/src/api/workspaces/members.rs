@@ -48,7 +48,8 @@ pub struct MembersQuery {
     /// The members at that time, out of the log.
     #[param(value_type = Option<String>, format = DateTime)]
     as_of: Option<DateTime<Utc>>,
-    /// With names, and addresses where the purpose allows; for owners and admins. It is recorded.
+    /// With names, and addresses where the purpose allows; for owners and admins. It is recorded. Those
+    /// who belonged at `as_of`, and do not now, are shown without.
     #[param(required = false)]
     names: bool,
     /// What the names are opened for: `account_administration` (names) or `service_communication`
@@ -107,6 +108,7 @@ async fn list(
     let Query(MembersQuery { as_of, names, purpose }) = query;
     let (executor, of) = (&api.app.executor, member.workspace);
     let mut version = workspace.version;
+    let today = workspace.state.live().map(|live| live.members.clone()).unwrap_or_default();
     let state = match as_of {
         Some(at) => executor.load_as_of::<Workspace>(of.into(), of.0, at).await?.state,
         None => workspace.state,
@@ -115,8 +117,11 @@ async fn list(
     let mut people = BTreeMap::new();
     if names {
         let purpose = purpose.ok_or_else(no_purpose)?;
-        version = open(&api, &member, &caller, purpose, members.len()).await?;
-        people = opened_people(&api, purpose, &members).await?;
+        // Whoever has left is nobody's business any more.
+        let named: Vec<AccountId> =
+            members.keys().copied().filter(|account| today.contains_key(account)).collect();
+        version = open(&api, &member, &caller, purpose, named.len()).await?;
+        people = opened_people(&api, purpose, &named).await?;
     }
     let items = members.into_iter().map(|(account, role)| {
         let (name, email) = people.remove(&account).unwrap_or_default();
@@ -155,10 +160,9 @@ type Opened = (Option<PersonName>, Option<EmailAddress>);
 async fn opened_people(
     api: &Api,
     purpose: Purpose,
-    members: &BTreeMap<AccountId, Role>,
+    accounts: &[AccountId],
 ) -> Result<BTreeMap<AccountId, Opened>, Problem> {
-    let accounts: Vec<AccountId> = members.keys().copied().collect();
-    let rows = by_ids(&api.app.pool, &accounts).await?;
+    let rows = by_ids(&api.app.pool, accounts).await?;
     let rows = rows.into_iter().filter(|row| !row.restricted());
     let opening = rows.map(|row| opened_person(api, purpose, row));
     stream::iter(opening).buffer_unordered(AT_ONCE).try_collect().await

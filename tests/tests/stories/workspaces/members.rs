@@ -127,6 +127,27 @@ async fn who_belonged_at_a_time_is_told_by_the_log() {
     harness.ada.get(&harness.at("members?as_of=yesterday")).await.expect(400);
 }
 
+#[tokio::test]
+async fn names_of_those_who_left_are_not_opened_for_a_time_at_which_they_belonged() {
+    let harness = Harness::new().await;
+    let bob = harness.invited("bob", "viewer").await;
+    let eve = harness.invited("eve", "viewer").await;
+    let (bob_id, eve_id) = (bob.account().await, eve.account().await);
+    let joined = now(&harness).await;
+    bob.delete(&harness.at(&format!("members/{bob_id}"))).await.expect(204);
+
+    let names = format!("members?as_of={joined}&names=true&purpose=service_communication");
+    let listed = harness.ada.get(&harness.at(&names)).await.expect(200).json();
+
+    let items = listed["items"].as_array().unwrap();
+    let of = |id: &str| items.iter().find(|item| item["account_id"] == *id).unwrap();
+    assert_eq!(items.len(), 3);
+    assert_eq!(of(&bob_id), &json!({ "account_id": bob_id, "role": "viewer" }));
+    assert_eq!(of(&eve_id)["email"], "eve@example.org");
+    let opened = &harness.events("workspace.member_names_opened").await[0];
+    assert_eq!(opened["count"], 2, "{opened}");
+}
+
 /// The database's own time, which stands on every event.
 async fn now(harness: &Harness) -> String {
     let log = harness.installation.log().await;
