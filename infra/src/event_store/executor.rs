@@ -22,7 +22,7 @@ use super::load::cache::Cache;
 use super::load::snapshot::Snapshots;
 use super::load::state::{LoadError, Loaded, Stored};
 use super::load::streams::{Freshness, Streams};
-use super::receipt::Receipt;
+use super::receipt::{AppendedEvent, Receipt};
 use super::request::Request;
 use super::step::Step;
 use crate::ids::hashed;
@@ -139,8 +139,7 @@ impl Executor {
     /// `Reused` when that call had another body; `Unavailable`.
     pub async fn find_earlier(&self, request: &Request) -> Result<Option<Receipt>, ExecuteError> {
         let macs = self.request_macs(request).await?;
-        let events = look_up(&self.0.appender.streams.pool, request, macs).await?;
-        Ok(events.map(Receipt::of_earlier))
+        Ok(self.earlier(request, macs).await?.map(Receipt::of_earlier))
     }
 
     /// An id derived from a request with its body: the same request gets the same id for the rest of the
@@ -171,7 +170,13 @@ impl Executor {
                 continue;
             }
             let Decision { draft, loaded, .. } = decision;
-            if let Some(appended) = self.0.appender.append(draft, macs).await? {
+            let appended = match self.0.appender.append(draft, macs).await {
+                Err(ExecuteError::Reused) => {
+                    self.earlier(request, macs).await?.map(|events| (events, true))
+                }
+                appended => appended?,
+            };
+            if let Some(appended) = appended {
                 let receipt = receipt(steps, &loaded, Some(appended));
                 if !receipt.replayed() {
                     self.0.appender.cache(request.tenant, steps, loaded, &receipt);
@@ -199,13 +204,28 @@ impl Executor {
         macs: Option<RequestMacs>,
         decision: Decision<'_>,
     ) -> Result<Receipt, ExecuteError> {
-        let earlier = look_up(&self.0.appender.streams.pool, request, macs).await?;
+        let earlier = self.earlier(request, macs).await?;
         match (earlier, decision.refused) {
             (None, Some(refused)) => Err(refused),
             (earlier, _) => {
                 Ok(receipt(steps, &decision.loaded, earlier.map(|events| (events, true))))
             }
         }
+    }
+
+    /// The events of an earlier call, also of one that a former version has executed.
+    async fn earlier(
+        &self,
+        request: &Request,
+        macs: Option<RequestMacs>,
+    ) -> Result<Option<Vec<AppendedEvent>>, ExecuteError> {
+        let pool = &self.0.appender.streams.pool;
+        let found = look_up(pool, request, macs).await;
+        if let (Err(ExecuteError::Reused), Some(former)) = (&found, &request.former_body) {
+            let macs = self.macs_of(request, former).await?;
+            return look_up(pool, request, Some(macs)).await;
+        }
+        found
     }
 
     fn conflict_lock(&self, steps: &[Step]) -> Option<&Mutex<()>> {
@@ -313,8 +333,12 @@ impl Executor {
 
     async fn request_macs(&self, request: &Request) -> Result<Option<RequestMacs>, ExecuteError> {
         let Some(body) = &request.body else { return Ok(None) };
+        self.macs_of(request, body).await.map(Some)
+    }
+
+    async fn macs_of(&self, request: &Request, body: &[u8]) -> Result<RequestMacs, ExecuteError> {
         let macs = self.0.request_macs.macs(request.tenant, body).await;
-        macs.map(Some).map_err(|error| ExecuteError::Unavailable(error.to_string()))
+        macs.map_err(|error| ExecuteError::Unavailable(error.to_string()))
     }
 }
 

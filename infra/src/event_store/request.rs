@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::guard::Guard;
 
-/// The context of a command. All but `body`, `reservations` and `guards` is recorded with each event.
+/// The context of a command. All but the bodies, `reservations` and `guards` is recorded with each event.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The owner of the streams: a workspace, or an account.
@@ -17,6 +17,9 @@ pub struct Request {
     /// The canonical bytes of the request. The same command id with another body is refused. `None`
     /// for workers, whose command ids say everything.
     pub body: Option<Vec<u8>>,
+    /// The bytes that a former version compared in place of `body`, where it was another form: what it has
+    /// executed is recognised, too. Nothing is recorded of it.
+    pub former_body: Option<Vec<u8>>,
     /// The account or token that sent the command; `None` for Lethe itself.
     pub actor: Option<ActorId>,
     /// The session that the actor is signed in with.
@@ -41,6 +44,7 @@ impl Request {
             tenant,
             command,
             body: None,
+            former_body: None,
             actor: None,
             session: None,
             request: None,

@@ -125,6 +125,31 @@ async fn the_time_of_a_command_is_measured_whatever_comes_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_a_former_version_executed_is_recognised_in_its_form() {
+    let node = TestExecutor::new().await;
+    let with = |command, body: &str, former_body: Option<&str>| Request {
+        body: Some(body.as_bytes().to_vec()),
+        former_body: former_body.map(|body| body.as_bytes().to_vec()),
+        ..request(command)
+    };
+    let first = node.export(&with(2, "one", None)).await.unwrap();
+
+    let again = node.export(&with(2, "*\none", Some("one"))).await.unwrap();
+    assert_eq!((again.events(), again.replayed()), (first.events(), true));
+    let found = node.executor.find_earlier(&with(2, "*\none", Some("one"))).await.unwrap();
+    assert_eq!(found.unwrap().events(), first.events());
+
+    for other in [with(2, "*\none", None), with(2, "*\ntwo", Some("two"))] {
+        let reused = node.export(&other).await;
+        assert!(matches!(reused, Err(ExecuteError::Reused)), "{reused:?}");
+    }
+    // What this version has executed is compared in its own form.
+    node.export(&with(3, "*\none", Some("one"))).await.unwrap();
+    let reused = node.export(&with(3, "7\none", Some("one"))).await;
+    assert!(matches!(reused, Err(ExecuteError::Reused)), "{reused:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_id_of_a_request_is_another_one_for_another_body() {
     let node = TestExecutor::new().await;
     let id = async |command, body: &[u8], label| {

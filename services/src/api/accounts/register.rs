@@ -3,10 +3,11 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header;
+use domain::AccountId;
 use domain::account::{Account, AccountCommand};
 use domain::privacy::{EmailAddress, PersonName, Username};
 use infra::credentials::Password;
-use infra::event_store::Step;
+use infra::event_store::{ExecuteError, Receipt, Step};
 use infra::keyring::LinkPurpose;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -74,17 +75,40 @@ async fn register(
     caller: Caller,
     body: Body<RegisterRequest>,
 ) -> Result<HttpResponse, Problem> {
-    api.limits.registration(caller.address)?;
     let (form, bytes) = body.read()?;
+    api.limits.registration(caller.address)?;
+    if let Some(answer) = registered_before(&api, &caller, &bytes).await? {
+        return Ok(answer);
+    }
     let command = caller.command(None);
     let account = account_of(command);
     let request = caller.request(account.into(), command, Some(account.into()), bytes);
     let RegisterRequest { email, name, username, password } = form;
     let registration = Registration { email, name, username, password };
-    let receipt = registration.execute(&api.app, request).await?;
-    Ok(written(StatusCode::CREATED, &receipt)
+    Ok(registered(account, &registration.execute(&api.app, request).await?))
+}
+
+fn registered(account: AccountId, receipt: &Receipt) -> HttpResponse {
+    written(StatusCode::CREATED, receipt)
         .insert_header((header::LOCATION, "/v1/me"))
-        .json(RegisterResponse { account_id: account.0 }))
+        .json(RegisterResponse { account_id: account.0 })
+}
+
+/// What a node of a former version has answered to the same request.
+async fn registered_before(
+    api: &ApiData,
+    caller: &Caller,
+    bytes: &[u8],
+) -> Result<Option<HttpResponse>, Problem> {
+    let Some(command) = caller.former_command() else { return Ok(None) };
+    let account = account_of(command);
+    let request = caller.request(account.into(), command, Some(account.into()), bytes.to_vec());
+    match api.app.executor.find_earlier(&request).await {
+        Ok(earlier) => Ok(earlier.map(|receipt| registered(account, &receipt))),
+        // Another request, of somebody in another network.
+        Err(ExecuteError::Reused) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 impl From<RegisterError> for Problem {

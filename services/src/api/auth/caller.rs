@@ -8,6 +8,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use chrono::{DateTime, Utc};
 use domain::privacy::{IpAddress, LoginIp, LoginUserAgent, Personal, UserAgent};
 use domain::{ActorId, CommandId, TenantId};
+use futures_util::future::LocalBoxFuture;
 use infra::clock::Clock;
 use infra::event_store::Request;
 use tracing_actix_web::RequestId;
@@ -16,7 +17,6 @@ use uuid::Uuid;
 use crate::api::Api;
 use crate::api::auth::signed_in::presented;
 use crate::api::http::idempotency::IdempotencyKey;
-use crate::api::http::in_flight::Serving;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::rate_limits::network;
 
@@ -28,7 +28,6 @@ pub struct Caller {
     key: Option<IdempotencyKey>,
     fresh: Uuid,
     clock: Clock,
-    _serving: Option<Serving>,
 }
 
 impl Caller {
@@ -39,6 +38,16 @@ impl Caller {
     /// The same request of the same actor under the same key is the same command.
     pub fn command(&self, actor: Option<ActorId>) -> CommandId {
         self.key.as_ref().map_or(CommandId(self.fresh), |key| key.command(actor, self.address))
+    }
+
+    /// As a former version knew the request of somebody without a session.
+    pub fn former_command(&self) -> Option<CommandId> {
+        self.key.as_ref().map(IdempotencyKey::former_command)
+    }
+
+    /// For what is done each time, also under one key.
+    pub const fn fresh_command(&self) -> CommandId {
+        CommandId(self.fresh)
     }
 
     /// Whether the same request may have come before.
@@ -62,6 +71,7 @@ impl Caller {
         body: Vec<u8>,
     ) -> Request {
         let mut request = Request::new(tenant, command);
+        request.former_body = self.key.as_ref().and_then(|key| key.formerly_compared(&body));
         request.body = Some(match &self.key {
             Some(key) => key.compared(&body),
             None => body,
@@ -82,10 +92,17 @@ impl Caller {
 
 impl FromRequest for Caller {
     type Error = Problem;
-    type Future = std::future::Ready<Result<Self, Problem>>;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        std::future::ready(read(request))
+        let request = request.clone();
+        Box::pin(async move {
+            let caller = read(&request)?;
+            if !has_body(&request) {
+                wait_for_the_same(&request).await?;
+            }
+            Ok(caller)
+        })
     }
 }
 
@@ -93,7 +110,6 @@ fn read(request: &HttpRequest) -> Result<Caller, Problem> {
     let api = Api::of(request)?;
     let address = address(request.peer_addr(), request.headers(), api.proxies());
     let key = IdempotencyKey::of(request)?;
-    let serving = key.as_ref().map(|key| begin(&api, request, key, address)).transpose()?;
     let agent = request.headers().get(header::USER_AGENT);
     let agent = agent.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     Ok(Caller {
@@ -103,20 +119,31 @@ fn read(request: &HttpRequest) -> Result<Caller, Problem> {
         key,
         fresh: api.app.ids.uuid(),
         clock: api.app.clock.clone(),
-        _serving: serving,
     })
 }
 
-/// The same request of the same caller is served once at a time.
-fn begin(
-    api: &Api,
-    request: &HttpRequest,
-    key: &IdempotencyKey,
-    address: IpAddr,
-) -> Result<Serving, Problem> {
-    let shown = presented(request).unwrap_or_else(|| network(address).to_string());
-    let serving = api.in_flight.begin(key.of_caller(&shown));
-    serving.ok_or_else(|| Problem::of(ProblemKind::InFlight).with_header(header::RETRY_AFTER, 1))
+/// The same request of the same caller is served once at a time: the next one waits, and is answered as the
+/// first one was. To be called once a request has come as a whole.
+///
+/// # Errors
+/// The first one takes long.
+pub async fn wait_for_the_same(request: &HttpRequest) -> Result<(), Problem> {
+    let Some(key) = IdempotencyKey::of(request)? else { return Ok(()) };
+    let api = Api::of(request)?;
+    let from = || address(request.peer_addr(), request.headers(), api.proxies());
+    let shown = presented(request).unwrap_or_else(|| network(from()).to_string());
+    let serving = api.in_flight.begin(key.of_caller(&shown)).await;
+    let serving = serving
+        .ok_or_else(|| Problem::of(ProblemKind::InFlight).with_header(header::RETRY_AFTER, 1))?;
+    request.extensions_mut().insert(serving);
+    Ok(())
+}
+
+/// Whether a body follows. Who reads it calls [`wait_for_the_same`] after that.
+pub fn has_body(request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    let length = headers.get(header::CONTENT_LENGTH).map(header::HeaderValue::as_bytes);
+    headers.contains_key(header::TRANSFER_ENCODING) || length.is_some_and(|length| length != b"0")
 }
 
 /// The address that the outermost of our own `proxies` saw. Addresses before it in the header could

@@ -8,6 +8,7 @@ use actix_web::web::{self, Bytes};
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 
+use crate::api::auth::caller::{has_body, wait_for_the_same};
 use crate::api::http::fields::{Fields, FromFields};
 use crate::api::http::problem::{Problem, ProblemKind};
 
@@ -41,6 +42,7 @@ impl<F: FromFields> FromRequest for Body<F> {
         let json = is_json(request);
         let said = request.headers().get(header::CONTENT_LENGTH);
         let said = said.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        let asked = request.clone();
         let payload = web::Payload::from_request(request, payload);
         Box::pin(async move {
             let too_large = || Problem::of(ProblemKind::TooLarge);
@@ -51,6 +53,9 @@ impl<F: FromFields> FromRequest for Body<F> {
             let bytes = bytes.map_err(|_| too_large())?.map_err(|_| {
                 Problem::new(ProblemKind::BadJson, "The body ended too early: send all of it.")
             })?;
+            if has_body(&asked) {
+                wait_for_the_same(&asked).await?;
+            }
             Ok(Self { json, bytes, form: PhantomData })
         })
     }

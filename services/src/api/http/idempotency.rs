@@ -64,10 +64,25 @@ impl IdempotencyKey {
         CommandId(ids::hashed(&[b"idempotency", method, path, &by, key]))
     }
 
-    /// What is compared when the command comes again. None of the parts before the body has a line break.
+    /// What is compared when the command comes again: query and If-Match, where there are any, and the body.
+    /// No body begins as these do. Method and path are in the command's id.
     pub fn compared(&self, body: &[u8]) -> Vec<u8> {
-        let Self { method, path, query, matches, .. } = self;
-        [format!("{method}\n{path}\n{query}\n{matches}\n").as_bytes(), body].concat()
+        let Self { query, matches, .. } = self;
+        if query.is_empty() && matches.is_empty() {
+            return body.to_vec();
+        }
+        [format!("?{query}\n{matches}\n").as_bytes(), body].concat()
+    }
+
+    /// What former versions compared, where it was another form. They left If-Match out.
+    pub fn formerly_compared(&self, body: &[u8]) -> Option<Vec<u8>> {
+        (self.query.is_empty() && !self.matches.is_empty()).then(|| body.to_vec())
+    }
+
+    /// As former versions knew the command of a caller without a session: from any network.
+    pub fn former_command(&self) -> CommandId {
+        let [method, path, key] = [&self.method, &self.path, &self.key].map(String::as_bytes);
+        CommandId(ids::hashed(&[b"idempotency", method, path, &[0; 16], key]))
     }
 
     /// One value for the request of one caller, who is known by `shown`: a token, or an address.
@@ -95,7 +110,8 @@ impl IntoParams for NeededIdempotencyKey {
 
 fn parameter(required: Required) -> Parameter {
     let description = "Sent again with the same key, the request is answered as before, and nothing \
-        is done twice. While the first is being served, it is refused (`in-flight`).";
+        is done twice. While the first is being served, it waits for some seconds; after that it is refused \
+        (`in-flight`).";
     ParameterBuilder::new()
         .name(HEADER)
         .parameter_in(ParameterIn::Header)
@@ -160,13 +176,17 @@ mod tests {
 
     #[test]
     fn query_and_precondition_are_compared_with_the_body() {
-        let plain = sent(Method::POST, "/v1/workspaces", "a-key").compared(b"{}");
-        assert_eq!(plain, b"POST\n/v1/workspaces\n\n\n{}");
-        assert_ne!(plain, sent(Method::POST, "/v1/workspaces?a=1", "a-key").compared(b"{}"));
+        let plain = sent(Method::POST, "/v1/workspaces", "a-key");
+        assert_eq!(plain.compared(b"{}"), b"{}", "as former versions compared it");
+        assert_eq!(plain.formerly_compared(b"{}"), None);
+        let queried = sent(Method::POST, "/v1/workspaces?a=1", "a-key");
+        assert_eq!(queried.compared(b"{}"), b"?a=1\n\n{}");
+        assert_eq!(queried.formerly_compared(b"{}"), None);
         let request = TestRequest::with_uri("/v1/workspaces").method(Method::POST);
         let request = request.insert_header((HEADER, "a-key")).insert_header(("If-Match", "*"));
         let matching = IdempotencyKey::of(&request.to_http_request()).unwrap().unwrap();
-        assert_ne!(plain, matching.compared(b"{}"));
+        assert_eq!(matching.compared(b"{}"), b"?\n*\n{}");
+        assert_eq!(matching.formerly_compared(b"{}"), Some(b"{}".to_vec()));
     }
 
     #[test]
