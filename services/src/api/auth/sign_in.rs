@@ -5,7 +5,7 @@ use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::http::StatusCode;
 use chrono::TimeDelta;
 use domain::account::{Account, AccountCommand, LoginRefusal};
-use domain::privacy::EmailAddress;
+use domain::privacy::TypedAddress;
 use domain::session::{Session, SessionCommand, SessionKind};
 use domain::{AccountId, CredentialId, SessionId, TenantId};
 use infra::event_store::{Loaded, Step};
@@ -27,7 +27,7 @@ use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
 use crate::api::{Api, ApiData};
-use crate::operations::email_addresses::owner;
+use crate::operations::email_addresses::owner_of_typed;
 
 pub fn routes(routes: &mut Routes) {
     routes.add(__path_open, open);
@@ -35,8 +35,8 @@ pub fn routes(routes: &mut Routes) {
 
 #[derive(ToSchema)]
 pub struct SignInRequest {
-    #[schema(schema_with = schemas::email)]
-    email: EmailAddress,
+    #[schema(schema_with = schemas::typed_email)]
+    email: TypedAddress,
     #[schema(value_type = String, format = Password, min_length = 1)]
     password: SecretString,
     /// `browser` sets a cookie, `client` answers a bearer token.
@@ -46,7 +46,7 @@ pub struct SignInRequest {
 
 impl FromFields for SignInRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let email = fields.required("email", text(EmailAddress::parse));
+        let email = fields.required("email", text(TypedAddress::parse));
         let password = fields.required("password", secret);
         let kind = fields.optional("kind", one_of("browser, client"));
         let kind = kind.map(|kind| kind.unwrap_or(SessionKind::Client));
@@ -65,7 +65,8 @@ pub struct SignInResponse {
     expires_in: i64,
 }
 
-/// Signs in. An unknown address and a wrong password are one refusal, and the same work.
+/// Signs in. An unknown address and a wrong password are one refusal, and the same work. Under an
+/// `Idempotency-Key`, only what has succeeded is answered again.
 #[utoipa::path(
     post, path = "/v1/sessions", tag = "sessions", request_body = SignInRequest,
     params(IdempotencyKey),
@@ -77,18 +78,19 @@ async fn open(
     body: Body<SignInRequest>,
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
-    api.limits.sign_in(caller.address, &form.email.canonical())?;
-    let command = caller.command(None);
-    let session = SessionId(derived(command, "session"));
+    let email = form.email.to_look_up().canonical();
+    api.limits.sign_in(caller.address, &email)?;
     let Some((account, live)) = known(&api, &form.email).await? else {
         api.app.credentials.verify_nothing(&form.password).await?;
-        return refuse_unknown(&api, &caller, session, bytes).await;
+        return refuse_unknown(&api, &caller, bytes).await;
     };
     let version = live.version;
     let Account::Live(live) = &*live.state else { return Err(refused()) };
     if !api.app.credentials.verify(account, live.credential, &form.password).await? {
         return refuse_known(&api, &caller, account, bytes).await;
     }
+    api.limits.signed_in(&email);
+    let session = SessionId(derived(caller.command(None), "session"));
     let credential = live.credential;
     let checked = Checked { account, version, credential };
     admit(&api, &caller, checked, (session, form.kind), bytes).await
@@ -97,9 +99,9 @@ async fn open(
 /// The account that has this address, as long as it lives.
 async fn known(
     api: &Api,
-    email: &EmailAddress,
+    email: &TypedAddress,
 ) -> Result<Option<(AccountId, Loaded<Account>)>, Problem> {
-    let Some(account) = owner(&api.app, email).await? else { return Ok(None) };
+    let Some(account) = owner_of_typed(&api.app, email).await? else { return Ok(None) };
     let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
     Ok(matches!(*loaded.state, Account::Live(_)).then_some((account, loaded)))
 }
@@ -111,15 +113,16 @@ fn refused() -> Problem {
 async fn refuse_unknown(
     api: &Api,
     caller: &Caller,
-    session: SessionId,
     bytes: Vec<u8>,
 ) -> Result<HttpResponse, Problem> {
+    let command = caller.fresh_command();
+    let session = SessionId(derived(command, "session"));
     let refuses = SessionCommand::Refuse {
         reason: LoginRefusal::UnknownAddress,
         ip: caller.ip(),
         user_agent: caller.user_agent(),
     };
-    let request = caller.request(TenantId(session.0), caller.command(None), None, bytes);
+    let request = caller.request(TenantId(session.0), command, None, bytes);
     let step = Step::new::<Session>(session.0, refuses);
     api.app.executor.execute(&request, &[step]).await?;
     Err(refused())
@@ -136,7 +139,7 @@ async fn refuse_known(
         ip: caller.ip(),
         user_agent: caller.user_agent(),
     };
-    let request = caller.request(account.into(), caller.command(None), None, bytes);
+    let request = caller.request(account.into(), caller.fresh_command(), None, bytes);
     let step = Step::new::<Account>(account.0, fails);
     api.app.executor.execute(&request, &[step]).await?;
     Err(refused())

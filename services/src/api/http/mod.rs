@@ -17,6 +17,7 @@ pub mod precondition;
 pub mod problem;
 mod problem_kinds;
 pub mod problems;
+pub mod quota;
 pub mod rate_limits;
 pub mod refusal;
 pub mod routes;

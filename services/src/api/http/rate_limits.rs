@@ -1,17 +1,14 @@
-//! Rate limits: buckets by address and by account, in memory of a fixed size.
+//! Rate limits: by network and by account.
 
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
-use std::num::NonZeroU32;
+use std::time::{Duration, Instant};
 
 use actix_web::http::header;
 use domain::AccountId;
-use governor::clock::{Clock, DefaultClock};
-use governor::middleware::NoOpMiddleware;
-use governor::state::keyed::DefaultKeyedStateStore;
-use governor::{Quota, RateLimiter};
 
 use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::quota::{Quota, Slots};
 
 /// What the configuration says of each.
 #[derive(Clone, Copy, Debug)]
@@ -24,109 +21,132 @@ pub struct Rates {
     pub checks_per_minute: u32,
 }
 
-/// Two that fall into one slot share its quota, so that memory stays as it is. The hash is keyed
-/// anew at each start: nobody can aim at a slot, and nothing shows whose address it was.
-pub struct Limits<C: Clock = DefaultClock> {
-    hash: RandomState,
-    address: Limit<C>,
-    account: Limit<C>,
-    sign_in: Limit<C>,
-    link: Limit<C>,
-    registration: Limit<C>,
-    mail: Limit<C>,
-    server_check: Limit<C>,
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const HOUR: Duration = Duration::from_hours(1);
+/// For one address that people sign in with, from all networks: those who guess from one stop nobody else.
+const NETWORKS_OF_AN_ADDRESS: u32 = 10;
+/// A site has many networks: together they may do so many times as much as one of them.
+const NETWORKS_OF_A_SITE: u32 = 16;
+
+type Now = Box<dyn Fn() -> Duration + Send + Sync>;
+
+pub struct Limits {
+    now: Now,
+    address: Limit,
+    account: Limit,
+    sign_in: Limit,
+    failed_sign_in: Limit,
+    link: Limit,
+    registration: Limit,
+    mail: Limit,
+    server_check: Limit,
 }
 
-struct Limit<C: Clock> {
-    limiter: RateLimiter<u16, DefaultKeyedStateStore<u16>, C, NoOpMiddleware<C::Instant>>,
-    clock: C,
+struct Limit {
+    slots: Slots,
+    quota: Quota,
 }
 
 impl Limits {
     pub fn new(rates: Rates) -> Self {
-        Self::by(&DefaultClock::default(), rates)
+        let start = Instant::now();
+        Self::by(Box::new(move || start.elapsed()), rates)
     }
-}
 
-impl<C: Clock + Clone> Limits<C> {
-    fn by(clock: &C, rates: Rates) -> Self {
-        let limit = |per, rate, burst| Limit::new(clock, per, rate, burst);
+    fn by(now: Now, rates: Rates) -> Self {
+        let limit = |rate, per, burst| Limit::new(Quota::new(rate, per, burst));
+        let sign_ins = Quota::new(rates.sign_ins_per_minute, MINUTE, 1);
         Self {
-            hash: RandomState::new(),
-            address: limit(Quota::per_second, rates.address_requests_per_second, 4),
-            account: limit(Quota::per_second, rates.account_requests_per_second, 4),
-            sign_in: limit(Quota::per_minute, rates.sign_ins_per_minute, 1),
-            link: limit(Quota::per_minute, rates.sign_ins_per_minute, 1),
-            registration: limit(Quota::per_hour, rates.registrations_per_hour, 1),
-            mail: limit(Quota::per_hour, rates.mails_per_hour, 1),
-            server_check: limit(Quota::per_minute, rates.checks_per_minute, 1),
+            now,
+            address: limit(rates.address_requests_per_second, SECOND, 4),
+            account: limit(rates.account_requests_per_second, SECOND, 4),
+            sign_in: Limit::new(sign_ins),
+            failed_sign_in: Limit::new(sign_ins.times(NETWORKS_OF_AN_ADDRESS)),
+            link: Limit::new(sign_ins),
+            registration: limit(rates.registrations_per_hour, HOUR, 1),
+            mail: limit(rates.mails_per_hour, HOUR, 1),
+            server_check: limit(rates.checks_per_minute, MINUTE, 1),
         }
     }
 
     /// # Errors
     /// Too many requests from this address; likewise below.
     pub fn request(&self, from: IpAddr) -> Result<(), Problem> {
-        self.address.check(self.slot(network(from)))
+        self.address.take_from(from, (self.now)())
     }
 
     /// By account, or by the token that acts for one.
     pub fn account(&self, account: impl Hash) -> Result<(), Problem> {
-        self.account.check(self.slot(account))
+        self.account.take(account, (self.now)())
     }
 
-    /// Passwords are guessed from one network, or for one address from many.
+    /// Passwords are guessed from one network, or for one address from many. It counts as failed until
+    /// [`Self::signed_in`].
     pub fn sign_in(&self, from: IpAddr, email: &str) -> Result<(), Problem> {
-        self.sign_in.check(self.slot(network(from)))?;
-        self.sign_in.check(self.slot(email))
+        let now = (self.now)();
+        self.sign_in.take_from(from, now)?;
+        self.failed_sign_in.take(email, now)
+    }
+
+    /// The password was right.
+    pub fn signed_in(&self, email: &str) {
+        let Limit { slots, quota } = &self.failed_sign_in;
+        slots.give_back(email, *quota);
     }
 
     /// A step that needs the password again.
     pub fn step_up(&self, account: AccountId) -> Result<(), Problem> {
-        self.sign_in.check(self.slot(account))
+        self.sign_in.take(account, (self.now)())
     }
 
     /// A mailed link whose following is as much work as a sign-in.
     pub fn link(&self, from: IpAddr) -> Result<(), Problem> {
-        self.link.check(self.slot(network(from)))
+        self.link.take_from(from, (self.now)())
     }
 
     /// Whatever connects to a server, or is as much work.
     pub fn server_check(&self, account: AccountId) -> Result<(), Problem> {
-        self.server_check.check(self.slot(account))
+        self.server_check.take(account, (self.now)())
     }
 
     pub fn registration(&self, from: IpAddr) -> Result<(), Problem> {
-        self.registration.check(self.slot(network(from)))
+        self.registration.take_from(from, (self.now)())
     }
 
     /// Whatever sends a mail: by the sender's network, and by the recipient.
     pub fn mail(&self, from: IpAddr, to: impl Hash) -> Result<(), Problem> {
-        self.mail.check(self.slot(network(from)))?;
-        self.mail.check(self.slot(to))
-    }
-
-    fn slot(&self, of: impl Hash) -> u16 {
-        let [first, second, ..] = self.hash.hash_one(of).to_ne_bytes();
-        u16::from_ne_bytes([first, second])
+        let now = (self.now)();
+        self.mail.take_from(from, now)?;
+        self.mail.take(to, now)
     }
 }
 
-impl<C: Clock + Clone> Limit<C> {
-    fn new(clock: &C, per: fn(NonZeroU32) -> Quota, rate: u32, burst: u32) -> Self {
-        let rate = NonZeroU32::new(rate).unwrap_or(NonZeroU32::MIN);
-        let burst = rate.saturating_mul(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN));
-        let (quota, clock) = (per(rate).allow_burst(burst), clock.clone());
-        let store = DefaultKeyedStateStore::default();
-        Self { limiter: RateLimiter::new(quota, store, clock.clone()), clock }
+impl Limit {
+    fn new(quota: Quota) -> Self {
+        Self { slots: Slots::default(), quota }
     }
 
-    fn check(&self, slot: u16) -> Result<(), Problem> {
-        self.limiter.check_key(&slot).map_err(|until| {
-            let wait = until.wait_time_from(self.clock.now());
-            Problem::of(ProblemKind::TooManyRequests)
-                .with_header(header::RETRY_AFTER, wait.as_secs().saturating_add(1))
-        })
+    fn take(&self, of: impl Hash, now: Duration) -> Result<(), Problem> {
+        self.slots.take(of, self.quota, now).map_err(refused)
     }
+
+    /// By network, and by the site that it belongs to. What is refused to a network is not counted against
+    /// its neighbours.
+    fn take_from(&self, address: IpAddr, now: Duration) -> Result<(), Problem> {
+        let (of_site, quota) = (("site", site(address)), self.quota.times(NETWORKS_OF_A_SITE));
+        let is_of_site = of_site.1.is_some();
+        if is_of_site {
+            self.slots.look(of_site, quota, now).map_err(refused)?;
+        }
+        self.take(network(address), now)?;
+        if is_of_site { self.slots.take(of_site, quota, now).map_err(refused) } else { Ok(()) }
+    }
+}
+
+fn refused(wait: Duration) -> Problem {
+    Problem::of(ProblemKind::TooManyRequests)
+        .with_header(header::RETRY_AFTER, wait.as_secs().saturating_add(1))
 }
 
 /// One subscriber usually has all IPv6 addresses of a /64: they count as one.
@@ -137,12 +157,19 @@ pub fn network(address: IpAddr) -> IpAddr {
     }
 }
 
+/// A customer of a provider often has a /48 (RFC 6177), with 65,536 networks.
+fn site(address: IpAddr) -> Option<Ipv6Addr> {
+    match address {
+        IpAddr::V4(_) => None,
+        IpAddr::V6(v6) => Some(Ipv6Addr::from_bits(v6.to_bits() >> 80 << 80)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::sync::{Arc, Mutex};
 
     use actix_web::ResponseError;
-    use governor::clock::FakeRelativeClock;
 
     use super::*;
 
@@ -155,7 +182,20 @@ mod tests {
         checks_per_minute: 1,
     };
 
-    type Timed = Limits<FakeRelativeClock>;
+    /// A time that passes when it is told to.
+    #[derive(Clone, Default)]
+    struct Time(Arc<Mutex<Duration>>);
+
+    impl Time {
+        fn advance(&self, by: Duration) {
+            *self.0.lock().unwrap() += by;
+        }
+
+        fn limits(&self) -> Limits {
+            let time = self.clone();
+            Limits::by(Box::new(move || *time.0.lock().unwrap()), RATES)
+        }
+    }
 
     fn ip(last: u8) -> IpAddr {
         IpAddr::from([192, 0, 2, last])
@@ -167,7 +207,7 @@ mod tests {
 
     /// What is limited, how many are let through at once, and a request of a caller. Of the two that
     /// look at two things, the other one is new in each turn.
-    type Case = (&'static str, u8, fn(&Timed, u8, u8) -> Result<(), Problem>);
+    type Case = (&'static str, u8, fn(&Limits, u8, u8) -> Result<(), Problem>);
 
     const CASES: [Case; 11] = [
         ("requests of an address", 4, |limits, caller, _| limits.request(ip(caller))),
@@ -176,7 +216,7 @@ mod tests {
         ("sign-ins of a network", 2, |limits, caller, turn| {
             limits.sign_in(ip(caller), &format!("{turn}@home.example"))
         }),
-        ("sign-ins to an address", 2, |limits, caller, turn| {
+        ("sign-ins to an address", 20, |limits, caller, turn| {
             limits.sign_in(ip(turn), &format!("{caller}@home.example"))
         }),
         ("passwords of an account", 2, |limits, caller, _| limits.step_up(account(caller))),
@@ -194,8 +234,8 @@ mod tests {
     #[test]
     fn a_limit_is_reached_says_when_to_come_again_and_is_free_then() {
         for (what, burst, ask) in CASES {
-            let clock = FakeRelativeClock::default();
-            let limits = Timed::by(&clock, RATES);
+            let clock = Time::default();
+            let limits = clock.limits();
             for turn in 100..100 + burst {
                 assert!(ask(&limits, 1, turn).is_ok(), "{what}: {turn}");
             }
@@ -216,10 +256,42 @@ mod tests {
 
     #[test]
     fn an_account_is_guarded_from_many_networks_at_once() {
-        let limits = Limits::new(RATES);
-        let refused = (0..4u8)
-            .filter(|n| limits.sign_in(IpAddr::from([192, 0, 2, *n]), "ada@home.example").is_err());
-        assert!(refused.count() >= 2);
+        let limits = Time::default().limits();
+        let refused = (0..22u8).filter(|n| limits.sign_in(ip(*n), "ada@home.example").is_err());
+        assert_eq!(refused.count(), 2);
+    }
+
+    #[test]
+    fn whoever_guesses_from_one_network_or_signs_in_uses_up_nothing_of_others() {
+        let limits = Time::default().limits();
+        let refused = (0..40).filter(|_| limits.sign_in(ip(1), "ada@home.example").is_err());
+        assert_eq!(refused.count(), 38, "from there, only two are let through");
+        for own in 2..100 {
+            assert!(limits.sign_in(ip(own), "ada@home.example").is_ok(), "{own}");
+            limits.signed_in("ada@home.example");
+        }
+    }
+
+    #[test]
+    fn a_site_that_uses_all_its_networks_drains_nobody_elses() {
+        let limits = Time::default().limits();
+        let of_site = |site: u128, network: u128| {
+            IpAddr::V6(Ipv6Addr::from_bits(0x2001_0db8 << 96 | site << 80 | network << 64 | 1))
+        };
+        let registers = |site, network| limits.registration(of_site(site, network)).is_ok();
+        // A network that asks again and again costs its neighbours what it was let have.
+        assert_eq!((0..1000).filter(|_| registers(1, 0)).count(), 1);
+
+        let let_through = (0..70_000).filter(|of| registers(1, *of % 0x10000)).count();
+
+        assert_eq!(let_through, 15);
+        let others = 2..2000;
+        assert_eq!(others.clone().filter(|site| registers(*site, 0)).count(), others.count());
+        let many = (0..=u16::MAX).filter(|of| {
+            let [a, b] = of.to_be_bytes();
+            limits.registration(IpAddr::from([10, 1, a, b])).is_ok()
+        });
+        assert_eq!(many.count(), 0x10000, "each has its own");
     }
 
     #[test]

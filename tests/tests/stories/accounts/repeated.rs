@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use serde_json::json;
-use tests::{Installation, Person};
+use tests::{Installation, Person, until};
 
 use super::AccountHarness;
 
@@ -67,21 +67,69 @@ async fn the_same_key_64_times_at_once_is_one_event() {
 }
 
 #[tokio::test]
-async fn a_request_that_comes_again_while_it_is_served_is_refused() {
+async fn a_request_whose_body_is_on_its_way_holds_up_no_other_under_its_key() {
     let harness = AccountHarness::new().await;
     let repeating = harness.signed_in.saying("Idempotency-Key", "k");
     let body = json!({ "name": "Looms" });
     let call = repeating.call("POST".parse().unwrap(), "/v1/workspaces").json(&body);
     let first = repeating.hold(call, "/v1/me").await;
 
-    let again = repeating.post("/v1/workspaces", &body).await.expect(409);
-    assert_eq!(again.field("/type"), "/problems/in-flight");
-    let others = harness.ada.sign_in(&harness.anybody).await;
-    others.saying("Idempotency-Key", "another").post("/v1/workspaces", &body).await.expect(201);
+    let again = repeating.post("/v1/workspaces", &body).await.expect(201);
 
-    assert_eq!(first.send().await.status, 201);
-    repeating.post("/v1/workspaces", &body).await.expect(201);
-    assert_eq!(count(&harness, "workspace.created").await, 2);
+    let first = first.send().await.expect(201);
+    assert_eq!((first.body.clone(), first.position()), (again.body.clone(), again.position()));
+    assert_eq!(count(&harness, "workspace.created").await, 1);
+}
+
+#[tokio::test]
+async fn a_request_that_comes_again_while_it_is_served_waits_and_is_answered_alike() {
+    let harness = AccountHarness::new().await;
+    let repeating = harness.signed_in.saying("Idempotency-Key", "k");
+    let body = json!({ "name": "Looms" });
+    let mut log = harness.installation.log().await;
+    // Nobody appends meanwhile.
+    let pause = log.transaction().await.unwrap();
+    pause.execute("select event_log.lock()", &[]).await.unwrap();
+    let watching = harness.installation.log().await;
+    let both = futures_util::future::join(
+        repeating.post("/v1/workspaces", &body),
+        repeating.post("/v1/workspaces", &body),
+    );
+    let lifted = async {
+        until("one waits for the lock", async || {
+            let waits = "select from pg_stat_activity where datname = current_database()
+                and wait_event_type = 'Lock'";
+            let waits = watching.query(waits, &[]).await.unwrap();
+            (!waits.is_empty()).then_some(())
+        })
+        .await;
+        harness.signed_in.get("/v1/me").await.expect(200);
+        pause.rollback().await.unwrap();
+    };
+
+    let ((first, again), ()) = futures_util::future::join(both, lifted).await;
+
+    let (first, again) = (first.expect(201), again.expect(201));
+    assert_eq!((first.body.clone(), first.position()), (again.body.clone(), again.position()));
+    assert_eq!(count(&harness, "workspace.created").await, 1);
+}
+
+#[tokio::test]
+async fn a_refused_sign_in_is_refused_each_time_under_one_key_whoever_has_the_address() {
+    let harness = AccountHarness::new().await;
+    let repeating = harness.anybody.saying("Idempotency-Key", KEY);
+    let nobody = Person::named("nobody");
+    let wrong = Person { password: "not hers at all".to_owned(), ..harness.ada.clone() };
+
+    for person in [&nobody, &wrong, &nobody, &wrong] {
+        let refused = person.try_sign_in(&repeating).await.expect(401);
+        assert_eq!(refused.field("/type"), "/problems/sign-in-refused");
+    }
+    // Nor does it stand in the way of the right one.
+    harness.ada.try_sign_in(&repeating).await.expect(201);
+    wrong.try_sign_in(&repeating).await.expect(401);
+    nobody.try_sign_in(&repeating).await.expect(401);
+    assert_eq!(count(&harness, "account.login_failed").await, 3);
 }
 
 #[tokio::test]

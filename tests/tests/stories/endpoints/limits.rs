@@ -175,8 +175,38 @@ async fn answers(limited: &Caller, node: &Client, case: usize) -> Vec<Answer> {
     answers
 }
 
-/// Limits are kept by 16 bits of a hash: what was asked before may have used up one caller's. That it
-/// has used up the limits of two does not happen by chance.
+#[tokio::test]
+async fn a_body_that_does_not_fit_costs_no_registration() {
+    let installation = Installation::with(&[("registrations_per_hour", "1")]).await;
+    let node = installation.node().await;
+    let client = node.client();
+
+    for _ in 0..30 {
+        client.post("/v1/accounts", json!({ "email": "ada" })).await.expect(422);
+    }
+
+    Person::named("ada").try_register(&client).await.expect(201);
+    Person::named("bob").try_register(&client).await.expect(429);
+}
+
+#[tokio::test]
+async fn whoever_guesses_from_one_network_does_not_lock_the_owner_out() {
+    let settings = [("trusted_proxies", "1"), ("sign_ins_per_minute", "10")];
+    let installation = Installation::with(&settings).await;
+    let node = installation.node().await;
+    let from = |network: &str| node.client().saying("X-Forwarded-For", network);
+    let ada = Person::named("ada");
+    ada.register(&from("192.0.2.1")).await;
+    let guess = Person { password: "not hers at all".to_owned(), ..ada.clone() };
+
+    for _ in 0..10 {
+        guess.try_sign_in(&from("198.51.100.7")).await.expect(401);
+    }
+
+    guess.try_sign_in(&from("198.51.100.7")).await.expect(429);
+    ada.try_sign_in(&from("192.0.2.1")).await.expect(201);
+}
+
 fn all_refused(answers: &[Answer]) -> bool {
     answers.iter().all(|answer| answer.status == 429)
 }
@@ -209,11 +239,13 @@ fn every_place_that_asks_a_limit_has_a_case() {
     // One more, or a limit of another name, needs a case above.
     let known = [
         ("account", 3),
+        ("link", 1),
         ("mail", 4),
         ("registration", 1),
         ("request", 1),
         ("server_check", 2),
         ("sign_in", 1),
+        ("signed_in", 1),
         ("step_up", 1),
     ];
     assert_eq!(counts, known.map(|(limit, calls)| (limit.to_owned(), calls)).into());
