@@ -1,13 +1,14 @@
 //! Looks for work that is due, for all timers at once: an idle node asks each of the two databases one statement
 //! every two seconds.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use infra::keyring::KeyringError;
 use infra::postgres::PgError;
 
+use super::blocked_queue::BlockedQueue;
 use super::sweeps::MAILS_KEPT;
 use super::timer::{Timers, Wake};
 use crate::operations::request_erasure::SETTLED_AFTER;
@@ -31,6 +32,7 @@ pub(super) struct Due {
     pub monitors: Wake,
     /// Whether this node watches servers.
     pub watching: Arc<AtomicBool>,
+    queue: Arc<Mutex<BlockedQueue>>,
 }
 
 impl Due {
@@ -70,6 +72,10 @@ impl Due {
                 wake.notify_one();
             }
         }
+        let queue = row.try_get("queue")?;
+        if self.queue().is_tried(queue, Instant::now()) {
+            self.runs.notify_one();
+        }
         if row.try_get("monitors")? && !is_watching {
             self.monitors.notify_one();
         }
@@ -85,6 +91,10 @@ impl Due {
             });
         }
         Ok(())
+    }
+
+    fn queue(&self) -> MutexGuard<'_, BlockedQueue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes the eraser if it has work.

@@ -1,4 +1,4 @@
--- Which timers have work. Each part reads the first entry of an index, or the tasks that are at work.
+-- Which timers have work. Each part reads the first entry of an index, or the tasks that are at work, or 1,000 lost ones.
 select
   extract(epoch from (select min(expires_at) from working.seat_leases) - clock_timestamp())::float8 as seat_seconds,
   exists (select from working.outbox where state = 'queued' and next_at <= $1) as mails,
@@ -8,14 +8,20 @@ select
     or exists (select from working.closings) as sessions,
   exists (select from working.invitations where until <= $1) as invitations,
   exists (select from working.server_monitors) as monitors,
-  -- An order by leads along the index: a plan without it reads what is lost first.
-  coalesce((
-      select true from working.run_tasks
-      where state = 'queued' and (next_at is null or next_at <= clock_timestamp()) order by queued_at limit 1), false)
-    or exists (
+  exists (
       select from working.run_tasks
       where state = 'running' and coalesce(greatest(lease_until, next_at), '-infinity') <= statement_timestamp())
     or exists (
       select from working.run_tasks
       where state = 'lost' and coalesce(next_at, '-infinity') <= statement_timestamp()
-        and (lease_until is null or lease_until <= statement_timestamp())) as runs
+        and (lease_until is null or lease_until <= statement_timestamp()))
+    or exists (select from working.run_tasks where state = 'queued' and cancel) as runs,
+  -- Where tasks wait: what is another value when one of them may have become free. A task is blocked by running and by
+  -- lost ones. An order by leads along the index: a plan without it reads what is lost first.
+  (select concat_ws(' ', newest.queued_at,
+      (select concat_ws(' ', count(*), sum(hashtextextended(concat(run_id, server_id, attempt), 0)))
+       from working.run_tasks where state = 'running'),
+      (select count(*) from (
+        select from working.run_tasks where state = 'lost' order by coalesce(next_at, '-infinity') limit 1000) lost))
+   from (
+    select queued_at from working.run_tasks where state = 'queued' order by queued_at desc limit 1) newest) as queue

@@ -1,6 +1,7 @@
 //! Workers follow the log or a clock, and act outside.
 
 mod after_restore;
+mod blocked_queue;
 mod due;
 mod email_index;
 mod erased_members;

@@ -111,6 +111,39 @@ async fn a_timer_is_woken_when_it_has_work_and_not_before() {
 }
 
 #[tokio::test]
+async fn a_queue_of_which_nothing_could_be_taken_is_tried_again_when_it_has_changed() {
+    let harness = Harness::new().await;
+    let (app, due) = (harness.node().await, Due::default());
+    let client = app.pool.get().await.unwrap();
+    let past = Clock::system().now() - TimeDelta::hours(1);
+    let future = Clock::system().now() + TimeDelta::hours(1);
+    for _ in 0..2 {
+        execute(&app, TASK, past).await;
+        client.execute(CLAIMED, &[&future]).await.unwrap();
+    }
+    let lost = "update working.run_tasks set state = 'lost', next_at = now() + interval '1 day'
+        where run_id = (select min(run_id::text)::uuid from working.run_tasks)";
+    client.execute(lost, &[]).await.unwrap();
+    execute(&app, TASK, past).await;
+    assert_eq!(woken(&due, &app).await, ["runs"]);
+
+    assert_eq!(woken(&due, &app).await, [""; 0], "as it was");
+
+    execute(&app, TASK, app.clock.now()).await;
+    assert_eq!(woken(&due, &app).await, ["runs"], "another task waits");
+    assert_eq!(woken(&due, &app).await, [""; 0]);
+    for (state, freed) in [("running", "its run has ended"), ("lost", "it is searched for no more")]
+    {
+        let end = format!("delete from working.run_tasks where state = '{state}'");
+        client.execute(&end, &[]).await.unwrap();
+        assert_eq!(woken(&due, &app).await, ["runs"], "{freed}");
+        assert_eq!(woken(&due, &app).await, [""; 0]);
+    }
+    client.execute("update working.run_tasks set cancel = true", &[]).await.unwrap();
+    assert_eq!(woken(&due, &app).await, ["runs"], "they are cancelled");
+}
+
+#[tokio::test]
 async fn the_reaper_is_woken_at_the_moment_when_a_seat_lease_ends() {
     let harness = Harness::new().await;
     let app = harness.node().await;
