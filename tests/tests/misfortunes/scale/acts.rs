@@ -44,7 +44,7 @@ pub async fn ready(node: &TestServer) {
     let client = node.client();
     until("the node is ready", async || {
         let answer = client.get("/readyz").await;
-        if answer.status == 200 { Ok(()) } else { Err(answer.text()) }
+        if answer.status == 200 { Ok(()) } else { Err(node.readiness().await.to_string()) }
     })
     .await;
 }
@@ -90,6 +90,10 @@ pub async fn idle(installation: &Installation, time: Duration) -> Run {
     let mut elapsed = tokio::time::interval(time);
     elapsed.tick().await;
     elapsed.tick().await;
+    let log = installation.log().await;
+    let has_run = "select exists (select from working.run_tasks where fence > 0)";
+    let has_run: bool = log.query_one(has_run, &[]).await.unwrap().get(0);
+    assert!(!has_run, "a node that takes runs is not idle");
     Run::of((worked().await - before) / since.elapsed().as_secs_f64())
 }
 
