@@ -129,7 +129,7 @@ async fn a_queue_of_which_nothing_could_be_taken_is_tried_again_when_it_has_chan
 
     assert_eq!(woken(&due, &app).await, [""; 0], "as it was");
 
-    execute(&app, TASK, app.clock.now()).await;
+    execute(&app, TASK, Clock::system().now()).await;
     assert_eq!(woken(&due, &app).await, ["runs"], "another task waits");
     assert_eq!(woken(&due, &app).await, [""; 0]);
     for (state, freed) in [("running", "its run has ended"), ("lost", "it is searched for no more")]
