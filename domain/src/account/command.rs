@@ -35,7 +35,7 @@ pub enum AccountCommand {
     RespellEmail { email: Personal<AccountEmail> },
     /// Corrects what is given (Art. 16 GDPR); one of the two at least.
     Rectify { name: Option<Personal<AccountName>>, username: Option<Personal<AccountUsername>> },
-    /// There is no username any more.
+    /// There is no username any more. Changes nothing if there is none.
     RemoveUsername,
     /// The password was checked by the caller, and the hash is stored already.
     ChangePassword { credential: CredentialId, keep_api_tokens: bool },

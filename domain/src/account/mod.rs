@@ -62,6 +62,8 @@ pub struct LiveAccount {
     pub email: Personal<AccountEmail>,
     /// Whether the person has shown that mail to the address reaches them.
     pub email_verified: bool,
+    /// Whether there is a username.
+    pub has_username: bool,
     /// The links that may still be followed.
     pub proofs: Proofs,
     /// The hash of the current password.
@@ -75,7 +77,7 @@ pub struct LiveAccount {
 }
 
 impl AggregateRoot for Account {
-    const SNAPSHOT_VERSION: i16 = 3;
+    const SNAPSHOT_VERSION: i16 = 4;
 
     fn decide(&self, command: AccountCommand) -> Result<Vec<AccountEvent>, AccountError> {
         match self {
@@ -129,10 +131,11 @@ impl Aggregate for Account {
     }
 
     fn apply(&mut self, event: AccountEvent) {
-        if let AccountEvent::Registered { email, credential, verification, .. } = event {
+        if let AccountEvent::Registered { email, username, credential, verification, .. } = event {
             *self = Self::Live(Box::new(LiveAccount {
                 email,
                 email_verified: false,
+                has_username: username.is_some(),
                 proofs: Proofs { verification: Some(verification), ..Proofs::default() },
                 credential,
                 api_token_endings: 0,
@@ -160,6 +163,8 @@ impl Aggregate for Account {
             AccountEvent::EmailChanged { email } => {
                 (live.email, live.email_verified) = (email, true);
             }
+            AccountEvent::Rectified { username, .. } => live.has_username |= username.is_some(),
+            AccountEvent::UsernameRemoved {} => live.has_username = false,
             AccountEvent::PasswordChanged { credential } => live.credential = credential,
             AccountEvent::PasswordResetRequested { proof } => {
                 live.proofs.password_reset = Some(proof);
@@ -180,8 +185,6 @@ impl Aggregate for Account {
             AccountEvent::Registered { .. }
             | AccountEvent::EmailChangeCancelled {}
             | AccountEvent::ApiTokensEnded {}
-            | AccountEvent::Rectified { .. }
-            | AccountEvent::UsernameRemoved {}
             | AccountEvent::LoginSucceeded { .. }
             | AccountEvent::LoginFailed { .. }
             | AccountEvent::ErasureBackupProven {} => {}
@@ -218,6 +221,7 @@ impl LiveAccount {
                 return Err(AccountError::EmailUnverified);
             }
             AccountCommand::RespellEmail { email } => AccountEvent::EmailChanged { email },
+            AccountCommand::RemoveUsername if !self.has_username => return Ok(vec![]),
             AccountCommand::RemoveUsername => AccountEvent::UsernameRemoved {},
             AccountCommand::ChangePassword { credential, keep_api_tokens } => {
                 return Ok(change_password(credential, keep_api_tokens));

@@ -180,10 +180,15 @@ fn what_is_wrong_is_corrected_and_nothing_else() {
 }
 
 #[test]
-fn a_username_is_removed() {
-    live(vec![])
-        .when(AccountCommand::RemoveUsername)
-        .then_expect_events(vec![AccountEvent::UsernameRemoved {}]);
+fn a_username_is_removed_once() {
+    let removed = || AccountEvent::UsernameRemoved {};
+    let username = Some(Personal::Clear(Username::parse("ada").unwrap()));
+    let named = || AccountEvent::Rectified { name: None, username: username.clone() };
+    let removes = |before| live(before).when(AccountCommand::RemoveUsername);
+    removes(vec![named()]).then_expect_events(vec![removed()]);
+    removes(vec![removed(), named()]).then_expect_events(vec![removed()]);
+    removes(vec![removed()]).then_expect_events(vec![]);
+    removes(vec![named(), removed()]).then_expect_events(vec![]);
 }
 
 #[test]
