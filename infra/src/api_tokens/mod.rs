@@ -29,6 +29,7 @@ const LIST: &str = "select token_id, name, issued_at, last_used_at from working.
 const END_ALL: &str = include_str!("end_all.sql");
 const ENDED: &str = "select token_id, workspace_id from working.api_tokens \
     where account_id = $1 and ended_by is not null";
+const LEFT: &str = include_str!("left.sql");
 const OF_ACCOUNT: &str = include_str!("of_account.sql");
 const DELETE: &str = "delete from working.api_tokens where token_id = $1";
 /// What an erasure deletes of a workspace.
@@ -73,10 +74,19 @@ pub struct ApiTokenRow {
 pub struct EndedBy {
     /// What is said to be the cause.
     pub event: EventId,
-    /// Its version: tokens that were issued at it, or later, stay.
+    /// Its version: tokens that were issued at it, or later, stay, however often it is handled.
     pub version: i64,
-    /// Its time, which decides where the account's version is not known. `None`: it is the newest.
-    pub at: Option<DateTime<Utc>>,
+}
+
+/// A token that was ended, and whose revocation may be missing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
+pub struct EndedApiToken {
+    pub token: ApiTokenId,
+    pub workspace: WorkspaceId,
+    pub account: AccountId,
+    /// The event that ended it.
+    pub by: EventId,
 }
 
 /// A token that works, as its person sees it.
@@ -158,8 +168,8 @@ impl ApiTokens {
     /// The tokens of an account are found no more, on any node. Their rows stay until the revocations
     /// are in the log: [`Self::ended`] lists them.
     pub async fn end_all(&self, account: AccountId, by: EndedBy) -> Result<(), PgError> {
-        let EndedBy { event, version, at } = by;
-        execute(&self.pool, END_ALL, &[&account.0, &event.0, &version, &at]).await.map(drop)
+        let EndedBy { event, version } = by;
+        execute(&self.pool, END_ALL, &[&account.0, &event.0, &version]).await.map(drop)
     }
 
     /// Tokens of the account that were ended and whose revocation may be missing.
@@ -168,6 +178,20 @@ impl ApiTokens {
         let read = |row: &Row| -> Result<ApiTokenRow, PgError> {
             let (token, workspace) = (ApiTokenId(row.try_get(0)?), WorkspaceId(row.try_get(1)?));
             Ok(ApiTokenRow { token, workspace })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// The same of every account, `limit` of them after the first `skip`.
+    pub async fn left(&self, limit: i64, skip: i64) -> Result<Vec<EndedApiToken>, PgError> {
+        let rows = query(&self.pool, LEFT, &[&limit, &skip]).await?;
+        let read = |row: &Row| -> Result<EndedApiToken, PgError> {
+            Ok(EndedApiToken {
+                token: ApiTokenId(row.try_get(0)?),
+                workspace: WorkspaceId(row.try_get(1)?),
+                account: AccountId(row.try_get(2)?),
+                by: EventId(row.try_get(3)?),
+            })
         };
         rows.iter().map(read).collect()
     }

@@ -52,7 +52,9 @@ pub(super) fn refused_as_data(error: &tokio_postgres::Error) -> bool {
         .is_some_and(|code| ["22", "23", "54"].contains(&code.code().get(..2).unwrap_or("")))
 }
 
-/// Acts on events, in the order of the log.
+/// Acts on events, in the order of the log, from the first one on. One that reads types of events that are older
+/// than itself gets its checkpoint from the migration that it comes with, at the end of the log (V24 of the log
+/// does so): what was done with those events long ago is not done again.
 #[async_trait]
 pub trait Worker: Send + Sync + 'static {
     /// The name of its checkpoint, and its label in metrics.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::workspace::{Workspace, WorkspaceCommand, WorkspaceError};
 use domain::{AccountId, ApiTokenId, EventId, Refused, WorkspaceId};
-use infra::api_tokens::EndedBy;
+use infra::api_tokens::{EndedApiToken, EndedBy};
 use infra::event_store::{ExecuteError, Receipt};
 use infra::failpoint;
 use infra::postgres::PgError;
@@ -21,6 +21,16 @@ pub(crate) enum EndTokensError {
     Execute(#[from] ExecuteError),
 }
 
+impl EndTokensError {
+    /// Whether it is about one workspace: the tokens of others can be revoked.
+    const fn is_of_workspace(&self) -> bool {
+        match self {
+            Self::Postgres(_) => false,
+            Self::Execute(error) => error.is_of_stream(),
+        }
+    }
+}
+
 /// Those that were issued before an event of the account.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EndTokens {
@@ -29,8 +39,9 @@ pub(crate) struct EndTokens {
 }
 
 impl EndTokens {
-    /// Every token is refused first, on all nodes; then each workspace revokes its own. What is done
-    /// already changes nothing, and tokens that were issued since stay.
+    /// Every token is refused first, on all nodes; then each workspace revokes its own, whatever becomes of
+    /// the others. What is done already changes nothing, and tokens that were issued since stay. Where a
+    /// workspace cannot revoke them, a sweep tries it again: that is no error.
     ///
     /// # Errors
     /// [`EndTokensError`].
@@ -42,10 +53,15 @@ impl EndTokens {
             ended.entry(row.workspace).or_default().push(row.token);
         }
         failpoint!(ApiTokensEnded if !ended.is_empty());
+        let mut revoked = Ok(());
         for (workspace, tokens) in ended {
-            revoke(app, (workspace, account), tokens, Some(by.event)).await?;
+            let of_workspace = revoke(app, (workspace, account), tokens, Some(by.event)).await;
+            match of_workspace {
+                Err(error) if error.is_of_workspace() => count_failed(app, workspace, &error),
+                of_workspace => revoked = revoked.and(of_workspace),
+            }
         }
-        Ok(())
+        revoked
     }
 
     /// Ends them because of a command of the account, also when it comes again: a crash may have come in
@@ -55,11 +71,26 @@ impl EndTokens {
         else {
             return;
         };
-        let by = EndedBy { event: first.id, version: last.version, at: None };
+        let by = EndedBy { event: first.id, version: last.version };
         if let Err(error) = (Self { account, by }).execute(app).await {
             tracing::warn!(%error, "API tokens were not ended at once: the token closer does it");
         }
     }
+}
+
+/// Revokes what was ended and is listed in its workspace still.
+///
+/// # Errors
+/// [`EndTokensError`], which is counted.
+pub(crate) async fn revoke_left(app: &App, left: EndedApiToken) -> Result<(), EndTokensError> {
+    let EndedApiToken { token, workspace, account, by } = left;
+    let revoked = revoke(app, (workspace, account), vec![token], Some(by)).await;
+    revoked.inspect_err(|error| count_failed(app, workspace, error))
+}
+
+fn count_failed(app: &App, workspace: WorkspaceId, error: &EndTokensError) {
+    app.metrics.token_revocations_failed.inc();
+    tracing::error!(%workspace, %error, "API tokens are refused, and the workspace still lists them: it is tried again");
 }
 
 /// Revokes tokens of a member, and deletes their rows. It is decided on what the workspace has now, so that

@@ -22,6 +22,7 @@ use uuid::Uuid;
 use super::eraser::record_in_ledger;
 use super::pages::{AT_ONCE, Pages};
 use crate::operations::delete_mails::{DeleteMailsError, delete_ended};
+use crate::operations::end_tokens::revoke_left;
 use crate::wiring::App;
 
 const OVERDUE: &str = include_str!("overdue.sql");
@@ -76,6 +77,20 @@ async fn name_or_delete(app: &App, unnamed: &UnnamedCredential) -> Result<(), Sw
         }
     }
     Ok(())
+}
+
+/// API tokens that are refused, and that their workspaces still list.
+pub(super) async fn sweep_ended_tokens(app: App) -> Result<(), SweepError> {
+    let mut pages = Pages::of("ended API tokens");
+    loop {
+        let left = app.api_tokens.left(AT_ONCE, pages.skip).await?;
+        for token in &left {
+            pages.leaves(token.workspace.0, revoke_left(&app, *token).await);
+        }
+        if pages.is_last(left.len()) {
+            return Ok(());
+        }
+    }
 }
 
 /// Private keys of servers whose event was never appended.

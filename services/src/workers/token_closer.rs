@@ -32,8 +32,7 @@ impl Worker for TokenCloser {
     }
 
     async fn react(&self, event: &Recorded, _: &Transaction<'_>) -> Result<(), WorkerError> {
-        let at = Some(event.recorded_at());
-        let by = EndedBy { event: event.event_id(), version: event.version(), at };
+        let by = EndedBy { event: event.event_id(), version: event.version() };
         let ends = EndTokens { account: AccountId(event.stream_id()), by };
         let ended = ends.execute(&self.0).await;
         ended.map_err(|error| WorkerError::Unavailable(error.to_string()))

@@ -23,6 +23,12 @@ const GO_ON: &str = "insert into event_log.events
       subjects, recorded_at
     from event_log.events order by position desc limit 1";
 
+/// An API token of whoever has the newest event.
+const ISSUE_BY_V4: &str = "insert into working.api_tokens
+    (token_id, token_hash, workspace_id, account_id, name, issued_at, expires_at)
+    select gen_random_uuid(), sha256('a token'), gen_random_uuid(), stream_id, '', now(), 'infinity'
+    from event_log.events order by position desc limit 1";
+
 /// A database as V8 left it, with rows in what V9 renames.
 async fn filled_v8() -> (String, Client) {
     let url = test_support::empty_database().await.unwrap();
@@ -66,7 +72,10 @@ async fn a_filled_database_of_v8_keeps_its_rows() {
     assert_eq!(text(&client, leases).await, [format!("sweeper {owner}")]);
     let readers =
         "select name || ' ' || kind || ' ' || position from readers.checkpoints order by 1";
-    assert_eq!(text(&client, readers).await, ["accounts projection 1", "mailer worker 1"]);
+    assert_eq!(
+        text(&client, readers).await,
+        ["accounts projection 1", "mailer worker 1", "token_closer worker 1"]
+    );
     let events = "select position || ' ' || event_type from event_log.events";
     assert_eq!(text(&client, events).await, ["1 account.registered"]);
 }
@@ -102,6 +111,22 @@ async fn streams_that_an_older_programme_begins_meanwhile_are_known() {
         where e.version = 1 and s is null";
     assert_eq!(text(&client, unknown).await, Vec::<String>::new());
     assert_eq!(text(&client, "select count(*)::text from event_log.streams").await, ["4"]);
+}
+
+#[tokio::test]
+async fn what_accounts_did_before_the_upgrade_ends_no_api_token() {
+    let (url, mut client) = filled_v8().await;
+    let to_v23 = log::migrations::runner().set_target(Target::Version(23));
+    to_v23.run_async(&mut client).await.unwrap();
+    client.execute(GO_ON, &[]).await.unwrap();
+    client.execute(ISSUE_BY_V4, &[]).await.unwrap();
+
+    migrate_log(&url).await.unwrap();
+
+    let versions = "select account_version::text from working.api_tokens";
+    assert_eq!(text(&client, versions).await, ["2"]);
+    let begins = "select position::text from readers.checkpoints where name = 'token_closer'";
+    assert_eq!(text(&client, begins).await, ["2"], "it reads nothing of before");
 }
 
 #[tokio::test]

@@ -8,8 +8,11 @@ use domain::privacy::{Label, Sealed};
 use domain::workspace::{Right, Workspace, WorkspaceCommand};
 use domain::{ApiTokenId, Event, SealedId, WorkspaceId};
 use infra::api_tokens::{ApiTokens, NewApiToken};
+use infra::log::Reader;
 
+use super::super::Workers;
 use super::super::session_closer::SessionCloser;
+use super::super::sweeps::sweep_ended_tokens;
 use super::super::token_closer::TokenCloser;
 use super::*;
 
@@ -114,4 +117,77 @@ async fn after_a_crash_the_tokens_are_ended_in_every_workspace_and_newer_ones_st
     let revoked = log(&app).await;
     let revoked = revoked.iter().filter(|e| e.event_type() == "workspace.api_token_revoked");
     assert_eq!(revoked.count(), 2);
+}
+
+/// The type of the first event of a stream.
+async fn set_first_type(harness: &Harness, stream: Uuid, event_type: &str) {
+    let log = connect_one(&harness.databases.log_url, &ConnectOptions::default()).await.unwrap();
+    log.batch_execute("set session_replication_role = replica").await.unwrap();
+    let set = "update event_log.events set event_type = $2 where stream_id = $1 and version = 1";
+    assert_eq!(log.execute(set, &[&stream, &event_type]).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_workspace_that_cannot_be_read_keeps_no_other_from_revoking_and_is_tried_again() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await.account;
+    let bob = register(&app, "bob@example.org").await.account;
+    // In the order in which they are revoked.
+    let mut workspaces = [1, 2, 3].map(|_| WorkspaceId(app.ids.uuid()));
+    workspaces.sort_unstable();
+    let [damaged, adas, bobs] = workspaces;
+    for (workspace, owner) in [(damaged, ada), (adas, ada), (bobs, bob)] {
+        let name = Personal::Clear(Label::parse("Engines").unwrap());
+        order(&app, workspace, WorkspaceCommand::Create { name, owner }).await;
+        issue(&app, owner, workspace).await;
+    }
+    for account in [ada, bob] {
+        ask(&app, account, None, AccountCommand::EndApiTokens).await.unwrap();
+    }
+    damage(&harness.databases, damaged.0).await;
+    let other = harness.node().await;
+
+    react(&other, &TokenCloser::new(&other)).await.unwrap();
+
+    assert!(listed(&app, adas).await.is_empty() && listed(&app, bobs).await.is_empty());
+    assert_eq!(other.metrics.token_revocations_failed.get(), 1);
+    let left = "select count(*) from working.api_tokens where ended_by is not null";
+    assert_eq!(count(&app, left).await, 1);
+    sweep_ended_tokens(other.clone()).await.unwrap();
+    assert_eq!(other.metrics.token_revocations_failed.get(), 2);
+    assert_eq!(count(&app, left).await, 1);
+    set_first_type(&harness, damaged.0, "workspace.created").await;
+    sweep_ended_tokens(other.clone()).await.unwrap();
+    assert_eq!(count(&app, left).await, 0);
+    assert!(listed(&app, damaged).await.is_empty());
+}
+
+/// Whose checkpoint is older than any log, or whose events are not older than itself.
+const FROM_THE_FIRST_EVENT: &[&str] = &[
+    "eraser",
+    "mailer",
+    "run_dispatcher",
+    "seat_leases",
+    "server_monitor",
+    "session_closer",
+    "workspace_rows",
+];
+
+#[tokio::test]
+async fn a_worker_that_came_after_the_events_that_it_reads_begins_where_its_migration_says() {
+    let app = Harness::new().await.node().await;
+    let workers = Workers::start(&app);
+    let names: Vec<_> = workers.readers().iter().map(Reader::name).collect();
+    workers.stop().await;
+    let migrations = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/log");
+    let files = std::fs::read_dir(migrations).unwrap().map(|file| file.unwrap().path());
+    let sql: Vec<_> = files.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    for name in names.iter().filter(|name| !FROM_THE_FIRST_EVENT.contains(name)) {
+        let begins = format!(
+            "insert into readers.checkpoints (name, version, kind, position)\nselect '{name}', 1, 'worker', max(position)"
+        );
+        assert!(sql.iter().any(|sql| sql.contains(&begins)), "{name}");
+    }
+    assert!(names.contains(&"token_closer"));
 }
