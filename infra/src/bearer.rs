@@ -24,7 +24,12 @@ impl BearerToken {
     /// Draws a token that begins with `prefix`, by which people and scanners know what it is.
     pub(crate) fn draw(prefix: &str) -> Result<Self, NoRandomness> {
         let random = Zeroizing::new(random::bytes::<32>()?);
-        Ok(Self::of(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(*random))))
+        Ok(Self::of_secret(prefix, &random))
+    }
+
+    /// The token of 256 bits that nobody can guess.
+    pub(crate) fn of_secret(prefix: &str, secret: &[u8; 32]) -> Self {
+        Self::of(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(secret)))
     }
 
     /// Like [`Self::draw`], with a checksum at the end that finds typing errors.

@@ -1,9 +1,10 @@
-//! Day keys for request MACs: a request can be compared for a day; after that nobody can test a guess
-//! of it.
+//! Day keys for request MACs: a request can be compared for a day, and has the same secrets for as long; after
+//! that nobody can test a guess of it.
 
 use std::sync::Arc;
 
-use domain::TenantId;
+use domain::{CommandId, TenantId};
+use zeroize::Zeroizing;
 
 use super::key::{self, KeyKind};
 use super::key_cache::{KeySlot, KeyState};
@@ -42,14 +43,34 @@ impl RequestMacKeys {
     /// [`KeyringError::Database`] and [`KeyringError::LeaseLost`] when the keyring is not reached;
     /// [`KeyringError::Date`] when the key that was to be used is erased at this moment.
     pub async fn macs(&self, tenant: TenantId, body: &[u8]) -> Result<RequestMacs, KeyringError> {
+        self.macs_of(&[b"request", tenant.0.as_bytes(), body]).await
+    }
+
+    /// Secrets of a request, which has the same ones when it is sent again: under today's key, which are to be
+    /// given, and under yesterday's, which may have been given. `label` says what they are for. What is
+    /// stored of a request is made under another label, and tells nothing of them.
+    ///
+    /// # Errors
+    /// As of [`Self::macs`].
+    pub async fn secrets(
+        &self,
+        label: &str,
+        (tenant, command): (TenantId, CommandId),
+        body: &[u8],
+    ) -> Result<Vec<Zeroizing<[u8; 32]>>, KeyringError> {
+        let (tenant, command) = (tenant.0.as_bytes(), command.0.as_bytes());
+        let parts = [b"secret", label.as_bytes(), tenant.as_slice(), command.as_slice(), body];
+        let RequestMacs { today, before } = self.macs_of(&parts).await?;
+        Ok(std::iter::once(today).chain(before).map(Zeroizing::new).collect())
+    }
+
+    async fn macs_of(&self, parts: &[&[u8]]) -> Result<RequestMacs, KeyringError> {
         let day = key::day(self.clock.now().date_naive());
         let days = [day, day - 1].map(|of| KeySlot::Numbered(KeyKind::RequestMac, of));
         // Creates also yesterday's key if it is missing, so that all nodes agree on it.
         let keys = self.keys.get(&days, true).await?;
         let mac = |state: Option<&KeyState>| match state {
-            Some(KeyState::Live { key, .. }) => {
-                Some(crypto::mac(key, &[b"request", tenant.0.as_bytes(), body]))
-            }
+            Some(KeyState::Live { key, .. }) => Some(crypto::mac(key, parts)),
             Some(KeyState::Erased | KeyState::Expired | KeyState::Absent) | None => None,
         };
         let before = mac(keys.get(1));

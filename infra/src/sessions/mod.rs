@@ -49,15 +49,20 @@ impl Sessions {
         BearerToken::draw(PREFIX)
     }
 
+    /// The token of a request that may come again, of a secret that it then has again.
+    pub fn token_of(secret: &[u8; 32]) -> BearerToken {
+        BearerToken::of_secret(PREFIX, secret)
+    }
+
     /// Writes the row. Call it before the event is appended: a row without an event is harmless,
-    /// since nobody was given its token. The same session again takes the later token. `false`: the
-    /// account is erased, or the session is closed; nothing was written.
+    /// since nobody was given its token. `false`: the account is erased, the session is closed, or it has a
+    /// row, which keeps its token; nothing was written.
     pub async fn open(&self, session: &NewSession) -> Result<bool, PgError> {
         self.rows.open(session, self.clock.now()).await
     }
 
     /// Deletes the row of a session whose opening was refused: nothing was opened, so nothing is closed. Not
-    /// if the session has another token by now.
+    /// if the session has another token.
     pub async fn take_back(&self, session: SessionId, token: &TokenHash) -> Result<(), PgError> {
         self.rows.take_back(session, token).await
     }

@@ -3,5 +3,4 @@ insert into working.sessions (token_hash, session_id, account_id, kind, opened_a
 select $1, $2, $3, $4, $5::timestamptz, $5, $6, $5 + make_interval(secs => $6::integer), $7, $8
 where not exists (select from event_log.fences where subject = $3)
   and not exists (select from working.closings where session_id = $2)
-on conflict (session_id) do update set token_hash = excluded.token_hash
-where sessions.account_id = excluded.account_id
+on conflict do nothing

@@ -76,6 +76,26 @@ async fn only_the_hash_of_a_token_is_kept() {
 }
 
 #[tokio::test]
+async fn a_session_that_is_opened_again_keeps_its_token() {
+    let given = given().await;
+    let account = somebody();
+    let (session, token) = given.opened(account).await;
+    let again = NewSession {
+        session,
+        account,
+        account_version: 1,
+        kind: SessionKind::Client,
+        token: Sessions::draw_token().unwrap().hash,
+        idle: TimeDelta::minutes(60),
+        absolute: TimeDelta::days(30),
+    };
+
+    assert!(!given.sessions.open(&again).await.unwrap());
+
+    assert!(given.node().find(&token).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn a_session_ends_when_it_is_not_used() {
     let given = given().await;
     let (_, token) = given.opened(somebody()).await;

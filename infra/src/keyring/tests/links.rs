@@ -4,6 +4,8 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
+use domain::CommandId;
+
 use super::super::{LinkPurpose, ReadLink};
 use super::*;
 
@@ -83,6 +85,37 @@ async fn a_request_is_recognised_for_a_day_and_not_longer() {
     let live =
         "select count(*) from keyring.keys where kind = 'request_mac' and wrapped is not null";
     assert_eq!(harness.count(live).await, 1);
+}
+
+#[tokio::test]
+async fn a_request_has_the_same_secrets_for_a_day_on_every_node_and_another_request_others() {
+    let harness = Harness::new().await;
+    let (one, two) = (harness.node().await, harness.node().await);
+    let (ada, bob): (TenantId, TenantId) = (harness.person().into(), harness.person().into());
+    let [command, other] = [1, 2].map(|of| CommandId(Uuid::from_u128(of)));
+    let secrets = async |label: &str, of, body: &[u8]| {
+        let secrets = one.request_macs.secrets(label, of, body).await.unwrap();
+        secrets.iter().map(|secret| **secret).collect::<Vec<_>>()
+    };
+    let first = secrets("session", (ada, command), b"body").await[0];
+    let on_two = two.request_macs.secrets("session", (ada, command), b"body").await.unwrap();
+    assert_eq!(*on_two[0], first);
+    let others = [
+        secrets("token", (ada, command), b"body").await[0],
+        secrets("session", (bob, command), b"body").await[0],
+        secrets("session", (ada, other), b"body").await[0],
+        secrets("session", (ada, command), b"other").await[0],
+        // What is stored of the request.
+        one.request_macs.macs(ada, b"body").await.unwrap().today,
+    ];
+    assert!(!others.contains(&first));
+    for (day, is_known) in [(1, true), (2, false)] {
+        harness.days_pass(1);
+        one.eraser.erase_expired().await.unwrap();
+        let secrets = secrets("session", (ada, command), b"body").await;
+        assert_ne!(secrets[0], first);
+        assert_eq!(secrets[1..].contains(&first), is_known, "after {day} days");
+    }
 }
 
 /// The keys of the days that were not over are erased by then.

@@ -11,6 +11,7 @@ use domain::{ActorId, CommandId, TenantId};
 use futures_util::future::LocalBoxFuture;
 use infra::clock::Clock;
 use infra::event_store::Request;
+use infra::ids::hashed;
 use tracing_actix_web::RequestId;
 use uuid::Uuid;
 
@@ -48,6 +49,13 @@ impl Caller {
     /// For what is done each time, also under one key.
     pub const fn fresh_command(&self) -> CommandId {
         CommandId(self.fresh)
+    }
+
+    /// As [`Self::command`] of nobody, of a request about something that only its body names: for something else
+    /// it is another command.
+    pub fn command_about(&self, about: &[u8]) -> CommandId {
+        let command = self.command(None);
+        CommandId(hashed(&[command.0.as_bytes(), b"about", about]))
     }
 
     /// Whether the same request may have come before.

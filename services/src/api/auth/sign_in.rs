@@ -7,8 +7,9 @@ use chrono::TimeDelta;
 use domain::account::{Account, AccountCommand, LoginRefusal};
 use domain::privacy::TypedAddress;
 use domain::session::{Session, SessionCommand, SessionKind};
-use domain::{AccountId, CredentialId, SessionId, TenantId};
-use infra::event_store::{Loaded, Step};
+use domain::{AccountId, CommandId, CredentialId, SessionId, TenantId};
+use infra::bearer::BearerToken;
+use infra::event_store::{ExecuteError, Loaded, Request, Step};
 use infra::failpoint;
 use infra::ids::derived;
 use infra::sessions::{NewSession, Sessions};
@@ -58,7 +59,8 @@ impl FromFields for SignInRequest {
 pub struct SignInResponse {
     session_id: Uuid,
     account_id: Uuid,
-    /// Only in the first answer, and only for a client.
+    /// Only for a client. The same request, sent again within the day, is answered with the same one while the
+    /// session is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
     /// The session ends after so many seconds, however much it is used.
@@ -90,10 +92,13 @@ async fn open(
         return refuse_known(&api, &caller, account, bytes).await;
     }
     api.limits.signed_in(&email);
-    let session = SessionId(derived(caller.command(None), "session"));
+    // Whoever else signs in from this network under the same key sends another command.
+    let command = caller.command_about(account.0.as_bytes());
+    let session = SessionId(derived(command, "session"));
     let credential = live.credential;
     let checked = Checked { account, version, credential };
-    admit(&api, &caller, checked, (session, form.kind), bytes).await
+    let request = caller.request(account.into(), command, Some(account.into()), bytes);
+    admit(&api, &caller, checked, (session, form.kind), &request).await
 }
 
 /// The account that has this address, as long as it lives.
@@ -159,43 +164,39 @@ async fn admit(
     caller: &Caller,
     Checked { account, version: account_version, credential }: Checked,
     (session, kind): (SessionId, SessionKind),
-    bytes: Vec<u8>,
+    request: &Request,
 ) -> Result<HttpResponse, Problem> {
-    let token = Sessions::draw_token().map_err(|error| Problem::unavailable(&error))?;
+    let tokens = tokens(api, caller, request).await?;
     let config = &api.app.config;
     let opening = NewSession {
         session,
         account,
         account_version,
         kind,
-        token: token.hash,
+        token: tokens.first().ok_or_else(refused)?.hash,
         idle: TimeDelta::minutes(config.session_idle_minutes.into()),
         absolute: TimeDelta::days(config.session_absolute_days.into()),
     };
-    let request = caller.request(account.into(), caller.command(None), Some(account.into()), bytes);
-    if !is_repeated(api, caller, &opening).await? && !api.app.sessions.open(&opening).await? {
-        return Err(refused());
-    }
+    let token = open_row(api, caller, &opening, tokens).await?;
     failpoint!(SessionOpened);
     let (ip, user_agent) = (caller.ip(), caller.user_agent());
     let opens =
         SessionCommand::Open { account, kind, ip: ip.clone(), user_agent: user_agent.clone() };
     let succeeds = AccountCommand::SucceedLogin { credential, session, ip, user_agent };
     let steps = [Step::new::<Session>(session.0, opens), Step::new::<Account>(account.0, succeeds)];
-    let outcome = api.app.executor.execute(&request, &steps).await;
-    if let Err(error) = &outcome
-        && !error.may_have_appended()
+    let outcome = api.app.executor.execute(request, &steps).await;
+    if let (Err(error), Some(token)) = (&outcome, &token)
+        && opens_nothing(caller, error)
     {
-        api.app.sessions.take_back(session, &opening.token).await?;
+        api.app.sessions.take_back(session, &token.hash).await?;
     }
     let receipt = outcome?;
 
-    let secret = (!receipt.replayed()).then(|| token.secret.expose_secret().to_owned());
     let mut answer = written(StatusCode::CREATED, &receipt);
     let mut body = SignInResponse {
         session_id: session.0,
         account_id: account.0,
-        token: secret,
+        token: token.map(|token| token.secret.expose_secret().to_owned()),
         expires_in: opening.absolute.num_seconds(),
     };
     if kind == SessionKind::Browser
@@ -206,13 +207,70 @@ async fn admit(
     Ok(answer.json(body))
 }
 
-/// Whether this command opened the session before: its token stays the one that was shown.
-async fn is_repeated(api: &Api, caller: &Caller, opening: &NewSession) -> Result<bool, Problem> {
-    if !caller.may_repeat() {
-        return Ok(false);
+/// The token for a new session, and the one that the same request had yesterday.
+async fn tokens(
+    api: &Api,
+    caller: &Caller,
+    request: &Request,
+) -> Result<Vec<BearerToken>, Problem> {
+    let Some(body) = request.body.as_ref().filter(|_| caller.may_repeat()) else {
+        let drawn = Sessions::draw_token().map_err(|error| Problem::unavailable(&error))?;
+        return Ok(vec![drawn]);
+    };
+    let of = (request.tenant, request.command);
+    let secrets = api.app.keyring.request_macs.secrets("session", of, body).await?;
+    Ok(secrets.iter().map(|secret| Sessions::token_of(secret)).collect())
+}
+
+/// Writes the row of the session, unless the same request, on whatever node, has written it. `None`: it was
+/// opened before, and is over, or nobody knows its token any more.
+async fn open_row(
+    api: &Api,
+    caller: &Caller,
+    opening: &NewSession,
+    tokens: Vec<BearerToken>,
+) -> Result<Option<BearerToken>, Problem> {
+    if caller.may_repeat() {
+        if let Some(at) = standing(api, opening, &tokens).await? {
+            return Ok(tokens.into_iter().nth(at));
+        }
+        let (tenant, session) = (opening.account.into(), opening.session.0);
+        if api.app.executor.load::<Session>(tenant, session).await?.version > 0 {
+            return Ok(None);
+        }
     }
-    let (tenant, session) = (opening.account.into(), opening.session.0);
-    Ok(api.app.executor.load::<Session>(tenant, session).await?.version > 0)
+    if api.app.sessions.open(opening).await? {
+        return Ok(tokens.into_iter().next());
+    }
+    if !caller.may_repeat() {
+        return Err(refused());
+    }
+    // Another node may have written it since; with another body, or days ago, it was another request.
+    let at = standing(api, opening, &tokens).await?.ok_or(ExecuteError::Reused)?;
+    Ok(tokens.into_iter().nth(at))
+}
+
+/// Which of the tokens the row of the session has.
+async fn standing(
+    api: &Api,
+    opening: &NewSession,
+    tokens: &[BearerToken],
+) -> Result<Option<usize>, Problem> {
+    for (at, token) in tokens.iter().enumerate() {
+        let found = api.app.sessions.find(token.secret.expose_secret()).await?;
+        if found.is_some_and(|live| live.session == opening.session) {
+            return Ok(Some(at));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the session will not be opened: not by the same request on another node either.
+const fn opens_nothing(caller: &Caller, error: &ExecuteError) -> bool {
+    match error {
+        ExecuteError::Refused(_) | ExecuteError::Fenced => true,
+        error => !caller.may_repeat() && !error.may_have_appended(),
+    }
 }
 
 fn cookie(secret: String, lasts: TimeDelta) -> Cookie<'static> {

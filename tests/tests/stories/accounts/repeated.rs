@@ -30,16 +30,64 @@ async fn a_registration_sent_again_is_answered_as_it_was() {
 }
 
 #[tokio::test]
-async fn a_token_is_shown_once_and_stays_the_one_that_was_shown() {
+async fn a_sign_in_that_is_sent_again_has_the_same_token_while_the_session_is_open() {
     let harness = AccountHarness::new().await;
     let repeating = harness.anybody.saying("Idempotency-Key", KEY);
 
     let first = harness.ada.try_sign_in(&repeating).await.expect(201);
     let again = harness.ada.try_sign_in(&repeating).await.expect(201);
 
-    assert_eq!(first.field("/session_id"), again.field("/session_id"));
-    assert!(again.json().get("token").is_none());
-    harness.anybody.bearing(&first.field("/token")).get("/v1/me").await.expect(200);
+    assert_eq!(first.body, again.body);
+    let session = harness.anybody.bearing(&first.field("/token"));
+    session.get("/v1/me").await.expect(200);
+    session.delete("/v1/me/sessions/current").await.expect(204);
+    let over = harness.ada.try_sign_in(&repeating).await.expect(201);
+    assert_eq!(over.field("/session_id"), first.field("/session_id"));
+    assert!(over.json().get("token").is_none());
+    session.get("/v1/me").await.expect(401);
+}
+
+#[tokio::test]
+async fn the_same_sign_in_many_times_at_once_on_two_nodes_is_one_session_whose_token_works() {
+    let harness = AccountHarness::new().await;
+    let second = harness.installation.node().await;
+    let nodes = [&harness.node, &second].map(|node| node.client().saying("Idempotency-Key", KEY));
+
+    // What else they show does not make them other requests.
+    let of = |turn: usize| nodes[turn % 2].bearing(&format!("ls_{turn}"));
+    let clients: Vec<_> = (0..AT_ONCE).map(of).collect();
+    let answers = join_all(clients.iter().map(|client| harness.ada.try_sign_in(client))).await;
+
+    let (opened, waits): (Vec<_>, Vec<_>) = answers.iter().partition(|it| it.status == 201);
+    for answer in &waits {
+        assert_eq!((answer.status, answer.field("/type").as_str()), (409, "/problems/in-flight"));
+    }
+    assert!(!opened.is_empty() && !waits.is_empty(), "{} of {AT_ONCE}", opened.len());
+    for answer in &opened {
+        assert_eq!(answer.body, opened[0].body);
+    }
+    let token = opened[0].field("/token");
+    for node in [&harness.node, &second] {
+        node.client().bearing(&token).get("/v1/me").await.expect(200);
+    }
+    assert_eq!(count(&harness, "session.opened").await, 2, "the harness has one, too");
+}
+
+#[tokio::test]
+async fn two_people_behind_one_network_sign_in_under_one_key() {
+    let harness = AccountHarness::new().await;
+    let bob = Person::named("bob");
+    bob.register(&harness.anybody).await;
+    let repeating = harness.anybody.saying("Idempotency-Key", "1");
+
+    let hers = harness.ada.try_sign_in(&repeating).await.expect(201);
+    let his = bob.try_sign_in(&repeating).await.expect(201);
+
+    assert_ne!(hers.field("/session_id"), his.field("/session_id"));
+    harness.anybody.bearing(&his.field("/token")).get("/v1/me").await.expect(200);
+    for nobody in ["carol", "dan"] {
+        Person::named(nobody).try_sign_in(&repeating).await.expect(401);
+    }
 }
 
 #[tokio::test]
