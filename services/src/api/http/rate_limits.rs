@@ -182,7 +182,7 @@ mod tests {
         checks_per_minute: 1,
     };
 
-    /// A time that passes when it is told to.
+    /// A time that stands still until it is advanced.
     #[derive(Clone, Default)]
     struct Time(Arc<Mutex<Duration>>);
 
