@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use domain::account::{Account, AccountCommand, LoginRefusal};
 use domain::privacy::TypedAddress;
 use domain::session::{Session, SessionCommand, SessionKind};
-use domain::{AccountId, CommandId, CredentialId, SessionId, TenantId};
+use domain::{AccountId, CredentialId, SessionId, TenantId};
 use infra::bearer::BearerToken;
 use infra::event_store::{ExecuteError, Loaded, Request, Step};
 use infra::failpoint;
