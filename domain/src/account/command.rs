@@ -64,6 +64,9 @@ pub enum AccountCommand {
     /// Changes nothing: a guard of what rests on the address, which is verified and which the caller has
     /// compared as the state has it.
     HasEmail { email: Personal<AccountEmail> },
+    /// Changes nothing: a guard of what the person begins elsewhere, with a verified address where others are
+    /// written to or connected to. Refused while the erasure is requested.
+    Act { verified: bool },
     /// At any time (Art. 7(3) GDPR). Changes nothing if there is no consent.
     WithdrawConsent { purpose: Purpose },
     /// `due` is the end of the grace: at most 30 days from `now`.

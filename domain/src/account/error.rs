@@ -21,6 +21,11 @@ pub enum AccountError {
     EmailVerified,
     #[error("this address is not verified yet: follow its link first")]
     EmailUnverified,
+    #[error(
+        "the address of this account is not verified: follow the link in its mail, or ask for another one, \
+         and then do this again"
+    )]
+    AddressUnverified,
     #[error("this link was used or replaced by a newer one: follow the newest, or ask for one")]
     LinkReplaced,
     #[error("this link has expired: ask for a new one")]

@@ -262,6 +262,10 @@ impl LiveAccount {
                 return self.has_password(credential).map(|()| vec![]);
             }
             AccountCommand::HasEmail { email } => return self.has_email(&email).map(|()| vec![]),
+            AccountCommand::Act { verified: true } if !self.email_verified => {
+                return Err(AccountError::AddressUnverified);
+            }
+            AccountCommand::Act { .. } => return Ok(vec![]),
             AccountCommand::Register { .. } => return Err(AccountError::AlreadyExists),
         };
         Ok(vec![event])

@@ -3,7 +3,7 @@
 use super::Right;
 
 macro_rules! actions {
-    ($($(#[$doc:meta])* $action:ident $right:ident $in_grace:ident;)*) => {
+    ($($(#[$doc:meta])* $action:ident $right:ident $in_grace:ident $account:ident;)*) => {
         /// What a member can do in a workspace, to it and to its members, seats, servers and runs.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         #[allow(missing_docs, reason = "the name of each action says what it is")]
@@ -21,6 +21,11 @@ macro_rules! actions {
             const fn in_grace(self) -> InGrace {
                 match self { $(Self::$action => InGrace::$in_grace),* }
             }
+
+            /// What is needed of the account that acts, besides.
+            pub const fn account(self) -> ActingAccount {
+                match self { $(Self::$action => ActingAccount::$account),* }
+            }
         }
     };
 }
@@ -32,50 +37,61 @@ enum InGrace {
     Refused,
 }
 
+/// What an action needs of the account that acts, or that a token acts for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActingAccount {
+    /// Nothing.
+    Any,
+    /// Its erasure is not requested: others come to depend on what is done.
+    Stays,
+    /// It stays, and its address is verified: others are written to, or connected to.
+    Verified,
+}
+
 actions! {
-    ShowWorkspace ReadWorkspace Allowed;
-    RenameWorkspace ManageWorkspace Refused;
+    ShowWorkspace ReadWorkspace Allowed Any;
+    RenameWorkspace ManageWorkspace Refused Any;
     /// Allowed in the grace, so that a request that is sent again gets its first answer.
-    RequestDeletion DeleteWorkspace Allowed;
-    ShowDeletion ReadWorkspace Allowed;
-    CancelDeletion DeleteWorkspace Allowed;
-    ListMembers ReadMembers Allowed;
-    ChangeRole ManageMembers Refused;
+    RequestDeletion DeleteWorkspace Allowed Any;
+    ShowDeletion ReadWorkspace Allowed Any;
+    CancelDeletion DeleteWorkspace Allowed Stays;
+    ListMembers ReadMembers Allowed Any;
+    ChangeRole ManageMembers Refused Any;
     /// Whoever leaves by themselves needs no right.
-    RemoveMember ManageMembers Refused;
-    Invite ManageMembers Refused;
-    ListInvitations ReadMembers Allowed;
-    RevokeInvitation ManageMembers Refused;
-    IssueApiToken ManageTokens Refused;
-    ListApiTokens ManageTokens Allowed;
-    RevokeApiToken ManageTokens Refused;
-    ShowSeats ReadSeats Allowed;
-    LeaseSeat LeaseSeat Refused;
-    RenewLease LeaseSeat Refused;
-    TakeOverLease LeaseSeat Refused;
+    RemoveMember ManageMembers Refused Any;
+    Invite ManageMembers Refused Verified;
+    ListInvitations ReadMembers Allowed Any;
+    RevokeInvitation ManageMembers Refused Any;
+    IssueApiToken ManageTokens Refused Stays;
+    ListApiTokens ManageTokens Allowed Any;
+    RevokeApiToken ManageTokens Refused Any;
+    ShowSeats ReadSeats Allowed Any;
+    LeaseSeat LeaseSeat Refused Any;
+    RenewLease LeaseSeat Refused Any;
+    TakeOverLease LeaseSeat Refused Any;
     /// Another member's lease needs the right to manage members, too.
-    ReleaseLease LeaseSeat Refused;
-    RegisterServer ManageServers Refused;
-    ListServers ReadServers Allowed;
-    ShowServer ReadServers Allowed;
-    RenameServer ManageServers Refused;
-    ChangeServerAddress ManageServers Refused;
-    RemoveServer ManageServers Refused;
-    CheckServer UseServers Refused;
-    ShowServerMetrics ReadServers Allowed;
-    ApproveHostKey ManageServers Refused;
-    AttachCredential ManageServers Refused;
-    CreateDeployment ManageServers Refused;
-    ListDeployments ReadServers Allowed;
-    ShowDeployment ReadServers Allowed;
-    ReplaceDeployment ManageServers Refused;
-    RemoveDeployment ManageServers Refused;
-    StartRun StartRuns Refused;
-    ListRuns ReadRuns Allowed;
-    ShowRun ReadRuns Allowed;
-    CancelRun StartRuns Refused;
-    RetryRun StartRuns Refused;
-    ReadRunLog ReadLogs Allowed;
+    ReleaseLease LeaseSeat Refused Any;
+    RegisterServer ManageServers Refused Verified;
+    ListServers ReadServers Allowed Any;
+    ShowServer ReadServers Allowed Any;
+    RenameServer ManageServers Refused Any;
+    ChangeServerAddress ManageServers Refused Verified;
+    RemoveServer ManageServers Refused Any;
+    CheckServer UseServers Refused Verified;
+    ShowServerMetrics ReadServers Allowed Any;
+    ApproveHostKey ManageServers Refused Verified;
+    AttachCredential ManageServers Refused Verified;
+    CreateDeployment ManageServers Refused Any;
+    ListDeployments ReadServers Allowed Any;
+    ShowDeployment ReadServers Allowed Any;
+    ReplaceDeployment ManageServers Refused Any;
+    RemoveDeployment ManageServers Refused Any;
+    StartRun StartRuns Refused Verified;
+    ListRuns ReadRuns Allowed Any;
+    ShowRun ReadRuns Allowed Any;
+    CancelRun StartRuns Refused Any;
+    RetryRun StartRuns Refused Verified;
+    ReadRunLog ReadLogs Allowed Any;
 }
 
 impl WorkspaceAction {

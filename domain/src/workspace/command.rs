@@ -17,6 +17,9 @@ pub enum WorkspaceCommand {
     Act { by: Actor, action: Option<WorkspaceAction>, also: Option<Right>, now: DateTime<Utc> },
     /// Changes nothing: a guard of what another owner, who leaves, does.
     RemainOwner { account: AccountId },
+    /// Changes nothing: a guard of the erasure of `on`, who is alone in the workspace, or no owner, or
+    /// whose workspace is being deleted.
+    NobodyDepends { on: AccountId },
     /// Needs the right to manage the workspace.
     Rename { by: AccountId, name: Personal<WorkspaceName> },
     /// Needs the right to manage members. The last owner stays one.
@@ -80,6 +83,7 @@ impl WorkspaceCommand {
             Self::Create { .. }
                 | Self::Act { .. }
                 | Self::RemainOwner { .. }
+                | Self::NobodyDepends { .. }
                 | Self::RemoveErasedMember { .. }
                 | Self::RevokeTokensOf { .. }
                 | Self::OpenMemberNames { .. }

@@ -28,6 +28,11 @@ pub enum WorkspaceError {
     RaisesOneself,
     #[error("this is the last owner: make another member an owner, or delete the workspace")]
     LastOwner,
+    #[error(
+        "nobody who stays owns this workspace, so nobody can join it: ask for another invitation once its \
+         owner stays, or somebody else owns it"
+    )]
+    NoOwnerStays,
     #[error("the only member cannot be removed: delete the workspace instead")]
     LastMember,
     #[error("a workspace with other members cannot be abandoned: remove the member instead")]

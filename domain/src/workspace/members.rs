@@ -37,6 +37,18 @@ impl LiveWorkspace {
         }
     }
 
+    /// Without its owner the workspace would be left to others: one of them has to own it before.
+    pub fn depends_on(&self, account: AccountId) -> bool {
+        let is_owner = self.members.get(&account) == Some(&Role::Owner);
+        is_owner && self.members.len() > 1 && self.deletion.is_none()
+    }
+
+    /// # Errors
+    /// `LastOwner`: others depend on the account.
+    pub(super) fn nobody_depends(&self, on: AccountId) -> Result<(), WorkspaceError> {
+        if self.depends_on(on) { Err(WorkspaceError::LastOwner) } else { Ok(()) }
+    }
+
     pub(super) fn change_role(
         &self,
         by: AccountId,

@@ -23,7 +23,7 @@ use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
 
 pub use act::{Acting, Actor};
-pub use action::WorkspaceAction;
+pub use action::{ActingAccount, WorkspaceAction};
 pub use command::WorkspaceCommand;
 pub use deletion::Deletion;
 pub use error::WorkspaceError;
@@ -94,7 +94,9 @@ impl AggregateRoot for Workspace {
             (Self::Live(live), command) => live.decide(command),
             (
                 Self::Ended,
-                WorkspaceCommand::CompleteDeletion { .. } | WorkspaceCommand::RepeatDeletion { .. },
+                WorkspaceCommand::CompleteDeletion { .. }
+                | WorkspaceCommand::RepeatDeletion { .. }
+                | WorkspaceCommand::NobodyDepends { .. },
             ) => Ok(vec![]),
             (Self::Absent | Self::Ended, _) => Err(WorkspaceError::Unknown),
         }
@@ -151,6 +153,7 @@ impl LiveWorkspace {
             WorkspaceCommand::RemainOwner { account } => {
                 self.remain_owner(account).map(|()| vec![])
             }
+            WorkspaceCommand::NobodyDepends { on } => self.nobody_depends(on).map(|()| vec![]),
             WorkspaceCommand::Rename { by, name } => {
                 self.needs(by, Right::ManageWorkspace)?;
                 Ok(vec![WorkspaceEvent::Renamed { name }])

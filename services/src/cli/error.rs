@@ -132,7 +132,7 @@ impl From<RequestErasureError> for CliError {
     fn from(error: RequestErasureError) -> Self {
         match error {
             RequestErasureError::Execute(error) => error.into(),
-            RequestErasureError::Owners(OwnersError::OwnsWorkspaces) => {
+            RequestErasureError::Owners(OwnersError::OwnsWorkspaces | OwnersError::OwnsTooMany) => {
                 Self::Input(error.to_string())
             }
             RequestErasureError::Owners(_)

@@ -14,6 +14,8 @@ use crate::wiring::App;
 
 const WAIT: Duration = Duration::from_secs(2);
 const AT_ONCE: i64 = 200;
+/// Each has a guard of the request for erasure, or two, which the append looks up under the log's lock.
+pub const OWNED_MAX: usize = 200;
 
 #[derive(Debug, thiserror::Error)]
 pub enum OwnersError {
@@ -22,6 +24,11 @@ pub enum OwnersError {
          member its owner, or delete it"
     )]
     OwnsWorkspaces,
+    #[error(
+        "the account owns more than {OWNED_MAX} workspaces: delete some of them, or leave those that \
+         others own as well, and then request its erasure"
+    )]
+    OwnsTooMany,
     #[error(
         "it is not known yet whether others depend on the account, since the projection of \
          memberships is behind the log: try again, while a node runs"
@@ -35,8 +42,8 @@ pub enum OwnersError {
     Postgres(#[from] PgError),
 }
 
-/// Another owner of the workspace whose erasure is not requested, as guards of what makes `leaving` none:
-/// that one owns it still, and stays. `None`: there is nobody.
+/// An owner of the workspace whose erasure is not requested, besides `leaving`, as guards: that one owns it
+/// still, and stays. `None`: there is nobody.
 ///
 /// # Errors
 /// The log does not answer.
@@ -44,10 +51,10 @@ pub(crate) async fn remaining_owner(
     app: &App,
     workspace: WorkspaceId,
     live: &LiveWorkspace,
-    leaving: AccountId,
+    leaving: Option<AccountId>,
 ) -> Result<Option<[Guard; 2]>, LoadError> {
     let owners = live.members.iter().filter(|(_, role)| **role == Role::Owner);
-    for account in owners.map(|(account, _)| *account).filter(|account| *account != leaving) {
+    for account in owners.map(|(account, _)| *account).filter(|owner| Some(*owner) != leaving) {
         let loaded = app.executor.load::<Account>(account.into(), account.0).await?;
         if loaded.state.decide(AccountCommand::Remain).is_ok() {
             let owns = WorkspaceCommand::RemainOwner { account };
@@ -60,7 +67,8 @@ pub(crate) async fn remaining_owner(
     Ok(None)
 }
 
-/// Whoever depends on the account has another owner; the guards say which. The projection says in which
+/// Whoever depends on the account has another owner; the guards say which, and where nobody depends on it, that
+/// nobody does when the erasure is appended. The projection says in which
 /// workspaces the account is a member, up to the end of the log as the database has it: another node may
 /// have appended what this one does not know of. Whether it owns them is read in the log.
 ///
@@ -74,7 +82,7 @@ pub(super) async fn check_nobody_depends(
     if !app.read_positions.wait_for::<Memberships>(&app.pool, head, WAIT).await? {
         return Err(OwnersError::ReadModelBehind);
     }
-    let (mut after, mut guards) = (None, Vec::new());
+    let (mut after, mut owned, mut guards) = (None, 0, Vec::new());
     loop {
         let page = mine(&app.pool, account, after, AT_ONCE).await?;
         let Some(last) = page.last() else { return Ok(guards) };
@@ -83,17 +91,26 @@ pub(super) async fn check_nobody_depends(
             let (tenant, stream) = (mine.workspace.into(), mine.workspace.0);
             let loaded = app.executor.load::<Workspace>(tenant, stream).await?;
             let Some(live) = loaded.state.live() else { continue };
-            let alone = live.members.len() == 1 || live.deletion.is_some();
-            if !alone && live.members.get(&account) == Some(&Role::Owner) {
-                let remains = remaining_owner(app, mine.workspace, live, account).await?;
+            if live.members.get(&account) != Some(&Role::Owner) {
+                continue;
+            }
+            owned += 1;
+            if owned > OWNED_MAX {
+                return Err(OwnersError::OwnsTooMany);
+            }
+            if live.depends_on(account) {
+                let remains = remaining_owner(app, mine.workspace, live, Some(account)).await?;
                 guards.extend(remains.ok_or(OwnersError::OwnsWorkspaces)?);
+            } else {
+                let nobody = WorkspaceCommand::NobodyDepends { on: account };
+                guards.push(Guard::new::<Workspace>(tenant, stream, nobody));
             }
         }
     }
 }
 
-/// Whether the guards of [`remaining_owner`] refused it: the other owner was faster.
-pub(super) const fn another_leaves(error: &ExecuteError) -> bool {
+/// Whether the guards of [`remaining_owner`], or of [`check_nobody_depends`], refused it: others were faster.
+pub(crate) const fn another_leaves(error: &ExecuteError) -> bool {
     matches!(
         error,
         ExecuteError::Refused(

@@ -30,6 +30,18 @@ fn an_owner_remains_until_the_erasure_of_the_account_is_requested() {
 }
 
 #[test]
+fn whoever_leaves_begins_nothing_elsewhere() {
+    let acts = |verified| AccountCommand::Act { verified };
+    live(vec![]).when(acts(false)).then_expect_events(vec![]);
+    live(vec![]).when(acts(true)).then_expect_error(AccountError::AddressUnverified);
+    let verified = || vec![AccountEvent::EmailVerified {}];
+    live(verified()).when(acts(true)).then_expect_events(vec![]);
+    for verified in [false, true] {
+        leaving().when(acts(verified)).then_expect_error(AccountError::ErasureRequested);
+    }
+}
+
+#[test]
 fn sign_ins_are_remembered_even_during_the_grace() {
     let session = SessionId(Uuid::from_u128(9));
     leaving().when(succeed(credential(1), session)).then_expect_events(vec![

@@ -101,6 +101,20 @@ fn an_owner_remains_one_until_the_role_is_lowered() {
 }
 
 #[test]
+fn others_depend_on_an_owner_unless_the_workspace_is_being_deleted() {
+    let nobody = |on| WorkspaceCommand::NobodyDepends { on };
+    refused(&with_bob(Role::Viewer), nobody(ADA), WorkspaceError::LastOwner);
+    passes(&with_bob(Role::Viewer), nobody(BOB));
+    passes(&created(), nobody(ADA));
+    let deleting = [with_bob(Role::Viewer), vec![requested()]].concat();
+    passes(&deleting, nobody(ADA));
+    let cancelled = [deleting, vec![WorkspaceEvent::DeletionCancelled {}]].concat();
+    refused(&cancelled, nobody(ADA), WorkspaceError::LastOwner);
+    let deleted = [created(), vec![WorkspaceEvent::Deleted { requested_at: now() }]].concat();
+    passes(&deleted, nobody(ADA));
+}
+
+#[test]
 fn a_token_acts_until_its_end_while_its_member_belongs() {
     let mut live = live(1);
     let token = ApiToken { account: ADA, rights: [Right::ReadRuns].into(), expires_at: in_days(1) };

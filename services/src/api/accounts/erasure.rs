@@ -122,6 +122,7 @@ impl From<OwnersError> for Problem {
     fn from(error: OwnersError) -> Self {
         match error {
             OwnersError::OwnsWorkspaces => Self::of(ProblemKind::OwnsWorkspaces),
+            error @ OwnersError::OwnsTooMany => Self::new(ProblemKind::Refused, error.to_string()),
             error @ (OwnersError::ReadModelBehind | OwnersError::Feed(_)) => {
                 Self::unavailable(&error)
             }

@@ -6,7 +6,7 @@ use actix_web::http::Method;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use chrono::{DateTime, Utc};
 use domain::workspace::{
-    Acting, Actor, Right, Role, Workspace, WorkspaceAction, WorkspaceCommand, WorkspaceError,
+    Acting, ActingAccount, Actor, Right, Role, Workspace, WorkspaceAction, WorkspaceCommand, WorkspaceError,
 };
 use domain::{AccountId, ActorId, ApiTokenId, TenantId, WorkspaceId};
 use infra::api_tokens::ApiTokenRow;
@@ -15,7 +15,7 @@ use infra::event_store::{Guard, Request};
 use crate::api::Api;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::path_resources::{PathWorkspace, named, nothing};
-use crate::api::auth::signed_in::{SignedIn, api_token};
+use crate::api::auth::signed_in::{SignedIn, acts, api_token};
 use crate::api::http::actions::Actions;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::operations::lease_seat::SeatMember;
@@ -137,6 +137,7 @@ impl Member {
         if let Credentials::Person(signed_in) = self.credentials {
             guards.push(signed_in.guard());
         }
+        guards.extend(action.and_then(|action| needs_account(action, self.account)));
         guards
     }
 
@@ -177,6 +178,15 @@ pub async fn admit(request: &ServiceRequest) -> Result<(), Problem> {
 pub async fn find(request: &HttpRequest) -> Result<Member, Problem> {
     let (member, _) = Authenticated::of(request).await?.in_workspace(request).await?;
     Ok(member)
+}
+
+/// What the action needs of the account besides, when it is done.
+fn needs_account(action: WorkspaceAction, account: AccountId) -> Option<Guard> {
+    match action.account() {
+        ActingAccount::Any => None,
+        ActingAccount::Stays => Some(acts(account, false)),
+        ActingAccount::Verified => Some(acts(account, true)),
+    }
 }
 
 /// A method without a handler is refused in the grace like a change, unless it is one of these.
@@ -227,6 +237,11 @@ impl Authenticated {
             None => {}
         }
         let Acting { account, role, .. } = acting;
+        // Whoever lacks the right hears of that, and not of what the account lacks.
+        let may = action.filter(|action| acting.needs(action.right()).is_ok());
+        if let Some(guard) = may.and_then(|action| needs_account(action, account)) {
+            api.app.executor.check(&[guard]).await?;
+        }
         let member = Member { workspace, account, role, acting, credentials, action };
         Ok((member, PathWorkspace::new(workspace, loaded)))
     }

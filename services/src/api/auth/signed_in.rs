@@ -3,6 +3,7 @@
 use actix_web::dev::Payload;
 use actix_web::http::{Method, header};
 use actix_web::{FromRequest, HttpRequest};
+use domain::account::{Account, AccountCommand};
 use domain::operator::{self, OperatorCommand, Scope};
 use domain::session::{Session, SessionCommand};
 use domain::{AccountId, ActorId, SessionId, TenantId};
@@ -56,6 +57,12 @@ impl SignedIn {
         Guard::new::<Session>(self.tenant(), self.session.0, SessionCommand::Use)
     }
 
+    /// The person's account stays, and if `verified`, its address is, when the events of a command are
+    /// appended.
+    pub fn acts(&self, verified: bool) -> Guard {
+        acts(self.account, verified)
+    }
+
     /// A command of this person, on streams of this person's own. It is refused if, when its events are
     /// appended, the session is closed.
     pub fn request(&self, caller: &Caller, body: Vec<u8>) -> Request {
@@ -65,6 +72,12 @@ impl SignedIn {
         request.guards = vec![self.guard()];
         request
     }
+}
+
+/// The account acts where others come to depend on it: [`AccountCommand::Act`].
+pub fn acts(account: AccountId, verified: bool) -> Guard {
+    let acts = AccountCommand::Act { verified };
+    Guard::new::<Account>(account.into(), account.0, acts)
 }
 
 impl FromRequest for SignedIn {

@@ -34,6 +34,8 @@ macro_rules! kinds {
 kinds! {
     AddressTaken "address-taken" CONFLICT "The address is taken"
         "A live account has this e-mail address: sign in, or reset its password.";
+    AddressUnverified "address-unverified" FORBIDDEN "The address is not verified"
+        "Follow the link that was mailed to it, or ask for another one, and then do this again.";
     AlreadyDone "already-done" CONFLICT "This was done already"
         "Nothing is left to do.";
     BadBody "bad-body" UNPROCESSABLE_ENTITY "The body is not valid"

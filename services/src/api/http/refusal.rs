@@ -74,6 +74,7 @@ impl From<AccountError> for Problem {
             AccountError::PasswordReplaced => ProblemKind::PasswordWrong,
             AccountError::CredentialReplaced => return Self::of(ProblemKind::SignInRefused),
             AccountError::OwnerLeaves => ProblemKind::OwnsWorkspaces,
+            AccountError::AddressUnverified => ProblemKind::AddressUnverified,
             AccountError::EmailVerified => ProblemKind::AlreadyDone,
             AccountError::LinkReplaced | AccountError::LinkExpired => ProblemKind::LinkGone,
             AccountError::NotByConsent(_) => ProblemKind::NotByConsent,
@@ -116,6 +117,7 @@ impl From<WorkspaceError> for Problem {
             WorkspaceError::DeletionRequested => ProblemKind::WorkspaceDeleting,
             WorkspaceError::AlreadyExists
             | WorkspaceError::LastOwner
+            | WorkspaceError::NoOwnerStays
             | WorkspaceError::LastMember
             | WorkspaceError::NotAlone
             | WorkspaceError::MembersMax(_)

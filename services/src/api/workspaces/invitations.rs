@@ -35,6 +35,7 @@ use crate::api::http::schemas;
 use crate::api::workspaces::members::role;
 use crate::api::{Api, ApiData};
 use crate::operations::email_addresses::owner;
+use crate::operations::owners::{another_leaves, remaining_owner};
 use crate::unseal::Unsealer;
 
 /// How many addresses are opened at once.
@@ -274,12 +275,35 @@ async fn accept(
         let sent_to = sent_to.ok_or(WorkspaceError::InvitationGone)?;
         request.guards.push(check_is_theirs(&api, &signed_in, &sent_to).await?);
     }
+    request.guards.push(signed_in.acts(true));
+    request.guards.extend(owner_stays(&api, workspace, live, invitation).await?);
     let now = api.app.clock.now();
     let accepts = WorkspaceCommand::AcceptInvitation { by: signed_in.account, invitation, now };
     let step = Step::new::<Workspace>(workspace.0, accepts);
-    let receipt = api.app.executor.execute(&request, &[step]).await?;
+    let receipt = api.app.executor.execute(&request, &[step]).await;
+    let receipt = receipt.map_err(|error| match error {
+        error if another_leaves(&error) => Problem::from(WorkspaceError::NoOwnerStays),
+        error => error.into(),
+    })?;
     Ok(written(StatusCode::OK, &receipt)
         .json(AcceptInvitationResponse { workspace_id: workspace.0 }))
+}
+
+/// Whoever joins does not come to depend on an owner who leaves; an invited owner is one who stays.
+async fn owner_stays(
+    api: &Api,
+    workspace: WorkspaceId,
+    live: &LiveWorkspace,
+    invitation: InvitationId,
+) -> Result<Vec<Guard>, Problem> {
+    match live.invitations.get(&invitation) {
+        Some(open) if open.role != Role::Owner => {
+            let owner = remaining_owner(&api.app, workspace, live, None).await?;
+            Ok(owner.ok_or(WorkspaceError::NoOwnerStays)?.into())
+        }
+        // Without an invitation, the workspace refuses it.
+        Some(_) | None => Ok(vec![]),
+    }
 }
 
 /// Only the invited address may accept: a forwarded mail is not enough. The guard says that it is still theirs

@@ -239,7 +239,7 @@ async fn stays_owned(api: &Api, member: &Member, whom: AccountId) -> Result<Vec<
     if live.members.get(&whom) != Some(&Role::Owner) || live.is_sole_owner(whom) {
         return Ok(vec![]);
     }
-    let remains = remaining_owner(&api.app, of, live, whom).await?;
+    let remains = remaining_owner(&api.app, of, live, Some(whom)).await?;
     Ok(remains.ok_or(WorkspaceError::LastOwner)?.into())
 }
 

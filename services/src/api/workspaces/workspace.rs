@@ -75,6 +75,7 @@ async fn create(
     let mut request = signed_in.request(&caller, bytes);
     let workspace = WorkspaceId(derived(request.command, "workspace"));
     request.tenant = workspace.into();
+    request.guards.push(signed_in.acts(false));
     let creates =
         WorkspaceCommand::Create { name: Personal::Clear(form.name), owner: signed_in.account };
     let step = Step::new::<Workspace>(workspace.0, creates);

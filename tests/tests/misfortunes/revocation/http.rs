@@ -52,7 +52,7 @@ impl Races {
     }
 
     /// An admin, whom node `there` knows.
-    async fn actor(&self, revocation: &str) -> Actor {
+    async fn actor(&self, revocation: &str, number: usize) -> Actor {
         let installation = &self.harness.installation;
         if revocation == "session" {
             let client = self.bob.sign_in(&self.there.client()).await;
@@ -60,9 +60,10 @@ impl Races {
             self.lease(&client).await;
             return Actor { client, actor: account.clone(), account };
         }
-        let (account, session) = installation.stranger().await;
+        let actor = Person::named(&format!("actor-{number}"));
+        let client = actor.settle(&self.there.client(), installation).await;
+        let account = client.account().await;
         installation.join(id_of(&self.harness.workspace), &account, "admin").await;
-        let client = self.there.client().bearing(&session);
         self.lease(&client).await;
         if revocation != "token" {
             return Actor { client, actor: account.clone(), account };
@@ -146,7 +147,7 @@ impl Races {
     async fn race(&self, number: usize) -> (&'static str, u16, i64) {
         let revocation = REVOCATIONS[number % REVOCATIONS.len()];
         let write = WRITES[number / REVOCATIONS.len() % WRITES.len()];
-        let actor = self.actor(revocation).await;
+        let actor = self.actor(revocation, number).await;
         if write == "lease" {
             self.release(&actor).await;
         }

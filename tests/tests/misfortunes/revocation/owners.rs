@@ -1,9 +1,12 @@
 //! Two owners who ask for erasure at once: one of them stays.
 
+use reqwest::Method;
 use serde_json::json;
 use tests::{Answer, Client, Harness, Person, problem, until};
 
 const PAIRS: usize = 200;
+/// Of an erasure with what would make others depend on whoever is erased.
+const RACES: usize = 40;
 
 /// While it is not known whether others depend on the account, the answer is 503.
 async fn ask(client: &Client, person: &Person) -> Answer {
@@ -57,4 +60,82 @@ async fn an_owner_who_leaves_is_not_counted_as_one_who_stays() {
     let back = Person::named("bob").sign_in(&harness.node.client()).await;
     back.delete("/v1/me/erasure").await.expect(204);
     harness.ada.delete(&own).await.expect(204);
+}
+
+/// Ada, who is signed out where her erasure was accepted, and stays after all.
+async fn comes_back(ada: &Client) -> Client {
+    let again = until("the next sign-in", async || {
+        let answer = Person::named("ada").try_sign_in(ada).await;
+        (answer.status == 201).then(|| answer.field("/token"))
+    });
+    let ada = ada.bearing(&again.await);
+    ada.delete("/v1/me/erasure").await.expect(204);
+    ada
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_an_erasure_and_a_member_who_joins_one_is_refused() {
+    let _alone = tests::alone().await;
+    let harness = Harness::new().await;
+    let there = harness.installation.node().await;
+    let person = Person::named("bob");
+    let bob = harness.person("bob").await.at(there.client().base());
+    let member = harness.at(&format!("members/{}", bob.account().await));
+    let (mut ada, mut mails) = (harness.ada.clone(), 1);
+    let mut erased = 0;
+
+    for race in 0..RACES {
+        let invites = json!({ "email": person.email, "role": "viewer" });
+        ada.post(&harness.at("invitations"), invites).await.expect(201);
+        mails += 1;
+        let mail = harness.installation.mail(&person.email, mails).await;
+        let accepts = json!({ "token": mail.token() });
+        let both = tokio::join!(
+            ask(&ada, &Person::named("ada")),
+            bob.post("/v1/invitations/accept", accepts)
+        );
+
+        match (both.0.status, both.1.status) {
+            (202, 409) => {
+                erased += 1;
+                ada = comes_back(&ada).await;
+            }
+            (409, 200) => {
+                assert_eq!(problem(&both.0, 409), "owns-workspaces");
+                ada.delete(&member).await.expect(204);
+            }
+            other => panic!("race {race}: {other:?}"),
+        }
+    }
+    println!("{RACES} races of an erasure and an acceptance: {erased} erasures were first");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_an_erasure_and_a_deletion_that_is_cancelled_one_is_refused() {
+    let _alone = tests::alone().await;
+    let harness = Harness::new().await;
+    harness.member("bob", "viewer").await;
+    let there = harness.installation.node().await;
+    let mut ada = harness.ada.clone();
+    let mut erased = 0;
+
+    for race in 0..RACES {
+        let deletes = ada.call(Method::DELETE, &harness.path).header("If-Match", "*");
+        let asks = json!({ "password": Person::named("ada").password, "grace_days": 7 });
+        deletes.json(asks).send().await.expect(202);
+        let cancels = ada.at(there.client().base());
+        let deletion = harness.at("deletion");
+        let both = tokio::join!(ask(&ada, &Person::named("ada")), cancels.delete(&deletion));
+
+        match (both.0.status, both.1.status) {
+            (202, 409 | 401) => {
+                erased += 1;
+                ada = comes_back(&ada).await;
+                ada.delete(&deletion).await.expect(204);
+            }
+            (409, 204) => assert_eq!(problem(&both.0, 409), "owns-workspaces"),
+            other => panic!("race {race}: {other:?}"),
+        }
+    }
+    println!("{RACES} races of an erasure and a cancellation: {erased} erasures were first");
 }

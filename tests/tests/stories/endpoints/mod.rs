@@ -11,3 +11,4 @@ mod rights;
 mod schema;
 mod tenant;
 mod tenants;
+mod unverified;

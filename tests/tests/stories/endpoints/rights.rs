@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use tests::{Answer, Client, Installation, Sshd};
+use tests::{Answer, Client, Installation, Person, Sshd};
 
 use super::operation::{filled, operations_of_workspaces};
 use super::tenant::{Tenant, Things, issue_token};
@@ -132,10 +132,11 @@ impl Fixture {
     }
 
     /// Somebody who has joined in this role, with a seat if the role may have one.
-    async fn member(&self, role: &str) -> (String, Asker) {
-        let (account, token) = self.installation.stranger().await;
+    async fn member(&self, word: &str, role: &str) -> (String, Asker) {
+        let client = Person::named(word).settle(&self.client, &self.installation).await;
+        let account = client.account().await;
         self.installation.join(&self.ada.things["workspace"], &account, role).await;
-        let (client, rights) = (self.client.bearing(&token), rights_of(&self.table, role));
+        let rights = rights_of(&self.table, role);
         let mut lease = None;
         if rights.contains("seats:lease") {
             let path = format!("{}/seat-leases", self.workspace());
@@ -162,7 +163,7 @@ impl Fixture {
         };
         let mut askers = vec![owner];
         for role in ["admin", "operator", "viewer", "billing", "auditor"] {
-            askers.push(self.member(role).await.1);
+            askers.push(self.member(role, role).await.1);
         }
         let all = scopes(&self.table);
         for scope in &all {
@@ -176,7 +177,7 @@ impl Fixture {
                 askers.push(Asker { name, client, rights, lease: None });
             }
         }
-        let (account, admin) = self.member("admin").await;
+        let (account, admin) = self.member("lowered", "admin").await;
         let wide: BTreeSet<String> = all.intersection(&admin.rights).cloned().collect();
         let client = self.token(&admin.client, &wide).await;
         let place = format!("{}/members/{account}", self.workspace());

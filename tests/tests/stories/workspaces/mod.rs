@@ -2,6 +2,7 @@
 
 mod deletion;
 mod invitations;
+mod leaving;
 mod members;
 pub mod tokens;
 
