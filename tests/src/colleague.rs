@@ -9,7 +9,7 @@ use infra::sessions::{NewSession, Sessions};
 use secrecy::ExposeSecret;
 use uuid::Uuid;
 
-use crate::{Client, Installation};
+use crate::{Client, Installation, Person};
 
 const JOIN: &str = include_str!("join.sql");
 
@@ -55,6 +55,13 @@ impl Installation {
 }
 
 impl Client {
+    /// Who has signed in, if it is somebody of [`Person::named`].
+    pub async fn person(&self) -> Person {
+        self.account().await;
+        let email = self.get("/v1/me").await.expect(200).field("/email");
+        Person::named(email.split('@').next().unwrap())
+    }
+
     /// Whose token it bears.
     pub async fn account(&self) -> String {
         let me = crate::until("one's account is shown", async || {

@@ -59,8 +59,6 @@ pub struct LiveServer {
     pub user: Personal<ServerUser>,
     /// What is known of the key that it shows.
     pub host_key: HostKey,
-    /// Whether a key was ever approved: to approve another is to replace it.
-    pub approved_before: bool,
     /// The key that is offered to it, once one is attached.
     pub credential: Option<Credential>,
     /// Whether it was reached, as far as is known.
@@ -117,7 +115,7 @@ impl Server {
 }
 
 impl AggregateRoot for Server {
-    const SNAPSHOT_VERSION: i16 = 2;
+    const SNAPSHOT_VERSION: i16 = 3;
 
     fn decide(&self, command: ServerCommand) -> Result<Vec<ServerEvent>, ServerError> {
         match (self, command) {
@@ -159,7 +157,6 @@ impl Aggregate for Server {
                 port,
                 user,
                 host_key: HostKey::Unobserved,
-                approved_before: false,
                 credential: None,
                 reach: Reach::Unknown,
                 deployments: BTreeMap::new(),
@@ -258,7 +255,6 @@ impl LiveServer {
             }
             ServerEvent::HostKeyApproved { fingerprint } => {
                 self.host_key = HostKey::Approved { fingerprint };
-                self.approved_before = true;
             }
             ServerEvent::HostKeyMismatched { approved, seen, .. } => {
                 self.host_key = HostKey::Mismatched { approved, seen };

@@ -80,7 +80,9 @@ async fn settle(ada: &Client, path: &str, sshd: &Sshd, port: u16, pem: &str) {
     let made = register.header("Idempotency-Key", &key).json(body).send().await.expect(201);
     let server = made.header("location").unwrap().to_owned();
     let checked = ada.post(&format!("{server}/check"), json!({})).await.expect(200);
-    let approves = json!({ "fingerprint": checked.field("/host_key/seen") });
+    let approves = json!({
+        "fingerprint": checked.field("/host_key/seen"), "password": ada.person().await.password
+    });
     let approve = ada.call(Method::POST, &format!("{server}/host-key/approve"));
     let approve = approve.header("If-Match", &checked.etag()).json(approves);
     let etag = approve.send().await.expect(204).etag();

@@ -127,7 +127,7 @@ async fn work(
     team: &Team,
     sshd: &Sshd,
 ) -> TestServer {
-    let server = RemoteServer::register(claims, team, sshd).await;
+    let server = RemoteServer::register(claims, story, team, sshd).await;
     server.watched(claims, team).await;
     server.cancelled(claims, team).await;
     server.survives(claims, (home, node), story, team).await

@@ -21,7 +21,12 @@ pub struct RemoteServer<'a> {
 }
 
 impl<'a> RemoteServer<'a> {
-    pub async fn register(claims: &mut Claims, team: &Team, sshd: &'a Sshd) -> Self {
+    pub async fn register(
+        claims: &mut Claims,
+        story: &Story,
+        team: &Team,
+        sshd: &'a Sshd,
+    ) -> Self {
         claims.chapter("A real sshd is registered, and its host key approved");
         let body = json!({
             "name": "build", "host": "127.0.0.1", "port": sshd.port(), "user": sshd.user(),
@@ -39,7 +44,8 @@ impl<'a> RemoteServer<'a> {
         claims.holds("and nothing was offered to it", !checked.json()["ok"].as_bool().unwrap());
         let etag = client.get(&path).await.etag();
         let approve = client.call(Method::POST, &format!("{path}/host-key/approve"));
-        let approve = approve.header("If-Match", &etag).json(json!({ "fingerprint": own }));
+        let approval = json!({ "fingerprint": own, "password": story.grace.person.password });
+        let approve = approve.header("If-Match", &etag).json(approval);
         claims.holds("Grace approves it", approve.send().await.status == 204);
 
         let etag = client.get(&path).await.etag();

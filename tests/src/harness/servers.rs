@@ -61,7 +61,8 @@ pub async fn register_server(ada: &Client, workspace: &str, sshd: &Sshd, port: u
     let server = made.expect(201).field("/server_id");
     let at = |rest: &str| format!("{workspace}/servers/{server}{rest}");
     let checked = checked(ada, &at("")).await;
-    let approval = json!({ "fingerprint": sshd.host_key_fingerprint().unwrap() });
+    let fingerprint = sshd.host_key_fingerprint().unwrap();
+    let approval = json!({ "fingerprint": fingerprint, "password": ada.person().await.password });
     let approve = ada.call("POST".parse().unwrap(), &at("/host-key/approve"));
     let approved = approve.header("If-Match", &checked.etag()).json(approval).send().await;
     let etag = approved.expect(204).etag();

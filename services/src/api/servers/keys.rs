@@ -1,11 +1,11 @@
 //! The keys between Lethe and a server: the server's own, observed and approved by a person, and
 //! the one that Lethe shows to it.
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use domain::server::{Fingerprint, LiveServer, Server, ServerCommand};
+use domain::server::{Fingerprint, Server, ServerCommand};
 use domain::workspace::WorkspaceAction;
-use infra::event_store::{ExecuteError, Request, Step};
+use infra::event_store::Step;
 use infra::keyring::SealError;
 use infra::remote::{Identity, IdentityError};
 use infra::server_credentials::ServerCredentialsError;
@@ -21,17 +21,14 @@ use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, parsed, secret};
 use crate::api::http::idempotency::IdempotencyKey;
-use crate::api::http::precondition::{IfMatch, MustMatch};
+use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::servers::view::CredentialView;
-use crate::api::{Api, ApiData};
+use crate::api::ApiData;
 use crate::operations::attach_credential::{
     AttachCredential, AttachCredentialError, AttachedCredential,
 };
-
-/// Attempts with `If-Match: *`, since others may change the server in the meantime.
-const TRIES: usize = 5;
 
 pub fn routes(routes: &mut Routes) {
     routes.add_action(WorkspaceAction::ApproveHostKey, __path_approve, approve);
@@ -46,22 +43,22 @@ pub struct ApproveHostKeyRequest {
         pattern = r"^SHA256:[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]$"
     )]
     fingerprint: Fingerprint,
-    /// Needed where a key was approved before.
-    #[schema(value_type = Option<String>, format = Password, min_length = 1)]
-    password: Option<SecretString>,
+    /// The password of whoever approves, once more: a stolen session is not enough.
+    #[schema(value_type = String, format = Password, min_length = 1)]
+    password: SecretString,
 }
 
 impl FromFields for ApproveHostKeyRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let fingerprint =
             fields.required("fingerprint", parsed("a fingerprint: SHA256: and 43 characters"));
-        let password = fields.optional("password", secret);
+        let password = fields.required("password", secret);
         Some(Self { fingerprint: fingerprint?, password: password? })
     }
 }
 
 /// Approves the host key that was observed. From then on nothing connects to a server that shows
-/// another.
+/// another. Only a person does this, with the password.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace}/servers/{server}/host-key/approve", tag = "servers",
     request_body = ApproveHostKeyRequest, security(("session" = [])),
@@ -77,49 +74,18 @@ async fn approve(
     server: PathServer,
     body: Body<ApproveHostKeyRequest>,
 ) -> Result<HttpResponse, Problem> {
+    member.in_person()?;
     member.authorise()?;
     let (form, bytes) = body.read()?;
     let mut request = member.request(&caller, bytes);
-    // A repeated request needs no password, whatever has become of the server since.
+    // A repeated request needs no password, whatever has become of it since.
     if let Some(earlier) = api.app.executor.find_earlier(&request).await? {
         return Ok(done(&earlier));
     }
-    let fingerprint = form.fingerprint;
-    let (mut current, mut confirmed) = (server.clone(), false);
-    for _ in 0..TRIES {
-        let approves = ServerCommand::ApproveHostKey { fingerprint };
-        // Whether a password is needed depends on the state: approved in that state only.
-        let step = Step::new::<Server>(server.id.0, approves).expecting(current.version);
-        matches.0.check(current.version)?;
-        if !confirmed && replaces_key(current.live()?, fingerprint) {
-            confirm(&api, &mut request, &member, form.password.as_ref()).await?;
-            confirmed = true;
-        }
-        match api.app.executor.execute(&request, &[step]).await {
-            Err(ExecuteError::Stale { .. }) if matches.0 == IfMatch::Any => {
-                current = server.reload(&api, member.tenant()).await?;
-            }
-            outcome => return Ok(done(&outcome?)),
-        }
-    }
-    Err(Problem::of(ProblemKind::Unavailable).with_header(header::RETRY_AFTER, 1))
-}
-
-fn replaces_key(live: &LiveServer, fingerprint: Fingerprint) -> bool {
-    live.approved_before && live.host_key.pinned() != Some(fingerprint)
-}
-
-/// To replace an approved key takes the password: a stolen session is not enough.
-async fn confirm(
-    api: &Api,
-    request: &mut Request,
-    member: &Member,
-    password: Option<&SecretString>,
-) -> Result<(), Problem> {
-    member.in_person()?;
-    let detail = "a key was approved before: send your password to approve another one";
-    let password = password.ok_or_else(|| Problem::field("password", detail))?;
-    step_up(api, request, member.account, password).await.map(drop)
+    let approves = ServerCommand::ApproveHostKey { fingerprint: form.fingerprint };
+    let step = matches.0.on_path(Step::new::<Server>(server.id.0, approves), &server)?;
+    step_up(&api, &mut request, member.account, &form.password).await?;
+    Ok(done(&api.app.executor.execute(&request, &[step]).await?))
 }
 
 /// Either `generate`, or a key of one's own.

@@ -19,7 +19,7 @@ fn bodies(ada: &Person, sshd: &Sshd) -> Vec<(&'static str, Value)> {
         ("PUT /v1/workspaces/{workspace}/members/{member}", json!({ "role": "viewer" })),
         (
             "POST /v1/workspaces/{workspace}/servers/{server}/host-key/approve",
-            json!({ "fingerprint": fingerprint }),
+            json!({ "fingerprint": fingerprint, "password": ada.password }),
         ),
         ("PUT /v1/workspaces/{workspace}/servers/{server}/credential", json!({ "generate": true })),
         ("PATCH /v1/workspaces/{workspace}/servers/{server}", json!({ "name": "other" })),

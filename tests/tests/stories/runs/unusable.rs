@@ -1,7 +1,7 @@
 //! A run, and another attempt of it, need the approval and the credential of each of their servers.
 
 use serde_json::json;
-use tests::{Answer, RunHarness};
+use tests::{Answer, Person, RunHarness};
 
 /// The places in the request of the servers that are refused, with the reasons.
 fn refused(answer: &Answer) -> Vec<(String, String)> {
@@ -23,7 +23,9 @@ async fn each_server_of_a_run_needs_an_approved_host_key_and_a_credential() {
     let keyless = register("approved").await;
     let at = |rest: &str| harness.path(&format!("servers/{keyless}/{rest}"));
     let checked = harness.ada.post(&at("check"), json!({})).await.expect(200);
-    let approval = json!({ "fingerprint": harness.sshd.host_key_fingerprint().unwrap() });
+    let fingerprint = harness.sshd.host_key_fingerprint().unwrap();
+    let password = Person::named("ada").password;
+    let approval = json!({ "fingerprint": fingerprint, "password": password });
     let approve = harness.ada.call("POST".parse().unwrap(), &at("host-key/approve"));
     let approve = approve.header("If-Match", &checked.etag()).json(approval);
     assert!(approve.send().await.status < 300);

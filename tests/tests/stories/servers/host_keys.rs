@@ -4,6 +4,7 @@ use serde_json::json;
 use tests::{Sshd, results, until};
 
 use super::{count, set_up};
+use crate::workspaces::tokens::issue_token;
 
 const PASSWORD: &str = "a password of ada";
 
@@ -32,6 +33,26 @@ async fn another_host_key_is_a_hard_stop_an_event_and_a_mail() {
     // As words: the letters of a fingerprint are random.
     let mut words = mail.text.split(|letter: char| !letter.is_alphanumeric() && letter != '.');
     assert!(words.all(|word| !word.contains("127.0.0.1") && word != "web"), "{}", mail.text);
+}
+
+#[tokio::test]
+async fn a_first_key_is_approved_by_a_person_with_the_password_and_never_by_a_token() {
+    let (harness, sshd) = (set_up().await, Sshd::start().unwrap());
+    let server = harness.register_server(sshd.port(), sshd.user()).await;
+    harness.check_server(&server).await;
+    let fingerprint = sshd.host_key_fingerprint().unwrap();
+    let right = json!({ "fingerprint": fingerprint, "password": PASSWORD });
+    let (_, token) = issue_token(&harness, &harness.ada, &["servers:manage"]).await;
+
+    let call = token.call("POST".parse().unwrap(), &format!("{server}/host-key/approve"));
+    call.header("If-Match", "*").json(&right).send().await.expect(403);
+    let bare = json!({ "fingerprint": fingerprint });
+    let asked = harness.approve_host_key(&server, bare).await.expect(422);
+    assert!(asked.text().contains("/password"), "{}", asked.text());
+    let wrong = json!({ "fingerprint": fingerprint, "password": "another password" });
+    harness.approve_host_key(&server, wrong).await.expect(403);
+    assert_eq!(count(&harness, "server.host_key_approved").await, 0);
+    harness.approve_host_key(&server, right).await.expect(204);
 }
 
 #[tokio::test]
@@ -69,21 +90,21 @@ async fn a_new_address_is_to_be_observed_and_approved_again() {
     assert_eq!(results(&checked), ["ok", "ok", "not_tried", "not_tried", "not_tried"]);
     let fingerprint = other.host_key_fingerprint().unwrap();
     assert_eq!(checked["host_key"]["seen"], json!(fingerprint));
-    harness.approve_host_key(&server, json!({ "fingerprint": fingerprint })).await.expect(422);
     let approval = json!({ "fingerprint": fingerprint, "password": PASSWORD });
     harness.approve_host_key(&server, approval).await.expect(204);
     assert!(!other.log().contains("Accepted"), "nothing was let in before");
 }
 
 #[tokio::test]
-async fn an_approval_that_is_sent_again_asks_for_no_password() {
+async fn an_approval_that_is_sent_again_is_answered_as_the_first_one_was() {
     let (harness, sshd) = (set_up().await, Sshd::start().unwrap());
     let server = harness.register_server(sshd.port(), sshd.user()).await;
     let checked = harness.ada.post(&format!("{server}/check"), json!({})).await.expect(200);
     let approve = async || {
         let call = harness.ada.call("POST".parse().unwrap(), &format!("{server}/host-key/approve"));
         let call = call.header("Idempotency-Key", "approve-this-host-key");
-        let body = json!({ "fingerprint": sshd.host_key_fingerprint().unwrap() });
+        let fingerprint = sshd.host_key_fingerprint().unwrap();
+        let body = json!({ "fingerprint": fingerprint, "password": PASSWORD });
         call.header("If-Match", &checked.etag()).json(body).send().await.expect(204)
     };
     let first = approve().await;

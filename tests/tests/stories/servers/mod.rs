@@ -50,8 +50,9 @@ async fn a_server_is_registered_observed_approved_and_used() {
     assert_eq!(checked["host_key"], json!({ "state": "observed", "seen": fingerprint }));
     assert_eq!(results(&checked), ["ok", "ok", "not_tried", "not_tried", "not_tried"]);
     let other = format!("SHA256:{}", "A".repeat(43));
-    harness.approve_host_key(&server, json!({ "fingerprint": other })).await.expect(422);
-    harness.approve_host_key(&server, json!({ "fingerprint": fingerprint })).await.expect(204);
+    let approves = |key| json!({ "fingerprint": key, "password": Person::named("ada").password });
+    harness.approve_host_key(&server, approves(&other)).await.expect(422);
+    harness.approve_host_key(&server, approves(&fingerprint)).await.expect(204);
     let checked = harness.check_server(&server).await;
     assert_eq!(results(&checked), ["ok", "ok", "ok", "not_tried", "not_tried"]);
 

@@ -32,9 +32,10 @@ async fn an_operator_checks_a_server_and_changes_nothing_about_it() {
     dan.get(&server).await.expect(403);
     let checked = bob.post(&format!("{server}/check"), json!({})).await.expect(200);
     let etag = checked.etag();
-    let fingerprint = json!({ "fingerprint": checked.field("/host_key/seen") });
+    let password = Person::named("bob").password;
+    let approval = json!({ "fingerprint": checked.field("/host_key/seen"), "password": password });
     for (method, path, body) in [
-        (Method::POST, "/host-key/approve", fingerprint),
+        (Method::POST, "/host-key/approve", approval),
         (Method::PUT, "/credential", json!({ "generate": true })),
         (Method::PUT, "/address", json!({ "host": "a.example", "user": "u" })),
         (Method::PATCH, "", json!({ "name": "mine" })),
