@@ -58,19 +58,19 @@ actions! {
     ListMembers ReadMembers Allowed Any;
     ChangeRole ManageMembers Refused Any;
     /// Whoever leaves by themselves needs no right.
-    RemoveMember ManageMembers Refused Any;
+    RemoveMember ManageMembers Allowed Any;
     Invite ManageMembers Refused Verified;
     ListInvitations ReadMembers Allowed Any;
-    RevokeInvitation ManageMembers Refused Any;
+    RevokeInvitation ManageMembers Allowed Any;
     IssueApiToken ManageTokens Refused Stays;
     ListApiTokens ManageTokens Allowed Any;
-    RevokeApiToken ManageTokens Refused Any;
+    RevokeApiToken ManageTokens Allowed Any;
     ShowSeats ReadSeats Allowed Any;
     LeaseSeat LeaseSeat Refused Any;
     RenewLease LeaseSeat Refused Any;
     TakeOverLease LeaseSeat Refused Any;
     /// Another member's lease needs the right to manage members, too.
-    ReleaseLease LeaseSeat Refused Any;
+    ReleaseLease LeaseSeat Allowed Any;
     RegisterServer ManageServers Refused Verified;
     ListServers ReadServers Allowed Any;
     ShowServer ReadServers Allowed Any;
@@ -89,14 +89,14 @@ actions! {
     StartRun StartRuns Refused Verified;
     ListRuns ReadRuns Allowed Any;
     ShowRun ReadRuns Allowed Any;
-    CancelRun StartRuns Refused Any;
+    CancelRun StartRuns Allowed Any;
     RetryRun StartRuns Refused Verified;
     ReadRunLog ReadLogs Allowed Any;
 }
 
 impl WorkspaceAction {
-    /// Whether it is possible between a request for deletion and its completion: until the request
-    /// is cancelled, a workspace is only read.
+    /// Whether it is possible between a request for deletion and its completion: until the request is
+    /// cancelled nothing begins in a workspace. It is read, and what runs there, or has a right, is ended.
     pub const fn allowed_in_grace(self) -> bool {
         matches!(self.in_grace(), InGrace::Allowed)
     }

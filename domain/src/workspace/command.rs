@@ -20,14 +20,16 @@ pub enum WorkspaceCommand {
     /// Changes nothing: a guard of the erasure of `on`, who is alone in the workspace, or no owner, or
     /// whose workspace is being deleted.
     NobodyDepends { on: AccountId },
+    /// Changes nothing: a guard of what a node begins on a server. Refused in the grace of a deletion.
+    BeginRun,
     /// Needs the right to manage the workspace.
     Rename { by: AccountId, name: Personal<WorkspaceName> },
     /// Needs the right to manage members. The last owner stays one.
     ChangeRole { by: AccountId, member: AccountId, role: Role },
     /// Of another, or of oneself.
     RemoveMember { by: AccountId, member: AccountId },
-    /// The member's account has been erased. If it was the only owner, a member
-    /// of the highest other role becomes owner.
+    /// The member's account has been erased. If it was the only owner, a member of the highest other role
+    /// becomes owner; of a workspace that is being deleted nobody does.
     RemoveErasedMember { member: AccountId },
     /// Records that names were shown to `by`, and for what; it is the caller that shows them.
     OpenMemberNames { by: AccountId, purpose: Purpose, count: u32 },
@@ -84,7 +86,10 @@ impl WorkspaceCommand {
                 | Self::Act { .. }
                 | Self::RemainOwner { .. }
                 | Self::NobodyDepends { .. }
+                | Self::RemoveMember { .. }
                 | Self::RemoveErasedMember { .. }
+                | Self::RevokeInvitation { .. }
+                | Self::RevokeApiToken { .. }
                 | Self::RevokeTokensOf { .. }
                 | Self::OpenMemberNames { .. }
                 | Self::ExpireInvitation { .. }

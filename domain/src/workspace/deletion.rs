@@ -7,6 +7,10 @@ use super::{LiveWorkspace, Right, WorkspaceError, WorkspaceEvent};
 use crate::AccountId;
 use crate::privacy::deadlines::ERASURE_DAYS_MAX;
 
+/// Where others belong to a workspace they hear of its deletion before it is over. A request whose answer was
+/// lost is sent again with the end that it had: a day, less the time for that.
+const GRACE_OF_OTHERS: TimeDelta = TimeDelta::hours(23);
+
 /// A requested deletion.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deletion {
@@ -26,6 +30,9 @@ impl LiveWorkspace {
         let Deletion { requested_at, due } = deletion;
         if due < requested_at || due > requested_at + TimeDelta::days(ERASURE_DAYS_MAX) {
             return Err(WorkspaceError::GraceOutOfRange);
+        }
+        if self.members.len() > 1 && due < requested_at + GRACE_OF_OTHERS {
+            return Err(WorkspaceError::GraceNeeded);
         }
         Ok(vec![WorkspaceEvent::DeletionRequested { requested_at, due }])
     }

@@ -93,7 +93,8 @@ impl LiveWorkspace {
         Ok(self.removed(member))
     }
 
-    /// If the member is the only owner, a member of the highest other role becomes owner.
+    /// If the member is the only owner, a member of the highest other role becomes owner, unless the
+    /// workspace is being deleted.
     pub(super) fn remove_erased_member(
         &self,
         member: AccountId,
@@ -105,7 +106,8 @@ impl LiveWorkspace {
         let successor = others.min_by_key(|(account, role)| (**role, **account));
         let (&account, &from) = successor.ok_or(WorkspaceError::LastMember)?;
         let mut events = Vec::new();
-        if self.is_sole_owner(member) {
+        // Nobody gets the right to bring back what the only owner wanted deleted.
+        if self.is_sole_owner(member) && self.deletion.is_none() {
             events.push(WorkspaceEvent::RoleChanged { account, from, to: Role::Owner });
         }
         events.extend(self.removed(member));

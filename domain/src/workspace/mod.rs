@@ -1,4 +1,4 @@
-//! A workspace: who belongs to it, and as what. It always has an owner.
+//! A workspace: who belongs to it, and as what. It has an owner, unless it is being deleted.
 
 mod act;
 mod action;
@@ -54,7 +54,7 @@ pub enum Workspace {
 pub struct LiveWorkspace {
     /// What people call it.
     pub name: Personal<WorkspaceName>,
-    /// Who belongs to it. One at least is an owner.
+    /// Who belongs to it. One at least is an owner, unless it is being deleted.
     pub members: BTreeMap<AccountId, Role>,
     /// Those that are open.
     pub invitations: BTreeMap<InvitationId, Invitation>,
@@ -154,6 +154,7 @@ impl LiveWorkspace {
                 self.remain_owner(account).map(|()| vec![])
             }
             WorkspaceCommand::NobodyDepends { on } => self.nobody_depends(on).map(|()| vec![]),
+            WorkspaceCommand::BeginRun => Ok(vec![]),
             WorkspaceCommand::Rename { by, name } => {
                 self.needs(by, Right::ManageWorkspace)?;
                 Ok(vec![WorkspaceEvent::Renamed { name }])

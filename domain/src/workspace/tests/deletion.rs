@@ -32,8 +32,18 @@ fn an_owner_asks_for_deletion_with_a_grace() {
 }
 
 #[test]
-fn until_it_is_cancelled_nothing_else_is_done() {
-    for command in [request(ADA, 7), WorkspaceCommand::RemoveMember { by: BOB, member: BOB }] {
+fn where_others_belong_to_it_the_grace_is_a_day_at_least() {
+    let given = || Workspaces::with(()).given(with_bob(Role::Viewer));
+    given().when(request(ADA, 0)).then_expect_error(WorkspaceError::GraceNeeded);
+    let due = in_days(1);
+    let requested = WorkspaceEvent::DeletionRequested { requested_at: now(), due };
+    given().when(request(ADA, 1)).then_expect_events(vec![requested]);
+}
+
+#[test]
+fn until_it_is_cancelled_nothing_begins() {
+    let lowers = WorkspaceCommand::ChangeRole { by: ADA, member: BOB, role: Role::Viewer };
+    for command in [request(ADA, 7), lowers, WorkspaceCommand::BeginRun] {
         Workspaces::with(())
             .given(given())
             .when(command)
@@ -49,12 +59,52 @@ fn until_it_is_cancelled_nothing_else_is_done() {
 }
 
 #[test]
-fn until_it_is_cancelled_a_workspace_is_only_read() {
-    // What only reads, and has a right that also changes; and a request that is sent again.
+fn until_it_is_cancelled_rights_are_taken_away_and_whoever_wants_leaves() {
+    let invited = WorkspaceEvent::MemberInvited {
+        invitation: INVITATION,
+        email: email(),
+        role: Role::Viewer,
+        by: ADA,
+        until: in_days(7),
+    };
+    let issued = WorkspaceEvent::ApiTokenIssued {
+        token: TOKEN,
+        account: ADA,
+        rights: vec![Right::ReadRuns],
+        expires_at: in_days(7),
+    };
+    let given = [with_bob(Role::Admin), vec![invited, issued, requested()]].concat();
+    let ends = |command, event| {
+        Workspaces::with(()).given(given.clone()).when(command).then_expect_events(vec![event]);
+    };
+    let removed = WorkspaceEvent::MemberRemoved { account: BOB };
+    for by in [ADA, BOB] {
+        ends(WorkspaceCommand::RemoveMember { by, member: BOB }, removed.clone());
+    }
+    let (by, invitation, token) = (ADA, INVITATION, TOKEN);
+    let revokes = WorkspaceCommand::RevokeInvitation { by, invitation };
+    ends(revokes, WorkspaceEvent::InvitationRevoked { invitation });
+    let revokes = WorkspaceCommand::RevokeApiToken { by, token };
+    ends(revokes, WorkspaceEvent::ApiTokenRevoked { token });
+    Workspaces::with(())
+        .given(given.clone())
+        .when(WorkspaceCommand::RemoveMember { by, member: by })
+        .then_expect_error(WorkspaceError::LastOwner);
+}
+
+#[test]
+fn until_it_is_cancelled_a_workspace_is_read_and_what_is_there_is_ended() {
     let others = [
+        // What only reads, and has a right that also changes; and a request that is sent again.
         WorkspaceAction::ListApiTokens,
         WorkspaceAction::RequestDeletion,
         WorkspaceAction::CancelDeletion,
+        // What ends something.
+        WorkspaceAction::RemoveMember,
+        WorkspaceAction::RevokeInvitation,
+        WorkspaceAction::RevokeApiToken,
+        WorkspaceAction::ReleaseLease,
+        WorkspaceAction::CancelRun,
     ];
     for action in WorkspaceAction::ALL {
         let reads = action.right().as_str().ends_with(":read");

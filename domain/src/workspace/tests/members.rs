@@ -145,6 +145,15 @@ fn tokens_and_invitations_of_a_member_go_with_the_member() {
 }
 
 #[test]
+fn nobody_inherits_a_workspace_that_is_being_deleted() {
+    let deleting = [with_bob(Role::Viewer), vec![requested()]].concat();
+    Workspaces::with(())
+        .given(deleting)
+        .when(WorkspaceCommand::RemoveErasedMember { member: ADA })
+        .then_expect_events(vec![WorkspaceEvent::MemberRemoved { account: ADA }]);
+}
+
+#[test]
 fn a_member_who_is_erased_goes_whatever_the_role_and_somebody_inherits() {
     let given = [with_bob(Role::Viewer), vec![joined(EVE, Role::Operator)]].concat();
     Workspaces::with(())

@@ -113,7 +113,7 @@ kinds! {
     Unavailable "unavailable" SERVICE_UNAVAILABLE "This cannot be done now"
         "Send it again in a moment, with the same Idempotency-Key.";
     WorkspaceDeleting "workspace-deleting" CONFLICT "The workspace is to be deleted"
-        "The workspace can only be read until the deletion is cancelled.";
+        "Until the deletion is cancelled, nothing begins in the workspace: it is read, and what is there ended.";
 }
 
 #[cfg(test)]
