@@ -21,12 +21,7 @@ pub struct RemoteServer<'a> {
 }
 
 impl<'a> RemoteServer<'a> {
-    pub async fn register(
-        claims: &mut Claims,
-        story: &Story,
-        team: &Team,
-        sshd: &'a Sshd,
-    ) -> Self {
+    pub async fn register(claims: &mut Claims, story: &Story, team: &Team, sshd: &'a Sshd) -> Self {
         claims.chapter("A real sshd is registered, and its host key approved");
         let body = json!({
             "name": "build", "host": "127.0.0.1", "port": sshd.port(), "user": sshd.user(),

@@ -6,7 +6,8 @@ use actix_web::http::Method;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use chrono::{DateTime, Utc};
 use domain::workspace::{
-    Acting, ActingAccount, Actor, Right, Role, Workspace, WorkspaceAction, WorkspaceCommand, WorkspaceError,
+    Acting, ActingAccount, Actor, Right, Role, Workspace, WorkspaceAction, WorkspaceCommand,
+    WorkspaceError,
 };
 use domain::{AccountId, ActorId, ApiTokenId, TenantId, WorkspaceId};
 use infra::api_tokens::ApiTokenRow;

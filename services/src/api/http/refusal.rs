@@ -105,7 +105,9 @@ impl From<WorkspaceError> for Problem {
             WorkspaceError::InvitationDays => return field("expires_in_days"),
             WorkspaceError::TokenDays => return field("expires_at"),
             WorkspaceError::NoRights | WorkspaceError::NotForTokens(_) => return field("scopes"),
-            WorkspaceError::GraceOutOfRange | WorkspaceError::GraceNeeded => return field("grace_days"),
+            WorkspaceError::GraceOutOfRange | WorkspaceError::GraceNeeded => {
+                return field("grace_days");
+            }
             WorkspaceError::NeedsRight(_)
             | WorkspaceError::OwnersOnly
             | WorkspaceError::RaisesOneself => ProblemKind::Forbidden,

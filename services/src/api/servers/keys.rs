@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::api::ApiData;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathServer;
@@ -25,7 +26,6 @@ use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::servers::view::CredentialView;
-use crate::api::ApiData;
 use crate::operations::attach_credential::{
     AttachCredential, AttachCredentialError, AttachedCredential,
 };

@@ -90,10 +90,8 @@ async fn of_an_erasure_and_a_member_who_joins_one_is_refused() {
         mails += 1;
         let mail = harness.installation.mail(&person.email, mails).await;
         let accepts = json!({ "token": mail.token() });
-        let both = tokio::join!(
-            ask(&ada, &Person::named("ada")),
-            bob.post("/v1/invitations/accept", accepts)
-        );
+        let owner = Person::named("ada");
+        let both = tokio::join!(ask(&ada, &owner), bob.post("/v1/invitations/accept", accepts));
 
         match (both.0.status, both.1.status) {
             (202, 409) => {
@@ -125,7 +123,8 @@ async fn of_an_erasure_and_a_deletion_that_is_cancelled_one_is_refused() {
         deletes.json(asks).send().await.expect(202);
         let cancels = ada.at(there.client().base());
         let deletion = harness.at("deletion");
-        let both = tokio::join!(ask(&ada, &Person::named("ada")), cancels.delete(&deletion));
+        let owner = Person::named("ada");
+        let both = tokio::join!(ask(&ada, &owner), cancels.delete(&deletion));
 
         match (both.0.status, both.1.status) {
             (202, 409 | 401) => {

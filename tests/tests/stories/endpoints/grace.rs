@@ -18,7 +18,8 @@ const ENDS: &[&str] = &[
 ];
 
 #[tokio::test]
-async fn in_the_grace_of_a_deletion_what_begins_something_is_refused_and_what_ends_something_is_not() {
+async fn in_the_grace_of_a_deletion_what_begins_something_is_refused_and_what_ends_something_is_not()
+ {
     let sshd = Sshd::start().unwrap();
     let allow = format!("127.0.0.1/32:{}", sshd.port());
     let settings = [("egress_allow", allow.as_str()), ("monitor_seconds", "0")];

@@ -71,8 +71,7 @@ async fn whoever_leaves_creates_no_workspace_invites_nobody_and_issues_no_token(
     let ada = leave(&harness, &harness.ada, "ada").await;
     let begins = async || {
         let invites = json!({ "email": "bob@example.org", "role": "viewer" });
-        let issues =
-            json!({ "name": "ci", "scopes": ["runs:read"], "expires_at": in_days(30) });
+        let issues = json!({ "name": "ci", "scopes": ["runs:read"], "expires_at": in_days(30) });
         [
             ada.post("/v1/workspaces", json!({ "name": "Mills" })).await,
             ada.post(&harness.at("invitations"), invites).await,
