@@ -65,11 +65,15 @@ const NEEDS: &[(&str, &str)] = &[
     ("GET /runs/{run}/servers/{server}/log", "logs:read"),
 ];
 
+/// What no token does, whatever its scopes.
+const IN_PERSON: &[&str] = &["POST /servers/{server}/host-key/approve"];
+
 /// Somebody who asks, with what they may do, and a lease that is theirs if they may have one.
 struct Asker {
     name: String,
     client: Client,
     rights: BTreeSet<String>,
+    is_token: bool,
     lease: Option<String>,
 }
 
@@ -142,7 +146,7 @@ impl Fixture {
             let path = format!("{}/seat-leases", self.workspace());
             lease = Some(client.post_once(&path, json!({})).await.expect(201).field("/lease_id"));
         }
-        (account, Asker { name: role.to_owned(), client, rights, lease })
+        (account, Asker { name: role.to_owned(), client, rights, is_token: false, lease })
     }
 
     /// A token of these scopes that acts for its issuer.
@@ -159,6 +163,7 @@ impl Fixture {
             name: "owner".to_owned(),
             client: self.ada.session.clone(),
             rights: rights_of(&self.table, "owner"),
+            is_token: false,
             lease: None,
         };
         let mut askers = vec![owner];
@@ -174,7 +179,7 @@ impl Fixture {
                 [(format!("only {scope}"), alone), (format!("no {scope}"), others)]
             {
                 let client = self.token(&self.ada.session, &rights).await;
-                askers.push(Asker { name, client, rights, lease: None });
+                askers.push(Asker { name, client, rights, is_token: true, lease: None });
             }
         }
         let (account, admin) = self.member("lowered", "admin").await;
@@ -186,7 +191,7 @@ impl Fixture {
         let viewer = rights_of(&self.table, "viewer");
         let rights = wide.intersection(&viewer).cloned().collect();
         let name = "a token of an admin who is a viewer now".to_owned();
-        askers.push(Asker { name, client, rights, lease: None });
+        askers.push(Asker { name, client, rights, is_token: true, lease: None });
         askers
     }
 }
@@ -215,7 +220,8 @@ async fn whoever_has_the_right_of_an_operation_may_ask_for_it_and_nobody_else() 
             askers.iter().map(|asker| send(&asker.client, row, things, asker.lease.as_ref()));
         for (asker, answer) in askers.iter().zip(join_all(answers).await) {
             let case = format!("{}: {row}: {} {}", asker.name, answer.status, answer.text());
-            if asker.rights.contains(*right) {
+            let may = asker.rights.contains(*right);
+            if may && !(asker.is_token && IN_PERSON.contains(row)) {
                 let absent = *row == "GET /deletion" && answer.status == 404;
                 assert!(absent || !matches!(answer.status, 401 | 403 | 404 | 500..), "{case}");
                 assert!(absent || !row.starts_with("GET") || answer.status == 200, "{case}");
