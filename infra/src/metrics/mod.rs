@@ -141,7 +141,7 @@ families! {
     /// Callers that wait until their password is hashed.
     argon2_waiting: IntGauge = "lethe_argon2_waiting_callers" [],
 
-    /// API tokens that are refused, and whose workspace could not be told so: each attempt is counted.
+    /// API tokens that are refused, and could not be revoked in their workspace: each attempt is counted.
     token_revocations_failed: IntCounter = "lethe_token_revocations_failed_total" [],
 
     /// Runs of workers that have panicked.

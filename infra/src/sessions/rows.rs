@@ -19,13 +19,15 @@ const OPEN: &str = include_str!("open.sql");
 const FIND: &str = include_str!("find.sql");
 const TOUCH: &str = include_str!("touch.sql");
 const TAKE_BACK: &str = "delete from working.sessions where session_id = $1 and token_hash = $2";
-const OF_ACCOUNT: &str = include_str!("of_account.sql");
+const OF_ACCOUNT: &str = "select session_id from working.sessions \
+    where account_id = $1 and session_id is distinct from $2";
 const CLOSE: &str = include_str!("close.sql");
 const CLOSE_ALL: &str = include_str!("close_all.sql");
 const CLOSE_EXPIRED: &str = include_str!("close_expired.sql");
 const END_ALL: &str = include_str!("end_all.sql");
 const CLOSINGS: &str = include_str!("closings.sql");
-const CLOSED: &str = include_str!("closed.sql");
+const CLOSED: &str = "with gone as (delete from working.sessions where session_id = any ($1)) \
+    delete from working.closings where session_id = any ($1)";
 
 #[derive(Clone)]
 pub(super) struct Rows(Pool);

@@ -22,6 +22,7 @@ mod restoring;
 mod seating;
 mod server_keys;
 mod signed_out;
+mod signing_in;
 mod signing_out;
 mod sweeping;
 mod undeleted_mails;
@@ -72,6 +73,7 @@ use super::session_closer::SessionCloser;
 use crate::config::{Config, Layers};
 use crate::panicked::PanickedWorkers;
 use crate::wiring::App;
+use signing_in::{sign_in, sign_in_at};
 use sweeping::damage;
 
 const PASSWORD: &str = "correct horse battery";
@@ -252,41 +254,6 @@ async fn register_as(app: &App, account: AccountId, email: &'static str) -> Pers
     };
     app.executor.execute(&request, &[Step::new::<Account>(account.0, command)]).await.unwrap();
     Person { account, credential, verification, email }
-}
-
-/// Signs in; answers the session and its token.
-async fn sign_in(app: &App, account: AccountId) -> (SessionId, String) {
-    let version = app.executor.load::<Account>(account.into(), account.0).await.unwrap().version;
-    sign_in_at(app, account, version).await
-}
-
-/// Signs in as decided on this version of the account.
-async fn sign_in_at(app: &App, account: AccountId, account_version: i64) -> (SessionId, String) {
-    let (session, kind) = (SessionId(app.ids.uuid()), SessionKind::Client);
-    let token = Sessions::draw_token().unwrap();
-    let opening = NewSession {
-        session,
-        account,
-        account_version,
-        kind,
-        token: token.hash,
-        idle: TimeDelta::minutes(60),
-        absolute: TimeDelta::days(30),
-    };
-    assert!(app.sessions.open(&opening).await.unwrap());
-    let known = app.executor.load::<Account>(account.into(), account.0).await.unwrap();
-    let Account::Live(live) = &*known.state else { panic!("no account") };
-    let credential = live.credential;
-    let ip = || Personal::Clear(IpAddress("192.0.2.7".parse().unwrap()));
-    let user_agent = || Personal::Clear(UserAgent::cut("a browser"));
-    let opened = SessionCommand::Open { account, kind, ip: ip(), user_agent: user_agent() };
-    let succeeded =
-        AccountCommand::SucceedLogin { credential, session, ip: ip(), user_agent: user_agent() };
-    let steps =
-        [Step::new::<Account>(account.0, succeeded), Step::new::<Session>(session.0, opened)];
-    let request = Request::new(account.into(), CommandId(app.ids.uuid()));
-    app.executor.execute(&request, &steps).await.unwrap();
-    (session, token.secret.expose_secret().to_owned())
 }
 
 async fn log(app: &App) -> Vec<Recorded> {
