@@ -208,5 +208,5 @@ async fn in_every_order_the_owner_of_the_mailbox_ends_with_the_account_and_the_t
     let sum = |kind: usize| seen.iter().map(|seen| seen[kind]).sum::<usize>();
     let [sessions, tokens, links] = [sum(0), sum(1), sum(2)];
     println!("{ORDERS} orders: {sessions} sessions, {tokens} tokens and {links} links of a thief");
-    assert!(sessions >= ORDERS && tokens >= ORDERS / 2 && links >= 5);
+    assert!(sessions >= ORDERS && tokens >= ORDERS / 4 && links >= 5);
 }
