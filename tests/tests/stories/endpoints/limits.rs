@@ -46,14 +46,12 @@ struct Caller {
 impl Caller {
     async fn new(installation: &Installation, client: &Client, number: u8) -> Self {
         let person = Person::named(&format!("caller{number}"));
-        person.register(client).await;
-        let session = person.sign_in(client).await;
+        let session = person.settle(client, installation).await;
         let workspace = create_workspace(&session, "Engines").await;
         let (_, secret) = issue_token(&session, &workspace, &["workspace:read"]).await;
         let place = json!({ "name": "web", "host": "127.0.0.1", "port": 22, "user": "u" });
         let created = session.post_once(&format!("{workspace}/servers"), place).await.expect(201);
         let server = created.header("location").unwrap().to_owned();
-        installation.mail(&person.email, 1).await;
         let token = client.bearing(&secret);
         Self { number, password: person.password, session, token, workspace, server }
     }
