@@ -52,7 +52,6 @@ domain::named_enum! {
         EmailChanged = "email_changed",
         PasswordReset = "password_reset",
         PasswordChanged = "password_changed",
-        ApiTokensEnded = "api_tokens_ended",
         ErasureRequested = "erasure_requested",
         ErasureCancelled = "erasure_cancelled",
         Invitation = "invitation",
@@ -99,7 +98,6 @@ impl MailReference {
             | MailKind::EmailChanged
             | MailKind::PasswordReset
             | MailKind::PasswordChanged
-            | MailKind::ApiTokensEnded
             | MailKind::ErasureRequested
             | MailKind::ErasureCancelled => Self::Proof(ProofId(id)),
         }

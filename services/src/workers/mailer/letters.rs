@@ -19,7 +19,6 @@ pub(super) const fn link_of(kind: MailKind) -> Option<(LinkPurpose, &'static str
         MailKind::EmailChangeRequested
         | MailKind::EmailChanged
         | MailKind::PasswordChanged
-        | MailKind::ApiTokensEnded
         | MailKind::ErasureRequested
         | MailKind::ErasureCancelled
         | MailKind::HostKeyMismatched => None,
@@ -79,14 +78,6 @@ pub(super) fn text(kind: MailKind, link: &str, until: Option<DateTime<Utc>>) -> 
              of your e-mail address that waited was ended. API tokens were ended, too, unless you asked \
              to keep them.\n\n\
              If it was not you who changed it, ask for a new password at once."
-                .to_owned(),
-        ),
-        MailKind::ApiTokensEnded => (
-            "Your API tokens were ended",
-            "you signed out everywhere else. If API tokens acted for you, they were ended, too: a \
-             programme that used one is refused now, and needs another one.\n\n\
-             If it was not you who signed out, somebody else can use your account: ask for a new \
-             password at once."
                 .to_owned(),
         ),
         MailKind::ErasureRequested => (

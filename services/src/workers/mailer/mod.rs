@@ -22,7 +22,6 @@ pub(super) use sender::send_due;
 use super::timer::Wake;
 use crate::wiring::App;
 
-const COMES_WITH_PASSWORD: &str = include_str!("comes_with_password.sql");
 const ADDRESS_BEFORE: &str = include_str!("address_before.sql");
 
 pub(super) struct Mailer {
@@ -62,7 +61,6 @@ impl Worker for Mailer {
             "account.email_changed",
             "account.password_changed",
             "account.password_reset_requested",
-            "account.api_tokens_ended",
             "account.erasure_requested",
             "account.erasure_cancelled",
             "workspace.member_invited",
@@ -74,7 +72,6 @@ impl Worker for Mailer {
         let requests: Vec<MailRequest> = match event.event_type() {
             "workspace.member_invited" => invitation_request(event)?.into_iter().collect(),
             "server.host_key_mismatched" => warnings::mismatch(&self.executor, event).await?,
-            "account.api_tokens_ended" if comes_with_password(event, tx).await? => Vec::new(),
             _ => account_requests(event, tx).await?,
         };
         for request in requests {
@@ -110,12 +107,6 @@ async fn account_requests(
         });
     }
     Ok(requests)
-}
-
-/// Whether the mail of a new password tells it already.
-async fn comes_with_password(event: &Recorded, tx: &Transaction<'_>) -> Result<bool, WorkerError> {
-    let row = tx.query_one(COMES_WITH_PASSWORD, &[&event.position()]).await?;
-    Ok(row.try_get(0)?)
 }
 
 /// A mail to an address that may have no account.
@@ -158,11 +149,11 @@ fn account_mails(event: AccountEvent) -> Vec<AccountMail> {
         }
         AccountEvent::EmailChanged { .. } => notice(MailKind::EmailChanged, None),
         AccountEvent::PasswordChanged { .. } => notice(MailKind::PasswordChanged, None),
-        AccountEvent::ApiTokensEnded {} => notice(MailKind::ApiTokensEnded, None),
         AccountEvent::ErasureRequested { due, .. } => notice(MailKind::ErasureRequested, Some(due)),
         AccountEvent::ErasureCancelled {} => notice(MailKind::ErasureCancelled, None),
         AccountEvent::EmailVerified {}
         | AccountEvent::EmailChangeCancelled {}
+        | AccountEvent::ApiTokensEnded {}
         | AccountEvent::Rectified { .. }
         | AccountEvent::UsernameRemoved {}
         | AccountEvent::LoginSucceeded { .. }

@@ -90,7 +90,6 @@ async fn compose(app: &App, mail: &ClaimedMail) -> Result<Letter, ComposeError> 
         | MailKind::EmailChanged
         | MailKind::PasswordReset
         | MailKind::PasswordChanged
-        | MailKind::ApiTokensEnded
         | MailKind::ErasureRequested
         | MailKind::ErasureCancelled
         | MailKind::HostKeyMismatched => sealed.required::<AccountEmail>(address).await?,

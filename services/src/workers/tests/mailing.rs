@@ -74,29 +74,6 @@ async fn a_changed_address_is_confirmed_at_the_new_one_and_told_to_the_old_one()
 }
 
 #[tokio::test]
-async fn api_tokens_that_end_are_told_once_with_a_new_password_or_alone() {
-    let harness = Harness::new().await;
-    let app = harness.node().await;
-    let ada = register(&app, "ada@example.org").await;
-    ask(&app, ada.account, None, AccountCommand::EndApiTokens).await.unwrap();
-    let credential = hash(&app, ada.account).await;
-    let change = AccountCommand::ChangePassword { credential, keep_api_tokens: false };
-    ask(&app, ada.account, None, change).await.unwrap();
-
-    react(&app, &mailer(&app)).await.unwrap();
-    send_due(app.clone()).await.unwrap();
-
-    let mails = harness.mails();
-    let about = |subject: &str| {
-        let subject = format!("\r\nSubject: {subject}\r\n");
-        mails.iter().filter(|mail| mail.contains(&subject)).count()
-    };
-    assert_eq!(about("Your API tokens were ended"), 1);
-    assert_eq!(about("Your password was changed"), 1);
-    assert_eq!(mails.len(), 3);
-}
-
-#[tokio::test]
 async fn an_erasure_is_told_with_its_end_and_so_is_its_cancellation() {
     let harness = Harness::new().await;
     let app = harness.node().await;
