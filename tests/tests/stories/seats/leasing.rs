@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use infra::ids::Ids;
 use reqwest::Method;
 use serde_json::json;
-use tests::{Answer, Client, Harness, Installation, TestServer, lease_of, problem, until};
+use tests::{Answer, Client, Harness, Installation, Person, TestServer, lease_of, problem, until};
 
 #[tokio::test]
 async fn a_seat_is_leased_shown_renewed_and_given_back() {
@@ -117,16 +117,19 @@ impl ApiOnly {
         let settings = [("seat_lease_seconds", "1"), ("seat_limit_default", seats)];
         let installation = Installation::with(&settings).await;
         let api = installation.api_node().await;
-        let ada = api.client().bearing(&installation.stranger().await.1);
+        let ada = Person::named("ada");
+        ada.register(&api.client()).await;
+        let ada = ada.sign_in(&api.client()).await;
         let made = ada.post("/v1/workspaces", json!({ "name": "Engines" })).await.expect(201);
         let workspace = made.field("/workspace_id");
         Self { installation, api, ada, workspace }
     }
 
     async fn member(&self) -> Client {
-        let (account, token) = self.installation.stranger().await;
+        let bo = Person::named("bo");
+        let account = bo.register(&self.api.client()).await;
         self.installation.join(&self.workspace, &account, "operator").await;
-        self.api.client().bearing(&token)
+        bo.sign_in(&self.api.client()).await
     }
 
     async fn ask(&self, who: &Client) -> Answer {
