@@ -54,7 +54,7 @@ const IN_LOG: [(&str, &str); 16] = [
     ),
     (
         "insert into working.api_tokens values (gen_random_uuid(), sha256(''), gen_random_uuid(),
-            gen_random_uuid(), '', now(), now())",
+            gen_random_uuid(), '', now(), now(), null, 1)",
         "API tokens that the log does not have",
     ),
     ("delete from event_log.events where position = 1", "positions that are missing"),
