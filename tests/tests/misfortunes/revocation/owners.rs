@@ -74,41 +74,6 @@ async fn comes_back(ada: &Client) -> Client {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_an_erasure_and_a_member_who_joins_one_is_refused() {
-    let _alone = tests::alone().await;
-    let harness = Harness::new().await;
-    let there = harness.installation.node().await;
-    let person = Person::named("bob");
-    let bob = harness.person("bob").await.at(there.client().base());
-    let member = harness.at(&format!("members/{}", bob.account().await));
-    let (mut ada, mut mails) = (harness.ada.clone(), 1);
-    let mut erased = 0;
-
-    for race in 0..RACES {
-        let invites = json!({ "email": person.email, "role": "viewer" });
-        ada.post(&harness.at("invitations"), invites).await.expect(201);
-        mails += 1;
-        let mail = harness.installation.mail(&person.email, mails).await;
-        let accepts = json!({ "token": mail.token() });
-        let owner = Person::named("ada");
-        let both = tokio::join!(ask(&ada, &owner), bob.post("/v1/invitations/accept", accepts));
-
-        match (both.0.status, both.1.status) {
-            (202, 409) => {
-                erased += 1;
-                ada = comes_back(&ada).await;
-            }
-            (409, 200) => {
-                assert_eq!(problem(&both.0, 409), "owns-workspaces");
-                ada.delete(&member).await.expect(204);
-            }
-            other => panic!("race {race}: {other:?}"),
-        }
-    }
-    println!("{RACES} races of an erasure and an acceptance: {erased} erasures were first");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn of_an_erasure_and_a_deletion_that_is_cancelled_one_is_refused() {
     let _alone = tests::alone().await;
     let harness = Harness::new().await;

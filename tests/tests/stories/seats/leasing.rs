@@ -116,10 +116,11 @@ impl ApiOnly {
     async fn with(seats: &str) -> Self {
         let settings = [("seat_lease_seconds", "1"), ("seat_limit_default", seats)];
         let installation = Installation::with(&settings).await;
+        let whole = installation.node().await;
+        let ada = Person::named("ada").settle(&whole.client(), &installation).await;
+        whole.stop().await;
         let api = installation.api_node().await;
-        let ada = Person::named("ada");
-        ada.register(&api.client()).await;
-        let ada = ada.sign_in(&api.client()).await;
+        let ada = ada.at(api.client().base());
         let made = ada.post("/v1/workspaces", json!({ "name": "Engines" })).await.expect(201);
         let workspace = made.field("/workspace_id");
         Self { installation, api, ada, workspace }
