@@ -193,6 +193,7 @@ impl Aggregate for Account {
 }
 
 impl LiveAccount {
+    #[allow(clippy::too_many_lines, reason = "an arm for each command")]
     fn decide(&self, command: AccountCommand) -> Result<Vec<AccountEvent>, AccountError> {
         if self.erasure.is_some() && !command.allowed_in_grace() {
             return Err(AccountError::ErasureRequested);

@@ -184,11 +184,11 @@ fn a_username_is_removed_once() {
     let removed = || AccountEvent::UsernameRemoved {};
     let username = Some(Personal::Clear(Username::parse("ada").unwrap()));
     let named = || AccountEvent::Rectified { name: None, username: username.clone() };
-    let removes = |before| live(before).when(AccountCommand::RemoveUsername);
-    removes(vec![named()]).then_expect_events(vec![removed()]);
-    removes(vec![removed(), named()]).then_expect_events(vec![removed()]);
-    removes(vec![removed()]).then_expect_events(vec![]);
-    removes(vec![named(), removed()]).then_expect_events(vec![]);
+    let without = |before| live(before).when(AccountCommand::RemoveUsername);
+    without(vec![named()]).then_expect_events(vec![removed()]);
+    without(vec![removed(), named()]).then_expect_events(vec![removed()]);
+    without(vec![removed()]).then_expect_events(vec![]);
+    without(vec![named(), removed()]).then_expect_events(vec![]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Requests an erasure, and cancels it: in the ledger of erasures and in the log.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "the other errors stay as they are")]
+
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::{Account, AccountCommand, AccountError, AccountEvent, LiveAccount};
 use domain::session::CloseReason;

@@ -1,5 +1,7 @@
 //! Signs an account out: everywhere, or everywhere but in one session.
 
+#![allow(clippy::single_match_else, reason = "both arms are of one weight")]
+
 use domain::session::{CloseReason, Session, SessionCommand};
 use domain::{AccountId, CommandId, SessionId};
 use infra::event_store::{AppendedEvent, ExecuteError, Receipt, Request, Step};

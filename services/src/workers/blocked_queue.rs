@@ -66,7 +66,7 @@ mod tests {
     fn a_queue_that_has_changed_is_tried_at_once() {
         let (mut queue, now) = (BlockedQueue::default(), Instant::now());
         tries(&mut queue, "a", now);
-        let later = now + Duration::from_secs(120);
+        let later = now + Duration::from_mins(2);
 
         assert!(queue.is_tried(Some("b".to_owned()), later));
         assert!(!queue.is_tried(None, later), "nothing waits");

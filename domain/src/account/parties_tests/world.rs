@@ -1,5 +1,7 @@
 //! An account, three mailboxes, and who holds what of it.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "the events that matter here are few")]
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};

@@ -1,5 +1,7 @@
 //! Signing in: an answer, and an event, whatever becomes of it.
 
+#![allow(clippy::wildcard_enum_match_arm, reason = "the other errors are alike here")]
+
 use actix_web::HttpResponse;
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::http::StatusCode;

@@ -96,9 +96,9 @@ impl Slots {
     }
 
     fn set(&self, of: impl Hash) -> Option<(MutexGuard<'_, Set>, u32)> {
-        let [a, b, c, d, e, f, ..] = self.hash.hash_one(of).to_ne_bytes();
-        let (tag, at) = (u32::from_ne_bytes([a, b, c, d]), u16::from_ne_bytes([e, f]));
-        let at = usize::from(at) % SETS;
+        let hash = self.hash.hash_one(of);
+        let tag = u32::try_from(hash >> 32).ok()?;
+        let at = usize::try_from(hash & 0xffff_ffff).ok()? % SETS;
         let set = self.sets.get(at)?.lock().unwrap_or_else(PoisonError::into_inner);
         Some((set, tag))
     }

@@ -1,5 +1,7 @@
 //! The reasons of the domain and of the log, as problems.
 
+#![allow(clippy::match_same_arms, reason = "one arm for each reason")]
+
 use domain::Refused;
 use domain::account::AccountError;
 use domain::operator::OperatorError;

@@ -1,5 +1,7 @@
 //! The subjects and texts of the mails.
 
+#![allow(clippy::too_many_lines, reason = "an arm for each letter")]
+
 use chrono::{DateTime, Utc};
 use infra::keyring::LinkPurpose;
 use infra::outbox::MailKind;

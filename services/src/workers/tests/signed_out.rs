@@ -1,6 +1,8 @@
 //! Signing out everywhere because of a command: all that it ends is ended, also by the command that comes
 //! again, and nothing that came after it.
 
+#![allow(clippy::unnecessary_wraps, reason = "as the caller takes it")]
+
 use domain::session::CloseReason;
 use infra::event_store::Guard;
 

@@ -1,6 +1,12 @@
 //! Through HTTP, on two nodes: the head of a request is admitted on one, and its body comes while the other
 //! takes away what the caller acts with.
 
+#![allow(
+    clippy::struct_field_names,
+    clippy::disallowed_methods,
+    reason = "a test against the real clock"
+)]
+
 use std::collections::BTreeMap;
 
 use reqwest::Method;

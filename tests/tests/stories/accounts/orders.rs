@@ -131,7 +131,7 @@ impl Story<'_> {
             mails.into_iter().find(|mail| mail.subject == "Choose a new password")
         })
         .await;
-        self.owner.password = "only the owner knows it".to_owned();
+        "only the owner knows it".clone_into(&mut self.owner.password);
         let chosen = json!({ "token": mail.token(), "password": self.owner.password });
         self.nodes[1].post("/v1/password-resets/completions", chosen).await.expect(204);
     }
