@@ -240,7 +240,7 @@ async fn a_keyring_does_not_say_that_it_has_a_log_before_the_log_names_it() {
     assert_eq!(new.relation().await.unwrap(), Relation::New);
 }
 
-/// Two nodes are given the same database_url, and two keyrings.
+/// Two nodes are given the same `database_url`, and two keyrings.
 #[tokio::test]
 async fn of_two_keyrings_that_are_paired_with_a_log_at_once_one_alone_is() {
     let (one, other) = (migrated().await, migrated().await);

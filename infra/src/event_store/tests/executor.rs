@@ -1,5 +1,7 @@
 //! What a command is answered when something fails, how often it is tried, and what is measured.
 
+#![allow(clippy::large_stack_arrays, reason = "three requests")]
+
 use std::sync::Arc;
 use std::time::Duration;
 

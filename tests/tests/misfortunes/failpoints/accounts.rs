@@ -46,7 +46,8 @@ pub async fn crash() -> Report {
     second.get("/v1/me").await.expect(200);
 
     // Once the session closer has deleted the row, nobody knows any more who sends the request again.
-    let request = Request::delete(&second, "/v1/me/sessions/current").or(&[204, 401]);
+    let request =
+        Request::delete(&second, "/v1/me/sessions/current").or(&[204, 401]).not_repeatable();
     let requests = vec![request.appends("session.closed")];
     let kill = Kill {
         failpoint: "session.closed",
