@@ -129,10 +129,10 @@ fn dense(event: Recorded, expected: i64) -> Result<Recorded, FeedError> {
 
 #[cfg(test)]
 mod tests {
-    use test_support::databases;
+    use test_support::{Databases, databases};
 
     use super::*;
-    use crate::postgres::{ConnectOptions, connect, connect_one};
+    use crate::postgres::{ConnectOptions, Pool, connect, connect_one};
 
     /// Two partitions of ten positions, and one without an end in sight.
     const FILL: &str = "
@@ -145,16 +145,17 @@ mod tests {
           '{}', '{}', now()
         from generate_series(1, 25) n";
 
-    async fn filled() -> crate::postgres::Pool {
+    async fn filled() -> (Databases, Pool) {
         let databases = databases().await.unwrap();
         let owner = connect_one(&databases.log_url, &ConnectOptions::unlimited()).await.unwrap();
         owner.batch_execute(FILL).await.unwrap();
-        connect(&databases.log_url, &ConnectOptions::app()).await.unwrap()
+        let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+        (databases, pool)
     }
 
     #[tokio::test]
     async fn the_events_at_given_positions_are_read_from_their_partitions_only() {
-        let pool = filled().await;
+        let (_databases, pool) = filled().await;
         let client = pool.get().await.unwrap();
         let positions: &[i64] = &[3, 4, 25];
 
@@ -171,7 +172,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_event_that_the_log_lacks_is_a_hole_and_not_passed_over() {
-        let pool = filled().await;
+        let (_databases, pool) = filled().await;
         let client = pool.get().await.unwrap();
         let at = async |positions: &[i64]| Feed::at(&client, positions).await.map(|it| it.len());
 

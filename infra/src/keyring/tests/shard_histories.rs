@@ -193,6 +193,13 @@ fn run(happenings: &[Happening], merges: bool) {
     });
 }
 
+/// The copy knows of a root that was about to become current. Nodes without the copy went on with a younger one.
+#[test]
+fn a_root_that_was_new_in_the_copy_does_not_become_current_after_a_younger_one() {
+    use Happening::{Begin, Copy, GoBack, Make, Save, Step};
+    run(&[Make, Save, Begin, Step, Copy, GoBack { goes_on: true }], true);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 

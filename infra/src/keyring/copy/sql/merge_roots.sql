@@ -1,10 +1,11 @@
--- The state of the copy, unless the keyring's own is a later one. A root that is not durable wraps nothing.
+-- The state of the copy, unless the keyring's own is a later one. A root that is not durable wraps nothing. One that
+-- was to become current never does after a younger one: nothing goes back under an older root.
 insert into keyring.roots as r (root_id, state, fingerprint, created_at, current_at, retired_at, destroyed_at, escrow,
   escrow_until, escrow_destroyed_at, rewrapped_at, rewrapped_lsn, copied)
 overriding system value
 select root_id,
   case when state in ('new', 'current') and exists (
-    select from keyring.roots later where later.state = c.state and later.root_id > c.root_id)
+    select from keyring.roots later where later.state in (c.state, 'current') and later.root_id > c.root_id)
   then 'retiring' else state end,
   fingerprint, created_at, current_at, retired_at, destroyed_at, escrow, escrow_until, escrow_destroyed_at, rewrapped_at,
   rewrapped_lsn, copied
