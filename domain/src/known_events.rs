@@ -32,3 +32,10 @@ static NEWEST: LazyLock<HashMap<&str, i16>> = LazyLock::new(|| {
 pub fn newest_version(event_type: &str) -> Option<i16> {
     NEWEST.get(event_type).copied()
 }
+
+/// Every event type that this programme knows, in the order of the alphabet.
+pub fn event_types() -> Vec<&'static str> {
+    let mut types: Vec<_> = NEWEST.keys().copied().collect();
+    types.sort_unstable();
+    types
+}

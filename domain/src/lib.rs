@@ -29,6 +29,6 @@ pub use id::{
     LeaseId, LinkId, ProofId, RunId, RunSecretsId, SealedId, ServerCredentialId, ServerId,
     SessionId, SubjectId, TenantId, TokenId, WorkspaceId,
 };
-pub use known_events::newest_version;
+pub use known_events::{event_types, newest_version};
 pub use non_personal::NonPersonal;
 pub use refused::Refused;

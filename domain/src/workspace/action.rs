@@ -56,16 +56,20 @@ actions! {
     ShowDeletion ReadWorkspace Allowed Any;
     CancelDeletion DeleteWorkspace Allowed Stays;
     ListMembers ReadMembers Allowed Any;
+    ShowMember ReadMembers Allowed Any;
     ChangeRole ManageMembers Refused Any;
     /// Whoever leaves by themselves needs no right.
     RemoveMember ManageMembers Allowed Any;
     Invite ManageMembers Refused Verified;
     ListInvitations ReadMembers Allowed Any;
+    ShowInvitation ReadMembers Allowed Any;
     RevokeInvitation ManageMembers Allowed Any;
     IssueApiToken ManageTokens Refused Stays;
     ListApiTokens ManageTokens Allowed Any;
+    ShowApiToken ManageTokens Allowed Any;
     RevokeApiToken ManageTokens Allowed Any;
     ShowSeats ReadSeats Allowed Any;
+    ShowLease ReadSeats Allowed Any;
     LeaseSeat LeaseSeat Refused Any;
     RenewLease LeaseSeat Refused Any;
     TakeOverLease LeaseSeat Refused Any;

@@ -3,3 +3,4 @@ insert into working.api_tokens
 select $1::uuid, $2::bytea, $3::uuid, $4::uuid, $5::bytea, $6::timestamptz, $7::timestamptz, $8::bigint
 where not exists (select from event_log.fences where subject in ($3, $4))
 on conflict (token_id) do nothing
+returning issued_at

@@ -127,17 +127,21 @@ impl ApiTokens {
     }
 
     /// Writes the row. Call it after the event is appended, so that every token that works is in the
-    /// log. `false`: there is a row of this id; its hash stays.
-    pub async fn insert(&self, issued: &NewApiToken, hash: TokenHash) -> Result<bool, PgError> {
+    /// log. Answers when it was issued; `None`: there is a row of this id, whose hash stays.
+    pub async fn insert(
+        &self,
+        issued: &NewApiToken,
+        hash: TokenHash,
+    ) -> Result<Option<DateTime<Utc>>, PgError> {
         let NewApiToken { token, workspace, account, account_version, name, expires_at } = issued;
         let (hash, name, now) = (hash.as_bytes(), name.to_bytes(), self.clock.now());
-        let inserted = execute(
+        let inserted = query_opt(
             &self.pool,
             INSERT,
             &[&token.0, &hash, &workspace.0, &account.0, &name, &now, expires_at, account_version],
         )
         .await?;
-        Ok(inserted == 1)
+        Ok(inserted.map(|row| row.try_get(0)).transpose()?)
     }
 
     /// Finds a token, and records that it is used, at most once a minute. A token with a wrong

@@ -28,9 +28,9 @@ async fn a_token_is_found_until_it_expires_or_is_removed() {
     let (one, other) = (issued(&clock, workspace), issued(&clock, workspace));
     let (first, second) = (ApiTokens::draw_token().unwrap(), ApiTokens::draw_token().unwrap());
 
-    assert!(tokens.insert(&one, first.hash).await.unwrap());
-    assert!(!tokens.insert(&one, second.hash).await.unwrap());
-    assert!(tokens.insert(&other, second.hash).await.unwrap());
+    assert!(tokens.insert(&one, first.hash).await.unwrap().is_some());
+    assert!(tokens.insert(&one, second.hash).await.unwrap().is_none());
+    assert!(tokens.insert(&other, second.hash).await.unwrap().is_some());
 
     let find = async |token: &BearerToken| tokens.find(token.secret.expose_secret()).await.unwrap();
     assert_eq!(find(&first).await, Some(ApiTokenRow { token: one.token, workspace }));
@@ -54,7 +54,7 @@ async fn a_token_of_an_erased_workspace_gets_no_row() {
     pool.get().await.unwrap().execute(fence, &[&one.workspace.0]).await.unwrap();
 
     let drawn = ApiTokens::draw_token().unwrap();
-    assert!(!tokens.insert(&one, drawn.hash).await.unwrap());
+    assert!(tokens.insert(&one, drawn.hash).await.unwrap().is_none());
 
     assert_eq!(tokens.find(drawn.secret.expose_secret()).await.unwrap(), None);
 }
@@ -100,7 +100,7 @@ async fn what_ends_the_tokens_of_an_account_spares_those_of_others_and_those_iss
     let mut drawn = Vec::new();
     for token in [&old, &newer, &others] {
         let secret = ApiTokens::draw_token().unwrap();
-        assert!(tokens.insert(token, secret.hash).await.unwrap());
+        assert!(tokens.insert(token, secret.hash).await.unwrap().is_some());
         drawn.push(secret);
     }
 

@@ -12,6 +12,7 @@ mod parked;
 mod poll;
 mod positions;
 mod projection;
+mod read_through;
 mod reader;
 mod recorded;
 mod replay;
@@ -33,6 +34,7 @@ pub use owner::Readers;
 pub use parked::{Parked, parked, release};
 pub use positions::ReadPositions;
 pub use projection::{Poison, Projection, Row};
+pub use read_through::read_through;
 pub use reader::Reader;
 pub use recorded::{DamagedEvent, Recorded};
 pub use replay::{

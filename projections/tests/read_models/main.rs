@@ -15,6 +15,7 @@ mod folds;
 mod harness;
 mod mixed;
 mod owners;
+mod read_through;
 mod readers;
 mod replay;
 mod replay_takeover;

@@ -85,7 +85,7 @@ async fn settle(ada: &Client, path: &str, sshd: &Sshd, port: u16, pem: &str) {
     });
     let approve = ada.call(Method::POST, &format!("{server}/host-key/approve"));
     let approve = approve.header("If-Match", &checked.etag()).json(approves);
-    let etag = approve.send().await.expect(204).etag();
+    let etag = approve.send().await.expect(200).etag();
     let attaches = json!({ "private_key": pem });
     ada.put(&format!("{server}/credential"), &etag, attaches).await.expect(200);
 }

@@ -65,7 +65,7 @@ pub async fn register_server(ada: &Client, workspace: &str, sshd: &Sshd, port: u
     let approval = json!({ "fingerprint": fingerprint, "password": ada.person().await.password });
     let approve = ada.call("POST".parse().unwrap(), &at("/host-key/approve"));
     let approved = approve.header("If-Match", &checked.etag()).json(approval).send().await;
-    let etag = approved.expect(204).etag();
+    let etag = approved.expect(200).etag();
     let attached = ada.put(&at("/credential"), &etag, json!({ "generate": true })).await;
     sshd.authorize(&attached.expect(200).field("/public_line")).unwrap();
     server

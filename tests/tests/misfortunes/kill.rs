@@ -73,7 +73,7 @@ async fn load(caller: String, base: Client, ada: Ada, book: Shared, tell: mpsc::
         let consent = consent.json(json!({ "policy_version": turn + 1 })).try_send().await;
         let Ok(answer) = consent else { return };
         // The same consent again, from another caller, needs no event and has no position.
-        if answer.status == 204 && answer.header("lethe-position").is_some() {
+        if answer.status == 200 && answer.header("lethe-position").is_some() {
             book.lock().unwrap().answered.insert(answer.position(), ada.account);
         }
     }

@@ -34,7 +34,7 @@ impl Load {
                 let call = client.call(reqwest::Method::PUT, "/v1/me/consents/product_news");
                 let answer = call.json(json!({ "policy_version": version })).try_send().await;
                 match answer {
-                    Ok(answer) if answer.status == 204 => given.lock().unwrap().insert(version),
+                    Ok(answer) if answer.status == 200 => given.lock().unwrap().insert(version),
                     Ok(_) => false,
                     Err(_) => return,
                 };

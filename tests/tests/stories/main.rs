@@ -19,6 +19,7 @@ mod metrics;
 mod mistyped;
 mod pooled;
 mod readiness;
+mod reading;
 mod refusals;
 mod restore;
 mod revocation;

@@ -1,23 +1,25 @@
 //! Consent, given and withdrawn purpose by purpose. Withdrawing is as easy as giving (Art. 7(3)
 //! GDPR): neither needs If-Match, since both are idempotent.
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
 use domain::account::{Account, AccountCommand};
 use domain::privacy::Purpose;
 use infra::event_store::Step;
-use projections::accounts::by_id;
+use projections::accounts::{Account as Row, Accounts};
 use serde::Serialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::{Error, StrDeserializer};
 use utoipa::ToSchema;
 
 use crate::api::ApiData;
+use crate::api::accounts::me::account_row;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
-use crate::api::http::answer::done;
+use crate::api::http::answer::{done, shown};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, number};
-use crate::api::http::position::{MinPosition, not_yet};
+use crate::api::http::position::MinPosition;
 use crate::api::http::precondition::IfMatch;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
@@ -55,17 +57,21 @@ async fn list(
     signed_in: SignedIn,
     least: MinPosition,
 ) -> Result<HttpResponse, Problem> {
-    least.reached::<projections::accounts::Accounts>(&api).await?;
-    let row = by_id(&api.app.pool, signed_in.account).await?.ok_or_else(not_yet)?;
-    let items = PURPOSES.map(|(name, purpose)| {
+    least.reached::<Accounts>(&api).await?;
+    let row = account_row(&api, signed_in.account).await?;
+    let items = PURPOSES.map(|(name, purpose)| ConsentTo::of(&row, name, purpose));
+    Ok(HttpResponse::Ok().json(Consents { items: items.into() }))
+}
+
+impl ConsentTo {
+    fn of(row: &Row, name: &'static str, purpose: Purpose) -> Self {
         let consent = row.consents.0.get(&purpose);
-        ConsentTo {
+        Self {
             purpose: name,
             given: consent.is_some_and(|consent| consent.given),
             policy_version: consent.map(|consent| consent.policy_version),
         }
-    });
-    Ok(HttpResponse::Ok().json(Consents { items: items.into() }))
+    }
 }
 
 #[derive(ToSchema)]
@@ -87,7 +93,8 @@ impl FromFields for GiveConsentRequest {
     put, path = "/v1/me/consents/{purpose}", tag = "consents", request_body = GiveConsentRequest,
     security(("session" = [])),
     params(("purpose" = String, Path), ("If-Match" = Option<String>, Header)),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 200, body = ConsentTo,
+        headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn give(
     api: ApiData,
@@ -102,7 +109,12 @@ async fn give(
     let gives = AccountCommand::GiveConsent { purpose, policy_version };
     let step = matches.on(Step::new::<Account>(signed_in.account.0, gives))?;
     let request = signed_in.request(&caller, bytes);
-    Ok(done(&api.app.executor.execute(&request, &[step]).await?))
+    let receipt = api.app.executor.execute(&request, &[step]).await?;
+    let row = account_row(&api, signed_in.account).await?;
+    // What does not rest on consent has been refused.
+    let of = PURPOSES.into_iter().find(|(_, of)| *of == purpose);
+    let (name, purpose) = of.ok_or_else(unknown)?;
+    Ok(shown(StatusCode::OK, &receipt, row.version, ConsentTo::of(&row, name, purpose)))
 }
 
 /// Withdraws consent.
@@ -128,5 +140,11 @@ async fn withdraw(
 /// A purpose by its name; whether it rests on consent is the account's to say.
 fn named(name: &str) -> Result<Purpose, Problem> {
     let name: StrDeserializer<'_, Error> = name.into_deserializer();
-    serde::Deserialize::deserialize(name).map_err(|_| Problem::of(ProblemKind::NotFound))
+    serde::Deserialize::deserialize(name).map_err(|_| unknown())
+}
+
+fn unknown() -> Problem {
+    let names = PURPOSES.map(|(name, _)| name).join(", ");
+    let detail = format!("There is no such purpose. Consent is for one of {names}.");
+    Problem::new(ProblemKind::NotFound, detail)
 }

@@ -1,6 +1,7 @@
 //! Another e-mail address: requested by the person, proven by the link that is mailed there.
 
 use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
 use domain::AccountId;
 use domain::account::{Account, AccountCommand};
 use domain::privacy::{AccountEmail, EmailAddress, Personal};
@@ -9,11 +10,13 @@ use infra::keyring::LinkPurpose;
 use secrecy::SecretString;
 use utoipa::ToSchema;
 
+use crate::api::accounts::email_change::{EmailChangeView, waiting};
 use crate::api::accounts::link::LinkRequest;
+use crate::api::accounts::me::{Me, account_row, view};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::auth::step_up::{has_email, live_account, step_up};
-use crate::api::http::answer::{accepted, done};
+use crate::api::http::answer::{done, shown};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, secret, text};
 use crate::api::http::idempotency::IdempotencyKey;
@@ -53,8 +56,9 @@ impl FromFields for ChangeEmailRequest {
 #[utoipa::path(
     put, path = "/v1/me/email", tag = "accounts", request_body = ChangeEmailRequest,
     security(("session" = [])), params(("If-Match" = String, Header)),
-    responses((status = 202, headers(("ETag" = String), ("Lethe-Position" = i64))),
-        (status = 204, description = "The spelling has changed",
+    responses((status = 202, body = EmailChangeView,
+            headers(("ETag" = String), ("Lethe-Position" = i64))),
+        (status = 200, description = "The spelling has changed", body = Me,
             headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn change(
@@ -80,7 +84,9 @@ async fn change(
         request.guards.push(has_email(signed_in.account, live));
         let command = AccountCommand::RespellEmail { email: Personal::Clear(form.email) };
         let step = matches.0.on(Step::new::<Account>(signed_in.account.0, command))?;
-        return Ok(done(&api.app.executor.execute(&request, &[step]).await?));
+        let receipt = api.app.executor.execute(&request, &[step]).await?;
+        let row = account_row(&api, signed_in.account).await?;
+        return Ok(shown(StatusCode::OK, &receipt, row.version, view(&api, &row).await?));
     }
     if owner(&api.app, &form.email).await?.is_some_and(|owner| owner != signed_in.account) {
         return Err(Problem::of(ProblemKind::AddressTaken));
@@ -90,7 +96,9 @@ async fn change(
         verification: proof(&api.app, request.command, EMAIL_CHANGE),
     };
     let step = matches.0.on(Step::new::<Account>(signed_in.account.0, command))?;
-    Ok(accepted(&api.app.executor.execute(&request, &[step]).await?))
+    let receipt = api.app.executor.execute(&request, &[step]).await?;
+    let row = account_row(&api, signed_in.account).await?;
+    Ok(shown(StatusCode::ACCEPTED, &receipt, row.version, waiting(&api, &row).await?))
 }
 
 /// Changes the address, by the link that was mailed to it.

@@ -6,19 +6,19 @@ use chrono::{DateTime, Utc};
 use domain::account::{Account, AccountCommand};
 use domain::privacy::{AccountEmail, EmailAddress};
 use infra::event_store::Step;
-use projections::accounts::by_id;
+use projections::accounts::{Account as Row, Accounts};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::api::ApiData;
-use crate::api::accounts::me::own;
+use crate::api::accounts::me::{account_row, own};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::answer::done;
-use crate::api::http::position::{MinPosition, not_yet};
+use crate::api::http::position::MinPosition;
 use crate::api::http::precondition::{IfMatch, etag};
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
+use crate::api::{Api, ApiData};
 use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
@@ -48,17 +48,24 @@ async fn show(
     signed_in: SignedIn,
     least: MinPosition,
 ) -> Result<HttpResponse, Problem> {
-    least.reached::<projections::accounts::Accounts>(&api).await?;
-    let account = signed_in.account;
-    let row = by_id(&api.app.pool, account).await?.ok_or_else(not_yet)?;
-    let person = Unsealer::of_account(&api.app.keyring.sealer, account);
+    least.reached::<Accounts>(&api).await?;
+    let row = account_row(&api, signed_in.account).await?;
+    let view = waiting(&api, &row).await?;
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(row.version))).json(view))
+}
+
+/// The change that waits.
+///
+/// # Errors
+/// None does.
+pub(super) async fn waiting(api: &Api, row: &Row) -> Result<EmailChangeView, Problem> {
+    let person = Unsealer::of_account(&api.app.keyring.sealer, row.account_id);
     let email = own::<AccountEmail>(&person, row.pending_email.as_deref()).await?;
     let times = row.pending_email_since.zip(row.pending_email_until);
     let waits = email.zip(times).filter(|(_, (_, until))| api.app.clock.now() < *until);
     let (email, (requested_at, expires_at)) =
         waits.ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
-    let view = EmailChangeView { email, requested_at, expires_at };
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(row.version))).json(view))
+    Ok(EmailChangeView { email, requested_at, expires_at })
 }
 
 /// Cancels the change: its link no longer works. Needs no password, since it takes nothing away.

@@ -1,29 +1,32 @@
 //! One's own account: read, and put right.
 
 use actix_web::HttpResponse;
-use actix_web::http::header;
+use actix_web::http::{StatusCode, header};
 use chrono::{DateTime, Utc};
+use domain::AccountId;
 use domain::account::{Account, AccountCommand};
 use domain::privacy::{
     AccountEmail, AccountName, AccountUsername, EmailAddress, Field, PersonName, Personal, Username,
 };
 use infra::event_store::Step;
-use projections::accounts::by_id;
+use infra::log::read_through;
+use projections::accounts::{Account as Row, Accounts};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::ApiData;
 use crate::api::auth::caller::Caller;
+use crate::api::auth::path_resources::nothing;
 use crate::api::auth::signed_in::SignedIn;
-use crate::api::http::answer::done;
+use crate::api::http::answer::shown;
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, Patch, text};
-use crate::api::http::position::{MinPosition, not_yet};
+use crate::api::http::position::MinPosition;
 use crate::api::http::precondition::{MustMatch, etag};
 use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
+use crate::api::{Api, ApiData};
 use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
@@ -50,7 +53,7 @@ pub struct Me {
     erasure_due: Option<DateTime<Utc>>,
 }
 
-/// One's own account, as the read side knows it.
+/// One's own account.
 #[utoipa::path(
     get, path = "/v1/me", tag = "accounts", security(("session" = [])),
     params(("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
@@ -61,16 +64,22 @@ async fn show(
     signed_in: SignedIn,
     least: MinPosition,
 ) -> Result<HttpResponse, Problem> {
-    least.reached::<projections::accounts::Accounts>(&api).await?;
-    let about = signed_in.account;
-    let row = by_id(&api.app.pool, about).await?.ok_or_else(not_yet)?;
+    least.reached::<Accounts>(&api).await?;
+    let row = account_row(&api, signed_in.account).await?;
+    let view = view(&api, &row).await?;
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(row.version))).json(view))
+}
+
+/// The account as its person sees it.
+pub(super) async fn view(api: &Api, row: &Row) -> Result<Me, Problem> {
+    let about = row.account_id;
     let person = Unsealer::of_account(&api.app.keyring.sealer, about);
     let email = row.email.as_deref();
     // Nothing is appended when the time of its link is over.
     let waits = row.pending_email_until.is_some_and(|until| api.app.clock.now() < until);
     let pending = row.pending_email.as_deref().filter(|_| waits);
     let (name, username) = (row.name.as_deref(), row.username.as_deref());
-    let me = Me {
+    Ok(Me {
         account_id: about.0,
         email: own::<AccountEmail>(&person, email).await?,
         email_verified: row.email_verified,
@@ -79,8 +88,34 @@ async fn show(
         username: own::<AccountUsername>(&person, username).await?,
         registered_at: row.registered_at,
         erasure_due: row.erasure_due,
-    };
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(row.version))).json(me))
+    })
+}
+
+impl Me {
+    /// As it is once it is registered.
+    pub(super) const fn registered(
+        (account, at): (AccountId, DateTime<Utc>),
+        email: EmailAddress,
+        name: PersonName,
+        username: Option<Username>,
+    ) -> Self {
+        Self {
+            account_id: account.0,
+            email: Some(email),
+            email_verified: false,
+            pending_email: None,
+            name: Some(name),
+            username,
+            registered_at: at,
+            erasure_due: None,
+        }
+    }
+}
+
+/// The account with all that was done to it before the request.
+pub(super) async fn account_row(api: &Api, account: AccountId) -> Result<Row, Problem> {
+    let row = read_through::<Accounts>(&api.app.pool, account, account.0).await?;
+    row.ok_or_else(nothing)
 }
 
 /// A field of the caller's own account. It is theirs to see: where it cannot be opened any more,
@@ -116,7 +151,7 @@ impl FromFields for RectifyRequest {
 #[utoipa::path(
     patch, path = "/v1/me", tag = "accounts", request_body = RectifyRequest,
     security(("session" = [])), params(("If-Match" = String, Header)),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 200, body = Me, headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn rectify(
     api: ApiData,
@@ -130,7 +165,9 @@ async fn rectify(
     let steps = commands.map(|it| matches.0.on(Step::new::<Account>(signed_in.account.0, it)));
     let steps = steps.collect::<Result<Vec<_>, Problem>>()?;
     let request = signed_in.request(&caller, bytes);
-    Ok(done(&api.app.executor.execute(&request, &steps).await?))
+    let receipt = api.app.executor.execute(&request, &steps).await?;
+    let row = account_row(&api, signed_in.account).await?;
+    Ok(shown(StatusCode::OK, &receipt, row.version, view(&api, &row).await?))
 }
 
 impl RectifyRequest {

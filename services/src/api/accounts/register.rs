@@ -1,23 +1,20 @@
 //! Registering, and following the link that proves the address.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
-use actix_web::http::header;
 use domain::AccountId;
 use domain::account::{Account, AccountCommand};
 use domain::privacy::{EmailAddress, PersonName, Username};
 use infra::credentials::Password;
 use infra::event_store::{ExecuteError, Receipt, Step};
 use infra::keyring::LinkPurpose;
-use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::api::ApiData;
 use crate::api::accounts::link::LinkRequest;
+use crate::api::accounts::me::{Me, account_row};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
-use crate::api::http::answer::{accepted, done, written};
+use crate::api::http::answer::{accepted, created, done};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, Nothing, password, text};
 use crate::api::http::idempotency::IdempotencyKey;
@@ -56,17 +53,12 @@ impl FromFields for RegisterRequest {
     }
 }
 
-#[derive(Serialize, ToSchema)]
-pub struct RegisterResponse {
-    account_id: Uuid,
-}
-
 /// Registers a person, and mails a link that proves the address.
 #[utoipa::path(
     post, path = "/v1/accounts", tag = "accounts", request_body = RegisterRequest,
     params(IdempotencyKey),
     responses(
-        (status = 201, body = RegisterResponse),
+        (status = 201, body = Me),
         (status = 409, description = "The address is taken", body = ProblemView),
     ),
 )]
@@ -77,34 +69,43 @@ async fn register(
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
     api.limits.registration(caller.address)?;
-    if let Some(answer) = registered_before(&api, &caller, &bytes).await? {
-        return Ok(answer);
+    let shown: Sent = (form.email.clone(), form.name.clone(), form.username.clone());
+    if let Some((account, receipt)) = registered_before(&api, &caller, &bytes).await? {
+        return registered(&api, (account, &receipt), shown).await;
     }
     let command = caller.command(None);
     let account = account_of(command);
     let request = caller.request(account.into(), command, Some(account.into()), bytes);
     let RegisterRequest { email, name, username, password } = form;
     let registration = Registration { email, name, username, password };
-    Ok(registered(account, &registration.execute(&api.app, request).await?))
+    let receipt = registration.execute(&api.app, request).await?;
+    registered(&api, (account, &receipt), shown).await
 }
 
-fn registered(account: AccountId, receipt: &Receipt) -> HttpResponse {
-    written(StatusCode::CREATED, receipt)
-        .insert_header((header::LOCATION, "/v1/me"))
-        .json(RegisterResponse { account_id: account.0 })
+/// What was sent, and no more: whoever repeats the request need not be signed in.
+type Sent = (EmailAddress, PersonName, Option<Username>);
+
+async fn registered(
+    api: &ApiData,
+    (account, receipt): (AccountId, &Receipt),
+    (email, name, username): Sent,
+) -> Result<HttpResponse, Problem> {
+    let registered_at = account_row(api, account).await?.registered_at;
+    let me = Me::registered((account, registered_at), email, name, username);
+    Ok(created("/v1/me".to_owned(), receipt, receipt.version(), me))
 }
 
-/// What a node of a former version has answered to the same request.
+/// What a node of a former version has done for the same request.
 async fn registered_before(
     api: &ApiData,
     caller: &Caller,
     bytes: &[u8],
-) -> Result<Option<HttpResponse>, Problem> {
+) -> Result<Option<(AccountId, Receipt)>, Problem> {
     let Some(command) = caller.former_command() else { return Ok(None) };
     let account = account_of(command);
     let request = caller.request(account.into(), command, Some(account.into()), bytes.to_vec());
     match api.app.executor.find_earlier(&request).await {
-        Ok(earlier) => Ok(earlier.map(|receipt| registered(account, &receipt))),
+        Ok(earlier) => Ok(earlier.map(|receipt| (account, receipt))),
         // Another request, of somebody in another network.
         Err(ExecuteError::Reused) => Ok(None),
         Err(error) => Err(error.into()),

@@ -1,11 +1,12 @@
 //! Which events of the trail a request selects.
 
 use chrono::{DateTime, Utc};
-use domain::{ActorId, TenantId};
+use domain::{ActorId, TenantId, newest_version};
 use infra::log::Recorded;
 use projections::audit_trail;
 use serde::Serialize;
 use utoipa::IntoParams;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use uuid::Uuid;
 
 use crate::api::http::fields::{Fields, digits, parsed, text, time};
@@ -21,7 +22,7 @@ pub struct Filter {
     pub stream: Option<Uuid>,
     /// Such as `account.registered`.
     #[serde(rename = "type")]
-    #[param(rename = "type", max_length = 64, pattern = r"^[a-z._]*$")]
+    #[param(rename = "type", required = false, schema_with = event_types)]
     pub event_type: Option<String>,
     /// Recorded then or later.
     pub from: Option<DateTime<Utc>>,
@@ -45,7 +46,7 @@ impl Filter {
         let to = fields.optional("to", time);
         let after = fields.optional("after", digits(0, i64::MAX));
         let before = fields.optional("before", digits(0, i64::MAX));
-        Some(Self {
+        let filter = Self {
             tenant: tenant?,
             actor: actor?,
             stream: stream?,
@@ -54,7 +55,15 @@ impl Filter {
             to: to?,
             after: after?,
             before: before?,
-        })
+        };
+        if filter.from.zip(filter.to).is_some_and(|(from, to)| to <= from) {
+            return fields.refuse("to", "this must be later than `from`");
+        }
+        // What comes after `after` begins one further on.
+        if filter.after.zip(filter.before).is_some_and(|(after, before)| before <= after) {
+            return fields.refuse("before", "this must be greater than `after`");
+        }
+        Some(filter)
     }
 
     pub fn of_trail(&self) -> audit_trail::Filter {
@@ -84,11 +93,15 @@ impl Filter {
 }
 
 fn event_type(text: &str) -> Result<String, &'static str> {
-    let fits = text.len() <= 64
-        && text.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'.' | b'_'));
-    if fits {
+    if newest_version(text).is_some() {
         Ok(text.to_owned())
     } else {
         Err("this must be the type of an event, such as account.registered")
     }
+}
+
+/// Every type of event that there is.
+fn event_types() -> Object {
+    let types = domain::event_types();
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(types)).build()
 }

@@ -10,7 +10,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use domain::run::{Run, Target};
 use domain::seat::{SeatPool, pool_stream};
 use domain::server::{LiveServer, Server};
-use domain::workspace::{LiveWorkspace, Workspace};
+use domain::workspace::{LiveWorkspace, Role, Workspace};
 use domain::{
     AccountId, ApiTokenId, DeploymentId, InvitationId, LeaseId, RunId, ServerId, SessionId,
     TenantId, WorkspaceId,
@@ -46,10 +46,24 @@ impl<Id, A> PathAggregate<Id, A> {
 }
 
 impl PathWorkspace {
+    /// The workspace as it is now.
+    ///
+    /// # Errors
+    /// It could not be loaded.
+    pub async fn load(api: &Api, id: WorkspaceId) -> Result<Self, Problem> {
+        Ok(Self::new(id, api.app.executor.load::<Workspace>(id.into(), id.0).await?))
+    }
+
     /// # Errors
     /// It has been deleted.
     pub fn live(&self) -> Result<&LiveWorkspace, Problem> {
         self.state.live().ok_or_else(nothing)
+    }
+
+    /// # Errors
+    /// The account is no member.
+    pub fn role_of(&self, account: AccountId) -> Result<Role, Problem> {
+        self.live()?.members.get(&account).copied().ok_or_else(nothing)
     }
 }
 
@@ -60,13 +74,18 @@ impl PathServer {
         self.state.live().ok_or_else(nothing)
     }
 
-    /// The server as it is now, for a decision that must not rest on the state of the admission.
+    /// The server as it is now, and not as it was when the request was admitted.
     ///
     /// # Errors
     /// It has been removed since, or could not be loaded.
     pub async fn reload(&self, api: &Api, tenant: TenantId) -> Result<Self, Problem> {
-        let loaded = api.app.executor.load::<Server>(tenant, self.id.0).await?;
-        let server = Self::new(self.id, loaded);
+        Self::load(api, tenant, self.id).await
+    }
+
+    /// # Errors
+    /// It has been removed, or could not be loaded.
+    pub async fn load(api: &Api, tenant: TenantId, id: ServerId) -> Result<Self, Problem> {
+        let server = Self::new(id, api.app.executor.load::<Server>(tenant, id.0).await?);
         server.live()?;
         Ok(server)
     }
@@ -173,7 +192,7 @@ pub async fn load(request: &ServiceRequest) -> Result<(), Problem> {
         }
         request.extensions_mut().insert(run);
     } else if let Some(id) = server {
-        let server = PathServer::new(id, executor.load::<Server>(tenant, id.0).await?);
+        let server = PathServer::load(&api, tenant, id).await?;
         let live = server.live()?;
         if let Some(deployment) = named::<DeploymentId>(request)? {
             live.deployments.get(&deployment).ok_or_else(nothing)?;

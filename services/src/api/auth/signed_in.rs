@@ -1,7 +1,8 @@
 //! Whose session it is, or whose token.
 
 use actix_web::dev::Payload;
-use actix_web::http::{Method, header};
+use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::{FromRequest, HttpRequest};
 use domain::account::{Account, AccountCommand};
 use domain::operator::{self, OperatorCommand, Scope};
@@ -97,7 +98,7 @@ fn presented_token(request: &HttpRequest, api: &ApiData) -> Result<String, Probl
     }
     let cookie = request.cookie(COOKIE).ok_or_else(|| Problem::of(ProblemKind::Unauthorised))?;
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let origin = request.headers().get(header::ORIGIN).map(header::HeaderValue::as_bytes);
+    let origin = request.headers().get(header::ORIGIN).map(HeaderValue::as_bytes);
     if !reads && (!is_json(request) || origin != Some(api.origin().as_bytes())) {
         return Err(Problem::of(ProblemKind::ForeignOrigin));
     }
@@ -121,6 +122,12 @@ fn bearer(request: &HttpRequest) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
 }
 
+/// Of tokens whose scope does not reach so far (RFC 6750, 3.1).
+const NEEDS_ADMIN: &str =
+    r#"Bearer realm="lethe operators", error="insufficient_scope", scope="admin""#;
+const NEEDS_AUDIT: &str =
+    r#"Bearer realm="lethe operators", error="insufficient_scope", scope="audit""#;
+
 /// An operator's token that is live.
 #[derive(Clone, Copy, Debug)]
 pub struct Operator(pub OperatorToken);
@@ -129,11 +136,18 @@ impl Operator {
     /// # Errors
     /// A scope that does not reach so far.
     pub fn needs(&self, scope: Scope) -> Result<(), Problem> {
-        let name = match scope {
-            Scope::Admin => "This needs an operator's token with the scope admin.",
-            Scope::Audit => "This needs an operator's token with the scope audit or admin.",
+        if self.0.may(scope) {
+            return Ok(());
+        }
+        let (name, challenge) = match scope {
+            Scope::Admin => ("This needs an operator's token with the scope admin.", NEEDS_ADMIN),
+            Scope::Audit => {
+                ("This needs an operator's token with the scope audit or admin.", NEEDS_AUDIT)
+            }
         };
-        if self.0.may(scope) { Ok(()) } else { Err(Problem::new(ProblemKind::Forbidden, name)) }
+        let challenge = HeaderValue::from_static(challenge);
+        let problem = Problem::new(ProblemKind::Forbidden, name);
+        Err(problem.with_header(header::WWW_AUTHENTICATE, challenge))
     }
 
     pub fn actor(&self) -> ActorId {
@@ -169,11 +183,11 @@ impl FromRequest for Operator {
         let api = Api::of(request);
         let token = bearer(request).map(ToOwned::to_owned);
         Box::pin(async move {
-            let unauthorised = || Problem::of(ProblemKind::Unauthorised);
-            let token = token.ok_or_else(unauthorised)?;
+            let needed = || Problem::of(ProblemKind::OperatorNeeded);
+            let token = token.ok_or_else(needed)?;
             let found = api?.app.operators.find(&token).await;
             let found = found.map_err(|error| Problem::unavailable(&error))?;
-            found.map(Self).ok_or_else(unauthorised)
+            found.map(Self).ok_or_else(needed)
         })
     }
 }

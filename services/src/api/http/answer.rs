@@ -4,6 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use infra::event_store::Receipt;
+use serde::Serialize;
 
 use crate::api::http::precondition::etag;
 
@@ -25,6 +26,34 @@ pub fn insert_position(answer: &mut HttpResponseBuilder, receipt: &Receipt) {
     if let Some(position) = receipt.position() {
         answer.insert_header((POSITION, position));
     }
+}
+
+/// The thing that was written, whole: as it is at this version, which may be later than the write.
+pub fn shown<V: Serialize>(
+    status: StatusCode,
+    receipt: &Receipt,
+    version: i64,
+    view: V,
+) -> HttpResponse {
+    whole(status, receipt, version).json(view)
+}
+
+/// A thing that is new, in the same way. A GET of `location` shows it.
+pub fn created<V: Serialize>(
+    location: String,
+    receipt: &Receipt,
+    version: i64,
+    view: V,
+) -> HttpResponse {
+    let location = (header::LOCATION, location);
+    whole(StatusCode::CREATED, receipt, version).insert_header(location).json(view)
+}
+
+fn whole(status: StatusCode, receipt: &Receipt, version: i64) -> HttpResponseBuilder {
+    let mut answer = HttpResponse::build(status);
+    insert_position(&mut answer, receipt);
+    answer.insert_header((header::ETAG, etag(version)));
+    answer
 }
 
 pub fn done(receipt: &Receipt) -> HttpResponse {

@@ -135,6 +135,14 @@ impl Fields {
     }
 }
 
+impl Fields {
+    /// Notes that a field does not fit the others.
+    pub fn refuse<T>(&mut self, name: &str, detail: &'static str) -> Option<T> {
+        self.errors.push(field_error(self.source, name, detail));
+        None
+    }
+}
+
 /// What a `PATCH` says of a field that may be empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patch<T> {

@@ -43,7 +43,7 @@ impl MinPosition {
     }
 }
 
-pub fn not_yet() -> Problem {
+fn not_yet() -> Problem {
     Problem::of(ProblemKind::NotYet).with_header(header::RETRY_AFTER, 1)
 }
 

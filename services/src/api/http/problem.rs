@@ -163,7 +163,10 @@ impl ResponseError for Problem {
             answer.append_header((name.clone(), value.clone()));
         }
         if kind.status() == StatusCode::UNAUTHORIZED {
-            answer.insert_header((header::WWW_AUTHENTICATE, r#"Bearer realm="lethe""#));
+            let realm =
+                if *kind == ProblemKind::OperatorNeeded { "lethe operators" } else { "lethe" };
+            let challenge = format!(r#"Bearer realm="{realm}""#);
+            answer.insert_header((header::WWW_AUTHENTICATE, challenge));
         }
         answer.insert_header((header::CONTENT_TYPE, "application/problem+json"));
         let view = ProblemView {

@@ -78,6 +78,8 @@ kinds! {
         "It does not exist, or you may not see it.";
     NotYet "not-yet" SERVICE_UNAVAILABLE "The position has not been reached"
         "Send it again: the read models have not reached the requested position in time.";
+    OperatorNeeded "operator-needed" UNAUTHORIZED "An operator's token is needed"
+        "Send a token of `lethe token create` that is live, as a bearer token: no session opens this.";
     OwnsWorkspaces "owns-workspaces" CONFLICT "Others belong to a workspace that only you own"
         "Make another member an owner, or delete the workspace.";
     PasswordWrong "password-wrong" FORBIDDEN "The password is wrong"

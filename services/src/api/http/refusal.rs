@@ -52,7 +52,7 @@ impl From<Refused> for Problem {
             Refused::Run(reason) => reason.into(),
             Refused::Operator(
                 OperatorError::Unknown | OperatorError::Revoked | OperatorError::Expired,
-            ) => Self::of(ProblemKind::Unauthorised),
+            ) => Self::of(ProblemKind::OperatorNeeded),
             reason @ Refused::Operator(OperatorError::NeedsScope(_)) => {
                 Self::new(ProblemKind::Forbidden, reason.to_string())
             }

@@ -7,21 +7,22 @@ use domain::privacy::{DeploymentConfig, DeploymentStep, RunCommand};
 use domain::run::{Ending, LogSeal, RunState, Stage};
 use domain::workspace::WorkspaceAction;
 use domain::{RunId, ServerId, WorkspaceId};
-use projections::runs::{Filter, Run, Runs, by_id, page};
+use infra::log::read_through;
+use projections::runs::{Filter, Run, Runs, page};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::api::ApiData;
 use crate::api::auth::member::Member;
-use crate::api::auth::path_resources::PathRun;
+use crate::api::auth::path_resources::{PathRun, nothing};
 use crate::api::http::body::Query;
 use crate::api::http::cursor::{Cursors, Page};
 use crate::api::http::fields::{Fields, FromFields, digits, one_of, parsed, text};
 use crate::api::http::position::MinPosition;
 use crate::api::http::precondition::etag;
-use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
+use crate::api::{Api, ApiData};
 use crate::unseal::Unsealer;
 
 const STATES: &str = "queued, running, cancelling, succeeded, failed, cancelled, timed_out, lost";
@@ -157,8 +158,17 @@ async fn show(
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     least.reached::<Runs>(&api).await?;
-    let run = by_id(&api.app.pool, member.workspace, run.id).await?;
-    let run = run.ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
+    let (version, view) = view(&api, &member, run.id).await?;
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(version))).json(view))
+}
+
+/// The run as the log has it now, and its version.
+pub(super) async fn view(
+    api: &Api,
+    member: &Member,
+    run: RunId,
+) -> Result<(i64, RunView), Problem> {
+    let run = read_through::<Runs>(&api.app.pool, run, run.0).await?.ok_or_else(nothing)?;
     let (work, sealed) =
         (run.work.as_slice(), Unsealer::of_workspace(&api.app.keyring.sealer, member.workspace));
     let (command, steps) = if run.deployment_id.is_some() {
@@ -169,8 +179,7 @@ async fn show(
         (Some(command.expose().to_owned()), None)
     };
     let timeout_seconds = run.run.0.requested().map_or(0, |run| run.timeout_seconds);
-    let view = RunView { run: summary(&run), command, steps, timeout_seconds };
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(run.version))).json(view))
+    Ok((run.version, RunView { run: summary(&run), command, steps, timeout_seconds }))
 }
 
 fn summary(run: &Run) -> RunSummary {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use domain::privacy::{CommandLine, RunEnvironment};
 use domain::run::{Run, RunCommand, SERVERS_MAX, TIMEOUT_SECONDS_MAX};
 use domain::workspace::WorkspaceAction;
@@ -11,7 +11,6 @@ use domain::{DeploymentId, ServerId};
 use infra::event_store::Step;
 use infra::failpoint;
 use infra::run_log::Masks;
-use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -20,7 +19,7 @@ use crate::api::ApiData;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathRun;
-use crate::api::http::answer::{accepted, written};
+use crate::api::http::answer::{created, shown};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{
     Fields, FromFields, LARGE_BODY_BYTES_MAX, Nothing, number, parsed, text,
@@ -28,6 +27,7 @@ use crate::api::http::fields::{
 use crate::api::http::idempotency::{IdempotencyKey, NeededIdempotencyKey};
 use crate::api::http::problem::{At, FieldError, Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
+use crate::api::runs::reads::{RunView, view};
 use crate::operations::request_run::{
     RequestRun, RequestRunError, RequestedWork, RetryRun, UnusableServer, run_of,
 };
@@ -99,18 +99,13 @@ fn secrets(value: &Value) -> Result<RunEnvironment, String> {
     Ok(environment)
 }
 
-#[derive(Serialize, ToSchema)]
-pub struct StartRunResponse {
-    run_id: Uuid,
-}
-
 /// Requests a run. It needs a live seat. Later changes of the deployment do not change the run.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace}/runs", tag = "runs", request_body = StartRunRequest,
     security(("session" = [])),
     params(("workspace" = Uuid, Path),
         NeededIdempotencyKey),
-    responses((status = 201, body = StartRunResponse), (status = 409, body = ProblemView)),
+    responses((status = 201, body = RunView), (status = 409, body = ProblemView)),
 )]
 async fn start(
     api: ApiData,
@@ -138,9 +133,8 @@ async fn start(
         RequestRun { member: member.of_seats(), work, servers, timeout_seconds, secrets };
     let receipt = requested.execute(&api.app, &request).await?;
     let place = format!("/v1/workspaces/{workspace}/runs/{run}");
-    Ok(written(StatusCode::CREATED, &receipt)
-        .insert_header((header::LOCATION, place))
-        .json(StartRunResponse { run_id: run.0 }))
+    let (version, view) = view(&api, &member, run).await?;
+    Ok(created(place, &receipt, version, view))
 }
 
 /// Requests that a run be cancelled: what waits is cancelled at once, what runs is ended.
@@ -149,7 +143,7 @@ async fn start(
     security(("session" = [])),
     params(("workspace" = Uuid, Path), ("run" = Uuid, Path),
         IdempotencyKey),
-    responses((status = 202), (status = 409, description = "The run has ended",
+    responses((status = 202, body = RunView), (status = 409, description = "The run has ended",
         body = ProblemView)),
 )]
 async fn cancel(
@@ -166,7 +160,8 @@ async fn cancel(
     let step = Step::new::<Run>(run.id.0, cancels);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     failpoint!(CancelRequested);
-    Ok(accepted(&receipt))
+    let (version, view) = view(&api, &member, run.id).await?;
+    Ok(shown(StatusCode::ACCEPTED, &receipt, version, view))
 }
 
 /// On which servers to try again; by default on all where the last attempt did not succeed.
@@ -196,7 +191,7 @@ impl FromFields for RetryRunRequest {
     request_body = RetryRunRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("run" = Uuid, Path),
         NeededIdempotencyKey),
-    responses((status = 202), (status = 409, body = ProblemView)),
+    responses((status = 202, body = RunView), (status = 409, body = ProblemView)),
 )]
 async fn retry(
     api: ApiData,
@@ -210,7 +205,9 @@ async fn retry(
     let (RetryRunRequest { servers, secrets }, bytes) = body.read()?;
     let (member_of_seats, state) = (member.of_seats(), &*run.state);
     let retry = RetryRun { member: member_of_seats, run: run.id, state, servers, secrets };
-    Ok(accepted(&retry.execute(&api.app, &member.request(&caller, bytes)).await?))
+    let receipt = retry.execute(&api.app, &member.request(&caller, bytes)).await?;
+    let (version, view) = view(&api, &member, run.id).await?;
+    Ok(shown(StatusCode::ACCEPTED, &receipt, version, view))
 }
 
 impl From<RequestRunError> for Problem {

@@ -1,7 +1,7 @@
 //! Leases of seats: acquired, renewed, taken over, released.
 
 use actix_web::HttpResponse;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::header;
 use chrono::{DateTime, Utc};
 use domain::LeaseId;
 use domain::seat::{ReleaseReason, SeatError};
@@ -14,12 +14,13 @@ use uuid::Uuid;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathLease;
-use crate::api::http::answer::{done, written};
+use crate::api::http::answer::{created, done};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, Nothing, number};
 use crate::api::http::idempotency::{IdempotencyKey, NeededIdempotencyKey};
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
+use crate::api::seats::pool::{SeatLease, lease};
 use crate::api::{Api, ApiData};
 use crate::operations::lease_seat::{Acquisition, LeaseSeatError, LeasedSeat};
 
@@ -29,6 +30,7 @@ const RETRY_SECONDS: i32 = 5;
 pub fn routes(routes: &mut Routes) {
     routes
         .add_action(WorkspaceAction::LeaseSeat, __path_acquire, acquire)
+        .add_action(WorkspaceAction::ShowLease, __path_show, show)
         .add_action(WorkspaceAction::RenewLease, __path_renew, renew)
         .add_action(WorkspaceAction::TakeOverLease, __path_take_over, take_over)
         .add_action(WorkspaceAction::ReleaseLease, __path_release, release);
@@ -41,6 +43,14 @@ pub struct SeatLeaseResponse {
     /// Greater than that of every earlier lease: a smaller one is stale.
     fence: u64,
     expires_at: DateTime<Utc>,
+    ttl_seconds: i32,
+}
+
+/// A seat that was leased just now.
+#[derive(Serialize, ToSchema)]
+pub struct LeaseSeatResponse {
+    #[serde(flatten)]
+    lease: SeatLease,
     ttl_seconds: i32,
 }
 
@@ -59,7 +69,7 @@ impl SeatLeaseResponse {
     security(("session" = [])),
     params(("workspace" = Uuid, Path),
         NeededIdempotencyKey),
-    responses((status = 201, body = SeatLeaseResponse, headers(("Lethe-Position" = i64))),
+    responses((status = 201, body = LeaseSeatResponse, headers(("Lethe-Position" = i64))),
         (status = 409, body = ProblemView)),
 )]
 async fn acquire(
@@ -73,7 +83,7 @@ async fn acquire(
     let (Nothing, bytes) = body.read()?;
     let request = member.request(&caller, bytes);
     let answer = match member.of_seats().acquire(&api.app, &request).await {
-        Ok(Acquisition::Leased(leased)) => Ok(created(&member, &leased)),
+        Ok(Acquisition::Leased(leased)) => leased_seat(&api, &member, &leased).await,
         Ok(Acquisition::Denied { in_use, limit }) => Err(denied(in_use, limit)),
         Err(error) => Err(error.into()),
     };
@@ -86,6 +96,17 @@ fn denied(in_use: u32, limit: u32) -> Problem {
         .with_member("in_use", in_use)
         .with_member("limit", limit)
         .with_header(header::RETRY_AFTER, RETRY_SECONDS)
+}
+
+/// Shows a lease that has not ended.
+#[utoipa::path(
+    get, path = "/v1/workspaces/{workspace}/seat-leases/{lease}", tag = "seats",
+    security(("session" = [])), params(("workspace" = Uuid, Path), ("lease" = Uuid, Path)),
+    responses((status = 200, body = SeatLease), (status = 404, body = ProblemView)),
+)]
+async fn show(api: ApiData, member: Member, path: PathLease) -> Result<HttpResponse, Problem> {
+    member.authorise()?;
+    Ok(HttpResponse::Ok().json(lease(&api, &member, path.id).await?))
 }
 
 #[derive(ToSchema)]
@@ -128,7 +149,7 @@ async fn renew(
     security(("session" = [])),
     params(("workspace" = Uuid, Path), ("lease" = Uuid, Path),
         IdempotencyKey),
-    responses((status = 201, body = SeatLeaseResponse, headers(("Lethe-Position" = i64))),
+    responses((status = 201, body = LeaseSeatResponse, headers(("Lethe-Position" = i64))),
         (status = 409, body = ProblemView)),
 )]
 async fn take_over(
@@ -142,7 +163,7 @@ async fn take_over(
     let (Nothing, bytes) = body.read()?;
     let request = member.request(&caller, bytes);
     let leased = member.of_seats().take_over(&api.app, &request, lease.id).await?;
-    Ok(created(&member, &leased))
+    leased_seat(&api, &member, &leased).await
 }
 
 /// Releases the caller's seat. Who manages members may end anybody's lease.
@@ -171,12 +192,16 @@ async fn release(
     Ok(done(&released))
 }
 
-fn created(member: &Member, leased: &LeasedSeat) -> HttpResponse {
-    let LeasedSeat { receipt, lease, fence, row } = leased;
-    let at = format!("/v1/workspaces/{}/seat-leases/{lease}", member.workspace);
-    written(StatusCode::CREATED, receipt)
-        .insert_header((header::LOCATION, at))
-        .json(SeatLeaseResponse::of(*lease, *fence, *row))
+async fn leased_seat(
+    api: &Api,
+    member: &Member,
+    leased: &LeasedSeat,
+) -> Result<HttpResponse, Problem> {
+    let LeasedSeat { receipt, lease: id, row, .. } = leased;
+    let at = format!("/v1/workspaces/{}/seat-leases/{id}", member.workspace);
+    let lease = lease(api, member, *id).await?;
+    let response = LeaseSeatResponse { lease, ttl_seconds: row.ttl_seconds };
+    Ok(created(at, receipt, receipt.version(), response))
 }
 
 fn count(api: &Api, answer: &Result<HttpResponse, Problem>) {

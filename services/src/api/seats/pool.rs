@@ -5,17 +5,20 @@ use std::collections::BTreeMap;
 use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
 use domain::LeaseId;
+use domain::seat::pool_stream;
 use domain::workspace::WorkspaceAction;
-use projections::seat_pools::{SeatPool, SeatPools, of_workspace};
+use infra::log::read_through;
+use projections::seat_pools::SeatPools;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::ApiData;
 use crate::api::auth::member::Member;
-use crate::api::http::position::{MinPosition, not_yet};
+use crate::api::auth::path_resources::nothing;
+use crate::api::http::position::MinPosition;
 use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
+use crate::api::{Api, ApiData};
 
 pub fn routes(routes: &mut Routes) {
     routes.add_action(WorkspaceAction::ShowSeats, __path_show, show);
@@ -63,12 +66,21 @@ pub struct LimitCause {
 async fn show(api: ApiData, member: Member, least: MinPosition) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     least.reached::<SeatPools>(&api).await?;
-    let pool = of_workspace(&api.app.pool, member.workspace).await?.ok_or_else(not_yet)?;
-    let ends = api.app.seats.expiries(member.workspace).await?;
-    Ok(HttpResponse::Ok().json(view(&member, pool, &ends.into_iter().collect())))
+    Ok(HttpResponse::Ok().json(seats(&api, &member).await?))
 }
 
-fn view(member: &Member, pool: SeatPool, ends: &BTreeMap<LeaseId, DateTime<Utc>>) -> Seats {
+/// A lease that has not ended.
+pub(super) async fn lease(api: &Api, member: &Member, id: LeaseId) -> Result<SeatLease, Problem> {
+    let leases = seats(api, member).await?.leases;
+    leases.into_iter().find(|lease| lease.lease_id == id.0).ok_or_else(nothing)
+}
+
+async fn seats(api: &Api, member: &Member) -> Result<Seats, Problem> {
+    let workspace = member.workspace;
+    let pool = read_through::<SeatPools>(&api.app.pool, workspace, pool_stream(workspace)).await?;
+    let pool = pool.ok_or_else(nothing)?;
+    let ends = api.app.seats.expiries(workspace).await?;
+    let ends: BTreeMap<LeaseId, DateTime<Utc>> = ends.into_iter().collect();
     let leases = pool.leases.0.iter().map(|(account, lease)| SeatLease {
         lease_id: lease.lease_id.0,
         account_id: account.0,
@@ -79,7 +91,7 @@ fn view(member: &Member, pool: SeatPool, ends: &BTreeMap<LeaseId, DateTime<Utc>>
     });
     let mut leases: Vec<SeatLease> = leases.collect();
     leases.sort_by_key(|lease| lease.acquired_at);
-    Seats {
+    Ok(Seats {
         limit: pool.seat_limit,
         in_use: leases.len(),
         leases,
@@ -91,5 +103,5 @@ fn view(member: &Member, pool: SeatPool, ends: &BTreeMap<LeaseId, DateTime<Utc>>
             at: pool.limit_set_at,
             actor: pool.limit_actor.map(|actor| actor.0),
         },
-    }
+    })
 }

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathServer, nothing};
-use crate::api::http::answer::written;
+use crate::api::http::answer::{created, done, shown};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, LARGE_BODY_BYTES_MAX, text};
 use crate::api::http::idempotency::IdempotencyKey;
@@ -103,11 +103,6 @@ pub struct DeploymentView {
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct CreateDeploymentResponse {
-    deployment_id: Uuid,
-}
-
-#[derive(Serialize, ToSchema)]
 pub struct Deployments {
     items: Vec<DeploymentView>,
 }
@@ -129,13 +124,23 @@ async fn opened(
     })
 }
 
+async fn view(
+    api: &Api,
+    member: &Member,
+    server: &PathServer,
+    id: DeploymentId,
+) -> Result<DeploymentView, Problem> {
+    let deployment = server.live()?.deployments.get(&id).ok_or_else(nothing)?;
+    opened(api, member, id, deployment).await
+}
+
 /// Creates a deployment on the server.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace}/servers/{server}/deployments", tag = "servers",
     request_body = DeploymentRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("server" = Uuid, Path),
         IdempotencyKey),
-    responses((status = 201, body = CreateDeploymentResponse)),
+    responses((status = 201, body = DeploymentView)),
 )]
 async fn create(
     api: ApiData,
@@ -155,11 +160,11 @@ async fn create(
     };
     let step = Step::new::<Server>(server.id.0, creates);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
+    let now = server.reload(&api, member.tenant()).await?;
+    let view = view(&api, &member, &now, deployment).await?;
     let (workspace, server) = (member.workspace, server.id);
     let location = format!("/v1/workspaces/{workspace}/servers/{server}/deployments/{deployment}");
-    Ok(written(StatusCode::CREATED, &receipt)
-        .insert_header((header::LOCATION, location))
-        .json(CreateDeploymentResponse { deployment_id: deployment.0 }))
+    Ok(created(location, &receipt, now.version, view))
 }
 
 /// Lists the deployments of the server: 32 at most.
@@ -192,9 +197,7 @@ async fn show(
     deployment: PathId<DeploymentId>,
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
-    let id = deployment.get()?;
-    let deployment = server.live()?.deployments.get(&id).ok_or_else(nothing)?;
-    let view = opened(&api, &member, id, deployment).await?;
+    let view = view(&api, &member, &server, deployment.get()?).await?;
     Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(server.version))).json(view))
 }
 
@@ -204,7 +207,8 @@ async fn show(
     tag = "servers", request_body = DeploymentRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("deployment" = Uuid, Path),
         ("If-Match" = String, Header)),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 200, body = DeploymentView,
+        headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn replace(
     api: ApiData,
@@ -220,7 +224,10 @@ async fn replace(
         name: Personal::Clear(form.name),
         config: Personal::Clear(form.steps),
     };
-    change.append(&api, replaces, bytes).await
+    let receipt = change.append(&api, replaces, bytes).await?;
+    let now = change.changed(&api).await?;
+    let view = view(&api, &change.member, &now, deployment).await?;
+    Ok(shown(StatusCode::OK, &receipt, now.version, view))
 }
 
 /// Removes a deployment.
@@ -239,5 +246,5 @@ async fn remove(
     change.member.authorise()?;
     let deployment = deployment.get()?;
     let removes = ServerCommand::DeleteDeployment { deployment };
-    change.append(&api, removes, vec![]).await
+    Ok(done(&change.append(&api, removes, vec![]).await?))
 }

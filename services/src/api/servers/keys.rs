@@ -18,14 +18,15 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathServer;
 use crate::api::auth::step_up::step_up;
-use crate::api::http::answer::{done, written};
+use crate::api::http::answer::written;
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, parsed, secret};
 use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
-use crate::api::servers::view::CredentialView;
+use crate::api::servers::change::answer;
+use crate::api::servers::view::{CredentialView, ServerView};
 use crate::operations::attach_credential::{
     AttachCredential, AttachCredentialError, AttachedCredential,
 };
@@ -64,7 +65,8 @@ impl FromFields for ApproveHostKeyRequest {
     request_body = ApproveHostKeyRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("If-Match" = String, Header),
         IdempotencyKey),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 200, body = ServerView,
+        headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn approve(
     api: ApiData,
@@ -80,12 +82,14 @@ async fn approve(
     let mut request = member.request(&caller, bytes);
     // A repeated request needs no password, whatever has become of it since.
     if let Some(earlier) = api.app.executor.find_earlier(&request).await? {
-        return Ok(done(&earlier));
+        return answer(&api, &member, &earlier, &server).await;
     }
     let approves = ServerCommand::ApproveHostKey { fingerprint: form.fingerprint };
     let step = matches.0.on_path(Step::new::<Server>(server.id.0, approves), &server)?;
     step_up(&api, &mut request, member.account, &form.password).await?;
-    Ok(done(&api.app.executor.execute(&request, &[step]).await?))
+    let receipt = api.app.executor.execute(&request, &[step]).await?;
+    let now = server.reload(&api, member.tenant()).await?;
+    answer(&api, &member, &receipt, &now).await
 }
 
 /// Either `generate`, or a key of one's own.

@@ -1,7 +1,7 @@
 //! A workspace's servers: registered, shown, renamed, moved, removed.
 
 use actix_web::HttpResponse;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::header;
 use chrono::{DateTime, Utc};
 use domain::ServerId;
 use domain::privacy::{HostName, Label, LoginName, Personal};
@@ -19,7 +19,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathServer;
 use crate::api::auth::sessions::Paging;
-use crate::api::http::answer::written;
+use crate::api::http::answer::{created, done};
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::{Cursors, Page};
 use crate::api::http::fields::{Fields, FromFields, number, text};
@@ -95,7 +95,8 @@ impl FromFields for RegisterServerRequest {
 
 #[derive(Serialize, ToSchema)]
 pub struct RegisterServerResponse {
-    server_id: Uuid,
+    #[serde(flatten)]
+    server: ServerView,
     /// What is to be done before Lethe offers a credential to it.
     next: &'static str,
 }
@@ -138,9 +139,10 @@ async fn register(
     let step = Step::new::<Server>(server.0, registers);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     let location = format!("/v1/workspaces/{workspace}/servers/{server}");
-    Ok(written(StatusCode::CREATED, &receipt)
-        .insert_header((header::LOCATION, location))
-        .json(RegisterServerResponse { server_id: server.0, next: NEXT }))
+    let now = PathServer::load(&api, member.tenant(), server).await?;
+    let server = view(&api, workspace, server, now.live()?).await?;
+    let response = RegisterServerResponse { server, next: NEXT };
+    Ok(created(location, &receipt, now.version, response))
 }
 
 /// The workspace's servers, the latest first.
@@ -204,7 +206,8 @@ impl FromFields for RenameServerRequest {
     patch, path = "/v1/workspaces/{workspace}/servers/{server}", tag = "servers",
     request_body = RenameServerRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("If-Match" = String, Header)),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 200, body = ServerView,
+        headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn rename(
     api: ApiData,
@@ -214,7 +217,8 @@ async fn rename(
     change.member.authorise()?;
     let (form, bytes) = body.read()?;
     let renames = ServerCommand::Rename { name: Personal::Clear(form.name) };
-    change.append(&api, renames, bytes).await
+    let receipt = change.append(&api, renames, bytes).await?;
+    change.answer(&api, &receipt).await
 }
 
 /// Changes where a server is. The approval of its host key is withdrawn: the key is to be observed and
@@ -223,7 +227,8 @@ async fn rename(
     put, path = "/v1/workspaces/{workspace}/servers/{server}/address", tag = "servers",
     request_body = ServerAddressRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("If-Match" = String, Header)),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 200, body = ServerView,
+        headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn change_address(
     api: ApiData,
@@ -234,7 +239,8 @@ async fn change_address(
     let (form, bytes) = body.read()?;
     let (host, user) = (Personal::Clear(form.host), Personal::Clear(form.user));
     let moves = ServerCommand::ChangeAddress { host, port: form.port, user };
-    change.append(&api, moves, bytes).await
+    let receipt = change.append(&api, moves, bytes).await?;
+    change.answer(&api, &receipt).await
 }
 
 /// Removes a server, with its credential and its deployments.
@@ -246,5 +252,5 @@ async fn change_address(
 )]
 async fn remove(api: ApiData, change: ServerChange) -> Result<HttpResponse, Problem> {
     change.member.authorise()?;
-    change.append(&api, ServerCommand::Delete, vec![]).await
+    Ok(done(&change.append(&api, ServerCommand::Delete, vec![]).await?))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
-use actix_web::http::{StatusCode, header};
+use actix_web::http::header;
 use chrono::{DateTime, Utc};
 use domain::account::Account;
 use domain::privacy::{ApiTokenName, Label, Sealed};
@@ -22,13 +22,13 @@ use uuid::Uuid;
 
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
-use crate::api::auth::path_resources::{PathId, PathWorkspace};
+use crate::api::auth::path_resources::{PathId, PathWorkspace, nothing};
 use crate::api::auth::step_up::live_account;
-use crate::api::http::answer::{done, written};
+use crate::api::http::answer::{created, done};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, text, time};
 use crate::api::http::idempotency::IdempotencyKey;
-use crate::api::http::precondition::IfMatch;
+use crate::api::http::precondition::{IfMatch, etag};
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
@@ -40,6 +40,7 @@ pub fn routes(routes: &mut Routes) {
     routes
         .add_action(WorkspaceAction::IssueApiToken, __path_issue, issue)
         .add_action(WorkspaceAction::ListApiTokens, __path_list, list)
+        .add_action(WorkspaceAction::ShowApiToken, __path_show, show)
         .add_action(WorkspaceAction::RevokeApiToken, __path_revoke, revoke);
 }
 
@@ -72,7 +73,8 @@ fn scopes(value: &Value) -> Result<Vec<Right>, String> {
 
 #[derive(Serialize, ToSchema)]
 pub struct IssueTokenResponse {
-    token_id: Uuid,
+    #[serde(flatten)]
+    issued: TokenView,
     /// Shown once, and kept only as a hash.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
@@ -109,18 +111,24 @@ async fn issue(
     };
     let step = Step::new::<Workspace>(workspace.0, issues);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
-    let mut secret = None;
     failpoint!(ApiTokenIssued);
+    let now = PathWorkspace::load(&api, workspace).await?;
+    let mut issued = show_one(&api, &now, token).await.map_err(|problem| {
+        if problem.kind() == ProblemKind::NotFound { ended() } else { problem }
+    })?;
+    let mut secret = None;
     if !receipt.replayed() {
         let account = member.account;
         let row = NewApiToken { token, workspace, account, account_version, name, expires_at };
-        api.app.api_tokens.insert(&row, drawn.hash).await?;
+        issued.issued_at = api.app.api_tokens.insert(&row, drawn.hash).await?;
+        issued.name = Some(form.name);
         refuse_ended(&api, &row, endings_before).await?;
+        // Shown once: nothing may fail from here on.
         secret = Some(drawn.secret.expose_secret().to_owned());
     }
-    Ok(written(StatusCode::CREATED, &receipt)
-        .insert_header((header::LOCATION, format!("/v1/workspaces/{workspace}/api-tokens/{token}")))
-        .json(IssueTokenResponse { token_id: token.0, token: secret }))
+    let location = format!("/v1/workspaces/{workspace}/api-tokens/{token}");
+    let response = IssueTokenResponse { issued, token: secret };
+    Ok(created(location, &receipt, now.version, response))
 }
 
 /// The version of the account, and how often its tokens were ended until then.
@@ -138,8 +146,12 @@ async fn refuse_ended(api: &Api, issued: &NewApiToken, before: u64) -> Result<()
     api.app.api_tokens.delete(issued.token).await?;
     end_tokens::revoke(&api.app, (issued.workspace, issued.account), vec![issued.token], None)
         .await?;
+    Err(ended())
+}
+
+fn ended() -> Problem {
     let detail = "The API tokens of the account were ended meanwhile: issue another one.";
-    Err(Problem::new(ProblemKind::Refused, detail))
+    Problem::new(ProblemKind::Refused, detail)
 }
 
 async fn seal(
@@ -197,6 +209,35 @@ async fn list(api: ApiData, member: Member, named: PathWorkspace) -> Result<Http
         items.push(view(&api, workspace, *id, token, kept.remove(id)).await?);
     }
     Ok(HttpResponse::Ok().json(Tokens { items }))
+}
+
+/// Shows a token of the workspace that has not been revoked. Its `ETag` is the workspace's.
+#[utoipa::path(
+    get, path = "/v1/workspaces/{workspace}/api-tokens/{token}", tag = "workspaces",
+    security(("session" = [])), params(("workspace" = Uuid, Path), ("token" = Uuid, Path)),
+    responses((status = 200, body = TokenView, headers(("ETag" = String))),
+        (status = 404, body = ProblemView)),
+)]
+async fn show(
+    api: ApiData,
+    member: Member,
+    named: PathWorkspace,
+    token: PathId<ApiTokenId>,
+) -> Result<HttpResponse, Problem> {
+    member.authorise()?;
+    let view = show_one(&api, &named, token.get()?).await?;
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(named.version))).json(view))
+}
+
+async fn show_one(
+    api: &Api,
+    workspace: &PathWorkspace,
+    id: ApiTokenId,
+) -> Result<TokenView, Problem> {
+    let token = workspace.live()?.tokens.get(&id).ok_or_else(nothing)?;
+    let kept = api.app.api_tokens.of_workspace(workspace.id).await?;
+    let kept = kept.into_iter().find(|kept| kept.token == id);
+    view(api, workspace.id, id, token, kept).await
 }
 
 async fn view(

@@ -7,11 +7,9 @@ use actix_web::http::header;
 use chrono::{DateTime, Utc};
 use domain::AccountId;
 use domain::privacy::{AccountEmail, AccountName, EmailAddress, Field, PersonName, Purpose};
-use domain::workspace::{
-    Right, Role, Workspace, WorkspaceAction, WorkspaceCommand, WorkspaceError,
-};
+use domain::workspace::{Right, Role, Workspace, WorkspaceAction, WorkspaceCommand};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use infra::event_store::{Guard, Step};
+use infra::event_store::Step;
 use projections::accounts::{Account, by_ids};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -19,15 +17,13 @@ use uuid::Uuid;
 
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
-use crate::api::auth::path_resources::{PathId, PathWorkspace};
-use crate::api::http::answer::done;
-use crate::api::http::body::{Body, Query};
+use crate::api::auth::path_resources::PathWorkspace;
+use crate::api::http::body::Query;
 use crate::api::http::fields::{Fields, FromFields, one_of, parsed, time};
-use crate::api::http::precondition::{IfMatch, MustMatch, etag};
-use crate::api::http::problem::{At, FieldError, Problem, ProblemKind, ProblemView};
+use crate::api::http::precondition::etag;
+use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
-use crate::operations::owners::remaining_owner;
 use crate::unseal::Unsealer;
 
 const ROLES: &str = "owner, admin, operator, viewer, billing, auditor";
@@ -36,10 +32,7 @@ const PURPOSES: &str = "account_administration, service_communication";
 const AT_ONCE: usize = 16;
 
 pub fn routes(routes: &mut Routes) {
-    routes
-        .add_action(WorkspaceAction::ListMembers, __path_list, list)
-        .add_action(WorkspaceAction::ChangeRole, __path_change, change)
-        .add_action(WorkspaceAction::RemoveMember, __path_remove, remove);
+    routes.add_action(WorkspaceAction::ListMembers, __path_list, list);
 }
 
 #[derive(IntoParams)]
@@ -88,6 +81,12 @@ pub struct MemberView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = Email)]
     email: Option<EmailAddress>,
+}
+
+impl MemberView {
+    pub const fn unnamed(account: AccountId, role: Role) -> Self {
+        Self { account_id: account.0, role, name: None, email: None }
+    }
 }
 
 /// Who belongs to the workspace, or did at a time; what a role may do is in `/v1/roles`.
@@ -185,90 +184,6 @@ fn is_for<F: Field>(purpose: Purpose) -> bool {
     F::DECLARATION.purposes.contains(&purpose)
 }
 
-#[derive(ToSchema)]
-pub struct ChangeRoleRequest {
-    #[schema(
-        value_type = String, example = "operator",
-        pattern = r"^(?:owner|admin|operator|viewer|billing|auditor)$"
-    )]
-    role: Role,
-}
-
-impl FromFields for ChangeRoleRequest {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        Some(Self { role: role(fields)? })
-    }
-}
-
 pub fn role(fields: &mut Fields) -> Option<Role> {
     fields.required("role", one_of(ROLES))
-}
-
-/// Gives a member another role.
-#[utoipa::path(
-    put, path = "/v1/workspaces/{workspace}/members/{member}", tag = "workspaces",
-    request_body = ChangeRoleRequest, security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("member" = Uuid, Path), ("If-Match" = String, Header)),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
-)]
-async fn change(
-    api: ApiData,
-    member: Member,
-    caller: Caller,
-    matches: MustMatch,
-    whom: PathId<AccountId>,
-    body: Body<ChangeRoleRequest>,
-) -> Result<HttpResponse, Problem> {
-    member.authorise()?;
-    let (ChangeRoleRequest { role }, bytes) = body.read()?;
-    let whom = whom.get()?;
-    let changes = WorkspaceCommand::ChangeRole { by: member.account, member: whom, role };
-    let step = matches.0.on(Step::new::<Workspace>(member.workspace.0, changes))?;
-    let mut request = member.request(&caller, bytes);
-    if role != Role::Owner {
-        request.guards.extend(stays_owned(&api, &member, whom).await?);
-    }
-    Ok(done(&api.app.executor.execute(&request, &[step]).await?))
-}
-
-/// That another owner stays if `whom` is one, and not the last: the workspace itself refuses that.
-async fn stays_owned(api: &Api, member: &Member, whom: AccountId) -> Result<Vec<Guard>, Problem> {
-    let (of, executor) = (member.workspace, &api.app.executor);
-    let loaded = executor.load::<Workspace>(of.into(), of.0).await?;
-    let Some(live) = loaded.state.live() else { return Ok(vec![]) };
-    if live.members.get(&whom) != Some(&Role::Owner) || live.is_sole_owner(whom) {
-        return Ok(vec![]);
-    }
-    let remains = remaining_owner(&api.app, of, live, Some(whom)).await?;
-    Ok(remains.ok_or(WorkspaceError::LastOwner)?.into())
-}
-
-/// Removes a member, and with the member the tokens that act for them; or leaves.
-#[utoipa::path(
-    delete, path = "/v1/workspaces/{workspace}/members/{member}", tag = "workspaces",
-    security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("member" = Uuid, Path),
-        ("If-Match" = Option<String>, Header)),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64))),
-        (status = 409, description = "The last owner stays", body = ProblemView)),
-)]
-async fn remove(
-    api: ApiData,
-    member: Member,
-    caller: Caller,
-    matches: IfMatch,
-    whom: PathId<AccountId>,
-) -> Result<HttpResponse, Problem> {
-    member.in_person()?;
-    let whom = whom.get()?;
-    let mut request = if whom == member.account {
-        member.request_without_right(&caller, vec![])
-    } else {
-        member.authorise()?;
-        member.request(&caller, vec![])
-    };
-    request.guards.extend(stays_owned(&api, &member, whom).await?);
-    let removes = WorkspaceCommand::RemoveMember { by: member.account, member: whom };
-    let step = matches.on(Step::new::<Workspace>(member.workspace.0, removes))?;
-    Ok(done(&api.app.executor.execute(&request, &[step]).await?))
 }

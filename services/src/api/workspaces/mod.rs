@@ -1,8 +1,10 @@
 //! Workspaces, and who belongs to them.
 
+pub mod acceptance;
 pub mod api_tokens;
 pub mod deletion;
 pub mod invitations;
+pub mod member;
 pub mod members;
 pub mod roles;
 pub mod workspace;
@@ -12,8 +14,10 @@ use super::http::routes::Routes;
 pub fn routes(routes: &mut Routes) {
     workspace::routes(routes);
     members::routes(routes);
+    member::routes(routes);
     roles::routes(routes);
     invitations::routes(routes);
+    acceptance::routes(routes);
     api_tokens::routes(routes);
     deletion::routes(routes);
 }

@@ -15,13 +15,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::api::ApiData;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathWorkspace;
 use crate::api::auth::sessions::Paging;
 use crate::api::auth::signed_in::SignedIn;
-use crate::api::http::answer::{done, written};
+use crate::api::http::answer::{created, shown};
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::{Cursors, Page};
 use crate::api::http::fields::{Fields, FromFields, text};
@@ -31,6 +30,7 @@ use crate::api::http::precondition::{MustMatch, etag};
 use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
+use crate::api::{Api, ApiData};
 use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
@@ -53,17 +53,12 @@ impl FromFields for WorkspaceRequest {
     }
 }
 
-#[derive(Serialize, ToSchema)]
-pub struct CreateWorkspaceResponse {
-    workspace_id: Uuid,
-}
-
 /// Creates a workspace. The caller becomes its owner.
 #[utoipa::path(
     post, path = "/v1/workspaces", tag = "workspaces", request_body = WorkspaceRequest,
     security(("session" = [])),
     params(IdempotencyKey),
-    responses((status = 201, body = CreateWorkspaceResponse)),
+    responses((status = 201, body = WorkspaceView)),
 )]
 async fn create(
     api: ApiData,
@@ -82,9 +77,10 @@ async fn create(
     let opens = SeatCommand::Open { limit: api.app.config.seat_limit_default };
     let seats = Step::new::<SeatPool>(pool_stream(workspace), opens);
     let receipt = api.app.executor.execute(&request, &[step, seats]).await?;
-    Ok(written(StatusCode::CREATED, &receipt)
-        .insert_header((header::LOCATION, format!("/v1/workspaces/{workspace}")))
-        .json(CreateWorkspaceResponse { workspace_id: workspace.0 }))
+    let location = format!("/v1/workspaces/{workspace}");
+    let now = PathWorkspace::load(&api, workspace).await?;
+    let view = view(&api, &now, now.role_of(signed_in.account)?).await?;
+    Ok(created(location, &receipt, now.version, view))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -167,24 +163,34 @@ pub struct WorkspaceView {
 )]
 async fn show(api: ApiData, member: Member, named: PathWorkspace) -> Result<HttpResponse, Problem> {
     member.authorise()?;
-    let (workspace, live) = (named.id, named.live()?);
-    let view = WorkspaceView {
-        workspace_id: workspace.0,
-        name: Unsealer::of_workspace(&api.app.keyring.sealer, workspace)
+    let view = view(&api, &named, member.role).await?;
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(named.version))).json(view))
+}
+
+/// The workspace as one of its members sees it.
+pub(super) async fn view(
+    api: &Api,
+    workspace: &PathWorkspace,
+    role: Role,
+) -> Result<WorkspaceView, Problem> {
+    let live = workspace.live()?;
+    Ok(WorkspaceView {
+        workspace_id: workspace.id.0,
+        role,
+        name: Unsealer::of_workspace(&api.app.keyring.sealer, workspace.id)
             .required::<WorkspaceName>(&live.name)
             .await?,
-        role: member.role,
         members: live.members.len(),
         deletion_due: live.deletion.map(|deletion| deletion.due),
-    };
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(named.version))).json(view))
+    })
 }
 
 /// Renames the workspace.
 #[utoipa::path(
     patch, path = "/v1/workspaces/{workspace}", tag = "workspaces", request_body = WorkspaceRequest,
     security(("session" = [])), params(("workspace" = Uuid, Path), ("If-Match" = String, Header)),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
+    responses((status = 200, body = WorkspaceView,
+        headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn rename(
     api: ApiData,
@@ -199,5 +205,9 @@ async fn rename(
     let renames = WorkspaceCommand::Rename { by: member.account, name };
     let step = matches.0.on(Step::new::<Workspace>(member.workspace.0, renames))?;
     let request = member.request(&caller, bytes);
-    Ok(done(&api.app.executor.execute(&request, &[step]).await?))
+    let receipt = api.app.executor.execute(&request, &[step]).await?;
+    let now = PathWorkspace::load(&api, member.workspace).await?;
+    // Somebody may have removed the member since.
+    let role = now.role_of(member.account).unwrap_or(member.role);
+    Ok(shown(StatusCode::OK, &receipt, now.version, view(&api, &now, role).await?))
 }

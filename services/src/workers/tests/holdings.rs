@@ -67,7 +67,7 @@ async fn issue(app: &App, account: AccountId, workspace: WorkspaceId) -> (ApiTok
     let name = Sealed { id: SealedId(app.ids.uuid()), envelope: vec![1] };
     let account_version = loaded.version;
     let row = NewApiToken { token, workspace, account, account_version, name, expires_at };
-    assert!(app.api_tokens.insert(&row, drawn.hash).await.unwrap());
+    assert!(app.api_tokens.insert(&row, drawn.hash).await.unwrap().is_some());
     (token, drawn.secret.expose_secret().to_owned())
 }
 

@@ -123,7 +123,7 @@ impl Caller {
                 let command = format!("echo started >> ~/{name}");
                 let body = json!({ "command": command, "servers": [self.server] });
                 let path = format!("{}/runs", self.workspace);
-                Request::post(&self.client, &path, body).appends("run.requested")
+                Request::post(&self.client, &path, body).moving().appends("run.requested")
             }
         }
     }

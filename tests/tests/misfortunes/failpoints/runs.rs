@@ -114,7 +114,7 @@ async fn run(
     let command = marked(mark, "for line in one two three; do echo $line; sleep 0.1; done");
     let body = json!({ "command": command, "servers": [harness.server] });
     let request = Request::post(&harness.ada, &harness.path("runs"), body);
-    let requests = vec![request.appends("run.requested")];
+    let requests = vec![request.moving().appends("run.requested")];
     let events = &[
         ("run.requested", 1),
         ("run.started", 1),
@@ -148,7 +148,7 @@ async fn cancel(
     until("it is started", async || installation.events("run.started").await.len() > started).await;
     let path = harness.path(&format!("{run}/cancel"));
     let request = Request::post(&harness.ada, &path, json!({})).or(&[202]);
-    let requests = vec![request.appends("run.cancel_requested")];
+    let requests = vec![request.moving().appends("run.cancel_requested")];
     let events = &[("run.cancel_requested", 1), ("run.cancelled", 1), ("run.started", 0)];
     let kill = Kill { failpoint, requests, settings: &[], events };
     let (node, _) = report.kill(&harness.installation, node, kill).await;
@@ -168,7 +168,7 @@ async fn time_out(report: &mut Report, harness: &mut RunHarness, node: TestServe
     let command = marked(name, "echo one; sleep 300");
     let body = json!({ "command": command, "servers": [harness.server], "timeout_seconds": 1 });
     let request = Request::post(&harness.ada, &harness.path("runs"), body);
-    let requests = vec![request.appends("run.requested")];
+    let requests = vec![request.moving().appends("run.requested")];
     let events = &[("run.started", 1), ("run.timed_out", 1), ("run.failed", 0)];
     let kill = Kill { failpoint: "cancel.killed", requests, settings: &[], events };
     let (node, answers) = report.kill(&harness.installation, node, kill).await;

@@ -84,7 +84,7 @@ impl Caller {
             ticks.tick().await;
             let gives = person.call(reqwest::Method::PUT, CONSENT);
             let gives = gives.json(json!({ "policy_version": 1 })).send();
-            self.timed("command", gives).await.expect(204);
+            self.timed("command", gives).await.expect(200);
             self.timed("command", person.delete(CONSENT)).await.expect(204);
             self.timed("read", person.get("/v1/me")).await.expect(200);
         }

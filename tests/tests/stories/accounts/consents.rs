@@ -10,12 +10,12 @@ async fn consent_is_given_and_withdrawn_purpose_by_purpose() {
         AccountHarness::new().await;
     let path = "/v1/me/consents/product_news";
 
-    let given = signed_in.put(path, "*", json!({ "policy_version": 3 })).await.expect(204);
+    let given = signed_in.put(path, "*", json!({ "policy_version": 3 })).await.expect(200);
     let listed = read_at(&signed_in, "/v1/me/consents", given.position()).await.json();
     let news = json!({ "purpose": "product_news", "given": true, "policy_version": 3 });
     assert_eq!(listed["items"][1], news);
     assert_eq!(listed["items"][0], json!({ "purpose": "usage_analysis", "given": false }));
-    let again = signed_in.put(path, "*", json!({ "policy_version": 3 })).await.expect(204);
+    let again = signed_in.put(path, "*", json!({ "policy_version": 3 })).await.expect(200);
     assert_eq!((again.etag(), again.header("lethe-position")), (given.etag(), None));
 
     let withdrawn = signed_in.delete(path).await.expect(204);
@@ -35,5 +35,8 @@ async fn what_does_not_rest_on_consent_is_not_agreed_to() {
     };
     let refused = give("authentication").await.expect(422);
     assert_eq!(refused.field("/type"), "/problems/not-by-consent");
-    give("world_domination").await.expect(404);
+    let unknown = give("world_domination").await.expect(404);
+    for purpose in ["usage_analysis", "product_news"] {
+        assert!(unknown.field("/detail").contains(purpose), "{}", unknown.text());
+    }
 }

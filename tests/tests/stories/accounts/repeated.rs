@@ -190,8 +190,8 @@ async fn the_query_and_the_precondition_belong_to_the_request() {
     assert_eq!(refused.field("/type"), "/problems/idempotency-key-reused");
 
     let name = json!({ "name": "Ada King" });
-    let first = repeating.patch("/v1/me", "*", &name).await.expect(204);
-    let again = repeating.patch("/v1/me", "*", &name).await.expect(204);
+    let first = repeating.patch("/v1/me", "*", &name).await.expect(200);
+    let again = repeating.patch("/v1/me", "*", &name).await.expect(200);
     assert_eq!(first.position(), again.position());
     let refused = repeating.patch("/v1/me", &first.etag(), &name).await.expect(422);
     assert_eq!(refused.field("/type"), "/problems/idempotency-key-reused");

@@ -1,6 +1,7 @@
 //! Tests made from the `OpenAPI` document: a new operation is covered, or fails them until its case is
 //! there.
 
+mod answers;
 mod fuzz;
 mod grace;
 mod limits;

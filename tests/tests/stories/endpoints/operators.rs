@@ -5,6 +5,8 @@ use tests::Installation;
 
 use super::operation::{document, fresh, operations};
 
+const NEEDED: &str = "/problems/operator-needed";
+
 #[tokio::test]
 async fn a_token_of_an_auditor_opens_the_trail_and_nothing_else_of_the_operators() {
     let installation = Installation::new().await;
@@ -23,7 +25,9 @@ async fn a_token_of_an_auditor_opens_the_trail_and_nothing_else_of_the_operators
         };
         let is_of_the_trail = path.starts_with("/v1/audit");
         let name = operation.name();
-        assert_eq!(send(&client).await, 401, "{name}");
+        let nobody = client.call(operation.method.clone(), &path).json(json!({})).send().await;
+        assert_eq!((nobody.status, nobody.field("/type").as_str()), (401, NEEDED), "{name}");
+        assert_eq!(nobody.header("www-authenticate"), Some(r#"Bearer realm="lethe operators""#));
         assert!(!matches!(send(&admin).await, 401 | 403 | 500..), "{name}");
         if is_of_the_trail {
             assert_eq!(send(&auditor).await, 200, "{name}");

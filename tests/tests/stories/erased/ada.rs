@@ -59,7 +59,7 @@ impl Ada {
 
     async fn rename(&self, signed_in: &Client) {
         let put_right = json!({ "name": NEW_NAME, "username": NEW_USERNAME });
-        signed_in.patch("/v1/me", "*", put_right).await.expect(204);
+        signed_in.patch("/v1/me", "*", put_right).await.expect(200);
     }
 
     /// Somebody tries passwords, and values where none belong.

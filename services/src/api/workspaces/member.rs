@@ -1,0 +1,136 @@
+//! One member of a workspace: shown, given another role, removed.
+
+use actix_web::HttpResponse;
+use actix_web::http::{StatusCode, header};
+use domain::AccountId;
+use domain::workspace::{Role, Workspace, WorkspaceAction, WorkspaceCommand, WorkspaceError};
+use infra::event_store::{Guard, Step};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::auth::caller::Caller;
+use crate::api::auth::member::Member;
+use crate::api::auth::path_resources::{PathId, PathWorkspace};
+use crate::api::http::answer::{done, shown};
+use crate::api::http::body::Body;
+use crate::api::http::fields::{Fields, FromFields};
+use crate::api::http::precondition::{IfMatch, MustMatch, etag};
+use crate::api::http::problem::{Problem, ProblemView};
+use crate::api::http::routes::Routes;
+use crate::api::workspaces::members::{MemberView, role};
+use crate::api::{Api, ApiData};
+use crate::operations::owners::remaining_owner;
+
+pub fn routes(routes: &mut Routes) {
+    routes
+        .add_action(WorkspaceAction::ShowMember, __path_show, show)
+        .add_action(WorkspaceAction::ChangeRole, __path_change, change)
+        .add_action(WorkspaceAction::RemoveMember, __path_remove, remove);
+}
+
+/// Shows a member, without a name: those are opened for a purpose, with the list.
+#[utoipa::path(
+    get, path = "/v1/workspaces/{workspace}/members/{member}", tag = "workspaces",
+    security(("session" = []), ("token" = [])),
+    params(("workspace" = Uuid, Path), ("member" = Uuid, Path)),
+    responses((status = 200, body = MemberView, headers(("ETag" = String))),
+        (status = 404, body = ProblemView)),
+)]
+async fn show(
+    member: Member,
+    workspace: PathWorkspace,
+    whom: PathId<AccountId>,
+) -> Result<HttpResponse, Problem> {
+    member.authorise()?;
+    let whom = whom.get()?;
+    let view = MemberView::unnamed(whom, workspace.role_of(whom)?);
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(workspace.version))).json(view))
+}
+
+#[derive(ToSchema)]
+pub struct ChangeRoleRequest {
+    #[schema(
+        value_type = String, example = "operator",
+        pattern = r"^(?:owner|admin|operator|viewer|billing|auditor)$"
+    )]
+    role: Role,
+}
+
+impl FromFields for ChangeRoleRequest {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { role: role(fields)? })
+    }
+}
+
+/// Gives a member another role.
+#[utoipa::path(
+    put, path = "/v1/workspaces/{workspace}/members/{member}", tag = "workspaces",
+    request_body = ChangeRoleRequest, security(("session" = [])),
+    params(("workspace" = Uuid, Path), ("member" = Uuid, Path), ("If-Match" = String, Header)),
+    responses((status = 200, body = MemberView,
+        headers(("ETag" = String), ("Lethe-Position" = i64)))),
+)]
+async fn change(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    matches: MustMatch,
+    whom: PathId<AccountId>,
+    body: Body<ChangeRoleRequest>,
+) -> Result<HttpResponse, Problem> {
+    member.authorise()?;
+    let (ChangeRoleRequest { role }, bytes) = body.read()?;
+    let whom = whom.get()?;
+    let changes = WorkspaceCommand::ChangeRole { by: member.account, member: whom, role };
+    let step = matches.0.on(Step::new::<Workspace>(member.workspace.0, changes))?;
+    let mut request = member.request(&caller, bytes);
+    if role != Role::Owner {
+        request.guards.extend(stays_owned(&api, &member, whom).await?);
+    }
+    let receipt = api.app.executor.execute(&request, &[step]).await?;
+    let now = PathWorkspace::load(&api, member.workspace).await?;
+    let view = MemberView::unnamed(whom, now.role_of(whom)?);
+    Ok(shown(StatusCode::OK, &receipt, now.version, view))
+}
+
+/// That another owner stays if `whom` is one, and not the last: the workspace itself refuses that.
+async fn stays_owned(api: &Api, member: &Member, whom: AccountId) -> Result<Vec<Guard>, Problem> {
+    let (of, executor) = (member.workspace, &api.app.executor);
+    let loaded = executor.load::<Workspace>(of.into(), of.0).await?;
+    let Some(live) = loaded.state.live() else { return Ok(vec![]) };
+    if live.members.get(&whom) != Some(&Role::Owner) || live.is_sole_owner(whom) {
+        return Ok(vec![]);
+    }
+    let remains = remaining_owner(&api.app, of, live, Some(whom)).await?;
+    Ok(remains.ok_or(WorkspaceError::LastOwner)?.into())
+}
+
+/// Removes a member, and with the member the tokens that act for them; or leaves.
+#[utoipa::path(
+    delete, path = "/v1/workspaces/{workspace}/members/{member}", tag = "workspaces",
+    security(("session" = [])),
+    params(("workspace" = Uuid, Path), ("member" = Uuid, Path),
+        ("If-Match" = Option<String>, Header)),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64))),
+        (status = 409, description = "The last owner stays", body = ProblemView)),
+)]
+async fn remove(
+    api: ApiData,
+    member: Member,
+    caller: Caller,
+    matches: IfMatch,
+    whom: PathId<AccountId>,
+) -> Result<HttpResponse, Problem> {
+    member.in_person()?;
+    let whom = whom.get()?;
+    let mut request = if whom == member.account {
+        member.request_without_right(&caller, vec![])
+    } else {
+        member.authorise()?;
+        member.request(&caller, vec![])
+    };
+    request.guards.extend(stays_owned(&api, &member, whom).await?);
+    let removes = WorkspaceCommand::RemoveMember { by: member.account, member: whom };
+    let step = matches.on(Step::new::<Workspace>(member.workspace.0, removes))?;
+    Ok(done(&api.app.executor.execute(&request, &[step]).await?))
+}
