@@ -16,7 +16,7 @@ use crate::api::auth::sign_in;
 use crate::api::runs::request;
 use crate::api::seats::{leases, limit};
 use crate::api::servers::{deployments, keys, server};
-use crate::api::workspaces::{api_tokens, invitations, members, workspace};
+use crate::api::workspaces::{api_tokens, invitations, member, workspace};
 
 /// A password is refused for being well known, and a scope for being no right in `/v1/roles`.
 const NOT_IN_SCHEMA: [&str; 4] = [
@@ -180,7 +180,7 @@ fn what_the_schema_of_a_body_admits_is_read() {
         register::RegisterRequest link::LinkRequest me::RectifyRequest email::ChangeEmailRequest
         password::ChangePasswordRequest password::ForgottenPasswordRequest
         password::ResetPasswordRequest consents::GiveConsentRequest erasure::ErasureRequest
-        sign_in::SignInRequest workspace::WorkspaceRequest members::ChangeRoleRequest
+        sign_in::SignInRequest workspace::WorkspaceRequest member::ChangeRoleRequest
         invitations::InviteRequest api_tokens::IssueTokenRequest server::RegisterServerRequest
         server::ServerAddressRequest server::RenameServerRequest keys::ApproveHostKeyRequest
         keys::AttachCredentialRequest deployments::DeploymentRequest request::StartRunRequest

@@ -13,7 +13,6 @@ use infra::failpoint;
 use infra::run_log::Masks;
 use serde_json::Value;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::api::ApiData;
 use crate::api::auth::caller::Caller;

@@ -12,7 +12,6 @@ use infra::ids::derived;
 use projections::servers::{Servers, count, list as listing};
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::api::ApiData;
 use crate::api::auth::caller::Caller;

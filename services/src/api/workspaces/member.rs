@@ -6,7 +6,6 @@ use domain::AccountId;
 use domain::workspace::{Role, Workspace, WorkspaceAction, WorkspaceCommand, WorkspaceError};
 use infra::event_store::{Guard, Step};
 use utoipa::ToSchema;
-use uuid::Uuid;
 
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
