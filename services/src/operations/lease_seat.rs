@@ -41,7 +41,6 @@ pub(crate) enum LeaseSeatError {
 pub(crate) struct LeasedSeat {
     pub(crate) receipt: Receipt,
     pub(crate) lease: LeaseId,
-    pub(crate) fence: u64,
     pub(crate) row: SeatLeaseRow,
 }
 
@@ -89,7 +88,7 @@ impl SeatMember {
             SeatEvent::LeaseAcquired { lease, fence, .. } => {
                 failpoint!(SeatAcquired);
                 let row = self.put(app, &receipt, &event, (lease, fence)).await?;
-                Ok(Acquisition::Leased(LeasedSeat { receipt, lease, fence, row }))
+                Ok(Acquisition::Leased(LeasedSeat { receipt, lease, row }))
             }
             SeatEvent::Denied { in_use, limit, .. } => Ok(Acquisition::Denied { in_use, limit }),
             SeatEvent::LimitSet { .. }
@@ -136,7 +135,7 @@ impl SeatMember {
         app.seats.delete(from).await?;
         failpoint!(SeatReplaced);
         let row = self.put(app, &receipt, &event, (to, fence)).await?;
-        Ok(LeasedSeat { receipt, lease: to, fence, row })
+        Ok(LeasedSeat { receipt, lease: to, row })
     }
 
     /// Ends a lease, of this member or another.

@@ -41,9 +41,9 @@ async fn what_was_made_is_there() {
         let made = ada.post_once(&given.path("runs"), run).await.expect(201);
         let shown = shows(made.header("location").unwrap()).await;
         assert_eq!((shown.field("/state"), shown.etag()), ("queued".to_owned(), made.etag()));
-        let cancelled =
-            ada.post(&format!("{}/cancel", made.header("location").unwrap()), json!({}));
-        assert_eq!(cancelled.await.expect(202).field("/state"), "cancelled", "{turn}");
+        let cancel = format!("{}/cancel", made.header("location").unwrap());
+        let cancelled = ada.post(&cancel, json!({})).await.expect(202);
+        assert_eq!(cancelled.field("/state"), "cancelled", "{turn}");
         let lease = ada.get(&given.path("seats")).await.expect(200).field("/leases/0/lease_id");
         ada.delete(&given.path(&format!("seat-leases/{lease}"))).await.expect(204);
         let leased = ada.post_once(&given.path("seat-leases"), json!({})).await.expect(201);
