@@ -197,7 +197,7 @@ async fn leased_seat(
     member: &Member,
     leased: &LeasedSeat,
 ) -> Result<HttpResponse, Problem> {
-    let LeasedSeat { receipt, lease: id, row, .. } = leased;
+    let LeasedSeat { receipt, lease: id, row } = leased;
     let at = format!("/v1/workspaces/{}/seat-leases/{id}", member.workspace);
     let lease = lease(api, member, *id).await?;
     let response = LeaseSeatResponse { lease, ttl_seconds: row.ttl_seconds };
