@@ -4,7 +4,11 @@ use reqwest::Method;
 use serde_json::json;
 use tests::{Answer, Client, Harness, Person, problem, until};
 
-const PAIRS: usize = 200;
+/// Two hundred with `LETHE_LONG=1`.
+fn pairs() -> usize {
+    if tests::long() { 200 } else { 50 }
+}
+
 /// Of an erasure with what would make others depend on whoever is erased.
 const RACES: usize = 40;
 
@@ -23,7 +27,8 @@ async fn of_two_owners_who_ask_for_erasure_at_once_one_stays() {
     let bob = harness.member("bob", "owner").await;
     let mut clients = [harness.ada.clone(), bob.at(there.client().base())];
 
-    for pair in 0..PAIRS {
+    let pairs = pairs();
+    for pair in 0..pairs {
         let [ada, bob] = &clients;
         let answers = tokio::join!(ask(ada, &people[0]), ask(bob, &people[1]));
 
@@ -39,7 +44,7 @@ async fn of_two_owners_who_ask_for_erasure_at_once_one_stays() {
         clients[accepted] = clients[accepted].bearing(&again.await);
         clients[accepted].delete("/v1/me/erasure").await.expect(204);
     }
-    println!("{PAIRS} pairs of owners asked for erasure at once: one of each was accepted");
+    println!("{pairs} pairs of owners asked for erasure at once: one of each was accepted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
