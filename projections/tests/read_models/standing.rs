@@ -1,4 +1,5 @@
-//! A reader that stands still is started again; what each does can be seen meanwhile.
+//! A reader that stands still is started again, and what each does can be seen meanwhile. One that has read everything
+//! does not stand still.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::harness::{LogHarness, options};
-use crate::readers::add;
+use crate::readers::{add, tally};
 
 const NAME: &str = "hangs";
 const STREAM: Uuid = Uuid::from_u128(0xd1);
@@ -101,4 +102,27 @@ async fn what_a_reader_does_can_be_seen_while_it_stands_still() {
     assert_eq!(metrics.reader_restarts.with_label_values(&[NAME]).get(), 0);
     readers.stop().await;
     assert!(positions.activity(NAME, 1).is_none(), "this node runs it no more");
+}
+
+#[tokio::test]
+async fn a_reader_that_has_read_everything_is_not_behind_however_long_ago_that_was() {
+    let harness = LogHarness::new().await;
+    add(&harness, STREAM, "a").await;
+    let readers = harness.read(tally()).await;
+    harness.caught_up(&["tally"]).await;
+    readers.stop().await;
+    let long_ago =
+        "update readers.checkpoints set last_event_at = clock_timestamp() - interval '1 hour'";
+    harness.admin.batch_execute(long_ago).await.unwrap();
+    let lag = async || {
+        let reader = status(&harness.pool).await.unwrap().remove(0);
+        (reader.lag_events, reader.lag_seconds)
+    };
+
+    assert_eq!(lag().await, (0, 0.0));
+
+    harness.skip_a_position();
+    add(&harness, STREAM, "c").await;
+    let (events, seconds) = lag().await;
+    assert!(events == 2 && seconds > 3_599.0, "a hole does not hide it: {events}, {seconds}");
 }

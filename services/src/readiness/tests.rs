@@ -108,6 +108,12 @@ async fn the_readers_of_a_node_are_its_own_versions_without_the_trail() {
     let late = readers().await.unwrap_err();
     let owner = "node 00000000-0000-0000-0000-000000000007 reads it";
     assert!(late.ends_with(owner), "{late}");
+
+    // Nothing was appended for an hour: who has read everything is not behind.
+    let idle = "update readers.checkpoints
+        set position = 1, last_event_at = clock_timestamp() - interval '1 hour'";
+    log.batch_execute(idle).await.unwrap();
+    assert_eq!(readers().await, Ok(()));
 }
 
 #[tokio::test]
