@@ -108,6 +108,7 @@ impl Workers {
         timers.on_one_node("run logs", 10 * minute, None, run_logs::retain);
         let sweep = runner::SecretsSweep::default();
         timers.on_one_node("run secrets", minute, None, move |app| sweep.clone().run(app));
+        timers.on_one_node("paused runs", SELDOM, None, runner::resume_forgotten);
         let attempts = runner::Attempts::new(app);
         runner::start_timers(&mut timers, &attempts, run);
         server_monitor::start_timers(&mut timers, &rounds, &due);

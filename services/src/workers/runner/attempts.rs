@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use domain::{RunId, ServerId};
 use infra::failpoint;
 use infra::postgres::PgError;
-use infra::run_queue::{HeldTask, RunLimits, Task};
+use infra::run_queue::{ClaimRound, HeldTask, RunLimits, Task};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -33,6 +33,7 @@ struct State {
     /// When the last renewal that succeeded was sent.
     renewed: Instant,
     stopped: bool,
+    round: ClaimRound,
 }
 
 #[derive(Clone)]
@@ -48,6 +49,7 @@ impl Attempts {
             tasks: JoinSet::new(),
             renewed: Instant::now(),
             stopped: false,
+            round: ClaimRound::default(),
         };
         Self { app: app.clone(), state: Arc::new(Mutex::new(state)) }
     }
@@ -59,26 +61,28 @@ impl Attempts {
     /// Claims tasks up to the node's limit. `true`: there may be more.
     pub async fn claim(&self) -> Result<bool, PgError> {
         let limits = limits(&self.app);
-        let free = {
+        let (free, mut round) = {
             let mut state = self.state();
             state.remove_ended();
-            limits.per_node.saturating_sub(u32::try_from(state.slots.len()).unwrap_or(u32::MAX))
+            let taken = u32::try_from(state.slots.len()).unwrap_or(u32::MAX);
+            (limits.per_node.saturating_sub(taken), state.round)
         };
         if free == 0 {
             return Ok(false);
         }
         // Small batches, so that other nodes get a share of the queue.
         let limit = free.min(8);
-        let tasks = self.app.run_queue.claim(self.app.node, limit, limits).await?;
+        let tasks = self.app.run_queue.claim(self.app.node, limit, limits, &mut round).await?;
         failpoint!(RunClaimed if !tasks.is_empty());
         let may_have_more = tasks.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
         let mut state = self.state();
+        state.round = round;
         if !state.stopped {
             for task in tasks {
                 state.start(&self.app, task);
             }
         }
-        Ok(may_have_more)
+        Ok(may_have_more || round.is_under_way())
     }
 
     /// Renews every lease. Aborts the attempts whose task another node has claimed.
