@@ -75,7 +75,9 @@ pub enum WorkspaceError {
     GraceOver(DateTime<Utc>),
     #[error("the deletion is not completed yet: its grace lasts until {0}")]
     GraceNotOver(DateTime<Utc>),
-    #[error("where others belong to the workspace, or have belonged to it, the grace must be a day at least")]
+    #[error(
+        "where others belong to the workspace, or have belonged to it, the grace must be a day at least"
+    )]
     GraceNeeded,
     #[error("the grace must be 0 to {ERASURE_DAYS_MAX} days")]
     GraceOutOfRange,

@@ -11,6 +11,11 @@ pub struct ClaimRound {
 }
 
 impl ClaimRound {
+    /// Looks at every workspace from here on, whichever were looked at before.
+    pub fn begin_here(&mut self) {
+        self.upto = self.after;
+    }
+
     /// Whether a claim has left workspaces that it did not look at.
     pub fn is_under_way(self) -> bool {
         self.after != self.upto

@@ -4,19 +4,19 @@
 --
 -- What it reads does not grow with the queue: for each workspace that waits it looks at the first 4 tasks (32 if few
 -- workspaces wait), and only where none of them can be taken, at the first of each server and deployment. It looks at
--- the workspaces of the 100 oldest tasks, and at up to 500 that follow `after`, around to `upto`. Each row names the
+-- the workspaces of the 100 oldest tasks, and at up to 250 that follow `after`, around to `upto`. Each row names the
 -- last of these in `through` where more wait, from which the next call goes on; the last row has no task.
 create or replace function working.claim_run_tasks_after(
   claimant uuid, most int, lease_seconds float8, per_server int, per_workspace int,
   after uuid, upto uuid)
 returns table (task working.run_tasks, through uuid)
 language plpgsql set search_path = pg_catalog, pg_temp
-  set enable_seqscan = off set enable_bitmapscan = off as $$
+  set enable_seqscan = off set enable_bitmapscan = off set jit = off as $$
 declare
   nobody constant uuid := '00000000-0000-0000-0000-000000000000';
   around  constant boolean := after >= upto;  -- over the end of the ids
   furthest constant uuid := case when after < upto then upto else 'ffffffff-ffff-ffff-ffff-ffffffffffff' end;
-  places  constant int := 500;
+  places  constant int := 250;
   passed  uuid[];  -- the workspaces that wait, each found from the one before
   claimed working.run_tasks;
   present timestamptz;  -- a condition on an index

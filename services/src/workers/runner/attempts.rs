@@ -34,28 +34,41 @@ struct State {
     renewed: Instant,
     stopped: bool,
     round: ClaimRound,
+    /// The round goes on at once, until every workspace that waits has been looked at.
+    is_whole: bool,
 }
 
 #[derive(Clone)]
 pub struct Attempts {
     app: App,
     state: Arc<Mutex<State>>,
+    /// A task that waits may have become free.
+    may_be_free: Arc<AtomicBool>,
 }
 
 impl Attempts {
-    pub fn new(app: &App) -> Self {
+    pub fn new(app: &App, may_be_free: &Arc<AtomicBool>) -> Self {
         let state = State {
             slots: HashMap::new(),
             tasks: JoinSet::new(),
             renewed: Instant::now(),
             stopped: false,
             round: ClaimRound::default(),
+            is_whole: false,
         };
-        Self { app: app.clone(), state: Arc::new(Mutex::new(state)) }
+        let (state, may_be_free) = (Arc::new(Mutex::new(state)), may_be_free.clone());
+        Self { app: app.clone(), state, may_be_free }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What an attempt that has ended kept from being started is free.
+    fn remove_ended(&self, state: &mut State) {
+        if state.remove_ended() {
+            self.may_be_free.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Claims tasks up to the node's limit. `true`: there may be more.
@@ -63,26 +76,35 @@ impl Attempts {
         let limits = limits(&self.app);
         let (free, mut round) = {
             let mut state = self.state();
-            state.remove_ended();
+            self.remove_ended(&mut state);
             let taken = u32::try_from(state.slots.len()).unwrap_or(u32::MAX);
             (limits.per_node.saturating_sub(taken), state.round)
         };
         if free == 0 {
             return Ok(false);
         }
+        let begins_anew = self.may_be_free.swap(false, Ordering::Relaxed);
+        if begins_anew {
+            round.begin_here();
+        }
         // Small batches, so that other nodes get a share of the queue.
         let limit = free.min(8);
-        let tasks = self.app.run_queue.claim(self.app.node, limit, limits, &mut round).await?;
+        let claimed = self.app.run_queue.claim(self.app.node, limit, limits, &mut round).await;
+        if claimed.is_err() && begins_anew {
+            self.may_be_free.store(true, Ordering::Relaxed);
+        }
+        let tasks = claimed?;
         failpoint!(RunClaimed if !tasks.is_empty());
         let may_have_more = tasks.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
         let mut state = self.state();
         state.round = round;
+        state.is_whole = (state.is_whole || begins_anew) && round.is_under_way();
         if !state.stopped {
             for task in tasks {
                 state.start(&self.app, task);
             }
         }
-        Ok(may_have_more || round.is_under_way())
+        Ok(may_have_more || state.is_whole)
     }
 
     /// Renews every lease. Aborts the attempts whose task another node has claimed.
@@ -90,7 +112,7 @@ impl Attempts {
         let sent_at = Instant::now();
         let tasks: Vec<HeldTask> = {
             let mut state = self.state();
-            state.remove_ended();
+            self.remove_ended(&mut state);
             if state.slots.is_empty() {
                 state.renewed = sent_at;
                 return Ok(());
@@ -156,9 +178,11 @@ impl State {
         self.slots.insert(key, Slot { task: held_task, reached, cancel, abort });
     }
 
-    /// Deletes the attempts that have ended.
-    fn remove_ended(&mut self) {
+    /// Deletes the attempts that have ended. `false`: there was none.
+    fn remove_ended(&mut self) -> bool {
+        let mut any = false;
         while let Some(ended) = self.tasks.try_join_next() {
+            any = true;
             if let Err(error) = ended
                 && error.is_panic()
             {
@@ -168,6 +192,7 @@ impl State {
             }
         }
         self.slots.retain(|_, slot| !slot.abort.is_finished());
+        any
     }
 
     /// Aborts every attempt if the leases may have expired: other nodes may have claimed the tasks.

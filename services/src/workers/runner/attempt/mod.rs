@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use domain::run::{Ending, Failure, Run, Stage, StartFailure, Target};
 use infra::failpoint;
-use infra::remote::task::TaskId;
 use infra::postgres::PgError;
+use infra::remote::task::TaskId;
 use infra::run_log;
 use infra::run_queue::Task;
 use tokio::sync::watch;
