@@ -74,13 +74,12 @@ impl Due {
                 wake.notify_one();
             }
         }
-        let queue: Option<String> = row.try_get("queue")?;
-        let waits = queue.is_some();
+        let queue = row.try_get("queue")?;
         let tried = self.queue().is_tried(queue, Instant::now());
         if tried == Some(Tried::Changed) {
             self.may_be_free.store(true, Ordering::Relaxed);
         }
-        if tried.is_some() || waits && self.may_be_free.load(Ordering::Relaxed) {
+        if tried.is_some() {
             self.runs.notify_one();
         }
         if row.try_get("monitors")? && !is_watching {

@@ -109,7 +109,7 @@ impl Workers {
         let sweep = runner::SecretsSweep::default();
         timers.on_one_node("run secrets", minute, None, move |app| sweep.clone().run(app));
         timers.on_one_node("paused runs", SELDOM, None, runner::resume_forgotten);
-        let attempts = runner::Attempts::new(app, &due.may_be_free);
+        let attempts = runner::Attempts::new(app, &run, &due.may_be_free);
         runner::start_timers(&mut timers, &attempts, run);
         server_monitor::start_timers(&mut timers, &rounds, &due);
         due.start_timers(&mut timers);

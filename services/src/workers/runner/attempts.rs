@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use super::attempt::{Attempt, AttemptSignals};
 use crate::wiring::App;
+use crate::workers::Wake;
 
 type Key = (RunId, ServerId, u32);
 
@@ -42,12 +43,13 @@ struct State {
 pub struct Attempts {
     app: App,
     state: Arc<Mutex<State>>,
+    wake: Wake,
     /// A task that waits may have become free.
     may_be_free: Arc<AtomicBool>,
 }
 
 impl Attempts {
-    pub fn new(app: &App, may_be_free: &Arc<AtomicBool>) -> Self {
+    pub fn new(app: &App, wake: &Wake, may_be_free: &Arc<AtomicBool>) -> Self {
         let state = State {
             slots: HashMap::new(),
             tasks: JoinSet::new(),
@@ -56,19 +58,12 @@ impl Attempts {
             round: ClaimRound::default(),
             is_whole: false,
         };
-        let (state, may_be_free) = (Arc::new(Mutex::new(state)), may_be_free.clone());
-        Self { app: app.clone(), state, may_be_free }
+        let (wake, may_be_free) = (wake.clone(), may_be_free.clone());
+        Self { app: app.clone(), state: Arc::new(Mutex::new(state)), wake, may_be_free }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What an attempt that has ended kept from being started is free.
-    fn remove_ended(&self, state: &mut State) {
-        if state.remove_ended() {
-            self.may_be_free.store(true, Ordering::Relaxed);
-        }
     }
 
     /// Claims tasks up to the node's limit. `true`: there may be more.
@@ -76,7 +71,9 @@ impl Attempts {
         let limits = limits(&self.app);
         let (free, mut round) = {
             let mut state = self.state();
-            self.remove_ended(&mut state);
+            if state.remove_ended() {
+                self.may_be_free.store(true, Ordering::Relaxed);
+            }
             let taken = u32::try_from(state.slots.len()).unwrap_or(u32::MAX);
             (limits.per_node.saturating_sub(taken), state.round)
         };
@@ -112,7 +109,11 @@ impl Attempts {
         let sent_at = Instant::now();
         let tasks: Vec<HeldTask> = {
             let mut state = self.state();
-            self.remove_ended(&mut state);
+            // What they kept from being started is free.
+            if state.remove_ended() {
+                self.may_be_free.store(true, Ordering::Relaxed);
+                self.wake.notify_one();
+            }
             if state.slots.is_empty() {
                 state.renewed = sent_at;
                 return Ok(());
