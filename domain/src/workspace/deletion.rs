@@ -7,8 +7,9 @@ use super::{LiveWorkspace, Right, WorkspaceError, WorkspaceEvent};
 use crate::AccountId;
 use crate::privacy::deadlines::ERASURE_DAYS_MAX;
 
-/// Where others belong to a workspace they hear of its deletion before it is over. A request whose answer was
-/// lost is sent again with the end that it had: a day, less the time for that.
+/// Where others belong to a workspace they hear of its deletion before it is over; who has been removed from it, a
+/// moment before or long ago, has the time to object. A request whose answer was lost is sent again with the end that
+/// it had: a day, less the time for that.
 const GRACE_OF_OTHERS: TimeDelta = TimeDelta::hours(23);
 
 /// A requested deletion.
@@ -31,7 +32,7 @@ impl LiveWorkspace {
         if due < requested_at || due > requested_at + TimeDelta::days(ERASURE_DAYS_MAX) {
             return Err(WorkspaceError::GraceOutOfRange);
         }
-        if self.members.len() > 1 && due < requested_at + GRACE_OF_OTHERS {
+        if self.was_shared && due < requested_at + GRACE_OF_OTHERS {
             return Err(WorkspaceError::GraceNeeded);
         }
         Ok(vec![WorkspaceEvent::DeletionRequested { requested_at, due }])

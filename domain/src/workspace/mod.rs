@@ -56,6 +56,8 @@ pub struct LiveWorkspace {
     pub name: Personal<WorkspaceName>,
     /// Who belongs to it. One at least is an owner, unless it is being deleted.
     pub members: BTreeMap<AccountId, Role>,
+    /// Two at least have been in it at once, maybe long ago.
+    pub was_shared: bool,
     /// Those that are open.
     pub invitations: BTreeMap<InvitationId, Invitation>,
     /// Those that are not revoked; some may have expired.
@@ -80,7 +82,7 @@ impl Workspace {
 }
 
 impl AggregateRoot for Workspace {
-    const SNAPSHOT_VERSION: i16 = 3;
+    const SNAPSHOT_VERSION: i16 = 4;
 
     fn decide(&self, command: WorkspaceCommand) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         match (self, command) {
@@ -128,6 +130,7 @@ impl Aggregate for Workspace {
                 *self = Self::Live(Box::new(LiveWorkspace {
                     name,
                     members: BTreeMap::new(),
+                    was_shared: false,
                     invitations: BTreeMap::new(),
                     tokens: BTreeMap::new(),
                     deletion: None,
@@ -205,6 +208,7 @@ impl LiveWorkspace {
             WorkspaceEvent::MemberJoined { account, role }
             | WorkspaceEvent::RoleChanged { account, to: role, .. } => {
                 self.members.insert(account, role);
+                self.was_shared |= self.members.len() > 1;
             }
             WorkspaceEvent::MemberRemoved { account } => {
                 self.members.remove(&account);

@@ -108,7 +108,8 @@ impl Workers {
         timers.on_one_node("run logs", 10 * minute, None, run_logs::retain);
         let sweep = runner::SecretsSweep::default();
         timers.on_one_node("run secrets", minute, None, move |app| sweep.clone().run(app));
-        let attempts = runner::Attempts::new(app);
+        timers.on_one_node("paused runs", SELDOM, None, runner::resume_forgotten);
+        let attempts = runner::Attempts::new(app, &run, &due.may_be_free);
         runner::start_timers(&mut timers, &attempts, run);
         server_monitor::start_timers(&mut timers, &rounds, &due);
         due.start_timers(&mut timers);

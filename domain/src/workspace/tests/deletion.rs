@@ -41,6 +41,16 @@ fn where_others_belong_to_it_the_grace_is_a_day_at_least() {
 }
 
 #[test]
+fn whoever_removes_all_others_does_not_delete_it_without_a_grace() {
+    let left = WorkspaceEvent::MemberRemoved { account: BOB };
+    let given = || Workspaces::with(()).given([with_bob(Role::Owner), vec![left.clone()]].concat());
+    given().when(request(ADA, 0)).then_expect_error(WorkspaceError::GraceNeeded);
+    let due = in_days(1);
+    let requested = WorkspaceEvent::DeletionRequested { requested_at: now(), due };
+    given().when(request(ADA, 1)).then_expect_events(vec![requested]);
+}
+
+#[test]
 fn until_it_is_cancelled_nothing_begins() {
     let lowers = WorkspaceCommand::ChangeRole { by: ADA, member: BOB, role: Role::Viewer };
     for command in [request(ADA, 7), lowers, WorkspaceCommand::BeginRun] {

@@ -197,16 +197,33 @@ pub struct Certificate {
     /// How many keys were destroyed.
     keys_destroyed: Option<i64>,
     destroyed_at: Option<DateTime<Utc>>,
+    /// Of a workspace: what may still run on its servers, since they were not reached for an hour, 1,000 at
+    /// most. Absent for an account, and where an earlier version erased the workspace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runs_not_ended: Option<Vec<RunNotEnded>>,
     completed_at: DateTime<Utc>,
     /// From then on no backup of keys opens anything, either.
     backup_proven_at: Option<DateTime<Utc>>,
     statement: &'static str,
 }
 
+/// A run that may go on on a server that was not reached.
+#[derive(Serialize, ToSchema)]
+pub struct RunNotEnded {
+    run_id: Uuid,
+    server_id: Uuid,
+}
+
 const OF_WORKSPACE: &str = "The keys that opened this workspace's data are destroyed in the live \
     keyring, and its working rows are deleted. Copies of the keyring made before open nothing once \
     backup_proven_at is set. A copy of a whole machine made before, root key included, is not \
     reached; nor are servers that were reached from it, or mail that was delivered.";
+
+const OF_WORKSPACE_AND_ITS_RUNS: &str = "What ran on this workspace's servers was ended, but for the \
+    runs in runs_not_ended. The keys that opened its data are destroyed in the live keyring, and its working \
+    rows are deleted. Copies of the keyring made before open nothing once backup_proven_at is set. A copy of \
+    a whole machine made before, root key included, is not reached; nor is what runs have done and left on \
+    servers, or mail that was delivered.";
 
 const STATEMENT: &str = "The keys that opened this person's data are destroyed in the live \
     keyring. Copies of the keyring made before open nothing once backup_proven_at is set. A copy \
@@ -238,10 +255,15 @@ fn certificate(entry: &ErasureEntry) -> Option<Certificate> {
         fenced_at: entry.fenced_at,
         keys_destroyed: entry.keys,
         destroyed_at: entry.keys_erased_at,
+        runs_not_ended: entry.runs_left.as_deref().map(|left| {
+            let views = left.iter();
+            views.map(|left| RunNotEnded { run_id: left.run.0, server_id: left.server.0 }).collect()
+        }),
         completed_at: entry.completed_at?,
         backup_proven_at: entry.backup_proven_at,
         statement: match entry.kind {
             SubjectKind::Account => STATEMENT,
+            SubjectKind::Workspace if entry.runs_left.is_some() => OF_WORKSPACE_AND_ITS_RUNS,
             SubjectKind::Workspace => OF_WORKSPACE,
         },
     })

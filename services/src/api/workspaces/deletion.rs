@@ -43,8 +43,8 @@ pub struct DeleteWorkspaceResponse {
 }
 
 /// Requests the deletion of the workspace, with everything in it. Until it is cancelled, nothing begins
-/// there: it is read, and runs are cancelled, rights taken away. Where it has other members, the grace is a
-/// day at least.
+/// there: it is read, and runs are cancelled, rights taken away. Where it has, or has had, other members,
+/// the grace is a day at least.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace}", tag = "workspaces",
     request_body = ErasureRequest, security(("session" = [])),

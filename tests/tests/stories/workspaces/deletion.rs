@@ -76,7 +76,9 @@ async fn where_others_belong_to_a_workspace_its_deletion_has_a_grace_of_a_day_at
     delete_workspace(&harness, &harness.ada, "ada", 1).await.expect(202);
     harness.ada.delete(&harness.at("deletion")).await.expect(204);
     bob.delete(&harness.at(&format!("members/{}", bob.account().await))).await.expect(204);
-    delete_workspace(&harness, &harness.ada, "ada", 0).await.expect(202);
+    let refused = delete_workspace(&harness, &harness.ada, "ada", 0).await.expect(422);
+    assert_eq!(refused.field("/errors/0/pointer"), "/grace_days");
+    delete_workspace(&harness, &harness.ada, "ada", 1).await.expect(202);
 }
 
 #[tokio::test]
