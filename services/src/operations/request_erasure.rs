@@ -271,7 +271,8 @@ pub(crate) fn requested_erasure(
     Ok((SubjectKind::Account, Some(due)))
 }
 
-/// Requests the erasure of an account, signs it out everywhere, and ends its API tokens.
+/// Requests the erasure of an account, signs it out everywhere, and ends its API tokens. Call it after
+/// [`earlier_of_account`] where the request may come again.
 ///
 /// # Errors
 /// [`RequestErasureError`].
@@ -282,11 +283,6 @@ pub(crate) async fn request_of_account(
     grace: TimeDelta,
     request: &Request,
 ) -> Result<(RequestedErasure, SignedOut), RequestErasureError> {
-    let sign_out = SignOut { account, except: None, reason: CloseReason::ErasureRequested };
-    if let Some(earlier) = find_earlier(app, account.into(), request).await? {
-        let signed_out = sign_out.execute_after(app, (request, &earlier.receipt), true).await;
-        return Ok((earlier, signed_out));
-    }
     if live.erasure.is_some() {
         let refused = Refused::Account(AccountError::ErasureRequested);
         return Err(ExecuteError::Refused(refused).into());
@@ -305,8 +301,33 @@ pub(crate) async fn request_of_account(
         }
         error => error,
     })?;
-    let signed_out = sign_out.execute_after(app, (&request, &requested.receipt), true).await;
+    let signed_out = sign_out(app, account, &request, &requested.receipt).await;
     Ok((requested, signed_out))
+}
+
+/// What an earlier call of the same command has requested: it signs out again who was left.
+///
+/// # Errors
+/// [`RequestErasureError`].
+pub(crate) async fn earlier_of_account(
+    app: &App,
+    account: AccountId,
+    request: &Request,
+) -> Result<Option<RequestedErasure>, RequestErasureError> {
+    let Some(earlier) = find_earlier(app, account.into(), request).await? else { return Ok(None) };
+    sign_out(app, account, request, &earlier.receipt).await;
+    Ok(Some(earlier))
+}
+
+/// Everywhere, because of the erasure that was requested.
+pub(super) async fn sign_out(
+    app: &App,
+    account: AccountId,
+    request: &Request,
+    receipt: &Receipt,
+) -> SignedOut {
+    let sign_out = SignOut { account, except: None, reason: CloseReason::ErasureRequested };
+    sign_out.execute_after(app, (request, receipt), true).await
 }
 
 /// Cancels an erasure with the command of `step`.

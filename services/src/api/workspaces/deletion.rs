@@ -66,11 +66,12 @@ async fn request(
     let grace = grace(&api.app.config, form.grace_days);
     let grace = grace.map_err(|detail| Problem::field("grace_days", detail))?;
     let mut request = member.request(&caller, bytes);
-    step_up(&api, &mut request, member.account, &form.password).await?;
     let (workspace, now) = (member.workspace, api.app.clock.now());
+    // Before the password, which may be another one by now, and is dear to verify.
     if let Some(earlier) = find_earlier(&api.app, workspace.into(), &request).await? {
         return Ok(answer(earlier));
     }
+    step_up(&api, &mut request, member.account, &form.password).await?;
     // The body may come long after the admission: a deletion may be requested or cancelled since.
     let loaded = api.app.executor.load::<Workspace>(member.tenant(), workspace.0).await?;
     let live = loaded.state.live().ok_or_else(nothing)?;

@@ -13,6 +13,7 @@ mod properties;
 mod registration;
 mod repeated;
 mod sessions;
+mod strangers;
 
 use tests::{Client, Installation, Person, TestServer};
 
