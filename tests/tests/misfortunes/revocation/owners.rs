@@ -92,10 +92,8 @@ async fn of_an_erasure_and_a_member_who_joins_one_is_refused() {
     for race in 0..JOINS {
         let accepts = json!({ "token": inviting.invite("bob@example.org", "viewer").await });
         let owner = Person::named("ada");
-        let (asked, joined) = tokio::join!(
-            ask(&inviting.ada, &owner),
-            bob.post("/v1/invitations/accept", accepts)
-        );
+        let (asked, joined) =
+            tokio::join!(ask(&inviting.ada, &owner), bob.post("/v1/invitations/accept", accepts));
 
         match (asked.status, joined.status) {
             (202, 409) => {
