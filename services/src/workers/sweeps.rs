@@ -23,7 +23,7 @@ use super::eraser::record_in_ledger;
 use super::pages::{AT_ONCE, Pages};
 use crate::operations::delete_mails::{DeleteMailsError, delete_ended};
 use crate::operations::end_tokens::revoke_left;
-use crate::operations::erase_unverified::erase_unverified;
+use crate::operations::erase_account::erase_unverified;
 use crate::wiring::App;
 
 const OVERDUE: &str = include_str!("overdue.sql");

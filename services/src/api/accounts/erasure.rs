@@ -26,10 +26,10 @@ use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::precondition::IfMatch;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
+use crate::operations::erase_account::{earlier_of_account, request_of_account};
 use crate::operations::owners::OwnersError;
 use crate::operations::request_erasure::{
-    self, RequestErasureError, RequestedErasure, earlier_of_account, grace, hash_code,
-    request_of_account,
+    self, RequestErasureError, RequestedErasure, grace, hash_code,
 };
 
 pub fn routes(routes: &mut Routes) {

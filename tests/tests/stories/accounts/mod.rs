@@ -12,6 +12,7 @@ mod problems;
 mod properties;
 mod registration;
 mod repeated;
+mod sent_again;
 mod sessions;
 mod strangers;
 
