@@ -17,8 +17,7 @@ use super::request_erasure::{
 use super::sign_out::{SignOut, SignedOut};
 use crate::wiring::App;
 
-/// Requests the erasure of an account, signs it out everywhere, and ends its API tokens. Call it after
-/// [`earlier_of_account`] where the request may come again.
+/// Requests the erasure of an account, signs it out everywhere, and ends its API tokens.
 ///
 /// # Errors
 /// [`RequestErasureError`].
@@ -29,6 +28,10 @@ pub(crate) async fn request_of_account(
     grace: TimeDelta,
     request: &Request,
 ) -> Result<(RequestedErasure, SignedOut), RequestErasureError> {
+    // Also where the handler has looked: `live` may be what the same request, sent twice, has made of it.
+    if let Some((earlier, signed_out)) = earlier_of_account(app, account, request).await? {
+        return Ok((earlier, signed_out));
+    }
     if live.erasure.is_some() {
         let refused = Refused::Account(AccountError::ErasureRequested);
         return Err(ExecuteError::Refused(refused).into());
@@ -59,10 +62,10 @@ pub(crate) async fn earlier_of_account(
     app: &App,
     account: AccountId,
     request: &Request,
-) -> Result<Option<RequestedErasure>, RequestErasureError> {
+) -> Result<Option<(RequestedErasure, SignedOut)>, RequestErasureError> {
     let Some(earlier) = find_earlier(app, account.into(), request).await? else { return Ok(None) };
-    sign_out(app, account, request, &earlier.receipt).await;
-    Ok(Some(earlier))
+    let signed_out = sign_out(app, account, request, &earlier.receipt).await;
+    Ok(Some((earlier, signed_out)))
 }
 
 /// Everywhere, because of the erasure that was requested.

@@ -99,7 +99,7 @@ async fn request(
     let account = signed_in.account;
     let mut request = signed_in.request(&caller, bytes);
     // Before the password, which is dear to verify.
-    if let Some(earlier) = earlier_of_account(&api.app, account, &request).await? {
+    if let Some((earlier, _)) = earlier_of_account(&api.app, account, &request).await? {
         return Ok(answer(earlier));
     }
     let loaded = step_up(&api, &mut request, account, &form.password).await?;
