@@ -72,6 +72,10 @@ async fn request(
         return Ok(answer(earlier));
     }
     step_up(&api, &mut request, member.account, &form.password).await?;
+    // And behind it: the same request may have been sent to another node meanwhile.
+    if let Some(earlier) = find_earlier(&api.app, workspace.into(), &request).await? {
+        return Ok(answer(earlier));
+    }
     // The body may come long after the admission: a deletion may be requested or cancelled since.
     let loaded = api.app.executor.load::<Workspace>(member.tenant(), workspace.0).await?;
     let live = loaded.state.live().ok_or_else(nothing)?;
