@@ -82,27 +82,26 @@ async fn returns(client: &Client, person: &Person) -> Client {
 #[tokio::test(flavor = "multi_thread")]
 async fn of_an_erasure_and_a_member_who_joins_one_is_refused() {
     let _alone = tests::alone().await;
-    let harness = Harness::new().await;
+    let mut harness = Harness::new().await;
     let there = harness.installation.node().await;
     let bob = harness.person("bob").await.at(there.client().base());
     let member = harness.at(&format!("members/{}", bob.account().await));
-    let mut inviting = Harness { ada: harness.ada.clone(), ..harness };
     let mut erased = 0;
 
     for race in 0..JOINS {
-        let accepts = json!({ "token": inviting.invite("bob@example.org", "viewer").await });
+        let accepts = json!({ "token": harness.invite("bob@example.org", "viewer").await });
         let owner = Person::named("ada");
         let (asked, joined) =
-            tokio::join!(ask(&inviting.ada, &owner), bob.post("/v1/invitations/accept", accepts));
+            tokio::join!(ask(&harness.ada, &owner), bob.post("/v1/invitations/accept", accepts));
 
         match (asked.status, joined.status) {
             (202, 409) => {
                 erased += 1;
-                inviting.ada = comes_back(&inviting.ada).await;
+                harness.ada = comes_back(&harness.ada).await;
             }
             (409, 200) => {
                 assert_eq!(problem(&asked, 409), "owns-workspaces");
-                inviting.ada.delete(&member).await.expect(204);
+                harness.ada.delete(&member).await.expect(204);
             }
             other => panic!("race {race}: {other:?}, {} {}", asked.text(), joined.text()),
         }

@@ -42,12 +42,11 @@ async fn a_sign_in_that_was_cut_short_leaves_its_key_to_others_after_a_while() {
     let ada = Person::named("ada");
     ada.settle(&node.client(), &installation).await;
     assert!(node.stop().await.success());
-    let armed = installation.node_with(&[("failpoint", "session.opened")]).await;
+    let mut armed = installation.node_with(&[("failpoint", "session.opened")]).await;
     let client = armed.client().saying("Idempotency-Key", KEY);
     let kind = |kind| json!({ "email": ada.email, "password": ada.password, "kind": kind });
     let sends = client.call("POST".parse().unwrap(), "/v1/sessions").json(kind("client"));
     assert!(sends.try_send().await.is_err());
-    let mut armed = armed;
     armed.ended().await;
     let node = installation.node().await;
     let client = node.client().saying("Idempotency-Key", KEY);

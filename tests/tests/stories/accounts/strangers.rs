@@ -59,7 +59,7 @@ async fn tries(client: &Client, site: u8, whose: &Person) -> Vec<Answer> {
             answers
         }
     });
-    join_all(networks).await.concat()
+    join_all(networks).await.into_iter().flatten().collect()
 }
 
 fn total(counted: &[Value]) -> u64 {
@@ -74,8 +74,7 @@ async fn what_strangers_make_lethe_keep_is_bounded_by_time_and_not_by_tries() {
     let client = node.client();
     let ada = Person::named("ada");
     ada.settle(&from(&client, 1, 1), &installation).await;
-    let mut nobody = Person::named("nobody");
-    nobody.name = "nobody".to_owned();
+    let nobody = Person { name: "nobody".to_owned(), ..Person::named("nobody") };
     // The first ones make a key of the day.
     for network in 0..4 {
         for person in [&nobody, &Person { password: "wrong".to_owned(), ..ada.clone() }] {
