@@ -121,15 +121,18 @@ async fn a_member_who_is_made_the_owner_as_the_erasure_is_requested_stays() {
     // The ledger is read, and not written.
     let holds = "begin; lock table keyring.erasures in share row exclusive mode";
     keyring.batch_execute(holds).await.unwrap();
-    let asks = tokio::spawn(async move { ask(&bob, &Person::named("bob")).await });
     let watcher = harness.installation.keyring().await;
-    until_waits_for_lock(&watcher, "insert into keyring.erasures").await;
+    let person = Person::named("bob");
+    let becomes_owner = async {
+        until_waits_for_lock(&watcher, "insert into keyring.erasures").await;
+        harness.ada.put(&member(&his), "*", json!({ "role": "owner" })).await.expect(204);
+        harness.ada.put(&member(&hers), "*", json!({ "role": "admin" })).await.expect(204);
+        keyring.batch_execute("rollback").await.unwrap();
+    };
 
-    harness.ada.put(&member(&his), "*", json!({ "role": "owner" })).await.expect(204);
-    harness.ada.put(&member(&hers), "*", json!({ "role": "admin" })).await.expect(204);
-    keyring.batch_execute("rollback").await.unwrap();
+    let (asked, ()) = tokio::join!(ask(&bob, &person), becomes_owner);
 
-    assert_eq!(problem(&asks.await.unwrap(), 409), "owns-workspaces");
+    assert_eq!(problem(&asked, 409), "owns-workspaces");
 }
 
 #[tokio::test(flavor = "multi_thread")]
