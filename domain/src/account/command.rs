@@ -45,6 +45,8 @@ pub enum AccountCommand {
     ResetPassword { proof: ProofId, credential: CredentialId, now: DateTime<Utc> },
     /// Ends every API token that acts for the person.
     EndApiTokens,
+    /// Requests the erasure of an account that nobody verifies. The caller knows how old it is.
+    EraseUnverified { now: DateTime<Utc>, due: DateTime<Utc> },
     /// Records a sign-in. The password was checked by the caller, against `credential`.
     SucceedLogin {
         credential: CredentialId,
@@ -54,6 +56,8 @@ pub enum AccountCommand {
     },
     /// Records an attempt to sign in that was refused.
     FailLogin { reason: LoginRefusal, ip: Personal<LoginIp>, user_agent: Personal<LoginUserAgent> },
+    /// The attempts that were not recorded one by one.
+    CountFailedLogins { from: DateTime<Utc>, until: DateTime<Utc>, count: u64 },
     /// For a purpose that rests on consent. Changes nothing if it is given for this version
     /// already.
     GiveConsent { purpose: Purpose, policy_version: u32 },
@@ -92,6 +96,7 @@ impl AccountCommand {
                 | Self::EndApiTokens
                 | Self::SucceedLogin { .. }
                 | Self::FailLogin { .. }
+                | Self::CountFailedLogins { .. }
                 | Self::Remain
                 | Self::Verified { .. }
                 | Self::CancelErasure { .. }

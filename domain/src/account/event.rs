@@ -57,6 +57,11 @@ events! {
             ip: Personal<LoginIp>,
             user_agent: Personal<LoginUserAgent>,
         }
+        "account.logins_failed" 1 => LoginsFailed {
+            from: DateTime<Utc>,
+            until: DateTime<Utc>,
+            count: u64,
+        }
         "account.consent_given" 1 => ConsentGiven { purpose: Purpose, policy_version: u32 }
         "account.consent_withdrawn" 1 => ConsentWithdrawn { purpose: Purpose }
         "account.erasure_requested" 1 => ErasureRequested {

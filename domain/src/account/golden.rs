@@ -46,6 +46,11 @@ fn every_event_of_an_account_is_kept_as_it_ever_was() {
                 ip: Personal::Apart,
                 user_agent: Personal::Apart,
             },
+            AccountEvent::LoginsFailed {
+                from: at(),
+                until: at() + TimeDelta::minutes(59),
+                count: 90,
+            },
             AccountEvent::ConsentGiven { purpose: Purpose::ProductNews, policy_version: 7 },
             AccountEvent::ConsentWithdrawn { purpose: Purpose::UsageAnalysis },
             AccountEvent::ErasureRequested { requested_at: at(), due: at() + TimeDelta::days(7) },

@@ -43,6 +43,7 @@ impl AccountEvent {
             | Self::UsernameRemoved {}
             | Self::LoginSucceeded { .. }
             | Self::LoginFailed { .. }
+            | Self::LoginsFailed { .. }
             | Self::ConsentGiven { .. }
             | Self::ConsentWithdrawn { .. }
             | Self::ErasureCancelled {}

@@ -187,6 +187,7 @@ impl Aggregate for Account {
             | AccountEvent::ApiTokensEnded {}
             | AccountEvent::LoginSucceeded { .. }
             | AccountEvent::LoginFailed { .. }
+            | AccountEvent::LoginsFailed { .. }
             | AccountEvent::ErasureBackupProven {} => {}
         }
     }
@@ -246,6 +247,10 @@ impl LiveAccount {
             }
             AccountCommand::WithdrawConsent { purpose } => return self.withdraw_consent(purpose),
             AccountCommand::RequestErasure { now, due } => return erasure::request(now, due),
+            AccountCommand::EraseUnverified { now, due } => {
+                self.needs_proof()?;
+                return erasure::request(now, due);
+            }
             AccountCommand::SucceedLogin { credential, .. } if credential != self.credential => {
                 return Err(AccountError::CredentialReplaced);
             }
@@ -254,6 +259,10 @@ impl LiveAccount {
             }
             AccountCommand::FailLogin { reason, ip, user_agent } => {
                 AccountEvent::LoginFailed { reason, ip, user_agent }
+            }
+            AccountCommand::CountFailedLogins { count: 0, .. } => return Ok(vec![]),
+            AccountCommand::CountFailedLogins { from, until, count } => {
+                AccountEvent::LoginsFailed { from, until, count }
             }
             AccountCommand::CancelErasure { now } => return self.cancel_erasure(now),
             AccountCommand::CompleteErasure { now } => return self.complete_erasure(now),

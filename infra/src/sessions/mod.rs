@@ -61,6 +61,17 @@ impl Sessions {
         self.rows.open(session, self.clock.now()).await
     }
 
+    /// Gives the row of a session another token, if it was written before `until`: what wrote it was cut short
+    /// before its event, and whoever sends it again was never given a token. Call it where the log has no event
+    /// of the session. `false`: there is no such row; nothing was written.
+    pub async fn take_over(
+        &self,
+        session: &NewSession,
+        until: DateTime<Utc>,
+    ) -> Result<bool, PgError> {
+        self.rows.take_over(session, self.clock.now(), until).await
+    }
+
     /// Deletes the row of a session whose opening was refused: nothing was opened, so nothing is closed. Not
     /// if the session has another token.
     pub async fn take_back(&self, session: SessionId, token: &TokenHash) -> Result<(), PgError> {

@@ -16,6 +16,7 @@ use crate::postgres::{PgError, Pool};
 use crate::statement::{execute, query, query_opt};
 
 const OPEN: &str = include_str!("open.sql");
+const TAKE_OVER: &str = include_str!("take_over.sql");
 const FIND: &str = include_str!("find.sql");
 const TOUCH: &str = include_str!("touch.sql");
 const TAKE_BACK: &str = "delete from working.sessions where session_id = $1 and token_hash = $2";
@@ -50,6 +51,21 @@ impl Rows {
             [&token, &session, &account, &kind, &now, &idle, &absolute, &version];
         let opened = execute(&self.0, OPEN, &row).await?;
         Ok(opened == 1)
+    }
+
+    pub(super) async fn take_over(
+        &self,
+        open: &NewSession,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<bool, PgError> {
+        let idle = i32::try_from(open.idle.num_seconds()).unwrap_or(i32::MAX);
+        let (token, absolute) = (open.token.as_bytes(), now + open.absolute);
+        let (session, account, kind) = (open.session.0, open.account.0, kind_name(open.kind));
+        let version = open.account_version;
+        let row: [&(dyn ToSql + Sync); 9] =
+            [&token, &session, &account, &kind, &now, &idle, &absolute, &version, &until];
+        Ok(execute(&self.0, TAKE_OVER, &row).await? == 1)
     }
 
     pub(super) async fn find(

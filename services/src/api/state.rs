@@ -6,6 +6,7 @@ use infra::postgres::PgError;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
+use crate::api::after_answer::AfterAnswer;
 use crate::api::http::in_flight::InFlight;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::rate_limits::{Limits, Rates};
@@ -20,13 +21,14 @@ pub struct Api {
     pub limits: Limits,
     pub stream_slots: StreamSlots,
     pub in_flight: InFlight,
+    pub after_answer: AfterAnswer,
     origin: String,
 }
 
 pub type ApiData = web::Data<Api>;
 
 impl Api {
-    pub fn new(app: App, readiness: ReadinessCheck) -> Self {
+    pub fn new(app: App, readiness: ReadinessCheck, after_answer: AfterAnswer) -> Self {
         let config = &app.config;
         let limits = Limits::new(Rates {
             address_requests_per_second: config.address_requests_per_second,
@@ -43,6 +45,7 @@ impl Api {
             limits,
             stream_slots: StreamSlots::default(),
             in_flight: InFlight::default(),
+            after_answer,
             origin,
         }
     }

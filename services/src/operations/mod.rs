@@ -20,6 +20,7 @@ pub mod connect;
 pub(crate) mod delete_mails;
 pub(crate) mod email_addresses;
 pub(crate) mod end_tokens;
+pub(crate) mod erase_account;
 pub(crate) mod erasure_in_log;
 pub(crate) mod expire_leases;
 pub(crate) mod lease_seat;

@@ -26,9 +26,10 @@ use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::precondition::IfMatch;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
+use crate::operations::erase_account::{earlier_of_account, request_of_account};
 use crate::operations::owners::OwnersError;
 use crate::operations::request_erasure::{
-    self, RequestErasureError, RequestedErasure, grace, hash_code, request_of_account,
+    self, RequestErasureError, RequestedErasure, grace, hash_code,
 };
 
 pub fn routes(routes: &mut Routes) {
@@ -97,11 +98,19 @@ async fn request(
     let grace = grace.map_err(|detail| Problem::field("grace_days", detail))?;
     let account = signed_in.account;
     let mut request = signed_in.request(&caller, bytes);
+    // Before the password, which is dear to verify.
+    if let Some((earlier, _)) = earlier_of_account(&api.app, account, &request).await? {
+        return Ok(answer(earlier));
+    }
     let loaded = step_up(&api, &mut request, account, &form.password).await?;
     let live = live_account(&loaded)?;
     let (requested, _) = request_of_account(&api.app, account, live, grace, &request).await?;
+    Ok(answer(requested))
+}
+
+fn answer(requested: RequestedErasure) -> HttpResponse {
     let RequestedErasure { receipt, due, claim_code } = requested;
-    Ok(written(StatusCode::ACCEPTED, &receipt).json(ErasureResponse { due, claim_code }))
+    written(StatusCode::ACCEPTED, &receipt).json(ErasureResponse { due, claim_code })
 }
 
 impl From<RequestErasureError> for Problem {

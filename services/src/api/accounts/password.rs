@@ -5,7 +5,7 @@ use domain::CredentialId;
 use domain::account::{Account, AccountCommand};
 use domain::privacy::TypedAddress;
 use infra::credentials::Password;
-use infra::event_store::{ExecuteError, Step};
+use infra::event_store::Step;
 use infra::keyring::LinkPurpose;
 use secrecy::SecretString;
 use utoipa::ToSchema;
@@ -118,17 +118,14 @@ async fn request_reset(
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
     api.limits.mail(caller.address, form.email.to_look_up().canonical())?;
-    // Neither a position nor a refusal may show whether there was somebody to mail to.
+    // Neither a position nor a refusal nor the time may show whether there was somebody to mail to.
+    let place = api.after_answer.place()?;
     if let Some(account) = owner_of_typed(&api.app, &form.email).await? {
         let command = caller.command(None);
         let request = caller.request(account.into(), command, None, bytes);
         let proof = proof(&api.app, command, PASSWORD_RESET);
         let step = Step::new::<Account>(account.0, AccountCommand::RequestPasswordReset { proof });
-        match api.app.executor.execute(&request, &[step]).await {
-            Ok(_) | Err(ExecuteError::Refused(_) | ExecuteError::Fenced | ExecuteError::Reused) => {
-            }
-            Err(error) => return Err(error.into()),
-        }
+        place.append(request, step);
     }
     Ok(HttpResponse::Accepted().finish())
 }

@@ -58,6 +58,7 @@ impl From<Refused> for Problem {
             }
             reason @ (Refused::Session(SessionError::AlreadyExists)
             | Refused::Operator(OperatorError::AlreadyExists)
+            | Refused::Strangers(_)
             | Refused::Log(_)) => Self::new(ProblemKind::Refused, reason.to_string()),
         }
     }

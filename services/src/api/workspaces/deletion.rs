@@ -66,8 +66,13 @@ async fn request(
     let grace = grace(&api.app.config, form.grace_days);
     let grace = grace.map_err(|detail| Problem::field("grace_days", detail))?;
     let mut request = member.request(&caller, bytes);
-    step_up(&api, &mut request, member.account, &form.password).await?;
     let (workspace, now) = (member.workspace, api.app.clock.now());
+    // Before the password, which may be another one by now, and is dear to verify.
+    if let Some(earlier) = find_earlier(&api.app, workspace.into(), &request).await? {
+        return Ok(answer(earlier));
+    }
+    step_up(&api, &mut request, member.account, &form.password).await?;
+    // And behind it: the same request may have been sent to another node meanwhile.
     if let Some(earlier) = find_earlier(&api.app, workspace.into(), &request).await? {
         return Ok(answer(earlier));
     }

@@ -158,6 +158,7 @@ fn account_mails(event: AccountEvent) -> Vec<AccountMail> {
         | AccountEvent::UsernameRemoved {}
         | AccountEvent::LoginSucceeded { .. }
         | AccountEvent::LoginFailed { .. }
+        | AccountEvent::LoginsFailed { .. }
         | AccountEvent::ConsentGiven { .. }
         | AccountEvent::ConsentWithdrawn { .. }
         | AccountEvent::ErasureCompleted { .. }

@@ -8,7 +8,7 @@ use infra::event_store::Guard;
 
 use super::super::session_closer::{SessionCloser, close_due};
 use super::*;
-use crate::operations::request_erasure::request_of_account;
+use crate::operations::erase_account::request_of_account;
 use crate::operations::set_password::SetPassword;
 use crate::operations::sign_out::SignOut;
 

@@ -13,8 +13,9 @@ use super::super::sweeps;
 use super::super::workspace_rows::{WorkspaceRows, expire_due};
 use super::preparing::known;
 use super::*;
+use crate::operations::erase_account::request_of_account;
 use crate::operations::owners::OwnersError;
-use crate::operations::request_erasure::{RequestErasureError, request_of_account};
+use crate::operations::request_erasure::RequestErasureError;
 
 async fn order(
     app: &App,
