@@ -43,8 +43,10 @@ pub enum AccountCommand {
     RequestPasswordReset { proof: Proof },
     /// Follows the link for a new password. It proves the address, too.
     ResetPassword { proof: ProofId, credential: CredentialId, now: DateTime<Utc> },
-    /// Ends every API token that acts for the person.
-    EndApiTokens,
+    /// Ends every session but the one that it comes from, and every API token that acts for the person.
+    EndSessions { keep_api_tokens: bool },
+    /// Changes nothing: a guard of what issues an API token. The API tokens were ended so often before.
+    TokensEnded { times: u64 },
     /// Records a sign-in. The password was checked by the caller, against `credential`.
     SucceedLogin {
         credential: CredentialId,
@@ -89,7 +91,7 @@ impl AccountCommand {
             Self::Register { .. }
                 | Self::RequestPasswordReset { .. }
                 | Self::ResetPassword { .. }
-                | Self::EndApiTokens
+                | Self::EndSessions { .. }
                 | Self::SucceedLogin { .. }
                 | Self::FailLogin { .. }
                 | Self::Remain

@@ -85,15 +85,6 @@ impl Sessions {
         Ok(Some(live))
     }
 
-    /// The sessions of the account except `except`, those included whose opening event is on its way.
-    pub async fn of_account(
-        &self,
-        account: AccountId,
-        except: Option<SessionId>,
-    ) -> Result<Vec<SessionId>, PgError> {
-        self.rows.of_account(account, except).await
-    }
-
     /// Deletes the row of a session whose closing event is not in the log: the session closer appends it,
     /// if the caller does not. `false`: it was closed already.
     pub async fn close(&self, session: SessionId, reason: CloseReason) -> Result<bool, PgError> {

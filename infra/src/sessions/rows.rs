@@ -19,8 +19,6 @@ const OPEN: &str = include_str!("open.sql");
 const FIND: &str = include_str!("find.sql");
 const TOUCH: &str = include_str!("touch.sql");
 const TAKE_BACK: &str = "delete from working.sessions where session_id = $1 and token_hash = $2";
-const OF_ACCOUNT: &str = "select session_id from working.sessions \
-    where account_id = $1 and session_id is distinct from $2";
 const CLOSE: &str = include_str!("close.sql");
 const CLOSE_ALL: &str = include_str!("close_all.sql");
 const CLOSE_EXPIRED: &str = include_str!("close_expired.sql");
@@ -68,16 +66,6 @@ impl Rows {
     ) -> Result<Option<DateTime<Utc>>, PgError> {
         let row = query_opt(&self.0, TOUCH, &[&token.as_bytes(), &now]).await?;
         row.map(|row| row.try_get(0)).transpose().map_err(PgError::from)
-    }
-
-    pub(super) async fn of_account(
-        &self,
-        account: AccountId,
-        except: Option<SessionId>,
-    ) -> Result<Vec<SessionId>, PgError> {
-        let except = except.map(|one| one.0);
-        let rows = query(&self.0, OF_ACCOUNT, &[&account.0, &except]).await?;
-        Ok(rows.iter().map(|row| row.try_get(0).map(SessionId)).collect::<Result<_, _>>()?)
     }
 
     pub(super) async fn close(

@@ -52,7 +52,7 @@ pub async fn answer(
 ///
 /// # Errors
 /// They cannot be read.
-pub async fn kept(api: &Api, account: AccountId) -> Result<KeptTokens, Problem> {
+async fn kept(api: &Api, account: AccountId) -> Result<KeptTokens, Problem> {
     let mut api_tokens = Vec::new();
     for kept in api.app.api_tokens.of_account(account).await? {
         let sealed = Unsealer::of_workspace(&api.app.keyring.sealer, kept.workspace);

@@ -1,7 +1,6 @@
 //! The sessions that one has, and signing out.
 
 use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
 use chrono::{DateTime, Utc};
 use domain::SessionId;
 use domain::account::{Account, AccountCommand};
@@ -14,11 +13,11 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::api::accounts::kept_tokens::{KeptTokens, kept};
+use crate::api::accounts::kept_tokens::{self, KeptTokens};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::path_resources::PathId;
 use crate::api::auth::signed_in::SignedIn;
-use crate::api::http::answer::{done, insert_position};
+use crate::api::http::answer::done;
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::{Cursors, Page};
 use crate::api::http::fields::{Fields, FromFields, Nothing, digits, parsed, text};
@@ -26,7 +25,7 @@ use crate::api::http::position::MinPosition;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
-use crate::operations::sign_out::SignOut;
+use crate::operations::sign_out::{SignOut, SignedOut};
 use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
@@ -168,7 +167,8 @@ impl FromFields for CloseOthersQuery {
     }
 }
 
-/// Signs out everywhere else: closes all other sessions of the caller, and ends the API tokens.
+/// Signs out everywhere else: closes all other sessions of the caller, and ends the API tokens. None of them
+/// works any more when the answer comes; sign-ins since the request stay.
 #[utoipa::path(
     delete, path = "/v1/me/sessions", tag = "sessions", security(("session" = [])),
     params(CloseOthersQuery),
@@ -188,19 +188,18 @@ async fn close_others(
     bytes.extend(keep_api_tokens.then_some(1));
     let (account, except) = (signed_in.account, Some(signed_in.session));
     let sign_out = SignOut { account, except, reason: CloseReason::ClosedFromAnother };
-    let ends = Step::new::<Account>(account.0, AccountCommand::EndApiTokens);
-    let also = (!keep_api_tokens).then_some(ends);
+    let ends = AccountCommand::EndSessions { keep_api_tokens };
     let request = signed_in.request(&caller, bytes);
-    let receipt = sign_out.execute(&api.app, &request, also).await?;
-    let status = if keep_api_tokens { StatusCode::OK } else { StatusCode::NO_CONTENT };
-    let mut answer = HttpResponse::build(status);
-    if let Some(receipt) = &receipt {
-        insert_position(&mut answer, receipt);
+    let step = Step::new::<Account>(account.0, ends);
+    let receipt = api.app.executor.execute(&request, &[step]).await?;
+    failpoint!(SessionsEnded);
+    let after = (&request, &receipt);
+    if let SignedOut::NotClosed(error) =
+        sign_out.execute_after(&api.app, after, !keep_api_tokens).await
+    {
+        return Err(error.into());
     }
-    if keep_api_tokens {
-        return Ok(answer.json(kept(&api, account).await?));
-    }
-    Ok(answer.finish())
+    kept_tokens::answer(&api, account, &receipt, keep_api_tokens).await
 }
 
 /// The event comes first: a request that is refused closes nothing. The session closer deletes the row if this

@@ -16,6 +16,8 @@ use super::super::sweeps::sweep_ended_tokens;
 use super::super::token_closer::TokenCloser;
 use super::*;
 
+const ENDS: AccountCommand = AccountCommand::EndSessions { keep_api_tokens: false };
+
 /// One event of each type, as the log keeps it.
 fn events() -> Vec<AccountEvent> {
     let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../domain/src/account/golden");
@@ -67,7 +69,7 @@ async fn issue(app: &App, account: AccountId, workspace: WorkspaceId) -> (ApiTok
     let name = Sealed { id: SealedId(app.ids.uuid()), envelope: vec![1] };
     let account_version = loaded.version;
     let row = NewApiToken { token, workspace, account, account_version, name, expires_at };
-    assert!(app.api_tokens.insert(&row, drawn.hash).await.unwrap());
+    app.api_tokens.insert(&row, drawn.hash).await.unwrap();
     (token, drawn.secret.expose_secret().to_owned())
 }
 
@@ -98,7 +100,7 @@ async fn after_a_crash_the_tokens_are_ended_in_every_workspace_and_newer_ones_st
     order(&app, others, WorkspaceCommand::Create { name, owner: bob }).await;
     let (_, of_bob) = issue(&app, bob, others).await;
     // The request is cut short right after its append.
-    ask(&app, ada, None, AccountCommand::EndApiTokens).await.unwrap();
+    ask(&app, ada, None, ENDS).await.unwrap();
     let (newer, newer_secret) = issue(&app, ada, workspaces[0]).await;
 
     for _ in 0..2 {
@@ -143,7 +145,7 @@ async fn a_workspace_that_cannot_be_read_keeps_no_other_from_revoking_and_is_tri
         issue(&app, owner, workspace).await;
     }
     for account in [ada, bob] {
-        ask(&app, account, None, AccountCommand::EndApiTokens).await.unwrap();
+        ask(&app, account, None, ENDS).await.unwrap();
     }
     damage(&harness.databases, damaged.0).await;
     let other = harness.node().await;

@@ -22,6 +22,7 @@ mod restoring;
 mod seating;
 mod server_keys;
 mod signed_out;
+mod signed_out_many;
 mod signing_in;
 mod signing_out;
 mod sweeping;
