@@ -22,6 +22,7 @@ pub(crate) mod email_addresses;
 pub(crate) mod end_tokens;
 pub(crate) mod erasure_in_log;
 pub(crate) mod expire_leases;
+pub(crate) mod issue_token;
 pub(crate) mod lease_seat;
 pub(crate) mod links;
 pub mod owners;

@@ -3,6 +3,7 @@
 use actix_web::dev::Payload;
 use actix_web::http::{Method, header};
 use actix_web::{FromRequest, HttpRequest};
+use chrono::{DateTime, Utc};
 use domain::account::{Account, AccountCommand};
 use domain::operator::{self, OperatorCommand, Scope};
 use domain::session::{Session, SessionCommand};
@@ -24,6 +25,8 @@ pub const COOKIE: &str = "__Host-lethe";
 pub struct SignedIn {
     pub account: AccountId,
     pub session: SessionId,
+    /// The password was shown then.
+    pub opened_at: DateTime<Utc>,
 }
 
 impl SignedIn {
@@ -45,7 +48,7 @@ impl SignedIn {
         let live = api.app.sessions.find(&token).await;
         let live = live.map_err(|error| Problem::unavailable(&error))?;
         let live = live.ok_or_else(|| Problem::of(ProblemKind::Unauthorised))?;
-        Ok(Self { account: live.account, session: live.session })
+        Ok(Self { account: live.account, session: live.session, opened_at: live.opened_at })
     }
 
     pub fn tenant(&self) -> TenantId {
