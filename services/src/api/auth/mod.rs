@@ -3,6 +3,7 @@
 pub mod caller;
 pub mod member;
 pub mod path_resources;
+pub mod readmission;
 pub mod recent;
 pub mod repeatable;
 pub mod sessions;
