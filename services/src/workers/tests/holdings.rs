@@ -58,7 +58,11 @@ async fn order(app: &App, workspace: WorkspaceId, command: WorkspaceCommand) {
 }
 
 /// As a request does it: on the account's version of now, in the log and then as a row.
-async fn issue(app: &App, account: AccountId, workspace: WorkspaceId) -> (ApiTokenId, String) {
+pub(super) async fn issue(
+    app: &App,
+    account: AccountId,
+    workspace: WorkspaceId,
+) -> (ApiTokenId, String) {
     let loaded = app.executor.load::<Account>(account.into(), account.0).await.unwrap();
     let (token, now) = (ApiTokenId(app.ids.uuid()), app.clock.now());
     let expires_at = now + TimeDelta::days(30);

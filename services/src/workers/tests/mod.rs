@@ -8,6 +8,7 @@ mod erased_snapshots;
 mod erasing;
 mod former_addresses;
 mod holdings;
+mod issuing;
 mod keys;
 mod known_erasures;
 mod large_erasures;
