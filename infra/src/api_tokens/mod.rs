@@ -103,7 +103,7 @@ pub struct EndedApiToken {
     pub by: EventId,
 }
 
-/// A token that works, as its person sees it.
+/// A token of a person, if its workspace knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct OwnApiToken {
@@ -111,7 +111,9 @@ pub struct OwnApiToken {
     pub workspace: WorkspaceId,
     /// Sealed under the workspace's key.
     pub name: Sealed,
-    pub expires_at: DateTime<Utc>,
+    pub issued_at: DateTime<Utc>,
+    /// To the minute; `None`: it was never used.
+    pub last_used_at: Option<DateTime<Utc>>,
 }
 
 /// A token of a workspace as it is listed.
@@ -265,7 +267,8 @@ impl ApiTokens {
                 token: ApiTokenId(row.try_get(0)?),
                 workspace: WorkspaceId(row.try_get(1)?),
                 name: Sealed::from_bytes(row.try_get(2)?).ok_or_else(damaged)?,
-                expires_at: row.try_get(3)?,
+                issued_at: row.try_get(3)?,
+                last_used_at: row.try_get(4)?,
             })
         };
         rows.iter().map(read).collect()

@@ -6,6 +6,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,7 +22,7 @@ use crate::random::NoRandomness;
 use cache::Cache;
 use rows::Rows;
 
-pub use session::{ClosedBy, Closing, LiveSession, NewSession};
+pub use session::{ClosedBy, Closing, LiveSession, NewSession, Period};
 
 const PREFIX: &str = "ls_";
 const END_AT_ONCE: i64 = 1000;
@@ -83,6 +84,14 @@ impl Sessions {
         }
         self.cache.put(hash, live, queried_at);
         Ok(Some(live))
+    }
+
+    /// The periods of those of the sessions that are open.
+    pub async fn periods(
+        &self,
+        sessions: &[SessionId],
+    ) -> Result<HashMap<SessionId, Period>, PgError> {
+        self.rows.periods(sessions).await
     }
 
     /// Deletes the row of a session whose closing event is not in the log: the session closer appends it,
