@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::api::accounts::own_tokens::{self, KeptTokens};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::path_resources::PathId;
-use crate::api::auth::signed_in::{COOKIE_CLEARED, SignedIn, shows_cookie};
+use crate::api::auth::signed_in::{SignedIn, cookie_cleared, shows_cookie};
 use crate::api::http::answer::done;
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::{Cursors, Page};
@@ -157,7 +157,7 @@ async fn close_current(
 /// The browser shows the session no more.
 fn without_cookie(mut ended: HttpResponse, shown: &HttpRequest) -> HttpResponse {
     if shows_cookie(shown) {
-        ended.headers_mut().append(header::SET_COOKIE, COOKIE_CLEARED);
+        ended.headers_mut().append(header::SET_COOKIE, cookie_cleared());
     }
     ended
 }

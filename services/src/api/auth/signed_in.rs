@@ -94,9 +94,10 @@ impl FromRequest for SignedIn {
     }
 }
 
-/// Of a cookie that nobody needs any more.
-pub const COOKIE_CLEARED: HeaderValue =
-    HeaderValue::from_static("__Host-lethe=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax");
+/// Deletes the cookie: nobody needs it any more.
+pub fn cookie_cleared() -> HeaderValue {
+    HeaderValue::from_static("__Host-lethe=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax")
+}
 
 /// Whether the session is shown by a cookie.
 pub fn shows_cookie(request: &HttpRequest) -> bool {
@@ -106,7 +107,7 @@ pub fn shows_cookie(request: &HttpRequest) -> bool {
 fn over(request: &HttpRequest) -> Problem {
     let problem = Problem::of(ProblemKind::Unauthorised);
     if shows_cookie(request) {
-        problem.with_header(header::SET_COOKIE, COOKIE_CLEARED)
+        problem.with_header(header::SET_COOKIE, cookie_cleared())
     } else {
         problem
     }

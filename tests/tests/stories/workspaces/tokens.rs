@@ -84,7 +84,8 @@ async fn what_is_asked_of_a_token_must_fit() {
     let scopes = ["workspace:read"];
     issue(json!({ "name": "x", "scopes": scopes })).await.expect(422);
     for days in [-1, 366] {
-        let requested = json!({ "name": "x", "scopes": scopes, "expires_at": in_days(days) });
+        let mut requested = json!({ "name": "x", "scopes": scopes, "expires_at": in_days(days) });
+        requested["password"] = Person::named("ada").password.into();
         assert_eq!(issue(requested).await.expect(422).field("/errors/0/pointer"), "/expires_at");
     }
 }
