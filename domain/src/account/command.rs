@@ -43,10 +43,12 @@ pub enum AccountCommand {
     RequestPasswordReset { proof: Proof },
     /// Follows the link for a new password. It proves the address, too.
     ResetPassword { proof: ProofId, credential: CredentialId, now: DateTime<Utc> },
-    /// Ends every API token that acts for the person.
-    EndApiTokens,
     /// Requests the erasure of an account that nobody verifies. The caller knows how old it is.
     EraseUnverified { now: DateTime<Utc>, due: DateTime<Utc> },
+    /// Ends every session but the one that it comes from, and every API token that acts for the person.
+    EndSessions { keep_api_tokens: bool },
+    /// Changes nothing: a guard of what issues an API token. The API tokens were ended so often before.
+    TokensEnded { times: u64 },
     /// Records a sign-in. The password was checked by the caller, against `credential`.
     SucceedLogin {
         credential: CredentialId,
@@ -93,7 +95,7 @@ impl AccountCommand {
             Self::Register { .. }
                 | Self::RequestPasswordReset { .. }
                 | Self::ResetPassword { .. }
-                | Self::EndApiTokens
+                | Self::EndSessions { .. }
                 | Self::SucceedLogin { .. }
                 | Self::FailLogin { .. }
                 | Self::CountFailedLogins { .. }

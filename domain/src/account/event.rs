@@ -46,6 +46,7 @@ events! {
         "account.username_removed" 1 => UsernameRemoved {}
         "account.password_changed" 1 => PasswordChanged { credential: CredentialId }
         "account.password_reset_requested" 1 => PasswordResetRequested { proof: Proof }
+        "account.sessions_ended" 1 => SessionsEnded {}
         "account.api_tokens_ended" 1 => ApiTokensEnded {}
         "account.login_succeeded" 1 => LoginSucceeded {
             session: SessionId,

@@ -35,6 +35,7 @@ fn every_event_of_an_account_is_kept_as_it_ever_was() {
             AccountEvent::UsernameRemoved {},
             AccountEvent::PasswordChanged { credential },
             AccountEvent::PasswordResetRequested { proof: verification },
+            AccountEvent::SessionsEnded {},
             AccountEvent::ApiTokensEnded {},
             AccountEvent::LoginSucceeded {
                 session,

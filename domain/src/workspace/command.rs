@@ -67,7 +67,8 @@ pub enum WorkspaceCommand {
     RequestDeletion { by: AccountId, now: DateTime<Utc>, due: DateTime<Utc> },
     /// Refused from the end of the grace on.
     CancelDeletion { by: AccountId, now: DateTime<Utc> },
-    /// The account of its only member has been erased: the workspace becomes due for deletion at once.
+    /// The account of its only member has been erased: the member's tokens and invitations are revoked, and the
+    /// workspace becomes due for deletion at once, if it is not being deleted yet.
     Abandon { member: AccountId, now: DateTime<Utc> },
     /// Refused before the end of the grace. Changes nothing if it is deleted already.
     CompleteDeletion { now: DateTime<Utc> },

@@ -51,7 +51,8 @@ impl LiveWorkspace {
         Ok(vec![WorkspaceEvent::DeletionCancelled {}])
     }
 
-    /// A deletion that was requested before stays due when it was.
+    /// What acts for the member, and whom the member invited, ends in any case. A deletion that was requested
+    /// before stays due when it was.
     pub(super) fn abandon(
         &self,
         member: AccountId,
@@ -60,10 +61,11 @@ impl LiveWorkspace {
         if self.members.keys().any(|account| *account != member) {
             return Err(WorkspaceError::NotAlone);
         }
-        if self.deletion.is_some() {
-            return Ok(vec![]);
+        let mut events = self.ended_of(member);
+        if self.deletion.is_none() {
+            events.push(WorkspaceEvent::DeletionRequested { requested_at: now, due: now });
         }
-        Ok(vec![WorkspaceEvent::DeletionRequested { requested_at: now, due: now }])
+        Ok(events)
     }
 
     pub(super) fn restore_deletion(&self, lost: Deletion) -> Vec<WorkspaceEvent> {

@@ -60,7 +60,7 @@ pub struct LiveWorkspace {
     pub was_shared: bool,
     /// Those that are open.
     pub invitations: BTreeMap<InvitationId, Invitation>,
-    /// Those that are not revoked; some may have expired.
+    /// Those that are not revoked; some may have expired, which are revoked as others are issued.
     pub tokens: BTreeMap<ApiTokenId, ApiToken>,
     /// A deletion that was requested and not cancelled.
     pub deletion: Option<Deletion>,

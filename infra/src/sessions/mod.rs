@@ -6,6 +6,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,7 +22,7 @@ use crate::random::NoRandomness;
 use cache::Cache;
 use rows::Rows;
 
-pub use session::{ClosedBy, Closing, LiveSession, NewSession};
+pub use session::{ClosedBy, Closing, LiveSession, NewSession, Period};
 
 const PREFIX: &str = "ls_";
 const END_AT_ONCE: i64 = 1000;
@@ -96,13 +97,12 @@ impl Sessions {
         Ok(Some(live))
     }
 
-    /// The sessions of the account except `except`, those included whose opening event is on its way.
-    pub async fn of_account(
+    /// The periods of those of the sessions that are open.
+    pub async fn periods(
         &self,
-        account: AccountId,
-        except: Option<SessionId>,
-    ) -> Result<Vec<SessionId>, PgError> {
-        self.rows.of_account(account, except).await
+        sessions: &[SessionId],
+    ) -> Result<HashMap<SessionId, Period>, PgError> {
+        self.rows.periods(sessions).await
     }
 
     /// Deletes the row of a session whose closing event is not in the log: the session closer appends it,

@@ -64,6 +64,7 @@ impl Projection for Accounts {
         "account.username_removed",
         "account.password_changed",
         "account.password_reset_requested",
+        "account.sessions_ended",
         "account.api_tokens_ended",
         "account.login_succeeded",
         "account.login_failed",
@@ -205,6 +206,7 @@ impl Account {
             | AccountEvent::UsernameRemoved {}
             | AccountEvent::PasswordChanged { .. }
             | AccountEvent::PasswordResetRequested { .. }
+            | AccountEvent::SessionsEnded {}
             | AccountEvent::ApiTokensEnded {}
             | AccountEvent::LoginSucceeded { .. }
             | AccountEvent::LoginFailed { .. }

@@ -76,6 +76,7 @@ impl Workers {
         let seats = Some(due.seats.clone());
         timers.on_every_node("lease reaper", SELDOM, seats, lease_reaper::reap_due);
         timers.on_one_node("server keys", minute, None, sweeps::sweep_server_credentials);
+        timers.on_one_node("API tokens", minute, None, sweeps::sweep_unnamed_tokens);
         timers.on_every_node("mail folder", minute, None, sweeps::sweep_mail_folder);
         timers.on_one_node("session closer", SELDOM, Some(close), session_closer::close_due);
         let departures = Wake::default();

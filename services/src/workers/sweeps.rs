@@ -9,6 +9,7 @@ use domain::account::Account;
 use domain::server::Server;
 use domain::workspace::Workspace;
 use domain::{AccountId, SubjectId, TenantId};
+use infra::api_tokens::UnnamedApiToken;
 use infra::credentials::{CredentialsError, UnnamedCredential};
 use infra::event_store::LoadError;
 use infra::keyring::{KeyringError, SubjectKind};
@@ -95,6 +96,32 @@ pub(super) async fn sweep_ended_tokens(app: App) -> Result<(), SweepError> {
             return Ok(());
         }
     }
+}
+
+/// Rows of API tokens whose event was never appended.
+pub(super) async fn sweep_unnamed_tokens(app: App) -> Result<(), SweepError> {
+    let until = app.clock.now() - NAMED_WITHIN;
+    let mut pages = Pages::of("API tokens");
+    loop {
+        let unnamed = app.api_tokens.unnamed(until, AT_ONCE, pages.skip).await?;
+        for token in &unnamed {
+            pages.leaves(token.workspace.0, name_or_delete_token(&app, token).await);
+        }
+        if pages.is_last(unnamed.len()) {
+            return Ok(());
+        }
+    }
+}
+
+async fn name_or_delete_token(app: &App, unnamed: &UnnamedApiToken) -> Result<(), SweepError> {
+    let UnnamedApiToken { token, workspace, written_at } = *unnamed;
+    let loaded = app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
+    if loaded.state.live().is_some_and(|live| live.tokens.contains_key(&token)) {
+        app.api_tokens.name(token).await?;
+    } else {
+        app.api_tokens.take_back(token, written_at).await?;
+    }
+    Ok(())
 }
 
 /// Private keys of servers whose event was never appended.

@@ -38,6 +38,7 @@ impl Worker for WorkspaceRows {
             "workspace.invitation_accepted",
             "workspace.invitation_revoked",
             "workspace.invitation_expired",
+            "workspace.api_token_issued",
             "workspace.api_token_revoked",
         ]
     }
@@ -60,6 +61,9 @@ impl Worker for WorkspaceRows {
                 }
                 erased => erased?,
             }
+        }
+        if let WorkspaceEvent::ApiTokenIssued { token, .. } = event_data {
+            app.api_tokens.name(token).await?;
         }
         if let WorkspaceEvent::ApiTokenRevoked { token } = event_data {
             app.api_tokens.delete(token).await?;

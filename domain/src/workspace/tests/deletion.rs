@@ -182,8 +182,39 @@ fn what_an_erased_person_leaves_alone_is_deleted_at_once() {
         .then_expect_error(WorkspaceError::NotAlone);
     Workspaces::with(())
         .given([created(), vec![requested()]].concat())
-        .when(abandon)
+        .when(abandon.clone())
         .then_expect_events(vec![]);
+    for is_requested in [false, true] {
+        let requested = is_requested.then(requested);
+        let at_once = (!is_requested).then(|| WorkspaceEvent::DeletionRequested {
+            requested_at: in_days(1),
+            due: in_days(1),
+        });
+        let ended = [
+            WorkspaceEvent::ApiTokenRevoked { token: TOKEN },
+            WorkspaceEvent::InvitationRevoked { invitation: INVITATION },
+        ];
+        Workspaces::with(())
+            .given([with_what_acts(), requested.into_iter().collect()].concat())
+            .when(abandon.clone())
+            .then_expect_events(ended.into_iter().chain(at_once).collect());
+    }
+}
+
+/// A token and an invitation of ada's, who is alone.
+fn with_what_acts() -> Vec<WorkspaceEvent> {
+    let rights = vec![Right::ReadRuns];
+    let token = TOKEN;
+    let issued =
+        WorkspaceEvent::ApiTokenIssued { token, account: ADA, rights, expires_at: in_days(30) };
+    let invited = WorkspaceEvent::MemberInvited {
+        invitation: INVITATION,
+        email: Personal::Apart,
+        role: Role::Viewer,
+        by: ADA,
+        until: in_days(7),
+    };
+    [created(), vec![issued, invited]].concat()
 }
 
 #[test]

@@ -12,8 +12,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::api::ApiData;
-use crate::api::accounts::kept_tokens::{self, KeptTokens};
 use crate::api::accounts::link::LinkRequest;
+use crate::api::accounts::own_tokens::{self, KeptTokens};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::auth::step_up::step_up;
@@ -83,13 +83,13 @@ async fn change(
     if let Some(earlier) = api.app.executor.find_earlier(&request).await? {
         let planned = changes(CredentialId(Uuid::nil()));
         repeat(&api.app, (account, &planned), (&request, &earlier)).await?;
-        return kept_tokens::answer(&api, account, &earlier, keep_api_tokens).await;
+        return own_tokens::answer(&api, account, &earlier, keep_api_tokens).await;
     }
     let loaded = step_up(&api, &mut request, account, &form.current).await?;
     let (except, expected) = (Some(signed_in.session), matches.0.matched(loaded.version)?);
     let set = SetPassword { account, password: form.new, except, expected };
     let receipt = set.execute(&api.app, &request, changes).await?;
-    kept_tokens::answer(&api, account, &receipt, keep_api_tokens).await
+    own_tokens::answer(&api, account, &receipt, keep_api_tokens).await
 }
 
 #[derive(ToSchema)]

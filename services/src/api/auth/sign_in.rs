@@ -23,6 +23,7 @@ use uuid::Uuid;
 
 use crate::api::after_answer::RefusedSignIn;
 use crate::api::auth::caller::Caller;
+use crate::api::auth::repeatable::TokenKind;
 use crate::api::auth::signed_in::COOKIE;
 use crate::api::http::answer::written;
 use crate::api::http::body::Body;
@@ -39,6 +40,8 @@ const NOBODY: AccountId = AccountId(STRANGERS);
 /// Far longer than a sign-in takes from its row to its event.
 const CUT_SHORT_AFTER: TimeDelta = TimeDelta::minutes(10);
 const NO_CREDENTIAL: CredentialId = CredentialId(Uuid::nil());
+const SESSION: TokenKind =
+    TokenKind { label: "session", draw: Sessions::draw_token, of_secret: Sessions::token_of };
 
 pub fn routes(routes: &mut Routes) {
     routes.add(__path_open, open);
@@ -142,7 +145,7 @@ async fn admit(
     (session, kind): (SessionId, SessionKind),
     request: &Request,
 ) -> Result<HttpResponse, Problem> {
-    let tokens = tokens(api, caller, request).await?;
+    let tokens = SESSION.tokens(api, caller, request).await?;
     let config = &api.app.config;
     let opening = NewSession {
         session,
@@ -181,21 +184,6 @@ async fn admit(
         answer.cookie(cookie(secret, opening.absolute));
     }
     Ok(answer.json(body))
-}
-
-/// The token for a new session, and the one that the same request had yesterday.
-async fn tokens(
-    api: &Api,
-    caller: &Caller,
-    request: &Request,
-) -> Result<Vec<BearerToken>, Problem> {
-    let Some(body) = request.body.as_ref().filter(|_| caller.may_repeat()) else {
-        let drawn = Sessions::draw_token().map_err(|error| Problem::unavailable(&error))?;
-        return Ok(vec![drawn]);
-    };
-    let of = (request.tenant, request.command);
-    let secrets = api.app.keyring.request_macs.secrets("session", of, body).await?;
-    Ok(secrets.iter().map(|secret| Sessions::token_of(secret)).collect())
 }
 
 /// Writes the row of the session, unless the same request, on whatever node, has written it. `None`: it was

@@ -1,8 +1,10 @@
 //! Whose session it is, or whose token.
 
 use actix_web::dev::Payload;
+use actix_web::http::header::HeaderValue;
 use actix_web::http::{Method, header};
 use actix_web::{FromRequest, HttpRequest};
+use chrono::{DateTime, Utc};
 use domain::account::{Account, AccountCommand};
 use domain::operator::{self, OperatorCommand, Scope};
 use domain::session::{Session, SessionCommand};
@@ -24,6 +26,8 @@ pub const COOKIE: &str = "__Host-lethe";
 pub struct SignedIn {
     pub account: AccountId,
     pub session: SessionId,
+    /// The password was shown then.
+    pub opened_at: DateTime<Utc>,
 }
 
 impl SignedIn {
@@ -44,8 +48,8 @@ impl SignedIn {
         let token = presented_token(request, &api)?;
         let live = api.app.sessions.find(&token).await;
         let live = live.map_err(|error| Problem::unavailable(&error))?;
-        let live = live.ok_or_else(|| Problem::of(ProblemKind::Unauthorised))?;
-        Ok(Self { account: live.account, session: live.session })
+        let live = live.ok_or_else(|| over(request))?;
+        Ok(Self { account: live.account, session: live.session, opened_at: live.opened_at })
     }
 
     pub fn tenant(&self) -> TenantId {
@@ -90,6 +94,25 @@ impl FromRequest for SignedIn {
     }
 }
 
+/// Deletes the cookie: nobody needs it any more.
+pub fn cookie_cleared() -> HeaderValue {
+    HeaderValue::from_static("__Host-lethe=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax")
+}
+
+/// Whether the session is shown by a cookie.
+pub fn shows_cookie(request: &HttpRequest) -> bool {
+    bearer(request).is_none() && request.cookie(COOKIE).is_some()
+}
+
+fn over(request: &HttpRequest) -> Problem {
+    let problem = Problem::of(ProblemKind::Unauthorised);
+    if shows_cookie(request) {
+        problem.with_header(header::SET_COOKIE, cookie_cleared())
+    } else {
+        problem
+    }
+}
+
 /// The token that is shown; a cookie only where no other site can have sent it.
 fn presented_token(request: &HttpRequest, api: &ApiData) -> Result<String, Problem> {
     if let Some(token) = bearer(request) {
@@ -126,6 +149,16 @@ fn bearer(request: &HttpRequest) -> Option<&str> {
 pub struct Operator(pub OperatorToken);
 
 impl Operator {
+    /// # Errors
+    /// No live token is shown.
+    pub async fn find(request: &HttpRequest) -> Result<Self, Problem> {
+        let unauthorised = || Problem::of(ProblemKind::Unauthorised);
+        let token = bearer(request).ok_or_else(unauthorised)?;
+        let found = Api::of(request)?.app.operators.find(token).await;
+        let found = found.map_err(|error| Problem::unavailable(&error))?;
+        found.map(Self).ok_or_else(unauthorised)
+    }
+
     /// # Errors
     /// A scope that does not reach so far.
     pub fn needs(&self, scope: Scope) -> Result<(), Problem> {
@@ -166,15 +199,8 @@ impl FromRequest for Operator {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let api = Api::of(request);
-        let token = bearer(request).map(ToOwned::to_owned);
-        Box::pin(async move {
-            let unauthorised = || Problem::of(ProblemKind::Unauthorised);
-            let token = token.ok_or_else(unauthorised)?;
-            let found = api?.app.operators.find(&token).await;
-            let found = found.map_err(|error| Problem::unavailable(&error))?;
-            found.map(Self).ok_or_else(unauthorised)
-        })
+        let request = request.clone();
+        Box::pin(async move { Self::find(&request).await })
     }
 }
 

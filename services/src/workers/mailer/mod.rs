@@ -153,6 +153,7 @@ fn account_mails(event: AccountEvent) -> Vec<AccountMail> {
         AccountEvent::ErasureCancelled {} => notice(MailKind::ErasureCancelled, None),
         AccountEvent::EmailVerified {}
         | AccountEvent::EmailChangeCancelled {}
+        | AccountEvent::SessionsEnded {}
         | AccountEvent::ApiTokensEnded {}
         | AccountEvent::Rectified { .. }
         | AccountEvent::UsernameRemoved {}
