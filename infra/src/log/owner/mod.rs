@@ -222,7 +222,7 @@ impl Node {
             let Some(why) = running.stands_still(at, self.options.stands_still) else { continue };
             tracing::error!(reader = reader.label, why, "a reader stands still");
             self.restarts.with_label_values(&[name(&reader.label)]).inc();
-            running.task.abort();
+            running.abort();
             self.stood_still.insert(reader.label.clone(), why);
         }
     }

@@ -55,6 +55,12 @@ impl Running {
         ))
     }
 
+    /// Rolls it back.
+    pub(super) fn abort(&mut self) {
+        self.stops_by = Some(Instant::now());
+        self.task.abort();
+    }
+
     /// How it has ended; `None` while it works. One that does not stop in time is aborted: its transaction is
     /// rolled back.
     pub(super) fn ended(&mut self) -> Option<Ended> {
