@@ -3,6 +3,7 @@
 mod accounts;
 mod backups;
 mod command_line;
+mod cors;
 mod demo;
 mod endpoints;
 mod erased;
