@@ -66,6 +66,9 @@ impl AggregateRoot for Operator {
             (Self::Live { .. }, OperatorCommand::FinishExport { through, events, complete }) => {
                 Ok(vec![OperatorEvent::ExportFinished { through, events, complete }])
             }
+            (Self::Live { .. }, OperatorCommand::FindAccount { account }) => {
+                Ok(vec![OperatorEvent::AccountFound { account }])
+            }
             (Self::Live { .. }, OperatorCommand::ReleaseStream { stream, position }) => {
                 Ok(vec![OperatorEvent::StreamReleased { stream, position }])
             }
@@ -100,6 +103,7 @@ impl Aggregate for Operator {
             OperatorEvent::TokenRevoked {} => *self = Self::Ended,
             OperatorEvent::ExportStarted { .. }
             | OperatorEvent::ExportFinished { .. }
+            | OperatorEvent::AccountFound { .. }
             | OperatorEvent::StreamReleased { .. } => {}
         }
     }

@@ -94,6 +94,7 @@ actions! {
     CancelRun StartRuns Allowed Any;
     RetryRun StartRuns Refused Verified;
     ReadRunLog ReadLogs Allowed Any;
+    ReadTrail ReadAudit Allowed Any;
 }
 
 impl WorkspaceAction {
