@@ -18,6 +18,7 @@ mod mailing;
 mod memory;
 mod metrics;
 mod mistyped;
+mod operators;
 mod pooled;
 mod readiness;
 mod refusals;
