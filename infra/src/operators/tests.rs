@@ -37,9 +37,11 @@ async fn a_token_opens_until_it_expires_or_is_revoked() {
     assert_eq!(first_page, listed[..1]);
     assert_eq!(operators.list(Some(last), 10).await.unwrap(), listed[1..]);
     listed.sort_by_key(|token| token.revoked_at.is_some());
-    let revoked_at = |token: &ListedOperatorToken| (token.name.clone(), token.scope, token.revoked_at);
+    let revoked_at =
+        |token: &ListedOperatorToken| (token.name.clone(), token.scope, token.revoked_at);
     let now = Some(clock.now());
-    let expected = [(Some("support desk".to_owned()), Scope::Admin, None), (None, Scope::Audit, now)];
+    let expected =
+        [(Some("support desk".to_owned()), Scope::Admin, None), (None, Scope::Audit, now)];
     assert_eq!(listed.iter().map(revoked_at).collect::<Vec<_>>(), expected);
     clock.advance(TimeDelta::days(1));
     assert_eq!(find(&first).await, None);

@@ -87,11 +87,7 @@ pub async fn page(
 ///
 /// # Errors
 /// As of [`page`].
-pub async fn newest(
-    pool: &Pool,
-    filter: &Filter,
-    limit: i64,
-) -> Result<Vec<Recorded>, FeedError> {
+pub async fn newest(pool: &Pool, filter: &Filter, limit: i64) -> Result<Vec<Recorded>, FeedError> {
     let client = pool.get().await.map_err(PgError::from)?;
     let statement = if filter.stream.is_some() { FIND_NEWEST_IN_STREAM } else { FIND_NEWEST };
     let mut positions = find(&client, statement, filter, 0, limit).await?;
@@ -105,11 +101,7 @@ pub async fn newest(
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn position_of(
-    pool: &Pool,
-    stream: Uuid,
-    version: i64,
-) -> Result<Option<i64>, PgError> {
+pub async fn position_of(pool: &Pool, stream: Uuid, version: i64) -> Result<Option<i64>, PgError> {
     let client = pool.get().await?;
     let statement = client.prepare_cached(FIND_POSITION).await?;
     let found = client.query_opt(&statement, &[&stream, &version]).await?;

@@ -99,12 +99,7 @@ pub async fn run(subcommand: TokenSubcommand, app: &App) -> Result<(), CliError>
 }
 
 /// The token stands alone on standard output, so that a script can take it.
-async fn create(
-    scope: Scope,
-    days: u16,
-    name: Option<&str>,
-    app: &App,
-) -> Result<(), CliError> {
+async fn create(scope: Scope, days: u16, name: Option<&str>, app: &App) -> Result<(), CliError> {
     let drawn = Operators::draw_token().map_err(CliError::failed)?;
     let id = TokenId(app.ids.uuid());
     let expires_at = app.clock.now() + TimeDelta::days(days.into());

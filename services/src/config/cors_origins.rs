@@ -12,9 +12,13 @@ pub struct CorsOrigins(Vec<String>);
 /// Why a text is no such list. It does not repeat the text.
 #[derive(Debug, thiserror::Error)]
 pub enum CorsOriginsError {
-    #[error("`*` is not allowed: name each origin, such as https://app.example, separated by commas")]
+    #[error(
+        "`*` is not allowed: name each origin, such as https://app.example, separated by commas"
+    )]
     Every,
-    #[error("each must be https://HOST, with a port if need be and without a path, separated by commas")]
+    #[error(
+        "each must be https://HOST, with a port if need be and without a path, separated by commas"
+    )]
     Form,
     #[error("each must begin with https://, except on this machine (localhost)")]
     Clear,
@@ -83,7 +87,8 @@ mod tests {
         assert_eq!(read(""), Ok(String::new()));
         assert_eq!(
             read("https://App.Example:443/, http://localhost:5173,https://bücher.example:8443"),
-            Ok("https://app.example,http://localhost:5173,https://xn--bcher-kva.example:8443".into())
+            Ok("https://app.example,http://localhost:5173,https://xn--bcher-kva.example:8443"
+                .into())
         );
         let listed: CorsOrigins = "https://app.example".parse().unwrap();
         assert!(listed.has(b"https://app.example"));

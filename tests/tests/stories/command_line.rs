@@ -67,7 +67,8 @@ async fn are_read(installation: &Installation) {
 async fn an_operators_token_opens_what_its_scope_says_until_it_is_revoked() {
     let installation = Installation::new().await;
     let lethe = installation.node().await;
-    let made = installation.run(&["token", "create", "--days", "1", "--name", "support desk"]).await;
+    let made =
+        installation.run(&["token", "create", "--days", "1", "--name", "support desk"]).await;
     let (code, token, said) = printed(&made);
     assert_eq!(code, Some(0), "{said}");
     let id = said.split([' ', ',']).nth(1).unwrap().to_owned();

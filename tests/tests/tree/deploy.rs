@@ -138,9 +138,9 @@ fn links_lead_to_the_proxy_of_the_compose_file_and_the_image_alone_asks_where_th
     assert!(refused.starts_with("public_url: is needed"), "{refused}");
     let compose = services()["lethe"].clone();
     let lines = compose.lines().filter_map(|line| line.trim().split_once(": "));
-    let compose = lines
-        .filter(|(name, _)| name.starts_with("LETHE_"))
-        .map(|(name, value)| (name.to_owned(), value.replace("${LETHE_HOST:-localhost}", "h.example")));
+    let compose = lines.filter(|(name, _)| name.starts_with("LETHE_")).map(|(name, value)| {
+        (name.to_owned(), value.replace("${LETHE_HOST:-localhost}", "h.example"))
+    });
     let config = of(image.into_iter().chain(compose).collect()).unwrap();
     assert_eq!(config.public_url_at(config.listen), "https://h.example");
     assert!(config.network_warnings().is_empty(), "{:?}", config.network_warnings());

@@ -120,10 +120,7 @@ fn an_invitation_is_revoked() {
 fn an_invitation_is_declined_once_and_makes_no_member_afterwards() {
     let declines = || WorkspaceCommand::DeclineInvitation { invitation: INVITATION };
     let declined = WorkspaceEvent::InvitationDeclined { invitation: INVITATION };
-    Workspaces::with(())
-        .given(given())
-        .when(declines())
-        .then_expect_events(vec![declined.clone()]);
+    Workspaces::with(()).given(given()).when(declines()).then_expect_events(vec![declined.clone()]);
     let after = [given(), vec![declined]].concat();
     for command in [declines(), accept(now())] {
         Workspaces::with(())

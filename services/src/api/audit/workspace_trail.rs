@@ -165,7 +165,8 @@ async fn list(
 fn check_range(filter: &TrailFilter) -> Result<(), Problem> {
     match (filter.from, filter.to) {
         (Some(from), Some(to)) if from >= to => {
-            let later = FieldError::new(At::Parameter("to".to_owned()), "this must be after `from`");
+            let later =
+                FieldError::new(At::Parameter("to".to_owned()), "this must be after `from`");
             Err(Problem::invalid(ProblemKind::BadQuery, vec![later]))
         }
         _ => Ok(()),

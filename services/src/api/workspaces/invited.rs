@@ -104,10 +104,7 @@ async fn decline(
     Ok(HttpResponse::NoContent().finish())
 }
 
-async fn named(
-    api: &Api,
-    link: &LinkRequest,
-) -> Result<(WorkspaceId, InvitationId), Problem> {
+async fn named(api: &Api, link: &LinkRequest) -> Result<(WorkspaceId, InvitationId), Problem> {
     let (of, id) = link.subject(api, LinkPurpose::AcceptInvitation).await?;
     Ok((WorkspaceId(of.0), InvitationId(id.0)))
 }
