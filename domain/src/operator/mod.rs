@@ -91,6 +91,9 @@ impl AggregateRoot for Operator {
             (Self::Live { .. }, OperatorCommand::StartExport { through }) => {
                 Ok(vec![OperatorEvent::ExportStarted { through }])
             }
+            (Self::Live { .. }, OperatorCommand::FindAccount { account }) => {
+                Ok(vec![OperatorEvent::AccountFound { account }])
+            }
             (Self::Live { .. }, OperatorCommand::ReleaseStream { stream, position }) => {
                 Ok(vec![OperatorEvent::StreamReleased { stream, position }])
             }
@@ -131,7 +134,7 @@ impl Aggregate for Operator {
             OperatorEvent::ExportFinished { .. } => {
                 self.set_open_exports(self.open_exports().saturating_sub(1));
             }
-            OperatorEvent::StreamReleased { .. } => {}
+            OperatorEvent::AccountFound { .. } | OperatorEvent::StreamReleased { .. } => {}
         }
     }
 }

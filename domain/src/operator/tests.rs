@@ -3,6 +3,7 @@ use cqrs_es::test::TestFramework;
 use uuid::Uuid;
 
 use super::{Operator, OperatorCommand, OperatorError, OperatorEvent, Scope};
+use crate::AccountId;
 
 type Operators = TestFramework<Operator>;
 
@@ -60,6 +61,10 @@ fn what_is_done_with_a_token_is_remembered() {
         (
             OperatorCommand::FinishExport { through: 7, events: 7, complete: true },
             OperatorEvent::ExportFinished { through: 7, events: 7, complete: true },
+        ),
+        (
+            OperatorCommand::FindAccount { account: AccountId(stream) },
+            OperatorEvent::AccountFound { account: AccountId(stream) },
         ),
         (
             OperatorCommand::ReleaseStream { stream, position: 3 },

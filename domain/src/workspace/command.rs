@@ -46,6 +46,8 @@ pub enum WorkspaceCommand {
     },
     /// `by` becomes a member. That the invitation is theirs was checked by the caller.
     AcceptInvitation { by: AccountId, invitation: InvitationId, now: DateTime<Utc> },
+    /// Whom the invitation is for does not want it; that it is theirs was checked by the caller.
+    DeclineInvitation { invitation: InvitationId },
     /// Withdraws an open invitation.
     RevokeInvitation { by: AccountId, invitation: InvitationId },
     /// Changes nothing if it is not open any more.
@@ -89,6 +91,7 @@ impl WorkspaceCommand {
                 | Self::NobodyDepends { .. }
                 | Self::RemoveMember { .. }
                 | Self::RemoveErasedMember { .. }
+                | Self::DeclineInvitation { .. }
                 | Self::RevokeInvitation { .. }
                 | Self::RevokeApiToken { .. }
                 | Self::RevokeTokensOf { .. }

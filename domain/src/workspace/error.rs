@@ -45,7 +45,7 @@ pub enum WorkspaceError {
     NotAPurpose,
     #[error("there is no open invitation with this id")]
     NoSuchInvitation,
-    #[error("this invitation was used, revoked or replaced: ask for a new one")]
+    #[error("this invitation was used, declined, revoked or replaced: ask for a new one")]
     InvitationGone,
     #[error("this invitation has expired: ask for a new one")]
     InvitationExpired,

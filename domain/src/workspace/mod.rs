@@ -174,6 +174,7 @@ impl LiveWorkspace {
             WorkspaceCommand::AcceptInvitation { by, invitation, now } => {
                 self.accept(by, invitation, now)
             }
+            WorkspaceCommand::DeclineInvitation { invitation } => self.decline(invitation),
             WorkspaceCommand::RevokeInvitation { by, invitation } => {
                 self.revoke_invitation(by, invitation)
             }
@@ -217,6 +218,7 @@ impl LiveWorkspace {
                 self.invitations.insert(invitation, Invitation { email, role, by, until });
             }
             WorkspaceEvent::InvitationAccepted { invitation, .. }
+            | WorkspaceEvent::InvitationDeclined { invitation }
             | WorkspaceEvent::InvitationRevoked { invitation }
             | WorkspaceEvent::InvitationExpired { invitation } => {
                 self.invitations.remove(&invitation);

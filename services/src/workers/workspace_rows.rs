@@ -37,6 +37,7 @@ impl Worker for WorkspaceRows {
             "workspace.member_invited",
             "workspace.invitation_accepted",
             "workspace.invitation_revoked",
+            "workspace.invitation_declined",
             "workspace.invitation_expired",
             "workspace.api_token_issued",
             "workspace.api_token_revoked",
@@ -51,6 +52,7 @@ impl Worker for WorkspaceRows {
             return Ok(app.invitations.put(tx, invitation, workspace, until).await?);
         }
         if let WorkspaceEvent::InvitationAccepted { invitation, .. }
+        | WorkspaceEvent::InvitationDeclined { invitation }
         | WorkspaceEvent::InvitationRevoked { invitation }
         | WorkspaceEvent::InvitationExpired { invitation } = event_data
         {

@@ -92,6 +92,8 @@ fn until_it_is_cancelled_rights_are_taken_away_and_whoever_wants_leaves() {
         ends(WorkspaceCommand::RemoveMember { by, member: BOB }, removed.clone());
     }
     let (by, invitation, token) = (ADA, INVITATION, TOKEN);
+    let declines = WorkspaceCommand::DeclineInvitation { invitation };
+    ends(declines, WorkspaceEvent::InvitationDeclined { invitation });
     let revokes = WorkspaceCommand::RevokeInvitation { by, invitation };
     ends(revokes, WorkspaceEvent::InvitationRevoked { invitation });
     let revokes = WorkspaceCommand::RevokeApiToken { by, token };
@@ -108,6 +110,7 @@ fn until_it_is_cancelled_a_workspace_is_read_and_what_is_there_is_ended() {
         // What only reads, and has a right that also changes; and a request that is sent again.
         WorkspaceAction::ListApiTokens,
         WorkspaceAction::RequestDeletion,
+        WorkspaceAction::DeleteWorkspace,
         WorkspaceAction::CancelDeletion,
         // What ends something.
         WorkspaceAction::RemoveMember,

@@ -83,7 +83,7 @@ impl Filter {
     }
 }
 
-fn event_type(text: &str) -> Result<String, &'static str> {
+pub(super) fn event_type(text: &str) -> Result<String, &'static str> {
     let fits = text.len() <= 64
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'.' | b'_'));
     if fits {

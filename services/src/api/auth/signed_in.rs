@@ -13,7 +13,7 @@ use futures_util::future::LocalBoxFuture;
 use infra::event_store::{Guard, Request};
 use infra::operators::OperatorToken;
 
-use crate::api::auth::caller::Caller;
+use crate::api::auth::caller::{Caller, has_body};
 use crate::api::http::body::is_json;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::{Api, ApiData};
@@ -113,7 +113,8 @@ fn over(request: &HttpRequest) -> Problem {
     }
 }
 
-/// The token that is shown; a cookie only where no other site can have sent it.
+/// The token that is shown; a cookie only where no other site can have sent it: a form of another site has
+/// its origin, and is no JSON.
 fn presented_token(request: &HttpRequest, api: &ApiData) -> Result<String, Problem> {
     if let Some(token) = bearer(request) {
         return Ok(token.to_owned());
@@ -121,7 +122,8 @@ fn presented_token(request: &HttpRequest, api: &ApiData) -> Result<String, Probl
     let cookie = request.cookie(COOKIE).ok_or_else(|| Problem::of(ProblemKind::Unauthorised))?;
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let origin = request.headers().get(header::ORIGIN).map(header::HeaderValue::as_bytes);
-    if !reads && (!is_json(request) || origin != Some(api.origin().as_bytes())) {
+    let is_form = has_body(request) && !is_json(request);
+    if !reads && (is_form || origin != Some(api.origin().as_bytes())) {
         return Err(Problem::of(ProblemKind::ForeignOrigin));
     }
     Ok(cookie.value().to_owned())

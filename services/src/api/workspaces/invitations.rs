@@ -132,12 +132,12 @@ async fn invite(
     Err(Problem::of(ProblemKind::Unavailable).with_header(header::RETRY_AFTER, 1))
 }
 
-async fn load(api: &Api, workspace: WorkspaceId) -> Result<Loaded<Workspace>, Problem> {
+pub(super) async fn load(api: &Api, workspace: WorkspaceId) -> Result<Loaded<Workspace>, Problem> {
     Ok(api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?)
 }
 
 /// `None` once the key of the address is erased.
-async fn address(
+pub(super) async fn address(
     api: &Api,
     workspace: WorkspaceId,
     id: InvitationId,
@@ -306,9 +306,9 @@ async fn owner_stays(
     }
 }
 
-/// Only the invited address may accept: a forwarded mail is not enough. The guard says that it is still theirs
-/// when they join.
-async fn check_is_theirs(
+/// An invitation is for the address alone: a forwarded mail is not enough. The guard says that it is still theirs
+/// when events are appended.
+pub(super) async fn check_is_theirs(
     api: &Api,
     signed_in: &SignedIn,
     sent_to: &EmailAddress,

@@ -3,6 +3,7 @@
 pub mod api_tokens;
 pub mod deletion;
 pub mod invitations;
+pub mod invited;
 pub mod members;
 pub mod roles;
 pub mod workspace;
@@ -14,6 +15,7 @@ pub fn routes(routes: &mut Routes) {
     members::routes(routes);
     roles::routes(routes);
     invitations::routes(routes);
+    invited::routes(routes);
     api_tokens::routes(routes);
     deletion::routes(routes);
 }

@@ -1,5 +1,6 @@
 //! Signing in and out, on several devices.
 
+use reqwest::Method;
 use serde_json::json;
 use tests::{Answer, Installation, Person, until};
 
@@ -122,9 +123,11 @@ async fn a_browsers_cookie_changes_nothing_from_another_site() {
     assert_eq!(refused.field("/type"), "/problems/foreign-origin");
     browser.post("/v1/me/email-verification", json!({})).await.expect(403);
     let own = browser.saying("Origin", node.api());
-    own.delete("/v1/me/sessions/current").await.expect(403);
-    let signs_out = own.call("DELETE".parse().unwrap(), "/v1/me/sessions/current");
-    let signed_out = signs_out.json(json!({})).send().await.expect(204);
+    let form = own.call(Method::POST, "/v1/me/email-verification");
+    form.bytes("text/plain", "{}").send().await.expect(403);
+    foreign.delete("/v1/me/sessions/current").await.expect(403);
+    browser.delete("/v1/me/sessions/current").await.expect(403);
+    let signed_out = own.delete("/v1/me/sessions/current").await.expect(204);
     assert!(clears_cookie(&signed_out), "{:?}", signed_out.headers);
     let over = browser.get("/v1/me").await.expect(401);
     assert!(clears_cookie(&over), "{:?}", over.headers);
