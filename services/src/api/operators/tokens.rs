@@ -25,7 +25,7 @@ pub fn routes(routes: &mut Routes) {
 #[schema(as = OperatorToken)]
 pub struct OperatorTokenView {
     token_id: Uuid,
-    /// What it is for, as `lethe token create --name` was told.
+    /// What it is for, as `lethe token create --name` was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     /// `admin` or `audit`.
