@@ -38,8 +38,7 @@ async fn until_the_deletion_is_taken_back_the_workspace_is_only_read() {
     delete_workspace(&harness, &harness.ada, "eve", 3).await.expect(403);
     let long = delete_workspace(&harness, &harness.ada, "ada", 99).await.expect(422);
     assert_eq!(long.field("/errors/0/pointer"), "/grace_days");
-    let bare = harness.ada.post(&harness.at("deletion"), json!({}));
-    bare.await.expect(428);
+    harness.ada.post(&harness.at("deletion"), json!({})).await.expect(428);
 
     let requested = delete_workspace(&harness, &harness.ada, "ada", 3).await.expect(202);
 
