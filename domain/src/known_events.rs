@@ -11,12 +11,14 @@ use crate::run::RunEvent;
 use crate::seat::SeatEvent;
 use crate::server::ServerEvent;
 use crate::session::SessionEvent;
+use crate::strangers::StrangersEvent;
 use crate::workspace::WorkspaceEvent;
 
 static NEWEST: LazyLock<HashMap<&str, i16>> = LazyLock::new(|| {
     let all = [
         AccountEvent::TYPES,
         SessionEvent::TYPES,
+        StrangersEvent::TYPES,
         OperatorEvent::TYPES,
         LogEvent::TYPES,
         WorkspaceEvent::TYPES,

@@ -19,6 +19,7 @@ pub mod run;
 pub mod seat;
 pub mod server;
 pub mod session;
+pub mod strangers;
 #[cfg(test)]
 mod upcasting_tests;
 pub mod workspace;

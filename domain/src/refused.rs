@@ -7,6 +7,7 @@ use crate::run::RunError;
 use crate::seat::SeatError;
 use crate::server::ServerError;
 use crate::session::SessionError;
+use crate::strangers::StrangersError;
 use crate::workspace::WorkspaceError;
 
 /// Why a command was refused: what the aggregate answered, in its own words.
@@ -16,6 +17,7 @@ use crate::workspace::WorkspaceError;
 pub enum Refused {
     Account(#[from] AccountError),
     Session(#[from] SessionError),
+    Strangers(#[from] StrangersError),
     Log(#[from] LogError),
     Operator(#[from] OperatorError),
     Workspace(#[from] WorkspaceError),

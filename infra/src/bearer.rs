@@ -35,9 +35,13 @@ impl BearerToken {
     /// Like [`Self::draw`], with a checksum at the end that finds typing errors.
     pub(crate) fn draw_checked(prefix: &str) -> Result<Self, NoRandomness> {
         let random = Zeroizing::new(random::bytes::<32>()?);
-        let with_checksum =
-            Zeroizing::new([random.as_slice(), &checksum(prefix, &random)].concat());
-        Ok(Self::of(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(&*with_checksum))))
+        Ok(Self::of_secret_checked(prefix, &random))
+    }
+
+    /// Like [`Self::of_secret`], with that checksum.
+    pub(crate) fn of_secret_checked(prefix: &str, secret: &[u8; 32]) -> Self {
+        let with_checksum = Zeroizing::new([secret.as_slice(), &checksum(prefix, secret)].concat());
+        Self::of(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(&*with_checksum)))
     }
 
     fn of(secret: String) -> Self {
@@ -68,6 +72,10 @@ impl TokenHash {
     /// The 32 bytes of the hash.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
     }
 }
 

@@ -26,6 +26,14 @@ impl Mailbox {
         until(&format!("mail {count} to {address}"), found).await
     }
 
+    /// A mail to this address that is none of `before`, once it is there. The mails of an invitation are deleted
+    /// when it ends, so that their number says nothing.
+    pub async fn another(&self, address: &str, before: &[Mail]) -> Mail {
+        let is_new = |mail: &Mail| before.iter().all(|other| other.text != mail.text);
+        let found = async || self.mails(address).into_iter().find(is_new);
+        until(&format!("another mail to {address}"), found).await
+    }
+
     /// Every mail to this address, the oldest first.
     pub fn mails(&self, address: &str) -> Vec<Mail> {
         let mut files: Vec<_> = std::fs::read_dir(&self.0)

@@ -43,8 +43,12 @@ pub enum AccountCommand {
     RequestPasswordReset { proof: Proof },
     /// Follows the link for a new password. It proves the address, too.
     ResetPassword { proof: ProofId, credential: CredentialId, now: DateTime<Utc> },
-    /// Ends every API token that acts for the person.
-    EndApiTokens,
+    /// Requests the erasure of an account that nobody verifies. The caller knows how old it is.
+    EraseUnverified { now: DateTime<Utc>, due: DateTime<Utc> },
+    /// Ends every session but the one that it comes from, and every API token that acts for the person.
+    EndSessions { keep_api_tokens: bool },
+    /// Changes nothing: a guard of what issues an API token. The API tokens were ended so often before.
+    TokensEnded { times: u64 },
     /// Records a sign-in. The password was checked by the caller, against `credential`.
     SucceedLogin {
         credential: CredentialId,
@@ -54,6 +58,8 @@ pub enum AccountCommand {
     },
     /// Records an attempt to sign in that was refused.
     FailLogin { reason: LoginRefusal, ip: Personal<LoginIp>, user_agent: Personal<LoginUserAgent> },
+    /// The attempts that were not recorded one by one.
+    CountFailedLogins { from: DateTime<Utc>, until: DateTime<Utc>, count: u64 },
     /// For a purpose that rests on consent. Changes nothing if it is given for this version
     /// already.
     GiveConsent { purpose: Purpose, policy_version: u32 },
@@ -89,9 +95,10 @@ impl AccountCommand {
             Self::Register { .. }
                 | Self::RequestPasswordReset { .. }
                 | Self::ResetPassword { .. }
-                | Self::EndApiTokens
+                | Self::EndSessions { .. }
                 | Self::SucceedLogin { .. }
                 | Self::FailLogin { .. }
+                | Self::CountFailedLogins { .. }
                 | Self::Remain
                 | Self::Verified { .. }
                 | Self::CancelErasure { .. }

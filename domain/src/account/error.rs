@@ -34,6 +34,8 @@ pub enum AccountError {
     CredentialReplaced,
     #[error("the password has been changed since it was verified: send the new one")]
     PasswordReplaced,
+    #[error("the API tokens of the account were ended meanwhile: issue another one")]
+    TokensEnded,
     #[error("the address of the account has been changed meanwhile: look at it, and try again")]
     EmailReplaced,
     #[error(

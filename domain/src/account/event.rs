@@ -46,6 +46,7 @@ events! {
         "account.username_removed" 1 => UsernameRemoved {}
         "account.password_changed" 1 => PasswordChanged { credential: CredentialId }
         "account.password_reset_requested" 1 => PasswordResetRequested { proof: Proof }
+        "account.sessions_ended" 1 => SessionsEnded {}
         "account.api_tokens_ended" 1 => ApiTokensEnded {}
         "account.login_succeeded" 1 => LoginSucceeded {
             session: SessionId,
@@ -56,6 +57,11 @@ events! {
             reason: LoginRefusal,
             ip: Personal<LoginIp>,
             user_agent: Personal<LoginUserAgent>,
+        }
+        "account.logins_failed" 1 => LoginsFailed {
+            from: DateTime<Utc>,
+            until: DateTime<Utc>,
+            count: u64,
         }
         "account.consent_given" 1 => ConsentGiven { purpose: Purpose, policy_version: u32 }
         "account.consent_withdrawn" 1 => ConsentWithdrawn { purpose: Purpose }

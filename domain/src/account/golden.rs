@@ -35,6 +35,7 @@ fn every_event_of_an_account_is_kept_as_it_ever_was() {
             AccountEvent::UsernameRemoved {},
             AccountEvent::PasswordChanged { credential },
             AccountEvent::PasswordResetRequested { proof: verification },
+            AccountEvent::SessionsEnded {},
             AccountEvent::ApiTokensEnded {},
             AccountEvent::LoginSucceeded {
                 session,
@@ -45,6 +46,11 @@ fn every_event_of_an_account_is_kept_as_it_ever_was() {
                 reason: LoginRefusal::WrongPassword,
                 ip: Personal::Apart,
                 user_agent: Personal::Apart,
+            },
+            AccountEvent::LoginsFailed {
+                from: at(),
+                until: at() + TimeDelta::minutes(59),
+                count: 90,
             },
             AccountEvent::ConsentGiven { purpose: Purpose::ProductNews, policy_version: 7 },
             AccountEvent::ConsentWithdrawn { purpose: Purpose::UsageAnalysis },

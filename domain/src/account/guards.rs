@@ -13,6 +13,10 @@ impl LiveAccount {
         if self.credential == credential { Ok(()) } else { Err(AccountError::PasswordReplaced) }
     }
 
+    pub(super) const fn tokens_ended(&self, times: u64) -> Result<(), AccountError> {
+        if self.api_token_endings == times { Ok(()) } else { Err(AccountError::TokensEnded) }
+    }
+
     /// Each sealing is another value, so that another address is never taken for the one that was compared.
     pub(super) fn has_email(&self, email: &Personal<AccountEmail>) -> Result<(), AccountError> {
         if self.email != *email {

@@ -24,3 +24,13 @@ fn what_rests_on_an_address_ends_with_it() {
     live(vec![]).when(has(OLD)).then_expect_error(AccountError::EmailUnverified);
     leaving().when(has(OLD)).then_expect_error(AccountError::ErasureRequested);
 }
+
+#[test]
+fn a_token_is_issued_only_while_none_were_ended_since() {
+    let of = |times| AccountCommand::TokensEnded { times };
+    let ended = || AccountEvent::ApiTokensEnded {};
+    live(vec![]).when(of(0)).then_expect_events(vec![]);
+    live(vec![ended()]).when(of(1)).then_expect_events(vec![]);
+    live(vec![ended()]).when(of(0)).then_expect_error(AccountError::TokensEnded);
+    leaving().when(of(1)).then_expect_error(AccountError::ErasureRequested);
+}

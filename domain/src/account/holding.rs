@@ -36,6 +36,7 @@ impl AccountEvent {
             Self::PasswordChanged { .. } => {
                 &[Holding::EmailChange, Holding::PasswordReset, Holding::Sessions]
             }
+            Self::SessionsEnded {} => &[Holding::Sessions],
             Self::ApiTokensEnded {} => &[Holding::ApiTokens],
             Self::ErasureRequested { .. } | Self::ErasureCompleted { .. } => Holding::ALL,
             Self::Registered { .. }
@@ -43,6 +44,7 @@ impl AccountEvent {
             | Self::UsernameRemoved {}
             | Self::LoginSucceeded { .. }
             | Self::LoginFailed { .. }
+            | Self::LoginsFailed { .. }
             | Self::ConsentGiven { .. }
             | Self::ConsentWithdrawn { .. }
             | Self::ErasureCancelled {}

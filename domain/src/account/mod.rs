@@ -68,7 +68,7 @@ pub struct LiveAccount {
     pub proofs: Proofs,
     /// The hash of the current password.
     pub credential: CredentialId,
-    /// How often all API tokens of the person were ended: whoever issues one looks before and after.
+    /// How often all API tokens of the person were ended: a guard of whatever issues one.
     pub api_token_endings: u64,
     /// What the person has ever agreed to, withdrawn or not.
     pub consents: BTreeMap<Purpose, Consent>,
@@ -184,9 +184,11 @@ impl Aggregate for Account {
             AccountEvent::ErasureCompleted { .. } => *self = Self::Ended { backup_proven: false },
             AccountEvent::Registered { .. }
             | AccountEvent::EmailChangeCancelled {}
+            | AccountEvent::SessionsEnded {}
             | AccountEvent::ApiTokensEnded {}
             | AccountEvent::LoginSucceeded { .. }
             | AccountEvent::LoginFailed { .. }
+            | AccountEvent::LoginsFailed { .. }
             | AccountEvent::ErasureBackupProven {} => {}
         }
     }
@@ -234,7 +236,9 @@ impl LiveAccount {
                 check(self.proofs.password_reset, proof, now)?;
                 return Ok(self.reset_password(credential));
             }
-            AccountCommand::EndApiTokens => AccountEvent::ApiTokensEnded {},
+            AccountCommand::EndSessions { keep_api_tokens } => {
+                return Ok(ends_also_tokens(AccountEvent::SessionsEnded {}, keep_api_tokens));
+            }
             AccountCommand::Rectify { name: None, username: None } => {
                 return Err(AccountError::NothingToRectify);
             }
@@ -246,6 +250,10 @@ impl LiveAccount {
             }
             AccountCommand::WithdrawConsent { purpose } => return self.withdraw_consent(purpose),
             AccountCommand::RequestErasure { now, due } => return erasure::request(now, due),
+            AccountCommand::EraseUnverified { now, due } => {
+                self.needs_proof()?;
+                return erasure::request(now, due);
+            }
             AccountCommand::SucceedLogin { credential, .. } if credential != self.credential => {
                 return Err(AccountError::CredentialReplaced);
             }
@@ -255,12 +263,19 @@ impl LiveAccount {
             AccountCommand::FailLogin { reason, ip, user_agent } => {
                 AccountEvent::LoginFailed { reason, ip, user_agent }
             }
+            AccountCommand::CountFailedLogins { count: 0, .. } => return Ok(vec![]),
+            AccountCommand::CountFailedLogins { from, until, count } => {
+                AccountEvent::LoginsFailed { from, until, count }
+            }
             AccountCommand::CancelErasure { now } => return self.cancel_erasure(now),
             AccountCommand::CompleteErasure { now } => return self.complete_erasure(now),
             AccountCommand::ProveBackupErasure => return Err(AccountError::NotErased),
             AccountCommand::Remain => return self.remains().map(|()| vec![]),
             AccountCommand::Verified { credential } => {
                 return self.has_password(credential).map(|()| vec![]);
+            }
+            AccountCommand::TokensEnded { times } => {
+                return self.tokens_ended(times).map(|()| vec![]);
             }
             AccountCommand::HasEmail { email } => return self.has_email(&email).map(|()| vec![]),
             AccountCommand::Act { verified: true } if !self.email_verified => {
@@ -287,9 +302,13 @@ impl LiveAccount {
     }
 }
 
-/// The new password comes first: sessions name the first event as the cause of their end.
 fn change_password(credential: CredentialId, keep_api_tokens: bool) -> Vec<AccountEvent> {
-    let mut events = vec![AccountEvent::PasswordChanged { credential }];
+    ends_also_tokens(AccountEvent::PasswordChanged { credential }, keep_api_tokens)
+}
+
+/// What ends the sessions comes first: they name the first event as the cause of their end.
+fn ends_also_tokens(ends_sessions: AccountEvent, keep_api_tokens: bool) -> Vec<AccountEvent> {
+    let mut events = vec![ends_sessions];
     if !keep_api_tokens {
         events.push(AccountEvent::ApiTokensEnded {});
     }

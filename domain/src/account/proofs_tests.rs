@@ -26,7 +26,7 @@ enum Move {
     Follow(usize),
     CancelEmailChange,
     ChangePassword(bool),
-    EndApiTokens,
+    EndSessions(bool),
     RequestErasure,
     CancelErasure,
     CompleteErasure,
@@ -43,7 +43,7 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         6 => (0..16_usize).prop_map(Move::Follow),
         1 => Just(Move::CancelEmailChange),
         2 => any::<bool>().prop_map(Move::ChangePassword),
-        1 => Just(Move::EndApiTokens),
+        1 => any::<bool>().prop_map(Move::EndSessions),
         2 => Just(Move::RequestErasure),
         2 => Just(Move::CancelErasure),
         1 => Just(Move::CompleteErasure),
@@ -127,7 +127,7 @@ impl History {
             Move::ChangePassword(keep_api_tokens) => {
                 AccountCommand::ChangePassword { credential: credential(id), keep_api_tokens }
             }
-            Move::EndApiTokens => AccountCommand::EndApiTokens,
+            Move::EndSessions(keep_api_tokens) => AccountCommand::EndSessions { keep_api_tokens },
             Move::RequestErasure => {
                 AccountCommand::RequestErasure { now, due: now + TimeDelta::hours(12) }
             }

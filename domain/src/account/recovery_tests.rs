@@ -113,6 +113,9 @@ fn whoever_reads_the_mail_gets_a_new_password_while_an_erasure_waits() {
         .when(resets())
         .then_expect_events(vec![changed(), AccountEvent::ApiTokensEnded {}]);
     leaving()
-        .when(AccountCommand::EndApiTokens)
-        .then_expect_events(vec![AccountEvent::ApiTokensEnded {}]);
+        .when(AccountCommand::EndSessions { keep_api_tokens: false })
+        .then_expect_events(vec![AccountEvent::SessionsEnded {}, AccountEvent::ApiTokensEnded {}]);
+    leaving()
+        .when(AccountCommand::EndSessions { keep_api_tokens: true })
+        .then_expect_events(vec![AccountEvent::SessionsEnded {}]);
 }

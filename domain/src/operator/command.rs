@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::Scope;
+use crate::AccountId;
 
 /// What can be requested of an operator's token.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub enum OperatorCommand {
     StartExport { through: i64 },
     /// `complete`: every event up to `through` was handed out.
     FinishExport { through: i64, events: u64, complete: bool },
+    /// Records that the account was found by its address, before it is shown which it is.
+    FindAccount { account: AccountId },
     /// A parked stream goes on, from the event at `position`.
     ReleaseStream { stream: Uuid, position: i64 },
 }

@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::AccountId;
+
 /// What an operator may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -38,6 +40,7 @@ events! {
         "operator.token_revoked" 1 => TokenRevoked {}
         "operator.export_started" 1 => ExportStarted { through: i64 }
         "operator.export_finished" 1 => ExportFinished { through: i64, events: u64, complete: bool }
+        "operator.account_found" 1 => AccountFound { account: AccountId }
         "operator.stream_released" 1 => StreamReleased { stream: Uuid, position: i64 }
     }
 }

@@ -32,26 +32,54 @@ pub enum Operator {
         scope: Scope,
         /// From here on it does nothing.
         expires_at: DateTime<Utc>,
+        /// Exports that have begun, and have no end yet.
+        open_exports: u32,
     },
     /// Revoked.
-    Ended,
+    Ended {
+        /// Exports that had begun, and get their end still.
+        open_exports: u32,
+    },
+}
+
+impl Operator {
+    const fn open_exports(&self) -> u32 {
+        match self {
+            Self::Absent => 0,
+            Self::Live { open_exports, .. } | Self::Ended { open_exports } => *open_exports,
+        }
+    }
+
+    const fn set_open_exports(&mut self, open: u32) {
+        match self {
+            Self::Absent => {}
+            Self::Live { open_exports, .. } | Self::Ended { open_exports } => *open_exports = open,
+        }
+    }
 }
 
 impl AggregateRoot for Operator {
-    const SNAPSHOT_VERSION: i16 = 2;
+    const SNAPSHOT_VERSION: i16 = 3;
 
     fn decide(&self, command: OperatorCommand) -> Result<Vec<OperatorEvent>, OperatorError> {
         match (self, command) {
             (Self::Absent, OperatorCommand::IssueToken { scope, expires_at }) => {
                 Ok(vec![OperatorEvent::TokenIssued { scope, expires_at }])
             }
-            (Self::Live { .. } | Self::Ended, OperatorCommand::IssueToken { .. }) => {
+            (Self::Live { .. } | Self::Ended { .. }, OperatorCommand::IssueToken { .. }) => {
                 Err(OperatorError::AlreadyExists)
             }
             (Self::Absent, _) => Err(OperatorError::Unknown),
-            (Self::Ended, OperatorCommand::RevokeToken) => Ok(vec![]),
-            (Self::Ended, _) => Err(OperatorError::Revoked),
-            (Self::Live { scope, expires_at }, OperatorCommand::Use { scope: needed, now }) => {
+            (Self::Ended { .. }, OperatorCommand::RevokeToken) => Ok(vec![]),
+            (Self::Ended { open_exports: 0 }, OperatorCommand::FinishExport { .. }) => {
+                Err(OperatorError::Revoked)
+            }
+            (
+                Self::Live { .. } | Self::Ended { .. },
+                OperatorCommand::FinishExport { through, events, complete },
+            ) => Ok(vec![OperatorEvent::ExportFinished { through, events, complete }]),
+            (Self::Ended { .. }, _) => Err(OperatorError::Revoked),
+            (Self::Live { scope, expires_at, .. }, OperatorCommand::Use { scope: needed, now }) => {
                 if now >= *expires_at {
                     return Err(OperatorError::Expired);
                 }
@@ -63,8 +91,8 @@ impl AggregateRoot for Operator {
             (Self::Live { .. }, OperatorCommand::StartExport { through }) => {
                 Ok(vec![OperatorEvent::ExportStarted { through }])
             }
-            (Self::Live { .. }, OperatorCommand::FinishExport { through, events, complete }) => {
-                Ok(vec![OperatorEvent::ExportFinished { through, events, complete }])
+            (Self::Live { .. }, OperatorCommand::FindAccount { account }) => {
+                Ok(vec![OperatorEvent::AccountFound { account }])
             }
             (Self::Live { .. }, OperatorCommand::ReleaseStream { stream, position }) => {
                 Ok(vec![OperatorEvent::StreamReleased { stream, position }])
@@ -95,12 +123,18 @@ impl Aggregate for Operator {
     fn apply(&mut self, event: OperatorEvent) {
         match event {
             OperatorEvent::TokenIssued { scope, expires_at } => {
-                *self = Self::Live { scope, expires_at };
+                *self = Self::Live { scope, expires_at, open_exports: 0 };
             }
-            OperatorEvent::TokenRevoked {} => *self = Self::Ended,
-            OperatorEvent::ExportStarted { .. }
-            | OperatorEvent::ExportFinished { .. }
-            | OperatorEvent::StreamReleased { .. } => {}
+            OperatorEvent::TokenRevoked {} => {
+                *self = Self::Ended { open_exports: self.open_exports() };
+            }
+            OperatorEvent::ExportStarted { .. } => {
+                self.set_open_exports(self.open_exports().saturating_add(1));
+            }
+            OperatorEvent::ExportFinished { .. } => {
+                self.set_open_exports(self.open_exports().saturating_sub(1));
+            }
+            OperatorEvent::AccountFound { .. } | OperatorEvent::StreamReleased { .. } => {}
         }
     }
 }

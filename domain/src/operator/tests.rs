@@ -3,6 +3,7 @@ use cqrs_es::test::TestFramework;
 use uuid::Uuid;
 
 use super::{Operator, OperatorCommand, OperatorError, OperatorEvent, Scope};
+use crate::AccountId;
 
 type Operators = TestFramework<Operator>;
 
@@ -38,6 +39,21 @@ fn a_token_is_revoked_for_good() {
 }
 
 #[test]
+fn an_export_that_a_revoked_token_has_begun_gets_its_end_and_no_other_does() {
+    let started = OperatorEvent::ExportStarted { through: 7 };
+    let finished = OperatorEvent::ExportFinished { through: 7, events: 3, complete: false };
+    let finish = OperatorCommand::FinishExport { through: 7, events: 3, complete: false };
+    let revoked = OperatorEvent::TokenRevoked {};
+    let two = vec![ISSUED, started.clone(), started, revoked];
+    given(two.clone()).when(finish.clone()).then_expect_events(vec![finished.clone()]);
+    let ended = [two, vec![finished.clone(), finished]].concat();
+    given(ended).when(finish.clone()).then_expect_error(OperatorError::Revoked);
+    given(vec![ISSUED, OperatorEvent::TokenRevoked {}])
+        .when(finish)
+        .then_expect_error(OperatorError::Revoked);
+}
+
+#[test]
 fn what_is_done_with_a_token_is_remembered() {
     let stream = Uuid::from_u128(5);
     for (command, event) in [
@@ -45,6 +61,10 @@ fn what_is_done_with_a_token_is_remembered() {
         (
             OperatorCommand::FinishExport { through: 7, events: 7, complete: true },
             OperatorEvent::ExportFinished { through: 7, events: 7, complete: true },
+        ),
+        (
+            OperatorCommand::FindAccount { account: AccountId(stream) },
+            OperatorEvent::AccountFound { account: AccountId(stream) },
         ),
         (
             OperatorCommand::ReleaseStream { stream, position: 3 },

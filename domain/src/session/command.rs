@@ -2,7 +2,6 @@
 
 use super::{CloseReason, SessionKind};
 use crate::AccountId;
-use crate::account::LoginRefusal;
 use crate::privacy::{LoginIp, LoginUserAgent, Personal};
 
 /// What can be requested of a session.
@@ -16,8 +15,6 @@ pub enum SessionCommand {
         ip: Personal<LoginIp>,
         user_agent: Personal<LoginUserAgent>,
     },
-    /// An attempt for an address that nobody has: its personal fields are about the attempt.
-    Refuse { reason: LoginRefusal, ip: Personal<LoginIp>, user_agent: Personal<LoginUserAgent> },
     /// Changes nothing: a guard of what is done in the session.
     Use,
     /// Changes nothing if the session is closed already.

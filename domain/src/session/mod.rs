@@ -1,4 +1,4 @@
-//! A session: opened once, closed once; or an attempt to sign in that was refused.
+//! A session: opened once, closed once.
 
 mod command;
 mod error;
@@ -32,7 +32,8 @@ pub enum Session {
     },
     /// Closed.
     Ended,
-    /// It never was one: an attempt to sign in that was refused.
+    /// It never was one: an attempt to sign in that was refused. Attempts stand with
+    /// [`Strangers`](crate::strangers::Strangers) now.
     Refused,
 }
 
@@ -44,12 +45,7 @@ impl AggregateRoot for Session {
             (Self::Absent, SessionCommand::Open { account, kind, ip, user_agent }) => {
                 Ok(vec![SessionEvent::Opened { account, kind, ip, user_agent }])
             }
-            (Self::Absent, SessionCommand::Refuse { reason, ip, user_agent }) => {
-                Ok(vec![SessionEvent::Refused { reason, ip, user_agent }])
-            }
-            (_, SessionCommand::Open { .. } | SessionCommand::Refuse { .. }) => {
-                Err(SessionError::AlreadyExists)
-            }
+            (_, SessionCommand::Open { .. }) => Err(SessionError::AlreadyExists),
             // Of one that is not opened, its row is all there is: whoever closes it deletes that.
             (Self::Absent | Self::Live { .. }, SessionCommand::Use) => Ok(vec![]),
             (Self::Ended, SessionCommand::Use) => Err(SessionError::Closed),

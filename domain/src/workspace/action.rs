@@ -53,6 +53,8 @@ actions! {
     RenameWorkspace ManageWorkspace Refused Any;
     /// Allowed in the grace, so that a request that is sent again gets its first answer.
     RequestDeletion DeleteWorkspace Allowed Any;
+    /// The former way to request it.
+    DeleteWorkspace DeleteWorkspace Allowed Any;
     ShowDeletion ReadWorkspace Allowed Any;
     CancelDeletion DeleteWorkspace Allowed Stays;
     ListMembers ReadMembers Allowed Any;
@@ -96,6 +98,7 @@ actions! {
     CancelRun StartRuns Allowed Any;
     RetryRun StartRuns Refused Verified;
     ReadRunLog ReadLogs Allowed Any;
+    ReadTrail ReadAudit Allowed Any;
 }
 
 impl WorkspaceAction {

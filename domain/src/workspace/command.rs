@@ -46,6 +46,8 @@ pub enum WorkspaceCommand {
     },
     /// `by` becomes a member. That the invitation is theirs was checked by the caller.
     AcceptInvitation { by: AccountId, invitation: InvitationId, now: DateTime<Utc> },
+    /// Whom the invitation is for does not want it; that it is theirs was checked by the caller.
+    DeclineInvitation { invitation: InvitationId },
     /// Withdraws an open invitation.
     RevokeInvitation { by: AccountId, invitation: InvitationId },
     /// Changes nothing if it is not open any more.
@@ -67,7 +69,8 @@ pub enum WorkspaceCommand {
     RequestDeletion { by: AccountId, now: DateTime<Utc>, due: DateTime<Utc> },
     /// Refused from the end of the grace on.
     CancelDeletion { by: AccountId, now: DateTime<Utc> },
-    /// The account of its only member has been erased: the workspace becomes due for deletion at once.
+    /// The account of its only member has been erased: the member's tokens and invitations are revoked, and the
+    /// workspace becomes due for deletion at once, if it is not being deleted yet.
     Abandon { member: AccountId, now: DateTime<Utc> },
     /// Refused before the end of the grace. Changes nothing if it is deleted already.
     CompleteDeletion { now: DateTime<Utc> },
@@ -88,6 +91,7 @@ impl WorkspaceCommand {
                 | Self::NobodyDepends { .. }
                 | Self::RemoveMember { .. }
                 | Self::RemoveErasedMember { .. }
+                | Self::DeclineInvitation { .. }
                 | Self::RevokeInvitation { .. }
                 | Self::RevokeApiToken { .. }
                 | Self::RevokeTokensOf { .. }

@@ -7,8 +7,9 @@ use super::{LiveWorkspace, Right, WorkspaceError, WorkspaceEvent};
 use crate::AccountId;
 use crate::privacy::deadlines::ERASURE_DAYS_MAX;
 
-/// Where others belong to a workspace they hear of its deletion before it is over. A request whose answer was
-/// lost is sent again with the end that it had: a day, less the time for that.
+/// Where others belong to a workspace they hear of its deletion before it is over; who has been removed from it, a
+/// moment before or long ago, has the time to object. A request whose answer was lost is sent again with the end that
+/// it had: a day, less the time for that.
 const GRACE_OF_OTHERS: TimeDelta = TimeDelta::hours(23);
 
 /// A requested deletion.
@@ -31,7 +32,7 @@ impl LiveWorkspace {
         if due < requested_at || due > requested_at + TimeDelta::days(ERASURE_DAYS_MAX) {
             return Err(WorkspaceError::GraceOutOfRange);
         }
-        if self.members.len() > 1 && due < requested_at + GRACE_OF_OTHERS {
+        if self.was_shared && due < requested_at + GRACE_OF_OTHERS {
             return Err(WorkspaceError::GraceNeeded);
         }
         Ok(vec![WorkspaceEvent::DeletionRequested { requested_at, due }])
@@ -50,7 +51,8 @@ impl LiveWorkspace {
         Ok(vec![WorkspaceEvent::DeletionCancelled {}])
     }
 
-    /// A deletion that was requested before stays due when it was.
+    /// What acts for the member, and whom the member invited, ends in any case. A deletion that was requested
+    /// before stays due when it was.
     pub(super) fn abandon(
         &self,
         member: AccountId,
@@ -59,10 +61,11 @@ impl LiveWorkspace {
         if self.members.keys().any(|account| *account != member) {
             return Err(WorkspaceError::NotAlone);
         }
-        if self.deletion.is_some() {
-            return Ok(vec![]);
+        let mut events = self.ended_of(member);
+        if self.deletion.is_none() {
+            events.push(WorkspaceEvent::DeletionRequested { requested_at: now, due: now });
         }
-        Ok(vec![WorkspaceEvent::DeletionRequested { requested_at: now, due: now }])
+        Ok(events)
     }
 
     pub(super) fn restore_deletion(&self, lost: Deletion) -> Vec<WorkspaceEvent> {

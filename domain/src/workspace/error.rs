@@ -45,7 +45,7 @@ pub enum WorkspaceError {
     NotAPurpose,
     #[error("there is no open invitation with this id")]
     NoSuchInvitation,
-    #[error("this invitation was used, revoked or replaced: ask for a new one")]
+    #[error("this invitation was used, declined, revoked or replaced: ask for a new one")]
     InvitationGone,
     #[error("this invitation has expired: ask for a new one")]
     InvitationExpired,
@@ -76,7 +76,7 @@ pub enum WorkspaceError {
     #[error("the deletion is not completed yet: its grace lasts until {0}")]
     GraceNotOver(DateTime<Utc>),
     #[error(
-        "where others belong to the workspace the grace must be a day at least: remove them first, or wait"
+        "where others belong to the workspace, or have belonged to it, the grace must be a day at least"
     )]
     GraceNeeded,
     #[error("the grace must be 0 to {ERASURE_DAYS_MAX} days")]

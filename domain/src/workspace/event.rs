@@ -27,6 +27,7 @@ events! {
             account: AccountId,
         }
         "workspace.invitation_revoked" 1 => InvitationRevoked { invitation: InvitationId }
+        "workspace.invitation_declined" 1 => InvitationDeclined { invitation: InvitationId }
         "workspace.invitation_expired" 1 => InvitationExpired { invitation: InvitationId }
         "workspace.api_token_issued" 1 => ApiTokenIssued {
             token: ApiTokenId,

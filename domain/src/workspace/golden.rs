@@ -38,6 +38,7 @@ fn every_event_of_a_workspace_is_kept_as_it_ever_was() {
             },
             WorkspaceEvent::InvitationAccepted { invitation, account },
             WorkspaceEvent::InvitationRevoked { invitation },
+            WorkspaceEvent::InvitationDeclined { invitation },
             WorkspaceEvent::InvitationExpired { invitation },
             WorkspaceEvent::ApiTokenIssued {
                 token,

@@ -67,6 +67,13 @@ impl LiveWorkspace {
         ])
     }
 
+    pub(super) fn decline(&self, id: InvitationId) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
+        if !self.invitations.contains_key(&id) {
+            return Err(WorkspaceError::InvitationGone);
+        }
+        Ok(vec![WorkspaceEvent::InvitationDeclined { invitation: id }])
+    }
+
     pub(super) fn revoke_invitation(
         &self,
         by: AccountId,

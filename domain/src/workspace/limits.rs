@@ -8,5 +8,5 @@ pub const INVITATION_DAYS_MAX: i64 = 7;
 pub const INVITATIONS_MAX: usize = 100;
 /// The longest that a token may work, in days.
 pub const TOKEN_DAYS_MAX: i64 = 365;
-/// The most tokens that a workspace may have at once.
+/// The most tokens of a workspace that may work at once.
 pub const TOKENS_MAX: usize = 100;

@@ -116,11 +116,17 @@ impl LiveWorkspace {
 
     /// Also revokes the member's tokens and invitations.
     fn removed(&self, member: AccountId) -> Vec<WorkspaceEvent> {
+        let mut events = self.ended_of(member);
+        events.push(WorkspaceEvent::MemberRemoved { account: member });
+        events
+    }
+
+    /// The tokens that act for the member, and the invitations by the member, are revoked.
+    pub(super) fn ended_of(&self, member: AccountId) -> Vec<WorkspaceEvent> {
         let tokens = self.tokens.iter().filter(|(_, token)| token.account == member);
         let mut events: Vec<WorkspaceEvent> =
             tokens.map(|(token, _)| WorkspaceEvent::ApiTokenRevoked { token: *token }).collect();
         events.extend(self.withdrawn(member, |_| true));
-        events.push(WorkspaceEvent::MemberRemoved { account: member });
         events
     }
 

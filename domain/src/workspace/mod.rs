@@ -56,9 +56,11 @@ pub struct LiveWorkspace {
     pub name: Personal<WorkspaceName>,
     /// Who belongs to it. One at least is an owner, unless it is being deleted.
     pub members: BTreeMap<AccountId, Role>,
+    /// Two at least have been in it at once, maybe long ago.
+    pub was_shared: bool,
     /// Those that are open.
     pub invitations: BTreeMap<InvitationId, Invitation>,
-    /// Those that are not revoked; some may have expired.
+    /// Those that are not revoked; some may have expired, which are revoked as others are issued.
     pub tokens: BTreeMap<ApiTokenId, ApiToken>,
     /// A deletion that was requested and not cancelled.
     pub deletion: Option<Deletion>,
@@ -80,7 +82,7 @@ impl Workspace {
 }
 
 impl AggregateRoot for Workspace {
-    const SNAPSHOT_VERSION: i16 = 3;
+    const SNAPSHOT_VERSION: i16 = 4;
 
     fn decide(&self, command: WorkspaceCommand) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         match (self, command) {
@@ -128,6 +130,7 @@ impl Aggregate for Workspace {
                 *self = Self::Live(Box::new(LiveWorkspace {
                     name,
                     members: BTreeMap::new(),
+                    was_shared: false,
                     invitations: BTreeMap::new(),
                     tokens: BTreeMap::new(),
                     deletion: None,
@@ -171,6 +174,7 @@ impl LiveWorkspace {
             WorkspaceCommand::AcceptInvitation { by, invitation, now } => {
                 self.accept(by, invitation, now)
             }
+            WorkspaceCommand::DeclineInvitation { invitation } => self.decline(invitation),
             WorkspaceCommand::RevokeInvitation { by, invitation } => {
                 self.revoke_invitation(by, invitation)
             }
@@ -205,6 +209,7 @@ impl LiveWorkspace {
             WorkspaceEvent::MemberJoined { account, role }
             | WorkspaceEvent::RoleChanged { account, to: role, .. } => {
                 self.members.insert(account, role);
+                self.was_shared |= self.members.len() > 1;
             }
             WorkspaceEvent::MemberRemoved { account } => {
                 self.members.remove(&account);
@@ -213,6 +218,7 @@ impl LiveWorkspace {
                 self.invitations.insert(invitation, Invitation { email, role, by, until });
             }
             WorkspaceEvent::InvitationAccepted { invitation, .. }
+            | WorkspaceEvent::InvitationDeclined { invitation }
             | WorkspaceEvent::InvitationRevoked { invitation }
             | WorkspaceEvent::InvitationExpired { invitation } => {
                 self.invitations.remove(&invitation);

@@ -9,6 +9,9 @@ use super::limits::{TOKEN_DAYS_MAX, TOKENS_MAX};
 use super::{LiveWorkspace, Right, WorkspaceError, WorkspaceEvent};
 use crate::{AccountId, ApiTokenId};
 
+/// Expired tokens that are revoked as another one is issued: more than come, so that they do not add up.
+const REVOKED_AT_ONCE: usize = 10;
+
 /// A token that has not been revoked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiToken {
@@ -44,10 +47,20 @@ impl LiveWorkspace {
         if expires_at <= now || expires_at > now + TimeDelta::days(TOKEN_DAYS_MAX) {
             return Err(WorkspaceError::TokenDays);
         }
-        if self.tokens.len() >= TOKENS_MAX {
+        let is_expired = |token: &ApiToken| token.expires_at <= now;
+        let working = self.tokens.values().filter(|token| !is_expired(token)).count();
+        if working >= TOKENS_MAX {
             return Err(WorkspaceError::TokensMax(TOKENS_MAX));
         }
-        Ok(vec![WorkspaceEvent::ApiTokenIssued { token, account, rights, expires_at }])
+        let expired = self.tokens.iter().filter(|(_, token)| is_expired(token));
+        let mut events =
+            vec![WorkspaceEvent::ApiTokenIssued { token, account, rights, expires_at }];
+        events.extend(
+            expired
+                .take(REVOKED_AT_ONCE)
+                .map(|(id, _)| WorkspaceEvent::ApiTokenRevoked { token: *id }),
+        );
+        Ok(events)
     }
 
     pub(super) fn revoke_token(

@@ -20,6 +20,11 @@ use crate::workspace_rows::{DeleteRows, WorkspaceRows};
 pub const PREFIX: &str = "lw_";
 const TOUCHED_EVERY: TimeDelta = TimeDelta::minutes(1);
 const INSERT: &str = include_str!("insert.sql");
+const NAME: &str = "update working.api_tokens set named = true where token_id = $1 and not named";
+const HASH: &str = "select token_hash from working.api_tokens where token_id = $1";
+const TAKE_BACK: &str = "delete from working.api_tokens \
+    where token_id = $1 and issued_at = $2 and not named";
+const UNNAMED: &str = include_str!("unnamed.sql");
 const FIND: &str = "select token_id, workspace_id, last_used_at from working.api_tokens \
     where token_hash = $1 and expires_at > $2";
 const TOUCH: &str = "update working.api_tokens set last_used_at = $2 \
@@ -45,7 +50,7 @@ pub struct ApiTokens {
     clock: Clock,
 }
 
-/// A token whose `api_token_issued` event is in the log.
+/// A token that no event names yet.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct NewApiToken {
@@ -53,7 +58,7 @@ pub struct NewApiToken {
     pub workspace: WorkspaceId,
     /// The member whose rights the token has.
     pub account: AccountId,
-    /// The version that the account had before: what ends its tokens later ends this one.
+    /// The version that the account has: what ends its tokens later ends this one.
     pub account_version: i64,
     /// Sealed under the workspace's key.
     pub name: Sealed,
@@ -67,6 +72,15 @@ pub struct NewApiToken {
 pub struct ApiTokenRow {
     pub token: ApiTokenId,
     pub workspace: WorkspaceId,
+}
+
+/// A token that no event names yet, as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
+pub struct UnnamedApiToken {
+    pub token: ApiTokenId,
+    pub workspace: WorkspaceId,
+    pub written_at: DateTime<Utc>,
 }
 
 /// The event that ends every token of an account.
@@ -89,7 +103,7 @@ pub struct EndedApiToken {
     pub by: EventId,
 }
 
-/// A token that works, as its person sees it.
+/// A token of a person, if its workspace knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct OwnApiToken {
@@ -97,7 +111,9 @@ pub struct OwnApiToken {
     pub workspace: WorkspaceId,
     /// Sealed under the workspace's key.
     pub name: Sealed,
-    pub expires_at: DateTime<Utc>,
+    pub issued_at: DateTime<Utc>,
+    /// To the minute; `None`: it was never used.
+    pub last_used_at: Option<DateTime<Utc>>,
 }
 
 /// A token of a workspace as it is listed.
@@ -126,22 +142,65 @@ impl ApiTokens {
         BearerToken::draw_checked(PREFIX)
     }
 
-    /// Writes the row. Call it after the event is appended, so that every token that works is in the
-    /// log. Answers when it was issued; `None`: there is a row of this id, whose hash stays.
+    /// The token of a request that may come again, of a secret that it then has again.
+    pub fn token_of(secret: &[u8; 32]) -> BearerToken {
+        BearerToken::of_secret_checked(PREFIX, secret)
+    }
+
+    /// Writes the row. Call it before the event that names it is appended: without that the workspace knows
+    /// no such token. There is already a row of this id: its hash stays, and unless it is named it counts as
+    /// written now. The workspace or the account is erased: nothing is written. Returns the time of writing.
     pub async fn insert(
         &self,
         issued: &NewApiToken,
         hash: TokenHash,
-    ) -> Result<Option<DateTime<Utc>>, PgError> {
+    ) -> Result<DateTime<Utc>, PgError> {
         let NewApiToken { token, workspace, account, account_version, name, expires_at } = issued;
         let (hash, name, now) = (hash.as_bytes(), name.to_bytes(), self.clock.now());
-        let inserted = query_opt(
+        execute(
             &self.pool,
             INSERT,
             &[&token.0, &hash, &workspace.0, &account.0, &name, &now, expires_at, account_version],
         )
         .await?;
-        Ok(inserted.map(|row| row.try_get(0)).transpose()?)
+        Ok(now)
+    }
+
+    /// What the token is found by; `None`: it has no row. Of one that was ended it is another hash.
+    pub async fn hash_of(&self, token: ApiTokenId) -> Result<Option<TokenHash>, PgError> {
+        let Some(row) = query_opt(&self.pool, HASH, &[&token.0]).await? else { return Ok(None) };
+        let damaged = || PgError::Database("the hash of a token cannot be read".to_owned());
+        TokenHash::from_bytes(row.try_get(0)?).ok_or_else(damaged).map(Some)
+    }
+
+    /// Records that an event names it.
+    pub async fn name(&self, token: ApiTokenId) -> Result<(), PgError> {
+        execute(&self.pool, NAME, &[&token.0]).await.map(drop)
+    }
+
+    /// Deletes a token that was written at this time: not if it is named, or was written again since.
+    pub async fn take_back(
+        &self,
+        token: ApiTokenId,
+        written_at: DateTime<Utc>,
+    ) -> Result<(), PgError> {
+        execute(&self.pool, TAKE_BACK, &[&token.0, &written_at]).await.map(drop)
+    }
+
+    /// At most `limit` tokens that were written before `until` and that no event names yet, after the
+    /// first `skip`.
+    pub async fn unnamed(
+        &self,
+        until: DateTime<Utc>,
+        limit: i64,
+        skip: i64,
+    ) -> Result<Vec<UnnamedApiToken>, PgError> {
+        let rows = query(&self.pool, UNNAMED, &[&until, &limit, &skip]).await?;
+        let read = |row: &Row| -> Result<UnnamedApiToken, PgError> {
+            let (token, workspace) = (ApiTokenId(row.try_get(0)?), WorkspaceId(row.try_get(1)?));
+            Ok(UnnamedApiToken { token, workspace, written_at: row.try_get(2)? })
+        };
+        rows.iter().map(read).collect()
     }
 
     /// Finds a token, and records that it is used, at most once a minute. A token with a wrong
@@ -208,7 +267,8 @@ impl ApiTokens {
                 token: ApiTokenId(row.try_get(0)?),
                 workspace: WorkspaceId(row.try_get(1)?),
                 name: Sealed::from_bytes(row.try_get(2)?).ok_or_else(damaged)?,
-                expires_at: row.try_get(3)?,
+                issued_at: row.try_get(3)?,
+                last_used_at: row.try_get(4)?,
             })
         };
         rows.iter().map(read).collect()

@@ -28,9 +28,10 @@ async fn a_token_is_found_until_it_expires_or_is_removed() {
     let (one, other) = (issued(&clock, workspace), issued(&clock, workspace));
     let (first, second) = (ApiTokens::draw_token().unwrap(), ApiTokens::draw_token().unwrap());
 
-    assert!(tokens.insert(&one, first.hash).await.unwrap().is_some());
-    assert!(tokens.insert(&one, second.hash).await.unwrap().is_none());
-    assert!(tokens.insert(&other, second.hash).await.unwrap().is_some());
+    tokens.insert(&one, first.hash).await.unwrap();
+    tokens.insert(&one, second.hash).await.unwrap();
+    assert_eq!(tokens.hash_of(one.token).await.unwrap(), Some(first.hash), "it keeps its hash");
+    tokens.insert(&other, second.hash).await.unwrap();
 
     let find = async |token: &BearerToken| tokens.find(token.secret.expose_secret()).await.unwrap();
     assert_eq!(find(&first).await, Some(ApiTokenRow { token: one.token, workspace }));
@@ -54,8 +55,9 @@ async fn a_token_of_an_erased_workspace_gets_no_row() {
     pool.get().await.unwrap().execute(fence, &[&one.workspace.0]).await.unwrap();
 
     let drawn = ApiTokens::draw_token().unwrap();
-    assert!(tokens.insert(&one, drawn.hash).await.unwrap().is_none());
+    tokens.insert(&one, drawn.hash).await.unwrap();
 
+    assert_eq!(tokens.hash_of(one.token).await.unwrap(), None);
     assert_eq!(tokens.find(drawn.secret.expose_secret()).await.unwrap(), None);
 }
 
@@ -100,7 +102,7 @@ async fn what_ends_the_tokens_of_an_account_spares_those_of_others_and_those_iss
     let mut drawn = Vec::new();
     for token in [&old, &newer, &others] {
         let secret = ApiTokens::draw_token().unwrap();
-        assert!(tokens.insert(token, secret.hash).await.unwrap().is_some());
+        tokens.insert(token, secret.hash).await.unwrap();
         drawn.push(secret);
     }
 
@@ -120,4 +122,31 @@ async fn what_ends_the_tokens_of_an_account_spares_those_of_others_and_those_iss
     assert_eq!(kept.iter().map(|kept| kept.token).collect::<Vec<_>>(), [newer.token]);
     assert!(tokens.delete(old.token).await.unwrap());
     assert_eq!(tokens.ended(old.account).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_row_is_taken_back_as_it_was_written_and_not_once_it_is_named() {
+    let databases = databases().await.unwrap();
+    let pool = connect(&databases.log_url, &ConnectOptions::app()).await.unwrap();
+    let clock = Clock::fixed(DateTime::from_timestamp(1_800_000_000, 0).unwrap());
+    let tokens = ApiTokens::new(pool, clock.clone());
+    let one = issued(&clock, WorkspaceId(Ids::system().uuid()));
+    let hash = ApiTokens::draw_token().unwrap().hash;
+    let first = tokens.insert(&one, hash).await.unwrap();
+    clock.advance(TimeDelta::seconds(1));
+    let again = tokens.insert(&one, hash).await.unwrap();
+    let unnamed = async || tokens.unnamed(clock.now() + TimeDelta::hours(1), 9, 0).await.unwrap();
+
+    tokens.take_back(one.token, first).await.unwrap();
+    let (token, workspace) = (one.token, one.workspace);
+    assert_eq!(unnamed().await, [UnnamedApiToken { token, workspace, written_at: again }]);
+    assert_eq!(tokens.unnamed(again, 9, 0).await.unwrap(), []);
+    tokens.name(one.token).await.unwrap();
+    tokens.take_back(one.token, again).await.unwrap();
+    clock.advance(TimeDelta::seconds(1));
+    tokens.insert(&one, hash).await.unwrap();
+
+    assert_eq!(unnamed().await, []);
+    assert_eq!(tokens.hash_of(one.token).await.unwrap(), Some(hash));
+    assert_eq!(tokens.of_workspace(one.workspace).await.unwrap()[0].issued_at, again);
 }

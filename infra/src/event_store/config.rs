@@ -10,6 +10,7 @@ use domain::run::RunEvent;
 use domain::seat::SeatEvent;
 use domain::server::ServerEvent;
 use domain::session::SessionEvent;
+use domain::strangers::StrangersEvent;
 use domain::workspace::WorkspaceEvent;
 
 use super::load::state::LoadError;
@@ -80,6 +81,7 @@ pub enum StartError {
 pub(super) fn check_all() -> Result<(), StartError> {
     check::<AccountEvent>()?;
     check::<SessionEvent>()?;
+    check::<StrangersEvent>()?;
     check::<LogEvent>()?;
     check::<OperatorEvent>()?;
     check::<WorkspaceEvent>()?;

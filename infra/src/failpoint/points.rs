@@ -75,9 +75,11 @@ failpoints! {
     PasswordStored = "password.stored",
     /// Another password is in the log, and the other sessions are open.
     PasswordChanged = "password.changed",
-    /// The rows of sessions are deleted, and their closings are not in the log.
+    /// The end of other sessions is in the log, and they are open.
+    SessionsEnded = "sessions.ended",
+    /// The rows of sessions are deleted, no API token works, and their closings are not in the log.
     SessionsDeleted = "sessions.deleted",
-    /// The closings of sessions are in the log, and their rows are there, or say that they are missing.
+    /// Closings of sessions are in the log, and rows say that they are missing.
     SessionsClosed = "sessions.closed",
     /// A mail is claimed, and nothing of it is sent.
     MailSending = "mail.sending",
@@ -97,7 +99,9 @@ failpoints! {
     ServerKeyStored = "server_key.stored",
     /// The private key for a server is named in the log, and its caller has no answer.
     ServerKeyAttached = "server_key.attached",
-    /// An API token is in the log, and has no row.
+    /// The row of an API token is written, and no event names it.
+    ApiTokenStored = "api_token.stored",
+    /// An API token is in the log, and its caller has no answer.
     ApiTokenIssued = "api_token.issued",
     /// The API tokens of a person are refused, and their revocations are not in the log.
     ApiTokensEnded = "api_tokens.ended",

@@ -1,8 +1,9 @@
 //! One erasure in the ledger: its subject and its state.
 
 use chrono::{DateTime, Utc};
-use domain::SubjectId;
+use domain::{RunId, ServerId, SubjectId};
 use tokio_postgres::Row;
+use uuid::Uuid;
 
 use super::{KeyringError, RootId};
 
@@ -68,6 +69,24 @@ impl ErasureStage {
     }
 }
 
+/// A run that may go on on a server, which was not reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
+pub struct RunLeft {
+    pub run: RunId,
+    pub server: ServerId,
+}
+
+fn runs_left(row: &Row) -> Result<Option<Vec<RunLeft>>, KeyringError> {
+    let runs: Option<Vec<Uuid>> = row.try_get("runs_left")?;
+    let servers: Option<Vec<Uuid>> = row.try_get("runs_left_servers")?;
+    let left = runs.zip(servers).map(|(runs, servers)| {
+        let pairs = runs.into_iter().zip(servers);
+        pairs.map(|(run, server)| RunLeft { run: RunId(run), server: ServerId(server) }).collect()
+    });
+    Ok(left)
+}
+
 /// One erasure: a row of the ledger. A time is `None` until its stage is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names of the fields say what they hold")]
@@ -93,6 +112,8 @@ pub struct ErasureEntry {
     /// The youngest root key that ever wrapped the subject's keys, or a shard key of theirs. A younger one where another
     /// history of the keyring may have wrapped them: then also for a subject without keys. Else `None` for such a one.
     pub last_root: Option<RootId>,
+    /// Of a workspace, the runs that were not ended on their servers. `None`: an account, or not known.
+    pub runs_left: Option<Vec<RunLeft>>,
     pub completed_at: Option<DateTime<Utc>>,
     pub backup_proven_at: Option<DateTime<Utc>>,
 }
@@ -116,6 +137,7 @@ impl ErasureEntry {
             keys_erased_at: row.try_get("destroyed_at")?,
             keys: row.try_get("keys")?,
             last_root: row.try_get::<_, Option<i64>>("last_root")?.map(RootId),
+            runs_left: runs_left(row)?,
             completed_at: row.try_get("completed_at")?,
             backup_proven_at: row.try_get("backup_proven_at")?,
         })

@@ -6,7 +6,9 @@ use domain::privacy::deadlines::OVERDUE_AFTER;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::{ErasureEntry, ErasureStage, ErasureState, KeyringError, OpenErasures, SubjectKind};
+use super::{
+    ErasureEntry, ErasureStage, ErasureState, KeyringError, OpenErasures, RunLeft, SubjectKind,
+};
 use crate::clock::Clock;
 use crate::postgres::Pool;
 
@@ -37,6 +39,9 @@ const COUNT_OPEN: &str = include_str!("sql/count_open_erasures.sql");
 const NOTE_FENCED: &str = "update keyring.erasures
 set state = 'fenced', fenced_at = $2, fenced_at_position = $3, append_pending = false
 where subject = $1 and state = 'requested'";
+const NOTE_RUNS_LEFT: &str = "update keyring.erasures
+set runs_left = $2, runs_left_servers = $3
+where subject = $1 and state = 'fenced' and runs_left is null";
 const NOTE_KEYS_ERASED: &str = include_str!("sql/note_keys_erased.sql");
 const NOTE_COMPLETED: &str = "update keyring.erasures
 set state = 'completed', completed_at = $2 where subject = $1 and state = 'destroyed'";
@@ -250,6 +255,22 @@ impl ErasureLedger {
             return Err(KeyringError::StageSkipped { from, to });
         }
         Ok(entry)
+    }
+
+    /// Records of a fenced workspace which runs were not ended on their servers, once. Without it none is left when its
+    /// keys are erased.
+    ///
+    /// # Errors
+    /// [`KeyringError::Database`].
+    pub async fn note_runs_left(
+        &self,
+        subject: SubjectId,
+        left: &[RunLeft],
+    ) -> Result<(), KeyringError> {
+        let runs: Vec<Uuid> = left.iter().map(|left| left.run.0).collect();
+        let servers: Vec<Uuid> = left.iter().map(|left| left.server.0).collect();
+        self.change(NOTE_RUNS_LEFT, &[&subject.0, &runs, &servers]).await?;
+        Ok(())
     }
 
     /// When the completed erasure was requested whose backups have waited longest for the end of their root key.

@@ -65,7 +65,9 @@ pub use copy::{
     restore_keyring, state_copy_lost,
 };
 pub use email_index::{AddressReservations, EmailIndex, EmailKinds, IndexRotation, IndexTurn};
-pub use erasure_entry::{ErasureEntry, ErasureStage, ErasureState, OpenErasures, SubjectKind};
+pub use erasure_entry::{
+    ErasureEntry, ErasureStage, ErasureState, OpenErasures, RunLeft, SubjectKind,
+};
 pub use erasure_ledger::{ErasureLedger, NewErasure};
 pub use error::{KeyringError, OpenError, SealError};
 pub use escrow::{EscrowOptions, check_escrow_recipient};

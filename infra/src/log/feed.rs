@@ -4,7 +4,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{ToSql, Type};
+use uuid::Uuid;
 
 use super::watermark::{CompareError, WentBack};
 use super::{DamagedEvent, Recorded};
@@ -14,6 +15,7 @@ const HEAD: &str = "select coalesce(max(position), 0) from event_log.events";
 const PAGE: &str = include_str!("page.sql");
 const STREAM: &str = include_str!("stream.sql");
 const AT: &str = include_str!("at.sql");
+const NEWEST_OF_STREAM: &str = include_str!("newest_of_stream.sql");
 
 /// Why the log is not read on.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +97,30 @@ impl<'a> Feed<'a> {
             None => Err(FeedError::Hole { at: *at }),
         });
         found.collect()
+    }
+
+    /// The newest events of these types in a stream, the newest first: at most `limit` of them before the
+    /// position `before`.
+    ///
+    /// # Errors
+    /// [`FeedError`].
+    pub async fn newest_of(
+        client: &PoolClient,
+        (stream, types): (Uuid, &[&str]),
+        before: i64,
+        limit: i64,
+    ) -> Result<Vec<Recorded>, FeedError> {
+        let values: [(&(dyn ToSql + Sync), Type); 4] = [
+            (&stream, Type::UUID),
+            (&types, Type::TEXT_ARRAY),
+            (&before, Type::INT8),
+            (&limit, Type::INT8),
+        ];
+        let rows = client.query_typed(NEWEST_OF_STREAM, &values).await?;
+        let positions: Result<Vec<i64>, _> = rows.iter().rev().map(|row| row.try_get(0)).collect();
+        let mut found = Self::at(client, &positions?).await?;
+        found.reverse();
+        Ok(found)
     }
 
     /// Every event after `after` up to and with `through`, in constant memory: for replays and

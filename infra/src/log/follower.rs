@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use super::activity::{Activity, ReaderStage};
 use super::alarm::Alarms;
 use super::checkpoint::{OwnedReader, Reached, ReadStats};
 use super::parked;
@@ -41,6 +42,9 @@ pub(super) struct Follower {
     pub alarms: Alarms,
     pub parked: ParkedStreams,
     pub waiters: Waiters,
+    pub activity: Arc<Activity>,
+    /// Why this node has started it again.
+    pub stood_still: Option<String>,
 }
 
 /// The streams that the reader passes over.
@@ -76,10 +80,14 @@ impl Follower {
     async fn follow(&mut self) -> Option<UnknownEvent> {
         let mut pause = PAUSE_MIN;
         let mut failed = false;
+        if let Some(why) = self.stood_still.take() {
+            self.record_error(Some(Stop::Unavailable(why))).await;
+        }
         while !self.stopped() {
             let found = self.step().await;
             self.waiters.reached(self.owned.position);
             if found.is_ok() && failed {
+                self.activity.go_on();
                 self.record_error(None).await;
                 (pause, failed) = (PAUSE_MIN, false);
             }
@@ -94,6 +102,7 @@ impl Follower {
                 }
                 Err(Stop::WentBack(_)) => return None,
                 Err(stop) => {
+                    self.activity.fail(stop.to_string());
                     if !self.record_error(Some(stop)).await {
                         tracing::info!(reader = self.owned.name, "another node has taken over");
                         return None;
@@ -108,7 +117,9 @@ impl Follower {
     }
 
     async fn step(&mut self) -> Result<PageRead, Stop> {
+        self.activity.begin(ReaderStage::Parked);
         self.load_parked().await?;
+        self.activity.begin(ReaderStage::Page);
         let (position, limit) = (self.owned.position, self.options.page);
         let page = self.tail.page(&self.pool, position, limit).await?;
         self.alarms.end();
@@ -146,7 +157,9 @@ impl Follower {
             self.owned.read(to);
             return self.write_checkpoint(self.options.checkpoint_delay).await;
         }
+        self.activity.begin(ReaderStage::Connection);
         let mut client = self.connection().await?;
+        self.activity.begin(ReaderStage::Working);
         let mut tx = client.transaction().await?;
         let read = ReadStats {
             processed: i64::try_from(wanted.len()).unwrap_or_default(),
@@ -217,6 +230,7 @@ impl Follower {
         if self.owned.write_in(delay).is_none_or(|left| !left.is_zero()) {
             return Ok(());
         }
+        self.activity.begin(ReaderStage::Checkpoint);
         if self.owned.write(&self.pool).await? { Ok(()) } else { Err(Stop::Lost) }
     }
 
@@ -262,6 +276,7 @@ impl Follower {
 
     /// Whoever waits for a position on this node is not kept for the whole delay.
     async fn wait_between_pages(&mut self) {
+        self.activity.begin(ReaderStage::Waiting);
         let ReaderOptions { page_delay, page_delay_min, .. } = self.options;
         self.wait(page_delay_min).await;
         let awaited = self.waiters.awaited(self.owned.position);
@@ -272,6 +287,7 @@ impl Follower {
     }
 
     async fn wait_for_more(&mut self) {
+        self.activity.begin(ReaderStage::Waiting);
         let write_in = self.owned.write_in(self.options.checkpoint_delay);
         let write = async {
             match write_in {

@@ -1,5 +1,6 @@
 //! The log, read in its one order.
 
+mod activity;
 mod alarm;
 mod any_projection;
 mod checkpoint;
@@ -28,6 +29,7 @@ pub mod watermark;
 mod work;
 mod worker;
 
+pub use activity::{ReaderActivity, ReaderStage};
 pub use feed::{Feed, FeedError};
 pub use options::ReaderOptions;
 pub use owner::Readers;

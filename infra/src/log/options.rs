@@ -28,6 +28,9 @@ pub struct ReaderOptions {
     /// Events that a reader does not want are written to its checkpoint this late, at most. Whoever
     /// reads in its place reads them again.
     pub checkpoint_delay: Duration,
+    /// A reader whose checkpoint has not moved for so long, although the log has more and it says no reason, is
+    /// started again.
+    pub stands_still: Duration,
     /// Which events this programme knows: it leaves a reader that has come to another to newer nodes.
     pub newest_version: NewestVersion,
 }
@@ -44,6 +47,8 @@ impl ReaderOptions {
             page_delay: Duration::from_millis(50),
             page_delay_min: Duration::from_millis(20),
             checkpoint_delay: Duration::from_millis(250),
+            // Longer than any statement may take, its wait for a connection and for a lock.
+            stands_still: Duration::from_secs(60),
             newest_version: domain::newest_version,
         }
     }

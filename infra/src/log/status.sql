@@ -1,6 +1,10 @@
 select c.name, c.version, c.kind, c.position, h.position, c.node, c.fence, c.processed, c.last_event_at, c.last_error,
-  -- The next event may be damaged: PostgreSQL refuses to subtract infinity.
-  coalesce(extract(epoch from clock_timestamp() - case when isfinite(n.recorded_at) then n.recorded_at else c.last_event_at end), 0)::float8,
+  -- Who has read everything is not behind, however old its last event is. The next one may be missing or damaged:
+  -- PostgreSQL refuses to subtract infinity.
+  coalesce(extract(epoch from clock_timestamp() - case
+    when c.position >= h.position then null
+    when isfinite(n.recorded_at) then n.recorded_at
+    else c.last_event_at end), 0)::float8,
   (select count(*) from readers.parked p where (p.reader, p.version) = (c.name, c.version) and not p.replay),
   r.position, r.ceiling
 from readers.checkpoints c

@@ -56,6 +56,8 @@ families! {
     parked_streams: IntGaugeVec = "lethe_reader_parked_streams" ["reader"],
     /// 1 while this node leaves a reader to newer nodes, because it came to an event that it does not know.
     reader_unknown_event: IntGaugeVec = "lethe_reader_unknown_event" ["reader"],
+    /// How often this node has started a reader again that stood still: the log had more for it.
+    reader_restarts: IntCounterVec = "lethe_reader_restarts_total" ["reader"],
 
     /// Erasures requested and not yet completed.
     erasures_open: IntGauge = "lethe_erasures_open" [],

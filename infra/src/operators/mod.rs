@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use domain::TokenId;
 use domain::operator::Scope;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use crate::bearer::{BearerToken, TokenHash};
 use crate::clock::Clock;
@@ -18,8 +19,7 @@ const PREFIX: &str = "lo_";
 const INSERT: &str = include_str!("insert.sql");
 const FIND: &str = "select token_id, scope, expires_at from working.operator_tokens \
     where token_hash = $1 and expires_at > $2 and revoked_at is null";
-const LIST: &str = "select token_id, scope, issued_at, expires_at, revoked_at \
-    from working.operator_tokens order by issued_at, token_id";
+const LIST: &str = include_str!("list.sql");
 const REVOKE: &str =
     "update working.operator_tokens set revoked_at = $2 where token_id = $1 and revoked_at is null";
 
@@ -40,10 +40,12 @@ pub struct OperatorToken {
 }
 
 /// A token as it is listed, without its secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedOperatorToken {
     /// Its id.
     pub id: TokenId,
+    /// What it is for, as whoever created it wrote.
+    pub name: Option<String>,
     /// What it may do.
     pub scope: Scope,
     /// When it was created.
@@ -76,14 +78,18 @@ impl Operators {
     }
 
     /// Writes the row. Call it after the event is appended, so that every token that works is in the
-    /// log. `false`: there is a row of this id; its hash stays.
-    pub async fn insert(&self, token: &OperatorToken, hash: TokenHash) -> Result<bool, PgError> {
-        let (scope, now) = (scope_name(token.scope), self.clock.now());
-        let expires_at = token.expires_at;
-        let hash = hash.as_bytes();
-        let inserted =
-            execute(&self.pool, INSERT, &[&token.id.0, &hash, &scope, &now, &expires_at]).await?;
-        Ok(inserted == 1)
+    /// log. `name` says what it is for, and names no person. `false`: there is a row of this id; its hash
+    /// stays.
+    pub async fn insert(
+        &self,
+        token: &OperatorToken,
+        hash: TokenHash,
+        name: Option<&str>,
+    ) -> Result<bool, PgError> {
+        let OperatorToken { id, scope, expires_at } = token;
+        let (scope, now, hash) = (scope_name(*scope), self.clock.now(), hash.as_bytes());
+        let values: [&(dyn ToSql + Sync); 6] = [&id.0, &hash, &scope, &now, expires_at, &name];
+        Ok(execute(&self.pool, INSERT, &values).await? == 1)
     }
 
     /// The token, unless it is unknown, expired or revoked.
@@ -100,12 +106,18 @@ impl Operators {
         Ok(Some(OperatorToken { id, scope, expires_at: row.try_get("expires_at")? }))
     }
 
-    /// Every token, the oldest first; expired and revoked ones too.
+    /// At most `limit` tokens, the oldest first; expired and revoked ones too. `after`: when the last one of
+    /// the page before was created, and its id.
     ///
     /// # Errors
     /// The database is unreachable, or a row holds a scope that this version does not know.
-    pub async fn list(&self) -> Result<Vec<ListedOperatorToken>, PgError> {
-        let rows = query(&self.pool, LIST, &[]).await?;
+    pub async fn list(
+        &self,
+        after: Option<(DateTime<Utc>, TokenId)>,
+        limit: i64,
+    ) -> Result<Vec<ListedOperatorToken>, PgError> {
+        let (at, id) = (after.map(|(at, _)| at), after.map(|(_, id)| id.0));
+        let rows = query(&self.pool, LIST, &[&at, &id, &limit]).await?;
         rows.iter().map(listed).collect()
     }
 
@@ -118,6 +130,7 @@ impl Operators {
 fn listed(row: &Row) -> Result<ListedOperatorToken, PgError> {
     Ok(ListedOperatorToken {
         id: TokenId(row.try_get("token_id")?),
+        name: row.try_get("name")?,
         scope: scope_named(row.try_get("scope")?)?,
         issued_at: row.try_get("issued_at")?,
         expires_at: row.try_get("expires_at")?,

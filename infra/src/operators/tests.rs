@@ -19,9 +19,9 @@ async fn a_token_opens_until_it_expires_or_is_revoked() {
     let audit =
         OperatorToken { id: TokenId(Ids::system().uuid()), scope: Scope::Audit, expires_at };
 
-    assert!(operators.insert(&admin, first.hash).await.unwrap());
-    assert!(operators.insert(&audit, second.hash).await.unwrap());
-    assert!(!operators.insert(&admin, second.hash).await.unwrap());
+    assert!(operators.insert(&admin, first.hash, Some("support desk")).await.unwrap());
+    assert!(operators.insert(&audit, second.hash, None).await.unwrap());
+    assert!(!operators.insert(&admin, second.hash, None).await.unwrap());
 
     let find =
         async |token: &BearerToken| operators.find(token.secret.expose_secret()).await.unwrap();
@@ -31,11 +31,17 @@ async fn a_token_opens_until_it_expires_or_is_revoked() {
     assert!(admin.may(Scope::Audit) && audit.may(Scope::Audit) && !audit.may(Scope::Admin));
     assert!(operators.revoke(audit.id).await.unwrap());
     assert_eq!(find(&second).await, None);
-    let mut listed = operators.list().await.unwrap();
+    let mut listed = operators.list(None, 10).await.unwrap();
+    let first_page = operators.list(None, 1).await.unwrap();
+    let last = (first_page[0].issued_at, first_page[0].id);
+    assert_eq!(first_page, listed[..1]);
+    assert_eq!(operators.list(Some(last), 10).await.unwrap(), listed[1..]);
     listed.sort_by_key(|token| token.revoked_at.is_some());
-    let revoked_at = |token: &ListedOperatorToken| (token.id, token.scope, token.revoked_at);
+    let revoked_at =
+        |token: &ListedOperatorToken| (token.name.clone(), token.scope, token.revoked_at);
     let now = Some(clock.now());
-    let expected = [(admin.id, Scope::Admin, None), (audit.id, Scope::Audit, now)];
+    let expected =
+        [(Some("support desk".to_owned()), Scope::Admin, None), (None, Scope::Audit, now)];
     assert_eq!(listed.iter().map(revoked_at).collect::<Vec<_>>(), expected);
     clock.advance(TimeDelta::days(1));
     assert_eq!(find(&first).await, None);
@@ -51,7 +57,7 @@ async fn a_scope_that_cannot_be_read_is_an_error_and_not_the_audit_scope() {
     let id = TokenId(Ids::system().uuid());
     let expires_at = clock.now() + TimeDelta::days(1);
     let token = OperatorToken { id, scope: Scope::Admin, expires_at };
-    operators.insert(&token, drawn.hash).await.unwrap();
+    operators.insert(&token, drawn.hash, None).await.unwrap();
 
     let owner = connect_one(&databases.log_url, &ConnectOptions::default()).await.unwrap();
     let damage = "alter table working.operator_tokens drop constraint operator_tokens_scope_check;

@@ -1,5 +1,7 @@
-select run_id, server_id, attempt, workspace_id, state, fence, secrets_id, launched, cancel,
-  extract(epoch from deadline - clock_timestamp())::float8 as left_seconds,
-  extract(epoch from clock_timestamp() - seen_at)::float8 as unseen_seconds,
-  extract(epoch from clock_timestamp() - lost_at)::float8 as lost_seconds
-from working.claim_run_tasks($1, $2, $3, $4, $5)
+select (c.task).run_id, (c.task).server_id, (c.task).attempt, (c.task).workspace_id, (c.task).state, (c.task).fence,
+  (c.task).secrets_id, (c.task).launched, (c.task).cancel,
+  extract(epoch from (c.task).deadline - clock_timestamp())::float8 as left_seconds,
+  extract(epoch from clock_timestamp() - (c.task).seen_at)::float8 as unseen_seconds,
+  extract(epoch from clock_timestamp() - (c.task).lost_at)::float8 as lost_seconds,
+  c.through
+from working.claim_run_tasks_after($1, $2, $3, $4, $5, $6, $7) c

@@ -4,6 +4,6 @@ set state = 'lost', launched = true, fence = t.fence + 1, node = null, lease_unt
   lost_at = clock_timestamp()
 from (
   select run_id, server_id, attempt from working.run_tasks
-  where state in ('queued', 'running') and ($2::uuid is null or run_id = $2)
+  where state in ('queued', 'paused', 'running') and ($2::uuid is null or run_id = $2)
   limit $1 for update) open
 where (t.run_id, t.server_id, t.attempt) = (open.run_id, open.server_id, open.attempt)

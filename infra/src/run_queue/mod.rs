@@ -1,5 +1,6 @@
 //! The queue of runs: a row for each attempt on a server, under a lease and a fence.
 
+mod round;
 mod secrets;
 mod task;
 #[cfg(test)]
@@ -18,22 +19,26 @@ use crate::postgres::{PgError, Pool};
 use crate::statement::{execute, query, query_opt};
 use crate::workspace_rows::{DeleteRows, WorkspaceRows};
 
+pub use round::ClaimRound;
 pub use secrets::{SECRETS_OF_WORKSPACE, SecretsError, SecretsPlace, UnusedSecrets};
-pub use task::{HeldTask, RenewedTask, Task};
+pub use task::{BegunTask, HeldTask, RenewedTask, Task};
 
 const PUT: &str = include_str!("put.sql");
 // A lost attempt is not searched for once a later attempt was requested.
 const SUPERSEDE: &str = "delete from working.run_tasks \
     where run_id = $1 and server_id = $2 and attempt < $3";
-const CANCEL: &str = "update working.run_tasks set cancel = true, next_at = null \
+const CANCEL: &str = "update working.run_tasks set cancel = true, next_at = null, \
+    state = case state when 'paused' then 'queued' else state end \
     where run_id = $1 and server_id = $2 and attempt = $3 and state <> 'lost'";
 const DELETE_QUEUED: &str = "delete from working.run_tasks \
-    where run_id = $1 and server_id = $2 and attempt = $3 and state = 'queued'";
+    where run_id = $1 and server_id = $2 and attempt = $3 and state in ('queued', 'paused')";
 /// What an erasure deletes of a workspace.
 pub const OF_WORKSPACE: WorkspaceRows = WorkspaceRows {
     table: "working.run_tasks",
     delete: DeleteRows::InBatches(include_str!("delete_tasks_of_workspace.sql")),
 };
+const END_OF_WORKSPACE: &str = include_str!("end_of_workspace.sql");
+const LIST_BEGUN: &str = include_str!("list_begun.sql");
 const CLAIM: &str = include_str!("claim.sql");
 const RENEW: &str = include_str!("renew.sql");
 const HAND_OVER: &str =
@@ -43,7 +48,11 @@ const LAUNCH: &str = "update working.run_tasks set launched = true \
 const BEGIN: &str = include_str!("begin.sql");
 const LOSE: &str = include_str!("lose.sql");
 const LOSE_ALL: &str = include_str!("lose_all.sql");
-const LOSE_AT_ONCE: i64 = 1000;
+const SET_ASIDE: &str = include_str!("set_aside.sql");
+const RESUME: &str = include_str!("resume.sql");
+const LIST_PAUSED: &str = include_str!("list_paused_workspaces.sql");
+/// So many tasks are changed by one statement.
+const AT_ONCE: i64 = 1000;
 const FINISH: &str = include_str!("finish.sql");
 
 /// How many tasks may be worked on at the same time.
@@ -144,32 +153,38 @@ impl RunQueue {
     /// The tasks of a run whose request was read again after a restore of the log: they may have been
     /// started before, and are lost. In the reader's transaction.
     pub async fn lose_restored(&self, tx: &Transaction<'_>, run: RunId) -> Result<u64, PgError> {
-        Ok(tx.execute(LOSE_ALL, &[&LOSE_AT_ONCE, &Some(run.0)]).await?)
+        Ok(tx.execute(LOSE_ALL, &[&AT_ONCE, &Some(run.0)]).await?)
     }
 
-    /// The same of every task that is queued or running: after a restore of the log. Returns how many.
+    /// The same of every task that is queued, set aside or running: after a restore of the log. Returns how many.
     pub async fn lose_all(&self) -> Result<u64, PgError> {
         let mut lost = 0;
         loop {
-            match execute(&self.pool, LOSE_ALL, &[&LOSE_AT_ONCE, &None::<Uuid>]).await? {
+            match execute(&self.pool, LOSE_ALL, &[&AT_ONCE, &None::<Uuid>]).await? {
                 0 => return Ok(lost),
                 some => lost += some,
             }
         }
     }
 
-    /// Claims at most `limit` tasks for this node, each under a new fence, within the limits.
+    /// Claims at most `limit` tasks for this node, each under a new fence, within the limits. `round` says which
+    /// workspaces are looked at, and after it which are next.
     pub async fn claim(
         &self,
         node: Uuid,
         limit: u32,
         limits: RunLimits,
+        round: &mut ClaimRound,
     ) -> Result<Vec<Task>, PgError> {
         let (server, workspace) = (signed(limits.per_server), signed(limits.per_workspace));
-        let lease = self.lease.as_secs_f64();
-        let rows =
-            query(&self.pool, CLAIM, &[&node, &signed(limit), &lease, &server, &workspace]).await?;
-        rows.iter().map(|row| Ok(task::read(row)?)).collect()
+        let (limit, lease) = (signed(limit), self.lease.as_secs_f64());
+        let values: [&(dyn ToSql + Sync); 7] =
+            [&node, &limit, &lease, &server, &workspace, &round.after, &round.upto];
+        let rows = query(&self.pool, CLAIM, &values).await?;
+        // The last row has no task.
+        let Some((last, tasks)) = rows.split_last() else { return Ok(vec![]) };
+        round.went(last.try_get("through")?);
+        tasks.iter().map(|row| Ok(task::read(row)?)).collect()
     }
 
     /// Renews the leases of `held`. Returns the tasks that are still this node's, and whether each is
@@ -221,6 +236,57 @@ impl RunQueue {
         let (attempt, fence, pause) = (signed(lease.attempt), fence(lease), pause.as_secs_f64());
         let values: [&(dyn ToSql + Sync); 5] = [&run.0, &lease.server.0, &attempt, &fence, &pause];
         Ok(execute(&self.pool, LOSE, &values).await? == 1)
+    }
+
+    /// Sets a claimed task aside that may not begin, unless it was launched, and others of its workspace that are
+    /// queued: no claim looks at them until [`Self::resume`].
+    pub async fn set_aside(&self, run: RunId, lease: TaskLease) -> Result<(), PgError> {
+        let (attempt, fence) = (signed(lease.attempt), fence(lease));
+        let values: [&(dyn ToSql + Sync); 5] =
+            [&run.0, &lease.server.0, &attempt, &fence, &AT_ONCE];
+        execute(&self.pool, SET_ASIDE, &values).await?;
+        Ok(())
+    }
+
+    /// Queues again what was set aside of a workspace; returns how many tasks.
+    pub async fn resume(&self, workspace: WorkspaceId) -> Result<u64, PgError> {
+        self.all_batches(RESUME, workspace).await
+    }
+
+    /// At most `limit` workspaces of which tasks are set aside, in the order of their ids, after `after`.
+    pub async fn paused(
+        &self,
+        after: Option<WorkspaceId>,
+        limit: i32,
+    ) -> Result<Vec<WorkspaceId>, PgError> {
+        let after = after.map_or(Uuid::nil(), |after| after.0);
+        let rows = query(&self.pool, LIST_PAUSED, &[&after, &limit]).await?;
+        rows.iter().map(|row| Ok(WorkspaceId(row.try_get(0)?))).collect()
+    }
+
+    /// Marks every task of a workspace of which something may run on a server as to be ended.
+    pub async fn end_of_workspace(&self, workspace: WorkspaceId) -> Result<u64, PgError> {
+        self.all_batches(END_OF_WORKSPACE, workspace).await
+    }
+
+    async fn all_batches(&self, sql: &str, workspace: WorkspaceId) -> Result<u64, PgError> {
+        let mut changed = 0;
+        loop {
+            match execute(&self.pool, sql, &[&workspace.0, &AT_ONCE]).await? {
+                0 => return Ok(changed),
+                some => changed += some,
+            }
+        }
+    }
+
+    /// The tasks of a workspace of which something may run on a server, at most `limit`.
+    pub async fn begun(
+        &self,
+        workspace: WorkspaceId,
+        limit: i64,
+    ) -> Result<Vec<BegunTask>, PgError> {
+        let rows = query(&self.pool, LIST_BEGUN, &[&workspace.0, &limit]).await?;
+        rows.iter().map(|row| Ok(task::begun(row)?)).collect()
     }
 
     /// Deletes the task, and its secrets unless another task needs them.

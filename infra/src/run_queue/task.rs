@@ -50,6 +50,24 @@ pub struct RenewedTask {
     pub cancel: bool,
 }
 
+/// A task that is not finished, and of which something may run on its server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
+pub struct BegunTask {
+    pub run: RunId,
+    pub server: ServerId,
+    /// A start may have been sent to the server, of this attempt or an earlier one.
+    pub launched: bool,
+}
+
+pub(super) fn begun(row: &Row) -> Result<BegunTask, Error> {
+    Ok(BegunTask {
+        run: RunId(row.try_get("run_id")?),
+        server: ServerId(row.try_get("server_id")?),
+        launched: row.try_get("launched")?,
+    })
+}
+
 pub(super) fn read(row: &Row) -> Result<Task, Error> {
     let (attempt, fence): (i32, i64) = (row.try_get("attempt")?, row.try_get("fence")?);
     Ok(Task {

@@ -6,6 +6,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,7 +22,7 @@ use crate::random::NoRandomness;
 use cache::Cache;
 use rows::Rows;
 
-pub use session::{ClosedBy, Closing, LiveSession, NewSession};
+pub use session::{ClosedBy, Closing, LiveSession, NewSession, Period};
 
 const PREFIX: &str = "ls_";
 const END_AT_ONCE: i64 = 1000;
@@ -61,6 +62,17 @@ impl Sessions {
         self.rows.open(session, self.clock.now()).await
     }
 
+    /// Gives the row of a session another token, if it was written before `until`: what wrote it was cut short
+    /// before its event, and whoever sends it again was never given a token. Call it where the log has no event
+    /// of the session. `false`: there is no such row; nothing was written.
+    pub async fn take_over(
+        &self,
+        session: &NewSession,
+        until: DateTime<Utc>,
+    ) -> Result<bool, PgError> {
+        self.rows.take_over(session, self.clock.now(), until).await
+    }
+
     /// Deletes the row of a session whose opening was refused: nothing was opened, so nothing is closed. Not
     /// if the session has another token.
     pub async fn take_back(&self, session: SessionId, token: &TokenHash) -> Result<(), PgError> {
@@ -85,13 +97,12 @@ impl Sessions {
         Ok(Some(live))
     }
 
-    /// The sessions of the account except `except`, those included whose opening event is on its way.
-    pub async fn of_account(
+    /// The periods of those of the sessions that are open.
+    pub async fn periods(
         &self,
-        account: AccountId,
-        except: Option<SessionId>,
-    ) -> Result<Vec<SessionId>, PgError> {
-        self.rows.of_account(account, except).await
+        sessions: &[SessionId],
+    ) -> Result<HashMap<SessionId, Period>, PgError> {
+        self.rows.periods(sessions).await
     }
 
     /// Deletes the row of a session whose closing event is not in the log: the session closer appends it,

@@ -1,5 +1,7 @@
 //! Sessions as rows of `PostgreSQL`.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use domain::session::{CloseReason, SessionKind};
 use domain::{AccountId, EventId, SessionId};
@@ -10,17 +12,18 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
-use super::session::{ClosedBy, Closing, LiveSession, NewSession};
+use super::session::{ClosedBy, Closing, LiveSession, NewSession, Period};
 use crate::bearer::TokenHash;
 use crate::postgres::{PgError, Pool};
 use crate::statement::{execute, query, query_opt};
 
 const OPEN: &str = include_str!("open.sql");
+const TAKE_OVER: &str = include_str!("take_over.sql");
 const FIND: &str = include_str!("find.sql");
 const TOUCH: &str = include_str!("touch.sql");
 const TAKE_BACK: &str = "delete from working.sessions where session_id = $1 and token_hash = $2";
-const OF_ACCOUNT: &str = "select session_id from working.sessions \
-    where account_id = $1 and session_id is distinct from $2";
+const PERIODS: &str = "select session_id, last_used_at, least(idle_until, absolute_until) \
+    from working.sessions where session_id = any ($1)";
 const CLOSE: &str = include_str!("close.sql");
 const CLOSE_ALL: &str = include_str!("close_all.sql");
 const CLOSE_EXPIRED: &str = include_str!("close_expired.sql");
@@ -52,6 +55,21 @@ impl Rows {
         Ok(opened == 1)
     }
 
+    pub(super) async fn take_over(
+        &self,
+        open: &NewSession,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> Result<bool, PgError> {
+        let idle = i32::try_from(open.idle.num_seconds()).unwrap_or(i32::MAX);
+        let (token, absolute) = (open.token.as_bytes(), now + open.absolute);
+        let (session, account, kind) = (open.session.0, open.account.0, kind_name(open.kind));
+        let version = open.account_version;
+        let row: [&(dyn ToSql + Sync); 9] =
+            [&token, &session, &account, &kind, &now, &idle, &absolute, &version, &until];
+        Ok(execute(&self.0, TAKE_OVER, &row).await? == 1)
+    }
+
     pub(super) async fn find(
         &self,
         token: &TokenHash,
@@ -70,14 +88,17 @@ impl Rows {
         row.map(|row| row.try_get(0)).transpose().map_err(PgError::from)
     }
 
-    pub(super) async fn of_account(
+    pub(super) async fn periods(
         &self,
-        account: AccountId,
-        except: Option<SessionId>,
-    ) -> Result<Vec<SessionId>, PgError> {
-        let except = except.map(|one| one.0);
-        let rows = query(&self.0, OF_ACCOUNT, &[&account.0, &except]).await?;
-        Ok(rows.iter().map(|row| row.try_get(0).map(SessionId)).collect::<Result<_, _>>()?)
+        sessions: &[SessionId],
+    ) -> Result<HashMap<SessionId, Period>, PgError> {
+        let sessions: Vec<Uuid> = sessions.iter().map(|session| session.0).collect();
+        let rows = query(&self.0, PERIODS, &[&sessions]).await?;
+        let read = |row: &Row| -> Result<(SessionId, Period), PgError> {
+            let period = Period { last_used_at: row.try_get(1)?, expires_at: row.try_get(2)? };
+            Ok((SessionId(row.try_get(0)?), period))
+        };
+        rows.iter().map(read).collect()
     }
 
     pub(super) async fn close(

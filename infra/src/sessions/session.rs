@@ -53,6 +53,16 @@ pub struct LiveSession {
     pub absolute_until: DateTime<Utc>,
 }
 
+/// When an open session was used last, and when it ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names of the fields say what they hold")]
+pub struct Period {
+    /// To the minute.
+    pub last_used_at: DateTime<Utc>,
+    /// Unless it is used before.
+    pub expires_at: DateTime<Utc>,
+}
+
 /// A session whose row has been deleted and whose closing event is not in the log yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names of the fields say what they hold")]

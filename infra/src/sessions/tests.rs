@@ -76,6 +76,34 @@ async fn only_the_hash_of_a_token_is_kept() {
 }
 
 #[tokio::test]
+async fn a_row_that_was_left_behind_is_taken_over_and_no_other() {
+    let given = given().await;
+    let account = somebody();
+    let (session, old) = given.opened(account).await;
+    let token = Sessions::draw_token().unwrap();
+    let opening = |account| NewSession {
+        session,
+        account,
+        account_version: 2,
+        kind: SessionKind::Browser,
+        token: token.hash,
+        idle: TimeDelta::minutes(60),
+        absolute: TimeDelta::days(30),
+    };
+    let now = given.clock.now();
+    let after = now + TimeDelta::seconds(1);
+
+    assert!(!given.sessions.take_over(&opening(account), now).await.unwrap(), "it is young");
+    assert!(!given.sessions.take_over(&opening(somebody()), after).await.unwrap());
+    assert!(given.node().find(&old).await.unwrap().is_some());
+    assert!(given.sessions.take_over(&opening(account), after).await.unwrap());
+
+    assert_eq!(given.node().find(&old).await.unwrap(), None);
+    let live = given.node().find(token.secret.expose_secret()).await.unwrap().unwrap();
+    assert_eq!((live.session, live.kind), (session, SessionKind::Browser));
+}
+
+#[tokio::test]
 async fn a_session_that_is_opened_again_keeps_its_token() {
     let given = given().await;
     let account = somebody();

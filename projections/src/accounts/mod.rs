@@ -52,7 +52,7 @@ infra::row! {
 
 impl Projection for Accounts {
     const NAME: &'static str = "accounts";
-    const VERSION: i16 = 2;
+    const VERSION: i16 = 3;
     const EVENT_TYPES: &'static [&'static str] = &[
         "account.registered",
         "account.verification_requested",
@@ -64,9 +64,11 @@ impl Projection for Accounts {
         "account.username_removed",
         "account.password_changed",
         "account.password_reset_requested",
+        "account.sessions_ended",
         "account.api_tokens_ended",
         "account.login_succeeded",
         "account.login_failed",
+        "account.logins_failed",
         "account.consent_given",
         "account.consent_withdrawn",
         "account.erasure_requested",
@@ -75,8 +77,7 @@ impl Projection for Accounts {
         "account.erasure_backup_proven",
     ];
     const TABLE: &'static str = include_str!("table.sql");
-    const INDEXES: &'static str =
-        "create index on {table} (erasure_due) where erasure_due is not null and erased_at is null";
+    const INDEXES: &'static str = include_str!("indexes.sql");
     type Key = AccountId;
     type Row = Account;
 
@@ -205,9 +206,11 @@ impl Account {
             | AccountEvent::UsernameRemoved {}
             | AccountEvent::PasswordChanged { .. }
             | AccountEvent::PasswordResetRequested { .. }
+            | AccountEvent::SessionsEnded {}
             | AccountEvent::ApiTokensEnded {}
             | AccountEvent::LoginSucceeded { .. }
             | AccountEvent::LoginFailed { .. }
+            | AccountEvent::LoginsFailed { .. }
             | AccountEvent::ErasureBackupProven {} => {}
         }
     }

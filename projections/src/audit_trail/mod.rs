@@ -8,6 +8,9 @@ use uuid::Uuid;
 
 const FIND: &str = include_str!("find.sql");
 const FIND_IN_STREAM: &str = include_str!("find_in_stream.sql");
+const FIND_NEWEST: &str = include_str!("find_newest.sql");
+const FIND_NEWEST_IN_STREAM: &str = include_str!("find_newest_in_stream.sql");
+const FIND_POSITION: &str = include_str!("find_position.sql");
 const FIND_EDGE: &str = include_str!("find_edge.sql");
 
 pub struct AuditTrail;
@@ -75,7 +78,45 @@ pub async fn page(
     limit: i64,
 ) -> Result<Vec<Recorded>, FeedError> {
     let client = pool.get().await.map_err(PgError::from)?;
-    let (after, through) = bounds(&client, filter, after).await?;
+    let statement = if filter.stream.is_some() { FIND_IN_STREAM } else { FIND };
+    let positions = find(&client, statement, filter, after, limit).await?;
+    Feed::at(&client, &positions).await
+}
+
+/// At most `limit` events, the newest first.
+///
+/// # Errors
+/// As of [`page`].
+pub async fn newest(pool: &Pool, filter: &Filter, limit: i64) -> Result<Vec<Recorded>, FeedError> {
+    let client = pool.get().await.map_err(PgError::from)?;
+    let statement = if filter.stream.is_some() { FIND_NEWEST_IN_STREAM } else { FIND_NEWEST };
+    let mut positions = find(&client, statement, filter, 0, limit).await?;
+    positions.reverse();
+    let mut events = Feed::at(&client, &positions).await?;
+    events.reverse();
+    Ok(events)
+}
+
+/// Where an event of a stream stands in the log; `None` if there is no such event.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn position_of(pool: &Pool, stream: Uuid, version: i64) -> Result<Option<i64>, PgError> {
+    let client = pool.get().await?;
+    let statement = client.prepare_cached(FIND_POSITION).await?;
+    let found = client.query_opt(&statement, &[&stream, &version]).await?;
+    Ok(found.map(|row| row.try_get(0)).transpose()?)
+}
+
+/// The positions of at most `limit` events after the position `after`, in the order of the statement.
+async fn find(
+    client: &PooledClient,
+    statement: &str,
+    filter: &Filter,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<i64>, FeedError> {
+    let (after, through) = bounds(client, filter, after).await?;
     let (tenant, actor) = (filter.tenant.map(|it| it.0), filter.actor.map(|it| it.0));
     let mut values: Vec<(&(dyn ToSql + Sync), Type)> = vec![
         (&after, Type::INT8),
@@ -87,16 +128,13 @@ pub async fn page(
         (&filter.until, Type::TIMESTAMPTZ),
         (&limit, Type::INT8),
     ];
-    let find = if filter.stream.is_some() {
+    if filter.stream.is_some() {
         values.push((&filter.stream, Type::UUID));
-        FIND_IN_STREAM
-    } else {
-        FIND
-    };
+    }
     // Planned anew each time: which index serves depends on which filters are given.
-    let rows = client.query_typed(find, &values).await?;
+    let rows = client.query_typed(statement, &values).await?;
     let positions: Result<Vec<i64>, _> = rows.iter().map(|row| row.try_get(0)).collect();
-    Feed::at(&client, &positions?).await
+    Ok(positions?)
 }
 
 /// The positions between which the events of the filter's times are: after the first, up to and with the second.

@@ -27,7 +27,7 @@ infra::row! {
 
 impl Projection for Workspaces {
     const NAME: &'static str = "workspaces";
-    const VERSION: i16 = 1;
+    const VERSION: i16 = 2;
     const EVENT_TYPES: &'static [&'static str] = &[
         "workspace.created",
         "workspace.renamed",
@@ -38,6 +38,7 @@ impl Projection for Workspaces {
         "workspace.member_invited",
         "workspace.invitation_accepted",
         "workspace.invitation_revoked",
+        "workspace.invitation_declined",
         "workspace.invitation_expired",
         "workspace.api_token_issued",
         "workspace.api_token_revoked",

@@ -7,7 +7,7 @@ use crate::mixed;
 use chrono::{DateTime, TimeDelta, Utc};
 use infra::log::{FeedError, Poison, Projection, Reader, Recorded, delete_superseded, status};
 use infra::postgres::{ConnectOptions, connect};
-use projections::audit_trail::{AuditTrail, Filter, page};
+use projections::audit_trail::{AuditTrail, Filter, newest, page};
 use uuid::Uuid;
 
 const FIND: &str = include_str!("../../src/audit_trail/find.sql");
@@ -79,7 +79,13 @@ async fn events_are_found_by_their_time_also_where_a_clock_was_set_back() {
             let filter = Filter { since: Some(since), until: Some(until), ..Filter::default() };
             let found = positions(&harness, filter).await;
             let wanted = (1..).zip(seconds).filter(|(_, at)| (since..until).contains(&time(*at)));
-            assert_eq!(found, wanted.map(|(at, _)| at).collect::<Vec<_>>(), "{since} {until}");
+            let wanted: Vec<i64> = wanted.map(|(at, _)| at).collect();
+            assert_eq!(found, wanted, "{since} {until}");
+            let filter = Filter { since: Some(since), until: Some(until), ..Filter::default() };
+            let last = newest(&harness.pool, &filter, 3).await.unwrap();
+            let last: Vec<i64> = last.iter().map(Recorded::position).collect();
+            let wanted: Vec<i64> = wanted.into_iter().rev().take(3).collect();
+            assert_eq!(last, wanted, "the newest of {since} {until}");
         }
     }
     readers.stop().await;

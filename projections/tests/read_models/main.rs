@@ -20,6 +20,7 @@ mod readers;
 mod replay;
 mod replay_takeover;
 mod runs;
+mod standing;
 mod tally;
 mod team;
 mod upgrade;

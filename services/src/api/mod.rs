@@ -1,6 +1,7 @@
 //! The API over HTTP.
 
 pub mod accounts;
+pub mod after_answer;
 mod audit;
 mod auth;
 mod http;
@@ -19,6 +20,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App as Web, HttpResponse, HttpServer, web};
 use tracing_actix_web::TracingLogger;
 
+use after_answer::AfterAnswer;
 use http::guard::{RequestSpan, guard};
 use http::problem::{Problem, ProblemKind};
 use http::routes::Routes;
@@ -62,12 +64,13 @@ pub fn configure(config: &mut web::ServiceConfig) {
 pub fn serve(
     app: App,
     readiness: ReadinessCheck,
+    after_answer: AfterAnswer,
     listener: TcpListener,
     drain: Duration,
 ) -> std::io::Result<(Server, SocketAddr)> {
     let at = listener.local_addr()?;
     let workers = app.config.workers.map(usize::from);
-    let api = web::Data::new(Api::new(app, readiness));
+    let api = web::Data::new(Api::new(app, readiness, after_answer));
     let server = HttpServer::new(move || {
         Web::new()
             .app_data(api.clone())

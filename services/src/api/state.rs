@@ -1,11 +1,12 @@
 //! What all threads of the API share.
 
-use actix_web::http::Uri;
 use actix_web::{HttpRequest, web};
 use infra::postgres::PgError;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
+use url::Url;
 
+use crate::api::after_answer::AfterAnswer;
 use crate::api::http::in_flight::InFlight;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::rate_limits::{Limits, Rates};
@@ -20,13 +21,14 @@ pub struct Api {
     pub limits: Limits,
     pub stream_slots: StreamSlots,
     pub in_flight: InFlight,
+    pub after_answer: AfterAnswer,
     origin: String,
 }
 
 pub type ApiData = web::Data<Api>;
 
 impl Api {
-    pub fn new(app: App, readiness: ReadinessCheck) -> Self {
+    pub fn new(app: App, readiness: ReadinessCheck, after_answer: AfterAnswer) -> Self {
         let config = &app.config;
         let limits = Limits::new(Rates {
             address_requests_per_second: config.address_requests_per_second,
@@ -43,6 +45,7 @@ impl Api {
             limits,
             stream_slots: StreamSlots::default(),
             in_flight: InFlight::default(),
+            after_answer,
             origin,
         }
     }
@@ -84,10 +87,9 @@ impl Api {
     }
 }
 
+/// As browsers send it: without the port, where it is the scheme's own.
 fn origin(url: &str) -> String {
-    let uri: Uri = url.parse().unwrap_or_default();
-    let (scheme, host) = (uri.scheme_str().unwrap_or_default(), uri.authority());
-    format!("{scheme}://{}", host.map_or("", |host| host.as_str()))
+    Url::parse(url).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -98,5 +100,7 @@ mod tests {
     fn the_origin_is_scheme_host_and_port() {
         assert_eq!(origin("https://lethe.example/app"), "https://lethe.example");
         assert_eq!(origin("http://127.0.0.1:8080"), "http://127.0.0.1:8080");
+        assert_eq!(origin("http://127.0.0.1:80"), "http://127.0.0.1");
+        assert_eq!(origin("http://[::1]:8080"), "http://[::1]:8080");
     }
 }

@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::CliError;
 use super::terminal::{count, say, seconds};
-use crate::operations::request_erasure::{grace, request_of_account};
+use crate::operations::erase_account::request_of_account;
+use crate::operations::request_erasure::grace;
 use crate::operations::sign_out::SignedOut;
 use crate::wiring::App;
 

@@ -17,6 +17,7 @@ use super::listener::Listener;
 use super::places;
 use super::sockets::Sockets;
 use super::stop::Stop;
+use crate::api::after_answer::{AfterAnswer, Appending};
 use crate::config::Config;
 use crate::databases::{Databases, DatabasesError};
 use crate::readiness::ReadinessCheck;
@@ -56,6 +57,7 @@ async fn databases(config: &Config, parts: Parts) -> Result<Databases, Databases
 pub(super) struct Running {
     pub databases: Databases,
     pub api: Option<Listener>,
+    after_answer: Option<Appending>,
     pub metrics: Listener,
     app: App,
     gauges: JoinHandle<()>,
@@ -135,9 +137,13 @@ impl Running {
         } else {
             None
         };
+        let mut after_answer = None;
         let api = match sockets.api {
             Some(listener) => {
-                Some(api::serve(app.clone(), readiness.clone(), listener, drain(config))?)
+                let (places, appending) = AfterAnswer::start(&app);
+                after_answer = Some(appending);
+                let (app, readiness) = (app.clone(), readiness.clone());
+                Some(api::serve(app, readiness, places, listener, drain(config))?)
             }
             None => None,
         };
@@ -145,6 +151,7 @@ impl Running {
         Ok(Self {
             databases,
             api: api.map(Listener::spawn),
+            after_answer,
             metrics: metrics_server,
             gauges: gauges::start(app.clone()),
             // A node without readers looks at the log for nothing else.
@@ -198,6 +205,9 @@ impl Running {
         self.app.stopping.send_replace(true);
         if let Some(api) = self.api.take() {
             api.stop().await;
+        }
+        if let Some(after_answer) = self.after_answer.take() {
+            after_answer.stop(limit).await;
         }
         self.stop_readers().await;
         self.app.executor.drain(limit).await;

@@ -114,6 +114,10 @@ mod tests {
     fn a_value_of_another_form_is_refused_with_the_form_and_the_command() {
         for (line, said) in [
             ("lethe token create --days 0", "use a whole number from 1 to 3650"),
+            (
+                "lethe token create --name ada@example.org",
+                "use 1 to 64 letters and digits of ASCII",
+            ),
             ("lethe token revoke ada", "this is not the id of a token (a UUID)"),
             ("lethe erase ada --grace-days=7", "this is not an account id (a UUID)"),
         ] {

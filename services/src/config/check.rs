@@ -23,6 +23,7 @@ impl Config {
         self.check_places()?;
         self.check_vault()?;
         self.check_transport()?;
+        self.check_public_url()?;
         self.check_mail()?;
         self.check_counts()
     }
@@ -143,6 +144,20 @@ impl Config {
             return Err(self.refused("metrics_listen", "must not be the same as listen"));
         }
         Ok(())
+    }
+
+    /// No link leads to every address, and no page has it as its origin.
+    fn check_public_url(&self) -> Result<(), ConfigError> {
+        if self.public_url.is_some() || !self.listen.ip().to_canonical().is_unspecified() {
+            return Ok(());
+        }
+        let reason = format!(
+            "is needed, since the API listens at every address ({}): set it to the URL that people open, such as \
+             https://lethe.example, or http://localhost:{} on this machine alone",
+            self.listen,
+            self.listen.port()
+        );
+        Err(self.refused("public_url", reason))
     }
 
     fn check_mail(&self) -> Result<(), ConfigError> {

@@ -1,6 +1,7 @@
 //! The settings: flags override the environment, which overrides a TOML file, which overrides defaults.
 
 mod check;
+mod cors_origins;
 #[macro_use]
 mod declare;
 mod error;
@@ -15,6 +16,7 @@ mod tests;
 mod value;
 mod warnings;
 
+pub use cors_origins::CorsOrigins;
 pub use error::{ConfigError, Origin};
 pub use layers::{Layers, SYSTEM_FILE};
 pub use public_url::PublicUrl;

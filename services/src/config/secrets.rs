@@ -9,12 +9,13 @@ use super::*;
 use crate::cli::lines_at_start;
 
 const SECRET: &str = "S3cr";
-const SETTINGS: [&str; 7] = [
+const SETTINGS: [&str; 8] = [
     "database_url",
     "direct_url",
     "keyring_url",
     "smtp_url",
     "public_url",
+    "cors_origins",
     "root_vault",
     "root_vault_token",
 ];

@@ -12,6 +12,7 @@ use infra::mail::Smtp;
 use infra::postgres::DatabaseUrl;
 use infra::remote::{Egress, RemoteOptions};
 
+use super::cors_origins::CorsOrigins;
 use super::error::{ConfigError, Origin};
 use super::layers::Layers;
 use super::place;
@@ -49,8 +50,10 @@ settings! {
     root_vault_mount: VaultMount = "transit",
     /// How the names of the keys in Vault begin: each installation has its own.
     root_vault_prefix: VaultPrefix = "lethe-root-",
-    /// The URL with which links in mails begin; by default the API's address.
+    /// The URL with which links in mails begin; by default the API's address, unless that is every address.
     public_url: Option<PublicUrl> = "",
+    /// Origins of other sites whose pages may use the API, such as `https://app.example`, separated by commas.
+    cors_origins: CorsOrigins = "",
     /// The URL of the mail server; without it, mails are written into a folder.
     smtp_url: Option<Smtp> = "",
     /// The sender of mails.
@@ -145,12 +148,10 @@ impl Config {
     }
 
     /// The URL with which links in mails begin, and the origin of our own pages: what the settings say,
-    /// else where the API listens.
+    /// else where the API listens, which is one address then.
     pub fn public_url_at(&self, listens: SocketAddr) -> String {
         match &self.public_url {
             Some(url) => url.as_str().to_owned(),
-            // Nobody can open a page at 0.0.0.0 in every browser, and none has it as its origin.
-            None if listens.ip().is_unspecified() => format!("http://localhost:{}", listens.port()),
             None => format!("http://{listens}"),
         }
     }

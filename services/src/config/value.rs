@@ -8,6 +8,7 @@ use infra::mail::Smtp;
 use infra::postgres::DatabaseUrl;
 use infra::remote::Egress;
 
+use super::cors_origins::CorsOrigins;
 use super::public_url::PublicUrl;
 
 /// A longer value is not repeated in an error.
@@ -131,7 +132,7 @@ macro_rules! secret {
     )+};
 }
 
-secret! { DatabaseUrl, Smtp, PublicUrl, VaultAddress, VaultMount, VaultPrefix, VaultToken }
+secret! { DatabaseUrl, Smtp, PublicUrl, CorsOrigins, VaultAddress, VaultMount, VaultPrefix, VaultToken }
 
 macro_rules! parsed {
     ($($value:ty: $reason:literal),+) => {$(

@@ -39,15 +39,38 @@ pub(crate) struct EndTokens {
 }
 
 impl EndTokens {
-    /// Every token is refused first, on all nodes; then each workspace revokes its own, whatever becomes of
-    /// the others. What is done already changes nothing, and tokens that were issued since stay. Where a
-    /// workspace cannot revoke them, a sweep tries it again: that is no error.
+    /// Those that a command of the account ends, by its last event; the first one is their cause. `None`: it
+    /// has no event.
+    pub(crate) fn of(account: AccountId, receipt: &Receipt) -> Option<Self> {
+        let (first, last) = (receipt.first_of(account.0)?, receipt.last_of(account.0)?);
+        Some(Self { account, by: EndedBy { event: first.id, version: last.version } })
+    }
+
+    /// Every token is refused first, on all nodes; then each workspace revokes its own. What is done already
+    /// changes nothing, and tokens that were issued since stay.
     ///
     /// # Errors
     /// [`EndTokensError`].
     pub(crate) async fn execute(self, app: &App) -> Result<(), EndTokensError> {
-        let Self { account, by } = self;
-        app.api_tokens.end_all(account, by).await?;
+        self.refuse(app).await?;
+        self.revoke(app).await
+    }
+
+    /// From then on no node finds them.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub(crate) async fn refuse(&self, app: &App) -> Result<(), PgError> {
+        app.api_tokens.end_all(self.account, self.by).await
+    }
+
+    /// Each workspace revokes those that are refused, whatever becomes of the others. Where one cannot, a sweep
+    /// tries it again: that is no error.
+    ///
+    /// # Errors
+    /// [`EndTokensError`].
+    pub(crate) async fn revoke(&self, app: &App) -> Result<(), EndTokensError> {
+        let Self { account, by } = *self;
         let mut ended: BTreeMap<WorkspaceId, Vec<ApiTokenId>> = BTreeMap::new();
         for row in app.api_tokens.ended(account).await? {
             ended.entry(row.workspace).or_default().push(row.token);
@@ -62,19 +85,6 @@ impl EndTokens {
             }
         }
         revoked
-    }
-
-    /// Ends them because of a command of the account, also when it comes again: a crash may have come in
-    /// between. What fails here is left to the token closer.
-    pub(crate) async fn execute_after(app: &App, account: AccountId, receipt: &Receipt) {
-        let (Some(first), Some(last)) = (receipt.first_of(account.0), receipt.last_of(account.0))
-        else {
-            return;
-        };
-        let by = EndedBy { event: first.id, version: last.version };
-        if let Err(error) = (Self { account, by }).execute(app).await {
-            tracing::warn!(%error, "API tokens were not ended at once: the token closer does it");
-        }
     }
 }
 
@@ -98,7 +108,7 @@ fn count_failed(app: &App, workspace: WorkspaceId, error: &EndTokensError) {
 ///
 /// # Errors
 /// [`EndTokensError`].
-pub(crate) async fn revoke(
+async fn revoke(
     app: &App,
     (workspace, member): (WorkspaceId, AccountId),
     ended: Vec<ApiTokenId>,

@@ -17,6 +17,9 @@ const AT_ONCE: i64 = 200;
 /// Each has a guard of the request for erasure, or two, which the append looks up under the log's lock.
 pub const OWNED_MAX: usize = 200;
 
+/// Workspaces of which the account is a member and no owner are guarded as far as this.
+const GUARDS_MAX: usize = 2 * OWNED_MAX;
+
 #[derive(Debug, thiserror::Error)]
 pub enum OwnersError {
     #[error(
@@ -68,7 +71,7 @@ pub(crate) async fn remaining_owner(
 }
 
 /// Whoever depends on the account has another owner; the guards say which, and where nobody depends on it, that
-/// nobody does when the erasure is appended. The projection says in which
+/// nobody does when the erasure is appended, also where the account is a member and may be made an owner. The projection says in which
 /// workspaces the account is a member, up to the end of the log as the database has it: another node may
 /// have appended what this one does not know of. Whether it owns them is read in the log.
 ///
@@ -91,10 +94,17 @@ pub(super) async fn check_nobody_depends(
             let (tenant, stream) = (mine.workspace.into(), mine.workspace.0);
             let loaded = app.executor.load::<Workspace>(tenant, stream).await?;
             let Some(live) = loaded.state.live() else { continue };
-            if live.members.get(&account) != Some(&Role::Owner) {
-                continue;
+            let nobody = WorkspaceCommand::NobodyDepends { on: account };
+            let nobody = Guard::new::<Workspace>(tenant, stream, nobody);
+            match live.members.get(&account) {
+                Some(Role::Owner) => owned += 1,
+                // Others may make an owner of the member before the erasure is appended.
+                Some(_) if guards.len() < GUARDS_MAX => {
+                    guards.push(nobody);
+                    continue;
+                }
+                Some(_) | None => continue,
             }
-            owned += 1;
             if owned > OWNED_MAX {
                 return Err(OwnersError::OwnsTooMany);
             }
@@ -102,8 +112,7 @@ pub(super) async fn check_nobody_depends(
                 let remains = remaining_owner(app, mine.workspace, live, Some(account)).await?;
                 guards.extend(remains.ok_or(OwnersError::OwnsWorkspaces)?);
             } else {
-                let nobody = WorkspaceCommand::NobodyDepends { on: account };
-                guards.push(Guard::new::<Workspace>(tenant, stream, nobody));
+                guards.push(nobody);
             }
         }
     }

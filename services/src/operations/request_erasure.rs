@@ -3,10 +3,9 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "the other errors stay as they are")]
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::account::{Account, AccountCommand, AccountError, AccountEvent, LiveAccount};
-use domain::session::CloseReason;
+use domain::account::{AccountError, AccountEvent};
 use domain::workspace::{WorkspaceError, WorkspaceEvent};
-use domain::{AccountId, CommandId, DecodeError, Refused, SubjectId};
+use domain::{CommandId, DecodeError, Refused, SubjectId};
 use infra::event_store::{ExecuteError, Receipt, Request, Step};
 use infra::failpoint;
 use infra::keyring::{ErasureEntry, ErasureState, KeyringError, NewErasure, SubjectKind};
@@ -16,9 +15,8 @@ use infra::postgres::PgError;
 pub(crate) use super::claim_codes::hash_code;
 use super::claim_codes::{claim_code, entry_of};
 use super::erasure_in_log::InLog;
-use super::owners::{OwnersError, another_leaves, check_nobody_depends};
+use super::owners::OwnersError;
 use crate::config::Config;
-use crate::operations::sign_out::{SignOut, SignedOut};
 use crate::wiring::App;
 
 /// A request that is entered this long, and not in the log, is taken back. Should it be appended later
@@ -269,44 +267,6 @@ pub(crate) fn requested_erasure(
         return Ok((SubjectKind::Account, None));
     };
     Ok((SubjectKind::Account, Some(due)))
-}
-
-/// Requests the erasure of an account, signs it out everywhere, and ends its API tokens.
-///
-/// # Errors
-/// [`RequestErasureError`].
-pub(crate) async fn request_of_account(
-    app: &App,
-    account: AccountId,
-    live: &LiveAccount,
-    grace: TimeDelta,
-    request: &Request,
-) -> Result<(RequestedErasure, SignedOut), RequestErasureError> {
-    let sign_out = SignOut { account, except: None, reason: CloseReason::ErasureRequested };
-    if let Some(earlier) = find_earlier(app, account.into(), request).await? {
-        let signed_out = sign_out.execute_after(app, (request, &earlier.receipt), true).await;
-        return Ok((earlier, signed_out));
-    }
-    if live.erasure.is_some() {
-        let refused = Refused::Account(AccountError::ErasureRequested);
-        return Err(ExecuteError::Refused(refused).into());
-    }
-    let mut request = request.clone();
-    request.guards.extend(check_nobody_depends(app, account).await?);
-    let now = app.clock.now();
-    let due = now + grace;
-    let requests = |due| AccountCommand::RequestErasure { now, due };
-    let step = |due| Step::new::<Account>(account.0, requests(due));
-    let (kind, subject) = (SubjectKind::Account, account.into());
-    let requested = ErasureToRequest { kind, subject, due, step }.execute(app, &request).await;
-    let requested = requested.map_err(|error| match error {
-        RequestErasureError::Execute(error) if another_leaves(&error) => {
-            OwnersError::OwnsWorkspaces.into()
-        }
-        error => error,
-    })?;
-    let signed_out = sign_out.execute_after(app, (&request, &requested.receipt), true).await;
-    Ok((requested, signed_out))
 }
 
 /// Cancels an erasure with the command of `step`.

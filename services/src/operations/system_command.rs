@@ -1,7 +1,7 @@
 //! A command of Lethe itself, because of an event, a timer or an operator.
 
 use domain::{CommandId, EventId, Refused, TenantId};
-use infra::event_store::{ExecuteError, Executor, Receipt, Request, Step, Stored};
+use infra::event_store::{ExecuteError, Executor, Guard, Receipt, Request, Step, Stored};
 use infra::ids::hashed;
 use uuid::Uuid;
 
@@ -43,6 +43,12 @@ impl SystemCommand {
         command: A::Command,
     ) -> Self {
         self.with_step(Step::new::<A>(stream, command).expecting(version))
+    }
+
+    /// A decision on another stream that must hold when it is appended.
+    pub(crate) fn guarded_by(mut self, guard: Guard) -> Self {
+        self.request.guards.push(guard);
+        self
     }
 
     fn with_step(mut self, step: Step) -> Self {

@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use infra::keyring::copy_age;
-use infra::log::{Projection, Reader};
+use infra::log::{Projection, ReadPositions, Reader, ReaderStatus};
 use infra::postgres::{ConnectOptions, PgError, Pool, connect, connect_with};
 use projections::audit_trail::AuditTrail;
 use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::databases::Databases;
 use crate::wiring::{App, WiringError};
@@ -144,7 +145,8 @@ impl Inner {
         let probes = if app.config.is_proxied() { PROXY_PROBES } else { 1 };
         let (database, readers, copy) = futures_util::join!(
             last.database.ask(WITHIN, database(self.log.clone(), probes)),
-            last.readers.ask(WITHIN, readers(self.log.clone())),
+            last.readers
+                .ask(WITHIN, readers(self.log.clone(), app.node, app.read_positions.clone())),
             last.copy.ask(WITHIN, copy(app.keyring.copy.is_some(), self.keyring.clone())),
         );
         let parts =
@@ -227,7 +229,7 @@ async fn database(pool: Pool, probes: usize) -> Result<(), String> {
 
 /// What this node's own versions of the projections show. Without the trail: its route answers for itself, and a new
 /// version of it is built for hours on a long log.
-async fn readers(pool: Pool) -> Result<(), String> {
+async fn readers(pool: Pool, node: Uuid, running: ReadPositions) -> Result<(), String> {
     let readers = infra::log::status(&pool).await.map_err(|error| error.to_string())?;
     let mut own = projections::all();
     own.retain(|projection| projection.name() != AuditTrail::NAME);
@@ -238,14 +240,31 @@ async fn readers(pool: Pool) -> Result<(), String> {
             None => Some(format!("{} has not begun", of.0)),
             Some(found) if found.lag_seconds > LAG_SECONDS_MAX => {
                 let late = format!("{} is {:.0} s behind", of.0, found.lag_seconds);
-                let why = found.last_error.as_ref();
-                Some(why.map_or(late.clone(), |why| format!("{late}: {why}")))
+                Some(format!("{late}: {}", why(found, node, &running)))
             }
             Some(_) => None,
         }
     };
     let late: Vec<String> = own.iter().filter_map(late).collect();
     if late.is_empty() { Ok(()) } else { Err(late.join(", ")) }
+}
+
+/// What a reader that is behind waits for.
+fn why(late: &ReaderStatus, node: Uuid, running: &ReadPositions) -> String {
+    let activity = running.activity(&late.name, late.version).map(|activity| activity.to_string());
+    let owner = match late.node {
+        Some(owner) if owner != node => format!("node {owner} reads it"),
+        Some(_) | None => "no node reads it".to_owned(),
+    };
+    let why = late.last_error.clone().or(activity).unwrap_or(owner);
+    match running.renewal_trouble() {
+        Some(trouble) => format!(
+            "{why}; for {} s this node renews no lease of its readers: {}",
+            trouble.age().as_secs(),
+            trouble.why()
+        ),
+        None => why,
+    }
 }
 
 async fn copy(is_kept: bool, keyring: Pool) -> Result<(), String> {

@@ -77,7 +77,7 @@ async fn what_was_found_is_answered_for_a_second_and_a_worker_that_panics_makes_
 async fn the_readers_of_a_node_are_its_own_versions_without_the_trail() {
     let harness = Harness::new().await;
     let app = harness.node().await;
-    let readers = async || readers(app.pool.clone()).await;
+    let readers = async || readers(app.pool.clone(), app.node, app.read_positions.clone()).await;
     let none = readers().await.unwrap_err();
     assert!(none.contains("sessions has not begun"), "{none}");
     assert!(!none.contains(AuditTrail::NAME), "{none}");
@@ -98,6 +98,22 @@ async fn the_readers_of_a_node_are_its_own_versions_without_the_trail() {
     log.batch_execute(read_on).await.unwrap();
     let late = readers().await.unwrap_err();
     assert!(late.starts_with("sessions is ") && late.ends_with(" s behind: unfit"), "{late}");
+
+    // One that says no error does not stand still without a reason.
+    log.batch_execute("update readers.checkpoints set last_error = null").await.unwrap();
+    let late = readers().await.unwrap_err();
+    assert!(late.ends_with(" s behind: no node reads it"), "{late}");
+    let other = "update readers.checkpoints set node = '00000000-0000-0000-0000-000000000007'";
+    log.batch_execute(other).await.unwrap();
+    let late = readers().await.unwrap_err();
+    let owner = "node 00000000-0000-0000-0000-000000000007 reads it";
+    assert!(late.ends_with(owner), "{late}");
+
+    // Nothing was appended for an hour: who has read everything is not behind.
+    let idle = "update readers.checkpoints
+        set position = 1, last_event_at = clock_timestamp() - interval '1 hour'";
+    log.batch_execute(idle).await.unwrap();
+    assert_eq!(readers().await, Ok(()));
 }
 
 #[tokio::test]

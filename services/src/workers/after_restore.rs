@@ -136,6 +136,14 @@ impl Replay {
 /// meanwhile.
 async fn apply(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
     let (kind, subject) = (entry.kind, entry.subject);
+    // The keys of this one still open the way to its servers: the eraser goes on with it, and deletes its rows.
+    if kind == SubjectKind::Workspace && entry.state == ErasureState::Fenced {
+        let closed = close_again(app, entry).await;
+        if closed.as_ref().map_or_else(EraserError::is_of_one_stream, |()| true) {
+            raise_fence(app, kind, subject).await?;
+        }
+        return closed.map(|()| true);
+    }
     delete_all_rows(app, kind, subject).await?;
     let closed = close_again(app, entry).await;
     // Without the closing event, too, nothing more may be appended.

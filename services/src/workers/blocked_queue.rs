@@ -13,6 +13,15 @@ pub(super) struct BlockedQueue {
     tried: Option<Try>,
 }
 
+/// Why the queue is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tried {
+    /// A task may have become free since the last try, or there was none.
+    Changed,
+    /// It is as it was: what cannot be seen may have changed.
+    Again,
+}
+
 #[derive(Debug)]
 struct Try {
     state: String,
@@ -23,22 +32,22 @@ struct Try {
 impl BlockedQueue {
     /// Whether the queue is tried now. `state` is another one whenever a task may have become free; a queue
     /// without a task that waits has none.
-    pub(super) fn is_tried(&mut self, state: Option<String>, now: Instant) -> bool {
+    pub(super) fn is_tried(&mut self, state: Option<String>, now: Instant) -> Option<Tried> {
         let Some(state) = state else {
             self.tried = None;
-            return false;
+            return None;
         };
-        let pause = match &self.tried {
+        let (why, pause) = match &self.tried {
             Some(last) if last.state == state => {
                 if now.saturating_duration_since(last.at) < last.pause {
-                    return false;
+                    return None;
                 }
-                PAUSE_MAX.min(2 * last.pause)
+                (Tried::Again, PAUSE_MAX.min(2 * last.pause))
             }
-            Some(_) | None => PAUSE,
+            Some(_) | None => (Tried::Changed, PAUSE),
         };
         self.tried = Some(Try { state, at: now, pause });
-        true
+        Some(why)
     }
 }
 
@@ -50,7 +59,8 @@ mod tests {
     fn tries(queue: &mut BlockedQueue, state: &str, since: Instant) -> Vec<u64> {
         let looks = (0..120).step_by(2);
         let is_tried = |second: &u64| {
-            queue.is_tried(Some(state.to_owned()), since + Duration::from_secs(*second))
+            let now = since + Duration::from_secs(*second);
+            queue.is_tried(Some(state.to_owned()), now).is_some()
         };
         looks.filter(is_tried).collect()
     }
@@ -68,9 +78,11 @@ mod tests {
         tries(&mut queue, "a", now);
         let later = now + Duration::from_mins(2);
 
-        assert!(queue.is_tried(Some("b".to_owned()), later));
-        assert!(!queue.is_tried(None, later), "nothing waits");
-        assert!(queue.is_tried(Some("b".to_owned()), later));
-        assert!(!queue.is_tried(Some("b".to_owned()), later));
+        let state = || Some("b".to_owned());
+        assert_eq!(queue.is_tried(state(), later), Some(Tried::Changed));
+        assert_eq!(queue.is_tried(None, later), None, "nothing waits");
+        assert_eq!(queue.is_tried(state(), later), Some(Tried::Changed));
+        assert_eq!(queue.is_tried(state(), later), None);
+        assert_eq!(queue.is_tried(state(), later + PAUSE), Some(Tried::Again));
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use infra::keyring::KeyringError;
 use infra::postgres::PgError;
 
-use super::blocked_queue::BlockedQueue;
+use super::blocked_queue::{BlockedQueue, Tried};
 use super::sweeps::MAILS_KEPT;
 use super::timer::{Timers, Wake};
 use crate::operations::request_erasure::SETTLED_AFTER;
@@ -30,6 +30,8 @@ pub(super) struct Due {
     pub runs: Wake,
     pub erasures: Wake,
     pub monitors: Wake,
+    /// A task that waits may have become free: all workspaces that wait are looked at.
+    pub may_be_free: Arc<AtomicBool>,
     /// Whether this node watches servers.
     pub watching: Arc<AtomicBool>,
     queue: Arc<Mutex<BlockedQueue>>,
@@ -73,7 +75,11 @@ impl Due {
             }
         }
         let queue = row.try_get("queue")?;
-        if self.queue().is_tried(queue, Instant::now()) {
+        let tried = self.queue().is_tried(queue, Instant::now());
+        if tried == Some(Tried::Changed) {
+            self.may_be_free.store(true, Ordering::Relaxed);
+        }
+        if tried.is_some() {
             self.runs.notify_one();
         }
         if row.try_get("monitors")? && !is_watching {

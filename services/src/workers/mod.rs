@@ -76,6 +76,7 @@ impl Workers {
         let seats = Some(due.seats.clone());
         timers.on_every_node("lease reaper", SELDOM, seats, lease_reaper::reap_due);
         timers.on_one_node("server keys", minute, None, sweeps::sweep_server_credentials);
+        timers.on_one_node("API tokens", minute, None, sweeps::sweep_unnamed_tokens);
         timers.on_every_node("mail folder", minute, None, sweeps::sweep_mail_folder);
         timers.on_one_node("session closer", SELDOM, Some(close), session_closer::close_due);
         let departures = Wake::default();
@@ -99,6 +100,7 @@ impl Workers {
         timers.on_one_node("credentials", minute, None, sweeps::sweep_credentials);
         timers.on_one_node("ended API tokens", 10 * minute, None, sweeps::sweep_ended_tokens);
         timers.on_one_node("erasures", 10 * minute, None, sweeps::sweep_erasures);
+        timers.on_one_node("unverified accounts", minute, None, sweeps::sweep_unverified);
         timers.on_one_node("old read models", 60 * minute, None, sweeps::sweep_superseded);
         timers.on_one_node("expired keys", minute, None, keys::erase_expired_keys);
         timers.on_one_node("keys", minute, None, keys::rotate_keys);
@@ -108,7 +110,8 @@ impl Workers {
         timers.on_one_node("run logs", 10 * minute, None, run_logs::retain);
         let sweep = runner::SecretsSweep::default();
         timers.on_one_node("run secrets", minute, None, move |app| sweep.clone().run(app));
-        let attempts = runner::Attempts::new(app);
+        timers.on_one_node("paused runs", SELDOM, None, runner::resume_forgotten);
+        let attempts = runner::Attempts::new(app, &run, &due.may_be_free);
         runner::start_timers(&mut timers, &attempts, run);
         server_monitor::start_timers(&mut timers, &rounds, &due);
         due.start_timers(&mut timers);

@@ -1,4 +1,4 @@
-//! Closes the sessions that a changed password or an erasure ends, and those that have expired.
+//! Closes the sessions that an event of their account ends, and those that have expired.
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -35,6 +35,7 @@ impl SessionCloser {
     pub(super) const EVENT_TYPES: &[&str] = &[
         "account.registered",
         "account.password_changed",
+        "account.sessions_ended",
         "account.erasure_requested",
         "account.erasure_completed",
         "session.closed",
@@ -100,10 +101,11 @@ impl Worker for SessionCloser {
         }
         let account = AccountId(event.stream_id());
         let decoded: AccountEvent = event.decode()?;
-        let is_new_password = matches!(decoded, AccountEvent::PasswordChanged { .. });
         if decoded.ends().contains(&Holding::Sessions) {
-            let (except, reason) = if is_new_password {
+            let (except, reason) = if matches!(decoded, AccountEvent::PasswordChanged { .. }) {
                 (event.session(), CloseReason::PasswordChanged)
+            } else if matches!(decoded, AccountEvent::SessionsEnded {}) {
+                (event.session(), CloseReason::ClosedFromAnother)
             } else {
                 (None, CloseReason::ErasureRequested)
             };

@@ -4,11 +4,12 @@ use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::Account;
 use domain::server::Server;
 use domain::workspace::Workspace;
-use domain::{SubjectId, TenantId};
+use domain::{AccountId, SubjectId, TenantId};
+use infra::api_tokens::UnnamedApiToken;
 use infra::credentials::{CredentialsError, UnnamedCredential};
 use infra::event_store::LoadError;
 use infra::keyring::{KeyringError, SubjectKind};
@@ -23,12 +24,16 @@ use super::eraser::record_in_ledger;
 use super::pages::{AT_ONCE, Pages};
 use crate::operations::delete_mails::{DeleteMailsError, delete_ended};
 use crate::operations::end_tokens::revoke_left;
+use crate::operations::erase_account::erase_unverified;
 use crate::wiring::App;
 
 const OVERDUE: &str = include_str!("overdue.sql");
+const UNVERIFIED: &str = include_str!("unverified.sql");
 const OVERDUE_WORKSPACES: &str = include_str!("overdue_workspaces.sql");
 /// Far longer than a command takes from its hash to its event: a younger hash may still get one.
 const NAMED_WITHIN: TimeDelta = TimeDelta::minutes(10);
+/// Whoever registers an address that is not theirs does not keep it for longer.
+const VERIFIED_WITHIN: TimeDelta = TimeDelta::days(30);
 /// As long as command ids: a worker that reads an event late still finds its mail, and sends no second.
 pub(super) const MAILS_KEPT: TimeDelta = TimeDelta::days(30);
 
@@ -91,6 +96,32 @@ pub(super) async fn sweep_ended_tokens(app: App) -> Result<(), SweepError> {
             return Ok(());
         }
     }
+}
+
+/// Rows of API tokens whose event was never appended.
+pub(super) async fn sweep_unnamed_tokens(app: App) -> Result<(), SweepError> {
+    let until = app.clock.now() - NAMED_WITHIN;
+    let mut pages = Pages::of("API tokens");
+    loop {
+        let unnamed = app.api_tokens.unnamed(until, AT_ONCE, pages.skip).await?;
+        for token in &unnamed {
+            pages.leaves(token.workspace.0, name_or_delete_token(&app, token).await);
+        }
+        if pages.is_last(unnamed.len()) {
+            return Ok(());
+        }
+    }
+}
+
+async fn name_or_delete_token(app: &App, unnamed: &UnnamedApiToken) -> Result<(), SweepError> {
+    let UnnamedApiToken { token, workspace, written_at } = *unnamed;
+    let loaded = app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
+    if loaded.state.live().is_some_and(|live| live.tokens.contains_key(&token)) {
+        app.api_tokens.name(token).await?;
+    } else {
+        app.api_tokens.take_back(token, written_at).await?;
+    }
+    Ok(())
 }
 
 /// Private keys of servers whose event was never appended.
@@ -162,7 +193,7 @@ pub(super) async fn sweep_superseded(app: App) -> Result<(), PgError> {
 pub(super) async fn sweep_erasures(app: App) -> Result<(), SweepError> {
     let mut pages = Pages::of("erasures of accounts");
     loop {
-        let accounts = overdue(&app, OVERDUE, pages.skip).await?;
+        let accounts = overdue(&app, OVERDUE, app.clock.now(), pages.skip).await?;
         for account in &accounts {
             pages.stays(*account, record_account(&app, *account).await);
         }
@@ -172,7 +203,7 @@ pub(super) async fn sweep_erasures(app: App) -> Result<(), SweepError> {
     }
     let mut pages = Pages::of("deletions of workspaces");
     loop {
-        let workspaces = overdue(&app, OVERDUE_WORKSPACES, pages.skip).await?;
+        let workspaces = overdue(&app, OVERDUE_WORKSPACES, app.clock.now(), pages.skip).await?;
         for workspace in &workspaces {
             pages.stays(*workspace, record_workspace(&app, *workspace).await);
         }
@@ -198,9 +229,29 @@ async fn record_workspace(app: &App, workspace: Uuid) -> Result<(), SweepError> 
     Ok(record_in_ledger(&app.keyring.ledger, kind, subject, deletion.due).await?)
 }
 
-async fn overdue(app: &App, list: &str, skip: i64) -> Result<Vec<Uuid>, PgError> {
+/// Requests the erasure of accounts that nobody has verified for so long.
+pub(super) async fn sweep_unverified(app: App) -> Result<(), SweepError> {
+    let until = app.clock.now() - VERIFIED_WITHIN;
+    let mut pages = Pages::of("accounts that nobody verifies");
+    loop {
+        let accounts = overdue(&app, UNVERIFIED, until, pages.skip).await?;
+        for account in &accounts {
+            pages.stays(*account, erase_unverified(&app, AccountId(*account)).await);
+        }
+        if pages.is_last(accounts.len()) {
+            return Ok(());
+        }
+    }
+}
+
+async fn overdue(
+    app: &App,
+    list: &str,
+    until: DateTime<Utc>,
+    skip: i64,
+) -> Result<Vec<Uuid>, PgError> {
     let client = app.pool.get().await?;
-    let rows = match client.query(list, &[&app.clock.now(), &AT_ONCE, &skip]).await {
+    let rows = match client.query(list, &[&until, &AT_ONCE, &skip]).await {
         // The projections have not created their tables yet.
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(vec![]),
         overdue => overdue?,

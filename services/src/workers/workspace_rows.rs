@@ -37,7 +37,9 @@ impl Worker for WorkspaceRows {
             "workspace.member_invited",
             "workspace.invitation_accepted",
             "workspace.invitation_revoked",
+            "workspace.invitation_declined",
             "workspace.invitation_expired",
+            "workspace.api_token_issued",
             "workspace.api_token_revoked",
         ]
     }
@@ -50,6 +52,7 @@ impl Worker for WorkspaceRows {
             return Ok(app.invitations.put(tx, invitation, workspace, until).await?);
         }
         if let WorkspaceEvent::InvitationAccepted { invitation, .. }
+        | WorkspaceEvent::InvitationDeclined { invitation }
         | WorkspaceEvent::InvitationRevoked { invitation }
         | WorkspaceEvent::InvitationExpired { invitation } = event_data
         {
@@ -60,6 +63,9 @@ impl Worker for WorkspaceRows {
                 }
                 erased => erased?,
             }
+        }
+        if let WorkspaceEvent::ApiTokenIssued { token, .. } = event_data {
+            app.api_tokens.name(token).await?;
         }
         if let WorkspaceEvent::ApiTokenRevoked { token } = event_data {
             app.api_tokens.delete(token).await?;

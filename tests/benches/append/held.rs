@@ -8,7 +8,7 @@ use std::time::Duration;
 use domain::{LeaseId, RunId, ServerId, WorkspaceId};
 use infra::clock::Clock;
 use infra::ids::Ids;
-use infra::run_queue::{NewTask, RunLimits, RunQueue};
+use infra::run_queue::{ClaimRound, NewTask, RunLimits, RunQueue};
 use infra::seats::Seats;
 use test_support::TestNode;
 use tests::bench::{Goal, Run, Series, Table, in_turns_for, number};
@@ -129,7 +129,7 @@ async fn go_through(queue: &RunQueue, node: &TestNode, ids: &Ids) {
     queue.put(&tx, &task).await.unwrap();
     tx.commit().await.unwrap();
     drop(client);
-    let claimed = queue.claim(Uuid::nil(), 1, LIMITS).await.unwrap();
+    let claimed = queue.claim(Uuid::nil(), 1, LIMITS, &mut ClaimRound::default()).await.unwrap();
     let [claimed] = &claimed[..] else { panic!("{} tasks were claimed", claimed.len()) };
     queue.finish(claimed.run, claimed.lease).await.unwrap();
 }

@@ -67,7 +67,8 @@ async fn are_read(installation: &Installation) {
 async fn an_operators_token_opens_what_its_scope_says_until_it_is_revoked() {
     let installation = Installation::new().await;
     let lethe = installation.node().await;
-    let made = installation.run(&["token", "create", "--scope", "audit", "--days", "1"]).await;
+    let made =
+        installation.run(&["token", "create", "--days", "1", "--name", "support desk"]).await;
     let (code, token, said) = printed(&made);
     assert_eq!(code, Some(0), "{said}");
     let id = said.split([' ', ',']).nth(1).unwrap().to_owned();
@@ -77,6 +78,7 @@ async fn an_operators_token_opens_what_its_scope_says_until_it_is_revoked() {
     operator.get("/v1/admin/projections").await.expect(403);
     let listed = done(&installation, &["token", "list"]).await;
     assert!(listed.starts_with(&format!("{id}  audit  created ")), "{listed}");
+    assert!(listed.trim_end().ends_with("  support desk"), "{listed}");
     assert!(!listed.contains("revoked") && !listed.contains(&token), "{listed}");
 
     done(&installation, &["token", "revoke", &id]).await;

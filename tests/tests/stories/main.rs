@@ -3,6 +3,7 @@
 mod accounts;
 mod backups;
 mod command_line;
+mod cors;
 mod demo;
 mod endpoints;
 mod erased;
@@ -17,6 +18,7 @@ mod mailing;
 mod memory;
 mod metrics;
 mod mistyped;
+mod operators;
 mod pooled;
 mod readiness;
 mod reading;

@@ -118,3 +118,20 @@ async fn a_sigterm_ends_it_well_and_a_request_under_way_is_answered() {
     assert_eq!(registration.await.unwrap(), 201);
     assert!(lethe.ended().await.success());
 }
+
+/// As the image listens: the links in its mails would lead to no place.
+#[tokio::test]
+async fn a_start_at_every_address_is_refused_without_the_url_that_people_open() {
+    let installation = Installation::private(&[]);
+    let serves = async |settings: &[(&str, &str)]| {
+        let refused = installation.run_with(&["serve"], settings).await;
+        (refused.status.code(), String::from_utf8(refused.stderr).unwrap())
+    };
+    for everywhere in ["0.0.0.0:0", "[::]:0"] {
+        let (code, said) = serves(&[("listen", everywhere)]).await;
+        assert_eq!(code, Some(2), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(said.contains("public_url: is needed, since the API listens at every"), "{said}");
+    }
+    assert!(!installation.folder().join("data").exists(), "nothing is made");
+}

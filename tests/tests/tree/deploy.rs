@@ -122,6 +122,30 @@ fn the_api_of_the_compose_file_is_reached_through_its_proxy_alone() {
     assert!(proxy.contains("--from ${LETHE_HOST:-localhost} --to lethe:8080"), "{proxy}");
 }
 
+/// The image alone listens at every address, and does not guess what people open.
+#[test]
+fn links_lead_to_the_proxy_of_the_compose_file_and_the_image_alone_asks_where_they_lead() {
+    let container = read("infra/deploy/Dockerfile");
+    let words = container.split_whitespace().filter_map(|word| word.split_once('='));
+    let image: BTreeMap<String, String> = words
+        .filter(|(name, _)| name.starts_with("LETHE_"))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let of = |environment| Config::of(&Layers { environment, ..Layers::default() });
+
+    assert!(image.len() > 5, "{image:?}");
+    let refused = of(image.clone()).unwrap_err().to_string();
+    assert!(refused.starts_with("public_url: is needed"), "{refused}");
+    let compose = services()["lethe"].clone();
+    let lines = compose.lines().filter_map(|line| line.trim().split_once(": "));
+    let compose = lines.filter(|(name, _)| name.starts_with("LETHE_")).map(|(name, value)| {
+        (name.to_owned(), value.replace("${LETHE_HOST:-localhost}", "h.example"))
+    });
+    let config = of(image.into_iter().chain(compose).collect()).unwrap();
+    assert_eq!(config.public_url_at(config.listen), "https://h.example");
+    assert!(config.network_warnings().is_empty(), "{:?}", config.network_warnings());
+}
+
 /// A command that reads other settings works on another installation, or makes one.
 #[test]
 fn the_unit_has_its_settings_from_the_file_that_commands_read() {

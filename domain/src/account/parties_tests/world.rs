@@ -171,8 +171,7 @@ impl World {
                 is_new
             }
             Move::SignOutEverywhere => {
-                self.sessions.retain(|of| *of == party);
-                self.execute(AccountCommand::EndApiTokens, by)
+                self.execute(AccountCommand::EndSessions { keep_api_tokens: false }, by)
             }
             Move::AskErasure => {
                 let due = now + TimeDelta::days(7);

@@ -42,6 +42,29 @@ fn whoever_leaves_begins_nothing_elsewhere() {
 }
 
 #[test]
+fn failures_are_counted_where_there_are_any() {
+    let from = noon();
+    let until = from + TimeDelta::minutes(59);
+    let counts = |count| AccountCommand::CountFailedLogins { from, until, count };
+    let counted = AccountEvent::LoginsFailed { from, until, count: 90 };
+    live(vec![]).when(counts(90)).then_expect_events(vec![counted.clone()]);
+    leaving().when(counts(90)).then_expect_events(vec![counted]);
+    live(vec![]).when(counts(0)).then_expect_events(vec![]);
+}
+
+#[test]
+fn only_an_account_that_nobody_has_verified_is_erased_for_that() {
+    let (now, due) = (noon(), noon());
+    let erases = || AccountCommand::EraseUnverified { now, due };
+    let requested = AccountEvent::ErasureRequested { requested_at: now, due };
+    live(vec![]).when(erases()).then_expect_events(vec![requested]);
+    live(vec![AccountEvent::EmailVerified {}])
+        .when(erases())
+        .then_expect_error(AccountError::EmailVerified);
+    leaving().when(erases()).then_expect_error(AccountError::ErasureRequested);
+}
+
+#[test]
 fn sign_ins_are_remembered_even_during_the_grace() {
     let session = SessionId(Uuid::from_u128(9));
     leaving().when(succeed(credential(1), session)).then_expect_events(vec![

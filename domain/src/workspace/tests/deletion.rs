@@ -41,6 +41,16 @@ fn where_others_belong_to_it_the_grace_is_a_day_at_least() {
 }
 
 #[test]
+fn whoever_removes_all_others_does_not_delete_it_without_a_grace() {
+    let left = WorkspaceEvent::MemberRemoved { account: BOB };
+    let given = || Workspaces::with(()).given([with_bob(Role::Owner), vec![left.clone()]].concat());
+    given().when(request(ADA, 0)).then_expect_error(WorkspaceError::GraceNeeded);
+    let due = in_days(1);
+    let requested = WorkspaceEvent::DeletionRequested { requested_at: now(), due };
+    given().when(request(ADA, 1)).then_expect_events(vec![requested]);
+}
+
+#[test]
 fn until_it_is_cancelled_nothing_begins() {
     let lowers = WorkspaceCommand::ChangeRole { by: ADA, member: BOB, role: Role::Viewer };
     for command in [request(ADA, 7), lowers, WorkspaceCommand::BeginRun] {
@@ -82,6 +92,8 @@ fn until_it_is_cancelled_rights_are_taken_away_and_whoever_wants_leaves() {
         ends(WorkspaceCommand::RemoveMember { by, member: BOB }, removed.clone());
     }
     let (by, invitation, token) = (ADA, INVITATION, TOKEN);
+    let declines = WorkspaceCommand::DeclineInvitation { invitation };
+    ends(declines, WorkspaceEvent::InvitationDeclined { invitation });
     let revokes = WorkspaceCommand::RevokeInvitation { by, invitation };
     ends(revokes, WorkspaceEvent::InvitationRevoked { invitation });
     let revokes = WorkspaceCommand::RevokeApiToken { by, token };
@@ -98,6 +110,7 @@ fn until_it_is_cancelled_a_workspace_is_read_and_what_is_there_is_ended() {
         // What only reads, and has a right that also changes; and a request that is sent again.
         WorkspaceAction::ListApiTokens,
         WorkspaceAction::RequestDeletion,
+        WorkspaceAction::DeleteWorkspace,
         WorkspaceAction::CancelDeletion,
         // What ends something.
         WorkspaceAction::RemoveMember,
@@ -172,8 +185,39 @@ fn what_an_erased_person_leaves_alone_is_deleted_at_once() {
         .then_expect_error(WorkspaceError::NotAlone);
     Workspaces::with(())
         .given([created(), vec![requested()]].concat())
-        .when(abandon)
+        .when(abandon.clone())
         .then_expect_events(vec![]);
+    for is_requested in [false, true] {
+        let requested = is_requested.then(requested);
+        let at_once = (!is_requested).then(|| WorkspaceEvent::DeletionRequested {
+            requested_at: in_days(1),
+            due: in_days(1),
+        });
+        let ended = [
+            WorkspaceEvent::ApiTokenRevoked { token: TOKEN },
+            WorkspaceEvent::InvitationRevoked { invitation: INVITATION },
+        ];
+        Workspaces::with(())
+            .given([with_what_acts(), requested.into_iter().collect()].concat())
+            .when(abandon.clone())
+            .then_expect_events(ended.into_iter().chain(at_once).collect());
+    }
+}
+
+/// A token and an invitation of ada's, who is alone.
+fn with_what_acts() -> Vec<WorkspaceEvent> {
+    let rights = vec![Right::ReadRuns];
+    let token = TOKEN;
+    let issued =
+        WorkspaceEvent::ApiTokenIssued { token, account: ADA, rights, expires_at: in_days(30) };
+    let invited = WorkspaceEvent::MemberInvited {
+        invitation: INVITATION,
+        email: Personal::Apart,
+        role: Role::Viewer,
+        by: ADA,
+        until: in_days(7),
+    };
+    [created(), vec![issued, invited]].concat()
 }
 
 #[test]

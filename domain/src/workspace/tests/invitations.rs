@@ -117,6 +117,20 @@ fn an_invitation_is_revoked() {
 }
 
 #[test]
+fn an_invitation_is_declined_once_and_makes_no_member_afterwards() {
+    let declines = || WorkspaceCommand::DeclineInvitation { invitation: INVITATION };
+    let declined = WorkspaceEvent::InvitationDeclined { invitation: INVITATION };
+    Workspaces::with(()).given(given()).when(declines()).then_expect_events(vec![declined.clone()]);
+    let after = [given(), vec![declined]].concat();
+    for command in [declines(), accept(now())] {
+        Workspaces::with(())
+            .given(after.clone())
+            .when(command)
+            .then_expect_error(WorkspaceError::InvitationGone);
+    }
+}
+
+#[test]
 fn a_later_invitation_replaces_the_first() {
     let again = |replaces| WorkspaceCommand::Invite {
         by: ADA,

@@ -67,6 +67,7 @@ fn live(members: usize) -> LiveWorkspace {
     LiveWorkspace {
         name: Personal::Apart,
         members: others.collect(),
+        was_shared: members > 1,
         invitations: std::collections::BTreeMap::new(),
         tokens: std::collections::BTreeMap::new(),
         deletion: None,

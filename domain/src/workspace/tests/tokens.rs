@@ -117,3 +117,20 @@ fn there_are_so_many_tokens_and_no_more() {
         Err(WorkspaceError::TokensMax(TOKENS_MAX))
     );
 }
+
+#[test]
+fn expired_tokens_make_room_and_are_revoked_as_others_are_issued() {
+    let mut full = live(1);
+    let of = |n: usize| ApiTokenId(Uuid::from_u128(n as u128 + 100));
+    let expired = ApiToken { account: ADA, rights: [].into(), expires_at: now() };
+    let working = ApiToken { expires_at: in_days(1), ..expired.clone() };
+    full.tokens = (0..TOKENS_MAX).map(|n| (of(n), expired.clone())).collect();
+    full.tokens.insert(of(3), working);
+    let full = Workspace::Live(Box::new(full));
+
+    let events = full.decide(issue(ADA, &[Right::ReadRuns, Right::StartRuns], 30)).unwrap();
+
+    let first = (0..TOKENS_MAX).filter(|n| *n != 3).take(10);
+    let revoked = first.map(|n| WorkspaceEvent::ApiTokenRevoked { token: of(n) });
+    assert_eq!(events, [vec![issued(ADA)], revoked.collect()].concat());
+}

@@ -2,6 +2,8 @@
 -- has noticed yet: then any root may have wrapped them. The lock meets a rotation that notices it now.
 update keyring.erasures
 set state = 'destroyed', destroyed_at = $2, keys = $3,
+  runs_left = case kind when 'workspace' then coalesce(runs_left, '{}') end,
+  runs_left_servers = case kind when 'workspace' then coalesce(runs_left_servers, '{}') end,
   last_root = greatest($4, (
     select case
       when history <> keyring.history() or lsn > pg_current_wal_insert_lsn() then (select max(root_id) from keyring.roots)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Follower, ParkedStreams};
 use crate::log::Poison;
+use crate::log::activity::ReaderStage;
 use crate::log::checkpoint::ReadStats;
 use crate::log::parked::{self, ParkedRow};
 use crate::log::rows::Order;
@@ -58,6 +59,7 @@ impl Follower {
 
     /// One transaction, which also makes the reader's lease longer.
     async fn release_page(&mut self, row: ParkedRow) -> Result<ReleasedPage, Stop> {
+        self.activity.begin(ReaderStage::Parked);
         let (position, at) = (self.owned.position, self.owned.reached());
         let mut client = self.connection().await?;
         let mut tx = client.transaction().await?;

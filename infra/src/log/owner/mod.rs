@@ -2,6 +2,7 @@
 
 mod plan;
 mod running;
+mod stall;
 #[cfg(test)]
 mod tests;
 
@@ -9,10 +10,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::postgres::GenericClient;
-use prometheus::IntGaugeVec;
+use prometheus::{IntCounterVec, IntGaugeVec};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use super::activity::Activity;
 use super::alarm::Alarms;
 use super::checkpoint::{self, OwnedReader};
 use super::follower::{Follower, ParkedStreams};
@@ -28,10 +30,12 @@ use crate::postgres::{PgError, Pool};
 use crate::supervise;
 use plan::{HeldReader, Seen};
 use running::{Ended, Running};
+use stall::Watched;
 
 const RENEW: &str = include_str!("renew.sql");
 const LIST: &str = include_str!("list.sql");
 const TAKE: &str = include_str!("take.sql");
+const NO_ANSWER: &str = "no answer within the length of a lease";
 
 /// The readers of this node, at work.
 pub struct Readers {
@@ -57,6 +61,8 @@ impl Readers {
     ) -> Result<Self, PgError> {
         for reader in &readers {
             checkpoint::install(&pool, reader).await?;
+            // A counter that begins with its first restart would not be seen to rise.
+            metrics.reader_restarts.with_label_values(&[reader.name()]);
         }
         let (stop, stopped) = watch::channel(false);
         let (poller, news) = Poller::new(pool.clone(), wake.into(), &options, watermark.clone());
@@ -71,6 +77,8 @@ impl Readers {
             tail: Arc::new(Tail::new(options.newest_version, watermark)),
             unknown: HashMap::new(),
             unknown_gauge: metrics.reader_unknown_event.clone(),
+            stood_still: HashMap::new(),
+            restarts: metrics.reader_restarts.clone(),
             positions,
             running: HashMap::new(),
             ended: Arc::default(),
@@ -116,6 +124,9 @@ struct Node {
     /// The readers that this node leaves to newer ones, each with the event that it came to.
     unknown: HashMap<String, UnknownEvent>,
     unknown_gauge: IntGaugeVec,
+    /// The readers that this node starts again, each with what it did.
+    stood_still: HashMap<String, String>,
+    restarts: IntCounterVec,
     ended: Arc<Notify>,
 }
 
@@ -123,7 +134,11 @@ impl Node {
     async fn run(mut self, mut stopped: watch::Receiver<bool>) {
         let heartbeat = self.options.lease / 3;
         loop {
-            if let Err(error) = self.tick().await {
+            // A connection that never answers must not keep it from trying another one.
+            let ticked = tokio::time::timeout(self.options.lease, self.tick()).await;
+            let ticked = ticked.unwrap_or_else(|_| Err(PgError::Database(NO_ANSWER.to_owned())));
+            self.positions.note_renewal(&ticked);
+            if let Err(error) = ticked {
                 tracing::warn!(%error, "this node could not renew its readers' leases");
             }
             let ended = Arc::clone(&self.ended);
@@ -147,12 +162,13 @@ impl Node {
         let mut client = self.pool.get().await?;
         let tx = client.transaction().await?;
         self.membership.heartbeat(&tx, &serves).await?;
-        let seen = self.look(&tx).await?;
+        let (seen, head) = self.look(&tx).await?;
         // Last, since it locks rows that the readers write to.
         let renew = tx.prepare_cached(RENEW).await?;
         tx.execute(&renew, &[&node, &self.labels(), &lease]).await?;
         tx.commit().await?;
         self.take_up_again(&seen);
+        self.restart_what_stands(&seen, head);
         let plan = seen.plan(node, |label| self.running.contains_key(label));
         // One at a time: to stop a reader takes as long as its transaction.
         if !self.running.values().any(|running| running.stops_by.is_some())
@@ -198,7 +214,21 @@ impl Node {
         });
     }
 
-    async fn look(&self, client: &impl GenericClient) -> Result<Seen, PgError> {
+    /// One that stands still, whatever it waits for, is rolled back and started again: a later tick takes it.
+    fn restart_what_stands(&mut self, seen: &Seen, head: i64) {
+        for reader in &seen.readers {
+            let Some(running) = self.running.get_mut(&reader.label) else { continue };
+            let at = (reader.position, head);
+            let Some(why) = running.stands_still(at, self.options.stands_still) else { continue };
+            tracing::error!(reader = reader.label, why, "a reader stands still");
+            self.restarts.with_label_values(&[name(&reader.label)]).inc();
+            running.abort();
+            self.stood_still.insert(reader.label.clone(), why);
+        }
+    }
+
+    /// The readers and the nodes, and the log's last position.
+    async fn look(&self, client: &impl GenericClient) -> Result<(Seen, i64), PgError> {
         let (node, lease) = (self.options.node, self.options.lease.as_secs_f64());
         let list = client.prepare_cached(LIST).await?;
         let rows = client.query(&list, &[&node, &lease]).await?;
@@ -208,7 +238,8 @@ impl Node {
             Ok(HeldReader { label, node, waits, position })
         });
         let readers = readers.collect::<Result<_, tokio_postgres::Error>>()?;
-        Ok(Seen { readers, nodes: self.membership.live(client).await? })
+        let head = rows.first().map_or(Ok(0), |row| row.try_get("head"))?;
+        Ok((Seen { readers, nodes: self.membership.live(client).await? }, head))
     }
 
     fn labels(&self) -> Vec<String> {
@@ -229,6 +260,7 @@ impl Node {
         };
         tracing::info!(reader = label, fence, position, "this node reads");
         let (stop, stopped) = watch::channel(false);
+        let (activity, id) = (Arc::<Activity>::default(), (reader.name(), reader.version()));
         let follower = Follower {
             reader: reader.clone(),
             owned,
@@ -239,7 +271,9 @@ impl Node {
             options: self.options,
             alarms: self.alarms.for_reader(),
             parked: ParkedStreams::default(),
-            waiters: self.positions.announce((reader.name(), reader.version()), position),
+            waiters: self.positions.announce(id, position, Arc::clone(&activity)),
+            activity: Arc::clone(&activity),
+            stood_still: self.stood_still.remove(label),
         };
         let (end, ended) = oneshot::channel();
         let notify = Arc::clone(&self.ended);
@@ -248,7 +282,8 @@ impl Node {
             let _ = end.send(follower.run().await);
             notify.notify_one();
         });
-        let running = Running { stop, ended, task: task.abort_handle(), stops_by: None };
+        let (task, watched) = (task.abort_handle(), Watched::new(position));
+        let running = Running { stop, ended, task, stops_by: None, watched, activity };
         self.running.insert(label.to_owned(), running);
     }
 

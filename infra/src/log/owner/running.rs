@@ -1,11 +1,14 @@
 //! A reader at work on this node.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout_at};
 
+use super::stall::Watched;
+use crate::log::activity::{Activity, ReaderStage};
 use crate::log::unknown::UnknownEvent;
 
 /// A reader at work.
@@ -16,6 +19,8 @@ pub(super) struct Running {
     pub task: AbortHandle,
     /// It is to stop, and is aborted at this time.
     pub stops_by: Option<Instant>,
+    pub watched: Watched,
+    pub activity: Arc<Activity>,
 }
 
 /// How a reader has ended.
@@ -31,6 +36,29 @@ impl Running {
     pub(super) fn stop(&mut self, within: Duration) {
         self.stop.send_replace(true);
         self.stops_by.get_or_insert(Instant::now() + within);
+    }
+
+    /// Says why it is to be started again, if its checkpoint has stood still for `limit` and it does not say
+    /// why itself.
+    pub(super) fn stands_still(&mut self, at: (i64, i64), limit: Duration) -> Option<String> {
+        let (position, head) = at;
+        let stands = self.watched.stands(position, head);
+        let activity = self.activity.look();
+        // Its checkpoint stays where it is while a long stream is released.
+        let releases = activity.stage == ReaderStage::Parked && activity.lasts < limit;
+        if stands < limit || self.stops_by.is_some() || activity.error.is_some() || releases {
+            return None;
+        }
+        let seconds = stands.as_secs();
+        Some(format!(
+            "it stood still at position {position} of {head} for {seconds} s, and was started again ({activity})"
+        ))
+    }
+
+    /// Rolls it back.
+    pub(super) fn abort(&mut self) {
+        self.stops_by = Some(Instant::now());
+        self.task.abort();
     }
 
     /// How it has ended; `None` while it works. One that does not stop in time is aborted: its transaction is

@@ -1,4 +1,6 @@
+mod paused;
 mod reads;
+mod rounds;
 mod secrets;
 
 use super::*;
@@ -63,7 +65,7 @@ impl Harness {
     }
 
     async fn claim(&self, node: Uuid, most: u32, limits: RunLimits) -> Vec<Task> {
-        self.queue.claim(node, most, limits).await.unwrap()
+        self.queue.claim(node, most, limits, &mut ClaimRound::default()).await.unwrap()
     }
 
     async fn claimed(&self, most: u32, limits: RunLimits) -> Vec<u128> {

@@ -17,11 +17,12 @@ pub(super) async fn fill(given: &Harness, tasks: i32, workspaces: i32) {
 async fn read_by_claim(given: &Harness) -> i64 {
     let read = "select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables \
         where relname = 'run_tasks'";
-    let claim = "select count(*) from working.claim_run_tasks($1, 8, 60, 4, 20)";
+    let claim = "select count((task).run_id)
+        from working.claim_run_tasks_after($1, 8, 60, 4, 20, $2, $2)";
     let mut client = given.pool.get().await.unwrap();
     let tx = client.transaction().await.unwrap();
     let before: i64 = tx.query_one(read, &[]).await.unwrap().get(0);
-    let claimed: i64 = tx.query_one(claim, &[&ONE]).await.unwrap().get(0);
+    let claimed: i64 = tx.query_one(claim, &[&ONE, &Uuid::nil()]).await.unwrap().get(0);
     assert_eq!(claimed, 8);
     tx.query_one(read, &[]).await.unwrap().get::<_, i64>(0) - before
 }

@@ -26,9 +26,10 @@ use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::precondition::IfMatch;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
+use crate::operations::erase_account::{earlier_of_account, request_of_account};
 use crate::operations::owners::OwnersError;
 use crate::operations::request_erasure::{
-    self, RequestErasureError, RequestedErasure, grace, hash_code, request_of_account,
+    self, RequestErasureError, RequestedErasure, grace, hash_code,
 };
 
 pub fn routes(routes: &mut Routes) {
@@ -97,11 +98,19 @@ async fn request(
     let grace = grace.map_err(|detail| Problem::field("grace_days", detail))?;
     let account = signed_in.account;
     let mut request = signed_in.request(&caller, bytes);
+    // Before the password, which is dear to verify.
+    if let Some((earlier, _)) = earlier_of_account(&api.app, account, &request).await? {
+        return Ok(answer(earlier));
+    }
     let loaded = step_up(&api, &mut request, account, &form.password).await?;
     let live = live_account(&loaded)?;
     let (requested, _) = request_of_account(&api.app, account, live, grace, &request).await?;
+    Ok(answer(requested))
+}
+
+fn answer(requested: RequestedErasure) -> HttpResponse {
     let RequestedErasure { receipt, due, claim_code } = requested;
-    Ok(written(StatusCode::ACCEPTED, &receipt).json(ErasureResponse { due, claim_code }))
+    written(StatusCode::ACCEPTED, &receipt).json(ErasureResponse { due, claim_code })
 }
 
 impl From<RequestErasureError> for Problem {
@@ -197,16 +206,33 @@ pub struct Certificate {
     /// How many keys were destroyed.
     keys_destroyed: Option<i64>,
     destroyed_at: Option<DateTime<Utc>>,
+    /// Of a workspace: what may still run on its servers, since they were not reached for an hour, 1,000 at
+    /// most. Absent for an account, and where an earlier version erased the workspace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runs_not_ended: Option<Vec<RunNotEnded>>,
     completed_at: DateTime<Utc>,
     /// From then on no backup of keys opens anything, either.
     backup_proven_at: Option<DateTime<Utc>>,
     statement: &'static str,
 }
 
+/// A run that may go on on a server that was not reached.
+#[derive(Serialize, ToSchema)]
+pub struct RunNotEnded {
+    run_id: Uuid,
+    server_id: Uuid,
+}
+
 const OF_WORKSPACE: &str = "The keys that opened this workspace's data are destroyed in the live \
     keyring, and its working rows are deleted. Copies of the keyring made before open nothing once \
     backup_proven_at is set. A copy of a whole machine made before, root key included, is not \
     reached; nor are servers that were reached from it, or mail that was delivered.";
+
+const OF_WORKSPACE_AND_ITS_RUNS: &str = "What ran on this workspace's servers was ended, but for the \
+    runs in runs_not_ended. The keys that opened its data are destroyed in the live keyring, and its working \
+    rows are deleted. Copies of the keyring made before open nothing once backup_proven_at is set. A copy of \
+    a whole machine made before, root key included, is not reached; nor is what runs have done and left on \
+    servers, or mail that was delivered.";
 
 const STATEMENT: &str = "The keys that opened this person's data are destroyed in the live \
     keyring. Copies of the keyring made before open nothing once backup_proven_at is set. A copy \
@@ -238,10 +264,15 @@ fn certificate(entry: &ErasureEntry) -> Option<Certificate> {
         fenced_at: entry.fenced_at,
         keys_destroyed: entry.keys,
         destroyed_at: entry.keys_erased_at,
+        runs_not_ended: entry.runs_left.as_deref().map(|left| {
+            let views = left.iter();
+            views.map(|left| RunNotEnded { run_id: left.run.0, server_id: left.server.0 }).collect()
+        }),
         completed_at: entry.completed_at?,
         backup_proven_at: entry.backup_proven_at,
         statement: match entry.kind {
             SubjectKind::Account => STATEMENT,
+            SubjectKind::Workspace if entry.runs_left.is_some() => OF_WORKSPACE_AND_ITS_RUNS,
             SubjectKind::Workspace => OF_WORKSPACE,
         },
     })

@@ -4,11 +4,12 @@ pub mod consents;
 pub mod email;
 pub mod email_change;
 pub mod erasure;
-pub mod kept_tokens;
 pub mod link;
 pub mod me;
+pub mod own_tokens;
 pub mod password;
 pub mod register;
+pub mod sign_ins;
 
 use super::http::routes::Routes;
 
@@ -19,5 +20,7 @@ pub fn routes(routes: &mut Routes) {
     email_change::routes(routes);
     password::routes(routes);
     consents::routes(routes);
+    own_tokens::routes(routes);
+    sign_ins::routes(routes);
     erasure::routes(routes);
 }

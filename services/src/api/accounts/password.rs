@@ -5,15 +5,15 @@ use domain::CredentialId;
 use domain::account::{Account, AccountCommand};
 use domain::privacy::TypedAddress;
 use infra::credentials::Password;
-use infra::event_store::{ExecuteError, Step};
+use infra::event_store::Step;
 use infra::keyring::LinkPurpose;
 use secrecy::SecretString;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::api::ApiData;
-use crate::api::accounts::kept_tokens::{self, KeptTokens};
 use crate::api::accounts::link::LinkRequest;
+use crate::api::accounts::own_tokens::{self, KeptTokens};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::auth::step_up::step_up;
@@ -83,13 +83,13 @@ async fn change(
     if let Some(earlier) = api.app.executor.find_earlier(&request).await? {
         let planned = changes(CredentialId(Uuid::nil()));
         repeat(&api.app, (account, &planned), (&request, &earlier)).await?;
-        return kept_tokens::answer(&api, account, &earlier, keep_api_tokens).await;
+        return own_tokens::answer(&api, account, &earlier, keep_api_tokens).await;
     }
     let loaded = step_up(&api, &mut request, account, &form.current).await?;
     let (except, expected) = (Some(signed_in.session), matches.0.matched(loaded.version)?);
     let set = SetPassword { account, password: form.new, except, expected };
     let receipt = set.execute(&api.app, &request, changes).await?;
-    kept_tokens::answer(&api, account, &receipt, keep_api_tokens).await
+    own_tokens::answer(&api, account, &receipt, keep_api_tokens).await
 }
 
 #[derive(ToSchema)]
@@ -118,17 +118,14 @@ async fn request_reset(
 ) -> Result<HttpResponse, Problem> {
     let (form, bytes) = body.read()?;
     api.limits.mail(caller.address, form.email.to_look_up().canonical())?;
-    // Neither a position nor a refusal may show whether there was somebody to mail to.
+    // Neither a position nor a refusal nor the time may show whether there was somebody to mail to.
+    let place = api.after_answer.place()?;
     if let Some(account) = owner_of_typed(&api.app, &form.email).await? {
         let command = caller.command(None);
         let request = caller.request(account.into(), command, None, bytes);
         let proof = proof(&api.app, command, PASSWORD_RESET);
         let step = Step::new::<Account>(account.0, AccountCommand::RequestPasswordReset { proof });
-        match api.app.executor.execute(&request, &[step]).await {
-            Ok(_) | Err(ExecuteError::Refused(_) | ExecuteError::Fenced | ExecuteError::Reused) => {
-            }
-            Err(error) => return Err(error.into()),
-        }
+        place.append(request, step);
     }
     Ok(HttpResponse::Accepted().finish())
 }

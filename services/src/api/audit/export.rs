@@ -1,8 +1,8 @@
 //! The audit trail as JSON Lines: a snapshot at one position, page by page, in constant memory.
 
-use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::{Bytes, BytesMut};
+use actix_web::{HttpRequest, HttpResponse};
 use bytes::BufMut;
 use domain::operator::{Operator as Token, OperatorCommand, Scope};
 use domain::{ActorId, CommandId, TenantId};
@@ -19,11 +19,12 @@ use crate::api::ApiData;
 use crate::api::audit::event::AuditEvent;
 use crate::api::audit::filter::Filter;
 use crate::api::auth::caller::Caller;
+use crate::api::auth::readmission::Readmission;
 use crate::api::auth::signed_in::Operator;
 use crate::api::http::answer::insert_position;
 use crate::api::http::body::Query;
 use crate::api::http::fields::{Fields, FromFields};
-use crate::api::http::problem::Problem;
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 
 /// Events that are read at once.
@@ -41,6 +42,7 @@ impl FromFields for Filter {
 
 /// The trail up to now, one event a line. The last line is a trailer:
 /// `{"trailer":{"events":n,"through":p,"sha256":"..."}}`, its SHA-256 over all bytes before it.
+/// It breaks off without a trailer when the token is revoked or expires meanwhile.
 /// To continue an export that broke off, send `after`, the last position that arrived.
 #[utoipa::path(
     get, path = "/v1/audit/export", tag = "audit", security(("operator" = [])), params(Filter),
@@ -51,6 +53,7 @@ async fn export(
     operator: Operator,
     caller: Caller,
     filter: Query<Filter>,
+    shown: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     operator.needs(Scope::Audit)?;
     let Query(filter) = filter;
@@ -69,6 +72,7 @@ async fn export(
         after: filter.after.unwrap_or_default(),
         filter,
         hash: Context::new(&SHA256),
+        readmission: Readmission::of_operator(&shown, Scope::Audit),
         ending: Guard { ending: Some(ending), events: 0 },
         stage: ExportStage::Lines,
     };
@@ -95,6 +99,7 @@ struct Export {
     after: i64,
     filter: Filter,
     hash: Context,
+    readmission: Readmission,
     ending: Guard,
     stage: ExportStage,
 }
@@ -149,6 +154,9 @@ impl Export {
         let page = Feed::page(&client, self.after, PAGE.min(through - self.after).max(1)).await;
         drop(client);
         let page = page.map_err(|error| Problem::unavailable(&error))?;
+        if !self.readmission.stands().await? {
+            return Err(Problem::of(ProblemKind::OperatorNeeded));
+        }
         let mut lines = BytesMut::new();
         for event in page.iter().take_while(|event| event.position() <= *through) {
             self.after = event.position();

@@ -42,23 +42,20 @@ impl Filter {
         let actor = fields.optional("actor", parsed("an id"));
         let stream = fields.optional("stream", parsed("an id"));
         let event_type = fields.optional("type", text(event_type));
-        let from = fields.optional("from", time);
-        let to = fields.optional("to", time);
+        let times = times(fields);
         let after = fields.optional("after", digits(0, i64::MAX));
         let before = fields.optional("before", digits(0, i64::MAX));
+        let (from, to) = times?;
         let filter = Self {
             tenant: tenant?,
             actor: actor?,
             stream: stream?,
             event_type: event_type?,
-            from: from?,
-            to: to?,
+            from,
+            to,
             after: after?,
             before: before?,
         };
-        if filter.from.zip(filter.to).is_some_and(|(from, to)| to <= from) {
-            return fields.refuse("to", "this must be later than `from`");
-        }
         // What comes after `after` begins one further on.
         if filter.after.zip(filter.before).is_some_and(|(after, before)| before <= after) {
             return fields.refuse("before", "this must be greater than `after`");
@@ -92,7 +89,20 @@ impl Filter {
     }
 }
 
-fn event_type(text: &str) -> Result<String, &'static str> {
+type Times = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+
+/// `from` and `to`: no range runs backwards.
+pub(super) fn times(fields: &mut Fields) -> Option<Times> {
+    let from = fields.optional("from", time);
+    let to = fields.optional("to", time);
+    let (from, to) = (from?, to?);
+    if from.zip(to).is_some_and(|(from, to)| to <= from) {
+        return fields.refuse("to", "this must be later than `from`");
+    }
+    Some((from, to))
+}
+
+pub(super) fn event_type(text: &str) -> Result<String, &'static str> {
     if newest_version(text).is_some() {
         Ok(text.to_owned())
     } else {
@@ -101,7 +111,7 @@ fn event_type(text: &str) -> Result<String, &'static str> {
 }
 
 /// Every type of event that there is.
-fn event_types() -> Object {
+pub(super) fn event_types() -> Object {
     let types = domain::event_types();
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(types)).build()
 }

@@ -19,7 +19,7 @@ use crate::api::Api;
 use crate::api::auth::signed_in::presented;
 use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::problem::{Problem, ProblemKind};
-use crate::api::http::rate_limits::network;
+use crate::api::http::rate_limits::{network, subscriber};
 
 /// What a handler may know of the caller before it knows who that is.
 pub struct Caller {
@@ -106,7 +106,7 @@ impl FromRequest for Caller {
         let request = request.clone();
         Box::pin(async move {
             let caller = read(&request)?;
-            if !has_body(&request) {
+            if !(has_body(&request) && reads_body(&request)) {
                 wait_for_the_same(&request).await?;
             }
             Ok(caller)
@@ -138,16 +138,24 @@ fn read(request: &HttpRequest) -> Result<Caller, Problem> {
 pub async fn wait_for_the_same(request: &HttpRequest) -> Result<(), Problem> {
     let Some(key) = IdempotencyKey::of(request)? else { return Ok(()) };
     let api = Api::of(request)?;
-    let from = || address(request.peer_addr(), request.headers(), api.proxies());
-    let shown = presented(request).unwrap_or_else(|| network(from()).to_string());
-    let serving = api.in_flight.begin(key.of_caller(&shown)).await;
+    let from = address(request.peer_addr(), request.headers(), api.proxies());
+    let shown = presented(request).unwrap_or_else(|| network(from).to_string());
+    let serving = api.in_flight.begin(key.of_caller(&shown), subscriber(from)).await;
     let serving = serving
         .ok_or_else(|| Problem::of(ProblemKind::InFlight).with_header(header::RETRY_AFTER, 1))?;
     request.extensions_mut().insert(serving);
     Ok(())
 }
 
-/// Whether a body follows. Who reads it calls [`wait_for_the_same`] after that.
+/// The handler reads the body, and [`wait_for_the_same`] is called after that. Each extractor is created
+/// before the first one is polled, so that all know it.
+pub struct ReadsBody;
+
+fn reads_body(request: &HttpRequest) -> bool {
+    request.extensions().contains::<ReadsBody>()
+}
+
+/// Whether a body follows.
 pub fn has_body(request: &HttpRequest) -> bool {
     let headers = request.headers();
     let length = headers.get(header::CONTENT_LENGTH).map(header::HeaderValue::as_bytes);

@@ -80,9 +80,9 @@ impl Member {
 
     /// # Errors
     /// The caller is a token, and only people may do this.
-    pub fn in_person(&self) -> Result<(), Problem> {
+    pub fn in_person(&self) -> Result<SignedIn, Problem> {
         match self.credentials {
-            Credentials::Person(_) => Ok(()),
+            Credentials::Person(signed_in) => Ok(signed_in),
             Credentials::Token(_) => Err(Problem::new(
                 ProblemKind::Forbidden,
                 "An API token cannot do this: sign in as a person.",

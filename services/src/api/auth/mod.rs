@@ -3,6 +3,9 @@
 pub mod caller;
 pub mod member;
 pub mod path_resources;
+pub mod readmission;
+pub mod recent;
+pub mod repeatable;
 pub mod sessions;
 pub mod sign_in;
 pub mod signed_in;

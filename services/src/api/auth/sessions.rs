@@ -1,7 +1,7 @@
 //! The sessions that one has, and signing out.
 
-use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse};
 use chrono::{DateTime, Utc};
 use domain::SessionId;
 use domain::account::{Account, AccountCommand};
@@ -9,16 +9,17 @@ use domain::privacy::{LoginIp, LoginUserAgent};
 use domain::session::{CloseReason, Session, SessionCommand};
 use infra::event_store::Step;
 use infra::failpoint;
+use infra::sessions::Period;
 use projections::sessions::{Session as Row, open};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::api::accounts::kept_tokens::{KeptTokens, kept};
+use crate::api::accounts::own_tokens::{self, KeptTokens};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::path_resources::PathId;
-use crate::api::auth::signed_in::SignedIn;
-use crate::api::http::answer::{done, insert_position};
+use crate::api::auth::signed_in::{SignedIn, cookie_cleared, shows_cookie};
+use crate::api::http::answer::done;
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::{Cursors, Page};
 use crate::api::http::fields::{Fields, FromFields, Nothing, digits, parsed, text};
@@ -26,7 +27,7 @@ use crate::api::http::position::MinPosition;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
-use crate::operations::sign_out::SignOut;
+use crate::operations::sign_out::{SignOut, SignedOut};
 use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
@@ -68,6 +69,12 @@ pub struct SessionView {
     /// Whether it is the session of this request.
     current: bool,
     opened_at: DateTime<Utc>,
+    /// To the minute; absent of a session that is just ending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<DateTime<Utc>>,
+    /// It ends then, unless it is used before; absent of a session that is just ending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<DateTime<Utc>>,
     /// Absent once its period is over.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -102,27 +109,37 @@ async fn list(
         None => None,
     };
     let rows = open(&api.app.pool, signed_in.account, after, limit + 1).await?;
+    let ids: Vec<SessionId> = rows.iter().map(|row| row.session_id).collect();
+    let periods = api.app.sessions.periods(&ids).await?;
     let mut found = Vec::with_capacity(rows.len());
     for row in rows {
-        found.push(read(&api, &signed_in, row).await?);
+        let period = periods.get(&row.session_id).copied();
+        found.push(read(&api, &signed_in, row, period).await?);
     }
     let page = cursors.page(found, limit, |session| (session.opened_at, session.session_id));
     Ok(HttpResponse::Ok().json(page.await?))
 }
 
-async fn read(api: &Api, signed_in: &SignedIn, row: Row) -> Result<SessionView, Problem> {
+async fn read(
+    api: &Api,
+    signed_in: &SignedIn,
+    row: Row,
+    period: Option<Period>,
+) -> Result<SessionView, Problem> {
     let person = Unsealer::of_account(&api.app.keyring.sealer, signed_in.account);
     Ok(SessionView {
         session_id: row.session_id.0,
         current: signed_in.session == row.session_id,
         opened_at: row.opened_at,
+        last_used_at: period.map(|period| period.last_used_at),
+        expires_at: period.map(|period| period.expires_at),
         ip: person.optional::<LoginIp>(Some(row.ip.as_slice())).await?,
         user_agent: person.optional::<LoginUserAgent>(Some(row.user_agent.as_slice())).await?,
         kind: row.kind,
     })
 }
 
-/// Closes the session of this request.
+/// Closes the session of this request; its cookie is cleared.
 #[utoipa::path(
     delete, path = "/v1/me/sessions/current", tag = "sessions", security(("session" = [])),
     responses((status = 204)),
@@ -131,8 +148,18 @@ async fn close_current(
     api: ApiData,
     signed_in: SignedIn,
     caller: Caller,
+    shown: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    end(&api, &signed_in, &caller, signed_in.session, CloseReason::SignedOut).await
+    let ended = end(&api, &signed_in, &caller, signed_in.session, CloseReason::SignedOut).await?;
+    Ok(without_cookie(ended, &shown))
+}
+
+/// The browser shows the session no more.
+fn without_cookie(mut ended: HttpResponse, shown: &HttpRequest) -> HttpResponse {
+    if shows_cookie(shown) {
+        ended.headers_mut().append(header::SET_COOKIE, cookie_cleared());
+    }
+    ended
 }
 
 /// Closes a session of the caller.
@@ -146,11 +173,13 @@ async fn close(
     signed_in: SignedIn,
     caller: Caller,
     id: PathId<SessionId>,
+    shown: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let session = id.get()?;
     let own = session == signed_in.session;
     let reason = if own { CloseReason::SignedOut } else { CloseReason::ClosedFromAnother };
-    end(&api, &signed_in, &caller, session, reason).await
+    let ended = end(&api, &signed_in, &caller, session, reason).await?;
+    Ok(if own { without_cookie(ended, &shown) } else { ended })
 }
 
 #[derive(IntoParams)]
@@ -168,7 +197,8 @@ impl FromFields for CloseOthersQuery {
     }
 }
 
-/// Signs out everywhere else: closes all other sessions of the caller, and ends the API tokens.
+/// Signs out everywhere else: closes all other sessions of the caller, and ends the API tokens. None of them
+/// works any more when the answer comes; sign-ins since the request stay.
 #[utoipa::path(
     delete, path = "/v1/me/sessions", tag = "sessions", security(("session" = [])),
     params(CloseOthersQuery),
@@ -188,19 +218,18 @@ async fn close_others(
     bytes.extend(keep_api_tokens.then_some(1));
     let (account, except) = (signed_in.account, Some(signed_in.session));
     let sign_out = SignOut { account, except, reason: CloseReason::ClosedFromAnother };
-    let ends = Step::new::<Account>(account.0, AccountCommand::EndApiTokens);
-    let also = (!keep_api_tokens).then_some(ends);
+    let ends = AccountCommand::EndSessions { keep_api_tokens };
     let request = signed_in.request(&caller, bytes);
-    let receipt = sign_out.execute(&api.app, &request, also).await?;
-    let status = if keep_api_tokens { StatusCode::OK } else { StatusCode::NO_CONTENT };
-    let mut answer = HttpResponse::build(status);
-    if let Some(receipt) = &receipt {
-        insert_position(&mut answer, receipt);
+    let step = Step::new::<Account>(account.0, ends);
+    let receipt = api.app.executor.execute(&request, &[step]).await?;
+    failpoint!(SessionsEnded);
+    let after = (&request, &receipt);
+    if let SignedOut::NotClosed(error) =
+        sign_out.execute_after(&api.app, after, !keep_api_tokens).await
+    {
+        return Err(error.into());
     }
-    if keep_api_tokens {
-        return Ok(answer.json(kept(&api, account).await?));
-    }
-    Ok(answer.finish())
+    own_tokens::answer(&api, account, &receipt, keep_api_tokens).await
 }
 
 /// The event comes first: a request that is refused closes nothing. The session closer deletes the row if this

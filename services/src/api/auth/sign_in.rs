@@ -6,12 +6,13 @@ use actix_web::HttpResponse;
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::http::StatusCode;
 use chrono::TimeDelta;
-use domain::account::{Account, AccountCommand, LoginRefusal};
+use domain::account::{Account, AccountCommand};
 use domain::privacy::TypedAddress;
 use domain::session::{Session, SessionCommand, SessionKind};
+use domain::strangers::STRANGERS;
 use domain::{AccountId, CredentialId, SessionId, TenantId};
 use infra::bearer::BearerToken;
-use infra::event_store::{ExecuteError, Loaded, Request, Step};
+use infra::event_store::{ExecuteError, Request, Step};
 use infra::failpoint;
 use infra::ids::derived;
 use infra::sessions::{NewSession, Sessions};
@@ -20,7 +21,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::api::after_answer::RefusedSignIn;
 use crate::api::auth::caller::Caller;
+use crate::api::auth::repeatable::TokenKind;
 use crate::api::auth::signed_in::COOKIE;
 use crate::api::http::answer::written;
 use crate::api::http::body::Body;
@@ -31,6 +34,14 @@ use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
 use crate::api::{Api, ApiData};
 use crate::operations::email_addresses::owner_of_typed;
+
+/// Is looked for where nobody has the address.
+const NOBODY: AccountId = AccountId(STRANGERS);
+/// Far longer than a sign-in takes from its row to its event.
+const CUT_SHORT_AFTER: TimeDelta = TimeDelta::minutes(10);
+const NO_CREDENTIAL: CredentialId = CredentialId(Uuid::nil());
+const SESSION: TokenKind =
+    TokenKind { label: "session", draw: Sessions::draw_token, of_secret: Sessions::token_of };
 
 pub fn routes(routes: &mut Routes) {
     routes.add(__path_open, open);
@@ -84,72 +95,38 @@ async fn open(
     let (form, bytes) = body.read()?;
     let email = form.email.to_look_up().canonical();
     api.limits.sign_in(caller.address, &email)?;
-    let Some((account, live)) = known(&api, &form.email).await? else {
-        api.app.credentials.verify_nothing(&form.password).await?;
-        return refuse_unknown(&api, &caller, bytes).await;
+    let place = api.after_answer.place()?;
+    // Each step is taken for nobody's address as well: what it costs does not tell whether somebody has it.
+    let account = owner_of_typed(&api.app, &form.email).await?.unwrap_or(NOBODY);
+    let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
+    let credential = match &*loaded.state {
+        Account::Live(live) => Some(live.credential),
+        Account::Absent | Account::Ended { .. } => None,
     };
-    let version = live.version;
-    let Account::Live(live) = &*live.state else { return Err(refused()) };
-    if !api.app.credentials.verify(account, live.credential, &form.password).await? {
-        return refuse_known(&api, &caller, account, bytes).await;
-    }
+    let checked = credential.unwrap_or(NO_CREDENTIAL);
+    let fits = api.app.credentials.verify(account, checked, &form.password).await?;
+    let Some(credential) = credential.filter(|_| fits) else {
+        let of = credential.map(|_| account);
+        place.refused_sign_in(refused_sign_in(&caller, of));
+        return Err(refused());
+    };
     api.limits.signed_in(&email);
     // Whoever else signs in from this network under the same key sends another command.
     let command = caller.command_about(account.0.as_bytes());
     let session = SessionId(derived(command, "session"));
-    let credential = live.credential;
-    let checked = Checked { account, version, credential };
+    let checked = Checked { account, version: loaded.version, credential };
     let request = caller.request(account.into(), command, Some(account.into()), bytes);
     admit(&api, &caller, checked, (session, form.kind), &request).await
-}
-
-/// The account that has this address, as long as it lives.
-async fn known(
-    api: &Api,
-    email: &TypedAddress,
-) -> Result<Option<(AccountId, Loaded<Account>)>, Problem> {
-    let Some(account) = owner_of_typed(&api.app, email).await? else { return Ok(None) };
-    let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
-    Ok(matches!(*loaded.state, Account::Live(_)).then_some((account, loaded)))
 }
 
 fn refused() -> Problem {
     Problem::of(ProblemKind::SignInRefused)
 }
 
-async fn refuse_unknown(
-    api: &Api,
-    caller: &Caller,
-    bytes: Vec<u8>,
-) -> Result<HttpResponse, Problem> {
-    let command = caller.fresh_command();
-    let session = SessionId(derived(command, "session"));
-    let refuses = SessionCommand::Refuse {
-        reason: LoginRefusal::UnknownAddress,
-        ip: caller.ip(),
-        user_agent: caller.user_agent(),
-    };
-    let request = caller.request(TenantId(session.0), command, None, bytes);
-    let step = Step::new::<Session>(session.0, refuses);
-    api.app.executor.execute(&request, &[step]).await?;
-    Err(refused())
-}
-
-async fn refuse_known(
-    api: &Api,
-    caller: &Caller,
-    account: AccountId,
-    bytes: Vec<u8>,
-) -> Result<HttpResponse, Problem> {
-    let fails = AccountCommand::FailLogin {
-        reason: LoginRefusal::WrongPassword,
-        ip: caller.ip(),
-        user_agent: caller.user_agent(),
-    };
-    let request = caller.request(account.into(), caller.fresh_command(), None, bytes);
-    let step = Step::new::<Account>(account.0, fails);
-    api.app.executor.execute(&request, &[step]).await?;
-    Err(refused())
+fn refused_sign_in(caller: &Caller, of: Option<AccountId>) -> RefusedSignIn {
+    let tenant = of.map_or(TenantId(STRANGERS), TenantId::from);
+    let request = caller.request(tenant, caller.fresh_command(), None, Vec::new());
+    RefusedSignIn { of, ip: caller.ip(), user_agent: caller.user_agent(), request }
 }
 
 /// An account whose password was checked.
@@ -168,7 +145,7 @@ async fn admit(
     (session, kind): (SessionId, SessionKind),
     request: &Request,
 ) -> Result<HttpResponse, Problem> {
-    let tokens = tokens(api, caller, request).await?;
+    let tokens = SESSION.tokens(api, caller, request).await?;
     let config = &api.app.config;
     let opening = NewSession {
         session,
@@ -209,21 +186,6 @@ async fn admit(
     Ok(answer.json(body))
 }
 
-/// The token for a new session, and the one that the same request had yesterday.
-async fn tokens(
-    api: &Api,
-    caller: &Caller,
-    request: &Request,
-) -> Result<Vec<BearerToken>, Problem> {
-    let Some(body) = request.body.as_ref().filter(|_| caller.may_repeat()) else {
-        let drawn = Sessions::draw_token().map_err(|error| Problem::unavailable(&error))?;
-        return Ok(vec![drawn]);
-    };
-    let of = (request.tenant, request.command);
-    let secrets = api.app.keyring.request_macs.secrets("session", of, body).await?;
-    Ok(secrets.iter().map(|secret| Sessions::token_of(secret)).collect())
-}
-
 /// Writes the row of the session, unless the same request, on whatever node, has written it. `None`: it was
 /// opened before, and is over, or nobody knows its token any more.
 async fn open_row(
@@ -247,9 +209,16 @@ async fn open_row(
     if !caller.may_repeat() {
         return Err(refused());
     }
-    // Another node may have written it since; with another body, or days ago, it was another request.
-    let at = standing(api, opening, &tokens).await?.ok_or(ExecuteError::Reused)?;
-    Ok(tokens.into_iter().nth(at))
+    // Another node may have written it since.
+    if let Some(at) = standing(api, opening, &tokens).await? {
+        return Ok(tokens.into_iter().nth(at));
+    }
+    // With another body, or days ago, it was another request. It may be going on; if it is long over it
+    // was cut short, and has opened nothing.
+    if api.app.sessions.take_over(opening, caller.now() - CUT_SHORT_AFTER).await? {
+        return Ok(tokens.into_iter().next());
+    }
+    Err(ExecuteError::Reused.into())
 }
 
 /// Which of the tokens the row of the session has.

@@ -4,6 +4,7 @@ use actix_web::dev::Payload;
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{FromRequest, HttpRequest};
+use chrono::{DateTime, Utc};
 use domain::account::{Account, AccountCommand};
 use domain::operator::{self, OperatorCommand, Scope};
 use domain::session::{Session, SessionCommand};
@@ -12,7 +13,7 @@ use futures_util::future::LocalBoxFuture;
 use infra::event_store::{Guard, Request};
 use infra::operators::OperatorToken;
 
-use crate::api::auth::caller::Caller;
+use crate::api::auth::caller::{Caller, has_body};
 use crate::api::http::body::is_json;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::{Api, ApiData};
@@ -25,6 +26,8 @@ pub const COOKIE: &str = "__Host-lethe";
 pub struct SignedIn {
     pub account: AccountId,
     pub session: SessionId,
+    /// The password was shown then.
+    pub opened_at: DateTime<Utc>,
 }
 
 impl SignedIn {
@@ -45,8 +48,8 @@ impl SignedIn {
         let token = presented_token(request, &api)?;
         let live = api.app.sessions.find(&token).await;
         let live = live.map_err(|error| Problem::unavailable(&error))?;
-        let live = live.ok_or_else(|| Problem::of(ProblemKind::Unauthorised))?;
-        Ok(Self { account: live.account, session: live.session })
+        let live = live.ok_or_else(|| over(request))?;
+        Ok(Self { account: live.account, session: live.session, opened_at: live.opened_at })
     }
 
     pub fn tenant(&self) -> TenantId {
@@ -91,7 +94,27 @@ impl FromRequest for SignedIn {
     }
 }
 
-/// The token that is shown; a cookie only where no other site can have sent it.
+/// Deletes the cookie: nobody needs it any more.
+pub fn cookie_cleared() -> HeaderValue {
+    HeaderValue::from_static("__Host-lethe=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Lax")
+}
+
+/// Whether the session is shown by a cookie.
+pub fn shows_cookie(request: &HttpRequest) -> bool {
+    bearer(request).is_none() && request.cookie(COOKIE).is_some()
+}
+
+fn over(request: &HttpRequest) -> Problem {
+    let problem = Problem::of(ProblemKind::Unauthorised);
+    if shows_cookie(request) {
+        problem.with_header(header::SET_COOKIE, cookie_cleared())
+    } else {
+        problem
+    }
+}
+
+/// The token that is shown; a cookie only where no other site can have sent it: a form of another site has
+/// its origin, and is no JSON.
 fn presented_token(request: &HttpRequest, api: &ApiData) -> Result<String, Problem> {
     if let Some(token) = bearer(request) {
         return Ok(token.to_owned());
@@ -99,7 +122,8 @@ fn presented_token(request: &HttpRequest, api: &ApiData) -> Result<String, Probl
     let cookie = request.cookie(COOKIE).ok_or_else(|| Problem::of(ProblemKind::Unauthorised))?;
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let origin = request.headers().get(header::ORIGIN).map(HeaderValue::as_bytes);
-    if !reads && (!is_json(request) || origin != Some(api.origin().as_bytes())) {
+    let is_form = has_body(request) && !is_json(request);
+    if !reads && (is_form || origin != Some(api.origin().as_bytes())) {
         return Err(Problem::of(ProblemKind::ForeignOrigin));
     }
     Ok(cookie.value().to_owned())
@@ -133,6 +157,16 @@ const NEEDS_AUDIT: &str =
 pub struct Operator(pub OperatorToken);
 
 impl Operator {
+    /// # Errors
+    /// No live token is shown.
+    pub async fn find(request: &HttpRequest) -> Result<Self, Problem> {
+        let needed = || Problem::of(ProblemKind::OperatorNeeded);
+        let token = bearer(request).ok_or_else(needed)?;
+        let found = Api::of(request)?.app.operators.find(token).await;
+        let found = found.map_err(|error| Problem::unavailable(&error))?;
+        found.map(Self).ok_or_else(needed)
+    }
+
     /// # Errors
     /// A scope that does not reach so far.
     pub fn needs(&self, scope: Scope) -> Result<(), Problem> {
@@ -180,15 +214,8 @@ impl FromRequest for Operator {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let api = Api::of(request);
-        let token = bearer(request).map(ToOwned::to_owned);
-        Box::pin(async move {
-            let needed = || Problem::of(ProblemKind::OperatorNeeded);
-            let token = token.ok_or_else(needed)?;
-            let found = api?.app.operators.find(&token).await;
-            let found = found.map_err(|error| Problem::unavailable(&error))?;
-            found.map(Self).ok_or_else(needed)
-        })
+        let request = request.clone();
+        Box::pin(async move { Self::find(&request).await })
     }
 }
 

@@ -5,10 +5,10 @@ use std::marker::PhantomData;
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::{self, Bytes};
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::future::LocalBoxFuture;
 
-use crate::api::auth::caller::{has_body, wait_for_the_same};
+use crate::api::auth::caller::{ReadsBody, has_body, wait_for_the_same};
 use crate::api::http::fields::{Fields, FromFields};
 use crate::api::http::problem::{Problem, ProblemKind};
 
@@ -42,6 +42,7 @@ impl<F: FromFields> FromRequest for Body<F> {
         let json = is_json(request);
         let said = request.headers().get(header::CONTENT_LENGTH);
         let said = said.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        request.extensions_mut().insert(ReadsBody);
         let asked = request.clone();
         let payload = web::Payload::from_request(request, payload);
         Box::pin(async move {

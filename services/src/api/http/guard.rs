@@ -13,6 +13,7 @@ use tracing_actix_web::{RequestId, RootSpanBuilder};
 
 use crate::api::Api;
 use crate::api::auth::caller;
+use crate::api::http::cors;
 use crate::api::http::problem::{Problem, ProblemKind};
 
 const DOCS: &str = "/docs/";
@@ -58,9 +59,15 @@ pub async fn guard(
     let id = request.extensions().get::<RequestId>().map(ToString::to_string);
     let page = request.path().starts_with(DOCS);
     let method = method_name(request.method());
-    let mut answer = match admit(&api, &request) {
-        Ok(()) => next.call(request).await?.map_into_boxed_body(),
-        Err(problem) => request.into_response(problem.error_response()),
+    let origins = &api.app.config.cors_origins;
+    let origin = cors::listed_origin(&request, origins);
+    let mut answer = if origin.is_some() && cors::is_preflight(&request) {
+        request.into_response(cors::preflight())
+    } else {
+        match admit(&api, &request) {
+            Ok(()) => next.call(request).await?.map_into_boxed_body(),
+            Err(problem) => request.into_response(problem.error_response()),
+        }
     };
     let route = answer.request().match_pattern();
     let route = route.as_deref().unwrap_or("none");
@@ -70,6 +77,9 @@ pub async fn guard(
     metrics.request_seconds.with_label_values(&[route, method]).observe(took.as_secs_f64());
     tracing::info!(route, status = status.as_u16(), micros = took.as_micros(), "answered");
     dress(&mut answer, &api, id.as_deref(), page);
+    if !origins.is_empty() {
+        cors::dress(answer.headers_mut(), origin);
+    }
     Ok(answer)
 }
 

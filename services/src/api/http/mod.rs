@@ -4,6 +4,7 @@ pub mod actions;
 pub mod answer;
 pub mod body;
 pub mod byte_range;
+pub mod cors;
 pub mod cursor;
 pub mod fields;
 pub mod guard;

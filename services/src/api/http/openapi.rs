@@ -203,6 +203,19 @@ mod tests {
         assert!(refusals > 20, "{refusals}");
     }
 
+    /// Proxies and clients drop it, or refuse to send it.
+    #[test]
+    fn no_delete_takes_a_body_but_the_former_one_of_a_workspace() {
+        let document = shown();
+        let paths = document["paths"].as_object().unwrap();
+        let with_a_body: Vec<&str> = paths
+            .iter()
+            .filter(|(_, item)| item["delete"]["requestBody"].is_object())
+            .map(|(path, _)| path.as_str())
+            .collect();
+        assert_eq!(with_a_body, ["/v1/workspaces/{workspace}"]);
+    }
+
     #[test]
     fn no_body_has_fields_that_its_schema_does_not_name() {
         let document = shown();

@@ -114,9 +114,11 @@ impl Problem {
         self
     }
 
-    /// Whether the status is 4xx: the request is refused, and not only unanswered.
+    /// Whether the status is 4xx: the request is refused, and not only unanswered. Of too many requests nobody
+    /// knows whether each alone would be.
     pub fn is_refusal(&self) -> bool {
-        self.0.kind.status().is_client_error()
+        let status = self.0.kind.status();
+        status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS
     }
 
     /// A failure that the client did not cause. Its reason is logged, and not sent to the client.

@@ -82,6 +82,8 @@ kinds! {
         "Send a token of `lethe token create` that is live, as a bearer token: no session opens this.";
     OwnsWorkspaces "owns-workspaces" CONFLICT "Others belong to a workspace that only you own"
         "Make another member an owner, or delete the workspace.";
+    PasswordNeeded "password-needed" FORBIDDEN "The password is needed"
+        "Send it as `password`: the session was not opened within the last 10 minutes, or it is not enough.";
     PasswordWrong "password-wrong" FORBIDDEN "The password is wrong"
         "This step asks for the password of the account.";
     PreconditionFailed "precondition-failed" PRECONDITION_FAILED "The version is stale"

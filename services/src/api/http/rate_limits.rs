@@ -30,6 +30,9 @@ const NETWORKS_OF_AN_ADDRESS: u32 = 10;
 /// [`NETWORKS_OF_AN_ADDRESS`], so that one site locks no owner out.
 const NETWORKS_OF_A_SITE: u32 = 8;
 
+/// Of the mails to one recipient, one sender may cause this part.
+const SHARES_OF_A_MAILBOX: u32 = 4;
+
 type Now = Box<dyn Fn() -> Duration + Send + Sync>;
 
 pub struct Limits {
@@ -41,6 +44,7 @@ pub struct Limits {
     link: Limit,
     registration: Limit,
     mail: Limit,
+    mail_share: Limit,
     server_check: Limit,
 }
 
@@ -67,6 +71,7 @@ impl Limits {
             link: Limit::new(sign_ins),
             registration: limit(rates.registrations_per_hour, HOUR, 1),
             mail: limit(rates.mails_per_hour, HOUR, 1),
+            mail_share: limit(rates.mails_per_hour.div_ceil(SHARES_OF_A_MAILBOX), HOUR, 1),
             server_check: limit(rates.checks_per_minute, MINUTE, 1),
         }
     }
@@ -115,9 +120,11 @@ impl Limits {
         self.registration.take_from(from, (self.now)())
     }
 
-    /// Whatever sends a mail: by the sender's network, and by the recipient.
+    /// Whatever sends a mail: by the sender's network, and by the recipient, of whose mails one sender gets a
+    /// part only. So nobody alone keeps mails from whom they are for.
     pub fn mail(&self, from: IpAddr, to: impl Hash) -> Result<(), Problem> {
         let now = (self.now)();
+        self.mail_share.take((subscriber(from), &to), now)?;
         self.mail.take_from(from, now)?;
         self.mail.take(to, now)
     }
@@ -156,6 +163,11 @@ pub fn network(address: IpAddr) -> IpAddr {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
     }
+}
+
+/// Who is hardly more than one: an IPv4 address, or a site.
+pub fn subscriber(address: IpAddr) -> IpAddr {
+    site(address).map_or(address, IpAddr::V6)
 }
 
 /// A customer of a provider often has a /48 (RFC 6177), with 65,536 networks.
@@ -303,6 +315,24 @@ mod tests {
             let _ = limits.sign_in(from, "ada@home.example");
         }
         assert!(limits.sign_in(ip(1), "ada@home.example").is_ok());
+    }
+
+    #[test]
+    fn no_sender_keeps_mails_from_whom_they_are_for() {
+        let rates = Rates { mails_per_hour: 20, ..RATES };
+        let limits = Limits::by(Box::new(|| Duration::ZERO), rates);
+        let sends = |from: IpAddr| limits.mail(from, "ada@home.example").is_ok();
+        assert_eq!((0..100).filter(|_| sends(ip(1))).count(), 5);
+        let of_site = (0..100_u128).filter(|network| {
+            let bits = 0x2001_0db8 << 96 | network << 64 | 1;
+            sends(IpAddr::V6(Ipv6Addr::from_bits(bits)))
+        });
+        assert_eq!(of_site.count(), 5);
+
+        assert!(sends(ip(2)), "the owner, from elsewhere");
+        assert!(limits.mail(ip(1), "bob@home.example").is_ok(), "to somebody else");
+        let all = (3..100).filter(|from| sends(ip(*from))).count();
+        assert_eq!(all, 9, "a mailbox gets so many in an hour, whoever sends them");
     }
 
     #[test]

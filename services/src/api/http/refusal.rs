@@ -20,8 +20,6 @@ use infra::run_log::RunLogError;
 use crate::api::http::precondition::stale;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::operations::email_addresses::AddressError;
-use crate::operations::end_tokens::EndTokensError;
-use crate::operations::sign_out::SignOutError;
 use crate::unseal::UnknownField;
 
 impl From<ExecuteError> for Problem {
@@ -58,6 +56,7 @@ impl From<Refused> for Problem {
             }
             reason @ (Refused::Session(SessionError::AlreadyExists)
             | Refused::Operator(OperatorError::AlreadyExists)
+            | Refused::Strangers(_)
             | Refused::Log(_)) => Self::new(ProblemKind::Refused, reason.to_string()),
         }
     }
@@ -84,6 +83,7 @@ impl From<AccountError> for Problem {
             AccountError::AlreadyExists
             | AccountError::EmailUnverified
             | AccountError::EmailReplaced
+            | AccountError::TokensEnded
             | AccountError::NotErased
             | AccountError::ErasureNotRequested
             | AccountError::GraceOver(_)
@@ -224,24 +224,6 @@ impl From<AddressError> for Problem {
             AddressError::Keyring(error) => error.into(),
             AddressError::Load(error) => error.into(),
             AddressError::Postgres(error) => error.into(),
-        }
-    }
-}
-
-impl From<EndTokensError> for Problem {
-    fn from(error: EndTokensError) -> Self {
-        match error {
-            EndTokensError::Postgres(error) => error.into(),
-            EndTokensError::Execute(error) => error.into(),
-        }
-    }
-}
-
-impl From<SignOutError> for Problem {
-    fn from(error: SignOutError) -> Self {
-        match error {
-            SignOutError::Postgres(error) => error.into(),
-            SignOutError::Execute(error) => error.into(),
         }
     }
 }

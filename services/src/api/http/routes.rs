@@ -200,6 +200,7 @@ mod tests {
             "DELETE /invitations/{invitation}",
             "DELETE /members/{member}",
             "DELETE /seat-leases/{lease}",
+            "POST /deletion",
             "POST /runs/{run}/cancel",
         ];
         assert_eq!(ends.iter().collect::<Vec<_>>(), all);

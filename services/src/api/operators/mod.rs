@@ -1,9 +1,13 @@
 //! What an operator sees and does.
 
+pub mod accounts;
 pub mod readers;
+pub mod tokens;
 
 use super::http::routes::Routes;
 
 pub fn routes(routes: &mut Routes) {
+    accounts::routes(routes);
     readers::routes(routes);
+    tokens::routes(routes);
 }

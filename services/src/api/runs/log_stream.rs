@@ -11,7 +11,8 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::api::ApiData;
-use crate::api::auth::member::{self, Member};
+use crate::api::auth::member::Member;
+use crate::api::auth::readmission::Readmission;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::runs::log_line::to_json;
 use crate::api::runs::stream_slots::StreamSlot;
@@ -23,9 +24,6 @@ const LINES: usize = 500;
 /// Lines that another node keeps are found by asking.
 const POLL: Duration = Duration::from_millis(200);
 const PING: Duration = Duration::from_secs(10);
-/// With the half second that a session is cached: no line is sent later than a second after the session
-/// or the membership ended.
-const ADMIT_AGAIN: Duration = Duration::from_millis(500);
 
 /// The line that the client saw last.
 pub fn last_event(request: &HttpRequest) -> Result<Option<u64>, Problem> {
@@ -53,13 +51,12 @@ pub fn answer(
     let slot = slot.ok_or_else(|| Problem::of(ProblemKind::TooManyStreams))?;
     let following = Following {
         api: api.clone(),
-        request: request.clone(),
+        readmission: Readmission::of_member(request),
         task,
         after,
         state: "",
         lines: api.app.run_logs.watch(&task),
         stopping: api.app.stopping.subscribe(),
-        admitted: Instant::now(),
         stage: StreamStage::Begun,
         _slot: slot,
     };
@@ -89,7 +86,7 @@ enum StreamStage {
 
 struct Following {
     api: ApiData,
-    request: HttpRequest,
+    readmission: Readmission,
     task: LogKey,
     /// The last line that was sent.
     after: u64,
@@ -97,7 +94,6 @@ struct Following {
     state: &'static str,
     lines: Watch,
     stopping: watch::Receiver<bool>,
-    admitted: Instant,
     stage: StreamStage,
     _slot: StreamSlot,
 }
@@ -152,23 +148,10 @@ impl Following {
         }
     }
 
-    /// Asked after what is to be sent was read: to read may take long. A client whose node stops comes
-    /// back, to another node.
+    /// A stream ends with the session, the membership or the right of whoever reads it. A client whose node
+    /// stops comes back, to another node.
     async fn goes_on(&mut self) -> Result<bool, Problem> {
-        Ok(!*self.stopping.borrow() && self.is_admitted().await?)
-    }
-
-    /// A stream ends with the session, the membership or the right of whoever reads it.
-    async fn is_admitted(&mut self) -> Result<bool, Problem> {
-        if self.admitted.elapsed() < ADMIT_AGAIN {
-            return Ok(true);
-        }
-        self.admitted = Instant::now();
-        match member::find(&self.request).await {
-            Ok(member) => Ok(member.authorise().is_ok()),
-            Err(problem) if problem.is_refusal() => Ok(false),
-            Err(problem) => Err(problem),
-        }
+        Ok(!*self.stopping.borrow() && self.readmission.stands().await?)
     }
 
     async fn read(&mut self) -> Result<Option<Bytes>, Problem> {

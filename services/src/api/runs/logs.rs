@@ -14,6 +14,7 @@ use utoipa::IntoParams;
 use crate::api::ApiData;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathRun};
+use crate::api::auth::readmission::Readmission;
 use crate::api::http::body::Query;
 use crate::api::http::byte_range::{ByteRange, Ranged};
 use crate::api::http::fields::{Fields, FromFields, digits, one_of};
@@ -145,8 +146,8 @@ async fn bytes(
     };
     let length = api.app.run_logs.length(&task, part).await?;
     let Ranged { status, from, until } = ByteRange::of(request).within(length)?;
-    let api = api.clone();
-    let pieces = stream::try_unfold(from, move |at| {
+    let (api, readmission) = (api.clone(), Readmission::of_member(request));
+    let pieces = stream::try_unfold((from, readmission), move |(at, mut readmission)| {
         let api = api.clone();
         async move {
             if at >= until {
@@ -154,8 +155,12 @@ async fn bytes(
             }
             let end = until.min(at + PIECE_BYTES);
             let piece = api.app.run_logs.read_range(&task, part, at, end).await?;
+            // The client sees that the body is shorter than it should be.
+            if !readmission.stands().await? {
+                return Err(Problem::of(ProblemKind::Unauthorised));
+            }
             let next = at + piece.len() as u64;
-            Ok((!piece.is_empty()).then(|| (Bytes::from(piece), next)))
+            Ok((!piece.is_empty()).then(|| (Bytes::from(piece), (next, readmission))))
         }
     });
     let mut answer = HttpResponse::build(status);

@@ -88,9 +88,9 @@ async fn owner_stays(
     }
 }
 
-/// Only the invited address may accept: a forwarded mail is not enough. The guard says that it is still theirs
-/// when they join.
-async fn check_is_theirs(
+/// An invitation is for the address alone: a forwarded mail is not enough. The guard says that it is still theirs
+/// when events are appended.
+pub(super) async fn check_is_theirs(
     api: &Api,
     signed_in: &SignedIn,
     sent_to: &EmailAddress,

@@ -4,17 +4,15 @@ use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
-use chrono::{DateTime, Utc};
-use domain::account::Account;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::privacy::{ApiTokenName, Label, Sealed};
 use domain::workspace::{ApiToken, Right, Workspace, WorkspaceAction, WorkspaceCommand};
-use domain::{AccountId, ApiTokenId, WorkspaceId};
-use infra::api_tokens::{ApiTokens, ListedApiToken, NewApiToken};
+use domain::{ApiTokenId, WorkspaceId};
+use infra::api_tokens::{ApiTokens, ListedApiToken};
 use infra::event_store::Step;
-use infra::failpoint;
 use infra::ids::derived;
 use infra::keyring::SealError;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -23,18 +21,25 @@ use uuid::Uuid;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathWorkspace, nothing};
-use crate::api::auth::step_up::live_account;
+use crate::api::auth::recent::Recent;
+use crate::api::auth::repeatable::TokenKind;
 use crate::api::http::answer::{created, done};
 use crate::api::http::body::Body;
-use crate::api::http::fields::{Fields, FromFields, text, time};
+use crate::api::http::fields::{Fields, FromFields, secret, text, time};
 use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::precondition::{IfMatch, etag};
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
 use crate::api::{Api, ApiData};
-use crate::operations::end_tokens;
+use crate::operations::issue_token::{IssueToken, IssueTokenError, IssuedToken, repeated};
 use crate::unseal::Unsealer;
+
+/// A token that ends by then needs no password while the session is recent.
+const WITHOUT_PASSWORD: TimeDelta = TimeDelta::days(90);
+
+const API_TOKEN: TokenKind =
+    TokenKind { label: "api_token", draw: ApiTokens::draw_token, of_secret: ApiTokens::token_of };
 
 pub fn routes(routes: &mut Routes) {
     routes
@@ -53,6 +58,10 @@ pub struct IssueTokenRequest {
     scopes: Vec<Right>,
     /// Within 365 days.
     expires_at: DateTime<Utc>,
+    /// Of whoever asks, once more. It may be left out within 10 minutes from the sign-in, for a token of 90
+    /// days at most.
+    #[schema(value_type = Option<String>, format = Password, min_length = 1)]
+    password: Option<SecretString>,
 }
 
 impl FromFields for IssueTokenRequest {
@@ -60,7 +69,8 @@ impl FromFields for IssueTokenRequest {
         let name = fields.required("name", text(Label::parse));
         let scopes = fields.required("scopes", scopes);
         let expires_at = fields.required("expires_at", time);
-        Some(Self { name: name?, scopes: scopes?, expires_at: expires_at? })
+        let password = fields.optional("password", secret);
+        Some(Self { name: name?, scopes: scopes?, expires_at: expires_at?, password: password? })
     }
 }
 
@@ -75,18 +85,21 @@ fn scopes(value: &Value) -> Result<Vec<Right>, String> {
 pub struct IssueTokenResponse {
     #[serde(flatten)]
     issued: TokenView,
-    /// Shown once, and kept only as a hash.
+    /// Kept only as a hash. The same request, sent again within the day, is answered with the same one while it
+    /// is not revoked.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
 }
 
-/// Issues a token that acts for the caller, in this workspace only.
+/// Issues a token that acts for the caller, in this workspace only. Needs the password, unless the session was
+/// opened within 10 minutes and the token ends within 90 days.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace}/api-tokens", tag = "workspaces",
     request_body = IssueTokenRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path),
         IdempotencyKey),
-    responses((status = 201, body = IssueTokenResponse), (status = 409, body = ProblemView)),
+    responses((status = 201, body = IssueTokenResponse), (status = 403, body = ProblemView),
+        (status = 409, body = ProblemView)),
 )]
 async fn issue(
     api: ApiData,
@@ -94,64 +107,35 @@ async fn issue(
     caller: Caller,
     body: Body<IssueTokenRequest>,
 ) -> Result<HttpResponse, Problem> {
+    // A token that is shown may not issue others; whoever lacks the right hears of that.
     member.authorise()?;
+    let signed_in = member.in_person()?;
     let (form, bytes) = body.read()?;
-    let (account_version, endings_before) = endings(&api, member.account).await?;
-    let request = member.request(&caller, bytes);
+    let IssueTokenRequest { name, scopes: rights, expires_at, password } = form;
+    let mut request = member.request(&caller, bytes);
+    let secrets = API_TOKEN.tokens(&api, &caller, &request).await?;
     let token = ApiTokenId(derived(request.command, "token"));
-    let (workspace, expires_at) = (member.workspace, form.expires_at);
-    let name = seal(&api, workspace, token, &form.name).await?;
-    let drawn = ApiTokens::draw_token().map_err(|error| Problem::unavailable(&error))?;
-    let issues = WorkspaceCommand::IssueApiToken {
-        by: member.account,
-        token,
-        rights: form.scopes,
-        now: api.app.clock.now(),
-        expires_at,
+    let (workspace, account, now) = (member.workspace, member.account, caller.now());
+    let asked = ApiToken { account, rights: rights.iter().copied().collect(), expires_at };
+    // A repeated request needs no password.
+    let issued = if let Some(earlier) = api.app.executor.find_earlier(&request).await? {
+        repeated(&api.app, token, secrets, earlier).await?
+    } else {
+        let may_omit = expires_at <= now + WITHOUT_PASSWORD;
+        let recent = Recent { signed_in, may_omit, now };
+        recent.verify(&api, &mut request, password.as_ref()).await?;
+        let name = seal(&api, workspace, token, &name).await?;
+        let issue = IssueToken { workspace, account, token, name, rights, expires_at, secrets };
+        issue.execute(&api.app, &request).await?
     };
-    let step = Step::new::<Workspace>(workspace.0, issues);
-    let receipt = api.app.executor.execute(&request, &[step]).await?;
-    failpoint!(ApiTokenIssued);
-    let now = PathWorkspace::load(&api, workspace).await?;
-    let mut issued = show_one(&api, &now, token).await.map_err(|problem| {
-        if problem.kind() == ProblemKind::NotFound { ended() } else { problem }
-    })?;
-    let mut secret = None;
-    if !receipt.replayed() {
-        let account = member.account;
-        let row = NewApiToken { token, workspace, account, account_version, name, expires_at };
-        issued.issued_at = api.app.api_tokens.insert(&row, drawn.hash).await?;
-        issued.name = Some(form.name);
-        refuse_ended(&api, &row, endings_before).await?;
-        // Shown once: nothing may fail from here on.
-        secret = Some(drawn.secret.expose_secret().to_owned());
-    }
+    let IssuedToken { receipt, secret } = issued;
+    // Of this request, and not of the workspace, which may have revoked it since: a repeated one answers the same.
+    let kept = kept(&api, workspace, token).await?;
+    let issued = TokenView::of(token, &asked, Some(name), kept);
+    let secret = secret.map(|secret| secret.expose_secret().to_owned());
     let location = format!("/v1/workspaces/{workspace}/api-tokens/{token}");
     let response = IssueTokenResponse { issued, token: secret };
-    Ok(created(location, &receipt, now.version, response))
-}
-
-/// The version of the account, and how often its tokens were ended until then.
-async fn endings(api: &Api, account: AccountId) -> Result<(i64, u64), Problem> {
-    let loaded = api.app.executor.load::<Account>(account.into(), account.0).await?;
-    Ok((loaded.version, live_account(&loaded)?.api_token_endings))
-}
-
-/// What ended the tokens of the account meanwhile may have looked for them before the row was there.
-async fn refuse_ended(api: &Api, issued: &NewApiToken, before: u64) -> Result<(), Problem> {
-    let (_, now) = endings(api, issued.account).await?;
-    if now == before {
-        return Ok(());
-    }
-    api.app.api_tokens.delete(issued.token).await?;
-    end_tokens::revoke(&api.app, (issued.workspace, issued.account), vec![issued.token], None)
-        .await?;
-    Err(ended())
-}
-
-fn ended() -> Problem {
-    let detail = "The API tokens of the account were ended meanwhile: issue another one.";
-    Problem::new(ProblemKind::Refused, detail)
+    Ok(created(location, &receipt, receipt.version(), response))
 }
 
 async fn seal(
@@ -235,9 +219,17 @@ async fn show_one(
     id: ApiTokenId,
 ) -> Result<TokenView, Problem> {
     let token = workspace.live()?.tokens.get(&id).ok_or_else(nothing)?;
-    let kept = api.app.api_tokens.of_workspace(workspace.id).await?;
-    let kept = kept.into_iter().find(|kept| kept.token == id);
+    let kept = kept(api, workspace.id, id).await?;
     view(api, workspace.id, id, token, kept).await
+}
+
+async fn kept(
+    api: &Api,
+    workspace: WorkspaceId,
+    id: ApiTokenId,
+) -> Result<Option<ListedApiToken>, Problem> {
+    let kept = api.app.api_tokens.of_workspace(workspace).await?;
+    Ok(kept.into_iter().find(|kept| kept.token == id))
 }
 
 async fn view(
@@ -254,15 +246,26 @@ async fn view(
         }
         None => None,
     };
-    Ok(TokenView {
-        token_id: id.0,
-        name,
-        account_id: token.account.0,
-        scopes: token.rights.iter().map(|right| right.as_str()).collect(),
-        expires_at: token.expires_at,
-        issued_at: kept.as_ref().map(|kept| kept.issued_at),
-        last_used_at: kept.and_then(|kept| kept.last_used_at),
-    })
+    Ok(TokenView::of(id, token, name, kept))
+}
+
+impl TokenView {
+    fn of(
+        id: ApiTokenId,
+        token: &ApiToken,
+        name: Option<Label>,
+        kept: Option<ListedApiToken>,
+    ) -> Self {
+        Self {
+            token_id: id.0,
+            name,
+            account_id: token.account.0,
+            scopes: token.rights.iter().map(|right| right.as_str()).collect(),
+            expires_at: token.expires_at,
+            issued_at: kept.as_ref().map(|kept| kept.issued_at),
+            last_used_at: kept.and_then(|kept| kept.last_used_at),
+        }
+    }
 }
 
 /// Revokes a token: it is refused from now on, on every node.
@@ -288,4 +291,14 @@ async fn revoke(
     // It is refused without its event; a row that stays is swept by the worker that reads the log.
     api.app.api_tokens.delete(token).await?;
     Ok(done(&receipt))
+}
+
+impl From<IssueTokenError> for Problem {
+    fn from(error: IssueTokenError) -> Self {
+        match error {
+            IssueTokenError::Load(error) => error.into(),
+            IssueTokenError::Execute(error) => error.into(),
+            IssueTokenError::Postgres(error) => error.into(),
+        }
+    }
 }

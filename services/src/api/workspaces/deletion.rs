@@ -28,6 +28,7 @@ use crate::operations::request_erasure::{
 pub fn routes(routes: &mut Routes) {
     routes
         .add_action(WorkspaceAction::RequestDeletion, __path_request, request)
+        .add_action(WorkspaceAction::DeleteWorkspace, __path_delete, delete)
         .add_action(WorkspaceAction::ShowDeletion, __path_show, show)
         .add_action(WorkspaceAction::CancelDeletion, __path_cancel, cancel);
 }
@@ -43,10 +44,10 @@ pub struct DeleteWorkspaceResponse {
 }
 
 /// Requests the deletion of the workspace, with everything in it. Until it is cancelled, nothing begins
-/// there: it is read, and runs are cancelled, rights taken away. Where it has other members, the grace is a
-/// day at least.
+/// there: it is read, and runs are cancelled, rights taken away. Where it has, or has had, other members,
+/// the grace is a day at least.
 #[utoipa::path(
-    delete, path = "/v1/workspaces/{workspace}", tag = "workspaces",
+    post, path = "/v1/workspaces/{workspace}/deletion", tag = "workspaces",
     request_body = ErasureRequest, security(("session" = [])),
     params(("workspace" = Uuid, Path), ("If-Match" = String, Header),
         IdempotencyKey),
@@ -66,8 +67,13 @@ async fn request(
     let grace = grace(&api.app.config, form.grace_days);
     let grace = grace.map_err(|detail| Problem::field("grace_days", detail))?;
     let mut request = member.request(&caller, bytes);
-    step_up(&api, &mut request, member.account, &form.password).await?;
     let (workspace, now) = (member.workspace, api.app.clock.now());
+    // Before the password, which may be another one by now, and is dear to verify.
+    if let Some(earlier) = find_earlier(&api.app, workspace.into(), &request).await? {
+        return Ok(answer(earlier));
+    }
+    step_up(&api, &mut request, member.account, &form.password).await?;
+    // And behind it: the same request may have been sent to another node meanwhile.
     if let Some(earlier) = find_earlier(&api.app, workspace.into(), &request).await? {
         return Ok(answer(earlier));
     }
@@ -87,6 +93,27 @@ async fn request(
     let (kind, subject) = (SubjectKind::Workspace, workspace.into());
     let erasure = ErasureToRequest { kind, subject, due, step };
     Ok(answer(erasure.execute(&api.app, &request).await?))
+}
+
+/// The same as `POST /v1/workspaces/{workspace}/deletion`, for clients of before: the next release takes no body
+/// with a DELETE.
+#[utoipa::path(
+    delete, path = "/v1/workspaces/{workspace}", tag = "workspaces",
+    request_body = ErasureRequest, security(("session" = [])),
+    params(("workspace" = Uuid, Path), ("If-Match" = String, Header),
+        IdempotencyKey),
+    responses((status = 202, body = DeleteWorkspaceResponse),
+        (status = 409, body = ProblemView)),
+)]
+async fn delete(
+    api: ApiData,
+    member: Member,
+    named: PathWorkspace,
+    caller: Caller,
+    matches: MustMatch,
+    body: Body<ErasureRequest>,
+) -> Result<HttpResponse, Problem> {
+    request(api, member, named, caller, matches, body).await
 }
 
 fn answer(requested: RequestedErasure) -> HttpResponse {

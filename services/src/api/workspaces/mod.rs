@@ -4,6 +4,7 @@ pub mod acceptance;
 pub mod api_tokens;
 pub mod deletion;
 pub mod invitations;
+pub mod invited;
 pub mod member;
 pub mod members;
 pub mod roles;
@@ -18,6 +19,7 @@ pub fn routes(routes: &mut Routes) {
     roles::routes(routes);
     invitations::routes(routes);
     acceptance::routes(routes);
+    invited::routes(routes);
     api_tokens::routes(routes);
     deletion::routes(routes);
 }

@@ -1,6 +1,6 @@
 //! How clients and links reach the API.
 
-use super::layers;
+use super::{layers, refusal};
 use crate::config::Config;
 
 /// Behind a proxy all clients have its address, and share what one may ask.
@@ -15,8 +15,10 @@ fn a_proxy_that_is_not_counted_is_warned_of() {
     assert_eq!(warned(&[everywhere, public, ("trusted_proxies", "1")]), "");
     assert!(warned(&[everywhere, public]).contains("trusted_proxies is 0"));
     assert!(warned(&[public]).contains("trusted_proxies is 0"));
-    let alone = warned(&[everywhere]);
-    assert!(alone.contains("links in mails begin with http://localhost:8080"), "{alone}");
+    let local = warned(&[everywhere, ("public_url", "http://localhost:8080")]);
+    assert!(local.contains("links in mails begin with http://localhost:8080"), "{local}");
+    let alone = warned(&[("listen", "192.0.2.1:8080")]);
+    assert!(alone.contains("links in mails begin with http://192.0.2.1:8080"), "{alone}");
 }
 
 #[test]
@@ -25,8 +27,12 @@ fn links_do_not_lead_to_an_address_that_is_every_address() {
         Config::of(&layers(settings, &[])).unwrap().public_url_at(listens.parse().unwrap())
     };
     assert_eq!(url(&[], "127.0.0.1:7"), "http://127.0.0.1:7");
-    assert_eq!(url(&[], "0.0.0.0:7"), "http://localhost:7");
-    assert_eq!(url(&[], "[::]:7"), "http://localhost:7");
+    for everywhere in ["0.0.0.0:7", "[::]:7", "[::ffff:0.0.0.0]:7"] {
+        let refused = refusal(&[("listen", everywhere)]);
+        assert!(refused.starts_with("public_url: is needed, since"), "{refused}");
+        let local = ("public_url", "http://localhost:7");
+        assert_eq!(url(&[("listen", everywhere), local], everywhere), "http://localhost:7");
+    }
     assert_eq!(
         url(&[("public_url", "https://lethe.example/")], "0.0.0.0:7"),
         "https://lethe.example"

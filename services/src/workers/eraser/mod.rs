@@ -1,6 +1,7 @@
 //! Erases people and workspaces: records requests in the ledger, and executes those that are due.
 
 mod error;
+pub(super) mod runs;
 mod stage;
 pub(super) mod workspace;
 

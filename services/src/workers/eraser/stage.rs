@@ -12,7 +12,7 @@ use infra::postgres::PgError;
 use infra::workspace_rows::{Deleted, DeletedThrough};
 
 use super::error::EraserError;
-use super::workspace;
+use super::{runs, workspace};
 use crate::operations::delete_mails::delete_mails_of;
 use crate::operations::erasure_in_log::InLog;
 use crate::operations::system_command::SystemCommand;
@@ -58,6 +58,9 @@ pub(crate) async fn next_stage(app: &App, entry: &ErasureEntry) -> Result<Next, 
             Ok(Next::Nothing)
         }
         ErasureState::Fenced => {
+            if entry.kind == SubjectKind::Workspace && !runs::end(app, entry).await? {
+                return Ok(Next::Nothing);
+            }
             // A restore to a time before the request is noticed, and erases again.
             app.watermark.secure().await.map_err(PgError::from)?;
             let erased = app.keyring.eraser.erase_subject(subject).await?;

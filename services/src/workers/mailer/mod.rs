@@ -153,11 +153,13 @@ fn account_mails(event: AccountEvent) -> Vec<AccountMail> {
         AccountEvent::ErasureCancelled {} => notice(MailKind::ErasureCancelled, None),
         AccountEvent::EmailVerified {}
         | AccountEvent::EmailChangeCancelled {}
+        | AccountEvent::SessionsEnded {}
         | AccountEvent::ApiTokensEnded {}
         | AccountEvent::Rectified { .. }
         | AccountEvent::UsernameRemoved {}
         | AccountEvent::LoginSucceeded { .. }
         | AccountEvent::LoginFailed { .. }
+        | AccountEvent::LoginsFailed { .. }
         | AccountEvent::ConsentGiven { .. }
         | AccountEvent::ConsentWithdrawn { .. }
         | AccountEvent::ErasureCompleted { .. }

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use domain::{RunId, ServerId};
 use infra::failpoint;
 use infra::postgres::PgError;
-use infra::run_queue::{HeldTask, RunLimits, Task};
+use infra::run_queue::{ClaimRound, HeldTask, RunLimits, Task};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::attempt::{Attempt, AttemptSignals};
 use crate::wiring::App;
+use crate::workers::Wake;
 
 type Key = (RunId, ServerId, u32);
 
@@ -33,23 +34,32 @@ struct State {
     /// When the last renewal that succeeded was sent.
     renewed: Instant,
     stopped: bool,
+    round: ClaimRound,
+    /// The round goes on at once, until every workspace that waits has been looked at.
+    is_whole: bool,
 }
 
 #[derive(Clone)]
 pub struct Attempts {
     app: App,
     state: Arc<Mutex<State>>,
+    wake: Wake,
+    /// A task that waits may have become free.
+    may_be_free: Arc<AtomicBool>,
 }
 
 impl Attempts {
-    pub fn new(app: &App) -> Self {
+    pub fn new(app: &App, wake: &Wake, may_be_free: &Arc<AtomicBool>) -> Self {
         let state = State {
             slots: HashMap::new(),
             tasks: JoinSet::new(),
             renewed: Instant::now(),
             stopped: false,
+            round: ClaimRound::default(),
+            is_whole: false,
         };
-        Self { app: app.clone(), state: Arc::new(Mutex::new(state)) }
+        let (wake, may_be_free) = (wake.clone(), may_be_free.clone());
+        Self { app: app.clone(), state: Arc::new(Mutex::new(state)), wake, may_be_free }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -59,26 +69,39 @@ impl Attempts {
     /// Claims tasks up to the node's limit. `true`: there may be more.
     pub async fn claim(&self) -> Result<bool, PgError> {
         let limits = limits(&self.app);
-        let free = {
+        let (free, mut round) = {
             let mut state = self.state();
-            state.remove_ended();
-            limits.per_node.saturating_sub(u32::try_from(state.slots.len()).unwrap_or(u32::MAX))
+            if state.remove_ended() {
+                self.may_be_free.store(true, Ordering::Relaxed);
+            }
+            let taken = u32::try_from(state.slots.len()).unwrap_or(u32::MAX);
+            (limits.per_node.saturating_sub(taken), state.round)
         };
         if free == 0 {
             return Ok(false);
         }
+        let begins_anew = self.may_be_free.swap(false, Ordering::Relaxed);
+        if begins_anew {
+            round.begin_here();
+        }
         // Small batches, so that other nodes get a share of the queue.
         let limit = free.min(8);
-        let tasks = self.app.run_queue.claim(self.app.node, limit, limits).await?;
+        let claimed = self.app.run_queue.claim(self.app.node, limit, limits, &mut round).await;
+        if claimed.is_err() && begins_anew {
+            self.may_be_free.store(true, Ordering::Relaxed);
+        }
+        let tasks = claimed?;
         failpoint!(RunClaimed if !tasks.is_empty());
         let may_have_more = tasks.len() >= usize::try_from(limit).unwrap_or(usize::MAX);
         let mut state = self.state();
+        state.round = round;
+        state.is_whole = (state.is_whole || begins_anew) && round.is_under_way();
         if !state.stopped {
             for task in tasks {
                 state.start(&self.app, task);
             }
         }
-        Ok(may_have_more)
+        Ok(may_have_more || state.is_whole)
     }
 
     /// Renews every lease. Aborts the attempts whose task another node has claimed.
@@ -86,7 +109,11 @@ impl Attempts {
         let sent_at = Instant::now();
         let tasks: Vec<HeldTask> = {
             let mut state = self.state();
-            state.remove_ended();
+            // What they kept from being started is free.
+            if state.remove_ended() {
+                self.may_be_free.store(true, Ordering::Relaxed);
+                self.wake.notify_one();
+            }
             if state.slots.is_empty() {
                 state.renewed = sent_at;
                 return Ok(());
@@ -152,9 +179,11 @@ impl State {
         self.slots.insert(key, Slot { task: held_task, reached, cancel, abort });
     }
 
-    /// Deletes the attempts that have ended.
-    fn remove_ended(&mut self) {
+    /// Deletes the attempts that have ended. `false`: there was none.
+    fn remove_ended(&mut self) -> bool {
+        let mut any = false;
         while let Some(ended) = self.tasks.try_join_next() {
+            any = true;
             if let Err(error) = ended
                 && error.is_panic()
             {
@@ -164,6 +193,7 @@ impl State {
             }
         }
         self.slots.retain(|_, slot| !slot.abort.is_finished());
+        any
     }
 
     /// Aborts every attempt if the leases may have expired: other nodes may have claimed the tasks.

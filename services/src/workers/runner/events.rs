@@ -3,15 +3,32 @@
 
 use domain::Refused;
 use domain::run::{Ending, LogSeal, Run, RunCommand, RunError};
-use infra::event_store::ExecuteError;
+use domain::workspace::{Workspace, WorkspaceCommand, WorkspaceError};
+use infra::event_store::{ExecuteError, Guard};
 use infra::run_queue::Task;
 
 use super::attempt::AttemptError;
 use crate::operations::system_command::SystemCommand;
 use crate::wiring::App;
 
-pub(super) async fn dispatched(app: &App, task: &Task) -> Result<(), AttemptError> {
-    append(app, task, "dispatch", vec![RunCommand::Dispatch { lease: task.lease }]).await
+/// `begins`: the command is not on its server yet, and is to come there.
+pub(super) async fn dispatched(app: &App, task: &Task, begins: bool) -> Result<(), AttemptError> {
+    let guard = begins.then(|| workspace_guard(task));
+    let dispatch = vec![RunCommand::Dispatch { lease: task.lease }];
+    append_guarded(app, task, "dispatch", dispatch, guard).await
+}
+
+/// Nothing begins in the grace of a deletion.
+///
+/// # Errors
+/// `Paused`: the deletion of the workspace is requested.
+pub(super) async fn may_begin(app: &App, task: &Task) -> Result<(), AttemptError> {
+    app.executor.check(&[workspace_guard(task)]).await.map_err(refused)
+}
+
+fn workspace_guard(task: &Task) -> Guard {
+    let workspace = task.workspace;
+    Guard::new::<Workspace>(workspace.into(), workspace.0, WorkspaceCommand::BeginRun)
 }
 
 pub(super) async fn started(app: &App, task: &Task) -> Result<(), AttemptError> {
@@ -76,6 +93,16 @@ async fn append(
     what: &str,
     commands: Vec<RunCommand>,
 ) -> Result<(), AttemptError> {
+    append_guarded(app, task, what, commands, None).await
+}
+
+async fn append_guarded(
+    app: &App,
+    task: &Task,
+    what: &str,
+    commands: Vec<RunCommand>,
+    guard: Option<Guard>,
+) -> Result<(), AttemptError> {
     let (run, lease) = (task.run, task.lease);
     let (attempt, fence) = (lease.attempt.to_be_bytes(), lease.fence.to_be_bytes());
     let server = lease.server.0.as_bytes();
@@ -84,13 +111,26 @@ async fn append(
     for step in commands {
         command = command.step::<Run>(run.0, step);
     }
+    if let Some(guard) = guard {
+        command = command.guarded_by(guard);
+    }
     match command.execute(&app.executor, |_| false).await {
         Ok(Some(_)) => Ok(()),
         Ok(None) => Err(AttemptError::Erased),
-        Err(ExecuteError::Refused(Refused::Run(
+        Err(error) => Err(refused(error)),
+    }
+}
+
+fn refused(error: ExecuteError) -> AttemptError {
+    match error {
+        ExecuteError::Refused(Refused::Run(
             RunError::Fenced | RunError::OtherAttempt | RunError::OtherServer,
-        ))) => Err(AttemptError::LeaseLost),
+        )) => AttemptError::LeaseLost,
+        ExecuteError::Refused(Refused::Workspace(WorkspaceError::DeletionRequested)) => {
+            AttemptError::Paused
+        }
+        ExecuteError::Refused(Refused::Workspace(WorkspaceError::Unknown)) => AttemptError::Erased,
         // Another node may have appended it: the attempt loads the run again.
-        Err(error) => Err(AttemptError::internal(&error)),
+        error => AttemptError::internal(&error),
     }
 }

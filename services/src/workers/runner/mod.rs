@@ -5,6 +5,7 @@ mod attempt;
 mod attempts;
 mod events;
 mod inputs;
+mod resumed;
 mod start_failure;
 mod sweep;
 
@@ -24,6 +25,7 @@ use infra::run_queue::{NewTask, RunQueue};
 pub(super) use attempts::Attempts;
 #[cfg(test)]
 pub(super) use inputs::RunInputs;
+pub(super) use resumed::resume_forgotten;
 pub(super) use sweep::SecretsSweep;
 
 use super::Wake;
@@ -52,7 +54,8 @@ pub(super) fn start_timers(timers: &mut Timers, attempts: &Attempts, wake: Wake)
     });
 }
 
-/// Queues a task for each attempt that is requested, and marks the tasks that are cancelled.
+/// Queues a task for each attempt that is requested, marks the tasks that are cancelled, and
+/// resumes those of a workspace whose deletion is cancelled.
 pub(super) struct RunDispatcher {
     queue: RunQueue,
     executor: Executor,
@@ -139,10 +142,22 @@ impl Worker for RunDispatcher {
     }
 
     fn event_types(&self) -> &'static [&'static str] {
-        &["run.requested", "run.retried", "run.cancel_requested", "run.cancelled"]
+        &[
+            "run.requested",
+            "run.retried",
+            "run.cancel_requested",
+            "run.cancelled",
+            "workspace.deletion_cancelled",
+        ]
     }
 
     async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), WorkerError> {
+        if event.stream_type() == "workspace" {
+            // Of a deletion that is requested again since, a node sets aside again what it claims.
+            self.queue.resume(WorkspaceId(event.stream_id())).await?;
+            self.wake.notify_one();
+            return Ok(());
+        }
         let run = RunId(event.stream_id());
         match event.decode()? {
             RunEvent::Requested { servers, .. } | RunEvent::Retried { servers, .. } => {

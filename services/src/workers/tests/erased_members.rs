@@ -7,6 +7,7 @@ use infra::keyring::SubjectKind;
 
 use super::super::erased_members::remove_departed;
 use super::super::eraser::raise_fence;
+use super::super::workspace_rows::WorkspaceRows;
 use super::*;
 
 const OUTSTANDING: &str = "select count(*) from working.departures";
@@ -122,4 +123,32 @@ async fn a_departure_stays_while_a_membership_may_not_be_shown_yet() {
 
     remove_departed(app.clone()).await.unwrap();
     assert_eq!(count(&app, OUTSTANDING).await, 0);
+}
+
+#[tokio::test]
+async fn what_acts_for_an_erased_person_ends_also_where_the_workspace_is_being_deleted() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await.account;
+    let workspace = WorkspaceId(app.ids.uuid());
+    let name = Personal::Clear(Label::parse("Engines").unwrap());
+    order(&app, workspace, WorkspaceCommand::Create { name, owner: ada }).await;
+    let (_, secret) = super::holdings::issue(&app, ada, workspace).await;
+    react(&app, &WorkspaceRows::new(&app)).await.unwrap();
+    let (now, due) = (app.clock.now(), app.clock.now() + TimeDelta::days(7));
+    order(&app, workspace, WorkspaceCommand::RequestDeletion { by: ada, now, due }).await;
+    project(&app).await;
+    raise_fence(&app, SubjectKind::Account, ada.into()).await.unwrap();
+
+    remove_departed(app.clone()).await.unwrap();
+
+    let loaded = app.executor.load::<Workspace>(workspace.into(), workspace.0).await.unwrap();
+    let live = loaded.state.live().unwrap();
+    assert!(live.tokens.is_empty(), "{:?}", live.tokens);
+    assert_eq!(live.deletion.unwrap().due, due);
+    react(&app, &WorkspaceRows::new(&app)).await.unwrap();
+    assert_eq!(app.api_tokens.find(&secret).await.unwrap(), None);
+    let departed = include_str!("../departed.sql");
+    let found = app.pool.get().await.unwrap().query(departed, &[&9_i64, &0_i64]).await.unwrap();
+    assert!(found.is_empty(), "nothing is left to do");
 }

@@ -16,6 +16,8 @@ use super::super::sweeps::sweep_ended_tokens;
 use super::super::token_closer::TokenCloser;
 use super::*;
 
+const ENDS: AccountCommand = AccountCommand::EndSessions { keep_api_tokens: false };
+
 /// One event of each type, as the log keeps it.
 fn events() -> Vec<AccountEvent> {
     let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../domain/src/account/golden");
@@ -56,7 +58,11 @@ async fn order(app: &App, workspace: WorkspaceId, command: WorkspaceCommand) {
 }
 
 /// As a request does it: on the account's version of now, in the log and then as a row.
-async fn issue(app: &App, account: AccountId, workspace: WorkspaceId) -> (ApiTokenId, String) {
+pub(super) async fn issue(
+    app: &App,
+    account: AccountId,
+    workspace: WorkspaceId,
+) -> (ApiTokenId, String) {
     let loaded = app.executor.load::<Account>(account.into(), account.0).await.unwrap();
     let (token, now) = (ApiTokenId(app.ids.uuid()), app.clock.now());
     let expires_at = now + TimeDelta::days(30);
@@ -67,7 +73,7 @@ async fn issue(app: &App, account: AccountId, workspace: WorkspaceId) -> (ApiTok
     let name = Sealed { id: SealedId(app.ids.uuid()), envelope: vec![1] };
     let account_version = loaded.version;
     let row = NewApiToken { token, workspace, account, account_version, name, expires_at };
-    assert!(app.api_tokens.insert(&row, drawn.hash).await.unwrap().is_some());
+    app.api_tokens.insert(&row, drawn.hash).await.unwrap();
     (token, drawn.secret.expose_secret().to_owned())
 }
 
@@ -98,7 +104,7 @@ async fn after_a_crash_the_tokens_are_ended_in_every_workspace_and_newer_ones_st
     order(&app, others, WorkspaceCommand::Create { name, owner: bob }).await;
     let (_, of_bob) = issue(&app, bob, others).await;
     // The request is cut short right after its append.
-    ask(&app, ada, None, AccountCommand::EndApiTokens).await.unwrap();
+    ask(&app, ada, None, ENDS).await.unwrap();
     let (newer, newer_secret) = issue(&app, ada, workspaces[0]).await;
 
     for _ in 0..2 {
@@ -143,7 +149,7 @@ async fn a_workspace_that_cannot_be_read_keeps_no_other_from_revoking_and_is_tri
         issue(&app, owner, workspace).await;
     }
     for account in [ada, bob] {
-        ask(&app, account, None, AccountCommand::EndApiTokens).await.unwrap();
+        ask(&app, account, None, ENDS).await.unwrap();
     }
     damage(&harness.databases, damaged.0).await;
     let other = harness.node().await;

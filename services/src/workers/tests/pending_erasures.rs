@@ -6,8 +6,9 @@ use infra::keyring::{ErasureEntry, ErasureState, NewErasure, SubjectKind};
 use super::super::after_restore::replay_ledger;
 use super::super::eraser::{Eraser, erase_due};
 use super::*;
+use crate::operations::erase_account::request_of_account;
 use crate::operations::request_erasure::{
-    ErasureToRequest, RequestErasureError, RequestedErasure, hash_code, request_of_account,
+    ErasureToRequest, RequestErasureError, RequestedErasure, hash_code,
 };
 
 async fn entry(app: &App, account: AccountId) -> ErasureEntry {

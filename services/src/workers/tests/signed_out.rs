@@ -8,20 +8,26 @@ use infra::event_store::Guard;
 
 use super::super::session_closer::{SessionCloser, close_due};
 use super::*;
-use crate::operations::request_erasure::request_of_account;
+use crate::operations::erase_account::request_of_account;
 use crate::operations::set_password::SetPassword;
-use crate::operations::sign_out::SignOut;
+use crate::operations::sign_out::{SignOut, SignedOut};
 
 fn command(app: &App, account: AccountId) -> Request {
     Request::new(account.into(), CommandId(app.ids.uuid()))
 }
 
-fn everywhere(account: AccountId) -> SignOut {
-    SignOut { account, except: None, reason: CloseReason::ClosedFromAnother }
-}
-
-fn ends_tokens(account: AccountId) -> Option<Step> {
-    Some(Step::new::<Account>(account.0, AccountCommand::EndApiTokens))
+/// As a request does it.
+async fn end_sessions(
+    app: &App,
+    request: &Request,
+    keep_api_tokens: bool,
+) -> Result<SignedOut, ExecuteError> {
+    let account = AccountId(request.tenant.0);
+    let ends = AccountCommand::EndSessions { keep_api_tokens };
+    let steps = [Step::new::<Account>(account.0, ends)];
+    let receipt = app.executor.execute(request, &steps).await?;
+    let sign_out = SignOut { account, except: None, reason: CloseReason::ClosedFromAnother };
+    Ok(sign_out.execute_after(app, (request, &receipt), !keep_api_tokens).await)
 }
 
 /// The row of a sign-in whose events are not appended, or never will be.
@@ -62,7 +68,7 @@ async fn a_sign_in_on_its_way_keeps_nobody_from_being_signed_out_and_no_token_fr
     let (phone, token) = sign_in(&app, ada).await;
     begin_sign_in(&app, ada).await;
 
-    everywhere(ada).execute(&app, &command(&app, ada), ends_tokens(ada)).await.unwrap();
+    end_sessions(&app, &command(&app, ada), false).await.unwrap();
 
     assert_eq!(event_types(&app, phone.0).await, CLOSED);
     assert_eq!(app.sessions.find(&token).await.unwrap(), None);
@@ -90,13 +96,13 @@ async fn who_may_not_act_any_more_closes_nobodys_session() {
     let app = harness.node().await;
     let ada = register(&app, "ada@example.org").await.account;
     let (stolen, _) = sign_in(&app, ada).await;
-    everywhere(ada).execute(&app, &command(&app, ada), None).await.unwrap();
+    end_sessions(&app, &command(&app, ada), true).await.unwrap();
     let (_, token) = sign_in(&app, ada).await;
     let uses = Guard::new::<Session>(ada.into(), stolen.0, SessionCommand::Use);
 
-    for ends in [ends_tokens(ada), None] {
+    for keep_api_tokens in [false, true] {
         let late = Request { guards: vec![uses.clone()], ..command(&app, ada) };
-        let refused = everywhere(ada).execute(&app, &late, ends).await;
+        let refused = end_sessions(&app, &late, keep_api_tokens).await;
         assert!(refused.is_err(), "{refused:?}");
     }
 

@@ -2,17 +2,20 @@
 
 use domain::privacy::{InvitationEmail, Label};
 use domain::workspace::{Role, Workspace, WorkspaceCommand};
-use domain::{InvitationId, WorkspaceId};
-use infra::keyring::{ErasureState, OpenError};
+use domain::{InvitationId, RunId, ServerId, WorkspaceId};
+use infra::keyring::{ErasureState, OpenError, RunLeft};
 
 use super::super::after_restore::replay_ledger;
+use super::super::eraser::runs::ENDED_WITHIN;
 use super::super::eraser::{Eraser, erase_due};
+use super::super::runner::resume_forgotten;
 use super::super::sweeps;
 use super::super::workspace_rows::{WorkspaceRows, expire_due};
 use super::preparing::known;
 use super::*;
+use crate::operations::erase_account::request_of_account;
 use crate::operations::owners::OwnersError;
-use crate::operations::request_erasure::{RequestErasureError, request_of_account};
+use crate::operations::request_erasure::RequestErasureError;
 
 async fn order(
     app: &App,
@@ -131,6 +134,121 @@ async fn an_erasure_waits_until_it_is_known_what_another_node_has_appended_last(
     project(&here).await;
 
     assert!(!request().await.unwrap().0.receipt.replayed(), "nobody else is in her workspace");
+}
+
+const BEGUN: &str = "insert into working.run_tasks
+    (run_id, server_id, attempt, workspace_id, state, launched, queued_at)
+    values ($1, $2, 1, $3, 'running', true, clock_timestamp())";
+
+#[tokio::test]
+async fn a_workspace_keeps_its_keys_until_its_runs_are_ended_or_an_hour_is_over() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let (ada, away, ended) =
+        (AccountId(app.ids.uuid()), WorkspaceId(app.ids.uuid()), WorkspaceId(app.ids.uuid()));
+    let left = RunLeft { run: RunId(app.ids.uuid()), server: ServerId(app.ids.uuid()) };
+    let client = app.pool.get().await.unwrap();
+    for (workspace, run) in [(away, left.run), (ended, RunId(app.ids.uuid()))] {
+        found(&app, workspace, ada).await;
+        delete(&app, workspace, ada, TimeDelta::zero()).await;
+        client.execute(BEGUN, &[&run.0, &left.server.0, &workspace.0]).await.unwrap();
+    }
+    let entry = async |of: WorkspaceId| app.keyring.ledger.entry(of.into()).await.unwrap().unwrap();
+
+    erase_due(app.clone()).await.unwrap();
+
+    let (state, keys) = (entry(away).await.state, "select from keyring.keys where subject = $1");
+    assert_eq!(state, ErasureState::Fenced);
+    let keyring = app.keyring_pool.get().await.unwrap();
+    assert!(!keyring.query(keys, &[&away.0]).await.unwrap().is_empty());
+    assert_eq!(count(&app, "select count(*) from working.run_tasks where cancel").await, 2);
+    // As the node does that has killed it.
+    let finish = "delete from working.run_tasks where workspace_id = $1";
+    client.execute(finish, &[&ended.0]).await.unwrap();
+    erase_due(app.clone()).await.unwrap();
+    assert_eq!(entry(ended).await.state, ErasureState::Completed);
+    assert_eq!(entry(ended).await.runs_left, Some(vec![]));
+    assert_eq!(entry(away).await.state, ErasureState::Fenced);
+    harness.clock.advance(ENDED_WITHIN);
+    erase_due(app.clone()).await.unwrap();
+    assert_eq!(entry(away).await.state, ErasureState::Completed);
+    assert_eq!(entry(away).await.runs_left, Some(vec![left]));
+}
+
+#[tokio::test]
+async fn the_runs_that_were_not_ended_are_recorded_once() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let (ada, workspace) = (AccountId(app.ids.uuid()), WorkspaceId(app.ids.uuid()));
+    let left = RunLeft { run: RunId(app.ids.uuid()), server: ServerId(app.ids.uuid()) };
+    let client = app.pool.get().await.unwrap();
+    found(&app, workspace, ada).await;
+    delete(&app, workspace, ada, TimeDelta::zero()).await;
+    client.execute(BEGUN, &[&left.run.0, &left.server.0, &workspace.0]).await.unwrap();
+    erase_due(app.clone()).await.unwrap();
+    // A node that has recorded it, and stops before the keys are erased.
+    app.keyring.ledger.note_runs_left(workspace.into(), &[left]).await.unwrap();
+    client.execute("delete from working.run_tasks", &[]).await.unwrap();
+
+    app.keyring.ledger.note_runs_left(workspace.into(), &[]).await.unwrap();
+    erase_due(app.clone()).await.unwrap();
+
+    let entry = app.keyring.ledger.entry(workspace.into()).await.unwrap().unwrap();
+    assert_eq!((entry.state, entry.runs_left), (ErasureState::Completed, Some(vec![left])));
+}
+
+#[tokio::test]
+async fn after_a_restore_of_the_log_the_runs_of_a_fenced_workspace_are_ended_as_well() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let before = databases().await.unwrap();
+    let restored = harness.node_with(app.transport.clone(), &before.log_url).await;
+    let (ada, workspace) = (AccountId(app.ids.uuid()), WorkspaceId(app.ids.uuid()));
+    let left = RunLeft { run: RunId(app.ids.uuid()), server: ServerId(app.ids.uuid()) };
+    for of in [&app, &restored] {
+        found(of, workspace, ada).await;
+        let client = of.pool.get().await.unwrap();
+        client.execute(BEGUN, &[&left.run.0, &left.server.0, &workspace.0]).await.unwrap();
+    }
+    delete(&app, workspace, ada, TimeDelta::zero()).await;
+    erase_due(app.clone()).await.unwrap();
+
+    assert_eq!(replay_ledger(&restored).await.unwrap(), 1);
+
+    let entry = async || app.keyring.ledger.entry(workspace.into()).await.unwrap().unwrap();
+    assert_eq!(state(&restored, workspace).await, Workspace::Ended);
+    assert_eq!(replay_ledger(&restored).await.unwrap(), 0);
+    take_over(&restored).await;
+    erase_due(restored.clone()).await.unwrap();
+    assert_eq!(entry().await.state, ErasureState::Fenced);
+    let ends = "select count(*) from working.run_tasks where cancel";
+    assert_eq!(count(&restored, ends).await, 1);
+    harness.clock.advance(ENDED_WITHIN);
+    erase_due(restored.clone()).await.unwrap();
+    assert_eq!(entry().await.runs_left, Some(vec![left]));
+    assert_eq!(count(&restored, "select count(*) from working.run_tasks").await, 0);
+}
+
+#[tokio::test]
+async fn what_was_set_aside_is_resumed_unless_a_deletion_is_requested() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let (ada, deleting, living) =
+        (AccountId(app.ids.uuid()), WorkspaceId(app.ids.uuid()), WorkspaceId(app.ids.uuid()));
+    let client = app.pool.get().await.unwrap();
+    for workspace in [deleting, living] {
+        found(&app, workspace, ada).await;
+        let (run, server) = (app.ids.uuid(), app.ids.uuid());
+        client.execute(BEGUN, &[&run, &server, &workspace.0]).await.unwrap();
+    }
+    delete(&app, deleting, ada, TimeDelta::days(7)).await;
+    client.execute("update working.run_tasks set state = 'paused'", &[]).await.unwrap();
+
+    resume_forgotten(app.clone()).await.unwrap();
+
+    assert_eq!(app.run_queue.paused(None, 9).await.unwrap(), [deleting]);
+    let queued = "select count(*) from working.run_tasks where state = 'queued'";
+    assert_eq!(count(&app, queued).await, 1);
 }
 
 #[tokio::test]

@@ -57,14 +57,7 @@ pub async fn crash() -> Report {
     };
     (node, _) = report.kill(&installation, node, kill).await;
 
-    let other = ada.sign_in(&node.client()).await;
-    let request = Request::delete(&signed_in, "/v1/me/sessions");
-    let requests = vec![request.appends("session.closed")];
-    let events = &[("session.closed", 1)];
-    let kill = Kill { failpoint: "sessions.closed", requests, settings: &[], events };
-    (node, _) = report.kill(&installation, node, kill).await;
-    other.at(node.api()).get("/v1/me").await.expect(401);
-    signed_in.at(node.api()).get("/v1/me").await.expect(200);
+    node = sign_out(&mut report, &installation, node, &signed_in, &ada).await;
     let mut ada = ada;
     node = change_password(&mut report, &installation, node, &signed_in, &mut ada).await;
     node = end_tokens(&mut report, &installation, node, &signed_in, &ada).await;
@@ -89,6 +82,43 @@ async fn register(
     let (node, _) = report.kill(installation, node, kill).await;
     assert_eq!(installation.mails(&person.email).len(), 1, "{failpoint}: mails");
     person.sign_in(&node.client()).await;
+    node
+}
+
+/// A token of a new workspace, and the path of it.
+async fn issue_token(signed_in: &Client) -> (String, String) {
+    let workspace = create_workspace(signed_in, "Engines").await;
+    let path = format!("{workspace}/api-tokens");
+    let expires_at = (Clock::system().now() + TimeDelta::days(30)).to_rfc3339();
+    let asks = json!({ "name": "x", "scopes": ["workspace:read"], "expires_at": expires_at });
+    (workspace, signed_in.post(&path, asks).await.expect(201).field("/token"))
+}
+
+/// Everywhere, once at each of the failpoints.
+async fn sign_out(
+    report: &mut Report,
+    installation: &Installation,
+    mut node: TestServer,
+    signed_in: &Client,
+    ada: &Person,
+) -> TestServer {
+    for failpoint in ["sessions.ended", "sessions.deleted", "sessions.closed", "api_tokens.ended"] {
+        let other = ada.sign_in(&node.client()).await;
+        let (workspace, token) = issue_token(&signed_in.at(node.api())).await;
+        let request = Request::delete(signed_in, "/v1/me/sessions");
+        let requests = vec![request.appends("account.sessions_ended")];
+        let events = &[
+            ("account.sessions_ended", 1),
+            ("account.api_tokens_ended", 1),
+            ("session.closed", 1),
+            ("workspace.api_token_revoked", 1),
+        ];
+        let kill = Kill { failpoint, requests, settings: &[], events };
+        (node, _) = report.kill(installation, node, kill).await;
+        other.at(node.api()).get("/v1/me").await.expect(401);
+        node.client().bearing(&token).get(&workspace).await.expect(401);
+        signed_in.at(node.api()).get("/v1/me").await.expect(200);
+    }
     node
 }
 
@@ -126,11 +156,8 @@ async fn end_tokens(
     ada: &Person,
 ) -> TestServer {
     let signed_in = signed_in.at(node.api());
-    let workspace = create_workspace(&signed_in, "Engines").await;
+    let (workspace, token) = issue_token(&signed_in).await;
     let path = format!("{workspace}/api-tokens");
-    let expires_at = (Clock::system().now() + TimeDelta::days(30)).to_rfc3339();
-    let asks = json!({ "name": "x", "scopes": ["workspace:read"], "expires_at": expires_at });
-    let token = signed_in.post(&path, asks).await.expect(201).field("/token");
     let body = json!({ "current": ada.password, "new": "another password of ada" });
     let request = Request::put(&signed_in, "/v1/me/password", body);
     let requests = vec![request.appends("account.password_changed")];

@@ -2,11 +2,17 @@
 
 use reqwest::Method;
 use serde_json::json;
+use test_support::until_waits_for_lock;
 use tests::{Answer, Client, Harness, Person, problem, until};
 
-const PAIRS: usize = 200;
+/// Two hundred with `LETHE_LONG=1`.
+fn pairs() -> usize {
+    if tests::long() { 200 } else { 50 }
+}
+
 /// Of an erasure with what would make others depend on whoever is erased.
 const RACES: usize = 40;
+const JOINS: usize = 100;
 
 /// While it is not known whether others depend on the account, the answer is 503.
 async fn ask(client: &Client, person: &Person) -> Answer {
@@ -23,7 +29,8 @@ async fn of_two_owners_who_ask_for_erasure_at_once_one_stays() {
     let bob = harness.member("bob", "owner").await;
     let mut clients = [harness.ada.clone(), bob.at(there.client().base())];
 
-    for pair in 0..PAIRS {
+    let pairs = pairs();
+    for pair in 0..pairs {
         let [ada, bob] = &clients;
         let answers = tokio::join!(ask(ada, &people[0]), ask(bob, &people[1]));
 
@@ -39,7 +46,7 @@ async fn of_two_owners_who_ask_for_erasure_at_once_one_stays() {
         clients[accepted] = clients[accepted].bearing(&again.await);
         clients[accepted].delete("/v1/me/erasure").await.expect(204);
     }
-    println!("{PAIRS} pairs of owners asked for erasure at once: one of each was accepted");
+    println!("{pairs} pairs of owners asked for erasure at once: one of each was accepted");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,13 +71,73 @@ async fn an_owner_who_leaves_is_not_counted_as_one_who_stays() {
 
 /// Ada, who is signed out where her erasure was accepted, and stays after all.
 async fn comes_back(ada: &Client) -> Client {
+    returns(ada, &Person::named("ada")).await
+}
+
+async fn returns(client: &Client, person: &Person) -> Client {
     let again = until("the next sign-in", async || {
-        let answer = Person::named("ada").try_sign_in(ada).await;
+        let answer = person.try_sign_in(client).await;
         (answer.status == 201).then(|| answer.field("/token"))
     });
-    let ada = ada.bearing(&again.await);
-    ada.delete("/v1/me/erasure").await.expect(204);
-    ada
+    let client = client.bearing(&again.await);
+    client.delete("/v1/me/erasure").await.expect(204);
+    client
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_an_erasure_and_a_member_who_joins_one_is_refused() {
+    let _alone = tests::alone().await;
+    let mut harness = Harness::new().await;
+    let there = harness.installation.node().await;
+    let bob = harness.person("bob").await.at(there.client().base());
+    let member = harness.at(&format!("members/{}", bob.account().await));
+    let mut erased = 0;
+
+    for race in 0..JOINS {
+        let accepts = json!({ "token": harness.invite("bob@example.org", "viewer").await });
+        let owner = Person::named("ada");
+        let (asked, joined) =
+            tokio::join!(ask(&harness.ada, &owner), bob.post("/v1/invitations/accept", accepts));
+
+        match (asked.status, joined.status) {
+            (202, 409) => {
+                erased += 1;
+                harness.ada = comes_back(&harness.ada).await;
+            }
+            (409, 200) => {
+                assert_eq!(problem(&asked, 409), "owns-workspaces");
+                harness.ada.delete(&member).await.expect(204);
+            }
+            other => panic!("race {race}: {other:?}, {} {}", asked.text(), joined.text()),
+        }
+    }
+    println!("{JOINS} races of an erasure and an acceptance: {erased} erasures were first");
+    assert!(erased > 0 && erased < JOINS, "{erased} of {JOINS}: no race");
+}
+
+/// Between the check of an erasure and its append.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_who_is_made_the_owner_as_the_erasure_is_requested_stays() {
+    let harness = Harness::new().await;
+    let bob = harness.member("bob", "viewer").await;
+    let member = |whom: &str| harness.at(&format!("members/{whom}"));
+    let (his, hers) = (bob.account().await, harness.ada.account().await);
+    let keyring = harness.installation.keyring().await;
+    // The ledger is read, and not written.
+    let holds = "begin; lock table keyring.erasures in share row exclusive mode";
+    keyring.batch_execute(holds).await.unwrap();
+    let watcher = harness.installation.keyring().await;
+    let person = Person::named("bob");
+    let becomes_owner = async {
+        until_waits_for_lock(&watcher, "insert into keyring.erasures").await;
+        harness.ada.put(&member(&his), "*", json!({ "role": "owner" })).await.expect(200);
+        harness.ada.put(&member(&hers), "*", json!({ "role": "admin" })).await.expect(200);
+        keyring.batch_execute("rollback").await.unwrap();
+    };
+
+    let (asked, ()) = tokio::join!(ask(&bob, &person), becomes_owner);
+
+    assert_eq!(problem(&asked, 409), "owns-workspaces");
 }
 
 #[tokio::test(flavor = "multi_thread")]

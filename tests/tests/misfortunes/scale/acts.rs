@@ -10,7 +10,7 @@ use infra::clock::Clock;
 use infra::event_store::{Request, Step};
 use infra::ids::Ids;
 use infra::reservations::{Batch, MovedRow, Reservations};
-use infra::run_queue::{RunLimits, RunQueue};
+use infra::run_queue::{ClaimRound, RunLimits, RunQueue};
 use serde_json::json;
 use test_support::{TENANT, TestNode, export};
 use tests::bench::{Cpu, Run};
@@ -119,7 +119,8 @@ impl Inner {
     }
 
     pub async fn claim(&self) {
-        let claimed = self.queue.claim(Uuid::from_u128(7), CLAIMED_AT_ONCE, LIMITS).await.unwrap();
+        let (node, mut round) = (Uuid::from_u128(7), ClaimRound::default());
+        let claimed = self.queue.claim(node, CLAIMED_AT_ONCE, LIMITS, &mut round).await.unwrap();
         assert_eq!(claimed.len(), usize::try_from(CLAIMED_AT_ONCE).unwrap());
         for task in claimed {
             self.queue.finish(task.run, task.lease).await.unwrap();

@@ -118,6 +118,36 @@ async fn an_export_is_told_before_and_after_and_proves_itself_by_its_trailer() {
 }
 
 #[tokio::test]
+async fn an_export_breaks_off_when_its_token_is_revoked_and_the_trail_says_so() {
+    let harness = AccountHarness::new().await;
+    let auditor = harness.operator("audit").await;
+    let log = harness.installation.log_url();
+    let log = connect_one(&log, &ConnectOptions::unlimited()).await.unwrap();
+    log.batch_execute(&MANY_EVENTS.replace("{count}", "60000")).await.unwrap();
+    let id = "select token_id::text from working.operator_tokens";
+    let id: String = log.query_one(id, &[]).await.unwrap().get(0);
+
+    let mut export = auditor.call("GET".parse().unwrap(), "/v1/audit/export").begin().await;
+    let mut text = export.chunk().await.unwrap().unwrap().to_vec();
+    let revoked = harness.installation.run(&["token", "revoke", &id]).await;
+    assert!(revoked.status.success(), "{revoked:?}");
+    // The limit.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    while let Ok(Some(chunk)) = export.chunk().await {
+        text.extend_from_slice(&chunk);
+    }
+
+    assert!(!String::from_utf8_lossy(&text).contains("\"trailer\""), "{} bytes", text.len());
+    let ended =
+        "select data::text from event_log.events where event_type = 'operator.export_finished'";
+    let told = tests::until("the trail says how it ended", async || {
+        log.query_opt(ended, &[]).await.unwrap().map(|row| row.get::<_, String>(0))
+    });
+    let told: Value = serde_json::from_str(&told.await).unwrap();
+    assert_eq!(told["complete"], false);
+}
+
+#[tokio::test]
 async fn an_export_that_nobody_reads_to_its_end_is_told_as_incomplete() {
     let harness = AccountHarness::new().await;
     let auditor = harness.operator("audit").await;

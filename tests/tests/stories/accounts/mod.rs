@@ -12,7 +12,9 @@ mod problems;
 mod properties;
 mod registration;
 mod repeated;
+mod sent_again;
 mod sessions;
+mod strangers;
 
 use tests::{Client, Installation, Person, TestServer};
 

@@ -10,6 +10,8 @@ use uuid::Uuid;
 use super::operation::{Operation, document, operations};
 use super::tenant::Things;
 
+const DELETES_WORKSPACE: &str = "DELETE /v1/workspaces/{workspace}";
+
 /// A body for each operation that needs If-Match, in an order in which each is possible.
 fn bodies(ada: &Person, sshd: &Sshd) -> Vec<(&'static str, Value)> {
     let steps = json!([{ "name": "one", "command": "true" }]);
@@ -36,7 +38,11 @@ fn bodies(ada: &Person, sshd: &Sshd) -> Vec<(&'static str, Value)> {
             json!({ "host": "other.example", "user": "u" }),
         ),
         ("DELETE /v1/workspaces/{workspace}/servers/{server}", Value::Null),
-        ("DELETE /v1/workspaces/{workspace}", json!({ "password": ada.password, "grace_days": 7 })),
+        (DELETES_WORKSPACE, json!({ "password": ada.password, "grace_days": 7 })),
+        (
+            "POST /v1/workspaces/{workspace}/deletion",
+            json!({ "password": ada.password, "grace_days": 7 }),
+        ),
         ("PATCH /v1/me", json!({ "name": "Ada King" })),
         ("PUT /v1/me/email", json!({ "email": "ada.king@example.org", "password": ada.password })),
         (
@@ -126,5 +132,8 @@ async fn whoever_changes_something_says_which_version_they_saw() {
         let done = given.send(operation, Some(&format!("\"{version}\"")), body).await;
         assert!((200..300).contains(&done.status), "{name}: {} {}", done.status, done.text());
         assert!(given.version(operation).await > version, "{name}: it is done");
+        if *name == DELETES_WORKSPACE {
+            given.harness.ada.delete(&given.harness.at("deletion")).await.expect(204);
+        }
     }
 }

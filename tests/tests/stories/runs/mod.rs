@@ -2,6 +2,8 @@
 
 mod asking;
 mod ending;
+mod erased;
+mod grace;
 mod revoked;
 mod secrets;
 mod two_servers;

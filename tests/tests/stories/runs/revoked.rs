@@ -97,3 +97,39 @@ async fn a_stream_ends_within_a_second_of_what_admitted_its_reader() {
     harness.post(&format!("{run}/cancel"), json!({})).await.expect(202);
     harness.in_state(&run, "cancelled").await;
 }
+
+/// What a log holds: more than fits between a node and a client that does not read.
+const BYTES: usize = 30_000_000;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_as_text_breaks_off_when_its_reader_may_not_read_it_any_more() {
+    let _alone = tests::alone().await;
+    let (harness, node) = RunHarness::new().await;
+    let run = harness.start("head -c 30000000 /dev/zero | tr '\\0' a | fold -w 1000").await;
+    harness.ended(&run, Duration::from_secs(60)).await;
+    let path = harness.path(&harness.log_of(&run));
+    let expires_at = Clock::system().now() + TimeDelta::days(1);
+    let body = json!({ "name": "ci", "scopes": ["logs:read"], "expires_at": expires_at });
+    let issued = harness.ada.post(&harness.path("api-tokens"), body).await.expect(201);
+    let bearer = node.client().bearing(&issued.field("/token"));
+    let other = harness.installation.node().await;
+    let token = harness.path(&format!("api-tokens/{}", issued.field("/token_id")));
+    let text = || bearer.call("GET".parse().unwrap(), &path).header("Accept", "text/plain");
+    let whole = text().send().await.expect(200);
+    assert!(whole.body.len() > BYTES, "{}", whole.body.len());
+
+    let mut reading = text().begin().await;
+    let mut read = reading.chunk().await.unwrap().unwrap().len();
+    harness.ada.at(other.api()).delete(&token).await.expect(204);
+    // The limit.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let ended = loop {
+        match reading.chunk().await {
+            Ok(Some(chunk)) => read += chunk.len(),
+            Ok(None) => break false,
+            Err(_) => break true,
+        }
+    };
+
+    assert!(ended && read < whole.body.len(), "{read} of {} bytes", whole.body.len());
+}

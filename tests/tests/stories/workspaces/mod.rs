@@ -2,9 +2,11 @@
 
 mod deletion;
 mod invitations;
+mod invited;
 mod leaving;
 mod members;
 pub mod tokens;
+mod trail;
 
 use serde_json::{Value, json};
 use tests::{Harness, create_workspace};

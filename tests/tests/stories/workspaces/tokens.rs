@@ -20,15 +20,14 @@ pub async fn issue_token(harness: &Harness, of: &Client, scopes: &[&str]) -> (St
 }
 
 #[tokio::test]
-async fn a_token_is_shown_once_and_does_what_its_scopes_say() {
+async fn a_token_is_shown_to_who_asked_and_does_what_its_scopes_say() {
     let harness = Harness::new().await;
     let once = harness.ada.saying("Idempotency-Key", "the-token-of-the-loom");
     let body = asks(&["workspace:read", "members:read"]);
     let issued = once.post(&harness.at("api-tokens"), &body).await.expect(201);
     let again = once.post(&harness.at("api-tokens"), &body).await.expect(201);
 
-    assert_eq!(issued.field("/token_id"), again.field("/token_id"));
-    assert!(again.json().get("token").is_none(), "it is not shown again");
+    assert_eq!(issued.body, again.body, "the same request has the same token");
     let secret = issued.field("/token");
     assert!(secret.starts_with("lw_"), "{secret}");
     let token = harness.node.client().bearing(&secret);
@@ -85,7 +84,8 @@ async fn what_is_asked_of_a_token_must_fit() {
     let scopes = ["workspace:read"];
     issue(json!({ "name": "x", "scopes": scopes })).await.expect(422);
     for days in [-1, 366] {
-        let requested = json!({ "name": "x", "scopes": scopes, "expires_at": in_days(days) });
+        let mut requested = json!({ "name": "x", "scopes": scopes, "expires_at": in_days(days) });
+        requested["password"] = Person::named("ada").password.into();
         assert_eq!(issue(requested).await.expect(422).field("/errors/0/pointer"), "/expires_at");
     }
 }
@@ -251,4 +251,94 @@ async fn a_token_of_somebody_else_stays() {
 
     of_ada.get(&harness.path).await.expect(401);
     of_bob.get(&harness.path).await.expect(200);
+}
+
+/// As many as are answered, whoever is faster.
+const AT_ONCE: usize = 64;
+
+#[tokio::test]
+async fn the_same_token_asked_for_many_times_at_once_on_two_nodes_is_one_that_works() {
+    let harness = Harness::new().await;
+    let second = harness.installation.node().await;
+    let once = harness.ada.saying("Idempotency-Key", "the-token-of-the-loom");
+    let nodes = [once.clone(), once.at(second.api())];
+    let (path, body) = (harness.at("api-tokens"), asks(&["workspace:read"]));
+
+    let asked = (0..AT_ONCE).map(|turn| nodes[turn % 2].post(&path, &body));
+    let answers = futures_util::future::join_all(asked).await;
+
+    let (issued, waits): (Vec<_>, Vec<_>) = answers.iter().partition(|it| it.status == 201);
+    for answer in &waits {
+        assert_eq!((answer.status, answer.field("/type").as_str()), (409, "/problems/in-flight"));
+    }
+    assert!(issued.len() > 1, "{waits:?}");
+    for answer in &issued {
+        assert_eq!(answer.body, issued[0].body);
+    }
+    for node in [&harness.node, &second] {
+        let token = node.client().bearing(&issued[0].field("/token"));
+        token.get(&harness.path).await.expect(200);
+    }
+    assert_eq!(harness.installation.events("workspace.api_token_issued").await.len(), 1);
+    let log = harness.installation.log().await;
+    until("its row is named", async || {
+        let named = "select from working.api_tokens where named";
+        (log.query(named, &[]).await.unwrap().len() == 1).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_request_for_a_token_that_comes_again_after_its_end_shows_none() {
+    let harness = Harness::new().await;
+    let once = harness.ada.saying("Idempotency-Key", "the-token-of-the-loom");
+    let (path, body) = (harness.at("api-tokens"), asks(&["workspace:read"]));
+    let issued = once.post(&path, &body).await.expect(201);
+    let id = issued.field("/token_id");
+    harness.ada.delete(&harness.at(&format!("api-tokens/{id}"))).await.expect(204);
+
+    let again = once.post(&path, &body).await.expect(201);
+
+    assert_eq!(again.field("/token_id"), id);
+    assert!(again.json().get("token").is_none());
+    let other = once.post(&path, asks(&["members:read"])).await.expect(422);
+    assert_eq!(other.field("/type"), "/problems/idempotency-key-reused");
+}
+
+#[tokio::test]
+async fn a_token_needs_the_password_in_an_old_session_and_for_more_than_90_days() {
+    let harness = Harness::new().await;
+    let second = harness.installation.node().await;
+    let path = harness.at("api-tokens");
+    let password = Person::named("ada").password;
+    let asked = |days: i64, password: Option<&str>| {
+        let mut body = json!({ "name": "x", "scopes": ["runs:read"], "expires_at": in_days(days) });
+        if let Some(password) = password {
+            body["password"] = password.into();
+        }
+        body
+    };
+    harness.ada.post(&path, asked(89, None)).await.expect(201);
+    let needed = harness.ada.post(&path, asked(91, None)).await.expect(403);
+    assert_eq!(needed.field("/type"), "/problems/password-needed");
+    let once = harness.ada.saying("Idempotency-Key", "of-a-year");
+    let long = once.post(&path, asked(365, Some(&password))).await.expect(201);
+
+    let log = harness.installation.log().await;
+    let older = "update working.sessions set opened_at = opened_at - interval '11 minutes'";
+    assert!(log.execute(older, &[]).await.unwrap() > 0);
+    // It has not looked at the session yet.
+    let ada = harness.ada.at(second.api());
+    let needed = ada.post(&path, asked(1, None)).await.expect(403);
+    assert_eq!(needed.field("/type"), "/problems/password-needed");
+    let wrong = ada.post(&path, asked(1, Some("not hers at all"))).await.expect(403);
+    assert_eq!(wrong.field("/type"), "/problems/password-wrong");
+    ada.post(&path, asked(1, Some(&password))).await.expect(201);
+    assert_eq!(harness.installation.events("workspace.api_token_issued").await.len(), 3);
+    let listed = ada.get("/v1/me/api-tokens").await.expect(200).json();
+    let tokens = listed["items"].as_array().unwrap();
+    assert_eq!(tokens.len(), 3);
+    assert_eq!(tokens[1]["token_id"], long.json()["token_id"]);
+    assert_eq!(tokens[1]["scopes"], json!(["runs:read"]));
+    assert_eq!(tokens[1]["name"], "x");
 }

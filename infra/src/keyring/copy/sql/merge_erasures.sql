@@ -15,10 +15,11 @@ with copied as (
   returning k.subject
 )
 insert into keyring.erasures as e (subject, requested_at, due, claim_code_hash, state, cancelled_at, fenced_at,
-  fenced_at_position, destroyed_at, keys, last_root, completed_at, backup_proven_at, kind, append_pending)
+  fenced_at_position, destroyed_at, keys, last_root, completed_at, backup_proven_at, kind, append_pending,
+  runs_left, runs_left_servers)
 select c.subject, requested_at, due, claim_code_hash, case when p.subject is null then state else 'cancelled' end,
   case when p.subject is null then cancelled_at else clock_timestamp() end, fenced_at, fenced_at_position, destroyed_at, keys,
-  last_root, completed_at, backup_proven_at, kind, append_pending
+  last_root, completed_at, backup_proven_at, kind, append_pending, runs_left, runs_left_servers
 from copied c left join pairs p on not p.is_further and (p.subject, p.copied_at) = (c.subject, c.requested_at)
 where (select count(*) from cancelled) >= 0  -- they are cancelled first
 order by state <> 'cancelled'
@@ -26,6 +27,7 @@ on conflict (subject, requested_at) do update
 set due = excluded.due, state = excluded.state, cancelled_at = excluded.cancelled_at, fenced_at = excluded.fenced_at,
   fenced_at_position = excluded.fenced_at_position, destroyed_at = excluded.destroyed_at, keys = excluded.keys,
   last_root = excluded.last_root, completed_at = excluded.completed_at, backup_proven_at = excluded.backup_proven_at,
-  append_pending = excluded.append_pending
+  append_pending = excluded.append_pending, runs_left = coalesce(excluded.runs_left, e.runs_left),
+  runs_left_servers = coalesce(excluded.runs_left_servers, e.runs_left_servers)
 where coalesce(array_position('{fenced,destroyed,completed,backup_proven}', excluded.state), 0)
   >= coalesce(array_position('{fenced,destroyed,completed,backup_proven}', e.state), 0)

@@ -83,6 +83,7 @@ impl Attempt {
         connection: &Connection,
         inputs: &RunInputs,
     ) -> Result<bool, AttemptError> {
+        events::may_begin(&self.app, &self.task).await?;
         // A restore to a time before the request is noticed, and does not start the command again.
         self.app.watermark.secure().await?;
         if self.id.attempt > 1 {
@@ -182,15 +183,35 @@ impl Attempt {
         self.finish().await
     }
 
-    /// Kills the command of an erased workspace, if its server can still be reached.
+    /// Kills the command of a workspace that is being erased. While its server is not reached, the task stays as a
+    /// lost one, which is tried again: the eraser waits for it, and then deletes it.
     pub(super) async fn end_erased(&self) {
-        if let Ok(connection) = self.connect().await
-            && task::kill(&connection, &self.id, GRACE).await.is_ok()
-        {
-            self.clean_up(Some(&connection)).await;
+        let may_run = self.launched || self.id.attempt > 1;
+        let done = if !may_run || self.is_killed().await {
+            self.finish().await.map(drop)
+        } else {
+            let lost = self.app.run_queue.lose(self.task.run, self.task.lease, RECOVER_EVERY);
+            lost.await.map(drop).map_err(Into::into)
+        };
+        if let Err(error) = done {
+            tracing::warn!(run = %self.task.run, %error, "the task of an erased workspace was not ended: it is claimed again");
         }
-        if let Err(error) = self.finish().await {
-            tracing::warn!(run = %self.task.run, %error, "the task of an erased workspace was not deleted");
+    }
+
+    /// `false`: its server was not reached, or has not done it.
+    async fn is_killed(&self) -> bool {
+        let Ok(connection) = self.connect().await else { return false };
+        // It may be lost, and its task superseded by this one.
+        if self.id.attempt > 1 && self.kill_previous(&connection).await.is_err() {
+            return false;
+        }
+        match task::kill(&connection, &self.id, GRACE).await {
+            Ok(_) => {
+                self.clean_up(Some(&connection)).await;
+                true
+            }
+            Err(TaskError::Missing) => true,
+            Err(_) => false,
         }
     }
 

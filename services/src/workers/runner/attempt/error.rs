@@ -20,6 +20,8 @@ pub enum AttemptError {
     LeaseLost,
     #[error("the workspace has been erased")]
     Erased,
+    #[error("the deletion of the workspace is requested: nothing begins there")]
+    Paused,
     #[error("the server is not reached, or its answer is not valid")]
     Server(StartFailure),
     /// Lethe's own database or keyring failed: this says nothing about the server.

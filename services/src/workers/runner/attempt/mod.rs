@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use domain::run::{Ending, Failure, Run, Stage, StartFailure, Target};
 use infra::failpoint;
+use infra::postgres::PgError;
 use infra::remote::task::TaskId;
 use infra::run_log;
 use infra::run_queue::Task;
@@ -89,6 +90,7 @@ impl Attempt {
                 Ok(Next::Again) => pause = PAUSE_MIN,
                 Ok(Next::Done) | Err(AttemptError::LeaseLost) => return,
                 Err(AttemptError::Erased) => return self.end_erased().await,
+                Err(AttemptError::Paused) => return self.set_aside().await,
                 Err(error) => {
                     self.mark_unreached();
                     let (run, server) = (self.task.run, self.task.lease.server);
@@ -141,7 +143,8 @@ impl Attempt {
     }
 
     async fn dispatch(&self) -> Result<Next, AttemptError> {
-        events::dispatched(&self.app, &self.task).await?;
+        let begins = !self.launched && !self.is_cancelled();
+        events::dispatched(&self.app, &self.task, begins).await?;
         failpoint!(RunDispatched);
         Ok(Next::Again)
     }
@@ -182,6 +185,22 @@ impl Attempt {
         let log = self.stored_log().await?;
         events::sealed(&self.app, &self.task, log).await?;
         self.finish().await
+    }
+
+    /// It waits until the deletion is cancelled.
+    async fn set_aside(&self) {
+        let (queue, Task { run, workspace, lease, .. }) = (&self.app.run_queue, &self.task);
+        let done = async {
+            queue.set_aside(*run, *lease).await?;
+            // Cancelled meanwhile, the deletion resumes only what was set aside by then.
+            if events::may_begin(&self.app, &self.task).await.is_ok() {
+                queue.resume(*workspace).await?;
+            }
+            Ok::<(), PgError>(())
+        };
+        if let Err(error) = done.await {
+            tracing::warn!(%run, %error, "a task that may not begin was not set aside: it is claimed again when its lease expires");
+        }
     }
 
     /// Deletes the task and its secrets: nothing is left to do.

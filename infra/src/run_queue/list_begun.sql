@@ -1,0 +1,4 @@
+select run_id, server_id, launched or attempt > 1 as launched from working.run_tasks
+where workspace_id = $1 and (state in ('running', 'lost') or attempt > 1)
+order by run_id, server_id
+limit $2

@@ -1,0 +1,11 @@
+-- As find_in_stream.sql, the newest first.
+select position
+from event_log.events
+where stream_id = $9 and position > $1 and position <= $2
+  and ($3 is null or tenant_id = $3)
+  and ($4 is null or actor = $4)
+  and ($5 is null or event_type = $5)
+  and ($6 is null or recorded_at >= $6)
+  and ($7 is null or recorded_at < $7)
+order by version desc
+limit $8

@@ -1,0 +1,127 @@
+//! The API tokens that act for a person, in every workspace.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use chrono::{DateTime, Utc};
+use domain::privacy::{ApiTokenName, Label};
+use domain::workspace::Workspace;
+use domain::{AccountId, WorkspaceId};
+use infra::api_tokens::OwnApiToken;
+use infra::event_store::Receipt;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::auth::signed_in::SignedIn;
+use crate::api::http::answer::{done, written};
+use crate::api::http::problem::Problem;
+use crate::api::http::routes::Routes;
+use crate::api::{Api, ApiData};
+use crate::unseal::Unsealer;
+
+pub fn routes(routes: &mut Routes) {
+    routes.add(__path_list, list);
+}
+
+/// The tokens that still act for the account.
+#[derive(Serialize, ToSchema)]
+pub struct KeptTokens {
+    api_tokens: Vec<OwnTokenView>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct OwnTokens {
+    items: Vec<OwnTokenView>,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = OwnToken)]
+pub struct OwnTokenView {
+    token_id: Uuid,
+    workspace_id: Uuid,
+    /// Absent once the workspace is deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    name: Option<Label>,
+    /// It has those of them that the member has, too.
+    scopes: Vec<&'static str>,
+    issued_at: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+    /// To the minute; absent while it has not been used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<DateTime<Utc>>,
+}
+
+/// The tokens that act for the caller, in every workspace, the oldest first.
+#[utoipa::path(
+    get, path = "/v1/me/api-tokens", tag = "accounts", security(("session" = [])),
+    responses((status = 200, body = OwnTokens)),
+)]
+async fn list(api: ApiData, signed_in: SignedIn) -> Result<HttpResponse, Problem> {
+    let items = of_account(&api, signed_in.account).await?;
+    Ok(HttpResponse::Ok().json(OwnTokens { items }))
+}
+
+/// 204, or the tokens if they are kept.
+///
+/// # Errors
+/// They cannot be read.
+pub async fn answer(
+    api: &Api,
+    account: AccountId,
+    receipt: &Receipt,
+    are_kept: bool,
+) -> Result<HttpResponse, Problem> {
+    if !are_kept {
+        return Ok(done(receipt));
+    }
+    let api_tokens = of_account(api, account).await?;
+    Ok(written(StatusCode::OK, receipt).json(KeptTokens { api_tokens }))
+}
+
+/// A row alone is no token: what its workspace knows is one.
+async fn of_account(api: &Api, account: AccountId) -> Result<Vec<OwnTokenView>, Problem> {
+    let rows = api.app.api_tokens.of_account(account).await?;
+    let mut workspaces = BTreeMap::new();
+    for row in &rows {
+        if !workspaces.contains_key(&row.workspace) {
+            workspaces.insert(row.workspace, load(api, row.workspace).await?);
+        }
+    }
+    let mut views = Vec::with_capacity(rows.len());
+    for row in rows {
+        if let Some(workspace) = workspaces.get(&row.workspace)
+            && let Some(view) = view(api, row, workspace).await?
+        {
+            views.push(view);
+        }
+    }
+    Ok(views)
+}
+
+async fn load(api: &Api, workspace: WorkspaceId) -> Result<Arc<Workspace>, Problem> {
+    Ok(api.app.executor.load::<Workspace>(workspace.into(), workspace.0).await?.state)
+}
+
+async fn view(
+    api: &Api,
+    row: OwnApiToken,
+    workspace: &Workspace,
+) -> Result<Option<OwnTokenView>, Problem> {
+    let Some(token) = workspace.live().and_then(|live| live.tokens.get(&row.token)) else {
+        return Ok(None);
+    };
+    let sealed = Unsealer::of_workspace(&api.app.keyring.sealer, row.workspace);
+    Ok(Some(OwnTokenView {
+        token_id: row.token.0,
+        workspace_id: row.workspace.0,
+        name: sealed.optional::<ApiTokenName>(Some(&row.name)).await?,
+        scopes: token.rights.iter().map(|right| right.as_str()).collect(),
+        issued_at: row.issued_at,
+        expires_at: token.expires_at,
+        last_used_at: row.last_used_at,
+    }))
+}

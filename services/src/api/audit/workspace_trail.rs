@@ -1,0 +1,188 @@
+//! The trail of a workspace, for those who belong to it. It shows no positions: they count what everybody does.
+
+use actix_web::HttpResponse;
+use chrono::{DateTime, Utc};
+use domain::workspace::WorkspaceAction;
+use domain::{ActorId, WorkspaceId};
+use infra::log::{FeedError, Recorded};
+use infra::postgres::Pool;
+use projections::audit_trail::{AuditTrail, Filter, newest, page, position_of};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::api::ApiData;
+use crate::api::audit::filter::{event_type, event_types, times};
+use crate::api::auth::member::Member;
+use crate::api::auth::sessions::Paging;
+use crate::api::http::body::Query;
+use crate::api::http::cursor::{Cursors, Page};
+use crate::api::http::fields::{Fields, FromFields, one_of, parsed, text};
+use crate::api::http::position::MinPosition;
+use crate::api::http::problem::{Problem, ProblemKind};
+use crate::api::http::routes::Routes;
+
+pub fn routes(routes: &mut Routes) {
+    routes.add_action(WorkspaceAction::ReadTrail, __path_list, list);
+}
+
+/// Absent filters let everything through.
+#[derive(Debug, Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct TrailFilter {
+    /// Whoever caused it.
+    actor: Option<Uuid>,
+    /// The workspace itself, or a server, a run or the seats in it.
+    stream: Option<Uuid>,
+    /// Such as `workspace.member_joined`.
+    #[serde(rename = "type")]
+    #[param(rename = "type", required = false, schema_with = event_types)]
+    event_type: Option<String>,
+    /// Recorded then or later.
+    from: Option<DateTime<Utc>>,
+    /// Recorded before.
+    to: Option<DateTime<Utc>>,
+    /// `oldest` or `newest` first; `oldest` by default.
+    #[param(value_type = Option<String>, pattern = r"^(?:oldest|newest)$")]
+    order: Order,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Order {
+    Oldest,
+    Newest,
+}
+
+struct TrailQuery {
+    filter: TrailFilter,
+    paging: Paging,
+}
+
+impl FromFields for TrailQuery {
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let actor = fields.optional("actor", parsed("an id"));
+        let stream = fields.optional("stream", parsed("an id"));
+        let event_type = fields.optional("type", text(event_type));
+        let times = times(fields);
+        let order = fields.optional("order", one_of("oldest, newest"));
+        let paging = Paging::read(fields);
+        let (from, to) = times?;
+        let filter = TrailFilter {
+            actor: actor?,
+            stream: stream?,
+            event_type: event_type?,
+            from,
+            to,
+            order: order?.unwrap_or(Order::Oldest),
+        };
+        Some(Self { filter, paging: paging? })
+    }
+}
+
+/// An event of the workspace. Pseudonymous: a personal field stands as the word `sealed`.
+#[derive(Serialize, ToSchema)]
+pub struct WorkspaceEvent<'a> {
+    event: Uuid,
+    r#type: &'a str,
+    stream_type: &'a str,
+    stream: Uuid,
+    /// Of the stream: it grows by one with each event.
+    version: i64,
+    actor: Option<Uuid>,
+    session: Option<Uuid>,
+    request: Option<Uuid>,
+    correlation: Option<Uuid>,
+    causation: Option<Uuid>,
+    /// Whom it is about.
+    subjects: Vec<Uuid>,
+    recorded_at: DateTime<Utc>,
+    #[schema(value_type = Object)]
+    data: &'a RawValue,
+}
+
+impl<'a> WorkspaceEvent<'a> {
+    fn recorded(event: &'a Recorded) -> Result<Self, serde_json::Error> {
+        Ok(Self {
+            event: event.event_id().0,
+            r#type: event.event_type(),
+            stream_type: event.stream_type(),
+            stream: event.stream_id(),
+            version: event.version(),
+            actor: event.actor().map(|actor| actor.0),
+            session: event.session().map(|session| session.0),
+            request: event.request(),
+            correlation: event.correlation(),
+            causation: event.causation().map(|event| event.0),
+            subjects: event.subjects().into_iter().map(|subject| subject.0).collect(),
+            recorded_at: event.recorded_at(),
+            data: serde_json::from_str(event.data())?,
+        })
+    }
+}
+
+/// What happened in the workspace: to itself, its members, tokens, seats, servers and runs. What was appended
+/// a moment ago may be missing, unless `Lethe-Min-Position` waits for it.
+#[utoipa::path(
+    get, path = "/v1/workspaces/{workspace}/audit-events", tag = "audit",
+    security(("session" = []), ("token" = [])),
+    params(("workspace" = Uuid, Path), TrailFilter, Paging,
+        ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
+    responses((status = 200, body = Page<WorkspaceEvent>)),
+)]
+async fn list(
+    api: ApiData,
+    member: Member,
+    least: MinPosition,
+    query: Query<TrailQuery>,
+) -> Result<HttpResponse, Problem> {
+    member.authorise()?;
+    let Query(TrailQuery { filter, paging }) = query;
+    least.reached::<AuditTrail>(&api).await?;
+    let scope = serde_json::to_string(&filter).map_err(|error| Problem::internal(&error))?;
+    let scope = format!("/v1/workspaces/audit-events{scope}");
+    let cursors = Cursors { keys: &api.app.keyring.request_macs, of: member.tenant(), scope };
+    let pool = &api.app.pool;
+    // Whoever has a cursor can read what it holds.
+    let last = match paging.cursor {
+        Some(cursor) => {
+            let (stream, version) = cursors.read::<(Uuid, i64)>(&cursor).await?;
+            let position = position_of(pool, stream, version).await?;
+            Some(position.ok_or_else(|| Problem::of(ProblemKind::BadCursor))?)
+        }
+        None => None,
+    };
+    let found = find(pool, member.workspace, &filter, last, paging.limit + 1).await;
+    let found = found.map_err(|error| Problem::unavailable(&error))?;
+    let events: Result<Vec<_>, _> = found.iter().map(WorkspaceEvent::recorded).collect();
+    let events = events.map_err(|error| Problem::internal(&error))?;
+    let page = cursors.page(events, paging.limit, |event| (event.stream, event.version)).await?;
+    Ok(HttpResponse::Ok().json(page))
+}
+
+/// `last`: the position of the last event of the page before.
+async fn find(
+    pool: &Pool,
+    workspace: WorkspaceId,
+    filter: &TrailFilter,
+    last: Option<i64>,
+    limit: i64,
+) -> Result<Vec<Recorded>, FeedError> {
+    let of_trail = Filter {
+        tenant: Some(workspace.into()),
+        stream: filter.stream,
+        actor: filter.actor.map(ActorId),
+        event_type: filter.event_type.clone(),
+        through: None,
+        since: filter.from,
+        until: filter.to,
+    };
+    match filter.order {
+        Order::Oldest => page(pool, &of_trail, last.unwrap_or_default(), limit).await,
+        Order::Newest => {
+            let through = last.map(|last| last - 1);
+            newest(pool, &Filter { through, ..of_trail }, limit).await
+        }
+    }
+}

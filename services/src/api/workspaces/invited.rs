@@ -1,0 +1,124 @@
+//! An invitation as the person sees it whom it is for: looked at, or declined, by the link that was mailed.
+
+use actix_web::HttpResponse;
+use chrono::{DateTime, Utc};
+use domain::privacy::{Label, WorkspaceName};
+use domain::workspace::{Invitation, Role, Workspace, WorkspaceCommand, WorkspaceError};
+use domain::{InvitationId, WorkspaceId};
+use infra::event_store::{Guard, Step};
+use infra::keyring::LinkPurpose;
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::api::accounts::link::LinkRequest;
+use crate::api::auth::caller::Caller;
+use crate::api::auth::path_resources::PathWorkspace;
+use crate::api::auth::signed_in::SignedIn;
+use crate::api::http::body::Body;
+use crate::api::http::idempotency::IdempotencyKey;
+use crate::api::http::problem::{Problem, ProblemView};
+use crate::api::http::routes::Routes;
+use crate::api::workspaces::acceptance::check_is_theirs;
+use crate::api::workspaces::invitations::address;
+use crate::api::{Api, ApiData};
+use crate::unseal::Unsealer;
+
+pub fn routes(routes: &mut Routes) {
+    routes.add(__path_look, look).add(__path_decline, decline);
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct InvitedView {
+    invitation_id: Uuid,
+    workspace_id: Uuid,
+    #[schema(value_type = String)]
+    workspace_name: Label,
+    /// What the caller becomes by accepting.
+    #[schema(value_type = String)]
+    role: Role,
+    invited_by: Uuid,
+    expires_at: DateTime<Utc>,
+}
+
+/// Shows what the caller is invited to, by the link that was mailed to the caller's address. Nothing changes.
+#[utoipa::path(
+    post, path = "/v1/invitations/look", tag = "workspaces", request_body = LinkRequest,
+    security(("session" = [])),
+    responses((status = 200, body = InvitedView), (status = 403, body = ProblemView),
+        (status = 410, body = ProblemView)),
+)]
+async fn look(
+    api: ApiData,
+    signed_in: SignedIn,
+    body: Body<LinkRequest>,
+) -> Result<HttpResponse, Problem> {
+    let (link, _) = body.read()?;
+    let (workspace, invitation) = named(&api, &link).await?;
+    let loaded = PathWorkspace::load(&api, workspace).await?;
+    let live = loaded.state.live().ok_or(WorkspaceError::InvitationGone)?;
+    let open = live.invitations.get(&invitation).ok_or(WorkspaceError::InvitationGone)?;
+    if api.app.clock.now() >= open.until {
+        return Err(WorkspaceError::InvitationExpired.into());
+    }
+    is_theirs(&api, &signed_in, (workspace, invitation), open).await?;
+    let workspace_name = Unsealer::of_workspace(&api.app.keyring.sealer, workspace)
+        .required::<WorkspaceName>(&live.name)
+        .await?;
+    Ok(HttpResponse::Ok().json(InvitedView {
+        invitation_id: invitation.0,
+        workspace_id: workspace.0,
+        workspace_name,
+        role: open.role,
+        invited_by: open.by.0,
+        expires_at: open.until,
+    }))
+}
+
+/// Declines an invitation, by the link that was mailed to the caller's address: the link stops working, and
+/// the address is erased there.
+#[utoipa::path(
+    post, path = "/v1/invitations/decline", tag = "workspaces", request_body = LinkRequest,
+    security(("session" = [])),
+    params(IdempotencyKey),
+    responses((status = 204), (status = 403, body = ProblemView), (status = 410, body = ProblemView)),
+)]
+async fn decline(
+    api: ApiData,
+    signed_in: SignedIn,
+    caller: Caller,
+    body: Body<LinkRequest>,
+) -> Result<HttpResponse, Problem> {
+    let (link, bytes) = body.read()?;
+    let (workspace, invitation) = named(&api, &link).await?;
+    let mut request = signed_in.request(&caller, bytes);
+    request.tenant = workspace.into();
+    let loaded = PathWorkspace::load(&api, workspace).await?;
+    let live = loaded.state.live().ok_or(WorkspaceError::InvitationGone)?;
+    if let Some(open) = live.invitations.get(&invitation) {
+        let theirs = is_theirs(&api, &signed_in, (workspace, invitation), open).await?;
+        request.guards.push(theirs);
+    }
+    let declines = WorkspaceCommand::DeclineInvitation { invitation };
+    let step = Step::new::<Workspace>(workspace.0, declines);
+    api.app.executor.execute(&request, &[step]).await?;
+    // Who does not join learns nothing of how much happens there.
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn named(api: &Api, link: &LinkRequest) -> Result<(WorkspaceId, InvitationId), Problem> {
+    let (of, id) = link.subject(api, LinkPurpose::AcceptInvitation).await?;
+    Ok((WorkspaceId(of.0), InvitationId(id.0)))
+}
+
+/// The guard says that the address is still theirs when events are appended.
+async fn is_theirs(
+    api: &Api,
+    signed_in: &SignedIn,
+    (workspace, id): (WorkspaceId, InvitationId),
+    open: &Invitation,
+) -> Result<Guard, Problem> {
+    let sent_to = address(api, workspace, id, open).await?;
+    let sent_to = sent_to.ok_or(WorkspaceError::InvitationGone)?;
+    check_is_theirs(api, signed_in, &sent_to).await
+}

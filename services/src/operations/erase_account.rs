@@ -1,0 +1,106 @@
+//! The erasure of an account: requested by the person or an operator, or since nobody verifies it.
+
+#![allow(clippy::wildcard_enum_match_arm, reason = "the other errors stay as they are")]
+
+use chrono::TimeDelta;
+use domain::account::{Account, AccountCommand, AccountError, LiveAccount};
+use domain::session::CloseReason;
+use domain::{AccountId, CommandId, Refused};
+use infra::event_store::{ExecuteError, Receipt, Request, Step};
+use infra::ids::hashed;
+use infra::keyring::SubjectKind;
+
+use super::owners::{OwnersError, another_leaves, check_nobody_depends};
+use super::request_erasure::{
+    ErasureToRequest, RequestErasureError, RequestedErasure, find_earlier,
+};
+use super::sign_out::{SignOut, SignedOut};
+use crate::wiring::App;
+
+/// Requests the erasure of an account, signs it out everywhere, and ends its API tokens.
+///
+/// # Errors
+/// [`RequestErasureError`].
+pub(crate) async fn request_of_account(
+    app: &App,
+    account: AccountId,
+    live: &LiveAccount,
+    grace: TimeDelta,
+    request: &Request,
+) -> Result<(RequestedErasure, SignedOut), RequestErasureError> {
+    // Also where the handler has looked: `live` may be what the same request, sent twice, has made of it.
+    if let Some((earlier, signed_out)) = earlier_of_account(app, account, request).await? {
+        return Ok((earlier, signed_out));
+    }
+    if live.erasure.is_some() {
+        let refused = Refused::Account(AccountError::ErasureRequested);
+        return Err(ExecuteError::Refused(refused).into());
+    }
+    let mut request = request.clone();
+    request.guards.extend(check_nobody_depends(app, account).await?);
+    let now = app.clock.now();
+    let due = now + grace;
+    let requests = |due| AccountCommand::RequestErasure { now, due };
+    let step = |due| Step::new::<Account>(account.0, requests(due));
+    let (kind, subject) = (SubjectKind::Account, account.into());
+    let requested = ErasureToRequest { kind, subject, due, step }.execute(app, &request).await;
+    let requested = requested.map_err(|error| match error {
+        RequestErasureError::Execute(error) if another_leaves(&error) => {
+            OwnersError::OwnsWorkspaces.into()
+        }
+        error => error,
+    })?;
+    let signed_out = sign_out(app, account, &request, &requested.receipt).await;
+    Ok((requested, signed_out))
+}
+
+/// What an earlier call of the same command has requested: it signs out again who was left.
+///
+/// # Errors
+/// [`RequestErasureError`].
+pub(crate) async fn earlier_of_account(
+    app: &App,
+    account: AccountId,
+    request: &Request,
+) -> Result<Option<(RequestedErasure, SignedOut)>, RequestErasureError> {
+    let Some(earlier) = find_earlier(app, account.into(), request).await? else { return Ok(None) };
+    let signed_out = sign_out(app, account, request, &earlier.receipt).await;
+    Ok(Some((earlier, signed_out)))
+}
+
+/// Everywhere, because of the erasure that was requested.
+async fn sign_out(
+    app: &App,
+    account: AccountId,
+    request: &Request,
+    receipt: &Receipt,
+) -> SignedOut {
+    let sign_out = SignOut { account, except: None, reason: CloseReason::ErasureRequested };
+    sign_out.execute_after(app, (request, receipt), true).await
+}
+
+/// Requests the erasure of an account that nobody verifies, without a grace. Refused if the address has been verified.
+///
+/// # Errors
+/// [`RequestErasureError`].
+pub(crate) async fn erase_unverified(
+    app: &App,
+    account: AccountId,
+) -> Result<(), RequestErasureError> {
+    let command = CommandId(hashed(&[b"account.erase_unverified", account.0.as_bytes()]));
+    let mut request = Request::new(account.into(), command);
+    if earlier_of_account(app, account, &request).await?.is_some() {
+        return Ok(());
+    }
+    request.guards.extend(check_nobody_depends(app, account).await?);
+    let now = app.clock.now();
+    let step = |due| {
+        let command = AccountCommand::EraseUnverified { now, due };
+        Step::new::<Account>(account.0, command)
+    };
+    let (kind, subject) = (SubjectKind::Account, account.into());
+    let requested = ErasureToRequest { kind, subject, due: now, step }.execute(app, &request);
+    let receipt = requested.await?.receipt;
+    sign_out(app, account, &request, &receipt).await;
+    Ok(())
+}

@@ -1,0 +1,124 @@
+//! Issues an API token. Its row is written before the event that names it.
+
+use chrono::{DateTime, Utc};
+use domain::account::{Account, AccountCommand, AccountError};
+use domain::privacy::Sealed;
+use domain::workspace::{Right, Workspace, WorkspaceCommand};
+use domain::{AccountId, ApiTokenId, Refused, WorkspaceId};
+use infra::api_tokens::NewApiToken;
+use infra::bearer::{BearerToken, TokenHash};
+use infra::event_store::{ExecuteError, Guard, LoadError, Receipt, Request, Step};
+use infra::failpoint;
+use infra::postgres::PgError;
+use secrecy::SecretString;
+
+use super::write_ahead::{LookedUp, NewCommand, WriteAhead};
+use crate::wiring::App;
+
+/// No token was issued. It may be tried again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IssueTokenError {
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Execute(#[from] ExecuteError),
+    #[error(transparent)]
+    Postgres(#[from] PgError),
+}
+
+/// A token that acts for a member.
+pub(crate) struct IssueToken {
+    pub(crate) workspace: WorkspaceId,
+    pub(crate) account: AccountId,
+    pub(crate) token: ApiTokenId,
+    /// Sealed under the workspace's key.
+    pub(crate) name: Sealed,
+    pub(crate) rights: Vec<Right>,
+    pub(crate) expires_at: DateTime<Utc>,
+    /// What is to be given, and what the same request may have been given before.
+    pub(crate) secrets: Vec<BearerToken>,
+}
+
+/// A token that the command has issued.
+pub(crate) struct IssuedToken {
+    pub(crate) receipt: Receipt,
+    /// `None`: the token works no more, or nobody knows its secret any more.
+    pub(crate) secret: Option<SecretString>,
+}
+
+struct NewRow {
+    row: NewApiToken,
+    hash: TokenHash,
+}
+
+impl WriteAhead for NewRow {
+    type Error = IssueTokenError;
+
+    async fn write(&mut self, app: &App) -> Result<DateTime<Utc>, IssueTokenError> {
+        Ok(app.api_tokens.insert(&self.row, self.hash).await?)
+    }
+
+    async fn take_back(&self, app: &App, written_at: DateTime<Utc>) -> Result<(), IssueTokenError> {
+        Ok(app.api_tokens.take_back(self.row.token, written_at).await?)
+    }
+}
+
+impl IssueToken {
+    /// A command that comes again has the same secret. It is refused if the API tokens of the account are
+    /// ended before its event is appended.
+    ///
+    /// # Errors
+    /// [`IssueTokenError`].
+    pub(crate) async fn execute(
+        self,
+        app: &App,
+        request: &Request,
+    ) -> Result<IssuedToken, IssueTokenError> {
+        let Self { workspace, account, token, name, rights, expires_at, secrets } = self;
+        let loaded = app.executor.load::<Account>(account.into(), account.0).await?;
+        let Account::Live(live) = &*loaded.state else {
+            return Err(ExecuteError::Refused(Refused::Account(AccountError::Unknown)).into());
+        };
+        let ended = AccountCommand::TokensEnded { times: live.api_token_endings };
+        let mut request = request.clone();
+        request.guards.push(Guard::new::<Account>(account.into(), account.0, ended));
+        let new = match NewCommand::look_up(app, &request).await? {
+            LookedUp::New(new) => new,
+            LookedUp::Earlier(receipt) => return repeated(app, token, secrets, receipt).await,
+        };
+        let account_version = loaded.version;
+        let row = NewApiToken { token, workspace, account, account_version, name, expires_at };
+        let Some(hash) = secrets.first().map(|secret| secret.hash) else {
+            return Err(ExecuteError::Reused.into());
+        };
+        let mut written = new.write(NewRow { row, hash }).await?;
+        failpoint!(ApiTokenStored);
+        // Of an erased workspace nothing is written.
+        let hash = app.api_tokens.hash_of(token).await?.ok_or(ExecuteError::Fenced)?;
+        // With another body, or days ago, it was another request.
+        let secret = secrets.into_iter().find(|secret| secret.hash == hash);
+        let secret = secret.ok_or(ExecuteError::Reused)?;
+        written.row.hash = hash;
+        let now = app.clock.now();
+        let issues =
+            WorkspaceCommand::IssueApiToken { by: account, token, rights, now, expires_at };
+        let receipt = written.execute(Step::new::<Workspace>(workspace.0, issues)).await?;
+        failpoint!(ApiTokenIssued);
+        Ok(IssuedToken { receipt, secret: Some(secret.secret) })
+    }
+}
+
+/// The answer to a command that was carried out before.
+///
+/// # Errors
+/// The database does not answer.
+pub(crate) async fn repeated(
+    app: &App,
+    token: ApiTokenId,
+    secrets: Vec<BearerToken>,
+    receipt: Receipt,
+) -> Result<IssuedToken, IssueTokenError> {
+    let hash = app.api_tokens.hash_of(token).await?;
+    let secret = secrets.into_iter().find(|secret| Some(secret.hash) == hash);
+    Ok(IssuedToken { receipt, secret: secret.map(|secret| secret.secret) })
+}

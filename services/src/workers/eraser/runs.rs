@@ -1,0 +1,40 @@
+//! Ends what runs on the servers of a workspace, while its keys still open the way there.
+
+use chrono::TimeDelta;
+use domain::WorkspaceId;
+use infra::keyring::{ErasureEntry, RunLeft};
+use infra::run_queue::BegunTask;
+
+use super::error::EraserError;
+use crate::wiring::App;
+
+/// So long a server that is away is waited for, from the fence on.
+pub(crate) const ENDED_WITHIN: TimeDelta = TimeDelta::hours(1);
+/// So many are recorded as left.
+const LISTED_MAX: i64 = 1000;
+
+/// Has the nodes end the runs of a fenced workspace, and records in the ledger which of them were not ended in time.
+/// `false`: some are not ended yet. The fence lets no node dispatch another one.
+pub(super) async fn end(app: &App, entry: &ErasureEntry) -> Result<bool, EraserError> {
+    // It was recorded by a turn that came no further. Its tasks may be deleted.
+    if entry.runs_left.is_some() {
+        return Ok(true);
+    }
+    let workspace = WorkspaceId(entry.subject.0);
+    let begun = app.run_queue.begun(workspace, LISTED_MAX).await?;
+    if begun.is_empty() {
+        return Ok(true);
+    }
+    app.run_queue.end_of_workspace(workspace).await?;
+    let is_over = entry.fenced_at.is_none_or(|at| app.clock.now() - at >= ENDED_WITHIN);
+    if !is_over {
+        return Ok(false);
+    }
+    let launched = begun.iter().filter(|task| task.launched);
+    let left: Vec<RunLeft> =
+        launched.map(|&BegunTask { run, server, .. }| RunLeft { run, server }).collect();
+    let runs = left.len();
+    tracing::warn!(%workspace, runs, "an erased workspace has runs that were not ended: their servers were not reached");
+    app.keyring.ledger.note_runs_left(entry.subject, &left).await?;
+    Ok(true)
+}

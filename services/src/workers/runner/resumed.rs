@@ -1,0 +1,35 @@
+//! Resumes tasks that are set aside although no deletion of their workspace is requested.
+
+use domain::AggregateRoot;
+use domain::workspace::{Workspace, WorkspaceCommand};
+use infra::event_store::LoadError;
+use infra::postgres::PgError;
+
+use crate::wiring::App;
+
+const AT_ONCE: i32 = 256;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ResumeError {
+    #[error(transparent)]
+    Postgres(#[from] PgError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+}
+
+/// A node that stops between setting tasks aside and looking at the deletion once more leaves them so; and a node of
+/// an earlier version resumes nothing when a deletion is cancelled.
+pub(in crate::workers) async fn resume_forgotten(app: App) -> Result<(), ResumeError> {
+    let mut after = None;
+    loop {
+        let workspaces = app.run_queue.paused(after, AT_ONCE).await?;
+        let Some(last) = workspaces.last() else { return Ok(()) };
+        after = Some(*last);
+        for workspace in workspaces {
+            let loaded = app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
+            if loaded.state.decide(WorkspaceCommand::BeginRun).is_ok() {
+                app.run_queue.resume(workspace).await?;
+            }
+        }
+    }
+}

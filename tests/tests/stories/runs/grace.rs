@@ -1,0 +1,38 @@
+//! The deletion of a workspace is requested while its runs wait.
+
+use reqwest::Method;
+use serde_json::json;
+use tests::{Person, RunHarness, create_workspace, register_server};
+
+#[tokio::test]
+async fn what_waits_begins_only_once_the_deletion_of_its_workspace_is_cancelled() {
+    let (harness, _node) = RunHarness::with(&[("runs_per_server", "1")]).await;
+    let running = harness.start("sleep 1000").await;
+    harness.in_state(&running, "running").await;
+    let waiting = harness.start("true").await;
+    harness.in_state(&waiting, "queued").await;
+    let asks = json!({ "password": Person::named("ada").password, "grace_days": 3 });
+    let deletes = harness.ada.call(Method::DELETE, &harness.workspace).header("If-Match", "*");
+    deletes.json(asks).send().await.expect(202);
+
+    harness.post(&format!("{running}/cancel"), json!({})).await.expect(202);
+
+    harness.in_state(&running, "cancelled").await;
+    // Whatever node takes this one has looked at all that waits.
+    let other = create_workspace(&harness.ada, "Looms").await;
+    harness.ada.post_once(&format!("{other}/seat-leases"), json!({})).await.expect(201);
+    let server = register_server(&harness.ada, &other, &harness.sshd, harness.sshd.port()).await;
+    let (ada, installation) = (harness.ada.clone(), &harness.installation);
+    let body = json!({ "command": "true", "servers": [server] });
+    let later = ada.post_once(&format!("{other}/runs"), body).await.expect(201).field("/run_id");
+    tests::until("the later run ends", async || {
+        let shown = ada.get(&format!("{other}/runs/{later}")).await;
+        (shown.status == 200 && shown.field("/state") == "succeeded").then_some(())
+    })
+    .await;
+    assert_eq!(installation.events("run.dispatched").await.len(), 2);
+    harness.in_state(&waiting, "queued").await;
+
+    harness.ada.delete(&harness.path("deletion")).await.expect(204);
+    harness.in_state(&waiting, "succeeded").await;
+}
