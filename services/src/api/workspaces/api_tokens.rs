@@ -209,18 +209,11 @@ async fn show(
     token: PathId<ApiTokenId>,
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
-    let view = show_one(&api, &named, token.get()?).await?;
+    let id = token.get()?;
+    let token = named.live()?.tokens.get(&id).ok_or_else(nothing)?;
+    let kept = kept(&api, named.id, id).await?;
+    let view = view(&api, named.id, id, token, kept).await?;
     Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(named.version))).json(view))
-}
-
-async fn show_one(
-    api: &Api,
-    workspace: &PathWorkspace,
-    id: ApiTokenId,
-) -> Result<TokenView, Problem> {
-    let token = workspace.live()?.tokens.get(&id).ok_or_else(nothing)?;
-    let kept = kept(api, workspace.id, id).await?;
-    view(api, workspace.id, id, token, kept).await
 }
 
 async fn kept(
