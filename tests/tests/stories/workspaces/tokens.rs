@@ -300,6 +300,7 @@ async fn a_request_for_a_token_that_comes_again_after_its_end_shows_none() {
     let again = once.post(&path, &body).await.expect(201);
 
     assert_eq!(again.field("/token_id"), id);
+    assert_eq!((again.field("/name"), again.etag()), (issued.field("/name"), issued.etag()));
     assert!(again.json().get("token").is_none());
     let other = once.post(&path, asks(&["members:read"])).await.expect(422);
     assert_eq!(other.field("/type"), "/problems/idempotency-key-reused");
