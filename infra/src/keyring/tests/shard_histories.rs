@@ -142,7 +142,7 @@ impl History {
         for subject in self.kept.subjects() {
             if !states.contains_key(&subject) {
                 let lost = self.lost.entry(subject).or_insert(newest);
-                // Nothing told nodes that went on without the copy: what they wrapped again wrapped this key, too.
+                // Nodes that went on without the copy could not know: what they wrapped again wrapped this key, too.
                 if goes_on && self.merges {
                     *lost = newest;
                 }
