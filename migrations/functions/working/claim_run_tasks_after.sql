@@ -18,7 +18,7 @@ declare
   furthest constant uuid := case when after < upto then upto else 'ffffffff-ffff-ffff-ffff-ffffffffffff' end;
   places  constant int := 250;
   passed  uuid[];  -- the workspaces that wait, each found from the one before
-  claimed working.run_tasks;
+  won working.run_tasks;
   present timestamptz;  -- a condition on an index
   ahead timestamptz;    -- a lease that ends later was given by a clock that ran ahead
   chosen  record;
@@ -145,10 +145,10 @@ begin
         and not exists (
           select from working.run_tasks b
           where b.state in ('running', 'lost') and b.server_id = t.server_id and b.deployment_id = t.deployment_id)))
-    returning t.* into claimed;
+    returning t.* into won;
     if found then
       taken := taken + 1;
-      task := claimed;
+      task := won;
       return next;
     end if;
   end loop;

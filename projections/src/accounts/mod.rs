@@ -77,7 +77,10 @@ impl Projection for Accounts {
         "account.erasure_backup_proven",
     ];
     const TABLE: &'static str = include_str!("table.sql");
-    const INDEXES: &'static str = include_str!("indexes.sql");
+    const INDEXES: &'static str =
+        "create index on {table} (erasure_due) where erasure_due is not null and erased_at is null;
+        create index on {table} (registered_at)
+        where not email_verified and erasure_due is null and erased_at is null";
     type Key = AccountId;
     type Row = Account;
 

@@ -70,7 +70,7 @@ async fn a_deleted_workspace_keeps_ids_and_times_only_and_is_nobodys() {
     harness.caught_up(READERS).await;
 
     assert!(mine(&harness.pool, account(1), None, 10).await.unwrap().is_empty());
-    let left = "select count(*) from read_models.workspaces
+    let left = "select count(*) from read_models.workspaces_v2
         where name is null and deleted_at is not null and version = 6";
     assert_eq!(harness.count(left).await, 1);
     readers.stop().await;

@@ -69,7 +69,7 @@ fn read(text: &str) -> Result<String, CorsOriginsError> {
 
 impl fmt::Display for CorsOrigins {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0.join(","))
+        if self.is_empty() { out.write_str("none") } else { out.write_str(&self.0.join(",")) }
     }
 }
 
@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn origins_are_kept_as_browsers_send_them() {
-        assert_eq!(read(""), Ok(String::new()));
+        assert_eq!(read(""), Ok("none".to_owned()));
         assert_eq!(
             read("https://App.Example:443/, http://localhost:5173,https://bücher.example:8443"),
             Ok("https://app.example,http://localhost:5173,https://xn--bcher-kva.example:8443"

@@ -1,4 +1,4 @@
-select workspace_id from read_models.workspaces
+select workspace_id from read_models.workspaces_v2
 where deletion_due <= $1 and deleted_at is null
 order by deletion_due, workspace_id
 limit $2 offset $3

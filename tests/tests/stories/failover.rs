@@ -71,7 +71,9 @@ impl Drill {
     async fn new() -> Self {
         let servers = ServerPair::new().await;
         let [log, keyring] = ["lethe", "lethe_keys"].map(|name| servers.url(name));
-        let settings = [("database_url", log.as_str()), ("keyring_url", &keyring)];
+        // A copy that was made in the time that is lost wants `lethe restore --keyring` first: that is another story.
+        let settings =
+            [("database_url", log.as_str()), ("keyring_url", &keyring), ("copy_dir", "")];
         Self { servers, installation: Installation::with(&settings).await }
     }
 

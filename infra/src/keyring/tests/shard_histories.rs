@@ -141,7 +141,11 @@ impl History {
             states.iter().map(|row| (row.get(0), row.get(1))).collect();
         for subject in self.kept.subjects() {
             if !states.contains_key(&subject) {
-                self.lost.entry(subject).or_insert(newest);
+                let lost = self.lost.entry(subject).or_insert(newest);
+                // Nodes that went on without the copy could not know: what they wrapped again wrapped this key, too.
+                if goes_on && self.merges {
+                    *lost = newest;
+                }
             }
         }
         self.people.retain(|subject, _| states.get(subject) == Some(&true));

@@ -129,7 +129,9 @@ fn refused(error: ExecuteError) -> AttemptError {
         ExecuteError::Refused(Refused::Workspace(WorkspaceError::DeletionRequested)) => {
             AttemptError::Paused
         }
-        ExecuteError::Refused(Refused::Workspace(WorkspaceError::Unknown)) => AttemptError::Erased,
+        ExecuteError::Refused(Refused::Workspace(WorkspaceError::Unknown))
+        // Its task is marked as to be ended, and nobody has cancelled it: its workspace is fenced, and comes to its end.
+        | ExecuteError::Refused(Refused::Run(RunError::NotCancelled)) => AttemptError::Erased,
         // Another node may have appended it: the attempt loads the run again.
         error => AttemptError::internal(&error),
     }

@@ -1,11 +1,11 @@
 //! Whoever may no longer read a log, reads no more of it within a second.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use infra::clock::Clock;
 use serde_json::json;
-use tests::{Answer, Client, Event, Events, Person, RunHarness};
+use tests::{Answer, Client, Event, Events, Person, RunHarness, until};
 
 /// How long a stream may go on.
 const LIMIT: TimeDelta = TimeDelta::seconds(1);
@@ -121,8 +121,8 @@ async fn a_log_as_text_breaks_off_when_its_reader_may_not_read_it_any_more() {
     let mut reading = text().begin().await;
     let mut read = reading.chunk().await.unwrap().unwrap().len();
     harness.ada.at(other.api()).delete(&token).await.expect(204);
-    // The limit.
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    let since = Instant::now();
+    until("the limit has passed", async || since.elapsed() >= Duration::from_secs(1)).await;
     let ended = loop {
         match reading.chunk().await {
             Ok(Some(chunk)) => read += chunk.len(),
