@@ -74,8 +74,8 @@ impl Default for Activity {
 
 impl Activity {
     pub fn begin(&self, stage: ReaderStage) {
-        let mut state = self.state();
-        (state.stage, state.since) = (stage, Instant::now());
+        let mut now = self.state();
+        (now.stage, now.since) = (stage, Instant::now());
     }
 
     pub fn fail(&self, why: String) {
@@ -88,9 +88,8 @@ impl Activity {
     }
 
     pub fn look(&self) -> ReaderActivity {
-        let state = self.state();
-        let (stage, lasts) = (state.stage, state.since.elapsed());
-        ReaderActivity { stage, lasts, error: state.error.clone() }
+        let now = self.state();
+        ReaderActivity { stage: now.stage, lasts: now.since.elapsed(), error: now.error.clone() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -48,7 +48,7 @@ impl ReaderOptions {
             page_delay_min: Duration::from_millis(20),
             checkpoint_delay: Duration::from_millis(250),
             // Longer than any statement may take, its wait for a connection and for a lock.
-            stands_still: Duration::from_secs(60),
+            stands_still: Duration::from_mins(1),
             newest_version: domain::newest_version,
         }
     }
