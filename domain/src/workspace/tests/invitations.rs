@@ -118,11 +118,11 @@ fn an_invitation_is_revoked() {
 
 #[test]
 fn an_invitation_is_declined_once_and_makes_no_member_afterwards() {
-    let declines = || WorkspaceCommand::DeclineInvitation { invitation: INVITATION };
-    let declined = WorkspaceEvent::InvitationDeclined { invitation: INVITATION };
-    Workspaces::with(()).given(given()).when(declines()).then_expect_events(vec![declined.clone()]);
-    let after = [given(), vec![declined]].concat();
-    for command in [declines(), accept(now())] {
+    let decline = || WorkspaceCommand::DeclineInvitation { invitation: INVITATION };
+    let gone = WorkspaceEvent::InvitationDeclined { invitation: INVITATION };
+    Workspaces::with(()).given(given()).when(decline()).then_expect_events(vec![gone.clone()]);
+    let after = [given(), vec![gone]].concat();
+    for command in [decline(), accept(now())] {
         Workspaces::with(())
             .given(after.clone())
             .when(command)
