@@ -93,6 +93,8 @@ async fn decline(
     let (workspace, invitation) = named(&api, &link).await?;
     let mut request = signed_in.request(&caller, bytes);
     request.tenant = workspace.into();
+    // Nor does the workspace learn from its trail which account declines.
+    (request.actor, request.session) = (None, None);
     let loaded = PathWorkspace::load(&api, workspace).await?;
     let live = loaded.state.live().ok_or(WorkspaceError::InvitationGone)?;
     if let Some(open) = live.invitations.get(&invitation) {
