@@ -71,8 +71,10 @@ async fn create(
     let workspace = WorkspaceId(derived(request.command, "workspace"));
     request.tenant = workspace.into();
     request.guards.push(signed_in.acts(false));
-    let creates =
-        WorkspaceCommand::Create { name: Personal::Clear(form.name.clone()), owner: signed_in.account };
+    let creates = WorkspaceCommand::Create {
+        name: Personal::Clear(form.name.clone()),
+        owner: signed_in.account,
+    };
     let step = Step::new::<Workspace>(workspace.0, creates);
     let opens = SeatCommand::Open { limit: api.app.config.seat_limit_default };
     let seats = Step::new::<SeatPool>(pool_stream(workspace), opens);
