@@ -43,8 +43,6 @@ pub enum AccountCommand {
     RequestPasswordReset { proof: Proof },
     /// Follows the link for a new password. It proves the address, too.
     ResetPassword { proof: ProofId, credential: CredentialId, now: DateTime<Utc> },
-    /// Requests the erasure of an account that nobody verifies. The caller knows how old it is.
-    EraseUnverified { now: DateTime<Utc>, due: DateTime<Utc> },
     /// Ends every session but the one that it comes from, and every API token that acts for the person.
     EndSessions { keep_api_tokens: bool },
     /// Changes nothing: a guard of what issues an API token. The API tokens were ended so often before.

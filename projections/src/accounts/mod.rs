@@ -78,9 +78,7 @@ impl Projection for Accounts {
     ];
     const TABLE: &'static str = include_str!("table.sql");
     const INDEXES: &'static str =
-        "create index on {table} (erasure_due) where erasure_due is not null and erased_at is null;
-        create index on {table} (registered_at)
-        where not email_verified and erasure_due is null and erased_at is null";
+        "create index on {table} (erasure_due) where erasure_due is not null and erased_at is null";
     type Key = AccountId;
     type Row = Account;
 

@@ -1,13 +1,12 @@
-//! The erasure of an account: requested by the person or an operator, or since nobody verifies it.
+//! The erasure of an account: requested by the person or an operator.
 
 #![allow(clippy::wildcard_enum_match_arm, reason = "the other errors stay as they are")]
 
 use chrono::TimeDelta;
 use domain::account::{Account, AccountCommand, AccountError, LiveAccount};
 use domain::session::CloseReason;
-use domain::{AccountId, CommandId, Refused};
+use domain::{AccountId, Refused};
 use infra::event_store::{ExecuteError, Receipt, Request, Step};
-use infra::ids::hashed;
 use infra::keyring::SubjectKind;
 
 use super::owners::{OwnersError, another_leaves, check_nobody_depends};
@@ -77,30 +76,4 @@ async fn sign_out(
 ) -> SignedOut {
     let sign_out = SignOut { account, except: None, reason: CloseReason::ErasureRequested };
     sign_out.execute_after(app, (request, receipt), true).await
-}
-
-/// Requests the erasure of an account that nobody verifies, without a grace. Refused if the address has been verified.
-///
-/// # Errors
-/// [`RequestErasureError`].
-pub(crate) async fn erase_unverified(
-    app: &App,
-    account: AccountId,
-) -> Result<(), RequestErasureError> {
-    let command = CommandId(hashed(&[b"account.erase_unverified", account.0.as_bytes()]));
-    let mut request = Request::new(account.into(), command);
-    if earlier_of_account(app, account, &request).await?.is_some() {
-        return Ok(());
-    }
-    request.guards.extend(check_nobody_depends(app, account).await?);
-    let now = app.clock.now();
-    let step = |due| {
-        let command = AccountCommand::EraseUnverified { now, due };
-        Step::new::<Account>(account.0, command)
-    };
-    let (kind, subject) = (SubjectKind::Account, account.into());
-    let requested = ErasureToRequest { kind, subject, due: now, step }.execute(app, &request);
-    let receipt = requested.await?.receipt;
-    sign_out(app, account, &request, &receipt).await;
-    Ok(())
 }

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use domain::account::Account;
 use domain::server::Server;
 use domain::workspace::Workspace;
-use domain::{AccountId, SubjectId, TenantId};
+use domain::{SubjectId, TenantId};
 use infra::api_tokens::UnnamedApiToken;
 use infra::credentials::{CredentialsError, UnnamedCredential};
 use infra::event_store::LoadError;
@@ -24,16 +24,12 @@ use super::eraser::record_in_ledger;
 use super::pages::{AT_ONCE, Pages};
 use crate::operations::delete_mails::{DeleteMailsError, delete_ended};
 use crate::operations::end_tokens::revoke_left;
-use crate::operations::erase_account::erase_unverified;
 use crate::wiring::App;
 
 const OVERDUE: &str = include_str!("overdue.sql");
-const UNVERIFIED: &str = include_str!("unverified.sql");
 const OVERDUE_WORKSPACES: &str = include_str!("overdue_workspaces.sql");
 /// Far longer than a command takes from its hash to its event: a younger hash may still get one.
 const NAMED_WITHIN: TimeDelta = TimeDelta::minutes(10);
-/// Whoever registers an address that is not theirs does not keep it for longer.
-const VERIFIED_WITHIN: TimeDelta = TimeDelta::days(30);
 /// As long as command ids: a worker that reads an event late still finds its mail, and sends no second.
 pub(super) const MAILS_KEPT: TimeDelta = TimeDelta::days(30);
 
@@ -193,7 +189,7 @@ pub(super) async fn sweep_superseded(app: App) -> Result<(), PgError> {
 pub(super) async fn sweep_erasures(app: App) -> Result<(), SweepError> {
     let mut pages = Pages::of("erasures of accounts");
     loop {
-        let accounts = overdue(&app, OVERDUE, app.clock.now(), pages.skip).await?;
+        let accounts = overdue(&app, OVERDUE, pages.skip).await?;
         for account in &accounts {
             pages.stays(*account, record_account(&app, *account).await);
         }
@@ -203,7 +199,7 @@ pub(super) async fn sweep_erasures(app: App) -> Result<(), SweepError> {
     }
     let mut pages = Pages::of("deletions of workspaces");
     loop {
-        let workspaces = overdue(&app, OVERDUE_WORKSPACES, app.clock.now(), pages.skip).await?;
+        let workspaces = overdue(&app, OVERDUE_WORKSPACES, pages.skip).await?;
         for workspace in &workspaces {
             pages.stays(*workspace, record_workspace(&app, *workspace).await);
         }
@@ -229,29 +225,9 @@ async fn record_workspace(app: &App, workspace: Uuid) -> Result<(), SweepError> 
     Ok(record_in_ledger(&app.keyring.ledger, kind, subject, deletion.due).await?)
 }
 
-/// Requests the erasure of accounts that nobody has verified for so long.
-pub(super) async fn sweep_unverified(app: App) -> Result<(), SweepError> {
-    let until = app.clock.now() - VERIFIED_WITHIN;
-    let mut pages = Pages::of("accounts that nobody verifies");
-    loop {
-        let accounts = overdue(&app, UNVERIFIED, until, pages.skip).await?;
-        for account in &accounts {
-            pages.stays(*account, erase_unverified(&app, AccountId(*account)).await);
-        }
-        if pages.is_last(accounts.len()) {
-            return Ok(());
-        }
-    }
-}
-
-async fn overdue(
-    app: &App,
-    list: &str,
-    until: DateTime<Utc>,
-    skip: i64,
-) -> Result<Vec<Uuid>, PgError> {
+async fn overdue(app: &App, list: &str, skip: i64) -> Result<Vec<Uuid>, PgError> {
     let client = app.pool.get().await?;
-    let rows = match client.query(list, &[&until, &AT_ONCE, &skip]).await {
+    let rows = match client.query(list, &[&app.clock.now(), &AT_ONCE, &skip]).await {
         // The projections have not created their tables yet.
         Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(vec![]),
         overdue => overdue?,

@@ -53,18 +53,6 @@ fn failures_are_counted_where_there_are_any() {
 }
 
 #[test]
-fn only_an_account_that_nobody_has_verified_is_erased_for_that() {
-    let (now, due) = (noon(), noon());
-    let erases = || AccountCommand::EraseUnverified { now, due };
-    let requested = AccountEvent::ErasureRequested { requested_at: now, due };
-    live(vec![]).when(erases()).then_expect_events(vec![requested]);
-    live(vec![AccountEvent::EmailVerified {}])
-        .when(erases())
-        .then_expect_error(AccountError::EmailVerified);
-    leaving().when(erases()).then_expect_error(AccountError::ErasureRequested);
-}
-
-#[test]
 fn sign_ins_are_remembered_even_during_the_grace() {
     let session = SessionId(Uuid::from_u128(9));
     leaving().when(succeed(credential(1), session)).then_expect_events(vec![

@@ -103,6 +103,9 @@ impl Recorder {
         for counted in std::mem::take(&mut self.past) {
             let (request, step) = &counted;
             match self.app.executor.execute(request, std::slice::from_ref(step)).await {
+                Err(error) if is_unreadable(&error) => {
+                    tracing::warn!(%error, "refused sign-ins that were counted are not in the log");
+                }
                 Err(error) if !is_settled(&error) => self.past.push(counted),
                 // The account is erased.
                 Ok(_) | Err(_) => {}
@@ -137,19 +140,25 @@ impl Recorder {
     }
 }
 
-/// Appends, also after the log has not answered for a while. What is refused is not tried again.
+/// Appends, also after the log has not answered for a while. What is refused is not tried again, nor what is for
+/// a stream that cannot be read: others wait behind it.
 async fn again(app: &App, request: &Request, step: &Step) -> Result<(), ExecuteError> {
     let mut tries = 0;
     loop {
         match app.executor.execute(request, std::slice::from_ref(step)).await {
             Err(error) if is_settled(&error) => return Ok(()),
-            Err(_) if tries < TRIES => {
+            Err(error) if tries < TRIES && !is_unreadable(&error) => {
                 tries += 1;
                 tokio::time::sleep(AGAIN_AFTER).await;
             }
             outcome => return outcome.map(drop),
         }
     }
+}
+
+/// It fails again, however often it is tried.
+const fn is_unreadable(error: &ExecuteError) -> bool {
+    matches!(error, ExecuteError::Load(error) if error.is_of_stream())
 }
 
 /// The account is erased, or another request came under the same key.

@@ -91,7 +91,6 @@ pub struct WorkspaceEvent<'a> {
     /// Of the stream: it grows by one with each event.
     version: i64,
     actor: Option<Uuid>,
-    session: Option<Uuid>,
     request: Option<Uuid>,
     correlation: Option<Uuid>,
     causation: Option<Uuid>,
@@ -111,7 +110,6 @@ impl<'a> WorkspaceEvent<'a> {
             stream: event.stream_id(),
             version: event.version(),
             actor: event.actor().map(|actor| actor.0),
-            session: event.session().map(|session| session.0),
             request: event.request(),
             correlation: event.correlation(),
             causation: event.causation().map(|event| event.0),

@@ -35,8 +35,9 @@ use crate::api::http::schemas;
 use crate::api::{Api, ApiData};
 use crate::operations::email_addresses::owner_of_typed;
 
-/// Is looked for where nobody has the address.
-const NOBODY: AccountId = AccountId(STRANGERS);
+/// Is looked for where nobody has the address. No stream has this id: to load it costs nothing more than one
+/// that is short.
+const NOBODY: AccountId = AccountId(Uuid::max());
 /// Far longer than a sign-in takes from its row to its event.
 const CUT_SHORT_AFTER: TimeDelta = TimeDelta::minutes(10);
 const NO_CREDENTIAL: CredentialId = CredentialId(Uuid::nil());

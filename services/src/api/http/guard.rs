@@ -1,5 +1,6 @@
 //! Around every request: its rate, its log line, its metrics, and the headers of every answer.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
@@ -62,7 +63,10 @@ pub async fn guard(
     let origins = &api.app.config.cors_origins;
     let origin = cors::listed_origin(&request, origins);
     let mut answer = if origin.is_some() && cors::is_preflight(&request) {
-        request.into_response(cors::preflight())
+        match api.limits.request(address(&api, &request)) {
+            Ok(()) => request.into_response(cors::preflight()),
+            Err(problem) => request.into_response(problem.error_response()),
+        }
     } else {
         match admit(&api, &request) {
             Ok(()) => next.call(request).await?.map_into_boxed_body(),
@@ -93,8 +97,11 @@ fn admit(api: &Api, request: &ServiceRequest) -> Result<(), Problem> {
         let problem = Problem::of(ProblemKind::Unavailable);
         return Err(problem.with_header(header::RETRY_AFTER, 1));
     }
-    let from = caller::address(request.peer_addr(), request.headers(), api.proxies());
-    api.limits.request(from)
+    api.limits.request(address(api, request))
+}
+
+fn address(api: &Api, request: &ServiceRequest) -> IpAddr {
+    caller::address(request.peer_addr(), request.headers(), api.proxies())
 }
 
 fn dress(answer: &mut ServiceResponse<BoxBody>, api: &Api, id: Option<&str>, page: bool) {

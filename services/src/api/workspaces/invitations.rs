@@ -27,6 +27,7 @@ use crate::api::http::precondition::{IfMatch, etag};
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
+use crate::api::workspaces::invited::invited_until;
 use crate::api::workspaces::members::role;
 use crate::api::{Api, ApiData};
 use crate::operations::email_addresses::owner;
@@ -91,6 +92,18 @@ async fn invite(
     let request = member.request(&caller, bytes);
     let (workspace, now) = (member.workspace, api.app.clock.now());
     let invitation = InvitationId(derived(request.command, "invitation"));
+    // Before the members are looked at: whoever was invited by this very request may be one by now.
+    if let Some(earlier) = api.app.executor.find_earlier(&request).await? {
+        let view = InvitationView {
+            invitation_id: invitation.0,
+            role: form.role,
+            invited_by: member.account.0,
+            expires_at: invited_until(&api, &earlier).await?,
+            email: member.needs(Right::ManageMembers).is_ok().then_some(form.email),
+        };
+        let at = format!("/v1/workspaces/{workspace}/invitations/{invitation}");
+        return Ok(created(at, &earlier, earlier.version(), view));
+    }
     let mut seen = named;
     for _ in 0..TRIES {
         let live = seen.state.live().ok_or(WorkspaceError::Unknown)?;

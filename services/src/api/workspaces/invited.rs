@@ -5,9 +5,11 @@ use chrono::{DateTime, Utc};
 use domain::privacy::{Label, WorkspaceName};
 use domain::workspace::{Invitation, Role, Workspace, WorkspaceCommand, WorkspaceError};
 use domain::{InvitationId, WorkspaceId};
-use infra::event_store::{Guard, Step};
+use infra::event_store::{Guard, Receipt, Step};
 use infra::keyring::LinkPurpose;
-use serde::Serialize;
+use infra::log::Feed;
+use infra::postgres::PgError;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -17,7 +19,7 @@ use crate::api::auth::path_resources::PathWorkspace;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::body::Body;
 use crate::api::http::idempotency::IdempotencyKey;
-use crate::api::http::problem::{Problem, ProblemView};
+use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
 use crate::api::http::routes::Routes;
 use crate::api::workspaces::acceptance::check_is_theirs;
 use crate::api::workspaces::invitations::address;
@@ -93,6 +95,8 @@ async fn decline(
     let (workspace, invitation) = named(&api, &link).await?;
     let mut request = signed_in.request(&caller, bytes);
     request.tenant = workspace.into();
+    // Nor does the workspace learn from its trail which account declines.
+    (request.actor, request.session) = (None, None);
     let loaded = PathWorkspace::load(&api, workspace).await?;
     let live = loaded.state.live().ok_or(WorkspaceError::InvitationGone)?;
     if let Some(open) = live.invitations.get(&invitation) {
@@ -109,6 +113,24 @@ async fn decline(
 async fn named(api: &Api, link: &LinkRequest) -> Result<(WorkspaceId, InvitationId), Problem> {
     let (of, id) = link.subject(api, LinkPurpose::AcceptInvitation).await?;
     Ok((WorkspaceId(of.0), InvitationId(id.0)))
+}
+
+/// Until when the invitation is open that an earlier call has appended.
+pub(super) async fn invited_until(api: &Api, earlier: &Receipt) -> Result<DateTime<Utc>, Problem> {
+    let positions: Vec<i64> = earlier.events().iter().map(|event| event.position).collect();
+    let client = api.app.pool.get().await.map_err(PgError::from)?;
+    let events = Feed::at(&client, &positions).await?;
+    let invited = events.iter().find(|event| event.event_type() == "workspace.member_invited");
+    let invited = invited.ok_or_else(|| Problem::of(ProblemKind::Internal))?;
+    let Invited { until } =
+        serde_json::from_str(invited.data()).map_err(|error| Problem::internal(&error))?;
+    Ok(until)
+}
+
+/// The part of the event that is asked for.
+#[derive(Deserialize)]
+struct Invited {
+    until: DateTime<Utc>,
 }
 
 /// The guard says that the address is still theirs when events are appended.

@@ -88,7 +88,8 @@ async fn change(
     }
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     let now = PathWorkspace::load(&api, member.workspace).await?;
-    let view = MemberView::unnamed(whom, now.role_of(whom)?);
+    // Where the request comes again, the member may have left since.
+    let view = MemberView::unnamed(whom, now.role_of(whom).unwrap_or(role));
     Ok(shown(StatusCode::OK, &receipt, now.version, view))
 }
 

@@ -71,16 +71,28 @@ async fn create(
     let workspace = WorkspaceId(derived(request.command, "workspace"));
     request.tenant = workspace.into();
     request.guards.push(signed_in.acts(false));
-    let creates =
-        WorkspaceCommand::Create { name: Personal::Clear(form.name), owner: signed_in.account };
+    let creates = WorkspaceCommand::Create {
+        name: Personal::Clear(form.name.clone()),
+        owner: signed_in.account,
+    };
     let step = Step::new::<Workspace>(workspace.0, creates);
     let opens = SeatCommand::Open { limit: api.app.config.seat_limit_default };
     let seats = Step::new::<SeatPool>(pool_stream(workspace), opens);
     let receipt = api.app.executor.execute(&request, &[step, seats]).await?;
     let location = format!("/v1/workspaces/{workspace}");
     let now = PathWorkspace::load(&api, workspace).await?;
-    let view = view(&api, &now, now.role_of(signed_in.account)?).await?;
-    Ok(created(location, &receipt, now.version, view))
+    let Ok(role) = now.role_of(signed_in.account) else {
+        // The request comes again, and the workspace is deleted, or the caller has left it.
+        let view = WorkspaceView {
+            workspace_id: workspace.0,
+            name: form.name,
+            role: Role::Owner,
+            members: 1,
+            deletion_due: None,
+        };
+        return Ok(created(location, &receipt, receipt.version(), view));
+    };
+    Ok(created(location, &receipt, now.version, view(&api, &now, role).await?))
 }
 
 #[derive(Serialize, ToSchema)]

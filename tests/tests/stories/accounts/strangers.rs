@@ -163,33 +163,3 @@ async fn what_a_stranger_is_refused_or_mailed_is_appended_after_the_answer() {
     }
     installation.mail(&ada.email, 2).await.token();
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_registration_that_nobody_verifies_is_erased_after_30_days() {
-    let installation = Installation::new().await;
-    let node = installation.node().await;
-    let [ada, bob, carol] = ["ada", "bob", "carol"].map(Person::named);
-    ada.settle(&node.client(), &installation).await;
-    let old = bob.register(&node.client()).await;
-    let young = carol.register(&node.client()).await;
-    for person in [&bob, &carol] {
-        person.sign_in(&node.client()).await.account().await;
-    }
-    assert!(node.stop().await.success());
-    let log = installation.log().await;
-    let passes = "update read_models.accounts_v3 set registered_at = registered_at
-        - case when account_id::text = $1 then interval '29 days' else interval '31 days' end";
-    assert_eq!(log.execute(passes, &[&young]).await.unwrap(), 3);
-
-    let node = installation.node().await;
-
-    until("it is erased", async || {
-        (installation.events("account.erasure_completed").await.len() == 1).then_some(())
-    })
-    .await;
-    bob.try_sign_in(&node.client()).await.expect(401);
-    ada.sign_in(&node.client()).await;
-    carol.sign_in(&node.client()).await;
-    assert_ne!(bob.register(&node.client()).await, old, "the address is free");
-    assert_eq!(installation.events("account.erasure_requested").await.len(), 1);
-}

@@ -63,6 +63,9 @@ async fn whoever_is_invited_declines_once_and_the_address_is_forgotten() {
     assert_eq!(open["items"], json!([]));
     let events = harness.events("workspace.invitation_declined").await;
     assert_eq!(events, [json!({ "invitation": id })]);
+    let unnamed = "select from event_log.events
+        where event_type = 'workspace.invitation_declined' and actor is null and session is null";
+    assert_eq!(harness.installation.log().await.query(unnamed, &[]).await.unwrap().len(), 1);
     let keyring = harness.installation.keyring().await;
     until("its key is erased", async || {
         let live = "select from keyring.keys where subject = $1 and wrapped is not null";
