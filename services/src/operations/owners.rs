@@ -34,8 +34,8 @@ pub enum OwnersError {
     )]
     OwnsTooMany,
     #[error(
-        "it is not known yet whether others depend on the account, since the projection of \
-         memberships is behind the log: try again, while a node runs"
+        "it is not known yet whether others depend on the account, since the projections of \
+         memberships and workspaces are behind the log: try again, while a node runs"
     )]
     ReadModelBehind,
     #[error(transparent)]
