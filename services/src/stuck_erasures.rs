@@ -44,6 +44,11 @@ impl StuckErasures {
         self.lock().get(&subject).is_some_and(|stuck| stuck.waits(now))
     }
 
+    /// For how long this process has known that it cannot go on.
+    pub fn stuck_for(&self, subject: SubjectId, now: DateTime<Utc>) -> TimeDelta {
+        self.lock().get(&subject).map_or(TimeDelta::zero(), |stuck| now - stuck.since)
+    }
+
     pub fn waiting(&self, now: DateTime<Utc>) -> Vec<SubjectId> {
         let mut stuck = self.lock();
         stuck.retain(|_, stuck| now - stuck.next_at < FORGOTTEN_AFTER);

@@ -50,6 +50,7 @@ const LOSE: &str = include_str!("lose.sql");
 const LOSE_ALL: &str = include_str!("lose_all.sql");
 const SET_ASIDE: &str = include_str!("set_aside.sql");
 const RESUME: &str = include_str!("resume.sql");
+const RESUME_CANCELLED: &str = include_str!("resume_cancelled.sql");
 const LIST_PAUSED: &str = include_str!("list_paused_workspaces.sql");
 /// So many tasks are changed by one statement.
 const AT_ONCE: i64 = 1000;
@@ -238,8 +239,8 @@ impl RunQueue {
         Ok(execute(&self.pool, LOSE, &values).await? == 1)
     }
 
-    /// Sets a claimed task aside that may not begin, unless it was launched, and others of its workspace that are
-    /// queued: no claim looks at them until [`Self::resume`].
+    /// Sets a claimed task aside that may not begin, and others of its workspace that are queued: no claim looks at them
+    /// until [`Self::resume`]. One that was launched is let go instead, and can be claimed again after some minutes.
     pub async fn set_aside(&self, run: RunId, lease: TaskLease) -> Result<(), PgError> {
         let (attempt, fence) = (signed(lease.attempt), fence(lease));
         let values: [&(dyn ToSql + Sync); 5] =
@@ -251,6 +252,11 @@ impl RunQueue {
     /// Queues again what was set aside of a workspace; returns how many tasks.
     pub async fn resume(&self, workspace: WorkspaceId) -> Result<u64, PgError> {
         self.all_batches(RESUME, workspace).await
+    }
+
+    /// Queues again what was set aside of a workspace, and cancelled by a node that does not know of it.
+    pub async fn resume_cancelled(&self, workspace: WorkspaceId) -> Result<u64, PgError> {
+        self.all_batches(RESUME_CANCELLED, workspace).await
     }
 
     /// At most `limit` workspaces of which tasks are set aside, in the order of their ids, after `after`.

@@ -9,6 +9,7 @@ use infra::event_store::{ExecuteError, Guard, LoadError};
 use infra::log::{Feed, FeedError};
 use infra::postgres::PgError;
 use projections::memberships::{Memberships, mine};
+use projections::workspaces::Workspaces;
 
 use crate::wiring::App;
 
@@ -33,8 +34,8 @@ pub enum OwnersError {
     )]
     OwnsTooMany,
     #[error(
-        "it is not known yet whether others depend on the account, since the projection of \
-         memberships is behind the log: try again, while a node runs"
+        "it is not known yet whether others depend on the account, since the projections of \
+         memberships and workspaces are behind the log: try again, while a node runs"
     )]
     ReadModelBehind,
     #[error(transparent)]
@@ -82,7 +83,10 @@ pub(super) async fn check_nobody_depends(
     account: AccountId,
 ) -> Result<Vec<Guard>, OwnersError> {
     let head = Feed::head(&app.pool.get().await.map_err(PgError::from)?).await?;
-    if !app.read_positions.wait_for::<Memberships>(&app.pool, head, WAIT).await? {
+    // The list leaves out a workspace that has no row yet.
+    if !app.read_positions.wait_for::<Memberships>(&app.pool, head, WAIT).await?
+        || !app.read_positions.wait_for::<Workspaces>(&app.pool, head, WAIT).await?
+    {
         return Err(OwnersError::ReadModelBehind);
     }
     let (mut after, mut owned, mut guards) = (None, 0, Vec::new());

@@ -6,6 +6,7 @@ use domain::workspace::{Workspace, WorkspaceCommand};
 use domain::{AccountId, WorkspaceId};
 use infra::postgres::PgError;
 use projections::memberships::Memberships;
+use projections::workspaces::Workspaces;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
@@ -24,9 +25,11 @@ pub(super) async fn remove_departed(app: App) -> Result<(), EraserError> {
     let last = client.query_one(LAST, &[]).await.and_then(|row| row.try_get(0));
     drop(client);
     let Some(last) = last.map_err(PgError::from)? else { return Ok(()) };
-    // This is read before the memberships: those that are read afterwards are not older.
-    let is_read = app.read_positions.wait_for::<Memberships>(&app.pool, last, Duration::ZERO);
-    let is_read = is_read.await?;
+    // This is read before the memberships: those that are read afterwards are not older. A projection that is built anew
+    // shows less than there is.
+    let (pool, positions) = (&app.pool, &app.read_positions);
+    let is_read = positions.wait_for::<Memberships>(pool, last, Duration::ZERO).await?
+        && positions.wait_for::<Workspaces>(pool, last, Duration::ZERO).await?;
     remove_all(&app).await?;
     if is_read {
         let client = app.pool.get().await.map_err(PgError::from)?;

@@ -8,6 +8,7 @@ mod tests;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::postgres::GenericClient;
 use prometheus::{IntCounterVec, IntGaugeVec};
@@ -78,6 +79,7 @@ impl Readers {
             unknown: HashMap::new(),
             unknown_gauge: metrics.reader_unknown_event.clone(),
             stood_still: HashMap::new(),
+            patience: HashMap::new(),
             restarts: metrics.reader_restarts.clone(),
             positions,
             running: HashMap::new(),
@@ -126,6 +128,9 @@ struct Node {
     unknown_gauge: IntGaugeVec,
     /// The readers that this node starts again, each with what it did.
     stood_still: HashMap<String, String>,
+    /// Where a reader was started again, and for how long it may stand still there from then on: what really takes
+    /// long ends at last.
+    patience: HashMap<String, (i64, Duration)>,
     restarts: IntCounterVec,
     ended: Arc<Notify>,
 }
@@ -218,8 +223,11 @@ impl Node {
     fn restart_what_stands(&mut self, seen: &Seen, head: i64) {
         for reader in &seen.readers {
             let Some(running) = self.running.get_mut(&reader.label) else { continue };
-            let at = (reader.position, head);
-            let Some(why) = running.stands_still(at, self.options.stands_still) else { continue };
+            let at = reader.position;
+            let patience = self.patience.get(&reader.label).filter(|(position, _)| *position == at);
+            let limit = patience.map_or(self.options.stands_still, |(_, limit)| *limit);
+            let Some(why) = running.stands_still((at, head), limit) else { continue };
+            self.patience.insert(reader.label.clone(), (at, limit.saturating_mul(2)));
             tracing::error!(reader = reader.label, why, "a reader stands still");
             self.restarts.with_label_values(&[name(&reader.label)]).inc();
             running.abort();

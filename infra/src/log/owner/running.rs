@@ -44,9 +44,14 @@ impl Running {
         let (position, head) = at;
         let stands = self.watched.stands(position, head);
         let activity = self.activity.look();
+        // One that fails says so with each attempt, unless an attempt hangs.
+        let fails = activity.error.is_some() && activity.lasts < limit;
         // Its checkpoint stays where it is while a long stream is released.
-        let releases = activity.stage == ReaderStage::Parked && activity.lasts < limit;
-        if stands < limit || self.stops_by.is_some() || activity.error.is_some() || releases {
+        if activity.stage == ReaderStage::Parked && activity.lasts < limit {
+            self.watched = Watched::new(position);
+            return None;
+        }
+        if stands < limit || self.stops_by.is_some() || fails {
             return None;
         }
         let seconds = stands.as_secs();
@@ -82,5 +87,22 @@ impl Running {
         if timeout_at(by, &mut self.ended).await.is_err() {
             self.task.abort();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_error_excuses_no_reader_that_hangs_since() {
+        let activity = Arc::<Activity>::default();
+        activity.fail("no answer".to_owned());
+        let ((stop, _stopped), (_end, ended)) = (watch::channel(false), oneshot::channel());
+        let (task, watched) = (tokio::spawn(async {}).abort_handle(), Watched::new(1));
+        let mut running = Running { stop, ended, task, stops_by: None, watched, activity };
+
+        assert_eq!(running.stands_still((1, 2), Duration::from_mins(1)), None);
+        assert!(running.stands_still((1, 2), Duration::ZERO).is_some());
     }
 }

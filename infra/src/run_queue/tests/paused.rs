@@ -38,6 +38,23 @@ async fn a_task_that_was_launched_or_belongs_to_another_is_not_set_aside() {
     let mut states = given.states().await;
     states.sort();
     assert_eq!(states, ["queued", "running"]);
+    assert_eq!(given.claimed(9, WIDE).await, [11], "what was launched is looked at later");
+    given.cancel(10).await;
+    assert_eq!(given.claimed(9, WIDE).await, [10]);
+}
+
+#[tokio::test]
+async fn what_an_older_node_cancels_while_it_is_set_aside_is_queued() {
+    let (given, first) = given_one_of(2).await;
+    given.queue.set_aside(first.run, first.lease).await.unwrap();
+    let cancel = "update working.run_tasks set cancel = true where run_id = $1";
+    given.pool.get().await.unwrap().execute(cancel, &[&first.run.0]).await.unwrap();
+
+    assert_eq!(given.queue.resume_cancelled(first.workspace).await.unwrap(), 1);
+
+    let mut states = given.states().await;
+    states.sort();
+    assert_eq!(states, ["paused", "queued"]);
 }
 
 #[tokio::test]

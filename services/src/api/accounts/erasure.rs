@@ -228,11 +228,11 @@ const OF_WORKSPACE: &str = "The keys that opened this workspace's data are destr
     backup_proven_at is set. A copy of a whole machine made before, root key included, is not \
     reached; nor are servers that were reached from it, or mail that was delivered.";
 
-const OF_WORKSPACE_AND_ITS_RUNS: &str = "What ran on this workspace's servers was ended, but for the \
-    runs in runs_not_ended. The keys that opened its data are destroyed in the live keyring, and its working \
-    rows are deleted. Copies of the keyring made before open nothing once backup_proven_at is set. A copy of \
-    a whole machine made before, root key included, is not reached; nor is what runs have done and left on \
-    servers, or mail that was delivered.";
+const OF_WORKSPACE_AND_ITS_RUNS: &str = "Of the runs on this workspace's servers that Lethe still \
+    followed, those that were not ended are in runs_not_ended. The keys that opened the workspace's data are \
+    destroyed in the live keyring, and its working rows are deleted. Copies of the keyring made before open \
+    nothing once backup_proven_at is set. A copy of a whole machine made before, root key included, is not \
+    reached; nor is what runs have done and left on servers, or mail that was delivered.";
 
 const STATEMENT: &str = "The keys that opened this person's data are destroyed in the live \
     keyring. Copies of the keyring made before open nothing once backup_proven_at is set. A copy \

@@ -10,6 +10,8 @@ use crate::wiring::App;
 
 /// So long a server that is away is waited for, from the fence on.
 pub(crate) const ENDED_WITHIN: TimeDelta = TimeDelta::hours(1);
+/// So long this process tries it, at the least: the nodes may have been down for the rest of it.
+pub(crate) const TRIED_FOR: TimeDelta = TimeDelta::minutes(10);
 /// So many are recorded as left.
 const LISTED_MAX: i64 = 1000;
 
@@ -26,7 +28,9 @@ pub(super) async fn end(app: &App, entry: &ErasureEntry) -> Result<bool, EraserE
         return Ok(true);
     }
     app.run_queue.end_of_workspace(workspace).await?;
-    let is_over = entry.fenced_at.is_none_or(|at| app.clock.now() - at >= ENDED_WITHIN);
+    let now = app.clock.now();
+    let is_over = entry.fenced_at.is_some_and(|at| now - at >= ENDED_WITHIN)
+        && app.stuck_erasures.stuck_for(entry.subject, now) >= TRIED_FOR;
     if !is_over {
         return Ok(false);
     }

@@ -21,6 +21,9 @@ type Key = (RunId, ServerId, u32);
 /// How long attempts may take to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
+/// So seldom this node looks at every workspace that waits.
+const WHOLE_ROUND_EVERY: Duration = Duration::from_secs(5);
+
 struct Slot {
     task: HeldTask,
     reached: Arc<AtomicBool>,
@@ -37,6 +40,8 @@ struct State {
     round: ClaimRound,
     /// The round goes on at once, until every workspace that waits has been looked at.
     is_whole: bool,
+    /// When the last whole round began.
+    whole_at: Option<Instant>,
 }
 
 #[derive(Clone)]
@@ -57,6 +62,7 @@ impl Attempts {
             stopped: false,
             round: ClaimRound::default(),
             is_whole: false,
+            whole_at: None,
         };
         let (wake, may_be_free) = (wake.clone(), may_be_free.clone());
         Self { app: app.clone(), state: Arc::new(Mutex::new(state)), wake, may_be_free }
@@ -69,20 +75,22 @@ impl Attempts {
     /// Claims tasks up to the node's limit. `true`: there may be more.
     pub async fn claim(&self) -> Result<bool, PgError> {
         let limits = limits(&self.app);
-        let (free, mut round) = {
+        let (free, mut round, may_begin) = {
             let mut state = self.state();
             if state.remove_ended() {
                 self.may_be_free.store(true, Ordering::Relaxed);
             }
             let taken = u32::try_from(state.slots.len()).unwrap_or(u32::MAX);
-            (limits.per_node.saturating_sub(taken), state.round)
+            let free = limits.per_node.saturating_sub(taken);
+            (free, state.round, state.may_begin_round())
         };
         if free == 0 {
             return Ok(false);
         }
-        let begins_anew = self.may_be_free.swap(false, Ordering::Relaxed);
+        let begins_anew = may_begin && self.may_be_free.swap(false, Ordering::Relaxed);
         if begins_anew {
             round.begin_here();
+            self.state().whole_at = Some(Instant::now());
         }
         // Small batches, so that other nodes get a share of the queue.
         let limit = free.min(8);
@@ -112,6 +120,10 @@ impl Attempts {
             // What they kept from being started is free.
             if state.remove_ended() {
                 self.may_be_free.store(true, Ordering::Relaxed);
+                self.wake.notify_one();
+            }
+            // A round that was wished for too early.
+            if state.may_begin_round() && self.may_be_free.load(Ordering::Relaxed) {
                 self.wake.notify_one();
             }
             if state.slots.is_empty() {
@@ -177,6 +189,10 @@ impl State {
             key
         });
         self.slots.insert(key, Slot { task: held_task, reached, cancel, abort });
+    }
+
+    fn may_begin_round(&self) -> bool {
+        self.whole_at.is_none_or(|at| at.elapsed() >= WHOLE_ROUND_EVERY)
     }
 
     /// Deletes the attempts that have ended. `false`: there was none.

@@ -126,6 +126,32 @@ async fn a_departure_stays_while_a_membership_may_not_be_shown_yet() {
 }
 
 #[tokio::test]
+async fn a_departure_stays_while_a_workspace_is_not_shown() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let (ada, bob) = (AccountId(app.ids.uuid()), AccountId(app.ids.uuid()));
+    shared(&app, ada, bob).await;
+    project(&app).await;
+    raise_fence(&app, SubjectKind::Account, bob.into()).await.unwrap();
+    let admin = connect_one(&harness.databases.log_url, &ConnectOptions::default()).await.unwrap();
+    admin.batch_execute("delete from read_models.workspaces_v2").await.unwrap();
+
+    remove_departed(app.clone()).await.unwrap();
+    assert_eq!(count(&app, OUTSTANDING).await, 1, "a missing row says nothing");
+
+    let park = "delete from read_models.memberships;
+        insert into readers.parked (reader, version, stream_id, from_position, error)
+        values ('workspaces', 2, gen_random_uuid(), 1, '')";
+    admin.batch_execute(park).await.unwrap();
+    remove_departed(app.clone()).await.unwrap();
+    assert_eq!(count(&app, OUTSTANDING).await, 1, "its stream is parked");
+
+    admin.batch_execute("delete from readers.parked").await.unwrap();
+    remove_departed(app.clone()).await.unwrap();
+    assert_eq!(count(&app, OUTSTANDING).await, 0);
+}
+
+#[tokio::test]
 async fn what_acts_for_an_erased_person_ends_also_where_the_workspace_is_being_deleted() {
     let harness = Harness::new().await;
     let app = harness.node().await;

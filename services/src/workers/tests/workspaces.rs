@@ -6,7 +6,7 @@ use domain::{InvitationId, RunId, ServerId, WorkspaceId};
 use infra::keyring::{ErasureState, OpenError, RunLeft};
 
 use super::super::after_restore::replay_ledger;
-use super::super::eraser::runs::ENDED_WITHIN;
+use super::super::eraser::runs::{ENDED_WITHIN, TRIED_FOR};
 use super::super::eraser::{Eraser, erase_due};
 use super::super::runner::resume_forgotten;
 use super::super::sweeps;
@@ -170,6 +170,11 @@ async fn a_workspace_keeps_its_keys_until_its_runs_are_ended_or_an_hour_is_over(
     assert_eq!(entry(ended).await.runs_left, Some(vec![]));
     assert_eq!(entry(away).await.state, ErasureState::Fenced);
     harness.clock.advance(ENDED_WITHIN);
+    // As after a restart: nobody may have tried it in this hour.
+    app.stuck_erasures.went_on(away.into());
+    erase_due(app.clone()).await.unwrap();
+    assert_eq!(entry(away).await.state, ErasureState::Fenced);
+    harness.clock.advance(TRIED_FOR);
     erase_due(app.clone()).await.unwrap();
     assert_eq!(entry(away).await.state, ErasureState::Completed);
     assert_eq!(entry(away).await.runs_left, Some(vec![left]));

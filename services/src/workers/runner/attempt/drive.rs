@@ -103,20 +103,22 @@ impl Attempt {
         }
     }
 
-    /// Kills the processes of the previous attempt, which may be lost but running, so that no two attempts
+    /// Kills the processes of the attempts before, which may be lost but running, so that no two attempts
     /// run at the same time.
     async fn kill_previous(&self, connection: &Connection) -> Result<(), AttemptError> {
-        let previous = TaskId { attempt: self.id.attempt - 1, ..self.id };
-        match task::kill(connection, &previous, GRACE).await {
-            Ok(_) => {
-                if let Err(error) = task::remove(connection, &previous).await {
-                    name_left(&previous, &error.to_string());
+        for attempt in (1..self.id.attempt).rev() {
+            let previous = TaskId { attempt, ..self.id };
+            match task::kill(connection, &previous, GRACE).await {
+                Ok(_) => {
+                    if let Err(error) = task::remove(connection, &previous).await {
+                        name_left(&previous, &error.to_string());
+                    }
                 }
-                Ok(())
+                Err(TaskError::Missing) => {}
+                Err(error) => return Err(error.into()),
             }
-            Err(TaskError::Missing) => Ok(()),
-            Err(error) => Err(error.into()),
         }
+        Ok(())
     }
 
     /// Probes the server for a lost command: it may still run, or have ended.
