@@ -1,6 +1,7 @@
 //! One row of a projection as the log has it: with the events that its reader has not come to yet.
 
 use tokio_postgres::Row as SqlRow;
+use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
 use super::any_projection::table_name;
@@ -27,11 +28,18 @@ pub async fn read_through<P: Projection>(
     stream: Uuid,
 ) -> Result<Option<P::Row>, FeedError> {
     let client = pool.get().await.map_err(PgError::from)?;
-    let found = client.prepare_cached(&filled::<P>()).await?;
-    let found = client.query_one(&found, &[key.sql(), &stream]).await?;
-    let held: Option<i64> = found.try_get("position")?;
-    let last: Option<i64> = found.try_get(P::Row::columns().len())?;
-    let row = held.map(|_| P::Row::read(&found)).transpose()?;
+    let (mut held, mut last, mut row) = (None::<i64>, None::<i64>, None);
+    match client.prepare_cached(&filled::<P>()).await {
+        Ok(find) => {
+            let found = client.query_one(&find, &[key.sql(), &stream]).await?;
+            held = found.try_get("position")?;
+            last = found.try_get(P::Row::columns().len())?;
+            row = held.map(|_| P::Row::read(&found)).transpose()?;
+        }
+        // No reader has made the table yet.
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {}
+        Err(error) => return Err(error.into()),
+    }
     if held.zip(last).is_some_and(|(held, last)| held >= last) {
         return Ok(row);
     }

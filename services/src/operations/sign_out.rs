@@ -124,14 +124,14 @@ impl SignOut {
             ..request.clone()
         };
         let closes = SessionCommand::CloseIfOpen { reason: self.reason };
-        let steps = sessions.iter().map(|of| Step::new::<Session>(of.0, closes.clone()));
-        let steps: Vec<Step> = steps.collect();
-        let receipt = app.executor.execute(&close, &steps).await?;
+        let closings = sessions.iter().map(|of| Step::new::<Session>(of.0, closes.clone()));
+        let closings: Vec<Step> = closings.collect();
+        let receipt = app.executor.execute(&close, &closings).await?;
         failpoint!(SessionsClosed);
         // The row of a sign-in that was on its way has no closing event: if it is opened still, the session
         // closer appends that.
         let streams = receipt.events().iter().map(|event| event.stream);
-        let closed: Vec<SessionId> = streams.map(SessionId).collect();
-        Ok(app.sessions.closed(&closed).await?)
+        let ended: Vec<SessionId> = streams.map(SessionId).collect();
+        Ok(app.sessions.closed(&ended).await?)
     }
 }

@@ -1,6 +1,7 @@
 //! The API tokens that act for a person, in every workspace.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use actix_web::HttpResponse;
@@ -87,8 +88,8 @@ async fn of_account(api: &Api, account: AccountId) -> Result<Vec<OwnTokenView>, 
     let rows = api.app.api_tokens.of_account(account).await?;
     let mut workspaces = BTreeMap::new();
     for row in &rows {
-        if !workspaces.contains_key(&row.workspace) {
-            workspaces.insert(row.workspace, load(api, row.workspace).await?);
+        if let Entry::Vacant(place) = workspaces.entry(row.workspace) {
+            place.insert(load(api, row.workspace).await?);
         }
     }
     let mut views = Vec::with_capacity(rows.len());

@@ -18,7 +18,7 @@ pub type Of = Option<AccountId>;
 
 /// Those that are recorded by their number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Count {
+pub struct Sum {
     pub from: DateTime<Utc>,
     pub until: DateTime<Utc>,
     pub count: u64,
@@ -34,12 +34,12 @@ pub struct Counts {
 #[derive(Default)]
 struct Attempts {
     one_by_one: u32,
-    others: Option<Count>,
+    others: Option<Sum>,
 }
 
 impl Counts {
     /// What was counted in an hour that is over. Call it before the next attempt is looked at.
-    pub fn take_past(&mut self, now: DateTime<Utc>) -> Vec<(Of, Count)> {
+    pub fn take_past(&mut self, now: DateTime<Utc>) -> Vec<(Of, Sum)> {
         let hour = now.timestamp().div_euclid(HOUR_SECONDS);
         if hour == self.hour {
             return Vec::new();
@@ -49,7 +49,7 @@ impl Counts {
     }
 
     /// All that was counted.
-    pub fn take(&mut self) -> Vec<(Of, Count)> {
+    pub fn take(&mut self) -> Vec<(Of, Sum)> {
         let all = std::mem::take(&mut self.of);
         all.into_iter().filter_map(|(of, attempts)| Some((of, attempts.others?))).collect()
     }
@@ -72,7 +72,7 @@ impl Counts {
     pub fn count(&mut self, of: Of, now: DateTime<Utc>) {
         let is_known = self.of.len() < ACCOUNTS_MAX || self.of.contains_key(&of);
         let attempts = self.of.entry(of.filter(|_| is_known)).or_default();
-        let counted = attempts.others.get_or_insert(Count { from: now, until: now, count: 0 });
+        let counted = attempts.others.get_or_insert(Sum { from: now, until: now, count: 0 });
         counted.until = counted.until.max(now);
         counted.count += 1;
     }
@@ -106,7 +106,7 @@ mod tests {
 
             assert_eq!(counts.take_past(at(9)), [], "the hour goes on");
             let count = 501 - u64::from(max);
-            let counted = Count { from: at(0), until: at(9), count };
+            let counted = Sum { from: at(0), until: at(9), count };
             assert_eq!(counts.take_past(at(60)), [(of, counted)]);
             assert!(counts.is_one_of_few(of, at(60)), "in the next hour");
             assert_eq!(counts.take(), []);

@@ -35,7 +35,7 @@ pub struct Appending {
 }
 
 enum Job {
-    RefusedSignIn(RefusedSignIn),
+    RefusedSignIn(Box<RefusedSignIn>),
     Append(Box<(Request, Step)>),
 }
 
@@ -70,7 +70,7 @@ impl AfterAnswer {
 
 impl Place {
     pub fn refused_sign_in(self, refused: RefusedSignIn) {
-        self.0.send(Job::RefusedSignIn(refused));
+        self.0.send(Job::RefusedSignIn(Box::new(refused)));
     }
 
     /// What is refused is left out.

@@ -10,7 +10,7 @@ use infra::event_store::{ExecuteError, Request, Step};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 
-use super::counts::{Count, Counts, Of};
+use super::counts::{Counts, Of, Sum};
 use super::{Job, RefusedSignIn};
 use crate::wiring::App;
 
@@ -54,7 +54,7 @@ struct Recorder {
 impl Recorder {
     async fn append(&mut self, job: Job) {
         match job {
-            Job::RefusedSignIn(refused) => self.refused_sign_in(refused).await,
+            Job::RefusedSignIn(refused) => self.refused_sign_in(*refused).await,
             Job::Append(job) => {
                 let (request, step) = *job;
                 if let Err(error) = again(&self.app, &request, &step).await {
@@ -71,18 +71,12 @@ impl Recorder {
         if !self.counts.is_one_of_few(of, now) {
             return;
         }
-        let step = match of {
-            Some(account) => {
-                let reason = LoginRefusal::WrongPassword;
-                Step::new::<Account>(
-                    account.0,
-                    AccountCommand::FailLogin { reason, ip, user_agent },
-                )
-            }
-            None => {
-                let refuses = StrangersCommand::RefuseSignIn { ip, user_agent };
-                Step::new::<Strangers>(STRANGERS, refuses)
-            }
+        let step = if let Some(account) = of {
+            let reason = LoginRefusal::WrongPassword;
+            Step::new::<Account>(account.0, AccountCommand::FailLogin { reason, ip, user_agent })
+        } else {
+            let refusal = StrangersCommand::RefuseSignIn { ip, user_agent };
+            Step::new::<Strangers>(STRANGERS, refusal)
         };
         if let Err(error) = again(&self.app, &request, &step).await {
             tracing::warn!(%error, "a refused sign-in was not recorded: it is counted");
@@ -125,16 +119,13 @@ impl Recorder {
         }
     }
 
-    fn counted(&self, of: Of, Count { from, until, count }: Count) -> (Request, Step) {
-        let (tenant, step) = match of {
-            Some(AccountId(account)) => {
-                let counts = AccountCommand::CountFailedLogins { from, until, count };
-                (TenantId(account), Step::new::<Account>(account, counts))
-            }
-            None => {
-                let counts = StrangersCommand::CountRefusedSignIns { from, until, count };
-                (TenantId(STRANGERS), Step::new::<Strangers>(STRANGERS, counts))
-            }
+    fn counted(&self, of: Of, Sum { from, until, count }: Sum) -> (Request, Step) {
+        let (tenant, step) = if let Some(AccountId(account)) = of {
+            let sum = AccountCommand::CountFailedLogins { from, until, count };
+            (TenantId(account), Step::new::<Account>(account, sum))
+        } else {
+            let sum = StrangersCommand::CountRefusedSignIns { from, until, count };
+            (TenantId(STRANGERS), Step::new::<Strangers>(STRANGERS, sum))
         };
         (Request::new(tenant, CommandId(self.app.ids.uuid())), step)
     }

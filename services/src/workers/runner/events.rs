@@ -23,7 +23,7 @@ pub(super) async fn dispatched(app: &App, task: &Task, begins: bool) -> Result<(
 /// # Errors
 /// `Paused`: the deletion of the workspace is requested.
 pub(super) async fn may_begin(app: &App, task: &Task) -> Result<(), AttemptError> {
-    app.executor.check(&[workspace_guard(task)]).await.map_err(refused)
+    app.executor.check(&[workspace_guard(task)]).await.map_err(|error| refused(&error))
 }
 
 fn workspace_guard(task: &Task) -> Guard {
@@ -117,22 +117,24 @@ async fn append_guarded(
     match command.execute(&app.executor, |_| false).await {
         Ok(Some(_)) => Ok(()),
         Ok(None) => Err(AttemptError::Erased),
-        Err(error) => Err(refused(error)),
+        Err(error) => Err(refused(&error)),
     }
 }
 
-fn refused(error: ExecuteError) -> AttemptError {
-    match error {
-        ExecuteError::Refused(Refused::Run(
-            RunError::Fenced | RunError::OtherAttempt | RunError::OtherServer,
-        )) => AttemptError::LeaseLost,
-        ExecuteError::Refused(Refused::Workspace(WorkspaceError::DeletionRequested)) => {
-            AttemptError::Paused
-        }
-        ExecuteError::Refused(Refused::Workspace(WorkspaceError::Unknown))
-        // Its task is marked as to be ended, and nobody has cancelled it: its workspace is fenced, and comes to its end.
-        | ExecuteError::Refused(Refused::Run(RunError::NotCancelled)) => AttemptError::Erased,
+fn refused(error: &ExecuteError) -> AttemptError {
+    let ExecuteError::Refused(reason) = error else { return AttemptError::internal(error) };
+    if let Refused::Run(RunError::Fenced | RunError::OtherAttempt | RunError::OtherServer) = reason
+    {
+        AttemptError::LeaseLost
+    } else if let Refused::Workspace(WorkspaceError::DeletionRequested) = reason {
+        AttemptError::Paused
+    } else if let Refused::Workspace(WorkspaceError::Unknown)
+    | Refused::Run(RunError::NotCancelled) = reason
+    {
+        // Where nobody has cancelled what is marked as to be ended, its workspace is fenced, and comes to its end.
+        AttemptError::Erased
+    } else {
         // Another node may have appended it: the attempt loads the run again.
-        error => AttemptError::internal(&error),
+        AttemptError::internal(error)
     }
 }

@@ -254,11 +254,10 @@ async fn the_trail_and_its_export_let_the_same_events_through_each_filter() {
         (vec![id("stream"), id("actor")], true),
         (vec![id("stream"), id("tenant")], true),
         (vec![id("stream"), event_type], true),
-        (vec![id("stream"), from.clone()], true),
-        (vec![id("stream"), to.clone()], true),
+        (vec![id("stream"), from], true),
+        (vec![id("stream"), to], true),
         (vec![id("stream"), after], true),
         (vec![id("stream"), nobody], false),
-        (vec![from, to], false),
     ] {
         let filters: Vec<_> = filters.into_iter().chain([before.clone()]).collect();
         let wanted = all.iter().filter(|event| filters.iter().all(|it| lets_through(event, it)));
