@@ -140,12 +140,12 @@ async fn list(
     least.reached::<AuditTrail>(&api).await?;
     let scope = serde_json::to_string(&filter).map_err(|error| Problem::internal(&error))?;
     let scope = format!("/v1/workspaces/audit-events{scope}");
-    let pages = Cursors { keys: &api.app.keyring.request_macs, of: member.tenant(), scope };
+    let signed = Cursors { keys: &api.app.keyring.request_macs, of: member.tenant(), scope };
     let pool = &api.app.pool;
     // Whoever has a cursor can read what it holds.
     let last = match paging.cursor {
         Some(cursor) => {
-            let (stream, version) = pages.read::<(Uuid, i64)>(&cursor).await?;
+            let (stream, version) = signed.read::<(Uuid, i64)>(&cursor).await?;
             let position = position_of(pool, stream, version).await?;
             Some(position.ok_or_else(|| Problem::of(ProblemKind::BadCursor))?)
         }
@@ -155,7 +155,7 @@ async fn list(
     let found = found.map_err(|error| Problem::unavailable(&error))?;
     let events: Result<Vec<_>, _> = found.iter().map(WorkspaceEvent::recorded).collect();
     let events = events.map_err(|error| Problem::internal(&error))?;
-    let page = pages.page(events, paging.limit, |event| (event.stream, event.version)).await?;
+    let page = signed.page(events, paging.limit, |event| (event.stream, event.version)).await?;
     Ok(HttpResponse::Ok().json(page))
 }
 
