@@ -87,8 +87,8 @@ mod tests {
 
     const NOBODYS: Of = None;
 
-    fn account(number: u128) -> Of {
-        Some(AccountId(Uuid::from_u128(number)))
+    fn account(number: u128) -> AccountId {
+        AccountId(Uuid::from_u128(number))
     }
 
     fn at(minutes: i64) -> DateTime<Utc> {
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn some_are_recorded_one_by_one_and_the_others_by_their_number() {
-        for (of, max) in [(account(1), ONE_BY_ONE), (NOBODYS, ONE_BY_ONE_OF_STRANGERS)] {
+        for (of, max) in [(Some(account(1)), ONE_BY_ONE), (NOBODYS, ONE_BY_ONE_OF_STRANGERS)] {
             let mut counts = Counts::default();
             assert_eq!(counts.take_past(at(0)), []);
             let few = (0..500).filter(|_| counts.is_one_of_few(of, at(0))).count();
@@ -117,7 +117,7 @@ mod tests {
     fn accounts_are_told_apart_and_strangers_are_not() {
         let mut counts = Counts::default();
         for number in 0..20 {
-            assert!(counts.is_one_of_few(account(number), at(0)));
+            assert!(counts.is_one_of_few(Some(account(number)), at(0)));
             assert!(counts.is_one_of_few(NOBODYS, at(0)));
         }
         assert!(!counts.is_one_of_few(NOBODYS, at(0)));
@@ -127,8 +127,10 @@ mod tests {
     fn attempts_at_more_accounts_than_are_told_apart_are_counted_all_the_same() {
         let mut counts = Counts::default();
         let all = 0..70_000_u128;
-        let few =
-            all.clone().filter(|number| counts.is_one_of_few(account(*number), at(0))).count();
+        let few = all
+            .clone()
+            .filter(|number| counts.is_one_of_few(Some(account(*number)), at(0)))
+            .count();
         assert_eq!(few, ACCOUNTS_MAX);
         let [(NOBODYS, counted)] = counts.take()[..] else { panic!("others are counted as one") };
         assert_eq!(counted.count, 70_000 - 65_536);

@@ -32,7 +32,10 @@ async fn in_the_grace_of_a_deletion_what_begins_something_is_refused_and_what_en
     delete.json(asks).send().await.expect(202);
 
     let (mut read, mut refused, mut ended) = (0, 0, 0);
-    for operation in operations_of_workspaces(&node.client()).await {
+    // What is read first is not yet ended.
+    let mut operations = operations_of_workspaces(&node.client()).await;
+    operations.sort_by_key(|operation| operation.method != Method::GET);
+    for operation in operations {
         let path = operation.filled(|name| ada.things[name].clone());
         if operation.method == Method::GET {
             let answer = ada.session.get(&path).await;

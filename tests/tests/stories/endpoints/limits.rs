@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use futures_util::future::join_all;
+use reqwest::Method;
 use serde_json::json;
 use tests::{Answer, Client, Installation, Person, create_workspace};
 
@@ -13,10 +14,13 @@ use super::tenant::issue_token;
 
 /// More than any limit lets through at once.
 const TURNS: u8 = 20;
+/// Of a site whose pages may use the API.
+const ORIGIN: &str = "https://app.example";
 
 /// What is limited, and by which setting.
-const CASES: [(&str, &str); 15] = [
+const CASES: [(&str, &str); 16] = [
     ("requests of a network", "address_requests_per_second"),
+    ("preflights of a network", "address_requests_per_second"),
     ("requests of a session", "account_requests_per_second"),
     ("requests of a token", "account_requests_per_second"),
     ("sign-ins of a network", "sign_ins_per_minute"),
@@ -71,6 +75,11 @@ impl Caller {
         let sign_in = |email: &str| json!({ "email": email, "password": "not the right one" });
         match what {
             "requests of a network" => anybody.get("/v1/roles").await,
+            "preflights of a network" => {
+                let page = anybody.saying("Origin", ORIGIN);
+                let page = page.saying("Access-Control-Request-Method", "GET");
+                page.call(Method::OPTIONS, "/v1/roles").send().await
+            }
             "requests of a session" => moving.get("/v1/me/sessions").await,
             "requests of a token" => from(&self.token, &other).get(&self.workspace).await,
             "sign-ins of a network" => anybody.post("/v1/sessions", sign_in(&unknown)).await,
@@ -123,7 +132,8 @@ async fn every_limit_is_reached_where_it_is_asked_for_and_stops_nobody_else() {
     }
     let settings: std::collections::BTreeSet<_> = CASES.iter().map(|case| case.1).collect();
     for setting in settings {
-        let node = installation.node_with(&[(setting, "1"), ("trusted_proxies", "1")]).await;
+        let settings = [(setting, "1"), ("trusted_proxies", "1"), ("cors_origins", ORIGIN)];
+        let node = installation.node_with(&settings).await;
         let node = (node.client(), node);
         let cases = CASES.iter().enumerate().filter(|(_, case)| case.1 == setting);
         for (case, (what, _)) in cases {
@@ -240,7 +250,7 @@ fn every_place_that_asks_a_limit_has_a_case() {
         ("link", 1),
         ("mail", 4),
         ("registration", 1),
-        ("request", 1),
+        ("request", 2),
         ("server_check", 2),
         ("sign_in", 1),
         ("signed_in", 1),
