@@ -140,22 +140,22 @@ async fn list(
     least.reached::<AuditTrail>(&api).await?;
     let scope = serde_json::to_string(&filter).map_err(|error| Problem::internal(&error))?;
     let scope = format!("/v1/workspaces/audit-events{scope}");
-    let signed = Cursors { keys: &api.app.keyring.request_macs, of: member.tenant(), scope };
+    let cursors = Cursors { keys: &api.app.keyring.request_macs, of: member.tenant(), scope };
     let pool = &api.app.pool;
     // Whoever has a cursor can read what it holds.
-    let last = match paging.cursor {
+    let after = match paging.cursor {
         Some(cursor) => {
-            let (stream, version) = signed.read::<(Uuid, i64)>(&cursor).await?;
+            let (stream, version) = cursors.read::<(Uuid, i64)>(&cursor).await?;
             let position = position_of(pool, stream, version).await?;
             Some(position.ok_or_else(|| Problem::of(ProblemKind::BadCursor))?)
         }
         None => None,
     };
-    let found = find(pool, member.workspace, &filter, last, paging.limit + 1).await;
+    let found = find(pool, member.workspace, &filter, after, paging.limit + 1).await;
     let found = found.map_err(|error| Problem::unavailable(&error))?;
     let events: Result<Vec<_>, _> = found.iter().map(WorkspaceEvent::recorded).collect();
     let events = events.map_err(|error| Problem::internal(&error))?;
-    let page = signed.page(events, paging.limit, |event| (event.stream, event.version)).await?;
+    let page = cursors.page(events, paging.limit, |event| (event.stream, event.version)).await?;
     Ok(HttpResponse::Ok().json(page))
 }
 
