@@ -26,8 +26,6 @@ impl Drill {
         let settings = [
             ("database_url", log.as_str()),
             ("keyring_url", &keyring),
-            // As in the other drill.
-            ("copy_dir", ""),
             ("egress_allow", "127.0.0.1/32:*"),
             ("monitor_seconds", "0"),
             ("seat_lease_seconds", "3600"),
