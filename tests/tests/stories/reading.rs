@@ -39,8 +39,8 @@ async fn what_was_made_is_there() {
     for turn in 0..TURNS {
         let run = json!({ "command": "true", "servers": [given.server] });
         let made = ada.post_once(&given.path("runs"), run).await.expect(201);
-        let shown = shows(made.header("location").unwrap()).await;
-        assert_eq!((shown.field("/state"), shown.etag()), ("queued".to_owned(), made.etag()));
+        let found = shows(made.header("location").unwrap()).await;
+        assert_eq!((found.field("/state"), found.etag()), ("queued".to_owned(), made.etag()));
         let cancel = format!("{}/cancel", made.header("location").unwrap());
         let cancelled = ada.post(&cancel, json!({})).await.expect(202);
         assert_eq!(cancelled.field("/state"), "cancelled", "{turn}");

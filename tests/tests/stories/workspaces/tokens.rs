@@ -325,9 +325,9 @@ async fn a_token_needs_the_password_in_an_old_session_and_for_more_than_90_days(
     let once = harness.ada.saying("Idempotency-Key", "of-a-year");
     let long = once.post(&path, asked(365, Some(&password))).await.expect(201);
 
-    let log = harness.installation.log().await;
+    let database = harness.installation.log().await;
     let older = "update working.sessions set opened_at = opened_at - interval '11 minutes'";
-    assert!(log.execute(older, &[]).await.unwrap() > 0);
+    assert!(database.execute(older, &[]).await.unwrap() > 0);
     // It has not looked at the session yet.
     let ada = harness.ada.at(second.api());
     let needed = ada.post(&path, asked(1, None)).await.expect(403);
