@@ -36,7 +36,7 @@ async fn what_runs_is_ended_before_the_keys_of_its_workspace_are_erased() {
 
     assert_eq!(sleeping(&harness, "sleep 36"), 0);
     assert_eq!(proof.json()["certificate"]["runs_not_ended"], json!([]));
-    assert!(proof.field("/certificate/statement").contains("was ended"));
+    assert!(proof.field("/certificate/statement").contains("were not ended are in runs_not_ended"));
 }
 
 #[tokio::test]
