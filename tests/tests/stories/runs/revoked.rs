@@ -106,7 +106,7 @@ async fn a_log_as_text_breaks_off_when_its_reader_may_not_read_it_any_more() {
     let _alone = tests::alone().await;
     let (harness, node) = RunHarness::new().await;
     let run = harness.start("head -c 30000000 /dev/zero | tr '\\0' a | fold -w 1000").await;
-    harness.ended(&run, Duration::from_secs(60)).await;
+    harness.ended(&run, Duration::from_mins(1)).await;
     let path = harness.path(&harness.log_of(&run));
     let expires_at = Clock::system().now() + TimeDelta::days(1);
     let body = json!({ "name": "ci", "scopes": ["logs:read"], "expires_at": expires_at });
