@@ -111,7 +111,7 @@ impl Races {
                 own.delete("/v1/me/sessions/current").await
             }
         }
-        .expect(204)
+        .expect(if revocation == "role" { 200 } else { 204 })
     }
 
     fn write(&self, write: &str, actor: &Actor, number: usize) -> Call {
