@@ -12,7 +12,6 @@ fn pairs() -> usize {
 
 /// Of an erasure with what would make others depend on whoever is erased.
 const RACES: usize = 40;
-const JOINS: usize = 100;
 
 /// While it is not known whether others depend on the account, the answer is 503.
 async fn ask(client: &Client, person: &Person) -> Answer {
@@ -82,37 +81,6 @@ async fn returns(client: &Client, person: &Person) -> Client {
     let client = client.bearing(&again.await);
     client.delete("/v1/me/erasure").await.expect(204);
     client
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn of_an_erasure_and_a_member_who_joins_one_is_refused() {
-    let _alone = tests::alone().await;
-    let mut harness = Harness::new().await;
-    let there = harness.installation.node().await;
-    let bob = harness.person("bob").await.at(there.client().base());
-    let member = harness.at(&format!("members/{}", bob.account().await));
-    let mut erased = 0;
-
-    for race in 0..JOINS {
-        let accepts = json!({ "token": harness.invite("bob@example.org", "viewer").await });
-        let owner = Person::named("ada");
-        let (asked, joined) =
-            tokio::join!(ask(&harness.ada, &owner), bob.post("/v1/invitations/accept", accepts));
-
-        match (asked.status, joined.status) {
-            (202, 409) => {
-                erased += 1;
-                harness.ada = comes_back(&harness.ada).await;
-            }
-            (409, 200) => {
-                assert_eq!(problem(&asked, 409), "owns-workspaces");
-                harness.ada.delete(&member).await.expect(204);
-            }
-            other => panic!("race {race}: {other:?}, {} {}", asked.text(), joined.text()),
-        }
-    }
-    println!("{JOINS} races of an erasure and an acceptance: {erased} erasures were first");
-    assert!(erased > 0 && erased < JOINS, "{erased} of {JOINS}: no race");
 }
 
 /// Between the check of an erasure and its append.
