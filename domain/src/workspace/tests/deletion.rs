@@ -109,6 +109,7 @@ fn until_it_is_cancelled_a_workspace_is_read_and_what_is_there_is_ended() {
     let others = [
         // What only reads, and has a right that also changes; and a request that is sent again.
         WorkspaceAction::ListApiTokens,
+        WorkspaceAction::ShowApiToken,
         WorkspaceAction::RequestDeletion,
         WorkspaceAction::DeleteWorkspace,
         WorkspaceAction::CancelDeletion,
