@@ -1,4 +1,4 @@
-//! Asks for the password, unless it was shown a moment ago: when the session was opened.
+//! Asks for the password, unless it was verified a moment ago: when the session was opened.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use infra::event_store::Request;
