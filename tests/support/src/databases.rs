@@ -107,7 +107,8 @@ async fn start() -> Result<Server, TestingError> {
     let options = ClusterOptions {
         fsync: false,
         scratch: true,
-        settings: vec!["max_connections=400".to_owned()],
+        // They may be in memory.
+        settings: ["max_connections=400", "max_wal_size=256MB"].map(str::to_owned).to_vec(),
         ..ClusterOptions::default()
     };
     copy_data(&bin, &dir).await?;
