@@ -292,6 +292,9 @@ impl From<IssueTokenError> for Problem {
             IssueTokenError::Load(error) => error.into(),
             IssueTokenError::Execute(error) => error.into(),
             IssueTokenError::Postgres(error) => error.into(),
+            error @ (IssueTokenError::Feed(_) | IssueTokenError::End(_)) => {
+                Self::unavailable(&error)
+            }
         }
     }
 }
