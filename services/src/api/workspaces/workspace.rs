@@ -3,13 +3,13 @@
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use chrono::{DateTime, Utc};
-use domain::WorkspaceId;
-use domain::privacy::{Label, Personal, WorkspaceName};
+use domain::privacy::{Label, Personal, Sealed, WorkspaceName};
 use domain::seat::{SeatCommand, SeatPool, pool_stream};
 use domain::workspace::{Role, Workspace, WorkspaceAction, WorkspaceCommand};
+use domain::{AccountId, WorkspaceId};
 use infra::event_store::Step;
 use infra::ids::derived;
-use projections::memberships::{Memberships, mine};
+use projections::memberships::{Memberships, Mine, mine};
 use projections::workspaces::Workspaces;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -20,7 +20,7 @@ use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathWorkspace;
 use crate::api::auth::sessions::Paging;
 use crate::api::auth::signed_in::SignedIn;
-use crate::api::http::answer::{created, shown};
+use crate::api::http::answer::{Read, created, shown_if_read};
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::{Cursors, Page};
 use crate::api::http::fields::{Fields, FromFields, text};
@@ -80,9 +80,8 @@ async fn create(
     let seats = Step::new::<SeatPool>(pool_stream(workspace), opens);
     let receipt = api.app.executor.execute(&request, &[step, seats]).await?;
     let location = format!("/v1/workspaces/{workspace}");
-    let now = PathWorkspace::load(&api, workspace).await?;
-    let Ok(role) = now.role_of(signed_in.account) else {
-        // The request comes again, and the workspace is deleted, or the caller has left it.
+    // It cannot be read, or the request comes again, and it is deleted, or the caller has left it.
+    let (version, view) = read(&api, workspace, signed_in.account).await.unwrap_or_else(|_| {
         let view = WorkspaceView {
             workspace_id: workspace.0,
             name: form.name,
@@ -90,9 +89,16 @@ async fn create(
             members: 1,
             deletion_due: None,
         };
-        return Ok(created(location, &receipt, receipt.version(), view));
-    };
-    Ok(created(location, &receipt, now.version, view(&api, &now, role).await?))
+        (receipt.version(), view)
+    });
+    Ok(created(location, &receipt, version, view))
+}
+
+/// The workspace as a member sees it now.
+async fn read(api: &Api, workspace: WorkspaceId, member: AccountId) -> Read<WorkspaceView> {
+    let now = PathWorkspace::load(api, workspace).await?;
+    let role = now.role_of(member)?;
+    Ok((now.version, view(api, &now, role).await?))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -218,8 +224,12 @@ async fn rename(
     let step = matches.0.on(Step::new::<Workspace>(member.workspace.0, renames))?;
     let request = member.request(&caller, bytes);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
-    let now = PathWorkspace::load(&api, member.workspace).await?;
-    // Somebody may have removed the member since.
-    let role = now.role_of(member.account).unwrap_or(member.role);
-    Ok(shown(StatusCode::OK, &receipt, now.version, view(&api, &now, role).await?))
+    let read: Read<_> = async {
+        let now = PathWorkspace::load(&api, member.workspace).await?;
+        // Somebody may have removed the member since.
+        let role = now.role_of(member.account).unwrap_or(member.role);
+        Ok((now.version, view(&api, &now, role).await?))
+    }
+    .await;
+    Ok(shown_if_read(StatusCode::OK, &receipt, read))
 }
