@@ -142,6 +142,7 @@ async fn list(
     let page = cursors.page(rows, limit, |mine| mine.workspace).await?;
     let mut items = Vec::with_capacity(page.items.len());
     for mine in page.items {
+        let mine = if mine.is_unread { of_log(&api, mine).await? } else { mine };
         // One that is being deleted is not there any more.
         let workspace = Unsealer::of_workspace(&api.app.keyring.sealer, mine.workspace);
         let name = workspace.optional::<WorkspaceName>(mine.name.as_deref()).await?;
@@ -156,6 +157,25 @@ async fn list(
         });
     }
     Ok(HttpResponse::Ok().json(Page { items, next: page.next }))
+}
+
+/// What the read model does not have. Nothing of a workspace that is deleted, or cannot be read.
+async fn of_log(api: &Api, mine: Mine) -> Result<Mine, Problem> {
+    let of = mine.workspace;
+    let loaded = match api.app.executor.load::<Workspace>(of.into(), of.0).await {
+        Err(error) if error.is_of_stream() => {
+            tracing::error!(workspace = %of, %error, "a workspace is left out of the list of its members");
+            return Ok(mine);
+        }
+        loaded => loaded?,
+    };
+    let Some(live) = loaded.state.live() else { return Ok(mine) };
+    Ok(Mine {
+        name: live.name.sealed().map(Sealed::to_bytes),
+        members: i64::try_from(live.members.len()).unwrap_or(i64::MAX),
+        deletion_due: live.deletion.map(|deletion| deletion.due),
+        ..mine
+    })
 }
 
 #[derive(Serialize, ToSchema)]
