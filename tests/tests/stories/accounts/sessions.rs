@@ -143,6 +143,32 @@ fn clears_cookie(answer: &Answer) -> bool {
 }
 
 #[tokio::test]
+async fn a_person_sees_how_many_tried_to_sign_in_beside_those_that_are_listed() {
+    let installation = Installation::with(&[("sign_ins_per_minute", "100")]).await;
+    let node = installation.node().await;
+    let ada = Person::named("ada");
+    ada.settle(&node.client(), &installation).await;
+    let wrong = Person { password: "not the password of ada".to_owned(), ..ada.clone() };
+    for _ in 0..14 {
+        wrong.try_sign_in(&node.client()).await.expect(401);
+    }
+    // What was only counted so far comes into the log.
+    assert!(node.stop().await.success());
+
+    let node = installation.node().await;
+    let signed_in = ada.sign_in(&node.client()).await;
+    let shown = signed_in.get("/v1/me/sign-ins").await.expect(200).json();
+
+    let refused = shown["items"].as_array().unwrap().iter().filter(|of| of["succeeded"] == false);
+    let attempts: Vec<u64> = refused.map(|of| of["attempts"].as_u64().unwrap()).collect();
+    assert_eq!(attempts.iter().sum::<u64>(), 14, "{shown}");
+    assert_eq!((attempts[0], attempts.len()), (4, 11), "{shown}");
+    let counted = &shown["items"][1];
+    assert!(counted["since"].as_str().unwrap() <= counted["at"].as_str().unwrap(), "{shown}");
+    assert!(counted.get("ip").is_none());
+}
+
+#[tokio::test]
 async fn a_person_sees_who_signed_in_and_who_tried_to() {
     let harness = AccountHarness::new().await;
     let AccountHarness { anybody, ada, signed_in, .. } = &harness;
