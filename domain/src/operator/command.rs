@@ -22,6 +22,8 @@ pub enum OperatorCommand {
     FinishExport { through: i64, events: u64, complete: bool },
     /// Records that the account was found by its address, before it is shown which it is.
     FindAccount { account: AccountId },
+    /// Records that no account has the address that was looked for. The address is not kept.
+    FindNoAccount,
     /// A parked stream goes on, from the event at `position`.
     ReleaseStream { stream: Uuid, position: i64 },
 }

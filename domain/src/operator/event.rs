@@ -41,6 +41,7 @@ events! {
         "operator.export_started" 1 => ExportStarted { through: i64 }
         "operator.export_finished" 1 => ExportFinished { through: i64, events: u64, complete: bool }
         "operator.account_found" 1 => AccountFound { account: AccountId }
+        "operator.account_not_found" 1 => AccountNotFound {}
         "operator.stream_released" 1 => StreamReleased { stream: Uuid, position: i64 }
     }
 }

@@ -17,6 +17,7 @@ fn every_event_of_an_operators_token_is_kept_as_it_ever_was() {
             OperatorEvent::ExportStarted { through: 41 },
             OperatorEvent::ExportFinished { through: 41, events: 40, complete: false },
             OperatorEvent::AccountFound { account: AccountId(Uuid::from_u128(6)) },
+            OperatorEvent::AccountNotFound {},
             OperatorEvent::StreamReleased { stream: Uuid::from_u128(5), position: 17 },
         ],
     );

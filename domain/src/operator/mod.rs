@@ -94,6 +94,9 @@ impl AggregateRoot for Operator {
             (Self::Live { .. }, OperatorCommand::FindAccount { account }) => {
                 Ok(vec![OperatorEvent::AccountFound { account }])
             }
+            (Self::Live { .. }, OperatorCommand::FindNoAccount) => {
+                Ok(vec![OperatorEvent::AccountNotFound {}])
+            }
             (Self::Live { .. }, OperatorCommand::ReleaseStream { stream, position }) => {
                 Ok(vec![OperatorEvent::StreamReleased { stream, position }])
             }
@@ -134,7 +137,9 @@ impl Aggregate for Operator {
             OperatorEvent::ExportFinished { .. } => {
                 self.set_open_exports(self.open_exports().saturating_sub(1));
             }
-            OperatorEvent::AccountFound { .. } | OperatorEvent::StreamReleased { .. } => {}
+            OperatorEvent::AccountFound { .. }
+            | OperatorEvent::AccountNotFound {}
+            | OperatorEvent::StreamReleased { .. } => {}
         }
     }
 }

@@ -66,6 +66,7 @@ fn what_is_done_with_a_token_is_remembered() {
             OperatorCommand::FindAccount { account: AccountId(stream) },
             OperatorEvent::AccountFound { account: AccountId(stream) },
         ),
+        (OperatorCommand::FindNoAccount, OperatorEvent::AccountNotFound {}),
         (
             OperatorCommand::ReleaseStream { stream, position: 3 },
             OperatorEvent::StreamReleased { stream, position: 3 },

@@ -80,6 +80,9 @@ pub struct ApiTokenRow {
 pub struct UnnamedApiToken {
     pub token: ApiTokenId,
     pub workspace: WorkspaceId,
+    pub account: AccountId,
+    /// As of [`NewApiToken`].
+    pub account_version: i64,
     pub written_at: DateTime<Utc>,
 }
 
@@ -197,8 +200,13 @@ impl ApiTokens {
     ) -> Result<Vec<UnnamedApiToken>, PgError> {
         let rows = query(&self.pool, UNNAMED, &[&until, &limit, &skip]).await?;
         let read = |row: &Row| -> Result<UnnamedApiToken, PgError> {
-            let (token, workspace) = (ApiTokenId(row.try_get(0)?), WorkspaceId(row.try_get(1)?));
-            Ok(UnnamedApiToken { token, workspace, written_at: row.try_get(2)? })
+            Ok(UnnamedApiToken {
+                token: ApiTokenId(row.try_get(0)?),
+                workspace: WorkspaceId(row.try_get(1)?),
+                account: AccountId(row.try_get(2)?),
+                account_version: row.try_get(3)?,
+                written_at: row.try_get(4)?,
+            })
         };
         rows.iter().map(read).collect()
     }

@@ -138,8 +138,9 @@ async fn a_row_is_taken_back_as_it_was_written_and_not_once_it_is_named() {
     let unnamed = async || tokens.unnamed(clock.now() + TimeDelta::hours(1), 9, 0).await.unwrap();
 
     tokens.take_back(one.token, first).await.unwrap();
-    let (token, workspace) = (one.token, one.workspace);
-    assert_eq!(unnamed().await, [UnnamedApiToken { token, workspace, written_at: again }]);
+    let NewApiToken { token, workspace, account, account_version, .. } = one;
+    let written = UnnamedApiToken { token, workspace, account, account_version, written_at: again };
+    assert_eq!(unnamed().await, [written]);
     assert_eq!(tokens.unnamed(again, 9, 0).await.unwrap(), []);
     tokens.name(one.token).await.unwrap();
     tokens.take_back(one.token, again).await.unwrap();

@@ -4,7 +4,6 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
 use domain::{SubjectId, TenantId};
 use tokio::sync::{Mutex, MutexGuard, Notify, watch};
 use tokio::task::AbortHandle;
@@ -20,7 +19,7 @@ use super::error::ExecuteError;
 use super::guard::Guard;
 use super::load::cache::Cache;
 use super::load::snapshot::Snapshots;
-use super::load::state::{LoadError, Loaded, Stored};
+use super::load::state::{LoadError, Loaded, Stored, Until};
 use super::load::streams::{Freshness, Streams};
 use super::receipt::{AppendedEvent, Receipt};
 use super::request::Request;
@@ -257,17 +256,17 @@ impl Executor {
         Ok(self.0.appender.streams.load(tenant, stream, Freshness::Fresh).await?.loaded)
     }
 
-    /// The state of a stream at a time: after the events that were recorded by then.
+    /// The state that a stream had.
     ///
     /// # Errors
     /// See `LoadError`.
-    pub async fn load_as_of<A: Stored>(
+    pub async fn load_until<A: Stored>(
         &self,
         tenant: TenantId,
         stream: Uuid,
-        at: DateTime<Utc>,
+        until: Until,
     ) -> Result<Loaded<A>, LoadError> {
-        self.0.appender.streams.load_as_of(tenant, stream, at).await
+        self.0.appender.streams.load_until(tenant, stream, until).await
     }
 
     /// Who has reserved this; `None` when it is free.

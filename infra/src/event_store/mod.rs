@@ -20,7 +20,7 @@ pub use error::ExecuteError;
 pub use executor::Executor;
 pub use guard::Guard;
 pub use load::snapshot::SNAPSHOTS_OF_WORKSPACE;
-pub use load::state::{LoadError, Loaded, Stored};
+pub use load::state::{LoadError, Loaded, Stored, Until};
 pub use receipt::{AppendedEvent, Receipt};
 pub use request::{Request, ReservationChange};
 pub use step::Step;

@@ -2,6 +2,7 @@
 
 use tokio_postgres::Row as SqlRow;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::any_projection::table_name;
@@ -44,7 +45,8 @@ pub async fn read_through<P: Projection>(
         return Ok(row);
     }
     let events = client.prepare_cached(EVENTS).await?;
-    let events = client.query(&events, &[&stream, &held.unwrap_or_default()]).await?;
+    let of: [&(dyn ToSql + Sync); 4] = [&stream, &held.unwrap_or_default(), &P::NAME, &P::VERSION];
+    let events = client.query(&events, &of).await?;
     fold_on::<P>(row, events)
 }
 
@@ -81,4 +83,57 @@ fn filled<P: Projection>() -> String {
     ROW.replace("{table}", &table_name(P::NAME, P::VERSION))
         .replace("{key}", names.first().copied().unwrap_or_default())
         .replace("{columns}", &names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use test_support::databases;
+
+    use super::*;
+    use crate::postgres::{ConnectOptions, connect_one};
+
+    const STREAM: Uuid = Uuid::from_u128(3);
+    /// An event of the stream in the oldest of three partitions, and none since; the last one is the recent part.
+    const FILL: &str = "
+        drop table event_log.events_1;
+        select event_log.create_partition(1, 10), event_log.create_partition(11, 20),
+          event_log.create_partition(21, 1000);
+        insert into event_log.events (position, tenant_id, stream_type, stream_id, version, event_id,
+          event_type, schema_version, data, subjects, recorded_at)
+        select n, gen_random_uuid(), 'tally', case n when 3 then '{stream}' else gen_random_uuid() end, 1,
+          gen_random_uuid(), 'tally.added', 1, '{}', '{}', now()
+        from generate_series(1, 25) n;
+        create or replace function event_log.recent_from() returns bigint
+          language sql stable as 'select 21::bigint';
+        insert into readers.checkpoints (name, version, kind, position)
+        values ('tally', 1::smallint, 'projection', 25), ('late', 1::smallint, 'projection', 12);
+        insert into readers.parked (reader, version, stream_id, from_position, error)
+        values ('parks', 1::smallint, '{stream}', 4, 'unfit');
+        insert into readers.checkpoints (name, version, kind, position)
+        values ('parks', 1::smallint, 'projection', 25)";
+
+    #[tokio::test]
+    async fn a_row_that_was_idle_for_long_opens_no_partition_that_its_reader_has_read() {
+        let databases = databases().await.unwrap();
+        let owner = connect_one(&databases.log_url, &ConnectOptions::unlimited()).await.unwrap();
+        let stream = STREAM.to_string();
+        owner.batch_execute(&FILL.replace("{stream}", &stream)).await.unwrap();
+        let opens = async |reader: &str, held: i64| {
+            let name = format!("{reader}_{held}");
+            let prepares = format!("prepare {name} (uuid, bigint, text, smallint) as {EVENTS}");
+            owner.batch_execute(&prepares).await.unwrap();
+            let executes = format!(
+                "explain (analyze, costs off) execute {name} ('{stream}', {held}, '{reader}', 1)"
+            );
+            let plan = owner.query(&executes, &[]).await.unwrap();
+            let lines: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
+            let of = |line: &&String| line.contains("on events_11 ");
+            lines.iter().any(|line| of(&line) && !line.contains("never executed"))
+        };
+
+        assert!(!opens("tally", 3).await);
+        assert!(opens("tally", 0).await, "without a row all is folded");
+        assert!(opens("late", 3).await, "its reader has not come so far");
+        assert!(opens("parks", 3).await, "its reader waits there");
+    }
 }

@@ -41,6 +41,8 @@ pub struct ReaderStatus {
     pub parked: i64,
     /// How far a replay has come, and how far it goes.
     pub replay: Option<(i64, i64)>,
+    /// A projection that has read events, and has no table: what it shows is read from the log, stream by stream.
+    pub lacks_table: bool,
 }
 
 /// Every reader that was ever installed, by name and version.
@@ -72,6 +74,7 @@ impl ReaderStatus {
             last_error: row.try_get(9)?,
             parked: row.try_get(11)?,
             replay: replayed.zip(ceiling),
+            lacks_table: row.try_get(14)?,
         })
     }
 }

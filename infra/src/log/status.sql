@@ -6,7 +6,9 @@ select c.name, c.version, c.kind, c.position, h.position, c.node, c.fence, c.pro
     when isfinite(n.recorded_at) then n.recorded_at
     else c.last_event_at end), 0)::float8,
   (select count(*) from readers.parked p where (p.reader, p.version) = (c.name, c.version) and not p.replay),
-  r.position, r.ceiling
+  r.position, r.ceiling,
+  c.kind = 'projection' and c.position > 0
+    and to_regclass(format('read_models.%I', c.name || case c.version when 1 then '' else '_v' || c.version end)) is null
 from readers.checkpoints c
 cross join (select coalesce(max(position), 0) as position from event_log.events) h
 left join event_log.events n on n.position = c.position + 1

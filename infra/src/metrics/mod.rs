@@ -54,6 +54,8 @@ families! {
     reader_lag_seconds: GaugeVec = "lethe_reader_lag_seconds" ["reader"],
     /// Streams that a reader has parked at an event that it cannot process.
     parked_streams: IntGaugeVec = "lethe_reader_parked_streams" ["reader"],
+    /// 1 while a projection that has read events has no table: what it shows is read from the log, stream by stream.
+    reader_lacks_table: IntGaugeVec = "lethe_reader_lacks_table" ["reader"],
     /// 1 while this node leaves a reader to newer nodes, because it came to an event that it does not know.
     reader_unknown_event: IntGaugeVec = "lethe_reader_unknown_event" ["reader"],
     /// How often this node has started a reader again that stood still: the log had more for it.

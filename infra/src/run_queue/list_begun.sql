@@ -1,4 +1,5 @@
-select run_id, server_id, launched or attempt > 1 as launched from working.run_tasks
+select run_id, server_id, bool_or(launched or attempt > 1) as launched from working.run_tasks
 where workspace_id = $1 and (state in ('running', 'lost') or attempt > 1)
+group by run_id, server_id
 order by run_id, server_id
 limit $2

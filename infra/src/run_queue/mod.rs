@@ -24,9 +24,7 @@ pub use secrets::{SECRETS_OF_WORKSPACE, SecretsError, SecretsPlace, UnusedSecret
 pub use task::{BegunTask, HeldTask, RenewedTask, Task};
 
 const PUT: &str = include_str!("put.sql");
-// A lost attempt is not searched for once a later attempt was requested.
-const SUPERSEDE: &str = "delete from working.run_tasks \
-    where run_id = $1 and server_id = $2 and attempt < $3";
+const SUPERSEDE: &str = include_str!("supersede.sql");
 const CANCEL: &str = "update working.run_tasks set cancel = true, next_at = null, \
     state = case state when 'paused' then 'queued' else state end \
     where run_id = $1 and server_id = $2 and attempt = $3 and state <> 'lost'";
@@ -48,6 +46,9 @@ const LAUNCH: &str = "update working.run_tasks set launched = true \
 const BEGIN: &str = include_str!("begin.sql");
 const LOSE: &str = include_str!("lose.sql");
 const LOSE_ALL: &str = include_str!("lose_all.sql");
+const LEAVE: &str = include_str!("leave.sql");
+const DELETE_EARLIER: &str = "delete from working.run_tasks \
+    where run_id = $1 and server_id = $2 and attempt < $3 and state = 'lost'";
 const SET_ASIDE: &str = include_str!("set_aside.sql");
 const RESUME: &str = include_str!("resume.sql");
 const RESUME_CANCELLED: &str = include_str!("resume_cancelled.sql");
@@ -105,8 +106,8 @@ impl RunQueue {
         self.lease
     }
 
-    /// Queues a task in the reader's transaction, once. Earlier attempts on the server are superseded:
-    /// a lost one is not searched for any more.
+    /// Queues a task in the reader's transaction, once. Earlier attempts on the server are superseded: one that
+    /// may run is left, as [`Self::leave`] does it.
     pub async fn put(&self, tx: &Transaction<'_>, task: &NewTask) -> Result<(), PgError> {
         let attempt = signed(task.attempt);
         let (deployment, secrets) = (task.deployment.map(|id| id.0), task.secrets.map(|id| id.0));
@@ -239,6 +240,21 @@ impl RunQueue {
         Ok(execute(&self.pool, LOSE, &values).await? == 1)
     }
 
+    /// Leaves a lost task that is not looked for any more, and deletes its secrets. [`Self::begun`] lists it
+    /// still, and the end of its workspace has it claimed once more.
+    pub async fn leave(&self, run: RunId, lease: TaskLease) -> Result<(), PgError> {
+        let (attempt, fence) = (signed(lease.attempt), fence(lease));
+        execute(&self.pool, LEAVE, &[&run.0, &lease.server.0, &attempt, &fence]).await?;
+        Ok(())
+    }
+
+    /// Deletes the earlier attempts that were left: it is certain that none of them runs.
+    pub async fn delete_earlier(&self, run: RunId, lease: TaskLease) -> Result<(), PgError> {
+        let attempt = signed(lease.attempt);
+        execute(&self.pool, DELETE_EARLIER, &[&run.0, &lease.server.0, &attempt]).await?;
+        Ok(())
+    }
+
     /// Sets a claimed task aside that may not begin, and others of its workspace that are queued: no claim looks at them
     /// until [`Self::resume`]. One that was launched is let go instead, and can be claimed again after some minutes.
     pub async fn set_aside(&self, run: RunId, lease: TaskLease) -> Result<(), PgError> {
@@ -285,7 +301,7 @@ impl RunQueue {
         }
     }
 
-    /// The tasks of a workspace of which something may run on a server, at most `limit`.
+    /// The runs of a workspace of which something may be at work on a server, at most `limit`.
     pub async fn begun(
         &self,
         workspace: WorkspaceId,

@@ -50,7 +50,7 @@ pub struct RenewedTask {
     pub cancel: bool,
 }
 
-/// A task that is not finished, and of which something may run on its server.
+/// A run that may be at work on a server: its task there is not finished, or was left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names of the fields say what they hold")]
 pub struct BegunTask {

@@ -90,6 +90,8 @@ pub struct Mine {
     pub name: Option<Vec<u8>>,
     pub members: i64,
     pub deletion_due: Option<DateTime<Utc>>,
+    /// The workspace has no row yet, or its stream is parked: the log alone knows its name and its members.
+    pub is_unread: bool,
 }
 
 /// The account's workspaces that are not deleted, in the order of `workspace_id`, from after one.
@@ -113,8 +115,9 @@ pub async fn mine(
             role,
             joined_at: row.try_get(2)?,
             name: row.try_get(3)?,
-            members: row.try_get(4)?,
+            members: row.try_get::<_, Option<i64>>(4)?.unwrap_or_default(),
             deletion_due: row.try_get(5)?,
+            is_unread: row.try_get(6)?,
         })
     };
     rows.iter().map(read).collect()

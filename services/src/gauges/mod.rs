@@ -105,6 +105,10 @@ async fn readers(app: &App) -> Result<(), PgError> {
         metrics.reader_lag_events.with_label_values(&name).set(reader.lag_events);
         metrics.reader_lag_seconds.with_label_values(&name).set(reader.lag_seconds);
         metrics.parked_streams.with_label_values(&name).set(reader.parked);
+        metrics.reader_lacks_table.with_label_values(&name).set(reader.lacks_table.into());
+        if reader.lacks_table {
+            tracing::error!(reader = %reader.name, "the table of a projection is missing: what it shows is read from the log, stream by stream, until `lethe replay` has built it");
+        }
     }
     Ok(())
 }

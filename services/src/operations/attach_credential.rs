@@ -107,11 +107,16 @@ impl AttachCredential {
         let credential = ServerCredentialId(new.row_id("credential").await?);
         let written = new.write(NewKey { workspace, server, credential, identity }).await?;
         failpoint!(ServerKeyStored);
-        let attaches = ServerCommand::AttachCredential { credential: written.row.credential() };
+        let (credential, public_line) =
+            (written.row.credential(), written.row.identity.public_line());
+        let attaches = ServerCommand::AttachCredential { credential };
         let step = Step::new::<Server>(server.0, attaches).expecting_one_of(expected);
         let receipt = written.execute(step).await?;
         failpoint!(ServerKeyAttached);
-        attached(app, workspace, receipt).await
+        if receipt.replayed() {
+            return attached(app, workspace, receipt).await;
+        }
+        Ok(AttachedCredential { receipt, credential, public_line: Some(public_line) })
     }
 }
 

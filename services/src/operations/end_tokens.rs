@@ -7,6 +7,7 @@ use domain::{AccountId, ApiTokenId, EventId, Refused, WorkspaceId};
 use infra::api_tokens::{EndedApiToken, EndedBy};
 use infra::event_store::{ExecuteError, Receipt};
 use infra::failpoint;
+use infra::log::{Feed, FeedError};
 use infra::postgres::PgError;
 
 use super::system_command::SystemCommand;
@@ -39,6 +40,27 @@ pub(crate) struct EndTokens {
 }
 
 impl EndTokens {
+    /// The events that end API tokens, by the table of the account.
+    pub(crate) const CAUSES: &[&str] =
+        &["account.api_tokens_ended", "account.erasure_requested", "account.erasure_completed"];
+
+    /// Those that the last of these events ends, if it came after this version of the account.
+    ///
+    /// # Errors
+    /// The log was not read.
+    pub(crate) async fn since(
+        app: &App,
+        account: AccountId,
+        version: i64,
+    ) -> Result<Option<Self>, FeedError> {
+        let client = app.pool.get().await.map_err(PgError::from)?;
+        let newest = Feed::newest_of(&client, (account.0, Self::CAUSES), i64::MAX, 1).await?.pop();
+        Ok(newest.filter(|event| event.version() > version).map(|event| Self {
+            account,
+            by: EndedBy { event: event.event_id(), version: event.version() },
+        }))
+    }
+
     /// Those that a command of the account ends, by its last event; the first one is their cause. `None`: it
     /// has no event.
     pub(crate) fn of(account: AccountId, receipt: &Receipt) -> Option<Self> {

@@ -9,9 +9,11 @@ use infra::api_tokens::NewApiToken;
 use infra::bearer::{BearerToken, TokenHash};
 use infra::event_store::{ExecuteError, Guard, LoadError, Receipt, Request, Step};
 use infra::failpoint;
+use infra::log::FeedError;
 use infra::postgres::PgError;
 use secrecy::SecretString;
 
+use super::end_tokens::{EndTokens, EndTokensError};
 use super::write_ahead::{LookedUp, NewCommand, WriteAhead};
 use crate::wiring::App;
 
@@ -24,6 +26,10 @@ pub(crate) enum IssueTokenError {
     Execute(#[from] ExecuteError),
     #[error(transparent)]
     Postgres(#[from] PgError),
+    #[error("whether the tokens of the account have ended is not known: {0}")]
+    Feed(#[from] FeedError),
+    #[error("the tokens of the account have ended, and this one has not yet: {0}")]
+    End(#[from] EndTokensError),
 }
 
 /// A token that acts for a member.
@@ -46,9 +52,10 @@ pub(crate) struct IssuedToken {
     pub(crate) secret: Option<SecretString>,
 }
 
-struct NewRow {
-    row: NewApiToken,
-    hash: TokenHash,
+/// The row of a token, which no event names yet.
+pub(super) struct NewRow {
+    pub(super) row: NewApiToken,
+    pub(super) hash: TokenHash,
 }
 
 impl WriteAhead for NewRow {
@@ -56,6 +63,16 @@ impl WriteAhead for NewRow {
 
     async fn write(&mut self, app: &App) -> Result<DateTime<Utc>, IssueTokenError> {
         Ok(app.api_tokens.insert(&self.row, self.hash).await?)
+    }
+
+    /// Whoever ended the tokens of the account behind the event did not find this one if it had no row then.
+    async fn put_back(&mut self, app: &App) -> Result<(), IssueTokenError> {
+        self.write(app).await?;
+        let NewApiToken { account, account_version, .. } = self.row;
+        if let Some(ends) = EndTokens::since(app, account, account_version).await? {
+            ends.execute(app).await?;
+        }
+        Ok(())
     }
 
     async fn take_back(&self, app: &App, written_at: DateTime<Utc>) -> Result<(), IssueTokenError> {

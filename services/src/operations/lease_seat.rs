@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::seat::{ReleaseReason, SeatCommand, SeatError, SeatEvent, SeatPool, pool_stream};
 use domain::{AccountId, DecodeError, LeaseId, WorkspaceId};
 use infra::event_store::{ExecuteError, LoadError, Receipt, Request, Step};
@@ -41,6 +41,8 @@ pub(crate) enum LeaseSeatError {
 pub(crate) struct LeasedSeat {
     pub(crate) receipt: Receipt,
     pub(crate) lease: LeaseId,
+    pub(crate) fence: u64,
+    pub(crate) acquired_at: DateTime<Utc>,
     pub(crate) row: SeatLeaseRow,
 }
 
@@ -87,8 +89,8 @@ impl SeatMember {
         match event.decode()? {
             SeatEvent::LeaseAcquired { lease, fence, .. } => {
                 failpoint!(SeatAcquired);
-                let row = self.put(app, &receipt, &event, (lease, fence)).await?;
-                Ok(Acquisition::Leased(LeasedSeat { receipt, lease, row }))
+                let leased = self.put(app, receipt, &event, (lease, fence)).await?;
+                Ok(Acquisition::Leased(leased))
             }
             SeatEvent::Denied { in_use, limit, .. } => Ok(Acquisition::Denied { in_use, limit }),
             SeatEvent::LimitSet { .. }
@@ -134,8 +136,7 @@ impl SeatMember {
         failpoint!(SeatTakenOver);
         app.seats.delete(from).await?;
         failpoint!(SeatReplaced);
-        let row = self.put(app, &receipt, &event, (to, fence)).await?;
-        Ok(LeasedSeat { receipt, lease: to, row })
+        self.put(app, receipt, &event, (to, fence)).await
     }
 
     /// Ends a lease, of this member or another.
@@ -178,10 +179,10 @@ impl SeatMember {
     async fn put(
         self,
         app: &App,
-        receipt: &Receipt,
+        receipt: Receipt,
         event: &Recorded,
         (lease, fence): (LeaseId, u64),
-    ) -> Result<SeatLeaseRow, LeaseSeatError> {
+    ) -> Result<LeasedSeat, LeaseSeatError> {
         if receipt.replayed() {
             let pool = self.pool(app).await?;
             pool.lease_of(self.account)
@@ -196,6 +197,7 @@ impl SeatMember {
             since: event.recorded_at(),
             ttl: TimeDelta::seconds(app.config.seat_lease_seconds.into()),
         };
-        Ok(app.seats.put(&leased).await?.ok_or(SeatError::LeaseLost)?)
+        let row = app.seats.put(&leased).await?.ok_or(SeatError::LeaseLost)?;
+        Ok(LeasedSeat { receipt, lease, fence, acquired_at: leased.since, row })
     }
 }

@@ -18,6 +18,12 @@ pub(super) trait WriteAhead {
     /// worker does not delete it before its time. Returns that time.
     async fn write(&mut self, app: &App) -> Result<DateTime<Utc>, Self::Error>;
 
+    /// Writes the row once more, behind the event that names it: the sweep, or another call of the same
+    /// command that was refused, may have deleted it before the event. What has ended since stays ended.
+    async fn put_back(&mut self, app: &App) -> Result<(), Self::Error> {
+        self.write(app).await.map(drop)
+    }
+
     /// Deletes the row as it was written at that time: not if an event is known to name it, nor if
     /// another call has written it since.
     async fn take_back(&self, app: &App, written_at: DateTime<Utc>) -> Result<(), Self::Error>;
@@ -31,6 +37,13 @@ impl<W: WriteAhead> WriteAhead for Option<W> {
         match self {
             Some(row) => row.write(app).await,
             None => Ok(app.clock.now()),
+        }
+    }
+
+    async fn put_back(&mut self, app: &App) -> Result<(), Self::Error> {
+        match self {
+            Some(row) => row.put_back(app).await,
+            None => Ok(()),
         }
     }
 
@@ -119,10 +132,8 @@ impl<W: WriteAhead> Written<'_, W> {
         let NewCommand { app, .. } = self.command;
         match outcome {
             Ok(receipt) => {
-                // Another call of the same command that was refused, or the sweep, may have deleted the
-                // row a moment before the append.
                 if !receipt.replayed()
-                    && let Err(error) = self.row.write(app).await
+                    && let Err(error) = self.row.put_back(app).await
                 {
                     tracing::error!(%error, "a row that an event names was not written again: it may be missing");
                 }

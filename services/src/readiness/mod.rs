@@ -238,6 +238,9 @@ async fn readers(pool: Pool, node: Uuid, running: ReadPositions) -> Result<(), S
         let found = readers.iter().find(|reader| (reader.name.as_str(), reader.version) == of);
         match found {
             None => Some(format!("{} has not begun", of.0)),
+            Some(found) if found.lacks_table => {
+                Some(format!("{0} has no table: `lethe replay {0}` builds it", of.0))
+            }
             Some(found) if found.lag_seconds > LAG_SECONDS_MAX => {
                 let late = format!("{} is {:.0} s behind", of.0, found.lag_seconds);
                 Some(format!("{late}: {}", why(found, node, &running)))

@@ -26,7 +26,10 @@ async fn owner(url: &infra::postgres::DatabaseUrl) -> Client {
 
 /// The reader is at the beginning of the log.
 async fn begin(app: &App, name: &str, version: i16) {
-    app.pool.get().await.unwrap().execute(BEGIN, &[&name, &version]).await.unwrap();
+    let client = app.pool.get().await.unwrap();
+    client.execute(BEGIN, &[&name, &version]).await.unwrap();
+    let table = if version == 1 { name.to_owned() } else { format!("{name}_v{version}") };
+    client.batch_execute(&format!("create table read_models.{table} ()")).await.unwrap();
 }
 
 async fn begin_all(app: &App) {
@@ -73,6 +76,40 @@ async fn what_was_found_is_answered_for_a_second_and_a_worker_that_panics_makes_
     is_ready(&check).await;
 }
 
+/// Which process last got a statement when, without that of the observer.
+async fn statements(observer: &Client, without: &[i32]) -> Vec<(i32, Option<String>)> {
+    let list = "select pid, query_start::text from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid() and pid <> all ($1) order by pid";
+    let rows = observer.query(list, &[&without]).await.unwrap();
+    rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+}
+
+#[tokio::test]
+async fn a_thousand_calls_cause_no_further_statement() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    begin_all(&app).await;
+    let observer = owner(&harness.databases().log).await;
+    let others: Vec<i32> = statements(&observer, &[]).await.iter().map(|of| of.0).collect();
+    let check = ReadinessCheck::start(&app, &harness.databases()).await.unwrap();
+    is_ready(&check).await;
+
+    let (before, after) = until("they come within a second", async || {
+        check.look().await;
+        let before = statements(&observer, &others).await;
+        for _ in 0..1000 {
+            check.look().await;
+        }
+        let after = statements(&observer, &others).await;
+        let found_at = check.0.last.lock().await.found.as_ref().unwrap().0;
+        (found_at.elapsed() < KEPT).then_some((before, after))
+    })
+    .await;
+
+    assert!(!before.is_empty());
+    assert_eq!(before, after);
+}
+
 #[tokio::test]
 async fn the_readers_of_a_node_are_its_own_versions_without_the_trail() {
     let harness = Harness::new().await;
@@ -114,6 +151,9 @@ async fn the_readers_of_a_node_are_its_own_versions_without_the_trail() {
         set position = 1, last_event_at = clock_timestamp() - interval '1 hour'";
     log.batch_execute(idle).await.unwrap();
     assert_eq!(readers().await, Ok(()));
+    log.batch_execute("drop table read_models.sessions").await.unwrap();
+    let lacks = "sessions has no table: `lethe replay sessions` builds it";
+    assert_eq!(readers().await.unwrap_err(), lacks);
 }
 
 #[tokio::test]

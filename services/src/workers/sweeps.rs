@@ -13,7 +13,7 @@ use infra::api_tokens::UnnamedApiToken;
 use infra::credentials::{CredentialsError, UnnamedCredential};
 use infra::event_store::LoadError;
 use infra::keyring::{KeyringError, SubjectKind};
-use infra::log::delete_superseded;
+use infra::log::{FeedError, delete_superseded};
 use infra::mail::{MailError, Via};
 use infra::postgres::PgError;
 use infra::server_credentials::UnnamedServerKey;
@@ -23,7 +23,7 @@ use uuid::Uuid;
 use super::eraser::record_in_ledger;
 use super::pages::{AT_ONCE, Pages};
 use crate::operations::delete_mails::{DeleteMailsError, delete_ended};
-use crate::operations::end_tokens::revoke_left;
+use crate::operations::end_tokens::{EndTokens, EndTokensError, revoke_left};
 use crate::wiring::App;
 
 const OVERDUE: &str = include_str!("overdue.sql");
@@ -49,6 +49,10 @@ pub(super) enum SweepError {
     Load(#[from] LoadError),
     #[error(transparent)]
     Keyring(#[from] KeyringError),
+    #[error(transparent)]
+    Feed(#[from] FeedError),
+    #[error(transparent)]
+    EndTokens(#[from] EndTokensError),
 }
 
 /// Password hashes whose event was never appended.
@@ -110,9 +114,13 @@ pub(super) async fn sweep_unnamed_tokens(app: App) -> Result<(), SweepError> {
 }
 
 async fn name_or_delete_token(app: &App, unnamed: &UnnamedApiToken) -> Result<(), SweepError> {
-    let UnnamedApiToken { token, workspace, written_at } = *unnamed;
+    let UnnamedApiToken { token, workspace, account, account_version, written_at } = *unnamed;
     let loaded = app.executor.load::<Workspace>(workspace.into(), workspace.0).await?;
     if loaded.state.live().is_some_and(|live| live.tokens.contains_key(&token)) {
+        // It may have been put back by a node that went no further.
+        if let Some(ends) = EndTokens::since(app, account, account_version).await? {
+            return Ok(ends.execute(app).await?);
+        }
         app.api_tokens.name(token).await?;
     } else {
         app.api_tokens.take_back(token, written_at).await?;

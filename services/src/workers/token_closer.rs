@@ -12,10 +12,6 @@ use crate::wiring::App;
 pub(super) struct TokenCloser(App);
 
 impl TokenCloser {
-    /// What ends API tokens, by the table of the account.
-    pub(super) const EVENT_TYPES: &[&str] =
-        &["account.api_tokens_ended", "account.erasure_requested", "account.erasure_completed"];
-
     pub(super) fn new(app: &App) -> Self {
         Self(app.clone())
     }
@@ -28,7 +24,7 @@ impl Worker for TokenCloser {
     }
 
     fn event_types(&self) -> &'static [&'static str] {
-        Self::EVENT_TYPES
+        EndTokens::CAUSES
     }
 
     async fn react(&self, event: &Recorded, _: &Transaction<'_>) -> Result<(), WorkerError> {

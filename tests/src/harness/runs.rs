@@ -97,6 +97,15 @@ impl RunHarness {
         shown
     }
 
+    /// Its server is stopped, so that it is lost; another attempt is cancelled before it begins.
+    pub async fn lose_and_cancel_the_next(&self, run: &str) {
+        self.sshd.stop().unwrap();
+        assert_eq!(self.ended(run, LIMIT).await["state"], "lost");
+        self.post(&format!("{run}/retry"), json!({})).await.expect(202);
+        self.post(&format!("{run}/cancel"), json!({})).await.expect(202);
+        assert_eq!(self.ended(run, LIMIT).await["state"], "cancelled");
+    }
+
     /// The run, once it has ended, and that is within `limit`.
     pub async fn ended(&self, run: &str, limit: Duration) -> Value {
         self.reaches(run, limit, |now| ENDED.contains(&now)).await

@@ -34,3 +34,4 @@ mod upgrade;
 mod vault;
 mod went_back;
 mod workspaces;
+mod written;

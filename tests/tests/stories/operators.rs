@@ -1,7 +1,9 @@
 //! What an operator finds, and reads of what operators set.
 
+use std::time::Instant;
+
 use serde_json::{Value, json};
-use tests::{Harness, Installation, Person};
+use tests::{Client, Harness, Installation, Person};
 
 #[tokio::test]
 async fn an_account_is_found_by_the_whole_of_its_address_and_each_answer_is_recorded() {
@@ -28,10 +30,34 @@ async fn an_account_is_found_by_the_whole_of_its_address_and_each_answer_is_reco
     let bad = find("ada").await.expect(422);
     assert_eq!(bad.field("/errors/0/pointer"), "/email");
     assert_eq!(harness.events("operator.account_found").await.len(), 3);
+    let missed = harness.events("operator.account_not_found").await;
+    assert_eq!(missed, vec![json!({}); 2], "whose it was not is not kept");
     let auditor = harness.installation.operator_with("audit").await;
     let auditor = harness.node.client().bearing(&auditor);
     auditor.post("/v1/admin/accounts/find", again).await.expect(403);
     assert!(!harness.node.log_text().to_lowercase().contains("ada@example.org"));
+}
+
+#[tokio::test]
+async fn an_operator_asks_for_thirty_addresses_a_minute_and_no_more() {
+    let harness = Harness::new().await;
+    let (operator, other) = (harness.operator().await, harness.operator().await);
+    let find = async |by: &Client| {
+        by.post("/v1/admin/accounts/find", json!({ "email": "nobody@example.org" })).await
+    };
+    let (mut asked, since) = (0, Instant::now());
+    let refused = loop {
+        let answer = find(&operator).await;
+        if answer.status != 404 {
+            break answer.expect(429);
+        }
+        asked += 1;
+    };
+
+    assert!(refused.header("retry-after").is_some());
+    // One is free every two seconds.
+    assert!((30..=31 + since.elapsed().as_secs() / 2).contains(&asked), "{asked}");
+    find(&other).await.expect(404);
 }
 
 #[tokio::test]

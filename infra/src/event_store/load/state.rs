@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use domain::{AggregateRoot, DecodeError, Event, Refused};
 use uuid::Uuid;
 
@@ -39,6 +40,15 @@ impl<A: Stored> Loaded<A> {
     pub(in crate::event_store) fn empty() -> Self {
         Self { state: Arc::new(A::default()), version: 0, position: 0 }
     }
+}
+
+/// How much of a stream is read.
+#[derive(Clone, Copy, Debug)]
+pub enum Until {
+    /// The events that were recorded by then.
+    Time(DateTime<Utc>),
+    /// The events up to and with this version.
+    Version(i64),
 }
 
 /// A state of any aggregate. The step that loaded it knows the type.

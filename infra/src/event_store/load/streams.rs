@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use domain::privacy::put_together;
 use domain::{Event, EventId, TenantId};
 use futures_util::TryStreamExt;
@@ -12,7 +11,7 @@ use uuid::Uuid;
 
 use super::cache::Cache;
 use super::snapshot::Snapshots;
-use super::state::{LoadError, Loaded, Stored, StreamState};
+use super::state::{LoadError, Loaded, Stored, StreamState, Until};
 use crate::log::json::JsonText;
 use crate::log::watermark::{NewestEvent, Watermark};
 use crate::postgres::{Pool, PoolClient, Rows};
@@ -20,6 +19,7 @@ use crate::postgres::{Pool, PoolClient, Rows};
 pub const LOAD: &str = include_str!("load.sql");
 pub const LOAD_AFTER: &str = include_str!("load_after.sql");
 const LOAD_AS_OF: &str = include_str!("load_as_of.sql");
+const LOAD_AT: &str = include_str!("load_at.sql");
 
 /// How new a state must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,16 +130,20 @@ impl Streams {
         Ok(Some(fold))
     }
 
-    /// The state at a time: after the events that were recorded by then. Never from the cache.
-    pub async fn load_as_of<A: Stored>(
+    /// The state that the stream had. Never from the cache.
+    pub async fn load_until<A: Stored>(
         &self,
         tenant: TenantId,
         stream: Uuid,
-        at: DateTime<Utc>,
+        until: Until,
     ) -> Result<Loaded<A>, LoadError> {
         let client = self.pool.get().await?;
-        let query = client.prepare_cached(LOAD_AS_OF).await?;
-        let of: [&(dyn ToSql + Sync); 4] = [&stream, &tenant.0, &A::TYPE, &at];
+        let (sql, until): (_, &(dyn ToSql + Sync)) = match &until {
+            Until::Time(at) => (LOAD_AS_OF, at),
+            Until::Version(version) => (LOAD_AT, version),
+        };
+        let query = client.prepare_cached(sql).await?;
+        let of: [&(dyn ToSql + Sync); 4] = [&stream, &tenant.0, &A::TYPE, until];
         let rows = client.query_raw(&query, of).await?;
         let mut fold = Fold::from(stream, Loaded::empty());
         fold.apply_all(rows).await?;

@@ -16,7 +16,7 @@ use crate::api::ApiData;
 use crate::api::accounts::me::account_row;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
-use crate::api::http::answer::{done, shown};
+use crate::api::http::answer::{done, shown_if_read};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, number};
 use crate::api::http::position::MinPosition;
@@ -110,11 +110,12 @@ async fn give(
     let step = matches.on(Step::new::<Account>(signed_in.account.0, gives))?;
     let request = signed_in.request(&caller, bytes);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
-    let row = account_row(&api, signed_in.account).await?;
     // What does not rest on consent has been refused.
     let of = PURPOSES.into_iter().find(|(_, of)| *of == purpose);
     let (name, purpose) = of.ok_or_else(unknown)?;
-    Ok(shown(StatusCode::OK, &receipt, row.version, ConsentTo::of(&row, name, purpose)))
+    let row = account_row(&api, signed_in.account).await;
+    let read = row.map(|row| (row.version, ConsentTo::of(&row, name, purpose)));
+    Ok(shown_if_read(StatusCode::OK, &receipt, read))
 }
 
 /// Withdraws consent.

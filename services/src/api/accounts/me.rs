@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::path_resources::nothing;
 use crate::api::auth::signed_in::SignedIn;
-use crate::api::http::answer::shown;
+use crate::api::http::answer::{Read, shown_if_read};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, Patch, text};
 use crate::api::http::position::MinPosition;
@@ -71,7 +71,7 @@ async fn show(
 }
 
 /// The account as its person sees it.
-pub(super) async fn view(api: &Api, row: &Row) -> Result<Me, Problem> {
+async fn view(api: &Api, row: &Row) -> Result<Me, Problem> {
     let about = row.account_id;
     let person = Unsealer::of_account(&api.app.keyring.sealer, about);
     let email = row.email.as_deref();
@@ -166,8 +166,13 @@ async fn rectify(
     let steps = steps.collect::<Result<Vec<_>, Problem>>()?;
     let request = signed_in.request(&caller, bytes);
     let receipt = api.app.executor.execute(&request, &steps).await?;
-    let row = account_row(&api, signed_in.account).await?;
-    Ok(shown(StatusCode::OK, &receipt, row.version, view(&api, &row).await?))
+    Ok(shown_if_read(StatusCode::OK, &receipt, read(&api, signed_in.account).await))
+}
+
+/// The account behind a write.
+pub(super) async fn read(api: &Api, account: AccountId) -> Read<Me> {
+    let row = account_row(api, account).await?;
+    Ok((row.version, view(api, &row).await?))
 }
 
 impl RectifyRequest {

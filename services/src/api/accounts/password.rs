@@ -83,13 +83,13 @@ async fn change(
     if let Some(earlier) = api.app.executor.find_earlier(&request).await? {
         let planned = changes(CredentialId(Uuid::nil()));
         repeat(&api.app, (account, &planned), (&request, &earlier)).await?;
-        return own_tokens::answer(&api, account, &earlier, keep_api_tokens).await;
+        return Ok(own_tokens::answer(&api, account, &earlier, keep_api_tokens).await);
     }
     let loaded = step_up(&api, &mut request, account, &form.current).await?;
     let (except, expected) = (Some(signed_in.session), matches.0.matched(loaded.version)?);
     let set = SetPassword { account, password: form.new, except, expected };
     let receipt = set.execute(&api.app, &request, changes).await?;
-    own_tokens::answer(&api, account, &receipt, keep_api_tokens).await
+    Ok(own_tokens::answer(&api, account, &receipt, keep_api_tokens).await)
 }
 
 #[derive(ToSchema)]

@@ -14,7 +14,7 @@ use crate::api::accounts::link::LinkRequest;
 use crate::api::accounts::me::{Me, account_row};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
-use crate::api::http::answer::{accepted, created, done};
+use crate::api::http::answer::{accepted, created_if_read, done};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, Nothing, password, text};
 use crate::api::http::idempotency::IdempotencyKey;
@@ -71,7 +71,7 @@ async fn register(
     api.limits.registration(caller.address)?;
     let shown: Sent = (form.email.clone(), form.name.clone(), form.username.clone());
     if let Some((account, receipt)) = registered_before(&api, &caller, &bytes).await? {
-        return registered(&api, (account, &receipt), shown).await;
+        return Ok(registered(&api, (account, &receipt), shown).await);
     }
     let command = caller.command(None);
     let account = account_of(command);
@@ -79,7 +79,7 @@ async fn register(
     let RegisterRequest { email, name, username, password } = form;
     let registration = Registration { email, name, username, password };
     let receipt = registration.execute(&api.app, request).await?;
-    registered(&api, (account, &receipt), shown).await
+    Ok(registered(&api, (account, &receipt), shown).await)
 }
 
 /// What was sent, and no more: whoever repeats the request need not be signed in.
@@ -89,10 +89,12 @@ async fn registered(
     api: &ApiData,
     (account, receipt): (AccountId, &Receipt),
     (email, name, username): Sent,
-) -> Result<HttpResponse, Problem> {
-    let registered_at = account_row(api, account).await?.registered_at;
-    let me = Me::registered((account, registered_at), email, name, username);
-    Ok(created("/v1/me".to_owned(), receipt, receipt.version(), me))
+) -> HttpResponse {
+    let read = account_row(api, account).await.map(|row| {
+        let me = Me::registered((account, row.registered_at), email, name, username);
+        (receipt.version(), me)
+    });
+    created_if_read("/v1/me".to_owned(), receipt, read)
 }
 
 /// What a node of a former version has done for the same request.

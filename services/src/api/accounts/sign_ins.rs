@@ -19,7 +19,8 @@ use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
 use crate::unseal::Unsealer;
 
-const TYPES: &[&str] = &["account.login_succeeded", "account.login_failed"];
+const TYPES: &[&str] =
+    &["account.login_succeeded", "account.login_failed", "account.logins_failed"];
 
 pub fn routes(routes: &mut Routes) {
     routes.add(__path_list, list);
@@ -30,9 +31,15 @@ pub fn routes(routes: &mut Routes) {
 pub struct SignInView {
     #[serde(skip)]
     position: i64,
+    /// Of several, when the last one came.
     at: DateTime<Utc>,
     /// Otherwise the password was wrong.
     succeeded: bool,
+    /// 1; of an hour with many that were refused, how many more than those that are listed one by one.
+    attempts: u64,
+    /// Of several, when the first one came.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<DateTime<Utc>>,
     /// The session that was opened.
     #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<Uuid>,
@@ -79,18 +86,22 @@ async fn list(
 
 async fn view(api: &Api, signed_in: &SignedIn, event: &Recorded) -> Result<SignInView, Problem> {
     let decoded: AccountEvent = event.decode().map_err(|error| Problem::internal(&error))?;
-    let session_id = if let AccountEvent::LoginSucceeded { session, .. } = decoded {
-        Some(session.0)
-    } else {
-        None
-    };
+    let mut session_id = None;
+    let (mut attempts, mut since, mut at) = (1, None, event.recorded_at());
+    if let AccountEvent::LoginSucceeded { session, .. } = decoded {
+        session_id = Some(session.0);
+    } else if let AccountEvent::LoginsFailed { from, until, count } = decoded {
+        (attempts, since, at) = (count, Some(from), until);
+    }
     let person = Unsealer::of_account(&api.app.keyring.sealer, signed_in.account);
     let (ip, user_agent) =
         (sealed_bytes::<LoginIp>(event.sealed()), sealed_bytes::<LoginUserAgent>(event.sealed()));
     Ok(SignInView {
         position: event.position(),
-        at: event.recorded_at(),
+        at,
         succeeded: session_id.is_some(),
+        attempts,
+        since,
         session_id,
         ip: person.optional::<LoginIp>(ip).await?,
         user_agent: person.optional::<LoginUserAgent>(user_agent).await?,

@@ -15,7 +15,7 @@ use domain::{
     AccountId, ApiTokenId, DeploymentId, InvitationId, LeaseId, RunId, ServerId, SessionId,
     TenantId, WorkspaceId,
 };
-use infra::event_store::Loaded;
+use infra::event_store::{Loaded, Until};
 
 use crate::api::Api;
 use crate::api::http::problem::{Problem, ProblemKind};
@@ -54,6 +54,15 @@ impl PathWorkspace {
         Ok(Self::new(id, api.app.executor.load::<Workspace>(id.into(), id.0).await?))
     }
 
+    /// The workspace as it was at this version.
+    ///
+    /// # Errors
+    /// It could not be loaded.
+    pub async fn load_at(api: &Api, id: WorkspaceId, version: i64) -> Result<Self, Problem> {
+        let until = Until::Version(version);
+        Ok(Self::new(id, api.app.executor.load_until::<Workspace>(id.into(), id.0, until).await?))
+    }
+
     /// # Errors
     /// It has been deleted.
     pub fn live(&self) -> Result<&LiveWorkspace, Problem> {
@@ -80,6 +89,20 @@ impl PathServer {
     /// It has been removed since, or could not be loaded.
     pub async fn reload(&self, api: &Api, tenant: TenantId) -> Result<Self, Problem> {
         Self::load(api, tenant, self.id).await
+    }
+
+    /// The server as it was at this version.
+    ///
+    /// # Errors
+    /// It could not be loaded.
+    pub async fn load_at(
+        api: &Api,
+        tenant: TenantId,
+        id: ServerId,
+        version: i64,
+    ) -> Result<Self, Problem> {
+        let until = Until::Version(version);
+        Ok(Self::new(id, api.app.executor.load_until::<Server>(tenant, id.0, until).await?))
     }
 
     /// # Errors

@@ -229,7 +229,7 @@ async fn close_others(
     {
         return Err(error.into());
     }
-    own_tokens::answer(&api, account, &receipt, keep_api_tokens).await
+    Ok(own_tokens::answer(&api, account, &receipt, keep_api_tokens).await)
 }
 
 /// The event comes first: a request that is refused closes nothing. The session closer deletes the row if this

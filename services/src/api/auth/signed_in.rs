@@ -20,6 +20,8 @@ use crate::api::{Api, ApiData};
 
 /// Bound to this host and to TLS by its name (RFC 6265bis, 4.1.3.2).
 pub const COOKIE: &str = "__Host-lethe";
+/// Deleted, it is a sign-out.
+const CURRENT_SESSION: &str = "/v1/me/sessions/current";
 
 /// The person who is signed in.
 #[derive(Clone, Copy, Debug)]
@@ -104,9 +106,12 @@ pub fn shows_cookie(request: &HttpRequest) -> bool {
     bearer(request).is_none() && request.cookie(COOKIE).is_some()
 }
 
+/// Only a sign-out clears the cookie, also of a session that is over. An answer cannot say which cookie it clears, so
+/// that another one, which comes late, would clear that of a sign-in since.
 fn over(request: &HttpRequest) -> Problem {
     let problem = Problem::of(ProblemKind::Unauthorised);
-    if shows_cookie(request) {
+    let signs_out = *request.method() == Method::DELETE && request.path() == CURRENT_SESSION;
+    if signs_out && shows_cookie(request) {
         problem.with_header(header::SET_COOKIE, cookie_cleared())
     } else {
         problem

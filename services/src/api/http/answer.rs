@@ -7,6 +7,7 @@ use infra::event_store::Receipt;
 use serde::Serialize;
 
 use crate::api::http::precondition::etag;
+use crate::api::http::problem::Problem;
 
 pub const POSITION: &str = "Lethe-Position";
 
@@ -47,6 +48,42 @@ pub fn created<V: Serialize>(
 ) -> HttpResponse {
     let location = (header::LOCATION, location);
     whole(StatusCode::CREATED, receipt, version).insert_header(location).json(view)
+}
+
+/// What a write has made of a thing, read behind it: its version, which may be later than the write, and the view
+/// of it.
+pub type Read<V> = Result<(i64, V), Problem>;
+
+/// The thing that was written, whole. The write has landed: where the thing cannot be read, or is gone since, the
+/// answer says by its status and its headers what is known, and has no body.
+pub fn shown_if_read<V: Serialize>(
+    status: StatusCode,
+    receipt: &Receipt,
+    read: Read<V>,
+) -> HttpResponse {
+    match read {
+        Ok((version, view)) => shown(status, receipt, version, view),
+        Err(why) => unread(status, receipt, &why).finish(),
+    }
+}
+
+/// A thing that is new, in the same way.
+pub fn created_if_read<V: Serialize>(
+    location: String,
+    receipt: &Receipt,
+    read: Read<V>,
+) -> HttpResponse {
+    match read {
+        Ok((version, view)) => created(location, receipt, version, view),
+        Err(why) => unread(StatusCode::CREATED, receipt, &why)
+            .insert_header((header::LOCATION, location))
+            .finish(),
+    }
+}
+
+fn unread(status: StatusCode, receipt: &Receipt, why: &Problem) -> HttpResponseBuilder {
+    tracing::warn!(%why, "what was written is not shown: the answer says where it is");
+    written(status, receipt)
 }
 
 fn whole(status: StatusCode, receipt: &Receipt, version: i64) -> HttpResponseBuilder {

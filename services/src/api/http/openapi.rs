@@ -25,7 +25,8 @@ pub fn document() -> OpenApi {
     let info =
         InfoBuilder::new().title("Lethe").version(env!("CARGO_PKG_VERSION")).description(Some(
             "Remembers every action and can forget any person. Refusals are problem+json \
-             (RFC 9457); their types are listed at /problems.",
+             (RFC 9457); their types are listed at /problems. A write whose thing cannot be read behind it \
+             is answered without a body: `Location` and `ETag` say what is known.",
         ));
     let mut components = Components::new();
     let session = HttpBuilder::new()

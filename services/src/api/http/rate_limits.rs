@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use actix_web::http::header;
-use domain::AccountId;
+use domain::{AccountId, TokenId};
 
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::quota::{Quota, Slots};
@@ -33,6 +33,9 @@ const NETWORKS_OF_A_SITE: u32 = 8;
 /// Of the mails to one recipient, one sender may cause this part.
 const SHARES_OF_A_MAILBOX: u32 = 4;
 
+/// By one operator's token: somebody reads them, and asks for the next.
+const ACCOUNT_SEARCHES_PER_MINUTE: u32 = 30;
+
 type Now = Box<dyn Fn() -> Duration + Send + Sync>;
 
 pub struct Limits {
@@ -46,6 +49,7 @@ pub struct Limits {
     mail: Limit,
     mail_share: Limit,
     server_check: Limit,
+    account_search: Limit,
 }
 
 struct Limit {
@@ -73,6 +77,7 @@ impl Limits {
             mail: limit(rates.mails_per_hour, HOUR, 1),
             mail_share: limit(rates.mails_per_hour.div_ceil(SHARES_OF_A_MAILBOX), HOUR, 1),
             server_check: limit(rates.checks_per_minute, MINUTE, 1),
+            account_search: limit(ACCOUNT_SEARCHES_PER_MINUTE, MINUTE, 1),
         }
     }
 
@@ -114,6 +119,11 @@ impl Limits {
     /// Whatever connects to a server, or is as much work.
     pub fn server_check(&self, account: AccountId) -> Result<(), Problem> {
         self.server_check.take(account, (self.now)())
+    }
+
+    /// An operator looks whose an address is.
+    pub fn account_search(&self, by: TokenId) -> Result<(), Problem> {
+        self.account_search.take(by, (self.now)())
     }
 
     pub fn registration(&self, from: IpAddr) -> Result<(), Problem> {
@@ -222,7 +232,7 @@ mod tests {
     /// look at two things, the other one is new in each turn.
     type Case = (&'static str, u8, fn(&Limits, u8, u8) -> Result<(), Problem>);
 
-    const CASES: [Case; 11] = [
+    const CASES: [Case; 12] = [
         ("requests of an address", 4, |limits, caller, _| limits.request(ip(caller))),
         ("requests of an account", 4, |limits, caller, _| limits.account(account(caller))),
         ("requests of a token", 4, |limits, caller, _| limits.account(("token", caller))),
@@ -242,6 +252,9 @@ mod tests {
             limits.mail(ip(turn), format!("{caller}@home.example"))
         }),
         ("checks of servers", 1, |limits, caller, _| limits.server_check(account(caller))),
+        ("searches of an operator", 30, |limits, caller, _| {
+            limits.account_search(TokenId(account(caller).0))
+        }),
     ];
 
     #[test]

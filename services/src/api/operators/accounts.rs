@@ -43,12 +43,14 @@ pub struct FoundAccount {
 }
 
 /// The account that has this address: the whole of it, since nothing is searched by a part. Each answer is
-/// recorded with the operator's token (`operator.account_found`) before it is given, a repeated one as well.
+/// recorded with the operator's token (`operator.account_found`, `operator.account_not_found`) before it is given, a
+/// repeated one as well. A token may ask 30 times a minute.
 #[utoipa::path(
     post, path = "/v1/admin/accounts/find", tag = "operators", request_body = FindAccountRequest,
     security(("operator" = [])),
     responses((status = 200, body = FoundAccount, headers(("Lethe-Position" = i64))),
-        (status = 404, description = "No account has this address", body = ProblemView)),
+        (status = 404, description = "No account has this address", body = ProblemView),
+        (status = 429, body = ProblemView)),
 )]
 async fn find(
     api: ApiData,
@@ -58,15 +60,20 @@ async fn find(
 ) -> Result<HttpResponse, Problem> {
     operator.needs(Scope::Admin)?;
     let (FindAccountRequest { email }, _) = body.read()?;
+    api.limits.account_search(operator.0.id)?;
     let found = owner_of_typed(&api.app, &email).await?;
-    let account = found.ok_or_else(|| {
-        Problem::new(ProblemKind::NotFound, "No account has this address: send the whole of it.")
-    })?;
+    let finds = match found {
+        Some(account) => OperatorCommand::FindAccount { account },
+        None => OperatorCommand::FindNoAccount,
+    };
     let mut request = operator.request(Scope::Admin, operator.tenant(), (&caller, vec![]));
     // The address may be another's by the time that a request is repeated.
     request.command = CommandId(api.app.ids.uuid());
-    let step = Step::new::<Token>(operator.0.id.0, OperatorCommand::FindAccount { account });
+    let step = Step::new::<Token>(operator.0.id.0, finds);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
+    let account = found.ok_or_else(|| {
+        Problem::new(ProblemKind::NotFound, "No account has this address: send the whole of it.")
+    })?;
     let mut answer = HttpResponse::Ok();
     insert_position(&mut answer, &receipt);
     Ok(answer.json(FoundAccount { account_id: account.0 }))

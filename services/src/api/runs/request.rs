@@ -18,7 +18,7 @@ use crate::api::ApiData;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathRun;
-use crate::api::http::answer::{created, shown};
+use crate::api::http::answer::{created_if_read, shown_if_read};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{
     Fields, FromFields, LARGE_BODY_BYTES_MAX, Nothing, number, parsed, text,
@@ -132,8 +132,7 @@ async fn start(
         RequestRun { member: member.of_seats(), work, servers, timeout_seconds, secrets };
     let receipt = requested.execute(&api.app, &request).await?;
     let place = format!("/v1/workspaces/{workspace}/runs/{run}");
-    let (version, view) = view(&api, &member, run).await?;
-    Ok(created(place, &receipt, version, view))
+    Ok(created_if_read(place, &receipt, view(&api, &member, run).await))
 }
 
 /// Requests that a run be cancelled: what waits is cancelled at once, what runs is ended.
@@ -159,8 +158,7 @@ async fn cancel(
     let step = Step::new::<Run>(run.id.0, cancels);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     failpoint!(CancelRequested);
-    let (version, view) = view(&api, &member, run.id).await?;
-    Ok(shown(StatusCode::ACCEPTED, &receipt, version, view))
+    Ok(shown_if_read(StatusCode::ACCEPTED, &receipt, view(&api, &member, run.id).await))
 }
 
 /// On which servers to try again; by default on all where the last attempt did not succeed.
@@ -205,8 +203,7 @@ async fn retry(
     let (member_of_seats, state) = (member.of_seats(), &*run.state);
     let retry = RetryRun { member: member_of_seats, run: run.id, state, servers, secrets };
     let receipt = retry.execute(&api.app, &member.request(&caller, bytes)).await?;
-    let (version, view) = view(&api, &member, run.id).await?;
-    Ok(shown(StatusCode::ACCEPTED, &receipt, version, view))
+    Ok(shown_if_read(StatusCode::ACCEPTED, &receipt, view(&api, &member, run.id).await))
 }
 
 impl From<RequestRunError> for Problem {

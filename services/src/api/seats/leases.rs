@@ -83,7 +83,7 @@ async fn acquire(
     let (Nothing, bytes) = body.read()?;
     let request = member.request(&caller, bytes);
     let answer = match member.of_seats().acquire(&api.app, &request).await {
-        Ok(Acquisition::Leased(leased)) => leased_seat(&api, &member, &leased).await,
+        Ok(Acquisition::Leased(leased)) => Ok(leased_seat(&member, &leased)),
         Ok(Acquisition::Denied { in_use, limit }) => Err(denied(in_use, limit)),
         Err(error) => Err(error.into()),
     };
@@ -163,7 +163,7 @@ async fn take_over(
     let (Nothing, bytes) = body.read()?;
     let request = member.request(&caller, bytes);
     let leased = member.of_seats().take_over(&api.app, &request, lease.id).await?;
-    leased_seat(&api, &member, &leased).await
+    Ok(leased_seat(&member, &leased))
 }
 
 /// Releases the caller's seat. Who manages members may end anybody's lease.
@@ -192,16 +192,19 @@ async fn release(
     Ok(done(&released))
 }
 
-async fn leased_seat(
-    api: &Api,
-    member: &Member,
-    leased: &LeasedSeat,
-) -> Result<HttpResponse, Problem> {
-    let LeasedSeat { receipt, lease: id, row } = leased;
+fn leased_seat(member: &Member, leased: &LeasedSeat) -> HttpResponse {
+    let LeasedSeat { receipt, lease: id, fence, acquired_at, row } = leased;
     let at = format!("/v1/workspaces/{}/seat-leases/{id}", member.workspace);
-    let lease = lease(api, member, *id).await?;
+    let lease = SeatLease {
+        lease_id: id.0,
+        account_id: member.account.0,
+        own: true,
+        fence: *fence,
+        acquired_at: *acquired_at,
+        expires_at: Some(row.expires_at),
+    };
     let response = LeaseSeatResponse { lease, ttl_seconds: row.ttl_seconds };
-    Ok(created(at, receipt, receipt.version(), response))
+    created(at, receipt, receipt.version(), response)
 }
 
 fn count(api: &Api, answer: &Result<HttpResponse, Problem>) {

@@ -35,14 +35,14 @@ pub struct Seats {
 
 #[derive(Serialize, ToSchema)]
 pub struct SeatLease {
-    lease_id: Uuid,
-    account_id: Uuid,
+    pub(super) lease_id: Uuid,
+    pub(super) account_id: Uuid,
     /// Whether it is the caller's.
-    own: bool,
-    fence: u64,
-    acquired_at: DateTime<Utc>,
+    pub(super) own: bool,
+    pub(super) fence: u64,
+    pub(super) acquired_at: DateTime<Utc>,
     /// When it ends unless it is renewed.
-    expires_at: Option<DateTime<Utc>>,
+    pub(super) expires_at: Option<DateTime<Utc>>,
 }
 
 /// The event that made the limit what it is.

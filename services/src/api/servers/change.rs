@@ -3,7 +3,8 @@
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
-use domain::server::{Server, ServerCommand};
+use domain::ServerId;
+use domain::server::{LiveServer, Server, ServerCommand};
 use futures_util::future::LocalBoxFuture;
 use infra::event_store::{Receipt, Step};
 
@@ -11,10 +12,10 @@ use crate::api::Api;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathServer;
-use crate::api::http::answer::shown;
+use crate::api::http::answer::{Read, shown_if_read};
 use crate::api::http::precondition::MustMatch;
 use crate::api::http::problem::Problem;
-use crate::api::servers::view::view;
+use crate::api::servers::view::{ServerView, view};
 
 /// A change of the server that the path names, at the version that If-Match names.
 pub struct ServerChange {
@@ -41,20 +42,14 @@ impl ServerChange {
         Ok(api.app.executor.execute(&request, &[step]).await?)
     }
 
-    /// The server as it is after the change.
-    ///
-    /// # Errors
-    /// It has been removed since.
-    pub async fn changed(&self, api: &Api) -> Result<PathServer, Problem> {
-        self.server.reload(api, self.member.tenant()).await
+    /// The id of the server.
+    pub const fn id(&self) -> ServerId {
+        self.server.id
     }
 
     /// Answers with the server.
-    ///
-    /// # Errors
-    /// As of [`Self::changed`].
-    pub async fn answer(&self, api: &Api, receipt: &Receipt) -> Result<HttpResponse, Problem> {
-        answer(api, &self.member, receipt, &self.changed(api).await?).await
+    pub async fn answer(&self, api: &Api, receipt: &Receipt) -> HttpResponse {
+        answer(api, &self.member, self.server.id, receipt).await
     }
 }
 
@@ -62,11 +57,37 @@ impl ServerChange {
 pub async fn answer(
     api: &Api,
     member: &Member,
+    server: ServerId,
     receipt: &Receipt,
-    server: &PathServer,
-) -> Result<HttpResponse, Problem> {
-    let view = view(api, member.workspace, server.id, server.live()?).await?;
-    Ok(shown(StatusCode::OK, receipt, server.version, view))
+) -> HttpResponse {
+    shown_if_read(StatusCode::OK, receipt, read(api, member, server, receipt).await)
+}
+
+/// The server behind a write.
+///
+/// # Errors
+/// It could not be loaded, or its workspace is erased.
+pub async fn read(api: &Api, member: &Member, id: ServerId, receipt: &Receipt) -> Read<ServerView> {
+    let server = after(api, member, id, receipt, |_| true).await?;
+    Ok((server.version, view(api, member.workspace, id, server.live()?).await?))
+}
+
+/// The server as it is now; where it, or what the write was about, is removed since, as it was right after the write.
+///
+/// # Errors
+/// It could not be loaded.
+pub async fn after(
+    api: &Api,
+    member: &Member,
+    id: ServerId,
+    receipt: &Receipt,
+    holds: impl Fn(&LiveServer) -> bool,
+) -> Result<PathServer, Problem> {
+    let now = api.app.executor.load::<Server>(member.tenant(), id.0).await?;
+    if now.state.live().is_some_and(holds) {
+        return Ok(PathServer::new(id, now));
+    }
+    PathServer::load_at(api, member.tenant(), id, receipt.version()).await
 }
 
 impl FromRequest for ServerChange {

@@ -2,13 +2,13 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
-use domain::DeploymentId;
 use domain::privacy::{
     CommandLine, DeploymentConfig, DeploymentName, DeploymentStep, DeploymentSteps, Label, Personal,
 };
-use domain::server::{Deployment, Server, ServerCommand};
+use domain::server::{Deployment, LiveServer, Server, ServerCommand};
 use domain::workspace::WorkspaceAction;
-use infra::event_store::Step;
+use domain::{DeploymentId, ServerId};
+use infra::event_store::{Receipt, Step};
 use infra::ids::derived;
 use serde::Serialize;
 use serde_json::Value;
@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathServer, nothing};
-use crate::api::http::answer::{created, done, shown};
+use crate::api::http::answer::{Read, created_if_read, done, shown_if_read};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, LARGE_BODY_BYTES_MAX, text};
 use crate::api::http::idempotency::IdempotencyKey;
@@ -26,7 +26,7 @@ use crate::api::http::precondition::etag;
 use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
-use crate::api::servers::change::ServerChange;
+use crate::api::servers::change::{ServerChange, after};
 use crate::api::{Api, ApiData};
 use crate::unseal::Unsealer;
 
@@ -160,11 +160,22 @@ async fn create(
     };
     let step = Step::new::<Server>(server.id.0, creates);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
-    let now = server.reload(&api, member.tenant()).await?;
-    let view = view(&api, &member, &now, deployment).await?;
     let (workspace, server) = (member.workspace, server.id);
     let location = format!("/v1/workspaces/{workspace}/servers/{server}/deployments/{deployment}");
-    Ok(created(location, &receipt, now.version, view))
+    let read = read(&api, &member, (server, deployment), &receipt).await;
+    Ok(created_if_read(location, &receipt, read))
+}
+
+/// The deployment behind a write.
+async fn read(
+    api: &Api,
+    member: &Member,
+    (server, id): (ServerId, DeploymentId),
+    receipt: &Receipt,
+) -> Read<DeploymentView> {
+    let holds = |live: &LiveServer| live.deployments.contains_key(&id);
+    let server = after(api, member, server, receipt, holds).await?;
+    Ok((server.version, view(api, member, &server, id).await?))
 }
 
 /// Lists the deployments of the server: 32 at most.
@@ -225,9 +236,8 @@ async fn replace(
         config: Personal::Clear(form.steps),
     };
     let receipt = change.append(&api, replaces, bytes).await?;
-    let now = change.changed(&api).await?;
-    let view = view(&api, &change.member, &now, deployment).await?;
-    Ok(shown(StatusCode::OK, &receipt, now.version, view))
+    let read = read(&api, &change.member, (change.id(), deployment), &receipt).await;
+    Ok(shown_if_read(StatusCode::OK, &receipt, read))
 }
 
 /// Removes a deployment.

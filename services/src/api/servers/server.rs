@@ -18,7 +18,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathServer;
 use crate::api::auth::sessions::Paging;
-use crate::api::http::answer::{created, done};
+use crate::api::http::answer::{created_if_read, done};
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::{Cursors, Page};
 use crate::api::http::fields::{Fields, FromFields, number, text};
@@ -28,7 +28,7 @@ use crate::api::http::precondition::etag;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
-use crate::api::servers::change::ServerChange;
+use crate::api::servers::change::{ServerChange, read};
 use crate::api::servers::view::{ServerView, view, view_of_row};
 
 const PORT: i64 = 22;
@@ -138,10 +138,9 @@ async fn register(
     let step = Step::new::<Server>(server.0, registers);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     let location = format!("/v1/workspaces/{workspace}/servers/{server}");
-    let now = PathServer::load(&api, member.tenant(), server).await?;
-    let server = view(&api, workspace, server, now.live()?).await?;
-    let response = RegisterServerResponse { server, next: NEXT };
-    Ok(created(location, &receipt, now.version, response))
+    let read = read(&api, &member, server, &receipt).await;
+    let read = read.map(|(at, server)| (at, RegisterServerResponse { server, next: NEXT }));
+    Ok(created_if_read(location, &receipt, read))
 }
 
 /// The workspace's servers, the latest first.
@@ -217,7 +216,7 @@ async fn rename(
     let (form, bytes) = body.read()?;
     let renames = ServerCommand::Rename { name: Personal::Clear(form.name) };
     let receipt = change.append(&api, renames, bytes).await?;
-    change.answer(&api, &receipt).await
+    Ok(change.answer(&api, &receipt).await)
 }
 
 /// Changes where a server is. The approval of its host key is withdrawn: the key is to be observed and
@@ -239,7 +238,7 @@ async fn change_address(
     let (host, user) = (Personal::Clear(form.host), Personal::Clear(form.user));
     let moves = ServerCommand::ChangeAddress { host, port: form.port, user };
     let receipt = change.append(&api, moves, bytes).await?;
-    change.answer(&api, &receipt).await
+    Ok(change.answer(&api, &receipt).await)
 }
 
 /// Removes a server, with its credential and its deployments.

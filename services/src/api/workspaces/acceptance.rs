@@ -6,7 +6,7 @@ use domain::account::{Account, AccountError};
 use domain::privacy::{AccountEmail, EmailAddress};
 use domain::workspace::{LiveWorkspace, Role, Workspace, WorkspaceCommand, WorkspaceError};
 use domain::{InvitationId, WorkspaceId};
-use infra::event_store::{Guard, Step};
+use infra::event_store::{Guard, Receipt, Step};
 use infra::keyring::LinkPurpose;
 
 use crate::api::accounts::link::LinkRequest;
@@ -14,7 +14,7 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::path_resources::PathWorkspace;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::auth::step_up::{has_email, live_account};
-use crate::api::http::answer::shown;
+use crate::api::http::answer::{Read, shown_if_read};
 use crate::api::http::body::Body;
 use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
@@ -49,6 +49,10 @@ async fn accept(
     let (workspace, invitation) = (WorkspaceId(of.0), InvitationId(id.0));
     let mut request = signed_in.request(&caller, bytes);
     request.tenant = workspace.into();
+    // Whoever has joined may have left since, and the workspace be deleted.
+    if let Some(earlier) = api.app.executor.find_earlier(&request).await? {
+        return Ok(joined(&api, workspace, &signed_in, &earlier).await);
+    }
     let loaded = PathWorkspace::load(&api, workspace).await?;
     let live = loaded.state.live().ok_or(WorkspaceError::InvitationGone)?;
     if let Some(open) = live.invitations.get(&invitation) {
@@ -66,9 +70,26 @@ async fn accept(
         error if another_leaves(&error) => Problem::from(WorkspaceError::NoOwnerStays),
         error => error.into(),
     })?;
-    let now = PathWorkspace::load(&api, workspace).await?;
-    let view = view(&api, &now, now.role_of(signed_in.account)?).await?;
-    Ok(shown(StatusCode::OK, &receipt, now.version, view))
+    Ok(joined(&api, workspace, &signed_in, &receipt).await)
+}
+
+/// The workspace; for somebody who has left it, as it was when they joined.
+async fn joined(
+    api: &Api,
+    workspace: WorkspaceId,
+    signed_in: &SignedIn,
+    receipt: &Receipt,
+) -> HttpResponse {
+    let read: Read<_> = async {
+        let mut seen = PathWorkspace::load(api, workspace).await?;
+        if seen.role_of(signed_in.account).is_err() {
+            seen = PathWorkspace::load_at(api, workspace, receipt.version()).await?;
+        }
+        let role = seen.role_of(signed_in.account)?;
+        Ok((seen.version, view(api, &seen, role).await?))
+    }
+    .await;
+    shown_if_read(StatusCode::OK, receipt, read)
 }
 
 /// Whoever joins does not come to depend on an owner who leaves; an invited owner is one who stays.

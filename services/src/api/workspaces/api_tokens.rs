@@ -130,7 +130,7 @@ async fn issue(
     };
     let IssuedToken { receipt, secret } = issued;
     // Of this request, and not of the workspace, which may have revoked it since: a repeated one answers the same.
-    let kept = kept(&api, workspace, token).await?;
+    let kept = kept(&api, workspace, token).await.ok().flatten();
     let issued = TokenView::of(token, &asked, Some(name), kept);
     let secret = secret.map(|secret| secret.expose_secret().to_owned());
     let location = format!("/v1/workspaces/{workspace}/api-tokens/{token}");
@@ -281,8 +281,10 @@ async fn revoke(
     let revokes = WorkspaceCommand::RevokeApiToken { by: member.account, token };
     let step = matches.on(Step::new::<Workspace>(member.workspace.0, revokes))?;
     let receipt = api.app.executor.execute(&member.request(&caller, vec![]), &[step]).await?;
-    // It is refused without its event; a row that stays is swept by the worker that reads the log.
-    api.app.api_tokens.delete(token).await?;
+    // The workspace knows it no more, so that it is refused. A row that stays is deleted by a worker.
+    if let Err(error) = api.app.api_tokens.delete(token).await {
+        tracing::warn!(%error, "the row of a revoked API token is left to a worker");
+    }
     Ok(done(&receipt))
 }
 
@@ -292,6 +294,9 @@ impl From<IssueTokenError> for Problem {
             IssueTokenError::Load(error) => error.into(),
             IssueTokenError::Execute(error) => error.into(),
             IssueTokenError::Postgres(error) => error.into(),
+            error @ (IssueTokenError::Feed(_) | IssueTokenError::End(_)) => {
+                Self::unavailable(&error)
+            }
         }
     }
 }

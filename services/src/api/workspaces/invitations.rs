@@ -19,7 +19,7 @@ use uuid::Uuid;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathWorkspace, nothing};
-use crate::api::http::answer::{created, done};
+use crate::api::http::answer::{Read, created_if_read, done};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, number, text};
 use crate::api::http::idempotency::IdempotencyKey;
@@ -94,15 +94,18 @@ async fn invite(
     let invitation = InvitationId(derived(request.command, "invitation"));
     // Before the members are looked at: whoever was invited by this very request may be one by now.
     if let Some(earlier) = api.app.executor.find_earlier(&request).await? {
-        let view = InvitationView {
-            invitation_id: invitation.0,
-            role: form.role,
-            invited_by: member.account.0,
-            expires_at: invited_until(&api, &earlier).await?,
-            email: member.needs(Right::ManageMembers).is_ok().then_some(form.email),
-        };
+        let read = invited_until(&api, &earlier).await.map(|expires_at| {
+            let view = InvitationView {
+                invitation_id: invitation.0,
+                role: form.role,
+                invited_by: member.account.0,
+                expires_at,
+                email: member.needs(Right::ManageMembers).is_ok().then_some(form.email),
+            };
+            (earlier.version(), view)
+        });
         let at = format!("/v1/workspaces/{workspace}/invitations/{invitation}");
-        return Ok(created(at, &earlier, earlier.version(), view));
+        return Ok(created_if_read(at, &earlier, read));
     }
     let mut seen = named;
     for _ in 0..TRIES {
@@ -125,9 +128,12 @@ async fn invite(
             Err(error) => return Err(error.into()),
             Ok(receipt) => {
                 let at = format!("/v1/workspaces/{workspace}/invitations/{invitation}");
-                let now = PathWorkspace::load(&api, workspace).await?;
-                let view = view(&api, &member, &now, invitation).await?;
-                return Ok(created(at, &receipt, now.version, view));
+                let read: Read<_> = async {
+                    let now = PathWorkspace::load(&api, workspace).await?;
+                    Ok((now.version, view(&api, &member, &now, invitation).await?))
+                }
+                .await;
+                return Ok(created_if_read(at, &receipt, read));
             }
         }
     }

@@ -87,10 +87,11 @@ async fn change(
         request.guards.extend(stays_owned(&api, &member, whom).await?);
     }
     let receipt = api.app.executor.execute(&request, &[step]).await?;
-    let now = PathWorkspace::load(&api, member.workspace).await?;
-    // Where the request comes again, the member may have left since.
-    let view = MemberView::unnamed(whom, now.role_of(whom).unwrap_or(role));
-    Ok(shown(StatusCode::OK, &receipt, now.version, view))
+    // Where it cannot be read, this is what was written; and the member may have left since.
+    let now = PathWorkspace::load(&api, member.workspace).await.ok();
+    let version = now.as_ref().map_or(receipt.version(), |now| now.version);
+    let role = now.and_then(|now| now.role_of(whom).ok()).unwrap_or(role);
+    Ok(shown(StatusCode::OK, &receipt, version, MemberView::unnamed(whom, role)))
 }
 
 /// That another owner stays if `whom` is one, and not the last: the workspace itself refuses that.

@@ -9,7 +9,7 @@ use domain::AccountId;
 use domain::privacy::{AccountEmail, AccountName, EmailAddress, Field, PersonName, Purpose};
 use domain::workspace::{Right, Role, Workspace, WorkspaceAction, WorkspaceCommand};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use infra::event_store::Step;
+use infra::event_store::{Step, Until};
 use projections::accounts::{Account, by_ids};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -109,7 +109,7 @@ async fn list(
     let mut version = workspace.version;
     let today = workspace.state.live().map(|live| live.members.clone()).unwrap_or_default();
     let state = match as_of {
-        Some(at) => executor.load_as_of::<Workspace>(of.into(), of.0, at).await?.state,
+        Some(at) => executor.load_until::<Workspace>(of.into(), of.0, Until::Time(at)).await?.state,
         None => workspace.state,
     };
     let members = state.live().map(|live| live.members.clone()).unwrap_or_default();

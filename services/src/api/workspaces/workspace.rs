@@ -3,13 +3,13 @@
 use actix_web::HttpResponse;
 use actix_web::http::{StatusCode, header};
 use chrono::{DateTime, Utc};
-use domain::WorkspaceId;
-use domain::privacy::{Label, Personal, WorkspaceName};
+use domain::privacy::{Label, Personal, Sealed, WorkspaceName};
 use domain::seat::{SeatCommand, SeatPool, pool_stream};
 use domain::workspace::{Role, Workspace, WorkspaceAction, WorkspaceCommand};
+use domain::{AccountId, WorkspaceId};
 use infra::event_store::Step;
 use infra::ids::derived;
-use projections::memberships::{Memberships, mine};
+use projections::memberships::{Memberships, Mine, mine};
 use projections::workspaces::Workspaces;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -20,7 +20,7 @@ use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathWorkspace;
 use crate::api::auth::sessions::Paging;
 use crate::api::auth::signed_in::SignedIn;
-use crate::api::http::answer::{created, shown};
+use crate::api::http::answer::{Read, created, shown_if_read};
 use crate::api::http::body::{Body, Query};
 use crate::api::http::cursor::{Cursors, Page};
 use crate::api::http::fields::{Fields, FromFields, text};
@@ -80,9 +80,8 @@ async fn create(
     let seats = Step::new::<SeatPool>(pool_stream(workspace), opens);
     let receipt = api.app.executor.execute(&request, &[step, seats]).await?;
     let location = format!("/v1/workspaces/{workspace}");
-    let now = PathWorkspace::load(&api, workspace).await?;
-    let Ok(role) = now.role_of(signed_in.account) else {
-        // The request comes again, and the workspace is deleted, or the caller has left it.
+    // It cannot be read, or the request comes again, and it is deleted, or the caller has left it.
+    let (version, view) = read(&api, workspace, signed_in.account).await.unwrap_or_else(|_| {
         let view = WorkspaceView {
             workspace_id: workspace.0,
             name: form.name,
@@ -90,9 +89,16 @@ async fn create(
             members: 1,
             deletion_due: None,
         };
-        return Ok(created(location, &receipt, receipt.version(), view));
-    };
-    Ok(created(location, &receipt, now.version, view(&api, &now, role).await?))
+        (receipt.version(), view)
+    });
+    Ok(created(location, &receipt, version, view))
+}
+
+/// The workspace as a member sees it now.
+async fn read(api: &Api, workspace: WorkspaceId, member: AccountId) -> Read<WorkspaceView> {
+    let now = PathWorkspace::load(api, workspace).await?;
+    let role = now.role_of(member)?;
+    Ok((now.version, view(api, &now, role).await?))
 }
 
 #[derive(Serialize, ToSchema)]
@@ -136,6 +142,7 @@ async fn list(
     let page = cursors.page(rows, limit, |mine| mine.workspace).await?;
     let mut items = Vec::with_capacity(page.items.len());
     for mine in page.items {
+        let mine = if mine.is_unread { of_log(&api, mine).await? } else { mine };
         // One that is being deleted is not there any more.
         let workspace = Unsealer::of_workspace(&api.app.keyring.sealer, mine.workspace);
         let name = workspace.optional::<WorkspaceName>(mine.name.as_deref()).await?;
@@ -150,6 +157,25 @@ async fn list(
         });
     }
     Ok(HttpResponse::Ok().json(Page { items, next: page.next }))
+}
+
+/// What the read model does not have. Nothing of a workspace that is deleted, or cannot be read.
+async fn of_log(api: &Api, mine: Mine) -> Result<Mine, Problem> {
+    let of = mine.workspace;
+    let loaded = match api.app.executor.load::<Workspace>(of.into(), of.0).await {
+        Err(error) if error.is_of_stream() => {
+            tracing::error!(workspace = %of, %error, "a workspace is left out of the list of its members");
+            return Ok(mine);
+        }
+        loaded => loaded?,
+    };
+    let Some(live) = loaded.state.live() else { return Ok(mine) };
+    Ok(Mine {
+        name: live.name.sealed().map(Sealed::to_bytes),
+        members: i64::try_from(live.members.len()).unwrap_or(i64::MAX),
+        deletion_due: live.deletion.map(|deletion| deletion.due),
+        ..mine
+    })
 }
 
 #[derive(Serialize, ToSchema)]
@@ -218,8 +244,12 @@ async fn rename(
     let step = matches.0.on(Step::new::<Workspace>(member.workspace.0, renames))?;
     let request = member.request(&caller, bytes);
     let receipt = api.app.executor.execute(&request, &[step]).await?;
-    let now = PathWorkspace::load(&api, member.workspace).await?;
-    // Somebody may have removed the member since.
-    let role = now.role_of(member.account).unwrap_or(member.role);
-    Ok(shown(StatusCode::OK, &receipt, now.version, view(&api, &now, role).await?))
+    let read: Read<_> = async {
+        let now = PathWorkspace::load(&api, member.workspace).await?;
+        // Somebody may have removed the member since.
+        let role = now.role_of(member.account).unwrap_or(member.role);
+        Ok((now.version, view(&api, &now, role).await?))
+    }
+    .await;
+    Ok(shown_if_read(StatusCode::OK, &receipt, read))
 }

@@ -15,6 +15,7 @@ use super::super::session_closer::SessionCloser;
 use super::super::sweeps::sweep_ended_tokens;
 use super::super::token_closer::TokenCloser;
 use super::*;
+use crate::operations::end_tokens::EndTokens;
 
 const ENDS: AccountCommand = AccountCommand::EndSessions { keep_api_tokens: false };
 
@@ -48,7 +49,7 @@ fn the_workers_follow_every_event_that_ends_sessions_or_api_tokens_and_no_other(
     assert_eq!(that_end(Holding::Sessions), of_sessions);
     assert_eq!(
         that_end(Holding::ApiTokens),
-        TokenCloser::EVENT_TYPES.iter().copied().collect::<BTreeSet<_>>()
+        EndTokens::CAUSES.iter().copied().collect::<BTreeSet<_>>()
     );
 }
 

@@ -1,25 +1,15 @@
 //! API tokens: their rows are written ahead of their events.
 
-use domain::privacy::{Label, Sealed};
-use domain::workspace::{Right, Workspace, WorkspaceCommand};
+use domain::privacy::Sealed;
+use domain::workspace::Right;
 use domain::{ApiTokenId, SealedId, WorkspaceId};
 use infra::bearer::BearerToken;
 
-use super::super::sweeps::sweep_unnamed_tokens;
 use super::super::workspace_rows::WorkspaceRows;
 use super::*;
 use crate::operations::issue_token::{IssueToken, IssueTokenError, IssuedToken};
 
 const SECRET: [u8; 32] = [7; 32];
-
-async fn workspace_of(app: &App, owner: AccountId) -> WorkspaceId {
-    let workspace = WorkspaceId(app.ids.uuid());
-    let name = Personal::Clear(Label::parse("Engines").unwrap());
-    let steps = [Step::new::<Workspace>(workspace.0, WorkspaceCommand::Create { name, owner })];
-    let request = Request::new(workspace.into(), CommandId(app.ids.uuid()));
-    app.executor.execute(&request, &steps).await.unwrap();
-    workspace
-}
 
 /// The same command each time, with one of the secrets at least.
 async fn issue(
@@ -41,20 +31,29 @@ fn secrets() -> Vec<BearerToken> {
     vec![ApiTokens::token_of(&SECRET)]
 }
 
-fn command(app: &App, workspace: WorkspaceId) -> Request {
+/// A member who issues a token.
+struct Given {
+    harness: Harness,
+    app: App,
+    of: (WorkspaceId, AccountId),
+    asks: Request,
+}
+
+async fn given() -> Given {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await.account;
+    let workspace = create_workspace(&app, ada).await;
     let body = Some(b"issue".to_vec());
-    Request { body, ..Request::new(workspace.into(), CommandId(app.ids.uuid())) }
+    let asks = Request { body, ..Request::new(workspace.into(), CommandId(app.ids.uuid())) };
+    Given { harness, app, of: (workspace, ada), asks }
 }
 
 const ROWS: &str = "select count(*) from working.api_tokens";
 
 #[tokio::test]
 async fn a_command_that_comes_again_has_the_same_secret_also_from_yesterday() {
-    let harness = Harness::new().await;
-    let app = harness.node().await;
-    let ada = register(&app, "ada@example.org").await.account;
-    let workspace = workspace_of(&app, ada).await;
-    let (of, asks) = ((workspace, ada), command(&app, workspace));
+    let Given { harness: _harness, app, of, asks } = given().await;
     let shown = |issued: IssuedToken| issued.secret.map(|it| it.expose_secret().to_owned());
 
     let first = issue(&app, of, &asks, (Right::ReadRuns, secrets())).await.unwrap();
@@ -72,13 +71,9 @@ async fn a_command_that_comes_again_has_the_same_secret_also_from_yesterday() {
 
 #[tokio::test]
 async fn a_refused_token_leaves_no_row() {
-    let harness = Harness::new().await;
-    let app = harness.node().await;
-    let ada = register(&app, "ada@example.org").await.account;
-    let workspace = workspace_of(&app, ada).await;
-    let asks = command(&app, workspace);
+    let Given { harness: _harness, app, of, asks } = given().await;
 
-    let refused = issue(&app, (workspace, ada), &asks, (Right::ManageTokens, secrets())).await;
+    let refused = issue(&app, of, &asks, (Right::ManageTokens, secrets())).await;
 
     assert!(refused.is_err());
     assert_eq!(count(&app, ROWS).await, 0);
@@ -86,21 +81,17 @@ async fn a_refused_token_leaves_no_row() {
 
 #[tokio::test]
 async fn a_row_whose_event_was_never_appended_is_swept_and_one_with_its_event_is_named() {
-    let harness = Harness::new().await;
-    let app = harness.node().await;
-    let ada = register(&app, "ada@example.org").await.account;
-    let workspace = workspace_of(&app, ada).await;
-    let asks = command(&app, workspace);
-    issue(&app, (workspace, ada), &asks, (Right::ReadRuns, secrets())).await.unwrap();
+    let Given { harness, app, of, asks } = given().await;
+    issue(&app, of, &asks, (Right::ReadRuns, secrets())).await.unwrap();
     let orphan = "insert into working.api_tokens
         select gen_random_uuid(), sha256(token_hash), workspace_id, account_id, name, issued_at,
             expires_at, null, account_version, null, false from working.api_tokens";
     assert_eq!(app.pool.get().await.unwrap().execute(orphan, &[]).await.unwrap(), 1);
 
-    sweep_unnamed_tokens(app.clone()).await.unwrap();
+    sweep_unnamed_tokens(&app).await;
     assert_eq!(count(&app, ROWS).await, 2, "its event may still come");
     harness.clock.advance(TimeDelta::minutes(11));
-    sweep_unnamed_tokens(app.clone()).await.unwrap();
+    sweep_unnamed_tokens(&app).await;
 
     assert_eq!(count(&app, ROWS).await, 1);
     let named = "select count(*) from working.api_tokens where named";
@@ -109,12 +100,8 @@ async fn a_row_whose_event_was_never_appended_is_swept_and_one_with_its_event_is
 
 #[tokio::test]
 async fn a_worker_names_the_row_of_an_event() {
-    let harness = Harness::new().await;
-    let app = harness.node().await;
-    let ada = register(&app, "ada@example.org").await.account;
-    let workspace = workspace_of(&app, ada).await;
-    let asks = command(&app, workspace);
-    issue(&app, (workspace, ada), &asks, (Right::ReadRuns, secrets())).await.unwrap();
+    let Given { harness: _harness, app, of, asks } = given().await;
+    issue(&app, of, &asks, (Right::ReadRuns, secrets())).await.unwrap();
 
     react(&app, &WorkspaceRows::new(&app)).await.unwrap();
 

@@ -35,9 +35,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::{Account, AccountCommand, Proof};
-use domain::privacy::{EmailAddress, IpAddress, PersonName, Personal, UserAgent};
+use domain::privacy::{EmailAddress, IpAddress, Label, PersonName, Personal, UserAgent};
 use domain::session::{Session, SessionCommand, SessionKind};
-use domain::{AccountId, CommandId, CredentialId, ProofId, SessionId};
+use domain::workspace::{Workspace, WorkspaceCommand};
+use domain::{AccountId, CommandId, CredentialId, ProofId, SessionId, WorkspaceId};
 use infra::api_tokens::ApiTokens;
 use infra::clock::Clock;
 use infra::cluster::leader_lease::LeaderLease;
@@ -262,6 +263,16 @@ async fn log(app: &App) -> Vec<Recorded> {
     Feed::page(&app.pool.get().await.unwrap(), 0, 10_000).await.unwrap()
 }
 
+/// A workspace of one member.
+pub(crate) async fn create_workspace(app: &App, owner: AccountId) -> WorkspaceId {
+    let workspace = WorkspaceId(app.ids.uuid());
+    let name = Personal::Clear(Label::parse("Engines").unwrap());
+    let steps = [Step::new::<Workspace>(workspace.0, WorkspaceCommand::Create { name, owner })];
+    let request = Request::new(workspace.into(), CommandId(app.ids.uuid()));
+    app.executor.execute(&request, &steps).await.unwrap();
+    workspace
+}
+
 /// Hands the session closer every event that names a hash.
 pub(crate) async fn name_hashes(app: &App) {
     react(app, &SessionCloser::new(app, &Arc::default())).await.unwrap();
@@ -269,6 +280,10 @@ pub(crate) async fn name_hashes(app: &App) {
 
 pub(crate) async fn sweep_credentials(app: &App) {
     super::sweeps::sweep_credentials(app.clone()).await.unwrap();
+}
+
+pub(crate) async fn sweep_unnamed_tokens(app: &App) {
+    super::sweeps::sweep_unnamed_tokens(app.clone()).await.unwrap();
 }
 
 /// The types of the events of a stream.

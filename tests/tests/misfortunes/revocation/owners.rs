@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::json;
-use test_support::until_waits_for_lock;
+use test_support::{until_waits_for_lock, waiting_for_lock};
 use tests::{Answer, Client, Harness, Person, problem, until};
 
 /// Two hundred with `LETHE_LONG=1`.
@@ -81,6 +81,59 @@ async fn returns(client: &Client, person: &Person) -> Client {
     let client = client.bearing(&again.await);
     client.delete("/v1/me/erasure").await.expect(204);
     client
+}
+
+/// Until so many appends wait for the log.
+async fn until_waiting(watcher: &tokio_postgres::Client, appends: usize) {
+    until(&format!("{appends} wait for the log"), async || {
+        let waiting = waiting_for_lock(watcher, "event_log.append").await;
+        if waiting.len() >= appends { Ok(()) } else { Err(waiting.len()) }
+    })
+    .await;
+}
+
+/// Each has decided before the other has appended. An erasure takes longer to come so far: the acceptance waits for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_an_erasure_and_a_member_who_joins_the_second_is_refused() {
+    let _alone = tests::alone().await;
+    let mut harness = Harness::new().await;
+    let there = harness.installation.node().await;
+    let bob = harness.person("bob").await.at(there.client().base());
+    let member = harness.at(&format!("members/{}", bob.account().await));
+    let (log, watcher) = (harness.installation.log().await, harness.installation.log().await);
+    let owner = Person::named("ada");
+
+    for erasure_is_first in [true, false] {
+        let accepts = json!({ "token": harness.invite("bob@example.org", "viewer").await });
+        log.batch_execute("begin; select event_log.lock()").await.unwrap();
+        let asks = async {
+            if !erasure_is_first {
+                until_waiting(&watcher, 1).await;
+            }
+            ask(&harness.ada, &owner).await
+        };
+        let joins = async {
+            if erasure_is_first {
+                until_waiting(&watcher, 1).await;
+            }
+            bob.post("/v1/invitations/accept", accepts).await
+        };
+        let releases = async {
+            until_waiting(&watcher, 2).await;
+            log.batch_execute("rollback").await.unwrap();
+        };
+        let (asked, joined, ()) = tokio::join!(asks, joins, releases);
+
+        if erasure_is_first {
+            assert_eq!(problem(&joined, 409), "refused");
+            asked.expect(202);
+            harness.ada = comes_back(&harness.ada).await;
+        } else {
+            assert_eq!(problem(&asked, 409), "owns-workspaces");
+            joined.expect(200);
+            harness.ada.delete(&member).await.expect(204);
+        }
+    }
 }
 
 /// Between the check of an erasure and its append.

@@ -87,3 +87,28 @@ async fn a_server_that_lets_nobody_in_fails_the_run_before_it_began() {
     let failure = &shown["servers"][0]["ending"]["failure"];
     assert_eq!(failure, &json!({ "kind": "not_started", "obstacle": "authentication" }));
 }
+
+/// Fails where another attempt is at work, and notes that it began.
+const ALONE: &str = "mkdir ~/alone || exit 9; trap 'rmdir ~/alone; exit 1' TERM; \
+    echo begun >> ~/begun; sleep 3611";
+
+#[tokio::test]
+async fn an_attempt_begins_when_every_earlier_one_has_ended() {
+    let (harness, _node) = RunHarness::with(&[("run_lost_seconds", "2")]).await;
+    let begun = || {
+        let noted = std::fs::read_to_string(harness.sshd.home().join("begun"));
+        noted.unwrap_or_default().lines().count()
+    };
+    let run = harness.start(ALONE).await;
+    harness.in_state(&run, "running").await;
+    until("the first has begun", async || (begun() == 1).then_some(())).await;
+    harness.lose_and_cancel_the_next(&run).await;
+    harness.sshd.restart().unwrap();
+
+    harness.post(&format!("{run}/retry"), json!({})).await.expect(202);
+
+    until("the third has begun", async || (begun() == 2).then_some(())).await;
+    assert_eq!(harness.in_state(&run, "running").await["servers"][0]["attempt"], 3);
+    harness.post(&format!("{run}/cancel"), json!({})).await.expect(202);
+    harness.in_state(&run, "cancelled").await;
+}

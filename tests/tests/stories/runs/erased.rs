@@ -14,6 +14,10 @@ async fn delete_while_it_runs(harness: &RunHarness, command: &str, sleeps: usize
     let run = harness.start(command).await;
     harness.in_state(&run, "running").await;
     until("it sleeps", async || (sleeping(harness, "sleep 36") >= sleeps).then_some(())).await;
+    delete(harness).await
+}
+
+async fn delete(harness: &RunHarness) -> String {
     let asks = json!({ "password": Person::named("ada").password, "grace_days": 0 });
     let deletes = harness.ada.call(Method::DELETE, &harness.workspace).header("If-Match", "*");
     deletes.json(asks).send().await.expect(202).field("/claim_code")
@@ -50,5 +54,21 @@ async fn a_node_that_is_killed_as_it_ends_the_runs_of_a_workspace_leaves_them_to
 
     let proof = completed(&harness.ada.at(second.api()), &code).await;
     assert_eq!(sleeping(&harness, "sleep 3602"), 0);
+    assert_eq!(proof.json()["certificate"]["runs_not_ended"], json!([]));
+}
+
+#[tokio::test]
+async fn a_lost_attempt_is_ended_though_a_later_one_came_to_nothing() {
+    let (harness, _node) = RunHarness::with(&[("run_lost_seconds", "2")]).await;
+    let run = harness.start("sleep 3603").await;
+    harness.in_state(&run, "running").await;
+    until("it sleeps", async || (sleeping(&harness, "sleep 36") >= 1).then_some(())).await;
+    harness.lose_and_cancel_the_next(&run).await;
+    assert!(sleeping(&harness, "sleep 3603") >= 1);
+    harness.sshd.restart().unwrap();
+
+    let proof = completed(&harness.ada, &delete(&harness).await).await;
+
+    assert_eq!(sleeping(&harness, "sleep 3603"), 0);
     assert_eq!(proof.json()["certificate"]["runs_not_ended"], json!([]));
 }

@@ -43,6 +43,27 @@ async fn a_workspace_is_renamed_by_whoever_read_its_last_version() {
     assert_eq!(empty.field("/errors/0/pointer"), "/name");
 }
 
+/// Its reader has not come to it, or has parked it: the reader of the memberships has gone on.
+#[tokio::test]
+async fn a_workspace_that_its_read_model_lacks_is_listed_as_the_log_has_it() {
+    let harness = Harness::new().await;
+    harness.member("bob", "viewer").await;
+    let renamed = harness.ada.patch(&harness.path, "*", json!({ "name": "Looms" })).await;
+    let position = renamed.expect(200).position();
+    let shown = harness.ada.get_at("/v1/workspaces", position).await.expect(200).json();
+    let log = harness.installation.log().await;
+    let lose = "delete from read_models.workspaces_v2";
+    assert_eq!(log.execute(lose, &[]).await.unwrap(), 1);
+
+    let listed = harness.ada.get("/v1/workspaces").await.expect(200).json();
+
+    assert_eq!(listed, shown);
+    assert_eq!(
+        (&listed["items"][0]["name"], &listed["items"][0]["members"]),
+        (&json!("Looms"), &json!(2))
+    );
+}
+
 #[tokio::test]
 async fn ones_workspaces_are_listed_page_by_page_and_nobody_elses() {
     let harness = Harness::new().await;

@@ -118,7 +118,7 @@ impl Attempt {
                 Err(error) => return Err(error.into()),
             }
         }
-        Ok(())
+        Ok(self.app.run_queue.delete_earlier(self.task.run, self.task.lease).await?)
     }
 
     /// Probes the server for a lost command: it may still run, or have ended.

@@ -120,7 +120,7 @@ impl Attempt {
             return self.finish().await;
         };
         if target.attempt != lease.attempt {
-            return self.finish().await;
+            return if self.task.lost.is_some() { self.leave().await } else { self.finish().await };
         }
         match target.stage {
             // Only a restore of the log leaves a lost task whose end is not in the log.
@@ -135,6 +135,7 @@ impl Attempt {
             Stage::Ended(Ending::Lost) if target.log.is_none() => {
                 self.recover_lost(requested, target).await
             }
+            Stage::Ended(Ending::Lost) => self.leave().await,
             Stage::Ended(_) => {
                 self.clean_up(None).await;
                 self.finish().await
@@ -184,7 +185,16 @@ impl Attempt {
     async fn give_up(&self) -> Result<Next, AttemptError> {
         let log = self.stored_log().await?;
         events::sealed(&self.app, &self.task, log).await?;
-        self.finish().await
+        self.leave().await
+    }
+
+    /// It may run still. Only the end of its workspace, which cancels it, has it looked for again.
+    async fn leave(&self) -> Result<Next, AttemptError> {
+        if self.is_cancelled() {
+            return Err(AttemptError::Erased);
+        }
+        self.app.run_queue.leave(self.task.run, self.task.lease).await?;
+        Ok(Next::Done)
     }
 
     /// It waits until the deletion is cancelled.

@@ -1,5 +1,7 @@
 //! Two calls of a command, and calls that a crash or another change comes between.
 
+mod tokens;
+
 use chrono::TimeDelta;
 use domain::account::{Account, AccountCommand};
 use domain::{AccountId, CommandId, CredentialId};

@@ -1,0 +1,16 @@
+-- No claim looks at it until end_of_workspace.sql, and no other run of its deployment waits for it.
+with kept as materialized (
+  select run_id, server_id, attempt, secrets_id from working.run_tasks
+  where run_id = $1 and server_id = $2 and attempt = $3 and fence = $4
+  for update),
+remaining as (
+  update working.run_tasks t
+  set state = 'lost', cancel = false, node = null, lease_until = null, next_at = 'infinity', deployment_id = null,
+    secrets_id = null, lost_at = coalesce(t.lost_at, clock_timestamp())
+  from kept where (t.run_id, t.server_id, t.attempt) = (kept.run_id, kept.server_id, kept.attempt))
+delete from working.run_secrets s using kept
+where s.secrets_id = kept.secrets_id
+  and not exists (
+    select from working.run_tasks t
+    where t.secrets_id = s.secrets_id
+      and (t.run_id, t.server_id, t.attempt) <> (kept.run_id, kept.server_id, kept.attempt))

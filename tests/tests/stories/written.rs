@@ -1,0 +1,94 @@
+//! What answers a write that has landed: also where what it wrote cannot be read, or is gone when it is sent again.
+
+use reqwest::Method;
+use serde_json::json;
+use tests::{Answer, Client, Harness, Installation, RunHarness};
+
+const KEY: &str = "sent-again-when-it-is-gone";
+
+/// From now on nothing reads these read models, and they lag behind.
+async fn damage(installation: &Installation) {
+    let damages = "do $$ declare damaged text; begin
+        for damaged in select table_name from information_schema.tables
+            where table_schema = 'read_models' and table_name ~ '^(accounts|runs)(_v[0-9]+)?$' loop
+          execute format('alter table read_models.%I rename column position to unread', damaged);
+        end loop; end $$";
+    installation.log().await.batch_execute(damages).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_write_whose_thing_cannot_be_read_is_answered_by_what_its_append_says() {
+    let (harness, _node) = RunHarness::new().await;
+    let ada = &harness.ada;
+    let before = ada.get("/v1/me").await.expect(200).etag();
+    damage(&harness.installation).await;
+    ada.get("/v1/me").await.expect(503);
+
+    let renamed = ada.patch("/v1/me", &before, json!({ "name": "Augusta" })).await.expect(200);
+    let consents = "/v1/me/consents/product_news";
+    let gives = ada.call(Method::PUT, consents).json(json!({ "policy_version": 1 }));
+    let consented = gives.send().await.expect(200);
+    let run = harness.post("runs", json!({ "command": "true", "servers": [harness.server] })).await;
+
+    assert_eq!((renamed.text(), consented.text()), (String::new(), String::new()));
+    assert!(renamed.position() < consented.position());
+    let stale = ada.patch("/v1/me", &renamed.etag(), json!({ "name": "Ada" })).await;
+    assert_eq!(stale.expect(412).etag(), consented.etag());
+    let run = run.expect(201);
+    assert_eq!(run.text(), "");
+    let at = run.header("location").unwrap();
+    assert!(at.starts_with(&harness.path("runs/")), "{at}");
+    assert!(run.header("etag").is_some() && run.position() > consented.position());
+    assert_eq!(harness.installation.events("account.rectified").await.len(), 1);
+    assert_eq!(harness.installation.events("run.requested").await.len(), 1);
+}
+
+fn assert_same(first: &Answer, again: &Answer) {
+    assert_eq!(first.json(), again.json());
+    assert_eq!(first.position(), again.position());
+    assert_eq!(first.header("location"), again.header("location"));
+}
+
+#[tokio::test]
+async fn whoever_has_joined_and_left_is_answered_as_the_first_time() {
+    let harness = Harness::new().await;
+    let bob = harness.person("bob").await;
+    let token = harness.invite("bob@example.org", "operator").await;
+    let once = bob.saying("Idempotency-Key", KEY);
+    let joins = json!({ "token": token });
+    let joined = once.post("/v1/invitations/accept", &joins).await.expect(200);
+    let etag = harness.etag().await;
+    harness.ada.patch(&harness.path, &etag, json!({ "name": "Looms" })).await.expect(200);
+    let leaves = harness.at(&format!("members/{}", bob.account().await));
+    bob.delete(&leaves).await.expect(204);
+
+    let again = once.post("/v1/invitations/accept", &joins).await.expect(200);
+
+    assert_same(&joined, &again);
+    assert_eq!(again.field("/name"), "Engines", "of what came later nobody hears who has left");
+    bob.get(&harness.path).await.expect(404);
+}
+
+async fn remove(client: &Client, path: &str) {
+    client.call(Method::DELETE, path).header("If-Match", "*").send().await.expect(204);
+}
+
+#[tokio::test]
+async fn a_server_and_a_deployment_that_are_removed_are_answered_as_the_first_time() {
+    let harness = Harness::new().await;
+    let once = harness.ada.saying("Idempotency-Key", KEY);
+    let server = json!({ "name": "one", "host": "one.example.org", "user": "deploy" });
+    let servers = harness.at("servers");
+    let registers = || once.post(&servers, &server);
+    let registered = registers().await.expect(201);
+    let path = registered.header("location").unwrap().to_owned();
+    let steps = json!({ "name": "all", "steps": [{ "name": "one", "command": "true" }] });
+    let deployments = format!("{path}/deployments");
+    let creates = || once.post(&deployments, &steps);
+    let created = creates().await.expect(201);
+
+    remove(&harness.ada, created.header("location").unwrap()).await;
+    assert_same(&created, &creates().await.expect(201));
+    remove(&harness.ada, &path).await;
+    assert_same(&registered, &registers().await.expect(201));
+}
