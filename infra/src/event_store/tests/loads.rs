@@ -8,10 +8,20 @@ use uuid::Uuid;
 
 use super::super::Loaded;
 use super::super::load::snapshot::Snapshot;
-use super::super::load::streams::{Freshness, Streams};
+use super::super::load::streams::{Freshness, LOAD, LOAD_AFTER, Streams};
 use super::snapshots::{STREAM, TENANT, change_passwords, register, snapshot_every};
 use super::{databases, node, owner, pool};
-use crate::postgres::Pool;
+use crate::postgres::{ConnectOptions, Pool, connect};
+
+/// A long stream and a few short ones, which the statistics of the tables know.
+const LONG_AND_SHORT: &str = "
+    insert into event_log.events (position, tenant_id, stream_type, stream_id, version, event_id,
+      event_type, schema_version, data, subjects, recorded_at)
+    select n, t, 'account', case when n <= 3000 then s else gen_random_uuid() end,
+      case when n <= 3000 then n else 1 end, gen_random_uuid(), 'account.email_verified', 1, '{}', '{}', now()
+    from generate_series(1, 3003) n, (values ($1::uuid, $2::uuid)) of (t, s)";
+const PLANS: &str = "select sum(custom_plans)::bigint, sum(generic_plans)::bigint
+    from pg_prepared_statements where statement = any ($1)";
 
 async fn read(streams: &Streams) -> Loaded<Account> {
     streams.load::<Account>(TENANT, STREAM, Freshness::Fresh).await.unwrap().loaded
@@ -105,4 +115,43 @@ async fn a_snapshot_of_an_older_programme_is_replaced_by_one_of_the_same_version
 
     let position = "select position from event_log.snapshots";
     assert_eq!(client.query_one(position, &[]).await.unwrap().get::<_, Option<i64>>(0), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_statements_of_a_load_are_planned_once_and_not_for_each_stream() {
+    let databases = databases().await;
+    let client = owner(&databases.log_url).await;
+    client.execute(LONG_AND_SHORT, &[&TENANT.0, &STREAM]).await.unwrap();
+    client.batch_execute("analyze").await.unwrap();
+    let options = ConnectOptions { connections_max: 1, ..ConnectOptions::app() };
+    let pool = connect(&databases.log_url, &options).await.unwrap();
+    let client = pool.get().await.unwrap();
+    let load = client.prepare_cached(LOAD).await.unwrap();
+    let after = client.prepare_cached(LOAD_AFTER).await.unwrap();
+
+    // PostgreSQL plans five times with the values, and compares what that has cost it.
+    for stream in [Uuid::nil(), STREAM] {
+        for _ in 0..10 {
+            let whole = client.query(&load, &[&stream, &TENANT.0, &"account", &1_i16]).await;
+            let rest =
+                [&stream as _, &TENANT.0 as _, &"account" as _, &2990_i64 as _, &2990_i64 as _];
+            let rest = client.query(&after, &rest).await.unwrap();
+            let is_long = usize::from(stream == STREAM);
+            assert_eq!((whole.unwrap().len(), rest.len()), (3001 * is_long, 10 * is_long));
+        }
+    }
+
+    let plans = client.query_one(PLANS, &[&[LOAD, LOAD_AFTER].as_slice()]).await.unwrap();
+    assert_eq!((plans.get::<_, i64>(0), plans.get::<_, i64>(1)), (10, 30));
+    // The plan that serves all does not read the log from a position on.
+    let prepare = format!(
+        "prepare after (uuid, uuid, text, bigint, bigint) as {LOAD_AFTER};
+        set plan_cache_mode = force_generic_plan"
+    );
+    client.batch_execute(&prepare).await.unwrap();
+    let explain = format!("explain execute after ('{STREAM}', '{STREAM}', 'account', 2990, 2990)");
+    let plan = client.query(&explain, &[]).await.unwrap();
+    let plan: Vec<String> = plan.iter().map(|row| row.get(0)).collect();
+    let plan = plan.join("\n");
+    assert!(plan.contains("events_1_stream_id_version_idx"), "{plan}");
 }

@@ -1,0 +1,92 @@
+//! What is looked up at the same time is one statement, and each who asks has an answer of its own.
+
+use std::iter::repeat_n;
+
+use infra::log::{Row, RowLookups, read_through};
+use infra::postgres::{ConnectOptions, connect_one};
+use projections::accounts::Accounts;
+use test_support::until_waits_for_lock;
+use tokio::task::JoinHandle;
+use tokio_postgres::Client;
+
+use crate::harness::{LogHarness, account};
+use crate::mixed::registered;
+
+const LOCK: &str = "begin; lock table read_models.accounts_v3 in access exclusive mode";
+
+/// The numbers of accounts that have rows.
+async fn with_accounts(numbers: &[u128]) -> LogHarness {
+    let harness = LogHarness::new().await;
+    for number in numbers {
+        harness.record("account", account(*number).0, registered(*number)).await;
+    }
+    let readers = harness.read(projections::all()).await;
+    harness.caught_up(&["accounts"]).await;
+    readers.stop().await;
+    harness
+}
+
+/// Begins to look up an account: its number, or why there is no answer.
+fn begin(rows: &RowLookups<Accounts>, number: u128) -> JoinHandle<Result<Option<i64>, String>> {
+    let (rows, id) = (rows.clone(), account(number));
+    tokio::spawn(async move {
+        let row = read_through(&rows, id, id.0).await.map_err(|error| error.to_string())?;
+        assert!(row.as_ref().is_none_or(|row| row.account_id == id));
+        Ok(row.map(|row| row.position()))
+    })
+}
+
+/// Nobody reads the table before it is committed; a first look-up waits already.
+async fn lock(
+    harness: &LogHarness,
+    rows: &RowLookups<Accounts>,
+) -> (Client, JoinHandle<Result<Option<i64>, String>>) {
+    let options = ConnectOptions::default();
+    let holder = connect_one(&harness.databases.log_url, &options).await.unwrap();
+    holder.batch_execute(LOCK).await.unwrap();
+    let first = begin(rows, 2);
+    until_waits_for_lock(&harness.admin, "read_models.accounts_v3").await;
+    (holder, first)
+}
+
+#[tokio::test]
+async fn many_look_ups_take_one_connection_and_each_has_its_own_row() {
+    let harness = with_accounts(&[2, 3, 4]).await;
+    let rows = RowLookups::<Accounts>::start(harness.pool.clone());
+    let (holder, first) = lock(&harness, &rows).await;
+
+    // 9 has no row, 3 is asked for twice, and one of them gives up.
+    let waiting: Vec<_> = [4, 3, 9, 3, 2].into_iter().map(|number| begin(&rows, number)).collect();
+    let many: Vec<_> = repeat_n(4, 300).map(|number| begin(&rows, number)).collect();
+    tokio::task::yield_now().await;
+    waiting[0].abort();
+    holder.batch_execute("commit").await.unwrap();
+
+    assert_eq!(first.await.unwrap(), Ok(Some(1)));
+    let mut found = Vec::new();
+    for answer in waiting.into_iter().skip(1) {
+        found.push(answer.await.unwrap().unwrap());
+    }
+    assert_eq!(found, [Some(2), None, Some(2), Some(1)]);
+    for answer in many {
+        assert_eq!(answer.await.unwrap(), Ok(Some(3)));
+    }
+    // One for the rows, and one for the events of whoever has none.
+    assert!(harness.pool.status().size <= 2, "{:?}", harness.pool.status());
+}
+
+#[tokio::test]
+async fn a_statement_that_fails_is_an_error_of_each_who_waits_and_the_next_one_works() {
+    let harness = with_accounts(&[2, 3]).await;
+    let rows = RowLookups::<Accounts>::start(harness.pool.clone());
+    let (holder, first) = lock(&harness, &rows).await;
+
+    for process in test_support::waiting_for_lock(&harness.admin, "read_models.accounts_v3").await {
+        harness.admin.execute("select pg_terminate_backend($1)", &[&process]).await.unwrap();
+    }
+
+    let refused = first.await.unwrap().unwrap_err();
+    assert!(refused.contains("57P01"), "{refused}");
+    holder.batch_execute("commit").await.unwrap();
+    assert_eq!(begin(&rows, 3).await.unwrap(), Ok(Some(2)));
+}
