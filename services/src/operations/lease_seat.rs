@@ -41,7 +41,6 @@ pub(crate) enum LeaseSeatError {
 pub(crate) struct LeasedSeat {
     pub(crate) receipt: Receipt,
     pub(crate) lease: LeaseId,
-    pub(crate) row: SeatLeaseRow,
 }
 
 /// How an acquisition ends that is not refused.
@@ -87,8 +86,8 @@ impl SeatMember {
         match event.decode()? {
             SeatEvent::LeaseAcquired { lease, fence, .. } => {
                 failpoint!(SeatAcquired);
-                let row = self.put(app, &receipt, &event, (lease, fence)).await?;
-                Ok(Acquisition::Leased(LeasedSeat { receipt, lease, row }))
+                self.put(app, &receipt, &event, (lease, fence)).await?;
+                Ok(Acquisition::Leased(LeasedSeat { receipt, lease }))
             }
             SeatEvent::Denied { in_use, limit, .. } => Ok(Acquisition::Denied { in_use, limit }),
             SeatEvent::LimitSet { .. }
@@ -134,8 +133,8 @@ impl SeatMember {
         failpoint!(SeatTakenOver);
         app.seats.delete(from).await?;
         failpoint!(SeatReplaced);
-        let row = self.put(app, &receipt, &event, (to, fence)).await?;
-        Ok(LeasedSeat { receipt, lease: to, row })
+        self.put(app, &receipt, &event, (to, fence)).await?;
+        Ok(LeasedSeat { receipt, lease: to })
     }
 
     /// Ends a lease, of this member or another.
@@ -181,7 +180,7 @@ impl SeatMember {
         receipt: &Receipt,
         event: &Recorded,
         (lease, fence): (LeaseId, u64),
-    ) -> Result<SeatLeaseRow, LeaseSeatError> {
+    ) -> Result<(), LeaseSeatError> {
         if receipt.replayed() {
             let pool = self.pool(app).await?;
             pool.lease_of(self.account)
@@ -196,6 +195,7 @@ impl SeatMember {
             since: event.recorded_at(),
             ttl: TimeDelta::seconds(app.config.seat_lease_seconds.into()),
         };
-        Ok(app.seats.put(&leased).await?.ok_or(SeatError::LeaseLost)?)
+        app.seats.put(&leased).await?.ok_or(SeatError::LeaseLost)?;
+        Ok(())
     }
 }

@@ -27,12 +27,6 @@ pub fn routes(routes: &mut Routes) {
     routes.add(__path_list, list);
 }
 
-/// The tokens that still act for the account.
-#[derive(Serialize, ToSchema)]
-pub struct KeptTokens {
-    api_tokens: Vec<OwnTokenView>,
-}
-
 #[derive(Serialize, ToSchema)]
 pub struct OwnTokens {
     items: Vec<OwnTokenView>,
@@ -79,8 +73,8 @@ pub async fn answer(
     if !are_kept {
         return Ok(done(receipt));
     }
-    let api_tokens = of_account(api, account).await?;
-    Ok(written(StatusCode::OK, receipt).json(KeptTokens { api_tokens }))
+    let items = of_account(api, account).await?;
+    Ok(written(StatusCode::OK, receipt).json(OwnTokens { items }))
 }
 
 /// A row alone is no token: what its workspace knows is one.

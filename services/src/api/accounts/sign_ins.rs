@@ -30,7 +30,7 @@ pub fn routes(routes: &mut Routes) {
 pub struct SignInView {
     #[serde(skip)]
     position: i64,
-    at: DateTime<Utc>,
+    attempted_at: DateTime<Utc>,
     /// Otherwise the password was wrong.
     succeeded: bool,
     /// The session that was opened.
@@ -89,7 +89,7 @@ async fn view(api: &Api, signed_in: &SignedIn, event: &Recorded) -> Result<SignI
         (sealed_bytes::<LoginIp>(event.sealed()), sealed_bytes::<LoginUserAgent>(event.sealed()));
     Ok(SignInView {
         position: event.position(),
-        at: event.recorded_at(),
+        attempted_at: event.recorded_at(),
         succeeded: session_id.is_some(),
         session_id,
         ip: person.optional::<LoginIp>(ip).await?,
