@@ -179,7 +179,7 @@ pub(super) mod tests {
                 assert!(names.insert(name.clone()), "{name} twice");
             }
         }
-        assert!(names.contains("delete_me_sessions_id"), "{names:?}");
+        assert!(names.contains("delete_me_sessions_session_id"), "{names:?}");
     }
 
     #[test]

@@ -99,7 +99,7 @@ impl Routes {
     }
 }
 
-/// `delete_me_sessions_id`: handlers of several files have one name, operations must not.
+/// `delete_me_sessions_session_id`: handlers of several files have one name, operations must not.
 fn operation_id(spoken: &HttpMethod, path: &str) -> String {
     let path = path.trim_start_matches("/v1").replace(['{', '}'], "").replace(['/', '-'], "_");
     format!("{}{path}", method(spoken).as_str().to_lowercase())

@@ -43,7 +43,7 @@ async fn a_run_needs_a_seat_and_servers_that_are_ready() {
     }
     let nowhere_to_run = json!({ "deployment_id": nowhere, "server_ids": [] });
     let refused = harness.post("runs", nowhere_to_run).await.expect(422);
-    assert_eq!(refused.field("/errors/0/pointer"), "/servers");
+    assert_eq!(refused.field("/errors/0/pointer"), "/server_ids");
     assert_eq!(refused.field("/errors/0/detail"), "this must be a list of 1 to 50 ids");
 }
 
