@@ -53,7 +53,7 @@ pub enum WorkspaceError {
     InvitationNotExpired(DateTime<Utc>),
     #[error("at most {0} invitations may be open at once: revoke some first")]
     InvitationsMax(usize),
-    #[error("an invitation must work for 1 to {INVITATION_DAYS_MAX} days")]
+    #[error("an invitation must end within {INVITATION_DAYS_MAX} days, and not before now")]
     InvitationDays,
     #[error("there is no API token with this id")]
     NoSuchToken,

@@ -22,8 +22,8 @@ const TAKE_OVER: &str = include_str!("take_over.sql");
 const FIND: &str = include_str!("find.sql");
 const TOUCH: &str = include_str!("touch.sql");
 const TAKE_BACK: &str = "delete from working.sessions where session_id = $1 and token_hash = $2";
-const PERIODS: &str = "select session_id, last_used_at, least(idle_until, absolute_until) \
-    from working.sessions where session_id = any ($1)";
+const PERIODS: &str = "select session_id, last_used_at, least(idle_until, absolute_until), \
+    absolute_until from working.sessions where session_id = any ($1)";
 const CLOSE: &str = include_str!("close.sql");
 const CLOSE_ALL: &str = include_str!("close_all.sql");
 const CLOSE_EXPIRED: &str = include_str!("close_expired.sql");
@@ -95,7 +95,11 @@ impl Rows {
         let sessions: Vec<Uuid> = sessions.iter().map(|session| session.0).collect();
         let rows = query(&self.0, PERIODS, &[&sessions]).await?;
         let read = |row: &Row| -> Result<(SessionId, Period), PgError> {
-            let period = Period { last_used_at: row.try_get(1)?, expires_at: row.try_get(2)? };
+            let period = Period {
+                last_used_at: row.try_get(1)?,
+                idle_until: row.try_get(2)?,
+                absolute_until: row.try_get(3)?,
+            };
             Ok((SessionId(row.try_get(0)?), period))
         };
         rows.iter().map(read).collect()

@@ -59,8 +59,10 @@ pub struct LiveSession {
 pub struct Period {
     /// To the minute.
     pub last_used_at: DateTime<Utc>,
-    /// Unless it is used before.
-    pub expires_at: DateTime<Utc>,
+    /// It ends then, unless it is used before.
+    pub idle_until: DateTime<Utc>,
+    /// It ends then, however much it is used.
+    pub absolute_until: DateTime<Utc>,
 }
 
 /// A session whose row has been deleted and whose closing event is not in the log yet.

@@ -41,7 +41,7 @@ impl Harness {
     pub async fn run(&self, command: &str) -> Value {
         let secrets = json!({ "TOKEN": "correct horse battery staple" });
         let servers = [&self.runs.server];
-        let asks = json!({ "command": command, "servers": servers, "secrets": secrets });
+        let asks = json!({ "command": command, "server_ids": servers, "secrets": secrets });
         let run = self.runs.request(asks).await;
         let shown = self.runs.ended(&run, Duration::from_mins(10)).await;
         assert_eq!(shown["state"], json!("succeeded"), "{shown}");

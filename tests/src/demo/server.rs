@@ -58,7 +58,7 @@ impl<'a> RemoteServer<'a> {
 
     /// Starts a run; answers its path.
     async fn run(&self, team: &Team, command: &str) -> String {
-        let body = json!({ "command": command, "servers": [self.id] });
+        let body = json!({ "command": command, "server_ids": [self.id] });
         let requested = team.ada.client.post_once(&format!("{}/runs", team.path), body).await;
         format!("{}/runs/{}", team.path, requested.expect(201).field("/run_id"))
     }

@@ -72,7 +72,7 @@ impl RunHarness {
 
     /// Requests a run on the server; answers its path after the workspace's.
     pub async fn start(&self, command: &str) -> String {
-        self.request(json!({ "command": command, "servers": [self.server] })).await
+        self.request(json!({ "command": command, "server_ids": [self.server] })).await
     }
 
     pub async fn request(&self, body: Value) -> String {

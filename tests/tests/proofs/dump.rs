@@ -29,8 +29,9 @@ async fn deploy(harness: &RunHarness) {
     let call = harness.ada.call("POST".parse().unwrap(), &deployments).header("If-Match", &etag);
     let made = call.json(json!({ "name": "farm", "steps": steps })).send().await.expect(201);
     let deployment = made.field("/deployment_id");
-    let run =
-        harness.request(json!({ "deployment": deployment, "servers": [harness.server] })).await;
+    let run = harness
+        .request(json!({ "deployment_id": deployment, "server_ids": [harness.server] }))
+        .await;
     harness.in_state(&run, "succeeded").await;
 }
 
@@ -39,7 +40,7 @@ async fn a_dump_holds_no_command_no_line_and_no_secret() {
     let (harness, node) = RunHarness::new().await;
     let canaries = Canaries::new(&HIDDEN).unwrap();
     let requested = json!({
-        "command": COMMAND, "servers": [harness.server], "secrets": { "TOKEN": SECRET },
+        "command": COMMAND, "server_ids": [harness.server], "secrets": { "TOKEN": SECRET },
     });
     let run = harness.request(requested).await;
     until("its lines are kept", async || {

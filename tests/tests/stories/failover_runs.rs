@@ -104,7 +104,7 @@ async fn runs_that_a_failover_takes_back_are_started_by_nobody_again_and_none_ha
     let over = drill.start("over").await;
     let launched = drill.start("launched").await;
     proxy.go_silent();
-    let body = json!({ "command": waiting("claimed"), "servers": [behind] });
+    let body = json!({ "command": waiting("claimed"), "server_ids": [behind] });
     let claimed = drill.harness.request(body).await;
     for run in [&launched, &over] {
         drill.until_state(run, "queued").await;

@@ -37,18 +37,18 @@ async fn what_was_made_is_there() {
     let shows = async |location: &str| ada.get(location).await.expect(200);
 
     for turn in 0..TURNS {
-        let run = json!({ "command": "true", "servers": [given.server] });
+        let run = json!({ "command": "true", "server_ids": [given.server] });
         let made = ada.post_once(&given.path("runs"), run).await.expect(201);
         let found = shows(made.header("location").unwrap()).await;
         assert_eq!((found.field("/state"), found.etag()), ("queued".to_owned(), made.etag()));
         let cancel = format!("{}/cancel", made.header("location").unwrap());
         let cancelled = ada.post(&cancel, json!({})).await.expect(202);
         assert_eq!(cancelled.field("/state"), "cancelled", "{turn}");
-        let lease = ada.get(&given.path("seats")).await.expect(200).field("/leases/0/lease_id");
+        let lease = ada.get(&given.path("seats")).await.expect(200).field("/items/0/lease_id");
         ada.delete(&given.path(&format!("seat-leases/{lease}"))).await.expect(204);
         let leased = ada.post_once(&given.path("seat-leases"), json!({})).await.expect(201);
         let seats = shows(&given.path("seats")).await;
-        assert_eq!(seats.field("/leases/0/lease_id"), leased.field("/lease_id"));
+        assert_eq!(seats.field("/items/0/lease_id"), leased.field("/lease_id"));
         let made = ada.post("/v1/workspaces", json!({ "name": "Looms" })).await.expect(201);
         shows(made.header("location").unwrap()).await;
         shows(&format!("{}/seats", made.header("location").unwrap())).await;

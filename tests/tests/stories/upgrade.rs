@@ -30,7 +30,7 @@ async fn a_node_alone_with_an_event_that_it_does_not_know_stands_still_and_says_
     let operator = harness.operator().await;
     let released = |reader: &Value| {
         let error = reader["last_error"].as_str().unwrap_or_default();
-        reader["owner"].is_null() && error.starts_with(&event)
+        reader["node_id"].is_null() && error.starts_with(&event)
     };
     until("the operator sees every reader but the trail without an owner", async || {
         let readers = operator.get("/v1/admin/projections").await.expect(200).json();

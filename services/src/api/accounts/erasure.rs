@@ -72,7 +72,7 @@ impl FromFields for ErasureRequest {
 #[derive(Serialize, ToSchema)]
 pub struct ErasureResponse {
     /// Until then it can be cancelled: sign in again, and delete the request.
-    due: DateTime<Utc>,
+    due_at: DateTime<Utc>,
     /// It is needed for the certificate, when nobody can sign in any more. Shown in this answer only,
     /// and when the same request is sent again within a day.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -110,7 +110,7 @@ async fn request(
 
 fn answer(requested: RequestedErasure) -> HttpResponse {
     let RequestedErasure { receipt, due, claim_code } = requested;
-    written(StatusCode::ACCEPTED, &receipt).json(ErasureResponse { due, claim_code })
+    written(StatusCode::ACCEPTED, &receipt).json(ErasureResponse { due_at: due, claim_code })
 }
 
 impl From<RequestErasureError> for Problem {
@@ -144,7 +144,7 @@ impl From<OwnersError> for Problem {
 #[derive(Serialize, ToSchema)]
 pub struct ErasureView {
     requested_at: DateTime<Utc>,
-    due: DateTime<Utc>,
+    due_at: DateTime<Utc>,
 }
 
 /// The erasure that has been requested.
@@ -158,7 +158,7 @@ async fn show(api: ApiData, signed_in: SignedIn) -> Result<HttpResponse, Problem
     let erasure =
         live_account(&loaded)?.erasure.ok_or_else(|| Problem::of(ProblemKind::NotFound))?;
     let Erasure { requested_at, due } = erasure;
-    Ok(HttpResponse::Ok().json(ErasureView { requested_at, due }))
+    Ok(HttpResponse::Ok().json(ErasureView { requested_at, due_at: due }))
 }
 
 /// Cancels the request.
@@ -188,7 +188,7 @@ pub struct ErasureProof {
     /// requested, cancelled, fenced, destroyed, completed or `backup_proven`.
     state: &'static str,
     requested_at: DateTime<Utc>,
-    due: DateTime<Utc>,
+    due_at: DateTime<Utc>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cancelled_at: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -199,7 +199,7 @@ pub struct ErasureProof {
 #[derive(Serialize, ToSchema)]
 pub struct Certificate {
     /// An opaque id, which no longer leads to anybody.
-    subject: Uuid,
+    subject_id: Uuid,
     /// From this position of the log on, nothing was accepted about the subject.
     fenced_at_position: Option<i64>,
     fenced_at: Option<DateTime<Utc>>,
@@ -251,7 +251,7 @@ async fn prove(api: ApiData, code: web::Path<String>) -> Result<HttpResponse, Pr
     Ok(HttpResponse::Ok().json(ErasureProof {
         state: entry.state.as_str(),
         requested_at: entry.requested_at,
-        due: entry.due,
+        due_at: entry.due,
         cancelled_at: entry.cancelled_at,
         certificate: certificate(&entry),
     }))
@@ -259,7 +259,7 @@ async fn prove(api: ApiData, code: web::Path<String>) -> Result<HttpResponse, Pr
 
 fn certificate(entry: &ErasureEntry) -> Option<Certificate> {
     Some(Certificate {
-        subject: entry.subject.0,
+        subject_id: entry.subject.0,
         fenced_at_position: entry.fenced_at_position,
         fenced_at: entry.fenced_at,
         keys_destroyed: entry.keys,

@@ -50,7 +50,7 @@ pub struct Me {
     registered_at: DateTime<Utc>,
     /// The end of the grace, once an erasure has been requested.
     #[serde(skip_serializing_if = "Option::is_none")]
-    erasure_due: Option<DateTime<Utc>>,
+    erasure_due_at: Option<DateTime<Utc>>,
 }
 
 /// One's own account.
@@ -87,7 +87,7 @@ async fn view(api: &Api, row: &Row) -> Result<Me, Problem> {
         name: own::<AccountName>(&person, name).await?,
         username: own::<AccountUsername>(&person, username).await?,
         registered_at: row.registered_at,
-        erasure_due: row.erasure_due,
+        erasure_due_at: row.erasure_due,
     })
 }
 
@@ -107,7 +107,7 @@ impl Me {
             name: Some(name),
             username,
             registered_at: at,
-            erasure_due: None,
+            erasure_due_at: None,
         }
     }
 }

@@ -27,12 +27,6 @@ pub fn routes(routes: &mut Routes) {
     routes.add(__path_list, list);
 }
 
-/// The tokens that still act for the account.
-#[derive(Serialize, ToSchema)]
-pub struct KeptTokens {
-    api_tokens: Vec<OwnTokenView>,
-}
-
 #[derive(Serialize, ToSchema)]
 pub struct OwnTokens {
     items: Vec<OwnTokenView>,
@@ -75,7 +69,7 @@ pub async fn answer(
 ) -> HttpResponse {
     let kept = if are_kept { of_account(api, account).await.ok() } else { None };
     match kept {
-        Some(api_tokens) => written(StatusCode::OK, receipt).json(KeptTokens { api_tokens }),
+        Some(items) => written(StatusCode::OK, receipt).json(OwnTokens { items }),
         None => done(receipt),
     }
 }

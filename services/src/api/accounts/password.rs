@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::api::ApiData;
 use crate::api::accounts::link::LinkRequest;
-use crate::api::accounts::own_tokens::{self, KeptTokens};
+use crate::api::accounts::own_tokens::{self, OwnTokens};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::auth::step_up::step_up;
@@ -64,7 +64,7 @@ impl FromFields for ChangePasswordRequest {
     put, path = "/v1/me/password", tag = "accounts", request_body = ChangePasswordRequest,
     security(("session" = [])), params(("If-Match" = String, Header)),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64))),
-        (status = 200, description = "The tokens that stay", body = KeptTokens,
+        (status = 200, description = "The tokens that stay", body = OwnTokens,
             headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn change(

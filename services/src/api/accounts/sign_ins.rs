@@ -32,14 +32,14 @@ pub struct SignInView {
     #[serde(skip)]
     position: i64,
     /// Of several, when the last one came.
-    at: DateTime<Utc>,
+    attempted_at: DateTime<Utc>,
     /// Otherwise the password was wrong.
     succeeded: bool,
     /// 1; of an hour with many that were refused, how many more than those that are listed one by one.
     attempts: u64,
     /// Of several, when the first one came.
     #[serde(skip_serializing_if = "Option::is_none")]
-    since: Option<DateTime<Utc>>,
+    first_attempted_at: Option<DateTime<Utc>>,
     /// The session that was opened.
     #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<Uuid>,
@@ -87,21 +87,21 @@ async fn list(
 async fn view(api: &Api, signed_in: &SignedIn, event: &Recorded) -> Result<SignInView, Problem> {
     let decoded: AccountEvent = event.decode().map_err(|error| Problem::internal(&error))?;
     let mut session_id = None;
-    let (mut attempts, mut since, mut at) = (1, None, event.recorded_at());
+    let (mut attempts, mut first_attempted_at, mut attempted_at) = (1, None, event.recorded_at());
     if let AccountEvent::LoginSucceeded { session, .. } = decoded {
         session_id = Some(session.0);
     } else if let AccountEvent::LoginsFailed { from, until, count } = decoded {
-        (attempts, since, at) = (count, Some(from), until);
+        (attempts, first_attempted_at, attempted_at) = (count, Some(from), until);
     }
     let person = Unsealer::of_account(&api.app.keyring.sealer, signed_in.account);
     let (ip, user_agent) =
         (sealed_bytes::<LoginIp>(event.sealed()), sealed_bytes::<LoginUserAgent>(event.sealed()));
     Ok(SignInView {
         position: event.position(),
-        at,
+        attempted_at,
         succeeded: session_id.is_some(),
         attempts,
-        since,
+        first_attempted_at,
         session_id,
         ip: person.optional::<LoginIp>(ip).await?,
         user_agent: person.optional::<LoginUserAgent>(user_agent).await?,

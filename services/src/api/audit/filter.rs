@@ -16,10 +16,10 @@ use crate::api::http::fields::{Fields, digits, parsed, text, time};
 #[into_params(parameter_in = Query)]
 pub struct Filter {
     /// The workspace, or the account for an account's own streams.
-    pub tenant: Option<Uuid>,
+    pub tenant_id: Option<Uuid>,
     /// Whoever caused it.
-    pub actor: Option<Uuid>,
-    pub stream: Option<Uuid>,
+    pub actor_id: Option<Uuid>,
+    pub stream_id: Option<Uuid>,
     /// Such as `account.registered`.
     #[serde(rename = "type")]
     #[param(rename = "type", required = false, schema_with = event_types)]
@@ -38,18 +38,18 @@ pub struct Filter {
 
 impl Filter {
     pub fn read(fields: &mut Fields) -> Option<Self> {
-        let tenant = fields.optional("tenant", parsed("an id"));
-        let actor = fields.optional("actor", parsed("an id"));
-        let stream = fields.optional("stream", parsed("an id"));
+        let tenant = fields.optional("tenant_id", parsed("an id"));
+        let actor = fields.optional("actor_id", parsed("an id"));
+        let stream = fields.optional("stream_id", parsed("an id"));
         let event_type = fields.optional("type", text(event_type));
         let times = times(fields);
         let after = fields.optional("after", digits(0, i64::MAX));
         let before = fields.optional("before", digits(0, i64::MAX));
         let (from, to) = times?;
         let filter = Self {
-            tenant: tenant?,
-            actor: actor?,
-            stream: stream?,
+            tenant_id: tenant?,
+            actor_id: actor?,
+            stream_id: stream?,
             event_type: event_type?,
             from,
             to,
@@ -65,9 +65,9 @@ impl Filter {
 
     pub fn of_trail(&self) -> audit_trail::Filter {
         audit_trail::Filter {
-            tenant: self.tenant.map(TenantId),
-            stream: self.stream,
-            actor: self.actor.map(ActorId),
+            tenant: self.tenant_id.map(TenantId),
+            stream: self.stream_id,
+            actor: self.actor_id.map(ActorId),
             event_type: self.event_type.clone(),
             through: self.before.map(|before| before.saturating_sub(1)),
             since: self.from,
@@ -79,9 +79,9 @@ impl Filter {
     pub fn lets_through(&self, event: &Recorded) -> bool {
         let at = event.recorded_at();
         let is = |wanted: Option<Uuid>, found: Uuid| wanted.is_none_or(|wanted| wanted == found);
-        is(self.tenant, event.tenant().0)
-            && is(self.stream, event.stream_id())
-            && self.actor.is_none_or(|actor| event.actor().is_some_and(|found| found.0 == actor))
+        is(self.tenant_id, event.tenant().0)
+            && is(self.stream_id, event.stream_id())
+            && self.actor_id.is_none_or(|actor| event.actor().is_some_and(|found| found.0 == actor))
             && self.event_type.as_deref().is_none_or(|wanted| wanted == event.event_type())
             && self.from.is_none_or(|from| at >= from)
             && self.to.is_none_or(|to| at < to)

@@ -32,9 +32,9 @@ pub fn routes(routes: &mut Routes) {
 #[into_params(parameter_in = Query)]
 pub struct TrailFilter {
     /// Whoever caused it.
-    actor: Option<Uuid>,
+    actor_id: Option<Uuid>,
     /// The workspace itself, or a server, a run or the seats in it.
-    stream: Option<Uuid>,
+    stream_id: Option<Uuid>,
     /// Such as `workspace.member_joined`.
     #[serde(rename = "type")]
     #[param(rename = "type", required = false, schema_with = event_types)]
@@ -62,16 +62,16 @@ struct TrailQuery {
 
 impl FromFields for TrailQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let actor = fields.optional("actor", parsed("an id"));
-        let stream = fields.optional("stream", parsed("an id"));
+        let actor = fields.optional("actor_id", parsed("an id"));
+        let stream = fields.optional("stream_id", parsed("an id"));
         let event_type = fields.optional("type", text(event_type));
         let times = times(fields);
         let order = fields.optional("order", one_of("oldest, newest"));
         let paging = Paging::read(fields);
         let (from, to) = times?;
         let filter = TrailFilter {
-            actor: actor?,
-            stream: stream?,
+            actor_id: actor?,
+            stream_id: stream?,
             event_type: event_type?,
             from,
             to,
@@ -84,18 +84,18 @@ impl FromFields for TrailQuery {
 /// An event of the workspace. Pseudonymous: a personal field stands as the word `sealed`.
 #[derive(Serialize, ToSchema)]
 pub struct WorkspaceEvent<'a> {
-    event: Uuid,
+    event_id: Uuid,
     r#type: &'a str,
     stream_type: &'a str,
-    stream: Uuid,
+    stream_id: Uuid,
     /// Of the stream: it grows by one with each event.
     version: i64,
-    actor: Option<Uuid>,
-    request: Option<Uuid>,
-    correlation: Option<Uuid>,
-    causation: Option<Uuid>,
+    actor_id: Option<Uuid>,
+    request_id: Option<Uuid>,
+    correlation_id: Option<Uuid>,
+    causation_id: Option<Uuid>,
     /// Whom it is about.
-    subjects: Vec<Uuid>,
+    subject_ids: Vec<Uuid>,
     recorded_at: DateTime<Utc>,
     #[schema(value_type = Object)]
     data: &'a RawValue,
@@ -104,16 +104,16 @@ pub struct WorkspaceEvent<'a> {
 impl<'a> WorkspaceEvent<'a> {
     fn recorded(event: &'a Recorded) -> Result<Self, serde_json::Error> {
         Ok(Self {
-            event: event.event_id().0,
+            event_id: event.event_id().0,
             r#type: event.event_type(),
             stream_type: event.stream_type(),
-            stream: event.stream_id(),
+            stream_id: event.stream_id(),
             version: event.version(),
-            actor: event.actor().map(|actor| actor.0),
-            request: event.request(),
-            correlation: event.correlation(),
-            causation: event.causation().map(|event| event.0),
-            subjects: event.subjects().into_iter().map(|subject| subject.0).collect(),
+            actor_id: event.actor().map(|actor| actor.0),
+            request_id: event.request(),
+            correlation_id: event.correlation(),
+            causation_id: event.causation().map(|event| event.0),
+            subject_ids: event.subjects().into_iter().map(|subject| subject.0).collect(),
             recorded_at: event.recorded_at(),
             data: serde_json::from_str(event.data())?,
         })
@@ -123,9 +123,9 @@ impl<'a> WorkspaceEvent<'a> {
 /// What happened in the workspace: to itself, its members, tokens, seats, servers and runs. What was appended
 /// a moment ago may be missing, unless `Lethe-Min-Position` waits for it.
 #[utoipa::path(
-    get, path = "/v1/workspaces/{workspace}/audit-events", tag = "audit",
+    get, path = "/v1/workspaces/{workspace_id}/audit-events", tag = "audit",
     security(("session" = []), ("token" = [])),
-    params(("workspace" = Uuid, Path), TrailFilter, Paging,
+    params(("workspace_id" = Uuid, Path), TrailFilter, Paging,
         ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
     responses((status = 200, body = Page<WorkspaceEvent>)),
 )]
@@ -155,7 +155,7 @@ async fn list(
     let found = found.map_err(|error| Problem::unavailable(&error))?;
     let events: Result<Vec<_>, _> = found.iter().map(WorkspaceEvent::recorded).collect();
     let events = events.map_err(|error| Problem::internal(&error))?;
-    let page = cursors.page(events, paging.limit, |event| (event.stream, event.version)).await?;
+    let page = cursors.page(events, paging.limit, |event| (event.stream_id, event.version)).await?;
     Ok(HttpResponse::Ok().json(page))
 }
 
@@ -169,8 +169,8 @@ async fn find(
 ) -> Result<Vec<Recorded>, FeedError> {
     let of_trail = Filter {
         tenant: Some(workspace.into()),
-        stream: filter.stream,
-        actor: filter.actor.map(ActorId),
+        stream: filter.stream_id,
+        actor: filter.actor_id.map(ActorId),
         event_type: filter.event_type.clone(),
         through: None,
         since: filter.from,

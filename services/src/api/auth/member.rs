@@ -153,14 +153,14 @@ impl Member {
     }
 }
 
-/// Finds the caller, for a path with a workspace in it, and keeps it with the request.
+/// Finds the caller, for a path of a workspace's members, and keeps it with the request.
 ///
 /// # Errors
 /// Nobody is signed in; there is no such workspace, or the caller is no member of it; or it can only
 /// be read until its deletion is cancelled.
 pub async fn admit(request: &ServiceRequest) -> Result<(), Problem> {
     let shown = request.request();
-    if matches!(named::<WorkspaceId>(shown), Ok(None)) {
+    if !Actions::are_at(shown) {
         return Ok(());
     }
     let authenticated = Authenticated::of(shown).await?;

@@ -157,15 +157,15 @@ macro_rules! in_path {
 }
 
 in_path! {
-    WorkspaceId "workspace"
-    AccountId "member"
-    InvitationId "invitation"
-    ApiTokenId "token"
-    ServerId "server"
-    DeploymentId "deployment"
-    RunId "run"
-    LeaseId "lease"
-    SessionId "id"
+    WorkspaceId "workspace_id"
+    AccountId "account_id"
+    InvitationId "invitation_id"
+    ApiTokenId "token_id"
+    ServerId "server_id"
+    DeploymentId "deployment_id"
+    RunId "run_id"
+    LeaseId "lease_id"
+    SessionId "session_id"
 }
 
 /// An id in the path. It is parsed with the request, and refused by the handler, after callers who

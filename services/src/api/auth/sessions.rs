@@ -15,7 +15,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::api::accounts::own_tokens::{self, KeptTokens};
+use crate::api::accounts::own_tokens::{self, OwnTokens};
 use crate::api::auth::caller::Caller;
 use crate::api::auth::path_resources::PathId;
 use crate::api::auth::signed_in::{SignedIn, cookie_cleared, shows_cookie};
@@ -73,6 +73,9 @@ pub struct SessionView {
     #[serde(skip_serializing_if = "Option::is_none")]
     last_used_at: Option<DateTime<Utc>>,
     /// It ends then, unless it is used before; absent of a session that is just ending.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    idle_expires_at: Option<DateTime<Utc>>,
+    /// It ends then, however much it is used; absent of a session that is just ending.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<DateTime<Utc>>,
     /// Absent once its period is over.
@@ -132,7 +135,8 @@ async fn read(
         current: signed_in.session == row.session_id,
         opened_at: row.opened_at,
         last_used_at: period.map(|period| period.last_used_at),
-        expires_at: period.map(|period| period.expires_at),
+        idle_expires_at: period.map(|period| period.idle_until),
+        expires_at: period.map(|period| period.absolute_until),
         ip: person.optional::<LoginIp>(Some(row.ip.as_slice())).await?,
         user_agent: person.optional::<LoginUserAgent>(Some(row.user_agent.as_slice())).await?,
         kind: row.kind,
@@ -164,8 +168,8 @@ fn without_cookie(mut ended: HttpResponse, shown: &HttpRequest) -> HttpResponse 
 
 /// Closes a session of the caller.
 #[utoipa::path(
-    delete, path = "/v1/me/sessions/{id}", tag = "sessions", security(("session" = [])),
-    params(("id" = Uuid, Path)),
+    delete, path = "/v1/me/sessions/{session_id}", tag = "sessions", security(("session" = [])),
+    params(("session_id" = Uuid, Path)),
     responses((status = 204), (status = 404, body = ProblemView)),
 )]
 async fn close(
@@ -203,7 +207,7 @@ impl FromFields for CloseOthersQuery {
     delete, path = "/v1/me/sessions", tag = "sessions", security(("session" = [])),
     params(CloseOthersQuery),
     responses((status = 204),
-        (status = 200, description = "The tokens that stay", body = KeptTokens)),
+        (status = 200, description = "The tokens that stay", body = OwnTokens)),
 )]
 async fn close_others(
     api: ApiData,

@@ -5,7 +5,7 @@
 use actix_web::HttpResponse;
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::http::StatusCode;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::account::{Account, AccountCommand};
 use domain::privacy::TypedAddress;
 use domain::session::{Session, SessionCommand, SessionKind};
@@ -77,8 +77,9 @@ pub struct SignInResponse {
     /// session is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
-    /// The session ends after so many seconds, however much it is used.
-    expires_in: i64,
+    /// The session ends then, however much it is used; absent once it is over.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<DateTime<Utc>>,
 }
 
 /// Signs in. An unknown address and a wrong password are one refusal, and the same work. Under an
@@ -171,13 +172,17 @@ async fn admit(
         api.app.sessions.take_back(session, &token.hash).await?;
     }
     let receipt = outcome?;
+    let live = match &token {
+        Some(token) => api.app.sessions.find(token.secret.expose_secret()).await?,
+        None => None,
+    };
 
     let mut answer = written(StatusCode::CREATED, &receipt);
     let mut body = SignInResponse {
         session_id: session.0,
         account_id: account.0,
         token: token.map(|token| token.secret.expose_secret().to_owned()),
-        expires_in: opening.absolute.num_seconds(),
+        expires_at: live.map(|live| live.absolute_until),
     };
     if kind == SessionKind::Browser
         && let Some(secret) = body.token.take()

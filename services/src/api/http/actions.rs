@@ -9,6 +9,11 @@ use domain::workspace::WorkspaceAction;
 pub struct Actions(pub Vec<(Method, WorkspaceAction)>);
 
 impl Actions {
+    /// Whether the path is for the members of a workspace.
+    pub fn are_at(request: &HttpRequest) -> bool {
+        request.app_data::<Self>().is_some()
+    }
+
     /// The action that a request is for.
     pub fn of(request: &HttpRequest) -> Option<WorkspaceAction> {
         request.app_data::<Self>()?.get(request.method())

@@ -28,6 +28,8 @@ pub mod schemas;
 mod fields_tests;
 #[cfg(test)]
 mod schema_tests;
+#[cfg(test)]
+mod vocabulary_tests;
 
 use routes::Routes;
 

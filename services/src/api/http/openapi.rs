@@ -131,14 +131,14 @@ pub fn serve(mut document: OpenApi, config: &mut web::ServiceConfig) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use actix_web::test::{TestRequest, call_and_read_body_json, init_service};
     use actix_web::{App, rt};
     use serde_json::Value;
 
     use super::*;
 
-    fn shown() -> Value {
+    pub(in crate::api::http) fn shown() -> Value {
         rt::System::new().block_on(async {
             let app = init_service(App::new().configure(crate::api::configure)).await;
             let request = TestRequest::get().uri(ADDRESS).to_request();
@@ -180,7 +180,7 @@ mod tests {
                 assert!(names.insert(name.clone()), "{name} twice");
             }
         }
-        assert!(names.contains("delete_me_sessions_id"), "{names:?}");
+        assert!(names.contains("delete_me_sessions_session_id"), "{names:?}");
     }
 
     #[test]
@@ -214,7 +214,7 @@ mod tests {
             .filter(|(_, item)| item["delete"]["requestBody"].is_object())
             .map(|(path, _)| path.as_str())
             .collect();
-        assert_eq!(with_a_body, ["/v1/workspaces/{workspace}"]);
+        assert_eq!(with_a_body, ["/v1/workspaces/{workspace_id}"]);
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl From<WorkspaceError> for Problem {
                 return Self::of(ProblemKind::NotFound);
             }
             WorkspaceError::TokenGone => return Self::of(ProblemKind::Unauthorised),
-            WorkspaceError::InvitationDays => return field("expires_in_days"),
+            WorkspaceError::InvitationDays => return field("expires_at"),
             WorkspaceError::TokenDays => return field("expires_at"),
             WorkspaceError::NoRights | WorkspaceError::NotForTokens(_) => return field("scopes"),
             WorkspaceError::GraceOutOfRange | WorkspaceError::GraceNeeded => {
@@ -174,7 +174,7 @@ impl From<RunError> for Problem {
             RunError::ServersOutOfRange
             | RunError::ServerTwice
             | RunError::DeploymentOnSeveral
-            | RunError::OtherServer => Self::field("servers", reason.to_string()),
+            | RunError::OtherServer => Self::field("server_ids", reason.to_string()),
             RunError::TimeoutOutOfRange => Self::field("timeout_seconds", reason.to_string()),
             RunError::AlreadyExists
             | RunError::OtherAttempt

@@ -99,7 +99,7 @@ impl Routes {
     }
 }
 
-/// `delete_me_sessions_id`: handlers of several files have one name, operations must not.
+/// `delete_me_sessions_session_id`: handlers of several files have one name, operations must not.
 fn operation_id(spoken: &HttpMethod, path: &str) -> String {
     let path = path.trim_start_matches("/v1").replace(['{', '}'], "").replace(['/', '-'], "_");
     format!("{}{path}", method(spoken).as_str().to_lowercase())
@@ -148,7 +148,7 @@ mod tests {
 
     use super::*;
 
-    const WORKSPACE: &str = "/v1/workspaces/{workspace}";
+    const WORKSPACE: &str = "/v1/workspaces/{workspace_id}";
 
     fn operations(item: &PathItem) -> impl Iterator<Item = Method> {
         let all: [(Method, &Option<Operation>); 8] = [
@@ -195,13 +195,13 @@ mod tests {
         }
         let all = [
             "DELETE ",
-            "DELETE /api-tokens/{token}",
+            "DELETE /api-tokens/{token_id}",
             "DELETE /deletion",
-            "DELETE /invitations/{invitation}",
-            "DELETE /members/{member}",
-            "DELETE /seat-leases/{lease}",
+            "DELETE /invitations/{invitation_id}",
+            "DELETE /members/{account_id}",
+            "DELETE /seat-leases/{lease_id}",
             "POST /deletion",
-            "POST /runs/{run}/cancel",
+            "POST /runs/{run_id}/cancel",
         ];
         assert_eq!(ends.iter().collect::<Vec<_>>(), all);
     }

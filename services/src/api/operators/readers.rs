@@ -50,7 +50,7 @@ pub struct ReaderView {
     lag_events: i64,
     lag_seconds: f64,
     /// The node that reads for it.
-    owner: Option<Uuid>,
+    node_id: Option<Uuid>,
     parked_streams: i64,
     last_error: Option<String>,
     /// How far a replay has come, and how far it goes.
@@ -73,7 +73,7 @@ impl From<ReaderStatus> for ReaderView {
             position: status.position,
             lag_events: status.lag_events,
             lag_seconds: status.lag_seconds,
-            owner: status.node,
+            node_id: status.node,
             parked_streams: status.parked,
             last_error: status.last_error,
             replay: status.replay.map(|(position, ceiling)| Replay { position, ceiling }),
@@ -99,7 +99,7 @@ async fn projections(api: ApiData, operator: Operator) -> Result<HttpResponse, P
 pub struct ParkedStream {
     reader: String,
     version: i16,
-    stream: Uuid,
+    stream_id: Uuid,
     from_position: i64,
     error: String,
     parked_at: DateTime<Utc>,
@@ -112,7 +112,7 @@ impl From<Parked> for ParkedStream {
         Self {
             reader: parked.reader,
             version: parked.version,
-            stream: parked.stream,
+            stream_id: parked.stream,
             from_position: parked.from_position,
             error: parked.error,
             parked_at: parked.parked_at,
@@ -142,15 +142,15 @@ async fn parked_streams(
     let after = after.as_ref().map(|(reader, version, stream)| (&**reader, *version, *stream));
     let parked = log::parked(&api.app.pool, after, limit + 1).await?;
     let parked: Vec<ParkedStream> = parked.into_iter().map(ParkedStream::from).collect();
-    let page = cursors.page(parked, limit, |at| (at.reader.clone(), at.version, at.stream));
+    let page = cursors.page(parked, limit, |at| (at.reader.clone(), at.version, at.stream_id));
     Ok(HttpResponse::Ok().json(page.await?))
 }
 
 /// Releases a parked stream, in order, from its poisonous event on.
 #[utoipa::path(
-    post, path = "/v1/admin/parked-streams/{reader}/{stream}/release", tag = "operators",
+    post, path = "/v1/admin/parked-streams/{reader}/{stream_id}/release", tag = "operators",
     security(("operator" = [])),
-    params(("reader" = String, Path), ("stream" = Uuid, Path),
+    params(("reader" = String, Path), ("stream_id" = Uuid, Path),
         IdempotencyKey),
     responses((status = 202), (status = 404, body = ProblemView)),
 )]
@@ -189,8 +189,8 @@ pub struct LogLockShare {
     pid: i32,
     application: Option<String>,
     holds: bool,
-    /// Known where the database lets us see it.
-    since: Option<DateTime<Utc>>,
+    /// When it began to wait, or, of the holder, its transaction. Known where the database lets us see it.
+    began_at: Option<DateTime<Utc>>,
 }
 
 /// Shows who holds the log's lock, which every append takes, and who waits for it.
@@ -202,12 +202,12 @@ async fn log_lock(api: ApiData, operator: Operator) -> Result<HttpResponse, Prob
     operator.needs(Scope::Admin)?;
     let rows = api.query(LOG_LOCK, &[]).await?;
     let items = rows.iter().map(|row| {
-        let (since, waits): (Option<_>, Option<_>) = (row.try_get(3)?, row.try_get(4)?);
+        let (began, waits): (Option<_>, Option<_>) = (row.try_get(3)?, row.try_get(4)?);
         Ok(LogLockShare {
             pid: row.try_get(0)?,
             application: row.try_get(1)?,
             holds: row.try_get(2)?,
-            since: waits.or(since),
+            began_at: waits.or(began),
         })
     });
     let items = items.collect::<Result<_, tokio_postgres::Error>>()?;

@@ -22,17 +22,18 @@ pub struct LogLineView {
     /// It continues the previous line of its stream.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     continued: bool,
-    at: DateTime<Utc>,
+    logged_at: DateTime<Utc>,
 }
 
 impl From<LogLine> for LogLineView {
     fn from(line: LogLine) -> Self {
-        let LogLine { number, stream, continues, at, bytes } = line;
+        let LogLine { number, stream, continues, at: logged_at, bytes } = line;
         let (text, base64) = match String::from_utf8(bytes) {
             Ok(text) => (Some(text), None),
             Err(error) => (None, Some(STANDARD.encode(error.as_bytes()))),
         };
-        Self { n: number, stream: stream.as_str(), text, base64, continued: continues, at }
+        let stream = stream.as_str();
+        Self { n: number, stream, text, base64, continued: continues, logged_at }
     }
 }
 

@@ -74,9 +74,9 @@ impl FromFields for LogQuery {
 /// `text/plain` (bytes, with ranges) or `text/event-stream` (lines as they come; it goes on after
 /// Last-Event-ID, and its `end` has the final state and the log's SHA-256).
 #[utoipa::path(
-    get, path = "/v1/workspaces/{workspace}/runs/{run}/servers/{server}/log", tag = "runs",
+    get, path = "/v1/workspaces/{workspace_id}/runs/{run_id}/servers/{server_id}/log", tag = "runs",
     security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("run" = Uuid, Path), ("server" = Uuid, Path), LogQuery,
+    params(("workspace_id" = Uuid, Path), ("run_id" = Uuid, Path), ("server_id" = Uuid, Path), LogQuery,
         ("Last-Event-ID" = Option<i64>, Header, minimum = 0, maximum = 9_223_372_036_854_775_807i64),
         ("Range" = Option<String>, Header)),
     responses(

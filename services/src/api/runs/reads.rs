@@ -39,7 +39,7 @@ pub struct RunsQuery {
         pattern = r"^(?:queued|running|cancelling|succeeded|failed|cancelled|timed_out|lost)$")]
     state: Option<RunState>,
     #[param(value_type = Option<Uuid>)]
-    server: Option<ServerId>,
+    server_id: Option<ServerId>,
     #[param(value_type = Option<i64>, minimum = 1, maximum = 200)]
     limit: i64,
     #[param(min_length = 1, max_length = 512, pattern = r"^[A-Za-z0-9_-]+$")]
@@ -49,10 +49,15 @@ pub struct RunsQuery {
 impl FromFields for RunsQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
         let state = fields.optional("state", one_of(STATES));
-        let server = fields.optional("server", parsed("an id"));
+        let server = fields.optional("server_id", parsed("an id"));
         let limit = fields.optional("limit", digits(1, 200));
         let cursor = fields.optional("cursor", text(|text| Ok::<_, String>(text.to_owned())));
-        Some(Self { state: state?, server: server?, limit: limit?.unwrap_or(50), cursor: cursor? })
+        Some(Self {
+            state: state?,
+            server_id: server?,
+            limit: limit?.unwrap_or(50),
+            cursor: cursor?,
+        })
     }
 }
 
@@ -65,7 +70,7 @@ pub struct RunSummary {
     deployment_id: Option<Uuid>,
     state: String,
     /// The account or the token that requested it.
-    requested_by: Option<Uuid>,
+    requester_id: Option<Uuid>,
     requested_at: DateTime<Utc>,
     servers: Vec<OnServer>,
 }
@@ -107,8 +112,8 @@ pub struct RunView {
 
 /// The runs of a workspace, the newest first.
 #[utoipa::path(
-    get, path = "/v1/workspaces/{workspace}/runs", tag = "runs", security(("session" = [])),
-    params(("workspace" = Uuid, Path), RunsQuery,
+    get, path = "/v1/workspaces/{workspace_id}/runs", tag = "runs", security(("session" = [])),
+    params(("workspace_id" = Uuid, Path), RunsQuery,
         ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
     responses((status = 200, body = Page<RunSummary>)),
 )]
@@ -119,7 +124,7 @@ async fn list(
     query: Query<RunsQuery>,
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
-    let Query(RunsQuery { state, server, limit, cursor }) = query;
+    let Query(RunsQuery { state, server_id: server, limit, cursor }) = query;
     least.reached::<Runs>(&api).await?;
     let of = member.tenant();
     let scope = scope(member.workspace, state, server);
@@ -139,14 +144,14 @@ async fn list(
 fn scope(workspace: WorkspaceId, state: Option<RunState>, server: Option<ServerId>) -> String {
     let state = state.map_or("", RunState::as_str);
     let server = server.map_or_else(String::new, |server| server.to_string());
-    format!("/v1/workspaces/{workspace}/runs?state={state}&server={server}")
+    format!("/v1/workspaces/{workspace}/runs?state={state}&server_id={server}")
 }
 
 /// A run: what was requested, and how far it is on each server.
 #[utoipa::path(
-    get, path = "/v1/workspaces/{workspace}/runs/{run}", tag = "runs",
+    get, path = "/v1/workspaces/{workspace_id}/runs/{run_id}", tag = "runs",
     security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("run" = Uuid, Path),
+    params(("workspace_id" = Uuid, Path), ("run_id" = Uuid, Path),
         ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
     responses((status = 200, body = RunView, headers(("ETag" = String)))),
 )]
@@ -206,7 +211,7 @@ fn summary(run: &Run) -> RunSummary {
         kind: if run.deployment_id.is_some() { "deployment" } else { "command" },
         deployment_id: run.deployment_id.map(|id| id.0),
         state: run.state.clone(),
-        requested_by: run.requested_by.map(|actor| actor.0),
+        requester_id: run.requested_by.map(|actor| actor.0),
         requested_at: run.requested_at,
         servers: servers.collect(),
     }
@@ -223,9 +228,9 @@ mod tests {
         let id = |n| Uuid::from_u128(n);
         let filtered = scope(WorkspaceId(id(1)), Some(RunState::Running), Some(ServerId(id(2))));
         let (workspace, server) = (id(1), id(2));
-        let expected = format!("/v1/workspaces/{workspace}/runs?state=running&server={server}");
+        let expected = format!("/v1/workspaces/{workspace}/runs?state=running&server_id={server}");
         assert_eq!(filtered, expected);
         let all = scope(WorkspaceId(id(1)), None, None);
-        assert_eq!(all, format!("/v1/workspaces/{workspace}/runs?state=&server="));
+        assert_eq!(all, format!("/v1/workspaces/{workspace}/runs?state=&server_id="));
     }
 }

@@ -49,9 +49,9 @@ pub struct StartRunRequest {
     )]
     command: Option<CommandLine>,
     #[schema(value_type = Option<Uuid>)]
-    deployment: Option<DeploymentId>,
+    deployment_id: Option<DeploymentId>,
     #[schema(value_type = Vec<Uuid>, min_items = 1, max_items = 50)]
-    servers: Vec<ServerId>,
+    server_ids: Vec<ServerId>,
     /// Passed to the command as environment variables, masked in its log, and kept until its end. At most
     /// 50; a name has 100 bytes at most, a value 4 to 16,384, and all values together 32 KiB at most.
     #[schema(value_type = Option<BTreeMap<String, String>>)]
@@ -65,14 +65,14 @@ impl FromFields for StartRunRequest {
 
     fn read(fields: &mut Fields) -> Option<Self> {
         let command = fields.optional("command", text(CommandLine::parse));
-        let deployment = fields.optional("deployment", parsed("an id"));
-        let servers = fields.required("servers", |value| servers(value, 1));
+        let deployment = fields.optional("deployment_id", parsed("an id"));
+        let servers = fields.required("server_ids", |value| servers(value, 1));
         let secrets = fields.optional("secrets", secrets);
         let timeout = fields.optional("timeout_seconds", number(1, i64::from(TIMEOUT_SECONDS_MAX)));
         Some(Self {
             command: command?,
-            deployment: deployment?,
-            servers: servers?,
+            deployment_id: deployment?,
+            server_ids: servers?,
             secrets: secrets?.unwrap_or_default(),
             timeout_seconds: u32::try_from(timeout?.unwrap_or(TIMEOUT_SECONDS)).ok()?,
         })
@@ -100,9 +100,9 @@ fn secrets(value: &Value) -> Result<RunEnvironment, String> {
 
 /// Requests a run. It needs a live seat. Later changes of the deployment do not change the run.
 #[utoipa::path(
-    post, path = "/v1/workspaces/{workspace}/runs", tag = "runs", request_body = StartRunRequest,
+    post, path = "/v1/workspaces/{workspace_id}/runs", tag = "runs", request_body = StartRunRequest,
     security(("session" = [])),
-    params(("workspace" = Uuid, Path),
+    params(("workspace_id" = Uuid, Path),
         NeededIdempotencyKey),
     responses((status = 201, body = RunView), (status = 409, body = ProblemView)),
 )]
@@ -115,8 +115,9 @@ async fn start(
     member.authorise()?;
     caller.needs_key()?;
     let (form, bytes) = body.read()?;
-    let StartRunRequest { command, deployment, servers, secrets, timeout_seconds } = form;
-    let work = match (command, deployment) {
+    let StartRunRequest { command, deployment_id, server_ids: servers, secrets, timeout_seconds } =
+        form;
+    let work = match (command, deployment_id) {
         (Some(command), None) => RequestedWork::Command(command),
         (None, Some(deployment)) => RequestedWork::Deployment(deployment),
         _ => {
@@ -137,9 +138,9 @@ async fn start(
 
 /// Requests that a run be cancelled: what waits is cancelled at once, what runs is ended.
 #[utoipa::path(
-    post, path = "/v1/workspaces/{workspace}/runs/{run}/cancel", tag = "runs",
+    post, path = "/v1/workspaces/{workspace_id}/runs/{run_id}/cancel", tag = "runs",
     security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("run" = Uuid, Path),
+    params(("workspace_id" = Uuid, Path), ("run_id" = Uuid, Path),
         IdempotencyKey),
     responses((status = 202, body = RunView), (status = 409, description = "The run has ended",
         body = ProblemView)),
@@ -165,7 +166,7 @@ async fn cancel(
 #[derive(ToSchema)]
 pub struct RetryRunRequest {
     #[schema(value_type = Option<Vec<Uuid>>, max_items = 50)]
-    servers: Vec<ServerId>,
+    server_ids: Vec<ServerId>,
     /// They are kept no longer than an attempt: send them again.
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     secrets: RunEnvironment,
@@ -176,17 +177,18 @@ impl FromFields for RetryRunRequest {
     const BYTES_MAX: usize = LARGE_BODY_BYTES_MAX;
 
     fn read(fields: &mut Fields) -> Option<Self> {
-        let servers = fields.optional("servers", |value| servers(value, 0));
+        let servers = fields.optional("server_ids", |value| servers(value, 0));
         let secrets = fields.optional("secrets", secrets);
-        Some(Self { servers: servers?.unwrap_or_default(), secrets: secrets?.unwrap_or_default() })
+        let server_ids = servers?.unwrap_or_default();
+        Some(Self { server_ids, secrets: secrets?.unwrap_or_default() })
     }
 }
 
 /// Another attempt, of the same command or the same steps.
 #[utoipa::path(
-    post, path = "/v1/workspaces/{workspace}/runs/{run}/retry", tag = "runs",
+    post, path = "/v1/workspaces/{workspace_id}/runs/{run_id}/retry", tag = "runs",
     request_body = RetryRunRequest, security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("run" = Uuid, Path),
+    params(("workspace_id" = Uuid, Path), ("run_id" = Uuid, Path),
         NeededIdempotencyKey),
     responses((status = 202, body = RunView), (status = 409, body = ProblemView)),
 )]
@@ -199,7 +201,7 @@ async fn retry(
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     caller.needs_key()?;
-    let (RetryRunRequest { servers, secrets }, bytes) = body.read()?;
+    let (RetryRunRequest { server_ids: servers, secrets }, bytes) = body.read()?;
     let (member_of_seats, state) = (member.of_seats(), &*run.state);
     let retry = RetryRun { member: member_of_seats, run: run.id, state, servers, secrets };
     let receipt = retry.execute(&api.app, &member.request(&caller, bytes)).await?;
@@ -209,7 +211,7 @@ async fn retry(
 impl From<RequestRunError> for Problem {
     fn from(error: RequestRunError) -> Self {
         let of = |server: UnusableServer| {
-            FieldError::new(At::Pointer(format!("/servers/{}", server.index)), server.reason)
+            FieldError::new(At::Pointer(format!("/server_ids/{}", server.index)), server.reason)
         };
         match error {
             RequestRunError::SeatNeeded => Self::of(ProblemKind::SeatNeeded),
@@ -217,8 +219,8 @@ impl From<RequestRunError> for Problem {
             RequestRunError::Servers(unusable) => {
                 Self::invalid(ProblemKind::BadBody, unusable.into_iter().map(of).collect())
             }
-            RequestRunError::DeploymentOnSeveral => Self::field("servers", error.to_string()),
-            RequestRunError::NoSuchDeployment => Self::field("deployment", error.to_string()),
+            RequestRunError::DeploymentOnSeveral => Self::field("server_ids", error.to_string()),
+            RequestRunError::NoSuchDeployment => Self::field("deployment_id", error.to_string()),
             RequestRunError::Seal(error) => Self::unavailable(&error),
             RequestRunError::Load(error) => error.into(),
             RequestRunError::Execute(error) => error.into(),

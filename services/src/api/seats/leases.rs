@@ -3,7 +3,6 @@
 use actix_web::HttpResponse;
 use actix_web::http::header;
 use chrono::{DateTime, Utc};
-use domain::LeaseId;
 use domain::seat::{ReleaseReason, SeatError};
 use domain::workspace::{Right, WorkspaceAction};
 use infra::seats::SeatLeaseRow;
@@ -43,33 +42,17 @@ pub struct SeatLeaseResponse {
     /// Greater than that of every earlier lease: a smaller one is stale.
     fence: u64,
     expires_at: DateTime<Utc>,
-    ttl_seconds: i32,
-}
-
-/// A seat that was leased just now.
-#[derive(Serialize, ToSchema)]
-pub struct LeaseSeatResponse {
-    #[serde(flatten)]
-    lease: SeatLease,
-    ttl_seconds: i32,
-}
-
-impl SeatLeaseResponse {
-    const fn of(lease: LeaseId, fence: u64, row: SeatLeaseRow) -> Self {
-        let SeatLeaseRow { expires_at, ttl_seconds } = row;
-        Self { lease_id: lease.0, fence, expires_at, ttl_seconds }
-    }
 }
 
 /// Leases a seat. The same Idempotency-Key gets the same lease. To try again after a denial takes another
 /// key: the first denial is recorded under its key and answered again; a further one, while the pool is
 /// as it was, is not recorded, and its key may lease a seat later.
 #[utoipa::path(
-    post, path = "/v1/workspaces/{workspace}/seat-leases", tag = "seats",
+    post, path = "/v1/workspaces/{workspace_id}/seat-leases", tag = "seats",
     security(("session" = [])),
-    params(("workspace" = Uuid, Path),
+    params(("workspace_id" = Uuid, Path),
         NeededIdempotencyKey),
-    responses((status = 201, body = LeaseSeatResponse, headers(("Lethe-Position" = i64))),
+    responses((status = 201, body = SeatLease, headers(("Lethe-Position" = i64))),
         (status = 409, body = ProblemView)),
 )]
 async fn acquire(
@@ -100,8 +83,8 @@ fn denied(in_use: u32, limit: u32) -> Problem {
 
 /// Shows a lease that has not ended.
 #[utoipa::path(
-    get, path = "/v1/workspaces/{workspace}/seat-leases/{lease}", tag = "seats",
-    security(("session" = [])), params(("workspace" = Uuid, Path), ("lease" = Uuid, Path)),
+    get, path = "/v1/workspaces/{workspace_id}/seat-leases/{lease_id}", tag = "seats",
+    security(("session" = [])), params(("workspace_id" = Uuid, Path), ("lease_id" = Uuid, Path)),
     responses((status = 200, body = SeatLease), (status = 404, body = ProblemView)),
 )]
 async fn show(api: ApiData, member: Member, path: PathLease) -> Result<HttpResponse, Problem> {
@@ -125,9 +108,9 @@ impl FromFields for RenewLeaseRequest {
 
 /// Renews the lease of a seat. Appends no event.
 #[utoipa::path(
-    post, path = "/v1/workspaces/{workspace}/seat-leases/{lease}/renew", tag = "seats",
+    post, path = "/v1/workspaces/{workspace_id}/seat-leases/{lease_id}/renew", tag = "seats",
     request_body = RenewLeaseRequest, security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("lease" = Uuid, Path)),
+    params(("workspace_id" = Uuid, Path), ("lease_id" = Uuid, Path)),
     responses((status = 200, body = SeatLeaseResponse), (status = 409, body = ProblemView)),
 )]
 async fn renew(
@@ -139,17 +122,18 @@ async fn renew(
     member.authorise()?;
     let (RenewLeaseRequest { fence }, _) = body.read()?;
     member.readmit(&api).await?;
-    let row = member.of_seats().renew(&api.app, lease.id, fence).await?;
-    Ok(HttpResponse::Ok().json(SeatLeaseResponse::of(lease.id, fence, row)))
+    let SeatLeaseRow { expires_at, .. } =
+        member.of_seats().renew(&api.app, lease.id, fence).await?;
+    Ok(HttpResponse::Ok().json(SeatLeaseResponse { lease_id: lease.id.0, fence, expires_at }))
 }
 
 /// Takes the caller's own seat over from another device: the old lease ends at once.
 #[utoipa::path(
-    post, path = "/v1/workspaces/{workspace}/seat-leases/{lease}/take-over", tag = "seats",
+    post, path = "/v1/workspaces/{workspace_id}/seat-leases/{lease_id}/take-over", tag = "seats",
     security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("lease" = Uuid, Path),
+    params(("workspace_id" = Uuid, Path), ("lease_id" = Uuid, Path),
         IdempotencyKey),
-    responses((status = 201, body = LeaseSeatResponse, headers(("Lethe-Position" = i64))),
+    responses((status = 201, body = SeatLease, headers(("Lethe-Position" = i64))),
         (status = 409, body = ProblemView)),
 )]
 async fn take_over(
@@ -168,8 +152,8 @@ async fn take_over(
 
 /// Releases the caller's seat. Who manages members may end anybody's lease.
 #[utoipa::path(
-    delete, path = "/v1/workspaces/{workspace}/seat-leases/{lease}", tag = "seats",
-    security(("session" = [])), params(("workspace" = Uuid, Path), ("lease" = Uuid, Path)),
+    delete, path = "/v1/workspaces/{workspace_id}/seat-leases/{lease_id}", tag = "seats",
+    security(("session" = [])), params(("workspace_id" = Uuid, Path), ("lease_id" = Uuid, Path)),
     responses((status = 204, headers(("Lethe-Position" = i64)))),
 )]
 async fn release(
@@ -203,8 +187,7 @@ fn leased_seat(member: &Member, leased: &LeasedSeat) -> HttpResponse {
         acquired_at: *acquired_at,
         expires_at: Some(row.expires_at),
     };
-    let response = LeaseSeatResponse { lease, ttl_seconds: row.ttl_seconds };
-    created(at, receipt, receipt.version(), response)
+    created(at, receipt, receipt.version(), lease)
 }
 
 fn count(api: &Api, answer: &Result<HttpResponse, Problem>) {

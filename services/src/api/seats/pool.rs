@@ -29,7 +29,7 @@ pub struct Seats {
     limit: i64,
     in_use: usize,
     /// Those that were taken first come first.
-    leases: Vec<SeatLease>,
+    items: Vec<SeatLease>,
     limit_cause: LimitCause,
 }
 
@@ -53,14 +53,14 @@ pub struct LimitCause {
     r#type: &'static str,
     /// `default` or `admin`.
     cause: String,
-    at: DateTime<Utc>,
-    actor: Option<Uuid>,
+    set_at: DateTime<Utc>,
+    actor_id: Option<Uuid>,
 }
 
 /// How many seats there are and why, and who holds one.
 #[utoipa::path(
-    get, path = "/v1/workspaces/{workspace}/seats", tag = "seats", security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
+    get, path = "/v1/workspaces/{workspace_id}/seats", tag = "seats", security(("session" = [])),
+    params(("workspace_id" = Uuid, Path), ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
     responses((status = 200, body = Seats)),
 )]
 async fn show(api: ApiData, member: Member, least: MinPosition) -> Result<HttpResponse, Problem> {
@@ -71,8 +71,8 @@ async fn show(api: ApiData, member: Member, least: MinPosition) -> Result<HttpRe
 
 /// A lease that has not ended.
 pub(super) async fn lease(api: &Api, member: &Member, id: LeaseId) -> Result<SeatLease, Problem> {
-    let leases = seats(api, member).await?.leases;
-    leases.into_iter().find(|lease| lease.lease_id == id.0).ok_or_else(nothing)
+    let seats = seats(api, member).await?;
+    seats.items.into_iter().find(|lease| lease.lease_id == id.0).ok_or_else(nothing)
 }
 
 async fn seats(api: &Api, member: &Member) -> Result<Seats, Problem> {
@@ -95,14 +95,14 @@ async fn seats(api: &Api, member: &Member) -> Result<Seats, Problem> {
     Ok(Seats {
         limit: pool.seat_limit,
         in_use: leases.len(),
-        leases,
+        items: leases,
         limit_cause: LimitCause {
             event_id: pool.limit_event_id.0,
             position: pool.limit_position,
             r#type: "seat.limit_set",
             cause: pool.limit_cause,
-            at: pool.limit_set_at,
-            actor: pool.limit_actor.map(|actor| actor.0),
+            set_at: pool.limit_set_at,
+            actor_id: pool.limit_actor.map(|actor| actor.0),
         },
     })
 }

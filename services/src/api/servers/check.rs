@@ -126,8 +126,8 @@ const fn stage(cause: ConnectFailure) -> CheckStage {
 /// Connects to the server as far as it is let. Without an approved host key that is to its key,
 /// which is kept to be approved; with one, and with a credential, to a command.
 #[utoipa::path(
-    post, path = "/v1/workspaces/{workspace}/servers/{server}/check", tag = "servers",
-    security(("session" = [])), params(("workspace" = Uuid, Path), ("server" = Uuid, Path)),
+    post, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/check", tag = "servers",
+    security(("session" = [])), params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path)),
     responses((status = 200, body = CheckServerResponse,
         headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]

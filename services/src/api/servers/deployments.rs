@@ -136,9 +136,9 @@ async fn view(
 
 /// Creates a deployment on the server.
 #[utoipa::path(
-    post, path = "/v1/workspaces/{workspace}/servers/{server}/deployments", tag = "servers",
+    post, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/deployments", tag = "servers",
     request_body = DeploymentRequest, security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("server" = Uuid, Path),
+    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path),
         IdempotencyKey),
     responses((status = 201, body = DeploymentView)),
 )]
@@ -180,8 +180,8 @@ async fn read(
 
 /// Lists the deployments of the server: 32 at most.
 #[utoipa::path(
-    get, path = "/v1/workspaces/{workspace}/servers/{server}/deployments", tag = "servers",
-    security(("session" = [])), params(("workspace" = Uuid, Path), ("server" = Uuid, Path)),
+    get, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/deployments", tag = "servers",
+    security(("session" = [])), params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path)),
     responses((status = 200, body = Deployments, headers(("ETag" = String)))),
 )]
 async fn list(api: ApiData, member: Member, server: PathServer) -> Result<HttpResponse, Problem> {
@@ -196,9 +196,9 @@ async fn list(api: ApiData, member: Member, server: PathServer) -> Result<HttpRe
 
 /// Shows a deployment of the server. Its `ETag` is the server's.
 #[utoipa::path(
-    get, path = "/v1/workspaces/{workspace}/servers/{server}/deployments/{deployment}",
+    get, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/deployments/{deployment_id}",
     tag = "servers", security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("deployment" = Uuid, Path)),
+    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("deployment_id" = Uuid, Path)),
     responses((status = 200, body = DeploymentView, headers(("ETag" = String)))),
 )]
 async fn show(
@@ -214,9 +214,9 @@ async fn show(
 
 /// Replaces a deployment.
 #[utoipa::path(
-    put, path = "/v1/workspaces/{workspace}/servers/{server}/deployments/{deployment}",
+    put, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/deployments/{deployment_id}",
     tag = "servers", request_body = DeploymentRequest, security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("deployment" = Uuid, Path),
+    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("deployment_id" = Uuid, Path),
         ("If-Match" = String, Header)),
     responses((status = 200, body = DeploymentView,
         headers(("ETag" = String), ("Lethe-Position" = i64)))),
@@ -242,9 +242,9 @@ async fn replace(
 
 /// Removes a deployment.
 #[utoipa::path(
-    delete, path = "/v1/workspaces/{workspace}/servers/{server}/deployments/{deployment}",
+    delete, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/deployments/{deployment_id}",
     tag = "servers", security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("deployment" = Uuid, Path),
+    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("deployment_id" = Uuid, Path),
         ("If-Match" = String, Header)),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]

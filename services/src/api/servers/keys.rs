@@ -61,9 +61,9 @@ impl FromFields for ApproveHostKeyRequest {
 /// Approves the host key that was observed. From then on nothing connects to a server that shows
 /// another. Only a person does this, with the password.
 #[utoipa::path(
-    post, path = "/v1/workspaces/{workspace}/servers/{server}/host-key/approve", tag = "servers",
+    post, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/host-key/approve", tag = "servers",
     request_body = ApproveHostKeyRequest, security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("If-Match" = String, Header),
+    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("If-Match" = String, Header),
         IdempotencyKey),
     responses((status = 200, body = ServerView,
         headers(("ETag" = String), ("Lethe-Position" = i64)))),
@@ -165,9 +165,9 @@ pub struct AttachCredentialResponse {
 /// Gives the server a key that Lethe shows to it, in place of the one before. The private half
 /// stays sealed, and no answer ever holds it.
 #[utoipa::path(
-    put, path = "/v1/workspaces/{workspace}/servers/{server}/credential", tag = "servers",
+    put, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/credential", tag = "servers",
     request_body = AttachCredentialRequest, security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("If-Match" = String, Header),
+    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("If-Match" = String, Header),
         IdempotencyKey),
     responses((status = 200, body = AttachCredentialResponse,
         headers(("ETag" = String), ("Lethe-Position" = i64)))),

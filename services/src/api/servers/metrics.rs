@@ -76,10 +76,10 @@ impl From<Series> for Spread {
     }
 }
 
-/// What was measured from `at` on, for a step. Where `samples` is 0, nothing was.
+/// What was measured from `starts_at` on, for a step. Where `samples` is 0, nothing was.
 #[derive(Serialize, ToSchema)]
 pub struct MetricsPoint {
-    at: DateTime<Utc>,
+    starts_at: DateTime<Utc>,
     samples: i64,
     /// 0 to 1, of all cores.
     cpu_share: Option<Spread>,
@@ -97,12 +97,12 @@ pub struct ServerMetrics {
     from: DateTime<Utc>,
     to: DateTime<Utc>,
     step_seconds: i64,
-    points: Vec<MetricsPoint>,
+    items: Vec<MetricsPoint>,
 }
 
-fn view(at: DateTime<Utc>, point: Option<&Point>) -> MetricsPoint {
+fn view(starts_at: DateTime<Utc>, point: Option<&Point>) -> MetricsPoint {
     MetricsPoint {
-        at,
+        starts_at,
         samples: point.map_or(0, |point| point.samples),
         cpu_share: point.and_then(|point| point.cpu_share).map(Into::into),
         memory_used: point.map(|point| point.memory_used.into()),
@@ -116,9 +116,9 @@ fn view(at: DateTime<Utc>, point: Option<&Point>) -> MetricsPoint {
 
 /// CPU, memory, disk, load and uptime of a server: average and maximum of each step.
 #[utoipa::path(
-    get, path = "/v1/workspaces/{workspace}/servers/{server}/metrics", tag = "servers",
+    get, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/metrics", tag = "servers",
     security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("server" = Uuid, Path), MetricsQuery),
+    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), MetricsQuery),
     responses((status = 200, body = ServerMetrics)),
 )]
 async fn metrics(
@@ -141,7 +141,7 @@ async fn metrics(
         from: span.from,
         to: span.to,
         step_seconds: query.step,
-        points: points.collect(),
+        items: points.collect(),
     }))
 }
 

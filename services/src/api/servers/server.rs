@@ -105,9 +105,9 @@ const NEXT: &str = "Check the server, so that its host key is observed; compare 
 
 /// Registers a server. Nothing connects to it yet: its host key is to be observed and approved.
 #[utoipa::path(
-    post, path = "/v1/workspaces/{workspace}/servers", tag = "servers",
+    post, path = "/v1/workspaces/{workspace_id}/servers", tag = "servers",
     request_body = RegisterServerRequest, security(("session" = [])),
-    params(("workspace" = Uuid, Path),
+    params(("workspace_id" = Uuid, Path),
         NeededIdempotencyKey),
     responses((status = 201, body = RegisterServerResponse)),
 )]
@@ -145,8 +145,8 @@ async fn register(
 
 /// The workspace's servers, the latest first.
 #[utoipa::path(
-    get, path = "/v1/workspaces/{workspace}/servers", tag = "servers", security(("session" = [])),
-    params(("workspace" = Uuid, Path), Paging,
+    get, path = "/v1/workspaces/{workspace_id}/servers", tag = "servers", security(("session" = [])),
+    params(("workspace_id" = Uuid, Path), Paging,
         ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
     responses((status = 200, body = Page<ServerView>)),
 )]
@@ -177,8 +177,8 @@ async fn list(
 
 /// Shows a server.
 #[utoipa::path(
-    get, path = "/v1/workspaces/{workspace}/servers/{server}", tag = "servers",
-    security(("session" = [])), params(("workspace" = Uuid, Path), ("server" = Uuid, Path)),
+    get, path = "/v1/workspaces/{workspace_id}/servers/{server_id}", tag = "servers",
+    security(("session" = [])), params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path)),
     responses((status = 200, body = ServerView, headers(("ETag" = String)))),
 )]
 async fn show(api: ApiData, member: Member, server: PathServer) -> Result<HttpResponse, Problem> {
@@ -201,9 +201,9 @@ impl FromFields for RenameServerRequest {
 
 /// Renames a server.
 #[utoipa::path(
-    patch, path = "/v1/workspaces/{workspace}/servers/{server}", tag = "servers",
+    patch, path = "/v1/workspaces/{workspace_id}/servers/{server_id}", tag = "servers",
     request_body = RenameServerRequest, security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("If-Match" = String, Header)),
+    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 200, body = ServerView,
         headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
@@ -222,9 +222,9 @@ async fn rename(
 /// Changes where a server is. The approval of its host key is withdrawn: the key is to be observed and
 /// approved again.
 #[utoipa::path(
-    put, path = "/v1/workspaces/{workspace}/servers/{server}/address", tag = "servers",
+    put, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/address", tag = "servers",
     request_body = ServerAddressRequest, security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("If-Match" = String, Header)),
+    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 200, body = ServerView,
         headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
@@ -243,9 +243,9 @@ async fn change_address(
 
 /// Removes a server, with its credential and its deployments.
 #[utoipa::path(
-    delete, path = "/v1/workspaces/{workspace}/servers/{server}", tag = "servers",
+    delete, path = "/v1/workspaces/{workspace_id}/servers/{server_id}", tag = "servers",
     security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("server" = Uuid, Path), ("If-Match" = String, Header)),
+    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn remove(api: ApiData, change: ServerChange) -> Result<HttpResponse, Problem> {

@@ -30,7 +30,7 @@ pub struct ServerView {
     #[serde(skip_serializing_if = "Option::is_none")]
     credential: Option<CredentialView>,
     reach: ReachView,
-    deployments: Vec<Uuid>,
+    deployment_ids: Vec<Uuid>,
 }
 
 /// `unobserved`, `observed`, `approved`, or `mismatched`: nothing connects with the credential
@@ -67,8 +67,9 @@ pub struct ReachView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     cause: Option<ConnectFailure>,
+    /// Since when it is unreachable.
     #[serde(skip_serializing_if = "Option::is_none")]
-    since: Option<DateTime<Utc>>,
+    changed_at: Option<DateTime<Utc>>,
 }
 
 impl From<HostKey> for HostKeyView {
@@ -92,12 +93,12 @@ impl From<Credential> for CredentialView {
 
 impl From<Reach> for ReachView {
     fn from(reach: Reach) -> Self {
-        let (state, cause, since) = match reach {
+        let (state, cause, changed_at) = match reach {
             Reach::Unknown => ("unknown", None, None),
             Reach::Reachable => ("reachable", None, None),
             Reach::Unreachable { cause, since } => ("unreachable", Some(cause), Some(since)),
         };
-        Self { state, cause, since }
+        Self { state, cause, changed_at }
     }
 }
 
@@ -118,7 +119,7 @@ pub async fn view(
         host_key: live.host_key.into(),
         credential: live.credential.map(Into::into),
         reach: live.reach.into(),
-        deployments: live.deployments.keys().map(|deployment| deployment.0).collect(),
+        deployment_ids: live.deployments.keys().map(|deployment| deployment.0).collect(),
     })
 }
 
@@ -134,6 +135,6 @@ pub async fn view_of_row(api: &Api, row: Row) -> Result<ServerView, Problem> {
         host_key: row.host_key.0.into(),
         credential: row.credential.0.map(Into::into),
         reach: row.reach.0.into(),
-        deployments: row.deployments.0.iter().map(|DeploymentId(id)| *id).collect(),
+        deployment_ids: row.deployments.0.iter().map(|DeploymentId(id)| *id).collect(),
     })
 }

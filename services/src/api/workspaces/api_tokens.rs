@@ -53,7 +53,7 @@ pub fn routes(routes: &mut Routes) {
 pub struct IssueTokenRequest {
     #[schema(schema_with = schemas::label)]
     name: Label,
-    /// Rights of `/v1/roles` that tokens may have; no more than the caller has.
+    /// Rights of `/v1/rights` that tokens may have; no more than the caller has.
     #[schema(value_type = Vec<String>, min_items = 1, example = json!(["runs:read", "runs:start"]))]
     scopes: Vec<Right>,
     /// Within 365 days.
@@ -75,7 +75,7 @@ impl FromFields for IssueTokenRequest {
 }
 
 fn scopes(value: &Value) -> Result<Vec<Right>, String> {
-    let field_error = || "this must be a list of rights: GET /v1/roles lists them".to_owned();
+    let field_error = || "this must be a list of rights: GET /v1/rights lists them".to_owned();
     let names = value.as_array().ok_or_else(field_error)?.iter();
     let rights = names.map(|name| name.as_str().and_then(Right::named).ok_or_else(field_error));
     rights.collect()
@@ -94,9 +94,9 @@ pub struct IssueTokenResponse {
 /// Issues a token that acts for the caller, in this workspace only. Needs the password, unless the session was
 /// opened within 10 minutes and the token ends within 90 days.
 #[utoipa::path(
-    post, path = "/v1/workspaces/{workspace}/api-tokens", tag = "workspaces",
+    post, path = "/v1/workspaces/{workspace_id}/api-tokens", tag = "workspaces",
     request_body = IssueTokenRequest, security(("session" = [])),
-    params(("workspace" = Uuid, Path),
+    params(("workspace_id" = Uuid, Path),
         IdempotencyKey),
     responses((status = 201, body = IssueTokenResponse), (status = 403, body = ProblemView),
         (status = 409, body = ProblemView)),
@@ -178,8 +178,8 @@ pub struct TokenView {
 
 /// The tokens of the workspace that have not been revoked.
 #[utoipa::path(
-    get, path = "/v1/workspaces/{workspace}/api-tokens", tag = "workspaces",
-    security(("session" = [])), params(("workspace" = Uuid, Path)),
+    get, path = "/v1/workspaces/{workspace_id}/api-tokens", tag = "workspaces",
+    security(("session" = [])), params(("workspace_id" = Uuid, Path)),
     responses((status = 200, body = Tokens)),
 )]
 async fn list(api: ApiData, member: Member, named: PathWorkspace) -> Result<HttpResponse, Problem> {
@@ -197,8 +197,8 @@ async fn list(api: ApiData, member: Member, named: PathWorkspace) -> Result<Http
 
 /// Shows a token of the workspace that has not been revoked. Its `ETag` is the workspace's.
 #[utoipa::path(
-    get, path = "/v1/workspaces/{workspace}/api-tokens/{token}", tag = "workspaces",
-    security(("session" = [])), params(("workspace" = Uuid, Path), ("token" = Uuid, Path)),
+    get, path = "/v1/workspaces/{workspace_id}/api-tokens/{token_id}", tag = "workspaces",
+    security(("session" = [])), params(("workspace_id" = Uuid, Path), ("token_id" = Uuid, Path)),
     responses((status = 200, body = TokenView, headers(("ETag" = String))),
         (status = 404, body = ProblemView)),
 )]
@@ -263,9 +263,9 @@ impl TokenView {
 
 /// Revokes a token: it is refused from now on, on every node.
 #[utoipa::path(
-    delete, path = "/v1/workspaces/{workspace}/api-tokens/{token}", tag = "workspaces",
+    delete, path = "/v1/workspaces/{workspace_id}/api-tokens/{token_id}", tag = "workspaces",
     security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("token" = Uuid, Path),
+    params(("workspace_id" = Uuid, Path), ("token_id" = Uuid, Path),
         ("If-Match" = Option<String>, Header)),
     responses((status = 204), (status = 404, body = ProblemView)),
 )]

@@ -36,7 +36,7 @@ pub fn routes(routes: &mut Routes) {
 #[derive(Serialize, ToSchema)]
 pub struct DeleteWorkspaceResponse {
     /// Until then it can be cancelled.
-    due: DateTime<Utc>,
+    due_at: DateTime<Utc>,
     /// It is needed for the certificate at `/v1/erasures/{claim_code}`. Shown in this answer only, and
     /// when the same request is sent again within a day.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,9 +47,9 @@ pub struct DeleteWorkspaceResponse {
 /// there: it is read, and runs are cancelled, rights taken away. Where it has, or has had, other members,
 /// the grace is a day at least.
 #[utoipa::path(
-    post, path = "/v1/workspaces/{workspace}/deletion", tag = "workspaces",
+    post, path = "/v1/workspaces/{workspace_id}/deletion", tag = "workspaces",
     request_body = ErasureRequest, security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("If-Match" = String, Header),
+    params(("workspace_id" = Uuid, Path), ("If-Match" = String, Header),
         IdempotencyKey),
     responses((status = 202, body = DeleteWorkspaceResponse),
         (status = 409, body = ProblemView)),
@@ -98,9 +98,9 @@ async fn request(
 /// The same as `POST /v1/workspaces/{workspace}/deletion`, for clients of before: the next release takes no body
 /// with a DELETE.
 #[utoipa::path(
-    delete, path = "/v1/workspaces/{workspace}", tag = "workspaces",
+    delete, path = "/v1/workspaces/{workspace_id}", tag = "workspaces",
     request_body = ErasureRequest, security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("If-Match" = String, Header),
+    params(("workspace_id" = Uuid, Path), ("If-Match" = String, Header),
         IdempotencyKey),
     responses((status = 202, body = DeleteWorkspaceResponse),
         (status = 409, body = ProblemView)),
@@ -118,33 +118,34 @@ async fn delete(
 
 fn answer(requested: RequestedErasure) -> HttpResponse {
     let RequestedErasure { receipt, due, claim_code } = requested;
-    written(StatusCode::ACCEPTED, &receipt).json(DeleteWorkspaceResponse { due, claim_code })
+    written(StatusCode::ACCEPTED, &receipt)
+        .json(DeleteWorkspaceResponse { due_at: due, claim_code })
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct DeletionView {
     requested_at: DateTime<Utc>,
-    due: DateTime<Utc>,
+    due_at: DateTime<Utc>,
 }
 
 /// The deletion that has been requested.
 #[utoipa::path(
-    get, path = "/v1/workspaces/{workspace}/deletion", tag = "workspaces",
-    security(("session" = []), ("token" = [])), params(("workspace" = Uuid, Path)),
+    get, path = "/v1/workspaces/{workspace_id}/deletion", tag = "workspaces",
+    security(("session" = []), ("token" = [])), params(("workspace_id" = Uuid, Path)),
     responses((status = 200, body = DeletionView), (status = 404, body = ProblemView)),
 )]
 async fn show(member: Member, workspace: PathWorkspace) -> Result<HttpResponse, Problem> {
     member.authorise()?;
     let pending = workspace.live()?.deletion;
     let Deletion { requested_at, due } = pending.ok_or_else(nothing)?;
-    Ok(HttpResponse::Ok().json(DeletionView { requested_at, due }))
+    Ok(HttpResponse::Ok().json(DeletionView { requested_at, due_at: due }))
 }
 
 /// Cancels the request.
 #[utoipa::path(
-    delete, path = "/v1/workspaces/{workspace}/deletion", tag = "workspaces",
+    delete, path = "/v1/workspaces/{workspace_id}/deletion", tag = "workspaces",
     security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("If-Match" = Option<String>, Header)),
+    params(("workspace_id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
     responses((status = 204), (status = 409, description = "The grace is over, or none began",
         body = ProblemView)),
 )]

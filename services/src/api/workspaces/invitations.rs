@@ -21,7 +21,7 @@ use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathWorkspace, nothing};
 use crate::api::http::answer::{Read, created_if_read, done};
 use crate::api::http::body::Body;
-use crate::api::http::fields::{Fields, FromFields, number, text};
+use crate::api::http::fields::{Fields, FromFields, text, time};
 use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::precondition::{IfMatch, etag};
 use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
@@ -55,26 +55,24 @@ pub struct InviteRequest {
         pattern = r"^(?:owner|admin|operator|viewer|billing|auditor)$"
     )]
     role: Role,
-    /// Days until the link stops working, 1 to 7; 7 by default.
-    #[schema(value_type = Option<i64>, minimum = 1, maximum = 7)]
-    expires_in_days: i64,
+    /// When the link stops working: within 7 days, which is what it is by default.
+    expires_at: Option<DateTime<Utc>>,
 }
 
 impl FromFields for InviteRequest {
     fn read(fields: &mut Fields) -> Option<Self> {
         let email = fields.required("email", text(EmailAddress::parse));
         let role = role(fields);
-        let days = fields.optional("expires_in_days", number(1, INVITATION_DAYS_MAX));
-        let expires_in_days = days?.unwrap_or(INVITATION_DAYS_MAX);
-        Some(Self { email: email?, role: role?, expires_in_days })
+        let expires_at = fields.optional("expires_at", time);
+        Some(Self { email: email?, role: role?, expires_at: expires_at? })
     }
 }
 
 /// Mails an invitation. A second one to the same address replaces the first.
 #[utoipa::path(
-    post, path = "/v1/workspaces/{workspace}/invitations", tag = "workspaces",
+    post, path = "/v1/workspaces/{workspace_id}/invitations", tag = "workspaces",
     request_body = InviteRequest, security(("session" = [])),
-    params(("workspace" = Uuid, Path),
+    params(("workspace_id" = Uuid, Path),
         IdempotencyKey),
     responses((status = 201, body = InvitationView), (status = 409, body = ProblemView)),
 )]
@@ -98,7 +96,7 @@ async fn invite(
             let view = InvitationView {
                 invitation_id: invitation.0,
                 role: form.role,
-                invited_by: member.account.0,
+                inviter_id: member.account.0,
                 expires_at,
                 email: member.needs(Right::ManageMembers).is_ok().then_some(form.email),
             };
@@ -119,7 +117,7 @@ async fn invite(
             email: Personal::Clear(form.email.clone()),
             role: form.role,
             now,
-            until: now + TimeDelta::days(form.expires_in_days),
+            until: form.expires_at.unwrap_or(now + TimeDelta::days(INVITATION_DAYS_MAX)),
             replaces: same_address(&api, workspace, live, &form.email).await?,
         };
         let step = Step::new::<Workspace>(workspace.0, invites).expecting(seen.version);
@@ -188,7 +186,7 @@ pub struct InvitationView {
     invitation_id: Uuid,
     #[schema(value_type = String)]
     role: Role,
-    invited_by: Uuid,
+    inviter_id: Uuid,
     expires_at: DateTime<Utc>,
     /// For owners and admins.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -198,8 +196,8 @@ pub struct InvitationView {
 
 /// The invitations that are open.
 #[utoipa::path(
-    get, path = "/v1/workspaces/{workspace}/invitations", tag = "workspaces",
-    security(("session" = []), ("token" = [])), params(("workspace" = Uuid, Path)),
+    get, path = "/v1/workspaces/{workspace_id}/invitations", tag = "workspaces",
+    security(("session" = []), ("token" = [])), params(("workspace_id" = Uuid, Path)),
     responses((status = 200, body = Invitations)),
 )]
 async fn list(
@@ -224,7 +222,7 @@ impl InvitationView {
         Self {
             invitation_id: id.0,
             role: invitation.role,
-            invited_by: invitation.by.0,
+            inviter_id: invitation.by.0,
             expires_at: invitation.until,
             email,
         }
@@ -233,9 +231,9 @@ impl InvitationView {
 
 /// Shows an invitation that is open. Its `ETag` is the workspace's.
 #[utoipa::path(
-    get, path = "/v1/workspaces/{workspace}/invitations/{invitation}", tag = "workspaces",
+    get, path = "/v1/workspaces/{workspace_id}/invitations/{invitation_id}", tag = "workspaces",
     security(("session" = []), ("token" = [])),
-    params(("workspace" = Uuid, Path), ("invitation" = Uuid, Path)),
+    params(("workspace_id" = Uuid, Path), ("invitation_id" = Uuid, Path)),
     responses((status = 200, body = InvitationView, headers(("ETag" = String))),
         (status = 404, body = ProblemView)),
 )]
@@ -267,9 +265,9 @@ async fn view(
 
 /// Withdraws an invitation: its link stops working, and its address is erased.
 #[utoipa::path(
-    delete, path = "/v1/workspaces/{workspace}/invitations/{invitation}", tag = "workspaces",
+    delete, path = "/v1/workspaces/{workspace_id}/invitations/{invitation_id}", tag = "workspaces",
     security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("invitation" = Uuid, Path),
+    params(("workspace_id" = Uuid, Path), ("invitation_id" = Uuid, Path),
         ("If-Match" = Option<String>, Header)),
     responses((status = 204), (status = 404, body = ProblemView)),
 )]

@@ -39,7 +39,7 @@ pub struct InvitedView {
     /// What the caller becomes by accepting.
     #[schema(value_type = String)]
     role: Role,
-    invited_by: Uuid,
+    inviter_id: Uuid,
     expires_at: DateTime<Utc>,
 }
 
@@ -72,7 +72,7 @@ async fn look(
         workspace_id: workspace.0,
         workspace_name,
         role: open.role,
-        invited_by: open.by.0,
+        inviter_id: open.by.0,
         expires_at: open.until,
     }))
 }

@@ -29,9 +29,9 @@ pub fn routes(routes: &mut Routes) {
 
 /// Shows a member, without a name: those are opened for a purpose, with the list.
 #[utoipa::path(
-    get, path = "/v1/workspaces/{workspace}/members/{member}", tag = "workspaces",
+    get, path = "/v1/workspaces/{workspace_id}/members/{account_id}", tag = "workspaces",
     security(("session" = []), ("token" = [])),
-    params(("workspace" = Uuid, Path), ("member" = Uuid, Path)),
+    params(("workspace_id" = Uuid, Path), ("account_id" = Uuid, Path)),
     responses((status = 200, body = MemberView, headers(("ETag" = String))),
         (status = 404, body = ProblemView)),
 )]
@@ -63,9 +63,9 @@ impl FromFields for ChangeRoleRequest {
 
 /// Gives a member another role.
 #[utoipa::path(
-    put, path = "/v1/workspaces/{workspace}/members/{member}", tag = "workspaces",
+    put, path = "/v1/workspaces/{workspace_id}/members/{account_id}", tag = "workspaces",
     request_body = ChangeRoleRequest, security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("member" = Uuid, Path), ("If-Match" = String, Header)),
+    params(("workspace_id" = Uuid, Path), ("account_id" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 200, body = MemberView,
         headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
@@ -108,9 +108,9 @@ async fn stays_owned(api: &Api, member: &Member, whom: AccountId) -> Result<Vec<
 
 /// Removes a member, and with the member the tokens that act for them; or leaves.
 #[utoipa::path(
-    delete, path = "/v1/workspaces/{workspace}/members/{member}", tag = "workspaces",
+    delete, path = "/v1/workspaces/{workspace_id}/members/{account_id}", tag = "workspaces",
     security(("session" = [])),
-    params(("workspace" = Uuid, Path), ("member" = Uuid, Path),
+    params(("workspace_id" = Uuid, Path), ("account_id" = Uuid, Path),
         ("If-Match" = Option<String>, Header)),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64))),
         (status = 409, description = "The last owner stays", body = ProblemView)),

@@ -91,9 +91,9 @@ impl MemberView {
 
 /// Who belongs to the workspace, or did at a time; what a role may do is in `/v1/roles`.
 #[utoipa::path(
-    get, path = "/v1/workspaces/{workspace}/members", tag = "workspaces",
+    get, path = "/v1/workspaces/{workspace_id}/members", tag = "workspaces",
     security(("session" = []), ("token" = [])),
-    params(("workspace" = Uuid, Path), MembersQuery),
+    params(("workspace_id" = Uuid, Path), MembersQuery),
     responses((status = 200, body = Members, headers(("ETag" = String)))),
 )]
 async fn list(

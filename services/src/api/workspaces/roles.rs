@@ -8,13 +8,17 @@ use utoipa::ToSchema;
 use crate::api::http::routes::Routes;
 
 pub fn routes(routes: &mut Routes) {
-    routes.add(__path_list, list);
+    routes.add(__path_list, list).add(__path_list_rights, list_rights);
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct Roles {
-    roles: Vec<RoleView>,
-    rights: Vec<RightView>,
+    items: Vec<RoleView>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct Rights {
+    items: Vec<RightView>,
 }
 
 /// A role, and everything that it may do.
@@ -35,7 +39,7 @@ pub struct RightView {
     tokens: bool,
 }
 
-/// The roles in a workspace and their rights: the table that every request is decided by.
+/// The roles in a workspace and what each may do: the table that every request is decided by.
 #[utoipa::path(
     get, path = "/v1/roles", tag = "workspaces", responses((status = 200, body = Roles)),
 )]
@@ -44,10 +48,18 @@ async fn list() -> HttpResponse {
         role: role.as_str(),
         rights: role.rights().map(Right::as_str).collect(),
     });
+    HttpResponse::Ok().json(Roles { items: roles.collect() })
+}
+
+/// The rights in a workspace: which roles have each, and whether a token may have it as a scope.
+#[utoipa::path(
+    get, path = "/v1/rights", tag = "workspaces", responses((status = 200, body = Rights)),
+)]
+async fn list_rights() -> HttpResponse {
     let rights = Right::ALL.iter().map(|right| RightView {
         right: right.as_str(),
         roles: right.roles().iter().map(|role| role.as_str()).collect(),
         tokens: right.is_for_tokens(),
     });
-    HttpResponse::Ok().json(Roles { roles: roles.collect(), rights: rights.collect() })
+    HttpResponse::Ok().json(Rights { items: rights.collect() })
 }

@@ -87,7 +87,7 @@ async fn create(
             name: form.name,
             role: Role::Owner,
             members: 1,
-            deletion_due: None,
+            deletion_due_at: None,
         };
         (receipt.version(), view)
     });
@@ -113,7 +113,7 @@ pub struct WorkspaceSummary {
     joined_at: DateTime<Utc>,
     /// The end of the grace, once its deletion has been requested.
     #[serde(skip_serializing_if = "Option::is_none")]
-    deletion_due: Option<DateTime<Utc>>,
+    deletion_due_at: Option<DateTime<Utc>>,
 }
 
 /// The workspaces that one belongs to.
@@ -153,7 +153,7 @@ async fn list(
             role: mine.role,
             members: mine.members,
             joined_at: mine.joined_at,
-            deletion_due: mine.deletion_due,
+            deletion_due_at: mine.deletion_due,
         });
     }
     Ok(HttpResponse::Ok().json(Page { items, next: page.next }))
@@ -190,13 +190,13 @@ pub struct WorkspaceView {
     members: usize,
     /// The end of the grace, once its deletion has been requested.
     #[serde(skip_serializing_if = "Option::is_none")]
-    deletion_due: Option<DateTime<Utc>>,
+    deletion_due_at: Option<DateTime<Utc>>,
 }
 
 /// A workspace that one belongs to.
 #[utoipa::path(
-    get, path = "/v1/workspaces/{workspace}", tag = "workspaces",
-    security(("session" = [])), params(("workspace" = Uuid, Path)),
+    get, path = "/v1/workspaces/{workspace_id}", tag = "workspaces",
+    security(("session" = [])), params(("workspace_id" = Uuid, Path)),
     responses((status = 200, body = WorkspaceView, headers(("ETag" = String)))),
 )]
 async fn show(api: ApiData, member: Member, named: PathWorkspace) -> Result<HttpResponse, Problem> {
@@ -219,14 +219,14 @@ pub(super) async fn view(
             .required::<WorkspaceName>(&live.name)
             .await?,
         members: live.members.len(),
-        deletion_due: live.deletion.map(|deletion| deletion.due),
+        deletion_due_at: live.deletion.map(|deletion| deletion.due),
     })
 }
 
 /// Renames the workspace.
 #[utoipa::path(
-    patch, path = "/v1/workspaces/{workspace}", tag = "workspaces", request_body = WorkspaceRequest,
-    security(("session" = [])), params(("workspace" = Uuid, Path), ("If-Match" = String, Header)),
+    patch, path = "/v1/workspaces/{workspace_id}", tag = "workspaces", request_body = WorkspaceRequest,
+    security(("session" = [])), params(("workspace_id" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 200, body = WorkspaceView,
         headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]

@@ -121,7 +121,7 @@ impl Caller {
             Work::Seat => self.seat(),
             Work::Run => {
                 let command = format!("echo started >> ~/{name}");
-                let body = json!({ "command": command, "servers": [self.server] });
+                let body = json!({ "command": command, "server_ids": [self.server] });
                 let path = format!("{}/runs", self.workspace);
                 Request::post(&self.client, &path, body).moving().appends("run.requested")
             }

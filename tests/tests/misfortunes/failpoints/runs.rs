@@ -112,7 +112,7 @@ async fn run(
     (failpoint, mark): (&str, &str),
 ) -> TestServer {
     let command = marked(mark, "for line in one two three; do echo $line; sleep 0.1; done");
-    let body = json!({ "command": command, "servers": [harness.server] });
+    let body = json!({ "command": command, "server_ids": [harness.server] });
     let request = Request::post(&harness.ada, &harness.path("runs"), body);
     let requests = vec![request.moving().appends("run.requested")];
     let events = &[
@@ -166,7 +166,7 @@ async fn cancel(
 async fn time_out(report: &mut Report, harness: &mut RunHarness, node: TestServer) -> TestServer {
     let name = "timed.out";
     let command = marked(name, "echo one; sleep 300");
-    let body = json!({ "command": command, "servers": [harness.server], "timeout_seconds": 1 });
+    let body = json!({ "command": command, "server_ids": [harness.server], "timeout_seconds": 1 });
     let request = Request::post(&harness.ada, &harness.path("runs"), body);
     let requests = vec![request.moving().appends("run.requested")];
     let events = &[("run.started", 1), ("run.timed_out", 1), ("run.failed", 0)];

@@ -118,7 +118,7 @@ impl Races {
         let at = |rest: &str| self.harness.path(rest);
         let (method, path, body) = match write {
             "run" => {
-                let body = json!({ "command": "true", "servers": [self.harness.server] });
+                let body = json!({ "command": "true", "server_ids": [self.harness.server] });
                 (Method::POST, at("runs"), body)
             }
             "credential" => {
@@ -189,7 +189,7 @@ impl Races {
     /// The actor has no seat any more.
     async fn release(&self, actor: &Actor) {
         let seats = self.harness.get("seats").await.expect(200).json();
-        let mine = seats["leases"].as_array().unwrap().iter();
+        let mine = seats["items"].as_array().unwrap().iter();
         for lease in mine.filter(|lease| lease["account_id"] == actor.account.as_str()) {
             let lease = lease["lease_id"].as_str().unwrap();
             let path = self.harness.path(&format!("seat-leases/{lease}"));

@@ -18,7 +18,7 @@ async fn the_trail_is_filtered_and_paged_and_shows_nobody() {
     let change = json!({ "name": "Ada King" });
     let position = harness.signed_in.patch("/v1/me", "*", change).await.expect(200).position();
 
-    let path = format!("/v1/audit-events?tenant={account}&limit=3");
+    let path = format!("/v1/audit-events?tenant_id={account}&limit=3");
     let mut found: Vec<Value> = vec![];
     let mut next = path.clone();
     loop {
@@ -30,7 +30,7 @@ async fn the_trail_is_filtered_and_paged_and_shows_nobody() {
     let types: Vec<&str> = found.iter().map(|event| event["type"].as_str().unwrap()).collect();
     assert_eq!(types.first(), Some(&"account.registered"));
     assert!(types.contains(&"session.opened") && types.contains(&"account.rectified"));
-    assert_eq!(found.last().unwrap()["actor"], json!(account));
+    assert_eq!(found.last().unwrap()["actor_id"], json!(account));
     let shown = serde_json::to_string(&found).unwrap();
     for secret in [&harness.ada.email, &harness.ada.name, "Ada King", "127.0.0.1"] {
         assert!(!shown.contains(secret), "{secret} is shown");
@@ -231,7 +231,7 @@ async fn the_trail_and_its_export_let_the_same_events_through_each_filter() {
     bob.settle(&harness.anybody, &harness.installation).await;
     let (all, _) = checked(&auditor.get("/v1/audit/export").await.expect(200).text());
     let ada = harness.signed_in.get("/v1/me").await.expect(200).field("/account_id");
-    let of_ada = |event: &&Value| event["stream"] == ada && event["actor"] == ada;
+    let of_ada = |event: &&Value| event["stream_id"] == ada && event["actor_id"] == ada;
     let event = all.iter().rfind(of_ada).unwrap();
     let text = |field: &str| event[field].as_str().unwrap().to_owned();
     let id = |name| (name, ada.clone());
@@ -239,25 +239,25 @@ async fn the_trail_and_its_export_let_the_same_events_through_each_filter() {
         (("type", text("type")), ("from", text("recorded_at")), ("to", text("recorded_at")));
     let before = ("before", (positions(&all).last().unwrap() + 1).to_string());
     let after = ("after", (event["position"].as_i64().unwrap() - 1).to_string());
-    let nobody = ("tenant", "00000000-0000-0000-0000-000000000001".to_owned());
+    let nobody = ("tenant_id", "00000000-0000-0000-0000-000000000001".to_owned());
 
     for (filters, finds) in [
         (vec![], true),
-        (vec![id("tenant")], true),
-        (vec![id("actor")], true),
-        (vec![id("stream")], true),
+        (vec![id("tenant_id")], true),
+        (vec![id("actor_id")], true),
+        (vec![id("stream_id")], true),
         (vec![event_type.clone()], true),
         (vec![from.clone()], true),
         (vec![to.clone()], true),
         (vec![after.clone()], true),
-        (vec![id("tenant"), event_type.clone()], true),
-        (vec![id("stream"), id("actor")], true),
-        (vec![id("stream"), id("tenant")], true),
-        (vec![id("stream"), event_type], true),
-        (vec![id("stream"), from], true),
-        (vec![id("stream"), to], true),
-        (vec![id("stream"), after], true),
-        (vec![id("stream"), nobody], false),
+        (vec![id("tenant_id"), event_type.clone()], true),
+        (vec![id("stream_id"), id("actor_id")], true),
+        (vec![id("stream_id"), id("tenant_id")], true),
+        (vec![id("stream_id"), event_type], true),
+        (vec![id("stream_id"), from], true),
+        (vec![id("stream_id"), to], true),
+        (vec![id("stream_id"), after], true),
+        (vec![id("stream_id"), nobody], false),
     ] {
         let filters: Vec<_> = filters.into_iter().chain([before.clone()]).collect();
         let wanted = all.iter().filter(|event| filters.iter().all(|it| lets_through(event, it)));

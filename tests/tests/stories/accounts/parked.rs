@@ -36,7 +36,7 @@ async fn a_parked_stream_is_shown_and_after_its_release_it_is_read_to_its_end() 
         let items = page["items"].as_array().unwrap().iter();
         // Other readers miss the event that creates the workspace, and go on missing it.
         let of_memberships =
-            |item: &&Value| item["stream"] == json!(stream) && item["reader"] == "memberships";
+            |item: &&Value| item["stream_id"] == json!(stream) && item["reader"] == "memberships";
         items.filter(of_memberships).cloned().collect()
     };
     let members = async || -> i64 {

@@ -9,7 +9,7 @@ use tests::{Answer, Harness, Installation, RunHarness};
 
 use super::operation::{Operation, document, filled, fresh, operations};
 
-const WORKSPACE: &str = "/v1/workspaces/{workspace}";
+const WORKSPACE: &str = "/v1/workspaces/{workspace_id}";
 
 /// A session has no GET of its own.
 const NOT_SHOWN: &[&str] = &["POST /v1/sessions"];
@@ -36,9 +36,9 @@ fn bodies(given: &RunHarness) -> Vec<(String, Value)> {
             json!({ "name": "ci", "scopes": ["runs:read"], "expires_at": until }),
         ),
         (below("servers"), place),
-        (below("servers/{server}/deployments"), json!({ "name": "web", "steps": steps })),
-        (below("runs"), json!({ "command": "true", "servers": [given.server] })),
-        (below("seat-leases/{lease}/take-over"), json!({})),
+        (below("servers/{server_id}/deployments"), json!({ "name": "web", "steps": steps })),
+        (below("runs"), json!({ "command": "true", "server_ids": [given.server] })),
+        (below("seat-leases/{lease_id}/take-over"), json!({})),
         (below("seat-leases"), json!({})),
     ]
 }
@@ -53,8 +53,8 @@ fn includes(whole: &Value, part: &Value) -> bool {
 async fn what_is_made_is_answered_as_its_location_shows_it() {
     let (given, node) = RunHarness::new().await;
     let id = |name: &str| match name {
-        "workspace" => given.workspace.rsplit('/').next().unwrap().to_owned(),
-        "server" => given.server.clone(),
+        "workspace_id" => given.workspace.rsplit('/').next().unwrap().to_owned(),
+        "server_id" => given.server.clone(),
         other => panic!("no {other} is known here"),
     };
     let mut makes = operations(&document(&given.ada).await);
@@ -68,10 +68,10 @@ async fn what_is_made_is_answered_as_its_location_shows_it() {
     let node = given.installation.api_node().await;
     let ada = given.ada.at(node.api());
 
-    let mut lease = ada.get(&given.path("seats")).await.expect(200).field("/leases/0/lease_id");
+    let mut lease = ada.get(&given.path("seats")).await.expect(200).field("/items/0/lease_id");
     for (name, body) in &bodies {
         let (method, path) = name.split_once(' ').unwrap();
-        let path = filled(path, |name| if name == "lease" { lease.clone() } else { id(name) });
+        let path = filled(path, |name| if name == "lease_id" { lease.clone() } else { id(name) });
         if name.ends_with("/seat-leases") {
             ada.delete(&given.path(&format!("seat-leases/{lease}"))).await.expect(204);
         }

@@ -104,7 +104,7 @@ async fn no_request_of_a_member_is_answered_with_a_mistake_of_ours() {
     let client = node.client();
     let ada = Tenant::settle(&installation, &client, "ada", &sshd).await;
     let (account, token) = installation.stranger().await;
-    installation.join(&ada.things["workspace"], &account, "viewer").await;
+    installation.join(&ada.things["workspace_id"], &account, "viewer").await;
     let viewer = client.bearing(&token);
     let document = document(&client).await;
     let mut operations = operations(&document);

@@ -10,11 +10,11 @@ use super::tenant::Tenant;
 
 /// What ends something, or takes a right away.
 const ENDS: &[&str] = &[
-    "DELETE /v1/workspaces/{workspace}/members/{member}",
-    "DELETE /v1/workspaces/{workspace}/invitations/{invitation}",
-    "DELETE /v1/workspaces/{workspace}/api-tokens/{token}",
-    "DELETE /v1/workspaces/{workspace}/seat-leases/{lease}",
-    "POST /v1/workspaces/{workspace}/runs/{run}/cancel",
+    "DELETE /v1/workspaces/{workspace_id}/members/{account_id}",
+    "DELETE /v1/workspaces/{workspace_id}/invitations/{invitation_id}",
+    "DELETE /v1/workspaces/{workspace_id}/api-tokens/{token_id}",
+    "DELETE /v1/workspaces/{workspace_id}/seat-leases/{lease_id}",
+    "POST /v1/workspaces/{workspace_id}/runs/{run_id}/cancel",
 ];
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn in_the_grace_of_a_deletion_what_begins_something_is_refused_and_what_en
     let installation = Installation::with(&settings).await;
     let node = installation.node().await;
     let ada = Tenant::settle(&installation, &node.client(), "ada", &sshd).await;
-    let workspace = format!("/v1/workspaces/{}", ada.things["workspace"]);
+    let workspace = format!("/v1/workspaces/{}", ada.things["workspace_id"]);
     let asks = json!({ "password": Person::named("ada").password, "grace_days": 3 });
     let delete = ada.session.call(Method::DELETE, &workspace).header("If-Match", "*");
     delete.json(asks).send().await.expect(202);

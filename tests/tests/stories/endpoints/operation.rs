@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::Value;
 use tests::Client;
 
-const WORKSPACE: &str = "/v1/workspaces/{workspace}";
+const WORKSPACE: &str = "/v1/workspaces/{workspace_id}";
 
 pub struct Operation {
     pub method: Method,

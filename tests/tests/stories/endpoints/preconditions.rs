@@ -10,37 +10,40 @@ use uuid::Uuid;
 use super::operation::{Operation, document, operations};
 use super::tenant::Things;
 
-const DELETES_WORKSPACE: &str = "DELETE /v1/workspaces/{workspace}";
+const DELETES_WORKSPACE: &str = "DELETE /v1/workspaces/{workspace_id}";
 
 /// A body for each operation that needs If-Match, in an order in which each is possible.
 fn bodies(ada: &Person, sshd: &Sshd) -> Vec<(&'static str, Value)> {
     let steps = json!([{ "name": "one", "command": "true" }]);
     let fingerprint = sshd.host_key_fingerprint().unwrap();
     vec![
-        ("PATCH /v1/workspaces/{workspace}", json!({ "name": "Looms" })),
-        ("PUT /v1/workspaces/{workspace}/members/{member}", json!({ "role": "viewer" })),
+        ("PATCH /v1/workspaces/{workspace_id}", json!({ "name": "Looms" })),
+        ("PUT /v1/workspaces/{workspace_id}/members/{account_id}", json!({ "role": "viewer" })),
         (
-            "POST /v1/workspaces/{workspace}/servers/{server}/host-key/approve",
+            "POST /v1/workspaces/{workspace_id}/servers/{server_id}/host-key/approve",
             json!({ "fingerprint": fingerprint, "password": ada.password }),
         ),
-        ("PUT /v1/workspaces/{workspace}/servers/{server}/credential", json!({ "generate": true })),
-        ("PATCH /v1/workspaces/{workspace}/servers/{server}", json!({ "name": "other" })),
         (
-            "PUT /v1/workspaces/{workspace}/servers/{server}/deployments/{deployment}",
+            "PUT /v1/workspaces/{workspace_id}/servers/{server_id}/credential",
+            json!({ "generate": true }),
+        ),
+        ("PATCH /v1/workspaces/{workspace_id}/servers/{server_id}", json!({ "name": "other" })),
+        (
+            "PUT /v1/workspaces/{workspace_id}/servers/{server_id}/deployments/{deployment_id}",
             json!({ "name": "other", "steps": steps }),
         ),
         (
-            "DELETE /v1/workspaces/{workspace}/servers/{server}/deployments/{deployment}",
+            "DELETE /v1/workspaces/{workspace_id}/servers/{server_id}/deployments/{deployment_id}",
             Value::Null,
         ),
         (
-            "PUT /v1/workspaces/{workspace}/servers/{server}/address",
+            "PUT /v1/workspaces/{workspace_id}/servers/{server_id}/address",
             json!({ "host": "other.example", "user": "u" }),
         ),
-        ("DELETE /v1/workspaces/{workspace}/servers/{server}", Value::Null),
+        ("DELETE /v1/workspaces/{workspace_id}/servers/{server_id}", Value::Null),
         (DELETES_WORKSPACE, json!({ "password": ada.password, "grace_days": 7 })),
         (
-            "POST /v1/workspaces/{workspace}/deletion",
+            "POST /v1/workspaces/{workspace_id}/deletion",
             json!({ "password": ada.password, "grace_days": 7 }),
         ),
         ("PATCH /v1/me", json!({ "name": "Ada King" })),
@@ -73,10 +76,10 @@ impl Fixture {
         let body = json!({ "name": "web", "steps": [{ "name": "one", "command": "true" }] });
         let created = harness.ada.post(&format!("{server}/deployments"), body).await.expect(201);
         let things = Things::from([
-            ("workspace", harness.workspace_id().to_owned()),
-            ("member", member),
-            ("server", server.rsplit('/').next().unwrap().to_owned()),
-            ("deployment", created.field("/deployment_id")),
+            ("workspace_id", harness.workspace_id().to_owned()),
+            ("account_id", member),
+            ("server_id", server.rsplit('/').next().unwrap().to_owned()),
+            ("deployment_id", created.field("/deployment_id")),
         ]);
         let account = harness.ada.account().await;
         Self { harness, sshd, things, account }
@@ -94,8 +97,8 @@ impl Fixture {
     /// The version of the stream that the operation changes.
     async fn version(&self, operation: &Operation) -> i64 {
         let id = match () {
-            () if operation.path.contains("{server}") => &self.things["server"],
-            () if operation.is_below_a_workspace() => &self.things["workspace"],
+            () if operation.path.contains("{server_id}") => &self.things["server_id"],
+            () if operation.is_below_a_workspace() => &self.things["workspace_id"],
             () => &self.account,
         };
         let version = "select max(version) from event_log.events where stream_id = $1";

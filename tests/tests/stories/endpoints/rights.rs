@@ -11,7 +11,7 @@ use tests::{Answer, Client, Installation, Person, Sshd};
 use super::operation::{filled, operations_of_workspaces};
 use super::tenant::{Tenant, Things, issue_token};
 
-const WORKSPACE: &str = "/v1/workspaces/{workspace}";
+const WORKSPACE: &str = "/v1/workspaces/{workspace_id}";
 
 /// A version that no workspace reaches here, so that little of what is allowed is done.
 const NEVER: &str = "\"999999\"";
@@ -28,51 +28,51 @@ const NEEDS: &[(&str, &str)] = &[
     ("GET /members", "members:read"),
     ("GET /members?as_of=2026-01-01T00:00:00Z", "members:read"),
     ("GET /members?names=true&purpose=account_administration", "members:manage"),
-    ("GET /members/{member}", "members:read"),
-    ("PUT /members/{member}", "members:manage"),
-    ("DELETE /members/{member}", "members:manage"),
+    ("GET /members/{account_id}", "members:read"),
+    ("PUT /members/{account_id}", "members:manage"),
+    ("DELETE /members/{account_id}", "members:manage"),
     ("GET /invitations", "members:read"),
     ("POST /invitations", "members:manage"),
-    ("GET /invitations/{invitation}", "members:read"),
-    ("DELETE /invitations/{invitation}", "members:manage"),
+    ("GET /invitations/{invitation_id}", "members:read"),
+    ("DELETE /invitations/{invitation_id}", "members:manage"),
     ("GET /api-tokens", "tokens:manage"),
     ("POST /api-tokens", "tokens:manage"),
-    ("GET /api-tokens/{token}", "tokens:manage"),
-    ("DELETE /api-tokens/{token}", "tokens:manage"),
+    ("GET /api-tokens/{token_id}", "tokens:manage"),
+    ("DELETE /api-tokens/{token_id}", "tokens:manage"),
     ("GET /seats", "seats:read"),
     ("POST /seat-leases", "seats:lease"),
-    ("POST /seat-leases/{lease}/renew", "seats:lease"),
-    ("POST /seat-leases/{lease}/take-over", "seats:lease"),
-    ("GET /seat-leases/{lease}", "seats:read"),
-    ("DELETE /seat-leases/{lease}", "seats:lease"),
+    ("POST /seat-leases/{lease_id}/renew", "seats:lease"),
+    ("POST /seat-leases/{lease_id}/take-over", "seats:lease"),
+    ("GET /seat-leases/{lease_id}", "seats:read"),
+    ("DELETE /seat-leases/{lease_id}", "seats:lease"),
     ("GET /servers", "servers:read"),
     ("POST /servers", "servers:manage"),
-    ("GET /servers/{server}", "servers:read"),
-    ("PATCH /servers/{server}", "servers:manage"),
-    ("DELETE /servers/{server}", "servers:manage"),
-    ("PUT /servers/{server}/address", "servers:manage"),
-    ("POST /servers/{server}/check", "servers:use"),
-    ("POST /servers/{server}/host-key/approve", "servers:manage"),
-    ("PUT /servers/{server}/credential", "servers:manage"),
-    ("GET /servers/{server}/deployments", "servers:read"),
-    ("POST /servers/{server}/deployments", "servers:manage"),
-    ("GET /servers/{server}/deployments/{deployment}", "servers:read"),
-    ("PUT /servers/{server}/deployments/{deployment}", "servers:manage"),
-    ("DELETE /servers/{server}/deployments/{deployment}", "servers:manage"),
+    ("GET /servers/{server_id}", "servers:read"),
+    ("PATCH /servers/{server_id}", "servers:manage"),
+    ("DELETE /servers/{server_id}", "servers:manage"),
+    ("PUT /servers/{server_id}/address", "servers:manage"),
+    ("POST /servers/{server_id}/check", "servers:use"),
+    ("POST /servers/{server_id}/host-key/approve", "servers:manage"),
+    ("PUT /servers/{server_id}/credential", "servers:manage"),
+    ("GET /servers/{server_id}/deployments", "servers:read"),
+    ("POST /servers/{server_id}/deployments", "servers:manage"),
+    ("GET /servers/{server_id}/deployments/{deployment_id}", "servers:read"),
+    ("PUT /servers/{server_id}/deployments/{deployment_id}", "servers:manage"),
+    ("DELETE /servers/{server_id}/deployments/{deployment_id}", "servers:manage"),
     (
-        "GET /servers/{server}/metrics?from=2026-01-01T00:00:00Z&to=2026-01-01T01:00:00Z&step=60",
+        "GET /servers/{server_id}/metrics?from=2026-01-01T00:00:00Z&to=2026-01-01T01:00:00Z&step=60",
         "servers:read",
     ),
     ("GET /runs", "runs:read"),
     ("POST /runs", "runs:start"),
-    ("GET /runs/{run}", "runs:read"),
-    ("POST /runs/{run}/cancel", "runs:start"),
-    ("POST /runs/{run}/retry", "runs:start"),
-    ("GET /runs/{run}/servers/{server}/log", "logs:read"),
+    ("GET /runs/{run_id}", "runs:read"),
+    ("POST /runs/{run_id}/cancel", "runs:start"),
+    ("POST /runs/{run_id}/retry", "runs:start"),
+    ("GET /runs/{run_id}/servers/{server_id}/log", "logs:read"),
 ];
 
 /// What no token does, whatever its scopes.
-const IN_PERSON: &[&str] = &["POST /servers/{server}/host-key/approve"];
+const IN_PERSON: &[&str] = &["POST /servers/{server_id}/host-key/approve"];
 
 /// Somebody who asks, with what they may do, and a lease that is theirs if they may have one.
 struct Asker {
@@ -89,13 +89,13 @@ fn texts(list: &Value) -> BTreeSet<String> {
 
 /// The rights of a role, out of `GET /v1/roles`.
 fn rights_of(table: &Value, role: &str) -> BTreeSet<String> {
-    let roles = table["roles"].as_array().unwrap();
+    let roles = table["items"].as_array().unwrap();
     texts(&roles.iter().find(|shown| shown["role"] == role).unwrap()["rights"])
 }
 
-/// The rights that can be scopes of tokens.
+/// The rights that can be scopes of tokens, out of `GET /v1/rights`.
 fn scopes(table: &Value) -> BTreeSet<String> {
-    let rights = table["rights"].as_array().unwrap().iter();
+    let rights = table["items"].as_array().unwrap().iter();
     let rights = rights.filter(|right| right["tokens"] == true);
     rights.map(|right| right["right"].as_str().unwrap().to_owned()).collect()
 }
@@ -103,7 +103,7 @@ fn scopes(table: &Value) -> BTreeSet<String> {
 async fn send(by: &Client, row: &str, things: &Things, lease: Option<&String>) -> Answer {
     let (method, below) = row.split_once(' ').unwrap();
     let path = filled(&format!("{WORKSPACE}{below}"), |name| match (name, lease) {
-        ("lease", Some(own)) => own.clone(),
+        ("lease_id", Some(own)) => own.clone(),
         _ => things[name].clone(),
     });
     let method: Method = method.parse().unwrap();
@@ -121,7 +121,8 @@ struct Fixture {
     installation: Installation,
     client: Client,
     ada: Tenant,
-    table: Value,
+    roles: Value,
+    scopes: BTreeSet<String>,
 }
 
 impl Fixture {
@@ -133,20 +134,21 @@ impl Fixture {
         let node = installation.node().await;
         let client = node.client();
         let ada = Tenant::settle(&installation, &client, "ada", &sshd).await;
-        let table = client.get("/v1/roles").await.expect(200).json();
-        Self { _sshd: sshd, _node: node, installation, client, ada, table }
+        let roles = client.get("/v1/roles").await.expect(200).json();
+        let scopes = scopes(&client.get("/v1/rights").await.expect(200).json());
+        Self { _sshd: sshd, _node: node, installation, client, ada, roles, scopes }
     }
 
     fn workspace(&self) -> String {
-        format!("/v1/workspaces/{}", self.ada.things["workspace"])
+        format!("/v1/workspaces/{}", self.ada.things["workspace_id"])
     }
 
     /// Somebody who has joined in this role, with a seat if the role may have one.
     async fn member(&self, word: &str, role: &str) -> (String, Asker) {
         let client = Person::named(word).settle(&self.client, &self.installation).await;
         let account = client.account().await;
-        self.installation.join(&self.ada.things["workspace"], &account, role).await;
-        let rights = rights_of(&self.table, role);
+        self.installation.join(&self.ada.things["workspace_id"], &account, role).await;
+        let rights = rights_of(&self.roles, role);
         let mut lease = None;
         if rights.contains("seats:lease") {
             let path = format!("{}/seat-leases", self.workspace());
@@ -168,7 +170,7 @@ impl Fixture {
         let owner = Asker {
             name: "owner".to_owned(),
             client: self.ada.session.clone(),
-            rights: rights_of(&self.table, "owner"),
+            rights: rights_of(&self.roles, "owner"),
             is_token: false,
             lease: None,
         };
@@ -176,7 +178,7 @@ impl Fixture {
         for role in ["admin", "operator", "viewer", "billing", "auditor"] {
             askers.push(self.member(role, role).await.1);
         }
-        let all = scopes(&self.table);
+        let all = self.scopes.clone();
         for scope in &all {
             let alone = BTreeSet::from([scope.clone()]);
             let mut others = all.clone();
@@ -194,7 +196,7 @@ impl Fixture {
         let place = format!("{}/members/{account}", self.workspace());
         let lowered = json!({ "role": "viewer" });
         self.ada.session.put(&place, "*", lowered).await.expect(200);
-        let viewer = rights_of(&self.table, "viewer");
+        let viewer = rights_of(&self.roles, "viewer");
         let rights = wide.intersection(&viewer).cloned().collect();
         let name = "a token of an admin who is a viewer now".to_owned();
         askers.push(Asker { name, client, rights, is_token: true, lease: None });

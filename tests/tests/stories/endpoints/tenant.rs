@@ -42,11 +42,15 @@ impl Tenant {
             let steps = json!({ "name": "web", "steps": [{ "name": "one", "command": "true" }] });
             let deployment =
                 create(&format!("servers/{server}/deployments"), steps, "/deployment_id").await;
-            let body = json!({ "command": "true", "servers": [server] });
+            let body = json!({ "command": "true", "server_ids": [server] });
             let run = create("runs", body, "/run_id").await;
-            sets.push(Things::from([("server", server), ("deployment", deployment), ("run", run)]));
+            sets.push(Things::from([
+                ("server_id", server),
+                ("deployment_id", deployment),
+                ("run_id", run),
+            ]));
         }
-        for path in [format!("runs/{}", sets[0]["run"]), format!("runs/{}", sets[1]["run"])] {
+        for path in [format!("runs/{}", sets[0]["run_id"]), format!("runs/{}", sets[1]["run_id"])] {
             shown(&session, &format!("{at}/{path}")).await;
         }
         shown(&session, &format!("{at}/seats")).await;
@@ -54,11 +58,11 @@ impl Tenant {
         let mut things = sets.remove(0);
         let workspace = at.rsplit('/').next().unwrap().to_owned();
         things.extend([
-            ("workspace", workspace),
-            ("member", session.account().await),
-            ("invitation", invitation),
-            ("token", token),
-            ("lease", lease),
+            ("workspace_id", workspace),
+            ("account_id", session.account().await),
+            ("invitation_id", invitation),
+            ("token_id", token),
+            ("lease_id", lease),
         ]);
         Self { token: client.bearing(&secret), session, things, siblings }
     }

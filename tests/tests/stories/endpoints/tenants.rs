@@ -33,7 +33,7 @@ fn seen(answer: &Answer) -> (u16, BTreeMap<String, String>, String) {
 /// The thing of this name; for the workspace that of `own`.
 fn of<'a>(own: &'a Things, other: &'a Things) -> impl Fn(&str) -> String + 'a {
     move |name| {
-        let things = if name == "workspace" { own } else { other };
+        let things = if name == "workspace_id" { own } else { other };
         let id = things.get(name);
         id.unwrap_or_else(|| panic!("this test does not know what {name} is")).clone()
     }
@@ -69,14 +69,14 @@ async fn whatever_is_another_tenants_is_not_there_and_nothing_tells_it_from_noth
             ("her session at the other's", &eve.session, hers.clone()),
             ("her token at the other's", &eve.token, hers),
         ];
-        let below: Vec<&str> = names(path).filter(|name| *name != "workspace").collect();
+        let below: Vec<&str> = names(path).filter(|name| *name != "workspace_id").collect();
         if !below.is_empty() {
             let others = operation.filled(of(&eve.things, &ada.things));
             tries.push(("the other's ids in her own", &eve.session, others.clone()));
             // It lacks most rights: what is not there is not there before a right is.
             tries.push(("the other's ids in her own, by her token", &eve.token, others));
             let unused = |name: &str| match name {
-                "workspace" => eve.things["workspace"].clone(),
+                "workspace_id" => eve.things["workspace_id"].clone(),
                 _ => fresh(),
             };
             tries.push(("ids of nothing in her own", &eve.session, operation.filled(unused)));

@@ -11,14 +11,14 @@ use super::tenant::Tenant;
 const NEVER: &str = "\"999999\"";
 
 const NEEDS_AN_ADDRESS: &[&str] = &[
-    "POST /v1/workspaces/{workspace}/invitations",
-    "POST /v1/workspaces/{workspace}/servers",
-    "PUT /v1/workspaces/{workspace}/servers/{server}/address",
-    "POST /v1/workspaces/{workspace}/servers/{server}/check",
-    "POST /v1/workspaces/{workspace}/servers/{server}/host-key/approve",
-    "PUT /v1/workspaces/{workspace}/servers/{server}/credential",
-    "POST /v1/workspaces/{workspace}/runs",
-    "POST /v1/workspaces/{workspace}/runs/{run}/retry",
+    "POST /v1/workspaces/{workspace_id}/invitations",
+    "POST /v1/workspaces/{workspace_id}/servers",
+    "PUT /v1/workspaces/{workspace_id}/servers/{server_id}/address",
+    "POST /v1/workspaces/{workspace_id}/servers/{server_id}/check",
+    "POST /v1/workspaces/{workspace_id}/servers/{server_id}/host-key/approve",
+    "PUT /v1/workspaces/{workspace_id}/servers/{server_id}/credential",
+    "POST /v1/workspaces/{workspace_id}/runs",
+    "POST /v1/workspaces/{workspace_id}/runs/{run_id}/retry",
 ];
 
 #[tokio::test]
@@ -33,7 +33,7 @@ async fn whoever_has_not_verified_the_address_reads_but_invites_nobody_and_conne
     let person = Person::named("bob");
     person.register(&client).await;
     let bob = person.sign_in(&client).await;
-    installation.join(&ada.things["workspace"], &bob.account().await, "owner").await;
+    installation.join(&ada.things["workspace_id"], &bob.account().await, "owner").await;
     let operations = operations_of_workspaces(&client).await;
     let refused = async || {
         let mut refused = Vec::new();

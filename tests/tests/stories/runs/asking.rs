@@ -9,7 +9,7 @@ async fn a_run_needs_a_seat_and_servers_that_are_ready() {
     let bob = Person::named("bob").settle(&node.client(), &harness.installation).await;
     let id = harness.workspace.rsplit('/').next().unwrap();
     harness.installation.join(id, &bob.account().await, "operator").await;
-    let asks = json!({ "command": "true", "servers": [harness.server] });
+    let asks = json!({ "command": "true", "server_ids": [harness.server] });
     let key = ("Idempotency-Key", "0123456789abcdef");
     let ask = |body: &serde_json::Value| {
         bob.call("POST".parse().unwrap(), &harness.path("runs"))
@@ -25,25 +25,25 @@ async fn a_run_needs_a_seat_and_servers_that_are_ready() {
     let bare = harness.post("servers", place).await.expect(201).field("/server_id");
     let nowhere = "00000000-0000-7000-8000-000000000000";
     let servers = [harness.server.as_str(), &bare, nowhere];
-    let refused = harness.post("runs", json!({ "command": "true", "servers": servers })).await;
+    let refused = harness.post("runs", json!({ "command": "true", "server_ids": servers })).await;
     let refused = refused.expect(422);
-    assert_eq!(refused.field("/errors/0/pointer"), "/servers/1");
-    assert_eq!(refused.field("/errors/1/pointer"), "/servers/2");
+    assert_eq!(refused.field("/errors/0/pointer"), "/server_ids/1");
+    assert_eq!(refused.field("/errors/1/pointer"), "/server_ids/2");
 
     for wrong in [
-        json!({ "servers": [harness.server] }),
-        json!({ "command": "true", "deployment": nowhere, "servers": [harness.server] }),
-        json!({ "command": "true", "servers": [] }),
-        json!({ "command": "true", "servers": [harness.server, harness.server] }),
-        json!({ "deployment": nowhere, "servers": [harness.server] }),
-        json!({ "command": "true", "servers": [harness.server], "timeout_seconds": 0 }),
-        json!({ "command": "true", "servers": [harness.server], "secrets": { "A": "abc" } }),
+        json!({ "server_ids": [harness.server] }),
+        json!({ "command": "true", "deployment_id": nowhere, "server_ids": [harness.server] }),
+        json!({ "command": "true", "server_ids": [] }),
+        json!({ "command": "true", "server_ids": [harness.server, harness.server] }),
+        json!({ "deployment_id": nowhere, "server_ids": [harness.server] }),
+        json!({ "command": "true", "server_ids": [harness.server], "timeout_seconds": 0 }),
+        json!({ "command": "true", "server_ids": [harness.server], "secrets": { "A": "abc" } }),
     ] {
         harness.post("runs", wrong).await.expect(422);
     }
-    let nowhere_to_run = json!({ "deployment": nowhere, "servers": [] });
+    let nowhere_to_run = json!({ "deployment_id": nowhere, "server_ids": [] });
     let refused = harness.post("runs", nowhere_to_run).await.expect(422);
-    assert_eq!(refused.field("/errors/0/pointer"), "/servers");
+    assert_eq!(refused.field("/errors/0/pointer"), "/server_ids");
     assert_eq!(refused.field("/errors/0/detail"), "this must be a list of 1 to 50 ids");
 }
 
@@ -57,13 +57,13 @@ async fn a_refused_request_leaves_no_secrets() {
     };
     let secrets = json!({ "TOKEN": "correct-horse-battery-staple" });
     let twice = [&harness.server, &harness.server];
-    let twice = json!({ "command": "true", "servers": twice, "secrets": secrets });
+    let twice = json!({ "command": "true", "server_ids": twice, "secrets": secrets });
     harness.post("runs", twice).await.expect(422);
     assert_eq!(kept().await, 0);
 
     let run = harness.start("sleep 1000").await;
     harness.in_state(&run, "running").await;
-    let again = json!({ "servers": [harness.server], "secrets": secrets });
+    let again = json!({ "server_ids": [harness.server], "secrets": secrets });
     harness.post(&format!("{run}/retry"), again).await.expect(409);
     assert_eq!(kept().await, 0);
     harness.post(&format!("{run}/cancel"), json!({})).await.expect(202);
@@ -73,7 +73,7 @@ async fn a_refused_request_leaves_no_secrets() {
 #[tokio::test]
 async fn the_same_request_again_is_the_same_run() {
     let (harness, _node) = RunHarness::new().await;
-    let asks = json!({ "command": "echo once >> ~/done", "servers": [harness.server] });
+    let asks = json!({ "command": "echo once >> ~/done", "server_ids": [harness.server] });
     let ask = || {
         let call = harness.ada.call("POST".parse().unwrap(), &harness.path("runs"));
         call.header("Idempotency-Key", "one-run-and-no-more").json(&asks).send()
@@ -87,8 +87,10 @@ async fn the_same_request_again_is_the_same_run() {
     assert_eq!(shown["command"], "echo once >> ~/done");
     let done = std::fs::read_to_string(harness.sshd.home().join("done")).unwrap();
     assert_eq!(done, "once\n");
-    let listed =
-        harness.get(&format!("runs?state=succeeded&server={}", harness.server)).await.expect(200);
+    let listed = harness
+        .get(&format!("runs?state=succeeded&server_id={}", harness.server))
+        .await
+        .expect(200);
     assert_eq!(listed.json()["items"].as_array().unwrap().len(), 1);
     let none = harness.get("runs?state=failed").await.expect(200).json();
     assert_eq!(none["items"].as_array().unwrap().len(), 0);
@@ -101,8 +103,8 @@ async fn a_request_that_is_sent_again_is_answered_without_a_seat_and_without_its
         let call = harness.ada.call("POST".parse().unwrap(), &harness.path(path));
         call.header("Idempotency-Key", "one-run-and-no-more").json(body).send().await
     };
-    let start = json!({ "command": "exit 1", "servers": [harness.server] });
-    let retry = json!({ "servers": [harness.server] });
+    let start = json!({ "command": "exit 1", "server_ids": [harness.server] });
+    let retry = json!({ "server_ids": [harness.server] });
     let first = send("runs", &start).await.expect(201);
     let run = format!("runs/{}", first.field("/run_id"));
     harness.in_state(&run, "failed").await;
@@ -110,7 +112,7 @@ async fn a_request_that_is_sent_again_is_answered_without_a_seat_and_without_its
     harness.in_state(&run, "failed").await;
     let lease = until("the seat is shown", async || {
         let seats = harness.get("seats").await;
-        let lease = seats.json().pointer("/leases/0/lease_id").cloned();
+        let lease = seats.json().pointer("/items/0/lease_id").cloned();
         lease.ok_or_else(|| seats.text())
     })
     .await;
@@ -145,7 +147,8 @@ async fn one_run_of_a_deployment_at_a_time_on_a_server() {
     let call =
         harness.ada.call("POST".parse().unwrap(), &harness.path(&format!("{path}/deployments")));
     let made = call.header("If-Match", &etag).json(made).send().await.expect(201);
-    let asks = json!({ "deployment": made.field("/deployment_id"), "servers": [harness.server] });
+    let asks =
+        json!({ "deployment_id": made.field("/deployment_id"), "server_ids": [harness.server] });
 
     let runs = [
         harness.request(asks.clone()).await,

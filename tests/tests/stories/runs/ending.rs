@@ -21,7 +21,7 @@ async fn an_exit_code_and_a_signal_are_told_as_they_were() {
 async fn a_run_has_its_time_and_no_more() {
     let (harness, _node) = RunHarness::new().await;
     let asks =
-        json!({ "command": "sleep 1000", "servers": [harness.server], "timeout_seconds": 1 });
+        json!({ "command": "sleep 1000", "server_ids": [harness.server], "timeout_seconds": 1 });
     let run = harness.request(asks).await;
 
     harness.in_state(&run, "timed_out").await;

@@ -23,7 +23,7 @@ async fn what_waits_begins_only_once_the_deletion_of_its_workspace_is_cancelled(
     harness.ada.post_once(&format!("{other}/seat-leases"), json!({})).await.expect(201);
     let server = register_server(&harness.ada, &other, &harness.sshd, harness.sshd.port()).await;
     let ada = harness.ada.clone();
-    let body = json!({ "command": "true", "servers": [server] });
+    let body = json!({ "command": "true", "server_ids": [server] });
     let later = ada.post_once(&format!("{other}/runs"), body).await.expect(201).field("/run_id");
     tests::until("the later run ends", async || {
         let shown = ada.get(&format!("{other}/runs/{later}")).await;

@@ -12,7 +12,7 @@ async fn a_secret_reaches_the_command_and_neither_its_log_nor_the_database() {
     let command = "printf '%s' \"$TOKEN\" > ~/got; echo \"<$TOKEN>\"; printf 'correct-horse'; \
                    sleep 0.3; echo '-battery-staple'; printf '%s' \"$TOKEN\" | base64 >&2";
     let run = harness
-        .request(json!({ "command": command, "servers": [harness.server], "secrets": { "TOKEN": SECRET } }))
+        .request(json!({ "command": command, "server_ids": [harness.server], "secrets": { "TOKEN": SECRET } }))
         .await;
     harness.in_state(&run, "succeeded").await;
 
@@ -44,7 +44,7 @@ async fn secrets_of_the_documented_size_reach_the_command_and_one_byte_more_is_p
     let secrets =
         |third: &str| json!({ "A": value("a", 16_384), "B": value("b", 16_380), "C": third });
     let command = "printf '%s%s%s' \"$A\" \"$B\" \"$C\" | wc -c > ~/got";
-    let asks = |third: &str| json!({ "command": command, "servers": [harness.server], "secrets": secrets(third) });
+    let asks = |third: &str| json!({ "command": command, "server_ids": [harness.server], "secrets": secrets(third) });
 
     let run = harness.request(asks("cccc")).await;
     harness.in_state(&run, "succeeded").await;

@@ -14,7 +14,7 @@ async fn each_server_of_a_run_has_its_own_log_and_its_own_end() {
         std::fs::write(sshd.home().join("code"), code).unwrap();
     }
     let command = "cat ~/code; exit $(cat ~/code)";
-    let run = harness.request(json!({ "command": command, "servers": [harness.server, other] }));
+    let run = harness.request(json!({ "command": command, "server_ids": [harness.server, other] }));
     let run = run.await;
 
     for (server, _, code, state) in servers {

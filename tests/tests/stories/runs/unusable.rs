@@ -43,12 +43,12 @@ async fn each_server_of_a_run_needs_an_approved_host_key_and_a_credential() {
         vec![(first, no_credential), (second, no_approval)]
     };
 
-    let run = harness.post("runs", json!({ "command": "true", "servers": servers })).await;
+    let run = harness.post("runs", json!({ "command": "true", "server_ids": servers })).await;
     assert_eq!(refused(&run), expected([1, 2]));
 
     let run = harness.start("exit 3").await;
     harness.in_state(&run, "failed").await;
-    let again = json!({ "servers": [keyless, unapproved] });
+    let again = json!({ "server_ids": [keyless, unapproved] });
     let again = harness.post(&format!("{run}/retry"), again).await;
     assert_eq!(refused(&again), expected([0, 1]));
 }

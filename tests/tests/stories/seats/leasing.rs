@@ -11,13 +11,12 @@ async fn a_seat_is_leased_shown_renewed_and_given_back() {
     let harness = Harness::new().await;
     let taken = harness.take_seat(&harness.ada).await.expect(201);
     let (lease, fence) = lease_of(&taken);
-    assert_eq!(taken.json()["ttl_seconds"], 120);
     assert_eq!(taken.header("location"), Some(&*harness.at(&format!("seat-leases/{lease}"))));
 
     let seats = harness.ada.get_at(&harness.at("seats"), taken.position()).await;
     let seats = seats.expect(200).json();
     assert_eq!((&seats["limit"], &seats["in_use"]), (&json!(5), &json!(1)));
-    let shown = &seats["leases"][0];
+    let shown = &seats["items"][0];
     assert_eq!((&shown["lease_id"], &shown["fence"]), (&json!(lease), &json!(fence)));
     assert_eq!((&shown["own"], &shown["expires_at"]), (&json!(true), &taken.json()["expires_at"]));
     assert_eq!(shown["account_id"], harness.ada.account().await);
@@ -78,7 +77,7 @@ async fn on_another_device_one_takes_ones_own_lease_over() {
     harness.renew(&harness.ada, &second, greater).await.expect(200);
     let events = harness.events("seat.lease_taken_over").await;
     assert_eq!((&events[0]["from"], &events[0]["to"]), (&json!(first), &json!(second)));
-    let seats = harness.seats(|seats| seats["leases"][0]["lease_id"] == *second).await;
+    let seats = harness.seats(|seats| seats["items"][0]["lease_id"] == *second).await;
     assert_eq!(seats["in_use"], 1);
     harness.seat_rows(1).await;
 }
@@ -178,7 +177,7 @@ async fn a_seat_whose_time_is_over_is_no_seat_even_where_no_worker_runs() {
     let node = ApiOnly::with("5").await;
     node.ask(&node.ada).await.expect(201);
     let path = format!("/v1/workspaces/{}/runs", node.workspace);
-    let body = json!({ "command": "true", "servers": [Ids::system().uuid()] });
+    let body = json!({ "command": "true", "server_ids": [Ids::system().uuid()] });
 
     let refused = until("the lease is over", async || {
         Some(node.ada.post_once(&path, &body).await).filter(|answer| answer.status == 409)

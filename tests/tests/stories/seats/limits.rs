@@ -35,7 +35,7 @@ async fn a_limit_has_a_cause() {
     let cause = &seats["limit_cause"];
     assert_eq!((&seats["limit"], &cause["cause"]), (&json!(5), &json!("default")));
     assert_eq!(
-        (&cause["type"], &cause["actor"]),
+        (&cause["type"], &cause["actor_id"]),
         (&json!("seat.limit_set"), &json!(harness.ada.account().await))
     );
 
@@ -44,7 +44,7 @@ async fn a_limit_has_a_cause() {
     let seats = harness.seats(|seats| seats["limit"] == 7).await;
     let cause = &seats["limit_cause"];
     assert_eq!(cause["cause"], "admin");
-    assert_ne!(cause["actor"], harness.ada.account().await);
+    assert_ne!(cause["actor_id"], harness.ada.account().await);
     let log = harness.installation.log().await;
     let at = "select event_id::text from event_log.events where position = $1";
     let position = cause["position"].as_i64().unwrap();
@@ -90,7 +90,7 @@ async fn under_a_lowered_limit_nobody_is_cut_off_and_the_newest_go_first() {
     harness.end_lease(&newest).await;
     harness
         .seats(|seats| {
-            let of_bo = seats["leases"].as_array().unwrap();
+            let of_bo = seats["items"].as_array().unwrap();
             of_bo.iter().all(|lease| lease["lease_id"] != *newest)
         })
         .await;

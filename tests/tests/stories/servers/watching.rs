@@ -38,7 +38,7 @@ async fn points(harness: &Harness, server: &str) -> Vec<Value> {
     let moment = |at: chrono::DateTime<chrono::Utc>| at.format("%Y-%m-%dT%H:%M:%SZ").to_string();
     let path = format!("{server}/metrics?from={}&to={}&step=7200", moment(from), moment(to));
     let shown = harness.ada.get(&path).await.expect(200).json();
-    shown["points"].as_array().unwrap().clone()
+    shown["items"].as_array().unwrap().clone()
 }
 
 async fn samples(harness: &Harness, server: &str) -> i64 {

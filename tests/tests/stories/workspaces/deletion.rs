@@ -43,7 +43,7 @@ async fn until_the_deletion_is_taken_back_the_workspace_is_only_read() {
     let requested = delete_workspace(&harness, &harness.ada, "ada", 3).await.expect(202);
 
     let shown = bob.get(&harness.path).await.expect(200);
-    assert_eq!(shown.field("/deletion_due"), requested.field("/due"));
+    assert_eq!(shown.field("/deletion_due_at"), requested.field("/due_at"));
     bob.get(&harness.at("members")).await.expect(200);
     let invites = json!({ "email": "eve@example.org", "role": "viewer" });
     let refused = bob.post(&harness.at("invitations"), invites).await.expect(409);
@@ -52,8 +52,8 @@ async fn until_the_deletion_is_taken_back_the_workspace_is_only_read() {
     delete_workspace(&harness, &harness.ada, "ada", 3).await.expect(409);
     bob.delete(&harness.at("deletion")).await.expect(403);
     assert_eq!(
-        bob.get(&harness.at("deletion")).await.expect(200).field("/due"),
-        requested.field("/due")
+        bob.get(&harness.at("deletion")).await.expect(200).field("/due_at"),
+        requested.field("/due_at")
     );
 
     harness.ada.delete(&harness.at("deletion")).await.expect(204);
@@ -180,7 +180,7 @@ async fn a_deleted_workspace_is_gone_for_good_and_leaves_a_certificate() {
     let requested = delete_workspace(&harness, &harness.ada, "ada", 0).await.expect(202);
     let proof = completed(&harness.ada, &requested.field("/claim_code")).await;
 
-    assert!(harness.path.ends_with(&proof.field("/certificate/subject")));
+    assert!(harness.path.ends_with(&proof.field("/certificate/subject_id")));
     assert!(proof.field("/certificate/statement").contains("workspace"));
     let gone = harness.ada.get(&harness.path).await.expect(404).json();
     let nobodys = "/v1/workspaces/00000000-0000-7000-8000-000000000000";

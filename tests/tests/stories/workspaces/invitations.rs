@@ -4,12 +4,22 @@ use serde_json::json;
 use tests::{Harness, Person, until};
 use uuid::Uuid;
 
+use super::tokens::in_days;
+
 #[tokio::test]
 async fn whoever_is_invited_joins_once_in_the_role_that_was_meant() {
     let harness = Harness::new().await;
     let bob = harness.person("bob").await;
-    let asks = json!({ "email": "Bob@Example.org", "role": "operator", "expires_in_days": 2 });
-    let requested = harness.ada.post(&harness.at("invitations"), asks).await.expect(201);
+    let invites = async |days| {
+        let asks = json!({
+            "email": "Bob@Example.org", "role": "operator", "expires_at": in_days(days)
+        });
+        harness.ada.post(&harness.at("invitations"), asks).await
+    };
+    for days in [-1, 8] {
+        assert_eq!(invites(days).await.expect(422).field("/errors/0/pointer"), "/expires_at");
+    }
+    let requested = invites(2).await.expect(201);
     let listed = harness.ada.get(&harness.at("invitations")).await.expect(200);
     assert_eq!(listed.field("/items/0/email"), "Bob@Example.org");
     assert_eq!(listed.field("/items/0/invitation_id"), requested.field("/invitation_id"));

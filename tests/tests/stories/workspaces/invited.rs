@@ -23,7 +23,7 @@ async fn whoever_is_invited_sees_to_what_before_they_accept() {
         "workspace_id": harness.workspace_id(),
         "workspace_name": "Engines",
         "role": "operator",
-        "invited_by": harness.ada.account().await,
+        "inviter_id": harness.ada.account().await,
         "expires_at": listed["items"][0]["expires_at"],
     });
     assert_eq!(seen, expected);

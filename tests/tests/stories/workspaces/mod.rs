@@ -92,20 +92,17 @@ async fn ones_workspaces_are_listed_page_by_page_and_nobody_elses() {
 async fn roles_and_their_rights_are_data() {
     let harness = Harness::new().await;
 
-    let table = harness.node.client().get("/v1/roles").await.expect(200).json();
+    let anybody = harness.node.client();
+    let items = async |path: &str| -> Vec<Value> {
+        anybody.get(path).await.expect(200).json()["items"].as_array().unwrap().clone()
+    };
+    let (roles, all) = (items("/v1/roles").await, items("/v1/rights").await);
 
     let rights = |role: &str| {
-        let roles = table["roles"].as_array().unwrap().clone();
-        let found = roles.into_iter().find(|shown| shown["role"] == role).unwrap();
+        let found = roles.iter().find(|shown| shown["role"] == role).unwrap();
         found["rights"].as_array().unwrap().clone()
     };
-    assert_eq!(rights("owner").len(), table["rights"].as_array().unwrap().len());
+    assert_eq!(rights("owner").len(), all.len());
     assert!(!rights("viewer").contains(&json!("runs:start")));
-    let of_tokens: Vec<&Value> = table["rights"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .filter(|right| right["tokens"] == false)
-        .collect();
-    assert_eq!(of_tokens.len(), 3);
+    assert_eq!(all.iter().filter(|right| right["tokens"] == false).count(), 3);
 }

@@ -231,10 +231,10 @@ async fn tokens_stay_where_that_is_asked_for_and_the_answer_lists_them() {
     ];
 
     for answer in answers {
-        assert_eq!(answer.field("/api_tokens/0/token_id"), id);
-        assert_eq!(answer.field("/api_tokens/0/workspace_id"), harness.workspace_id());
-        assert_eq!(answer.field("/api_tokens/0/name"), "the loom's own");
-        assert!(answer.json()["api_tokens"].as_array().unwrap().len() == 1);
+        assert_eq!(answer.field("/items/0/token_id"), id);
+        assert_eq!(answer.field("/items/0/workspace_id"), harness.workspace_id());
+        assert_eq!(answer.field("/items/0/name"), "the loom's own");
+        assert!(answer.json()["items"].as_array().unwrap().len() == 1);
     }
     token.get(&harness.path).await.expect(200);
     harness.ada.delete("/v1/me/sessions?keep_api_tokens=maybe").await.expect(400);

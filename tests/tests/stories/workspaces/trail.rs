@@ -67,18 +67,18 @@ async fn the_trail_is_filtered_and_its_cursors_count_nobody_elses_events() {
     let path = harness.at("audit-events");
     harness.ada.get_at(&path, last.position()).await.expect(200);
 
-    let bobs = format!("{path}?limit=2&type=workspace.renamed&actor={}", bob.account().await);
+    let bobs = format!("{path}?limit=2&type=workspace.renamed&actor_id={}", bob.account().await);
     let first = harness.ada.get(&bobs).await.expect(200).json();
     let cursor = first["next"].as_str().unwrap();
     let held = URL_SAFE_NO_PAD.decode(cursor).unwrap();
     let last = &first["items"][1];
     let held: Value = serde_json::from_slice(&held[16..]).unwrap();
-    assert_eq!(held, json!([last["stream"], last["version"]]), "no position of the log");
+    assert_eq!(held, json!([last["stream_id"], last["version"]]), "no position of the log");
     assert_eq!(all(&harness.ada, &bobs).await.len(), 4);
     let newest = all(&harness.ada, &format!("{bobs}&order=newest")).await;
     assert_eq!(newest[3], first["items"][0]);
 
-    let stream = format!("{path}?limit=200&stream={}", harness.workspace_id());
+    let stream = format!("{path}?limit=200&stream_id={}", harness.workspace_id());
     let of_stream = all(&harness.ada, &stream).await;
     let versions: Vec<i64> =
         of_stream.iter().map(|event| event["version"].as_i64().unwrap()).collect();
@@ -94,6 +94,6 @@ async fn the_trail_is_filtered_and_its_cursors_count_nobody_elses_events() {
     let backwards = harness.ada.get(&format!("{path}?from={since}&to={since}")).await.expect(400);
     assert_eq!(backwards.field("/errors/0/parameter"), "to");
     let foreign = create_workspace(&harness.ada, "Looms").await;
-    let there = format!("{foreign}/audit-events?limit=200&stream={}", harness.workspace_id());
+    let there = format!("{foreign}/audit-events?limit=200&stream_id={}", harness.workspace_id());
     assert_eq!(all(&harness.ada, &there).await, Vec::<Value>::new());
 }
