@@ -9,8 +9,6 @@ use domain::seat::{SeatCommand, SeatPool, pool_stream};
 use domain::workspace::{Role, Workspace, WorkspaceAction, WorkspaceCommand};
 use infra::event_store::Step;
 use infra::ids::derived;
-use projections::memberships::{Memberships, mine};
-use projections::workspaces::Workspaces;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -18,16 +16,13 @@ use uuid::Uuid;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathWorkspace;
-use crate::api::auth::sessions::Paging;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::answer::{created, shown};
-use crate::api::http::body::{Body, Query};
-use crate::api::http::cursor::{Cursors, Page};
+use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, text};
 use crate::api::http::idempotency::IdempotencyKey;
-use crate::api::http::position::MinPosition;
 use crate::api::http::precondition::{MustMatch, etag};
-use crate::api::http::problem::Problem;
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
 use crate::api::{Api, ApiData};
@@ -36,12 +31,13 @@ use crate::unseal::Unsealer;
 pub fn routes(routes: &mut Routes) {
     routes
         .add(__path_create, create)
-        .add(__path_list, list)
+        .refuses(&[ProblemKind::ErasureRequested])
         .add_action(WorkspaceAction::ShowWorkspace, __path_show, show)
         .add_action(WorkspaceAction::RenameWorkspace, __path_rename, rename);
 }
 
 #[derive(ToSchema)]
+#[schema(example = json!({ "name": "Engines" }))]
 pub struct WorkspaceRequest {
     #[schema(schema_with = schemas::label)]
     name: Label,
@@ -56,7 +52,6 @@ impl FromFields for WorkspaceRequest {
 /// Creates a workspace. The caller becomes its owner.
 #[utoipa::path(
     post, path = "/v1/workspaces", tag = "workspaces", request_body = WorkspaceRequest,
-    security(("session" = [])),
     params(IdempotencyKey),
     responses((status = 201, body = WorkspaceView)),
 )]
@@ -96,63 +91,6 @@ async fn create(
 }
 
 #[derive(Serialize, ToSchema)]
-pub struct WorkspaceSummary {
-    workspace_id: Uuid,
-    #[schema(value_type = String)]
-    name: Label,
-    /// The caller's role.
-    #[schema(value_type = String)]
-    role: Role,
-    members: i64,
-    joined_at: DateTime<Utc>,
-    /// The end of the grace, once its deletion has been requested.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    deletion_due_at: Option<DateTime<Utc>>,
-}
-
-/// The workspaces that one belongs to.
-#[utoipa::path(
-    get, path = "/v1/workspaces", tag = "workspaces", security(("session" = [])),
-    params(Paging,
-        ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
-    responses((status = 200, body = Page<WorkspaceSummary>)),
-)]
-async fn list(
-    api: ApiData,
-    signed_in: SignedIn,
-    least: MinPosition,
-    paging: Query<Paging>,
-) -> Result<HttpResponse, Problem> {
-    let Query(Paging { limit, cursor }) = paging;
-    least.reached::<Workspaces>(&api).await?;
-    least.reached::<Memberships>(&api).await?;
-    let (of, scope) = (signed_in.tenant(), "/v1/workspaces".to_owned());
-    let cursors = Cursors { keys: &api.app.keyring.request_macs, of, scope };
-    let after: Option<WorkspaceId> = match cursor {
-        Some(cursor) => Some(cursors.read(&cursor).await?),
-        None => None,
-    };
-    let rows = mine(&api.app.pool, signed_in.account, after, limit + 1).await?;
-    let page = cursors.page(rows, limit, |mine| mine.workspace).await?;
-    let mut items = Vec::with_capacity(page.items.len());
-    for mine in page.items {
-        // One that is being deleted is not there any more.
-        let workspace = Unsealer::of_workspace(&api.app.keyring.sealer, mine.workspace);
-        let name = workspace.optional::<WorkspaceName>(mine.name.as_deref()).await?;
-        let Some(name) = name else { continue };
-        items.push(WorkspaceSummary {
-            workspace_id: mine.workspace.0,
-            name,
-            role: mine.role,
-            members: mine.members,
-            joined_at: mine.joined_at,
-            deletion_due_at: mine.deletion_due,
-        });
-    }
-    Ok(HttpResponse::Ok().json(Page { items, next: page.next }))
-}
-
-#[derive(Serialize, ToSchema)]
 #[schema(as = Workspace)]
 pub struct WorkspaceView {
     workspace_id: Uuid,
@@ -170,7 +108,7 @@ pub struct WorkspaceView {
 /// A workspace that one belongs to.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}", tag = "workspaces",
-    security(("session" = [])), params(("workspace_id" = Uuid, Path)),
+    params(("workspace_id" = Uuid, Path)),
     responses((status = 200, body = WorkspaceView, headers(("ETag" = String)))),
 )]
 async fn show(api: ApiData, member: Member, named: PathWorkspace) -> Result<HttpResponse, Problem> {
@@ -200,7 +138,7 @@ pub(super) async fn view(
 /// Renames the workspace.
 #[utoipa::path(
     patch, path = "/v1/workspaces/{workspace_id}", tag = "workspaces", request_body = WorkspaceRequest,
-    security(("session" = [])), params(("workspace_id" = Uuid, Path), ("If-Match" = String, Header)),
+    params(("workspace_id" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 200, body = WorkspaceView,
         headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
