@@ -13,6 +13,7 @@ mod checkpoints;
 mod damaged_events;
 mod folds;
 mod harness;
+mod lists;
 mod mixed;
 mod owners;
 mod read_through;

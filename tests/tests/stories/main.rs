@@ -10,6 +10,7 @@ mod erased;
 mod escrow;
 mod failover;
 mod failover_runs;
+mod first_hour;
 mod folders;
 mod full_disk;
 mod hosted;

@@ -19,7 +19,7 @@ use crate::api::http::answer::{done, written};
 use crate::api::http::body::Body;
 use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::precondition::{IfMatch, MustMatch};
-use crate::api::http::problem::{Problem, ProblemView};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::operations::request_erasure::{
     self, ErasureToRequest, RequestedErasure, find_earlier, grace,
@@ -28,9 +28,20 @@ use crate::operations::request_erasure::{
 pub fn routes(routes: &mut Routes) {
     routes
         .add_action(WorkspaceAction::RequestDeletion, __path_request, request)
+        .refuses(&[
+            ProblemKind::PasswordWrong,
+            ProblemKind::Refused,
+            ProblemKind::WorkspaceDeleting,
+        ])
         .add_action(WorkspaceAction::DeleteWorkspace, __path_delete, delete)
+        .refuses(&[
+            ProblemKind::PasswordWrong,
+            ProblemKind::Refused,
+            ProblemKind::WorkspaceDeleting,
+        ])
         .add_action(WorkspaceAction::ShowDeletion, __path_show, show)
-        .add_action(WorkspaceAction::CancelDeletion, __path_cancel, cancel);
+        .add_action(WorkspaceAction::CancelDeletion, __path_cancel, cancel)
+        .refuses(&[ProblemKind::Refused]);
 }
 
 #[derive(Serialize, ToSchema)]
@@ -48,11 +59,10 @@ pub struct DeleteWorkspaceResponse {
 /// the grace is a day at least.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/deletion", tag = "workspaces",
-    request_body = ErasureRequest, security(("session" = [])),
+    request_body = ErasureRequest,
     params(("workspace_id" = Uuid, Path), ("If-Match" = String, Header),
         IdempotencyKey),
-    responses((status = 202, body = DeleteWorkspaceResponse),
-        (status = 409, body = ProblemView)),
+    responses((status = 202, body = DeleteWorkspaceResponse)),
 )]
 async fn request(
     api: ApiData,
@@ -99,11 +109,10 @@ async fn request(
 /// with a DELETE.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}", tag = "workspaces",
-    request_body = ErasureRequest, security(("session" = [])),
+    request_body = ErasureRequest,
     params(("workspace_id" = Uuid, Path), ("If-Match" = String, Header),
         IdempotencyKey),
-    responses((status = 202, body = DeleteWorkspaceResponse),
-        (status = 409, body = ProblemView)),
+    responses((status = 202, body = DeleteWorkspaceResponse)),
 )]
 async fn delete(
     api: ApiData,
@@ -131,8 +140,8 @@ pub struct DeletionView {
 /// The deletion that has been requested.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/deletion", tag = "workspaces",
-    security(("session" = []), ("token" = [])), params(("workspace_id" = Uuid, Path)),
-    responses((status = 200, body = DeletionView), (status = 404, body = ProblemView)),
+    params(("workspace_id" = Uuid, Path)),
+    responses((status = 200, body = DeletionView)),
 )]
 async fn show(member: Member, workspace: PathWorkspace) -> Result<HttpResponse, Problem> {
     member.authorise()?;
@@ -144,10 +153,8 @@ async fn show(member: Member, workspace: PathWorkspace) -> Result<HttpResponse, 
 /// Cancels the request.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}/deletion", tag = "workspaces",
-    security(("session" = [])),
     params(("workspace_id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
-    responses((status = 204), (status = 409, description = "The grace is over, or none began",
-        body = ProblemView)),
+    responses((status = 204)),
 )]
 async fn cancel(
     api: ApiData,
