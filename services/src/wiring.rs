@@ -16,8 +16,8 @@ use infra::keyring::{
     EscrowOptions, Keyring, KeyringError, KeyringOptions, RootFolder, RootStore, RootVault,
     RootVaultOptions, VaultTokenSource,
 };
-use infra::log::ReadPositions;
 use infra::log::watermark::{Durable, Known, Watermark, WentBack};
+use infra::log::{ReadPositions, RowLookups};
 use infra::mail::{Folder, MailError, Mailbox, Transport};
 use infra::metrics::Metrics;
 use infra::monitors::Monitors;
@@ -32,6 +32,9 @@ use infra::seats::Seats;
 use infra::server_credentials::ServerCredentials;
 use infra::sessions::Sessions;
 use infra::workspace_rows::UnfinishedDeletions;
+use projections::accounts::Accounts;
+use projections::runs::Runs;
+use projections::seat_pools::SeatPools;
 use tokio::sync::watch;
 use uuid::Uuid;
 
@@ -64,6 +67,10 @@ pub struct App {
     pub watermark: Durable,
     /// How far the readers of this node have read.
     pub read_positions: ReadPositions,
+    /// Rows that are read through to the log.
+    pub accounts: RowLookups<Accounts>,
+    pub runs: RowLookups<Runs>,
+    pub seat_pools: RowLookups<SeatPools>,
     pub reservations: Reservations,
     pub credentials: Credentials,
     pub sessions: Sessions,
@@ -178,6 +185,9 @@ impl App {
                 clock.clone(),
             ),
             keyring,
+            accounts: RowLookups::start(pool.clone()),
+            runs: RowLookups::start(pool.clone()),
+            seat_pools: RowLookups::start(pool.clone()),
             reservations: Reservations::new(pool.clone()),
             credentials: Credentials::new(pool.clone(), clock.clone()),
             sessions: Sessions::new(pool.clone(), clock.clone()),

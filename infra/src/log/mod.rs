@@ -18,6 +18,7 @@ mod reader;
 mod recorded;
 mod replay;
 mod restored;
+mod row_lookups;
 mod rows;
 mod status;
 mod superseded;
@@ -43,6 +44,7 @@ pub use replay::{
     Progress, REPLAY_CONNECTIONS, ReplayError, ReplayOptions, Replayed, rehearse, replay,
 };
 pub use restored::{delete_snapshots, restart_past};
+pub use row_lookups::RowLookups;
 pub use status::{ReaderStatus, status, wait_for};
 pub use superseded::delete_superseded;
 pub use tokio_postgres::types::{Json, ToSql, Type};

@@ -1,19 +1,13 @@
 //! One row of a projection as the log has it: with the events that its reader has not come to yet.
 
 use tokio_postgres::Row as SqlRow;
-use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
-use super::any_projection::table_name;
 use super::projection::Row;
-use super::value::Value;
+use super::row_lookups::RowLookups;
 use super::{FeedError, Projection, Recorded};
-use crate::postgres::{GenericClient, PgError, Pool};
+use crate::postgres::PgError;
 
-/// The row, and the last event of its stream in the log's recent part. No row, no position.
-const ROW: &str = "select {columns}, (select position from event_log.events \
-    where stream_id = $2 and position >= event_log.recent_from() order by version desc limit 1) \
-    from (select) one left join read_models.{table} on {key} = $1";
 const EVENTS: &str = include_str!("read_through.sql");
 
 /// The row of a key, with every event of its `stream` that was committed before the call. Events are folded as
@@ -23,26 +17,20 @@ const EVENTS: &str = include_str!("read_through.sql");
 /// # Errors
 /// The database does not answer, or an event is damaged.
 pub async fn read_through<P: Projection>(
-    pool: &Pool,
+    rows: &RowLookups<P>,
     key: P::Key,
     stream: Uuid,
 ) -> Result<Option<P::Row>, FeedError> {
-    let client = pool.get().await.map_err(PgError::from)?;
-    let (mut held, mut last, mut row) = (None::<i64>, None::<i64>, None);
-    match client.prepare_cached(&filled::<P>()).await {
-        Ok(find) => {
-            let found = client.query_one(&find, &[key.sql(), &stream]).await?;
-            held = found.try_get("position")?;
-            last = found.try_get(P::Row::columns().len())?;
-            row = held.map(|_| P::Row::read(&found)).transpose()?;
+    let (mut held, mut row) = (None::<i64>, None);
+    if let Some(found) = rows.find(key, stream).await? {
+        held = found.try_get("position")?;
+        row = held.map(|_| P::Row::read(&found)).transpose()?;
+        let last: Option<i64> = found.try_get("last")?;
+        if held.zip(last).is_some_and(|(held, last)| held >= last) {
+            return Ok(row);
         }
-        // No reader has made the table yet.
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => {}
-        Err(error) => return Err(error.into()),
     }
-    if held.zip(last).is_some_and(|(held, last)| held >= last) {
-        return Ok(row);
-    }
+    let client = rows.pool.get().await.map_err(PgError::from)?;
     let events = client.prepare_cached(EVENTS).await?;
     let events = client.query(&events, &[&stream, &held.unwrap_or_default()]).await?;
     fold_on::<P>(row, events)
@@ -73,12 +61,4 @@ fn fold_on<P: Projection>(
 
 fn wants<P: Projection>(event_type: &str) -> bool {
     P::EVENT_TYPES.is_empty() || P::EVENT_TYPES.contains(&event_type)
-}
-
-fn filled<P: Projection>() -> String {
-    let columns = P::Row::columns();
-    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
-    ROW.replace("{table}", &table_name(P::NAME, P::VERSION))
-        .replace("{key}", names.first().copied().unwrap_or_default())
-        .replace("{columns}", &names.join(", "))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_postgres::error::{DbError, SqlState};
 
 /// Why the database was not reached, or refused. No text holds a value of a row.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum PgError {
     #[error("the database URL: {0}")]

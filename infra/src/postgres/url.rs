@@ -26,7 +26,7 @@ pub struct DatabaseUrl {
 }
 
 /// Why a text is no address of a database that Lethe uses. It does not repeat the text.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the text of each variant says what it means")]
 pub enum DatabaseUrlError {
     #[error(

@@ -19,6 +19,7 @@ mod read_through;
 mod readers;
 mod replay;
 mod replay_takeover;
+mod row_lookups;
 mod runs;
 mod standing;
 mod tally;

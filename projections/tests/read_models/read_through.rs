@@ -7,7 +7,7 @@ use domain::privacy::Purpose;
 use domain::run::{RunEvent, Work};
 use domain::seat::{LimitCause, SeatEvent};
 use domain::{LeaseId, RunId, ServerId, WorkspaceId};
-use infra::log::{Projection, Row, read_through};
+use infra::log::{Projection, Row, RowLookups, read_through};
 use projections::accounts::{self, Account, Accounts};
 use projections::runs::Runs;
 use projections::seat_pools::SeatPools;
@@ -25,12 +25,15 @@ async fn unread() -> LogHarness {
 
 async fn read(harness: &LogHarness, number: u128) -> Option<Account> {
     let id = account(number);
-    read_through::<Accounts>(&harness.pool, id, id.0).await.unwrap()
+    read_through(&RowLookups::<Accounts>::start(harness.pool.clone()), id, id.0).await.unwrap()
 }
 
 /// Every column of a row.
 async fn columns<P: Projection>(harness: &LogHarness, key: P::Key, stream: Uuid) -> String {
-    let row = read_through::<P>(&harness.pool, key, stream).await.unwrap().unwrap();
+    let row = read_through(&RowLookups::<P>::start(harness.pool.clone()), key, stream)
+        .await
+        .unwrap()
+        .unwrap();
     format!("{:?}", row.values())
 }
 

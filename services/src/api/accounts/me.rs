@@ -114,7 +114,7 @@ impl Me {
 
 /// The account with all that was done to it before the request.
 pub(super) async fn account_row(api: &Api, account: AccountId) -> Result<Row, Problem> {
-    let row = read_through::<Accounts>(&api.app.pool, account, account.0).await?;
+    let row = read_through(&api.app.accounts, account, account.0).await?;
     row.ok_or_else(nothing)
 }
 

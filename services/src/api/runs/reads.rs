@@ -168,7 +168,7 @@ pub(super) async fn view(
     member: &Member,
     run: RunId,
 ) -> Result<(i64, RunView), Problem> {
-    let run = read_through::<Runs>(&api.app.pool, run, run.0).await?.ok_or_else(nothing)?;
+    let run = read_through(&api.app.runs, run, run.0).await?.ok_or_else(nothing)?;
     let (work, sealed) =
         (run.work.as_slice(), Unsealer::of_workspace(&api.app.keyring.sealer, member.workspace));
     let (command, steps) = if run.deployment_id.is_some() {

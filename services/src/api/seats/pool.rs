@@ -77,7 +77,8 @@ pub(super) async fn lease(api: &Api, member: &Member, id: LeaseId) -> Result<Sea
 
 async fn seats(api: &Api, member: &Member) -> Result<Seats, Problem> {
     let workspace = member.workspace;
-    let pool = read_through::<SeatPools>(&api.app.pool, workspace, pool_stream(workspace)).await?;
+    let pools = &api.app.seat_pools;
+    let pool = read_through(pools, workspace, pool_stream(workspace)).await?;
     let pool = pool.ok_or_else(nothing)?;
     let ends = api.app.seats.expiries(workspace).await?;
     let ends: BTreeMap<LeaseId, DateTime<Utc>> = ends.into_iter().collect();

@@ -1,0 +1,98 @@
+//! What is looked up at the same time is one statement, and each who asks has an answer of its own.
+
+use std::iter::repeat_n;
+
+use infra::log::{Row, RowLookups, read_through};
+use infra::postgres::{ConnectOptions, connect_one};
+use projections::accounts::Accounts;
+use test_support::{until, until_waits_for_lock};
+use tokio::task::JoinHandle;
+use tokio_postgres::Client;
+
+use crate::harness::{LogHarness, account};
+use crate::mixed::registered;
+
+const LOCK: &str = "begin; lock table read_models.accounts_v3 in access exclusive mode";
+
+/// The numbers of accounts that have rows.
+async fn with_accounts(numbers: &[u128]) -> LogHarness {
+    let harness = LogHarness::new().await;
+    for number in numbers {
+        harness.record("account", account(*number).0, registered(*number)).await;
+    }
+    let readers = harness.read(projections::all()).await;
+    harness.caught_up(&["accounts"]).await;
+    readers.stop().await;
+    harness
+}
+
+/// The position of a row, or why there is no answer.
+type Answer = JoinHandle<Result<Option<i64>, String>>;
+
+fn begin(rows: &RowLookups<Accounts>, number: u128) -> Answer {
+    let (rows, id) = (rows.clone(), account(number));
+    tokio::spawn(async move {
+        let row = read_through(&rows, id, id.0).await.map_err(|error| error.to_string())?;
+        assert!(row.as_ref().is_none_or(|row| row.account_id == id));
+        Ok(row.map(|row| row.position()))
+    })
+}
+
+/// Nobody reads the table before the client commits: one statement waits already, for these accounts.
+async fn lock(
+    harness: &LogHarness,
+    rows: &RowLookups<Accounts>,
+    numbers: &[u128],
+) -> (Client, Vec<Answer>) {
+    let options = ConnectOptions::default();
+    let holder = connect_one(&harness.databases.log_url, &options).await.unwrap();
+    holder.batch_execute(LOCK).await.unwrap();
+    let waiting = numbers.iter().map(|number| begin(rows, *number)).collect();
+    until_waits_for_lock(&harness.admin, "read_models.accounts_v3").await;
+    (holder, waiting)
+}
+
+#[tokio::test]
+async fn many_look_ups_take_one_connection_and_each_has_its_own_row() {
+    let harness = with_accounts(&[2, 3, 4]).await;
+    let rows = RowLookups::<Accounts>::start(harness.pool.clone());
+    let (holder, first) = lock(&harness, &rows, &[2]).await;
+
+    // 9 has no row, 3 is asked for twice, and one of them gives up.
+    let waiting: Vec<_> = [4, 3, 9, 3, 2].into_iter().map(|number| begin(&rows, number)).collect();
+    let many: Vec<_> = repeat_n(4, 300).map(|number| begin(&rows, number)).collect();
+    tokio::task::yield_now().await;
+    waiting[0].abort();
+    holder.batch_execute("commit").await.unwrap();
+
+    let mut found = Vec::new();
+    for answer in first.into_iter().chain(waiting.into_iter().skip(1)) {
+        found.push(answer.await.unwrap().unwrap());
+    }
+    assert_eq!(found, [Some(1), Some(2), None, Some(2), Some(1)]);
+    for answer in many {
+        assert_eq!(answer.await.unwrap(), Ok(Some(3)));
+    }
+    // One for the rows, and one for the events of whoever has none.
+    assert!(harness.pool.status().size <= 2, "{:?}", harness.pool.status());
+}
+
+#[tokio::test]
+async fn a_statement_that_fails_is_an_error_of_each_who_waits_and_the_next_one_works() {
+    let harness = with_accounts(&[2, 3]).await;
+    let rows = RowLookups::<Accounts>::start(harness.pool.clone());
+    let (holder, waiting) = lock(&harness, &rows, &[2, 3]).await;
+
+    for process in test_support::waiting_for_lock(&harness.admin, "read_models.accounts_v3").await {
+        harness.admin.execute("select pg_terminate_backend($1)", &[&process]).await.unwrap();
+    }
+
+    for answer in waiting {
+        let refused = answer.await.unwrap().unwrap_err();
+        assert!(refused.contains("57P01"), "{refused}");
+    }
+    holder.batch_execute("commit").await.unwrap();
+    // A connection that was cut may be handed out once more before that is noticed.
+    let found = until("a row is found again", async || begin(&rows, 3).await.unwrap()).await;
+    assert_eq!(found, Some(2));
+}
