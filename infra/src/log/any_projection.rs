@@ -11,6 +11,7 @@ pub(super) trait AnyProjection: Send + Sync {
     fn version(&self) -> i16;
     fn event_types(&self) -> &'static [&'static str];
     fn takes_unknown(&self) -> bool;
+    fn reads_causes(&self) -> bool;
     fn table_sql(&self) -> &'static str;
     fn indexes_sql(&self) -> &'static str;
     fn rows(&self, table: &str) -> Box<dyn Rows>;
@@ -43,6 +44,10 @@ impl<P: Projection> AnyProjection for ErasedProjection<P> {
 
     fn takes_unknown(&self) -> bool {
         P::TAKES_UNKNOWN
+    }
+
+    fn reads_causes(&self) -> bool {
+        P::READS_CAUSES
     }
 
     fn table_sql(&self) -> &'static str {

@@ -99,6 +99,9 @@ pub trait Projection: Send + Sync + 'static {
     const APPEND_ONLY: bool = false;
     /// Its fold decodes no event, so that it also takes those that this programme does not know.
     const TAKES_UNKNOWN: bool = false;
+    /// Whether its fold looks at who and what caused an event: its actor, session, request, correlation, causation and
+    /// subjects. A replay of one that does not reads them as absent.
+    const READS_CAUSES: bool = true;
     /// What a row is about. All events of one key come from one stream.
     type Key: Value + Copy + Eq + Hash;
     /// What is kept for each key.

@@ -73,6 +73,13 @@ impl Reader {
         }
     }
 
+    pub(super) fn reads_causes(&self) -> bool {
+        match &self.0 {
+            ReaderKind::Projection(projection) => projection.reads_causes(),
+            ReaderKind::Worker(_) => true,
+        }
+    }
+
     pub(super) fn reads(&self, event: &Recorded) -> bool {
         self.reads_type(event.event_type())
     }

@@ -79,6 +79,7 @@ impl Projection for Accounts {
     const TABLE: &'static str = include_str!("table.sql");
     const INDEXES: &'static str =
         "create index on {table} (erasure_due) where erasure_due is not null and erased_at is null";
+    const READS_CAUSES: bool = false;
     type Key = AccountId;
     type Row = Account;
 

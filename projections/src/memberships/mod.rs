@@ -31,6 +31,7 @@ impl Projection for Memberships {
         &["workspace.member_joined", "workspace.role_changed", "workspace.member_removed"];
     const TABLE: &'static str = include_str!("table.sql");
     const INDEXES: &'static str = "create index on {table} (account_id, workspace_id)";
+    const READS_CAUSES: bool = false;
     type Key = Uuid;
     type Row = Membership;
 

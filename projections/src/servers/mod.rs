@@ -57,6 +57,7 @@ impl Projection for Servers {
     const TABLE: &'static str = include_str!("table.sql");
     const INDEXES: &'static str =
         "create index on {table} (workspace_id, registered_at desc, server_id desc)";
+    const READS_CAUSES: bool = false;
     type Key = ServerId;
     type Row = Server;
 

@@ -44,6 +44,7 @@ impl Projection for Sessions {
     const INDEXES: &'static str = "\
         create index on {table} (account_id, opened_at desc, session_id desc) \
         where closed_at is null";
+    const READS_CAUSES: bool = false;
     type Key = SessionId;
     type Row = Session;
 

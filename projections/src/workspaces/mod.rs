@@ -49,6 +49,7 @@ impl Projection for Workspaces {
     const TABLE: &'static str = include_str!("table.sql");
     const INDEXES: &'static str = "create index on {table} (deletion_due) \
         where deletion_due is not null and deleted_at is null";
+    const READS_CAUSES: bool = false;
     type Key = WorkspaceId;
     type Row = Workspace;
 

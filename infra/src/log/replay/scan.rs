@@ -12,6 +12,7 @@ use crate::log::{Feed, FeedError, Reader, Recorded};
 use crate::postgres::{PgError, Pool, PoolClient};
 
 const SCAN: &str = include_str!("scan.sql");
+const SCAN_WITHOUT_CAUSES: &str = include_str!("scan_without_causes.sql");
 /// Also of the types that the reader does not want: one of them may not be known.
 const COUNT: &str = "select event_type, max(schema_version), count(*) from event_log.events \
     where position > $1 and position <= $2 group by event_type";
@@ -129,7 +130,8 @@ async fn scan_some(
     if found != end - after {
         return Err(hole(client, after).await?);
     }
-    let scan = client.prepare_cached(SCAN).await?;
+    let scan = if reader.reads_causes() { SCAN } else { SCAN_WITHOUT_CAUSES };
+    let scan = client.prepare_cached(scan).await?;
     let types = reader.event_types();
     let values: [&(dyn ToSql + Sync); 3] = [&after, &end, &types];
     let mut rows = client.query_raw(&scan, values).await?;
