@@ -51,7 +51,8 @@ use infra::invitations::Invitations;
 use infra::keyring::{Keyring, KeyringOptions, RootFolder};
 use infra::log::watermark::{Durable, Watermark};
 use infra::log::{
-    Feed, ReadPositions, ReaderOptions, Readers, Recorded, Worker, WorkerError, wait_for,
+    Feed, ReadPositions, ReaderOptions, Readers, Recorded, RowLookups, Worker, WorkerError,
+    wait_for,
 };
 use infra::mail::{Folder, Mailbox, Transport};
 use infra::metrics::Metrics;
