@@ -1,6 +1,7 @@
 //! The queue of mails: a row is written in one commit with the checkpoint of the worker that reads its
 //! cause, then claimed, sent and marked. An event causes at most one mail of a kind to a subject.
 
+mod failover;
 mod restored;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,8 @@ use tokio_postgres::Row;
 
 use crate::postgres::Transaction;
 use uuid::Uuid;
+
+pub use failover::note_failover;
 
 use crate::clock::Clock;
 use crate::cluster::Lease;

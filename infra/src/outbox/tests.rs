@@ -1,3 +1,5 @@
+mod failover;
+
 use domain::SealedId;
 
 use super::*;

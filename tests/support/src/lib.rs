@@ -22,7 +22,7 @@ pub mod sshd;
 mod until;
 mod vault;
 
-pub use databases::{Databases, TestingError, databases, empty_database, server_folder};
+pub use databases::{Databases, TestingError, databases, empty_database, is_hosted, server_folder};
 pub use locks::{until_waits_for_lock, waiting_for_lock};
 pub use node::{NodeHarness, TENANT, TestNode, export};
 pub use proxy::Proxy;

@@ -9,6 +9,7 @@ mod endpoints;
 mod erased;
 mod escrow;
 mod failover;
+mod failover_mails;
 mod failover_runs;
 mod first_hour;
 mod folders;

@@ -232,18 +232,23 @@ pub struct RunNotEnded {
 const OF_WORKSPACE: &str = "The keys that opened this workspace's data are destroyed in the live \
     keyring, and its working rows are deleted. Copies of the keyring made before open nothing once \
     backup_proven_at is set. A copy of a whole machine made before, root key included, is not \
-    reached; nor are servers that were reached from it, or mail that was delivered.";
+    reached; nor are servers that were reached from it, or mail that was delivered. Where mails are \
+    written to a folder, an invitation in another node's folder may still be read for a minute after \
+    completed_at, and for as long as that node does not run.";
 
 const OF_WORKSPACE_AND_ITS_RUNS: &str = "Of the runs on this workspace's servers that Lethe still \
     followed, those that were not ended are in runs_not_ended. The keys that opened the workspace's data are \
     destroyed in the live keyring, and its working rows are deleted. Copies of the keyring made before open \
     nothing once backup_proven_at is set. A copy of a whole machine made before, root key included, is not \
-    reached; nor is what runs have done and left on servers, or mail that was delivered.";
+    reached; nor is what runs have done and left on servers, or mail that was delivered. Where mails are \
+    written to a folder, an invitation in another node's folder may still be read for a minute after \
+    completed_at, and for as long as that node does not run.";
 
 const STATEMENT: &str = "The keys that opened this person's data are destroyed in the live \
     keyring. Copies of the keyring made before open nothing once backup_proven_at is set. A copy \
     of a whole machine made before, root key included, is not reached; nor is mail that was \
-    delivered.";
+    delivered. Where mails are written to a folder, a letter in another node's folder may still be \
+    read for a minute after completed_at, and for as long as that node does not run.";
 
 /// The state of an erasure, for whoever has its claim code.
 #[utoipa::path(

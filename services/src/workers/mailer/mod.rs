@@ -4,6 +4,8 @@ mod letters;
 mod sender;
 mod warnings;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::account::{AccountEvent, Proof};
@@ -12,7 +14,9 @@ use domain::workspace::WorkspaceEvent;
 use infra::event_store::Executor;
 use infra::log::watermark::Durable;
 use infra::log::{Poison, Recorded, Worker, WorkerError};
-use infra::outbox::{MailKind, MailReference, MailRequest, Outbox};
+use infra::mail::Via;
+use infra::metrics::Metrics;
+use infra::outbox::{MailKind, MailReference, MailRequest, Outbox, note_failover};
 use infra::postgres::Transaction;
 
 #[cfg(test)]
@@ -28,6 +32,8 @@ pub(super) struct Mailer {
     executor: Executor,
     outbox: Outbox,
     watermark: Durable,
+    via: Via,
+    metrics: Arc<Metrics>,
     wake: Wake,
 }
 
@@ -42,8 +48,28 @@ struct AccountMail {
 
 impl Mailer {
     pub(super) fn new(app: &App, wake: &Wake) -> Self {
-        let (executor, outbox) = (app.executor.clone(), app.outbox.clone());
-        Self { executor, outbox, watermark: app.watermark.clone(), wake: wake.clone() }
+        Self {
+            executor: app.executor.clone(),
+            outbox: app.outbox.clone(),
+            watermark: app.watermark.clone(),
+            via: app.transport.via(),
+            metrics: Arc::clone(&app.metrics),
+            wake: wake.clone(),
+        }
+    }
+
+    /// Why the mails of the event at this position may have gone before; `None`: they have not.
+    async fn why_gone(
+        &self,
+        position: i64,
+        tx: &Transaction<'_>,
+    ) -> Result<Option<&'static str>, WorkerError> {
+        if position <= self.watermark.restored_through() {
+            return Ok(Some("the log was restored"));
+        }
+        // A file that is written again is the same mail.
+        let in_doubt = self.via == Via::Smtp && position <= note_failover(tx).await?;
+        Ok(in_doubt.then_some("the database failed over"))
     }
 }
 
@@ -74,12 +100,16 @@ impl Worker for Mailer {
             "server.host_key_mismatched" => warnings::mismatch(&self.executor, event).await?,
             _ => account_requests(event, tx).await?,
         };
+        if requests.is_empty() {
+            return Ok(());
+        }
         for request in requests {
             self.outbox.put(tx, &request).await?;
             self.wake.notify_one();
         }
-        if event.position() <= self.watermark.restored_through() {
-            self.outbox.give_up(tx, event.event_id()).await?;
+        if let Some(why) = self.why_gone(event.position(), tx).await? {
+            let given_up = self.outbox.give_up(tx, event.event_id(), why).await?;
+            self.metrics.mails_handled.with_label_values(&["unknown"]).inc_by(given_up);
         }
         Ok(())
     }
