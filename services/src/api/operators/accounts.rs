@@ -48,9 +48,7 @@ pub struct FoundAccount {
 /// repeated one as well. A token may ask 30 times a minute.
 #[utoipa::path(
     post, path = "/v1/admin/accounts/find", tag = "operators", request_body = FindAccountRequest,
-    responses((status = 200, body = FoundAccount, headers(("Lethe-Position" = i64))),
-        (status = 404, description = "No account has this address", body = ProblemView),
-        (status = 429, body = ProblemView)),
+    responses((status = 200, body = FoundAccount, headers(("Lethe-Position" = i64)))),
 )]
 async fn find(
     api: ApiData,
