@@ -20,6 +20,7 @@ mod readers;
 mod replay;
 mod replay_takeover;
 mod runs;
+mod slow_replays;
 mod standing;
 mod tally;
 mod team;
