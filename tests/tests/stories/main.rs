@@ -32,6 +32,7 @@ mod runs;
 mod seats;
 mod servers;
 mod sick_network;
+mod small_pool;
 mod starting;
 mod upgrade;
 mod vault;
