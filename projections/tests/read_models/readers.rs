@@ -91,6 +91,24 @@ async fn a_stream_that_is_poisoned_again_stays_parked_with_the_new_reason() {
 }
 
 #[tokio::test]
+async fn a_reader_that_panics_at_an_event_parks_its_stream_and_others_go_on() {
+    let harness = LogHarness::new().await;
+    let (sick, well) = (Uuid::from_u128(0xb1), Uuid::from_u128(0xb2));
+    add(&harness, sick, "a#b").await;
+    add(&harness, well, "xyz").await;
+
+    let readers = harness.read(tally()).await;
+
+    harness.caught_up(&["tally"]).await;
+    assert_eq!(letters(&harness, "tally", sick).await.as_deref(), Some("a"));
+    assert_eq!(letters(&harness, "tally", well).await.as_deref(), Some("xyz"));
+    let seen = parked(&harness.pool, None, 10).await.unwrap();
+    assert_eq!((seen.len(), seen[0].stream, seen[0].from_position), (1, sick, 2));
+    assert!(seen[0].error.contains("panicked"), "{}", seen[0].error);
+    readers.stop().await;
+}
+
+#[tokio::test]
 async fn a_long_stream_is_released_page_by_page() {
     let harness = LogHarness::new().await;
     let stream = Uuid::from_u128(0xae);
