@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use actix_web::http::header;
-use domain::{AccountId, TokenId};
+use domain::AccountId;
 
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::quota::{Quota, Slots};
@@ -29,12 +29,8 @@ const NETWORKS_OF_AN_ADDRESS: u32 = 10;
 /// A site has many networks: together they may do so many times as much as one of them. Fewer than
 /// [`NETWORKS_OF_AN_ADDRESS`], so that one site locks no owner out.
 const NETWORKS_OF_A_SITE: u32 = 8;
-
 /// Of the mails to one recipient, one sender may cause this part.
 const SHARES_OF_A_MAILBOX: u32 = 4;
-
-/// By one operator's token: somebody reads them, and asks for the next.
-const ACCOUNT_SEARCHES_PER_MINUTE: u32 = 30;
 
 type Now = Box<dyn Fn() -> Duration + Send + Sync>;
 
@@ -77,7 +73,7 @@ impl Limits {
             mail: limit(rates.mails_per_hour, HOUR, 1),
             mail_share: limit(rates.mails_per_hour.div_ceil(SHARES_OF_A_MAILBOX), HOUR, 1),
             server_check: limit(rates.checks_per_minute, MINUTE, 1),
-            account_search: limit(ACCOUNT_SEARCHES_PER_MINUTE, MINUTE, 1),
+            account_search: limit(30, MINUTE, 1),
         }
     }
 
@@ -121,8 +117,7 @@ impl Limits {
         self.server_check.take(account, (self.now)())
     }
 
-    /// An operator looks whose an address is.
-    pub fn account_search(&self, by: TokenId) -> Result<(), Problem> {
+    pub fn account_search(&self, by: impl Hash) -> Result<(), Problem> {
         self.account_search.take(by, (self.now)())
     }
 
@@ -252,9 +247,7 @@ mod tests {
             limits.mail(ip(turn), format!("{caller}@home.example"))
         }),
         ("checks of servers", 1, |limits, caller, _| limits.server_check(account(caller))),
-        ("searches of an operator", 30, |limits, caller, _| {
-            limits.account_search(TokenId(account(caller).0))
-        }),
+        ("searches of an operator", 30, |limits, caller, _| limits.account_search(caller)),
     ];
 
     #[test]
