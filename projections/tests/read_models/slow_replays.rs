@@ -25,7 +25,10 @@ const IS_SLOW: &str = "select count(*) from pg_stat_activity
       and clock_timestamp() - query_start > interval '3 s'";
 const SLOW_WRITES: &str = "
     create function public.slow_write() returns trigger language plpgsql
-        as $$ begin perform pg_sleep(3); return null; end $$;
+        as $$ begin
+          loop exit when clock_timestamp() > statement_timestamp() + interval '3 s'; end loop;
+          return null;
+        end $$;
     create trigger slow before insert on read_models.tally_shadow
         for each statement execute function public.slow_write()";
 
