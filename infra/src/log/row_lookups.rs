@@ -77,14 +77,17 @@ async fn find_rows<P: Projection>(
     lookups: &[Lookup<P>],
 ) -> Result<Option<Vec<SqlRow>>, PgError> {
     let client = pool.get().await?;
-    let find = match client.prepare_cached(find).await {
-        Ok(find) => find,
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
     let keys: Vec<_> = lookups.iter().map(|lookup| Cell(lookup.key.sql())).collect();
     let streams: Vec<_> = lookups.iter().map(|lookup| lookup.stream).collect();
-    Ok(Some(client.query(&find, &[&keys, &streams]).await?))
+    let found = match client.prepare_cached(find).await {
+        Ok(find) => client.query(&find, &[&keys, &streams]).await,
+        Err(error) => Err(error),
+    };
+    match found {
+        Ok(rows) => Ok(Some(rows)),
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Each key has its row in the answer, in its place.

@@ -28,7 +28,8 @@ async fn a_write_whose_thing_cannot_be_read_is_answered_by_what_its_append_says(
     let consents = "/v1/me/consents/product_news";
     let gives = ada.call(Method::PUT, consents).json(json!({ "policy_version": 1 }));
     let consented = gives.send().await.expect(200);
-    let run = harness.post("runs", json!({ "command": "true", "servers": [harness.server] })).await;
+    let run =
+        harness.post("runs", json!({ "command": "true", "server_ids": [harness.server] })).await;
 
     assert_eq!((renamed.text(), consented.text()), (String::new(), String::new()));
     assert!(renamed.position() < consented.position());

@@ -13,8 +13,10 @@ use crate::postgres::{PgError, Pool, Transaction};
 
 const SCAN: &str = include_str!("scan.sql");
 const SCAN_WITHOUT_CAUSES: &str = include_str!("scan_without_causes.sql");
-/// Its rows wait for the fold, in the middle of a statement or behind its end.
-const BEGIN_LAP: &str = "set transaction read only; set local statement_timeout = 0; \
+/// Its rows wait for the fold, in the middle of a statement or behind its end, where the server cannot send. Each
+/// statement sees what is committed before it: the log is compared with what is known by then.
+const BEGIN_LAP: &str = "set transaction isolation level read committed, read only; \
+    set local statement_timeout = 0; set local tcp_user_timeout = 0; \
     set local idle_in_transaction_session_timeout = 0";
 /// Also of the types that the reader does not want: one of them may not be known.
 const COUNT: &str = "select event_type, max(schema_version), count(*) from event_log.events \

@@ -97,17 +97,20 @@ async fn list(
     Ok(HttpResponse::Ok().json(page))
 }
 
-/// 204, or the tokens if they are kept and can be read.
+/// 204, or the tokens if they are kept: without a body where they cannot be read.
 pub async fn answer(
     api: &Api,
     account: AccountId,
     receipt: &Receipt,
     are_kept: bool,
 ) -> HttpResponse {
-    let kept = if are_kept { of_account(api, account).await.ok() } else { None };
-    match kept {
-        Some(items) => written(StatusCode::OK, receipt).json(OwnTokens { items }),
-        None => done(receipt),
+    if !are_kept {
+        return done(receipt);
+    }
+    let mut kept = written(StatusCode::OK, receipt);
+    match of_account(api, account).await {
+        Ok(items) => kept.json(OwnTokens { items }),
+        Err(_) => kept.finish(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
+use domain::AccountId;
 use domain::privacy::{Label, Sealed, WorkspaceName};
 use domain::workspace::{Role, Workspace};
 use infra::postgres::TimeOrder;
@@ -85,7 +86,8 @@ async fn list(
         let all = (TimeOrder::Oldest, None);
         let rows = joined(pool, signed_in.account, role, all, SORTED_BY_NAME_MAX + 1).await?;
         let by_name = |it: &WorkspaceSummary| Place::by_name(it.name.expose(), it.workspace_id);
-        let named = summaries(&api, few_enough(rows, "order")?).await?.into_iter();
+        let named =
+            summaries(&api, signed_in.account, few_enough(rows, "order")?).await?.into_iter();
         let placed = named.map(|it| (by_name(&it), it)).collect();
         return Ok(HttpResponse::Ok().json(listing.page_of(&cursors, placed).await?));
     }
@@ -93,14 +95,18 @@ async fn list(
     let rows = joined(pool, signed_in.account, role, order, listing.limit + 1).await?;
     let place = |mine: &Mine| (mine.joined_at, mine.workspace);
     let page = cursors.page(rows, listing.limit, place).await?;
-    let items = summaries(&api, page.items).await?;
+    let items = summaries(&api, signed_in.account, page.items).await?;
     Ok(HttpResponse::Ok().json(Page { items, next: page.next }))
 }
 
-async fn summaries(api: &Api, rows: Vec<Mine>) -> Result<Vec<WorkspaceSummary>, Problem> {
+async fn summaries(
+    api: &Api,
+    account: AccountId,
+    rows: Vec<Mine>,
+) -> Result<Vec<WorkspaceSummary>, Problem> {
     let mut items = Vec::with_capacity(rows.len());
     for mine in rows {
-        let mine = if mine.is_unread { of_log(api, mine).await? } else { mine };
+        let mine = if mine.is_unread { of_log(api, account, mine).await? } else { mine };
         // One that is being deleted is not there any more.
         let workspace = Unsealer::of_workspace(&api.app.keyring.sealer, mine.workspace);
         let name = workspace.optional::<WorkspaceName>(mine.name.as_deref()).await?;
@@ -117,8 +123,9 @@ async fn summaries(api: &Api, rows: Vec<Mine>) -> Result<Vec<WorkspaceSummary>, 
     Ok(items)
 }
 
-/// What the read model does not have. Nothing of a workspace that is deleted, or cannot be read.
-async fn of_log(api: &Api, mine: Mine) -> Result<Mine, Problem> {
+/// What the read model does not have. Nothing of a workspace that is deleted, that the account has left, or that
+/// cannot be read.
+async fn of_log(api: &Api, account: AccountId, mine: Mine) -> Result<Mine, Problem> {
     let of = mine.workspace;
     let loaded = match api.app.executor.load::<Workspace>(of.into(), of.0).await {
         Err(error) if error.is_of_stream() => {
@@ -128,7 +135,9 @@ async fn of_log(api: &Api, mine: Mine) -> Result<Mine, Problem> {
         loaded => loaded?,
     };
     let Some(live) = loaded.state.live() else { return Ok(mine) };
+    let Some(role) = live.members.get(&account) else { return Ok(mine) };
     Ok(Mine {
+        role: *role,
         name: live.name.sealed().map(Sealed::to_bytes),
         members: i64::try_from(live.members.len()).unwrap_or(i64::MAX),
         deletion_due: live.deletion.map(|deletion| deletion.due),
