@@ -90,6 +90,8 @@ pub struct Mine {
     pub name: Option<Vec<u8>>,
     pub members: i64,
     pub deletion_due: Option<DateTime<Utc>>,
+    /// Nobody owns it, and it is not being deleted.
+    pub restricted: bool,
 }
 
 /// The account's workspaces that are not deleted, in the order of `workspace_id`, from after one.
@@ -115,6 +117,7 @@ pub async fn mine(
             name: row.try_get(3)?,
             members: row.try_get(4)?,
             deletion_due: row.try_get(5)?,
+            restricted: row.try_get(6)?,
         })
     };
     rows.iter().map(read).collect()
