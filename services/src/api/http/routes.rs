@@ -200,7 +200,9 @@ mod tests {
             "DELETE /invitations/{invitation}",
             "DELETE /members/{member}",
             "DELETE /seat-leases/{lease}",
+            "DELETE /succession",
             "POST /deletion",
+            "POST /deletion/hasten",
             "POST /runs/{run}/cancel",
         ];
         assert_eq!(ends.iter().collect::<Vec<_>>(), all);

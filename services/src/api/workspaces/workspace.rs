@@ -88,6 +88,7 @@ async fn create(
             name: form.name,
             role: Role::Owner,
             members: 1,
+            restricted: false,
             deletion_due: None,
         };
         return Ok(created(location, &receipt, receipt.version(), view));
@@ -105,6 +106,8 @@ pub struct WorkspaceSummary {
     role: Role,
     members: i64,
     joined_at: DateTime<Utc>,
+    /// Whether nobody owns it: nothing begins in it.
+    restricted: bool,
     /// The end of the grace, once its deletion has been requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     deletion_due: Option<DateTime<Utc>>,
@@ -146,6 +149,7 @@ async fn list(
             role: mine.role,
             members: mine.members,
             joined_at: mine.joined_at,
+            restricted: mine.restricted,
             deletion_due: mine.deletion_due,
         });
     }
@@ -162,6 +166,8 @@ pub struct WorkspaceView {
     #[schema(value_type = String)]
     role: Role,
     members: usize,
+    /// Whether nobody owns it: nothing begins in it.
+    restricted: bool,
     /// The end of the grace, once its deletion has been requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     deletion_due: Option<DateTime<Utc>>,
@@ -193,6 +199,7 @@ pub(super) async fn view(
             .required::<WorkspaceName>(&live.name)
             .await?,
         members: live.members.len(),
+        restricted: live.is_restricted(),
         deletion_due: live.deletion.map(|deletion| deletion.due),
     })
 }
