@@ -1,10 +1,12 @@
 //! Workspaces, through HTTP.
 
 mod deletion;
+mod hastened;
 mod invitations;
 mod invited;
 mod leaving;
 mod members;
+mod succession;
 pub mod tokens;
 mod trail;
 
