@@ -20,17 +20,27 @@ pub enum WorkspaceCommand {
     /// Changes nothing: a guard of the erasure of `on`, who is alone in the workspace, or no owner, or
     /// whose workspace is being deleted.
     NobodyDepends { on: AccountId },
-    /// Changes nothing: a guard of what a node begins on a server. Refused in the grace of a deletion.
+    /// Changes nothing: a guard of what an owner does who leaves the workspace to this member, who has agreed.
+    RemainHeir { account: AccountId },
+    /// Changes nothing: a guard of what a node begins on a server. Refused while nothing begins in the workspace.
     BeginRun,
     /// Needs the right to manage the workspace.
     Rename { by: AccountId, name: Personal<WorkspaceName> },
     /// Needs the right to manage members. The last owner stays one.
     ChangeRole { by: AccountId, member: AccountId, role: Role },
-    /// Of another, or of oneself.
-    RemoveMember { by: AccountId, member: AccountId },
-    /// The member's account has been erased. If it was the only owner, a member of the highest other role
-    /// becomes owner; of a workspace that is being deleted nobody does.
-    RemoveErasedMember { member: AccountId },
+    /// Of another, or of oneself. Whoever is the last to leave a restricted workspace leaves it to be deleted
+    /// after a day.
+    RemoveMember { by: AccountId, member: AccountId, now: DateTime<Utc> },
+    /// The member's account has been erased. If it was the only owner, `heir` becomes owner: the first of
+    /// [`LiveWorkspace::heirs`](super::LiveWorkspace::heirs) whose erasure is not requested, which the caller has
+    /// looked up. Without one the workspace is restricted, unless it is being deleted.
+    RemoveErasedMember { member: AccountId, heir: Option<AccountId> },
+    /// `by`, an admin, agrees to own the workspace if its last owner is erased; a restricted one at once.
+    AgreeSuccession { by: AccountId },
+    /// Changes nothing if `by` has not agreed.
+    WithdrawSuccession { by: AccountId },
+    /// By an operator: `member` becomes the owner of a restricted workspace.
+    AppointOwner { member: AccountId },
     /// Records that names were shown to `by`, and for what; it is the caller that shows them.
     OpenMemberNames { by: AccountId, purpose: Purpose, count: u32 },
     /// Needs the right to manage members, and the role of an owner to invite an owner.
@@ -67,6 +77,8 @@ pub enum WorkspaceCommand {
     RevokeTokensOf { member: AccountId, ended: Vec<ApiTokenId> },
     /// `due` is the end of the grace: at most 30 days from `now`.
     RequestDeletion { by: AccountId, now: DateTime<Utc>, due: DateTime<Utc> },
+    /// The grace ends at `due` already.
+    HastenDeletion { by: Hastening, now: DateTime<Utc>, due: DateTime<Utc> },
     /// Refused from the end of the grace on.
     CancelDeletion { by: AccountId, now: DateTime<Utc> },
     /// The account of its only member has been erased: the member's tokens and invitations are revoked, and the
@@ -80,6 +92,23 @@ pub enum WorkspaceCommand {
     RepeatDeletion { requested_at: DateTime<Utc> },
 }
 
+/// Who has a deletion come sooner: where others belong to the workspace, never its requester alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hastening {
+    /// An owner.
+    Owner {
+        /// Who acts.
+        account: AccountId,
+        /// Who requested the deletion, as the log has it; `None`: no person.
+        requested_by: Option<AccountId>,
+        /// What `account` was in the workspace a day before the request: an owner who was made one for this does
+        /// not count.
+        role_before: Option<Role>,
+    },
+    /// An operator, on behalf of the members.
+    Operator,
+}
+
 impl WorkspaceCommand {
     /// Whether the command is accepted between a request for deletion and its completion.
     pub(super) const fn allowed_in_grace(&self) -> bool {
@@ -88,6 +117,7 @@ impl WorkspaceCommand {
             Self::Create { .. }
                 | Self::Act { .. }
                 | Self::RemainOwner { .. }
+                | Self::RemainHeir { .. }
                 | Self::NobodyDepends { .. }
                 | Self::RemoveMember { .. }
                 | Self::RemoveErasedMember { .. }
@@ -97,11 +127,20 @@ impl WorkspaceCommand {
                 | Self::RevokeTokensOf { .. }
                 | Self::OpenMemberNames { .. }
                 | Self::ExpireInvitation { .. }
+                | Self::WithdrawSuccession { .. }
+                | Self::HastenDeletion { .. }
                 | Self::CancelDeletion { .. }
                 | Self::Abandon { .. }
                 | Self::CompleteDeletion { .. }
                 | Self::RestoreDeletion { .. }
                 | Self::RepeatDeletion { .. }
         )
+    }
+
+    /// Whether the command is accepted while nobody owns the workspace: what is in the grace of a deletion, and what
+    /// gives it an owner.
+    pub(super) const fn allowed_while_restricted(&self) -> bool {
+        self.allowed_in_grace()
+            || matches!(self, Self::AgreeSuccession { .. } | Self::AppointOwner { .. })
     }
 }

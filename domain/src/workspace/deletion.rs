@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{LiveWorkspace, Right, WorkspaceError, WorkspaceEvent};
+use super::{Hastening, LiveWorkspace, Right, Role, WorkspaceError, WorkspaceEvent};
 use crate::AccountId;
 use crate::privacy::deadlines::ERASURE_DAYS_MAX;
 
@@ -36,6 +36,33 @@ impl LiveWorkspace {
             return Err(WorkspaceError::GraceNeeded);
         }
         Ok(vec![WorkspaceEvent::DeletionRequested { requested_at, due }])
+    }
+
+    /// The day of the others is theirs: whoever requested the deletion does not shorten it, nor somebody whom they have
+    /// made an owner for that.
+    pub(super) fn hasten_deletion(
+        &self,
+        by: Hastening,
+        now: DateTime<Utc>,
+        due: DateTime<Utc>,
+    ) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
+        if let Hastening::Owner { account, .. } = by {
+            self.needs(account, Right::DeleteWorkspace)?;
+        }
+        let deletion = self.deletion.ok_or(WorkspaceError::DeletionNotRequested)?;
+        if let Hastening::Owner { account, requested_by, role_before } = by
+            && (requested_by.is_none_or(|requester| requester == account)
+                || role_before != Some(Role::Owner))
+        {
+            return Err(WorkspaceError::AnotherOwnerNeeded);
+        }
+        if now >= deletion.due {
+            return Err(WorkspaceError::GraceOver(deletion.due));
+        }
+        if due >= deletion.due {
+            return Err(WorkspaceError::NotSooner(deletion.due));
+        }
+        Ok(vec![WorkspaceEvent::DeletionHastened { due }])
     }
 
     pub(super) fn cancel_deletion(

@@ -1,4 +1,4 @@
-//! A workspace: who belongs to it, and as what. It has an owner, unless it is being deleted.
+//! A workspace: who belongs to it, and as what. It has an owner, or is restricted, or is being deleted.
 
 mod act;
 mod action;
@@ -12,6 +12,7 @@ mod invitations;
 mod limits;
 mod members;
 mod role;
+mod succession;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -24,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub use act::{Acting, Actor};
 pub use action::{ActingAccount, WorkspaceAction};
-pub use command::WorkspaceCommand;
+pub use command::{Hastening, WorkspaceCommand};
 pub use deletion::Deletion;
 pub use error::WorkspaceError;
 pub use event::WorkspaceEvent;
@@ -54,8 +55,10 @@ pub enum Workspace {
 pub struct LiveWorkspace {
     /// What people call it.
     pub name: Personal<WorkspaceName>,
-    /// Who belongs to it. One at least is an owner, unless it is being deleted.
+    /// Who belongs to it. One at least is an owner, unless it is restricted, or being deleted.
     pub members: BTreeMap<AccountId, Role>,
+    /// The admins who have agreed to inherit it, the first to agree first.
+    pub heirs: Vec<AccountId>,
     /// Two at least have been in it at once, maybe long ago.
     pub was_shared: bool,
     /// Those that are open.
@@ -82,7 +85,7 @@ impl Workspace {
 }
 
 impl AggregateRoot for Workspace {
-    const SNAPSHOT_VERSION: i16 = 4;
+    const SNAPSHOT_VERSION: i16 = 5;
 
     fn decide(&self, command: WorkspaceCommand) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         match (self, command) {
@@ -130,6 +133,7 @@ impl Aggregate for Workspace {
                 *self = Self::Live(Box::new(LiveWorkspace {
                     name,
                     members: BTreeMap::new(),
+                    heirs: Vec::new(),
                     was_shared: false,
                     invitations: BTreeMap::new(),
                     tokens: BTreeMap::new(),
@@ -145,9 +149,7 @@ impl Aggregate for Workspace {
 
 impl LiveWorkspace {
     fn decide(&self, command: WorkspaceCommand) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
-        if self.deletion.is_some() && !command.allowed_in_grace() {
-            return Err(WorkspaceError::DeletionRequested);
-        }
+        self.unless_begun(command.allowed_in_grace(), command.allowed_while_restricted())?;
         match command {
             WorkspaceCommand::Create { .. } => Err(WorkspaceError::AlreadyExists),
             WorkspaceCommand::Act { by, action, also, now } => {
@@ -156,6 +158,7 @@ impl LiveWorkspace {
             WorkspaceCommand::RemainOwner { account } => {
                 self.remain_owner(account).map(|()| vec![])
             }
+            WorkspaceCommand::RemainHeir { account } => self.remain_heir(account).map(|()| vec![]),
             WorkspaceCommand::NobodyDepends { on } => self.nobody_depends(on).map(|()| vec![]),
             WorkspaceCommand::BeginRun => Ok(vec![]),
             WorkspaceCommand::Rename { by, name } => {
@@ -163,8 +166,15 @@ impl LiveWorkspace {
                 Ok(vec![WorkspaceEvent::Renamed { name }])
             }
             WorkspaceCommand::ChangeRole { by, member, role } => self.change_role(by, member, role),
-            WorkspaceCommand::RemoveMember { by, member } => self.remove_member(by, member),
-            WorkspaceCommand::RemoveErasedMember { member } => self.remove_erased_member(member),
+            WorkspaceCommand::RemoveMember { by, member, now } => {
+                self.remove_member(by, member, now)
+            }
+            WorkspaceCommand::RemoveErasedMember { member, heir } => {
+                self.remove_erased_member(member, heir)
+            }
+            WorkspaceCommand::AgreeSuccession { by } => self.agree_succession(by),
+            WorkspaceCommand::WithdrawSuccession { by } => self.withdraw_succession(by),
+            WorkspaceCommand::AppointOwner { member } => self.appoint_owner(member),
             WorkspaceCommand::OpenMemberNames { by, purpose, count } => {
                 self.open_names(by, purpose, count)
             }
@@ -191,6 +201,7 @@ impl LiveWorkspace {
             WorkspaceCommand::RequestDeletion { by, now, due } => {
                 self.request_deletion(by, Deletion { requested_at: now, due })
             }
+            WorkspaceCommand::HastenDeletion { by, now, due } => self.hasten_deletion(by, now, due),
             WorkspaceCommand::CancelDeletion { by, now } => self.cancel_deletion(by, now),
             WorkspaceCommand::Abandon { member, now } => self.abandon(member, now),
             WorkspaceCommand::CompleteDeletion { now } => self.complete_deletion(now),
@@ -210,9 +221,16 @@ impl LiveWorkspace {
             | WorkspaceEvent::RoleChanged { account, to: role, .. } => {
                 self.members.insert(account, role);
                 self.was_shared |= self.members.len() > 1;
+                // Whoever is an admin again has not agreed again.
+                self.heirs.retain(|heir| *heir != account);
             }
             WorkspaceEvent::MemberRemoved { account } => {
                 self.members.remove(&account);
+                self.heirs.retain(|heir| *heir != account);
+            }
+            WorkspaceEvent::SuccessionAgreed { account } => self.heirs.push(account),
+            WorkspaceEvent::SuccessionWithdrawn { account } => {
+                self.heirs.retain(|heir| *heir != account);
             }
             WorkspaceEvent::MemberInvited { invitation, email, role, by, until } => {
                 self.invitations.insert(invitation, Invitation { email, role, by, until });
@@ -233,8 +251,15 @@ impl LiveWorkspace {
             WorkspaceEvent::DeletionRequested { requested_at, due } => {
                 self.deletion = Some(Deletion { requested_at, due });
             }
+            WorkspaceEvent::DeletionHastened { due } => {
+                if let Some(deletion) = &mut self.deletion {
+                    deletion.due = due;
+                }
+            }
             WorkspaceEvent::DeletionCancelled {} => self.deletion = None,
-            WorkspaceEvent::Created { .. }
+            // That nobody owns it is seen from its members.
+            WorkspaceEvent::Restricted {}
+            | WorkspaceEvent::Created { .. }
             | WorkspaceEvent::MemberNamesOpened { .. }
             | WorkspaceEvent::Deleted { .. } => {}
         }

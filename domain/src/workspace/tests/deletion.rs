@@ -89,7 +89,7 @@ fn until_it_is_cancelled_rights_are_taken_away_and_whoever_wants_leaves() {
     };
     let removed = WorkspaceEvent::MemberRemoved { account: BOB };
     for by in [ADA, BOB] {
-        ends(WorkspaceCommand::RemoveMember { by, member: BOB }, removed.clone());
+        ends(WorkspaceCommand::RemoveMember { by, member: BOB, now: now() }, removed.clone());
     }
     let (by, invitation, token) = (ADA, INVITATION, TOKEN);
     let declines = WorkspaceCommand::DeclineInvitation { invitation };
@@ -100,7 +100,7 @@ fn until_it_is_cancelled_rights_are_taken_away_and_whoever_wants_leaves() {
     ends(revokes, WorkspaceEvent::ApiTokenRevoked { token });
     Workspaces::with(())
         .given(given.clone())
-        .when(WorkspaceCommand::RemoveMember { by, member: by })
+        .when(WorkspaceCommand::RemoveMember { by, member: by, now: now() })
         .then_expect_error(WorkspaceError::LastOwner);
 }
 
@@ -113,6 +113,8 @@ fn until_it_is_cancelled_a_workspace_is_read_and_what_is_there_is_ended() {
         WorkspaceAction::RequestDeletion,
         WorkspaceAction::DeleteWorkspace,
         WorkspaceAction::CancelDeletion,
+        WorkspaceAction::HastenDeletion,
+        WorkspaceAction::WithdrawSuccession,
         // What ends something.
         WorkspaceAction::RemoveMember,
         WorkspaceAction::RevokeInvitation,
@@ -123,6 +125,9 @@ fn until_it_is_cancelled_a_workspace_is_read_and_what_is_there_is_ended() {
     for action in WorkspaceAction::ALL {
         let reads = action.right().as_str().ends_with(":read");
         assert_eq!(action.allowed_in_grace(), reads || others.contains(action), "{action:?}");
+        let agrees = *action == WorkspaceAction::AgreeSuccession;
+        let is_like_the_grace = action.allowed_in_grace() || agrees;
+        assert_eq!(action.allowed_while_restricted(), is_like_the_grace, "{action:?}");
     }
 }
 
@@ -145,6 +150,61 @@ fn it_is_taken_back_within_the_grace() {
         .given(created())
         .when(cancel(ADA, now()))
         .then_expect_error(WorkspaceError::DeletionNotRequested);
+}
+
+/// Bob, who was that a day before the request of `requested_by`.
+fn bob(requested_by: Option<AccountId>, role_before: Option<Role>) -> Hastening {
+    Hastening::Owner { account: BOB, requested_by, role_before }
+}
+
+#[test]
+fn another_owner_or_an_operator_has_it_come_sooner() {
+    let hasten = |by| WorkspaceCommand::HastenDeletion { by, now: in_days(1), due: in_days(1) };
+    let given = |role| Workspaces::with(()).given([with_bob(role), vec![requested()]].concat());
+    let owned = Some(Role::Owner);
+    for by in [bob(Some(ADA), owned), Hastening::Operator] {
+        let due = in_days(1);
+        let hastened = vec![WorkspaceEvent::DeletionHastened { due }];
+        given(Role::Owner).when(hasten(by)).then_expect_events(hastened);
+    }
+
+    // Whoever requested it; one of whom nobody knows; and somebody who was made an owner for this.
+    for by in [bob(Some(BOB), owned), bob(None, owned), bob(Some(ADA), None)]
+        .into_iter()
+        .chain([bob(Some(ADA), Some(Role::Admin))])
+    {
+        given(Role::Owner).when(hasten(by)).then_expect_error(WorkspaceError::AnotherOwnerNeeded);
+    }
+    given(Role::Admin)
+        .when(hasten(bob(Some(ADA), owned)))
+        .then_expect_error(WorkspaceError::NeedsRight(Right::DeleteWorkspace));
+    Workspaces::with(())
+        .given(with_bob(Role::Owner))
+        .when(hasten(bob(Some(ADA), owned)))
+        .then_expect_error(WorkspaceError::DeletionNotRequested);
+}
+
+#[test]
+fn a_deletion_that_is_hastened_is_due_then_and_never_later() {
+    let hasten = |now, due| WorkspaceCommand::HastenDeletion { by: Hastening::Operator, now, due };
+    let hastened = WorkspaceEvent::DeletionHastened { due: in_days(2) };
+    let sooner = [given(), vec![hastened]].concat();
+    Workspaces::with(())
+        .given(sooner.clone())
+        .when(WorkspaceCommand::CompleteDeletion { now: in_days(2) })
+        .then_expect_events(vec![WorkspaceEvent::Deleted { requested_at: now() }]);
+    Workspaces::with(())
+        .given(sooner.clone())
+        .when(hasten(in_days(1), in_days(2)))
+        .then_expect_error(WorkspaceError::NotSooner(in_days(2)));
+    Workspaces::with(())
+        .given(sooner.clone())
+        .when(hasten(in_days(2), in_days(2)))
+        .then_expect_error(WorkspaceError::GraceOver(in_days(2)));
+    Workspaces::with(())
+        .given(sooner)
+        .when(WorkspaceCommand::CancelDeletion { by: ADA, now: in_days(2) })
+        .then_expect_error(WorkspaceError::GraceOver(in_days(2)));
 }
 
 #[test]

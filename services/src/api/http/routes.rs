@@ -200,7 +200,9 @@ mod tests {
             "DELETE /invitations/{invitation_id}",
             "DELETE /members/{account_id}",
             "DELETE /seat-leases/{lease_id}",
+            "DELETE /succession",
             "POST /deletion",
+            "POST /deletion/hasten",
             "POST /runs/{run_id}/cancel",
         ];
         assert_eq!(ends.iter().collect::<Vec<_>>(), all);

@@ -8,6 +8,7 @@ pub mod invited;
 pub mod member;
 pub mod members;
 pub mod roles;
+pub mod succession;
 pub mod workspace;
 
 use super::http::routes::Routes;
@@ -22,4 +23,5 @@ pub fn routes(routes: &mut Routes) {
     invited::routes(routes);
     api_tokens::routes(routes);
     deletion::routes(routes);
+    succession::routes(routes);
 }

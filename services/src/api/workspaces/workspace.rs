@@ -87,6 +87,7 @@ async fn create(
             name: form.name,
             role: Role::Owner,
             members: 1,
+            restricted: false,
             deletion_due_at: None,
         };
         (receipt.version(), view)
@@ -111,6 +112,8 @@ pub struct WorkspaceSummary {
     role: Role,
     members: i64,
     joined_at: DateTime<Utc>,
+    /// Whether nobody owns it: nothing begins in it.
+    restricted: bool,
     /// The end of the grace, once its deletion has been requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     deletion_due_at: Option<DateTime<Utc>>,
@@ -153,6 +156,7 @@ async fn list(
             role: mine.role,
             members: mine.members,
             joined_at: mine.joined_at,
+            restricted: mine.restricted,
             deletion_due_at: mine.deletion_due,
         });
     }
@@ -174,6 +178,7 @@ async fn of_log(api: &Api, mine: Mine) -> Result<Mine, Problem> {
         name: live.name.sealed().map(Sealed::to_bytes),
         members: i64::try_from(live.members.len()).unwrap_or(i64::MAX),
         deletion_due: live.deletion.map(|deletion| deletion.due),
+        restricted: live.is_restricted(),
         ..mine
     })
 }
@@ -188,6 +193,8 @@ pub struct WorkspaceView {
     #[schema(value_type = String)]
     role: Role,
     members: usize,
+    /// Whether nobody owns it: nothing begins in it.
+    restricted: bool,
     /// The end of the grace, once its deletion has been requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     deletion_due_at: Option<DateTime<Utc>>,
@@ -219,6 +226,7 @@ pub(super) async fn view(
             .required::<WorkspaceName>(&live.name)
             .await?,
         members: live.members.len(),
+        restricted: live.is_restricted(),
         deletion_due_at: live.deletion.map(|deletion| deletion.due),
     })
 }

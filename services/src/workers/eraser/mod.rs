@@ -61,7 +61,8 @@ impl Eraser {
             Some(entry) if entry.append_pending => {
                 app.keyring.ledger.confirm(entry.claim_code_hash, due).await?;
             }
-            Some(_) => {}
+            // A workspace's may have been hastened.
+            Some(_) => app.keyring.ledger.hasten(subject, due).await?,
             None => record_in_ledger(&app.keyring.ledger, kind, subject, due).await?,
         }
         Ok(())
@@ -110,6 +111,7 @@ impl Worker for Eraser {
             "account.erasure_requested",
             "account.erasure_cancelled",
             "workspace.deletion_requested",
+            "workspace.deletion_hastened",
             "workspace.deletion_cancelled",
         ]
     }

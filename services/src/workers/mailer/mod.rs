@@ -1,18 +1,17 @@
 //! Writes a mail into the outbox for each event that needs one, and sends the outbox.
 
 mod letters;
+mod members;
+mod new_sign_in;
 mod sender;
-mod warnings;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::account::{AccountEvent, Proof};
 use domain::privacy::{AccountEmail, Personal, Sealed};
 use domain::workspace::WorkspaceEvent;
-use infra::event_store::Executor;
-use infra::log::watermark::Durable;
 use infra::log::{Poison, Recorded, Worker, WorkerError};
-use infra::outbox::{MailKind, MailReference, MailRequest, Outbox};
+use infra::outbox::{MailKind, MailReference, MailRequest};
 use infra::postgres::Transaction;
 
 #[cfg(test)]
@@ -25,9 +24,7 @@ use crate::wiring::App;
 const ADDRESS_BEFORE: &str = include_str!("address_before.sql");
 
 pub(super) struct Mailer {
-    executor: Executor,
-    outbox: Outbox,
-    watermark: Durable,
+    app: App,
     wake: Wake,
 }
 
@@ -42,8 +39,7 @@ struct AccountMail {
 
 impl Mailer {
     pub(super) fn new(app: &App, wake: &Wake) -> Self {
-        let (executor, outbox) = (app.executor.clone(), app.outbox.clone());
-        Self { executor, outbox, watermark: app.watermark.clone(), wake: wake.clone() }
+        Self { app: app.clone(), wake: wake.clone() }
     }
 }
 
@@ -63,23 +59,38 @@ impl Worker for Mailer {
             "account.password_reset_requested",
             "account.erasure_requested",
             "account.erasure_cancelled",
+            "account.login_succeeded",
             "workspace.member_invited",
+            "workspace.role_changed",
+            "workspace.member_removed",
+            "workspace.api_token_issued",
+            "workspace.restricted",
+            "workspace.deletion_requested",
+            "workspace.deletion_hastened",
+            "workspace.deletion_cancelled",
             "server.host_key_mismatched",
         ]
     }
 
     async fn react(&self, event: &Recorded, tx: &Transaction<'_>) -> Result<(), WorkerError> {
-        let requests: Vec<MailRequest> = match event.event_type() {
-            "workspace.member_invited" => invitation_request(event)?.into_iter().collect(),
-            "server.host_key_mismatched" => warnings::mismatch(&self.executor, event).await?,
+        let (outbox, executor) = (&self.app.outbox, &self.app.executor);
+        let requests: Vec<MailRequest> = match event.stream_type() {
+            "workspace" if event.event_type() == "workspace.member_invited" => {
+                invitation_request(event)?.into_iter().collect()
+            }
+            "workspace" => members::of_workspace(executor, event).await?,
+            "server" => members::mismatch(executor, event).await?,
+            _ if event.event_type() == "account.login_succeeded" => {
+                new_sign_in::request(&self.app, event).await?.into_iter().collect()
+            }
             _ => account_requests(event, tx).await?,
         };
         for request in requests {
-            self.outbox.put(tx, &request).await?;
+            outbox.put(tx, &request).await?;
             self.wake.notify_one();
         }
-        if event.position() <= self.watermark.restored_through() {
-            self.outbox.give_up(tx, event.event_id()).await?;
+        if event.position() <= self.app.watermark.restored_through() {
+            outbox.give_up(tx, event.event_id()).await?;
         }
         Ok(())
     }

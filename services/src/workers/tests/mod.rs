@@ -27,6 +27,7 @@ mod signed_out_many;
 mod signing_in;
 mod signing_out;
 mod sweeping;
+mod telling;
 mod undeleted_mails;
 mod workspaces;
 
