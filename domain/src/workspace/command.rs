@@ -29,7 +29,7 @@ pub enum WorkspaceCommand {
     /// Needs the right to manage members. The last owner stays one.
     ChangeRole { by: AccountId, member: AccountId, role: Role },
     /// Of another, or of oneself. Whoever is the last to leave a restricted workspace leaves it to be deleted
-    /// after a day.
+    /// after 30 days. While it is restricted, admins remove no admins.
     RemoveMember { by: AccountId, member: AccountId, now: DateTime<Utc> },
     /// The member's account has been erased. If it was the only owner, `heir` becomes owner: the first of
     /// [`LiveWorkspace::heirs`](super::LiveWorkspace::heirs) whose erasure is not requested, which the caller has
@@ -75,18 +75,22 @@ pub enum WorkspaceCommand {
     /// The member's account has ended these tokens: others, which were issued since, stay. Changes
     /// nothing where they are revoked already.
     RevokeTokensOf { member: AccountId, ended: Vec<ApiTokenId> },
-    /// `due` is the end of the grace: at most 30 days from `now`.
+    /// `due` is the end of the grace: at most 30 days from `now`. Refused within a day after two that were cancelled.
     RequestDeletion { by: AccountId, now: DateTime<Utc>, due: DateTime<Utc> },
-    /// The grace ends at `due` already.
+    /// The grace ends at `due` already; where others are left, in an hour at the earliest.
     HastenDeletion { by: Hastening, now: DateTime<Utc>, due: DateTime<Utc> },
     /// Refused from the end of the grace on.
     CancelDeletion { by: AccountId, now: DateTime<Utc> },
+    /// By an operator: the deletion is cancelled, and `owner` owns the workspace: a member, or whoever was one a day
+    /// before the request, as the caller has looked up (`role_before`).
+    Keep { owner: AccountId, role_before: Option<Role>, now: DateTime<Utc> },
     /// The account of its only member has been erased: the member's tokens and invitations are revoked, and the
-    /// workspace becomes due for deletion at once, if it is not being deleted yet.
+    /// workspace becomes due for deletion, if it is not being deleted yet: at once, or, where others have belonged to
+    /// it, after a day.
     Abandon { member: AccountId, now: DateTime<Utc> },
     /// Refused before the end of the grace. Changes nothing if it is deleted already.
     CompleteDeletion { now: DateTime<Utc> },
-    /// The erasure ledger holds a request that is missing from a restored log.
+    /// The erasure ledger holds a request that is missing from a restored log, or that was hastened since.
     RestoreDeletion { requested_at: DateTime<Utc>, due: DateTime<Utc> },
     /// The erasure ledger holds the deletion as completed, and a restore of the log brought the workspace back.
     RepeatDeletion { requested_at: DateTime<Utc> },
@@ -130,6 +134,7 @@ impl WorkspaceCommand {
                 | Self::WithdrawSuccession { .. }
                 | Self::HastenDeletion { .. }
                 | Self::CancelDeletion { .. }
+                | Self::Keep { .. }
                 | Self::Abandon { .. }
                 | Self::CompleteDeletion { .. }
                 | Self::RestoreDeletion { .. }

@@ -82,6 +82,11 @@ pub enum WorkspaceError {
     DeletionRequested,
     #[error("no deletion of this workspace has been requested: request it first")]
     DeletionNotRequested,
+    #[error(
+        "the deletion was requested and cancelled twice within a day: nothing is deleted now, and from {0} on it can be \
+         requested again"
+    )]
+    RequestedTooOften(DateTime<Utc>),
     #[error("the deletion can no longer be cancelled: its grace ended at {0}")]
     GraceOver(DateTime<Utc>),
     #[error("the deletion is not completed yet: its grace lasts until {0}")]

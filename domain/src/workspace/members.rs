@@ -1,13 +1,10 @@
 //! Who belongs to it, and as what.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::{LiveWorkspace, Right, Role, WorkspaceError, WorkspaceEvent};
 use crate::AccountId;
 use crate::privacy::Purpose;
-
-/// What nobody belongs to any more is kept so long, for whoever was removed from it a moment before.
-const DAY_OF_OTHERS: TimeDelta = TimeDelta::days(1);
 
 impl LiveWorkspace {
     pub(super) fn role(&self, account: AccountId) -> Result<Role, WorkspaceError> {
@@ -91,15 +88,19 @@ impl LiveWorkspace {
             leaving?;
         } else {
             let own = self.needs(by, Right::ManageMembers)?;
-            Self::disposes(own, leaving?)?;
+            let leaving = leaving?;
+            Self::disposes(own, leaving)?;
+            // Nobody stands above the admins who could undo it.
+            if leaving == Role::Admin && self.is_restricted() {
+                return Err(WorkspaceError::OwnersOnly);
+            }
         }
         if self.is_sole_owner(member) {
             return Err(WorkspaceError::LastOwner);
         }
         let mut events = self.removed(member);
         if self.is_restricted() && self.members.len() == 1 {
-            let due = now + DAY_OF_OTHERS;
-            events.push(WorkspaceEvent::DeletionRequested { requested_at: now, due });
+            events.push(Self::left_by_the_last(now));
         }
         Ok(events)
     }

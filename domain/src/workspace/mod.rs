@@ -19,6 +19,7 @@ mod tokens;
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,8 @@ pub struct LiveWorkspace {
     pub tokens: BTreeMap<ApiTokenId, ApiToken>,
     /// A deletion that was requested and not cancelled.
     pub deletion: Option<Deletion>,
+    /// When those were requested that were cancelled last: two at most, the earlier one first.
+    pub cancelled: Vec<DateTime<Utc>>,
 }
 
 impl Workspace {
@@ -85,7 +88,7 @@ impl Workspace {
 }
 
 impl AggregateRoot for Workspace {
-    const SNAPSHOT_VERSION: i16 = 5;
+    const SNAPSHOT_VERSION: i16 = 6;
 
     fn decide(&self, command: WorkspaceCommand) -> Result<Vec<WorkspaceEvent>, WorkspaceError> {
         match (self, command) {
@@ -138,6 +141,7 @@ impl Aggregate for Workspace {
                     invitations: BTreeMap::new(),
                     tokens: BTreeMap::new(),
                     deletion: None,
+                    cancelled: Vec::new(),
                 }));
             }
             (_, WorkspaceEvent::Deleted { .. }) => *self = Self::Ended,
@@ -203,6 +207,9 @@ impl LiveWorkspace {
             }
             WorkspaceCommand::HastenDeletion { by, now, due } => self.hasten_deletion(by, now, due),
             WorkspaceCommand::CancelDeletion { by, now } => self.cancel_deletion(by, now),
+            WorkspaceCommand::Keep { owner, role_before, now } => {
+                self.keep(owner, role_before, now)
+            }
             WorkspaceCommand::Abandon { member, now } => self.abandon(member, now),
             WorkspaceCommand::CompleteDeletion { now } => self.complete_deletion(now),
             WorkspaceCommand::RestoreDeletion { requested_at, due } => {
@@ -256,7 +263,11 @@ impl LiveWorkspace {
                     deletion.due = due;
                 }
             }
-            WorkspaceEvent::DeletionCancelled {} => self.deletion = None,
+            WorkspaceEvent::DeletionCancelled {} => {
+                self.cancelled.extend(self.deletion.take().map(|deletion| deletion.requested_at));
+                let too_many = self.cancelled.len().saturating_sub(deletion::CANCELLED_MAX);
+                self.cancelled.drain(..too_many);
+            }
             // That nobody owns it is seen from its members.
             WorkspaceEvent::Restricted {}
             | WorkspaceEvent::Created { .. }

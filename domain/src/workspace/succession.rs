@@ -77,6 +77,6 @@ impl LiveWorkspace {
     }
 }
 
-const fn owned_by(account: AccountId, from: Role) -> WorkspaceEvent {
+pub(super) const fn owned_by(account: AccountId, from: Role) -> WorkspaceEvent {
     WorkspaceEvent::RoleChanged { account, from, to: Role::Owner }
 }

@@ -152,59 +152,41 @@ fn it_is_taken_back_within_the_grace() {
         .then_expect_error(WorkspaceError::DeletionNotRequested);
 }
 
-/// Bob, who was that a day before the request of `requested_by`.
-fn bob(requested_by: Option<AccountId>, role_before: Option<Role>) -> Hastening {
-    Hastening::Owner { account: BOB, requested_by, role_before }
-}
-
 #[test]
-fn another_owner_or_an_operator_has_it_come_sooner() {
-    let hasten = |by| WorkspaceCommand::HastenDeletion { by, now: in_days(1), due: in_days(1) };
-    let given = |role| Workspaces::with(()).given([with_bob(role), vec![requested()]].concat());
-    let owned = Some(Role::Owner);
-    for by in [bob(Some(ADA), owned), Hastening::Operator] {
-        let due = in_days(1);
-        let hastened = vec![WorkspaceEvent::DeletionHastened { due }];
-        given(Role::Owner).when(hasten(by)).then_expect_events(hastened);
-    }
-
-    // Whoever requested it; one of whom nobody knows; and somebody who was made an owner for this.
-    for by in [bob(Some(BOB), owned), bob(None, owned), bob(Some(ADA), None)]
-        .into_iter()
-        .chain([bob(Some(ADA), Some(Role::Admin))])
-    {
-        given(Role::Owner).when(hasten(by)).then_expect_error(WorkspaceError::AnotherOwnerNeeded);
-    }
-    given(Role::Admin)
-        .when(hasten(bob(Some(ADA), owned)))
-        .then_expect_error(WorkspaceError::NeedsRight(Right::DeleteWorkspace));
+fn a_deletion_is_requested_and_cancelled_twice_in_a_day_at_most() {
+    let once = |hours| {
+        let requested_at = now() + TimeDelta::hours(hours);
+        let due = requested_at + TimeDelta::days(7);
+        let requested = WorkspaceEvent::DeletionRequested { requested_at, due };
+        vec![requested, WorkspaceEvent::DeletionCancelled {}]
+    };
+    let request =
+        |at| WorkspaceCommand::RequestDeletion { by: ADA, now: at, due: at + TimeDelta::days(7) };
+    let requested = |at| {
+        let due = at + TimeDelta::days(7);
+        vec![WorkspaceEvent::DeletionRequested { requested_at: at, due }]
+    };
+    let hour = |hours| now() + TimeDelta::hours(hours);
+    let one = [created(), once(0)].concat();
     Workspaces::with(())
-        .given(with_bob(Role::Owner))
-        .when(hasten(bob(Some(ADA), owned)))
-        .then_expect_error(WorkspaceError::DeletionNotRequested);
-}
-
-#[test]
-fn a_deletion_that_is_hastened_is_due_then_and_never_later() {
-    let hasten = |now, due| WorkspaceCommand::HastenDeletion { by: Hastening::Operator, now, due };
-    let hastened = WorkspaceEvent::DeletionHastened { due: in_days(2) };
-    let sooner = [given(), vec![hastened]].concat();
+        .given(one.clone())
+        .when(request(hour(1)))
+        .then_expect_events(requested(hour(1)));
+    let two = [one, once(1)].concat();
     Workspaces::with(())
-        .given(sooner.clone())
-        .when(WorkspaceCommand::CompleteDeletion { now: in_days(2) })
-        .then_expect_events(vec![WorkspaceEvent::Deleted { requested_at: now() }]);
+        .given(two.clone())
+        .when(request(hour(23)))
+        .then_expect_error(WorkspaceError::RequestedTooOften(hour(24)));
     Workspaces::with(())
-        .given(sooner.clone())
-        .when(hasten(in_days(1), in_days(2)))
-        .then_expect_error(WorkspaceError::NotSooner(in_days(2)));
+        .given(two.clone())
+        .when(request(hour(24)))
+        .then_expect_events(requested(hour(24)));
+    // The earliest is forgotten.
+    let three = [two, once(24)].concat();
     Workspaces::with(())
-        .given(sooner.clone())
-        .when(hasten(in_days(2), in_days(2)))
-        .then_expect_error(WorkspaceError::GraceOver(in_days(2)));
-    Workspaces::with(())
-        .given(sooner)
-        .when(WorkspaceCommand::CancelDeletion { by: ADA, now: in_days(2) })
-        .then_expect_error(WorkspaceError::GraceOver(in_days(2)));
+        .given(three)
+        .when(request(hour(24)))
+        .then_expect_error(WorkspaceError::RequestedTooOften(hour(25)));
 }
 
 #[test]
@@ -289,6 +271,10 @@ fn a_restore_brings_back_neither_a_deleted_workspace_nor_one_that_was_to_be() {
         .when(restore.clone())
         .then_expect_events(vec![requested()]);
     Workspaces::with(()).given(given()).when(restore).then_expect_events(vec![]);
+    let due = in_days(2);
+    let was_hastened = WorkspaceCommand::RestoreDeletion { requested_at: now(), due };
+    let hastened = vec![WorkspaceEvent::DeletionHastened { due }];
+    Workspaces::with(()).given(given()).when(was_hastened).then_expect_events(hastened);
     let repeat = WorkspaceCommand::RepeatDeletion { requested_at: now() };
     let deleted = WorkspaceEvent::Deleted { requested_at: now() };
     for before in [created(), given()] {

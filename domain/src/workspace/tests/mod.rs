@@ -1,5 +1,6 @@
 mod acting;
 mod deletion;
+mod hastening;
 mod invitations;
 mod members;
 mod succession;
@@ -73,6 +74,7 @@ fn live(members: usize) -> LiveWorkspace {
         invitations: std::collections::BTreeMap::new(),
         tokens: std::collections::BTreeMap::new(),
         deletion: None,
+        cancelled: Vec::new(),
     }
 }
 

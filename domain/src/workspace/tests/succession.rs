@@ -162,11 +162,48 @@ fn the_last_who_leaves_a_restricted_workspace_leaves_it_to_be_deleted() {
     let given = restricted(Role::Admin, Role::Viewer);
     then(&given, leave(BOB), Ok(vec![removed(BOB)]));
     let alone = [given, vec![removed(BOB)]].concat();
+    let due_in =
+        |days| WorkspaceEvent::DeletionRequested { requested_at: now(), due: in_days(days) };
+    then(&alone, leave(EVE), Ok(vec![removed(EVE), due_in(30)]));
+    let abandon = |member| WorkspaceCommand::Abandon { member, now: now() };
+    then(&alone, abandon(EVE), Ok(vec![due_in(1)]));
+    then(&created(), abandon(ADA), Ok(vec![due_in(0)]));
+}
+
+#[test]
+fn an_owner_who_has_removed_the_others_leaves_them_their_day() {
+    let alone = [with_bob(Role::Owner), vec![removed(BOB)]].concat();
+    let abandon = WorkspaceCommand::Abandon { member: ADA, now: now() };
     let requested = WorkspaceEvent::DeletionRequested { requested_at: now(), due: in_days(1) };
-    then(&alone, leave(EVE), Ok(vec![removed(EVE), requested]));
-    let abandon = WorkspaceCommand::Abandon { member: EVE, now: now() };
-    let at_once = WorkspaceEvent::DeletionRequested { requested_at: now(), due: now() };
-    then(&alone, abandon, Ok(vec![at_once]));
+    then(&alone, abandon, Ok(vec![requested]));
+}
+
+#[test]
+fn admins_of_a_restricted_workspace_do_not_remove_each_other() {
+    let removes = |member| WorkspaceCommand::RemoveMember { by: BOB, member, now: now() };
+    let given = restricted(Role::Admin, Role::Admin);
+    then(&given, removes(EVE), Err(WorkspaceError::OwnersOnly));
+    then(&given, removes(BOB), Ok(vec![removed(BOB)]));
+    let owned = [with_bob(Role::Admin), vec![joined(EVE, Role::Admin)]].concat();
+    then(&owned, removes(EVE), Ok(vec![removed(EVE)]));
+}
+
+#[test]
+fn an_operator_keeps_a_workspace_for_a_member_or_whoever_was_one_before() {
+    let keep = |owner, role_before, now| WorkspaceCommand::Keep { owner, role_before, now };
+    let cancelled = WorkspaceEvent::DeletionCancelled {};
+    let left = [with_bob(Role::Admin), vec![removed(BOB), requested()]].concat();
+    let rejoins = joined(BOB, Role::Owner);
+    let before = Some(Role::Admin);
+    then(&left, keep(BOB, before, now()), Ok(vec![rejoins, cancelled.clone()]));
+    then(&left, keep(EVE, None, now()), Err(WorkspaceError::NotAMember));
+    then(&left, keep(BOB, before, in_days(7)), Err(WorkspaceError::GraceOver(in_days(7))));
+    let there = [with_bob(Role::Admin), vec![requested()]].concat();
+    let raised = vec![owned(BOB, Role::Admin), cancelled.clone()];
+    then(&there, keep(BOB, None, now()), Ok(raised));
+    then(&there, keep(ADA, None, now()), Ok(vec![cancelled]));
+    let nothing = WorkspaceError::DeletionNotRequested;
+    then(&with_bob(Role::Admin), keep(BOB, None, now()), Err(nothing));
 }
 
 fn anybody() -> impl Strategy<Value = AccountId> {
@@ -190,6 +227,9 @@ fn any_command() -> impl Strategy<Value = WorkspaceCommand> {
         anybody().prop_map(request_of),
         anybody().prop_map(|by| WorkspaceCommand::CancelDeletion { by, now: in_days(1) }),
         anybody().prop_map(|member| WorkspaceCommand::Abandon { member, now: now() }),
+        (anybody(), proptest::option::of(any_role())).prop_map(|(owner, role_before)| {
+            WorkspaceCommand::Keep { owner, role_before, now: now() }
+        }),
     ]
 }
 
@@ -212,7 +252,11 @@ proptest! {
         for command in commands {
             for event in workspace.decide(command).unwrap_or_default() {
                 is_told |= event == WorkspaceEvent::Restricted {};
-                is_told &= !matches!(event, WorkspaceEvent::RoleChanged { to: Role::Owner, .. });
+                is_told &= !matches!(
+                    event,
+                    WorkspaceEvent::RoleChanged { to: Role::Owner, .. }
+                        | WorkspaceEvent::MemberJoined { role: Role::Owner, .. }
+                );
                 cqrs_es::Aggregate::apply(&mut workspace, event);
             }
             let live = workspace.live().unwrap();
