@@ -1,6 +1,7 @@
+-- $6: the kinds that this version knows; a newer node has put the others, and sends them.
 with due as (
   select mail_id from working.outbox
-  where state = 'queued' and next_at <= $3
+  where state = 'queued' and next_at <= $3 and kind = any ($6)
   order by next_at
   limit $5
   for update skip locked)

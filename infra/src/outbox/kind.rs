@@ -21,6 +21,9 @@ domain::named_enum! {
         ApiTokenIssued = "api_token_issued",
         RoleChanged = "role_changed",
         MemberRemoved = "member_removed",
+        OwnershipReceived = "ownership_received",
+        SuccessionAgreed = "succession_agreed",
+        WorkspaceOwned = "workspace_owned",
         WorkspaceRestricted = "workspace_restricted",
         WorkspaceDeletionRequested = "workspace_deletion_requested",
         WorkspaceDeletionHastened = "workspace_deletion_hastened",
@@ -30,21 +33,23 @@ domain::named_enum! {
 
 /// Of notices about one thing, for one person.
 pub(super) const NOTICES_A_DAY_MAX: i64 = 5;
+/// Of notices about all servers that a person looks after: nobody limits how many these are.
+const SERVER_NOTICES_A_DAY_MAX: i64 = 20;
 
 impl MailKind {
-    /// How many mails of this kind a person gets within a day that name the same thing, so that nobody fills
-    /// somebody's mailbox by doing and undoing it. `None`: what causes them is limited.
+    /// How many mails of this kind a person gets within a day, so that nobody fills somebody's mailbox by doing and
+    /// undoing it; one more comes at its end. `None`: what causes them is limited.
     pub const fn a_day_max(self) -> Option<i64> {
         match self {
-            Self::HostKeyMismatched
-            | Self::NewSignIn
+            Self::HostKeyMismatched => Some(SERVER_NOTICES_A_DAY_MAX),
+            Self::NewSignIn
             | Self::ApiTokenIssued
             | Self::RoleChanged
             | Self::MemberRemoved
-            | Self::WorkspaceRestricted
-            | Self::WorkspaceDeletionRequested
-            | Self::WorkspaceDeletionHastened
-            | Self::WorkspaceDeletionCancelled => Some(NOTICES_A_DAY_MAX),
+            | Self::OwnershipReceived
+            | Self::SuccessionAgreed
+            | Self::WorkspaceOwned
+            | Self::WorkspaceRestricted => Some(NOTICES_A_DAY_MAX),
             Self::Verification
             | Self::EmailChange
             | Self::EmailChangeRequested
@@ -53,8 +58,16 @@ impl MailKind {
             | Self::PasswordChanged
             | Self::ErasureRequested
             | Self::ErasureCancelled
+            | Self::WorkspaceDeletionRequested
+            | Self::WorkspaceDeletionHastened
+            | Self::WorkspaceDeletionCancelled
             | Self::Invitation => None,
         }
+    }
+
+    /// Whether [`Self::a_day_max`] counts only mails that name the same thing.
+    pub(super) const fn is_counted_by_reference(self) -> bool {
+        !matches!(self, Self::HostKeyMismatched)
     }
 }
 
@@ -96,6 +109,9 @@ impl MailReference {
             MailKind::ApiTokenIssued
             | MailKind::RoleChanged
             | MailKind::MemberRemoved
+            | MailKind::OwnershipReceived
+            | MailKind::SuccessionAgreed
+            | MailKind::WorkspaceOwned
             | MailKind::WorkspaceRestricted
             | MailKind::WorkspaceDeletionRequested
             | MailKind::WorkspaceDeletionHastened

@@ -12,6 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::privacy::Sealed;
 use domain::{EventId, SubjectId, TenantId};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 pub use kind::{MailKind, MailReference};
@@ -114,7 +115,8 @@ impl Outbox {
     }
 
     /// Queues a mail in the reader's transaction. `false`: there is a mail of this cause and kind to
-    /// the subject already, or so many as [`MailKind::a_day_max`] says, or the subject is erased.
+    /// the subject already, or the subject is erased. Of more than [`MailKind::a_day_max`] says, the last one is
+    /// sent, once a day has passed since the first.
     pub async fn put(&self, tx: &Transaction<'_>, request: &MailRequest) -> Result<bool, PgError> {
         let kind = request.kind.as_str();
         let to = request.subject.0.as_bytes();
@@ -135,6 +137,7 @@ impl Outbox {
                     &request.until,
                     &now,
                     &request.kind.a_day_max(),
+                    &request.kind.is_counted_by_reference(),
                 ],
             )
             .await?;
@@ -150,7 +153,9 @@ impl Outbox {
         limit: i64,
     ) -> Result<Vec<ClaimedMail>, PgError> {
         let (now, lease) = (self.clock.now(), lease_of(via).as_secs_f64());
-        let rows = query(&self.pool, CLAIM, &[&node, &via.as_str(), &now, &lease, &limit]).await?;
+        let kinds: Vec<&str> = MailKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        let values: [&(dyn ToSql + Sync); 6] = [&node, &via.as_str(), &now, &lease, &limit, &kinds];
+        let rows = query(&self.pool, CLAIM, &values).await?;
         rows.iter().map(|row| claimed(row, node)).collect()
     }
 

@@ -1,6 +1,7 @@
-use domain::{ProofId, SealedId, WorkspaceId};
+mod bounded;
 
-use super::kind::NOTICES_A_DAY_MAX;
+use domain::{ProofId, SealedId};
+
 use super::*;
 use crate::ids::Ids;
 use crate::postgres::{ConnectOptions, connect};
@@ -86,38 +87,6 @@ async fn a_cause_has_one_mail_of_a_kind() {
     let back = claimed.iter().find(|one| one.request.kind == request.kind).unwrap();
     assert_eq!(format!("{:?}", back.request), format!("{request:?}"));
     assert_eq!(back.request.address, request.address);
-}
-
-#[tokio::test]
-async fn nobody_gets_more_than_a_few_notices_of_a_kind_about_one_thing_within_a_day() {
-    let given = given().await;
-    let kind = MailKind::RoleChanged;
-    let of = |workspace| Some(MailReference::Workspace(WorkspaceId(Uuid::from_u128(workspace))));
-    let notice = MailRequest { kind, reference: of(7), ..request() };
-    let another = |request: &MailRequest| {
-        let cause = EventId(Ids::system().uuid());
-        MailRequest { cause, ..request.clone() }
-    };
-    for _ in 0..NOTICES_A_DAY_MAX {
-        assert!(given.put(&another(&notice)).await);
-    }
-
-    assert!(!given.put(&another(&notice)).await);
-
-    // Another kind, another workspace, and somebody else have their own number; nothing hides behind it.
-    let removed = MailRequest { kind: MailKind::MemberRemoved, ..another(&notice) };
-    let elsewhere = MailRequest { reference: of(8), ..another(&notice) };
-    let sign_in = MailRequest { kind: MailKind::NewSignIn, reference: None, ..another(&notice) };
-    let to_another = MailRequest { kind, reference: of(7), ..request() };
-    for other in [removed, elsewhere, sign_in.clone(), to_another] {
-        assert!(given.put(&other).await, "{other:?}");
-    }
-    for _ in 1..NOTICES_A_DAY_MAX {
-        assert!(given.put(&another(&sign_in)).await);
-    }
-    assert!(!given.put(&another(&sign_in)).await, "what names nothing is counted as well");
-    given.clock.advance(TimeDelta::days(1));
-    assert!(given.put(&another(&notice)).await);
 }
 
 #[tokio::test]
