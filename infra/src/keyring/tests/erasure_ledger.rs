@@ -69,16 +69,18 @@ async fn an_erasure_that_is_hastened_is_due_earlier_and_never_later() {
     node.ledger.request(SubjectKind::Workspace, ada, week(), [1; 32]).await.unwrap();
     let sooner = noon() + TimeDelta::days(1);
 
-    node.ledger.hasten(ada, week() + TimeDelta::days(1)).await.unwrap();
+    node.ledger.hasten(ada, week() + TimeDelta::days(1), noon()).await.unwrap();
     assert_eq!(due().await, week());
+    node.ledger.hasten(ada, sooner, noon() - TimeDelta::seconds(1)).await.unwrap();
+    assert_eq!(due().await, week(), "it was of an earlier request");
     for _ in 0..2 {
-        node.ledger.hasten(ada, sooner).await.unwrap();
+        node.ledger.hasten(ada, sooner, noon()).await.unwrap();
         assert_eq!(due().await, sooner);
     }
 
     assert_eq!(node.ledger.due(sooner, 10, 0).await.unwrap().len(), 1);
     node.ledger.advance(ada, ErasureStage::Fenced { position: 1 }).await.unwrap();
-    node.ledger.hasten(ada, noon()).await.unwrap();
+    node.ledger.hasten(ada, noon(), noon()).await.unwrap();
     assert_eq!(due().await, sooner, "it has begun");
 }
 

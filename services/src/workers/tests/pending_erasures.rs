@@ -301,3 +301,31 @@ async fn a_deletion_whose_new_end_the_api_did_not_record_comes_as_early_as_the_l
     erase_due(app.clone()).await.unwrap();
     assert!(in_ledger().await.state >= ErasureState::Fenced);
 }
+
+/// The backup from which the log was restored has the request, and was made before it was hastened.
+#[tokio::test]
+async fn a_restored_deletion_is_hastened_again() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = register(&app, "ada@example.org").await.account;
+    let workspace = WorkspaceId(app.ids.uuid());
+    let name = Personal::Clear(Label::parse("Engines").unwrap());
+    let now = app.clock.now();
+    let (due, sooner) = (now + TimeDelta::days(7), now + TimeDelta::days(1));
+    for command in [
+        WorkspaceCommand::Create { name, owner: ada },
+        WorkspaceCommand::RequestDeletion { by: ada, now, due },
+    ] {
+        let request = Request::new(workspace.into(), CommandId(app.ids.uuid()));
+        let steps = [Step::new::<Workspace>(workspace.0, command)];
+        app.executor.execute(&request, &steps).await.unwrap();
+    }
+    react(&app, &Eraser::new(&app, &Arc::default())).await.unwrap();
+    app.keyring.ledger.hasten(workspace.into(), sooner, now).await.unwrap();
+
+    assert_eq!(replay_ledger(&app).await.unwrap(), 1);
+
+    let loaded = app.executor.load::<Workspace>(workspace.into(), workspace.0).await.unwrap();
+    assert_eq!(loaded.state.live().unwrap().deletion.unwrap().due, sooner);
+    assert_eq!(replay_ledger(&app).await.unwrap(), 0);
+}
