@@ -28,6 +28,9 @@ pub(super) const fn link_of(kind: MailKind) -> Option<(LinkPurpose, &'static str
         | MailKind::ApiTokenIssued
         | MailKind::RoleChanged
         | MailKind::MemberRemoved
+        | MailKind::OwnershipReceived
+        | MailKind::SuccessionAgreed
+        | MailKind::WorkspaceOwned
         | MailKind::WorkspaceRestricted
         | MailKind::WorkspaceDeletionRequested
         | MailKind::WorkspaceDeletionHastened
@@ -142,6 +145,29 @@ pub(super) fn text(kind: MailKind, link: &str, until: Option<DateTime<Utc>>) -> 
                  If you did not leave it yourself, one of its owners or admins has removed you."
             ),
         ),
+        MailKind::OwnershipReceived => (
+            "You own a workspace",
+            format!(
+                "you are an owner of the workspace {link} now: an owner made you one, you have agreed to inherit \
+                 it, or we have appointed you.\n\n\
+                 If you do not want to be one, make somebody else an owner and leave it."
+            ),
+        ),
+        MailKind::SuccessionAgreed => (
+            "Somebody has agreed to inherit a workspace",
+            format!(
+                "an admin of the workspace {link} has agreed to own it once its last owner is gone.\n\n\
+                 If that should not be, change their role or remove them: then they do not inherit it."
+            ),
+        ),
+        MailKind::WorkspaceOwned => (
+            "A workspace has another owner",
+            format!(
+                "the workspace {link} had no owner any more, or its last one goes, and one of its members owns it \
+                 now: an admin who has agreed to it, or whom we have appointed. Its list of members says who.\n\n\
+                 If that should not be, write to us, and save what you need."
+            ),
+        ),
         MailKind::WorkspaceRestricted => (
             "A workspace has no owner any more",
             format!(
@@ -154,9 +180,10 @@ pub(super) fn text(kind: MailKind, link: &str, until: Option<DateTime<Utc>>) -> 
         MailKind::WorkspaceDeletionRequested => (
             "A workspace will be deleted",
             format!(
-                "an owner asked us to delete the workspace {link}, with everything in it. It is deleted \
-                 for good on {until}.\n\n\
-                 Save what you need until then. An owner can cancel the deletion until then."
+                "the workspace {link}, to which you belong or have belonged lately, will be deleted with \
+                 everything in it: an owner asked us to, or nobody is left. It is deleted for good on {until}.\n\n\
+                 Save what you need until then. An owner can cancel the deletion until then; where there is none \
+                 whom you can ask, write to us."
             ),
         ),
         MailKind::WorkspaceDeletionHastened => (

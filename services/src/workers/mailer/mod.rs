@@ -64,6 +64,7 @@ impl Worker for Mailer {
             "workspace.role_changed",
             "workspace.member_removed",
             "workspace.api_token_issued",
+            "workspace.succession_agreed",
             "workspace.restricted",
             "workspace.deletion_requested",
             "workspace.deletion_hastened",

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use domain::AccountId;
 use domain::privacy::{LoginIp, LoginUserAgent, UserAgent, sealed_bytes};
+use infra::keyring::KeyringError;
 use infra::log::{Feed, FeedError, Recorded, WorkerError};
 use infra::outbox::{MailKind, MailRequest};
 use infra::postgres::PgError;
@@ -28,7 +29,7 @@ pub(super) async fn request(
     app: &App,
     event: &Recorded,
 ) -> Result<Option<MailRequest>, WorkerError> {
-    if !is_new(app, event).await? {
+    if !members::is_verified(&app.executor, event).await? || !is_new(app, event).await? {
         return Ok(None);
     }
     members::of_account(&app.executor, event, MailKind::NewSignIn).await
@@ -38,8 +39,15 @@ async fn is_new(app: &App, event: &Recorded) -> Result<bool, WorkerError> {
     let client = app.pool.get().await.map_err(PgError::from)?;
     let of = (event.stream_id(), TYPES);
     let before = Feed::newest_of(&client, of, event.position(), LOOKED_AT).await;
-    let before = before.map_err(unavailable)?;
     drop(client);
+    let before = match before {
+        // What cannot be read is not known to be new; and it keeps no other mail waiting.
+        Err(error @ FeedError::Damaged(_)) => {
+            tracing::warn!(account = %event.stream_id(), %error, "whether a sign-in is from somewhere new is not known");
+            return Ok(false);
+        }
+        before => before.map_err(unavailable)?,
+    };
     if before.is_empty() {
         return Ok(false);
     }
@@ -70,7 +78,7 @@ async fn place(app: &App, event: &Recorded) -> Result<Option<Place>, WorkerError
 fn known<T>(field: Result<Option<T>, UnknownField>) -> Result<Option<T>, WorkerError> {
     match field {
         Ok(value) => Ok(value),
-        Err(UnknownField::Damaged) => Ok(None),
+        Err(UnknownField::Damaged | UnknownField::Unavailable(KeyringError::Damaged)) => Ok(None),
         Err(UnknownField::Unavailable(error)) => Err(WorkerError::Unavailable(error.to_string())),
     }
 }

@@ -97,6 +97,9 @@ async fn compose(app: &App, mail: &ClaimedMail) -> Result<Letter, ComposeError> 
         | MailKind::ApiTokenIssued
         | MailKind::RoleChanged
         | MailKind::MemberRemoved
+        | MailKind::OwnershipReceived
+        | MailKind::SuccessionAgreed
+        | MailKind::WorkspaceOwned
         | MailKind::WorkspaceRestricted
         | MailKind::WorkspaceDeletionRequested
         | MailKind::WorkspaceDeletionHastened

@@ -122,6 +122,67 @@ async fn all_who_are_left_are_told_that_nobody_owns_the_workspace() {
     assert_eq!(mailed(&app).await, expected.concat());
 }
 
+#[tokio::test]
+async fn all_members_are_told_who_agreed_and_who_owns_it_without_an_owner_having_said_so() {
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = verified(&app, "ada@example.org").await;
+    let bob = verified(&app, "bob@example.org").await;
+    let eve = verified(&app, "eve@example.org").await;
+    let workspace = WorkspaceId(app.ids.uuid());
+    let name = Personal::Clear(Label::parse("Engines").unwrap());
+    order(&app, workspace, WorkspaceCommand::Create { name, owner: ada }).await;
+    for (member, role) in [(bob, Role::Admin), (eve, Role::Viewer)] {
+        joins(&app, (workspace, ada), member, role).await;
+    }
+    harness.clock.advance(TimeDelta::seconds(1));
+    order(&app, workspace, WorkspaceCommand::AgreeSuccession { by: bob }).await;
+    let mut expected = notices("succession_agreed", &[ada]);
+    assert_eq!(mailed(&app).await, expected);
+
+    harness.clock.advance(TimeDelta::seconds(1));
+    let erased = WorkspaceCommand::RemoveErasedMember { member: ada, heir: Some(bob) };
+    order(&app, workspace, erased).await;
+
+    expected.extend(notices("member_removed", &[ada]));
+    expected.extend(notices("ownership_received", &[bob]));
+    expected.extend(notices("workspace_owned", &[ada, eve]));
+    assert_eq!(mailed(&app).await, expected);
+    // An owner who makes somebody an owner.
+    harness.clock.advance(TimeDelta::seconds(1));
+    let raises = WorkspaceCommand::ChangeRole { by: bob, member: eve, role: Role::Owner };
+    let request = Request::new(workspace.into(), CommandId(app.ids.uuid()));
+    let request = Request { actor: Some(bob.into()), ..request };
+    let steps = [Step::new::<Workspace>(workspace.0, raises)];
+    app.executor.execute(&request, &steps).await.unwrap();
+    expected.extend(notices("ownership_received", &[eve]));
+    assert_eq!(mailed(&app).await, expected);
+}
+
+#[tokio::test]
+async fn whoever_is_removed_at_once_is_told_of_a_deletion_that_is_over_when_the_mailer_comes_to_it()
+{
+    let harness = Harness::new().await;
+    let app = harness.node().await;
+    let ada = verified(&app, "ada@example.org").await;
+    let bob = verified(&app, "bob@example.org").await;
+    let workspace = WorkspaceId(app.ids.uuid());
+    let name = Personal::Clear(Label::parse("Engines").unwrap());
+    order(&app, workspace, WorkspaceCommand::Create { name, owner: ada }).await;
+    joins(&app, (workspace, ada), bob, Role::Viewer).await;
+    let (by, now) = (ada, app.clock.now());
+    let due = now + TimeDelta::days(1);
+    order(&app, workspace, WorkspaceCommand::RequestDeletion { by, now, due }).await;
+    order(&app, workspace, WorkspaceCommand::RemoveMember { by, member: bob, now }).await;
+    order(&app, workspace, WorkspaceCommand::CompleteDeletion { now: due }).await;
+
+    let told = mailed(&app).await;
+
+    let mut expected = notices("member_removed", &[bob]);
+    expected.extend(notices("workspace_deletion_requested", &[ada, bob]));
+    assert_eq!(told, expected);
+}
+
 /// With the right password, from there.
 async fn signs_in(app: &App, account: AccountId, ip: &str, browser: &str) {
     let known = app.executor.load::<Account>(account.into(), account.0).await.unwrap();
@@ -165,7 +226,7 @@ async fn whoever_signs_in_from_somewhere_new_is_mailed_and_the_first_time_nobody
     for n in 0..9 {
         signs_in(&app, ada, &format!("203.0.{n}.7"), "a thief's browser").await;
     }
-    assert_eq!(mailed(&app).await.len(), 5, "so many in a day");
+    assert_eq!(mailed(&app).await.len(), 6, "so many in a day, and the last one at its end");
     app.keyring.eraser.erase_subject(ada.into()).await.unwrap();
     send_due(app.clone()).await.unwrap();
     let to_ada = harness.mails().iter().any(|mail| mail.contains("ada@example.org"));
