@@ -5,6 +5,7 @@ mod attempt;
 mod attempts;
 mod events;
 mod inputs;
+mod old;
 mod resumed;
 mod start_failure;
 mod sweep;
@@ -26,6 +27,7 @@ use infra::run_queue::{NewTask, RunQueue};
 pub(super) use attempts::Attempts;
 #[cfg(test)]
 pub(super) use inputs::RunInputs;
+use old::cancel_old;
 pub(super) use resumed::resume_forgotten;
 pub(super) use sweep::SecretsSweep;
 
@@ -115,15 +117,18 @@ impl RunDispatcher {
         Ok(())
     }
 
-    /// Of a deletion that is requested again since, a node sets aside again what it claims.
+    /// Of a deletion that is requested again since, a node sets aside again what it claims. A workspace may have been
+    /// without an owner for months: nobody expects what was requested then to begin any more.
     async fn resume(&self, event: &Recorded) -> Result<(), WorkerError> {
+        let workspace = WorkspaceId(event.stream_id());
         let decoded: WorkspaceEvent = event.decode()?;
-        if let WorkspaceEvent::DeletionCancelled {}
-        | WorkspaceEvent::RoleChanged { to: Role::Owner, .. } = decoded
-        {
-            self.queue.resume(WorkspaceId(event.stream_id())).await?;
-            self.wake.notify_one();
+        if let WorkspaceEvent::RoleChanged { account, to: Role::Owner, .. } = decoded {
+            cancel_old(&self.queue, &self.executor, event, account).await?;
+        } else if decoded != (WorkspaceEvent::DeletionCancelled {}) {
+            return Ok(());
         }
+        self.queue.resume(workspace).await?;
+        self.wake.notify_one();
         Ok(())
     }
 

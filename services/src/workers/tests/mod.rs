@@ -20,6 +20,7 @@ mod pending_erasures;
 mod preparing;
 mod refused;
 mod restoring;
+mod resumed_runs;
 mod seating;
 mod server_keys;
 mod signed_out;
