@@ -116,7 +116,8 @@ impl Limits {
         let Limit { slots, quota } = &self.failed_sign_in;
         slots.give_back(email, *quota);
         let Limit { slots, quota } = &self.known_network;
-        // It may be known already.
+        // It may be known already, and is then known for as long again.
+        slots.give_back((network(from), email), *quota);
         let _ = slots.take((network(from), email), *quota, (self.now)());
     }
 

@@ -126,6 +126,22 @@ fn whoever_signed_in_from_a_network_is_not_locked_out_there_by_others() {
 }
 
 #[test]
+fn a_network_is_known_for_30_days_after_the_last_sign_in() {
+    let clock = Time::default();
+    let limits = clock.limits();
+    for day in [0, 29] {
+        clock.advance(Duration::from_hours(day * 24));
+        assert!(limits.sign_in(ip(1), "ada@home.example").is_ok());
+        limits.signed_in(ip(1), "ada@home.example");
+    }
+    clock.advance(Duration::from_hours(29 * 24));
+    let others = (2..100).filter(|other| limits.sign_in(ip(*other), "ada@home.example").is_ok());
+    assert_eq!(others.count(), 20);
+
+    assert!(limits.sign_in(ip(1), "ada@home.example").is_ok(), "on day 58");
+}
+
+#[test]
 fn a_site_that_uses_all_its_networks_drains_nobody_elses() {
     let limits = Time::default().limits();
     let of_site = |site: u128, network: u128| {
