@@ -114,7 +114,12 @@ impl Workspace {
     fn fold(&mut self, event: &Recorded) -> Result<(), Poison> {
         match event.event_type() {
             "workspace.renamed" => self.name = name(event)?,
-            "workspace.member_joined" => self.members += 1,
+            "workspace.member_joined" => {
+                self.members += 1;
+                if let WorkspaceEvent::MemberJoined { role: Role::Owner, .. } = decode(event)? {
+                    self.restricted_since = None;
+                }
+            }
             "workspace.member_removed" => self.members -= 1,
             "workspace.deletion_requested" | "workspace.deletion_hastened" => {
                 if let WorkspaceEvent::DeletionRequested { due, .. }
@@ -168,18 +173,17 @@ pub async fn restricted(
     rows.iter().map(read).collect()
 }
 
-/// How many of them there are; at most 10,000 are counted.
+/// How many of them there are; at most 10,000 are counted. `None`: no reader has made the table yet.
 ///
 /// # Errors
 /// The database does not answer.
-pub async fn count_restricted(pool: &Pool) -> Result<i64, PgError> {
+pub async fn count_restricted(pool: &Pool) -> Result<Option<i64>, PgError> {
     let client = pool.get().await?;
     let count = match client.prepare_cached(COUNT_RESTRICTED).await {
-        // No reader has made the table yet.
-        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(0),
+        Err(error) if error.code() == Some(&SqlState::UNDEFINED_TABLE) => return Ok(None),
         count => count?,
     };
-    Ok(client.query_one(&count, &[]).await?.try_get(0)?)
+    Ok(Some(client.query_one(&count, &[]).await?.try_get(0)?))
 }
 
 #[cfg(test)]
