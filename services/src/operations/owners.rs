@@ -92,7 +92,8 @@ pub(crate) async fn first_heir(
     Ok(None)
 }
 
-fn stays(account: AccountId) -> Guard {
+/// The erasure of the account is not requested.
+pub(crate) fn stays(account: AccountId) -> Guard {
     Guard::new::<Account>(account.into(), account.0, AccountCommand::Remain)
 }
 

@@ -135,6 +135,7 @@ impl From<WorkspaceError> for Problem {
             | WorkspaceError::OwnsAlready
             | WorkspaceError::NotAnHeir
             | WorkspaceError::NotSooner(_)
+            | WorkspaceError::RequestedTooOften(_)
             | WorkspaceError::GraceOver(_)
             | WorkspaceError::GraceNotOver(_) => ProblemKind::Refused,
         };

@@ -28,7 +28,8 @@ pub fn routes(routes: &mut Routes) {
     routes
         .add(__path_list, list)
         .add(__path_appoint_owner, appoint_owner)
-        .add(__path_hasten, hasten);
+        .add(__path_hasten, hasten)
+        .add(__path_keep, keep);
 }
 
 #[derive(Serialize, ToSchema)]
@@ -75,7 +76,7 @@ async fn list(
 
 #[derive(ToSchema)]
 pub struct AppointOwnerRequest {
-    /// A member of the workspace.
+    /// Who owns it then.
     #[schema(value_type = Uuid)]
     account_id: AccountId,
 }
@@ -115,6 +116,31 @@ async fn appoint_owner(
     let (step, stays) = appoint(workspace, account_id);
     request.guards.push(stays);
     Ok(done(&api.app.executor.execute(&request, &[step]).await?))
+}
+
+/// Cancels the deletion of a workspace, and makes the account its owner: one of its members, or of those who were
+/// removed from it since a day before the request.
+#[utoipa::path(
+    post, path = "/v1/admin/workspaces/{workspace_id}/deletion/cancel", tag = "operators",
+    request_body = AppointOwnerRequest, security(("operator" = [])),
+    params(("workspace_id" = Uuid, Path), IdempotencyKey),
+    responses((status = 204, headers(("Lethe-Position" = i64))),
+        (status = 404, description = "There is no such workspace, or member of it",
+            body = ProblemView),
+        (status = 409, description = "None was requested, or it is over", body = ProblemView)),
+)]
+async fn keep(
+    api: ApiData,
+    operator: Operator,
+    caller: Caller,
+    workspace: web::Path<String>,
+    body: Body<AppointOwnerRequest>,
+) -> Result<HttpResponse, Problem> {
+    operator.needs(Scope::Admin)?;
+    let (AppointOwnerRequest { account_id }, bytes) = body.read()?;
+    let workspace = read(&workspace)?;
+    let request = operator.request(Scope::Admin, workspace.into(), (&caller, bytes));
+    Ok(done(&hasten_deletion::keep(&api.app, workspace, account_id, request).await?))
 }
 
 /// Has the deletion of a workspace come at once, or as soon as the settings allow, on behalf of its members.

@@ -15,7 +15,7 @@ use crate::api::auth::path_resources::PathWorkspace;
 use crate::api::auth::step_up::{PasswordRequest, step_up};
 use crate::api::http::answer::{done, shown};
 use crate::api::http::body::Body;
-use crate::api::http::precondition::{IfMatch, etag};
+use crate::api::http::precondition::{IfMatch, MustMatch, etag};
 use crate::api::http::problem::{Problem, ProblemView};
 use crate::api::http::routes::Routes;
 
@@ -63,7 +63,7 @@ async fn show(member: Member, workspace: PathWorkspace) -> Result<HttpResponse, 
 #[utoipa::path(
     put, path = "/v1/workspaces/{workspace_id}/succession", tag = "workspaces",
     request_body = PasswordRequest, security(("session" = [])),
-    params(("workspace_id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
+    params(("workspace_id" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 200, body = Succession,
             headers(("ETag" = String), ("Lethe-Position" = i64))),
         (status = 409, description = "The caller owns it already", body = ProblemView)),
@@ -72,7 +72,7 @@ async fn agree(
     api: ApiData,
     member: Member,
     caller: Caller,
-    matches: IfMatch,
+    matches: MustMatch,
     body: Body<PasswordRequest>,
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
@@ -80,7 +80,7 @@ async fn agree(
     let mut request = member.request(&caller, bytes);
     step_up(&api, &mut request, member.account, &password).await?;
     let agrees = WorkspaceCommand::AgreeSuccession { by: member.account };
-    let step = matches.on(Step::new::<Workspace>(member.workspace.0, agrees))?;
+    let step = matches.0.on(Step::new::<Workspace>(member.workspace.0, agrees))?;
     let receipt = api.app.executor.execute(&request, &[step]).await?;
     let now = PathWorkspace::load(&api, member.workspace).await?;
     Ok(shown(StatusCode::OK, &receipt, now.version, view(&now)?))

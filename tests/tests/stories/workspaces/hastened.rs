@@ -1,5 +1,6 @@
 //! A deletion comes sooner only with another owner, or an operator.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Method;
 use serde_json::json;
 use tests::{Answer, Client, Harness, Person, problem, until};
@@ -58,9 +59,20 @@ async fn another_owner_has_a_deletion_come_at_once_and_nobody_alone_does() {
     let hastened = hasten(&harness, &bob, "bob").await.expect(202);
 
     assert_eq!(hastened.field("/requester_id"), shown.field("/requester_id"));
-    assert!(hastened.field("/due_at") < shown.field("/due_at"));
+    assert!(in_an_hour(&hastened), "others are left: {}", hastened.text());
+    // Nobody is left but those who want it.
+    for (by, account) in [(&dan, dan.account().await), (&admin, admin.account().await)] {
+        by.delete(&harness.at(&format!("members/{account}"))).await.expect(204);
+    }
+    hasten(&harness, &bob, "bob").await.expect(202);
     is_deleted(&harness, &requested).await;
-    assert_eq!(harness.events("workspace.deletion_hastened").await.len(), 1);
+    assert_eq!(harness.events("workspace.deletion_hastened").await.len(), 2);
+}
+
+fn in_an_hour(deletion: &Answer) -> bool {
+    let due: DateTime<Utc> = deletion.field("/due_at").parse().unwrap();
+    let left = due - Utc::now();
+    left > TimeDelta::minutes(50) && left <= TimeDelta::hours(1)
 }
 
 #[tokio::test]
@@ -70,11 +82,51 @@ async fn an_operator_has_a_deletion_come_at_once() {
     let operator = harness.operator().await;
     let path = format!("/v1/admin/workspaces/{}/deletion/hasten", harness.workspace_id());
     assert_eq!(problem(&operator.post(&path, json!({})).await, 409), "refused");
-    let requested = request_deletion(&harness).await;
+    request_deletion(&harness).await;
 
     operator.post(&path, json!({})).await.expect(202);
 
-    is_deleted(&harness, &requested).await;
+    let shown = harness.ada.get(&harness.at("deletion")).await.expect(200);
+    assert!(in_an_hour(&shown), "somebody else is left: {}", shown.text());
+    let keyring = harness.installation.keyring().await;
+    let entered = "select due < now() + interval '1 hour' from keyring.erasures
+        where kind = 'workspace' and state = 'requested'";
+    assert!(keyring.query_one(entered, &[]).await.unwrap().get::<_, bool>(0));
+}
+
+#[tokio::test]
+async fn an_operator_keeps_a_workspace_for_whoever_was_removed_just_before() {
+    let harness = Harness::new().await;
+    let (bob, eve) = (harness.member("bob", "admin").await, harness.member("eve", "admin").await);
+    two_days_pass(&harness).await;
+    let (bob_id, eve_id) = (bob.account().await, eve.account().await);
+    harness.ada.delete(&harness.at(&format!("members/{bob_id}"))).await.expect(204);
+    let operator = harness.operator().await;
+    let path = format!("/v1/admin/workspaces/{}/deletion/cancel", harness.workspace_id());
+    let keep = async |account: &str| operator.post(&path, json!({ "account_id": account })).await;
+    assert_eq!(problem(&keep(&bob_id).await, 409), "refused");
+    request_deletion(&harness).await;
+    let mailbox = harness.installation.mailbox();
+    until("he hears of it all the same", async || {
+        let mails = mailbox.mails(&Person::named("bob").email);
+        mails.iter().any(|mail| mail.subject == "A workspace will be deleted").then_some(())
+    })
+    .await;
+    let nobody = "00000000-0000-7000-8000-000000000000";
+    keep(nobody).await.expect(404);
+
+    keep(&bob_id).await.expect(204);
+
+    assert_eq!(bob.get(&harness.path).await.expect(200).field("/role"), "owner");
+    harness.ada.get(&harness.at("deletion")).await.expect(404);
+    let keyring = harness.installation.keyring().await;
+    let left = "select count(*) from keyring.erasures where state <> 'cancelled'";
+    assert_eq!(keyring.query_one(left, &[]).await.unwrap().get::<_, i64>(0), 0);
+
+    request_deletion(&harness).await;
+    let (installation, id) = (&harness.installation, harness.workspace_id());
+    done(installation, &["workspace", "keep", id, &eve_id]).await;
+    assert_eq!(eve.get(&harness.path).await.expect(200).field("/role"), "owner");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ fn password(name: &str) -> Value {
 }
 
 async fn agree(harness: &Harness, by: &Client, name: &str) -> Answer {
-    by.call(Method::PUT, &harness.at("succession")).json(password(name)).send().await
+    by.put(&harness.at("succession"), "*", password(name)).await
 }
 
 /// Requests the erasure, with the grace in days.
@@ -111,8 +111,8 @@ async fn an_admin_who_has_agreed_inherits_and_the_erasure_is_not_refused() {
     is_listed(&bob).await;
     is_listed(&eve).await;
     assert_eq!(problem(&leave(&harness.ada, "ada", 0, false).await, 409), "owns-workspaces");
-    let wrong = bob.call(Method::PUT, &harness.at("succession")).json(password("eve"));
-    assert_eq!(problem(&wrong.send().await, 403), "password-wrong");
+    let wrong = bob.put(&harness.at("succession"), "*", password("eve")).await;
+    assert_eq!(problem(&wrong, 403), "password-wrong");
     assert_eq!(problem(&agree(&harness, &eve, "eve").await, 403), "forbidden");
     assert_eq!(problem(&agree(&harness, &harness.ada, "ada").await, 409), "refused");
 
@@ -172,7 +172,7 @@ async fn a_token_of_a_restricted_workspace_reads_and_begins_nothing() {
 }
 
 #[tokio::test]
-async fn the_last_who_leaves_a_restricted_workspace_leaves_it_to_be_deleted_after_a_day() {
+async fn the_last_who_leaves_a_restricted_workspace_leaves_it_to_be_deleted_after_30_days() {
     let harness = Harness::new().await;
     let bob = harness.member("bob", "admin").await;
     let eve = harness.member("eve", "viewer").await;
@@ -188,7 +188,7 @@ async fn the_last_who_leaves_a_restricted_workspace_leaves_it_to_be_deleted_afte
     eve.get(&harness.path).await.expect(404);
     assert_eq!(harness.events("workspace.deletion_requested").await.len(), 1);
     let keyring = harness.installation.keyring().await;
-    let entered = "select due > now() + interval '23 hours' from keyring.erasures
+    let entered = "select due > now() + interval '29 days' from keyring.erasures
         where kind = 'workspace' and state = 'requested'";
     until("the ledger has it", async || {
         keyring.query_opt(entered, &[]).await.unwrap().map(|row| assert!(row.get::<_, bool>(0)))
@@ -219,5 +219,8 @@ async fn an_operator_appoints_an_owner_on_the_command_line() {
     done(installation, &["workspace", "appoint", id, &bob_id]).await;
 
     assert_eq!(role(&harness, &bob).await, "owner");
+    let by = "select actor::text from event_log.events where event_type = 'workspace.role_changed'";
+    let by: String = harness.installation.log().await.query_one(by, &[]).await.unwrap().get(0);
+    assert_eq!(by, "00000000-0000-8000-8000-000000000001", "not Lethe itself");
     bob.patch(&harness.path, "*", json!({ "name": "Mills" })).await.expect(200);
 }
