@@ -41,7 +41,7 @@ impl Installation {
         let databases = databases().await.unwrap();
         let elsewhere = settings.iter().any(|(name, _)| *name == "database_url");
         let pooled = if elsewhere { None } else { pgbouncer::before(&databases.log_url).await };
-        let direct = databases.log_url.as_str();
+        let direct = databases.owner_log_url.as_str();
         let pooled = pooled.as_deref().map(|url| [("database_url", url), ("direct_url", direct)]);
         let pooled = pooled.iter().flatten().copied();
         let settings: Vec<_> = pooled.chain(settings.iter().copied()).collect();
@@ -256,8 +256,8 @@ impl Installation {
             command.env(variable("root_dir"), self.root_dir());
         }
         if let Some(own) = &self.databases {
-            command.env(variable("database_url"), &own.log_url);
-            command.env(variable("keyring_url"), &own.keyring_url);
+            command.env(variable("database_url"), &own.owner_log_url);
+            command.env(variable("keyring_url"), &own.owner_keyring_url);
         }
         for limit in LIMITS {
             command.env(variable(limit), "100000");

@@ -19,6 +19,9 @@ const START_LIMIT: Duration = Duration::from_mins(3);
 /// Where the API is: whoever reads it knows that everything is ready.
 const LAST_LINE: &str = "api";
 
+/// What a node logs of a client's answer. No test is met by one.
+const NOT_DOCUMENTED: &str = "an answer that the document does not have";
+
 static STARTED: AtomicU32 = AtomicU32::new(1);
 
 pub struct TestServer {
@@ -143,6 +146,11 @@ impl TestServer {
 impl Drop for TestServer {
     fn drop(&mut self) {
         self.end();
+        if !std::thread::panicking() {
+            let log = self.log_text();
+            let foreign: Vec<&str> = log.lines().filter(|it| it.contains(NOT_DOCUMENTED)).collect();
+            assert!(foreign.is_empty(), "{}", foreign.join("\n"));
+        }
     }
 }
 

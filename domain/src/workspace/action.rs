@@ -113,6 +113,11 @@ actions! {
 }
 
 impl WorkspaceAction {
+    /// Whether a token may do it, if it has the right: a host key is approved by a person.
+    pub const fn is_for_tokens(self) -> bool {
+        self.right().is_for_tokens() && !matches!(self, Self::ApproveHostKey)
+    }
+
     /// Whether it is possible between a request for deletion and its completion: until the request is
     /// cancelled nothing begins in a workspace. It is read, and what runs there, or has a right, is ended.
     pub const fn allowed_in_grace(self) -> bool {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::watermark::{CompareError, WentBack};
 use super::{DamagedEvent, Recorded};
-use crate::postgres::{GenericClient, PgError, PoolClient, Rows};
+use crate::postgres::{GenericClient, PgError, PoolClient, Rows, Transaction};
 
 const HEAD: &str = "select coalesce(max(position), 0) from event_log.events";
 const PAGE: &str = include_str!("page.sql");
@@ -123,15 +123,15 @@ impl<'a> Feed<'a> {
         Ok(found)
     }
 
-    /// Every event after `after` up to and with `through`, in constant memory: for replays and
-    /// exports, on a connection without a time limit.
+    /// Every event after `after` up to and with `through`, in constant memory: for replays, in a
+    /// transaction without a time limit.
     pub async fn stream(
-        client: &'a PoolClient,
+        tx: &'a Transaction<'_>,
         after: i64,
         through: i64,
     ) -> Result<Self, FeedError> {
-        let stream = client.prepare(STREAM).await?;
-        let rows = client.query_raw(&stream, [after, through]).await?;
+        let stream = tx.prepare(STREAM).await?;
+        let rows = tx.query_raw(&stream, [after, through]).await?;
         Ok(Self { rows, after })
     }
 }

@@ -11,7 +11,7 @@ use tokio_postgres::types::ToSql;
 
 use crate::bearer::{BearerToken, TokenHash};
 use crate::clock::Clock;
-use crate::postgres::{PgError, Pool};
+use crate::postgres::{PgError, Pool, TimeOrder, TimePlace};
 use crate::random::NoRandomness;
 use crate::statement::{execute, query, query_opt};
 
@@ -19,7 +19,10 @@ const PREFIX: &str = "lo_";
 const INSERT: &str = include_str!("insert.sql");
 const FIND: &str = "select token_id, scope, expires_at from working.operator_tokens \
     where token_hash = $1 and expires_at > $2 and revoked_at is null";
-const LIST: &str = include_str!("list.sql");
+const LIST_NEWEST: &str =
+    concat!(include_str!("list.sql"), "order by issued_at desc, token_id desc limit $7");
+const LIST_OLDEST: &str =
+    concat!(include_str!("list.sql"), "order by issued_at, token_id limit $7");
 const REVOKE: &str =
     "update working.operator_tokens set revoked_at = $2 where token_id = $1 and revoked_at is null";
 
@@ -106,18 +109,21 @@ impl Operators {
         Ok(Some(OperatorToken { id, scope, expires_at: row.try_get("expires_at")? }))
     }
 
-    /// At most `limit` tokens, the oldest first; expired and revoked ones too. `after`: when the last one of
-    /// the page before was created, and its id.
+    /// At most `limit` tokens after `last`, by when they were created: all, or those that are `live`, `expired`
+    /// or `revoked`.
     ///
     /// # Errors
     /// The database is unreachable, or a row holds a scope that this version does not know.
     pub async fn list(
         &self,
-        after: Option<(DateTime<Utc>, TokenId)>,
+        state: Option<&str>,
+        (order, last): (TimeOrder, Option<TimePlace>),
         limit: i64,
     ) -> Result<Vec<ListedOperatorToken>, PgError> {
-        let (at, id) = (after.map(|(at, _)| at), after.map(|(_, id)| id.0));
-        let rows = query(&self.pool, LIST, &[&at, &id, &limit]).await?;
+        let ((from, to), now) = (order.between(last), self.clock.now());
+        let values: [&(dyn ToSql + Sync); 7] =
+            [&from.0, &from.1, &to.0, &to.1, &state, &now, &limit];
+        let rows = query(&self.pool, order.of(LIST_NEWEST, LIST_OLDEST), &values).await?;
         rows.iter().map(listed).collect()
     }
 

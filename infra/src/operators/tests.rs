@@ -31,11 +31,24 @@ async fn a_token_opens_until_it_expires_or_is_revoked() {
     assert!(admin.may(Scope::Audit) && audit.may(Scope::Audit) && !audit.may(Scope::Admin));
     assert!(operators.revoke(audit.id).await.unwrap());
     assert_eq!(find(&second).await, None);
-    let mut listed = operators.list(None, 10).await.unwrap();
-    let first_page = operators.list(None, 1).await.unwrap();
-    let last = (first_page[0].issued_at, first_page[0].id);
-    assert_eq!(first_page, listed[..1]);
-    assert_eq!(operators.list(Some(last), 10).await.unwrap(), listed[1..]);
+    let list = async |state, order, last, limit| {
+        operators.list(state, (order, last), limit).await.unwrap()
+    };
+    let mut listed = list(None, TimeOrder::Oldest, None, 10).await;
+    let place = |token: &ListedOperatorToken| Some((token.issued_at, token.id.0));
+    for (order, all) in [
+        (TimeOrder::Oldest, listed.clone()),
+        (TimeOrder::Newest, listed.iter().rev().cloned().collect()),
+    ] {
+        assert_eq!(list(None, order, None, 1).await, all[..1]);
+        assert_eq!(list(None, order, place(&all[0]), 10).await, all[1..]);
+    }
+    for (state, found) in
+        [("live", vec![admin.id]), ("revoked", vec![audit.id]), ("expired", vec![])]
+    {
+        let tokens = list(Some(state), TimeOrder::Oldest, None, 10).await;
+        assert_eq!(tokens.iter().map(|token| token.id).collect::<Vec<_>>(), found, "{state}");
+    }
     listed.sort_by_key(|token| token.revoked_at.is_some());
     let revoked_at =
         |token: &ListedOperatorToken| (token.name.clone(), token.scope, token.revoked_at);

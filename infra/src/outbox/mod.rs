@@ -1,6 +1,7 @@
 //! The queue of mails: a row is written in one commit with the checkpoint of the worker that reads its
 //! cause, then claimed, sent and marked. An event causes at most one mail of a kind to a subject.
 
+mod failover;
 mod kind;
 mod restored;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
+pub use failover::note_failover;
 pub use kind::{MailKind, MailReference};
 
 use crate::clock::Clock;

@@ -1,4 +1,5 @@
 mod bounded;
+mod failover;
 
 use domain::{ProofId, SealedId};
 

@@ -58,7 +58,7 @@ pub(super) const LOG: Functions = Functions {
         event_log.append_one 3,
         event_log.fence 2,
         event_log.fence_at 1,
-        event_log.keep 1,
+        event_log.keep 2,
         event_log.create_partition 1,
         event_log.partitions_end 1,
         event_log.move_recent_from 1,
@@ -73,6 +73,7 @@ pub(super) const LOG: Functions = Functions {
         working.claim_run_tasks_after 1,
         working.create_run_log_partitions 1,
         working.drop_run_log_partitions 1,
+        working.note_failover 1,
     },
 };
 

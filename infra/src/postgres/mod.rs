@@ -7,6 +7,7 @@ mod functions;
 mod generic_client;
 mod in_flight;
 mod migrate;
+mod order;
 mod outer;
 mod pairs;
 mod pool;
@@ -27,6 +28,7 @@ pub use error::{ClusterError, PgError, describe};
 pub use generic_client::{GenericClient, Rows};
 pub use migrate::{Migrated, Migration, migrate_keyring, migrate_log};
 pub(crate) use migrate::{keyring_version, log_version};
+pub use order::{TimeOrder, TimePlace};
 pub use outer::OuterClient;
 pub(crate) use pool::connect_with_messages;
 pub use pool::{

@@ -21,6 +21,14 @@ const TCP_SETTINGS: [(&str, &str); 4] = [
     ("tcp_user_timeout", "30000"),
 ];
 
+/// A connection on which the other machine says nothing for so long is given up, whether something is on its way
+/// or not: one that is used just before is free within twice this time.
+const LOST_AFTER: Duration = Duration::from_secs(6);
+/// How long nothing is said before the other machine is asked, and how often then: in all [`LOST_AFTER`].
+const KEEPALIVES_IDLE: Duration = Duration::from_secs(3);
+const KEEPALIVES_INTERVAL: Duration = Duration::from_secs(1);
+const KEEPALIVES_RETRIES: u32 = 3;
+
 /// Connections to one database. Cheap to clone.
 pub type Pool = deadpool::managed::Pool<Connector>;
 /// A connection while it is out of its pool.
@@ -164,7 +172,7 @@ pub async fn connect_with(
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let timeouts = Timeouts {
         wait: Some(options.wait),
-        create: Some(options.connect_timeout),
+        create: Some(options.connect_timeout * places(&config)),
         recycle: Some(options.connect_timeout),
     };
     let cancels = options.cancels.then(|| tls.clone());
@@ -212,13 +220,18 @@ pub(crate) async fn connect_with_messages(
     let url = url.to_database_url()?;
     let (config, tls) = prepare(&url, options)?;
     // The driver's own limit is for the connection alone: a host that says nothing on it is not waited for.
-    let places = config.get_hosts().len().max(config.get_hostaddrs().len());
-    let limit = options.connect_timeout * u32::try_from(places + 1).unwrap_or(u32::MAX);
+    let limit = options.connect_timeout * places(&config).saturating_add(1);
     let Ok(connected) = tokio::time::timeout(limit, config.connect(tls)).await else {
         let reason = format!("no answer within {} s", limit.as_secs_f32());
         return Err(PgError::Unreachable { place: url.place(), reason });
     };
     connected.map_err(|error| not_connected(&url, error))
+}
+
+/// How many hosts are tried, one after the other.
+fn places(config: &Config) -> u32 {
+    let places = config.get_hosts().len().max(config.get_hostaddrs().len());
+    u32::try_from(places).unwrap_or(u32::MAX).max(1)
 }
 
 /// What the server itself answered is an error of its own: it is reached.
@@ -231,7 +244,7 @@ fn not_connected(url: &DatabaseUrl, error: tokio_postgres::Error) -> PgError {
     PgError::Unreachable { place: url.place(), reason }
 }
 
-fn prepare(
+pub(super) fn prepare(
     url: &DatabaseUrl,
     options: &ConnectOptions,
 ) -> Result<(Config, MakeRustlsConnect), PgError> {
@@ -243,16 +256,16 @@ fn prepare(
     // The server's own limits do not reach a proxy, and a connection may lie idle for hours.
     let keepalives = Config::new();
     if config.get_keepalives_idle() == keepalives.get_keepalives_idle() {
-        config.keepalives_idle(Duration::from_secs(15));
+        config.keepalives_idle(KEEPALIVES_IDLE);
     }
     if config.get_keepalives_interval().is_none() {
-        config.keepalives_interval(Duration::from_secs(5));
+        config.keepalives_interval(KEEPALIVES_INTERVAL);
     }
     if config.get_keepalives_retries().is_none() {
-        config.keepalives_retries(3);
+        config.keepalives_retries(KEEPALIVES_RETRIES);
     }
     if config.get_tcp_user_timeout().is_none() {
-        config.tcp_user_timeout(Duration::from_secs(30));
+        config.tcp_user_timeout(LOST_AFTER);
     }
     if !options.proxied {
         let own = config.get_options().unwrap_or_default().to_owned();

@@ -7,5 +7,3 @@ where position > $1 and position <= $2
   and ($5 is null or event_type = $5)
   and ($6 is null or recorded_at >= $6)
   and ($7 is null or recorded_at < $7)
-order by position
-limit $8

@@ -1,4 +1,4 @@
--- The same of one stream, which the log's own index has in order.
+-- As find.sql, of one stream, which the log's own index has in order.
 select position
 from event_log.events
 where stream_id = $9 and position > $1 and position <= $2
@@ -8,5 +8,3 @@ where stream_id = $9 and position > $1 and position <= $2
   and ($5 is null or event_type = $5)
   and ($6 is null or recorded_at >= $6)
   and ($7 is null or recorded_at < $7)
-order by version
-limit $8

@@ -3,13 +3,15 @@
 use chrono::{DateTime, Utc};
 use domain::{ActorId, TenantId};
 use infra::log::{Feed, FeedError, Poison, Projection, Recorded, ToSql, Type};
-use infra::postgres::{PgError, Pool, PooledClient};
+use infra::postgres::{PgError, Pool, PooledClient, TimeOrder};
 use uuid::Uuid;
 
-const FIND: &str = include_str!("find.sql");
-const FIND_IN_STREAM: &str = include_str!("find_in_stream.sql");
-const FIND_NEWEST: &str = include_str!("find_newest.sql");
-const FIND_NEWEST_IN_STREAM: &str = include_str!("find_newest_in_stream.sql");
+const OLDEST: &str = concat!(include_str!("find.sql"), "order by position limit $8");
+const NEWEST: &str = concat!(include_str!("find.sql"), "order by position desc limit $8");
+const OLDEST_IN_STREAM: &str =
+    concat!(include_str!("find_in_stream.sql"), "order by version limit $8");
+const NEWEST_IN_STREAM: &str =
+    concat!(include_str!("find_in_stream.sql"), "order by version desc limit $8");
 const FIND_POSITION: &str = include_str!("find_position.sql");
 const FIND_EDGE: &str = include_str!("find_edge.sql");
 
@@ -60,6 +62,8 @@ pub struct Filter {
     pub stream: Option<Uuid>,
     pub actor: Option<ActorId>,
     pub event_type: Option<String>,
+    /// The position after which to show.
+    pub after: Option<i64>,
     /// The last position to show.
     pub through: Option<i64>,
     pub since: Option<DateTime<Utc>>,
@@ -67,34 +71,39 @@ pub struct Filter {
     pub until: Option<DateTime<Utc>>,
 }
 
-/// At most `limit` events after the position `after`, in the log's order.
+/// At most `limit` events that come after the position `last` in the order; `None`: from its beginning.
 ///
 /// # Errors
 /// The database does not answer; the log lacks an event of the trail, or it cannot be read.
 pub async fn page(
     pool: &Pool,
     filter: &Filter,
-    after: i64,
+    (order, last): (TimeOrder, Option<i64>),
     limit: i64,
 ) -> Result<Vec<Recorded>, FeedError> {
     let client = pool.get().await.map_err(PgError::from)?;
-    let statement = if filter.stream.is_some() { FIND_IN_STREAM } else { FIND };
-    let positions = find(&client, statement, filter, after, limit).await?;
-    Feed::at(&client, &positions).await
-}
-
-/// At most `limit` events, the newest first.
-///
-/// # Errors
-/// As of [`page`].
-pub async fn newest(pool: &Pool, filter: &Filter, limit: i64) -> Result<Vec<Recorded>, FeedError> {
-    let client = pool.get().await.map_err(PgError::from)?;
-    let statement = if filter.stream.is_some() { FIND_NEWEST_IN_STREAM } else { FIND_NEWEST };
-    let mut positions = find(&client, statement, filter, 0, limit).await?;
-    positions.reverse();
-    let mut events = Feed::at(&client, &positions).await?;
-    events.reverse();
-    Ok(events)
+    let statement = match filter.stream {
+        Some(_) => order.of(NEWEST_IN_STREAM, OLDEST_IN_STREAM),
+        None => order.of(NEWEST, OLDEST),
+    };
+    match order {
+        TimeOrder::Oldest => {
+            let after = filter.after.max(last).unwrap_or_default();
+            let positions = find(&client, statement, filter, after, limit).await?;
+            Feed::at(&client, &positions).await
+        }
+        TimeOrder::Newest => {
+            let before_last = last.map(|last| last - 1);
+            let through = before_last.into_iter().chain(filter.through).min();
+            let filter = Filter { through, ..filter.clone() };
+            let after = filter.after.unwrap_or_default();
+            let mut positions = find(&client, statement, &filter, after, limit).await?;
+            positions.reverse();
+            let mut events = Feed::at(&client, &positions).await?;
+            events.reverse();
+            Ok(events)
+        }
+    }
 }
 
 /// Where an event of a stream stands in the log; `None` if there is no such event.

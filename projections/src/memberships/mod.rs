@@ -5,10 +5,16 @@ use domain::workspace::{Role, WorkspaceEvent};
 use domain::{AccountId, Event, WorkspaceId};
 use infra::ids::hashed;
 use infra::log::{Json, Poison, Projection, Recorded};
-use infra::postgres::{PgError, Pool};
+use infra::postgres::{PgError, Pool, TimeOrder, TimePlace};
 use uuid::Uuid;
 
 const LIST_MINE: &str = include_str!("list_mine.sql");
+const JOINED_NEWEST: &str = concat!(
+    include_str!("list_joined.sql"),
+    "order by m.joined_at desc, m.workspace_id desc limit $7"
+);
+const JOINED_OLDEST: &str =
+    concat!(include_str!("list_joined.sql"), "order by m.joined_at, m.workspace_id limit $7");
 
 pub struct Memberships;
 
@@ -111,9 +117,34 @@ pub async fn mine(
     let list = client.prepare_cached(LIST_MINE).await?;
     let after = after.map(|workspace| workspace.0);
     let rows = client.query(&list, &[&account.0, &after, &limit]).await?;
-    let read = |row: &tokio_postgres::Row| {
+    rows.iter().map(Mine::read).collect()
+}
+
+/// The account's workspaces that are not deleted, all or those in which it has a role, by when it joined them: at
+/// most `limit` after `last`.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn joined(
+    pool: &Pool,
+    account: AccountId,
+    role: Option<Role>,
+    (order, last): (TimeOrder, Option<TimePlace>),
+    limit: i64,
+) -> Result<Vec<Mine>, PgError> {
+    let client = pool.get().await?;
+    let list = client.prepare_cached(order.of(JOINED_NEWEST, JOINED_OLDEST)).await?;
+    let (from, to) = order.between(last);
+    let role = role.map(Role::as_str);
+    let rows =
+        client.query(&list, &[&account.0, &from.0, &from.1, &to.0, &to.1, &role, &limit]).await?;
+    rows.iter().map(Mine::read).collect()
+}
+
+impl Mine {
+    fn read(row: &tokio_postgres::Row) -> Result<Self, PgError> {
         let Json(role) = row.try_get(1)?;
-        Ok(Mine {
+        Ok(Self {
             workspace: WorkspaceId(row.try_get(0)?),
             role,
             joined_at: row.try_get(2)?,
@@ -123,6 +154,5 @@ pub async fn mine(
             is_unread: row.try_get(6)?,
             restricted: row.try_get(7)?,
         })
-    };
-    rows.iter().map(read).collect()
+    }
 }

@@ -2,8 +2,9 @@ select run_id, tenant_id, deployment_id, work, state, run, on_servers, requested
   version, position
 from read_models.runs
 where tenant_id = $1
-  and ($2::text is null or state = $2)
-  and ($3::uuid is null or on_servers::jsonb ? $3::text)
-  and (requested_at, run_id) < ($4, $5)
-order by requested_at desc, run_id desc
-limit $6
+  and (requested_at, run_id) > ($2, $3) and (requested_at, run_id) < ($4, $5)
+  and ($6::text is null or state = $6)
+  and ($7::uuid is null or on_servers::jsonb ? $7::text)
+  and ($8::uuid is null or requested_by = $8)
+  and ($9::timestamptz is null or requested_at >= $9)
+  and ($10::timestamptz is null or requested_at < $10)

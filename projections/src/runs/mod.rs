@@ -7,13 +7,15 @@ use cqrs_es::Aggregate;
 use domain::privacy::{DeploymentConfig, Field, RunCommand, sealed_bytes};
 use domain::run::{self, RunEvent, RunState, Work};
 use domain::{ActorId, DeploymentId, Event, RunId, ServerId, TenantId, WorkspaceId};
-use infra::log::{Json, Poison, Projection, Recorded, Row};
-use infra::postgres::{PgError, Pool};
+use infra::log::{Json, Poison, Projection, Recorded, Row, ToSql, Type};
+use infra::postgres::{PgError, Pool, TimeOrder, TimePlace};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 const FIND: &str = include_str!("find.sql");
-const LIST: &str = include_str!("list.sql");
+const LIST_NEWEST: &str =
+    concat!(include_str!("list.sql"), "order by requested_at desc, run_id desc limit $11");
+const LIST_OLDEST: &str =
+    concat!(include_str!("list.sql"), "order by requested_at, run_id limit $11");
 
 pub struct Runs;
 
@@ -174,9 +176,15 @@ pub async fn by_id(
 pub struct Filter {
     pub state: Option<RunState>,
     pub server: Option<ServerId>,
+    /// The account or the token that requested it.
+    pub requester: Option<ActorId>,
+    /// Requested then or later.
+    pub since: Option<DateTime<Utc>>,
+    /// Requested before.
+    pub until: Option<DateTime<Utc>>,
 }
 
-/// A workspace's runs, the newest first, at most `limit` of them after `after`.
+/// A workspace's runs, at most `limit` of them after `last`.
 ///
 /// # Errors
 /// The database does not answer.
@@ -184,16 +192,28 @@ pub async fn page(
     pool: &Pool,
     workspace: WorkspaceId,
     filter: &Filter,
-    after: Option<(DateTime<Utc>, RunId)>,
+    (order, last): (TimeOrder, Option<TimePlace>),
     limit: i64,
 ) -> Result<Vec<Run>, PgError> {
     let client = pool.get().await?;
-    let list = client.prepare_cached(LIST).await?;
-    let end = DateTime::from_timestamp(32_503_680_000, 0).unwrap_or_default();
-    let (requested_at, id) = after.unwrap_or((end, RunId(Uuid::max())));
+    let (from, to) = order.between(last);
     let (state, server) =
         (filter.state.map(RunState::as_str), filter.server.map(|server| server.0));
-    let rows =
-        client.query(&list, &[&workspace.0, &state, &server, &requested_at, &id.0, &limit]).await?;
+    let requester = filter.requester.map(|requester| requester.0);
+    let values: [(&(dyn ToSql + Sync), Type); 11] = [
+        (&workspace.0, Type::UUID),
+        (&from.0, Type::TIMESTAMPTZ),
+        (&from.1, Type::UUID),
+        (&to.0, Type::TIMESTAMPTZ),
+        (&to.1, Type::UUID),
+        (&state, Type::TEXT),
+        (&server, Type::UUID),
+        (&requester, Type::UUID),
+        (&filter.since, Type::TIMESTAMPTZ),
+        (&filter.until, Type::TIMESTAMPTZ),
+        (&limit, Type::INT8),
+    ];
+    // Planned anew each time: the index serves a page whose limit and bounds are known.
+    let rows = client.query_typed(order.of(LIST_NEWEST, LIST_OLDEST), &values).await?;
     rows.iter().map(|row| Ok(Run::read(row)?)).collect()
 }

@@ -6,11 +6,13 @@ use chrono::{DateTime, Utc};
 use domain::privacy::{Field, ServerHost, ServerName, ServerUser, sealed_bytes};
 use domain::server::{Credential, HostKey, Reach, ServerEvent};
 use domain::{DeploymentId, Event, ServerId, WorkspaceId};
-use infra::log::{Json, Poison, Projection, Recorded, Row};
-use infra::postgres::{PgError, Pool};
-use uuid::Uuid;
+use infra::log::{Json, Poison, Projection, Recorded, Row, ToSql, Type};
+use infra::postgres::{PgError, Pool, TimeOrder, TimePlace};
 
-const LIST: &str = include_str!("list.sql");
+const LIST_NEWEST: &str =
+    concat!(include_str!("list.sql"), "order by registered_at desc, server_id desc limit $7");
+const LIST_OLDEST: &str =
+    concat!(include_str!("list.sql"), "order by registered_at, server_id limit $7");
 const COUNT: &str = "select count(*) from read_models.servers where workspace_id = $1";
 
 pub struct Servers;
@@ -153,14 +155,23 @@ impl Server {
 pub async fn list(
     pool: &Pool,
     workspace: WorkspaceId,
-    after: Option<(DateTime<Utc>, ServerId)>,
+    reach: Option<&str>,
+    (order, last): (TimeOrder, Option<TimePlace>),
     limit: i64,
 ) -> Result<Vec<Server>, PgError> {
     let client = pool.get().await?;
-    let list = client.prepare_cached(LIST).await?;
-    let end = DateTime::from_timestamp(32_503_680_000, 0).unwrap_or_default();
-    let (registered_at, id) = after.unwrap_or((end, ServerId(Uuid::max())));
-    let rows = client.query(&list, &[&workspace.0, &registered_at, &id.0, &limit]).await?;
+    let (from, to) = order.between(last);
+    let values: [(&(dyn ToSql + Sync), Type); 7] = [
+        (&workspace.0, Type::UUID),
+        (&from.0, Type::TIMESTAMPTZ),
+        (&from.1, Type::UUID),
+        (&to.0, Type::TIMESTAMPTZ),
+        (&to.1, Type::UUID),
+        (&reach, Type::TEXT),
+        (&limit, Type::INT8),
+    ];
+    // Planned anew each time: the index serves a page whose limit and bounds are known.
+    let rows = client.query_typed(order.of(LIST_NEWEST, LIST_OLDEST), &values).await?;
     rows.iter().map(|row| Ok(Server::read(row)?)).collect()
 }
 

@@ -4,14 +4,16 @@ use chrono::{DateTime, Utc};
 use domain::privacy::{Field, LoginIp, LoginUserAgent, sealed_bytes};
 use domain::session::SessionEvent;
 use domain::{AccountId, DecodeError, Event, SessionId, TenantId};
-use infra::log::{Poison, Projection, Recorded, Row};
-use infra::postgres::{PgError, Pool};
+use infra::log::{Poison, Projection, Recorded, Row, ToSql, Type};
+use infra::postgres::{PgError, Pool, TimeOrder, TimePlace};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use uuid::Uuid;
 
 const FIND: &str = include_str!("find.sql");
-const LIST_OPEN: &str = include_str!("list_open.sql");
+const LIST_NEWEST: &str =
+    concat!(include_str!("list_open.sql"), "order by opened_at desc, session_id desc limit $7");
+const LIST_OLDEST: &str =
+    concat!(include_str!("list_open.sql"), "order by opened_at, session_id limit $7");
 
 pub struct Sessions;
 
@@ -119,20 +121,29 @@ pub async fn by_id(pool: &Pool, session: SessionId) -> Result<Option<Session>, P
     Ok(row.as_ref().map(Session::read).transpose()?)
 }
 
-/// An account's open sessions, the newest first, at most `limit` of them after `after`.
+/// An account's open sessions, all or those of a kind, at most `limit` of them after `last`.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn open(
     pool: &Pool,
     account: AccountId,
-    after: Option<(DateTime<Utc>, SessionId)>,
+    kind: Option<&str>,
+    (order, last): (TimeOrder, Option<TimePlace>),
     limit: i64,
 ) -> Result<Vec<Session>, PgError> {
     let client = pool.get().await?;
-    let list = client.prepare_cached(LIST_OPEN).await?;
-    let end = DateTime::from_timestamp(32_503_680_000, 0).unwrap_or_default();
-    let (opened_at, id) = after.unwrap_or((end, SessionId(Uuid::max())));
-    let rows = client.query(&list, &[&account.0, &opened_at, &id.0, &limit]).await?;
+    let (from, to) = order.between(last);
+    let values: [(&(dyn ToSql + Sync), Type); 7] = [
+        (&account.0, Type::UUID),
+        (&from.0, Type::TIMESTAMPTZ),
+        (&from.1, Type::UUID),
+        (&to.0, Type::TIMESTAMPTZ),
+        (&to.1, Type::UUID),
+        (&kind, Type::TEXT),
+        (&limit, Type::INT8),
+    ];
+    // Planned anew each time: the index serves a page whose limit and bounds are known.
+    let rows = client.query_typed(order.of(LIST_NEWEST, LIST_OLDEST), &values).await?;
     rows.iter().map(|row| Ok(Session::read(row)?)).collect()
 }

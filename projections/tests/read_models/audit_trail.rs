@@ -6,11 +6,12 @@ use crate::harness::{LogHarness, options, time};
 use crate::mixed;
 use chrono::{DateTime, TimeDelta, Utc};
 use infra::log::{FeedError, Poison, Projection, Reader, Recorded, delete_superseded, status};
-use infra::postgres::{ConnectOptions, connect};
-use projections::audit_trail::{AuditTrail, Filter, newest, page};
+use infra::postgres::{ConnectOptions, TimeOrder, connect};
+use projections::audit_trail::{AuditTrail, Filter, page};
 use uuid::Uuid;
 
-const FIND: &str = include_str!("../../src/audit_trail/find.sql");
+const FIND: &str =
+    concat!(include_str!("../../src/audit_trail/find.sql"), "order by position limit 201");
 const FIND_EDGE: &str = include_str!("../../src/audit_trail/find_edge.sql");
 const ROWS: i64 = 200_000;
 const DAY: Duration = Duration::from_hours(24);
@@ -60,7 +61,7 @@ async fn record_at(harness: &LogHarness, seconds: &[i64]) {
 }
 
 async fn positions(harness: &LogHarness, filter: Filter) -> Vec<i64> {
-    let events = page(&harness.pool, &filter, 0, 200).await.unwrap();
+    let events = page(&harness.pool, &filter, (TimeOrder::Oldest, None), 200).await.unwrap();
     events.iter().map(Recorded::position).collect()
 }
 
@@ -82,7 +83,7 @@ async fn events_are_found_by_their_time_also_where_a_clock_was_set_back() {
             let wanted: Vec<i64> = wanted.map(|(at, _)| at).collect();
             assert_eq!(found, wanted, "{since} {until}");
             let filter = Filter { since: Some(since), until: Some(until), ..Filter::default() };
-            let last = newest(&harness.pool, &filter, 3).await.unwrap();
+            let last = page(&harness.pool, &filter, (TimeOrder::Newest, None), 3).await.unwrap();
             let last: Vec<i64> = last.iter().map(Recorded::position).collect();
             let wanted: Vec<i64> = wanted.into_iter().rev().take(3).collect();
             assert_eq!(last, wanted, "the newest of {since} {until}");
@@ -102,7 +103,7 @@ fn rows_read(plan: &serde_json::Value) -> f64 {
     own + below.map(rows_read).sum::<f64>()
 }
 
-async fn rows_read_by(harness: &LogHarness, statement: &str) -> f64 {
+pub async fn rows_read_by(harness: &LogHarness, statement: &str) -> f64 {
     let explain = format!("explain (analyze, format json) {statement}");
     let row = harness.admin.query_one(&explain, &[]).await.unwrap();
     rows_read(&row.get::<_, serde_json::Value>(0)[0]["Plan"])
@@ -126,11 +127,7 @@ async fn the_events_of_a_time_are_found_without_a_walk_from_the_first_one() {
     }
     let since = time(0) + TimeDelta::seconds(ROWS / 2);
     let literal = format!("'{}'::timestamptz", since.to_rfc3339());
-    let walk = FIND
-        .replace("$1", "0")
-        .replace("$2", "10000000")
-        .replace("$6", &literal)
-        .replace("$8", "201");
+    let walk = FIND.replace("$1", "0").replace("$2", "10000000").replace("$6", &literal);
     let walk = ["$3", "$4", "$5", "$7"].iter().fold(walk, |sql, it| sql.replace(it, "null"));
     assert!(rows_read_by(&harness, &walk).await > 60_000.0, "the control");
 
@@ -148,7 +145,7 @@ async fn the_events_of_a_time_are_found_without_a_walk_from_the_first_one() {
     let last = ROWS / 2 - 10;
     assert!(rows_read_by_page(&harness, page, last).await < 60_000, "to where the time ends");
     for (filter, value) in [("$3", "md5('7')::uuid"), ("$4", "md5('7')::uuid"), ("$5", "'none'")] {
-        let find = FIND.replace("$1", "0").replace("$2", "10000000").replace("$8", "201");
+        let find = FIND.replace("$1", "0").replace("$2", "10000000");
         let find = find.replace(filter, value);
         let find =
             ["$3", "$4", "$5", "$6", "$7"].iter().fold(find, |sql, it| sql.replace(it, "null"));
@@ -166,7 +163,7 @@ async fn rows_read_by_page(harness: &LogHarness, filter: Filter, after: i64) -> 
     let row = client.query_one("select pg_backend_pid()", &[]).await.unwrap();
     let process: i32 = row.get(0);
     drop(client);
-    let found = page(&pool, &filter, after, 200).await;
+    let found = page(&pool, &filter, (TimeOrder::Oldest, Some(after)), 200).await;
     assert!(matches!(found, Err(FeedError::Hole { .. })), "{found:?}");
     pool.close();
     let gone = "select from pg_stat_activity where pid = $1";

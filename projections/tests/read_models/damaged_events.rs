@@ -110,7 +110,7 @@ async fn a_released_stream_with_a_damaged_event_is_parked_again_and_the_others_a
     add(&harness, well, "!b").await;
     let readers = harness.read(vec![Reader::projection::<Tally>()]).await;
     harness.caught_up(&["tally"]).await;
-    assert_eq!(parked(&harness.pool, None, 10).await.unwrap().len(), 2);
+    assert_eq!(parked(&harness.pool, None, None, 10).await.unwrap().len(), 2);
     record_at(&harness, 2, "294000-01-01").await;
     cure(damaged);
     cure(well);
@@ -120,11 +120,11 @@ async fn a_released_stream_with_a_damaged_event_is_parked_again_and_the_others_a
     }
 
     until("the stream is parked again", async || {
-        let waiting = parked(&harness.pool, None, 10).await.unwrap();
+        let waiting = parked(&harness.pool, None, None, 10).await.unwrap();
         waiting.len() == 1 && waiting[0].released_at.is_none()
     })
     .await;
-    let waiting = parked(&harness.pool, None, 10).await.unwrap().remove(0);
+    let waiting = parked(&harness.pool, None, None, 10).await.unwrap().remove(0);
     assert_eq!((waiting.stream, waiting.from_position), (damaged, 1));
     assert!(waiting.error.contains("the event at position 2 cannot be read"), "{}", waiting.error);
     let text = "select count(*) from read_models.tally where text = '!b'";

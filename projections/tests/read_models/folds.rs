@@ -9,11 +9,13 @@ use domain::seat::{LimitCause, SeatEvent};
 use domain::session::{CloseReason, SessionEvent};
 use domain::{LeaseId, SessionId, TenantId, WorkspaceId};
 use infra::log::{Reader, Recorded};
+use infra::postgres::TimeOrder;
 use projections::audit_trail::{self, Filter};
 use projections::{accounts, seat_pools, sessions};
 use uuid::Uuid;
 
 const ALL: &[&str] = &["accounts", "sessions", "audit_trail"];
+const OLDEST: (TimeOrder, Option<i64>) = (TimeOrder::Oldest, None);
 
 #[tokio::test]
 async fn an_account_shows_what_its_events_have_told() {
@@ -93,13 +95,19 @@ async fn open_sessions_are_listed_newest_first_and_page_by_page() {
     let readers = harness.read(projections::all()).await;
     harness.caught_up(ALL).await;
 
-    let first = sessions::open(&harness.pool, account(7), None, 2).await.unwrap();
-    let ids: Vec<_> = first.iter().map(|session| session.session_id.0.as_u128()).collect();
-    assert_eq!(ids, [4, 3]);
-    let after = first.last().map(|last| (last.opened_at, last.session_id));
-    let rest = sessions::open(&harness.pool, account(7), after, 2).await.unwrap();
-    let ids: Vec<_> = rest.iter().map(|session| session.session_id.0.as_u128()).collect();
-    assert_eq!(ids, [1]);
+    for (order, ids) in [(TimeOrder::Newest, [4, 3, 1]), (TimeOrder::Oldest, [1, 3, 4])] {
+        let list = async |kind, last, limit| {
+            sessions::open(&harness.pool, account(7), kind, (order, last), limit).await.unwrap()
+        };
+        let shown = |page: &[sessions::Session]| {
+            page.iter().map(|session| session.session_id.0.as_u128()).collect::<Vec<_>>()
+        };
+        let first = list(Some("browser"), None, 2).await;
+        assert_eq!(shown(&first), ids[..2]);
+        let last = first.last().map(|last| (last.opened_at, last.session_id.0));
+        assert_eq!(shown(&list(None, last, 2).await), ids[2..]);
+        assert!(list(Some("client"), None, 2).await.is_empty());
+    }
     let closed = sessions::by_id(&harness.pool, SessionId(Uuid::from_u128(2))).await.unwrap();
     let closed = closed.unwrap();
     assert_eq!(closed.close_reason.as_deref(), Some("signed_out"));
@@ -144,8 +152,9 @@ async fn the_audit_trail_is_the_log_and_can_be_filtered() {
     let readers = harness.read(projections::all()).await;
     harness.caught_up(ALL).await;
     let pool = &harness.pool;
-    let list =
-        |filter: Filter| async move { audit_trail::page(pool, &filter, 0, 200).await.unwrap() };
+    let list = |filter: Filter| async move {
+        audit_trail::page(pool, &filter, OLDEST, 200).await.unwrap()
+    };
 
     let everything = list(Filter::default()).await;
 
@@ -163,7 +172,9 @@ async fn the_audit_trail_is_the_log_and_can_be_filtered() {
         between.iter().map(Recorded::position).collect::<Vec<_>>(),
         [10, 11, 12, 13, 14, 15]
     );
-    let later = audit_trail::page(pool, &Filter::default(), 100, 200).await.unwrap();
+    let later = audit_trail::page(pool, &Filter::default(), (TimeOrder::Oldest, Some(100)), 200)
+        .await
+        .unwrap();
     assert_eq!(later.len(), everything.len() - 100);
     readers.stop().await;
 }

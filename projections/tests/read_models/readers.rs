@@ -32,7 +32,11 @@ pub async fn add(harness: &LogHarness, stream: Uuid, letters: &str) {
 async fn released(harness: &LogHarness, reader: &str, stream: Uuid) {
     assert!(release(&harness.pool, reader, stream).await.unwrap());
     until("no release is pending", async || {
-        parked(&harness.pool, None, 10).await.unwrap().iter().all(|it| it.released_at.is_none())
+        parked(&harness.pool, None, None, 10)
+            .await
+            .unwrap()
+            .iter()
+            .all(|it| it.released_at.is_none())
     })
     .await;
 }
@@ -50,7 +54,7 @@ async fn a_poisoned_stream_waits_while_others_go_on_and_is_released_in_order() {
     harness.caught_up(&["tally"]).await;
     assert_eq!(letters(&harness, "tally", sick).await.as_deref(), Some("a"));
     assert_eq!(letters(&harness, "tally", well).await.as_deref(), Some("xyzw"));
-    let seen = parked(&harness.pool, None, 10).await.unwrap();
+    let seen = parked(&harness.pool, None, None, 10).await.unwrap();
     assert_eq!((seen[0].stream, seen[0].from_position), (sick, 2));
     assert_eq!(seen[0].error, "event 2 cannot be read");
 
@@ -58,7 +62,7 @@ async fn a_poisoned_stream_waits_while_others_go_on_and_is_released_in_order() {
     released(&harness, "tally", sick).await;
 
     assert_eq!(letters(&harness, "tally", sick).await.as_deref(), Some("a!bcd"));
-    assert!(parked(&harness.pool, None, 10).await.unwrap().is_empty());
+    assert!(parked(&harness.pool, None, None, 10).await.unwrap().is_empty());
     add(&harness, sick, "e").await;
     harness.caught_up(&["tally"]).await;
     assert_eq!(letters(&harness, "tally", sick).await.as_deref(), Some("a!bcde"));
@@ -72,17 +76,35 @@ async fn a_stream_that_is_poisoned_again_stays_parked_with_the_new_reason() {
     add(&harness, sick, "a?").await;
     let readers = harness.read(tally()).await;
     harness.caught_up(&["tally"]).await;
-    let seen = parked(&harness.pool, None, 10).await.unwrap();
+    let seen = parked(&harness.pool, None, None, 10).await.unwrap();
     assert_eq!(seen[0].from_position, 2, "the database refused the letter, so its stream waits");
     add(&harness, sick, "b").await;
     harness.caught_up(&["tally"]).await;
 
     released(&harness, "tally", sick).await;
 
-    let seen = parked(&harness.pool, None, 10).await.unwrap();
+    let seen = parked(&harness.pool, None, None, 10).await.unwrap();
     assert_eq!((seen.len(), seen[0].from_position), (1, 2));
     assert!(seen[0].error.contains("tally_text_check"), "{}", seen[0].error);
     assert_eq!(letters(&harness, "tally", sick).await.as_deref(), Some("a"));
+    readers.stop().await;
+}
+
+#[tokio::test]
+async fn a_reader_that_panics_at_an_event_parks_its_stream_and_others_go_on() {
+    let harness = LogHarness::new().await;
+    let (sick, well) = (Uuid::from_u128(0xb1), Uuid::from_u128(0xb2));
+    add(&harness, sick, "a#b").await;
+    add(&harness, well, "xyz").await;
+
+    let readers = harness.read(tally()).await;
+
+    harness.caught_up(&["tally"]).await;
+    assert_eq!(letters(&harness, "tally", sick).await.as_deref(), Some("a"));
+    assert_eq!(letters(&harness, "tally", well).await.as_deref(), Some("xyz"));
+    let seen = parked(&harness.pool, None, 10).await.unwrap();
+    assert_eq!((seen.len(), seen[0].stream, seen[0].from_position), (1, sick, 2));
+    assert!(seen[0].error.contains("panicked"), "{}", seen[0].error);
     readers.stop().await;
 }
 
@@ -99,7 +121,7 @@ async fn a_long_stream_is_released_page_by_page() {
     released(&harness, "tally", stream).await;
 
     assert_eq!(letters(&harness, "tally", stream).await.as_deref(), Some("!abc"));
-    let seen = parked(&harness.pool, None, 10).await.unwrap();
+    let seen = parked(&harness.pool, None, None, 10).await.unwrap();
     assert_eq!((seen[0].stream, seen[0].from_position), (stream, 5), "the third page is refused");
     readers.stop().await;
 }
@@ -115,7 +137,7 @@ async fn a_worker_acts_once_and_its_half_done_act_is_undone() {
     harness.caught_up(&["act"]).await;
     assert_eq!(letters(&harness, "acts", sick).await.as_deref(), Some("a"));
     assert_eq!(letters(&harness, "acts", well).await.as_deref(), Some("xy"));
-    assert_eq!(parked(&harness.pool, None, 10).await.unwrap().len(), 2);
+    assert_eq!(parked(&harness.pool, None, None, 10).await.unwrap().len(), 2);
 
     cure(sick);
     released(&harness, "act", sick).await;

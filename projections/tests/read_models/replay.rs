@@ -231,14 +231,14 @@ async fn a_replay_parks_what_it_cannot_read_and_heals_what_it_can() {
     }
     let readers = harness.read(vec![tally.clone()]).await;
     harness.caught_up(&["tally"]).await;
-    assert_eq!(parked(&harness.pool, None, 10).await.unwrap().len(), 2);
+    assert_eq!(parked(&harness.pool, None, None, 10).await.unwrap().len(), 2);
     cure(healed);
     let (_keep, cancel) = watch::channel(false);
 
     let replayed = replay(&harness.pool, &tally, small(), cancel, |_| {}).await.unwrap();
 
     assert_eq!((replayed.events, replayed.parked), (4, 1));
-    let left = parked(&harness.pool, None, 10).await.unwrap();
+    let left = parked(&harness.pool, None, None, 10).await.unwrap();
     assert_eq!((left.len(), left[0].stream, left[0].from_position), (1, sick, 2));
     let letters = "select count(*) from read_models.tally where text in ('a', 'a!b')";
     assert_eq!(harness.count(letters).await, 2);

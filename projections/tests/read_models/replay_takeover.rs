@@ -6,7 +6,8 @@ use crate::harness::LogHarness;
 use crate::mixed;
 use crate::replay::{replayed, small};
 use infra::log::{
-    Progress, REPLAY_CONNECTIONS, ReplayError, ReplayOptions, Replayed, replay, restart_past,
+    Progress, REPLAY_CONNECTIONS, Reader, ReplayError, ReplayOptions, Replayed, replay,
+    restart_past,
 };
 use infra::postgres::{ConnectOptions, connect};
 use tokio::runtime::{Builder, Runtime};
@@ -16,20 +17,32 @@ use tokio::sync::watch;
 pub const END_LEASE: &str = "update readers.replays
     set node = null, lease_until = clock_timestamp() - interval '1 s'";
 
-/// A replay of `sessions` that waits at about the half until it may go on.
-struct PausedReplay {
+/// A replay that waits at about the half until it may go on.
+pub struct PausedReplay {
     go_on: std::sync::mpsc::Sender<()>,
     replaying: tokio::task::JoinHandle<Result<Replayed, ReplayError>>,
 }
 
 impl PausedReplay {
+    /// Of `sessions`.
     fn start(runtime: &Runtime, harness: &LogHarness, options: ReplayOptions) -> Self {
+        let sessions = projections::named("sessions").unwrap();
+        Self::start_of(sessions, runtime, harness, ConnectOptions::app(), options)
+    }
+
+    pub fn start_of(
+        reader: Reader,
+        runtime: &Runtime,
+        harness: &LogHarness,
+        connect_options: ConnectOptions,
+        options: ReplayOptions,
+    ) -> Self {
         let url = harness.databases.log_url.clone();
         let (half, reached) = std::sync::mpsc::channel();
         let (go_on, goes_on) = std::sync::mpsc::channel();
         let replaying = runtime.spawn(async move {
             let connections_max = REPLAY_CONNECTIONS.into();
-            let pool = ConnectOptions { connections_max, ..ConnectOptions::app() };
+            let pool = ConnectOptions { connections_max, ..connect_options };
             let pool = connect(&url, &pool).await.unwrap();
             let (_keep, cancel) = watch::channel(false);
             let mut waited = false;
@@ -40,21 +53,20 @@ impl PausedReplay {
                     goes_on.recv().unwrap();
                 }
             };
-            let sessions = projections::named("sessions").unwrap();
-            replay(&pool, &sessions, options, cancel, wait_at_half).await
+            replay(&pool, &reader, options, cancel, wait_at_half).await
         });
         reached.recv().unwrap();
         Self { go_on, replaying }
     }
 
-    fn end(self, runtime: &Runtime) -> Result<Replayed, ReplayError> {
+    pub fn end(self, runtime: &Runtime) -> Result<Replayed, ReplayError> {
         self.go_on.send(()).unwrap();
         runtime.block_on(self.replaying).unwrap()
     }
 }
 
 /// A paused replay holds a thread.
-fn runtime() -> Runtime {
+pub fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap()
 }
 

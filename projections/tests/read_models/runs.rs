@@ -4,6 +4,7 @@ use crate::harness::{LogHarness, bytes, sealed, time};
 use domain::privacy::{self, Personal};
 use domain::run::{Digest, LogSeal, RunEvent, RunState, StreamSeal, Work};
 use domain::{AccountId, RunId, ServerId, WorkspaceId};
+use infra::postgres::TimeOrder;
 use projections::runs::{Filter, by_id, page};
 use uuid::Uuid;
 
@@ -59,7 +60,8 @@ async fn a_run_shows_how_far_it_is_on_each_server() {
         (Some(RunState::Lost), None, 0),
         (None, Some(ServerId(RUN)), 0),
     ] {
-        let listed = page(&harness.pool, workspace, &Filter { state, server }, None, 10).await;
+        let filter = Filter { state, server, ..Filter::default() };
+        let listed = page(&harness.pool, workspace, &filter, (TimeOrder::Newest, None), 10).await;
         assert_eq!(listed.unwrap().len(), count);
     }
     let stranger = WorkspaceId(Uuid::from_u128(8));

@@ -15,13 +15,14 @@ pub fn cure(stream: Uuid) {
     CURED.lock().unwrap().insert(stream);
 }
 
-/// `{"add":"a"}` appends a letter; `{"add":"!"}` is poison until its stream is cured.
+/// `{"add":"a"}` appends a letter; `{"add":"!"}` is poison until its stream is cured; `{"add":"#"}` panics.
 fn letter(event: &Recorded) -> Result<String, Poison> {
     let data: serde_json::Value = serde_json::from_str(event.data()).unwrap();
     let letter = data["add"].as_str().unwrap_or_default().to_owned();
     if letter == "!" && !CURED.lock().unwrap().contains(&event.stream_id()) {
         return Err(Poison::Unfit(format!("event {} cannot be read", event.version())));
     }
+    assert_ne!(letter, "#");
     Ok(letter)
 }
 

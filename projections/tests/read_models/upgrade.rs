@@ -186,11 +186,11 @@ async fn a_stream_that_is_released_on_an_older_node_stays_parked_at_what_that_do
     assert!(release(&harness.pool, "tally", stream).await.unwrap());
 
     until("the stream is parked again", async || {
-        let waiting = parked(&harness.pool, None, 10).await.unwrap();
+        let waiting = parked(&harness.pool, None, None, 10).await.unwrap();
         waiting.len() == 1 && waiting[0].released_at.is_none()
     })
     .await;
-    let waiting = parked(&harness.pool, None, 10).await.unwrap().remove(0);
+    let waiting = parked(&harness.pool, None, None, 10).await.unwrap().remove(0);
     assert_eq!(waiting.from_position, 2);
     assert!(waiting.error.contains("release the stream again"), "{}", waiting.error);
     assert_eq!(letters(&harness).await, "!");

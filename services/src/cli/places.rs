@@ -40,7 +40,8 @@ pub(super) fn lines(
         ("mail", mail),
         ("egress", egress(config)),
     ];
-    let warnings = config.network_warnings().into_iter().chain(config.place_warning());
+    let warnings = config.network_warnings().into_iter();
+    let warnings = warnings.chain(config.copy_warning()).chain(config.place_warning());
     lines.extend(warnings.map(|warning| ("warning", warning)));
     lines.push(("metrics", format!("http://{metrics}/metrics")));
     if let Some(api) = api {

@@ -6,6 +6,7 @@ use clap::{Subcommand, ValueEnum};
 use domain::operator::{Operator, OperatorCommand, Scope};
 use domain::{TenantId, TokenId};
 use infra::operators::{OperatorToken, Operators};
+use infra::postgres::TimeOrder;
 use secrecy::ExposeSecret;
 use uuid::Uuid;
 
@@ -111,7 +112,7 @@ async fn create(scope: Scope, days: u16, name: Option<&str>, app: &App) -> Resul
 }
 
 async fn list(app: &App) -> Result<(), CliError> {
-    for token in app.operators.list(None, i64::MAX).await? {
+    for token in app.operators.list(None, (TimeOrder::Oldest, None), i64::MAX).await? {
         let scope = ScopeArg::from(token.scope).to_possible_value();
         let scope = scope.as_ref().map_or("", PossibleValue::get_name);
         let revoked = token.revoked_at.map(|at| format!("  revoked {}", seconds(at)));

@@ -25,6 +25,18 @@ impl Config {
         warnings
     }
 
+    /// Nothing has what replaces an old root key when it is erased.
+    pub fn copy_warning(&self) -> Option<String> {
+        let kept = self.copy_dir.is_some() || self.escrow_recipient.is_some();
+        (!kept).then(|| {
+            format!(
+                "copy_dir and escrow_recipient are empty: old root keys are erased {} hours after the last use, and \
+                 a backup of the keyring's server that is restored later opens nothing: set one of the two",
+                self.root_retention_hours
+            )
+        })
+    }
+
     /// Where the root keys are is in most backups.
     pub fn place_warning(&self) -> Option<String> {
         if self.root_vault.is_some() || !place::is_former_root_dir(&self.root_dir) {

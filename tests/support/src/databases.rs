@@ -7,8 +7,8 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use infra::postgres::{
-    Cluster, ClusterError, ClusterOptions, ConnectOptions, PgError, binaries, connect_one,
-    migrate_keyring, migrate_log,
+    Cluster, ClusterError, ClusterOptions, ConnectOptions, DatabaseUrl, PgError, binaries,
+    connect_one, create_database, migrate_keyring, migrate_log,
 };
 use tokio::sync::OnceCell;
 
@@ -16,6 +16,8 @@ use crate::LIMIT;
 
 const LOG: &str = "template_log";
 const KEYRING: &str = "template_keyring";
+/// Owns the databases of a run with `LETHE_HOSTED=1`.
+const TEAM: &str = "create role team login createdb createrole";
 
 const STOP_LIMIT: Duration = Duration::from_mins(1);
 
@@ -25,6 +27,15 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 struct Server {
     cluster: Cluster,
     drop: mpsc::Sender<String>,
+    hosted: bool,
+}
+
+impl Server {
+    /// As the role that owns the databases.
+    fn owner_url(&self, database: &str) -> String {
+        let url = self.cluster.url(database);
+        if self.hosted { format!("{url} user=team") } else { url }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -42,9 +53,18 @@ pub enum TestingError {
 /// A migrated pair of databases of one test, dropped with this value.
 #[derive(Debug)]
 pub struct Databases {
+    /// As a superuser, for the test.
     pub log_url: String,
     pub keyring_url: String,
+    /// As the role that owns the database, for the programme.
+    pub owner_log_url: String,
+    pub owner_keyring_url: String,
     names: [String; 2],
+}
+
+/// With `LETHE_HOSTED=1` the databases are a role's that is no superuser, as on a server of others.
+pub fn is_hosted() -> bool {
+    std::env::var_os("LETHE_HOSTED").is_some()
 }
 
 impl Drop for Databases {
@@ -62,15 +82,17 @@ pub async fn databases() -> Result<Databases, TestingError> {
     let server = server().await?;
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let names = [format!("log_{number}"), format!("keyring_{number}")];
-    let admin = connect_one(&server.cluster.url("postgres"), &patient()).await?;
+    let owner = connect_one(&server.owner_url("postgres"), &patient()).await?;
     for (name, template) in names.iter().zip([LOG, KEYRING]) {
         let create = format!("create database {name} template {template} strategy file_copy");
-        admin.batch_execute(&create).await.map_err(PgError::from)?;
+        owner.batch_execute(&create).await.map_err(PgError::from)?;
     }
     let [log, keyring] = &names;
     Ok(Databases {
         log_url: server.cluster.url(log),
         keyring_url: server.cluster.url(keyring),
+        owner_log_url: server.owner_url(log),
+        owner_keyring_url: server.owner_url(keyring),
         names,
     })
 }
@@ -113,12 +135,22 @@ async fn start() -> Result<Server, TestingError> {
     };
     copy_data(&bin, &dir).await?;
     let cluster = Cluster::start(&bin, &dir, options).await?;
-    cluster.create_database(LOG).await?;
-    migrate_log(&cluster.url(LOG)).await?;
-    cluster.create_database(KEYRING).await?;
-    migrate_keyring(&cluster.url(KEYRING)).await?;
     let drop = dropper(cluster.url("postgres"))?;
-    Ok(Server { cluster, drop })
+    let server = Server { cluster, drop, hosted: is_hosted() };
+    if server.hosted {
+        let admin = connect_one(&server.cluster.url("postgres"), &patient()).await?;
+        admin.batch_execute(TEAM).await.map_err(PgError::from)?;
+    }
+    let [log, keyring] = [LOG, KEYRING].map(|name| server.owner_url(name));
+    create_database(&parsed(&log)?).await?;
+    migrate_log(&log).await?;
+    create_database(&parsed(&keyring)?).await?;
+    migrate_keyring(&keyring).await?;
+    Ok(server)
+}
+
+fn parsed(url: &str) -> Result<DatabaseUrl, PgError> {
+    Ok(url.parse()?)
 }
 
 /// initdb takes most of a second: what it made is kept next to the test binaries, and copied.

@@ -90,13 +90,8 @@ impl ServerPair {
         self.until_primary("it receives nothing", inactive).await;
     }
 
-    /// SIGKILL to the primary's postmaster.
     pub async fn kill_primary(&self) {
-        let file = self.primary.dir().join("data/postmaster.pid");
-        let file = std::fs::read_to_string(file).unwrap();
-        let process = file.lines().next().unwrap();
-        assert!(Command::new("kill").args(["-9", process]).status().unwrap().success());
-        self.primary.ended().await;
+        kill_postmaster(&self.primary).await;
     }
 
     /// What leads to the server in use leads to the standby.
@@ -133,6 +128,14 @@ impl ServerPair {
         symlink(Path::new(&host(cluster)), &next).unwrap();
         std::fs::rename(next, self.place()).unwrap();
     }
+}
+
+/// SIGKILL to the first of the server's processes: the others end when they notice.
+pub async fn kill_postmaster(server: &Cluster) {
+    let file = std::fs::read_to_string(server.dir().join("data/postmaster.pid")).unwrap();
+    let process = file.lines().next().unwrap();
+    assert!(Command::new("kill").args(["-9", process]).status().unwrap().success());
+    server.ended().await;
 }
 
 /// The folder of its socket.

@@ -1,15 +1,12 @@
 //! The disk of PostgreSQL is full, and has room again: Lethe goes on by itself, and has lost nothing that it answered.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use infra::postgres::{Cluster, ClusterOptions, ConnectOptions, binaries, connect_one};
-use serde_json::json;
 use test_support::SmallDisk;
-use tests::{Answer, Client, Installation, Person, TestServer, until};
-use tokio::task::JoinHandle;
+use tests::{Installation, Person, TestServer, until};
+
+use crate::load::{Load, check};
 
 const KILOBYTES: u32 = 160 << 10;
 /// Nothing but the appends of the test needs room at a time of its own.
@@ -17,9 +14,6 @@ const SETTINGS: [&str; 2] = ["autovacuum=off", "checkpoint_timeout=1h"];
 /// The next file of the WAL, which has its full size from its beginning.
 const NEXT_FILE: &str = "select pg_switch_wal(), pg_logical_emit_message(true, 'test', '')";
 const MEGABYTE: &str = "select pg_logical_emit_message(true, 'test', repeat('x', 1000000))";
-const VERSIONS: &str = "select (data->>'policy_version')::bigint from event_log.events \
-    where event_type = 'account.consent_given'";
-const DENSE: &str = "select count(*) = max(position) from event_log.events";
 
 struct Harness {
     disk: SmallDisk,
@@ -47,21 +41,6 @@ impl Harness {
 
     async fn admin(&self) -> tokio_postgres::Client {
         connect_one(&self.cluster.url("lethe"), &ConnectOptions::default()).await.unwrap()
-    }
-
-    /// The log is whole, and has every consent that was answered.
-    async fn check(&self, loads: Vec<Load>) {
-        let mut answered = BTreeSet::new();
-        for load in loads {
-            load.goes_on.store(false, Ordering::Relaxed);
-            answered.extend(load.versions.await.unwrap());
-        }
-        let admin = self.admin().await;
-        assert!(admin.query_one(DENSE, &[]).await.unwrap().get::<_, bool>(0));
-        let found = admin.query(VERSIONS, &[]).await.unwrap();
-        let found: BTreeSet<i64> = found.iter().map(|row| row.get(0)).collect();
-        let lost: Vec<_> = answered.difference(&found).collect();
-        assert!(lost.is_empty(), "{lost:?} of {}", answered.len());
     }
 
     /// With the server that is there, if it has come back by itself.
@@ -99,69 +78,21 @@ async fn start(disk: &SmallDisk) -> Cluster {
     Cluster::start(&bin, &disk.path().join("server"), options).await.unwrap()
 }
 
-/// A person who gives one consent after another.
-struct Load {
-    goes_on: Arc<AtomicBool>,
-    answered: Arc<AtomicU32>,
-    refused: Arc<AtomicU32>,
-    /// Those that were answered.
-    versions: JoinHandle<Vec<i64>>,
-}
-
-impl Load {
-    /// No other load has its versions.
-    fn start(client: Client, first: i64) -> Self {
-        let goes_on = Arc::new(AtomicBool::new(true));
-        let (answered, refused) = (Arc::<AtomicU32>::default(), Arc::<AtomicU32>::default());
-        let (on, yes, no) = (Arc::clone(&goes_on), Arc::clone(&answered), Arc::clone(&refused));
-        let versions = tokio::spawn(async move {
-            let mut versions = Vec::new();
-            for version in first.. {
-                if !on.load(Ordering::Relaxed) {
-                    break;
-                }
-                let answer = consent(&client, version).await;
-                if answer.status == 200 {
-                    versions.push(version);
-                    yes.fetch_add(1, Ordering::Relaxed);
-                } else {
-                    assert_is_put_off(&answer);
-                    no.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-            versions
-        });
-        Self { goes_on, answered, refused, versions }
-    }
-}
-
-async fn grown(what: &str, loads: &[Load], counter: impl Fn(&Load) -> &AtomicU32) {
-    for load in loads {
-        let before = counter(load).load(Ordering::Relaxed);
-        until(what, async || counter(load).load(Ordering::Relaxed) > before + 1).await;
-    }
-}
-
-async fn consent(client: &Client, version: i64) -> Answer {
-    let call = client.call(reqwest::Method::PUT, "/v1/me/consents/product_news");
-    call.json(json!({ "policy_version": version })).send().await
-}
-
-fn assert_is_put_off(answer: &Answer) {
-    assert_eq!(answer.status, 503, "{}", answer.text());
-    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
-    assert!(answer.header("retry-after").is_some(), "{}", answer.text());
-}
-
 async fn loads(lethe: &TestServer) -> Vec<Load> {
     let client = lethe.client();
     let mut loads = Vec::new();
     for (name, first) in [("ada", 1), ("bob", 1_000_000)] {
         let person = Person::named(name);
         person.register(&client).await;
-        loads.push(Load::start(person.sign_in(&client).await, first));
+        loads.push(Load::consents(person.sign_in(&client).await, first));
     }
     loads
+}
+
+async fn until_answered(loads: &[Load]) {
+    for load in loads {
+        load.until_answered().await;
+    }
 }
 
 async fn until_ready(lethe: &TestServer) {
@@ -193,13 +124,15 @@ async fn a_disk_that_is_full_and_freed_costs_no_answer_and_no_restart() {
     let Some(harness) = Harness::new().await else { return };
     let lethe = harness.installation.node().await;
     let loads = loads(&lethe).await;
-    grown("it is answered", &loads, |load| &load.answered).await;
+    until_answered(&loads).await;
     assert_eq!(metric(&lethe).await, "lethe_log_writable 1");
     harness.admin().await.query(NEXT_FILE, &[]).await.unwrap();
 
     harness.disk.fill();
 
-    grown("it is put off", &loads, |load| &load.refused).await;
+    for load in &loads {
+        load.until_put_off().await;
+    }
     until_writes_say(&lethe, "53100").await;
     assert_eq!(metric(&lethe).await, "lethe_log_writable 0");
 
@@ -207,8 +140,8 @@ async fn a_disk_that_is_full_and_freed_costs_no_answer_and_no_restart() {
 
     until_ready(&lethe).await;
     assert_eq!(metric(&lethe).await, "lethe_log_writable 1");
-    grown("it is answered again", &loads, |load| &load.answered).await;
-    harness.check(loads).await;
+    until_answered(&loads).await;
+    check(&harness.admin().await, loads).await;
     harness.stop(lethe).await;
 }
 
@@ -218,7 +151,7 @@ async fn a_wal_that_has_no_room_left_costs_no_answer_and_no_restart_of_lethe() {
     let Some(mut harness) = Harness::new().await else { return };
     let lethe = harness.installation.node().await;
     let loads = loads(&lethe).await;
-    grown("it is answered", &loads, |load| &load.answered).await;
+    until_answered(&loads).await;
     let admin = harness.admin().await;
 
     harness.disk.fill();
@@ -232,7 +165,7 @@ async fn a_wal_that_has_no_room_left_costs_no_answer_and_no_restart_of_lethe() {
     harness = harness.started_again().await;
 
     until_ready(&lethe).await;
-    grown("it is answered again", &loads, |load| &load.answered).await;
-    harness.check(loads).await;
+    until_answered(&loads).await;
+    check(&harness.admin().await, loads).await;
     harness.stop(lethe).await;
 }

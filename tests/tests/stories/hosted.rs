@@ -8,6 +8,21 @@ use tests::{Installation, Person};
 
 use crate::command_line::{done, printed};
 
+/// Else a run of all stories as a role without superuser (`LETHE_HOSTED=1`) would say nothing.
+#[tokio::test]
+async fn a_node_is_no_superuser_in_a_hosted_run() {
+    let installation = Installation::new().await;
+    let lethe = installation.node().await;
+
+    let superuser = "select bool_or(r.rolsuper) from pg_stat_activity a
+        join pg_roles r on r.oid = a.usesysid
+        where a.datname = current_database() and a.pid <> pg_backend_pid()";
+    let row = installation.log().await.query_one(superuser, &[]).await.unwrap();
+
+    assert_eq!(row.get::<_, Option<bool>>(0), Some(!test_support::is_hosted()));
+    assert!(lethe.stop().await.success());
+}
+
 /// A fresh server, without any role of Lethe.
 struct Hosted {
     cluster: Cluster,

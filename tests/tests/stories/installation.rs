@@ -68,6 +68,23 @@ async fn restored(installation: &Installation, arguments: &[&str]) -> (Option<i3
 }
 
 #[tokio::test]
+async fn doctor_says_whether_an_erasure_reaches_a_copy_of_the_keyring() {
+    let installation = Installation::new().await;
+    assert!(installation.run(&["migrate"]).await.status.success());
+    let said = async |settings: &[(&str, &str)]| {
+        let (_, out, _) = printed(&installation.run_with(&["doctor"], settings).await);
+        out
+    };
+
+    let (with, without) = (said(&[]).await, said(&[("copy_dir", "")]).await);
+
+    let copy = installation.copy_dir();
+    let sentence = format!("that holds for the copy of the keyring in {}, too", copy.display());
+    assert!(with.contains(&sentence), "{with}");
+    assert!(without.contains("NOT reached") && !without.contains("that holds"), "{without}");
+}
+
+#[tokio::test]
 async fn a_lost_keyring_is_not_replaced_by_a_new_one_and_comes_back_from_its_copy() {
     let installation = Installation::new().await;
     let (lethe, bob) = lived_in(&installation, "bob").await;

@@ -43,13 +43,14 @@ pub struct Parked {
 /// The database does not answer.
 pub async fn parked(
     pool: &Pool,
+    of: Option<&str>,
     after: Option<(&str, i16, Uuid)>,
     limit: i64,
 ) -> Result<Vec<Parked>, PgError> {
     let client = pool.get().await?;
     let list = client.prepare_cached(LIST).await?;
     let (reader, version, stream) = after.unwrap_or(("", 0, Uuid::nil()));
-    let rows = client.query(&list, &[&reader, &version, &stream, &limit]).await?;
+    let rows = client.query(&list, &[&reader, &version, &stream, &of, &limit]).await?;
     let parked = rows.into_iter().map(|row| {
         Ok(Parked {
             reader: row.try_get(0)?,

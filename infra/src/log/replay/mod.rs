@@ -244,6 +244,7 @@ impl<'a> Replay<'a> {
         }
         let (name, version) = (self.reader.name(), self.reader.version());
         let tx = self.client.transaction().await?;
+        tx.batch_execute(NO_STATEMENT_TIMEOUT).await?;
         let advance = tx.prepare_cached(ADVANCE).await?;
         let moved = tx
             .execute(&advance, &[&name, &version, &self.lease.fence, &self.written, &self.folded])

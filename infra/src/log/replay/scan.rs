@@ -1,4 +1,4 @@
-//! The log up to a fixed position, read ahead of the fold: one query a lap, so that no snapshot
+//! The log up to a fixed position, read ahead of the fold: one transaction a lap, so that no snapshot
 //! is held for long.
 
 use futures_util::TryStreamExt;
@@ -9,10 +9,13 @@ use tokio_postgres::types::ToSql;
 use super::{ReplayError, ReplayOptions};
 use crate::log::watermark::Watermark;
 use crate::log::{Feed, FeedError, Reader, Recorded};
-use crate::postgres::{PgError, Pool, PoolClient};
+use crate::postgres::{PgError, Pool, Transaction};
 
 const SCAN: &str = include_str!("scan.sql");
 const SCAN_WITHOUT_CAUSES: &str = include_str!("scan_without_causes.sql");
+/// Its rows wait for the fold, in the middle of a statement or behind its end.
+const BEGIN_LAP: &str = "set transaction read only; set local statement_timeout = 0; \
+    set local idle_in_transaction_session_timeout = 0";
 /// Also of the types that the reader does not want: one of them may not be known.
 const COUNT: &str = "select event_type, max(schema_version), count(*) from event_log.events \
     where position > $1 and position <= $2 group by event_type";
@@ -73,31 +76,34 @@ async fn scan(
     known: &Watermark,
     sender: &Sender,
 ) -> Result<(), ReplayError> {
-    let client = pool.get().await.map_err(PgError::from)?;
+    let mut client = pool.get().await.map_err(PgError::from)?;
     known.compare(&client).await.map_err(FeedError::from)?;
     let mut after = after;
     while after < through {
         let end = through.min(after + options.lap);
+        let lap = client.transaction().await?;
+        lap.batch_execute(BEGIN_LAP).await?;
         if reader.event_types().is_empty() {
-            scan_all(&client, reader, (after, end), options, sender).await?;
+            scan_all(&lap, reader, (after, end), options, sender).await?;
         } else {
-            scan_some(&client, reader, (after, end), options, sender).await?;
+            scan_some(&lap, reader, (after, end), options, sender).await?;
         }
         after = end;
         // On the connection on which they were read.
-        known.compare(&client).await.map_err(FeedError::from)?;
+        known.compare_in(&lap).await.map_err(FeedError::from)?;
+        lap.commit().await?;
     }
     Ok(())
 }
 
 async fn scan_all(
-    client: &PoolClient,
+    lap: &Transaction<'_>,
     reader: &Reader,
     (after, end): (i64, i64),
     options: ReplayOptions,
     sender: &Sender,
 ) -> Result<(), ReplayError> {
-    let mut feed = Feed::stream(client, after, end).await?;
+    let mut feed = Feed::stream(lap, after, end).await?;
     let (mut events, mut reached) = (Vec::with_capacity(BATCH), after);
     while let Some(event) = feed.try_next().await? {
         reached = event.position();
@@ -115,26 +121,26 @@ async fn scan_all(
 }
 
 async fn scan_some(
-    client: &PoolClient,
+    lap: &Transaction<'_>,
     reader: &Reader,
     (after, end): (i64, i64),
     options: ReplayOptions,
     sender: &Sender,
 ) -> Result<(), ReplayError> {
-    let count = client.prepare_cached(COUNT).await?;
+    let count = lap.prepare_cached(COUNT).await?;
     let mut found = 0;
-    for row in client.query(&count, &[&after, &end]).await? {
+    for row in lap.query(&count, &[&after, &end]).await? {
         check_known(reader, (row.try_get(0)?, row.try_get(1)?), options)?;
         found += row.try_get::<_, i64>(2)?;
     }
     if found != end - after {
-        return Err(hole(client, after).await?);
+        return Err(hole(lap, after).await?);
     }
     let scan = if reader.reads_causes() { SCAN } else { SCAN_WITHOUT_CAUSES };
-    let scan = client.prepare_cached(scan).await?;
+    let scan = lap.prepare_cached(scan).await?;
     let types = reader.event_types();
     let values: [&(dyn ToSql + Sync); 3] = [&after, &end, &types];
-    let mut rows = client.query_raw(&scan, values).await?;
+    let mut rows = lap.query_raw(&scan, values).await?;
     let mut events = Vec::with_capacity(BATCH);
     while let Some(row) = rows.try_next().await? {
         let event = Recorded::try_from(row).map_err(FeedError::from)?;
@@ -160,8 +166,8 @@ fn check_known(
 }
 
 /// Finds the position that is missing.
-async fn hole(client: &PoolClient, after: i64) -> Result<ReplayError, ReplayError> {
-    let mut feed = Feed::stream(client, after, i64::MAX).await?;
+async fn hole(lap: &Transaction<'_>, after: i64) -> Result<ReplayError, ReplayError> {
+    let mut feed = Feed::stream(lap, after, i64::MAX).await?;
     let mut at = after + 1;
     loop {
         match feed.try_next().await {

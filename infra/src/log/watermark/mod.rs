@@ -24,6 +24,7 @@ pub use error::{CompareError, WentBack};
 pub(crate) use note::NOTE_RESTORE;
 pub use note::{RestoreNote, lock_restores, note_restore, take_back_note};
 
+use crate::outbox::note_failover;
 use crate::postgres::{Hook, HookError, PgError, PoolClient, Transaction};
 
 /// The statement of [`Watermark::compare_on`].
@@ -151,7 +152,8 @@ impl Watermark {
     }
 
     /// For a pool of connections to the events' database: the first that leads to a log that went back, and
-    /// any that cannot be compared, is handed to nobody. Those after it are for whoever deals with it.
+    /// any that cannot be compared, is handed to nobody. Those after it are for whoever deals with it. One
+    /// that leads to a database which failed over is noted for the outbox before it is used.
     pub fn hook(&self) -> Hook {
         let watermark = self.clone();
         Hook::async_fn(move |client, _| {
@@ -161,7 +163,9 @@ impl Watermark {
                     return Ok(());
                 }
                 let compared = watermark.compare(client).await;
-                compared.map_err(|error| HookError::message(error.to_string()))
+                compared.map_err(|error| HookError::message(error.to_string()))?;
+                let noted = note_failover(&*client).await;
+                noted.map(drop).map_err(|error| HookError::message(error.to_string()))
             })
         })
     }

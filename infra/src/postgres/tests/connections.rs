@@ -1,6 +1,12 @@
 use std::time::Duration;
 
-use crate::postgres::{ConnectOptions, PgError, PooledClient, connect, connect_one, describe};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::timeout;
+
+use crate::postgres::pool::prepare;
+use crate::postgres::{
+    ConnectOptions, DatabaseUrl, PgError, PooledClient, connect, connect_one, describe,
+};
 
 #[tokio::test]
 async fn a_server_that_is_not_reached_is_named_by_host_and_port_without_credentials() {
@@ -32,6 +38,54 @@ async fn a_host_that_says_nothing_is_not_waited_for() {
     ] {
         assert!(matches!(error, PgError::Unreachable { .. } | PgError::Busy), "{error}");
     }
+}
+
+/// Whatever else is sent to it is swallowed: its queue of connections is full.
+async fn full_host() -> (TcpListener, Vec<TcpStream>) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let host = socket.listen(1).unwrap();
+    let address = host.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    while let Ok(waits) = timeout(Duration::from_millis(200), TcpStream::connect(address)).await {
+        waiting.push(waits.unwrap());
+    }
+    (host, waiting)
+}
+
+#[tokio::test]
+async fn a_host_that_swallows_packets_is_passed_over_for_the_next() {
+    let (swallows, _waiting) = full_host().await;
+    let port = swallows.local_addr().unwrap().port();
+    let url = test_support::empty_database().await.unwrap();
+    let url = url.replacen("host='", "host='127.0.0.1,", 1) + &format!(" port={port},5432");
+    let options =
+        ConnectOptions { connect_timeout: Duration::from_secs(1), ..ConnectOptions::default() };
+
+    let single = connect_one(&url, &options).await.unwrap();
+    let pooled = connect(&url, &options).await.unwrap();
+
+    assert_eq!(single.query_one("select 1", &[]).await.unwrap().get::<_, i32>(0), 1);
+    assert_eq!(pooled.status().size, 1);
+}
+
+/// What that brings about is a story of its own, which takes root: `sick_network`.
+#[test]
+fn a_connection_that_swallows_what_is_sent_is_given_up_after_six_seconds() {
+    let url: DatabaseUrl = "postgres://me@127.0.0.1/lethe".parse().unwrap();
+    let prepared = |url: &DatabaseUrl| prepare(url, &ConnectOptions::app()).unwrap().0;
+
+    let config = prepared(&url);
+
+    let seconds = Duration::from_secs;
+    assert_eq!(config.get_tcp_user_timeout(), Some(&seconds(6)));
+    assert_eq!(config.get_keepalives_idle(), seconds(3));
+    assert_eq!(config.get_keepalives_interval(), Some(seconds(1)));
+    assert_eq!(config.get_keepalives_retries(), Some(3));
+    let own = "postgres://me@127.0.0.1/lethe?keepalives_idle=60&tcp_user_timeout=90";
+    let config = prepared(&own.parse().unwrap());
+    assert_eq!(config.get_tcp_user_timeout(), Some(&seconds(90)));
+    assert_eq!(config.get_keepalives_idle(), seconds(60));
 }
 
 #[tokio::test]

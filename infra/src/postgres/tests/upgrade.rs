@@ -29,6 +29,14 @@ const ISSUE_BY_V4: &str = "insert into working.api_tokens
     select gen_random_uuid(), sha256('a token'), gen_random_uuid(), stream_id, '', now(), 'infinity'
     from event_log.events order by position desc limit 1";
 
+const HASH_PASSWORDS: &str = "insert into working.credentials (credential_id, account_id, hash, created_at)
+    select gen_random_uuid(), gen_random_uuid(), '$argon2id$' || md5(n::text), now() - n * interval '1 s'
+    from generate_series(1, 1000) n";
+/// Of which of these columns PostgreSQL has statistics.
+const HAVE_STATISTICS: &str = "select attname::text from pg_stats
+    where schemaname = 'working' and tablename = 'credentials' and attname in ('created_at', 'hash')
+    order by 1";
+
 /// A database as V8 left it, with rows in what V9 renames.
 async fn filled_v8() -> (String, Client) {
     let url = test_support::empty_database().await.unwrap();
@@ -127,6 +135,22 @@ async fn what_accounts_did_before_the_upgrade_ends_no_api_token() {
     assert_eq!(text(&client, versions).await, ["2"]);
     let begins = "select position::text from readers.checkpoints where name = 'token_closer'";
     assert_eq!(text(&client, begins).await, ["2"], "it reads nothing of before");
+}
+
+#[tokio::test]
+async fn no_statistics_hold_a_hash_of_a_password() {
+    let (url, mut client) = filled_v8().await;
+    let to_v27 = log::migrations::runner().set_target(Target::Version(27));
+    to_v27.run_async(&mut client).await.unwrap();
+    client.batch_execute(HASH_PASSWORDS).await.unwrap();
+    client.batch_execute("analyze working.credentials").await.unwrap();
+    assert_eq!(text(&client, HAVE_STATISTICS).await, ["created_at", "hash"]);
+
+    migrate_log(&url).await.unwrap();
+
+    assert_eq!(text(&client, HAVE_STATISTICS).await, ["created_at"], "those of before are kept");
+    client.batch_execute("analyze working.credentials").await.unwrap();
+    assert_eq!(text(&client, HAVE_STATISTICS).await, ["created_at"]);
 }
 
 #[tokio::test]

@@ -29,7 +29,13 @@ const PURPOSES: [(&str, Purpose); 2] =
     [("usage_analysis", Purpose::UsageAnalysis), ("product_news", Purpose::ProductNews)];
 
 pub fn routes(routes: &mut Routes) {
-    routes.add(__path_list, list).add(__path_give, give).add(__path_withdraw, withdraw);
+    routes
+        .add(__path_list, list)
+        .refuses(&[ProblemKind::NotFound])
+        .add(__path_give, give)
+        .refuses(&[ProblemKind::NotByConsent, ProblemKind::ErasureRequested])
+        .add(__path_withdraw, withdraw)
+        .refuses(&[ProblemKind::NotByConsent, ProblemKind::ErasureRequested]);
 }
 
 #[derive(Serialize, ToSchema)]
@@ -48,7 +54,7 @@ pub struct ConsentTo {
 
 /// Every purpose that rests on consent, and whether it has been given.
 #[utoipa::path(
-    get, path = "/v1/me/consents", tag = "consents", security(("session" = [])),
+    get, path = "/v1/me/consents", tag = "consents",
     params(("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
     responses((status = 200, body = Consents)),
 )]
@@ -75,6 +81,7 @@ impl ConsentTo {
 }
 
 #[derive(ToSchema)]
+#[schema(example = json!({ "policy_version": 1 }))]
 pub struct GiveConsentRequest {
     /// Of the policy that was shown.
     #[schema(minimum = 1, maximum = 4_294_967_295u32)]
@@ -91,7 +98,6 @@ impl FromFields for GiveConsentRequest {
 /// Gives consent.
 #[utoipa::path(
     put, path = "/v1/me/consents/{purpose}", tag = "consents", request_body = GiveConsentRequest,
-    security(("session" = [])),
     params(("purpose" = String, Path), ("If-Match" = Option<String>, Header)),
     responses((status = 200, body = ConsentTo,
         headers(("ETag" = String), ("Lethe-Position" = i64)))),
@@ -120,7 +126,7 @@ async fn give(
 
 /// Withdraws consent.
 #[utoipa::path(
-    delete, path = "/v1/me/consents/{purpose}", tag = "consents", security(("session" = [])),
+    delete, path = "/v1/me/consents/{purpose}", tag = "consents",
     params(("purpose" = String, Path), ("If-Match" = Option<String>, Header)),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]

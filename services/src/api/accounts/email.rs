@@ -21,7 +21,7 @@ use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, secret, text};
 use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::precondition::MustMatch;
-use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
 use crate::api::{Api, ApiData};
@@ -30,10 +30,26 @@ use crate::operations::links::{EMAIL_CHANGE, proof};
 use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
-    routes.add(__path_change, change).add(__path_confirm, confirm);
+    routes
+        .add(__path_change, change)
+        .refuses(&[
+            ProblemKind::AddressTaken,
+            ProblemKind::ErasureRequested,
+            ProblemKind::PasswordWrong,
+            ProblemKind::Refused,
+        ])
+        .add(__path_confirm, confirm)
+        .refuses(&[
+            ProblemKind::ErasureRequested,
+            ProblemKind::AddressTaken,
+            ProblemKind::LinkInvalid,
+            ProblemKind::LinkGone,
+            ProblemKind::Refused,
+        ]);
 }
 
 #[derive(ToSchema)]
+#[schema(example = json!({ "email": "ada.king@example.org", "password": "correct horse battery" }))]
 pub struct ChangeEmailRequest {
     #[schema(schema_with = schemas::email)]
     email: EmailAddress,
@@ -55,7 +71,7 @@ impl FromFields for ChangeEmailRequest {
 /// that one has, such as in its case, changes at once.
 #[utoipa::path(
     put, path = "/v1/me/email", tag = "accounts", request_body = ChangeEmailRequest,
-    security(("session" = [])), params(("If-Match" = String, Header)),
+    params(("If-Match" = String, Header)),
     responses((status = 202, body = EmailChangeView,
             headers(("ETag" = String), ("Lethe-Position" = i64))),
         (status = 200, description = "The spelling has changed", body = Me,
@@ -108,8 +124,7 @@ async fn change(
 #[utoipa::path(
     post, path = "/v1/email-changes", tag = "accounts", request_body = LinkRequest,
     params(IdempotencyKey),
-    responses((status = 204), (status = 409, body = ProblemView),
-        (status = 410, body = ProblemView)),
+    responses((status = 204)),
 )]
 async fn confirm(
     api: ApiData,

@@ -16,13 +16,17 @@ use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::answer::done;
 use crate::api::http::position::MinPosition;
 use crate::api::http::precondition::{IfMatch, etag};
-use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
 use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
-    routes.add(__path_show, show).add(__path_cancel, cancel);
+    routes
+        .add(__path_show, show)
+        .refuses(&[ProblemKind::NotFound])
+        .add(__path_cancel, cancel)
+        .refuses(&[ProblemKind::ErasureRequested]);
 }
 
 #[derive(Serialize, ToSchema)]
@@ -38,10 +42,9 @@ pub struct EmailChangeView {
 
 /// The change of address that waits for its link to be followed.
 #[utoipa::path(
-    get, path = "/v1/me/email-change", tag = "accounts", security(("session" = [])),
+    get, path = "/v1/me/email-change", tag = "accounts",
     params(("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
-    responses((status = 200, body = EmailChangeView, headers(("ETag" = String))),
-        (status = 404, description = "None waits", body = ProblemView)),
+    responses((status = 200, body = EmailChangeView, headers(("ETag" = String)))),
 )]
 async fn show(
     api: ApiData,
@@ -70,10 +73,9 @@ pub(super) async fn waiting(api: &Api, row: &Row) -> Result<EmailChangeView, Pro
 
 /// Cancels the change: its link no longer works. Needs no password, since it takes nothing away.
 #[utoipa::path(
-    delete, path = "/v1/me/email-change", tag = "accounts", security(("session" = [])),
+    delete, path = "/v1/me/email-change", tag = "accounts",
     params(("If-Match" = Option<String>, Header)),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64))),
-        (status = 404, description = "None waits", body = ProblemView)),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn cancel(
     api: ApiData,

@@ -24,7 +24,7 @@ use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, flag, number, secret};
 use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::precondition::IfMatch;
-use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::operations::erase_account::{LeftWorkspaces, earlier_of_account, request_of_account};
 use crate::operations::owners::OwnersError;
@@ -35,8 +35,16 @@ use crate::operations::request_erasure::{
 pub fn routes(routes: &mut Routes) {
     routes
         .add(__path_request, request)
+        .refuses(&[
+            ProblemKind::PasswordWrong,
+            ProblemKind::OwnsWorkspaces,
+            ProblemKind::ErasureRequested,
+            ProblemKind::Refused,
+        ])
         .add(__path_show, show)
+        .refuses(&[ProblemKind::NotFound])
         .add(__path_cancel, cancel)
+        .refuses(&[ProblemKind::Refused])
         .add(__path_prove, prove);
 }
 
@@ -52,6 +60,7 @@ fn grace_days() -> Object {
 }
 
 #[derive(ToSchema)]
+#[schema(example = json!({ "password": "correct horse battery", "grace_days": 7 }))]
 pub struct ErasureRequest {
     /// The account's password, once more.
     #[schema(value_type = String, format = Password, min_length = 1)]
@@ -105,10 +114,8 @@ pub struct ErasureResponse {
 /// Requests the erasure of the caller's account. Signs out everywhere at once.
 #[utoipa::path(
     post, path = "/v1/me/erasure", tag = "erasure", request_body = AccountErasureRequest,
-    security(("session" = [])),
     params(IdempotencyKey),
-    responses((status = 202, body = ErasureResponse),
-        (status = 409, body = ProblemView)),
+    responses((status = 202, body = ErasureResponse)),
 )]
 async fn request(
     api: ApiData,
@@ -173,8 +180,8 @@ pub struct ErasureView {
 
 /// The erasure that has been requested.
 #[utoipa::path(
-    get, path = "/v1/me/erasure", tag = "erasure", security(("session" = [])),
-    responses((status = 200, body = ErasureView), (status = 404, body = ProblemView)),
+    get, path = "/v1/me/erasure", tag = "erasure",
+    responses((status = 200, body = ErasureView)),
 )]
 async fn show(api: ApiData, signed_in: SignedIn) -> Result<HttpResponse, Problem> {
     let account = signed_in.account;
@@ -187,10 +194,9 @@ async fn show(api: ApiData, signed_in: SignedIn) -> Result<HttpResponse, Problem
 
 /// Cancels the request.
 #[utoipa::path(
-    delete, path = "/v1/me/erasure", tag = "erasure", security(("session" = [])),
+    delete, path = "/v1/me/erasure", tag = "erasure",
     params(("If-Match" = Option<String>, Header)),
-    responses((status = 204), (status = 409, description = "The grace is over, or none began",
-        body = ProblemView)),
+    responses((status = 204)),
 )]
 async fn cancel(
     api: ApiData,
@@ -250,24 +256,29 @@ pub struct RunNotEnded {
 const OF_WORKSPACE: &str = "The keys that opened this workspace's data are destroyed in the live \
     keyring, and its working rows are deleted. Copies of the keyring made before open nothing once \
     backup_proven_at is set. A copy of a whole machine made before, root key included, is not \
-    reached; nor are servers that were reached from it, or mail that was delivered.";
+    reached; nor are servers that were reached from it, or mail that was delivered. Where mails are \
+    written to a folder, an invitation in another node's folder may still be read for a minute after \
+    completed_at, and for as long as that node does not run.";
 
 const OF_WORKSPACE_AND_ITS_RUNS: &str = "Of the runs on this workspace's servers that Lethe still \
     followed, those that were not ended are in runs_not_ended. The keys that opened the workspace's data are \
     destroyed in the live keyring, and its working rows are deleted. Copies of the keyring made before open \
     nothing once backup_proven_at is set. A copy of a whole machine made before, root key included, is not \
-    reached; nor is what runs have done and left on servers, or mail that was delivered.";
+    reached; nor is what runs have done and left on servers, or mail that was delivered. Where mails are \
+    written to a folder, an invitation in another node's folder may still be read for a minute after \
+    completed_at, and for as long as that node does not run.";
 
 const STATEMENT: &str = "The keys that opened this person's data are destroyed in the live \
     keyring. Copies of the keyring made before open nothing once backup_proven_at is set. A copy \
     of a whole machine made before, root key included, is not reached; nor is mail that was \
-    delivered.";
+    delivered. Where mails are written to a folder, a letter in another node's folder may still be \
+    read for a minute after completed_at, and for as long as that node does not run.";
 
 /// The state of an erasure, for whoever has its claim code.
 #[utoipa::path(
     get, path = "/v1/erasures/{claim_code}", tag = "erasure",
     params(("claim_code" = String, Path)),
-    responses((status = 200, body = ErasureProof), (status = 404, body = ProblemView)),
+    responses((status = 200, body = ErasureProof)),
 )]
 async fn prove(api: ApiData, code: web::Path<String>) -> Result<HttpResponse, Problem> {
     let entry = api.app.keyring.ledger.entry_by_code(hash_code(&code)).await?;

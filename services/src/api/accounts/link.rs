@@ -11,7 +11,7 @@ use crate::api::http::problem::{Problem, ProblemKind};
 
 /// The secret of a link that was mailed.
 #[derive(ToSchema)]
-#[schema(as = Link)]
+#[schema(as = Link, example = json!({ "token": "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_" }))]
 pub struct LinkRequest {
     #[schema(min_length = 1)]
     token: String,

@@ -23,14 +23,18 @@ use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, Patch, text};
 use crate::api::http::position::MinPosition;
 use crate::api::http::precondition::{MustMatch, etag};
-use crate::api::http::problem::Problem;
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
 use crate::api::{Api, ApiData};
 use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
-    routes.add(__path_show, show).add(__path_rectify, rectify);
+    routes
+        .add(__path_show, show)
+        .refuses(&[ProblemKind::NotFound])
+        .add(__path_rectify, rectify)
+        .refuses(&[ProblemKind::ErasureRequested]);
 }
 
 #[derive(Serialize, ToSchema)]
@@ -55,7 +59,7 @@ pub struct Me {
 
 /// One's own account.
 #[utoipa::path(
-    get, path = "/v1/me", tag = "accounts", security(("session" = [])),
+    get, path = "/v1/me", tag = "accounts",
     params(("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
     responses((status = 200, body = Me, headers(("ETag" = String)))),
 )]
@@ -132,6 +136,7 @@ pub(super) async fn own<F: Field>(
 
 /// What is to be put right; what is absent stays, and null removes the username.
 #[derive(ToSchema)]
+#[schema(example = json!({ "name": "Ada King", "username": null }))]
 pub struct RectifyRequest {
     #[schema(schema_with = schemas::person_name)]
     name: Option<PersonName>,
@@ -150,7 +155,7 @@ impl FromFields for RectifyRequest {
 /// Corrects the name or the username; null removes the username.
 #[utoipa::path(
     patch, path = "/v1/me", tag = "accounts", request_body = RectifyRequest,
-    security(("session" = [])), params(("If-Match" = String, Header)),
+    params(("If-Match" = String, Header)),
     responses((status = 200, body = Me, headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn rectify(

@@ -13,11 +13,15 @@ use domain::{AccountId, WorkspaceId};
 use infra::api_tokens::OwnApiToken;
 use infra::event_store::Receipt;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::answer::{done, written};
+use crate::api::http::body::Query;
+use crate::api::http::cursor::Page;
+use crate::api::http::fields::{Fields, parsed};
+use crate::api::http::listing::{ListFilter, Listing, Order};
 use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
@@ -27,6 +31,7 @@ pub fn routes(routes: &mut Routes) {
     routes.add(__path_list, list);
 }
 
+/// The tokens that still act for the account.
 #[derive(Serialize, ToSchema)]
 pub struct OwnTokens {
     items: Vec<OwnTokenView>,
@@ -50,14 +55,46 @@ pub struct OwnTokenView {
     last_used_at: Option<DateTime<Utc>>,
 }
 
-/// The tokens that act for the caller, in every workspace, the oldest first.
+#[derive(Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct OwnTokenFilter {
+    /// Those of this workspace.
+    workspace_id: Option<Uuid>,
+}
+
+type OwnTokenListing = Listing<OwnTokenFilter>;
+
+impl ListFilter for OwnTokenFilter {
+    const ORDERS: &'static [Order] = &[Order::Newest, Order::Oldest, Order::Name, Order::Expiry];
+
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { workspace_id: fields.optional("workspace_id", parsed("an id"))? })
+    }
+}
+
+/// The tokens that act for the caller, in every workspace.
 #[utoipa::path(
-    get, path = "/v1/me/api-tokens", tag = "accounts", security(("session" = [])),
-    responses((status = 200, body = OwnTokens)),
+    get, path = "/v1/me/api-tokens", tag = "accounts",
+    params(OwnTokenListing), responses((status = 200, body = Page<OwnTokenView>)),
 )]
-async fn list(api: ApiData, signed_in: SignedIn) -> Result<HttpResponse, Problem> {
-    let items = of_account(&api, signed_in.account).await?;
-    Ok(HttpResponse::Ok().json(OwnTokens { items }))
+async fn list(
+    api: ApiData,
+    signed_in: SignedIn,
+    query: Query<OwnTokenListing>,
+) -> Result<HttpResponse, Problem> {
+    let Query(listing) = query;
+    let cursors = listing.cursors(&api, signed_in.tenant(), "/v1/me/api-tokens")?;
+    let wanted = listing.filter.workspace_id;
+    let all = of_account(&api, signed_in.account).await?.into_iter();
+    let all = all.filter(|view| wanted.is_none_or(|wanted| wanted == view.workspace_id));
+    let placed = all.map(|view| {
+        let by_end = listing.order == Order::Expiry;
+        let at = if by_end { view.expires_at } else { view.issued_at };
+        let name = view.name.as_ref().map_or("", Label::expose);
+        (listing.place(at, name, view.token_id), view)
+    });
+    let page = listing.page_of(&cursors, placed.collect()).await?;
+    Ok(HttpResponse::Ok().json(page))
 }
 
 /// 204, or the tokens if they are kept and can be read.

@@ -22,7 +22,7 @@ use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, flag, password, secret, text};
 use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::precondition::MustMatch;
-use crate::api::http::problem::{Problem, ProblemView};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
 use crate::operations::email_addresses::owner_of_typed;
@@ -32,11 +32,14 @@ use crate::operations::set_password::{SetPassword, SetPasswordError, repeat};
 pub fn routes(routes: &mut Routes) {
     routes
         .add(__path_change, change)
+        .refuses(&[ProblemKind::PasswordWrong, ProblemKind::ErasureRequested])
         .add(__path_request_reset, request_reset)
-        .add(__path_reset, reset);
+        .add(__path_reset, reset)
+        .refuses(&[ProblemKind::LinkInvalid, ProblemKind::LinkGone]);
 }
 
 #[derive(ToSchema)]
+#[schema(example = json!({ "current": "correct horse battery", "new": "battery horse correct" }))]
 pub struct ChangePasswordRequest {
     #[schema(value_type = String, format = Password, min_length = 1)]
     current: SecretString,
@@ -62,7 +65,7 @@ impl FromFields for ChangePasswordRequest {
 /// that waits ends with it.
 #[utoipa::path(
     put, path = "/v1/me/password", tag = "accounts", request_body = ChangePasswordRequest,
-    security(("session" = [])), params(("If-Match" = String, Header)),
+    params(("If-Match" = String, Header)),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64))),
         (status = 200, description = "The tokens that stay", body = OwnTokens,
             headers(("ETag" = String), ("Lethe-Position" = i64)))),
@@ -93,6 +96,7 @@ async fn change(
 }
 
 #[derive(ToSchema)]
+#[schema(example = json!({ "email": "ada@example.org" }))]
 pub struct ForgottenPasswordRequest {
     #[schema(schema_with = schemas::typed_email)]
     email: TypedAddress,
@@ -131,6 +135,7 @@ async fn request_reset(
 }
 
 #[derive(ToSchema)]
+#[schema(example = json!({ "token": "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789-_", "password": "battery horse correct" }))]
 pub struct ResetPasswordRequest {
     /// The secret of the link.
     #[schema(min_length = 1)]
@@ -153,7 +158,7 @@ impl FromFields for ResetPasswordRequest {
     post, path = "/v1/password-resets/completions", tag = "accounts",
     request_body = ResetPasswordRequest,
     params(IdempotencyKey),
-    responses((status = 204), (status = 410, body = ProblemView)),
+    responses((status = 204)),
 )]
 async fn reset(
     api: ApiData,

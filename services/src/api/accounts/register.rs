@@ -18,7 +18,7 @@ use crate::api::http::answer::{accepted, created_if_read, done};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, Nothing, password, text};
 use crate::api::http::idempotency::IdempotencyKey;
-use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
 use crate::operations::links::{VERIFICATION, proof};
@@ -27,11 +27,21 @@ use crate::operations::register::{RegisterError, Registration, account_of};
 pub fn routes(routes: &mut Routes) {
     routes
         .add(__path_register, register)
+        .refuses(&[ProblemKind::AddressTaken])
         .add(__path_verify, verify)
-        .add(__path_send_again, send_again);
+        .refuses(&[
+            ProblemKind::AlreadyDone,
+            ProblemKind::ErasureRequested,
+            ProblemKind::LinkInvalid,
+            ProblemKind::LinkGone,
+            ProblemKind::Refused,
+        ])
+        .add(__path_send_again, send_again)
+        .refuses(&[ProblemKind::AlreadyDone, ProblemKind::ErasureRequested]);
 }
 
 #[derive(ToSchema)]
+#[schema(example = json!({ "email": "ada@example.org", "name": "Ada Lovelace", "username": "ada.l", "password": "correct horse battery" }))]
 pub struct RegisterRequest {
     #[schema(schema_with = schemas::email)]
     email: EmailAddress,
@@ -59,7 +69,6 @@ impl FromFields for RegisterRequest {
     params(IdempotencyKey),
     responses(
         (status = 201, body = Me),
-        (status = 409, description = "The address is taken", body = ProblemView),
     ),
 )]
 async fn register(
@@ -129,8 +138,7 @@ impl From<RegisterError> for Problem {
 #[utoipa::path(
     post, path = "/v1/email-verifications", tag = "accounts", request_body = LinkRequest,
     params(IdempotencyKey),
-    responses((status = 204), (status = 410, description = "The link is used, replaced or over",
-        body = ProblemView)),
+    responses((status = 204)),
 )]
 async fn verify(
     api: ApiData,
@@ -148,7 +156,7 @@ async fn verify(
 
 /// Mails the link again; the earlier one no longer works.
 #[utoipa::path(
-    post, path = "/v1/me/email-verification", tag = "accounts", security(("session" = [])),
+    post, path = "/v1/me/email-verification", tag = "accounts",
     params(IdempotencyKey),
     responses((status = 202)),
 )]

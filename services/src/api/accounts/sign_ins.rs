@@ -7,13 +7,14 @@ use domain::privacy::{Field, LoginIp, LoginUserAgent, sealed_bytes};
 use infra::log::{Feed, Recorded};
 use infra::postgres::PgError;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::api::auth::sessions::Paging;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::body::Query;
-use crate::api::http::cursor::{Cursors, Page};
+use crate::api::http::cursor::Page;
+use crate::api::http::fields::{Fields, parsed};
+use crate::api::http::listing::{ListFilter, Listing, Order};
 use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
@@ -21,9 +22,28 @@ use crate::unseal::Unsealer;
 
 const TYPES: &[&str] =
     &["account.login_succeeded", "account.login_failed", "account.logins_failed"];
+const SUCCEEDED: &[&str] = &["account.login_succeeded"];
+const FAILED: &[&str] = &["account.login_failed", "account.logins_failed"];
 
 pub fn routes(routes: &mut Routes) {
     routes.add(__path_list, list);
+}
+
+#[derive(Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct SignInFilter {
+    /// Those that opened a session, or those that were refused.
+    succeeded: Option<bool>,
+}
+
+type SignInListing = Listing<SignInFilter>;
+
+impl ListFilter for SignInFilter {
+    const ORDERS: &'static [Order] = &[Order::Newest];
+
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { succeeded: fields.optional("succeeded", parsed("true or false"))? })
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -52,28 +72,23 @@ pub struct SignInView {
     user_agent: Option<<LoginUserAgent as Field>::Value>,
 }
 
-/// Sign-ins to one's account, those too that were refused for a wrong password, the latest first.
+/// Sign-ins to one's account, those too that were refused for a wrong password, the newest first.
 #[utoipa::path(
-    get, path = "/v1/me/sign-ins", tag = "accounts", security(("session" = [])), params(Paging),
+    get, path = "/v1/me/sign-ins", tag = "accounts", params(SignInListing),
     responses((status = 200, body = Page<SignInView>)),
 )]
 async fn list(
     api: ApiData,
     signed_in: SignedIn,
-    paging: Query<Paging>,
+    query: Query<SignInListing>,
 ) -> Result<HttpResponse, Problem> {
-    let Query(Paging { limit, cursor }) = paging;
-    let cursors = Cursors {
-        keys: &api.app.keyring.request_macs,
-        of: signed_in.tenant(),
-        scope: "/v1/me/sign-ins".to_owned(),
-    };
-    let before: i64 = match cursor {
-        Some(cursor) => cursors.read(&cursor).await?,
-        None => i64::MAX,
-    };
+    let Query(listing) = query;
+    let cursors = listing.cursors(&api, signed_in.tenant(), "/v1/me/sign-ins")?;
+    let before = listing.after(&cursors).await?.unwrap_or(i64::MAX);
+    let (limit, SignInFilter { succeeded }) = (listing.limit, &listing.filter);
     let client = api.app.pool.get().await.map_err(PgError::from)?;
-    let of = (signed_in.account.0, TYPES);
+    let types = succeeded.map_or(TYPES, |succeeded| if succeeded { SUCCEEDED } else { FAILED });
+    let of = (signed_in.account.0, types);
     let events = Feed::newest_of(&client, of, before, limit + 1).await?;
     drop(client);
     let mut found = Vec::with_capacity(events.len());

@@ -24,6 +24,7 @@ use crate::api::auth::signed_in::Operator;
 use crate::api::http::answer::insert_position;
 use crate::api::http::body::Query;
 use crate::api::http::fields::{Fields, FromFields};
+use crate::api::http::listing::ListFilter;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 
@@ -36,7 +37,7 @@ pub fn routes(routes: &mut Routes) {
 
 impl FromFields for Filter {
     fn read(fields: &mut Fields) -> Option<Self> {
-        Self::read(fields)
+        <Self as ListFilter>::read(fields)
     }
 }
 
@@ -45,7 +46,7 @@ impl FromFields for Filter {
 /// It breaks off without a trailer when the token is revoked or expires meanwhile.
 /// To continue an export that broke off, send `after`, the last position that arrived.
 #[utoipa::path(
-    get, path = "/v1/audit/export", tag = "audit", security(("operator" = [])), params(Filter),
+    get, path = "/v1/audit/export", tag = "audit", params(Filter),
     responses((status = 200, content_type = "application/x-ndjson", body = String)),
 )]
 async fn export(

@@ -9,7 +9,8 @@ use utoipa::IntoParams;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use uuid::Uuid;
 
-use crate::api::http::fields::{Fields, digits, parsed, text, time};
+use crate::api::http::fields::{Fields, digits, parsed, text, times};
+use crate::api::http::listing::{ListFilter, Order};
 
 /// Absent filters let everything through.
 #[derive(Clone, Debug, Default, Serialize, IntoParams)]
@@ -36,8 +37,10 @@ pub struct Filter {
     pub before: Option<i64>,
 }
 
-impl Filter {
-    pub fn read(fields: &mut Fields) -> Option<Self> {
+impl ListFilter for Filter {
+    const ORDERS: &'static [Order] = &[Order::Oldest, Order::Newest];
+
+    fn read(fields: &mut Fields) -> Option<Self> {
         let tenant = fields.optional("tenant_id", parsed("an id"));
         let actor = fields.optional("actor_id", parsed("an id"));
         let stream = fields.optional("stream_id", parsed("an id"));
@@ -62,13 +65,16 @@ impl Filter {
         }
         Some(filter)
     }
+}
 
+impl Filter {
     pub fn of_trail(&self) -> audit_trail::Filter {
         audit_trail::Filter {
             tenant: self.tenant_id.map(TenantId),
             stream: self.stream_id,
             actor: self.actor_id.map(ActorId),
             event_type: self.event_type.clone(),
+            after: self.after,
             through: self.before.map(|before| before.saturating_sub(1)),
             since: self.from,
             until: self.to,
@@ -87,19 +93,6 @@ impl Filter {
             && self.to.is_none_or(|to| at < to)
             && self.before.is_none_or(|before| event.position() < before)
     }
-}
-
-type Times = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
-
-/// `from` and `to`: no range runs backwards.
-pub(super) fn times(fields: &mut Fields) -> Option<Times> {
-    let from = fields.optional("from", time);
-    let to = fields.optional("to", time);
-    let (from, to) = (from?, to?);
-    if from.zip(to).is_some_and(|(from, to)| to <= from) {
-        return fields.refuse("to", "this must be later than `from`");
-    }
-    Some((from, to))
 }
 
 pub(super) fn event_type(text: &str) -> Result<String, &'static str> {

@@ -4,21 +4,20 @@ use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
 use domain::workspace::WorkspaceAction;
 use domain::{ActorId, WorkspaceId};
-use infra::log::{FeedError, Recorded};
-use infra::postgres::Pool;
-use projections::audit_trail::{AuditTrail, Filter, newest, page, position_of};
-use serde::{Deserialize, Serialize};
+use infra::log::Recorded;
+use projections::audit_trail::{AuditTrail, Filter, page, position_of};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::api::ApiData;
-use crate::api::audit::filter::{event_type, event_types, times};
+use crate::api::audit::filter::{event_type, event_types};
 use crate::api::auth::member::Member;
-use crate::api::auth::sessions::Paging;
 use crate::api::http::body::Query;
-use crate::api::http::cursor::{Cursors, Page};
-use crate::api::http::fields::{Fields, FromFields, one_of, parsed, text};
+use crate::api::http::cursor::Page;
+use crate::api::http::fields::{Fields, parsed, text, times};
+use crate::api::http::listing::{ListFilter, Listing, Order};
 use crate::api::http::position::MinPosition;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
@@ -43,41 +42,19 @@ pub struct TrailFilter {
     from: Option<DateTime<Utc>>,
     /// Recorded before.
     to: Option<DateTime<Utc>>,
-    /// `oldest` or `newest` first; `oldest` by default.
-    #[param(value_type = Option<String>, pattern = r"^(?:oldest|newest)$")]
-    order: Order,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Order {
-    Oldest,
-    Newest,
-}
+type TrailListing = Listing<TrailFilter>;
 
-struct TrailQuery {
-    filter: TrailFilter,
-    paging: Paging,
-}
+impl ListFilter for TrailFilter {
+    const ORDERS: &'static [Order] = &[Order::Oldest, Order::Newest];
 
-impl FromFields for TrailQuery {
     fn read(fields: &mut Fields) -> Option<Self> {
         let actor = fields.optional("actor_id", parsed("an id"));
         let stream = fields.optional("stream_id", parsed("an id"));
         let event_type = fields.optional("type", text(event_type));
-        let times = times(fields);
-        let order = fields.optional("order", one_of("oldest, newest"));
-        let paging = Paging::read(fields);
-        let (from, to) = times?;
-        let filter = TrailFilter {
-            actor_id: actor?,
-            stream_id: stream?,
-            event_type: event_type?,
-            from,
-            to,
-            order: order?.unwrap_or(Order::Oldest),
-        };
-        Some(Self { filter, paging: paging? })
+        let (from, to) = times(fields)?;
+        Some(Self { actor_id: actor?, stream_id: stream?, event_type: event_type?, from, to })
     }
 }
 
@@ -124,8 +101,7 @@ impl<'a> WorkspaceEvent<'a> {
 /// a moment ago may be missing, unless `Lethe-Min-Position` waits for it.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/audit-events", tag = "audit",
-    security(("session" = []), ("token" = [])),
-    params(("workspace_id" = Uuid, Path), TrailFilter, Paging,
+    params(("workspace_id" = Uuid, Path), TrailListing,
         ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
     responses((status = 200, body = Page<WorkspaceEvent>)),
 )]
@@ -133,54 +109,40 @@ async fn list(
     api: ApiData,
     member: Member,
     least: MinPosition,
-    query: Query<TrailQuery>,
+    query: Query<TrailListing>,
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
-    let Query(TrailQuery { filter, paging }) = query;
+    let Query(listing) = query;
     least.reached::<AuditTrail>(&api).await?;
-    let scope = serde_json::to_string(&filter).map_err(|error| Problem::internal(&error))?;
-    let scope = format!("/v1/workspaces/audit-events{scope}");
-    let cursors = Cursors { keys: &api.app.keyring.request_macs, of: member.tenant(), scope };
+    let cursors = listing.cursors(&api, member.tenant(), "/v1/workspaces/audit-events")?;
     let pool = &api.app.pool;
     // Whoever has a cursor can read what it holds.
-    let after = match paging.cursor {
-        Some(cursor) => {
-            let (stream, version) = cursors.read::<(Uuid, i64)>(&cursor).await?;
+    let last = match listing.after::<(Uuid, i64)>(&cursors).await? {
+        Some((stream, version)) => {
             let position = position_of(pool, stream, version).await?;
             Some(position.ok_or_else(|| Problem::of(ProblemKind::BadCursor))?)
         }
         None => None,
     };
-    let found = find(pool, member.workspace, &filter, after, paging.limit + 1).await;
+    let filter = of_trail(member.workspace, &listing.filter);
+    let order = (listing.order.by_time(), last);
+    let found = page(pool, &filter, order, listing.limit + 1).await;
     let found = found.map_err(|error| Problem::unavailable(&error))?;
     let events: Result<Vec<_>, _> = found.iter().map(WorkspaceEvent::recorded).collect();
     let events = events.map_err(|error| Problem::internal(&error))?;
-    let page = cursors.page(events, paging.limit, |event| (event.stream_id, event.version)).await?;
+    let page =
+        cursors.page(events, listing.limit, |event| (event.stream_id, event.version)).await?;
     Ok(HttpResponse::Ok().json(page))
 }
 
-/// `last`: the position of the last event of the page before.
-async fn find(
-    pool: &Pool,
-    workspace: WorkspaceId,
-    filter: &TrailFilter,
-    last: Option<i64>,
-    limit: i64,
-) -> Result<Vec<Recorded>, FeedError> {
-    let of_trail = Filter {
+fn of_trail(workspace: WorkspaceId, filter: &TrailFilter) -> Filter {
+    Filter {
         tenant: Some(workspace.into()),
         stream: filter.stream_id,
         actor: filter.actor_id.map(ActorId),
         event_type: filter.event_type.clone(),
-        through: None,
         since: filter.from,
         until: filter.to,
-    };
-    match filter.order {
-        Order::Oldest => page(pool, &of_trail, last.unwrap_or_default(), limit).await,
-        Order::Newest => {
-            let through = last.map(|last| last - 1);
-            newest(pool, &Filter { through, ..of_trail }, limit).await
-        }
+        ..Filter::default()
     }
 }

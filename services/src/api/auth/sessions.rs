@@ -21,10 +21,11 @@ use crate::api::auth::path_resources::PathId;
 use crate::api::auth::signed_in::{SignedIn, cookie_cleared, shows_cookie};
 use crate::api::http::answer::done;
 use crate::api::http::body::{Body, Query};
-use crate::api::http::cursor::{Cursors, Page};
-use crate::api::http::fields::{Fields, FromFields, Nothing, digits, parsed, text};
+use crate::api::http::cursor::Page;
+use crate::api::http::fields::{Fields, FromFields, Nothing, choice, parsed};
+use crate::api::http::listing::{ListFilter, Listing, Order};
 use crate::api::http::position::MinPosition;
-use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
 use crate::operations::sign_out::{SignOut, SignedOut};
@@ -35,29 +36,25 @@ pub fn routes(routes: &mut Routes) {
         .add(__path_list, list)
         .add(__path_close, close)
         .add(__path_close_current, close_current)
-        .add(__path_close_others, close_others);
+        .add(__path_close_others, close_others)
+        .refuses(&[ProblemKind::NotFound]);
 }
 
-/// Which page of a listing.
-#[derive(IntoParams)]
+#[derive(Serialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Paging {
-    /// How many, 1 to 200; 50 by default.
-    #[param(minimum = 1, maximum = 200, required = false)]
-    pub limit: i64,
-    /// `next` of the previous page.
-    #[param(min_length = 1, max_length = 512, pattern = r"^[A-Za-z0-9_-]+$")]
-    pub cursor: Option<String>,
+pub struct SessionFilter {
+    /// `browser` or `client`.
+    #[param(value_type = Option<String>, pattern = r"^(?:browser|client)$")]
+    kind: Option<&'static str>,
 }
 
-pub const LIMIT_DEFAULT: i64 = 50;
-pub const LIMIT_MAX: i64 = 200;
+type SessionListing = Listing<SessionFilter>;
 
-impl FromFields for Paging {
+impl ListFilter for SessionFilter {
+    const ORDERS: &'static [Order] = &[Order::Newest, Order::Oldest];
+
     fn read(fields: &mut Fields) -> Option<Self> {
-        let limit = fields.optional("limit", digits(1, LIMIT_MAX));
-        let cursor = fields.optional("cursor", text(|text| Ok::<_, String>(text.to_owned())));
-        Some(Self { limit: limit?.unwrap_or(LIMIT_DEFAULT), cursor: cursor? })
+        Some(Self { kind: fields.optional("kind", choice(&["browser", "client"]))? })
     }
 }
 
@@ -87,10 +84,10 @@ pub struct SessionView {
     user_agent: Option<<LoginUserAgent as domain::privacy::Field>::Value>,
 }
 
-/// The open sessions, the latest first.
+/// The open sessions.
 #[utoipa::path(
-    get, path = "/v1/me/sessions", tag = "sessions", security(("session" = [])),
-    params(Paging,
+    get, path = "/v1/me/sessions", tag = "sessions",
+    params(SessionListing,
         ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
     responses((status = 200, body = Page<SessionView>)),
 )]
@@ -98,20 +95,14 @@ async fn list(
     api: ApiData,
     signed_in: SignedIn,
     least: MinPosition,
-    paging: Query<Paging>,
+    query: Query<SessionListing>,
 ) -> Result<HttpResponse, Problem> {
-    let Query(Paging { limit, cursor }) = paging;
+    let Query(listing) = query;
     least.reached::<projections::sessions::Sessions>(&api).await?;
-    let cursors = Cursors {
-        keys: &api.app.keyring.request_macs,
-        of: signed_in.tenant(),
-        scope: "/v1/me/sessions".to_owned(),
-    };
-    let after: Option<(DateTime<Utc>, SessionId)> = match cursor {
-        Some(cursor) => Some(cursors.read(&cursor).await?),
-        None => None,
-    };
-    let rows = open(&api.app.pool, signed_in.account, after, limit + 1).await?;
+    let cursors = listing.cursors(&api, signed_in.tenant(), "/v1/me/sessions")?;
+    let (kind, limit) = (listing.filter.kind, listing.limit);
+    let order = (listing.order.by_time(), listing.after(&cursors).await?);
+    let rows = open(&api.app.pool, signed_in.account, kind, order, limit + 1).await?;
     let ids: Vec<SessionId> = rows.iter().map(|row| row.session_id).collect();
     let periods = api.app.sessions.periods(&ids).await?;
     let mut found = Vec::with_capacity(rows.len());
@@ -145,7 +136,7 @@ async fn read(
 
 /// Closes the session of this request; its cookie is cleared.
 #[utoipa::path(
-    delete, path = "/v1/me/sessions/current", tag = "sessions", security(("session" = [])),
+    delete, path = "/v1/me/sessions/current", tag = "sessions",
     responses((status = 204)),
 )]
 async fn close_current(
@@ -168,9 +159,9 @@ fn without_cookie(mut ended: HttpResponse, shown: &HttpRequest) -> HttpResponse 
 
 /// Closes a session of the caller.
 #[utoipa::path(
-    delete, path = "/v1/me/sessions/{session_id}", tag = "sessions", security(("session" = [])),
+    delete, path = "/v1/me/sessions/{session_id}", tag = "sessions",
     params(("session_id" = Uuid, Path)),
-    responses((status = 204), (status = 404, body = ProblemView)),
+    responses((status = 204)),
 )]
 async fn close(
     api: ApiData,
@@ -204,7 +195,7 @@ impl FromFields for CloseOthersQuery {
 /// Signs out everywhere else: closes all other sessions of the caller, and ends the API tokens. None of them
 /// works any more when the answer comes; sign-ins since the request stay.
 #[utoipa::path(
-    delete, path = "/v1/me/sessions", tag = "sessions", security(("session" = [])),
+    delete, path = "/v1/me/sessions", tag = "sessions",
     params(CloseOthersQuery),
     responses((status = 204),
         (status = 200, description = "The tokens that stay", body = OwnTokens)),

@@ -29,7 +29,7 @@ use crate::api::http::answer::written;
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, one_of, secret, text};
 use crate::api::http::idempotency::IdempotencyKey;
-use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
 use crate::api::{Api, ApiData};
@@ -45,10 +45,11 @@ const SESSION: TokenKind =
     TokenKind { label: "session", draw: Sessions::draw_token, of_secret: Sessions::token_of };
 
 pub fn routes(routes: &mut Routes) {
-    routes.add(__path_open, open);
+    routes.add(__path_open, open).refuses(&[ProblemKind::SignInRefused]);
 }
 
 #[derive(ToSchema)]
+#[schema(example = json!({ "email": "ada@example.org", "password": "correct horse battery", "kind": "client" }))]
 pub struct SignInRequest {
     #[schema(schema_with = schemas::typed_email)]
     email: TypedAddress,
@@ -87,7 +88,7 @@ pub struct SignInResponse {
 #[utoipa::path(
     post, path = "/v1/sessions", tag = "sessions", request_body = SignInRequest,
     params(IdempotencyKey),
-    responses((status = 201, body = SignInResponse), (status = 401, body = ProblemView)),
+    responses((status = 201, body = SignInResponse)),
 )]
 async fn open(
     api: ApiData,

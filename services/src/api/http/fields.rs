@@ -19,6 +19,8 @@ pub trait FromFields: Sized {
     const EMPTY: bool = false;
     /// A longer body is refused unread.
     const BYTES_MAX: usize = 64 * 1024;
+    /// Whether a cursor is among them.
+    const PAGED: bool = false;
 
     fn read(fields: &mut Fields) -> Option<Self>;
 }
@@ -248,12 +250,35 @@ pub fn one_of<T: serde::de::DeserializeOwned>(
     move |value| T::deserialize(value).map_err(|_| format!("this must be one of {values}"))
 }
 
+/// One of these texts.
+pub fn choice(
+    choices: &'static [&'static str],
+) -> impl FnOnce(&Value) -> Result<&'static str, String> {
+    move |value| {
+        let found = choices.iter().find(|choice| value.as_str() == Some(**choice));
+        found.copied().ok_or_else(|| format!("this must be one of {}", choices.join(", ")))
+    }
+}
+
 /// A time of the years that PostgreSQL can store as well.
 pub fn time(value: &Value) -> Result<DateTime<Utc>, String> {
     const FORM: &str = "this must be a time such as 2026-11-22T08:00:00Z, of the years 1 to 9999; \
                         in a query, the + of a time zone is written %2B";
     let time = value.as_str().and_then(|text| text.parse::<DateTime<Utc>>().ok());
     time.filter(|time| (1..=9999).contains(&time.year())).ok_or_else(|| FORM.to_owned())
+}
+
+type Times = (Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+
+/// `from` and `to`: no range runs backwards.
+pub fn times(fields: &mut Fields) -> Option<Times> {
+    let from = fields.optional("from", time);
+    let to = fields.optional("to", time);
+    let (from, to) = (from?, to?);
+    if from.zip(to).is_some_and(|(from, to)| to <= from) {
+        return fields.refuse("to", "this must be later than `from`");
+    }
+    Some((from, to))
 }
 
 /// An id: whatever its own parser knows.

@@ -2,6 +2,8 @@
 
 pub mod actions;
 pub mod answer;
+pub mod answers;
+pub mod arguments;
 pub mod body;
 pub mod byte_range;
 pub mod cors;
@@ -12,6 +14,7 @@ pub mod health;
 pub mod idempotency;
 pub mod in_flight;
 pub mod link_pages;
+pub mod listing;
 pub mod openapi;
 pub mod position;
 pub mod precondition;

@@ -4,9 +4,7 @@ use std::collections::BTreeSet;
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
-use utoipa::openapi::content::{Content, ContentBuilder};
-use utoipa::openapi::path::Operation;
-use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::content::Content;
 use utoipa::openapi::schema::AdditionalProperties;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Schema};
@@ -18,7 +16,6 @@ use crate::api::http::problem::ProblemView;
 
 const ADDRESS: &str = "/v1/openapi.json";
 const PROBLEM: &str = "Problem";
-const PROBLEM_JSON: &str = "application/problem+json";
 
 /// What does not stand with a handler.
 pub fn document() -> OpenApi {
@@ -47,24 +44,6 @@ pub fn document() -> OpenApi {
     ProblemView::schemas(&mut schemas);
     components.schemas.extend(schemas);
     OpenApiBuilder::new().info(info.build()).components(Some(components)).build()
-}
-
-/// Says of every operation that it may be refused, and how.
-fn add_refusals(document: &mut OpenApi) {
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(PROBLEM))).build();
-    let refusal =
-        ResponseBuilder::new().description("Refused").content(PROBLEM_JSON, content).build();
-    for item in document.paths.paths.values_mut() {
-        let operations: [&mut Option<Operation>; 5] =
-            [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
-        for operation in operations.into_iter().flatten() {
-            let responses = &mut operation.responses.responses;
-            for response in responses.values_mut() {
-                correct_content_type(response);
-            }
-            responses.entry("default".to_owned()).or_insert_with(|| refusal.clone().into());
-        }
-    }
 }
 
 /// A field that a body does not have is refused: its schema says so.
@@ -96,24 +75,8 @@ fn schema_of(content: &RefOr<Content>) -> Option<String> {
     }
 }
 
-/// A problem is `application/problem+json`, whatever the derive takes for its media type.
-fn correct_content_type(response: &mut RefOr<Response>) {
-    let RefOr::T(response) = response else { return };
-    let problem = RefOr::Ref(Ref::from_schema_name(PROBLEM));
-    let is_problem = |content: &RefOr<Content>| match content {
-        RefOr::T(content) => content.schema.as_ref() == Some(&problem),
-        RefOr::Ref(_) => false,
-    };
-    if response.content.get("application/json").is_some_and(is_problem)
-        && let Some(content) = response.content.swap_remove("application/json")
-    {
-        response.content.insert(PROBLEM_JSON.to_owned(), content);
-    }
-}
-
 /// Serves the document, and at /docs a page for it that loads nothing from elsewhere.
 pub fn serve(mut document: OpenApi, config: &mut web::ServiceConfig) {
-    add_refusals(&mut document);
     close_bodies(&mut document);
     let json = web::Bytes::from(serde_json::to_vec(&document).unwrap_or_default());
     let answer = move || {
@@ -176,7 +139,9 @@ pub(super) mod tests {
         for item in document["paths"].as_object().unwrap().values() {
             for operation in item.as_object().unwrap().values() {
                 let name = operation["operationId"].as_str().unwrap().to_owned();
-                assert!(operation["responses"]["default"].is_object(), "{name}");
+                let unforeseen =
+                    &operation["responses"]["500"]["content"]["application/problem+json"];
+                assert!(unforeseen.is_object(), "{name}");
                 assert!(names.insert(name.clone()), "{name} twice");
             }
         }
@@ -196,7 +161,8 @@ pub(super) mod tests {
                         continue;
                     }
                     let content: Vec<_> = response["content"].as_object().unwrap().keys().collect();
-                    assert_eq!(content, [PROBLEM_JSON], "{} {status}", operation["operationId"]);
+                    let problem = ["application/problem+json"];
+                    assert_eq!(content, problem, "{} {status}", operation["operationId"]);
                     refusals += 1;
                 }
             }
@@ -226,6 +192,7 @@ pub(super) mod tests {
                 let content = &operation["requestBody"]["content"]["application/json"];
                 let Some(schema) = content["schema"]["$ref"].as_str() else { continue };
                 let schema = document.pointer(schema.trim_start_matches('#')).unwrap();
+                assert!(schema["example"].is_object(), "{}: an example", operation["operationId"]);
                 assert_eq!(schema["additionalProperties"], false, "{}", operation["operationId"]);
                 bodies += 1;
             }

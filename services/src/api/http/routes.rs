@@ -9,11 +9,14 @@ use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{Error, FromRequest, Handler, HttpRequest, HttpResponse, Responder, Route, web};
-use domain::workspace::WorkspaceAction;
-use utoipa::openapi::{OpenApi, PathItem, Paths, RefOr, Schema, path::HttpMethod};
+use domain::workspace::{ActingAccount, WorkspaceAction};
+use utoipa::openapi::path::{HttpMethod, Operation};
+use utoipa::openapi::{OpenApi, PathItem, Paths, RefOr, Schema};
 
 use crate::api::auth::{member, path_resources};
 use crate::api::http::actions::Actions;
+use crate::api::http::answers::{Answers, Documented};
+use crate::api::http::arguments::{Arguments, Callers};
 use crate::api::http::problem::{Problem, ProblemKind};
 
 /// Clients rarely wait longer for an answer. The body of an export may take longer.
@@ -24,6 +27,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 pub struct Routes {
     found: BTreeMap<String, Vec<(Method, Route)>>,
     actions: BTreeMap<String, Actions>,
+    answers: BTreeMap<String, Answers>,
+    /// The operations that were added last.
+    last: Vec<(String, Method)>,
     paths: Paths,
     schemas: Vec<(String, RefOr<Schema>)>,
 }
@@ -36,10 +42,11 @@ impl Routes {
         // project, uses this one.
         P: utoipa::Path + utoipa::__dev::SchemaReferences,
         H: Handler<A>,
-        A: FromRequest + 'static,
+        A: FromRequest + Arguments + 'static,
         H::Output: Responder + 'static,
     {
         P::schemas(&mut self.schemas);
+        self.last.clear();
         for spoken in P::methods() {
             let method = method(&spoken);
             let route = web::method(method.clone()).to(handler.clone());
@@ -47,9 +54,13 @@ impl Routes {
             if method == Method::GET {
                 found.push((Method::HEAD, web::head().to(handler.clone())));
             }
-            found.push((method, route));
+            found.push((method.clone(), route));
             let mut operation = P::operation();
             operation.operation_id = Some(operation_id(&spoken, &P::path()));
+            operation.security = A::callers().map(|callers| callers.security(None));
+            let documented = Documented::new(&operation, &A::refuses(&method));
+            self.answers.entry(P::path()).or_default().add(method.clone(), documented);
+            self.last.push((P::path(), method));
             let item = PathItem::new(spoken, operation);
             self.paths.merge(Paths::builder().path(P::path(), item).build());
         }
@@ -62,16 +73,50 @@ impl Routes {
     where
         P: utoipa::Path + utoipa::__dev::SchemaReferences,
         H: Handler<A>,
-        A: FromRequest + 'static,
+        A: FromRequest + Arguments + 'static,
         H::Output: Responder + 'static,
     {
         let methods = P::methods().into_iter().map(|spoken| (method(&spoken), action));
         self.actions.entry(P::path()).or_default().0.extend(methods);
-        self.add(path, handler)
+        let unowned: &[_] = if action.allowed_while_restricted() {
+            &[]
+        } else {
+            &[ProblemKind::WorkspaceRestricted]
+        };
+        self.add(path, handler).refuses(refusals_of(action)).refuses(unowned)
+    }
+
+    /// How the operation that was added last is refused besides, because of what it does.
+    pub fn refuses(&mut self, kinds: &[ProblemKind]) -> &mut Self {
+        for (path, method) in &self.last {
+            let answers = self.answers.get_mut(path);
+            if let Some(documented) = answers.and_then(|answers| answers.get_mut(method)) {
+                documented.extend(kinds);
+            }
+        }
+        self
+    }
+
+    /// Says of each operation of a path who may call it, and how it is refused.
+    fn describe(&mut self) {
+        for (path, item) in &mut self.paths.paths {
+            let actions = self.actions.get(path);
+            for (method, operation) in operations(item) {
+                let action = actions.and_then(|actions| actions.get(&method));
+                if let Some(action) = action {
+                    operation.security = Some(Callers::Members.security(Some(action)));
+                }
+                let answers = self.answers.get_mut(path);
+                if let Some(documented) = answers.and_then(|answers| answers.get_mut(&method)) {
+                    documented.describe(operation);
+                }
+            }
+        }
     }
 
     /// Puts what was collected into the document, and the resources into the application.
     pub fn finish(mut self, config: &mut web::ServiceConfig, document: &mut OpenApi) {
+        self.describe();
         document.paths.merge(self.paths);
         document.components.get_or_insert_default().schemas.extend(self.schemas);
         for (path, found) in self.found {
@@ -79,7 +124,8 @@ impl Routes {
             let allow = HeaderValue::from_str(&allowed.join(", "));
             let allow = allow.unwrap_or(HeaderValue::from_static(""));
             let actions = self.actions.remove(&path);
-            let mut resource = web::resource(path);
+            let answers = self.answers.remove(&path).unwrap_or_default();
+            let mut resource = web::resource(path).app_data(answers);
             if let Some(actions) = actions {
                 resource = resource.app_data(actions);
             }
@@ -97,6 +143,38 @@ impl Routes {
             config.service(resource.default_service(other).wrap(from_fn(in_time)));
         }
     }
+}
+
+/// What the table of actions says of how one is refused.
+const fn refusals_of(action: WorkspaceAction) -> &'static [ProblemKind] {
+    match (action.allowed_in_grace(), action.account()) {
+        (true, ActingAccount::Any) => &[],
+        (false, ActingAccount::Any) => &[ProblemKind::WorkspaceDeleting],
+        (true, ActingAccount::Stays) => &[ProblemKind::ErasureRequested],
+        (false, ActingAccount::Stays) => {
+            &[ProblemKind::ErasureRequested, ProblemKind::WorkspaceDeleting]
+        }
+        (true, ActingAccount::Verified) => {
+            &[ProblemKind::AddressUnverified, ProblemKind::ErasureRequested]
+        }
+        (false, ActingAccount::Verified) => &[
+            ProblemKind::AddressUnverified,
+            ProblemKind::ErasureRequested,
+            ProblemKind::WorkspaceDeleting,
+        ],
+    }
+}
+
+/// The operations of a path, by method.
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
+    let all = [
+        (Method::GET, &mut item.get),
+        (Method::POST, &mut item.post),
+        (Method::PUT, &mut item.put),
+        (Method::PATCH, &mut item.patch),
+        (Method::DELETE, &mut item.delete),
+    ];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
 /// `delete_me_sessions_session_id`: handlers of several files have one name, operations must not.
@@ -134,23 +212,23 @@ async fn in_time(
             Err(problem) => Ok(ServiceResponse::from_err(problem, head.clone())),
         }
     };
-    match tokio::time::timeout(ANSWER_WITHIN, answer).await {
-        Ok(answer) => answer,
-        Err(_) => Ok(ServiceResponse::from_err(Problem::of(ProblemKind::TimedOut), head)),
-    }
+    let answer = match tokio::time::timeout(ANSWER_WITHIN, answer).await {
+        Ok(answer) => answer?,
+        Err(_) => ServiceResponse::from_err(Problem::of(ProblemKind::TimedOut), head.clone()),
+    };
+    Answers::compare(&head, &answer);
+    Ok(answer)
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use utoipa::openapi::path::Operation;
-
     use super::*;
 
     const WORKSPACE: &str = "/v1/workspaces/{workspace_id}";
 
-    fn operations(item: &PathItem) -> impl Iterator<Item = Method> {
+    fn methods(item: &PathItem) -> impl Iterator<Item = Method> {
         let all: [(Method, &Option<Operation>); 8] = [
             (Method::GET, &item.get),
             (Method::POST, &item.post),
@@ -169,7 +247,7 @@ mod tests {
         let routes = crate::api::all_routes();
         let mut found = BTreeSet::new();
         for (path, item) in &routes.paths.paths {
-            for method in operations(item) {
+            for method in methods(item) {
                 let action = routes.actions.get(path).and_then(|actions| actions.get(&method));
                 assert_eq!(action.is_some(), path.starts_with(WORKSPACE), "{method} {path}");
                 if let Some(action) = action {

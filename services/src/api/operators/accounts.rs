@@ -15,7 +15,7 @@ use crate::api::auth::signed_in::Operator;
 use crate::api::http::answer::insert_position;
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, text};
-use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
 use crate::operations::email_addresses::owner_of_typed;
@@ -25,6 +25,7 @@ pub fn routes(routes: &mut Routes) {
 }
 
 #[derive(ToSchema)]
+#[schema(example = json!({ "email": "ada@example.org" }))]
 pub struct FindAccountRequest {
     #[schema(schema_with = schemas::typed_email)]
     email: TypedAddress,
@@ -47,10 +48,7 @@ pub struct FoundAccount {
 /// repeated one as well. A token may ask 30 times a minute.
 #[utoipa::path(
     post, path = "/v1/admin/accounts/find", tag = "operators", request_body = FindAccountRequest,
-    security(("operator" = [])),
-    responses((status = 200, body = FoundAccount, headers(("Lethe-Position" = i64))),
-        (status = 404, description = "No account has this address", body = ProblemView),
-        (status = 429, body = ProblemView)),
+    responses((status = 200, body = FoundAccount, headers(("Lethe-Position" = i64)))),
 )]
 async fn find(
     api: ApiData,

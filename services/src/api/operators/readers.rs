@@ -6,19 +6,19 @@ use domain::operator::{Operator as Token, OperatorCommand, Scope};
 use infra::event_store::Step;
 use infra::log::{self, Parked, ReaderStatus};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::api::ApiData;
 use crate::api::auth::caller::Caller;
-use crate::api::auth::sessions::Paging;
 use crate::api::auth::signed_in::Operator;
 use crate::api::http::answer::accepted;
 use crate::api::http::body::{Body, Query};
-use crate::api::http::cursor::{Cursors, Page};
-use crate::api::http::fields::Nothing;
+use crate::api::http::cursor::Page;
+use crate::api::http::fields::{Fields, Nothing, text};
 use crate::api::http::idempotency::IdempotencyKey;
-use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
+use crate::api::http::listing::{ListFilter, Listing, Order};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 
 const LOG_LOCK: &str = include_str!("find_log_lock.sql");
@@ -83,7 +83,7 @@ impl From<ReaderStatus> for ReaderView {
 
 /// Every reader of the log: position, lag, owner.
 #[utoipa::path(
-    get, path = "/v1/admin/projections", tag = "operators", security(("operator" = [])),
+    get, path = "/v1/admin/projections", tag = "operators",
     responses((status = 200, body = Readers)),
 )]
 async fn projections(api: ApiData, operator: Operator) -> Result<HttpResponse, Problem> {
@@ -121,26 +121,47 @@ impl From<Parked> for ParkedStream {
     }
 }
 
-/// The streams that are parked.
+#[derive(Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ParkedFilter {
+    /// Those that wait for this reader.
+    #[param(min_length = 1, max_length = 100, pattern = "^[a-z_]+$")]
+    reader: Option<String>,
+}
+
+type ParkedListing = Listing<ParkedFilter>;
+
+impl ListFilter for ParkedFilter {
+    const ORDERS: &'static [Order] = &[Order::Name];
+
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { reader: fields.optional("reader", text(reader))? })
+    }
+}
+
+fn reader(name: &str) -> Result<String, &'static str> {
+    let fits = (1..=100).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    fits.then(|| name.to_owned()).ok_or("this must be the name of a reader, such as accounts")
+}
+
+/// The streams that are parked, by reader.
 #[utoipa::path(
-    get, path = "/v1/admin/parked-streams", tag = "operators", security(("operator" = [])),
-    params(Paging), responses((status = 200, body = Page<ParkedStream>)),
+    get, path = "/v1/admin/parked-streams", tag = "operators",
+    params(ParkedListing), responses((status = 200, body = Page<ParkedStream>)),
 )]
 async fn parked_streams(
     api: ApiData,
     operator: Operator,
-    paging: Query<Paging>,
+    query: Query<ParkedListing>,
 ) -> Result<HttpResponse, Problem> {
     operator.needs(Scope::Admin)?;
-    let Query(Paging { limit, cursor }) = paging;
-    let scope = "/v1/admin/parked-streams".to_owned();
-    let cursors = Cursors { keys: &api.app.keyring.request_macs, of: operator.tenant(), scope };
-    let after: Option<(String, i16, Uuid)> = match cursor {
-        Some(cursor) => Some(cursors.read(&cursor).await?),
-        None => None,
-    };
+    let Query(listing) = query;
+    let cursors = listing.cursors(&api, operator.tenant(), "/v1/admin/parked-streams")?;
+    let (of, limit) = (listing.filter.reader.as_deref(), listing.limit);
+    let after: Option<(String, i16, Uuid)> = listing.after(&cursors).await?;
     let after = after.as_ref().map(|(reader, version, stream)| (&**reader, *version, *stream));
-    let parked = log::parked(&api.app.pool, after, limit + 1).await?;
+    let parked = log::parked(&api.app.pool, of, after, limit + 1).await?;
     let parked: Vec<ParkedStream> = parked.into_iter().map(ParkedStream::from).collect();
     let page = cursors.page(parked, limit, |at| (at.reader.clone(), at.version, at.stream_id));
     Ok(HttpResponse::Ok().json(page.await?))
@@ -149,10 +170,9 @@ async fn parked_streams(
 /// Releases a parked stream, in order, from its poisonous event on.
 #[utoipa::path(
     post, path = "/v1/admin/parked-streams/{reader}/{stream_id}/release", tag = "operators",
-    security(("operator" = [])),
     params(("reader" = String, Path), ("stream_id" = Uuid, Path),
         IdempotencyKey),
-    responses((status = 202), (status = 404, body = ProblemView)),
+    responses((status = 202)),
 )]
 async fn release(
     api: ApiData,
@@ -195,7 +215,7 @@ pub struct LogLockShare {
 
 /// Shows who holds the log's lock, which every append takes, and who waits for it.
 #[utoipa::path(
-    get, path = "/v1/admin/log-lock", tag = "operators", security(("operator" = [])),
+    get, path = "/v1/admin/log-lock", tag = "operators",
     responses((status = 200, body = LogLock)),
 )]
 async fn log_lock(api: ApiData, operator: Operator) -> Result<HttpResponse, Problem> {

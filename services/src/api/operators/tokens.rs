@@ -2,18 +2,18 @@
 
 use actix_web::HttpResponse;
 use chrono::{DateTime, Utc};
-use domain::TokenId;
 use domain::operator::Scope;
 use infra::operators::ListedOperatorToken;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::api::ApiData;
-use crate::api::auth::sessions::Paging;
 use crate::api::auth::signed_in::Operator;
 use crate::api::http::body::Query;
-use crate::api::http::cursor::{Cursors, Page};
+use crate::api::http::cursor::Page;
+use crate::api::http::fields::{Fields, choice};
+use crate::api::http::listing::{ListFilter, Listing, Order};
 use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
 
@@ -39,26 +39,39 @@ pub struct OperatorTokenView {
     revoked_at: Option<DateTime<Utc>>,
 }
 
-/// Every token of an operator, the oldest first: also those that have expired or are revoked.
+#[derive(Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct TokenFilter {
+    #[param(value_type = Option<String>, pattern = r"^(?:live|expired|revoked)$")]
+    state: Option<&'static str>,
+}
+
+type TokenListing = Listing<TokenFilter>;
+
+impl ListFilter for TokenFilter {
+    const ORDERS: &'static [Order] = &[Order::Oldest, Order::Newest];
+
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { state: fields.optional("state", choice(&["live", "expired", "revoked"]))? })
+    }
+}
+
+/// Every token of an operator: also those that have expired or are revoked.
 #[utoipa::path(
-    get, path = "/v1/admin/tokens", tag = "operators", security(("operator" = [])),
-    params(Paging), responses((status = 200, body = Page<OperatorTokenView>)),
+    get, path = "/v1/admin/tokens", tag = "operators",
+    params(TokenListing), responses((status = 200, body = Page<OperatorTokenView>)),
 )]
 async fn list(
     api: ApiData,
     operator: Operator,
-    paging: Query<Paging>,
+    query: Query<TokenListing>,
 ) -> Result<HttpResponse, Problem> {
     operator.needs(Scope::Admin)?;
-    let Query(Paging { limit, cursor }) = paging;
-    let scope = "/v1/admin/tokens".to_owned();
-    let cursors = Cursors { keys: &api.app.keyring.request_macs, of: operator.tenant(), scope };
-    let after: Option<(DateTime<Utc>, Uuid)> = match cursor {
-        Some(cursor) => Some(cursors.read(&cursor).await?),
-        None => None,
-    };
-    let after = after.map(|(at, id)| (at, TokenId(id)));
-    let tokens = api.app.operators.list(after, limit + 1).await?;
+    let Query(listing) = query;
+    let cursors = listing.cursors(&api, operator.tenant(), "/v1/admin/tokens")?;
+    let (state, limit) = (listing.filter.state, listing.limit);
+    let order = (listing.order.by_time(), listing.after(&cursors).await?);
+    let tokens = api.app.operators.list(state, order, limit + 1).await?;
     let view = |token| view(&operator, token);
     let tokens: Vec<OperatorTokenView> = tokens.into_iter().map(view).collect();
     let page = cursors.page(tokens, limit, |token| (token.issued_at, token.token_id)).await?;

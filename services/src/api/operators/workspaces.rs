@@ -7,29 +7,40 @@ use domain::workspace::Hastening;
 use domain::{AccountId, WorkspaceId};
 use projections::workspaces::{RestrictedWorkspace, restricted};
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::api::ApiData;
 use crate::api::auth::caller::Caller;
-use crate::api::auth::sessions::Paging;
 use crate::api::auth::signed_in::Operator;
 use crate::api::http::answer::{accepted, done};
 use crate::api::http::body::{Body, Query};
-use crate::api::http::cursor::{Cursors, Page};
+use crate::api::http::cursor::Page;
 use crate::api::http::fields::{Fields, FromFields, Nothing, text};
 use crate::api::http::idempotency::IdempotencyKey;
-use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
+use crate::api::http::listing::{ListFilter, Listing, Order};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::operations::hasten_deletion;
 use crate::operations::owners::appoint;
+
+/// There is no such workspace, account or member; its erasure is requested; it has an owner, or is not being deleted.
+const APPOINTS: &[ProblemKind] = &[
+    ProblemKind::NotFound,
+    ProblemKind::OwnsWorkspaces,
+    ProblemKind::Refused,
+    ProblemKind::WorkspaceDeleting,
+];
 
 pub fn routes(routes: &mut Routes) {
     routes
         .add(__path_list, list)
         .add(__path_appoint_owner, appoint_owner)
+        .refuses(APPOINTS)
         .add(__path_hasten, hasten)
-        .add(__path_keep, keep);
+        .refuses(&[ProblemKind::NotFound, ProblemKind::Refused])
+        .add(__path_keep, keep)
+        .refuses(APPOINTS);
 }
 
 #[derive(Serialize, ToSchema)]
@@ -48,26 +59,37 @@ impl From<RestrictedWorkspace> for RestrictedWorkspaceView {
     }
 }
 
+#[derive(Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct RestrictedFilter {}
+
+type RestrictedListing = Listing<RestrictedFilter>;
+
+impl ListFilter for RestrictedFilter {
+    const ORDERS: &'static [Order] = &[Order::Oldest];
+
+    fn read(_: &mut Fields) -> Option<Self> {
+        Some(Self {})
+    }
+}
+
 /// The workspaces that nobody owns, and that are not being deleted; the longest restricted first.
 #[utoipa::path(
     get, path = "/v1/admin/restricted-workspaces", tag = "operators",
-    security(("operator" = [])), params(Paging),
+    params(RestrictedListing),
     responses((status = 200, body = Page<RestrictedWorkspaceView>)),
 )]
 async fn list(
     api: ApiData,
     operator: Operator,
-    paging: Query<Paging>,
+    query: Query<RestrictedListing>,
 ) -> Result<HttpResponse, Problem> {
     operator.needs(Scope::Admin)?;
-    let Query(Paging { limit, cursor }) = paging;
-    let scope = "/v1/admin/restricted-workspaces".to_owned();
-    let cursors = Cursors { keys: &api.app.keyring.request_macs, of: operator.tenant(), scope };
-    let after: Option<(DateTime<Utc>, Uuid)> = match cursor {
-        Some(cursor) => Some(cursors.read(&cursor).await?),
-        None => None,
-    };
+    let Query(listing) = query;
+    let cursors = listing.cursors(&api, operator.tenant(), "/v1/admin/restricted-workspaces")?;
+    let after: Option<(DateTime<Utc>, Uuid)> = listing.after(&cursors).await?;
     let after = after.map(|(since, id)| (since, WorkspaceId(id)));
+    let limit = listing.limit;
     let found = restricted(&api.app.pool, after, limit + 1).await?;
     let found: Vec<_> = found.into_iter().map(RestrictedWorkspaceView::from).collect();
     let page = cursors.page(found, limit, |at| (at.restricted_at, at.workspace_id)).await?;
@@ -95,12 +117,9 @@ fn read(workspace: &str) -> Result<WorkspaceId, Problem> {
 /// Makes a member the owner of a workspace that nobody owns. Find out first whom the others want.
 #[utoipa::path(
     put, path = "/v1/admin/workspaces/{workspace_id}/owner", tag = "operators",
-    request_body = AppointOwnerRequest, security(("operator" = [])),
+    request_body = AppointOwnerRequest,
     params(("workspace_id" = Uuid, Path)),
-    responses((status = 204, headers(("Lethe-Position" = i64))),
-        (status = 404, description = "There is no such workspace, or member of it",
-            body = ProblemView),
-        (status = 409, description = "It has an owner, or is being deleted", body = ProblemView)),
+    responses((status = 204, headers(("Lethe-Position" = i64)))),
 )]
 async fn appoint_owner(
     api: ApiData,
@@ -122,12 +141,9 @@ async fn appoint_owner(
 /// removed from it since a day before the request.
 #[utoipa::path(
     post, path = "/v1/admin/workspaces/{workspace_id}/deletion/cancel", tag = "operators",
-    request_body = AppointOwnerRequest, security(("operator" = [])),
+    request_body = AppointOwnerRequest,
     params(("workspace_id" = Uuid, Path), IdempotencyKey),
-    responses((status = 204, headers(("Lethe-Position" = i64))),
-        (status = 404, description = "There is no such workspace, or member of it",
-            body = ProblemView),
-        (status = 409, description = "None was requested, or it is over", body = ProblemView)),
+    responses((status = 204, headers(("Lethe-Position" = i64)))),
 )]
 async fn keep(
     api: ApiData,
@@ -146,11 +162,8 @@ async fn keep(
 /// Has the deletion of a workspace come at once, or as soon as the settings allow, on behalf of its members.
 #[utoipa::path(
     post, path = "/v1/admin/workspaces/{workspace_id}/deletion/hasten", tag = "operators",
-    security(("operator" = [])),
     params(("workspace_id" = Uuid, Path), IdempotencyKey),
-    responses((status = 202, headers(("Lethe-Position" = i64))),
-        (status = 404, body = ProblemView),
-        (status = 409, description = "None was requested, or it is over", body = ProblemView)),
+    responses((status = 202, headers(("Lethe-Position" = i64)))),
 )]
 async fn hasten(
     api: ApiData,

@@ -18,7 +18,7 @@ use crate::api::auth::readmission::Readmission;
 use crate::api::http::body::Query;
 use crate::api::http::byte_range::{ByteRange, Ranged};
 use crate::api::http::fields::{Fields, FromFields, digits, one_of};
-use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::runs::log_line::to_json;
 use crate::api::runs::log_stream;
@@ -28,7 +28,11 @@ const LINES_MAX: i64 = 2000;
 const PIECE_BYTES: u64 = 256 * 1024;
 
 pub fn routes(routes: &mut Routes) {
-    routes.add_action(WorkspaceAction::ReadRunLog, __path_read, read);
+    routes.add_action(WorkspaceAction::ReadRunLog, __path_read, read).refuses(&[
+        ProblemKind::BadHeader,
+        ProblemKind::RangeNotSatisfiable,
+        ProblemKind::TooManyStreams,
+    ]);
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -75,7 +79,6 @@ impl FromFields for LogQuery {
 /// Last-Event-ID, and its `end` has the final state and the log's SHA-256).
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/runs/{run_id}/servers/{server_id}/log", tag = "runs",
-    security(("session" = [])),
     params(("workspace_id" = Uuid, Path), ("run_id" = Uuid, Path), ("server_id" = Uuid, Path), LogQuery,
         ("Last-Event-ID" = Option<i64>, Header, minimum = 0, maximum = 9_223_372_036_854_775_807i64),
         ("Range" = Option<String>, Header)),
@@ -86,8 +89,6 @@ impl FromFields for LogQuery {
             (String = "text/event-stream"),
         ), headers(("Lethe-Run-State" = String))),
         (status = 206, content_type = "text/plain", body = String),
-        (status = 416, body = ProblemView),
-        (status = 429, body = ProblemView),
     ),
 )]
 async fn read(

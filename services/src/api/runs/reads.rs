@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::privacy::{DeploymentConfig, DeploymentStep, RunCommand};
 use domain::run::{Ending, LogSeal, RunState, Stage};
 use domain::workspace::WorkspaceAction;
-use domain::{RunId, ServerId, WorkspaceId};
+use domain::{ActorId, RunId, ServerId};
 use infra::log::read_through;
 use projections::runs::{Filter, Run, Runs, page};
 use serde::Serialize;
@@ -16,8 +16,9 @@ use uuid::Uuid;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathRun, nothing};
 use crate::api::http::body::Query;
-use crate::api::http::cursor::{Cursors, Page};
-use crate::api::http::fields::{Fields, FromFields, digits, one_of, parsed, text};
+use crate::api::http::cursor::Page;
+use crate::api::http::fields::{Fields, one_of, parsed, times};
+use crate::api::http::listing::{ListFilter, Listing, Order};
 use crate::api::http::position::MinPosition;
 use crate::api::http::precondition::etag;
 use crate::api::http::problem::Problem;
@@ -32,32 +33,33 @@ pub fn routes(routes: &mut Routes) {
     routes.add_action(WorkspaceAction::ShowRun, __path_show, show);
 }
 
-#[derive(IntoParams)]
+#[derive(Serialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct RunsQuery {
+pub struct RunFilter {
     #[param(value_type = Option<String>,
         pattern = r"^(?:queued|running|cancelling|succeeded|failed|cancelled|timed_out|lost)$")]
     state: Option<RunState>,
     #[param(value_type = Option<Uuid>)]
     server_id: Option<ServerId>,
-    #[param(value_type = Option<i64>, minimum = 1, maximum = 200)]
-    limit: i64,
-    #[param(min_length = 1, max_length = 512, pattern = r"^[A-Za-z0-9_-]+$")]
-    cursor: Option<String>,
+    /// The account or the token that requested it.
+    requester_id: Option<Uuid>,
+    /// Requested then or later.
+    from: Option<DateTime<Utc>>,
+    /// Requested before.
+    to: Option<DateTime<Utc>>,
 }
 
-impl FromFields for RunsQuery {
+type RunListing = Listing<RunFilter>;
+
+impl ListFilter for RunFilter {
+    const ORDERS: &'static [Order] = &[Order::Newest, Order::Oldest];
+
     fn read(fields: &mut Fields) -> Option<Self> {
         let state = fields.optional("state", one_of(STATES));
         let server = fields.optional("server_id", parsed("an id"));
-        let limit = fields.optional("limit", digits(1, 200));
-        let cursor = fields.optional("cursor", text(|text| Ok::<_, String>(text.to_owned())));
-        Some(Self {
-            state: state?,
-            server_id: server?,
-            limit: limit?.unwrap_or(50),
-            cursor: cursor?,
-        })
+        let requester = fields.optional("requester_id", parsed("an id"));
+        let (from, to) = times(fields)?;
+        Some(Self { state: state?, server_id: server?, requester_id: requester?, from, to })
     }
 }
 
@@ -110,10 +112,10 @@ pub struct RunView {
     timeout_seconds: u32,
 }
 
-/// The runs of a workspace, the newest first.
+/// The runs of a workspace.
 #[utoipa::path(
-    get, path = "/v1/workspaces/{workspace_id}/runs", tag = "runs", security(("session" = [])),
-    params(("workspace_id" = Uuid, Path), RunsQuery,
+    get, path = "/v1/workspaces/{workspace_id}/runs", tag = "runs",
+    params(("workspace_id" = Uuid, Path), RunListing,
         ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
     responses((status = 200, body = Page<RunSummary>)),
 )]
@@ -121,36 +123,26 @@ async fn list(
     api: ApiData,
     member: Member,
     least: MinPosition,
-    query: Query<RunsQuery>,
+    query: Query<RunListing>,
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
-    let Query(RunsQuery { state, server_id: server, limit, cursor }) = query;
+    let Query(listing) = query;
     least.reached::<Runs>(&api).await?;
-    let of = member.tenant();
-    let scope = scope(member.workspace, state, server);
-    let cursors = Cursors { keys: &api.app.keyring.request_macs, of, scope };
-    let after: Option<(DateTime<Utc>, RunId)> = match cursor {
-        Some(cursor) => Some(cursors.read(&cursor).await?),
-        None => None,
-    };
-    let filter = Filter { state, server };
-    let rows = page(&api.app.pool, member.workspace, &filter, after, limit + 1).await?;
+    let cursors = listing.cursors(&api, member.tenant(), "/v1/workspaces/runs")?;
+    let order = (listing.order.by_time(), listing.after(&cursors).await?);
+    let RunFilter { state, server_id: server, requester_id, from: since, to: until } =
+        listing.filter;
+    let requester = requester_id.map(ActorId);
+    let filter = Filter { state, server, requester, since, until };
+    let rows = page(&api.app.pool, member.workspace, &filter, order, listing.limit + 1).await?;
     let runs: Vec<RunSummary> = rows.iter().map(summary).collect();
-    let page = cursors.page(runs, limit, |run| (run.requested_at, run.run_id));
+    let page = cursors.page(runs, listing.limit, |run| (run.requested_at, run.run_id));
     Ok(HttpResponse::Ok().json(page.await?))
-}
-
-/// What a cursor of this listing is bound to. Clients keep cursors, so no `Debug` text stands in it.
-fn scope(workspace: WorkspaceId, state: Option<RunState>, server: Option<ServerId>) -> String {
-    let state = state.map_or("", RunState::as_str);
-    let server = server.map_or_else(String::new, |server| server.to_string());
-    format!("/v1/workspaces/{workspace}/runs?state={state}&server_id={server}")
 }
 
 /// A run: what was requested, and how far it is on each server.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/runs/{run_id}", tag = "runs",
-    security(("session" = [])),
     params(("workspace_id" = Uuid, Path), ("run_id" = Uuid, Path),
         ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
     responses((status = 200, body = RunView, headers(("ETag" = String)))),
@@ -214,23 +206,5 @@ fn summary(run: &Run) -> RunSummary {
         requester_id: run.requested_by.map(|actor| actor.0),
         requested_at: run.requested_at,
         servers: servers.collect(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use super::*;
-
-    #[test]
-    fn the_scope_of_a_cursor_names_its_filters_as_the_query_does() {
-        let id = |n| Uuid::from_u128(n);
-        let filtered = scope(WorkspaceId(id(1)), Some(RunState::Running), Some(ServerId(id(2))));
-        let (workspace, server) = (id(1), id(2));
-        let expected = format!("/v1/workspaces/{workspace}/runs?state=running&server_id={server}");
-        assert_eq!(filtered, expected);
-        let all = scope(WorkspaceId(id(1)), None, None);
-        assert_eq!(all, format!("/v1/workspaces/{workspace}/runs?state=&server_id="));
     }
 }

@@ -24,7 +24,7 @@ use crate::api::http::fields::{
     Fields, FromFields, LARGE_BODY_BYTES_MAX, Nothing, number, parsed, text,
 };
 use crate::api::http::idempotency::{IdempotencyKey, NeededIdempotencyKey};
-use crate::api::http::problem::{At, FieldError, Problem, ProblemKind, ProblemView};
+use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::runs::reads::{RunView, view};
 use crate::operations::request_run::{
@@ -36,12 +36,16 @@ const TIMEOUT_SECONDS: i64 = 3600;
 pub fn routes(routes: &mut Routes) {
     routes
         .add_action(WorkspaceAction::StartRun, __path_start, start)
+        .refuses(&[ProblemKind::SeatNeeded, ProblemKind::LeaseLost])
         .add_action(WorkspaceAction::CancelRun, __path_cancel, cancel)
-        .add_action(WorkspaceAction::RetryRun, __path_retry, retry);
+        .refuses(&[ProblemKind::Refused])
+        .add_action(WorkspaceAction::RetryRun, __path_retry, retry)
+        .refuses(&[ProblemKind::Refused, ProblemKind::SeatNeeded, ProblemKind::LeaseLost]);
 }
 
 /// A command, or a deployment of one server.
 #[derive(ToSchema)]
+#[schema(example = json!({ "command": "uptime", "server_ids": ["0199e0c2-7a56-7cc1-9d5f-3c1f0a3f6a11"] }))]
 pub struct StartRunRequest {
     #[schema(
         value_type = Option<String>, max_length = 32768, min_length = 1,
@@ -101,10 +105,9 @@ fn secrets(value: &Value) -> Result<RunEnvironment, String> {
 /// Requests a run. It needs a live seat. Later changes of the deployment do not change the run.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/runs", tag = "runs", request_body = StartRunRequest,
-    security(("session" = [])),
     params(("workspace_id" = Uuid, Path),
         NeededIdempotencyKey),
-    responses((status = 201, body = RunView), (status = 409, body = ProblemView)),
+    responses((status = 201, body = RunView)),
 )]
 async fn start(
     api: ApiData,
@@ -139,11 +142,9 @@ async fn start(
 /// Requests that a run be cancelled: what waits is cancelled at once, what runs is ended.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/runs/{run_id}/cancel", tag = "runs",
-    security(("session" = [])),
     params(("workspace_id" = Uuid, Path), ("run_id" = Uuid, Path),
         IdempotencyKey),
-    responses((status = 202, body = RunView), (status = 409, description = "The run has ended",
-        body = ProblemView)),
+    responses((status = 202, body = RunView)),
 )]
 async fn cancel(
     api: ApiData,
@@ -164,6 +165,7 @@ async fn cancel(
 
 /// On which servers to try again; by default on all where the last attempt did not succeed.
 #[derive(ToSchema)]
+#[schema(example = json!({ "server_ids": ["0199e0c2-7a56-7cc1-9d5f-3c1f0a3f6a11"] }))]
 pub struct RetryRunRequest {
     #[schema(value_type = Option<Vec<Uuid>>, max_items = 50)]
     server_ids: Vec<ServerId>,
@@ -187,10 +189,10 @@ impl FromFields for RetryRunRequest {
 /// Another attempt, of the same command or the same steps.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/runs/{run_id}/retry", tag = "runs",
-    request_body = RetryRunRequest, security(("session" = [])),
+    request_body = RetryRunRequest,
     params(("workspace_id" = Uuid, Path), ("run_id" = Uuid, Path),
         NeededIdempotencyKey),
-    responses((status = 202, body = RunView), (status = 409, body = ProblemView)),
+    responses((status = 202, body = RunView)),
 )]
 async fn retry(
     api: ApiData,

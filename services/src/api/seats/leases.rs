@@ -17,7 +17,7 @@ use crate::api::http::answer::{created, done};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, Nothing, number};
 use crate::api::http::idempotency::{IdempotencyKey, NeededIdempotencyKey};
-use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::seats::pool::{SeatLease, lease};
 use crate::api::{Api, ApiData};
@@ -29,9 +29,12 @@ const RETRY_SECONDS: i32 = 5;
 pub fn routes(routes: &mut Routes) {
     routes
         .add_action(WorkspaceAction::LeaseSeat, __path_acquire, acquire)
+        .refuses(&[ProblemKind::LeaseLost, ProblemKind::SeatHeld, ProblemKind::SeatLimitReached])
         .add_action(WorkspaceAction::ShowLease, __path_show, show)
         .add_action(WorkspaceAction::RenewLease, __path_renew, renew)
+        .refuses(&[ProblemKind::LeaseLost, ProblemKind::SeatLimitLowered])
         .add_action(WorkspaceAction::TakeOverLease, __path_take_over, take_over)
+        .refuses(&[ProblemKind::LeaseLost, ProblemKind::SeatLimitLowered])
         .add_action(WorkspaceAction::ReleaseLease, __path_release, release);
 }
 
@@ -49,11 +52,9 @@ pub struct SeatLeaseResponse {
 /// as it was, is not recorded, and its key may lease a seat later.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/seat-leases", tag = "seats",
-    security(("session" = [])),
     params(("workspace_id" = Uuid, Path),
         NeededIdempotencyKey),
-    responses((status = 201, body = SeatLease, headers(("Lethe-Position" = i64))),
-        (status = 409, body = ProblemView)),
+    responses((status = 201, body = SeatLease, headers(("Lethe-Position" = i64)))),
 )]
 async fn acquire(
     api: ApiData,
@@ -84,8 +85,8 @@ fn denied(in_use: u32, limit: u32) -> Problem {
 /// Shows a lease that has not ended.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/seat-leases/{lease_id}", tag = "seats",
-    security(("session" = [])), params(("workspace_id" = Uuid, Path), ("lease_id" = Uuid, Path)),
-    responses((status = 200, body = SeatLease), (status = 404, body = ProblemView)),
+    params(("workspace_id" = Uuid, Path), ("lease_id" = Uuid, Path)),
+    responses((status = 200, body = SeatLease)),
 )]
 async fn show(api: ApiData, member: Member, path: PathLease) -> Result<HttpResponse, Problem> {
     member.authorise()?;
@@ -93,6 +94,7 @@ async fn show(api: ApiData, member: Member, path: PathLease) -> Result<HttpRespo
 }
 
 #[derive(ToSchema)]
+#[schema(example = json!({ "fence": 7 }))]
 pub struct RenewLeaseRequest {
     /// That of the lease.
     #[schema(minimum = 1, maximum = 9_223_372_036_854_775_807i64)]
@@ -109,9 +111,9 @@ impl FromFields for RenewLeaseRequest {
 /// Renews the lease of a seat. Appends no event.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/seat-leases/{lease_id}/renew", tag = "seats",
-    request_body = RenewLeaseRequest, security(("session" = [])),
+    request_body = RenewLeaseRequest,
     params(("workspace_id" = Uuid, Path), ("lease_id" = Uuid, Path)),
-    responses((status = 200, body = SeatLeaseResponse), (status = 409, body = ProblemView)),
+    responses((status = 200, body = SeatLeaseResponse)),
 )]
 async fn renew(
     api: ApiData,
@@ -130,11 +132,9 @@ async fn renew(
 /// Takes the caller's own seat over from another device: the old lease ends at once.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/seat-leases/{lease_id}/take-over", tag = "seats",
-    security(("session" = [])),
     params(("workspace_id" = Uuid, Path), ("lease_id" = Uuid, Path),
         IdempotencyKey),
-    responses((status = 201, body = SeatLease, headers(("Lethe-Position" = i64))),
-        (status = 409, body = ProblemView)),
+    responses((status = 201, body = SeatLease, headers(("Lethe-Position" = i64)))),
 )]
 async fn take_over(
     api: ApiData,
@@ -153,7 +153,7 @@ async fn take_over(
 /// Releases the caller's seat. Who manages members may end anybody's lease.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}/seat-leases/{lease_id}", tag = "seats",
-    security(("session" = [])), params(("workspace_id" = Uuid, Path), ("lease_id" = Uuid, Path)),
+    params(("workspace_id" = Uuid, Path), ("lease_id" = Uuid, Path)),
     responses((status = 204, headers(("Lethe-Position" = i64)))),
 )]
 async fn release(

@@ -14,7 +14,7 @@ use crate::api::auth::signed_in::Operator;
 use crate::api::http::answer::done;
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, number};
-use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 
 pub fn routes(routes: &mut Routes) {
@@ -22,6 +22,7 @@ pub fn routes(routes: &mut Routes) {
 }
 
 #[derive(ToSchema)]
+#[schema(example = json!({ "limit": 20 }))]
 pub struct SetSeatLimitRequest {
     #[schema(maximum = 10_000)]
     limit: u32,
@@ -46,8 +47,8 @@ pub struct SeatLimitView {
 /// How many seats a workspace has.
 #[utoipa::path(
     get, path = "/v1/admin/workspaces/{workspace_id}/seat-limit", tag = "operators",
-    security(("operator" = [])), params(("workspace_id" = uuid::Uuid, Path)),
-    responses((status = 200, body = SeatLimitView), (status = 404, body = ProblemView)),
+    params(("workspace_id" = uuid::Uuid, Path)),
+    responses((status = 200, body = SeatLimitView)),
 )]
 async fn show(
     api: ApiData,
@@ -71,10 +72,9 @@ fn read(workspace: &str) -> Result<WorkspaceId, Problem> {
 /// longer renewed, those that came last first.
 #[utoipa::path(
     put, path = "/v1/admin/workspaces/{workspace_id}/seat-limit", tag = "operators",
-    request_body = SetSeatLimitRequest, security(("operator" = [])),
+    request_body = SetSeatLimitRequest,
     params(("workspace_id" = uuid::Uuid, Path)),
-    responses((status = 204, headers(("Lethe-Position" = i64))),
-        (status = 404, body = ProblemView)),
+    responses((status = 204, headers(("Lethe-Position" = i64)))),
 )]
 async fn set(
     api: ApiData,

@@ -10,11 +10,14 @@ use domain::workspace::WorkspaceAction;
 use infra::log::read_through;
 use projections::seat_pools::SeatPools;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::nothing;
+use crate::api::http::body::Query;
+use crate::api::http::fields::{Fields, parsed};
+use crate::api::http::listing::{ListFilter, Listing, Order};
 use crate::api::http::position::MinPosition;
 use crate::api::http::problem::Problem;
 use crate::api::http::routes::Routes;
@@ -24,12 +27,31 @@ pub fn routes(routes: &mut Routes) {
     routes.add_action(WorkspaceAction::ShowSeats, __path_show, show);
 }
 
+#[derive(Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LeaseFilter {
+    /// The lease of this member.
+    account_id: Option<Uuid>,
+}
+
+type LeaseListing = Listing<LeaseFilter>;
+
+impl ListFilter for LeaseFilter {
+    const ORDERS: &'static [Order] = &[Order::Oldest, Order::Newest];
+
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { account_id: fields.optional("account_id", parsed("an id"))? })
+    }
+}
+
 #[derive(Serialize, ToSchema)]
 pub struct Seats {
     limit: i64,
     in_use: usize,
-    /// Those that were taken first come first.
     items: Vec<SeatLease>,
+    /// To be sent back as `cursor`, with the same filters, within a day. Absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
     limit_cause: LimitCause,
 }
 
@@ -59,14 +81,28 @@ pub struct LimitCause {
 
 /// How many seats there are and why, and who holds one.
 #[utoipa::path(
-    get, path = "/v1/workspaces/{workspace_id}/seats", tag = "seats", security(("session" = [])),
-    params(("workspace_id" = Uuid, Path), ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
+    get, path = "/v1/workspaces/{workspace_id}/seats", tag = "seats",
+    params(("workspace_id" = Uuid, Path), LeaseListing, ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
     responses((status = 200, body = Seats)),
 )]
-async fn show(api: ApiData, member: Member, least: MinPosition) -> Result<HttpResponse, Problem> {
+async fn show(
+    api: ApiData,
+    member: Member,
+    least: MinPosition,
+    query: Query<LeaseListing>,
+) -> Result<HttpResponse, Problem> {
     member.authorise()?;
+    let Query(listing) = query;
     least.reached::<SeatPools>(&api).await?;
-    Ok(HttpResponse::Ok().json(seats(&api, &member).await?))
+    let cursors = listing.cursors(&api, member.tenant(), "/v1/workspaces/seats")?;
+    let mut seats = seats(&api, &member).await?;
+    let wanted = listing.filter.account_id;
+    let leases = seats.items.into_iter();
+    let leases = leases.filter(|lease| wanted.is_none_or(|wanted| wanted == lease.account_id));
+    let placed = leases.map(|lease| (listing.place(lease.acquired_at, "", lease.lease_id), lease));
+    let page = listing.page_of(&cursors, placed.collect()).await?;
+    (seats.items, seats.next) = (page.items, page.next);
+    Ok(HttpResponse::Ok().json(seats))
 }
 
 /// A lease that has not ended.
@@ -90,12 +126,12 @@ async fn seats(api: &Api, member: &Member) -> Result<Seats, Problem> {
         acquired_at: lease.acquired_at,
         expires_at: ends.get(&lease.lease_id).copied(),
     });
-    let mut leases: Vec<SeatLease> = leases.collect();
-    leases.sort_by_key(|lease| lease.acquired_at);
+    let leases: Vec<SeatLease> = leases.collect();
     Ok(Seats {
         limit: pool.seat_limit,
         in_use: leases.len(),
         items: leases,
+        next: None,
         limit_cause: LimitCause {
             event_id: pool.limit_event_id.0,
             position: pool.limit_position,

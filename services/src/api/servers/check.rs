@@ -30,7 +30,9 @@ const COMMAND: &str = "true";
 const COMMAND_LIMITS: Limits = Limits { within: Duration::from_secs(5), bytes_max: 4096 };
 
 pub fn routes(routes: &mut Routes) {
-    routes.add_action(WorkspaceAction::CheckServer, __path_check, check);
+    routes
+        .add_action(WorkspaceAction::CheckServer, __path_check, check)
+        .refuses(&[ProblemKind::Refused]);
 }
 
 /// What a connection goes through, in order.
@@ -127,7 +129,7 @@ const fn stage(cause: ConnectFailure) -> CheckStage {
 /// which is kept to be approved; with one, and with a credential, to a command.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/check", tag = "servers",
-    security(("session" = [])), params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path)),
+    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path)),
     responses((status = 200, body = CheckServerResponse,
         headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]

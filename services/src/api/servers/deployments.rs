@@ -12,18 +12,20 @@ use infra::event_store::{Receipt, Step};
 use infra::ids::derived;
 use serde::Serialize;
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathServer, nothing};
 use crate::api::http::answer::{Read, created_if_read, done, shown_if_read};
-use crate::api::http::body::Body;
+use crate::api::http::body::{Body, Query};
+use crate::api::http::cursor::Page;
 use crate::api::http::fields::{Fields, FromFields, LARGE_BODY_BYTES_MAX, text};
 use crate::api::http::idempotency::IdempotencyKey;
+use crate::api::http::listing::{ListFilter, Listing, Order, Place};
 use crate::api::http::precondition::etag;
-use crate::api::http::problem::Problem;
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
 use crate::api::servers::change::{ServerChange, after};
@@ -33,6 +35,7 @@ use crate::unseal::Unsealer;
 pub fn routes(routes: &mut Routes) {
     routes
         .add_action(WorkspaceAction::CreateDeployment, __path_create, create)
+        .refuses(&[ProblemKind::Refused])
         .add_action(WorkspaceAction::ListDeployments, __path_list, list)
         .add_action(WorkspaceAction::ShowDeployment, __path_show, show)
         .add_action(WorkspaceAction::ReplaceDeployment, __path_replace, replace)
@@ -53,6 +56,7 @@ pub struct StepView {
 }
 
 #[derive(ToSchema)]
+#[schema(example = json!({ "name": "web", "steps": [{"name": "restart", "command": "systemctl restart web"}] }))]
 pub struct DeploymentRequest {
     #[schema(schema_with = schemas::label)]
     name: Label,
@@ -102,9 +106,17 @@ pub struct DeploymentView {
     steps: Vec<StepView>,
 }
 
-#[derive(Serialize, ToSchema)]
-pub struct Deployments {
-    items: Vec<DeploymentView>,
+#[derive(Serialize, IntoParams)]
+pub struct DeploymentFilter {}
+
+type DeploymentListing = Listing<DeploymentFilter>;
+
+impl ListFilter for DeploymentFilter {
+    const ORDERS: &'static [Order] = &[Order::Name];
+
+    fn read(_: &mut Fields) -> Option<Self> {
+        Some(Self {})
+    }
 }
 
 async fn opened(
@@ -137,7 +149,7 @@ async fn view(
 /// Creates a deployment on the server.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/deployments", tag = "servers",
-    request_body = DeploymentRequest, security(("session" = [])),
+    request_body = DeploymentRequest,
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path),
         IdempotencyKey),
     responses((status = 201, body = DeploymentView)),
@@ -178,26 +190,35 @@ async fn read(
     Ok((server.version, view(api, member, &server, id).await?))
 }
 
-/// Lists the deployments of the server: 32 at most.
+/// The deployments of the server, by name: 32 at most.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/deployments", tag = "servers",
-    security(("session" = [])), params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path)),
-    responses((status = 200, body = Deployments, headers(("ETag" = String)))),
+    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), DeploymentListing),
+    responses((status = 200, body = Page<DeploymentView>, headers(("ETag" = String)))),
 )]
-async fn list(api: ApiData, member: Member, server: PathServer) -> Result<HttpResponse, Problem> {
+async fn list(
+    api: ApiData,
+    member: Member,
+    server: PathServer,
+    query: Query<DeploymentListing>,
+) -> Result<HttpResponse, Problem> {
     member.authorise()?;
-    let mut items = Vec::new();
+    let Query(listing) = query;
+    let path = format!("/v1/workspaces/servers/{}/deployments", server.id);
+    let cursors = listing.cursors(&api, member.tenant(), &path)?;
+    let mut all = Vec::new();
     for (id, deployment) in &server.live()?.deployments {
-        items.push(opened(&api, &member, *id, deployment).await?);
+        let view = opened(&api, &member, *id, deployment).await?;
+        all.push((Place::by_name(view.name.expose(), id.0), view));
     }
-    let tag = etag(server.version);
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(Deployments { items }))
+    let (tag, page) = (etag(server.version), listing.page_of(&cursors, all).await?);
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, tag)).json(page))
 }
 
 /// Shows a deployment of the server. Its `ETag` is the server's.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/deployments/{deployment_id}",
-    tag = "servers", security(("session" = [])),
+    tag = "servers",
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("deployment_id" = Uuid, Path)),
     responses((status = 200, body = DeploymentView, headers(("ETag" = String)))),
 )]
@@ -215,7 +236,7 @@ async fn show(
 /// Replaces a deployment.
 #[utoipa::path(
     put, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/deployments/{deployment_id}",
-    tag = "servers", request_body = DeploymentRequest, security(("session" = [])),
+    tag = "servers", request_body = DeploymentRequest,
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("deployment_id" = Uuid, Path),
         ("If-Match" = String, Header)),
     responses((status = 200, body = DeploymentView,
@@ -243,7 +264,7 @@ async fn replace(
 /// Removes a deployment.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/deployments/{deployment_id}",
-    tag = "servers", security(("session" = [])),
+    tag = "servers",
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("deployment_id" = Uuid, Path),
         ("If-Match" = String, Header)),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),

@@ -32,11 +32,16 @@ use crate::operations::attach_credential::{
 };
 
 pub fn routes(routes: &mut Routes) {
-    routes.add_action(WorkspaceAction::ApproveHostKey, __path_approve, approve);
-    routes.add_action(WorkspaceAction::AttachCredential, __path_attach, attach);
+    routes
+        .add_action(WorkspaceAction::ApproveHostKey, __path_approve, approve)
+        .refuses(&[ProblemKind::PasswordWrong, ProblemKind::Refused]);
+    routes
+        .add_action(WorkspaceAction::AttachCredential, __path_attach, attach)
+        .refuses(&[ProblemKind::Refused]);
 }
 
 #[derive(ToSchema)]
+#[schema(example = json!({ "fingerprint": "SHA256:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU", "password": "correct horse battery" }))]
 pub struct ApproveHostKeyRequest {
     /// `SHA256:` and 43 letters, as `ssh-keygen -lf` shows it on the server itself.
     #[schema(
@@ -62,7 +67,7 @@ impl FromFields for ApproveHostKeyRequest {
 /// another. Only a person does this, with the password.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/host-key/approve", tag = "servers",
-    request_body = ApproveHostKeyRequest, security(("session" = [])),
+    request_body = ApproveHostKeyRequest,
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("If-Match" = String, Header),
         IdempotencyKey),
     responses((status = 200, body = ServerView,
@@ -93,6 +98,7 @@ async fn approve(
 
 /// Either `generate`, or a key of one's own.
 #[derive(ToSchema)]
+#[schema(example = json!({ "generate": true }))]
 pub struct AttachCredentialRequest {
     /// Makes a new ed25519 key, whose private half nobody ever sees.
     #[schema(value_type = Option<bool>)]
@@ -166,7 +172,7 @@ pub struct AttachCredentialResponse {
 /// stays sealed, and no answer ever holds it.
 #[utoipa::path(
     put, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/credential", tag = "servers",
-    request_body = AttachCredentialRequest, security(("session" = [])),
+    request_body = AttachCredentialRequest,
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("If-Match" = String, Header),
         IdempotencyKey),
     responses((status = 200, body = AttachCredentialResponse,

@@ -117,7 +117,6 @@ fn view(starts_at: DateTime<Utc>, point: Option<&Point>) -> MetricsPoint {
 /// CPU, memory, disk, load and uptime of a server: average and maximum of each step.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/metrics", tag = "servers",
-    security(("session" = [])),
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), MetricsQuery),
     responses((status = 200, body = ServerMetrics)),
 )]

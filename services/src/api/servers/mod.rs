@@ -4,6 +4,7 @@ pub mod change;
 pub mod check;
 pub mod deployments;
 pub mod keys;
+pub mod list;
 pub mod metrics;
 pub mod server;
 pub mod view;
@@ -12,6 +13,7 @@ use super::http::routes::Routes;
 
 pub fn routes(routes: &mut Routes) {
     server::routes(routes);
+    list::routes(routes);
     check::routes(routes);
     keys::routes(routes);
     metrics::routes(routes);

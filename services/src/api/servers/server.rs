@@ -2,14 +2,13 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
-use chrono::{DateTime, Utc};
 use domain::ServerId;
 use domain::privacy::{HostName, Label, LoginName, Personal};
 use domain::server::{Server, ServerCommand};
 use domain::workspace::WorkspaceAction;
 use infra::event_store::Step;
 use infra::ids::derived;
-use projections::servers::{Servers, count, list as listing};
+use projections::servers::count;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,26 +16,23 @@ use crate::api::ApiData;
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathServer;
-use crate::api::auth::sessions::Paging;
 use crate::api::http::answer::{created_if_read, done};
-use crate::api::http::body::{Body, Query};
-use crate::api::http::cursor::{Cursors, Page};
+use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields, number, text};
 use crate::api::http::idempotency::NeededIdempotencyKey;
-use crate::api::http::position::MinPosition;
 use crate::api::http::precondition::etag;
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
 use crate::api::servers::change::{ServerChange, read};
-use crate::api::servers::view::{ServerView, view, view_of_row};
+use crate::api::servers::view::{ServerView, view};
 
 const PORT: i64 = 22;
 
 pub fn routes(routes: &mut Routes) {
     routes
         .add_action(WorkspaceAction::RegisterServer, __path_register, register)
-        .add_action(WorkspaceAction::ListServers, __path_list, list)
+        .refuses(&[ProblemKind::Refused])
         .add_action(WorkspaceAction::ShowServer, __path_show, show)
         .add_action(WorkspaceAction::RenameServer, __path_rename, rename)
         .add_action(WorkspaceAction::ChangeServerAddress, __path_change_address, change_address)
@@ -45,6 +41,7 @@ pub fn routes(routes: &mut Routes) {
 
 /// Where a server is, and whom Lethe logs in as.
 #[derive(ToSchema)]
+#[schema(example = json!({ "host": "192.0.2.7", "port": 22, "user": "deploy" }))]
 pub struct ServerAddressRequest {
     #[schema(schema_with = schemas::host)]
     host: HostName,
@@ -69,6 +66,7 @@ impl FromFields for ServerAddressRequest {
 }
 
 #[derive(ToSchema)]
+#[schema(example = json!({ "name": "web", "host": "web.example.org", "port": 22, "user": "deploy" }))]
 pub struct RegisterServerRequest {
     #[schema(schema_with = schemas::label)]
     name: Label,
@@ -106,7 +104,7 @@ const NEXT: &str = "Check the server, so that its host key is observed; compare 
 /// Registers a server. Nothing connects to it yet: its host key is to be observed and approved.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/servers", tag = "servers",
-    request_body = RegisterServerRequest, security(("session" = [])),
+    request_body = RegisterServerRequest,
     params(("workspace_id" = Uuid, Path),
         NeededIdempotencyKey),
     responses((status = 201, body = RegisterServerResponse)),
@@ -143,42 +141,10 @@ async fn register(
     Ok(created_if_read(location, &receipt, read))
 }
 
-/// The workspace's servers, the latest first.
-#[utoipa::path(
-    get, path = "/v1/workspaces/{workspace_id}/servers", tag = "servers", security(("session" = [])),
-    params(("workspace_id" = Uuid, Path), Paging,
-        ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
-    responses((status = 200, body = Page<ServerView>)),
-)]
-async fn list(
-    api: ApiData,
-    member: Member,
-    least: MinPosition,
-    paging: Query<Paging>,
-) -> Result<HttpResponse, Problem> {
-    member.authorise()?;
-    let Query(Paging { limit, cursor }) = paging;
-    least.reached::<Servers>(&api).await?;
-    let scope = "servers".to_owned();
-    let cursors = Cursors { keys: &api.app.keyring.request_macs, of: member.tenant(), scope };
-    let after: Option<(DateTime<Utc>, ServerId)> = match cursor {
-        Some(cursor) => Some(cursors.read(&cursor).await?),
-        None => None,
-    };
-    let rows = listing(&api.app.pool, member.workspace, after, limit + 1).await?;
-    let mut found = Vec::with_capacity(rows.len());
-    for row in rows {
-        found.push((row.registered_at, view_of_row(&api, row).await?));
-    }
-    let page = cursors.page(found, limit, |(at, server)| (*at, server.server_id)).await?;
-    let items = page.items.into_iter().map(|(_, server)| server).collect();
-    Ok(HttpResponse::Ok().json(Page { items, next: page.next }))
-}
-
 /// Shows a server.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/servers/{server_id}", tag = "servers",
-    security(("session" = [])), params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path)),
+    params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path)),
     responses((status = 200, body = ServerView, headers(("ETag" = String)))),
 )]
 async fn show(api: ApiData, member: Member, server: PathServer) -> Result<HttpResponse, Problem> {
@@ -188,6 +154,7 @@ async fn show(api: ApiData, member: Member, server: PathServer) -> Result<HttpRe
 }
 
 #[derive(ToSchema)]
+#[schema(example = json!({ "name": "web-2" }))]
 pub struct RenameServerRequest {
     #[schema(schema_with = schemas::label)]
     name: Label,
@@ -202,7 +169,7 @@ impl FromFields for RenameServerRequest {
 /// Renames a server.
 #[utoipa::path(
     patch, path = "/v1/workspaces/{workspace_id}/servers/{server_id}", tag = "servers",
-    request_body = RenameServerRequest, security(("session" = [])),
+    request_body = RenameServerRequest,
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 200, body = ServerView,
         headers(("ETag" = String), ("Lethe-Position" = i64)))),
@@ -223,7 +190,7 @@ async fn rename(
 /// approved again.
 #[utoipa::path(
     put, path = "/v1/workspaces/{workspace_id}/servers/{server_id}/address", tag = "servers",
-    request_body = ServerAddressRequest, security(("session" = [])),
+    request_body = ServerAddressRequest,
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 200, body = ServerView,
         headers(("ETag" = String), ("Lethe-Position" = i64)))),
@@ -244,7 +211,6 @@ async fn change_address(
 /// Removes a server, with its credential and its deployments.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}/servers/{server_id}", tag = "servers",
-    security(("session" = [])),
     params(("workspace_id" = Uuid, Path), ("server_id" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]

@@ -102,6 +102,12 @@ impl From<Reach> for ReachView {
     }
 }
 
+impl ServerView {
+    pub fn name(&self) -> &str {
+        self.name.expose()
+    }
+}
+
 /// As it stands in the log.
 pub async fn view(
     api: &Api,

@@ -17,7 +17,7 @@ use crate::api::auth::step_up::{has_email, live_account};
 use crate::api::http::answer::{Read, shown_if_read};
 use crate::api::http::body::Body;
 use crate::api::http::idempotency::IdempotencyKey;
-use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::workspaces::invitations::address;
 use crate::api::workspaces::workspace::{WorkspaceView, view};
@@ -26,17 +26,24 @@ use crate::operations::owners::{another_leaves, remaining_owner};
 use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
-    routes.add(__path_accept, accept);
+    routes.add(__path_accept, accept).refuses(&[
+        ProblemKind::AddressUnverified,
+        ProblemKind::AlreadyDone,
+        ProblemKind::ErasureRequested,
+        ProblemKind::LinkInvalid,
+        ProblemKind::LinkGone,
+        ProblemKind::NotInvited,
+        ProblemKind::Refused,
+        ProblemKind::WorkspaceDeleting,
+    ]);
 }
 
 /// Joins a workspace, by the link that was mailed to the caller's address.
 #[utoipa::path(
     post, path = "/v1/invitations/accept", tag = "workspaces", request_body = LinkRequest,
-    security(("session" = [])),
     params(IdempotencyKey),
     responses((status = 200, body = WorkspaceView,
-        headers(("ETag" = String), ("Lethe-Position" = i64))), (status = 403, body = ProblemView),
-        (status = 410, body = ProblemView)),
+        headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn accept(
     api: ApiData,

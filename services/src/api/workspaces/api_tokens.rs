@@ -15,7 +15,7 @@ use infra::keyring::SealError;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::api::auth::caller::Caller;
@@ -24,11 +24,13 @@ use crate::api::auth::path_resources::{PathId, PathWorkspace, nothing};
 use crate::api::auth::recent::Recent;
 use crate::api::auth::repeatable::TokenKind;
 use crate::api::http::answer::{created, done};
-use crate::api::http::body::Body;
-use crate::api::http::fields::{Fields, FromFields, secret, text, time};
+use crate::api::http::body::{Body, Query};
+use crate::api::http::cursor::Page;
+use crate::api::http::fields::{Fields, FromFields, parsed, secret, text, time};
 use crate::api::http::idempotency::IdempotencyKey;
+use crate::api::http::listing::{ListFilter, Listing, Order};
 use crate::api::http::precondition::{IfMatch, etag};
-use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
 use crate::api::{Api, ApiData};
@@ -44,12 +46,14 @@ const API_TOKEN: TokenKind =
 pub fn routes(routes: &mut Routes) {
     routes
         .add_action(WorkspaceAction::IssueApiToken, __path_issue, issue)
+        .refuses(&[ProblemKind::PasswordNeeded, ProblemKind::PasswordWrong, ProblemKind::Refused])
         .add_action(WorkspaceAction::ListApiTokens, __path_list, list)
         .add_action(WorkspaceAction::ShowApiToken, __path_show, show)
         .add_action(WorkspaceAction::RevokeApiToken, __path_revoke, revoke);
 }
 
 #[derive(ToSchema)]
+#[schema(example = json!({ "name": "ci", "scopes": ["runs:read", "runs:start"], "expires_at": "2027-01-31T00:00:00Z" }))]
 pub struct IssueTokenRequest {
     #[schema(schema_with = schemas::label)]
     name: Label,
@@ -95,11 +99,10 @@ pub struct IssueTokenResponse {
 /// opened within 10 minutes and the token ends within 90 days.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/api-tokens", tag = "workspaces",
-    request_body = IssueTokenRequest, security(("session" = [])),
+    request_body = IssueTokenRequest,
     params(("workspace_id" = Uuid, Path),
         IdempotencyKey),
-    responses((status = 201, body = IssueTokenResponse), (status = 403, body = ProblemView),
-        (status = 409, body = ProblemView)),
+    responses((status = 201, body = IssueTokenResponse)),
 )]
 async fn issue(
     api: ApiData,
@@ -152,9 +155,21 @@ async fn seal(
     })
 }
 
-#[derive(Serialize, ToSchema)]
-pub struct Tokens {
-    items: Vec<TokenView>,
+#[derive(Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct TokenFilter {
+    /// Those that act for this member.
+    account_id: Option<Uuid>,
+}
+
+type TokenListing = Listing<TokenFilter>;
+
+impl ListFilter for TokenFilter {
+    const ORDERS: &'static [Order] = &[Order::Newest, Order::Oldest, Order::Name, Order::Expiry];
+
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { account_id: fields.optional("account_id", parsed("an id"))? })
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -179,28 +194,40 @@ pub struct TokenView {
 /// The tokens of the workspace that have not been revoked.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/api-tokens", tag = "workspaces",
-    security(("session" = [])), params(("workspace_id" = Uuid, Path)),
-    responses((status = 200, body = Tokens)),
+    params(("workspace_id" = Uuid, Path), TokenListing),
+    responses((status = 200, body = Page<TokenView>)),
 )]
-async fn list(api: ApiData, member: Member, named: PathWorkspace) -> Result<HttpResponse, Problem> {
+async fn list(
+    api: ApiData,
+    member: Member,
+    named: PathWorkspace,
+    query: Query<TokenListing>,
+) -> Result<HttpResponse, Problem> {
     member.authorise()?;
-    let (workspace, live) = (named.id, named.live()?);
+    let (Query(listing), workspace, live) = (query, named.id, named.live()?);
+    let cursors = listing.cursors(&api, member.tenant(), "/v1/workspaces/api-tokens")?;
     let kept = api.app.api_tokens.of_workspace(workspace).await?;
     let mut kept: BTreeMap<ApiTokenId, ListedApiToken> =
         kept.into_iter().map(|kept| (kept.token, kept)).collect();
-    let mut items = Vec::with_capacity(live.tokens.len());
+    let mut all = Vec::with_capacity(live.tokens.len());
     for (id, token) in &live.tokens {
-        items.push(view(&api, workspace, *id, token, kept.remove(id)).await?);
+        if listing.filter.account_id.is_some_and(|account| account != token.account.0) {
+            continue;
+        }
+        let view = view(&api, workspace, *id, token, kept.remove(id)).await?;
+        let issued_at = view.issued_at.unwrap_or_default();
+        let at = if listing.order == Order::Expiry { view.expires_at } else { issued_at };
+        let name = view.name.as_ref().map_or("", Label::expose);
+        all.push((listing.place(at, name, id.0), view));
     }
-    Ok(HttpResponse::Ok().json(Tokens { items }))
+    Ok(HttpResponse::Ok().json(listing.page_of(&cursors, all).await?))
 }
 
 /// Shows a token of the workspace that has not been revoked. Its `ETag` is the workspace's.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/api-tokens/{token_id}", tag = "workspaces",
-    security(("session" = [])), params(("workspace_id" = Uuid, Path), ("token_id" = Uuid, Path)),
-    responses((status = 200, body = TokenView, headers(("ETag" = String))),
-        (status = 404, body = ProblemView)),
+    params(("workspace_id" = Uuid, Path), ("token_id" = Uuid, Path)),
+    responses((status = 200, body = TokenView, headers(("ETag" = String)))),
 )]
 async fn show(
     api: ApiData,
@@ -264,10 +291,9 @@ impl TokenView {
 /// Revokes a token: it is refused from now on, on every node.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}/api-tokens/{token_id}", tag = "workspaces",
-    security(("session" = [])),
     params(("workspace_id" = Uuid, Path), ("token_id" = Uuid, Path),
         ("If-Match" = Option<String>, Header)),
-    responses((status = 204), (status = 404, body = ProblemView)),
+    responses((status = 204)),
 )]
 async fn revoke(
     api: ApiData,

@@ -23,7 +23,7 @@ use crate::api::http::answer::{done, shown, written};
 use crate::api::http::body::Body;
 use crate::api::http::idempotency::IdempotencyKey;
 use crate::api::http::precondition::{IfMatch, MustMatch, etag};
-use crate::api::http::problem::{Problem, ProblemView};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
 use crate::operations::hasten_deletion::{
@@ -36,10 +36,22 @@ use crate::operations::request_erasure::{
 pub fn routes(routes: &mut Routes) {
     routes
         .add_action(WorkspaceAction::RequestDeletion, __path_request, request)
+        .refuses(&[
+            ProblemKind::PasswordWrong,
+            ProblemKind::Refused,
+            ProblemKind::WorkspaceDeleting,
+        ])
         .add_action(WorkspaceAction::DeleteWorkspace, __path_delete, delete)
+        .refuses(&[
+            ProblemKind::PasswordWrong,
+            ProblemKind::Refused,
+            ProblemKind::WorkspaceDeleting,
+        ])
         .add_action(WorkspaceAction::ShowDeletion, __path_show, show)
         .add_action(WorkspaceAction::HastenDeletion, __path_hasten, hasten)
-        .add_action(WorkspaceAction::CancelDeletion, __path_cancel, cancel);
+        .refuses(&[ProblemKind::PasswordWrong, ProblemKind::Refused])
+        .add_action(WorkspaceAction::CancelDeletion, __path_cancel, cancel)
+        .refuses(&[ProblemKind::Refused]);
 }
 
 #[derive(Serialize, ToSchema)]
@@ -57,11 +69,10 @@ pub struct DeleteWorkspaceResponse {
 /// the grace is a day at least.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/deletion", tag = "workspaces",
-    request_body = ErasureRequest, security(("session" = [])),
+    request_body = ErasureRequest,
     params(("workspace_id" = Uuid, Path), ("If-Match" = String, Header),
         IdempotencyKey),
-    responses((status = 202, body = DeleteWorkspaceResponse),
-        (status = 409, body = ProblemView)),
+    responses((status = 202, body = DeleteWorkspaceResponse)),
 )]
 async fn request(
     api: ApiData,
@@ -108,11 +119,10 @@ async fn request(
 /// with a DELETE.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}", tag = "workspaces",
-    request_body = ErasureRequest, security(("session" = [])),
+    request_body = ErasureRequest,
     params(("workspace_id" = Uuid, Path), ("If-Match" = String, Header),
         IdempotencyKey),
-    responses((status = 202, body = DeleteWorkspaceResponse),
-        (status = 409, body = ProblemView)),
+    responses((status = 202, body = DeleteWorkspaceResponse)),
 )]
 async fn delete(
     api: ApiData,
@@ -143,8 +153,8 @@ pub struct DeletionView {
 /// The deletion that has been requested.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/deletion", tag = "workspaces",
-    security(("session" = []), ("token" = [])), params(("workspace_id" = Uuid, Path)),
-    responses((status = 200, body = DeletionView), (status = 404, body = ProblemView)),
+    params(("workspace_id" = Uuid, Path)),
+    responses((status = 200, body = DeletionView)),
 )]
 async fn show(
     api: ApiData,
@@ -166,13 +176,11 @@ async fn view(api: &Api, workspace: &PathWorkspace) -> Result<DeletionView, Prob
 /// it, who has owned the workspace since a day before the request. An operator can do it as well.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/deletion/hasten", tag = "workspaces",
-    request_body = PasswordRequest, security(("session" = [])),
+    request_body = PasswordRequest,
     params(("workspace_id" = Uuid, Path), ("If-Match" = Option<String>, Header),
         IdempotencyKey),
     responses((status = 202, body = DeletionView,
-            headers(("ETag" = String), ("Lethe-Position" = i64))),
-        (status = 403, description = "Another owner is needed", body = ProblemView),
-        (status = 409, body = ProblemView)),
+            headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn hasten(
     api: ApiData,
@@ -206,10 +214,8 @@ async fn hasten(
 /// Cancels the request.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}/deletion", tag = "workspaces",
-    security(("session" = [])),
     params(("workspace_id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
-    responses((status = 204), (status = 409, description = "The grace is over, or none began",
-        body = ProblemView)),
+    responses((status = 204)),
 )]
 async fn cancel(
     api: ApiData,

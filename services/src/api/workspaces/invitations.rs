@@ -13,22 +13,24 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use infra::event_store::{ExecuteError, Step};
 use infra::ids::derived;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::{PathId, PathWorkspace, nothing};
 use crate::api::http::answer::{Read, created_if_read, done};
-use crate::api::http::body::Body;
-use crate::api::http::fields::{Fields, FromFields, text, time};
+use crate::api::http::body::{Body, Query};
+use crate::api::http::cursor::Page;
+use crate::api::http::fields::{Fields, FromFields, one_of, parsed, text, time};
 use crate::api::http::idempotency::IdempotencyKey;
+use crate::api::http::listing::{ListFilter, Listing, Order};
 use crate::api::http::precondition::{IfMatch, etag};
-use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::http::schemas;
 use crate::api::workspaces::invited::invited_until;
-use crate::api::workspaces::members::role;
+use crate::api::workspaces::members::{ROLES, role};
 use crate::api::{Api, ApiData};
 use crate::operations::email_addresses::owner;
 use crate::unseal::Unsealer;
@@ -41,12 +43,14 @@ const TRIES: usize = 8;
 pub fn routes(routes: &mut Routes) {
     routes
         .add_action(WorkspaceAction::Invite, __path_invite, invite)
+        .refuses(&[ProblemKind::AlreadyDone, ProblemKind::Refused])
         .add_action(WorkspaceAction::ListInvitations, __path_list, list)
         .add_action(WorkspaceAction::ShowInvitation, __path_show, show)
         .add_action(WorkspaceAction::RevokeInvitation, __path_revoke, revoke);
 }
 
 #[derive(ToSchema)]
+#[schema(example = json!({ "email": "bob@example.org", "role": "operator" }))]
 pub struct InviteRequest {
     #[schema(schema_with = schemas::email)]
     email: EmailAddress,
@@ -71,10 +75,10 @@ impl FromFields for InviteRequest {
 /// Mails an invitation. A second one to the same address replaces the first.
 #[utoipa::path(
     post, path = "/v1/workspaces/{workspace_id}/invitations", tag = "workspaces",
-    request_body = InviteRequest, security(("session" = [])),
+    request_body = InviteRequest,
     params(("workspace_id" = Uuid, Path),
         IdempotencyKey),
-    responses((status = 201, body = InvitationView), (status = 409, body = ProblemView)),
+    responses((status = 201, body = InvitationView)),
 )]
 async fn invite(
     api: ApiData,
@@ -175,9 +179,27 @@ async fn same_address(
     Ok(open.into_iter().find(same).map(|(id, ..)| id))
 }
 
-#[derive(Serialize, ToSchema)]
-pub struct Invitations {
-    items: Vec<InvitationView>,
+#[derive(Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct InvitationFilter {
+    /// Those for this role.
+    #[param(value_type = Option<String>,
+        pattern = r"^(?:owner|admin|operator|viewer|billing|auditor)$")]
+    role: Option<Role>,
+    /// Those of this member.
+    inviter_id: Option<Uuid>,
+}
+
+type InvitationListing = Listing<InvitationFilter>;
+
+impl ListFilter for InvitationFilter {
+    const ORDERS: &'static [Order] = &[Order::Expiry];
+
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let role = fields.optional("role", one_of(ROLES));
+        let inviter = fields.optional("inviter_id", parsed("an id"));
+        Some(Self { role: role?, inviter_id: inviter? })
+    }
 }
 
 #[derive(Serialize, ToSchema)]
@@ -194,27 +216,36 @@ pub struct InvitationView {
     email: Option<EmailAddress>,
 }
 
-/// The invitations that are open.
+/// The invitations that are open: those that end first come first.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/invitations", tag = "workspaces",
-    security(("session" = []), ("token" = [])), params(("workspace_id" = Uuid, Path)),
-    responses((status = 200, body = Invitations)),
+    params(("workspace_id" = Uuid, Path), InvitationListing),
+    responses((status = 200, body = Page<InvitationView>)),
 )]
 async fn list(
     api: ApiData,
     member: Member,
     workspace: PathWorkspace,
+    query: Query<InvitationListing>,
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
-    let live = workspace.live()?;
+    let (Query(listing), live) = (query, workspace.live()?);
+    let cursors = listing.cursors(&api, member.tenant(), "/v1/workspaces/invitations")?;
+    let InvitationFilter { role, inviter_id } = listing.filter;
+    let open = live.invitations.iter().filter(|(_, invitation)| {
+        role.is_none_or(|role| role == invitation.role)
+            && inviter_id.is_none_or(|inviter| inviter == invitation.by.0)
+    });
+    let placed = open.map(|(id, open)| (listing.place(open.until, "", id.0), (*id, open)));
+    let page = listing.page_of(&cursors, placed.collect()).await?;
     let may_see = member.needs(Right::ManageMembers).is_ok();
-    let open = if may_see {
-        addresses(&api, workspace.id, live).await?
-    } else {
-        live.invitations.iter().map(|(id, invitation)| (*id, invitation, None)).collect()
-    };
-    let items = open.into_iter().map(InvitationView::of);
-    Ok(HttpResponse::Ok().json(Invitations { items: items.collect() }))
+    let (api, of): (&Api, _) = (&api, workspace.id);
+    let opening = page.items.into_iter().map(|(id, invitation)| async move {
+        let email = if may_see { address(api, of, id, invitation).await? } else { None };
+        Ok::<_, Problem>(InvitationView::of((id, invitation, email)))
+    });
+    let items = stream::iter(opening).buffered(AT_ONCE).try_collect().await?;
+    Ok(HttpResponse::Ok().json(Page { items, next: page.next }))
 }
 
 impl InvitationView {
@@ -232,10 +263,8 @@ impl InvitationView {
 /// Shows an invitation that is open. Its `ETag` is the workspace's.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/invitations/{invitation_id}", tag = "workspaces",
-    security(("session" = []), ("token" = [])),
     params(("workspace_id" = Uuid, Path), ("invitation_id" = Uuid, Path)),
-    responses((status = 200, body = InvitationView, headers(("ETag" = String))),
-        (status = 404, body = ProblemView)),
+    responses((status = 200, body = InvitationView, headers(("ETag" = String)))),
 )]
 async fn show(
     api: ApiData,
@@ -266,10 +295,9 @@ async fn view(
 /// Withdraws an invitation: its link stops working, and its address is erased.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}/invitations/{invitation_id}", tag = "workspaces",
-    security(("session" = [])),
     params(("workspace_id" = Uuid, Path), ("invitation_id" = Uuid, Path),
         ("If-Match" = Option<String>, Header)),
-    responses((status = 204), (status = 404, body = ProblemView)),
+    responses((status = 204)),
 )]
 async fn revoke(
     api: ApiData,

@@ -19,7 +19,7 @@ use crate::api::auth::path_resources::PathWorkspace;
 use crate::api::auth::signed_in::SignedIn;
 use crate::api::http::body::Body;
 use crate::api::http::idempotency::IdempotencyKey;
-use crate::api::http::problem::{Problem, ProblemKind, ProblemView};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::workspaces::acceptance::check_is_theirs;
 use crate::api::workspaces::invitations::address;
@@ -27,7 +27,14 @@ use crate::api::{Api, ApiData};
 use crate::unseal::Unsealer;
 
 pub fn routes(routes: &mut Routes) {
-    routes.add(__path_look, look).add(__path_decline, decline);
+    let refused = [
+        ProblemKind::ErasureRequested,
+        ProblemKind::LinkGone,
+        ProblemKind::LinkInvalid,
+        ProblemKind::NotFound,
+        ProblemKind::NotInvited,
+    ];
+    routes.add(__path_look, look).refuses(&refused).add(__path_decline, decline).refuses(&refused);
 }
 
 #[derive(Serialize, ToSchema)]
@@ -46,9 +53,7 @@ pub struct InvitedView {
 /// Shows what the caller is invited to, by the link that was mailed to the caller's address. Nothing changes.
 #[utoipa::path(
     post, path = "/v1/invitations/look", tag = "workspaces", request_body = LinkRequest,
-    security(("session" = [])),
-    responses((status = 200, body = InvitedView), (status = 403, body = ProblemView),
-        (status = 410, body = ProblemView)),
+    responses((status = 200, body = InvitedView)),
 )]
 async fn look(
     api: ApiData,
@@ -81,9 +86,8 @@ async fn look(
 /// the address is erased there.
 #[utoipa::path(
     post, path = "/v1/invitations/decline", tag = "workspaces", request_body = LinkRequest,
-    security(("session" = [])),
     params(IdempotencyKey),
-    responses((status = 204), (status = 403, body = ProblemView), (status = 410, body = ProblemView)),
+    responses((status = 204)),
 )]
 async fn decline(
     api: ApiData,

@@ -14,7 +14,7 @@ use crate::api::http::answer::{done, shown};
 use crate::api::http::body::Body;
 use crate::api::http::fields::{Fields, FromFields};
 use crate::api::http::precondition::{IfMatch, MustMatch, etag};
-use crate::api::http::problem::{Problem, ProblemView};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::workspaces::members::{MemberView, role};
 use crate::api::{Api, ApiData};
@@ -24,16 +24,16 @@ pub fn routes(routes: &mut Routes) {
     routes
         .add_action(WorkspaceAction::ShowMember, __path_show, show)
         .add_action(WorkspaceAction::ChangeRole, __path_change, change)
-        .add_action(WorkspaceAction::RemoveMember, __path_remove, remove);
+        .refuses(&[ProblemKind::Refused])
+        .add_action(WorkspaceAction::RemoveMember, __path_remove, remove)
+        .refuses(&[ProblemKind::Refused]);
 }
 
 /// Shows a member, without a name: those are opened for a purpose, with the list.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/members/{account_id}", tag = "workspaces",
-    security(("session" = []), ("token" = [])),
     params(("workspace_id" = Uuid, Path), ("account_id" = Uuid, Path)),
-    responses((status = 200, body = MemberView, headers(("ETag" = String))),
-        (status = 404, body = ProblemView)),
+    responses((status = 200, body = MemberView, headers(("ETag" = String)))),
 )]
 async fn show(
     member: Member,
@@ -47,6 +47,7 @@ async fn show(
 }
 
 #[derive(ToSchema)]
+#[schema(example = json!({ "role": "operator" }))]
 pub struct ChangeRoleRequest {
     #[schema(
         value_type = String, example = "operator",
@@ -64,7 +65,7 @@ impl FromFields for ChangeRoleRequest {
 /// Gives a member another role.
 #[utoipa::path(
     put, path = "/v1/workspaces/{workspace_id}/members/{account_id}", tag = "workspaces",
-    request_body = ChangeRoleRequest, security(("session" = [])),
+    request_body = ChangeRoleRequest,
     params(("workspace_id" = Uuid, Path), ("account_id" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 200, body = MemberView,
         headers(("ETag" = String), ("Lethe-Position" = i64)))),
@@ -109,11 +110,9 @@ async fn stays_owned(api: &Api, member: &Member, whom: AccountId) -> Result<Vec<
 /// Removes a member, and with the member the tokens that act for them; or leaves.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}/members/{account_id}", tag = "workspaces",
-    security(("session" = [])),
     params(("workspace_id" = Uuid, Path), ("account_id" = Uuid, Path),
         ("If-Match" = Option<String>, Header)),
-    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64))),
-        (status = 409, description = "The last owner stays", body = ProblemView)),
+    responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn remove(
     api: ApiData,

@@ -1,5 +1,6 @@
 //! The members of a workspace, today or at a time, and what they are in it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use actix_web::HttpResponse;
@@ -19,14 +20,16 @@ use crate::api::auth::caller::Caller;
 use crate::api::auth::member::Member;
 use crate::api::auth::path_resources::PathWorkspace;
 use crate::api::http::body::Query;
-use crate::api::http::fields::{Fields, FromFields, one_of, parsed, time};
+use crate::api::http::cursor::Page;
+use crate::api::http::fields::{Fields, one_of, parsed, time};
+use crate::api::http::listing::{ListFilter, Listing, Order, Place};
 use crate::api::http::precondition::etag;
 use crate::api::http::problem::{At, FieldError, Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 use crate::api::{Api, ApiData};
 use crate::unseal::Unsealer;
 
-const ROLES: &str = "owner, admin, operator, viewer, billing, auditor";
+pub(super) const ROLES: &str = "owner, admin, operator, viewer, billing, auditor";
 const PURPOSES: &str = "account_administration, service_communication";
 /// How many names are opened at once.
 const AT_ONCE: usize = 16;
@@ -35,9 +38,9 @@ pub fn routes(routes: &mut Routes) {
     routes.add_action(WorkspaceAction::ListMembers, __path_list, list);
 }
 
-#[derive(IntoParams)]
+#[derive(Serialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct MembersQuery {
+pub struct MemberFilter {
     /// The members at that time, out of the log.
     #[param(value_type = Option<String>, format = DateTime)]
     as_of: Option<DateTime<Utc>>,
@@ -50,14 +53,24 @@ pub struct MembersQuery {
     #[param(value_type = Option<String>,
         pattern = r"^(?:account_administration|service_communication)$")]
     purpose: Option<Purpose>,
+    /// Those who have this role.
+    #[param(value_type = Option<String>,
+        pattern = r"^(?:owner|admin|operator|viewer|billing|auditor)$")]
+    role: Option<Role>,
 }
 
-impl FromFields for MembersQuery {
+type MemberListing = Listing<MemberFilter>;
+
+impl ListFilter for MemberFilter {
+    const ORDERS: &'static [Order] = &[Order::Role, Order::Name];
+
     fn read(fields: &mut Fields) -> Option<Self> {
         let as_of = fields.optional("as_of", time);
         let names = fields.optional("names", parsed("true or false"));
         let purpose = fields.optional("purpose", one_of(PURPOSES));
-        Some(Self { as_of: as_of?, names: names?.unwrap_or(false), purpose: purpose? })
+        let role = fields.optional("role", one_of(ROLES));
+        let names = names?.unwrap_or(false);
+        Some(Self { as_of: as_of?, names, purpose: purpose?, role: role? })
     }
 }
 
@@ -67,6 +80,9 @@ pub struct Members {
     #[serde(skip_serializing_if = "Option::is_none")]
     as_of: Option<DateTime<Utc>>,
     items: Vec<MemberView>,
+    /// To be sent back as `cursor`, with the same filters, within a day. Absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -89,11 +105,11 @@ impl MemberView {
     }
 }
 
-/// Who belongs to the workspace, or did at a time; what a role may do is in `/v1/roles`.
+/// Who belongs to the workspace, or did at a time; what a role may do is in `/v1/roles`. In the order of names with
+/// names alone; those who are shown without come first.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/members", tag = "workspaces",
-    security(("session" = []), ("token" = [])),
-    params(("workspace_id" = Uuid, Path), MembersQuery),
+    params(("workspace_id" = Uuid, Path), MemberListing),
     responses((status = 200, body = Members, headers(("ETag" = String)))),
 )]
 async fn list(
@@ -101,10 +117,19 @@ async fn list(
     member: Member,
     workspace: PathWorkspace,
     caller: Caller,
-    query: Query<MembersQuery>,
+    query: Query<MemberListing>,
 ) -> Result<HttpResponse, Problem> {
     member.authorise()?;
-    let Query(MembersQuery { as_of, names, purpose }) = query;
+    let Query(listing) = query;
+    let MemberFilter { as_of, names, purpose, role } = listing.filter;
+    let by_name = listing.order == Order::Name;
+    if by_name && !names {
+        return Err(bad_parameter(
+            "order",
+            "names are sorted where they are shown: add names=true",
+        ));
+    }
+    let cursors = listing.cursors(&api, member.tenant(), "/v1/workspaces/members")?;
     let (executor, of) = (&api.app.executor, member.workspace);
     let mut version = workspace.version;
     let today = workspace.state.live().map(|live| live.members.clone()).unwrap_or_default();
@@ -113,26 +138,53 @@ async fn list(
         None => workspace.state,
     };
     let members = state.live().map(|live| live.members.clone()).unwrap_or_default();
-    let mut people = BTreeMap::new();
+    let members = members.into_iter().filter(|(_, has)| role.is_none_or(|role| role == *has));
+    let all = members.map(|(account, role)| MemberView::unnamed(account, role));
+    let mut page = Page { items: all.collect(), next: None };
+    if !by_name {
+        page = listing.page_of(&cursors, placed(page.items, by_role)).await?;
+    }
     if names {
         let purpose = purpose.ok_or_else(no_purpose)?;
         // Whoever has left is nobody's business any more.
+        let of_today = page.items.iter().map(|view| AccountId(view.account_id));
         let named: Vec<AccountId> =
-            members.keys().copied().filter(|account| today.contains_key(account)).collect();
+            of_today.filter(|account| today.contains_key(account)).collect();
         version = open(&api, &member, &caller, purpose, named.len()).await?;
-        people = opened_people(&api, purpose, &named).await?;
+        let mut people = opened_people(&api, purpose, &named).await?;
+        for view in &mut page.items {
+            let opened = people.remove(&AccountId(view.account_id));
+            (view.name, view.email) = opened.unwrap_or_default();
+        }
     }
-    let items = members.into_iter().map(|(account, role)| {
-        let (name, email) = people.remove(&account).unwrap_or_default();
-        MemberView { account_id: account.0, role, name, email }
-    });
-    let view = Members { as_of, items: items.collect() };
+    if by_name {
+        page = listing.page_of(&cursors, placed(page.items, of_name)).await?;
+    }
+    let view = Members { as_of, items: page.items, next: page.next };
     Ok(HttpResponse::Ok().insert_header((header::ETAG, etag(version))).json(view))
 }
 
+fn placed(views: Vec<MemberView>, at: fn(&MemberView) -> Place) -> Vec<(Place, MemberView)> {
+    views.into_iter().map(|view| (at(&view), view)).collect()
+}
+
+/// Owners come first.
+fn by_role(view: &MemberView) -> Place {
+    let rank = Role::ALL.iter().take_while(|role| **role != view.role).count();
+    Place::by_number(i64::try_from(rank).unwrap_or_default(), view.account_id)
+}
+
+fn of_name(view: &MemberView) -> Place {
+    Place::by_name(view.name.as_ref().map_or("", PersonName::expose), view.account_id)
+}
+
 fn no_purpose() -> Problem {
-    let at = At::Parameter("purpose".to_owned());
     let detail = format!("names are shown for a purpose only: use one of {PURPOSES}");
+    bad_parameter("purpose", detail)
+}
+
+fn bad_parameter(name: &str, detail: impl Into<Cow<'static, str>>) -> Problem {
+    let at = At::Parameter(name.to_owned());
     Problem::invalid(ProblemKind::BadQuery, vec![FieldError::new(at, detail)])
 }
 

@@ -5,6 +5,7 @@ pub mod api_tokens;
 pub mod deletion;
 pub mod invitations;
 pub mod invited;
+pub mod list;
 pub mod member;
 pub mod members;
 pub mod roles;
@@ -15,6 +16,7 @@ use super::http::routes::Routes;
 
 pub fn routes(routes: &mut Routes) {
     workspace::routes(routes);
+    list::routes(routes);
     members::routes(routes);
     member::routes(routes);
     roles::routes(routes);

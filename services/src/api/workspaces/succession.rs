@@ -16,13 +16,14 @@ use crate::api::auth::step_up::{PasswordRequest, step_up};
 use crate::api::http::answer::{done, shown};
 use crate::api::http::body::Body;
 use crate::api::http::precondition::{IfMatch, MustMatch, etag};
-use crate::api::http::problem::{Problem, ProblemView};
+use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::routes::Routes;
 
 pub fn routes(routes: &mut Routes) {
     routes
         .add_action(WorkspaceAction::ShowSuccession, __path_show, show)
         .add_action(WorkspaceAction::AgreeSuccession, __path_agree, agree)
+        .refuses(&[ProblemKind::PasswordWrong, ProblemKind::Refused])
         .add_action(WorkspaceAction::WithdrawSuccession, __path_withdraw, withdraw);
 }
 
@@ -50,7 +51,7 @@ fn view(workspace: &PathWorkspace) -> Result<Succession, Problem> {
 /// Who inherits the workspace: admins who have agreed, in the order in which they did.
 #[utoipa::path(
     get, path = "/v1/workspaces/{workspace_id}/succession", tag = "workspaces",
-    security(("session" = []), ("token" = [])), params(("workspace_id" = Uuid, Path)),
+    params(("workspace_id" = Uuid, Path)),
     responses((status = 200, body = Succession, headers(("ETag" = String)))),
 )]
 async fn show(member: Member, workspace: PathWorkspace) -> Result<HttpResponse, Problem> {
@@ -62,11 +63,10 @@ async fn show(member: Member, workspace: PathWorkspace) -> Result<HttpResponse, 
 /// Agrees to inherit the workspace, as an admin. A restricted one is the caller's at once.
 #[utoipa::path(
     put, path = "/v1/workspaces/{workspace_id}/succession", tag = "workspaces",
-    request_body = PasswordRequest, security(("session" = [])),
+    request_body = PasswordRequest,
     params(("workspace_id" = Uuid, Path), ("If-Match" = String, Header)),
     responses((status = 200, body = Succession,
-            headers(("ETag" = String), ("Lethe-Position" = i64))),
-        (status = 409, description = "The caller owns it already", body = ProblemView)),
+            headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]
 async fn agree(
     api: ApiData,
@@ -89,7 +89,6 @@ async fn agree(
 /// Does not want to inherit it any more.
 #[utoipa::path(
     delete, path = "/v1/workspaces/{workspace_id}/succession", tag = "workspaces",
-    security(("session" = [])),
     params(("workspace_id" = Uuid, Path), ("If-Match" = Option<String>, Header)),
     responses((status = 204, headers(("ETag" = String), ("Lethe-Position" = i64)))),
 )]

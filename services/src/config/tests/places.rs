@@ -60,3 +60,18 @@ fn what_is_escrowed_stays_out_of_the_data() {
     assert!(inside.starts_with("escrow_dir: must not be inside data_dir"), "{inside}");
     assert_eq!(of("/srv/escrow"), Ok(()));
 }
+
+#[test]
+fn without_a_copy_and_without_an_escrow_a_start_warns() {
+    let warned = |settings: &[(&str, &str)]| {
+        let config = Config::of(&layers(settings, &[])).unwrap();
+        let lines = crate::cli::lines_at_start(&config).into_iter();
+        let warnings = lines.filter(|(name, _)| *name == "warning").map(|(_, text)| text);
+        warnings.collect::<Vec<_>>().join(" ")
+    };
+    let no_copy = ("copy_dir", "");
+    let recipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+    assert!(!warned(&[]).contains("copy_dir"));
+    assert!(!warned(&[no_copy, ("escrow_recipient", recipient)]).contains("copy_dir"));
+    assert!(warned(&[no_copy]).contains("copy_dir and escrow_recipient are empty"));
+}

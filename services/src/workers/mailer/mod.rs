@@ -11,7 +11,8 @@ use domain::account::{AccountEvent, Proof};
 use domain::privacy::{AccountEmail, Personal, Sealed};
 use domain::workspace::WorkspaceEvent;
 use infra::log::{Poison, Recorded, Worker, WorkerError};
-use infra::outbox::{MailKind, MailReference, MailRequest};
+use infra::mail::Via;
+use infra::outbox::{MailKind, MailReference, MailRequest, note_failover};
 use infra::postgres::Transaction;
 
 #[cfg(test)]
@@ -40,6 +41,21 @@ struct AccountMail {
 impl Mailer {
     pub(super) fn new(app: &App, wake: &Wake) -> Self {
         Self { app: app.clone(), wake: wake.clone() }
+    }
+
+    /// Why the mails of the event at this position may have gone before; `None`: they have not.
+    async fn why_gone(
+        &self,
+        position: i64,
+        tx: &Transaction<'_>,
+    ) -> Result<Option<&'static str>, WorkerError> {
+        if position <= self.app.watermark.restored_through() {
+            return Ok(Some("the log was restored"));
+        }
+        // A file that is written again is the same mail.
+        let by_smtp = self.app.transport.via() == Via::Smtp;
+        let in_doubt = by_smtp && position <= note_failover(tx).await?;
+        Ok(in_doubt.then_some("the database failed over"))
     }
 }
 
@@ -86,12 +102,16 @@ impl Worker for Mailer {
             }
             _ => account_requests(event, tx).await?,
         };
+        if requests.is_empty() {
+            return Ok(());
+        }
         for request in requests {
             outbox.put(tx, &request).await?;
             self.wake.notify_one();
         }
-        if event.position() <= self.app.watermark.restored_through() {
-            outbox.give_up(tx, event.event_id()).await?;
+        if let Some(why) = self.why_gone(event.position(), tx).await? {
+            let given_up = outbox.give_up(tx, event.event_id(), why).await?;
+            self.app.metrics.mails_handled.with_label_values(&["unknown"]).inc_by(given_up);
         }
         Ok(())
     }

@@ -27,7 +27,11 @@ enum ComposeError {
 
 /// Sends a batch of the mails that are due; `true`: there may be more.
 pub(crate) async fn send_due(app: App) -> Result<bool, PgError> {
-    let claimed = app.outbox.claim(app.node, app.transport.via(), AT_ONCE).await?;
+    let via = app.transport.via();
+    if via == Via::Smtp {
+        give_up_in_doubt(&app).await?;
+    }
+    let claimed = app.outbox.claim(app.node, via, AT_ONCE).await?;
     if !claimed.is_empty()
         && let Err(error) = app.watermark.secure().await
     {
@@ -37,6 +41,19 @@ pub(crate) async fn send_due(app: App) -> Result<bool, PgError> {
         sent?;
     }
     Ok(!claimed.is_empty())
+}
+
+/// After a failover it is not known whether what was due has gone.
+async fn give_up_in_doubt(app: &App) -> Result<(), PgError> {
+    let unknown = app.outbox.give_up_in_doubt().await?;
+    if unknown > 0 {
+        app.metrics.mails_handled.with_label_values(&["unknown"]).inc_by(unknown);
+        tracing::error!(
+            unknown,
+            "the database failed over: these mails may have been sent, and are not sent again"
+        );
+    }
+    Ok(())
 }
 
 /// Before a mail goes, its cause is noted outside the log: else a restore of the log might send it again.

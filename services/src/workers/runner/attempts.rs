@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use domain::{RunId, ServerId};
 use infra::failpoint;
+use infra::metrics::Metrics;
 use infra::postgres::PgError;
 use infra::run_queue::{ClaimRound, HeldTask, RunLimits, Task};
 use tokio::sync::watch;
@@ -77,7 +78,7 @@ impl Attempts {
         let limits = limits(&self.app);
         let (free, mut round, may_begin) = {
             let mut state = self.state();
-            if state.remove_ended() {
+            if state.remove_ended(&self.app.metrics) {
                 self.may_be_free.store(true, Ordering::Relaxed);
             }
             let taken = u32::try_from(state.slots.len()).unwrap_or(u32::MAX);
@@ -118,7 +119,7 @@ impl Attempts {
         let tasks: Vec<HeldTask> = {
             let mut state = self.state();
             // What they kept from being started is free.
-            if state.remove_ended() {
+            if state.remove_ended(&self.app.metrics) {
                 self.may_be_free.store(true, Ordering::Relaxed);
                 self.wake.notify_one();
             }
@@ -196,13 +197,14 @@ impl State {
     }
 
     /// Deletes the attempts that have ended. `false`: there was none.
-    fn remove_ended(&mut self) -> bool {
+    fn remove_ended(&mut self, metrics: &Metrics) -> bool {
         let mut any = false;
         while let Some(ended) = self.tasks.try_join_next() {
             any = true;
             if let Err(error) = ended
                 && error.is_panic()
             {
+                metrics.worker_panics.inc();
                 tracing::error!(
                     "an attempt at a run has panicked: its task is claimed again when its lease expires"
                 );
@@ -234,5 +236,41 @@ fn limits(app: &App) -> RunLimits {
         per_server: app.config.runs_per_server,
         per_workspace: app.config.runs_per_workspace,
         per_node: app.config.runs_per_node,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::run::TaskLease;
+    use test_support::until;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::workers::tests::Harness;
+
+    #[tokio::test]
+    async fn an_attempt_that_panics_is_counted_and_makes_room_for_others() {
+        let harness = Harness::new().await;
+        let app = harness.node().await;
+        let attempts = Attempts::new(&app, &Wake::default(), &Arc::default());
+        let (run, server) = (RunId(Uuid::from_u128(1)), ServerId(Uuid::from_u128(2)));
+        let lease = TaskLease { server, attempt: 1, fence: 1 };
+        let key = (run, server, lease.attempt);
+        {
+            let mut state = attempts.state();
+            let abort = state.tasks.spawn(async { panic!("of a test") });
+            let task = HeldTask { run, lease, reached: false };
+            let (cancel, reached) = (watch::Sender::new(false), Arc::default());
+            state.slots.insert(key, Slot { task, reached, cancel, abort });
+        }
+
+        until("it is forgotten", async || {
+            attempts.renew().await.unwrap();
+            attempts.state().slots.is_empty()
+        })
+        .await;
+
+        assert_eq!(app.metrics.worker_panics.get(), 1);
+        assert!(attempts.may_be_free.load(Ordering::Relaxed), "others are looked for");
     }
 }

@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use domain::ServerId;
 use infra::monitors::{ServerFailures, WatchedServer};
 use infra::postgres::PgError;
+use infra::supervise;
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::AbortHandle;
 
@@ -16,6 +17,9 @@ use crate::wiring::App;
 
 /// How many reports wait while the database is unreachable; further ones are dropped.
 const WAITING_MAX: usize = 4096;
+
+/// Named in `/readyz` from a panic to the next round.
+const WATCH: &str = "watch of a server";
 
 #[derive(Clone)]
 pub struct Rounds(Arc<Mutex<State>>);
@@ -63,7 +67,7 @@ impl Rounds {
             state.day = Some(today);
         }
         let watched = app.monitors.round().await?;
-        state.follow(&app, &watched);
+        state.follow(&app, &watched, watch);
         state.write(&app).await?;
         Ok(!watched.is_empty())
     }
@@ -85,13 +89,22 @@ impl Rounds {
 }
 
 impl State {
-    fn follow(&mut self, app: &App, watched: &[WatchedServer]) {
+    /// Ends what is no longer watched by this node, and starts what is not under way, with `watch`.
+    fn follow<W, F>(&mut self, app: &App, watched: &[WatchedServer], watch: W)
+    where
+        W: Fn(App, WatchedServer, mpsc::Sender<WatchReport>) -> F,
+        F: Future<Output = ()> + Send + 'static,
+    {
         let fences: HashMap<ServerId, i64> =
             watched.iter().map(|watched| (watched.server, watched.fence)).collect();
-        self.watches.retain(|server, watch| fences.get(server) == Some(&watch.fence));
+        self.watches.retain(|server, watch| {
+            fences.get(server) == Some(&watch.fence) && !watch.task.is_finished()
+        });
+        app.panicked.remove(WATCH);
         for watched in watched {
             if !self.watches.contains_key(&watched.server) {
-                let task = tokio::spawn(watch(app.clone(), *watched, self.reports.clone()));
+                let watch = watch(app.clone(), *watched, self.reports.clone());
+                let task = tokio::spawn(supervised(app.clone(), watched.server, watch));
                 let watch = Watch { fence: watched.fence, task: task.abort_handle() };
                 self.watches.insert(watched.server, watch);
             }
@@ -111,5 +124,64 @@ impl State {
         let failures: Vec<ServerFailures> = failures.into_values().collect();
         app.monitors.write(&measured).await?;
         app.monitors.record_failures(&failures).await
+    }
+}
+
+/// A watch that panics is shown until the next round, which starts another.
+async fn supervised(app: App, server: ServerId, watch: impl Future<Output = ()>) {
+    if let Err(error) = supervise::caught(watch).await {
+        app.panicked.add(WATCH);
+        app.metrics.worker_panics.inc();
+        tracing::error!(%server, %error, "the watch of a server failed: the next round starts it again");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use domain::WorkspaceId;
+    use test_support::until;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::workers::tests::Harness;
+
+    #[tokio::test]
+    async fn a_watch_that_panics_is_shown_and_started_again_in_the_next_round() {
+        let harness = Harness::new().await;
+        let app = harness.node().await;
+        let rounds = Rounds::new();
+        let mut state = rounds.0.lock().await;
+        let server = WatchedServer {
+            server: ServerId(Uuid::from_u128(1)),
+            workspace: WorkspaceId(Uuid::from_u128(2)),
+            fence: 1,
+            failures: None,
+        };
+        let started = Arc::new(AtomicU32::new(0));
+        let watch = |_, _, _| {
+            let started = Arc::clone(&started);
+            async move {
+                assert_ne!(started.fetch_add(1, Ordering::Relaxed), 0, "the first time");
+                pending::<()>().await
+            }
+        };
+
+        state.follow(&app, &[server], watch);
+
+        let panics = app.metrics.worker_panics.clone();
+        until("its panic is counted", async || panics.get() == 1).await;
+        assert_eq!(app.panicked.names(), [WATCH]);
+        until("it has ended", async || state.watches.values().all(|it| it.task.is_finished()))
+            .await;
+
+        for _ in 0..2 {
+            state.follow(&app, &[server], watch);
+        }
+
+        until("it is started again", async || started.load(Ordering::Relaxed) == 2).await;
+        assert_eq!(app.panicked.names(), [""; 0]);
     }
 }

@@ -50,6 +50,8 @@ async fn somebody_is_forgotten_and_has_a_certificate_of_it() {
 
     let proof = anybody.get(&format!("/v1/erasures/{code}")).await.expect(200);
     assert_eq!(proof.field("/certificate/subject_id"), id);
+    let statement = proof.field("/certificate/statement");
+    assert!(statement.contains("another node's folder may still be read"), "{statement}");
     for stated in ["fenced_at_position", "keys_destroyed", "destroyed_at", "completed_at"] {
         assert_ne!(proof.field(&format!("/certificate/{stated}")), "null", "{stated}");
     }

@@ -5,6 +5,7 @@ mod answers;
 mod fuzz;
 mod grace;
 mod limits;
+mod lists;
 mod operation;
 mod operators;
 mod preconditions;

@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tests::{Answer, Client, Installation, Person, Sshd};
 
-use super::operation::{filled, operations_of_workspaces};
+use super::operation::{Operation, filled, operations_of_workspaces};
 use super::tenant::{Tenant, Things, issue_token};
 
 const WORKSPACE: &str = "/v1/workspaces/{workspace_id}";
@@ -220,6 +220,20 @@ async fn whoever_has_the_right_of_an_operation_may_ask_for_it_and_nobody_else() 
     let known: BTreeSet<String> =
         NEEDS.iter().map(|(row, _)| row.split('?').next().unwrap().to_owned()).collect();
     assert_eq!(found, known, "each operation of the document has its right in NEEDS");
+    let mut seen = BTreeSet::new();
+    for (row, right) in NEEDS {
+        let row = row.split('?').next().unwrap();
+        // What a parameter opens besides needs another right.
+        if !seen.insert(row) {
+            continue;
+        }
+        let is_it = |it: &&Operation| format!("{} {}", it.method, below(&it.path)) == row;
+        let shown = &operations.iter().find(is_it).unwrap().spec["security"];
+        let by_token = given.scopes.contains(*right) && !IN_PERSON.contains(&row);
+        let mut documented = vec![json!({ "session": [] }), json!({ "cookie": [] })];
+        documented.extend(by_token.then(|| json!({ "token": [right] })));
+        assert_eq!(*shown, Value::Array(documented), "{row}");
+    }
     let askers = given.askers().await;
     let (_, stranger) = given.installation.stranger().await;
     let (stranger, nobody) = (given.client.bearing(&stranger), given.client.clone());

@@ -51,7 +51,7 @@ impl Watcher {
 
 /// When a line was read from the server.
 fn read_at(event: &Event) -> Option<DateTime<Utc>> {
-    event.data["at"].as_str().map(|at| at.parse().unwrap())
+    event.data["logged_at"].as_str().map(|at| at.parse().unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread")]

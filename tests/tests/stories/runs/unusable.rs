@@ -38,7 +38,7 @@ async fn each_server_of_a_run_needs_an_approved_host_key_and_a_credential() {
             "it has no credential: attach one first",
             "its host key is not approved: approve it first",
         ];
-        let [first, second] = places.map(|place| format!("/servers/{place}"));
+        let [first, second] = places.map(|place| format!("/server_ids/{place}"));
         let [no_credential, no_approval] = reasons.map(str::to_owned);
         vec![(first, no_credential), (second, no_approval)]
     };

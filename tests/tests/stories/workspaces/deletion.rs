@@ -181,7 +181,9 @@ async fn a_deleted_workspace_is_gone_for_good_and_leaves_a_certificate() {
     let proof = completed(&harness.ada, &requested.field("/claim_code")).await;
 
     assert!(harness.path.ends_with(&proof.field("/certificate/subject_id")));
-    assert!(proof.field("/certificate/statement").contains("workspace"));
+    let statement = proof.field("/certificate/statement");
+    assert!(statement.contains("workspace"), "{statement}");
+    assert!(statement.contains("an invitation in another node's folder"), "{statement}");
     let gone = harness.ada.get(&harness.path).await.expect(404).json();
     let nobodys = "/v1/workspaces/00000000-0000-7000-8000-000000000000";
     assert_eq!(gone, harness.ada.get(nobodys).await.expect(404).json());

@@ -1,0 +1,110 @@
+//! The servers of a workspace, page by page.
+
+use actix_web::HttpResponse;
+use domain::workspace::WorkspaceAction;
+use infra::postgres::TimeOrder;
+use projections::servers::{Server, Servers, list as rows_of};
+use serde::Serialize;
+use utoipa::IntoParams;
+
+use crate::api::auth::member::Member;
+use crate::api::http::body::Query;
+use crate::api::http::cursor::Page;
+use crate::api::http::fields::{Fields, choice, text};
+use crate::api::http::listing::{
+    ListFilter, Listing, Order, Place, SORTED_BY_NAME_MAX, few_enough,
+};
+use crate::api::http::position::MinPosition;
+use crate::api::http::problem::Problem;
+use crate::api::http::routes::Routes;
+use crate::api::servers::view::{ServerView, view_of_row};
+use crate::api::{Api, ApiData};
+
+pub fn routes(routes: &mut Routes) {
+    routes.add_action(WorkspaceAction::ListServers, __path_list, list);
+}
+
+#[derive(Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ServerFilter {
+    /// Those that are reached, or are not, or of which that is not known.
+    #[param(value_type = Option<String>, pattern = r"^(?:unknown|reachable|unreachable)$")]
+    reach: Option<&'static str>,
+    /// Those in whose name this stands, in capital or small letters.
+    #[param(min_length = 1, max_length = 100)]
+    name: Option<String>,
+}
+
+type ServerListing = Listing<ServerFilter>;
+
+impl ListFilter for ServerFilter {
+    const ORDERS: &'static [Order] = &[Order::Newest, Order::Oldest, Order::Name];
+
+    fn read(fields: &mut Fields) -> Option<Self> {
+        let reach = fields.optional("reach", choice(&["unknown", "reachable", "unreachable"]));
+        let name = fields.optional("name", text(part_of_name));
+        Some(Self { reach: reach?, name: name? })
+    }
+}
+
+fn part_of_name(text: &str) -> Result<String, &'static str> {
+    let fits = (1..=100).contains(&text.chars().count());
+    fits.then(|| text.to_lowercase()).ok_or("this must have 1 to 100 characters")
+}
+
+/// The workspace's servers.
+#[utoipa::path(
+    get, path = "/v1/workspaces/{workspace_id}/servers", tag = "servers",
+    params(("workspace_id" = Uuid, Path), ServerListing,
+        ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
+    responses((status = 200, body = Page<ServerView>)),
+)]
+async fn list(
+    api: ApiData,
+    member: Member,
+    least: MinPosition,
+    query: Query<ServerListing>,
+) -> Result<HttpResponse, Problem> {
+    member.authorise()?;
+    let Query(listing) = query;
+    least.reached::<Servers>(&api).await?;
+    let cursors = listing.cursors(&api, member.tenant(), "/v1/workspaces/servers")?;
+    let (pool, workspace) = (&api.app.pool, member.workspace);
+    let ServerFilter { reach, name } = &listing.filter;
+    if name.is_some() || listing.order == Order::Name {
+        let parameter = if name.is_some() { "name" } else { "order" };
+        let all = (TimeOrder::Oldest, None);
+        let rows = rows_of(pool, workspace, *reach, all, SORTED_BY_NAME_MAX + 1).await?;
+        let placed = placed(&api, &listing, few_enough(rows, parameter)?).await?;
+        return Ok(HttpResponse::Ok().json(listing.page_of(&cursors, placed).await?));
+    }
+    let order = (listing.order.by_time(), listing.after(&cursors).await?);
+    let rows = rows_of(pool, workspace, *reach, order, listing.limit + 1).await?;
+    let place = |row: &Server| (row.registered_at, row.server_id);
+    let page = cursors.page(rows, listing.limit, place).await?;
+    let mut items = Vec::with_capacity(page.items.len());
+    for row in page.items {
+        items.push(view_of_row(&api, row).await?);
+    }
+    Ok(HttpResponse::Ok().json(Page { items, next: page.next }))
+}
+
+/// Those whose name fits, each with its place in the order that was asked for.
+async fn placed(
+    api: &Api,
+    listing: &ServerListing,
+    rows: Vec<Server>,
+) -> Result<Vec<(Place, ServerView)>, Problem> {
+    let mut placed = Vec::with_capacity(rows.len());
+    for row in rows {
+        let registered_at = row.registered_at;
+        let view = view_of_row(api, row).await?;
+        let part = listing.filter.name.as_deref().unwrap_or_default();
+        if !view.name().to_lowercase().contains(part) {
+            continue;
+        }
+        let place = listing.place(registered_at, view.name(), view.server_id);
+        placed.push((place, view));
+    }
+    Ok(placed)
+}

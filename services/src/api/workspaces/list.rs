@@ -1,0 +1,141 @@
+//! The workspaces that one belongs to, page by page.
+
+use actix_web::HttpResponse;
+use chrono::{DateTime, Utc};
+use domain::privacy::{Label, Sealed, WorkspaceName};
+use domain::workspace::{Role, Workspace};
+use infra::postgres::TimeOrder;
+use projections::memberships::{Memberships, Mine, joined};
+use projections::workspaces::Workspaces;
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::api::auth::signed_in::SignedIn;
+use crate::api::http::body::Query;
+use crate::api::http::cursor::Page;
+use crate::api::http::fields::{Fields, one_of};
+use crate::api::http::listing::{
+    ListFilter, Listing, Order, Place, SORTED_BY_NAME_MAX, few_enough,
+};
+use crate::api::http::position::MinPosition;
+use crate::api::http::problem::Problem;
+use crate::api::http::routes::Routes;
+use crate::api::workspaces::members::ROLES;
+use crate::api::{Api, ApiData};
+use crate::unseal::Unsealer;
+
+pub fn routes(routes: &mut Routes) {
+    routes.add(__path_list, list);
+}
+
+#[derive(Serialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct WorkspaceFilter {
+    /// Those in which the caller has this role.
+    #[param(value_type = Option<String>,
+        pattern = r"^(?:owner|admin|operator|viewer|billing|auditor)$")]
+    role: Option<Role>,
+}
+
+type WorkspaceListing = Listing<WorkspaceFilter>;
+
+impl ListFilter for WorkspaceFilter {
+    const ORDERS: &'static [Order] = &[Order::Newest, Order::Oldest, Order::Name];
+
+    fn read(fields: &mut Fields) -> Option<Self> {
+        Some(Self { role: fields.optional("role", one_of(ROLES))? })
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct WorkspaceSummary {
+    workspace_id: Uuid,
+    #[schema(value_type = String)]
+    name: Label,
+    /// The caller's role.
+    #[schema(value_type = String)]
+    role: Role,
+    members: i64,
+    joined_at: DateTime<Utc>,
+    /// Whether nobody owns it: nothing begins in it.
+    restricted: bool,
+    /// The end of the grace, once its deletion has been requested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deletion_due_at: Option<DateTime<Utc>>,
+}
+
+/// The workspaces that one belongs to.
+#[utoipa::path(
+    get, path = "/v1/workspaces", tag = "workspaces",
+    params(WorkspaceListing,
+        ("Lethe-Min-Position" = Option<i64>, Header, minimum = 0)),
+    responses((status = 200, body = Page<WorkspaceSummary>)),
+)]
+async fn list(
+    api: ApiData,
+    signed_in: SignedIn,
+    least: MinPosition,
+    query: Query<WorkspaceListing>,
+) -> Result<HttpResponse, Problem> {
+    let Query(listing) = query;
+    least.reached::<Workspaces>(&api).await?;
+    least.reached::<Memberships>(&api).await?;
+    let cursors = listing.cursors(&api, signed_in.tenant(), "/v1/workspaces")?;
+    let (pool, role) = (&api.app.pool, listing.filter.role);
+    if listing.order == Order::Name {
+        let all = (TimeOrder::Oldest, None);
+        let rows = joined(pool, signed_in.account, role, all, SORTED_BY_NAME_MAX + 1).await?;
+        let by_name = |it: &WorkspaceSummary| Place::by_name(it.name.expose(), it.workspace_id);
+        let named = summaries(&api, few_enough(rows, "order")?).await?.into_iter();
+        let placed = named.map(|it| (by_name(&it), it)).collect();
+        return Ok(HttpResponse::Ok().json(listing.page_of(&cursors, placed).await?));
+    }
+    let order = (listing.order.by_time(), listing.after(&cursors).await?);
+    let rows = joined(pool, signed_in.account, role, order, listing.limit + 1).await?;
+    let place = |mine: &Mine| (mine.joined_at, mine.workspace);
+    let page = cursors.page(rows, listing.limit, place).await?;
+    let items = summaries(&api, page.items).await?;
+    Ok(HttpResponse::Ok().json(Page { items, next: page.next }))
+}
+
+async fn summaries(api: &Api, rows: Vec<Mine>) -> Result<Vec<WorkspaceSummary>, Problem> {
+    let mut items = Vec::with_capacity(rows.len());
+    for mine in rows {
+        let mine = if mine.is_unread { of_log(api, mine).await? } else { mine };
+        // One that is being deleted is not there any more.
+        let workspace = Unsealer::of_workspace(&api.app.keyring.sealer, mine.workspace);
+        let name = workspace.optional::<WorkspaceName>(mine.name.as_deref()).await?;
+        let Some(name) = name else { continue };
+        items.push(WorkspaceSummary {
+            workspace_id: mine.workspace.0,
+            name,
+            role: mine.role,
+            members: mine.members,
+            joined_at: mine.joined_at,
+            restricted: mine.restricted,
+            deletion_due_at: mine.deletion_due,
+        });
+    }
+    Ok(items)
+}
+
+/// What the read model does not have. Nothing of a workspace that is deleted, or cannot be read.
+async fn of_log(api: &Api, mine: Mine) -> Result<Mine, Problem> {
+    let of = mine.workspace;
+    let loaded = match api.app.executor.load::<Workspace>(of.into(), of.0).await {
+        Err(error) if error.is_of_stream() => {
+            tracing::error!(workspace = %of, %error, "a workspace is left out of the list of its members");
+            return Ok(mine);
+        }
+        loaded => loaded?,
+    };
+    let Some(live) = loaded.state.live() else { return Ok(mine) };
+    Ok(Mine {
+        name: live.name.sealed().map(Sealed::to_bytes),
+        members: i64::try_from(live.members.len()).unwrap_or(i64::MAX),
+        deletion_due: live.deletion.map(|deletion| deletion.due),
+        restricted: live.is_restricted(),
+        ..mine
+    })
+}
