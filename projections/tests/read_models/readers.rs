@@ -102,7 +102,7 @@ async fn a_reader_that_panics_at_an_event_parks_its_stream_and_others_go_on() {
     harness.caught_up(&["tally"]).await;
     assert_eq!(letters(&harness, "tally", sick).await.as_deref(), Some("a"));
     assert_eq!(letters(&harness, "tally", well).await.as_deref(), Some("xyz"));
-    let seen = parked(&harness.pool, None, 10).await.unwrap();
+    let seen = parked(&harness.pool, None, None, 10).await.unwrap();
     assert_eq!((seen.len(), seen[0].stream, seen[0].from_position), (1, sick, 2));
     assert!(seen[0].error.contains("panicked"), "{}", seen[0].error);
     readers.stop().await;
