@@ -85,7 +85,11 @@ async fn the_table_of_nodes_is_not_replaced_under_the_nodes_that_use_it() {
     let refused = refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap_err();
 
     let PgError::NodesRunning { migrations, nodes } = &refused else { panic!("{refused}") };
-    assert_eq!(migrations, "V11__cluster, V24__ended_api_tokens, V27__names_of_operator_tokens");
+    assert_eq!(
+        migrations,
+        "V11__cluster, V24__ended_api_tokens, V27__names_of_operator_tokens, \
+         V28__one_claim_of_tasks"
+    );
     assert_eq!(nodes, &format!("node {NODE}"));
 }
 
@@ -99,7 +103,10 @@ async fn a_node_that_does_not_know_what_ends_api_tokens_is_stopped_first() {
     let refused = refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap_err();
 
     let PgError::NodesRunning { migrations, nodes } = &refused else { panic!("{refused}") };
-    assert_eq!(migrations, "V24__ended_api_tokens, V27__names_of_operator_tokens");
+    assert_eq!(
+        migrations,
+        "V24__ended_api_tokens, V27__names_of_operator_tokens, V28__one_claim_of_tasks"
+    );
     assert_eq!(nodes, &format!("node {NODE}"));
 }
 
@@ -113,7 +120,7 @@ async fn a_node_that_cannot_read_the_newest_events_is_stopped_first() {
     let refused = refuse_to_break_nodes(&log_url, &keyring_url).await.unwrap_err();
 
     let PgError::NodesRunning { migrations, .. } = &refused else { panic!("{refused}") };
-    assert_eq!(migrations, "V27__names_of_operator_tokens");
+    assert_eq!(migrations, "V27__names_of_operator_tokens, V28__one_claim_of_tasks");
 }
 
 #[tokio::test]

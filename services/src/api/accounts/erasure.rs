@@ -79,6 +79,9 @@ impl FromFields for ErasureRequest {
 }
 
 #[derive(ToSchema)]
+#[schema(example = json!({
+    "password": "correct horse battery", "grace_days": 7, "leave_workspaces": false
+}))]
 pub struct AccountErasureRequest {
     /// The account's password, once more.
     #[schema(value_type = String, format = Password, min_length = 1)]

@@ -12,6 +12,7 @@ use crate::api::http::problem::{Problem, ProblemKind};
 
 /// For what is done in person, and says nothing else.
 #[derive(ToSchema)]
+#[schema(example = json!({ "password": "correct horse battery" }))]
 pub struct PasswordRequest {
     /// The account's password, once more.
     #[schema(value_type = String, format = Password, min_length = 1)]

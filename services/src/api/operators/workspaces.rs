@@ -97,6 +97,7 @@ async fn list(
 }
 
 #[derive(ToSchema)]
+#[schema(example = json!({ "account_id": "01980f6e-5d1c-7cc0-8f4e-2f9a1b7c3d5e" }))]
 pub struct AppointOwnerRequest {
     /// Who owns it then.
     #[schema(value_type = Uuid)]

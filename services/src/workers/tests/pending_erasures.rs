@@ -322,6 +322,7 @@ async fn a_restored_deletion_is_hastened_again() {
     }
     react(&app, &Eraser::new(&app, &Arc::default())).await.unwrap();
     app.keyring.ledger.hasten(workspace.into(), sooner, now).await.unwrap();
+    harness.clock.advance(TimeDelta::minutes(2));
 
     assert_eq!(replay_ledger(&app).await.unwrap(), 1);
 
