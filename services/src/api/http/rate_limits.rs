@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
 use actix_web::http::header;
-use domain::{AccountId, TokenId};
+use domain::AccountId;
 
 use crate::api::http::problem::{Problem, ProblemKind};
 use crate::api::http::quota::{Quota, Slots};
@@ -35,9 +35,6 @@ const KNOWN_FOR: Duration = Duration::from_hours(30 * 24);
 
 /// Of the mails to one recipient, one sender may cause this part.
 const SHARES_OF_A_MAILBOX: u32 = 4;
-
-/// By one operator's token: somebody reads them, and asks for the next.
-const ACCOUNT_SEARCHES_PER_MINUTE: u32 = 30;
 
 type Now = Box<dyn Fn() -> Duration + Send + Sync>;
 
@@ -83,7 +80,7 @@ impl Limits {
             mail: limit(rates.mails_per_hour, HOUR, 1),
             mail_share: limit(rates.mails_per_hour.div_ceil(SHARES_OF_A_MAILBOX), HOUR, 1),
             server_check: limit(rates.checks_per_minute, MINUTE, 1),
-            account_search: limit(ACCOUNT_SEARCHES_PER_MINUTE, MINUTE, 1),
+            account_search: limit(30, MINUTE, 1),
         }
     }
 
@@ -136,8 +133,7 @@ impl Limits {
         self.server_check.take(account, (self.now)())
     }
 
-    /// An operator looks whose an address is.
-    pub fn account_search(&self, by: TokenId) -> Result<(), Problem> {
+    pub fn account_search(&self, by: impl Hash) -> Result<(), Problem> {
         self.account_search.take(by, (self.now)())
     }
 

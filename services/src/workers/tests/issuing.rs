@@ -32,28 +32,28 @@ fn secrets() -> Vec<BearerToken> {
 }
 
 /// A member who issues a token.
-struct Given {
+struct Issuing {
     harness: Harness,
     app: App,
     of: (WorkspaceId, AccountId),
     asks: Request,
 }
 
-async fn given() -> Given {
+async fn given() -> Issuing {
     let harness = Harness::new().await;
     let app = harness.node().await;
     let ada = register(&app, "ada@example.org").await.account;
     let workspace = create_workspace(&app, ada).await;
     let body = Some(b"issue".to_vec());
     let asks = Request { body, ..Request::new(workspace.into(), CommandId(app.ids.uuid())) };
-    Given { harness, app, of: (workspace, ada), asks }
+    Issuing { harness, app, of: (workspace, ada), asks }
 }
 
 const ROWS: &str = "select count(*) from working.api_tokens";
 
 #[tokio::test]
 async fn a_command_that_comes_again_has_the_same_secret_also_from_yesterday() {
-    let Given { harness: _harness, app, of, asks } = given().await;
+    let Issuing { harness: _harness, app, of, asks } = given().await;
     let shown = |issued: IssuedToken| issued.secret.map(|it| it.expose_secret().to_owned());
 
     let first = issue(&app, of, &asks, (Right::ReadRuns, secrets())).await.unwrap();
@@ -71,7 +71,7 @@ async fn a_command_that_comes_again_has_the_same_secret_also_from_yesterday() {
 
 #[tokio::test]
 async fn a_refused_token_leaves_no_row() {
-    let Given { harness: _harness, app, of, asks } = given().await;
+    let Issuing { harness: _harness, app, of, asks } = given().await;
 
     let refused = issue(&app, of, &asks, (Right::ManageTokens, secrets())).await;
 
@@ -81,7 +81,7 @@ async fn a_refused_token_leaves_no_row() {
 
 #[tokio::test]
 async fn a_row_whose_event_was_never_appended_is_swept_and_one_with_its_event_is_named() {
-    let Given { harness, app, of, asks } = given().await;
+    let Issuing { harness, app, of, asks } = given().await;
     issue(&app, of, &asks, (Right::ReadRuns, secrets())).await.unwrap();
     let orphan = "insert into working.api_tokens
         select gen_random_uuid(), sha256(token_hash), workspace_id, account_id, name, issued_at,
@@ -100,7 +100,7 @@ async fn a_row_whose_event_was_never_appended_is_swept_and_one_with_its_event_is
 
 #[tokio::test]
 async fn a_worker_names_the_row_of_an_event() {
-    let Given { harness: _harness, app, of, asks } = given().await;
+    let Issuing { harness: _harness, app, of, asks } = given().await;
     issue(&app, of, &asks, (Right::ReadRuns, secrets())).await.unwrap();
 
     react(&app, &WorkspaceRows::new(&app)).await.unwrap();

@@ -62,9 +62,7 @@ const CASES: [Case; 12] = [
         limits.mail(ip(turn), format!("{caller}@home.example"))
     }),
     ("checks of servers", 1, |limits, caller, _| limits.server_check(account(caller))),
-    ("searches of an operator", 30, |limits, caller, _| {
-        limits.account_search(TokenId(account(caller).0))
-    }),
+    ("searches of an operator", 30, |limits, caller, _| limits.account_search(caller)),
 ];
 
 #[test]

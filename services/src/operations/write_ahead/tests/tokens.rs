@@ -13,7 +13,7 @@ use crate::operations::issue_token::NewRow;
 use crate::operations::sign_out::SignOut;
 use crate::workers::tests::{create_workspace, sweep_unnamed_tokens};
 
-struct Given {
+struct Issuing {
     harness: Harness,
     app: App,
     ada: AccountId,
@@ -23,7 +23,7 @@ struct Given {
     request: Request,
 }
 
-async fn given() -> Given {
+async fn given() -> Issuing {
     let harness = Harness::new().await;
     let app = harness.node().await;
     let ada = register(&app, "ada@example.org").await.account;
@@ -41,10 +41,10 @@ async fn given() -> Given {
     let request =
         Request { body: Some(b"issue".to_vec()), ..Request::new(workspace.into(), command) };
     let secret = ApiTokens::draw_token().unwrap();
-    Given { harness, app, ada, workspace, row, secret, request }
+    Issuing { harness, app, ada, workspace, row, secret, request }
 }
 
-impl Given {
+impl Issuing {
     /// Writes the row, which is swept: the event comes only after the pause.
     async fn write_and_append(&self) -> (Written<'_, NewRow>, Receipt) {
         let Self { app, row, secret, request, .. } = self;
